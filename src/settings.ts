@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { isLoopbackHost } from './base/address.ts'
 import { CannotStart } from './base/cannot-start.ts'
+import type { Part } from './base/doors.ts'
 import { Secret } from './base/secret.ts'
 import { fromEnvironment, fromFlags, type Given } from './settings/given.ts'
 import type { RoleRule } from './settings/role-map.ts'
@@ -13,13 +14,7 @@ import {
   settingName,
   TEXTS,
 } from './settings/schema.ts'
-import type {
-  CERTIFICATE_FIELDS,
-  CLIENT_AUTH_METHODS,
-  Exposed,
-  HttpEngine,
-  ListenAddress,
-} from './settings/values.ts'
+import type { CERTIFICATE_FIELDS, CLIENT_AUTH_METHODS, HttpEngine, ListenAddress } from './settings/values.ts'
 import { toVault, type VaultSettings } from './settings/vault.ts'
 
 export interface Settings {
@@ -34,7 +29,7 @@ export interface Settings {
   /** Name of the environment that this instance is. */
   readonly environment: string | null
   readonly workers: number
-  readonly expose: readonly Exposed[]
+  readonly expose: readonly Part[]
   readonly httpEngine: HttpEngine
   /** How OAuth clients are known by the URL of a metadata document. */
   readonly cimd: 'auto' | 'on' | 'off' | 'pinned-only'
@@ -225,8 +220,8 @@ function filesOf(certificates: readonly string[] = [], keys: readonly string[] =
 }
 
 /** Callers from elsewhere do not get management unless it is asked for. */
-function exposedBy({ host }: ListenAddress): readonly Exposed[] {
-  const open: readonly Exposed[] = ['oauth', 'registry', 'portal']
+function exposedBy({ host }: ListenAddress): readonly Part[] {
+  const open: readonly Part[] = ['oauth', 'registry', 'portal']
   return isLoopbackHost(host) ? ['management', ...open] : open
 }
 

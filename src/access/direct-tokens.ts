@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts'
+import type { Protected } from '../base/doors.ts'
 import { claimsIssuer, type Jwt, readJwt } from '../base/jwt.ts'
 import type { Plain } from '../base/plain.ts'
-import type { Protected } from '../base/protected-resources.ts'
 import type { Accounts, Arrival } from './accounts.ts'
 import { invalid, type KeysOf, proveByIssuer } from './issuer-keys.ts'
 import type { Principal } from './principal.ts'

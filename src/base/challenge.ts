@@ -1,7 +1,8 @@
+import { DOORS } from './doors.ts'
 import type { Refusal, RefusalCode } from './refusal.ts'
 
 /** Where the metadata of protected resources stands, before the path of the resource (RFC 9728 section 3.1). */
-export const RESOURCE_METADATA = '/.well-known/oauth-protected-resource'
+export const RESOURCE_METADATA = DOORS.resourceMetadata.path
 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]']
 

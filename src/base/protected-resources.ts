@@ -1,25 +1,16 @@
 import { createOriginFor, type Origins } from './challenge.ts'
+import { ALL_DOORS, DOORS, type Protected } from './doors.ts'
 
 /** What an access token may be for, by the path of the protected resource (RFC 8707). */
-export const PROTECTED = { mcp: '/management/mcp', rest: '/management/v1' } as const
-export type Protected = keyof typeof PROTECTED
+export const PROTECTED = { mcp: DOORS.managementMcp.path, rest: DOORS.managementRest.path } as const
 
-/** Another path of Management MCP. */
-export const ALIAS = '/api/v1/mcp'
-
-/** Paths that name the same resource: the alias of Management MCP, and the whole origin for clients that know no more. */
-const PATHS: Readonly<Record<string, Protected>> = {
-  [PROTECTED.mcp]: 'mcp',
-  [ALIAS]: 'mcp',
-  '/': 'mcp',
-  [PROTECTED.rest]: 'rest',
-  '/management': 'rest',
-}
-
-/** True for the path of a resource for which tokens are issued here, by any of its names but the whole origin. */
-export function isProtectedPath(path: string): boolean {
-  return path !== '/' && Object.hasOwn(PATHS, path)
-}
+/** Paths by the resource that they name. The whole origin is Management MCP, for clients that know no more. */
+const PATHS: Readonly<Record<string, Protected>> = Object.fromEntries([
+  ['/', 'mcp'],
+  ...ALL_DOORS.map(({ path, resource }) => [path, resource]).filter(
+    ([, resource]) => resource === 'mcp' || resource === 'rest',
+  ),
+])
 
 export interface ProtectedResources {
   /** The one name of a resource, which stands in tokens. */

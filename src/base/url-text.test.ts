@@ -4,7 +4,7 @@ import type { z } from 'zod'
 import { Cors } from '../model/cors.ts'
 import { KeyUrl } from '../model/profile-auth.ts'
 import { UpstreamUrl } from '../model/upstream.ts'
-import { HostName, WebUrl } from '../nodes/define.ts'
+import { HostName, WebUrl } from '../nodes/node-type.ts'
 import { IssuerUrl, Origin, OriginList, VaultUrl } from '../settings/values.ts'
 import { urlTextFault } from './url-text.ts'
 

@@ -1,18 +1,7 @@
+import { ALL_DOORS, outermost } from '../base/doors.ts'
+
 /** Paths that the gateway keeps for itself; no base path may be one of them or lie below one. */
-export const RESERVED_PATHS = [
-  '/mcp',
-  '/management',
-  '/api/v1/mcp',
-  '/oauth',
-  '/connect',
-  '/console',
-  '/portal',
-  '/.well-known',
-  '/mcp-registry',
-  '/healthz',
-  '/readyz',
-  '/metrics',
-] as const
+export const RESERVED_PATHS = outermost(ALL_DOORS)
 
 /** Reserved paths by their first letter: an ordinary path of a request is told apart without comparing it with each. */
 const BY_LETTER: readonly (readonly string[])[] = Array.from({ length: 128 }, (_, code) =>

@@ -1,6 +1,6 @@
 import { pointerTo } from '../base/pointer.ts'
 import type { Finding, WorkflowDefinition, WorkflowEdge, WorkflowNode } from '../model/workflow.ts'
-import { handlesOf, nodeType } from './catalogue.ts'
+import { handlesOf, nodeType } from './definitions.ts'
 
 /** What is wrong with the graph as a whole. */
 export function graphFindings(definition: WorkflowDefinition): Finding[] {

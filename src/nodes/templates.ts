@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Duration, Ref } from '../model/common.ts'
 import { WorkflowDefinition } from '../model/workflow.ts'
-import { Text, WebUrl } from './define.ts'
+import { Text, WebUrl } from './node-type.ts'
 
 /** A definition with parameters. */
 interface Template {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { WorkflowDefinition } from '../model/workflow.ts'
-import { NODE_TYPES } from './catalogue.ts'
+import { NODE_TYPES } from './definitions.ts'
 import { TEMPLATES } from './templates.ts'
 import { validateDefinition } from './validate.ts'
 

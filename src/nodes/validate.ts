@@ -1,10 +1,10 @@
 import { fieldErrorsOf } from '../base/field-errors.ts'
 import { pointerTo } from '../base/pointer.ts'
 import type { Finding, WorkflowDefinition, WorkflowEdge, WorkflowNode } from '../model/workflow.ts'
-import { handlesOf, nodeType } from './catalogue.ts'
-import type { NodeType } from './define.ts'
+import { handlesOf, nodeType } from './definitions.ts'
 import { expressionFaults } from './expressions.ts'
 import { graphFindings } from './graph.ts'
+import type { NodeType } from './node-type.ts'
 import { looksSecret } from './secret-literal.ts'
 
 /** References in the settings of nodes, by the member that holds them. */

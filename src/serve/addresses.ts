@@ -1,5 +1,5 @@
 import type { Origins } from '../base/challenge.ts'
-import type { Exposed } from '../settings/values.ts'
+import type { Part } from '../base/doors.ts'
 import type { Settings } from '../settings.ts'
 import { type Address, claimPorts } from './listen.ts'
 
@@ -44,7 +44,7 @@ function hostOf(host: string): string {
 /** What the control plane calls itself and its parts, by where the listeners serve them. */
 export function originsOf(
   { origin, controlOrigin }: Addresses,
-  expose: readonly Exposed[],
+  expose: readonly Part[],
 ): { readonly gatewayOrigin: string; readonly issuer: string; readonly managementOrigins: Origins } {
   return {
     gatewayOrigin: origin,

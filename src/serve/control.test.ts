@@ -12,7 +12,7 @@ test('messages of one principal that are kept at once are bounded, and given bac
   const server = createServer(
     createControlListener({
       rest: () => assert.fail('not asked for'),
-      oauth: { serves: () => false, answer: () => assert.fail('not asked for') },
+      oauth: () => assert.fail('not asked for'),
       mcp: {
         close() {},
         handle: async ({ header, body }) => {

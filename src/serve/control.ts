@@ -1,23 +1,20 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { type ControlHandler, doorAt } from '../base/doors.ts'
 import type { OwnRoom } from '../base/kept.ts'
-import { PASSWORD_PATH, SET_UP_PATH } from '../oauth/sign-in/pages.ts'
 import type { ManagementDoor } from '../surfaces/mcp/door.ts'
 import { bodyWithheld, gather } from '../surfaces/rest/body.ts'
-import { type PageAnswer, type PageRequest, SECRETS_ROOT } from '../surfaces/secrets/page.ts'
-import type { OAuthDoor } from './oauth.ts'
+import type { PageAnswer, PageRequest } from '../surfaces/secrets/page.ts'
 import { PREAMBLE } from './preamble.ts'
 
 /** Largest message to Management MCP, bytes: an OpenAPI document may travel in it. */
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024
-
-const SIGN_IN_PATHS: ReadonlySet<string> = new Set([SET_UP_PATH, PASSWORD_PATH])
 
 export interface ControlParts {
   /** Management REST, its OpenAPI document and the protected-resource metadata. */
   readonly rest: RequestListener
   readonly mcp: ManagementDoor
   /** Sign-in and tokens. */
-  readonly oauth: OAuthDoor
+  readonly oauth: RequestListener
   /** Where local users choose their passwords; null where they do not sign in. */
   readonly signInPages: RequestListener | null
   /** Pages of one-time links. */
@@ -27,20 +24,32 @@ export interface ControlParts {
   readonly fault: (error: unknown, requestId: string) => void
 }
 
-/** The one listener of the control plane, behind the private socket. */
+type Handler = (request: IncomingMessage, response: ServerResponse, path: string, query: string) => void
+
+/** The one listener of the control plane, behind the private socket. It finds the handler of a path in the table of doors. */
 export function createControlListener(parts: ControlParts): RequestListener {
-  return (request, response) => {
-    const [path = '', query = ''] = split(request.url ?? '/')
-    const failed = (error: unknown): void => {
+  const orFailed = (answer: Promise<void>, request: IncomingMessage, response: ServerResponse): void => {
+    answer.catch((error: unknown) => {
       parts.fault(error, header(request, PREAMBLE.requestId) ?? '')
       response.destroy()
-    }
-    if (path === '/management/mcp' || path === '/api/v1/mcp')
-      answerMcp(parts, request, response, path, query).catch(failed)
-    else if (path.startsWith(SECRETS_ROOT)) answerSecret(parts, request, response, path).catch(failed)
-    else if (parts.signInPages !== null && SIGN_IN_PATHS.has(path)) parts.signInPages(request, response)
-    else if (parts.oauth.serves(path)) parts.oauth.answer(request, response)
-    else parts.rest(request, response)
+    })
+  }
+  const handlers: Readonly<Record<ControlHandler, Handler>> = {
+    management_mcp: (request, response, path, query) =>
+      orFailed(answerMcp(parts, request, response, path, query), request, response),
+    secret_page: (request, response, path) =>
+      orFailed(answerSecret(parts, request, response, path), request, response),
+    sign_in_page: parts.signInPages ?? parts.oauth,
+    oauth: parts.oauth,
+    rest: parts.rest,
+    unknown_path: parts.rest,
+  }
+  const isBound = (name: string): name is ControlHandler => Object.hasOwn(handlers, name)
+  return (request, response) => {
+    const [path = '', query = ''] = split(request.url ?? '/')
+    const name = doorAt(path)?.handler ?? 'rest'
+    // A gateway thread passes on a call of /metrics that carries a token
+    handlers[isBound(name) ? name : 'rest'](request, response, path, query)
   }
 }
 

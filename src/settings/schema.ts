@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
+import { PARTS } from '../base/doors.ts'
 import { RoleMap } from './role-map.ts'
 import {
   CERTIFICATE_FIELDS,
@@ -7,7 +8,6 @@ import {
   Count,
   Environment,
   EnvPatterns,
-  EXPOSABLE,
   Expose,
   FilePath,
   FilePaths,
@@ -126,7 +126,7 @@ export const TEXTS: Record<SettingName, SettingText> = {
   EXPOSE: {
     shown:
       '`management,oauth,registry,portal` if `POSTERN_LISTEN` is a loopback address, else `oauth,registry,portal`',
-    text: `Parts of the control plane that the gateway listener serves, comma-separated: ${EXPOSABLE.map((name) => `\`${name}\``).join(', ')}. An empty value serves none. The control listener serves all of them. \`/connect\` and the metadata at \`/.well-known\` belong to \`oauth\`. See [listeners](listeners.md).`,
+    text: `Parts of the control plane that the gateway listener serves, comma-separated: ${PARTS.map((name) => `\`${name}\``).join(', ')}. An empty value serves none. The control listener serves all of them. \`/connect\` and the metadata at \`/.well-known\` belong to \`oauth\`. See [listeners](listeners.md).`,
   },
   KEY_FILE: {
     shown: '`vault.key` in the data directory',

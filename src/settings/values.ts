@@ -1,7 +1,9 @@
 /** How the value of a setting is written, each with a message that says what it must be. */
+
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isRefusedHost, isSecureUrl } from '../base/address.ts'
+import { PARTS, type Part } from '../base/doors.ts'
 import { toMs } from '../base/duration.ts'
 import { urlTextFault } from '../base/url-text.ts'
 import { visibleJson } from '../base/visible.ts'
@@ -13,8 +15,6 @@ export interface ListenAddress {
 }
 
 /** Parts of the control plane that the gateway listener may hand requests to. */
-export const EXPOSABLE = ['management', 'oauth', 'registry', 'portal', 'console'] as const
-export type Exposed = (typeof EXPOSABLE)[number]
 
 export const HTTP_ENGINES = ['native', 'node'] as const
 export type HttpEngine = (typeof HTTP_ENGINES)[number]
@@ -75,11 +75,11 @@ export const OriginList = z.string().transform((text, context): readonly string[
   return z.NEVER
 })
 
-export const Expose = z.string().transform((text, context): readonly Exposed[] => {
+export const Expose = z.string().transform((text, context): readonly Part[] => {
   const names = text.split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()]))
-  const known = EXPOSABLE.filter((name) => names.includes(name))
+  const known = PARTS.filter((name) => names.includes(name))
   if (known.length === new Set(names).size) return known
-  context.addIssue({ code: 'custom', message: `a comma-separated list of ${EXPOSABLE.join(', ')}` })
+  context.addIssue({ code: 'custom', message: `a comma-separated list of ${PARTS.join(', ')}` })
   return z.NEVER
 })
 

@@ -1,6 +1,7 @@
+import { DOORS } from '../base/doors.ts'
 import type { Operation } from '../operations/engine/define.ts'
 
-export const API_ROOT = '/management/v1'
+export const API_ROOT = DOORS.managementRest.path
 
 export type HttpVerb = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 

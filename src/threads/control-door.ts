@@ -1,5 +1,5 @@
 import { bearerOf } from '../base/bearer.ts'
-import { ALIAS, PROTECTED, type Protected } from '../base/protected-resources.ts'
+import { DOORS, doorAt, isAtOrBelow, type Protected } from '../base/doors.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import type { SourceCounts } from '../gateway/admit/sources.ts'
 import { AUTHORIZATION } from '../gateway/fields.ts'
@@ -216,8 +216,8 @@ function lineOf(listener: keyof typeof PLACES, kind: 'authenticated' | 'anonymou
 
 /** What a token at a path must be for; null for paths that take no bearer token of management. */
 function resourceOf(path: string): Protected | null {
-  if (path === PROTECTED.mcp || path === ALIAS) return 'mcp'
-  return path === '/management' || path.startsWith('/management/') ? 'rest' : null
+  if (doorAt(path)?.handler === 'management_mcp') return 'mcp'
+  return isAtOrBelow(path, DOORS.management.path) ? 'rest' : null
 }
 
 /** One request at the door, and what it holds. */

@@ -1,4 +1,5 @@
 import type { AllowsOrigin } from '../base/allowed-origins.ts'
+import { DOORS, doorAt, isAtOrBelow } from '../base/doors.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import { fieldValue } from '../gateway/header-lines.ts'
 import type { Incoming } from '../wire/port.ts'
@@ -35,11 +36,12 @@ export interface CrossOrigin<State> {
 }
 
 export function createCrossOrigin<State>(options: CrossOriginOptions<State>): CrossOrigin<State> {
-  const { gateway, management, refuse } = options
+  const { refuse } = options
+  const allowed = { gateway: options.gateway, management: options.management }
 
   function allowsAt(path: string): AllowsOrigin | null {
-    if (isAtOrBelow(path, '/mcp')) return gateway
-    return isAtOrBelow(path, '/management') || path === '/api/v1/mcp' ? management : null
+    const cors = doorAt(path)?.cors ?? null
+    return cors === null ? null : allowed[cors]
   }
 
   return {
@@ -53,7 +55,7 @@ export function createCrossOrigin<State>(options: CrossOriginOptions<State>): Cr
         method === 'OPTIONS' && fieldValue(pass, 'access-control-request-method') !== undefined
       if (isPreflight && isAllowed)
         incoming.answer(204, `Access-Control-Allow-Origin: ${origin}\r\n${PREFLIGHT}${VARY_PREFLIGHT}`, '')
-      else if (!isAllowed && (isPreflight || isAtOrBelow(path, '/management/v1')))
+      else if (!isAllowed && (isPreflight || isAtOrBelow(path, DOORS.managementRest.path)))
         refuse(
           incoming,
           'permission_denied',
@@ -70,8 +72,4 @@ export function createCrossOrigin<State>(options: CrossOriginOptions<State>): Cr
       return `Access-Control-Allow-Origin: ${origin}\r\nAccess-Control-Expose-Headers: ${EXPOSED}\r\n${VARY}`
     },
   }
-}
-
-function isAtOrBelow(path: string, root: string): boolean {
-  return path.startsWith(root) && (path.length === root.length || path.charCodeAt(root.length) === 0x2f)
 }

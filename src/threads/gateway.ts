@@ -5,6 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { isLoopbackHost } from '../base/address.ts'
 import { createAllowedOrigins } from '../base/allowed-origins.ts'
 import { createClock } from '../base/clock.ts'
+import { ALL_DOORS, type Part } from '../base/doors.ts'
 import { createRequestIds } from '../base/ids.ts'
 import { PROBLEMS, type RefusalCode, refuse, toProblem } from '../base/refusal.ts'
 import { createCounters } from '../gateway/admit/counters.ts'
@@ -127,8 +128,8 @@ const crossOrigin = createCrossOrigin<Exchange>({
   refuse: answerProblem,
 })
 /** Null where the gateway listener serves no page. @param addresses origins and hosts of this process. */
-function pageHostsOf(expose: readonly string[], addresses: readonly string[]): ReadonlySet<string> | null {
-  if (!['oauth', 'console', 'portal'].some((part) => expose.includes(part))) return null
+function pageHostsOf(expose: readonly Part[], addresses: readonly string[]): ReadonlySet<string> | null {
+  if (!ALL_DOORS.some(({ hasPages, part }) => hasPages && part !== null && expose.includes(part))) return null
   const names = addresses.map((address) => URL.parse(address)?.hostname ?? address.toLowerCase())
   return new Set([...names, 'localhost', '127.0.0.1', '[::1]'])
 }
@@ -172,7 +173,7 @@ const door = createControlDoor<Exchange>({
   fault: report,
 })
 const router = createRouter<Exchange>({
-  consumer,
+  consumer_mcp: consumer,
   control: (incoming) => door.answer(incoming),
   health: answerHealth,
   metrics: (incoming) => (isLocal(incoming) ? answerMetrics(incoming) : door.answer(incoming)),

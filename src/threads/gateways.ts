@@ -1,5 +1,5 @@
 import type { MessagePort, Worker } from 'node:worker_threads'
-import type { Protected } from '../base/protected-resources.ts'
+import type { Protected } from '../base/doors.ts'
 import type { Trial } from '../gateway/forward/try-credential.ts'
 import type { LoadKeySet } from '../gateway/identify/key-sets.ts'
 import type { IdempotencyMemory } from '../gateway/replay/idempotency.ts'

@@ -2,7 +2,7 @@
 
 import type { MessagePort } from 'node:worker_threads'
 import type { ClockCell } from '../base/clock.ts'
-import type { Protected } from '../base/protected-resources.ts'
+import type { Part, Protected } from '../base/doors.ts'
 import { SLOTS_MAX } from '../gateway/admit/stripes.ts'
 import type { Trial } from '../gateway/forward/try-credential.ts'
 import type { CertificateField } from '../gateway/identify/certificate-fields.ts'
@@ -33,7 +33,7 @@ export interface GatewayInit {
   readonly corsOrigins: readonly string[] | null
   readonly version: string
   /** What the gateway listener hands to the control plane. */
-  readonly expose: readonly string[]
+  readonly expose: readonly Part[]
   readonly trustedProxies: readonly string[]
   /** In which they tell of client certificates. */
   readonly certificateField: CertificateField | null

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
+import type { Protected } from '../base/doors.ts'
 import { Lru } from '../base/lru.ts'
-import type { Protected } from '../base/protected-resources.ts'
 import { PoolShare } from '../wire/pool-share.ts'
 import type { FromGateway } from './messages.ts'
 

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Part } from '../base/doors.ts'
 import type { Incoming } from '../wire/port.ts'
 import { createRouter, LISTENERS } from './router.ts'
 
 /** Which door answers a path on a listener. */
-function doorOf(path: string, listener: number, expose: readonly string[]): string {
+function doorOf(path: string, listener: number, expose: readonly Part[]): string {
   let door = ''
   const route = createRouter({
-    consumer: () => (door = 'consumer'),
+    consumer_mcp: () => (door = 'consumer'),
     control: () => (door = 'control'),
     health: () => (door = 'health'),
     metrics: () => (door = 'metrics'),
@@ -21,7 +22,7 @@ function doorOf(path: string, listener: number, expose: readonly string[]): stri
 
 test('the gateway listener hands out what is exposed, the control listener everything but /mcp', () => {
   const { gateway, control } = LISTENERS
-  const all = ['management', 'oauth']
+  const all: readonly Part[] = ['management', 'oauth']
   for (const [path, open, closed, inside] of [
     ['/healthz', 'health', 'health', 'health'],
     ['/readyz', 'health', 'health', 'health'],

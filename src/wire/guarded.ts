@@ -1,27 +1,27 @@
 import type { RefusalCode } from '../base/refusal.ts'
 import type { Handler, Incoming } from './port.ts'
 
-/** An exchange that can still be told what became of a fault. */
+/** A request that can still be told what became of a fault. */
 interface Open extends Incoming {
   /** Neither answered nor forwarded yet. */
   readonly isOpen: boolean
 }
 
 /** The handler's methods: a fault in one is reported and answered, and the thread lives on. */
-export interface Guarded<Exchange extends Open> {
-  request(exchange: Exchange): void
-  refused(exchange: Exchange, code: RefusalCode, inner: string): void
-  finished(exchange: Exchange): void
+export interface Guarded {
+  request(exchange: Open): void
+  refused(exchange: Open, code: RefusalCode, inner: string): void
+  finished(exchange: Open): void
   fault(error: unknown): void
 }
 
 /** The handler's methods as an engine may call them: whatever they throw goes to `onFault`. */
-export function guarded<Exchange extends Open, State = unknown>(
+export function guarded<State>(
   handler: Handler<State>,
   onFault: (error: unknown) => void = () => {},
-): Guarded<Exchange> {
+): Guarded {
   // Engines never look into `state`, so an exchange serves every State
-  const seen = (exchange: Exchange): Incoming<State> => exchange as Incoming as Incoming<State>
+  const seen = (exchange: Open): Incoming<State> => exchange as Incoming as Incoming<State>
   return {
     fault: onFault,
     request(exchange) {

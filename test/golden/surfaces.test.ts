@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { test } from 'node:test'
 import { OPERATIONS } from '../../src/operations/registry.ts'
@@ -8,6 +8,7 @@ import { buildProgram } from '../../src/surfaces/cli/program.ts'
 import { toOpenApi } from '../../src/surfaces/openapi/document.ts'
 import { clientTypes } from '../../src/surfaces/reference/client-types.ts'
 import { commandsPage } from '../../src/surfaces/reference/commands.ts'
+import { doorsTable } from '../../src/surfaces/reference/doors.ts'
 import { permissionsPage } from '../../src/surfaces/reference/permissions.ts'
 import { problemPages } from '../../src/surfaces/reference/problems.ts'
 import { cliPorts } from '../support/cli-ports.ts'
@@ -24,6 +25,16 @@ test('the help of every command is the one in test/golden', () => {
 
 test('docs/permissions.md is printed from the operations and roles', () => {
   golden('docs/permissions.md', permissionsPage(OPERATIONS))
+})
+
+test('the paths of docs/listeners.md are printed from the table of doors', () => {
+  const page = readFileSync(resolve(import.meta.dirname, '../../docs/listeners.md'), 'utf8')
+  const [before, after] = [
+    /^[\s\S]*<!-- doors: .* -->\n/.exec(page)?.[0],
+    /<!-- end of doors -->[\s\S]*$/.exec(page)?.[0],
+  ]
+  assert.ok(before !== undefined && after !== undefined, 'the page has the place of the table')
+  golden('docs/listeners.md', `${before}${doorsTable()}${after}`)
 })
 
 test('the types of the client are printed from the operations', () => {

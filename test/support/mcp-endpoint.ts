@@ -1,8 +1,9 @@
 import { createClock } from '../../src/base/clock.ts'
 import type { McpAnswer } from '../../src/mcp/protocol/answer.ts'
-import type { Door, Tool, ToolCall, ToolOutcome } from '../../src/mcp/protocol/door.ts'
+import type { Door, Tool } from '../../src/mcp/protocol/door.ts'
 import { createMcpEndpoint } from '../../src/mcp/protocol/endpoint.ts'
 import type { Heard } from '../../src/mcp/protocol/heard.ts'
+import type { ToolCall, ToolOutcome } from '../../src/mcp/protocol/tool-call.ts'
 import { createTombstones } from './tombstones.ts'
 
 export const TOOLS: readonly Tool[] = [

@@ -1,3 +1,4 @@
+import { ALL_DOORS, isAtOrBelow, outermost } from '../../base/doors.ts'
 import { isOwnSetCookie } from '../../base/own-cookies.ts'
 import { hostName } from '../../snapshot/find/mounts.ts'
 import { withoutCookies } from '../../wire/answer-cookies.ts'
@@ -7,7 +8,7 @@ import type { Exchange, Reply } from '../exchange.ts'
 import { fieldValues } from '../header-lines.ts'
 
 /** Paths of the pages on which people sign in, agree and administer. */
-const PAGES = ['/oauth', '/connect', '/console', '/portal'] as const
+const PAGES = outermost(ALL_DOORS.filter(({ hasPages }) => hasPages))
 
 /** Lower-case names that are removed from answers: they reach over all of an origin, the pages included. */
 export const ORIGIN_FIELDS = [
@@ -43,9 +44,7 @@ export function isDocument(dest: string): boolean {
 
 /** True for a path at which pages are served; it is one of the reserved paths. */
 export function isPage(path: string): boolean {
-  return PAGES.some(
-    (page) => path.startsWith(page) && (path.length === page.length || path[page.length] === '/'),
-  )
+  return PAGES.some((page) => isAtOrBelow(path, page))
 }
 
 /**

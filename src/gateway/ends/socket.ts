@@ -1,3 +1,4 @@
+import { DOORS, isAtOrBelow } from '../../base/doors.ts'
 import { mayHaveOwnCookies, withoutOwnCookies } from '../../base/own-cookies.ts'
 import { isReserved } from '../../model/reserved-paths.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
@@ -170,7 +171,7 @@ export function createSockets(options: SocketOptions): Sockets {
 /** The door at `/mcp` belongs to the data plane; the control plane keeps its own trail. */
 function setReserved(exchange: Exchange): void {
   exchange.reserved = true
-  if (exchange.path === '/mcp' || exchange.path.startsWith('/mcp/')) exchange.surface = 1
+  if (isAtOrBelow(exchange.path, DOORS.consumerMcp.path)) exchange.surface = 1
 }
 
 /** Refuses for want of a snapshot: the thread has just started. */

@@ -2,8 +2,8 @@ import type { RefusalCode } from '../../base/refusal.ts'
 import type { MessageOutcome } from '../../gateway/port.ts'
 import type { RecordAgent } from '../../record/fields.ts'
 import { RPC } from '../protocol/answer.ts'
-import type { ToolCall } from '../protocol/door.ts'
 import type { Heard } from '../protocol/heard.ts'
+import type { ToolCall } from '../protocol/tool-call.ts'
 
 /** Codes for what the transport of MCP refuses, by HTTP status. */
 const BY_STATUS: Readonly<Record<number, RefusalCode>> = {

@@ -1,5 +1,5 @@
 import type { Endpoint, GatewayPort } from '../../gateway/port.ts'
-import type { ToolOutcome } from '../protocol/door.ts'
+import type { ToolOutcome } from '../protocol/tool-call.ts'
 import type { Catalogue } from './catalogue.ts'
 import { given, parameterInvalid, refused } from './outcome.ts'
 

@@ -1,17 +1,20 @@
 import type { AllowsOrigin } from '../../base/allowed-origins.ts'
 import { createChallenge } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'
+import { DOORS } from '../../base/doors.ts'
 import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'
-import type { Caller, GatewayPort, Identified } from '../../gateway/port.ts'
+import type { GatewayPort, Identified } from '../../gateway/port.ts'
 import { SMALL_BYTES_MAX } from '../../wire/held-bytes.ts'
 import type { Incoming } from '../../wire/port.ts'
 import { type McpAnswer, RPC } from '../protocol/answer.ts'
-import type { Door, ToolCall, ToolOutcome } from '../protocol/door.ts'
+import type { Door } from '../protocol/door.ts'
 import { createMcpEndpoint } from '../protocol/endpoint.ts'
 import { createRebindingCheck } from '../protocol/rebinding.ts'
 import type { Tombstones } from '../protocol/tombstones.ts'
+import type { ToolCall, ToolOutcome } from '../protocol/tool-call.ts'
 import { messageId, refusalOf, toMessageOutcome } from './account.ts'
 import { checkArguments, SHAPES, type ToolName } from './arguments.ts'
+import type { ConsumerCaller } from './caller.ts'
 import { createCatalogues } from './catalogue.ts'
 import { listCollections, listEndpoints } from './discover.ts'
 import { execute } from './execute.ts'
@@ -20,14 +23,6 @@ import { inspect } from './inspect.ts'
 import { parameterInvalid, refused } from './outcome.ts'
 import { callName, type RunningCalls } from './running.ts'
 import { INSTRUCTIONS, TOOLS, TOOLS_TTL_MS } from './tools.ts'
-
-/** Who sends a message, and the id that answers to it carry. */
-export interface ConsumerCaller {
-  readonly caller: Caller
-  readonly requestId: string
-  /** The HTTP request that the message came in. */
-  readonly incoming: Incoming
-}
 
 export interface ConsumerDoorOptions<State> {
   readonly gateway: GatewayPort
@@ -82,7 +77,7 @@ export function createConsumerDoor<State>(
     tombstones: options.tombstones,
     fault: (error) => options.fault(error, ''),
   })
-  const challenge = createChallenge([options.origin], '/mcp', 'mcp:tools')
+  const challenge = createChallenge([options.origin], DOORS.consumerMcp.path, 'mcp:tools')
 
   /** An answer is kept until its caller has read it, and refused where there is no room for it. */
   function send(incoming: Incoming<State>, requestId: string, answer: McpAnswer): void {

@@ -5,8 +5,8 @@ import {
   refuse,
   toProblem,
 } from '../../base/refusal.ts'
-import type { ToolOutcome } from '../protocol/door.ts'
 import type { Members } from '../protocol/message.ts'
+import type { ToolOutcome } from '../protocol/tool-call.ts'
 
 type ToolResult = Extract<ToolOutcome, { kind: 'result' }>
 

@@ -1,5 +1,5 @@
 import { answerOf, type McpAnswer } from './answer.ts'
-import type { Asking } from './call.ts'
+import type { Asking } from './call-tool.ts'
 import { type EventStream, openEventStream } from './event-stream.ts'
 import type { OpenQuestions, Waiting } from './open-questions.ts'
 import { unsaid } from './open-questions.ts'

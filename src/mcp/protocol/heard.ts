@@ -1,7 +1,8 @@
 import type { McpRequest } from './answer.ts'
-import { conversationOf, toAgent } from './call.ts'
-import type { DeclaredAgent, ToolOutcome, Trace } from './door.ts'
+import type { DeclaredAgent } from './declared-agent.ts'
+import { conversationOf, toAgent } from './declared-agent.ts'
 import { isMembers, type Members, type Message, type RpcId } from './message.ts'
+import type { ToolOutcome, Trace } from './tool-call.ts'
 
 /** Member of `_meta` in which a client of 2026-07-28 names itself. */
 export const CLIENT_INFO = 'io.modelcontextprotocol/clientInfo'

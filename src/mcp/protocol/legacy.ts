@@ -11,8 +11,10 @@ import {
   withHeaders,
 } from './answer.ts'
 import { type AskingCall, askByStream } from './asking-by-stream.ts'
-import { type Asking, callTool, toAgent } from './call.ts'
-import type { DeclaredAgent, Door, Tool } from './door.ts'
+import { type Asking, callTool } from './call-tool.ts'
+import type { DeclaredAgent } from './declared-agent.ts'
+import { toAgent } from './declared-agent.ts'
+import type { Door, Tool } from './door.ts'
 import { type Heard, hear } from './heard.ts'
 import { isRpcId, type Members, type Message, type RpcId, toMessage } from './message.ts'
 import { refuseVersion } from './modern.ts'

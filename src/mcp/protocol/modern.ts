@@ -9,7 +9,7 @@ import {
   RPC,
   resultText,
 } from './answer.ts'
-import { type Asking, callTool } from './call.ts'
+import { type Asking, callTool } from './call-tool.ts'
 import type { Door, Tool } from './door.ts'
 import { CLIENT_INFO, type Heard } from './heard.ts'
 import { isMembers, type Members, type Message, type RpcId } from './message.ts'

@@ -1,6 +1,7 @@
 import { RPC } from './answer.ts'
-import type { Completions, Door, Said } from './door.ts'
+import type { Completions, Door } from './door.ts'
 import { isMembers, type Members } from './message.ts'
+import type { Said } from './tool-call.ts'
 
 /** What a door answers to a method about prompts and resources. */
 export type Offered =

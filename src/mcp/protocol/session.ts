@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
-import type { DeclaredAgent } from './door.ts'
+import type { DeclaredAgent } from './declared-agent.ts'
 import { createSealer } from './sealed.ts'
 import type { Tombstones } from './tombstones.ts'
 

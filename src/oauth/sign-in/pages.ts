@@ -1,6 +1,7 @@
 import type { Accounts } from '../../access/accounts.ts'
 import type { Sender } from '../../access/sender.ts'
 import type { SetUpLinks } from '../../access/set-up-links.ts'
+import { DOORS } from '../../base/doors.ts'
 import { faultPage, html, page } from '../../base/page.ts'
 import { Refusal } from '../../base/refusal.ts'
 import type { StoredSetUpLink } from '../../store/ports/config.ts'
@@ -8,8 +9,8 @@ import { readForm } from '../form.ts'
 import type { NoteUnknown, Proved } from './local.ts'
 import { faultOfPassword, type Passwords } from './passwords.ts'
 
-export const SET_UP_PATH = '/oauth/setup'
-export const PASSWORD_PATH = '/oauth/password'
+export const SET_UP_PATH = DOORS.setUpPage.path
+export const PASSWORD_PATH = DOORS.passwordPage.path
 
 /** What becomes of local users here. Each is one transaction, and audited. */
 interface LocalUsers {

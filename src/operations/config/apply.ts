@@ -5,9 +5,10 @@ import type { StoredPlan } from '../../store/ports/config.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
 import { carryOut } from './carry-out.ts'
+import type { Step } from './order.ts'
 import { countsOf, refuseMoved } from './planned.ts'
 import { counts, Documents, manner, PlanItem, warnings } from './schemas.ts'
-import { type Manner, type Step, toSteps } from './steps.ts'
+import { type Manner, toSteps } from './steps.ts'
 import { take } from './take.ts'
 
 /** Removals that need no word for it: so many, and at most that share of what the set owns. */

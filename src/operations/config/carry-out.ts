@@ -10,8 +10,9 @@ import { createResource, parseSpec, replaceResource } from '../engine/write-reso
 import { ALL_KINDS, kindOf } from '../kinds/kinds.ts'
 import type { Desired } from './desired.ts'
 import { mapEndpoints } from './endpoint-refs.ts'
+import type { Step } from './order.ts'
 import { needsOf } from './order.ts'
-import type { Step, Steps } from './steps.ts'
+import type { Steps } from './steps.ts'
 
 /** Does the steps inside of the transaction, each as if it were written singly, and remembers what was applied. */
 export async function carryOut(

@@ -1,9 +1,28 @@
 import { refuse } from '../../base/refusal.ts'
-import type { Fields } from '../../store/ports/config.ts'
+import type { Fields, Resource } from '../../store/ports/config.ts'
+import type { DiffEntry } from '../engine/call.ts'
 import { parentRef, refsIn } from '../engine/refs.ts'
 import { addressOf, KINDS_IN_ORDER } from './address.ts'
+import type { Desired } from './desired.ts'
 import type { State } from './state.ts'
-import type { Step } from './steps.ts'
+
+/** Which side has changed since the documents were applied last. */
+export type Side = 'documents' | 'instance' | 'both'
+
+/** What is to be done to one resource. */
+export interface Step {
+  readonly action: 'create' | 'update' | 'adopt' | 'remove'
+  readonly item: string
+  /** As it stands; null for what is to be made. */
+  readonly before: Resource | null
+  /** Null for what is to be removed. */
+  readonly desired: Desired | null
+  /** In the words of documents, with the secrets that are to be set; endpoints are still addresses. */
+  readonly spec: Fields
+  readonly diff: readonly DiffEntry[]
+  /** Set where it was applied before and differs now. */
+  readonly side: Side | null
+}
 
 /**
  * Steps so ordered that each finds what it needs. Removals go first, what lies below before what it lies in, so that

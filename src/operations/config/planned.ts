@@ -1,8 +1,9 @@
 import type { z } from 'zod'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import type { Fields, StoredPlan } from '../../store/ports/config.ts'
+import type { Step } from './order.ts'
 import { createDiffBound, type DriftItem, type PlanItem } from './schemas.ts'
-import type { Step, Steps } from './steps.ts'
+import type { Steps } from './steps.ts'
 
 /** What a plan shows. */
 export function shown({

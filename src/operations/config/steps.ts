@@ -13,27 +13,9 @@ import { KEEP, NOTHING_STAYS } from '../engine/resource-secrets.ts'
 import { addressOf } from './address.ts'
 import { type Desired, secretMembersOf, withoutSecrets } from './desired.ts'
 import { mapEndpoints } from './endpoint-refs.ts'
-import { inDependence } from './order.ts'
+import { inDependence, type Side, type Step } from './order.ts'
 import { refuseFaults } from './read-documents.ts'
 import { completed, readState, type State, toWords } from './state.ts'
-
-/** Which side has changed since the documents were applied last. */
-type Side = 'documents' | 'instance' | 'both'
-
-/** What is to be done to one resource. */
-export interface Step {
-  readonly action: 'create' | 'update' | 'adopt' | 'remove'
-  readonly item: string
-  /** As it stands; null for what is to be made. */
-  readonly before: Resource | null
-  /** Null for what is to be removed. */
-  readonly desired: Desired | null
-  /** In the words of documents, with the secrets that are to be set; endpoints are still addresses. */
-  readonly spec: Fields
-  readonly diff: readonly DiffEntry[]
-  /** Set where it was applied before and differs now. */
-  readonly side: Side | null
-}
 
 /** What was changed in the instance since the documents were applied last. */
 interface Drift {

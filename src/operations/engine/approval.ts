@@ -67,7 +67,7 @@ export function passes(
   shown: ShownChange,
   { options }: Pick<Asked, 'options'>,
   { type, id, slug }: Subject,
-): { readonly answer: Pick<Invoked, 'approval'>; readonly told: readonly string[] } {
+): { readonly answer: Pick<Invoked, 'approval'>; readonly notes: readonly string[] } {
   const resource = { type, id, slug }
   if (approved !== undefined) {
     // What was foretold has been done, by what Change.mustWait found
@@ -78,21 +78,21 @@ export function passes(
     }
     return {
       answer: {},
-      told: [`As change request ${approved.id} asked for.`],
+      notes: [`As change request ${approved.id} asked for.`],
     }
   }
   const waits =
     gate !== null &&
     gate.met.size > 0 &&
     (shown.foretold.length > 0 || shown.touches.length > 0 || shown.diff.length > 0)
-  if (!waits) return { answer: {}, told: [] }
+  if (!waits) return { answer: {}, notes: [] }
   if (isWayOut)
     return {
       answer: {},
-      told: [`Past the rules for approval (${shown.rules.join(', ')}), by whoever has the data directory.`],
+      notes: [`Past the rules for approval (${shown.rules.join(', ')}), by whoever has the data directory.`],
     }
   if (options.dryRun !== true) throw new MustWait(shown, resource)
-  return { answer: { approval: shown.rules }, told: [] }
+  return { answer: { approval: shown.rules }, notes: [] }
 }
 
 function whatMoved({ touches }: ChangeRequestFacts, now: ShownChange): string {

@@ -93,9 +93,9 @@ export function baseOf({ diff, touches, stored, foretold }: ShownChange): string
   const made = touches.filter(({ revision }) => revision === null)
   const known = touches.filter(({ revision }) => revision !== null)
   const places = new Map(made.map(({ id }, index) => [id, `made ${index}`]))
-  const told = canonicalJson([made.map(({ type, slug }) => [type, slug]), diff]).replaceAll(ID, 'id')
+  const shown = canonicalJson([made.map(({ type, slug }) => [type, slug]), diff]).replaceAll(ID, 'id')
   const kept = canonicalJson(stored).replaceAll(ID, (id) => places.get(id) ?? id)
-  let done = `${told} ${kept}`.replaceAll(TIME, 'time')
+  let done = `${shown} ${kept}`.replaceAll(TIME, 'time')
   // A name that makes no slug gives way to the end of the id
   for (const { id, slug } of made)
     if (id !== null && slug?.endsWith(id.slice(-8))) done = done.replaceAll(slug, 'slug')

@@ -72,7 +72,7 @@ export class Change {
   readonly #changed = new Map<string, Changed>()
   /** Changes that are none of a resource. */
   readonly #beside: DiffEntry[] = []
-  readonly #told: DiffEntry[] = []
+  readonly #unrevised: DiffEntry[] = []
   /** Things that are no resources, of which a handler has asked whether it must wait. */
   readonly #waited: Foretold[] = []
   readonly #afterwards: (() => Fields)[] = []
@@ -349,7 +349,7 @@ export class Change {
 
   /** Describes in the diff what changes no configuration, and so counts no revision. */
   tell(entry: DiffEntry): void {
-    this.#told.push(entry)
+    this.#unrevised.push(entry)
   }
 
   /**
@@ -386,10 +386,10 @@ export class Change {
     const isShown = !isMany || this.#deps.options.dryRun === true
     const isHeld = this.#deps.approved !== undefined || (this.#deps.gate?.met.size ?? 0) > 0
     const resources = isShown || isHeld ? await diffOfAll(changes, slugs, this.#subject?.id) : []
-    const all = [...this.#told, ...this.#beside, ...resources]
+    const all = [...this.#unrevised, ...this.#beside, ...resources]
     const review = isHeld ? reviewOf(all) : null
     const configured = [...this.#beside, ...(isShown ? resources : [])]
-    const diff = boundedDiff(isShown ? all : [...this.#told, ...configured])
+    const diff = boundedDiff(isShown ? all : [...this.#unrevised, ...configured])
     if (items.length + configured.length === 0)
       return { diff, review, items, gone, delta: null, revision: null }
     const revision = await writer.nextRevision()

@@ -267,7 +267,7 @@ async function perform(
   const outcome = await change.finish()
   const passed =
     approval === NO_RULES
-      ? { answer: {}, told: [] }
+      ? { answer: {}, notes: [] }
       : passes(approval, change.shown(outcome), call, subjectOf(call, change, output))
   if (outcome.revision !== null) await keepRevision(call, change, outcome.revision, now)
   const configRevision = outcome.revision ?? change.carried?.revision ?? null
@@ -283,7 +283,7 @@ async function perform(
   }
   if (approval.approved !== undefined)
     await change.writer.putChangeRequest(applied(approval.approved, configRevision))
-  const detail = [...(change.finding === undefined ? [] : [change.finding]), ...passed.told].join(' ')
+  const detail = [...(change.finding === undefined ? [] : [change.finding]), ...passed.notes].join(' ')
   const entry = { outcome: 'ok' as const, status: answer.status, configRevision }
   await appendItems(call, change, outcome.items, entry, deps.clock)
   const { type, slug } = subjectOf(call, change, output)

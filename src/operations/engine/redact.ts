@@ -26,7 +26,7 @@ interface Room {
  * secrets go and what looks like a secret are masked; what is too long is cut, with a word on how much.
  */
 export function redacted(value: unknown, schema?: z.ZodType): Redacted {
-  return told(
+  return toRedacted(
     value,
     schema === undefined ? null : placesOf(schema),
     { chars: CHARS_MAX, textMax: TEXT_CHARS_MAX },
@@ -40,7 +40,7 @@ export function masked(value: unknown, name = ''): Redacted {
   return member(name, value, null, room, 0)
 }
 
-function told(value: unknown, places: Places | null, room: Room, depth: number): Redacted {
+function toRedacted(value: unknown, places: Places | null, room: Room, depth: number): Redacted {
   if (places?.mark !== undefined) return spent(standIn(value, places.mark), room)
   if (typeof value === 'string') return text(value, room)
   if (Array.isArray(value)) return list(value, places?.item ?? null, room, depth + 1)
@@ -69,7 +69,7 @@ function list(items: readonly unknown[], places: Places | null, room: Room, dept
   room.chars -= 2
   for (const item of items) {
     if (room.chars <= 0 || depth > DEPTH_MAX) break
-    kept.push(told(item, places, room, depth))
+    kept.push(toRedacted(item, places, room, depth))
     room.chars--
   }
   const more = items.length - kept.length
@@ -110,16 +110,16 @@ const NO_LITERAL =
   /^(changed|unchanged|\[secret\]|)$|^((bearer|basic|apikey|token)\s{1,8})?(\{\{[^{}]*\}\}[\s:]*)+$/i
 
 function member(name: string, value: unknown, places: Places | null, room: Room, depth: number): Redacted {
-  if (!isSecretName(name) || places?.mark !== undefined) return told(value, places, room, depth)
+  if (!isSecretName(name) || places?.mark !== undefined) return toRedacted(value, places, room, depth)
   if (typeof value === 'string') return NO_LITERAL.test(value) ? text(value, room) : spent(MASKED, room)
   if (typeof value === 'number') return spent(MASKED, room)
   if (Array.isArray(value)) return list(withoutLiterals(value, depth), places, room, depth + 1)
-  if (!isPlain(value) || isReference(value)) return told(value, places, room, depth)
+  if (!isPlain(value) || isReference(value)) return toRedacted(value, places, room, depth)
   const entries = Object.entries(value).map(([inner, one]) => [
     inner,
     VALUES.has(inner) ? withoutLiteral(one, depth) : one,
   ])
-  return told(Object.fromEntries(entries), places, room, depth)
+  return toRedacted(Object.fromEntries(entries), places, room, depth)
 }
 
 function withoutLiterals(items: readonly unknown[], depth: number): unknown[] {

@@ -211,15 +211,15 @@ async function expanded(
     const id = isPlain(view) ? view['id'] : undefined
     const resource = typeof id === 'string' ? await context.reader.byId(kind.type, id) : undefined
     if (!isPlain(view) || resource === undefined) return view
-    const told: Plain = {}
+    const summaries: Plain = {}
     for (const ref of refs) {
       const found = []
       for (const id of idsOfRef(kind, ref, resource)) found.push(await summary(ref.type, id))
       const shown = found.filter((one) => one !== null)
-      if (ref.many === true) told[ref.field] = shown
-      else if (shown[0] !== undefined) told[ref.field] = shown[0]
+      if (ref.many === true) summaries[ref.field] = shown
+      else if (shown[0] !== undefined) summaries[ref.field] = shown[0]
     }
-    return { ...view, expanded: told }
+    return { ...view, expanded: summaries }
   }
   const { items } = output
   if (!Array.isArray(items)) return (await expandOne(output)) as Plain

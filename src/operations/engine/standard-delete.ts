@@ -64,8 +64,8 @@ async function letGo(
   const removed = others.filter(({ isGone }) => isGone).map(({ was }) => nameOf(was))
   const users = others.flatMap(({ was, isGone }) => (isGone ? [] : was))
   const detached = [...users, ...(await referredTo(reader, kind, resource.spec))].map(nameOf)
-  const told = [...sentence('Removed', removed), ...sentence('Detached', detached)]
-  if (told.length > 0) change.finding = told.join(' ')
+  const sentences = [...sentence('Removed', removed), ...sentence('Detached', detached)]
+  if (sentences.length > 0) change.finding = sentences.join(' ')
   return { removed, detached }
 }
 

@@ -61,9 +61,9 @@ export async function appendItems(
   ending: Ending,
   clock: Clock,
 ): Promise<void> {
-  let told = 0
+  let done = 0
   for (const { resource, collection, diff, before, after } of items) {
-    await yieldThread(++told)
+    await yieldThread(++done)
     const its: Ending = {
       ...ending,
       // A diff holds plain JSON; its type says unknown because it is read from specs.

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { NODE_TYPES } from '../../nodes/catalogue.ts'
-import { PHASES } from '../../nodes/define.ts'
+import { NODE_TYPES } from '../../nodes/definitions.ts'
+import { PHASES } from '../../nodes/node-type.ts'
 import { define } from '../engine/define.ts'
 import { booleanFilter } from '../engine/lists.ts'
 import { workflowKind } from '../kinds/workflows.ts'

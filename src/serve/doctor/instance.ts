@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
+import { DOORS } from '../../base/doors.ts'
 import type { ListenAddress } from '../../settings/values.ts'
 import type { Settings } from '../../settings.ts'
 import { askLocal } from '../../surfaces/cli/local.ts'
@@ -22,7 +23,7 @@ export async function findInstance({ data, listen, controlListen }: Settings): P
 async function findReady(url: string, version: string, reach: typeof fetch = fetch): Promise<Finding> {
   const check = 'instance'
   try {
-    const answer = await reach(`${url}/readyz`, { signal: AbortSignal.timeout(ANSWER_MS_MAX) })
+    const answer = await reach(`${url}${DOORS.readyz.path}`, { signal: AbortSignal.timeout(ANSWER_MS_MAX) })
     const { status } = (await answer.json()) as { status?: unknown }
     const found = `${version} runs at ${url} and says ${String(status)}`
     if (answer.ok && status === 'pass') return { check, state: 'ok', found, fix: null }
@@ -30,7 +31,7 @@ async function findReady(url: string, version: string, reach: typeof fetch = fet
       check,
       state: answer.ok ? 'warn' : 'fail',
       found,
-      fix: `See ${url}/readyz and the log of the process.`,
+      fix: `See ${url}${DOORS.readyz.path} and the log of the process.`,
     }
   } catch (error) {
     const found = `it runs at ${url} and does not answer: ${(error as Error).message}`

@@ -1,5 +1,5 @@
 import type { ChangeRequest } from '../../model/approval.ts'
-import type { Fields } from './config.ts'
+import type { Fields } from './resource.ts'
 
 /** A thing that a change request touches, as it was when that was asked for. */
 export interface RequestTouch {

@@ -1,5 +1,5 @@
 import type { ResourceType } from '../../model/common.ts'
-import type { Resource } from './config.ts'
+import type { Resource } from './resource.ts'
 
 /** Revisions of the configuration that are kept: the newest. Older ones are told by the audit trail alone. */
 export const REVISIONS_KEPT = 1000

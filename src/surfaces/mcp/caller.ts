@@ -1,7 +1,7 @@
 import type { Principal } from '../../access/principal.ts'
 import type { Refusal } from '../../base/refusal.ts'
 import type { McpRequest } from '../../mcp/protocol/answer.ts'
-import type { Said } from '../../mcp/protocol/door.ts'
+import type { Said } from '../../mcp/protocol/tool-call.ts'
 import type { Via } from '../../operations/engine/call.ts'
 
 /** One HTTP request as a transport hands it over. Header names are asked for in lower case. */

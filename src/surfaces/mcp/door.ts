@@ -2,15 +2,17 @@ import type { Principal } from '../../access/principal.ts'
 import type { AllowsOrigin } from '../../base/allowed-origins.ts'
 import { createChallenge, isChallenged, type Origins } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'
+import { ALL_DOORS } from '../../base/doors.ts'
 import { Lru } from '../../base/lru.ts'
-import { ALIAS, PROTECTED } from '../../base/protected-resources.ts'
+import { PROTECTED } from '../../base/protected-resources.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import { visibleJson } from '../../base/visible.ts'
 import { jsonAnswer, type McpAnswer } from '../../mcp/protocol/answer.ts'
-import type { Door, Tool, ToolCall, ToolOutcome } from '../../mcp/protocol/door.ts'
+import type { Door, Tool } from '../../mcp/protocol/door.ts'
 import { createMcpEndpoint } from '../../mcp/protocol/endpoint.ts'
 import { createRebindingCheck } from '../../mcp/protocol/rebinding.ts'
 import type { Tombstones } from '../../mcp/protocol/tombstones.ts'
+import type { ToolCall, ToolOutcome } from '../../mcp/protocol/tool-call.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import { inputInvalid } from './arguments.ts'
 import { type ManagementCaller, type ManagementRequest, NOTHING_SAID, viaOf } from './caller.ts'
@@ -66,7 +68,10 @@ const LISTS_MAX = 64
 export function createManagementDoor(options: ManagementDoorOptions): ManagementDoor {
   const refuseRebinding = createRebindingCheck(options.origins, options.allowsOrigin)
   const challenges = new Map(
-    [PROTECTED.mcp, ALIAS].map((path) => [path, createChallenge(options.origins, path, options.scope)]),
+    ALL_DOORS.filter(({ handler }) => handler === 'management_mcp').map(({ path }) => [
+      path,
+      createChallenge(options.origins, path, options.scope),
+    ]),
   )
   const tools = toTools(options.operations)
   const endpoint = createMcpEndpoint(managementDoor(options, tools), {

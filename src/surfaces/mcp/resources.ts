@@ -1,13 +1,8 @@
 import { isPlain } from '../../base/plain.ts'
 import { Refusal } from '../../base/refusal.ts'
 import { printable, visibleJson } from '../../base/visible.ts'
-import type {
-  ListedResource,
-  ResourceContent,
-  Resources,
-  ResourceTemplate,
-  Said,
-} from '../../mcp/protocol/door.ts'
+import type { ListedResource, ResourceContent, Resources, ResourceTemplate } from '../../mcp/protocol/door.ts'
+import type { Said } from '../../mcp/protocol/tool-call.ts'
 import { isResourceType } from '../../model/common.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import { jsonSchemasOf } from '../fields.ts'

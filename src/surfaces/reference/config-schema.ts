@@ -1,3 +1,4 @@
+import { DOORS } from '../../base/doors.ts'
 import { atOnce } from '../../base/in-turns.ts'
 import { isPlain } from '../../base/plain.ts'
 import { KINDS_IN_ORDER } from '../../operations/config/address.ts'
@@ -6,7 +7,7 @@ import { writableSchema } from '../../operations/engine/kind-schema.ts'
 import { type JsonSchema, jsonSchemasOf, membersOf } from '../fields.ts'
 
 /** Where a running instance answers it. */
-export const CONFIG_SCHEMA_PATH = '/management/config.schema.json'
+export const CONFIG_SCHEMA_PATH = DOORS.configSchema.path
 
 /** A text with a variable in it may stand where something else than any text is wanted. */
 const VARIABLE: JsonSchema = { $ref: '#/$defs/variable' }

@@ -2,6 +2,7 @@ import { type Context, Hono } from 'hono'
 import type { Principal } from '../../access/principal.ts'
 import { bearerOf } from '../../base/bearer.ts'
 import { createChallenge, createOriginFor, isChallenged, type Origins } from '../../base/challenge.ts'
+import { DOORS } from '../../base/doors.ts'
 import { inTurns, jsonText } from '../../base/in-turns.ts'
 import type { OwnRoom } from '../../base/kept.ts'
 import { PROTECTED } from '../../base/protected-resources.ts'
@@ -87,7 +88,7 @@ export function createRestApp(given: RestPorts): Hono {
   let schema: Promise<Uint8Array<ArrayBuffer>> | undefined
   const read = ['GET', 'HEAD']
 
-  app.all('/management/openapi.json', (c) =>
+  app.all(DOORS.openApi.path, (c) =>
     answered(ports, c, async () => {
       demandMethod(c, read)
       // Printed when it is first asked for, since a start should not wait for it, and in turns, since anonymous callers may ask
@@ -102,11 +103,13 @@ export function createRestApp(given: RestPorts): Hono {
       return json(200, await schema)
     }),
   )
-  app.all('/.well-known/*', (c) =>
+  app.all(`${DOORS.wellKnown.path}/*`, (c) =>
     answered(ports, c, async () => {
       if (c.req.method === 'OPTIONS') return new Response(null, { status: 204, headers: OPEN_HEADERS })
       const path = resourcePathOf(new URL(c.req.url).pathname)
-      const origin = (path === '/mcp' ? gatewayOriginFor : originFor)(c.req.header('host') ?? null)
+      const origin = (path === DOORS.consumerMcp.path ? gatewayOriginFor : originFor)(
+        c.req.header('host') ?? null,
+      )
       const metadata = path === null ? null : protectedResourceMetadata(origin, path, ports)
       if (metadata === null) throw refuse('not_available')
       demandMethod(c, read)
@@ -115,7 +118,7 @@ export function createRestApp(given: RestPorts): Hono {
   )
   const { scrape } = ports
   if (scrape !== undefined)
-    app.all('/metrics', (c) =>
+    app.all(DOORS.metrics.path, (c) =>
       answered(ports, c, async (via) => {
         const principal = await ports.authenticate(bearerOf(c.req.header('authorization')), via)
         demandMethod(c, read)
@@ -141,7 +144,7 @@ export function createRestApp(given: RestPorts): Hono {
   app.all(`${API_ROOT}/*`, (c) =>
     answered(ports, c, async (via) => {
       await ports.authenticate(bearerOf(c.req.header('authorization')), via)
-      throw refuse('not_found', { detail: 'There is no such path; /management/openapi.json lists them.' })
+      throw refuse('not_found', { detail: `There is no such path; ${DOORS.openApi.path} lists them.` })
     }),
   )
   app.all('*', (c) => answered(ports, c, () => Promise.reject(refuse('not_available'))))

@@ -1,7 +1,11 @@
 import { RESOURCE_METADATA } from '../../base/challenge.ts'
+import { ALL_DOORS, DOORS } from '../../base/doors.ts'
 
 /** Paths that are protected resources of their own (RFC 9728 section 3.1); the empty one is the whole origin. */
-const RESOURCES = ['', '/mcp', '/management', '/management/mcp', '/management/v1', '/api/v1/mcp'] as const
+const RESOURCES: ReadonlySet<string> = new Set([
+  '',
+  ...ALL_DOORS.filter(({ resource }) => resource !== null).map(({ path }) => path),
+])
 
 interface Issued {
   readonly authorizationServers: readonly string[]
@@ -19,9 +23,9 @@ export function protectedResourceMetadata(
   path: string,
   { authorizationServers, scope }: Issued,
 ): Record<string, unknown> | null {
-  if (!RESOURCES.some((resource) => resource === path)) return null
+  if (!RESOURCES.has(path)) return null
   const issued =
-    path === '/mcp' || authorizationServers.length === 0
+    path === DOORS.consumerMcp.path || authorizationServers.length === 0
       ? {}
       : {
           authorization_servers: authorizationServers,

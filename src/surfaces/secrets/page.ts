@@ -1,10 +1,11 @@
 import { toTime } from '../../base/clock.ts'
+import { DOORS } from '../../base/doors.ts'
 import { type Html, html, pageHeaders, pageText } from '../../base/page.ts'
 import type { Secret } from '../../base/secret.ts'
 import type { LinkFacts, SecretLinks } from '../../operations/engine/secret-links.ts'
 
 /** Below it lie the pages of one-time links. */
-export const SECRETS_ROOT = '/management/secrets/'
+export const SECRETS_ROOT = `${DOORS.secretPages.path}/`
 
 export interface PageRequest {
   readonly method: string

@@ -8,12 +8,20 @@ import type {
   ForwardRequest,
   UpstreamFailure,
 } from '../port.ts'
+import type { Context } from './context.ts'
 import { requestMessage } from './forwarded-head.ts'
 import { STRING_BYTES_MAX } from './limits.ts'
-import type { Pool } from './pool.ts'
 import type { ResponseHead } from './response-head.ts'
-import type { UpstreamConnection } from './upstream-connection.ts'
-import type { UpstreamUser } from './upstream-user.ts'
+import type { RequestConnection, UpstreamUser } from './upstream-user.ts'
+
+/** The pool as its calls use it. */
+interface CallPool {
+  readonly context: Pick<Context, 'fault'>
+  /** Finds a connection for the request. The call may hear of it, or of a failure, before this returns. */
+  submit(user: UpstreamUser): void
+  /** A request that still waits for a connection is given up. */
+  cancel(user: UpstreamUser): void
+}
 
 /** One request from within the process: its body is at hand, its answer is gathered up to a bound. */
 export class Call implements UpstreamUser, CallHandle {
@@ -25,17 +33,17 @@ export class Call implements UpstreamUser, CallHandle {
   readonly responseFields: string
   readonly responseNames: FieldNames
   retried = false
-  readonly #pool: Pool
+  readonly #pool: CallPool
   readonly #request: CallRequest
   readonly #gathering: Gathering
   readonly #done: (result: CallResult) => void
   /** The body when it is not in `message`. */
   readonly #body: Buffer | null
-  #connection: UpstreamConnection | null = null
+  #connection: RequestConnection | null = null
   #isOver = false
   #again: ForwardRequest['again']
 
-  constructor(pool: Pool, request: CallRequest, done: (result: CallResult) => void) {
+  constructor(pool: CallPool, request: CallRequest, done: (result: CallResult) => void) {
     this.#pool = pool
     this.#request = request
     this.#gathering = new Gathering(request)
@@ -66,12 +74,12 @@ export class Call implements UpstreamUser, CallHandle {
     this.#leave()
   }
 
-  connecting(connection: UpstreamConnection): void {
+  connecting(connection: RequestConnection): void {
     this.#connection = connection
     this.#gathering.upstreamAt = 0
   }
 
-  started(connection: UpstreamConnection, now: number): void {
+  started(connection: RequestConnection, now: number): void {
     this.#connection = connection
     this.#gathering.upstreamAt = now
     if (this.#body !== null) connection.send(this.#body, true)

@@ -5,11 +5,10 @@ import type { Guarded } from '../guarded.ts'
 import type { WireLimits } from '../port.ts'
 import type { RequestHead } from './request-head.ts'
 import type { ResponseHead } from './response-head.ts'
-import type { ServerExchange } from './server-exchange.ts'
 import type { Sweep } from './sweep.ts'
 
 /** What the parts of one engine share. All of it lives in one thread. */
-export interface Context extends Guarded<ServerExchange> {
+export interface Context extends Guarded {
   readonly clock: Clock
   readonly limits: WireLimits
   readonly sweep: Sweep

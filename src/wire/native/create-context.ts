@@ -10,7 +10,6 @@ import { RequestHead } from './request-head.ts'
 import { compileRules } from './request-rules.ts'
 import { createLookup } from './resolver.ts'
 import { answerTable, ResponseHead } from './response-head.ts'
-import type { ServerExchange } from './server-exchange.ts'
 import { Sweep } from './sweep.ts'
 
 export interface NativeEngineOptions<State> {
@@ -54,7 +53,7 @@ export function createContext<State>(options: NativeEngineOptions<State>): Conte
     lookup: createLookup(clock, options.resolve),
     dateLine: dateLineOf(clock),
     draining: false,
-    ...guarded<ServerExchange>(options.handler, options.onFault),
+    ...guarded(options.handler, options.onFault),
   }
   return context
 }

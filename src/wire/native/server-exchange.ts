@@ -26,8 +26,7 @@ import type { RequestHead } from './request-head.ts'
 import type { ResponseHead } from './response-head.ts'
 import { statusLine } from './status-line.ts'
 import { Tapped } from './tapped.ts'
-import type { UpstreamConnection } from './upstream-connection.ts'
-import type { UpstreamUser } from './upstream-user.ts'
+import type { RequestConnection, UpstreamUser } from './upstream-user.ts'
 
 // Stages of an exchange, in their order; a failure before the answer began goes back from FORWARDING to OPEN
 const OPEN = 0
@@ -80,7 +79,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
   #stage = OPEN
   #framing = LENGTH
   #pool: Pool | null = null
-  #upstream: UpstreamConnection | null = null
+  #upstream: RequestConnection | null = null
   #collecting: Collecting | null = null
   /** The whole body, when the handler wanted to see it before it forwards. */
   #collected: Buffer | null = null
@@ -271,13 +270,13 @@ export class ServerExchange implements Incoming, UpstreamUser {
 
   // What the upstream side says
 
-  connecting(connection: UpstreamConnection): void {
+  connecting(connection: RequestConnection): void {
     this.#upstream = connection
     // A kept connection that had it was closed unanswered: nobody has it now
     this.outcome.upstreamAt = 0
   }
 
-  started(connection: UpstreamConnection, now: number): void {
+  started(connection: RequestConnection, now: number): void {
     this.#upstream = connection
     this.outcome.upstreamAt = now
     if (this.#collected !== null) {

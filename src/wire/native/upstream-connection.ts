@@ -13,7 +13,7 @@ import { isBroken } from './partial-head.ts'
 import type { KnownAnswers } from './response-head.ts'
 import type { Timed } from './sweep.ts'
 import { Unread } from './unread.ts'
-import type { UpstreamUser } from './upstream-user.ts'
+import type { RequestConnection, UpstreamUser } from './upstream-user.ts'
 
 /** The pool as its connections see it. */
 export interface ConnectionOwner {
@@ -43,7 +43,7 @@ const NOTHING = Buffer.alloc(0)
  * 2. It goes back to the pool only when request and answer both ended where their framing said. Any doubt closes it:
  *    more bytes than announced, an answer before the request was sent, a framing fault, a timeout.
  */
-export class UpstreamConnection implements Timed {
+export class UpstreamConnection implements RequestConnection, Timed {
   deadline: number
   /** In whose share of the pool it counts; null while it is idle. The pool's to set. */
   holder: string | null = null
@@ -103,7 +103,6 @@ export class UpstreamConnection implements Timed {
     user.started(this, now)
   }
 
-  /** Sends a piece of the request's body. False when no more should follow before `writable`. */
   send(data: string | Buffer, last: boolean): boolean {
     const taken = this.#outlet.write(data)
     const { options } = this.#owner
@@ -113,14 +112,12 @@ export class UpstreamConnection implements Timed {
     return taken
   }
 
-  /** Reads on after a pause. */
   resume(): void {
     if (this.#state !== BODY) return
     this.deadline = this.#context.clock.monotonic() + this.#owner.options.idleTimeoutMs
     this.#socket.resume()
   }
 
-  /** Its user gives up: nothing more is told to it. */
   abandon(): void {
     this.#user = null
     this.#end('unreachable', '')

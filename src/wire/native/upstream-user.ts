@@ -1,6 +1,15 @@
 import type { FieldNames, UpstreamFailure } from '../port.ts'
 import type { ResponseHead } from './response-head.ts'
-import type { UpstreamConnection } from './upstream-connection.ts'
+
+/** The connection to an upstream that carries a request, as its {@link UpstreamUser} uses it. */
+export interface RequestConnection {
+  /** Sends a piece of the request's body. False when no more should follow before {@link UpstreamUser.writable}. */
+  send(data: string | Buffer, last: boolean): boolean
+  /** Reads on after a pause. */
+  resume(): void
+  /** Ends the request: its user is told nothing more. */
+  abandon(): void
+}
 
 /** One request towards an upstream and whoever waits for its answer. */
 export interface UpstreamUser {
@@ -22,14 +31,14 @@ export interface UpstreamUser {
   retried: boolean
 
   /** A connection is being made for it. */
-  connecting(connection: UpstreamConnection): void
-  /** `message` was written to `connection` at `now`; a body may follow by {@link UpstreamConnection.send}. */
-  started(connection: UpstreamConnection, now: number): void
+  connecting(connection: RequestConnection): void
+  /** `message` was written to `connection` at `now`; a body may follow by {@link RequestConnection.send}. */
+  started(connection: RequestConnection, now: number): void
   /** An interim answer (1xx) came. */
   interim(head: ResponseHead): void
   /** The final head, with the first data of the body; `last` when the body ends with it. False asks for a pause. */
   answered(head: ResponseHead, now: number, bytes: Buffer, from: number, to: number, last: boolean): boolean
-  /** More data. False asks for a pause, ended by {@link UpstreamConnection.resume}. */
+  /** More data. False asks for a pause, ended by {@link RequestConnection.resume}. */
   piece(bytes: Buffer, from: number, to: number, last: boolean): boolean
   /** Nothing more comes. */
   failed(failure: UpstreamFailure, inner: string): void

@@ -1,12 +1,11 @@
 import { Gathering } from '../gathering.ts'
 import type { ResponseHead } from '../native/response-head.ts'
 import type { CallHandle, CallRequest, CallResult, ForwardRequest, UpstreamFailure } from '../port.ts'
-import type { NodePool } from './pool.ts'
-import { type Receiver, Sending } from './sending.ts'
+import { type Receiver, Sending, type SendingPool } from './sending.ts'
 
 /** One request from within the process: its body is at hand, its answer is gathered up to a bound. */
 export class NodeCall implements Receiver, CallHandle {
-  readonly #pool: NodePool
+  readonly #pool: SendingPool
   readonly #request: CallRequest
   readonly #gathering: Gathering
   readonly #done: (result: CallResult) => void
@@ -14,7 +13,7 @@ export class NodeCall implements Receiver, CallHandle {
   #again: ForwardRequest['again']
   #isOver = false
 
-  constructor(pool: NodePool, request: CallRequest, done: (result: CallResult) => void) {
+  constructor(pool: SendingPool, request: CallRequest, done: (result: CallResult) => void) {
     this.#pool = pool
     this.#request = request
     this.#gathering = new Gathering(request)

@@ -22,7 +22,7 @@ import type { NodeConnection } from './connection.ts'
 import type { NodeContext } from './context.ts'
 import { flushHead, pairsOf, reasonOf } from './lines.ts'
 import { NodePool } from './pool.ts'
-import { type Receiver, Sending } from './sending.ts'
+import { type Receiver, Sending, type SendingPool } from './sending.ts'
 
 // Stages of an exchange, in their order; a failure before the answer began goes back from FORWARDING to OPEN
 const OPEN = 0
@@ -261,7 +261,7 @@ export class NodeExchange implements Incoming, Receiver {
     return true
   }
 
-  #sendAgain(pool: NodePool, request: ForwardRequest | { readonly inner: string }): void {
+  #sendAgain(pool: SendingPool, request: ForwardRequest | { readonly inner: string }): void {
     // The caller has left
     if (this.#stage !== OPEN) return
     if ('inner' in request) {

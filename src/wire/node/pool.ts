@@ -10,15 +10,14 @@ import { PoolShare, WaitingLine } from '../pool-share.ts'
 import type { CallHandle, CallRequest, CallResult, Upstream, UpstreamOptions } from '../port.ts'
 import { tlsConnectionOptions } from '../upstream-tls.ts'
 import { NodeCall } from './call.ts'
-import type { Sending } from './sending.ts'
+import type { Sending, SendingPool } from './sending.ts'
 
 /** The connections to one server: an Agent keeps them, and requests beyond the cap wait here in line. */
-export class NodePool implements Upstream, Timed {
+export class NodePool implements SendingPool, Upstream, Timed {
   deadline = Infinity
   readonly shared: Context
   readonly options: UpstreamOptions
   readonly agent: PlainAgent
-  /** Sockets that are connected, with TLS where that is asked for. */
   readonly known = new WeakSet<Socket>()
   readonly where: { host: string; port: number } | { socketPath: string }
   readonly #active = new Set<Sending>()
@@ -67,7 +66,6 @@ export class NodePool implements Upstream, Timed {
     return new NodeCall(this, request, done)
   }
 
-  /** Begins the request, now or when there is room. Its receiver may hear of a failure before this returns. */
   submit(sending: Sending): void {
     if (this.#isRefused) sending.refuse('unreachable', REFUSED)
     else if (this.#share.mayTake(sending.holder)) this.#begin(sending)
@@ -78,7 +76,6 @@ export class NodePool implements Upstream, Timed {
     }
   }
 
-  /** The request is over, or gave up waiting. */
   done(sending: Sending): void {
     this.#waiting.delete(sending)
     if (!this.#active.delete(sending)) return

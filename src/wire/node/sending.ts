@@ -1,14 +1,14 @@
-import { type ClientRequest, type IncomingMessage, request as requestPlain } from 'node:http'
+import { type Agent, type ClientRequest, type IncomingMessage, request as requestPlain } from 'node:http'
 import { request as requestTls } from 'node:https'
 import type { Socket } from 'node:net'
 import { ANSWER_HEAD_BYTES_MAX, INTERIM_MAX } from '../limits.ts'
 import { isIdempotent } from '../methods.ts'
+import type { Context } from '../native/context.ts'
 import type { ResponseHead } from '../native/response-head.ts'
 import type { Timed } from '../native/sweep.ts'
 import type { ForwardRequest, UpstreamFailure, UpstreamOptions } from '../port.ts'
 import { connectFault } from '../upstream-tls.ts'
 import { flushHead, headOf, pairsOf } from './lines.ts'
-import type { NodePool } from './pool.ts'
 
 /** Who waits for an answer. */
 export interface Receiver {
@@ -30,10 +30,27 @@ export interface Receiver {
   writable(): void
 }
 
+/** The pool as its requests use it. */
+export interface SendingPool {
+  readonly shared: Context
+  readonly options: UpstreamOptions
+  readonly agent: Agent
+  /** The address of the server, as `request` of Node takes it. */
+  readonly where: { readonly host: string; readonly port: number } | { readonly socketPath: string }
+  /** Sockets that are connected, with TLS where that is asked for. */
+  readonly known: WeakSet<Socket>
+  /** Begins the request, now or when there is room. Its receiver may hear of a failure before this returns. */
+  submit(sending: Sending): void
+  /** The request is over, or gave up waiting. */
+  done(sending: Sending): void
+  /** Closes all idle connections. */
+  forgetIdle(): void
+}
+
 /** One request towards an upstream. After `ended`, `failed` or {@link abandon} its receiver hears nothing more. */
 export class Sending implements Timed {
   deadline = Infinity
-  readonly pool: NodePool
+  readonly pool: SendingPool
   readonly #receiver: Receiver
   readonly #request: ForwardRequest
   /** A length or -1 for chunked. */
@@ -50,7 +67,7 @@ export class Sending implements Timed {
   #interims = 0
 
   constructor(
-    pool: NodePool,
+    pool: SendingPool,
     receiver: Receiver,
     request: ForwardRequest,
     bodyBytes: number,

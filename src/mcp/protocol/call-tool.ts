@@ -1,34 +1,11 @@
 import { errorText, RPC, resultText } from './answer.ts'
-import type { DeclaredAgent, Door, ToolCall, ToolOutcome } from './door.ts'
+import type { Door } from './door.ts'
 import type { Heard } from './heard.ts'
 import { isMembers, type Members, type RpcId } from './message.ts'
 import type { Reply } from './questions.ts'
-
-/** Member of a request's `_meta` that names the conversation a call belongs to. */
-const CONVERSATION_META = 'postern/conversation_id'
-
-/** Characters that are kept of what an agent declares. */
-const DECLARED_CHARS_MAX = 128
+import type { ToolCall, ToolOutcome } from './tool-call.ts'
 
 const NO_ARGUMENTS: Members = Object.freeze({})
-
-/** `clientInfo` as far as it is well formed; control characters are dropped, it ends up in logs and records. */
-export function toAgent(clientInfo: unknown): DeclaredAgent {
-  if (!isMembers(clientInfo)) return { name: '', version: '' }
-  return { name: declared(clientInfo['name']), version: declared(clientInfo['version']) }
-}
-
-function declared(value: unknown): string {
-  if (typeof value !== 'string') return ''
-  return value.replace(/\p{C}/gu, '').slice(0, DECLARED_CHARS_MAX)
-}
-
-/** The conversation that a call belongs to, as its client says by header or `_meta`; empty when it says nothing. */
-export function conversationOf(header: string | undefined, params: Members): string {
-  if (header !== undefined && header !== '') return declared(header)
-  const meta = params['_meta']
-  return isMembers(meta) ? declared(meta[CONVERSATION_META]) : ''
-}
 
 /** How an era puts questions to the person behind a client. */
 export interface Asking {

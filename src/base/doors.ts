@@ -1,0 +1,237 @@
+/**
+ * The table of doors: each path that Postern answers itself, the listener that serves the path, and the handler. The router of
+ * the gateway threads, the listener of the control plane, the reserved paths, the protected resources, CORS for management and
+ * MCP, the protection of pages and the table in `docs/listeners.md` derive from these rows.
+ *
+ * 1. Every path of a row, and every path below it, is reserved: no base path of a collection may be there.
+ * 2. The most specific row decides: a row for the path alone, else the row with the longest path above it.
+ * 3. Handlers are names here. `threads/router` and `serve/control` bind them; a name without a handler does not compile.
+ */
+
+/** Parts of the control plane that `POSTERN_EXPOSE` adds to the gateway listener. */
+export const PARTS = ['management', 'oauth', 'registry', 'portal', 'console'] as const
+export type Part = (typeof PARTS)[number]
+
+/** Handlers of gateway threads. They answer without the control plane. */
+export type ThreadHandler = 'consumer_mcp' | 'health' | 'metrics'
+/** Handlers of the control plane, behind its private socket. `unknown_path` answers 404: the path is reserved for its part. */
+export type ControlHandler =
+  | 'management_mcp'
+  | 'oauth'
+  | 'rest'
+  | 'secret_page'
+  | 'sign_in_page'
+  | 'unknown_path'
+
+/** The resources for which access tokens are issued (RFC 8707): Management MCP and Management REST. */
+export type Protected = 'mcp' | 'rest'
+
+interface Door {
+  readonly path: string
+  /**
+   * `exact`: the path alone. `below`: the paths below it. `subtree`: both. `resources`: the path alone, and the path with the
+   * path of a protected resource behind it.
+   */
+  readonly extent: 'exact' | 'below' | 'subtree' | 'resources'
+  /** Null: the path is reserved, and this version does not serve it. */
+  readonly handler: ThreadHandler | ControlHandler | null
+  readonly listener: 'gateway' | 'control' | 'both'
+  /** The gateway listener serves the path only if `POSTERN_EXPOSE` names this part; null: always. */
+  readonly part: Part | null
+  /** The web pages that may call the path: those allowed at `/mcp`, or at management; null: the path has no CORS. */
+  readonly cors: 'gateway' | 'management' | null
+  /** People open the path in a browser: upstream responses on the same origin must not reach these pages. */
+  readonly hasPages: boolean
+  /** The path names a protected resource, which has metadata (RFC 9728). Its tokens: ours for `mcp` and `rest`, or those of profiles. */
+  readonly resource: Protected | 'profiles' | null
+  /** What the path is for, in the docs. */
+  readonly summary: string
+}
+
+type Row<P extends string> = { readonly path: P; readonly summary: string } & Partial<Door>
+type Named<P extends string> = Door & { readonly path: P }
+
+const BARE = {
+  extent: 'subtree',
+  handler: null,
+  listener: 'both',
+  part: null,
+  cors: null,
+  hasPages: false,
+  resource: null,
+} as const
+
+const own = <P extends string>(row: Row<P>): Named<P> => ({ ...BARE, ...row })
+const management = <P extends string>(row: Row<P>): Named<P> =>
+  own({ handler: 'rest', part: 'management', cors: 'management', ...row })
+const oauth = <P extends string>(row: Row<P>): Named<P> => own({ part: 'oauth', ...row })
+
+/** The rows by name, in the order of the docs and of lists of reserved paths. */
+export const DOORS = {
+  consumerMcp: own({
+    path: '/mcp',
+    extent: 'exact',
+    handler: 'consumer_mcp',
+    listener: 'gateway',
+    cors: 'gateway',
+    resource: 'profiles',
+    summary: 'MCP endpoint of published APIs',
+  }),
+  belowConsumerMcp: own({
+    path: '/mcp',
+    extent: 'below',
+    listener: 'gateway',
+    cors: 'gateway',
+    summary: 'Reserved for virtual MCPs',
+  }),
+  management: management({
+    path: '/management',
+    handler: 'unknown_path',
+    resource: 'rest',
+    summary: 'Reserved for management',
+  }),
+  managementMcp: management({
+    path: '/management/mcp',
+    extent: 'exact',
+    handler: 'management_mcp',
+    resource: 'mcp',
+    summary: 'Management MCP',
+  }),
+  managementRest: management({ path: '/management/v1', resource: 'rest', summary: 'Management REST' }),
+  openApi: management({
+    path: '/management/openapi.json',
+    extent: 'exact',
+    summary: 'OpenAPI document of Management REST',
+  }),
+  configSchema: management({
+    path: '/management/config.schema.json',
+    extent: 'exact',
+    summary: 'JSON Schema of configuration files',
+  }),
+  secretPages: management({
+    path: '/management/secrets',
+    extent: 'below',
+    handler: 'secret_page',
+    summary: 'One-time links to secrets',
+  }),
+  managementMcpAlias: management({
+    path: '/api/v1/mcp',
+    extent: 'exact',
+    handler: 'management_mcp',
+    resource: 'mcp',
+    summary: 'Alias of `/management/mcp`',
+  }),
+  belowManagementMcpAlias: management({
+    path: '/api/v1/mcp',
+    extent: 'below',
+    handler: 'unknown_path',
+    cors: null,
+    summary: 'Reserved',
+  }),
+  oauth: oauth({
+    path: '/oauth',
+    extent: 'below',
+    handler: 'oauth',
+    hasPages: true,
+    summary: 'Authorization server and sign-in',
+  }),
+  setUpPage: oauth({
+    path: '/oauth/setup',
+    extent: 'exact',
+    handler: 'sign_in_page',
+    hasPages: true,
+    summary: 'Page on which a user accepts an invitation',
+  }),
+  passwordPage: oauth({
+    path: '/oauth/password',
+    extent: 'exact',
+    handler: 'sign_in_page',
+    hasPages: true,
+    summary: 'Page on which a user changes the password',
+  }),
+  oauthRoot: oauth({
+    path: '/oauth',
+    extent: 'exact',
+    handler: 'unknown_path',
+    hasPages: true,
+    summary: 'Reserved',
+  }),
+  connect: oauth({
+    path: '/connect',
+    handler: 'unknown_path',
+    hasPages: true,
+    summary: 'Reserved for accounts at other servers',
+  }),
+  console: own({ path: '/console', part: 'console', hasPages: true, summary: 'Reserved for the console' }),
+  portal: own({ path: '/portal', part: 'portal', hasPages: true, summary: 'Reserved for the portal' }),
+  wellKnown: oauth({ path: '/.well-known', handler: 'unknown_path', summary: 'Reserved for metadata' }),
+  resourceMetadata: oauth({
+    path: '/.well-known/oauth-protected-resource',
+    handler: 'rest',
+    summary: 'Metadata of protected resources (RFC 9728)',
+  }),
+  serverMetadata: oauth({
+    path: '/.well-known/oauth-authorization-server',
+    extent: 'resources',
+    handler: 'oauth',
+    summary: 'Metadata of the authorization server (RFC 8414)',
+  }),
+  openIdMetadata: oauth({
+    path: '/.well-known/openid-configuration',
+    extent: 'resources',
+    handler: 'oauth',
+    summary: 'Metadata of the authorization server (OpenID Connect Discovery)',
+  }),
+  registry: own({ path: '/mcp-registry', part: 'registry', summary: 'Reserved for the MCP registry' }),
+  healthz: own({ path: '/healthz', extent: 'exact', handler: 'health', summary: 'Liveness' }),
+  readyz: own({ path: '/readyz', extent: 'exact', handler: 'health', summary: 'Readiness' }),
+  metrics: own({
+    path: '/metrics',
+    extent: 'exact',
+    handler: 'metrics',
+    listener: 'control',
+    summary: 'Metrics for Prometheus',
+  }),
+} as const
+
+export const ALL_DOORS: readonly Door[] = Object.values(DOORS)
+
+/** Of the paths of the rows those that lie below no other one. */
+export function outermost(doors: readonly Door[]): readonly string[] {
+  const paths = [...new Set(doors.map(({ path }) => path))]
+  return paths.filter((path) => !paths.some((other) => other !== path && isAtOrBelow(path, other)))
+}
+
+/** Rows by the paths that they alone decide. */
+const BY_PATH = new Map<string, Door>()
+/** Rows that also decide paths below theirs, by their first letter; the longest path first. */
+const ABOVE: readonly (readonly Door[])[] = Array.from({ length: 128 }, (_, code) =>
+  ALL_DOORS.filter(
+    ({ path, extent }) => path.charCodeAt(1) === code && (extent === 'below' || extent === 'subtree'),
+  ).sort((a, b) => b.path.length - a.path.length),
+)
+
+for (const door of ALL_DOORS) {
+  if (door.extent !== 'below') BY_PATH.set(door.path, door)
+  if (door.extent === 'resources')
+    for (const { path, resource } of ALL_DOORS)
+      if (resource === 'mcp' || resource === 'rest') BY_PATH.set(door.path + path, door)
+}
+
+/** The row that decides a path, or null for a path that no row has. */
+export function doorAt(path: string): Door | null {
+  const door = BY_PATH.get(path)
+  if (door !== undefined) return door
+  const code = path.length < 2 ? 0 : path.charCodeAt(1)
+  const rows = ABOVE[code < 128 ? code : 0]!
+  for (let i = 0; i < rows.length; i++) {
+    const above = rows[i]!
+    if (path.length > above.path.length && isAtOrBelow(path, above.path)) return above
+  }
+  return null
+}
+
+/** True for a path and everything below it. */
+export function isAtOrBelow(path: string, root: string): boolean {
+  return path.startsWith(root) && (path.length === root.length || path.charCodeAt(root.length) === 0x2f)
+}

@@ -1,0 +1,11 @@
+import { EITHER, NONE, type NodeType } from '../node-type.ts'
+
+export const conditionNode: NodeType = {
+  name: 'condition_node',
+  phase: 'decide',
+  summary: 'One way or the other',
+  config: NONE,
+  inputs: { expression: 'boolean' },
+  outputs: { result: 'boolean' },
+  handles: EITHER,
+}

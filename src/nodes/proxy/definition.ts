@@ -1,0 +1,19 @@
+import { z } from 'zod'
+import { HttpMethod } from '../../model/common.ts'
+import { ANSWER } from '../answer.ts'
+import { ASKING, type NodeType } from '../node-type.ts'
+
+export const proxyNode: NodeType = {
+  name: 'proxy_node',
+  phase: 'call',
+  summary: "Call of the collection's upstream",
+  config: z.strictObject({ method: HttpMethod.optional().describe('As received when absent') }),
+  inputs: {
+    'path?': 'string',
+    'query?': 'object',
+    'headers?': 'object',
+    'body?': 'any, as received when absent',
+  },
+  outputs: ANSWER,
+  handles: ASKING,
+}

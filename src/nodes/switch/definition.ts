@@ -1,0 +1,23 @@
+import { z } from 'zod'
+import { isPlain } from '../../base/plain.ts'
+import type { NodeType } from '../node-type.ts'
+
+export const switchNode: NodeType = {
+  name: 'switch_node',
+  phase: 'decide',
+  summary: 'One of several ways',
+  config: z.strictObject({
+    cases: z
+      .array(z.strictObject({ label: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/), match: z.json() }))
+      .min(1)
+      .max(50)
+      .describe('The first that equals the value; else the handle default'),
+  }),
+  inputs: { value: 'any' },
+  outputs: { matched_output: 'string' },
+  handles: ['default', 'a label'],
+  handlesBy: ({ cases }) => [
+    'default',
+    ...(Array.isArray(cases) ? cases.flatMap((one) => (isPlain(one) ? String(one['label']) : [])) : []),
+  ],
+}
