@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
 import { pino } from 'pino'
 import { CannotStart } from './base/cannot-start.ts'
-import { toldToStop } from './base/told-to-stop.ts'
+import { stopSignal } from './base/stop-signal.ts'
 import { OPERATIONS } from './operations/registry.ts'
 import type { Running } from './serve.ts'
 import { settingsHelp } from './settings/pages.ts'
@@ -15,7 +15,7 @@ import type { ResetRequest, TokenRequest } from './surfaces/cli/ports.ts'
 import { runCli } from './surfaces/cli/program.ts'
 import { VERSION } from './version.ts'
 
-/** Starts the gateway and resolves when it was told to stop and has stopped. A second signal ends it at once. */
+/** Starts the gateway and resolves when it receives a stop signal and has stopped. A second signal ends it at once. */
 async function up(flags: readonly string[]): Promise<void> {
   const settings = readSettings(flags, process.env)
   const { startServer } = await import('./serve.ts')
@@ -26,12 +26,12 @@ async function up(flags: readonly string[]): Promise<void> {
   const server = await startServer(settings, { log: (level, message) => log[level](message) })
   process.on('SIGHUP', () => server.reload())
   // From before it says that it is ready: whoever reads that may send a signal at once
-  const told = toldToStop()
+  const signal = stopSignal()
   process.stdout.write(
     `Postern ${VERSION} is ready\n  gateway  ${server.gatewayUrl}\n  control  ${server.controlUrl}\n  data     ${settings.data}\n`,
   )
-  void showFirstLink(server, told, (sentence) => log.error(sentence))
-  const by = await told
+  void showFirstLink(server, signal, (sentence) => log.error(sentence))
+  const by = await signal
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => process.exit(1))
   log.info(`${by}: letting requests end, then stopping`)
   await server.stop()
@@ -43,11 +43,11 @@ const LINK_AGAIN_MS = 5000
 /** Prints the link by which a new installation gets its administrator, as soon as the store takes it. */
 async function showFirstLink(
   server: Pick<Running, 'firstLink'>,
-  told: Promise<unknown>,
+  signal: Promise<unknown>,
   log: (sentence: string) => void,
 ): Promise<void> {
   let isOver = false
-  void told.then(() => {
+  void signal.then(() => {
     isOver = true
   })
   for (let isFirst = true; !isOver; isFirst = false) {
@@ -62,7 +62,7 @@ async function showFirstLink(
       if (isFirst)
         log(`No link to set up the administrator can be made; it is tried again: ${explain(error)}`)
     }
-    await Promise.race([told, setTimeout(LINK_AGAIN_MS, undefined, { ref: false })])
+    await Promise.race([signal, setTimeout(LINK_AGAIN_MS, undefined, { ref: false })])
   }
 }
 
@@ -141,7 +141,7 @@ try {
         restore: async (request) => (await import('./serve/backup/restore.ts')).restore(request),
         examine: async (request) => (await import('./serve/doctor/doctor.ts')).examine(request),
         openBrowser,
-        toldToStop,
+        stopSignal,
         lock: async (file) => (await import('./store/sqlite/file-lock.ts')).lockFile(file),
       },
       args,

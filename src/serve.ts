@@ -43,8 +43,8 @@ import { openStores, type Stores } from './serve/stores.ts'
 import { settingName } from './settings/schema.ts'
 import type { Settings } from './settings.ts'
 import { createReferences } from './snapshot/compile/references.ts'
+import { callerMemoryMax } from './threads/caller-memory-max.ts'
 import { type Gateways, type GatewaysOptions, startGateways } from './threads/gateways.ts'
-import { heldBytesMax } from './threads/held-bytes-max.ts'
 import { COUNTER_SLOT, type GatewayInit, HEALTH } from './threads/messages.ts'
 import { createMetricsPage } from './threads/metrics-page.ts'
 import { readinessOf } from './threads/readiness.ts'
@@ -368,7 +368,7 @@ function gatewaysOptions(
       httpEngine: settings.httpEngine,
       tls: shared.tls,
       controlTls: shared.controlTls,
-      heldBytesMax: heldBytesMax(count),
+      callerMemoryMax: callerMemoryMax(count),
       counters: counterMemory,
       sources: sourceMemory,
       connectionsPerSourceMax: settings.connectionsPerSourceMax,

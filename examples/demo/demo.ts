@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { styleText } from 'node:util'
 import { CannotStart } from '../../src/base/cannot-start.ts'
-import { toldToStop } from '../../src/base/told-to-stop.ts'
+import { stopSignal } from '../../src/base/stop-signal.ts'
 import { startServer } from '../../src/serve.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
 import { createOrdersService } from '../orders/service.ts'
@@ -49,7 +49,7 @@ async function stop(code: number): Promise<void> {
   await rm(data, { recursive: true, force: true })
   process.exit(code)
 }
-void toldToStop().then(() => stop(0))
+void stopSignal().then(() => stop(0))
 
 write(styleText('bold', 'Postern demo: one governed call, end to end'))
 write(`    gateway ${server.gatewayUrl}   control ${server.controlUrl}   sample upstream ${orders.url}`)

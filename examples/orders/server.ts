@@ -2,7 +2,7 @@
  * Runs the sample upstream: `npm run orders`, with `PORT` (9000) and `HOST` (127.0.0.1) from the
  * environment. Ends on SIGINT and SIGTERM, and with the npm script that started it.
  */
-import { toldToStop } from '../../src/base/told-to-stop.ts'
+import { stopSignal } from '../../src/base/stop-signal.ts'
 import { createOrdersService } from './service.ts'
 
 const service = await createOrdersService({
@@ -10,5 +10,5 @@ const service = await createOrdersService({
   host: process.env['HOST'] ?? '127.0.0.1',
 })
 console.log(`orders: ${service.url}/api/v1, described by examples/orders/openapi.yaml`)
-await toldToStop()
+await stopSignal()
 await service.close()

@@ -1,3 +1,5 @@
+import { parseEscapedNames } from './escaped-names.ts'
+
 /**
  * JSON whose objects name no member twice, at any depth. Two readers may pick different ones of a repeated member, and
  * what one of them judged the other would believe.
@@ -10,11 +12,14 @@ export function parseStrictJson(text: string, depthMax: number): unknown {
   } catch {
     return undefined
   }
-  return isPlainly(text, depthMax) ? value : undefined
+  const names = namesIn(text, depthMax)
+  if (names === null) return undefined
+  return names === 'escaped' ? parseEscapedNames(text) : value
 }
 
-/** One pass over text that is JSON: no member twice, nothing deeper than the bound. */
-function isPlainly(text: string, depthMax: number): boolean {
+/** One pass over text that is JSON: how its names are written; null where a member stands twice or something is too deep. */
+function namesIn(text: string, depthMax: number): 'plain' | 'escaped' | null {
+  let form: 'plain' | 'escaped' = 'plain'
   const levels: (Set<string> | null)[] = []
   for (let at = 0; at < text.length; at++) {
     switch (text.charCodeAt(at)) {
@@ -22,8 +27,10 @@ function isPlainly(text: string, depthMax: number): boolean {
         const end = endOfString(text, at)
         const names = levels[levels.length - 1]
         if (names != null && isMember(text, end)) {
-          const name = JSON.parse(text.slice(at, end)) as string
-          if (names.has(name)) return false
+          const literal = text.slice(at, end)
+          const name = JSON.parse(literal) as string
+          if (literal.includes('\\')) form = 'escaped'
+          if (names.has(name)) return null
           names.add(name)
         }
         at = end - 1
@@ -40,9 +47,9 @@ function isPlainly(text: string, depthMax: number): boolean {
         levels.pop()
         break
     }
-    if (levels.length > depthMax) return false
+    if (levels.length > depthMax) return null
   }
-  return true
+  return form
 }
 
 /** Where the string that opens at `at` has ended. */

@@ -11,6 +11,8 @@ const UNSEEN = [
   ...['\u{e0041}', '\u{e0100}', '\u{1d173}', '\u{1d159}', '\u{16fe4}', '\ue000', '\ufdd0', '\ud800'],
 ]
 
+const NOT_SHOWN = /[[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]--[ ]]/v
+
 test('JSON with escapes of what a screen does not show is the same value', () => {
   for (const char of UNSEEN) {
     const value = { [`key${char}`]: `a${char}b`, list: [`\\${char}`, char] }
@@ -30,10 +32,7 @@ test('JSON with escapes of what a screen does not show is the same value', () =>
       for (const json of [JSON.stringify(value), JSON.stringify(value, null, 2)]) {
         const shown = visibleJson(json)
         assert.deepEqual(JSON.parse(shown), JSON.parse(json))
-        assert.doesNotMatch(
-          shown.replaceAll('\n', ''),
-          /[[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]--[ ]]/v,
-        )
+        assert.doesNotMatch(shown.replaceAll('\n', ''), NOT_SHOWN)
       }
     }),
     { numRuns: 100 },

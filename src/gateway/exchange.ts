@@ -5,7 +5,7 @@ import type { LinkedCollection, LinkedProxy } from '../snapshot/linked/collectio
 import type { ClientCertificate, Sent } from '../snapshot/linked/credential.ts'
 import type { LinkedTarget } from '../snapshot/linked/upstream.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
-import type { Holding } from '../wire/held-bytes.ts'
+import type { Holding } from '../wire/caller-memory.ts'
 import type {
   CallHandle,
   CallResult,

@@ -8,7 +8,8 @@ import {
   OVERRIDE_HEADERS,
   OVERRIDE_PREFIXES,
 } from '../model/header-names.ts'
-import type { FieldRules } from '../wire/port.ts'
+import type { FieldRules, Incoming } from '../wire/port.ts'
+import { fieldValue } from './header-lines.ts'
 
 /** Places in `taken` of the values that {@link FIELD_RULES} lifts out. */
 export const AUTHORIZATION = 0
@@ -21,10 +22,19 @@ export const AGENT_NAME = 6
 export const CONVERSATION_ID = 7
 export const SEC_FETCH_DEST = 8
 
+/** Fields that a proxy adds. Their values are believed only where the peer is a trusted proxy. */
+const FORWARDED_BY_PROXY = [
+  'x-forwarded-for',
+  'forwarded',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+  'x-real-ip',
+] as const
+
 /** What the gateway listener does with header names: the one place that says so. */
 export const FIELD_RULES: FieldRules = {
   take: [...IDENTITY_HEADERS, 'traceparent', 'tracestate'],
-  peek: ['cookie', 'x-agent-name', 'x-conversation-id', 'sec-fetch-dest'],
+  peek: ['cookie', 'x-agent-name', 'x-conversation-id', 'sec-fetch-dest', ...FORWARDED_BY_PROXY],
   identity: IDENTITY_HEADERS,
   strip: FORWARDING_HEADERS,
   stripPrefixes: FORWARDING_PREFIXES,
@@ -32,28 +42,19 @@ export const FIELD_RULES: FieldRules = {
   withholdPrefixes: OVERRIDE_PREFIXES,
 }
 
-/** Places of what a trusted proxy says: after all others, as it is lifted out only where there are such proxies. */
-export const FORWARDED_FOR = FIELD_RULES.take.length + FIELD_RULES.peek.length
+export const FORWARDED_FOR = SEC_FETCH_DEST + 1
 export const FORWARDED = FORWARDED_FOR + 1
 export const FORWARDED_PROTO = FORWARDED_FOR + 2
-export const REQUEST_ID = FORWARDED_FOR + 3
-export const CLIENT_CERT = FORWARDED_FOR + 4
-export const CLIENT_CERT_CHAIN = FORWARDED_FOR + 5
-export const FORWARDED_CLIENT_CERT = FORWARDED_FOR + 6
+/** Places of what only a trusted proxy says: after all others, as it is lifted out only where there are such proxies. */
+export const REQUEST_ID = FIELD_RULES.take.length + FIELD_RULES.peek.length
+export const CLIENT_CERT = REQUEST_ID + 1
+export const CLIENT_CERT_CHAIN = REQUEST_ID + 2
+export const FORWARDED_CLIENT_CERT = REQUEST_ID + 3
 
 /** The rules of a gateway behind trusted proxies: their headers are read, and still stripped. */
 const BEHIND_PROXIES: FieldRules = {
   ...FIELD_RULES,
-  peek: [
-    ...FIELD_RULES.peek,
-    'x-forwarded-for',
-    'forwarded',
-    'x-forwarded-proto',
-    'x-request-id',
-    'client-cert',
-    'client-cert-chain',
-    'x-forwarded-client-cert',
-  ],
+  peek: [...FIELD_RULES.peek, 'x-request-id', 'client-cert', 'client-cert-chain', 'x-forwarded-client-cert'],
 }
 
 /** What the wire does with fields of requests. Behind trusted proxies theirs are read too; they are stripped in any case. */
@@ -63,6 +64,12 @@ export function fieldRules(hasTrustedProxies: boolean): FieldRules {
 
 const LINE =
   /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[\t ]*((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?)[\t ]*$/
+
+/** True if a proxy passed the request on, whether that proxy is trusted or not. */
+export function cameByProxy({ taken, pass }: Pick<Incoming, 'taken' | 'pass'>): boolean {
+  const places = FORWARDED_BY_PROXY.map((_, index) => FORWARDED_FOR + index)
+  return places.some((place) => taken[place] !== undefined) || fieldValue(pass, 'via') !== undefined
+}
 
 /** What of the header lines of a call from within the process may go on. */
 export interface AgentFields {

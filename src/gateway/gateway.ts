@@ -11,7 +11,7 @@ import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import { applyDelta, EMPTY_SNAPSHOT } from '../snapshot/link/link.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { Opener } from '../vault/opener.ts'
-import { HELD_BYTES_MAX, HeldBytes } from '../wire/held-bytes.ts'
+import { CALLER_MEMORY_MAX, CallerMemory } from '../wire/caller-memory.ts'
 import type { Handler, Incoming, Upstream, UpstreamOptions } from '../wire/port.ts'
 import type { Counters } from './admit/counters.ts'
 import { admitDiscovery } from './admit/discovery.ts'
@@ -68,8 +68,8 @@ export interface GatewayOptions {
   readonly open: Opener
   /** Idempotency keys of all threads; of this one alone when absent. */
   readonly idempotency?: IdempotencyKeys
-  /** What this thread keeps in memory for callers; bounded by {@link HELD_BYTES_MAX} when absent. */
-  readonly memory?: HeldBytes
+  /** What this thread keeps in memory for callers; bounded by {@link CALLER_MEMORY_MAX} when absent. */
+  readonly memory?: CallerMemory
   /**
    * Gets requests whose path is reserved. It must lead to one `answer` or `forward`; `X-Request-ID` is the
    * exchange's. A record is written for those at `/mcp` alone.
@@ -125,7 +125,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         options.idempotency ?? localKeys(new IdempotencyMemory({ ...KEYS_BOUNDS, now: () => clock.now() })),
     },
     tokens: createTokens(clock, fetchJson),
-    memory: options.memory ?? new HeldBytes(HELD_BYTES_MAX),
+    memory: options.memory ?? new CallerMemory(CALLER_MEMORY_MAX),
     pools,
     records: createRecordWriter(
       options.records,
@@ -224,7 +224,6 @@ export function createGateway(options: GatewayOptions): Gateway {
       const { collections, credentials } = snapshot
       snapshot = applyDelta(snapshot, delta, open)
       ready = true
-      if (snapshot.collections !== collections) options.counts?.rename(snapshot.collections)
       const isRotated = snapshot.credentials !== credentials
       if (snapshot.collections !== collections) siteHosts = siteHostsOf(snapshot, pageHosts)
       if (snapshot.collections !== collections || isRotated) {

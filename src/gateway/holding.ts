@@ -1,7 +1,7 @@
-import type { Room } from '../base/kept.ts'
+import type { Room } from '../base/byte-buffer.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import { networkOf } from '../snapshot/find/network.ts'
-import { type Holding, SMALL_BYTES_MAX } from '../wire/held-bytes.ts'
+import { type Holding, SMALL_BYTES_MAX } from '../wire/caller-memory.ts'
 import type { Exchange } from './exchange.ts'
 
 /** For those who have left, and for questions that are not asked by a caller. */

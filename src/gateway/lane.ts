@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import type { HeldBytes } from '../wire/held-bytes.ts'
+import type { CallerMemory } from '../wire/caller-memory.ts'
 import type { Counters } from './admit/counters.ts'
 import type { Exchange } from './exchange.ts'
 import type { Pools } from './forward/pools.ts'
@@ -33,7 +33,7 @@ export interface Lane {
   /** Fetches tokens for upstreams. */
   readonly tokens: Tokens
   /** Counts the bytes that this thread keeps in memory for callers. */
-  readonly memory: HeldBytes
+  readonly memory: CallerMemory
   /** Connections to upstreams. */
   readonly pools: Pools
   readonly records: RecordWriter

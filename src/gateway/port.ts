@@ -3,7 +3,7 @@
  * one call through the same stages, counters and record as a call over REST.
  */
 
-import type { Room } from '../base/kept.ts'
+import type { Room } from '../base/byte-buffer.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import type { RecordAgent } from '../record/fields.ts'
 import type {

@@ -1,5 +1,6 @@
 import { type Clock, toTime } from '../base/clock.ts'
 import type { AuditEntry } from '../model/audit.ts'
+import { ACCESS_TYPES, RESOURCE_TYPES } from '../model/common.ts'
 import { newAuditEntry } from '../model/new-audit-entry.ts'
 import {
   type AuditPlace,
@@ -59,8 +60,7 @@ export async function secureTrail(parts: TrailParts): Promise<Continuity> {
   if (fault !== null) return { fault: sentence(fault), notes: [] }
   const isProved = await parts.proof.isThere(store.read)
   if (anchor === null) {
-    // A first start that was cut off has stored nothing yet
-    if (isProved && (head.seq > 0 || head.revision > 0))
+    if (isProved && !(await isUntouched(store.read)))
       return { fault: 'The trail has no keyed anchor, and the key file proves that it had one.', notes: [] }
     // A cut-off upgrade has moved the mark already
     if (mark.found === 'mark' && !isSame(mark.place, head))
@@ -85,6 +85,18 @@ export async function secureTrail(parts: TrailParts): Promise<Continuity> {
   const detail = `${why}: a new mark begins at number ${head.seq} with the link ${head.hash || '-'}. Entries that were removed from the end before are not noticed.`
   await acceptTrail(parts, { operation: 'audit.mark', surface: 'system', actor: 'start', detail })
   return { fault: null, notes: [`audit trail: ${detail}`] }
+}
+
+/**
+ * True for the store of a first start that was cut off: nothing has been changed in it. Rows alone decide, since the number of
+ * the revision can be set back like anything else in the file.
+ */
+export async function isUntouched(reader: ConfigReader): Promise<boolean> {
+  if ((await reader.lastAuditLink()) !== undefined || (await reader.oldestAudit()) !== undefined) return false
+  if ((await reader.revision()) > 0) return false
+  for (const type of [...RESOURCE_TYPES, ...ACCESS_TYPES])
+    if ((await reader.all(type)).length > 0) return false
+  return true
 }
 
 /** Takes the trail as it is: the mark begins anew at its end, and an audit entry says why. */

@@ -1,14 +1,15 @@
 /**
  * What the metrics page counts, in memory that all threads share: each gateway thread adds to cells of its own, and
  * whoever answers sums them up. Invariants:
- * 1. Counting takes no lock and makes no object. Only the first request of a collection claims a row under a lock.
- * 2. Rows are bounded: collections beyond {@link COLLECTIONS_MAX} are counted together.
- * 3. Cells only grow, and outlive the thread that wrote them.
+ * 1. Counting takes no lock and makes no object. Only the first request under a slug claims a row under a lock.
+ * 2. Rows are bounded: slugs beyond {@link COLLECTIONS_MAX} are counted together.
+ * 3. Cells only grow, and outlive the thread that wrote them. A row keeps its slug: a collection that is renamed goes on in
+ *    another row, so that no series ever falls.
  */
 import { PROBLEMS } from '../base/refusal.ts'
 import type { RecordFields } from './fields.ts'
 
-/** Collections that have a row of their own. */
+/** Slugs of collections that have a row of their own. */
 export const COLLECTIONS_MAX = 64
 /** Stands in the place of the slug of all further collections. No slug begins so. */
 export const OTHER_COLLECTIONS = '_other'
@@ -58,13 +59,12 @@ export function createCountMemory(slots: number): SharedArrayBuffer {
   return new SharedArrayBuffer(cellsAt() + slots * SLOT_CELLS * Float64Array.BYTES_PER_ELEMENT)
 }
 
-/** Where the cells of the slots begin: after head, ids and slugs. */
+/** Where the cells of the slots begin: after head and slugs. */
 function cellsAt(): number {
-  return HEAD_BYTES + Math.ceil((2 * COLLECTIONS_MAX * NAME_CELL_BYTES) / 8) * 8
+  return HEAD_BYTES + Math.ceil((COLLECTIONS_MAX * NAME_CELL_BYTES) / 8) * 8
 }
 
 interface Named {
-  readonly id: string
   readonly fragment: { readonly slug: string }
 }
 
@@ -75,7 +75,7 @@ export class RequestCounts {
   readonly #cells: Float64Array
   readonly #rows = new Map<string, number>()
   readonly #checks: ReadonlyMap<string, number>
-  #lastId = ''
+  #lastSlug = ''
   #lastRow = NONE_ROW
 
   /** @param checks names of all checks, the same and in the same order for all threads */
@@ -112,36 +112,25 @@ export class RequestCounts {
     this.#cells[SLOT_CELLS - THREAD_CELL_COUNT + cell] = value
   }
 
-  /** Takes over the slugs that collections have now. */
-  rename(collections: ReadonlyMap<string, Named>): void {
-    const claimed = Atomics.load(this.#head, CLAIMED)
-    for (let row = 0; row < claimed; row++) {
-      const slug = collections.get(this.#names.id(row))?.fragment.slug
-      if (slug !== undefined && slug !== this.#names.slug(row)) this.#names.setSlug(row, slug)
-    }
-  }
-
-  #rowOf(collection: Named): number {
-    const { id } = collection
-    if (id === this.#lastId) return this.#lastRow
-    const row = this.#rows.get(id) ?? this.#claim(id, collection.fragment.slug)
+  #rowOf({ fragment: { slug } }: Named): number {
+    if (slug === this.#lastSlug) return this.#lastRow
+    const row = this.#rows.get(slug) ?? this.#claim(slug)
     // A lock that another thread held for too long says nothing about the next time
     if (row === null) return OTHER_ROW
-    this.#rows.set(id, row)
-    this.#lastId = id
+    this.#rows.set(slug, row)
+    this.#lastSlug = slug
     this.#lastRow = row
     return row
   }
 
-  #claim(id: string, slug: string): number | null {
+  #claim(slug: string): number | null {
     const head = this.#head
     let tries = 0
     while (Atomics.compareExchange(head, LOCK, 0, 1) !== 0) if (++tries > LOCK_TRIES) return null
     try {
       const claimed = Atomics.load(head, CLAIMED)
-      for (let row = 0; row < claimed; row++) if (this.#names.id(row) === id) return row
+      for (let row = 0; row < claimed; row++) if (this.#names.slug(row) === slug) return row
       if (claimed === COLLECTIONS_MAX) return OTHER_ROW
-      this.#names.setId(claimed, id)
       this.#names.setSlug(claimed, slug)
       Atomics.store(head, CLAIMED, claimed + 1)
       return claimed
@@ -163,30 +152,25 @@ function slotOf(memory: SharedArrayBuffer, slot: number): Float64Array {
   return new Float64Array(memory, at, SLOT_CELLS)
 }
 
-/** Ids and slugs of the collections that have a row. */
+/** Slugs of the collections that have a row. */
 class Names {
   readonly #bytes: Uint8Array
   readonly #decoder = new TextDecoder()
   readonly #encoder = new TextEncoder()
 
   constructor(memory: SharedArrayBuffer) {
-    this.#bytes = new Uint8Array(memory, HEAD_BYTES, 2 * COLLECTIONS_MAX * NAME_CELL_BYTES)
+    this.#bytes = new Uint8Array(memory, HEAD_BYTES, COLLECTIONS_MAX * NAME_CELL_BYTES)
   }
 
-  id = (row: number): string => this.#read(2 * row)
-  slug = (row: number): string => this.#read(2 * row + 1)
-  setId = (row: number, id: string): void => this.#write(2 * row, id)
-  setSlug = (row: number, slug: string): void => this.#write(2 * row + 1, slug)
-
-  #read(cell: number): string {
-    const at = cell * NAME_CELL_BYTES
+  slug(row: number): string {
+    const at = row * NAME_CELL_BYTES
     // A copy: nothing decodes shared memory
     return this.#decoder.decode(this.#bytes.slice(at + 1, at + 1 + this.#bytes[at]!))
   }
 
-  #write(cell: number, name: string): void {
-    const at = cell * NAME_CELL_BYTES
-    const bytes = this.#encoder.encode(name).subarray(0, NAME_BYTES)
+  setSlug(row: number, slug: string): void {
+    const at = row * NAME_CELL_BYTES
+    const bytes = this.#encoder.encode(slug).subarray(0, NAME_BYTES)
     this.#bytes.set(bytes, at + 1)
     this.#bytes[at] = bytes.length
   }
@@ -229,29 +213,23 @@ export function readCounts(memory: SharedArrayBuffer, slots: number, checks: rea
   for (const own of cells) for (let i = 0; i < SLOT_CELLS; i++) sums[i]! += own[i]!
   const names = new Names(memory)
   const claimed = Atomics.load(new Int32Array(memory, 0, 2), CLAIMED)
-  const slugs = [
-    ...Array.from({ length: claimed }, (_, row) => names.slug(row)),
-    ...Array<string>(COLLECTIONS_MAX - claimed).fill(''),
-    OTHER_COLLECTIONS,
-    '',
+  const rows: readonly (readonly [row: number, slug: string])[] = [
+    ...Array.from({ length: claimed }, (_, row) => [row, names.slug(row)] as const),
+    [OTHER_ROW, OTHER_COLLECTIONS],
+    [NONE_ROW, ''],
   ]
-  // A collection that is gone and one that has its slug now are told as one: series must differ
-  const bySlug = new Map<string, Float64Array>()
-  for (const [row, slug] of slugs.entries()) {
-    const own = sums.subarray(row * ROW_CELLS, (row + 1) * ROW_CELLS)
-    const known = bySlug.get(slug)
-    if (known === undefined) bySlug.set(slug, own.slice())
-    else for (let i = 0; i < ROW_CELLS; i++) known[i]! += own[i]!
-  }
   return {
-    collections: [...bySlug].map(([slug, own]) => ({
-      slug,
-      requests: SURFACE_LABELS.map((_, surface) => [
-        ...own.subarray(surface * CLASS_LABELS.length, (surface + 1) * CLASS_LABELS.length),
-      ]),
-      gateway: histogramAt(own, STATUS_CELLS),
-      upstream: histogramAt(own, STATUS_CELLS + HISTOGRAM_CELLS),
-    })),
+    collections: rows.map(([row, slug]) => {
+      const own = sums.subarray(row * ROW_CELLS, (row + 1) * ROW_CELLS)
+      return {
+        slug,
+        requests: SURFACE_LABELS.map((_, surface) => [
+          ...own.subarray(surface * CLASS_LABELS.length, (surface + 1) * CLASS_LABELS.length),
+        ]),
+        gateway: histogramAt(own, STATUS_CELLS),
+        upstream: histogramAt(own, STATUS_CELLS + HISTOGRAM_CELLS),
+      }
+    }),
     refusals: refusalsIn(sums.subarray(ROWS * ROW_CELLS), checks),
     threads: cells.map((own) => {
       const at = SLOT_CELLS - THREAD_CELL_COUNT

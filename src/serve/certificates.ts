@@ -45,6 +45,8 @@ export function createCertificates(
     clientAuthorities: authorities === null ? null : readAuthorities(authorities),
   })
   let current: TlsOptions = { ...read(), ticketKeys: randomBytes(48) }
+  const expired = expiredOf(files, current, names)
+  if (expired !== null) log('error', expired)
   let seen = signature(paths)
   let tell: ((tls: TlsOptions) => void) | null = null
   const timers: NodeJS.Timeout[] = []
@@ -57,7 +59,10 @@ export function createCertificates(
   function reload(): void {
     seen = signature(paths)
     try {
-      put({ ...current, ...read() })
+      const next = { ...current, ...read() }
+      const fault = expiredOf(files, next, names)
+      if (fault !== null) throw new Error(fault)
+      put(next)
       log(
         'info',
         `${settingName(names.certificate)}: ${files.length === 1 ? 'the certificate was' : `${files.length} certificates were`} read again`,
@@ -96,6 +101,16 @@ function signature(paths: readonly string[]): string {
       return stat === undefined ? '' : `${stat.ino} ${stat.size} ${stat.mtimeMs}`
     })
     .join('|')
+}
+
+/** A sentence that names the first file whose certificate has expired; null when none has. */
+function expiredOf(files: readonly TlsFiles[], { pairs }: TlsOptions, names: Names): string | null {
+  for (const [index, { certificate }] of pairs.entries()) {
+    const { validTo } = new X509Certificate(certificate)
+    if (Date.parse(validTo) < Date.now())
+      return `${settingName(names.certificate)} ${files[index]!.certificate}: the certificate expired at ${validTo}. Replace it: callers that verify it refuse it.`
+  }
+  return null
 }
 
 /** SHA-256 fingerprints of the certificates themselves, without their chains. */

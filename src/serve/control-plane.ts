@@ -29,10 +29,10 @@ import type { AuditMark } from '../store/ports/audit-chain.ts'
 import { createManagementDoor, type ManagementDoorOptions } from '../surfaces/mcp/door.ts'
 import { createRestApp } from '../surfaces/rest/app.ts'
 import { answerSecretPage, SECRETS_ROOT } from '../surfaces/secrets/page.ts'
-import { heldBytesMax } from '../threads/held-bytes-max.ts'
+import { callerMemoryMax } from '../threads/caller-memory-max.ts'
 import { createTombstones } from '../threads/tombstones.ts'
 import { VERSION } from '../version.ts'
-import { HeldBytes } from '../wire/held-bytes.ts'
+import { CallerMemory } from '../wire/caller-memory.ts'
 import { createControlListener } from './control.ts'
 import { createDocPages } from './doc-pages.ts'
 import { createIdentities, type Identities, type IdentitiesParts } from './identities.ts'
@@ -167,7 +167,7 @@ function openSurfaces(
 ) {
   const { store, clock, fault } = options
   const { authenticate, pages } = identities
-  const memory = new HeldBytes(heldBytesMax(1))
+  const memory = new CallerMemory(callerMemoryMax(1))
   const keep = (principal: string) => memory.open(principal)
   const secretLinks = createSecretLinks(store, clock)
   const issued = issuedBy(options.issuer, options.oidc)

@@ -4,11 +4,11 @@ import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { test } from 'node:test'
 import { eventually } from '../../test/support/eventually.ts'
-import { HeldBytes } from '../wire/held-bytes.ts'
+import { CallerMemory } from '../wire/caller-memory.ts'
 import { createControlListener } from './control.ts'
 
 test('messages of one principal that are kept at once are bounded, and given back', async (t) => {
-  const memory = new HeldBytes(1_000_000)
+  const memory = new CallerMemory(1_000_000)
   const server = createServer(
     createControlListener({
       rest: () => assert.fail('not asked for'),

@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { OwnRoom } from '../base/byte-buffer.ts'
 import { type ControlHandler, doorAt } from '../base/doors.ts'
-import type { OwnRoom } from '../base/kept.ts'
 import type { ManagementDoor } from '../surfaces/mcp/door.ts'
 import { bodyWithheld, gather } from '../surfaces/rest/body.ts'
 import type { PageAnswer, PageRequest } from '../surfaces/secrets/page.ts'

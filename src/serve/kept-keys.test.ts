@@ -8,8 +8,8 @@ import { createClock } from '../base/clock.ts'
 import { IdempotencyMemory } from '../gateway/replay/idempotency.ts'
 import { toKept } from '../gateway/replay/kept-answer.ts'
 import { readSettings } from '../settings.ts'
-import type { KeyStore } from '../store/ports/idempotency.ts'
-import { openKeyStore } from '../store/sqlite/idempotency.ts'
+import type { KeyStore } from '../store/ports/idempotency-keys.ts'
+import { openKeyStore } from '../store/sqlite/idempotency-keys.ts'
 import { createKeptKeys, openKeys } from './kept-keys.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-keys-'))

@@ -9,10 +9,10 @@ import {
   type KeyKeeper,
 } from '../gateway/replay/idempotency.ts'
 import type { KeptAnswer } from '../gateway/replay/kept-answer.ts'
-import type { KeyRow, KeyStore } from '../store/ports/idempotency.ts'
+import type { KeyRow, KeyStore } from '../store/ports/idempotency-keys.ts'
 import { type Probed, StoreUnavailable } from '../store/ports/unavailable.ts'
 import { toStoreError } from '../store/sqlite/fault.ts'
-import { openKeyStore } from '../store/sqlite/idempotency.ts'
+import { openKeyStore } from '../store/sqlite/idempotency-keys.ts'
 import type { Vault } from '../vault/vault.ts'
 import { repeat, type Start } from './start.ts'
 

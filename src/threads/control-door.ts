@@ -4,7 +4,7 @@ import type { RefusalCode } from '../base/refusal.ts'
 import type { SourceCounts } from '../gateway/admit/sources.ts'
 import { AUTHORIZATION } from '../gateway/fields.ts'
 import { networkOf } from '../snapshot/find/network.ts'
-import type { HeldBytes, Holding } from '../wire/held-bytes.ts'
+import type { CallerMemory, Holding } from '../wire/caller-memory.ts'
 import {
   FAILURE_CODES,
   type ForwardRequest,
@@ -13,9 +13,9 @@ import {
   withoutFields,
 } from '../wire/port.ts'
 import { controlRequest } from './control-request.ts'
-import { FairLine, type Place } from './fair-line.ts'
-import type { Proofs } from './proofs.ts'
+import { FairQueue, type Place } from './fair-queue.ts'
 import { LISTENERS } from './router.ts'
+import type { VerifiedTokens } from './verified-tokens.ts'
 
 /**
  * Requests of one thread that the control plane works on at once, by listener and by whether the caller is authenticated.
@@ -48,11 +48,11 @@ export interface ControlDoorOptions<State> {
   readonly trace: (incoming: Incoming<State>) => { readonly ip: string; readonly requestId: string }
   /** Header lines that the response carries: what a page of another origin may read. */
   readonly corsLines: (incoming: Incoming<State>) => string
-  readonly proofs: Proofs
+  readonly verifiedTokens: VerifiedTokens
   readonly sources: SourceCounts
   /** Pending requests of one source whose caller is not authenticated, on each listener and over all threads. */
   readonly pendingMax: number
-  readonly memory: HeldBytes
+  readonly memory: CallerMemory
   /** Milliseconds since the epoch. */
   readonly now: () => number
   /** Answers a problem; `more` are further header lines. */
@@ -80,10 +80,16 @@ export interface ControlDoor<State> {
  * 4. What the control plane works on keeps its place until the control plane has answered, also when the caller has left.
  */
 export function createControlDoor<State>(options: ControlDoorOptions<State>): ControlDoor<State> {
-  const { control, proofs, sources, memory, refuse } = options
+  const { control, verifiedTokens, sources, memory, refuse } = options
   const lines = {
-    gateway: { authenticated: lineOf('gateway', 'authenticated'), anonymous: lineOf('gateway', 'anonymous') },
-    control: { authenticated: lineOf('control', 'authenticated'), anonymous: lineOf('control', 'anonymous') },
+    gateway: {
+      authenticated: queueOf('gateway', 'authenticated'),
+      anonymous: queueOf('gateway', 'anonymous'),
+    },
+    control: {
+      authenticated: queueOf('control', 'authenticated'),
+      anonymous: queueOf('control', 'anonymous'),
+    },
   }
   const visits = new Map<Incoming<State>, Visit<State>>()
 
@@ -176,7 +182,7 @@ export function createControlDoor<State>(options: ControlDoorOptions<State>): Co
       const listener = incoming.listener === LISTENERS.control ? 'control' : 'gateway'
       const resource = resourceOf(incoming.path)
       const token = resource === null ? '' : bearerOf(incoming.taken[AUTHORIZATION])
-      const known = resource === null || token === '' ? null : proofs.known(token, resource)
+      const known = resource === null || token === '' ? null : verifiedTokens.known(token, resource)
       const isWithheld = known === null && resource !== null && incoming.bodyBytes !== 0
       const request = (isBodyWithheld: boolean): ForwardRequest =>
         controlRequest(incoming, ip, requestId, isBodyWithheld, options.corsLines(incoming))
@@ -185,7 +191,7 @@ export function createControlDoor<State>(options: ControlDoorOptions<State>): Co
       if (known !== null) authenticated(visit, known)
       else if (resource === null || token === '') anonymous(visit, resource !== null)
       else
-        proofs
+        verifiedTokens
           .ask(token, resource, networkOf(ip))
           .then((principal) => {
             if (visit.isOver) return
@@ -210,8 +216,8 @@ export function createControlDoor<State>(options: ControlDoorOptions<State>): Co
   }
 }
 
-function lineOf(listener: keyof typeof PLACES, kind: 'authenticated' | 'anonymous'): FairLine {
-  return new FairLine(PLACES[listener][kind])
+function queueOf(listener: keyof typeof PLACES, kind: 'authenticated' | 'anonymous'): FairQueue {
+  return new FairQueue(PLACES[listener][kind])
 }
 
 /** What a token at a path must be for; null for paths that take no bearer token of management. */
@@ -246,7 +252,7 @@ class Visit<State> {
   }
 
   /** Where bytes are counted that are kept for it. */
-  roomOf(memory: HeldBytes, holder: string): Holding {
+  roomOf(memory: CallerMemory, holder: string): Holding {
     this.#room ??= memory.open(holder)
     return this.#room
   }
@@ -257,7 +263,7 @@ class Visit<State> {
     else this.#held.push(place)
   }
 
-  /** The control plane has answered: others may ask it while the caller reads. The last place is that in the line. */
+  /** The control plane has answered: others may ask it while the caller reads. The last place is its place in the queue. */
   leaveLine(): void {
     this.#held.pop()?.leave()
   }

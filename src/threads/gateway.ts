@@ -12,7 +12,7 @@ import { createCounters } from '../gateway/admit/counters.ts'
 import { SourceCounts } from '../gateway/admit/sources.ts'
 import { CHECK_NAMES } from '../gateway/check-names.ts'
 import type { Exchange } from '../gateway/exchange.ts'
-import { FIELD_RULES, fieldRules } from '../gateway/fields.ts'
+import { cameByProxy, FIELD_RULES, fieldRules } from '../gateway/fields.ts'
 import { createGateway } from '../gateway/gateway.ts'
 import { fieldValue } from '../gateway/header-lines.ts'
 import { trustedNetworks } from '../gateway/identify/origin.ts'
@@ -24,14 +24,14 @@ import { RequestCounts } from '../record/request-counts.ts'
 import { createRecordSink } from '../record/sink.ts'
 import { isIn, networkOf } from '../snapshot/find/network.ts'
 import { createOpener } from '../vault/opener.ts'
-import { HeldBytes } from '../wire/held-bytes.ts'
+import { CallerMemory } from '../wire/caller-memory.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
 import type { Incoming } from '../wire/port.ts'
-import { keepBeating } from './beats.ts'
 import { createClosedConnections } from './closed-connections.ts'
 import { CONTROL_CONNECTIONS_MAX, createControlDoor } from './control-door.ts'
 import { createCrossOrigin } from './cross-origin.ts'
-import { createRemoteKeys } from './idempotency.ts'
+import { sendHeartbeats } from './heartbeats.ts'
+import { createIdempotencyClient } from './idempotency-client.ts'
 import { createKeySetClient } from './key-sets.ts'
 import {
   type Answers,
@@ -42,11 +42,11 @@ import {
   type ToGateway,
 } from './messages.ts'
 import { createMetricsPage } from './metrics-page.ts'
-import { createProofs } from './proofs.ts'
 import { readinessOf } from './readiness.ts'
 import { createRouter, LISTENERS } from './router.ts'
 import { keepThreadFigures } from './thread-figures.ts'
 import { createTombstones } from './tombstones.ts'
+import { createVerifiedTokens } from './verified-tokens.ts'
 
 /** How long the control plane may take to answer. */
 const CONTROL_ANSWER_MS = 120_000
@@ -70,10 +70,10 @@ const sink = createRecordSink({
   dropped: (requests) => Atomics.add(health, HEALTH.droppedByGateways, requests),
 })
 const counts = new RequestCounts(init.counts, init.slot, CHECK_NAMES)
-const keys = createRemoteKeys(say)
+const keys = createIdempotencyClient(say)
 const sources = new SourceCounts(init.sources, init.slot)
 const trusted = trustedNetworks(init.trustedProxies)
-const memory = new HeldBytes(init.heldBytesMax)
+const memory = new CallerMemory(init.callerMemoryMax)
 const closedConnections = createClosedConnections(clock, init.connectionsPerSourceMax, (message) =>
   say({ kind: 'log', level: 'warn', message }),
 )
@@ -158,12 +158,12 @@ const control = engine.upstream({
   connectionsMax: CONTROL_CONNECTIONS_MAX,
   waitingMax: CONTROL_CONNECTIONS_MAX,
 })
-const proofs = createProofs(clock, say)
+const verifiedTokens = createVerifiedTokens(clock, say)
 const door = createControlDoor<Exchange>({
   control,
   trace: (incoming) => gateway.trace(incoming),
   corsLines: crossOrigin.linesOf,
-  proofs,
+  verifiedTokens,
   sources,
   pendingMax: init.pendingPerSourceMax,
   memory,
@@ -242,9 +242,10 @@ function answerHealth(incoming: Incoming<Exchange>): void {
 
 /**
  * True for a caller on this machine that asks for it by a loopback name: a page that a browser there shows under a name of
- * its own is none.
+ * its own is none, and neither is a proxy on this machine, which may speak for anyone.
  */
 function isLocal(incoming: Incoming<Exchange>): boolean {
+  if (cameByProxy(incoming)) return false
   return isLoopbackHost(gateway.trace(incoming).ip) && isLoopbackHost(incoming.host.replace(/:\d+$/, ''))
 }
 
@@ -274,7 +275,7 @@ async function listen(): Promise<void> {
   const announces = init.proxyProtocol && trusted !== null ? (peer: string) => isIn(trusted, peer) : null
   await engine.listen({ ...init.listen, reusePort, tls: init.tls, announces })
   await engine.listen({ ...init.controlListen, reusePort, tls: init.controlTls })
-  keepBeating({ health, cell: HEALTH.beats + init.slot })
+  sendHeartbeats({ health, cell: HEALTH.heartbeats + init.slot })
   say({ kind: 'listening' })
 }
 
@@ -300,7 +301,7 @@ main.on('message', (message: ToGateway) => {
       keySets.answered(message.id, message.answer)
       return
     case 'proved':
-      proofs.answered(message.id, message.principal)
+      verifiedTokens.answered(message.id, message.principal)
       return
     case 'ask': {
       const { id, question } = message

@@ -9,7 +9,7 @@ import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
 import { mergeHealth, type UpstreamHealth } from '../model/upstream-health.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import type { TlsOptions } from '../wire/port.ts'
-import { watchBeats } from './beats.ts'
+import { watchHeartbeats } from './heartbeats.ts'
 import {
   type FromGateway,
   type GatewayInit,
@@ -19,13 +19,13 @@ import {
   type Replacement,
   type ToGateway,
 } from './messages.ts'
-import { Mirror } from './mirror.ts'
+import { PublishedSnapshot } from './published-snapshot.ts'
 import { createQuestions } from './questions.ts'
 
 /**
  * The gateway threads as the main thread sees them.
  *
- * 1. The mirror is what has been published; a thread that starts gets it whole and then every later change,
+ * 1. `published` is the published snapshot; a thread that starts gets all of it and then every later change,
  *    in order, because both travel through the same port.
  * 2. `publish` resolves when every thread that was listening has applied the change, so a change that has
  *    answered is in force; a thread that does not confirm in time makes it `pending`, never wrong.
@@ -70,7 +70,7 @@ export interface GatewaysOptions {
   /** Id of the principal that an access token of management stands for; null for none. Never rejects. */
   readonly prove: (token: string, resource: Protected) => Promise<string | null>
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
-  /** How often the main thread looks at the beats of its threads, milliseconds; see threads/beats. */
+  /** How often the main thread looks at the heartbeats of its threads, milliseconds; see threads/heartbeats. */
   readonly lookMs?: number
   /** How long a thread may take to listen, milliseconds. */
   readonly startMs?: number
@@ -107,16 +107,16 @@ const HEALTHY_MS = 10_000
 export async function startGateways(options: GatewaysOptions, first: SnapshotDelta): Promise<Gateways> {
   const health = new Int32Array(options.init.health)
   const { keys } = options
-  const mirror = new Mirror(first)
+  const published = new PublishedSnapshot(first)
   const threads: (Thread | undefined)[] = []
   const waiting = new Set<() => void>()
   let closed = false
   const { ask, askAll, answered } = createQuestions(tell)
   let { tls, controlTls, credentialKey } = options.init
 
-  const watch = watchBeats<Thread>({
+  const watch = watchHeartbeats<Thread>({
     threads: live,
-    cellOf: ({ slot }) => ({ health, cell: HEALTH.beats + slot }),
+    cellOf: ({ slot }) => ({ health, cell: HEALTH.heartbeats + slot }),
     changed: (stalled) => Atomics.store(health, HEALTH.stalled, stalled),
     hangs(thread) {
       options.log('error', `gateway thread ${thread.slot} hangs; ending it and its connections`)
@@ -227,7 +227,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       )
       restart(slot, performance.now() - startedAt > HEALTHY_MS ? 0 : 50)
     })
-    change(thread, mirror.whole())
+    change(thread, published.whole())
   }
 
   function hear(thread: Thread, message: FromGateway): void {
@@ -334,7 +334,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
 
   return {
     async publish(delta) {
-      mirror.remember(delta)
+      published.remember(delta)
       const marks = new Map<Thread, number>()
       for (const thread of threads) if (thread !== undefined) marks.set(thread, change(thread, delta))
       // A thread that started since got it with its first change

@@ -45,7 +45,7 @@ export interface GatewayInit {
   /** Likewise for the control listener. */
   readonly controlTls: TlsOptions | null
   /** Bytes that it may keep in memory for callers. */
-  readonly heldBytesMax: number
+  readonly callerMemoryMax: number
   /** Rate and quota counters of all threads. */
   readonly counters: SharedArrayBuffer
   /** Connections and pending requests of each source, counted by all threads; see gateway/admit/sources. */
@@ -129,7 +129,7 @@ export type FromGateway =
       readonly source: string
       readonly maxAgeMs: number
     }
-  /** Has an access token of management verified; see proofs.ts. */
+  /** Has an access token of management verified; see verified-tokens.ts. */
   | { readonly kind: 'prove'; readonly id: number; readonly token: string; readonly resource: Protected }
   /** Idempotency keys; see gateway/replay/idempotency. */
   | { readonly kind: 'claim'; readonly id: number; readonly key: string; readonly fingerprint: string }
@@ -160,12 +160,12 @@ export const HEALTH = {
   droppedByGateways: 7,
   /** From here on one cell for each of {@link STORES}: 0, or one more than the index of its fault in STORE_FAULTS. */
   faults: 8,
-  /** Gateway threads whose event loop is blocked; see threads/beats. */
+  /** Gateway threads whose event loop is blocked; see threads/heartbeats. */
   stalled: 12,
   /** From here on one cell for each of {@link REPLACEMENTS}: gateway threads that were replaced for that reason. */
   replaced: 13,
-  /** From here on one cell for the beats of each gateway thread, by slot. */
-  beats: 16,
+  /** From here on one cell for the heartbeats of each gateway thread, by slot. */
+  heartbeats: 16,
   cells: 16 + SLOTS_MAX,
 } as const
 

@@ -1,7 +1,7 @@
-import { Kept, type Room } from '../base/kept.ts'
+import { ByteBuffer, type Room } from '../base/byte-buffer.ts'
 
 /** A body that is gathered for a handler. */
-export class Collecting extends Kept {
+export class Collecting extends ByteBuffer {
   readonly bytesMax: number
   readonly done: (body: Uint8Array | null) => void
 

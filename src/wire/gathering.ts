@@ -1,11 +1,11 @@
-import { Kept } from '../base/kept.ts'
+import { ByteBuffer } from '../base/byte-buffer.ts'
 import type { CallRequest, CallResult, UpstreamFailure } from './port.ts'
 
 /** The answer to a call from within, up to the bounds of its request. */
 export class Gathering {
   upstreamAt = 0
   readonly #request: CallRequest
-  readonly #kept: Kept
+  readonly #kept: ByteBuffer
   #status = 0
   #fields = ''
   #upstreamHeadAt = 0
@@ -14,7 +14,7 @@ export class Gathering {
 
   constructor(request: CallRequest) {
     this.#request = request
-    this.#kept = new Kept(request.room ?? null)
+    this.#kept = new ByteBuffer(request.room ?? null)
   }
 
   /** The head has come; `fields` as the upstream sent them. */

@@ -9,7 +9,7 @@
  * 4. For each request `finished` is called exactly once, after everything else about it.
  */
 
-import type { Room } from '../base/kept.ts'
+import type { Room } from '../base/byte-buffer.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 
 /** Bounds of one listener. Bytes, milliseconds, counts. At each bound the named refusal is sent and the connection closes. */

@@ -27,10 +27,11 @@ PATH[0x25] = PERCENT
 const UNRESERVED = /^[A-Za-z0-9._~-]$/
 const ESCAPE = /%([0-9A-Fa-f]{2})/g
 /**
- * A segment that is empty or dots before its parameters: `..;a` and `;a` are read as `..` and as nothing by some servers. Others
- * drop spaces after the dots.
+ * A segment that is empty, or dots before its parameters: `..;a` is read as `..` by some servers. Others drop spaces after the dots. A
+ * segment that begins with its parameters (`;id=5`) passes: the route decides, see `hasBareParameters`. The first one does not, since it
+ * is never of a route.
  */
-const DOT_SEGMENT = /^(?:\.{1,2}(?:%20)*)?(?:;|%3B|$)/
+const DOT_SEGMENT = /^(?:\.{1,2}(?:%20)*(?:;|%3B|$)|$)/
 /** Escapes of an escape whose meaning is a dot, slash, backslash, semicolon, control or broken UTF-8, at any depth. */
 const DOUBLE = /%25(?:25)*(?:2[EFef]|5[Cc]|3[Bb]|[01][0-9A-Fa-f]|7[Ff]|[Cc][01])/
 
@@ -61,7 +62,7 @@ function canonicalPath(target: string, end: number): string | null {
     if (kind === DOT) dots++
     else if (kind === PERCENT) return decodedPath(target.slice(0, end))
     else {
-      if (isDots(segment, i, dots)) return null
+      if (isDots(segment, i, dots) && (kind === SLASH || dots > 0 || segment === 1)) return null
       if (kind === SLASH) {
         segment = i + 1
         dots = 0
@@ -111,6 +112,7 @@ function decodedPath(path: string): string | null {
     return UNRESERVED.test(char) ? char : `%${digits.toUpperCase()}`
   })
   if (forbidden || DOUBLE.test(canonical) || !isUtf8(canonical)) return null
+  if (/^\/(?:;|%3B)/.test(canonical)) return null
   const segments = canonical.slice(1).split('/')
   for (const [index, segment] of segments.entries()) {
     const isLast = index === segments.length - 1

@@ -173,18 +173,25 @@ async function signInWithGemini(
   const ended = once(child, 'close')
   let shown = ''
   let did = ''
-  let isTyped = false
   child.stdout.on('data', (piece: Buffer) => {
     shown += piece.toString()
   })
+  const type = (keys: string): boolean => child.stdin.write(keys)
   try {
     for (const deadline = Date.now() + PATIENCE_MS; !did.includes('came back'); ) {
       if (Date.now() > deadline) throw new Error(`${shown.slice(-4_000)}\n${did}`)
-      if (!isTyped && shown.includes('Type your message')) {
+      // What is typed before its commands are read goes to the model, which there is none of: given up, and typed again
+      if (shown.includes('Starting OAuth authentication')) type('\r')
+      else if (shown.includes('Type your message')) {
+        type('\u001b')
+        await setTimeout(1_000)
         // As pasted, so that it is not completed while it is typed
-        child.stdin.write('\u001b[200~/mcp auth postern\u001b[201~')
-        isTyped = true
-      } else if (isTyped) child.stdin.write('\r')
+        type('\u001b[200~/mcp auth postern\u001b[201~')
+        await setTimeout(1_000)
+        type('\r')
+        await setTimeout(1_000)
+        if (!shown.includes('Starting OAuth authentication')) type('\r')
+      }
       await setTimeout(1_000)
       did += browsed()
     }

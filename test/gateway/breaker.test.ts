@@ -48,7 +48,6 @@ before(async () => {
       proxies: [proxy('all', '/*', { methods: ['GET', 'POST'] })],
     }),
     client('acme', { collections: ['col_orders'] }),
-    client('slow', { collections: ['col_orders'] }),
   ])
 })
 after(async () => {
@@ -81,7 +80,7 @@ async function hold(head: string): Promise<void> {
   sockets.push(socket)
   socket.pause()
   socket.on('error', () => {})
-  socket.write(`${head}\r\nHost: gateway.test\r\nX-Client-ID: slow\r\n`)
+  socket.write(`${head}\r\nHost: gateway.test\r\nX-Client-ID: acme\r\n`)
   socket.write(head.startsWith('POST') ? 'Content-Length: 1000\r\n\r\nx' : '\r\n')
   await eventually(
     () => begun > before,

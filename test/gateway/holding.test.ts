@@ -7,7 +7,7 @@ import { createClock } from '../../src/base/clock.ts'
 import { createConsumerDoor } from '../../src/mcp/consumer/door.ts'
 import { createRunningCalls } from '../../src/mcp/consumer/running.ts'
 import type { ShapeFragment } from '../../src/snapshot/fragments.ts'
-import { HeldBytes } from '../../src/wire/held-bytes.ts'
+import { CallerMemory } from '../../src/wire/caller-memory.ts'
 import { eventually } from '../support/eventually.ts'
 import { createTombstones } from '../support/tombstones.ts'
 import { Caller } from '../wire/peers.ts'
@@ -40,7 +40,7 @@ afterEach(async () => {
 
 interface Started {
   readonly served: Served
-  readonly memory: HeldBytes
+  readonly memory: CallerMemory
   /** What reached the server behind it. */
   readonly asked: string[]
 }
@@ -57,7 +57,7 @@ async function start(bytes: number): Promise<Started> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  const memory = new HeldBytes(bytes)
+  const memory = new CallerMemory(bytes)
   let door: ReturnType<typeof createConsumerDoor> | null = null
   const served = await serve(
     () => [
@@ -156,7 +156,7 @@ async function execute(served: Served): Promise<ToolResult> {
   return json['result'] as ToolResult
 }
 
-async function empty(memory: HeldBytes): Promise<void> {
+async function empty(memory: CallerMemory): Promise<void> {
   await eventually(
     () => memory.bytes === 0 && memory.holders === 0,
     () => `${memory.bytes} bytes to be given back`,

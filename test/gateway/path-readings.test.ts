@@ -17,6 +17,12 @@ before(async () => {
         proxy('data', '/data/{id}.json', { methods: ['GET'] }),
         proxy('point', '/map/point;at={at}', { methods: ['GET'] }),
         proxy('plain-point', '/map/point', { methods: ['GET'] }),
+        proxy('matrix', '/matrix/;id={id}/parts', { methods: ['GET'] }),
+        proxy('late', '/matrix/{id};v={v}', { methods: ['GET'] }),
+        proxy('moved', '/moved/v{major}.{minor}', {
+          methods: ['GET'],
+          target_path: '/users/{minor}/{major}',
+        }),
         proxy('files', '/files/*', { methods: ['GET'] }),
         proxy('secret-files', '/files/secret/*', { methods: ['GET'] }),
         proxy('guide', '/guide/*', { methods: ['GET'] }),
@@ -134,6 +140,26 @@ test('parameters, dots and spaces that lead to the same route with and without p
     assert.deepEqual(await ask(`/people${path}`), [200, path], path)
   // The method counts: DELETE of that name is a call of the route with the parameter in any reading
   assert.deepEqual(await ask('/people/users/export;x=1', 'open', 'DELETE'), [200, '/users/export;x=1'])
+})
+
+test('a segment that begins with parameters is forwarded where the pattern has them', async () => {
+  for (const path of ['/matrix/;id=5/parts', '/matrix/;id=5;of=6/parts', '/matrix/%3Bid%3D5/parts'])
+    assert.deepEqual(await ask(`/people${path}`), [200, path], path)
+  for (const path of [
+    '/users/;id=5',
+    '/users/%3Bid=5',
+    '/users/;x/export',
+    '/files/;x/secret/plan',
+    '/files/;x',
+    '/files/a/%3bx/b',
+    '/;x/users/export',
+    '/matrix/;a;v=1',
+    '/moved/v;x.3',
+  ])
+    for (const profile of ['open', 'careful'])
+      assert.notEqual((await ask(`/people${path}`, profile))[0], 200, path)
+  for (const path of ['/users/;id=5', '/files/;x/secret/plan', '/files/;x', '/matrix/;a;v=1', '/moved/v;x.3'])
+    assert.deepEqual(await ask(`/people${path}`), REFUSED, path)
 })
 
 test('a denied endpoint is not reached in other case', async () => {

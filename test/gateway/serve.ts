@@ -10,7 +10,7 @@ import { FIELD_RULES } from '../../src/gateway/fields.ts'
 import { createGateway, type Gateway } from '../../src/gateway/gateway.ts'
 import type { RecordFields } from '../../src/record/fields.ts'
 import type { Fragment, FragmentKey } from '../../src/snapshot/fragments.ts'
-import type { HeldBytes } from '../../src/wire/held-bytes.ts'
+import type { CallerMemory } from '../../src/wire/caller-memory.ts'
 import { createNativeEngine } from '../../src/wire/native/engine.ts'
 import { createNodeEngine } from '../../src/wire/node/engine.ts'
 import type { Engine, Incoming } from '../../src/wire/port.ts'
@@ -89,7 +89,7 @@ export interface ServeOptions {
   readonly counters?: SharedArrayBuffer
   readonly slot?: number
   readonly clockCell?: ClockCell
-  readonly memory?: HeldBytes
+  readonly memory?: CallerMemory
   readonly pageHosts?: ReadonlySet<string>
   readonly reserved?: (incoming: Incoming<Exchange>, exchange: Exchange, gateway: Gateway) => void
 }

@@ -158,6 +158,14 @@ for (const engine of ['native', 'node'] as const) {
       ['NEL', '{"report_to":"x","max_age":1}'],
       ['Report-To', '{}'],
       ['Alt-Svc', 'h3=":8443"'],
+      ['Strict-Transport-Security', 'max-age=31536000; includeSubDomains'],
+      ['Public-Key-Pins', 'pin-sha256="AAAA"; max-age=60'],
+      ['Expect-CT', 'max-age=60'],
+      ['Accept-CH', 'Sec-CH-UA-Model'],
+      ['Origin-Agent-Cluster', '?0'],
+      ['Set-Login', 'logged-out'],
+      ['Secure-Session-Registration', '(ES256);path="/start"'],
+      ['Reporting-Endpoints', 'own="https://reports.example"'],
     ]
     for (const asked of [
       {},
@@ -167,8 +175,9 @@ for (const engine of ['native', 'node'] as const) {
     ]) {
       const { headers } = await get({ ...asked, engine })
       assert.equal(headers['content-security-policy'], `default-src 'self', ${SANDBOX}`)
-      for (const name of ['clear-site-data', 'service-worker-allowed', 'nel', 'report-to', 'alt-svc'])
-        assert.equal(headers[name], undefined, name)
+      const kept = ['content-type', 'content-security-policy', 'reporting-endpoints']
+      for (const [name] of fields)
+        assert.equal(headers[name.toLowerCase()] !== undefined, kept.includes(name.toLowerCase()), name)
     }
   })
 
@@ -259,6 +268,7 @@ test('hosts that a collection has to itself serve sites as they are, and none of
     ['Content-Type', 'text/html'],
     ['Clear-Site-Data', '"cache"'],
     ['Service-Worker-Allowed', '/site/'],
+    ['Strict-Transport-Security', 'max-age=60'],
   ]
   const { headers } = await get({
     path: '/site/page',
@@ -266,8 +276,10 @@ test('hosts that a collection has to itself serve sites as they are, and none of
     headers: { host: 'site.example:8443' },
   })
   assert.deepEqual(
-    ['content-security-policy', 'clear-site-data', 'service-worker-allowed'].map((name) => headers[name]),
-    [undefined, '"cache"', '/site/'],
+    ['content-security-policy', 'clear-site-data', 'service-worker-allowed', 'strict-transport-security'].map(
+      (name) => headers[name],
+    ),
+    [undefined, '"cache"', '/site/', 'max-age=60'],
   )
   for (const path of ['/oauth/authorize', '/connect', '/console', '/portal/x']) {
     const answer = await get({ path, headers: { host: 'site.example' } })

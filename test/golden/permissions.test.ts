@@ -16,7 +16,7 @@ import { createManagementDoor, type ManagementDoor } from '../../src/surfaces/mc
 import { actionOf, type ManagementTool, toTools } from '../../src/surfaces/mcp/tools.ts'
 import { createRestApp } from '../../src/surfaces/rest/app.ts'
 import { API_ROOT, nameOf, needsConfirmation, routeOf } from '../../src/surfaces/route.ts'
-import { HeldBytes } from '../../src/wire/held-bytes.ts'
+import { CallerMemory } from '../../src/wire/caller-memory.ts'
 import { type Control, principalOf, startControl } from '../control.ts'
 import { runCommand } from '../scenarios/cli.ts'
 import { createTombstones } from '../support/tombstones.ts'
@@ -74,7 +74,7 @@ before(async () => {
     if (holder === undefined) throw refuse('credential_invalid')
     return holder
   }
-  const memory = new HeldBytes(1024 ** 2)
+  const memory = new CallerMemory(1024 ** 2)
   const fault = (error: unknown) => {
     throw error
   }

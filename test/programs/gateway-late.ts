@@ -1,6 +1,6 @@
 /** A gateway thread that takes its first snapshot at once and every later one when it is let; see `cells`. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { keepBeating } from '../../src/threads/beats.ts'
+import { sendHeartbeats } from '../../src/threads/heartbeats.ts'
 import { type FromGateway, type GatewayInit, HEALTH, type ToGateway } from '../../src/threads/messages.ts'
 
 const main = parentPort!
@@ -11,7 +11,7 @@ const say = (message: FromGateway): void => main.postMessage(message)
 
 /** Spins from the third snapshot on, for as long as cell 2 is 1. */
 const mayHang = cells.length > 2
-if (mayHang) keepBeating({ health: new Int32Array(init.health), cell: HEALTH.beats + init.slot })
+if (mayHang) sendHeartbeats({ health: new Int32Array(init.health), cell: HEALTH.heartbeats + init.slot })
 
 let started = false
 

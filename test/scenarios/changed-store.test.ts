@@ -119,6 +119,22 @@ test('a forged trail without triggers, checkpoints and keyed anchor is not taken
   await (await isAcceptedByRestore()).stop()
 })
 
+test('a trail that was deleted whole is not begun anew over a configuration that was kept, whatever its revision says', async () => {
+  for (const also of ['', "delete from meta where name = 'vault_canary'"]) {
+    cpSync(stopped, data, { recursive: true })
+    {
+      using file = new AuditFile(data)
+      file.database.exec('delete from audit; delete from audit_chain; delete from audit_anchors')
+      file.database.exec('delete from audit_checkpoints; delete from audit_key_anchor')
+      file.database.exec("update meta set value = '0' where name = 'config_revision'")
+      file.database.exec(also)
+    }
+    for (const file of ['audit.mark', 'serving.db']) rmSync(join(data, file))
+    assert.match(await doctorSays(), /audit trail: the keyed anchor is gone.*postern restore/, also)
+    await assert.rejects(startTestServer({ data }), /has no keyed anchor, and the key file proves/, also)
+  }
+})
+
 test('entries that are cut off at the end close management', async () => {
   {
     using file = new AuditFile(data)

@@ -116,7 +116,7 @@ test('a directory is applied whenever a file of it changes; a bad file leaves wh
   const take = (text: string): void => {
     told += text
   }
-  const own = { out: take, err: take, toldToStop: () => stop.promise }
+  const own = { out: take, err: take, stopSignal: () => stop.promise }
   const maxOf = async (): Promise<unknown> =>
     (await server.manage('GET', '/policies/watched')).json.limits?.[0].max
 

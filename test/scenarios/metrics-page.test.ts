@@ -112,6 +112,32 @@ test('callers from elsewhere need a token with metrics:read for everything; call
   assert.deepEqual([narrow.status, narrow.json.code], [403, 'permission_denied'])
 })
 
+test('a request that a proxy on this machine passes on needs a token, whether the proxy is trusted or not', async () => {
+  const untrusting = await startTestServer({ workers: 1 })
+  try {
+    for (const { controlUrl } of [server.running, untrusting.running]) {
+      const ask = (headers: Record<string, string>) => call('GET', `${controlUrl}/metrics`, { headers })
+      assert.equal((await ask({})).status, 200)
+      const added: readonly Record<string, string>[] = [
+        { 'x-forwarded-for': '127.0.0.1' },
+        { 'x-forwarded-for': '' },
+        { 'x-forwarded-host': 'metrics.example' },
+        { 'x-forwarded-proto': 'https' },
+        { 'x-real-ip': '127.0.0.1' },
+        { forwarded: 'for=127.0.0.1' },
+        { via: '1.1 proxy' },
+      ]
+      for (const headers of added) {
+        const { status, json } = await ask(headers)
+        assert.deepEqual([status, json.code], [401, 'credentials_missing'], JSON.stringify(headers))
+        assert.match(json.detail, /X-Forwarded-For, .* or Via needs a token/)
+      }
+    }
+  } finally {
+    await untrusting.stop()
+  }
+})
+
 test('a page that a browser shows under another name does not read them, and the gateway listener has none', async () => {
   const { hostname, port } = new URL(server.running.controlUrl)
   const sent = request({ hostname, port, path: '/metrics', headers: { host: `evil.example:${port}` } }).end()

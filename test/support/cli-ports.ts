@@ -31,7 +31,7 @@ export function cliPorts(
     restore: nobody,
     examine: nobody,
     openBrowser: async () => true,
-    toldToStop: nobody,
+    stopSignal: nobody,
     lock: lockFile,
     ...own,
   }

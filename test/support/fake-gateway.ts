@@ -1,6 +1,6 @@
 /** A gateway port with two collections, for tests of the door in front of it. It judges nothing but the token. */
 
-import type { Room } from '../../src/base/kept.ts'
+import type { Room } from '../../src/base/byte-buffer.ts'
 import type {
   Caller,
   Endpoint,

@@ -21,8 +21,7 @@ interface Form {
 export const FORMS: readonly Form[] = (
   [
     ['query', ['form', 'spaceDelimited', 'pipeDelimited', 'deepObject']],
-    // A segment that begins with `;` is refused as ambiguous: parameters.test.ts has style matrix.
-    ['path', ['simple', 'label']],
+    ['path', ['simple', 'label', 'matrix']],
     ['header', ['simple']],
     ['cookie', ['form']],
   ] as const
@@ -44,6 +43,9 @@ export function written({ in: place, style, explode }: Form, value: Json): strin
       return explode && named !== null ? named.join(',') : flat.join(',')
     case 'label':
       return explode && named !== null ? `.${named.join('.')}` : `.${flat.join(explode ? '.' : ',')}`
+    case 'matrix':
+      if (explode && named !== null) return `;${named.join(';')}`
+      return `;p=${flat.join(explode ? ';p=' : ',')}`
     case 'form':
       if (place === 'cookie' && explode && (list !== null || named !== null)) return null
       if (explode && named !== null) return named.join('&')

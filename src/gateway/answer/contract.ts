@@ -1,3 +1,6 @@
+import type { FieldError } from '../../base/refusal.ts'
+import { sharingAt } from '../../snapshot/find/shared-paths.ts'
+import type { Judge } from '../../snapshot/schema/judge.ts'
 import { isJsonType, mediaTypeOf } from '../contract/body-rule.ts'
 import { compiledFor } from '../contract/contracts.ts'
 import { readJsonBody } from '../contract/json-body.ts'
@@ -26,13 +29,8 @@ function answerFault(exchange: Routed, status: number, fields: string, body: Uin
   if (status < 200 || status > 299 || status === 204 || status === 206 || exchange.method === 'HEAD')
     return null
   try {
-    const judge = compiledFor(
-      exchange.snapshot,
-      exchange.collection,
-      exchange.proxy,
-      exchange.method,
-    )?.response()
-    if (judge == null) return null
+    const judges = responseJudges(exchange)
+    if (judges.length === 0) return null
     const type = mediaTypeOf(fieldValue(fields, 'content-type') ?? '')
     if (type === null || !isJsonType(type.essence))
       return `the answer is no JSON but ${type?.essence ?? 'untyped'}`
@@ -40,9 +38,27 @@ function answerFault(exchange: Routed, status: number, fields: string, body: Uin
       return 'the answer is compressed although nobody asked for it'
     const read = readJsonBody(body)
     if (!read.ok) return `the body ${read.reason}`
-    const errors = judge(read.value, read.inexact)
-    return errors === null ? null : `${errors[0]!.pointer} ${errors[0]!.reason}`.slice(0, 500)
+    let first: FieldError | null = null
+    for (const judge of judges) {
+      const errors = judge(read.value, read.inexact)
+      if (errors === null) return null
+      first ??= errors[0]!
+    }
+    return `${first!.pointer} ${first!.reason}`.slice(0, 500)
   } catch (error) {
     return unusableContract(error)
   }
+}
+
+/** Of the endpoint and of those that its path may be meant for too; empty where any answer is good for one of them. */
+function responseJudges({ snapshot, collection, proxy, path, method }: Routed): readonly Judge[] {
+  const below = path.slice(collection.fragment.base_path.length)
+  const sharing = proxy.sharing.length === 0 ? [] : sharingAt(proxy, below, method)
+  const judges: Judge[] = []
+  for (const one of [proxy, ...sharing]) {
+    const judge = compiledFor(snapshot, collection, one, method)?.response() ?? null
+    if (judge === null) return []
+    judges.push(judge)
+  }
+  return judges
 }

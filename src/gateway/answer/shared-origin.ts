@@ -10,13 +10,23 @@ import { fieldValues } from '../header-lines.ts'
 /** Paths of the pages on which people sign in, agree and administer. */
 const PAGES = outermost(ALL_DOORS.filter(({ hasPages }) => hasPages))
 
-/** Lower-case names that are removed from answers: they reach over all of an origin, the pages included. */
+/**
+ * Lower-case names that are removed from answers: a browser keeps what they say for all of the host or origin, the pages
+ * included. What holds for one document alone (Reporting-Endpoints, Permissions-Policy, Refresh) stays.
+ */
 export const ORIGIN_FIELDS = [
+  'accept-ch',
   'alt-svc',
   'clear-site-data',
-  'service-worker-allowed',
+  'expect-ct',
   'nel',
+  'origin-agent-cluster',
+  'public-key-pins',
   'report-to',
+  'secure-session-registration',
+  'service-worker-allowed',
+  'set-login',
+  'strict-transport-security',
 ] as const
 const STRIPPED: ReadonlySet<string> = new Set(ORIGIN_FIELDS)
 

@@ -54,3 +54,9 @@ test('the numbers that a double does not hold are told', () => {
   )
   assert.deepEqual(inexact('[9007199254740992,19.990000000000000,1e+21,-0]'), [])
 })
+
+test('a name with an escape is read as a server behind reads it, whatever bodies came before', () => {
+  readJsonBody(Buffer.from('{"k":{},"rol\\\\":1}'))
+  const read = readJsonBody(Buffer.from('{"k":{},"rol\\u0065":"admin"}'))
+  assert.deepEqual(read.ok && read.value, { k: {}, role: 'admin' })
+})

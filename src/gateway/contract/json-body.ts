@@ -1,4 +1,5 @@
 import { isExactNumber } from '../../base/decimal.ts'
+import { parseEscapedNames } from '../../base/escaped-names.ts'
 
 /**
  * Reading of JSON bodies that a later reader must understand in the same way: a member that stands twice, or nesting
@@ -28,10 +29,12 @@ export function readJsonBody(body: Uint8Array): ReadBody {
     return { ok: false, reason: 'must be UTF-8' }
   }
   if (text.charCodeAt(0) === 0xfeff) return { ok: false, reason: 'must not begin with a byte order mark' }
-  const fault = doubtIn(text)
-  if (fault !== null) return { ok: false, reason: fault }
+  const found = look(text)
+  if (found.doubt !== null) return { ok: false, reason: found.doubt }
   try {
-    return { ok: true, value: JSON.parse(text), inexact: inexactIn(text) }
+    const plain: unknown = JSON.parse(text)
+    const value = found.hasEscapedNames ? parseEscapedNames(text) : plain
+    return { ok: true, value, inexact: inexactIn(text) }
   } catch {
     return { ok: false, reason: 'must be JSON' }
   }
@@ -61,31 +64,36 @@ const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
 /**
- * What makes readers differ: a member that stands twice, or more nesting than some allow. Text that is no JSON at all
- * is left to the parser. Linear in the text.
+ * What makes readers differ: a member that stands twice, or more nesting than some allow; and whether names have escapes.
+ * Text that is no JSON at all is left to the parser. Linear in the text.
  */
-function doubtIn(text: string): string | null {
+function look(text: string): { readonly doubt: string | null; readonly hasEscapedNames: boolean } {
+  let hasEscapedNames = false
+  const doubted = (doubt: string | null) => ({ doubt, hasEscapedNames })
   /** Names of the open objects; null for a list. */
   const open: (Set<string> | null)[] = []
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at)
     if (code === QUOTE) {
       const end = endOfString(text, at)
-      if (end === -1) return null
+      if (end === -1) return doubted(null)
       const names = open.at(-1)
       if (names != null && isName(text, end)) {
-        const name = nameOf(text.slice(at, end + 1))
-        if (name === null) return null
-        if (names.has(name)) return `has the member ${JSON.stringify(name.slice(0, 80))} twice in one object`
+        const literal = text.slice(at, end + 1)
+        const name = nameOf(literal)
+        if (name === null) return doubted(null)
+        if (literal.includes('\\')) hasEscapedNames = true
+        if (names.has(name))
+          return doubted(`has the member ${JSON.stringify(name.slice(0, 80))} twice in one object`)
         names.add(name)
       }
       at = end
     } else if (code === 0x7b || code === 0x5b) {
-      if (open.length === DEPTH_MAX) return `is nested more than ${DEPTH_MAX} deep`
+      if (open.length === DEPTH_MAX) return doubted(`is nested more than ${DEPTH_MAX} deep`)
       open.push(code === 0x7b ? new Set() : null)
     } else if (code === 0x7d || code === 0x5d) open.pop()
   }
-  return null
+  return doubted(null)
 }
 
 /** Place of the closing quote, or -1. */

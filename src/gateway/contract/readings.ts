@@ -110,6 +110,8 @@ export function withoutPrefix({ name, style }: Parameter, raw: string): string {
   if (style === 'label') return raw.startsWith('.') ? raw.slice(1) : raw
   if (style !== 'matrix') return raw
   const text = raw.replace(/^(?:;|%3B)/i, '')
+  // The pattern has it already
+  if (text === raw) return raw
   if (text === name) return ''
   for (const equals of ['=', '%3D', '%3d'])
     if (text.startsWith(name + equals)) return text.slice(name.length + equals.length)

@@ -1,5 +1,7 @@
-import type { FieldError, RefusalCode } from '../../base/refusal.ts'
+import type { FieldError, RefusalCode, RefusalFacts } from '../../base/refusal.ts'
 import { contractFaultText } from '../../record/contract-fault.ts'
+import { sharingAt } from '../../snapshot/find/shared-paths.ts'
+import type { LinkedProxy } from '../../snapshot/linked/collection.ts'
 import type { Exchange, Routed } from '../exchange.ts'
 import { byHead, type Explain, open, pass, proxyName } from '../explain/judged.ts'
 import { fieldValue } from '../header-lines.ts'
@@ -10,19 +12,57 @@ import { type Compiled, compiledFor } from './contracts.ts'
 import { readJsonBody } from './json-body.ts'
 import { unusableContract } from './unusable.ts'
 
+type Mode = 'report' | 'enforce'
+
 /**
  * Parameters, content type and body are as the contract says. The body is read only when there is a schema
  * for it.
  */
 export function requestFits(exchange: Routed): Verdict | Promise<Verdict> {
-  const { contract } = exchange.proxy.fragment
-  return contract === null ? null : judged(exchange, contract.mode)
+  const proxy = exchange.proxy
+  const { contract } = proxy.fragment
+  if (contract === null) return null
+  if (proxy.sharing.length === 0) return judged(exchange, proxy, contract.mode)
+  const others = sharingAt(proxy, belowOf(exchange), exchange.method)
+  if (others.length === 0) return judged(exchange, proxy, contract.mode)
+  return judgedByAny(exchange, [proxy, ...others], contract.mode, null)
 }
 
-function judged(exchange: Routed, mode: 'report' | 'enforce'): Verdict | Promise<Verdict> {
+interface Broken {
+  readonly code: RefusalCode
+  readonly facts: RefusalFacts
+}
+
+/** Codes of requests that break a contract. */
+const BROKEN: ReadonlySet<unknown> = new Set(['parameter_invalid', 'body_invalid', 'unsupported_media_type'])
+
+/** The request fits the contract of one of the proxies that it may be meant for; what is wrong is told of the first. */
+function judgedByAny(
+  exchange: Routed,
+  [proxy, ...others]: readonly LinkedProxy[],
+  mode: Mode,
+  first: Broken | null,
+): Verdict | Promise<Verdict> {
+  if (proxy === undefined) {
+    const { code, facts } = first!
+    return broken(exchange, mode, code, facts.errors!)
+  }
+  const before = exchange.facts
+  const next = (verdict: Verdict): Verdict | Promise<Verdict> => {
+    if (verdict === null || !BROKEN.has(verdict))
+      return verdict === 'route_unavailable' && mode === 'report' ? null : verdict
+    const told = first ?? { code: verdict as RefusalCode, facts: exchange.facts }
+    exchange.facts = before
+    return judgedByAny(exchange, others, mode, told)
+  }
+  const verdict = proxy.fragment.contract === null ? null : judged(exchange, proxy, 'enforce')
+  return verdict instanceof Promise ? verdict.then(next) : next(verdict)
+}
+
+function judged(exchange: Routed, proxy: LinkedProxy, mode: Mode): Verdict | Promise<Verdict> {
   let compiled: Compiled | null
   try {
-    compiled = compiledFor(exchange.snapshot, exchange.collection, exchange.proxy, exchange.method)
+    compiled = compiledFor(exchange.snapshot, exchange.collection, proxy, exchange.method)
   } catch (error) {
     return unusable(exchange, mode, error)
   }
@@ -30,7 +70,7 @@ function judged(exchange: Routed, mode: 'report' | 'enforce'): Verdict | Promise
   const { parameters, body } = compiled
   if (parameters !== null) {
     const errors: FieldError[] = []
-    parameters(sourceOf(exchange), errors)
+    parameters(sourceOf(exchange, proxy), errors)
     if (errors.length > 0) {
       const code = broken(exchange, mode, 'parameter_invalid', errors)
       if (code !== null) return code
@@ -39,14 +79,18 @@ function judged(exchange: Routed, mode: 'report' | 'enforce'): Verdict | Promise
   return body === null ? null : judgeBody(exchange, mode, body)
 }
 
-function sourceOf(exchange: Routed) {
-  const { proxy, collection, path, query, pass } = exchange
-  const below = path.slice(collection.fragment.base_path.length)
+function sourceOf(exchange: Routed, proxy: LinkedProxy) {
+  const below = belowOf(exchange)
+  const { query, pass } = exchange
   return { paths: proxy.parameters!(below === '' ? '/' : below), query, lines: pass }
 }
 
+function belowOf({ collection, path }: Routed): string {
+  return path.slice(collection.fragment.base_path.length)
+}
+
 /** A contract that cannot be used cannot be held to: nothing passes rather than anything. */
-function unusable(exchange: Exchange, mode: 'report' | 'enforce', error: unknown): RefusalCode | null {
+function unusable(exchange: Exchange, mode: Mode, error: unknown): RefusalCode | null {
   exchange.reason = unusableContract(error)
   if (mode === 'report') return null
   exchange.facts = { detail: UNUSABLE }
@@ -59,7 +103,7 @@ const UNUSABLE =
 /** The refusal of a request that breaks its contract; null when it is only noted. */
 function broken(
   exchange: Exchange,
-  mode: 'report' | 'enforce',
+  mode: Mode,
   code: RefusalCode,
   errors: readonly FieldError[],
 ): RefusalCode | null {
@@ -73,7 +117,7 @@ function broken(
   return code
 }
 
-function judgeBody(exchange: Routed, mode: 'report' | 'enforce', rule: BodyRule): Verdict | Promise<Verdict> {
+function judgeBody(exchange: Routed, mode: Mode, rule: BodyRule): Verdict | Promise<Verdict> {
   const missing = (): Verdict =>
     rule.required ? broken(exchange, mode, 'body_invalid', [{ pointer: '', reason: 'is required' }]) : null
   if (exchange.bodyBytes === 0) return missing()
@@ -105,7 +149,7 @@ function judgeBody(exchange: Routed, mode: 'report' | 'enforce', rule: BodyRule)
 
 function unsupported(
   exchange: Exchange,
-  mode: 'report' | 'enforce',
+  mode: Mode,
   reason: string,
   pointer = '/header/content-type',
 ): Verdict {

@@ -1,9 +1,14 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import { isReserved } from '../../model/reserved-paths.ts'
 import { methodBit } from '../../snapshot/find/methods.ts'
-import { hasParameters, mayBeShortened, plainPath } from '../../snapshot/find/plain-path.ts'
+import {
+  hasBareParameters,
+  hasParameters,
+  mayBeShortened,
+  plainPath,
+} from '../../snapshot/find/plain-path.ts'
 import { fillTarget } from '../../snapshot/find/target.ts'
-import type { LinkedProxy, TargetTemplate } from '../../snapshot/linked/collection.ts'
+import type { LinkedProxy } from '../../snapshot/linked/collection.ts'
 import { canonicalTarget } from '../../wire/target.ts'
 import { isHidden } from '../admit/access.ts'
 import type { Exchange, Located } from '../exchange.ts'
@@ -43,7 +48,7 @@ export function heldBackRoute(exchange: Located): RefusalCode | null {
       'a server that drops parameters, dots or spaces of a segment reads the path of another route'
     return 'request_not_canonical'
   }
-  if (proxy.target === null || isCanonical(proxy.target, path.slice(fragment.base_path.length))) return null
+  if (proxy.target === null || isCanonical(proxy, path.slice(fragment.base_path.length))) return null
   // The check of assignments says that there is nothing
   if (isHidden(exchange)) return null
   exchange.reason = 'target_path makes a path of it that can be read in two ways'
@@ -58,6 +63,7 @@ function isShortened({ snapshot, collection, path, host, method }: Located, prox
   const { base_path } = collection.fragment
   const below = path.slice(base_path.length)
   const { path: pattern } = proxy.fragment
+  if (hasBareParameters(below, pattern)) return true
   const plain = plainPath(below, pattern)
   if (snapshot.mounts.find(base_path + plain, host) !== collection) return true
   const found = collection.routes.find(plain, methodBit(method))
@@ -66,10 +72,10 @@ function isShortened({ snapshot, collection, path, host, method }: Located, prox
 }
 
 /** A parameter that takes a part of a segment may be dots alone or begin with `;`: in another place they mean something else. */
-function isCanonical(target: TargetTemplate, below: string): boolean {
-  if (!target.isPartial) return true
+function isCanonical({ target, fragment }: LinkedProxy, below: string): boolean {
+  if (target === null || !target.isPartial) return true
   const path = fillTarget(target, below)
-  return canonicalTarget(path)?.path === path
+  return canonicalTarget(path)?.path === path && !hasBareParameters(path, fragment.target_path)
 }
 
 export const explainRoute: Explain = (exchange, _asked, check) => {

@@ -1,6 +1,6 @@
 import { toTime } from '../../base/clock.ts'
 import type { TargetHealth, UpstreamHealth } from '../../model/upstream-health.ts'
-import type { LinkedTarget, LinkedUpstream } from '../../snapshot/linked/upstream.ts'
+import type { LinkedTarget, LinkedUpstream, UpstreamState } from '../../snapshot/linked/upstream.ts'
 import { isEjected } from './targets.ts'
 
 /** What this thread knows of an upstream. */
@@ -12,11 +12,20 @@ export function healthOf({ rules, state, targets }: LinkedUpstream, now: number)
         ? 'off'
         : state.openedAt === 0
           ? 'closed'
-          : state.triedAt === 0 && now - state.openedAt < breaker.open_ms
+          : isWaiting(state, breaker.open_ms, now)
             ? 'open'
             : 'trying',
     targets: targets.map((target) => targetHealth(target, now)),
   }
+}
+
+/** Nothing tries the upstream, and nothing may yet. */
+function isWaiting({ openedAt, trials }: UpstreamState, openMs: number, now: number): boolean {
+  const all = [...trials.values()]
+  return (
+    all.every(({ triedAt }) => triedAt === 0) &&
+    now - Math.max(openedAt, ...all.map(({ since }) => since)) < openMs
+  )
 }
 
 function targetHealth({ fragment, weight, state }: LinkedTarget, now: number): TargetHealth {

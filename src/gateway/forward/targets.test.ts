@@ -240,6 +240,46 @@ test('the breaker opens at its share of errors, lets one request try, and closes
   chosen(exchangeOf(upstream, -50_000))
 })
 
+const BREAKER = { errors_percent: 50, requests: 20, window_ms: 10_000, open_ms: 5000 }
+
+test('failures of one client alone do not close an upstream that answers the others', () => {
+  const upstream = upstreamOf([1], { breaker: BREAKER })
+  for (let index = 0; index < 5; index++) ask(upstream, 200, 1000, 'cli_2')
+  for (let index = 0; index < 100; index++) ask(upstream, 503, 1000, 'cli_1')
+  ask(upstream, 200, 1000, 'cli_2')
+})
+
+test('where nothing is known of the others, the breaker opens for the client that fails, and its trials hold nobody up', () => {
+  const upstream = upstreamOf([1], { breaker: BREAKER })
+  for (let index = 0; index < 20; index++) ask(upstream, 503, 1000, 'cli_1')
+  assert.equal(targetChosen(exchangeOf(upstream, 1000, 'GET', 'cli_1')), 'upstream_unavailable')
+  // Also when it tries again and again, or never ends
+  for (const now of [1000, 6000, 11_000, 16_000]) {
+    ask(upstream, 200, now, 'cli_2')
+    if (now > 1000) ask(upstream, 503, now, 'cli_1')
+    assert.equal(targetChosen(exchangeOf(upstream, now, 'GET', 'cli_1')), 'upstream_unavailable')
+  }
+  chosen(exchangeOf(upstream, 21_000, 'GET', 'cli_1'))
+  ask(upstream, 200, 21_000, 'cli_2')
+})
+
+test('the breaker opens for all when several clients fail, and a failed trial of one leaves the others theirs', () => {
+  const upstream = upstreamOf([1], { breaker: BREAKER })
+  const refused = (now: number, id: string) =>
+    assert.equal(targetChosen(exchangeOf(upstream, now, 'GET', id)), 'upstream_unavailable')
+  for (let index = 0; index < 10; index++) for (const id of ['cli_1', 'cli_2']) ask(upstream, 503, 1000, id)
+  for (const id of ['cli_1', 'cli_2', 'cli_3']) refused(2000, id)
+  ask(upstream, 503, 6000, 'cli_1')
+  refused(6000, 'cli_1')
+  ask(upstream, 200, 6000, 'cli_2')
+  ask(upstream, 200, 6000, 'cli_1')
+
+  const down = upstreamOf([1], { breaker: BREAKER })
+  // One after the other: the second makes it two
+  for (const id of ['cli_1', 'cli_2']) for (let index = 0; index < 20; index++) ask(down, 503, 1000, id)
+  assert.equal(targetChosen(exchangeOf(down, 1000, 'GET', 'cli_3')), 'upstream_unavailable')
+})
+
 test('a trial whose caller leaves, or that finds no healthy target, makes room for the next one', () => {
   const breaker = { errors_percent: 50, requests: 1, window_ms: 10_000, open_ms: 5000 }
   const upstream = upstreamOf([1], { breaker })

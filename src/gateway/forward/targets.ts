@@ -8,7 +8,7 @@ import type { Called, Exchange, Routed } from '../exchange.ts'
 import { collectionName, type Judged, open, pass } from '../explain/judged.ts'
 import { fieldValue } from '../header-lines.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
-import { breakerCount, breakerForget, breakerWaitMs } from './breaker.ts'
+import { breakerCount, breakerForget, breakerWaitMs, isHeld } from './breaker.ts'
 
 /** Share of a retry that each request earns: a failing upstream gets at most a fifth more requests. */
 const RETRY_SHARE = 0.2
@@ -48,19 +48,19 @@ function targetFault(exchange: Routed): RefusalCode | null {
   const { rules, state, targets } = upstream
   if (rules.breaker !== null) {
     const isStreamed = exchange.bodyBytes !== 0 && exchange.body === null
-    const wait = breakerWaitMs(state, rules.breaker, exchange.now, isStreamed)
+    const wait = breakerWaitMs(state, rules.breaker, clientOf(exchange), exchange.now, isStreamed)
     if (wait > 0) {
       exchange.retryAfterMs = wait
       exchange.facts = { members: { retry_after_ms: wait } }
       exchange.reason = 'the breaker is open'
       return 'upstream_unavailable'
     }
-    if (state.openedAt !== 0) exchange.trial = state.trial
+    if (isHeld(state, clientOf(exchange))) exchange.trial = state.trial
   }
   if (targets.length > 1) earnRetry(upstream)
   const target = pick(exchange, upstream, exchange.now)
   if (target === null) {
-    breakerForget(state, exchange.trial)
+    breakerForget(state, clientOf(exchange), exchange.trial)
     exchange.reason = 'no target is healthy'
     return 'upstream_unavailable'
   }
@@ -122,8 +122,13 @@ export function endTarget(exchange: Exchange): void {
   } else {
     exchange.target.state.pending--
     exchange.target = null
-    breakerForget(upstream.state, exchange.trial)
+    breakerForget(upstream.state, clientOf(exchange), exchange.trial)
   }
+}
+
+/** By whom the breaker counts. */
+function clientOf(exchange: Exchange): string {
+  return (exchange as Called).identity.client.id
 }
 
 function begin(exchange: Exchange, target: LinkedTarget): void {
@@ -153,7 +158,7 @@ function isFailure(upstreamStatus: number): boolean {
 /** The breaker counts requests: one that another server has answered is well. */
 function count(exchange: Exchange, { rules, state }: LinkedUpstream, failed: boolean, now: number): void {
   if (rules.breaker !== null && exchange.trial !== COUNTED)
-    breakerCount(state, rules.breaker, exchange.trial, now, failed)
+    breakerCount(state, rules.breaker, clientOf(exchange), exchange.trial, now, failed)
 }
 
 function endAttempt(

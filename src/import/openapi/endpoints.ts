@@ -2,7 +2,7 @@ import { isPlain, type Plain } from '../../base/plain.ts'
 import { pointerTo } from '../../base/pointer.ts'
 import type { HttpMethod } from '../../model/common.ts'
 import { broken } from '../text/plain-data.ts'
-import type { ParameterList } from './parameters.ts'
+import { matrixPrefixes, type ParameterList } from './parameters.ts'
 import { type ReadPath, toPattern } from './paths.ts'
 import { resolve } from './resolve.ts'
 import { firstServer, type Server } from './servers.ts'
@@ -55,8 +55,10 @@ export function listEndpoints(document: Plain, warn: Warn): DescribedEndpoint[] 
   for (const [text, value] of Object.entries(paths)) {
     if (text.startsWith('x-')) continue
     const pointer = pointerTo('/paths', text)
-    const path = toPattern(text, pointer)
+    const plain = toPattern(text, pointer)
     for (const endpoint of readItem(document, value, pointer, warn)) {
+      const prefixes = 'unusable' in plain ? [] : matrixPrefixes(document, endpoint.parameters)
+      const path = prefixes.length === 0 ? plain : toPattern(text, pointer, new Map(prefixes))
       if ('unusable' in path) {
         warn(endpoint.pointer, `left out, no request can match its path: ${path.unusable}`)
         continue

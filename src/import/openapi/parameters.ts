@@ -104,6 +104,29 @@ function readList(
   })
 }
 
+/**
+ * What path parameters of style matrix write before their values (RFC 6570 section 3.2.7), by name. It belongs to the pattern of the path:
+ * a segment with `;` is refused unless its pattern has one.
+ */
+export function matrixPrefixes(
+  document: Plain,
+  lists: readonly ParameterList[],
+): readonly (readonly [name: string, prefix: string])[] {
+  const found = new Map<string, string>()
+  for (const { value, pointer } of lists) {
+    if (!Array.isArray(value) || value.length > LISTED_MAX) continue
+    for (const [index, item] of value.entries()) {
+      const { value: parameter } = resolve(document, item, pointerTo(pointer, index), 'a parameter')
+      const { in: place, name, style, explode } = parameter
+      if (place !== 'path' || typeof name !== 'string') continue
+      const isScattered = explode === true && typeOf(schemaOf(document, parameter)) === 'object'
+      if (style === 'matrix') found.set(name, isScattered ? ';' : `;${name}=`)
+      else found.delete(name)
+    }
+  }
+  return [...found]
+}
+
 function readParameter(reading: Reading, value: Plain, pointer: string): ParameterInput {
   const { document } = reading
   const name = value['name']
@@ -157,11 +180,6 @@ function formOf(reading: Reading, value: Plain, parameter: ParameterInput, point
   const usual = isQuery || parameter.in === 'cookie' ? 'form' : 'simple'
   const { style } = value
   const known = PARAMETER_STYLES.find((one) => one === style)
-  if (known === 'matrix')
-    reading.warn(
-      pointerTo(pointer, 'style'),
-      'a path segment with ";" is refused unless its pattern has one, since servers read it in different ways; write the ";" and the name into the path of the proxy',
-    )
   if (isPlain(schema) && isFlat(schema) && known !== 'label' && known !== 'matrix') return form
   if (style !== undefined && known === undefined)
     leave(pointerTo(pointer, 'style'), 'style', 'not a style of OpenAPI; the value may be anything')

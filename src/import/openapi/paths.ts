@@ -20,8 +20,13 @@ export interface Unusable {
 /**
  * Turns a templated path (OpenAPI 3.1 section 4.8.8) into a pattern. Paths that are no paths at all are refused;
  * those that no canonical request can match are unusable, with the reason.
+ * @param prefixes what the style of a parameter writes before its value; by the name in the description
  */
-export function toPattern(path: string, pointer: string): ReadPath | Unusable {
+export function toPattern(
+  path: string,
+  pointer: string,
+  prefixes: ReadonlyMap<string, string> = NO_PREFIXES,
+): ReadPath | Unusable {
   if (!path.startsWith('/')) throw broken(pointer, 'a path starts with /')
   if (path.length > 4096) return { unusable: 'longer than 1024 characters' }
   const notes: string[] = []
@@ -51,6 +56,11 @@ export function toPattern(path: string, pointer: string): ReadPath | Unusable {
       shape += '*'
       continue
     }
+    const prefix = toCanonical(prefixes.get(name) ?? '')
+    if (!pattern.endsWith(prefix)) {
+      pattern += prefix
+      shape += prefix
+    }
     const ours = toName(name, taken)
     if (ours !== name) notes.push(`parameter {${name.slice(0, 80)}} is called {${ours}}`)
     names.set(name, ours)
@@ -62,6 +72,8 @@ export function toPattern(path: string, pointer: string): ReadPath | Unusable {
   const fault = unusable(pattern)
   return fault === null ? { pattern, shape, names, notes } : { unusable: fault }
 }
+
+const NO_PREFIXES: ReadonlyMap<string, string> = new Map()
 
 /** Pairs of literal text and the parameter after it; the last has none. */
 function partsOf(path: string, pointer: string): [string, string | null][] {

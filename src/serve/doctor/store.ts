@@ -4,6 +4,7 @@ import { createClock } from '../../base/clock.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
 import { fullDelta } from '../../operations/engine/fragments.ts'
 import { createAuditTrail } from '../../record/audit-chain.ts'
+import { isUntouched } from '../../record/audit-continuity.ts'
 import type { AuditMarkFile } from '../../record/audit-mark.ts'
 import type { Settings } from '../../settings.ts'
 import { checkFragment } from '../../snapshot/compile/check.ts'
@@ -124,14 +125,17 @@ async function trailFinding(
   const vault = openVaultAlone(keyFile)
   const trail = createAuditTrail(store, createClock(), vault.trailKey(), mark)
   const { ok, entries, break: broken, keyed_from } = await trail.verify(null)
-  const isStripped = keyed_from === null && entries > 0 && (await keyedProofOf(vault).isThere(store.read))
+  // Every version writes the canary before anything else
+  const wasKeyed = keyed_from === null && (await keyedProofOf(vault).isThere(store.read))
+  const isProofGone = keyed_from === null && (await store.read.meta(CANARY)) === undefined
+  const isStripped = (wasKeyed || isProofGone) && !(await isUntouched(store.read))
   const found = `${entries} ${entries === 1 ? 'entry' : 'entries'}, none changed`
   if (!ok || isStripped)
     return {
       check,
       state: 'fail',
       found: ok
-        ? 'the keyed anchor is gone, and the key file proves that there was one'
+        ? `the keyed anchor is gone, and ${wasKeyed ? 'the key file proves that there was one' : 'so is the text that the key file seals'}`
         : `entry ${broken!.seq}: ${broken!.what}`,
       fix: 'Another program has changed config.db, or an older file was put in its place. Keep a copy of it, then restore a backup with postern restore. To go on with the file as it is, run postern backup and restore that backup. See docs/audit.md.',
     }

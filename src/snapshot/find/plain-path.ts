@@ -31,6 +31,22 @@ export function hasParameters(below: string, pattern: string): boolean {
     .some((part, index) => part.includes(';') && !hasOwn(segments[index]))
 }
 
+/**
+ * True when a segment begins with its parameters where its pattern does not: servers without parameters read `/a/;b/c` as `/a//c` or
+ * `/a/c`.
+ */
+export function hasBareParameters(below: string, pattern: string): boolean {
+  const segments = toSegments(pattern)
+  return asRead(below)
+    .slice(1)
+    .split('/')
+    .some((part, index) => part.startsWith(';') && !beginsWithOwn(segments[index]))
+}
+
+function beginsWithOwn(segment: Segment | undefined): boolean {
+  return hasOwn(segment) && asRead(segment!.shape).startsWith(';')
+}
+
 function plainPart(part: string, segment: Segment | undefined): string {
   const bare = hasOwn(segment) ? part : part.split(';', 1)[0]!
   const plain = withoutEnd(bare)

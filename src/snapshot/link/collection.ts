@@ -4,6 +4,7 @@ import { limitKeyOf } from '../find/limit-key.ts'
 import { methodBit, methodBits } from '../find/methods.ts'
 import { toRoutes } from '../find/routes.ts'
 import { toSegments } from '../find/segment.ts'
+import { withSharedPaths } from '../find/shared-paths.ts'
 import { toParameters, toTarget } from '../find/target.ts'
 import type { CollectionFragment, HeaderFragment, ProxyFragment } from '../fragments.ts'
 import type { Injection, LinkedCollection, LinkedProxy, NameSet } from '../linked/collection.ts'
@@ -28,9 +29,10 @@ export function linkCollection(
     fragment.upstream === null ? null : linkUpstream(fragment.upstream, before?.upstream ?? null)
   const mine = toHeaders(fragment, fragment.id, fragment.headers, open)
   const passed = passedOf(fragment)
-  const proxies = withGuardedBeside(
-    fragment.proxies.map((proxy) => linkProxy(fragment, upstream, proxy, mine, passed, open)).sort(byPath),
-  )
+  const alone = fragment.proxies
+    .map((proxy) => linkProxy(fragment, upstream, proxy, mine, passed, open))
+    .sort(byPath)
+  const proxies = withSharedPaths(withGuardedBeside(alone))
   const closed = proxies.find(({ headers }) => headers.fault !== null)
   return {
     kind: 'collection',
@@ -93,6 +95,7 @@ function linkProxy(
     methods: methodBits(proxy.methods),
     isOpen: toSegments(proxy.path).some(({ kind }) => kind !== 'literal'),
     guardedBeside: [],
+    sharing: [],
     target: toTarget(proxy.path, proxy.target_path),
     headers: toInjection(outer, toHeaders(collection, proxy.id, proxy.headers, open), passed),
     credential,

@@ -11,7 +11,7 @@ export function withGuardedBeside(proxies: readonly LinkedProxy[]): readonly Lin
     ...proxy,
     guardedBeside: proxy.isOpen
       ? all
-          .filter((other) => mayBeReadAs(segments, other.segments) && isGuarded(other.proxy, proxy))
+          .filter((other) => isGuarded(other.proxy, proxy) && mayBeReadAs(segments, other.segments))
           .map((other) => toGuardedRoute(other.proxy))
       : [],
   }))

@@ -47,10 +47,11 @@ export function linkUpstream(fragment: UpstreamFragment, before: LinkedUpstream 
       requests: 0,
       errors: 0,
       openedAt: 0,
-      triedAt: 0,
+      heldClient: '',
+      clients: new Map(),
       trial: 0,
       firstTrial: 1,
-      isTrialStreamed: false,
+      trials: new Map(),
     },
   }
 }

@@ -72,6 +72,8 @@ export interface LinkedProxy {
   readonly isOpen: boolean
   /** Routes that a lenient server may read a path of this one as, and that are protected in another way. */
   readonly guardedBeside: readonly GuardedRoute[]
+  /** Others whose route a path of this one may be meant for, since nothing in it tells; see `shared-paths`. */
+  readonly sharing: readonly LinkedProxy[]
   /** How the path at the upstream is built when it is not the path below the base path itself. */
   readonly target: TargetTemplate | null
   readonly headers: Injection

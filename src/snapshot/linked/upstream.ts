@@ -50,6 +50,20 @@ export interface TargetState {
   turn: number
 }
 
+/** What came of the requests of one client that tried an upstream while its breaker was open. Times as in {@link UpstreamState}. */
+export interface BreakerTrials {
+  /** When the breaker opened, or the last trial failed. */
+  since: number
+  /** When the last trial was sent; 0: none is under way. */
+  triedAt: number
+  /** Number of the first trial that counts. */
+  first: number
+  /** Number of the last trial. */
+  last: number
+  /** The body of the last trial was not whole at hand. */
+  isStreamed: boolean
+}
+
 /** What one thread has seen of an upstream. Times are wall-clock milliseconds. */
 export interface UpstreamState {
   /** Retries that may be made now; see `RETRY_SHARE`. */
@@ -59,12 +73,14 @@ export interface UpstreamState {
   errors: number
   /** When the breaker opened; 0: it is closed. */
   openedAt: number
-  /** When the request that tries the upstream after an opening was sent; 0: none is under way. */
-  triedAt: number
+  /** The client for which alone the breaker is open; empty: for all. */
+  heldClient: string
+  /** Requests and errors of each client in the window of the breaker. */
+  readonly clients: Map<string, { requests: number; errors: number }>
   /** Number of the last request that tried the upstream while the breaker was open. */
   trial: number
   /** Number of the first trial since the breaker opened; earlier ones do not count. */
   firstTrial: number
-  /** The body of the last trial was not whole at hand. */
-  isTrialStreamed: boolean
+  /** By client, while the breaker is open. */
+  readonly trials: Map<string, BreakerTrials>
 }

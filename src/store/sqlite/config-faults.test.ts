@@ -22,7 +22,7 @@ import { mountSmallDisk } from '../../../test/support/small-disk.ts'
 import type { ConfigStore } from '../ports/config.ts'
 import { type StoreFault, StoreUnavailable } from '../ports/unavailable.ts'
 import { openConfigStore } from './config.ts'
-import { openKeyStore } from './idempotency.ts'
+import { openKeyStore } from './idempotency-keys.ts'
 import { openRecordStore } from './records.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-faults-'))

@@ -28,6 +28,7 @@ test('a second instance is refused until the first is gone, even when it was kil
   await once(child, 'exit')
   const lock = lockDirectory(path)
   assert.equal(statSync(path).mode & 0o777, 0o700)
+  assert.equal(statSync(join(path, 'lock.db')).mode & 0o777, 0o600, 'no other user can lock it')
   assert.throws(() => lockDirectory(path), CannotStart)
   lock.release()
   lockDirectory(path).release()

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, truncateSync } from 'node:fs'
+import { chmodSync, mkdirSync, rmSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { CannotStart } from '../../base/cannot-start.ts'
@@ -53,6 +53,8 @@ function openLocked(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { timeout: 0 })
   try {
     database.exec('pragma journal_mode = memory; begin exclusive')
+    // Another user who can read the file could lock it, and no start would get the lock
+    chmodSync(file, 0o600)
     return database
   } catch (error) {
     database.close()

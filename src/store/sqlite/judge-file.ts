@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { KEY_MIGRATIONS } from '../migrations/idempotency.ts'
+import { KEY_MIGRATIONS } from '../migrations/idempotency-keys.ts'
 import type { Migration } from '../migrations/migration.ts'
 import { RECORD_MIGRATIONS } from '../migrations/records.ts'
 

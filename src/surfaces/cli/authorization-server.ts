@@ -1,6 +1,7 @@
 import type * as OpenIdClient from 'openid-client'
 import { isLoopbackHost } from '../../base/address.ts'
 import { RESOURCE_METADATA } from '../../base/challenge.ts'
+import { connectionFault, plainHttpFault } from '../../base/connection-fault.ts'
 import { isPlain, listedTexts, type Plain } from '../../base/plain.ts'
 import { PROTECTED } from '../../base/protected-resources.ts'
 import { API_ROOT } from '../route.ts'
@@ -113,21 +114,34 @@ export function reasonOf(error: unknown): string {
 
 /** @param member that it has. */
 async function readObject(ports: CliPorts, url: string, member = 'resource'): Promise<Plain> {
-  const foreign = (cause: unknown): Error =>
-    new Error(`Nothing at ${url} tells who signs in. Is that the address of a Postern?`, { cause })
+  const signal = AbortSignal.timeout(ANSWER_MS_MAX)
+  const headers = { accept: 'application/json' }
+  const asked = (ports.fetch ?? fetch)(url, { headers, redirect: 'error', signal })
+  const response = await asked.catch((error: unknown) => {
+    const fault = connectionFault(error)
+    throw fault === ''
+      ? foreign(url, '', error)
+      : new Error(`Nothing answered at ${url}. ${fault}`, { cause: error })
+  })
+  const text = await response.text().catch((error: unknown) => {
+    throw foreign(url, '', error)
+  })
+  const value = response.ok ? parsed(text) : null
+  if (isPlain(value) && member in value) return value
+  throw foreign(url, plainHttpFault(response.status, text))
+}
+
+function foreign(url: string, fault: string, cause?: unknown): Error {
+  const why = fault === '' ? 'Is that the address of a Postern?' : fault
+  return new Error(`Nothing at ${url} tells who signs in. ${why}`, { cause })
+}
+
+function parsed(text: string): unknown {
   try {
-    const signal = AbortSignal.timeout(ANSWER_MS_MAX)
-    const response = await (ports.fetch ?? fetch)(url, {
-      headers: { accept: 'application/json' },
-      redirect: 'error',
-      signal,
-    })
-    const value: unknown = response.ok ? await response.json() : null
-    if (isPlain(value) && member in value) return value
-  } catch (error) {
-    throw foreign(error)
+    return JSON.parse(text)
+  } catch {
+    return null
   }
-  throw foreign(undefined)
 }
 
 function isLoopback(url: string): boolean {

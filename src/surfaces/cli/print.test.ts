@@ -2,9 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { parse } from 'yaml'
+import { example, principalOf, startControl, UNSERVED, VIA } from '../../../test/control.ts'
 import { cliPorts } from '../../../test/support/cli-ports.ts'
 import { DIFF_COLUMNS } from '../../model/diff.ts'
 import type { DiffEntry } from '../../operations/engine/call.ts'
+import { OPERATIONS } from '../../operations/registry.ts'
+import { runCall } from '../mcp/run.ts'
 import { printAnswer } from './print.ts'
 import { toSheet } from './table.ts'
 
@@ -152,4 +155,59 @@ test('a list of any length is a table', () => {
   const ports = cliPorts({ operations: [] })
   printAnswer(ports, 'table', { items: Array.from({ length: 200_000 }, () => ({ slug: 'a' })) }, ['slug'])
   assert.equal(ports.printed.out.length, 'SLUG\n'.length + 400_000)
+})
+
+test('figures that do not count everything say so, in a table of each operation that has them', async () => {
+  const completeFrom = '2026-01-02T00:00:00.000Z'
+  const cut = { groups: [], total: 0, ungrouped: 0, omitted: 0, read: 5, completeFrom }
+  const faults = { groups: [], total: 0, requests: 0, wouldRefuse: 0, read: 5, completeFrom }
+  const records = { ...UNSERVED.records, metrics: async () => cut, contract: async () => faults }
+  const control = await startControl({ deps: { records } })
+  try {
+    await example(control)
+    const measuring = OPERATIONS.filter(({ output }) => Object.hasOwn(output.shape, 'complete_from'))
+    assert.deepEqual(measuring.map(({ resource, action }) => `${resource}.${action}`).toSorted(), [
+      'collections.contract_report',
+      ...['error_endpoints', 'methods', 'over_time', 'overview', 'status_codes', 'top_endpoints'].map(
+        (action) => `metrics.${action}`,
+      ),
+    ])
+    for (const operation of measuring) {
+      const name = `${operation.resource}.${operation.action}`
+      const input = operation.resource === 'collections' ? { id: 'orders' } : {}
+      const { output } = await control.run(name, input)
+      assert.deepEqual([output['truncated'], output['complete_from']], [true, completeFrom], name)
+      // As REST answers it, and as Management MCP does
+      const { content } = await runCall(
+        { invoke: control.invoke, allowed: () => true, reveals: () => true, link: async () => null },
+        { operation, input, options: {}, explained: (error) => error },
+        principalOf('admin'),
+        VIA,
+      )
+      assert.deepEqual([content['truncated'], content['complete_from']], [true, completeFrom], name)
+      const ports = cliPorts({ operations: [] })
+      printAnswer(ports, 'table', output, operation.columns)
+      assert.match(
+        ports.printed.err,
+        /^Not everything is counted: the figures are complete from 2026-01-02T00/,
+        name,
+      )
+    }
+  } finally {
+    await control.close()
+  }
+})
+
+test('a table says that it shows a part alone, also where only its rows are cut', () => {
+  const told = (body: Record<string, unknown>): string => {
+    const ports = cliPorts({ operations: [] })
+    printAnswer(ports, 'table', body, ['endpoint'])
+    return ports.printed.err
+  }
+  const whole = { from: '2026-01-01', complete_from: '2026-01-01', truncated: false }
+  const items = [{ endpoint: 'GET /a' }]
+  assert.equal(told({ ...whole, items, endpoints: 1 }), '')
+  assert.equal(told({ ...whole, items, endpoints: 3 }), '1 of the 3 endpoints that were called are shown.\n')
+  assert.match(told({ ...whole, truncated: true, items }), /^Not everything is counted or shown\. /)
+  assert.match(told({ truncated: true, items }), /^Not everything is counted or shown\. /)
 })

@@ -28,18 +28,34 @@ export function printAnswer(
     const { warnings, ...rest } = body
     ports.out(toSheet(rest, hasColour(ports), parts))
     for (const line of warningLines(warnings)) ports.err(`warning: ${line}\n`)
+    for (const line of coverageLines(body)) ports.err(`${line}\n`)
     return
   }
   // Cells of a table are cut, and a difference is to be seen whole
   if (columns === DIFF_COLUMNS) ports.out(`${diffLines(items as DiffEntry[]).join('\n')}\n`)
   else ports.out(toTable(items, columns, hasColour(ports)))
   for (const line of warningLines(body['warnings'])) ports.err(`warning: ${line}\n`)
-  if (body['truncated'] === true && typeof body['complete_from'] === 'string')
-    ports.err(
-      `Not everything is counted: the figures are complete from ${printable(body['complete_from'])} on. Ask for a shorter time, or narrow the filters.\n`,
-    )
+  for (const line of coverageLines(body)) ports.err(`${line}\n`)
   if (typeof body['next_cursor'] === 'string')
     ports.err(`There are more: add --cursor ${printable(body['next_cursor'])}\n`)
+}
+
+/** What an answer with figures leaves out. */
+function coverageLines(body: Readonly<Record<string, unknown>>): string[] {
+  const { items, endpoints, truncated, from, complete_from: completeFrom } = body
+  const shown = Array.isArray(items) ? items.length : 0
+  const rest =
+    typeof endpoints === 'number' && endpoints > shown
+      ? [`${shown} of the ${endpoints} endpoints that were called are shown.`]
+      : []
+  if (truncated !== true) return rest
+  const how = 'Ask for a shorter time, or narrow the filters.'
+  return typeof completeFrom === 'string' && completeFrom !== from
+    ? [
+        `Not everything is counted: the figures are complete from ${printable(completeFrom)} on. ${how}`,
+        ...rest,
+      ]
+    : [`Not everything is counted or shown. ${how}`, ...rest]
 }
 
 /** The `warnings` of an answer, one line each. */

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { connectionFault, plainHttpFault } from '../../base/connection-fault.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import type { DiffEntry, WriteOptions } from '../../operations/engine/call.ts'
 import { fromWriteOptions } from '../../operations/engine/call.ts'
@@ -161,7 +162,7 @@ async function ask(
   // A redirect would carry the token elsewhere; the API answers none.
   const asked = (options.fetch ?? fetch)(options.url + url, { ...init, headers, signal, redirect: 'error' })
   return asked.catch((error: unknown) => {
-    throw new NoAnswer(`Nothing answered at ${options.url}. ${reasonOf(error)}`.trim(), error)
+    throw new NoAnswer(`Nothing answered at ${options.url}. ${connectionFault(error)}`.trim(), error)
   })
 }
 
@@ -199,15 +200,21 @@ function toQuery(members: Readonly<Record<string, unknown>>): URLSearchParams {
 }
 
 async function readJson(response: Response, url: string): Promise<Record<string, unknown>> {
-  const foreign = (cause?: unknown): Error =>
+  const foreign = (text: string, cause?: unknown): Error =>
     new NoAnswer(
-      `What answered at ${url} (status ${response.status}) is not the management API of Postern.`,
+      `What answered at ${url} (status ${response.status}) is not the management API of Postern. ${plainHttpFault(response.status, text)}`.trim(),
       cause,
     )
-  const value: unknown = await response.json().catch((error: unknown) => {
-    throw foreign(error)
+  const text = await response.text().catch((error: unknown) => {
+    throw foreign('', error)
   })
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) throw foreign()
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    throw foreign(text, error)
+  }
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) throw foreign(text)
   // An object of JSON has no other keys than texts
   return value as Record<string, unknown>
 }
@@ -224,12 +231,4 @@ function toProblemBody(body: Readonly<Record<string, unknown>>, status: number):
     request_id: typeof body['request_id'] === 'string' ? body['request_id'] : null,
     errors: Array.isArray(body['errors']) ? body['errors'] : [],
   }
-}
-
-/** Why a fetch failed, as far as a person can use it. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return ''
-  if (error.name === 'TimeoutError') return 'It took too long.'
-  const code = error.cause instanceof Error && 'code' in error.cause ? String(error.cause.code) : ''
-  return code === 'ECONNREFUSED' ? 'Is it running? Start it with: postern up' : code
 }

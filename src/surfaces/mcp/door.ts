@@ -139,7 +139,7 @@ async function answerPlainCall(
   const answered = (status: number, action: string, result: unknown, revision: number | null): McpAnswer => {
     const { requestId } = request
     const body = { ok: true, tool: call.tool, action, result, revision, request_id: requestId }
-    return jsonAnswer(status, JSON.stringify(body))
+    return jsonAnswer(status, visibleJson(JSON.stringify(body)))
   }
   if (asksToDescribe(tool, call.arguments))
     return answered(200, DESCRIBE, describe(tool, call.arguments, mayUse(ports, principal)), null)

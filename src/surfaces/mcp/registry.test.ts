@@ -425,8 +425,14 @@ describe('Management MCP over the registry and a store', () => {
       assert.deepEqual(JSON.parse(text!), answer.structuredContent, 'the same value for programs')
       texts.push(text!)
     }
+    const plain = await fetch(`${shell.url}/management/mcp`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${bearer.get('admin')}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ tool: 'get_policy', id: 'unseen' }),
+    })
+    texts.unshift(await plain.text())
     for (const text of texts) assert.match(text, /^[\x20-\x7e]*$/)
-    for (const text of texts.slice(0, 4))
+    for (const text of texts.slice(0, 5))
       assert.ok(text.includes('pay \\u202eEUR 001\\u202c\\u00a0\\udb40\\udc41'), text)
     await admin.close()
   })

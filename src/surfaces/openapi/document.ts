@@ -1,5 +1,5 @@
-import { atOnce } from '../../base/in-turns.ts'
 import { PROBLEMS, type RefusalCode } from '../../base/refusal.ts'
+import { withoutPause } from '../../base/time-slices.ts'
 import { APPROVABLE } from '../../model/approval.ts'
 import { WriteOptionsInput, writeOptionNames } from '../../operations/engine/call.ts'
 import type { Operation } from '../../operations/engine/define.ts'
@@ -22,7 +22,7 @@ const OF_BODIES: readonly RefusalCode[] = ['payload_rejected', 'body_too_large',
 
 /** The OpenAPI 3.1 document of management REST: a projection of the operations and of nothing else. */
 export function toOpenApi(operations: readonly Operation[]): JsonSchema {
-  return atOnce(printOpenApi(operations))
+  return withoutPause(printOpenApi(operations))
 }
 
 /** The same, with a pause after each operation: the whole takes a second or more. */

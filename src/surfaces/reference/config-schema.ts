@@ -1,6 +1,6 @@
 import { DOORS } from '../../base/doors.ts'
-import { atOnce } from '../../base/in-turns.ts'
 import { isPlain } from '../../base/plain.ts'
+import { withoutPause } from '../../base/time-slices.ts'
 import { KINDS_IN_ORDER } from '../../operations/config/address.ts'
 import type { Kind } from '../../operations/engine/kind.ts'
 import { writableSchema } from '../../operations/engine/kind-schema.ts'
@@ -14,7 +14,7 @@ const VARIABLE: JsonSchema = { $ref: '#/$defs/variable' }
 
 /** The JSON Schema (2020-12) of a document of the configuration, for editors: a projection of the kinds. */
 export function toConfigSchema(): JsonSchema {
-  return atOnce(printConfigSchema())
+  return withoutPause(printConfigSchema())
 }
 
 /** The same, with a pause after each kind. */

@@ -1,12 +1,12 @@
 import { type Context, Hono } from 'hono'
 import type { Principal } from '../../access/principal.ts'
 import { bearerOf } from '../../base/bearer.ts'
+import type { OwnRoom } from '../../base/byte-buffer.ts'
 import { createChallenge, createOriginFor, isChallenged, type Origins } from '../../base/challenge.ts'
 import { DOORS } from '../../base/doors.ts'
-import { inTurns, jsonText } from '../../base/in-turns.ts'
-import type { OwnRoom } from '../../base/kept.ts'
 import { PROTECTED } from '../../base/protected-resources.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
+import { inSlices, jsonText } from '../../base/time-slices.ts'
 import type { Content, Invoked, Via } from '../../operations/engine/call.ts'
 import { toWriteOptions, writeOptionNames } from '../../operations/engine/call.ts'
 import type { Invoke, Operation } from '../../operations/engine/define.ts'
@@ -70,6 +70,16 @@ const OPEN_HEADERS = {
   'access-control-max-age': '3600',
 } as const
 
+/** The same refusal; where no token was sent, with the conditions under which none is needed. */
+function withScrapeHelp(error: unknown): never {
+  if (!(error instanceof Refusal) || error.code !== 'credentials_missing') throw error
+  throw refuse('credentials_missing', {
+    ...error.facts,
+    detail:
+      'Send an access token with metrics:read. Without a token, /metrics answers only a program on the same machine that uses a loopback name and no proxy: a request with X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host, X-Real-IP, Forwarded or Via needs a token.',
+  })
+}
+
 /** Down to the entries of a path. */
 const PIECES_DEPTH = 3
 
@@ -92,14 +102,14 @@ export function createRestApp(given: RestPorts): Hono {
     answered(ports, c, async () => {
       demandMethod(c, read)
       // Printed when it is first asked for, since a start should not wait for it, and in turns, since anonymous callers may ask
-      document ??= inTurns(bytesOf(printOpenApi(ports.operations)))
+      document ??= inSlices(bytesOf(printOpenApi(ports.operations)))
       return json(200, await document)
     }),
   )
   app.all(CONFIG_SCHEMA_PATH, (c) =>
     answered(ports, c, async () => {
       demandMethod(c, read)
-      schema ??= inTurns(bytesOf(printConfigSchema()))
+      schema ??= inSlices(bytesOf(printConfigSchema()))
       return json(200, await schema)
     }),
   )
@@ -120,7 +130,8 @@ export function createRestApp(given: RestPorts): Hono {
   if (scrape !== undefined)
     app.all(DOORS.metrics.path, (c) =>
       answered(ports, c, async (via) => {
-        const principal = await ports.authenticate(bearerOf(c.req.header('authorization')), via)
+        const token = bearerOf(c.req.header('authorization'))
+        const principal = await ports.authenticate(token, via).catch(withScrapeHelp)
         demandMethod(c, read)
         const accept = c.req.header('accept') ?? ''
         const { output } = await ports.invoke(scrape, { accept }, {}, principal, via)

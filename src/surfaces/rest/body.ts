@@ -1,5 +1,5 @@
+import { ByteBuffer, type Room } from '../../base/byte-buffer.ts'
 import { jsonFaultText } from '../../base/json-fault.ts'
-import { Kept, type Room } from '../../base/kept.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 
 /** Bytes of a JSON body; importing takes whole API descriptions. */
@@ -54,7 +54,7 @@ export async function gather(
   room: Room,
 ): Promise<Uint8Array> {
   if (Number(declared ?? 0) > bytesMax) throw tooLarge(bytesMax)
-  const kept = new Kept(room)
+  const kept = new ByteBuffer(room)
   try {
     for await (const piece of pieces) {
       if (kept.length + piece.length > bytesMax) throw tooLarge(bytesMax)

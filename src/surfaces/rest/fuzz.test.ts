@@ -9,7 +9,7 @@ import {
 import { bearerOf } from '../../base/bearer.ts'
 import { createOriginFor } from '../../base/challenge.ts'
 import { Refusal } from '../../base/refusal.ts'
-import { HeldBytes } from '../../wire/held-bytes.ts'
+import { CallerMemory } from '../../wire/caller-memory.ts'
 import { createRestApp } from './app.ts'
 import { parseObject } from './body.ts'
 import { readOptionHeaders } from './headers.ts'
@@ -122,7 +122,7 @@ test('any request is answered with JSON, a request id and a status below 500', a
     operations: sampleOperations.filter((operation) => operation.resource !== 'faults'),
     invoke: createSampleInvoke().invoke,
     authenticate: sampleAuthenticate,
-    keep: () => new HeldBytes(1024 ** 2).open('anybody'),
+    keep: () => new CallerMemory(1024 ** 2).open('anybody'),
     facts: () => ({ requestId: 'req_1', ip: null }),
     origins: ['https://gw.example'],
     gatewayOrigin: 'https://gw.example',

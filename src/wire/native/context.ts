@@ -1,6 +1,6 @@
 import type { LookupFunction } from 'node:net'
+import type { Room } from '../../base/byte-buffer.ts'
 import type { Clock } from '../../base/clock.ts'
-import type { Room } from '../../base/kept.ts'
 import type { Guarded } from '../guarded.ts'
 import type { WireLimits } from '../port.ts'
 import type { RequestHead } from './request-head.ts'

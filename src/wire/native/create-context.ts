@@ -1,6 +1,6 @@
 import type { lookup } from 'node:dns'
+import type { Room } from '../../base/byte-buffer.ts'
 import type { Clock } from '../../base/clock.ts'
-import type { Room } from '../../base/kept.ts'
 import { guarded } from '../guarded.ts'
 import { DEFAULT_LIMITS, SWEEP_MS } from '../limits.ts'
 import type { FieldRules, Handler, WireLimits } from '../port.ts'

@@ -5,7 +5,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2'
 import type { Socket } from 'node:net'
-import type { Room } from '../../base/kept.ts'
+import type { Room } from '../../base/byte-buffer.ts'
 import type { IdleBounds } from '../drain.ts'
 import { LINGER_MS } from '../limits.ts'
 import { Connection, type Origin } from './connection.ts'

@@ -13,7 +13,7 @@ import { connect as connectTls } from 'node:tls'
 import { eventually } from '../../../test/support/eventually.ts'
 import { CERTIFICATE, PRIVATE_KEY } from '../../../test/wire/certificate.ts'
 import { type Gateway, Origin, startGateway } from '../../../test/wire/peers.ts'
-import { HeldBytes } from '../held-bytes.ts'
+import { CallerMemory } from '../caller-memory.ts'
 
 const TLS = {
   pairs: [{ certificate: CERTIFICATE, key: PRIVATE_KEY }],
@@ -222,7 +222,7 @@ test('a caller that sends no body, or takes no answer, has its time', async () =
 })
 
 test('answers that a caller does not read take no more memory than it may have, and others are answered', async () => {
-  const memory = new HeldBytes(4 * 1024 * 1024)
+  const memory = new CallerMemory(4 * 1024 * 1024)
   let connections = 0
   const body = 'x'.repeat(100_000)
   const { session, gateway } = await start(
@@ -249,7 +249,7 @@ test('answers that a caller does not read take no more memory than it may have, 
 })
 
 test('what a caller reads at once or late, or gives up, no longer counts', async () => {
-  const memory = new HeldBytes(4 * 1024 * 1024)
+  const memory = new CallerMemory(4 * 1024 * 1024)
   const body = 'x'.repeat(100_000)
   const long = body.repeat(60)
   const { gateway, session: reader } = await start(

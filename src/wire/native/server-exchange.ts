@@ -1,4 +1,4 @@
-import type { Room } from '../../base/kept.ts'
+import type { Room } from '../../base/byte-buffer.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { Collecting } from '../collecting.ts'
 import { kindFieldsOf } from '../content-kind.ts'

@@ -1,4 +1,4 @@
-import { Kept } from '../../base/kept.ts'
+import { ByteBuffer } from '../../base/byte-buffer.ts'
 import type { AnswerTap, Substitute } from '../port.ts'
 
 /** Copies an answer for its tap while it passes. */
@@ -6,12 +6,12 @@ export class Tapped {
   readonly #tap: AnswerTap
   #status = 0
   #fields = ''
-  readonly #kept: Kept
+  readonly #kept: ByteBuffer
   #fits = true
 
   constructor(tap: AnswerTap) {
     this.#tap = tap
-    this.#kept = new Kept(tap.room)
+    this.#kept = new ByteBuffer(tap.room)
   }
 
   begin(status: number, fields: string): Substitute | null {

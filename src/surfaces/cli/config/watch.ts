@@ -33,7 +33,7 @@ export async function applyOnChange(
       throw new UsageError(`${path}: there is no such file or directory.`)
   }
   const stopped = new AbortController()
-  void ports.toldToStop().then(() => stopped.abort())
+  void ports.stopSignal().then(() => stopped.abort())
   let applied: string | null = null
   let seen = stampOf(paths)
   let looksLeft = 0

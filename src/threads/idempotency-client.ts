@@ -5,13 +5,13 @@ import type { FromGateway } from './messages.ts'
 const ANSWER_MS = 1000
 
 /** Idempotency keys as a gateway thread uses them: the one memory of them is in the main thread. */
-export interface RemoteKeys extends IdempotencyKeys {
+export interface IdempotencyClient extends IdempotencyKeys {
   /** The main thread's answer to the claim of that number. */
   claimed(id: number, claim: Claim): void
 }
 
 /** @param say tells the main thread; its answers come by `claimed` */
-export function createRemoteKeys(say: (message: FromGateway) => void): RemoteKeys {
+export function createIdempotencyClient(say: (message: FromGateway) => void): IdempotencyClient {
   const waiting = new Map<number, { readonly key: string; readonly done: (claim: Claim) => void }>()
   /** Keys of claims that nobody waits for any more. */
   const late = new Map<number, string>()

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { atOnce, inTurns, jsonText } from './in-turns.ts'
+import { inSlices, jsonText, withoutPause } from './time-slices.ts'
 
 test('work in turns lets the event loop go on, and comes to the same end as at once', async () => {
   let turns = 0
@@ -13,13 +13,14 @@ test('work in turns lets the event loop go on, and comes to the same end as at o
     }
     return turns
   }
-  const meanwhile = await inTurns(work())
+  const meanwhile = await inSlices(work())
   clearInterval(timer)
   assert.ok(meanwhile >= 10, `${meanwhile} turns`)
-  assert.equal(atOnce(jsonText([1, 2], 3)), '[1,2]')
+  assert.equal(withoutPause(jsonText([1, 2], 3)), '[1,2]')
 })
 
 test('text in pieces is the text of JSON.stringify', () => {
   const value = { a: { b: { c: [1, { d: null }], 'q"': 'x\n' }, e: undefined, f: 0 }, g: [], h: null, i: {} }
-  for (let depth = 0; depth < 5; depth++) assert.equal(atOnce(jsonText(value, depth)), JSON.stringify(value))
+  for (let depth = 0; depth < 5; depth++)
+    assert.equal(withoutPause(jsonText(value, depth)), JSON.stringify(value))
 })

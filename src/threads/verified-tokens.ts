@@ -17,7 +17,7 @@ const ANSWER_MS = 12_000
  * Which bearer tokens have lately been verified by the control plane. That decides which share of its capacity a request
  * may use, and nothing else: the control plane verifies the token of each request again.
  */
-export interface Proofs {
+export interface VerifiedTokens {
   /** Id of the principal that the token was verified for; null when it must be asked for. */
   known(token: string, resource: Protected): string | null
   /**
@@ -30,7 +30,7 @@ export interface Proofs {
   answered(id: number, principal: string | null): void
 }
 
-export function createProofs(clock: Clock, say: (message: FromGateway) => void): Proofs {
+export function createVerifiedTokens(clock: Clock, say: (message: FromGateway) => void): VerifiedTokens {
   const kept = new Lru<string, { readonly principal: string; readonly until: number }>(KEPT_MAX)
   const asked = new Map<string, Promise<string | null>>()
   const places = new PoolShare(ASKED_MAX)

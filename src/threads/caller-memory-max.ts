@@ -1,5 +1,5 @@
 import { totalmem } from 'node:os'
-import { HELD_BYTES_MAX } from '../wire/held-bytes.ts'
+import { CALLER_MEMORY_MAX } from '../wire/caller-memory.ts'
 
 /** One caller alone gets half, which must take a body of the usual bound. */
 const LEAST_BYTES_MAX = 32 * 1024 * 1024
@@ -8,8 +8,8 @@ const LEAST_BYTES_MAX = 32 * 1024 * 1024
  * What one of so many gateway threads may keep in memory for callers: all together a quarter of what the machine, or the
  * container, has.
  */
-export function heldBytesMax(threads: number): number {
+export function callerMemoryMax(threads: number): number {
   // 0 where the system does not tell, more than there is where nothing is set
   const memory = Math.min(process.constrainedMemory() || Infinity, totalmem())
-  return Math.max(LEAST_BYTES_MAX, Math.min(HELD_BYTES_MAX, Math.floor(memory / 4 / threads)))
+  return Math.max(LEAST_BYTES_MAX, Math.min(CALLER_MEMORY_MAX, Math.floor(memory / 4 / threads)))
 }

@@ -1,13 +1,13 @@
 /** How long a request waits for a place, milliseconds. */
 const WAIT_MS = 10_000
-/** Requests that wait in one line. */
+/** Requests that wait in one queue. */
 const WAITING_MAX = 512
 /** Of these, requests of one holder. */
 const WAITING_OF_ONE_MAX = 128
 
-/** One request in a line. */
+/** One request in a queue. */
 export interface Place {
-  /** Leaves the line, or gives the place back. Later calls do nothing. */
+  /** Leaves the queue, or gives the place back. Later calls do nothing. */
   leave(): void
 }
 
@@ -20,12 +20,12 @@ interface Waiting {
  * A fixed number of places that holders share. One holder takes at most as many places as remain free, so that a single
  * holder gets half of them and the next holder always finds one. Holders that wait get their turns one after the other.
  */
-export class FairLine {
+export class FairQueue {
   readonly #places: number
   readonly #waitMs: number
   #taken = 0
   #waitingCount = 0
-  readonly #held = new Map<string, number>()
+  readonly #takenBy = new Map<string, number>()
   /** By holder; the first holder has waited longest for its turn. */
   readonly #waiting = new Map<string, Set<Waiting>>()
 
@@ -37,14 +37,14 @@ export class FairLine {
   /**
    * Takes a place, now or later.
    * @param begin called once when the place is taken, possibly before this returns.
-   * @param refused called once when the line is full, or no place became free in time; `begin` is then never called.
+   * @param refused called once when the queue is full, or no place became free in time; `begin` is then never called.
    */
   enter(holder: string, begin: () => void, refused: () => void): Place {
     let state: 'waiting' | 'taken' | 'over' = 'waiting'
     const take = (): void => {
       state = 'taken'
       this.#taken++
-      this.#held.set(holder, (this.#held.get(holder) ?? 0) + 1)
+      this.#takenBy.set(holder, (this.#takenBy.get(holder) ?? 0) + 1)
       begin()
     }
     const end = (): void => {
@@ -72,39 +72,39 @@ export class FairLine {
       }
       waiting = one
       this.#waitingCount++
-      const line = this.#waiting.get(holder)
-      if (line === undefined) this.#waiting.set(holder, new Set([one]))
-      else line.add(one)
+      const queue = this.#waiting.get(holder)
+      if (queue === undefined) this.#waiting.set(holder, new Set([one]))
+      else queue.add(one)
     }
     return place
   }
 
   #mayTake(holder: string): boolean {
     const free = this.#places - this.#taken
-    const own = this.#held.get(holder) ?? 0
+    const own = this.#takenBy.get(holder) ?? 0
     return free > 0 && own < Math.max(1, free)
   }
 
   #release(holder: string): void {
     this.#taken--
-    const left = this.#held.get(holder)! - 1
-    if (left === 0) this.#held.delete(holder)
-    else this.#held.set(holder, left)
-    for (const [next, line] of this.#waiting) {
+    const left = this.#takenBy.get(holder)! - 1
+    if (left === 0) this.#takenBy.delete(holder)
+    else this.#takenBy.set(holder, left)
+    for (const [next, queue] of this.#waiting) {
       if (!this.#mayTake(next)) continue
-      const [first] = line as Iterable<Waiting> as [Waiting]
+      const [first] = queue as Iterable<Waiting> as [Waiting]
       this.#forget(next, first)
       // The others of this holder wait until all holders had a turn
-      if (this.#waiting.delete(next)) this.#waiting.set(next, line)
+      if (this.#waiting.delete(next)) this.#waiting.set(next, queue)
       first.begin()
     }
   }
 
   #forget(holder: string, one: Waiting): void {
     clearTimeout(one.timer)
-    const line = this.#waiting.get(holder)
-    if (line?.delete(one) !== true) return
+    const queue = this.#waiting.get(holder)
+    if (queue?.delete(one) !== true) return
     this.#waitingCount--
-    if (line.size === 0) this.#waiting.delete(holder)
+    if (queue.size === 0) this.#waiting.delete(holder)
   }
 }

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { eventually } from '../../test/support/eventually.ts'
-import { FairLine, type Place } from './fair-line.ts'
+import { FairQueue, type Place } from './fair-queue.ts'
 
-/** Requests of a line: who has begun, in order, and who was refused. */
+/** Requests of a queue: who has begun, in order, and who was refused. */
 function lineOf(places: number, waitMs?: number) {
-  const line = new FairLine(places, waitMs)
+  const queue = new FairQueue(places, waitMs)
   const begun: string[] = []
   const refused: string[] = []
   const enter = (holder: string): Place =>
-    line.enter(
+    queue.enter(
       holder,
       () => begun.push(holder),
       () => refused.push(holder),
@@ -34,7 +34,7 @@ test('holders that wait get their turns one after the other, however many reques
   assert.deepEqual(begun, ['flood', 'flood', 'a', 'b', 'flood'])
 })
 
-test('a request that waits for too long, or finds the line full, is refused; one that has left never begins', async () => {
+test('a request that waits for too long, or finds the queue full, is refused; one that has left never begins', async () => {
   const { enter, begun, refused } = lineOf(2, 20)
   const first = enter('a')
   for (let i = 0; i < 200; i++) enter('a')

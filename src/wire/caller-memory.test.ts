@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { HeldBytes, SMALL_BYTES_MAX } from './held-bytes.ts'
+import { CallerMemory, SMALL_BYTES_MAX } from './caller-memory.ts'
 
 const MAX = 100 * SMALL_BYTES_MAX
 const BIG = SMALL_BYTES_MAX + 1
 
 /** What one holder gets when it takes pieces until it is refused. */
-function fill(all: HeldBytes, holder: string, piece: number): number {
+function fill(all: CallerMemory, holder: string, piece: number): number {
   const before = all.bytes
   const holding = all.open(holder)
   while (holding.take(piece));
@@ -15,7 +15,7 @@ function fill(all: HeldBytes, holder: string, piece: number): number {
 }
 
 test('one holder alone gets half, and the next ones halves of what is left', () => {
-  const all = new HeldBytes(MAX)
+  const all = new CallerMemory(MAX)
   let left = MAX
   for (const holder of ['a', 'b', 'c', 'd']) {
     const taken = fill(all, holder, 1000)
@@ -26,7 +26,7 @@ test('one holder alone gets half, and the next ones halves of what is left', () 
 })
 
 test('holders that take in turn share alike, and leave as much as each has', () => {
-  const all = new HeldBytes(MAX)
+  const all = new CallerMemory(MAX)
   const names = ['a', 'b', 'c']
   const taken = names.map(() => 0)
   const holdings = names.map((name) => all.open(name))
@@ -43,7 +43,7 @@ test('holders that take in turn share alike, and leave as much as each has', () 
 })
 
 test('the answer to a call finds room where nothing else does', () => {
-  const all = new HeldBytes(MAX)
+  const all = new CallerMemory(MAX)
   const holding = all.open('a')
   assert.ok(holding.take(MAX / 2))
   assert.equal(holding.take(1000), false)
@@ -53,7 +53,7 @@ test('the answer to a call finds room where nothing else does', () => {
 })
 
 test('small holdings of one holder leave a ninth, and another one is let in', () => {
-  const all = new HeldBytes(MAX)
+  const all = new CallerMemory(MAX)
   let count = 0
   while (all.open('a').take(SMALL_BYTES_MAX)) count++
   assert.equal(count, 88)
@@ -62,7 +62,7 @@ test('small holdings of one holder leave a ninth, and another one is let in', ()
 })
 
 test('what was refused is let in when others have ended', () => {
-  const all = new HeldBytes(10)
+  const all = new CallerMemory(10)
   const first = all.open('a')
   assert.ok(first.take(8))
   const other = all.open('b')
@@ -75,7 +75,7 @@ test('what was refused is let in when others have ended', () => {
 })
 
 test('a holding that is over takes no more, and gives back once', () => {
-  const all = new HeldBytes(1000)
+  const all = new CallerMemory(1000)
   const other = all.open('a')
   assert.ok(other.take(10))
   const holding = all.open('a')
@@ -95,7 +95,7 @@ test('whatever is taken and given in whatever order, the limit holds, big holdin
   })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), fc.integer({ min: 0, max: MAX / 10 }), (steps, max) => {
-      const all = new HeldBytes(max)
+      const all = new CallerMemory(max)
       // Four holders with three holdings each; what the test knows of them is kept beside
       const holdings = Array.from({ length: 12 }, (_, i) => ({ name: i % 4, bytes: 0, over: false }))
       const real = holdings.map(({ name }) => all.open(String(name)))

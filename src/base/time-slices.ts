@@ -1,22 +1,22 @@
 import { setImmediate } from 'node:timers/promises'
 
-/** How long work goes on before the event loop gets a turn, milliseconds. */
-const STRETCH_MS = 5
+/** Length of a slice, after which the event loop gets a turn, milliseconds. */
+const SLICE_MS = 5
 
-/** Does long work in stretches: each `yield` of it is a place where the event loop may get a turn. */
-export async function inTurns<T>(work: Generator<void, T>): Promise<T> {
+/** Runs long work in time slices: at each `yield` the event loop may get a turn. */
+export async function inSlices<T>(work: Generator<void, T>): Promise<T> {
   let began = performance.now()
   for (;;) {
     const step = work.next()
     if (step.done === true) return step.value
-    if (performance.now() - began < STRETCH_MS) continue
+    if (performance.now() - began < SLICE_MS) continue
     await setImmediate()
     began = performance.now()
   }
 }
 
-/** Does the same work without a pause. */
-export function atOnce<T>(work: Generator<void, T>): T {
+/** Runs the same work without a pause. */
+export function withoutPause<T>(work: Generator<void, T>): T {
   for (;;) {
     const step = work.next()
     if (step.done === true) return step.value

@@ -3,11 +3,11 @@ const STARTER = process.ppid
 const LOOK_MS = 500
 
 /**
- * Resolves when the process is told to stop, with by what: SIGINT, SIGTERM, or the end of the npm script that started it.
+ * Resolves when the process has to stop, with the reason: SIGINT, SIGTERM, or the end of the npm script that started it.
  * npm passes signals on to the shell of a script, and that shell ends without passing them on: what it runs would stay.
  * Started in other ways, a process may outlive its starter.
  */
-export function toldToStop(): Promise<string> {
+export function stopSignal(): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>()
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, resolve)
   if (process.env['npm_lifecycle_event'] !== undefined) {

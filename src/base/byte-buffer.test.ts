@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { HeldBytes } from '../wire/held-bytes.ts'
-import { Kept } from './kept.ts'
+import { CallerMemory } from '../wire/caller-memory.ts'
+import { ByteBuffer } from './byte-buffer.ts'
 
 test('what was kept is what came, whatever its pieces, and counts at most twice', () => {
   const piece = fc.oneof(
@@ -11,8 +11,8 @@ test('what was kept is what came, whatever its pieces, and counts at most twice'
   )
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
-      const all = new HeldBytes(2 ** 40)
-      const kept = new Kept(all.open('a'))
+      const all = new CallerMemory(2 ** 40)
+      const kept = new ByteBuffer(all.open('a'))
       for (const bytes of pieces) {
         const lent = Buffer.concat([Buffer.from('<<'), bytes, Buffer.from('>>')])
         assert.ok(kept.add(lent, 2, 2 + bytes.length))
@@ -30,7 +30,7 @@ test('what was kept is what came, whatever its pieces, and counts at most twice'
 
 test('single bytes are kept in few blocks', () => {
   let blocks = 0
-  const kept = new Kept({
+  const kept = new ByteBuffer({
     take() {
       blocks++
       return true
@@ -44,8 +44,8 @@ test('single bytes are kept in few blocks', () => {
 })
 
 test('what there is no room for is forgotten as a whole', () => {
-  const all = new HeldBytes(1000)
-  const kept = new Kept(all.open('a'))
+  const all = new CallerMemory(1000)
+  const kept = new ByteBuffer(all.open('a'))
   const bytes = Buffer.alloc(800, 'a')
   assert.ok(kept.add(bytes, 0, 800))
   assert.equal(kept.add(bytes, 0, 800), false)

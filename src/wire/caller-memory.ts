@@ -1,7 +1,7 @@
-import type { OwnRoom } from '../base/kept.ts'
+import type { OwnRoom } from '../base/byte-buffer.ts'
 
 /** Bytes of bodies and answers that one thread keeps in memory for callers, where it has the memory. */
-export const HELD_BYTES_MAX = 256 * 1024 * 1024
+export const CALLER_MEMORY_MAX = 256 * 1024 * 1024
 /** A holding up to this size passes while others are refused: ordinary messages are smaller. */
 export const SMALL_BYTES_MAX = 65_536
 /** How many times what is then free a holder may have when it takes more. */
@@ -16,7 +16,7 @@ const SMALL_SHARE = 8
  * while what it then has is no more than what is then left. One alone gets half, two get a third each, and there is
  * always room for the next. Answers to calls that were made leave a third, small holdings a ninth.
  */
-export class HeldBytes {
+export class CallerMemory {
   readonly bytesMax: number
   #bytes = 0
   /** Of those who hold something. */
@@ -26,7 +26,7 @@ export class HeldBytes {
     this.bytesMax = bytesMax
   }
 
-  /** Bytes that are held by all. */
+  /** Bytes that all holders have taken. */
   get bytes(): number {
     return this.#bytes
   }
@@ -60,15 +60,15 @@ export class HeldBytes {
   }
 }
 
-/** A part of {@link HeldBytes} that ends as a whole. */
+/** A part of {@link CallerMemory} that ends as a whole. */
 export class Holding implements OwnRoom {
-  readonly #all: HeldBytes
+  readonly #all: CallerMemory
   readonly #holder: string
   #bytes = 0
   #share = SHARE
   #isOver = false
 
-  constructor(all: HeldBytes, holder: string) {
+  constructor(all: CallerMemory, holder: string) {
     this.#all = all
     this.#holder = holder
   }

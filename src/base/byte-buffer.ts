@@ -18,7 +18,7 @@ export interface OwnRoom extends Room {
  * Bytes that are copied as they come and wanted as a whole. They lie in few blocks, each as large as what came before: a
  * peer that sends single bytes must not cost an object for each.
  */
-export class Kept {
+export class ByteBuffer {
   #length = 0
   readonly #room: Room | null
   #blocks: Buffer[] = []

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { watchBeats } from './beats.ts'
+import { watchHeartbeats } from './heartbeats.ts'
 
-test('a thread without a beat stalls after six looks and hangs after twenty; a beat resets the count, and a debugger stops it', () => {
+test('a thread without a heartbeat stalls after six looks and hangs after twenty; a heartbeat resets the count, and a debugger stops it', () => {
   const health = new Int32Array(new SharedArrayBuffer(8))
   const thread = {}
   const told: (number | string)[] = []
   let isDebugged = false
-  const watch = watchBeats({
+  const watch = watchHeartbeats({
     threads: () => [thread],
     cellOf: () => ({ health, cell: 0 }),
     changed: (stalled) => told.push(stalled),
