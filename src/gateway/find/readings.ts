@@ -1,7 +1,7 @@
 import type { RefusalCode } from '../../base/refusal.ts'
-import { methodBit } from '../../snapshot/methods.ts'
-import { looseParts } from '../../snapshot/plain-path.ts'
-import type { LinkedCollection } from '../../snapshot/snapshot.ts'
+import { methodBit } from '../../snapshot/find/methods.ts'
+import { looseParts } from '../../snapshot/find/plain-path.ts'
+import type { LinkedCollection } from '../../snapshot/linked/collection.ts'
 import type { Called } from '../exchange.ts'
 import { asIs, type Explain, NO_CALLER } from '../explain/judged.ts'
 

@@ -1,5 +1,5 @@
 import type { BreakerRules } from '../../snapshot/fragments.ts'
-import type { BreakerTrials, UpstreamState } from '../../snapshot/snapshot.ts'
+import type { BreakerTrials, UpstreamState } from '../../snapshot/linked/upstream.ts'
 
 /** Checks that wait, for a body, a place or a token, give up sooner. */
 const HELD_UP_MS = 60_000

@@ -1,4 +1,4 @@
-import { isIn, type Networks, toAddress, toNetworks } from '../../snapshot/network.ts'
+import { isIn, type Networks, toAddress, toNetworks } from '../../snapshot/find/network.ts'
 import type { Incoming } from '../../wire/port.ts'
 import { FORWARDED, FORWARDED_FOR, FORWARDED_PROTO, REQUEST_ID } from '../fields.ts'
 import { splitQuoted } from './quoted.ts'

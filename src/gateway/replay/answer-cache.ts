@@ -1,4 +1,5 @@
-import type { LinkedCredential, LinkedProxy } from '../../snapshot/snapshot.ts'
+import type { LinkedProxy } from '../../snapshot/linked/collection.ts'
+import type { LinkedCredential } from '../../snapshot/linked/credential.ts'
 import { type KeptAnswer, sizeOf } from './kept-answer.ts'
 
 /** One kept answer. Times are wall-clock milliseconds. */
