@@ -7,7 +7,7 @@ import { StoreUnavailable } from '../store/ports/unavailable.ts'
 import type { RecordBatch } from './batch.ts'
 import { mergeBlocks, toBlock } from './block.ts'
 import type { RecorderState, Removal } from './messages.ts'
-import type { RecordSelection } from './record-filter.ts'
+import type { RecordSelection } from './record-selection.ts'
 import { RemovalRun } from './removal.ts'
 import { BLOCK_ROWS_MAX } from './row.ts'
 

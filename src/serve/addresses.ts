@@ -5,7 +5,7 @@
 import type { Origins } from '../base/challenge.ts'
 import type { Part } from '../base/doors.ts'
 import type { Settings } from '../settings.ts'
-import { type Address, claimPorts } from './listen.ts'
+import { type Address, claimPorts } from './claim-ports.ts'
 
 /** Where an instance is reached. */
 export interface Addresses {

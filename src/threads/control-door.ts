@@ -9,7 +9,7 @@ import { DOORS, doorAt, isAtOrBelow, type Protected } from '../base/doors.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import type { SourceCounts } from '../gateway/admit/sources.ts'
 import { AUTHORIZATION } from '../gateway/fields.ts'
-import { networkOf } from '../snapshot/network.ts'
+import { networkOf } from '../snapshot/find/network.ts'
 import type { CallerMemory, Holding } from '../wire/caller-memory.ts'
 import {
   FAILURE_CODES,

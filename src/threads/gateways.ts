@@ -339,11 +339,11 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       const marks = new Map<Thread, number>()
       for (const thread of threads) if (thread !== undefined) marks.set(thread, change(thread, delta))
       // A thread that started since got it with its first change
-      const held = await until(
+      const isApplied = await until(
         () => holding().every((thread) => thread.applied >= (marks.get(thread) ?? 1)),
         ACKNOWLEDGE_MS,
       )
-      return { pending: !held }
+      return { pending: !isApplied }
     },
     setTls(listener, changed) {
       if (listener === 'gateway') tls = changed

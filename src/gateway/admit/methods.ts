@@ -3,9 +3,9 @@
  * read.
  */
 import type { RefusalCode } from '../../base/refusal.ts'
-import { methodBit } from '../../snapshot/methods.ts'
-import { allowOf } from '../../snapshot/routes.ts'
-import type { LinkedProfile } from '../../snapshot/snapshot.ts'
+import { methodBit } from '../../snapshot/find/methods.ts'
+import { allowOf } from '../../snapshot/find/routes.ts'
+import type { LinkedProfile } from '../../snapshot/linked/client.ts'
 import type { Called, Routed } from '../exchange.ts'
 import {
   asIs,

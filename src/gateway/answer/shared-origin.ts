@@ -5,7 +5,7 @@
  */
 import { ALL_DOORS, isAtOrBelow, outermost } from '../../base/doors.ts'
 import { isOwnSetCookie } from '../../base/own-cookies.ts'
-import { hostName } from '../../snapshot/mounts.ts'
+import { hostName } from '../../snapshot/find/mounts.ts'
 import { withoutCookies } from '../../wire/answer-cookies.ts'
 import { contentKind, kindFieldsOf, UNKNOWN } from '../../wire/content-kind.ts'
 import { withoutFields } from '../../wire/port.ts'

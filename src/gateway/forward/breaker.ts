@@ -3,7 +3,7 @@
  * breaker of an upstream that answers the other clients.
  */
 import type { BreakerRules } from '../../snapshot/fragments.ts'
-import type { BreakerTrials, UpstreamState } from '../../snapshot/snapshot.ts'
+import type { BreakerTrials, UpstreamState } from '../../snapshot/linked/upstream.ts'
 
 /** Checks that wait, for a body, a place or a token, give up sooner. */
 const HELD_UP_MS = 60_000

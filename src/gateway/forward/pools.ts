@@ -4,7 +4,9 @@
  * the old one drains.
  */
 import { isOwnSetCookie } from '../../base/own-cookies.ts'
-import type { ClientCertificate, LinkedTarget, Snapshot } from '../../snapshot/snapshot.ts'
+import type { ClientCertificate } from '../../snapshot/linked/credential.ts'
+import type { LinkedTarget } from '../../snapshot/linked/upstream.ts'
+import type { Snapshot } from '../../snapshot/snapshot.ts'
 import type { Upstream, UpstreamOptions, UpstreamTls } from '../../wire/port.ts'
 
 /**

@@ -5,9 +5,9 @@
  * the next linked upstream when the collection changes.
  */
 import type { RefusalCode } from '../../base/refusal.ts'
-import { limitKeyOf, scatter } from '../../snapshot/limit-key.ts'
-import { RETRIES_MAX } from '../../snapshot/link-upstream.ts'
-import type { LinkedTarget, LinkedUpstream } from '../../snapshot/snapshot.ts'
+import { limitKeyOf, scatter } from '../../snapshot/find/limit-key.ts'
+import { RETRIES_MAX } from '../../snapshot/link/upstream.ts'
+import type { LinkedTarget, LinkedUpstream } from '../../snapshot/linked/upstream.ts'
 import { isIdempotent } from '../../wire/methods.ts'
 import { staleReply } from '../answer/stale.ts'
 import type { Called, Exchange, Routed } from '../exchange.ts'

@@ -13,8 +13,8 @@ import type { FetchJson } from '../../base/fetch-json.ts'
 import { FetchFailure } from '../../base/guarded-fetch.ts'
 import { signJws } from '../../base/jws.ts'
 import type { Plain } from '../../base/plain.ts'
-import { headerOf } from '../../snapshot/link-credential.ts'
-import type { HeldToken, LinkedGrant, Sent } from '../../snapshot/snapshot.ts'
+import { headerOf } from '../../snapshot/link/credential.ts'
+import type { HeldToken, LinkedGrant, Sent } from '../../snapshot/linked/credential.ts'
 
 /** A token is not used in its last seconds: it must still hold when it arrives. */
 const SPARE_MS = 30_000

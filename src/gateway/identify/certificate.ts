@@ -5,8 +5,9 @@
  */
 import { type Certificate, readCertificate } from '../../base/certificate.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
-import type { Bound, Snapshot } from '../../snapshot/snapshot.ts'
-import { subjectName } from '../../snapshot/subject-name.ts'
+import { subjectName } from '../../snapshot/find/subject-name.ts'
+import type { Bound } from '../../snapshot/linked/client.ts'
+import type { Snapshot } from '../../snapshot/snapshot.ts'
 import type { PeerCertificate } from '../../wire/port.ts'
 import type { Exchange } from '../exchange.ts'
 import { agrees, nameLone } from './agrees.ts'

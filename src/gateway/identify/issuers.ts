@@ -8,7 +8,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { FetchJson } from '../../base/fetch-json.ts'
 import { readJwk } from '../../base/jwk.ts'
 import { Lru } from '../../base/lru.ts'
-import type { VerifyKey } from '../../snapshot/snapshot.ts'
+import type { VerifyKey } from '../../snapshot/linked/client.ts'
 import type { KeyMemory } from './key-memory.ts'
 import { FAILED_MS, KEPT_MS, type LoadKeySet } from './key-sets.ts'
 
