@@ -1,3 +1,7 @@
+/**
+ * An identity assertion of the identity provider is verified with the key sets of issuers and redeemed once. The token
+ * for it belongs to a grant of its own.
+ */
 import { claimOf } from '../base/claims.ts'
 import type { Clock } from '../base/clock.ts'
 import { isText, readJwt } from '../base/jwt.ts'

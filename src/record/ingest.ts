@@ -1,3 +1,7 @@
+/**
+ * Stores batches of records. Rows of callers without a proven credential are in blocks of their own, with a share of
+ * the store of their own, so that a flood evicts no records of the others.
+ */
 import type { RecordStore } from '../store/ports/records.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
 import type { RecordBatch } from './batch.ts'

@@ -1,3 +1,7 @@
+/**
+ * Metrics are computed from the blocks of records where they lie, in the query thread. Rows and time are bounded, and
+ * the answer says so when a bound was reached.
+ */
 import { type Clock, toTime } from '../base/clock.ts'
 import type { RecordBlock, RecordReader } from '../store/ports/records.ts'
 import { type Rows, readBlock } from './block.ts'

@@ -1,3 +1,8 @@
+/**
+ * How a gateway thread hands records over. The queue is bounded, dropped records are counted, and the gateway never
+ * waits. Callers without a proven credential have a share of the queue of their own, so that a flood drops no records
+ * of the others.
+ */
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import { CannotStart } from '../base/cannot-start.ts'
 import { refuse } from '../base/refusal.ts'

@@ -1,3 +1,7 @@
+/**
+ * Claims both ports exclusively before the gateway threads share them, because sharing would hide that another process
+ * uses a port. A busy port is an error at start.
+ */
 import { createServer, type Server } from 'node:net'
 import { CannotStart } from '../base/cannot-start.ts'
 import { type SettingName, settingName } from '../settings/schema.ts'

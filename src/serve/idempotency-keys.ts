@@ -1,3 +1,11 @@
+/**
+ * The memory of idempotency keys: one for all gateway threads, in the main thread, so that a key is claimed once.
+ *
+ * 1. A claim is written to `idempotency.db` before it is answered, and read at the next start. Responses are sealed.
+ * 2. The effect of a request that a dead thread or process had in progress is unknown: it is not made again under its
+ *    key.
+ * 3. When the file cannot be written, the memory continues alone, and writes everything as soon as it can.
+ */
 import { createSecretKey } from 'node:crypto'
 import { join } from 'node:path'
 import { decrypt, encrypt } from '../base/aes-gcm.ts'

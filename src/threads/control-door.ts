@@ -1,3 +1,9 @@
+/**
+ * Sends requests for the control plane to the main thread. Each listener has a capacity of its own for verified and
+ * for other requests, shared fairly between callers (`fair-queue.ts`). For a request without a verified access token,
+ * the body is read whole first and the response is collected whole, so that a slow caller holds no connection to the
+ * control plane.
+ */
 import { bearerOf } from '../base/bearer.ts'
 import { DOORS, doorAt, isAtOrBelow, type Protected } from '../base/doors.ts'
 import type { RefusalCode } from '../base/refusal.ts'

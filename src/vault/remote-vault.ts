@@ -1,3 +1,7 @@
+/**
+ * The token that a login at a vault returned is held in the memory of the main thread alone, and renewed before its
+ * lease ends.
+ */
 import { readFileSync } from 'node:fs'
 import type { Clock } from '../base/clock.ts'
 import type { FetchJson } from '../base/fetch-json.ts'
