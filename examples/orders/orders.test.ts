@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test'
 import { z } from 'zod'
 import { readDocument } from '../../src/import/descriptions.ts'
 import { toCollection } from '../../src/import/openapi/collection.ts'
-import { boundedSchema } from '../../src/snapshot/contract.ts'
+import { boundedSchema } from '../../src/snapshot/schema/bounded.ts'
 import { createOrdersService, type OrdersService } from './service.ts'
 
 let service: OrdersService

@@ -51,17 +51,18 @@ interface Door {
 type Row<P extends string> = { readonly path: P; readonly summary: string } & Partial<Door>
 type Named<P extends string> = Door & { readonly path: P }
 
-const BARE = {
-  extent: 'subtree',
-  handler: null,
-  listener: 'both',
-  part: null,
-  cors: null,
-  hasPages: false,
-  resource: null,
-} as const
-
-const own = <P extends string>(row: Row<P>): Named<P> => ({ ...BARE, ...row })
+/** A row with all members, in one order: objects of one shape are read faster. */
+const own = <P extends string>(row: Row<P>): Named<P> => ({
+  path: row.path,
+  extent: row.extent ?? 'subtree',
+  handler: row.handler ?? null,
+  listener: row.listener ?? 'both',
+  part: row.part ?? null,
+  cors: row.cors ?? null,
+  hasPages: row.hasPages ?? false,
+  resource: row.resource ?? null,
+  summary: row.summary,
+})
 const management = <P extends string>(row: Row<P>): Named<P> =>
   own({ handler: 'rest', part: 'management', cors: 'management', ...row })
 const oauth = <P extends string>(row: Row<P>): Named<P> => own({ part: 'oauth', ...row })
@@ -202,31 +203,55 @@ export function outermost(doors: readonly Door[]): readonly string[] {
   return paths.filter((path) => !paths.some((other) => other !== path && isAtOrBelow(path, other)))
 }
 
-/** Rows by the paths that they alone decide. */
-const BY_PATH = new Map<string, Door>()
-/** Rows that also decide paths below theirs, by their first letter; the longest path first. */
-const ABOVE: readonly (readonly Door[])[] = Array.from({ length: 128 }, (_, code) =>
-  ALL_DOORS.filter(
-    ({ path, extent }) => path.charCodeAt(1) === code && (extent === 'below' || extent === 'subtree'),
-  ).sort((a, b) => b.path.length - a.path.length),
-)
-
-for (const door of ALL_DOORS) {
-  if (door.extent !== 'below') BY_PATH.set(door.path, door)
-  if (door.extent === 'resources')
-    for (const { path, resource } of ALL_DOORS)
-      if (resource === 'mcp' || resource === 'rest') BY_PATH.set(door.path + path, door)
+interface Decision {
+  readonly path: string
+  readonly decidesPath: boolean
+  readonly decidesBelow: boolean
+  readonly door: Door
 }
 
-/** The row that decides a path, or null for a path that no row has. */
+function decisionsOf(door: Door): Decision[] {
+  const { path, extent } = door
+  const own = {
+    path,
+    decidesPath: extent !== 'below',
+    decidesBelow: extent === 'below' || extent === 'subtree',
+    door,
+  }
+  if (extent !== 'resources') return [own]
+  const names = ALL_DOORS.filter(({ resource }) => resource === 'mcp' || resource === 'rest')
+  return [own, ...names.map((named) => ({ ...own, path: path + named.path }))]
+}
+
+/** By their first letter; the longest path first. A request compares its path with the few rows that it may meet. */
+const DECISIONS: readonly (readonly Decision[])[] = Array.from({ length: 128 }, (_, code) =>
+  ALL_DOORS.flatMap(decisionsOf)
+    .filter(({ path }) => path.charCodeAt(1) === code)
+    .sort((a, b) => b.path.length - a.path.length),
+)
+
+let lastPath = ''
+let lastDoor: Door | null = null
+
+/** The row that decides a path, or null for a path that no row has. The steps of one request ask for the same path in turn. */
 export function doorAt(path: string): Door | null {
-  const door = BY_PATH.get(path)
-  if (door !== undefined) return door
+  if (path !== lastPath) {
+    lastDoor = decide(path)
+    lastPath = path
+  }
+  return lastDoor
+}
+
+function decide(path: string): Door | null {
   const code = path.length < 2 ? 0 : path.charCodeAt(1)
-  const rows = ABOVE[code < 128 ? code : 0]!
-  for (let i = 0; i < rows.length; i++) {
-    const above = rows[i]!
-    if (path.length > above.path.length && isAtOrBelow(path, above.path)) return above
+  const decisions = DECISIONS[code < 128 ? code : 0]!
+  for (let i = 0; i < decisions.length; i++) {
+    const decision = decisions[i]!
+    const end = decision.path.length
+    if (path.length < end) continue
+    const mayFit =
+      path.length === end ? decision.decidesPath : decision.decidesBelow && path.charCodeAt(end) === 0x2f
+    if (mayFit && path.startsWith(decision.path)) return decision.door
   }
   return null
 }

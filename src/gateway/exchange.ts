@@ -1,14 +1,10 @@
 import type { AwsSigner } from '../base/aws-signature.ts'
 import type { RefusalCode, RefusalFacts } from '../base/refusal.ts'
 import type { RecordAgent } from '../record/fields.ts'
-import type {
-  ClientCertificate,
-  LinkedCollection,
-  LinkedProxy,
-  LinkedTarget,
-  Sent,
-  Snapshot,
-} from '../snapshot/snapshot.ts'
+import type { LinkedCollection, LinkedProxy } from '../snapshot/linked/collection.ts'
+import type { ClientCertificate, Sent } from '../snapshot/linked/credential.ts'
+import type { LinkedTarget } from '../snapshot/linked/upstream.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { Holding } from '../wire/caller-memory.ts'
 import type {
   CallHandle,

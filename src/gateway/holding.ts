@@ -1,6 +1,10 @@
+/**
+ * The memory that an exchange takes for its bodies. All of it is given back when the exchange is finished
+ * (`endHolding`).
+ */
 import type { Room } from '../base/byte-buffer.ts'
 import type { RefusalCode } from '../base/refusal.ts'
-import { networkOf } from '../snapshot/network.ts'
+import { networkOf } from '../snapshot/find/network.ts'
 import { type Holding, SMALL_BYTES_MAX } from '../wire/caller-memory.ts'
 import type { Exchange } from './exchange.ts'
 

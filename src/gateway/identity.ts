@@ -6,7 +6,7 @@ import type {
   LinkedProfile,
   LinkedToken,
   Verified,
-} from '../snapshot/snapshot.ts'
+} from '../snapshot/linked/client.ts'
 
 const NO_CLAIMS: Claims = new Map()
 

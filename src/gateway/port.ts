@@ -14,7 +14,7 @@ import type {
   ProfileFragment,
   ProxyFragment,
 } from '../snapshot/fragments.ts'
-import type { Claims } from '../snapshot/snapshot.ts'
+import type { Claims } from '../snapshot/linked/client.ts'
 import type { CallHandle, Incoming } from '../wire/port.ts'
 
 /** A proven caller: the result of the checks `identify` to `authenticate`. Valid for one message only, so that a revocation holds from the next. */

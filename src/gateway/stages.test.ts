@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { golden } from '../../test/golden/golden.ts'
-import { EMPTY_SNAPSHOT } from '../snapshot/link.ts'
+import { EMPTY_SNAPSHOT } from '../snapshot/link/link.ts'
 import type { Outcome } from '../wire/port.ts'
 import { CHECK_FACTS, type CheckName } from './check-names.ts'
 import { type End, Exchange } from './exchange.ts'

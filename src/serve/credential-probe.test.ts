@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startControl } from '../../test/control.ts'
-import { createReferences } from '../snapshot/references.ts'
+import { createReferences } from '../snapshot/compile/references.ts'
 import type { Gateways } from '../threads/gateways.ts'
 import { createCredentialProbe } from './credential-probe.ts'
 

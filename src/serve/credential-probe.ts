@@ -1,7 +1,7 @@
 import { Secret } from '../base/secret.ts'
 import { toCredentialTest } from '../model/credential-summary.ts'
 import type { CredentialProbe } from '../operations/engine/ports.ts'
-import type { References } from '../snapshot/references.ts'
+import type { References } from '../snapshot/compile/references.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
 import type { Gateways } from '../threads/gateways.ts'
 import type { Vault } from '../vault/vault.ts'

@@ -1,9 +1,15 @@
+/**
+ * Sends requests for the control plane to the main thread. Each listener has a capacity of its own for verified and
+ * for other requests, shared fairly between callers (`fair-queue.ts`). For a request without a verified access token,
+ * the body is read whole first and the response is collected whole, so that a slow caller holds no connection to the
+ * control plane.
+ */
 import { bearerOf } from '../base/bearer.ts'
 import { DOORS, doorAt, isAtOrBelow, type Protected } from '../base/doors.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import type { SourceCounts } from '../gateway/admit/sources.ts'
 import { AUTHORIZATION } from '../gateway/fields.ts'
-import { networkOf } from '../snapshot/network.ts'
+import { networkOf } from '../snapshot/find/network.ts'
 import type { CallerMemory, Holding } from '../wire/caller-memory.ts'
 import {
   FAILURE_CODES,

@@ -1,7 +1,13 @@
+/**
+ * Decides whether the endpoint is assigned to the client and open to the profile. The path is also compared with the
+ * routes that the rules of the profile close, as lenient servers read it: without regard to case and a final slash,
+ * decoded twice, and with a query found after decoding.
+ */
 import type { RefusalCode } from '../../base/refusal.ts'
-import { ALL_METHODS, methodBit } from '../../snapshot/methods.ts'
-import { looseParts } from '../../snapshot/plain-path.ts'
-import type { LinkedCollection, LinkedProfile, LinkedProxy } from '../../snapshot/snapshot.ts'
+import { ALL_METHODS, methodBit } from '../../snapshot/find/methods.ts'
+import { looseParts } from '../../snapshot/find/plain-path.ts'
+import type { LinkedProfile } from '../../snapshot/linked/client.ts'
+import type { LinkedCollection, LinkedProxy } from '../../snapshot/linked/collection.ts'
 import type { Called, Located, Routed } from '../exchange.ts'
 import { asIs, collectionName, type Explain, NO_CALLER, profileName } from '../explain/judged.ts'
 

@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { limitKeyOf } from '../../snapshot/find/limit-key.ts'
+import {
+  keyFor,
+  type LimitPlan,
+  type PlannedLimit,
+  planLimit,
+  toPlan,
+} from '../../snapshot/find/limit-plan.ts'
 import type { LimitFragment } from '../../snapshot/fragments.ts'
-import { limitKeyOf } from '../../snapshot/limit-key.ts'
-import { keyFor, type LimitPlan, type PlannedLimit, planLimit, toPlan } from '../../snapshot/limit-plan.ts'
-import { linkPolicy } from '../../snapshot/link-policy.ts'
+import { linkPolicy } from '../../snapshot/link/policy.ts'
 import { Calendar } from './calendar.ts'
 import { type Counters, createCounterMemory, createCounters, type Held } from './counters.ts'
 

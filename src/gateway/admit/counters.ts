@@ -1,5 +1,5 @@
-import type { LimitPlan, PlannedLimit } from '../../snapshot/limit-plan.ts'
-import type { LinkedLimit } from '../../snapshot/snapshot.ts'
+import type { LimitPlan, PlannedLimit } from '../../snapshot/find/limit-plan.ts'
+import type { LinkedLimit } from '../../snapshot/linked/policy.ts'
 import { advanceBucket, bucketRemaining, bucketResetMs, countBucket } from './bucket.ts'
 import { Calendar } from './calendar.ts'
 import { createFailures, type Failures } from './failures.ts'

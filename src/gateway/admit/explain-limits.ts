@@ -1,5 +1,5 @@
 import type { Hypothetical } from '../../model/explanation.ts'
-import { keyFor, type PlannedLimit } from '../../snapshot/limit-plan.ts'
+import { keyFor, type PlannedLimit } from '../../snapshot/find/limit-plan.ts'
 import type { Exchange, Routed } from '../exchange.ts'
 import { type Explain, NO_CALLER, open, pass, refuse } from '../explain/judged.ts'
 import { keyValueOf } from './key-value.ts'

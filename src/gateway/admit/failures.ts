@@ -1,4 +1,4 @@
-import { scatter } from '../../snapshot/limit-key.ts'
+import { scatter } from '../../snapshot/find/limit-key.ts'
 import { advanceRate, countRate, rateResetMs } from './rate.ts'
 import { type CounterTable, ENTRY_WORDS, RATE, TOTAL } from './table.ts'
 

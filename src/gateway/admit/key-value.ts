@@ -1,4 +1,4 @@
-import type { LinkedLimit } from '../../snapshot/snapshot.ts'
+import type { LinkedLimit } from '../../snapshot/linked/policy.ts'
 import type { Exchange } from '../exchange.ts'
 import { firstFieldValue } from '../header-lines.ts'
 

@@ -1,4 +1,4 @@
-import type { LimitPlan } from '../../snapshot/limit-plan.ts'
+import type { LimitPlan } from '../../snapshot/find/limit-plan.ts'
 import { type Counters, LIMITS_AT_ONCE_MAX } from './counters.ts'
 
 /**

@@ -1,7 +1,11 @@
+/**
+ * A WebSocket is an exchange whose response is 101: admitted, counted and recorded like any other. Its bytes are not
+ * read.
+ */
 import type { RefusalCode } from '../../base/refusal.ts'
-import { methodBit } from '../../snapshot/methods.ts'
-import { allowOf } from '../../snapshot/routes.ts'
-import type { LinkedProfile } from '../../snapshot/snapshot.ts'
+import { methodBit } from '../../snapshot/find/methods.ts'
+import { allowOf } from '../../snapshot/find/routes.ts'
+import type { LinkedProfile } from '../../snapshot/linked/client.ts'
 import type { Called, Routed } from '../exchange.ts'
 import {
   asIs,

@@ -1,5 +1,6 @@
-import { scatter } from '../../snapshot/limit-key.ts'
-import { toAddress } from '../../snapshot/network.ts'
+/** Connections and pending requests of each source address, counted in shared memory for all threads. */
+import { scatter } from '../../snapshot/find/limit-key.ts'
+import { toAddress } from '../../snapshot/find/network.ts'
 import { CounterTable, ENTRY_WORDS, IN_FLIGHT, TOTAL, tableBytes } from './table.ts'
 
 /** What is counted for each source, on each of the two listeners. */

@@ -1,6 +1,6 @@
 import type { FieldError } from '../../base/refusal.ts'
-import type { Judge } from '../../snapshot/schema-judge.ts'
-import { sharingAt } from '../../snapshot/shared-paths.ts'
+import { sharingAt } from '../../snapshot/find/shared-paths.ts'
+import type { Judge } from '../../snapshot/schema/judge.ts'
 import { isJsonType, mediaTypeOf } from '../contract/body-rule.ts'
 import { compiledFor } from '../contract/contracts.ts'
 import { readJsonBody } from '../contract/json-body.ts'

@@ -1,7 +1,7 @@
 import { isPlain } from '../../base/plain.ts'
 import type { JsonSchema } from '../../model/proxy.ts'
 import type { Contract } from '../../snapshot/fragments.ts'
-import type { Judge, SchemaJudges } from '../../snapshot/schema-judge.ts'
+import type { Judge, SchemaJudges } from '../../snapshot/schema/judge.ts'
 
 /** What the contract asks of a body. */
 export interface BodyRule {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { client, collection, delta, proxy } from '../../../test/gateway/fragments.ts'
 import { Secret } from '../../base/secret.ts'
 import type { Contract, ContractsFragment } from '../../snapshot/fragments.ts'
-import { applyDelta, EMPTY_SNAPSHOT } from '../../snapshot/link.ts'
+import { applyDelta, EMPTY_SNAPSHOT } from '../../snapshot/link/link.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { compiledFor } from './contracts.ts'
 

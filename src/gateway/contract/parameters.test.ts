@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { FieldError } from '../../base/refusal.ts'
 import { Parameter } from '../../model/proxy.ts'
-import { createSchemaJudges } from '../../snapshot/schema-judge.ts'
-import { toParameters } from '../../snapshot/target.ts'
+import { toParameters } from '../../snapshot/find/target.ts'
+import { createSchemaJudges } from '../../snapshot/schema/judge.ts'
 import { compileParameters, type ParameterSource } from './parameters.ts'
 
 const NOTHING: ParameterSource = { paths: [new Map()], query: '', lines: '' }

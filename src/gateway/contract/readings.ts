@@ -4,7 +4,7 @@
  */
 import { isExactNumber } from '../../base/decimal.ts'
 import type { Parameter } from '../../model/proxy.ts'
-import { ALL_TYPES, type Type } from '../../snapshot/schema-types.ts'
+import { ALL_TYPES, type Type } from '../../snapshot/schema/types.ts'
 
 /** Lists of items that may each be read in several ways: more combinations than these are not tried. */
 const COMBINATIONS_MAX = 64

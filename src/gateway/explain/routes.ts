@@ -1,7 +1,8 @@
 import type { Explanation } from '../../model/explanation.ts'
-import { methodBit, methodNames } from '../../snapshot/methods.ts'
-import { comparePatterns, matchesPath, reasonFor, takesFrom } from '../../snapshot/precedence.ts'
-import type { LinkedCollection, LinkedProxy, Snapshot } from '../../snapshot/snapshot.ts'
+import { methodBit, methodNames } from '../../snapshot/find/methods.ts'
+import { comparePatterns, matchesPath, reasonFor, takesFrom } from '../../snapshot/find/precedence.ts'
+import type { LinkedCollection, LinkedProxy } from '../../snapshot/linked/collection.ts'
+import type { Snapshot } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
 
 type Candidate = Explanation['candidates'][number]

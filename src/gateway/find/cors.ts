@@ -1,4 +1,4 @@
-import type { LinkedCors } from '../../snapshot/snapshot.ts'
+import type { LinkedCors } from '../../snapshot/linked/collection.ts'
 import type { Exchange } from '../exchange.ts'
 import { fieldValue } from '../header-lines.ts'
 

@@ -1,7 +1,13 @@
+/**
+ * Refuses paths that a lenient server could read as an endpoint that is protected differently: a more specific route
+ * whose credential, headers, policy or checks differ (`snapshot/link/guarded-routes`, computed when the collection is
+ * linked), or a route of a collection with a deeper base path. `admit/access.ts` does the same for the routes that the
+ * rules of the profile close.
+ */
 import type { RefusalCode } from '../../base/refusal.ts'
-import { methodBit } from '../../snapshot/methods.ts'
-import { looseParts } from '../../snapshot/plain-path.ts'
-import type { LinkedCollection } from '../../snapshot/snapshot.ts'
+import { methodBit } from '../../snapshot/find/methods.ts'
+import { looseParts } from '../../snapshot/find/plain-path.ts'
+import type { LinkedCollection } from '../../snapshot/linked/collection.ts'
 import type { Called } from '../exchange.ts'
 import { asIs, type Explain, NO_CALLER } from '../explain/judged.ts'
 

@@ -1,9 +1,18 @@
+/**
+ * Finds the collection and the proxy of a path. A path whose shorter reading (`snapshot/find/plain-path`) has another route
+ * is refused, because the upstream may serve the other endpoint.
+ */
 import type { RefusalCode } from '../../base/refusal.ts'
 import { isReserved } from '../../model/reserved-paths.ts'
-import { methodBit } from '../../snapshot/methods.ts'
-import { hasBareParameters, hasParameters, mayBeShortened, plainPath } from '../../snapshot/plain-path.ts'
-import type { LinkedProxy } from '../../snapshot/snapshot.ts'
-import { fillTarget } from '../../snapshot/target.ts'
+import { methodBit } from '../../snapshot/find/methods.ts'
+import {
+  hasBareParameters,
+  hasParameters,
+  mayBeShortened,
+  plainPath,
+} from '../../snapshot/find/plain-path.ts'
+import { fillTarget } from '../../snapshot/find/target.ts'
+import type { LinkedProxy } from '../../snapshot/linked/collection.ts'
 import { canonicalTarget } from '../../wire/target.ts'
 import { isHidden } from '../admit/access.ts'
 import type { Exchange, Located } from '../exchange.ts'

@@ -1,4 +1,4 @@
-import type { LinkedTarget } from '../../snapshot/snapshot.ts'
+import type { LinkedTarget } from '../../snapshot/linked/upstream.ts'
 import type { CallRequest } from '../../wire/port.ts'
 
 /** Bytes of an answer that are read before the rest is given up. */

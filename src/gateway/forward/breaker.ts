@@ -1,5 +1,9 @@
+/**
+ * The circuit breaker of an upstream. Each thread counts failures by client. Failures of one client never open the
+ * breaker of an upstream that answers the other clients.
+ */
 import type { BreakerRules } from '../../snapshot/fragments.ts'
-import type { BreakerTrials, UpstreamState } from '../../snapshot/snapshot.ts'
+import type { BreakerTrials, UpstreamState } from '../../snapshot/linked/upstream.ts'
 
 /** Checks that wait, for a body, a place or a token, give up sooner. */
 const HELD_UP_MS = 60_000

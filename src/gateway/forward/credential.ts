@@ -1,6 +1,6 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import { hashToken } from '../../base/token.ts'
-import type { LinkedCredential, LinkedGrant } from '../../snapshot/snapshot.ts'
+import type { LinkedCredential, LinkedGrant } from '../../snapshot/linked/credential.ts'
 import type { Exchange, Routed } from '../exchange.ts'
 import { collectionName, type Explain, NO_CALLER, open, pass, proxyName, refuse } from '../explain/judged.ts'
 import { upstreamOf } from './targets.ts'

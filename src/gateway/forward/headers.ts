@@ -1,5 +1,5 @@
 import { twinOf } from '../../model/header-names.ts'
-import type { NameSet } from '../../snapshot/snapshot.ts'
+import type { NameSet } from '../../snapshot/linked/collection.ts'
 import type { Routed } from '../exchange.ts'
 import { FIELD_RULES } from '../fields.ts'
 import { tellsAddress } from '../replay/cache-rules.ts'

@@ -1,6 +1,6 @@
 import { toTime } from '../../base/clock.ts'
 import type { TargetHealth, UpstreamHealth } from '../../model/upstream-health.ts'
-import type { LinkedTarget, LinkedUpstream, UpstreamState } from '../../snapshot/snapshot.ts'
+import type { LinkedTarget, LinkedUpstream, UpstreamState } from '../../snapshot/linked/upstream.ts'
 import { isEjected } from './targets.ts'
 
 /** What this thread knows of an upstream. */

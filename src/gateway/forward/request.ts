@@ -1,5 +1,5 @@
 import { AWS_FIELDS, signAws } from '../../base/aws-signature.ts'
-import { fillTarget } from '../../snapshot/target.ts'
+import { fillTarget } from '../../snapshot/find/target.ts'
 import { type AnswerTap, type ForwardRequest, withoutFields } from '../../wire/port.ts'
 import { answerFields, answerNames } from '../answer/fields.ts'
 import { kindFields } from '../answer/shared-origin.ts'

@@ -1,7 +1,13 @@
+/**
+ * Chooses the server of an upstream; the last check. The result of the request is counted against the server when the
+ * response has ended. While the breaker tries the upstream again, the head of the response counts. Each thread decides
+ * by the results that it has seen itself, so that a request shares nothing with other threads. These results move to
+ * the next linked upstream when the collection changes.
+ */
 import type { RefusalCode } from '../../base/refusal.ts'
-import { limitKeyOf, scatter } from '../../snapshot/limit-key.ts'
-import { RETRIES_MAX } from '../../snapshot/link-upstream.ts'
-import type { LinkedTarget, LinkedUpstream } from '../../snapshot/snapshot.ts'
+import { limitKeyOf, scatter } from '../../snapshot/find/limit-key.ts'
+import { RETRIES_MAX } from '../../snapshot/link/upstream.ts'
+import type { LinkedTarget, LinkedUpstream } from '../../snapshot/linked/upstream.ts'
 import { isIdempotent } from '../../wire/methods.ts'
 import { staleReply } from '../answer/stale.ts'
 import type { Called, Exchange, Routed } from '../exchange.ts'

@@ -7,7 +7,7 @@ import { FetchFailure } from '../../base/guarded-fetch.ts'
 import { Lru } from '../../base/lru.ts'
 import type { Plain } from '../../base/plain.ts'
 import { Secret } from '../../base/secret.ts'
-import type { LinkedGrant, Sent } from '../../snapshot/snapshot.ts'
+import type { LinkedGrant, Sent } from '../../snapshot/linked/credential.ts'
 import { createTokens, type Fetched } from './tokens.ts'
 
 function grantOf(): LinkedGrant {

@@ -1,5 +1,5 @@
 import type { RefusalCode } from '../../base/refusal.ts'
-import { isIn } from '../../snapshot/network.ts'
+import { isIn } from '../../snapshot/find/network.ts'
 import type { Exchange } from '../exchange.ts'
 import { asIs, type Explain, NO_CALLER, open, profileName } from '../explain/judged.ts'
 

@@ -1,6 +1,6 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import { hashToken } from '../../base/token.ts'
-import type { LinkedToken } from '../../snapshot/snapshot.ts'
+import type { LinkedToken } from '../../snapshot/linked/client.ts'
 import type { Exchange } from '../exchange.ts'
 import { type Judged, open, pass } from '../explain/judged.ts'
 import { proveCertificate } from './certificate.ts'

@@ -1,7 +1,7 @@
 import { looksLikeJwt, readJwt } from '../../base/jwt.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { hashToken } from '../../base/token.ts'
-import type { LinkedProfile, Verified } from '../../snapshot/snapshot.ts'
+import type { LinkedProfile, Verified } from '../../snapshot/linked/client.ts'
 import type { Exchange } from '../exchange.ts'
 import { agrees, nameLone } from './agrees.ts'
 import { ambiguous, mostSpecific } from './specific.ts'

@@ -1,7 +1,7 @@
 import { bearerOf } from '../../base/bearer.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { lookupOf } from '../../base/token.ts'
-import type { LinkedToken } from '../../snapshot/snapshot.ts'
+import type { LinkedToken } from '../../snapshot/linked/client.ts'
 import type { Exchange } from '../exchange.ts'
 import { type Explain, NO_CALLER, pass, refuse } from '../explain/judged.ts'
 import { Identity } from '../identity.ts'

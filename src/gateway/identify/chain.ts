@@ -1,6 +1,6 @@
 import type { Certificate } from '../../base/certificate.ts'
 import type { Crl } from '../../base/crl.ts'
-import type { Bound, LinkedBinding, LinkedProfile } from '../../snapshot/snapshot.ts'
+import type { Bound, LinkedBinding, LinkedProfile } from '../../snapshot/linked/client.ts'
 
 /** Authorities between a certificate and the one that is trusted. */
 const BETWEEN_MAX = 4

@@ -1,9 +1,14 @@
+/**
+ * The key sets of token issuers. The main thread fetches each once for all threads and keeps the last good one for a
+ * day, over a restart in `serving.db`. A gateway thread holds the parsed keys and the tokens that they have proved.
+ * When an issuer withdraws a key, or a profile changes, these tokens are verified again.
+ */
 import { canonicalJson } from '../../base/canonical.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { FetchJson } from '../../base/fetch-json.ts'
 import { readJwk } from '../../base/jwk.ts'
 import { Lru } from '../../base/lru.ts'
-import type { VerifyKey } from '../../snapshot/snapshot.ts'
+import type { VerifyKey } from '../../snapshot/linked/client.ts'
 import type { KeyMemory } from './key-memory.ts'
 import { FAILED_MS, KEPT_MS, type LoadKeySet } from './key-sets.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { isIn, toAddress, toNetworks } from '../../snapshot/network.ts'
+import { isIn, toAddress, toNetworks } from '../../snapshot/find/network.ts'
 import { FORWARDED, FORWARDED_FOR, FORWARDED_PROTO, REQUEST_ID } from '../fields.ts'
 import { forwardedOrigin } from './origin.ts'
 

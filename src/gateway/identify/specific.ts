@@ -1,5 +1,5 @@
 import type { Jwt } from '../../base/jwt.ts'
-import type { LinkedProfile } from '../../snapshot/snapshot.ts'
+import type { LinkedProfile } from '../../snapshot/linked/client.ts'
 import type { Exchange } from '../exchange.ts'
 import { faultOf } from './signed.ts'
 

@@ -1,6 +1,6 @@
 import type { RefusalCode } from '../../base/refusal.ts'
-import { scatter } from '../../snapshot/limit-key.ts'
-import { toAddress, toIPv4 } from '../../snapshot/network.ts'
+import { scatter } from '../../snapshot/find/limit-key.ts'
+import { toAddress, toIPv4 } from '../../snapshot/find/network.ts'
 import type { Exchange } from '../exchange.ts'
 
 /** Milliseconds for which the source must wait after too many failures for this profile; 0 when it need not. */

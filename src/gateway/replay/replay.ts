@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { PROBLEMS } from '../../base/refusal.ts'
-import type { LinkedCredential } from '../../snapshot/snapshot.ts'
+import type { LinkedCredential } from '../../snapshot/linked/credential.ts'
 import { bodyOf } from '../contract/collect.ts'
 import type { Exchange, Reply, Routed } from '../exchange.ts'
 import { type Explain, open, pass, proxyName } from '../explain/judged.ts'

@@ -1,3 +1,8 @@
+/**
+ * The endpoint `/mcp`. Every message has exactly one record: a message that leads to a call has the record of the
+ * call; any other message (discovery, notification, refusal) has its own, written when the HTTP request ends. A
+ * request without a message (`GET`, `DELETE`, a body that is not JSON) counts as one message.
+ */
 import type { AllowsOrigin } from '../../base/allowed-origins.ts'
 import { createChallenge } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'

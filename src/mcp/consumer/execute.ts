@@ -177,8 +177,8 @@ function problemIn(body: Uint8Array): Members {
 }
 
 function retryAfterOf(headers: Members, problem: Members | null): { retry_after_ms?: number } {
-  const told = problem?.['retry_after_ms']
-  if (typeof told === 'number') return { retry_after_ms: told }
+  const retryAfterMs = problem?.['retry_after_ms']
+  if (typeof retryAfterMs === 'number') return { retry_after_ms: retryAfterMs }
   const seconds = headers['retry-after']
   return typeof seconds === 'string' && /^[0-9]{1,9}$/.test(seconds)
     ? { retry_after_ms: Number(seconds) * 1000 }

@@ -1,7 +1,7 @@
 import type { Endpoint, GatewayPort } from '../../gateway/port.ts'
 import type { JsonSchema, Parameter } from '../../model/proxy.ts'
-import { boundedSchema } from '../../snapshot/contract.ts'
 import type { Contract } from '../../snapshot/fragments.ts'
+import { boundedSchema } from '../../snapshot/schema/bounded.ts'
 import type { Members } from '../protocol/message.ts'
 import type { ToolOutcome } from '../protocol/tool-call.ts'
 import type { ConsumerCaller } from './caller.ts'

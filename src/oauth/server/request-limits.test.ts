@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { networkOf } from '../../snapshot/network.ts'
+import { networkOf } from '../../snapshot/find/network.ts'
 import { createRequestLimits } from './request-limits.ts'
 
 test('a source registers so many clients in a minute and no more; others, and other paths, go on', () => {

@@ -12,7 +12,7 @@ import {
 } from '../../model/credential.ts'
 import { Overlap, overlapMsOf } from '../../model/rotation-overlap.ts'
 import { isReference } from '../../model/secret-reference.ts'
-import { compileCredential } from '../../snapshot/compile.ts'
+import { compileCredential } from '../../snapshot/compile/compile.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { about, define } from '../engine/define.ts'

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { example, startControl } from '../../../test/control.ts'
-import { applyDelta, EMPTY_SNAPSHOT } from '../../snapshot/link.ts'
+import { applyDelta, EMPTY_SNAPSHOT } from '../../snapshot/link/link.ts'
 import { createOpener } from '../../vault/opener.ts'
 import { fullDelta } from './fragments.ts'
 

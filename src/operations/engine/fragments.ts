@@ -16,7 +16,7 @@ import {
   compilePolicy,
   compileSchemas,
   type Desired,
-} from '../../snapshot/compile.ts'
+} from '../../snapshot/compile/compile.ts'
 import { type Fragment, type FragmentKey, keyOf, type SnapshotDelta } from '../../snapshot/fragments.ts'
 import {
   type ConfigReader,

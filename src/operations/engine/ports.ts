@@ -7,8 +7,8 @@ import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
 import type { UpstreamHealth } from '../../model/upstream-health.ts'
 import type { Removal } from '../../record/messages.ts'
 import type { RecordQueryClient } from '../../record/query-client.ts'
+import type { PlannedLimit } from '../../snapshot/find/limit-plan.ts'
 import type { CredentialFragment } from '../../snapshot/fragments.ts'
-import type { PlannedLimit } from '../../snapshot/limit-plan.ts'
 
 export interface RecordQueries extends Pick<RecordQueryClient, 'metrics' | 'contract'> {
   /**

@@ -9,11 +9,12 @@ import {
   type PolicySpec,
   WARN_AT_DEFAULT,
 } from '../../model/policy.ts'
-import { compilePolicy } from '../../snapshot/compile.ts'
-import { limitKeyOf } from '../../snapshot/limit-key.ts'
-import { keyFor, type PlannedLimit, planLimit } from '../../snapshot/limit-plan.ts'
-import { linkLimit } from '../../snapshot/link-policy.ts'
-import type { LimitKey, LinkedLimit } from '../../snapshot/snapshot.ts'
+import { compilePolicy } from '../../snapshot/compile/compile.ts'
+import type { LimitKey } from '../../snapshot/find/limit-key.ts'
+import { limitKeyOf } from '../../snapshot/find/limit-key.ts'
+import { keyFor, type PlannedLimit, planLimit } from '../../snapshot/find/limit-plan.ts'
+import { linkLimit } from '../../snapshot/link/policy.ts'
+import type { LinkedLimit } from '../../snapshot/linked/policy.ts'
 import type { Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { about, define } from '../engine/define.ts'

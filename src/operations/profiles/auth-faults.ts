@@ -11,7 +11,7 @@ import {
   type OidcAuth,
   SECRET_ALGS,
 } from '../../model/profile-auth.ts'
-import { readAuthorities, readCrls } from '../../snapshot/link-certificates.ts'
+import { readAuthorities, readCrls } from '../../snapshot/link/certificates.ts'
 import type { OperationContext } from '../engine/context.ts'
 
 const SKEW_MAX_MS = 5 * 60_000

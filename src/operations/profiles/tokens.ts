@@ -3,7 +3,7 @@ import { readJwk } from '../../base/jwk.ts'
 import { EXPIRES_SOON_MS } from '../../model/expiring.ts'
 import type { ProfileCredentialState, ProfileSpec } from '../../model/profile.ts'
 import type { MtlsAuth } from '../../model/profile-auth.ts'
-import { compileCertificates } from '../../snapshot/certificates.ts'
+import { compileCertificates } from '../../snapshot/compile/certificates.ts'
 import type { StoredToken } from '../../store/ports/config.ts'
 import { endOf } from './warnings.ts'
 

@@ -1,7 +1,7 @@
 import { toTime } from '../../base/clock.ts'
 import { EXPIRES_SOON_MS } from '../../model/expiring.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
-import { readAuthorities, readCrls } from '../../snapshot/link-certificates.ts'
+import { readAuthorities, readCrls } from '../../snapshot/link/certificates.ts'
 import type { Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Warning } from '../engine/kind.ts'

@@ -2,7 +2,7 @@ import { linearPattern } from '../../base/linear-pattern.ts'
 import { pointerTo } from '../../base/pointer.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import type { JsonSchema, ProxySpec } from '../../model/proxy.ts'
-import { createSchemaJudges } from '../../snapshot/schema-judge.ts'
+import { createSchemaJudges } from '../../snapshot/schema/judge.ts'
 import type { OperationContext } from '../engine/context.ts'
 
 /**

@@ -1,5 +1,5 @@
 import type { HttpMethod } from '../../model/common.ts'
-import { comparePatterns, overlap, reasonFor } from '../../snapshot/precedence.ts'
+import { comparePatterns, overlap, reasonFor } from '../../snapshot/find/precedence.ts'
 import type { Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Warning } from '../engine/kind.ts'
@@ -7,7 +7,7 @@ import type { Warning } from '../engine/kind.ts'
 /** More would only say the same again. */
 const WARNINGS_MAX = 10
 
-/** Other routes that fit some of the same paths, and who goes first; see the order in `snapshot/precedence.ts`. */
+/** Other routes that fit some of the same paths, and who goes first; see the order in `snapshot/find/precedence.ts`. */
 export async function proxyOverlaps(proxy: Resource, context: OperationContext): Promise<Warning[]> {
   const { path, methods } = routeOf(proxy)
   const warnings: Warning[] = []

@@ -4,7 +4,7 @@ import { type Control, example, refused, startControl } from '../../../test/cont
 import type { Grant } from '../../access/principal.ts'
 import { permits } from '../../access/roles.ts'
 import { hashToken } from '../../base/token.ts'
-import { checkFragment } from '../../snapshot/check.ts'
+import { checkFragment } from '../../snapshot/compile/check.ts'
 import type { ClientFragment } from '../../snapshot/fragments.ts'
 import { REVISIONS_KEPT } from '../../store/ports/revisions.ts'
 import type { WriteOptions } from '../engine/call.ts'

@@ -1,0 +1,238 @@
+/** Desired state to fragments: pure, so that the same state gives the same snapshot. References are ids by now. */
+import { toMs } from '../../base/duration.ts'
+import type { ClientSpec } from '../../model/client.ts'
+import type { CollectionSpec } from '../../model/collection.ts'
+import { type CredentialType, previousUntil, secretFieldsOf } from '../../model/credential.ts'
+import { type LimitSpec, limitsOf, type PolicySpec } from '../../model/policy.ts'
+import type { ProfileSpec } from '../../model/profile.ts'
+import type { ProxySpec } from '../../model/proxy.ts'
+import type {
+  ClientFragment,
+  CollectionFragment,
+  Contract,
+  ContractsFragment,
+  CredentialFragment,
+  LimitFragment,
+  PolicyFragment,
+  ProfileFragment,
+  ProxyFragment,
+  SchemasFragment,
+  SigningSecretFragment,
+  TokenFragment,
+} from '../fragments.ts'
+import { partsOf } from '../link/credential-parts.ts'
+import { compileCertificates } from './certificates.ts'
+import { compileHeaders, compileSecretHeaders, type SealedHeader } from './secret-headers.ts'
+import { compileContract, compileCors, compileShape } from './shape.ts'
+import { compileTimeouts, compileUpstream } from './upstream.ts'
+import { compileVerify } from './verify.ts'
+
+/** A resource of the desired state. */
+export interface Desired<S> {
+  readonly id: string
+  readonly slug: string
+  readonly spec: S
+}
+
+export interface DesiredProfile extends Desired<ProfileSpec> {
+  /** Tokens that were not revoked. */
+  readonly tokens: readonly TokenFragment[]
+  /** Signing secrets that were not revoked. */
+  readonly secrets: readonly SigningSecretFragment[]
+}
+
+/**
+ * A published collection and those of its proxies that are published.
+ * @param sealed what the store has of the secrets of their headers
+ */
+export function compileCollection(
+  { id, slug, spec }: Desired<CollectionSpec>,
+  proxies: readonly Desired<ProxySpec>[],
+  sealed: readonly SealedHeader[] = [],
+): CollectionFragment {
+  return {
+    kind: 'collection',
+    id,
+    slug,
+    name: spec.name,
+    description: spec.description,
+    tags: spec.tags,
+    base_path: spec.base_path,
+    hosts: spec.hosts,
+    upstream: spec.upstream && compileUpstream(spec.upstream),
+    headers: compileHeaders({ id, spec }),
+    credential: spec.credential,
+    policy: spec.policy,
+    body_bytes_max: spec.max_body,
+    // Specs stored by earlier versions lack the newer members.
+    cors: spec.cors == null ? null : compileCors(spec.cors),
+    ...((spec.pass_headers ?? []).length === 0 ? {} : { pass_headers: spec.pass_headers }),
+    ...(spec.hide_unassigned === true ? { hide_unassigned: true as const } : {}),
+    proxies: published(proxies).map((proxy) => compileProxy(proxy, spec.request_validation ?? 'enforce')),
+    ...compileSecretHeaders([{ id, spec }, ...published(proxies)], sealed),
+  }
+}
+
+function published(proxies: readonly Desired<ProxySpec>[]): Desired<ProxySpec>[] {
+  return proxies.filter((proxy) => proxy.spec.status === 'published')
+}
+
+function compileProxy(
+  { id, slug, spec }: Desired<ProxySpec>,
+  inherited: CollectionSpec['request_validation'],
+): ProxyFragment {
+  return {
+    id,
+    slug,
+    name: spec.name,
+    tags: spec.tags,
+    methods: spec.methods,
+    path: spec.path,
+    target_path: spec.target_path ?? spec.path,
+    headers: compileHeaders({ id, spec }),
+    credential: spec.credential,
+    policy: spec.policy,
+    deprecated: spec.deprecated,
+    contract: compileContract(spec, inherited),
+    shape: compileShape(spec),
+    ...(spec.timeouts == null ? {} : { timeouts: compileTimeouts(spec.timeouts) }),
+  }
+}
+
+/** What `inspect_contract` shows of the published proxies of a collection. */
+export function compileContracts(
+  collection: Desired<CollectionSpec>,
+  proxies: readonly Desired<ProxySpec>[],
+): ContractsFragment {
+  const contracts = published(proxies).map(({ id, spec }): [string, Contract] => [
+    id,
+    {
+      description: spec.description,
+      operation_id: spec.operation_id,
+      parameters: spec.parameters,
+      request_schema: spec.request_schema,
+      ...(spec.request_schemas === undefined ? {} : { request_schemas: spec.request_schemas }),
+      request_types: spec.request_types ?? [],
+      request_required: spec.request_required ?? true,
+      response_schema: spec.response_schema,
+      ...(spec.request_example === undefined ? {} : { request_example: spec.request_example }),
+      ...(spec.response_example === undefined ? {} : { response_example: spec.response_example }),
+      ...(Object.keys(spec.contracts ?? {}).length === 0 ? {} : { by_method: spec.contracts }),
+    },
+  ])
+  const { schemas } = collection.spec
+  return {
+    kind: 'contracts',
+    id: collection.id,
+    schemas: schemas === null ? null : `schemas:${schemas}`,
+    json: JSON.stringify(Object.fromEntries(contracts)),
+  }
+}
+
+/** Shared schemas, known by their content hash. */
+export function compileSchemas(hash: string, json: string): SchemasFragment {
+  return { kind: 'schemas', id: hash, json }
+}
+
+/** A client and all its profiles. */
+export function compileClient(
+  { id, slug, spec }: Desired<ClientSpec>,
+  profiles: readonly DesiredProfile[],
+): ClientFragment {
+  return {
+    kind: 'client',
+    id,
+    slug,
+    name: spec.name,
+    active: spec.active,
+    valid_until: spec.valid_until === null ? null : Date.parse(spec.valid_until),
+    collections: spec.collections,
+    policy: spec.policy,
+    profiles: profiles.map((profile) => compileProfile(profile, slug)),
+  }
+}
+
+function compileProfile(
+  { id, slug, spec, tokens, secrets }: DesiredProfile,
+  client: string,
+): ProfileFragment {
+  return {
+    id,
+    slug,
+    name: spec.name,
+    active: spec.active,
+    auth: spec.auth.type,
+    tokens: spec.auth.type === 'token' ? tokens : [],
+    verify: compileVerify(spec.auth, client, secrets),
+    ...(spec.auth.type === 'mtls' ? { certificates: compileCertificates(spec.auth) } : {}),
+    allowed_methods: spec.allowed_methods,
+    ip_allowlist: spec.ip_allowlist,
+    collections: spec.collections,
+    endpoints: spec.endpoints,
+    policy: spec.policy,
+    forward_identity: spec.forward_identity,
+  }
+}
+
+/** A policy; windows become milliseconds. What is not set is left out. */
+export function compilePolicy({ id, slug, spec }: Desired<PolicySpec>): PolicyFragment {
+  return {
+    kind: 'policy',
+    id,
+    slug,
+    active: spec.active,
+    limits: limitsOf(spec).map(compileLimit),
+    ...(spec.x_ratelimit === true ? { x_ratelimit: true } : {}),
+  }
+}
+
+function compileLimit(limit: LimitSpec): LimitFragment {
+  const { name, kind, max, window, burst, rolling, timezone, wait, key, cost, mode, count } = limit
+  return {
+    name,
+    kind,
+    max,
+    window_ms: window === undefined ? 0 : toMs(window),
+    ...(burst === undefined ? {} : { burst }),
+    ...(rolling === true ? { rolling } : {}),
+    ...(timezone === undefined || timezone === 'UTC' ? {} : { timezone }),
+    ...(wait === undefined ? {} : { wait_ms: toMs(wait) }),
+    ...(key === undefined ? {} : { key }),
+    ...(cost === undefined || cost === 1 ? {} : { cost }),
+    ...(mode === 'observe' ? { observe: true } : {}),
+    ...(count === undefined
+      ? {}
+      : { count: count.map((range) => [Number(range.slice(0, 3)), Number(range.slice(-3))] as const) }),
+  }
+}
+
+/**
+ * A credential; `settings` are its plain fields, `sealed` the ciphertexts of its secret ones, `references` say where the
+ * others are read.
+ */
+export function compileCredential(
+  { id, slug, spec }: Desired<{ readonly auth: { readonly type: CredentialType } }>,
+  sealed: Readonly<Record<string, string>>,
+): CredentialFragment {
+  const { type, settings, references } = partsOf(spec.auth)
+  const fields = secretFieldsOf({ type, auth_method: settings['auth_method'] })
+  const used = Object.entries(sealed).filter(([field]) => fields.includes(field))
+  return {
+    kind: 'credential',
+    id,
+    slug,
+    type,
+    settings,
+    sealed: Object.fromEntries(used),
+    ...previousOf(sealed),
+    ...(Object.keys(references).length === 0 ? {} : { references }),
+  }
+}
+
+function previousOf(sealed: Readonly<Record<string, string>>): Pick<CredentialFragment, 'previous'> {
+  for (const [field, text] of Object.entries(sealed)) {
+    const until = previousUntil(field)
+    if (until !== null) return { previous: { until, field, sealed: text } }
+  }
+  return {}
+}

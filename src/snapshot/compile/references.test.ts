@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { startControl } from '../../../test/control.ts'
+import { collection } from '../../../test/gateway/fragments.ts'
+import { contentHash } from '../../base/canonical.ts'
+import type { SecretReference } from '../../model/secret.ts'
+import { createOpener } from '../../vault/opener.ts'
+import type { SecretSources } from '../../vault/sources.ts'
+import { type CredentialFragment, type Fragment, keyOf, type SnapshotDelta } from '../fragments.ts'
+import { linkCollection } from '../link/collection.ts'
+import { createReferences } from './references.ts'
+
+/** Sources that know what stands in `texts` by path, once they were asked; `asked` waits for `gate`. */
+async function starting(context: TestContext) {
+  const control = await startControl()
+  context.after(() => control.close())
+  const { vault } = control
+  const texts = new Map<string, string>()
+  const seen = new Map<string, string>()
+  const state = { gate: Promise.resolve() }
+  const pathOf = (reference: SecretReference): string => ('vault' in reference ? reference.vault.path : '')
+  const sources: SecretSources = {
+    peek: (reference) => {
+      const text = seen.get(pathOf(reference))
+      if (text === undefined) return null
+      return text === '' ? { ok: false, reason: 'gone' } : { ok: true, text }
+    },
+    async refresh(references) {
+      await state.gate
+      for (const path of references.map(pathOf)) seen.set(path, texts.get(path) ?? '')
+    },
+  }
+  const sent: SnapshotDelta[] = []
+  let canary = vault.canary()
+  const references = createReferences({ ...vault, canary: () => canary }, sources, async (delta) => {
+    sent.push(delta)
+    return { pending: false }
+  })
+  const open = createOpener(vault.gatewayKey())
+  /** What was sent of credentials: ids with the secret, or why there is none. */
+  const told = (): string[] =>
+    sent.splice(0).flatMap(({ put }) =>
+      put.map(({ fragment, hash }) => {
+        assert.equal(hash, contentHash(fragment))
+        if (fragment.kind === 'collection') {
+          const { headers } = linkCollection(fragment, null, open).proxies[0]!
+          return headers.fault ?? headers.text
+        }
+        const { id, sealed, unresolved } = fragment as CredentialFragment
+        return `${id} ${unresolved ?? open(sealed['token']!, id, 'token').reveal()}`
+      }),
+    )
+  const addKey = (): void => {
+    canary = canary.replace(/\.[^.]+\./, '.another.')
+  }
+  return { texts, references, told, state, addKey }
+}
+
+const fragmentOf = (id: string, path: string): CredentialFragment => ({
+  kind: 'credential',
+  id,
+  slug: id,
+  type: 'bearer',
+  settings: {},
+  sealed: {},
+  references: { token: { vault: { path, field: 'a' } } },
+})
+
+function deltaOf(revision: number, ...fragments: Fragment[]): SnapshotDelta {
+  const put = fragments.map((fragment) => ({
+    key: keyOf(fragment),
+    hash: contentHash(fragment),
+    fragment,
+  }))
+  return { revision, full: false, put, drop: [] }
+}
+
+test('what is known goes at once, what must be asked for follows, and what is the same goes once', async (context) => {
+  const { references, texts, told } = await starting(context)
+  texts.set('one', '1').set('two', '2')
+  await references.publish(deltaOf(1, fragmentOf('a', 'one')))
+  assert.deepEqual(told(), ['a 1'])
+  await references.publish(deltaOf(2, fragmentOf('b', 'one'), fragmentOf('c', 'two')))
+  assert.deepEqual(told(), ['b 1', 'c 2'])
+  await references.refresh()
+  assert.deepEqual(told(), [])
+  texts.set('two', '3')
+  await references.refresh()
+  assert.deepEqual(told(), ['c 3'])
+  texts.delete('one')
+  await references.refresh()
+  assert.deepEqual(told(), ['a token: gone', 'b token: gone'])
+  assert.equal(references.faultOf('a'), 'token: gone')
+  assert.equal(references.faultOf('c'), null)
+})
+
+test('what was published while a source was asked is not overtaken by what was there before', async (context) => {
+  const { references, texts, told, state } = await starting(context)
+  texts.set('one', '1').set('two', '2')
+  await references.publish(deltaOf(1, fragmentOf('a', 'one'), fragmentOf('b', 'one')))
+  told()
+  let open = (): void => {}
+  state.gate = new Promise((resolve) => {
+    open = resolve
+  })
+  texts.set('one', 'changed')
+  const refreshed = references.refresh()
+  const published = references.publish(deltaOf(2, fragmentOf('a', 'two')))
+  const dropped = references.publish({ ...deltaOf(3), drop: ['credential:b'] })
+  open()
+  await Promise.all([refreshed, published, dropped])
+  assert.deepEqual(told(), ['a 2'])
+})
+
+test('a first delta comes with everything, and a credential that is not published is read for itself', async (context) => {
+  const { references, texts, told } = await starting(context)
+  texts.set('one', '1').set('other', '9')
+  const whole = await references.whole({ ...deltaOf(1, fragmentOf('a', 'one')), full: true })
+  assert.deepEqual([whole.put.length, told()], [1, []])
+  const read = await references.resolve(fragmentOf('z', 'other'))
+  assert.equal(read.unresolved, undefined)
+  assert.equal((await references.resolve(fragmentOf('z', 'none'))).unresolved, 'token: gone')
+  await references.refresh()
+  assert.deepEqual(told(), [])
+})
+
+test('what another key of the vault seals goes with the next change, whatever that is', async (context) => {
+  const { references, texts, told, addKey } = await starting(context)
+  texts.set('one', '1')
+  await references.publish(deltaOf(1, fragmentOf('a', 'one')))
+  told()
+  await references.publish(deltaOf(2))
+  assert.deepEqual(told(), [])
+  addKey()
+  await references.publish(deltaOf(3))
+  assert.deepEqual(told(), ['a 1'])
+})
+
+test('headers of a collection are read as secrets of credentials are, each for itself', async (context) => {
+  const { references, texts, told, addKey } = await starting(context)
+  const inVault = (path: string) => ({ vault: { path, field: 'a' } })
+  const [proxy] = collection('orders').proxies
+  const orders = collection('orders', {
+    headers: [
+      { name: 'X-Outer', value: null },
+      { name: 'X-Key', value: null },
+    ],
+    proxies: [{ ...proxy!, headers: [{ name: 'X-Key', value: null }] }],
+    references: {
+      'col_orders:headers/x-outer': inVault('one'),
+      // The proxy has another one in its place
+      'col_orders:headers/x-key': inVault('none'),
+      'prx_get-order:headers/x-key': inVault('two'),
+    },
+  })
+  texts.set('one', '1').set('two', '2')
+  await references.publish(deltaOf(1, orders))
+  assert.deepEqual(told(), ['X-Outer: 1\r\nX-Key: 2\r\n'])
+  texts.set('two', 'line\nbreak')
+  await references.refresh()
+  assert.match(told()[0]!, /^header X-Key: the value .* cannot be sent$/)
+  texts.delete('two')
+  await references.refresh()
+  assert.deepEqual(told(), ['header X-Key: gone'])
+  texts.set('two', '3')
+  await references.refresh()
+  assert.deepEqual(told(), ['X-Outer: 1\r\nX-Key: 3\r\n'])
+  addKey()
+  await references.publish(deltaOf(2))
+  assert.deepEqual(told(), ['X-Outer: 1\r\nX-Key: 3\r\n'])
+  await references.publish({ ...deltaOf(3), drop: ['collection:col_orders'] })
+  texts.set('two', '4')
+  await references.refresh()
+  assert.deepEqual(told(), [])
+})

@@ -1,0 +1,181 @@
+import { contentHash } from '../../base/canonical.ts'
+import { Secret } from '../../base/secret.ts'
+import type { SecretReference } from '../../model/secret.ts'
+import { keyIdOf } from '../../vault/envelope.ts'
+import type { SecretSources } from '../../vault/sources.ts'
+import type { Vault } from '../../vault/vault.ts'
+import type { CollectionFragment, CredentialFragment, FragmentKey, SnapshotDelta } from '../fragments.ts'
+import { partsOfPlace } from '../link/header-place.ts'
+
+/**
+ * Credentials, and collections with headers, whose secrets are read elsewhere, on their way to the gateway threads: the main thread reads, seals what
+ * it read as it would a stored secret, and sends the fragment. What is kept on disk holds references alone.
+ */
+export interface References {
+  /**
+   * Sends a delta as the threads get it. What the vault must be asked for follows once it was, which is bounded in
+   * time; the fragment that a thread has is in force until then, so that a new path drops no request.
+   */
+  publish(delta: SnapshotDelta): Promise<{ readonly pending: boolean }>
+  /** A first delta with everything that can be read. */
+  whole(delta: SnapshotDelta): Promise<SnapshotDelta>
+  /** Reads everything again, and sends what has changed. */
+  refresh(): Promise<{ readonly pending: boolean }>
+  /** One credential with its secrets, whether it is published or not. */
+  resolve(fragment: CredentialFragment): Promise<CredentialFragment>
+  /** Why secrets of a credential cannot be read, as a sentence; null when they can. */
+  faultOf(id: string): string | null
+}
+
+type Referring = CredentialFragment | CollectionFragment
+
+interface Held {
+  readonly raw: Referring
+  /** Of what was read, so that the same gives the same fragment. */
+  mark: string
+  sent: Referring | null
+}
+
+/** What was read of a fragment: sealed, and why some of it could not be. By field, or place of a header. */
+interface Read {
+  readonly mark: string
+  seal(): Readonly<Record<string, string>>
+  readonly faults: Readonly<Record<string, string>>
+}
+
+/** @param send takes deltas to the threads in the order in which it is called, and starts at once. */
+export function createReferences(
+  vault: Vault,
+  sources: SecretSources,
+  send: (delta: SnapshotDelta) => Promise<{ readonly pending: boolean }>,
+): References {
+  const held = new Map<FragmentKey, Held>()
+  let revision = 0
+
+  /** What is known now; null when something must be fetched first. @param isLast that is not waited for any more */
+  function read(raw: Referring, isLast: boolean): Read | null {
+    const texts: [string, string][] = []
+    const marks: string[] = []
+    const faults: Record<string, string> = {}
+    for (const [place, reference] of Object.entries(raw.references ?? {})) {
+      const found = sources.peek(reference) ?? (isLast ? UNANSWERED : null)
+      if (found === null) return null
+      if (found.ok) texts.push([place, found.text])
+      else faults[place] = found.reason
+      marks.push(found.ok ? vault.fingerprint(found.text) : found.reason)
+    }
+    const seal = ([place, text]: [string, string]): [string, string] => {
+      const [owner, field] = raw.kind === 'credential' ? [raw.id, place] : partsOfPlace(place)
+      return [place, vault.seal(new Secret(text), owner, field)]
+    }
+    return {
+      // Another key of the vault seals it anew
+      mark: JSON.stringify([keyIdOf(vault.canary()), ...marks]),
+      seal: () => Object.fromEntries(texts.map(seal)),
+      faults,
+    }
+  }
+
+  /** What is to be sent of an entry now; null when that was sent already, or must be fetched first. */
+  function due(entry: Held, isLast: boolean): Referring | null {
+    const known = read(entry.raw, isLast)
+    if (known === null || (entry.sent !== null && entry.mark === known.mark)) return null
+    entry.mark = known.mark
+    entry.sent = filled(entry.raw, known)
+    return entry.sent
+  }
+
+  const referencesOf = (entries: Iterable<Held>): SecretReference[] =>
+    [...entries].flatMap(({ raw }) => Object.values(raw.references ?? {}))
+
+  const readAll = (): Promise<void> => sources.refresh(referencesOf(held.values()))
+
+  /** What of the entries has changed. What was published since they were taken is none of it. */
+  function changesOf(entries: readonly (readonly [FragmentKey, Held])[]): SnapshotDelta | null {
+    const put = entries.flatMap(([key, entry]) => {
+      const fragment = held.get(key) === entry ? due(entry, true) : null
+      return fragment === null ? [] : [{ key, hash: contentHash(fragment), fragment }]
+    })
+    return put.length === 0 ? null : { revision, full: false, put, drop: [] }
+  }
+
+  /** The delta as far as it is known, and whether more is to follow. */
+  function known(delta: SnapshotDelta): { readonly now: SnapshotDelta; readonly isWaiting: boolean } {
+    revision = delta.revision
+    if (delta.full) held.clear()
+    for (const key of delta.drop) held.delete(key)
+    let isWaiting = false
+    const put = delta.put.flatMap((entry) => {
+      const { fragment } = entry
+      if (fragment.kind !== 'credential' && fragment.kind !== 'collection') return [entry]
+      if (fragment.references === undefined) {
+        held.delete(entry.key)
+        return [entry]
+      }
+      const mine: Held = { raw: fragment, mark: '', sent: null }
+      held.set(entry.key, mine)
+      const sent = due(mine, false)
+      isWaiting ||= sent === null
+      return sent === null ? [] : [{ key: entry.key, hash: contentHash(sent), fragment: sent }]
+    })
+    // With what has changed elsewhere: once this holds, nothing is sealed with a key that is dropped then
+    const named = new Set(delta.put.map(({ key }) => key))
+    for (const [key, entry] of held) {
+      const sent = named.has(key) ? null : due(entry, false)
+      if (sent !== null) put.push({ key, hash: contentHash(sent), fragment: sent })
+    }
+    return { now: { ...delta, put }, isWaiting }
+  }
+
+  async function refresh(): Promise<{ readonly pending: boolean }> {
+    const entries = [...held.entries()]
+    await readAll()
+    // Sent before anything else can be published: an older fragment must not follow a newer one
+    const delta = changesOf(entries)
+    return delta === null ? { pending: false } : send(delta)
+  }
+
+  return {
+    async publish(delta) {
+      const { now, isWaiting } = known(delta)
+      const first = send(now)
+      const rest = isWaiting ? await refresh() : { pending: false }
+      return { pending: (await first).pending || rest.pending }
+    },
+    async whole(delta) {
+      const { now, isWaiting } = known(delta)
+      if (isWaiting) await readAll()
+      const rest = isWaiting ? changesOf([...held.entries()]) : null
+      return { ...now, put: [...now.put, ...(rest?.put ?? [])] }
+    },
+    refresh,
+    async resolve(fragment) {
+      if (fragment.references === undefined) return fragment
+      // With those that are held: the sources forget what nobody refers to.
+      await sources.refresh([...referencesOf(held.values()), ...Object.values(fragment.references)])
+      return withRead(fragment, read(fragment, true)!)
+    },
+    faultOf: (id) => {
+      const sent = held.get(`credential:${id}`)?.sent
+      return sent?.kind === 'credential' ? (sent.unresolved ?? null) : null
+    },
+  }
+}
+
+const UNANSWERED = { ok: false, reason: 'the vault has not answered' } as const
+
+function filled(raw: Referring, known: Read): Referring {
+  if (raw.kind === 'credential') return withRead(raw, known)
+  const { faults } = known
+  return {
+    ...raw,
+    sealed: { ...raw.sealed, ...known.seal() },
+    ...(Object.keys(faults).length === 0 ? {} : { unresolved: faults }),
+  }
+}
+
+/** A credential with what was read; of no use where one part is missing. */
+function withRead(raw: CredentialFragment, { faults, seal }: Read): CredentialFragment {
+  for (const [field, reason] of Object.entries(faults)) return { ...raw, unresolved: `${field}: ${reason}` }
+  return { ...raw, sealed: { ...raw.sealed, ...seal() } }
+}

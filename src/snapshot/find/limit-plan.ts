@@ -1,0 +1,171 @@
+import type { Attachment } from '../../model/policy.ts'
+import type { LinkedProfile } from '../linked/client.ts'
+import type { LinkedCollection, LinkedProxy } from '../linked/collection.ts'
+import type { LinkedLimit, LinkedPolicy } from '../linked/policy.ts'
+import type { LimitKey } from './limit-key.ts'
+import { chosenKeyOf, counterKeyOf, within } from './limit-key.ts'
+import { networkOf } from './network.ts'
+
+/** A limit at one place of attachment, with the key of its counter. */
+export interface PlannedLimit {
+  readonly limit: LinkedLimit
+  readonly attachedTo: Attachment
+  /** `policy/limit`, as records name it. */
+  readonly name: string
+  /** Of the counter; while {@link isKeyed}, of the one for requests that lack what it is keyed by. */
+  readonly low: number
+  readonly high: number
+  /** The counter depends on the request: its address, a claim, a header or the tool of an agent. */
+  readonly isKeyed: boolean
+  /** Where such a value counts. */
+  readonly place: LimitKey
+  /** The client, which has its share of the places for such values. Neither 0 nor 1, which have meanings of their own. */
+  readonly owner: number
+}
+
+/** Everything about the limits of one profile at one proxy that does not depend on the request. */
+export interface LimitPlan {
+  /** In the order in which they are looked at: profile, client, collection, proxy. */
+  readonly limits: readonly PlannedLimit[]
+  /** Indexes of those whose counter depends on the request. */
+  readonly keyed: readonly number[]
+  /** Indexes of those that are shown to callers: all that can refuse. */
+  readonly shown: readonly number[]
+  /** Two shown limits have one name: only the tighter of them is shown. */
+  readonly hasTwins: boolean
+  /** The RateLimit-Policy line; empty when nothing is shown. */
+  readonly policyLine: string
+  readonly hasXLines: boolean
+  /** Something is to be done about a limit when the answer has ended. */
+  readonly holds: boolean
+  readonly observes: boolean
+  /** A policy that is named but not there: it could not be linked, and no limit at all would be the wrong answer. */
+  readonly missing: string | null
+}
+
+/** What a plan looks up in a snapshot. */
+interface Policies {
+  readonly policies: ReadonlyMap<string, LinkedPolicy>
+}
+
+/** Plans that are kept for one snapshot; beyond, all are made anew. */
+const PLANS_MAX = 10_000
+
+export interface LimitPlans {
+  of(snapshot: Policies, profile: LinkedProfile, collection: LinkedCollection, proxy: LinkedProxy): LimitPlan
+}
+
+/** The plans of one snapshot. */
+export function createLimitPlans(): LimitPlans {
+  const plans = new Map<LinkedProfile, Map<LinkedProxy, LimitPlan>>()
+  let count = 0
+
+  function make(
+    snapshot: Policies,
+    profile: LinkedProfile,
+    collection: LinkedCollection,
+    proxy: LinkedProxy,
+  ): LimitPlan {
+    if (count >= PLANS_MAX) {
+      plans.clear()
+      count = 0
+    }
+    const plan = planOf(snapshot, profile, collection, proxy)
+    let ofProfile = plans.get(profile)
+    if (ofProfile === undefined) {
+      ofProfile = new Map()
+      plans.set(profile, ofProfile)
+    }
+    ofProfile.set(proxy, plan)
+    count++
+    return plan
+  }
+
+  return {
+    of: (snapshot, profile, collection, proxy) =>
+      plans.get(profile)?.get(proxy) ?? make(snapshot, profile, collection, proxy),
+  }
+}
+
+function planOf(
+  snapshot: Policies,
+  profile: LinkedProfile,
+  collection: LinkedCollection,
+  proxy: LinkedProxy,
+): LimitPlan {
+  const { client } = profile
+  const places: readonly (readonly [Attachment, string | null, LimitKey])[] = [
+    ['profile', profile.fragment.policy, profile.key],
+    ['client', client.fragment.policy, client.key],
+    ['collection', collection.fragment.policy, collection.key],
+    ['proxy', proxy.policy, proxy.key],
+  ]
+  const limits: PlannedLimit[] = []
+  for (const [attachedTo, id, key] of places) {
+    if (id === null) continue
+    const policy = snapshot.policies.get(id)
+    if (policy === undefined) return toPlan([], id)
+    for (const limit of policy.limits) {
+      const planned = planLimit(limit, attachedTo, key, client.key)
+      // One policy at two places whose limit counts everywhere in one counter: a call takes from it once.
+      if (limits.some(({ isKeyed, low, high }) => !isKeyed && low === planned.low && high === planned.high))
+        continue
+      limits.push(planned)
+    }
+  }
+  return toPlan(limits, null)
+}
+
+const EVERYWHERE: LimitKey = { low: 0, high: 0 }
+
+/**
+ * A limit at a place. Attached to a client or profile it counts for that; to a collection or proxy, for each client within
+ * it. A header, claim or tool divides this further; an address counts for all clients of a collection or proxy together.
+ * @param key of what it is attached to.
+ */
+export function planLimit(
+  limit: LinkedLimit,
+  attachedTo: Attachment,
+  key: LimitKey,
+  client: LimitKey,
+): PlannedLimit {
+  const isPlace = attachedTo === 'collection' || attachedTo === 'proxy'
+  const subject = limit.by === 'global' ? EVERYWHERE : isPlace ? within(key, client) : key
+  const place = limit.by === 'ip' ? key : subject
+  const isKeyed = limit.by !== 'attachment' && limit.by !== 'global'
+  const name = `${limit.policy.slug}/${limit.fragment.name}`
+  return {
+    limit,
+    attachedTo,
+    name,
+    ...counterKeyOf(limit.key, subject),
+    isKeyed,
+    place,
+    owner: client.low | 2,
+  }
+}
+
+/** A plan of these limits. */
+export function toPlan(limits: readonly PlannedLimit[], missing: string | null = null): LimitPlan {
+  const indexes = [...limits.keys()]
+  const shown = indexes.filter((index) => !limits[index]!.limit.isObserved)
+  const names = shown.map((index) => limits[index]!.limit.fragment.name)
+  const items = shown.map((index) => limits[index]!.limit.policyItem)
+  return {
+    limits,
+    keyed: indexes.filter((index) => limits[index]!.isKeyed),
+    shown,
+    hasTwins: new Set(names).size < names.length,
+    policyLine: items.length === 0 ? '' : `RateLimit-Policy: ${items.join(', ')}\r\n`,
+    hasXLines: limits.some(({ limit }) => limit.policy.x_ratelimit === true && !limit.isObserved),
+    holds: limits.some(({ limit }) => limit.algorithm === 'concurrent' || limit.statuses !== null),
+    observes: limits.some(({ limit }) => limit.isObserved),
+    missing,
+  }
+}
+
+/** The counter of a keyed limit for one value of what it is keyed by. */
+export function keyFor({ limit, place }: PlannedLimit, value: string): LimitKey {
+  const subject = limit.by === 'ip' ? networkOf(value) : value
+  return counterKeyOf(limit.key, within(place, chosenKeyOf(subject)))
+}

@@ -1,0 +1,137 @@
+import type { KeyObject } from 'node:crypto'
+import type { Certificate } from '../../base/certificate.ts'
+import type { Crl } from '../../base/crl.ts'
+import type { Plain } from '../../base/plain.ts'
+import type { LimitKey } from '../find/limit-key.ts'
+import type { Networks } from '../find/network.ts'
+import type { ClientFragment, ProfileFragment, TokenFragment, VerifyFragment } from '../fragments.ts'
+import type { ClosedRoute, LinkedCollection, LinkedProxy } from './collection.ts'
+
+export interface LinkedClient {
+  readonly kind: 'client'
+  readonly id: string
+  readonly fragment: ClientFragment
+  readonly collections: ReadonlySet<string>
+  /** By id and by slug. */
+  readonly profiles: ReadonlyMap<string, LinkedProfile>
+  /** The profile that ids alone name when only the client is given; active ones go first. */
+  readonly lone: LinkedProfile | null
+  /** Those of its profiles that ask for no proof: the active ones, or all when none is active. */
+  readonly unproved: readonly LinkedProfile[]
+  readonly tokens: readonly LinkedToken[]
+  /** Those of its profiles that judge signed tokens. */
+  readonly verifying: readonly LinkedProfile[]
+  /** Those of its profiles that client certificates are bound to. */
+  readonly bound: readonly LinkedProfile[]
+  readonly key: LimitKey
+}
+
+export interface LinkedProfile {
+  readonly id: string
+  readonly fragment: ProfileFragment
+  readonly client: LinkedClient
+  readonly methods: number
+  /** Null allows every address. */
+  readonly networks: Networks | null
+  /** The client's assignments as far as the profile keeps them. */
+  readonly collections: ReadonlySet<string>
+  /** Methods of a proxy that the endpoint rules leave; null when there are none. */
+  readonly endpoints: ((collection: LinkedCollection, proxy: LinkedProxy) => number) | null
+  /** Routes that the rules close and that a path of the proxy may be taken for; null when there are no rules. */
+  readonly closedBeside: ((collection: LinkedCollection, proxy: LinkedProxy) => readonly ClosedRoute[]) | null
+  /** X-Postern-Client and X-Postern-Profile, or empty. */
+  readonly identityLines: string
+  readonly verifier: LinkedVerifier | null
+  readonly certificates: LinkedCertificates | null
+  readonly key: LimitKey
+}
+
+export interface LinkedToken {
+  readonly fragment: TokenFragment
+  readonly profile: LinkedProfile
+}
+
+/** Which client certificates are of a profile. */
+export interface LinkedCertificates {
+  readonly bindings: readonly LinkedBinding[]
+  /** Null where revocation is not asked for. */
+  readonly crls: readonly Crl[] | null
+  readonly softFail: boolean
+}
+
+export interface LinkedBinding {
+  readonly id: string
+  /** As in the fragment. */
+  readonly name: string
+  readonly authorities: readonly Certificate[]
+  readonly retiresAt: number | null
+}
+
+/** A binding that has the name of a certificate, and what became of that certificate's chain. Times in milliseconds since the epoch. */
+export interface Bound {
+  readonly profile: LinkedProfile
+  readonly binding: LinkedBinding
+  /** Fingerprint of the certificate. */
+  readonly sha256: string
+  /** Set when a request of this connection was let in by it. */
+  hasProved: boolean
+  /** Empty when an authority of the binding has issued it. */
+  readonly fault: string
+  /** All certificates of the chain are valid in between. */
+  readonly from: number
+  readonly until: number
+  /** A revocation list is out of date from then on; nobody knows what it would say. */
+  readonly listedUntil: number
+}
+
+/** How signed tokens of a profile are judged. */
+export interface LinkedVerifier {
+  readonly fragment: VerifyFragment
+  readonly algs: ReadonlySet<string>
+  /** Null when they are fetched. */
+  readonly keys: readonly VerifyKey[] | null
+  /** Where they are fetched: `jwks <url>` or `discovery <issuer>`; empty when they are held. */
+  readonly source: string
+  readonly match: readonly ((claims: Plain) => boolean)[]
+  readonly required: readonly ((claims: Plain) => boolean)[]
+  readonly specificity: Specificity
+}
+
+/** What decides between profiles that fit one token: see `mostSpecific`. */
+export interface Specificity {
+  /** Claims that the profile selects by. */
+  readonly selectors: number
+  /** Those of them that must have exact values. */
+  readonly exact: number
+  /** Required claims and scopes. */
+  readonly requirements: number
+}
+
+export interface VerifyKey {
+  /** Stands as the credential in request records. */
+  readonly id: string
+  readonly kid: string | null
+  readonly alg: string | null
+  readonly key: KeyObject
+  readonly retiresAt: number | null
+  /** Set when its issuer has withdrawn it: what it has proved counts no longer. */
+  isGone: boolean
+}
+
+/** A token that was proved, and what is kept of it. Times in milliseconds since the epoch. */
+export interface Verified {
+  readonly profile: LinkedProfile
+  /** Null for an introspected token. */
+  readonly key: VerifyKey | null
+  readonly credentialId: string
+  /** It holds from here on, until there; after that it is judged anew. */
+  readonly from: number
+  readonly until: number
+  readonly subject: string
+  /** OAuth client that the token was issued to (`azp` or `client_id`); empty when it does not say. */
+  readonly agentHost: string
+  readonly claims: Claims
+}
+
+/** Claims of a caller that the profile lists, as text. */
+export type Claims = ReadonlyMap<string, string>

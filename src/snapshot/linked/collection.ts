@@ -1,0 +1,131 @@
+import type { LimitKey } from '../find/limit-key.ts'
+import type { CollectionFragment, ProxyFragment } from '../fragments.ts'
+import type { LinkedUpstream } from './upstream.ts'
+
+export interface LinkedCollection {
+  readonly kind: 'collection'
+  readonly id: string
+  readonly fragment: CollectionFragment
+  readonly routes: Routes
+  /** In order of path, then of id. */
+  readonly proxies: readonly LinkedProxy[]
+  readonly upstream: LinkedUpstream | null
+  /** Request headers, lower case, that are passed on although they are removed by default; null for none. */
+  readonly passed: ReadonlySet<string> | null
+  /** Null when no page of another origin may call. */
+  readonly cors: LinkedCors | null
+  /** Set when the fragment is broken: every call is refused with 503. */
+  readonly fault: string | null
+  /** Secret headers that cannot be sent, as a sentence: calls that need them are refused. */
+  readonly unresolved: string | null
+  readonly key: LimitKey
+}
+
+/**
+ * The proxies of one collection by path and method.
+ *
+ * 1. At each segment a literal goes before a parameter, a parameter with more literal text before one with less, any of
+ *    them before a wildcard. The first path that has the method wins, else the first path.
+ * 2. The result does not depend on the order in which proxies were put in.
+ * 3. Escapes that are not needed make no difference; see `asRead`.
+ * 4. HEAD is answered by GET where no HEAD is (the method bits say so).
+ */
+export interface Routes {
+  /**
+   * Looks up a path below the base path (empty for the base path itself). The result is {@link Found}, reused.
+   * @param method its bit; 0 finds all whose path fits.
+   */
+  find(below: string, method: number): Found
+}
+
+/** What the last lookup found; overwritten by the next one. */
+export interface Found {
+  /** Null when no path fits, or none with the method. */
+  proxy: LinkedProxy | null
+  /** All proxies whose path fits, in order, when `proxy` is null; null when no path fits. */
+  others: readonly LinkedProxy[] | null
+}
+
+/** Cross-origin rules, with the lines of answers made. */
+export interface LinkedCors {
+  /** Every origin, without credentials. */
+  readonly any: boolean
+  readonly origins: ReadonlySet<string>
+  /** Scheme and the end of the host: `['https://', '.example.com:8443']`. */
+  readonly below: readonly (readonly [string, string])[]
+  /** Lines of the answer to a preflight, after that of the origin. */
+  readonly preflight: string
+  /** Lines of other answers, after that of the origin. */
+  readonly lines: string
+}
+
+export interface LinkedProxy {
+  readonly fragment: ProxyFragment
+  readonly id: string
+  /** Base path and pattern. */
+  readonly route: string
+  /** Bits of the methods it names. */
+  readonly named: number
+  /** The same with HEAD where GET is. */
+  readonly methods: number
+  /** Its path has a parameter or a wildcard: callers choose a part of what is matched. */
+  readonly isOpen: boolean
+  /** Routes that a lenient server may read a path of this one as, and that are protected in another way. */
+  readonly guardedBeside: readonly GuardedRoute[]
+  /** Others whose route a path of this one may be meant for, since nothing in it tells; see `shared-paths`. */
+  readonly sharing: readonly LinkedProxy[]
+  /** How the path at the upstream is built when it is not the path below the base path itself. */
+  readonly target: TargetTemplate | null
+  readonly headers: Injection
+  /** Credential id after inheritance, or null. */
+  readonly credential: string | null
+  readonly policy: string | null
+  /** The collection's with other timeouts; null: the collection's itself. */
+  readonly upstream: LinkedUpstream | null
+  /** Values of path parameters by name, in each way that they can be read; null when nothing looks at them. */
+  readonly parameters: ((below: string) => readonly ReadonlyMap<string, string>[]) | null
+  readonly key: LimitKey
+}
+
+/** Header lines to set, and the names whose inbound lines give way to them. */
+export interface Injection {
+  readonly lines: readonly { readonly name: string; readonly line: string }[]
+  /** All lines in one string. */
+  readonly text: string
+  readonly names: NameSet
+  /** Why one of them cannot be sent, as a sentence; null when all can. */
+  readonly fault: string | null
+}
+
+/** Lower-case header names, with a quick way to say no. */
+export interface NameSet {
+  readonly names: ReadonlySet<string>
+  /** The same by `twinOf`: a header of such a name gives way too, since many servers take it for the same. */
+  readonly twins: ReadonlySet<string>
+  /** Twins that the collection passes on; lower case. */
+  readonly spared: ReadonlySet<string>
+  /** One bit for each length modulo 32 that occurs. */
+  readonly lengths: number
+}
+
+/** Pieces between parameters: `pieces[0] + value(refs[0]) + pieces[1] + …`; a ref of -1 is the wildcard's rest. */
+export interface TargetTemplate {
+  readonly pieces: readonly string[]
+  readonly refs: readonly number[]
+  /** Reads the parameter values out of a path that matched. */
+  readonly values: (below: string) => readonly string[]
+  /** A parameter stands for less than a segment on either side. */
+  readonly isPartial: boolean
+}
+
+/** A route that is closed for paths of another one, with these methods. */
+export interface ClosedRoute {
+  readonly methods: number
+  /** For a path by `looseParts`. */
+  readonly matches: (parts: readonly string[]) => boolean
+}
+
+/** A more specific route with a protection of its own: credential, headers, policy or checks of the request. */
+export interface GuardedRoute extends ClosedRoute {
+  readonly route: string
+}
