@@ -33,7 +33,7 @@ import {
 } from './serve/control-plane.ts'
 import { createCredentialProbe } from './serve/credential-probe.ts'
 import { keepHealth } from './serve/health.ts'
-import { createLocalListener, type IssuedToken, type TokenRequest } from './serve/local.ts'
+import { createLocalListener, type IssuedToken, type TokenRequest } from './serve/local-socket.ts'
 import { faultOfRoles, toOidcProvider } from './serve/oidc.ts'
 import { logOpenFiles } from './serve/open-files.ts'
 import type { SetUpLink } from './serve/set-up-link.ts'

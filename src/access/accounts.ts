@@ -21,8 +21,8 @@ export interface Arrival {
   readonly groups: readonly string[]
   /** Grants in their compact form that its claims are mapped to; see `readGrant`. */
   readonly grants: readonly string[]
-  /** When that was told, in seconds since the epoch: what was told before the last time changes nothing. */
-  readonly toldAt?: number | undefined
+  /** Time of issue of the claims, in seconds since the epoch: claims older than the newest known ones change nothing. */
+  readonly claimsIssuedAt?: number | undefined
 }
 
 /** How someone has been proved, and what was delegated by that. */

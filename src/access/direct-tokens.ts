@@ -1,3 +1,7 @@
+/**
+ * Access tokens of the identity provider, verified with the key sets of issuers. A matching trust rule comes first.
+ * The stored user is written when a claim has changed.
+ */
 import type { Clock } from '../base/clock.ts'
 import type { Protected } from '../base/doors.ts'
 import { claimsIssuer, type Jwt, readJwt } from '../base/jwt.ts'

@@ -1,3 +1,7 @@
+/**
+ * The permissions of a user are computed for each request from grants, teams, groups and mapped claims. The credential
+ * that proved the user may narrow them (`intersect`).
+ */
 import type { GrantSpec, RoleSpec, TeamSpec, UserSpec } from '../model/access.ts'
 import type { ConfigReader, Resource, StoredGrant } from '../store/ports/config.ts'
 import { isBuiltIn, parseGrant } from './grant-text.ts'

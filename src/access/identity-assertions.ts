@@ -1,3 +1,7 @@
+/**
+ * An identity assertion of the identity provider is verified with the key sets of issuers and redeemed once. The token
+ * for it belongs to a grant of its own.
+ */
 import { claimOf } from '../base/claims.ts'
 import type { Clock } from '../base/clock.ts'
 import { isText, readJwt } from '../base/jwt.ts'
@@ -78,9 +82,9 @@ export function createIdentityAssertions(
     },
     async accountOf({ claims, subject }) {
       const known = await accounts.arrived(issuer, subject)
-      // Most tell only who it is: what was told at the last sign-in stays
-      const isTold = claimOf(claims, groupsClaim) !== undefined
-      if (known === undefined || isTold) return accounts.arrive(arrivalOf(claims, subject))
+      // Most assertions name only the user: the groups of the last sign-in stay
+      const hasGroups = claimOf(claims, groupsClaim) !== undefined
+      if (known === undefined || hasGroups) return accounts.arrive(arrivalOf(claims, subject))
       if (!known.active) throw invalid('the user is inactive')
       return known
     },

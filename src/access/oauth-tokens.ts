@@ -1,3 +1,8 @@
+/**
+ * Tokens of Postern's authorization server are JWTs for one resource. They are verified without the protocol engine:
+ * signature, audience, age, and with each request that the account and the grant (or the trust rule, for a workload)
+ * still exist.
+ */
 import type { Clock } from '../base/clock.ts'
 import type { Protected } from '../base/doors.ts'
 import { readJwk } from '../base/jwk.ts'

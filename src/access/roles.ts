@@ -1,3 +1,7 @@
+/**
+ * No principal grants a permission that it lacks. A token with a custom role has the permissions that the role had
+ * when the token was made and still has: a change of the role never extends a token.
+ */
 import { PERMISSIONS } from '../model/access.ts'
 import { RESOURCE_TYPES } from '../model/common.ts'
 import type { Part } from '../store/ports/config.ts'

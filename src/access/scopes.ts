@@ -35,8 +35,8 @@ const CEILINGS: Readonly<Record<Exclude<Scope, 'management:admin'>, readonly Gra
 
 function ceilingBy(scope: Scope): readonly Grant[] {
   // The model lists permissions in their form.
-  const held = (PERMISSIONS as readonly Permission[]).filter((permission) => holds(scope, permission))
-  return [{ role: { permissions: new Set(held) } }]
+  const granted = (PERMISSIONS as readonly Permission[]).filter((permission) => holds(scope, permission))
+  return [{ role: { permissions: new Set(granted) } }]
 }
 
 /** The broadest of the scopes that are among the words of a text; null for none. */
@@ -63,8 +63,8 @@ export function ceilingOf(scopes: string): readonly Grant[] | null {
   return broadest === 'management:admin' ? null : CEILINGS[broadest]
 }
 
-/** All scopes that an operation needs beside those that are held, as one challenge names them; the narrowest that will do. */
-export function scopesFor(permission: Permission, held: string): string {
+/** All scopes that an operation needs beside those that are granted, as one challenge names them; the narrowest that will do. */
+export function scopesFor(permission: Permission, granted: string): string {
   const needed = SCOPES.find((scope) => holds(scope, permission)) ?? 'management:admin'
-  return [...new Set([...held.split(' ').filter((word) => word !== ''), needed])].join(' ')
+  return [...new Set([...granted.split(' ').filter((word) => word !== ''), needed])].join(' ')
 }

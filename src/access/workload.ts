@@ -1,3 +1,4 @@
+/** An issuer is contacted only for a token that matches a trust rule. */
 import { contentHash } from '../base/canonical.ts'
 import { toRule } from '../base/claims.ts'
 import type { Clock } from '../base/clock.ts'

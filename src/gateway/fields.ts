@@ -1,3 +1,7 @@
+/**
+ * The request headers that the gateway reads, as the wire takes them. Cookies of Postern (`base/own-cookies`) are
+ * removed here, once the value of the Cookie field has shown one. Requests to reserved paths keep them.
+ */
 import { withoutOwnCookies } from '../base/own-cookies.ts'
 import {
   FORWARDING_HEADERS,

@@ -1,3 +1,7 @@
+/**
+ * The memory that an exchange takes for its bodies. All of it is given back when the exchange is finished
+ * (`endHolding`).
+ */
 import type { Room } from '../base/byte-buffer.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import { networkOf } from '../snapshot/find/network.ts'

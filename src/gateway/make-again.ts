@@ -1,3 +1,10 @@
+/**
+ * Replays: a gateway thread makes a recorded request again in process, by rows of the same list.
+ *
+ * The caller proves nothing anew. Instead, the client and profile must be active, the recorded token must still prove
+ * the caller (`proof`), and the path must lead to the proxy of the recorded request (`same proxy`). The call is made
+ * before the transaction that writes its audit entry.
+ */
 import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
 import { checkNumber } from './check-names.ts'
 import { createInnerCalls, type InnerOptions } from './ends/in-process.ts'

@@ -1,3 +1,7 @@
+/**
+ * Writes the record of a request. Every request at a published API has one, including a request whose head could not
+ * be read. Requests to the control plane have audit entries instead; health checks have neither.
+ */
 import { PROBLEMS } from '../base/refusal.ts'
 import { traceIdOf } from '../base/trace-context.ts'
 import { CACHE_OUTCOMES, type RecordAgent, type RecordFields, type RecordSink } from '../record/fields.ts'

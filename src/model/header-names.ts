@@ -1,6 +1,7 @@
 /**
  * Names of request headers that callers may not send on, lower case. Prefixes cover every name that begins with them. A name whose
  * characters besides letters and digits differ is the same name to many servers (CGI turns each into `_`): see `twinOf`.
+ * The wire drops these headers when it reads the field section (`wire/native/field-section`).
  */
 
 /** Who calls, as the gateway reads it. */

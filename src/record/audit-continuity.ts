@@ -1,3 +1,7 @@
+/**
+ * A start follows the links of the trail from the mark on. The sealed canary of the key file says whether the links
+ * are keyed: if it says so, a trail without the keyed anchor has been changed.
+ */
 import { type Clock, toTime } from '../base/clock.ts'
 import type { AuditEntry } from '../model/audit.ts'
 import { ACCESS_TYPES, RESOURCE_TYPES } from '../model/common.ts'

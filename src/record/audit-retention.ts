@@ -1,3 +1,7 @@
+/**
+ * Retention cuts the chain at a signed link, after verifying the entries that it removes, and leaves a signed anchor
+ * from which the rest follows. Triggers of the database refuse to delete an entry that no anchor covers.
+ */
 import { type Clock, toTime } from '../base/clock.ts'
 import type { AuditEntry } from '../model/audit.ts'
 import { newAuditEntry } from '../model/new-audit-entry.ts'

@@ -1,3 +1,8 @@
+/**
+ * Records travel to the recorder in column batches, and a batch is stored as one row: a row for each request cost five
+ * times as much. A value that all rows of an instance share, such as the name of its environment, is stored once in
+ * the batch.
+ */
 import {
   CALL_REASON_CHARS_MAX,
   cutText,

@@ -1,9 +1,9 @@
 import { type Clock, toTime } from '../base/clock.ts'
 import type { RecordBlock, RecordReader } from '../store/ports/records.ts'
 import { readBlock } from './block.ts'
+import { compileFilter } from './block-filter.ts'
 import { contractFaultOf } from './contract-fault.ts'
-import { compileFilter } from './filter.ts'
-import type { RecordSelection } from './record-filter.ts'
+import type { RecordSelection } from './record-selection.ts'
 
 export interface ContractQuestion {
   /** With `from` and `to`. */

@@ -1,9 +1,13 @@
+/**
+ * Stores batches of records. Rows of callers without a proven credential are in blocks of their own, with a share of
+ * the store of their own, so that a flood evicts no records of the others.
+ */
 import type { RecordStore } from '../store/ports/records.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
 import type { RecordBatch } from './batch.ts'
 import { mergeBlocks, toBlock } from './block.ts'
 import type { RecorderState, Removal } from './messages.ts'
-import type { RecordSelection } from './record-filter.ts'
+import type { RecordSelection } from './record-selection.ts'
 import { RemovalRun } from './removal.ts'
 import { BLOCK_ROWS_MAX } from './row.ts'
 

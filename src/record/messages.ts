@@ -7,7 +7,7 @@ import type { StoreFault } from '../store/ports/unavailable.ts'
 import type { RecordBatch } from './batch.ts'
 import type { ContractAnswer, ContractQuestion } from './contract-report.ts'
 import type { MetricsAnswer, MetricsQuestion } from './metrics.ts'
-import type { RecordFilter, RecordSelection } from './record-filter.ts'
+import type { RecordFilter, RecordSelection } from './record-selection.ts'
 
 /** Gateway thread to recorder, on the port between the two. */
 export type ToRecorder =

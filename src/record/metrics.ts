@@ -1,9 +1,13 @@
+/**
+ * Metrics are computed from the blocks of records where they lie, in the query thread. Rows and time are bounded, and
+ * the answer says so when a bound was reached.
+ */
 import { type Clock, toTime } from '../base/clock.ts'
 import type { RecordBlock, RecordReader } from '../store/ports/records.ts'
 import { type Rows, readBlock } from './block.ts'
-import { compileFilter } from './filter.ts'
+import { compileFilter } from './block-filter.ts'
 import { Latency } from './latency.ts'
-import type { RecordSelection } from './record-filter.ts'
+import type { RecordSelection } from './record-selection.ts'
 
 /** What records are gathered by. */
 type MetricsGrouping = 'all' | 'status' | 'method' | 'endpoint' | 'time'

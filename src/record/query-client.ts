@@ -4,7 +4,7 @@ import type { RequestRecord } from '../model/record.ts'
 import type { ContractAnswer } from './contract-report.ts'
 import type { FromQueryThread, RecordPage, ToQueryThread } from './messages.ts'
 import type { MetricsAnswer, MetricsQuestion } from './metrics.ts'
-import { toRecordFilter, toRecordSelection } from './record-filter.ts'
+import { toRecordFilter, toRecordSelection } from './record-selection.ts'
 
 /** Longer than a healthy query thread ever reads, so that it means the thread hangs. */
 const DEADLINE_MS = 5000

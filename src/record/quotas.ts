@@ -16,10 +16,10 @@ export interface QuotaKeeper {
   /** Stores what changed. What the store refuses is kept and stored with the next change. */
   save(): Promise<void>
   /**
-   * Saves once in each `SAVE_MS` from now on, and tells how that ended (null: well). The returned function ends it, with a
-   * last saving.
+   * Saves once in each `SAVE_MS` from now on, and reports each result (null: saved). The returned function saves a last
+   * time and ends it.
    */
-  keepSaving(told: (error: string | null) => void): () => Promise<void>
+  keepSaving(report: (error: string | null) => void): () => Promise<void>
   /**
    * Forgets counts of periods that ended long ago, by the clock and by the time that the process has run since. Call it once
    * in each {@link PRUNE_MS}.
@@ -50,11 +50,11 @@ export function createQuotaKeeper(counters: QuotaCounters, store: QuotaStore, cl
       counters.importQuotas(await store.load(), clock.now())
       mustLoad = false
     },
-    keepSaving(told) {
+    keepSaving(report) {
       const save = (): Promise<void> =>
         keeper.save().then(
-          () => told(null),
-          (error: unknown) => told(error instanceof Error ? error.message : String(error)),
+          () => report(null),
+          (error: unknown) => report(error instanceof Error ? error.message : String(error)),
         )
       let last = Promise.resolve()
       const timer = setInterval(() => {

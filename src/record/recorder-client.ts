@@ -1,8 +1,13 @@
+/**
+ * How a gateway thread hands records over. The queue is bounded, dropped records are counted, and the gateway never
+ * waits. Callers without a proven credential have a share of the queue of their own, so that a flood drops no records
+ * of the others.
+ */
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import { CannotStart } from '../base/cannot-start.ts'
 import { refuse } from '../base/refusal.ts'
 import type { FromRecorderThread, RecorderState, Removal, ToRecorderThread } from './messages.ts'
-import type { RecordSelection } from './record-filter.ts'
+import type { RecordSelection } from './record-selection.ts'
 
 /** Wait before a recorder that died is started again. */
 const RESTART_MS = 500
@@ -24,8 +29,8 @@ export interface Recorder {
    * Deletes the records that fit, as many as there is time for, or only counts them. Refuses with records_unavailable.
    */
   remove(selection: RecordSelection, onlyCount: boolean): Promise<Removal>
-  /** Tells of the fault of the store, or of none, at once and whenever the recorder has looked. */
-  watch(told: (fault: RecorderState['fault']) => void): void
+  /** Reports the fault of the store, or null for none, at once and whenever the recorder has checked. */
+  watch(report: (fault: RecorderState['fault']) => void): void
   /** Stores what is left and ends the thread. */
   stop(): Promise<void>
   /** A second old at most; `running` is false while a recorder that died is being replaced. */
@@ -153,9 +158,9 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
         if (worker === null) finish(new Error('the recorder thread is being replaced'))
         else say({ kind: 'remove', id, selection, onlyCount })
       }),
-    watch(told) {
-      tell = told
-      told(state.fault)
+    watch(report) {
+      tell = report
+      report(state.fault)
     },
     async stop() {
       stopping = true

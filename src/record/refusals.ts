@@ -1,3 +1,7 @@
+/**
+ * Counts refusals of callers without a proven credential. Beyond the first few of a minute, such refusals share one
+ * record with a count.
+ */
 import type { RecordFields } from './fields.ts'
 
 const MINUTE_MS = 60_000

@@ -1,9 +1,10 @@
+/** The recorder, which owns the records store, carries out deletions, in turn with new rows. */
 import type { RecordBlock, RecordStore } from '../store/ports/records.ts'
 import { createBatchWriter } from './batch.ts'
 import { readBlock, toBlock } from './block.ts'
-import { compileFilter, type Match } from './filter.ts'
+import { compileFilter, type Match } from './block-filter.ts'
 import type { Removal } from './messages.ts'
-import type { RecordSelection } from './record-filter.ts'
+import type { RecordSelection } from './record-selection.ts'
 
 /** Blocks that are read at a time, so that new rows come in between. */
 const STEP_BLOCKS = 8

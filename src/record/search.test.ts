@@ -8,7 +8,7 @@ import { createRequestIds } from '../base/ids.ts'
 import { Refusal } from '../base/refusal.ts'
 import { CACHES, FAILURE_ORIGINS, OUTCOME_CLASSES, type RequestRecord } from '../model/record.ts'
 import type { RecordFields } from './fields.ts'
-import { RecordFilter } from './record-filter.ts'
+import { RecordFilter } from './record-selection.ts'
 import { getRecord, listRecords } from './search.ts'
 
 const files = new RecordFiles()

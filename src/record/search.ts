@@ -5,12 +5,12 @@ import { refuse } from '../base/refusal.ts'
 import type { RequestRecord } from '../model/record.ts'
 import type { RecordBlock, RecordReader } from '../store/ports/records.ts'
 import { readBlock } from './block.ts'
+import { compileFilter } from './block-filter.ts'
 import { contractFaultOf } from './contract-fault.ts'
 import { CACHE_OUTCOMES, type RecordFields } from './fields.ts'
-import { compileFilter } from './filter.ts'
 import type { RecordPage } from './messages.ts'
 import { failureOriginOf, outcomeClassOf } from './outcome.ts'
-import type { RecordFilter } from './record-filter.ts'
+import type { RecordFilter } from './record-selection.ts'
 
 /** How long one question may read. A list then ends early and its cursor goes on from there. */
 const READ_MS = 2000

@@ -1,7 +1,11 @@
+/**
+ * The public addresses of Postern, one for each listener. Metadata, challenges and links name one of the configured
+ * addresses, chosen by the `Host` of the request (`base/challenge`).
+ */
 import type { Origins } from '../base/challenge.ts'
 import type { Part } from '../base/doors.ts'
 import type { Settings } from '../settings.ts'
-import { type Address, claimPorts } from './listen.ts'
+import { type Address, claimPorts } from './claim-ports.ts'
 
 /** Where an instance is reached. */
 export interface Addresses {

@@ -1,3 +1,8 @@
+/**
+ * Reads the certificate files in the main thread and hands certificates and shared session ticket keys to the gateway
+ * threads. TLS lies below the strict HTTP parser on both listeners. A header of the PROXY protocol is read before TLS
+ * starts.
+ */
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'

@@ -1,3 +1,7 @@
+/**
+ * Probes the database files and writes their faults to shared memory, where the gateway threads read them for
+ * `/readyz`.
+ */
 import { type Probed, STORE_FAULTS, type StoreFault } from '../store/ports/unavailable.ts'
 import { HEALTH, STORES, type StoreName } from '../threads/messages.ts'
 import { repeat, type Start } from './start.ts'

@@ -1,3 +1,11 @@
+/**
+ * Keeps the published configuration in `serving.db`, written to disk before a change answers.
+ *
+ * 1. It is served when `config.db` is missing, empty, damaged, older than the audit mark, or does not extend the audit
+ *    trail: everything published, nothing revoked, nothing changeable, and `/readyz` warns.
+ * 2. A copy that cannot be written is deleted as a whole, and a damaged copy is not used: an older state could admit a
+ *    caller that was revoked since.
+ */
 import { contentHash } from '../base/canonical.ts'
 import { KEPT_MS, type KeptKeySet, type KeptKeySets } from '../gateway/identify/key-sets.ts'
 import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'

@@ -1,7 +1,7 @@
 import type { AccessTokens } from '../access/tokens.ts'
 import { type Clock, toTime } from '../base/clock.ts'
 import { Secret } from '../base/secret.ts'
-import { type IssuedToken, parseTokenRequest } from './local.ts'
+import { type IssuedToken, parseTokenRequest } from './local-socket.ts'
 
 /**
  * Issues tokens to whoever may open the private socket. The token that a command makes for itself is given to the

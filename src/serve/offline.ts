@@ -10,7 +10,7 @@ import { openConfigStore } from '../store/sqlite/config.ts'
 import { lockDirectory } from '../store/sqlite/directory.ts'
 import { keyedProofOf, openVault } from '../vault/open.ts'
 import { openMarkOf } from './audit-mark.ts'
-import { type IssuedToken, parseTokenRequest } from './local.ts'
+import { type IssuedToken, parseTokenRequest } from './local-socket.ts'
 import { parseReset, type SetUpLink, toSetUpLink } from './set-up-link.ts'
 
 /**

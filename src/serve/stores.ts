@@ -4,7 +4,7 @@ import type { IdempotencyMemory } from '../gateway/replay/idempotency.ts'
 import type { RecordQueries } from '../operations/engine/ports.ts'
 import type { QuerySetup, RecorderSetup } from '../record/messages.ts'
 import { createRecordQueries, type RecordQueryClient } from '../record/query-client.ts'
-import { toRecordSelection } from '../record/record-filter.ts'
+import { toRecordSelection } from '../record/record-selection.ts'
 import { type Recorder, startRecorder } from '../record/recorder-client.ts'
 import type { Probed } from '../store/ports/unavailable.ts'
 import { lockDirectory } from '../store/sqlite/directory.ts'
@@ -13,7 +13,7 @@ import { COUNTER_SLOT, HEALTH } from '../threads/messages.ts'
 import { startWorker } from '../threads/worker.ts'
 import { type Configuration, openConfiguration } from './configuration.ts'
 import { clearDamagedFiles } from './damaged-files.ts'
-import { openKeys } from './kept-keys.ts'
+import { openIdempotencyKeys } from './idempotency-keys.ts'
 import { isInside, keyBesideData } from './key-place.ts'
 import { createLastGood, DamagedCopy, type LastGoodSnapshot } from './last-good.ts'
 import type { Start } from './start.ts'
@@ -53,7 +53,7 @@ export async function openOwnStores(its: Start) {
   if (isInside(keyFile, settings.data)) log('warn', keyBesideData(keyFile))
   for (const note of configuration.notes) log('warn', note)
   if (configuration.fault !== null) log('error', configuration.fault.log)
-  const { keys, kept: keptKeys } = openKeys(its, configuration.vault)
+  const { keys, kept: keptKeys } = openIdempotencyKeys(its, configuration.vault)
   return { ...configuration, lastGood, keys, keptKeys }
 }
 

@@ -1,3 +1,9 @@
+/**
+ * Sends requests for the control plane to the main thread. Each listener has a capacity of its own for verified and
+ * for other requests, shared fairly between callers (`fair-queue.ts`). For a request without a verified access token,
+ * the body is read whole first and the response is collected whole, so that a slow caller holds no connection to the
+ * control plane.
+ */
 import { bearerOf } from '../base/bearer.ts'
 import { DOORS, doorAt, isAtOrBelow, type Protected } from '../base/doors.ts'
 import type { RefusalCode } from '../base/refusal.ts'
@@ -237,7 +243,7 @@ class Visit<State> {
   /** The control plane works on it, and its answer is gathered. */
   isCalling = false
   #room: Holding | null = null
-  #held: Place[] = []
+  #places: Place[] = []
 
   constructor(
     incoming: Incoming<State>,
@@ -260,12 +266,12 @@ class Visit<State> {
   /** Keeps a place until the request is over. */
   hold(place: Place): void {
     if (this.isOver && !this.isCalling) place.leave()
-    else this.#held.push(place)
+    else this.#places.push(place)
   }
 
   /** The control plane has answered: others may ask it while the caller reads. The last place is its place in the queue. */
   leaveLine(): void {
-    this.#held.pop()?.leave()
+    this.#places.pop()?.leave()
   }
 
   end(): void {
@@ -275,6 +281,6 @@ class Visit<State> {
   }
 
   release(): void {
-    for (const place of this.#held.splice(0)) place.leave()
+    for (const place of this.#places.splice(0)) place.leave()
   }
 }

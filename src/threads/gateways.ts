@@ -28,7 +28,8 @@ import { createQuestions } from './questions.ts'
  * 1. `published` is the published snapshot; a thread that starts gets all of it and then every later change,
  *    in order, because both travel through the same port.
  * 2. `publish` resolves when every thread that was listening has applied the change, so a change that has
- *    answered is in force; a thread that does not confirm in time makes it `pending`, never wrong.
+ *    answered is in force; a thread that does not confirm in time makes it `pending`, never wrong. While the
+ *    first threads start, a change waits for all of them.
  * 3. A thread that dies, hangs, or does not listen in time after its start is replaced under the same slot; what it held of the
  *    shared counters is released first.
  */
@@ -338,11 +339,11 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       const marks = new Map<Thread, number>()
       for (const thread of threads) if (thread !== undefined) marks.set(thread, change(thread, delta))
       // A thread that started since got it with its first change
-      const held = await until(
+      const isApplied = await until(
         () => holding().every((thread) => thread.applied >= (marks.get(thread) ?? 1)),
         ACKNOWLEDGE_MS,
       )
-      return { pending: !held }
+      return { pending: !isApplied }
     },
     setTls(listener, changed) {
       if (listener === 'gateway') tls = changed

@@ -1,3 +1,7 @@
+/**
+ * Finds gateway threads whose event loop is blocked. After three seconds readiness fails; after ten seconds the thread
+ * is ended and replaced. A thread that does not listen within 60 seconds of its start is replaced too.
+ */
 import { url } from 'node:inspector'
 
 /** How often a gateway thread reports that its event loop runs. */

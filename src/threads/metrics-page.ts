@@ -1,3 +1,7 @@
+/**
+ * A gateway thread prints the page for callers on the same machine. The main thread permits other callers, and prints
+ * the same page.
+ */
 import { type ExpositionFormat, toExposition } from '../record/exposition.ts'
 import { readCounts } from '../record/request-counts.ts'
 import { HEALTH, REPLACEMENTS } from './messages.ts'

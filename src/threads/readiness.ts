@@ -1,3 +1,7 @@
+/**
+ * Decides what `/readyz` answers. It is 200 from the moment at which all `WORKERS` threads listen until the process is
+ * told to stop. While a dead thread is replaced, it stays 200 with `"status": "warn"`, since the other threads serve.
+ */
 import { STORE_FAULTS, type StoreFault } from '../store/ports/unavailable.ts'
 import { HEALTH, STORES, type StoreName } from './messages.ts'
 

@@ -1,3 +1,7 @@
+/**
+ * Derives one key for each purpose from the master key (HKDF). The master key never leaves the main thread: gateway
+ * threads get only the key that opens upstream credentials and the key that seals MCP session ids.
+ */
 import { randomBytes } from 'node:crypto'
 import { closeSync, constants, existsSync, fstatSync, linkSync, openSync, readFileSync } from 'node:fs'
 import { CannotStart } from '../base/cannot-start.ts'

@@ -1,3 +1,7 @@
+/**
+ * The token that a login at a vault returned is held in the memory of the main thread alone, and renewed before its
+ * lease ends.
+ */
 import { readFileSync } from 'node:fs'
 import type { Clock } from '../base/clock.ts'
 import type { FetchJson } from '../base/fetch-json.ts'
@@ -28,7 +32,7 @@ export interface RemoteVault {
 }
 
 /** A token that was had by a login. Times are monotonic milliseconds; infinite where it has no lease. */
-interface Held {
+interface VaultToken {
   readonly text: Secret
   readonly madeAt: number
   /** Of the lease that the login gave. */
@@ -71,20 +75,20 @@ export function createRemoteVault(
     }
 
   const { mount, named, member, file } = proof
-  let held: Held | null = null
-  let flight: Promise<Held> | null = null
+  let token: VaultToken | null = null
+  let flight: Promise<VaultToken> | null = null
   let failure: { readonly error: FetchFailure; readonly at: number; readonly refused: string | null } | null =
     null
 
-  async function login(): Promise<Held> {
+  async function login(): Promise<VaultToken> {
     const text = textOf(file, 'the file with the proof of the login')
     const leftAloneMs = failure?.refused === null ? RETRY_MS : failure?.refused === text ? REFUSED_MS : 0
     if (failure !== null && clock.monotonic() - failure.at < leftAloneMs) throw failure.error
     try {
       const { auth } = await ask(`auth/${mount}/login`, null, { ...named, [member]: text })
-      held = heldFrom(auth, clock.monotonic())
+      token = tokenFrom(auth, clock.monotonic())
       failure = null
-      return held
+      return token
     } catch (error) {
       const { message, status } = error as FetchFailure
       const isRefused = status === 400 || status === 401 || status === 403
@@ -99,20 +103,20 @@ export function createRemoteVault(
   }
 
   /** One login for all that wait. */
-  function another(): Promise<Held> {
+  function another(): Promise<VaultToken> {
     flight ??= login().finally(() => {
       flight = null
     })
     return flight
   }
 
-  async function current(): Promise<Held> {
-    return held !== null && clock.monotonic() < held.endsAt ? held : another()
+  async function current(): Promise<VaultToken> {
+    return token !== null && clock.monotonic() < token.endsAt ? token : another()
   }
 
   /** A token in the place of one with which a question was denied; null where another would not help. */
-  async function instead(denied: Held): Promise<Held | null> {
-    if (held !== null && held !== denied) return held
+  async function instead(denied: VaultToken): Promise<VaultToken | null> {
+    if (token !== null && token !== denied) return token
     if (clock.monotonic() - denied.madeAt < FRESH_MS) return null
     const isAlive = await ask('auth/token/lookup-self', denied.text).then(
       () => true,
@@ -121,10 +125,10 @@ export function createRemoteVault(
     return isAlive ? null : another()
   }
 
-  async function renew(one: Held): Promise<void> {
+  async function renew(one: VaultToken): Promise<void> {
     const { auth } = await ask('auth/token/renew-self', one.text, {})
     const now = clock.monotonic()
-    const { leaseMs } = heldFrom(auth, now)
+    const { leaseMs } = tokenFrom(auth, now)
     one.endsAt = now + leaseMs
     one.dueAt = now + leaseMs * DUE_PART
     // It nears the end that no renewal moves
@@ -143,7 +147,7 @@ export function createRemoteVault(
       }
     },
     async keepUp() {
-      const one = held
+      const one = token
       const now = clock.monotonic()
       if (one === null || now < one.dueAt || now >= one.endsAt) return
       one.dueAt = now + RETRY_MS
@@ -159,7 +163,7 @@ export function createRemoteVault(
   }
 }
 
-function heldFrom(auth: unknown, now: number): Held {
+function tokenFrom(auth: unknown, now: number): VaultToken {
   const { client_token: text, lease_duration, renewable } = isPlain(auth) ? auth : {}
   if (typeof text !== 'string' || !/^[!-~]{1,8192}$/.test(text))
     throw new FetchFailure('the answer holds no token')

@@ -1,3 +1,8 @@
+/**
+ * Seals the store with a new key. The new key goes to the key file first, then to the threads, then seals the store in
+ * one transaction. Old keys leave the file when the threads and `serving.db` hold the new one. The canary, sealed in
+ * the same transaction, tells a later start whether the transaction has happened.
+ */
 import { setImmediate } from 'node:timers/promises'
 import type { ConfigReader, ConfigWriter, StoredSecret } from '../store/ports/config.ts'
 import type { Vault } from './vault.ts'

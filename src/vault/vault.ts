@@ -71,20 +71,20 @@ const PURPOSES: Readonly<Record<Lasting, string>> = {
 /** A vault over a key ring; the first key seals. Each purpose has its own keys, derived by HKDF (RFC 5869). */
 export function createVault(ring: KeyRingFile, store: KeyStore): Vault {
   const lasting = lastingOf(ring)
-  let held = ring.keys
-  let credentials = derive(held, 'credentials')
-  let canaries = derive(held, 'canary')
-  let facts = factsOf(held)
+  let keys = ring.keys
+  let credentials = derive(keys, 'credentials')
+  let canaries = derive(keys, 'canary')
+  let facts = factsOf(keys)
   let changed = (): void => {}
 
   function change(to: (kept: readonly MasterKey[]) => readonly MasterKey[]): void {
     const kept = store.load()
-    const missing = held.find(({ id }) => !kept.keys.some((key) => key.id === id))
+    const missing = keys.find(({ id }) => !kept.keys.some((key) => key.id === id))
     if (missing !== undefined)
       throw new CannotRotate(`The key file does not hold the key ${missing.id} any more; restore it there.`)
-    const keys = to(kept.keys)
-    store.save({ keys, lasting })
-    held = keys
+    const next = to(kept.keys)
+    store.save({ keys: next, lasting })
+    keys = next
     credentials = derive(keys, 'credentials')
     canaries = derive(keys, 'canary')
     facts = factsOf(keys)
@@ -116,7 +116,7 @@ export function createVault(ring: KeyRingFile, store: KeyStore): Vault {
     answersKey: () =>
       new Uint8Array(hkdfSync('sha256', lasting.get('fingerprint')!, '', 'postern kept answers', 32)),
     keys: () => facts,
-    isCurrent: (sealed) => keyIdOf(sealed) === held[0]!.id,
+    isCurrent: (sealed) => keyIdOf(sealed) === keys[0]!.id,
     addKey: () => change((kept) => [makeKey(), ...kept]),
     dropKeys: (ids) => change(([first, ...rest]) => [first!, ...rest.filter(({ id }) => !ids.includes(id))]),
     watch(tell) {

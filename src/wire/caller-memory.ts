@@ -1,3 +1,12 @@
+/**
+ * Counts the bytes that a gateway thread keeps for callers: request bodies, responses that are held back or copied,
+ * and unread data of HTTP/2 streams. The main thread counts the bodies of management in the same way, by principal.
+ *
+ * 1. A caller may keep more while it holds no more than remains free: a single caller gets one half, two callers one
+ *    third each. Responses to calls that were made may take twice as much, small holdings eight times as much.
+ * 2. A module that collects bytes of a peer takes a `Room` and counts in it before it keeps the bytes, in blocks
+ *    (`base/byte-buffer`).
+ */
 import type { OwnRoom } from '../base/byte-buffer.ts'
 
 /** Bytes of bodies and answers that one thread keeps in memory for callers, where it has the memory. */

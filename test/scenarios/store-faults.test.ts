@@ -194,7 +194,7 @@ test(
         disk.free()
         await until(
           async () => up.output(),
-          (output) => /Set up the administrator, once/.test(output),
+          (output) => /Open this link before/.test(output),
         )
         disk.fill()
       } finally {

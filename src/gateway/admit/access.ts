@@ -1,3 +1,8 @@
+/**
+ * Decides whether the endpoint is assigned to the client and open to the profile. The path is also compared with the
+ * routes that the rules of the profile close, as lenient servers read it: without regard to case and a final slash,
+ * decoded twice, and with a query found after decoding.
+ */
 import type { RefusalCode } from '../../base/refusal.ts'
 import { ALL_METHODS, methodBit } from '../../snapshot/find/methods.ts'
 import { looseParts } from '../../snapshot/find/plain-path.ts'

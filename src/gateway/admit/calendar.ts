@@ -1,3 +1,7 @@
+/**
+ * The periods of calendar quotas. A quota keeps the counts of its last 8 periods (`periods.ts`), in its table entry
+ * and in `records.db`, so that a clock that comes back finds them, also after a restart.
+ */
 import { type PeriodKind, periodEnd, periodStart } from './period.ts'
 
 const DAY_MS = 86_400_000

@@ -1,3 +1,7 @@
+/**
+ * Takes the limits of a request, and gives back what it holds when the request ends. The limits of a profile at a
+ * proxy, with their keys and header line, are computed once for each snapshot (`snapshot/find/limit-plan`).
+ */
 import { toTime } from '../../base/clock.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { keyFor, type LimitPlan, type PlannedLimit } from '../../snapshot/find/limit-plan.ts'

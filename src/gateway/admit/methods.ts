@@ -1,3 +1,7 @@
+/**
+ * A WebSocket is an exchange whose response is 101: admitted, counted and recorded like any other. Its bytes are not
+ * read.
+ */
 import type { RefusalCode } from '../../base/refusal.ts'
 import { methodBit } from '../../snapshot/find/methods.ts'
 import { allowOf } from '../../snapshot/find/routes.ts'

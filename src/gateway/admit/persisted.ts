@@ -1,3 +1,7 @@
+/**
+ * Stores the counts of quotas, for a restart. The recorder writes them once a second. Stored counts expire by the
+ * clock and by running time together, so that a clock that is set forward alone deletes none.
+ */
 import { mergePeriod, periodsOf, restorePeriod } from './periods.ts'
 import { NOBODY } from './shares.ts'
 import { STRIPES } from './stripes.ts'

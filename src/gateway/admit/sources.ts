@@ -1,3 +1,4 @@
+/** Connections and pending requests of each source address, counted in shared memory for all threads. */
 import { scatter } from '../../snapshot/find/limit-key.ts'
 import { toAddress } from '../../snapshot/find/network.ts'
 import { CounterTable, ENTRY_WORDS, IN_FLIGHT, TOTAL, tableBytes } from './table.ts'

@@ -1,3 +1,8 @@
+/**
+ * Protects the origin that serves the pages of sign-in, consent and administration. A document of an upstream at such
+ * a host gets a sandbox, decided by `Sec-Fetch-Dest` and by the media type, which the wire reads with the field
+ * section. Cookies with the names of Postern are removed from new and from kept responses.
+ */
 import { ALL_DOORS, isAtOrBelow, outermost } from '../../base/doors.ts'
 import { isOwnSetCookie } from '../../base/own-cookies.ts'
 import { hostName } from '../../snapshot/find/mounts.ts'

@@ -1,3 +1,7 @@
+/**
+ * Rows that see a response. The cache, idempotency keys and `report` copy it while it passes. Only `enforce` and
+ * `streaming: never` hold it back. A proxy without such rows has null in their place and pays nothing.
+ */
 import type { AnswerTap, Substitute } from '../../wire/port.ts'
 import type { Routed } from '../exchange.ts'
 import { roomOf } from '../holding.ts'

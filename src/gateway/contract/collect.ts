@@ -1,3 +1,7 @@
+/**
+ * Reads the whole body of a request, up to `max_body`. Bodies stream unless a step must see all of them: the contract,
+ * a GraphQL operation, an idempotency key, or a signature over the body.
+ */
 import type { ShapeFragment } from '../../snapshot/fragments.ts'
 import type { Located, Routed } from '../exchange.ts'
 import { type Explain, open, pass, proxyName } from '../explain/judged.ts'

@@ -1,3 +1,9 @@
+/**
+ * Refuses paths that a lenient server could read as an endpoint that is protected differently: a more specific route
+ * whose credential, headers, policy or checks differ (`snapshot/link/guarded-routes`, computed when the collection is
+ * linked), or a route of a collection with a deeper base path. `admit/access.ts` does the same for the routes that the
+ * rules of the profile close.
+ */
 import type { RefusalCode } from '../../base/refusal.ts'
 import { methodBit } from '../../snapshot/find/methods.ts'
 import { looseParts } from '../../snapshot/find/plain-path.ts'

@@ -1,3 +1,7 @@
+/**
+ * Finds the collection and the proxy of a path. A path whose shorter reading (`snapshot/find/plain-path`) has another route
+ * is refused, because the upstream may serve the other endpoint.
+ */
 import type { RefusalCode } from '../../base/refusal.ts'
 import { isReserved } from '../../model/reserved-paths.ts'
 import { methodBit } from '../../snapshot/find/methods.ts'

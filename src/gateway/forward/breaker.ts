@@ -1,3 +1,7 @@
+/**
+ * The circuit breaker of an upstream. Each thread counts failures by client. Failures of one client never open the
+ * breaker of an upstream that answers the other clients.
+ */
 import type { BreakerRules } from '../../snapshot/fragments.ts'
 import type { BreakerTrials, UpstreamState } from '../../snapshot/linked/upstream.ts'
 

@@ -1,3 +1,8 @@
+/**
+ * A pool is known by the server, its TLS settings and the client certificate, and has one TLS context for all its
+ * handshakes: what was verified for one collection serves no other. A new client certificate means a new pool, while
+ * the old one drains.
+ */
 import { isOwnSetCookie } from '../../base/own-cookies.ts'
 import type { ClientCertificate } from '../../snapshot/linked/credential.ts'
 import type { LinkedTarget } from '../../snapshot/linked/upstream.ts'

@@ -1,3 +1,9 @@
+/**
+ * Chooses the server of an upstream; the last check. The result of the request is counted against the server when the
+ * response has ended. While the breaker tries the upstream again, the head of the response counts. Each thread decides
+ * by the results that it has seen itself, so that a request shares nothing with other threads. These results move to
+ * the next linked upstream when the collection changes.
+ */
 import type { RefusalCode } from '../../base/refusal.ts'
 import { limitKeyOf, scatter } from '../../snapshot/find/limit-key.ts'
 import { RETRIES_MAX } from '../../snapshot/link/upstream.ts'

@@ -1,4 +1,12 @@
-/** Tokens that a gateway thread fetches for upstreams (RFC 6749 section 4.4, RFC 7523, RFC 8693). */
+/**
+ * Tokens that a gateway thread fetches for upstreams (RFC 6749 section 4.4, RFC 7523, RFC 8693). Each thread has its own.
+ *
+ * 1. A request waits only if no token is held, no longer than the time of the token endpoint.
+ * 2. If the upstream refuses a token with 401, the token is replaced and the request sent once more, where its body is
+ *    still at hand.
+ * 3. A token that was exchanged for the token of a caller is held under that very token. Responses of the upstream to it
+ *    are cached under it too.
+ */
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import type { FetchJson } from '../../base/fetch-json.ts'

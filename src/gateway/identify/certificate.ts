@@ -1,3 +1,8 @@
+/**
+ * Judges client certificates by the bindings of profiles. The certificate comes from the TLS connection, or from the
+ * one header field that a trusted proxy is configured to set. The result is kept with the connection (or the field
+ * value) until a binding changes; each request compares only the times.
+ */
 import { type Certificate, readCertificate } from '../../base/certificate.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { subjectName } from '../../snapshot/find/subject-name.ts'

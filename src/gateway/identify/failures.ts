@@ -1,3 +1,8 @@
+/**
+ * Limits failed authentications by source and profile, for all threads together. A throttled source waits, but a
+ * credential that is known to be good passes: a token after one comparison, other credentials when any thread has
+ * verified them (`key-memory.ts`). A throttled source has one new verification a second.
+ */
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { Exchange } from '../exchange.ts'
 import { type Judged, open } from '../explain/judged.ts'

@@ -1,3 +1,8 @@
+/**
+ * The key sets of token issuers. The main thread fetches each once for all threads and keeps the last good one for a
+ * day, over a restart in `serving.db`. A gateway thread holds the parsed keys and the tokens that they have proved.
+ * When an issuer withdraws a key, or a profile changes, these tokens are verified again.
+ */
 import { canonicalJson } from '../../base/canonical.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { FetchJson } from '../../base/fetch-json.ts'

@@ -1,3 +1,7 @@
+/**
+ * Remembers, for all threads, which credentials were verified as good, so that a throttled source cannot lock out the
+ * callers that share its address.
+ */
 import { hash } from 'node:crypto'
 
 /** Places for one key. While all of them are taken, another key of the bucket cannot be remembered. */

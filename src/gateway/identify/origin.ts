@@ -1,3 +1,7 @@
+/**
+ * Decides once where a caller comes from: the peer, or the address that a trusted proxy names. No other module reads
+ * forwarding headers. They are removed from the request and written anew.
+ */
 import { isIn, type Networks, toAddress, toNetworks } from '../../snapshot/find/network.ts'
 import type { Incoming } from '../../wire/port.ts'
 import { FORWARDED, FORWARDED_FOR, FORWARDED_PROTO, REQUEST_ID } from '../fields.ts'

@@ -1,3 +1,7 @@
+/**
+ * The response cache of one gateway thread. Every part of the request that the upstream receives from the caller, and
+ * that can change a response that is kept, belongs to the key (`keyed-fields.ts`).
+ */
 import type { LinkedProxy } from '../../snapshot/linked/collection.ts'
 import type { LinkedCredential } from '../../snapshot/linked/credential.ts'
 import { type KeptAnswer, sizeOf } from './kept-answer.ts'

@@ -238,11 +238,11 @@ function isFlat(schema: Plain): boolean {
   )
     return false
   // `int64`, `float` and `double` are no narrower than their types.
-  return typeof format !== 'string' || (isNumber ? format !== 'int32' : isText && !isTold(format))
+  return typeof format !== 'string' || (isNumber ? format !== 'int32' : isText && !isRecognizedFormat(format))
 }
 
-/** Formats that are checked, or that the import tells are not. */
-function isTold(format: string): boolean {
+/** True for a format that is checked, or whose missing check the import reports. */
+function isRecognizedFormat(format: string): boolean {
   return isCheckedFormat(format) || !['password', 'binary', 'byte'].includes(format)
 }
 

@@ -1,3 +1,7 @@
+/**
+ * A call can be cancelled by a message that arrives on another thread. That thread asks for the cancellation through
+ * the main thread.
+ */
 import type { CallHandle } from '../../wire/port.ts'
 import type { RpcId } from '../protocol/message.ts'
 

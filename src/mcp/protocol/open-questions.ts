@@ -14,7 +14,7 @@ export interface Waiting {
 interface OpenQuestion extends Waiting {
   readonly askedAt: number
   /** When something was last sent on its stream. */
-  toldAt: number
+  lastSentAt: number
   readonly keepAlive: () => void
   readonly ended: (reply: Reply | null) => void
 }
@@ -79,8 +79,8 @@ export function createOpenQuestions(clock: Clock): OpenQuestions {
     const now = clock.monotonic()
     endThose(({ askedAt }) => now - askedAt > QUESTION_MS, unsaid('expired'))
     for (const question of open.values())
-      if (now - question.toldAt >= KEEP_ALIVE_MS) {
-        question.toldAt = now
+      if (now - question.lastSentAt >= KEEP_ALIVE_MS) {
+        question.lastSentAt = now
         question.keepAlive()
       }
   }
@@ -91,7 +91,7 @@ export function createOpenQuestions(clock: Clock): OpenQuestions {
       if (isClosed || own.length >= QUESTIONS_EACH_MAX || open.size >= QUESTIONS_MAX) return null
       const id = randomBytes(16).toString('base64url')
       const now = clock.monotonic()
-      open.set(id, { ...waiting, askedAt: now, toldAt: now, keepAlive, ended })
+      open.set(id, { ...waiting, askedAt: now, lastSentAt: now, keepAlive, ended })
       timer ??= setInterval(tick, TICK_MS).unref()
       return id
     },

@@ -26,7 +26,9 @@ interface AskedCall {
  *
  * Invariants:
  * 1. A reply counts for the very call that was asked about: the same identity, tool and arguments.
- * 2. It counts once, and within its time. What does not count is as if nothing had been said: the question comes again.
+ * 2. It counts once, and within its time: the thread that answers remembers the replies that were used. The caller is
+ *    authenticated again when the person has answered. What does not count is as if nothing had been said: the
+ *    question comes again.
  */
 export interface Questions {
   /** The `requestState` to send along with the question. */

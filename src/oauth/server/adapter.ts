@@ -1,3 +1,7 @@
+/**
+ * What the authorization server stores is sealed with a lasting key of the vault. Rows are found by hashes of the ids
+ * that act as credentials.
+ */
 import { type Adapter, type AdapterFactory, type AdapterPayload, errors } from 'oidc-provider'
 import type { Clock } from '../../base/clock.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'

@@ -109,8 +109,8 @@ export function createConsents(store: ConfigStore, sealed: Sealed, clock: Clock)
 
 function covers({ openid, resources }: Agreed, oidc: Context['oidc']): boolean {
   const holds = (text: string, wanted: Iterable<string>): boolean => {
-    const held = new Set(text.split(' '))
-    return [...wanted].every((one) => held.has(one))
+    const scopes = new Set(text.split(' '))
+    return [...wanted].every((one) => scopes.has(one))
   }
   if (!holds(openid, oidc.requestParamOIDCScopes)) return false
   const others = [...oidc.requestParamScopes].filter((one) => !oidc.requestParamOIDCScopes.has(one))

@@ -104,9 +104,9 @@ function resourceOf({ claims }: IdentityAssertion, asked: unknown, resources: Pr
 function scopeOf({ claims }: IdentityAssertion, asked: string | undefined): string {
   const given = claims['scope'] ?? DEFAULT_SCOPE
   const broadest = typeof given === 'string' ? broadestOf(given) : null
-  const held = broadest === null ? [] : SCOPES.slice(0, SCOPES.indexOf(broadest) + 1)
+  const permitted = broadest === null ? [] : SCOPES.slice(0, SCOPES.indexOf(broadest) + 1)
   const words = (asked ?? String(given)).split(' ')
-  const scope = held.filter((one) => words.includes(one)).join(' ')
+  const scope = permitted.filter((one) => words.includes(one)).join(' ')
   if (scope === '') throw new errors.InvalidScope('the assertion holds none of the scopes', asked ?? '')
   return scope
 }

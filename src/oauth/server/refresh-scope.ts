@@ -16,14 +16,14 @@ export async function withinRefreshScope(
   if (form.get('grant_type') !== 'refresh_token' || token === null || scopes.length !== 1) return form
   const kept = await provider.RefreshToken.find(token, { ignoreExpiration: true })
   const grant = kept?.grantId === undefined ? undefined : await provider.Grant.find(kept.grantId)
-  const held = new Set((kept?.scope ?? '').split(' '))
+  const granted = new Set((kept?.scope ?? '').split(' '))
   const declined = new Set(
     [kept?.resource ?? []].flat().flatMap((name) => grant?.getRejectedResourceScope(name).split(' ') ?? []),
   )
   const known: readonly string[] = SCOPES
   const asked = scopes[0]!
     .split(' ')
-    .filter((scope) => held.has(scope) || (known.includes(scope) && !declined.has(scope)))
+    .filter((scope) => granted.has(scope) || (known.includes(scope) && !declined.has(scope)))
   form.delete('scope')
   if (asked.length > 0) form.set('scope', asked.join(' '))
   return form

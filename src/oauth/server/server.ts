@@ -1,3 +1,7 @@
+/**
+ * The authorization server, over `oidc-provider`. Between a request for authorization and its answer a person passes
+ * steps, one file each: `sign-in-step.ts`, `consent-step.ts`, `device-step.ts`.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AdapterPayload, Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'

@@ -31,28 +31,28 @@ export function faultOfRoleMap(rules: readonly RoleRule[]): string | null {
 /**
  * Who the claims of an issuer speak of, and what they may do by them. An email that the issuer says is not verified is
  * none.
- * @param untold what an email or a name is that they do not tell: null for none, undefined for that of before
+ * @param absent value of an email or a name that the claims do not contain: null for none, undefined to keep the known one
  */
 export function toArrival(
   claims: Plain,
   subject: string,
   { issuer, groupsClaim, roleMap }: ClaimReading,
-  untold: null | undefined,
+  absent: null | undefined,
 ): Arrival {
   const { email, email_verified, name, iat } = claims
   const isVerified = email_verified !== false && email_verified !== 'false'
   // What people say of themselves gives them nothing
-  const told: Plain = isVerified ? claims : { ...claims, email: undefined }
+  const trusted: Plain = isVerified ? claims : { ...claims, email: undefined }
   const holds = ({ claim, value }: RoleRule): boolean =>
-    value === null || textsOf(claimOf(told, claim === 'group' ? groupsClaim : claim)).includes(value)
+    value === null || textsOf(claimOf(trusted, claim === 'group' ? groupsClaim : claim)).includes(value)
   return {
     issuer,
     subject,
-    email: typeof email === 'string' ? (isVerified ? email : null) : untold,
-    name: typeof name === 'string' ? name : untold,
-    groups: textsOf(claimOf(told, groupsClaim)),
+    email: typeof email === 'string' ? (isVerified ? email : null) : absent,
+    name: typeof name === 'string' ? name : absent,
+    groups: textsOf(claimOf(trusted, groupsClaim)),
     grants: [...new Set(roleMap.filter(holds).map(({ grant }) => grant))],
-    toldAt: typeof iat === 'number' ? iat : undefined,
+    claimsIssuedAt: typeof iat === 'number' ? iat : undefined,
   }
 }
 

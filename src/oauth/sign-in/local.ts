@@ -1,3 +1,6 @@
+/**
+ * The audit entry of a failed sign-in is not waited for: the time of the response would tell whether the user exists.
+ */
 import type { Account, Accounts } from '../../access/accounts.ts'
 import type { Sender } from '../../access/sender.ts'
 import type { Clock } from '../../base/clock.ts'

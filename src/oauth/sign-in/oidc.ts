@@ -1,3 +1,4 @@
+/** The state of a sign-in at an identity provider is in memory for ten minutes and can be used once. */
 import type { Configuration, CustomFetch, IDToken } from 'openid-client'
 import type { Account, Accounts } from '../../access/accounts.ts'
 import { isSecureUrl } from '../../base/address.ts'

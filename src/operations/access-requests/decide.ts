@@ -1,3 +1,8 @@
+/**
+ * Access requests are stored beside the configuration and count no revision. Approving a request is the assignment
+ * itself, in the same transaction, with the permissions of the approver. The clock decides at each read whether a
+ * request has expired.
+ */
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
 import type { StoredAccessRequest } from '../../store/ports/access-requests.ts'

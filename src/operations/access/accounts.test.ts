@@ -59,12 +59,12 @@ test('who signs in for the first time becomes a user, known again by issuer and 
 
 test('what was told before the last time gives nobody their groups back', async () => {
   const eve = { ...ADA, subject: 's-late', email: null, name: 'Late' }
-  const { id, slug } = await accounts.arrive({ ...eve, toldAt: 1000 })
+  const { id, slug } = await accounts.arrive({ ...eve, claimsIssuedAt: 1000 })
   const groups = async () => (await control.run('users.get', { id: slug })).output['groups']
-  await accounts.arrive({ ...eve, groups: [], grants: [], toldAt: 2000 })
-  assert.equal((await accounts.arrive({ ...eve, toldAt: 1999 })).id, id)
+  await accounts.arrive({ ...eve, groups: [], grants: [], claimsIssuedAt: 2000 })
+  assert.equal((await accounts.arrive({ ...eve, claimsIssuedAt: 1999 })).id, id)
   assert.deepEqual(await groups(), [])
-  await accounts.arrive({ ...eve, toldAt: 2000 })
+  await accounts.arrive({ ...eve, claimsIssuedAt: 2000 })
   assert.deepEqual(await groups(), ['engineering'])
 })
 

@@ -17,13 +17,13 @@ import { define, type Invoke } from '../engine/define.ts'
 import { parseSpec } from '../engine/write-resource.ts'
 import { signInKey, userKind } from '../kinds/users.ts'
 
-/** Users of whom it is known when the identity provider told of them. */
-const TOLD_MAX = 10_000
+/** Users whose newest time of issue is remembered. */
+const CLAIMS_MAX = 10_000
 
 /** Users and service identities, as those need them who prove who someone is. */
 export function createAccounts(reader: ConfigReader, clock: Clock, invoke: Invoke): Accounts {
-  /** When the identity provider told of someone last; a token that is older gives nobody their groups back. */
-  const told = new Lru<string, number>(TOLD_MAX)
+  /** Time of issue of the newest claims of each user: an older token gives nobody their groups back. */
+  const newestClaims = new Lru<string, number>(CLAIMS_MAX)
 
   return {
     async find(id) {
@@ -41,11 +41,11 @@ export function createAccounts(reader: ConfigReader, clock: Clock, invoke: Invok
       return user && toAccount(user)
     },
 
-    async arrive({ toldAt, ...arrival }) {
+    async arrive({ claimsIssuedAt, ...arrival }) {
       const known = await arrivedBefore(reader, arrival)
       const key = signInKey(arrival)!
-      const isLate = toldAt !== undefined && toldAt < (told.get(key) ?? 0)
-      if (toldAt !== undefined && !isLate) told.set(key, toldAt)
+      const isLate = claimsIssuedAt !== undefined && claimsIssuedAt < (newestClaims.get(key) ?? 0)
+      if (claimsIssuedAt !== undefined && !isLate) newestClaims.set(key, claimsIssuedAt)
       if (known !== undefined) {
         demandActive(known)
         if (isLate) return toAccount(known)

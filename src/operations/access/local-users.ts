@@ -1,3 +1,7 @@
+/**
+ * These operations set and change passwords. No interface publishes them, because the caller proves a set-up link or a
+ * password, and no permission.
+ */
 import { z } from 'zod'
 import type { Principal } from '../../access/principal.ts'
 import type { Sender } from '../../access/sender.ts'

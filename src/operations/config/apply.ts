@@ -1,3 +1,17 @@
+/**
+ * Configuration as code compares three states in one form, with addresses in place of ids: the documents, the stored
+ * configuration (read at one moment), and the documents that were applied last. Read in this order: `take`,
+ * `read-documents`, `desired`, `state`, `steps`, `order`, `carry-out`.
+ *
+ * 1. A plan is kept as its steps and the revisions that they start from. `apply` computes the steps again inside its
+ *    one transaction, and refuses when they differ from the plan that is named.
+ * 2. Each step goes the way of a single write, permissions and rules included, over a writer that has the
+ *    configuration in memory (`engine/config-in-memory`). Fragments are compiled once at the end. Long work yields the
+ *    event loop (`base/yield`).
+ * 3. Resources that one set of documents owns are taken over by another set only when that set says so.
+ * 4. An OpenAPI description among the documents is imported to documents before the comparison. Configurations of
+ *    other programs (`kong`, `mcp-servers`) are converted to documents and applied like any others.
+ */
 import { z } from 'zod'
 import { newId } from '../../base/ids.ts'
 import { refuse } from '../../base/refusal.ts'

@@ -1,3 +1,4 @@
+/** The order of the steps: removals first, then each resource before the resources that refer to it. */
 import { refuse } from '../../base/refusal.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import type { DiffEntry } from '../engine/call.ts'

@@ -1,3 +1,13 @@
+/**
+ * Approval rules are settings in the store. `Change` passes each write to the rules of its principal; `invoke` passes
+ * operations that concern no resource.
+ *
+ * 1. A write that needs approval is rolled back when it is complete and judged. It is stored as a change request in a
+ *    transaction of its own, with its arguments sealed.
+ * 2. Approving carries the write out in one transaction, as the requester. It refuses when the revisions, the
+ *    differences or the references are no longer those that were shown.
+ * 3. An operation whose answer shows a secret is carried out by the requester's own repeated call.
+ */
 import type { Principal } from '../../access/principal.ts'
 import { typeIn } from '../../access/roles.ts'
 import { type Clock, toTime } from '../../base/clock.ts'

@@ -1,3 +1,9 @@
+/**
+ * Every write of a handler passes `Change`, which permits it resource by resource, before and after. Secrets it issues
+ * are in `change-secrets.ts`, its diff in `diff.ts`, its audit entry in `trail.ts`. It shows each write to the
+ * approval rules of the principal (`approval.ts`). An operation whose effect no rollback can undo calls `mustWait`
+ * first.
+ */
 import type { Permission } from '../../access/principal.ts'
 import { canonicalJson } from '../../base/canonical.ts'
 import { type Clock, toTime } from '../../base/clock.ts'

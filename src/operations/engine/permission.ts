@@ -1,3 +1,8 @@
+/**
+ * What a principal may see and change. The reader of a handler contains only the resources that the principal may
+ * name. A credential may not be sent to another place, and a resource may not be tagged or moved so that the grants of
+ * the principal reach more.
+ */
 import type { Permission, Principal, Touched } from '../../access/principal.ts'
 import { isWithin, partsOf, permits, permitsForSome, UNPLACED } from '../../access/roles.ts'
 import { scopesFor } from '../../access/scopes.ts'

@@ -1,3 +1,8 @@
+/**
+ * What an audit entry shows of an input or an answer. A value that its schema marks (`model/marks`) is masked, or
+ * named by its length; then names and patterns of secrets are searched for, within a bound. A new member that carries
+ * a secret, a document or traffic is marked where it is defined.
+ */
 import { z } from 'zod'
 import { isSecretName, MASKED, maskText } from '../../base/mask.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'

@@ -1,3 +1,8 @@
+/**
+ * A one-time link holds a secret that an answer shows once, where a model would read the answer. It is in the memory
+ * of the main thread for 15 minutes, sealed with a key made of the token in the link and found by a hash of this
+ * token. A restart ends all links.
+ */
 import { hkdfSync, randomBytes } from 'node:crypto'
 import type { Principal } from '../../access/principal.ts'
 import { decrypt, encrypt } from '../../base/aes-gcm.ts'

@@ -1,3 +1,7 @@
+/**
+ * `fields` and `expand` are added by the registry to every read that answers resources. `invoke` carries them out
+ * after the handler; expanded resources pass the same scoped access as any other read.
+ */
 import { z } from 'zod'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'

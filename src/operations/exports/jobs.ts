@@ -1,3 +1,8 @@
+/**
+ * The main thread writes exports, one at a time, in steps: each step asks for one page, of records from the query
+ * thread, and yields. The content of an export is decided when the export is requested; the permission to download its
+ * file is checked at each download. The file is read as fast as the caller takes it.
+ */
 import { toTime } from '../../base/clock.ts'
 import { Refusal } from '../../base/refusal.ts'
 import { KeptExport } from '../../model/export.ts'

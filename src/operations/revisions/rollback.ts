@@ -1,3 +1,7 @@
+/**
+ * A rollback is a change like any other. Secrets stay as they are, and a rollback restores nothing that would admit a
+ * caller again.
+ */
 import { z } from 'zod'
 import { newId } from '../../base/ids.ts'
 import { refuse } from '../../base/refusal.ts'

@@ -1,3 +1,7 @@
+/**
+ * A restore writes the key file last. Without a key file no start continues, so an interrupted restore cannot be
+ * served.
+ */
 import { existsSync, rmSync, statSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'

@@ -1,3 +1,8 @@
+/**
+ * Secrets of injected headers. They are sealed under the collection or proxy that has them, and are part of the
+ * fragment of the collection. A thread makes the header lines when it links that fragment, and closes the proxies
+ * whose secret it cannot read.
+ */
 import type { SecretReference } from '../../model/secret.ts'
 import { isReference } from '../../model/secret-reference.ts'
 import type { CollectionFragment, HeaderFragment } from '../fragments.ts'

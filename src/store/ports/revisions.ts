@@ -1,3 +1,7 @@
+/**
+ * The transaction of a change keeps the earlier state of each touched resource, for the last thousand revisions. An
+ * earlier state of the configuration is read backwards from the present one.
+ */
 import type { ResourceType } from '../../model/common.ts'
 import type { Resource } from './resource.ts'
 

@@ -1,3 +1,4 @@
+/** The error of a store that cannot be used. Every interface answers it with 503 `store_unavailable`. */
 import { Refusal } from '../../base/refusal.ts'
 
 /** Why a store cannot be used. The list is closed and its order is fixed: health tells of a fault by its number. */

@@ -1,3 +1,4 @@
+/** While another process holds the database file, statements wait without blocking the thread. */
 import { setTimeout } from 'node:timers/promises'
 import { StoreUnavailable } from '../ports/unavailable.ts'
 

@@ -1,3 +1,8 @@
+/**
+ * The configuration store on SQLite. All writes use one connection behind a first-in-first-out lock (`turns.ts`), held
+ * from `BEGIN IMMEDIATE` to `COMMIT`. Reads use a connection of their own; record queries use a third one in the query
+ * thread.
+ */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { Kysely } from 'kysely'

@@ -1,3 +1,7 @@
+/**
+ * Locks the data directory for one process. The lock is an SQLite lock, which the system releases when the process
+ * dies, however it dies.
+ */
 import { chmodSync, mkdirSync, rmSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'

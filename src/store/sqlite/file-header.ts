@@ -1,3 +1,7 @@
+/**
+ * Recognizes a file that was overwritten in place. Each probe writes a new version number into the header, and the
+ * process knows the number that it wrote last.
+ */
 import { randomInt } from 'node:crypto'
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 

@@ -79,11 +79,11 @@ export function restoreCommand(ports: CliPorts): Command {
 
 /** Tells how far it is in steps of a quarter, so that a log of it stays short. */
 function tellProgress(ports: CliPorts): (what: string, part: number) => void {
-  const told = new Map<string, number>()
+  const shown = new Map<string, number>()
   return (what, part) => {
     const quarter = Math.floor(part * 4)
-    if (quarter === (told.get(what) ?? 0) || quarter === 0) return
-    told.set(what, quarter)
+    if (quarter === (shown.get(what) ?? 0) || quarter === 0) return
+    shown.set(what, quarter)
     ports.err(`Copying ${what}: ${quarter * 25} %\n`)
   }
 }

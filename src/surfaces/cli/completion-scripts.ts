@@ -86,11 +86,11 @@ ${bashScript(places)}`
 export function fishScript(places: readonly Place[]): string {
   const lines = places.flatMap((place) => {
     const here = fishCondition(place)
-    const told = (name: string): string =>
+    const description = (name: string): string =>
       places.find(({ path }) => path.join(' ') === [...place.path, name].join(' '))?.description ?? ''
     return [
       ...place.commands.map(
-        (name) => `complete -c postern -f -n ${here} -a ${name} -d ${quoted(told(name))}`,
+        (name) => `complete -c postern -f -n ${here} -a ${name} -d ${quoted(description(name))}`,
       ),
       ...(place.choices.length > 0
         ? [`complete -c postern -f -n ${here} -a ${quoted(place.choices.join(' '))}`]

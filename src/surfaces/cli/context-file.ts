@@ -1,3 +1,7 @@
+/**
+ * Contexts change under a lock that the system releases when its process ends. Refreshing a token takes the lock too,
+ * because a refresh token can be used once.
+ */
 import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'

@@ -47,7 +47,7 @@ export function contextCommand(ports: CliPorts): Command {
   addFormat(group.command('use').description('Mean a context by all that follows').argument('<name>')).action(
     async (name: string, { output }: Printing) => {
       await changeContexts(ports, (contexts) => [{ ...contexts, current: named(contexts, name) }, null])
-      told(ports, output, { current: name }, `Commands now go to ${name}.`)
+      printResult(ports, output, { current: name }, `Commands now go to ${name}.`)
     },
   )
   addFormat(
@@ -76,7 +76,7 @@ export function contextCommand(ports: CliPorts): Command {
       null,
     ])
     const hint = context.credential.kind === 'none' ? ` Sign in with postern login --context ${name}.` : ''
-    told(ports, given.output, { name }, `${name} is kept.${hint}`)
+    printResult(ports, given.output, { name }, `${name} is kept.${hint}`)
   })
   addFormat(
     group
@@ -90,7 +90,7 @@ export function contextCommand(ports: CliPorts): Command {
       const current = contexts.current === name ? null : contexts.current
       return [{ ...contexts, current, contexts: rest }, null]
     })
-    told(ports, output, { removed: name }, `${name} is forgotten.`)
+    printResult(ports, output, { removed: name }, `${name} is forgotten.`)
   })
   return group
 }
@@ -140,6 +140,6 @@ function shown({ contexts, current }: Contexts, name: string): Record<string, un
   }
 }
 
-function told(ports: CliPorts, format: Format, value: unknown, sentence: string): void {
+function printResult(ports: CliPorts, format: Format, value: unknown, sentence: string): void {
   if (!printData(ports, format, value)) ports.out(`${sentence}\n`)
 }

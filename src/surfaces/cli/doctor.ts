@@ -33,12 +33,12 @@ export function doctorCommand(ports: CliPorts): Command {
       isNetworkAsked: given.network === true,
     })
     const ok = findings.every(({ state }) => state !== 'fail')
-    if (!printData(ports, given.output, { ok, findings })) ports.out(told(ports, findings))
+    if (!printData(ports, given.output, { ok, findings })) ports.out(findingsText(ports, findings))
     if (!ok) throw new Failed(EXIT.error)
   })
 }
 
-function told(ports: CliPorts, findings: readonly Finding[]): string {
+function findingsText(ports: CliPorts, findings: readonly Finding[]): string {
   const lines = findings.flatMap(({ check, state, found, fix }) => {
     const mark = state.padEnd(5)
     const shown = hasColour(ports) ? styleText(COLOURS[state], mark, { validateStream: false }) : mark

@@ -47,13 +47,13 @@ export function explainCommand(ports: CliPorts, operation: Operation): Command {
       {},
     )
     if (given.output !== 'table') return printAnswer(ports, given.output, body, operation.columns)
-    ports.out(told(body))
+    ports.out(explanationText(body))
   })
 }
 
 type Row = Readonly<Record<string, unknown>>
 
-function told(body: Row): string {
+function explanationText(body: Row): string {
   const rows = (name: string): Row[] => (Array.isArray(body[name]) ? (body[name] as Row[]) : [])
   const text = (value: unknown): string => printable(String(value))
   const lines = [text(body['summary'])]

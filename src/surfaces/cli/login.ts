@@ -70,8 +70,8 @@ export function loginCommand(ports: CliPorts): Command {
       const next = withCredential(now, name, credential)
       return [{ ...next, current: name, contexts: { ...next.contexts, [name]: { url, credential } } }, null]
     })
-    const told = { context: name, url, issuer, scope: credential.scope }
-    if (printData(ports, given.output, told)) return
+    const result = { context: name, url, issuer, scope: credential.scope }
+    if (printData(ports, given.output, result)) return
     ports.out(
       `Signed in at ${printable(url)}. Commands now go to ${name}; postern whoami says who you are.\n`,
     )

@@ -116,7 +116,7 @@ export interface CliPorts {
   readonly examine: (request: ExamineRequest) => Promise<readonly Finding[]>
   /** Shows an address in the person's browser; false where there is none to open. */
   readonly openBrowser: (url: string) => Promise<boolean>
-  /** Resolves when the process is told to stop, from when on it is asked for; a second time ends it at once. */
+  /** Resolves at the first stop signal after this call; a second signal ends the process at once. */
   readonly stopSignal: () => Promise<unknown>
   /** Waits until no other process holds the lock of that name, and holds it until the answer is called or the process ends. */
   readonly lock: (file: string) => Promise<() => void>

@@ -19,19 +19,19 @@ export function whoamiCommand(ports: CliPorts, operation: Operation): Command {
     const client = await clientOf(ports, target)
     const { body } = await client.call(operation, {})
     if (printData(ports, given.output, { ...body, url, context })) return
-    ports.out(told(body, url, context))
+    ports.out(identityText(body, url, context))
   })
 }
 
 type Members = Readonly<Record<string, unknown>>
 
-function told(body: Members, url: string, context: string | null): string {
+function identityText(body: Members, url: string, context: string | null): string {
   const text = (name: string): string | null =>
     typeof body[name] === 'string' ? printable(body[name]) : null
   const words = (name: string): string[] =>
     Array.isArray(body[name]) ? body[name].map((one) => printable(String(one))) : []
   const grants = (name: string): string[] =>
-    Array.isArray(body[name]) ? (body[name] as Members[]).map((held) => printable(called(held))) : []
+    Array.isArray(body[name]) ? (body[name] as Members[]).map((grant) => printable(called(grant))) : []
   const about = [text('type'), text('email')].filter((one) => one !== null).join(', ')
   const until = text('expires_at') === null ? '' : `, until ${text('expires_at')}`
   const lines = [

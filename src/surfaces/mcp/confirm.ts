@@ -82,9 +82,9 @@ async function questionAbout(
   const name = slug ?? subject.slug ?? subject.id ?? ''
   const message = [
     `An agent asks to ${operation.action} the ${subject.type.replaceAll('_', ' ')}${name === '' ? '' : ` "${name}"`}. This cannot be undone.`,
-    ...told('Gone with it', output['removed']),
-    ...told('What is done', doneIn(output['items'])),
-    ...told('Detached from it', output['detached']),
+    ...namesLine('Gone with it', output['removed']),
+    ...namesLine('What is done', doneIn(output['items'])),
+    ...namesLine('Detached from it', output['detached']),
   ].join(' ')
   return {
     kind: 'question',
@@ -100,7 +100,8 @@ function wantedConfirmation(error: unknown): string | undefined {
   return typeof confirm === 'string' ? confirm : undefined
 }
 
-function told(what: string, names: unknown): string[] {
+/** A sentence with the first names of a list; none for an empty list. */
+function namesLine(what: string, names: unknown): string[] {
   if (!Array.isArray(names) || names.length === 0) return []
   const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : ''
   return [`${what}: ${names.slice(0, NAMED_MAX).join(', ')}${more}.`]

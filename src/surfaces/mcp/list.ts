@@ -1,3 +1,7 @@
+/**
+ * The default tool list of Management MCP has fixed bounds, whatever the registry contains: descriptions are
+ * shortened, and `describe` answers the schema of an action.
+ */
 import type { Tool } from '../../mcp/protocol/door.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import { needsConfirmation } from '../route.ts'

@@ -8,8 +8,8 @@ import { getSystemErrorName } from 'node:util'
  * 2. `socket.write` makes an object for the system and schedules a tick, also when the system takes all at once (under TLS see
  *    tls-outlet.ts).
  *
- * Ends, errors, pausing and what the system did not take at once stay with Node. On a Node whose inside looks
- * different everything goes the public way.
+ * Ends, errors, pausing and what the system did not take at once stay with Node. The module proves at start that this
+ * Node, whose version is pinned, has the internals that it needs. On any other Node everything goes the public way.
  */
 export interface Internals {
   readonly buffer: symbol

@@ -1,3 +1,7 @@
+/**
+ * Headers that callers may not send on (`model/header-names`) are dropped when the field section is read. Override
+ * headers are kept apart; the check `route` adds those that the collection names.
+ */
 import type { RefusalCode } from '../../base/refusal.ts'
 import { connectionOptions } from './connection-options.ts'
 import type { FieldRule } from './field-table.ts'

@@ -1,3 +1,7 @@
+/**
+ * HTTP/2 lies below the strict HTTP/1.1 parser, so that no rule exists twice. ALPN chooses once per connection.
+ * Trailers are not passed on.
+ */
 import {
   constants,
   performServerHandshake,

@@ -1,3 +1,7 @@
+/**
+ * Writes to sockets. The outlet of TLS encrypts from one buffer of the thread, and asks whether a write has ended only
+ * when the next write comes before its end.
+ */
 import type { Socket } from 'node:net'
 import {
   destroyFor,

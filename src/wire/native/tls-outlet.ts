@@ -31,8 +31,8 @@ export class TlsOutlet implements Outlet {
   /** The end of that write will be told. */
   #waits = false
   /** What follows it. */
-  #held: (string | Buffer)[] = []
-  #heldBytes = 0
+  #buffered: (string | Buffer)[] = []
+  #bufferedBytes = 0
   #ends = false
 
   constructor(socket: Socket, onDrain: () => void, internals: Internals | null) {
@@ -83,12 +83,12 @@ export class TlsOutlet implements Outlet {
   #give(handle: Handle, length: number): boolean {
     this.#request ??= new this.#internals!.WriteRequest()
     const request = this.#request
-    const isTold = this.#socket.isPaused()
+    const isPaused = this.#socket.isPaused()
     // It may end at once, and badly
-    if (isTold) this.#tell(request)
+    if (isPaused) this.#tell(request)
     beginnings[length] ??= record.subarray(0, length)
     const isTaken = handle.writeBuffer(request, beginnings[length]) === 0
-    if (!isTold) this.#isOpen = isTaken
+    if (!isPaused) this.#isOpen = isTaken
     else if (!isTaken) this.#waits = false
     return isTaken
   }
@@ -111,9 +111,9 @@ export class TlsOutlet implements Outlet {
   }
 
   #hold(data: string | Buffer): boolean {
-    this.#held.push(data)
-    this.#heldBytes += data.length
-    return this.#heldBytes < this.#socket.writableHighWaterMark
+    this.#buffered.push(data)
+    this.#bufferedBytes += data.length
+    return this.#bufferedBytes < this.#socket.writableHighWaterMark
   }
 
   #completed(status: number): void {
@@ -124,10 +124,10 @@ export class TlsOutlet implements Outlet {
       destroyFor(socket, status)
       return
     }
-    const wasFull = this.#heldBytes >= socket.writableHighWaterMark
-    for (const data of this.#held) socket.write(data, 'latin1')
-    this.#held = []
-    this.#heldBytes = 0
+    const wasFull = this.#bufferedBytes >= socket.writableHighWaterMark
+    for (const data of this.#buffered) socket.write(data, 'latin1')
+    this.#buffered = []
+    this.#bufferedBytes = 0
     if (this.#ends) socket.end()
     else if (wasFull && !socket.writableNeedDrain) this.#onDrain()
   }

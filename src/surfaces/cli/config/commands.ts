@@ -9,16 +9,16 @@ import type { Operation } from '../../../operations/engine/define.ts'
 import { parentRef } from '../../../operations/engine/refs.ts'
 import { addCommonFlags } from '../common-flags.ts'
 import { connect } from '../connect.ts'
-import { toJsonText } from '../data.ts'
 import { EXIT, Failed, UsageError } from '../exit.ts'
 import { readText } from '../flags.ts'
 import type { CliPorts } from '../ports.ts'
 import { printData, printDiff } from '../print.ts'
+import { toJsonText } from '../structured-text.ts'
 import { readFiles, setNameOf, toYaml, writeFiles } from './files.ts'
+import { planText } from './plan-text.ts'
 import { ask, type ConfigOperations, deletesOf, type Given, many, planned, tellWarnings } from './planned.ts'
 import { promoteCommand } from './promote.ts'
 import { type ReadonlyDocuments, withSources } from './sources.ts'
-import { told } from './told.ts'
 import { readVariables } from './variables.ts'
 import { applyOnChange } from './watch.ts'
 
@@ -134,7 +134,7 @@ function planCommand(ports: CliPorts, operations: ConfigOperations): Command {
     const { body } = await ask(client, operations.plan, input, sources)
     if (!printData(ports, given.output, body)) {
       tellWarnings(ports, Shown.parse(body).warnings, sources)
-      ports.out(told(Shown.parse(body)))
+      ports.out(planText(Shown.parse(body)))
       ports.err(`Plan ${printable(String(body['plan_id']))}\n`)
     }
     if (given.detailed === true && Shown.parse(body).items.length > 0) throw new Failed(EXIT.drift)
@@ -154,7 +154,7 @@ function diffCommand(ports: CliPorts, operations: ConfigOperations): Command {
     const shown = Shown.parse(body)
     if (!printData(ports, given.output, body)) {
       tellWarnings(ports, shown.warnings, sources)
-      ports.out(told(shown))
+      ports.out(planText(shown))
     }
     if (shown.items.length > 0) throw new Failed(EXIT.drift)
   })

@@ -10,8 +10,8 @@ import type { Where } from '../connect.ts'
 import { UsageError } from '../exit.ts'
 import type { CliPorts } from '../ports.ts'
 import { type Format, printAnswer, warningLines } from '../print.ts'
+import { planText } from './plan-text.ts'
 import { withFiles, withSources } from './sources.ts'
-import { told } from './told.ts'
 
 export interface Given extends Where {
   readonly name?: string
@@ -98,9 +98,9 @@ export async function planned(
     const shown = Shown.parse(body)
     plan = String(body['plan_id'])
     tellWarnings(ports, shown.warnings, sources)
-    if (isTable) ports.out(told(shown))
+    if (isTable) ports.out(planText(shown))
     if (given.yes !== true && shown.items.length > 0) {
-      if (!isTable) ports.err(told(shown))
+      if (!isTable) ports.err(planText(shown))
       const typed = await ports.ask('Apply this? Type yes: ')
       if (typed.trim() !== 'yes') throw new UsageError('Not confirmed; nothing was done.')
     }

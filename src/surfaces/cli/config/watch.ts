@@ -18,8 +18,8 @@ interface Watched {
 }
 
 /**
- * Applies documents at once, and again whenever one of their files has changed, until the process is told to stop. What
- * fails is told, and leaves what was applied before. Files are looked at, since not every file system tells of changes.
+ * Applies documents at once, and again whenever one of their files has changed, until the process has to stop. A failure is
+ * printed and leaves what was applied before. Files are polled, because not every file system reports changes.
  * Throws a usage error for a path that is not there at first.
  */
 export async function applyOnChange(
@@ -46,7 +46,7 @@ export async function applyOnChange(
       looksLeft = (await isSettled(ports, format, apply)) ? 0 : LOOKS_TO_RETRY
     }
     seen = now
-    // Told to stop, it need not wait any longer
+    // The stop signal also ends the wait
     await delay(LOOK_MS, undefined, { signal: stopped.signal }).catch(() => undefined)
   }
   ports.err('Stopped; what was applied stays.\n')

@@ -1,3 +1,11 @@
+/**
+ * The memory of idempotency keys: one for all gateway threads, in the main thread, so that a key is claimed once.
+ *
+ * 1. A claim is written to `idempotency.db` before it is answered, and read at the next start. Responses are sealed.
+ * 2. The effect of a request that a dead thread or process had in progress is unknown: it is not made again under its
+ *    key.
+ * 3. When the file cannot be written, the memory continues alone, and writes everything as soon as it can.
+ */
 import { createSecretKey } from 'node:crypto'
 import { join } from 'node:path'
 import { decrypt, encrypt } from '../base/aes-gcm.ts'
@@ -23,7 +31,7 @@ const EXPIRED_MAX = 200
 const MEND_MS = 30_000
 
 /** The memory of idempotency keys for all gateway threads, with what the process before knew. Throws CannotStart as its store does. */
-export function openKeys(
+export function openIdempotencyKeys(
   its: Start,
   vault: Pick<Vault, 'answersKey'>,
 ): { readonly keys: IdempotencyMemory; readonly kept: Probed } {
@@ -31,7 +39,7 @@ export function openKeys(
   const store = openKeyStore(join(settings.data, 'idempotency.db'))
   parts.defer(() => store.close())
   const unkept = (error: unknown): void => fault(error, 'idempotency keys are not kept over a restart')
-  const keeper = createKeptKeys(store, vault.answersKey(), unkept)
+  const keeper = createKeyKeeper(store, vault.answersKey(), unkept)
   const keys = new IdempotencyMemory({ ...KEYS_BOUNDS, now: () => clock.now(), keeper })
   keys.restore(keeper.load())
   parts.defer(() => {
@@ -47,7 +55,7 @@ export function openKeys(
 }
 
 /** Keeps idempotency keys over a restart, their answers sealed. */
-export interface KeptKeys extends KeyKeeper, Probed {
+export interface StoredKeyKeeper extends KeyKeeper, Probed {
   /** What the process before kept; nothing when the file is gone or damaged. Throws CannotStart when it cannot be opened. */
   load(): readonly KeptKey[]
   /** After a fault: keeps all there is anew. Throws while that is not possible. */
@@ -58,11 +66,11 @@ export interface KeptKeys extends KeyKeeper, Probed {
  * A store that fails leaves the keys to the memory alone: calls go on, and a restart before it is mended forgets some.
  * @param sealKey 32 bytes. @param report told once of each fault.
  */
-export function createKeptKeys(
+export function createKeyKeeper(
   store: KeyStore,
   sealKey: Uint8Array,
   report: (error: unknown) => void,
-): KeptKeys {
+): StoredKeyKeeper {
   // Read once: as bytes it would cost more than the sealing
   const sealing = createSecretKey(sealKey)
   let isWhole = true

@@ -2,7 +2,7 @@ import type { BlockRange } from '../store/ports/records.ts'
 import { classOf, type Rows } from './block.ts'
 import { CACHE_OUTCOMES } from './fields.ts'
 import { failureOriginOf, type Outcome, outcomeClassOf } from './outcome.ts'
-import type { RecordSelection } from './record-filter.ts'
+import type { RecordSelection } from './record-selection.ts'
 import type { WordColumn } from './row.ts'
 
 export interface Match {

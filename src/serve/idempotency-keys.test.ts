@@ -10,7 +10,7 @@ import { toKept } from '../gateway/replay/kept-answer.ts'
 import { readSettings } from '../settings.ts'
 import type { KeyStore } from '../store/ports/idempotency-keys.ts'
 import { openKeyStore } from '../store/sqlite/idempotency-keys.ts'
-import { createKeptKeys, openKeys } from './kept-keys.ts'
+import { createKeyKeeper, openIdempotencyKeys } from './idempotency-keys.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-keys-'))
 after(() => rmSync(directory, { recursive: true }))
@@ -34,7 +34,7 @@ interface Process {
 
 /** The memory as a process has it, until it ends. */
 function started(store: KeyStore, now: () => number, { sealKey, entriesMax, report }: Process = {}) {
-  const keeper = createKeptKeys(store, sealKey ?? SEAL_KEY, report ?? assert.ifError)
+  const keeper = createKeyKeeper(store, sealKey ?? SEAL_KEY, report ?? assert.ifError)
   const keys = new IdempotencyMemory({ now, bytesMax: 1_000_000, entriesMax: entriesMax ?? 100, keeper })
   keys.restore(keeper.load())
   const claim = (key: string, fingerprint = 'f') => keys.claim(`cli_1 ${key}`, fingerprint, 0)
@@ -170,7 +170,7 @@ test('a damaged file is told of and begun anew, one that cannot be opened ends t
 test('what could not be written while the process ran is written when it ends', async () => {
   const parts = new AsyncDisposableStack()
   const told: string[] = []
-  const { keys } = openKeys(
+  const { keys } = openIdempotencyKeys(
     {
       settings: readSettings(['--data', directory], {}),
       clock: createClock(),

@@ -22,7 +22,7 @@ const SIDES = {
 } as const
 
 /** A plan for people: a line for each resource, and for each member that changes. */
-export function told(plan: Plan): string {
+export function planText(plan: Plan): string {
   const lines = plan.items.flatMap(({ action, item, side, managed_by, diff }) => {
     const from = action === 'adopt' && managed_by !== null ? `  (from ${printable(managed_by)})` : ''
     const head = `${MARKS[action]} ${printable(item)}${side === null ? '' : SIDES[side]}${from}`

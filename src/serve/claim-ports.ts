@@ -1,3 +1,7 @@
+/**
+ * Claims both ports exclusively before the gateway threads share them, because sharing would hide that another process
+ * uses a port. A busy port is an error at start.
+ */
 import { createServer, type Server } from 'node:net'
 import { CannotStart } from '../base/cannot-start.ts'
 import { type SettingName, settingName } from '../settings/schema.ts'
@@ -15,7 +19,7 @@ export interface Address {
 export async function claimPorts<Setting extends SettingName>(
   addresses: Readonly<Record<Setting, Address>>,
 ): Promise<Record<Setting, number>> {
-  const held: Server[] = []
+  const servers: Server[] = []
   const ports: [SettingName, number][] = []
   try {
     for (const [key, { host, port }] of Object.entries<Address>(addresses)) {
@@ -27,12 +31,12 @@ export async function claimPorts<Setting extends SettingName>(
         const reason = reasonOf(error, ports.find(([, taken]) => taken === port)?.[0])
         throw new CannotStart(`${settingName(setting)} ${host}:${port}: ${reason}.`, error)
       }
-      held.push(server)
+      servers.push(server)
       const address = server.address()
       ports.push([setting, typeof address === 'object' && address !== null ? address.port : port])
     }
   } finally {
-    await Promise.all(held.map((server) => new Promise<void>((done) => server.close(() => done()))))
+    await Promise.all(servers.map((server) => new Promise<void>((done) => server.close(() => done()))))
   }
   // Every key of the argument has been claimed.
   return Object.fromEntries(ports) as Record<Setting, number>
