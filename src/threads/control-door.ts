@@ -243,7 +243,7 @@ class Visit<State> {
   /** The control plane works on it, and its answer is gathered. */
   isCalling = false
   #room: Holding | null = null
-  #held: Place[] = []
+  #places: Place[] = []
 
   constructor(
     incoming: Incoming<State>,
@@ -266,12 +266,12 @@ class Visit<State> {
   /** Keeps a place until the request is over. */
   hold(place: Place): void {
     if (this.isOver && !this.isCalling) place.leave()
-    else this.#held.push(place)
+    else this.#places.push(place)
   }
 
   /** The control plane has answered: others may ask it while the caller reads. The last place is its place in the queue. */
   leaveLine(): void {
-    this.#held.pop()?.leave()
+    this.#places.pop()?.leave()
   }
 
   end(): void {
@@ -281,6 +281,6 @@ class Visit<State> {
   }
 
   release(): void {
-    for (const place of this.#held.splice(0)) place.leave()
+    for (const place of this.#places.splice(0)) place.leave()
   }
 }

@@ -7,7 +7,7 @@ const KNOWN_MAX = 1024
  */
 export class PoolShare {
   readonly #places: number
-  readonly #held = new Map<string, number>()
+  readonly #countByHolder = new Map<string, number>()
   #taken = 0
 
   constructor(places: number) {
@@ -17,20 +17,20 @@ export class PoolShare {
   /** @param holder empty for the gateway itself, which may take every place. */
   mayTake(holder: string): boolean {
     const free = this.#places - this.#taken
-    return holder === '' ? free > 0 : (this.#held.get(holder) ?? 0) < free
+    return holder === '' ? free > 0 : (this.#countByHolder.get(holder) ?? 0) < free
   }
 
   take(holder: string): void {
     this.#taken++
-    if (holder !== '') this.#held.set(holder, (this.#held.get(holder) ?? 0) + 1)
+    if (holder !== '') this.#countByHolder.set(holder, (this.#countByHolder.get(holder) ?? 0) + 1)
   }
 
   give(holder: string): void {
     this.#taken--
     if (holder === '') return
-    this.#held.set(holder, this.#held.get(holder)! - 1)
-    if (this.#held.size <= KNOWN_MAX) return
-    for (const [one, count] of this.#held) if (count === 0) this.#held.delete(one)
+    this.#countByHolder.set(holder, this.#countByHolder.get(holder)! - 1)
+    if (this.#countByHolder.size <= KNOWN_MAX) return
+    for (const [one, count] of this.#countByHolder) if (count === 0) this.#countByHolder.delete(one)
   }
 }
 

@@ -2,7 +2,7 @@ import { createClock } from '../../src/base/clock.ts'
 import type { McpAnswer } from '../../src/mcp/protocol/answer.ts'
 import type { Door, Tool } from '../../src/mcp/protocol/door.ts'
 import { createMcpEndpoint } from '../../src/mcp/protocol/endpoint.ts'
-import type { Heard } from '../../src/mcp/protocol/heard.ts'
+import type { ReceivedMessage } from '../../src/mcp/protocol/received-message.ts'
 import type { ToolCall, ToolOutcome } from '../../src/mcp/protocol/tool-call.ts'
 import { createTombstones } from './tombstones.ts'
 
@@ -50,7 +50,7 @@ export function startDoor(
 ) {
   const calls: ToolCall[] = []
   const faults: unknown[] = []
-  const told: Heard[] = []
+  const reported: ReceivedMessage[] = []
   /** Calls of the tool `waits`, by what gives them up. */
   const waiting = new Map<string, () => void>()
   const door: Door<string> = {
@@ -61,7 +61,7 @@ export function startDoor(
     listTtlMs: 1000,
     identityOf: (caller) => caller,
     tools: () => TOOLS,
-    heard: (_caller, heard) => void told.push(heard),
+    answered: (_caller, received) => void reported.push(received),
     cancel: (session, id) => waiting.get(`${session} ${typeof id} ${id}`)?.(),
     call(_caller, call, done) {
       calls.push(call)
@@ -130,5 +130,5 @@ export function startDoor(
       headers,
     )
   const close = (): void => endpoint.close()
-  return { send, modern, request, initialize, close, calls, faults, told, waiting }
+  return { send, modern, request, initialize, close, calls, faults, reported, waiting }
 }

@@ -2,7 +2,7 @@ import type { RefusalCode } from '../../base/refusal.ts'
 import type { MessageOutcome } from '../../gateway/port.ts'
 import type { RecordAgent } from '../../record/fields.ts'
 import { RPC } from '../protocol/answer.ts'
-import type { Heard } from '../protocol/heard.ts'
+import type { ReceivedMessage } from '../protocol/received-message.ts'
 import type { ToolCall } from '../protocol/tool-call.ts'
 
 /** Codes for what the transport of MCP refuses, by HTTP status. */
@@ -28,14 +28,14 @@ export function refusalOf(error: number, status: number): RefusalCode {
 }
 
 /** What the record of a message says, given the id of its HTTP request. */
-export function toMessageOutcome(heard: Heard, requestId: string): MessageOutcome {
-  const { error, outcome } = heard
+export function toMessageOutcome(received: ReceivedMessage, requestId: string): MessageOutcome {
+  const { error, outcome } = received
   const refusal = outcome?.kind === 'result' ? (outcome.refusal ?? null) : null
   return {
-    requestId: messageId(requestId, heard.place),
-    code: error === null ? refusal : refusalOf(error, heard.status),
+    requestId: messageId(requestId, received.place),
+    code: error === null ? refusal : refusalOf(error, received.status),
     reason: error === null ? '' : `JSON-RPC error ${error}`,
-    agent: toRecordAgent(heard, heard.method, heard.tool, ''),
+    agent: toRecordAgent(received, received.method, received.tool, ''),
   }
 }
 

@@ -13,7 +13,7 @@ interface Rule {
   readonly max: number
 }
 
-interface Shape {
+interface ToolArguments {
   readonly rules: Readonly<Record<string, Rule>>
   /** Other names that are understood but not listed. */
   readonly aliases: Readonly<Record<string, string>>
@@ -24,7 +24,7 @@ const ENDPOINT: Rule = { kind: 'string', required: true, min: 1, max: 2048 }
 const METHOD: Rule = { kind: 'string', min: 1, max: 16 }
 const EXAMPLE_ENDPOINT = 'GET /orders/v1/orders/{id}'
 
-export const SHAPES = {
+export const TOOL_ARGUMENTS = {
   list_collections: { rules: {}, aliases: {}, example: {} },
   list_endpoints: {
     rules: {
@@ -54,9 +54,9 @@ export const SHAPES = {
     aliases: { endpoint_id: 'endpoint' },
     example: { endpoint: EXAMPLE_ENDPOINT, params: { path: { id: '7' } } },
   },
-} as const satisfies Record<string, Shape>
+} as const satisfies Record<string, ToolArguments>
 
-export type ToolName = keyof typeof SHAPES
+export type ToolName = keyof typeof TOOL_ARGUMENTS
 
 /** Longest item of a list of strings. */
 const ITEM_CHARS_MAX = 256
@@ -66,23 +66,27 @@ type Checked =
   /** `pointer` is into the arguments; `example` is a whole call. */
   | { readonly ok: false; readonly error: FieldError; readonly example: Members }
 
-/** Checks arguments against the shape of the tool. Values are of the kind that the rule names; absent ones are absent. */
+/** Checks arguments against the rules of the tool. Values are of the kind that the rule names; absent ones are absent. */
 export function checkArguments(tool: ToolName, given: Members): Checked {
-  const shape: Shape = SHAPES[tool]
+  const expected: ToolArguments = TOOL_ARGUMENTS[tool]
   const values = new Map<string, unknown>()
   for (const key of Object.keys(given)) {
     const value = given[key]
-    const name = Object.hasOwn(shape.aliases, key) ? shape.aliases[key]! : key
-    if (!Object.hasOwn(shape.rules, name))
-      return wrong(tool, key, `no such argument; there are: ${Object.keys(shape.rules).join(', ') || 'none'}`)
+    const name = Object.hasOwn(expected.aliases, key) ? expected.aliases[key]! : key
+    if (!Object.hasOwn(expected.rules, name))
+      return wrong(
+        tool,
+        key,
+        `no such argument; there are: ${Object.keys(expected.rules).join(', ') || 'none'}`,
+      )
     if (values.has(name)) return wrong(tool, key, `${name} is given twice`)
     if (value === null || value === undefined) continue
-    const fault = faultOf(shape.rules[name]!, value)
+    const fault = faultOf(expected.rules[name]!, value)
     if (fault !== null) return wrong(tool, key, fault)
     values.set(name, value)
   }
-  for (const name of Object.keys(shape.rules))
-    if (shape.rules[name]!.required === true && !values.has(name)) return wrong(tool, name, 'is required')
+  for (const name of Object.keys(expected.rules))
+    if (expected.rules[name]!.required === true && !values.has(name)) return wrong(tool, name, 'is required')
   return { ok: true, values }
 }
 
@@ -108,11 +112,11 @@ function faultOf(rule: Rule, value: unknown): string | null {
   }
 }
 
-/** The refusal of arguments of the wrong shape: the place, and a call that would be right. */
+/** The refusal of arguments that break a rule: the place, and a call that would be right. */
 function wrong(tool: ToolName, key: string, reason: string): Checked {
   return {
     ok: false,
     error: { pointer: pointerTo('', key.slice(0, 64)), reason },
-    example: { name: tool, arguments: SHAPES[tool].example },
+    example: { name: tool, arguments: TOOL_ARGUMENTS[tool].example },
   }
 }

@@ -18,7 +18,7 @@ import { createRebindingCheck } from '../protocol/rebinding.ts'
 import type { Tombstones } from '../protocol/tombstones.ts'
 import type { ToolCall, ToolOutcome } from '../protocol/tool-call.ts'
 import { messageId, refusalOf, toMessageOutcome } from './account.ts'
-import { checkArguments, SHAPES, type ToolName } from './arguments.ts'
+import { checkArguments, TOOL_ARGUMENTS, type ToolName } from './arguments.ts'
 import type { ConsumerCaller } from './caller.ts'
 import { createCatalogues } from './catalogue.ts'
 import { listCollections, listEndpoints } from './discover.ts'
@@ -54,7 +54,7 @@ const MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 
 /** A result holds its JSON as text and as structured content. */
 const TEXTS = 2
-const UNHELD = {
+const NO_ROOM = {
   code: 'overloaded',
   detail:
     'What was asked was done, and the answer could not be kept: too much is kept for callers at the moment.',
@@ -88,7 +88,7 @@ export function createConsumerDoor<State>(
   function send(incoming: Incoming<State>, requestId: string, answer: McpAnswer): void {
     const { body } = answer
     if (body.length > SMALL_BYTES_MAX && !options.gateway.room(incoming, 'answer').take(body.length)) {
-      answerProblem(incoming, requestId, UNHELD, challenge, options.corsLines(incoming))
+      answerProblem(incoming, requestId, NO_ROOM, challenge, options.corsLines(incoming))
       return
     }
     let fields = `x-request-id: ${requestId}\r\n${options.corsLines(incoming)}`
@@ -191,7 +191,7 @@ function consumerDoor(
         done(
           outcome.kind !== 'result' || room.take(TEXTS * outcome.json.length)
             ? outcome
-            : { ...refused('overloaded', caller.requestId, UNHELD), accounted: true },
+            : { ...refused('overloaded', caller.requestId, NO_ROOM), accounted: true },
         )
       execute(gateway, catalogue, caller, values, toolCall, running, fault, keep)
     } else if (tool === 'inspect_contract') done(inspect(gateway, catalogue, caller, values))
@@ -209,17 +209,17 @@ function consumerDoor(
     tools: () => TOOLS,
     call,
     cancel: (sessionId, id) => running.cancel(callName(sessionId, id)),
-    heard({ incoming, requestId }, heard) {
-      const { outcome } = heard
+    answered({ incoming, requestId }, received) {
+      const { outcome } = received
       // A call that was given up has the record of the call
       if (outcome?.kind === 'cancelled' || (outcome?.kind === 'result' && outcome.accounted === true)) return
-      gateway.message(incoming, toMessageOutcome(heard, requestId))
+      gateway.message(incoming, toMessageOutcome(received, requestId))
     },
   }
 }
 
 function toolOf(name: string): ToolName | null {
-  if (Object.hasOwn(SHAPES, name)) return name as ToolName // its own key, so one of the names
+  if (Object.hasOwn(TOOL_ARGUMENTS, name)) return name as ToolName // its own key, so one of the names
   return Object.hasOwn(ALIASES, name) ? ALIASES[name]! : null
 }
 
@@ -229,7 +229,7 @@ function unknownTool(name: string): ToolOutcome {
     message: `Unknown tool: ${name.slice(0, 128)}`,
     data: {
       pointer: '/params/name',
-      reason: `must be one of ${Object.keys(SHAPES).join(', ')}`,
+      reason: `must be one of ${Object.keys(TOOL_ARGUMENTS).join(', ')}`,
       example: { name: 'list_collections', arguments: {} },
     },
   }

@@ -7,11 +7,11 @@ import type { ToolCall, ToolOutcome } from '../protocol/tool-call.ts'
 import { toRecordAgent } from './account.ts'
 import type { ConsumerCaller } from './caller.ts'
 import type { Catalogue } from './catalogue.ts'
+import { fitResult } from './fit-result.ts'
 import { callExample } from './inspect.ts'
 import { parameterInvalid, refused } from './outcome.ts'
 import { resolve } from './resolve.ts'
 import { callName, type RunningCalls } from './running.ts'
-import { shape } from './shape.ts'
 import { buildTarget } from './target.ts'
 
 /** Bytes of an answer that are kept for selecting and cutting; reading more would hold up the thread. */
@@ -22,7 +22,7 @@ const METHODS: ReadonlySet<string> = new Set(HTTP_METHODS)
 const NO_PARAMS: Members = Object.freeze({})
 const NO_FIELDS: readonly string[] = []
 
-/** Runs `execute_call`: finds the endpoint, builds the call, hands it to the stages, shapes the answer. */
+/** Runs `execute_call`: finds the endpoint, builds the call, hands it to the stages, fits the answer into its bounds. */
 export function execute(
   gateway: GatewayPort,
   catalogue: Catalogue,
@@ -116,13 +116,13 @@ function toOutcome(
   const mediaType = (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
   const { body, bodyBytes, truncated, requestId } = answer
   const failed = answer.code !== null
-  const shaped = shape(
+  const fitted = fitResult(
     { body, bodyBytes, truncated, requestId, mediaType },
     failed ? NO_FIELDS : wanted,
     bytesMax,
   )
   const hints = [
-    ...(shaped.hint === null ? [] : [shaped.hint]),
+    ...(fitted.hint === null ? [] : [fitted.hint]),
     ...(dropped.length === 0 ? [] : [`Not sent, because the gateway sets them: ${dropped.join(', ')}.`]),
     ...(answer.status === 400 || answer.status === 422
       ? ['inspect_contract shows the parameters and schemas of the endpoint.']
@@ -139,16 +139,16 @@ function toOutcome(
     headers,
     request_id: requestId,
     duration_ms: Math.round(answer.durationMs * 1000) / 1000,
-    truncated: shaped.truncated,
+    truncated: fitted.truncated,
     total_bytes: bodyBytes,
     hint: hints.length === 0 ? null : hints.join(' '),
   }
-  const json = `${JSON.stringify(members).slice(0, -1)},"body":${shaped.json}}`
+  const json = `${JSON.stringify(members).slice(0, -1)},"body":${fitted.json}}`
   return {
     kind: 'result',
     json,
     isError: failed || answer.status >= 400,
-    blocks: shaped.blocks,
+    blocks: fitted.blocks,
     accounted: true,
   }
 }

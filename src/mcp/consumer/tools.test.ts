@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { golden } from '../../../test/golden/golden.ts'
 import { checkTools } from '../../../test/support/tool-schemas.ts'
-import { SHAPES } from './arguments.ts'
+import { TOOL_ARGUMENTS } from './arguments.ts'
 import { TOOLS } from './tools.ts'
 
 test('the tools of the Gateway MCP are those of the golden file', () => {
@@ -13,7 +13,9 @@ test('every schema is valid, flat and free of references', () => checkTools(TOOL
 
 test('the arguments that are checked are those that are listed', () => {
   for (const { name, inputSchema } of TOOLS) {
-    const { rules } = SHAPES[name as keyof typeof SHAPES] as { rules: Record<string, { required?: boolean }> }
+    const { rules } = TOOL_ARGUMENTS[name as keyof typeof TOOL_ARGUMENTS] as {
+      rules: Record<string, { required?: boolean }>
+    }
     const properties = inputSchema['properties'] as Record<string, unknown>
     assert.deepEqual(Object.keys(rules).sort(), Object.keys(properties).sort(), name)
     const required = Object.keys(rules).filter((key) => rules[key]!.required === true)

@@ -1,8 +1,8 @@
 import { errorText, RPC, resultText } from './answer.ts'
 import type { Door } from './door.ts'
-import type { Heard } from './heard.ts'
 import { isMembers, type Members, type RpcId } from './message.ts'
 import type { Reply } from './questions.ts'
+import type { ReceivedMessage } from './received-message.ts'
 import type { ToolCall, ToolOutcome } from './tool-call.ts'
 
 const NO_ARGUMENTS: Members = Object.freeze({})
@@ -24,7 +24,7 @@ export interface Asking {
 type Question = Extract<ToolOutcome, { kind: 'question' }>
 
 /**
- * Runs `tools/call` and gives the text of the JSON-RPC response, or null when it was cancelled; what became of it goes into `heard` too. `seal` adds
+ * Runs `tools/call` and gives the text of the JSON-RPC response, or null when it was cancelled; what became of it goes into `received` too. `seal` adds
  * what the era puts around a result. `asking` is null for a client that takes no questions; no door has any for it.
  */
 export function callTool<Caller>(
@@ -32,7 +32,7 @@ export function callTool<Caller>(
   caller: Caller,
   params: Members,
   id: RpcId,
-  heard: Heard,
+  received: ReceivedMessage,
   seal: (result: string) => string,
   asking: Asking | null,
   fault: (error: unknown) => void,
@@ -43,7 +43,7 @@ export function callTool<Caller>(
   if (typeof name !== 'string' || !isMembers(given)) {
     const pointer = typeof name !== 'string' ? '/params/name' : '/params/arguments'
     const reason = typeof name !== 'string' ? 'name must be a string' : 'arguments must be an object'
-    heard.error = RPC.invalidParams
+    received.error = RPC.invalidParams
     done(errorText(id, RPC.invalidParams, reason, { pointer }))
     return
   }
@@ -53,26 +53,26 @@ export function callTool<Caller>(
     answered = true
     done(text)
   }
-  const { agent, sessionId, conversationId, trace, place, hangUpCancels } = heard
+  const { agent, sessionId, conversationId, trace, place, hangUpCancels } = received
   const asked = { name, arguments: given }
   const said = { id, agent, sessionId, conversationId, trace, place, hangUpCancels, canAsk: asking !== null }
   const run = (reply: Reply | null): void => {
     try {
       door.call(caller, { ...asked, ...said, reply }, (outcome) => {
-        heard.outcome = outcome
+        received.outcome = outcome
         if (outcome.kind === 'cancelled') return answer(null)
         if (outcome.kind === 'result') return answer(resultText(id, seal(toolResult(outcome))))
         if (outcome.kind === 'question' && asking !== null) {
           const text = asking.ask(asked, outcome, (said) => (said === null ? answer(null) : run(said)))
           return text === null ? undefined : answer(resultText(id, text))
         }
-        heard.error = RPC.invalidParams
+        received.error = RPC.invalidParams
         const data = outcome.kind === 'question' ? undefined : outcome.data
         answer(errorText(id, RPC.invalidParams, outcome.message, data))
       })
     } catch (error) {
       fault(error)
-      heard.error = RPC.internalError
+      received.error = RPC.internalError
       answer(errorText(id, RPC.internalError, 'Internal error'))
     }
   }

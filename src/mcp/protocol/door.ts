@@ -1,5 +1,5 @@
-import type { Heard } from './heard.ts'
 import type { Members, RpcId } from './message.ts'
+import type { ReceivedMessage } from './received-message.ts'
 import type { Said, ToolCall, ToolOutcome } from './tool-call.ts'
 
 /** A tool as clients list it. Schemas are JSON Schema 2020-12 with `type: object` and no union at the root. */
@@ -108,5 +108,5 @@ export interface Door<Caller> {
   /** Gives up a call that a session has under way, on whatever thread; unknown ones are left alone. */
   readonly cancel?: (sessionId: string, id: RpcId) => void
   /** Told of each message when its answer is known, and once of a request that holds none. Must not throw. */
-  readonly heard?: (caller: Caller, heard: Heard) => void
+  readonly answered?: (caller: Caller, received: ReceivedMessage) => void
 }

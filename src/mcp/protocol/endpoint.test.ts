@@ -84,7 +84,7 @@ test('a fault of the door is -32603 and tells nothing', async () => {
 })
 
 test('arbitrary envelopes are answered once, with JSON-RPC, and never throw', async () => {
-  const { send, faults, told } = startDoor()
+  const { send, faults, reported } = startDoor()
   const value = fc.jsonValue({ maxDepth: 3 }) as fc.Arbitrary<unknown>
   const versions = fc.constantFrom('2026-07-28', '2025-11-25', '2025-03-26', '1900-01-01', '')
   const meta = fc.oneof(
@@ -136,13 +136,13 @@ test('arbitrary envelopes are answered once, with JSON-RPC, and never throw', as
       assert.ok([200, 202, 400, 404].includes(status), String(status))
       assert.equal(text === '', status === 202)
       const answers: unknown = text === '' ? [] : JSON.parse(text)
-      const heard = told.splice(0)
-      if (Array.isArray(answers)) assert.equal(heard.length, Array.isArray(body) ? body.length : 1)
-      else assert.equal(heard.length, 1)
+      const received = reported.splice(0)
+      if (Array.isArray(answers)) assert.equal(received.length, Array.isArray(body) ? body.length : 1)
+      else assert.equal(received.length, 1)
       const errors = (Array.isArray(answers) ? answers : [answers]) as Parsed[]
       for (const answer of errors) assert.equal(Reflect.get(answer, 'jsonrpc'), '2.0')
       assert.deepEqual(
-        heard.flatMap(({ error }) => error ?? []).sort(),
+        received.flatMap(({ error }) => error ?? []).sort(),
         errors.flatMap(({ error }) => error?.code ?? []).sort(),
         'the door is told of the very errors that were answered',
       )

@@ -1,13 +1,13 @@
 import type { Clock } from '../../base/clock.ts'
 import { emptyAnswer, errorAnswer, type McpAnswer, type McpRequest, RPC, withHeaders } from './answer.ts'
 import type { Door } from './door.ts'
-import { hear } from './heard.ts'
 import { readJson } from './json.ts'
 import { createLegacyCodec } from './legacy.ts'
 import { isMembers, type Message, toMessage } from './message.ts'
 import { createModernCodec, PROTOCOL_VERSION, refuseVersion } from './modern.ts'
 import { createOpenQuestions } from './open-questions.ts'
 import { createQuestions } from './questions.ts'
+import { toReceived } from './received-message.ts'
 import { createSessions } from './session.ts'
 import type { Tombstones } from './tombstones.ts'
 import { isLegacyVersion, isModernVersion } from './versions.ts'
@@ -49,15 +49,15 @@ export function createMcpEndpoint<Caller>(door: Door<Caller>, options: EndpointO
   return {
     close: () => questions.close(),
     answer(caller, request, done) {
-      function tell(answer: McpAnswer, heard = hear(null, request, 0)): void {
-        heard.status = answer.status
-        heard.error ??= answer.error ?? null
-        door.heard?.(caller, heard)
+      function tell(answer: McpAnswer, received = toReceived(null, request, 0)): void {
+        received.status = answer.status
+        received.error ??= answer.error ?? null
+        door.answered?.(caller, received)
         done(answer)
       }
       if (request.method === 'DELETE') {
-        const heard = hear(null, request, 0)
-        return tell(legacy.end(caller, request, heard), heard)
+        const received = toReceived(null, request, 0)
+        return tell(legacy.end(caller, request, received), received)
       }
       const refusal = refuseTransport(request)
       if (refusal !== null) return tell(refusal)
@@ -73,11 +73,11 @@ export function createMcpEndpoint<Caller>(door: Door<Caller>, options: EndpointO
         return refused === null ? undefined : tell(refused)
       }
       const message = toMessage(read.value)
-      const heard = hear(message, request, 0)
-      const answered = (answer: McpAnswer): void => tell(answer, heard)
+      const received = toReceived(message, request, 0)
+      const answered = (answer: McpAnswer): void => tell(answer, received)
       if (eraOf(message, request.header('mcp-protocol-version')) === 'legacy')
-        return legacy.answer(caller, message, request, heard, answered)
-      if (message.kind === 'request') return modern.answer(caller, message, request, heard, answered)
+        return legacy.answer(caller, message, request, received, answered)
+      if (message.kind === 'request') return modern.answer(caller, message, request, received, answered)
       answered(answerOneWay(message, request.header('mcp-protocol-version')))
     },
   }

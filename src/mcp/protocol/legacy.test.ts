@@ -65,7 +65,7 @@ test('notifications and responses are accepted with 202', async () => {
 })
 
 test('a call is given up as its session asks, and gets no response', async () => {
-  const { send, initialize, told, waiting } = startDoor()
+  const { send, initialize, reported, waiting } = startDoor()
   const sessionOf = async () => ({
     'mcp-session-id': (await initialize('2025-11-25')).headers['mcp-session-id']!,
   })
@@ -91,7 +91,7 @@ test('a call is given up as its session asks, and gets no response', async () =>
   assert.equal((await cancel(7, session)).status, 202)
   await answered
   assert.deepEqual([answer!.status, answer!.text], [202, ''])
-  const { outcome, error } = told.findLast(({ tool }) => tool === 'waits')!
+  const { outcome, error } = reported.findLast(({ tool }) => tool === 'waits')!
   assert.deepEqual([outcome, error], [{ kind: 'cancelled' }, null])
   assert.equal((await cancel(7, session)).status, 202)
 })

@@ -15,12 +15,12 @@ import { type Asking, callTool } from './call-tool.ts'
 import type { DeclaredAgent } from './declared-agent.ts'
 import { toAgent } from './declared-agent.ts'
 import type { Door, Tool } from './door.ts'
-import { type Heard, hear } from './heard.ts'
 import { isRpcId, type Members, type Message, type RpcId, toMessage } from './message.ts'
 import { refuseVersion } from './modern.ts'
 import { capabilitiesOf, errorOf, type Offered, offer } from './offers.ts'
 import type { OpenQuestions } from './open-questions.ts'
 import { takesForms } from './questions.ts'
+import { type ReceivedMessage, toReceived } from './received-message.ts'
 import type { Session, Sessions } from './session.ts'
 import {
   ASKING_VERSIONS,
@@ -44,7 +44,7 @@ export interface LegacyCodec<Caller> {
     caller: Caller,
     message: Message,
     request: McpRequest,
-    heard: Heard,
+    received: ReceivedMessage,
     done: (answer: McpAnswer) => void,
   ): void
   /** Gives the refusal of the whole batch; else null, and `done` is called when all its messages were answered. */
@@ -55,7 +55,7 @@ export interface LegacyCodec<Caller> {
     done: (answer: McpAnswer) => void,
   ): McpAnswer | null
   /** DELETE: ends a session. */
-  end(caller: Caller, request: McpRequest, heard: Heard): McpAnswer
+  end(caller: Caller, request: McpRequest, received: ReceivedMessage): McpAnswer
 }
 
 /** A codec that answers for `door`; what it throws goes to `fault`. */
@@ -92,11 +92,11 @@ export function createLegacyCodec<Caller>(
   function initialize(
     caller: Caller,
     message: Extract<Message, { kind: 'request' }>,
-    heard: Heard,
+    received: ReceivedMessage,
   ): McpAnswer {
     const { id, params } = message
     const identity = door.identityOf(caller)
-    heard.agent = toAgent(params['clientInfo'])
+    received.agent = toAgent(params['clientInfo'])
     const requested = params['protocolVersion']
     if (typeof requested !== 'string')
       return errorAnswer(200, id, RPC.invalidParams, 'protocolVersion must be a string', {
@@ -111,11 +111,11 @@ export function createLegacyCodec<Caller>(
     })
     const session = sessions.seal({
       identity,
-      agent: heard.agent,
+      agent: received.agent,
       version,
       takesForms: takesForms(params['capabilities']),
     })
-    heard.sessionId = sessions.open(session, identity)?.hashedId ?? ''
+    received.sessionId = sessions.open(session, identity)?.hashedId ?? ''
     return withHeaders(jsonAnswer(200, resultText(id, result)), { 'mcp-session-id': session })
   }
 
@@ -124,37 +124,37 @@ export function createLegacyCodec<Caller>(
     caller: Caller,
     message: Message,
     session: Session | null,
-    heard: Heard,
+    received: ReceivedMessage,
     asking: Asking | null,
     done: (text: string | null) => void,
   ): void {
-    heard.agent = session?.agent ?? UNKNOWN_AGENT
-    heard.sessionId = session?.hashedId ?? ''
+    received.agent = session?.agent ?? UNKNOWN_AGENT
+    received.sessionId = session?.hashedId ?? ''
     if (message.kind === 'request' && message.method === 'tools/call')
-      callTool(door, caller, message.params, message.id, heard, plain, asking, fault, done)
+      callTool(door, caller, message.params, message.id, received, plain, asking, fault, done)
     else {
       if (session !== null) take(session, message)
       const offered =
-        message.kind === 'request' ? offer(door, caller, message.method, message.params, heard) : null
+        message.kind === 'request' ? offer(door, caller, message.method, message.params, received) : null
       if (message.kind !== 'request' || offered === null) {
-        done(replyAtOnce(caller, message, heard))
+        done(replyAtOnce(caller, message, received))
         return
       }
       offered.then(
-        (found) => done(offeredText(message.id, found, heard)),
+        (found) => done(offeredText(message.id, found, received)),
         (error: unknown) => {
           fault(error)
-          heard.error = RPC.internalError
+          received.error = RPC.internalError
           done(errorText(message.id, RPC.internalError, 'Internal error'))
         },
       )
     }
   }
 
-  function offeredText(id: RpcId, offered: Offered, heard: Heard): string {
+  function offeredText(id: RpcId, offered: Offered, received: ReceivedMessage): string {
     if (offered.kind === 'result') return resultText(id, JSON.stringify(offered.result))
     const { code, message, data } = errorOf(offered, RESOURCE_NOT_FOUND)
-    heard.error = code
+    received.error = code
     return errorText(id, code, message, data)
   }
 
@@ -184,9 +184,9 @@ export function createLegacyCodec<Caller>(
     return askByStream(questions, { identity, sessionId, callId: message.id }, version, isOpen, done)
   }
 
-  function replyAtOnce(caller: Caller, message: Message, heard: Heard): string | null {
+  function replyAtOnce(caller: Caller, message: Message, received: ReceivedMessage): string | null {
     const refuse = (id: RpcId | undefined, code: number, reason: string, data?: Members): string => {
-      heard.error = code
+      received.error = code
       return errorText(id, code, reason, data)
     }
     if (message.kind === 'invalid') return refuse(message.id, RPC.invalidRequest, message.reason)
@@ -200,15 +200,15 @@ export function createLegacyCodec<Caller>(
   }
 
   return {
-    answer(caller, message, request, heard, done) {
+    answer(caller, message, request, received, done) {
       if (message.kind === 'request' && message.method === 'initialize')
-        return done(initialize(caller, message, heard))
+        return done(initialize(caller, message, received))
       const context = contextOf(caller, request)
       if ('status' in context) return done(context)
       if (message.kind === 'invalid')
         return done(errorAnswer(400, message.id, RPC.invalidRequest, message.reason))
       const { asking, respond } = askingOf(context.session, message, request, done)
-      reply(caller, message, context.session, heard, asking, respond)
+      reply(caller, message, context.session, received, asking, respond)
     },
 
     answerBatch(caller, values, request, done) {
@@ -225,9 +225,9 @@ export function createLegacyCodec<Caller>(
       const texts: (string | null)[] = messages.map(() => null)
       let waiting = messages.length
       for (const [index, message] of messages.entries()) {
-        const heard = hear(message, request, index)
-        reply(caller, message, context.session, heard, null, (text) => {
-          door.heard?.(caller, heard)
+        const received = toReceived(message, request, index)
+        reply(caller, message, context.session, received, null, (text) => {
+          door.answered?.(caller, received)
           texts[index] = text
           waiting--
           if (waiting > 0) return
@@ -238,14 +238,14 @@ export function createLegacyCodec<Caller>(
       return null
     },
 
-    end(caller, request, heard) {
+    end(caller, request, received) {
       const id = request.header('mcp-session-id')
       if (id === undefined)
         return errorAnswer(400, undefined, RPC.invalidRequest, 'Mcp-Session-Id is missing')
       const identity = door.identityOf(caller)
       const session = sessions.open(id, identity)
-      heard.agent = session?.agent ?? UNKNOWN_AGENT
-      heard.sessionId = session?.hashedId ?? ''
+      received.agent = session?.agent ?? UNKNOWN_AGENT
+      received.sessionId = session?.hashedId ?? ''
       if (session === null || !sessions.end(id, identity)) return unknownSession()
       questions.endSession(session.hashedId)
       return emptyAnswer(204)

@@ -11,11 +11,11 @@ import {
 } from './answer.ts'
 import { type Asking, callTool } from './call-tool.ts'
 import type { Door, Tool } from './door.ts'
-import { CLIENT_INFO, type Heard } from './heard.ts'
 import { isMembers, type Members, type Message, type RpcId } from './message.ts'
 import { decodeMirrored } from './mirrored.ts'
 import { capabilitiesOf, errorOf, type Offered, offer } from './offers.ts'
 import { QUESTION, type Questions, takesForms } from './questions.ts'
+import { CLIENT_INFO, type ReceivedMessage } from './received-message.ts'
 import { isModernVersion, MODERN_VERSIONS, SERVED_VERSIONS } from './versions.ts'
 
 /** The codec of 2026-07-28: no handshake, no sessions; every request says who asks and in which version. */
@@ -53,7 +53,7 @@ export interface ModernCodec<Caller> {
     caller: Caller,
     message: Request,
     request: McpRequest,
-    heard: Heard,
+    received: ReceivedMessage,
     done: (answer: McpAnswer) => void,
   ): void
 }
@@ -87,14 +87,14 @@ export function createModernCodec<Caller>(
     return text
   }
 
-  function offeredText(id: RpcId, offered: Offered, heard: Heard): string {
+  function offeredText(id: RpcId, offered: Offered, received: ReceivedMessage): string {
     if (offered.kind === 'result') {
       // What a caller sees depends on its permissions here too
       const kept = offered.isKept ? { ttlMs: door.listTtlMs, cacheScope: 'private' } : {}
       return resultText(id, sealed(JSON.stringify({ ...offered.result, ...kept }).slice(1, -1)))
     }
     const { code, message, data } = errorOf(offered, RPC.invalidParams)
-    heard.error = code
+    received.error = code
     return errorText(id, code, message, data)
   }
 
@@ -117,7 +117,7 @@ export function createModernCodec<Caller>(
   }
 
   return {
-    answer(caller, message, request, heard, done) {
+    answer(caller, message, request, received, done) {
       const { id, method, params } = message
       const refusal = refuseEnvelope(message, request)
       if (refusal !== null) return done(refusal)
@@ -129,10 +129,10 @@ export function createModernCodec<Caller>(
           )
         return done(jsonAnswer(200, resultText(id, listOf(door.tools(caller)))))
       }
-      const offered = offer(door, caller, method, params, heard)
+      const offered = offer(door, caller, method, params, received)
       if (offered !== null) {
         offered.then(
-          (found) => done(jsonAnswer(200, offeredText(id, found, heard))),
+          (found) => done(jsonAnswer(200, offeredText(id, found, received))),
           (error: unknown) => {
             fault(error)
             done(errorAnswer(200, id, RPC.internalError, 'Internal error'))
@@ -140,10 +140,18 @@ export function createModernCodec<Caller>(
         )
         return
       }
-      heard.hangUpCancels = true
+      received.hangUpCancels = true
       if (method === 'tools/call')
-        return callTool(door, caller, params, id, heard, sealed, askingFor(caller, params), fault, (text) =>
-          done(answerOf(text)),
+        return callTool(
+          door,
+          caller,
+          params,
+          id,
+          received,
+          sealed,
+          askingFor(caller, params),
+          fault,
+          (text) => done(answerOf(text)),
         )
       // The body tells an unknown method from a place without MCP (streamable HTTP: protocol version header).
       done(errorAnswer(404, id, RPC.methodNotFound, 'Method not found', { method }))

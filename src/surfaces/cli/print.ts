@@ -5,10 +5,10 @@ import { DIFF_COLUMNS } from '../../model/diff.ts'
 import type { DiffEntry } from '../../operations/engine/call.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import { type ProblemBody, ProblemError } from '../client/client.ts'
-import { toJsonText, toYamlText } from './data.ts'
 import { diffLines } from './diff-lines.ts'
 import { EXIT, exitCodeOf } from './exit.ts'
 import type { CliPorts } from './ports.ts'
+import { toJsonText, toYamlText } from './structured-text.ts'
 import { toSheet, toTable } from './table.ts'
 
 export const FORMATS = ['table', 'json', 'yaml'] as const

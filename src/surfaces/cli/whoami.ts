@@ -31,7 +31,7 @@ function identityText(body: Members, url: string, context: string | null): strin
   const words = (name: string): string[] =>
     Array.isArray(body[name]) ? body[name].map((one) => printable(String(one))) : []
   const grants = (name: string): string[] =>
-    Array.isArray(body[name]) ? (body[name] as Members[]).map((held) => printable(called(held))) : []
+    Array.isArray(body[name]) ? (body[name] as Members[]).map((grant) => printable(called(grant))) : []
   const about = [text('type'), text('email')].filter((one) => one !== null).join(', ')
   const until = text('expires_at') === null ? '' : `, until ${text('expires_at')}`
   const lines = [

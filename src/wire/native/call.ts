@@ -28,7 +28,7 @@ export class Call implements UpstreamUser, CallHandle {
   message: string
   readonly holder: string
   readonly complete = true
-  readonly replayable: boolean
+  readonly retryable: boolean
   readonly headOnly: boolean
   readonly responseFields: string
   readonly responseNames: FieldNames
@@ -60,7 +60,7 @@ export class Call implements UpstreamUser, CallHandle {
     const isSmall = body !== null && body.length <= STRING_BYTES_MAX
     this.message = isSmall ? head + body.toString('latin1') : head
     this.#body = isSmall ? null : body
-    this.replayable = isIdempotent(request.method) && this.#body === null
+    this.retryable = isIdempotent(request.method) && this.#body === null
     this.#again = request.again ?? null
     // Never before the caller holds its handle
     process.nextTick(() => {

@@ -64,7 +64,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
   message = ''
   holder = ''
   complete = true
-  replayable = false
+  retryable = false
   headOnly = false
   responseFields = ''
   responseNames: FieldNames = []
@@ -206,7 +206,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
     if (request.began != null) this.#began = request.began
     if (this.complete && this.#collected === null) this.#sent = body
     this.message = requestMessage(request, bodyBytes, this.upgrade) + body
-    this.replayable = this.complete && this.#collected === null && isIdempotent(request.method)
+    this.retryable = this.complete && this.#collected === null && isIdempotent(request.method)
     upstream.submit(this)
   }
 

@@ -31,7 +31,7 @@ export class TlsOutlet implements Outlet {
   /** The end of that write will be told. */
   #waits = false
   /** What follows it. */
-  #held: (string | Buffer)[] = []
+  #buffered: (string | Buffer)[] = []
   #bufferedBytes = 0
   #ends = false
 
@@ -111,7 +111,7 @@ export class TlsOutlet implements Outlet {
   }
 
   #hold(data: string | Buffer): boolean {
-    this.#held.push(data)
+    this.#buffered.push(data)
     this.#bufferedBytes += data.length
     return this.#bufferedBytes < this.#socket.writableHighWaterMark
   }
@@ -125,8 +125,8 @@ export class TlsOutlet implements Outlet {
       return
     }
     const wasFull = this.#bufferedBytes >= socket.writableHighWaterMark
-    for (const data of this.#held) socket.write(data, 'latin1')
-    this.#held = []
+    for (const data of this.#buffered) socket.write(data, 'latin1')
+    this.#buffered = []
     this.#bufferedBytes = 0
     if (this.#ends) socket.end()
     else if (wasFull && !socket.writableNeedDrain) this.#onDrain()

@@ -300,7 +300,7 @@ export class UpstreamConnection implements RequestConnection, Timed {
     this.#socket.destroy()
     this.#owner.gone(this)
     if (user === null) return
-    if (isStale && user.replayable && !user.retried) {
+    if (isStale && user.retryable && !user.retried) {
       user.retried = true
       this.#owner.retry(user)
     } else user.failed(failure, inner)

@@ -20,7 +20,7 @@ export interface UpstreamUser {
   /** The whole request was handed over. */
   readonly complete: boolean
   /** May be sent again when a kept connection turns out to be dead: idempotent, and all of it is in `message`. */
-  readonly replayable: boolean
+  readonly retryable: boolean
   /** The answer to HEAD has no body, whatever its head says. */
   readonly headOnly: boolean
   /** Header lines that replace those of the answer. */

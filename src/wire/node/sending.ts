@@ -252,8 +252,8 @@ export class Sending implements Timed {
       this.#answer === null &&
       this.#interims === 0 &&
       !code.startsWith('HPE_')
-    const isReplayable = this.#isComplete && isIdempotent(this.#request.method)
-    if (isStale && isReplayable && !this.#isRetried) {
+    const isRetryable = this.#isComplete && isIdempotent(this.#request.method)
+    if (isStale && isRetryable && !this.#isRetried) {
       // The usual race of kept connections: once more, on a fresh one
       this.#isRetried = true
       this.#isConnected = false

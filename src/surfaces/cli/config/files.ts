@@ -3,10 +3,10 @@ import { basename, dirname, join, resolve, sep } from 'node:path'
 import { isPlain, type Plain } from '../../../base/plain.ts'
 import { Refusal } from '../../../base/refusal.ts'
 import { readYamlStream } from '../../../import/text/yaml.ts'
-import { toYamlText } from '../data.ts'
 import { UsageError } from '../exit.ts'
 import { readText } from '../flags.ts'
 import type { CliPorts } from '../ports.ts'
+import { toYamlText } from '../structured-text.ts'
 import type { ReadonlyDocuments } from './sources.ts'
 
 const DOCUMENT = /\.(ya?ml|json)$/

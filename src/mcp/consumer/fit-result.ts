@@ -3,7 +3,7 @@ import { isMembers, type Members } from '../protocol/message.ts'
 import { select, toWanted } from './select.ts'
 
 /** A body as an agent gets it. */
-export interface Shaped {
+export interface FittedResult {
   /** JSON text. */
   readonly json: string
   readonly truncated: boolean
@@ -28,33 +28,33 @@ const CUTS_MAX = 4
  * Fits a body into what an agent asked for: members selected, lists cut with their counts, text cut, and binary
  * data beside the JSON. JSON that fits passes as it came, so that no number loses digits.
  */
-export function shape(raw: Raw, fields: readonly string[], bytesMax: number): Shaped {
+export function fitResult(raw: Raw, fields: readonly string[], bytesMax: number): FittedResult {
   if (raw.body.length === 0) return { json: 'null', truncated: raw.truncated, hint: null, blocks: [] }
-  if (!isUtf8(raw.body) && !raw.truncated) return shapeBinary(raw, bytesMax)
-  if (isBinaryType(raw.mediaType)) return shapeBinary(raw, bytesMax)
+  if (!isUtf8(raw.body) && !raw.truncated) return fitBinary(raw, bytesMax)
+  if (isBinaryType(raw.mediaType)) return fitBinary(raw, bytesMax)
   const text = Buffer.from(raw.body.buffer, raw.body.byteOffset, raw.body.byteLength).toString('utf8')
   if (!raw.truncated && maybeJson(raw.mediaType, text)) {
     try {
-      return shapeJson(text, JSON.parse(text), raw, fields, bytesMax)
+      return fitJson(text, JSON.parse(text), raw, fields, bytesMax)
     } catch {
       // Not JSON after all, or nested too deeply to be written again: given as text.
     }
   }
-  return shapeText(text, raw, bytesMax)
+  return fitText(text, raw, bytesMax)
 }
 
-function shapeJson(
+function fitJson(
   text: string,
   value: unknown,
   raw: Raw,
   fields: readonly string[],
   bytesMax: number,
-): Shaped {
+): FittedResult {
   const wanted = fields.length === 0 ? null : toWanted(fields)
   if (wanted === null && raw.body.length <= bytesMax)
     return { json: text, truncated: false, hint: null, blocks: [] }
   if (typeof wanted === 'string')
-    return { ...shapeJson(text, value, raw, [], bytesMax), hint: `fields: "${wanted}" is no JSON path` }
+    return { ...fitJson(text, value, raw, [], bytesMax), hint: `fields: "${wanted}" is no JSON path` }
   const selected = wanted === null ? value : select(value, wanted)
   if (selected === undefined)
     return {
@@ -65,7 +65,7 @@ function shapeJson(
     }
   const json = JSON.stringify(selected)
   if (Buffer.byteLength(json) <= bytesMax) return { json, truncated: false, hint: null, blocks: [] }
-  return cutLists(selected, bytesMax) ?? shapeText(json, raw, bytesMax)
+  return cutLists(selected, bytesMax) ?? fitText(json, raw, bytesMax)
 }
 
 /** Says what there is to choose from. */
@@ -82,7 +82,7 @@ interface List {
 }
 
 /** Shortens the longest lists until the value fits; null when that does not help. */
-function cutLists(value: unknown, bytesMax: number): Shaped | null {
+function cutLists(value: unknown, bytesMax: number): FittedResult | null {
   const holder: { value: unknown } = { value }
   const cuts: string[] = []
   for (let cut = 0; cut < CUTS_MAX; cut++) {
@@ -138,7 +138,7 @@ function largestList(holder: { value: unknown }): List | null {
   return (largest as { list: List } | null)?.list ?? null
 }
 
-function shapeText(text: string, raw: Raw, bytesMax: number): Shaped {
+function fitText(text: string, raw: Raw, bytesMax: number): FittedResult {
   if (!raw.truncated && Buffer.byteLength(text) <= bytesMax)
     return { json: JSON.stringify(text), truncated: false, hint: null, blocks: [] }
   const cut = cutText(text, bytesMax)
@@ -159,7 +159,7 @@ function cutText(text: string, bytesMax: number): string {
 }
 
 /** Binary data travels as an embedded resource, whole or not at all. */
-function shapeBinary(raw: Raw, bytesMax: number): Shaped {
+function fitBinary(raw: Raw, bytesMax: number): FittedResult {
   const type = raw.mediaType === '' ? 'application/octet-stream' : raw.mediaType
   const what = `${raw.bodyBytes} bytes of ${type}`
   if (raw.truncated || raw.body.length > bytesMax)

@@ -9,8 +9,8 @@ export const CLIENT_INFO = 'io.modelcontextprotocol/clientInfo'
 
 const NO_PARAMS: Members = Object.freeze({})
 
-/** One message, who sent it and what became of it. The codecs fill it in as they learn it. */
-export interface Heard {
+/** One message, its sender and its result. The codecs fill it in as they read and answer the message. */
+export interface ReceivedMessage {
   /** Empty when the message could not be read, or is none that has a method. */
   readonly method: string
   /** Name of the tool of a `tools/call`, as the client wrote it; else empty. */
@@ -33,8 +33,8 @@ export interface Heard {
   outcome: ToolOutcome | null
 }
 
-/** What a message says of itself. @param message null for a request that holds none. */
-export function hear(message: Message | null, request: McpRequest, place: number): Heard {
+/** The members that a message itself gives. @param message null for a request that holds none. */
+export function toReceived(message: Message | null, request: McpRequest, place: number): ReceivedMessage {
   const isNamed = message !== null && (message.kind === 'request' || message.kind === 'notification')
   const method = isNamed ? message.method : ''
   const params = isNamed ? message.params : NO_PARAMS

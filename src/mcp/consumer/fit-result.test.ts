@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { type FittedResult, fitResult } from './fit-result.ts'
 import { select, toWanted } from './select.ts'
-import { type Shaped, shape } from './shape.ts'
 
-function shaped(
+function fitted(
   body: unknown,
   fields: readonly string[],
   bytesMax: number,
   more = {},
-): Shaped & { value: unknown } {
+): FittedResult & { value: unknown } {
   const bytes =
     body instanceof Uint8Array ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
   const raw = {
@@ -19,7 +19,7 @@ function shaped(
     mediaType: 'application/json',
     requestId: 'r',
   }
-  const result = shape({ ...raw, ...more }, fields, bytesMax)
+  const result = fitResult({ ...raw, ...more }, fields, bytesMax)
   return { ...result, value: JSON.parse(result.json) as unknown }
 }
 
@@ -45,15 +45,15 @@ test('paths select members through objects and lists', () => {
     [['customer.name', 'customer'], { customer: order.customer }],
     [['*.name'], { customer: { name: 'A' } }],
   ] as const)
-    assert.deepEqual(shaped(order, paths, 4096).value, kept, paths.join())
-  assert.deepEqual(shaped([order, order], ['id'], 4096).value, [{ id: 7 }, { id: 7 }])
+    assert.deepEqual(fitted(order, paths, 4096).value, kept, paths.join())
+  assert.deepEqual(fitted([order, order], ['id'], 4096).value, [{ id: 7 }, { id: 7 }])
 })
 
 test('fields that are not there are answered with those that are', () => {
-  const { value, hint } = shaped(order, ['price'], 4096)
+  const { value, hint } = fitted(order, ['price'], 4096)
   assert.equal(value, null)
   assert.match(hint!, /id, customer, lines/)
-  assert.match(shaped(order, ['a b'], 4096).hint!, /"a b" is no JSON path/)
+  assert.match(fitted(order, ['a b'], 4096).hint!, /"a b" is no JSON path/)
 })
 
 test('a path named __proto__ selects that member and changes no prototype', () => {
@@ -66,30 +66,30 @@ test('a path named __proto__ selects that member and changes no prototype', () =
 
 test('long lists are cut with their counts until the body fits', () => {
   const items = Array.from({ length: 500 }, (_, id) => ({ id, text: 'x'.repeat(20) }))
-  const top = shaped(items, [], 2000)
+  const top = fitted(items, [], 2000)
   assert.ok(top.truncated && Buffer.byteLength(top.json) <= 2000)
   const kept = (top.value as unknown[]).length
   assert.ok(kept > 20)
   assert.match(top.hint!, new RegExp(`the list to ${kept} of 500 items`))
 
-  const page = shaped({ total: 500, data: { items, other: items.slice(0, 3) } }, [], 2000)
+  const page = fitted({ total: 500, data: { items, other: items.slice(0, 3) } }, [], 2000)
   assert.ok(Buffer.byteLength(page.json) <= 2000)
   assert.match(page.hint!, /\/data\/items to \d+ of 500 items/)
   assert.equal((page.value as { data: { other: unknown[] } }).data.other.length, 3)
 })
 
 test('what cannot be cut as a list is cut as text between characters', () => {
-  const long = shaped({ text: 'ä'.repeat(1000) }, [], 501)
+  const long = fitted({ text: 'ä'.repeat(1000) }, [], 501)
   assert.equal(typeof long.value, 'string')
   assert.ok(long.truncated && Buffer.byteLength(long.value as string) <= 501)
   assert.doesNotMatch(long.json, /\ufffd/)
-  const text = shaped('a'.repeat(1000), [], 300, { mediaType: 'text/plain' })
+  const text = fitted('a'.repeat(1000), [], 300, { mediaType: 'text/plain' })
   assert.equal((text.value as string).length, 300)
   assert.match(text.hint!, /first 300 of 1000 bytes/)
 })
 
 test('a body that was not kept whole is given as text', () => {
-  const { value, truncated, hint } = shaped('{"a":[1,2', ['a'], 4096, {
+  const { value, truncated, hint } = fitted('{"a":[1,2', ['a'], 4096, {
     truncated: true,
     bodyBytes: 9_000_000,
   })
@@ -100,7 +100,7 @@ test('a body that was not kept whole is given as text', () => {
 
 test('binary bodies are embedded resources, whole or not at all', () => {
   const bytes = Uint8Array.of(0xff, 0xd8, 0, 1)
-  const small = shaped(bytes, [], 4096, { mediaType: 'image/jpeg' })
+  const small = fitted(bytes, [], 4096, { mediaType: 'image/jpeg' })
   assert.equal(small.value, null)
   assert.deepEqual(small.blocks, [
     {
@@ -108,15 +108,15 @@ test('binary bodies are embedded resources, whole or not at all', () => {
       resource: { uri: 'postern://responses/r', mimeType: 'image/jpeg', blob: '/9gAAQ==' },
     },
   ])
-  const large = shaped(bytes, [], 3, { mediaType: '' })
+  const large = fitted(bytes, [], 3, { mediaType: '' })
   assert.deepEqual(large.blocks, [])
   assert.match(large.hint!, /Not shown: 4 bytes of application\/octet-stream/)
 })
 
 test('JSON that is announced but is none is text, and an empty body is null', () => {
-  assert.equal(shaped('<oops>', [], 4096).value, '<oops>')
-  assert.equal(shaped('', [], 4096).value, null)
-  assert.equal(shaped('"a', [], 4096, { mediaType: '' }).value, '"a')
+  assert.equal(fitted('<oops>', [], 4096).value, '<oops>')
+  assert.equal(fitted('', [], 4096).value, null)
+  assert.equal(fitted('"a', [], 4096, { mediaType: '' }).value, '"a')
 })
 
 test('any body gives JSON within the bound', () => {
@@ -128,7 +128,7 @@ test('any body gives JSON within the bound', () => {
       fc.constantFrom('application/json', 'text/plain', ''),
       fc.boolean(),
       (body, fields, bytesMax, mediaType, truncated) => {
-        const result = shaped(body, fields, bytesMax, { mediaType, truncated })
+        const result = fitted(body, fields, bytesMax, { mediaType, truncated })
         if (typeof result.value !== 'string')
           assert.ok(Buffer.byteLength(result.json) <= Math.max(bytesMax, 4))
         else assert.ok(Buffer.byteLength(result.value) <= Math.max(bytesMax, 4) + 2)
