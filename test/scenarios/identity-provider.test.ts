@@ -169,7 +169,7 @@ test('a person signs in at the provider by a browser, and their client gets a to
   assert.equal((await as(signedBy(key, claims({ sub: 'ada', groups: ['platform'] })))).status, 401)
 })
 
-test('a provider that refuses the client of the gateway shows a plain page, and the log the cause', async () => {
+test('when the provider refuses the client of the gateway, the page sends the user to an administrator, and the log names the cause', async () => {
   const { origin } = server.running
   const { url } = authorization(origin, await register(origin))
   const browser = new Browser(origin)
@@ -177,7 +177,8 @@ test('a provider that refuses the client of the gateway shows a plain page, and 
   issuer.client = 'postern:changed'
   const refused = await throughProvider(browser, page)
   assert.equal(refused.status, 503)
-  assert.match(refused.text, /cannot be used at the moment/)
+  assert.match(refused.text, /configured incorrectly.*ask an administrator/)
+  assert.doesNotMatch(refused.text, /Try again|temporarily/)
   assert.doesNotMatch(refused.text, /invalid_client|at .*\.ts/)
   const said = server.log.filter((line) => line.includes('fails for every user'))
   assert.equal(said.length, 1)

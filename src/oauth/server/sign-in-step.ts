@@ -102,10 +102,15 @@ async function orNotIn<T>(visit: Visit, work: () => Promise<T>): Promise<T | nul
     return await work()
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
-    const { code, message, status } = error
+    const { code, message, status, facts } = error
+    const isTemporary = facts.members?.['retry_after_ms'] !== undefined
     const { requestId } = visit.asker
     if (code === 'identity_unavailable')
-      show(visit, status, errorPage('temporarily_unavailable', message, requestId))
+      show(
+        visit,
+        status,
+        errorPage(isTemporary ? 'temporarily_unavailable' : 'server_error', message, requestId),
+      )
     else show(visit, 401, errorPage('access_denied', 'The identity provider did not let you in.', requestId))
     return null
   }

@@ -87,7 +87,7 @@ export function createOidcSignIn(parts: OidcParts): OidcSignIn {
       }
       const judged = judge(error)
       if (judged === null) throw error
-      const { isOurs, reason } = judged
+      const { isOurs, isSetup, reason } = judged
       if (!isOurs) {
         tell(`A sign-in at ${provider.issuer} failed: ${reason}${at}.`)
         throw refuse('credential_invalid', { inner: reason })
@@ -98,8 +98,15 @@ export function createOidcSignIn(parts: OidcParts): OidcSignIn {
         `Sign-in at the identity provider ${provider.issuer} fails for every user: ${reason}${at}. Run postern doctor --network to find the cause.`,
       )
       throw refuse('identity_unavailable', {
-        detail: 'The identity provider cannot be used at the moment. Try again in a little while.',
-        members: { retry_after_ms: 10_000 },
+        ...(isSetup
+          ? {
+              detail:
+                'Sign-in through the identity provider is configured incorrectly. Trying again does not help: ask an administrator of Postern and give them the request id.',
+            }
+          : {
+              detail: 'The identity provider is unavailable. Try again in a few minutes.',
+              members: { retry_after_ms: 10_000 },
+            }),
         inner: reason,
       })
     }
@@ -222,35 +229,43 @@ function toCustomFetch(send: GuardedFetch): CustomFetch {
   }
 }
 
-/** Errors of RFC 6749 sections 4.1.2.1 and 5.2 that are about how we are registered, or about the provider. */
-const NOT_THE_PERSON: ReadonlySet<unknown> = new Set([
+/** Errors of RFC 6749 sections 4.1.2.1 and 5.2 that a wrong registration or a wrong setting causes. */
+const SETUP_ERRORS: ReadonlySet<unknown> = new Set([
   'invalid_client',
   'unauthorized_client',
   'unsupported_grant_type',
   'unsupported_response_type',
   'invalid_scope',
-  'server_error',
-  'temporarily_unavailable',
 ])
+
+/** Errors of the same sections that a fault of the provider causes. */
+const PROVIDER_ERRORS: ReadonlySet<unknown> = new Set(['server_error', 'temporarily_unavailable'])
 
 interface Judgement {
   /** It was the provider, or how it is set up, and not the person. */
   readonly isOurs: boolean
+  /** An administrator must change a setting or the registration; trying again does not help. */
+  readonly isSetup: boolean
   readonly reason: string
 }
 
 /** Why a sign-in failed; null for a fault of the program. */
 function judge(error: unknown): Judgement | null {
   for (let one: unknown = error; one instanceof Error; one = one.cause) {
-    if (one instanceof FetchFailure) return { isOurs: true, reason: one.message }
+    if (one instanceof FetchFailure) return { isOurs: true, isSetup: false, reason: one.message }
     if ('error' in one && typeof one.error === 'string')
-      return { isOurs: NOT_THE_PERSON.has(one.error), reason: `it answered ${shownError(one as never)}` }
+      return {
+        isOurs: SETUP_ERRORS.has(one.error) || PROVIDER_ERRORS.has(one.error),
+        isSetup: SETUP_ERRORS.has(one.error),
+        reason: `it answered ${shownError(one as never)}`,
+      }
     if (!('code' in one)) continue
-    if (one.code === 'OAUTH_RESPONSE_IS_NOT_CONFORM') return { isOurs: true, reason: one.message }
+    if (one.code === 'OAUTH_RESPONSE_IS_NOT_CONFORM')
+      return { isOurs: true, isSetup: false, reason: one.message }
     if (one.code === 'ENOENT' || one.code === 'EACCES')
-      return { isOurs: true, reason: 'the file with the secret or key cannot be read' }
+      return { isOurs: true, isSetup: true, reason: 'the file with the secret or key cannot be read' }
     if (typeof one.code === 'string' && one.code.startsWith('OAUTH_'))
-      return { isOurs: false, reason: one.message }
+      return { isOurs: false, isSetup: false, reason: one.message }
   }
   return null
 }

@@ -22,6 +22,7 @@ export const enforceCollection = define({
   }),
   permission: 'collections:update',
   refuses: CHANGE_REFUSES,
+  sentences,
   columns: ['collection.slug', 'collection.request_validation', 'proxies', 'off'],
   subject: (input, output) => ({
     type: collectionKind.noun,
@@ -48,3 +49,20 @@ export const enforceCollection = define({
     }
   },
 })
+
+function sentences(output: Readonly<Record<string, unknown>>): string[] {
+  const { slug } = output['collection'] as { readonly slug: string }
+  const proxies = output['proxies'] as readonly string[]
+  const off = Number(output['off'])
+  return [
+    `The collection ${slug} now refuses requests that break its contract.`,
+    ...(proxies.length === 0
+      ? []
+      : [`Changed from report to the mode of the collection: ${proxies.join(', ')}.`]),
+    ...(off === 0
+      ? []
+      : [
+          `Still without validation (request_validation is off): ${off === 1 ? '1 proxy' : `${off} proxies`}. To list them: postern proxies list --collection ${slug} --all -o json`,
+        ]),
+  ]
+}

@@ -48,6 +48,8 @@ export interface Operation<
   readonly columns: readonly string[]
   /** Of resources inside of the answer, by member: what the human table shows of each, as paths into it. */
   readonly parts?: Readonly<Record<string, readonly string[]>>
+  /** Sentences that the CLI prints instead of a table. */
+  readonly sentences?: (output: Readonly<Record<string, unknown>>) => readonly string[]
   /** It takes thousands of resources at once: its body may be as large as that of an import. */
   readonly large?: true
   /** It changes thousands of resources at once, and finds all of the configuration in memory. */

@@ -119,7 +119,10 @@ test('an empty directory becomes what was backed up, with its key or with one th
 test('a running instance, a full directory, a wrong or missing key are refused, and everything stays as it was', async () => {
   const running = fresh()
   const lock = lockDirectory(running)
-  await assert.rejects(restored(running), /in use by another running instance/)
+  await assert.rejects(
+    restored(running),
+    /in use by another running instance\. Stop that instance, or name another directory with --data\./,
+  )
   lock.release()
 
   const full = fresh()

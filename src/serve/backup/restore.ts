@@ -30,7 +30,7 @@ export async function restore(request: RestoreRequest): Promise<RestoreSummary> 
   const { data, from } = request
   const archive = await openArchive(from)
   const isNew = !existsSync(data)
-  const lock = lockDirectory(data)
+  const lock = lockDirectory(data, '--data')
   try {
     const place = openPlace(data, request.isForced)
     let before: string | null

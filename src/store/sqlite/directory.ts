@@ -16,8 +16,9 @@ export interface DirectoryLock {
 /**
  * Makes the data directory (mode 0700) if needed and locks it. The lock is that of an open file, so that it ends
  * with the process, however it ends. Throws {@link CannotStart} when another process holds it.
+ * @param setBy the flag or setting that names the directory, for that message
  */
-export function lockDirectory(path: string): DirectoryLock {
+export function lockDirectory(path: string, setBy = '--data or POSTERN_DATA'): DirectoryLock {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 })
   } catch (error) {
@@ -30,7 +31,7 @@ export function lockDirectory(path: string): DirectoryLock {
     const busy = (error as { errcode?: number }).errcode === 5
     throw new CannotStart(
       busy
-        ? `The data directory ${path} is in use by another running instance; stop it, or set POSTERN_DATA to another directory.`
+        ? `The data directory ${path} is in use by another running instance. Stop that instance, or name another directory with ${setBy}.`
         : `The data directory ${path} cannot be used: its file lock.db cannot be locked (${(error as Error).message}). Make lock.db readable and writable for this user, or delete it while no instance runs; it holds nothing.`,
       error,
     )

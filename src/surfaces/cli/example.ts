@@ -20,7 +20,7 @@ const SAMPLES: Readonly<Record<string, string>> = {
 
 /** One command line of an operation, with all that it cannot do without. */
 export function exampleOf(operation: Operation): string {
-  const words = ['postern', operation.resource.replaceAll('_', '-'), operation.action]
+  const words = ['postern', kebab(operation.resource), kebab(operation.action)]
   if (takesId(operation)) words.push(operation.resource === 'collections' ? 'orders' : '<id>')
   const required = fieldsOf(operation).filter(({ name, required }) => required && name !== 'id')
   for (const field of required) words.push(`--${kebab(field.name)} ${sampleOf(field)}`)

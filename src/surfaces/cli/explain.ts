@@ -11,7 +11,9 @@ interface Given extends Where {
   readonly profile?: string
   readonly ip?: string
   readonly host?: string
+  readonly headers?: readonly string[]
   readonly header?: readonly string[]
+
   readonly output: Format
 }
 
@@ -26,13 +28,15 @@ export function explainCommand(ports: CliPorts, operation: Operation): Command {
     .option('--ip <address>', 'Address of the caller')
     .option('--host <host>', 'Host that is asked for')
     .option(
-      '-H, --header <line>',
-      'Header line of the request; give all that it has, each with -H',
-      (line: string, before: readonly string[]) => [...before, line],
+      '-H, --headers <line>',
+      'Header line of the request, such as "Accept: text/plain"; repeat for each header line',
+      repeated,
       [],
     )
+    .option('--header <line>', 'Alias of --headers', repeated, [])
   return addCommonFlags(command).action(async (method: string, url: string, given: Given) => {
     const client = await connect(ports, given)
+    const headers = [...(given.headers ?? []), ...(given.header ?? [])]
     const { body } = await client.call(
       operation,
       {
@@ -42,13 +46,17 @@ export function explainCommand(ports: CliPorts, operation: Operation): Command {
         ...(given.profile !== undefined && { profile: given.profile }),
         ...(given.ip !== undefined && { ip: given.ip }),
         ...(given.host !== undefined && { host: given.host }),
-        ...(given.header !== undefined && given.header.length > 0 && { headers: [...given.header] }),
+        ...(headers.length > 0 && { headers }),
       },
       {},
     )
     if (given.output !== 'table') return printAnswer(ports, given.output, body, operation.columns)
     ports.out(explanationText(body))
   })
+}
+
+function repeated(line: string, before: readonly string[]): string[] {
+  return [...before, line]
 }
 
 type Row = Readonly<Record<string, unknown>>

@@ -25,6 +25,7 @@ const RESERVED = new Set([
   'version',
   'dry-run',
   'if-revision',
+  'expected-revision',
 ])
 
 /** What a command was given; commander calls flags by their camel-cased names. */
@@ -74,9 +75,9 @@ export function readWriteOptions(operation: Operation, given: Given): WriteOptio
   const names = new Set<string>(writeOptionNames(operation))
   const text = (name: string): string | undefined =>
     names.has(name) && typeof given[camel(name)] === 'string' ? String(given[camel(name)]) : undefined
-  const revision = given['ifRevision']
+  const revision = given['expectedRevision']
   const expected = typeof revision === 'string' ? fromText('integer', revision) : null
-  if (expected === undefined) throw new UsageError('--if-revision wants a whole number.')
+  if (expected === undefined) throw new UsageError('--expected-revision must be a whole number.')
   const mode = text('mode')
   if (mode !== undefined && mode !== 'live' && mode !== 'draft')
     throw new UsageError('--mode is live or draft.')
@@ -108,7 +109,7 @@ export async function readText(ports: CliPorts, file: string): Promise<string> {
 
 const OPTION_FLAGS: Readonly<Record<WriteOptionName, string>> = {
   dry_run: '--dry-run',
-  expected_revision: '--if-revision <n>',
+  expected_revision: '--if-revision, --expected-revision <n>',
   idempotency_key: '--idempotency-key <key>',
   reason: '--reason <text>',
   confirm: '--confirm <slug>',
@@ -122,7 +123,7 @@ function optionFlags(operation: Operation): [string, string][] {
 }
 
 function flagFields(operation: Operation): readonly Field[] {
-  const options = new Set(optionFlags(operation).map(([flag]) => flag.split(' ')[0]!.slice(2)))
+  const options = new Set(writeOptionNames(operation).map(kebab))
   return fieldsOf(operation).filter((field) => {
     const flag = kebab(field.name)
     return !(field.name === 'id' && takesId(operation)) && !RESERVED.has(flag) && !options.has(flag)

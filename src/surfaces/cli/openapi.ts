@@ -14,6 +14,7 @@ interface Given extends Where {
   readonly slug?: string
   readonly publish?: boolean
   readonly requestValidation?: string
+  readonly brokenRefs?: string
   readonly skipBrokenRefs?: boolean
   readonly dryRun?: boolean
   readonly reason?: string
@@ -36,7 +37,13 @@ export function importCommand(ports: CliPorts, operation: Operation): Command {
         'What happens to requests that break the description; report, unless set: they pass, and contract-report lists them',
       ).choices(['off', 'report', 'enforce']),
     )
-    .option('--skip-broken-refs', 'Allow any value where a schema reference points nowhere')
+    .addOption(
+      new Option(
+        '--broken-refs <mode>',
+        'What to do with schema references that point nowhere: refuse the import, or skip them and allow any value. Default: refuse',
+      ).choices(['refuse', 'skip']),
+    )
+    .option('--skip-broken-refs', 'Alias of --broken-refs skip')
     .option('--dry-run', 'Show what would be made; store nothing')
     .option('--reason <text>', 'Kept in the audit entry')
   return addCommonFlags(command).action(async (file: string, given: Given) => {
@@ -52,6 +59,7 @@ export function importCommand(ports: CliPorts, operation: Operation): Command {
       ...(given.publish === true && { publish: true }),
       ...(given.requestValidation !== undefined && { request_validation: given.requestValidation }),
       ...(given.skipBrokenRefs === true && { broken_refs: 'skip' }),
+      ...(given.brokenRefs !== undefined && { broken_refs: given.brokenRefs }),
     }
     const { body, diff, approvalNeeded } = await client.call(operation, input, {
       ...(given.dryRun === true && { dryRun: true }),
@@ -68,6 +76,7 @@ export function importCommand(ports: CliPorts, operation: Operation): Command {
 
 interface GivenAgain extends Where {
   readonly collection: string
+  readonly breaking?: string
   readonly allowBreaking?: boolean
   readonly missing?: string
   readonly publish?: boolean
@@ -82,7 +91,13 @@ export function reimportCommand(ports: CliPorts, operation: Operation): Command 
     .description('Read a newer description into a collection; breaking changes are named and refused')
     .argument('<file>', 'JSON or YAML; - is standard input')
     .requiredOption('--collection <slug>', 'Collection that it is read into')
-    .option('--allow-breaking', 'Take changes that could break callers all the same')
+    .addOption(
+      new Option(
+        '--breaking <mode>',
+        'What to do with changes that could break callers. Default: refuse',
+      ).choices(['refuse', 'allow']),
+    )
+    .option('--allow-breaking', 'Alias of --breaking allow')
     .addOption(
       new Option('--missing <what>', 'Proxies that the description has no more').choices(['keep', 'draft']),
     )
@@ -97,6 +112,7 @@ export function reimportCommand(ports: CliPorts, operation: Operation): Command 
       id: given.collection,
       document,
       // What is only shown may show all
+      ...(given.breaking !== undefined && { breaking: given.breaking }),
       ...((given.allowBreaking === true || given.dryRun === true) && { breaking: 'allow' }),
       ...(given.missing !== undefined && { missing: given.missing }),
       ...(given.publish === true && { publish: true }),

@@ -508,3 +508,52 @@ test('help tells of every resource, and of the commands of the one that is named
   for (const { action } of sampleOperations.filter(({ resource }) => resource === 'gadgets'))
     assert.match(out, new RegExp(`^ {2}${action}\\b`, 'm'))
 })
+
+test('a generated command with a shorter main command is an alias: it takes the arguments of the main one, and the members of the request', async () => {
+  const { prepare: _prepare, ...sample } = sampleOperations[0]!
+  const explaining = define({
+    ...sample,
+    resource: 'requests',
+    action: 'explain',
+    effect: 'read',
+    summary: 'Explain a request',
+    input: z.strictObject({
+      method: z.string(),
+      target: z.string(),
+      headers: z.array(z.string()).optional(),
+    }),
+    output: z.object({}),
+    subject: () => ({ type: 'request', id: null, slug: null }),
+    handle: async () => ({}),
+  })
+  const asked: string[] = []
+  const fetching: typeof fetch = async (input) => {
+    asked.push(new URL(String(input)).search)
+    return Response.json({ summary: 'Forwarded.', candidates: [], checks: [] })
+  }
+  const ports = { operations: [...sampleOperations, explaining], fetch: fetching }
+  for (const line of [
+    'explain GET /orders -H a:b --header c:d',
+    'requests explain GET /orders --headers a:b --header c:d',
+    '-o table requests explain --header a:b GET /orders -H c:d',
+  ]) {
+    const { code, out, err } = await postern(line, { ports })
+    assert.equal(code, 0, err)
+    assert.match(out, /^Forwarded\.\n\nChecks:/, line)
+  }
+  assert.equal((await postern('requests explain --method GET --target /orders -o json', { ports })).code, 0)
+  assert.ok(asked.slice(0, 3).every((search) => search.includes('c%3Ad')))
+  assert.match(asked[3]!, /method=GET&target=%2Forders/)
+  assert.match(
+    (await postern('requests explain GET /orders --nonsense', { ports })).err,
+    /unknown option '--nonsense'/,
+  )
+  assert.match((await postern('requests --help', { ports })).out, /explain .*Alias of `postern explain`/)
+})
+
+test('a flag has the name of the member in REST, and its older name still works', async () => {
+  for (const flag of ['--expected-revision', '--if-revision']) {
+    await postern('gadgets create --name Lamp')
+    assert.match((await postern(`gadgets update lamp --size 1 ${flag} 7`)).err, /revision_conflict/, flag)
+  }
+})

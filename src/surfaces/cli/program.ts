@@ -1,10 +1,12 @@
 import { Command, CommanderError } from 'commander'
+import { printable } from '../../base/visible.ts'
 import { inWords } from '../../model/common.ts'
 import { SHOWN_ONCE } from '../../operations/engine/call.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import { WaitsForApproval } from '../client/client.ts'
 import { needsConfirmation } from '../route.ts'
 import { adminResetCommand } from './admin.ts'
+import { mainCommandOf, passToMain } from './aliases.ts'
 import { backupCommand, restoreCommand } from './backup.ts'
 import { addCommonFlags } from './common-flags.ts'
 import { completionCommand, slugsCommand } from './completion.ts'
@@ -18,7 +20,7 @@ import { everyPage, hasPages } from './every-page.ts'
 import { exampleOf } from './example.ts'
 import { EXIT, Failed, UsageError } from './exit.ts'
 import { explainCommand } from './explain.ts'
-import { addFlags, type Given, readInput, readWriteOptions } from './flags.ts'
+import { addFlags, type Given, kebab, readInput, readWriteOptions } from './flags.ts'
 import { loginCommand, logoutCommand } from './login.ts'
 import { mcpCommand } from './mcp.ts'
 import { importCommand, reimportCommand } from './openapi.ts'
@@ -30,7 +32,8 @@ import { whoamiCommand } from './whoami.ts'
 /**
  * The whole command line: one command per resource with its operations below, and the few that are more than an
  * operation. Actions set the exit code that {@link runCli} answers.
- * @param words Of a command line: resources that are not among them get no commands, whose flags are most of the work.
+ * @param words The arguments to parse. Resources that are not among them get no commands, because building the flags takes
+ *   most of the time. Absent: every command is built.
  */
 export function buildProgram(ports: CliPorts, format: Format = 'table', words?: readonly string[]): Command {
   const program = new Command('postern')
@@ -90,7 +93,19 @@ export function buildProgram(ports: CliPorts, format: Format = 'table', words?: 
       .description(`Work with ${inWords(resource)}`)
     const isMeant = words === undefined || words.some((word) => word === group.name() || word === resource)
     if (!isMeant) continue
-    for (const operation of operations) group.addCommand(settle(operationCommand(ports, operation), program))
+    for (const operation of operations) {
+      const main = mainCommandOf(operation, program)
+      const command = operationCommand(ports, operation, (given) =>
+        main === null ? null : passToMain(command, main, given, words ?? []),
+      )
+      if (main !== null)
+        command.description(
+          `Alias of \`postern ${main.path}\`; also takes the members of the request as flags`,
+        )
+      group.addCommand(settle(command, program))
+      // After the settings of the program, which would forbid both
+      if (main !== null) command.allowExcessArguments().allowUnknownOption()
+    }
   }
   return program
 }
@@ -102,8 +117,9 @@ export function buildProgram(ports: CliPorts, format: Format = 'table', words?: 
  */
 export async function runCli(ports: CliPorts, args: readonly string[]): Promise<number> {
   const format = formatIn(args)
+  const words = commonFlagsLast(args)
   try {
-    await buildProgram(ports, format, args).parseAsync(commonFlagsLast(args), { from: 'user' })
+    await buildProgram(ports, format, words).parseAsync(words, { from: 'user' })
     return EXIT.ok
   } catch (error) {
     if (error instanceof Failed) return error.exitCode
@@ -120,9 +136,17 @@ function wrongIn({ code, message }: CommanderError): string {
   return message.replace(/^error: /, '').replaceAll('\n', ' ')
 }
 
-function operationCommand(ports: CliPorts, operation: Operation): Command {
-  const command = new Command(operation.action).description(operation.summary)
-  if (operation.action.includes('_')) command.alias(operation.action.replaceAll('_', '-'))
+/**
+ * The command of an operation, below its resource.
+ * @param instead Runs the main command in its place; null where this command runs itself.
+ */
+function operationCommand(
+  ports: CliPorts,
+  operation: Operation,
+  instead: (given: Given) => Promise<unknown> | null,
+): Command {
+  const command = new Command(kebab(operation.action)).description(operation.summary)
+  if (operation.action.includes('_')) command.alias(operation.action)
   addFlags(command, operation)
   addCommonFlags(command)
   const followed = exportsIn(ports, operation)
@@ -136,6 +160,11 @@ function operationCommand(ports: CliPorts, operation: Operation): Command {
     // commander passes the arguments, then the flags, then itself
     const id = args.length === 3 ? String(args[0]) : undefined
     const given = args[args.length - 2] as Given
+    const running = instead(given)
+    if (running !== null) {
+      await running
+      return
+    }
     const input = await readInput(ports, operation, id, given)
     const options = readWriteOptions(operation, given)
     const client = await connect(ports, given as Where)
@@ -155,7 +184,9 @@ function operationCommand(ports: CliPorts, operation: Operation): Command {
       if (done['state'] !== 'ready') throw new Failed(EXIT.error)
       return
     }
-    printAnswer(ports, format, body, operation.columns, operation.parts)
+    if (format === 'table' && operation.sentences !== undefined)
+      for (const sentence of operation.sentences(body)) ports.out(`${printable(sentence)}\n`)
+    else printAnswer(ports, format, body, operation.columns, operation.parts)
     const once = operation.revealsOnce === true ? secretsIn(body) : []
     if (once.length > 0) ports.err(`Keep ${once.join(' and ')}: shown only now.\n`)
     if (operation.fails?.(body) === true) throw new Failed(EXIT.error)

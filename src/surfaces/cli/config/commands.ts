@@ -45,7 +45,10 @@ const FILES = 'Files of YAML or JSON, directories of them, or - for standard inp
 function addManner(command: Command): Command {
   return command
     .argument('<files...>', FILES)
-    .option('--name <set>', 'Name of the set of documents; else that of the only file or directory')
+    .option(
+      '--name, --managed-by <set>',
+      'Name of the set of documents. Default: the name of the only file or directory. --name is an alias',
+    )
     .addOption(many('--var <name=text>', 'Value of a variable; NAME:=10 for a number or a truth value'))
     .addOption(many('--var-file <file>', 'Values of variables, YAML or JSON'))
     .option('--prune', 'Also remove what the set owns and the documents no longer hold')
@@ -63,7 +66,7 @@ async function take(ports: CliPorts, files: readonly string[], given: Given): Pr
   const input = {
     documents: read.documents,
     variables,
-    managed_by: given.name ?? setNameOf(files),
+    managed_by: given.managedBy ?? setNameOf(files),
     ...(given.prune === true && { prune: true }),
     ...(given.takeOver === true && { take_over: true }),
   }
@@ -83,13 +86,16 @@ function exportCommand(ports: CliPorts, operations: ConfigOperations): Command {
         'Such as collection/orders or policy; with what lies below. Repeat for more',
       ),
     )
-    .option('--name <set>', 'Only what this set of documents owns')
+    .option(
+      '--name, --managed-by <set>',
+      'Only the resources that this set of documents owns. --name is an alias',
+    )
     .option('--out <dir>', 'Write a file for each document into the directory')
   return addCommonFlags(command).action(async (given: Given) => {
     const client = await connect(ports, given)
     const input = {
       ...(given.select !== undefined && { select: given.select }),
-      ...(given.name !== undefined && { managed_by: given.name }),
+      ...(given.managedBy !== undefined && { managed_by: given.managedBy }),
     }
     const { documents, set_elsewhere } = Exported.parse((await client.call(operations.export, input)).body)
     for (const { item, field } of set_elsewhere)
@@ -162,7 +168,7 @@ function diffCommand(ports: CliPorts, operations: ConfigOperations): Command {
 
 function applyCommand(ports: CliPorts, operations: ConfigOperations): Command {
   const command = addManner(new Command('apply').description(operations.apply.summary))
-    .option('--plan <id>', 'Refuse unless exactly this plan would be carried out')
+    .option('--plan, --plan-id <id>', 'Apply only if the result is exactly this plan. --plan is an alias')
     .option('--allow-deletes <n>', 'Removals that are meant, where they are many')
     .option('--dry-run', 'Do all of it, say what would change, and undo it')
     .option('--reason <text>', 'Kept in the audit entries')
@@ -184,8 +190,8 @@ function applyCommand(ports: CliPorts, operations: ConfigOperations): Command {
     }
     if (given.watch !== true) return once()
     if (given.yes !== true) throw new UsageError('--watch asks nobody: add --yes.')
-    if (given.plan !== undefined || given.dryRun === true)
-      throw new UsageError('--watch applies what changes: leave --plan and --dry-run out.')
+    if (given.planId !== undefined || given.dryRun === true)
+      throw new UsageError('--watch applies what changes: leave --plan-id and --dry-run out.')
     await applyOnChange(ports, { paths: [...files, ...(given.varFile ?? [])], format: given.output }, once)
   })
 }

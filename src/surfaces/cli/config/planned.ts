@@ -14,13 +14,13 @@ import { planText } from './plan-text.ts'
 import { withFiles, withSources } from './sources.ts'
 
 export interface Given extends Where {
-  readonly name?: string
+  readonly managedBy?: string
   readonly var?: readonly string[]
   readonly varFile?: readonly string[]
   readonly prune?: boolean
   readonly takeOver?: boolean
   readonly allowDeletes?: string
-  readonly plan?: string
+  readonly planId?: string
   readonly yes?: boolean
   readonly watch?: boolean
   readonly dryRun?: boolean
@@ -90,10 +90,10 @@ export async function planned(
   given: Given,
 ): Promise<void> {
   const isTable = given.output === 'table'
-  let plan = given.plan
+  let plan = given.planId
   if (plan === undefined) {
     if (given.yes !== true && !ports.interactive)
-      throw new UsageError('There is nobody to ask: add --yes, or --plan with the id of a plan.')
+      throw new UsageError('Standard input is not a terminal: add --yes, or --plan-id with the id of a plan.')
     const { body } = await ask(client, operations.plan, input, sources)
     const shown = Shown.parse(body)
     plan = String(body['plan_id'])

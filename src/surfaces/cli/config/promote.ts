@@ -32,10 +32,14 @@ export function promoteCommand(ports: CliPorts, operations: ConfigOperations): C
     .addOption(many('--from-var-file <file>', 'Such texts, YAML or JSON'))
     .addOption(many('--var <name=text>', 'The value of the variable at the other instance'))
     .addOption(many('--var-file <file>', 'Such values, YAML or JSON'))
-    .option('--name <set>', 'Name of the set of documents at the other instance', 'promoted')
+    .option(
+      '--name, --managed-by <set>',
+      'Name of the set of documents in the target instance. --name is an alias',
+      'promoted',
+    )
     .option('--prune', 'Also remove there what the set owns and the documents no longer hold')
     .option('--take-over', 'Also change what another set owns there')
-    .option('--plan <id>', 'Refuse unless exactly this plan would be carried out')
+    .option('--plan, --plan-id <id>', 'Apply only if the result is exactly this plan. --plan is an alias')
     .option('--allow-deletes <n>', 'Removals that are meant, where they are many')
     .option('--reason <text>', 'Kept in the audit entries')
     .option('-y, --yes', 'Do not ask')
@@ -55,7 +59,7 @@ export function promoteCommand(ports: CliPorts, operations: ConfigOperations): C
     const input = {
       documents: documents.map((one) => ({ ...one, spec: mapped(one.spec, there) })),
       variables: here,
-      managed_by: given.name,
+      managed_by: given.managedBy,
       ...(given.prune === true && { prune: true }),
       ...(given.takeOver === true && { take_over: true }),
     }

@@ -1,0 +1,46 @@
+import type { Command } from 'commander'
+import type { Operation } from '../../operations/engine/define.ts'
+import type { Given } from './flags.ts'
+
+/** Operations that have a command of their own besides the generated one: the path of that main command. */
+const MAIN_COMMANDS: Readonly<Record<string, string>> = {
+  'config.plan': 'plan',
+  'config.apply': 'apply',
+  'config.export': 'export',
+  'config.diff': 'diff',
+  'config.convert': 'convert',
+  'requests.explain': 'explain',
+  'collections.import': 'openapi import',
+  'collections.reimport': 'openapi reimport',
+}
+
+interface MainCommand {
+  readonly path: string
+  readonly command: Command
+}
+
+/** The main command of an operation; null if the generated command is the only one. */
+export function mainCommandOf({ resource, action }: Operation, program: Command): MainCommand | null {
+  const path = MAIN_COMMANDS[`${resource}.${action}`]
+  if (path === undefined) return null
+  let command: Command | undefined = program
+  for (const word of path.split(' ')) command = command?.commands.find((one) => one.name() === word)
+  return command === undefined ? null : { path, command }
+}
+
+/**
+ * Runs the main command if an alias was called with arguments or flags that only the main command has, such as files.
+ * Returns null if the alias was called with the members of the request as flags, which it handles itself.
+ * @param words The whole command line: resource, action and what follows.
+ */
+export function passToMain(
+  alias: Command,
+  main: MainCommand,
+  given: Given,
+  words: readonly string[],
+): Promise<unknown> | null {
+  const isForMain =
+    alias.args.length > alias.registeredArguments.length ||
+    (main.command.registeredArguments.length === 0 && given['output'] === 'table')
+  return isForMain ? main.command.parseAsync(words.slice(2), { from: 'user' }) : null
+}
