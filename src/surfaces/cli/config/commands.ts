@@ -173,7 +173,7 @@ function applyCommand(ports: CliPorts, operations: ConfigOperations): Command {
     .option('--dry-run', 'Do all of it, say what would change, and undo it')
     .option('--reason <text>', 'Kept in the audit entries')
     .option('-y, --yes', 'Do not ask')
-    .option('--watch', 'Apply again whenever a file has changed, until it is told to stop; asks nobody')
+    .option('--watch', 'Apply again whenever a file has changed, until you stop it; never prompts')
   return addCommonFlags(command).action(async (files: string[], given: Given) => {
     const once = async (): Promise<void> => {
       const { input, sources } = await take(ports, files, given)
