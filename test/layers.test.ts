@@ -98,6 +98,16 @@ test('every import follows an arrow of the architecture', () => {
   assert.deepEqual(wrong, [])
 })
 
+test('the table of folders in ARCHITECTURE.md has a row for each folder with arrows, and no other', () => {
+  const page = readFileSync(resolve(root, '../ARCHITECTURE.md'), 'utf8')
+  const section = page.slice(page.indexOf('\n## Folders'), page.indexOf('\n## Dependencies'))
+  const named = [...section.matchAll(/^\| (`[^|]+`) \|/gm)].flatMap(([, cell]) => cell!.match(/[\w/]+/g)!)
+  assert.deepEqual(
+    named.filter((folder) => folder !== 'wire/node').toSorted(),
+    Object.keys(ARROWS).toSorted(),
+  )
+})
+
 test('at most two files import each other in a circle, types included', () => {
   const files = sources()
   const known = new Set(files.map(nameOf))

@@ -44,6 +44,32 @@ test('every link of the pages leads to a file, and to a heading in it', () => {
     }
 })
 
+/** Paths that a page quotes in code spans: those with a slash, and file names. Placeholders such as `<name>` match anything. */
+function quotedPaths(page: string): string[] {
+  const text = read(page).replace(/^```[\s\S]*?^```/gm, '')
+  const quoted = [...text.matchAll(/`([^`\n]+)`/g)].map(([, code]) => code!.replace(/<\w+>/g, '*'))
+  return quoted.filter((code) => /^[\w.*-]+(\/[\w.*-]+)*\/?$/.test(code) && /\/|\.(ts|md)$/.test(code))
+}
+
+/** Paths that lead to no file or folder, neither from the root nor below `src`. */
+function missingPaths(paths: readonly string[]): string[] {
+  return paths.filter((path) => globSync([path, `src/${path}`], { cwd: ROOT }).length === 0)
+}
+
+for (const page of ['ARCHITECTURE.md', 'CONTRIBUTING.md'])
+  test(`every path that ${page} quotes exists`, () => {
+    const paths = quotedPaths(page)
+    assert.ok(paths.length > 20, `${paths.length} paths`)
+    assert.deepEqual(missingPaths(paths), [])
+  })
+
+test('a path that is quoted and does not exist is found', () => {
+  assert.deepEqual(
+    missingPaths(['gateway/run.ts', 'src/nodes/*/run.ts', 'docs', 'gateway/walk.ts', 'src/base/*/run.ts']),
+    ['gateway/walk.ts', 'src/base/*/run.ts'],
+  )
+})
+
 test('the README leads to every page, and fits on a few screens', () => {
   const linked = new Set(linksOf('README.md').map(({ page }) => page))
   const unlinked = PAGES.filter((page) => page !== 'README.md' && !linked.has(page))

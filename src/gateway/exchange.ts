@@ -1,3 +1,8 @@
+/**
+ * All state of one request, in parts: `identity` (replaced as a whole by the check `identify`), `collection` and `proxy`, and
+ * `lane`, the services of the thread. Types say which parts earlier rows have set: a check behind `method` takes a
+ * {@link Routed} exchange, which has a proxy and a caller.
+ */
 import type { AwsSigner } from '../base/aws-signature.ts'
 import type { RefusalCode, RefusalFacts } from '../base/refusal.ts'
 import type { RecordAgent } from '../record/fields.ts'

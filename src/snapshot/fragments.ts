@@ -11,16 +11,23 @@ import type { LimitKind } from '../model/policy.ts'
 import type { JsonSchema, Parameter } from '../model/proxy.ts'
 import type { SecretReference } from '../model/secret.ts'
 
-/** `collection:col_…`, `contracts:col_…`, `schemas:sha256-…`, `client:cli_…`, `policy:pol_…`, `credential:crd_…`. */
-export type FragmentKey = `${Fragment['kind']}:${string}`
+/** The kinds of fragments. Each has a row in `compile/kinds.ts`, which the main thread loads, and in `link/kinds.ts`. */
+export interface Fragments {
+  readonly collection: CollectionFragment
+  /** Of a collection, and with its id. */
+  readonly contracts: ContractsFragment
+  /** By content hash: `schemas:sha256-…`. */
+  readonly schemas: SchemasFragment
+  readonly client: ClientFragment
+  readonly policy: PolicyFragment
+  readonly credential: CredentialFragment
+}
 
-export type Fragment =
-  | CollectionFragment
-  | ContractsFragment
-  | SchemasFragment
-  | ClientFragment
-  | PolicyFragment
-  | CredentialFragment
+export type FragmentKind = keyof Fragments
+export type Fragment = Fragments[FragmentKind]
+
+/** `collection:col_…`, `schemas:sha256-…` and so on. */
+export type FragmentKey = `${FragmentKind}:${string}`
 
 /** A header the gateway sets on the request to the upstream. */
 export interface HeaderFragment {

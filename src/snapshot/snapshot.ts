@@ -6,7 +6,7 @@
 import type { Lru } from '../base/lru.ts'
 import type { LimitPlans } from './find/limit-plan.ts'
 import type { Mounts } from './find/mounts.ts'
-import type { ContractsFragment, Fragment, FragmentKey, SchemasFragment } from './fragments.ts'
+import type { ContractsFragment, Fragment, FragmentKey, FragmentKind, SchemasFragment } from './fragments.ts'
 import type { Bound, LinkedClient, LinkedProfile, LinkedToken, Verified } from './linked/client.ts'
 import type { LinkedCollection } from './linked/collection.ts'
 import type { LinkedCredential } from './linked/credential.ts'
@@ -59,17 +59,20 @@ export interface HeldFragment {
   readonly linked: Linked
 }
 
-export type Linked =
-  | LinkedCollection
-  | LinkedClient
-  | LinkedPolicy
-  | LinkedCredential
-  | ContractsFragment
-  | SchemasFragment
-  | Quarantined
+/** What each kind of fragment is linked to. */
+export interface LinkedFragments {
+  readonly collection: LinkedCollection
+  readonly contracts: ContractsFragment
+  readonly schemas: SchemasFragment
+  readonly client: LinkedClient
+  readonly policy: LinkedPolicy
+  readonly credential: LinkedCredential
+}
+
+export type Linked = LinkedFragments[FragmentKind] | Quarantined
 
 /** A fragment that could not be linked. What refers to it finds nothing, and is refused. */
-interface Quarantined {
+export interface Quarantined {
   readonly kind: 'quarantined'
   readonly fragment: Fragment
   readonly fault: string

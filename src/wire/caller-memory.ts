@@ -6,6 +6,7 @@
  *    third each. Responses to calls that were made may take twice as much, small holdings eight times as much.
  * 2. A module that collects bytes of a peer takes a `Room` and counts in it before it keeps the bytes, in blocks
  *    (`base/byte-buffer`).
+ * 3. A response that is at hand leaves in pieces, as fast as its caller takes them.
  */
 import type { OwnRoom } from '../base/byte-buffer.ts'
 

@@ -5,7 +5,8 @@ import { LOCK_WORDS, SLOTS_MAX, SPACING, STRIPES, Stripes } from './stripes.ts'
  * The memory of the counters: a fixed hash table in one SharedArrayBuffer for all threads.
  *
  * 1. Everything about an entry is read and written under the lock of its stripe. A key belongs to one stripe.
- * 2. An entry is never emptied, only taken over once it has expired, so that a probe ends at the first empty one.
+ * 2. An entry is never emptied, only taken over once it has expired, so that a probe ends at the first empty one. An
+ *    expired quota gives way only if no other entry of the probes is free, except in a table with shares.
  * 3. `total` is the sum of the cells of a rate, the count of a quota, or what is under way in all threads.
  * 4. The time of a stripe does not go back: threads that read the clock a little earlier count at the time of the
  *    one ahead. That holds up to {@link BACK_MS_MAX}; a clock that is further behind was set back, and nobody knows

@@ -3,9 +3,9 @@ import { refuse } from '../../base/refusal.ts'
 import { Ref } from '../../model/common.ts'
 import { isFetched } from '../../model/credential.ts'
 import { CredentialTest } from '../../model/credential-test.ts'
+import { compileResource } from '../../snapshot/compile/compile-resource.ts'
 import type { CredentialFragment } from '../../snapshot/fragments.ts'
 import { about, define } from '../engine/define.ts'
-import { compileRoot } from '../engine/fragments.ts'
 import { credentialKind } from '../kinds/credentials.ts'
 import { placeOf, trialInput, tried } from './trial.ts'
 
@@ -26,7 +26,8 @@ export const testCredential = define({
   prepare: async (input, context) => {
     const { id, slug, ...credential } = await context.find('credentials', input.id)
     // A credential compiles to one fragment, of itself.
-    const fragment = (await compileRoot(context.whole, 'credentials', id)).put[0] as CredentialFragment
+    const fragment = (await compileResource(context.whole, { type: 'credentials', id }))
+      .put[0] as CredentialFragment
     const at = await placeOf({ id, slug, ...credential }, fragment.type, input, context)
     if (at === null && !isFetched(fragment.type))
       throw refuse('configuration_invalid', {

@@ -1,10 +1,8 @@
 import { yieldThread } from '../../base/yield.ts'
 import { NOUNS, RESOURCE_TYPES, type ResourceType } from '../../model/common.ts'
 import { idsWithSealedHeaders } from '../../model/injected-header.ts'
+import type { CompileReader } from '../../snapshot/compile/sources.ts'
 import type { ConfigReader, ConfigWriter, Resource } from '../../store/ports/config.ts'
-
-/** What compiling asks of the configuration. */
-export type CompileReader = Pick<ConfigReader, 'byId' | 'all' | 'tokensOf' | 'secretsOf' | 'schema'>
 
 /**
  * The whole configuration read at once and answered from memory: compiling everything asks a few questions per

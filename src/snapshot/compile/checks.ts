@@ -1,0 +1,86 @@
+/** What keeps fragments of each kind from being served: they are linked as gateway threads will, with other secrets. */
+import type { FieldError } from '../../base/refusal.ts'
+import { Secret } from '../../base/secret.ts'
+import { BasePath } from '../../model/collection.ts'
+import { patternFault } from '../../model/proxy.ts'
+import { toTarget } from '../find/target.ts'
+import type { ClientFragment, CollectionFragment, CredentialFragment, PolicyFragment } from '../fragments.ts'
+import { linkClient } from '../link/client.ts'
+import { linkCollection } from '../link/collection.ts'
+import { linkCredential } from '../link/credential.ts'
+import { linkPolicy } from '../link/policy.ts'
+
+/** Escapes of characters that a canonical path never escapes (RFC 3986 2.3), or escapes no path may have. */
+const UNMATCHABLE =
+  /%(?:2[DdEeFf]|3[0-9]|4[1-9A-Fa-f]|5[0-9AaCcFf]|6[1-9A-Fa-f]|7[0-9AaEeFf]|[01][0-9A-Fa-f])/
+
+/** As {@link checkRoutes}, and what keeps it from being linked. */
+export function checkCollection(fragment: CollectionFragment): FieldError[] {
+  const errors = checkRoutes(fragment)
+  if (errors.length === 0) linkCollection(fragment)
+  return errors
+}
+
+/** Throws for a client that cannot be linked. */
+export function checkClient(fragment: ClientFragment): FieldError[] {
+  linkClient(fragment, () => new Secret('x'))
+  return []
+}
+
+/** Throws for a policy that cannot be linked. */
+export function checkPolicy(fragment: PolicyFragment): FieldError[] {
+  linkPolicy(fragment)
+  return []
+}
+
+/** Throws for a credential that cannot be linked, whatever its secrets are. */
+export function checkCredential(fragment: CredentialFragment): FieldError[] {
+  linkCredential(withPlaces(fragment), () => new Secret('x'), true)
+  return []
+}
+
+/** Throws for text that is no JSON. */
+export function checkJson({ json }: { readonly json: string }): FieldError[] {
+  JSON.parse(json)
+  return []
+}
+
+/** As if what is read elsewhere had been read: a source that fails now may work later. */
+function withPlaces(fragment: CredentialFragment): CredentialFragment {
+  const fields = Object.keys(fragment.references ?? {})
+  return {
+    ...fragment,
+    sealed: { ...fragment.sealed, ...Object.fromEntries(fields.map((one) => [one, 'x'])) },
+  }
+}
+
+/** Base path and patterns of a collection, with pointers to what cannot be matched. */
+function checkRoutes(fragment: CollectionFragment): FieldError[] {
+  const errors: FieldError[] = []
+  const base = BasePath.safeParse(fragment.base_path)
+  if (!base.success) errors.push({ pointer: '/base_path', reason: base.error.issues[0]!.message })
+  else if (UNMATCHABLE.test(fragment.base_path))
+    errors.push({
+      pointer: '/base_path',
+      reason: 'has an escape that no canonical path has; write the character',
+    })
+  for (const [index, proxy] of fragment.proxies.entries()) {
+    const at = `/proxies/${index}`
+    for (const field of ['path', 'target_path'] as const) {
+      const fault = patternFault(proxy[field])
+      if (fault !== null) errors.push({ pointer: `${at}/${field}`, reason: fault })
+      else if (UNMATCHABLE.test(proxy[field]))
+        errors.push({
+          pointer: `${at}/${field}`,
+          reason: 'has an escape that no canonical path has; write the character',
+        })
+    }
+    if (errors.length > 0) continue
+    try {
+      toTarget(proxy.path, proxy.target_path)
+    } catch (error) {
+      errors.push({ pointer: `${at}/target_path`, reason: (error as RangeError).message })
+    }
+  }
+  return errors
+}

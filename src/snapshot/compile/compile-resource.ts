@@ -1,0 +1,79 @@
+import type { ConfigReader, Resource } from '../../store/ports/config.ts'
+import type { Fragment, FragmentKey, FragmentKind } from '../fragments.ts'
+import { COMPILE, type CompileRow } from './kinds.ts'
+import { type CompileReader, SOURCES, type SourceRow, type SourceType } from './sources.ts'
+
+/** What a piece of the desired state compiles to. */
+export interface Compiled {
+  readonly put: readonly Fragment[]
+  readonly drop: readonly FragmentKey[]
+}
+
+/** A resource that has fragments of its own. */
+export interface Served {
+  readonly type: SourceType
+  readonly id: string
+}
+
+/** The types of resources that have fragments of their own, in the order in which all are compiled. */
+export const SERVED_TYPES = Object.keys(SOURCES) as readonly SourceType[]
+
+/** Types of resources whose secrets are parts of fragments. */
+export const SEALED_TYPES = SERVED_TYPES.flatMap((type) => SOURCES[type].sealed)
+
+const ROWS = Object.entries(COMPILE) as unknown as readonly [FragmentKind, CompileRow<FragmentKind>][]
+
+function rowsFrom(type: string): readonly (readonly [FragmentKind, CompileRow<FragmentKind>])[] {
+  return ROWS.filter(([, row]) => row.from === type)
+}
+
+/** The resource whose fragments change with one; null for what gateway threads do not serve. */
+export function servedBy({ type, id, parent }: Resource): Served | null {
+  const own = SERVED_TYPES.find((one) => one === type)
+  if (own !== undefined) return { type: own, id }
+  const above = SERVED_TYPES.find((one) => SOURCES[one].parts === type)
+  return above === undefined ? null : { type: above, id: parent! }
+}
+
+/** Compiles one resource as it stands now; what is gone or not published is dropped. */
+export async function compileResource(reader: CompileReader, { type, id }: Served): Promise<Compiled> {
+  const resource = await reader.byId(type, id)
+  const { read } = SOURCES[type] as SourceRow<SourceType>
+  const source = resource === undefined ? null : await read(reader, resource)
+  const rows = rowsFrom(type)
+  if (source === null)
+    return {
+      put: [],
+      drop: rows.flatMap(([kind, { unused }]) => (unused === undefined ? [`${kind}:${id}` as const] : [])),
+    }
+  const put = rows.map(([, row]) => row.compile(source as never)).filter((fragment) => fragment !== null)
+  return { put, drop: [] }
+}
+
+/** Keys of fragments that several resources may share, and that none uses any more after a change of one. */
+export async function unusedAfter(
+  reader: Pick<ConfigReader, 'list'>,
+  before: Resource,
+  after: Resource | null,
+): Promise<FragmentKey[]> {
+  const keys: FragmentKey[] = []
+  for (const [kind, { unused }] of rowsFrom(before.type))
+    for (const id of (await unused?.(reader, before, after)) ?? []) keys.push(`${kind}:${id}`)
+  return keys
+}
+
+/**
+ * As {@link compileResource}, but what does not compile although it was stored (a damaged row) must not keep everything else from
+ * starting. It is sent without the members that were not understood, so that linking closes it and says so in the readiness report.
+ */
+export async function compileOrClose(reader: CompileReader, served: Served): Promise<readonly Fragment[]> {
+  try {
+    return (await compileResource(reader, served)).put
+  } catch {
+    const { id, slug, name, spec } = (await reader.byId(served.type, served.id))!
+    const { base_path, hosts } = spec
+    const bare = { kind: SOURCES[served.type].kind, id, slug, name, base_path, hosts }
+    // It is no whole fragment, on purpose: linkers check what they are given and quarantine it.
+    return [bare as unknown as Fragment]
+  }
+}

@@ -1,0 +1,83 @@
+import type { FieldError } from '../../base/refusal.ts'
+import type { ConfigReader, Resource } from '../../store/ports/config.ts'
+import type { FragmentKind, Fragments } from '../fragments.ts'
+import { checkClient, checkCollection, checkCredential, checkJson, checkPolicy } from './checks.ts'
+import {
+  compileClient,
+  compileCollection,
+  compileContracts,
+  compileCredential,
+  compilePolicy,
+  compileSchemas,
+} from './compile.ts'
+import type { Sources, SourceType } from './sources.ts'
+
+/** How the main thread makes and checks the fragments of one kind. */
+export interface CompileRow<K extends FragmentKind, T extends SourceType = SourceType> {
+  /** The type of resource whose fragments they are; see `sources.ts`. */
+  readonly from: T
+  /** Pure: the same source gives the same fragment. Null where the source has none of the kind. */
+  readonly compile: (source: Sources[T]) => Fragments[K] | null
+  /** What keeps a fragment from being served, with pointers into it; may throw instead. */
+  readonly check: (fragment: Fragments[K]) => readonly FieldError[]
+  /**
+   * Only for a kind whose id is not that of the resource, since several resources may share a fragment: ids of those that none
+   * uses any more once the resource is as it is now, null for gone.
+   */
+  readonly unused?: (
+    reader: Pick<ConfigReader, 'list'>,
+    before: Resource,
+    after: Resource | null,
+  ) => Promise<readonly string[]>
+}
+
+type Row<K extends FragmentKind> = { [T in SourceType]: CompileRow<K, T> }[SourceType]
+
+/**
+ * The half of the table of kinds that the main thread alone loads; `link/kinds.ts` is that of gateway threads. Fragments of one
+ * resource are sent in this order: shared schemas before the contracts that point into them.
+ */
+export const COMPILE: { readonly [K in FragmentKind]: Row<K> } = {
+  policy: { from: 'policies', compile: compilePolicy, check: checkPolicy },
+  credential: {
+    from: 'credentials',
+    compile: ({ credential, sealed }) => compileCredential(credential, sealed),
+    check: checkCredential,
+  },
+  schemas: {
+    from: 'collections',
+    compile: ({ collection: { spec }, schemas }) =>
+      spec.schemas === null || schemas === undefined ? null : compileSchemas(spec.schemas, schemas),
+    check: checkJson,
+    unused: unusedSchemas,
+  },
+  collection: {
+    from: 'collections',
+    compile: ({ collection, proxies, sealed }) => compileCollection(collection, proxies, sealed),
+    check: checkCollection,
+  },
+  contracts: {
+    from: 'collections',
+    compile: ({ collection, proxies }) => compileContracts(collection, proxies),
+    check: checkJson,
+  },
+  client: {
+    from: 'clients',
+    compile: ({ client, profiles }) => compileClient(client, profiles),
+    check: checkClient,
+  },
+}
+
+/** Schemas that only the collection in its earlier state used. */
+async function unusedSchemas(
+  reader: Pick<ConfigReader, 'list'>,
+  before: Resource,
+  after: Resource | null,
+): Promise<readonly string[]> {
+  const { schemas } = before.spec
+  if (typeof schemas !== 'string') return []
+  if (after?.spec['schemas'] === schemas && after.status === 'published') return []
+  const query = { type: 'collections', limit: 1, where: { schemas, status: 'published' } } as const
+  const users = await reader.list(query)
+  return users.length === 0 ? [schemas] : []
+}

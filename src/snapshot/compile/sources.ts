@@ -1,0 +1,119 @@
+/** The resources that gateway threads serve, as they are read for compiling: one row for each type that has fragments of its own. */
+import type { ClientSpec } from '../../model/client.ts'
+import type { CollectionSpec } from '../../model/collection.ts'
+import type { ResourceType } from '../../model/common.ts'
+import type { CredentialAuth } from '../../model/credential.ts'
+import { idsWithSealedHeaders } from '../../model/injected-header.ts'
+import type { PolicySpec } from '../../model/policy.ts'
+import type { ProfileSpec } from '../../model/profile.ts'
+import type { ProxySpec } from '../../model/proxy.ts'
+import {
+  type ConfigReader,
+  isSigningSecret,
+  type Resource,
+  type StoredToken,
+} from '../../store/ports/config.ts'
+import type { FragmentKind } from '../fragments.ts'
+import type { Desired, DesiredProfile } from './compile.ts'
+import type { SealedHeader } from './secret-headers.ts'
+
+/** What compiling asks of the configuration. */
+export type CompileReader = Pick<ConfigReader, 'byId' | 'all' | 'tokensOf' | 'secretsOf' | 'schema'>
+
+/** What the fragments of a resource are compiled from, by its type. */
+export interface Sources {
+  policies: Desired<PolicySpec>
+  credentials: {
+    readonly credential: Desired<{ readonly auth: CredentialAuth }>
+    /** Ciphertexts of its secret fields. */
+    readonly sealed: Readonly<Record<string, string>>
+  }
+  collections: {
+    readonly collection: Desired<CollectionSpec>
+    readonly proxies: readonly Desired<ProxySpec>[]
+    readonly sealed: readonly SealedHeader[]
+    /** JSON of its shared schemas; undefined without. */
+    readonly schemas: string | undefined
+  }
+  clients: { readonly client: Desired<ClientSpec>; readonly profiles: readonly DesiredProfile[] }
+}
+
+export type SourceType = keyof Sources
+
+export interface SourceRow<T extends SourceType> {
+  /** The kind of fragment that stands for the resource: it is closed where the resource does not compile. */
+  readonly kind: FragmentKind
+  /** Resources below it that are part of its fragments. */
+  readonly parts: ResourceType | null
+  /** Types, of those two, that have secrets in the store. */
+  readonly sealed: readonly ResourceType[]
+  /** Null for a resource that is not served. */
+  readonly read: (reader: CompileReader, resource: Resource) => Promise<Sources[T] | null>
+}
+
+/** In the order in which all of them are compiled. */
+export const SOURCES: { readonly [T in SourceType]: SourceRow<T> } = {
+  policies: { kind: 'policy', parts: null, sealed: [], read: async (_reader, policy) => desired(policy) },
+  credentials: { kind: 'credential', parts: null, sealed: ['credentials'], read: readCredential },
+  collections: {
+    kind: 'collection',
+    parts: 'proxies',
+    sealed: ['collections', 'proxies'],
+    read: readCollection,
+  },
+  clients: { kind: 'client', parts: 'profiles', sealed: ['profiles'], read: readClient },
+}
+
+async function readCredential(reader: CompileReader, resource: Resource): Promise<Sources['credentials']> {
+  const secrets = await reader.secretsOf([resource.id])
+  const sealed = Object.fromEntries(secrets.map((secret) => [secret.field, secret.sealed]))
+  return { credential: desired(resource), sealed }
+}
+
+async function readCollection(
+  reader: CompileReader,
+  resource: Resource,
+): Promise<Sources['collections'] | null> {
+  if (resource.status !== 'published') return null
+  const collection = desired<CollectionSpec>(resource)
+  const below = await reader.all('proxies', resource.id)
+  const owners = idsWithSealedHeaders([resource, ...below])
+  const { schemas } = collection.spec
+  return {
+    collection,
+    proxies: below.map((proxy) => desired<ProxySpec>(proxy)),
+    sealed: owners.length === 0 ? [] : await reader.secretsOf(owners),
+    schemas: schemas === null ? undefined : await reader.schema(schemas),
+  }
+}
+
+async function readClient(reader: CompileReader, resource: Resource): Promise<Sources['clients']> {
+  const profiles = await reader.all('profiles', resource.id)
+  const ids = profiles.map((profile) => profile.id)
+  const tokens = (await reader.tokensOf(ids)).filter((token) => token.revoked_at === null)
+  const sealed = await reader.secretsOf(ids)
+  return {
+    client: desired(resource),
+    profiles: profiles.map((profile) => ({
+      ...desired<ProfileSpec>(profile),
+      tokens: tokens
+        .filter((token) => token.profile === profile.id && !isSigningSecret(token))
+        .map(toTokenFragment),
+      secrets: tokens
+        .filter((token) => token.profile === profile.id && isSigningSecret(token))
+        .flatMap(({ id, lookup, retires_at }) => {
+          const secret = sealed.find((one) => one.owner === profile.id && one.field === id)
+          return secret === undefined ? [] : [{ id, lookup, retires_at, sealed: secret.sealed }]
+        }),
+    })),
+  }
+}
+
+function toTokenFragment({ id, lookup, hash, expires_at, retires_at }: StoredToken) {
+  return { id, lookup, hash, expires_at, retires_at }
+}
+
+/** The stored spec is the parsed one with ids for references, so it has the type of the model. */
+function desired<S>({ id, slug, spec }: Resource): Desired<S> {
+  return { id, slug, spec: spec as S }
+}
