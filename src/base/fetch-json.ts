@@ -39,7 +39,7 @@ export function createAskJson(
     const sent = bodyOf(form, json)
     const {
       status,
-      headers: told,
+      headers: answerHeaders,
       body,
     } = await send(
       {
@@ -59,7 +59,7 @@ export function createAskJson(
     const value = toPlain(body)
     if (status !== 200) throw new FetchFailure(`answered ${status}${codeIn(value)}`, status)
     if (value === null) throw new FetchFailure('the answer is no JSON object')
-    return { value, headers: told }
+    return { value, headers: answerHeaders }
   }
 }
 

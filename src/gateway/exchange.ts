@@ -233,8 +233,11 @@ export class Exchange {
 /** An exchange whose collection is known: what rows behind `route` may rely on. */
 export type Located = Exchange & { collection: LinkedCollection }
 
-/** An exchange whose caller is known too: what rows behind `held-back route` may rely on. */
-export type Called = Located & { identity: KnownIdentity }
+/** An exchange whose client and profile are known. */
+export type Known = Exchange & { identity: KnownIdentity }
+
+/** An exchange whose collection and caller are known: what rows behind `held-back route` may rely on. */
+export type Called = Located & Known
 
 /** An exchange with everything that is called: what rows behind `method` may rely on. */
 export type Routed = Called & { proxy: LinkedProxy }

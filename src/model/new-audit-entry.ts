@@ -21,14 +21,15 @@ export const AUDIT_CHARS_MAX = {
   anonymousDiff: 4000,
 } as const
 
-type Told = Pick<AuditEntry, 'actor' | 'surface' | 'operation' | 'action' | 'resource'> & Partial<AuditEntry>
+type KnownMembers = Pick<AuditEntry, 'actor' | 'surface' | 'operation' | 'action' | 'resource'> &
+  Partial<AuditEntry>
 
 /**
  * An entry of this moment. Omitted members are null; the defaults are one successful call that changed nothing. Every text is
  * cut at its bound, with a mark that says how long it was.
  */
-export function newAuditEntry(clock: Clock, told: Told): AuditEntry {
-  const { actor, agent, resource, http } = told
+export function newAuditEntry(clock: Clock, known: KnownMembers): AuditEntry {
+  const { actor, agent, resource, http } = known
   const isAnonymous = actor.type === 'anonymous'
   return {
     id: newId('aud', clock),
@@ -43,7 +44,7 @@ export function newAuditEntry(clock: Clock, told: Told): AuditEntry {
     outcome: 'ok',
     error: null,
     count: 1,
-    ...told,
+    ...known,
     actor: { ...actor, id: cut(actor.id, AUDIT_CHARS_MAX.name), name: cut(actor.name, AUDIT_CHARS_MAX.name) },
     agent: {
       name: cutOrNull(agent?.name, AUDIT_CHARS_MAX.name),
@@ -53,16 +54,16 @@ export function newAuditEntry(clock: Clock, told: Told): AuditEntry {
     },
     resource: { ...resource, id: maskedRef(resource.id), slug: maskedRef(resource.slug) },
     diff: boundedDiff(
-      told.diff ?? [],
+      known.diff ?? [],
       isAnonymous ? AUDIT_CHARS_MAX.anonymousValue : AUDIT_CHARS_MAX.value,
       isAnonymous ? AUDIT_CHARS_MAX.anonymousDiff : AUDIT_CHARS_MAX.diff,
     ),
-    reason: maskedText(told.reason),
-    detail: maskedText(told.detail),
+    reason: maskedText(known.reason),
+    detail: maskedText(known.detail),
     http: http == null ? null : { ...http, url: cut(maskText(http.url), AUDIT_CHARS_MAX.url) },
-    user_agent: maskedText(told.user_agent, AUDIT_CHARS_MAX.userAgent),
-    request: told.request ?? null,
-    response: told.response ?? null,
+    user_agent: maskedText(known.user_agent, AUDIT_CHARS_MAX.userAgent),
+    request: known.request ?? null,
+    response: known.response ?? null,
   }
 }
 

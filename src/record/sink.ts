@@ -132,10 +132,10 @@ class Share {
   #gathered = 0
   readonly #batchRows: number
   readonly #batchesMax: number
-  readonly #told: SinkOptions['dropped']
+  readonly #onDropped: SinkOptions['dropped']
 
-  constructor(proved: boolean, batchRows: number, batchesMax: number, told: SinkOptions['dropped']) {
-    this.#told = told
+  constructor(proved: boolean, batchRows: number, batchesMax: number, onDropped: SinkOptions['dropped']) {
+    this.#onDropped = onDropped
     this.writer = createBatchWriter(batchRows, proved)
     this.#batchRows = batchRows
     this.#batchesMax = batchesMax
@@ -161,7 +161,7 @@ class Share {
 
   drop(requests: number): void {
     this.dropped += requests
-    this.#told?.(requests)
+    this.#onDropped?.(requests)
   }
 
   /** What is on its way has been lost. */

@@ -84,8 +84,8 @@ interface Thread {
   stopping: boolean
   /** It was ended because of this; null while it runs. */
   endedFor: Replacement | null
-  /** Changes that it was told of, and that it has confirmed, in that order. */
-  told: number
+  /** Number of changes that were sent to it, and of those it has confirmed: it confirms them in order. */
+  sent: number
   applied: number
   drained: (() => void) | null
 }
@@ -147,7 +147,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   /** Gives the number that the thread has confirmed once it holds the change. */
   function change(thread: Thread, delta: SnapshotDelta): number {
     tell(thread, { kind: 'snapshot', delta })
-    return ++thread.told
+    return ++thread.sent
   }
 
   function live(): Thread[] {
@@ -184,7 +184,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       listening: false,
       stopping: false,
       endedFor: null,
-      told: 0,
+      sent: 0,
       applied: 0,
       drained: null,
     }

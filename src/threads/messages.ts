@@ -142,7 +142,7 @@ export type FromGateway =
 
 /** Cells of the health buffer (Int32, read and written with Atomics). */
 export const HEALTH = {
-  /** 1 from the moment the process was told to stop. */
+  /** 1 once the process has received a stop signal. */
   draining: 0,
   /** Gateway threads that listen. */
   threads: 1,

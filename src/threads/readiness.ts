@@ -23,7 +23,7 @@ export interface Readiness {
 }
 
 /**
- * Ready once every configured thread has listened, until the process is told to stop. A thread that dies later and is
+ * Ready once every configured thread has listened, until the process receives a stop signal. A thread that dies later and is
  * being replaced is a warning: the others serve its port, and a balancer that took the whole instance out for the
  * loss of one thread would turn a part of the outage into all of it. A thread that hangs makes the instance unready,
  * because the system still gives it a share of the new connections.

@@ -94,7 +94,7 @@ test('a key file that cannot be read, or is no key, refuses start', async () => 
   await writeFile(file('short.key'), 'key_1 c2hvcnQ=\n', { mode: 0o600 })
   await writeFile(file('empty.key'), '', { mode: 0o600 })
   for (const [name, what] of [
-    ['directory.key', 'cannot be read: EISDIR'],
+    ['directory.key', 'is not a file; move it away'],
     ['broken.key', 'is malformed at line 1'],
     ['short.key', 'is malformed at line 1'],
     ['empty.key', 'holds no key'],

@@ -1,7 +1,7 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import { hashToken } from '../../base/token.ts'
 import type { LinkedToken } from '../../snapshot/linked/client.ts'
-import type { Exchange } from '../exchange.ts'
+import type { Exchange, Known } from '../exchange.ts'
 import { type Judged, open, pass } from '../explain/judged.ts'
 import { proveCertificate } from './certificate.ts'
 import { proveOpaque } from './introspect.ts'
@@ -61,7 +61,9 @@ function authenticateOther(exchange: Exchange): RefusalCode | null | Promise<Ref
   if (verified !== null) return admit(exchange, verified)
   if (bearer === '') return failed(exchange, 'not a bearer token')
   if (!isForeign || profile === null) return failed(exchange, exchange.reason || 'unknown token')
-  const verdict = jwt === null ? proveOpaque(exchange) : proveSigned(exchange, jwt)
+  // `identify` has found the profile that takes it
+  const known = exchange as Known
+  const verdict = jwt === null ? proveOpaque(known) : proveSigned(known, jwt)
   return verdict instanceof Promise
     ? verdict.then((code) => rememberFailure(exchange, code))
     : rememberFailure(exchange, verdict)

@@ -4,7 +4,7 @@
  * verified them (`key-memory.ts`). A throttled source has one new verification a second.
  */
 import type { RefusalCode } from '../../base/refusal.ts'
-import type { Exchange } from '../exchange.ts'
+import type { Exchange, Known } from '../exchange.ts'
 import { type Judged, open } from '../explain/judged.ts'
 import { provesByToken } from './authenticate.ts'
 import { hasProved, isHeld } from './certificate.ts'
@@ -47,7 +47,7 @@ function knownProof(exchange: Exchange): 'good' | 'bad' | 'unknown' {
   if (!identity.isForeign || profile === null) return 'bad'
   const failedUntil = snapshot.failed.get(verifiedKey)
   if (failedUntil !== undefined && now < failedUntil) return 'bad'
-  if (exchange.lane.issuers.proofs.has(proofKey(exchange), now)) return 'good'
+  if (exchange.lane.issuers.proofs.has(proofKey(exchange as Known), now)) return 'good'
   return jwt !== null && hasEnded(jwt.expires, profile.verifier!.fragment.skew_ms, now) ? 'bad' : 'unknown'
 }
 

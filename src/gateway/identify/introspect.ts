@@ -1,7 +1,7 @@
 import { audienceOf, isText } from '../../base/jwt.ts'
 import type { Plain } from '../../base/plain.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
-import type { Exchange } from '../exchange.ts'
+import type { Known } from '../exchange.ts'
 import type { Issuers } from './issuers.ts'
 import { accept, copyOf, failed, faultOf, hostOf, keep, unavailable } from './signed.ts'
 
@@ -14,8 +14,8 @@ const FLIGHTS_MAX = 64
 const flights = new WeakMap<Issuers, Map<string, Promise<Plain>>>()
 
 /** `authenticate` for an opaque token: the provider is asked (RFC 7662). */
-export async function proveOpaque(exchange: Exchange): Promise<RefusalCode | null> {
-  const { verifier } = exchange.identity.profile!
+export async function proveOpaque(exchange: Known): Promise<RefusalCode | null> {
+  const { verifier } = exchange.identity.profile
   const { introspection } = verifier!.fragment
   const issuers = exchange.lane.issuers
   const credential = exchange.snapshot.credentials.get(introspection!.credential)
@@ -38,13 +38,13 @@ export async function proveOpaque(exchange: Exchange): Promise<RefusalCode | nul
   return judge(exchange, answer)
 }
 
-function ask(issuers: Issuers, exchange: Exchange, url: string, authorization: string): Promise<Plain> {
+function ask(issuers: Issuers, exchange: Known, url: string, authorization: string): Promise<Plain> {
   let under = flights.get(issuers)
   if (under === undefined) {
     under = new Map()
     flights.set(issuers, under)
   }
-  const key = `${exchange.identity.profile!.id} ${exchange.identity.verifiedKey}`
+  const key = `${exchange.identity.profile.id} ${exchange.identity.verifiedKey}`
   let flight = under.get(key)
   if (flight === undefined) {
     if (under.size >= FLIGHTS_MAX) return Promise.reject(new Error('too many questions are under way'))
@@ -56,8 +56,8 @@ function ask(issuers: Issuers, exchange: Exchange, url: string, authorization: s
 }
 
 /** RFC 7662 section 2.2. What the provider leaves out counts against the token where the profile asks for it. */
-function judge(exchange: Exchange, answer: Plain): RefusalCode | null {
-  const profile = exchange.identity.profile!
+function judge(exchange: Known, answer: Plain): RefusalCode | null {
+  const profile = exchange.identity.profile
   const { fragment } = profile.verifier!
   const { active, iss, aud, exp, nbf, sub } = answer
   if (active !== true) return failed(exchange, 'the provider says that the token is not active')

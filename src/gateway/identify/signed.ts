@@ -4,7 +4,7 @@ import { isText, type Jwt } from '../../base/jwt.ts'
 import type { Plain } from '../../base/plain.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { Claims, LinkedVerifier, Verified, VerifyKey } from '../../snapshot/linked/client.ts'
-import type { Exchange } from '../exchange.ts'
+import type { Exchange, Known } from '../exchange.ts'
 import type { Keys } from './issuers.ts'
 import { countFailure } from './throttle.ts'
 
@@ -16,8 +16,8 @@ const CLAIM_MAX = 1024
 const JTI_MAX = 256
 
 /** `authenticate` for a signed token. A promise only when keys must be fetched. */
-export function proveSigned(exchange: Exchange, jwt: Jwt): RefusalCode | null | Promise<RefusalCode | null> {
-  const { keys, source, algs } = exchange.identity.profile!.verifier!
+export function proveSigned(exchange: Known, jwt: Jwt): RefusalCode | null | Promise<RefusalCode | null> {
+  const { keys, source, algs } = exchange.identity.profile.verifier!
   if (!algs.has(jwt.alg)) return failed(exchange, 'the algorithm is not admitted')
   if (keys !== null) return prove(exchange, jwt, keys)
   const found = exchange.lane.issuers.keysOf(source, jwt.kid)
@@ -26,14 +26,14 @@ export function proveSigned(exchange: Exchange, jwt: Jwt): RefusalCode | null | 
     : proveWith(exchange, jwt, found)
 }
 
-function proveWith(exchange: Exchange, jwt: Jwt, found: Keys): RefusalCode | null {
+function proveWith(exchange: Known, jwt: Jwt, found: Keys): RefusalCode | null {
   return found.ok ? prove(exchange, jwt, found.keys) : unavailable(exchange, found.reason)
 }
 
-function prove(exchange: Exchange, jwt: Jwt, keys: readonly VerifyKey[]): RefusalCode | null {
+function prove(exchange: Known, jwt: Jwt, keys: readonly VerifyKey[]): RefusalCode | null {
   const key = signingKeyOf(jwt, keys)
   if (typeof key === 'string') return failed(exchange, key)
-  const verifier = exchange.identity.profile!.verifier!
+  const verifier = exchange.identity.profile.verifier!
   if (key.retiresAt !== null && exchange.now >= key.retiresAt) return expired(exchange, 'retired by rotation')
   const { expires, notBefore, issuedAt } = jwt
   const skew = verifier.fragment.skew_ms
@@ -51,7 +51,7 @@ function prove(exchange: Exchange, jwt: Jwt, keys: readonly VerifyKey[]): Refusa
   const bounds = [until, key.retiresAt ?? until]
   if (verifier.source !== '') bounds.push(exchange.now + REMOTE_MS)
   const verified: Verified = {
-    profile: exchange.identity.profile!,
+    profile: exchange.identity.profile,
     key,
     credentialId: key.id,
     from,
@@ -67,14 +67,14 @@ function prove(exchange: Exchange, jwt: Jwt, keys: readonly VerifyKey[]): Refusa
 
 /** Lets a token in for the first time only. */
 function acceptOnce(
-  exchange: Exchange,
+  exchange: Known,
   verified: Verified,
   { claims: { jti } }: Jwt,
   until: number,
 ): RefusalCode | null {
   if (!isText(jti, JTI_MAX)) return failed(exchange, 'the token has no jti')
   switch (
-    exchange.lane.issuers.usedTokens.claim(`${exchange.identity.profile!.id}\n${jti}`, until, exchange.now)
+    exchange.lane.issuers.usedTokens.claim(`${exchange.identity.profile.id}\n${jti}`, until, exchange.now)
   ) {
     case 'first':
       return admit(exchange, verified)
@@ -144,12 +144,12 @@ function isScalar(value: unknown): boolean {
 export const PROOF_MS = 3_600_000
 
 /** Where all threads remember a proof. */
-export function proofKey({ identity: { profile, verifiedKey } }: Exchange): string {
-  return `${profile!.id} ${verifiedKey}`
+export function proofKey({ identity: { profile, verifiedKey } }: Known): string {
+  return `${profile.id} ${verifiedKey}`
 }
 
 /** Lets the caller in, and remembers why. @param expires when the token ends, milliseconds since the epoch. */
-export function accept(exchange: Exchange, verified: Verified, expires: number): null {
+export function accept(exchange: Known, verified: Verified, expires: number): null {
   const { snapshot, lane, now } = exchange
   snapshot.verified.set(exchange.identity.verifiedKey, verified)
   lane.issuers.proofs.claim(proofKey(exchange), Math.min(expires, now + PROOF_MS), now)

@@ -63,8 +63,8 @@ export interface RecordStore {
 
 /** A store that outlives its file; see {@link Probed}. */
 export interface LastingRecordStore extends RecordStore, Probed {
-  /** Told when another file was opened, which holds nothing of the former one. */
-  whenReopened(told: () => void): void
+  /** `listener` is called when another file was opened, which holds nothing of the former one. */
+  whenReopened(listener: () => void): void
 }
 
 /** Counts of quotas, which survive a restart. */

@@ -100,8 +100,8 @@ export function openLastingRecordStore(path: string): LastingRecordStore {
             : new StoreUnavailable('cannot_open', String(error), error)
       }
     },
-    whenReopened(told) {
-      reopened = told
+    whenReopened(listener) {
+      reopened = listener
     },
     close,
   }
