@@ -18,12 +18,12 @@ export const PROBLEMS = {
   malformed_request: problem(
     400,
     'Malformed request',
-    'The bytes are not a valid HTTP/1.1 request: framing, request line or a header breaks the grammar of RFC 9112. The connection is closed and nothing reached the upstream. Check the client library, or the proxy in front of the gateway.',
+    'The bytes are not a valid HTTP/1.1 request: the framing, the request line or a header breaks RFC 9112. The gateway closed the connection and sent nothing to the upstream. Check the client library, or the proxy in front of the gateway.',
   ),
   request_timeout: problem(
     408,
     'Request timeout',
-    'The head or the body of the request did not arrive in time: a head takes at most 10 seconds, and of a body 7,200 bytes must come in every 30 seconds. At `/oauth` the whole body must arrive within 10 seconds. Send it faster, or check the network in between.',
+    'The head or the body of the request did not arrive in time. The head must arrive within 10 seconds, and at least 7,200 bytes of the body every 30 seconds. At `/oauth` the whole body must arrive within 10 seconds. Send the request faster, or check the network.',
   ),
   body_too_large: problem(
     413,
@@ -43,42 +43,42 @@ export const PROBLEMS = {
   http_version_not_supported: problem(
     505,
     'HTTP version not supported',
-    'The gateway speaks HTTP/1.1 and HTTP/1.0 on this listener.',
+    'This listener supports HTTP/1.1 and HTTP/1.0.',
   ),
   request_not_canonical: problem(
     400,
     'Request not canonical',
-    'The target, host or an identity header can be read in two ways: encoded slashes, dot segments, empty segments, a host that is no authority, a repeated or hidden identity header. Two readers could disagree on it, so it is refused. Send the plain form. A path is also refused if a server that ignores case, a final slash or an additional encoding would read it as the path of another endpoint, which is protected differently: send the exact path of that endpoint.',
+    'The target, the host or an identity header is ambiguous: encoded slashes, dot segments, empty segments, an invalid host, or a repeated or hidden identity header. Two servers could read it differently. Send the plain form. A path is also refused if a server that ignores case, a final slash or an additional encoding would read it as the path of another endpoint with different protection. Send the exact path of that endpoint.',
   ),
   expectation_failed: problem(
     417,
     'Expectation failed',
-    'The only expectation that is understood is `100-continue`.',
+    'The gateway supports only the expectation `100-continue`.',
   ),
 
   // Routing and identity (checks `route` to `upgrade`)
   route_not_found: problem(
     404,
     'Route not found',
-    'No published proxy answers this path. Check the base path of the collection, the path of the proxy, and that both are published.',
+    'No published proxy matches this path. Check the base path of the collection, the path of the proxy, and that both are published.',
   ),
   credentials_missing: problem(
     401,
     'Credentials missing',
-    'Nothing in the request says who is calling. Send `Authorization: Bearer <token>`, or `X-Client-ID` and `X-Profile-ID` for a profile of type none.',
+    'The request has no credentials. Send `Authorization: Bearer <token>`, or `X-Client-ID` and `X-Profile-ID` for a profile of type none.',
   ),
   profile_ambiguous: problem(
     401,
     'Profile ambiguous',
-    'Several profiles fit the request equally well. Say which by `X-Profile-ID`, and `X-Client-ID` where they are of several clients. The request record names them.',
+    'Several profiles match the request equally well. Send `X-Profile-ID`, and `X-Client-ID` if the profiles belong to several clients. The request record names the profiles.',
   ),
   identity_rejected: problem(
     403,
     'Identity rejected',
-    'The client or profile is unknown, or what the request says about itself does not agree. The three cases are not told apart on purpose.',
+    'The client is unknown, the profile is unknown, or the identity headers contradict each other or the credential. For security, the response does not distinguish these cases.',
   ),
-  client_inactive: problem(403, 'Client inactive', 'The client is switched off or outside its validity.'),
-  profile_inactive: problem(403, 'Profile inactive', 'The profile is switched off.'),
+  client_inactive: problem(403, 'Client inactive', 'The client is inactive or outside its validity period.'),
+  profile_inactive: problem(403, 'Profile inactive', 'The profile is inactive.'),
   ip_not_allowed: problem(
     403,
     'Address not allowed',
@@ -87,27 +87,27 @@ export const PROBLEMS = {
   auth_throttled: problem(
     429,
     'Too many failed authentications',
-    'Too many attempts with wrong credentials came from this address for this profile, or to sign in by this name or from this network. Wait for `Retry-After`. A valid token that Postern issued passes all the same, so replace the credential that fails.',
+    'Too many authentication attempts failed: from this address for this profile, or at sign-in with this name or from this network. Wait for `Retry-After` and replace the credential that fails. Valid tokens issued by Postern are still accepted.',
   ),
   credential_invalid: problem(
     401,
     'Credential invalid',
-    'The credential is unknown, revoked, malformed or not meant for this place. Check that it was copied whole and has not been rotated.',
+    'The credential is unknown, revoked, malformed or issued for another resource. Check that it was copied completely and has not been rotated.',
   ),
   credential_expired: problem(
     401,
     'Credential expired',
-    'The credential was valid once. Rotate it and use the new value.',
+    'The credential has expired. Rotate it and use the new value.',
   ),
   identity_unavailable: problem(
     503,
     'Identity provider unavailable',
-    'The credential could not be judged: the keys of its issuer, or the answer of its introspection, cannot be had at the moment, and nothing that was kept is fresh enough. Nothing is said about the credential. Try again after `Retry-After`; operators see the reason in the request record.',
+    'Postern could not verify the credential, because the keys of its issuer or the introspection endpoint are unavailable and the cached data is too old. The credential may be valid. Try again after `Retry-After`. Operators find the cause in the request record.',
   ),
   collection_not_assigned: problem(
     403,
     'Collection not assigned',
-    'The client, or this profile of it, has no access to the collection. Assign it.',
+    'The client or this profile has no access to the collection. Assign the collection to it.',
   ),
   endpoint_not_allowed: problem(
     403,
@@ -117,87 +117,87 @@ export const PROBLEMS = {
   upgrade_required: problem(
     426,
     'Upgrade required',
-    'The endpoint opens WebSockets (RFC 6455) and answers nothing else: send GET over HTTP/1.1 with `Connection: Upgrade` and `Upgrade: websocket`. Calls of agents cannot open one.',
+    'The endpoint accepts only WebSocket connections (RFC 6455). Send GET over HTTP/1.1 with `Connection: Upgrade` and `Upgrade: websocket`. MCP calls cannot open a WebSocket.',
   ),
   method_not_allowed: problem(
     405,
     'Method not allowed',
-    'The proxy or the profile does not allow this method; `Allow` lists those that work.',
+    'The proxy or the profile does not allow this method. `Allow` lists the allowed methods.',
   ),
 
   // Limits (check `limits`)
   rate_limit_exceeded: problem(
     429,
     'Rate limit exceeded',
-    'More requests than the policy admits in its window. Wait for `Retry-After`; the body names the policy and the limit.',
+    'The requests exceed the rate that the policy allows. Wait for `Retry-After`. The body names the policy and the limit.',
   ),
   quota_exceeded: problem(
     429,
     'Quota exceeded',
-    'The quota of the period is used up. The body says when the next period starts.',
+    'The quota of the current period is exhausted. The body says when the next period starts.',
   ),
   concurrency_exceeded: problem(
     429,
     'Too many calls at once',
-    'As many calls are under way as the policy admits at once. Wait until one of them has ended; the body names the policy and the limit. At `/oauth`, `/.well-known` and `/management` the address has too many requests without a valid access token under way (`POSTERN_PENDING_PER_SOURCE_MAX`): wait for `Retry-After`.',
+    'The number of concurrent calls has reached the limit of the policy. Wait until one of the calls has ended. The body names the policy and the limit. At `/oauth`, `/.well-known` and `/management`, too many requests without a valid access token are under way from this address (`POSTERN_PENDING_PER_SOURCE_MAX`): wait for `Retry-After`.',
   ),
 
   // The contract (checks `contract` and `operation`)
   body_invalid: problem(
     400,
     'Body invalid',
-    'The body is not what the contract of the endpoint asks for; `errors` points into it and says why. `inspect_contract` and the OpenAPI description show the schema.',
+    'The body does not match the contract of the endpoint. `errors` gives the place and the reason. `inspect_contract` and the OpenAPI description show the schema.',
   ),
   graphql_rejected: problem(
     400,
     'GraphQL operation rejected',
-    'The operation is nested deeper, has more fields or asks for more than the endpoint allows. Ask for less in one operation.',
+    'The operation exceeds a limit of the endpoint, such as depth or number of fields. Request less data in one operation.',
   ),
 
   // Repeated requests (check `replay`)
   idempotency_unavailable: problem(
     503,
     'Idempotency unavailable',
-    'Whether the call was made before cannot be told at the moment, so it was not made. Try again with the same key.',
+    'Postern cannot check at the moment whether this idempotency key was used before. The call was not forwarded. Try again with the same key.',
   ),
 
   // What is configured and cannot be used (checks `held-back route`, `limits` and `contract`)
   route_unavailable: problem(
     500,
     'Route unavailable',
-    'What is configured for the route cannot be used, so no call is let through. Operators see the reason in the log of the process and in the record of the call.',
+    'The configuration of the route is faulty, so every call is refused. Operators find the cause in the process log and in the request record.',
   ),
 
   // Forwarding (checks `credential` to `answer`)
   credential_unavailable: problem(
     500,
     'Upstream credential unavailable',
-    'The credential that the upstream needs is missing or cannot be opened. Operators see the reason in the readiness report.',
+    'The upstream credential is missing or cannot be decrypted. Operators find the cause in the readiness report.',
   ),
   upstream_unreachable: problem(
     502,
     'Upstream unreachable',
-    'No connection to the upstream could be made, or it broke before an answer came.',
+    'The gateway could not connect to the upstream, or the connection broke before a response arrived.',
   ),
   upstream_invalid_response: problem(
     502,
     'Upstream response invalid',
-    'The answer of the upstream breaks HTTP/1.1, so it was not passed on.',
+    'The upstream response is not valid HTTP/1.1, so the gateway did not forward it.',
   ),
   response_invalid: problem(
     502,
     'Response invalid',
-    'The upstream answered, but not as its contract says, so the answer was held back. The call had its effect there.',
+    'The upstream response does not match the contract, so the gateway did not forward it. The upstream has processed the call.',
   ),
   upstream_unavailable: problem(
     503,
     'Upstream unavailable',
-    'Most calls to the upstream failed, no server behind it is healthy, or every connection to it is busy. Try again, after `Retry-After` where there is one.',
+    'Most calls to the upstream failed, no target is healthy, or all connections are busy. Try again, after `Retry-After` if the response has it.',
   ),
   upstream_timeout: problem(
     504,
     'Upstream timeout',
-    'The upstream did not answer in time. The call may or may not have had an effect there.',
+    'The upstream did not respond in time. It may or may not have processed the call.',
   ),
 
   // The gateway itself
@@ -209,102 +209,106 @@ export const PROBLEMS = {
   not_available: problem(
     404,
     'Not available',
-    'This path is reserved by the gateway, and nothing answers it in this version or on this listener.',
+    'The gateway reserves this path, but does not serve it in this version or on this listener.',
   ),
   overloaded: problem(
     503,
     'Overloaded',
-    'The gateway keeps as much in memory for this caller, or for all, as it may: bodies that it must see as a whole, and answers that nobody has read yet. Read what was answered, send less at once, and try again after `Retry-After`. At `/oauth` and `/management` it also means that the control plane has too many requests under way. Without that field the call was made, and only its answer could not be kept.',
+    'The memory for buffered bodies and unread responses is used up, for this caller or for all callers. Read the responses, send less at once, and try again after `Retry-After`. At `/oauth` and `/management` the control plane may also have too many requests under way. Without `Retry-After`, the upstream has processed the call and only its response could not be buffered.',
   ),
   internal_error: problem(
     500,
     'Internal error',
-    'A fault of the gateway. Its log has the reason under the request id.',
+    'The gateway has an internal fault. Operators find the cause in the log under the request id.',
   ),
 
   // Gateway MCP tools
   endpoint_not_found: problem(
     404,
     'Endpoint not found',
-    'No endpoint of that id, name or path is visible to this profile. Use list_endpoints.',
+    'This profile can see no endpoint with that id, name or path. Use list_endpoints.',
   ),
   endpoint_ambiguous: problem(
     400,
     'Endpoint ambiguous',
-    'Several endpoints fit; the answer lists them. Name one by its id.',
+    'Several endpoints match; the response lists them. Use the id of one.',
   ),
   parameter_invalid: problem(
     400,
     'Parameter invalid',
-    'An argument or parameter has the wrong form; `errors` points at it.',
+    'An argument or parameter is invalid. `errors` gives the place and the reason.',
   ),
 
   // Management
   input_invalid: problem(
     400,
     'Input invalid',
-    'One or more fields have the wrong form; `errors` points at each and says what is expected.',
+    'One or more fields are invalid. `errors` gives the place of each and the expected value.',
   ),
   document_invalid: problem(
     422,
     'Document invalid',
-    'The document cannot be read or is broken; `errors` points at the place (RFC 6901).',
+    'The document cannot be parsed or is invalid. `errors` gives the place (RFC 6901) and the reason.',
   ),
   insufficient_scope: problem(
     403,
     'Insufficient scope',
-    'The caller may do this, but not by this token: its scopes do not reach so far. Ask for a token with the scopes of `scope`.',
+    'The caller has the permission, but the scopes of this token do not include it. Request a token with the scopes in `scope`.',
   ),
   permission_denied: problem(
     403,
     'Permission denied',
-    'The caller is known but may not do this; the detail names the missing permission.',
+    'The caller is authenticated but lacks a permission. The detail names the missing permission.',
   ),
   not_found: problem(
     404,
     'Not found',
-    'There is no such thing, or it is outside of what the caller may see.',
+    'The resource does not exist, or the caller lacks the permission to see it.',
   ),
   already_exists: problem(
     409,
     'Already exists',
-    'Another resource of this type has the slug, base path or route. Choose another, or update the existing one.',
+    'Another resource of this type uses the slug, base path or route. Choose another value, or update the existing resource.',
   ),
   managed_elsewhere: problem(
     409,
     'Managed elsewhere',
-    'A document names a resource that another set of documents manages, as its `managed_by` says. Take it out of one of the two, or apply with `take_over`.',
+    'A document names a resource that another set of documents manages (`managed_by`). Remove it from one of the two sets, or apply with `take_over`.',
   ),
   replay_refused: problem(
     409,
     'Replay refused',
-    'The recorded request cannot be made again as who made it: the client, profile, token or proxy is gone, switched off or has ended, or the caller was proved by what is not recorded. The detail says which.',
+    'The recorded request cannot be repeated as its caller. The client, profile, token or proxy was deleted, is inactive or has expired, or the caller used a credential that is not recorded. The detail names the cause.',
   ),
   already_decided: problem(
     409,
     'Already decided',
-    'The change request or access request was approved, rejected or carried out before, or its time is over. The detail says which; ask anew if it is still wanted.',
+    'The change request or access request is already approved, rejected, applied or expired. The detail gives its state. Create a new request if you still need it.',
   ),
-  in_use: problem(409, 'In use', 'Other resources refer to it; the detail names them. Detach it first.'),
+  in_use: problem(
+    409,
+    'In use',
+    'Other resources refer to this resource. The detail names them. Remove these references first.',
+  ),
   revision_conflict: problem(
     412,
     'Revision conflict',
-    'The resource changed since the revision that was sent. Read it again and repeat the change.',
+    'The resource has changed since the revision in the request. Read it again and repeat the change.',
   ),
   change_request_outdated: problem(
     409,
     'Change request outdated',
-    'What was asked for cannot be carried out as it was shown: what it touches, or whoever asked, has changed since. The detail says what. Nothing was done. Reject it; whoever asked may ask again.',
+    'An affected resource or the requester has changed since the change request was created. The detail names the difference. Nothing was changed. Reject the change request; the requester can create a new one.',
   ),
   change_too_large: problem(
     422,
     'Change too large to approve',
-    'The change has to be approved by another person and is too large to be shown whole, so nobody could approve it. Split it into several smaller changes, such as one for each proxy. A change request of an earlier version that names values by their length is refused as well: reject it and ask again.',
+    'The change needs approval, but is too large to be shown completely to an approver. Split it into several smaller changes, such as one for each proxy. A change request of an earlier version that shows only the length of values is also refused: reject it and create a new one.',
   ),
   deletions_unconfirmed: problem(
     400,
     'Deletions unconfirmed',
-    'Applying the documents would remove more than is removed without a word. Look at the plan; if it is meant, send `allow_deletes` with the number.',
+    'Applying the documents would delete more resources than allowed without confirmation. Check the plan. To delete them, send `allow_deletes` with their number.',
   ),
   confirmation_required: problem(
     400,
@@ -314,7 +318,7 @@ export const PROBLEMS = {
   configuration_invalid: problem(
     422,
     'Configuration invalid',
-    'The change is well formed but the configuration would not work with it; `errors` says why. Nothing was stored.',
+    'The input is well-formed, but the resulting configuration would not work. `errors` gives the reasons. Nothing was stored.',
   ),
   idempotency_conflict: problem(
     409,
@@ -324,27 +328,27 @@ export const PROBLEMS = {
   secret_already_shown: problem(
     409,
     'Secret already shown',
-    'A repeated call would return a secret that is shown only once. The first answer had it; rotate to get another.',
+    'The repeated call would return a secret that is shown only once, in the first response. Rotate the credential to get a new secret.',
   ),
   store_unavailable: problem(
     503,
     'Store unavailable',
-    'The configuration store cannot be used: its disk is full, or its file is missing, replaced or damaged. The detail names the fault. Traffic is served by the last known configuration. Nothing can be changed until the store can be used again.',
+    'The configuration store is unavailable: its disk is full, or its file is missing, replaced or damaged. The detail names the fault. The gateway serves requests with the last known configuration, but the configuration cannot change until the store is available again.',
   ),
   key_file_unusable: problem(
     503,
     'Key file unusable',
-    'The keys that secrets are sealed with cannot be changed: the key file is missing, was changed, or cannot be replaced. Nothing was changed; secrets open as before. The detail names the file and what to do.',
+    'The encryption keys cannot be changed: the key file is missing, was changed, or cannot be replaced. Nothing was changed, and secrets can still be decrypted. The detail names the file and the fix.',
   ),
   records_unavailable: problem(
     503,
     'Records unavailable',
-    'The store of request records does not answer in time. Requests are served and recorded as before; try again, or ask for a shorter time.',
+    'The store of request records did not respond in time. The gateway still serves and records requests. Try again, or query a shorter time.',
   ),
   unsupported_media_type: problem(
     415,
     'Unsupported media type',
-    'The body is of a type that is not taken here. Where nothing else is named, it must be JSON in UTF-8, uncompressed. Send `Content-Type: application/json`.',
+    'The media type of the body is not supported here. Unless the detail names another type, the body must be uncompressed JSON in UTF-8. Send `Content-Type: application/json`.',
   ),
   payload_rejected: problem(400, 'Body not JSON', 'The body must be one JSON object in UTF-8.'),
 } as const satisfies Record<string, Problem>

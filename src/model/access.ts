@@ -66,7 +66,7 @@ const isBuiltIn = (slug: string): boolean => ROLES.some((role) => role === slug)
 
 const head = {
   name: Name,
-  slug: Slug.optional().describe('Made from the name when absent'),
+  slug: Slug.optional().describe('Default: derived from the name'),
   description: Description.default(''),
   tags: Tags.default([]),
 }
@@ -76,12 +76,12 @@ export const RoleSpec = z.strictObject({
   name: Name.refine((name) => !isBuiltIn(slugOf(name)), 'the name of a role that is always there'),
   slug: Slug.refine((slug) => !isBuiltIn(slug), 'the name of a role that is always there')
     .optional()
-    .describe('Made from the name when absent'),
+    .describe('Default: derived from the name'),
   permissions: z
     .array(z.string().refine((text) => PERMISSIONS.includes(text), `one of ${PERMISSIONS.join(', ')}`))
     .min(1)
     .max(PERMISSIONS.length)
-    .describe('All that it may do, such as ["proxies:read", "proxies:update"]'),
+    .describe('Permissions of the role, such as ["proxies:read", "proxies:update"]'),
 })
 export type RoleSpec = z.output<typeof RoleSpec>
 
@@ -96,30 +96,50 @@ export const UserSpec = z.strictObject({
     .toLowerCase()
     .nullable()
     .default(null)
-    .describe('Local users sign in by it too; each belongs to one user'),
-  active: z.boolean().default(true).describe('What an inactive one holds ends with the next request'),
-  issuer: z.string().max(512).nullable().default(null).describe('Who signs them in; null for local users'),
-  subject: z.string().max(512).nullable().default(null).describe('Who they are there'),
-  groups: z.array(z.string().max(256)).max(1000).default([]).describe('Theirs there, as of the last sign-in'),
+    .describe('Unique email address. Local users can sign in with it'),
+  active: z
+    .boolean()
+    .default(true)
+    .describe('If inactive, tokens of the user are refused from the next request on'),
+  issuer: z
+    .string()
+    .max(512)
+    .nullable()
+    .default(null)
+    .describe('Identity provider that signs the user in; null for local users'),
+  subject: z
+    .string()
+    .max(512)
+    .nullable()
+    .default(null)
+    .describe('Subject of the user at the identity provider'),
+  groups: z
+    .array(z.string().max(256))
+    .max(1000)
+    .default([])
+    .describe('Groups of the user at the identity provider, as of the last sign-in'),
   mapped_grants: z
     .array(z.string().max(1024))
     .max(100)
     .default([])
     .describe(
-      'What their claims there are mapped to, as of the last sign-in, such as modifier:proxies@payments',
+      'Grants mapped from the claims of the identity provider, as of the last sign-in, such as modifier:proxies@payments',
     ),
 })
 export type UserSpec = z.output<typeof UserSpec>
 
 export const ServiceIdentitySpec = z.strictObject({
   ...head,
-  active: z.boolean().default(true).describe('An inactive one proves nothing, from the next request on'),
+  active: z
+    .boolean()
+    .default(true)
+    .describe('If inactive, its credentials are refused from the next request on'),
   keys: z
     .array(Jwk)
     .max(16)
     .default([])
     .describe(
-      'Public keys of what it signs to get tokens by client_credentials (private_key_jwt); with them no secret is taken',
+      'Public keys for client authentication with private_key_jwt. If set, client secrets are refused',
     ),
 })
 export type ServiceIdentitySpec = z.output<typeof ServiceIdentitySpec>
@@ -141,24 +161,28 @@ export const GrantSpec = z.strictObject({
     .max(256)
     .nullable()
     .default(null)
-    .describe('A group of the identity provider whose users may do it'),
-  role: Ref.describe('viewer, modifier, auditor, admin, or a role of your own'),
+    .describe('Group of the identity provider whose users get the grant'),
+  role: Ref.describe('viewer, modifier, auditor, admin, or a custom role'),
   scope: z
     .strictObject({
       resource_types: z.array(z.enum(SCOPE_TYPES)).max(SCOPE_TYPES.length).default([]),
       verbs: z.array(z.enum(VERBS)).max(VERBS.length).default([]),
-      collections: z.array(Ref).max(100).default([]).describe('These, and what belongs to them'),
-      tags: z.array(Slug).max(20).default([]).describe('What has one of them, or belongs to what has'),
+      collections: z.array(Ref).max(100).default([]).describe('These resources and the resources below them'),
+      tags: z
+        .array(Slug)
+        .max(20)
+        .default([])
+        .describe('Resources with one of these tags, and the resources below them'),
     })
     .prefault({})
-    .describe('What it is narrowed to; an empty list narrows nothing'),
-  expires_at: Time.nullable().default(null).describe('When it ends; null for never'),
+    .describe('Resources that the grant is limited to. An empty list sets no limit'),
+  expires_at: Time.nullable().default(null).describe('Time at which it ends; null: never'),
 })
 export type GrantSpec = z.output<typeof GrantSpec>
 
 export const TeamSpec = z.strictObject({
   ...head,
-  parent: Ref.nullable().default(null).describe('The team that it is part of; null for none'),
+  parent: Ref.nullable().default(null).describe('Parent team; null: none'),
   members: z
     .array(
       z.strictObject({
@@ -166,7 +190,9 @@ export const TeamSpec = z.strictObject({
         role: z
           .enum(['member', 'admin'])
           .default('member')
-          .describe('An admin changes this team and those below it, and gives nothing that they lack'),
+          .describe(
+            'An admin can change this team and its subteams, but cannot grant permissions that the admin lacks',
+          ),
       }),
     )
     .max(1000)
@@ -175,24 +201,30 @@ export const TeamSpec = z.strictObject({
     .array(z.string().min(1).max(256))
     .max(100)
     .default([])
-    .describe('Groups of the identity provider whose users are members too'),
+    .describe('Groups of the identity provider whose users are also members'),
 })
 export type TeamSpec = z.output<typeof TeamSpec>
 
 export const TrustRuleSpec = z.strictObject({
   ...head,
-  service_identity: Ref.describe('Who the bearer of such a token is; cannot change'),
+  service_identity: Ref.describe('Service identity that the token authenticates; cannot change'),
   issuer: KeyUrl.describe('iss of the token, such as https://token.actions.githubusercontent.com'),
-  jwks_url: KeyUrl.nullable().default(null).describe('Key set; null takes that of the discovery document'),
+  jwks_url: KeyUrl.nullable()
+    .default(null)
+    .describe('URL of the key set; null: the URL in the discovery document'),
   audience: z
     .string()
     .min(1)
     .max(512)
-    .describe('Must be in aud: a name of this gateway that tokens are asked for, such as its URL'),
+    .describe(
+      'Required value in aud: the name under which tokens are requested for this gateway, such as its URL',
+    ),
   conditions: z
     .array(Match)
     .min(1)
     .max(20)
-    .describe('All must hold; without one, every workload of the issuer would fit'),
+    .describe(
+      'Conditions on the claims, which must all match. At least one is required, because otherwise every workload of the issuer would match',
+    ),
 })
 export type TrustRuleSpec = z.output<typeof TrustRuleSpec>

@@ -35,21 +35,23 @@ const NAMES_MAX = 100
 
 /** Which writes another person has to approve. */
 export const ApprovalRule = z.strictObject({
-  name: z.string().trim().min(1).max(120).describe('Said to those whose write waits'),
+  name: z.string().trim().min(1).max(120).describe('Name of the rule, shown when a write waits for approval'),
   permissions: z
     .array(Pattern)
     .min(1)
     .max(APPROVABLE.length)
-    .describe('Writes that need one of these wait, such as ["proxies:update", "*:delete"]'),
-  scope: GrantSpec.shape.scope.describe('For what it holds; an empty list narrows nothing'),
+    .describe(
+      'Writes that need one of these permissions wait for approval, such as ["proxies:update", "*:delete"]',
+    ),
+  scope: GrantSpec.shape.scope.describe('Resources that the rule applies to. An empty list sets no limit'),
   subjects: z
     .strictObject({
       users: z.array(Ref).max(NAMES_MAX).default([]),
-      teams: z.array(Ref).max(NAMES_MAX).default([]).describe('Members, also of the teams below'),
+      teams: z.array(Ref).max(NAMES_MAX).default([]).describe('Members of the team and of its subteams'),
       service_identities: z.array(Ref).max(NAMES_MAX).default([]),
     })
     .prefault({})
-    .describe('For whom it holds; for everybody when all three are empty'),
+    .describe('Requesters that the rule applies to. If all three lists are empty, it applies to everyone'),
 })
 export type ApprovalRule = z.output<typeof ApprovalRule>
 
@@ -63,25 +65,25 @@ export const ChangeRequest = z.object({
   id: z.string(),
   state: z
     .enum(CHANGE_REQUEST_STATES)
-    .describe('approved: carried out when whoever asked repeats the same call; applied: carried out'),
+    .describe('approved: runs when the requester repeats the same call; applied: done'),
   operation: z.string().describe('resource.action, such as proxies.update'),
   resource: z.object({ type: z.string(), id: z.string().nullable(), slug: z.string().nullable() }),
   requester: Person.extend({ type: z.enum(['user', 'service', 'system']) }),
-  rules: z.array(z.string()).describe('Names of the rules by which it waits'),
+  rules: z.array(z.string()).describe('Names of the approval rules that apply'),
   reason: z.string().nullable(),
   diff: Diff.describe(
-    'What it would change, secrets as "changed"; the first entries of a large change, of which the operation diff shows all',
+    'Proposed difference, secrets as "changed". A large change shows only the first entries; the operation diff shows all',
   ),
-  diff_entries: z.int().describe('Entries of the whole diff'),
-  base_revision: z.int().describe('Revision of the configuration that it was judged against'),
+  diff_entries: z.int().describe('Number of entries in the whole difference'),
+  base_revision: z.int().describe('Revision of the configuration that the change was checked against'),
   repeats: z
     .boolean()
-    .describe('True when approval alone does not carry it out: whoever asked repeats the call'),
+    .describe('True if approval does not apply the change: the requester must repeat the call'),
   created_at: Time,
   expires_at: Time,
   decided_at: Time.nullable(),
-  decided_by: Person.nullable().describe('Who approved or rejected it'),
+  decided_by: Person.nullable().describe('User who approved or rejected it'),
   decision_reason: z.string().nullable(),
-  config_revision: z.int().nullable().describe('Revision of the configuration that it became'),
+  config_revision: z.int().nullable().describe('Revision of the configuration that the change created'),
 })
 export type ChangeRequest = z.output<typeof ChangeRequest>

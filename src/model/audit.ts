@@ -6,12 +6,12 @@ import { SURFACES } from './record.ts'
 export const AuditEntry = z.object({
   id: z.string(),
   time: z.string(),
-  environment: z.string().nullable().describe('Of the instance (POSTERN_ENV) when it was written'),
+  environment: z.string().nullable().describe('Environment of the instance (POSTERN_ENV) at that time'),
   actor: z.object({
     id: z.string(),
     type: z.enum(['user', 'service', 'system', 'anonymous']),
     name: z.string(),
-    auth_method: z.string().describe('How the actor proved to be it'),
+    auth_method: z.string().describe('Authentication method of the actor'),
   }),
   agent: z
     .object({
@@ -34,12 +34,12 @@ export const AuditEntry = z.object({
   revision_after: z.int().nullable(),
   config_revision: z.int().nullable().describe('Revision of the whole configuration after the change'),
   diff: Diff.describe('JSON patch with the old values; secrets as "changed"'),
-  plan_id: z.string().optional().describe('Ties the entries of a change of many resources'),
+  plan_id: z.string().optional().describe('Id shared by the entries of one change of many resources'),
   reason: z.string().nullable(),
   approver: z
     .object({ id: z.string(), type: z.enum(['user', 'service', 'system']), name: z.string() })
     .nullable()
-    .describe('Who approved the change, where it needed another person'),
+    .describe('Approver of the change, if it needed approval'),
   http: z.object({ method: z.string(), url: z.string(), status: z.int() }).nullable(),
   ip: z.string().nullable(),
   user_agent: z.string().nullable(),
@@ -51,9 +51,9 @@ export const AuditEntry = z.object({
     .json()
     .optional()
     .describe(
-      'What was asked, with secrets masked and what is long cut; null where it was not understood. Lists have it with bodies',
+      'Request, with secrets masked and long values cut; null if it could not be parsed. Lists include it with bodies',
     ),
-  response: z.json().optional().describe('What was answered, likewise; null for what was read'),
-  count: z.int().min(1).describe('More than 1 where refusals of unknown callers were aggregated'),
+  response: z.json().optional().describe('Response, masked and cut the same way; null for reads'),
+  count: z.int().min(1).describe('More than 1 if refusals of unauthenticated callers were aggregated'),
 })
 export type AuditEntry = z.infer<typeof AuditEntry>

@@ -27,7 +27,7 @@ const PassedHeader = z
 /** The fields of a collection that a caller may write. Defaults make a full collection of it. */
 export const CollectionSpec = z.strictObject({
   name: Name,
-  slug: Slug.optional().describe('Made from the name when absent'),
+  slug: Slug.optional().describe('Default: derived from the name'),
   description: Description.default(''),
   tags: Tags.default([]),
   base_path: BasePath,
@@ -35,10 +35,12 @@ export const CollectionSpec = z.strictObject({
     .array(z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'a lower-case host name without port'))
     .max(50)
     .default([])
-    .describe('Host names it answers on; empty means all'),
+    .describe('Host names of the collection; empty: all'),
   upstream: UpstreamSpec.nullable()
     .default(null)
-    .describe('Needed before publishing, such as {"targets":[{"url":"http://127.0.0.1:9000"}]}'),
+    .describe(
+      'Upstream servers, required before publishing, such as {"targets":[{"url":"http://127.0.0.1:9000"}]}',
+    ),
   headers: InjectedHeaders.describe(
     'Sent to the upstream with every call, such as [{"name":"X-Stage","value":"test"}] or [{"name":"X-Key","secret":{"env":"SECRET_KEY"}}]',
   ),
@@ -47,38 +49,34 @@ export const CollectionSpec = z.strictObject({
     .max(50)
     .default([])
     .describe(
-      'Request headers that are removed by default and that this collection passes on, such as ["X-HTTP-Method-Override"]',
+      'Request headers to forward although they are removed by default, such as ["X-HTTP-Method-Override"]',
     ),
   credential: Ref.nullable().default(null).describe('Credential for the upstream'),
-  policy: Ref.nullable().default(null).describe('Limits, counted per client'),
+  policy: Ref.nullable().default(null).describe('Policy with limits, counted per client'),
   max_body: z
     .int()
     .min(0)
     .max(4 * 1024 ** 3)
     .default(10 * 1024 ** 2)
     .describe('Largest request body in bytes'),
-  cors: Cors.nullable()
-    .default(null)
-    .describe('Which web pages may call it from a browser; null: none, and no header of it is sent'),
+  cors: Cors.nullable().default(null).describe('CORS rules for calls from browsers; null: CORS is off'),
   request_validation: ValidationMode.default('enforce').describe(
-    'What its proxies do with requests that break their contract, unless they say otherwise',
+    'Default for its proxies: what to do with requests that break the contract',
   ),
   requestable: z
     .boolean()
     .default(false)
-    .describe('Whoever may see it may ask that a client be allowed to call it'),
+    .describe('Users who can read the collection can request access to it for a client'),
   hide_unassigned: z
     .boolean()
     .default(false)
-    .describe(
-      'Callers that it is not assigned to get 404, as for a path that does not exist, in the place of 403',
-    ),
+    .describe('Callers without access get 404 instead of 403, as for an unknown path'),
   status: Status.default('draft'),
   schemas: z
     .string()
     .regex(/^sha256-[A-Za-z0-9_-]{43}$/)
     .nullable()
     .default(null)
-    .describe('Content hash of the shared schemas its contracts refer to; set by import'),
+    .describe('Content hash of the shared schemas of its contracts; set by import'),
 })
 export type CollectionSpec = z.output<typeof CollectionSpec>

@@ -18,7 +18,7 @@ export const Ref = z
   .max(130)
   .describe('Id or slug; `parent:slug` where slugs are unique only below a parent')
 
-export const Name = z.string().trim().min(1).max(120).describe('Name that people read')
+export const Name = z.string().trim().min(1).max(120).describe('Display name')
 export const Description = z.string().max(20_000).describe('Markdown')
 export const Tags = z.array(Slug).max(20).describe('Labels for filters and grants')
 
@@ -87,12 +87,15 @@ const RESERVED_HEADERS = new Set([
 export const Envelope = z.object({
   id: z.string().describe('Stable id'),
   slug: Slug,
-  revision: z.int().min(1).describe('Counts the writes of this resource'),
+  revision: z.int().min(1).describe('Revision number; each write increases it'),
   created_at: Time,
   created_by: z.string(),
   updated_at: Time,
   updated_by: z.string(),
-  managed_by: z.string().nullable().describe('The file that owns it through apply, or null'),
+  managed_by: z
+    .string()
+    .nullable()
+    .describe('Set of documents that manages the resource through apply, or null'),
 })
 export type Envelope = z.infer<typeof Envelope>
 

@@ -18,20 +18,20 @@ const FieldName = z
 /** Cross-origin rules of a collection (Fetch standard, CORS protocol). */
 export const Cors = z
   .strictObject({
-    origins: z.array(Origin).min(1).max(100).describe('Origins of the pages that may call'),
-    methods: z.array(HttpMethod).max(7).default([]).describe('Empty: all methods'),
+    origins: z.array(Origin).min(1).max(100).describe('Allowed origins'),
+    methods: z.array(HttpMethod).max(7).default([]).describe('Allowed methods; empty: all'),
     headers: z
       .array(FieldName)
       .max(50)
       .default(['Authorization', 'Content-Type', 'X-Client-ID', 'X-Profile-ID', 'Idempotency-Key'])
-      .describe('Request headers that pages may set'),
+      .describe('Allowed request headers'),
     expose: z
       .array(FieldName)
       .max(50)
       .default(['X-Request-ID', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'X-Cache'])
-      .describe('Headers of answers that pages may read'),
-    credentials: z.boolean().default(false).describe('Browsers may send cookies; never together with *'),
-    max_age: Duration.default('10m').describe('How long a browser may keep the answer to its preflight'),
+      .describe('Response headers that scripts can read'),
+    credentials: z.boolean().default(false).describe('Allow cookies; not allowed with origin *'),
+    max_age: Duration.default('10m').describe('Time for which a browser may cache the preflight response'),
   })
   .refine((cors) => !(cors.credentials && cors.origins.includes('*')), {
     path: ['credentials'],

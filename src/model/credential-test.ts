@@ -3,11 +3,11 @@ import { z } from 'zod'
 const CredentialStep = z.object({
   step: z
     .enum(['secret', 'token', 'call'])
-    .describe('The secret is read and opened, a token is fetched, the upstream is called'),
+    .describe('Steps of the test: read and decrypt the secret, fetch a token, call the upstream'),
   ok: z.boolean(),
   latency_ms: z.number(),
-  status: z.int().nullable().describe('Of the answer of the upstream'),
-  error: z.string().nullable().describe('What failed, without secrets'),
+  status: z.int().nullable().describe('HTTP status of the upstream response'),
+  error: z.string().nullable().describe('Cause of the failure, without secrets'),
 })
 export type CredentialStep = z.infer<typeof CredentialStep>
 

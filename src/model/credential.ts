@@ -25,7 +25,7 @@ const AuthMethod = z
   .enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt'])
   .default('client_secret_basic')
   .describe(
-    'How the token endpoint knows Postern: the secret in a header or in the form, or a signed assertion',
+    'Client authentication at the token endpoint: the secret in a header or in the form, or a signed assertion',
   )
 
 const Scopes = z
@@ -58,7 +58,7 @@ const tokenClient = {
   private_key: PemInput.optional().describe(`For private_key_jwt: a private key in PEM (${SIGNING_KEYS})`),
   key_id: Visible.optional().describe('For private_key_jwt: `kid` of the assertion'),
   scopes: Scopes,
-  audience: Party.optional().describe('Sent as `audience` where it is set'),
+  audience: Party.optional().describe('Value of the parameter `audience`, if set'),
 }
 
 /** The secret that the method needs is there, and no other. */
@@ -103,13 +103,15 @@ export const CredentialAuth = z.discriminatedUnion('type', [
         .min(1)
         .max(128)
         .optional()
-        .describe('Name of the header, which is Authorization unless it is given, or of the query parameter'),
+        .describe('Name of the header (default: Authorization) or of the query parameter'),
       prefix: z
         .string()
         .max(64)
         .regex(/^[ -~]*$/)
         .optional()
-        .describe('Put before the key, such as "Token "; "Bearer " in Authorization, else nothing'),
+        .describe(
+          'Prefix of the key, such as "Token ". Default: "Bearer " in Authorization, otherwise empty',
+        ),
     })
     .overwrite((auth) => {
       const name = auth.name ?? (auth.in === 'header' ? 'Authorization' : undefined)
@@ -133,7 +135,9 @@ export const CredentialAuth = z.discriminatedUnion('type', [
     .strictObject({
       type: z
         .literal('oauth2_client_credentials')
-        .describe('RFC 6749 section 4.4: tokens are fetched, kept until they expire, and sent as bearer'),
+        .describe(
+          'RFC 6749 section 4.4: Postern fetches tokens, caches them until they expire, and sends them as bearer tokens',
+        ),
       ...tokenClient,
     })
     .check(checkTokenClient),
@@ -141,24 +145,28 @@ export const CredentialAuth = z.discriminatedUnion('type', [
     .strictObject({
       type: z
         .literal('token_exchange')
-        .describe("RFC 8693: the caller's own token is exchanged for one that the upstream takes"),
+        .describe("RFC 8693: Postern exchanges the caller's token for a token of the upstream"),
       ...tokenClient,
       subject_token_type: z
         .enum(['access_token', 'jwt', 'id_token'])
         .default('access_token')
-        .describe("What the caller's token is called at the token endpoint"),
+        .describe('Value of `subject_token_type` at the token endpoint'),
     })
     .check(checkTokenClient),
   z.strictObject({
     type: z
       .literal('jwt_bearer')
       .describe(
-        'RFC 7523 section 2.1: an assertion that is signed here is exchanged for tokens, sent as bearer',
+        'RFC 7523 section 2.1: Postern signs an assertion, exchanges it for tokens and sends them as bearer tokens',
       ),
     token_url: TokenUrl,
-    issuer: Party.describe('`iss` of the assertion: as whom the authorization server knows Postern'),
-    subject: Party.optional().describe('`sub`: for whom the tokens are; the issuer unless it is given'),
-    audience: Party.optional().describe('`aud`: the authorization server; token_url unless it is given'),
+    issuer: Party.describe('`iss` of the assertion: the identifier of Postern at the authorization server'),
+    subject: Party.optional().describe(
+      '`sub` of the assertion: the principal of the tokens. Default: the issuer',
+    ),
+    audience: Party.optional().describe(
+      '`aud` of the assertion: the authorization server. Default: token_url',
+    ),
     private_key: PemInput.describe(`What signs it, in PEM (${SIGNING_KEYS})`),
     key_id: Visible.optional().describe('`kid` of the assertion'),
     scopes: Scopes,
@@ -176,21 +184,21 @@ export const CredentialAuth = z.discriminatedUnion('type', [
       .enum(['signed', 'unsigned'])
       .default('signed')
       .describe(
-        'signed gathers the body of a request up to max_body; unsigned streams it, for services such as s3 that allow that',
+        'signed: buffers the request body, up to max_body; unsigned: streams it, for services that allow this, such as s3',
       ),
   }),
   z.strictObject({
     type: z
       .literal('mtls')
-      .describe('A client certificate (RFC 8446 section 4.4.2), shown to https upstreams that ask for one'),
+      .describe('A client certificate (RFC 8446 section 4.4.2), sent to https upstreams that request one'),
     client_cert_pem: CertificatesPem.describe(
-      'The certificate in PEM, then those that lead to its authority',
+      'The certificate in PEM, followed by its intermediate certificates',
     ),
     client_key_pem: PemInput.describe('Its private key in PEM, without a password'),
     ca_cert_pem: CertificatesPem.nullable()
       .default(null)
       .describe(
-        'Authorities in PEM that are trusted where it is shown, unless the upstream has a `ca` of its own',
+        'Certificate authorities in PEM that Postern trusts for these upstreams, unless the upstream sets `ca`',
       ),
   }),
 ])
@@ -240,22 +248,20 @@ const ROTATE_MS_MAX = 3650 * 86_400_000
 
 export const CredentialSpec = z.strictObject({
   name: Name,
-  slug: Slug.optional().describe('Made from the name when absent'),
+  slug: Slug.optional().describe('Default: derived from the name'),
   description: Description.default(''),
   tags: Tags.default([]),
-  auth: CredentialAuth.describe('What the upstream wants, such as {"type":"bearer","token":"…"}'),
+  auth: CredentialAuth.describe('Authentication at the upstream, such as {"type":"bearer","token":"…"}'),
   expires_at: Time.nullable()
     .default(null)
-    .describe('When the secret ends, where that is known; the state warns before'),
+    .describe('Expiry of the secret, if known. The state warns before it'),
   rotate_every: Duration.refine(
     (text) => !DURATION_PATTERN.test(text) || toMs(text) <= ROTATE_MS_MAX,
     'at most 3650d',
   )
     .nullable()
     .default(null)
-    .describe(
-      'How old the secret may become, such as 60d; its state says when that is, and lists of stale ones go by it',
-    ),
+    .describe('Maximum age of the secret, such as 60d. The state and the list of stale credentials use it'),
 })
 export type CredentialSpec = z.output<typeof CredentialSpec>
 

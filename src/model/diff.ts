@@ -9,12 +9,9 @@ export const Difference = z.object({
   path: z.string(),
   from: z.json().optional(),
   value: z.json().optional(),
-  item: z.string().optional().describe('Id, slug or name of the item of a list in which the difference lies'),
-  line: z
-    .int()
-    .optional()
-    .describe('Of a long text: from and value are lines, this is the number of the first'),
-  part: z.string().optional().describe('Of a text in several entries, such as 2/3: which of them this is'),
+  item: z.string().optional().describe('Id, slug or name of the changed list item'),
+  line: z.int().optional().describe('Long texts only: number of the first line in from and value'),
+  part: z.string().optional().describe('Part of a text that is split into several entries, such as 2/3'),
 })
 export const Diff = z.array(Difference)
 

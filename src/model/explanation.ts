@@ -4,29 +4,29 @@ import { z } from 'zod'
 export const Explanation = z.object({
   outcome: z
     .enum(['forwarded', 'refused', 'answered', 'open'])
-    .describe('answered: by the gateway itself; open: something was left out that decides'),
+    .describe('answered: the gateway answers itself; open: the input lacks a fact that decides'),
   code: z.string().nullable().describe('Problem code of the first refusal'),
   status: z.int().nullable().describe('HTTP status of the first refusal'),
   summary: z.string(),
   request: z
     .object({ method: z.string(), host: z.string(), path: z.string(), query: z.string() })
-    .describe('As the gateway reads it'),
+    .describe('Target as the gateway parses it'),
   route: z
     .object({ collection: z.string(), proxy: z.string(), path: z.string() })
     .nullable()
-    .describe('The route that wins'),
+    .describe('Selected route'),
   candidates: z
     .array(
       z.object({
         collection: z.string(),
-        proxy: z.string().nullable().describe('null: the collection as a whole'),
+        proxy: z.string().nullable().describe('Proxy; null: the whole collection'),
         path: z.string(),
         methods: z.array(z.string()),
         wins: z.boolean(),
         reason: z.string(),
       }),
     )
-    .describe('Everything published that fits the path, in the order in which it is tried'),
+    .describe('Published routes that match the path, in matching order'),
   checks: z
     .array(
       z.object({
@@ -34,10 +34,13 @@ export const Explanation = z.object({
         result: z.enum(['pass', 'refuse', 'answer', 'not_judged', 'not_reached']),
         code: z.string().nullable(),
         reason: z.string(),
-        setting: z.string().nullable().describe('What decides, such as profiles/acme:live ip_allowlist'),
+        setting: z
+          .string()
+          .nullable()
+          .describe('Setting that decides, such as profiles/acme:live ip_allowlist'),
       }),
     )
-    .describe('In the order in which they run'),
+    .describe('In execution order'),
   forward: z
     .object({ method: z.string(), upstream: z.string(), path: z.string(), credential: z.string().nullable() })
     .nullable(),

@@ -10,16 +10,18 @@ export const ExportView = z.object({
   format: z.enum(FORMATS),
   state: z
     .enum(['queued', 'running', 'ready', 'failed', 'expired'])
-    .describe('expired: its file was deleted, by time or by cancel'),
-  filters: z.record(z.string(), z.json()).describe('As they were asked'),
+    .describe('expired: the file was deleted after its retention time, or by cancel'),
+  filters: z.record(z.string(), z.json()).describe('Filters of the request'),
   rows: z.int(),
   bytes: z.int(),
-  truncated: z.boolean().describe('There was more than one file may hold; it has the newest'),
-  error: z.string().nullable().describe('Why there is no file'),
+  truncated: z
+    .boolean()
+    .describe('True if the result exceeds the maximum file size; the file has the newest entries'),
+  error: z.string().nullable().describe('Reason why no file exists'),
   created_at: Time,
   created_by: z.string(),
   finished_at: Time.nullable(),
-  expires_at: Time.nullable().describe('When its file is deleted'),
+  expires_at: Time.nullable().describe('Time at which the file is deleted'),
 })
 
 /** An export as it is kept. */

@@ -15,9 +15,9 @@ const HeaderValue = z
 export const InjectedHeader = z
   .strictObject({
     name: HeaderName,
-    value: HeaderValue.optional().describe('In plain sight'),
+    value: HeaderValue.optional().describe('Plain value'),
     secret: SecretInput.optional().describe(
-      'In the place of value. Never shown again: the text, or where it is read: {"env": name}, {"file": name}, {"vault": {"path", "field"}}. A header without both keeps the secret that is stored under its name',
+      'Alternative to value, never shown again: the text, or its source: {"env": name}, {"file": name}, {"vault": {"path", "field"}}. Without value and secret, the stored secret of this header is kept',
     ),
   })
   .refine(({ value, secret }) => value === undefined || secret === undefined, {

@@ -174,7 +174,7 @@ const ShortQuota = z.strictObject({
 
 export const PolicySpec = z.strictObject({
   name: Name,
-  slug: Slug.optional().describe('Made from the name when absent'),
+  slug: Slug.optional().describe('Default: derived from the name'),
   description: Description.default(''),
   tags: Tags.default([]),
   limits: z

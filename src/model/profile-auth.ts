@@ -25,7 +25,7 @@ const Claim = z
   .min(1)
   .max(128)
   .regex(/^[!-~]+$/, 'the name of a claim')
-  .describe('Name of a claim, or a path with dots such as realm.name')
+  .describe('Name of a claim, or a dotted path such as realm.name')
 
 const Scalar = z.union([z.string().max(1024), z.number(), z.boolean()])
 
@@ -33,22 +33,22 @@ const RequiredClaims = z
   .record(Claim, z.union([Scalar, z.array(Scalar).min(1).max(50)]))
   .refine((claims) => Object.keys(claims).length <= 20, 'at most 20 claims')
   .default({})
-  .describe('Claims and their values; a list admits any of its values')
+  .describe('Required claims and values. A list accepts any of its values')
 
 const Claims = z
   .array(Claim)
   .max(20)
   .default([])
-  .describe('Claims that limits and later steps may use; all others are forgotten')
+  .describe('Claims that limits and later steps can use. Other claims are discarded')
 
 const Audience = z.string().min(1).max(512)
 
-const Skew = Duration.default('60s').describe('Tolerance for clocks that differ; at most 5m')
+const Skew = Duration.default('60s').describe('Clock skew tolerance; at most 5m')
 
 /** A public key as in a JWK set (RFC 7517). Members of private keys are refused. */
 export const Jwk = z.strictObject({
   kty: z.enum(['RSA', 'EC', 'OKP']),
-  kid: z.string().min(1).max(256).optional().describe('Tokens name the key by it'),
+  kid: z.string().min(1).max(256).optional().describe('Key id, which tokens name in `kid`'),
   alg: z.enum(KEY_ALGS).optional(),
   use: z.literal('sig').optional(),
   key_ops: z.array(z.string().max(32)).max(8).optional(),
@@ -60,11 +60,11 @@ export const Jwk = z.strictObject({
   x5c: z.array(z.string().max(8192)).max(8).optional(),
   x5t: z.string().max(128).optional(),
   'x5t#S256': z.string().max(128).optional(),
-  retires_at: Time.nullable().optional().describe('Tokens of this key are refused from then on'),
+  retires_at: Time.nullable().optional().describe('Time from which tokens of this key are refused'),
 })
 
 export const JwtAuth = z.strictObject({
-  type: z.literal('jwt').describe('A signed token that the caller, or an issuer it trusts, makes'),
+  type: z.literal('jwt').describe('A JWT signed by the caller or by an issuer that the caller trusts'),
   mode: z
     .enum(['secret', 'keys', 'jwks_url'])
     .default('secret')
@@ -75,12 +75,12 @@ export const JwtAuth = z.strictObject({
     .array(z.enum([...SECRET_ALGS, ...KEY_ALGS]))
     .max(13)
     .default([])
-    .describe('Algorithms that are admitted; empty admits all of the mode'),
+    .describe('Allowed algorithms; empty: all algorithms of the mode'),
   issuer: z.string().min(1).max(512).nullable().default(null).describe('iss; null is the slug of the client'),
-  audience: Audience.nullable().default(null).describe('Must be in aud; required outside of mode secret'),
+  audience: Audience.nullable().default(null).describe('Required value in aud. Optional only in mode secret'),
   max_lifetime: Duration.default('1h').describe('Longest time from iat, or from now, to exp'),
   skew: Skew,
-  jti_replay: z.boolean().default(false).describe('Lets each token in once; it must have a jti'),
+  jti_replay: z.boolean().default(false).describe('Accept each token only once; the token must have a jti'),
   required_claims: RequiredClaims,
   claims: Claims,
 })
@@ -90,7 +90,7 @@ export const Match = z
     claim: Claim,
     equals: Scalar.optional(),
     in: z.array(Scalar).min(1).max(50).optional(),
-    glob: z.string().min(1).max(256).optional().describe('Text in which * stands for anything'),
+    glob: z.string().min(1).max(256).optional().describe('Pattern; * matches any text'),
   })
   .refine(
     ({ equals, in: list, glob }) => [equals, list, glob].filter((one) => one !== undefined).length === 1,
@@ -105,8 +105,12 @@ export function toClaimRule({ claim, equals, in: list, glob }: z.output<typeof M
 export const OidcAuth = z.strictObject({
   type: z.literal('oidc').describe('An access token of an OpenID provider'),
   issuer: KeyUrl.describe('URL of the provider; its discovery document names the keys'),
-  audience: Audience.describe('Must be in aud: the name of this API at the provider'),
-  algs: z.array(z.enum(KEY_ALGS)).max(10).default([]).describe('Empty admits all that fit the keys'),
+  audience: Audience.describe('Required value in aud: the name of this API at the provider'),
+  algs: z
+    .array(z.enum(KEY_ALGS))
+    .max(10)
+    .default([])
+    .describe('Allowed algorithms; empty: all that match the keys'),
   skew: Skew,
   required_scopes: z
     .array(z.string().regex(/^[!#-[\]-~]{1,128}$/))
@@ -117,12 +121,12 @@ export const OidcAuth = z.strictObject({
     .array(Match)
     .max(20)
     .default([])
-    .describe('All must hold for a token to be of this profile: so one provider serves several'),
+    .describe('Conditions that a token of this profile must meet. Several profiles can share one provider'),
   claims: Claims,
   introspection_credential: Ref.nullable()
     .default(null)
     .describe('Credential (basic or bearer) for RFC 7662; opaque tokens are refused without it'),
-  introspection_url: KeyUrl.nullable().default(null).describe('null takes the one of the discovery document'),
+  introspection_url: KeyUrl.nullable().default(null).describe('URL; null: the URL in the discovery document'),
   accept_id_tokens: z.boolean().default(false).describe('ID tokens are for the app, not for an API'),
 })
 
@@ -130,7 +134,7 @@ const Pem = z.string().min(1).max(32_768)
 
 const Binding = z
   .strictObject({
-    ca: Pem.describe('PEM of the authority that must have issued the certificate; several are alternatives'),
+    ca: Pem.describe('Certificate authorities in PEM. One of them must have issued the certificate'),
     san_dns: z
       .string()
       .max(255)
@@ -155,7 +159,9 @@ const Binding = z
       .regex(/^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$/, 'a SHA-256 fingerprint: 64 hexadecimal digits')
       .optional()
       .describe('Fingerprint of the one certificate'),
-    retires_at: Time.nullable().optional().describe('Certificates of this binding are refused from then on'),
+    retires_at: Time.nullable()
+      .optional()
+      .describe('Time from which certificates of this binding are refused'),
   })
   .refine(
     (binding) => BINDING_NAMES.filter((name) => binding[name] !== undefined).length === 1,
@@ -165,8 +171,10 @@ const Binding = z
 export const BINDING_NAMES = ['san_dns', 'san_uri', 'subject', 'sha256'] as const
 
 export const MtlsAuth = z.strictObject({
-  type: z.literal('mtls').describe('A client certificate, of the connection or told of by a trusted proxy'),
-  bindings: z.array(Binding).min(1).max(16).describe('Which certificates are of this profile'),
+  type: z
+    .literal('mtls')
+    .describe('A client certificate of the connection, or from the header of a trusted proxy'),
+  bindings: z.array(Binding).min(1).max(16).describe('Certificates that identify this profile'),
   revocation: z
     .strictObject({
       crl: z
@@ -175,8 +183,11 @@ export const MtlsAuth = z.strictObject({
         .max(524_288)
         .nullable()
         .default(null)
-        .describe('Revocation lists in PEM, one for each issuer; null asks nothing'),
-      soft_fail: z.boolean().default(false).describe('Admits while a list is missing or out of date'),
+        .describe('Certificate revocation lists in PEM, one per issuer; null: no revocation check'),
+      soft_fail: z
+        .boolean()
+        .default(false)
+        .describe('Accept certificates while a revocation list is missing or expired'),
     })
     .prefault({}),
 })

@@ -16,10 +16,16 @@ function isNetwork(text: string): boolean {
 
 /** How callers prove that they are this profile. */
 const ProfileAuth = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('none').describe('Ids alone; add an IP allow list, ids are no secrets') }),
+  z.strictObject({
+    type: z
+      .literal('none')
+      .describe('Identifies callers by ids only. Add an IP allow list, because ids are not secret'),
+  }),
   z.strictObject({
     type: z.literal('token').describe('A bearer token, shown once'),
-    expires_in: Duration.nullable().default('90d').describe('Life of an issued token; null never expires'),
+    expires_in: Duration.nullable()
+      .default('90d')
+      .describe('Lifetime of an issued token; null: never expires'),
   }),
   JwtAuth,
   OidcAuth,
@@ -29,19 +35,19 @@ const ProfileAuth = z.discriminatedUnion('type', [
 export const ProfileSpec = z.strictObject({
   client: Ref.describe('The client it belongs to; cannot change'),
   name: Name,
-  slug: Slug.optional().describe('Made from the name when absent; unique in the client'),
+  slug: Slug.optional().describe('Default: derived from the name. Unique in the client'),
   description: Description.default(''),
   tags: Tags.default([]),
-  auth: ProfileAuth.describe('How callers prove themselves; type none, token, jwt, oidc or mtls'),
+  auth: ProfileAuth.describe('Authentication of callers: type none, token, jwt, oidc or mtls'),
   active: z.boolean().default(true),
-  allowed_methods: z.array(HttpMethod).max(7).default([]).describe('Empty allows all'),
-  ip_allowlist: z.array(Network).max(1000).default([]).describe('Empty allows all addresses'),
+  allowed_methods: z.array(HttpMethod).max(7).default([]).describe('Allowed methods; empty: all'),
+  ip_allowlist: z.array(Network).max(1000).default([]).describe('Allowed addresses; empty: all'),
   collections: z
     .array(Ref)
     .max(1000)
     .nullable()
     .default(null)
-    .describe("Narrows the client's collections; null keeps them all"),
+    .describe("Subset of the client's collections; null: all of them"),
   endpoints: z
     .strictObject({
       allow: z.array(z.string().max(1200)).max(1000).default([]),
@@ -62,14 +68,14 @@ export const CREDENTIAL_STATES = ['valid', 'expiring_soon', 'retiring', 'expired
 
 /** A token, signing secret, public key or certificate binding of a profile as people see it; a secret itself is only ever in the answer that issued it. */
 export const ProfileCredentialState = z.object({
-  id: z.string().describe('Names it in request records'),
+  id: z.string().describe('Id in request records'),
   lookup: z
     .string()
     .describe('Public part of a token; kid of a signing secret or key; name in a certificate'),
   state: z.enum(CREDENTIAL_STATES),
-  created_at: z.string().nullable().describe('null for keys and bindings that stand in the profile itself'),
+  created_at: z.string().nullable().describe('null for keys and bindings in the profile itself'),
   expires_at: z.string().nullable(),
-  retires_at: z.string().nullable().describe('End of the overlap after a rotation'),
-  last_used_at: z.string().nullable().describe('Last call seen with it, to the minute'),
+  retires_at: z.string().nullable().describe('Time at which the overlap after a rotation ends'),
+  last_used_at: z.string().nullable().describe('Time of the last call with it, to the minute'),
 })
 export type ProfileCredentialState = z.infer<typeof ProfileCredentialState>

@@ -75,17 +75,18 @@ export const Parameter = z.strictObject({
   min: z.number().optional(),
   max: z.number().optional(),
   schema: JsonSchema.optional().describe(
-    'JSON Schema of the value; judged in the place of type, enum, pattern, min and max',
+    'JSON Schema of the value; replaces type, enum, pattern, min and max',
   ),
   style: z
     .enum(PARAMETER_STYLES)
     .optional()
-    .describe('How lists and objects are written; form in query and cookie, else simple'),
-  explode: z.boolean().optional().describe('A list is written as repeated values; true for style form'),
-  allow_empty: z.boolean().optional().describe('An empty value fits too'),
-  content_type: MediaType.optional().describe(
-    'The value is text of this media type, such as application/json',
-  ),
+    .describe('Serialization of lists and objects. Default: form in query and cookie, otherwise simple'),
+  explode: z
+    .boolean()
+    .optional()
+    .describe('Serialize lists as repeated values. Default: true for style form'),
+  allow_empty: z.boolean().optional().describe('Allow an empty value'),
+  content_type: MediaType.optional().describe('Media type of the value, such as application/json'),
 })
 export type Parameter = z.output<typeof Parameter>
 
@@ -94,12 +95,12 @@ const contractMembers = {
   request_schema: JsonSchema.nullable().describe('JSON Schema of the request body'),
   request_schemas: z
     .record(MediaType, JsonSchema)
-    .describe('JSON Schema by media type, where one has another than request_schema'),
+    .describe('JSON Schema by media type, for types that differ from request_schema'),
   request_types: z
     .array(MediaType)
     .max(20)
     .describe('Media types of the request body; empty: JSON where there is a schema, else any'),
-  request_required: z.boolean().describe('POST, PUT and PATCH must bring a body where there is a schema'),
+  request_required: z.boolean().describe('Require a body on POST, PUT and PATCH if a schema exists'),
   response_schema: JsonSchema.nullable().describe('JSON Schema of the successful response body'),
   request_example: z.json(),
   response_example: z.json(),
@@ -111,7 +112,7 @@ const MethodContract = z.strictObject(contractMembers).partial()
 export const ProxySpec = z.strictObject({
   collection: Ref.describe('The collection it belongs to; cannot change'),
   name: Name,
-  slug: Slug.optional().describe('Made from the name when absent; unique in the collection'),
+  slug: Slug.optional().describe('Default: derived from the name. Unique in the collection'),
   description: Description.default(''),
   tags: Tags.default([]),
   operation_id: z
@@ -121,27 +122,27 @@ export const ProxySpec = z.strictObject({
     .default(null)
     .describe('operationId of the imported description'),
   deprecated: z.boolean().default(false),
-  methods: z.array(HttpMethod).min(1).max(7).describe('HTTP methods it answers; HEAD falls back to GET'),
+  methods: z.array(HttpMethod).min(1).max(7).describe('HTTP methods of the proxy; HEAD falls back to GET'),
   path: PathPattern,
   target_path: PathPattern.nullable()
     .default(null)
     .describe('Path at the upstream, with the same parameters; the path itself when null'),
   headers: InjectedHeaders.describe(
-    'Sent to the upstream; wins over the collection. As there, a secret may stand in the place of a value',
+    'Headers sent to the upstream; they override those of the collection. A secret can replace a value',
   ),
   credential: Ref.default('inherit').describe('inherit, none, or a credential'),
-  policy: Ref.nullable().default(null).describe('Limits, counted per client'),
+  policy: Ref.nullable().default(null).describe('Policy with limits, counted per client'),
   kind: z
     .enum(['http', 'graphql', 'websocket'])
     .default('http')
     .describe(
-      'graphql: operations are read and held to `graphql` before they are forwarded; websocket: opens tunnels (RFC 6455), by GET alone',
+      'graphql: operations are checked against the limits in `graphql`; websocket: tunnels (RFC 6455), opened with GET only',
     ),
   streaming: z
     .enum(['auto', 'always', 'never'])
     .default('auto')
     .describe(
-      'auto: bodies pass as they come unless a step needs the whole; always: no such step may be set; never: both are gathered first',
+      'auto: bodies stream unless a step needs the whole body; always: steps that need the whole body are not allowed; never: both bodies are buffered',
     ),
   parameters: contractMembers.parameters.default([]),
   strict_query: z.boolean().default(false).describe('Refuse query parameters that are not declared'),
@@ -152,32 +153,34 @@ export const ProxySpec = z.strictObject({
   request_validation: z
     .enum(['inherit', ...VALIDATION_MODES])
     .default('inherit')
-    .describe('What happens to requests that break the contract; inherit: as the collection says'),
+    .describe('What to do with requests that break the contract; inherit: use the setting of the collection'),
   response_schema: contractMembers.response_schema.default(null),
   response_validation: ValidationMode.default('off').describe(
-    'What happens to successful JSON answers that break response_schema; enforce holds the answer back until it is judged',
+    'What to do with successful JSON responses that break response_schema; enforce buffers the response until it is checked',
   ),
   request_example: contractMembers.request_example.optional(),
   response_example: contractMembers.response_example.optional(),
   contracts: z
     .partialRecord(HttpMethod, MethodContract)
     .default({})
-    .describe('By method, where methods differ, such as {"POST":{"request_schema":{"type":"object"}}}'),
-  cache: Cache.nullable().default(null).describe('Keep answers to GET and HEAD; null: never'),
+    .describe(
+      'Contract per method, if methods differ, such as {"POST":{"request_schema":{"type":"object"}}}',
+    ),
+  cache: Cache.nullable().default(null).describe('Cache responses to GET and HEAD; null: no cache'),
   idempotency: z
     .boolean()
     .default(false)
     .describe('Honour Idempotency-Key on POST, PUT, PATCH and DELETE for 24h per profile'),
   timeouts: ProxyTimeouts.nullable()
     .default(null)
-    .describe('In the place of those of the upstream, such as {"first_byte":"5m"}'),
-  graphql: GraphqlLimits.nullable().default(null).describe('Of kind graphql; null: the defaults'),
+    .describe('Overrides the timeouts of the upstream, such as {"first_byte":"5m"}'),
+  graphql: GraphqlLimits.nullable().default(null).describe('Limits for kind graphql; null: the defaults'),
   workflow: z
     .union([Ref, z.record(z.string(), z.json())])
     .nullable()
     .default(null)
     .describe(
-      'A workflow, or the definition of its own; null: it is forwarded. Workflows are not run yet: a proxy with one stays a draft',
+      'A shared workflow or an inline definition; null: requests are forwarded. Workflows do not run yet: a proxy with a workflow stays a draft',
     ),
   status: Status.default('draft'),
 })

@@ -24,8 +24,8 @@ export const CACHES = ['hit', 'miss', 'stale', 'bypass'] as const
 /** Legs of time are milliseconds; sizes are bytes of bodies. */
 export const RequestRecord = z.object({
   id: z.string().describe('The request id'),
-  time: z.string().describe('When its head had arrived'),
-  environment: z.string().nullable().describe('Of the instance (POSTERN_ENV) when it was recorded'),
+  time: z.string().describe('Time at which the request head was complete'),
+  environment: z.string().nullable().describe('Environment of the instance (POSTERN_ENV) at that time'),
   surface: z.enum(['gateway', 'gateway_mcp']),
   method: z.string(),
   path: z.string().describe('Canonical path without the query. Of several requests, the path of the first'),
@@ -34,46 +34,46 @@ export const RequestRecord = z.object({
   proxy: z.string().nullable().describe('Id'),
   client: z.string().nullable().describe('Id'),
   profile: z.string().nullable().describe('Id'),
-  credential_id: z.string().nullable().describe('Token of the profile that was used'),
-  user: z.string().nullable().describe('Id of the user for whom the call was made: who asked for a replay'),
+  credential_id: z.string().nullable().describe('Id of the profile credential that the caller used'),
+  user: z.string().nullable().describe('Id of the user who requested the replay'),
   subject: z
     .string()
     .nullable()
     .describe('Subject (sub) of a token of another issuer, or name in the client certificate; verified'),
   ip: z.string(),
   status: z.int(),
-  code: z.string().nullable().describe('Problem code when refused or failed'),
-  reason: z.string().nullable().describe('What callers are not told, such as why a token was refused'),
-  contract_code: z
+  code: z.string().nullable().describe('Problem code if the request was refused or failed'),
+  reason: z
     .string()
     .nullable()
-    .describe('How the contract would have refused the request, where that is only reported'),
-  contract_pointer: z.string().nullable().describe('Where the first fault is; * stands for any index'),
-  contract_faults: z.int().nullable().describe('Number of faults'),
-  stopped_at: z.int().nullable().describe('Number of the check that ended it'),
-  check: z.string().nullable().describe('Name of that check, such as limits'),
+    .describe('Internal cause that callers do not see, such as why a token was refused'),
+  contract_code: z.string().nullable().describe('Contract violation that was only reported'),
+  contract_pointer: z.string().nullable().describe('Location of the first violation; * matches any index'),
+  contract_faults: z.int().nullable().describe('Number of violations'),
+  stopped_at: z.int().nullable().describe('Number of the check that ended the request'),
+  check: z.string().nullable().describe('Name of the check that ended the request, such as limits'),
   outcome_class: z
     .enum(OUTCOME_CLASSES)
     .nullable()
     .describe(
       'application_error: the upstream answered 4xx; upstream_error: it answered 5xx, or not at all; gateway_error: Postern refused or failed. Null where the caller left before an answer',
     ),
-  failure_origin: z.enum(FAILURE_ORIGINS).nullable().describe('Where a failure arose; null for success'),
+  failure_origin: z.enum(FAILURE_ORIGINS).nullable().describe('Origin of the failure; null for success'),
   duration_ms: z.number(),
-  gateway_ms: z.number().describe('Total without the time spent at the upstream'),
+  gateway_ms: z.number().describe('Total time minus the time of the upstream'),
   upstream_ms: z.number().nullable(),
   bytes_in: z.int(),
   bytes_out: z.int(),
   upstream_status: z.int().nullable(),
-  upstream_target: z.string().nullable().describe('Server that was asked last'),
-  retries: z.int().nullable().describe('How often another server was asked'),
-  cache: z.enum(CACHES).nullable().describe('What the cache did; null where the endpoint has none'),
+  upstream_target: z.string().nullable().describe('Last upstream target'),
+  retries: z.int().nullable().describe('Number of retries with another target'),
+  cache: z.enum(CACHES).nullable().describe('Cache result; null if the endpoint has no cache'),
   nearest_limit: z
     .string()
     .nullable()
-    .describe('policy/limit that had the fewest requests left, or that refused the request'),
-  trace_id: z.string().nullable().describe('Trace id (W3C Trace Context) that the upstream got'),
-  aborted: z.boolean().describe('The caller went away, or took the call back, before the end'),
+    .describe('policy/limit with the fewest requests left, or that refused the request'),
+  trace_id: z.string().nullable().describe('Trace id (W3C Trace Context) sent to the upstream'),
+  aborted: z.boolean().describe('The caller disconnected or cancelled the call before the end'),
   agent_name: z.string().nullable().describe('Declared by the caller, not verified'),
   agent_version: z.string().nullable(),
   agent_host: z
@@ -85,14 +85,14 @@ export const RequestRecord = z.object({
   mcp_method: z.string().nullable(),
   tool: z.string().nullable(),
   mcp_request_id: z.string().nullable().describe('JSON-RPC id'),
-  call_reason: z.string().nullable().describe('Why the agent said it calls'),
-  replay_of: z.string().nullable().describe('The record that was replayed by it'),
-  replayed_over: z.string().nullable().describe('Surface by which that was asked for'),
+  call_reason: z.string().nullable().describe('Reason that the agent gave for the call'),
+  replay_of: z.string().nullable().describe('Id of the record that this call replays'),
+  replayed_over: z.string().nullable().describe('Interface over which the replay was requested'),
   count: z
     .int()
     .min(1)
     .describe(
-      'Requests that the record stands for: more than 1 where refusals without a credential were aggregated',
+      'Number of requests in this record: more than 1 if refusals without a credential were aggregated',
     ),
 })
 export type RequestRecord = z.infer<typeof RequestRecord>

@@ -59,7 +59,7 @@ const secretInput = (fits: (text: string) => boolean, form: string) =>
       .transform((input): SecretSource => (typeof input === 'string' ? { value: input } : input))
       .refine((source) => !('value' in source) || fits(source.value), form)
       .describe(
-        'Secret, never shown again: the text, or where it is read: {"env": name}, {"file": name}, {"vault": {"path", "field"}}',
+        'Secret, never shown again: the text, or its source: {"env": name}, {"file": name}, {"vault": {"path", "field"}}',
       ),
   )
 
@@ -73,8 +73,8 @@ export const PemInput = secretInput(isPemText, 'PEM text: -----BEGIN …----- to
 export const SecretState = z.object({
   set: z.boolean(),
   source: z.enum(['value', 'env', 'file', 'vault']),
-  reference: z.string().optional().describe('Name or path that it is read from'),
-  last4: z.string().optional().describe('Last characters, only of long sealed secrets'),
+  reference: z.string().optional().describe('Name or path of the source'),
+  last4: z.string().optional().describe('Last characters, only for long stored secrets'),
   updated_at: z.string(),
 })
 export type SecretState = z.infer<typeof SecretState>

@@ -6,13 +6,14 @@ const TARGET_STATES = ['healthy', 'ejected', 'down'] as const
 const TargetHealth = z.object({
   server: z.string().describe('Scheme, host, port and path'),
   weight: z.int(),
-  state: z
-    .enum(TARGET_STATES)
-    .describe('ejected: it failed too often in a row; down: it does not answer its health checks'),
-  until: z.string().nullable().describe('When it gets requests again; null when it does, or nobody knows'),
-  threads: z.int().describe('Gateway threads that leave it alone'),
+  state: z.enum(TARGET_STATES).describe('ejected: too many failures in a row; down: its health checks fail'),
+  until: z
+    .string()
+    .nullable()
+    .describe('Time at which it gets requests again; null if it does already or if the time is unknown'),
+  threads: z.int().describe('Number of gateway threads that do not use it'),
   pending: z.int().describe('Requests under way'),
-  failures: z.int().describe('In a row, on the thread that has seen most'),
+  failures: z.int().describe('Failures in a row, on the thread with the most'),
 })
 export type TargetHealth = z.output<typeof TargetHealth>
 
@@ -21,7 +22,9 @@ const BREAKER_STATES = ['off', 'closed', 'trying', 'open'] as const
 export const UpstreamHealth = z.object({
   breaker: z
     .enum(BREAKER_STATES)
-    .describe('closed: requests pass; open: none does; trying: one does, to see. The worst of all threads'),
+    .describe(
+      'closed: requests pass; open: no request passes; trying: one trial request passes. The worst state of all threads',
+    ),
   targets: z.array(TargetHealth),
 })
 export type UpstreamHealth = z.output<typeof UpstreamHealth>

@@ -19,20 +19,18 @@ export const CertificatesPem = z
 export const UpstreamTlsSpec = z.strictObject({
   ca: CertificatesPem.nullable()
     .default(null)
-    .describe('Certificates in PEM that are trusted in the place of those of the system'),
+    .describe('Trusted certificates in PEM, instead of those of the system'),
   server_name: z
     .string()
     .max(253)
     .regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/, 'a host name without port')
     .nullable()
     .default(null)
-    .describe('Name that is asked for and that the certificate must have; null: the host of the target'),
-  min_version: z.enum(['1.2', '1.3']).default('1.2').describe('Oldest version of TLS that is spoken'),
+    .describe('Server name (SNI), which the certificate must contain; null: the host of the target'),
+  min_version: z.enum(['1.2', '1.3']).default('1.2').describe('Minimum TLS version'),
   verify: z
     .boolean()
     .default(true)
-    .describe(
-      'false accepts any certificate, so that anybody in between can read and answer; for trials alone',
-    ),
+    .describe('false: any certificate is accepted, which allows man-in-the-middle attacks; for tests only'),
 })
 export type UpstreamTlsSpec = z.output<typeof UpstreamTlsSpec>

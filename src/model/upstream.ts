@@ -41,19 +41,31 @@ const Target = z.strictObject({
     .min(1)
     .max(1000)
     .default(1)
-    .describe('Share of the requests, against the weights of the others'),
+    .describe('Share of the requests, relative to the weights of the other targets'),
 })
 
 const Breaker = z.strictObject({
-  errors: z.int().min(1).max(100).default(50).describe('Per cent of failed requests that open it'),
-  requests: z.int().min(1).max(1_000_000).default(20).describe('It never opens below so many in the window'),
+  errors: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(50)
+    .describe('Percentage of failed requests that opens the breaker'),
+  requests: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(20)
+    .describe('Minimum number of requests in the window before the breaker can open'),
   window: Duration.default('10s'),
-  open: Duration.default('5s').describe('Then one request tries whether the upstream is back'),
+  open: Duration.default('5s').describe(
+    'Time until one trial request checks whether the upstream works again',
+  ),
 })
 
 const PassiveHealth = z.strictObject({
   failures: z.int().min(1).max(1000).default(5).describe('In a row'),
-  eject: Duration.default('10s').describe('For how long the target gets no requests'),
+  eject: Duration.default('10s').describe('Time for which the target gets no requests'),
 })
 
 const ActiveHealth = z.strictObject({
@@ -62,16 +74,21 @@ const ActiveHealth = z.strictObject({
     .max(512)
     .regex(/^\/[!-~]*$/, 'a path such as /healthz')
     .default('/')
-    .describe('Asked by GET at each target, without the path of its URL'),
-  interval: Duration.default('10s').describe('Between two questions of a gateway thread'),
+    .describe('Path of the health check: GET at each target, without the path of its URL'),
+  interval: Duration.default('10s').describe('Interval between two health checks of a gateway thread'),
   timeout: Duration.default('2s'),
-  failures: z.int().min(1).max(100).default(3).describe('In a row, until the target gets no requests'),
+  failures: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(3)
+    .describe('Failures in a row after which the target gets no requests'),
   successes: z
     .int()
     .min(1)
     .max(100)
     .default(2)
-    .describe('In a row (2xx or 3xx), until it gets requests again'),
+    .describe('Successes (2xx or 3xx) in a row after which it gets requests again'),
 })
 
 /** Where the calls of a collection go, and what happens when a server there fails. */
@@ -89,13 +106,13 @@ export const UpstreamSpec = z.strictObject({
     .enum(['round_robin', 'least_pending', 'hash'])
     .default('round_robin')
     .describe(
-      'How targets are chosen: in turn, the one with the fewest requests under way, or by `hash_key`, so that equal ones meet the same target',
+      'Load balancing: in turn, fewest requests under way, or by a hash of `hash_key`, which sends equal keys to the same target',
     ),
   hash_key: z
     .string()
     .regex(/^(client|ip|header:[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128})$/, 'client, ip or header:NAME')
     .default('client')
-    .describe('With balance hash: client, ip or header:NAME'),
+    .describe('Key for balance hash: client, ip or header:NAME'),
   retries: z
     .strictObject({
       max: z
@@ -104,7 +121,7 @@ export const UpstreamSpec = z.strictObject({
         .max(3)
         .default(1)
         .describe(
-          'Further targets for a request of an idempotent method that could not be handed to the first',
+          'Maximum number of further targets if a request with an idempotent method cannot be sent to the first',
         ),
     })
     .prefault({}),
@@ -112,16 +129,18 @@ export const UpstreamSpec = z.strictObject({
     .strictObject({
       passive: PassiveHealth.nullable()
         .prefault({})
-        .describe('By the answers to requests; never the last target. null: off'),
-      active: ActiveHealth.nullable().default(null).describe('By questions of their own. null: off'),
+        .describe('Ejects targets by the responses to requests, but never the last target; null: off'),
+      active: ActiveHealth.nullable().default(null).describe('Active health checks; null: off'),
     })
     .prefault({}),
-  breaker: Breaker.nullable().prefault({}).describe('Stops requests to an upstream that fails. null: off'),
+  breaker: Breaker.nullable()
+    .prefault({})
+    .describe('Circuit breaker: stops requests to a failing upstream; null: off'),
   timeouts: z
     .strictObject({
-      connect: Duration.default('2s').describe('Until the connection is made'),
-      first_byte: Duration.default('30s').describe('From the sent request to the head of the answer'),
-      idle: Duration.default('60s').describe('Between two pieces of the answer'),
+      connect: Duration.default('2s').describe('Timeout until the connection is established'),
+      first_byte: Duration.default('30s').describe('Timeout from the sent request to the response head'),
+      idle: Duration.default('60s').describe('Timeout between two parts of the response'),
     })
     .prefault({}),
   pool_max: z
@@ -130,10 +149,10 @@ export const UpstreamSpec = z.strictObject({
     .max(10_000)
     .default(256)
     .describe('Connections per gateway thread and target; one client uses at most as many as remain free'),
-  host_header: z.enum(['target', 'preserve']).default('target').describe('The Host that the upstream sees'),
+  host_header: z.enum(['target', 'preserve']).default('target').describe('Host header sent to the upstream'),
   tls: UpstreamTlsSpec.nullable()
     .default(null)
-    .describe('For https targets; null trusts what the system trusts, and checks the host of each target'),
+    .describe('TLS settings for https targets; null: system certificates, with a host check for each target'),
 })
 export type UpstreamSpec = z.infer<typeof UpstreamSpec>
 

@@ -11,11 +11,11 @@ const Values = z.record(z.string().max(128), z.json())
 
 const WorkflowNode = z.strictObject({
   id: NodeId.describe('Names the node in edges and expressions'),
-  type: z.string().max(64).describe('One of those that list_nodes shows'),
+  type: z.string().max(64).describe('Node type; list_nodes shows all'),
   inputs: Values.default({}).describe(
-    'Worked out for each run, such as {"value":"{{ $.http.request.body }}"}',
+    'Inputs, evaluated in each run, such as {"value":"{{ $.http.request.body }}"}',
   ),
-  config: Values.default({}).describe('The same in every run'),
+  config: Values.default({}).describe('Fixed settings, the same in every run'),
   timeout: Duration.optional(),
   retry: z
     .strictObject({
@@ -27,14 +27,14 @@ const WorkflowNode = z.strictObject({
   on_error: z
     .enum(['fail', 'handle', 'fallback'])
     .default('fail')
-    .describe('handle: leaves by the handle error; fallback: goes on with that value'),
+    .describe('handle: continues at the handle error; fallback: continues with that value'),
   fallback: z.json().optional(),
 })
 export type WorkflowNode = z.output<typeof WorkflowNode>
 
 const WorkflowEdge = z.strictObject({
   from: NodeId,
-  handle: Handle.default('default').describe('By which a run leaves the node'),
+  handle: Handle.default('default').describe('Handle at which a run leaves the node'),
   to: NodeId,
 })
 export type WorkflowEdge = z.output<typeof WorkflowEdge>
@@ -64,10 +64,10 @@ export type WorkflowDefinition = z.output<typeof WorkflowDefinition>
 /** A workflow that several proxies may refer to. */
 export const WorkflowSpec = z.strictObject({
   name: Name,
-  slug: Slug.optional().describe('Made from the name when absent'),
+  slug: Slug.optional().describe('Default: derived from the name'),
   description: Description.default(''),
   tags: Tags.default([]),
-  definition: WorkflowDefinition.prefault({}).describe('May hold errors, which come as warnings'),
+  definition: WorkflowDefinition.prefault({}).describe('May contain errors, which are returned as warnings'),
 })
 export type WorkflowSpec = z.output<typeof WorkflowSpec>
 

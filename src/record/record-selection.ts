@@ -47,7 +47,7 @@ export const RecordSelection = z.object({
   min_duration_ms: z.number().min(0).optional(),
   max_duration_ms: z.number().min(0).optional(),
   aborted: z.boolean().optional(),
-  proved: z.literal(true).optional().describe('Whoever called had proved to be who the record names'),
+  proved: z.literal(true).optional().describe('Only calls with a verified identity'),
   text: z.string().optional().describe('Part of any text of the record, in any case'),
   from: Time.optional().describe('Inclusive'),
   to: Time.optional().describe('Exclusive'),
@@ -59,7 +59,7 @@ const LIST_ROWS_MAX = 500
 
 /** A page of records. */
 export const RecordFilter = RecordSelection.extend({
-  order: z.enum(['newest', 'oldest']).default('newest').describe('Which come first'),
+  order: z.enum(['newest', 'oldest']).default('newest').describe('Sort order'),
   limit: z.int().min(1).max(LIST_ROWS_MAX).default(50),
   cursor: z.string().nullish(),
 })

@@ -7,7 +7,7 @@ const Names = z.array(Text).max(100).default([])
 export const authCheckNode: NodeType = {
   name: 'auth_check_node',
   phase: 'decide',
-  summary: 'Conditions on the caller, which must all hold',
+  summary: 'Checks conditions on the caller, which must all match',
   config: z.strictObject({
     claims: z
       .array(z.strictObject({ claim: Text, equals: z.json() }))

@@ -5,7 +5,7 @@ import { type NodeType, ONWARD } from '../node-type.ts'
 export const cacheNode: NodeType = {
   name: 'cache_node',
   phase: 'data',
-  summary: 'A value kept between runs',
+  summary: 'Stores a value between runs',
   config: z.strictObject({
     op: z.enum(['get', 'set', 'delete']),
     ttl: Duration.default('1m'),

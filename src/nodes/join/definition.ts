@@ -5,7 +5,7 @@ import { type NodeType, ONWARD } from '../node-type.ts'
 export const joinNode: NodeType = {
   name: 'join_node',
   phase: 'flow',
-  summary: 'Where parallel ways meet',
+  summary: 'Joins parallel branches',
   config: z.strictObject({
     wait: z.union([z.enum(['all', 'any']), z.int().min(1).max(200)]).default('all'),
     timeout: Duration.default('30s'),

@@ -4,7 +4,7 @@ import { ASKING, Credential, type NodeType, Text, WebUrl } from '../node-type.ts
 export const llmNode: NodeType = {
   name: 'llm_node',
   phase: 'call',
-  summary: 'Question to a model with an OpenAI-compatible endpoint',
+  summary: 'Prompt for a model with an OpenAI-compatible endpoint',
   config: z.strictObject({
     endpoint: WebUrl,
     model: Text,

@@ -4,7 +4,7 @@ import { type NodeType, ONWARD, Text } from '../node-type.ts'
 export const redactNode: NodeType = {
   name: 'redact_node',
   phase: 'data',
-  summary: 'A value without what must not leave',
+  summary: 'Removes sensitive parts of a value',
   config: z.strictObject({
     detectors: z.array(z.enum(['email', 'card', 'iban', 'phone', 'secret'])).default([]),
     paths: z.array(Text).max(200).default([]).describe('JSON pointers'),

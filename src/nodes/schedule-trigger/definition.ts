@@ -6,7 +6,7 @@ const CRON_FIELD = String.raw`(?:\*|[0-9]+(?:-[0-9]+)?(?:,[0-9]+(?:-[0-9]+)?)*)(
 export const scheduleTrigger: NodeType = {
   name: 'schedule_trigger',
   phase: 'trigger',
-  summary: 'At times of a calendar',
+  summary: 'Starts on a cron schedule',
   config: z.strictObject({
     cron: z
       .string()

@@ -6,7 +6,7 @@ const FORMATS = ['json', 'xml', 'csv', 'form'] as const
 export const transformNode: NodeType = {
   name: 'transform_node',
   phase: 'data',
-  summary: 'Another form of a value',
+  summary: 'Transforms a value',
   config: z.discriminatedUnion('op', [
     z.strictObject({ op: z.literal('map'), expression: Text.describe('Of item') }),
     z.strictObject({ op: z.literal('rename'), names: z.record(Text, Text) }),

@@ -16,11 +16,15 @@ export const createAccessRequest = define({
   effect: 'create',
   tool: 'create_access_request',
   group: 'manage_clients',
-  summary: 'Ask that a client be allowed to call collections that can be asked for',
+  summary: 'Request access to collections for a client',
   input: z.strictObject({
-    client: Ref.describe('The client that is to call them'),
-    collections: z.array(Ref).min(1).max(50).describe('Collections with requestable: true'),
-    message: z.string().trim().max(2000).default('').describe('What it is for, for who decides'),
+    client: Ref.describe('Client that needs access'),
+    collections: z
+      .array(Ref)
+      .min(1)
+      .max(50)
+      .describe('Requested collections; each must have requestable: true'),
+    message: z.string().trim().max(2000).default('').describe('Reason for the request, for the approver'),
   }),
   output: AccessRequest,
   permission: 'clients:read',

@@ -28,7 +28,7 @@ export const approveAccessRequest = define({
   ...common,
   action: 'approve',
   tool: 'approve_access_request',
-  summary: 'Approve an access request: the client may call the collections at once',
+  summary: 'Approve an access request: the client can call the collections immediately',
   refuses: [...CHANGE_REFUSES, 'already_decided'],
   handle: async ({ id }, context) => {
     const request = await findOpen(id, context)
@@ -42,7 +42,7 @@ export const rejectAccessRequest = define({
   ...common,
   action: 'reject',
   tool: 'reject_access_request',
-  summary: 'Reject an access request with a reason, or take one of your own back',
+  summary: 'Reject an access request with a reason, or withdraw your own',
   own: () => true,
   refuses: ['not_found', 'already_decided', 'idempotency_conflict'],
   handle: async ({ id }, context) => {

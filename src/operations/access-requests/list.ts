@@ -21,7 +21,7 @@ export const listAccessRequests = define({
   ...common,
   action: 'list',
   tool: 'list_access_requests',
-  summary: 'List access requests, oldest first: your own, and those on which you may decide',
+  summary: 'List your access requests and those you may decide, oldest first',
   input: z.strictObject({
     ...page,
     state: z.enum(STATES).optional(),
@@ -58,7 +58,7 @@ export const getAccessRequest = define({
   ...common,
   action: 'get',
   tool: 'get_access_request',
-  summary: 'Get an access request: your own, or one on which you may decide',
+  summary: 'Get an access request of yours, or one that you may decide',
   input: z.strictObject({ id: AccessRequestId }),
   output: AccessRequest,
   refuses: ['not_found'],

@@ -21,18 +21,20 @@ export const AccessRequestId = z
 
 export const AccessRequest = z.object({
   id: z.string(),
-  requester: z.string().describe('Name of who asks'),
-  client: z.string().describe('Slug of the client that is to have access'),
-  collections: z.array(z.string()).describe('Slugs of what it is to call'),
-  message: z.string().describe('Words of the requester'),
+  requester: z.string().describe('Name of the requester'),
+  client: z.string().describe('Slug of the client that needs access'),
+  collections: z.array(z.string()).describe('Slugs of the requested collections'),
+  message: z.string().describe('Reason that the requester gave'),
   state: z
     .enum(STATES)
-    .describe('applied: approved, and assigned with that; expired: too late, or what it names was deleted'),
+    .describe(
+      'applied: approved, and the collections are assigned; expired: too old, or a named resource was deleted',
+    ),
   created_at: Time,
-  expires_at: Time.describe('When an open one is over'),
+  expires_at: Time.describe('Time at which an open request expires'),
   decided_at: Time.nullable(),
-  decided_by: z.string().nullable().describe('Name of who approved or rejected it'),
-  reason: z.string().nullable().describe('What was said to that'),
+  decided_by: z.string().nullable().describe('Name of the user who approved or rejected it'),
+  reason: z.string().nullable().describe('Reason of the decision'),
 })
 
 export const COLUMNS = ['id', 'requester', 'client', 'collections', 'state', 'expires_at', 'decided_by']

@@ -109,8 +109,7 @@ const ARRIVE = define({
   effect: 'update',
   tool: null,
   group: userKind.group,
-  summary:
-    'Take over what an identity provider tells of a user, who is made when they come for the first time',
+  summary: 'Update a user from the identity provider; create the user at the first sign-in',
   input: z.strictObject({
     issuer: z.string().min(1).max(512),
     subject: z.string().min(1).max(512),

@@ -16,14 +16,14 @@ export const inviteUser = define({
   effect: 'act',
   tool: 'invite_user',
   group: userKind.group,
-  summary: 'Make a link by which a local user chooses a password, once and within 24 hours',
+  summary: 'Create a one-time link, valid for 24 hours, with which a local user sets a password',
   input: z.strictObject({ id: Ref }),
   output: z.object({
     id: z.string(),
     slug: Slug,
     set_up_url: marked('secret', z.string())
       .optional()
-      .describe('Where they choose it; shown only in this answer'),
+      .describe('URL of the link; shown only in this response'),
     expires_at: Time,
   }),
   permission: 'users:update',

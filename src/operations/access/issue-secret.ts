@@ -13,12 +13,12 @@ export const issueSecret = define({
   tool: 'issue_service_identity_secret',
   group: serviceIdentityKind.group,
   summary:
-    'Make the secret by which a service identity gets access tokens (client_credentials); the one before ends with the next request for a token',
+    'Create the client secret of a service identity (client_credentials). The previous secret stops working',
   input: z.strictObject({ id: Ref }),
   output: z.object({
-    id: z.string().describe('client_id; the slug is one too'),
+    id: z.string().describe('client_id; the slug also works as client_id'),
     slug: Slug,
-    client_secret: marked('secret', z.string()).optional().describe('Shown only in this answer'),
+    client_secret: marked('secret', z.string()).optional().describe('Shown only in this response'),
   }),
   permission: `${serviceIdentityKind.type}:update`,
   refuses: ['not_found', 'revision_conflict', 'idempotency_conflict', 'secret_already_shown'],

@@ -75,7 +75,7 @@ const SET_UP = define({
   effect: 'act',
   tool: null,
   group: userKind.group,
-  summary: 'Make an administrator who signs in by a password',
+  summary: 'Create an administrator with a password',
   input: z.strictObject({
     name: UserSpec.shape.name,
     email: UserSpec.shape.email.unwrap().unwrap(),

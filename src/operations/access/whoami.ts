@@ -9,12 +9,12 @@ import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
 
 const HeldGrant = z.object({
-  grant: z.string().describe('In the compact form, such as modifier:proxies@payments'),
-  role: z.string().nullable().describe('Null for permissions that are no role of their own'),
+  grant: z.string().describe('Compact form, such as modifier:proxies@payments'),
+  role: z.string().nullable().describe('Role; null for single permissions without a role'),
   permissions: z
     .array(z.string())
     .nullable()
-    .describe('Those of a role of your own; null for roles always there'),
+    .describe('Permissions of a custom role; null for built-in roles'),
   scope: z
     .object({
       resource_types: z.array(z.string()),
@@ -22,7 +22,7 @@ const HeldGrant = z.object({
       collections: z.array(z.string()),
       tags: z.array(z.string()),
     })
-    .describe('What it is narrowed to; an empty list narrows nothing'),
+    .describe('Resources that the grant is limited to. An empty list sets no limit'),
 })
 
 export const whoami = define({
@@ -31,7 +31,7 @@ export const whoami = define({
   effect: 'read',
   tool: 'whoami',
   group: 'manage_config',
-  summary: 'Show who you are here, how that was proved, and all that you may do',
+  summary: 'Show your identity, authentication method and permissions',
   input: z.strictObject({}),
   output: z.object({
     id: z.string(),
@@ -39,14 +39,14 @@ export const whoami = define({
     name: z.string(),
     email: z.string().nullable(),
     auth_method: z.string(),
-    expires_at: Time.nullable().describe('When what proved it ends; null for never'),
+    expires_at: Time.nullable().describe('Expiry of your credential; null: never'),
     groups: z.array(z.string()).describe('At the identity provider'),
-    teams: z.array(z.string()).describe('Slugs; with those that they are part of'),
-    grants: z.array(HeldGrant).describe('You may do what any of them allows'),
+    teams: z.array(z.string()).describe('Slugs of your teams and their parent teams'),
+    grants: z.array(HeldGrant).describe('Your grants; each adds permissions'),
     narrowed_from: z
       .array(HeldGrant)
       .nullable()
-      .describe('What you could do if what proved it were not given less; null when it is not'),
+      .describe('Your full grants if the credential limits them; null if it does not'),
   }),
   permission: 'users:read',
   own: () => true,

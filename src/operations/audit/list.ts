@@ -24,12 +24,12 @@ export const auditFilters = {
   action: z
     .enum([...CHANGES, 'READ', 'CHANGE'])
     .optional()
-    .describe('CHANGE stands for CREATE, UPDATE and DELETE'),
+    .describe('CHANGE matches CREATE, UPDATE and DELETE'),
   actor: text.optional().describe('Id or name'),
-  approver: text.optional().describe('Id or name of who approved the change'),
+  approver: text.optional().describe('Id or name of the approver'),
   actor_type: AuditEntry.shape.actor.shape.type.optional(),
-  auth_method: text.optional().describe('How the actor proved to be it, such as access_token'),
-  agent: text.optional().describe('Name that an AI agent gave itself'),
+  auth_method: text.optional().describe('Authentication method of the actor, such as access_token'),
+  agent: text.optional().describe('Name that the AI agent declared'),
   agent_version: text.optional(),
   session_id: text.optional().describe('MCP session of the agent'),
   conversation_id: text.optional(),
@@ -51,12 +51,22 @@ export const auditFilters = {
   user_agent: text.optional().describe('Part of the user agent'),
   request_id: text.optional(),
   plan_id: text.optional().describe('Entries of one change of many resources'),
-  revision: z.coerce.number().int().min(1).optional().describe('Of the resource, before or after the change'),
-  config_revision: z.coerce.number().int().min(1).optional().describe('That the change has made'),
+  revision: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe('Revision of the resource, before or after the change'),
+  config_revision: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe('Revision of the configuration that the change created'),
   diff: text.optional().describe('Part of the difference, such as the name of a member'),
-  request: text.optional().describe('Part of what was asked'),
-  response: text.optional().describe('Part of what was answered'),
-  detail: text.optional().describe('Part of the sentence on how it ended'),
+  request: text.optional().describe('Part of the request'),
+  response: text.optional().describe('Part of the response'),
+  detail: text.optional().describe('Part of the detail text'),
   reason: text.optional().describe('Part of the reason that was given'),
   collection: text.optional().describe('Id or slug: the collection itself and what belongs to it'),
   text: text.optional().describe('Part of any text in the entry'),
@@ -73,7 +83,7 @@ export const listAudit = define({
   input: z.strictObject({
     ...page,
     ...auditFilters,
-    bodies: booleanFilter.optional().describe('With what was asked and answered'),
+    bodies: booleanFilter.optional().describe('Include requests and responses'),
   }),
   output: pageOf(AuditEntry),
   permission: 'audit:read',

@@ -10,15 +10,20 @@ export const verifyAudit = define({
   effect: 'read',
   tool: 'verify_audit_chain',
   group: 'query_audit',
-  summary: 'Find whether an entry of the audit trail was changed, removed, inserted or moved',
+  summary: 'Verify that no entry of the audit trail was changed, removed, inserted or moved',
   input: z.strictObject({
-    seq: z.coerce.number().int().min(1).optional().describe('Number of a link that was kept elsewhere'),
-    hash: Hash.optional().describe('That link: the head of an earlier answer'),
+    seq: z.coerce
+      .number()
+      .int()
+      .min(1)
+      .optional()
+      .describe('Number of a link that you saved outside the instance'),
+    hash: Hash.optional().describe('The saved link: `head` of an earlier response'),
   }),
   output: z.object({
     ok: z.boolean(),
-    entries: z.int().describe('Entries that were looked at'),
-    checkpoints: z.int().describe('Signed links that were looked at'),
+    entries: z.int().describe('Number of entries checked'),
+    checkpoints: z.int().describe('Number of signed links checked'),
     keyed_from: z
       .int()
       .nullable()
@@ -26,22 +31,22 @@ export const verifyAudit = define({
     mark: z
       .object({ seq: z.int(), hash: z.string() })
       .nullable()
-      .describe('The last entry that the mark of the trail knows'),
+      .describe('Last entry that the mark file of the trail records'),
     removed: z
       .object({ entries: z.int(), time: z.string() })
       .nullable()
-      .describe(
-        'What retention has removed before these, and signed: the first so many entries, and when it last did; null where nothing was',
-      ),
+      .describe('Entries that retention removed and signed: their number and the last time; null if none'),
     head: z
       .object({ seq: z.int(), hash: z.string() })
       .nullable()
-      .describe('The last link; kept elsewhere and given again, it shows what was changed before it'),
-    public_key: z.string().describe('Of the signatures, PEM'),
+      .describe(
+        'Last link. If you save it outside the instance and pass it later, changes to earlier entries are detected',
+      ),
+    public_key: z.string().describe('Public key of the signatures, PEM'),
     break: z
       .object({ seq: z.int(), id: z.string().nullable(), what: z.string() })
       .nullable()
-      .describe('The first place that is not what it was'),
+      .describe('First entry that was changed'),
   }),
   permission: 'audit:verify',
   refuses: [],

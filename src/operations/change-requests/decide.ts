@@ -15,7 +15,7 @@ export const approveChangeRequest = define({
   tool: 'approve_change_request',
   group: 'manage_config',
   summary:
-    'Approve a write that somebody else asked for: it is carried out with what they may do now, unless what it touches has changed since',
+    "Approve a change request of another user. The change runs with the requester's current permissions, unless an affected resource has changed",
   input: z.strictObject({ id: Ref }),
   output: ChangeRequest,
   permission: 'config:approve',
@@ -62,7 +62,7 @@ export const rejectChangeRequest = define({
   effect: 'act',
   tool: 'reject_change_request',
   group: 'manage_config',
-  summary: 'Reject a write that waits for approval, or take back one of your own; reason says why',
+  summary: 'Reject a change request with a reason, or withdraw your own',
   input: z.strictObject({ id: Ref }),
   output: ChangeRequest,
   permission: 'config:approve',

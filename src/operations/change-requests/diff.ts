@@ -11,8 +11,7 @@ export const diffChangeRequest = define({
   effect: 'read',
   tool: 'get_change_request_diff',
   group: 'manage_config',
-  summary:
-    'Show all that a write which waits for another person would change, page by page, with every value whole',
+  summary: 'Show the complete difference of a change request, page by page',
   input: z.strictObject({ id: Ref, ...page }),
   output: pageOf(Difference),
   permission: 'config:read',

@@ -20,8 +20,7 @@ export const listChangeRequests = define({
   effect: 'read',
   tool: 'list_change_requests',
   group: 'manage_config',
-  summary:
-    'List writes that wait for another person, or did, newest first: your own, and those whose resources you may read',
+  summary: 'List change requests, newest first: your own, and those whose resources you may read',
   input: z.strictObject({
     ...page,
     state: z.enum(CHANGE_REQUEST_STATES).optional().describe('Only those in this state'),
@@ -60,7 +59,7 @@ export const getChangeRequest = define({
   effect: 'read',
   tool: 'get_change_request',
   group: 'manage_config',
-  summary: 'Show a write that waits for another person, or did, with what it would change',
+  summary: 'Show a change request and its difference',
   input: z.strictObject({ id: Ref }),
   output: ChangeRequest,
   permission: 'config:read',

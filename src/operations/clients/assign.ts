@@ -31,10 +31,10 @@ export const setAssignments = define({
   action: 'assignments',
   tool: 'set_assignments',
   group: clientKind.group,
-  summary: 'Set which collections a client may call: all of them, or what is added and removed',
+  summary: 'Set the collections of a client: the whole list, or collections to add and remove',
   input: z.strictObject({
     id: Ref,
-    replace: Collections.optional().describe('All that it may call from now on'),
+    replace: Collections.optional().describe('Complete list of collections that the client may call'),
     add: Collections.optional(),
     remove: Collections.optional(),
   }),
@@ -55,7 +55,7 @@ export const assignCollections = define({
   ...one,
   action: 'assign',
   tool: 'assign_collections',
-  summary: 'Let a client call collections, besides those it has',
+  summary: 'Add collections to a client',
   handle: async ({ id, collections }, context) => assign(id, { add: collections }, context),
 })
 
@@ -63,7 +63,7 @@ export const unassignCollections = define({
   ...one,
   action: 'unassign',
   tool: 'unassign_collections',
-  summary: 'Take collections from a client',
+  summary: 'Remove collections from a client',
   handle: async ({ id, collections }, context) => assign(id, { remove: collections }, context),
 })
 

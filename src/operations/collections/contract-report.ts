@@ -13,33 +13,34 @@ export const contractReport = define({
   effect: 'read',
   tool: 'get_contract_report',
   group: 'manage_collections',
-  summary:
-    'Which calls of a collection would be refused if its contract were enforced, by endpoint and pointer, from request records',
+  summary: 'List the recorded calls that an enforced contract would refuse, by endpoint and pointer',
   input: z.strictObject({
     id: Ref,
     proxy: Ref.optional().describe('Only this proxy'),
     from: When.default('-7d').describe(
-      'Not before: 2026-05-01T00:00:00Z, 2026-05-01, or -30d for 30 days ago',
+      'Start, inclusive: 2026-05-01T00:00:00Z, 2026-05-01, or -30d for 30 days ago',
     ),
-    to: When.default('now').describe('Before: as from, or now. At most 90 days after from'),
-    limit: z.coerce.number().int().min(1).max(200).default(50).describe('Places that are listed'),
+    to: When.default('now').describe(
+      'End, exclusive: same format as from, or now. At most 90 days after from',
+    ),
+    limit: z.coerce.number().int().min(1).max(200).default(50).describe('Maximum number of items'),
   }),
   output: z.object({
     ...coverage,
-    request_validation: ValidationMode.describe('What the collection does with such requests now'),
+    request_validation: ValidationMode.describe('Current request_validation of the collection'),
     requests: z.int().describe('Requests to the collection in this time'),
-    would_refuse: z.int().describe('Requests that were passed on and would be refused'),
-    places: z.int().describe('Pairs of endpoint and pointer that there are, listed or not'),
+    would_refuse: z.int().describe('Forwarded requests that would be refused'),
+    places: z.int().describe('Total number of pairs of endpoint and pointer'),
     items: z
       .array(
         z.object({
           endpoint: z.string().describe('Method and route'),
           proxy: z.string().describe('Id'),
           code: z.string().describe('The refusal, such as body_invalid'),
-          pointer: z.string().describe('Where the first fault is; * stands for any index'),
-          reason: z.string().describe('What was wrong with the last of these requests'),
+          pointer: z.string().describe('Location of the first violation; * matches any index'),
+          reason: z.string().describe('Violation in the last of these requests'),
           requests: z.int(),
-          faults: z.int().describe('Faults of these requests, of which the first is told'),
+          faults: z.int().describe('Number of violations in these requests'),
           first_seen: z.string(),
           last_seen: z.string(),
           record: z.string().describe('Id of the last record'),

@@ -14,12 +14,12 @@ type Document = z.output<typeof Document>
 export const BrokenRefs = z
   .enum(['refuse', 'skip'])
   .default('refuse')
-  .describe('Schema references that point nowhere: refuse them, or allow any value there')
+  .describe('Schema references that cannot be resolved: refuse the import, or skip them and allow any value')
 
 /** Of the answer of an import. */
 export const NotEnforced = z
   .array(z.object({ pointer: z.string(), keyword: z.string(), reason: z.string() }))
-  .describe('Keywords of the description that no request is held to, and why; pointers are into the document')
+  .describe('Keywords of the description that are not enforced, with reasons; pointers refer to the document')
 
 /** The input with what takes long read already, which `prepare` of an operation may do. Refuses with document_invalid. */
 export async function readAheadOf<I extends { readonly document: Document }>(input: I): Promise<I> {

@@ -13,12 +13,12 @@ export const enforceCollection = define({
   tool: 'enforce_contract',
   group: 'manage_collections',
   summary:
-    'Refuse calls that break the contract of a collection, and of its proxies that only report them; contract-report says before which these are',
+    'Enforce the contract of a collection and of its proxies in report mode. First run contract-report to see which calls would be refused',
   input: z.strictObject({ id: Ref }),
   output: z.object({
     collection: collectionKind.view,
-    proxies: z.array(z.string()).describe('Slugs of the proxies that reported and now do as the collection'),
-    off: z.int().describe('Proxies that are not judged at all, and are left as they are'),
+    proxies: z.array(z.string()).describe('Slugs of the proxies changed from report to inherit'),
+    off: z.int().describe('Number of proxies with validation off, which do not change'),
   }),
   permission: 'collections:update',
   refuses: CHANGE_REFUSES,

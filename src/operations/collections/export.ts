@@ -16,7 +16,7 @@ export const exportOpenapi = define({
   effect: 'read',
   tool: 'export_openapi',
   group: collectionKind.group,
-  summary: 'Describe the published proxies of a collection and their contracts as OpenAPI 3.1',
+  summary: 'Export the published proxies of a collection and their contracts as OpenAPI 3.1',
   input: z.strictObject({
     id: Ref,
     server: z
@@ -27,7 +27,7 @@ export const exportOpenapi = define({
   output: z.object({
     document: z.looseObject({ openapi: z.string() }),
     proxies: z.int(),
-    warnings: z.array(Warning).describe('What the description does not tell'),
+    warnings: z.array(Warning).describe('Facts that the description cannot express'),
   }),
   permission: 'collections:read',
   refuses: ['not_found'],

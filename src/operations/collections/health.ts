@@ -11,7 +11,7 @@ export const getCollectionHealth = define({
   effect: 'read',
   tool: 'get_collection_health',
   group: collectionKind.group,
-  summary: 'Show how the servers behind a published collection are, and its breaker',
+  summary: 'Show the health of the upstream targets of a published collection and its circuit breaker',
   input: z.strictObject({ id: Ref }),
   output: UpstreamHealth.extend({ id: z.string(), slug: z.string() }),
   permission: 'collections:read',

@@ -25,36 +25,38 @@ export const importCollection = define({
   tool: 'import_openapi',
   group: 'manage_collections',
   summary:
-    'Make a collection and its proxies of an OpenAPI description (2.0, 3.0, 3.1), a Postman collection or a HAR; fetches nothing',
+    'Create a collection and its proxies from an OpenAPI description (2.0, 3.0, 3.1), a Postman collection or a HAR; fetches no URL',
   input: z.strictObject({
     document: Document,
     base_path: BasePath.optional().describe(
-      'Path under which it is published; the path of the servers of the description when absent, or the slug where they have none',
+      'Path under which the collection is published. Default: the path of the servers in the description, or the slug if they have none',
     ),
     name: Name.optional().describe('The title of the description when absent'),
-    slug: Slug.optional().describe('Made from the name when absent'),
+    slug: Slug.optional().describe('Default: derived from the name'),
     upstream: UpstreamUrl.optional().describe(
-      'Where the API runs; without a path it takes over the path of the servers of the description',
+      'URL of the API. If it has no path, the path of the servers in the description is added',
     ),
     publish: z
       .boolean()
       .default(false)
-      .describe('Publish at once; else the collection is a draft until it is published'),
+      .describe('Publish immediately. Default: the collection stays a draft'),
     request_validation: ValidationMode.default(IMPORTED_VALIDATION).describe(
-      'What is done about requests that break the description; report: they pass, and collections contract-report lists them',
+      'What to do with requests that break the description; report: they pass, and collections contract-report lists them',
     ),
     broken_refs: BrokenRefs,
   }),
   output: z.object({
     collection: collectionKind.view,
-    proxies: z.int().describe('Number of proxies made'),
+    proxies: z.int().describe('Number of created proxies'),
     draft_proxies: z
       .int()
-      .describe('How many of them stay drafts when the collection is published; the warnings say why'),
+      .describe(
+        'Number of proxies that stay drafts when the collection is published; the warnings give the reasons',
+      ),
     schemas: z.int().describe('Number of shared schemas'),
     warnings: z
       .array(Warning)
-      .describe('What was imported differently from how it is written; pointers are into the document'),
+      .describe('Parts that were imported differently from the document; pointers refer to the document'),
     not_enforced: NotEnforced,
   }),
   permission: 'collections:create',

@@ -41,13 +41,13 @@ const DESCRIBED = [
 const ProxyChange = z.object({
   change: z
     .enum(['added', 'changed', 'missing'])
-    .describe('missing: the collection has it, the description has not'),
+    .describe('missing: in the collection, but not in the description'),
   proxy: z.string().describe('Slug'),
   route: z.string().describe('Methods and path'),
   members: z.array(z.string()).describe('Members that differ'),
   breaking: z
     .array(Warning)
-    .describe('What could break callers that keep to the version before; pointers are into the proxy'),
+    .describe('Changes that could break callers of the previous version; pointers refer to the proxy'),
 })
 type ProxyChange = z.output<typeof ProxyChange>
 
@@ -59,19 +59,19 @@ export const reimportCollection = define({
   tool: 'reimport_openapi',
   group: 'manage_collections',
   summary:
-    'Read a newer description into a collection; proxies are found by operationId, else by route, and breaking changes are named',
+    'Import a newer description into a collection. Proxies are matched by operationId or route; breaking changes are listed',
   input: z.strictObject({
     id: Ref,
     document: Document,
     breaking: z
       .enum(['refuse', 'allow'])
       .default('refuse')
-      .describe('What happens when a change could break callers'),
+      .describe('What to do with changes that could break callers'),
     missing: z
       .enum(['keep', 'draft'])
       .default('keep')
-      .describe('Proxies that the description has no more: keep them as they are, or make them drafts'),
-    publish: z.boolean().default(false).describe('Publish new proxies at once; else they are drafts'),
+      .describe('Proxies that are missing in the description: keep them, or make them drafts'),
+    publish: z.boolean().default(false).describe('Publish new proxies immediately. Default: they are drafts'),
     broken_refs: BrokenRefs,
   }),
   output: z.object({
@@ -84,7 +84,7 @@ export const reimportCollection = define({
     changes: z.array(ProxyChange),
     warnings: z
       .array(Warning)
-      .describe('What was imported differently from how it is written; pointers are into the document'),
+      .describe('Parts that were imported differently from the document; pointers refer to the document'),
     not_enforced: NotEnforced,
   }),
   permission: 'collections:update',

@@ -35,11 +35,11 @@ export const applyConfig = define({
   effect: 'act',
   tool: 'apply_config',
   group: 'manage_config',
-  summary: 'Make the configuration what documents say, all of it or nothing',
+  summary: 'Apply documents to the configuration, completely or not at all',
   input: z.strictObject({
     documents: Documents,
     ...manner,
-    plan_id: z.string().max(64).optional().describe('Refuse unless exactly this plan would be carried out'),
+    plan_id: z.string().max(64).optional().describe('Apply only if the result is exactly this plan'),
     allow_deletes: z
       .int()
       .min(0)
@@ -49,13 +49,11 @@ export const applyConfig = define({
       ),
   }),
   output: z.object({
-    plan_id: z.string().describe('Ties the entries in the audit trail'),
+    plan_id: z.string().describe('Id shared by the audit entries of this change'),
     managed_by: z.string(),
     config_revision: z.int(),
     ...counts,
-    items: z
-      .array(PlanItem.pick({ action: true, item: true }))
-      .describe('In the order in which they were done'),
+    items: z.array(PlanItem.pick({ action: true, item: true })).describe('In the order of execution'),
     warnings,
   }),
   permission: 'config:update',

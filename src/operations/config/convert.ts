@@ -14,7 +14,7 @@ export const convertConfig = define({
   tool: 'convert_config',
   group: 'manage_config',
   summary:
-    'Make documents of a declarative configuration of Kong (decK), or of the servers of an MCP client (mcpServers); changes nothing: plan and apply what comes out',
+    'Convert a declarative configuration of Kong (decK), or the servers of an MCP client (mcpServers), to documents. Changes nothing: plan and apply the result',
   input: z.strictObject({
     document: marked('document', z.union([z.string().max(DOCUMENT_BYTES_MAX), z.looseObject({})])).describe(
       'The configuration: YAML or JSON as text, or the object itself',
@@ -22,8 +22,8 @@ export const convertConfig = define({
   }),
   output: z.object({
     documents: Exported.shape.documents,
-    notes: z.array(z.string()).describe('What is left out, closed or different, a sentence each'),
-    exact: z.boolean().describe('False where something is left out, closed or different'),
+    notes: z.array(z.string()).describe('One sentence for each part that is omitted, closed or different'),
+    exact: z.boolean().describe('False if a part is omitted, closed or different'),
   }),
   permission: 'config:read',
   refuses: ['document_invalid'],

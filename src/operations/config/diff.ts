@@ -16,10 +16,10 @@ export const diffConfig = define({
   effect: 'read',
   tool: 'diff_config',
   group: 'manage_config',
-  summary: 'Compare documents with the configuration, or with other documents; keeps no plan',
+  summary: 'Compare documents with the configuration or with other documents; stores no plan',
   input: z.strictObject({
     documents: Documents,
-    against: Documents.optional().describe('Other documents, in the place of the configuration'),
+    against: Documents.optional().describe('Other documents to compare with, instead of the configuration'),
     ...manner,
   }),
   output: Shown,

@@ -24,16 +24,16 @@ export const exportConfig = define({
   effect: 'read',
   tool: 'export_config',
   group: 'manage_config',
-  summary: 'Show the configuration as documents, which can be applied here or elsewhere; never a secret',
+  summary: 'Export the configuration as documents without secrets, to apply here or elsewhere',
   input: z.strictObject({
     select: z
       .array(z.string().max(200))
       .max(1000)
       .default([])
       .describe(
-        'Such as collection/orders, proxy/orders:get-order, collection/pay-* or policy; with what lies below. Empty: everything',
+        'Resources and those below them, such as collection/orders, proxy/orders:get-order, collection/pay-* or policy. Empty: all',
       ),
-    managed_by: SetName.optional().describe('Only what this set of documents owns'),
+    managed_by: SetName.optional().describe('Only resources that this set of documents manages'),
   }),
   output: Exported,
   permission: 'config:read',

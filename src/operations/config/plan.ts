@@ -19,16 +19,16 @@ export const planConfig = define({
   effect: 'act',
   tool: 'plan_config',
   group: 'manage_config',
-  summary: 'Show what applying documents would change, and keep that as a plan; changes nothing',
+  summary: 'Show the changes that applying documents would make, and store them as a plan; changes nothing',
   input: z.strictObject({ documents: Documents, ...manner }),
   output: z.object({
     plan_id: z
       .string()
       .describe(
-        'Applies exactly this, for seven days, or until fifty newer plans are kept of the same principal',
+        'Id of the plan, valid for seven days or until the same principal has stored fifty newer plans',
       ),
     managed_by: z.string(),
-    config_revision: z.int().describe('Of the configuration that it was compared with'),
+    config_revision: z.int().describe('Revision of the compared configuration'),
     ...Shown.shape,
   }),
   permission: 'config:read',

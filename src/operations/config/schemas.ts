@@ -26,7 +26,7 @@ const Variables = z
 export const SetName = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,119}$/, 'letters, digits, . _ / and -, at most 120')
-  .describe('Name of the set of documents; it owns what it has made')
+  .describe('Name of the set of documents, which manages the resources that it creates')
 
 /** How documents are planned and applied. */
 export const manner = {
@@ -35,8 +35,11 @@ export const manner = {
   prune: z
     .boolean()
     .default(false)
-    .describe('Also remove what the set owns and the documents no longer hold'),
-  take_over: z.boolean().default(false).describe('Also change what another set owns, and own it from now on'),
+    .describe('Also delete resources that the set manages and that the documents no longer contain'),
+  take_over: z
+    .boolean()
+    .default(false)
+    .describe('Also change resources of another set, and manage them from now on'),
 }
 
 const Diff = z.array(
@@ -51,14 +54,14 @@ const Diff = z.array(
 export const PlanItem = z.object({
   action: z
     .enum(['create', 'update', 'adopt', 'remove'])
-    .describe('adopt: nothing changes, but that the set owns it from now on'),
+    .describe('adopt: the set manages the resource from now on; nothing else changes'),
   item: z.string().describe('Such as proxy/orders:get-order'),
-  managed_by: z.string().nullable().describe('Who owns it now'),
-  revision: z.int().nullable().describe('Its revision now; null for what is to be made'),
+  managed_by: z.string().nullable().describe('Set of documents that manages it now'),
+  revision: z.int().nullable().describe('Current revision; null for a resource to create'),
   side: z
     .enum(['documents', 'instance', 'both'])
     .nullable()
-    .describe('What has changed since the documents were applied last; null where they never were'),
+    .describe('Changes since the documents were last applied; null if they never were'),
   diff: Diff.describe('JSON patch with the old values; secrets as "changed"'),
 })
 
@@ -73,7 +76,7 @@ export const counts = {
 export const DriftItem = z.object({
   item: z.string(),
   side: z.enum(['instance', 'both']),
-  diff: Diff.describe('From what was applied last to what is there now'),
+  diff: Diff.describe('Difference between the last applied and the current state'),
 })
 
 export const warnings = z
@@ -83,8 +86,8 @@ export const warnings = z
 /** What a plan or a comparison shows. */
 export const Shown = z.object({
   ...counts,
-  items: z.array(PlanItem).describe('In the order in which they would be done'),
-  drift: z.array(DriftItem).describe('What was changed in the instance since the documents were applied'),
+  items: z.array(PlanItem).describe('In the order of execution'),
+  drift: z.array(DriftItem).describe('Changes in the instance since the documents were applied'),
   warnings,
 })
 
@@ -95,7 +98,7 @@ export const Exported = z.object({
   ),
   set_elsewhere: z
     .array(z.object({ item: z.string(), field: z.string() }))
-    .describe('Secrets that are stored here alone: a document without them leaves them as they are'),
+    .describe('Secrets that only this instance stores. A document without them does not change them'),
 })
 
 /** Characters of all differences of one answer. */

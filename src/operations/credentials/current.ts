@@ -13,7 +13,7 @@ export const STATES = ['ok', 'unresolved', 'expired', 'failing', 'expiring'] as 
 
 /** What get and list show of how a credential is. */
 export const currentCredentialShape = {
-  state: z.enum(STATES).optional().describe('As in its state. Shown by get and list'),
+  state: z.enum(STATES).optional().describe('State, as in credentials.state. Shown by get and list'),
   ends_at: z
     .string()
     .nullable()

@@ -14,7 +14,7 @@ export const revertCredential = define({
   effect: 'act',
   tool: 'revert_credential',
   group: credentialKind.group,
-  summary: 'Take a rotation back while its overlap lasts; the newer secret is forgotten',
+  summary: 'Undo a rotation during its overlap; the newer secret is deleted',
   input: z.strictObject({ id: Ref }),
   output: credentialKind.view,
   permission: 'credentials:rotate',

@@ -33,17 +33,17 @@ export const rotateCredential = define({
   tool: 'rotate_credential',
   group: credentialKind.group,
   summary:
-    'Try a new secret and put it in the place of the present one, which is tried where the new one is refused until the overlap has passed',
+    'Test a new secret and replace the current one with it. If the upstream refuses the new secret during the overlap, the previous one is used',
   input: z.strictObject({
     id: Ref,
     auth: AuthPatch.describe('The new secret, and settings that change with it, such as {"token":"…"}'),
-    overlap: Overlap.default('1h').describe('How long the present one still counts: 0s to 30d'),
-    expires_at: Time.nullable().default(null).describe('When the new secret ends, where that is known'),
-    untested: z.boolean().default(false).describe('Switch without trying it first'),
+    overlap: Overlap.default('1h').describe('Time for which the current secret stays usable: 0s to 30d'),
+    expires_at: Time.nullable().default(null).describe('Expiry of the new secret, if known'),
+    untested: z.boolean().default(false).describe('Replace without a test'),
     ...trialInput,
   }),
   output: credentialKind.view.extend({
-    tested: z.boolean().describe('False where nothing says where to try it, or it was not wanted'),
+    tested: z.boolean().describe('False if no test target is known or the test was skipped'),
     previous_until: z.string().nullable(),
   }),
   permission: 'credentials:rotate',

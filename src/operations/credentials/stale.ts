@@ -39,15 +39,16 @@ export const listStaleCredentials = define({
   effect: 'read',
   tool: 'list_stale_credentials',
   group: credentialKind.group,
-  summary:
-    'List what should be rotated: credentials of profiles and for upstreams that are old or about to expire',
+  summary: 'List credentials of profiles and upstreams that are old or about to expire',
   input: z.strictObject({
     ...page,
     older_than: Duration.optional().describe(
-      'Age from which one is old; unless it is given 90d, or the rotate_every of a credential',
+      'Age from which a credential is old. Default: rotate_every of the credential, or 90d',
     ),
-    expiring_within: Duration.default('7d').describe('Time to its end from which one is expiring'),
-    tag: Slug.optional().describe('Only what has the tag, or belongs to a client that has it'),
+    expiring_within: Duration.default('7d').describe(
+      'Time before expiry from which a credential counts as expiring',
+    ),
+    tag: Slug.optional().describe('Only resources with the tag, or of a client with the tag'),
   }),
   output: pageOf(Stale),
   permission: 'credentials:read',

@@ -18,7 +18,7 @@ export const getCredentialState = define({
   effect: 'read',
   tool: 'get_credential_state',
   group: credentialKind.group,
-  summary: 'Show whether a credential works: expiry, last use, last test, who uses it; never a secret',
+  summary: 'Show the state of a credential: expiry, last use, last test and users of it; never the secret',
   input: z.strictObject({ id: Ref }),
   output: z.object({
     id: z.string(),
@@ -27,7 +27,7 @@ export const getCredentialState = define({
     state: z
       .enum(STATES)
       .describe(
-        'unresolved: a secret cannot be read where it lies; failing: the last test failed; expiring: within 7 days',
+        'unresolved: a secret cannot be read from its source; failing: the last test failed; expiring: within 7 days',
       ),
     reason: z.string().nullable().describe('Why it is unresolved or failing'),
     expires_at: z.string().nullable(),
@@ -39,8 +39,8 @@ export const getCredentialState = define({
     previous_until: z
       .string()
       .nullable()
-      .describe('Until then what it was before a rotation is tried where the present one is refused'),
-    last_used_at: z.string().nullable().describe('Last call with it, to the minute'),
+      .describe('End of the overlap in which the previous secret is used if the current one is refused'),
+    last_used_at: z.string().nullable().describe('Time of the last call with it, to the minute'),
     last_test: z.object({ time: z.string(), summary: z.string() }).nullable(),
     used_by: z.array(z.string()).describe('Such as collections/orders'),
   }),

@@ -15,7 +15,7 @@ export const testCredential = define({
   effect: 'act',
   tool: 'test_credential',
   group: credentialKind.group,
-  summary: 'Try a credential with a real call: its token endpoint, or an upstream that it is for',
+  summary: 'Test a credential with a real call to its token endpoint or to an upstream',
   input: z.strictObject({ id: Ref, ...trialInput }),
   output: z.object({ id: z.string(), slug: z.string(), ...CredentialTest.shape }),
   permission: 'credentials:test',

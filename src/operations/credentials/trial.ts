@@ -18,7 +18,7 @@ export const trialInput = {
     .max(2048)
     .regex(/^\/[!-~]*$/, 'a path such as /health')
     .default('/')
-    .describe('What is asked for there, by GET; below the path of the upstream'),
+    .describe('Path for the GET request, below the path of the upstream'),
   subject_token: marked(
     'secret',
     z
@@ -27,7 +27,7 @@ export const trialInput = {
       .regex(/^[!-~]+$/, 'a token'),
   )
     .optional()
-    .describe('For token_exchange: the token of a caller, to exchange; kept nowhere'),
+    .describe("For token_exchange: a caller's token to exchange; not stored"),
 }
 
 interface Where {

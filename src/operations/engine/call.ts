@@ -99,20 +99,31 @@ export const SHOWN_ONCE: ReadonlySet<string> = new Set([
 
 /** The safety that every write takes, as members on the wire. */
 export const WriteOptionsInput = z.object({
-  dry_run: z.boolean().optional().describe('Validate and answer the difference; store nothing'),
+  dry_run: z.boolean().optional().describe('Validate and return the difference; store nothing'),
   expected_revision: z
     .int()
     .min(1)
     .optional()
-    .describe('Refuse with revision_conflict unless the resource is at this revision'),
+    .describe('Expected revision; if the resource has another one, the change fails with revision_conflict'),
   idempotency_key: z
     .string()
     .regex(/^[!-~]{1,200}$/, '1 to 200 visible ASCII characters')
     .optional()
-    .describe('Same key and same input within 24 h: the first answer again'),
-  reason: z.string().max(2000, 'at most 2000 characters').optional().describe('Kept in the audit entry'),
-  confirm: z.string().max(130).optional().describe('Slug of the resource, for what cannot be undone'),
-  mode: z.enum(['live', 'draft']).optional().describe('draft stages the change of a published resource'),
+    .describe('A repeated request with the same key and input within 24 h returns the first response'),
+  reason: z
+    .string()
+    .max(2000, 'at most 2000 characters')
+    .optional()
+    .describe('Reason, stored in the audit entry'),
+  confirm: z
+    .string()
+    .max(130)
+    .optional()
+    .describe('Slug of the resource, required for changes that cannot be undone'),
+  mode: z
+    .enum(['live', 'draft'])
+    .optional()
+    .describe('draft: stores the change of a published resource as a pending draft'),
 })
 type WriteOptionsInput = z.infer<typeof WriteOptionsInput>
 

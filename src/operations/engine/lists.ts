@@ -10,8 +10,14 @@ const PAGE_MAX = 200
 
 /** Members that every list takes. Numbers may come as text, since queries do. */
 export const page = {
-  limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_DEFAULT).describe('Items on a page'),
-  cursor: z.string().max(200).optional().describe('next_cursor of the page before'),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(PAGE_MAX)
+    .default(PAGE_DEFAULT)
+    .describe('Maximum number of items per page'),
+  cursor: z.string().max(200).optional().describe('next_cursor of the previous page'),
 }
 
 /** A list of items as every list answers it. */
@@ -43,8 +49,10 @@ export const booleanFilter = z.preprocess(
 
 /** Members that narrow to a time. */
 export const period = {
-  from: When.optional().describe('Not before: 2026-05-01T00:00:00Z, 2026-05-01, or -30d for 30 days ago'),
-  to: When.optional().describe('Before: as from, or now'),
+  from: When.optional().describe(
+    'Start, inclusive: 2026-05-01T00:00:00Z, 2026-05-01, or -30d for 30 days ago',
+  ),
+  to: When.optional().describe('End, exclusive: same format as from, or now'),
 }
 
 /** `from` and `to` as RFC 3339 times; those that are absent stay so. */

@@ -17,7 +17,7 @@ const fieldsInput = z
   .string()
   .max(1000)
   .optional()
-  .describe('Members to answer, separated by commas, such as id,slug or auth.type; all when absent')
+  .describe('Members to return, separated by commas, such as id,slug or auth.type. Default: all')
 
 /** What a reader wants of an answer. */
 export interface Selection {

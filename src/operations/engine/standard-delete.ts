@@ -24,10 +24,10 @@ export function deleteOf(
       id: z.string(),
       slug: Slug,
       deleted: z.literal(true),
-      removed: z.array(z.string()).describe('What lay below it and is gone with it, as type/parent:slug'),
+      removed: z.array(z.string()).describe('Resources below it, deleted with it, as type/parent:slug'),
       detached: z
         .array(z.string())
-        .describe('What referred to it, or it to, and stays without that, as type/slug or type/parent:slug'),
+        .describe('Resources that lost their reference to or from it, as type/slug or type/parent:slug'),
     }),
     permission: `${kind.type}:delete`,
     refuses: [

@@ -15,7 +15,7 @@ const Tags = z.preprocess((given) => (typeof given === 'string' ? [given] : give
 /** `list`: a page of resources, oldest first, with the filters of the kind. */
 export function listOf(kind: Kind): Operation {
   const filters = {
-    tag: Tags.optional().describe('Only those with the tag, or with all of several'),
+    tag: Tags.optional().describe('Only resources with this tag, or with all of several tags'),
     ...Object.fromEntries(
       parentFields(kind).map(({ field }) => [
         field,

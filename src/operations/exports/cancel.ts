@@ -10,7 +10,7 @@ export const cancelExport = define({
   effect: 'act',
   tool: 'cancel_export',
   group: 'manage_exports',
-  summary: 'End an export that is not done, or delete the file of one that is',
+  summary: 'Cancel a running export, or delete the file of a finished one',
   input: z.strictObject({ id: ExportId }),
   output: ExportView,
   permission: 'records:export',

@@ -25,9 +25,11 @@ export const createExport = define({
   tool: 'create_export',
   group: 'manage_exports',
   summary:
-    'Write request records (records:export) or audit entries (audit:export) to a file of CSV or NDJSON, by the filters of their lists; download it when it is ready',
+    'Export request records (records:export) or audit entries (audit:export) to a CSV or NDJSON file, with the filters of their lists. Download the file when it is ready',
   input: z.strictObject({
-    of: z.enum(['records', 'audit']).describe('What is exported; filters of the other are refused'),
+    of: z
+      .enum(['records', 'audit'])
+      .describe('Type of entries to export; filters of the other type are refused'),
     format: z.enum(FORMATS).default('csv'),
     ...entryFilters,
     with_reason: reason,

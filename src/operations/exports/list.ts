@@ -38,7 +38,7 @@ export const getExport = define({
   effect: 'read',
   tool: 'get_export',
   group: 'manage_exports',
-  summary: 'Show how far an export is. Its file is downloaded over REST or with the command line',
+  summary: 'Show the progress of an export. Download its file over REST or with the CLI',
   input: z.strictObject({ id: ExportId }),
   output: ExportView,
   permission: 'records:export',

@@ -9,7 +9,7 @@ export const listKeys = define({
   effect: 'read',
   tool: 'list_keys',
   group: 'manage_keys',
-  summary: 'Show the keys that secrets are sealed with, and how many each of them holds',
+  summary: 'List the encryption keys and the number of secrets that each one encrypts',
   input: z.strictObject({}),
   output: z.object({ items: z.array(SealingKey), next_cursor: z.null() }),
   permission: 'keys:read',

@@ -13,16 +13,16 @@ export const rotateKeys = define({
   tool: 'rotate_keys',
   group: 'manage_keys',
   summary:
-    'Seal every secret with a new key while requests go on, and drop the old keys; access tokens are signed with a new key as well. Finishes a rotation that was cut off',
+    'Encrypt every secret with a new key without downtime and remove the old keys. Also replaces the signing key of access tokens. Completes an interrupted rotation',
   input: z.strictObject({
     keep_old: z
       .boolean()
       .default(false)
-      .describe('Leaves the old keys in the key file, for backups of the store that are sealed with them'),
+      .describe('Keep the old keys in the key file, for backups that are encrypted with them'),
   }),
   output: z.object({
-    key: z.string().nullable().describe('The key that seals from now on; null in a dry run'),
-    resealed: z.int().describe('Secrets that were sealed anew'),
+    key: z.string().nullable().describe('Key that encrypts from now on; null in a dry run'),
+    resealed: z.int().describe('Number of secrets encrypted again'),
     dropped: z
       .array(z.string())
       .describe('Keys that have left the key file, as nothing here is sealed with them any more'),

@@ -46,7 +46,7 @@ const create = createOf(clientKind, {
       .array(InnerProfile)
       .max(20)
       .optional()
-      .describe('Its first profiles; one named default, of type token, when absent'),
+      .describe('First profiles of the client. Default: one profile named default, of type token'),
   },
   output: { profiles: z.array(writtenSchema(profileKind).extend(shownToken)) },
   revealsOnce: true,

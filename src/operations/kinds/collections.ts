@@ -148,7 +148,7 @@ async function unassign(user: Resource, id: string, context: OperationContext): 
 
 const publish = publishOf(
   collectionKind,
-  { cascade: z.boolean().default(false).describe('Does the same to all its proxies') },
+  { cascade: z.boolean().default(false).describe('Also publish or unpublish all its proxies') },
   async (collection, input, context) => {
     if (input['cascade'] !== true) return
     context.require('proxies:publish')

@@ -19,15 +19,15 @@ export const metricsStatusCodes = define({
   ...metricsOperation,
   action: 'status_codes',
   tool: 'metrics_status_codes',
-  summary: 'How many requests were answered with which status',
+  summary: 'Count requests by response status',
   input: z.strictObject(asked),
   output: z.object({
     ...coverage,
     items: z.array(
       z.object({
-        status: z.int().describe('0 where the caller left before an answer'),
+        status: z.int().describe('HTTP status; 0 if the caller disconnected before a response'),
         requests: z.int(),
-        share: z.number().describe('Part of all requests, 0 to 1'),
+        share: z.number().describe('Share of all requests, 0 to 1'),
       }),
     ),
   }),
@@ -48,7 +48,7 @@ export const metricsMethods = define({
   ...metricsOperation,
   action: 'methods',
   tool: 'metrics_methods',
-  summary: 'How many requests came with which HTTP method, with errors and latency',
+  summary: 'Count requests by HTTP method, with errors and latency',
   input: z.strictObject(asked),
   output: z.object({
     ...coverage,

@@ -15,7 +15,7 @@ import {
 
 const input = z.strictObject({
   ...asked,
-  limit: z.coerce.number().int().min(1).max(200).default(10).describe('Endpoints that are listed'),
+  limit: z.coerce.number().int().min(1).max(200).default(10).describe('Maximum number of endpoints'),
 })
 
 const output = z.object({
@@ -30,7 +30,7 @@ const output = z.object({
         .describe('The most frequent problem codes; an error of the upstream itself has none'),
     }),
   ),
-  endpoints: z.int().describe('Endpoints that were called'),
+  endpoints: z.int().describe('Number of endpoints with calls'),
   unmatched: z.int().describe('Requests that matched no endpoint'),
 })
 
@@ -48,7 +48,7 @@ export const metricsTopEndpoints = define({
   ...metricsOperation,
   action: 'top_endpoints',
   tool: 'metrics_top_endpoints',
-  summary: 'The endpoints that are called most',
+  summary: 'List the endpoints with the most calls',
   input,
   output,
   columns,
@@ -59,7 +59,7 @@ export const metricsErrorEndpoints = define({
   ...metricsOperation,
   action: 'error_endpoints',
   tool: 'metrics_error_endpoints',
-  summary: 'The endpoints with the highest error rates, and which problems they answer with',
+  summary: 'List the endpoints with the highest error rates, and their most frequent problems',
   input,
   output,
   columns,

@@ -13,8 +13,10 @@ const RANGE_MS_MAX = 90 * DAY_MS
 /** Input of every question about metrics. */
 export const asked = {
   ...selection,
-  from: When.default('-24h').describe('Not before: 2026-05-01T00:00:00Z, 2026-05-01, or -7d for 7 days ago'),
-  to: When.default('now').describe('Before: as from, or now. At most 90 days after from'),
+  from: When.default('-24h').describe(
+    'Start, inclusive: 2026-05-01T00:00:00Z, 2026-05-01, or -7d for 7 days ago',
+  ),
+  to: When.default('now').describe('End, exclusive: same format as from, or now. At most 90 days after from'),
 }
 
 /** How much of what was asked an answer counts. */
@@ -24,11 +26,13 @@ export const coverage = {
   truncated: z
     .boolean()
     .describe(
-      'True when the figures do not count everything: there was more than one question may read, retention has removed a part, or there are more groups than are shown. Narrow it, or ask for a shorter time',
+      'True if the figures are incomplete: too many records, records removed by retention, or more groups than shown. Use narrower filters or a shorter time',
     ),
   complete_from: z
     .string()
-    .describe('From here on everything is counted; of what is before only a part where truncated'),
+    .describe(
+      'Time from which all requests are counted. If truncated, earlier requests are counted only in part',
+    ),
   sampled: z.literal(false).describe('Every record that was read is counted, none stands for others'),
   records_read: z.int(),
 }
@@ -36,16 +40,16 @@ export const coverage = {
 const percentile = z.number().nullable()
 export const Percentiles = z
   .object({ p50: percentile, p95: percentile, p99: percentile })
-  .describe('Milliseconds, within 2 %; of answers alone. Null where there are none')
+  .describe('Milliseconds, within 2 %; responses only. Null if there are none')
 
 /** Counts of a group of requests. */
 export const counts = {
   requests: z.int(),
   errors: z.int().describe('Answered with 4xx or 5xx'),
-  error_rate: z.number().describe('Part of the requests that are errors, 0 to 1'),
+  error_rate: z.number().describe('Share of requests that are errors, 0 to 1'),
   client_errors: z.int().describe('4xx'),
   server_errors: z.int().describe('5xx'),
-  aborted: z.int().describe('The caller went away before the end'),
+  aborted: z.int().describe('The caller disconnected before the end'),
 }
 
 /** The counts of a group, with the share of them that failed. */

@@ -18,7 +18,7 @@ export const metricsOverTime = define({
   ...metricsOperation,
   action: 'over_time',
   tool: 'metrics_over_time',
-  summary: 'Requests, errors and latency over time',
+  summary: 'Show requests, errors and latency over time',
   input: z.strictObject({
     ...asked,
     bucket: Duration.optional().describe(

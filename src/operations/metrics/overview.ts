@@ -33,7 +33,7 @@ export const metricsOverview = define({
   ...metricsOperation,
   action: 'overview',
   tool: 'metrics_overview',
-  summary: 'Totals of requests: errors, latency, bytes, distinct clients; of the last 24 hours unless said',
+  summary: 'Show totals: requests, errors, latency, bytes and distinct clients. Default: the last 24 hours',
   input: z.strictObject(asked),
   output: z.object({
     ...coverage,

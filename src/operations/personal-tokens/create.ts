@@ -20,7 +20,7 @@ export const createPersonalToken = define({
   effect: 'create',
   tool: 'create_personal_token',
   group: 'manage_access',
-  summary: 'Make a token by which scripts administer as you, for at most what you may do yourself',
+  summary: 'Create a token with which scripts act as you, with at most your own permissions',
   input: z.strictObject({
     name: Name.describe('What it is for'),
     grants: z
@@ -28,12 +28,12 @@ export const createPersonalToken = define({
       .max(50)
       .default([])
       .describe(
-        'What of your grants it allows, such as ["modifier:proxies@payments"]; empty for all of them',
+        'Grants of the token, a subset of yours, such as ["modifier:proxies@payments"]; empty: all your grants',
       ),
-    days: z.int().min(1).max(90).default(30).describe('How long it works'),
+    days: z.int().min(1).max(90).default(30).describe('Lifetime of the token'),
   }),
   output: PersonalToken.extend({
-    token: marked('secret', z.string()).optional().describe('The token itself; shown only in this answer'),
+    token: marked('secret', z.string()).optional().describe('The token; shown only in this response'),
   }),
   permission: 'users:update',
   own: isUser,

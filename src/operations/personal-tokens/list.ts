@@ -13,7 +13,7 @@ export const listPersonalTokens = define({
   tool: 'list_personal_tokens',
   group: 'manage_access',
   summary: 'List personal tokens, oldest first: your own, or those of a user',
-  input: z.strictObject({ ...page, user: Ref.optional().describe('Whose; your own when absent') }),
+  input: z.strictObject({ ...page, user: Ref.optional().describe('User of the tokens. Default: you') }),
   output: pageOf(PersonalToken),
   permission: 'users:read',
   own: isUser,

@@ -12,7 +12,7 @@ export const revokePersonalToken = define({
   destroys: () => true,
   tool: 'revoke_personal_token',
   group: 'manage_access',
-  summary: 'End a personal token at once: one of your own, or of a user',
+  summary: 'Revoke a personal token immediately: your own, or one of a user',
   input: z.strictObject({ id: Ref }),
   output: PersonalToken.extend({ revoked: z.literal(true) }),
   permission: 'users:update',

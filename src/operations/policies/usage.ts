@@ -57,10 +57,10 @@ export const getPolicyUsage = define({
   effect: 'read',
   tool: 'get_policy_usage',
   group: policyKind.group,
-  summary: 'Show what is used of the limits of a policy, for each client it counts for',
+  summary: 'Show the usage of the limits of a policy, for each client',
   input: z.strictObject({
     id: Ref,
-    client: Ref.optional().describe('Only counters of this client'),
+    client: Ref.optional().describe('Only counters for this client'),
     value: z
       .string()
       .min(1)

@@ -8,7 +8,7 @@ import type { OperationContext } from '../engine/context.ts'
 
 /** Members of an answer that issued a token. */
 export const shownToken = {
-  token: marked('secret', z.string()).optional().describe('The new token; shown only in this answer'),
+  token: marked('secret', z.string()).optional().describe('The new token; shown only in this response'),
   credential_id: z.string().optional().describe('Names the token in states and request records'),
   token_expires_at: z.string().nullable().optional().describe('When the token expires; null never'),
   signing_secret: marked('secret', z.string())

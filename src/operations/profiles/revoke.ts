@@ -16,16 +16,21 @@ export const revokeProfile = define({
   effect: 'act',
   tool: 'revoke_profile_credentials',
   group: 'manage_profiles',
-  summary: 'End tokens, signing secrets, keys or bindings of a profile at once: one by credential_id, or all',
+  summary:
+    'Revoke tokens, signing secrets, keys or bindings of a profile immediately: one by credential_id, or all',
   input: z.strictObject({
     id: Ref,
-    credential_id: z.string().max(64).optional().describe('The one to end, as in its state; all when absent'),
+    credential_id: z
+      .string()
+      .max(64)
+      .optional()
+      .describe('Credential to revoke, as in the state. Default: all'),
   }),
   output: z.object({
     id: z.string(),
     slug: z.string(),
     revision: z.int(),
-    revoked: z.int().describe('How many this call ended'),
+    revoked: z.int().describe('Number of revoked credentials'),
     credentials: z.array(ProfileCredentialState),
   }),
   permission: 'profiles:rotate',

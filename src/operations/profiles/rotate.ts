@@ -16,10 +16,12 @@ export const rotateProfile = define({
   effect: 'act',
   tool: 'rotate_profile_credentials',
   group: 'manage_profiles',
-  summary: 'Issue a new token or signing secret; the old one works until the overlap has passed',
+  summary: 'Issue a new token or signing secret; the old one works until the overlap ends',
   input: z.strictObject({
     id: Ref,
-    overlap: Overlap.default('24h').describe('How long the old one still works: 0s to 30d, 24h when absent'),
+    overlap: Overlap.default('24h').describe(
+      'Time for which the old one still works: 0s to 30d. Default: 24h',
+    ),
   }),
   output: profileKind.view.extend(shownToken),
   permission: 'profiles:rotate',

@@ -46,7 +46,7 @@ export const bulkUpdateProxies = define({
         slug: Slug,
         collection: z.string(),
         revision: z.int(),
-        changed: z.boolean().describe('False where it was so already'),
+        changed: z.boolean().describe('False if the proxy already had these values'),
       }),
     ),
     changed: z.int(),

@@ -25,13 +25,13 @@ export const recordFilters = {
     .string()
     .regex(/^[0-9a-f]{32}$/, '32 hexadecimal digits in lower case')
     .optional(),
-  nearest_limit: shortText.optional().describe('policy/limit that had the fewest requests left'),
+  nearest_limit: shortText.optional().describe('policy/limit with the fewest requests left'),
   min_retries: z.coerce.number().int().min(0).max(254).optional(),
   ip: shortText.optional(),
   request_id: shortText.optional(),
   min_duration_ms: z.coerce.number().min(0).optional(),
   max_duration_ms: z.coerce.number().min(0).optional(),
-  aborted: z.boolean().optional().describe('The caller went away before the end'),
+  aborted: z.boolean().optional().describe('The caller disconnected before the end'),
   text: shortText
     .optional()
     .describe('Part of any text of the record: path, route, address, code, reason, agent, in any case'),
@@ -47,8 +47,8 @@ export const listRecords = define({
   summary: 'Search the records of calls through the gateway, newest first. Bodies are not kept',
   input: z.strictObject({
     ...page,
-    cursor: z.string().max(1000).optional().describe('next_cursor of the page before'),
-    order: z.enum(['newest', 'oldest']).default('newest').describe('Which come first'),
+    cursor: z.string().max(1000).optional().describe('next_cursor of the previous page'),
+    order: z.enum(['newest', 'oldest']).default('newest').describe('Sort order'),
     ...recordFilters,
   }),
   output: pageOf(ShownRecord),

@@ -17,11 +17,11 @@ export const purgeRecords = define({
   tool: 'delete_request_logs',
   group: 'query_logs',
   summary:
-    'Delete records of calls for good, by time, collection, client or profile; needs confirm "records". A dry run counts them',
+    'Delete request records permanently, by time, collection, client or profile; requires confirm "records". A dry run counts them',
   input,
   output: z.object({
     removed: z.int().describe('Records that were deleted; of a dry run, that would be'),
-    more: z.boolean().describe('True when there was more than one call may delete: repeat it'),
+    more: z.boolean().describe('True if more records match than one call can delete: repeat the call'),
   }),
   permission: 'records:delete',
   refuses: ['confirmation_required', 'idempotency_conflict', 'records_unavailable'],

@@ -21,7 +21,7 @@ export const selection = {
   surface: z
     .enum(['gateway', 'gateway_mcp', 'app', 'agent'])
     .optional()
-    .describe('app says the same as gateway, and agent as gateway_mcp'),
+    .describe('Interface; app is an alias of gateway, agent of gateway_mcp'),
   method: HttpMethod.optional(),
   agent_name: shortText.optional(),
   agent_host: shortText.optional().describe('OAuth client that the token was issued to'),
@@ -29,8 +29,8 @@ export const selection = {
   check: shortText.optional().describe('Name of the check that ended the request, such as limits'),
   outcome_class: z.enum(OUTCOME_CLASSES).optional(),
   failure_origin: z.enum(FAILURE_ORIGINS).optional(),
-  upstream_target: z.string().min(1).max(512).optional().describe('URL of the server that was asked last'),
-  cache: z.enum(CACHES).optional().describe('What the cache did'),
+  upstream_target: z.string().min(1).max(512).optional().describe('URL of the last upstream target'),
+  cache: z.enum(CACHES).optional().describe('Cache result'),
 }
 
 const REFS: readonly (readonly [string, ResourceType])[] = [

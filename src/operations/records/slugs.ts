@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { RequestRecord } from '../../model/record.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 
-const slug = z.string().nullable().describe('What it is called now; null when there is none, or it is gone')
+const slug = z.string().nullable().describe('Current slug; null if there is none or the resource was deleted')
 
 /** A record as it is shown: the ids that it keeps, and beside them the slugs of now. */
 export const ShownRecord = RequestRecord.extend({

@@ -16,17 +16,17 @@ export const explainRequest = define({
   tool: 'explain_request',
   group: 'query_logs',
   summary:
-    'Explain what becomes of a request: the route that wins and why, and each check with what decides it',
+    'Explain how the gateway handles a request: the selected route with reasons, and each check with the setting that decides it',
   input: z.strictObject({
-    method: HttpMethod.optional().describe('Needed without request_id'),
+    method: HttpMethod.optional().describe('Method; required without request_id'),
     target: z
       .string()
       .min(1)
       .max(8192)
       .optional()
-      .describe('Path and query, or a whole URL; needed without request_id'),
-    host: z.string().min(1).max(300).optional().describe('Host that is asked for; else that of the URL'),
-    client: Ref.optional().describe('Who calls; taken to have proved it'),
+      .describe('Path and query, or a complete URL; required without request_id'),
+    host: z.string().min(1).max(300).optional().describe('Host of the request. Default: the host of the URL'),
+    client: Ref.optional().describe('Client that calls, treated as authenticated'),
     profile: Ref.optional(),
     ip: z
       .string()
@@ -35,14 +35,16 @@ export const explainRequest = define({
       .describe('Address of the caller'),
     headers: marked('traffic', HeaderLines)
       .optional()
-      .describe('All header lines of the request; without them, what depends on headers is not judged'),
+      .describe(
+        'All header lines of the request. Without them, checks that depend on headers are not evaluated',
+      ),
     body_bytes: z.coerce.number().int().min(0).optional().describe('Length of the body'),
     request_id: z
       .string()
       .min(1)
       .max(64)
       .optional()
-      .describe('Judges a recorded request again, by the configuration of now'),
+      .describe('Record to explain with the current configuration'),
   }),
   output: Explanation,
   permission: 'records:read',

@@ -32,7 +32,7 @@ const Replayed = z.object({
   reason,
   duration_ms,
   headers: marked('traffic', z.record(z.string(), z.string())).describe('Selected headers of the answer'),
-  body: marked('traffic', z.string()).describe('Text; of bytes that are none, base64; at most 64 KiB'),
+  body: marked('traffic', z.string()).describe('Text, or base64 if the bytes are not text; at most 64 KiB'),
   body_encoding: z.enum(['text', 'base64']),
   body_bytes: z.int().describe('Of the whole body'),
   truncated: z.boolean(),
@@ -53,7 +53,7 @@ export const replayRequest = define({
   effect: 'act',
   tool: 'replay_request',
   group: 'query_logs',
-  summary: 'Make a recorded request again, as the client and profile that made it',
+  summary: 'Repeat a recorded request as the same client and profile',
   input: z.strictObject({
     id: z.string().min(1).max(64).describe('Id of the record'),
     query: marked(
@@ -64,13 +64,13 @@ export const replayRequest = define({
         .regex(/^[!-~]*$/, 'a query in its encoded form, without ?'),
     )
       .default('')
-      .describe('Query without ?, which records do not keep'),
+      .describe('Query without ?, because records do not store it'),
     headers: marked('traffic', HeaderLines.default([])).describe(
-      'Header lines, which records do not keep; no credentials',
+      'Header lines, because records do not store them; without credentials',
     ),
     body: marked('traffic', z.string().max(262_144))
       .optional()
-      .describe('Body, which records do not keep; needed where the first request had one'),
+      .describe('Body, because records do not store it; required if the first request had one'),
     confirm: z
       .string()
       .max(64)

@@ -15,10 +15,11 @@ export const diffRevisions = define({
   action: 'diff',
   effect: 'read',
   tool: 'diff_revisions',
-  summary: 'Show what differs between two revisions of the configuration, or one and now',
+  summary:
+    'Show the difference between two revisions of the configuration, or between one and the current one',
   input: z.strictObject({
     from: RevisionId,
-    to: RevisionId.optional().describe('A later one; now when absent'),
+    to: RevisionId.optional().describe('Later revision. Default: the current one'),
   }),
   output: z.object({
     from: z.int(),
@@ -39,7 +40,7 @@ export const diffRevisions = define({
           .describe('JSON patch with the old values; no secrets'),
       }),
     ),
-    more: z.int().describe('Resources that differ besides'),
+    more: z.int().describe('Number of further resources that differ'),
   }),
   permission: 'config:read',
   refuses: ['not_found'],

@@ -21,7 +21,7 @@ export const rollbackRevision = define({
   destroys: () => true,
   tool: 'rollback_revision',
   summary:
-    'Make the state of an older revision a new one; needs confirm with its number. Secrets stay as they are',
+    'Restore the state of an older revision as a new revision; requires confirm with its number. Secrets do not change',
   input: z.strictObject({ id: RevisionId }),
   output: z.object({
     rolled_back_to: z.int(),
@@ -30,7 +30,7 @@ export const rollbackRevision = define({
     removed: Items.describe('Made since'),
     kept: z
       .array(z.object({ item: z.string(), reason: z.string() }))
-      .describe('What is not as it was: what proves somebody stays as it is now'),
+      .describe('Resources that are not restored, because credentials keep their current state'),
   }),
   permission: 'config:update',
   refuses: [...CHANGE_REFUSES, 'confirmation_required', 'in_use'],

@@ -23,13 +23,13 @@ export const updateSettings = define({
   effect: 'update',
   tool: 'update_settings',
   group: 'manage_config',
-  summary: 'Change settings while the gateway runs: which writes another person has to approve',
+  summary: 'Change the runtime settings: the approval rules for writes',
   input: z.strictObject({
     approvals: z
       .array(ApprovalRule)
       .max(RULES_MAX)
       .optional()
-      .describe('All rules for approval, in the place of those before; empty for none'),
+      .describe('Complete list of approval rules, which replaces the current list; empty: none'),
   }),
   output: RunSettings.extend({ warnings: z.array(Warning).optional() }),
   permission: 'settings:update',

@@ -7,7 +7,7 @@ import { idsIn, type StoredSettings } from '../engine/approval-rules.ts'
 /** The settings that change while the process runs. */
 export const RunSettings = z.object({
   revision: z.int(),
-  approvals: z.array(ApprovalRule).describe('Writes that another person has to approve'),
+  approvals: z.array(ApprovalRule).describe('Approval rules for writes'),
   updated_at: Time.nullable(),
   updated_by: z.string().nullable(),
 })

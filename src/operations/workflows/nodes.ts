@@ -13,7 +13,7 @@ export const listNodes = define({
   effect: 'read',
   tool: 'list_nodes',
   group: workflowKind.group,
-  summary: 'List the types of nodes that a workflow may hold',
+  summary: 'List the node types for workflows',
   input: z.strictObject({
     phase: z.enum(PHASES).optional(),
     type: z.string().max(64).optional().describe('One type, such as http_request_node'),
@@ -31,7 +31,7 @@ export const listNodes = define({
           'Worked out for each run; a name that ends with ? may be left out; * takes any',
         ),
         outputs: Names,
-        handles: z.array(z.string()).describe('By which edges leave it'),
+        handles: z.array(z.string()).describe('Handles at which edges leave the node'),
         config: z.record(z.string(), z.json()).optional().describe('JSON Schema'),
       }),
     ),

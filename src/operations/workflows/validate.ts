@@ -22,8 +22,7 @@ export const validateWorkflow = define({
   posted: true,
   tool: 'validate_workflow',
   group: workflowKind.group,
-  summary:
-    'Find what is wrong with a workflow: nodes, settings, edges, expressions, credentials; stores nothing',
+  summary: 'Validate a workflow: nodes, settings, edges, expressions, credentials; stores nothing',
   input: z.strictObject({
     definition: WorkflowDefinition.optional().describe('One that is not stored'),
     workflow: Ref.optional(),

@@ -18,7 +18,7 @@ export function adminResetCommand(ports: CliPorts): Command {
     )
     .option('--user <name>', 'Slug or email of the local user; a new administrator when absent')
     .option('--data <dir>', 'Data directory (POSTERN_DATA)')
-    .addOption(new Option('-o, --output <format>', 'How to print').choices(FORMATS).default('table'))
+    .addOption(new Option('-o, --output <format>', 'Output format').choices(FORMATS).default('table'))
     .action(async (given: Given) => {
       const request = { user: given.user ?? null }
       const dataDir = dataDirOf(ports, given)

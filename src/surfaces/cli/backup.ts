@@ -26,12 +26,15 @@ interface RestoreGiven {
 /** `postern backup`: a data directory as one file, while its instance runs. */
 export function backupCommand(ports: CliPorts): Command {
   const command = new Command('backup')
-    .description('Copy configuration and audit into one archive; the instance may run meanwhile')
-    .requiredOption('--out <file>', 'Archive to make, such as postern-2026-01-31.tar')
+    .description('Back up configuration and audit log to one archive, also while the instance runs')
+    .requiredOption('--out <file>', 'Archive to create, such as postern-2026-01-31.tar')
     .option('--data <dir>', 'Data directory (POSTERN_DATA)')
-    .option('--records', 'With the records of requests and the counts of quotas')
-    .option('--with-key', 'With the key that opens its secrets: then keep the archive like a password')
-    .option('--key-file <file>', 'Where that key is; else in the data directory (POSTERN_KEY_FILE)')
+    .option('--records', 'Include request records and quota counters')
+    .option('--with-key', 'Include the encryption key. Protect the archive like a password')
+    .option(
+      '--key-file <file>',
+      'Path of the encryption key. Default: in the data directory (POSTERN_KEY_FILE)',
+    )
   return addFormat(command).action(async (given: BackupGiven) => {
     const data = dataDirOf(ports, given)
     const keyFile = given.keyFile ?? (ports.env['POSTERN_KEY_FILE'] || join(data, 'vault.key'))
@@ -56,11 +59,11 @@ export function backupCommand(ports: CliPorts): Command {
 /** `postern restore`: a data directory out of such a file. */
 export function restoreCommand(ports: CliPorts): Command {
   const command = new Command('restore')
-    .description('Make a data directory of an archive that postern backup made')
-    .requiredOption('--from <file>', 'The archive')
-    .requiredOption('--data <dir>', 'Data directory to make; nothing may run on it')
-    .option('--key-file <file>', 'File with its key, which is put into the data directory')
-    .option('--force', 'Also where something is there; that is kept beside it')
+    .description('Restore a data directory from an archive of `postern backup`')
+    .requiredOption('--from <file>', 'Archive to restore')
+    .requiredOption('--data <dir>', 'Data directory to create; no instance may use it')
+    .option('--key-file <file>', 'File with the encryption key, which is copied to the data directory')
+    .option('--force', 'Also restore to a non-empty directory; its content is moved aside')
   return addFormat(command).action(async (given: RestoreGiven) => {
     const made = await ports.restore({
       data: given.data,

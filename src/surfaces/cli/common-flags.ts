@@ -9,14 +9,14 @@ export function addCommonFlags(command: Command): Command {
 /** The flag of how answers are printed. */
 export function addFormat(command: Command): Command {
   return command.addOption(
-    new Option('-o, --output <format>', 'How to print').choices(FORMATS).default('table'),
+    new Option('-o, --output <format>', 'Output format').choices(FORMATS).default('table'),
   )
 }
 
 /** The flags of where the management API is. */
 export function addPlace(command: Command): Command {
   return command
-    .option('--context <name>', 'Context that is meant (POSTERN_CONTEXT)')
-    .option('--url <url>', 'Where the management API is (POSTERN_URL)')
+    .option('--context <name>', 'Context to use (POSTERN_CONTEXT)')
+    .option('--url <url>', 'URL of the instance (POSTERN_URL)')
     .option('--data <dir>', 'Data directory of the running instance (POSTERN_DATA)')
 }

@@ -29,7 +29,9 @@ const COLUMNS = ['current', 'name', 'url', 'credential', 'expires_at']
 
 /** `postern context`: the instances that commands are meant for, by name. */
 export function contextCommand(ports: CliPorts): Command {
-  const group = new Command('context').description('Instances by name, and which one commands are meant for')
+  const group = new Command('context').description(
+    'Manage named instances and choose the one that commands use',
+  )
   addFormat(group.command('list').description('List the contexts')).action(({ output }: Printing) => {
     const contexts = readContexts(ports)
     const items = Object.keys(contexts.contexts).map((name) => shown(contexts, name))

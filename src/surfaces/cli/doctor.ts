@@ -17,9 +17,7 @@ const COLOURS = { ok: 'green', warn: 'yellow', fail: 'red' } as const
 /** `postern doctor`: what keeps an instance on this machine from starting, or will. */
 export function doctorCommand(ports: CliPorts): Command {
   const command = new Command('doctor')
-    .description(
-      'Check this machine, the settings and the data directory, and say what to do; changes nothing',
-    )
+    .description('Check the machine, the settings and the data directory, and print fixes; changes nothing')
     .option('--data <dir>', 'Data directory (POSTERN_DATA)')
     .option(
       '--network',

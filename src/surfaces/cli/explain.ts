@@ -22,11 +22,11 @@ export function explainCommand(ports: CliPorts, operation: Operation): Command {
   const command = new Command('explain')
     .description(operation.summary)
     .argument('<method>', 'Such as GET')
-    .argument('<url>', 'Path and query, or a whole URL')
-    .option('--client <client>', 'Who calls; taken to have proved it')
+    .argument('<url>', 'Path and query, or a complete URL')
+    .option('--client <client>', 'Client that calls, treated as authenticated')
     .option('--profile <profile>', 'Profile of the client')
     .option('--ip <address>', 'Address of the caller')
-    .option('--host <host>', 'Host that is asked for')
+    .option('--host <host>', 'Host of the request. Default: the host of the URL')
     .option(
       '-H, --headers <line>',
       'Header line of the request, such as "Accept: text/plain"; repeat for each header line',

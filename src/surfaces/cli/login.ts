@@ -26,7 +26,7 @@ interface Given {
 /** `postern login`: a person signs in, and a context keeps the tokens. */
 export function loginCommand(ports: CliPorts): Command {
   const command = new Command('login')
-    .description('Sign in to an instance, by a browser or another device, and keep the tokens in a context')
+    .description('Sign in to an instance with a browser or another device, and store the tokens in a context')
     .argument('[url]', 'Where it is; else the context, POSTERN_URL, or the instance on the data directory')
     .option('--device', 'Show a code to enter on another device, for a machine without a browser')
     .option('--no-browser', 'Print the address in place of opening a browser')
@@ -97,7 +97,7 @@ function hasWord(text: string, word: string): boolean {
 /** `postern logout`: the tokens of a context are revoked and forgotten. */
 export function logoutCommand(ports: CliPorts): Command {
   const command = new Command('logout')
-    .description('Revoke the tokens of a context that was signed in to, and forget them')
+    .description('Revoke and delete the tokens of a context')
     .option('--context <name>', 'Else the current one (POSTERN_CONTEXT)')
   return addFormat(command).action(async (given: { readonly context?: string; readonly output: Format }) => {
     const { name, fault } = await changeContexts(ports, async (contexts) => {

@@ -20,14 +20,14 @@ const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)$/
 /** `postern mcp`: MCP for agents that start a program and talk to it, in place of calling an address. */
 export function mcpCommand(ports: CliPorts): Command {
   const command = new Command('mcp')
-    .description('Speak MCP on standard input and output, and carry it to the instance')
+    .description('Run an MCP server on standard input and output that forwards to the instance')
     .option('--gateway', 'Carry it to the published APIs (/mcp) in place of the management API')
     .option('--view <view>', 'Tools of management: grouped, or full for one per operation')
     .option('--client <client>', 'With --gateway: who calls (X-Client-ID)')
     .option('--profile <profile>', 'With --gateway: its profile (X-Profile-ID)')
     .option(
       '-H, --header <line>',
-      'A further field of each request',
+      'Header to add to each request',
       (line: string, before: readonly string[]) => [...before, line],
       [],
     )

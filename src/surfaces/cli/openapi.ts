@@ -24,17 +24,20 @@ interface Given extends Where {
 /** `postern openapi import`: a description becomes a collection with its proxies. */
 export function importCommand(ports: CliPorts, operation: Operation): Command {
   const command = new Command('import')
-    .description('Make a collection of an OpenAPI description, a Postman collection or a HAR')
+    .description('Create a collection from an OpenAPI description, a Postman collection or a HAR')
     .argument('<file>', 'JSON or YAML; - is standard input')
-    .option('--base-path <path>', 'Path under which it is published; else that of its servers, or its slug')
+    .option(
+      '--base-path <path>',
+      'Path under which it is published. Default: the path of its servers, or its slug',
+    )
     .option('--upstream <url>', 'Where the API runs')
-    .option('--name <name>', 'Name of the collection; else the title of the description')
-    .option('--slug <slug>', 'Slug of the collection; else made from the name')
-    .option('--publish', 'Publish it at once')
+    .option('--name <name>', 'Name of the collection. Default: the title of the description')
+    .option('--slug <slug>', 'Slug of the collection. Default: derived from the name')
+    .option('--publish', 'Publish it immediately')
     .addOption(
       new Option(
         '--request-validation <mode>',
-        'What happens to requests that break the description; report, unless set: they pass, and contract-report lists them',
+        'What to do with requests that break the description. Default: report; they pass, and contract-report lists them',
       ).choices(['off', 'report', 'enforce']),
     )
     .addOption(
@@ -44,8 +47,8 @@ export function importCommand(ports: CliPorts, operation: Operation): Command {
       ).choices(['refuse', 'skip']),
     )
     .option('--skip-broken-refs', 'Alias of --broken-refs skip')
-    .option('--dry-run', 'Show what would be made; store nothing')
-    .option('--reason <text>', 'Kept in the audit entry')
+    .option('--dry-run', 'Show the result; store nothing')
+    .option('--reason <text>', 'Reason, stored in the audit entry')
   return addCommonFlags(command).action(async (file: string, given: Given) => {
     const document = await readText(ports, file)
     const client = await connect(ports, given)
@@ -88,9 +91,9 @@ interface GivenAgain extends Where {
 /** `postern openapi reimport`: a newer description is read into a collection, and what that changes is shown. */
 export function reimportCommand(ports: CliPorts, operation: Operation): Command {
   const command = new Command('reimport')
-    .description('Read a newer description into a collection; breaking changes are named and refused')
+    .description('Import a newer description into a collection; breaking changes are listed and refused')
     .argument('<file>', 'JSON or YAML; - is standard input')
-    .requiredOption('--collection <slug>', 'Collection that it is read into')
+    .requiredOption('--collection <slug>', 'Collection to update')
     .addOption(
       new Option(
         '--breaking <mode>',
@@ -99,11 +102,14 @@ export function reimportCommand(ports: CliPorts, operation: Operation): Command 
     )
     .option('--allow-breaking', 'Alias of --breaking allow')
     .addOption(
-      new Option('--missing <what>', 'Proxies that the description has no more').choices(['keep', 'draft']),
+      new Option('--missing <what>', 'What to do with proxies that are missing in the description').choices([
+        'keep',
+        'draft',
+      ]),
     )
-    .option('--publish', 'Publish new proxies at once')
+    .option('--publish', 'Publish new proxies immediately')
     .option('--dry-run', 'Show what would change; store nothing')
-    .option('--reason <text>', 'Kept in the audit entry')
+    .option('--reason <text>', 'Reason, stored in the audit entry')
   return addCommonFlags(command).action(async (file: string, given: GivenAgain) => {
     const document = await readText(ports, file)
     const client = await connect(ports, given)

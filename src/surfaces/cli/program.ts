@@ -69,7 +69,7 @@ export function buildProgram(ports: CliPorts, format: Format = 'table', words?: 
     program.addCommand(settle(command, program))
   program
     .command('admin')
-    .description('Ways in for whoever has the data directory')
+    .description('Administrator access through the data directory')
     .addCommand(settle(adminResetCommand(ports), program))
   program.addCommand(settle(slugsCommand(ports), program), { hidden: true })
   const named = (resource: string, action: string): Operation | undefined =>
@@ -152,9 +152,9 @@ function operationCommand(
   const followed = exportsIn(ports, operation)
   if (operation.content !== undefined) command.requiredOption('--out <file>', 'File to write')
   else if (followed !== null)
-    command.option('--out <file>', 'Wait until it is ready, and write its file there')
-  if (needsConfirmation(operation)) command.option('-y, --yes', 'Do not ask')
-  if (hasPages(operation)) command.option('--all', 'Every page of it')
+    command.option('--out <file>', 'Wait until the export is ready, and write the file')
+  if (needsConfirmation(operation)) command.option('-y, --yes', 'Do not ask for confirmation')
+  if (hasPages(operation)) command.option('--all', 'Fetch every page')
   command.addHelpText('after', `\nExample:\n  ${exampleOf(operation)}\n`)
   return command.action(async (...args: unknown[]) => {
     // commander passes the arguments, then the flags, then itself

@@ -19,7 +19,7 @@ interface Given {
 /** `postern token`: a way in with nothing but the data directory. The token alone goes to standard output. */
 export function tokenCommand(ports: CliPorts): Command {
   return new Command('token')
-    .description('Print an access token for the management API; needs the data directory, and is audited')
+    .description('Print an access token for the management API; requires the data directory and is audited')
     .addOption(new Option('--role <role>', 'What it may do, to everything (default: viewer)').choices(ROLES))
     .addOption(
       new Option(
@@ -27,10 +27,10 @@ export function tokenCommand(ports: CliPorts): Command {
         'A role and what it is narrowed to, such as modifier:proxies@payments',
       ).conflicts('role'),
     )
-    .option('--ttl <duration>', 'How long it lives, at most 24h, such as 15m', '15m')
-    .option('--name <name>', 'Whom it stands for, in the audit', 'postern token')
+    .option('--ttl <duration>', 'Lifetime, at most 24h, such as 15m', '15m')
+    .option('--name <name>', 'Actor name in the audit log', 'postern token')
     .option('--data <dir>', 'Data directory (POSTERN_DATA)')
-    .addOption(new Option('-o, --output <format>', 'How to print').choices(FORMATS).default('table'))
+    .addOption(new Option('-o, --output <format>', 'Output format').choices(FORMATS).default('table'))
     .action(async (given: Given) => {
       if (!DURATION_PATTERN.test(given.ttl)) throw new UsageError('--ttl is a duration such as 15m or 24h.')
       const { grant, role = 'viewer', ttl, name } = given

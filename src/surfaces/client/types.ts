@@ -391,29 +391,29 @@ export interface Operations {
   readonly 'collections.get': { readonly input: CollectionsGetInput; readonly output: Collection }
   /** List the proxies of a collection, oldest first */
   readonly 'collections.proxies': { readonly input: CollectionsProxiesInput; readonly output: CollectionsProxiesOutput }
-  /** Show how the servers behind a published collection are, and its breaker */
+  /** Show the health of the upstream targets of a published collection and its circuit breaker */
   readonly 'collections.health': { readonly input: CollectionsHealthInput; readonly output: CollectionsHealthOutput }
   /** Create a collection */
   readonly 'collections.create': { readonly input: CollectionsCreateInput; readonly output: CollectionsCreateOutput }
-  /** Change members of a collection; the others stay */
+  /** Change members of a collection; other members keep their values */
   readonly 'collections.update': { readonly input: CollectionsUpdateInput; readonly output: CollectionsCreateOutput }
   /** Create a collection or replace all its members */
   readonly 'collections.put': { readonly input: CollectionsPutInput; readonly output: CollectionsCreateOutput }
   /** Delete a collection; needs confirm with its slug */
   readonly 'collections.delete': { readonly input: CollectionsDeleteInput; readonly output: CollectionsDeleteOutput }
-  /** Publish a collection with its pending draft, or take it back to draft */
+  /** Publish a collection with its pending draft, or make it a draft */
   readonly 'collections.publish': { readonly input: CollectionsPublishInput; readonly output: CollectionsCreateOutput }
-  /** Make a draft of a collection and of its proxies under another base path */
+  /** Copy a collection and its proxies as drafts under another base path */
   readonly 'collections.duplicate': { readonly input: CollectionsDuplicateInput; readonly output: CollectionsDuplicateOutput }
-  /** Make a collection and its proxies of an OpenAPI description (2.0, 3.0, 3.1), a Postman collection or a HAR; fetches nothing */
+  /** Create a collection and its proxies from an OpenAPI description (2.0, 3.0, 3.1), a Postman collection or a HAR; fetches no URL */
   readonly 'collections.import': { readonly input: CollectionsImportInput; readonly output: CollectionsImportOutput }
-  /** Describe the published proxies of a collection and their contracts as OpenAPI 3.1 */
+  /** Export the published proxies of a collection and their contracts as OpenAPI 3.1 */
   readonly 'collections.export_openapi': { readonly input: CollectionsExportOpenapiInput; readonly output: CollectionsExportOpenapiOutput }
-  /** Read a newer description into a collection; proxies are found by operationId, else by route, and breaking changes are named */
+  /** Import a newer description into a collection. Proxies are matched by operationId or route; breaking changes are listed */
   readonly 'collections.reimport': { readonly input: CollectionsReimportInput; readonly output: CollectionsReimportOutput }
-  /** Which calls of a collection would be refused if its contract were enforced, by endpoint and pointer, from request records */
+  /** List the recorded calls that an enforced contract would refuse, by endpoint and pointer */
   readonly 'collections.contract_report': { readonly input: CollectionsContractReportInput; readonly output: CollectionsContractReportOutput }
-  /** Refuse calls that break the contract of a collection, and of its proxies that only report them; contract-report says before which these are */
+  /** Enforce the contract of a collection and of its proxies in report mode. First run contract-report to see which calls would be refused */
   readonly 'collections.enforce': { readonly input: CollectionsEnforceInput; readonly output: CollectionsEnforceOutput }
   /** List proxies, oldest first */
   readonly 'proxies.list': { readonly input: ProxiesListInput; readonly output: CollectionsProxiesOutput }
@@ -421,15 +421,15 @@ export interface Operations {
   readonly 'proxies.get': { readonly input: ProxiesGetInput; readonly output: Proxy }
   /** Create a proxy */
   readonly 'proxies.create': { readonly input: ProxiesCreateInput; readonly output: ProxiesCreateOutput }
-  /** Change members of a proxy; the others stay */
+  /** Change members of a proxy; other members keep their values */
   readonly 'proxies.update': { readonly input: ProxiesUpdateInput; readonly output: ProxiesCreateOutput }
   /** Create a proxy or replace all its members */
   readonly 'proxies.put': { readonly input: ProxiesPutInput; readonly output: ProxiesCreateOutput }
   /** Delete a proxy; needs confirm with its slug */
   readonly 'proxies.delete': { readonly input: ProxiesDeleteInput; readonly output: CollectionsDeleteOutput }
-  /** Publish a proxy with its pending draft, or take it back to draft */
+  /** Publish a proxy with its pending draft, or make it a draft */
   readonly 'proxies.publish': { readonly input: ProxiesPublishInput; readonly output: ProxiesCreateOutput }
-  /** Make a draft of a proxy at another path, for other methods, or in another collection */
+  /** Copy a proxy as a draft with another path, other methods or another collection */
   readonly 'proxies.duplicate': { readonly input: ProxiesDuplicateInput; readonly output: ProxiesCreateOutput }
   /** Change the same members of up to 500 proxies: all of them or none */
   readonly 'proxies.bulk_update': { readonly input: ProxiesBulkUpdateInput; readonly output: ProxiesBulkUpdateOutput }
@@ -439,39 +439,39 @@ export interface Operations {
   readonly 'workflows.get': { readonly input: WorkflowsGetInput; readonly output: Workflow }
   /** Create a workflow */
   readonly 'workflows.create': { readonly input: WorkflowsCreateInput; readonly output: WorkflowsCreateOutput }
-  /** Change members of a workflow; the others stay */
+  /** Change members of a workflow; other members keep their values */
   readonly 'workflows.update': { readonly input: WorkflowsUpdateInput; readonly output: WorkflowsCreateOutput }
   /** Create a workflow or replace all its members */
   readonly 'workflows.put': { readonly input: WorkflowsPutInput; readonly output: WorkflowsCreateOutput }
   /** Delete a workflow; needs confirm with its slug */
   readonly 'workflows.delete': { readonly input: WorkflowsDeleteInput; readonly output: CollectionsDeleteOutput }
-  /** Show the workflow of a proxy, and what is wrong with it */
+  /** Show the workflow of a proxy and its faults */
   readonly 'proxies.workflow': { readonly input: ProxiesWorkflowInput; readonly output: ProxiesWorkflowOutput }
-  /** Give a draft proxy a workflow of its own, one that it shares, or none */
+  /** Set the workflow of a draft proxy: inline, shared or none */
   readonly 'proxies.set_workflow': { readonly input: ProxiesSetWorkflowInput; readonly output: ProxiesWorkflowOutput }
-  /** Find what is wrong with a workflow: nodes, settings, edges, expressions, credentials; stores nothing */
+  /** Validate a workflow: nodes, settings, edges, expressions, credentials; stores nothing */
   readonly 'workflows.validate': { readonly input: WorkflowsValidateInput; readonly output: WorkflowsValidateOutput }
-  /** List the types of nodes that a workflow may hold */
+  /** List the node types for workflows */
   readonly 'workflows.nodes': { readonly input: WorkflowsNodesInput; readonly output: WorkflowsNodesOutput }
   /** List templates of workflows and their parameters */
   readonly 'workflows.templates': { readonly input: WorkflowsTemplatesInput; readonly output: WorkflowsTemplatesOutput }
-  /** Give draft proxies a workflow made of a template: all of them or none */
+  /** Set a workflow from a template for draft proxies: all of them or none */
   readonly 'proxies.apply_template': { readonly input: ProxiesApplyTemplateInput; readonly output: ProxiesApplyTemplateOutput }
   /** List policies, oldest first */
   readonly 'policies.list': { readonly input: PoliciesListInput; readonly output: PoliciesListOutput }
   /** Show a policy */
   readonly 'policies.get': { readonly input: PoliciesGetInput; readonly output: Policy }
-  /** Show what is used of the limits of a policy, for each client it counts for */
+  /** Show the usage of the limits of a policy, for each client */
   readonly 'policies.usage': { readonly input: PoliciesUsageInput; readonly output: PoliciesUsageOutput }
   /** Create a policy */
   readonly 'policies.create': { readonly input: PoliciesCreateInput; readonly output: PoliciesCreateOutput }
-  /** Change members of a policy; the others stay */
+  /** Change members of a policy; other members keep their values */
   readonly 'policies.update': { readonly input: PoliciesUpdateInput; readonly output: PoliciesCreateOutput }
   /** Create a policy or replace all its members */
   readonly 'policies.put': { readonly input: PoliciesPutInput; readonly output: PoliciesCreateOutput }
   /** Delete a policy; needs confirm with its slug */
   readonly 'policies.delete': { readonly input: PoliciesDeleteInput; readonly output: CollectionsDeleteOutput }
-  /** Switch a policy on or off, by status or active */
+  /** Activate or deactivate a policy, with status or active */
   readonly 'policies.toggle': { readonly input: PoliciesToggleInput; readonly output: PoliciesCreateOutput }
   /** List clients, oldest first */
   readonly 'clients.list': { readonly input: ClientsListInput; readonly output: ClientsListOutput }
@@ -479,29 +479,29 @@ export interface Operations {
   readonly 'clients.get': { readonly input: ClientsGetInput; readonly output: Client }
   /** Create a client */
   readonly 'clients.create': { readonly input: ClientsCreateInput; readonly output: ClientsCreateOutput }
-  /** Change members of a client; the others stay */
+  /** Change members of a client; other members keep their values */
   readonly 'clients.update': { readonly input: ClientsUpdateInput; readonly output: ClientsUpdateOutput }
   /** Create a client or replace all its members */
   readonly 'clients.put': { readonly input: ClientsPutInput; readonly output: ClientsUpdateOutput }
   /** Delete a client; needs confirm with its slug */
   readonly 'clients.delete': { readonly input: ClientsDeleteInput; readonly output: CollectionsDeleteOutput }
-  /** Switch a client on or off, by status or active */
+  /** Activate or deactivate a client, with status or active */
   readonly 'clients.toggle': { readonly input: ClientsToggleInput; readonly output: ClientsUpdateOutput }
-  /** Set which collections a client may call: all of them, or what is added and removed */
+  /** Set the collections of a client: the whole list, or collections to add and remove */
   readonly 'clients.assignments': { readonly input: ClientsAssignmentsInput; readonly output: Client }
-  /** Let a client call collections, besides those it has */
+  /** Add collections to a client */
   readonly 'clients.assign': { readonly input: ClientsAssignInput; readonly output: Client }
-  /** Take collections from a client */
+  /** Remove collections from a client */
   readonly 'clients.unassign': { readonly input: ClientsUnassignInput; readonly output: Client }
-  /** List access requests, oldest first: your own, and those on which you may decide */
+  /** List your access requests and those you may decide, oldest first */
   readonly 'access_requests.list': { readonly input: AccessRequestsListInput; readonly output: AccessRequestsListOutput }
-  /** Get an access request: your own, or one on which you may decide */
+  /** Get an access request of yours, or one that you may decide */
   readonly 'access_requests.get': { readonly input: AccessRequestsGetInput; readonly output: AccessRequest }
-  /** Ask that a client be allowed to call collections that can be asked for */
+  /** Request access to collections for a client */
   readonly 'access_requests.create': { readonly input: AccessRequestsCreateInput; readonly output: AccessRequest }
-  /** Approve an access request: the client may call the collections at once */
+  /** Approve an access request: the client can call the collections immediately */
   readonly 'access_requests.approve': { readonly input: AccessRequestsApproveInput; readonly output: AccessRequest }
-  /** Reject an access request with a reason, or take one of your own back */
+  /** Reject an access request with a reason, or withdraw your own */
   readonly 'access_requests.reject': { readonly input: AccessRequestsRejectInput; readonly output: AccessRequest }
   /** List profiles, oldest first */
   readonly 'profiles.list': { readonly input: ProfilesListInput; readonly output: ProfilesListOutput }
@@ -509,43 +509,43 @@ export interface Operations {
   readonly 'profiles.get': { readonly input: ProfilesGetInput; readonly output: Profile }
   /** Show tokens, signing secrets and keys of a profile: state, expiry, last use; never a secret itself */
   readonly 'profiles.state': { readonly input: ProfilesStateInput; readonly output: ProfilesStateOutput }
-  /** Tell whether a profile may call an endpoint now, and what stands in its way; nothing is called */
+  /** Check whether a profile may call an endpoint now, and which check refuses it; calls nothing */
   readonly 'profiles.access': { readonly input: ProfilesAccessInput; readonly output: ProfilesAccessOutput }
   /** Create a profile */
   readonly 'profiles.create': { readonly input: ProfilesCreateInput; readonly output: ProfilesCreateOutput }
-  /** Change members of a profile; the others stay */
+  /** Change members of a profile; other members keep their values */
   readonly 'profiles.update': { readonly input: ProfilesUpdateInput; readonly output: ProfilesUpdateOutput }
   /** Create a profile or replace all its members */
   readonly 'profiles.put': { readonly input: ProfilesPutInput; readonly output: ProfilesCreateOutput }
   /** Delete a profile; needs confirm with its slug */
   readonly 'profiles.delete': { readonly input: ProfilesDeleteInput; readonly output: CollectionsDeleteOutput }
-  /** Switch a profile on or off, by status or active */
+  /** Activate or deactivate a profile, with status or active */
   readonly 'profiles.toggle': { readonly input: ProfilesToggleInput; readonly output: ProfilesUpdateOutput }
-  /** Issue a new token or signing secret; the old one works until the overlap has passed */
+  /** Issue a new token or signing secret; the old one works until the overlap ends */
   readonly 'profiles.rotate': { readonly input: ProfilesRotateInput; readonly output: ProfilesRotateOutput }
-  /** End tokens, signing secrets, keys or bindings of a profile at once: one by credential_id, or all */
+  /** Revoke tokens, signing secrets, keys or bindings of a profile immediately: one by credential_id, or all */
   readonly 'profiles.revoke': { readonly input: ProfilesRevokeInput; readonly output: ProfilesRevokeOutput }
   /** List credentials, oldest first */
   readonly 'credentials.list': { readonly input: CredentialsListInput; readonly output: CredentialsListOutput }
   /** Show a credential */
   readonly 'credentials.get': { readonly input: CredentialsGetInput; readonly output: Credential }
-  /** Show whether a credential works: expiry, last use, last test, who uses it; never a secret */
+  /** Show the state of a credential: expiry, last use, last test and users of it; never the secret */
   readonly 'credentials.state': { readonly input: CredentialsStateInput; readonly output: CredentialsStateOutput }
-  /** List what should be rotated: credentials of profiles and for upstreams that are old or about to expire */
+  /** List credentials of profiles and upstreams that are old or about to expire */
   readonly 'credentials.stale': { readonly input: CredentialsStaleInput; readonly output: CredentialsStaleOutput }
   /** Create a credential */
   readonly 'credentials.create': { readonly input: CredentialsCreateInput; readonly output: CredentialsCreateOutput }
-  /** Change members of a credential; the others stay */
+  /** Change members of a credential; other members keep their values */
   readonly 'credentials.update': { readonly input: CredentialsUpdateInput; readonly output: CredentialsCreateOutput }
   /** Create a credential or replace all its members */
   readonly 'credentials.put': { readonly input: CredentialsPutInput; readonly output: CredentialsCreateOutput }
   /** Delete a credential; needs confirm with its slug */
   readonly 'credentials.delete': { readonly input: CredentialsDeleteInput; readonly output: CollectionsDeleteOutput }
-  /** Try a credential with a real call: its token endpoint, or an upstream that it is for */
+  /** Test a credential with a real call to its token endpoint or to an upstream */
   readonly 'credentials.test': { readonly input: CredentialsTestInput; readonly output: CredentialsTestOutput }
-  /** Try a new secret and put it in the place of the present one, which is tried where the new one is refused until the overlap has passed */
+  /** Test a new secret and replace the current one with it. If the upstream refuses the new secret during the overlap, the previous one is used */
   readonly 'credentials.rotate': { readonly input: CredentialsRotateInput; readonly output: CredentialsRotateOutput }
-  /** Take a rotation back while its overlap lasts; the newer secret is forgotten */
+  /** Undo a rotation during its overlap; the newer secret is deleted */
   readonly 'credentials.revert': { readonly input: CredentialsRevertInput; readonly output: Credential }
   /** List roles, oldest first */
   readonly 'roles.list': { readonly input: RolesListInput; readonly output: RolesListOutput }
@@ -553,7 +553,7 @@ export interface Operations {
   readonly 'roles.get': { readonly input: RolesGetInput; readonly output: Role }
   /** Create a role */
   readonly 'roles.create': { readonly input: RolesCreateInput; readonly output: Role }
-  /** Change members of a role; the others stay */
+  /** Change members of a role; other members keep their values */
   readonly 'roles.update': { readonly input: RolesUpdateInput; readonly output: Role }
   /** Create a role or replace all its members */
   readonly 'roles.put': { readonly input: RolesPutInput; readonly output: Role }
@@ -565,15 +565,15 @@ export interface Operations {
   readonly 'users.get': { readonly input: UsersGetInput; readonly output: User }
   /** Create a user */
   readonly 'users.create': { readonly input: UsersCreateInput; readonly output: User }
-  /** Change members of a user; the others stay */
+  /** Change members of a user; other members keep their values */
   readonly 'users.update': { readonly input: UsersUpdateInput; readonly output: User }
   /** Create a user or replace all its members */
   readonly 'users.put': { readonly input: UsersPutInput; readonly output: User }
   /** Delete a user; needs confirm with its slug */
   readonly 'users.delete': { readonly input: UsersDeleteInput; readonly output: CollectionsDeleteOutput }
-  /** Switch a user on or off, by status or active */
+  /** Activate or deactivate a user, with status or active */
   readonly 'users.toggle': { readonly input: UsersToggleInput; readonly output: User }
-  /** Make a link by which a local user chooses a password, once and within 24 hours */
+  /** Create a one-time link, valid for 24 hours, with which a local user sets a password */
   readonly 'users.invite': { readonly input: UsersInviteInput; readonly output: UsersInviteOutput }
   /** List teams, oldest first */
   readonly 'teams.list': { readonly input: TeamsListInput; readonly output: TeamsListOutput }
@@ -581,7 +581,7 @@ export interface Operations {
   readonly 'teams.get': { readonly input: TeamsGetInput; readonly output: Team }
   /** Create a team */
   readonly 'teams.create': { readonly input: TeamsCreateInput; readonly output: Team }
-  /** Change members of a team; the others stay */
+  /** Change members of a team; other members keep their values */
   readonly 'teams.update': { readonly input: TeamsUpdateInput; readonly output: Team }
   /** Create a team or replace all its members */
   readonly 'teams.put': { readonly input: TeamsPutInput; readonly output: Team }
@@ -593,15 +593,15 @@ export interface Operations {
   readonly 'service_identities.get': { readonly input: ServiceIdentitiesGetInput; readonly output: ServiceIdentity }
   /** Create a service identity */
   readonly 'service_identities.create': { readonly input: ServiceIdentitiesCreateInput; readonly output: ServiceIdentity }
-  /** Change members of a service identity; the others stay */
+  /** Change members of a service identity; other members keep their values */
   readonly 'service_identities.update': { readonly input: ServiceIdentitiesUpdateInput; readonly output: ServiceIdentity }
   /** Create a service identity or replace all its members */
   readonly 'service_identities.put': { readonly input: ServiceIdentitiesPutInput; readonly output: ServiceIdentity }
   /** Delete a service identity; needs confirm with its slug */
   readonly 'service_identities.delete': { readonly input: ServiceIdentitiesDeleteInput; readonly output: CollectionsDeleteOutput }
-  /** Make the secret by which a service identity gets access tokens (client_credentials); the one before ends with the next request for a token */
+  /** Create the client secret of a service identity (client_credentials). The previous secret stops working */
   readonly 'service_identities.issue_secret': { readonly input: ServiceIdentitiesIssueSecretInput; readonly output: ServiceIdentitiesIssueSecretOutput }
-  /** Switch a service identity on or off, by status or active */
+  /** Activate or deactivate a service identity, with status or active */
   readonly 'service_identities.toggle': { readonly input: ServiceIdentitiesToggleInput; readonly output: ServiceIdentity }
   /** List grants, oldest first */
   readonly 'grants.list': { readonly input: GrantsListInput; readonly output: GrantsListOutput }
@@ -609,7 +609,7 @@ export interface Operations {
   readonly 'grants.get': { readonly input: GrantsGetInput; readonly output: Grant }
   /** Create a grant */
   readonly 'grants.create': { readonly input: GrantsCreateInput; readonly output: Grant }
-  /** Change members of a grant; the others stay */
+  /** Change members of a grant; other members keep their values */
   readonly 'grants.update': { readonly input: GrantsUpdateInput; readonly output: Grant }
   /** Create a grant or replace all its members */
   readonly 'grants.put': { readonly input: GrantsPutInput; readonly output: Grant }
@@ -621,95 +621,95 @@ export interface Operations {
   readonly 'trust_rules.get': { readonly input: TrustRulesGetInput; readonly output: TrustRule }
   /** Create a trust rule */
   readonly 'trust_rules.create': { readonly input: TrustRulesCreateInput; readonly output: TrustRule }
-  /** Change members of a trust rule; the others stay */
+  /** Change members of a trust rule; other members keep their values */
   readonly 'trust_rules.update': { readonly input: TrustRulesUpdateInput; readonly output: TrustRule }
   /** Create a trust rule or replace all its members */
   readonly 'trust_rules.put': { readonly input: TrustRulesPutInput; readonly output: TrustRule }
   /** Delete a trust rule; needs confirm with its slug */
   readonly 'trust_rules.delete': { readonly input: TrustRulesDeleteInput; readonly output: CollectionsDeleteOutput }
-  /** List revisions of the configuration, newest first: who, when, why */
+  /** List revisions of the configuration, newest first, with actor, time and reason */
   readonly 'revisions.list': { readonly input: RevisionsListInput; readonly output: RevisionsListOutput }
-  /** Show a revision of the configuration and what it touched */
+  /** Show a revision of the configuration and the affected resources */
   readonly 'revisions.get': { readonly input: RevisionsGetInput; readonly output: Revision }
-  /** Show what differs between two revisions of the configuration, or one and now */
+  /** Show the difference between two revisions of the configuration, or between one and the current one */
   readonly 'revisions.diff': { readonly input: RevisionsDiffInput; readonly output: RevisionsDiffOutput }
-  /** Make the state of an older revision a new one; needs confirm with its number. Secrets stay as they are */
+  /** Restore the state of an older revision as a new revision; requires confirm with its number. Secrets do not change */
   readonly 'revisions.rollback': { readonly input: RevisionsRollbackInput; readonly output: RevisionsRollbackOutput }
-  /** Show the settings with which the process was started; they change with a restart */
+  /** List the start settings of the process (POSTERN_*); they change only with a restart */
   readonly 'settings.list': { readonly input: SettingsListInput; readonly output: SettingsListOutput }
-  /** Show the settings that change while the gateway runs: which writes another person has to approve */
+  /** Show the runtime settings: the approval rules for writes */
   readonly 'settings.get': { readonly input: SettingsGetInput; readonly output: Setting }
-  /** Change settings while the gateway runs: which writes another person has to approve */
+  /** Change the runtime settings: the approval rules for writes */
   readonly 'settings.update': { readonly input: SettingsUpdateInput; readonly output: SettingsUpdateOutput }
-  /** List writes that wait for another person, or did, newest first: your own, and those whose resources you may read */
+  /** List change requests, newest first: your own, and those whose resources you may read */
   readonly 'change_requests.list': { readonly input: ChangeRequestsListInput; readonly output: ChangeRequestsListOutput }
-  /** Show a write that waits for another person, or did, with what it would change */
+  /** Show a change request and its difference */
   readonly 'change_requests.get': { readonly input: ChangeRequestsGetInput; readonly output: ChangeRequest }
-  /** Show all that a write which waits for another person would change, page by page, with every value whole */
+  /** Show the complete difference of a change request, page by page */
   readonly 'change_requests.diff': { readonly input: ChangeRequestsDiffInput; readonly output: ChangeRequestsDiffOutput }
-  /** Approve a write that somebody else asked for: it is carried out with what they may do now, unless what it touches has changed since */
+  /** Approve a change request of another user. The change runs with the requester's current permissions, unless an affected resource has changed */
   readonly 'change_requests.approve': { readonly input: ChangeRequestsApproveInput; readonly output: ChangeRequest }
-  /** Reject a write that waits for approval, or take back one of your own; reason says why */
+  /** Reject a change request with a reason, or withdraw your own */
   readonly 'change_requests.reject': { readonly input: ChangeRequestsRejectInput; readonly output: ChangeRequest }
   /** List personal tokens, oldest first: your own, or those of a user */
   readonly 'personal_tokens.list': { readonly input: PersonalTokensListInput; readonly output: PersonalTokensListOutput }
   /** Show a personal token, without the token itself */
   readonly 'personal_tokens.get': { readonly input: PersonalTokensGetInput; readonly output: PersonalToken }
-  /** Make a token by which scripts administer as you, for at most what you may do yourself */
+  /** Create a token with which scripts act as you, with at most your own permissions */
   readonly 'personal_tokens.create': { readonly input: PersonalTokensCreateInput; readonly output: PersonalTokensCreateOutput }
-  /** End a personal token at once: one of your own, or of a user */
+  /** Revoke a personal token immediately: your own, or one of a user */
   readonly 'personal_tokens.revoke': { readonly input: PersonalTokensRevokeInput; readonly output: PersonalTokensRevokeOutput }
-  /** Show who you are here, how that was proved, and all that you may do */
+  /** Show your identity, authentication method and permissions */
   readonly 'whoami.show': { readonly input: WhoamiShowInput; readonly output: WhoamiShowOutput }
-  /** Show the configuration as documents, which can be applied here or elsewhere; never a secret */
+  /** Export the configuration as documents without secrets, to apply here or elsewhere */
   readonly 'config.export': { readonly input: ConfigExportInput; readonly output: ConfigExportOutput }
-  /** Show what applying documents would change, and keep that as a plan; changes nothing */
+  /** Show the changes that applying documents would make, and store them as a plan; changes nothing */
   readonly 'config.plan': { readonly input: ConfigPlanInput; readonly output: ConfigPlanOutput }
-  /** Make the configuration what documents say, all of it or nothing */
+  /** Apply documents to the configuration, completely or not at all */
   readonly 'config.apply': { readonly input: ConfigApplyInput; readonly output: ConfigApplyOutput }
-  /** Compare documents with the configuration, or with other documents; keeps no plan */
+  /** Compare documents with the configuration or with other documents; stores no plan */
   readonly 'config.diff': { readonly input: ConfigDiffInput; readonly output: ConfigDiffOutput }
-  /** Make documents of a declarative configuration of Kong (decK), or of the servers of an MCP client (mcpServers); changes nothing: plan and apply what comes out */
+  /** Convert a declarative configuration of Kong (decK), or the servers of an MCP client (mcpServers), to documents. Changes nothing: plan and apply the result */
   readonly 'config.convert': { readonly input: ConfigConvertInput; readonly output: ConfigConvertOutput }
-  /** Show the keys that secrets are sealed with, and how many each of them holds */
+  /** List the encryption keys and the number of secrets that each one encrypts */
   readonly 'keys.list': { readonly input: KeysListInput; readonly output: KeysListOutput }
-  /** Seal every secret with a new key while requests go on, and drop the old keys; access tokens are signed with a new key as well. Finishes a rotation that was cut off */
+  /** Encrypt every secret with a new key without downtime and remove the old keys. Also replaces the signing key of access tokens. Completes an interrupted rotation */
   readonly 'keys.rotate': { readonly input: KeysRotateInput; readonly output: KeysRotateOutput }
   /** Search the audit trail, newest first */
   readonly 'audit.list': { readonly input: AuditListInput; readonly output: AuditListOutput }
   /** Show an audit entry with its difference */
   readonly 'audit.get': { readonly input: AuditGetInput; readonly output: Audit }
-  /** Find whether an entry of the audit trail was changed, removed, inserted or moved */
+  /** Verify that no entry of the audit trail was changed, removed, inserted or moved */
   readonly 'audit.verify': { readonly input: AuditVerifyInput; readonly output: AuditVerifyOutput }
-  /** Totals of requests: errors, latency, bytes, distinct clients; of the last 24 hours unless said */
+  /** Show totals: requests, errors, latency, bytes and distinct clients. Default: the last 24 hours */
   readonly 'metrics.overview': { readonly input: MetricsOverviewInput; readonly output: MetricsOverviewOutput }
-  /** How many requests were answered with which status */
+  /** Count requests by response status */
   readonly 'metrics.status_codes': { readonly input: MetricsStatusCodesInput; readonly output: MetricsStatusCodesOutput }
-  /** How many requests came with which HTTP method, with errors and latency */
+  /** Count requests by HTTP method, with errors and latency */
   readonly 'metrics.methods': { readonly input: MetricsMethodsInput; readonly output: MetricsMethodsOutput }
-  /** The endpoints that are called most */
+  /** List the endpoints with the most calls */
   readonly 'metrics.top_endpoints': { readonly input: MetricsTopEndpointsInput; readonly output: MetricsTopEndpointsOutput }
-  /** The endpoints with the highest error rates, and which problems they answer with */
+  /** List the endpoints with the highest error rates, and their most frequent problems */
   readonly 'metrics.error_endpoints': { readonly input: MetricsErrorEndpointsInput; readonly output: MetricsTopEndpointsOutput }
-  /** Requests, errors and latency over time */
+  /** Show requests, errors and latency over time */
   readonly 'metrics.over_time': { readonly input: MetricsOverTimeInput; readonly output: MetricsOverTimeOutput }
   /** Search the records of calls through the gateway, newest first. Bodies are not kept */
   readonly 'records.list': { readonly input: RecordsListInput; readonly output: RecordsListOutput }
   /** Show the record of one call by its request id */
   readonly 'records.get': { readonly input: RecordsGetInput; readonly output: Record }
-  /** Delete records of calls for good, by time, collection, client or profile; needs confirm "records". A dry run counts them */
+  /** Delete request records permanently, by time, collection, client or profile; requires confirm "records". A dry run counts them */
   readonly 'records.purge': { readonly input: RecordsPurgeInput; readonly output: RecordsPurgeOutput }
-  /** Explain what becomes of a request: the route that wins and why, and each check with what decides it */
+  /** Explain how the gateway handles a request: the selected route with reasons, and each check with the setting that decides it */
   readonly 'requests.explain': { readonly input: RequestsExplainInput; readonly output: RequestsExplainOutput }
-  /** Make a recorded request again, as the client and profile that made it */
+  /** Repeat a recorded request as the same client and profile */
   readonly 'requests.replay': { readonly input: RequestsReplayInput; readonly output: RequestsReplayOutput }
   /** List the exports of the last 7 days that you may download, newest first */
   readonly 'exports.list': { readonly input: ExportsListInput; readonly output: ExportsListOutput }
-  /** Show how far an export is. Its file is downloaded over REST or with the command line */
+  /** Show the progress of an export. Download its file over REST or with the CLI */
   readonly 'exports.get': { readonly input: ExportsGetInput; readonly output: Export }
-  /** Write request records (records:export) or audit entries (audit:export) to a file of CSV or NDJSON, by the filters of their lists; download it when it is ready */
+  /** Export request records (records:export) or audit entries (audit:export) to a CSV or NDJSON file, with the filters of their lists. Download the file when it is ready */
   readonly 'exports.create': { readonly input: ExportsCreateInput; readonly output: Export }
-  /** End an export that is not done, or delete the file of one that is */
+  /** Cancel a running export, or delete the file of a finished one */
   readonly 'exports.cancel': { readonly input: ExportsCancelInput; readonly output: Export }
 }
 

@@ -125,13 +125,19 @@ function toOptionParameters(operation: Operation): JsonSchema[] {
       : []),
     ...(names.includes('idempotency_key')
       ? [
-          header('Idempotency-Key', 'Same key and same input within 24 h: the first answer again', {
-            type: 'string',
-            maxLength: 255,
-          }),
+          header(
+            'Idempotency-Key',
+            'A repeated request with the same key and input within 24 h returns the first response',
+            {
+              type: 'string',
+              maxLength: 255,
+            },
+          ),
         ]
       : []),
-    ...(names.includes('reason') ? [header('X-Reason', 'Kept in the audit entry', { type: 'string' })] : []),
+    ...(names.includes('reason')
+      ? [header('X-Reason', 'Reason, stored in the audit entry', { type: 'string' })]
+      : []),
     ...names
       .filter((name) => name === 'dry_run' || (name === 'confirm' && needsConfirmation(operation)))
       .map((name) => ({

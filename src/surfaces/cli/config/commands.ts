@@ -49,10 +49,10 @@ function addManner(command: Command): Command {
       '--name, --managed-by <set>',
       'Name of the set of documents. Default: the name of the only file or directory. --name is an alias',
     )
-    .addOption(many('--var <name=text>', 'Value of a variable; NAME:=10 for a number or a truth value'))
+    .addOption(many('--var <name=text>', 'Value of a variable; NAME:=10 for a number or a boolean'))
     .addOption(many('--var-file <file>', 'Values of variables, YAML or JSON'))
-    .option('--prune', 'Also remove what the set owns and the documents no longer hold')
-    .option('--take-over', 'Also change what another set owns')
+    .option('--prune', 'Also delete resources that the set manages and that the documents no longer contain')
+    .option('--take-over', 'Also change resources of another set')
 }
 
 interface Taken extends ReadonlyDocuments {
@@ -132,7 +132,7 @@ function parentOf(word: string, spec: Readonly<Record<string, unknown>>): string
 function planCommand(ports: CliPorts, operations: ConfigOperations): Command {
   const command = addManner(new Command('plan').description(operations.plan.summary)).option(
     '--detailed',
-    'End with 3 where something would change',
+    'Exit with code 3 if something would change',
   )
   return addCommonFlags(command).action(async (files: string[], given: Given) => {
     const { input, sources } = await take(ports, files, given)
@@ -150,7 +150,7 @@ function planCommand(ports: CliPorts, operations: ConfigOperations): Command {
 function diffCommand(ports: CliPorts, operations: ConfigOperations): Command {
   const command = addManner(
     new Command('diff').description(`${operations.diff.summary}; ends with 3 where they differ`),
-  ).addOption(many('--against <files>', 'Other documents, in the place of the instance'))
+  ).addOption(many('--against <files>', 'Other documents to compare with, instead of the instance'))
   return addCommonFlags(command).action(async (files: string[], given: Given) => {
     const { input, sources } = await take(ports, files, given)
     const against = given.against === undefined ? null : await readFiles(ports, given.against)
@@ -169,11 +169,11 @@ function diffCommand(ports: CliPorts, operations: ConfigOperations): Command {
 function applyCommand(ports: CliPorts, operations: ConfigOperations): Command {
   const command = addManner(new Command('apply').description(operations.apply.summary))
     .option('--plan, --plan-id <id>', 'Apply only if the result is exactly this plan. --plan is an alias')
-    .option('--allow-deletes <n>', 'Removals that are meant, where they are many')
-    .option('--dry-run', 'Do all of it, say what would change, and undo it')
-    .option('--reason <text>', 'Kept in the audit entries')
-    .option('-y, --yes', 'Do not ask')
-    .option('--watch', 'Apply again whenever a file has changed, until you stop it; never prompts')
+    .option('--allow-deletes <n>', 'Number of deletions to allow, required for many deletions')
+    .option('--dry-run', 'Run the whole apply in a transaction, print the changes, and roll back')
+    .option('--reason <text>', 'Reason, stored in the audit entries')
+    .option('-y, --yes', 'Do not ask for confirmation')
+    .option('--watch', 'Apply again after each file change until the command is stopped; requires --yes')
   return addCommonFlags(command).action(async (files: string[], given: Given) => {
     const once = async (): Promise<void> => {
       const { input, sources } = await take(ports, files, given)
@@ -198,8 +198,10 @@ function applyCommand(ports: CliPorts, operations: ConfigOperations): Command {
 
 function validateCommand(ports: CliPorts, operations: ConfigOperations): Command {
   const command = addManner(
-    new Command('validate').description('Judge documents by their schemas, and by a dry run of the instance'),
-  ).option('--offline', 'Ask no instance')
+    new Command('validate').description(
+      'Validate documents against their schemas and with a dry run of the instance',
+    ),
+  ).option('--offline', 'Validate without an instance')
   return addCommonFlags(command).action(async (files: string[], given: Given) => {
     const { input, sources, documents, variables } = await take(ports, files, given)
     try {

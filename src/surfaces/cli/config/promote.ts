@@ -21,28 +21,30 @@ interface Promoted extends Given {
 /** `postern promote`: what one instance has is planned and applied on another, with the values of there. */
 export function promoteCommand(ports: CliPorts, operations: ConfigOperations): Command {
   const command = new Command('promote')
-    .description('Export from one instance, put the values of another in their place, plan and apply there')
-    .requiredOption(
-      '--from <url>',
-      'URL or context that it is taken from; a token of it in POSTERN_FROM_TOKEN',
+    .description(
+      'Export from one instance, replace values with those of another instance, then plan and apply there',
     )
-    .requiredOption('--to <url>', 'URL or context that it goes to; a token of it in POSTERN_TO_TOKEN')
-    .addOption(many('--select <kind/slug>', 'What is taken; everything where it is left out'))
-    .addOption(many('--from-var <name=text>', 'A text of the first instance that stands for a variable'))
-    .addOption(many('--from-var-file <file>', 'Such texts, YAML or JSON'))
-    .addOption(many('--var <name=text>', 'The value of the variable at the other instance'))
+    .requiredOption('--from <url>', 'URL or context of the source instance; token in POSTERN_FROM_TOKEN')
+    .requiredOption('--to <url>', 'URL or context of the target instance; token in POSTERN_TO_TOKEN')
+    .addOption(many('--select <kind/slug>', 'Resources to export. Default: all'))
+    .addOption(many('--from-var <name=text>', 'Value in the source instance that a variable replaces'))
+    .addOption(many('--from-var-file <file>', 'File of these values, YAML or JSON'))
+    .addOption(many('--var <name=text>', 'Value of the variable in the target instance'))
     .addOption(many('--var-file <file>', 'Such values, YAML or JSON'))
     .option(
       '--name, --managed-by <set>',
       'Name of the set of documents in the target instance. --name is an alias',
       'promoted',
     )
-    .option('--prune', 'Also remove there what the set owns and the documents no longer hold')
-    .option('--take-over', 'Also change what another set owns there')
+    .option(
+      '--prune',
+      'Also delete resources in the target that the set manages and that the documents no longer contain',
+    )
+    .option('--take-over', 'Also change resources of another set in the target')
     .option('--plan, --plan-id <id>', 'Apply only if the result is exactly this plan. --plan is an alias')
-    .option('--allow-deletes <n>', 'Removals that are meant, where they are many')
-    .option('--reason <text>', 'Kept in the audit entries')
-    .option('-y, --yes', 'Do not ask')
+    .option('--allow-deletes <n>', 'Number of deletions to allow, required for many deletions')
+    .option('--reason <text>', 'Reason, stored in the audit entries')
+    .option('-y, --yes', 'Do not ask for confirmation')
   return addCommonFlags(command).action(async (given: Promoted) => {
     const there = await readVariables(ports, given.fromVarFile ?? [], given.fromVar ?? [])
     const here = await readVariables(ports, given.varFile ?? [], given.var ?? [])
