@@ -188,7 +188,7 @@ async function start(
       },
     },
   })
-  const sockets = openSocketDirectory(settings.data)
+  const sockets = openSocketDirectory(settings.data, stores.readOnly !== null)
   parts.defer(() => sockets.close())
   await listenForControl(its, control, addresses, certificates.control, grace, sockets.path)
 

@@ -77,7 +77,7 @@ if (certificate !== undefined && key !== undefined)
 
 async function recordTo(path: string): Promise<(incoming: Incoming) => void> {
   const bytesMax = Number.POSITIVE_INFINITY
-  const nothing = { clockCell: null, counters: null, environment: null }
+  const nothing = { clockCell: null, counters: null, environment: null, readOnly: null }
   const workerData: RecorderSetup = { path, retentionMs: 1e12, bytesMax, ...nothing }
   const entry = new URL('../../src/threads/recorder.ts', import.meta.url)
   const recorder = await startRecorder(() => new Worker(entry, { workerData }), console.error)

@@ -24,14 +24,15 @@ interface SocketDirectory {
 }
 
 /**
- * The directory for the private sockets: the data directory or, where its path is too long for a socket, a new one beside the
- * temporary files, for its owner alone (mode 0700). Its name is random and stands in the data directory, so that no other user can
+ * The directory for the private sockets: the data directory or, where it cannot be written or its path is too
+ * long, a new one beside the temporary files, for its owner alone (mode 0700). Its name is random and stands in the data directory, so that no other user can
  * take it before. The caller holds the lock of the data directory. Throws {@link CannotStart}.
+ * @param isReadOnly nothing in the data directory may be written or removed, because it cannot be, or another process owns it
  */
-export function openSocketDirectory(dataDirectory: string): SocketDirectory {
+export function openSocketDirectory(dataDirectory: string, isReadOnly = false): SocketDirectory {
   const file = resolve(dataDirectory, SOCKETS_FILE)
-  forget(file)
-  if (fits(dataDirectory)) return { path: resolve(dataDirectory), close() {} }
+  if (!isReadOnly) forget(file)
+  if (!isReadOnly && fits(dataDirectory)) return { path: resolve(dataDirectory), close() {} }
   const path = mkdtempSync(join(tmpdir(), PREFIX))
   if (!fits(path)) {
     rmSync(path, { recursive: true })
@@ -39,6 +40,8 @@ export function openSocketDirectory(dataDirectory: string): SocketDirectory {
       `The paths of the data directory and of ${tmpdir()} are too long for a Unix socket (${PATH_BYTES_MAX} bytes). Set POSTERN_DATA or TMPDIR to a shorter path.`,
     )
   }
+  // Without the name the command line finds no socket, and says that nothing runs
+  if (isReadOnly) return { path, close: () => removeSockets(path) }
   replaceOwnFile(file, path)
   return { path, close: () => forget(file) }
 }
@@ -99,7 +102,11 @@ function forget(file: string): void {
     dirname(path) === resolve(tmpdir()) &&
     path.startsWith(join(tmpdir(), PREFIX)) &&
     found.uid === (process.getuid?.() ?? found.uid)
-  if (isOurs) for (const name of [CONTROL_SOCKET, LOCAL_SOCKET]) rmSync(join(path, name), { force: true })
-  if (isOurs) rmSync(path, { recursive: true, force: true })
+  if (isOurs) removeSockets(path)
   rmSync(file, { force: true })
+}
+
+function removeSockets(path: string): void {
+  for (const name of [CONTROL_SOCKET, LOCAL_SOCKET]) rmSync(join(path, name), { force: true })
+  rmSync(path, { recursive: true, force: true })
 }

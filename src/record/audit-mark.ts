@@ -107,10 +107,13 @@ function isLater(a: MarkedPlace, b: MarkedPlace): boolean {
   return a.seq === b.seq ? a.revision > b.revision : a.seq > b.seq
 }
 
-/** False when there is no file of two slots to write to. On disk when it resolves. */
+/** The file is then replaced, which takes the right to write the directory alone. */
+const NOT_WRITABLE = new Set(['ENOENT', 'EACCES', 'EPERM'])
+
+/** False when there is no file of two slots that can be written. On disk when it resolves. */
 async function overwrite(file: string, slot: number, line: string): Promise<boolean> {
   const handle = await open(file, 'r+').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null
+    if (NOT_WRITABLE.has(error.code ?? '')) return null
     throw error
   })
   if (handle === null) return false

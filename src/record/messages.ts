@@ -23,6 +23,8 @@ export type FromRecorder =
 /** `workerData` of the recorder thread. */
 export interface RecorderSetup {
   readonly path: string
+  /** Why the data directory may not be written, for the log; null when it may. */
+  readonly readOnly: string | null
   readonly retentionMs: number
   /** Bytes that records may take in the file; the oldest make room. */
   readonly bytesMax: number

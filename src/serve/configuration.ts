@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { CannotStart } from '../base/cannot-start.ts'
 import type { Clock } from '../base/clock.ts'
+import { type AccessFault, faultOfAccess } from '../base/file-access.ts'
 import { fullDelta } from '../operations/engine/fragments.ts'
 import { acceptTrail, type Continuity, secureTrail, type TrailParts } from '../record/audit-continuity.ts'
 import type { AuditMarkFile } from '../record/audit-mark.ts'
@@ -11,7 +12,7 @@ import type { ConfigStore } from '../store/ports/config.ts'
 import { type StoreFault, StoreUnavailable } from '../store/ports/unavailable.ts'
 import { openConfigStore } from '../store/sqlite/config.ts'
 import { isDamage } from '../store/sqlite/damage.ts'
-import { toStoreError } from '../store/sqlite/fault.ts'
+import { faultOfStoreAccess, toStoreError } from '../store/sqlite/fault.ts'
 import { otherThanFile } from '../store/sqlite/judge-file.ts'
 import { keyIdOf } from '../vault/envelope.ts'
 import { keyedProofOf, openVault, openVaultAlone } from '../vault/open.ts'
@@ -49,6 +50,8 @@ export interface ConfigurationParts {
   readonly keyFile: string
   readonly lastGood: LastGoodSnapshot
   readonly clock: Clock
+  /** Why the data directory may not be written; null when it may. */
+  readonly readOnly: AccessFault | null
   /** Told of a mark that cannot be saved. */
   readonly fault: (error: unknown, at: string) => void
 }
@@ -64,6 +67,7 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
   const file = join(settings.data, 'config.db')
   const kept = lastGood.load()
   const isKept = kept !== null && kept.revision > 0
+  if (parts.readOnly !== null) return withoutStore(parts, kept, unwritable(parts.readOnly))
   if (isKept && !existsSync(file)) return withoutStore(parts, kept, gone(file))
   const kind = otherThanFile(file)
   if (kind !== null) return withoutStore(parts, kept, noFile(file, kind))
@@ -158,6 +162,16 @@ function gone(file: string): StoreProblem {
   }
 }
 
+/** The mode, the owner or the mount is at fault, and not the file. */
+function unwritable({ found, fix }: AccessFault, fault: StoreFault = 'read_only'): StoreProblem {
+  return {
+    what: found,
+    fix: `${fix}. Then start again.`,
+    detail: 'The store cannot be written.',
+    fault,
+  }
+}
+
 function noFile(file: string, kind: string): StoreProblem {
   const what = `${file} is ${kind}, not a file`
   return {
@@ -181,6 +195,9 @@ function empty(file: string): StoreProblem {
 function unusable(file: string, error: unknown): StoreProblem {
   const cause = error instanceof CannotStart ? error.cause : error
   const known = toStoreError(cause, file)
+  const access =
+    known instanceof StoreUnavailable && OF_ACCESS.has(known.fault) ? faultOfStoreAccess(file) : null
+  if (access !== null && known instanceof StoreUnavailable) return unwritable(access, known.fault)
   if (known instanceof StoreUnavailable && PASSING.has(known.fault))
     return {
       what: `${file} cannot be opened (${known.fault}, ${known.facts.inner})`,
@@ -196,6 +213,8 @@ function unusable(file: string, error: unknown): StoreProblem {
     fault: isDamage(error) ? 'damaged' : known instanceof StoreUnavailable ? known.fault : 'cannot_open',
   }
 }
+
+const OF_ACCESS: ReadonlySet<StoreFault> = new Set(['read_only', 'cannot_open'])
 
 /** The disk is at fault and not the file: what is in the file is whole. */
 const PASSING: ReadonlySet<StoreFault> = new Set(['disk_full', 'io_error', 'read_only'])
@@ -216,10 +235,13 @@ function withoutStore(
   { what, fix, detail, fault }: StoreProblem,
 ): Configuration {
   const serving = join(parts.settings.data, 'serving.db')
-  if (kept === null || kept.revision === 0)
+  if (kept === null || kept.revision === 0) {
+    const access = faultOfAccess(serving, 'read')
+    const why = access === null ? `${serving} is not there or is damaged` : `${access.found}. ${access.fix}`
     throw new CannotStart(
-      `${what}${what.endsWith('.') ? '' : '.'} There is no last known configuration to serve: ${serving} is not there or is damaged. ${fix}`,
+      `${what}${what.endsWith('.') ? '' : '.'} There is no last known configuration to serve: ${why}. ${fix}`,
     )
+  }
   const vault = openVaultAlone(parts.keyFile)
   const mark = openMarkOf(parts.settings.data, vault, parts.fault)
   if (mark.place.revision > kept.revision)

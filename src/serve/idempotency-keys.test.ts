@@ -156,7 +156,7 @@ test('a store that fails is told of once and holds up no call; when it works aga
   )
 })
 
-test('a damaged file is told of and begun anew, one that cannot be opened ends the start', () => {
+test('a damaged file is told of and begun anew, one that cannot be opened is told of and does without', () => {
   const file = newFile()
   writeFileSync(file, 'damaged '.repeat(1000))
   const told: unknown[] = []
@@ -164,7 +164,11 @@ test('a damaged file is told of and begun anew, one that cannot be opened ends t
   assert.match(String(told), /file of the store is damaged/)
   answer('k')
   assert.equal(started(openKeyStore(file), () => 0).claim('k').state, 'answered')
-  assert.throws(() => started(openKeyStore(directory), () => 0), /CannotStart: .* cannot be opened/)
+  const unopened: unknown[] = []
+  const without = started(openKeyStore(directory), () => 0, { report: (error) => unopened.push(error) })
+  assert.match(String(unopened), /cannot be opened/)
+  without.answer('m')
+  assert.equal(without.claim('m').state, 'answered')
 })
 
 test('what could not be written while the process ran is written when it ends', async () => {
@@ -180,6 +184,7 @@ test('what could not be written while the process ran is written when it ends', 
       parts,
     },
     { answersKey: () => SEAL_KEY },
+    { path: directory, readOnly: null },
   )
   const file = join(directory, 'idempotency.db')
   keys.claim('cli_1 before', 'f', 0)

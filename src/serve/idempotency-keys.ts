@@ -10,6 +10,7 @@ import { createSecretKey } from 'node:crypto'
 import { join } from 'node:path'
 import { decrypt, encrypt } from '../base/aes-gcm.ts'
 import { CannotStart } from '../base/cannot-start.ts'
+import type { AccessFault } from '../base/file-access.ts'
 import {
   IdempotencyMemory,
   KEYS_BOUNDS,
@@ -22,6 +23,7 @@ import { type Probed, StoreUnavailable } from '../store/ports/unavailable.ts'
 import { toStoreError } from '../store/sqlite/fault.ts'
 import { openKeyStore } from '../store/sqlite/idempotency-keys.ts'
 import type { Vault } from '../vault/vault.ts'
+import type { ReadingPlace } from './reading-place.ts'
 import { repeat, type Start } from './start.ts'
 
 const EXPIRE_MS = 1000
@@ -34,9 +36,10 @@ const MEND_MS = 30_000
 export function openIdempotencyKeys(
   its: Start,
   vault: Pick<Vault, 'answersKey'>,
+  place: ReadingPlace,
 ): { readonly keys: IdempotencyMemory; readonly kept: Probed } {
   const { settings, clock, fault, parts } = its
-  const store = openKeyStore(join(settings.data, 'idempotency.db'))
+  const store = openKeyStore(join(place.path, 'idempotency.db'))
   parts.defer(() => store.close())
   const unkept = (error: unknown): void => fault(error, 'idempotency keys are not kept over a restart')
   const keeper = createKeyKeeper(store, vault.answersKey(), unkept)
@@ -51,12 +54,18 @@ export function openIdempotencyKeys(
   })
   repeat(its, EXPIRE_MS, 'idempotency keys', () => keys.expire(EXPIRED_MAX))
   repeat(its, MEND_MS, 'idempotency keys', () => keeper.mend(() => keys.all()))
-  return { keys, kept: keeper }
+  return { keys, kept: place.readOnly === null ? keeper : unkeepable(settings.data, place.readOnly) }
+}
+
+/** Of keys that are written to a copy, which ends with the process. */
+function unkeepable(data: string, { found, fix }: AccessFault): Probed {
+  const inner = `${join(data, 'idempotency.db')}: ${found}. ${fix}`
+  return { fault: new StoreUnavailable('read_only', inner), async probe() {} }
 }
 
 /** Keeps idempotency keys over a restart, their answers sealed. */
 export interface StoredKeyKeeper extends KeyKeeper, Probed {
-  /** What the process before kept; nothing when the file is gone or damaged. Throws CannotStart when it cannot be opened. */
+  /** What the process before kept; nothing when the file is gone, damaged or cannot be read. Throws CannotStart for one of a newer version. */
   load(): readonly KeptKey[]
   /** After a fault: keeps all there is anew. Throws while that is not possible. */
   mend(all: () => Iterable<KeptKey>): void
@@ -115,8 +124,8 @@ export function createKeyKeeper(
       try {
         return store.load().map(fromRow)
       } catch (error) {
-        const known = toStoreError(error instanceof CannotStart ? error.cause : error, 'idempotency.db')
-        if (!(known instanceof StoreUnavailable) || known.fault === 'cannot_open') throw error
+        const known = toStoreError(error instanceof CannotStart ? error.cause : error, store.file)
+        if (!(known instanceof StoreUnavailable)) throw error
         orLater(() => {
           throw known
         })
@@ -125,7 +134,7 @@ export function createKeyKeeper(
             store.replace(() => [])
             recover()
           })
-        return []
+        return store.loadUnwritable().map(fromRow)
       }
     },
     keep(gone, put) {

@@ -36,6 +36,12 @@ export function createLastGood(store: LastGoodStore, report: (error: unknown) =>
   let fault: StoreUnavailable | null = null
   function keep(delta: SnapshotDelta): void {
     if (!isWhole && !delta.full) return
+    put(delta)
+    // The file that could not be written is gone, and a new one has another mode
+    if (delta.full && fault?.fault === 'read_only') put(delta)
+  }
+
+  function put(delta: SnapshotDelta): void {
     orForget(() => {
       store.keep({
         ...delta,

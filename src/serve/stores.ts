@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { AccessFault } from '../base/file-access.ts'
 import { type Counters, createCounterMemory, createCounters } from '../gateway/admit/counters.ts'
 import type { IdempotencyMemory } from '../gateway/replay/idempotency.ts'
 import type { RecordQueries } from '../operations/engine/ports.ts'
@@ -7,7 +8,7 @@ import { createRecordQueries, type RecordQueryClient } from '../record/query-cli
 import { toRecordSelection } from '../record/record-selection.ts'
 import { type Recorder, startRecorder } from '../record/recorder-client.ts'
 import type { Probed } from '../store/ports/unavailable.ts'
-import { lockDirectory } from '../store/sqlite/directory.ts'
+import { lockForStart } from '../store/sqlite/directory.ts'
 import { openLastGood } from '../store/sqlite/last-good.ts'
 import { COUNTER_SLOT, HEALTH } from '../threads/messages.ts'
 import { startWorker } from '../threads/worker.ts'
@@ -16,6 +17,7 @@ import { clearDamagedFiles } from './damaged-files.ts'
 import { openIdempotencyKeys } from './idempotency-keys.ts'
 import { isInside, keyBesideData } from './key-place.ts'
 import { createLastGood, DamagedCopy, type LastGoodSnapshot } from './last-good.ts'
+import { copyForReading, type ReadingPlace } from './reading-place.ts'
 import type { Start } from './start.ts'
 
 /** All that an instance keeps, and the threads that keep it. */
@@ -24,6 +26,8 @@ export interface Stores extends Configuration {
   readonly keys: IdempotencyMemory
   /** What keeps the keys over a restart. */
   readonly keptKeys: Probed
+  /** Why the data directory may not be written; null when it may. */
+  readonly readOnly: AccessFault | null
   /** See {@link HEALTH}. */
   readonly health: SharedArrayBuffer
   readonly counterMemory: SharedArrayBuffer
@@ -36,35 +40,49 @@ export interface Stores extends Configuration {
 /** Takes the data directory and opens what the main thread owns in it. Throws CannotStart as the stores do. */
 export async function openOwnStores(its: Start) {
   const { settings, clock, log, fault, parts } = its
-  const lock = lockDirectory(settings.data)
+  const lock = lockForStart(settings.data)
   parts.defer(() => lock.release())
   const keyFile = settings.keyFile ?? join(settings.data, 'vault.key')
-  clearDamagedFiles(settings.data, keyFile, log)
+  if (lock.readOnly === null) clearDamagedFiles(settings.data, keyFile, log)
+  const place: ReadingPlace =
+    lock.readOnly === null ? { path: settings.data, readOnly: null } : copyForReading(its, lock.readOnly)
   const serving = join(settings.data, 'serving.db')
-  const lastGoodStore = openLastGood(serving)
+  const lastGoodStore = openLastGood(join(place.path, 'serving.db'))
   parts.defer(() => lastGoodStore.close())
   const lastGood = createLastGood(lastGoodStore, (error) => {
     if (error instanceof DamagedCopy)
-      log('warn', `${serving} is damaged (${error.message}): it is made anew from config.db`)
+      log(
+        'warn',
+        `${serving} is damaged (${error.message})${place.readOnly === null ? ': it is made anew from config.db' : ''}`,
+      )
     else fault(error, 'the last known configuration cannot be kept')
   })
-  const configuration = await openConfiguration({ settings, keyFile, lastGood, clock, fault })
+  const configuration = await openConfiguration({
+    settings,
+    keyFile,
+    lastGood,
+    clock,
+    fault,
+    readOnly: place.readOnly,
+  })
   parts.defer(() => configuration.store?.close())
   if (isInside(keyFile, settings.data)) log('warn', keyBesideData(keyFile))
   for (const note of configuration.notes) log('warn', note)
   if (configuration.fault !== null) log('error', configuration.fault.log)
-  const { keys, kept: keptKeys } = openIdempotencyKeys(its, configuration.vault)
-  return { ...configuration, lastGood, keys, keptKeys }
+  const { keys, kept: keptKeys } = openIdempotencyKeys(its, configuration.vault, place)
+  return { ...configuration, lastGood, keys, keptKeys, readOnly: place.readOnly }
 }
 
 /** Opens all that is in the data directory, records in threads of their own. Throws CannotStart as the stores do. */
 export async function openStores(its: Start): Promise<Stores> {
   const { settings, clockCell, log, parts } = its
   const own = await openOwnStores(its)
+  const { readOnly } = own
   const counterMemory = createCounterMemory()
   const path = join(settings.data, 'records.db')
   const recorderSetup: RecorderSetup = {
     path,
+    readOnly: readOnly && `${readOnly.found}. ${readOnly.fix}`,
     retentionMs: settings.recordsKeepMs,
     bytesMax: settings.recordsBytesMax,
     environment: settings.environment,

@@ -33,7 +33,7 @@ const main = parentPort
 // The host of this thread builds it by this very type.
 const setup = workerData as RecorderSetup
 const clock = createClock(setup.clockCell ?? undefined)
-const store = openLastingRecordStore(setup.path)
+const store = openLastingRecordStore(setup.path, setup.readOnly)
 const ingest = createIngest(store, setup.environment)
 const quotas = setup.counters === null ? null : await keepQuotas(setup.counters)
 let quotaError: string | null = null

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, constants, existsSync, fstatSync, linkSync, openSync, readFileSync } from 'node:fs'
 import { CannotStart } from '../base/cannot-start.ts'
+import { faultOfAccess } from '../base/file-access.ts'
 import { replaceOwnFile, withDraft } from '../base/own-file.ts'
 
 /** A master key: 32 bytes under an id that ciphertexts name. */
@@ -72,7 +73,7 @@ function read(file: string): string {
     throw new CannotStart(
       missing
         ? `The key file ${file} is missing, and secrets are sealed with it; restore it, or set POSTERN_KEY_FILE.`
-        : `The key file ${file} cannot be read: ${(error as Error).message}.`,
+        : `The key file ${file} cannot be read: ${(error as Error).message}.${remedyOf(file)}`,
       error,
     )
   }
@@ -94,6 +95,12 @@ function read(file: string): string {
   } finally {
     closeSync(descriptor)
   }
+}
+
+/** Mode, owner and remedy as sentences, where the mode or the owner is at fault. */
+function remedyOf(file: string): string {
+  const fault = faultOfAccess(file, 'read')
+  return fault === null ? '' : ` ${fault.found}. ${fault.fix}.`
 }
 
 function parse(file: string, text: string): KeyRingFile {

@@ -32,6 +32,7 @@ async function open(t: TestContext, name: string, setup: Partial<RecorderSetup> 
   const path = join(directory, `${name}.db`)
   const workerData: RecorderSetup = {
     path,
+    readOnly: null,
     retentionMs: YEARS_MS,
     bytesMax: Number.POSITIVE_INFINITY,
     clockCell: null,

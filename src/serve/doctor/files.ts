@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { faultOfAccess } from '../../base/file-access.ts'
 import type { Settings } from '../../settings.ts'
 import { faultOfDatabase, faultOfKeys, faultOfRecords, otherThanFile } from '../../store/sqlite/judge-file.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
@@ -43,7 +44,7 @@ export function findFiles({ data }: Settings): Finding[] {
     const found = existsSync(file) && otherThanFile(file) === null ? fault(file) : null
     if (found !== null) findings.push({ check, state: 'warn', found: `${file} is damaged: ${found}`, fix })
   }
-  findings.push(...others(data), ...rewritten(data))
+  findings.push(...others(data), ...rewritten(data), ...withoutAccess(data))
   const part = join(data, RESTORE_PART)
   if (existsSync(part)) {
     const isServed = existsSync(join(data, 'config.db'))
@@ -82,6 +83,29 @@ function others(data: string): Finding[] {
           ? 'Delete it while no instance runs.'
           : 'The next start renames it and makes the file anew.'
     return [{ check, state, found: `${file} is ${kind}, not a file`, fix }]
+  })
+}
+
+/** What a start does without the right to write a file. */
+const WITHOUT_ACCESS: Readonly<Record<string, string>> = {
+  'config.db': 'A start serves serving.db, and nothing can be changed.',
+  'serving.db': 'A start makes it anew from config.db.',
+  'records.db': 'A start keeps no records, and drops and counts them when memory is full.',
+  'idempotency.db': 'A start keeps idempotency keys in memory only.',
+  'lock.db': 'A start sets its mode, or serves serving.db where it belongs to another user.',
+  'audit.mark': 'A start replaces it where its directory can be written.',
+}
+
+/** Files that this user cannot write. Those in a directory that cannot be written are not looked at: that is one fault. */
+function withoutAccess(data: string): Finding[] {
+  if (faultOfAccess(data, 'write') !== null) return []
+  return Object.entries(WITHOUT_ACCESS).flatMap(([check, effect]): Finding[] => {
+    const fault = ['', '-wal', '-shm']
+      .map((suffix) => faultOfAccess(join(data, check + suffix), 'write'))
+      .find((found) => found !== null)
+    if (fault === undefined) return []
+    const state = check === 'config.db' ? 'fail' : 'warn'
+    return [{ check, state, found: `${fault.found}. ${effect}`, fix: `${fault.fix}. Then start again.` }]
   })
 }
 

@@ -1,7 +1,8 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { accessSync, constants, existsSync, readFileSync, statfsSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { CannotStart } from '../../base/cannot-start.ts'
+import { faultOfAccess } from '../../base/file-access.ts'
 import type { Settings, TlsFiles } from '../../settings.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
 import { loadKeys } from '../../vault/keys.ts'
@@ -40,13 +41,12 @@ export function findDirectory({ data }: Settings): Finding[] {
   const check = 'data directory'
   if (!existsSync(data))
     return [{ check, state: 'warn', found: `${data} is not there yet`, fix: 'postern up makes it.' }]
-  const mode = statSync(data).mode & 0o777
-  try {
-    accessSync(data, constants.R_OK | constants.W_OK | constants.X_OK)
-  } catch {
-    const fix = `Give it to the user that runs Postern: chown ${data}.`
-    return [{ check, state: 'fail', found: `${data} cannot be written by this user`, fix }]
+  const fault = faultOfAccess(data, 'write')
+  if (fault !== null) {
+    const found = `${fault.found}. A start serves the last known configuration from serving.db and changes nothing`
+    return [{ check, state: 'fail', found, fix: `${fault.fix}. Then start again.` }]
   }
+  const mode = statSync(data).mode & 0o777
   if ((mode & 0o077) === 0 || process.platform === 'win32')
     return [{ check, state: 'ok', found: `${data}, for its owner alone`, fix: null }]
   const found = `${data} is open to others (mode ${mode.toString(8)})`

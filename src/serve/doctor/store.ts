@@ -11,6 +11,7 @@ import { checkFragment } from '../../snapshot/compile/check.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { openConfigStore } from '../../store/sqlite/config.ts'
 import { copyStore, readStoreFacts, SCHEMA_VERSION } from '../../store/sqlite/copy.ts'
+import { faultOfStoreAccess } from '../../store/sqlite/fault.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
 import { keyedProofOf, opensCanaryOf, openVaultAlone } from '../../vault/open.ts'
 import { CANARY } from '../../vault/reseal.ts'
@@ -35,8 +36,13 @@ export async function findStore(
   try {
     await copyStore(file, copy)
   } catch (error) {
-    const found = `${file} cannot be read: ${(error as Error).message}`
-    return [{ check: 'store', state: 'fail', found, fix: 'See docs/recovery.md.' }]
+    const access = faultOfStoreAccess(file)
+    const found =
+      access === null
+        ? `${file} cannot be read: ${(error as Error).message}`
+        : `not examined: ${access.found}`
+    const fix = access === null ? 'See docs/recovery.md.' : `${access.fix}. Then run postern doctor again.`
+    return [{ check: 'store', state: 'fail', found, fix }]
   }
   const { schemaVersion, meta } = readStoreFacts(copy)
   const schema = schemaFinding(schemaVersion)

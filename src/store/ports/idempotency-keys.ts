@@ -3,8 +3,12 @@
  * be lost without losing configuration, and holds answers, sealed, for a day at most.
  */
 export interface KeyStore {
+  /** Path of the file. */
+  readonly file: string
   /** Those that end first come first. Throws when the file is damaged. */
   load(): readonly KeyRow[]
+  /** As `load`, of a file that cannot be written. Nothing when it cannot be read either. */
+  loadUnwritable(): readonly KeyRow[]
   /** Deletes keys, then adds or overwrites rows, in one transaction. A process that is killed then loses none of it. */
   save(gone: readonly string[], rows: readonly KeyRow[]): void
   /** Puts rows in the place of all there are, and a new file in the place of a damaged one. */

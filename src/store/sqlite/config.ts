@@ -15,7 +15,7 @@ import { BUSY_MS } from './busy.ts'
 import { createReader } from './config-read.ts'
 import { createWriter } from './config-write.ts'
 import { type Connected, createDialect } from './dialect.ts'
-import { guarded, toLastingFault, toStoreError } from './fault.ts'
+import { guarded, mendSideFiles, toLastingFault, toStoreError } from './fault.ts'
 import { HeaderWatch } from './file-header.ts'
 import { faultOfDatabase } from './judge-file.ts'
 import { migrate, refuseNewer } from './migrate.ts'
@@ -219,6 +219,7 @@ function openWriting(file: string): DatabaseSync {
   try {
     // SQLite would make it readable for everybody; its side files take over the mode of this one.
     closeSync(openSync(file, 'a', 0o600))
+    mendSideFiles(file)
     refuseNewer(file, CONFIG_MIGRATIONS)
     database = new DatabaseSync(file, { timeout: BUSY_MS })
     database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on')

@@ -2,15 +2,60 @@
  * Locks the data directory for one process. The lock is an SQLite lock, which the system releases when the process
  * dies, however it dies.
  */
-import { chmodSync, mkdirSync, rmSync, truncateSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, rmSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { CannotStart } from '../../base/cannot-start.ts'
+import { type AccessFault, faultOfAccess } from '../../base/file-access.ts'
 import { isDamage } from './damage.ts'
+
+/** How a user names the data directory, where nothing else is said. */
+const SET_BY = '--data or POSTERN_DATA'
 
 /** Held while a process uses a data directory; keep it, for a lock that nothing refers to ends with a collection. */
 export interface DirectoryLock {
   release(): void
+}
+
+/** The lock of a start, which goes on without writing where the directory cannot be written. */
+export interface StartLock extends DirectoryLock {
+  /** Why nothing in the directory may be written; null when this process alone may write. */
+  readonly readOnly: AccessFault | null
+}
+
+/**
+ * As {@link lockDirectory}. Where the directory or its lock.db cannot be written, the lock is shared by processes that only read: it
+ * keeps out a process that writes, as far as lock.db can be read. Throws {@link CannotStart} when a process that writes holds it.
+ */
+export function lockForStart(path: string): StartLock {
+  makeDirectory(path)
+  const lock = join(path, 'lock.db')
+  const fault = faultOfAccess(path, 'write')
+  if (fault !== null) return { ...lockShared(path, lock), readOnly: fault }
+  try {
+    return { ...lockDirectory(path), readOnly: null }
+  } catch (error) {
+    const lockFault = isBusy((error as Error).cause) ? null : faultOfAccess(lock, 'write')
+    if (lockFault === null) throw error
+    return { ...lockShared(path, lock), readOnly: lockFault }
+  }
+}
+
+/** Holds off a process that writes. Does nothing where the file cannot be read: this process then only reads, without a lock. */
+function lockShared(path: string, file: string): DirectoryLock {
+  if (!existsSync(file)) return { release() {} }
+  let database: DatabaseSync | undefined
+  try {
+    database = new DatabaseSync(file, { readOnly: true, timeout: 0 })
+    database.exec('begin')
+    database.prepare('select count(*) from sqlite_schema').get()
+    const locked = database
+    return { release: () => locked.close() }
+  } catch (error) {
+    database?.close()
+    if (isBusy(error)) throw inUse(path, SET_BY, error)
+    return { release() {} }
+  }
 }
 
 /**
@@ -18,25 +63,39 @@ export interface DirectoryLock {
  * with the process, however it ends. Throws {@link CannotStart} when another process holds it.
  * @param setBy the flag or setting that names the directory, for that message
  */
-export function lockDirectory(path: string, setBy = '--data or POSTERN_DATA'): DirectoryLock {
+export function lockDirectory(path: string, setBy = SET_BY): DirectoryLock {
+  makeDirectory(path)
+  let database: DatabaseSync
+  try {
+    database = lockedDatabase(join(path, 'lock.db'))
+  } catch (error) {
+    if (isBusy(error)) throw inUse(path, setBy, error)
+    const fault = faultOfAccess(path, 'write') ?? faultOfAccess(join(path, 'lock.db'), 'write')
+    throw new CannotStart(
+      `The data directory ${path} cannot be used: its file lock.db cannot be locked (${(error as Error).message}). ${fault === null ? '' : `${fault.found}. ${fault.fix}. `}Make lock.db readable and writable for this user, or delete it while no instance runs; it holds nothing.`,
+      error,
+    )
+  }
+  return { release: () => database.close() }
+}
+
+function makeDirectory(path: string): void {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 })
   } catch (error) {
     throw new CannotStart(`The data directory ${path} cannot be made: ${(error as Error).message}.`, error)
   }
-  let database: DatabaseSync
-  try {
-    database = lockedDatabase(join(path, 'lock.db'))
-  } catch (error) {
-    const busy = (error as { errcode?: number }).errcode === 5
-    throw new CannotStart(
-      busy
-        ? `The data directory ${path} is in use by another running instance. Stop that instance, or name another directory with ${setBy}.`
-        : `The data directory ${path} cannot be used: its file lock.db cannot be locked (${(error as Error).message}). Make lock.db readable and writable for this user, or delete it while no instance runs; it holds nothing.`,
-      error,
-    )
-  }
-  return { release: () => database.close() }
+}
+
+function isBusy(error: unknown): boolean {
+  return (error as { errcode?: number } | undefined)?.errcode === 5
+}
+
+function inUse(path: string, setBy: string, error: unknown): CannotStart {
+  return new CannotStart(
+    `The data directory ${path} is in use by another running instance. Stop that instance, or name another directory with ${setBy}.`,
+    error,
+  )
 }
 
 /**
@@ -47,10 +106,25 @@ function lockedDatabase(file: string): DatabaseSync {
   try {
     return openLocked(file)
   } catch (error) {
-    if (!isDamage(error)) throw error
+    if (isBusy(error)) throw error
+    if (!isDamage(error)) {
+      if (!isMadeWritable(file)) throw error
+      return openLocked(file)
+    }
     rmSync(`${file}-journal`, { force: true })
     truncateSync(file)
     return openLocked(file)
+  }
+}
+
+/** Its owner may set the mode, which is 0600 anyway. */
+function isMadeWritable(file: string): boolean {
+  if (faultOfAccess(file, 'write') === null) return false
+  try {
+    chmodSync(file, 0o600)
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -1,10 +1,10 @@
 import { closeSync, existsSync, openSync, rmSync } from 'node:fs'
-import type { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
 import { CannotStart } from '../../base/cannot-start.ts'
 import { KEY_MIGRATIONS } from '../migrations/idempotency-keys.ts'
 import type { KeyRow, KeyStore } from '../ports/idempotency-keys.ts'
 import { isDamage } from './damage.ts'
-import { guarded } from './fault.ts'
+import { guarded, mendSideFiles } from './fault.ts'
 import { migrate, refuseNewer } from './migrate.ts'
 import { openAlone } from './open-alone.ts'
 import { inTransaction } from './transaction.ts'
@@ -52,7 +52,9 @@ export function openKeyStore(file: string): KeyStore {
   }
 
   return {
+    file,
     load: () => (existsSync(file) ? opened().all() : []),
+    loadUnwritable: () => readRows(file),
     save(gone, rows) {
       const { remove, put, watched } = opened()
       guarded(file, () => {
@@ -81,6 +83,20 @@ export function openKeyStore(file: string): KeyStore {
   }
 }
 
+function readRows(file: string): readonly KeyRow[] {
+  let database: DatabaseSync | undefined
+  try {
+    database = new DatabaseSync(file, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
+    return database.prepare(ALL).all().map(toRow)
+  } catch {
+    return []
+  } finally {
+    database?.close()
+  }
+}
+
+const ALL = 'SELECT key, fingerprint, until, state, sealed FROM keys ORDER BY until'
+
 interface Opened {
   readonly database: DatabaseSync
   readonly watched: WatchedFile
@@ -97,11 +113,12 @@ function open(file: string): Opened {
   let database: DatabaseSync | undefined
   try {
     closeSync(openSync(file, 'a', 0o600))
+    mendSideFiles(file)
     refuseNewer(file, KEY_MIGRATIONS)
     database = openAlone(file, BUSY_TIMEOUT_MS)
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON')
     migrate(database, file, KEY_MIGRATIONS)
-    const all = database.prepare('SELECT key, fingerprint, until, state, sealed FROM keys ORDER BY until')
+    const all = database.prepare(ALL)
     const remove = database.prepare('DELETE FROM keys WHERE key = ?')
     const put = database.prepare(
       'INSERT INTO keys (key, fingerprint, until, state, sealed) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, until = excluded.until, state = excluded.state, sealed = excluded.sealed',

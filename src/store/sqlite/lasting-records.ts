@@ -14,8 +14,9 @@ interface Opened {
  * The records file of a process that goes on without it. A file that cannot be opened or used is tried again at each
  * probe; in the place of one that was deleted or replaced, the file that is there then is opened, or made.
  * Throws CannotStart for a file of a newer version alone.
+ * @param readOnly why the file may not be opened, for the log: its directory belongs to processes that only read
  */
-export function openLastingRecordStore(path: string): LastingRecordStore {
+export function openLastingRecordStore(path: string, readOnly: string | null = null): LastingRecordStore {
   let fault: StoreUnavailable | null = null
   let its: Opened | null = null
   /** What the last probe has found of the file. */
@@ -23,6 +24,10 @@ export function openLastingRecordStore(path: string): LastingRecordStore {
   let reopened = (): void => {}
 
   function open(): Opened | null {
+    if (readOnly !== null) {
+      fault = new StoreUnavailable('read_only', `${path}: ${readOnly}`)
+      return null
+    }
     try {
       const store = openRecordStore(path)
       return { store, watched: new WatchedFile(path) }

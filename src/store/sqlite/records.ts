@@ -7,7 +7,7 @@ import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { CannotStart } from '../../base/cannot-start.ts'
 import { RECORD_MIGRATIONS } from '../migrations/records.ts'
 import type { BlockRange, QuotaRow, RecordBlock, RecordStore, StoredBlock } from '../ports/records.ts'
-import { guarded } from './fault.ts'
+import { guarded, mendSideFiles } from './fault.ts'
 import { migrate, refuseNewer } from './migrate.ts'
 import { inTransaction } from './transaction.ts'
 
@@ -20,6 +20,7 @@ export function openRecordStore(path: string): RecordStore {
   try {
     // SQLite would make it readable for everybody; its side files take over the mode of this one.
     closeSync(openSync(path, 'a', 0o600))
+    mendSideFiles(path)
     refuseNewer(path, RECORD_MIGRATIONS)
     db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')

@@ -1,0 +1,66 @@
+import { accessSync, constants, type Stats, statSync } from 'node:fs'
+
+/** Why this process cannot use a file or directory, and the remedy. Both are without a full stop at the end. */
+export interface AccessFault {
+  /** Names the path, its mode and owner, and the user of this process. */
+  readonly found: string
+  readonly fix: string
+}
+
+/**
+ * Why this process cannot write a path, or cannot read it; null when it can, and where nothing is at the path. The system decides,
+ * not the mode: root may write a file of any mode, but not on a read-only file system.
+ * @param need `write` includes reading
+ */
+export function faultOfAccess(path: string, need: 'read' | 'write'): AccessFault | null {
+  try {
+    const found = statSync(path, { throwIfNoEntry: false })
+    if (found === undefined) return null
+    return faultOf(path, found, need)
+  } catch (error) {
+    return {
+      found: `${path} cannot be reached (${(error as Error).message}; ${ownUser()})`,
+      fix: `Give the user that runs Postern access to the directories above ${path}`,
+    }
+  }
+}
+
+function faultOf(path: string, found: Stats, need: 'read' | 'write'): AccessFault | null {
+  const enter = found.isDirectory() ? constants.X_OK : 0
+  if (!allows(path, constants.R_OK | enter)) return toFault(path, found, 'read')
+  if (need === 'read') return null
+  try {
+    accessSync(path, constants.W_OK | enter)
+    return null
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EROFS') return toFault(path, found, 'written')
+    return {
+      found: `${path} is on a read-only file system`,
+      fix: `Mount the file system of ${path} for writing`,
+    }
+  }
+}
+
+function allows(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function toFault(path: string, found: Stats, cannot: 'read' | 'written'): AccessFault {
+  const mode = (found.mode & 0o777).toString(8).padStart(4, '0')
+  const rights = `chmod u+rw${found.isDirectory() ? 'x' : ''} ${path}`
+  const own = process.getuid?.()
+  const isOwn = own === undefined || own === found.uid
+  return {
+    found: `${path} cannot be ${cannot} by this process (mode ${mode}, owner uid ${found.uid}; ${ownUser()})`,
+    fix: isOwn ? `Run: ${rights}` : `Run as root: chown ${own} ${path} && ${rights}`,
+  }
+}
+
+function ownUser(): string {
+  return `the process runs as uid ${process.getuid?.() ?? 'unknown'}`
+}
