@@ -71,6 +71,8 @@ export function openConfigStore(file: string, environment: string | null = null)
     settings: WriteSettings<T>,
   ): Promise<Committed<T>> {
     demandFile()
+    // A small change may still find room in the log; the next one does not. Probes find out when there is room again
+    if (fault?.fault === 'disk_full') throw fault
     const trail = seal && new TrailEnd(seal)
     try {
       const result = await writer.transaction().execute(async (db) => {
