@@ -90,6 +90,8 @@ test(
     })
     await assert.rejects(swallowing, StoreUnavailable)
     assert.equal(await store.read.meta('after'), undefined)
+    await assert.rejects(set(store, 'too early', 'x'), StoreUnavailable, 'no probe has found room again')
+    await store.probe()
     await set(store, 'later', 'x')
     await store.close()
   },
