@@ -24,8 +24,8 @@ const LISTED: readonly RegExp[] = [
   /(^|[^\r\n])(?!(\r\n){0,3}[A-Z])[\r\n]+[A-Z]+ |[x}](\r\n){2,}[A-Z]/,
   // White space around the parts of a request line (RFC 9112 3) and behind a length (RFC 9110 5.5)
   /[A-Z] {2,}\S|[A-Z] +\S+ {2,}|Content-Length:[^\r]*\t\r/i,
-  // An extension of a chunk without a name; extensions are dropped (RFC 9112 7.1.1)
-  /;;/,
+  // An extension of a chunk without a name or value, or with both kinds of value; extensions are dropped (RFC 9112 7.1.1)
+  /;;|;=|;[^\r\n]*=(?:[;\r]|[^";\r]+")/,
   // Node closes behind an expectation without a body (RFC 9110 10.1.1)
   /(?<!\r\nContent-Length: 12\r\n[^\r]*\r\n)Expect: 100-continue/,
 ]
@@ -150,8 +150,8 @@ test('both engines accept and refuse the same, and origins understand the same o
     node.close()
   })
   const random = createRandom(20)
-  // Each one goes through sockets twice: half a million would take twenty minutes
-  const cases = fuzzCases(500, 50_000)
+  // Each one goes through sockets twice: fifty thousand would take minutes
+  const cases = fuzzCases(500, 10_000)
   let compared = 0
   let accepted = 0
   for (let i = 0; i < cases; i++) {
