@@ -161,7 +161,7 @@ export const PROBLEMS = {
     'Postern cannot check at the moment whether this idempotency key was used before. The call was not forwarded. Try again with the same key.',
   ),
 
-  // What is configured and cannot be used (checks `held-back route`, `limits` and `contract`)
+  // Configuration that cannot be used (checks `held-back route`, `limits` and `contract`)
   route_unavailable: problem(
     500,
     'Route unavailable',

@@ -117,14 +117,14 @@ export class Exchange {
   /** The whole body, once a row has read it. */
   body: Uint8Array | null = null
 
-  // Who calls: what the request shows, and what the checks made of it
+  // The caller: the credentials of the request, and the identity that the checks find
   authorization: string | undefined = undefined
   certificate: PeerCertificate | null = null
   clientRef: string | undefined = undefined
   profileRef: string | undefined = undefined
   identity: Identity = UNIDENTIFIED
 
-  // What is called: a proxy of a collection
+  // The called endpoint: a proxy of a collection
   collection: LinkedCollection | null = null
   proxy: LinkedProxy | null = null
   /** The path fits these proxies, but the method fits none. */

@@ -18,7 +18,7 @@ import { admitDiscovery } from './admit/discovery.ts'
 import { isPage } from './answer/shared-origin.ts'
 import { createContractFaults } from './contract/unusable.ts'
 import { createInnerCalls } from './ends/in-process.ts'
-import { createSockets, setNotReady } from './ends/socket.ts'
+import { createSockets, NOT_READY_RETRY_MS } from './ends/socket.ts'
 import type { Exchange } from './exchange.ts'
 import { explain } from './explain/explain.ts'
 import { createHealthChecks } from './forward/checks.ts'
@@ -176,7 +176,9 @@ export function createGateway(options: GatewayOptions): Gateway {
       // A message may come later than its head; what holds now counts.
       exchange.snapshot = snapshot
       if (!ready) {
-        setNotReady(exchange)
+        exchange.code = 'not_ready'
+        exchange.check = 'route'
+        exchange.retryAfterMs = NOT_READY_RETRY_MS
         return identified(exchange, false)
       }
       const admitted = admits(MCP, exchange)

@@ -11,8 +11,8 @@ import type {
 const NO_CLAIMS: Claims = new Map()
 
 /**
- * Who calls, as far as the checks know. The check `identify` starts a new one, so that nothing of an earlier answer
- * can count for a later one: the door at `/mcp` may ask twice for the same exchange.
+ * The identity of the caller, as far as the checks have found it. The check `identify` replaces it as a whole, because the door
+ * at `/mcp` may identify the caller of an exchange twice, and the first result must not count for the second.
  */
 export class Identity {
   /** The text after `Bearer`; empty when there is none. */

@@ -48,7 +48,7 @@ const REST_CALL = { rest: true, mcp: false, call: true, again: true }
 /** `mcp`: messages at `/mcp`. */
 const REST_MCP = { rest: true, mcp: true, call: false, again: false }
 const CALLER = { ...REST_MCP, again: true }
-/** `again`: recorded requests that are made again; nobody proves them anew. */
+/** `again`: recorded requests that are made again; they have no credential to verify. */
 const AGAIN = { rest: false, mcp: false, call: false, again: true }
 
 /**

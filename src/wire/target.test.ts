@@ -11,7 +11,7 @@ const SAME = [
   "/-_.~!$&'()*+,=:@",
   '/a;b=.c/d',
   '/a;',
-  // Which routes take these, check 10 decides
+  // The check `held-back route` decides which routes take these
   '/a/;b/c',
   '/a/%3Bb',
   '/%2C',

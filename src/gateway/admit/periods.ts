@@ -40,7 +40,7 @@ export function enterPeriod(table: CounterTable, entry: number, start: number, e
   const total = words[entry * ENTRY_WORDS + TOTAL]!
   const known = placeOf(table, entry, start)
   const kept = known === -1 ? 0 : words[entry * ENTRY_WORDS + COUNTS + known]!
-  // What was counted since the last export belongs to a period that is no longer the current one.
+  // The counts since the last export belong to the period that has just ended.
   if (before !== NO_PERIOD) table.dirty[entry] = 2
   const order = orderOf(table, entry) + 1
   const count = start < before ? Math.max(kept, total) : kept

@@ -26,6 +26,8 @@ import { REST } from '../stages.ts'
 
 /** Bytes of an answer that is gathered before it is passed on; a longer one cannot be judged. */
 const GATHERED_BYTES_MAX = 16 * 1024 * 1024
+/** For `Retry-After` while a thread has no snapshot. */
+export const NOT_READY_RETRY_MS = 1000
 const DATE: ReadonlySet<string> = new Set(['date'])
 
 /** The socket of a caller. */
@@ -174,14 +176,8 @@ function setReserved(exchange: Exchange): void {
   if (isAtOrBelow(exchange.path, DOORS.consumerMcp.path)) exchange.surface = 1
 }
 
-/** Refuses for want of a snapshot: the thread has just started. */
-export function setNotReady(exchange: Exchange): void {
-  exchange.code = 'not_ready'
-  exchange.check = 'route'
-  exchange.retryAfterMs = 1000
-}
-
+/** Refuses a request of a thread that has just started and has no snapshot yet. */
 function refuseNotReady(exchange: Exchange): void {
-  exchange.retryAfterMs = 1000
+  exchange.retryAfterMs = NOT_READY_RETRY_MS
   refuse(exchange, 'not_ready', 'route')
 }

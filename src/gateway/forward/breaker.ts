@@ -61,7 +61,7 @@ export function breakerCount(
 ): void {
   if (isHeld(state, client)) {
     const own = trialsOf(state, client)
-    // Those that were under way when it opened say nothing of how the upstream is now: a trial since then does
+    // A request that was sent before the breaker opened does not show the present state of the upstream; a later trial does
     if (trial < own.first) return
     if (failed) Object.assign(own, { since: now, triedAt: 0, first: state.trial + 1 })
     else close(state, now)

@@ -145,8 +145,8 @@ function begin(exchange: Exchange, target: LinkedTarget): void {
 }
 
 /**
- * The head of an answer has come. That of a trial counts now: its caller, who may read the body as slowly as it likes, does not decide
- * when the breaker closes.
+ * Counts a trial of the breaker when the head of its answer has arrived. Its caller may read the body slowly, and must not delay the
+ * closing of the breaker.
  */
 export function answerBegan(exchange: Routed, upstreamStatus: number): void {
   if (exchange.trial <= 0 || exchange.target === null) return

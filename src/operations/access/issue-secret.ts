@@ -27,7 +27,7 @@ export const issueSecret = define({
   ...about(serviceIdentityKind),
   handle: async ({ id }, context) => {
     const identity = await context.change.act(serviceIdentityKind.type, id)
-    // Who holds the secret becomes it
+    // A holder of the secret acts with all permissions of the service identity
     await demandHoldsOf(identity.id, context)
     const secret = await context.change.secrets.issueClientSecret(identity)
     return {

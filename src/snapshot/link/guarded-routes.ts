@@ -3,7 +3,7 @@ import type { GuardedRoute, LinkedProxy } from '../linked/collection.ts'
 
 /**
  * Adds to each proxy the routes of the same collection that are more specific, that a lenient server may read a path of the proxy as,
- * and that have a protection of their own. Paths of such a reading are refused: see check 11.
+ * and that have a protection of their own. Paths of such a reading are refused by the check `path readings`.
  */
 export function withGuardedBeside(proxies: readonly LinkedProxy[]): readonly LinkedProxy[] {
   const all = proxies.map((proxy) => ({ proxy, segments: toLooseSegments(proxy.fragment.path) }))
