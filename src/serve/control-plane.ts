@@ -30,7 +30,6 @@ import { createManagementDoor, type ManagementDoorOptions } from '../surfaces/mc
 import { createRestApp } from '../surfaces/rest/app.ts'
 import { answerSecretPage, SECRETS_ROOT } from '../surfaces/secrets/page.ts'
 import { callerMemoryMax } from '../threads/caller-memory-max.ts'
-import { createTombstones } from '../threads/tombstones.ts'
 import { VERSION } from '../version.ts'
 import { CallerMemory } from '../wire/caller-memory.ts'
 import { createControlListener } from './control.ts'
@@ -58,8 +57,6 @@ export interface ControlPlaneOptions
   readonly managementOrigins: Origins
   /** Pages that may call management. */
   readonly allowsOrigin: AllowsOrigin
-  /** Ended MCP sessions, shared with the gateway threads. */
-  readonly tombstones: SharedArrayBuffer
   /** The text of the metrics page. */
   readonly metricsPage: (format: ExpositionFormat) => string
   readonly sessionKey: Uint8Array
@@ -169,7 +166,7 @@ function openSurfaces(
   const { authenticate, pages } = identities
   const memory = new CallerMemory(callerMemoryMax(1))
   const keep = (principal: string) => memory.open(principal)
-  const secretLinks = createSecretLinks(store, clock)
+  const secretLinks = createSecretLinks(options.state.secretLinks, store, clock)
   const issued = issuedBy(options.issuer, options.oidc)
   const rest = createRestApp({
     operations: OPERATIONS,
@@ -192,7 +189,8 @@ function openSurfaces(
     link: linkWith(secretLinks, options),
     reveals: (principal) => permits(principal, 'profiles:reveal', UNPLACED),
     sealKey: options.sessionKey,
-    tombstones: createTombstones(options.tombstones),
+    tombstones: options.state.tombstones,
+    usedReplies: options.state.usedReplies,
     origins: options.managementOrigins,
     allowsOrigin: options.allowsOrigin,
     scope: issued.scope,
@@ -204,6 +202,7 @@ function openSurfaces(
   const oauth = createOAuthDoor({
     ...options,
     ...identities,
+    throttle: options.state.throttle,
     tokens: identities.oauth,
     key: options.vault.oauthKey(),
     networkOf,

@@ -22,6 +22,9 @@ import { connectSink } from '../record/connect.ts'
 import { EXPOSITION_TYPES, expositionFormatOf } from '../record/exposition.ts'
 import { RequestCounts } from '../record/request-counts.ts'
 import { createRecordSink } from '../record/sink.ts'
+import { createThreadEvents } from '../shared-state/memory/events.ts'
+import { openKeyMemory } from '../shared-state/memory/key-memory.ts'
+import { createTombstones } from '../shared-state/memory/tombstones.ts'
 import { isIn, networkOf } from '../snapshot/find/network.ts'
 import { createOpener } from '../vault/opener.ts'
 import { CallerMemory } from '../wire/caller-memory.ts'
@@ -45,7 +48,6 @@ import { createMetricsPage } from './metrics-page.ts'
 import { readinessOf } from './readiness.ts'
 import { createRouter, LISTENERS } from './router.ts'
 import { keepThreadFigures } from './thread-figures.ts'
-import { createTombstones } from './tombstones.ts'
 import { createVerifiedTokens } from './verified-tokens.ts'
 
 /** How long the control plane may take to answer. */
@@ -102,8 +104,8 @@ const keySets = createKeySetClient(say)
 const counters = createCounters(init.counters, init.slot)
 const gateway = createGateway({
   keySets: keySets.load,
-  usedTokens: init.usedTokens,
-  proofs: init.proofs,
+  usedTokens: openKeyMemory(init.cells.usedTokens),
+  proofs: openKeyMemory(init.cells.proofs),
   upstream: (options) => engine.upstream(options),
   counters,
   records: sink,
@@ -133,12 +135,13 @@ function pageHostsOf(expose: readonly Part[], addresses: readonly string[]): Rea
   const names = addresses.map((address) => URL.parse(address)?.hostname ?? address.toLowerCase())
   return new Set([...names, 'localhost', '127.0.0.1', '[::1]'])
 }
-const running = createRunningCalls((call) => say({ kind: 'cancel', call }))
+const events = createThreadEvents((event) => say({ kind: 'event', event }))
 const consumer = createConsumerDoor<Exchange>({
   gateway,
   sealKey: init.sessionKey,
-  tombstones: createTombstones(init.tombstones),
-  running,
+  tombstones: createTombstones(init.cells.tombstones, events),
+  usedReplies: openKeyMemory(init.cells.usedReplies),
+  running: createRunningCalls(events),
   origin: init.origin,
   allowsOrigin,
   corsLines: crossOrigin.linesOf,
@@ -317,8 +320,8 @@ main.on('message', (message: ToGateway) => {
     case 'claimed':
       keys.claimed(message.id, message.claim)
       return
-    case 'cancel':
-      running.cancelHere(message.call)
+    case 'event':
+      events.deliver(message.event)
       return
     case 'drain':
       void drain(message.deadlineMs)

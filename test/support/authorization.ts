@@ -17,9 +17,11 @@ import { openExportFiles } from '../../src/record/export-files.ts'
 import { createControlPlane } from '../../src/serve/control-plane.ts'
 import type { IdentityProvider } from '../../src/serve/oidc.ts'
 import { PREAMBLE } from '../../src/serve/preamble.ts'
+import { openSharedState } from '../../src/serve/shared-state.ts'
+import { createThreadEvents } from '../../src/shared-state/memory/events.ts'
+import { createSharedCells } from '../../src/shared-state/memory/shared-cells.ts'
 import type { ConfigStore } from '../../src/store/ports/config.ts'
 import { openConfigStore } from '../../src/store/sqlite/config.ts'
-import { createTombstoneCells } from '../../src/threads/tombstones.ts'
 import { openVault } from '../../src/vault/open.ts'
 import { secured, UNSERVED } from '../control.ts'
 import { Browser, boxesOf, type Shown } from './browser.ts'
@@ -102,7 +104,11 @@ export async function startAuthorization({
       isLocalSignIn: true,
       oidc,
       warn: () => {},
-      tombstones: createTombstoneCells(),
+      state: openSharedState(
+        createSharedCells(),
+        createClock(cell),
+        createThreadEvents(() => {}),
+      ),
       metricsPage: () => '',
       sessionKey: vault.sessionKey(),
       keysOf,
