@@ -12,12 +12,12 @@ import { FetchFailure } from '../../src/base/guarded-fetch.ts'
 import type { Plain } from '../../src/base/plain.ts'
 import { createProtectedResources } from '../../src/base/protected-resources.ts'
 import type { GetJson } from '../../src/base/public-fetch.ts'
+import { createControlPlane } from '../../src/control/control-plane.ts'
+import type { IdentityProvider } from '../../src/control/identity-provider.ts'
+import { PREAMBLE } from '../../src/fleet/shared/preamble.ts'
 import type { DocumentMode } from '../../src/oauth/server/documents.ts'
 import { openExportFiles } from '../../src/record/export-files.ts'
-import { createControlPlane } from '../../src/serve/control-plane.ts'
-import type { IdentityProvider } from '../../src/serve/oidc.ts'
-import { PREAMBLE } from '../../src/serve/preamble.ts'
-import { openSharedState } from '../../src/serve/shared-state.ts'
+import { openControlState } from '../../src/serve/control-state.ts'
 import { createThreadEvents } from '../../src/shared-state/memory/events.ts'
 import { createSharedCells } from '../../src/shared-state/memory/shared-cells.ts'
 import type { ConfigStore } from '../../src/store/ports/config.ts'
@@ -104,7 +104,7 @@ export async function startAuthorization({
       isLocalSignIn: true,
       oidc,
       warn: () => {},
-      state: openSharedState(
+      state: openControlState(
         createSharedCells(),
         createClock(cell),
         createThreadEvents(() => {}),
