@@ -8,6 +8,7 @@ import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
 import { mergeHealth, type UpstreamHealth } from '../model/upstream-health.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
+import { type SentDelta, toSent } from '../snapshot/sent-delta.ts'
 import type { TlsOptions } from '../wire/port.ts'
 import { watchHeartbeats } from './heartbeats.ts'
 import {
@@ -108,7 +109,7 @@ const HEALTHY_MS = 10_000
 export async function startGateways(options: GatewaysOptions, first: SnapshotDelta): Promise<Gateways> {
   const health = new Int32Array(options.init.health)
   const { keys } = options
-  const published = new PublishedSnapshot(first)
+  const published = new PublishedSnapshot(toSent(first))
   const threads: (Thread | undefined)[] = []
   const waiting = new Set<() => void>()
   let closed = false
@@ -145,7 +146,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   }
 
   /** Gives the number that the thread has confirmed once it holds the change. */
-  function change(thread: Thread, delta: SnapshotDelta): number {
+  function change(thread: Thread, delta: SentDelta): number {
     tell(thread, { kind: 'snapshot', delta })
     return ++thread.sent
   }
@@ -335,9 +336,10 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
 
   return {
     async publish(delta) {
-      published.remember(delta)
+      const sent = toSent(delta)
+      published.remember(sent)
       const marks = new Map<Thread, number>()
-      for (const thread of threads) if (thread !== undefined) marks.set(thread, change(thread, delta))
+      for (const thread of threads) if (thread !== undefined) marks.set(thread, change(thread, sent))
       // A thread that started since got it with its first change
       const isApplied = await until(
         () => holding().every((thread) => thread.applied >= (marks.get(thread) ?? 1)),

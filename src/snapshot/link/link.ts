@@ -22,11 +22,12 @@ export function applyDelta(current: Snapshot, delta: SnapshotDelta, open: Opener
     held.delete(key)
   }
   const added: Linked[] = []
-  for (const { key, hash, fragment } of delta.put) {
+  for (const put of delta.put) {
+    const { key, hash } = put
     const before = current.held.get(key)
     const same = before !== undefined && before.hash === hash
     if (same && held.has(key)) continue
-    const linked = same ? before.linked : link(fragment, open, before?.linked)
+    const linked = same ? before.linked : link(put.fragment, open, before?.linked)
     const replaced = held.get(key)
     if (replaced !== undefined) draft.remove(replaced.linked)
     held.set(key, { hash, linked })
