@@ -107,10 +107,10 @@ async function giveWay(db: Db, kind: string, max: number): Promise<void> {
   const { fn } = db
   const row = await db
     .selectFrom('oauth_artifacts')
-    .select(fn.countAll<number>().as('count'))
+    .select(fn.countAll().as('count'))
     .where('kind', '=', kind)
     .executeTakeFirstOrThrow()
-  const excess = row.count - max
+  const excess = Number(row.count) - max
   if (excess <= 0) return
   const oldest = await db
     .selectFrom('oauth_artifacts')

@@ -35,11 +35,11 @@ export function createChangeRequestReader(db: Db): ChangeRequestReader {
     pendingSize: async (asker) => {
       const { size } = await db
         .selectFrom('change_requests')
-        .select(sql<number>`coalesce(sum(length(sealed)), 0)`.as('size'))
+        .select(sql<number | string | bigint>`coalesce(sum(length(sealed)), 0)`.as('size'))
         .where('state', 'in', PENDING)
         .where('asker', '=', asker)
         .executeTakeFirstOrThrow()
-      return size
+      return Number(size)
     },
   }
 }

@@ -5,6 +5,7 @@ import type { ConfigWriter, Resource } from '../ports/config.ts'
 import { createAccessRequestWriter, endRequestsAbout } from './access-requests.ts'
 import { createChangeRequestWriter } from './change-requests.ts'
 import { createReader } from './config-read.ts'
+import type { Dialect } from './dialect.ts'
 import { createOAuthWriter } from './oauth.ts'
 import { createRevisionWriter } from './revisions.ts'
 import type { ConfigTables, ResourceRow } from './tables.ts'
@@ -13,8 +14,13 @@ import type { TrailEnd } from './trail-end.ts'
 type Db = Kysely<ConfigTables>
 
 /** Reads and writes inside of the transaction that `db` is. @param trail null before the store has its key */
-export function createWriter(db: Db, environment: string | null, trail: TrailEnd | null): ConfigWriter {
-  const reader = createReader(db)
+export function createWriter(
+  db: Db,
+  dialect: Dialect,
+  environment: string | null,
+  trail: TrailEnd | null,
+): ConfigWriter {
+  const reader = createReader(db, dialect)
   const setMeta = async (name: string, value: string): Promise<void> => {
     await db
       .insertInto('meta')
@@ -103,7 +109,7 @@ export function createWriter(db: Db, environment: string | null, trail: TrailEnd
       await db.deleteFrom('set_up_links').where('expires_at', '<=', now).execute()
       await db
         .deleteFrom('set_up_links')
-        .where('user_id', 'is', user)
+        .where((eb) => (user === null ? eb('user_id', 'is', null) : eb('user_id', '=', user)))
         .where('purpose', '=', link.purpose)
         .execute()
       await db
@@ -137,15 +143,14 @@ export function createWriter(db: Db, environment: string | null, trail: TrailEnd
         .insertInto('plans')
         .values({ ...plan, steps: JSON.stringify(plan.steps) })
         .execute()
-      const older = db
+      const kept = db
         .selectFrom('plans')
         .select('id')
         .where('made_by', '=', plan.made_by)
         .orderBy('created_at', 'desc')
         .orderBy('id', 'desc')
-        .limit(-1)
-        .offset(max)
-      await db.deleteFrom('plans').where('id', 'in', older).execute()
+        .limit(max)
+      await db.deleteFrom('plans').where('made_by', '=', plan.made_by).where('id', 'not in', kept).execute()
     },
     putApplied: async ({ resource, spec, ...applied }) => {
       const row = { ...applied, resource_id: resource, spec: JSON.stringify(spec) }

@@ -9,14 +9,13 @@ import {
   type RevisionWriter,
   type StoredRevision,
 } from '../ports/revisions.ts'
+import { ROWS_MAX } from './dialect.ts'
 import type { ConfigTables } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
 type ItemRow = ConfigTables['revision_items']
 
 const COLUMNS = ['resource_id', 'type', 'slug', 'parent_id', 'action'] as const
-/** Rows of one statement: SQLite binds at most 32,766 values. */
-const ROWS_MAX = 1000
 
 /** Reads the revisions that are kept. */
 export function createRevisionReader(db: Db): RevisionReader {
@@ -28,13 +27,13 @@ export function createRevisionReader(db: Db): RevisionReader {
         .select((eb) =>
           eb
             .selectFrom('revision_items')
-            .select((inner) => inner.fn.countAll<number>().as('items'))
+            .select((inner) => inner.fn.countAll().as('items'))
             .whereRef('revision_items.revision', '=', 'revisions.revision')
             .as('items'),
         )
       if (before !== undefined) query = query.where('revision', '<', before)
       const rows = await query.orderBy('revision', 'desc').limit(limit).execute()
-      return rows.map(({ entry, items }) => ({ ...toRevision(entry), items: items ?? 0 }))
+      return rows.map(({ entry, items }) => ({ ...toRevision(entry), items: Number(items ?? 0) }))
     },
     revisionAt: async (revision) => {
       const row = await db

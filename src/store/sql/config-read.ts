@@ -16,23 +16,20 @@ import type {
 } from '../ports/config.ts'
 import { createAccessRequestReader } from './access-requests.ts'
 import { createChangeRequestReader } from './change-requests.ts'
+import { type Dialect, IDS_MAX } from './dialect.ts'
 import { createOAuthReader } from './oauth.ts'
 import { createRevisionReader } from './revisions.ts'
 import type { ConfigTables, ResourceRow } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
 
-/** SQLite binds at most 32,766 values; a list of ids is asked for in pieces. */
-const IDS_MAX = 10_000
-
-/**
- * Order of the few rows that a slug or key finds. The sign keeps SQLite from reading all rows of a type in this order
- * to find them, which made an import cost the square of its endpoints; so does the one before `parent_id`.
- */
-const BY_ID = sql<string>`+id`
-
 /** The questions of {@link ConfigReader}, asked on one connection (the reading one, or that of a transaction). */
-export function createReader(db: Db): ConfigReader {
+export function createReader(db: Db, dialect: Dialect): ConfigReader {
+  /**
+   * Order of the few rows that a slug or key finds. With an index, SQLite would read all rows of a type in this order
+   * to find them, which made an import cost the square of its endpoints. `parent_id` below is written so for the same reason.
+   */
+  const byIdAlone = dialect.unindexed('id')
   return {
     ...createRevisionReader(db),
     ...createChangeRequestReader(db),
@@ -52,7 +49,7 @@ export function createReader(db: Db): ConfigReader {
       let query = db.selectFrom('resources').selectAll().where('type', '=', type).where('slug', '=', slug)
       if (parent !== undefined) query = query.where(sql<boolean>`coalesce(parent_id, '') = ${parent}`)
       if (within !== undefined) query = query.where((eb) => eb.or(within.map((part) => fits(eb, part))))
-      return (await query.orderBy(BY_ID).limit(20).execute()).map(toResource)
+      return (await query.orderBy(byIdAlone).limit(20).execute()).map(toResource)
     },
     byKey: async (type, key, parent) => {
       let query = db
@@ -60,8 +57,8 @@ export function createReader(db: Db): ConfigReader {
         .selectAll()
         .where('type', '=', type)
         .where('lookup_key', '=', key)
-      if (parent !== null) query = query.where(sql<boolean>`+parent_id = ${parent}`)
-      return (await query.orderBy(BY_ID).execute()).map(toResource)
+      if (parent !== null) query = query.where((eb) => eb(dialect.unindexed('parent_id'), '=', parent))
+      return (await query.orderBy(byIdAlone).execute()).map(toResource)
     },
     list: (query) => list(db, query),
     all: async (type, parent) => {
@@ -191,7 +188,7 @@ export function createReader(db: Db): ConfigReader {
       const last = kept?.seq == null ? ends?.last : kept.seq - 1
       return last == null || ends?.first == null || last < ends.first ? null : last
     },
-    auditEntries: (filter) => auditEntries(db, filter),
+    auditEntries: (filter) => auditEntries(db, dialect, filter),
   }
 }
 
@@ -298,6 +295,8 @@ const ENTRY_PATHS = [
   ['error', '$.error'],
 ] as const satisfies (readonly [keyof AuditFilter, string])[]
 
+const LINE_END = sql.lit('\n')
+
 /** Filters that are a part of a text of the entry, in any case, and where that is. */
 const ENTRY_TEXTS = [
   ['reason', sql<string>`json_extract(entry, '$.reason')`],
@@ -305,13 +304,17 @@ const ENTRY_TEXTS = [
   ['user_agent', sql<string>`json_extract(entry, '$.user_agent')`],
   ['detail', sql<string>`json_extract(entry, '$.detail')`],
   ['diff', sql<string>`json_extract(entry, '$.diff')`],
-  ['request', sql<string>`request`],
-  ['response', sql<string>`response`],
-  ['text', sql<string>`concat(entry, char(10), request, char(10), response)`],
+  ['request', sql<string | null>`request`],
+  ['response', sql<string | null>`response`],
+  [
+    'text',
+    sql<string>`entry || ${LINE_END} || coalesce(request, '') || ${LINE_END} || coalesce(response, '')`,
+  ],
 ] as const satisfies (readonly [keyof AuditFilter, unknown])[]
 
 async function auditEntries(
   db: Db,
+  dialect: Dialect,
   filter: AuditFilter,
 ): Promise<{ items: readonly AuditEntry[]; next: number | null }> {
   let query = db
@@ -338,11 +341,9 @@ async function auditEntries(
       ]),
     )
   }
-  // instr, not LIKE: what people search for may hold % and _
   for (const [name, place] of ENTRY_TEXTS) {
     const part = filter[name]
-    if (part !== undefined)
-      query = query.where(sql<boolean>`instr(lower(${place}), ${part.toLowerCase()}) > 0`)
+    if (part !== undefined) query = query.where(dialect.contains(place, part))
   }
   if (revision !== undefined)
     query = query.where(
