@@ -5,7 +5,9 @@ import { test } from 'node:test'
 import { circlesIn, type Imports } from './support/import-circles.ts'
 
 /** What gateway threads know of snapshots: all but how they are compiled. */
-const SERVED = ['fragments', 'sent-delta', 'snapshot', 'linked', 'find', 'link', 'schema'].map((name) => `snapshot/${name}`)
+const SERVED = ['fragments', 'sent-delta', 'snapshot', 'linked', 'find', 'link', 'schema'].map(
+  (name) => `snapshot/${name}`,
+)
 
 /**
  * The arrows of ARCHITECTURE.md: which folder may import which. A folder is the longest prefix that stands here.

@@ -24,7 +24,11 @@ export function toSent(delta: SnapshotDelta): SentDelta {
 
 /** The delta again. A text is parsed each time that its `fragment` is read, and not before: link reads it once, and only where it changed. */
 export function fromSent(sent: SentDelta): SnapshotDelta {
-  return { ...sent, put: sent.put.map((one) => new Received(one)) }
+  return { ...sent, put: sent.put.map(fromSentFragment) }
+}
+
+export function fromSentFragment(one: SentFragment): SnapshotDelta['put'][number] {
+  return new Received(one)
 }
 
 class Received {

@@ -23,7 +23,7 @@ import { EXPOSITION_TYPES, expositionFormatOf } from '../record/exposition.ts'
 import { RequestCounts } from '../record/request-counts.ts'
 import { createRecordSink } from '../record/sink.ts'
 import { isIn, networkOf } from '../snapshot/find/network.ts'
-import { fromSent } from '../snapshot/sent-delta.ts'
+import { fromSent, fromSentFragment } from '../snapshot/sent-delta.ts'
 import { createOpener } from '../vault/opener.ts'
 import { CallerMemory } from '../wire/caller-memory.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
@@ -285,6 +285,9 @@ keepThreadFigures(counts, () => gateway.snapshot.revision)
 let started = false
 main.on('message', (message: ToGateway) => {
   switch (message.kind) {
+    case 'snapshot_part':
+      gateway.load({ put: message.put.map(fromSentFragment), drop: [] })
+      return
     case 'snapshot': {
       const faults = gateway.apply(fromSent(message.delta))
       say({ kind: 'applied', faults })

@@ -229,7 +229,9 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       )
       restart(slot, performance.now() - startedAt > HEALTHY_MS ? 0 : 50)
     })
-    change(thread, published.whole())
+    const { parts, last } = published.whole()
+    for (const put of parts) tell(thread, { kind: 'snapshot_part', put })
+    change(thread, last)
   }
 
   function hear(thread: Thread, message: FromGateway): void {

@@ -14,7 +14,7 @@ import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
 import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { HttpEngine } from '../settings/values.ts'
-import type { SentDelta } from '../snapshot/sent-delta.ts'
+import type { SentDelta, SentFragment } from '../snapshot/sent-delta.ts'
 import type { TlsOptions } from '../wire/port.ts'
 
 /** Given to a gateway thread when it starts. */
@@ -97,6 +97,8 @@ export interface Answers {
 
 export type ToGateway =
   | { readonly kind: 'snapshot'; readonly delta: SentDelta }
+  /** Of the full delta that comes after all its parts. */
+  | { readonly kind: 'snapshot_part'; readonly put: readonly SentFragment[] }
   /** Batches of request records go to this port; a new one comes when the recorder was restarted. */
   | { readonly kind: 'recorder'; readonly port: MessagePort }
   /** A question; what `answered` brings back has its id. */

@@ -8,10 +8,10 @@ import type { ClientFragment, ProfileFragment, TokenFragment, VerifyFragment } f
 import type { ClosedRoute, LinkedCollection, LinkedProxy } from './collection.ts'
 
 /** What a thread keeps of the fragment itself: what it makes lookups of is not kept twice, since there may be 100,000 clients. */
-export type ClientFacts = Omit<ClientFragment, 'kind' | 'id' | 'collections' | 'profiles'>
+type ClientFacts = Omit<ClientFragment, 'kind' | 'id' | 'collections' | 'profiles'>
 
 /** As {@link ClientFacts}. */
-export type ProfileFacts = Omit<
+type ProfileFacts = Omit<
   ProfileFragment,
   | 'id'
   | 'tokens'
