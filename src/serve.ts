@@ -7,7 +7,34 @@ import { createFetchJson } from './base/fetch-json.ts'
 import { createProtectedResources } from './base/protected-resources.ts'
 import { createPublicGetJson } from './base/public-fetch.ts'
 import { Refusal } from './base/refusal.ts'
+import { repeat } from './base/repeat.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, openSocketDirectory } from './base/socket-path.ts'
+import { readClientPins } from './control/client-pins.ts'
+import {
+  type ControlPlane,
+  type ControlPlaneOptions,
+  createClosedControlPlane,
+  createControlPlane,
+} from './control/control-plane.ts'
+import { createCredentialProbe } from './control/credential-probe.ts'
+import { faultOfRoles, toOidcProvider } from './control/identity-provider.ts'
+import { createLocalListener, type IssuedToken, type TokenRequest } from './control/local-socket.ts'
+import { closeServer, listenPrivately } from './control/private-server.ts'
+import type { SetUpLink } from './control/set-up-link.ts'
+import { type Addresses, claimAddresses, originsOf } from './fleet/main/addresses.ts'
+import {
+  CONTROL_FILES,
+  createCertificates,
+  fingerprintsOf,
+  GATEWAY_FILES,
+  type WatchedCertificates,
+} from './fleet/main/certificates.ts'
+import { type Gateways, type GatewaysOptions, startGateways } from './fleet/main/gateways.ts'
+import { keepHealth } from './fleet/main/store-health.ts'
+import { COUNTER_SLOT, type GatewayInit, HEALTH } from './fleet/shared/messages.ts'
+import { createMetricsPage } from './fleet/shared/metrics-page.ts'
+import { readinessOf } from './fleet/shared/readiness.ts'
+import { createTombstoneCells } from './fleet/shared/tombstones.ts'
 import { createSourceMemory, SourceCounts } from './gateway/admit/sources.ts'
 import { CHECK_NAMES } from './gateway/check-names.ts'
 import { createIssuerKeys } from './gateway/identify/issuers.ts'
@@ -16,43 +43,17 @@ import { createKeySets } from './gateway/identify/key-sets.ts'
 import { fullDelta } from './operations/engine/fragments.ts'
 import { openExportFiles } from './record/export-files.ts'
 import { createCountMemory, RequestCounts } from './record/request-counts.ts'
-import { type Addresses, claimAddresses, originsOf } from './serve/addresses.ts'
-import {
-  CONTROL_FILES,
-  createCertificates,
-  fingerprintsOf,
-  GATEWAY_FILES,
-  type WatchedCertificates,
-} from './serve/certificates.ts'
-import { readClientPins } from './serve/client-pins.ts'
-import {
-  type ControlPlane,
-  type ControlPlaneOptions,
-  createClosedControlPlane,
-  createControlPlane,
-} from './serve/control-plane.ts'
-import { createCredentialProbe } from './serve/credential-probe.ts'
-import { keepHealth } from './serve/health.ts'
-import { createLocalListener, type IssuedToken, type TokenRequest } from './serve/local-socket.ts'
-import { faultOfRoles, toOidcProvider } from './serve/oidc.ts'
-import { logOpenFiles } from './serve/open-files.ts'
-import type { SetUpLink } from './serve/set-up-link.ts'
-import { closeServer, listenPrivately } from './serve/sockets.ts'
-import { repeat, type Start } from './serve/start.ts'
+import { keepThreadFigures } from './record/thread-figures.ts'
+import type { Start } from './serve/start.ts'
 import { openStores, type Stores } from './serve/stores.ts'
 import { settingName } from './settings/schema.ts'
 import type { Settings } from './settings.ts'
 import { createReferences } from './snapshot/compile/references.ts'
-import { callerMemoryMax } from './threads/caller-memory-max.ts'
-import { type Gateways, type GatewaysOptions, startGateways } from './threads/gateways.ts'
-import { COUNTER_SLOT, type GatewayInit, HEALTH } from './threads/messages.ts'
-import { createMetricsPage } from './threads/metrics-page.ts'
-import { readinessOf } from './threads/readiness.ts'
-import { keepThreadFigures } from './threads/thread-figures.ts'
-import { createTombstoneCells } from './threads/tombstones.ts'
 import { startWorker } from './threads/worker.ts'
+import { logOpenFiles } from './upkeep/start/open-files.ts'
 import { createSecretSources } from './vault/sources.ts'
 import { VERSION } from './version.ts'
+import { callerMemoryMax } from './wire/caller-memory-max.ts'
 
 export interface ServeOptions {
   readonly log: Start['log']

@@ -45,6 +45,47 @@ const ARROWS: Record<string, readonly string[]> = {
   oauth: ['base', 'model', 'store/ports', 'vault', 'access', 'record', 'wire'],
   settings: ['base'],
   version: [],
+  // What all threads say to each other and share
+  'fleet/shared': [
+    ...['base', 'model', 'store/ports', 'snapshot/fragments', 'gateway', 'record', 'wire'],
+    ...['mcp/protocol', 'settings/values'],
+  ],
+  'fleet/gateway': ['base', 'model', ...SERVED, 'gateway', 'record', 'wire', 'fleet/shared'],
+  'fleet/main': [
+    ...['base', 'model', 'store/ports', 'snapshot/fragments', 'gateway', 'record', 'wire', 'settings'],
+    'fleet/shared',
+  ],
+  control: [
+    ...['base', 'model', 'store/ports', 'access', 'vault', 'record', 'wire', 'settings', 'snapshot'],
+    ...['operations', 'oauth', 'surfaces', 'version', 'fleet/shared', 'gateway/forward/try-credential'],
+    ...['store/sqlite'],
+  ],
+  upkeep: [],
+  'upkeep/kept': ['base', 'store/ports', 'snapshot/fragments', 'gateway/identify', 'gateway/replay'],
+  'upkeep/start': [
+    ...[
+      'base',
+      'store/ports',
+      'vault',
+      'record',
+      'settings',
+      'snapshot/fragments',
+      'operations/engine/fragments',
+    ],
+    ...['upkeep/data-files', 'upkeep/kept'],
+    ...['store/sqlite'],
+  ],
+  'upkeep/backup': [
+    ...['base', 'store/ports', 'vault', 'record', 'surfaces/cli/ports', 'version'],
+    ...['upkeep/data-files', 'upkeep/key-place'],
+    ...['store/sqlite'],
+  ],
+  'upkeep/doctor': [
+    ...['base', 'model', 'store/ports', 'vault', 'record', 'settings', 'snapshot/compile'],
+    ...['oauth/sign-in', 'operations/engine/fragments', 'surfaces/cli', 'control/identity-provider'],
+    ...['upkeep/data-files', 'upkeep/key-place'],
+    ...['store/sqlite'],
+  ],
   threads: ['*'],
   serve: ['*'],
   main: ['*'],

@@ -8,6 +8,25 @@ import { createClock } from '../base/clock.ts'
 import { ALL_DOORS, type Part } from '../base/doors.ts'
 import { createRequestIds } from '../base/ids.ts'
 import { PROBLEMS, type RefusalCode, refuse, toProblem } from '../base/refusal.ts'
+import { createClosedConnections } from '../fleet/gateway/closed-connections.ts'
+import { CONTROL_CONNECTIONS_MAX, createControlDoor } from '../fleet/gateway/control-door.ts'
+import { createCrossOrigin } from '../fleet/gateway/cross-origin.ts'
+import { createIdempotencyClient } from '../fleet/gateway/idempotency-client.ts'
+import { createKeySetClient } from '../fleet/gateway/key-set-client.ts'
+import { createRouter, LISTENERS } from '../fleet/gateway/router.ts'
+import { createVerifiedTokens } from '../fleet/gateway/verified-tokens.ts'
+import { sendHeartbeats } from '../fleet/shared/heartbeats.ts'
+import {
+  type Answers,
+  type FromGateway,
+  type GatewayInit,
+  HEALTH,
+  type Question,
+  type ToGateway,
+} from '../fleet/shared/messages.ts'
+import { createMetricsPage } from '../fleet/shared/metrics-page.ts'
+import { readinessOf } from '../fleet/shared/readiness.ts'
+import { createTombstones } from '../fleet/shared/tombstones.ts'
 import { createCounters } from '../gateway/admit/counters.ts'
 import { SourceCounts } from '../gateway/admit/sources.ts'
 import { CHECK_NAMES } from '../gateway/check-names.ts'
@@ -22,32 +41,13 @@ import { connectSink } from '../record/connect.ts'
 import { EXPOSITION_TYPES, expositionFormatOf } from '../record/exposition.ts'
 import { RequestCounts } from '../record/request-counts.ts'
 import { createRecordSink } from '../record/sink.ts'
+import { keepThreadFigures } from '../record/thread-figures.ts'
 import { isIn, networkOf } from '../snapshot/find/network.ts'
 import { fromSent, fromSentFragment } from '../snapshot/sent-delta.ts'
 import { createOpener } from '../vault/opener.ts'
 import { CallerMemory } from '../wire/caller-memory.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
 import type { Incoming } from '../wire/port.ts'
-import { createClosedConnections } from './closed-connections.ts'
-import { CONTROL_CONNECTIONS_MAX, createControlDoor } from './control-door.ts'
-import { createCrossOrigin } from './cross-origin.ts'
-import { sendHeartbeats } from './heartbeats.ts'
-import { createIdempotencyClient } from './idempotency-client.ts'
-import { createKeySetClient } from './key-sets.ts'
-import {
-  type Answers,
-  type FromGateway,
-  type GatewayInit,
-  HEALTH,
-  type Question,
-  type ToGateway,
-} from './messages.ts'
-import { createMetricsPage } from './metrics-page.ts'
-import { readinessOf } from './readiness.ts'
-import { createRouter, LISTENERS } from './router.ts'
-import { keepThreadFigures } from './thread-figures.ts'
-import { createTombstones } from './tombstones.ts'
-import { createVerifiedTokens } from './verified-tokens.ts'
 
 /** How long the control plane may take to answer. */
 const CONTROL_ANSWER_MS = 120_000
