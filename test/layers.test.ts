@@ -47,12 +47,31 @@ const ARROWS: Record<string, readonly string[]> = {
   version: [],
   // What all threads say to each other and share
   'fleet/shared': [
-    ...['base', 'model', 'store/ports', 'snapshot/fragments', 'gateway', 'record', 'wire'],
+    ...[
+      'base',
+      'model',
+      'store/ports',
+      'snapshot/fragments',
+      'snapshot/sent-delta',
+      'gateway',
+      'record',
+      'wire',
+    ],
     ...['mcp/protocol', 'settings/values'],
   ],
   'fleet/gateway': ['base', 'model', ...SERVED, 'gateway', 'record', 'wire', 'fleet/shared'],
   'fleet/main': [
-    ...['base', 'model', 'store/ports', 'snapshot/fragments', 'gateway', 'record', 'wire', 'settings'],
+    ...[
+      'base',
+      'model',
+      'store/ports',
+      'snapshot/fragments',
+      'snapshot/sent-delta',
+      'gateway',
+      'record',
+      'wire',
+      'settings',
+    ],
     'fleet/shared',
   ],
   control: [
