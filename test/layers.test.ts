@@ -5,7 +5,9 @@ import { test } from 'node:test'
 import { circlesIn, type Imports } from './support/import-circles.ts'
 
 /** What gateway threads know of snapshots: all but how they are compiled. */
-const SERVED = ['fragments', 'snapshot', 'linked', 'find', 'link', 'schema'].map((name) => `snapshot/${name}`)
+const SERVED = ['fragments', 'sent-delta', 'snapshot', 'linked', 'find', 'link', 'schema'].map(
+  (name) => `snapshot/${name}`,
+)
 
 /**
  * The arrows of ARCHITECTURE.md: which folder may import which. A folder is the longest prefix that stands here.
@@ -58,7 +60,16 @@ const ARROWS: Record<string, readonly string[]> = {
   version: [],
   // What all threads say to each other and share
   'fleet/shared': [
-    ...['base', 'model', 'store/ports', 'snapshot/fragments', 'gateway', 'record', 'wire'],
+    ...[
+      'base',
+      'model',
+      'store/ports',
+      'snapshot/fragments',
+      'snapshot/sent-delta',
+      'gateway',
+      'record',
+      'wire',
+    ],
     ...['shared-state/ports', 'shared-state/memory/shared-cells', 'settings/values'],
   ],
   'fleet/gateway': ['base', 'model', ...SERVED, 'gateway', 'record', 'wire', 'fleet/shared'],
@@ -69,6 +80,7 @@ const ARROWS: Record<string, readonly string[]> = {
       'store/ports',
       'shared-state/ports',
       'snapshot/fragments',
+      'snapshot/sent-delta',
       'gateway',
       'record',
       'wire',

@@ -9,7 +9,7 @@ import type { RequestCounts } from '../record/request-counts.ts'
 import type { Once } from '../shared-state/ports/once.ts'
 import { hostName } from '../snapshot/find/mounts.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
-import { applyDelta, EMPTY_SNAPSHOT } from '../snapshot/link/link.ts'
+import { EMPTY_SNAPSHOT, type NextSnapshot, nextSnapshot } from '../snapshot/link/link.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { Opener } from '../vault/opener.ts'
 import { CALLER_MEMORY_MAX, CallerMemory } from '../wire/caller-memory.ts'
@@ -80,6 +80,8 @@ export interface GatewayOptions {
 
 /** The data plane of one thread: the handler of its listener, and the port of its MCP door. */
 export interface Gateway extends Handler<Exchange>, GatewayPort {
+  /** Links a part of a full delta, which the next `apply` completes and puts in force. */
+  load(part: Pick<SnapshotDelta, 'put' | 'drop'>): void
   /** Puts a delta in force for every request that starts from now on. Returns what fails closed in it. */
   apply(delta: SnapshotDelta): readonly string[]
   readonly snapshot: Snapshot
@@ -132,6 +134,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   const visible = createVisible()
   const secure = options.secure ?? false
   let snapshot = EMPTY_SNAPSHOT
+  /** A full delta of which parts have arrived. */
+  let loading: NextSnapshot | null = null
   let ready = false
   /** Hosts that collections have to themselves: no page is served there. */
   let siteHosts: ReadonlySet<string> = new Set()
@@ -216,9 +220,17 @@ export function createGateway(options: GatewayOptions): Gateway {
 
     replay: (asked) => makeAgain(asked, { lane, snapshot: inForce }, secure),
 
+    load(part) {
+      loading ??= nextSnapshot(snapshot, true, open)
+      loading.take(part)
+    },
+
     apply(delta) {
       const { collections, credentials } = snapshot
-      snapshot = applyDelta(snapshot, delta, open)
+      const next = loading ?? nextSnapshot(snapshot, delta.full, open)
+      loading = null
+      next.take(delta)
+      snapshot = next.finish(delta.revision)
       ready = true
       const isRotated = snapshot.credentials !== credentials
       if (snapshot.collections !== collections) siteHosts = siteHostsOf(snapshot, pageHosts)

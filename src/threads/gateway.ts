@@ -45,6 +45,7 @@ import { createThreadEvents } from '../shared-state/memory/events.ts'
 import { openKeyMemory } from '../shared-state/memory/key-memory.ts'
 import { createTombstones } from '../shared-state/memory/tombstones.ts'
 import { isIn, networkOf } from '../snapshot/find/network.ts'
+import { fromSent, fromSentFragment } from '../snapshot/sent-delta.ts'
 import { createOpener } from '../vault/opener.ts'
 import { CallerMemory } from '../wire/caller-memory.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
@@ -287,8 +288,11 @@ keepThreadFigures(counts, () => gateway.snapshot.revision)
 let started = false
 main.on('message', (message: ToGateway) => {
   switch (message.kind) {
+    case 'snapshot_part':
+      gateway.load({ put: message.put.map(fromSentFragment), drop: [] })
+      return
     case 'snapshot': {
-      const faults = gateway.apply(message.delta)
+      const faults = gateway.apply(fromSent(message.delta))
       say({ kind: 'applied', faults })
       if (started) return
       started = true

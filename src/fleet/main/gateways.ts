@@ -9,6 +9,7 @@ import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
 import { mergeHealth, type UpstreamHealth } from '../../model/upstream-health.ts'
 import type { Event } from '../../shared-state/ports/events.ts'
 import type { SnapshotDelta } from '../../snapshot/fragments.ts'
+import { type SentDelta, toSent } from '../../snapshot/sent-delta.ts'
 import type { TlsOptions } from '../../wire/port.ts'
 import { watchHeartbeats } from '../shared/heartbeats.ts'
 import {
@@ -113,7 +114,7 @@ const HEALTHY_MS = 10_000
 export async function startGateways(options: GatewaysOptions, first: SnapshotDelta): Promise<Gateways> {
   const health = new Int32Array(options.init.health)
   const { keys } = options
-  const published = new PublishedSnapshot(first)
+  const published = new PublishedSnapshot(toSent(first))
   const threads: (Thread | undefined)[] = []
   const waiting = new Set<() => void>()
   let closed = false
@@ -150,7 +151,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   }
 
   /** Gives the number that the thread has confirmed once it holds the change. */
-  function change(thread: Thread, delta: SnapshotDelta): number {
+  function change(thread: Thread, delta: SentDelta): number {
     tell(thread, { kind: 'snapshot', delta })
     return ++thread.sent
   }
@@ -233,7 +234,9 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       )
       restart(slot, performance.now() - startedAt > HEALTHY_MS ? 0 : 50)
     })
-    change(thread, published.whole())
+    const { parts, last } = published.whole()
+    for (const put of parts) tell(thread, { kind: 'snapshot_part', put })
+    change(thread, last)
   }
 
   function hear(thread: Thread, message: FromGateway): void {
@@ -341,9 +344,10 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
 
   return {
     async publish(delta) {
-      published.remember(delta)
+      const sent = toSent(delta)
+      published.remember(sent)
       const marks = new Map<Thread, number>()
-      for (const thread of threads) if (thread !== undefined) marks.set(thread, change(thread, delta))
+      for (const thread of threads) if (thread !== undefined) marks.set(thread, change(thread, sent))
       // A thread that started since got it with its first change
       const isApplied = await until(
         () => holding().every((thread) => thread.applied >= (marks.get(thread) ?? 1)),
