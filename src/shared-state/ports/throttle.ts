@@ -5,7 +5,7 @@ export interface ThrottleKey {
 }
 
 /** So many attempts in each window; windows begin at multiples of their length since the epoch. */
-export interface FixedWindow {
+interface FixedWindow {
   readonly max: number
   readonly windowMs: number
 }
