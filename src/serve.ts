@@ -49,7 +49,7 @@ import { openStores, type Stores } from './serve/stores.ts'
 import { settingName } from './settings/schema.ts'
 import type { Settings } from './settings.ts'
 import { createReferences } from './snapshot/compile/references.ts'
-import { startWorker } from './threads/worker.ts'
+import { createWorkers, gatewayName, type Workers } from './threads/worker.ts'
 import { logOpenFiles } from './upkeep/start/open-files.ts'
 import { createSecretSources } from './vault/sources.ts'
 import { VERSION } from './version.ts'
@@ -59,6 +59,8 @@ export interface ServeOptions {
   readonly log: Start['log']
   /** Moves the clock of all threads; for tests. */
   readonly clockCell?: ClockCell
+  /** Threads that were started ahead are among them. */
+  readonly workers?: Workers
 }
 
 /** A running instance. */
@@ -122,8 +124,10 @@ async function start(
 ): Promise<Running> {
   const { log } = options
   const fault = (error: unknown, at: string): void => log('error', `${at}: ${textOf(error)}`)
-  const clock = createClock(options.clockCell)
-  const its: Start = { settings, clock, clockCell: options.clockCell ?? null, log, fault, parts }
+  const { clockCell = null, workers = createWorkers() } = options
+  parts.defer(() => workers.endUnused())
+  const clock = createClock(clockCell ?? undefined)
+  const its: Start = { settings, clock, clockCell, log, fault, workers, parts }
   const grace: Grace = { requestsMs: 0, answersMs: 0 }
   const certificates = openCertificates(its)
   const oidc = settings.oidc === null ? null : toOidcProvider(settings.oidc)
@@ -218,6 +222,7 @@ async function start(
     }),
     await references.whole(stores.first),
   )
+  await workers.endUnused()
   haveStarted(gateways)
   repeat(its, HOUSEKEEPING_MS, 'secrets that are read elsewhere', () => references.refresh())
   repeat(its, KEEP_USES_MS, USES, () => credentials.keepUses())
@@ -333,7 +338,7 @@ async function listenForControl(
 }
 
 function gatewaysOptions(
-  { settings, clockCell, log }: Start,
+  { settings, clockCell, log, workers }: Start,
   { vault, recorder, keys, counters, counterMemory }: Stores,
   shared: { readonly sockets: string } & Addresses &
     Sessions &
@@ -352,7 +357,7 @@ function gatewaysOptions(
   const sources = new SourceCounts(sourceMemory, COUNTER_SLOT.main)
   return {
     count,
-    start: (init) => startWorker('gateway', init, `gateway-${init.slot}`),
+    start: (init) => workers.start('gateway', init, gatewayName(init.slot)),
     init: {
       listen: shared.listen,
       controlListen: shared.controlListen,
