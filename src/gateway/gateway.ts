@@ -6,6 +6,7 @@ import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
 import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { RecordSink } from '../record/fields.ts'
 import type { RequestCounts } from '../record/request-counts.ts'
+import type { Once } from '../shared-state/ports/once.ts'
 import { hostName } from '../snapshot/find/mounts.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import { EMPTY_SNAPSHOT, type NextSnapshot, nextSnapshot } from '../snapshot/link/link.ts'
@@ -29,8 +30,7 @@ import { type Trial, tryCredential } from './forward/try-credential.ts'
 import { answerRoomOf, roomOf } from './holding.ts'
 import { identified } from './identified.ts'
 import type { CertificateField } from './identify/certificate-fields.ts'
-import { createIssuers } from './identify/issuers.ts'
-import { createKeyMemory, openKeyMemory } from './identify/key-memory.ts'
+import { createIssuers, type Proofs } from './identify/issuers.ts'
 import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
 import type { Lane } from './lane.ts'
 import { makeAgain } from './make-again.ts'
@@ -60,10 +60,9 @@ export interface GatewayOptions {
   readonly pageHosts?: ReadonlySet<string> | null
   /** Key sets of issuers; fetched by this very thread when absent. */
   readonly keySets?: LoadKeySet
-  /** Tokens that may be used once, as all threads remember them; a small memory of its own when absent. */
-  readonly usedTokens?: SharedArrayBuffer
-  /** Proofs that any thread has verified; a small memory of its own when absent. */
-  readonly proofs?: SharedArrayBuffer
+  /** Tokens that may be used once. */
+  readonly usedTokens: Once
+  readonly proofs: Proofs
   /** Opens sealed secrets of credentials. */
   readonly open: Opener
   /** Idempotency keys of all threads; of this one alone when absent. */
@@ -102,9 +101,6 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   close(): void
 }
 
-/** Places of each memory of keys in a gateway that shares none. */
-const KEYS_ALONE = 4096
-
 /** Bytes of kept answers in one thread. */
 const CACHE_BYTES_MAX = 32 * 1024 * 1024
 
@@ -113,14 +109,12 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { counters, clock, open } = options
   const fetchJson = createFetchJson()
   const keySets = options.keySets ?? createKeySets(clock, fetchJson)
-  const usedTokens = openKeyMemory(options.usedTokens ?? createKeyMemory(KEYS_ALONE))
-  const proofs = openKeyMemory(options.proofs ?? createKeyMemory(KEYS_ALONE))
   const pools = createPools(options.upstream)
   const pageHosts = options.pageHosts ?? null
   const lane: Lane = {
     clock,
     counters,
-    issuers: createIssuers(clock, keySets, fetchJson, usedTokens, proofs),
+    issuers: createIssuers(clock, keySets, fetchJson, options.usedTokens, options.proofs),
     replays: {
       cache: new AnswerCache(CACHE_BYTES_MAX),
       keys:

@@ -7,6 +7,7 @@ import type { CredentialTest } from '../../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
 import { mergeHealth, type UpstreamHealth } from '../../model/upstream-health.ts'
+import type { Event } from '../../shared-state/ports/events.ts'
 import type { SnapshotDelta } from '../../snapshot/fragments.ts'
 import { type SentDelta, toSent } from '../../snapshot/sent-delta.ts'
 import type { TlsOptions } from '../../wire/port.ts'
@@ -40,6 +41,8 @@ export interface Gateways {
   setTls(listener: Listener, tls: TlsOptions): void
   /** What opens credential secrets, likewise; in force for every change that is published after it. */
   setCredentialKey(credentialKey: Uint8Array): void
+  /** Tells all threads an event of the main thread. */
+  tell(event: Event): void
   /** Asks a thread what would become of a request. Rejects when no thread answers in time. */
   explain(asked: Hypothetical): Promise<Explanation>
   /** Has a thread try a credential. Rejects when no thread answers in time. */
@@ -71,6 +74,8 @@ export interface GatewaysOptions {
   readonly keySets: LoadKeySet
   /** Id of the principal that an access token of management stands for; null for none. Never rejects. */
   readonly prove: (token: string, resource: Protected) => Promise<string | null>
+  /** Takes the events that gateway threads publish. */
+  readonly deliver: (event: Event) => void
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
   /** How often the main thread looks at the heartbeats of its threads, milliseconds; see fleet/shared/heartbeats. */
   readonly lookMs?: number
@@ -275,8 +280,9 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       case 'release':
         keys.release(message.key, slot)
         break
-      case 'cancel':
+      case 'event':
         for (const other of threads) if (other !== undefined && other !== thread) tell(other, message)
+        options.deliver(message.event)
         break
       case 'log':
         options.log(message.level, `gateway thread ${slot}: ${message.message}`)
@@ -358,6 +364,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       credentialKey = changed
       tellAll({ kind: 'credential_key', credentialKey })
     },
+    tell: (event) => tellAll({ kind: 'event', event }),
     explain: (asked) => ask(live()[0], { about: 'request', asked }, ANSWER_MS),
     tryCredential: (trial) => ask(live()[0], { about: 'credential', trial }, TRIAL_MS),
     replay: (asked) => ask(live()[0], { about: 'replay', asked }, REPLAY_MS),
