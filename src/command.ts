@@ -67,12 +67,12 @@ async function showFirstLink(
 }
 
 async function issueOffline(dataDirectory: string, request: TokenRequest) {
-  const { issueOffline: issue } = await import('./serve/offline.ts')
+  const { issueOffline: issue } = await import('./control/offline.ts')
   return issue(dataDirectory, request)
 }
 
 async function resetOffline(dataDirectory: string, request: ResetRequest) {
-  const { resetOffline: reset } = await import('./serve/offline.ts')
+  const { resetOffline: reset } = await import('./control/offline.ts')
   return reset(dataDirectory, request, process.env['POSTERN_ORIGIN'] ?? 'http://localhost:8080')
 }
 
@@ -137,9 +137,9 @@ try {
         resetOffline,
         up,
         upHelp: settingsHelp(),
-        backUp: async (request) => (await import('./serve/backup/backup.ts')).backUp(request),
-        restore: async (request) => (await import('./serve/backup/restore.ts')).restore(request),
-        examine: async (request) => (await import('./serve/doctor/doctor.ts')).examine(request),
+        backUp: async (request) => (await import('./upkeep/backup/backup.ts')).backUp(request),
+        restore: async (request) => (await import('./upkeep/backup/restore.ts')).restore(request),
+        examine: async (request) => (await import('./upkeep/doctor/doctor.ts')).examine(request),
         openBrowser,
         stopSignal,
         lock: async (file) => (await import('./store/sqlite/file-lock.ts')).lockFile(file),

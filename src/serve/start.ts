@@ -14,20 +14,3 @@ export interface Start {
   /** They end in the reverse of the order in which they are given here, after a failed start as on SIGTERM. */
   readonly parts: AsyncDisposableStack
 }
-
-/** Does something every `ms` milliseconds, never twice at once. A fault is told, and the next turn comes all the same. */
-export function repeat({ parts, fault }: Start, ms: number, what: string, work: () => unknown): void {
-  let isAtIt = false
-  const timer = setInterval(async () => {
-    if (isAtIt) return
-    isAtIt = true
-    try {
-      await work()
-    } catch (error) {
-      fault(error, what)
-    } finally {
-      isAtIt = false
-    }
-  }, ms)
-  parts.defer(() => clearInterval(timer))
-}

@@ -4,6 +4,7 @@
  */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { createClock } from '../base/clock.ts'
+import { COUNTER_SLOT } from '../fleet/shared/messages.ts'
 import { createCounters } from '../gateway/admit/counters.ts'
 import { createIngest } from '../record/ingest.ts'
 import type {
@@ -17,7 +18,6 @@ import type {
 import { createQuotaKeeper, PRUNE_MS, type QuotaKeeper } from '../record/quotas.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
 import { openLastingRecordStore } from '../store/sqlite/lasting-records.ts'
-import { COUNTER_SLOT } from './messages.ts'
 
 const STATE_MS = 1000
 const PROBE_MS = 2000

@@ -1,52 +1,37 @@
 /**
- * The configuration store on SQLite. All writes use one connection behind a first-in-first-out lock (`turns.ts`), held
- * from `BEGIN IMMEDIATE` to `COMMIT`. Reads use a connection of their own; record queries use a third one in the query
- * thread.
+ * The configuration store on a SQLite file: connections, the watch over the file, and its faults. One connection writes, and one reads
+ * beside it; record queries use a third one in the query thread. Turns and queries are those of `store/sql`.
  */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { Kysely } from 'kysely'
 import { CannotStart } from '../../base/cannot-start.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
-import type { TrailSeal } from '../ports/audit-chain.ts'
-import type { ConfigReader, ConfigStore, ConfigWriter, WriteSettings } from '../ports/config.ts'
+import type { ConfigStore } from '../ports/config.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'
+import { createConfigStore } from '../sql/config.ts'
+import type { Engine } from '../sql/engine.ts'
+import type { ConfigTables } from '../sql/tables.ts'
 import { BUSY_MS } from './busy.ts'
-import { createReader } from './config-read.ts'
-import { createWriter } from './config-write.ts'
-import { type Connected, createDialect } from './dialect.ts'
+import { type Connected, createKyselyDialect } from './connection.ts'
+import { SQLITE } from './dialect.ts'
 import { guarded, mendSideFiles, toLastingFault, toStoreError } from './fault.ts'
 import { HeaderWatch } from './file-header.ts'
 import { faultOfDatabase } from './judge-file.ts'
 import { migrate, refuseNewer } from './migrate.ts'
 import { probeFile } from './probe.ts'
-import type { ConfigTables } from './tables.ts'
-import { TrailEnd } from './trail-end.ts'
-import { createTurns } from './turns.ts'
 import { WatchedFile } from './watched-file.ts'
 
-/** Thrown to make Kysely roll back what was asked to be rolled back. */
-class Undo<T> extends Error {
-  readonly result: T
-  constructor(result: T) {
-    super('rolled back on purpose')
-    this.result = result
-  }
-}
-
-interface Committed<T> {
-  readonly result: T
-  /** Resolves when the mark of the audit trail is on disk. */
-  readonly marked: Promise<void> | undefined
-}
-
 /**
- * Configuration and audit in one SQLite file. One connection writes, behind a FIFO lock from BEGIN to COMMIT;
- * another reads. Every COMMIT is on disk before it answers. Throws CannotStart for a file of a newer version.
+ * Configuration and audit in one SQLite file. Every COMMIT is on disk before it answers. Throws CannotStart for a file of a newer version.
  * A file that is deleted while it is open is written again by the next probe, from what the connection holds.
  * @param environment stands in the audit entries that are written
  */
 export function openConfigStore(file: string, environment: string | null = null): ConfigStore {
+  return createConfigStore(openEngine(file), environment)
+}
+
+function openEngine(file: string): Engine {
   const failed = (error: unknown): void => {
     fault = toLastingFault(error) ?? fault
   }
@@ -61,35 +46,8 @@ export function openConfigStore(file: string, environment: string | null = null)
   /** The header has a version of this process. */
   let isStamped = false
   let fault: StoreUnavailable | null = null
-  const writer = new Kysely<ConfigTables>({ dialect: createDialect(writing) })
-  const reader = new Kysely<ConfigTables>({ dialect: createDialect(reading) })
-  const turns = createTurns()
-  let seal: TrailSeal | null = null
-
-  async function transaction<T>(
-    work: (writer: ConfigWriter) => Promise<T>,
-    settings: WriteSettings<T>,
-  ): Promise<Committed<T>> {
-    demandFile()
-    // A small change may still find room in the log; the next one does not. Probes find out when there is room again
-    if (fault?.fault === 'disk_full') throw fault
-    const trail = seal && new TrailEnd(seal)
-    try {
-      const result = await writer.transaction().execute(async (db) => {
-        const result = await work(createWriter(db, environment, trail))
-        if (settings.rollback === true) throw new Undo(result)
-        return result
-      })
-      // First: what is published is on disk before the mark says so
-      settings.committed?.(result)
-      return { result, marked: trail?.committed() }
-    } catch (error) {
-      // Only the line above makes one, from the result of this very work.
-      if (error instanceof Undo) return { result: error.result as T, marked: undefined }
-      if (error instanceof StoreUnavailable && error.fault === 'changed') failed(error)
-      throw error
-    }
-  }
+  const writer = new Kysely<ConfigTables>({ dialect: createKyselyDialect(writing) })
+  const reader = new Kysely<ConfigTables>({ dialect: createKyselyDialect(reading) })
 
   function demandFile(): void {
     try {
@@ -132,7 +90,7 @@ export function openConfigStore(file: string, environment: string | null = null)
     header.accept()
   }
 
-  async function probe(): Promise<void> {
+  async function probe(check: () => Promise<void>): Promise<void> {
     if (watched.look() === 'missing' && fault?.fault === 'missing') writeAgain()
     watched.demand()
     demandPages()
@@ -142,54 +100,47 @@ export function openConfigStore(file: string, environment: string | null = null)
       guarded(file, () => writing.database.exec('pragma wal_checkpoint(passive)'))
       isStamped = true
     }
-    if (seal !== null) new TrailEnd(seal).expect(await createReader(writer).lastAuditLink())
+    await check()
     // What is damaged needs a person; that a page can be written proves nothing
     if (fault?.fault !== 'damaged') fault = null
   }
 
   return {
-    read: createReader(reader),
-    sealTrail(its) {
-      seal = its
+    dialect: SQLITE,
+    reading: reader,
+    async transaction(work) {
+      demandFile()
+      // A small change may still find room in the log; the next one does not. Probes find out when there is room again
+      if (fault?.fault === 'disk_full') throw fault
+      return writer.transaction().execute(work)
     },
-    async write(work, settings = {}) {
-      const { result, marked } = await turns.run(() => transaction(work, settings))
-      // After its turn: meanwhile the next transaction runs, and both marks may be one write
-      await marked
-      return result
-    },
-    still: <T>(work: (reader: ConfigReader) => Promise<T>, done?: (result: T) => void) =>
-      turns.run(async () => {
-        const result = await work(createReader(writer))
-        done?.(result)
-        return result
-      }),
+    // It is alone with the connection that writes, so that no statement of another can come between
+    still: (work) => work(writer),
+    failed,
     get fault() {
       return fault
     },
-    probe: () =>
-      turns.run(async () => {
-        try {
-          await probe()
-        } catch (error) {
-          const known = toStoreError(error, file)
-          fault =
-            known instanceof StoreUnavailable
-              ? known
-              : new StoreUnavailable('cannot_open', `${file}: ${String(error)}`, error)
-        }
-      }),
-    close: () =>
-      turns.run(async () => {
-        await reader.destroy()
-        await writer.destroy()
-        // The reading one last leaves the log as it is, which does not belong to a file that was overwritten
-        const order = header.isOverwritten ? [writing, reading] : [reading, writing]
-        // Closed already where a file that was written again could not be opened
-        for (const { database } of order) if (database.isOpen) database.close()
-        header.close()
-        watched.removeLog(header.isOverwritten)
-      }),
+    async probe(check) {
+      try {
+        await probe(check)
+      } catch (error) {
+        const known = toStoreError(error, file)
+        fault =
+          known instanceof StoreUnavailable
+            ? known
+            : new StoreUnavailable('cannot_open', `${file}: ${String(error)}`, error)
+      }
+    },
+    async close() {
+      await reader.destroy()
+      await writer.destroy()
+      // The reading one last leaves the log as it is, which does not belong to a file that was overwritten
+      const order = header.isOverwritten ? [writing, reading] : [reading, writing]
+      // Closed already where a file that was written again could not be opened
+      for (const { database } of order) if (database.isOpen) database.close()
+      header.close()
+      watched.removeLog(header.isOverwritten)
+    },
   }
 }
 

@@ -1,0 +1,21 @@
+/**
+ * What the queries of this folder need and engines write differently. Everything else in them is SQL that all engines
+ * read alike. An engine keeps these promises:
+ * 1. Texts compare and sort by their bytes, as `binary` of SQLite and `collate "C"` of PostgreSQL do. Cursors rely on it.
+ * 2. Columns of whole numbers come back as JavaScript numbers. Counts and sums may come back as texts or bigints.
+ * 3. A statement may bind {@link ROWS_MAX} rows of eight values, or {@link IDS_MAX} single ones.
+ */
+import type { Expression, SqlBool } from 'kysely'
+
+/** Rows of one statement. SQLite binds at most 32,766 values, PostgreSQL 65,535. */
+export const ROWS_MAX = 1000
+/** Values of one list; see {@link ROWS_MAX}. */
+export const IDS_MAX = 10_000
+
+/** The expressions in which engines differ. */
+export interface Dialect {
+  /** The value of a column, written so that the engine uses no index for it. */
+  unindexed(column: 'id' | 'parent_id'): Expression<string>
+  /** Whether a text has a part; upper and lower case are alike, and no character of the part is special. */
+  contains(text: Expression<string | null>, part: string): Expression<SqlBool>
+}

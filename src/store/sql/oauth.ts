@@ -1,0 +1,125 @@
+import type { Kysely } from 'kysely'
+import type { OAuthArtifact, OAuthKey, OAuthReader, OAuthWriter } from '../ports/oauth.ts'
+import type { ConfigTables } from './tables.ts'
+
+type Db = Kysely<ConfigTables>
+
+/** Reads what the authorization server keeps. */
+export function createOAuthReader(db: Db): OAuthReader {
+  /** The others of its kind and grant that were used. */
+  const usedOfGrant = ({ kind, id, grant_id }: OAuthArtifact) =>
+    db
+      .selectFrom('oauth_artifacts')
+      .select('id')
+      .where('kind', '=', kind)
+      .where('grant_id', '=', grant_id)
+      .where('id', '!=', id)
+      .where('used_at', 'is not', null)
+
+  return {
+    artifact: (kind, id) =>
+      db
+        .selectFrom('oauth_artifacts')
+        .selectAll()
+        .where('kind', '=', kind)
+        .where('id', '=', id)
+        .executeTakeFirst(),
+    artifactByOther: (kind, other) =>
+      db
+        .selectFrom('oauth_artifacts')
+        .selectAll()
+        .where('kind', '=', kind)
+        .where('other_id', '=', other)
+        .executeTakeFirst(),
+    isFollowed: async (artifact, since) => {
+      const found = await usedOfGrant(artifact).where('created_at', '>=', since).executeTakeFirst()
+      return found !== undefined
+    },
+    isOvertaken: async (artifact) => {
+      const found = await usedOfGrant(artifact).where('used_at', '>', artifact.created_at).executeTakeFirst()
+      return found !== undefined
+    },
+    keys: async () => {
+      const rows = await db.selectFrom('oauth_keys').selectAll().orderBy('created_at').orderBy('id').execute()
+      // Only putKey writes this column, from an OAuthKey.
+      return rows.map((row) => ({ ...row, purpose: row.purpose as OAuthKey['purpose'] }))
+    },
+  }
+}
+
+/** Writes it, inside of the transaction that `db` stands in. */
+export function createOAuthWriter(db: Db): OAuthWriter {
+  return {
+    ...createOAuthReader(db),
+    put: async (artifact, max) => {
+      await db
+        .insertInto('oauth_artifacts')
+        .values(artifact)
+        .onConflict((conflict) => conflict.columns(['kind', 'id']).doUpdateSet(artifact))
+        .execute()
+      if (max !== undefined) await giveWay(db, artifact.kind, max)
+    },
+    use: async (kind, id, now) => {
+      const { numUpdatedRows } = await db
+        .updateTable('oauth_artifacts')
+        .set({ used_at: now })
+        .where('kind', '=', kind)
+        .where('id', '=', id)
+        .where('used_at', 'is', null)
+        .executeTakeFirst()
+      return numUpdatedRows > 0
+    },
+    prolong: async (kind, id, now, expiresAt) => {
+      await db
+        .updateTable('oauth_artifacts')
+        .set({ used_at: now, expires_at: expiresAt })
+        .where('kind', '=', kind)
+        .where('id', '=', id)
+        .execute()
+    },
+    remove: async (kind, id) => {
+      await db.deleteFrom('oauth_artifacts').where('kind', '=', kind).where('id', '=', id).execute()
+    },
+    removeOfGrant: async (kind, grant) => {
+      await db.deleteFrom('oauth_artifacts').where('grant_id', '=', grant).where('kind', '=', kind).execute()
+    },
+    removeOfAccount: async (account) => {
+      await db.deleteFrom('oauth_artifacts').where('account_id', '=', account).execute()
+    },
+    sweep: async (now) => {
+      await db.deleteFrom('oauth_artifacts').where('expires_at', '<', now).execute()
+    },
+    putKey: async (key) => {
+      await db
+        .insertInto('oauth_keys')
+        .values(key)
+        .onConflict((conflict) => conflict.column('id').doUpdateSet(key))
+        .execute()
+    },
+    removeKey: async (id) => {
+      await db.deleteFrom('oauth_keys').where('id', '=', id).execute()
+    },
+  }
+}
+
+/** Removes the oldest of a kind until no more than `max` are left, those that were never used first. */
+async function giveWay(db: Db, kind: string, max: number): Promise<void> {
+  const { fn } = db
+  const row = await db
+    .selectFrom('oauth_artifacts')
+    .select(fn.countAll().as('count'))
+    .where('kind', '=', kind)
+    .executeTakeFirstOrThrow()
+  const excess = Number(row.count) - max
+  if (excess <= 0) return
+  const oldest = await db
+    .selectFrom('oauth_artifacts')
+    .select('id')
+    .where('kind', '=', kind)
+    .orderBy((eb) => eb('used_at', 'is not', null))
+    .orderBy('created_at')
+    .limit(excess)
+    .execute()
+  for (const { id } of oldest)
+    await db.deleteFrom('oauth_artifacts').where('kind', '=', kind).where('id', '=', id).execute()
+}

@@ -1,0 +1,143 @@
+import type { Kysely } from 'kysely'
+import type { ResourceType } from '../../model/common.ts'
+import type { Resource } from '../ports/config.ts'
+import {
+  REVISIONS_KEPT,
+  type RevisionImage,
+  type RevisionItem,
+  type RevisionReader,
+  type RevisionWriter,
+  type StoredRevision,
+} from '../ports/revisions.ts'
+import { ROWS_MAX } from './dialect.ts'
+import type { ConfigTables } from './tables.ts'
+
+type Db = Kysely<ConfigTables>
+type ItemRow = ConfigTables['revision_items']
+
+const COLUMNS = ['resource_id', 'type', 'slug', 'parent_id', 'action'] as const
+
+/** Reads the revisions that are kept. */
+export function createRevisionReader(db: Db): RevisionReader {
+  return {
+    revisions: async (limit, before) => {
+      let query = db
+        .selectFrom('revisions')
+        .select('entry')
+        .select((eb) =>
+          eb
+            .selectFrom('revision_items')
+            .select((inner) => inner.fn.countAll().as('items'))
+            .whereRef('revision_items.revision', '=', 'revisions.revision')
+            .as('items'),
+        )
+      if (before !== undefined) query = query.where('revision', '<', before)
+      const rows = await query.orderBy('revision', 'desc').limit(limit).execute()
+      return rows.map(({ entry, items }) => ({ ...toRevision(entry), items: Number(items ?? 0) }))
+    },
+    revisionAt: async (revision) => {
+      const row = await db
+        .selectFrom('revisions')
+        .select('entry')
+        .where('revision', '=', revision)
+        .executeTakeFirst()
+      return row && toRevision(row.entry)
+    },
+    revisionItems: async (revision, limit) => {
+      const rows = await db
+        .selectFrom('revision_items')
+        .select(COLUMNS)
+        .where('revision', '=', revision)
+        .orderBy('type')
+        .orderBy('slug')
+        .limit(limit)
+        .execute()
+      return rows.map(toItem)
+    },
+    oldestRevision: async () => {
+      const row = await db
+        .selectFrom('revisions')
+        .select((eb) => eb.fn.min<number | null>('revision').as('oldest'))
+        .executeTakeFirst()
+      return row?.oldest ?? undefined
+    },
+    changedSince: async (revision, upTo) => {
+      let first = db
+        .selectFrom('revision_items')
+        .select('resource_id')
+        .select((eb) => eb.fn.min('revision').as('first'))
+        .where('revision', '>', revision)
+        .where('action', '!=', 'secrets')
+      if (upTo !== undefined) first = first.where('revision', '<=', upTo)
+      const rows = await db
+        .selectFrom('revision_items as item')
+        .innerJoin(first.groupBy('resource_id').as('since'), (join) =>
+          join.onRef('since.resource_id', '=', 'item.resource_id').onRef('since.first', '=', 'item.revision'),
+        )
+        .selectAll('item')
+        .orderBy('item.resource_id')
+        .execute()
+      return rows.map(toImage)
+    },
+  }
+}
+
+/** Writes them, inside of the transaction that `db` stands in. */
+export function createRevisionWriter(db: Db): RevisionWriter {
+  return {
+    putRevision: async (revision, images) => {
+      const { revision: number } = revision
+      await db
+        .insertInto('revisions')
+        .values({ revision: number, entry: JSON.stringify(revision) })
+        .execute()
+      const rows = images.map((image) => toRow(number, image))
+      for (let at = 0; at < rows.length; at += ROWS_MAX)
+        await db
+          .insertInto('revision_items')
+          .values(rows.slice(at, at + ROWS_MAX))
+          .execute()
+      const forgotten = number - REVISIONS_KEPT
+      await db.deleteFrom('revision_items').where('revision', '<=', forgotten).execute()
+      await db.deleteFrom('revisions').where('revision', '<=', forgotten).execute()
+    },
+  }
+}
+
+function toRow(revision: number, { id, type, slug, parent, action, before }: RevisionImage): ItemRow {
+  return {
+    revision,
+    resource_id: id,
+    type,
+    slug,
+    parent_id: parent,
+    action,
+    before: before === null ? null : JSON.stringify(before),
+  }
+}
+
+function toRevision(entry: string): StoredRevision {
+  // Only putRevision writes this column
+  return JSON.parse(entry) as StoredRevision
+}
+
+function toItem({
+  resource_id,
+  type,
+  slug,
+  parent_id,
+  action,
+}: Pick<ItemRow, (typeof COLUMNS)[number]>): RevisionItem {
+  // Only putRevision writes these columns, from a RevisionItem
+  return {
+    id: resource_id,
+    type: type as ResourceType,
+    slug,
+    parent: parent_id,
+    action: action as RevisionItem['action'],
+  }
+}
+
+function toImage(row: ItemRow): RevisionImage {
+  return { ...toItem(row), before: row.before === null ? null : (JSON.parse(row.before) as Resource) }
+}
