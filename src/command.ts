@@ -8,6 +8,7 @@ import { pino } from 'pino'
 import { CannotStart } from './base/cannot-start.ts'
 import { stopSignal } from './base/stop-signal.ts'
 import { OPERATIONS } from './operations/registry.ts'
+import { lockFile, PLACES } from './serve/places.ts'
 import type { Running } from './serve.ts'
 import { settingsHelp } from './settings/pages.ts'
 import { readSettings } from './settings.ts'
@@ -68,12 +69,12 @@ async function showFirstLink(
 
 async function issueOffline(dataDirectory: string, request: TokenRequest) {
   const { issueOffline: issue } = await import('./control/offline.ts')
-  return issue(dataDirectory, request)
+  return issue(PLACES, dataDirectory, request)
 }
 
 async function resetOffline(dataDirectory: string, request: ResetRequest) {
   const { resetOffline: reset } = await import('./control/offline.ts')
-  return reset(dataDirectory, request, process.env['POSTERN_ORIGIN'] ?? 'http://localhost:8080')
+  return reset(PLACES, dataDirectory, request, process.env['POSTERN_ORIGIN'] ?? 'http://localhost:8080')
 }
 
 async function ask(question: string): Promise<string> {
@@ -137,12 +138,12 @@ try {
         resetOffline,
         up,
         upHelp: settingsHelp(),
-        backUp: async (request) => (await import('./upkeep/backup/backup.ts')).backUp(request),
-        restore: async (request) => (await import('./upkeep/backup/restore.ts')).restore(request),
-        examine: async (request) => (await import('./upkeep/doctor/doctor.ts')).examine(request),
+        backUp: async (request) => (await import('./upkeep/backup/backup.ts')).backUp(PLACES, request),
+        restore: async (request) => (await import('./upkeep/backup/restore.ts')).restore(PLACES, request),
+        examine: async (request) => (await import('./upkeep/doctor/doctor.ts')).examine(PLACES, request),
         openBrowser,
         stopSignal,
-        lock: async (file) => (await import('./store/sqlite/file-lock.ts')).lockFile(file),
+        lock: lockFile,
       },
       args,
     )

@@ -56,9 +56,8 @@ const ARROWS: Record<string, readonly string[]> = {
   control: [
     ...['base', 'model', 'store/ports', 'access', 'vault', 'record', 'wire', 'settings', 'snapshot'],
     ...['operations', 'oauth', 'surfaces', 'version', 'fleet/shared', 'gateway/forward/try-credential'],
-    ...['store/sqlite'],
   ],
-  upkeep: [],
+  upkeep: ['store/ports'],
   'upkeep/kept': ['base', 'store/ports', 'snapshot/fragments', 'gateway/identify', 'gateway/replay'],
   'upkeep/start': [
     ...[
@@ -71,18 +70,15 @@ const ARROWS: Record<string, readonly string[]> = {
       'operations/engine/fragments',
     ],
     ...['upkeep/data-files', 'upkeep/kept'],
-    ...['store/sqlite'],
   ],
   'upkeep/backup': [
     ...['base', 'store/ports', 'vault', 'record', 'surfaces/cli/ports', 'version'],
     ...['upkeep/data-files', 'upkeep/key-place'],
-    ...['store/sqlite'],
   ],
   'upkeep/doctor': [
     ...['base', 'model', 'store/ports', 'vault', 'record', 'settings', 'snapshot/compile'],
     ...['oauth/sign-in', 'operations/engine/fragments', 'surfaces/cli', 'control/identity-provider'],
     ...['upkeep/data-files', 'upkeep/key-place'],
-    ...['store/sqlite'],
   ],
   threads: ['*'],
   serve: ['*'],
@@ -184,6 +180,16 @@ test('the engine of the operations imports neither the registry nor a kind or a 
     assert.doesNotMatch(readFileSync(file, 'utf8'), /'\.\.\/[^.']/, relative(root, file))
 })
 
+test('one module outside of store/ imports an engine: the place where another engine is put in', () => {
+  const importers = sources().filter((file) =>
+    importsOf(file).some((target) => /^store\/(sqlite|migrations|sql)\//.test(nameOf(target))),
+  )
+  assert.deepEqual(
+    importers.map(nameOf).filter((name) => !name.startsWith('store/')),
+    ['serve/places'],
+  )
+})
+
 test('nothing outside of store/ speaks SQL or imports a database', () => {
   for (const file of sources()) {
     const path = relative(root, file)
@@ -198,7 +204,11 @@ test('nothing outside of store/ speaks SQL or imports a database', () => {
   }
 })
 
-for (const entry of ['threads/gateway', 'threads/recorder', 'threads/query', 'nodes/runs'])
+// The recorder and query threads open their stores by the last two
+for (const entry of [
+  ...['threads/gateway', 'threads/recorder', 'threads/query', 'nodes/runs'],
+  ...['store/sqlite/lasting-records', 'store/sqlite/record-reader'],
+])
   test(`a thread loads no schemas, no node:http and nothing that compiles snapshots, for which it would pay at its start: ${entry}`, () => {
     const loaded = new Set([join(root, `${entry}.ts`)])
     const packages = new Set<string>()
