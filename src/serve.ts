@@ -34,20 +34,21 @@ import { keepHealth } from './fleet/main/store-health.ts'
 import { COUNTER_SLOT, type GatewayInit, HEALTH } from './fleet/shared/messages.ts'
 import { createMetricsPage } from './fleet/shared/metrics-page.ts'
 import { readinessOf } from './fleet/shared/readiness.ts'
-import { createTombstoneCells } from './fleet/shared/tombstones.ts'
 import { createSourceMemory, SourceCounts } from './gateway/admit/sources.ts'
 import { CHECK_NAMES } from './gateway/check-names.ts'
 import { createIssuerKeys } from './gateway/identify/issuers.ts'
-import { createKeyMemory } from './gateway/identify/key-memory.ts'
 import { createKeySets } from './gateway/identify/key-sets.ts'
 import { fullDelta } from './operations/engine/fragments.ts'
 import { openExportFiles } from './record/export-files.ts'
 import { createCountMemory, RequestCounts } from './record/request-counts.ts'
 import { keepThreadFigures } from './record/thread-figures.ts'
+import { openControlState } from './serve/control-state.ts'
 import type { Start } from './serve/start.ts'
 import { openStores, type Stores } from './serve/stores.ts'
 import { settingName } from './settings/schema.ts'
 import type { Settings } from './settings.ts'
+import { createThreadEvents } from './shared-state/memory/events.ts'
+import { createSharedCells } from './shared-state/memory/shared-cells.ts'
 import { createReferences } from './snapshot/compile/references.ts'
 import { startWorker } from './threads/worker.ts'
 import { logOpenFiles } from './upkeep/start/open-files.ts'
@@ -83,8 +84,6 @@ export interface Running {
 const DRAIN_MS = 30_000
 /** For answers that the control plane still writes when the gateway threads have ended. */
 const ANSWERS_MS = 1000
-/** Verified proofs that the gateway threads remember together. */
-const PROOFS_MAX = 65_536
 const HOUSEKEEPING_MS = 1000
 /** The whole configuration is compiled for it, which a disk that stays full must not have happen all the time. */
 const MEND_MS = 30_000
@@ -144,7 +143,9 @@ async function start(
   const references = createReferences(vault, sources, async (delta) => (await started).publish(delta))
   vault.watch(() => void started.then((gateways) => gateways.setCredentialKey(vault.gatewayKey())))
   const credentials = createCredentialProbe({ vault, references, store, gateways: started })
-  const sessions: Sessions = { tombstones: createTombstoneCells(), sessionKey: vault.sessionKey() }
+  const cells = createSharedCells()
+  const events = createThreadEvents((event) => void started.then((gateways) => gateways.tell(event)))
+  const sessionKey = vault.sessionKey()
   const counts = {
     memory: createCountMemory(settings.workers + 1),
     startedAt: Date.now() / 1000 - process.uptime(),
@@ -157,7 +158,8 @@ async function start(
     version: VERSION,
   })
   const control = openControl(its, stores, {
-    ...sessions,
+    state: openControlState(cells, clock, events),
+    sessionKey,
     ...named,
     managementOrigin: named.managementOrigins[0],
     allowsOrigin: createAllowedOrigins(
@@ -207,7 +209,9 @@ async function start(
   const gateways = await startGateways(
     gatewaysOptions(its, stores, {
       ...addresses,
-      ...sessions,
+      cells,
+      sessionKey,
+      deliver: events.deliver,
       sockets: sockets.path,
       tls: certificates.gateway?.current ?? null,
       controlTls: certificates.control?.current ?? null,
@@ -261,9 +265,6 @@ interface Grace {
   requestsMs: number
   answersMs: number
 }
-
-/** What both planes know of MCP sessions. */
-type Sessions = Pick<GatewayInit, 'tombstones' | 'sessionKey'>
 
 function openControl(
   { clock, fault, parts }: Start,
@@ -336,10 +337,9 @@ function gatewaysOptions(
   { settings, clockCell, log }: Start,
   { vault, recorder, keys, counters, counterMemory }: Stores,
   shared: { readonly sockets: string } & Addresses &
-    Sessions &
-    Pick<GatewayInit, 'tls' | 'controlTls' | 'health'> & {
+    Pick<GatewayInit, 'tls' | 'controlTls' | 'health' | 'cells' | 'sessionKey'> & {
       readonly counts: { readonly memory: SharedArrayBuffer; readonly startedAt: number }
-    } & Pick<GatewaysOptions, 'keySets' | 'prove'>,
+    } & Pick<GatewaysOptions, 'keySets' | 'prove' | 'deliver'>,
 ): GatewaysOptions {
   const reusePort = canShareAPort()
   if (!reusePort && settings.workers > 1)
@@ -378,9 +378,7 @@ function gatewaysOptions(
       counts: shared.counts.memory,
       countSlots: settings.workers + 1,
       startedAt: shared.counts.startedAt,
-      tombstones: shared.tombstones,
-      usedTokens: createKeyMemory(),
-      proofs: createKeyMemory(PROOFS_MAX),
+      cells: shared.cells,
       clockCell,
       credentialKey: vault.gatewayKey(),
       sessionKey: shared.sessionKey,
@@ -393,6 +391,7 @@ function gatewaysOptions(
     keys,
     keySets: shared.keySets,
     prove: shared.prove,
+    deliver: shared.deliver,
     log,
   }
 }

@@ -9,7 +9,6 @@ import type { Plain } from '../base/plain.ts'
 import type { GetJson } from '../base/public-fetch.ts'
 import { refuse, toProblem } from '../base/refusal.ts'
 import { factsOf, PREAMBLE } from '../fleet/shared/preamble.ts'
-import { createTombstones } from '../fleet/shared/tombstones.ts'
 import type { DocumentMode } from '../oauth/server/documents.ts'
 import { createUnauthenticatedAudit, type UnauthenticatedAudit } from '../operations/audit/unauthenticated.ts'
 import { expireChangeRequests } from '../operations/change-requests/expire.ts'
@@ -58,8 +57,6 @@ export interface ControlPlaneOptions
   readonly managementOrigins: Origins
   /** Pages that may call management. */
   readonly allowsOrigin: AllowsOrigin
-  /** Ended MCP sessions, shared with the gateway threads. */
-  readonly tombstones: SharedArrayBuffer
   /** The text of the metrics page. */
   readonly metricsPage: (format: ExpositionFormat) => string
   readonly sessionKey: Uint8Array
@@ -169,7 +166,7 @@ function openSurfaces(
   const { authenticate, pages } = identities
   const memory = new CallerMemory(callerMemoryMax(1))
   const keep = (principal: string) => memory.open(principal)
-  const secretLinks = createSecretLinks(store, clock)
+  const secretLinks = createSecretLinks(options.state.secretLinks, store, clock)
   const issued = issuedBy(options.issuer, options.oidc)
   const rest = createRestApp({
     operations: OPERATIONS,
@@ -192,7 +189,8 @@ function openSurfaces(
     link: linkWith(secretLinks, options),
     reveals: (principal) => permits(principal, 'profiles:reveal', UNPLACED),
     sealKey: options.sessionKey,
-    tombstones: createTombstones(options.tombstones),
+    tombstones: options.state.tombstones,
+    usedReplies: options.state.usedReplies,
     origins: options.managementOrigins,
     allowsOrigin: options.allowsOrigin,
     scope: issued.scope,
@@ -204,6 +202,7 @@ function openSurfaces(
   const oauth = createOAuthDoor({
     ...options,
     ...identities,
+    throttle: options.state.throttle,
     tokens: identities.oauth,
     key: options.vault.oauthKey(),
     networkOf,

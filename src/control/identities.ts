@@ -19,11 +19,13 @@ import type { Invoke } from '../operations/engine/define.ts'
 import { networkOf } from '../snapshot/find/network.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
 import type { Vault } from '../vault/vault.ts'
+import type { ControlState } from './control-state.ts'
 import { type IdentityProvider, openAssertions, openDirect } from './identity-provider.ts'
 
 export interface IdentitiesParts {
   readonly store: ConfigStore
   readonly clock: Clock
+  readonly state: ControlState
   readonly vault: Vault
   /** The origin of the authorization server. */
   readonly issuer: string
@@ -46,7 +48,7 @@ export type Identities = ReturnType<typeof createIdentities>
 /** Everybody who can prove who they are to the control plane, and how they do it. */
 export function createIdentities(parts: IdentitiesParts, invoke: Invoke, unknown: UnauthenticatedAudit) {
   const { store, clock, vault, issuer, oidc: provider, keysOf, isLocalSignIn: isLocal, warn, fault } = parts
-  const { resources } = parts
+  const { resources, state } = parts
   const accounts = createAccounts(store.read, clock, invoke)
   const links = createSetUpLinks(store, clock)
 
@@ -65,6 +67,7 @@ export function createIdentities(parts: IdentitiesParts, invoke: Invoke, unknown
       clock,
       fetch: createGuardedFetch(),
       accounts,
+      signIns: state.signIns,
       warn,
     }),
   }
@@ -78,6 +81,7 @@ export function createIdentities(parts: IdentitiesParts, invoke: Invoke, unknown
     links,
     users: createLocalUsers(clock, invoke),
     isLocal,
+    throttle: state.throttle,
     noteUnknown: unknown.note,
     networkOf,
     facts: (request) => ({ ...factsOf(request), userAgent: request.headers.get('user-agent') }),

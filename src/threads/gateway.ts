@@ -26,7 +26,6 @@ import {
 } from '../fleet/shared/messages.ts'
 import { createMetricsPage } from '../fleet/shared/metrics-page.ts'
 import { readinessOf } from '../fleet/shared/readiness.ts'
-import { createTombstones } from '../fleet/shared/tombstones.ts'
 import { createCounters } from '../gateway/admit/counters.ts'
 import { SourceCounts } from '../gateway/admit/sources.ts'
 import { CHECK_NAMES } from '../gateway/check-names.ts'
@@ -42,7 +41,11 @@ import { EXPOSITION_TYPES, expositionFormatOf } from '../record/exposition.ts'
 import { RequestCounts } from '../record/request-counts.ts'
 import { createRecordSink } from '../record/sink.ts'
 import { keepThreadFigures } from '../record/thread-figures.ts'
+import { createThreadEvents } from '../shared-state/memory/events.ts'
+import { openKeyMemory } from '../shared-state/memory/key-memory.ts'
+import { createTombstones } from '../shared-state/memory/tombstones.ts'
 import { isIn, networkOf } from '../snapshot/find/network.ts'
+import { fromSent, fromSentFragment } from '../snapshot/sent-delta.ts'
 import { createOpener } from '../vault/opener.ts'
 import { CallerMemory } from '../wire/caller-memory.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
@@ -102,8 +105,8 @@ const keySets = createKeySetClient(say)
 const counters = createCounters(init.counters, init.slot)
 const gateway = createGateway({
   keySets: keySets.load,
-  usedTokens: init.usedTokens,
-  proofs: init.proofs,
+  usedTokens: openKeyMemory(init.cells.usedTokens),
+  proofs: openKeyMemory(init.cells.proofs),
   upstream: (options) => engine.upstream(options),
   counters,
   records: sink,
@@ -133,12 +136,13 @@ function pageHostsOf(expose: readonly Part[], addresses: readonly string[]): Rea
   const names = addresses.map((address) => URL.parse(address)?.hostname ?? address.toLowerCase())
   return new Set([...names, 'localhost', '127.0.0.1', '[::1]'])
 }
-const running = createRunningCalls((call) => say({ kind: 'cancel', call }))
+const events = createThreadEvents((event) => say({ kind: 'event', event }))
 const consumer = createConsumerDoor<Exchange>({
   gateway,
   sealKey: init.sessionKey,
-  tombstones: createTombstones(init.tombstones),
-  running,
+  tombstones: createTombstones(init.cells.tombstones, events),
+  usedReplies: openKeyMemory(init.cells.usedReplies),
+  running: createRunningCalls(events),
   origin: init.origin,
   allowsOrigin,
   corsLines: crossOrigin.linesOf,
@@ -284,8 +288,11 @@ keepThreadFigures(counts, () => gateway.snapshot.revision)
 let started = false
 main.on('message', (message: ToGateway) => {
   switch (message.kind) {
+    case 'snapshot_part':
+      gateway.load({ put: message.put.map(fromSentFragment), drop: [] })
+      return
     case 'snapshot': {
-      const faults = gateway.apply(message.delta)
+      const faults = gateway.apply(fromSent(message.delta))
       say({ kind: 'applied', faults })
       if (started) return
       started = true
@@ -317,8 +324,8 @@ main.on('message', (message: ToGateway) => {
     case 'claimed':
       keys.claimed(message.id, message.claim)
       return
-    case 'cancel':
-      running.cancelHere(message.call)
+    case 'event':
+      events.deliver(message.event)
       return
     case 'drain':
       void drain(message.deadlineMs)

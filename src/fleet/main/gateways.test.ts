@@ -29,6 +29,7 @@ function starting(count: number, lookMs?: number, startMs?: number) {
       keys: new IdempotencyMemory({ ...KEYS_BOUNDS, now: Date.now }),
       keySets: async () => ({ ok: false, reason: 'no issuer' }),
       prove: async () => null,
+      deliver: () => {},
       log: (_, line) => log.push(line),
       ...(lookMs === undefined ? {} : { lookMs }),
       ...(startMs === undefined ? {} : { startMs }),

@@ -7,7 +7,9 @@ import type { CredentialTest } from '../../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
 import { mergeHealth, type UpstreamHealth } from '../../model/upstream-health.ts'
+import type { Event } from '../../shared-state/ports/events.ts'
 import type { SnapshotDelta } from '../../snapshot/fragments.ts'
+import { type SentDelta, toSent } from '../../snapshot/sent-delta.ts'
 import type { TlsOptions } from '../../wire/port.ts'
 import { watchHeartbeats } from '../shared/heartbeats.ts'
 import {
@@ -39,6 +41,8 @@ export interface Gateways {
   setTls(listener: Listener, tls: TlsOptions): void
   /** What opens credential secrets, likewise; in force for every change that is published after it. */
   setCredentialKey(credentialKey: Uint8Array): void
+  /** Tells all threads an event of the main thread. */
+  tell(event: Event): void
   /** Asks a thread what would become of a request. Rejects when no thread answers in time. */
   explain(asked: Hypothetical): Promise<Explanation>
   /** Has a thread try a credential. Rejects when no thread answers in time. */
@@ -70,6 +74,8 @@ export interface GatewaysOptions {
   readonly keySets: LoadKeySet
   /** Id of the principal that an access token of management stands for; null for none. Never rejects. */
   readonly prove: (token: string, resource: Protected) => Promise<string | null>
+  /** Takes the events that gateway threads publish. */
+  readonly deliver: (event: Event) => void
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
   /** How often the main thread looks at the heartbeats of its threads, milliseconds; see fleet/shared/heartbeats. */
   readonly lookMs?: number
@@ -108,7 +114,7 @@ const HEALTHY_MS = 10_000
 export async function startGateways(options: GatewaysOptions, first: SnapshotDelta): Promise<Gateways> {
   const health = new Int32Array(options.init.health)
   const { keys } = options
-  const published = new PublishedSnapshot(first)
+  const published = new PublishedSnapshot(toSent(first))
   const threads: (Thread | undefined)[] = []
   const waiting = new Set<() => void>()
   let closed = false
@@ -145,7 +151,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   }
 
   /** Gives the number that the thread has confirmed once it holds the change. */
-  function change(thread: Thread, delta: SnapshotDelta): number {
+  function change(thread: Thread, delta: SentDelta): number {
     tell(thread, { kind: 'snapshot', delta })
     return ++thread.sent
   }
@@ -228,7 +234,9 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       )
       restart(slot, performance.now() - startedAt > HEALTHY_MS ? 0 : 50)
     })
-    change(thread, published.whole())
+    const { parts, last } = published.whole()
+    for (const put of parts) tell(thread, { kind: 'snapshot_part', put })
+    change(thread, last)
   }
 
   function hear(thread: Thread, message: FromGateway): void {
@@ -272,8 +280,9 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       case 'release':
         keys.release(message.key, slot)
         break
-      case 'cancel':
+      case 'event':
         for (const other of threads) if (other !== undefined && other !== thread) tell(other, message)
+        options.deliver(message.event)
         break
       case 'log':
         options.log(message.level, `gateway thread ${slot}: ${message.message}`)
@@ -335,9 +344,10 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
 
   return {
     async publish(delta) {
-      published.remember(delta)
+      const sent = toSent(delta)
+      published.remember(sent)
       const marks = new Map<Thread, number>()
-      for (const thread of threads) if (thread !== undefined) marks.set(thread, change(thread, delta))
+      for (const thread of threads) if (thread !== undefined) marks.set(thread, change(thread, sent))
       // A thread that started since got it with its first change
       const isApplied = await until(
         () => holding().every((thread) => thread.applied >= (marks.get(thread) ?? 1)),
@@ -354,6 +364,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       credentialKey = changed
       tellAll({ kind: 'credential_key', credentialKey })
     },
+    tell: (event) => tellAll({ kind: 'event', event }),
     explain: (asked) => ask(live()[0], { about: 'request', asked }, ANSWER_MS),
     tryCredential: (trial) => ask(live()[0], { about: 'credential', trial }, TRIAL_MS),
     replay: (asked) => ask(live()[0], { about: 'replay', asked }, REPLAY_MS),

@@ -14,7 +14,9 @@ import type { Explanation, Hypothetical } from '../../model/explanation.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
 import type { UpstreamHealth } from '../../model/upstream-health.ts'
 import type { HttpEngine } from '../../settings/values.ts'
-import type { SnapshotDelta } from '../../snapshot/fragments.ts'
+import type { SharedCells } from '../../shared-state/memory/shared-cells.ts'
+import type { Event } from '../../shared-state/ports/events.ts'
+import type { SentDelta, SentFragment } from '../../snapshot/sent-delta.ts'
 import type { TlsOptions } from '../../wire/port.ts'
 
 /** Given to a gateway thread when it starts. */
@@ -60,12 +62,8 @@ export interface GatewayInit {
   readonly startedAt: number
   /** Facts that all threads answer health questions from; see {@link HEALTH}. */
   readonly health: SharedArrayBuffer
-  /** Tokens that may be used once, shared by all threads. */
-  readonly usedTokens: SharedArrayBuffer
-  /** Proofs of callers that were verified, shared by all threads. */
-  readonly proofs: SharedArrayBuffer
-  /** Ended MCP sessions, shared by all threads. */
-  readonly tombstones: SharedArrayBuffer
+  /** What all threads remember together. */
+  readonly cells: SharedCells
   readonly clockCell: ClockCell | null
   /** Opens credential secrets; derived, never the master key. */
   readonly credentialKey: Uint8Array
@@ -96,7 +94,9 @@ export interface Answers {
 }
 
 export type ToGateway =
-  | { readonly kind: 'snapshot'; readonly delta: SnapshotDelta }
+  | { readonly kind: 'snapshot'; readonly delta: SentDelta }
+  /** Of the full delta that comes after all its parts. */
+  | { readonly kind: 'snapshot_part'; readonly put: readonly SentFragment[] }
   /** Batches of request records go to this port; a new one comes when the recorder was restarted. */
   | { readonly kind: 'recorder'; readonly port: MessagePort }
   /** A question; what `answered` brings back has its id. */
@@ -112,8 +112,8 @@ export type ToGateway =
   | { readonly kind: 'proved'; readonly id: number; readonly principal: string | null }
   /** What the claim of an idempotency key came to. */
   | { readonly kind: 'claimed'; readonly id: number; readonly claim: Claim }
-  /** An agent gives up a call that may run here; see mcp/consumer/running. */
-  | { readonly kind: 'cancel'; readonly call: string }
+  /** Another thread has published it. */
+  | { readonly kind: 'event'; readonly event: Event }
 
 export type FromGateway =
   /** Both listeners accept and a snapshot is applied. */
@@ -135,8 +135,8 @@ export type FromGateway =
   | { readonly kind: 'claim'; readonly id: number; readonly key: string; readonly fingerprint: string }
   | { readonly kind: 'settle'; readonly key: string; readonly answer: KeptAnswer | null }
   | { readonly kind: 'release'; readonly key: string }
-  /** An agent gives up a call that does not run here. */
-  | { readonly kind: 'cancel'; readonly call: string }
+  /** For all other threads. */
+  | { readonly kind: 'event'; readonly event: Event }
   /** Something that a person should see; never a secret. */
   | { readonly kind: 'log'; readonly level: 'warn' | 'error'; readonly message: string }
 

@@ -1,8 +1,6 @@
-/**
- * Remembers, for all threads, which credentials were verified as good, so that a throttled source cannot lock out the
- * callers that share its address.
- */
+/** Keys that all threads of the process remember until a time, in memory that they share. */
 import { hash } from 'node:crypto'
+import type { Claimed, Once } from '../ports/once.ts'
 
 /** Places for one key. While all of them are taken, another key of the bucket cannot be remembered. */
 const BUCKET = 16
@@ -10,14 +8,10 @@ const BYTES = BigInt64Array.BYTES_PER_ELEMENT
 /** Room for a million tokens; the system gives memory to it as it is used. */
 const PLACES = 1 << 20
 
-/** Keys that all threads remember until a time, as hashes. */
-export interface KeyMemory {
-  /**
-   * Remembers a key. `again` when a thread remembers it already, `full` when it cannot be remembered.
-   * @param until milliseconds since the epoch; it is forgotten then. @param now the same.
-   */
-  claim(key: string, until: number, now: number): 'first' | 'again' | 'full'
-  /** True while a thread remembers the key. */
+/** A memory of keys as hashes. Its answers are never promises. */
+export interface KeyMemory extends Once {
+  claim(key: string, until: number, now: number): Claimed
+  /** True while a thread remembers the key. @param now milliseconds since the epoch. */
   has(key: string, now: number): boolean
 }
 
@@ -61,7 +55,7 @@ export function openKeyMemory(memory: SharedArrayBuffer): KeyMemory {
       const at = BigInt(Math.floor(now))
       if (holds(start, key, at, -1)) return 'again'
       const mine = take(start, BigInt(Math.ceil(until)), at)
-      if (mine === -1) return 'full'
+      if (mine === -1) return 'unavailable'
       Atomics.store(cells, mine, key)
       return holds(start, key, at, mine) ? 'again' : 'first'
     },

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
-import type { Tombstones } from '../../mcp/protocol/tombstones.ts'
+import type { Events } from '../ports/events.ts'
+import type { Tombstones } from '../ports/tombstones.ts'
 
 /** Places in the table; a power of two. Each is 64 bits of a hash. */
 const PLACES = 8192
@@ -14,8 +15,9 @@ export function createTombstoneCells(): SharedArrayBuffer {
 /**
  * The ended MCP sessions of all threads. A session id carries its whole state, so ending one means remembering it:
  * bounded; a forgotten one works again until its own expiry, and never for anyone but its owner.
+ * @param events carries the ends to processes that do not share the cells.
  */
-export function createTombstones(shared: SharedArrayBuffer): Tombstones {
+export function createTombstones(shared: SharedArrayBuffer, events: Events): Tombstones {
   const cells = new BigInt64Array(shared)
 
   function keyOf(id: string): bigint {
@@ -23,15 +25,22 @@ export function createTombstones(shared: SharedArrayBuffer): Tombstones {
     return key === 0n ? 1n : key
   }
 
+  function remember(id: string): void {
+    const key = keyOf(id)
+    const start = Number(BigInt.asUintN(32, key)) % PLACES
+    for (let i = 0; i < PROBE; i++) {
+      const before = Atomics.compareExchange(cells, (start + i) % PLACES, 0n, key)
+      if (before === 0n || before === key) return
+    }
+    Atomics.store(cells, start, key)
+  }
+
+  events.subscribe('session_ended', remember)
+
   return {
     add(id) {
-      const key = keyOf(id)
-      const start = Number(BigInt.asUintN(32, key)) % PLACES
-      for (let i = 0; i < PROBE; i++) {
-        const before = Atomics.compareExchange(cells, (start + i) % PLACES, 0n, key)
-        if (before === 0n || before === key) return
-      }
-      Atomics.store(cells, start, key)
+      remember(id)
+      events.publish({ topic: 'session_ended', text: id })
     },
     has(id) {
       const key = keyOf(id)
