@@ -7,24 +7,25 @@ import { setTimeout } from 'node:timers/promises'
 import { pino } from 'pino'
 import { CannotStart } from './base/cannot-start.ts'
 import { stopSignal } from './base/stop-signal.ts'
-import { OPERATIONS } from './operations/registry.ts'
-import { lockFile, PLACES } from './serve/places.ts'
 import type { Running } from './serve.ts'
-import { settingsHelp } from './settings/pages.ts'
-import { readSettings } from './settings.ts'
 import type { ResetRequest, TokenRequest } from './surfaces/cli/ports.ts'
-import { runCli } from './surfaces/cli/program.ts'
 import { VERSION } from './version.ts'
 
 /** Starts the gateway and resolves when it receives a stop signal and has stopped. A second signal ends it at once. */
 async function up(flags: readonly string[]): Promise<void> {
+  const { readSettings } = await import('./settings.ts')
   const settings = readSettings(flags, process.env)
+  const { createWorkers, gatewayName } = await import('./threads/worker.ts')
+  const workers = createWorkers()
+  // They load their modules while this thread loads its own
+  workers.ahead('recorder')
+  for (let slot = 0; slot < settings.workers; slot++) workers.ahead('gateway', gatewayName(slot))
   const { startServer } = await import('./serve.ts')
   const log = pino(
     { base: undefined, timestamp: pino.stdTimeFunctions.isoTime },
     pino.destination({ dest: 2, sync: true }),
   )
-  const server = await startServer(settings, { log: (level, message) => log[level](message) })
+  const server = await startServer(settings, { log: (level, message) => log[level](message), workers })
   process.on('SIGHUP', () => server.reload())
   // From before it says that it is ready: whoever reads that may send a signal at once
   const signal = stopSignal()
@@ -69,11 +70,13 @@ async function showFirstLink(
 
 async function issueOffline(dataDirectory: string, request: TokenRequest) {
   const { issueOffline: issue } = await import('./control/offline.ts')
+  const { PLACES } = await import('./serve/places.ts')
   return issue(PLACES, dataDirectory, request)
 }
 
 async function resetOffline(dataDirectory: string, request: ResetRequest) {
   const { resetOffline: reset } = await import('./control/offline.ts')
+  const { PLACES } = await import('./serve/places.ts')
   return reset(PLACES, dataDirectory, request, process.env['POSTERN_ORIGIN'] ?? 'http://localhost:8080')
 }
 
@@ -121,7 +124,12 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 const args = process.argv.slice(2)
 try {
   if (args[0] === 'up' && !args.includes('--help') && !args.includes('-h')) await up(args.slice(1))
-  else
+  else {
+    // `up` goes without: they would be a tenth of its start
+    const { OPERATIONS } = await import('./operations/registry.ts')
+    const { settingsHelp } = await import('./settings/pages.ts')
+    const { runCli } = await import('./surfaces/cli/program.ts')
+    const { lockFile, PLACES } = await import('./serve/places.ts')
     process.exitCode = await runCli(
       {
         operations: OPERATIONS,
@@ -147,6 +155,7 @@ try {
       },
       args,
     )
+  }
 } catch (error) {
   process.stderr.write(`postern: ${explain(error)}\n`)
   process.exitCode = 1

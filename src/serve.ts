@@ -50,7 +50,7 @@ import type { Settings } from './settings.ts'
 import { createThreadEvents } from './shared-state/memory/events.ts'
 import { createSharedCells } from './shared-state/memory/shared-cells.ts'
 import { createReferences } from './snapshot/compile/references.ts'
-import { startWorker } from './threads/worker.ts'
+import { createWorkers, gatewayName, type Workers } from './threads/worker.ts'
 import { logOpenFiles } from './upkeep/start/open-files.ts'
 import { createSecretSources } from './vault/sources.ts'
 import { VERSION } from './version.ts'
@@ -60,6 +60,8 @@ export interface ServeOptions {
   readonly log: Start['log']
   /** Moves the clock of all threads; for tests. */
   readonly clockCell?: ClockCell
+  /** Threads that were started ahead are among them. */
+  readonly workers?: Workers
 }
 
 /** A running instance. */
@@ -121,8 +123,10 @@ async function start(
 ): Promise<Running> {
   const { log } = options
   const fault = (error: unknown, at: string): void => log('error', `${at}: ${textOf(error)}`)
-  const clock = createClock(options.clockCell)
-  const its: Start = { settings, clock, clockCell: options.clockCell ?? null, log, fault, parts }
+  const { clockCell = null, workers = createWorkers() } = options
+  parts.defer(() => workers.endUnused())
+  const clock = createClock(clockCell ?? undefined)
+  const its: Start = { settings, clock, clockCell, log, fault, workers, parts }
   const grace: Grace = { requestsMs: 0, answersMs: 0 }
   const certificates = openCertificates(its)
   const oidc = settings.oidc === null ? null : toOidcProvider(settings.oidc)
@@ -222,6 +226,7 @@ async function start(
     }),
     await references.whole(stores.first),
   )
+  await workers.endUnused()
   haveStarted(gateways)
   repeat(its, HOUSEKEEPING_MS, 'secrets that are read elsewhere', () => references.refresh())
   repeat(its, KEEP_USES_MS, USES, () => credentials.keepUses())
@@ -334,7 +339,7 @@ async function listenForControl(
 }
 
 function gatewaysOptions(
-  { settings, clockCell, log }: Start,
+  { settings, clockCell, log, workers }: Start,
   { vault, recorder, keys, counters, counterMemory }: Stores,
   shared: { readonly sockets: string } & Addresses &
     Pick<GatewayInit, 'tls' | 'controlTls' | 'health' | 'cells' | 'sessionKey'> & {
@@ -352,7 +357,7 @@ function gatewaysOptions(
   const sources = new SourceCounts(sourceMemory, COUNTER_SLOT.main)
   return {
     count,
-    start: (init) => startWorker('gateway', init, `gateway-${init.slot}`),
+    start: (init) => workers.start('gateway', init, gatewayName(init.slot)),
     init: {
       listen: shared.listen,
       controlListen: shared.controlListen,

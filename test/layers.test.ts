@@ -250,11 +250,7 @@ test('nothing outside of store/ speaks SQL or imports a database', () => {
   }
 })
 
-// The recorder and query threads open their stores by the last two
-for (const entry of [
-  ...['threads/gateway', 'threads/recorder', 'threads/query', 'nodes/runs'],
-  ...['store/sqlite/lasting-records', 'store/sqlite/record-reader'],
-])
+for (const entry of ['threads/gateway', 'threads/recorder', 'threads/query', 'nodes/runs'])
   test(`a thread loads no schemas, no node:http and nothing that compiles snapshots, for which it would pay at its start: ${entry}`, () => {
     const loaded = new Set([join(root, `${entry}.ts`)])
     const packages = new Set<string>()

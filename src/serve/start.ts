@@ -1,5 +1,6 @@
 import type { Clock, ClockCell } from '../base/clock.ts'
 import type { Settings } from '../settings.ts'
+import type { Workers } from '../threads/worker.ts'
 
 /** What each phase of a start is given. */
 export interface Start {
@@ -11,6 +12,7 @@ export interface Start {
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
   /** Logs a fault with its stack. @param at the id of the request, or what was being done. */
   readonly fault: (error: unknown, at: string) => void
+  readonly workers: Workers
   /** They end in the reverse of the order in which they are given here, after a failed start as on SIGTERM. */
   readonly parts: AsyncDisposableStack
 }

@@ -9,7 +9,6 @@ import { createRecordQueries, type RecordQueryClient } from '../record/query-cli
 import { toRecordSelection } from '../record/record-selection.ts'
 import { type Recorder, startRecorder } from '../record/recorder-client.ts'
 import type { Probed } from '../store/ports/unavailable.ts'
-import { startWorker } from '../threads/worker.ts'
 import { filesIn } from '../upkeep/data-files.ts'
 import { openIdempotencyKeys } from '../upkeep/kept/idempotency-keys.ts'
 import { createLastGood, DamagedCopy, type LastGoodSnapshot } from '../upkeep/kept/last-good.ts'
@@ -87,7 +86,7 @@ export async function openOwnStores(its: Start) {
 
 /** Opens all that is in the data directory, records in threads of their own. Throws CannotStart as the stores do. */
 export async function openStores(its: Start): Promise<Stores> {
-  const { settings, clockCell, log, parts } = its
+  const { settings, clockCell, log, parts, workers } = its
   const own = await openOwnStores(its)
   const { readOnly } = own
   const counterMemory = createCounterMemory()
@@ -102,12 +101,12 @@ export async function openStores(its: Start): Promise<Stores> {
     counters: counterMemory,
   }
   const recorder = await startRecorder(
-    () => startWorker('recorder', recorderSetup),
+    () => workers.start('recorder', recorderSetup),
     (text) => log('error', text),
   )
   parts.defer(() => recorder.stop())
   const querySetup: QuerySetup = { path, clockCell }
-  const queries = createRecordQueries(() => startWorker('query', querySetup))
+  const queries = createRecordQueries(() => workers.start('query', querySetup))
   parts.defer(() => queries.close())
   return {
     ...own,

@@ -1,7 +1,7 @@
 /**
  * A gateway thread: two listeners, the stages, the /mcp door. Wiring only; what is decided is decided by the parts.
  */
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import { isLoopbackHost } from '../base/address.ts'
 import { createAllowedOrigins } from '../base/allowed-origins.ts'
 import { createClock } from '../base/clock.ts'
@@ -50,14 +50,14 @@ import { createOpener } from '../vault/opener.ts'
 import { CallerMemory } from '../wire/caller-memory.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
 import type { Incoming } from '../wire/port.ts'
+import { threadData } from './data.ts'
 
 /** How long the control plane may take to answer. */
 const CONTROL_ANSWER_MS = 120_000
 
 if (parentPort === null) throw new Error('threads/gateway.ts runs as a worker thread only')
 const main = parentPort
-// The host of this thread builds it by this very type.
-const init = workerData as GatewayInit
+const init = await threadData<GatewayInit>()
 const say = (message: FromGateway): void => main.postMessage(message)
 const report = (error: unknown, requestId = ''): void => {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)

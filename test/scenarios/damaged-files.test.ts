@@ -18,6 +18,7 @@ import { createClock } from '../../src/base/clock.ts'
 import type { Start } from '../../src/serve/start.ts'
 import { openOwnStores, openStores, type Stores } from '../../src/serve/stores.ts'
 import { readSettings } from '../../src/settings.ts'
+import { createWorkers } from '../../src/threads/worker.ts'
 import { IS_LONG } from '../support/long.ts'
 import { examine } from '../support/upkeep.ts'
 import { publishOrders, startTestServer } from './server.ts'
@@ -113,6 +114,7 @@ async function open(data: string, withRecords = false): Promise<Opened> {
     settings: readSettings(['--data', data], {}),
     clock: createClock(),
     clockCell: null,
+    workers: createWorkers(),
     log: (level, message) => log.push(`${level} ${message}`),
     fault: (error, at) => log.push(`fault ${at}: ${error instanceof Error ? error.message : error}`),
     parts,

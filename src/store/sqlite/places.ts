@@ -1,12 +1,14 @@
 /**
- * The places of SQLite: each kind of data is a file of its own, with its side files. What opens or reads a file is loaded
- * when it is first asked for, so that a thread pays for nothing that it does not open.
+ * The places of SQLite: each kind of data is a file of its own, with its side files. The recorder and query threads open records,
+ * and load this module while they wait for their data. What the main thread alone needs is loaded when it is asked for.
  */
 import { join } from 'node:path'
 import { CannotStart } from '../../base/cannot-start.ts'
 import type { ServedPlace, StorePlace, StorePlaces } from '../ports/places.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'
 import { faultOfStoreAccess, toStoreError } from './fault.ts'
+import { openLastingRecordStore } from './lasting-records.ts'
+import { openRecordReader } from './record-reader.ts'
 import { outdatedOf, rewrittenOf } from './side-files.ts'
 
 const copying = () => import('./copy.ts')
@@ -51,8 +53,8 @@ export const sqlitePlaces: StorePlaces = {
     ...placeOf(file),
     damage: async () => (await judging()).faultOfRecords(file),
     damageOfAll: async () => (await judging()).faultOfDatabase(file),
-    open: async (readOnly) => (await import('./lasting-records.ts')).openLastingRecordStore(file, readOnly),
-    openReader: async () => (await import('./record-reader.ts')).openRecordReader(file),
+    open: async (readOnly) => openLastingRecordStore(file, readOnly),
+    openReader: async () => openRecordReader(file),
     copyTo: async (to, progress) => (await copying()).copyStore(file, to, progress),
   }),
 }
