@@ -51,9 +51,7 @@ async function open(t: TestContext, name: string, setup: Partial<RecorderSetup> 
     },
     (text) => logged.push(text),
   )
-  const queries = createRecordQueries(
-    () => workers.start('query', { path, clockCell: null }),
-  )
+  const queries = createRecordQueries(() => workers.start('query', { path, clockCell: null }))
   const close = async (): Promise<void> => {
     await recorder.stop()
     await queries.close()
