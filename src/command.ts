@@ -7,23 +7,25 @@ import { setTimeout } from 'node:timers/promises'
 import { pino } from 'pino'
 import { CannotStart } from './base/cannot-start.ts'
 import { stopSignal } from './base/stop-signal.ts'
-import { OPERATIONS } from './operations/registry.ts'
 import type { Running } from './serve.ts'
-import { settingsHelp } from './settings/pages.ts'
-import { readSettings } from './settings.ts'
 import type { ResetRequest, TokenRequest } from './surfaces/cli/ports.ts'
-import { runCli } from './surfaces/cli/program.ts'
 import { VERSION } from './version.ts'
 
 /** Starts the gateway and resolves when it receives a stop signal and has stopped. A second signal ends it at once. */
 async function up(flags: readonly string[]): Promise<void> {
+  const { readSettings } = await import('./settings.ts')
   const settings = readSettings(flags, process.env)
+  const { createWorkers, gatewayName } = await import('./threads/worker.ts')
+  const workers = createWorkers()
+  // They load their modules while this thread loads its own
+  workers.ahead('recorder')
+  for (let slot = 0; slot < settings.workers; slot++) workers.ahead('gateway', gatewayName(slot))
   const { startServer } = await import('./serve.ts')
   const log = pino(
     { base: undefined, timestamp: pino.stdTimeFunctions.isoTime },
     pino.destination({ dest: 2, sync: true }),
   )
-  const server = await startServer(settings, { log: (level, message) => log[level](message) })
+  const server = await startServer(settings, { log: (level, message) => log[level](message), workers })
   process.on('SIGHUP', () => server.reload())
   // From before it says that it is ready: whoever reads that may send a signal at once
   const signal = stopSignal()
@@ -67,12 +69,12 @@ async function showFirstLink(
 }
 
 async function issueOffline(dataDirectory: string, request: TokenRequest) {
-  const { issueOffline: issue } = await import('./serve/offline.ts')
+  const { issueOffline: issue } = await import('./control/offline.ts')
   return issue(dataDirectory, request)
 }
 
 async function resetOffline(dataDirectory: string, request: ResetRequest) {
-  const { resetOffline: reset } = await import('./serve/offline.ts')
+  const { resetOffline: reset } = await import('./control/offline.ts')
   return reset(dataDirectory, request, process.env['POSTERN_ORIGIN'] ?? 'http://localhost:8080')
 }
 
@@ -120,7 +122,11 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 const args = process.argv.slice(2)
 try {
   if (args[0] === 'up' && !args.includes('--help') && !args.includes('-h')) await up(args.slice(1))
-  else
+  else {
+    // `up` goes without: they would be a tenth of its start
+    const { OPERATIONS } = await import('./operations/registry.ts')
+    const { settingsHelp } = await import('./settings/pages.ts')
+    const { runCli } = await import('./surfaces/cli/program.ts')
     process.exitCode = await runCli(
       {
         operations: OPERATIONS,
@@ -137,15 +143,16 @@ try {
         resetOffline,
         up,
         upHelp: settingsHelp(),
-        backUp: async (request) => (await import('./serve/backup/backup.ts')).backUp(request),
-        restore: async (request) => (await import('./serve/backup/restore.ts')).restore(request),
-        examine: async (request) => (await import('./serve/doctor/doctor.ts')).examine(request),
+        backUp: async (request) => (await import('./upkeep/backup/backup.ts')).backUp(request),
+        restore: async (request) => (await import('./upkeep/backup/restore.ts')).restore(request),
+        examine: async (request) => (await import('./upkeep/doctor/doctor.ts')).examine(request),
         openBrowser,
         stopSignal,
         lock: async (file) => (await import('./store/sqlite/file-lock.ts')).lockFile(file),
       },
       args,
     )
+  }
 } catch (error) {
   process.stderr.write(`postern: ${explain(error)}\n`)
   process.exitCode = 1

@@ -7,57 +7,61 @@ import { createFetchJson } from './base/fetch-json.ts'
 import { createProtectedResources } from './base/protected-resources.ts'
 import { createPublicGetJson } from './base/public-fetch.ts'
 import { Refusal } from './base/refusal.ts'
+import { repeat } from './base/repeat.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, openSocketDirectory } from './base/socket-path.ts'
-import { createSourceMemory, SourceCounts } from './gateway/admit/sources.ts'
-import { CHECK_NAMES } from './gateway/check-names.ts'
-import { createIssuerKeys } from './gateway/identify/issuers.ts'
-import { createKeyMemory } from './gateway/identify/key-memory.ts'
-import { createKeySets } from './gateway/identify/key-sets.ts'
-import { fullDelta } from './operations/engine/fragments.ts'
-import { openExportFiles } from './record/export-files.ts'
-import { createCountMemory, RequestCounts } from './record/request-counts.ts'
-import { type Addresses, claimAddresses, originsOf } from './serve/addresses.ts'
+import { readClientPins } from './control/client-pins.ts'
+import {
+  type ControlPlane,
+  type ControlPlaneOptions,
+  createClosedControlPlane,
+  createControlPlane,
+} from './control/control-plane.ts'
+import { createCredentialProbe } from './control/credential-probe.ts'
+import { faultOfRoles, toOidcProvider } from './control/identity-provider.ts'
+import { createLocalListener, type IssuedToken, type TokenRequest } from './control/local-socket.ts'
+import { closeServer, listenPrivately } from './control/private-server.ts'
+import type { SetUpLink } from './control/set-up-link.ts'
+import { type Addresses, claimAddresses, originsOf } from './fleet/main/addresses.ts'
 import {
   CONTROL_FILES,
   createCertificates,
   fingerprintsOf,
   GATEWAY_FILES,
   type WatchedCertificates,
-} from './serve/certificates.ts'
-import { readClientPins } from './serve/client-pins.ts'
-import {
-  type ControlPlane,
-  type ControlPlaneOptions,
-  createClosedControlPlane,
-  createControlPlane,
-} from './serve/control-plane.ts'
-import { createCredentialProbe } from './serve/credential-probe.ts'
-import { keepHealth } from './serve/health.ts'
-import { createLocalListener, type IssuedToken, type TokenRequest } from './serve/local-socket.ts'
-import { faultOfRoles, toOidcProvider } from './serve/oidc.ts'
-import { logOpenFiles } from './serve/open-files.ts'
-import type { SetUpLink } from './serve/set-up-link.ts'
-import { closeServer, listenPrivately } from './serve/sockets.ts'
-import { repeat, type Start } from './serve/start.ts'
+} from './fleet/main/certificates.ts'
+import { type Gateways, type GatewaysOptions, startGateways } from './fleet/main/gateways.ts'
+import { keepHealth } from './fleet/main/store-health.ts'
+import { COUNTER_SLOT, type GatewayInit, HEALTH } from './fleet/shared/messages.ts'
+import { createMetricsPage } from './fleet/shared/metrics-page.ts'
+import { readinessOf } from './fleet/shared/readiness.ts'
+import { createSourceMemory, SourceCounts } from './gateway/admit/sources.ts'
+import { CHECK_NAMES } from './gateway/check-names.ts'
+import { createIssuerKeys } from './gateway/identify/issuers.ts'
+import { createKeySets } from './gateway/identify/key-sets.ts'
+import { fullDelta } from './operations/engine/fragments.ts'
+import { openExportFiles } from './record/export-files.ts'
+import { createCountMemory, RequestCounts } from './record/request-counts.ts'
+import { keepThreadFigures } from './record/thread-figures.ts'
+import { openControlState } from './serve/control-state.ts'
+import type { Start } from './serve/start.ts'
 import { openStores, type Stores } from './serve/stores.ts'
 import { settingName } from './settings/schema.ts'
 import type { Settings } from './settings.ts'
+import { createThreadEvents } from './shared-state/memory/events.ts'
+import { createSharedCells } from './shared-state/memory/shared-cells.ts'
 import { createReferences } from './snapshot/compile/references.ts'
-import { callerMemoryMax } from './threads/caller-memory-max.ts'
-import { type Gateways, type GatewaysOptions, startGateways } from './threads/gateways.ts'
-import { COUNTER_SLOT, type GatewayInit, HEALTH } from './threads/messages.ts'
-import { createMetricsPage } from './threads/metrics-page.ts'
-import { readinessOf } from './threads/readiness.ts'
-import { keepThreadFigures } from './threads/thread-figures.ts'
-import { createTombstoneCells } from './threads/tombstones.ts'
-import { startWorker } from './threads/worker.ts'
+import { createWorkers, gatewayName, type Workers } from './threads/worker.ts'
+import { logOpenFiles } from './upkeep/start/open-files.ts'
 import { createSecretSources } from './vault/sources.ts'
 import { VERSION } from './version.ts'
+import { callerMemoryMax } from './wire/caller-memory-max.ts'
 
 export interface ServeOptions {
   readonly log: Start['log']
   /** Moves the clock of all threads; for tests. */
   readonly clockCell?: ClockCell
+  /** Threads that were started ahead are among them. */
+  readonly workers?: Workers
 }
 
 /** A running instance. */
@@ -82,8 +86,6 @@ export interface Running {
 const DRAIN_MS = 30_000
 /** For answers that the control plane still writes when the gateway threads have ended. */
 const ANSWERS_MS = 1000
-/** Verified proofs that the gateway threads remember together. */
-const PROOFS_MAX = 65_536
 const HOUSEKEEPING_MS = 1000
 /** The whole configuration is compiled for it, which a disk that stays full must not have happen all the time. */
 const MEND_MS = 30_000
@@ -121,8 +123,10 @@ async function start(
 ): Promise<Running> {
   const { log } = options
   const fault = (error: unknown, at: string): void => log('error', `${at}: ${textOf(error)}`)
-  const clock = createClock(options.clockCell)
-  const its: Start = { settings, clock, clockCell: options.clockCell ?? null, log, fault, parts }
+  const { clockCell = null, workers = createWorkers() } = options
+  parts.defer(() => workers.endUnused())
+  const clock = createClock(clockCell ?? undefined)
+  const its: Start = { settings, clock, clockCell, log, fault, workers, parts }
   const grace: Grace = { requestsMs: 0, answersMs: 0 }
   const certificates = openCertificates(its)
   const oidc = settings.oidc === null ? null : toOidcProvider(settings.oidc)
@@ -143,7 +147,9 @@ async function start(
   const references = createReferences(vault, sources, async (delta) => (await started).publish(delta))
   vault.watch(() => void started.then((gateways) => gateways.setCredentialKey(vault.gatewayKey())))
   const credentials = createCredentialProbe({ vault, references, store, gateways: started })
-  const sessions: Sessions = { tombstones: createTombstoneCells(), sessionKey: vault.sessionKey() }
+  const cells = createSharedCells()
+  const events = createThreadEvents((event) => void started.then((gateways) => gateways.tell(event)))
+  const sessionKey = vault.sessionKey()
   const counts = {
     memory: createCountMemory(settings.workers + 1),
     startedAt: Date.now() / 1000 - process.uptime(),
@@ -156,7 +162,8 @@ async function start(
     version: VERSION,
   })
   const control = openControl(its, stores, {
-    ...sessions,
+    state: openControlState(cells, clock, events),
+    sessionKey,
     ...named,
     managementOrigin: named.managementOrigins[0],
     allowsOrigin: createAllowedOrigins(
@@ -206,7 +213,9 @@ async function start(
   const gateways = await startGateways(
     gatewaysOptions(its, stores, {
       ...addresses,
-      ...sessions,
+      cells,
+      sessionKey,
+      deliver: events.deliver,
       sockets: sockets.path,
       tls: certificates.gateway?.current ?? null,
       controlTls: certificates.control?.current ?? null,
@@ -217,6 +226,7 @@ async function start(
     }),
     await references.whole(stores.first),
   )
+  await workers.endUnused()
   haveStarted(gateways)
   repeat(its, HOUSEKEEPING_MS, 'secrets that are read elsewhere', () => references.refresh())
   repeat(its, KEEP_USES_MS, USES, () => credentials.keepUses())
@@ -260,9 +270,6 @@ interface Grace {
   requestsMs: number
   answersMs: number
 }
-
-/** What both planes know of MCP sessions. */
-type Sessions = Pick<GatewayInit, 'tombstones' | 'sessionKey'>
 
 function openControl(
   { clock, fault, parts }: Start,
@@ -332,13 +339,12 @@ async function listenForControl(
 }
 
 function gatewaysOptions(
-  { settings, clockCell, log }: Start,
+  { settings, clockCell, log, workers }: Start,
   { vault, recorder, keys, counters, counterMemory }: Stores,
   shared: { readonly sockets: string } & Addresses &
-    Sessions &
-    Pick<GatewayInit, 'tls' | 'controlTls' | 'health'> & {
+    Pick<GatewayInit, 'tls' | 'controlTls' | 'health' | 'cells' | 'sessionKey'> & {
       readonly counts: { readonly memory: SharedArrayBuffer; readonly startedAt: number }
-    } & Pick<GatewaysOptions, 'keySets' | 'prove'>,
+    } & Pick<GatewaysOptions, 'keySets' | 'prove' | 'deliver'>,
 ): GatewaysOptions {
   const reusePort = canShareAPort()
   if (!reusePort && settings.workers > 1)
@@ -351,7 +357,7 @@ function gatewaysOptions(
   const sources = new SourceCounts(sourceMemory, COUNTER_SLOT.main)
   return {
     count,
-    start: (init) => startWorker('gateway', init, `gateway-${init.slot}`),
+    start: (init) => workers.start('gateway', init, gatewayName(init.slot)),
     init: {
       listen: shared.listen,
       controlListen: shared.controlListen,
@@ -377,9 +383,7 @@ function gatewaysOptions(
       counts: shared.counts.memory,
       countSlots: settings.workers + 1,
       startedAt: shared.counts.startedAt,
-      tombstones: shared.tombstones,
-      usedTokens: createKeyMemory(),
-      proofs: createKeyMemory(PROOFS_MAX),
+      cells: shared.cells,
       clockCell,
       credentialKey: vault.gatewayKey(),
       sessionKey: shared.sessionKey,
@@ -392,6 +396,7 @@ function gatewaysOptions(
     keys,
     keySets: shared.keySets,
     prove: shared.prove,
+    deliver: shared.deliver,
     log,
   }
 }

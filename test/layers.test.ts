@@ -5,7 +5,9 @@ import { test } from 'node:test'
 import { circlesIn, type Imports } from './support/import-circles.ts'
 
 /** What gateway threads know of snapshots: all but how they are compiled. */
-const SERVED = ['fragments', 'snapshot', 'linked', 'find', 'link', 'schema'].map((name) => `snapshot/${name}`)
+const SERVED = ['fragments', 'sent-delta', 'snapshot', 'linked', 'find', 'link', 'schema'].map(
+  (name) => `snapshot/${name}`,
+)
 
 /**
  * The arrows of ARCHITECTURE.md: which folder may import which. A folder is the longest prefix that stands here.
@@ -17,6 +19,8 @@ const ARROWS: Record<string, readonly string[]> = {
   vault: ['base', 'model', 'store/ports'],
   access: ['base', 'model', 'store/ports'],
   wire: ['base'],
+  'shared-state/ports': ['base'],
+  'shared-state/memory': ['base', 'shared-state/ports'],
   'store/ports': ['base', 'model'],
   'store/sql': ['base', 'model', 'store/ports'],
   'store/sqlite': ['base', 'model', 'store/ports', 'store/sql', 'store/migrations'],
@@ -28,21 +32,104 @@ const ARROWS: Record<string, readonly string[]> = {
   'snapshot/find': ['base', 'model', 'snapshot/fragments', 'snapshot/linked'],
   'snapshot/link': ['base', 'model', 'vault', ...SERVED],
   'snapshot/compile': ['base', 'model', 'vault', 'store/ports', 'snapshot'],
-  gateway: ['base', 'model', ...SERVED, 'vault', 'record', 'wire', 'nodes/run', 'nodes/runs'],
+  gateway: [
+    ...['base', 'model', 'shared-state/ports', ...SERVED, 'vault', 'record', 'wire'],
+    ...['nodes/run', 'nodes/runs'],
+  ],
   nodes: ['base', 'model'],
   import: ['base', 'model'],
-  'operations/engine': ['base', 'model', 'store/ports', 'access', 'vault', 'record', 'snapshot'],
+  'operations/engine': [
+    ...['base', 'model', 'store/ports', 'shared-state/ports', 'access', 'vault', 'record', 'snapshot'],
+  ],
   'operations/kinds': ['base', 'model', 'store/ports', 'access', 'snapshot', 'operations'],
   operations: [
     ...['base', 'model', 'store/ports', 'access', 'vault', 'record', 'snapshot', 'nodes', 'import'],
     ...['operations/engine', 'operations/kinds'],
   ],
-  surfaces: ['base', 'model', 'access', 'operations', 'import/text', 'mcp/protocol', 'wire/port'],
-  'mcp/protocol': ['base'],
-  'mcp/consumer': ['base', 'model', ...SERVED, 'gateway', 'record', 'mcp/protocol', 'vault', 'wire'],
-  oauth: ['base', 'model', 'store/ports', 'vault', 'access', 'record', 'wire'],
+  surfaces: [
+    ...['base', 'model', 'shared-state/ports', 'access', 'operations', 'import/text'],
+    ...['mcp/protocol', 'wire/port'],
+  ],
+  'mcp/protocol': ['base', 'shared-state/ports'],
+  'mcp/consumer': [
+    ...['base', 'model', 'shared-state/ports', ...SERVED, 'gateway', 'record', 'mcp/protocol'],
+    ...['vault', 'wire'],
+  ],
+  oauth: ['base', 'model', 'store/ports', 'shared-state/ports', 'vault', 'access', 'record', 'wire'],
   settings: ['base'],
   version: [],
+  // What all threads say to each other and share
+  'fleet/shared': [
+    ...[
+      'base',
+      'model',
+      'store/ports',
+      'snapshot/fragments',
+      'snapshot/sent-delta',
+      'gateway',
+      'record',
+      'wire',
+    ],
+    ...['shared-state/ports', 'shared-state/memory/shared-cells', 'settings/values'],
+  ],
+  'fleet/gateway': ['base', 'model', ...SERVED, 'gateway', 'record', 'wire', 'fleet/shared'],
+  'fleet/main': [
+    ...[
+      'base',
+      'model',
+      'store/ports',
+      'shared-state/ports',
+      'snapshot/fragments',
+      'snapshot/sent-delta',
+      'gateway',
+      'record',
+      'wire',
+      'settings',
+    ],
+    'fleet/shared',
+  ],
+  control: [
+    ...[
+      'base',
+      'model',
+      'store/ports',
+      'shared-state/ports',
+      'access',
+      'vault',
+      'record',
+      'wire',
+      'settings',
+      'snapshot',
+    ],
+    ...['operations', 'oauth', 'surfaces', 'version', 'fleet/shared', 'gateway/forward/try-credential'],
+    ...['store/sqlite'],
+  ],
+  upkeep: [],
+  'upkeep/kept': ['base', 'store/ports', 'snapshot/fragments', 'gateway/identify', 'gateway/replay'],
+  'upkeep/start': [
+    ...[
+      'base',
+      'store/ports',
+      'vault',
+      'record',
+      'settings',
+      'snapshot/fragments',
+      'operations/engine/fragments',
+    ],
+    ...['upkeep/data-files', 'upkeep/kept'],
+    ...['store/sqlite'],
+  ],
+  'upkeep/backup': [
+    ...['base', 'store/ports', 'vault', 'record', 'surfaces/cli/ports', 'version'],
+    ...['upkeep/data-files', 'upkeep/key-place'],
+    ...['store/sqlite'],
+  ],
+  'upkeep/doctor': [
+    ...['base', 'model', 'store/ports', 'vault', 'record', 'settings', 'snapshot/compile'],
+    ...['oauth/sign-in', 'operations/engine/fragments', 'surfaces/cli', 'control/identity-provider'],
+    ...['upkeep/data-files', 'upkeep/key-place'],
+    ...['store/sqlite'],
+  ],
   threads: ['*'],
   serve: ['*'],
   main: ['*'],
@@ -102,7 +189,7 @@ test('every import follows an arrow of the architecture', () => {
 test('the table of folders in ARCHITECTURE.md has a row for each folder with arrows, and no other', () => {
   const page = readFileSync(resolve(root, '../ARCHITECTURE.md'), 'utf8')
   const section = page.slice(page.indexOf('\n## Folders'), page.indexOf('\n## Dependencies'))
-  const named = [...section.matchAll(/^\| (`[^|]+`) \|/gm)].flatMap(([, cell]) => cell!.match(/[\w/]+/g)!)
+  const named = [...section.matchAll(/^\| (`[^|]+`) \|/gm)].flatMap(([, cell]) => cell!.match(/[\w/-]+/g)!)
   assert.deepEqual(
     named.filter((folder) => folder !== 'wire/node').toSorted(),
     Object.keys(ARROWS).toSorted(),

@@ -5,7 +5,7 @@
  *
  * 1. Every path of a row, and every path below it, is reserved: no base path of a collection may be there.
  * 2. The most specific row decides: a row for the path alone, else the row with the longest path above it.
- * 3. Handlers are names here. `threads/router` and `serve/control` bind them; a name without a handler does not compile.
+ * 3. Handlers are names here. `fleet/gateway/router` and `control/listener` bind them; a name without a handler does not compile.
  */
 
 /** Parts of the control plane that `POSTERN_EXPOSE` adds to the gateway listener. */

@@ -6,9 +6,10 @@ import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
 import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { RecordSink } from '../record/fields.ts'
 import type { RequestCounts } from '../record/request-counts.ts'
+import type { Once } from '../shared-state/ports/once.ts'
 import { hostName } from '../snapshot/find/mounts.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
-import { applyDelta, EMPTY_SNAPSHOT } from '../snapshot/link/link.ts'
+import { EMPTY_SNAPSHOT, type NextSnapshot, nextSnapshot } from '../snapshot/link/link.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { Opener } from '../vault/opener.ts'
 import { CALLER_MEMORY_MAX, CallerMemory } from '../wire/caller-memory.ts'
@@ -29,8 +30,7 @@ import { type Trial, tryCredential } from './forward/try-credential.ts'
 import { answerRoomOf, roomOf } from './holding.ts'
 import { identified } from './identified.ts'
 import type { CertificateField } from './identify/certificate-fields.ts'
-import { createIssuers } from './identify/issuers.ts'
-import { createKeyMemory, openKeyMemory } from './identify/key-memory.ts'
+import { createIssuers, type Proofs } from './identify/issuers.ts'
 import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
 import type { Lane } from './lane.ts'
 import { makeAgain } from './make-again.ts'
@@ -60,10 +60,9 @@ export interface GatewayOptions {
   readonly pageHosts?: ReadonlySet<string> | null
   /** Key sets of issuers; fetched by this very thread when absent. */
   readonly keySets?: LoadKeySet
-  /** Tokens that may be used once, as all threads remember them; a small memory of its own when absent. */
-  readonly usedTokens?: SharedArrayBuffer
-  /** Proofs that any thread has verified; a small memory of its own when absent. */
-  readonly proofs?: SharedArrayBuffer
+  /** Tokens that may be used once. */
+  readonly usedTokens: Once
+  readonly proofs: Proofs
   /** Opens sealed secrets of credentials. */
   readonly open: Opener
   /** Idempotency keys of all threads; of this one alone when absent. */
@@ -81,6 +80,8 @@ export interface GatewayOptions {
 
 /** The data plane of one thread: the handler of its listener, and the port of its MCP door. */
 export interface Gateway extends Handler<Exchange>, GatewayPort {
+  /** Links a part of a full delta, which the next `apply` completes and puts in force. */
+  load(part: Pick<SnapshotDelta, 'put' | 'drop'>): void
   /** Puts a delta in force for every request that starts from now on. Returns what fails closed in it. */
   apply(delta: SnapshotDelta): readonly string[]
   readonly snapshot: Snapshot
@@ -100,9 +101,6 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   close(): void
 }
 
-/** Places of each memory of keys in a gateway that shares none. */
-const KEYS_ALONE = 4096
-
 /** Bytes of kept answers in one thread. */
 const CACHE_BYTES_MAX = 32 * 1024 * 1024
 
@@ -111,14 +109,12 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { counters, clock, open } = options
   const fetchJson = createFetchJson()
   const keySets = options.keySets ?? createKeySets(clock, fetchJson)
-  const usedTokens = openKeyMemory(options.usedTokens ?? createKeyMemory(KEYS_ALONE))
-  const proofs = openKeyMemory(options.proofs ?? createKeyMemory(KEYS_ALONE))
   const pools = createPools(options.upstream)
   const pageHosts = options.pageHosts ?? null
   const lane: Lane = {
     clock,
     counters,
-    issuers: createIssuers(clock, keySets, fetchJson, usedTokens, proofs),
+    issuers: createIssuers(clock, keySets, fetchJson, options.usedTokens, options.proofs),
     replays: {
       cache: new AnswerCache(CACHE_BYTES_MAX),
       keys:
@@ -138,6 +134,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   const visible = createVisible()
   const secure = options.secure ?? false
   let snapshot = EMPTY_SNAPSHOT
+  /** A full delta of which parts have arrived. */
+  let loading: NextSnapshot | null = null
   let ready = false
   /** Hosts that collections have to themselves: no page is served there. */
   let siteHosts: ReadonlySet<string> = new Set()
@@ -222,9 +220,17 @@ export function createGateway(options: GatewayOptions): Gateway {
 
     replay: (asked) => makeAgain(asked, { lane, snapshot: inForce }, secure),
 
+    load(part) {
+      loading ??= nextSnapshot(snapshot, true, open)
+      loading.take(part)
+    },
+
     apply(delta) {
       const { collections, credentials } = snapshot
-      snapshot = applyDelta(snapshot, delta, open)
+      const next = loading ?? nextSnapshot(snapshot, delta.full, open)
+      loading = null
+      next.take(delta)
+      snapshot = next.finish(delta.revision)
       ready = true
       const isRotated = snapshot.credentials !== credentials
       if (snapshot.collections !== collections) siteHosts = siteHostsOf(snapshot, pageHosts)

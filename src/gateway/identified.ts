@@ -19,8 +19,8 @@ function callerOf(exchange: Exchange): Caller {
   const { identity, ip, secure } = exchange
   const { client, profile, credentialId, subject, agentHost, claims, bearer } = identity as KnownIdentity
   return {
-    client: client.fragment,
-    profile: profile.fragment,
+    client,
+    profile: { id: profile.id, auth: profile.fragment.auth },
     credentialId,
     subject,
     agentHost,

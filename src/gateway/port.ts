@@ -19,8 +19,8 @@ import type { CallHandle, Incoming } from '../wire/port.ts'
 
 /** A proven caller: the result of the checks `identify` to `authenticate`. Valid for one message only, so that a revocation holds from the next. */
 export interface Caller {
-  readonly client: ClientFragment
-  readonly profile: ProfileFragment
+  readonly client: Pick<ClientFragment, 'id'>
+  readonly profile: Pick<ProfileFragment, 'id' | 'auth'>
   /** Id of the token or key that proved it, or empty for profiles of type none. */
   readonly credentialId: string
   /** `sub` of a token that others signed; empty when there is none. */

@@ -1,5 +1,6 @@
 import type { Clock, ClockCell } from '../base/clock.ts'
 import type { Settings } from '../settings.ts'
+import type { Workers } from '../threads/worker.ts'
 
 /** What each phase of a start is given. */
 export interface Start {
@@ -11,23 +12,7 @@ export interface Start {
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
   /** Logs a fault with its stack. @param at the id of the request, or what was being done. */
   readonly fault: (error: unknown, at: string) => void
+  readonly workers: Workers
   /** They end in the reverse of the order in which they are given here, after a failed start as on SIGTERM. */
   readonly parts: AsyncDisposableStack
-}
-
-/** Does something every `ms` milliseconds, never twice at once. A fault is told, and the next turn comes all the same. */
-export function repeat({ parts, fault }: Start, ms: number, what: string, work: () => unknown): void {
-  let isAtIt = false
-  const timer = setInterval(async () => {
-    if (isAtIt) return
-    isAtIt = true
-    try {
-      await work()
-    } catch (error) {
-      fault(error, what)
-    } finally {
-      isAtIt = false
-    }
-  }, ms)
-  parts.defer(() => clearInterval(timer))
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { AccessFault } from '../base/file-access.ts'
+import { COUNTER_SLOT, HEALTH } from '../fleet/shared/messages.ts'
 import { type Counters, createCounterMemory, createCounters } from '../gateway/admit/counters.ts'
 import type { IdempotencyMemory } from '../gateway/replay/idempotency.ts'
 import type { RecordQueries } from '../operations/engine/ports.ts'
@@ -9,15 +10,14 @@ import { toRecordSelection } from '../record/record-selection.ts'
 import { type Recorder, startRecorder } from '../record/recorder-client.ts'
 import type { Probed } from '../store/ports/unavailable.ts'
 import { lockForStart } from '../store/sqlite/directory.ts'
+import { openKeyStore } from '../store/sqlite/idempotency-keys.ts'
 import { openLastGood } from '../store/sqlite/last-good.ts'
-import { COUNTER_SLOT, HEALTH } from '../threads/messages.ts'
-import { startWorker } from '../threads/worker.ts'
-import { type Configuration, openConfiguration } from './configuration.ts'
-import { clearDamagedFiles } from './damaged-files.ts'
-import { openIdempotencyKeys } from './idempotency-keys.ts'
-import { isInside, keyBesideData } from './key-place.ts'
-import { createLastGood, DamagedCopy, type LastGoodSnapshot } from './last-good.ts'
-import { copyForReading, type ReadingPlace } from './reading-place.ts'
+import { openIdempotencyKeys } from '../upkeep/kept/idempotency-keys.ts'
+import { createLastGood, DamagedCopy, type LastGoodSnapshot } from '../upkeep/kept/last-good.ts'
+import { isInside, keyBesideData } from '../upkeep/key-place.ts'
+import { type Configuration, openConfiguration } from '../upkeep/start/configuration.ts'
+import { clearDamagedFiles } from '../upkeep/start/damaged-files.ts'
+import { copyForReading, type ReadingPlace } from '../upkeep/start/reading-place.ts'
 import type { Start } from './start.ts'
 
 /** All that an instance keeps, and the threads that keep it. */
@@ -45,7 +45,9 @@ export async function openOwnStores(its: Start) {
   const keyFile = settings.keyFile ?? join(settings.data, 'vault.key')
   if (lock.readOnly === null) clearDamagedFiles(settings.data, keyFile, log)
   const place: ReadingPlace =
-    lock.readOnly === null ? { path: settings.data, readOnly: null } : copyForReading(its, lock.readOnly)
+    lock.readOnly === null
+      ? { path: settings.data, readOnly: null }
+      : copyForReading({ data: settings.data, log, parts }, lock.readOnly)
   const serving = join(settings.data, 'serving.db')
   const lastGoodStore = openLastGood(join(place.path, 'serving.db'))
   parts.defer(() => lastGoodStore.close())
@@ -69,13 +71,21 @@ export async function openOwnStores(its: Start) {
   if (isInside(keyFile, settings.data)) log('warn', keyBesideData(keyFile))
   for (const note of configuration.notes) log('warn', note)
   if (configuration.fault !== null) log('error', configuration.fault.log)
-  const { keys, kept: keptKeys } = openIdempotencyKeys(its, configuration.vault, place)
+  const keyStore = openKeyStore(join(place.path, 'idempotency.db'))
+  parts.defer(() => keyStore.close())
+  const { keys, kept: keptKeys } = openIdempotencyKeys({
+    ...its,
+    store: keyStore,
+    sealKey: configuration.vault.answersKey(),
+    unwritable:
+      place.readOnly === null ? null : { file: join(settings.data, 'idempotency.db'), fault: place.readOnly },
+  })
   return { ...configuration, lastGood, keys, keptKeys, readOnly: place.readOnly }
 }
 
 /** Opens all that is in the data directory, records in threads of their own. Throws CannotStart as the stores do. */
 export async function openStores(its: Start): Promise<Stores> {
-  const { settings, clockCell, log, parts } = its
+  const { settings, clockCell, log, parts, workers } = its
   const own = await openOwnStores(its)
   const { readOnly } = own
   const counterMemory = createCounterMemory()
@@ -90,12 +100,12 @@ export async function openStores(its: Start): Promise<Stores> {
     counters: counterMemory,
   }
   const recorder = await startRecorder(
-    () => startWorker('recorder', recorderSetup),
+    () => workers.start('recorder', recorderSetup),
     (text) => log('error', text),
   )
   parts.defer(() => recorder.stop())
   const querySetup: QuerySetup = { path, clockCell }
-  const queries = createRecordQueries(() => startWorker('query', querySetup))
+  const queries = createRecordQueries(() => workers.start('query', querySetup))
   parts.defer(() => queries.close())
   return {
     ...own,

@@ -1,5 +1,7 @@
 /**
- * The configuration as gateway threads receive it: plain data in pieces, each known by the hash of its content.
+ * The configuration as gateway threads receive it: plain data in pieces, each known by the hash of its content. A secret
+ * that is read elsewhere counts by its text and the key that seals it, not by its ciphertext, which differs at each sealing:
+ * the same state has the same hashes in every process.
  * Nothing here is a closure, a class or a plain-text secret, so it survives structured clone and disk.
  * Only what is published is in it; references are ids.
  */

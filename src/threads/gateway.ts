@@ -1,13 +1,31 @@
 /**
  * A gateway thread: two listeners, the stages, the /mcp door. Wiring only; what is decided is decided by the parts.
  */
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import { isLoopbackHost } from '../base/address.ts'
 import { createAllowedOrigins } from '../base/allowed-origins.ts'
 import { createClock } from '../base/clock.ts'
 import { ALL_DOORS, type Part } from '../base/doors.ts'
 import { createRequestIds } from '../base/ids.ts'
 import { PROBLEMS, type RefusalCode, refuse, toProblem } from '../base/refusal.ts'
+import { createClosedConnections } from '../fleet/gateway/closed-connections.ts'
+import { CONTROL_CONNECTIONS_MAX, createControlDoor } from '../fleet/gateway/control-door.ts'
+import { createCrossOrigin } from '../fleet/gateway/cross-origin.ts'
+import { createIdempotencyClient } from '../fleet/gateway/idempotency-client.ts'
+import { createKeySetClient } from '../fleet/gateway/key-set-client.ts'
+import { createRouter, LISTENERS } from '../fleet/gateway/router.ts'
+import { createVerifiedTokens } from '../fleet/gateway/verified-tokens.ts'
+import { sendHeartbeats } from '../fleet/shared/heartbeats.ts'
+import {
+  type Answers,
+  type FromGateway,
+  type GatewayInit,
+  HEALTH,
+  type Question,
+  type ToGateway,
+} from '../fleet/shared/messages.ts'
+import { createMetricsPage } from '../fleet/shared/metrics-page.ts'
+import { readinessOf } from '../fleet/shared/readiness.ts'
 import { createCounters } from '../gateway/admit/counters.ts'
 import { SourceCounts } from '../gateway/admit/sources.ts'
 import { CHECK_NAMES } from '../gateway/check-names.ts'
@@ -22,39 +40,24 @@ import { connectSink } from '../record/connect.ts'
 import { EXPOSITION_TYPES, expositionFormatOf } from '../record/exposition.ts'
 import { RequestCounts } from '../record/request-counts.ts'
 import { createRecordSink } from '../record/sink.ts'
+import { keepThreadFigures } from '../record/thread-figures.ts'
+import { createThreadEvents } from '../shared-state/memory/events.ts'
+import { openKeyMemory } from '../shared-state/memory/key-memory.ts'
+import { createTombstones } from '../shared-state/memory/tombstones.ts'
 import { isIn, networkOf } from '../snapshot/find/network.ts'
+import { fromSent, fromSentFragment } from '../snapshot/sent-delta.ts'
 import { createOpener } from '../vault/opener.ts'
 import { CallerMemory } from '../wire/caller-memory.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
 import type { Incoming } from '../wire/port.ts'
-import { createClosedConnections } from './closed-connections.ts'
-import { CONTROL_CONNECTIONS_MAX, createControlDoor } from './control-door.ts'
-import { createCrossOrigin } from './cross-origin.ts'
-import { sendHeartbeats } from './heartbeats.ts'
-import { createIdempotencyClient } from './idempotency-client.ts'
-import { createKeySetClient } from './key-sets.ts'
-import {
-  type Answers,
-  type FromGateway,
-  type GatewayInit,
-  HEALTH,
-  type Question,
-  type ToGateway,
-} from './messages.ts'
-import { createMetricsPage } from './metrics-page.ts'
-import { readinessOf } from './readiness.ts'
-import { createRouter, LISTENERS } from './router.ts'
-import { keepThreadFigures } from './thread-figures.ts'
-import { createTombstones } from './tombstones.ts'
-import { createVerifiedTokens } from './verified-tokens.ts'
+import { threadData } from './data.ts'
 
 /** How long the control plane may take to answer. */
 const CONTROL_ANSWER_MS = 120_000
 
 if (parentPort === null) throw new Error('threads/gateway.ts runs as a worker thread only')
 const main = parentPort
-// The host of this thread builds it by this very type.
-const init = workerData as GatewayInit
+const init = await threadData<GatewayInit>()
 const say = (message: FromGateway): void => main.postMessage(message)
 const report = (error: unknown, requestId = ''): void => {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
@@ -102,8 +105,8 @@ const keySets = createKeySetClient(say)
 const counters = createCounters(init.counters, init.slot)
 const gateway = createGateway({
   keySets: keySets.load,
-  usedTokens: init.usedTokens,
-  proofs: init.proofs,
+  usedTokens: openKeyMemory(init.cells.usedTokens),
+  proofs: openKeyMemory(init.cells.proofs),
   upstream: (options) => engine.upstream(options),
   counters,
   records: sink,
@@ -133,12 +136,13 @@ function pageHostsOf(expose: readonly Part[], addresses: readonly string[]): Rea
   const names = addresses.map((address) => URL.parse(address)?.hostname ?? address.toLowerCase())
   return new Set([...names, 'localhost', '127.0.0.1', '[::1]'])
 }
-const running = createRunningCalls((call) => say({ kind: 'cancel', call }))
+const events = createThreadEvents((event) => say({ kind: 'event', event }))
 const consumer = createConsumerDoor<Exchange>({
   gateway,
   sealKey: init.sessionKey,
-  tombstones: createTombstones(init.tombstones),
-  running,
+  tombstones: createTombstones(init.cells.tombstones, events),
+  usedReplies: openKeyMemory(init.cells.usedReplies),
+  running: createRunningCalls(events),
   origin: init.origin,
   allowsOrigin,
   corsLines: crossOrigin.linesOf,
@@ -284,8 +288,11 @@ keepThreadFigures(counts, () => gateway.snapshot.revision)
 let started = false
 main.on('message', (message: ToGateway) => {
   switch (message.kind) {
+    case 'snapshot_part':
+      gateway.load({ put: message.put.map(fromSentFragment), drop: [] })
+      return
     case 'snapshot': {
-      const faults = gateway.apply(message.delta)
+      const faults = gateway.apply(fromSent(message.delta))
       say({ kind: 'applied', faults })
       if (started) return
       started = true
@@ -317,8 +324,8 @@ main.on('message', (message: ToGateway) => {
     case 'claimed':
       keys.claimed(message.id, message.claim)
       return
-    case 'cancel':
-      running.cancelHere(message.call)
+    case 'event':
+      events.deliver(message.event)
       return
     case 'drain':
       void drain(message.deadlineMs)

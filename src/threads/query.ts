@@ -1,5 +1,5 @@
 /** The query thread: answers questions about request records on a read-only connection, one after the other. */
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import { createClock } from '../base/clock.ts'
 import { Refusal } from '../base/refusal.ts'
 import { reportContract } from '../record/contract-report.ts'
@@ -8,11 +8,11 @@ import { measure } from '../record/metrics.ts'
 import { getRecord, listRecords } from '../record/search.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
 import { openRecordReader } from '../store/sqlite/record-reader.ts'
+import { threadData } from './data.ts'
 
 if (parentPort === null) throw new Error('threads/query.ts runs as a worker thread only')
 const main = parentPort
-// The host of this thread builds it by this very type.
-const setup = workerData as QuerySetup
+const setup = await threadData<QuerySetup>()
 const clock = createClock(setup.clockCell ?? undefined)
 const reader = openRecordReader(setup.path)
 

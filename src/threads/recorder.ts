@@ -2,8 +2,9 @@
  * The recorder thread: takes batches of records from gateway threads, stores them, forgets old ones and keeps the
  * counts of quotas. It has no other work, so that nothing it waits for is waited for elsewhere.
  */
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { type MessagePort, parentPort } from 'node:worker_threads'
 import { createClock } from '../base/clock.ts'
+import { COUNTER_SLOT } from '../fleet/shared/messages.ts'
 import { createCounters } from '../gateway/admit/counters.ts'
 import { createIngest } from '../record/ingest.ts'
 import type {
@@ -17,7 +18,7 @@ import type {
 import { createQuotaKeeper, PRUNE_MS, type QuotaKeeper } from '../record/quotas.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
 import { openLastingRecordStore } from '../store/sqlite/lasting-records.ts'
-import { COUNTER_SLOT } from './messages.ts'
+import { threadData } from './data.ts'
 
 const STATE_MS = 1000
 const PROBE_MS = 2000
@@ -30,8 +31,7 @@ const FLUSH_DEADLINE_MS = 250
 
 if (parentPort === null) throw new Error('threads/recorder.ts runs as a worker thread only')
 const main = parentPort
-// The host of this thread builds it by this very type.
-const setup = workerData as RecorderSetup
+const setup = await threadData<RecorderSetup>()
 const clock = createClock(setup.clockCell ?? undefined)
 const store = openLastingRecordStore(setup.path, setup.readOnly)
 const ingest = createIngest(store, setup.environment)

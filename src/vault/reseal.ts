@@ -10,9 +10,6 @@ import type { Vault } from './vault.ts'
 /** Name of the known text that is sealed with everything else, and last: it tells which key seals. */
 export const CANARY = 'vault_canary'
 
-/** The field that the arguments of a change request are sealed for. */
-export const ARGUMENTS = 'arguments'
-
 /** Secrets that are sealed at a stretch; then whoever waits for the main thread gets a turn. */
 const STRETCH = 200
 
@@ -53,8 +50,8 @@ export async function resealSecrets(writer: ConfigWriter, vault: Vault): Promise
   for (const { id } of await writer.pendingChangeRequests()) {
     const whole = await writer.changeRequest(id)
     const sealed = whole?.sealed ?? null
-    if (whole === undefined || sealed === null || vault.isCurrent(sealed)) continue
-    const anew = resealed({ owner: id, field: ARGUMENTS, sealed }, vault)
+    if (whole === undefined || sealed === null || vault.areArgumentsCurrent(sealed, id)) continue
+    const anew = resealedArguments(sealed, id, vault)
     // What no key opens can be rejected alone
     if (anew !== null) await writer.putChangeRequest({ ...whole, sealed: anew })
   }
@@ -71,6 +68,14 @@ function resealed(
     return vault.seal(vault.open(sealed, owner, field), owner, field)
   } catch {
     // Damaged, or its key is lost: it was closed to every thread before.
+    return null
+  }
+}
+
+function resealedArguments(sealed: string, request: string, vault: Vault): string | null {
+  try {
+    return vault.sealArguments(vault.openArguments(sealed, request), request)
+  } catch {
     return null
   }
 }

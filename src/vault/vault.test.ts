@@ -94,6 +94,32 @@ test('a gateway thread opens credentials by a derived key that is not the master
   assert.throws(() => open(vault.canary(), 'meta', 'canary'), 'the keys of other purposes are not in it')
 })
 
+test('arguments of change requests are sealed with a key that gateway threads do not have', () => {
+  const old = vaultOf([key('k1', 1)])
+  const sealed = old.sealArguments(new Secret('what is asked for'), 'chg_1')
+  const open = createOpener(old.gatewayKey())
+  assert.throws(() => open(sealed, 'chg_1', 'arguments'))
+  assert.throws(() => old.open(sealed, 'chg_1', 'arguments'))
+  assert.throws(() => old.openArguments(sealed, 'chg_2'))
+  assert.equal(old.openArguments(sealed, 'chg_1').reveal(), 'what is asked for')
+  const both = vaultOf([key('k2', 2), key('k1', 1)])
+  assert.equal(both.openArguments(sealed, 'chg_1').reveal(), 'what is asked for')
+  assert.deepEqual(
+    [old.areArgumentsCurrent(sealed, 'chg_1'), both.areArgumentsCurrent(sealed, 'chg_1')],
+    [true, false],
+  )
+  both.dropKeys(['k1'])
+  assert.throws(() => both.openArguments(sealed, 'chg_1'), /k1/)
+})
+
+test('arguments that an older version has sealed as a secret of a credential open, and are to be sealed anew', () => {
+  const vault = vaultOf([key('k1', 1)])
+  const sealed = vault.seal(new Secret('asked before'), 'chg_1', 'arguments')
+  assert.equal(vault.openArguments(sealed, 'chg_1').reveal(), 'asked before')
+  assert.equal(vault.areArgumentsCurrent(sealed, 'chg_1'), false)
+  assert.throws(() => vault.openArguments(sealed, 'chg_2'))
+})
+
 test('a new key seals, the old one opens until it is dropped, and what must last stays the same', () => {
   const vault = vaultOf([key('k1', 1)])
   const lasting = () => [vault.fingerprint('text'), Buffer.from(vault.sessionKey()).toString('hex')]

@@ -9,6 +9,15 @@ export interface Vault {
   /** Seals a secret of a credential for one field of one resource. */
   seal(secret: Secret, owner: string, field: string): string
   open(sealed: string, owner: string, field: string): Secret
+  /** Seals the arguments of a change request with a key that no gateway thread has. */
+  sealArguments(text: Secret, request: string): string
+  /**
+   * Opens what {@link Vault.sealArguments} has sealed, and what older versions sealed as a secret of a credential. Throws
+   * when no key opens it.
+   */
+  openArguments(sealed: string, request: string): Secret
+  /** True when the first key has sealed it as arguments, so that no other key need be kept for it. */
+  areArgumentsCurrent(sealed: string, request: string): boolean
   /** A keyed hash: tells equal texts apart from others without storing anything one could guess them from. */
   fingerprint(text: string): string
   /**
@@ -60,6 +69,8 @@ export class CannotRotate extends Error {
 }
 
 const CANARY = 'postern'
+/** The field that arguments of change requests are sealed for. */
+const ARGUMENTS = 'arguments'
 /** Of a data directory whose audit trail has keyed links. */
 const KEYED_CANARY = 'postern: keyed audit trail'
 
@@ -73,6 +84,7 @@ export function createVault(ring: KeyRingFile, store: KeyStore): Vault {
   const lasting = lastingOf(ring)
   let keys = ring.keys
   let credentials = derive(keys, 'credentials')
+  let requests = derive(keys, 'change requests')
   let canaries = derive(keys, 'canary')
   let facts = factsOf(keys)
   let changed = (): void => {}
@@ -86,9 +98,19 @@ export function createVault(ring: KeyRingFile, store: KeyStore): Vault {
     store.save({ keys: next, lasting })
     keys = next
     credentials = derive(keys, 'credentials')
+    requests = derive(keys, 'change requests')
     canaries = derive(keys, 'canary')
     facts = factsOf(keys)
     changed()
+  }
+
+  /** Arguments by the ring of their own; null where that does not open them. */
+  function openedArguments(sealed: string, request: string): Secret | null {
+    try {
+      return new Secret(unseal(requests, sealed, request, ARGUMENTS))
+    } catch {
+      return null
+    }
   }
 
   /** The known text; empty where it does not open, for whatever reason: these are not the keys. */
@@ -103,6 +125,11 @@ export function createVault(ring: KeyRingFile, store: KeyStore): Vault {
   return {
     seal: (secret, owner, field) => seal(credentials, secret.reveal(), owner, field),
     open: (sealed, owner, field) => new Secret(unseal(credentials, sealed, owner, field)),
+    sealArguments: (text, request) => seal(requests, text.reveal(), request, ARGUMENTS),
+    openArguments: (sealed, request) =>
+      openedArguments(sealed, request) ?? new Secret(unseal(credentials, sealed, request, ARGUMENTS)),
+    areArgumentsCurrent: (sealed, request) =>
+      keyIdOf(sealed) === keys[0]!.id && openedArguments(sealed, request) !== null,
     fingerprint: (text) => createHmac('sha256', lasting.get('fingerprint')!).update(text).digest('base64url'),
     canary: (isOfOlder = false) => seal(canaries, isOfOlder ? CANARY : KEYED_CANARY, 'meta', 'canary'),
     opensCanary: (sealed) => [CANARY, KEYED_CANARY].includes(opened(sealed)),

@@ -6,10 +6,11 @@ import { afterEach, test } from 'node:test'
 import { createClock } from '../../src/base/clock.ts'
 import { createConsumerDoor } from '../../src/mcp/consumer/door.ts'
 import { createRunningCalls } from '../../src/mcp/consumer/running.ts'
+import { createThreadEvents } from '../../src/shared-state/memory/events.ts'
 import type { ShapeFragment } from '../../src/snapshot/fragments.ts'
 import { CallerMemory } from '../../src/wire/caller-memory.ts'
 import { eventually } from '../support/eventually.ts'
-import { createTombstones } from '../support/tombstones.ts'
+import { createSessionMemory } from '../support/session-memory.ts'
 import { Caller } from '../wire/peers.ts'
 import { client, collection, profile, proxy, token, upstream } from './fragments.ts'
 import { type Asked, type Served, serve } from './serve.ts'
@@ -85,8 +86,8 @@ async function start(bytes: number): Promise<Started> {
         door ??= createConsumerDoor({
           gateway,
           sealKey: new Uint8Array(32).fill(7),
-          tombstones: createTombstones(),
-          running: createRunningCalls(() => {}),
+          ...createSessionMemory(),
+          running: createRunningCalls(createThreadEvents(() => {})),
           origin: 'http://localhost:8080',
           allowsOrigin: () => false,
           corsLines: () => '',

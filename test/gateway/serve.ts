@@ -9,6 +9,8 @@ import type { Exchange } from '../../src/gateway/exchange.ts'
 import { FIELD_RULES } from '../../src/gateway/fields.ts'
 import { createGateway, type Gateway } from '../../src/gateway/gateway.ts'
 import type { RecordFields } from '../../src/record/fields.ts'
+import { createKeyMemory, openKeyMemory } from '../../src/shared-state/memory/key-memory.ts'
+import type { Once } from '../../src/shared-state/ports/once.ts'
 import type { Fragment, FragmentKey } from '../../src/snapshot/fragments.ts'
 import type { CallerMemory } from '../../src/wire/caller-memory.ts'
 import { createNativeEngine } from '../../src/wire/native/engine.ts'
@@ -90,6 +92,7 @@ export interface ServeOptions {
   readonly slot?: number
   readonly clockCell?: ClockCell
   readonly memory?: CallerMemory
+  readonly usedTokens?: Once
   readonly pageHosts?: ReadonlySet<string>
   readonly reserved?: (incoming: Incoming<Exchange>, exchange: Exchange, gateway: Gateway) => void
 }
@@ -112,6 +115,8 @@ export async function serve(
     records: { add: (fields) => records.push({ ...fields }), dropped: 0, flush() {} },
     clock,
     requestIds: createRequestIds(clock),
+    usedTokens: options.usedTokens ?? openKeyMemory(createKeyMemory(4096)),
+    proofs: openKeyMemory(createKeyMemory(4096)),
     ...(options.memory === undefined ? {} : { memory: options.memory }),
     pageHosts: options.pageHosts ?? null,
     // The tests seal by turning the text around.

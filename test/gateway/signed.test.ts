@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Plain } from '../../src/base/plain.ts'
+import { createKeyMemory, openKeyMemory } from '../../src/shared-state/memory/key-memory.ts'
+import type { Once } from '../../src/shared-state/ports/once.ts'
 import type { ProfileFragment, VerifyFragment } from '../../src/snapshot/fragments.ts'
 import { part, type SigningKey, signedBy, signedWith, signingKey } from '../support/issuer.ts'
 import { client, collection, profile, proxy, upstream } from './fragments.ts'
@@ -298,6 +300,31 @@ test('where a token may be used once, its second use is refused, and so is one w
   assert.equal((await ask(signedWith(SECRET, claims({ iss: 'once', jti: 'b' })))).status, 200)
   for (let i = 0; i < 2; i++)
     assert.equal((await ask(signedWith(SECRET, claims({ iss: 'twice', jti: 'a' })))).status, 200)
+})
+
+test('where used tokens are kept in another process, their answer is waited for, and without one the token is refused', async (t) => {
+  const memory = openKeyMemory(createKeyMemory(64))
+  let isReachable = true
+  const usedTokens: Once = {
+    claim: async (...given) => (isReachable ? memory.claim(...given) : 'unavailable'),
+  }
+  const elsewhere = await serve(
+    (port) => [
+      collection('orders', { upstream: upstream(port), proxies: [proxy('all', '/*')] }),
+      client('single', { profiles: [jwt('once', { issuer: 'once', once: true })] }),
+    ],
+    { usedTokens },
+  )
+  t.after(() => elsewhere.close())
+  const iat = Math.floor(elsewhere.now() / 1000)
+  const token = signedWith(SECRET, claims({ iss: 'once', jti: 'a', iat, exp: iat + 300 }))
+  const ask = async (): Promise<unknown> => {
+    const answer = await elsewhere.ask(CALL, { headers: { authorization: `Bearer ${token}` } })
+    return answer.status === 200 ? 200 : answer.json['code']
+  }
+  assert.deepEqual([await ask(), await ask()], [200, 'credential_invalid'])
+  isReachable = false
+  assert.equal(await ask(), 'identity_unavailable')
 })
 
 test('a throttled source has one new verification a second for a profile, and tokens that were verified pass', async () => {

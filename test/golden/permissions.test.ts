@@ -19,7 +19,7 @@ import { API_ROOT, nameOf, needsConfirmation, routeOf } from '../../src/surfaces
 import { CallerMemory } from '../../src/wire/caller-memory.ts'
 import { type Control, principalOf, startControl } from '../control.ts'
 import { runCommand } from '../scenarios/cli.ts'
-import { createTombstones } from '../support/tombstones.ts'
+import { createSessionMemory } from '../support/session-memory.ts'
 
 const ORIGIN = 'http://gateway.test'
 /** What the role of our own lists: reads, writes and what else there is, each of some types and not of others. */
@@ -97,7 +97,7 @@ before(async () => {
     reveals: () => false,
     link: async () => null,
     sealKey: new Uint8Array(32),
-    tombstones: createTombstones(),
+    ...createSessionMemory(),
     version: '0.0.0',
     docs: { topics: () => [], read: () => null },
     clock: createClock(),

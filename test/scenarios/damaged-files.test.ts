@@ -15,10 +15,11 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { CannotStart } from '../../src/base/cannot-start.ts'
 import { createClock } from '../../src/base/clock.ts'
-import { examine } from '../../src/serve/doctor/doctor.ts'
 import type { Start } from '../../src/serve/start.ts'
 import { openOwnStores, openStores, type Stores } from '../../src/serve/stores.ts'
 import { readSettings } from '../../src/settings.ts'
+import { createWorkers } from '../../src/threads/worker.ts'
+import { examine } from '../../src/upkeep/doctor/doctor.ts'
 import { IS_LONG } from '../support/long.ts'
 import { publishOrders, startTestServer } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
@@ -113,6 +114,7 @@ async function open(data: string, withRecords = false): Promise<Opened> {
     settings: readSettings(['--data', data], {}),
     clock: createClock(),
     clockCell: null,
+    workers: createWorkers(),
     log: (level, message) => log.push(`${level} ${message}`),
     fault: (error, at) => log.push(`fault ${at}: ${error instanceof Error ? error.message : error}`),
     parts,

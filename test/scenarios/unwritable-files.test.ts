@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { createClock } from '../../src/base/clock.ts'
-import { examine } from '../../src/serve/doctor/doctor.ts'
 import type { Start } from '../../src/serve/start.ts'
 import { openOwnStores } from '../../src/serve/stores.ts'
 import { readSettings } from '../../src/settings.ts'
 import { lockForStart } from '../../src/store/sqlite/directory.ts'
+import { createWorkers } from '../../src/threads/worker.ts'
+import { examine } from '../../src/upkeep/doctor/doctor.ts'
 import { publishOrders, startTestServer, type TestServer } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
@@ -75,6 +76,7 @@ async function open(data: string): Promise<{ readonly log: string; readonly keys
     settings: readSettings(['--data', data], {}),
     clock: createClock(),
     clockCell: null,
+    workers: createWorkers(),
     log: (level, message) => log.push(`${level} ${message}`),
     fault: (error, at) => log.push(`fault ${at}: ${error instanceof Error ? error.message : error}`),
     parts,

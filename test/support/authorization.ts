@@ -12,14 +12,16 @@ import { FetchFailure } from '../../src/base/guarded-fetch.ts'
 import type { Plain } from '../../src/base/plain.ts'
 import { createProtectedResources } from '../../src/base/protected-resources.ts'
 import type { GetJson } from '../../src/base/public-fetch.ts'
+import { createControlPlane } from '../../src/control/control-plane.ts'
+import type { IdentityProvider } from '../../src/control/identity-provider.ts'
+import { PREAMBLE } from '../../src/fleet/shared/preamble.ts'
 import type { DocumentMode } from '../../src/oauth/server/documents.ts'
 import { openExportFiles } from '../../src/record/export-files.ts'
-import { createControlPlane } from '../../src/serve/control-plane.ts'
-import type { IdentityProvider } from '../../src/serve/oidc.ts'
-import { PREAMBLE } from '../../src/serve/preamble.ts'
+import { openControlState } from '../../src/serve/control-state.ts'
+import { createThreadEvents } from '../../src/shared-state/memory/events.ts'
+import { createSharedCells } from '../../src/shared-state/memory/shared-cells.ts'
 import type { ConfigStore } from '../../src/store/ports/config.ts'
 import { openConfigStore } from '../../src/store/sqlite/config.ts'
-import { createTombstoneCells } from '../../src/threads/tombstones.ts'
 import { openVault } from '../../src/vault/open.ts'
 import { secured, UNSERVED } from '../control.ts'
 import { Browser, boxesOf, type Shown } from './browser.ts'
@@ -102,7 +104,11 @@ export async function startAuthorization({
       isLocalSignIn: true,
       oidc,
       warn: () => {},
-      tombstones: createTombstoneCells(),
+      state: openControlState(
+        createSharedCells(),
+        createClock(cell),
+        createThreadEvents(() => {}),
+      ),
       metricsPage: () => '',
       sessionKey: vault.sessionKey(),
       keysOf,

@@ -4,7 +4,7 @@ import type { Door, Tool } from '../../src/mcp/protocol/door.ts'
 import { createMcpEndpoint } from '../../src/mcp/protocol/endpoint.ts'
 import type { ReceivedMessage } from '../../src/mcp/protocol/received-message.ts'
 import type { ToolCall, ToolOutcome } from '../../src/mcp/protocol/tool-call.ts'
-import { createTombstones } from './tombstones.ts'
+import { createSessionMemory } from './session-memory.ts'
 
 export const TOOLS: readonly Tool[] = [
   {
@@ -42,11 +42,12 @@ export interface Given {
 
 /**
  * An endpoint before a door with one tool, and what the door and its operator were told. `more` is what else the door has,
- * `asks` what its unlisted tool of that name does.
+ * `asks` what its unlisted tool of that name does, `remembers` what the endpoint remembers with others.
  */
 export function startDoor(
   more: Pick<Door<string>, 'prompts' | 'resources' | 'complete'> = {},
   asks: ((call: ToolCall) => ToolOutcome) | null = null,
+  remembers = createSessionMemory(),
 ) {
   const calls: ToolCall[] = []
   const faults: unknown[] = []
@@ -78,7 +79,7 @@ export function startDoor(
   const endpoint = createMcpEndpoint(door, {
     sealKey: new Uint8Array(32),
     clock: createClock(),
-    tombstones: createTombstones(),
+    ...remembers,
     fault: (error) => faults.push(error),
   })
   async function send(

@@ -8,8 +8,8 @@ import type { Clock } from '../../base/clock.ts'
 import type { FetchJson } from '../../base/fetch-json.ts'
 import { readJwk } from '../../base/jwk.ts'
 import { Lru } from '../../base/lru.ts'
+import type { Once } from '../../shared-state/ports/once.ts'
 import type { VerifyKey } from '../../snapshot/linked/client.ts'
-import type { KeyMemory } from './key-memory.ts'
 import { FAILED_MS, KEPT_MS, type LoadKeySet } from './key-sets.ts'
 
 /** Keys are refreshed in the background from this age on. */
@@ -45,9 +45,19 @@ export interface Issuers {
   /** Where a source introspects, or the reason why that is not known. */
   introspectionOf(source: string): Promise<{ readonly url: string } | { readonly reason: string }>
   readonly fetchJson: FetchJson
-  readonly usedTokens: KeyMemory
-  /** Proofs that any thread has verified, by profile and hash. A throttled source may have them verified again. */
-  readonly proofs: KeyMemory
+  readonly usedTokens: Once
+  readonly proofs: Proofs
+}
+
+/**
+ * Proofs that any thread of this process has verified, by profile and hash. A throttled source may have them verified again, so
+ * that it cannot lock out the callers that share its address.
+ */
+export interface Proofs {
+  /** Remembers a proof, if there is a place. @param until milliseconds since the epoch. @param now the same. */
+  claim(key: string, until: number, now: number): unknown
+  /** True while a thread remembers the proof. */
+  has(key: string, now: number): boolean
 }
 
 export type Keys =
@@ -58,8 +68,8 @@ export function createIssuers(
   clock: Clock,
   load: LoadKeySet,
   fetchJson: FetchJson,
-  usedTokens: KeyMemory,
-  proofs: KeyMemory,
+  usedTokens: Once,
+  proofs: Proofs,
 ): Issuers {
   return { ...createIssuerKeys(clock, load), fetchJson, usedTokens, proofs }
 }

@@ -3,6 +3,7 @@ import { signingKeyOf } from '../../base/jws.ts'
 import { isText, type Jwt } from '../../base/jwt.ts'
 import type { Plain } from '../../base/plain.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
+import type { Claimed } from '../../shared-state/ports/once.ts'
 import type { Claims, LinkedVerifier, Verified, VerifyKey } from '../../snapshot/linked/client.ts'
 import type { Exchange, Known } from '../exchange.ts'
 import type { Keys } from './issuers.ts'
@@ -15,8 +16,10 @@ const UNAVAILABLE_MS = 5000
 const CLAIM_MAX = 1024
 const JTI_MAX = 256
 
-/** `authenticate` for a signed token. A promise only when keys must be fetched. */
-export function proveSigned(exchange: Known, jwt: Jwt): RefusalCode | null | Promise<RefusalCode | null> {
+type Proved = RefusalCode | null | Promise<RefusalCode | null>
+
+/** `authenticate` for a signed token. A promise only when keys must be fetched, or another process is asked. */
+export function proveSigned(exchange: Known, jwt: Jwt): Proved {
   const { keys, source, algs } = exchange.identity.profile.verifier!
   if (!algs.has(jwt.alg)) return failed(exchange, 'the algorithm is not admitted')
   if (keys !== null) return prove(exchange, jwt, keys)
@@ -26,11 +29,11 @@ export function proveSigned(exchange: Known, jwt: Jwt): RefusalCode | null | Pro
     : proveWith(exchange, jwt, found)
 }
 
-function proveWith(exchange: Known, jwt: Jwt, found: Keys): RefusalCode | null {
+function proveWith(exchange: Known, jwt: Jwt, found: Keys): Proved {
   return found.ok ? prove(exchange, jwt, found.keys) : unavailable(exchange, found.reason)
 }
 
-function prove(exchange: Known, jwt: Jwt, keys: readonly VerifyKey[]): RefusalCode | null {
+function prove(exchange: Known, jwt: Jwt, keys: readonly VerifyKey[]): Proved {
   const key = signingKeyOf(jwt, keys)
   if (typeof key === 'string') return failed(exchange, key)
   const verifier = exchange.identity.profile.verifier!
@@ -66,22 +69,23 @@ function prove(exchange: Known, jwt: Jwt, keys: readonly VerifyKey[]): RefusalCo
 }
 
 /** Lets a token in for the first time only. */
-function acceptOnce(
-  exchange: Known,
-  verified: Verified,
-  { claims: { jti } }: Jwt,
-  until: number,
-): RefusalCode | null {
+function acceptOnce(exchange: Known, verified: Verified, { claims: { jti } }: Jwt, until: number): Proved {
   if (!isText(jti, JTI_MAX)) return failed(exchange, 'the token has no jti')
-  switch (
-    exchange.lane.issuers.usedTokens.claim(`${exchange.identity.profile.id}\n${jti}`, until, exchange.now)
-  ) {
+  const key = `${exchange.identity.profile.id}\n${jti}`
+  const claimed = exchange.lane.issuers.usedTokens.claim(key, until, exchange.now)
+  return claimed instanceof Promise
+    ? claimed.then((settled) => acceptClaimed(exchange, verified, settled))
+    : acceptClaimed(exchange, verified, claimed)
+}
+
+function acceptClaimed(exchange: Known, verified: Verified, claimed: Claimed): RefusalCode | null {
+  switch (claimed) {
     case 'first':
       return admit(exchange, verified)
     case 'again':
       return failed(exchange, 'the token was used before')
-    case 'full':
-      return unavailable(exchange, 'too many tokens that may be used once are remembered')
+    case 'unavailable':
+      return unavailable(exchange, 'the use of the token cannot be remembered')
   }
 }
 

@@ -4,9 +4,10 @@ import fc from 'fast-check'
 import { type FakeGateway, fakeGateway, OTHER_TOKEN, TOKEN } from '../../../test/support/fake-gateway.ts'
 import { PEERS } from '../../../test/support/mcp-clients.ts'
 import { type Shell, serveIncoming, TAKEN } from '../../../test/support/mcp-shell.ts'
-import { createTombstones } from '../../../test/support/tombstones.ts'
+import { createSessionMemory } from '../../../test/support/session-memory.ts'
 import { createAllowedOrigins } from '../../base/allowed-origins.ts'
 import { createClock } from '../../base/clock.ts'
+import { createThreadEvents } from '../../shared-state/memory/events.ts'
 import { createConsumerDoor } from './door.ts'
 import { createRunningCalls } from './running.ts'
 
@@ -23,8 +24,8 @@ describe('the Gateway MCP door', () => {
     const door = createConsumerDoor({
       gateway,
       sealKey: new Uint8Array(32).fill(7),
-      tombstones: createTombstones(),
-      running: createRunningCalls(() => {}),
+      ...createSessionMemory(),
+      running: createRunningCalls(createThreadEvents(() => {})),
       origin: 'http://localhost:8080',
       allowsOrigin: createAllowedOrigins(['http://localhost:8080'], null, true),
       corsLines: () => '',

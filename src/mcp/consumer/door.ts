@@ -9,13 +9,14 @@ import type { Clock } from '../../base/clock.ts'
 import { DOORS } from '../../base/doors.ts'
 import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'
 import type { GatewayPort, Identified } from '../../gateway/port.ts'
+import type { Once } from '../../shared-state/ports/once.ts'
+import type { Tombstones } from '../../shared-state/ports/tombstones.ts'
 import { SMALL_BYTES_MAX } from '../../wire/caller-memory.ts'
 import type { Incoming } from '../../wire/port.ts'
 import { type McpAnswer, RPC } from '../protocol/answer.ts'
 import type { Door } from '../protocol/door.ts'
 import { createMcpEndpoint } from '../protocol/endpoint.ts'
 import { createRebindingCheck } from '../protocol/rebinding.ts'
-import type { Tombstones } from '../protocol/tombstones.ts'
 import type { ToolCall, ToolOutcome } from '../protocol/tool-call.ts'
 import { messageId, refusalOf, toMessageOutcome } from './account.ts'
 import { checkArguments, TOOL_ARGUMENTS, type ToolName } from './arguments.ts'
@@ -34,6 +35,8 @@ export interface ConsumerDoorOptions<State> {
   /** 32 bytes that seal session ids; the same on every thread and node. */
   readonly sealKey: Uint8Array
   readonly tombstones: Tombstones
+  /** Replies to questions that were used. */
+  readonly usedReplies: Once
   readonly running: RunningCalls
   /** Public origin: `https://api.example.com`. */
   readonly origin: string
@@ -80,6 +83,7 @@ export function createConsumerDoor<State>(
     sealKey: options.sealKey,
     clock: options.clock,
     tombstones: options.tombstones,
+    usedReplies: options.usedReplies,
     fault: (error) => options.fault(error, ''),
   })
   const challenge = createChallenge([options.origin], DOORS.consumerMcp.path, 'mcp:tools')

@@ -1,7 +1,5 @@
-/**
- * A call can be cancelled by a message that arrives on another thread. That thread asks for the cancellation through
- * the main thread.
- */
+/** A call can be cancelled by a message that arrives on another thread. That thread publishes the cancellation. */
+import type { Events } from '../../shared-state/ports/events.ts'
 import type { CallHandle } from '../../wire/port.ts'
 import type { RpcId } from '../protocol/message.ts'
 
@@ -16,14 +14,13 @@ export interface RunningCalls {
   end(name: string, handle: CallHandle): void
   /** Gives up the call of that name, wherever it runs; nothing happens when there is none. */
   cancel(name: string): void
-  /** The same, in this thread alone. False when it has none. */
-  cancelHere(name: string): boolean
 }
 
-/** @param cancelElsewhere asks the other threads. */
-export function createRunningCalls(cancelElsewhere: (name: string) => void): RunningCalls {
+/** No calls yet. @param events carries cancellations to the other threads, and those of others here. */
+export function createRunningCalls(events: Events): RunningCalls {
   const handles = new Map<string, CallHandle>()
 
+  /** False when no call of that name runs here. */
   function cancelHere(name: string): boolean {
     const handle = handles.get(name)
     handles.delete(name)
@@ -31,14 +28,15 @@ export function createRunningCalls(cancelElsewhere: (name: string) => void): Run
     return handle !== undefined
   }
 
+  events.subscribe('call_cancelled', cancelHere)
+
   return {
     begin: (name, handle) => void handles.set(name, handle),
     end(name, handle) {
       if (handles.get(name) === handle) handles.delete(name)
     },
     cancel(name) {
-      if (!cancelHere(name)) cancelElsewhere(name)
+      if (!cancelHere(name)) events.publish({ topic: 'call_cancelled', text: name })
     },
-    cancelHere,
   }
 }

@@ -9,7 +9,7 @@ const NO_ARGUMENTS: Members = Object.freeze({})
 
 /** How an era puts questions to the person behind a client. */
 export interface Asking {
-  readonly replyTo: (call: Pick<ToolCall, 'name' | 'arguments'>) => Reply | null
+  readonly replyTo: (call: Pick<ToolCall, 'name' | 'arguments'>) => Reply | null | Promise<Reply | null>
   /**
    * Text of the result that asks; null when the call waits instead. Then `again` runs it with what the person said, or
    * ends it without a response.
@@ -76,7 +76,9 @@ export function callTool<Caller>(
       answer(errorText(id, RPC.internalError, 'Internal error'))
     }
   }
-  run(asking === null ? null : asking.replyTo(asked))
+  const reply = asking === null ? null : asking.replyTo(asked)
+  if (reply instanceof Promise) void reply.then(run)
+  else run(reply)
 }
 
 /** Members of a CallToolResult without the closing brace's neighbours: `"content":…,"structuredContent":…,"isError":…`. */

@@ -1,4 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
+import type { Once } from '../../shared-state/ports/once.ts'
+import type { Tombstones } from '../../shared-state/ports/tombstones.ts'
 import { emptyAnswer, errorAnswer, type McpAnswer, type McpRequest, RPC, withHeaders } from './answer.ts'
 import type { Door } from './door.ts'
 import { readJson } from './json.ts'
@@ -9,7 +11,6 @@ import { createOpenQuestions } from './open-questions.ts'
 import { createQuestions } from './questions.ts'
 import { toReceived } from './received-message.ts'
 import { createSessions } from './session.ts'
-import type { Tombstones } from './tombstones.ts'
 import { isLegacyVersion, isModernVersion } from './versions.ts'
 
 export interface EndpointOptions {
@@ -17,6 +18,8 @@ export interface EndpointOptions {
   readonly sealKey: Uint8Array
   readonly clock: Clock
   readonly tombstones: Tombstones
+  /** Replies to questions that were used. */
+  readonly usedReplies: Once
   /** Told of what a door threw; the caller gets -32603. */
   readonly fault: (error: unknown) => void
 }
@@ -42,7 +45,7 @@ export function createMcpEndpoint<Caller>(door: Door<Caller>, options: EndpointO
   const legacy = createLegacyCodec(door, sessions, questions, options.fault)
   const modern = createModernCodec(
     door,
-    createQuestions(options.sealKey, door.name, options.clock),
+    createQuestions(options.sealKey, door.name, options.clock, options.usedReplies),
     options.fault,
   )
 

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { INFO, META, startDoor, TOOLS } from '../../../test/support/mcp-endpoint.ts'
+import { type Given, INFO, META, startDoor, TOOLS } from '../../../test/support/mcp-endpoint.ts'
+import { createSessionMemory } from '../../../test/support/session-memory.ts'
+import type { Once } from '../../shared-state/ports/once.ts'
 
 test('server/discover names versions, capabilities and the server', async () => {
   const { json, status } = await startDoor().modern('server/discover')
@@ -69,6 +71,35 @@ test('an unknown method is 404 with -32601', async () => {
     const { status, json } = await startDoor().modern(method)
     assert.deepEqual([status, json.error?.code, json.id], [404, -32601, 'r1'], method)
   }
+})
+
+test('where used replies are kept in another process, a reply counts once, and for nothing while that cannot be asked', async () => {
+  const { tombstones, usedReplies } = createSessionMemory()
+  let isReachable = true
+  const elsewhere: Once = {
+    claim: async (...given) => (isReachable ? usedReplies.claim(...given) : 'unavailable'),
+  }
+  const said: unknown[] = []
+  const { modern, faults } = startDoor(
+    {},
+    ({ reply }) => {
+      said.push(reply?.action ?? null)
+      if (reply === null) return { kind: 'question', message: 'Sure?', form: {} }
+      return { kind: 'result', json: '{}', isError: false }
+    },
+    { tombstones, usedReplies: elsewhere },
+  )
+  const meta = { ...META, 'io.modelcontextprotocol/clientCapabilities': { elicitation: {} } }
+  const call = (more: Record<string, unknown>) => modern('tools/call', { name: 'asks', ...more }, {}, meta)
+  const stateOf = ({ json }: Given): unknown => json.result?.['requestState']
+  const inputResponses = { confirm: { action: 'accept', content: {} } }
+  const retry = { requestState: stateOf(await call({})), inputResponses }
+  assert.equal(stateOf(await call(retry)), undefined)
+  assert.equal(typeof stateOf(await call(retry)), 'string')
+  isReachable = false
+  const unknown = await call({ requestState: stateOf(await call({})), inputResponses })
+  assert.equal(typeof stateOf(unknown), 'string')
+  assert.deepEqual([said, faults], [[null, 'accept', null, null, null], []])
 })
 
 test('header and body must agree', async () => {

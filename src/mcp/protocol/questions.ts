@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { canonicalJson } from '../../base/canonical.ts'
 import type { Clock } from '../../base/clock.ts'
+import type { Once } from '../../shared-state/ports/once.ts'
 import { isMembers, type Members } from './message.ts'
 import { createSealer } from './sealed.ts'
 
@@ -26,15 +27,14 @@ interface AskedCall {
  *
  * Invariants:
  * 1. A reply counts for the very call that was asked about: the same identity, tool and arguments.
- * 2. It counts once, and within its time: the thread that answers remembers the replies that were used. The caller is
- *    authenticated again when the person has answered. What does not count is as if nothing had been said: the
- *    question comes again.
+ * 2. It counts once, and within its time: the replies that were used are remembered. The caller is authenticated again when
+ *    the person has answered. What does not count is as if nothing had been said: the question comes again.
  */
 export interface Questions {
   /** The `requestState` to send along with the question. */
   ask(call: AskedCall): string
   /** What the person said of this call, out of the parameters of its retry; null when that does not count. */
-  replyTo(call: AskedCall, params: Members): Reply | null
+  replyTo(call: AskedCall, params: Members): Reply | null | Promise<Reply | null>
 }
 
 /** Under which the question and its reply stand in their maps. */
@@ -42,29 +42,13 @@ export const QUESTION = 'confirm'
 
 /** How long a reply counts, milliseconds. */
 export const QUESTION_MS = 5 * 60_000
-/** Replies that are remembered as used. While as many are fresh, none counts. */
-const USED_MAX = 10_000
 
 const ACTIONS: ReadonlySet<unknown> = new Set<Reply['action']>(['accept', 'decline', 'cancel'])
 export const NO_CONTENT: Members = Object.freeze({})
 
-/** @param sealKey 32 bytes. @param door bound into every question. Replies are counted in this thread alone. */
-export function createQuestions(sealKey: Uint8Array, door: string, clock: Clock): Questions {
+/** @param sealKey 32 bytes. @param door bound into every question. @param used replies that were used. */
+export function createQuestions(sealKey: Uint8Array, door: string, clock: Clock, used: Once): Questions {
   const sealer = createSealer(sealKey, `mcp-question:1:${door}`)
-  const used = new Map<string, number>()
-
-  function isFresh(askedAt: number): boolean {
-    return clock.now() - askedAt <= QUESTION_MS
-  }
-
-  /** False when it was used before, or cannot be remembered. */
-  function use(name: string, askedAt: number): boolean {
-    if (used.size >= USED_MAX) for (const [old, at] of used) if (!isFresh(at)) used.delete(old)
-    if (used.has(name) || used.size >= USED_MAX) return false
-    used.set(name, askedAt)
-    return true
-  }
-
   return {
     ask: (call) => sealer.seal(JSON.stringify([digestOf(call), clock.now()])),
     replyTo(call, { requestState, inputResponses }) {
@@ -74,8 +58,11 @@ export function createQuestions(sealKey: Uint8Array, door: string, clock: Clock)
       if (opened === null) return null
       // Sealed by `ask` alone
       const [digest, askedAt] = JSON.parse(opened.text) as [string, number]
-      if (digest !== digestOf(call) || !isFresh(askedAt) || !use(opened.name, askedAt)) return null
-      return reply
+      const now = clock.now()
+      if (digest !== digestOf(call) || now - askedAt > QUESTION_MS) return null
+      const claimed = used.claim(`${door} ${opened.name}`, askedAt + QUESTION_MS + 1, now)
+      if (!(claimed instanceof Promise)) return claimed === 'first' ? reply : null
+      return claimed.then((settled) => (settled === 'first' ? reply : null))
     },
   }
 }

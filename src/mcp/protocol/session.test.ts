@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createTombstones } from '../../../test/support/tombstones.ts'
+import { createTombstones } from '../../../test/support/session-memory.ts'
 import { createClock, createClockCell, moveClock } from '../../base/clock.ts'
 import { createSessions, SESSION_MS_MAX } from './session.ts'
 

@@ -1,8 +1,8 @@
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
+import type { Tombstones } from '../../shared-state/ports/tombstones.ts'
 import type { DeclaredAgent } from './declared-agent.ts'
 import { createSealer } from './sealed.ts'
-import type { Tombstones } from './tombstones.ts'
 
 /**
  * Sessions of legacy clients without stored state: the id is what we must remember, sealed.

@@ -10,7 +10,7 @@ import {
 } from '../../../test/support/authorization.ts'
 import { FetchFailure } from '../../base/guarded-fetch.ts'
 import { createPublicGetJson } from '../../base/public-fetch.ts'
-import { readClientPins } from '../../serve/client-pins.ts'
+import { readClientPins } from '../../control/client-pins.ts'
 
 const PINNED = 'https://internal.example/agent.json'
 const asked: string[] = []

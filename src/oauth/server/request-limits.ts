@@ -1,9 +1,7 @@
-import type { Clock } from '../../base/clock.ts'
-import { Lru } from '../../base/lru.ts'
+import type { Throttle } from '../../shared-state/ports/throttle.ts'
 import { INTERACTION } from './visit.ts'
 
 const WINDOW_MS = 60_000
-const SOURCES_MAX = 10_000
 
 /** Requests of one source in a minute, by what they ask for. */
 const MAX: Readonly<Record<string, number>> = {
@@ -20,20 +18,14 @@ const MAX: Readonly<Record<string, number>> = {
  * @param networkOf whom an address stands for
  */
 export function createRequestLimits(
-  clock: Clock,
+  throttle: Throttle,
   networkOf: (ip: string) => string,
-): (path: string, ip: string) => number {
-  const counts = new Lru<string, { window: number; count: number }>(SOURCES_MAX)
-  return (asked, ip) => {
+): (path: string, ip: string) => Promise<number> {
+  return async (asked, ip) => {
     const path = asked.startsWith(INTERACTION) ? INTERACTION : asked
     const max = MAX[path]
     if (max === undefined) return 0
-    const now = clock.now()
-    const window = Math.floor(now / WINDOW_MS)
-    const key = `${path} ${networkOf(ip)}`
-    const known = counts.get(key)
-    if (known?.window !== window) counts.set(key, { window, count: 1 })
-    else if (++known.count > max) return Math.ceil(((window + 1) * WINDOW_MS - now) / 1000)
-    return 0
+    const key = { kind: 'oauth_request', key: `${path} ${networkOf(ip)}` } as const
+    return Math.ceil((await throttle.count(key, { max, windowMs: WINDOW_MS })) / 1000)
   }
 }

@@ -14,6 +14,7 @@ import type { Clock } from '../../base/clock.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import type { ProtectedResources } from '../../base/protected-resources.ts'
 import type { GetJson } from '../../base/public-fetch.ts'
+import type { Throttle } from '../../shared-state/ports/throttle.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { CALLBACK_PATH, type SignIn } from '../sign-in/port.ts'
 import { withMarkedToken } from './access-tokens.ts'
@@ -53,6 +54,7 @@ export interface AuthorizationServerParts {
   readonly fetchPublic: GetJson
   readonly warn: (message: string) => void
   readonly signIn: SignIn
+  readonly throttle: Throttle
   /** Whom an address stands for, where requests are counted. */
   readonly networkOf: (ip: string) => string
   /** Told of a refusal to someone unknown. */
@@ -73,7 +75,7 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
   const { documentMode: mode, fetchPublic } = parts
   const documents = createClientDocuments({ ...parts, sealed, mode, getJson: fetchPublic })
   const interactions = createInteractions({ ...parts, sealed, documents, consents, audit })
-  const wait = createRequestLimits(clock, parts.networkOf)
+  const wait = createRequestLimits(parts.throttle, parts.networkOf)
   const { protocol, host } = new URL(issuer)
   let made: { readonly version: string; readonly provider: Provider } | undefined
 
@@ -109,7 +111,7 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
         response.setHeader('access-control-allow-origin', '*')
         if (request.method === 'OPTIONS') return answerPreflight(response)
       }
-      const seconds = wait(path, asker.ip ?? '')
+      const seconds = await wait(path, asker.ip ?? '')
       if (seconds > 0)
         return refuse(response, 429, 'temporarily_unavailable', { 'retry-after': String(seconds) })
       // What stands in these is ours alone: the gateway has taken away what callers sent by these names

@@ -7,9 +7,10 @@ import type { Clock } from '../../base/clock.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 import type { AuditEntry } from '../../model/audit.ts'
 import { newAuditEntry } from '../../model/new-audit-entry.ts'
+import type { Attempt } from '../../shared-state/ports/throttle.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import type { Passwords } from './passwords.ts'
-import type { Throttle } from './throttle.ts'
+import type { SignInThrottle } from './throttle.ts'
 
 /** Takes an attempt of someone who is not known; many are one entry of the audit. */
 export type NoteUnknown = (attempt: {
@@ -24,7 +25,7 @@ export interface LocalSignInParts {
   readonly clock: Clock
   readonly accounts: Pick<Accounts, 'findLocal'>
   readonly passwords: Passwords
-  readonly throttle: Throttle
+  readonly throttle: SignInThrottle
   readonly noteUnknown: NoteUnknown
   readonly fault: (error: unknown, at: string) => void
 }
@@ -46,7 +47,7 @@ export function createLocalSignIn(
   const { store, clock, accounts, passwords, throttle, noteUnknown, fault } = parts
 
   return async (name, password, sender) => {
-    const attempt = take(name, sender)
+    const attempt = await take(name, sender)
     const account = await accounts.findLocal(name)
     const hash = account === undefined ? undefined : await store.read.password(account.id)
     let isRight: boolean
@@ -74,9 +75,9 @@ export function createLocalSignIn(
     return { account, hash }
   }
 
-  function take(name: string, sender: Sender) {
+  async function take(name: string, sender: Sender): Promise<Attempt> {
     try {
-      return throttle.take(name, sender.ip)
+      return await throttle.take(name, sender.ip)
     } catch (error) {
       if (error instanceof Refusal) tellUnknown(error.facts.inner ?? error.code, sender)
       throw error

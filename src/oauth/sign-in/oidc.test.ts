@@ -9,9 +9,11 @@ import { createGuardedFetch } from '../../base/guarded-fetch.ts'
 import { PROBLEMS } from '../../base/refusal.ts'
 import { createAccounts } from '../../operations/access/accounts.ts'
 import { createLocalUsers } from '../../operations/access/local-users.ts'
+import { createLinks } from '../../shared-state/memory/links.ts'
+import { createThrottle } from '../../shared-state/memory/throttle.ts'
 import { toArrival } from './arrivals.ts'
 import { type ClientAuthMethod, type ClientKey, readClientKey } from './client-auth.ts'
-import { createOidcSignIn } from './oidc.ts'
+import { createOidcSignIn, type SignInState } from './oidc.ts'
 import { createPasswords } from './passwords.ts'
 import type { SignIn } from './port.ts'
 import { createSignIn } from './sign-in.ts'
@@ -69,11 +71,13 @@ beforeEach(async () => {
     fetch: createGuardedFetch({ timeoutMs: 2000, bytesMax: 100_000 }),
   }
   trial = () => tryClient(asked)
-  const oidc = createOidcSignIn({ ...asked, accounts, warn: (sentence) => warned.push(sentence) })
+  const signIns = createLinks<SignInState>(clock, { max: 10_000, dropsOldest: true })
+  const oidc = createOidcSignIn({ ...asked, accounts, signIns, warn: (sentence) => warned.push(sentence) })
   const parts = { store, clock, accounts, origin: ORIGIN, managementOrigin: ORIGIN }
   open = (isLocal) =>
     createSignIn({
       ...parts,
+      throttle: createThrottle(clock),
       isLocal,
       oidc: { name: 'id.example', signIn: oidc },
       links: createSetUpLinks(store, clock),

@@ -1,21 +1,20 @@
-/** The state of a sign-in at an identity provider is in memory for ten minutes and can be used once. */
+/** The state of a sign-in at an identity provider is kept for ten minutes and can be used once. */
 import type { Configuration, CustomFetch, IDToken } from 'openid-client'
 import type { Account, Accounts } from '../../access/accounts.ts'
 import { isSecureUrl } from '../../base/address.ts'
 import { claimOf } from '../../base/claims.ts'
 import type { Clock } from '../../base/clock.ts'
 import { FetchFailure, type GuardedFetch } from '../../base/guarded-fetch.ts'
-import { Lru } from '../../base/lru.ts'
 import type { Plain } from '../../base/plain.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
+import { hashToken } from '../../base/token.ts'
+import type { Links } from '../../shared-state/ports/links.ts'
 import { type ClaimReading, toArrival } from './arrivals.ts'
 import { type ClientAuthMethod, type ClientProof, methodFor, toClientAuth } from './client-auth.ts'
 import { CALLBACK_PATH } from './port.ts'
 
 /** How long someone may take to sign in there, milliseconds. */
 const FLOW_MS = 10 * 60_000
-/** Sign-ins that are under way; beyond that, the oldest must begin anew. */
-const FLOWS_MAX = 10_000
 /** What the provider says of itself, and our secret, are read anew after so long; milliseconds. */
 const CONFIGURATION_MS = 10 * 60_000
 
@@ -34,16 +33,17 @@ export interface OidcParts {
   readonly clock: Clock
   readonly fetch: GuardedFetch
   readonly accounts: Pick<Accounts, 'arrive'>
+  /** Sign-ins that are under way. */
+  readonly signIns: Links<SignInState>
   /** Told in a sentence, without secrets, why a sign-in has failed; at most {@link TOLD_MAX} times a minute. */
   readonly warn: (sentence: string) => void
 }
 
-interface Flow {
+/** A sign-in that is under way, found by the hash of its `state`. */
+export interface SignInState {
   readonly interaction: string
   readonly verifier: string
   readonly nonce: string
-  /** Monotonic. */
-  readonly endsAt: number
 }
 
 export interface OidcSignIn {
@@ -58,13 +58,12 @@ export interface OidcSignIn {
 
 /**
  * Sign-in at an identity provider: OpenID Connect Core 1.0 section 3.1 with PKCE (RFC 7636), state, nonce and the check
- * of `iss` (RFC 9207). The state is known here alone and taken once; that it comes back to the browser that began is
+ * of `iss` (RFC 9207). The state is kept by its hash and taken once; that it comes back to the browser that began is
  * the business of whoever holds the interaction.
  */
 export function createOidcSignIn(parts: OidcParts): OidcSignIn {
-  const { provider, clock, accounts } = parts
+  const { provider, clock, accounts, signIns } = parts
   const redirectUri = parts.origin + CALLBACK_PATH
-  const flows = new Lru<string, Flow>(FLOWS_MAX)
   let known: { readonly configuration: Promise<Configuration>; readonly until: number } | undefined
   const tell = atMost(TOLD_MAX, clock, parts.warn)
 
@@ -125,16 +124,14 @@ export function createOidcSignIn(parts: OidcParts): OidcSignIn {
       state,
     })
     if (!isSecureUrl(url)) throw new FetchFailure('its authorization endpoint is not https')
-    flows.set(state, { interaction, verifier, nonce, endsAt: clock.monotonic() + FLOW_MS })
+    await signIns.put(hashToken(state), { interaction, verifier, nonce }, FLOW_MS, null)
     return url
   }
 
   async function finish(callback: URL): Promise<{ interaction: string; account: Account }> {
     const state = callback.searchParams.get('state') ?? ''
-    const flow = flows.get(state)
-    flows.delete(state)
-    if (flow === undefined || clock.monotonic() >= flow.endsAt)
-      throw refuse('credential_invalid', { inner: 'an unknown, used or late state' })
+    const flow = await signIns.take(hashToken(state))
+    if (flow === null) throw refuse('credential_invalid', { inner: 'an unknown, used or late state' })
     const oidc = await import('openid-client')
     const configuration = await configured()
     const current = new URL(redirectUri)

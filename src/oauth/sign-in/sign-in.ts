@@ -4,13 +4,14 @@ import type { Sender } from '../../access/sender.ts'
 import type { SetUpLinks } from '../../access/set-up-links.ts'
 import type { Clock } from '../../base/clock.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
+import type { Throttle } from '../../shared-state/ports/throttle.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { createLocalSignIn, type NoteUnknown, toSignInEntry } from './local.ts'
 import type { OidcSignIn } from './oidc.ts'
 import { createSignInPages, type SignInPagesParts } from './pages.ts'
 import { createPasswords } from './passwords.ts'
 import type { SignIn } from './port.ts'
-import { createThrottle } from './throttle.ts'
+import { createSignInThrottle } from './throttle.ts'
 
 export interface SignInParts extends Pick<SignInPagesParts, 'managementOrigin' | 'users' | 'facts'> {
   readonly store: ConfigStore
@@ -22,6 +23,7 @@ export interface SignInParts extends Pick<SignInPagesParts, 'managementOrigin' |
   readonly oidc: { readonly name: string; readonly signIn: OidcSignIn } | null
   /** Whether local users sign in by their passwords. */
   readonly isLocal: boolean
+  readonly throttle: Throttle
   readonly noteUnknown: NoteUnknown
   /** Whom an address stands for, where failures are counted. */
   readonly networkOf: (ip: string) => string
@@ -34,7 +36,7 @@ export function createSignIn(parts: SignInParts): {
   readonly pages: ((request: Request) => Promise<Response>) | null
 } {
   const passwords = createPasswords()
-  const throttle = createThrottle(parts.clock, parts.networkOf)
+  const throttle = createSignInThrottle(parts.throttle, parts.networkOf)
   const prove = createLocalSignIn({ ...parts, passwords, throttle })
   const { oidc, isLocal, store, clock, noteUnknown } = parts
   const note = (reason: string, { ip, userAgent }: Sender): void =>

@@ -2,16 +2,19 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createClock, createClockCell, moveClock } from '../../base/clock.ts'
 import type { Refusal } from '../../base/refusal.ts'
-import { createThrottle } from './throttle.ts'
+import { createThrottle } from '../../shared-state/memory/throttle.ts'
+import { createSignInThrottle } from './throttle.ts'
 
 const THERE = '203.0.113.7'
 
 function started() {
   const cell = createClockCell()
-  const throttle = createThrottle(createClock(cell), (ip) => ip.split('.').slice(0, 3).join('.'))
-  const wait = (name: string, ip: string | null = THERE): number => {
+  const throttle = createSignInThrottle(createThrottle(createClock(cell)), (ip) =>
+    ip.split('.').slice(0, 3).join('.'),
+  )
+  const wait = async (name: string, ip: string | null = THERE): Promise<number> => {
     try {
-      throttle.take(name, ip)
+      await throttle.take(name, ip)
       return 0
     } catch (error) {
       // Nothing else is thrown
@@ -23,44 +26,45 @@ function started() {
   return { throttle, wait, move: (ms: number) => moveClock(cell, ms) }
 }
 
-test('failures of a name make the next attempt wait twice as long each time, five minutes at most, from everywhere', () => {
+test('failures of a name make the next attempt wait twice as long each time, five minutes at most, from everywhere', async () => {
   const { wait, move } = started()
-  for (let i = 0; i < 5; i++) assert.equal(wait('ada', `198.51.${i}.1`), 0)
+  for (let i = 0; i < 5; i++) assert.equal(await wait('ada', `198.51.${i}.1`), 0)
   for (const seconds of [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]) {
-    const left = wait(' ADA ', '192.0.2.1')
+    const left = await wait(' ADA ', '192.0.2.1')
     assert.ok(left > seconds * 1000 - 500 && left <= seconds * 1000, `${left} of ${seconds} s`)
     move(left)
-    assert.equal(wait('ada', `10.${seconds % 256}.${left % 256}.1`), 0)
+    assert.equal(await wait('ada', `10.${seconds % 256}.${left % 256}.1`), 0)
   }
-  assert.equal(wait('grace', '192.0.2.1'), 0, 'another name goes on')
+  assert.equal(await wait('grace', '192.0.2.1'), 0, 'another name goes on')
 })
 
-test('failures from one network wait, whatever names they try, and other networks go on', () => {
+test('failures from one network wait, whatever names they try, and other networks go on', async () => {
   const { wait, move } = started()
-  for (let i = 0; i < 30; i++) assert.equal(wait(`name${i}`, `203.0.113.${i}`), 0)
-  assert.ok(wait('another') > 0)
-  assert.equal(wait('another', '198.51.100.1'), 0)
+  for (let i = 0; i < 30; i++) assert.equal(await wait(`name${i}`, `203.0.113.${i}`), 0)
+  assert.ok((await wait('another')) > 0)
+  assert.equal(await wait('another', '198.51.100.1'), 0)
   move(60 * 60_000)
-  assert.equal(wait('another'), 0)
+  assert.equal(await wait('another'), 0)
 })
 
-test('a success forgets the failures of the name, and of the source only itself', () => {
+test('a success forgets the failures of the name, and of the source only itself', async () => {
   const { throttle, wait } = started()
-  for (let i = 0; i < 4; i++) wait('ada')
-  throttle.take('ada', THERE).succeeded()
-  for (let i = 0; i < 5; i++) assert.equal(wait('ada'), 0)
-  assert.ok(wait('ada') > 0)
+  for (let i = 0; i < 4; i++) await wait('ada')
+  const attempt = await throttle.take('ada', THERE)
+  attempt.succeeded()
+  for (let i = 0; i < 5; i++) assert.equal(await wait('ada'), 0)
+  assert.ok((await wait('ada')) > 0)
 
   for (let i = 0; i < 21; i++) {
-    throttle.take('mallory', THERE).succeeded()
-    wait(`guess${i}`)
+    ;(await throttle.take('mallory', THERE)).succeeded()
+    await wait(`guess${i}`)
   }
-  assert.throws(() => throttle.take('mallory', THERE), { code: 'auth_throttled' })
+  await assert.rejects(throttle.take('mallory', THERE), { code: 'auth_throttled' })
 })
 
-test('an attempt that was not made counts for nothing', () => {
+test('an attempt that was not made counts for nothing', async () => {
   const { throttle, wait } = started()
-  for (let i = 0; i < 50; i++) throttle.take('ada', THERE).withdraw()
-  for (let i = 0; i < 5; i++) assert.equal(wait('ada'), 0)
-  assert.ok(wait('ada') > 0)
+  for (let i = 0; i < 50; i++) (await throttle.take('ada', THERE)).withdraw()
+  for (let i = 0; i < 5; i++) assert.equal(await wait('ada'), 0)
+  assert.ok((await wait('ada')) > 0)
 })

@@ -6,6 +6,7 @@ import type { Permission } from '../../access/principal.ts'
 import { permits } from '../../access/roles.ts'
 import { createClock } from '../../base/clock.ts'
 import type { ChangeRequest } from '../../model/approval.ts'
+import { createOpener } from '../../vault/opener.ts'
 import { expireChangeRequests } from '../change-requests/expire.ts'
 import type { WriteOptions } from './call.ts'
 import { requesterOf } from './change-request.ts'
@@ -431,7 +432,8 @@ test('keys and records are left alone until somebody approves', async () => {
   assert.ok(!JSON.stringify(sealed).includes(secret))
   const told = await control.store.read.auditEntries({ limit: 5, text: secret, bodies: true })
   assert.deepEqual(told.items, [])
-  assert.ok(control.vault.isCurrent(stored?.sealed ?? ''))
+  assert.ok(control.vault.areArgumentsCurrent(stored?.sealed ?? '', sealed.id))
+  assert.throws(() => createOpener(control.vault.gatewayKey())(stored?.sealed ?? '', sealed.id, 'arguments'))
   assert.equal((await approve('bob', sealed.id)).output['state'], 'applied')
   assert.equal((await control.store.read.changeRequest(sealed.id))?.sealed, null)
   assert.equal((await control.run('credentials.get', { id: 'sealed' })).output['name'], 'Sealed')
@@ -440,6 +442,31 @@ test('keys and records are left alone until somebody approves', async () => {
   assert.equal((await approve('bob', header.id)).output['state'], 'applied')
   const { output } = await control.run('proxies.get', { id: 'get-order' })
   assert.match(JSON.stringify(output['headers']), /"set":true,"source":"value","last4":"ents"/)
+})
+
+test('a request that an older version has sealed with the keys of credentials is approved, and a rotation reseals it', async () => {
+  const { store, vault } = control
+  const askOfOlder = async (name: string): Promise<string> => {
+    const { id } = requestOf(await as('ada', 'policies.create', { name }))
+    const stored = (await store.read.changeRequest(id))!
+    const text = vault.openArguments(stored.sealed!, id)
+    const sealed = vault.seal(text, id, 'arguments')
+    await store.write((writer) => writer.putChangeRequest({ ...stored, sealed }))
+    return id
+  }
+  const sealedOf = async (id: string): Promise<string> => (await store.read.changeRequest(id))?.sealed ?? ''
+  assert.equal((await approve('bob', await askOfOlder('Older'))).output['state'], 'applied')
+  const id = await askOfOlder('Older still')
+  assert.equal(
+    createOpener(vault.gatewayKey())(await sealedOf(id), id, 'arguments').reveal().length > 0,
+    true,
+  )
+  const rotate = requestOf(await as('ada', 'keys.rotate', {}))
+  assert.equal((await approve('bob', rotate.id)).output['state'], 'applied')
+  assert.ok(vault.areArgumentsCurrent(await sealedOf(id), id))
+  const sealed = await sealedOf(id)
+  assert.throws(() => createOpener(vault.gatewayKey())(sealed, id, 'arguments'))
+  assert.equal((await approve('bob', id)).output['state'], 'applied')
 })
 
 test('what narrowed whoever asked narrows the carrying out', async () => {

@@ -19,7 +19,6 @@ import { inWords } from '../../model/common.ts'
 import { newAuditEntry } from '../../model/new-audit-entry.ts'
 import type { ChangeRequestFacts, StoredChangeRequest } from '../../store/ports/change-requests.ts'
 import type { ConfigReader, ConfigStore } from '../../store/ports/config.ts'
-import { ARGUMENTS } from '../../vault/reseal.ts'
 import type { Vault } from '../../vault/vault.ts'
 import type { Approval, Gate } from './approval-rules.ts'
 import type { Invoked, Subject, Via, WriteOptions } from './call.ts'
@@ -119,13 +118,13 @@ function whatMoved({ touches }: ChangeRequestFacts, now: ShownChange): string {
 /** What was asked for. Refuses with change_request_outdated what cannot be read any more. */
 export function openRequest(
   { id, sealed, operation: name, via }: StoredChangeRequest,
-  { vault, registry }: { readonly vault: Pick<Vault, 'open'>; readonly registry: Registry },
+  { vault, registry }: { readonly vault: Pick<Vault, 'openArguments'>; readonly registry: Registry },
 ): Omit<Asked, 'principal'> {
   const operation = registry.operations.find((one) => `${one.resource}.${one.action}` === name)
   if (sealed === null || operation === undefined) throw outdated('what was asked for is not kept any more.')
   let text: string
   try {
-    text = vault.open(sealed, id, ARGUMENTS).reveal()
+    text = vault.openArguments(sealed, id).reveal()
   } catch {
     throw outdated('no key opens what was asked for.')
   }
@@ -148,7 +147,7 @@ const SIZE_MAX = 64 * 1024 ** 2
 
 interface Parts {
   readonly store: ConfigStore
-  readonly vault: Pick<Vault, 'seal' | 'fingerprint'>
+  readonly vault: Pick<Vault, 'sealArguments' | 'fingerprint'>
   readonly clock: Clock
 }
 
@@ -184,7 +183,7 @@ export async function ask(
       const id = newId('chg', clock)
       const base_revision = await writer.revision()
       request = { ...toRequest(asked, shown), ...same, id, resource, base_revision, ...waitsFrom(now) }
-      const sealed = vault.seal(new Secret(sent), id, ARGUMENTS)
+      const sealed = vault.sealArguments(new Secret(sent), id)
       await writer.putChangeRequest({ ...request, sealed })
       await writer.appendAudit(toEntry(asked, request, clock))
     }

@@ -1,7 +1,6 @@
 /**
- * A one-time link holds a secret that an answer shows once, where a model would read the answer. It is in the memory
- * of the main thread for 15 minutes, sealed with a key made of the token in the link and found by a hash of this
- * token. A restart ends all links.
+ * A one-time link holds a secret that an answer shows once, where a model would read the answer. It is kept for 15 minutes,
+ * sealed with a key made of the token in the link and found by a hash of this token.
  */
 import { hkdfSync, randomBytes } from 'node:crypto'
 import type { Principal } from '../../access/principal.ts'
@@ -11,16 +10,13 @@ import { Secret } from '../../base/secret.ts'
 import { hashToken } from '../../base/token.ts'
 import type { AuditEntry } from '../../model/audit.ts'
 import { newAuditEntry } from '../../model/new-audit-entry.ts'
+import type { Links } from '../../shared-state/ports/links.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import type { Subject, Via } from './call.ts'
 import { toCaller, toResource } from './trail.ts'
 
 /** How long a link opens. */
 export const LINK_MS = 15 * 60_000
-/** Links that are kept at once, of all and of one principal: each holds a secret in memory. */
-const LINKS_MAX = 1000
-const OWN_LINKS_MAX = 100
-
 /** What is kept and for whom; shown to whoever has the link. */
 export interface LinkFacts {
   readonly subject: Subject
@@ -36,9 +32,9 @@ type Visit = Pick<Via, 'ip' | 'userAgent' | 'requestId'>
  * Secrets that are shown once, kept for one reading by a person.
  *
  * Invariants:
- * 1. Memory holds neither the secret nor what opens it: a secret is sealed by a key made of its token, which only the
+ * 1. Where links are kept is neither the secret nor what opens it: a secret is sealed by a key made of its token, which only the
  *    link has, and is found by a hash of that.
- * 2. A link opens once, within its time. A restart forgets it: the secret is rotated then.
+ * 2. A link opens once, within its time. Where links end with a restart, the secret is rotated then.
  * 3. Both that it was made and that it was opened are in the trail before anybody is told.
  */
 export interface SecretLinks {
@@ -50,60 +46,53 @@ export interface SecretLinks {
     via: Via,
   ): Promise<string | null>
   /** What the token would open; null for anything else. Spends nothing. */
-  look(token: string): LinkFacts | null
+  look(token: string): Promise<LinkFacts | null>
   /** The secret, once; null for what opens nothing. Rejects, with nothing spent, when the trail cannot be written. */
   open(token: string, visit: Visit): Promise<Secret | null>
 }
 
-interface Kept {
+/** What a link leads to. */
+export interface KeptSecret {
   readonly facts: LinkFacts
-  readonly sealed: Buffer
+  /** The sealed secret in base64. */
+  readonly sealed: string
 }
 
-/** Links over a store, which holds their trail and nothing else of them. */
-export function createSecretLinks(store: Pick<ConfigStore, 'write'>, clock: Clock): SecretLinks {
-  const kept = new Map<string, Kept>()
-
-  function forgetPast(): void {
-    for (const [name, { facts }] of kept) if (facts.expiresAt <= clock.now()) kept.delete(name)
-  }
-
-  function find(token: string): Kept | undefined {
-    const found = kept.get(hashToken(token))
-    return found !== undefined && found.facts.expiresAt > clock.now() ? found : undefined
-  }
-
+/** Secrets behind `links`. @param store holds the audit entries of links and nothing else of them. */
+export function createSecretLinks(
+  links: Links<KeptSecret>,
+  store: Pick<ConfigStore, 'write'>,
+  clock: Clock,
+): SecretLinks {
   return {
     async keep(secret, about, principal, via) {
-      forgetPast()
-      const own = [...kept.values()].filter(({ facts }) => facts.principal.id === principal.id)
-      if (kept.size >= LINKS_MAX || own.length >= OWN_LINKS_MAX) return null
       const token = randomBytes(32).toString('base64url')
       const { id, type, name, authMethod } = principal
       const facts = { ...about, principal: { id, type, name, authMethod }, expiresAt: clock.now() + LINK_MS }
-      // Taken before the trail is written, so that many at once stay within the bounds
-      kept.set(hashToken(token), { facts, sealed: encrypt(keyOf(token), secret.reveal(), '') })
+      const sealed = encrypt(keyOf(token), secret.reveal(), '').toString('base64')
+      // Kept before the trail is written, so that many at once stay within the bounds
+      if (!(await links.put(hashToken(token), { facts, sealed }, LINK_MS, id))) return null
       try {
         await store.write((writer) => writer.appendAudit(madeEntry(facts, via, clock)))
       } catch (error) {
-        kept.delete(hashToken(token))
+        await links.take(hashToken(token))
         throw error
       }
       return token
     },
-    look: (token) => find(token)?.facts ?? null,
+    look: async (token) => (await links.look(hashToken(token)))?.facts ?? null,
     async open(token, visit) {
-      const found = find(token)
-      if (found === undefined) return null
-      // Gone before anything is waited for, so that two readers at once do not both read
-      kept.delete(hashToken(token))
+      // Taken before the trail is written, so that two readers at once do not both read
+      const found = await links.take(hashToken(token))
+      if (found === null) return null
+      const { facts, sealed } = found
       try {
-        await store.write((writer) => writer.appendAudit(openedEntry(found.facts, visit, clock)))
+        await store.write((writer) => writer.appendAudit(openedEntry(facts, visit, clock)))
       } catch (error) {
-        kept.set(hashToken(token), found)
+        await links.put(hashToken(token), found, facts.expiresAt - clock.now(), facts.principal.id)
         throw error
       }
-      return new Secret(decrypt(keyOf(token), found.sealed, ''))
+      return new Secret(decrypt(keyOf(token), Buffer.from(sealed, 'base64'), ''))
     },
   }
 }

@@ -4,7 +4,7 @@ import { startControl } from '../../../test/control.ts'
 import { collection } from '../../../test/gateway/fragments.ts'
 import { contentHash } from '../../base/canonical.ts'
 import type { SecretReference } from '../../model/secret.ts'
-import { createOpener } from '../../vault/opener.ts'
+import { createOpener, type Opener } from '../../vault/opener.ts'
 import type { SecretSources } from '../../vault/sources.ts'
 import { type CredentialFragment, type Fragment, keyOf, type SnapshotDelta } from '../fragments.ts'
 import { linkCollection } from '../link/collection.ts'
@@ -31,29 +31,37 @@ async function starting(context: TestContext) {
     },
   }
   const sent: SnapshotDelta[] = []
-  let canary = vault.canary()
-  const references = createReferences({ ...vault, canary: () => canary }, sources, async (delta) => {
+  const references = createReferences(vault, sources, async (delta) => {
     sent.push(delta)
     return { pending: false }
   })
-  const open = createOpener(vault.gatewayKey())
+  /** By the hash of a fragment with secrets: what a thread made of it, and the key that sealed it. */
+  const meanings = new Map<string, string>()
   /** What was sent of credentials: ids with the secret, or why there is none. */
-  const told = (): string[] =>
-    sent.splice(0).flatMap(({ put }) =>
+  const told = (): string[] => {
+    // What is sealed with a key that is not the first one does not open
+    const open = createOpener(vault.gatewayKey().slice(0, 48))
+    return sent.splice(0).flatMap(({ put }) =>
       put.map(({ fragment, hash }) => {
-        assert.equal(hash, contentHash(fragment))
-        if (fragment.kind === 'collection') {
-          const { headers } = linkCollection(fragment, null, open).proxies[0]!
-          return headers.fault ?? headers.text
-        }
-        const { id, sealed, unresolved } = fragment as CredentialFragment
-        return `${id} ${unresolved ?? open(sealed['token']!, id, 'token').reveal()}`
+        const meaning = meaningOf(fragment, open)
+        const known = `${vault.keys()[0]!.id} ${meaning}`
+        assert.equal(meanings.get(hash) ?? known, known)
+        meanings.set(hash, known)
+        assert.equal([...meanings.values()].filter((one) => one === known).length, 1, 'one hash for the same')
+        return meaning
       }),
     )
-  const addKey = (): void => {
-    canary = canary.replace(/\.[^.]+\./, '.another.')
   }
-  return { texts, references, told, state, addKey }
+  return { texts, references, told, state, addKey: () => vault.addKey() }
+}
+
+function meaningOf(fragment: Fragment, open: Opener): string {
+  if (fragment.kind === 'collection') {
+    const { headers } = linkCollection(fragment, null, open).proxies[0]!
+    return headers.fault ?? headers.text
+  }
+  const { id, sealed, unresolved } = fragment as CredentialFragment
+  return `${id} ${unresolved ?? open(sealed['token']!, id, 'token').reveal()}`
 }
 
 const fragmentOf = (id: string, path: string): CredentialFragment => ({

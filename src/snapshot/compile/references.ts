@@ -1,7 +1,6 @@
 import { contentHash } from '../../base/canonical.ts'
 import { Secret } from '../../base/secret.ts'
 import type { SecretReference } from '../../model/secret.ts'
-import { keyIdOf } from '../../vault/envelope.ts'
 import type { SecretSources } from '../../vault/sources.ts'
 import type { Vault } from '../../vault/vault.ts'
 import type { CollectionFragment, CredentialFragment, FragmentKey, SnapshotDelta } from '../fragments.ts'
@@ -31,14 +30,15 @@ type Referring = CredentialFragment | CollectionFragment
 
 interface Held {
   readonly raw: Referring
-  /** Of what was read, so that the same gives the same fragment. */
-  mark: string
-  sent: Referring | null
+  /** Of the fragment as it is kept, with references alone. */
+  readonly hash: string
+  sent: { readonly hash: string; readonly fragment: Referring } | null
 }
 
 /** What was read of a fragment: sealed, and why some of it could not be. By field, or place of a header. */
 interface Read {
-  readonly mark: string
+  /** Equal for equal secrets under the same key of the vault. By place. */
+  readonly marks: Readonly<Record<string, string>>
   seal(): Readonly<Record<string, string>>
   readonly faults: Readonly<Record<string, string>>
 }
@@ -55,34 +55,38 @@ export function createReferences(
   /** What is known now; null when something must be fetched first. @param isLast that is not waited for any more */
   function read(raw: Referring, isLast: boolean): Read | null {
     const texts: [string, string][] = []
-    const marks: string[] = []
+    const marks: Record<string, string> = {}
     const faults: Record<string, string> = {}
     for (const [place, reference] of Object.entries(raw.references ?? {})) {
       const found = sources.peek(reference) ?? (isLast ? UNANSWERED : null)
       if (found === null) return null
       if (found.ok) texts.push([place, found.text])
       else faults[place] = found.reason
-      marks.push(found.ok ? vault.fingerprint(found.text) : found.reason)
+      marks[place] = found.ok ? `text ${vault.fingerprint(found.text)}` : `fault ${found.reason}`
     }
     const seal = ([place, text]: [string, string]): [string, string] => {
       const [owner, field] = raw.kind === 'credential' ? [raw.id, place] : partsOfPlace(place)
       return [place, vault.seal(new Secret(text), owner, field)]
     }
     return {
-      // Another key of the vault seals it anew
-      mark: JSON.stringify([keyIdOf(vault.canary()), ...marks]),
+      marks,
       seal: () => Object.fromEntries(texts.map(seal)),
       faults,
     }
   }
 
-  /** What is to be sent of an entry now; null when that was sent already, or must be fetched first. */
-  function due(entry: Held, isLast: boolean): Referring | null {
+  /**
+   * What is to be sent of an entry now; empty when that was sent already, or must be fetched first. The hash is of the
+   * secrets and not of their ciphertexts, which differ at each sealing. Another key of the vault changes it: threads
+   * must get what they can still open when the key before is dropped.
+   */
+  function due(key: FragmentKey, entry: Held, isLast: boolean): SnapshotDelta['put'] {
     const known = read(entry.raw, isLast)
-    if (known === null || (entry.sent !== null && entry.mark === known.mark)) return null
-    entry.mark = known.mark
-    entry.sent = filled(entry.raw, known)
-    return entry.sent
+    if (known === null) return []
+    const hash = contentHash([entry.hash, vault.keys()[0]!.id, known.marks])
+    if (entry.sent?.hash === hash) return []
+    entry.sent = { hash, fragment: filled(entry.raw, known) }
+    return [{ key, ...entry.sent }]
   }
 
   const referencesOf = (entries: Iterable<Held>): SecretReference[] =>
@@ -92,10 +96,7 @@ export function createReferences(
 
   /** What of the entries has changed. What was published since they were taken is none of it. */
   function changesOf(entries: readonly (readonly [FragmentKey, Held])[]): SnapshotDelta | null {
-    const put = entries.flatMap(([key, entry]) => {
-      const fragment = held.get(key) === entry ? due(entry, true) : null
-      return fragment === null ? [] : [{ key, hash: contentHash(fragment), fragment }]
-    })
+    const put = entries.flatMap(([key, entry]) => (held.get(key) === entry ? due(key, entry, true) : []))
     return put.length === 0 ? null : { revision, full: false, put, drop: [] }
   }
 
@@ -112,18 +113,15 @@ export function createReferences(
         held.delete(entry.key)
         return [entry]
       }
-      const mine: Held = { raw: fragment, mark: '', sent: null }
+      const mine: Held = { raw: fragment, hash: entry.hash, sent: null }
       held.set(entry.key, mine)
-      const sent = due(mine, false)
-      isWaiting ||= sent === null
-      return sent === null ? [] : [{ key: entry.key, hash: contentHash(sent), fragment: sent }]
+      const sent = due(entry.key, mine, false)
+      isWaiting ||= sent.length === 0
+      return sent
     })
     // With what has changed elsewhere: once this holds, nothing is sealed with a key that is dropped then
     const named = new Set(delta.put.map(({ key }) => key))
-    for (const [key, entry] of held) {
-      const sent = named.has(key) ? null : due(entry, false)
-      if (sent !== null) put.push({ key, hash: contentHash(sent), fragment: sent })
-    }
+    for (const [key, entry] of held) if (!named.has(key)) put.push(...due(key, entry, false))
     return { now: { ...delta, put }, isWaiting }
   }
 
@@ -156,7 +154,7 @@ export function createReferences(
       return withRead(fragment, read(fragment, true)!)
     },
     faultOf: (id) => {
-      const sent = held.get(`credential:${id}`)?.sent
+      const sent = held.get(`credential:${id}`)?.sent?.fragment
       return sent?.kind === 'credential' ? (sent.unresolved ?? null) : null
     },
   }

@@ -7,7 +7,12 @@ import type { ClientFragment, ProfileFragment } from '../fragments.ts'
 import type { LinkedClient, LinkedProfile, LinkedToken } from '../linked/client.ts'
 import { linkCertificates } from './certificates.ts'
 import { lineOf } from './header-line.ts'
+import { shared } from './shared.ts'
 import { linkVerify } from './verify.ts'
+
+/** Many clients have the same assignments and the same networks. */
+const assignmentsOf = shared((ids: readonly string[]): ReadonlySet<string> => new Set(ids))
+const networksOf = shared(toNetworks)
 
 const AUTH_TYPES: ReadonlySet<string> = new Set(['none', 'token', 'jwt', 'oidc', 'mtls'])
 
@@ -21,11 +26,12 @@ export function linkClient(fragment: ClientFragment, opener: Opener): LinkedClie
   const open = fragment.profiles.filter((profile) => profile.auth === 'none')
   const active = open.filter((profile) => profile.active)
   const fitting = new Set(active.length > 0 ? active : open)
+  const { slug, name, active: isActive, valid_until, policy } = fragment
   const client: { -readonly [K in keyof LinkedClient]: LinkedClient[K] } = {
     kind: 'client',
     id: fragment.id,
-    fragment,
-    collections: new Set(fragment.collections),
+    fragment: { slug, name, active: isActive, valid_until, policy },
+    collections: assignmentsOf(fragment.collections),
     profiles,
     lone: null,
     unproved,
@@ -57,17 +63,18 @@ function linkProfile(client: LinkedClient, fragment: ProfileFragment, open: Open
   if (!AUTH_TYPES.has(fragment.auth))
     throw new RangeError(`profile ${String(fragment.slug)} has an unknown type`)
   const { collections, endpoints, allowed_methods, ip_allowlist, slug } = fragment
+  const { name, active, auth, policy, forward_identity } = fragment
   const rules = toEndpointRules(endpoints.allow, endpoints.deny)
   return {
     id: fragment.id,
-    fragment,
+    fragment: { slug, name, active, auth, policy, forward_identity },
     client,
     methods: allowed_methods.length === 0 ? ALL_METHODS : methodBits(allowed_methods),
-    networks: ip_allowlist.length === 0 ? null : toNetworks(ip_allowlist),
+    networks: ip_allowlist.length === 0 ? null : networksOf(ip_allowlist),
     collections:
       collections === null
         ? client.collections
-        : new Set(collections.filter((id) => client.collections.has(id))),
+        : assignmentsOf(collections.filter((id) => client.collections.has(id))),
     endpoints: rules,
     closedBeside: rules === null ? null : toClosedBeside(rules),
     identityLines: fragment.forward_identity

@@ -16,7 +16,7 @@ import type { Opener } from '../../vault/opener.ts'
 import { methodBit } from '../find/methods.ts'
 import type { Fragment } from '../fragments.ts'
 import type { Snapshot } from '../snapshot.ts'
-import { applyDelta, EMPTY_SNAPSHOT } from './link.ts'
+import { applyDelta, EMPTY_SNAPSHOT, nextSnapshot } from './link.ts'
 
 const open: Opener = (sealed) => {
   if (sealed === 'broken') throw new Error('cannot open')
@@ -142,4 +142,37 @@ test('a thousand routes in a thousand base paths and in one are all found', () =
     assert.equal(routeOf(snapshot, `/api${i}/v1/orders/7`), `prx_m${i}`)
     assert.equal(routeOf(snapshot, `/one/r${i}/7/x`), `prx_o${i}`)
   }
+})
+
+test('a full delta in parts gives the snapshot of the whole delta, and shows nothing before it is finished', () => {
+  const current = snapshotOf(client('acme'), client('old'))
+  const { put, revision } = delta(2, [client('acme'), client('beta'), collection('orders')], { full: true })
+  const next = nextSnapshot(current, true, open)
+  for (const entry of put) next.take({ put: [entry], drop: [] })
+  assert.equal(current.clients.has('beta'), false)
+  const after = next.finish(revision)
+  assert.deepEqual([...after.clients.keys()].sort(), ['acme', 'beta', 'cli_acme', 'cli_beta'])
+  assert.equal(after.revision, 2)
+  assert.ok(after.mounts.find('/orders/1', 'h') !== null)
+  assert.equal(
+    after.clients.get('acme'),
+    current.clients.get('acme'),
+    'what has the same hash is not linked again',
+  )
+})
+
+test('clients with the same assignments and networks keep one set and one list of networks', () => {
+  const networks = ['10.0.0.0/8', '192.0.2.1']
+  const make = (slug: string, collections: readonly string[]) =>
+    client(slug, { collections, profiles: [profile(slug, { ip_allowlist: networks })] })
+  const snapshot = snapshotOf(
+    make('a', ['col_1', 'col_2']),
+    make('b', ['col_1', 'col_2']),
+    make('c', ['col_1']),
+  )
+  const [a, b, c] = ['a', 'b', 'c'].map((slug) => snapshot.clients.get(slug)!)
+  assert.equal(a!.collections, b!.collections)
+  assert.deepEqual([...c!.collections], ['col_1'])
+  const networksOf = (one: typeof a) => [...one!.profiles.values()][0]!.networks
+  assert.equal(networksOf(a), networksOf(b))
 })

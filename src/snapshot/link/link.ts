@@ -13,28 +13,49 @@ const PLANNED: readonly FragmentKind[] = ['policy', 'collection', 'client']
  * changed. `current` is untouched. Never throws for a bad fragment: it is quarantined and named in `faults`.
  */
 export function applyDelta(current: Snapshot, delta: SnapshotDelta, open: Opener): Snapshot {
-  const held = delta.full ? new Map<FragmentKey, HeldFragment>() : new Map(current.held)
-  const draft = new Draft(delta.full ? EMPTY_SNAPSHOT : current)
-  for (const key of delta.drop) {
-    const gone = held.get(key)
-    if (gone === undefined) continue
-    draft.remove(gone.linked)
-    held.delete(key)
-  }
+  const next = nextSnapshot(current, delta.full, open)
+  next.take(delta)
+  return next.finish(delta.revision)
+}
+
+/** A delta that arrives in parts, so that the text of a whole configuration is never in memory at once. */
+export interface NextSnapshot {
+  take(part: Pick<SnapshotDelta, 'put' | 'drop'>): void
+  /** The snapshot after all parts. To be called once. */
+  finish(revision: number): Snapshot
+}
+
+/** As {@link applyDelta}, part by part. @param full see {@link SnapshotDelta} */
+export function nextSnapshot(current: Snapshot, full: boolean, open: Opener): NextSnapshot {
+  const held = full ? new Map<FragmentKey, HeldFragment>() : new Map(current.held)
+  const draft = new Draft(full ? EMPTY_SNAPSHOT : current)
   const added: Linked[] = []
-  for (const { key, hash, fragment } of delta.put) {
-    const before = current.held.get(key)
-    const same = before !== undefined && before.hash === hash
-    if (same && held.has(key)) continue
-    const linked = same ? before.linked : link(fragment, open, before?.linked)
-    const replaced = held.get(key)
-    if (replaced !== undefined) draft.remove(replaced.linked)
-    held.set(key, { hash, linked })
-    added.push(linked)
+  return {
+    take({ put, drop }) {
+      for (const key of drop) {
+        const gone = held.get(key)
+        if (gone === undefined) continue
+        draft.remove(gone.linked)
+        held.delete(key)
+      }
+      for (const entry of put) {
+        const { key, hash } = entry
+        const before = current.held.get(key)
+        const same = before !== undefined && before.hash === hash
+        if (same && held.has(key)) continue
+        const linked = same ? before.linked : link(entry.fragment, open, before?.linked)
+        const replaced = held.get(key)
+        if (replaced !== undefined) draft.remove(replaced.linked)
+        held.set(key, { hash, linked })
+        added.push(linked)
+      }
+    },
+    finish(revision) {
+      // All removals first: a slug may have moved from one client to another.
+      for (const linked of added) draft.add(linked)
+      return draft.toSnapshot(revision, held)
+    },
   }
-  // All removals first: a slug may have moved from one client to another.
-  for (const linked of added) draft.add(linked)
-  return draft.toSnapshot(delta.revision, held)
 }
 
 /** A kind that a later version has put into `serving.db` is quarantined too. */

@@ -7,10 +7,26 @@ import type { Networks } from '../find/network.ts'
 import type { ClientFragment, ProfileFragment, TokenFragment, VerifyFragment } from '../fragments.ts'
 import type { ClosedRoute, LinkedCollection, LinkedProxy } from './collection.ts'
 
+/** What a thread keeps of the fragment itself: what it makes lookups of is not kept twice, since there may be 100,000 clients. */
+type ClientFacts = Omit<ClientFragment, 'kind' | 'id' | 'collections' | 'profiles'>
+
+/** As {@link ClientFacts}. */
+type ProfileFacts = Omit<
+  ProfileFragment,
+  | 'id'
+  | 'tokens'
+  | 'verify'
+  | 'certificates'
+  | 'allowed_methods'
+  | 'ip_allowlist'
+  | 'collections'
+  | 'endpoints'
+>
+
 export interface LinkedClient {
   readonly kind: 'client'
   readonly id: string
-  readonly fragment: ClientFragment
+  readonly fragment: ClientFacts
   readonly collections: ReadonlySet<string>
   /** By id and by slug. */
   readonly profiles: ReadonlyMap<string, LinkedProfile>
@@ -28,7 +44,7 @@ export interface LinkedClient {
 
 export interface LinkedProfile {
   readonly id: string
-  readonly fragment: ProfileFragment
+  readonly fragment: ProfileFacts
   readonly client: LinkedClient
   readonly methods: number
   /** Null allows every address. */

@@ -3,9 +3,7 @@
  * be lost without losing configuration, and holds answers, sealed, for a day at most.
  */
 export interface KeyStore {
-  /** Path of the file. */
-  readonly file: string
-  /** Those that end first come first. Throws when the file is damaged. */
+  /** Those that end first come first. Throws StoreUnavailable when they cannot be read, CannotStart for those of a newer version. */
   load(): readonly KeyRow[]
   /** As `load`, of a file that cannot be written. Nothing when it cannot be read either. */
   loadUnwritable(): readonly KeyRow[]

@@ -3,8 +3,9 @@ import { DatabaseSync } from 'node:sqlite'
 import { CannotStart } from '../../base/cannot-start.ts'
 import { KEY_MIGRATIONS } from '../migrations/idempotency-keys.ts'
 import type { KeyRow, KeyStore } from '../ports/idempotency-keys.ts'
+import { StoreUnavailable } from '../ports/unavailable.ts'
 import { isDamage } from './damage.ts'
-import { guarded, mendSideFiles } from './fault.ts'
+import { guarded, mendSideFiles, toStoreError } from './fault.ts'
 import { migrate, refuseNewer } from './migrate.ts'
 import { openAlone } from './open-alone.ts'
 import { inTransaction } from './transaction.ts'
@@ -52,8 +53,15 @@ export function openKeyStore(file: string): KeyStore {
   }
 
   return {
-    file,
-    load: () => (existsSync(file) ? opened().all() : []),
+    load() {
+      if (!existsSync(file)) return []
+      try {
+        return opened().all()
+      } catch (error) {
+        const known = toStoreError(error instanceof CannotStart ? error.cause : error, file)
+        throw known instanceof StoreUnavailable ? known : error
+      }
+    },
     loadUnwritable: () => readRows(file),
     save(gone, rows) {
       const { remove, put, watched } = opened()

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { ATTENDED_PEERS, PEERS } from '../../../test/support/mcp-clients.ts'
 import { type Shell, serveHandler } from '../../../test/support/mcp-shell.ts'
-import { createTombstones } from '../../../test/support/tombstones.ts'
+import { createSessionMemory } from '../../../test/support/session-memory.ts'
 import { WIDGET_OPERATIONS } from '../../../test/support/widgets.ts'
 import type { Principal, Role } from '../../access/principal.ts'
 import { DEFAULT_SCOPE } from '../../access/scopes.ts'
@@ -72,7 +72,7 @@ describe('the Management MCP door', () => {
       },
       sealKey: new Uint8Array(32).fill(3),
       scope: DEFAULT_SCOPE,
-      tombstones: createTombstones(),
+      ...createSessionMemory(),
       origins: ['https://gateway.example'],
       allowsOrigin: (origin) => origin === 'https://gateway.example',
       version: '0.0.0',

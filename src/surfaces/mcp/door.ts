@@ -11,9 +11,10 @@ import { jsonAnswer, type McpAnswer } from '../../mcp/protocol/answer.ts'
 import type { Door, Tool } from '../../mcp/protocol/door.ts'
 import { createMcpEndpoint } from '../../mcp/protocol/endpoint.ts'
 import { createRebindingCheck } from '../../mcp/protocol/rebinding.ts'
-import type { Tombstones } from '../../mcp/protocol/tombstones.ts'
 import type { ToolCall, ToolOutcome } from '../../mcp/protocol/tool-call.ts'
 import type { Operation } from '../../operations/engine/define.ts'
+import type { Once } from '../../shared-state/ports/once.ts'
+import type { Tombstones } from '../../shared-state/ports/tombstones.ts'
 import { inputInvalid } from './arguments.ts'
 import { type ManagementCaller, type ManagementRequest, NOTHING_SAID, viaOf } from './caller.ts'
 import { confirmedBy, NOBODY } from './confirm.ts'
@@ -35,6 +36,8 @@ export interface ManagementDoorOptions extends RunPorts {
   /** 32 bytes that seal session ids. */
   readonly sealKey: Uint8Array
   readonly tombstones: Tombstones
+  /** Replies to questions that were used. */
+  readonly usedReplies: Once
   /** Where it is reached, such as `https://api.example.com`. */
   readonly origins: Origins
   readonly allowsOrigin: AllowsOrigin
@@ -78,6 +81,7 @@ export function createManagementDoor(options: ManagementDoorOptions): Management
     sealKey: options.sealKey,
     clock: options.clock,
     tombstones: options.tombstones,
+    usedReplies: options.usedReplies,
     fault: (error) => options.fault(error, ''),
   })
 

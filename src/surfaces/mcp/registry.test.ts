@@ -7,7 +7,7 @@ import { principalOf, secured, UNSERVED } from '../../../test/control.ts'
 import { golden } from '../../../test/golden/golden.ts'
 import { type AnswerForm, ATTENDED_PEERS, PEERS, type Peer } from '../../../test/support/mcp-clients.ts'
 import { type Shell, serveHandler } from '../../../test/support/mcp-shell.ts'
-import { createTombstones } from '../../../test/support/tombstones.ts'
+import { createSessionMemory } from '../../../test/support/session-memory.ts'
 import { checkTools } from '../../../test/support/tool-schemas.ts'
 import type { Principal, Role } from '../../access/principal.ts'
 import { permits } from '../../access/roles.ts'
@@ -107,7 +107,7 @@ describe('Management MCP over the registry and a store', () => {
       link: async () => null,
       sealKey: new Uint8Array(32).fill(5),
       scope: null,
-      tombstones: createTombstones(),
+      ...createSessionMemory(),
       origins: ['http://localhost:8080'],
       allowsOrigin: () => false,
       version: '0.0.0',

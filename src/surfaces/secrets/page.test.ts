@@ -4,6 +4,7 @@ import { type Control, principalOf, startControl, VIA } from '../../../test/cont
 import { createClock } from '../../base/clock.ts'
 import { Secret } from '../../base/secret.ts'
 import { createSecretLinks, LINK_MS, type SecretLinks } from '../../operations/engine/secret-links.ts'
+import { createLinks } from '../../shared-state/memory/links.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { answerSecretPage, SECRETS_ROOT } from './page.ts'
 
@@ -22,7 +23,8 @@ describe('a one-time link', () => {
   beforeEach(() => {
     const write: ConfigStore['write'] = (...work) =>
       isFull ? Promise.reject(new Error('the disk is full')) : control.store.write(...work)
-    links = createSecretLinks({ write }, createClock(control.cell))
+    const clock = createClock(control.cell)
+    links = createSecretLinks(createLinks(clock, { max: 1000, ownMax: 100 }), { write }, clock)
   })
   after(() => control.close())
 

@@ -41,7 +41,7 @@ export async function answerSecretPage(
   const { method, path } = request
   const token = path.slice(SECRETS_ROOT.length)
   if (method === 'GET' || method === 'HEAD') {
-    const facts = links.look(token)
+    const facts = await links.look(token)
     if (facts === null) return gone(request)
     return page(200, request, 'A secret for you', html`${described(facts)}${OFFER}`)
   }
@@ -49,7 +49,7 @@ export async function answerSecretPage(
     const refused = page(405, request, 'Open the link in a browser', html``)
     return { ...refused, headers: { ...refused.headers, allow: 'GET, HEAD, POST' } }
   }
-  const facts = links.look(token)
+  const facts = await links.look(token)
   if (facts === null) return gone(request)
   let secret: Secret | null
   try {

@@ -1,0 +1,270 @@
+import type { RequestListener } from 'node:http'
+import { getRequestListener } from '@hono/node-server'
+import { permits, UNPLACED } from '../access/roles.ts'
+import type { AllowsOrigin } from '../base/allowed-origins.ts'
+import { bearerOf } from '../base/bearer.ts'
+import type { Origins } from '../base/challenge.ts'
+import type { Protected } from '../base/doors.ts'
+import type { Plain } from '../base/plain.ts'
+import type { GetJson } from '../base/public-fetch.ts'
+import { refuse, toProblem } from '../base/refusal.ts'
+import { factsOf, PREAMBLE } from '../fleet/shared/preamble.ts'
+import type { DocumentMode } from '../oauth/server/documents.ts'
+import { createUnauthenticatedAudit, type UnauthenticatedAudit } from '../operations/audit/unauthenticated.ts'
+import { expireChangeRequests } from '../operations/change-requests/expire.ts'
+import type { Invoke } from '../operations/engine/define.ts'
+import type { InvokeDeps } from '../operations/engine/invoke.ts'
+import { createInvoke } from '../operations/engine/invoke.ts'
+import { mayCall } from '../operations/engine/permission.ts'
+import { createSecretLinks, type SecretLinks } from '../operations/engine/secret-links.ts'
+import { createExportJobs } from '../operations/exports/jobs.ts'
+import { createScrape } from '../operations/metrics/scrape.ts'
+import { OPERATIONS, REGISTRY } from '../operations/registry.ts'
+import { createAuditTrail } from '../record/audit-chain.ts'
+import type { RetentionRule } from '../record/audit-retention.ts'
+import type { ExportFiles } from '../record/export-files.ts'
+import type { ExpositionFormat } from '../record/exposition.ts'
+import { checkFragment } from '../snapshot/compile/check.ts'
+import { networkOf } from '../snapshot/find/network.ts'
+import type { AuditMark } from '../store/ports/audit-chain.ts'
+import { createManagementDoor, type ManagementDoorOptions } from '../surfaces/mcp/door.ts'
+import { createRestApp } from '../surfaces/rest/app.ts'
+import { answerSecretPage, SECRETS_ROOT } from '../surfaces/secrets/page.ts'
+import { VERSION } from '../version.ts'
+import { CallerMemory } from '../wire/caller-memory.ts'
+import { callerMemoryMax } from '../wire/caller-memory-max.ts'
+import { createDocPages } from './doc-pages.ts'
+import { createIdentities, type Identities, type IdentitiesParts } from './identities.ts'
+import { issuedBy } from './identity-provider.ts'
+import { createControlListener } from './listener.ts'
+import type { IssuedToken } from './local-socket.ts'
+import { createLocalTokens } from './local-tokens.ts'
+import { createOAuthDoor } from './oauth-door.ts'
+import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link.ts'
+
+export interface ControlPlaneOptions
+  extends Omit<
+      InvokeDeps,
+      'registry' | 'check' | 'trail' | 'localSignIn' | 'mappedGrants' | 'exports' | 'fault'
+    >,
+    IdentitiesParts {
+  /** The mark of the audit trail. */
+  readonly mark: AuditMark
+  /** Where the files of exports are kept. */
+  readonly exportFiles: ExportFiles
+  readonly gatewayOrigin: string
+  /** Where management is reached; the first one is named where nothing tells of another. */
+  readonly managementOrigins: Origins
+  /** Pages that may call management. */
+  readonly allowsOrigin: AllowsOrigin
+  /** The text of the metrics page. */
+  readonly metricsPage: (format: ExpositionFormat) => string
+  readonly sessionKey: Uint8Array
+  /** How OAuth clients are known by the URL of a document, and what fetches these. */
+  readonly documentMode: DocumentMode
+  readonly pins: ReadonlyMap<string, Plain>
+  readonly fetchPublic: GetJson
+}
+
+export interface ControlPlane {
+  /** What comes over the private socket. */
+  readonly listener: RequestListener
+  /** Id of the principal that an access token of management stands for; null for none. Never rejects. */
+  readonly prove: (token: string, resource: Protected) => Promise<string | null>
+  /** Issues an access token, as `postern token` does. */
+  readonly issueToken: (input: unknown) => Promise<IssuedToken>
+  /** Makes the link by which a new installation gets its administrator; null when it needs none. */
+  readonly firstLink: () => Promise<SetUpLink | null>
+  /** Makes a link for a local user or a new administrator, as `postern admin reset` does. */
+  readonly resetLink: (input: unknown) => Promise<SetUpLink>
+  /** Writes what has been gathered of unknown callers into the audit; all of it with `rest`. */
+  readonly flush: (rest?: boolean) => Promise<void>
+  /** Signs the audit trail as it stands. */
+  readonly checkpoint: () => Promise<void>
+  /** Forgets what sign-ins, tokens and exports have left behind and nobody can use any more. */
+  readonly sweep: () => Promise<void>
+  /** Ends the calls that wait for a person, and takes no more of them. */
+  readonly endQuestions: () => void
+  /** Ends what works on without being asked. */
+  readonly stop: () => Promise<void>
+  /** Removes audit entries that have been kept long enough. */
+  readonly retain: (rule: RetentionRule) => Promise<unknown>
+}
+
+/** Who may do what, the operations, and the surfaces that project them. */
+export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
+  const { store, clock, fault } = options
+  const unknown = createUnauthenticatedAudit(store, clock)
+  const trail = createAuditTrail(store, clock, options.vault.trailKey(), options.mark)
+  const exports = createExportJobs({
+    files: options.exportFiles,
+    clock,
+    records: options.records,
+    reader: store.read,
+    fault,
+  })
+  const invoke = createInvoke({
+    ...options,
+    registry: REGISTRY,
+    trail,
+    exports,
+    localSignIn: options.isLocalSignIn ? { setUpUrl: (token) => setUpUrl(options.issuer, token) } : null,
+    mappedGrants: options.oidc?.roleMap.map(({ grant }) => grant) ?? [],
+    check: checkFragment,
+  })
+  const identities = createIdentities(options, invoke, unknown)
+  const surfaces = openSurfaces(options, invoke, identities, unknown)
+  return {
+    listener: surfaces.listener,
+    prove: (token, resource) =>
+      identities.verify(token, resource).then(
+        ({ id }) => id,
+        // The request itself is refused, and its reason noted, when it is judged
+        () => null,
+      ),
+    issueToken: createLocalTokens(identities.tokens, clock),
+    ...linksOf(options, identities),
+    flush: (rest) => unknown.flush(rest).finally(() => identities.personal.flush()),
+    checkpoint: () => trail.checkpoint(),
+    async sweep() {
+      exports.sweep()
+      await store.write(({ oauth }) => oauth.sweep(clock.now()))
+      await expireChangeRequests(store, clock)
+    },
+    endQuestions: surfaces.endQuestions,
+    stop: () => exports.stop(),
+    retain: (rule) => trail.retain(rule),
+  }
+}
+
+function linksOf(
+  { isLocalSignIn, issuer }: ControlPlaneOptions,
+  { links }: Identities,
+): Pick<ControlPlane, 'firstLink' | 'resetLink'> {
+  return {
+    async firstLink() {
+      const issued = isLocalSignIn ? await links.first() : null
+      return issued && toSetUpLink(issuer, issued)
+    },
+    async resetLink(input) {
+      if (!isLocalSignIn)
+        throw refuse('configuration_invalid', {
+          detail: 'Local sign-in is off: start with POSTERN_LOCAL_SIGN_IN=on to use a set-up link.',
+        })
+      return toSetUpLink(issuer, await links.reset(parseReset(input)))
+    },
+  }
+}
+
+function openSurfaces(
+  options: ControlPlaneOptions,
+  invoke: Invoke,
+  identities: Identities,
+  unknown: UnauthenticatedAudit,
+) {
+  const { store, clock, fault } = options
+  const { authenticate, pages } = identities
+  const memory = new CallerMemory(callerMemoryMax(1))
+  const keep = (principal: string) => memory.open(principal)
+  const secretLinks = createSecretLinks(options.state.secretLinks, store, clock)
+  const issued = issuedBy(options.issuer, options.oidc)
+  const rest = createRestApp({
+    operations: OPERATIONS,
+    invoke,
+    gatewayOrigin: options.gatewayOrigin,
+    origins: options.managementOrigins,
+    ...issued,
+    authenticate: (token, via) => authenticate(token, 'rest', via),
+    scrape: createScrape(options.metricsPage),
+    keep,
+    facts: factsOf,
+    log: fault,
+  })
+  const mcp = createManagementDoor({
+    operations: OPERATIONS,
+    invoke,
+    authenticate: ({ authorization, ip }) =>
+      authenticate(bearerOf(authorization), 'mcp', { surface: 'management_mcp', ip, userAgent: null }),
+    allowed: mayCall,
+    link: linkWith(secretLinks, options),
+    reveals: (principal) => permits(principal, 'profiles:reveal', UNPLACED),
+    sealKey: options.sessionKey,
+    tombstones: options.state.tombstones,
+    usedReplies: options.state.usedReplies,
+    origins: options.managementOrigins,
+    allowsOrigin: options.allowsOrigin,
+    scope: issued.scope,
+    version: VERSION,
+    docs: createDocPages(),
+    clock,
+    fault,
+  })
+  const oauth = createOAuthDoor({
+    ...options,
+    ...identities,
+    throttle: options.state.throttle,
+    tokens: identities.oauth,
+    key: options.vault.oauthKey(),
+    networkOf,
+    refused: ({ ip, userAgent }, reason) => unknown.note({ surface: 'oauth', ip, userAgent, reason }),
+  })
+  return {
+    listener: createControlListener({
+      rest: getRequestListener(rest.fetch, { overrideGlobalObjects: false }),
+      mcp,
+      oauth,
+      signInPages: pages && getRequestListener(pages, { overrideGlobalObjects: false }),
+      page: (request) => answerSecretPage(secretLinks, request, fault),
+      keep,
+      fault,
+    }),
+    endQuestions: () => mcp.close(),
+  }
+}
+
+/** Puts a secret that an answer shows once behind a link, for who reads with a model. */
+function linkWith(
+  links: SecretLinks,
+  { managementOrigin, fault }: ControlPlaneOptions,
+): ManagementDoorOptions['link'] {
+  return async (secret, member, subject, principal, via) => {
+    try {
+      const token = await links.keep(secret, { subject, member }, principal, via)
+      return token && `${managementOrigin}${SECRETS_ROOT}${token}`
+    } catch (error) {
+      // What made the secret has happened: its answer stands without a link
+      fault(error, via.requestId)
+      return null
+    }
+  }
+}
+
+/**
+ * Without a store nobody can be known and nothing can be changed: everything is refused with the reason.
+ * @param reason a sentence without paths: callers are unknown here
+ */
+export function createClosedControlPlane(reason: string): ControlPlane {
+  const refusal = refuse('store_unavailable', { detail: reason })
+  return {
+    listener: (request, response) => {
+      const id = request.headers[PREAMBLE.requestId]
+      response.writeHead(refusal.status, {
+        'content-type': 'application/problem+json',
+        'cache-control': 'no-store',
+        connection: 'close',
+      })
+      const problem = toProblem(refusal, typeof id === 'string' ? id : '')
+      response.end(JSON.stringify(problem))
+    },
+    prove: () => Promise.resolve(null),
+    issueToken: () => Promise.reject(refusal),
+    firstLink: () => Promise.resolve(null),
+    resetLink: () => Promise.reject(refusal),
+    flush: () => Promise.resolve(),
+    checkpoint: () => Promise.resolve(),
+    sweep: () => Promise.resolve(),
+    endQuestions() {},
+    stop: () => Promise.resolve(),
+    retain: () => Promise.resolve(),
+  }
+}

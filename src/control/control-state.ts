@@ -1,0 +1,15 @@
+import type { SignInState } from '../oauth/sign-in/oidc.ts'
+import type { KeptSecret } from '../operations/engine/secret-links.ts'
+import type { Links } from '../shared-state/ports/links.ts'
+import type { Once } from '../shared-state/ports/once.ts'
+import type { Throttle } from '../shared-state/ports/throttle.ts'
+import type { Tombstones } from '../shared-state/ports/tombstones.ts'
+
+/** What the control plane remembers for a while, and would share with the control planes of other nodes. */
+export interface ControlState {
+  readonly tombstones: Tombstones
+  readonly usedReplies: Once
+  readonly throttle: Throttle
+  readonly secretLinks: Links<KeptSecret>
+  readonly signIns: Links<SignInState>
+}

@@ -1,0 +1,79 @@
+import { Secret } from '../base/secret.ts'
+import type { Trial } from '../gateway/forward/try-credential.ts'
+import { toCredentialTest } from '../model/credential-summary.ts'
+import type { CredentialTest } from '../model/credential-test.ts'
+import type { CredentialProbe } from '../operations/engine/ports.ts'
+import type { References } from '../snapshot/compile/references.ts'
+import type { ConfigStore } from '../store/ports/config.ts'
+import type { Vault } from '../vault/vault.ts'
+
+/** What gateway threads do with credentials. */
+interface CredentialThreads {
+  /** Has a thread try a credential. Rejects when no thread answers in time. */
+  tryCredential(trial: Trial): Promise<CredentialTest>
+  /** When credentials were last used since the threads began, by id; milliseconds since the epoch. */
+  credentialUses(): Promise<ReadonlyMap<string, number>>
+}
+
+export interface CredentialProbeOptions {
+  readonly vault: Vault
+  readonly references: References
+  /** Null while there is none: then nothing is kept. */
+  readonly store: ConfigStore | null
+  /** Once all of them have started. */
+  readonly gateways: Promise<CredentialThreads>
+}
+
+/** Under this name the store keeps when credentials were last used. */
+const USES = 'credential_uses'
+
+/** What the main thread knows of credentials, and has gateway threads find out. */
+export function createCredentialProbe({
+  vault,
+  references,
+  store,
+  gateways,
+}: CredentialProbeOptions): CredentialProbe & {
+  /** Stores when credentials were last used, where that has changed by a minute. */
+  keepUses(): Promise<void>
+} {
+  async function keptUses(): Promise<Map<string, number>> {
+    const text = await store?.read.meta(USES)
+    // Written below
+    return new Map(text === undefined ? [] : (JSON.parse(text) as [string, number][]))
+  }
+
+  async function uses(): Promise<Map<string, number>> {
+    const all = await keptUses()
+    for (const [id, at] of await (await gateways).credentialUses())
+      all.set(id, Math.max(at, all.get(id) ?? 0))
+    return all
+  }
+
+  return {
+    async test({ fragment, secrets, at, subjectToken }) {
+      const sealed = Object.entries(secrets).map(([field, text]): [string, string] => [
+        field,
+        vault.seal(new Secret(text), fragment.id, field),
+      ])
+      const whole = await references.resolve({
+        ...fragment,
+        sealed: { ...fragment.sealed, ...Object.fromEntries(sealed) },
+      })
+      const { unresolved } = whole
+      if (unresolved !== undefined)
+        return toCredentialTest([
+          { step: 'secret', ok: false, latency_ms: 0, status: null, error: unresolved },
+        ])
+      return (await gateways).tryCredential({ fragment: whole, at, subjectToken })
+    },
+    faultOf: (id) => references.faultOf(id),
+    uses,
+    async keepUses() {
+      if (store === null) return
+      const [kept, now] = [await keptUses(), await uses()]
+      const moved = [...now].some(([id, at]) => at - (kept.get(id) ?? 0) >= 60_000)
+      if (moved) await store.write((writer) => writer.setMeta(USES, JSON.stringify([...now])))
+    },
+  }
+}

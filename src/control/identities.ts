@@ -1,0 +1,106 @@
+import { createAuthenticate, createVerifyToken } from '../access/authenticate.ts'
+import type { KeysOf } from '../access/issuer-keys.ts'
+import { createOAuthTokens } from '../access/oauth-tokens.ts'
+import { createPersonalTokens } from '../access/personal-tokens.ts'
+import { createServiceClients } from '../access/service-clients.ts'
+import { createSetUpLinks } from '../access/set-up-links.ts'
+import { createAccessTokens } from '../access/tokens.ts'
+import { createWorkloadTokens } from '../access/workload.ts'
+import type { Clock } from '../base/clock.ts'
+import { createGuardedFetch } from '../base/guarded-fetch.ts'
+import type { ProtectedResources } from '../base/protected-resources.ts'
+import { factsOf } from '../fleet/shared/preamble.ts'
+import { createOidcSignIn } from '../oauth/sign-in/oidc.ts'
+import { createSignIn } from '../oauth/sign-in/sign-in.ts'
+import { createAccounts } from '../operations/access/accounts.ts'
+import { createLocalUsers } from '../operations/access/local-users.ts'
+import type { UnauthenticatedAudit } from '../operations/audit/unauthenticated.ts'
+import type { Invoke } from '../operations/engine/define.ts'
+import { networkOf } from '../snapshot/find/network.ts'
+import type { ConfigStore } from '../store/ports/config.ts'
+import type { Vault } from '../vault/vault.ts'
+import type { ControlState } from './control-state.ts'
+import { type IdentityProvider, openAssertions, openDirect } from './identity-provider.ts'
+
+export interface IdentitiesParts {
+  readonly store: ConfigStore
+  readonly clock: Clock
+  readonly state: ControlState
+  readonly vault: Vault
+  /** The origin of the authorization server. */
+  readonly issuer: string
+  /** Where management is reached, for people. */
+  readonly managementOrigin: string
+  readonly resources: ProtectedResources
+  /** The identity provider at which people sign in; null without one. */
+  readonly oidc: IdentityProvider | null
+  /** Whether local users sign in by their passwords. */
+  readonly isLocalSignIn: boolean
+  /** Keys of those who sign tokens of workloads. */
+  readonly keysOf: KeysOf
+  /** Takes a sentence for the operator. */
+  readonly warn: (sentence: string) => void
+  readonly fault: (error: unknown, requestId: string) => void
+}
+
+export type Identities = ReturnType<typeof createIdentities>
+
+/** Everybody who can prove who they are to the control plane, and how they do it. */
+export function createIdentities(parts: IdentitiesParts, invoke: Invoke, unknown: UnauthenticatedAudit) {
+  const { store, clock, vault, issuer, oidc: provider, keysOf, isLocalSignIn: isLocal, warn, fault } = parts
+  const { resources, state } = parts
+  const accounts = createAccounts(store.read, clock, invoke)
+  const links = createSetUpLinks(store, clock)
+
+  const tokens = createAccessTokens(store, clock)
+  const personal = createPersonalTokens(store, clock, accounts)
+  const workloads = createWorkloadTokens(store.read, clock, keysOf)
+  const oauth = createOAuthTokens(store.read, clock, accounts, issuer, resources)
+  const direct = openDirect(provider, resources, clock, keysOf, accounts)
+  const verify = createVerifyToken(tokens, personal, workloads, oauth, direct)
+
+  const oidc = provider && {
+    name: new URL(provider.issuer).host,
+    signIn: createOidcSignIn({
+      provider,
+      origin: issuer,
+      clock,
+      fetch: createGuardedFetch(),
+      accounts,
+      signIns: state.signIns,
+      warn,
+    }),
+  }
+  const { signIn, pages } = createSignIn({
+    store,
+    clock,
+    origin: issuer,
+    managementOrigin: parts.managementOrigin,
+    accounts,
+    oidc,
+    links,
+    users: createLocalUsers(clock, invoke),
+    isLocal,
+    throttle: state.throttle,
+    noteUnknown: unknown.note,
+    networkOf,
+    facts: (request) => ({ ...factsOf(request), userAgent: request.headers.get('user-agent') }),
+    fault,
+  })
+
+  return {
+    accounts,
+    links,
+    tokens,
+    personal,
+    workloads,
+    oauth,
+    services: createServiceClients(store.read, (...place) => vault.open(...place).reveal()),
+    assertions: openAssertions(provider, issuer, clock, keysOf, accounts),
+    verify,
+    authenticate: createAuthenticate(verify, unknown),
+    signIn,
+    /** On which local users choose their passwords; null where they do not sign in. */
+    pages,
+  }
+}

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { startControl } from '../../test/control.ts'
+import { CannotStart } from '../base/cannot-start.ts'
+import { readSettings } from '../settings.ts'
+import { faultOfRoles, issuedBy, toOidcProvider } from './identity-provider.ts'
+
+const given = (more: Record<string, string> = {}) =>
+  toOidcProvider(
+    readSettings([], {
+      POSTERN_OIDC_ISSUER: 'https://id.example.com',
+      POSTERN_OIDC_CLIENT_ID: 'postern',
+      ...more,
+    }).oidc!,
+  )
+
+test('the settings that docs/identity.md shows are understood, down to their grants', () => {
+  const page = readFileSync(new URL('../../docs/identity.md', import.meta.url), 'utf8')
+  const examples = [...page.matchAll(/```env\n(POSTERN_[\s\S]*?)\n```/g)].map((match) =>
+    Object.fromEntries(match[1]!.split('\n').map((line) => line.split(/=(.*)/).slice(0, 2))),
+  )
+  assert.equal(examples.length, 6)
+  for (const example of examples) {
+    const { oidc } = readSettings([], example)
+    assert.ok(toOidcProvider(oidc!).roleMap.length > 0)
+  }
+})
+
+test('a rule that grants nothing refuses the start and names the setting', () => {
+  assert.throws(
+    () => given({ POSTERN_OIDC_ROLE_MAP: '*=viewer; group:x=Emperor' }),
+    (error: Error) =>
+      error instanceof CannotStart && /^POSTERN_OIDC_ROLE_MAP .*"Emperor" is no grant/.test(error.message),
+  )
+})
+
+test('a role of the map that is not there is a fault that says what to do', async () => {
+  const control = await startControl()
+  await control.run('roles.create', { name: 'Publisher', permissions: ['proxies:read'] })
+  const fault = (map: string) => faultOfRoles(given({ POSTERN_OIDC_ROLE_MAP: map }), control.store.read)
+  assert.equal(await fault('*=viewer; group:a=publisher@x'), null)
+  assert.match(
+    (await fault('*=viewer; group:b=vewer:proxies; group:c=other'))!,
+    /^POSTERN_OIDC_ROLE_MAP \(--oidc-role-map\): there is no role "vewer", which "vewer:proxies" names\. Correct/,
+  )
+  await control.close()
+})
+
+test('a secret in a file is read each time, without the line end', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'postern-test-'))
+  t.after(() => rm(directory, { recursive: true }))
+  const file = join(directory, 'secret')
+  const { proof } = given({ POSTERN_OIDC_CLIENT_SECRET_FILE: file })
+  await writeFile(file, 'one\n')
+  assert.equal((await proof()).secret, 'one')
+  await writeFile(file, 'two')
+  assert.equal((await proof()).secret, 'two')
+  assert.deepEqual(await given().proof(), { secret: null, key: null })
+})
+
+test('clients are told of our own issuer, of both, or of the provider alone', () => {
+  const origin = 'https://gateway.example'
+  const servers = (direct: string) =>
+    issuedBy(origin, given({ POSTERN_OIDC_DIRECT: direct })).authorizationServers
+  assert.deepEqual(issuedBy(origin, null).authorizationServers, [origin])
+  assert.deepEqual(servers('off'), [origin])
+  assert.deepEqual(servers('on'), [origin, 'https://id.example.com'])
+  assert.deepEqual(servers('only'), ['https://id.example.com'])
+})

@@ -1,0 +1,286 @@
+/**
+ * Sends requests for the control plane to the main thread. Each listener has a capacity of its own for verified and
+ * for other requests, shared fairly between callers (`fair-queue.ts`). For a request without a verified access token,
+ * the body is read whole first and the response is collected whole, so that a slow caller holds no connection to the
+ * control plane.
+ */
+import { bearerOf } from '../../base/bearer.ts'
+import { DOORS, doorAt, isAtOrBelow, type Protected } from '../../base/doors.ts'
+import type { RefusalCode } from '../../base/refusal.ts'
+import type { SourceCounts } from '../../gateway/admit/sources.ts'
+import { AUTHORIZATION } from '../../gateway/fields.ts'
+import { networkOf } from '../../snapshot/find/network.ts'
+import type { CallerMemory, Holding } from '../../wire/caller-memory.ts'
+import {
+  FAILURE_CODES,
+  type ForwardRequest,
+  type Incoming,
+  type Upstream,
+  withoutFields,
+} from '../../wire/port.ts'
+import { controlRequest } from './control-request.ts'
+import { FairQueue, type Place } from './fair-queue.ts'
+import { LISTENERS } from './router.ts'
+import type { VerifiedTokens } from './verified-tokens.ts'
+
+/**
+ * Requests of one thread that the control plane works on at once, by listener and by whether the caller is authenticated.
+ * None of the four takes from another.
+ */
+const PLACES = {
+  gateway: { authenticated: 48, anonymous: 16 },
+  control: { authenticated: 32, anonymous: 16 },
+} as const
+/** All of these, and some that are just ending. */
+export const CONTROL_CONNECTIONS_MAX = 160
+
+/** Body of a request whose caller is not authenticated. Nothing at `/oauth` needs more. */
+const BODY_BYTES_MAX = 65_536
+/** In this time all of it must have come. */
+const BODY_MS = 10_000
+/** Bodies of authenticated callers up to this size are also read before the control plane hears of the request. */
+const SMALL_BODY_BYTES = 65_536
+const SMALL_BODY_MS = 60_000
+/** Answer to a caller that is not authenticated; the OpenAPI document is the largest. */
+const ANSWER_BYTES_MAX = 16 * 1024 * 1024
+
+const DATE: ReadonlySet<string> = new Set(['date'])
+const RETRY = 'Retry-After: 1\r\n'
+
+export interface ControlDoorOptions<State> {
+  /** The private socket of the control plane. */
+  readonly control: Upstream
+  /** Address of the caller and id of the request. */
+  readonly trace: (incoming: Incoming<State>) => { readonly ip: string; readonly requestId: string }
+  /** Header lines that the response carries: what a page of another origin may read. */
+  readonly corsLines: (incoming: Incoming<State>) => string
+  readonly verifiedTokens: VerifiedTokens
+  readonly sources: SourceCounts
+  /** Pending requests of one source whose caller is not authenticated, on each listener and over all threads. */
+  readonly pendingMax: number
+  readonly memory: CallerMemory
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** Answers a problem; `more` are further header lines. */
+  readonly refuse: (incoming: Incoming<State>, code: RefusalCode, detail: string, more?: string) => void
+  /** The control plane gave no answer. */
+  readonly failed: (incoming: Incoming<State>, code: RefusalCode, inner: string) => void
+  readonly fault: (error: unknown) => void
+}
+
+/** Hands requests for the control plane over its private socket. */
+export interface ControlDoor<State> {
+  answer(incoming: Incoming<State>): void
+  /** A request of this listener is over, whether it came here or not. */
+  finished(incoming: Incoming<State>): void
+}
+
+/**
+ * The door of a gateway thread to the control plane. Invariants:
+ *
+ * 1. Requests whose caller is not authenticated never hold a connection to the control plane while their body arrives or
+ *    while their answer is read: body and answer are gathered here, within bounds of size and time.
+ * 2. Authenticated callers have capacity of their own on each listener. A token counts when the control plane has
+ *    verified it lately, never because it was sent.
+ * 3. No principal, and no source of anonymous requests, takes all places of its kind.
+ * 4. What the control plane works on keeps its place until the control plane has answered, also when the caller has left.
+ */
+export function createControlDoor<State>(options: ControlDoorOptions<State>): ControlDoor<State> {
+  const { control, verifiedTokens, sources, memory, refuse } = options
+  const lines = {
+    gateway: {
+      authenticated: queueOf('gateway', 'authenticated'),
+      anonymous: queueOf('gateway', 'anonymous'),
+    },
+    control: {
+      authenticated: queueOf('control', 'authenticated'),
+      anonymous: queueOf('control', 'anonymous'),
+    },
+  }
+  const visits = new Map<Incoming<State>, Visit<State>>()
+
+  function overloaded(incoming: Incoming<State>): void {
+    refuse(incoming, 'overloaded', 'The control plane has too many requests under way. Try again.', RETRY)
+  }
+
+  function authenticated(visit: Visit<State>, principal: string): void {
+    const { incoming, request, listener } = visit
+    const enter = (): void =>
+      visit.hold(
+        lines[listener].authenticated.enter(
+          principal,
+          () => incoming.forward(control, request),
+          () => overloaded(incoming),
+        ),
+      )
+    const isSmall = incoming.bodyBytes > 0 && incoming.bodyBytes <= SMALL_BODY_BYTES
+    if (!isSmall) enter()
+    else
+      incoming.collect(
+        SMALL_BODY_BYTES,
+        visit.roomOf(memory, principal),
+        (body) => body !== null && enter(),
+        SMALL_BODY_MS,
+      )
+  }
+
+  function anonymous(visit: Visit<State>, isManagement: boolean): void {
+    const { incoming, ip, listener } = visit
+    const leave = sources.enter(`${listener}_pending`, ip, options.pendingMax, options.now())
+    if (leave === null) {
+      refuse(
+        incoming,
+        'concurrency_exceeded',
+        `This address has ${options.pendingMax} requests without a valid access token under way. Wait until one of them has ended.`,
+        RETRY,
+      )
+      return
+    }
+    visit.hold({ leave })
+    const source = networkOf(ip)
+    const enter = (body: Uint8Array | null): void =>
+      visit.hold(
+        lines[listener].anonymous.enter(
+          source,
+          () => call(visit, body),
+          () => overloaded(incoming),
+        ),
+      )
+    // Management judges the credential before the body, and these have none that counts
+    if (isManagement || incoming.bodyBytes === 0) enter(null)
+    else
+      incoming.collect(
+        BODY_BYTES_MAX,
+        visit.roomOf(memory, source),
+        (body) => body !== null && enter(body),
+        BODY_MS,
+      )
+  }
+
+  /** Gathers the answer, so that its reader holds nothing of the control plane. */
+  function call(visit: Visit<State>, body: Uint8Array | null): void {
+    const { incoming, request } = visit
+    if (incoming.method === 'HEAD' && incoming.bodyBytes === 0) {
+      incoming.forward(control, request)
+      return
+    }
+    const room = visit.roomOf(memory, networkOf(visit.ip))
+    room.answers()
+    visit.isCalling = true
+    control.call(
+      { ...request, body, keepBytesMax: ANSWER_BYTES_MAX, readBytesMax: ANSWER_BYTES_MAX + 1, room },
+      (result) => {
+        visit.isCalling = false
+        if (visit.isOver) visit.release()
+        else if (!result.ok) options.failed(incoming, FAILURE_CODES[result.failure], result.inner)
+        else if (result.isUnheld || result.truncated) overloaded(incoming)
+        else {
+          visit.leaveLine()
+          incoming.answer(result.status, withoutFields(result.fields, DATE), result.body)
+        }
+      },
+    )
+  }
+
+  return {
+    answer(incoming) {
+      const { ip, requestId } = options.trace(incoming)
+      const listener = incoming.listener === LISTENERS.control ? 'control' : 'gateway'
+      const resource = resourceOf(incoming.path)
+      const token = resource === null ? '' : bearerOf(incoming.taken[AUTHORIZATION])
+      const known = resource === null || token === '' ? null : verifiedTokens.known(token, resource)
+      const isWithheld = known === null && resource !== null && incoming.bodyBytes !== 0
+      const request = (isBodyWithheld: boolean): ForwardRequest =>
+        controlRequest(incoming, ip, requestId, isBodyWithheld, options.corsLines(incoming))
+      const visit = new Visit(incoming, ip, listener, request(isWithheld))
+      visits.set(incoming, visit)
+      if (known !== null) authenticated(visit, known)
+      else if (resource === null || token === '') anonymous(visit, resource !== null)
+      else
+        verifiedTokens
+          .ask(token, resource, networkOf(ip))
+          .then((principal) => {
+            if (visit.isOver) return
+            if (principal === null) anonymous(visit, true)
+            else {
+              visit.request = request(false)
+              authenticated(visit, principal)
+            }
+          })
+          .catch((error: unknown) => {
+            options.fault(error)
+            options.failed(incoming, 'internal_error', String(error))
+          })
+    },
+    finished(incoming) {
+      if (visits.size === 0) return
+      const visit = visits.get(incoming)
+      if (visit === undefined) return
+      visits.delete(incoming)
+      visit.end()
+    },
+  }
+}
+
+function queueOf(listener: keyof typeof PLACES, kind: 'authenticated' | 'anonymous'): FairQueue {
+  return new FairQueue(PLACES[listener][kind])
+}
+
+/** What a token at a path must be for; null for paths that take no bearer token of management. */
+function resourceOf(path: string): Protected | null {
+  if (doorAt(path)?.handler === 'management_mcp') return 'mcp'
+  return isAtOrBelow(path, DOORS.management.path) ? 'rest' : null
+}
+
+/** One request at the door, and what it holds. */
+class Visit<State> {
+  readonly incoming: Incoming<State>
+  readonly ip: string
+  readonly listener: 'gateway' | 'control'
+  request: ForwardRequest
+  /** The caller was answered, or has left. */
+  isOver = false
+  /** The control plane works on it, and its answer is gathered. */
+  isCalling = false
+  #room: Holding | null = null
+  #places: Place[] = []
+
+  constructor(
+    incoming: Incoming<State>,
+    ip: string,
+    listener: 'gateway' | 'control',
+    request: ForwardRequest,
+  ) {
+    this.incoming = incoming
+    this.ip = ip
+    this.listener = listener
+    this.request = request
+  }
+
+  /** Where bytes are counted that are kept for it. */
+  roomOf(memory: CallerMemory, holder: string): Holding {
+    this.#room ??= memory.open(holder)
+    return this.#room
+  }
+
+  /** Keeps a place until the request is over. */
+  hold(place: Place): void {
+    if (this.isOver && !this.isCalling) place.leave()
+    else this.#places.push(place)
+  }
+
+  /** The control plane has answered: others may ask it while the caller reads. The last place is its place in the queue. */
+  leaveLine(): void {
+    this.#places.pop()?.leave()
+  }
+
+  end(): void {
+    this.isOver = true
+    this.#room?.release()
+    if (!this.isCalling) this.release()
+  }
+
+  release(): void {
+    for (const place of this.#places.splice(0)) place.leave()
+  }
+}

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Part } from '../../base/doors.ts'
+import type { Incoming } from '../../wire/port.ts'
+import { createRouter, LISTENERS } from './router.ts'
+
+/** Which door answers a path on a listener. */
+function doorOf(path: string, listener: number, expose: readonly Part[]): string {
+  let door = ''
+  const route = createRouter({
+    consumer_mcp: () => (door = 'consumer'),
+    control: () => (door = 'control'),
+    health: () => (door = 'health'),
+    metrics: () => (door = 'metrics'),
+    refuse: (_incoming, code) => (door = code),
+    expose: new Set(expose),
+  })
+  // The router reads these two alone.
+  route({ path, listener } as Incoming)
+  return door
+}
+
+test('the gateway listener hands out what is exposed, the control listener everything but /mcp', () => {
+  const { gateway, control } = LISTENERS
+  const all: readonly Part[] = ['management', 'oauth']
+  for (const [path, open, closed, inside] of [
+    ['/healthz', 'health', 'health', 'health'],
+    ['/readyz', 'health', 'health', 'health'],
+    ['/metrics', 'not_available', 'not_available', 'metrics'],
+    ['/mcp', 'consumer', 'consumer', 'not_available'],
+    ['/mcp/travel', 'not_available', 'not_available', 'not_available'],
+    ['/management/v1/collections', 'control', 'not_available', 'control'],
+    ['/management/mcp', 'control', 'not_available', 'control'],
+    ['/api/v1/mcp', 'control', 'not_available', 'control'],
+    ['/.well-known/oauth-protected-resource', 'control', 'not_available', 'control'],
+    ['/connect', 'control', 'not_available', 'control'],
+    ['/connect/github', 'control', 'not_available', 'control'],
+    ['/console', 'not_available', 'not_available', 'not_available'],
+    ['/orders/v1/orders', 'not_available', 'not_available', 'not_available'],
+  ] as const) {
+    assert.equal(doorOf(path, gateway, all), open, `${path} exposed`)
+    assert.equal(doorOf(path, gateway, []), closed, `${path} not exposed`)
+    assert.equal(doorOf(path, control, []), inside, `${path} on the control listener`)
+  }
+  assert.equal(doorOf('/management/v1/collections', gateway, ['oauth']), 'not_available')
+  assert.equal(doorOf('/connect', gateway, ['oauth']), 'control')
+  assert.equal(doorOf('/connect', gateway, ['management']), 'not_available')
+})

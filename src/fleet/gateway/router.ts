@@ -1,0 +1,54 @@
+import { doorAt, type Part, type ThreadHandler } from '../../base/doors.ts'
+import type { RefusalCode } from '../../base/refusal.ts'
+import type { Incoming } from '../../wire/port.ts'
+
+/** The two listeners of a gateway thread, by the order in which it opens them. */
+export const LISTENERS = { gateway: 0, control: 1 } as const
+
+type Handler<State> = (incoming: Incoming<State>) => void
+
+interface Handlers<State> extends Readonly<Record<ThreadHandler, Handler<State>>> {
+  /** Hands a request to the control plane, over its private socket. */
+  readonly control: Handler<State>
+  /** Answers a problem. */
+  readonly refuse: (incoming: Incoming<State>, code: RefusalCode, detail: string) => void
+  /** Parts of the control plane that the gateway listener serves; the control listener serves all. */
+  readonly expose: ReadonlySet<Part>
+}
+
+/** Finds the handler of a reserved path in the table of doors. A path without one gets 404 `not_available`. */
+export function createRouter<State>(handlers: Handlers<State>): Handler<State> {
+  const { expose } = handlers
+  return (incoming) => {
+    const { path, listener } = incoming
+    const door = doorAt(path)
+    if (
+      door === null ||
+      door.handler === null ||
+      (door.listener !== 'both' && LISTENERS[door.listener] !== listener)
+    )
+      return handlers.refuse(incoming, 'not_available', `Nothing answers ${path} here.`)
+    const { handler, part } = door
+    if (part !== null && listener === LISTENERS.gateway && !expose.has(part))
+      return handlers.refuse(
+        incoming,
+        'not_available',
+        `The control listener serves ${path}. POSTERN_EXPOSE adds \`${part}\` to this listener.`,
+      )
+    switch (handler) {
+      case 'consumer_mcp':
+      case 'health':
+      case 'metrics':
+        return handlers[handler](incoming)
+      case 'management_mcp':
+      case 'oauth':
+      case 'rest':
+      case 'secret_page':
+      case 'sign_in_page':
+      case 'unknown_path':
+        return handlers.control(incoming)
+      default:
+        return handler satisfies never
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto'
+import type { Clock } from '../../base/clock.ts'
+import type { Protected } from '../../base/doors.ts'
+import { Lru } from '../../base/lru.ts'
+import { PoolShare } from '../../wire/pool-share.ts'
+import type { FromGateway } from '../shared/messages.ts'
+
+/** How long a token that was verified counts as verified when capacity is shared out, milliseconds. */
+const KEPT_MS = 60_000
+const KEPT_MAX = 4096
+/** Tokens of one thread that are being verified; sources share these places. */
+const ASKED_MAX = 512
+/** An issuer may have to be asked for its keys. */
+const ANSWER_MS = 12_000
+
+/**
+ * Which bearer tokens have lately been verified by the control plane. That decides which share of its capacity a request
+ * may use, and nothing else: the control plane verifies the token of each request again.
+ */
+export interface VerifiedTokens {
+  /** Id of the principal that the token was verified for; null when it must be asked for. */
+  known(token: string, resource: Protected): string | null
+  /**
+   * Has the token verified. Null when it is invalid, could not be verified in time, or when its source has too many others
+   * verified. Never rejects.
+   * @param source network of the caller.
+   */
+  ask(token: string, resource: Protected, source: string): Promise<string | null>
+  /** Takes the answer of the main thread to the question of that number. */
+  answered(id: number, principal: string | null): void
+}
+
+export function createVerifiedTokens(clock: Clock, say: (message: FromGateway) => void): VerifiedTokens {
+  const kept = new Lru<string, { readonly principal: string; readonly until: number }>(KEPT_MAX)
+  const asked = new Map<string, Promise<string | null>>()
+  const places = new PoolShare(ASKED_MAX)
+  const waiting = new Map<number, (principal: string | null) => void>()
+  let last = 0
+
+  return {
+    known(token, resource) {
+      const proof = kept.get(fingerprint(token, resource))
+      return proof === undefined || proof.until <= clock.monotonic() ? null : proof.principal
+    },
+    ask(token, resource, source) {
+      const key = fingerprint(token, resource)
+      const same = asked.get(key)
+      if (same !== undefined) return same
+      if (!places.mayTake(source)) return Promise.resolve(null)
+      places.take(source)
+      const { promise, resolve } = Promise.withResolvers<string | null>()
+      const id = ++last
+      const end = (principal: string | null): void => {
+        clearTimeout(timer)
+        waiting.delete(id)
+        asked.delete(key)
+        places.give(source)
+        if (principal !== null) kept.set(key, { principal, until: clock.monotonic() + KEPT_MS })
+        resolve(principal)
+      }
+      const timer = setTimeout(() => end(null), ANSWER_MS).unref()
+      asked.set(key, promise)
+      waiting.set(id, end)
+      say({ kind: 'prove', id, token, resource })
+      return promise
+    },
+    answered: (id, principal) => waiting.get(id)?.(principal),
+  }
+}
+
+/** Tokens themselves are not kept. */
+function fingerprint(token: string, resource: Protected): string {
+  return createHash('sha256').update(`${resource} ${token}`).digest('base64')
+}

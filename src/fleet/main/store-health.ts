@@ -1,0 +1,104 @@
+/**
+ * Probes the database files and writes their faults to shared memory, where the gateway threads read them for
+ * `/readyz`.
+ */
+import { type Repeating, repeat } from '../../base/repeat.ts'
+import type { Recorder } from '../../record/recorder-client.ts'
+import { type Probed, STORE_FAULTS, type StoreFault } from '../../store/ports/unavailable.ts'
+import { HEALTH, STORES, type StoreName } from '../shared/messages.ts'
+
+const LOOK_MS = 1000
+/** Probes write to the disk: every second look is one. A store that fails is probed at every look. */
+const LOOKS_PER_PROBE = 2
+
+interface Seen {
+  readonly fault: StoreFault
+  /** For the log. */
+  readonly inner: string
+}
+
+/** What an instance keeps its data in. */
+export interface WatchedStores {
+  /** Of the configuration; null where a start could not use it. */
+  readonly store: Probed | null
+  /** Why there is none; null when there is one. */
+  readonly fault: { readonly fault: StoreFault } | null
+  readonly recorder: Pick<Recorder, 'state' | 'watch'>
+  readonly lastGood: Probed
+  /** Of idempotency keys. */
+  readonly keptKeys: Probed
+  /** See {@link HEALTH}. */
+  readonly health: SharedArrayBuffer
+}
+
+const FILES: Readonly<Record<StoreName, string>> = {
+  config: 'config.db',
+  records: 'records.db',
+  idempotency: 'idempotency.db',
+  serving: 'serving.db',
+}
+
+/**
+ * What all threads answer health questions from, kept up to date; see {@link HEALTH}. The log tells once when a store fails,
+ * and once when it can be used again.
+ */
+export function keepHealth(
+  its: Repeating & { readonly log: (level: 'info' | 'error', message: string) => void },
+  stores: WatchedStores,
+): SharedArrayBuffer {
+  const { store, recorder, lastGood, keptKeys, health, fault: closed } = stores
+  const cells = new Int32Array(health)
+  Atomics.store(cells, HEALTH.recorder, 1)
+  const known = new Map<StoreName, StoreFault | null>()
+  let looks = 0
+
+  function show(name: StoreName, fault: StoreFault | null): void {
+    const cell = HEALTH.faults + STORES.indexOf(name)
+    Atomics.store(cells, cell, fault === null ? 0 : STORE_FAULTS.indexOf(fault) + 1)
+  }
+
+  function tell(name: StoreName, seen: Seen | null): void {
+    show(name, seen?.fault ?? null)
+    const before = known.get(name) ?? null
+    known.set(name, seen?.fault ?? null)
+    if (seen?.fault === before || (seen === null && before === null)) return
+    if (seen === null) its.log('info', `${FILES[name]} can be used again`)
+    else its.log('error', `${FILES[name]} cannot be used (${seen.fault}): ${seen.inner}. ${EFFECT[name]}`)
+  }
+
+  function tellConfig({ fault }: Probed): void {
+    tell('config', fault && { fault: fault.fault, inner: fault.facts.inner ?? fault.message })
+  }
+
+  async function look(): Promise<void> {
+    const isProbe = looks++ % LOOKS_PER_PROBE === 0
+    // Before the probe too, which may mend what a use has met
+    if (store !== null) tellConfig(store)
+    if (store !== null && (isProbe || store.fault !== null)) await store.probe()
+    await Promise.all([lastGood.probe(), keptKeys.probe()])
+    for (const [name, { fault }] of [
+      ['serving', lastGood],
+      ['idempotency', keptKeys],
+    ] as const)
+      tell(name, fault && { fault: fault.fault, inner: fault.facts.inner ?? fault.message })
+    if (store !== null) tellConfig(store)
+    Atomics.store(cells, HEALTH.store, store === null || store.fault !== null ? 0 : 1)
+    const { running, dropped } = recorder.state
+    Atomics.store(cells, HEALTH.recorder, running ? 1 : 0)
+    Atomics.store(cells, HEALTH.recordsDropped, Math.min(dropped, 2 ** 31 - 1))
+  }
+
+  Atomics.store(cells, HEALTH.store, store === null ? 0 : 1)
+  // The start has logged it
+  if (closed !== null) show('config', closed.fault)
+  recorder.watch((fault) => tell('records', fault))
+  repeat(its, LOOK_MS, 'the state of the stores', look)
+  return health
+}
+
+const EFFECT: Readonly<Record<StoreName, string>> = {
+  config: 'Traffic is served; management answers 503 store_unavailable until the file can be used again.',
+  records: 'Traffic is served; request records wait in memory, and are dropped and counted when it is full.',
+  idempotency: 'Traffic is served; idempotency keys are kept in memory alone and do not survive a restart.',
+  serving: 'Traffic is served; a restart without config.db would not find the last known configuration.',
+}

@@ -1,0 +1,184 @@
+/** What the main thread and the gateway threads say to each other. Plain data only. */
+
+import type { MessagePort } from 'node:worker_threads'
+import type { ClockCell } from '../../base/clock.ts'
+import type { Part, Protected } from '../../base/doors.ts'
+import { SLOTS_MAX } from '../../gateway/admit/stripes.ts'
+import type { Trial } from '../../gateway/forward/try-credential.ts'
+import type { CertificateField } from '../../gateway/identify/certificate-fields.ts'
+import type { KeySetAnswer } from '../../gateway/identify/key-sets.ts'
+import type { Claim } from '../../gateway/replay/idempotency.ts'
+import type { KeptAnswer } from '../../gateway/replay/kept-answer.ts'
+import type { CredentialTest } from '../../model/credential-test.ts'
+import type { Explanation, Hypothetical } from '../../model/explanation.ts'
+import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
+import type { UpstreamHealth } from '../../model/upstream-health.ts'
+import type { HttpEngine } from '../../settings/values.ts'
+import type { SharedCells } from '../../shared-state/memory/shared-cells.ts'
+import type { Event } from '../../shared-state/ports/events.ts'
+import type { SentDelta, SentFragment } from '../../snapshot/sent-delta.ts'
+import type { TlsOptions } from '../../wire/port.ts'
+
+/** Given to a gateway thread when it starts. */
+export interface GatewayInit {
+  /** Number of the thread, 0 to WORKERS - 1; a replacement gets the number of the one it replaces. */
+  readonly slot: number
+  readonly listen: { readonly host: string; readonly port: number }
+  readonly controlListen: { readonly host: string; readonly port: number }
+  /** Several threads listen on one port. */
+  readonly reusePort: boolean
+  /** Unix socket of the control plane. */
+  readonly controlSocket: string
+  readonly origin: string
+  readonly controlOrigin: string
+  /** Origins of pages that may call; null where no list is set. */
+  readonly corsOrigins: readonly string[] | null
+  readonly version: string
+  /** What the gateway listener hands to the control plane. */
+  readonly expose: readonly Part[]
+  readonly trustedProxies: readonly string[]
+  /** In which they tell of client certificates. */
+  readonly certificateField: CertificateField | null
+  /** They begin connections with a header of the PROXY protocol. */
+  readonly proxyProtocol: boolean
+  readonly httpEngine: HttpEngine
+  /** Null for plain HTTP. */
+  readonly tls: TlsOptions | null
+  /** Likewise for the control listener. */
+  readonly controlTls: TlsOptions | null
+  /** Bytes that it may keep in memory for callers. */
+  readonly callerMemoryMax: number
+  /** Rate and quota counters of all threads. */
+  readonly counters: SharedArrayBuffer
+  /** Connections and pending requests of each source, counted by all threads; see gateway/admit/sources. */
+  readonly sources: SharedArrayBuffer
+  readonly connectionsPerSourceMax: number
+  readonly pendingPerSourceMax: number
+  /** What all threads count for the metrics page; see record/request-counts. */
+  readonly counts: SharedArrayBuffer
+  /** Threads that write there. */
+  readonly countSlots: number
+  /** Start of the process, seconds since the epoch. */
+  readonly startedAt: number
+  /** Facts that all threads answer health questions from; see {@link HEALTH}. */
+  readonly health: SharedArrayBuffer
+  /** What all threads remember together. */
+  readonly cells: SharedCells
+  readonly clockCell: ClockCell | null
+  /** Opens credential secrets; derived, never the master key. */
+  readonly credentialKey: Uint8Array
+  /** Seals MCP session ids; derived. */
+  readonly sessionKey: Uint8Array
+}
+
+/** The two listeners, by name. */
+export type Listener = 'gateway' | 'control'
+
+/** What a gateway thread can be asked. */
+export type Question =
+  | { readonly about: 'request'; readonly asked: Hypothetical }
+  | { readonly about: 'credential'; readonly trial: Trial }
+  | { readonly about: 'replay'; readonly asked: ReplayAsked }
+  | { readonly about: 'uses' }
+  | { readonly about: 'health'; readonly collection: string }
+
+export interface Answers {
+  readonly request: Explanation
+  readonly credential: CredentialTest
+  /** Null when it had no whole answer in time. */
+  readonly replay: ReplayAnswer | null
+  /** When credentials were last used by this thread, by id; milliseconds since the epoch. */
+  readonly uses: ReadonlyMap<string, number>
+  /** Null for a collection that is not published, or has no upstream. */
+  readonly health: UpstreamHealth | null
+}
+
+export type ToGateway =
+  | { readonly kind: 'snapshot'; readonly delta: SentDelta }
+  /** Of the full delta that comes after all its parts. */
+  | { readonly kind: 'snapshot_part'; readonly put: readonly SentFragment[] }
+  /** Batches of request records go to this port; a new one comes when the recorder was restarted. */
+  | { readonly kind: 'recorder'; readonly port: MessagePort }
+  /** A question; what `answered` brings back has its id. */
+  | { readonly kind: 'ask'; readonly id: number; readonly question: Question }
+  /** What opens credential secrets from now on, before the first snapshot that needs it. */
+  | { readonly kind: 'credential_key'; readonly credentialKey: Uint8Array }
+  /** New certificates, or new keys for session tickets. */
+  | { readonly kind: 'tls'; readonly listener: Listener; readonly tls: TlsOptions }
+  | { readonly kind: 'drain'; readonly deadlineMs: number }
+  /** What became of the question of this number. */
+  | { readonly kind: 'key_set'; readonly id: number; readonly answer: KeySetAnswer }
+  /** Id of the principal that the token of this number was verified for; null for none. */
+  | { readonly kind: 'proved'; readonly id: number; readonly principal: string | null }
+  /** What the claim of an idempotency key came to. */
+  | { readonly kind: 'claimed'; readonly id: number; readonly claim: Claim }
+  /** Another thread has published it. */
+  | { readonly kind: 'event'; readonly event: Event }
+
+export type FromGateway =
+  /** Both listeners accept and a snapshot is applied. */
+  | { readonly kind: 'listening' }
+  /** The next change is in force for every request that starts from now on. */
+  | { readonly kind: 'applied'; readonly faults: readonly string[] }
+  | { readonly kind: 'answered'; readonly id: number; readonly answer: Answers[Question['about']] }
+  | { readonly kind: 'drained' }
+  /** Asks for the keys of an issuer; see gateway/identify/key-sets. */
+  | {
+      readonly kind: 'key_set'
+      readonly id: number
+      readonly source: string
+      readonly maxAgeMs: number
+    }
+  /** Has an access token of management verified; see verified-tokens.ts. */
+  | { readonly kind: 'prove'; readonly id: number; readonly token: string; readonly resource: Protected }
+  /** Idempotency keys; see gateway/replay/idempotency. */
+  | { readonly kind: 'claim'; readonly id: number; readonly key: string; readonly fingerprint: string }
+  | { readonly kind: 'settle'; readonly key: string; readonly answer: KeptAnswer | null }
+  | { readonly kind: 'release'; readonly key: string }
+  /** For all other threads. */
+  | { readonly kind: 'event'; readonly event: Event }
+  /** Something that a person should see; never a secret. */
+  | { readonly kind: 'log'; readonly level: 'warn' | 'error'; readonly message: string }
+
+/** Cells of the health buffer (Int32, read and written with Atomics). */
+export const HEALTH = {
+  /** 1 once the process has received a stop signal. */
+  draining: 0,
+  /** Gateway threads that listen. */
+  threads: 1,
+  /** Request records that the recorder lost. */
+  recordsDropped: 2,
+  /** 1 while the recorder thread runs and writes. */
+  recorder: 3,
+  /** Gateway threads that there are to be. */
+  workers: 4,
+  /** 1 once all of them have listened. */
+  started: 5,
+  /** 1 while the store of the configuration can be used. */
+  store: 6,
+  /** Request records that gateway threads dropped; they add to it. */
+  droppedByGateways: 7,
+  /** From here on one cell for each of {@link STORES}: 0, or one more than the index of its fault in STORE_FAULTS. */
+  faults: 8,
+  /** Gateway threads whose event loop is blocked; see heartbeats.ts. */
+  stalled: 12,
+  /** From here on one cell for each of {@link REPLACEMENTS}: gateway threads that were replaced for that reason. */
+  replaced: 13,
+  /** From here on one cell for the heartbeats of each gateway thread, by slot. */
+  heartbeats: 16,
+  cells: 16 + SLOTS_MAX,
+} as const
+
+/**
+ * Why gateway threads are replaced, in the order of their cells: a thread ended by itself, its event loop was blocked, or it did
+ * not listen in time after its start.
+ */
+export const REPLACEMENTS = ['died', 'hung', 'start_timeout'] as const
+export type Replacement = (typeof REPLACEMENTS)[number]
+
+/** The files whose state health tells of, in the order of their cells. */
+export const STORES = ['config', 'records', 'idempotency', 'serving'] as const
+export type StoreName = (typeof STORES)[number]
+
+/** Slots of the threads beside the gateway threads, which count up from 0, among those who use the shared counters. */
+export const COUNTER_SLOT = { main: SLOTS_MAX - 2, recorder: SLOTS_MAX - 1 } as const

@@ -1,0 +1,24 @@
+import type { Clock } from '../base/clock.ts'
+import type { ControlState } from '../control/control-state.ts'
+import { openKeyMemory } from '../shared-state/memory/key-memory.ts'
+import { createLinks } from '../shared-state/memory/links.ts'
+import type { SharedCells } from '../shared-state/memory/shared-cells.ts'
+import { createThrottle } from '../shared-state/memory/throttle.ts'
+import { createTombstones } from '../shared-state/memory/tombstones.ts'
+import type { Events } from '../shared-state/ports/events.ts'
+
+/** One-time links that are kept at once, of all and of one principal: each holds a secret in memory. */
+const SECRET_LINKS = { max: 1000, ownMax: 100 } as const
+/** Sign-ins at the identity provider that are under way; beyond that, the oldest must begin anew. */
+const SIGN_INS = { max: 10_000, dropsOldest: true } as const
+
+/** The state in the memory of this process: the one place that chooses. */
+export function openControlState(cells: SharedCells, clock: Clock, events: Events): ControlState {
+  return {
+    tombstones: createTombstones(cells.tombstones, events),
+    usedReplies: openKeyMemory(cells.usedReplies),
+    throttle: createThrottle(clock),
+    secretLinks: createLinks(clock, SECRET_LINKS),
+    signIns: createLinks(clock, SIGN_INS),
+  }
+}

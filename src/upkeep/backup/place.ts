@@ -1,0 +1,110 @@
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { CannotStart } from '../../base/cannot-start.ts'
+import { CONTROL_SOCKET, LOCAL_SOCKET, SOCKETS_FILE } from '../../base/socket-path.ts'
+import { AUDIT_MARK } from '../../record/audit-mark-place.ts'
+import { RESTORE_PART } from '../data-files.ts'
+import { CONFIG, KEY, RECORDS } from './manifest.ts'
+
+/** What is of no worth in a data directory. */
+const LEFT_OVER = new Set([
+  RESTORE_PART,
+  'lock.db',
+  'lock.db-journal',
+  CONTROL_SOCKET,
+  LOCAL_SOCKET,
+  SOCKETS_FILE,
+])
+/** Without its key a start is refused, so that a restore that is cut off is never served: the key comes last. */
+const ORDER = [RECORDS, AUDIT_MARK, CONFIG, KEY]
+
+/** Where the files of a restore are prepared, and how they come to be the data directory. */
+export interface Place {
+  readonly draft: string
+  /** Puts what was prepared in place. @returns where the data directory of before is now; null when it was empty. */
+  commit(): string | null
+  /** Leaves everything as it was. */
+  discard(): void
+}
+
+/**
+ * A place for a data directory that this process has locked. One that holds something is given aside as a whole
+ * by `commit`, which only `isForced` allows.
+ */
+export function openPlace(data: string, isForced: boolean): Place {
+  if (readdirSync(data).every((name) => LEFT_OVER.has(name))) return emptyPlace(data)
+  if (!isForced)
+    throw new CannotStart(
+      `${data} is not empty; choose another directory, or add --force, which keeps what is there beside it.`,
+    )
+  return fullPlace(data)
+}
+
+/** Such a directory may be the root of a volume, whose place nothing can take: files are moved in one by one. */
+function emptyPlace(data: string): Place {
+  const draft = join(data, RESTORE_PART)
+  const discard = (): void => rmSync(draft, { recursive: true, force: true })
+  discard()
+  mkdirSync(draft, { mode: 0o700 })
+  return {
+    draft,
+    discard,
+    commit() {
+      for (const name of ORDER)
+        if (existsSync(join(draft, name))) renameSync(join(draft, name), join(data, name))
+      syncDirectory(data)
+      discard()
+      return null
+    },
+  }
+}
+
+/** One with something in it is given aside as it is, and the other takes its name. */
+function fullPlace(data: string): Place {
+  const whole = resolve(data)
+  const draft = mkdtempSync(`${whole}.restore-`)
+  return {
+    draft,
+    discard: () => rmSync(draft, { recursive: true, force: true }),
+    commit() {
+      const before = `${whole}.before-${new Date().toISOString().replaceAll(/[-:.]/g, '')}`
+      try {
+        renameSync(whole, before)
+      } catch (error) {
+        throw new CannotStart(
+          `${data} cannot be moved aside (${(error as Error).message}); empty it, and restore without --force.`,
+          error,
+        )
+      }
+      renameSync(draft, whole)
+      syncDirectoryOf(whole)
+      return before
+    },
+  }
+}
+
+/** Has the system write down which files a directory holds. */
+function syncDirectory(path: string): void {
+  const descriptor = openSync(path, constants.O_RDONLY)
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** The same for the directory that a file is in. */
+export function syncDirectoryOf(file: string): void {
+  syncDirectory(dirname(file))
+}

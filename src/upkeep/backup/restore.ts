@@ -1,0 +1,191 @@
+/**
+ * A restore writes the key file last. Without a key file no start continues, so an interrupted restore cannot be
+ * served.
+ */
+import { existsSync, rmSync, statSync } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { basename, join, resolve } from 'node:path'
+import { CannotStart } from '../../base/cannot-start.ts'
+import { createClock } from '../../base/clock.ts'
+import { acceptTrail } from '../../record/audit-continuity.ts'
+import { openMarkOf } from '../../record/audit-mark-place.ts'
+import { openConfigStore } from '../../store/sqlite/config.ts'
+import { readStoreFacts, SCHEMA_VERSION } from '../../store/sqlite/copy.ts'
+import { lockDirectory } from '../../store/sqlite/directory.ts'
+import type { RestoreRequest, RestoreSummary } from '../../surfaces/cli/ports.ts'
+import { loadKeys, saveKeys } from '../../vault/keys.ts'
+import { keyedProofOf, opensCanaryOf, openVault } from '../../vault/open.ts'
+import { CANARY } from '../../vault/reseal.ts'
+import { isInside } from '../key-place.ts'
+import { Damaged, type Entry, extractEntry, listArchive, readEntry } from './archive.ts'
+import { CONFIG, KEY, MANIFEST, MANIFEST_BYTES_MAX, Manifest } from './manifest.ts'
+import { openPlace } from './place.ts'
+
+/**
+ * Makes a data directory of an archive, after everything in it has been judged: hashes, version, damage, and that the
+ * key opens what is sealed. Whenever it is cut off, what is served later is all of the old or all of the new.
+ * Throws CannotStart with one sentence.
+ */
+export async function restore(request: RestoreRequest): Promise<RestoreSummary> {
+  const { data, from } = request
+  const archive = await openArchive(from)
+  const isNew = !existsSync(data)
+  const lock = lockDirectory(data, '--data')
+  try {
+    const place = openPlace(data, request.isForced)
+    let before: string | null
+    try {
+      await unpack(archive, from, place.draft)
+      const used = placeKey(request, archive.manifest, place.draft)
+      await noteRestore(request, archive.manifest, place.draft, used)
+      before = place.commit()
+    } catch (error) {
+      place.discard()
+      throw error
+    }
+    const { created_at, version, schema_version, revision, key_id, files } = archive.manifest
+    const names = files.map(({ name }) => name)
+    return { data, before, created_at, version, schema_version, revision, key_id, files: names }
+  } catch (error) {
+    if (isNew) rmSync(data, { recursive: true, force: true })
+    throw error
+  } finally {
+    lock.release()
+  }
+}
+
+interface Archive {
+  readonly manifest: Manifest
+  readonly entries: ReadonlyMap<string, Entry>
+}
+
+async function openArchive(file: string): Promise<Archive> {
+  let handle: FileHandle
+  try {
+    handle = await open(file)
+  } catch (error) {
+    throw new CannotStart(`The archive ${file} cannot be read: ${(error as Error).message}.`, error)
+  }
+  try {
+    const entries = await listArchive(handle)
+    const entry = entries.get(MANIFEST)
+    if (entry === undefined) throw new Damaged('it is no backup of Postern')
+    const manifest = toManifest(await readEntry(handle, entry, MANIFEST_BYTES_MAX))
+    if (manifest.schema_version > SCHEMA_VERSION)
+      throw new CannotStart(
+        `${file} is of Postern ${manifest.version} with schema version ${manifest.schema_version}, and this one knows versions up to ${SCHEMA_VERSION}; restore it with that Postern or a newer one.`,
+      )
+    return { manifest, entries }
+  } catch (error) {
+    throw error instanceof CannotStart ? error : cannotUse(file, error)
+  } finally {
+    await handle.close()
+  }
+}
+
+function toManifest(bytes: Buffer): Manifest {
+  try {
+    return Manifest.parse(JSON.parse(bytes.toString()))
+  } catch (error) {
+    throw new Damaged('its manifest is damaged, or of another version', { cause: error })
+  }
+}
+
+async function unpack({ manifest, entries }: Archive, file: string, draft: string): Promise<void> {
+  try {
+    for (const { name, bytes, sha256 } of manifest.files) {
+      const entry = entries.get(name)
+      if (entry === undefined || entry.bytes !== bytes) throw new Damaged(`${name} in it is not whole`)
+      if ((await extractEntry(file, entry, join(draft, name))) !== sha256)
+        throw new Damaged(`${name} in it is not what was backed up`)
+    }
+    if (!manifest.files.some(({ name }) => name === CONFIG)) throw new Damaged(`it holds no ${CONFIG}`)
+  } catch (error) {
+    throw cannotUse(file, error)
+  }
+}
+
+/**
+ * Proves that the key opens what is sealed, and puts it beside that, unless it stays elsewhere. Returns the key file that
+ * the instance will use.
+ */
+function placeKey(request: RestoreRequest, { key_id }: Manifest, draft: string): string {
+  const { data, from, keyFile } = request
+  const own = join(draft, KEY)
+  const kept = join(data, KEY)
+  const elsewhere = keyFileElsewhere(request, kept)
+  const canary = readStoreFacts(join(draft, CONFIG)).meta(CANARY)
+  if (canary === undefined) throw new CannotStart(`The archive ${from} cannot be used: it names no key.`)
+  const used = keyFile ?? elsewhere ?? [own, kept].find((file) => existsSync(file))
+  if (used === undefined)
+    throw new CannotStart(
+      `The archive ${from} holds no key; name the file with the key ${key_id} with --key-file, or set POSTERN_KEY_FILE.`,
+    )
+  if (!opensCanaryOf(used, canary))
+    throw new CannotStart(
+      `The key file ${used === own ? `in ${from}` : used} does not hold the key ${key_id} that the secrets are sealed with; name the right one with --key-file.`,
+    )
+  if (used === elsewhere) {
+    rmSync(own, { force: true })
+    return used
+  }
+  if (used !== own) saveKeys(own, loadKeys(used, false))
+  return own
+}
+
+/**
+ * Takes the restored trail as it is, whatever the mark of before knew: a new mark begins at its end, and an audit entry tells
+ * of the restore. Also brings the store to the schema of this version.
+ */
+async function noteRestore(
+  { data, from }: RestoreRequest,
+  { created_at, revision }: Manifest,
+  draft: string,
+  keyFile: string,
+): Promise<void> {
+  const fault = (error: unknown, at: string): never => {
+    throw new CannotStart(`${at}: ${(error as Error).message}.`, error)
+  }
+  const store = openConfigStore(join(draft, CONFIG), process.env['POSTERN_ENV'] || null)
+  try {
+    const vault = await openVault(store, keyFile)
+    const replaced = openMarkOf(data, vault, fault)
+    const last = await store.read.lastAuditLink()
+    const parts = {
+      store,
+      clock: createClock(),
+      seed: vault.trailKey(),
+      mark: openMarkOf(draft, vault, fault),
+      proof: keyedProofOf(vault),
+    }
+    await acceptTrail(parts, {
+      operation: 'audit.restore',
+      surface: 'cli',
+      actor: 'postern restore',
+      detail: [
+        `The data directory was restored from ${basename(from)}, a backup of ${created_at} at revision ${revision}.`,
+        `Its audit trail ended at number ${last?.seq ?? 0} with the link ${last?.hash ?? '-'}.`,
+        replaced.found === 'mark'
+          ? `The mark of the replaced data directory was at number ${replaced.place.seq} with the link ${replaced.place.hash}.`
+          : 'The replaced data directory had no mark that this key opens.',
+      ].join(' '),
+    })
+  } finally {
+    await store.close()
+  }
+}
+
+/** The key file that the instance will be started with, where that is not the one in its data directory. */
+function keyFileElsewhere({ data, keyFileElsewhere }: RestoreRequest, kept: string): string | null {
+  if (keyFileElsewhere === null || resolve(keyFileElsewhere) === resolve(kept)) return null
+  if (!isInside(keyFileElsewhere, data)) return keyFileElsewhere
+  throw new CannotStart(
+    `The key file ${keyFileElsewhere} is in the data directory that is to be replaced; unset POSTERN_KEY_FILE and name it with --key-file.`,
+  )
+}
+
+function cannotUse(file: string, error: unknown): CannotStart {
+  const isDirectory = statSync(file, { throwIfNoEntry: false })?.isDirectory() === true
+  const why = isDirectory ? 'it is a directory' : (error as Error).message
+  return new CannotStart(`The archive ${file} cannot be used: ${why}. Nothing was changed.`, error)
+}

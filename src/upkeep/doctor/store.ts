@@ -1,0 +1,162 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { createClock } from '../../base/clock.ts'
+import { faultOfRoles } from '../../control/identity-provider.ts'
+import type { CollectionSpec } from '../../model/collection.ts'
+import { fullDelta } from '../../operations/engine/fragments.ts'
+import { createAuditTrail } from '../../record/audit-chain.ts'
+import { isUntouched } from '../../record/audit-continuity.ts'
+import type { AuditMarkFile } from '../../record/audit-mark.ts'
+import { openMarkOf } from '../../record/audit-mark-place.ts'
+import type { Settings } from '../../settings.ts'
+import { checkFragment } from '../../snapshot/compile/check.ts'
+import type { ConfigStore } from '../../store/ports/config.ts'
+import { openConfigStore } from '../../store/sqlite/config.ts'
+import { copyStore, readStoreFacts, SCHEMA_VERSION } from '../../store/sqlite/copy.ts'
+import { faultOfStoreAccess } from '../../store/sqlite/fault.ts'
+import type { Finding } from '../../surfaces/cli/ports.ts'
+import { keyedProofOf, opensCanaryOf, openVaultAlone } from '../../vault/open.ts'
+import { CANARY } from '../../vault/reseal.ts'
+import { findReachable } from './instance.ts'
+import { keyFileOf } from './machine.ts'
+
+/**
+ * What the store holds, in a copy of it: its schema, the key that seals it, whether it can be served and whether the trail is whole.
+ * @param scratch a directory that is removed afterwards.
+ */
+export async function findStore(
+  settings: Settings,
+  scratch: string,
+  isNetworkAsked: boolean,
+): Promise<Finding[]> {
+  const file = join(settings.data, 'config.db')
+  if (!existsSync(file)) return [{ check: 'store', state: 'ok', found: 'made at the first start', fix: null }]
+  const copy = join(scratch, 'config.db')
+  const mark = markIn(settings)
+  try {
+    await copyStore(file, copy)
+  } catch (error) {
+    const access = faultOfStoreAccess(file)
+    const found =
+      access === null
+        ? `${file} cannot be read: ${(error as Error).message}`
+        : `not examined: ${access.found}`
+    const fix = access === null ? 'See docs/recovery.md.' : `${access.fix}. Then run postern doctor again.`
+    return [{ check: 'store', state: 'fail', found, fix }]
+  }
+  const { schemaVersion, meta } = readStoreFacts(copy)
+  const schema = schemaFinding(schemaVersion)
+  const sealed = sealFinding(settings, meta(CANARY))
+  if (schema.state === 'fail' || sealed.state === 'fail') return [schema, sealed]
+  const store = openConfigStore(copy)
+  try {
+    return [
+      schema,
+      sealed,
+      await servedFinding(store),
+      await trailFinding(store, keyFileOf(settings), mark),
+      ...(await roleFindings(settings, store)),
+      ...(isNetworkAsked ? await upstreamFindings(store) : []),
+    ]
+  } finally {
+    await store.close()
+  }
+}
+
+/** A role that claims are mapped to and that does not exist keeps an instance from starting. */
+async function roleFindings({ oidc }: Settings, store: ConfigStore): Promise<Finding[]> {
+  if (oidc === null) return []
+  const fault = await faultOfRoles(oidc, store.read)
+  return fault === null
+    ? []
+    : [{ check: 'roles of claims', state: 'fail', found: fault, fix: 'Correct it before the next start.' }]
+}
+
+/** @param version of the schema of the store. */
+function schemaFinding(version: number): Finding {
+  const check = 'schema'
+  if (version > SCHEMA_VERSION) {
+    const found = `version ${version}, and this Postern knows versions up to ${SCHEMA_VERSION}`
+    return { check, state: 'fail', found, fix: 'Start the newer Postern that wrote it.' }
+  }
+  const later = version < SCHEMA_VERSION ? `; the next start brings it to ${SCHEMA_VERSION}` : ''
+  return { check, state: 'ok', found: `version ${version}${later}`, fix: null }
+}
+
+function sealFinding(settings: Settings, canary: string | undefined): Finding {
+  const check = 'vault'
+  const file = keyFileOf(settings)
+  if (canary === undefined) return { check, state: 'ok', found: 'nothing is sealed yet', fix: null }
+  try {
+    if (opensCanaryOf(file, canary))
+      return { check, state: 'ok', found: 'the key opens what is sealed', fix: null }
+  } catch (error) {
+    return { check, state: 'fail', found: (error as Error).message, fix: 'Restore the key file.' }
+  }
+  const found = `${file} does not hold the key that the secrets are sealed with`
+  return { check, state: 'fail', found, fix: 'Restore the right file, or set POSTERN_KEY_FILE.' }
+}
+
+async function servedFinding(store: ConfigStore): Promise<Finding> {
+  const check = 'configuration'
+  const { revision, put } = await fullDelta(store)
+  const faults = put.flatMap(({ key, fragment }) =>
+    checkFragment(fragment).map(({ pointer, reason }) => `${key}${pointer}: ${reason}`),
+  )
+  if (faults.length === 0)
+    return { check, state: 'ok', found: `revision ${revision} can be served`, fix: null }
+  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : ''
+  const fix = 'Correct that resource; until then its routes are answered with route_unavailable.'
+  return { check, state: 'fail', found: `${faults[0]}${more}`, fix }
+}
+
+/** The mark as it is now; null where no key file opens it, which is a finding of its own. */
+function markIn(settings: Settings): AuditMarkFile | null {
+  try {
+    return openMarkOf(settings.data, openVaultAlone(keyFileOf(settings)), () => {})
+  } catch {
+    return null
+  }
+}
+
+/** @param mark of before the copy was made: the trail may have grown since */
+async function trailFinding(
+  store: ConfigStore,
+  keyFile: string,
+  mark: AuditMarkFile | null,
+): Promise<Finding> {
+  const check = 'audit trail'
+  if (mark === null)
+    return { check, state: 'fail', found: `${keyFile} cannot be read`, fix: 'See docs/keys.md.' }
+  const vault = openVaultAlone(keyFile)
+  const trail = createAuditTrail(store, createClock(), vault.trailKey(), mark)
+  const { ok, entries, break: broken, keyed_from } = await trail.verify(null)
+  // Every version writes the canary before anything else
+  const wasKeyed = keyed_from === null && (await keyedProofOf(vault).isThere(store.read))
+  const isProofGone = keyed_from === null && (await store.read.meta(CANARY)) === undefined
+  const isStripped = (wasKeyed || isProofGone) && !(await isUntouched(store.read))
+  const found = `${entries} ${entries === 1 ? 'entry' : 'entries'}, none changed`
+  if (!ok || isStripped)
+    return {
+      check,
+      state: 'fail',
+      found: ok
+        ? `the keyed anchor is gone, and ${wasKeyed ? 'the key file proves that there was one' : 'so is the text that the key file seals'}`
+        : `entry ${broken!.seq}: ${broken!.what}`,
+      fix: 'Another program has changed config.db, or an older file was put in its place. Keep a copy of it, then restore a backup with postern restore. To go on with the file as it is, run postern backup and restore that backup. See docs/audit.md.',
+    }
+  if (mark.found !== 'mark' && keyed_from !== null) {
+    const fix = 'Find out why. The next start makes a new one, with an audit entry.'
+    return { check, state: 'warn', found: `${found}, but audit.mark is ${mark.found}`, fix }
+  }
+  return { check, state: 'ok', found, fix: null }
+}
+
+async function upstreamFindings(store: ConfigStore): Promise<Finding[]> {
+  const collections = await store.read.all('collections')
+  const places = collections.flatMap(({ slug, spec }) =>
+    // Stored by the schema of this type
+    ((spec as unknown as CollectionSpec).upstream?.targets ?? []).map(({ url }) => ({ slug, url })),
+  )
+  return Promise.all(places.map(({ slug, url }) => findReachable(`upstream of ${slug}`, url)))
+}

@@ -1,0 +1,175 @@
+/**
+ * The memory of idempotency keys: one for all gateway threads, in the main thread, so that a key is claimed once.
+ *
+ * 1. A claim is written to `idempotency.db` before it is answered, and read at the next start. Responses are sealed.
+ * 2. The effect of a request that a dead thread or process had in progress is unknown: it is not made again under its
+ *    key.
+ * 3. When the file cannot be written, the memory continues alone, and writes everything as soon as it can.
+ */
+import { createSecretKey } from 'node:crypto'
+import { decrypt, encrypt } from '../../base/aes-gcm.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { AccessFault } from '../../base/file-access.ts'
+import { type Repeating, repeat } from '../../base/repeat.ts'
+import {
+  IdempotencyMemory,
+  KEYS_BOUNDS,
+  type KeptKey,
+  type KeyKeeper,
+} from '../../gateway/replay/idempotency.ts'
+import type { KeptAnswer } from '../../gateway/replay/kept-answer.ts'
+import type { KeyRow, KeyStore } from '../../store/ports/idempotency-keys.ts'
+import { type Probed, StoreUnavailable } from '../../store/ports/unavailable.ts'
+
+const EXPIRE_MS = 1000
+/** In each turn, so that none holds up what else the main thread does. */
+const EXPIRED_MAX = 200
+/** Everything is written for it, which a disk that stays full must not have happen all the time. */
+const MEND_MS = 30_000
+
+export interface IdempotencyKeysParts extends Repeating {
+  /** It is closed after `parts`. */
+  readonly store: KeyStore
+  /** Seals answers; 32 bytes. */
+  readonly sealKey: Uint8Array
+  readonly clock: Clock
+  /** The file that may not be written, where `store` is a copy of it that ends with the process; null otherwise. */
+  readonly unwritable: { readonly file: string; readonly fault: AccessFault } | null
+}
+
+/** The memory of idempotency keys for all gateway threads, with what the process before knew. Throws CannotStart as its store does. */
+export function openIdempotencyKeys(its: IdempotencyKeysParts): {
+  readonly keys: IdempotencyMemory
+  readonly kept: Probed
+} {
+  const { store, sealKey, clock, unwritable, fault, parts } = its
+  const unkept = (error: unknown): void => fault(error, 'idempotency keys are not kept over a restart')
+  const keeper = createKeyKeeper(store, sealKey, unkept)
+  const keys = new IdempotencyMemory({ ...KEYS_BOUNDS, now: () => clock.now(), keeper })
+  keys.restore(keeper.load())
+  parts.defer(() => {
+    try {
+      keeper.mend(() => keys.all())
+    } catch (error) {
+      unkept(error)
+    }
+  })
+  repeat(its, EXPIRE_MS, 'idempotency keys', () => keys.expire(EXPIRED_MAX))
+  repeat(its, MEND_MS, 'idempotency keys', () => keeper.mend(() => keys.all()))
+  return { keys, kept: unwritable === null ? keeper : unkeepable(unwritable) }
+}
+
+/** Of keys that are written to a copy, which ends with the process. */
+function unkeepable({
+  file,
+  fault: { found, fix },
+}: NonNullable<IdempotencyKeysParts['unwritable']>): Probed {
+  const inner = `${file}: ${found}. ${fix}`
+  return { fault: new StoreUnavailable('read_only', inner), async probe() {} }
+}
+
+/** Keeps idempotency keys over a restart, their answers sealed. */
+export interface StoredKeyKeeper extends KeyKeeper, Probed {
+  /** What the process before kept; nothing when the file is gone, damaged or cannot be read. Throws CannotStart for one of a newer version. */
+  load(): readonly KeptKey[]
+  /** After a fault: keeps all there is anew. Throws while that is not possible. */
+  mend(all: () => Iterable<KeptKey>): void
+}
+
+/**
+ * A store that fails leaves the keys to the memory alone: calls go on, and a restart before it is mended forgets some.
+ * @param sealKey 32 bytes. @param report told once of each fault.
+ */
+export function createKeyKeeper(
+  store: KeyStore,
+  sealKey: Uint8Array,
+  report: (error: unknown) => void,
+): StoredKeyKeeper {
+  // Read once: as bytes it would cost more than the sealing
+  const sealing = createSecretKey(sealKey)
+  let isWhole = true
+  let fault: StoreUnavailable | null = null
+
+  function orLater(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      isWhole = false
+      fault = toFault(error)
+      report(error)
+    }
+  }
+
+  function recover(): void {
+    isWhole = true
+    fault = null
+  }
+
+  function toRow({ key, fingerprint, until, answer }: KeptKey): KeyRow {
+    const shared = { key, fingerprint, until: Math.floor(until) }
+    if (answer === undefined) return { ...shared, state: 'open', sealed: null }
+    if (answer === null) return { ...shared, state: 'unkept', sealed: null }
+    return { ...shared, state: 'answered', sealed: encrypt(sealing, packed(answer), key) }
+  }
+
+  function fromRow({ key, fingerprint, until, state, sealed }: KeyRow): KeptKey {
+    const shared = { key, fingerprint, until }
+    if (state === 'open') return { ...shared, answer: undefined }
+    if (sealed === null) return { ...shared, answer: null }
+    try {
+      return { ...shared, answer: unpacked(decrypt(sealing, sealed, key)) }
+    } catch {
+      // Of another key file, or damaged: the request was made all the same.
+      return { ...shared, answer: null }
+    }
+  }
+
+  return {
+    load() {
+      try {
+        return store.load().map(fromRow)
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error
+        orLater(() => {
+          throw error
+        })
+        if (error.fault === 'damaged')
+          orLater(() => {
+            store.replace(() => [])
+            recover()
+          })
+        return store.loadUnwritable().map(fromRow)
+      }
+    },
+    keep(gone, put) {
+      if (isWhole) orLater(() => store.save(gone, put === null ? [] : [toRow(put)]))
+    },
+    mend(all) {
+      if (isWhole) return
+      store.replace(function* () {
+        for (const kept of all()) yield toRow(kept)
+      })
+      recover()
+    },
+    get fault() {
+      return fault
+    },
+    async probe() {
+      if (isWhole) orLater(() => store.look())
+    },
+  }
+}
+
+function packed({ status, fields, body }: KeptAnswer): string {
+  return JSON.stringify([status, fields, Buffer.from(body).toString('base64')])
+}
+
+/** Of {@link packed} alone, as the seal proves. */
+function unpacked(text: string): KeptAnswer {
+  const [status, fields, body] = JSON.parse(text) as [number, string, string]
+  return { status, fields, body: Buffer.from(body, 'base64') }
+}
+
+function toFault(error: unknown): StoreUnavailable {
+  return error instanceof StoreUnavailable ? error : new StoreUnavailable('io_error', String(error), error)
+}

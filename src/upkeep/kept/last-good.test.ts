@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, test } from 'node:test'
+import { policy, rate } from '../../../test/gateway/fragments.ts'
+import { contentHash } from '../../base/canonical.ts'
+import { keyOf, type PolicyFragment, type SnapshotDelta } from '../../snapshot/fragments.ts'
+import type { LastGoodStore } from '../../store/ports/last-good.ts'
+import { openLastGood } from '../../store/sqlite/last-good.ts'
+import { createLastGood } from './last-good.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'postern-last-good-'))
+after(() => rmSync(directory, { recursive: true }))
+
+let files = 0
+const newFile = (): string => join(directory, `serving-${++files}.db`)
+
+function delta(revision: number, policies: readonly PolicyFragment[], more: Partial<SnapshotDelta> = {}) {
+  const put = policies.map((fragment) => ({ key: keyOf(fragment), hash: contentHash(fragment), fragment }))
+  return { revision, full: false, put, drop: [], ...more } satisfies SnapshotDelta
+}
+
+const GOLD = policy('gold', [rate(10)])
+const SOURCE = 'jwks https://id.test/keys'
+const NOON = Date.UTC(2026, 2, 4, 12)
+const keySet = (kid: string, at = NOON) => ({ keys: [{ kty: 'EC', kid }], introspection: null, at })
+const SILVER = policy('silver', [rate(5)])
+
+test('what is kept is the sum of all changes, also for the next process', () => {
+  const file = newFile()
+  const first = openLastGood(file)
+  const kept = createLastGood(first, assert.ifError)
+  assert.equal(kept.load(), null)
+  kept.keep(delta(1, [GOLD], { full: true }))
+  kept.keep(delta(2, [SILVER]))
+  kept.keep(delta(3, [], { drop: [keyOf(GOLD)] }))
+  first.close()
+  assert.equal(statSync(file).mode & 0o777, 0o600)
+  const second = openLastGood(file)
+  assert.deepEqual(createLastGood(second, assert.ifError).load(), delta(3, [SILVER], { full: true }))
+  second.close()
+})
+
+test('a full change leaves nothing of what was there', () => {
+  const store = openLastGood(newFile())
+  const kept = createLastGood(store, assert.ifError)
+  kept.keep(delta(1, [GOLD], { full: true }))
+  kept.keep(delta(5, [SILVER], { full: true }))
+  assert.deepEqual(
+    kept.load()?.put.map(({ key }) => key),
+    [keyOf(SILVER)],
+  )
+  store.close()
+})
+
+test('of a copy with a damaged entry nothing is served', () => {
+  const file = newFile()
+  const store = openLastGood(file)
+  createLastGood(store, assert.ifError).keep(delta(1, [GOLD], { full: true }))
+  store.close()
+  const bytes = readFileSync(file, 'latin1')
+  writeFileSync(file, bytes.replace('"max":10', '"max":99'), 'latin1')
+  const again = openLastGood(file)
+  const faults: unknown[] = []
+  assert.equal(createLastGood(again, (error) => faults.push(error)).load(), null)
+  assert.match(String(faults[0]), /policy:pol_gold is damaged/)
+  again.close()
+})
+
+test('key sets are kept for the next process, each its last, for a day', () => {
+  const file = newFile()
+  const first = openLastGood(file)
+  const { keySets } = createLastGood(first, assert.ifError)
+  assert.equal(keySets.load(SOURCE), null)
+  keySets.keep(SOURCE, keySet('a'))
+  keySets.keep(SOURCE, keySet('b', NOON + 1000.5))
+  keySets.keep('jwks old', keySet('c', NOON - 86_400_000))
+  keySets.keep('jwks new', keySet('d'))
+  first.close()
+  assert.equal(statSync(file).mode & 0o777, 0o600)
+  const second = openLastGood(file)
+  const kept = createLastGood(second, assert.ifError)
+  assert.deepEqual(kept.keySets.load(SOURCE), keySet('b', NOON + 1000.5))
+  assert.deepEqual(kept.keySets.load('jwks new'), keySet('d'))
+  kept.keySets.keep('jwks new', keySet('d', NOON + 1))
+  assert.equal(kept.keySets.load('jwks old'), null)
+  assert.equal(kept.load(), null, 'keys alone are no configuration')
+  second.close()
+  // A fetch may end after the process was told to stop
+  kept.keySets.keep('jwks new', keySet('e', NOON + 2))
+  const third = openLastGood(file)
+  assert.deepEqual(createLastGood(third, assert.ifError).keySets.load('jwks new'), keySet('d', NOON + 1))
+  third.close()
+})
+
+test('a key set that is damaged, or of another source, is not used', () => {
+  for (const change of [
+    "update key_sets set text = replace(text, 'EC', 'RSA')",
+    "update key_sets set text = 'no JSON'",
+    "update key_sets set source = 'jwks other'",
+  ]) {
+    const file = newFile()
+    const store = openLastGood(file)
+    createLastGood(store, assert.ifError).keySets.keep(SOURCE, keySet('a'))
+    store.close()
+    const database = new DatabaseSync(file)
+    database.exec(change)
+    database.close()
+    const again = openLastGood(file)
+    const faults: unknown[] = []
+    const { keySets } = createLastGood(again, (error) => faults.push(error))
+    assert.deepEqual([keySets.load(SOURCE), keySets.load('jwks other')], [null, null])
+    assert.equal(faults.length, 1)
+    again.close()
+  }
+})
+
+test('a key set that cannot be kept takes those before with it', () => {
+  const real = openLastGood(newFile())
+  let isFull = false
+  const store: LastGoodStore = {
+    ...real,
+    keepKeySet(...set) {
+      if (isFull) throw new Error('database or disk is full')
+      real.keepKeySet(...set)
+    },
+  }
+  const faults: unknown[] = []
+  const { keySets } = createLastGood(store, (error) => faults.push(error))
+  keySets.keep(SOURCE, keySet('withdrawn'))
+  isFull = true
+  keySets.keep(SOURCE, keySet('b'))
+  assert.deepEqual([keySets.load(SOURCE), faults.length], [null, 1])
+  real.close()
+})
+
+test('a change that cannot be kept takes everything older with it, until the whole is kept anew', async () => {
+  const real = openLastGood(newFile())
+  let isFull = false
+  const store: LastGoodStore = {
+    ...real,
+    keep(change) {
+      if (isFull) throw new Error('database or disk is full')
+      real.keep(change)
+    },
+  }
+  const faults: unknown[] = []
+  const kept = createLastGood(store, (error) => faults.push(error))
+  kept.keep(delta(1, [GOLD, SILVER], { full: true }))
+  isFull = true
+  kept.keep(delta(2, [], { drop: [keyOf(GOLD)] }))
+  assert.equal(faults.length, 1)
+  assert.equal(kept.load(), null, 'the dropped policy must not come back')
+  isFull = false
+  kept.keep(delta(3, [GOLD]))
+  assert.equal(kept.load(), null, 'a part is no whole')
+  const whole = delta(4, [SILVER], { full: true })
+  await kept.mend(async (keep) => keep(whole))
+  assert.deepEqual(kept.load(), whole)
+  await kept.mend(() => Promise.reject(new Error('there is nothing to mend')))
+  real.close()
+})

@@ -1,0 +1,125 @@
+/**
+ * Keeps the published configuration in `serving.db`, written to disk before a change answers.
+ *
+ * 1. It is served when `config.db` is missing, empty, damaged, older than the audit mark, or does not extend the audit
+ *    trail: everything published, nothing revoked, nothing changeable, and `/readyz` warns.
+ * 2. A copy that cannot be written is deleted as a whole, and a damaged copy is not used: an older state could admit a
+ *    caller that was revoked since.
+ */
+import { contentHash } from '../../base/canonical.ts'
+import { KEPT_MS, type KeptKeySet, type KeptKeySets } from '../../gateway/identify/key-sets.ts'
+import type { Fragment, FragmentKey, SnapshotDelta } from '../../snapshot/fragments.ts'
+import type { LastGoodStore } from '../../store/ports/last-good.ts'
+import { type Probed, StoreUnavailable } from '../../store/ports/unavailable.ts'
+
+/** Keeps what is published, so that a start without the store serves it. */
+export interface LastGoodSnapshot extends Probed {
+  /** The whole of what was published last, or null. Null too when anything of it is damaged: half of it could admit too much. */
+  load(): SnapshotDelta | null
+  /** On disk when it returns. What cannot be kept is forgotten: an older state might hold what has been revoked. */
+  keep(delta: SnapshotDelta): void
+  /** After something was forgotten: keeps everything anew. `whole` hands over what is published at that moment. */
+  mend(whole: (keep: (delta: SnapshotDelta) => void) => Promise<unknown>): Promise<void>
+  /** Key sets of issuers: what cannot be kept is forgotten here too, since an older set might hold a withdrawn key. */
+  readonly keySets: KeptKeySets
+}
+
+/** What was kept is not what was written. The message says what. */
+export class DamagedCopy extends Error {
+  override readonly name = 'DamagedCopy'
+}
+
+/** @param report told once of each failure to keep or forget; what is published goes on. */
+export function createLastGood(store: LastGoodStore, report: (error: unknown) => void): LastGoodSnapshot {
+  /** Nothing was forgotten since the last full delta; a part alone would be no whole. */
+  let isWhole = true
+  let fault: StoreUnavailable | null = null
+  function keep(delta: SnapshotDelta): void {
+    if (!isWhole && !delta.full) return
+    put(delta)
+    // The file that could not be written is gone, and a new one has another mode
+    if (delta.full && fault?.fault === 'read_only') put(delta)
+  }
+
+  function put(delta: SnapshotDelta): void {
+    orForget(() => {
+      store.keep({
+        ...delta,
+        put: delta.put.map(({ key, hash, fragment }) => ({ key, hash, text: JSON.stringify(fragment) })),
+      })
+      isWhole = true
+      fault = null
+    })
+  }
+
+  function orForget(change: () => void): void {
+    try {
+      change()
+    } catch (error) {
+      isWhole = false
+      fault = toFault(error)
+      report(error)
+      store.forget()
+    }
+  }
+
+  const keySets: KeptKeySets = {
+    load(source) {
+      const kept = store.loadKeySet(source)
+      if (kept === null) return null
+      try {
+        // Written from this very type; the hash says whether it is still that.
+        const set = JSON.parse(kept.text) as KeptKeySet
+        if (contentHash([source, set]) !== kept.hash) throw new Error(`the keys of ${source} are damaged`)
+        return set
+      } catch (error) {
+        report(error)
+        return null
+      }
+    },
+    keep(source, set) {
+      const kept = { at: Math.floor(set.at), hash: contentHash([source, set]), text: JSON.stringify(set) }
+      try {
+        store.keepKeySet(source, kept, kept.at - KEPT_MS)
+      } catch (error) {
+        report(error)
+        // The configuration that is kept is still the last
+        orForget(() => store.forgetKeySets())
+      }
+    },
+  }
+
+  return {
+    keep,
+    keySets,
+    get fault() {
+      return fault
+    },
+    probe: async () => orForget(() => store.look()),
+    async mend(whole) {
+      if (!isWhole) await whole(keep)
+    },
+    load() {
+      const kept = store.load()
+      if (kept === null) return null
+      try {
+        const put = kept.entries.map(({ key, hash, text }) => {
+          // Written from this very type; the hash says whether it is still that.
+          const fragment = JSON.parse(text) as Fragment
+          if (contentHash(fragment) !== hash) throw new DamagedCopy(`${key} is damaged`)
+          return { key: key as FragmentKey, hash, fragment }
+        })
+        return { revision: kept.revision, full: true, put, drop: [] }
+      } catch (error) {
+        report(
+          error instanceof DamagedCopy ? error : new DamagedCopy((error as Error).message, { cause: error }),
+        )
+        return null
+      }
+    },
+  }
+}
+
+function toFault(error: unknown): StoreUnavailable {
+  return error instanceof StoreUnavailable ? error : new StoreUnavailable('io_error', String(error), error)
+}

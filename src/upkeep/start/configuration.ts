@@ -1,0 +1,263 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { CannotStart } from '../../base/cannot-start.ts'
+import type { Clock } from '../../base/clock.ts'
+import { type AccessFault, faultOfAccess } from '../../base/file-access.ts'
+import { fullDelta } from '../../operations/engine/fragments.ts'
+import { acceptTrail, type Continuity, secureTrail, type TrailParts } from '../../record/audit-continuity.ts'
+import type { AuditMarkFile } from '../../record/audit-mark.ts'
+import { openMarkOf } from '../../record/audit-mark-place.ts'
+import type { Settings } from '../../settings.ts'
+import type { SnapshotDelta } from '../../snapshot/fragments.ts'
+import type { ConfigStore } from '../../store/ports/config.ts'
+import { type StoreFault, StoreUnavailable } from '../../store/ports/unavailable.ts'
+import { openConfigStore } from '../../store/sqlite/config.ts'
+import { isDamage } from '../../store/sqlite/damage.ts'
+import { faultOfStoreAccess, toStoreError } from '../../store/sqlite/fault.ts'
+import { otherThanFile } from '../../store/sqlite/judge-file.ts'
+import { keyIdOf } from '../../vault/envelope.ts'
+import { keyedProofOf, openVault, openVaultAlone } from '../../vault/open.ts'
+import { CANARY } from '../../vault/reseal.ts'
+import type { Vault } from '../../vault/vault.ts'
+import type { LastGoodSnapshot } from '../kept/last-good.ts'
+
+/** What a start has to serve, and what it can be changed in. */
+export interface Configuration {
+  readonly vault: Vault
+  readonly first: SnapshotDelta
+  /** Null while the store cannot be used: the last known configuration is served and cannot be changed. */
+  readonly store: ConfigStore | null
+  /** The mark of the audit trail. */
+  readonly mark: AuditMarkFile
+  /** Why there is no store; null when there is one. */
+  readonly fault: ClosedReason | null
+  /** Sentences for the log. */
+  readonly notes: readonly string[]
+}
+
+/** Why a start does not use the store. */
+interface ClosedReason {
+  /** For the log: names the file and what to do. */
+  readonly log: string
+  /** For callers of management, who may be unknown: without paths. */
+  readonly detail: string
+  /** For health checks and metrics. */
+  readonly fault: StoreFault
+}
+
+export interface ConfigurationParts {
+  readonly settings: Pick<Settings, 'data' | 'environment'>
+  readonly keyFile: string
+  readonly lastGood: LastGoodSnapshot
+  readonly clock: Clock
+  /** Why the data directory may not be written; null when it may. */
+  readonly readOnly: AccessFault | null
+  /** Told of a mark that cannot be saved. */
+  readonly fault: (error: unknown, at: string) => void
+}
+
+/**
+ * Opens the store of a data directory. The last known configuration is served instead when the store is gone, empty, damaged,
+ * or older than what was served last, or when its audit trail does not extend the mark: callers notice nothing, and
+ * revocations that have answered hold. Throws CannotStart as the store and the vault do, and when there is nothing else to
+ * serve; a store from a newer version, or with another key, is no damage.
+ */
+export async function openConfiguration(parts: ConfigurationParts): Promise<Configuration> {
+  const { settings, lastGood, clock } = parts
+  const file = join(settings.data, 'config.db')
+  const kept = lastGood.load()
+  const isKept = kept !== null && kept.revision > 0
+  if (parts.readOnly !== null) return withoutStore(parts, kept, unwritable(parts.readOnly))
+  if (isKept && !existsSync(file)) return withoutStore(parts, kept, gone(file))
+  const kind = otherThanFile(file)
+  if (kind !== null) return withoutStore(parts, kept, noFile(file, kind))
+  let store: ConfigStore
+  try {
+    store = openConfigStore(file, settings.environment)
+  } catch (error) {
+    // Of a newer version
+    if (error instanceof CannotStart && error.cause === undefined) throw error
+    return withoutStore(parts, kept, unusable(file, error))
+  }
+  try {
+    const isNew = (await store.read.meta(CANARY)) === undefined
+    // As a file is that was cut off: SQLite takes it for a new one
+    if (isKept && isNew) {
+      await store.close()
+      return withoutStore(parts, kept, empty(file))
+    }
+    const vault = await openVaultOf(store, parts)
+    const revision = await store.read.revision()
+    const mark = openMarkOf(settings.data, vault, parts.fault)
+    const trail = { store, clock, seed: vault.trailKey(), mark, proof: keyedProofOf(vault) }
+    const { fault, notes }: Continuity =
+      isKept && revision < kept.revision
+        ? { fault: `It has revision ${revision}, and serving.db has revision ${kept.revision}.`, notes: [] }
+        : isNew
+          ? await beginTrail(trail)
+          : await secureTrail(trail)
+    if (fault !== null) {
+      await store.close()
+      return withoutStore(parts, kept, diverged(file, fault))
+    }
+    const first = await fullDelta(store)
+    lastGood.keep(first)
+    return { vault, first, store, mark, fault: null, notes }
+  } catch (error) {
+    await store.close().catch(() => {})
+    // Of the key file, or there is nothing else to serve
+    if (error instanceof CannotStart) throw error
+    return withoutStore(parts, kept, unusable(file, error))
+  }
+}
+
+/** As `openVault`; throws an Error where the key file is right and the text in the store that proves it is damaged. */
+async function openVaultOf(store: ConfigStore, parts: ConfigurationParts): Promise<Vault> {
+  try {
+    return await openVault(store, parts.keyFile)
+  } catch (error) {
+    const canary = await store.read.meta(CANARY)
+    if (!(error instanceof CannotStart) || canary === undefined || !isRightKey(parts, canary)) throw error
+    throw new Error('what is sealed in it cannot be opened with its key', { cause: error })
+  }
+}
+
+/** Whether a key file holds the key that a sealed text names, and is that of this data directory. */
+function isRightKey({ settings, keyFile, fault }: ConfigurationParts, sealed: string): boolean {
+  try {
+    const vault = openVaultAlone(keyFile)
+    const isThere = vault.keys().some(({ id }) => id === keyIdOf(sealed))
+    return isThere && openMarkOf(settings.data, vault, fault).found === 'mark'
+  } catch {
+    return false
+  }
+}
+
+/** The trail of a new store. A mark that is there already is of a trail that somebody has deleted, and is told of. */
+async function beginTrail(parts: TrailParts): Promise<Continuity> {
+  const { found, place } = parts.mark
+  if (found !== 'mark' || place.seq === 0) return secureTrail(parts)
+  const detail = `A new audit trail begins. The mark knew an earlier one, which ended at number ${place.seq} with the link ${place.hash}.`
+  await acceptTrail(parts, { operation: 'audit.mark', surface: 'system', actor: 'start', detail })
+  return { fault: null, notes: [`audit trail: ${detail}`] }
+}
+
+/** What is wrong with the store, and what to do. */
+interface StoreProblem {
+  readonly what: string
+  readonly fix: string
+  readonly detail: string
+  readonly fault: StoreFault
+}
+
+const RESTORE = 'Restore a backup (postern restore --force) and start again'
+const ANEW = 'to begin anew, delete serving.db and what is left of config.db'
+
+function gone(file: string): StoreProblem {
+  return {
+    what: `${file} is gone`,
+    fix: `${RESTORE}; ${ANEW}.`,
+    detail: 'The store is gone.',
+    fault: 'missing',
+  }
+}
+
+/** The mode, the owner or the mount is at fault, and not the file. */
+function unwritable({ found, fix }: AccessFault, fault: StoreFault = 'read_only'): StoreProblem {
+  return {
+    what: found,
+    fix: `${fix}. Then start again.`,
+    detail: 'The store cannot be written.',
+    fault,
+  }
+}
+
+function noFile(file: string, kind: string): StoreProblem {
+  const what = `${file} is ${kind}, not a file`
+  return {
+    what,
+    fix: `Move it away. ${RESTORE}.`,
+    detail: 'The store is not a file.',
+    fault: 'cannot_open',
+  }
+}
+
+function empty(file: string): StoreProblem {
+  return {
+    what: `${file} is empty`,
+    fix: `${RESTORE}; ${ANEW}.`,
+    detail: 'The store is empty.',
+    fault: 'truncated',
+  }
+}
+
+/** Whatever keeps a store from being read, damage can be behind it. */
+function unusable(file: string, error: unknown): StoreProblem {
+  const cause = error instanceof CannotStart ? error.cause : error
+  const known = toStoreError(cause, file)
+  const access =
+    known instanceof StoreUnavailable && OF_ACCESS.has(known.fault) ? faultOfStoreAccess(file) : null
+  if (access !== null && known instanceof StoreUnavailable) return unwritable(access, known.fault)
+  if (known instanceof StoreUnavailable && PASSING.has(known.fault))
+    return {
+      what: `${file} cannot be opened (${known.fault}, ${known.facts.inner})`,
+      fix: 'Make room on the disk, or repair it, and start again.',
+      detail: 'The disk of the store is full or faulty.',
+      fault: known.fault,
+    }
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return {
+    what: `${file} is ${isDamage(error) ? 'damaged' : 'damaged or cannot be read'} (${reason})`,
+    fix: `${RESTORE}; ${ANEW}.`,
+    detail: 'The store is damaged or cannot be read.',
+    fault: isDamage(error) ? 'damaged' : known instanceof StoreUnavailable ? known.fault : 'cannot_open',
+  }
+}
+
+const OF_ACCESS: ReadonlySet<StoreFault> = new Set(['read_only', 'cannot_open'])
+
+/** The disk is at fault and not the file: what is in the file is whole. */
+const PASSING: ReadonlySet<StoreFault> = new Set(['disk_full', 'io_error', 'read_only'])
+
+function diverged(file: string, fault: string): StoreProblem {
+  return {
+    what: `${file} does not extend what this instance wrote last, so it was replaced by an older file or changed by another program. ${fault}`,
+    fix: `Put the right config.db back, or ${RESTORE.charAt(0).toLowerCase()}${RESTORE.slice(1)}. To go on with this file as it is, run postern backup and restore that backup: the restore is recorded in the audit trail.`,
+    detail: 'The store is older than the mark of the audit trail, or was changed by another program.',
+    fault: 'changed',
+  }
+}
+
+/** @param kept what was served last; null when there is nothing */
+function withoutStore(
+  parts: ConfigurationParts,
+  kept: SnapshotDelta | null,
+  { what, fix, detail, fault }: StoreProblem,
+): Configuration {
+  const serving = join(parts.settings.data, 'serving.db')
+  if (kept === null || kept.revision === 0) {
+    const access = faultOfAccess(serving, 'read')
+    const why = access === null ? `${serving} is not there or is damaged` : `${access.found}. ${access.fix}`
+    throw new CannotStart(
+      `${what}${what.endsWith('.') ? '' : '.'} There is no last known configuration to serve: ${why}. ${fix}`,
+    )
+  }
+  const vault = openVaultAlone(parts.keyFile)
+  const mark = openMarkOf(parts.settings.data, vault, parts.fault)
+  if (mark.place.revision > kept.revision)
+    throw new CannotStart(
+      `${what}${what.endsWith('.') ? '' : '.'} ${serving} is older too: it has revision ${kept.revision}, and the mark knows revision ${mark.place.revision}. It could admit what was revoked. ${fix}`,
+    )
+  return {
+    vault,
+    mark,
+    first: kept,
+    store: null,
+    fault: {
+      log: `${what}${what.endsWith('.') ? '' : ':'} The last known configuration (revision ${kept.revision}) is served and cannot be changed. ${fix}`,
+      fault,
+      detail: `${detail} Traffic is served by the last known configuration, and nothing can be changed. The log of the process and postern doctor say what to do.`,
+    },
+    notes: [],
+  }
+}

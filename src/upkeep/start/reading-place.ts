@@ -1,0 +1,63 @@
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { CannotStart } from '../../base/cannot-start.ts'
+import type { AccessFault } from '../../base/file-access.ts'
+
+/** Where a start opens the files that it can serve from. */
+export interface ReadingPlace {
+  /** The data directory, or a directory with copies of these files. */
+  readonly path: string
+  /** Why the data directory may not be written; null when it may. */
+  readonly readOnly: AccessFault | null
+}
+
+export interface ReadingParts {
+  /** The data directory. */
+  readonly data: string
+  readonly log: (level: 'error', message: string) => void
+  /** The copies are removed with these. */
+  readonly parts: AsyncDisposableStack
+}
+
+/** Each with the write-ahead log that holds its last changes, and what says that its key sets are outdated. */
+const COPIED = [
+  ['serving.db', 'serving.db-wal', 'serving.db.keys-outdated'],
+  ['idempotency.db', 'idempotency.db-wal'],
+] as const
+
+/**
+ * Copies the files that a start serves from out of a data directory that cannot be written. SQLite can read a write-ahead log there
+ * only with files that it makes beside it; without the log, what was revoked last would be served again. A file is copied with its
+ * log or not at all. The copies are in a new directory of mode 0700 beside the temporary files, and are removed with the process.
+ * Throws {@link CannotStart} where that directory cannot be made.
+ */
+export function copyForReading({ data, log, parts }: ReadingParts, readOnly: AccessFault): ReadingPlace {
+  const path = makePrivate(readOnly)
+  parts.defer(() => rmSync(path, { recursive: true, force: true }))
+  for (const names of COPIED)
+    try {
+      for (const name of names) copyIn(join(data, name), join(path, name))
+    } catch (error) {
+      for (const name of names) rmSync(join(path, name), { force: true })
+      log('error', `${join(data, names[0])} cannot be copied: ${(error as Error).message}`)
+    }
+  return { path, readOnly }
+}
+
+function copyIn(from: string, to: string): void {
+  if (!existsSync(from)) return
+  copyFileSync(from, to)
+  chmodSync(to, 0o600)
+}
+
+function makePrivate({ found, fix }: AccessFault): string {
+  try {
+    return mkdtempSync(join(tmpdir(), 'postern-'))
+  } catch (error) {
+    throw new CannotStart(
+      `${found}. ${fix}. To serve without that, Postern needs a directory for temporary files: ${(error as Error).message}. Set TMPDIR to one that can be written.`,
+      error,
+    )
+  }
+}
