@@ -23,6 +23,33 @@ export function fieldValue(lines: string, name: string): string | undefined {
   return values.length === 0 ? undefined : values.join(', ')
 }
 
+/**
+ * A function that reads the headers of these names from a block, in one pass. The result has them in the order of their
+ * first lines; values of a repeated header are joined by `, ` (RFC 9110 section 5.3).
+ */
+export function createFieldReader(names: readonly string[]): (lines: string) => Record<string, string> {
+  // Most lines have a name of another length than all of these: nothing is cut out of them
+  const byLength = Map.groupBy(names, ({ length }) => length)
+  const longest = Math.max(...byLength.keys())
+  const candidates = Array.from({ length: longest + 1 }, (_, length) => byLength.get(length) ?? null)
+  return (lines) => {
+    const found: Record<string, string> = {}
+    for (let at = 0; at < lines.length; at = nextLine(lines, at)) {
+      const colon = lines.indexOf(':', at)
+      if (colon === -1) break
+      const among = colon - at > longest ? null : candidates[colon - at]!
+      if (among === null) continue
+      const sent = lines.slice(at, colon).toLowerCase()
+      const name = among.find((one) => one === sent)
+      if (name === undefined) continue
+      const value = valueAt(lines, name, at)
+      const before = found[name]
+      found[name] = before === undefined ? value : `${before}, ${value}`
+    }
+    return found
+  }
+}
+
 function valueAt(lines: string, name: string, at: number): string {
   const end = lines.indexOf('\r\n', at)
   return lines.slice(at + name.length + 1, end === -1 ? lines.length : end).trim()

@@ -63,6 +63,8 @@ export interface InnerCall {
   readonly target: string
   /** Header lines ending in CRLF that the caller asked to send; names of identity, framing and forwarding are dropped. */
   readonly fields: string
+  /** Header lines ending in CRLF that the door adds by itself; they are passed on as they are. */
+  readonly ownFields?: string
   readonly body: Uint8Array | null
   /** `traceparent` and `tracestate` as the caller's message gave them; absent where it gave none. */
   readonly traceParent?: string | undefined

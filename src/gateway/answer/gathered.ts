@@ -16,6 +16,8 @@ export function judgeGathered(
   answer: GatheredAnswer,
 ): GatheredAnswer | Substitute | RefusalCode {
   const { status, truncated, isUnheld } = answer
+  // The plain answer, which no row wants to see
+  if (tap === null && exchange.proxy.fragment.shape === null && !isUnheld) return answer
   const fields = answer.fields.slice(0, answer.fields.length - responseFields.length)
   const other = tap?.head(status, fields) ?? null
   if (other !== null) return other

@@ -146,9 +146,12 @@ function toExchange(
   identity.bearer = caller.bearer
   exchange.identity = identity
   exchange.secure = caller.secure ?? false
-  const { pass, withheld } = agentFields(call.fields)
-  exchange.pass = pass
-  exchange.withheld = withheld
+  exchange.pass = call.ownFields ?? ''
+  if (call.fields !== '') {
+    const { pass, withheld } = agentFields(call.fields)
+    exchange.pass += pass
+    exchange.withheld = withheld
+  }
   if (call.traceParent !== undefined) takeTrace(exchange, call.traceParent, call.traceState)
   exchange.query = query
   exchange.body = body ?? NO_BODY

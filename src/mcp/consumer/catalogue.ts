@@ -53,7 +53,8 @@ export function createCatalogues(): (endpoints: readonly Endpoint[]) => Catalogu
 }
 
 function createCatalogue(endpoints: readonly Endpoint[]): Catalogue {
-  const byId = new Map(endpoints.map((endpoint) => [endpoint.proxy.id, endpoint]))
+  /** By the exact references that a list of endpoints gives: ids, and `METHOD /template` once it was looked up. */
+  const byReference = new Map(endpoints.map((endpoint) => [endpoint.proxy.id, oneOf([endpoint])]))
   const counts = new Map<string, { collection: CollectionFragment; count: number }>()
   for (const { collection } of endpoints) {
     const entry = counts.get(collection.id)
@@ -113,15 +114,18 @@ function createCatalogue(endpoints: readonly Endpoint[]): Catalogue {
     collections,
     patternOf,
     find(ref, named) {
-      const known = byId.get(ref)
-      if (known !== undefined) return oneOf([known])
+      const known = byReference.get(ref)
+      if (known !== undefined) return known
       const text = ref.trim()
       if (text.startsWith('/')) return findByPath(named, text)
       const space = text.indexOf(' ')
       const method = text.slice(0, space).toUpperCase()
       const rest = text.slice(space + 1).trimStart()
-      if (space > 0 && rest.startsWith('/') && METHODS.has(method)) return findByPath(method, rest)
-      return findByName(text, named)
+      if (space <= 0 || !rest.startsWith('/') || !METHODS.has(method)) return findByName(text, named)
+      const found = findByPath(method, rest)
+      // One reference for each method of each endpoint, so their number is bounded
+      if (found.kind === 'one' && ref === `${method} ${found.endpoint.path}`) byReference.set(ref, found)
+      return found
     },
     collection(ref) {
       const wanted = ref.trim().toLowerCase()

@@ -261,10 +261,11 @@ describe('the Gateway MCP door', () => {
       params: { headers: { Authorization: 'Bearer x', 'Content-Length': '3', 'X-Tenant': 'a' } },
       idempotency_key: 'k1',
     })
-    assert.equal(
-      gateway.calls[0]!.fields,
-      'x-tenant: a\r\naccept: application/json, */*;q=0.5\r\nidempotency-key: k1\r\n',
-    )
+    assert.equal(gateway.calls[0]!.fields, 'x-tenant: a\r\nidempotency-key: k1\r\n')
+    assert.equal(gateway.calls[0]!.ownFields, 'accept: application/json, */*;q=0.5\r\n')
+    await execute({ endpoint: 'list-orders', params: { headers: { Accept: 'text/csv' } } })
+    assert.equal(gateway.calls[1]!.fields, 'accept: text/csv\r\n')
+    assert.equal(gateway.calls[1]!.ownFields, '')
     assert.match(String(answer['hint']), /Authorization, Content-Length/)
     const split = await execute({ endpoint: 'list-orders', params: { headers: { a: 'b\r\nc: d' } } })
     assert.equal(split['code'], 'parameter_invalid')
@@ -273,8 +274,8 @@ describe('the Gateway MCP door', () => {
   test('bodies are JSON unless another type is named', async () => {
     const sent = async (params: unknown): Promise<string> => {
       await execute({ endpoint: 'create-order', params })
-      const { body, fields } = gateway.calls.at(-1)!
-      const type = /content-type: (.*)\r\n/.exec(fields)?.[1] ?? ''
+      const { body, fields, ownFields } = gateway.calls.at(-1)!
+      const type = /content-type: (.*)\r\n/.exec(fields + ownFields)?.[1] ?? ''
       return `${type} ${Buffer.from(body ?? []).toString()}`
     }
     assert.equal(await sent({ body: { sku: 'a' } }), 'application/json {"sku":"a"}')

@@ -161,7 +161,9 @@ function consumerDoor(
   const catalogueOf = createCatalogues()
 
   function call(sender: ConsumerCaller, toolCall: ToolCall, done: (outcome: ToolOutcome) => void): void {
-    const caller = { ...sender, requestId: messageId(sender.requestId, toolCall.place) }
+    const { incoming } = sender
+    const requestId = messageId(sender.requestId, toolCall.place)
+    const caller: ConsumerCaller = { caller: sender.caller, requestId, incoming }
     const tool = toolOf(toolCall.name)
     if (tool === null) {
       done(unknownTool(toolCall.name))

@@ -59,7 +59,7 @@ export function execute(
     done(parameterInvalid(requestId, built.errors, example()))
     return
   }
-  const { target, fields, body, dropped } = built.built
+  const { target, fields, ownFields, body, dropped } = built.built
   const bytesMax = (values.get('max_bytes') as number | undefined) ?? BYTES_DEFAULT
   const wanted = (values.get('fields') as string[] | undefined) ?? NO_FIELDS
   const reason = (values.get('reason') as string | undefined) ?? ''
@@ -76,6 +76,7 @@ export function execute(
     host,
     target,
     fields,
+    ownFields,
     body,
     traceParent,
     traceState,
@@ -143,14 +144,21 @@ function toOutcome(
     total_bytes: bodyBytes,
     hint: hints.length === 0 ? null : hints.join(' '),
   }
-  const json = `${JSON.stringify(members).slice(0, -1)},"body":${fitted.json}}`
+  const head = JSON.stringify(members).slice(0, -1)
+  const quotedBody = fitted.quoted ?? quotedText(fitted.json)
   return {
     kind: 'result',
-    json,
+    json: `${head},"body":${fitted.json}}`,
+    quoted: `${quotedText(head)},\\"body\\":${quotedBody}}`,
     isError: failed || answer.status >= 400,
     blocks: fitted.blocks,
     accounted: true,
   }
+}
+
+/** A text as it stands between the quotes of a JSON string. */
+function quotedText(text: string): string {
+  return JSON.stringify(text).slice(1, -1)
 }
 
 /** Refusals of what the caller wrote as `params`. */

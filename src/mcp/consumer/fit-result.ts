@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { quotedJson } from '../../base/quoted-json.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import { select, toWanted } from './select.ts'
 
@@ -6,6 +7,8 @@ import { select, toWanted } from './select.ts'
 export interface FittedResult {
   /** JSON text. */
   readonly json: string
+  /** The same text as it stands between the quotes of a JSON string, where that is at hand. */
+  readonly quoted?: string
   readonly truncated: boolean
   readonly hint: string | null
   readonly blocks: readonly Members[]
@@ -23,6 +26,7 @@ export interface Raw {
 
 /** Lists that are cut before the rest is given as text. */
 const CUTS_MAX = 4
+const NO_BLOCKS: readonly Members[] = []
 
 /**
  * Fits a body into what an agent asked for: members selected, lists cut with their counts, text cut, and binary
@@ -34,6 +38,8 @@ export function fitResult(raw: Raw, fields: readonly string[], bytesMax: number)
   if (isBinaryType(raw.mediaType)) return fitBinary(raw, bytesMax)
   const text = Buffer.from(raw.body.buffer, raw.body.byteOffset, raw.body.byteLength).toString('utf8')
   if (!raw.truncated && maybeJson(raw.mediaType, text)) {
+    const quoted = fields.length === 0 && raw.body.length <= bytesMax ? quotedJson(raw.body) : null
+    if (quoted !== null) return { json: text, quoted, truncated: false, hint: null, blocks: NO_BLOCKS }
     try {
       return fitJson(text, JSON.parse(text), raw, fields, bytesMax)
     } catch {

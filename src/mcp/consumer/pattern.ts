@@ -121,6 +121,10 @@ export type Filled =
 export function fillPattern(pattern: Pattern, values: ReadonlyMap<string, string>): Filled {
   let path = ''
   for (const segment of pattern.segments) {
+    if (segment.length === 1) {
+      path += `/${segment[0]}`
+      continue
+    }
     let text = ''
     for (const [index, part] of segment.entries()) {
       if (index % 2 === 0) {
@@ -137,7 +141,7 @@ export function fillPattern(pattern: Pattern, values: ReadonlyMap<string, string
         if (part === WILDCARD && isDots(piece)) return { ok: false, name: part, reason: DOTS }
       }
     }
-    if (segment.length > 1 && isDots(text)) return { ok: false, name: segment[1]!, reason: DOTS }
+    if (isDots(text)) return { ok: false, name: segment[1]!, reason: DOTS }
     path += `/${text}`
   }
   return { ok: true, path }

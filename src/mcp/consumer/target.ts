@@ -8,8 +8,9 @@ import { fillPattern, type Pattern } from './pattern.ts'
 /** One call as REST would have sent it. */
 interface Target {
   readonly target: string
-  /** Header lines ending in CRLF. */
+  /** Header lines ending in CRLF: those of the agent, and those that stand in for what it left out. */
   readonly fields: string
+  readonly ownFields: string
   readonly body: Uint8Array | null
   /** Headers that the agent gave and the gateway sets itself. */
   readonly dropped: readonly string[]
@@ -38,6 +39,7 @@ const RAW_QUERY = /^[!"$-~]*$/
 const PARAMETERS_MAX = 500
 
 const ACCEPT = 'accept: application/json, */*;q=0.5\r\n'
+const JSON_TYPE = 'content-type: application/json\r\n'
 
 /**
  * Builds the call of an endpoint from an agent's parameters.
@@ -55,7 +57,7 @@ export function buildTarget(
   const sorted = sortParameters(pattern, params, contract, errors)
   const path = fillPath(pattern, known, sorted.path, errors)
   const query = buildQuery(rawQuery, sorted.query, errors)
-  const { fields, dropped, type } = buildHeaders(sorted.headers, errors)
+  const { fields, dropped, type, hasAccept } = buildHeaders(sorted.headers, errors)
   const body = buildBody(sorted.body, type, errors)
   if (errors.length > 0) return { ok: false, errors }
   const key = idempotencyKey === undefined ? '' : `idempotency-key: ${idempotencyKey}\r\n`
@@ -65,8 +67,8 @@ export function buildTarget(
     ok: true,
     built: {
       target: query === '' ? path : `${path}?${query}`,
-      fields:
-        fields + key + (body !== null && type === undefined ? 'content-type: application/json\r\n' : ''),
+      fields: fields + key,
+      ownFields: (hasAccept ? '' : ACCEPT) + (body !== null && type === undefined ? JSON_TYPE : ''),
       body,
       dropped,
     },
@@ -146,15 +148,13 @@ function fillPath(
   const values = new Map(known)
   for (const [name, value] of given) {
     const text = toText(value)
-    const pointer = pointerOf('/params/path', name)
+    const wrong = (reason: string): void =>
+      void errors.push({ pointer: pointerOf('/params/path', name), reason })
     if (!pattern.names.includes(name))
-      errors.push({
-        pointer,
-        reason: `no such path parameter; there are: ${pattern.names.join(', ') || 'none'}`,
-      })
-    else if (text === null) errors.push({ pointer, reason: 'must be a string, number or boolean' })
+      wrong(`no such path parameter; there are: ${pattern.names.join(', ') || 'none'}`)
+    else if (text === null) wrong('must be a string, number or boolean')
     else if (known.has(name) && known.get(name) !== text)
-      errors.push({ pointer, reason: 'differs from the path that names the endpoint' })
+      wrong('differs from the path that names the endpoint')
     else values.set(name, text)
   }
   return errors.length > 0 ? '' : fillPatternOrReport(pattern, values, errors)
@@ -203,7 +203,7 @@ function buildQuery(raw: string, given: ReadonlyMap<string, unknown>, errors: Fi
 function buildHeaders(
   given: ReadonlyMap<string, unknown>,
   errors: FieldError[],
-): { fields: string; dropped: string[]; type: string | undefined } {
+): { fields: string; dropped: string[]; type: string | undefined; hasAccept: boolean } {
   const dropped: string[] = []
   const names = new Set<string>()
   let fields = ''
@@ -211,12 +211,12 @@ function buildHeaders(
   for (const [name, value] of given) {
     if (value === null || value === undefined) continue
     const lower = name.toLowerCase()
-    const pointer = pointerOf('/params/headers', name)
     const text = toText(value)
-    if (!HEADER_NAME.test(name)) errors.push({ pointer, reason: 'is no header name' })
-    else if (text === null || !HEADER_VALUE.test(text))
-      errors.push({ pointer, reason: 'must be visible ASCII without line breaks' })
-    else if (names.has(lower)) errors.push({ pointer, reason: 'is given twice' })
+    const wrong = (reason: string): void =>
+      void errors.push({ pointer: pointerOf('/params/headers', name), reason })
+    if (!HEADER_NAME.test(name)) wrong('is no header name')
+    else if (text === null || !HEADER_VALUE.test(text)) wrong('must be visible ASCII without line breaks')
+    else if (names.has(lower)) wrong('is given twice')
     else if (isGatewayHeader(lower)) dropped.push(name)
     else {
       fields += `${lower}: ${text}\r\n`
@@ -224,8 +224,7 @@ function buildHeaders(
     }
     names.add(lower)
   }
-  if (!names.has('accept')) fields += ACCEPT
-  return { fields, dropped, type }
+  return { fields, dropped, type, hasAccept: names.has('accept') }
 }
 
 /** JSON unless the agent names another media type: forms from a flat object, else text as it stands. */

@@ -55,10 +55,22 @@ export function callTool<Caller>(
   }
   const { agent, sessionId, conversationId, trace, place, hangUpCancels } = received
   const asked = { name, arguments: given }
-  const said = { id, agent, sessionId, conversationId, trace, place, hangUpCancels, canAsk: asking !== null }
   const run = (reply: Reply | null): void => {
+    const call: ToolCall = {
+      name,
+      arguments: given,
+      id,
+      agent,
+      sessionId,
+      conversationId,
+      trace,
+      place,
+      hangUpCancels,
+      canAsk: asking !== null,
+      reply,
+    }
     try {
-      door.call(caller, { ...asked, ...said, reply }, (outcome) => {
+      door.call(caller, call, (outcome) => {
         received.outcome = outcome
         if (outcome.kind === 'cancelled') return answer(null)
         if (outcome.kind === 'result') return answer(resultText(id, seal(toolResult(outcome))))
@@ -83,7 +95,7 @@ export function callTool<Caller>(
 
 /** Members of a CallToolResult without the closing brace's neighbours: `"content":…,"structuredContent":…,"isError":…`. */
 function toolResult(outcome: Extract<ToolOutcome, { kind: 'result' }>): string {
-  const { json, isError, blocks } = outcome
+  const { json, quoted = JSON.stringify(json).slice(1, -1), isError, blocks } = outcome
   const further = blocks === undefined || blocks.length === 0 ? '' : `,${JSON.stringify(blocks).slice(1, -1)}`
-  return `"content":[{"type":"text","text":${JSON.stringify(json)}}${further}],"structuredContent":${json},"isError":${isError}`
+  return `"content":[{"type":"text","text":"${quoted}"}${further}],"structuredContent":${json},"isError":${isError}`
 }

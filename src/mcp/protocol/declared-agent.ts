@@ -20,7 +20,9 @@ export function toAgent(clientInfo: unknown): DeclaredAgent {
 
 function declared(value: unknown): string {
   if (typeof value !== 'string') return ''
-  return value.replace(/\p{C}/gu, '').slice(0, DECLARED_CHARS_MAX)
+  // Nearly all names are plain, and to find that out costs a tenth of the replacement
+  const kept = /^[ -~]*$/.test(value) ? value : value.replace(/\p{C}/gu, '')
+  return kept.slice(0, DECLARED_CHARS_MAX)
 }
 
 /** The conversation that a call belongs to, as its client says by header or `_meta`; empty when it says nothing. */

@@ -40,6 +40,8 @@ export type ToolOutcome =
       readonly kind: 'result'
       /** Text of a JSON object: the structured content, which the text content repeats. */
       readonly json: string
+      /** The same text as it stands between the quotes of a JSON string, where the door has it at hand. */
+      readonly quoted?: string
       readonly isError: boolean
       /** Further content blocks, such as an embedded resource. */
       readonly blocks?: readonly Members[]
