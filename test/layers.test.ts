@@ -24,7 +24,7 @@ const ARROWS: Record<string, readonly string[]> = {
   'store/ports': ['base', 'model'],
   'store/sql': ['base', 'model', 'store/ports'],
   'store/sqlite': ['base', 'model', 'store/ports', 'store/sql', 'store/migrations'],
-  'store/migrations': ['base', 'model', 'store/ports'],
+  'store/migrations': ['base', 'model', 'store/ports', 'store/sql'],
   record: ['base', 'model', 'store/ports', 'vault', 'wire'],
   snapshot: ['base', 'model', 'snapshot/linked', 'snapshot/find'],
   'snapshot/schema': ['base', 'model'],

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import { test } from 'node:test'
-import { createCounterMemory } from '../../src/gateway/admit/counters.ts'
+import { type Counters, createCounterMemory } from '../../src/gateway/admit/counters.ts'
+import type { LimitPlan } from '../../src/snapshot/find/limit-plan.ts'
 import type { Fragment, LimitFragment } from '../../src/snapshot/fragments.ts'
+import { eventually } from '../support/eventually.ts'
 import { client, collection, policy, profile, proxy, upstream } from './fragments.ts'
 import { type Served, serve } from './serve.ts'
 
@@ -205,4 +208,102 @@ test('a changed policy holds from the next call on, with the plan made anew', as
     served.apply([], ['policy:pol_client'])
     assert.equal(await ask(), 'route_unavailable')
   })
+})
+
+/** Counters that miss the share of a limit, for so many takes, until it was asked for. */
+function sharing(local: Counters) {
+  const asked: string[][] = []
+  let missing = 0
+  let answer: () => void = () => {}
+  const counters: Counters = new Proxy(local, {
+    get(target, name) {
+      if (name === 'take')
+        return (...given: Parameters<Counters['take']>) => (missing > 0 ? 'ask' : target.take(...given))
+      if (name === 'ask')
+        return async ({ limits }: LimitPlan) => {
+          asked.push(limits.map((limit) => limit.name))
+          await new Promise<void>((resolve) => (answer = resolve))
+        }
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  return {
+    counters,
+    asked,
+    miss(times: number) {
+      missing = times
+    },
+    answer() {
+      missing--
+      answer()
+    },
+  }
+}
+
+test('a request waits for a share of its limits that is missing, and is judged by what the counters then hold', async (t) => {
+  let shares!: ReturnType<typeof sharing>
+  const limits = [rate(2), rate(1, { name: 'by_user', key: 'header:x-user' })]
+  const served = await serve(
+    (port): Fragment[] => [
+      collection('orders', { upstream: upstream(port), proxies: [proxy('one', '/x')] }),
+      policy('all', limits),
+      client('acme', { policy: 'pol_all', profiles: [profile('open')] }),
+    ],
+    {
+      countersOf(local) {
+        shares = sharing(local)
+        return shares.counters
+      },
+    },
+  )
+  t.after(() => served.close())
+  const ask = async (user: string): Promise<unknown> => {
+    const headers = { 'x-client-id': 'acme', 'x-profile-id': 'open', 'x-user': user }
+    const { status, json } = await served.ask('/orders/x', { headers })
+    return status === 200 ? 'ok' : json['limit_name']
+  }
+  shares.miss(2)
+  const waits = ask('ann')
+
+  for (let times = 1; times <= 2; times++) {
+    await eventually(
+      () => shares.asked.length === times,
+      () => `asked ${shares.asked.length} times`,
+    )
+    shares.answer()
+  }
+  assert.equal(await waits, 'ok')
+  assert.deepEqual([await ask('ann'), await ask('ben'), await ask('cid')], ['by_user', 'ok', 'rate'])
+  assert.equal(shares.asked.length, 2)
+})
+
+test('nothing is taken for a caller that leaves while a share is fetched', async (t) => {
+  let shares!: ReturnType<typeof sharing>
+  const served = await serve(
+    (port): Fragment[] => [
+      collection('orders', { upstream: upstream(port), policy: 'pol_all', proxies: [proxy('one', '/x')] }),
+      policy('all', [rate(1)]),
+      client('acme', { profiles: [profile('open')] }),
+    ],
+    {
+      countersOf(local) {
+        shares = sharing(local)
+        return shares.counters
+      },
+    },
+  )
+  t.after(() => served.close())
+  shares.miss(1)
+  const head = 'GET /orders/x HTTP/1.1\r\nHost: x\r\nX-Client-ID: acme\r\nX-Profile-ID: open\r\n\r\n'
+  const leaving = connect(served.port, '127.0.0.1', () => leaving.write(head))
+  await eventually(
+    () => shares.asked.length === 1,
+    () => 'nothing was asked',
+  )
+  leaving.destroy()
+  await served.record(0)
+  shares.answer()
+  const headers = { 'x-client-id': 'acme', 'x-profile-id': 'open' }
+  assert.equal((await served.ask('/orders/x', { headers })).status, 200)
 })

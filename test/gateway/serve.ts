@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { type ClockCell, createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
 import { createRequestIds } from '../../src/base/ids.ts'
 import { Secret } from '../../src/base/secret.ts'
-import { createCounterMemory, createCounters } from '../../src/gateway/admit/counters.ts'
+import { type Counters, createCounterMemory, createCounters } from '../../src/gateway/admit/counters.ts'
 import type { Exchange } from '../../src/gateway/exchange.ts'
 import { FIELD_RULES } from '../../src/gateway/fields.ts'
 import { createGateway, type Gateway } from '../../src/gateway/gateway.ts'
@@ -90,6 +90,8 @@ export interface ServeOptions {
   readonly httpEngine?: 'native' | 'node'
   readonly counters?: SharedArrayBuffer
   readonly slot?: number
+  /** What stands before the counters. */
+  readonly countersOf?: (counters: Counters) => Counters
   readonly clockCell?: ClockCell
   readonly memory?: CallerMemory
   readonly usedTokens?: Once
@@ -111,7 +113,9 @@ export async function serve(
   let revision = 0
   const gateway: Gateway = createGateway({
     upstream: (upstream) => engine.upstream(upstream),
-    counters: createCounters(options.counters ?? createCounterMemory(4096), options.slot ?? 0),
+    counters: (options.countersOf ?? ((counters) => counters))(
+      createCounters(options.counters ?? createCounterMemory(4096), options.slot ?? 0),
+    ),
     records: { add: (fields) => records.push({ ...fields }), dropped: 0, flush() {} },
     clock,
     requestIds: createRequestIds(clock),

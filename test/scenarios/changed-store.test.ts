@@ -116,7 +116,15 @@ test('a forged trail without triggers, checkpoints and keyed anchor is not taken
   }
   assert.match(await doctorSays(), /audit trail: .*the mark knows.*postern restore/)
   await isServedWithoutStore(/has no keyed anchor, and the mark shows that it had one/)
-  await (await isAcceptedByRestore()).stop()
+  const server = await isAcceptedByRestore()
+  // What filters look in has been made anew: the entries were moved without it
+  const { items } = (await server.manage('GET', '/audit')).json as { items: AuditEntry[] }
+  const asked = items.findLast((one) => one.request_id !== null)!
+  const found = (await server.manage('GET', `/audit?request_id=${asked.request_id}`)).json as {
+    items: AuditEntry[]
+  }
+  assert.ok(found.items.some((one) => one.id === asked.id))
+  await server.stop()
 })
 
 test('a trail that was deleted whole is not begun anew over a configuration that was kept, whatever its revision says', async () => {

@@ -107,7 +107,7 @@ test('for any limits, threads and times nothing is admitted beyond them, and not
             admitted.push({ at: now, cost })
             underWay.push({ thread, held: threads[thread]!.hold(plan), good: isGood })
           } else {
-            assert.ok(index < 3, 'a limit that observes refuses nothing')
+            assert.ok(Number(index) < 3, 'a limit that observes refuses nothing')
             // A slot of a window leaves as a whole, so a call may be refused for one slot longer.
             const slotMs = Math.ceil(window_ms / 60)
             const nearly =

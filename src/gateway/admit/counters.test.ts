@@ -26,7 +26,7 @@ function planFor(limits: readonly LinkedLimit[], subject: string): LimitPlan {
   return toPlan(limits.map((one) => planLimit(one, 'client', key, key)))
 }
 
-function take(counters: Counters, limits: readonly LinkedLimit[], now: number, subject = 'cli_1'): number {
+function take(counters: Counters, limits: readonly LinkedLimit[], now: number, subject = 'cli_1') {
   return counters.take(planFor(limits, subject), now)
 }
 

@@ -41,8 +41,13 @@ import {
 export interface Counters extends Failures {
   /** Names the counter of a limit that depends on the request; before {@link take}, for each of `plan.keyed`. */
   key(index: number, low: number, high: number): void
-  /** Takes from every limit of the plan, or nothing. -1 when admitted, else the index of the first limit that refuses. */
-  take(plan: LimitPlan, now: number): number
+  /**
+   * Takes from every limit of the plan, or nothing. -1 when admitted, else the index of the first limit that refuses. `ask` when
+   * a share of a limit that processes share is missing here: then nothing is taken, and {@link ask} comes first.
+   */
+  take(plan: LimitPlan, now: number): number | 'ask'
+  /** Fetches the missing shares of a plan. Resolves when {@link take} can tell more, and never rejects. */
+  ask(plan: LimitPlan): Promise<void>
   /** After {@link take}: what is left of a limit, and milliseconds until more is. */
   remaining(index: number): number
   resetMs(index: number): number
@@ -225,6 +230,11 @@ class SharedCounters implements Counters {
     for (let i = 0; i < limits.length; i++) this.#settle(limits[i]!, i, now)
     this.#unlock(stripes, keyedStripes)
     return refused
+  }
+
+  /** The tables hold the whole of each limit: {@link take} never answers `ask`. */
+  ask(): Promise<void> {
+    return Promise.resolve()
   }
 
   /** Always in the same order, so that two threads never wait for each other. */

@@ -24,5 +24,6 @@ export function admitDiscovery(counters: Counters, profile: LinkedProfile, now: 
     plan = toPlan([planLimit(LIMIT!, 'profile', profile.key, profile.client.key)])
     plans.set(profile, plan)
   }
+  // Each process counts this limit alone: no share of it is elsewhere
   return counters.take(plan, now) === -1 ? 0 : Math.max(1, Math.ceil(counters.resetMs(0)))
 }

@@ -26,8 +26,9 @@ export function limitsAdmit(exchange: Routed): RefusalCode | null | Promise<Refu
   if (plan.limits.length === 0) return null
   if (plan.keyed.length > 0) nameKeys(exchange, plan)
   const refused = counters.take(plan, exchange.now)
+  if (refused === 'ask') return takeLater(exchange, plan)
   const waitMs = refused === -1 || counters.wasFull ? 0 : plan.limits[refused]!.limit.waitMs
-  if (waitMs > 0 && waiting < WAITING_MAX) return waitForPlace(exchange, plan)
+  if (waitMs > 0 && waiting < WAITING_MAX) return takeLater(exchange, plan)
   return conclude(exchange, plan, refused)
 }
 
@@ -49,8 +50,11 @@ function nameKeys(exchange: Exchange, plan: LimitPlan): void {
   }
 }
 
-/** Tries again whenever something under way has ended, until it is admitted or has waited long enough. */
-async function waitForPlace(exchange: Exchange, plan: LimitPlan): Promise<RefusalCode | null> {
+/**
+ * Tries again when a missing share has been fetched, and whenever something under way has ended, until the request is admitted
+ * or has waited long enough.
+ */
+async function takeLater(exchange: Exchange, plan: LimitPlan): Promise<RefusalCode | null> {
   const { counters } = exchange.lane
   const startedAt = performance.now()
   waiting++
@@ -61,9 +65,12 @@ async function waitForPlace(exchange: Exchange, plan: LimitPlan): Promise<Refusa
       // The list of keys is scratch memory that other requests have used meanwhile.
       nameKeys(exchange, plan)
       const refused = counters.take(plan, exchange.now + Math.floor(passedMs))
-      const leftMs = refused === -1 || counters.wasFull ? 0 : plan.limits[refused]!.limit.waitMs - passedMs
-      if (leftMs <= 0) return conclude(exchange, plan, refused)
-      await counters.untilReleased(seen, leftMs)
+      if (refused === 'ask') await counters.ask(plan)
+      else {
+        const leftMs = refused === -1 || counters.wasFull ? 0 : plan.limits[refused]!.limit.waitMs - passedMs
+        if (leftMs <= 0) return conclude(exchange, plan, refused)
+        await counters.untilReleased(seen, leftMs)
+      }
       // The caller left: nobody would give back what is taken now.
       if (exchange.isOver) return 'concurrency_exceeded'
     }

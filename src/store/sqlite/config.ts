@@ -14,6 +14,7 @@ import type { Engine } from '../sql/engine.ts'
 import type { ConfigTables } from '../sql/tables.ts'
 import { BUSY_MS } from './busy.ts'
 import { type Connected, createKyselyDialect } from './connection.ts'
+import { runDataStep } from './data-step.ts'
 import { SQLITE } from './dialect.ts'
 import { guarded, mendSideFiles, toLastingFault, toStoreError } from './fault.ts'
 import { HeaderWatch } from './file-header.ts'
@@ -176,7 +177,7 @@ function openWriting(file: string): DatabaseSync {
     refuseNewer(file, CONFIG_MIGRATIONS)
     database = new DatabaseSync(file, { timeout: BUSY_MS })
     database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on')
-    migrate(database, file, CONFIG_MIGRATIONS)
+    migrate(database, file, CONFIG_MIGRATIONS, runDataStep)
     return waitingNoMore(database)
   } catch (error) {
     database?.close()
