@@ -62,6 +62,28 @@ test('any change of any column of any entry is found where it is', async () => {
   )
 })
 
+test('any change of what filters find an entry by is found where it is', async () => {
+  const columns = database
+    .prepare("select name from pragma_table_info('audit_filters') where name != 'seq'")
+    .all()
+    .map(({ name }) => String(name))
+  assert.ok(columns.length > 15)
+  for (const name of columns)
+    for (const value of ["'x'", '7', 'null']) {
+      const was = database.prepare(`select ${name} is ${value} as it from audit_filters where seq = 5`).get()
+      if (was?.['it'] === 1) continue
+      const type = database.prepare('select type from pragma_table_info(?) where name = ?')
+      if (value === "'x'" && type.get('audit_filters', name)?.['type'] === 'INTEGER') continue
+      const found = await tampered(() =>
+        database.exec(`update audit_filters set ${name} = ${value} where seq = 5`),
+      )
+      assert.deepEqual([found.ok, found.break?.seq], [false, 5], name)
+      assert.match(found.break!.what, /what filters find the entry by was changed/)
+    }
+  const removed = await tampered(() => database.exec('delete from audit_filters where seq = 5'))
+  assert.deepEqual([removed.ok, removed.break?.seq], [false, 5])
+})
+
 const TAMPERINGS: Readonly<Record<string, readonly [tamper: () => void, seq: number, what: RegExp]>> = {
   'an entry that is removed': [() => database.exec('delete from audit where seq = 5'), 5, /removed/],
   'an entry that is removed with its link': [

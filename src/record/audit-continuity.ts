@@ -111,7 +111,10 @@ export async function acceptTrail(parts: TrailParts, acceptance: Acceptance): Pr
   if ((await readKeyedPart(store.read, signer)).anchor === null) await closePlainPart(parts, signer, head)
   await mark.move(head)
   seal(parts, signer)
-  await store.write((writer) => writer.appendAudit(toEntry(clock, acceptance)))
+  await store.write(async (writer) => {
+    await writer.mendAuditFilters()
+    await writer.appendAudit(toEntry(clock, acceptance))
+  })
 }
 
 function seal({ store, mark }: TrailParts, { linkKey }: AuditSigner): void {

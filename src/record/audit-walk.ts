@@ -10,6 +10,8 @@ import type { ConfigReader } from '../store/ports/config.ts'
 /** Entries that are read at once. */
 const PIECE = 500
 
+const HIDDEN = 'what filters find the entry by was changed: it is not what the entry says'
+
 /** How links are computed. */
 export interface LinkRule {
   /** 32 bytes. */
@@ -53,6 +55,8 @@ export async function walk(
   const at = Map.groupBy(expectations, ({ seq }) => seq)
   let head: AuditPlace | null = start && { seq: start.seq, hash: start.hash }
   let entries = 0
+  // Not evidence itself: whatever else is wrong is told first
+  let hidden: Break | null = null
   const place = (): AuditPlace | null => (entries === 0 ? null : head)
   while ((head?.seq ?? 0) < end) {
     const links = await reader.auditLinks(head?.seq ?? 0, PIECE)
@@ -61,13 +65,14 @@ export async function walk(
       if (link.seq > end) break
       const what = faultOf(rule, link, head, at.get(link.seq) ?? [])
       if (what !== null) return { entries, head: place(), break: { seq: link.seq, id: link.id, what } }
+      if (!link.isFindable) hidden ??= { seq: link.seq, id: link.id, what: HIDDEN }
       head = { seq: link.seq, hash: link.hash! }
       entries++
     }
   }
   const last = head?.seq ?? 0
   const beyond = expectations.find(({ seq, fault }) => fault !== null || seq > last)
-  if (beyond === undefined) return { entries, head: place(), break: null }
+  if (beyond === undefined) return { entries, head: place(), break: hidden }
   const what =
     beyond.fault ??
     `the trail ends before number ${beyond.seq}, which ${beyond.whose} knows: entries were removed`

@@ -4,13 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
-import { issueOffline } from '../../src/control/offline.ts'
 import type { AuditEntry } from '../../src/model/audit.ts'
-import { backUp } from '../../src/upkeep/backup/backup.ts'
-import { restore } from '../../src/upkeep/backup/restore.ts'
-import { examine } from '../../src/upkeep/doctor/doctor.ts'
 import { openVaultAlone } from '../../src/vault/open.ts'
 import { AuditFile } from '../support/audit-file.ts'
+import { backUp, examine, issueOffline, restore } from '../support/upkeep.ts'
 import { runCommand } from './cli.ts'
 import { publishOrders, startTestServer, type TestServer, until } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
@@ -116,7 +113,15 @@ test('a forged trail without triggers, checkpoints and keyed anchor is not taken
   }
   assert.match(await doctorSays(), /audit trail: .*the mark knows.*postern restore/)
   await isServedWithoutStore(/has no keyed anchor, and the mark shows that it had one/)
-  await (await isAcceptedByRestore()).stop()
+  const server = await isAcceptedByRestore()
+  // What filters look in has been made anew: the entries were moved without it
+  const { items } = (await server.manage('GET', '/audit')).json as { items: AuditEntry[] }
+  const asked = items.findLast((one) => one.request_id !== null)!
+  const found = (await server.manage('GET', `/audit?request_id=${asked.request_id}`)).json as {
+    items: AuditEntry[]
+  }
+  assert.ok(found.items.some((one) => one.id === asked.id))
+  await server.stop()
 })
 
 test('a trail that was deleted whole is not begun anew over a configuration that was kept, whatever its revision says', async () => {

@@ -2,7 +2,14 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { linkedValues, plainLink } from '../../src/store/ports/audit-chain.ts'
 
-const TABLES = ['audit', 'audit_chain', 'audit_checkpoints', 'audit_anchors', 'audit_key_anchor'] as const
+const TABLES = [
+  'audit',
+  'audit_filters',
+  'audit_chain',
+  'audit_checkpoints',
+  'audit_anchors',
+  'audit_key_anchor',
+] as const
 
 /** The file of a trail in the hands of somebody who can write it, and has taken its triggers off. */
 export class AuditFile implements Disposable {

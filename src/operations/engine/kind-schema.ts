@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { IdPrefix } from '../../base/ids.ts'
 import { Envelope, type ResourceType } from '../../model/common.ts'
 import type { Fields } from '../../store/ports/config.ts'
+import type { FacetName } from '../../store/ports/facets.ts'
 
 /** A member of a spec that refers to other resources. */
 export interface RefField {
@@ -36,8 +37,8 @@ export interface KindSchema {
   readonly refs: readonly RefField[]
   /** Published resources may hold a pending draft. */
   readonly staged: boolean
-  /** Filters of its list: plain members of the spec. */
-  readonly filters: Readonly<Record<string, z.ZodType>>
+  /** Filters of its list: members of the spec that stores keep as facets. */
+  readonly filters: Readonly<Partial<Record<FacetName, z.ZodType>>>
   /** Members of `auth` that are sealed. */
   readonly secrets?: (spec: Fields) => readonly string[]
   /** Members of `auth` that are shown beside those that are stored. */

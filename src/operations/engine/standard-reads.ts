@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
 import { inWords, Ref, Slug } from '../../model/common.ts'
 import type { Fields, ListQuery, Resource } from '../../store/ports/config.ts'
+import type { FacetName } from '../../store/ports/facets.ts'
 import type { OperationContext } from './context.ts'
 import { about, define, type Operation } from './define.ts'
 import type { Kind } from './kind.ts'
@@ -44,9 +45,9 @@ export function listOf(kind: Kind): Operation {
 
 async function listResources(kind: Kind, input: Fields, context: OperationContext): Promise<Fields> {
   const limit = input['limit'] as number
-  const where: Record<string, string | number | boolean> = {}
-  const holds: Record<string, string> = {}
-  for (const name of Object.keys(kind.filters)) {
+  const where: Partial<Record<FacetName, string | number | boolean>> = {}
+  const holds: Partial<Record<FacetName, string>> = {}
+  for (const name of Object.keys(kind.filters) as FacetName[]) {
     const value = input[name]
     if (value === undefined) continue
     const ref = kind.refs.find((field) => field.field === name)
@@ -90,7 +91,7 @@ async function parentFilter(
     ids.push((await getRef(context.reader, type, String(input[field]))).id)
   if (new Set(ids).size > 1)
     throw refuse('input_invalid', {
-      detail: 'Nothing belongs to several of these.',
+      detail: 'Give only one of these filters.',
       errors: fields.map(({ field }) => ({ pointer: `/${field}`, reason: 'name one' })),
     })
   return ids[0] === undefined ? {} : { parent: ids[0] }

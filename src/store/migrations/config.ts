@@ -1,13 +1,17 @@
-import type { DatabaseSync } from 'node:sqlite'
+import type { Kysely } from 'kysely'
 import { CHAIN_START, linkedValues, plainLink } from '../ports/audit-chain.ts'
-import type { Migration } from './migration.ts'
+import { fillAccessRequests, fillAuditFilters, fillFacets } from './fill.ts'
+import { ask, type DataStep, type Migration } from './migration.ts'
+
+/** Entries that are linked at once. */
+const PIECE = 500
 
 /** The schema of configuration and audit, oldest step first. */
 export const CONFIG_MIGRATIONS: readonly Migration[] = [
   {
     version: 1,
     name: 'configuration and audit',
-    statements: [
+    sqlite: [
       `create table meta (name text primary key, value text not null) strict`,
       `create table resources (
         id text primary key,
@@ -82,7 +86,7 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
   {
     version: 2,
     name: 'access tokens and idempotent answers',
-    statements: [
+    sqlite: [
       `create table access_tokens (
         id text primary key,
         lookup text not null unique,
@@ -107,7 +111,7 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
   {
     version: 3,
     name: 'grants of access tokens',
-    statements: [
+    sqlite: [
       `alter table access_tokens add column grants text not null default '[]'`,
       `update access_tokens set grants = json_array(json_object('role', role))`,
       `alter table access_tokens drop column role`,
@@ -116,7 +120,7 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
   {
     version: 4,
     name: 'a chain of audit entries',
-    statements: [
+    sqlite: [
       `create table audit_chain (seq integer primary key, hash text not null) strict`,
       `create table audit_checkpoints (
         seq integer primary key,
@@ -130,12 +134,12 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
         `create trigger ${table}_no_delete before delete on ${table} begin select raise(abort, 'the audit chain is never deleted'); end`,
       ]),
     ],
-    finish: chainOlderEntries,
+    run: chainOlderEntries,
   },
   {
     version: 5,
     name: 'what the authorization server keeps',
-    statements: [
+    sqlite: [
       `create table oauth_artifacts (
         kind text not null,
         id text not null,
@@ -165,7 +169,7 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
   {
     version: 6,
     name: 'people',
-    statements: [
+    sqlite: [
       // Grants were those of service identities
       `update resources set spec = json_set(spec, '$.user', null, '$.team', null, '$.group', null) where type = 'grants'`,
       `create index resources_email on resources (json_extract(spec, '$.email')) where type = 'users'`,
@@ -177,7 +181,7 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
   {
     version: 7,
     name: 'passwords and set-up links of local users',
-    statements: [
+    sqlite: [
       `create table passwords (
         user_id text primary key references resources (id),
         hash text not null,
@@ -195,7 +199,7 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
   {
     version: 8,
     name: 'plans, and what was applied last',
-    statements: [
+    sqlite: [
       `create table plans (
         id text primary key,
         owner text not null,
@@ -217,7 +221,7 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
   {
     version: 9,
     name: 'revisions of the configuration',
-    statements: [
+    sqlite: [
       `create table revisions (revision integer primary key, entry text not null) strict`,
       `create table revision_items (
         revision integer not null,
@@ -234,7 +238,7 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
   {
     version: 10,
     name: 'retention of the audit trail',
-    statements: [
+    sqlite: [
       `create table audit_anchors (
         seq integer primary key,
         hash text not null,
@@ -271,14 +275,14 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
   {
     version: 11,
     name: 'who approved a change, what was asked and what was answered',
-    statements: ['approver', 'request', 'response'].map(
+    sqlite: ['approver', 'request', 'response'].map(
       (column) => `alter table audit add column ${column} text`,
     ),
   },
   {
     version: 12,
     name: 'change requests',
-    statements: [
+    sqlite: [
       `create table change_requests (
         id text primary key,
         state text not null,
@@ -293,7 +297,7 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
   {
     version: 13,
     name: 'requests for access',
-    statements: [
+    sqlite: [
       `create table access_requests (
         id text primary key,
         requester text not null,
@@ -321,7 +325,7 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
   {
     version: 14,
     name: 'who made a plan',
-    statements: [
+    sqlite: [
       `alter table plans add column made_by text not null default ''`,
       `create index plans_made_by on plans (made_by, created_at)`,
     ],
@@ -329,7 +333,7 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
   {
     version: 15,
     name: 'collections that hide themselves',
-    statements: [
+    sqlite: [
       `update resources set spec = json_set(spec, '$.hide_unassigned', json('false')),
         draft = iif(draft is null, null, json_set(draft, '$.hide_unassigned', json('false')))
         where type = 'collections'`,
@@ -339,7 +343,7 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
   {
     version: 16,
     name: 'headers that a collection passes on',
-    statements: [
+    sqlite: [
       `update resources set spec = json_set(spec, '$.pass_headers', json('[]')),
         draft = iif(draft is null, null, json_set(draft, '$.pass_headers', json('[]')))
         where type = 'collections'`,
@@ -349,7 +353,7 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
   {
     version: 17,
     name: 'keyed links of audit entries',
-    statements: [
+    sqlite: [
       `create table audit_key_anchor (
         one integer primary key check (one = 1),
         seq integer not null,
@@ -363,14 +367,76 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
         begin select raise(abort, 'the audit trail is never replaced'); end`,
     ],
   },
+  {
+    version: 18,
+    name: 'what lists and filters look in',
+    sqlite: [
+      `create table facets (
+        type text not null,
+        name text not null,
+        value text not null,
+        resource_id text not null,
+        primary key (type, name, value, resource_id)
+      ) strict, without rowid`,
+      `drop index resources_email`,
+      `create table access_request_collections (
+        request_id text not null references access_requests (id),
+        collection_id text not null,
+        primary key (request_id, collection_id)
+      ) strict, without rowid`,
+      `create index access_request_collections_of on access_request_collections (collection_id)`,
+      // No trigger guards it: it is no evidence, and can be filled anew from the entries
+      `create table audit_filters (
+        seq integer primary key,
+        actor_type text,
+        auth_method text,
+        agent text,
+        agent_version text,
+        session_id text,
+        conversation_id text,
+        method text,
+        url text,
+        status integer,
+        ip text,
+        user_agent text,
+        request_id text,
+        plan_id text,
+        revision_before integer,
+        revision_after integer,
+        config_revision integer,
+        approver_name text,
+        error text,
+        reason text,
+        detail text,
+        diff text
+      ) strict`,
+    ],
+    *run(db) {
+      yield* fillFacets(db)
+      yield* fillAccessRequests(db)
+      yield* fillAuditFilters(db)
+    },
+  },
 ]
 
 /** Entries from before the chain are linked as they are found. */
-function chainOlderEntries(database: DatabaseSync): void {
-  const put = database.prepare('insert into audit_chain (seq, hash) values (?, ?)')
+function* chainOlderEntries(builder: Kysely<object>): DataStep {
+  const db = builder.withTables<{
+    audit: { seq: number }
+    audit_chain: { seq: number; hash: string }
+  }>()
   let hash = CHAIN_START
-  for (const row of database.prepare('select * from audit order by seq').iterate()) {
-    hash = plainLink(hash, linkedValues(row))
-    put.run(Number(row['seq']), hash)
+  for (let after = 0; ; ) {
+    const found = yield* ask(
+      db.selectFrom('audit').selectAll().where('seq', '>', after).orderBy('seq').limit(PIECE),
+    )
+    const rows: { seq: number; hash: string }[] = []
+    for (const row of found) {
+      after = row.seq
+      hash = plainLink(hash, linkedValues(row))
+      rows.push({ seq: after, hash })
+    }
+    if (rows.length === 0) return
+    yield* ask(db.insertInto('audit_chain').values(rows))
   }
 }

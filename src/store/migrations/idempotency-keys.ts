@@ -5,7 +5,7 @@ export const KEY_MIGRATIONS: readonly Migration[] = [
   {
     version: 1,
     name: 'keys',
-    statements: [
+    sqlite: [
       `CREATE TABLE keys (
          key TEXT PRIMARY KEY,
          fingerprint TEXT NOT NULL,

@@ -5,7 +5,7 @@ export const RECORD_MIGRATIONS: readonly Migration[] = [
   {
     version: 1,
     name: 'blocks and quotas',
-    statements: [
+    sqlite: [
       `CREATE TABLE blocks (
          id INTEGER PRIMARY KEY AUTOINCREMENT,
          min_time INTEGER NOT NULL,
@@ -29,17 +29,17 @@ export const RECORD_MIGRATIONS: readonly Migration[] = [
   {
     version: 2,
     name: 'blocks from the oldest on',
-    statements: ['CREATE INDEX blocks_min_time ON blocks (min_time)'],
+    sqlite: ['CREATE INDEX blocks_min_time ON blocks (min_time)'],
   },
   {
     version: 3,
     name: 'the environment of a block',
-    statements: ['ALTER TABLE blocks ADD COLUMN environment TEXT'],
+    sqlite: ['ALTER TABLE blocks ADD COLUMN environment TEXT'],
   },
   {
     version: 4,
     name: 'a share for callers who have proved nothing',
-    statements: [
+    sqlite: [
       // Blocks of before hold both kinds of rows: they keep the place of those that others cannot push out
       'ALTER TABLE blocks ADD COLUMN proved INTEGER NOT NULL DEFAULT 1',
       'ALTER TABLE blocks ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0',
@@ -49,14 +49,12 @@ export const RECORD_MIGRATIONS: readonly Migration[] = [
   {
     version: 5,
     name: 'what retention has removed',
-    statements: [
-      'CREATE TABLE removed (id INTEGER PRIMARY KEY CHECK (id = 1), until INTEGER NOT NULL) STRICT',
-    ],
+    sqlite: ['CREATE TABLE removed (id INTEGER PRIMARY KEY CHECK (id = 1), until INTEGER NOT NULL) STRICT'],
   },
   {
     version: 6,
     name: 'several periods of a quota',
-    statements: [
+    sqlite: [
       'ALTER TABLE quotas ADD COLUMN ends INTEGER NOT NULL DEFAULT 0',
       'ALTER TABLE quotas ADD COLUMN entered INTEGER NOT NULL DEFAULT 0',
       'ALTER TABLE quotas ADD COLUMN turn INTEGER NOT NULL DEFAULT 0',

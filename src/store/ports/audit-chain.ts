@@ -94,6 +94,8 @@ export interface AuditLink {
   readonly id: string | null
   /** As {@link linkedValues}. */
   readonly columns: readonly unknown[] | null
+  /** Whether filters find the entry by what it says. */
+  readonly isFindable: boolean
 }
 
 /** That the chain had this link under this number at this time, signed. */

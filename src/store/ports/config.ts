@@ -7,6 +7,7 @@ import type { ResourceType } from '../../model/common.ts'
 import type { AccessRequestReader, AccessRequestWriter } from './access-requests.ts'
 import type { AuditLink, StoredAnchor, StoredCheckpoint, StoredKeyAnchor, TrailSeal } from './audit-chain.ts'
 import type { ChangeRequestReader, ChangeRequestWriter } from './change-requests.ts'
+import type { FacetName } from './facets.ts'
 import type { OAuthReader, OAuthWriter } from './oauth.ts'
 import type { Fields, Resource } from './resource.ts'
 import type { RevisionReader, RevisionWriter } from './revisions.ts'
@@ -24,9 +25,9 @@ export interface ListQuery {
   /** Of which a resource must have all. */
   readonly tags?: readonly string[]
   /** Top-level members of the spec that must have these values. */
-  readonly where?: Readonly<Record<string, string | number | boolean>>
+  readonly where?: Readonly<Partial<Record<FacetName, string | number | boolean>>>
   /** Members of the spec that are arrays and must hold these values. */
-  readonly holds?: Readonly<Record<string, string>>
+  readonly holds?: Readonly<Partial<Record<FacetName, string>>>
   /** Of which a resource must fit one; an empty list fits nothing. */
   readonly within?: readonly Part[]
 }
@@ -203,8 +204,31 @@ export interface AuditFilter {
   readonly to?: string
 }
 
+/** What may be asked of the audit trail. */
+export interface AuditReader {
+  auditEntry(id: string): Promise<AuditEntry | undefined>
+  /** Entries and links by their numbers, from `after` on, at most `count` numbers; empty when there are no more. */
+  auditLinks(after: number, count: number): Promise<readonly AuditLink[]>
+  /** The last link; undefined before the first entry. */
+  lastAuditLink(): Promise<{ readonly seq: number; readonly hash: string } | undefined>
+  /** In their order. */
+  checkpoints(): Promise<readonly StoredCheckpoint[]>
+  /** Undefined for a trail of an older version, whose links are all plain. */
+  auditKeyAnchor(): Promise<StoredKeyAnchor | undefined>
+  /** What retention has signed, in its order. */
+  auditAnchors(): Promise<readonly StoredAnchor[]>
+  /** The first entry that is there. */
+  oldestAudit(): Promise<{ readonly seq: number; readonly time: string } | undefined>
+  /** The number up to which every entry is from before the time; null when the first is not. */
+  lastAuditBefore(time: string): Promise<number | null>
+  /** Newest first. */
+  auditEntries(
+    filter: AuditFilter,
+  ): Promise<{ readonly items: readonly AuditEntry[]; readonly next: number | null }>
+}
+
 /** What may be asked at any time. */
-export interface ConfigReader extends RevisionReader, AccessRequestReader, ChangeRequestReader {
+export interface ConfigReader extends AuditReader, RevisionReader, AccessRequestReader, ChangeRequestReader {
   readonly oauth: OAuthReader
   /** Revision of the whole configuration; 0 before the first change. */
   revision(): Promise<number>
@@ -252,25 +276,6 @@ export interface ConfigReader extends RevisionReader, AccessRequestReader, Chang
   plan(id: string): Promise<StoredPlan | undefined>
   /** All of a set of documents. */
   applied(owner: string): Promise<readonly StoredApplied[]>
-  auditEntry(id: string): Promise<AuditEntry | undefined>
-  /** Entries and links by their numbers, from `after` on, at most `count` numbers; empty when there are no more. */
-  auditLinks(after: number, count: number): Promise<readonly AuditLink[]>
-  /** The last link; undefined before the first entry. */
-  lastAuditLink(): Promise<{ readonly seq: number; readonly hash: string } | undefined>
-  /** In their order. */
-  checkpoints(): Promise<readonly StoredCheckpoint[]>
-  /** Undefined for a trail of an older version, whose links are all plain. */
-  auditKeyAnchor(): Promise<StoredKeyAnchor | undefined>
-  /** What retention has signed, in its order. */
-  auditAnchors(): Promise<readonly StoredAnchor[]>
-  /** The first entry that is there. */
-  oldestAudit(): Promise<{ readonly seq: number; readonly time: string } | undefined>
-  /** The number up to which every entry is from before the time; null when the first is not. */
-  lastAuditBefore(time: string): Promise<number | null>
-  /** Newest first. */
-  auditEntries(
-    filter: AuditFilter,
-  ): Promise<{ readonly items: readonly AuditEntry[]; readonly next: number | null }>
 }
 
 /** What may be done inside of one transaction. */
@@ -309,6 +314,8 @@ export interface ConfigWriter extends ConfigReader, RevisionWriter, AccessReques
    * last entry is not the one that the mark knows: another program has changed the file.
    */
   appendAudit(entry: AuditEntry, collectionSlug?: string | null): Promise<void>
+  /** Writes anew what filters find entries by, where it is not what the entries say. */
+  mendAuditFilters(): Promise<void>
   putCheckpoint(checkpoint: StoredCheckpoint): Promise<void>
   /** Once for a store. */
   putAuditKeyAnchor(anchor: StoredKeyAnchor): Promise<void>

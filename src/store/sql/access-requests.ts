@@ -1,9 +1,10 @@
-import { type Kysely, sql } from 'kysely'
+import type { Kysely } from 'kysely'
 import type {
   AccessRequestReader,
   AccessRequestWriter,
   StoredAccessRequest,
 } from '../ports/access-requests.ts'
+import { ROWS_MAX } from './dialect.ts'
 import type { ConfigTables } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
@@ -39,6 +40,8 @@ export function createAccessRequestReader(db: Db): AccessRequestReader {
 export function createAccessRequestWriter(db: Db): AccessRequestWriter {
   return {
     putAccessRequest: async (request, since) => {
+      const old = db.selectFrom('access_requests').select('id').where('created_at', '<', since)
+      await db.deleteFrom('access_request_collections').where('request_id', 'in', old).execute()
       await db.deleteFrom('access_requests').where('created_at', '<', since).execute()
       const row = { ...request, collections: JSON.stringify(request.collections) }
       await db
@@ -46,8 +49,19 @@ export function createAccessRequestWriter(db: Db): AccessRequestWriter {
         .values(row)
         .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
         .execute()
+      await putCollections(db, request)
     },
   }
+}
+
+async function putCollections(db: Db, { id, collections }: StoredAccessRequest): Promise<void> {
+  await db.deleteFrom('access_request_collections').where('request_id', '=', id).execute()
+  const rows = [...new Set(collections)].map((collection_id) => ({ request_id: id, collection_id }))
+  for (let at = 0; at < rows.length; at += ROWS_MAX)
+    await db
+      .insertInto('access_request_collections')
+      .values(rows.slice(at, at + ROWS_MAX))
+      .execute()
 }
 
 /** Ends what is still asked by a resource that goes, or for it. */
@@ -60,7 +74,11 @@ export async function endRequestsAbout(db: Db, id: string): Promise<void> {
       eb.or([
         eb('client', '=', id),
         eb('requester', '=', id),
-        sql<boolean>`exists (select 1 from json_each(collections) where value = ${id})`,
+        eb(
+          'id',
+          'in',
+          eb.selectFrom('access_request_collections').select('request_id').where('collection_id', '=', id),
+        ),
       ]),
     )
     .execute()

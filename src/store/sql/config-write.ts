@@ -1,14 +1,17 @@
 import type { Kysely } from 'kysely'
 import type { AuditEntry } from '../../model/audit.ts'
 import { keyedLink, linkedValues } from '../ports/audit-chain.ts'
-import type { ConfigWriter, Resource } from '../ports/config.ts'
+import type { ConfigWriter } from '../ports/config.ts'
 import { createAccessRequestWriter, endRequestsAbout } from './access-requests.ts'
+import { auditFiltersOf, mendAuditFilters, putAuditFilters } from './audit-filters.ts'
 import { createChangeRequestWriter } from './change-requests.ts'
 import { createReader } from './config-read.ts'
-import type { Dialect } from './dialect.ts'
+import { type Dialect, ROWS_MAX } from './dialect.ts'
+import { changeFacets, insertFacets } from './facets.ts'
 import { createOAuthWriter } from './oauth.ts'
+import { toResourceRow } from './resource-row.ts'
 import { createRevisionWriter } from './revisions.ts'
-import type { ConfigTables, ResourceRow } from './tables.ts'
+import type { ConfigTables } from './tables.ts'
 import type { TrailEnd } from './trail-end.ts'
 
 type Db = Kysely<ConfigTables>
@@ -36,13 +39,16 @@ export function createWriter(
     oauth: createOAuthWriter(db),
     setMeta,
     insert: async (resource) => {
-      await db.insertInto('resources').values(toRow(resource)).execute()
+      await db.insertInto('resources').values(toResourceRow(resource)).execute()
+      await insertFacets(db, resource)
     },
     replace: async (resource) => {
-      const { id, ...row } = toRow(resource)
+      const { id, ...row } = toResourceRow(resource)
+      await changeFacets(db, id, resource)
       await db.updateTable('resources').set(row).where('id', '=', id).execute()
     },
     remove: async (id) => {
+      await changeFacets(db, id, null)
       await db.deleteFrom('links').where('from_id', '=', id).execute()
       await db.deleteFrom('tokens').where('profile_id', '=', id).execute()
       await db.deleteFrom('secrets').where('owner_id', '=', id).execute()
@@ -54,7 +60,11 @@ export function createWriter(
     link: async (from, to) => {
       await db.deleteFrom('links').where('from_id', '=', from).execute()
       const rows = [...new Set(to)].map((to_id) => ({ from_id: from, to_id }))
-      if (rows.length > 0) await db.insertInto('links').values(rows).execute()
+      for (let at = 0; at < rows.length; at += ROWS_MAX)
+        await db
+          .insertInto('links')
+          .values(rows.slice(at, at + ROWS_MAX))
+          .execute()
     },
     putToken: async ({ profile, ...token }) => {
       const row = { ...token, profile_id: profile }
@@ -170,10 +180,12 @@ export function createWriter(
       const seq = before.seq + 1
       const row = { seq, ...toAuditRow({ ...entry, environment }, collectionSlug) }
       await db.insertInto('audit').values(row).execute()
+      await putAuditFilters(db, { seq, ...auditFiltersOf(entry) })
       const hash = keyedLink(trail.linkKey, before.hash, linkedValues(row))
       await db.insertInto('audit_chain').values({ seq, hash }).execute()
       trail.add({ seq, hash })
     },
+    mendAuditFilters: () => mendAuditFilters(db),
     putCheckpoint: async (checkpoint) => {
       await db.insertInto('audit_checkpoints').values(checkpoint).execute()
     },
@@ -186,20 +198,9 @@ export function createWriter(
     cutAudit: async (anchor) => {
       // First: without it the triggers let nothing go
       await db.insertInto('audit_anchors').values(anchor).execute()
-      for (const table of ['audit', 'audit_chain', 'audit_checkpoints'] as const)
+      for (const table of ['audit', 'audit_filters', 'audit_chain', 'audit_checkpoints'] as const)
         await db.deleteFrom(table).where('seq', '<=', anchor.seq).execute()
     },
-  }
-}
-
-function toRow(resource: Resource): ResourceRow {
-  const { parent, key, spec, draft, ...rest } = resource
-  return {
-    ...rest,
-    parent_id: parent,
-    lookup_key: key,
-    spec: JSON.stringify(spec),
-    draft: draft === null ? null : JSON.stringify(draft),
   }
 }
 

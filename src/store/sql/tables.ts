@@ -1,14 +1,15 @@
-import type { Generated } from 'kysely'
 import type { ChangeRequest } from '../../model/approval.ts'
 import type { StoredAnchor, StoredCheckpoint, StoredKeyAnchor } from '../ports/audit-chain.ts'
 import type { StoredSetUpLink } from '../ports/config.ts'
 import type { OAuthArtifact, OAuthKey } from '../ports/oauth.ts'
 
-/** The columns of the configuration database; {@link CONFIG_MIGRATIONS} makes them. */
+/** The columns of the configuration database; {@link CONFIG_MIGRATIONS} makes them. JSON stays text: no query reads into it. */
 export interface ConfigTables {
   meta: { name: string; value: string }
   resources: ResourceRow
   links: { from_id: string; to_id: string }
+  /** What lists ask for, by members of {@link FACETS}. */
+  facets: { type: string; name: string; value: string; resource_id: string }
   tokens: {
     id: string
     profile_id: string
@@ -22,6 +23,7 @@ export interface ConfigTables {
   secrets: { owner_id: string; field: string; sealed: string; last4: string | null; updated_at: string }
   schemas: { hash: string; json: string }
   audit: AuditRow
+  audit_filters: AuditFiltersRow
   audit_chain: { seq: number; hash: string }
   audit_checkpoints: StoredCheckpoint
   audit_anchors: StoredAnchor
@@ -103,6 +105,8 @@ export interface ConfigTables {
     decided_by: string | null
     reason: string | null
   }
+  /** The members of `collections` of a request, so that it is found by them. */
+  access_request_collections: { request_id: string; collection_id: string }
   answers: { scope: string; fingerprint: string; answer: string | null; expires_at: number }
 }
 
@@ -125,7 +129,8 @@ export interface ResourceRow {
 }
 
 interface AuditRow {
-  seq: Generated<number>
+  /** Follows the last link, and is never given by the engine: a gap would look like a removed entry. */
+  seq: number
   id: string
   time: string
   actor_id: string
@@ -143,4 +148,31 @@ interface AuditRow {
   approver: string | null
   request: string | null
   response: string | null
+}
+
+/** What filters ask of an entry, read from it; null where it has none. */
+interface AuditFiltersRow {
+  seq: number
+  actor_type: string | null
+  auth_method: string | null
+  agent: string | null
+  agent_version: string | null
+  session_id: string | null
+  conversation_id: string | null
+  method: string | null
+  url: string | null
+  status: number | null
+  ip: string | null
+  user_agent: string | null
+  request_id: string | null
+  plan_id: string | null
+  revision_before: number | null
+  revision_after: number | null
+  config_revision: number | null
+  approver_name: string | null
+  error: string | null
+  reason: string | null
+  detail: string | null
+  /** JSON */
+  diff: string | null
 }

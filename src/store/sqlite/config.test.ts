@@ -12,9 +12,11 @@ import { CannotStart } from '../../base/cannot-start.ts'
 import type { AuditEntry } from '../../model/audit.ts'
 import type { ResourceType } from '../../model/common.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
+import type { Migration } from '../migrations/migration.ts'
 import { CHAIN_START, keyedLink, type MarkedPlace, plainLink } from '../ports/audit-chain.ts'
 import type { ConfigStore, Resource } from '../ports/config.ts'
 import { openConfigStore } from './config.ts'
+import { runDataStep } from './data-step.ts'
 import { migrate } from './migrate.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-store-'))
@@ -70,6 +72,9 @@ function entry(id: string): AuditEntry {
     count: 1,
   }
 }
+
+const migrateTo = (database: DatabaseSync, file: string, steps: readonly Migration[]): void =>
+  migrate(database, file, steps, runDataStep)
 
 const LINK_KEY = new Uint8Array(32).fill(1)
 
@@ -221,7 +226,7 @@ const NEWEST = CONFIG_MIGRATIONS.at(-1)!.version
 test('an older data directory is brought to the newest version with all that it held', async () => {
   const file = fresh()
   const database = new DatabaseSync(file)
-  migrate(database, file, CONFIG_MIGRATIONS.slice(0, 1))
+  migrateTo(database, file, CONFIG_MIGRATIONS.slice(0, 1))
   database.exec(
     `insert into resources (id, type, slug, name, revision, spec, created_at, created_by, updated_at, updated_by)
      values ('pol_1', 'policies', 'old', 'Old', 3, '{"name":"Old"}', '2025', 'a', '2025', 'a'),
@@ -274,7 +279,7 @@ test('entries say of which environment the instance was when they were written',
 test('entries from before the chain are linked as they are found, and those after them follow', async () => {
   const file = fresh()
   const database = new DatabaseSync(file)
-  migrate(database, file, CONFIG_MIGRATIONS.slice(0, 3))
+  migrateTo(database, file, CONFIG_MIGRATIONS.slice(0, 3))
   const old = entry('aud_old')
   database
     .prepare(
@@ -302,7 +307,7 @@ test('entries from before the chain are linked as they are found, and those afte
 test('entries from before approvers and environments keep their links, and say that there were none', async () => {
   const file = fresh()
   const database = new DatabaseSync(file)
-  migrate(
+  migrateTo(
     database,
     file,
     CONFIG_MIGRATIONS.filter(({ version }) => version <= 10),
@@ -330,7 +335,7 @@ test('entries from before approvers and environments keep their links, and say t
 test('of the plans of one principal the last are kept, and those from before are of nobody', async () => {
   const file = fresh()
   const database = new DatabaseSync(file)
-  migrate(
+  migrateTo(
     database,
     file,
     CONFIG_MIGRATIONS.filter(({ version }) => version <= 13),
@@ -360,7 +365,7 @@ test('of the plans of one principal the last are kept, and those from before are
 test('access tokens from before grants keep their role', async () => {
   const file = fresh()
   const database = new DatabaseSync(file)
-  migrate(database, file, CONFIG_MIGRATIONS.slice(0, 2))
+  migrateTo(database, file, CONFIG_MIGRATIONS.slice(0, 2))
   database.exec(
     `insert into access_tokens values ('tok_1', 'aaa', 'hash', 'Ada', 'auditor', 'management', 'm', 1, 2, null)`,
   )
@@ -376,7 +381,7 @@ test('grants from before users and teams are those of service identities', async
   const file = fresh()
   const database = new DatabaseSync(file)
   const people = CONFIG_MIGRATIONS.findIndex(({ name }) => name === 'people')
-  migrate(database, file, CONFIG_MIGRATIONS.slice(0, people))
+  migrateTo(database, file, CONFIG_MIGRATIONS.slice(0, people))
   database.exec(
     `insert into resources (id, type, slug, name, revision, spec, created_at, created_by, updated_at, updated_by)
      values ('gra_1', 'grants', 'all', 'All', 1, '{"service_identity":"svc_1","role":"viewer"}', '2025', 'a', '2025', 'a')`,
@@ -392,7 +397,7 @@ test('a data directory from a newer version is refused by one sentence and left 
   const file = fresh()
   const database = new DatabaseSync(file)
   database.exec('pragma journal_mode = wal')
-  migrate(database, file, [...CONFIG_MIGRATIONS, { version: 99, name: 'later', statements: [] }])
+  migrateTo(database, file, [...CONFIG_MIGRATIONS, { version: 99, name: 'later', sqlite: [] }])
   database.close()
   const bytes = readFileSync(file, 'base64')
   assert.throws(
@@ -425,9 +430,9 @@ test('a migration that fails leaves the version before it', () => {
   const broken = {
     version: NEWEST + 1,
     name: 'broken',
-    statements: ['create table half (a text)', 'nonsense'],
+    sqlite: ['create table half (a text)', 'nonsense'],
   }
-  assert.throws(() => migrate(database, file, [...CONFIG_MIGRATIONS, broken]))
+  assert.throws(() => migrateTo(database, file, [...CONFIG_MIGRATIONS, broken]))
   assert.equal(database.prepare('select max(version) as v from schema_versions').get()?.['v'], NEWEST)
   assert.throws(() => database.exec('select * from half'))
   database.close()
@@ -504,5 +509,119 @@ test('lists filter by fields, tags and members of lists, in order and by pages',
   assert.deepEqual(await ids({ tags: ['all', 't4'] }), ['pol_4'])
   assert.deepEqual(await ids({ tags: ['t3', 't4'] }), [])
   assert.deepEqual(await ids({ tags: [`t4' or 1=1`] }), [])
+  await store.close()
+})
+
+test('lists find resources by what they hold now, whatever was written before', async () => {
+  const store = openConfigStore(fresh())
+  const spec = fc.record({
+    active: fc.boolean(),
+    role: fc.constantFrom('a', 'b', '', null),
+    groups: fc.array(fc.constantFrom('a', 'b', 'c')),
+    tags: fc.array(fc.constantFrom('a', 'b')),
+  })
+  const id = fc.constantFrom('usr_1', 'usr_2', 'usr_3')
+  const model = new Map<string, Resource>()
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(id, fc.option(spec)), { minLength: 1, maxLength: 8 }),
+      async (steps) => {
+        await store.write(async (writer) => {
+          for (const [one, now] of steps) {
+            const known = model.get(one)
+            const next = now === null ? null : { ...policy(one, one), type: 'users' as const, spec: now }
+            if (next === null) {
+              if (known !== undefined) await writer.remove(one)
+              model.delete(one)
+              continue
+            }
+            // A draft is not what lists find
+            if (known === undefined) await writer.insert(next)
+            else
+              await writer.replace({
+                ...next,
+                draft: { active: !next.spec.active, role: 'b', groups: ['c'] },
+              })
+            model.set(one, next)
+          }
+        })
+        const all = [...model.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+        const idsOf = async (query: object) =>
+          (await store.read.list({ type: 'users', limit: 10, ...query })).map((one) => one.id)
+        const wanted = (fits: (spec: Resource['spec']) => boolean) =>
+          all.filter(({ spec }) => fits(spec)).map((one) => one.id)
+        const has = (of: Resource['spec'], name: string, value: string) =>
+          (of[name] as string[]).includes(value)
+        for (const active of [true, false])
+          assert.deepEqual(
+            await idsOf({ where: { active } }),
+            wanted((of) => of['active'] === active),
+          )
+        for (const role of ['a', 'b', ''])
+          assert.deepEqual(
+            await idsOf({ where: { active: true, role }, tags: ['a'] }),
+            wanted((of) => of['active'] === true && of['role'] === role && has(of, 'tags', 'a')),
+          )
+        assert.deepEqual(
+          await idsOf({ holds: { groups: 'a' }, tags: ['a', 'b'] }),
+          wanted((of) => has(of, 'groups', 'a') && has(of, 'tags', 'a') && has(of, 'tags', 'b')),
+        )
+        assert.deepEqual(await store.read.list({ type: 'clients', limit: 10, where: { active: true } }), [])
+      },
+    ),
+    { numRuns: 60 },
+  )
+  await store.close()
+})
+
+test('an older store is filled with what lists and filters look in, and texts that are no JSON keep no start', async () => {
+  const file = fresh()
+  const database = new DatabaseSync(file)
+  migrateTo(
+    database,
+    file,
+    CONFIG_MIGRATIONS.filter(({ version }) => version < 18),
+  )
+  const resource = database.prepare(
+    `insert into resources (id, type, slug, name, revision, spec, draft, created_at, created_by, updated_at, updated_by)
+     values (?, 'users', ?, 'U', 1, ?, ?, '2025', 'a', '2025', 'a')`,
+  )
+  for (let n = 0; n < 1200; n++) {
+    const spec = { email: `u${n}@x.test`, active: n % 2 === 0, groups: ['all', `g${n % 3}`] }
+    const id = `usr_${String(n).padStart(4, '0')}`
+    resource.run(id, id, JSON.stringify(spec), JSON.stringify({ email: 'draft' }))
+  }
+  const asked = database.prepare(
+    `insert into access_requests values (?, 'usr_0001', 'U', 'usr_0002', ?, 'm', 'open', 1, 9, null, null, null)`,
+  )
+  asked.run('arq_1', '["col_1","col_2","col_1"]')
+  asked.run('arq_2', '["col_2"]')
+  const put = database.prepare(
+    `insert into audit (seq, id, time, actor_id, actor_name, surface, operation, action, resource_type, outcome, entry)
+     values (?, ?, '2026', 'a', 'a', 'rest', 'o', 'READ', 't', 'ok', ?)`,
+  )
+  for (let n = 1; n <= 1100; n++)
+    put.run(
+      n,
+      `aud_${n}`,
+      JSON.stringify({ ...entry(`aud_${n}`), request_id: `req_${n}`, reason: `why ${n}` }),
+    )
+  put.run(1101, 'aud_1101', 'no JSON')
+  database.close()
+  const store = openConfigStore(file)
+  const { read } = store
+  assert.equal((await read.list({ type: 'users', limit: 2000, where: { active: true } })).length, 600)
+  assert.equal((await read.list({ type: 'users', limit: 2000, holds: { groups: 'g1' } })).length, 400)
+  const [last] = await read.list({ type: 'users', limit: 2, where: { email: 'u1199@x.test' } })
+  assert.equal(last?.id, 'usr_1199')
+  assert.deepEqual(await read.list({ type: 'users', limit: 2, where: { email: 'draft' } }), [])
+  const found = await read.auditEntries({ limit: 5, request_id: 'req_1100', reason: 'WHY 11' })
+  assert.deepEqual(
+    found.items.map(({ id }) => id),
+    ['aud_1100'],
+  )
+  await store.write((writer) => writer.remove('col_1'))
+  const state = async (id: string) => (await read.accessRequest(id))?.state
+  assert.deepEqual([await state('arq_1'), await state('arq_2')], ['expired', 'open'])
   await store.close()
 })

@@ -14,12 +14,14 @@ import type { Engine } from '../sql/engine.ts'
 import type { ConfigTables } from '../sql/tables.ts'
 import { BUSY_MS } from './busy.ts'
 import { type Connected, createKyselyDialect } from './connection.ts'
+import { runDataStep } from './data-step.ts'
 import { SQLITE } from './dialect.ts'
 import { guarded, mendSideFiles, toLastingFault, toStoreError } from './fault.ts'
 import { HeaderWatch } from './file-header.ts'
 import { faultOfDatabase } from './judge-file.ts'
 import { migrate, refuseNewer } from './migrate.ts'
 import { probeFile } from './probe.ts'
+import { rewrittenOf } from './side-files.ts'
 import { WatchedFile } from './watched-file.ts'
 
 /**
@@ -62,7 +64,7 @@ function openEngine(file: string): Engine {
 
   /** Puts a copy of what is held in the place of the file that is gone. No transaction runs. */
   function writeAgain(): void {
-    const copy = `${file}.new`
+    const copy = rewrittenOf(file)
     rmSync(copy, { force: true })
     closeSync(openSync(copy, 'wx', 0o600))
     writing.database.prepare('vacuum into ?').run(copy)
@@ -176,7 +178,7 @@ function openWriting(file: string): DatabaseSync {
     refuseNewer(file, CONFIG_MIGRATIONS)
     database = new DatabaseSync(file, { timeout: BUSY_MS })
     database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on')
-    migrate(database, file, CONFIG_MIGRATIONS)
+    migrate(database, file, CONFIG_MIGRATIONS, runDataStep)
     return waitingNoMore(database)
   } catch (error) {
     database?.close()

@@ -1,19 +1,10 @@
 import { closeSync, openSync } from 'node:fs'
 import { backup, DatabaseSync } from 'node:sqlite'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
+import type { StoreFacts } from '../ports/places.ts'
 
 /** Pages that are copied at a stretch. */
 const STRETCH = 2000
-
-/** What a configuration store says of itself, without being changed or brought to a newer version. */
-export interface StoreFacts {
-  readonly schemaVersion: number
-  /** Of the configuration. */
-  readonly revision: number
-  /** Number of the last entry of the audit trail; 0 without one. */
-  readonly auditSeq: number
-  readonly meta: (key: string) => string | undefined
-}
 
 /** The newest version of the schema that this Postern knows. */
 export const SCHEMA_VERSION = Math.max(...CONFIG_MIGRATIONS.map(({ version }) => version))

@@ -5,17 +5,26 @@ import type { Migration } from '../migrations/migration.ts'
 
 const READ_MS = 1000
 
+/** Runs a data step on a database. */
+type RunData = (database: DatabaseSync, run: NonNullable<Migration['run']>) => void
+
 /**
  * Brings a database to the newest version, each step in its own transaction. Throws {@link CannotStart} when a
  * newer Postern has written it: reading it by older rules could lose what those rules do not know.
+ * @param runData for steps with a data step; apart, so that a thread without such steps loads no query builder
  */
-export function migrate(database: DatabaseSync, file: string, steps: readonly Migration[]): void {
+export function migrate(
+  database: DatabaseSync,
+  file: string,
+  steps: readonly Migration[],
+  runData?: RunData,
+): void {
   database.exec(
     'create table if not exists schema_versions (version integer primary key, name text not null, applied_at text not null) strict',
   )
   const found = versionOf(database)
   demandKnown(found, file, steps)
-  for (const step of steps) if (step.version > found) apply(database, step)
+  for (const step of steps) if (step.version > found) apply(database, step, runData)
 }
 
 /**
@@ -50,14 +59,17 @@ function demandKnown(found: number, file: string, steps: readonly Migration[]): 
     )
 }
 
-function apply(database: DatabaseSync, step: Migration): void {
+function apply(database: DatabaseSync, { version, name, sqlite, run }: Migration, runData?: RunData): void {
   database.exec('begin immediate')
   try {
-    for (const statement of step.statements) database.exec(statement)
-    step.finish?.(database)
+    for (const statement of sqlite) database.exec(statement)
+    if (run !== undefined) {
+      if (runData === undefined) throw new Error(`Step ${version} has a data step, and nothing runs it.`)
+      runData(database, run)
+    }
     database
       .prepare('insert into schema_versions (version, name, applied_at) values (?, ?, ?)')
-      .run(step.version, step.name, new Date().toISOString())
+      .run(version, name, new Date().toISOString())
     database.exec('commit')
   } catch (error) {
     // SQLite has rolled back by itself on some errors, such as a full disk

@@ -15,13 +15,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
+import { backUp, restore } from '../../../test/support/upkeep.ts'
 import { openConfigStore } from '../../store/sqlite/config.ts'
 import { SCHEMA_VERSION } from '../../store/sqlite/copy.ts'
 import { lockDirectory } from '../../store/sqlite/directory.ts'
 import type { RestoreRequest } from '../../surfaces/cli/ports.ts'
 import { openVault } from '../../vault/open.ts'
-import { backUp } from './backup.ts'
-import { restore } from './restore.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-backup-'))
 const data = join(directory, 'data')

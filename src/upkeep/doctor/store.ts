@@ -11,12 +11,11 @@ import { openMarkOf } from '../../record/audit-mark-place.ts'
 import type { Settings } from '../../settings.ts'
 import { checkFragment } from '../../snapshot/compile/check.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
-import { openConfigStore } from '../../store/sqlite/config.ts'
-import { copyStore, readStoreFacts, SCHEMA_VERSION } from '../../store/sqlite/copy.ts'
-import { faultOfStoreAccess } from '../../store/sqlite/fault.ts'
+import type { StorePlaces } from '../../store/ports/places.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
 import { keyedProofOf, opensCanaryOf, openVaultAlone } from '../../vault/open.ts'
 import { CANARY } from '../../vault/reseal.ts'
+import { filesIn } from '../data-files.ts'
 import { findReachable } from './instance.ts'
 import { keyFileOf } from './machine.ts'
 
@@ -25,18 +24,20 @@ import { keyFileOf } from './machine.ts'
  * @param scratch a directory that is removed afterwards.
  */
 export async function findStore(
+  places: StorePlaces,
   settings: Settings,
   scratch: string,
   isNetworkAsked: boolean,
 ): Promise<Finding[]> {
-  const file = join(settings.data, 'config.db')
+  const { config } = filesIn(settings.data, places)
+  const { file } = config
   if (!existsSync(file)) return [{ check: 'store', state: 'ok', found: 'made at the first start', fix: null }]
-  const copy = join(scratch, 'config.db')
+  const copy = places.config(join(scratch, 'config.db'))
   const mark = markIn(settings)
   try {
-    await copyStore(file, copy)
+    await config.copyTo(copy.file)
   } catch (error) {
-    const access = faultOfStoreAccess(file)
+    const access = config.accessFault()
     const found =
       access === null
         ? `${file} cannot be read: ${(error as Error).message}`
@@ -44,11 +45,11 @@ export async function findStore(
     const fix = access === null ? 'See docs/recovery.md.' : `${access.fix}. Then run postern doctor again.`
     return [{ check: 'store', state: 'fail', found, fix }]
   }
-  const { schemaVersion, meta } = readStoreFacts(copy)
-  const schema = schemaFinding(schemaVersion)
+  const { schemaVersion, meta } = await copy.facts()
+  const schema = schemaFinding(schemaVersion, await places.newestSchema())
   const sealed = sealFinding(settings, meta(CANARY))
   if (schema.state === 'fail' || sealed.state === 'fail') return [schema, sealed]
-  const store = openConfigStore(copy)
+  const store = await copy.open(null)
   try {
     return [
       schema,
@@ -72,14 +73,14 @@ async function roleFindings({ oidc }: Settings, store: ConfigStore): Promise<Fin
     : [{ check: 'roles of claims', state: 'fail', found: fault, fix: 'Correct it before the next start.' }]
 }
 
-/** @param version of the schema of the store. */
-function schemaFinding(version: number): Finding {
+/** @param version of the schema of the store. @param newest version that this program knows */
+function schemaFinding(version: number, newest: number): Finding {
   const check = 'schema'
-  if (version > SCHEMA_VERSION) {
-    const found = `version ${version}, and this Postern knows versions up to ${SCHEMA_VERSION}`
+  if (version > newest) {
+    const found = `version ${version}, and this Postern knows versions up to ${newest}`
     return { check, state: 'fail', found, fix: 'Start the newer Postern that wrote it.' }
   }
-  const later = version < SCHEMA_VERSION ? `; the next start brings it to ${SCHEMA_VERSION}` : ''
+  const later = version < newest ? `; the next start brings it to ${newest}` : ''
   return { check, state: 'ok', found: `version ${version}${later}`, fix: null }
 }
 

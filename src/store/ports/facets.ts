@@ -1,0 +1,27 @@
+/**
+ * Members of specs by which lists of resources can be asked (`where`, `holds` and `tags` of a list query). A store keeps their values
+ * beside each resource, so that it finds them without reading specs. After a name was added here, stores must be filled anew: add a
+ * migration that runs `fillFacets`.
+ */
+export const FACETS = [
+  'active',
+  'base_path',
+  'collections',
+  'credential',
+  'email',
+  'group',
+  'groups',
+  'issuer',
+  'kind',
+  'operation_id',
+  'parent',
+  'path',
+  'policy',
+  'role',
+  'schemas',
+  'status',
+  'tags',
+  'workflow',
+] as const
+
+export type FacetName = (typeof FACETS)[number]

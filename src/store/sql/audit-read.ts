@@ -1,0 +1,241 @@
+import { type Expression, expressionBuilder, type Kysely, type SqlBool, sql } from 'kysely'
+import type { AuditEntry } from '../../model/audit.ts'
+import { type AuditLink, linkedValues } from '../ports/audit-chain.ts'
+import type { AuditFilter, AuditReader } from '../ports/config.ts'
+import { type AuditFilters, areFiltersOf } from './audit-filters.ts'
+import type { Dialect } from './dialect.ts'
+import type { ConfigTables } from './tables.ts'
+
+type Db = Kysely<ConfigTables>
+
+/** Reads the audit trail. */
+export function createAuditReader(db: Db, dialect: Dialect): AuditReader {
+  return {
+    auditEntry: async (id) => {
+      const row = await db
+        .selectFrom('audit')
+        .select(['entry', 'request', 'response'])
+        .where('id', '=', id)
+        .executeTakeFirst()
+      return row && withBodies(row)
+    },
+    auditLinks: (after, count) => auditLinks(db, after, count),
+    lastAuditLink: () =>
+      db.selectFrom('audit_chain').selectAll().orderBy('seq', 'desc').limit(1).executeTakeFirst(),
+    checkpoints: () => db.selectFrom('audit_checkpoints').selectAll().orderBy('seq').execute(),
+    auditKeyAnchor: () =>
+      db.selectFrom('audit_key_anchor').select(['seq', 'hash', 'time', 'mac']).executeTakeFirst(),
+    auditAnchors: () => db.selectFrom('audit_anchors').selectAll().orderBy('seq').execute(),
+    oldestAudit: () =>
+      db.selectFrom('audit').select(['seq', 'time']).orderBy('seq').limit(1).executeTakeFirst(),
+    lastAuditBefore: async (time) => {
+      const { fn } = db
+      const kept = await db
+        .selectFrom('audit')
+        .select(fn.min<number | null>('seq').as('seq'))
+        .where('time', '>=', time)
+        .executeTakeFirst()
+      const ends = await db
+        .selectFrom('audit')
+        .select([fn.min<number | null>('seq').as('first'), fn.max<number | null>('seq').as('last')])
+        .executeTakeFirst()
+      const last = kept?.seq == null ? ends?.last : kept.seq - 1
+      return last == null || ends?.first == null || last < ends.first ? null : last
+    },
+    auditEntries: (filter) => auditEntries(db, dialect, filter),
+  }
+}
+
+async function auditLinks(db: Db, after: number, count: number): Promise<AuditLink[]> {
+  const { fn } = db
+  const first = fn.min<number | null>('seq').as('seq')
+  // From the first number on that either has, so that a gap ends nothing
+  const firsts = [
+    await db.selectFrom('audit').select(first).where('seq', '>', after).executeTakeFirst(),
+    await db.selectFrom('audit_chain').select(first).where('seq', '>', after).executeTakeFirst(),
+  ]
+  const starts = firsts.flatMap((one) => one?.seq ?? [])
+  if (starts.length === 0) return []
+  const from = Math.min(...starts)
+  const end = from + count
+  const rows = await db
+    .selectFrom('audit')
+    .selectAll()
+    .where('seq', '>=', from)
+    .where('seq', '<', end)
+    .execute()
+  const links = await db
+    .selectFrom('audit_chain')
+    .selectAll()
+    .where('seq', '>=', from)
+    .where('seq', '<', end)
+    .execute()
+  const filters = await db
+    .selectFrom('audit_filters')
+    .selectAll()
+    .where('seq', '>=', from)
+    .where('seq', '<', end)
+    .execute()
+  const filtersOf = new Map(filters.map((row) => [row.seq, row]))
+  const entries = new Map(rows.map((row) => [row.seq, row]))
+  const hashes = new Map(links.map(({ seq, hash }) => [seq, hash]))
+  const seqs = [...new Set([...entries.keys(), ...hashes.keys()])].sort((a, b) => a - b)
+  return seqs.map((seq) => {
+    const row = entries.get(seq)
+    return {
+      seq,
+      hash: hashes.get(seq) ?? null,
+      id: row?.id ?? null,
+      columns: row === undefined ? null : linkedValues(row),
+      isFindable: row !== undefined && areFiltersOf(row.entry, filtersOf.get(seq)),
+    }
+  })
+}
+
+type Joined = ConfigTables & { found: ConfigTables['audit_filters'] }
+
+/** Makes conditions on an entry, `audit`, and on what is read from it, `found`. */
+const on = expressionBuilder<Joined, 'audit' | 'found'>()
+
+const BODIES = ['audit.request', 'audit.response'] as const
+/** Filters that are the value of a column of the entry. */
+const COLUMNS = ['resource_type', 'operation', 'surface', 'outcome'] as const
+/** Filters that are the value of a column that is read from it. */
+const FILTERS = [
+  'actor_type',
+  'auth_method',
+  'agent',
+  'agent_version',
+  'session_id',
+  'conversation_id',
+  'method',
+  'ip',
+  'request_id',
+  'plan_id',
+  'config_revision',
+  'error',
+] as const satisfies readonly (keyof AuditFilter & keyof AuditFilters)[]
+
+/** Filters that are a part of a text, in any case, and where that is. */
+type Texts = readonly (readonly [TextFilter, Expression<string | null>])[]
+type TextFilter =
+  | 'reason'
+  | 'path_contains'
+  | 'user_agent'
+  | 'detail'
+  | 'diff'
+  | 'request'
+  | 'response'
+  | 'text'
+
+const LINE_END = sql.lit('\n')
+const ENTRY_TEXTS: Texts = [
+  ['request', on.ref('audit.request')],
+  ['response', on.ref('audit.response')],
+  [
+    'text',
+    sql<string>`audit.entry || ${LINE_END} || coalesce(audit.request, '') || ${LINE_END} || coalesce(audit.response, '')`,
+  ],
+]
+const FILTER_TEXTS: Texts = [
+  ['reason', on.ref('found.reason')],
+  ['path_contains', on.ref('found.url')],
+  ['user_agent', on.ref('found.user_agent')],
+  ['detail', on.ref('found.detail')],
+  ['diff', on.ref('found.diff')],
+]
+
+async function auditEntries(
+  db: Db,
+  dialect: Dialect,
+  filter: AuditFilter,
+): Promise<{ items: readonly AuditEntry[]; next: number | null }> {
+  const { before, limit, bodies = false } = filter
+  const columns = ['audit.seq', 'audit.entry', ...(bodies ? BODIES : [])] as const
+  const wanted = on.and(ofEntry(dialect, filter))
+  const found = ofFilters(dialect, filter)
+  let entries = db.selectFrom('audit').select(columns).where(wanted).orderBy('audit.seq', 'desc')
+  if (before !== undefined) entries = entries.where('audit.seq', '<', before)
+  // A cross join: SQLite keeps its order, and so looks through the small rows, newest first, before it reads an entry
+  let filtered = db
+    .selectFrom('audit_filters as found')
+    .crossJoin('audit')
+    .whereRef('audit.seq', '=', 'found.seq')
+    .select(columns)
+    .where(on.and([...found, wanted]))
+    .orderBy('found.seq', 'desc')
+  if (before !== undefined) filtered = filtered.where('found.seq', '<', before)
+  const rows = await (found.length === 0 ? entries : filtered).limit(limit + 1).execute()
+  const page = rows.slice(0, limit)
+  return {
+    items: page.map((row) => (bodies ? withBodies(row) : toEntry(row.entry))),
+    next: rows.length > limit ? (page.at(-1)?.seq ?? null) : null,
+  }
+}
+
+/** Conditions on the columns of entries. */
+function ofEntry(dialect: Dialect, filter: AuditFilter): Expression<SqlBool>[] {
+  const { resource, actor, actions, collection, collections, from, to } = filter
+  const all: Expression<SqlBool>[] = []
+  for (const column of COLUMNS) {
+    const value = filter[column]
+    if (value !== undefined) all.push(on(`audit.${column}`, '=', value))
+  }
+  if (actions !== undefined) all.push(on('audit.action', 'in', actions))
+  if (resource !== undefined)
+    all.push(on.or([on('audit.resource_id', '=', resource), on('audit.resource_slug', '=', resource)]))
+  if (actor !== undefined)
+    all.push(on.or([on('audit.actor_id', '=', actor), on('audit.actor_name', '=', actor)]))
+  if (collection !== undefined)
+    all.push(
+      on.or([on('audit.collection_id', '=', collection), on('audit.collection_slug', '=', collection)]),
+    )
+  if (collections !== undefined)
+    all.push(collections.length === 0 ? on.or([]) : on('audit.collection_id', 'in', collections))
+  if (from !== undefined) all.push(on('audit.time', '>=', from))
+  if (to !== undefined) all.push(on('audit.time', '<', to))
+  return [...all, ...ofTexts(dialect, filter, ENTRY_TEXTS)]
+}
+
+/** Conditions on the columns that are read from entries. */
+function ofFilters(dialect: Dialect, filter: AuditFilter): Expression<SqlBool>[] {
+  const { statuses, revision, approver } = filter
+  const all: Expression<SqlBool>[] = []
+  for (const column of FILTERS) {
+    const value = filter[column]
+    if (value !== undefined) all.push(on(`found.${column}`, '=', value))
+  }
+  if (statuses !== undefined)
+    all.push(
+      on.or([
+        on('found.status', 'in', [...statuses.exact, 0]),
+        on(sql<number>`found.status / 100`, 'in', [...statuses.hundreds, 0]),
+      ]),
+    )
+  if (revision !== undefined)
+    all.push(on.or([on('found.revision_before', '=', revision), on('found.revision_after', '=', revision)]))
+  if (approver !== undefined)
+    all.push(on.or([on('audit.approver', '=', approver), on('found.approver_name', '=', approver)]))
+  return [...all, ...ofTexts(dialect, filter, FILTER_TEXTS)]
+}
+
+function ofTexts(dialect: Dialect, filter: AuditFilter, texts: Texts): Expression<SqlBool>[] {
+  return texts.flatMap(([name, place]) => {
+    const part = filter[name]
+    return part === undefined ? [] : [dialect.contains(place, part)]
+  })
+}
+
+type Bodies = Partial<Pick<ConfigTables['audit'], 'request' | 'response'>>
+
+function withBodies({ entry, request, response }: { readonly entry: string } & Bodies): AuditEntry {
+  const body = (text: string | null | undefined): AuditEntry['request'] =>
+    text == null ? null : JSON.parse(text)
+  return { ...toEntry(entry), request: body(request), response: body(response) }
+}
+
+function toEntry(text: string): AuditEntry {
+  // Only appendAudit writes this column, from an AuditEntry; the first ones knew of neither.
+  const entry = JSON.parse(text) as Omit<AuditEntry, 'approver' | 'environment'> & Partial<AuditEntry>
+  return { ...entry, approver: entry.approver ?? null, environment: entry.environment ?? null }
+}

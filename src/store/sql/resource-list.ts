@@ -1,0 +1,95 @@
+import { type Expression, type ExpressionBuilder, expressionBuilder, type Kysely, type SqlBool } from 'kysely'
+import type { ListQuery, Part } from '../ports/config.ts'
+import type { FacetName } from '../ports/facets.ts'
+import type { Resource } from '../ports/resource.ts'
+import { facetValue } from './facets.ts'
+import { toResource } from './resource-row.ts'
+import type { ConfigTables } from './tables.ts'
+
+type Db = Kysely<ConfigTables>
+/** Where conditions on a row of `resources` stand. */
+type Here = ExpressionBuilder<ConfigTables, 'resources'>
+
+/** One page of a list; see {@link ListQuery}. */
+export async function listResources(db: Db, query: ListQuery): Promise<Resource[]> {
+  const { type, parent, after, within, limit } = query
+  const [first, ...more] = conditionsOf(query)
+  const eb = expressionBuilder<ConfigTables, 'resources'>()
+  const rest = eb.and([
+    ...(parent === undefined ? [] : [eb('resources.parent_id', '=', parent)]),
+    ...more.map(([name, value]) => eb.exists(facetsHere(eb, name).where('facets.value', '=', value))),
+    ...(within === undefined ? [] : [eb.or(within.map((part) => fits(eb, part)))]),
+  ])
+  if (first === undefined) {
+    let all = db.selectFrom('resources').selectAll().where('type', '=', type).where(rest)
+    if (after !== undefined) all = all.where('id', '>', after)
+    return (await all.orderBy('id').limit(limit).execute()).map(toResource)
+  }
+  // Read from the index of facets, in which the ids of one value stand in order
+  let found = db
+    .selectFrom('facets as first')
+    .innerJoin('resources', 'resources.id', 'first.resource_id')
+    .selectAll('resources')
+    .where('first.type', '=', type)
+    .where('first.name', '=', first[0])
+    .where('first.value', '=', first[1])
+    .where(rest)
+  if (after !== undefined) found = found.where('first.resource_id', '>', after)
+  return (await found.orderBy('first.resource_id').limit(limit).execute()).map(toResource)
+}
+
+/** Facets that many resources share: the worst to begin with. */
+const COARSE: ReadonlySet<FacetName> = new Set(['active', 'kind', 'status'])
+
+/** Names and values of facets that a resource must have, the coarse ones last. */
+function conditionsOf({ where = {}, holds = {}, tags = [] }: ListQuery): (readonly [FacetName, string])[] {
+  const values = [...Object.entries(where), ...Object.entries(holds)]
+  const asked: readonly (readonly [string, unknown])[] = [
+    ...tags.map((tag) => ['tags', tag] as const),
+    ...values,
+  ]
+  return (
+    asked
+      // Names are those of facets by their type
+      .map(([name, value]) => [name as FacetName, facetValue(value) ?? ''] as const)
+      .toSorted(([a], [b]) => Number(COARSE.has(a)) - Number(COARSE.has(b)))
+  )
+}
+
+/** The facets of the resource that is looked at, by the columns of their index. */
+function facetsHere(eb: Here, name: FacetName) {
+  return eb
+    .selectFrom('facets')
+    .select('facets.name')
+    .whereRef('facets.type', '=', 'resources.type')
+    .where('facets.name', '=', name)
+    .whereRef('facets.resource_id', '=', 'resources.id')
+}
+
+/** Whether the resource that is looked at, a row of `resources`, is within a part. */
+export function fits(eb: Here, { collections, tags }: Part): Expression<SqlBool> {
+  return eb.and([
+    // A parent may be a client too, but ids of different types never meet
+    ...(collections.length === 0
+      ? []
+      : [eb.or([eb('resources.id', 'in', collections), eb('resources.parent_id', 'in', collections)])]),
+    ...(tags.length === 0
+      ? []
+      : [
+          eb.or([
+            eb.exists(facetsHere(eb, 'tags').where('facets.value', 'in', tags)),
+            eb.exists(
+              eb
+                .selectFrom('resources as above')
+                .innerJoin('facets', (join) =>
+                  join.onRef('facets.type', '=', 'above.type').onRef('facets.resource_id', '=', 'above.id'),
+                )
+                .select('facets.name')
+                .whereRef('above.id', '=', 'resources.parent_id')
+                .where('facets.name', '=', 'tags')
+                .where('facets.value', 'in', tags),
+            ),
+          ]),
+        ]),
+  ])
+}
