@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { toMs } from '../base/duration.ts'
 import { toInputInvalid } from '../base/field-errors.ts'
 import { Refusal, refuse, toProblem } from '../base/refusal.ts'
+import { demandStorable } from '../base/storable.ts'
 import { ROLES } from '../model/access.ts'
 import { Duration } from '../model/common.ts'
 import type { SetUpLink } from './set-up-link.ts'
@@ -48,12 +49,13 @@ export function parseTokenRequest(input: unknown): {
   name: string
   method: 'access_token' | 'local_token'
 } {
+  demandStorable(input)
   const parsed = TokenRequest.safeParse(input)
   if (!parsed.success) throw toInputInvalid(parsed.error)
   const { role, grants, ttl, name, method } = parsed.data
   if ((role === undefined) === (grants === undefined))
     throw refuse('input_invalid', {
-      detail: 'Say what it may do: either role or grants.',
+      detail: 'Give the rights of the token: either role or grants.',
       errors: [{ pointer: '/role', reason: role === undefined ? 'required' : 'not beside grants' }],
     })
   return { grants: grants ?? [role!], ttlMs: toMs(ttl), name, method }
