@@ -1,13 +1,15 @@
 import { closeSync, openSync } from 'node:fs'
 import { backup, DatabaseSync } from 'node:sqlite'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
+import { mayOpen, newestOf, type SchemaVersion } from '../migrations/migration.ts'
+import { schemaVersionOf } from './migrate.ts'
 
 /** Pages that are copied at a stretch. */
 const STRETCH = 2000
 
 /** What a configuration store says of itself, without being changed or brought to a newer version. */
 export interface StoreFacts {
-  readonly schemaVersion: number
+  readonly schema: SchemaVersion
   /** Of the configuration. */
   readonly revision: number
   /** Number of the last entry of the audit trail; 0 without one. */
@@ -16,7 +18,12 @@ export interface StoreFacts {
 }
 
 /** The newest version of the schema that this Postern knows. */
-export const SCHEMA_VERSION = Math.max(...CONFIG_MIGRATIONS.map(({ version }) => version))
+export const SCHEMA_VERSION = newestOf(CONFIG_MIGRATIONS)
+
+/** Whether this Postern may open a store with that schema. */
+export function mayOpenStore(schema: SchemaVersion): boolean {
+  return mayOpen(schema, CONFIG_MIGRATIONS)
+}
 
 /**
  * Copies a store as it stands at one moment into a file of its own. Who writes it goes on: a reader of a write-ahead
@@ -63,7 +70,7 @@ export function readStoreFacts(file: string): StoreFacts {
         .map(({ name, value }) => [String(name), String(value)]),
     )
     return {
-      schemaVersion: Number(one('select max(version) from schema_versions')),
+      schema: schemaVersionOf(database),
       revision: Number(meta.get('config_revision') ?? 0),
       auditSeq: Number(one('select max(seq) from audit') ?? 0),
       meta: (key) => meta.get(key),

@@ -193,7 +193,9 @@ test('an archive that was changed in a head, its manifest or a file, or is of a 
   const newer = fresh()
   await make(newer)
   const database = new DatabaseSync(join(newer, 'config.db'))
-  database.exec(`insert into schema_versions values (${SCHEMA_VERSION + 1}, 'of tomorrow', '')`)
+  database.exec(
+    `insert into schema_versions (version, name, applied_at) values (${SCHEMA_VERSION + 1}, 'of tomorrow', '')`,
+  )
   database.close()
   const archive = fresh()
   await backup(archive, { data: newer, keyFile: join(newer, 'vault.key'), withKey: true })

@@ -10,7 +10,7 @@ import { createClock } from '../../base/clock.ts'
 import { acceptTrail } from '../../record/audit-continuity.ts'
 import { openMarkOf } from '../../record/audit-mark-place.ts'
 import { openConfigStore } from '../../store/sqlite/config.ts'
-import { readStoreFacts, SCHEMA_VERSION } from '../../store/sqlite/copy.ts'
+import { mayOpenStore, readStoreFacts, SCHEMA_VERSION } from '../../store/sqlite/copy.ts'
 import { lockDirectory } from '../../store/sqlite/directory.ts'
 import type { RestoreRequest, RestoreSummary } from '../../surfaces/cli/ports.ts'
 import { loadKeys, saveKeys } from '../../vault/keys.ts'
@@ -71,7 +71,8 @@ async function openArchive(file: string): Promise<Archive> {
     const entry = entries.get(MANIFEST)
     if (entry === undefined) throw new Damaged('it is no backup of Postern')
     const manifest = toManifest(await readEntry(handle, entry, MANIFEST_BYTES_MAX))
-    if (manifest.schema_version > SCHEMA_VERSION)
+    const { schema_version: version, compatible_from: compatibleFrom = version } = manifest
+    if (!mayOpenStore({ version, compatibleFrom }))
       throw new CannotStart(
         `${file} is of Postern ${manifest.version} with schema version ${manifest.schema_version}, and this one knows versions up to ${SCHEMA_VERSION}; restore it with that Postern or a newer one.`,
       )

@@ -12,7 +12,13 @@ import type { Settings } from '../../settings.ts'
 import { checkFragment } from '../../snapshot/compile/check.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { openConfigStore } from '../../store/sqlite/config.ts'
-import { copyStore, readStoreFacts, SCHEMA_VERSION } from '../../store/sqlite/copy.ts'
+import {
+  copyStore,
+  mayOpenStore,
+  readStoreFacts,
+  SCHEMA_VERSION,
+  type StoreFacts,
+} from '../../store/sqlite/copy.ts'
 import { faultOfStoreAccess } from '../../store/sqlite/fault.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
 import { keyedProofOf, opensCanaryOf, openVaultAlone } from '../../vault/open.ts'
@@ -44,8 +50,8 @@ export async function findStore(
     const fix = access === null ? 'See docs/recovery.md.' : `${access.fix}. Then run postern doctor again.`
     return [{ check: 'store', state: 'fail', found, fix }]
   }
-  const { schemaVersion, meta } = readStoreFacts(copy)
-  const schema = schemaFinding(schemaVersion)
+  const { schema: found, meta } = readStoreFacts(copy)
+  const schema = schemaFinding(found)
   const sealed = sealFinding(settings, meta(CANARY))
   if (schema.state === 'fail' || sealed.state === 'fail') return [schema, sealed]
   const store = openConfigStore(copy)
@@ -72,11 +78,13 @@ async function roleFindings({ oidc }: Settings, store: ConfigStore): Promise<Fin
     : [{ check: 'roles of claims', state: 'fail', found: fault, fix: 'Correct it before the next start.' }]
 }
 
-/** @param version of the schema of the store. */
-function schemaFinding(version: number): Finding {
+function schemaFinding(schema: StoreFacts['schema']): Finding {
   const check = 'schema'
+  const { version } = schema
   if (version > SCHEMA_VERSION) {
     const found = `version ${version}, and this Postern knows versions up to ${SCHEMA_VERSION}`
+    if (mayOpenStore(schema))
+      return { check, state: 'ok', found: `${found}; version ${version} allows it`, fix: null }
     return { check, state: 'fail', found, fix: 'Start the newer Postern that wrote it.' }
   }
   const later = version < SCHEMA_VERSION ? `; the next start brings it to ${SCHEMA_VERSION}` : ''
