@@ -5,7 +5,7 @@ import { toInputInvalid } from '../base/field-errors.ts'
 import { Refusal, refuse, toProblem } from '../base/refusal.ts'
 import { demandStorable } from '../base/storable.ts'
 import { ROLES } from '../model/access.ts'
-import { Duration } from '../model/common.ts'
+import { Duration } from '../model/time.ts'
 import type { SetUpLink } from './set-up-link.ts'
 
 /** Longest life of a break-glass token, milliseconds. */
