@@ -39,6 +39,7 @@ import { CHECK_NAMES } from './gateway/check-names.ts'
 import { createIssuerKeys } from './gateway/identify/issuers.ts'
 import { createKeySets } from './gateway/identify/key-sets.ts'
 import { fullDelta } from './operations/engine/fragments.ts'
+import { createPublisher } from './operations/engine/publisher.ts'
 import { openExportFiles } from './record/export-files.ts'
 import { createCountMemory, RequestCounts } from './record/request-counts.ts'
 import { keepThreadFigures } from './record/thread-figures.ts'
@@ -50,6 +51,7 @@ import type { Settings } from './settings.ts'
 import { createThreadEvents } from './shared-state/memory/events.ts'
 import { createSharedCells } from './shared-state/memory/shared-cells.ts'
 import { createReferences } from './snapshot/compile/references.ts'
+import type { Publisher } from './snapshot/publisher.ts'
 import { createWorkers, gatewayName, type Workers } from './threads/worker.ts'
 import { logOpenFiles } from './upkeep/start/open-files.ts'
 import { createSecretSources } from './vault/sources.ts'
@@ -87,6 +89,8 @@ const DRAIN_MS = 30_000
 /** For answers that the control plane still writes when the gateway threads have ended. */
 const ANSWERS_MS = 1000
 const HOUSEKEEPING_MS = 1000
+/** A change that could not be read when it was committed is sent within that. */
+const CATCH_UP_MS = 1000
 /** The whole configuration is compiled for it, which a disk that stays full must not have happen all the time. */
 const MEND_MS = 30_000
 const KEEP_USES_MS = 60_000
@@ -145,6 +149,21 @@ async function start(
   // The first thread takes requests while others still start: what changes then is published to all of them
   const { promise: started, resolve: haveStarted } = Promise.withResolvers<Gateways>()
   const references = createReferences(vault, sources, async (delta) => (await started).publish(delta))
+  // Now: what changes while the threads start comes after it
+  const first = references.whole(stores.first)
+  const publisher =
+    store === null
+      ? null
+      : createPublisher({
+          reader: store.read,
+          revision: stores.first.revision,
+          send(delta) {
+            const taken = references.publish(delta)
+            // While the threads take it on. Without secrets that are read elsewhere.
+            lastGood.keep(delta)
+            return taken
+          },
+        })
   vault.watch(() => void started.then((gateways) => gateways.setCredentialKey(vault.gatewayKey())))
   const credentials = createCredentialProbe({ vault, references, store, gateways: started })
   const cells = createSharedCells()
@@ -161,7 +180,7 @@ async function start(
     checks: CHECK_NAMES,
     version: VERSION,
   })
-  const control = openControl(its, stores, {
+  const control = openControl(its, stores, publisher, {
     state: openControlState(cells, clock, events),
     sessionKey,
     ...named,
@@ -186,14 +205,6 @@ async function start(
     explainer: { explain: async (asked) => (await started).explain(asked) },
     replayer: { replay: async (asked) => (await started).replay(asked) },
     upstreams: { health: async (collection) => (await started).upstreamHealth(collection) },
-    publisher: {
-      publish(delta) {
-        const published = references.publish(delta)
-        // While the threads take it on. Without secrets that are read elsewhere.
-        lastGood.keep(delta)
-        return published
-      },
-    },
   })
   const sockets = openSocketDirectory(settings.data, stores.readOnly !== null)
   parts.defer(() => sockets.close())
@@ -207,6 +218,7 @@ async function start(
   repeat(its, RETENTION_MS, 'retention of the audit trail', () =>
     control.retain({ keepMs: settings.auditKeepMs, hold: settings.auditHold }),
   )
+  repeat(its, CATCH_UP_MS, 'changes of the configuration', () => publisher?.catchUp())
   repeat(its, MEND_MS, 'the last known configuration', () =>
     store === null ? null : lastGood.mend((keep) => fullDelta(store, keep)),
   )
@@ -224,7 +236,7 @@ async function start(
       keySets,
       prove: control.prove,
     }),
-    await references.whole(stores.first),
+    await first,
   )
   await workers.endUnused()
   haveStarted(gateways)
@@ -274,12 +286,26 @@ interface Grace {
 function openControl(
   { clock, fault, parts }: Start,
   { store, mark, fault: missing, vault, records, counters }: Stores,
-  options: Omit<ControlPlaneOptions, 'store' | 'mark' | 'vault' | 'clock' | 'records' | 'limits' | 'fault'>,
+  publisher: Publisher | null,
+  options: Omit<
+    ControlPlaneOptions,
+    'store' | 'mark' | 'vault' | 'clock' | 'records' | 'limits' | 'publisher' | 'fault'
+  >,
 ): ControlPlane {
   const control =
-    store === null
+    store === null || publisher === null
       ? createClosedControlPlane(missing?.detail ?? '')
-      : createControlPlane({ ...options, store, mark, vault, clock, records, limits: counters, fault })
+      : createControlPlane({
+          ...options,
+          store,
+          mark,
+          vault,
+          clock,
+          records,
+          limits: counters,
+          publisher,
+          fault,
+        })
   parts.defer(() => control.stop())
   parts.defer(() =>
     control

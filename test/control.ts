@@ -8,9 +8,11 @@ import { Refusal, type RefusalCode } from '../src/base/refusal.ts'
 import type { RequestRecord } from '../src/model/record.ts'
 import type { Invoked, Via, WriteOptions } from '../src/operations/engine/call.ts'
 import type { Invoke, Operation } from '../src/operations/engine/define.ts'
+import { outdatedFragments } from '../src/operations/engine/fragments.ts'
 import type { InvokeDeps } from '../src/operations/engine/invoke.ts'
 import { createInvoke } from '../src/operations/engine/invoke.ts'
 import type { RecordQueries } from '../src/operations/engine/ports.ts'
+import { createPublisher } from '../src/operations/engine/publisher.ts'
 import { createExportJobs } from '../src/operations/exports/jobs.ts'
 import { OPERATIONS, REGISTRY } from '../src/operations/registry.ts'
 import { type AuditTrail, createAuditTrail } from '../src/record/audit-chain.ts'
@@ -114,7 +116,8 @@ export interface Control {
     options?: WriteOptions & { role?: Role; grants?: readonly Grant[]; via?: Partial<Via> },
   ): Promise<Invoked>
   move(ms: number): void
-  close(): Promise<void>
+  /** Also proves that the stored fragments are what the configuration compiles to. @param isTampered another program has written to the store */
+  close(isTampered?: boolean): Promise<void>
 }
 
 export function operationOf(name: string): Operation {
@@ -173,12 +176,14 @@ export async function startControl(
     exports,
     records,
     trail: createAuditTrail(store, clock, vault.trailKey(), mark),
-    publisher: {
-      publish: async (delta) => {
+    publisher: createPublisher({
+      reader: store.read,
+      revision: await store.read.revision(),
+      send: async (delta) => {
         published.push(delta)
         return { pending: false }
       },
-    },
+    }),
     ...options.deps,
   })
   return {
@@ -193,8 +198,9 @@ export async function startControl(
     run: (name, input, { role = 'admin', grants, via = {}, ...write } = {}) =>
       invoke(operationOf(name), input, write, principalOf(role, grants), { ...VIA, ...via }),
     move: (ms) => moveClock(cell, ms),
-    close: async () => {
+    close: async (isTampered = false) => {
       await exports.stop()
+      if (!isTampered) assert.deepEqual(await outdatedFragments(store), [])
       await store.close()
       if (options.directory === undefined) rmSync(directory, { recursive: true, force: true })
     },

@@ -16,6 +16,7 @@ import { isInside, keyBesideData } from '../upkeep/key-place.ts'
 import { type Configuration, openConfiguration } from '../upkeep/start/configuration.ts'
 import { clearDamagedFiles } from '../upkeep/start/damaged-files.ts'
 import { copyForReading, type ReadingPlace } from '../upkeep/start/reading-place.ts'
+import { compilerVersion } from './compiler-version.ts'
 import { PLACES } from './places.ts'
 import type { Start } from './start.ts'
 
@@ -66,6 +67,7 @@ export async function openOwnStores(its: Start) {
     files,
     lastGood,
     clock,
+    version: compilerVersion(await PLACES.newestSchema()),
     fault,
     readOnly: place.readOnly,
   })

@@ -25,6 +25,20 @@ export interface Fragments {
   readonly credential: CredentialFragment
 }
 
+/**
+ * The newest form of fragments that this version links. A new member that restricts what is served takes the next number:
+ * its rule in `needs` of `compile/kinds.ts` makes fragments that carry it need that form.
+ */
+export const FORM = 1
+
+interface Formed {
+  /**
+   * The form that a linker must know to keep all restrictions of the fragment; absent for 1. A linker of an older version
+   * quarantines the fragment, because it would ignore the restriction.
+   */
+  readonly needs?: number
+}
+
 export type FragmentKind = keyof Fragments
 export type Fragment = Fragments[FragmentKind]
 
@@ -38,7 +52,7 @@ export interface HeaderFragment {
   readonly value: string | null
 }
 
-export interface CollectionFragment {
+export interface CollectionFragment extends Formed {
   readonly kind: 'collection'
   readonly id: string
   readonly slug: string
@@ -196,7 +210,7 @@ export interface CacheFragment {
  * What `inspect_contract` needs, apart from the routes because it is large and rarely read: JSON text of
  * {@link Contracts}, parsed on first use.
  */
-export interface ContractsFragment {
+export interface ContractsFragment extends Formed {
   readonly kind: 'contracts'
   readonly id: string
   /** Key of the schemas (`schemas:sha256-…`) that `#/$defs/…` of these contracts point into, or null. */
@@ -224,13 +238,13 @@ export interface Contract {
 }
 
 /** Shared schemas of an imported description: JSON text of `{ name: schema }`. The id is its content hash. */
-export interface SchemasFragment {
+export interface SchemasFragment extends Formed {
   readonly kind: 'schemas'
   readonly id: string
   readonly json: string
 }
 
-export interface ClientFragment {
+export interface ClientFragment extends Formed {
   readonly kind: 'client'
   readonly id: string
   readonly slug: string
@@ -331,7 +345,7 @@ interface KeyFragment {
   readonly retires_at: number | null
 }
 
-export interface PolicyFragment {
+export interface PolicyFragment extends Formed {
   readonly kind: 'policy'
   readonly id: string
   readonly slug: string
@@ -365,7 +379,7 @@ export interface LimitFragment {
   readonly count?: readonly (readonly [number, number])[]
 }
 
-export interface CredentialFragment {
+export interface CredentialFragment extends Formed {
   readonly kind: 'credential'
   readonly id: string
   readonly slug: string

@@ -25,7 +25,11 @@ export async function openVault(store: ConfigStore, keyFile: string): Promise<Va
       `The key file ${keyFile} does not hold the key ${keyIdOf(canary)} that the secrets are sealed with; restore the right file, or set POSTERN_KEY_FILE.`,
     )
   else if (await isRotationUnfinished(store.read, vault))
-    await store.write((writer) => resealSecrets(writer, vault))
+    await store.write(async (writer) => {
+      await resealSecrets(writer, vault)
+      // They hold what was sealed before
+      await writer.doubtFragments()
+    })
   return vault
 }
 

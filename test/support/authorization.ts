@@ -90,7 +90,7 @@ export async function startAuthorization({
       mark,
       vault,
       clock: createClock(cell),
-      publisher: { publish: async () => ({ pending: false }) },
+      publisher: { publish: async () => ({ acknowledged: Promise.resolve({ pending: false }) }) },
       issuer,
       gatewayOrigin: issuer,
       managementOrigin: origin,

@@ -131,7 +131,8 @@ test('a credential that is attached is not deleted', async () => {
 
 test('a secret that is read elsewhere leaves none in the store, and a method of another secret forgets the first', async () => {
   const control = await startControl()
-  const fragment = () => control.published.at(-1)!.put[0]!.fragment as CredentialFragment
+  // A change that leaves the fragment as it was publishes none
+  const fragment = () => control.published.flatMap(({ put }) => put).at(-1)!.fragment as CredentialFragment
   const stored = async () => (await control.store.read.secretsOf([fragment().id])).map(({ field }) => field)
   const auth = { type: 'bearer', token: 't' }
   await control.run('credentials.create', { name: 'A', auth })

@@ -11,15 +11,16 @@ import { newId } from '../../base/ids.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import type { Status } from '../../model/envelope.ts'
 import { inWords, NOUNS, type ResourceType } from '../../model/resource-types.ts'
-import type { Fragment, SnapshotDelta } from '../../snapshot/fragments.ts'
+import type { Fragment } from '../../snapshot/fragments.ts'
 import type { ConfigWriter, Fields, Resource } from '../../store/ports/config.ts'
+import type { FragmentChanges } from '../../store/ports/fragments.ts'
 import type { Vault } from '../../vault/vault.ts'
 import { type Gate, refuseNamed, type StoredSettings, writeStoredSettings } from './approval-rules.ts'
 import type { DiffEntry, WriteOptions } from './call.ts'
 import { baseOfForetold, besides, type Foretold, type ShownChange, touchesOf } from './change-request.ts'
 import { ChangeSecrets } from './change-secrets.ts'
 import { boundedDiff, type Changed, type ChangedItem, diffOfAll, itemsOf, slugsOfChanges } from './diff.ts'
-import { compileChanges, compileResealed, toDelta } from './fragments.ts'
+import { compileChanges, compileResealed, toStored } from './fragments.ts'
 import type { KindSchema } from './kind-schema.ts'
 import { type Placed, type ScopedAccess, toMake, touchedBy } from './permission.ts'
 import { getRef, idsOf } from './refs.ts'
@@ -54,7 +55,8 @@ export interface ChangeOutcome {
   readonly items: readonly ChangedItem[]
   /** What was deleted with the subject, below which it was. */
   readonly gone: readonly ChangedItem[]
-  readonly delta: SnapshotDelta | null
+  /** What it changes for the gateway threads; null without a revision. */
+  readonly fragments: Pick<FragmentChanges, 'put' | 'drop'> | null
   readonly revision: number | null
 }
 
@@ -87,7 +89,7 @@ export class Change {
   #subject: Resource | undefined
   #created = false
   /** What was carried out in this transaction of what somebody else had asked for. */
-  carried: { readonly delta: SnapshotDelta | null; readonly revision: number | null } | undefined
+  carried: { readonly revision: number | null } | undefined
 
   constructor(deps: ChangeDeps) {
     this.#deps = deps
@@ -398,7 +400,7 @@ export class Change {
     const configured = [...this.#beside, ...(isShown ? resources : [])]
     const diff = boundedDiff(isShown ? all : [...this.#unrevised, ...configured])
     if (items.length + configured.length === 0)
-      return { diff, review, items, gone, delta: null, revision: null }
+      return { diff, review, items, gone, fragments: null, revision: null }
     const revision = await writer.nextRevision()
     const { put, drop } = await compileChanges(writer, changes, this.#deps.check)
     const resealed = await compileResealed(writer, this.#secrets?.resealed ?? [])
@@ -408,7 +410,7 @@ export class Change {
       items,
       gone,
       revision,
-      delta: toDelta(revision, false, [...put, ...resealed], drop),
+      fragments: toStored([...put, ...resealed], drop),
     }
   }
 }

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
-import { example, startControl } from '../../../test/control.ts'
+import { type Control, example, startControl } from '../../../test/control.ts'
+import type { SnapshotDelta } from '../../snapshot/fragments.ts'
 import { applyDelta, EMPTY_SNAPSHOT } from '../../snapshot/link/link.ts'
 import { createOpener } from '../../vault/opener.ts'
-import { fullDelta } from './fragments.ts'
+import { firstDelta, fullDelta } from './fragments.ts'
 
 test('damaged rows start closed and are named, and the rest starts', async () => {
   const control = await startControl()
@@ -37,7 +39,7 @@ test('damaged rows start closed and are named, and the rest starts', async () =>
   assert.equal(snapshot.clients.get('acme'), undefined)
   assert.equal(snapshot.credentials.size, 0)
   assert.notEqual(snapshot.mounts.find('/orders/v1/orders/7', 'h')?.fault ?? null, null)
-  await control.close()
+  await control.close(true)
 })
 
 test('a thread that is registered when the whole is made misses no later change', async () => {
@@ -49,4 +51,78 @@ test('a thread that is registered when the whole is made misses no later change'
   assert.deepEqual(seen, [0, 0])
   assert.equal(control.published[0]?.revision, 1)
   await control.close()
+})
+
+/** Statements of another program, on the file of the store. */
+function alter(control: Control, statement: string): void {
+  const database = new DatabaseSync(join(control.directory, 'config.db'))
+  database.exec(statement)
+  database.close()
+}
+
+const goldOf = ({ put }: SnapshotDelta) => put.find(({ key }) => key.startsWith('policy:'))!.fragment
+
+test('a start takes the stored fragments, and compiles anew for another version', async () => {
+  const control = await startControl()
+  await example(control)
+  const first = await firstDelta(control.store, '1')
+  assert.deepEqual(
+    first.put.toSorted((a, b) => (a.key < b.key ? -1 : 1)),
+    (await fullDelta(control.store)).put.toSorted((a, b) => (a.key < b.key ? -1 : 1)),
+  )
+  // Shows which of the two is read
+  alter(
+    control,
+    `update resources set spec = json_set(spec, '$.x_ratelimit', json('true')) where slug = 'gold'`,
+  )
+  const again = await firstDelta(control.store, '1')
+  assert.deepEqual([again.revision, again.full, goldOf(again)], [first.revision, true, goldOf(first)])
+  const compiled = { ...goldOf(first), x_ratelimit: true }
+  assert.deepEqual(goldOf(await firstDelta(control.store, '2')), compiled)
+  assert.deepEqual(goldOf(await firstDelta(control.store, '2')), compiled)
+  await control.close()
+})
+
+test('stored fragments that were changed, lost a member, are of another form or in doubt are compiled anew', async () => {
+  const control = await startControl()
+  await example(control)
+  const { put } = await firstDelta(control.store, '1')
+  const whole = await fullDelta(control.store)
+  const hashes = ({ put: some }: SnapshotDelta) => some.map(({ key, hash }) => `${key} ${hash}`).sort()
+  for (const statement of [
+    `update fragments set json = replace(json, '1000', '9999')`,
+    `update fragments set form = 2 where key like 'client:%'`,
+    `update meta set value = '' where name = 'fragments_compiler'`,
+  ]) {
+    alter(control, statement)
+    const delta = await firstDelta(control.store, '1')
+    assert.deepEqual(hashes(delta), hashes(whole), statement)
+    assert.equal(delta.put.length, put.length)
+  }
+  await control.close()
+})
+
+test('a configuration that does not compile whole is compiled at each start, until it does', async () => {
+  const control = await startControl()
+  await example(control)
+  alter(control, `update resources set spec = json_set(spec, '$.limits', 7) where slug = 'gold'`)
+  assert.equal('limits' in goldOf(await firstDelta(control.store, '1')), false)
+  alter(control, `update resources set spec = json_set(spec, '$.limits', json('[]')) where slug = 'gold'`)
+  assert.equal('limits' in goldOf(await firstDelta(control.store, '1')), true)
+  await control.close()
+})
+
+test('a rotation that a start finishes leaves no fragment that the old key has sealed', async () => {
+  const control = await startControl()
+  await control.run('credentials.create', { name: 'A', auth: { type: 'bearer', token: 'secret' } })
+  await firstDelta(control.store, '1')
+  control.vault.addKey()
+  const [current, old] = control.vault.keys().map(({ id }) => id)
+  await control.store.close()
+  const again = await startControl({ directory: control.directory })
+  const { put } = await firstDelta(again.store, '1')
+  const text = JSON.stringify(put)
+  assert.deepEqual([text.includes(`v1.${current}.`), text.includes(`v1.${old}.`)], [true, false])
+  await again.close()
+  rmSync(control.directory, { recursive: true })
 })

@@ -48,9 +48,9 @@ test('a handler that throws after writing leaves neither change nor success entr
     clock: createClock(),
     ...UNSERVED,
     publisher: {
-      publish: async (delta) => {
-        published.push(delta)
-        return { pending: false }
+      publish: async (revision) => {
+        published.push(revision)
+        return { acknowledged: Promise.resolve({ pending: false }) }
       },
     },
   })
@@ -193,9 +193,9 @@ test('changes are published in the order of their revisions, and a slow thread i
   const control = await startControl({
     deps: {
       publisher: {
-        publish: async (delta) => {
-          revisions.push(delta.revision)
-          return { pending: delta.revision === 2 }
+        publish: async (revision) => {
+          revisions.push(revision)
+          return { acknowledged: Promise.resolve({ pending: revision === 2 }) }
         },
       },
     },

@@ -6,8 +6,8 @@ import { maskText } from '../../base/mask.ts'
 import { type FieldError, Refusal } from '../../base/refusal.ts'
 import { demandStorable } from '../../base/storable.ts'
 import { inWords } from '../../model/resource-types.ts'
-import type { Fragment, SnapshotDelta } from '../../snapshot/fragments.ts'
-import type { Publisher } from '../../snapshot/publisher.ts'
+import type { Fragment } from '../../snapshot/fragments.ts'
+import type { Publisher, Sent } from '../../snapshot/publisher.ts'
 import type { StoredChangeRequest } from '../../store/ports/change-requests.ts'
 import type { ConfigReader, ConfigStore, ConfigWriter, Fields } from '../../store/ports/config.ts'
 import type { Vault } from '../../vault/vault.ts'
@@ -156,7 +156,7 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
   const isOnce = !dryRun && options.idempotencyKey !== undefined
   const attempt = isOnce ? attemptOf(operation, input, options, principal, vault) : null
   let change: Change | undefined
-  let published: Promise<{ readonly pending: boolean }> | undefined
+  let isPending: Promise<boolean> | undefined
   try {
     const known = await answeredBefore(deps, call, attempt)
     if (known !== undefined) return known
@@ -171,13 +171,25 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
       },
       {
         rollback: dryRun,
-        // Here and not after the turn, so that revisions are published in their order.
-        committed: ({ delta }) => {
-          if (delta !== null) published = publish(deps, delta, via.requestId)
+        // Here and not after the turn: what is published is kept before the mark of the trail moves
+        committed: async ({ revision }) => {
+          if (revision === null) return
+          const sent = publish(deps, revision)
+          isPending = sent
+            .then(({ acknowledged }) => acknowledged)
+            .then(
+              ({ pending }) => pending,
+              (error: unknown) => {
+                // What is committed has happened: this is not the caller's fault
+                deps.fault?.(error, via.requestId)
+                return true
+              },
+            )
+          await sent.catch(() => {})
         },
       },
     )
-    const pending = published === undefined ? false : (await published).pending
+    const pending = isPending === undefined ? false : await isPending
     const settled = dryRun || pending || change === undefined ? {} : settle(deps, change, via.requestId)
     return { ...result.answer, output: { ...result.answer.output, ...settled }, pending }
   } catch (cause) {
@@ -211,18 +223,9 @@ async function answeredBefore(
   return known?.status === 202 ? undefined : known
 }
 
-/** What is committed has happened: a fault on its way to the threads leaves it pending and is not the caller's. */
-async function publish(
-  deps: InvokeDeps,
-  delta: SnapshotDelta,
-  requestId: string,
-): Promise<{ readonly pending: boolean }> {
-  try {
-    return await deps.publisher.publish(delta)
-  } catch (error) {
-    deps.fault?.(error, requestId)
-    return { pending: true }
-  }
+/** Rejects, as its publisher may, and never throws. */
+async function publish({ publisher }: InvokeDeps, revision: number): Promise<Sent> {
+  return publisher.publish(revision)
 }
 
 /** What follows a change that has happened: a fault there is not the caller's. */
@@ -247,7 +250,7 @@ async function transact(
   const known = attempt && (await replay(change.writer, attempt, now))
   const isCarriedOut = known?.status === 202 && approval.approved !== undefined
   if (known != null && !isCarriedOut)
-    return { answer: await answerNow(known, change.writer, now), delta: null }
+    return { answer: await answerNow(known, change.writer, now), revision: null }
   const done = await perform(deps, approvedCall(call, approval), prepared, change, approval)
   if (attempt !== null) await remember(change.writer, attempt, done.answer, change.isRevealing, now)
   return done
@@ -274,6 +277,8 @@ async function perform(
       ? { answer: {}, notes: [] }
       : passes(approval, change.shown(outcome), call, subjectOf(call, change, output))
   if (outcome.revision !== null) await keepRevision(call, change, outcome.revision, now)
+  if (outcome.revision !== null && outcome.fragments !== null && options.dryRun !== true)
+    await change.writer.putFragments(outcome.revision, outcome.fragments)
   const configRevision = outcome.revision ?? change.carried?.revision ?? null
   const created = operation.effect === 'create' || change.created
   const answer: Invoked = {
@@ -308,7 +313,7 @@ async function perform(
     },
     deps.clock,
   )
-  return { answer, delta: outcome.delta ?? change.carried?.delta ?? null }
+  return { answer, revision: configRevision }
 }
 
 async function writerFor({ inMemory }: Operation, writer: ConfigWriter): Promise<ConfigWriter> {
@@ -419,7 +424,7 @@ function createCarryOut(deps: InvokeDeps, { options }: Call, outer: Change | nul
         // What its own preparation gave
         const approved = approvedCall(call, approval)
         const done = await perform(deps, approved, prepared as Call['input'], change, approval)
-        outer.carried = { delta: done.delta, revision: done.answer.configRevision }
+        outer.carried = { revision: done.revision }
         outer.afterwards(() => {
           change.settle()
           return {}

@@ -8,7 +8,10 @@ test('a rotation says that keys leave while a thread has not confirmed it, and t
   let pending = true
   const faults: unknown[] = []
   const control = await startControl({
-    deps: { publisher: { publish: async () => ({ pending }) }, fault: (error) => faults.push(error) },
+    deps: {
+      publisher: { publish: async () => ({ acknowledged: Promise.resolve({ pending }) }) },
+      fault: (error) => faults.push(error),
+    },
   })
   const keys = (): string[] => control.vault.keys().map(({ id }) => id)
   const rotate = async (dryRun = false) => {
@@ -30,7 +33,7 @@ test('a rotation says that keys leave while a thread has not confirmed it, and t
     publisher: {
       publish: async () => {
         rmSync(join(control.directory, 'vault.key'))
-        return { pending: false }
+        return { acknowledged: Promise.resolve({ pending: false }) }
       },
     },
     fault: (error: unknown) => faults.push(error),

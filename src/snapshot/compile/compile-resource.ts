@@ -1,6 +1,7 @@
 import type { ConfigReader, Resource } from '../../store/ports/config.ts'
 import type { Fragment, FragmentKey, FragmentKind } from '../fragments.ts'
 import { COMPILE, type CompileRow } from './kinds.ts'
+import { withNeeds } from './needs.ts'
 import { type CompileReader, SOURCES, type SourceRow, type SourceType } from './sources.ts'
 
 /** What a piece of the desired state compiles to. */
@@ -46,7 +47,10 @@ export async function compileResource(reader: CompileReader, { type, id }: Serve
       put: [],
       drop: rows.flatMap(([kind, { unused }]) => (unused === undefined ? [`${kind}:${id}` as const] : [])),
     }
-  const put = rows.map(([, row]) => row.compile(source as never)).filter((fragment) => fragment !== null)
+  const put = rows.flatMap(([, row]) => {
+    const fragment = row.compile(source as never)
+    return fragment === null ? [] : [withNeeds(fragment, row.needs)]
+  })
   return { put, drop: [] }
 }
 
@@ -66,14 +70,17 @@ export async function unusedAfter(
  * As {@link compileResource}, but what does not compile although it was stored (a damaged row) must not keep everything else from
  * starting. It is sent without the members that were not understood, so that linking closes it and says so in the readiness report.
  */
-export async function compileOrClose(reader: CompileReader, served: Served): Promise<readonly Fragment[]> {
+export async function compileOrClose(
+  reader: CompileReader,
+  served: Served,
+): Promise<{ readonly put: readonly Fragment[]; readonly isClosed: boolean }> {
   try {
-    return (await compileResource(reader, served)).put
+    return { put: (await compileResource(reader, served)).put, isClosed: false }
   } catch {
     const { id, slug, name, spec } = (await reader.byId(served.type, served.id))!
     const { base_path, hosts } = spec
     const bare = { kind: SOURCES[served.type].kind, id, slug, name, base_path, hosts }
     // It is no whole fragment, on purpose: linkers check what they are given and quarantine it.
-    return [bare as unknown as Fragment]
+    return { put: [bare as unknown as Fragment], isClosed: true }
   }
 }

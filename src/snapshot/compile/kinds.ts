@@ -10,6 +10,7 @@ import {
   compilePolicy,
   compileSchemas,
 } from './compile.ts'
+import type { Need } from './needs.ts'
 import type { Sources, SourceType } from './sources.ts'
 
 /** How the main thread makes and checks the fragments of one kind. */
@@ -18,6 +19,8 @@ export interface CompileRow<K extends FragmentKind, T extends SourceType = Sourc
   readonly from: T
   /** Pure: the same source gives the same fragment. Null where the source has none of the kind. */
   readonly compile: (source: Sources[T]) => Fragments[K] | null
+  /** Members that restrict and that older linkers do not know; none where the kind has no such member. */
+  readonly needs?: readonly Need<Fragments[K]>[]
   /** What keeps a fragment from being served, with pointers into it; may throw instead. */
   readonly check: (fragment: Fragments[K]) => readonly FieldError[]
   /**

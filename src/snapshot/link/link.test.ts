@@ -14,7 +14,7 @@ import {
 import { Secret } from '../../base/secret.ts'
 import type { Opener } from '../../vault/opener.ts'
 import { methodBit } from '../find/methods.ts'
-import type { Fragment } from '../fragments.ts'
+import { FORM, type Fragment } from '../fragments.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { applyDelta, EMPTY_SNAPSHOT, nextSnapshot } from './link.ts'
 
@@ -142,6 +142,29 @@ test('a thousand routes in a thousand base paths and in one are all found', () =
     assert.equal(routeOf(snapshot, `/api${i}/v1/orders/7`), `prx_m${i}`)
     assert.equal(routeOf(snapshot, `/one/r${i}/7/x`), `prx_o${i}`)
   }
+})
+
+test('a fragment with a restriction of a later form is closed and named, and one of a known form works', () => {
+  const whole = [
+    collection('orders'),
+    client('acme'),
+    policy('gold', [rate(1)]),
+    credential('c', 'bearer', {}, { token: 't' }),
+  ] as const
+  const known = snapshotOf(...whole.map((one) => ({ ...one, needs: FORM })))
+  assert.deepEqual(known.faults, [])
+  assert.equal(routeOf(known, '/orders/v1/orders/7'), 'prx_get-order')
+  for (const needs of [FORM + 1, 1.5, Number.NaN, '1' as unknown as number]) {
+    const later = snapshotOf(...whole.map((one) => ({ ...one, needs })))
+    assert.equal(later.faults.length, whole.length, later.faults.join('; '))
+    for (const fault of later.faults) assert.match(fault, /cannot be used: it needs form .* of fragments/)
+    // Its paths are refused, and do not belong to a collection with a shorter base path
+    assert.notEqual(later.mounts.find('/orders/v1/orders/7', 'h')?.fault ?? null, null)
+    assert.deepEqual([later.clients.size, later.policies.size, later.credentials.size], [0, 0, 0])
+  }
+  const [orders] = whole
+  const mended = applyDelta(snapshotOf({ ...orders, needs: FORM + 1 }), delta(2, [orders]), open)
+  assert.deepEqual(mended.faults, [])
 })
 
 test('a full delta in parts gives the snapshot of the whole delta, and shows nothing before it is finished', () => {

@@ -1,6 +1,6 @@
 import type { Opener } from '../../vault/opener.ts'
 import { createLimitPlans } from '../find/limit-plan.ts'
-import type { Fragment, FragmentKey, FragmentKind, SnapshotDelta } from '../fragments.ts'
+import { FORM, type Fragment, type FragmentKey, type FragmentKind, type SnapshotDelta } from '../fragments.ts'
 import type { HeldFragment, Linked, LinkedFragments, Quarantined, Snapshot } from '../snapshot.ts'
 import type { KindIndex } from './kind-index.ts'
 import { type Indexed, LINK, type LinkRow } from './kinds.ts'
@@ -63,11 +63,21 @@ function link(fragment: Fragment, open: Opener, before: Linked | undefined): Lin
   const row = Object.hasOwn(LINK, fragment.kind) ? rowOf(fragment.kind) : null
   try {
     if (row === null) throw new RangeError('the kind of the fragment is not known')
+    demandForm(fragment)
     return row.link(fragment as never, open, before?.kind === fragment.kind ? (before as never) : null)
   } catch (error) {
     const reason = error instanceof Error ? error.message : 'unknown reason'
     return row?.closed?.(fragment as never, reason) ?? quarantined(fragment, reason)
   }
+}
+
+/** Throws for a fragment with a restriction that this version does not know, and would not keep. */
+function demandForm({ needs = 1 }: Fragment): void {
+  // Not the other way round: what is no number is not known either
+  if (!(Number.isInteger(needs) && needs <= FORM))
+    throw new RangeError(
+      `it needs form ${needs} of fragments, and this version knows forms up to ${FORM}; start the newer Postern that wrote it`,
+    )
 }
 
 /** The row of a kind; only fragments and linked fragments of that kind are handed to it. */

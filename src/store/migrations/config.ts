@@ -419,6 +419,21 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
       yield* fillAuditFilters(db)
     },
   },
+  {
+    version: 19,
+    name: 'compiled fragments',
+    sqlite: [
+      `create table fragments (
+        key text primary key,
+        hash text,
+        revision integer not null,
+        form integer not null,
+        json text
+      ) strict`,
+      `create index fragments_revision on fragments (revision)`,
+      `create index fragments_dropped on fragments (revision) where json is null`,
+    ],
+  },
 ]
 
 /** Entries from before the chain are linked as they are found. */

@@ -8,6 +8,7 @@ import type { AccessRequestReader, AccessRequestWriter } from './access-requests
 import type { AuditLink, StoredAnchor, StoredCheckpoint, StoredKeyAnchor, TrailSeal } from './audit-chain.ts'
 import type { ChangeRequestReader, ChangeRequestWriter } from './change-requests.ts'
 import type { FacetName } from './facets.ts'
+import type { FragmentReader, FragmentWriter } from './fragments.ts'
 import type { OAuthReader, OAuthWriter } from './oauth.ts'
 import type { Fields, Resource } from './resource.ts'
 import type { RevisionReader, RevisionWriter } from './revisions.ts'
@@ -228,7 +229,12 @@ export interface AuditReader {
 }
 
 /** What may be asked at any time. */
-export interface ConfigReader extends AuditReader, RevisionReader, AccessRequestReader, ChangeRequestReader {
+export interface ConfigReader
+  extends AuditReader,
+    RevisionReader,
+    AccessRequestReader,
+    ChangeRequestReader,
+    FragmentReader {
   readonly oauth: OAuthReader
   /** Revision of the whole configuration; 0 before the first change. */
   revision(): Promise<number>
@@ -279,7 +285,12 @@ export interface ConfigReader extends AuditReader, RevisionReader, AccessRequest
 }
 
 /** What may be done inside of one transaction. */
-export interface ConfigWriter extends ConfigReader, RevisionWriter, AccessRequestWriter, ChangeRequestWriter {
+export interface ConfigWriter
+  extends ConfigReader,
+    RevisionWriter,
+    AccessRequestWriter,
+    ChangeRequestWriter,
+    FragmentWriter {
   readonly oauth: OAuthWriter
   insert(resource: Resource): Promise<void>
   replace(resource: Resource): Promise<void>
@@ -326,8 +337,8 @@ export interface ConfigWriter extends ConfigReader, RevisionWriter, AccessReques
 export interface WriteSettings<T> {
   /** Undo everything at the end, as a dry run does. */
   readonly rollback?: boolean
-  /** Runs right after COMMIT, before the next transaction may start; must not throw. */
-  readonly committed?: (result: T) => void
+  /** Runs right after COMMIT. The next transaction starts when it has resolved. Must not throw or reject. */
+  readonly committed?: (result: T) => void | Promise<void>
 }
 
 /**

@@ -11,6 +11,7 @@ import { createAccessRequestReader } from './access-requests.ts'
 import { createAuditReader } from './audit-read.ts'
 import { createChangeRequestReader } from './change-requests.ts'
 import { type Dialect, IDS_MAX } from './dialect.ts'
+import { createFragmentReader } from './fragments.ts'
 import { createOAuthReader } from './oauth.ts'
 import { fits, listResources } from './resource-list.ts'
 import { toResource } from './resource-row.ts'
@@ -31,6 +32,7 @@ export function createReader(db: Db, dialect: Dialect): ConfigReader {
     ...createRevisionReader(db),
     ...createChangeRequestReader(db),
     ...createAccessRequestReader(db),
+    ...createFragmentReader(db, (name) => metaOf(db, name)),
     oauth: createOAuthReader(db),
     revision: async () => Number((await metaOf(db, 'config_revision')) ?? 0),
     byId: async (type, id) => {

@@ -8,6 +8,7 @@ import { createChangeRequestWriter } from './change-requests.ts'
 import { createReader } from './config-read.ts'
 import { type Dialect, ROWS_MAX } from './dialect.ts'
 import { changeFacets, insertFacets } from './facets.ts'
+import { createFragmentWriter } from './fragments.ts'
 import { createOAuthWriter } from './oauth.ts'
 import { toResourceRow } from './resource-row.ts'
 import { createRevisionWriter } from './revisions.ts'
@@ -36,6 +37,7 @@ export function createWriter(
     ...createRevisionWriter(db),
     ...createChangeRequestWriter(db),
     ...createAccessRequestWriter(db),
+    ...createFragmentWriter(db, setMeta),
     oauth: createOAuthWriter(db),
     setMeta,
     insert: async (resource) => {

@@ -46,7 +46,7 @@ export function createConfigStore(engine: Engine, environment: string | null): C
         return result
       })
       // First: what is published is on disk before the mark says so
-      settings.committed?.(result)
+      await settings.committed?.(result)
       return { result, marked: trail?.committed() }
     } catch (error) {
       // Only the line above makes one, from the result of this very work.

@@ -53,6 +53,8 @@ export interface ConfigTables {
     revision: number
     created_at: number
   }
+  /** Without hash and json: a tombstone. `json` is canonical JSON */
+  fragments: { key: string; hash: string | null; revision: number; form: number; json: string | null }
   applied: {
     owner: string
     address: string

@@ -99,7 +99,7 @@ describe('Management MCP over the registry and a store', () => {
           // The operation reads nothing else of it
           get: async (id) => (id === 'req_one' ? ({ ...NOWHERE, id } as RequestRecord) : undefined),
         },
-        publisher: { publish: async () => ({ pending: false }) },
+        publisher: { publish: async () => ({ acknowledged: Promise.resolve({ pending: false }) }) },
       }),
       authenticate: ({ authorization }) => tokens.verify(authorization?.replace(/^bearer +/i, '') ?? null),
       allowed: mayCall,

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { CannotStart } from '../../base/cannot-start.ts'
 import type { Clock } from '../../base/clock.ts'
 import { type AccessFault, faultOfAccess, otherThanFile } from '../../base/file-access.ts'
-import { fullDelta } from '../../operations/engine/fragments.ts'
+import { firstDelta } from '../../operations/engine/fragments.ts'
 import { acceptTrail, type Continuity, secureTrail, type TrailParts } from '../../record/audit-continuity.ts'
 import type { AuditMarkFile } from '../../record/audit-mark.ts'
 import { openMarkOf } from '../../record/audit-mark-place.ts'
@@ -49,6 +49,8 @@ export interface ConfigurationParts {
   readonly files: Pick<DataFiles, 'config' | 'lastGood'>
   readonly lastGood: LastGoodSnapshot
   readonly clock: Clock
+  /** Names what compiles fragments; see {@link firstDelta}. */
+  readonly version: string
   /** Why the data directory may not be written; null when it may. */
   readonly readOnly: AccessFault | null
   /** Told of a mark that cannot be saved. */
@@ -100,7 +102,7 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
       await store.close()
       return withoutStore(parts, kept, diverged(file, fault))
     }
-    const first = await fullDelta(store)
+    const first = await firstDelta(store, parts.version)
     lastGood.keep(first)
     return { vault, first, store, mark, fault: null, notes }
   } catch (error) {

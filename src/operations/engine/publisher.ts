@@ -1,0 +1,63 @@
+import type { SnapshotDelta } from '../../snapshot/fragments.ts'
+import type { Publisher } from '../../snapshot/publisher.ts'
+import type { ConfigReader } from '../../store/ports/config.ts'
+import { StoreUnavailable } from '../../store/ports/unavailable.ts'
+import { deltaSince } from './fragments.ts'
+
+export interface FragmentPublisher extends Publisher {
+  /** Sends what was committed and not sent, by whichever process that shares the store. To be called now and then. */
+  catchUp(): Promise<void>
+}
+
+export interface PublisherParts {
+  readonly reader: ConfigReader
+  /** The revision that the threads start with. */
+  readonly revision: number
+  /** Takes a delta to the threads and keeps it for a later start, both before it returns; resolves when the threads hold it. */
+  readonly send: (delta: SnapshotDelta) => Promise<{ readonly pending: boolean }>
+}
+
+/**
+ * Publishes by revision.
+ * 1. What is sent is read from the store: everything after the revision that was sent last. The process that has compiled it
+ *    is not asked, so that processes which share a store publish alike.
+ * 2. Deltas are sent one at a time, in the order of their revisions, none twice.
+ * 3. A read that fails leaves the revision where it is: the next publication, or `catchUp`, sends what is missing.
+ */
+export function createPublisher({ reader, revision, send }: PublisherParts): FragmentPublisher {
+  let sent = revision
+  let acknowledged: Promise<{ readonly pending: boolean }> = Promise.resolve({ pending: false })
+  let last: Promise<unknown> = Promise.resolve()
+
+  async function sendRest(): Promise<void> {
+    const delta = await deltaSince(reader, sent)
+    if (delta.revision <= sent) return
+    acknowledged = send(delta)
+    // Whoever publishes the revision waits for it; nobody may
+    acknowledged.catch(() => {})
+    sent = delta.revision
+  }
+
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = last.then(work)
+    last = mine.catch(() => {})
+    return mine
+  }
+
+  return {
+    publish: (wanted) =>
+      inTurn(async () => {
+        if (wanted > sent) await sendRest()
+        return { acknowledged }
+      }),
+    catchUp: () =>
+      inTurn(async () => {
+        try {
+          if ((await reader.revision()) > sent) await sendRest()
+        } catch (error) {
+          // Health checks tell of it
+          if (!(error instanceof StoreUnavailable)) throw error
+        }
+      }),
+  }
+}

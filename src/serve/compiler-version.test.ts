@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { compilerVersion } from './compiler-version.ts'
+
+test('another source, schema or version is another compiler; a test is not', () => {
+  const root = mkdtempSync(join(tmpdir(), 'postern-compiler-'))
+  for (const folder of ['snapshot/compile', 'model', 'base'])
+    mkdirSync(join(root, folder), { recursive: true })
+  const seen = new Set<string>()
+  const isNew = (): boolean => seen.size < seen.add(compilerVersion(1, root)).size
+  assert.equal(isNew(), true)
+  for (const file of ['snapshot/compile/compile.ts', 'model/policy.ts', 'base/duration.ts']) {
+    writeFileSync(join(root, file), 'one')
+    assert.equal(isNew(), true, file)
+    writeFileSync(join(root, file), 'two')
+    assert.equal(isNew(), true, file)
+  }
+  writeFileSync(join(root, 'model/policy.test.ts'), 'one')
+  assert.equal(isNew(), false)
+  assert.notEqual(compilerVersion(2, root), compilerVersion(1, root))
+  rmSync(root, { recursive: true })
+  assert.equal(compilerVersion(1), compilerVersion(1))
+})

@@ -1,0 +1,131 @@
+import type { Kysely } from 'kysely'
+import {
+  type FragmentReader,
+  type FragmentWriter,
+  type StoredFragment,
+  TOMBSTONES_MAX,
+} from '../ports/fragments.ts'
+import { IDS_MAX, ROWS_MAX } from './dialect.ts'
+import type { ConfigTables } from './tables.ts'
+
+type Db = Kysely<ConfigTables>
+type Row = ConfigTables['fragments']
+
+/** Names what compiled all fragments; empty while some may not be what the configuration compiles to. */
+const COMPILER = 'fragments_compiler'
+/** The revision up to which tombstones are gone. */
+const PRUNED = 'fragments_pruned'
+
+type Meta = (name: string) => Promise<string | undefined>
+type SetMeta = (name: string, value: string) => Promise<void>
+
+/** Reads fragments. @param meta reads a value of the table `meta` */
+export function createFragmentReader(db: Db, meta: Meta): FragmentReader {
+  return {
+    fragments: async (compiler) => {
+      if ((await meta(COMPILER)) !== compiler) return null
+      const rows = await db
+        .selectFrom('fragments')
+        .selectAll()
+        .where('json', 'is not', null)
+        .orderBy('key')
+        .execute()
+      return rows.filter(isLive).map(toStored)
+    },
+    fragmentsSince: async (after) => {
+      // First: what is committed after it is told with the revision of its own
+      const revision = Number((await meta('config_revision')) ?? 0)
+      const rows = await db
+        .selectFrom('fragments')
+        .selectAll()
+        .where('revision', '>', after)
+        .orderBy('revision')
+        .orderBy('key')
+        .execute()
+      // Last: no tombstone may go between
+      if (Number((await meta(PRUNED)) ?? 0) > after) return null
+      return {
+        revision: Math.max(revision, rows.at(-1)?.revision ?? 0),
+        put: rows.filter(isLive).map(toStored),
+        drop: rows.filter((row) => !isLive(row)).map(({ key }) => key),
+      }
+    },
+  }
+}
+
+/** Stores fragments inside of the transaction that `db` is. */
+export function createFragmentWriter(db: Db, setMeta: SetMeta): FragmentWriter {
+  async function put(rows: readonly Row[]): Promise<void> {
+    for (let at = 0; at < rows.length; at += ROWS_MAX)
+      await db
+        .insertInto('fragments')
+        .values(rows.slice(at, at + ROWS_MAX))
+        .onConflict((conflict) =>
+          conflict.column('key').doUpdateSet((eb) => ({
+            hash: eb.ref('excluded.hash'),
+            revision: eb.ref('excluded.revision'),
+            form: eb.ref('excluded.form'),
+            json: eb.ref('excluded.json'),
+          })),
+        )
+        .execute()
+  }
+
+  /** Of those that are there. */
+  async function hashes(keys: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const found = new Map<string, string>()
+    for (let at = 0; at < keys.length; at += IDS_MAX) {
+      const some = keys.slice(at, at + IDS_MAX)
+      const rows = await db.selectFrom('fragments').select(['key', 'hash']).where('key', 'in', some).execute()
+      for (const { key, hash } of rows) if (hash !== null) found.set(key, hash)
+    }
+    return found
+  }
+
+  /** Removes the oldest tombstones beyond the bound. Those of the present revision stay: nobody has read them yet. */
+  async function prune(revision: number): Promise<void> {
+    const first = await db
+      .selectFrom('fragments')
+      .select('revision')
+      .where('json', 'is', null)
+      .orderBy('revision', 'desc')
+      .offset(TOMBSTONES_MAX)
+      .limit(1)
+      .executeTakeFirst()
+    if (first === undefined) return
+    const upTo = Math.min(first.revision, revision - 1)
+    const { numDeletedRows } = await db
+      .deleteFrom('fragments')
+      .where('json', 'is', null)
+      .where('revision', '<=', upTo)
+      .executeTakeFirst()
+    if (numDeletedRows > 0n) await setMeta(PRUNED, String(upTo))
+  }
+
+  return {
+    putFragments: async (revision, changes) => {
+      const known = await hashes([...changes.put.map(({ key }) => key), ...changes.drop])
+      const tombstones = changes.drop
+        .filter((key) => known.has(key))
+        .map((key) => ({ key, hash: null, revision, form: 0, json: null }))
+      const changed = changes.put.filter(({ key, hash }) => known.get(key) !== hash)
+      await put([...changed.map((one) => ({ ...one, revision })), ...tombstones])
+      if (tombstones.length > 0) await prune(revision)
+    },
+    replaceFragments: async (compiler, revision, fragments) => {
+      await db.deleteFrom('fragments').execute()
+      await put(fragments.map((one) => ({ ...one, revision })))
+      await setMeta(PRUNED, String(revision))
+      await setMeta(COMPILER, compiler ?? '')
+    },
+    doubtFragments: () => setMeta(COMPILER, ''),
+  }
+}
+
+function isLive(row: Row): row is Row & { hash: string; json: string } {
+  return row.hash !== null && row.json !== null
+}
+
+function toStored({ key, hash, form, json }: Row & { hash: string; json: string }): StoredFragment {
+  return { key, hash, form, json }
+}
