@@ -95,7 +95,7 @@ test('no check runs for a caller who left while one was waiting', async () => {
 })
 
 test('the page of the checks lists them in the order in which they run', () => {
-  const marks = ({ rest, mcp, call, again }: CheckRow['doors']): string =>
+  const marks = ({ rest, mcp, call, again }: CheckRow['ways']): string =>
     [rest, mcp, call, again].map((isMade) => (isMade ? 'yes' : '-')).join(' | ')
   const line = (name: CheckName, ways: string): string => {
     if (name === '') return ''
@@ -106,7 +106,7 @@ test('the page of the checks lists them in the order in which they run', () => {
   const table = [
     line('wire', all),
     line('canonical', all),
-    ...CHECKS.map(({ name, doors }) => line(name, marks(doors))),
+    ...CHECKS.map(({ name, ways }) => line(name, marks(ways))),
     line('forward', 'yes | - | yes | yes'),
     line('answer', 'yes | - | yes | yes'),
   ]
