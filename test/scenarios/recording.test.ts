@@ -227,7 +227,7 @@ test('a file of a newer version is refused in one sentence and left as it is', a
   const { path, close } = await open(t, 'newer')
   await close()
   const db = new DatabaseSync(path)
-  db.exec("INSERT INTO schema_versions VALUES (99, 'later', '2030')")
+  db.exec("INSERT INTO schema_versions (version, name, applied_at) VALUES (99, 'later', '2030')")
   db.close()
   const before = readFileSync(path)
   await assert.rejects(open(t, 'newer'), {

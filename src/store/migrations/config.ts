@@ -60,6 +60,8 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
         primary key (owner_id, field)
       ) strict, without rowid`,
       `create table schemas (hash text primary key, json text not null) strict`,
+      // `autoincrement` gives no number: the writer does, under the lock. Another engine declares no identity: its gaps after a rollback
+      // would look like removed entries. Building the table anew would be of no use, and long for a large trail
       `create table audit (
         seq integer primary key autoincrement,
         id text not null unique,

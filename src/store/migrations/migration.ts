@@ -7,6 +7,11 @@ import type { Compilable, CompiledQuery, Kysely } from 'kysely'
 export interface Migration {
   readonly version: number
   readonly name: string
+  /**
+   * The oldest version whose program may still open a store of this version, and write to it; absent where that is this version. Such
+   * a program knows nothing of this step: whatever it writes must stay right.
+   */
+  readonly compatibleFrom?: number
   /** Statements of SQLite, run in one transaction with all of the step. */
   readonly sqlite: readonly string[]
   /** What statements cannot do, after them. @param db makes queries and runs none */
@@ -25,4 +30,24 @@ export function* ask<Row>(
 ): Generator<CompiledQuery, readonly Row[], readonly unknown[]> {
   // The rows are what the query selects
   return (yield query.compile()) as readonly Row[]
+}
+
+/** What a store says of its schema. */
+export interface SchemaVersion {
+  readonly version: number
+  /** As {@link Migration.compatibleFrom}. */
+  readonly compatibleFrom: number
+}
+
+/** Before the first step. */
+export const NO_SCHEMA: SchemaVersion = { version: 0, compatibleFrom: 0 }
+
+/** The newest version that a program with these steps knows. */
+export function newestOf(steps: readonly Migration[]): number {
+  return steps.at(-1)?.version ?? 0
+}
+
+/** Whether a program with these steps may open a store: one that it brings to its newest version, or a newer one that allows it. */
+export function mayOpen({ compatibleFrom }: SchemaVersion, steps: readonly Migration[]): boolean {
+  return compatibleFrom <= newestOf(steps)
 }

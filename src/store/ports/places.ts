@@ -83,6 +83,8 @@ export interface ConfigPlace extends StorePlace {
 /** What a configuration store says of itself, without being changed or brought to a newer version. */
 export interface StoreFacts {
   readonly schemaVersion: number
+  /** The oldest version of the schema whose program may open it, and write to it. */
+  readonly compatibleFrom: number
   /** Of the configuration. */
   readonly revision: number
   /** Number of the last entry of the audit trail; 0 without one. */

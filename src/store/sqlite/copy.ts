@@ -1,13 +1,15 @@
 import { closeSync, openSync } from 'node:fs'
 import { backup, DatabaseSync } from 'node:sqlite'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
+import { newestOf } from '../migrations/migration.ts'
 import type { StoreFacts } from '../ports/places.ts'
+import { schemaVersionOf } from './migrate.ts'
 
 /** Pages that are copied at a stretch. */
 const STRETCH = 2000
 
 /** The newest version of the schema that this Postern knows. */
-export const SCHEMA_VERSION = Math.max(...CONFIG_MIGRATIONS.map(({ version }) => version))
+export const SCHEMA_VERSION = newestOf(CONFIG_MIGRATIONS)
 
 /**
  * Copies a store as it stands at one moment into a file of its own. Who writes it goes on: a reader of a write-ahead
@@ -53,8 +55,10 @@ export function readStoreFacts(file: string): StoreFacts {
         .all()
         .map(({ name, value }) => [String(name), String(value)]),
     )
+    const { version, compatibleFrom } = schemaVersionOf(database)
     return {
-      schemaVersion: Number(one('select max(version) from schema_versions')),
+      schemaVersion: version,
+      compatibleFrom,
       revision: Number(meta.get('config_revision') ?? 0),
       auditSeq: Number(one('select max(seq) from audit') ?? 0),
       meta: (key) => meta.get(key),

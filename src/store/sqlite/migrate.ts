@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { CannotStart } from '../../base/cannot-start.ts'
-import type { Migration } from '../migrations/migration.ts'
+import { type Migration, mayOpen, NO_SCHEMA, newestOf, type SchemaVersion } from '../migrations/migration.ts'
 
 const READ_MS = 1000
 
@@ -9,8 +9,8 @@ const READ_MS = 1000
 type RunData = (database: DatabaseSync, run: NonNullable<Migration['run']>) => void
 
 /**
- * Brings a database to the newest version, each step in its own transaction. Throws {@link CannotStart} when a
- * newer Postern has written it: reading it by older rules could lose what those rules do not know.
+ * Brings a database to the newest version, each step in its own transaction. One of a newer Postern that allows this one is opened as it
+ * is. Throws {@link CannotStart} for any other newer one: reading it by older rules could lose what those rules do not know.
  * @param runData for steps with a data step; apart, so that a thread without such steps loads no query builder
  */
 export function migrate(
@@ -20,24 +20,26 @@ export function migrate(
   runData?: RunData,
 ): void {
   database.exec(
-    'create table if not exists schema_versions (version integer primary key, name text not null, applied_at text not null) strict',
+    'create table if not exists schema_versions (version integer primary key, name text not null, applied_at text not null, compatible_from integer) strict',
   )
-  const found = versionOf(database)
+  const found = schemaVersionOf(database)
   demandKnown(found, file, steps)
-  for (const step of steps) if (step.version > found) apply(database, step, runData)
+  const due = steps.filter(({ version }) => version > found.version)
+  if (due.length > 0) addCompatibleFrom(database)
+  for (const step of due) apply(database, step, runData)
 }
 
 /**
- * Throws {@link CannotStart} for a file that a newer Postern has written, and leaves it as it is: opening it for writing would set
- * its journal mode and empty its write-ahead log. What cannot be read says nothing here; opening it does.
+ * Throws {@link CannotStart} for a file of a newer Postern that does not allow this one, and leaves it as it is: opening it for writing
+ * would set its journal mode and empty its write-ahead log. What cannot be read says nothing here; opening it does.
  */
 export function refuseNewer(file: string, steps: readonly Migration[]): void {
   if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0) return
-  let found = 0
+  let found = NO_SCHEMA
   let database: DatabaseSync | undefined
   try {
     database = new DatabaseSync(file, { readOnly: true, timeout: READ_MS })
-    found = versionOf(database)
+    found = schemaVersionOf(database)
   } catch {
     return
   } finally {
@@ -46,20 +48,34 @@ export function refuseNewer(file: string, steps: readonly Migration[]): void {
   demandKnown(found, file, steps)
 }
 
-function versionOf(database: DatabaseSync): number {
-  const row = database.prepare('select max(version) as version from schema_versions').get()
-  return Number(row?.['version'] ?? 0)
+/** The version of a database that was migrated. Throws as SQLite does where it was not. */
+export function schemaVersionOf(database: DatabaseSync): SchemaVersion {
+  // All columns: files of earlier versions lack the last one
+  const row = database.prepare('select * from schema_versions order by version desc limit 1').get()
+  if (row === undefined) return NO_SCHEMA
+  const version = Number(row['version'])
+  return { version, compatibleFrom: Number(row['compatible_from'] ?? version) }
 }
 
-function demandKnown(found: number, file: string, steps: readonly Migration[]): void {
-  const newest = steps.at(-1)?.version ?? 0
-  if (found > newest)
+/** Files of earlier versions have no such column. */
+function addCompatibleFrom(database: DatabaseSync): void {
+  const columns = database.prepare("select name from pragma_table_info('schema_versions')").all()
+  if (columns.every(({ name }) => name !== 'compatible_from'))
+    database.exec('alter table schema_versions add column compatible_from integer')
+}
+
+function demandKnown(found: SchemaVersion, file: string, steps: readonly Migration[]): void {
+  if (!mayOpen(found, steps))
     throw new CannotStart(
-      `${file} has schema version ${found}, and this Postern knows versions up to ${newest}; start the newer Postern that wrote it, or restore a backup.`,
+      `${file} has schema version ${found.version}, and this Postern knows versions up to ${newestOf(steps)}; start the newer Postern that wrote it, or restore a backup.`,
     )
 }
 
-function apply(database: DatabaseSync, { version, name, sqlite, run }: Migration, runData?: RunData): void {
+function apply(
+  database: DatabaseSync,
+  { version, name, sqlite, run, compatibleFrom = version }: Migration,
+  runData?: RunData,
+): void {
   database.exec('begin immediate')
   try {
     for (const statement of sqlite) database.exec(statement)
@@ -68,8 +84,8 @@ function apply(database: DatabaseSync, { version, name, sqlite, run }: Migration
       runData(database, run)
     }
     database
-      .prepare('insert into schema_versions (version, name, applied_at) values (?, ?, ?)')
-      .run(version, name, new Date().toISOString())
+      .prepare('insert into schema_versions (version, name, applied_at, compatible_from) values (?, ?, ?, ?)')
+      .run(version, name, new Date().toISOString(), compatibleFrom)
     database.exec('commit')
   } catch (error) {
     // SQLite has rolled back by itself on some errors, such as a full disk

@@ -192,7 +192,9 @@ test('an archive that was changed in a head, its manifest or a file, or is of a 
   const newer = fresh()
   await make(newer)
   const database = new DatabaseSync(join(newer, 'config.db'))
-  database.exec(`insert into schema_versions values (${SCHEMA_VERSION + 1}, 'of tomorrow', '')`)
+  database.exec(
+    `insert into schema_versions (version, name, applied_at) values (${SCHEMA_VERSION + 1}, 'of tomorrow', '')`,
+  )
   database.close()
   const archive = fresh()
   await backup(archive, { data: newer, keyFile: join(newer, 'vault.key'), withKey: true })
@@ -200,6 +202,14 @@ test('an archive that was changed in a head, its manifest or a file, or is of a 
     restored(fresh(), { from: archive }),
     /knows versions up to \d+; restore it with that Postern/,
   )
+  const allowing = new DatabaseSync(join(newer, 'config.db'))
+  allowing.exec(
+    `update schema_versions set compatible_from = ${SCHEMA_VERSION} where version > ${SCHEMA_VERSION}`,
+  )
+  allowing.close()
+  const allowed = fresh()
+  await backup(allowed, { data: newer, keyFile: join(newer, 'vault.key'), withKey: true })
+  assert.equal((await restored(fresh(), { from: allowed })).schema_version, SCHEMA_VERSION + 1)
 })
 
 test('what cannot be written where it should is told in a sentence', {

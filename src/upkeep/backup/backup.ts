@@ -56,6 +56,7 @@ export async function backUp(places: StorePlaces, request: BackupRequest): Promi
       created_at: new Date().toISOString(),
       version: VERSION,
       schema_version: facts.schemaVersion,
+      compatible_from: facts.compatibleFrom,
       revision: facts.revision,
       audit_seq: facts.auditSeq,
       key_id: keyIdOf(canary),

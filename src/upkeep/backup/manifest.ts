@@ -25,6 +25,8 @@ export const Manifest = z.object({
   /** Of the program that made it. */
   version: z.string(),
   schema_version: z.int(),
+  /** The oldest schema version whose program may open the store; backups of earlier versions do not say. */
+  compatible_from: z.int().optional(),
   /** Of the configuration. */
   revision: z.int(),
   /** Number of the last entry of the audit trail; 0 without one. */

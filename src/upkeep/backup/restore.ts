@@ -72,7 +72,7 @@ async function openArchive(file: string, newest: number): Promise<Archive> {
     const entry = entries.get(MANIFEST)
     if (entry === undefined) throw new Damaged('it is no backup of Postern')
     const manifest = toManifest(await readEntry(handle, entry, MANIFEST_BYTES_MAX))
-    if (manifest.schema_version > newest)
+    if ((manifest.compatible_from ?? manifest.schema_version) > newest)
       throw new CannotStart(
         `${file} is of Postern ${manifest.version} with schema version ${manifest.schema_version}, and this one knows versions up to ${newest}; restore it with that Postern or a newer one.`,
       )

@@ -109,8 +109,16 @@ test('what is wrong with the directory, the key, the schema, the store or the tr
   await wrong('key file', (data) => rmSync(join(data, 'vault.key')), /is missing/)
   const other = `k1 ${Buffer.alloc(32, 1).toString('base64')}\n`
   await wrong('vault', (data) => writeFileSync(join(data, 'vault.key'), other), /does not hold the key/)
-  const newer = `insert into schema_versions values (${SCHEMA_VERSION + 1}, 'of tomorrow', '')`
+  const newer = `insert into schema_versions (version, name, applied_at) values (${SCHEMA_VERSION + 1}, 'of tomorrow', '')`
   await wrong('schema', (data) => change(data, newer), /knows versions up to/)
+  const allowing = await make()
+  change(
+    allowing,
+    `insert into schema_versions values (${SCHEMA_VERSION + 1}, 'of tomorrow', '', ${SCHEMA_VERSION})`,
+  )
+  const { state, found: told } = (await found(allowing))['schema']!
+  assert.equal(state, 'ok')
+  assert.match(told, /knows versions up to \d+; version \d+ allows it/)
   await wrong('store', (data) => truncateSync(join(data, 'config.db'), 5000), /cannot be read/)
   const planted = `insert into audit_chain (seq, hash) values (1, 'x')`
   await wrong('audit trail', (data) => change(data, planted), /entry 1: an entry was removed/)

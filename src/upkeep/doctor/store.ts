@@ -11,7 +11,7 @@ import { openMarkOf } from '../../record/audit-mark-place.ts'
 import type { Settings } from '../../settings.ts'
 import { checkFragment } from '../../snapshot/compile/check.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
-import type { StorePlaces } from '../../store/ports/places.ts'
+import type { StoreFacts, StorePlaces } from '../../store/ports/places.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
 import { keyedProofOf, opensCanaryOf, openVaultAlone } from '../../vault/open.ts'
 import { CANARY } from '../../vault/reseal.ts'
@@ -45,8 +45,9 @@ export async function findStore(
     const fix = access === null ? 'See docs/recovery.md.' : `${access.fix}. Then run postern doctor again.`
     return [{ check: 'store', state: 'fail', found, fix }]
   }
-  const { schemaVersion, meta } = await copy.facts()
-  const schema = schemaFinding(schemaVersion, await places.newestSchema())
+  const facts = await copy.facts()
+  const { meta } = facts
+  const schema = schemaFinding(facts, await places.newestSchema())
   const sealed = sealFinding(settings, meta(CANARY))
   if (schema.state === 'fail' || sealed.state === 'fail') return [schema, sealed]
   const store = await copy.open(null)
@@ -73,11 +74,13 @@ async function roleFindings({ oidc }: Settings, store: ConfigStore): Promise<Fin
     : [{ check: 'roles of claims', state: 'fail', found: fault, fix: 'Correct it before the next start.' }]
 }
 
-/** @param version of the schema of the store. @param newest version that this program knows */
-function schemaFinding(version: number, newest: number): Finding {
+/** @param newest version of the schema that this program knows */
+function schemaFinding({ schemaVersion: version, compatibleFrom }: StoreFacts, newest: number): Finding {
   const check = 'schema'
   if (version > newest) {
     const found = `version ${version}, and this Postern knows versions up to ${newest}`
+    if (compatibleFrom <= newest)
+      return { check, state: 'ok', found: `${found}; version ${version} allows it`, fix: null }
     return { check, state: 'fail', found, fix: 'Start the newer Postern that wrote it.' }
   }
   const later = version < newest ? `; the next start brings it to ${newest}` : ''
