@@ -39,6 +39,7 @@ function metaStore(): ConfigStore {
         setMeta: async (name: string, value: string) => void meta.set(name, value),
         secrets: async () => [],
         pendingChangeRequests: async () => [],
+        doubtFragments: async () => {},
       }),
   }
   // The vault asks nothing else of it.
