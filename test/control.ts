@@ -12,7 +12,7 @@ import { outdatedFragments } from '../src/operations/engine/fragments.ts'
 import type { InvokeDeps } from '../src/operations/engine/invoke.ts'
 import { createInvoke } from '../src/operations/engine/invoke.ts'
 import type { RecordQueries } from '../src/operations/engine/ports.ts'
-import { createPublisher } from '../src/operations/engine/publisher.ts'
+import { createFragmentPublisher } from '../src/operations/engine/publisher.ts'
 import { createExportJobs } from '../src/operations/exports/jobs.ts'
 import { OPERATIONS, REGISTRY } from '../src/operations/registry.ts'
 import { type AuditTrail, createAuditTrail } from '../src/record/audit-chain.ts'
@@ -176,7 +176,7 @@ export async function startControl(
     exports,
     records,
     trail: createAuditTrail(store, clock, vault.trailKey(), mark),
-    publisher: createPublisher({
+    publisher: createFragmentPublisher({
       reader: store.read,
       revision: await store.read.revision(),
       send: async (delta) => {

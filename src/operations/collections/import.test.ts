@@ -15,7 +15,7 @@ import { openVault } from '../../vault/open.ts'
 import type { Invoked, WriteOptions } from '../engine/call.ts'
 import type { Invoke } from '../engine/define.ts'
 import { createInvoke } from '../engine/invoke.ts'
-import { createPublisher } from '../engine/publisher.ts'
+import { createFragmentPublisher } from '../engine/publisher.ts'
 import { OPERATIONS } from '../registry.ts'
 
 const orders = readFileSync(resolve(import.meta.dirname, '../../../examples/orders/openapi.yaml'), 'utf8')
@@ -36,7 +36,7 @@ before(async () => {
     vault,
     clock: createClock(),
     ...UNSERVED,
-    publisher: createPublisher({
+    publisher: createFragmentPublisher({
       reader: store.read,
       revision: 0,
       send: async (delta) => {

@@ -6,7 +6,7 @@ import type { SnapshotDelta } from '../../snapshot/fragments.ts'
 import type { ConfigReader, ConfigStore } from '../../store/ports/config.ts'
 import { StoreUnavailable } from '../../store/ports/unavailable.ts'
 import { openConfigStore } from '../../store/sqlite/config.ts'
-import { createPublisher } from './publisher.ts'
+import { createFragmentPublisher } from './publisher.ts'
 
 /** A publisher that keeps what it sends. */
 function publisherOf(reader: ConfigReader) {
@@ -15,7 +15,7 @@ function publisherOf(reader: ConfigReader) {
     sent.push(delta)
     return { pending: false }
   }
-  return { sent, publisher: createPublisher({ reader, revision: 0, send }) }
+  return { sent, publisher: createFragmentPublisher({ reader, revision: 0, send }) }
 }
 
 /** What holds after some deltas: hashes by key. */
@@ -105,7 +105,7 @@ test('what could not be read when it was committed is sent with the next change,
       return read.fragmentsSince(after)
     },
   }
-  const publisher = createPublisher({
+  const publisher = createFragmentPublisher({
     reader,
     revision: 0,
     send: async (delta) => {
@@ -134,7 +134,7 @@ test('changes of two callers and looks between them are sent once, in order', as
   const control = await startControl({
     deps: { publisher: { publish: (revision) => publisher.publish(revision) } },
   })
-  const publisher = createPublisher({
+  const publisher = createFragmentPublisher({
     reader: control.store.read,
     revision: 0,
     send: async (delta) => {

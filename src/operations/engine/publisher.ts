@@ -24,7 +24,7 @@ export interface PublisherParts {
  * 2. Deltas are sent one at a time, in the order of their revisions, none twice.
  * 3. A read that fails leaves the revision where it is: the next publication, or `catchUp`, sends what is missing.
  */
-export function createPublisher({ reader, revision, send }: PublisherParts): FragmentPublisher {
+export function createFragmentPublisher({ reader, revision, send }: PublisherParts): FragmentPublisher {
   let sent = revision
   let acknowledged: Promise<{ readonly pending: boolean }> = Promise.resolve({ pending: false })
   let last: Promise<unknown> = Promise.resolve()
