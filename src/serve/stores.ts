@@ -13,10 +13,11 @@ import { filesIn } from '../upkeep/data-files.ts'
 import { openIdempotencyKeys } from '../upkeep/kept/idempotency-keys.ts'
 import { createLastGood, type LastGoodSnapshot, tellLastGood } from '../upkeep/kept/last-good.ts'
 import { isInside, keyBesideData } from '../upkeep/key-place.ts'
+import { compilerVersion } from '../upkeep/start/compiler-version.ts'
 import { type Configuration, openConfiguration } from '../upkeep/start/configuration.ts'
 import { clearDamagedFiles } from '../upkeep/start/damaged-files.ts'
 import { copyForReading, type ReadingPlace } from '../upkeep/start/reading-place.ts'
-import { compilerVersion } from './compiler-version.ts'
+import { VERSION } from '../version.ts'
 import { PLACES } from './places.ts'
 import type { Start } from './start.ts'
 
@@ -61,7 +62,7 @@ export async function openOwnStores(its: Start) {
     files,
     lastGood,
     clock,
-    version: compilerVersion(await PLACES.newestSchema()),
+    version: compilerVersion(VERSION, await PLACES.newestSchema()),
     fault,
     readOnly: place.readOnly,
   })

@@ -10,7 +10,7 @@ test('another source, schema or version is another compiler; a test is not', () 
   for (const folder of ['snapshot/compile', 'model', 'base'])
     mkdirSync(join(root, folder), { recursive: true })
   const seen = new Set<string>()
-  const isNew = (): boolean => seen.size < seen.add(compilerVersion(1, root)).size
+  const isNew = (): boolean => seen.size < seen.add(compilerVersion('1.0.0', 1, root)).size
   assert.equal(isNew(), true)
   for (const file of ['snapshot/compile/compile.ts', 'model/policy.ts', 'base/duration.ts']) {
     writeFileSync(join(root, file), 'one')
@@ -20,7 +20,8 @@ test('another source, schema or version is another compiler; a test is not', () 
   }
   writeFileSync(join(root, 'model/policy.test.ts'), 'one')
   assert.equal(isNew(), false)
-  assert.notEqual(compilerVersion(2, root), compilerVersion(1, root))
+  assert.notEqual(compilerVersion('1.0.0', 2, root), compilerVersion('1.0.0', 1, root))
+  assert.notEqual(compilerVersion('1.0.1', 1, root), compilerVersion('1.0.0', 1, root))
   rmSync(root, { recursive: true })
-  assert.equal(compilerVersion(1), compilerVersion(1))
+  assert.equal(compilerVersion('1.0.0', 1), compilerVersion('1.0.0', 1))
 })

@@ -1,16 +1,19 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { VERSION } from '../version.ts'
 
 /** Folders below `src` that decide what a configuration compiles to. */
 const FOLDERS = ['snapshot', 'model', 'base']
 
 /**
- * Names what compiles fragments: the version, the newest schema of the store, and a digest of the sources. Fragments that were
+ * Names what compiles fragments: the version of the program, the newest schema of the store, and a digest of the sources. Fragments that were
  * stored under another name are compiled anew, so that no change of the compiler is left out where nobody has counted it.
  */
-export function compilerVersion(schema: number, root = resolve(import.meta.dirname, '..')): string {
+export function compilerVersion(
+  version: string,
+  schema: number,
+  root = resolve(import.meta.dirname, '../..'),
+): string {
   const digest = createHash('sha256')
   for (const folder of FOLDERS)
     for (const name of readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).sort()) {
@@ -18,5 +21,5 @@ export function compilerVersion(schema: number, root = resolve(import.meta.dirna
       const text = readFileSync(join(root, folder, name))
       digest.update(`${folder}/${name} ${text.length}\n`).update(text)
     }
-  return `${VERSION} ${schema} ${digest.digest('base64url').slice(0, 22)}`
+  return `${version} ${schema} ${digest.digest('base64url').slice(0, 22)}`
 }
