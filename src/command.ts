@@ -70,12 +70,14 @@ async function showFirstLink(
 
 async function issueOffline(dataDirectory: string, request: TokenRequest) {
   const { issueOffline: issue } = await import('./control/offline.ts')
-  return issue(dataDirectory, request)
+  const { PLACES } = await import('./serve/places.ts')
+  return issue(PLACES, dataDirectory, request)
 }
 
 async function resetOffline(dataDirectory: string, request: ResetRequest) {
   const { resetOffline: reset } = await import('./control/offline.ts')
-  return reset(dataDirectory, request, process.env['POSTERN_ORIGIN'] ?? 'http://localhost:8080')
+  const { PLACES } = await import('./serve/places.ts')
+  return reset(PLACES, dataDirectory, request, process.env['POSTERN_ORIGIN'] ?? 'http://localhost:8080')
 }
 
 async function ask(question: string): Promise<string> {
@@ -127,6 +129,7 @@ try {
     const { OPERATIONS } = await import('./operations/registry.ts')
     const { settingsHelp } = await import('./settings/pages.ts')
     const { runCli } = await import('./surfaces/cli/program.ts')
+    const { lockFile, PLACES } = await import('./serve/places.ts')
     process.exitCode = await runCli(
       {
         operations: OPERATIONS,
@@ -143,12 +146,12 @@ try {
         resetOffline,
         up,
         upHelp: settingsHelp(),
-        backUp: async (request) => (await import('./upkeep/backup/backup.ts')).backUp(request),
-        restore: async (request) => (await import('./upkeep/backup/restore.ts')).restore(request),
-        examine: async (request) => (await import('./upkeep/doctor/doctor.ts')).examine(request),
+        backUp: async (request) => (await import('./upkeep/backup/backup.ts')).backUp(PLACES, request),
+        restore: async (request) => (await import('./upkeep/backup/restore.ts')).restore(PLACES, request),
+        examine: async (request) => (await import('./upkeep/doctor/doctor.ts')).examine(PLACES, request),
         openBrowser,
         stopSignal,
-        lock: async (file) => (await import('./store/sqlite/file-lock.ts')).lockFile(file),
+        lock: lockFile,
       },
       args,
     )

@@ -102,9 +102,8 @@ const ARROWS: Record<string, readonly string[]> = {
       'snapshot',
     ],
     ...['operations', 'oauth', 'surfaces', 'version', 'fleet/shared', 'gateway/forward/try-credential'],
-    ...['store/sqlite'],
   ],
-  upkeep: [],
+  upkeep: ['store/ports'],
   'upkeep/kept': ['base', 'store/ports', 'snapshot/fragments', 'gateway/identify', 'gateway/replay'],
   'upkeep/start': [
     ...[
@@ -117,18 +116,15 @@ const ARROWS: Record<string, readonly string[]> = {
       'operations/engine/fragments',
     ],
     ...['upkeep/data-files', 'upkeep/kept'],
-    ...['store/sqlite'],
   ],
   'upkeep/backup': [
     ...['base', 'store/ports', 'vault', 'record', 'surfaces/cli/ports', 'version'],
     ...['upkeep/data-files', 'upkeep/key-place'],
-    ...['store/sqlite'],
   ],
   'upkeep/doctor': [
     ...['base', 'model', 'store/ports', 'vault', 'record', 'settings', 'snapshot/compile'],
     ...['oauth/sign-in', 'operations/engine/fragments', 'surfaces/cli', 'control/identity-provider'],
     ...['upkeep/data-files', 'upkeep/key-place'],
-    ...['store/sqlite'],
   ],
   threads: ['*'],
   serve: ['*'],
@@ -228,6 +224,16 @@ test('a circle of three files is found, also where it consists of pairs, and two
 test('the engine of the operations imports neither the registry nor a kind or a resource', () => {
   for (const file of sources().filter((one) => relative(root, one).startsWith('operations/engine')))
     assert.doesNotMatch(readFileSync(file, 'utf8'), /'\.\.\/[^.']/, relative(root, file))
+})
+
+test('one module outside of store/ imports an engine: the place where another engine is put in', () => {
+  const importers = sources().filter((file) =>
+    importsOf(file).some((target) => /^store\/(sqlite|migrations|sql)\//.test(nameOf(target))),
+  )
+  assert.deepEqual(
+    importers.map(nameOf).filter((name) => !name.startsWith('store/')),
+    ['serve/places'],
+  )
 })
 
 test('nothing outside of store/ speaks SQL or imports a database', () => {

@@ -2,7 +2,6 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { Worker } from 'node:worker_threads'
 import { createClock } from '../../src/base/clock.ts'
 import { createRequestIds } from '../../src/base/ids.ts'
 import { connectSink } from '../../src/record/connect.ts'
@@ -10,6 +9,7 @@ import type { RecordFields } from '../../src/record/fields.ts'
 import type { RecorderSetup } from '../../src/record/messages.ts'
 import { startRecorder } from '../../src/record/recorder-client.ts'
 import { createRecordSink } from '../../src/record/sink.ts'
+import { createWorkers } from '../../src/threads/worker.ts'
 import { createNativeEngine } from '../../src/wire/native/engine.ts'
 import type { Incoming, Upstream } from '../../src/wire/port.ts'
 
@@ -79,8 +79,7 @@ async function recordTo(path: string): Promise<(incoming: Incoming) => void> {
   const bytesMax = Number.POSITIVE_INFINITY
   const nothing = { clockCell: null, counters: null, environment: null, readOnly: null }
   const workerData: RecorderSetup = { path, retentionMs: 1e12, bytesMax, ...nothing }
-  const entry = new URL('../../src/threads/recorder.ts', import.meta.url)
-  const recorder = await startRecorder(() => new Worker(entry, { workerData }), console.error)
+  const recorder = await startRecorder(() => createWorkers().start('recorder', workerData), console.error)
   const sink = createRecordSink()
   recorder.connect((channel) => connectSink(sink, channel))
   const ids = createRequestIds(clock)

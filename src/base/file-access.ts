@@ -25,6 +25,13 @@ export function faultOfAccess(path: string, need: 'read' | 'write'): AccessFault
   }
 }
 
+/** What lies at a path instead of a file, as the end of a sentence; null for a file, and where nothing is. */
+export function otherThanFile(path: string): string | null {
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found === undefined || found.isFile()) return null
+  return found.isDirectory() ? 'a directory' : 'a pipe, socket or device'
+}
+
 function faultOf(path: string, found: Stats, need: 'read' | 'write'): AccessFault | null {
   const enter = found.isDirectory() ? constants.X_OK : 0
   if (!allows(path, constants.R_OK | enter)) return toFault(path, found, 'read')

@@ -53,7 +53,7 @@ export function parseTokenRequest(input: unknown): {
   const { role, grants, ttl, name, method } = parsed.data
   if ((role === undefined) === (grants === undefined))
     throw refuse('input_invalid', {
-      detail: 'Say what it may do: either role or grants.',
+      detail: 'Give the rights of the token: either role or grants.',
       errors: [{ pointer: '/role', reason: role === undefined ? 'required' : 'not beside grants' }],
     })
   return { grants: grants ?? [role!], ttlMs: toMs(ttl), name, method }

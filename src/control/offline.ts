@@ -7,8 +7,7 @@ import { createClock, toTime } from '../base/clock.ts'
 import { secureTrail } from '../record/audit-continuity.ts'
 import { openMarkOf } from '../record/audit-mark-place.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
-import { openConfigStore } from '../store/sqlite/config.ts'
-import { lockDirectory } from '../store/sqlite/directory.ts'
+import type { StorePlaces } from '../store/ports/places.ts'
 import { keyedProofOf, openVault } from '../vault/open.ts'
 import { type IssuedToken, parseTokenRequest } from './local-socket.ts'
 import { parseReset, type SetUpLink, toSetUpLink } from './set-up-link.ts'
@@ -17,8 +16,12 @@ import { parseReset, type SetUpLink, toSetUpLink } from './set-up-link.ts'
  * Issues a token in a data directory that no process serves, under its lock. Throws CannotStart when there is no such
  * directory or a process holds it.
  */
-export function issueOffline(dataDirectory: string, input: unknown): Promise<IssuedToken> {
-  return withStore(dataDirectory, async (store) => {
+export function issueOffline(
+  places: StorePlaces,
+  dataDirectory: string,
+  input: unknown,
+): Promise<IssuedToken> {
+  return withStore(places, dataDirectory, async (store) => {
     const { grants, ttlMs, name, method } = parseTokenRequest(input)
     const tokens = createAccessTokens(store, createClock())
     const { token, expiresAt } = await tokens.issue({ grants, ttlMs, name, method, surface: 'cli' })
@@ -27,21 +30,30 @@ export function issueOffline(dataDirectory: string, input: unknown): Promise<Iss
 }
 
 /** As {@link issueOffline}, a set-up link. @param origin at which the process will be reached. */
-export function resetOffline(dataDirectory: string, input: unknown, origin: string): Promise<SetUpLink> {
-  return withStore(dataDirectory, async (store) =>
+export function resetOffline(
+  places: StorePlaces,
+  dataDirectory: string,
+  input: unknown,
+  origin: string,
+): Promise<SetUpLink> {
+  return withStore(places, dataDirectory, async (store) =>
     toSetUpLink(origin, await createSetUpLinks(store, createClock()).reset(parseReset(input))),
   )
 }
 
-async function withStore<T>(dataDirectory: string, work: (store: ConfigStore) => Promise<T>): Promise<T> {
-  const file = join(dataDirectory, 'config.db')
-  if (!existsSync(file))
+async function withStore<T>(
+  places: StorePlaces,
+  dataDirectory: string,
+  work: (store: ConfigStore) => Promise<T>,
+): Promise<T> {
+  const config = places.config(join(dataDirectory, 'config.db'))
+  if (!existsSync(config.file))
     throw new CannotStart(
       `${dataDirectory} is no data directory of Postern; name it with --data, or start with postern up.`,
     )
-  const lock = lockDirectory(dataDirectory)
+  const lock = await places.lock(dataDirectory).take()
   try {
-    const store = openConfigStore(file, process.env['POSTERN_ENV'] || null)
+    const store = await config.open(process.env['POSTERN_ENV'] || null)
     try {
       await secure(store, dataDirectory)
       return await work(store)

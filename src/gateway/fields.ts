@@ -25,6 +25,7 @@ export const COOKIE = 5
 export const AGENT_NAME = 6
 export const CONVERSATION_ID = 7
 export const SEC_FETCH_DEST = 8
+export const ORIGIN = 9
 
 /** Fields that a proxy adds. Their values are believed only where the peer is a trusted proxy. */
 const FORWARDED_BY_PROXY = [
@@ -38,7 +39,7 @@ const FORWARDED_BY_PROXY = [
 /** What the gateway listener does with header names: the one place that says so. */
 export const FIELD_RULES: FieldRules = {
   take: [...IDENTITY_HEADERS, 'traceparent', 'tracestate'],
-  peek: ['cookie', 'x-agent-name', 'x-conversation-id', 'sec-fetch-dest', ...FORWARDED_BY_PROXY],
+  peek: ['cookie', 'x-agent-name', 'x-conversation-id', 'sec-fetch-dest', 'origin', ...FORWARDED_BY_PROXY],
   identity: IDENTITY_HEADERS,
   strip: FORWARDING_HEADERS,
   stripPrefixes: FORWARDING_PREFIXES,
@@ -46,7 +47,7 @@ export const FIELD_RULES: FieldRules = {
   withholdPrefixes: OVERRIDE_PREFIXES,
 }
 
-export const FORWARDED_FOR = SEC_FETCH_DEST + 1
+export const FORWARDED_FOR = ORIGIN + 1
 export const FORWARDED = FORWARDED_FOR + 1
 export const FORWARDED_PROTO = FORWARDED_FOR + 2
 /** Places of what only a trusted proxy says: after all others, as it is lifted out only where there are such proxies. */

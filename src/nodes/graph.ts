@@ -55,7 +55,7 @@ function cycleFindings({ nodes, edges }: WorkflowDefinition): Finding[] {
       severity: 'error',
       pointer: pointerTo('/nodes', index),
       node_id: first.id,
-      message: `a way leads back to where it was: among ${stuck.slice(0, 10).join(', ')}`,
+      message: `the graph has a cycle: among ${stuck.slice(0, 10).join(', ')}`,
     },
   ]
 }
@@ -76,7 +76,7 @@ function reachFindings({ nodes, edges }: WorkflowDefinition): Finding[] {
             severity: 'warning',
             pointer: pointerTo('/nodes', index),
             node_id: node.id,
-            message: 'nothing leads to it',
+            message: 'no edge leads to it',
           },
         ],
   )
@@ -140,7 +140,7 @@ function parallelFindings({ nodes, edges }: WorkflowDefinition): Finding[] {
             severity: 'error',
             pointer: pointerTo('/nodes', index),
             node_id: id,
-            message: 'parallel ways meet here; put a join_node before it',
+            message: 'parallel branches meet here; put a join_node before it',
           },
         ]
       : [],

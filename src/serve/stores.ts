@@ -9,15 +9,14 @@ import { createRecordQueries, type RecordQueryClient } from '../record/query-cli
 import { toRecordSelection } from '../record/record-selection.ts'
 import { type Recorder, startRecorder } from '../record/recorder-client.ts'
 import type { Probed } from '../store/ports/unavailable.ts'
-import { lockForStart } from '../store/sqlite/directory.ts'
-import { openKeyStore } from '../store/sqlite/idempotency-keys.ts'
-import { openLastGood } from '../store/sqlite/last-good.ts'
+import { filesIn } from '../upkeep/data-files.ts'
 import { openIdempotencyKeys } from '../upkeep/kept/idempotency-keys.ts'
 import { createLastGood, DamagedCopy, type LastGoodSnapshot } from '../upkeep/kept/last-good.ts'
 import { isInside, keyBesideData } from '../upkeep/key-place.ts'
 import { type Configuration, openConfiguration } from '../upkeep/start/configuration.ts'
 import { clearDamagedFiles } from '../upkeep/start/damaged-files.ts'
 import { copyForReading, type ReadingPlace } from '../upkeep/start/reading-place.ts'
+import { PLACES } from './places.ts'
 import type { Start } from './start.ts'
 
 /** All that an instance keeps, and the threads that keep it. */
@@ -40,16 +39,18 @@ export interface Stores extends Configuration {
 /** Takes the data directory and opens what the main thread owns in it. Throws CannotStart as the stores do. */
 export async function openOwnStores(its: Start) {
   const { settings, clock, log, fault, parts } = its
-  const lock = lockForStart(settings.data)
+  const files = filesIn(settings.data, PLACES)
+  const lock = await files.lock.takeForStart()
   parts.defer(() => lock.release())
   const keyFile = settings.keyFile ?? join(settings.data, 'vault.key')
-  if (lock.readOnly === null) clearDamagedFiles(settings.data, keyFile, log)
+  if (lock.readOnly === null) await clearDamagedFiles(settings.data, files, keyFile, log)
   const place: ReadingPlace =
     lock.readOnly === null
       ? { path: settings.data, readOnly: null }
-      : copyForReading({ data: settings.data, log, parts }, lock.readOnly)
-  const serving = join(settings.data, 'serving.db')
-  const lastGoodStore = openLastGood(join(place.path, 'serving.db'))
+      : copyForReading({ files, log, parts }, lock.readOnly)
+  const serving = files.lastGood.file
+  const served = filesIn(place.path, PLACES)
+  const lastGoodStore = await served.lastGood.open()
   parts.defer(() => lastGoodStore.close())
   const lastGood = createLastGood(lastGoodStore, (error) => {
     if (error instanceof DamagedCopy)
@@ -62,6 +63,7 @@ export async function openOwnStores(its: Start) {
   const configuration = await openConfiguration({
     settings,
     keyFile,
+    files,
     lastGood,
     clock,
     fault,
@@ -71,14 +73,13 @@ export async function openOwnStores(its: Start) {
   if (isInside(keyFile, settings.data)) log('warn', keyBesideData(keyFile))
   for (const note of configuration.notes) log('warn', note)
   if (configuration.fault !== null) log('error', configuration.fault.log)
-  const keyStore = openKeyStore(join(place.path, 'idempotency.db'))
+  const keyStore = await served.keys.open()
   parts.defer(() => keyStore.close())
   const { keys, kept: keptKeys } = openIdempotencyKeys({
     ...its,
     store: keyStore,
     sealKey: configuration.vault.answersKey(),
-    unwritable:
-      place.readOnly === null ? null : { file: join(settings.data, 'idempotency.db'), fault: place.readOnly },
+    unwritable: place.readOnly === null ? null : { file: files.keys.file, fault: place.readOnly },
   })
   return { ...configuration, lastGood, keys, keptKeys, readOnly: place.readOnly }
 }
@@ -89,7 +90,7 @@ export async function openStores(its: Start): Promise<Stores> {
   const own = await openOwnStores(its)
   const { readOnly } = own
   const counterMemory = createCounterMemory()
-  const path = join(settings.data, 'records.db')
+  const path = filesIn(settings.data, PLACES).records.file
   const recorderSetup: RecorderSetup = {
     path,
     readOnly: readOnly && `${readOnly.found}. ${readOnly.fix}`,

@@ -6,15 +6,15 @@ import { reportContract } from '../record/contract-report.ts'
 import type { FromQueryThread, QuerySetup, ToQueryThread } from '../record/messages.ts'
 import { measure } from '../record/metrics.ts'
 import { getRecord, listRecords } from '../record/search.ts'
+import { PLACES } from '../serve/places.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
-import { openRecordReader } from '../store/sqlite/record-reader.ts'
 import { threadData } from './data.ts'
 
 if (parentPort === null) throw new Error('threads/query.ts runs as a worker thread only')
 const main = parentPort
 const setup = await threadData<QuerySetup>()
 const clock = createClock(setup.clockCell ?? undefined)
-const reader = openRecordReader(setup.path)
+const reader = await PLACES.records(setup.path).openReader()
 
 async function answer(message: ToQueryThread): Promise<FromQueryThread> {
   const { id } = message

@@ -16,8 +16,8 @@ import type {
   ToRecorderThread,
 } from '../record/messages.ts'
 import { createQuotaKeeper, PRUNE_MS, type QuotaKeeper } from '../record/quotas.ts'
+import { PLACES } from '../serve/places.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
-import { openLastingRecordStore } from '../store/sqlite/lasting-records.ts'
 import { threadData } from './data.ts'
 
 const STATE_MS = 1000
@@ -33,7 +33,7 @@ if (parentPort === null) throw new Error('threads/recorder.ts runs as a worker t
 const main = parentPort
 const setup = await threadData<RecorderSetup>()
 const clock = createClock(setup.clockCell ?? undefined)
-const store = openLastingRecordStore(setup.path, setup.readOnly)
+const store = await PLACES.records(setup.path).open(setup.readOnly)
 const ingest = createIngest(store, setup.environment)
 const quotas = setup.counters === null ? null : await keepQuotas(setup.counters)
 let quotaError: string | null = null

@@ -1,7 +1,28 @@
-/** Names in a data directory that a start, a restore and the doctor know of. */
+/** What is in a data directory, by the names that a start, a restore and the doctor know. */
+import { join } from 'node:path'
+import type { KeyStore } from '../store/ports/idempotency-keys.ts'
+import type { LastGoodStore } from '../store/ports/last-good.ts'
+import type { ConfigPlace, LockPlace, RecordsPlace, ServedPlace, StorePlaces } from '../store/ports/places.ts'
 
 /** Folder in an empty data directory where a restore is prepared. */
 export const RESTORE_PART = 'restore.part'
 
-/** The copy that a running process makes of config.db when that was deleted. */
-export const REWRITTEN = 'config.db.new'
+/** The places of one data directory. */
+export interface DataFiles {
+  readonly lock: LockPlace
+  readonly config: ConfigPlace
+  readonly lastGood: ServedPlace<LastGoodStore>
+  readonly keys: ServedPlace<KeyStore>
+  readonly records: RecordsPlace
+}
+
+/** @param data path of the data directory, or of one with copies of its files */
+export function filesIn(data: string, places: StorePlaces): DataFiles {
+  return {
+    lock: places.lock(data),
+    config: places.config(join(data, 'config.db')),
+    lastGood: places.lastGood(join(data, 'serving.db')),
+    keys: places.keys(join(data, 'idempotency.db')),
+    records: places.records(join(data, 'records.db')),
+  }
+}

@@ -167,7 +167,7 @@ export interface ForwardRequest {
   /** Lower-case names of `responseFields`. Give the same list again for the same names: an engine prepares each list once. */
   readonly responseNames: FieldNames
   /** Header lines that an answer gets by its `contentKind`; none without. */
-  readonly kindFields?: readonly [inert: string, active: string, unknown: string]
+  readonly kindFields?: readonly [inert: string, active: string, unknown: string] | undefined
   /** In whose share of the pool's connections it counts; absent for requests of the gateway itself, which have no bound of their own. */
   readonly holder?: string
   /**

@@ -1,14 +1,13 @@
 /** Records until it is killed; prints how many records were taken by the store so far. Argument: the file. */
-import { Worker } from 'node:worker_threads'
 import type { FromRecorder } from '../../src/record/messages.ts'
 import { startRecorder } from '../../src/record/recorder-client.ts'
 import { createRecordSink } from '../../src/record/sink.ts'
+import { createWorkers } from '../../src/threads/worker.ts'
 import { recordFields } from './record-fields.ts'
 
 const path = process.argv[2]!
-const entry = new URL('../../src/threads/recorder.ts', import.meta.url)
 const workerData = { path, retentionMs: 1e15, clockCell: null, counters: null }
-const recorder = await startRecorder(() => new Worker(entry, { workerData }), console.error)
+const recorder = await startRecorder(() => createWorkers().start('recorder', workerData), console.error)
 const sink = createRecordSink({ batchRows: 50 })
 let taken = 0
 recorder.connect((port) => {

@@ -105,11 +105,11 @@ test('usage of a policy that is attached nowhere says so', async () => {
   const limits = [{ name: 'minute', kind: 'rate', max: 1, window: '1m' }]
   await server.manage('POST', '/policies', { name: 'Spare', limits })
   const { json } = await server.manage('GET', '/policies/spare/usage')
-  assert.deepEqual(json.warnings, [{ pointer: '/id', reason: 'attached nowhere, so it limits nobody' }])
+  assert.deepEqual(json.warnings, [{ pointer: '/id', reason: 'attached nowhere, so it limits no calls' }])
   const printed = await runCommand(server.data, ['policies', 'usage', 'spare'])
   assert.deepEqual(
     [printed.out, printed.err],
-    ['None.\n', 'warning: /id: attached nowhere, so it limits nobody\n'],
+    ['None.\n', 'warning: /id: attached nowhere, so it limits no calls\n'],
   )
 })
 

@@ -17,13 +17,14 @@ import { createRecordSink } from '../../src/record/sink.ts'
 import { limitKeyOf } from '../../src/snapshot/find/limit-key.ts'
 import { planLimit, toPlan } from '../../src/snapshot/find/limit-plan.ts'
 import { linkPolicy } from '../../src/snapshot/link/policy.ts'
+import { createWorkers } from '../../src/threads/worker.ts'
 import { recordFields } from '../programs/record-fields.ts'
 import { eventually } from '../support/eventually.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-recording-'))
 after(() => rmSync(directory, { recursive: true }))
 
-const entry = (name: string): URL => new URL(`../../src/threads/${name}.ts`, import.meta.url)
+const workers = createWorkers()
 const YEARS_MS = 1e13
 const DAY_MS = 86_400_000
 
@@ -44,15 +45,13 @@ async function open(t: TestContext, name: string, setup: Partial<RecorderSetup> 
   const logged: string[] = []
   const recorder = await startRecorder(
     () => {
-      const thread = new Worker(entry('recorder'), { workerData })
+      const thread = workers.start('recorder', workerData)
       threads.push(thread)
       return thread
     },
     (text) => logged.push(text),
   )
-  const queries = createRecordQueries(
-    () => new Worker(entry('query'), { workerData: { path, clockCell: null } }),
-  )
+  const queries = createRecordQueries(() => workers.start('query', { path, clockCell: null }))
   const close = async (): Promise<void> => {
     await recorder.stop()
     await queries.close()
@@ -251,7 +250,7 @@ test('a query thread that hangs costs its question alone and is replaced', async
         ? new Worker('require("node:worker_threads").parentPort.on("message", () => { for (;;); })', {
             eval: true,
           })
-        : new Worker(entry('query'), { workerData: { path, clockCell: null } }),
+        : workers.start('query', { path, clockCell: null }),
     { deadlineMs: 2000, waitingMax: 2 },
   )
   t.after(() => queries.close())

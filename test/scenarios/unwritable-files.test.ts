@@ -9,7 +9,7 @@ import { openOwnStores } from '../../src/serve/stores.ts'
 import { readSettings } from '../../src/settings.ts'
 import { lockForStart } from '../../src/store/sqlite/directory.ts'
 import { createWorkers } from '../../src/threads/worker.ts'
-import { examine } from '../../src/upkeep/doctor/doctor.ts'
+import { examine } from '../support/upkeep.ts'
 import { publishOrders, startTestServer, type TestServer } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 

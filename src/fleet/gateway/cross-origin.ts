@@ -5,6 +5,7 @@
 import type { AllowsOrigin } from '../../base/allowed-origins.ts'
 import { DOORS, doorAt, isAtOrBelow } from '../../base/doors.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
+import { ORIGIN } from '../../gateway/fields.ts'
 import { fieldValue } from '../../gateway/header-lines.ts'
 import type { Incoming } from '../../wire/port.ts'
 
@@ -51,8 +52,8 @@ export function createCrossOrigin<State>(options: CrossOriginOptions<State>): Cr
   return {
     answers(incoming) {
       const { path, method, pass } = incoming
-      const allows = allowsAt(path)
-      const origin = allows === null ? undefined : fieldValue(pass, 'origin')
+      const origin = incoming.taken[ORIGIN]
+      const allows = origin === undefined ? null : allowsAt(path)
       if (allows === null || origin === undefined) return false
       const isAllowed = allows(origin)
       const isPreflight =
@@ -69,10 +70,9 @@ export function createCrossOrigin<State>(options: CrossOriginOptions<State>): Cr
       else return false
       return true
     },
-    linesOf({ path, pass }) {
-      const allows = allowsAt(path)
-      const origin = allows === null ? undefined : fieldValue(pass, 'origin')
-      if (origin === undefined || allows?.(origin) !== true) return ''
+    linesOf({ path, taken }) {
+      const origin = taken[ORIGIN]
+      if (origin === undefined || allowsAt(path)?.(origin) !== true) return ''
       return `Access-Control-Allow-Origin: ${origin}\r\nAccess-Control-Expose-Headers: ${EXPOSED}\r\n${VARY}`
     },
   }

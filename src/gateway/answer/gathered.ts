@@ -5,7 +5,7 @@ import { forgetClaim } from '../replay/settle.ts'
 import type { AnswerRow } from './watch.ts'
 
 const UNHELD: RefusalFacts = {
-  detail: 'The call was made, and its answer could not be kept: too much is kept for callers at the moment.',
+  detail: 'The call was made, but its response could not be buffered: too much memory is in use for callers.',
 }
 
 /** A gathered answer as it may be passed on, another one in its place, or the code of the refusal. */

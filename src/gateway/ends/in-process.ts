@@ -88,20 +88,21 @@ class InnerRun implements CallHandle, End {
     // A problem is given whole: a part of it says nothing
     const keptMax = exchange.code === null ? this.keepBytesMax : bytes.length
     const truncated = bytes.length > keptMax
-    this.#give({ status, fields, body: bytes.subarray(0, keptMax), bodyBytes: bytes.length, truncated })
+    this.#give(status, fields, bytes.subarray(0, keptMax), bytes.length, truncated)
   }
 
   pass(_exchange: Exchange, { status, fields, body, bodyBytes, truncated }: GatheredAnswer): void {
-    this.#give({ status, fields, body, bodyBytes, truncated })
+    this.#give(status, fields, body, bodyBytes, truncated)
   }
 
-  #give(answer: Omit<InnerAnswer, 'requestId' | 'durationMs' | 'code'>): void {
+  #give(status: number, fields: string, body: Uint8Array, bodyBytes: number, truncated: boolean): void {
     const exchange = this.#exchange
     const { outcome, requestId, code } = exchange
-    outcome.status = answer.status
-    outcome.bytesOut = answer.bodyBytes
+    outcome.status = status
+    outcome.bytesOut = bodyBytes
     this.#over()
-    this.#done({ ...answer, requestId, code, durationMs: outcome.endedAt - outcome.startedAt }, exchange)
+    const durationMs = outcome.endedAt - outcome.startedAt
+    this.#done({ requestId, status, fields, body, bodyBytes, truncated, durationMs, code }, exchange)
   }
 
   #over(): void {

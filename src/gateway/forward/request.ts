@@ -20,7 +20,6 @@ export function forwardRequest(exchange: Targeted, tap: AnswerTap | null): Forwa
   const { host } = exchange
   const target = targetOf(exchange, path, query)
   const sentHost = host_header === 'preserve' && host !== '' ? host : authority
-  const lines = kindFields(exchange)
   const request: ForwardRequest = {
     method: exchange.method,
     target,
@@ -28,7 +27,7 @@ export function forwardRequest(exchange: Targeted, tap: AnswerTap | null): Forwa
     fields: fieldsOf(exchange, pass, sentHost, target),
     responseFields: answerFields(exchange),
     responseNames: answerNames(exchange),
-    ...(lines === undefined ? {} : { kindFields: lines }),
+    kindFields: kindFields(exchange),
     holder: exchange.identity.client.id,
     tap,
     upgrade: exchange.upgrade && exchange.proxy.fragment.shape?.websocket === true,

@@ -131,7 +131,11 @@ export const explainIdentity: Explain = (exchange, asked) => {
   identity.profile = profile
   exchange.identity = identity
   if (!agrees(exchange, profile))
-    return refuse('identity_rejected', 'X-Client-ID or X-Profile-ID names another than who calls', null)
+    return refuse(
+      'identity_rejected',
+      'X-Client-ID or X-Profile-ID does not name the authenticated caller',
+      null,
+    )
   return pass(
     `client ${profile.client.fragment.slug}, profile ${profile.fragment.slug} (${profile.fragment.auth})`,
   )

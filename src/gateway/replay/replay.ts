@@ -135,7 +135,9 @@ function answerOf(exchange: Exchange, claim: Exclude<Claim, { state: 'claimed' }
     }
     case 'busy':
       exchange.retryAfterMs = 1000
-      exchange.facts = { detail: 'The first request with this key is still under way. Ask again shortly.' }
+      exchange.facts = {
+        detail: 'The first request with this key is still in progress. Send the request again shortly.',
+      }
       return 'idempotency_conflict'
     case 'forgotten':
       exchange.facts = {

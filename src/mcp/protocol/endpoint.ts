@@ -93,11 +93,15 @@ function refuseTransport(request: McpRequest): McpAnswer | null {
       allow: 'POST, DELETE',
     })
   const type = request.header('content-type') ?? ''
-  if (!/^application\/json[\t ]*(;|$)/i.test(type))
+  if (type !== 'application/json' && !/^application\/json[\t ]*(;|$)/i.test(type))
     return errorAnswer(415, undefined, RPC.invalidRequest, 'Content-Type must be application/json')
   const accept = request.header('accept')
   // Nearly all answers are JSON. A client that lists it, or lists nothing, can read them.
-  if (accept !== undefined && !/application\/json|application\/\*|\*\/\*/i.test(accept))
+  if (
+    accept !== undefined &&
+    !accept.includes('application/json') &&
+    !/application\/json|application\/\*|\*\/\*/i.test(accept)
+  )
     return errorAnswer(406, undefined, RPC.invalidRequest, 'Accept must list application/json')
   return null
 }

@@ -39,7 +39,7 @@ export function createPasswords(): Passwords {
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (waiting >= WAITING_MAX)
       throw refuse('auth_throttled', {
-        detail: 'Too many sign in at this moment. Try again in a second.',
+        detail: 'Too many sign-ins at this moment. Try again in a second.',
         members: { retry_after_ms: 1000 },
         inner: 'too many passwords wait for their turn',
       })

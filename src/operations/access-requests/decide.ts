@@ -52,7 +52,7 @@ export const rejectAccessRequest = define({
     if (!isOwn && options.reason === undefined)
       throw refuse('input_invalid', {
         detail: 'Say why: the requester reads the reason.',
-        errors: [{ pointer: '/reason', reason: 'needed to reject what somebody else asks for' }],
+        errors: [{ pointer: '/reason', reason: 'required to reject a request of another user' }],
       })
     change.finding = isOwn
       ? `${request.requester_name} took ${id} back.`

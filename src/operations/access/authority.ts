@@ -4,13 +4,13 @@ import { missingOf } from '../../access/roles.ts'
 import { refuse } from '../../base/refusal.ts'
 import type { OperationContext } from '../engine/context.ts'
 
-/** Nobody grants what they lack. Refuses with permission_denied, naming what is missing. */
+/** You can grant only permissions that you have. Refuses with permission_denied, naming what is missing. */
 export function demandHolds(grants: readonly Grant[], { principal }: OperationContext): void {
   for (const grant of grants) {
     const permission = missingOf(principal, grant)
     if (permission !== null)
       throw refuse('permission_denied', {
-        detail: `Nobody grants what they lack, and you lack the permission ${permission} over all of that scope.`,
+        detail: `You can grant only permissions that you have, and you lack the permission ${permission} over all of that scope.`,
         members: { permission },
       })
   }

@@ -135,5 +135,5 @@ const SET_PASSWORD = define({
 })
 
 function spent(): Refusal {
-  return refuse('not_found', { detail: 'The link has been used, or is over.' })
+  return refuse('not_found', { detail: 'The link was already used, or has expired.' })
 }

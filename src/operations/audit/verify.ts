@@ -86,7 +86,7 @@ function goneFault(seq: number, gone: number) {
 
 function anchorFault(pointer: string) {
   return refuse('input_invalid', {
-    detail: 'A link that was kept is a number and a hash.',
+    detail: 'A kept link has both a number and a hash; give both.',
     errors: [{ pointer, reason: 'required beside the other' }],
   })
 }

@@ -92,7 +92,7 @@ function nextOf({ slug, spec }: Resource, patch: Fields): CredentialAuth {
     if (isReference(auth[field]))
       throw fault(`The ${field} of "${slug}" is read elsewhere: change it there.`, {
         pointer: '/id',
-        reason: 'its secret is read elsewhere',
+        reason: 'its secret is read from an outside source',
       })
     if (patch[field] === undefined)
       throw fault(`Give the new ${field}.`, { pointer: `/auth/${field}`, reason: 'required' })

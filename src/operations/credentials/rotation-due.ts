@@ -26,7 +26,7 @@ export function warnOfUnknownAge({ spec }: Resource): Warning[] {
   return [
     {
       pointer: '/rotate_every',
-      reason: 'its secret is read elsewhere, so that nobody knows here when it is due',
+      reason: 'its secret is read from an outside source, so Postern does not know when it is due',
     },
   ]
 }

@@ -76,14 +76,14 @@ function isCallable({ status, spec }: Resource): boolean {
 export async function tried(trial: CredentialTrial, context: OperationContext): Promise<CredentialTest> {
   if (context.options.dryRun === true)
     throw refuse('input_invalid', {
-      detail: 'This makes real calls, so there is no dry run of it.',
+      detail: 'This operation makes real calls, so it has no dry run.',
       errors: [{ pointer: '/dry_run', reason: 'not for this operation' }],
     })
   try {
     return await context.credentials.test(trial)
   } catch (error) {
     throw refuse('not_ready', {
-      detail: `Nobody can try it now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
+      detail: `The trial cannot be made now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
     })
   }
 }

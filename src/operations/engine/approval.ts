@@ -245,7 +245,7 @@ function refuseTooMuch(count: number, size: number): void {
   if (count < PENDING_MAX && size <= SIZE_MAX) return
   throw refuse('configuration_invalid', {
     detail: `You have as many change requests as may wait: ${PENDING_MAX}, or what they have sent is ${SIZE_MAX} bytes. Take some of them back first.`,
-    errors: [{ pointer: '', reason: `at most ${PENDING_MAX} of one asker wait` }],
+    errors: [{ pointer: '', reason: `at most ${PENDING_MAX} change requests of one requester may wait` }],
   })
 }
 

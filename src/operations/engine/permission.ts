@@ -86,7 +86,7 @@ export function accessOf(principal: Principal, whole: ConfigReader): ScopedAcces
       )
       if (gained === undefined) return
       throw refuse('permission_denied', {
-        detail: `By these tags you would come to the permission ${gained} for it: only who has that gives it them.`,
+        detail: `These tags would give you the permission ${gained} for it. Only a holder of that permission can set them.`,
         members: { permission: gained },
       })
     },

@@ -198,7 +198,7 @@ export async function splitHeaders(
       if (given.has(field))
         errors.push({
           pointer,
-          reason: 'a draft holds no text of a secret; say where it is read, or write live',
+          reason: 'a draft cannot hold the text of a secret; give a reference, or use mode live',
         })
   const stored = before === null ? [] : await change.writer.secretsOf([before.id])
   for (const { field, pointer } of sealedHeadersOf(settled))

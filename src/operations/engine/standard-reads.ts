@@ -91,7 +91,7 @@ async function parentFilter(
     ids.push((await getRef(context.reader, type, String(input[field]))).id)
   if (new Set(ids).size > 1)
     throw refuse('input_invalid', {
-      detail: 'Nothing belongs to several of these.',
+      detail: 'Give only one of these filters.',
       errors: fields.map(({ field }) => ({ pointer: `/${field}`, reason: 'name one' })),
     })
   return ids[0] === undefined ? {} : { parent: ids[0] }

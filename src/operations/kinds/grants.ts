@@ -38,10 +38,10 @@ async function check(spec: Fields, _self: Self, context: OperationContext): Prom
   const named = SUBJECTS.filter((subject) => spec[subject] !== null)
   if (named.length !== 1)
     throw refuse('input_invalid', {
-      detail: `Name one that the grant is for: ${SUBJECTS.join(', ')}.`,
+      detail: `Name the subject of the grant, one of ${SUBJECTS.join(', ')}.`,
       errors: (named.length === 0 ? SUBJECTS : named).map((subject) => ({
         pointer: `/${subject}`,
-        reason: 'one of these is needed, and no other beside it',
+        reason: 'exactly one of these is required',
       })),
     })
   const { role, scope } = spec as GrantSpec

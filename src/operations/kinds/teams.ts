@@ -49,7 +49,7 @@ function refuseTwice({ members }: TeamSpec): void {
   const at = users.findIndex((user, index) => users.indexOf(user) !== index)
   if (at < 0) return
   throw refuse('input_invalid', {
-    detail: 'A user is a member once.',
+    detail: 'A user can be a member only once.',
     errors: [{ pointer: `/members/${at}/user`, reason: 'is there already' }],
   })
 }

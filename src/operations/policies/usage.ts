@@ -111,7 +111,7 @@ function head(policy: Resource, { active }: PolicySpec) {
   return { id: policy.id, slug: policy.slug, active }
 }
 
-const NOT_ATTACHED = { pointer: '/id', reason: 'attached nowhere, so it limits nobody' }
+const NOT_ATTACHED = { pointer: '/id', reason: 'attached nowhere, so it limits no calls' }
 
 async function isAttached({ id }: Resource, { whole }: OperationContext): Promise<boolean> {
   return (await whole.usersOf(id)).some(({ spec }) => spec['policy'] === id)

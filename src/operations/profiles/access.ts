@@ -87,7 +87,7 @@ async function explain(
     return await explainer.explain(asked)
   } catch (error) {
     throw refuse('not_ready', {
-      detail: `Nobody can tell now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
+      detail: `The access cannot be determined now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
     })
   }
 }

@@ -155,7 +155,7 @@ test('keys and bindings are revoked like tokens, and a profile that holds nothin
   await make(control, { type: 'oidc', issuer: 'https://id.test', audience: 'orders' }, 'people')
   for (const id of ['people', 'open']) {
     const error = await refused(revoke(id), 'configuration_invalid')
-    assert.match(error.message, /switch it off with toggle/)
+    assert.match(error.message, /switch the profile off with toggle/)
   }
   await control.run('profiles.update', {
     id: 'sandbox',

@@ -75,7 +75,7 @@ function refuseNothingHeld(profile: Resource): void {
   if (auth.type === 'token' || auth.type === 'mtls' || (auth.type === 'jwt' && auth.mode !== 'jwks_url'))
     return
   throw refuse('configuration_invalid', {
-    detail: `"${profile.slug}" is of type ${auth.type}, and nothing of it is held here that could be revoked; switch it off with toggle.`,
+    detail: `"${profile.slug}" is of type ${auth.type}. Postern holds no credential of it that could be revoked; switch the profile off with toggle.`,
     errors: [{ pointer: '/id', reason: 'the profile holds no credentials' }],
   })
 }

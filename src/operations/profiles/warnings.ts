@@ -24,7 +24,7 @@ function authWarnings({ spec }: Resource): Warning[] {
   // Parsed by the exact schema before it was stored.
   const { auth, ip_allowlist } = spec as ProfileSpec
   if (auth.type === 'none' && ip_allowlist.length === 0)
-    return [{ pointer: '/ip_allowlist', reason: 'ids are no secrets: whoever knows them may call' }]
+    return [{ pointer: '/ip_allowlist', reason: 'ids are not secrets: each caller that knows them may call' }]
   if (auth.type === 'token' && auth.expires_in === null)
     return [{ pointer: '/auth/expires_in', reason: 'its tokens never expire' }]
   return []

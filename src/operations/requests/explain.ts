@@ -87,7 +87,7 @@ export const explainRequest = define({
       return await context.explainer.explain(asked)
     } catch (error) {
       throw refuse('not_ready', {
-        detail: `Nobody can explain it now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
+        detail: `The request cannot be explained now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
       })
     }
   },

@@ -16,7 +16,7 @@ export function refuseCredentials(headers: readonly string[]): void {
   const index = headers.findIndex((line) => /^(proxy-)?authorization[\t ]*:/i.test(line))
   if (index === -1) return
   throw refuse('input_invalid', {
-    detail: 'Say who calls with client and profile; a credential is not asked for.',
+    detail: 'Name the caller with client and profile; a credential is not accepted here.',
     errors: [{ pointer: `/headers/${index}`, reason: 'must not be a credential' }],
   })
 }

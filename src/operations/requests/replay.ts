@@ -192,12 +192,12 @@ async function makeAgain(asked: ReplayAsked, { replayer }: OperationContext): Pr
     answer = await replayer.replay(asked)
   } catch (error) {
     throw refuse('not_ready', {
-      detail: `Nobody can make it now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
+      detail: `The replay cannot be made now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
     })
   }
   if (answer !== null) return answer
   throw refuse('upstream_timeout', {
-    detail: `There was no whole answer in time, and it was given up; see the record ${asked.requestId}.`,
+    detail: `The replay was given up because no complete response came in time; see the record ${asked.requestId}.`,
   })
 }
 

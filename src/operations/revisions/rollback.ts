@@ -78,7 +78,7 @@ function refuseOther(now: number, { options }: OperationContext): void {
 function refuseUnconfirmed(id: string, { options }: OperationContext): void {
   if (options.dryRun === true || options.confirm === id) return
   throw refuse('confirmation_required', {
-    detail: `What was made since is removed with its secrets. Look at it with dry_run, then send confirm: "${id}".`,
+    detail: `Resources that were created since then are removed with their secrets. Check with dry_run, then send confirm: "${id}".`,
     errors: [{ pointer: '/confirm', reason: `must be "${id}"` }],
   })
 }

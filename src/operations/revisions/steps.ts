@@ -96,7 +96,7 @@ async function putBack(
   const taken = await context.whole.bySlug(was.type, slug, parent ?? undefined)
   if (taken.some((one) => one.id !== id))
     throw refuse('already_exists', {
-      detail: `The slug "${slug}" belongs to another one of the ${was.type} now.`,
+      detail: `The slug "${slug}" is now taken by another resource of type ${was.type}.`,
     })
   if (spec['status'] !== undefined && (spec['status'] === 'published') !== (to?.status === 'published'))
     await context.demand(`${was.type}:publish`, to === null ? toMake(placed) : to)

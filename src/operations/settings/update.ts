@@ -138,7 +138,7 @@ async function warningsFor(
   return [
     {
       pointer: '/approvals',
-      reason: `${reason}; whoever has the data directory can still change these settings with its local token`,
+      reason: `${reason}; a person with access to the data directory can still change these settings with its local token`,
     },
   ]
 }

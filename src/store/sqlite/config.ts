@@ -21,6 +21,7 @@ import { HeaderWatch } from './file-header.ts'
 import { faultOfDatabase } from './judge-file.ts'
 import { migrate, refuseNewer } from './migrate.ts'
 import { probeFile } from './probe.ts'
+import { rewrittenOf } from './side-files.ts'
 import { WatchedFile } from './watched-file.ts'
 
 /**
@@ -63,7 +64,7 @@ function openEngine(file: string): Engine {
 
   /** Puts a copy of what is held in the place of the file that is gone. No transaction runs. */
   function writeAgain(): void {
-    const copy = `${file}.new`
+    const copy = rewrittenOf(file)
     rmSync(copy, { force: true })
     closeSync(openSync(copy, 'wx', 0o600))
     writing.database.prepare('vacuum into ?').run(copy)

@@ -1,29 +1,15 @@
 import { closeSync, openSync } from 'node:fs'
 import { backup, DatabaseSync } from 'node:sqlite'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
-import { mayOpen, newestOf, type SchemaVersion } from '../migrations/migration.ts'
+import { newestOf } from '../migrations/migration.ts'
+import type { StoreFacts } from '../ports/places.ts'
 import { schemaVersionOf } from './migrate.ts'
 
 /** Pages that are copied at a stretch. */
 const STRETCH = 2000
 
-/** What a configuration store says of itself, without being changed or brought to a newer version. */
-export interface StoreFacts {
-  readonly schema: SchemaVersion
-  /** Of the configuration. */
-  readonly revision: number
-  /** Number of the last entry of the audit trail; 0 without one. */
-  readonly auditSeq: number
-  readonly meta: (key: string) => string | undefined
-}
-
 /** The newest version of the schema that this Postern knows. */
 export const SCHEMA_VERSION = newestOf(CONFIG_MIGRATIONS)
-
-/** Whether this Postern may open a store with that schema. */
-export function mayOpenStore(schema: SchemaVersion): boolean {
-  return mayOpen(schema, CONFIG_MIGRATIONS)
-}
 
 /**
  * Copies a store as it stands at one moment into a file of its own. Who writes it goes on: a reader of a write-ahead
@@ -69,8 +55,10 @@ export function readStoreFacts(file: string): StoreFacts {
         .all()
         .map(({ name, value }) => [String(name), String(value)]),
     )
+    const { version, compatibleFrom } = schemaVersionOf(database)
     return {
-      schema: schemaVersionOf(database),
+      schemaVersion: version,
+      compatibleFrom,
       revision: Number(meta.get('config_revision') ?? 0),
       auditSeq: Number(one('select max(seq) from audit') ?? 0),
       meta: (key) => meta.get(key),

@@ -6,22 +6,12 @@ import { chmodSync, existsSync, mkdirSync, rmSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { CannotStart } from '../../base/cannot-start.ts'
-import { type AccessFault, faultOfAccess } from '../../base/file-access.ts'
+import { faultOfAccess } from '../../base/file-access.ts'
+import type { DirectoryLock, StartLock } from '../ports/places.ts'
 import { isDamage } from './damage.ts'
 
 /** How a user names the data directory, where nothing else is said. */
 const SET_BY = '--data or POSTERN_DATA'
-
-/** Held while a process uses a data directory; keep it, for a lock that nothing refers to ends with a collection. */
-export interface DirectoryLock {
-  release(): void
-}
-
-/** The lock of a start, which goes on without writing where the directory cannot be written. */
-export interface StartLock extends DirectoryLock {
-  /** Why nothing in the directory may be written; null when this process alone may write. */
-  readonly readOnly: AccessFault | null
-}
 
 /**
  * As {@link lockDirectory}. Where the directory or its lock.db cannot be written, the lock is shared by processes that only read: it

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { KEY_MIGRATIONS } from '../migrations/idempotency-keys.ts'
 import type { Migration } from '../migrations/migration.ts'
@@ -46,13 +46,6 @@ export function faultOfRecords(file: string): string | null {
 /** What SQLite finds wrong with a file; null when it is sound, missing, or cannot be reached. Reads the whole file. */
 export function faultOfDatabase(file: string): string | null {
   return faultOf(file, quickCheck)
-}
-
-/** What lies at a path instead of a file, as the end of a sentence; null for a file, and where nothing is. */
-export function otherThanFile(path: string): string | null {
-  const found = statSync(path, { throwIfNoEntry: false })
-  if (found === undefined || found.isFile()) return null
-  return found.isDirectory() ? 'a directory' : 'a pipe, socket or device'
 }
 
 function faultOf(file: string, judge: (database: DatabaseSync) => void): string | null {

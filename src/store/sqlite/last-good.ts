@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import type { LastGood, LastGoodChange, LastGoodStore } from '../ports/last-good.ts'
 import { guarded } from './fault.ts'
 import { openAlone } from './open-alone.ts'
+import { outdatedOf } from './side-files.ts'
 import { inTransaction } from './transaction.ts'
 import { WatchedFile } from './watched-file.ts'
 
@@ -13,8 +14,7 @@ const FORM = 2
 export function openLastGood(file: string): LastGoodStore {
   let database: DatabaseSync | null = existsSync(file) ? opened(file) : null
   let watched = database && new WatchedFile(file)
-  /** Says that the key sets in the file are outdated, where they cannot be deleted: an empty file fits on a full disk. */
-  const outdated = `${file}.keys-outdated`
+  const outdated = outdatedOf(file)
   let isClosed = false
 
   function made(): DatabaseSync {

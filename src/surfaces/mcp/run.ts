@@ -143,7 +143,7 @@ function asId(beside: Arguments, inside: Arguments, member: string): Arguments {
   const { arguments: _, ...flat } = beside
   const { [member]: id, ...others } = { ...inside, ...flat }
   if (others['id'] != null && others['id'] !== id)
-    throw inputInvalid([{ pointer: `/${member}`, reason: 'names another than id: give one of the two' }])
+    throw inputInvalid([{ pointer: `/${member}`, reason: 'differs from id; give only one of the two' }])
   return { ...others, id }
 }
 

@@ -37,7 +37,9 @@ export function bodyWithheld(): Refusal {
 
 /** What ended the reading of a body. Whoever sent it and left reads nothing of it, and it is no fault. */
 function brokenOff(error: unknown): Refusal {
-  return error instanceof Refusal ? error : refuse('payload_rejected', { detail: 'The body broke off.' })
+  return error instanceof Refusal
+    ? error
+    : refuse('payload_rejected', { detail: 'The body ended before it was complete.' })
 }
 
 const NOTHING = new Uint8Array()

@@ -15,13 +15,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
+import { backUp, restore } from '../../../test/support/upkeep.ts'
 import { openConfigStore } from '../../store/sqlite/config.ts'
 import { SCHEMA_VERSION } from '../../store/sqlite/copy.ts'
 import { lockDirectory } from '../../store/sqlite/directory.ts'
 import type { RestoreRequest } from '../../surfaces/cli/ports.ts'
 import { openVault } from '../../vault/open.ts'
-import { backUp } from './backup.ts'
-import { restore } from './restore.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-backup-'))
 const data = join(directory, 'data')
@@ -203,6 +202,14 @@ test('an archive that was changed in a head, its manifest or a file, or is of a 
     restored(fresh(), { from: archive }),
     /knows versions up to \d+; restore it with that Postern/,
   )
+  const allowing = new DatabaseSync(join(newer, 'config.db'))
+  allowing.exec(
+    `update schema_versions set compatible_from = ${SCHEMA_VERSION} where version > ${SCHEMA_VERSION}`,
+  )
+  allowing.close()
+  const allowed = fresh()
+  await backup(allowed, { data: newer, keyFile: join(newer, 'vault.key'), withKey: true })
+  assert.equal((await restored(fresh(), { from: allowed })).schema_version, SCHEMA_VERSION + 1)
 })
 
 test('what cannot be written where it should is told in a sentence', {

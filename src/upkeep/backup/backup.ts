@@ -5,12 +5,13 @@
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CannotStart } from '../../base/cannot-start.ts'
-import { copyStore, readStoreFacts } from '../../store/sqlite/copy.ts'
+import type { ConfigPlace, RecordsPlace, StorePlaces } from '../../store/ports/places.ts'
 import type { BackupRequest, BackupSummary } from '../../surfaces/cli/ports.ts'
 import { keyIdOf } from '../../vault/envelope.ts'
 import { opensCanaryOf } from '../../vault/open.ts'
 import { CANARY } from '../../vault/reseal.ts'
 import { VERSION } from '../../version.ts'
+import { filesIn } from '../data-files.ts'
 import { writeArchive } from './archive.ts'
 import { CONFIG, describeFile, KEY, MANIFEST, type Manifest, RECORDS } from './manifest.ts'
 import { syncDirectoryOf } from './place.ts'
@@ -20,22 +21,24 @@ import { syncDirectoryOf } from './place.ts'
  * moment; records, when asked for, of another soon after. The archive is there whole or not at all.
  * Throws CannotStart with one sentence.
  */
-export async function backUp(request: BackupRequest): Promise<BackupSummary> {
+export async function backUp(places: StorePlaces, request: BackupRequest): Promise<BackupSummary> {
   const { data, out, keyFile, withKey, withRecords, progress } = request
-  if (!existsSync(join(data, CONFIG)))
+  const { config, records } = filesIn(data, places)
+  if (!existsSync(config.file))
     throw new CannotStart(`${data} is no data directory of Postern; name it with --data.`)
   if (existsSync(out)) throw new CannotStart(`${out} is there already; choose another name, or remove it.`)
-  const draft = attempt(`${out} cannot be written`, () => mkdtempSync(`${out}.part-`))
+  const draft = await attempt(`${out} cannot be written`, () => mkdtempSync(`${out}.part-`))
   try {
-    const config = join(draft, CONFIG)
-    await copied(join(data, CONFIG), config, (part) => progress('configuration and audit', part))
-    const facts = attempt(`${data} cannot be backed up`, () => readStoreFacts(config))
+    await copied(config, join(draft, CONFIG), (part) => progress('configuration and audit', part))
+    const facts = await attempt(`${data} cannot be backed up`, () =>
+      places.config(join(draft, CONFIG)).facts(),
+    )
     const canary = facts.meta(CANARY)
     if (canary === undefined)
       throw new CannotStart(`${data} has never been started; there is nothing to back up.`)
     const names: (typeof CONFIG | typeof RECORDS | typeof KEY)[] = [CONFIG]
-    if (withRecords && existsSync(join(data, RECORDS))) {
-      await copied(join(data, RECORDS), join(draft, RECORDS), (part) => progress('records', part))
+    if (withRecords && existsSync(records.file)) {
+      await copied(records, join(draft, RECORDS), (part) => progress('records', part))
       names.push(RECORDS)
     }
     if (withKey) {
@@ -52,8 +55,8 @@ export async function backUp(request: BackupRequest): Promise<BackupSummary> {
       format_version: 1,
       created_at: new Date().toISOString(),
       version: VERSION,
-      schema_version: facts.schema.version,
-      compatible_from: facts.schema.compatibleFrom,
+      schema_version: facts.schemaVersion,
+      compatible_from: facts.compatibleFrom,
       revision: facts.revision,
       audit_seq: facts.auditSeq,
       key_id: keyIdOf(canary),
@@ -76,17 +79,21 @@ export async function backUp(request: BackupRequest): Promise<BackupSummary> {
   }
 }
 
-async function copied(from: string, to: string, progress: (part: number) => void): Promise<void> {
+async function copied(
+  from: ConfigPlace | RecordsPlace,
+  to: string,
+  progress: (part: number) => void,
+): Promise<void> {
   try {
-    await copyStore(from, to, progress)
+    await from.copyTo(to, progress)
   } catch (error) {
-    throw new CannotStart(`${from} cannot be backed up: ${(error as Error).message}.`, error)
+    throw new CannotStart(`${from.file} cannot be backed up: ${(error as Error).message}.`, error)
   }
 }
 
-function attempt<T>(what: string, work: () => T): T {
+async function attempt<T>(what: string, work: () => T | Promise<T>): Promise<T> {
   try {
-    return work()
+    return await work()
   } catch (error) {
     throw new CannotStart(`${what}: ${(error as Error).message}.`, error)
   }

@@ -10,7 +10,7 @@ import {
   renameSync,
   rmSync,
 } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { CannotStart } from '../../base/cannot-start.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, SOCKETS_FILE } from '../../base/socket-path.ts'
 import { AUDIT_MARK } from '../../record/audit-mark-place.ts'
@@ -18,14 +18,7 @@ import { RESTORE_PART } from '../data-files.ts'
 import { CONFIG, KEY, RECORDS } from './manifest.ts'
 
 /** What is of no worth in a data directory. */
-const LEFT_OVER = new Set([
-  RESTORE_PART,
-  'lock.db',
-  'lock.db-journal',
-  CONTROL_SOCKET,
-  LOCAL_SOCKET,
-  SOCKETS_FILE,
-])
+const LEFT_OVER = [RESTORE_PART, CONTROL_SOCKET, LOCAL_SOCKET, SOCKETS_FILE]
 /** Without its key a start is refused, so that a restore that is cut off is never served: the key comes last. */
 const ORDER = [RECORDS, AUDIT_MARK, CONFIG, KEY]
 
@@ -40,10 +33,11 @@ export interface Place {
 
 /**
  * A place for a data directory that this process has locked. One that holds something is given aside as a whole
- * by `commit`, which only `isForced` allows.
+ * by `commit`, which only `isForced` allows. @param locks files of the lock, which are worth nothing either
  */
-export function openPlace(data: string, isForced: boolean): Place {
-  if (readdirSync(data).every((name) => LEFT_OVER.has(name))) return emptyPlace(data)
+export function openPlace(data: string, locks: readonly string[], isForced: boolean): Place {
+  const leftOver = new Set([...LEFT_OVER, ...locks.map((file) => basename(file))])
+  if (readdirSync(data).every((name) => leftOver.has(name))) return emptyPlace(data)
   if (!isForced)
     throw new CannotStart(
       `${data} is not empty; choose another directory, or add --force, which keeps what is there beside it.`,

@@ -9,9 +9,7 @@ import { CannotStart } from '../../base/cannot-start.ts'
 import { createClock } from '../../base/clock.ts'
 import { acceptTrail } from '../../record/audit-continuity.ts'
 import { openMarkOf } from '../../record/audit-mark-place.ts'
-import { openConfigStore } from '../../store/sqlite/config.ts'
-import { mayOpenStore, readStoreFacts, SCHEMA_VERSION } from '../../store/sqlite/copy.ts'
-import { lockDirectory } from '../../store/sqlite/directory.ts'
+import type { ConfigPlace, StorePlaces } from '../../store/ports/places.ts'
 import type { RestoreRequest, RestoreSummary } from '../../surfaces/cli/ports.ts'
 import { loadKeys, saveKeys } from '../../vault/keys.ts'
 import { keyedProofOf, opensCanaryOf, openVault } from '../../vault/open.ts'
@@ -26,18 +24,20 @@ import { openPlace } from './place.ts'
  * key opens what is sealed. Whenever it is cut off, what is served later is all of the old or all of the new.
  * Throws CannotStart with one sentence.
  */
-export async function restore(request: RestoreRequest): Promise<RestoreSummary> {
+export async function restore(places: StorePlaces, request: RestoreRequest): Promise<RestoreSummary> {
   const { data, from } = request
-  const archive = await openArchive(from)
+  const archive = await openArchive(from, await places.newestSchema())
   const isNew = !existsSync(data)
-  const lock = lockDirectory(data, '--data')
+  const locked = places.lock(data)
+  const lock = await locked.take('--data')
   try {
-    const place = openPlace(data, request.isForced)
+    const place = openPlace(data, locked.files, request.isForced)
     let before: string | null
     try {
       await unpack(archive, from, place.draft)
-      const used = placeKey(request, archive.manifest, place.draft)
-      await noteRestore(request, archive.manifest, place.draft, used)
+      const config = places.config(join(place.draft, CONFIG))
+      const used = await placeKey(request, archive.manifest, place.draft, config)
+      await noteRestore(request, archive.manifest, place.draft, config, used)
       before = place.commit()
     } catch (error) {
       place.discard()
@@ -59,7 +59,8 @@ interface Archive {
   readonly entries: ReadonlyMap<string, Entry>
 }
 
-async function openArchive(file: string): Promise<Archive> {
+/** @param newest version of the schema that this program knows */
+async function openArchive(file: string, newest: number): Promise<Archive> {
   let handle: FileHandle
   try {
     handle = await open(file)
@@ -71,10 +72,9 @@ async function openArchive(file: string): Promise<Archive> {
     const entry = entries.get(MANIFEST)
     if (entry === undefined) throw new Damaged('it is no backup of Postern')
     const manifest = toManifest(await readEntry(handle, entry, MANIFEST_BYTES_MAX))
-    const { schema_version: version, compatible_from: compatibleFrom = version } = manifest
-    if (!mayOpenStore({ version, compatibleFrom }))
+    if ((manifest.compatible_from ?? manifest.schema_version) > newest)
       throw new CannotStart(
-        `${file} is of Postern ${manifest.version} with schema version ${manifest.schema_version}, and this one knows versions up to ${SCHEMA_VERSION}; restore it with that Postern or a newer one.`,
+        `${file} is of Postern ${manifest.version} with schema version ${manifest.schema_version}, and this one knows versions up to ${newest}; restore it with that Postern or a newer one.`,
       )
     return { manifest, entries }
   } catch (error) {
@@ -110,12 +110,17 @@ async function unpack({ manifest, entries }: Archive, file: string, draft: strin
  * Proves that the key opens what is sealed, and puts it beside that, unless it stays elsewhere. Returns the key file that
  * the instance will use.
  */
-function placeKey(request: RestoreRequest, { key_id }: Manifest, draft: string): string {
+async function placeKey(
+  request: RestoreRequest,
+  { key_id }: Manifest,
+  draft: string,
+  config: ConfigPlace,
+): Promise<string> {
   const { data, from, keyFile } = request
   const own = join(draft, KEY)
   const kept = join(data, KEY)
   const elsewhere = keyFileElsewhere(request, kept)
-  const canary = readStoreFacts(join(draft, CONFIG)).meta(CANARY)
+  const canary = (await config.facts()).meta(CANARY)
   if (canary === undefined) throw new CannotStart(`The archive ${from} cannot be used: it names no key.`)
   const used = keyFile ?? elsewhere ?? [own, kept].find((file) => existsSync(file))
   if (used === undefined)
@@ -142,12 +147,13 @@ async function noteRestore(
   { data, from }: RestoreRequest,
   { created_at, revision }: Manifest,
   draft: string,
+  config: ConfigPlace,
   keyFile: string,
 ): Promise<void> {
   const fault = (error: unknown, at: string): never => {
     throw new CannotStart(`${at}: ${(error as Error).message}.`, error)
   }
-  const store = openConfigStore(join(draft, CONFIG), process.env['POSTERN_ENV'] || null)
+  const store = await config.open(process.env['POSTERN_ENV'] || null)
   try {
     const vault = await openVault(store, keyFile)
     const replaced = openMarkOf(data, vault, fault)

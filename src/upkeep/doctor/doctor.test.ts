@@ -19,12 +19,12 @@ import { after, test } from 'node:test'
 import { issue } from '../../../test/certificates.ts'
 import { cliPorts } from '../../../test/support/cli-ports.ts'
 import { Issuer, signingKey } from '../../../test/support/issuer.ts'
+import { examine } from '../../../test/support/upkeep.ts'
 import { openConfigStore } from '../../store/sqlite/config.ts'
 import { SCHEMA_VERSION } from '../../store/sqlite/copy.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
 import { runCli } from '../../surfaces/cli/program.ts'
 import { openVault } from '../../vault/open.ts'
-import { examine } from './doctor.ts'
 import { findReachable } from './instance.ts'
 import { clockFinding, diskFinding, findNode, tlsFinding } from './machine.ts'
 
@@ -111,6 +111,14 @@ test('what is wrong with the directory, the key, the schema, the store or the tr
   await wrong('vault', (data) => writeFileSync(join(data, 'vault.key'), other), /does not hold the key/)
   const newer = `insert into schema_versions (version, name, applied_at) values (${SCHEMA_VERSION + 1}, 'of tomorrow', '')`
   await wrong('schema', (data) => change(data, newer), /knows versions up to/)
+  const allowing = await make()
+  change(
+    allowing,
+    `insert into schema_versions values (${SCHEMA_VERSION + 1}, 'of tomorrow', '', ${SCHEMA_VERSION})`,
+  )
+  const { state, found: told } = (await found(allowing))['schema']!
+  assert.equal(state, 'ok')
+  assert.match(told, /knows versions up to \d+; version \d+ allows it/)
   await wrong('store', (data) => truncateSync(join(data, 'config.db'), 5000), /cannot be read/)
   const planted = `insert into audit_chain (seq, hash) values (1, 'x')`
   await wrong('audit trail', (data) => change(data, planted), /entry 1: an entry was removed/)

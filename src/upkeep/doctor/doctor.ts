@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CannotStart } from '../../base/cannot-start.ts'
 import { readSettings, type Settings } from '../../settings.ts'
+import type { StorePlaces } from '../../store/ports/places.ts'
 import type { ExamineRequest, Finding } from '../../surfaces/cli/ports.ts'
+import { filesIn } from '../data-files.ts'
 import { findFiles } from './files.ts'
 import { findInstance } from './instance.ts'
 import { findClock, findDirectory, findDisk, findKeyFile, findNode, findTls } from './machine.ts'
@@ -17,7 +19,10 @@ export type Check = (settings: Settings) => Promise<readonly Finding[]> | readon
  * Looks at everything that a start needs and an instance lives from, and changes nothing: the store is read in a copy. A
  * check that itself breaks off is a finding too. In the order in which a start would meet them.
  */
-export async function examine({ data, env, isNetworkAsked }: ExamineRequest): Promise<readonly Finding[]> {
+export async function examine(
+  places: StorePlaces,
+  { data, env, isNetworkAsked }: ExamineRequest,
+): Promise<readonly Finding[]> {
   const findings: Finding[] = [findNode()]
   let settings: Settings
   try {
@@ -35,8 +40,8 @@ export async function examine({ data, env, isNetworkAsked }: ExamineRequest): Pr
     'key file': findKeyFile,
     'TLS files': findTls,
     instance: findInstance,
-    store: (its) => findStore(its, scratch, isNetworkAsked),
-    files: findFiles,
+    store: (its) => findStore(places, its, scratch, isNetworkAsked),
+    files: ({ data }) => findFiles(data, filesIn(data, places)),
     'identity provider': (its) => findProvider(its, isNetworkAsked),
     clock: findClock,
   }

@@ -1,52 +1,66 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
-import { join } from 'node:path'
-import { faultOfAccess } from '../../base/file-access.ts'
-import type { Settings } from '../../settings.ts'
-import { faultOfDatabase, faultOfKeys, faultOfRecords, otherThanFile } from '../../store/sqlite/judge-file.ts'
+import { basename, join } from 'node:path'
+import { faultOfAccess, otherThanFile } from '../../base/file-access.ts'
+import { AUDIT_MARK } from '../../record/audit-mark-place.ts'
+import type { RecordsPlace, StorePlace } from '../../store/ports/places.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
-import { RESTORE_PART, REWRITTEN } from '../data-files.ts'
+import { type DataFiles, RESTORE_PART } from '../data-files.ts'
 
 /** A larger file is not read as a whole. */
 const WHOLE_BYTES_MAX = 256 * 1024 * 1024
 
 interface Judged {
-  readonly fault: (file: string) => string | null
+  readonly place: StorePlace
+  readonly damage: () => Promise<string | null>
   readonly fix: string
 }
 
-const FILES: Readonly<Record<string, Judged>> = {
-  'serving.db': {
-    fault: faultOfDatabase,
-    fix: 'The next start makes it anew from config.db. Where config.db is damaged too, restore a backup with postern restore.',
-  },
-  'records.db': {
-    fault: (file) =>
-      faultOfRecords(file) ?? (statSync(file).size > WHOLE_BYTES_MAX ? null : faultOfDatabase(file)),
-    fix: 'Stop, move it away or delete it, and start: new records begin. Or restore a backup that has the records.',
-  },
-  'idempotency.db': {
-    fault: faultOfKeys,
-    fix: 'The next start removes it and begins a new one. Requests that are repeated reach their upstream again.',
-  },
-  'lock.db': {
-    fault: faultOfDatabase,
-    fix: 'The next start empties it: it holds nothing. You can delete it.',
-  },
+function judgedOf({ lastGood, records, keys, lock }: DataFiles): readonly Judged[] {
+  return [
+    {
+      place: lastGood,
+      damage: () => lastGood.damage(),
+      fix: 'The next start makes it anew from config.db. Where config.db is damaged too, restore a backup with postern restore.',
+    },
+    {
+      place: records,
+      damage: () => damageOfRecords(records),
+      fix: 'Stop, move it away or delete it, and start: new records begin. Or restore a backup that has the records.',
+    },
+    {
+      place: keys,
+      damage: () => keys.damage(),
+      fix: 'The next start removes it and begins a new one. Requests that are repeated reach their upstream again.',
+    },
+    {
+      place: lock,
+      damage: () => lock.damage(),
+      fix: 'The next start empties it: it holds nothing. You can delete it.',
+    },
+  ]
+}
+
+async function damageOfRecords(records: RecordsPlace): Promise<string | null> {
+  const damage = await records.damage()
+  if (damage !== null || statSync(records.file).size > WHOLE_BYTES_MAX) return damage
+  return records.damageOfAll()
 }
 
 /** What is damaged or left over in the data directory, beside the store. */
-export function findFiles({ data }: Settings): Finding[] {
+export async function findFiles(data: string, files: DataFiles): Promise<Finding[]> {
   if (!existsSync(data)) return []
   const findings: Finding[] = []
-  for (const [check, { fault, fix }] of Object.entries(FILES)) {
-    const file = join(data, check)
-    const found = existsSync(file) && otherThanFile(file) === null ? fault(file) : null
-    if (found !== null) findings.push({ check, state: 'warn', found: `${file} is damaged: ${found}`, fix })
+  const judged = judgedOf(files)
+  for (const { place, damage, fix } of judged) {
+    const { file } = place
+    const found = existsSync(file) && otherThanFile(file) === null ? await damage() : null
+    if (found !== null)
+      findings.push({ check: basename(file), state: 'warn', found: `${file} is damaged: ${found}`, fix })
   }
-  findings.push(...others(data), ...rewritten(data), ...withoutAccess(data))
+  findings.push(...others(data, files), ...rewritten(files), ...withoutAccess(data, files))
   const part = join(data, RESTORE_PART)
   if (existsSync(part)) {
-    const isServed = existsSync(join(data, 'config.db'))
+    const isServed = existsSync(files.config.file)
     findings.push({
       check: RESTORE_PART,
       state: isServed ? 'warn' : 'fail',
@@ -68,54 +82,59 @@ export function findFiles({ data }: Settings): Finding[] {
 }
 
 /** What has the name of one of our files, and is none. */
-function others(data: string): Finding[] {
-  return [...Object.keys(FILES), 'config.db', 'audit.mark'].flatMap((check): Finding[] => {
-    const file = join(data, check)
+function others(data: string, { config, lastGood, records, keys, lock }: DataFiles): Finding[] {
+  const paths = [lastGood, records, keys, lock, config].map(({ file }) => file)
+  return [...paths, join(data, AUDIT_MARK)].flatMap((file): Finding[] => {
     const kind = otherThanFile(file)
     if (kind === null) return []
-    const isNeeded = check === 'config.db' || check === 'lock.db'
+    const check = basename(file)
+    const isNeeded = file === config.file || file === lock.file
     const state = isNeeded ? 'fail' : 'warn'
     const fix =
-      check === 'config.db'
+      file === config.file
         ? 'Move it away, and restore a backup with postern restore.'
-        : check === 'lock.db'
+        : file === lock.file
           ? 'Delete it while no instance runs.'
           : 'The next start renames it and makes the file anew.'
     return [{ check, state, found: `${file} is ${kind}, not a file`, fix }]
   })
 }
 
-/** What a start does without the right to write a file. */
-const WITHOUT_ACCESS: Readonly<Record<string, string>> = {
-  'config.db': 'A start serves serving.db, and nothing can be changed.',
-  'serving.db': 'A start makes it anew from config.db.',
-  'records.db': 'A start keeps no records, and drops and counts them when memory is full.',
-  'idempotency.db': 'A start keeps idempotency keys in memory only.',
-  'lock.db': 'A start sets its mode, or serves serving.db where it belongs to another user.',
-  'audit.mark': 'A start replaces it where its directory can be written.',
+/** Files with what the engine keeps beside them, and what a start does without the right to write them. */
+function effectsWithoutAccess(
+  data: string,
+  { config, lastGood, records, keys, lock }: DataFiles,
+): readonly (readonly [files: readonly string[], effect: string])[] {
+  return [
+    [config.files, 'A start serves serving.db, and nothing can be changed.'],
+    [lastGood.files, 'A start makes it anew from config.db.'],
+    [records.files, 'A start keeps no records, and drops and counts them when memory is full.'],
+    [keys.files, 'A start keeps idempotency keys in memory only.'],
+    [lock.files, 'A start sets its mode, or serves serving.db where it belongs to another user.'],
+    [[join(data, AUDIT_MARK)], 'A start replaces it where its directory can be written.'],
+  ]
 }
 
 /** Files that this user cannot write. Those in a directory that cannot be written are not looked at: that is one fault. */
-function withoutAccess(data: string): Finding[] {
+function withoutAccess(data: string, files: DataFiles): Finding[] {
   if (faultOfAccess(data, 'write') !== null) return []
-  return Object.entries(WITHOUT_ACCESS).flatMap(([check, effect]): Finding[] => {
-    const fault = ['', '-wal', '-shm']
-      .map((suffix) => faultOfAccess(join(data, check + suffix), 'write'))
-      .find((found) => found !== null)
+  return effectsWithoutAccess(data, files).flatMap(([paths, effect]): Finding[] => {
+    const fault = paths.map((path) => faultOfAccess(path, 'write')).find((found) => found !== null)
     if (fault === undefined) return []
-    const state = check === 'config.db' ? 'fail' : 'warn'
+    const check = basename(paths[0]!)
+    const state = paths === files.config.files ? 'fail' : 'warn'
     return [{ check, state, found: `${fault.found}. ${effect}`, fix: `${fault.fix}. Then start again.` }]
   })
 }
 
 /** A copy of config.db that a killed process has left. */
-function rewritten(data: string): Finding[] {
-  const copy = join(data, REWRITTEN)
+function rewritten({ config }: DataFiles): Finding[] {
+  const copy = config.rewritten.file
   if (!existsSync(copy)) return []
-  const isThere = existsSync(join(data, 'config.db'))
+  const isThere = existsSync(config.file)
   const fix = isThere
     ? 'The next start removes it.'
     : 'The next start uses it if it is whole. Otherwise restore a backup with postern restore, then delete it.'
   const found = `${copy} was left by a process that was killed while it wrote config.db again`
-  return [{ check: REWRITTEN, state: isThere ? 'warn' : 'fail', found, fix }]
+  return [{ check: basename(copy), state: isThere ? 'warn' : 'fail', found, fix }]
 }

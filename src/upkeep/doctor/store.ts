@@ -11,18 +11,11 @@ import { openMarkOf } from '../../record/audit-mark-place.ts'
 import type { Settings } from '../../settings.ts'
 import { checkFragment } from '../../snapshot/compile/check.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
-import { openConfigStore } from '../../store/sqlite/config.ts'
-import {
-  copyStore,
-  mayOpenStore,
-  readStoreFacts,
-  SCHEMA_VERSION,
-  type StoreFacts,
-} from '../../store/sqlite/copy.ts'
-import { faultOfStoreAccess } from '../../store/sqlite/fault.ts'
+import type { StoreFacts, StorePlaces } from '../../store/ports/places.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
 import { keyedProofOf, opensCanaryOf, openVaultAlone } from '../../vault/open.ts'
 import { CANARY } from '../../vault/reseal.ts'
+import { filesIn } from '../data-files.ts'
 import { findReachable } from './instance.ts'
 import { keyFileOf } from './machine.ts'
 
@@ -31,18 +24,20 @@ import { keyFileOf } from './machine.ts'
  * @param scratch a directory that is removed afterwards.
  */
 export async function findStore(
+  places: StorePlaces,
   settings: Settings,
   scratch: string,
   isNetworkAsked: boolean,
 ): Promise<Finding[]> {
-  const file = join(settings.data, 'config.db')
+  const { config } = filesIn(settings.data, places)
+  const { file } = config
   if (!existsSync(file)) return [{ check: 'store', state: 'ok', found: 'made at the first start', fix: null }]
-  const copy = join(scratch, 'config.db')
+  const copy = places.config(join(scratch, 'config.db'))
   const mark = markIn(settings)
   try {
-    await copyStore(file, copy)
+    await config.copyTo(copy.file)
   } catch (error) {
-    const access = faultOfStoreAccess(file)
+    const access = config.accessFault()
     const found =
       access === null
         ? `${file} cannot be read: ${(error as Error).message}`
@@ -50,11 +45,12 @@ export async function findStore(
     const fix = access === null ? 'See docs/recovery.md.' : `${access.fix}. Then run postern doctor again.`
     return [{ check: 'store', state: 'fail', found, fix }]
   }
-  const { schema: found, meta } = readStoreFacts(copy)
-  const schema = schemaFinding(found)
+  const facts = await copy.facts()
+  const { meta } = facts
+  const schema = schemaFinding(facts, await places.newestSchema())
   const sealed = sealFinding(settings, meta(CANARY))
   if (schema.state === 'fail' || sealed.state === 'fail') return [schema, sealed]
-  const store = openConfigStore(copy)
+  const store = await copy.open(null)
   try {
     return [
       schema,
@@ -78,16 +74,16 @@ async function roleFindings({ oidc }: Settings, store: ConfigStore): Promise<Fin
     : [{ check: 'roles of claims', state: 'fail', found: fault, fix: 'Correct it before the next start.' }]
 }
 
-function schemaFinding(schema: StoreFacts['schema']): Finding {
+/** @param newest version of the schema that this program knows */
+function schemaFinding({ schemaVersion: version, compatibleFrom }: StoreFacts, newest: number): Finding {
   const check = 'schema'
-  const { version } = schema
-  if (version > SCHEMA_VERSION) {
-    const found = `version ${version}, and this Postern knows versions up to ${SCHEMA_VERSION}`
-    if (mayOpenStore(schema))
+  if (version > newest) {
+    const found = `version ${version}, and this Postern knows versions up to ${newest}`
+    if (compatibleFrom <= newest)
       return { check, state: 'ok', found: `${found}; version ${version} allows it`, fix: null }
     return { check, state: 'fail', found, fix: 'Start the newer Postern that wrote it.' }
   }
-  const later = version < SCHEMA_VERSION ? `; the next start brings it to ${SCHEMA_VERSION}` : ''
+  const later = version < newest ? `; the next start brings it to ${newest}` : ''
   return { check, state: 'ok', found: `version ${version}${later}`, fix: null }
 }
 

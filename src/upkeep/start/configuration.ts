@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { CannotStart } from '../../base/cannot-start.ts'
 import type { Clock } from '../../base/clock.ts'
-import { type AccessFault, faultOfAccess } from '../../base/file-access.ts'
+import { type AccessFault, faultOfAccess, otherThanFile } from '../../base/file-access.ts'
 import { fullDelta } from '../../operations/engine/fragments.ts'
 import { acceptTrail, type Continuity, secureTrail, type TrailParts } from '../../record/audit-continuity.ts'
 import type { AuditMarkFile } from '../../record/audit-mark.ts'
@@ -10,15 +9,13 @@ import { openMarkOf } from '../../record/audit-mark-place.ts'
 import type { Settings } from '../../settings.ts'
 import type { SnapshotDelta } from '../../snapshot/fragments.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
-import { type StoreFault, StoreUnavailable } from '../../store/ports/unavailable.ts'
-import { openConfigStore } from '../../store/sqlite/config.ts'
-import { isDamage } from '../../store/sqlite/damage.ts'
-import { faultOfStoreAccess, toStoreError } from '../../store/sqlite/fault.ts'
-import { otherThanFile } from '../../store/sqlite/judge-file.ts'
+import type { ConfigPlace } from '../../store/ports/places.ts'
+import type { StoreFault } from '../../store/ports/unavailable.ts'
 import { keyIdOf } from '../../vault/envelope.ts'
 import { keyedProofOf, openVault, openVaultAlone } from '../../vault/open.ts'
 import { CANARY } from '../../vault/reseal.ts'
 import type { Vault } from '../../vault/vault.ts'
+import type { DataFiles } from '../data-files.ts'
 import type { LastGoodSnapshot } from '../kept/last-good.ts'
 
 /** What a start has to serve, and what it can be changed in. */
@@ -48,6 +45,8 @@ interface ClosedReason {
 export interface ConfigurationParts {
   readonly settings: Pick<Settings, 'data' | 'environment'>
   readonly keyFile: string
+  /** The place of the store, and that of the last known configuration. */
+  readonly files: Pick<DataFiles, 'config' | 'lastGood'>
   readonly lastGood: LastGoodSnapshot
   readonly clock: Clock
   /** Why the data directory may not be written; null when it may. */
@@ -64,7 +63,8 @@ export interface ConfigurationParts {
  */
 export async function openConfiguration(parts: ConfigurationParts): Promise<Configuration> {
   const { settings, lastGood, clock } = parts
-  const file = join(settings.data, 'config.db')
+  const place = parts.files.config
+  const { file } = place
   const kept = lastGood.load()
   const isKept = kept !== null && kept.revision > 0
   if (parts.readOnly !== null) return withoutStore(parts, kept, unwritable(parts.readOnly))
@@ -73,11 +73,11 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
   if (kind !== null) return withoutStore(parts, kept, noFile(file, kind))
   let store: ConfigStore
   try {
-    store = openConfigStore(file, settings.environment)
+    store = await place.open(settings.environment)
   } catch (error) {
     // Of a newer version
     if (error instanceof CannotStart && error.cause === undefined) throw error
-    return withoutStore(parts, kept, unusable(file, error))
+    return withoutStore(parts, kept, unusable(place, error))
   }
   try {
     const isNew = (await store.read.meta(CANARY)) === undefined
@@ -107,7 +107,7 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
     await store.close().catch(() => {})
     // Of the key file, or there is nothing else to serve
     if (error instanceof CannotStart) throw error
-    return withoutStore(parts, kept, unusable(file, error))
+    return withoutStore(parts, kept, unusable(place, error))
   }
 }
 
@@ -192,25 +192,25 @@ function empty(file: string): StoreProblem {
 }
 
 /** Whatever keeps a store from being read, damage can be behind it. */
-function unusable(file: string, error: unknown): StoreProblem {
-  const cause = error instanceof CannotStart ? error.cause : error
-  const known = toStoreError(cause, file)
-  const access =
-    known instanceof StoreUnavailable && OF_ACCESS.has(known.fault) ? faultOfStoreAccess(file) : null
-  if (access !== null && known instanceof StoreUnavailable) return unwritable(access, known.fault)
-  if (known instanceof StoreUnavailable && PASSING.has(known.fault))
+function unusable(place: ConfigPlace, error: unknown): StoreProblem {
+  const { file } = place
+  const known = place.faultOf(error)
+  const access = known !== null && OF_ACCESS.has(known.fault) ? place.accessFault() : null
+  if (access !== null && known !== null) return unwritable(access, known.fault)
+  if (known !== null && PASSING.has(known.fault))
     return {
       what: `${file} cannot be opened (${known.fault}, ${known.facts.inner})`,
       fix: 'Make room on the disk, or repair it, and start again.',
       detail: 'The disk of the store is full or faulty.',
       fault: known.fault,
     }
+  const cause = error instanceof CannotStart ? error.cause : error
   const reason = cause instanceof Error ? cause.message : String(cause)
   return {
-    what: `${file} is ${isDamage(error) ? 'damaged' : 'damaged or cannot be read'} (${reason})`,
+    what: `${file} is ${known?.fault === 'damaged' ? 'damaged' : 'damaged or cannot be read'} (${reason})`,
     fix: `${RESTORE}; ${ANEW}.`,
     detail: 'The store is damaged or cannot be read.',
-    fault: isDamage(error) ? 'damaged' : known instanceof StoreUnavailable ? known.fault : 'cannot_open',
+    fault: known?.fault ?? 'cannot_open',
   }
 }
 
@@ -234,7 +234,7 @@ function withoutStore(
   kept: SnapshotDelta | null,
   { what, fix, detail, fault }: StoreProblem,
 ): Configuration {
-  const serving = join(parts.settings.data, 'serving.db')
+  const serving = parts.files.lastGood.file
   if (kept === null || kept.revision === 0) {
     const access = faultOfAccess(serving, 'read')
     const why = access === null ? `${serving} is not there or is damaged` : `${access.found}. ${access.fix}`

@@ -1,8 +1,9 @@
 import { chmodSync, copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { CannotStart } from '../../base/cannot-start.ts'
 import type { AccessFault } from '../../base/file-access.ts'
+import type { DataFiles } from '../data-files.ts'
 
 /** Where a start opens the files that it can serve from. */
 export interface ReadingPlace {
@@ -13,18 +14,12 @@ export interface ReadingPlace {
 }
 
 export interface ReadingParts {
-  /** The data directory. */
-  readonly data: string
+  /** What the data directory holds. */
+  readonly files: Pick<DataFiles, 'lastGood' | 'keys'>
   readonly log: (level: 'error', message: string) => void
   /** The copies are removed with these. */
   readonly parts: AsyncDisposableStack
 }
-
-/** Each with the write-ahead log that holds its last changes, and what says that its key sets are outdated. */
-const COPIED = [
-  ['serving.db', 'serving.db-wal', 'serving.db.keys-outdated'],
-  ['idempotency.db', 'idempotency.db-wal'],
-] as const
 
 /**
  * Copies the files that a start serves from out of a data directory that cannot be written. SQLite can read a write-ahead log there
@@ -32,15 +27,16 @@ const COPIED = [
  * log or not at all. The copies are in a new directory of mode 0700 beside the temporary files, and are removed with the process.
  * Throws {@link CannotStart} where that directory cannot be made.
  */
-export function copyForReading({ data, log, parts }: ReadingParts, readOnly: AccessFault): ReadingPlace {
+export function copyForReading({ files, log, parts }: ReadingParts, readOnly: AccessFault): ReadingPlace {
   const path = makePrivate(readOnly)
   parts.defer(() => rmSync(path, { recursive: true, force: true }))
-  for (const names of COPIED)
+  const into = (file: string): string => join(path, basename(file))
+  for (const { file, toRead } of [files.lastGood, files.keys])
     try {
-      for (const name of names) copyIn(join(data, name), join(path, name))
+      for (const one of toRead) copyIn(one, into(one))
     } catch (error) {
-      for (const name of names) rmSync(join(path, name), { force: true })
-      log('error', `${join(data, names[0])} cannot be copied: ${(error as Error).message}`)
+      for (const one of toRead) rmSync(into(one), { force: true })
+      log('error', `${file} cannot be copied: ${(error as Error).message}`)
     }
   return { path, readOnly }
 }

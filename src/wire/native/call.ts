@@ -17,7 +17,7 @@ import type { RequestConnection, UpstreamUser } from './upstream-user.ts'
 /** The pool as its calls use it. */
 interface CallPool {
   readonly context: Pick<Context, 'fault'>
-  /** Finds a connection for the request. The call may hear of it, or of a failure, before this returns. */
+  /** Finds a connection for the request. The call may hear of a failure before this returns. */
   submit(user: UpstreamUser): void
   /** A request that still waits for a connection is given up. */
   cancel(user: UpstreamUser): void
@@ -41,6 +41,8 @@ export class Call implements UpstreamUser, CallHandle {
   readonly #body: Buffer | null
   #connection: RequestConnection | null = null
   #isOver = false
+  /** The caller does not hold its handle yet. */
+  #isBeginning = false
   #again: ForwardRequest['again']
 
   constructor(pool: CallPool, request: CallRequest, done: (result: CallResult) => void) {
@@ -62,10 +64,13 @@ export class Call implements UpstreamUser, CallHandle {
     this.#body = isSmall ? null : body
     this.retryable = isIdempotent(request.method) && this.#body === null
     this.#again = request.again ?? null
-    // Never before the caller holds its handle
-    process.nextTick(() => {
-      if (!this.#isOver) pool.submit(this)
-    })
+  }
+
+  /** Sends the request, once. */
+  begin(): void {
+    this.#isBeginning = true
+    this.#pool.submit(this)
+    this.#isBeginning = false
   }
 
   abort(): void {
@@ -130,7 +135,8 @@ export class Call implements UpstreamUser, CallHandle {
   }
 
   failed(failure: UpstreamFailure, inner: string): void {
-    if (this.#isOver) return
+    if (this.#isBeginning) process.nextTick(() => this.failed(failure, inner))
+    if (this.#isOver || this.#isBeginning) return
     this.#isOver = true
     this.#connection = null
     this.#tell(this.#gathering.failure(failure, inner))

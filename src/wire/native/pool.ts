@@ -51,7 +51,9 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
   }
 
   call(request: CallRequest, done: (result: CallResult) => void): CallHandle {
-    return new Call(this, request, done)
+    const call = new Call(this, request, done)
+    call.begin()
+    return call
   }
 
   /** Finds a connection for the request. The user may hear of it, or of a failure, before this returns. */

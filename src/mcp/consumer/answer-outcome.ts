@@ -1,0 +1,106 @@
+/** What an agent gets for the answer to a call: the answer of the upstream, or the problem object of the gateway. */
+import type { InnerAnswer } from '../../gateway/port.ts'
+import { shownHeaders } from '../../gateway/shown-headers.ts'
+import { isMembers, type Members } from '../protocol/message.ts'
+import type { ToolOutcome } from '../protocol/tool-call.ts'
+import { fitResult } from './fit-result.ts'
+
+const NO_FIELDS: readonly string[] = []
+const NO_MEMBERS: Members = Object.freeze({})
+/** Refusals of what the caller wrote as `params`. */
+const ABOUT_ARGUMENTS: ReadonlySet<string> = new Set(['body_invalid', 'parameter_invalid'])
+
+/**
+ * @param wanted paths of members that are kept of a JSON body; empty for all. @param bytesMax of the body as it is shown.
+ * @param dropped headers of the agent that were not sent. @param example a call that would be right
+ */
+export function answerOutcome(
+  answer: InnerAnswer,
+  wanted: readonly string[],
+  bytesMax: number,
+  dropped: readonly string[],
+  example: () => Members,
+): ToolOutcome {
+  const { status, code, body, bodyBytes, truncated, requestId, durationMs } = answer
+  const headers = shownHeaders(answer.fields)
+  const mediaType = (headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase()
+  const raw = { body, bodyBytes, truncated, requestId, mediaType }
+  const fitted = fitResult(raw, code === null ? wanted : NO_FIELDS, bytesMax)
+  const members = {
+    status,
+    headers,
+    request_id: requestId,
+    duration_ms: Math.round(durationMs * 1000) / 1000,
+    truncated: fitted.truncated,
+    total_bytes: bodyBytes,
+    hint: hintOf(fitted.hint, dropped, status),
+  }
+  const first = code === null ? retryMembers(headers) : refusalMembers(code, body, headers, example)
+  const all = first === NO_MEMBERS ? members : { ...first, ...members }
+  const head = JSON.stringify(all).slice(0, -1)
+  return {
+    kind: 'result',
+    json: `${head},"body":${fitted.json}}`,
+    // What was quoted already is not read again
+    quoted: `${quoted(head)},\\"body\\":${fitted.quoted ?? quoted(fitted.json)}}`,
+    isError: code !== null || status >= 400,
+    blocks: fitted.blocks,
+    accounted: true,
+  }
+}
+
+/** A text as it stands between the quotes of a JSON string. */
+function quoted(text: string): string {
+  return JSON.stringify(text).slice(1, -1)
+}
+
+function hintOf(fitted: string | null, dropped: readonly string[], status: number): string | null {
+  const hints = fitted === null ? [] : [fitted]
+  if (dropped.length > 0) hints.push(`Not sent, because the gateway sets them: ${dropped.join(', ')}.`)
+  if (status === 400 || status === 422)
+    hints.push('inspect_contract shows the parameters and schemas of the endpoint.')
+  return hints.length === 0 ? null : hints.join(' ')
+}
+
+/** Of a refusal by the gateway, what its problem object says. */
+function refusalMembers(code: string, body: Uint8Array, headers: Members, example: () => Members): Members {
+  const problem = problemIn(body)
+  const { title, detail, retry_after_ms } = problem
+  return {
+    code,
+    title,
+    detail,
+    ...(ABOUT_ARGUMENTS.has(code)
+      ? { errors: errorsIn(problem, code === 'body_invalid'), example: example() }
+      : {}),
+    ...(typeof retry_after_ms === 'number' ? { retry_after_ms } : retryMembers(headers)),
+  }
+}
+
+/** The problem object that the gateway made; empty when it cannot be read. */
+function problemIn(body: Uint8Array): Members {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(body).toString('utf8'))
+    return isMembers(value) ? value : NO_MEMBERS
+  } catch {
+    return NO_MEMBERS
+  }
+}
+
+/** What a contract finds wrong, with pointers into the arguments of `execute_call`. */
+function errorsIn({ errors }: Members, isBody: boolean): readonly Members[] {
+  const given = Array.isArray(errors) ? errors.filter(isMembers) : []
+  return given.map((error) => {
+    const pointer = String(error['pointer'])
+    const place = isBody ? `/body${pointer}` : pointer.replace(/^\/header\//, '/headers/')
+    return { ...error, pointer: `/params${place}` }
+  })
+}
+
+/** Of `Retry-After` in seconds. */
+function retryMembers(headers: Members): Members {
+  const seconds = headers['retry-after']
+  return typeof seconds === 'string' && /^[0-9]{1,9}$/.test(seconds)
+    ? { retry_after_ms: Number(seconds) * 1000 }
+    : NO_MEMBERS
+}

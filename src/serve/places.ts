@@ -1,0 +1,11 @@
+/** The engine that keeps the data of instances. No other module names one, and no other module outside of store/ imports it. */
+import type { StorePlaces } from '../store/ports/places.ts'
+import { sqlitePlaces } from '../store/sqlite/places.ts'
+
+export const PLACES: StorePlaces = sqlitePlaces
+
+/** Waits for the lock of a file and holds it until the answer is called; for the context file of the command line. */
+export async function lockFile(file: string): Promise<() => void> {
+  const { lockFile: lock } = await import('../store/sqlite/file-lock.ts')
+  return lock(file)
+}

@@ -1,0 +1,112 @@
+/**
+ * Where the data of an instance is kept, as a start, a backup and the doctor see it: places that open asynchronously, and
+ * what is to know of a place that is not open.
+ */
+import type { AccessFault } from '../../base/file-access.ts'
+import type { ConfigStore } from './config.ts'
+import type { KeyStore } from './idempotency-keys.ts'
+import type { LastGoodStore } from './last-good.ts'
+import type { LastingRecordStore, RecordReader } from './records.ts'
+import type { StoreUnavailable } from './unavailable.ts'
+
+/** Where each kind of data is kept. Nothing is opened before a place is asked to. */
+export interface StorePlaces {
+  /** The newest version of the schema of configuration and audit that this program knows. */
+  newestSchema(): Promise<number>
+  /** @param directory the data directory */
+  lock(directory: string): LockPlace
+  /** @param file its path in the data directory, as for all that follow */
+  config(file: string): ConfigPlace
+  lastGood(file: string): ServedPlace<LastGoodStore>
+  keys(file: string): ServedPlace<KeyStore>
+  records(file: string): RecordsPlace
+}
+
+/** Something that is kept, and is not open. */
+export interface StorePlace {
+  /** As messages name it: the path of its file. */
+  readonly file: string
+  /** The file, first, and what the engine keeps beside it, which is of no use without it. */
+  readonly files: readonly string[]
+  /** What is wrong with it, as far as a start needs it; null when it is sound, missing, or cannot be reached. */
+  damage(): Promise<string | null>
+}
+
+/** Keeps other processes out of a data directory. */
+export interface LockPlace extends StorePlace {
+  /**
+   * Makes the data directory (mode 0700) if needed and locks it, until the process ends. Throws CannotStart when another
+   * process holds it. @param setBy the flag or setting that names the directory, for that message
+   */
+  take(setBy?: string): Promise<DirectoryLock>
+  /**
+   * As `take`. Where nothing can be written, the lock is shared by processes that only read, and keeps out a process that
+   * writes. Throws CannotStart when such a process holds it.
+   */
+  takeForStart(): Promise<StartLock>
+}
+
+/** Held while a process uses a data directory; keep it, for a lock that nothing refers to ends with a collection. */
+export interface DirectoryLock {
+  release(): void
+}
+
+/** The lock of a start, which goes on without writing where the directory cannot be written. */
+export interface StartLock extends DirectoryLock {
+  /** Why nothing in the directory may be written; null when this process alone may write. */
+  readonly readOnly: AccessFault | null
+}
+
+/** Configuration and audit. */
+export interface ConfigPlace extends StorePlace {
+  /** The copy that a running process makes when the file was deleted, until the copy has taken its place. */
+  readonly rewritten: StorePlace
+  /**
+   * Opens it at the newest version of its schema, and makes it where it is not there. Throws CannotStart: without a cause for
+   * a newer version, else with what kept it from being opened as the cause.
+   * @param environment stands in the audit entries that are written
+   */
+  open(environment: string | null): Promise<ConfigStore>
+  /** What was thrown by `open`, or by a use of it, as a fault of the store; null when it says nothing of the store. */
+  faultOf(error: unknown): StoreUnavailable | null
+  /** Why this process cannot write it; null when it can. */
+  accessFault(): AccessFault | null
+  /**
+   * Copies it as it stands at one moment into a file of its own, without side files. Neither waits for writers nor holds them up.
+   * Throws what kept it from being copied. @param progress told of the part that is done, 0 to 1
+   */
+  copyTo(file: string, progress?: (part: number) => void): Promise<void>
+  /** Throws when it is none, or is damaged. */
+  facts(): Promise<StoreFacts>
+}
+
+/** What a configuration store says of itself, without being changed or brought to a newer version. */
+export interface StoreFacts {
+  readonly schemaVersion: number
+  /** The oldest version of the schema whose program may open it, and write to it. */
+  readonly compatibleFrom: number
+  /** Of the configuration. */
+  readonly revision: number
+  /** Number of the last entry of the audit trail; 0 without one. */
+  readonly auditSeq: number
+  readonly meta: (key: string) => string | undefined
+}
+
+/** What a start serves from without the configuration store. */
+export interface ServedPlace<Store> extends StorePlace {
+  /** What a process needs copies of to read it where nothing can be written: all of these, or none. */
+  readonly toRead: readonly string[]
+  open(): Promise<Store>
+}
+
+/** Request records and counts of quotas. */
+export interface RecordsPlace extends StorePlace {
+  /** As `damage`, but reads everything. */
+  damageOfAll(): Promise<string | null>
+  /** Opens it for the only process that writes. Throws CannotStart for a newer version alone. @param readOnly why it may not be opened */
+  open(readOnly: string | null): Promise<LastingRecordStore>
+  /** Opens it for reading; it must be there. */
+  openReader(): Promise<RecordReader>
+  /** As `copyTo` of the configuration. */
+  copyTo(file: string, progress?: (part: number) => void): Promise<void>
+}

@@ -1,0 +1,73 @@
+/**
+ * The places of SQLite: each kind of data is a file of its own, with its side files. The recorder and query threads open records,
+ * and load this module while they wait for their data. What the main thread alone needs is loaded when it is asked for.
+ */
+import { join } from 'node:path'
+import { CannotStart } from '../../base/cannot-start.ts'
+import type { ServedPlace, StorePlace, StorePlaces } from '../ports/places.ts'
+import { StoreUnavailable } from '../ports/unavailable.ts'
+import { faultOfStoreAccess, toStoreError } from './fault.ts'
+import { openLastingRecordStore } from './lasting-records.ts'
+import { openRecordReader } from './record-reader.ts'
+import { outdatedOf, rewrittenOf } from './side-files.ts'
+
+const copying = () => import('./copy.ts')
+const judging = () => import('./judge-file.ts')
+const locking = () => import('./directory.ts')
+
+export const sqlitePlaces: StorePlaces = {
+  newestSchema: async () => (await copying()).SCHEMA_VERSION,
+  lock(directory) {
+    const file = join(directory, 'lock.db')
+    return {
+      ...placeOf(file),
+      files: [file, `${file}-journal`],
+      take: async (setBy) => (await locking()).lockDirectory(directory, setBy),
+      takeForStart: async () => (await locking()).lockForStart(directory),
+    }
+  },
+  config: (file) => ({
+    ...placeOf(file),
+    rewritten: placeOf(rewrittenOf(file)),
+    open: async (environment) => (await import('./config.ts')).openConfigStore(file, environment),
+    faultOf(error) {
+      const known = toStoreError(error instanceof CannotStart ? error.cause : error, file)
+      return known instanceof StoreUnavailable ? known : null
+    },
+    accessFault: () => faultOfStoreAccess(file),
+    copyTo: async (to, progress) => (await copying()).copyStore(file, to, progress),
+    facts: async () => (await copying()).readStoreFacts(file),
+  }),
+  lastGood: (file) => ({
+    ...placeOf(file),
+    toRead: [...readWith(file), outdatedOf(file)],
+    open: async () => (await import('./last-good.ts')).openLastGood(file),
+  }),
+  keys: (file) => ({
+    ...placeOf(file),
+    toRead: readWith(file),
+    damage: async () => (await judging()).faultOfKeys(file),
+    open: async () => (await import('./idempotency-keys.ts')).openKeyStore(file),
+  }),
+  records: (file) => ({
+    ...placeOf(file),
+    damage: async () => (await judging()).faultOfRecords(file),
+    damageOfAll: async () => (await judging()).faultOfDatabase(file),
+    open: async (readOnly) => openLastingRecordStore(file, readOnly),
+    openReader: async () => openRecordReader(file),
+    copyTo: async (to, progress) => (await copying()).copyStore(file, to, progress),
+  }),
+}
+
+function placeOf(file: string): StorePlace {
+  return {
+    file,
+    files: [file, `${file}-wal`, `${file}-shm`],
+    damage: async () => (await judging()).faultOfDatabase(file),
+  }
+}
+
+/** The write-ahead log holds the last changes. */
+function readWith(file: string): ServedPlace<unknown>['toRead'] {
+  return [file, `${file}-wal`]
+}
