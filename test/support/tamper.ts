@@ -8,8 +8,8 @@ import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 export type Row = Readonly<Record<string, unknown>>
 
 export interface Tamper extends AsyncDisposable {
-  /** Runs one statement. Rejects as the engine does, for instance where a trigger guards a table. */
-  execute(statement: string, ...values: SQLInputValue[]): Promise<void>
+  /** Runs statements; with values it is one. Rejects as the engine does, for instance where a trigger guards a table. */
+  execute(statements: string, ...values: SQLInputValue[]): Promise<void>
   rows(query: string, ...values: SQLInputValue[]): Promise<readonly Row[]>
   /** Takes off what keeps audit tables from being changed. */
   unguardAudit(): Promise<void>
@@ -24,8 +24,9 @@ export async function openTamper(directory: string): Promise<Tamper> {
 export function tamperWithFile(file: string): Tamper {
   const database = new DatabaseSync(file, { timeout: 5000 })
   return {
-    async execute(statement, ...values) {
-      database.prepare(statement).run(...values)
+    async execute(statements, ...values) {
+      if (values.length === 0) database.exec(statements)
+      else database.prepare(statements).run(...values)
     },
     async rows(query, ...values) {
       return database.prepare(query).all(...values)

@@ -268,3 +268,22 @@ test('an older store is filled with what lists and filters look in, and texts th
   assert.deepEqual([await state('arq_1'), await state('arq_2')], ['expired', 'open'])
   await store.close()
 })
+
+test('a replacement, which SQLite makes without a word to triggers of deletions, is refused too', async () => {
+  const file = fresh()
+  const store = openConfigStore(file)
+  await sealed(store)
+  await store.write(async (writer) => {
+    await writer.appendAudit(entry('aud_1'))
+    await writer.putAuditKeyAnchor({ seq: 1, hash: 'h', time: '2026', mac: 'm' })
+  })
+  await store.close()
+  using database = new DatabaseSync(file)
+  for (const statement of [
+    'insert or replace into audit select * from audit where seq = 1',
+    "insert or replace into audit_chain values (1, 'x')",
+    "insert or replace into audit_key_anchor values (1, 1, '', '', '')",
+  ])
+    assert.throws(() => database.exec(statement), /never replaced/, statement)
+  assert.throws(() => database.exec('delete from audit_key_anchor'), /never deleted/)
+})

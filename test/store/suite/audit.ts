@@ -301,7 +301,8 @@ export function auditSuite(name: string, make: MakePlace): void {
   })
 
   test(`${name}: retention lets go of what an anchor covers, and of nothing else`, async () => {
-    const store = await (await make()).open()
+    const place = await make()
+    const store = await place.open()
     await sealed(store)
     const day = (n: number) => `2026-01-0${n}T00:00:00.000Z`
     await append(store, ...[1, 2, 3].map((n) => entry(`aud_${n}`, { time: day(n) })))
@@ -352,5 +353,9 @@ export function auditSuite(name: string, make: MakePlace): void {
     await assert.rejects(store.write((writer) => writer.putAuditKeyAnchor(keyAnchor)))
     assert.deepEqual(plain(await read.auditKeyAnchor()), keyAnchor)
     await store.close()
+    await using tamper = await place.tamper()
+    await assert.rejects(tamper.execute('delete from audit_key_anchor'), /never deleted/)
+    await assert.rejects(tamper.execute("update audit_key_anchor set hash = 'x'"), /never changed/)
+    await assert.rejects(tamper.execute('delete from audit where seq = 3'), /never deleted/)
   })
 }
