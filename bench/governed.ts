@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { ownPort } from '../test/support/ports.ts'
 import { luaModules, missingTools } from './measure/machine.ts'
 import { startNginx } from './measure/nginx.ts'
-import { type Postern, startPostern } from './measure/postern.ts'
+import { type Postern, type PosternOptions, startPostern } from './measure/postern.ts'
 import { createProcesses, type Processes, type Started, untilStatus } from './measure/processes.ts'
 import { type Outcome, skipped } from './measure/results.ts'
 import { type Candidate, compare, roundOptions } from './measure/rounds.ts'
@@ -95,16 +95,35 @@ export async function startGoverned(processes: Processes, directory: string): Pr
     authorization,
   )
   const postern = await startPostern(processes, data, { core: 0, workers: 1 })
-  const headers = [`Authorization: ${authorization}`, `X-Client-ID: client-${CALLER}`]
+  const candidate = candidateOf(postern, authorization)
+  const { headers } = candidate
   return {
     data,
     upstreamPort,
     authorization,
     headers,
     postern,
-    candidate: { name: 'Postern', process: postern.process, url: `${postern.gateway}${CALL}`, headers },
+    candidate,
     nginx: { name: 'nginx + lua', process: nginx, url: `http://127.0.0.1:${nginxPort}${CALL}`, headers },
   }
+}
+
+/** Postern alone, doing that. */
+export async function governedCandidate(
+  processes: Processes,
+  directory: string,
+  options: PosternOptions,
+): Promise<Candidate> {
+  const upstreamPort = await startUpstreamSomewhere(processes, directory)
+  const data = join(directory, 'data')
+  mkdirSync(data)
+  const tokens = await seedGoverned(processes, data, upstreamPort)
+  return candidateOf(await startPostern(processes, data, options), `Bearer ${tokens[CALLER]}`)
+}
+
+function candidateOf({ process, gateway }: Postern, authorization: string) {
+  const headers = [`Authorization: ${authorization}`, `X-Client-ID: client-${CALLER}`]
+  return { name: 'Postern', process, url: `${gateway}${CALL}`, headers }
 }
 
 function recordsIn(file: string): number {

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- plain tls governed latency recording start routes mcp memory swaps config soak [--quick]`: measures what is named, or everything. It installs
+ * `npm run bench -- plain tls governed latency recording start routes mcp memory swaps config profile soak [--quick]`: measures what is named, or everything. It installs
  * nothing: what is missing is said and skipped.
  */
 import { config } from './config.ts'
@@ -9,6 +9,7 @@ import { mcp } from './mcp.ts'
 import { keep, type Outcome } from './measure/results.ts'
 import { memory } from './memory.ts'
 import { plain } from './plain.ts'
+import { profile } from './profile.ts'
 import { recording } from './recording.ts'
 import { routes } from './routes.ts'
 import { soak } from './soak.ts'
@@ -28,6 +29,7 @@ const MEASUREMENTS: Record<string, (quick: boolean) => Promise<Outcome>> = {
   memory,
   swaps,
   config,
+  profile,
   soak,
 }
 

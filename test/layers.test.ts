@@ -72,7 +72,16 @@ const ARROWS: Record<string, readonly string[]> = {
     ],
     ...['shared-state/ports', 'shared-state/memory/shared-cells', 'settings/values'],
   ],
-  'fleet/gateway': ['base', 'model', ...SERVED, 'gateway', 'record', 'wire', 'fleet/shared'],
+  'fleet/gateway': [
+    'base',
+    'model',
+    'shared-state/ports',
+    ...SERVED,
+    'gateway',
+    'record',
+    'wire',
+    'fleet/shared',
+  ],
   'fleet/main': [
     ...[
       'base',

@@ -119,6 +119,18 @@ export function firstThreadSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }
 
+/** CPU seconds of the threads of a process whose names begin so. */
+export function threadSeconds(pid: number, name: string): number {
+  let seconds = 0
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const fields = statOf(`${pid}/task/${thread}`)
+    if (fields === undefined || !readFileSync(`/proc/${pid}/task/${thread}/comm`, 'utf8').startsWith(name))
+      continue
+    seconds += (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+  }
+  return seconds
+}
+
 /** The fields of /proc/PID/stat after the name, which may hold spaces; undefined when the process is gone. */
 function statOf(pid: number | string): string[] | undefined {
   try {

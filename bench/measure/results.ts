@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describeMachine, type Machine } from './machine.ts'
 import type { Comparison } from './rounds.ts'
@@ -17,6 +17,14 @@ export interface Outcome {
   readonly comparisons: readonly Comparison[]
   /** Single figures with their unit in the name. */
   readonly facts: Readonly<Record<string, number | string>>
+  readonly tables?: readonly Table[]
+}
+
+/** Figures that compare no candidates. */
+export interface Table {
+  readonly columns: readonly string[]
+  /** Each as long as `columns`. */
+  readonly rows: readonly (readonly (number | string)[])[]
 }
 
 interface Kept {
@@ -40,7 +48,7 @@ export function skipped(name: string, missing: readonly string[]): Outcome {
 /** Prints the outcome; keeps it as data, and of whole runs in the report too. */
 export function keep(outcome: Outcome, quick: boolean): void {
   console.log(tableOf(outcome))
-  if (outcome.met === null && outcome.comparisons.length === 0) return
+  if (outcome.met === null && outcome.comparisons.length === 0 && outcome.tables === undefined) return
   mkdirSync(OUT, { recursive: true })
   const kept: Kept = {
     date: new Date().toISOString().slice(0, 10),
@@ -52,22 +60,24 @@ export function keep(outcome: Outcome, quick: boolean): void {
     join(OUT, `${outcome.name}${quick ? '.quick' : ''}.json`),
     `${JSON.stringify(kept, null, 2)}\n`,
   )
-  if (!quick) writeReport()
+  if (!quick) writeFileSync(REPORT, withSection(readFileSync(REPORT, 'utf8'), kept))
 }
 
-/** `bench/RESULTS.md` from the whole runs that were kept. */
-function writeReport(): void {
-  const kept = (existsSync(OUT) ? readdirSync(OUT) : [])
-    .filter((name) => name.endsWith('.json') && !name.endsWith('.quick.json'))
-    .sort()
-    // Written by keep().
-    .map((name) => JSON.parse(readFileSync(join(OUT, name), 'utf8')) as Kept)
-  const parts = kept.map(({ date, machine, outcome }) => {
-    const { node, nginx, wrk, kernel, cpu, cores, memoryGb } = machine
-    const where = `${date}: Node ${node}, nginx ${nginx}, wrk ${wrk}, Linux ${kernel}, ${cpu}, ${cores} cores, ${memoryGb} GB`
-    return `${tableOf(outcome)}\n\n${where}`
-  })
-  writeFileSync(REPORT, `${HEAD}\n${parts.join('\n\n')}\n`)
+/** A section of the report begins with its name, which no reader sees. */
+const SECTION = /^<!-- (\S+) -->\n/
+
+/** The report with what was kept in the place of the section of that name. All other sections stay as they are. */
+function withSection(report: string, { date, machine, outcome }: Kept): string {
+  const { node, nginx, wrk, kernel, cpu, cores, memoryGb } = machine
+  const where = `${date}: Node ${node}, nginx ${nginx}, wrk ${wrk}, Linux ${kernel}, ${cpu}, ${cores} cores, ${memoryGb} GB`
+  const sections = new Map<string, string>()
+  for (const part of report.split(/^(?=<!-- )/m)) {
+    const name = SECTION.exec(part)?.[1]
+    if (name !== undefined) sections.set(name, part.trim())
+  }
+  sections.set(outcome.name, `<!-- ${outcome.name} -->\n${tableOf(outcome)}\n\n${where}`)
+  const names = [...sections.keys()].sort()
+  return `${HEAD}\n${names.map((name) => sections.get(name)).join('\n\n')}\n`
 }
 
 const HEAD = `# Results of the benchmarks
@@ -87,7 +97,7 @@ function verdictOf(met: Outcome['met']): string {
     .join('; ')})`
 }
 
-function tableOf({ title, bar, met, comparisons, facts }: Outcome): string {
+function tableOf({ title, bar, met, comparisons, facts, tables = [] }: Outcome): string {
   const lines = [`## ${title}`, '', `Bar: ${bar}${verdictOf(met)}.`]
   if (comparisons.length > 0) {
     lines.push('', '| candidate | CPU-s/100k | ratio | requests/s | p50 ms | p99 ms | RSS MB |')
@@ -99,6 +109,10 @@ function tableOf({ title, bar, met, comparisons, facts }: Outcome): string {
     lines.push(
       `| ${name} | ${cpuPer100k.toFixed(2)} | ${range} | ${Math.round(requestsPerSecond)} | ${p50.toFixed(2)} | ${p99.toFixed(2)} | ${Math.round(rssMb)} |`,
     )
+  }
+  for (const { columns, rows } of tables) {
+    lines.push('', `| ${columns.join(' | ')} |`, `|${'---|'.repeat(columns.length)}`)
+    for (const row of rows) lines.push(`| ${row.join(' | ')} |`)
   }
   const figures = Object.entries(facts).map(([name, value]) => `- ${name}: ${value}`)
   if (figures.length > 0) lines.push('', ...figures)

@@ -1,6 +1,6 @@
 import { refuse } from '../base/refusal.ts'
 import type { GrantSpec, ServiceIdentitySpec, TeamSpec } from '../model/access.ts'
-import type { ResourceType } from '../model/common.ts'
+import type { ResourceType } from '../model/resource-types.ts'
 import type { ConfigReader, Resource } from '../store/ports/config.ts'
 import type { Principal } from './principal.ts'
 import { CLIENT_SECRET } from './service-clients.ts'

@@ -3,7 +3,7 @@
  * when the token was made and still has: a change of the role never extends a token.
  */
 import { PERMISSIONS } from '../model/access.ts'
-import { RESOURCE_TYPES } from '../model/common.ts'
+import { RESOURCE_TYPES } from '../model/resource-types.ts'
 import type { Part } from '../store/ports/config.ts'
 import type { CustomRole, Grant, Permission, Principal, Role, Scope, Touched } from './principal.ts'
 

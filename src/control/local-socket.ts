@@ -3,8 +3,9 @@ import { z } from 'zod'
 import { toMs } from '../base/duration.ts'
 import { toInputInvalid } from '../base/field-errors.ts'
 import { Refusal, refuse, toProblem } from '../base/refusal.ts'
+import { demandStorable } from '../base/storable.ts'
 import { ROLES } from '../model/access.ts'
-import { Duration } from '../model/common.ts'
+import { Duration } from '../model/time.ts'
 import type { SetUpLink } from './set-up-link.ts'
 
 /** Longest life of a break-glass token, milliseconds. */
@@ -48,6 +49,7 @@ export function parseTokenRequest(input: unknown): {
   name: string
   method: 'access_token' | 'local_token'
 } {
+  demandStorable(input)
   const parsed = TokenRequest.safeParse(input)
   if (!parsed.success) throw toInputInvalid(parsed.error)
   const { role, grants, ttl, name, method } = parsed.data

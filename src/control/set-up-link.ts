@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { IssuedLink } from '../access/set-up-links.ts'
 import { toTime } from '../base/clock.ts'
 import { toInputInvalid } from '../base/field-errors.ts'
+import { demandStorable } from '../base/storable.ts'
 import { SET_UP_PATH } from '../oauth/sign-in/pages.ts'
 
 /** A set-up link as it is printed. */
@@ -26,6 +27,7 @@ const ResetRequest = z.strictObject({
 
 /** For whom a link is asked; null for a new administrator. Refuses with input_invalid. */
 export function parseReset(input: unknown): string | null {
+  demandStorable(input)
   const parsed = ResetRequest.safeParse(input)
   if (!parsed.success) throw toInputInvalid(parsed.error)
   return parsed.data.user

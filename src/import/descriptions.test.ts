@@ -286,3 +286,21 @@ test('whatever the text is, reading gives a document or one refusal with a point
     { numRuns: 500 },
   )
 })
+
+test('a text or a name that no store keeps is refused with its place, in JSON, in YAML and in an object', () => {
+  const broken = (place: string) => (error: unknown) =>
+    error instanceof Refusal &&
+    error.code === 'document_invalid' &&
+    error.facts.errors?.[0]?.pointer === place
+  const json = '{"openapi":"3.1.0","info":{"title":"a\\u0000","version":"1"}}'
+  const yaml = 'openapi: 3.1.0\ninfo: { title: "a\\0", version: "1" }'
+  const name = 'openapi: 3.1.0\n"x-\\0": 1'
+  for (const [text, place] of [
+    [json, '/info/title'],
+    [json.replace('\\u0000', '\\ud800'), '/info/title'],
+    [yaml, '/info/title'],
+    [name, '/x-\ufffd'],
+  ] as const)
+    assert.throws(() => readDocument(text, { bytesMax: 1000 }), broken(place), text)
+  assert.throws(() => takeDocument({ openapi: '3.1.0', info: { title: '\0' } }), broken('/info/title'))
+})

@@ -1,6 +1,9 @@
 import { z } from 'zod'
-import { ACCESS_TYPES, Description, Name, RESOURCE_TYPES, Ref, Slug, slugOf, Tags, Time } from './common.ts'
+import { Description, Name, Tags } from './display.ts'
 import { Jwk, KeyUrl, Match } from './profile-auth.ts'
+import { ACCESS_TYPES, RESOURCE_TYPES } from './resource-types.ts'
+import { Ref, Slug, slugOf } from './slug.ts'
+import { Time } from './time.ts'
 
 /** Roles that are always there. */
 export const ROLES = ['viewer', 'modifier', 'auditor', 'admin'] as const

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { GrantSpec, PERMISSIONS } from './access.ts'
-import { Ref, Time } from './common.ts'
 import { Diff } from './diff.ts'
+import { Ref } from './slug.ts'
+import { Time } from './time.ts'
 
 /** Verbs of permissions by which something is changed. */
 const CHANGING = ['create', 'update', 'delete', 'publish', 'rotate']

@@ -1,5 +1,7 @@
 import { z } from 'zod'
-import { Description, Name, Ref, Slug, Tags, Time } from './common.ts'
+import { Description, Name, Tags } from './display.ts'
+import { Ref, Slug } from './slug.ts'
+import { Time } from './time.ts'
 
 export const ClientSpec = z.strictObject({
   name: Name,

@@ -1,10 +1,12 @@
 import { z } from 'zod'
-import { Description, Name, Ref, Slug, Status, Tags } from './common.ts'
 import { ValidationMode } from './contract.ts'
 import { Cors } from './cors.ts'
+import { Description, Name, Tags } from './display.ts'
+import { Status } from './envelope.ts'
 import { isNeverPassed } from './header-names.ts'
 import { InjectedHeaders } from './injected-header.ts'
 import { isReserved, RESERVED_PATHS } from './reserved-paths.ts'
+import { Ref, Slug } from './slug.ts'
 import { UpstreamSpec } from './upstream.ts'
 
 /** One path segment in canonical form: unreserved and sub-delims characters, `:` and `@`, or `%XX` of others. */

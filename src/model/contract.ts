@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Duration } from './common.ts'
+import { Duration } from './time.ts'
 
 /** What is done about messages that break a contract. */
 export const VALIDATION_MODES = ['off', 'report', 'enforce'] as const

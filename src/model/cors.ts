@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { Duration, HttpMethod } from './common.ts'
+import { HttpMethod } from './http-method.ts'
+import { Duration } from './time.ts'
 
 /** An origin as browsers send it, `https://*.` for every host below a name, or `*` for all. */
 const Origin = z

@@ -1,8 +1,11 @@
 import { z } from 'zod'
 import { DURATION_PATTERN, toMs } from '../base/duration.ts'
-import { Description, Duration, HeaderName, Name, Slug, Tags, Time } from './common.ts'
+import { Description, Name, Tags } from './display.ts'
 import { PemInput, SecretInput } from './secret.ts'
 import { secureUrl } from './secure-url.ts'
+import { HeaderName } from './settable-header.ts'
+import { Slug } from './slug.ts'
+import { Duration, Time } from './time.ts'
 import { CertificatesPem } from './upstream-tls.ts'
 
 /** Where tokens are fetched. */

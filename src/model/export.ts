@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Time } from './common.ts'
+import { Time } from './time.ts'
 
 export const FORMATS = ['csv', 'ndjson'] as const
 

@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { HeaderName } from './common.ts'
 import { headerField } from './header-field.ts'
 import { isRouting } from './header-names.ts'
 import { SecretInput, SecretState } from './secret.ts'
 import { isReference } from './secret-reference.ts'
+import { HeaderName } from './settable-header.ts'
 
 /** RFC 9110 section 5.5 field value: visible ASCII, spaces and tabs inside; never a line break. */
 const HeaderValue = z

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createClock } from '../base/clock.ts'
+import { unstorableIn } from '../base/storable.ts'
 import type { AuditEntry } from './audit.ts'
 import { AUDIT_CHARS_MAX, newAuditEntry } from './new-audit-entry.ts'
 
@@ -62,4 +63,24 @@ test('what fits is kept as it is', () => {
     { op: 'remove', path: '/description', from: null },
   ]
   assert.deepEqual(entryBy('user', diff).diff, diff)
+})
+
+test('what callers say of themselves has no characters that no store keeps, and a cut leaves no half of one', () => {
+  const half = `${'x'.repeat(AUDIT_CHARS_MAX.name - 30)}${'😀'.repeat(100)}`
+  const entry = newAuditEntry(createClock(), {
+    actor: { id: 'a\0', type: 'anonymous', name: half, auth_method: 'none' },
+    surface: 'management_api',
+    operation: 'x.y',
+    action: 'READ',
+    resource: { type: 'x', id: 'a\0b', slug: null, collection: null },
+    user_agent: 'agent/1\0',
+    reason: 'why\ud800',
+    agent: { name: '\0', version: half.slice(1), session_id: null, conversation_id: null },
+    request: { 'na\0me': ['\udfff'] },
+  })
+  assert.deepEqual(unstorableIn(entry), [])
+  assert.deepEqual(
+    [entry.actor.id, entry.user_agent, entry.reason],
+    ['a\ufffd', 'agent/1\ufffd', 'why\ufffd'],
+  )
 })

@@ -1,6 +1,7 @@
 import { type Clock, toTime } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
 import { maskText } from '../base/mask.ts'
+import { withStorable } from '../base/storable.ts'
 import type { AuditEntry } from './audit.ts'
 
 /** Characters that an entry keeps of each text. docs/audit.md shows them. */
@@ -26,12 +27,13 @@ type KnownMembers = Pick<AuditEntry, 'actor' | 'surface' | 'operation' | 'action
 
 /**
  * An entry of this moment. Omitted members are null; the defaults are one successful call that changed nothing. Every text is
- * cut at its bound, with a mark that says how long it was.
+ * cut at its bound, with a mark that says how long it was. U+FFFD stands for characters that no store keeps: callers name
+ * themselves, their agents and what they ask for.
  */
 export function newAuditEntry(clock: Clock, known: KnownMembers): AuditEntry {
   const { actor, agent, resource, http } = known
   const isAnonymous = actor.type === 'anonymous'
-  return {
+  return withStorable({
     id: newId('aud', clock),
     time: toTime(clock.now()),
     environment: null,
@@ -64,7 +66,7 @@ export function newAuditEntry(clock: Clock, known: KnownMembers): AuditEntry {
     user_agent: maskedText(known.user_agent, AUDIT_CHARS_MAX.userAgent),
     request: known.request ?? null,
     response: known.response ?? null,
-  }
+  })
 }
 
 function maskedText(text: string | null | undefined, max: number = AUDIT_CHARS_MAX.text): string | null {

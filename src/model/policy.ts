@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { DURATION_PATTERN, toMs } from '../base/duration.ts'
-import { Description, Duration, Name, Slug, Tags } from './common.ts'
+import { Description, Name, Tags } from './display.ts'
 import {
   BURST_MAX,
   isTimeZone,
@@ -10,6 +10,8 @@ import {
   ROLLING_WINDOW,
   WAIT_MS_MAX,
 } from './limit-bounds.ts'
+import { Slug } from './slug.ts'
+import { Duration } from './time.ts'
 
 /** Where a policy is attached: it decides whose calls share a counter. */
 export type Attachment = 'profile' | 'client' | 'collection' | 'proxy'

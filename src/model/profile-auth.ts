@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import type { ClaimRule } from '../base/claims.ts'
-import { Duration, Ref, Time } from './common.ts'
 import { secureUrl } from './secure-url.ts'
+import { Ref } from './slug.ts'
+import { Duration, Time } from './time.ts'
 
 export const SECRET_ALGS = ['HS256', 'HS384', 'HS512'] as const
 export const KEY_ALGS = [

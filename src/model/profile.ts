@@ -1,7 +1,10 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { Description, Duration, HttpMethod, Name, Ref, Slug, Tags } from './common.ts'
+import { Description, Name, Tags } from './display.ts'
+import { HttpMethod } from './http-method.ts'
 import { JwtAuth, MtlsAuth, OidcAuth } from './profile-auth.ts'
+import { Ref, Slug } from './slug.ts'
+import { Duration } from './time.ts'
 
 /** An address or network: `10.0.0.0/8`, `192.0.2.7`, `2001:db8::/32`. */
 const Network = z.string().refine((text) => isNetwork(text), 'an IP address or network such as 10.0.0.0/8')

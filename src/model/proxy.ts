@@ -1,7 +1,10 @@
 import { z } from 'zod'
-import { Description, HttpMethod, Name, Ref, Slug, Status, Tags } from './common.ts'
 import { Cache, GraphqlLimits, MediaType, VALIDATION_MODES, ValidationMode } from './contract.ts'
+import { Description, Name, Tags } from './display.ts'
+import { Status } from './envelope.ts'
+import { HttpMethod } from './http-method.ts'
 import { InjectedHeaders } from './injected-header.ts'
+import { Ref, Slug } from './slug.ts'
 import { ProxyTimeouts } from './upstream.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { withoutEndSlashes } from '../base/slashes.ts'
 import { urlTextFault } from '../base/url-text.ts'
-import { Duration } from './common.ts'
+import { Duration } from './time.ts'
 import { UpstreamTlsSpec } from './upstream-tls.ts'
 
 /** An absolute http(s) URL of an upstream: no query, fragment or user information. A path is put before every call's path. */

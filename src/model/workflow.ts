@@ -1,5 +1,7 @@
 import { z } from 'zod'
-import { Description, Duration, Name, Slug, Tags } from './common.ts'
+import { Description, Name, Tags } from './display.ts'
+import { Slug } from './slug.ts'
+import { Duration } from './time.ts'
 
 const NodeId = z
   .string()

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { urlTextFault } from '../base/url-text.ts'
-import { Ref } from '../model/common.ts'
+import { Ref } from '../model/slug.ts'
 
 /** What a node is for. */
 export const PHASES = ['trigger', 'call', 'decide', 'flow', 'data', 'store', 'send', 'end'] as const

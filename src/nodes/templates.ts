@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { Duration, Ref } from '../model/common.ts'
+import { Ref } from '../model/slug.ts'
+import { Duration } from '../model/time.ts'
 import { WorkflowDefinition } from '../model/workflow.ts'
 import { Text, WebUrl } from './node-type.ts'
 

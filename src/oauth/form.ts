@@ -1,4 +1,5 @@
 import { refuse } from '../base/refusal.ts'
+import { isStorable, toStorable, UNSTORABLE } from '../base/storable.ts'
 
 /** Bytes of a posted form: a few fields of a few hundred characters, each up to twelve bytes as percent-escapes. */
 const FORM_BYTES_MAX = 16 * 1024
@@ -15,6 +16,9 @@ export async function readForm(request: Request, origin: string): Promise<Readon
   const fields = [...new URLSearchParams(await readText(request))]
   const form = new Map(fields)
   if (form.size !== fields.length) throw refuse('payload_rejected', { detail: 'A field is given twice.' })
+  for (const [name, value] of fields)
+    if (!isStorable(name) || !isStorable(value))
+      throw refuse('payload_rejected', { detail: `The field "${toStorable(name)}" ${UNSTORABLE}.` })
   return form
 }
 

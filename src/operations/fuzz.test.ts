@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { example, startControl } from '../../test/control.ts'
+import { example, refused, startControl } from '../../test/control.ts'
 import { Refusal } from '../base/refusal.ts'
 import { OPERATIONS } from './registry.ts'
 
@@ -111,5 +111,31 @@ test('a patch of any valid members gives a resource that is still valid', async 
   )
   const { output } = await control.run('audit.list', { resource: 'orders', limit: 200 })
   assert.ok((output['items'] as unknown[]).length > 2)
+  await control.close()
+})
+
+test('an input or an option with U+0000 or a lone surrogate anywhere is refused with its place, by every operation', async () => {
+  const control = await startControl()
+  await example(control)
+  const before = await control.store.read.revision()
+  const bad = fc.constantFrom('\0', 'a\0b', '\ud800', 'x\udc00y')
+  const attempt = fc.constantFrom(...OPERATIONS).chain((operation) => {
+    const names = Object.keys(operation.input.shape)
+    const name = names.length === 0 ? fc.constant('x') : fc.constantFrom(...names)
+    return fc.tuple(fc.constant(operation), name)
+  })
+  await fc.assert(
+    fc.asyncProperty(attempt, bad, fc.nat(3), async ([operation, name], text, form) => {
+      const call = `${operation.resource}.${operation.action}`
+      const inputs = [{ [name]: text }, { [name]: [{ deep: text }] }, { [name]: { [text]: 1 } }, {}]
+      const options = form === 3 ? { reason: text } : {}
+      const { facts } = await refused(control.run(call, inputs[form], options), 'input_invalid')
+      const pointer = facts.errors![0]!.pointer
+      const places = [`/${name}`, `/${name}/0/deep`, `/${name}/`, '/reason']
+      assert.ok(pointer.startsWith(places[form]!), `${call}: ${pointer}`)
+    }),
+    { numRuns: 600 },
+  )
+  assert.equal(await control.store.read.revision(), before)
   await control.close()
 })

@@ -4,8 +4,8 @@
  */
 import { type Clock, toTime } from '../base/clock.ts'
 import type { AuditEntry } from '../model/audit.ts'
-import { ACCESS_TYPES, RESOURCE_TYPES } from '../model/common.ts'
 import { newAuditEntry } from '../model/new-audit-entry.ts'
+import { ACCESS_TYPES, RESOURCE_TYPES } from '../model/resource-types.ts'
 import {
   type AuditPlace,
   CHAIN_START,

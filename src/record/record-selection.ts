@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { refuse } from '../base/refusal.ts'
-import { Time } from '../model/common.ts'
 import { CACHES, FAILURE_ORIGINS, OUTCOME_CLASSES } from '../model/record.ts'
+import { Time } from '../model/time.ts'
 
 const STATUS = /^[1-5]([0-9]{2}|xx)$/
 

@@ -6,9 +6,9 @@
  * Only what is published is in it; references are ids.
  */
 import type { ClaimRule } from '../base/claims.ts'
-import type { HttpMethod } from '../model/common.ts'
 import type { GraphqlLimits } from '../model/contract.ts'
 import type { CredentialType } from '../model/credential.ts'
+import type { HttpMethod } from '../model/http-method.ts'
 import type { LimitKind } from '../model/policy.ts'
 import type { JsonSchema, Parameter } from '../model/proxy.ts'
 import type { SecretReference } from '../model/secret.ts'

@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { AuditEntry } from '../../src/model/audit.ts'
-import { RESOURCE_TYPES } from '../../src/model/common.ts'
+import { RESOURCE_TYPES } from '../../src/model/resource-types.ts'
 import { openConfigStore } from '../../src/store/sqlite/config.ts'
 
 const ROUNDS = 6

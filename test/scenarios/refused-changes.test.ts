@@ -19,6 +19,8 @@ const REFUSED: readonly (readonly [path: string, change: object, status: number,
   [ORDERS, { upstream: null }, 422, '/upstream'],
   [GET_ORDER, { path: '/v1/{id}/{id}' }, 400, '/path'],
   [GET_ORDER, { request_schema: { type: 'moon' } }, 422, '/request_schema'],
+  [ORDERS, { description: 'a\0b' }, 400, '/description'],
+  [ORDERS, { tags: ['ok', '\ud800'] }, 400, '/tags/1'],
 ]
 
 test('what cannot be served, or names what is not there, is refused, and what was there goes on', async () => {
@@ -46,5 +48,7 @@ test('what cannot be served, or names what is not there, is refused, and what wa
     assert.equal(call.status, 200, what)
     assert.match(call.headers.get('ratelimit-policy') ?? '', /q=900/, what)
   }
+  const unreadable = await server.manage('GET', '/collections?search=a%00b')
+  assert.deepEqual([unreadable.status, unreadable.json.errors[0].pointer], [400, '/search'])
   assert.equal(await revisionOf(), before)
 })

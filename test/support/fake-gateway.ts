@@ -9,7 +9,7 @@ import type {
   InnerCall,
   MessageOutcome,
 } from '../../src/gateway/port.ts'
-import type { HttpMethod } from '../../src/model/common.ts'
+import type { HttpMethod } from '../../src/model/http-method.ts'
 import type { CollectionFragment, Contract } from '../../src/snapshot/fragments.ts'
 import {
   client as clientFragment,

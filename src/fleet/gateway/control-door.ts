@@ -16,6 +16,7 @@ import {
   type ForwardRequest,
   type Incoming,
   type Upstream,
+  type UpstreamOptions,
   withoutFields,
 } from '../../wire/port.ts'
 import { controlRequest } from './control-request.ts'
@@ -32,7 +33,9 @@ const PLACES = {
   control: { authenticated: 32, anonymous: 16 },
 } as const
 /** All of these, and some that are just ending. */
-export const CONTROL_CONNECTIONS_MAX = 160
+const CONTROL_CONNECTIONS_MAX = 160
+/** How long the control plane may take to answer. */
+const CONTROL_ANSWER_MS = 120_000
 
 /** Body of a request whose caller is not authenticated. Nothing at `/oauth` needs more. */
 const BODY_BYTES_MAX = 65_536
@@ -46,6 +49,20 @@ const ANSWER_BYTES_MAX = 16 * 1024 * 1024
 
 const DATE: ReadonlySet<string> = new Set(['date'])
 const RETRY = 'Retry-After: 1\r\n'
+
+/** The pool of connections to the control plane. @param socketPath its private socket */
+export function controlUpstream(socketPath: string): UpstreamOptions {
+  return {
+    address: { socketPath },
+    tls: null,
+    // The system connects at once: what takes longer is a machine that stood still
+    connectTimeoutMs: 10_000,
+    firstByteTimeoutMs: CONTROL_ANSWER_MS,
+    idleTimeoutMs: CONTROL_ANSWER_MS,
+    connectionsMax: CONTROL_CONNECTIONS_MAX,
+    waitingMax: CONTROL_CONNECTIONS_MAX,
+  }
+}
 
 export interface ControlDoorOptions<State> {
   /** The private socket of the control plane. */

@@ -5,10 +5,13 @@ import type { FromGateway } from '../shared/messages.ts'
 const ANSWER_MS = 12_000
 
 /** Key sets as a gateway thread gets them: the main thread fetches each once for all threads, and outlives them. */
-export function createKeySetClient(say: (message: FromGateway) => void): {
+export interface KeySetClient {
   readonly load: LoadKeySet
+  /** Takes the answer of the main thread to the question of that number. */
   readonly answered: (id: number, answer: KeySetAnswer) => void
-} {
+}
+
+export function createKeySetClient(say: (message: FromGateway) => void): KeySetClient {
   const waiting = new Map<number, (answer: KeySetAnswer) => void>()
   let last = 0
   return {

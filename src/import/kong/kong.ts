@@ -1,6 +1,7 @@
 import { type Plain, scalarText } from '../../base/plain.ts'
 import { refuse } from '../../base/refusal.ts'
-import { type HttpMethod, slugOf } from '../../model/common.ts'
+import type { HttpMethod } from '../../model/http-method.ts'
+import { slugOf } from '../../model/slug.ts'
 import type { Converted, MadeDocument } from '../converted.ts'
 import { consumersOf } from './consumers.ts'
 import type { MadeCollection, MadeRoute, Making } from './made.ts'

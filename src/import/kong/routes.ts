@@ -1,7 +1,7 @@
 import { listedTexts, type Plain } from '../../base/plain.ts'
 import { withoutEndSlashes } from '../../base/slashes.ts'
 import { BasePath, CollectionSpec } from '../../model/collection.ts'
-import type { HttpMethod } from '../../model/common.ts'
+import type { HttpMethod } from '../../model/http-method.ts'
 import { HTTP_METHODS } from '../../model/methods.ts'
 import { ROUTE_MEMBERS, unknownMembers } from './members.ts'
 import { isText, nameOf, oddLists } from './parts.ts'

@@ -1,6 +1,6 @@
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { pointerTo } from '../../base/pointer.ts'
-import type { HttpMethod } from '../../model/common.ts'
+import type { HttpMethod } from '../../model/http-method.ts'
 import { broken } from '../text/plain-data.ts'
 import { matrixPrefixes, type ParameterList } from './parameters.ts'
 import { type ReadPath, toPattern } from './paths.ts'

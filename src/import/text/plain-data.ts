@@ -1,6 +1,7 @@
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { pointerTo } from '../../base/pointer.ts'
 import { refuse } from '../../base/refusal.ts'
+import { isStorable, toStorable, UNSTORABLE } from '../../base/storable.ts'
 
 /** Deeper documents are refused: real ones stay below 60, and recursive readers must not run out of stack. */
 export const DEPTH_MAX = 128
@@ -24,6 +25,12 @@ export function broken(place: string, reason: string): Error {
   })
 }
 
+/** The text, or the refusal of one that no store keeps. */
+export function storable(text: string, pointer: string): string {
+  if (isStorable(text)) return text
+  throw broken(pointer, `the text ${UNSTORABLE}`)
+}
+
 /** Counts values and depth while a document is read. */
 export function createBounds(): (depth: number, pointer: string) => void {
   let values = 0
@@ -41,15 +48,17 @@ export function toPlain(value: unknown): unknown {
   const count = createBounds()
   const copy = (item: unknown, pointer: string, depth: number): unknown => {
     count(depth, pointer)
-    if (item === null || typeof item === 'string' || typeof item === 'boolean') return item
+    if (typeof item === 'string') return storable(item, pointer)
+    if (item === null || typeof item === 'boolean') return item
     if (typeof item === 'number' && Number.isFinite(item)) return item
     if (Array.isArray(item))
       return item.map((entry, index) => copy(entry, pointerTo(pointer, index), depth + 1))
     if (!isPlain(item)) throw broken(pointer, 'not a JSON value')
     const result: Plain = {}
     for (const key of Object.keys(item)) {
-      if (key !== '__proto__' && item[key] !== undefined)
-        result[key] = copy(item[key], pointerTo(pointer, key), depth + 1)
+      if (key === '__proto__' || item[key] === undefined) continue
+      const place = pointerTo(pointer, toStorable(key))
+      result[storable(key, place)] = copy(item[key], place, depth + 1)
     }
     return result
   }

@@ -1,8 +1,9 @@
 import { CST, isAlias, isMap, isPair, isScalar, isSeq, Lexer, parseAllDocuments, parseDocument } from 'yaml'
 import type { Plain } from '../../base/plain.ts'
 import { pointerTo } from '../../base/pointer.ts'
+import { toStorable } from '../../base/storable.ts'
 import { lineOf } from './json.ts'
-import { broken, createBounds } from './plain-data.ts'
+import { broken, createBounds, storable } from './plain-data.ts'
 
 /** Values that aliases may add in all; more is a bomb, not a description. */
 const ALIASED_MAX = 100_000
@@ -131,7 +132,8 @@ function createConverter(total: Aliased): (node: unknown) => unknown {
       // `200:` is the text 200, as JSON would have it.
       const key =
         typeof pair.key.value === 'string' ? pair.key.value : (pair.key.source ?? String(pair.key.value))
-      const place = pointerTo(pointer, key)
+      const place = pointerTo(pointer, toStorable(key))
+      storable(key, place)
       const value = convert(pair.value, place, depth + 1)
       if (key === '__proto__') continue
       if (key === '<<' && pair.key.type === 'PLAIN') Object.assign(merged, ...mergeList(value, place))
@@ -156,7 +158,8 @@ function mergeList(value: unknown, pointer: string): Plain[] {
 
 function convertScalar(value: unknown, pointer: string): unknown {
   if (value === null || value === undefined) return null
-  if (typeof value === 'string' || typeof value === 'boolean') return value
+  if (typeof value === 'string') return storable(value, pointer)
+  if (typeof value === 'boolean') return value
   if (typeof value === 'number' && Number.isFinite(value)) return value
   throw broken(pointer, 'a number that JSON does not have')
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Ref } from '../../model/common.ts'
+import { Ref } from '../../model/slug.ts'
 import { EITHER, type NodeType, Text } from '../node-type.ts'
 
 const Names = z.array(Text).max(100).default([])

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Duration } from '../../model/common.ts'
+import { Duration } from '../../model/time.ts'
 import { Credential, type NodeType, ONWARD, Text } from '../node-type.ts'
 
 export const imapTrigger: NodeType = {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Ref } from '../../model/common.ts'
+import { Ref } from '../../model/slug.ts'
 import { ASKING, type NodeType, Text } from '../node-type.ts'
 
 export const mcpCallNode: NodeType = {

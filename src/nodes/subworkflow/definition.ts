@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Ref } from '../../model/common.ts'
+import { Ref } from '../../model/slug.ts'
 import { type NodeType, ONWARD } from '../node-type.ts'
 
 export const subworkflowNode: NodeType = {

@@ -4,6 +4,7 @@
  */
 import { type Adapter, type AdapterFactory, type AdapterPayload, errors } from 'oidc-provider'
 import type { Clock } from '../../base/clock.ts'
+import { isStorable } from '../../base/storable.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import type { OAuthArtifact, OAuthReader } from '../../store/ports/oauth.ts'
 import { StoreUnavailable } from '../../store/ports/unavailable.ts'
@@ -105,6 +106,8 @@ class StoreAdapter implements Adapter {
   }
 
   async find(id: string): Promise<AdapterPayload | undefined> {
+    // The issuer of a client assertion may be any text
+    if (!isStorable(id)) return undefined
     const found = await this.#parts.store.read.oauth.artifact(this.#kind, this.#idOf(id))
     if (found === undefined) return this.#kind === 'Client' ? this.#parts.findClient(id) : undefined
     const payload = this.#open(found)

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
+import { isStorable, toStorable } from '../../base/storable.ts'
 
 const BYTES_MAX = 56 * 1024
 
@@ -14,6 +15,12 @@ export async function readText(request: IncomingMessage): Promise<string | null>
     pieces.push(piece)
   }
   return Buffer.concat(pieces).toString('utf8')
+}
+
+/** The name of the first parameter of a query or form that no store keeps; null where there is none. */
+export function unstorableField(fields: URLSearchParams): string | null {
+  for (const [name, value] of fields) if (!isStorable(name) || !isStorable(value)) return toStorable(name)
+  return null
 }
 
 /** The same request with another body. */

@@ -1,7 +1,8 @@
 import { timingSafeEqual } from 'node:crypto'
+import { UNSTORABLE } from '../../base/storable.ts'
 import { errorPage } from '../pages/error.ts'
 import { CALLBACK_PATH } from '../sign-in/port.ts'
-import { readText } from './body.ts'
+import { readText, unstorableField } from './body.ts'
 import { type ConsentStepParts, createConsentStep } from './consent-step.ts'
 import { createSignInStep, type SignInStepParts } from './sign-in-step.ts'
 import { finish, INTERACTION, type Interaction, interactionOf, show, type Visit } from './visit.ts'
@@ -27,6 +28,9 @@ export function createInteractions(parts: InteractionParts): Interactions {
 
   async function submit(visit: Visit, interaction: Interaction): Promise<void> {
     const form = new URLSearchParams((await readText(visit.request)) ?? '')
+    const fault = unstorableField(form)
+    if (fault !== null)
+      return show(visit, 400, errorPage('invalid_request', `The field ${fault} ${UNSTORABLE}.`))
     if (!isEqual(form.get('csrf') ?? '', parts.sealed.sign(interaction.uid)))
       return show(visit, 403, errorPage('access_denied', 'The form is not of this page.'))
     const { name } = interaction.prompt

@@ -103,3 +103,62 @@ test('a client that registered is forgotten ninety days after it was used last',
   server.move(10 * DAY_MS)
   assert.equal(await isKnown(used), false)
 })
+
+test('a parameter or member that no store keeps is refused by name, wherever it stands', async () => {
+  const named = async (asked: Promise<Response>): Promise<[number, string, string]> => {
+    const answer = await asked
+    const { error, error_description: description } = (await answer.json()) as Record<string, string>
+    return [answer.status, error!, description!.split(' ', 1)[0]!]
+  }
+  const post = (path: string, type: string, body: string) =>
+    fetch(origin + path, { method: 'POST', headers: { 'content-type': type }, body })
+  const form = (path: string, body: string) => post(path, 'application/x-www-form-urlencoded', body)
+  const json = (given: object) => post('/oauth/register', 'application/json', JSON.stringify(given))
+
+  for (const client_name of ['Edi\0tor', 'Edi\ud800tor'])
+    assert.deepEqual(await named(json({ redirect_uris: [REDIRECT], client_name })), [
+      400,
+      'invalid_client_metadata',
+      '/client_name',
+    ])
+  assert.deepEqual(await named(json({ redirect_uris: [REDIRECT], contacts: ['a\0'] })), [
+    400,
+    'invalid_client_metadata',
+    '/contacts/0',
+  ])
+  const client = await register(origin)
+  for (const path of [
+    '/oauth/token',
+    '/oauth/revoke',
+    '/oauth/introspect',
+    '/oauth/device/authorize',
+    '/oauth/device',
+  ])
+    assert.deepEqual(
+      await named(form(path, `client_id=${client}&code=a%00b`)),
+      [400, 'invalid_request', 'code'],
+      path,
+    )
+  const asked = `/oauth/authorize?client_id=${client}&state=%00`
+  assert.deepEqual(await named(fetch(origin + asked)), [400, 'invalid_request', 'state'])
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const assertion = `${part({ alg: 'ES256' })}.${part({ iss: 'a\0b', sub: 'a\0b' })}.${part({})}`
+  const unknown = await postForm(`${origin}/oauth/token`, {
+    grant_type: 'refresh_token',
+    refresh_token: 'x',
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: assertion,
+  })
+  assert.deepEqual([unknown.status, unknown.body.error, server.faults], [401, 'invalid_client', []])
+})
+
+test('a field of a page that no store keeps is refused, and the page goes on', async () => {
+  const client = await register(origin)
+  const { url } = authorization(origin, client)
+  const browser = server.browser()
+  const page = await browser.open(url)
+  const refused = await browser.submit(page, { do: 'password', name: 'a\0nn', password: PASSWORD })
+  assert.equal(refused.status, 400)
+  assert.match(refused.text, /The field name must not contain/)
+  assert.equal((await browser.open(page.url)).status, 200)
+})

@@ -14,12 +14,13 @@ import type { Clock } from '../../base/clock.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import type { ProtectedResources } from '../../base/protected-resources.ts'
 import type { GetJson } from '../../base/public-fetch.ts'
+import { UNSTORABLE, unstorableIn } from '../../base/storable.ts'
 import type { Throttle } from '../../shared-state/ports/throttle.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { CALLBACK_PATH, type SignIn } from '../sign-in/port.ts'
 import { withMarkedToken } from './access-tokens.ts'
 import { type Asker, createOAuthAudit } from './audit.ts'
-import { readText, withBody } from './body.ts'
+import { readText, unstorableField, withBody } from './body.ts'
 import { lenientMetadata, serviceClient } from './clients.ts'
 import { createConsents } from './consents.ts'
 import { createClientDocuments, type DocumentMode } from './documents.ts'
@@ -104,7 +105,7 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
 
   return {
     async answer(request, response, asker) {
-      const path = (request.url ?? '/').split('?', 1)[0]!
+      const [path = '/', search = ''] = (request.url ?? '/').split(/\?(.*)/s)
       if (isMisspelt(path)) return refuse(response, 404, 'invalid_request', {})
       if (path === REGISTRATION) {
         // Clients in browsers register too; no cookie counts here
@@ -114,6 +115,8 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
       const seconds = await wait(path, asker.ip ?? '')
       if (seconds > 0)
         return refuse(response, 429, 'temporarily_unavailable', { 'retry-after': String(seconds) })
+      const parameter = unstorableField(new URLSearchParams(search))
+      if (parameter !== null) return refuseField(response, 'invalid_request', parameter)
       // What stands in these is ours alone: the gateway has taken away what callers sent by these names
       Object.assign(request.headers, {
         'x-forwarded-proto': protocol.slice(0, -1),
@@ -123,14 +126,19 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
       const provider = await currentProvider()
       if (path === CALLBACK_PATH || path.startsWith(INTERACTION))
         return interactions.answer({ provider, request, response, asker })
-      const rewrite = request.method === 'POST' ? REWRITES[path] : undefined
-      let asked = request
-      if (rewrite !== undefined) {
-        const text = await readText(request)
-        if (text === null) return refuse(response, 413, 'invalid_request', { connection: 'close' })
-        asked = withBody(request, await rewrite(text, resources, provider))
+      if (request.method !== 'POST') return provider.callback()(request, response)
+      const text = await readText(request)
+      if (text === null) return refuse(response, 413, 'invalid_request', { connection: 'close' })
+      if (path === REGISTRATION) {
+        const [fault] = unstorableIn(readMetadata(text))
+        if (fault !== undefined) return refuseField(response, 'invalid_client_metadata', fault.pointer)
+      } else {
+        const field = unstorableField(new URLSearchParams(text))
+        if (field !== null) return refuseField(response, 'invalid_request', field)
       }
-      await provider.callback()(asked, response)
+      const rewrite = REWRITES[path]
+      const body = rewrite === undefined ? text : await rewrite(text, resources, provider)
+      await provider.callback()(withBody(request, body), response)
     },
   }
 }
@@ -140,13 +148,8 @@ type Rewrite = (text: string, resources: ProtectedResources, provider: Provider)
 /** What is said more broadly than the engine takes it, by path; the text is as it came where it cannot be read. */
 const REWRITES: Readonly<Record<string, Rewrite>> = {
   [REGISTRATION]: (text) => {
-    try {
-      const given: unknown = JSON.parse(text)
-      return isPlain(given) ? JSON.stringify(lenientMetadata(given)) : text
-    } catch {
-      // No JSON: the engine says so
-      return text
-    }
+    const given = readMetadata(text)
+    return given === null ? text : JSON.stringify(lenientMetadata(given))
   },
   '/oauth/token': async (text, resources, provider) =>
     (await withinRefreshScope(provider, namedAlike(text, resources))).toString(),
@@ -157,6 +160,16 @@ const REWRITES: Readonly<Record<string, Rewrite>> = {
   },
   '/oauth/introspect': withMarkedToken,
   '/oauth/revoke': withMarkedToken,
+}
+
+/** What a client says of itself; null for what is no JSON object, as the engine says. */
+function readMetadata(text: string): Plain | null {
+  try {
+    const given: unknown = JSON.parse(text)
+    return isPlain(given) ? given : null
+  } catch {
+    return null
+  }
 }
 
 /** The form with the one name of each resource, and with a scope where a service leaves that out. */
@@ -178,12 +191,18 @@ function answerPreflight(response: ServerResponse): void {
   response.end()
 }
 
+/** Refuses a request for a parameter or member that no store keeps. */
+function refuseField(response: ServerResponse, error: string, field: string): void {
+  refuse(response, 400, error, {}, `${field} ${UNSTORABLE}`)
+}
+
 function refuse(
   response: ServerResponse,
   status: number,
   error: string,
   headers: Readonly<Record<string, string>>,
+  description?: string,
 ): void {
   response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers })
-  response.end(JSON.stringify({ error }))
+  response.end(JSON.stringify({ error, error_description: description }))
 }

@@ -2,6 +2,8 @@ import type { Arrival } from '../../access/accounts.ts'
 import { parseGrant } from '../../access/grant-text.ts'
 import { claimOf } from '../../base/claims.ts'
 import type { Plain } from '../../base/plain.ts'
+import { refuse } from '../../base/refusal.ts'
+import { isStorable, UNSTORABLE } from '../../base/storable.ts'
 
 /** What people with a claim may do. */
 export interface RoleRule {
@@ -30,7 +32,7 @@ export function faultOfRoleMap(rules: readonly RoleRule[]): string | null {
 
 /**
  * Who the claims of an issuer speak of, and what they may do by them. An email that the issuer says is not verified is
- * none.
+ * none, and text that no store keeps is none. Refuses with credential_invalid a subject that no store keeps.
  * @param absent value of an email or a name that the claims do not contain: null for none, undefined to keep the known one
  */
 export function toArrival(
@@ -39,6 +41,7 @@ export function toArrival(
   { issuer, groupsClaim, roleMap }: ClaimReading,
   absent: null | undefined,
 ): Arrival {
+  if (!isStorable(subject)) throw refuse('credential_invalid', { inner: `the claim sub ${UNSTORABLE}` })
   const { email, email_verified, name, iat } = claims
   const isVerified = email_verified !== false && email_verified !== 'false'
   // What people say of themselves gives them nothing
@@ -48,12 +51,16 @@ export function toArrival(
   return {
     issuer,
     subject,
-    email: typeof email === 'string' ? (isVerified ? email : null) : absent,
-    name: typeof name === 'string' ? name : absent,
-    groups: textsOf(claimOf(trusted, groupsClaim)),
+    email: isText(email) ? (isVerified ? email : null) : absent,
+    name: isText(name) ? name : absent,
+    groups: textsOf(claimOf(trusted, groupsClaim)).filter(isStorable),
     grants: [...new Set(roleMap.filter(holds).map(({ grant }) => grant))],
     claimsIssuedAt: typeof iat === 'number' ? iat : undefined,
   }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && isStorable(value)
 }
 
 function textsOf(value: unknown): readonly string[] {

@@ -359,3 +359,11 @@ test('a try says what a provider answers that is not there, or that tells nothin
   issuer.status = 500
   assert.equal(await trial(), 'it answered 500')
 })
+
+test('claims that no store keeps are left out, and a subject that no store keeps is refused', () => {
+  const reading = { issuer: 'https://id.example', groupsClaim: 'groups', roleMap: [] }
+  const claims = { email: 'a\0@example.com', name: 'A\ud800', groups: ['a', 'b\0', 'c'] }
+  const { email, name, groups } = toArrival(claims, 'ada', reading, null)
+  assert.deepEqual([email, name, groups], [null, null, ['a', 'c']])
+  assert.throws(() => toArrival({}, 'a\0', reading, null), { code: 'credential_invalid' })
+})

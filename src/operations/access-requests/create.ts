@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { newId } from '../../base/ids.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
-import { Ref } from '../../model/common.ts'
+import { Ref } from '../../model/slug.ts'
 import type { Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'

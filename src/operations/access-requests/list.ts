@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { permits } from '../../access/roles.ts'
-import { Ref } from '../../model/common.ts'
+import { Ref } from '../../model/slug.ts'
 import { define } from '../engine/define.ts'
 import { firstThat, fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
 import { findRef } from '../engine/refs.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
-import { Time } from '../../model/common.ts'
+import { Time } from '../../model/time.ts'
 import { type StoredAccessRequest, stateAt } from '../../store/ports/access-requests.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { subjectById } from '../engine/define.ts'

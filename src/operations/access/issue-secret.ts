@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { Ref, Slug } from '../../model/common.ts'
 import { marked } from '../../model/marks.ts'
+import { Ref, Slug } from '../../model/slug.ts'
 import { about, define } from '../engine/define.ts'
 import { serviceIdentityKind } from '../kinds/service-identities.ts'
 import { demandHoldsOf } from './authority.ts'

@@ -4,7 +4,7 @@ import type { Grant } from '../../access/principal.ts'
 import { teamsAbove, teamsOf } from '../../access/teams.ts'
 import { toTime } from '../../base/clock.ts'
 import type { UserSpec } from '../../model/access.ts'
-import { Time } from '../../model/common.ts'
+import { Time } from '../../model/time.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
 

@@ -1,7 +1,7 @@
 import { isPlain } from '../../base/plain.ts'
 import { type Refusal, refuse } from '../../base/refusal.ts'
 import type { AuditEntry } from '../../model/audit.ts'
-import { NOUNS } from '../../model/common.ts'
+import { NOUNS } from '../../model/resource-types.ts'
 import type { ChangeRequestFacts } from '../../store/ports/change-requests.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import { askerOf, reaches } from '../engine/change-request.ts'

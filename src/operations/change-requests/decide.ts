@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { ChangeRequest } from '../../model/approval.ts'
-import { Ref } from '../../model/common.ts'
+import { Ref } from '../../model/slug.ts'
 import { askerOf, viewOfRequest } from '../engine/change-request.ts'
 import { define } from '../engine/define.ts'
 import { holdsLengths, tooLargeToReview } from '../engine/review.ts'

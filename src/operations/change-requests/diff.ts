@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { Ref } from '../../model/common.ts'
 import { DIFF_COLUMNS, Difference } from '../../model/diff.ts'
+import { Ref } from '../../model/slug.ts'
 import { define } from '../engine/define.ts'
 import { fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
 import { findRequest, subject } from './find.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Ref } from '../../model/common.ts'
+import { Ref } from '../../model/slug.ts'
 import { CHANGE_REFUSES, define } from '../engine/define.ts'
 import { viewOf } from '../engine/views.ts'
 import { replaceResource } from '../engine/write-resource.ts'

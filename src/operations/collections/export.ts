@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { CollectionSpec } from '../../model/collection.ts'
-import { Ref } from '../../model/common.ts'
 import type { JsonSchema, ProxySpec } from '../../model/proxy.ts'
+import { Ref } from '../../model/slug.ts'
 import { about, define } from '../engine/define.ts'
 import { Warning } from '../engine/kind.ts'
 import { collectionKind } from '../kinds/collections.ts'

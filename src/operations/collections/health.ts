@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import { Ref } from '../../model/common.ts'
+import { Ref } from '../../model/slug.ts'
 import { UpstreamHealth } from '../../model/upstream-health.ts'
 import { about, define } from '../engine/define.ts'
 import { collectionKind } from '../kinds/collections.ts'

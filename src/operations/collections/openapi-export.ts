@@ -2,7 +2,7 @@ import { isPlain, type Plain } from '../../base/plain.ts'
 import { pointerTo } from '../../base/pointer.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
-import type { HttpMethod } from '../../model/common.ts'
+import type { HttpMethod } from '../../model/http-method.ts'
 import type { JsonSchema, Parameter, ProxySpec } from '../../model/proxy.ts'
 
 type Contract = Pick<

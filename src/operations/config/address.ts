@@ -1,4 +1,4 @@
-import { NOUNS, type ResourceType } from '../../model/common.ts'
+import { NOUNS, type ResourceType } from '../../model/resource-types.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import type { Kind } from '../engine/kind.ts'
 import { parentField, parentFields } from '../engine/refs.ts'

@@ -4,7 +4,7 @@ import { type FieldError, Refusal, refuse, type Sought } from '../../base/refusa
 import { yieldThread } from '../../base/yield.ts'
 import { fromDescription, isDescription, type Placed } from '../../import/openapi/documents.ts'
 import { readYamlStreamApart } from '../../import/text/yaml-apart.ts'
-import { Slug } from '../../model/common.ts'
+import { Slug } from '../../model/slug.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import type { Kind } from '../engine/kind.ts'
 import { KIND_WORDS, kindCalled } from './address.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import { Ref } from '../../model/common.ts'
 import { previousUntil } from '../../model/credential.ts'
+import { Ref } from '../../model/slug.ts'
 import { about, define } from '../engine/define.ts'
 import { getRef } from '../engine/refs.ts'
 import { viewOf } from '../engine/views.ts'

@@ -2,7 +2,6 @@ import { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
 import { toInputInvalid } from '../../base/field-errors.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
-import { Ref, Time } from '../../model/common.ts'
 import {
   type CredentialAuth,
   CredentialSpec,
@@ -12,6 +11,8 @@ import {
 } from '../../model/credential.ts'
 import { Overlap, overlapMsOf } from '../../model/rotation-overlap.ts'
 import { isReference } from '../../model/secret-reference.ts'
+import { Ref } from '../../model/slug.ts'
+import { Time } from '../../model/time.ts'
 import { compileCredential } from '../../snapshot/compile/compile.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../engine/context.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
-import { Ref } from '../../model/common.ts'
 import { type CredentialAuth, previousUntil } from '../../model/credential.ts'
+import { Ref } from '../../model/slug.ts'
 import type { Resource, StoredSecret } from '../../store/ports/config.ts'
 import { about, define } from '../engine/define.ts'
 import { credentialKind } from '../kinds/credentials.ts'

@@ -6,7 +6,7 @@ import { toTime } from '../../base/clock.ts'
 import { type Refusal, refuse } from '../../base/refusal.ts'
 import type { GrantSpec } from '../../model/access.ts'
 import type { ChangeRequest } from '../../model/approval.ts'
-import { isResourceType } from '../../model/common.ts'
+import { isResourceType } from '../../model/resource-types.ts'
 import type {
   ChangeRequestFacts,
   RequestTouch,

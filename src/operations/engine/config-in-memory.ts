@@ -1,6 +1,6 @@
 import { yieldThread } from '../../base/yield.ts'
-import { NOUNS, RESOURCE_TYPES, type ResourceType } from '../../model/common.ts'
 import { idsWithSealedHeaders } from '../../model/injected-header.ts'
+import { NOUNS, RESOURCE_TYPES, type ResourceType } from '../../model/resource-types.ts'
 import type { CompileReader } from '../../snapshot/compile/sources.ts'
 import type { ConfigReader, ConfigWriter, Resource } from '../../store/ports/config.ts'
 

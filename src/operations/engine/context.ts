@@ -1,6 +1,6 @@
 import type { Permission, Principal } from '../../access/principal.ts'
 import type { Clock } from '../../base/clock.ts'
-import type { ResourceType } from '../../model/common.ts'
+import type { ResourceType } from '../../model/resource-types.ts'
 import type { ShownSetting } from '../../model/setting.ts'
 import type { AuditTrail } from '../../record/audit-chain.ts'
 import type { ConfigReader, Resource } from '../../store/ports/config.ts'

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import type { Principal } from '../../access/principal.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
-import type { ResourceType } from '../../model/common.ts'
+import type { ResourceType } from '../../model/resource-types.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import type { Content, Invoked, Subject, Via, WriteOptions } from './call.ts'
 import type { OperationContext } from './context.ts'

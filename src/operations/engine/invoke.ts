@@ -4,7 +4,8 @@ import type { Clock } from '../../base/clock.ts'
 import { toInputInvalid } from '../../base/field-errors.ts'
 import { maskText } from '../../base/mask.ts'
 import { type FieldError, Refusal } from '../../base/refusal.ts'
-import { inWords } from '../../model/common.ts'
+import { demandStorable } from '../../base/storable.ts'
+import { inWords } from '../../model/resource-types.ts'
 import type { Fragment, SnapshotDelta } from '../../snapshot/fragments.ts'
 import type { Publisher } from '../../snapshot/publisher.ts'
 import type { StoredChangeRequest } from '../../store/ports/change-requests.ts'
@@ -79,8 +80,11 @@ export function createInvoke(deps: InvokeDeps): Invoke {
     const options = withReason(given)
     const coarse = { operation, input: {}, isParsed: false, options, principal, via }
     if (!mayCall(principal, operation)) throw await deny(deps, coarse, input)
-    const faulty = WriteOptionsInput.safeParse(fromWriteOptions(options)).error
+    const asked = fromWriteOptions(options)
+    demandStorable(asked)
+    const faulty = WriteOptionsInput.safeParse(asked).error
     if (faulty !== undefined) throw toInputInvalid(faulty)
+    demandStorable(input)
     const parsed = operation.input.safeParse(input)
     if (!parsed.success) throw toInputInvalid(parsed.error)
     const call: Call = { ...coarse, input: parsed.data, isParsed: true }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { IdPrefix } from '../../base/ids.ts'
-import { Envelope, type ResourceType } from '../../model/common.ts'
+import { Envelope } from '../../model/envelope.ts'
+import type { ResourceType } from '../../model/resource-types.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import type { FacetName } from '../../store/ports/facets.ts'
 

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type Clock, toTime } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
 import { yieldThread } from '../../base/yield.ts'
-import { momentOf, When } from '../../model/common.ts'
+import { momentOf, When } from '../../model/time.ts'
 import type { Fields } from '../../store/ports/config.ts'
 
 const PAGE_DEFAULT = 50

@@ -1,6 +1,6 @@
 import { isPlain } from '../../base/plain.ts'
 import { type FieldError, Refusal, refuse, type Sought } from '../../base/refusal.ts'
-import { inWords, NOUNS, type ResourceType } from '../../model/common.ts'
+import { inWords, NOUNS, type ResourceType } from '../../model/resource-types.ts'
 import type { ConfigReader, Fields, Resource } from '../../store/ports/config.ts'
 import type { KindSchema, RefField } from './kind-schema.ts'
 

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
-import type { ResourceType } from '../../model/common.ts'
+import type { ResourceType } from '../../model/resource-types.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
 import type { Operation } from './define.ts'

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import { inWords, Ref, Slug } from '../../model/common.ts'
+import { inWords } from '../../model/resource-types.ts'
+import { Ref, Slug } from '../../model/slug.ts'
 import type { Fields, ListQuery, Resource } from '../../store/ports/config.ts'
 import type { FacetName } from '../../store/ports/facets.ts'
 import type { OperationContext } from './context.ts'

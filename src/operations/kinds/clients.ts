@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ClientSpec } from '../../model/client.ts'
-import { NOUNS } from '../../model/common.ts'
 import { ProfileSpec } from '../../model/profile.ts'
+import { NOUNS } from '../../model/resource-types.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { type Kind, writtenSchema } from '../engine/kind.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { NOUNS } from '../../model/common.ts'
 import { type CredentialAuth, CredentialSpec, secretFieldsOf } from '../../model/credential.ts'
+import { NOUNS } from '../../model/resource-types.ts'
 import { SecretState } from '../../model/secret.ts'
 import { clientKeyFault, keyOf } from '../../snapshot/link/credential.ts'
 import type { Fields } from '../../store/ports/config.ts'

@@ -1,4 +1,4 @@
-import type { ResourceType } from '../../model/common.ts'
+import type { ResourceType } from '../../model/resource-types.ts'
 import type { Kind } from '../engine/kind.ts'
 import { clientKind } from './clients.ts'
 import { collectionKind } from './collections.ts'

@@ -1,7 +1,7 @@
 import { type FieldError, refuse } from '../../base/refusal.ts'
-import { NOUNS } from '../../model/common.ts'
 import { LIMITS_MAX } from '../../model/limit-bounds.ts'
 import { limitsOf, PolicySpec } from '../../model/policy.ts'
+import { NOUNS } from '../../model/resource-types.ts'
 import type { Kind } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { booleanFilter } from '../engine/lists.ts'

@@ -1,6 +1,6 @@
 import { canonicalJson } from '../../base/canonical.ts'
 import { ServiceIdentitySpec } from '../../model/access.ts'
-import { NOUNS } from '../../model/common.ts'
+import { NOUNS } from '../../model/resource-types.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import { demandHoldsOf } from '../access/authority.ts'
 import type { OperationContext } from '../engine/context.ts'

@@ -1,5 +1,5 @@
 import { TrustRuleSpec } from '../../model/access.ts'
-import { NOUNS } from '../../model/common.ts'
+import { NOUNS } from '../../model/resource-types.ts'
 import { demandHoldsOf } from '../access/authority.ts'
 import type { Kind } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'

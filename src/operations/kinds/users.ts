@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
 import { SIGN_IN_MEMBERS, type TeamSpec, UserSpec } from '../../model/access.ts'
-import { NOUNS } from '../../model/common.ts'
+import { NOUNS } from '../../model/resource-types.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import { demandHoldsOf } from '../access/authority.ts'
 import type { OperationContext } from '../engine/context.ts'

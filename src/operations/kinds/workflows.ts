@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { NOUNS } from '../../model/common.ts'
+import { NOUNS } from '../../model/resource-types.ts'
 import { type WorkflowDefinition, WorkflowSpec } from '../../model/workflow.ts'
 import type { Kind } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'

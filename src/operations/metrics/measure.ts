@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
-import { When } from '../../model/common.ts'
+import { When } from '../../model/time.ts'
 import type { MetricsAnswer, MetricsGroup, MetricsQuestion } from '../../record/metrics.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Operation } from '../engine/define.ts'

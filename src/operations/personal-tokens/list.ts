@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Ref } from '../../model/common.ts'
+import { Ref } from '../../model/slug.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
 import { fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'

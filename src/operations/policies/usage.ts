@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
-import { Ref } from '../../model/common.ts'
 import {
   type Attachment,
   LIMIT_KINDS,
@@ -9,6 +8,7 @@ import {
   type PolicySpec,
   WARN_AT_DEFAULT,
 } from '../../model/policy.ts'
+import { Ref } from '../../model/slug.ts'
 import { compilePolicy } from '../../snapshot/compile/compile.ts'
 import type { LimitKey } from '../../snapshot/find/limit-key.ts'
 import { limitKeyOf } from '../../snapshot/find/limit-key.ts'

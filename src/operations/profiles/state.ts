@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Refusal } from '../../base/refusal.ts'
-import { Ref } from '../../model/common.ts'
 import { ProfileCredentialState, type ProfileSpec } from '../../model/profile.ts'
+import { Ref } from '../../model/slug.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { about, define } from '../engine/define.ts'
 import { profileKind } from '../kinds/profiles.ts'

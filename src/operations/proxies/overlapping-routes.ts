@@ -1,4 +1,4 @@
-import type { HttpMethod } from '../../model/common.ts'
+import type { HttpMethod } from '../../model/http-method.ts'
 import { comparePatterns, overlap, reasonFor } from '../../snapshot/find/precedence.ts'
 import type { Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../engine/context.ts'

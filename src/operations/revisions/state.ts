@@ -1,6 +1,6 @@
 import { refuse } from '../../base/refusal.ts'
 import { yieldThread } from '../../base/yield.ts'
-import { RESOURCE_TYPES } from '../../model/common.ts'
+import { RESOURCE_TYPES } from '../../model/resource-types.ts'
 import type { ConfigReader, Fields, Resource } from '../../store/ports/config.ts'
 import type { Kind } from '../engine/kind.ts'
 import { readable, referred } from '../engine/views.ts'

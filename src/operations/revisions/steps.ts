@@ -1,7 +1,7 @@
 import { canonicalJson } from '../../base/canonical.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 import { yieldThread } from '../../base/yield.ts'
-import { RESOURCE_TYPES, type ResourceType } from '../../model/common.ts'
+import { RESOURCE_TYPES, type ResourceType } from '../../model/resource-types.ts'
 import { isReference } from '../../model/secret-reference.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../engine/context.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { ApprovalRule } from '../../model/approval.ts'
-import { Time } from '../../model/common.ts'
+import { Time } from '../../model/time.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import { idsIn, type StoredSettings } from '../engine/approval-rules.ts'
 

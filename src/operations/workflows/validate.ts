@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import { Ref } from '../../model/common.ts'
+import { Ref } from '../../model/slug.ts'
 import { Finding, WorkflowDefinition } from '../../model/workflow.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'

@@ -1,12 +1,12 @@
 /** The resources that gateway threads serve, as they are read for compiling: one row for each type that has fragments of its own. */
 import type { ClientSpec } from '../../model/client.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
-import type { ResourceType } from '../../model/common.ts'
 import type { CredentialAuth } from '../../model/credential.ts'
 import { idsWithSealedHeaders } from '../../model/injected-header.ts'
 import type { PolicySpec } from '../../model/policy.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
 import type { ProxySpec } from '../../model/proxy.ts'
+import type { ResourceType } from '../../model/resource-types.ts'
 import {
   type ConfigReader,
   isSigningSecret,

@@ -1,4 +1,4 @@
-import type { HttpMethod } from '../../model/common.ts'
+import type { HttpMethod } from '../../model/http-method.ts'
 import { HTTP_METHODS } from '../../model/methods.ts'
 
 /** Sets of HTTP methods as bits, so that lists are met with one `&`. */

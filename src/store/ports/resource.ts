@@ -1,4 +1,5 @@
-import type { ResourceType, Status } from '../../model/common.ts'
+import type { Status } from '../../model/envelope.ts'
+import type { ResourceType } from '../../model/resource-types.ts'
 
 export type Fields = Readonly<Record<string, unknown>>
 

@@ -2,7 +2,7 @@
  * The transaction of a change keeps the earlier state of each touched resource, for the last thousand revisions. An
  * earlier state of the configuration is read backwards from the present one.
  */
-import type { ResourceType } from '../../model/common.ts'
+import type { ResourceType } from '../../model/resource-types.ts'
 import type { Resource } from './resource.ts'
 
 /** Revisions of the configuration that are kept: the newest. Older ones are told by the audit trail alone. */

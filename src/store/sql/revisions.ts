@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { ResourceType } from '../../model/common.ts'
+import type { ResourceType } from '../../model/resource-types.ts'
 import type { Resource } from '../ports/config.ts'
 import {
   REVISIONS_KEPT,

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { printable } from '../../base/visible.ts'
-import { inWords } from '../../model/common.ts'
+import { inWords } from '../../model/resource-types.ts'
 import { SHOWN_ONCE } from '../../operations/engine/call.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import { WaitsForApproval } from '../client/client.ts'

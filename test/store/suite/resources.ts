@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { isWithin } from '../../../src/access/roles.ts'
-import type { ResourceType } from '../../../src/model/common.ts'
+import type { ResourceType } from '../../../src/model/resource-types.ts'
 import type { ListQuery, Resource } from '../../../src/store/ports/config.ts'
 import { type MakePlace, policy } from '../place.ts'
 

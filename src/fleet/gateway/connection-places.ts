@@ -1,0 +1,38 @@
+import type { Clock } from '../../base/clock.ts'
+import type { SourceCounts } from '../../gateway/admit/sources.ts'
+import type { trustedNetworks } from '../../gateway/identify/origin.ts'
+import { isIn } from '../../snapshot/find/network.ts'
+import { createClosedConnections } from './closed-connections.ts'
+import { LISTENERS } from './router.ts'
+
+export interface ConnectionPlacesOptions {
+  readonly clock: Clock
+  /** Counted over all threads. */
+  readonly sources: SourceCounts
+  /** Connections of one source on each listener. */
+  readonly max: number
+  /** A trusted proxy stands for many callers: its connections are not bounded by its address. */
+  readonly trusted: ReturnType<typeof trustedNetworks>
+  readonly log: (message: string) => void
+}
+
+/**
+ * Bounds the connections of each source. Gives what ends the connection's place, or null where the source has as many as it
+ * may: the connection is then closed, and the log told.
+ */
+export function createConnectionPlaces({
+  clock,
+  sources,
+  max,
+  trusted,
+  log,
+}: ConnectionPlacesOptions): (peer: string, listener: number) => (() => void) | null {
+  const closedConnections = createClosedConnections(clock, max, log)
+  return (peer, listener) => {
+    if (trusted !== null && isIn(trusted, peer)) return () => {}
+    const counted = listener === LISTENERS.control ? 'control_connections' : 'gateway_connections'
+    const leave = sources.enter(counted, peer, max, clock.now())
+    if (leave === null) closedConnections.note(peer)
+    return leave
+  }
+}

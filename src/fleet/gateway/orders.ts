@@ -1,0 +1,104 @@
+/**
+ * What a gateway thread does when the main thread tells it something.
+ *
+ * 1. A change is acknowledged (`applied`) after it is in force for every request that starts from then on, in the order of
+ *    the changes.
+ * 2. The thread listens once, after the first whole snapshot is in force.
+ */
+import type { MessagePort } from 'node:worker_threads'
+import type { Gateway } from '../../gateway/gateway.ts'
+import type { Event } from '../../shared-state/ports/events.ts'
+import { fromSent, fromSentFragment } from '../../snapshot/sent-delta.ts'
+import type { TlsOptions } from '../../wire/port.ts'
+import type { Answers, FromGateway, Question, ToGateway } from '../shared/messages.ts'
+import type { IdempotencyClient } from './idempotency-client.ts'
+import type { KeySetClient } from './key-set-client.ts'
+import { LISTENERS } from './router.ts'
+import type { VerifiedTokens } from './verified-tokens.ts'
+
+export interface OrdersParts {
+  readonly gateway: Pick<
+    Gateway,
+    'load' | 'apply' | 'explain' | 'tryCredential' | 'replay' | 'credentialUses' | 'healthOf'
+  >
+  readonly say: (message: FromGateway) => void
+  /** Opens both listeners. A thread whose listeners cannot open ends, and is replaced. */
+  readonly listen: () => Promise<void>
+  /** Request records go to this port from now on. */
+  readonly recordTo: (port: MessagePort) => void
+  readonly keySets: Pick<KeySetClient, 'answered'>
+  readonly verifiedTokens: Pick<VerifiedTokens, 'answered'>
+  readonly keys: Pick<IdempotencyClient, 'claimed'>
+  readonly deliver: (event: Event) => void
+  readonly setCredentialKey: (credentialKey: Uint8Array) => void
+  /** @param listener index of it */
+  readonly setTls: (tls: TlsOptions, listener: number) => void
+  /** Lets requests end for so long, and gives everything back. */
+  readonly drain: (deadlineMs: number) => Promise<void>
+}
+
+export function createOrders(parts: OrdersParts): (message: ToGateway) => void {
+  const { gateway, say } = parts
+  let started = false
+
+  async function answerTo(question: Question): Promise<Answers[Question['about']]> {
+    switch (question.about) {
+      case 'request':
+        return gateway.explain(question.asked)
+      case 'credential':
+        return gateway.tryCredential(question.trial)
+      case 'replay':
+        return gateway.replay(question.asked)
+      case 'uses':
+        return gateway.credentialUses()
+      case 'health':
+        return gateway.healthOf(question.collection)
+    }
+  }
+
+  return (message) => {
+    switch (message.kind) {
+      case 'snapshot_part':
+        gateway.load({ put: message.put.map(fromSentFragment), drop: [] })
+        return
+      case 'snapshot': {
+        const faults = gateway.apply(fromSent(message.delta))
+        say({ kind: 'applied', faults })
+        if (started) return
+        started = true
+        // A rejection that nothing handles ends the thread
+        void parts.listen().then(() => say({ kind: 'listening' }))
+        return
+      }
+      case 'recorder':
+        parts.recordTo(message.port)
+        return
+      case 'key_set':
+        parts.keySets.answered(message.id, message.answer)
+        return
+      case 'proved':
+        parts.verifiedTokens.answered(message.id, message.principal)
+        return
+      case 'ask': {
+        const { id, question } = message
+        void answerTo(question).then((answer) => say({ kind: 'answered', id, answer }))
+        return
+      }
+      case 'credential_key':
+        parts.setCredentialKey(message.credentialKey)
+        return
+      case 'tls':
+        parts.setTls(message.tls, LISTENERS[message.listener])
+        return
+      case 'claimed':
+        parts.keys.claimed(message.id, message.claim)
+        return
+      case 'event':
+        parts.deliver(message.event)
+        return
+      case 'drain':
+        void parts.drain(message.deadlineMs).then(() => say({ kind: 'drained' }))
+        return
+    }
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * What the recorder thread does: takes batches of records from gateway threads, stores them, forgets old ones and keeps the
+ * counts of quotas.
+ *
+ * 1. A question of the main thread about records waits for what gateway threads still hold, at most `FLUSH_DEADLINE_MS`: a
+ *    thread that hangs does not hold up the others.
+ * 2. A removal also removes what gateway threads held when it was asked for.
+ */
+import type { MessagePort } from 'node:worker_threads'
+import type { Clock } from '../base/clock.ts'
+import type { LastingRecordStore } from '../store/ports/records.ts'
+import { StoreUnavailable } from '../store/ports/unavailable.ts'
+import { createIngest } from './ingest.ts'
+import type {
+  FromRecorder,
+  FromRecorderThread,
+  RecorderSetup,
+  RecorderState,
+  ToRecorder,
+  ToRecorderThread,
+} from './messages.ts'
+import { createQuotaKeeper, PRUNE_MS, type QuotaCounters, type QuotaKeeper } from './quotas.ts'
+
+const STATE_MS = 1000
+const PROBE_MS = 2000
+
+/** How long one deletion may take. */
+const REMOVE_MS = 2000
+
+/** How long a flush waits for gateway threads that do not answer. */
+const FLUSH_DEADLINE_MS = 250
+
+export interface RecorderParts {
+  readonly store: LastingRecordStore
+  /** Of quotas, shared with gateway threads; null where none are kept. */
+  readonly counters: QuotaCounters | null
+  readonly clock: Clock
+  readonly toMain: (message: FromRecorderThread) => void
+  /** The thread has nothing left to do. */
+  readonly ended: () => void
+}
+
+/** A gateway thread that gives records. */
+interface Giver {
+  readonly port: MessagePort
+  answered: (id: number) => void
+}
+
+/** Begins to record. Gives what takes the messages of the main thread. */
+export async function startRecording(
+  setup: Pick<RecorderSetup, 'environment' | 'retentionMs' | 'bytesMax'>,
+  { store, counters, clock, toMain, ended }: RecorderParts,
+): Promise<(message: ToRecorderThread) => void> {
+  const ingest = createIngest(store, setup.environment)
+  const quotas = counters === null ? null : await keepQuotas(counters, store, clock)
+  let quotaError: string | null = null
+  const givers = new Set<Giver>()
+  let flushes = 0
+  let lastState = ''
+
+  function connect(port: MessagePort): void {
+    const giver: Giver = { port, answered: () => {} }
+    const reply = (message: FromRecorder): void => port.postMessage(message)
+    givers.add(giver)
+    port.on('message', (message: ToRecorder) => {
+      if (message.kind === 'flushed') giver.answered(message.id)
+      else ingest.push(message.batch, () => reply({ kind: 'taken', proved: message.batch.proved }))
+    })
+    port.on('close', () => {
+      givers.delete(giver)
+      giver.answered(-1)
+    })
+  }
+
+  /** Asks every gateway thread for what it holds and stores it. */
+  async function flush(): Promise<void> {
+    const id = ++flushes
+    const answers = [...givers].map(
+      (giver) =>
+        new Promise<void>((done) => {
+          const before = giver.answered
+          const timer = setTimeout(done, FLUSH_DEADLINE_MS)
+          giver.answered = (answered) => {
+            before(answered)
+            if (answered !== id && answered !== -1) return
+            clearTimeout(timer)
+            giver.answered = before
+            done()
+          }
+          giver.port.postMessage({ kind: 'flush', id } satisfies FromRecorder)
+        }),
+    )
+    await Promise.all(answers)
+    await ingest.settle()
+  }
+
+  function reportState(): void {
+    const { queued, dropped, lastError } = ingest.state
+    const { fault } = store
+    const state: RecorderState = {
+      queued,
+      dropped,
+      lastError: lastError ?? quotaError,
+      fault: fault && { fault: fault.fault, inner: fault.facts.inner ?? '' },
+    }
+    const text = JSON.stringify(state)
+    if (text === lastState) return
+    lastState = text
+    toMain({ kind: 'state', state })
+  }
+
+  function prune(): void {
+    void ingest.prune(clock.now() - setup.retentionMs, setup.bytesMax)
+    // Nothing depends on it: a count that is stored too long changes no answer.
+    quotas?.prune().catch(() => {})
+  }
+
+  /** Also deletes what gateway threads hold by now, since callers count on what they have seen. */
+  async function remove({ id, selection, onlyCount }: ToRecorderThread & { kind: 'remove' }): Promise<void> {
+    const end = clock.monotonic() + REMOVE_MS
+    try {
+      await flush()
+      const removal = await ingest.remove(selection, onlyCount, () => clock.monotonic() > end)
+      toMain({ kind: 'removed', id, removal })
+    } catch (error) {
+      toMain({ kind: 'not_removed', id, error: error instanceof Error ? error.message : String(error) })
+    }
+  }
+
+  async function stop(): Promise<void> {
+    clearInterval(stateTimer)
+    clearInterval(pruneTimer)
+    clearInterval(probeTimer)
+    await flush()
+    await endSaving?.()
+    reportState()
+    await store.close()
+    toMain({ kind: 'stopped' })
+    for (const { port } of givers) port.close()
+    ended()
+  }
+
+  const stateTimer = setInterval(reportState, STATE_MS)
+  const pruneTimer = setInterval(prune, PRUNE_MS)
+  const probeTimer = setInterval(() => void store.probe().then(reportState), PROBE_MS)
+  const endSaving = quotas?.keepSaving((error) => {
+    quotaError = error
+  })
+  prune()
+  reportState()
+  return (message) => {
+    switch (message.kind) {
+      case 'connect':
+        return connect(message.port)
+      case 'remove':
+        return void remove(message)
+      case 'flush':
+        return void flush().then(() => toMain({ kind: 'flushed', id: message.id }))
+      case 'stop':
+        return void stop()
+    }
+  }
+}
+
+async function keepQuotas(
+  counters: QuotaCounters,
+  store: LastingRecordStore,
+  clock: Clock,
+): Promise<QuotaKeeper> {
+  const keeper = createQuotaKeeper(counters, store.quotas, clock)
+  store.whenReopened(() => keeper.saveAll())
+  // What cannot be read now is read before anything is saved
+  await keeper.load().catch((error: unknown) => {
+    if (!(error instanceof StoreUnavailable)) throw error
+  })
+  return keeper
+}

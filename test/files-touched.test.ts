@@ -1,0 +1,122 @@
+/**
+ * How many files a reader has to open to follow a request or a change from its first byte to its last. The bounds are what was
+ * counted: a change that needs another file on these paths raises a bound here, and says so.
+ */
+import assert from 'node:assert/strict'
+import { basename, dirname } from 'node:path'
+import { afterEach, type TestContext, test } from 'node:test'
+import { createClock } from '../src/base/clock.ts'
+import { FIELD_RULES } from '../src/gateway/fields.ts'
+import { createConsumerDoor } from '../src/mcp/consumer/door.ts'
+import { createRunningCalls } from '../src/mcp/consumer/running.ts'
+import { createThreadEvents } from '../src/shared-state/memory/events.ts'
+import { example, startControl } from './control.ts'
+import { client, collection, policy, profile, rate, token, upstream } from './gateway/fragments.ts'
+import { type Served, serve } from './gateway/serve.ts'
+import { filesTouched } from './support/files-touched.ts'
+import { createSessionMemory } from './support/session-memory.ts'
+import { Caller, nativeAlone } from './wire/peers.ts'
+
+const { skip } = nativeAlone('its files are counted')
+const acme = token('tok_acme')
+const HEAD = `host: localhost\r\nauthorization: Bearer ${acme.text}\r\n`
+const CALL = {
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'tools/call',
+  params: {
+    name: 'execute_call',
+    arguments: { endpoint: 'GET /orders/v1/orders/{id}', params: { path: { id: '7' } } },
+    _meta: {
+      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+      'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
+      'io.modelcontextprotocol/clientCapabilities': {},
+    },
+  },
+}
+
+const ends: (() => unknown)[] = []
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end()
+})
+
+/** A gateway with one endpoint behind a token and a limit, and the door at /mcp. */
+async function start(): Promise<Served> {
+  let door: ReturnType<typeof createConsumerDoor> | null = null
+  const served = await serve(
+    (port) => [
+      collection('orders', { upstream: upstream(port) }),
+      policy('gold', [rate(1000)]),
+      client('acme', {
+        policy: 'pol_gold',
+        profiles: [profile('live', { auth: 'token', tokens: [acme.fragment] })],
+      }),
+    ],
+    {
+      reserved(incoming, exchange, gateway) {
+        door ??= createConsumerDoor({
+          gateway,
+          sealKey: new Uint8Array(32),
+          ...createSessionMemory(),
+          running: createRunningCalls(createThreadEvents(() => {})),
+          origin: 'http://localhost:8080',
+          allowsOrigin: () => false,
+          corsLines: () => '',
+          version: '0.0.0',
+          clock: createClock(),
+          requestId: () => exchange.requestId,
+          taken: [...FIELD_RULES.take, ...FIELD_RULES.peek],
+          fault: (error) => assert.fail(String(error)),
+        })
+        door(incoming)
+      },
+    },
+  )
+  ends.push(() => served.close())
+  return served
+}
+
+/** The files of a request on a connection that has made the same one before, until its record is written. */
+async function filesOf(served: Served, text: string): Promise<string[]> {
+  const caller = new Caller(served.port)
+  ends.push(() => caller.socket.destroy())
+  const ask = async (): Promise<void> => {
+    const before = served.records.length
+    caller.received = ''
+    await caller.ask(text, /^HTTP\/1\.1 200 .*\}$/s)
+    await served.record(before)
+  }
+  await ask()
+  return filesTouched(ask)
+}
+
+/** Prints the files, by folder. */
+function check(t: TestContext, files: readonly string[], max: number): void {
+  const folders = Map.groupBy(files, (path) => dirname(path))
+  const lines = [...folders].map(
+    ([folder, paths]) => `${folder}: ${paths.map((path) => basename(path)).join(' ')}`,
+  )
+  t.diagnostic(`${t.name} runs functions of ${files.length} files`)
+  for (const line of lines) t.diagnostic(line)
+  assert.ok(files.length <= max, `${files.length} files, more than ${max}:\n${lines.join('\n')}`)
+}
+
+test('a request over REST', { skip }, async (t) => {
+  const files = await filesOf(await start(), `GET /orders/v1/orders/7 HTTP/1.1\r\n${HEAD}\r\n`)
+  check(t, files, 80)
+})
+
+test('an execute_call', { skip }, async (t) => {
+  const body = JSON.stringify(CALL)
+  const lines = `content-type: application/json\r\naccept: application/json\r\nmcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call\r\nmcp-name: execute_call\r\ncontent-length: ${body.length}\r\n`
+  const files = await filesOf(await start(), `POST /mcp HTTP/1.1\r\n${HEAD}${lines}\r\n${body}`)
+  check(t, files, 118)
+})
+
+test('proxies.update', { skip }, async (t) => {
+  const control = await startControl()
+  ends.push(() => control.close())
+  await example(control)
+  const update = () => control.run('proxies.update', { id: 'orders:get-order', name: 'Get one order' })
+  check(t, await filesTouched(update), 75)
+})
