@@ -1,0 +1,61 @@
+import type { Protected } from '../../base/doors.ts'
+import type { LoadKeySet } from '../../gateway/identify/key-sets.ts'
+import type { IdempotencyMemory } from '../../gateway/replay/idempotency.ts'
+import type { FromGateway, ToGateway } from '../shared/messages.ts'
+
+/** What gateway threads ask of the main thread, which does it once for all of them. */
+export type ThreadRequest = Extract<
+  FromGateway,
+  { kind: 'key_set' | 'prove' | 'claim' | 'settle' | 'release' | 'log' }
+>
+
+export interface ThreadRequestsOptions {
+  /** Idempotency keys of all threads. */
+  readonly keys: IdempotencyMemory
+  /** Fetches the keys of issuers for all threads. */
+  readonly keySets: LoadKeySet
+  /** Id of the principal that an access token of management stands for; null for none. Never rejects. */
+  readonly prove: (token: string, resource: Protected) => Promise<string | null>
+  readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
+}
+
+/** @param tell answers the thread in that slot that asked */
+export function createThreadRequests({
+  keys,
+  keySets,
+  prove,
+  log,
+}: ThreadRequestsOptions): (
+  slot: number,
+  request: ThreadRequest,
+  tell: (message: ToGateway) => void,
+) => void {
+  return (slot, request, tell) => {
+    switch (request.kind) {
+      case 'key_set': {
+        const { id, source, maxAgeMs } = request
+        void keySets(source, maxAgeMs).then((answer) => tell({ kind: 'key_set', id, answer }))
+        break
+      }
+      case 'prove': {
+        const { id, token, resource } = request
+        void prove(token, resource).then((principal) => tell({ kind: 'proved', id, principal }))
+        break
+      }
+      case 'claim': {
+        const claim = keys.claim(request.key, request.fingerprint, slot)
+        tell({ kind: 'claimed', id: request.id, claim })
+        break
+      }
+      case 'settle':
+        keys.settle(request.key, request.answer, slot)
+        break
+      case 'release':
+        keys.release(request.key, slot)
+        break
+      case 'log':
+        log(request.level, `gateway thread ${slot}: ${request.message}`)
+        break
+    }
+  }
+}
