@@ -113,7 +113,14 @@ const ARROWS: Record<string, readonly string[]> = {
     ...['operations', 'oauth', 'surfaces', 'version', 'fleet/shared', 'gateway/forward/try-credential'],
   ],
   upkeep: ['store/ports'],
-  'upkeep/kept': ['base', 'store/ports', 'snapshot/fragments', 'gateway/identify', 'gateway/replay'],
+  'upkeep/kept': [
+    'base',
+    'store/ports',
+    'snapshot/fragments',
+    'gateway/identify',
+    'gateway/idempotency',
+    'gateway/kept-answer',
+  ],
   'upkeep/start': [
     ...[
       'base',

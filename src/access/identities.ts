@@ -3,7 +3,8 @@
  * that proved the user may narrow them (`intersect`).
  */
 import type { GrantSpec, RoleSpec, TeamSpec, UserSpec } from '../model/access.ts'
-import type { ConfigReader, Resource, StoredGrant } from '../store/ports/config.ts'
+import type { ConfigReader, StoredGrant } from '../store/ports/config.ts'
+import type { Resource } from '../store/ports/resource.ts'
 import { isBuiltIn, parseGrant } from './grant-text.ts'
 import type { CustomRole, Grant, Role } from './principal.ts'
 import { leads, teamsAbove, teamsBelow, teamsOf } from './teams.ts'

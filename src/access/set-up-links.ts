@@ -3,7 +3,8 @@ import { refuse } from '../base/refusal.ts'
 import { hashToken, isToken, mintToken } from '../base/token.ts'
 import type { AuditEntry } from '../model/audit.ts'
 import { newAuditEntry } from '../model/new-audit-entry.ts'
-import type { ConfigReader, ConfigStore, Resource, StoredSetUpLink } from '../store/ports/config.ts'
+import type { ConfigReader, ConfigStore, StoredSetUpLink } from '../store/ports/config.ts'
+import type { Resource } from '../store/ports/resource.ts'
 import { findLocalUser, grantsOf } from './identities.ts'
 
 /** How long a link works that makes an administrator, or is made from the data directory; milliseconds. */

@@ -1,5 +1,6 @@
 import type { TeamSpec } from '../model/access.ts'
-import type { ConfigReader, Resource } from '../store/ports/config.ts'
+import type { ConfigReader } from '../store/ports/config.ts'
+import type { Resource } from '../store/ports/resource.ts'
 
 /** Levels of teams, from the top one on. */
 export const TEAMS_DEEP_MAX = 8

@@ -7,13 +7,8 @@ import { hashToken, isToken, lookupOf, mintToken } from '../base/token.ts'
 import type { RoleSpec } from '../model/access.ts'
 import type { AuditEntry } from '../model/audit.ts'
 import { newAuditEntry } from '../model/new-audit-entry.ts'
-import type {
-  ConfigReader,
-  ConfigStore,
-  Resource,
-  StoredAccessToken,
-  StoredGrant,
-} from '../store/ports/config.ts'
+import type { ConfigReader, ConfigStore, StoredAccessToken, StoredGrant } from '../store/ports/config.ts'
+import type { Resource } from '../store/ports/resource.ts'
 import { isBuiltIn, readGrant } from './grant-text.ts'
 import { collectionOf, grantsOfToken, roleOf } from './identities.ts'
 import type { Principal } from './principal.ts'

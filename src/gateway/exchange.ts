@@ -21,11 +21,11 @@ import type {
   Upstream,
 } from '../wire/port.ts'
 import type { Held } from './admit/counters.ts'
+import type { CacheEntry } from './cache/answer-cache.ts'
 import type { CheckName } from './check-names.ts'
 import { type Identity, type KnownIdentity, UNIDENTIFIED } from './identity.ts'
 import type { Lane } from './lane.ts'
 import type { MessageOutcome } from './port.ts'
-import type { CacheEntry } from './replay/answer-cache.ts'
 
 /** An answer made by the gateway itself. */
 export interface Reply {

@@ -17,6 +17,7 @@ import type { Handler, Incoming, Upstream, UpstreamOptions } from '../wire/port.
 import type { Counters } from './admit/counters.ts'
 import { admitDiscovery } from './admit/discovery.ts'
 import { isPage } from './answer/shared-origin.ts'
+import { AnswerCache } from './cache/answer-cache.ts'
 import { createContractFaults } from './contract/unusable.ts'
 import { createInnerCalls } from './ends/in-process.ts'
 import { createSockets, NOT_READY_RETRY_MS } from './ends/socket.ts'
@@ -28,6 +29,7 @@ import { createPools } from './forward/pools.ts'
 import { createTokens } from './forward/tokens.ts'
 import { type Trial, tryCredential } from './forward/try-credential.ts'
 import { answerRoomOf, roomOf } from './holding.ts'
+import { type IdempotencyKeys, IdempotencyMemory, KEYS_BOUNDS, localKeys } from './idempotency/keys.ts'
 import { identified } from './identified.ts'
 import type { CertificateField } from './identify/certificate-fields.ts'
 import { createIssuers, type Proofs } from './identify/issuers.ts'
@@ -36,8 +38,6 @@ import type { Lane } from './lane.ts'
 import { makeAgain } from './make-again.ts'
 import type { Caller, GatewayPort, Identified } from './port.ts'
 import { createRecordWriter } from './record.ts'
-import { AnswerCache } from './replay/answer-cache.ts'
-import { type IdempotencyKeys, IdempotencyMemory, KEYS_BOUNDS, localKeys } from './replay/idempotency.ts'
 import { admits, CALL, MCP } from './stages.ts'
 import { createVisible } from './visible.ts'
 
@@ -115,7 +115,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     clock,
     counters,
     issuers: createIssuers(clock, keySets, fetchJson, options.usedTokens, options.proofs),
-    replays: {
+    keptAnswers: {
       cache: new AnswerCache(CACHE_BYTES_MAX),
       keys:
         options.idempotency ?? localKeys(new IdempotencyMemory({ ...KEYS_BOUNDS, now: () => clock.now() })),

@@ -34,7 +34,9 @@ export function createFieldReader(names: readonly string[]): (lines: string) => 
   const candidates = Array.from({ length: longest + 1 }, (_, length) => byLength.get(length) ?? null)
   return (lines) => {
     const found: Record<string, string> = {}
-    for (let at = 0; at < lines.length; at = nextLine(lines, at)) {
+    let next = 0
+    for (let at = 0; at < lines.length; at = next) {
+      next = nextLine(lines, at)
       const colon = lines.indexOf(':', at)
       if (colon === -1) break
       const among = colon - at > longest ? null : candidates[colon - at]!
@@ -42,7 +44,7 @@ export function createFieldReader(names: readonly string[]): (lines: string) => 
       const sent = lines.slice(at, colon).toLowerCase()
       const name = among.find((one) => one === sent)
       if (name === undefined) continue
-      const value = valueAt(lines, name, at)
+      const value = lines.slice(colon + 1, next).trim()
       const before = found[name]
       found[name] = before === undefined ? value : `${before}, ${value}`
     }

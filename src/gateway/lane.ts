@@ -1,16 +1,16 @@
 import type { Clock } from '../base/clock.ts'
 import type { CallerMemory } from '../wire/caller-memory.ts'
 import type { Counters } from './admit/counters.ts'
+import type { AnswerCache } from './cache/answer-cache.ts'
 import type { Exchange } from './exchange.ts'
 import type { Pools } from './forward/pools.ts'
 import type { Tokens } from './forward/tokens.ts'
+import type { IdempotencyKeys } from './idempotency/keys.ts'
 import type { Issuers } from './identify/issuers.ts'
 import type { MessageOutcome } from './port.ts'
-import type { AnswerCache } from './replay/answer-cache.ts'
-import type { IdempotencyKeys } from './replay/idempotency.ts'
 
 /** What a gateway thread remembers of answers. */
-interface Replays {
+interface KeptAnswers {
   readonly cache: AnswerCache
   readonly keys: IdempotencyKeys
 }
@@ -29,7 +29,7 @@ export interface Lane {
   readonly counters: Counters
   readonly issuers: Issuers
   /** Kept answers and idempotency keys. */
-  readonly replays: Replays
+  readonly keptAnswers: KeptAnswers
   /** Fetches tokens for upstreams. */
   readonly tokens: Tokens
   /** Counts the bytes that this thread keeps in memory for callers. */

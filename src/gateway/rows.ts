@@ -7,13 +7,13 @@ import type { Exchange, GatheredAnswer, Routed } from './exchange.ts'
 import type { Explain } from './explain/judged.ts'
 import type { Check } from './verdict.ts'
 
-/** The doors through which requests come. */
-export type Doors = Readonly<Record<'rest' | 'mcp' | 'call' | 'again', boolean>>
+/** The ways by which requests come: over REST, as a message at `/mcp`, as a call in process, as a recorded request made again. */
+export type Ways = Readonly<Record<'rest' | 'mcp' | 'call' | 'again', boolean>>
 
 /** A check in the order of all. */
 export interface CheckRow {
   readonly name: CheckName
-  readonly doors: Doors
+  readonly ways: Ways
   readonly check: Check
   readonly explain: Explain
 }

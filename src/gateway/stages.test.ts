@@ -36,7 +36,7 @@ function rows(...verdicts: readonly (Verdict | Promise<Verdict>)[]) {
   const seen: number[] = []
   const list = verdicts.map((verdict, index) => ({
     name: NAMES[index]!,
-    doors: { rest: true, mcp: true, call: true, again: true },
+    ways: { rest: true, mcp: true, call: true, again: true },
     explain: explainAgain,
     check: () => {
       seen.push(index + 1)
@@ -95,18 +95,18 @@ test('no check runs for a caller who left while one was waiting', async () => {
 })
 
 test('the page of the checks lists them in the order in which they run', () => {
-  const marks = ({ rest, mcp, call, again }: CheckRow['doors']): string =>
+  const marks = ({ rest, mcp, call, again }: CheckRow['ways']): string =>
     [rest, mcp, call, again].map((isMade) => (isMade ? 'yes' : '-')).join(' | ')
-  const line = (name: CheckName, doors: string): string => {
+  const line = (name: CheckName, ways: string): string => {
     if (name === '') return ''
     const { number, about } = CHECK_FACTS[name]
-    return `| \`${name}\` | ${about} | ${doors} | ${number} |\n`
+    return `| \`${name}\` | ${about} | ${ways} | ${number} |\n`
   }
   const all = 'yes | yes | yes | yes'
   const table = [
     line('wire', all),
     line('canonical', all),
-    ...CHECKS.map(({ name, doors }) => line(name, marks(doors))),
+    ...CHECKS.map(({ name, ways }) => line(name, marks(ways))),
     line('forward', 'yes | - | yes | yes'),
     line('answer', 'yes | - | yes | yes'),
   ]

@@ -7,6 +7,7 @@ import { explainMethod, explainUpgrade, methodAllowed, upgradeOffered } from './
 import { contractOfAnswer } from './answer/contract.ts'
 import { standIn } from './answer/stale.ts'
 import type { AnswerRow } from './answer/watch.ts'
+import { keptForLater } from './cache/keep.ts'
 import type { CheckName } from './check-names.ts'
 import { bodyGathered, explainGather } from './contract/collect.ts'
 import { explainContract, requestFits } from './contract/request.ts'
@@ -19,6 +20,7 @@ import { forward } from './forward/forward.ts'
 import { endTarget, explainTarget, targetChosen } from './forward/targets.ts'
 import { explainOperation, operationFits } from './graphql/check.ts'
 import { endHolding } from './holding.ts'
+import { endClaim, settledClaim } from './idempotency/settle.ts'
 import { callerActive, explainActive } from './identify/active.ts'
 import { addressAllowed, explainAddress } from './identify/address.ts'
 import { explainAgain, proofStands, sameProxy } from './identify/again.ts'
@@ -26,10 +28,8 @@ import { authenticate, explainAuthentication } from './identify/authenticate.ts'
 import { explainIdentity, identifyCaller } from './identify/caller.ts'
 import { explainFailures, failuresBelowLimit } from './identify/failures.ts'
 import { writeRecord } from './record.ts'
-import { keptForLater } from './replay/keep.ts'
-import { explainReplay, replayed } from './replay/replay.ts'
-import { endClaim, settledClaim } from './replay/settle.ts'
-import type { CheckRow, Doors, EndRow, SendRow } from './rows.ts'
+import { explainReplay, replayed } from './replay-check.ts'
+import type { CheckRow, EndRow, SendRow, Ways } from './rows.ts'
 import { ANSWERED, type Check, type Verdict } from './verdict.ts'
 
 /**
@@ -38,10 +38,10 @@ import { ANSWERED, type Check, type Verdict } from './verdict.ts'
  */
 const row = <On extends Exchange>(
   name: CheckName,
-  doors: Doors,
+  ways: Ways,
   check: Check<On>,
   explain: Explain,
-): CheckRow => ({ name, doors, check: check as Check, explain })
+): CheckRow => ({ name, ways, check: check as Check, explain })
 
 /** `rest`: requests over REST. `call`: calls from within the process, whose caller the message at `/mcp` has proved. */
 const REST_CALL = { rest: true, mcp: false, call: true, again: true }
@@ -94,7 +94,7 @@ export const END: readonly EndRow[] = [
   { name: 'record', end: writeRecord },
 ]
 
-const checksOf = (door: keyof Doors): readonly CheckRow[] => CHECKS.filter(({ doors }) => doors[door])
+const checksOf = (way: keyof Ways): readonly CheckRow[] => CHECKS.filter(({ ways }) => ways[way])
 export const REST = checksOf('rest')
 export const MCP = checksOf('mcp')
 export const CALL = checksOf('call')

@@ -1,6 +1,7 @@
 import type { AuditEntry } from '../../src/model/audit.ts'
 import { CHAIN_START, type MarkedPlace } from '../../src/store/ports/audit-chain.ts'
-import type { ConfigStore, Resource } from '../../src/store/ports/config.ts'
+import type { ConfigStore } from '../../src/store/ports/config.ts'
+import type { Resource } from '../../src/store/ports/resource.ts'
 import type { Tamper } from '../support/tamper.ts'
 
 /** Where one store lies. It outlives the process that opens it. */

@@ -1,4 +1,4 @@
-import type { Claim, IdempotencyKeys } from '../../gateway/replay/idempotency.ts'
+import type { Claim, IdempotencyKeys } from '../../gateway/idempotency/keys.ts'
 import type { FromGateway } from '../shared/messages.ts'
 
 /** The main thread answers from memory; one that takes longer is in trouble. */

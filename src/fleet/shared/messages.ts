@@ -5,10 +5,10 @@ import type { ClockCell } from '../../base/clock.ts'
 import type { Part, Protected } from '../../base/doors.ts'
 import { SLOTS_MAX } from '../../gateway/admit/stripes.ts'
 import type { Trial } from '../../gateway/forward/try-credential.ts'
+import type { Claim } from '../../gateway/idempotency/keys.ts'
 import type { CertificateField } from '../../gateway/identify/certificate-fields.ts'
 import type { KeySetAnswer } from '../../gateway/identify/key-sets.ts'
-import type { Claim } from '../../gateway/replay/idempotency.ts'
-import type { KeptAnswer } from '../../gateway/replay/kept-answer.ts'
+import type { KeptAnswer } from '../../gateway/kept-answer.ts'
 import type { CredentialTest } from '../../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
@@ -131,7 +131,7 @@ export type FromGateway =
     }
   /** Has an access token of management verified; see verified-tokens.ts. */
   | { readonly kind: 'prove'; readonly id: number; readonly token: string; readonly resource: Protected }
-  /** Idempotency keys; see gateway/replay/idempotency. */
+  /** Idempotency keys; see gateway/idempotency/keys. */
   | { readonly kind: 'claim'; readonly id: number; readonly key: string; readonly fingerprint: string }
   | { readonly kind: 'settle'; readonly key: string; readonly answer: KeptAnswer | null }
   | { readonly kind: 'release'; readonly key: string }

@@ -1,7 +1,7 @@
 import type { RefusalCode, RefusalFacts } from '../../base/refusal.ts'
 import type { ForwardRequest, Substitute } from '../../wire/port.ts'
 import type { GatheredAnswer, Routed } from '../exchange.ts'
-import { forgetClaim } from '../replay/settle.ts'
+import { forgetClaim } from '../idempotency/settle.ts'
 import type { AnswerRow } from './watch.ts'
 
 const UNHELD: RefusalFacts = {

@@ -1,7 +1,7 @@
 import type { Substitute } from '../../wire/port.ts'
+import { fromCache } from '../cache/cached.ts'
 import type { Exchange, Reply } from '../exchange.ts'
 import { mayHold } from '../holding.ts'
-import { fromCache } from '../replay/replay.ts'
 import { answerFields } from './fields.ts'
 import { replyFields } from './shared-origin.ts'
 import type { AnswerRow } from './watch.ts'

@@ -1,8 +1,8 @@
 import { twinOf } from '../../model/header-names.ts'
 import type { NameSet } from '../../snapshot/linked/collection.ts'
+import { tellsAddress } from '../cache/cache-rules.ts'
 import type { Routed } from '../exchange.ts'
 import { FIELD_RULES } from '../fields.ts'
-import { tellsAddress } from '../replay/cache-rules.ts'
 import { traceParentOf } from './trace.ts'
 
 /** Names that never stand in what a caller passes on. */

@@ -72,8 +72,14 @@ test('JSON without repeated members reads as JSON.parse reads it', () => {
 })
 
 test('a repeated member is found wherever it stands', () => {
-  const key = fc.string({ maxLength: 6 }).filter((name) => name !== '_meta')
-  const members = fc.array(fc.tuple(key, fc.json({ maxDepth: 3 })), { maxLength: 8 })
+  const short = fc.string({ maxLength: 6 })
+  const long = fc.string({ unit: fc.constantFrom('\\', '"', 'a'), minLength: 20, maxLength: 60 })
+  const key = fc.oneof({ weight: 3, arbitrary: short }, long).filter((name) => name !== '_meta')
+  const value = fc.oneof(
+    fc.json({ maxDepth: 3 }),
+    long.map((text) => JSON.stringify(text)),
+  )
+  const members = fc.array(fc.tuple(key, value), { maxLength: 24, size: 'max' })
   fc.assert(
     fc.property(
       members,

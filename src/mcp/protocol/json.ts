@@ -35,7 +35,7 @@ export function readJson(bytes: Uint8Array): ReadJson {
 /** One pass over the text. Only what JSON.parse accepts afterwards counts, so broken JSON may give any answer. */
 function faultOf(text: string): string | null {
   const levels: Level[] = []
-  const seen: (Set<string> | null)[] = []
+  const seen: (Names | null)[] = []
   let level: Level = NONE
   let key = ''
   for (let at = 0; at < text.length; at++) {
@@ -46,9 +46,7 @@ function faultOf(text: string): string | null {
       if (level === ENVELOPE || level === PARAMS || level === META) {
         if (isMember(text, end + 1)) {
           key = nameOf(text.slice(at, end + 1))
-          const names = seen[seen.length - 1]!
-          if (names.has(key)) return `The member "${key.slice(0, 64)}" is given twice`
-          names.add(key)
+          if (!seen[seen.length - 1]!.add(key)) return `The member "${key.slice(0, 64)}" is given twice`
         }
       }
       at = end
@@ -56,7 +54,7 @@ function faultOf(text: string): string | null {
       levels.push(level)
       if (levels.length > JSON_DEPTH_MAX) return `The body is nested deeper than ${JSON_DEPTH_MAX}`
       level = code === 0x7b ? levelInside(level, levels.length, key) : levels.length === 1 ? BATCH : NONE
-      seen.push(level === NONE || level === BATCH ? null : new Set())
+      seen.push(level === NONE || level === BATCH ? null : new Names())
       key = ''
     } else if (code === 0x7d || code === 0x5d) {
       level = levels.pop() ?? NONE
@@ -76,9 +74,38 @@ function levelInside(outer: Level, depth: number, key: string): Level {
   return NONE
 }
 
+/** Up to this many names are compared with each other, which costs less than a set of them. */
+const FEW_NAMES = 8
+
+/** Names of the members of one object. */
+class Names {
+  readonly #few: string[] = []
+  #many: Set<string> | null = null
+
+  /** False for a name that was added before. */
+  add(name: string): boolean {
+    const known = this.#many === null ? this.#few.includes(name) : this.#many.has(name)
+    if (known) return false
+    if (this.#many !== null) this.#many.add(name)
+    else if (this.#few.push(name) > FEW_NAMES) this.#many = new Set(this.#few)
+    return true
+  }
+}
+
+/** Strings up to this length are read here, which costs less than to have them searched. */
+const SHORT_CHARS = 48
+
 /** Index of the closing quote of the string that opens at `start`, or -1. */
 function endOfString(text: string, start: number): number {
-  let end = text.indexOf('"', start + 1)
+  const near = Math.min(text.length, start + SHORT_CHARS)
+  let at = start + 1
+  for (; at < near; at++) {
+    const code = text.charCodeAt(at)
+    if (code === 0x22) return at
+    // What it escapes ends no string
+    if (code === 0x5c) at++
+  }
+  let end = text.indexOf('"', at)
   while (end !== -1) {
     let slashes = 0
     while (text.charCodeAt(end - 1 - slashes) === 0x5c) slashes++

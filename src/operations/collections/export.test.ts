@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Control, refused, startControl } from '../../../test/control.ts'
 import { corpusText } from '../../../test/fixtures/openapi.ts'
-import type { Fields } from '../../store/ports/config.ts'
+import type { Fields } from '../../store/ports/resource.ts'
 
 const orders = readFileSync(resolve(import.meta.dirname, '../../../examples/orders/openapi.yaml'), 'utf8')
 

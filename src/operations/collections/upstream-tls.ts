@@ -1,7 +1,7 @@
 import { certificatesOf } from '../../base/certificate.ts'
 import { refuse } from '../../base/refusal.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
-import type { Resource } from '../../store/ports/config.ts'
+import type { Resource } from '../../store/ports/resource.ts'
 import { endWarnings } from '../credentials/expiry.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Warning } from '../engine/kind.ts'

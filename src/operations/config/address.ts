@@ -1,5 +1,5 @@
 import { NOUNS, type ResourceType } from '../../model/resource-types.ts'
-import type { Fields, Resource } from '../../store/ports/config.ts'
+import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { Kind } from '../engine/kind.ts'
 import { parentField, parentFields } from '../engine/refs.ts'
 import { ALL_KINDS, kindOf } from '../kinds/kinds.ts'

@@ -1,7 +1,7 @@
 import { canonicalJson } from '../../base/canonical.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 import { yieldThread } from '../../base/yield.ts'
-import type { Fields, Resource } from '../../store/ports/config.ts'
+import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Kind } from '../engine/kind.ts'
 import { idsOf, parentFields, parentRef, seeking } from '../engine/refs.ts'

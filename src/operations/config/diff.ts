@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { canonicalJson } from '../../base/canonical.ts'
-import type { Fields } from '../../store/ports/config.ts'
+import type { Fields } from '../../store/ports/resource.ts'
 import { define } from '../engine/define.ts'
 import { diffOf } from '../engine/diff.ts'
 import { type Desired, secretMembersOf, toDesired, withoutSecrets } from './desired.ts'

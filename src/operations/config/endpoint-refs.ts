@@ -1,5 +1,5 @@
 import { isPlain } from '../../base/plain.ts'
-import type { Fields } from '../../store/ports/config.ts'
+import type { Fields } from '../../store/ports/resource.ts'
 import type { Kind } from '../engine/kind.ts'
 
 /**

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { type FieldError, refuse } from '../../base/refusal.ts'
-import type { Fields, StoredPlan } from '../../store/ports/config.ts'
+import type { StoredPlan } from '../../store/ports/config.ts'
+import type { Fields } from '../../store/ports/resource.ts'
 import type { Step } from './order.ts'
 import { createDiffBound, type DriftItem, type PlanItem } from './schemas.ts'
 import type { Steps } from './steps.ts'

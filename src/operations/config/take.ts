@@ -1,6 +1,6 @@
 import { canonicalJson } from '../../base/canonical.ts'
 import type { FieldError } from '../../base/refusal.ts'
-import type { Fields } from '../../store/ports/config.ts'
+import type { Fields } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { type Desired, toDesired } from './desired.ts'
 import { readDocuments } from './read-documents.ts'

@@ -1,7 +1,7 @@
 import { certificatesOf } from '../../base/certificate.ts'
 import type { CredentialAuth } from '../../model/credential.ts'
 import { EXPIRES_SOON_MS } from '../../model/expiring.ts'
-import type { Fields, Resource } from '../../store/ports/config.ts'
+import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Warning } from '../engine/kind.ts'
 

@@ -2,7 +2,8 @@ import { toTime } from '../../base/clock.ts'
 import { toMs } from '../../base/duration.ts'
 import { type CredentialAuth, secretFieldsOf } from '../../model/credential.ts'
 import { isReference } from '../../model/secret-reference.ts'
-import type { Fields, Resource, StoredSecret } from '../../store/ports/config.ts'
+import type { StoredSecret } from '../../store/ports/config.ts'
+import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { Warning } from '../engine/kind.ts'
 
 /** When the secret of a credential was set; null for one that is read elsewhere: nobody knows here when it changed. */

@@ -1,5 +1,5 @@
 import { refuse } from '../../base/refusal.ts'
-import type { Fields, Resource } from '../../store/ports/config.ts'
+import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Self } from '../engine/kind.ts'
 import { calledBy } from '../engine/refs.ts'

@@ -6,7 +6,8 @@ import type { UserSpec } from '../../model/access.ts'
 import { APPROVABLE, type ApprovalRule, permissionsMeant } from '../../model/approval.ts'
 import { inWords, isResourceType, NOUNS, type ResourceType } from '../../model/resource-types.ts'
 import type { ChangeRequestFacts } from '../../store/ports/change-requests.ts'
-import type { ConfigReader, ConfigWriter, Resource } from '../../store/ports/config.ts'
+import type { ConfigReader, ConfigWriter } from '../../store/ports/config.ts'
+import type { Resource } from '../../store/ports/resource.ts'
 import { typesAt } from './refs.ts'
 
 /** The settings that change while the process runs, as they are stored: references are ids. */

@@ -21,6 +21,7 @@ import type { ChangeRequestFacts, StoredChangeRequest } from '../../store/ports/
 import type { ConfigReader, ConfigStore } from '../../store/ports/config.ts'
 import type { Vault } from '../../vault/vault.ts'
 import type { Approval, Gate } from './approval-rules.ts'
+import { type Attempt, remember, replay } from './attempts.ts'
 import type { Invoked, Subject, Via, WriteOptions } from './call.ts'
 import {
   askerOf,
@@ -37,7 +38,6 @@ import {
   WAITS_MS,
 } from './change-request.ts'
 import type { Operation, Registry } from './define.ts'
-import { type Attempt, remember, replay } from './idempotency.ts'
 import { tooLargeToReview } from './review.ts'
 import { requestOf, toCaller } from './trail.ts'
 

@@ -12,7 +12,8 @@ import type {
   RequestTouch,
   StoredChangeRequest,
 } from '../../store/ports/change-requests.ts'
-import type { ConfigReader, Fields, Resource } from '../../store/ports/config.ts'
+import type { ConfigReader } from '../../store/ports/config.ts'
+import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { Vault } from '../../vault/vault.ts'
 import type { DiffEntry, WriteOptions } from './call.ts'
 import type { Changed } from './diff.ts'

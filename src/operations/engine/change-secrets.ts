@@ -8,10 +8,10 @@ import { isHeaderField } from '../../model/header-field.ts'
 import {
   type ConfigWriter,
   isSigningSecret,
-  type Resource,
   type StoredPersonalToken,
   type StoredToken,
 } from '../../store/ports/config.ts'
+import type { Resource } from '../../store/ports/resource.ts'
 import { type Resealed, resealSecrets } from '../../vault/reseal.ts'
 import type { Vault } from '../../vault/vault.ts'
 import type { DiffEntry } from './call.ts'

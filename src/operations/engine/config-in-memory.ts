@@ -2,7 +2,8 @@ import { yieldThread } from '../../base/yield.ts'
 import { idsWithSealedHeaders } from '../../model/injected-header.ts'
 import { NOUNS, RESOURCE_TYPES, type ResourceType } from '../../model/resource-types.ts'
 import type { CompileReader } from '../../snapshot/compile/sources.ts'
-import type { ConfigReader, ConfigWriter, Resource } from '../../store/ports/config.ts'
+import type { ConfigReader, ConfigWriter } from '../../store/ports/config.ts'
+import type { Resource } from '../../store/ports/resource.ts'
 
 /**
  * The whole configuration read at once and answered from memory: compiling everything asks a few questions per

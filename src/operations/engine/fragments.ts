@@ -12,7 +12,8 @@ import {
   unusedAfter,
 } from '../../snapshot/compile/compile-resource.ts'
 import { type Fragment, type FragmentKey, keyOf, type SnapshotDelta } from '../../snapshot/fragments.ts'
-import type { ConfigReader, ConfigStore, Resource } from '../../store/ports/config.ts'
+import type { ConfigReader, ConfigStore } from '../../store/ports/config.ts'
+import type { Resource } from '../../store/ports/resource.ts'
 import { readWhole } from './config-in-memory.ts'
 import type { Changed } from './diff.ts'
 

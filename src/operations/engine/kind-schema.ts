@@ -2,8 +2,8 @@ import { z } from 'zod'
 import type { IdPrefix } from '../../base/ids.ts'
 import { Envelope } from '../../model/envelope.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
-import type { Fields } from '../../store/ports/config.ts'
 import type { FacetName } from '../../store/ports/facets.ts'
+import type { Fields } from '../../store/ports/resource.ts'
 
 /** A member of a spec that refers to other resources. */
 export interface RefField {

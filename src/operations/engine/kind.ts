@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Fields, Resource } from '../../store/ports/config.ts'
+import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from './context.ts'
 import type { KindSchema } from './kind-schema.ts'
 

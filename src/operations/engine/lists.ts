@@ -3,7 +3,7 @@ import { type Clock, toTime } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
 import { yieldThread } from '../../base/yield.ts'
 import { momentOf, When } from '../../model/time.ts'
-import type { Fields } from '../../store/ports/config.ts'
+import type { Fields } from '../../store/ports/resource.ts'
 
 const PAGE_DEFAULT = 50
 const PAGE_MAX = 200

@@ -1,7 +1,8 @@
 import { isPlain } from '../../base/plain.ts'
 import { type FieldError, Refusal, refuse, type Sought } from '../../base/refusal.ts'
 import { inWords, NOUNS, type ResourceType } from '../../model/resource-types.ts'
-import type { ConfigReader, Fields, Resource } from '../../store/ports/config.ts'
+import type { ConfigReader } from '../../store/ports/config.ts'
+import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { KindSchema, RefField } from './kind-schema.ts'
 
 /** Types whose resources belong to one of another type. */

@@ -14,7 +14,7 @@ import {
 } from '../../model/injected-header.ts'
 import type { SecretSource } from '../../model/secret.ts'
 import { isReference } from '../../model/secret-reference.ts'
-import type { Fields, Resource } from '../../store/ports/config.ts'
+import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from './context.ts'
 import type { Kind } from './kind.ts'
 import { idsOf } from './refs.ts'

@@ -1,7 +1,8 @@
 import { idsWithSealedHeaders, withHeaderStates } from '../../model/injected-header.ts'
 import type { SecretState } from '../../model/secret.ts'
 import { isReference, referenceText } from '../../model/secret-reference.ts'
-import type { ConfigReader, Fields, Resource, StoredSecret } from '../../store/ports/config.ts'
+import type { ConfigReader, StoredSecret } from '../../store/ports/config.ts'
+import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { KindSchema } from './kind-schema.ts'
 import { idsOf, mapRefs } from './refs.ts'
 

@@ -3,7 +3,7 @@ import { type CredentialAuth, CredentialSpec, secretFieldsOf } from '../../model
 import { NOUNS } from '../../model/resource-types.ts'
 import { SecretState } from '../../model/secret.ts'
 import { clientKeyFault, keyOf } from '../../snapshot/link/credential.ts'
-import type { Fields } from '../../store/ports/config.ts'
+import type { Fields } from '../../store/ports/resource.ts'
 import { currentCredentialShape, currentCredentials } from '../credentials/current.ts'
 import { notAfter, warnOfExpiry } from '../credentials/expiry.ts'
 import { warnOfUnknownAge } from '../credentials/rotation-due.ts'

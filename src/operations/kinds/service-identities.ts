@@ -1,7 +1,7 @@
 import { canonicalJson } from '../../base/canonical.ts'
 import { ServiceIdentitySpec } from '../../model/access.ts'
 import { NOUNS } from '../../model/resource-types.ts'
-import type { Fields, Resource } from '../../store/ports/config.ts'
+import type { Fields, Resource } from '../../store/ports/resource.ts'
 import { demandHoldsOf } from '../access/authority.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Kind, Self } from '../engine/kind.ts'

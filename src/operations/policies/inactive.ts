@@ -1,4 +1,4 @@
-import type { Resource } from '../../store/ports/config.ts'
+import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Warning } from '../engine/kind.ts'
 import { calledBy } from '../engine/refs.ts'

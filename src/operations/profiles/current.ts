@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { CREDENTIAL_STATES, type ProfileCredentialState, type ProfileSpec } from '../../model/profile.ts'
-import { isSigningSecret, type Resource } from '../../store/ports/config.ts'
+import { isSigningSecret } from '../../store/ports/config.ts'
+import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { issuesOf } from './issue.ts'
 import { keyStates, toState } from './tokens.ts'

@@ -3,7 +3,7 @@ import { toTime } from '../../base/clock.ts'
 import { toMs } from '../../base/duration.ts'
 import { marked } from '../../model/marks.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
-import type { Fields, Resource } from '../../store/ports/config.ts'
+import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 
 /** Members of an answer that issued a token. */

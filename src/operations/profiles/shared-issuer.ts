@@ -1,7 +1,7 @@
 import { canonicalJson } from '../../base/canonical.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
 import type { OidcAuth } from '../../model/profile-auth.ts'
-import type { Resource } from '../../store/ports/config.ts'
+import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Warning } from '../engine/kind.ts'
 

@@ -2,7 +2,7 @@ import type { ProfileSpec } from '../../model/profile.ts'
 import type { ProxySpec } from '../../model/proxy.ts'
 import { type Ruled, toCover } from '../../snapshot/find/endpoint-rules.ts'
 import { methodBits } from '../../snapshot/find/methods.ts'
-import type { Resource } from '../../store/ports/config.ts'
+import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Warning } from '../engine/kind.ts'
 

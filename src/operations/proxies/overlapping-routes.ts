@@ -1,6 +1,6 @@
 import type { HttpMethod } from '../../model/http-method.ts'
 import { comparePatterns, overlap, reasonFor } from '../../snapshot/find/precedence.ts'
-import type { Resource } from '../../store/ports/config.ts'
+import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Warning } from '../engine/kind.ts'
 

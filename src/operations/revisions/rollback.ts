@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { newId } from '../../base/ids.ts'
 import { refuse } from '../../base/refusal.ts'
-import type { Resource } from '../../store/ports/config.ts'
+import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { CHANGE_REFUSES, define } from '../engine/define.ts'
 import { about, RevisionId, subjectOf } from './list.ts'

@@ -2,7 +2,7 @@ import { toInputInvalid } from '../../base/field-errors.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import type { ProxySpec } from '../../model/proxy.ts'
 import { WorkflowDefinition } from '../../model/workflow.ts'
-import type { Resource } from '../../store/ports/config.ts'
+import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 
 /**

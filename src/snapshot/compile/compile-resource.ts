@@ -1,4 +1,5 @@
-import type { ConfigReader, Resource } from '../../store/ports/config.ts'
+import type { ConfigReader } from '../../store/ports/config.ts'
+import type { Resource } from '../../store/ports/resource.ts'
 import type { Fragment, FragmentKey, FragmentKind } from '../fragments.ts'
 import { COMPILE, type CompileRow } from './kinds.ts'
 import { type CompileReader, SOURCES, type SourceRow, type SourceType } from './sources.ts'

@@ -1,5 +1,6 @@
 import type { FieldError } from '../../base/refusal.ts'
-import type { ConfigReader, Resource } from '../../store/ports/config.ts'
+import type { ConfigReader } from '../../store/ports/config.ts'
+import type { Resource } from '../../store/ports/resource.ts'
 import type { FragmentKind, Fragments } from '../fragments.ts'
 import { checkClient, checkCollection, checkCredential, checkJson, checkPolicy } from './checks.ts'
 import {

@@ -7,12 +7,8 @@ import type { PolicySpec } from '../../model/policy.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
 import type { ProxySpec } from '../../model/proxy.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
-import {
-  type ConfigReader,
-  isSigningSecret,
-  type Resource,
-  type StoredToken,
-} from '../../store/ports/config.ts'
+import { type ConfigReader, isSigningSecret, type StoredToken } from '../../store/ports/config.ts'
+import type { Resource } from '../../store/ports/resource.ts'
 import type { FragmentKind } from '../fragments.ts'
 import type { Desired, DesiredProfile } from './compile.ts'
 import type { SealedHeader } from './secret-headers.ts'

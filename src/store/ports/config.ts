@@ -13,8 +13,6 @@ import type { Fields, Resource } from './resource.ts'
 import type { RevisionReader, RevisionWriter } from './revisions.ts'
 import type { Probed } from './unavailable.ts'
 
-export type { Fields, Resource } from './resource.ts'
-
 /** One page of a list, in order of creation. */
 export interface ListQuery {
   readonly type: ResourceType

@@ -1,12 +1,12 @@
 import { type Kysely, sql } from 'kysely'
 import type {
   ConfigReader,
-  Fields,
   StoredGrant,
   StoredPersonalToken,
   StoredPlan,
   StoredSecret,
 } from '../ports/config.ts'
+import type { Fields } from '../ports/resource.ts'
 import { createAccessRequestReader } from './access-requests.ts'
 import { createAuditReader } from './audit-read.ts'
 import { createChangeRequestReader } from './change-requests.ts'

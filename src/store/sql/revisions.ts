@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { ResourceType } from '../../model/resource-types.ts'
-import type { Resource } from '../ports/config.ts'
+import type { Resource } from '../ports/resource.ts'
 import {
   REVISIONS_KEPT,
   type RevisionImage,

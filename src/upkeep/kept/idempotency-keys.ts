@@ -16,8 +16,8 @@ import {
   KEYS_BOUNDS,
   type KeptKey,
   type KeyKeeper,
-} from '../../gateway/replay/idempotency.ts'
-import type { KeptAnswer } from '../../gateway/replay/kept-answer.ts'
+} from '../../gateway/idempotency/keys.ts'
+import type { KeptAnswer } from '../../gateway/kept-answer.ts'
 import type { KeyRow, KeyStore } from '../../store/ports/idempotency-keys.ts'
 import { type Probed, StoreUnavailable } from '../../store/ports/unavailable.ts'
 

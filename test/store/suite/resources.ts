@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { isWithin } from '../../../src/access/roles.ts'
 import type { ResourceType } from '../../../src/model/resource-types.ts'
-import type { ListQuery, Resource } from '../../../src/store/ports/config.ts'
+import type { ListQuery } from '../../../src/store/ports/config.ts'
+import type { Resource } from '../../../src/store/ports/resource.ts'
 import { type MakePlace, policy } from '../place.ts'
 
 const idsOf = (found: readonly Resource[]): string[] => found.map(({ id }) => id)

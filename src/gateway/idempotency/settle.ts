@@ -1,7 +1,7 @@
 import type { AnswerRow } from '../answer/watch.ts'
 import type { Exchange } from '../exchange.ts'
-import { ANSWER_BYTES_MAX } from './idempotency.ts'
-import { toKept } from './kept-answer.ts'
+import { toKept } from '../kept-answer.ts'
+import { ANSWER_BYTES_MAX } from './keys.ts'
 
 /** Answers that say: not now, ask again. The next request of the key is made. */
 const ASK_AGAIN: ReadonlySet<number> = new Set([408, 425, 429, 502, 503, 504])
@@ -11,7 +11,7 @@ export const settledClaim: AnswerRow = {
   name: 'idempotency key',
   wants: ({ claim }) => (claim === '' ? -1 : ANSWER_BYTES_MAX),
   end(exchange, status, fields, body) {
-    const { keys } = exchange.lane.replays
+    const { keys } = exchange.lane.keptAnswers
     if (ASK_AGAIN.has(status)) keys.release(exchange.claim)
     else {
       const fits = body !== null && body.length <= ANSWER_BYTES_MAX
@@ -24,7 +24,7 @@ export const settledClaim: AnswerRow = {
 /** Ends a claim whose answer is not kept, though the request had its effect: the key stays used. */
 export function forgetClaim(exchange: Exchange): void {
   if (exchange.claim === '') return
-  exchange.lane.replays.keys.settle(exchange.claim, null)
+  exchange.lane.keptAnswers.keys.settle(exchange.claim, null)
   exchange.claim = ''
 }
 
@@ -33,7 +33,7 @@ export function endClaim(exchange: Exchange): void {
   if (exchange.claim === '') return
   if (isDone(exchange.outcome.upstreamStatus)) forgetClaim(exchange)
   else {
-    exchange.lane.replays.keys.release(exchange.claim)
+    exchange.lane.keptAnswers.keys.release(exchange.claim)
     exchange.claim = ''
   }
 }

@@ -1,7 +1,7 @@
 import { type AnswerRow, COPY_BYTES_MAX } from '../answer/watch.ts'
+import { toKept } from '../kept-answer.ts'
 import { lifetimeOf } from './cache-rules.ts'
-import { toKept } from './kept-answer.ts'
-import { credentialOf } from './replay.ts'
+import { credentialOf } from './cached.ts'
 
 /** Keeps answers in the cache of the thread (RFC 9111 section 3). */
 export const keptForLater: AnswerRow = {
@@ -14,7 +14,7 @@ export const keptForLater: AnswerRow = {
     const lifetime = lifetimeOf(status, fields, cache!, exchange.collection.cors !== null, now)
     if (lifetime === null) return
     const freshUntil = now + lifetime.freshMs
-    exchange.lane.replays.cache.put(exchange.cacheKey, {
+    exchange.lane.keptAnswers.cache.put(exchange.cacheKey, {
       ...toKept(status, fields, body),
       proxy,
       credential: credentialOf(exchange),

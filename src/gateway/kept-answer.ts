@@ -1,4 +1,4 @@
-import { withoutFields } from '../../wire/port.ts'
+import { withoutFields } from '../wire/port.ts'
 
 /** An answer of an upstream that is kept to be given again. Plain data. */
 export interface KeptAnswer {

@@ -1,4 +1,4 @@
-import { type KeptAnswer, sizeOf } from './kept-answer.ts'
+import { type KeptAnswer, sizeOf } from '../kept-answer.ts'
 
 /** What a claim came to. */
 export type Claim =

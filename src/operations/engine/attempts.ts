@@ -1,3 +1,4 @@
+/** Idempotency keys of management: a repeated write gets the answer of the first one. */
 import type { Grant, Principal } from '../../access/principal.ts'
 import { canonicalJson } from '../../base/canonical.ts'
 import { refuse } from '../../base/refusal.ts'

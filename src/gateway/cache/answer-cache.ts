@@ -4,7 +4,7 @@
  */
 import type { LinkedProxy } from '../../snapshot/linked/collection.ts'
 import type { LinkedCredential } from '../../snapshot/linked/credential.ts'
-import { type KeptAnswer, sizeOf } from './kept-answer.ts'
+import { type KeptAnswer, sizeOf } from '../kept-answer.ts'
 
 /** One kept answer. Times are wall-clock milliseconds. */
 export interface CacheEntry extends KeptAnswer {

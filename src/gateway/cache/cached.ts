@@ -1,0 +1,50 @@
+import type { LinkedCredential } from '../../snapshot/linked/credential.ts'
+import type { Exchange, Reply, Routed } from '../exchange.ts'
+import { giveKept } from '../give-kept.ts'
+import type { Verdict } from '../verdict.ts'
+import type { CacheEntry } from './answer-cache.ts'
+import { cacheKey, isKnown, wishOf } from './cache-rules.ts'
+
+/** Answers a request from the cache of the thread, or notes under which key its answer may be kept. */
+export function cached(exchange: Routed): Verdict {
+  const { cache } = exchange.proxy.fragment.shape!
+  const wish = wishOf(exchange.pass)
+  const keyed = wish === 'none' ? null : cacheKey(exchange, cache!)
+  if (keyed === null) {
+    exchange.cacheLine = 'X-Cache: BYPASS\r\n'
+    return null
+  }
+  exchange.cacheKey = keyed.key
+  exchange.pass = keyed.pass
+  exchange.conditions = keyed.conditions
+  // Free text of the caller, like the lines that are left out
+  exchange.traceState = ''
+  const entry = exchange.lane.keptAnswers.cache.get(
+    keyed.key,
+    exchange.proxy,
+    credentialOf(exchange),
+    exchange.now,
+  )
+  if (entry === null || wish === 'fresh' || exchange.now >= entry.freshUntil) {
+    exchange.stale = entry
+    exchange.cacheLine = 'X-Cache: MISS\r\n'
+    return null
+  }
+  exchange.cacheLine = 'X-Cache: HIT\r\n'
+  return giveKept(exchange, fromCache(exchange, entry))
+}
+
+/** What the upstream answers to: another credential may be of another account. */
+export function credentialOf({ snapshot, proxy }: Routed): LinkedCredential | null {
+  const id = proxy.credential
+  return id === null ? null : (snapshot.credentials.get(id) ?? null)
+}
+
+/** The kept answer, or 304 where the caller has it already. */
+export function fromCache(exchange: Exchange, entry: CacheEntry): Reply {
+  const age = `Age: ${Math.max(0, Math.floor((exchange.now - entry.bornAt) / 1000))}\r\n`
+  const { status, fields, body } = entry
+  if (status === 200 && isKnown(exchange.conditions, fields, exchange.now))
+    return { status: 304, fields: fields + age, body: '' }
+  return { status, fields: fields + age, body }
+}

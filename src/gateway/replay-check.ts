@@ -1,0 +1,27 @@
+/** The check `replay`: a request is answered by what an earlier one was answered with. */
+import { cached } from './cache/cached.ts'
+import type { Routed } from './exchange.ts'
+import { type Explain, open, pass, proxyName } from './explain/judged.ts'
+import { repeated } from './idempotency/repeated.ts'
+import type { Verdict } from './verdict.ts'
+
+/** Methods whose repetition may do the work twice, or undo what happened in between. */
+const REPEATABLE: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
+
+/** A repeated request is answered as the first one was; a kept answer is given again. */
+export function replayed(exchange: Routed): Verdict | Promise<Verdict> {
+  const { shape } = exchange.proxy.fragment
+  if (shape === null) return null
+  if (shape.idempotency && REPEATABLE.has(exchange.method)) return repeated(exchange)
+  if (shape.cache !== null && (exchange.method === 'GET' || exchange.method === 'HEAD'))
+    return cached(exchange)
+  return null
+}
+
+export const explainReplay: Explain = (exchange) => {
+  if (exchange.proxy === null) return open('depends on the route')
+  const { shape } = exchange.proxy.fragment
+  return shape === null || (shape.cache === null && !shape.idempotency)
+    ? pass('no answer is given again')
+    : open('depends on earlier calls', `${proxyName(exchange)} cache, idempotency`)
+}
