@@ -1,13 +1,11 @@
 /** What the program does with its arguments: `up`, or a command of the command line. */
-import { spawn } from 'node:child_process'
 import { createInterface as createLines } from 'node:readline'
 import { createInterface } from 'node:readline/promises'
 import { text } from 'node:stream/consumers'
-import { setTimeout } from 'node:timers/promises'
 import { pino } from 'pino'
 import { CannotStart } from './base/cannot-start.ts'
 import { stopSignal } from './base/stop-signal.ts'
-import type { Running } from './serve.ts'
+import { showFirstLink } from './control/first-link.ts'
 import type { ResetRequest, TokenRequest } from './surfaces/cli/ports.ts'
 import { VERSION } from './version.ts'
 
@@ -32,40 +30,17 @@ async function up(flags: readonly string[]): Promise<void> {
   process.stdout.write(
     `Postern ${VERSION} is ready\n  gateway  ${server.gatewayUrl}\n  control  ${server.controlUrl}\n  data     ${settings.data}\n`,
   )
-  void showFirstLink(server, signal, (sentence) => log.error(sentence))
+  void showFirstLink({
+    make: server.firstLink,
+    print: (link) => process.stdout.write(link),
+    failed: (error) =>
+      log.error(`No link to set up the administrator can be made; it is tried again: ${explain(error)}`),
+    signal,
+  })
   const by = await signal
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => process.exit(1))
   log.info(`${by}: letting requests end, then stopping`)
   await server.stop()
-}
-
-/** After this a link that the store has refused is tried again, milliseconds. */
-const LINK_AGAIN_MS = 5000
-
-/** Prints the link by which a new installation gets its administrator, as soon as the store takes it. */
-async function showFirstLink(
-  server: Pick<Running, 'firstLink'>,
-  signal: Promise<unknown>,
-  log: (sentence: string) => void,
-): Promise<void> {
-  let isOver = false
-  void signal.then(() => {
-    isOver = true
-  })
-  for (let isFirst = true; !isOver; isFirst = false) {
-    try {
-      const link = await server.firstLink()
-      if (link !== null)
-        process.stdout.write(
-          `\nNo administrator exists yet. Open this link before ${link.expires_at} to create one:\n  ${link.url}\n`,
-        )
-      return
-    } catch (error) {
-      if (isFirst)
-        log(`No link to set up the administrator can be made; it is tried again: ${explain(error)}`)
-    }
-    await Promise.race([signal, setTimeout(LINK_AGAIN_MS, undefined, { ref: false })])
-  }
 }
 
 async function issueOffline(dataDirectory: string, request: TokenRequest) {
@@ -89,26 +64,6 @@ async function ask(question: string): Promise<string> {
   }
 }
 
-/** How long a program that opens browsers may take to fail, milliseconds; one that still runs has found one. */
-const OPENING_MS = 2000
-
-/** False where nothing can open one. */
-function openBrowser(url: string): Promise<boolean> {
-  const [command, ...before] =
-    process.platform === 'darwin'
-      ? ['open']
-      : process.platform === 'win32'
-        ? ['rundll32', 'url.dll,FileProtocolHandler']
-        : ['xdg-open']
-  return new Promise((resolve) => {
-    void setTimeout(OPENING_MS, true, { ref: false }).then(resolve)
-    spawn(command!, [...before, url], { detached: true, stdio: 'ignore' })
-      .on('error', () => resolve(false))
-      .on('exit', (code) => resolve(code === 0))
-      .unref()
-  })
-}
-
 /** What kept it from running, as one sentence; a fault of the program with its stack. */
 function explain(error: unknown): string {
   if (error instanceof CannotStart) return error.message
@@ -128,6 +83,7 @@ try {
     // `up` goes without: they would be a tenth of its start
     const { OPERATIONS } = await import('./operations/registry.ts')
     const { settingsHelp } = await import('./settings/pages.ts')
+    const { openBrowser } = await import('./surfaces/cli/open-browser.ts')
     const { runCli } = await import('./surfaces/cli/program.ts')
     const { lockFile, PLACES } = await import('./serve/places.ts')
     process.exitCode = await runCli(

@@ -1,40 +1,25 @@
 import { join } from 'node:path'
-import { isLoopbackHost } from './base/address.ts'
 import { createAllowedOrigins } from './base/allowed-origins.ts'
-import { CannotStart } from './base/cannot-start.ts'
 import { type ClockCell, createClock } from './base/clock.ts'
+import { faultText } from './base/fault-text.ts'
 import { createFetchJson } from './base/fetch-json.ts'
 import { createProtectedResources } from './base/protected-resources.ts'
 import { createPublicGetJson } from './base/public-fetch.ts'
-import { Refusal } from './base/refusal.ts'
 import { repeat } from './base/repeat.ts'
-import { CONTROL_SOCKET, LOCAL_SOCKET, openSocketDirectory } from './base/socket-path.ts'
+import { openSocketDirectory } from './base/socket-path.ts'
 import { readClientPins } from './control/client-pins.ts'
-import {
-  type ControlPlane,
-  type ControlPlaneOptions,
-  createClosedControlPlane,
-  createControlPlane,
-} from './control/control-plane.ts'
 import { createCredentialProbe } from './control/credential-probe.ts'
-import { faultOfRoles, toOidcProvider } from './control/identity-provider.ts'
-import { createLocalListener, type IssuedToken, type TokenRequest } from './control/local-socket.ts'
-import { closeServer, listenPrivately } from './control/private-server.ts'
+import { demandRoles, toOidcProvider } from './control/identity-provider.ts'
+import type { IssuedToken, TokenRequest } from './control/local-socket.ts'
 import type { SetUpLink } from './control/set-up-link.ts'
-import { type Addresses, claimAddresses, originsOf } from './fleet/main/addresses.ts'
-import {
-  CONTROL_FILES,
-  createCertificates,
-  fingerprintsOf,
-  GATEWAY_FILES,
-  type WatchedCertificates,
-} from './fleet/main/certificates.ts'
-import { type Gateways, type GatewaysOptions, startGateways } from './fleet/main/gateways.ts'
+import { claimAddresses, originsOf } from './fleet/main/addresses.ts'
+import { openCertificates } from './fleet/main/certificates.ts'
+import { type Gateways, startGateways } from './fleet/main/gateways.ts'
+import { createPublisher } from './fleet/main/publisher.ts'
 import { keepHealth } from './fleet/main/store-health.ts'
-import { COUNTER_SLOT, type GatewayInit, HEALTH } from './fleet/shared/messages.ts'
+import { HEALTH } from './fleet/shared/messages.ts'
 import { createMetricsPage } from './fleet/shared/metrics-page.ts'
 import { readinessOf } from './fleet/shared/readiness.ts'
-import { createSourceMemory, SourceCounts } from './gateway/admit/sources.ts'
 import { CHECK_NAMES } from './gateway/check-names.ts'
 import { createIssuerKeys } from './gateway/identify/issuers.ts'
 import { createKeySets } from './gateway/identify/key-sets.ts'
@@ -42,19 +27,19 @@ import { fullDelta } from './operations/engine/fragments.ts'
 import { openExportFiles } from './record/export-files.ts'
 import { createCountMemory, RequestCounts } from './record/request-counts.ts'
 import { keepThreadFigures } from './record/thread-figures.ts'
+import { type Grace, listenForControl, openControl } from './serve/control.ts'
 import { openControlState } from './serve/control-state.ts'
+import { gatewaysOptions } from './serve/gateway-threads.ts'
 import type { Start } from './serve/start.ts'
-import { openStores, type Stores } from './serve/stores.ts'
-import { settingName } from './settings/schema.ts'
+import { openStores } from './serve/stores.ts'
 import type { Settings } from './settings.ts'
 import { createThreadEvents } from './shared-state/memory/events.ts'
 import { createSharedCells } from './shared-state/memory/shared-cells.ts'
 import { createReferences } from './snapshot/compile/references.ts'
-import { createWorkers, gatewayName, type Workers } from './threads/worker.ts'
+import { createWorkers, type Workers } from './threads/worker.ts'
 import { logOpenFiles } from './upkeep/start/open-files.ts'
 import { createSecretSources } from './vault/sources.ts'
 import { VERSION } from './version.ts'
-import { callerMemoryMax } from './wire/caller-memory-max.ts'
 
 export interface ServeOptions {
   readonly log: Start['log']
@@ -122,13 +107,13 @@ async function start(
   parts: AsyncDisposableStack,
 ): Promise<Running> {
   const { log } = options
-  const fault = (error: unknown, at: string): void => log('error', `${at}: ${textOf(error)}`)
+  const fault = (error: unknown, at: string): void => log('error', `${at}: ${faultText(error)}`)
   const { clockCell = null, workers = createWorkers() } = options
   parts.defer(() => workers.endUnused())
   const clock = createClock(clockCell ?? undefined)
   const its: Start = { settings, clock, clockCell, log, fault, workers, parts }
   const grace: Grace = { requestsMs: 0, answersMs: 0 }
-  const certificates = openCertificates(its)
+  const certificates = openCertificates(settings, log)
   const oidc = settings.oidc === null ? null : toOidcProvider(settings.oidc)
   const pins = readClientPins(settings.cimdPins)
   logOpenFiles(log)
@@ -136,8 +121,7 @@ async function start(
   const named = originsOf(addresses, settings.expose)
   const stores = await openStores(its)
   const { vault, store, lastGood } = stores
-  const roleFault = oidc === null || store === null ? null : await faultOfRoles(oidc, store.read)
-  if (roleFault !== null) throw new CannotStart(roleFault)
+  if (oidc !== null && store !== null) await demandRoles(oidc, store.read)
 
   const fetchJson = createFetchJson()
   const keySets = createKeySets(clock, fetchJson, lastGood.keySets)
@@ -186,14 +170,7 @@ async function start(
     explainer: { explain: async (asked) => (await started).explain(asked) },
     replayer: { replay: async (asked) => (await started).replay(asked) },
     upstreams: { health: async (collection) => (await started).upstreamHealth(collection) },
-    publisher: {
-      publish(delta) {
-        const published = references.publish(delta)
-        // While the threads take it on. Without secrets that are read elsewhere.
-        lastGood.keep(delta)
-        return published
-      },
-    },
+    publisher: createPublisher((delta) => references.publish(delta), lastGood.keep),
   })
   const sockets = openSocketDirectory(settings.data, stores.readOnly !== null)
   parts.defer(() => sockets.close())
@@ -263,150 +240,4 @@ async function start(
       return stopped
     },
   }
-}
-
-/** What is under way when the parts end is given so long; nothing is after a failed start. */
-interface Grace {
-  requestsMs: number
-  answersMs: number
-}
-
-function openControl(
-  { clock, fault, parts }: Start,
-  { store, mark, fault: missing, vault, records, counters }: Stores,
-  options: Omit<ControlPlaneOptions, 'store' | 'mark' | 'vault' | 'clock' | 'records' | 'limits' | 'fault'>,
-): ControlPlane {
-  const control =
-    store === null
-      ? createClosedControlPlane(missing?.detail ?? '')
-      : createControlPlane({ ...options, store, mark, vault, clock, records, limits: counters, fault })
-  parts.defer(() => control.stop())
-  parts.defer(() =>
-    control
-      .flush(true)
-      .then(() => control.checkpoint())
-      .catch((error: unknown) => fault(error, 'the end of the audit trail')),
-  )
-  return control
-}
-
-type Certificates = Readonly<Record<'gateway' | 'control', WatchedCertificates | null>>
-
-/** Certificates of the listeners that speak TLS. */
-function openCertificates({ settings, log }: Start): Certificates {
-  const { tls, controlTls, controlListen, clientAuthorities } = settings
-  if (controlTls.length === 0 && !isLoopbackHost(controlListen.host))
-    log(
-      'warn',
-      `${settingName('CONTROL_LISTEN')} ${controlListen.host} is not a loopback address, and the control listener speaks no TLS: access tokens can be read on the network. Set ${settingName('CONTROL_TLS_CERT')} and ${settingName('CONTROL_TLS_KEY')}.`,
-    )
-  return {
-    gateway: tls.length === 0 ? null : createCertificates(tls, clientAuthorities, log, GATEWAY_FILES),
-    control: controlTls.length === 0 ? null : createCertificates(controlTls, null, log, CONTROL_FILES),
-  }
-}
-
-/** The private sockets: of the gateway threads, and of the command line of the same user. */
-async function listenForControl(
-  { parts }: Start,
-  control: ControlPlane,
-  { origin, gatewayUrl, controlUrl, controlOrigin }: Addresses,
-  certificates: WatchedCertificates | null,
-  grace: Grace,
-  directory: string,
-): Promise<void> {
-  const local = createLocalListener({
-    issue: control.issueToken,
-    reset: control.resetLink,
-    info: () => ({
-      version: VERSION,
-      origin,
-      listen: gatewayUrl,
-      control_listen: controlUrl,
-      management_url: controlUrl,
-      management_origin: certificates === null ? controlUrl : controlOrigin,
-      management_certificates: certificates === null ? [] : fingerprintsOf(certificates.current),
-    }),
-  })
-  const sockets = [
-    [CONTROL_SOCKET, control.listener],
-    [LOCAL_SOCKET, local],
-  ] as const
-  for (const [name, listener] of sockets) {
-    const server = await listenPrivately(join(directory, name), listener)
-    parts.defer(() => closeServer(server, grace.answersMs))
-  }
-}
-
-function gatewaysOptions(
-  { settings, clockCell, log, workers }: Start,
-  { vault, recorder, keys, counters, counterMemory }: Stores,
-  shared: { readonly sockets: string } & Addresses &
-    Pick<GatewayInit, 'tls' | 'controlTls' | 'health' | 'cells' | 'sessionKey'> & {
-      readonly counts: { readonly memory: SharedArrayBuffer; readonly startedAt: number }
-    } & Pick<GatewaysOptions, 'keySets' | 'prove' | 'deliver'>,
-): GatewaysOptions {
-  const reusePort = canShareAPort()
-  if (!reusePort && settings.workers > 1)
-    log(
-      'warn',
-      `this system cannot share a port between threads; running 1 gateway thread instead of ${settings.workers}`,
-    )
-  const count = reusePort ? settings.workers : 1
-  const sourceMemory = createSourceMemory()
-  const sources = new SourceCounts(sourceMemory, COUNTER_SLOT.main)
-  return {
-    count,
-    start: (init) => workers.start('gateway', init, gatewayName(init.slot)),
-    init: {
-      listen: shared.listen,
-      controlListen: shared.controlListen,
-      reusePort,
-      controlSocket: join(shared.sockets, CONTROL_SOCKET),
-      origin: shared.origin,
-      controlOrigin: shared.controlOrigin,
-      corsOrigins: settings.corsOrigins,
-      version: VERSION,
-      expose: settings.expose,
-      trustedProxies: settings.trustedProxies,
-      certificateField: settings.certificateField,
-      proxyProtocol: settings.proxyProtocol,
-      httpEngine: settings.httpEngine,
-      tls: shared.tls,
-      controlTls: shared.controlTls,
-      callerMemoryMax: callerMemoryMax(count),
-      counters: counterMemory,
-      sources: sourceMemory,
-      connectionsPerSourceMax: settings.connectionsPerSourceMax,
-      pendingPerSourceMax: settings.pendingPerSourceMax,
-      health: shared.health,
-      counts: shared.counts.memory,
-      countSlots: settings.workers + 1,
-      startedAt: shared.counts.startedAt,
-      cells: shared.cells,
-      clockCell,
-      credentialKey: vault.gatewayKey(),
-      sessionKey: shared.sessionKey,
-    },
-    connectRecorder: (attach) => recorder.connect(attach),
-    releaseDead: (slot) => {
-      counters.releaseDead(slot)
-      sources.releaseDead(slot)
-    },
-    keys,
-    keySets: shared.keySets,
-    prove: shared.prove,
-    deliver: shared.deliver,
-    log,
-  }
-}
-
-function textOf(error: unknown): string {
-  const inner = error instanceof Refusal && error.facts.inner !== undefined ? ` (${error.facts.inner})` : ''
-  return error instanceof Error ? (error.stack ?? error.message) + inner : String(error)
-}
-
-/** `reusePort` with balancing between sockets: Linux and the BSDs that Node knows (see `listen` in node:net). */
-function canShareAPort(): boolean {
-  return process.platform === 'linux' || process.platform === 'freebsd'
 }

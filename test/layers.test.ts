@@ -242,6 +242,22 @@ test('the engine of the operations imports neither the registry nor a kind or a 
     assert.doesNotMatch(readFileSync(file, 'utf8'), /'\.\.\/[^.']/, relative(root, file))
 })
 
+test('wiring holds no rule: it refuses nothing, and nothing in it is worth a test beside it', () => {
+  const wiring = Object.keys(ARROWS).filter((name) => ARROWS[name]!.includes('*'))
+  const isWiring = (file: string): boolean =>
+    wiring.some((name) => nameOf(file) === name || nameOf(file).startsWith(`${name}/`))
+  for (const file of sources().filter(isWiring))
+    assert.doesNotMatch(
+      readFileSync(file, 'utf8'),
+      /new (CannotStart|Refusal)\(|\brefuse\(/,
+      `${nameOf(file)} decides what is refused: that is a rule`,
+    )
+  const tests = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
+    (name) => name.endsWith('.test.ts') && isWiring(join(root, name.replace('.test.ts', '.ts'))),
+  )
+  assert.deepEqual(tests, [], 'what these test is a rule: move it to a folder with arrows')
+})
+
 test('one module outside of store/ imports an engine: the place where another engine is put in', () => {
   const importers = sources().filter((file) =>
     importsOf(file).some((target) => /^store\/(sqlite|migrations|sql)\//.test(nameOf(target))),

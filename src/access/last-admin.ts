@@ -1,7 +1,7 @@
 import { refuse } from '../base/refusal.ts'
 import type { GrantSpec, ServiceIdentitySpec, TeamSpec } from '../model/access.ts'
 import type { ResourceType } from '../model/resource-types.ts'
-import type { ConfigReader } from '../store/ports/config.ts'
+import type { ConfigReader, ListQuery } from '../store/ports/config.ts'
 import type { Resource } from '../store/ports/resource.ts'
 import type { Principal } from './principal.ts'
 import { CLIENT_SECRET } from './service-clients.ts'
@@ -73,7 +73,7 @@ async function hasMember(reader: ConfigReader, top: string): Promise<boolean> {
   return false
 }
 
-async function hasActive(reader: ConfigReader, holds: Readonly<Record<string, string>>): Promise<boolean> {
+async function hasActive(reader: ConfigReader, holds: NonNullable<ListQuery['holds']>): Promise<boolean> {
   const where = { active: true }
   return (await reader.list({ type: 'users', limit: 1, where, holds })).length > 0
 }

@@ -68,6 +68,15 @@ export async function faultOfRoles(
   return null
 }
 
+/** Throws CannotStart where claims are mapped to a role that does not exist. */
+export async function demandRoles(
+  provider: Pick<OidcSettings, 'roleMap'>,
+  reader: ConfigReader,
+): Promise<void> {
+  const fault = await faultOfRoles(provider, reader)
+  if (fault !== null) throw new CannotStart(fault)
+}
+
 /** The access tokens of the provider, where management takes them; null where it does not. */
 export function openDirect(
   provider: IdentityProvider | null,

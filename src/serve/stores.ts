@@ -4,14 +4,14 @@ import { COUNTER_SLOT, HEALTH } from '../fleet/shared/messages.ts'
 import { type Counters, createCounterMemory, createCounters } from '../gateway/admit/counters.ts'
 import type { IdempotencyMemory } from '../gateway/idempotency/keys.ts'
 import type { RecordQueries } from '../operations/engine/ports.ts'
+import { createFreshQueries } from '../record/fresh-queries.ts'
 import type { QuerySetup, RecorderSetup } from '../record/messages.ts'
-import { createRecordQueries, type RecordQueryClient } from '../record/query-client.ts'
-import { toRecordSelection } from '../record/record-selection.ts'
+import { createRecordQueries } from '../record/query-client.ts'
 import { type Recorder, startRecorder } from '../record/recorder-client.ts'
 import type { Probed } from '../store/ports/unavailable.ts'
 import { filesIn } from '../upkeep/data-files.ts'
 import { openIdempotencyKeys } from '../upkeep/kept/idempotency-keys.ts'
-import { createLastGood, DamagedCopy, type LastGoodSnapshot } from '../upkeep/kept/last-good.ts'
+import { createLastGood, type LastGoodSnapshot, tellLastGood } from '../upkeep/kept/last-good.ts'
 import { isInside, keyBesideData } from '../upkeep/key-place.ts'
 import { type Configuration, openConfiguration } from '../upkeep/start/configuration.ts'
 import { clearDamagedFiles } from '../upkeep/start/damaged-files.ts'
@@ -33,7 +33,7 @@ export interface Stores extends Configuration {
   /** As the main thread counts. */
   readonly counters: Counters
   readonly recorder: Recorder
-  readonly records: RecordQueryClient & RecordQueries
+  readonly records: RecordQueries
 }
 
 /** Takes the data directory and opens what the main thread owns in it. Throws CannotStart as the stores do. */
@@ -48,18 +48,12 @@ export async function openOwnStores(its: Start) {
     lock.readOnly === null
       ? { path: settings.data, readOnly: null }
       : copyForReading({ files, log, parts }, lock.readOnly)
-  const serving = files.lastGood.file
   const served = filesIn(place.path, PLACES)
   const lastGoodStore = await served.lastGood.open()
   parts.defer(() => lastGoodStore.close())
-  const lastGood = createLastGood(lastGoodStore, (error) => {
-    if (error instanceof DamagedCopy)
-      log(
-        'warn',
-        `${serving} is damaged (${error.message})${place.readOnly === null ? ': it is made anew from config.db' : ''}`,
-      )
-    else fault(error, 'the last known configuration cannot be kept')
-  })
+  const isWritable = place.readOnly === null
+  const told = tellLastGood({ file: files.lastGood.file, isWritable, log, fault })
+  const lastGood = createLastGood(lastGoodStore, told)
   const configuration = await openConfiguration({
     settings,
     keyFile,
@@ -114,13 +108,6 @@ export async function openStores(its: Start): Promise<Stores> {
     counterMemory,
     counters: createCounters(counterMemory, COUNTER_SLOT.main),
     recorder,
-    // Who asks right after a call finds it: what the gateway threads still hold is stored first.
-    records: {
-      ...queries,
-      list: (filter) => recorder.flush().then(() => queries.list(filter)),
-      get: (id) => recorder.flush().then(() => queries.get(id)),
-      remove: async (selection, onlyCount) => recorder.remove(toRecordSelection(selection), onlyCount),
-      metrics: (question) => recorder.flush().then(() => queries.metrics(question)),
-    },
+    records: createFreshQueries(recorder, queries),
   }
 }

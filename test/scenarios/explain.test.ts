@@ -303,7 +303,7 @@ test('a preflight is told as answered by the gateway, and whom ids name as who c
     ...['explain', 'get', '/orders/v1/orders/7', '--client', 'other', '-H', 'X-Client-ID: acme'],
   )
   assert.equal(code, 0)
-  assert.match(out, /REFUSE identify: identity_rejected: X-Client-ID or X-Profile-ID names another/)
+  assert.match(out, /REFUSE identify: identity_rejected: X-Client-ID or X-Profile-ID does not name/)
   const secret = new URLSearchParams({ method: 'GET', target: '/', headers: 'Authorization: Bearer abc' })
   const refused = await server.manage('GET', `/requests/explain?${secret}`)
   assert.deepEqual([refused.status, refused.json.errors[0].pointer], [400, '/headers/0'])

@@ -6,11 +6,12 @@
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
+import { isLoopbackHost } from '../../base/address.ts'
 import { CannotStart } from '../../base/cannot-start.ts'
 import { readCertificate } from '../../base/certificate.ts'
 import { readPem } from '../../base/pem.ts'
 import { type SettingName, settingName } from '../../settings/schema.ts'
-import type { TlsFiles } from '../../settings.ts'
+import type { Settings, TlsFiles } from '../../settings.ts'
 import type { TlsOptions } from '../../wire/port.ts'
 
 /** Certificates of a listener, and what happens when their files change. */
@@ -27,12 +28,36 @@ interface Names {
   readonly certificate: SettingName
   readonly key: SettingName
 }
-export const GATEWAY_FILES: Names = { certificate: 'TLS_CERT', key: 'TLS_KEY' }
-export const CONTROL_FILES: Names = { certificate: 'CONTROL_TLS_CERT', key: 'CONTROL_TLS_KEY' }
+const GATEWAY_FILES: Names = { certificate: 'TLS_CERT', key: 'TLS_KEY' }
+const CONTROL_FILES: Names = { certificate: 'CONTROL_TLS_CERT', key: 'CONTROL_TLS_KEY' }
 
 const LOOK_MS = 2000
 /** Life of the keys of session tickets: what a stolen key opens reaches no further back (RFC 8446 C.4). */
 const TICKET_KEYS_MS = 12 * 60 * 60 * 1000
+
+/** Certificates of the two listeners; null for one that speaks no TLS. */
+export type Certificates = Readonly<Record<'gateway' | 'control', WatchedCertificates | null>>
+
+/** Reads the certificates of the listeners that speak TLS. Throws CannotStart as {@link createCertificates}. */
+export function openCertificates(
+  {
+    tls,
+    controlTls,
+    controlListen,
+    clientAuthorities,
+  }: Pick<Settings, 'tls' | 'controlTls' | 'controlListen' | 'clientAuthorities'>,
+  log: (level: 'info' | 'warn' | 'error', message: string) => void,
+): Certificates {
+  if (controlTls.length === 0 && !isLoopbackHost(controlListen.host))
+    log(
+      'warn',
+      `${settingName('CONTROL_LISTEN')} ${controlListen.host} is not a loopback address, and the control listener speaks no TLS: access tokens can be read on the network. Set ${settingName('CONTROL_TLS_CERT')} and ${settingName('CONTROL_TLS_KEY')}.`,
+    )
+  return {
+    gateway: tls.length === 0 ? null : createCertificates(tls, clientAuthorities, log, GATEWAY_FILES),
+    control: controlTls.length === 0 ? null : createCertificates(controlTls, null, log, CONTROL_FILES),
+  }
+}
 
 /** Reads the files. Throws CannotStart with one sentence that names the file at fault. */
 export function createCertificates(

@@ -13,6 +13,7 @@ export const FACETS = [
   'groups',
   'issuer',
   'kind',
+  'mapped_grants',
   'operation_id',
   'parent',
   'path',

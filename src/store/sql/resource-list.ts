@@ -1,6 +1,6 @@
 import { type Expression, type ExpressionBuilder, expressionBuilder, type Kysely, type SqlBool } from 'kysely'
 import type { ListQuery, Part } from '../ports/config.ts'
-import type { FacetName } from '../ports/facets.ts'
+import { FACETS, type FacetName } from '../ports/facets.ts'
 import type { Resource } from '../ports/resource.ts'
 import { facetValue } from './facets.ts'
 import { toResource } from './resource-row.ts'
@@ -48,12 +48,16 @@ function conditionsOf({ where = {}, holds = {}, tags = [] }: ListQuery): (readon
     ...tags.map((tag) => ['tags', tag] as const),
     ...values,
   ]
-  return (
-    asked
-      // Names are those of facets by their type
-      .map(([name, value]) => [name as FacetName, facetValue(value) ?? ''] as const)
-      .toSorted(([a], [b]) => Number(COARSE.has(a)) - Number(COARSE.has(b)))
-  )
+  return asked
+    .map(([name, value]) => [facetNamed(name), facetValue(value) ?? ''] as const)
+    .toSorted(([a], [b]) => Number(COARSE.has(a)) - Number(COARSE.has(b)))
+}
+
+/** A record of any texts has the type of conditions too, and a name that is no facet would find nothing. */
+function facetNamed(name: string): FacetName {
+  const found = FACETS.find((facet) => facet === name)
+  if (found === undefined) throw new Error(`lists cannot be asked by "${name}": add it to FACETS`)
+  return found
 }
 
 /** The facets of the resource that is looked at, by the columns of their index. */

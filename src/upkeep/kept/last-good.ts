@@ -25,8 +25,26 @@ export interface LastGoodSnapshot extends Probed {
 }
 
 /** What was kept is not what was written. The message says what. */
-export class DamagedCopy extends Error {
+class DamagedCopy extends Error {
   override readonly name = 'DamagedCopy'
+}
+
+export interface LastGoodWatch {
+  /** Path of the copy in the data directory. */
+  readonly file: string
+  /** The copy is made anew where it is damaged. */
+  readonly isWritable: boolean
+  readonly log: (level: 'warn', message: string) => void
+  readonly fault: (error: unknown, at: string) => void
+}
+
+/** What the log is told of a copy that is damaged, or cannot be written. */
+export function tellLastGood({ file, isWritable, log, fault }: LastGoodWatch): (error: unknown) => void {
+  return (error) => {
+    if (!(error instanceof DamagedCopy)) return fault(error, 'the last known configuration cannot be kept')
+    const remedy = isWritable ? ': it is made anew from config.db' : ''
+    log('warn', `${file} is damaged (${error.message})${remedy}`)
+  }
 }
 
 /** @param report told once of each failure to keep or forget; what is published goes on. */

@@ -1,0 +1,70 @@
+import { join } from 'node:path'
+import { CONTROL_SOCKET } from '../base/socket-path.ts'
+import type { Addresses } from '../fleet/main/addresses.ts'
+import type { GatewaysOptions } from '../fleet/main/gateways.ts'
+import { threadCountOf } from '../fleet/main/thread-count.ts'
+import { COUNTER_SLOT, type GatewayInit } from '../fleet/shared/messages.ts'
+import { createSourceMemory, SourceCounts } from '../gateway/admit/sources.ts'
+import { gatewayName } from '../threads/worker.ts'
+import { VERSION } from '../version.ts'
+import { callerMemoryMax } from '../wire/caller-memory-max.ts'
+import type { Start } from './start.ts'
+import type { Stores } from './stores.ts'
+
+/** What the gateway threads are started with. */
+export function gatewaysOptions(
+  { settings, clockCell, log, workers }: Start,
+  { vault, recorder, keys, counters, counterMemory }: Stores,
+  shared: { readonly sockets: string } & Addresses &
+    Pick<GatewayInit, 'tls' | 'controlTls' | 'health' | 'cells' | 'sessionKey'> & {
+      readonly counts: { readonly memory: SharedArrayBuffer; readonly startedAt: number }
+    } & Pick<GatewaysOptions, 'keySets' | 'prove' | 'deliver'>,
+): GatewaysOptions {
+  const { count, reusePort } = threadCountOf(settings.workers, log)
+  const sourceMemory = createSourceMemory()
+  const sources = new SourceCounts(sourceMemory, COUNTER_SLOT.main)
+  return {
+    count,
+    start: (init) => workers.start('gateway', init, gatewayName(init.slot)),
+    init: {
+      listen: shared.listen,
+      controlListen: shared.controlListen,
+      reusePort,
+      controlSocket: join(shared.sockets, CONTROL_SOCKET),
+      origin: shared.origin,
+      controlOrigin: shared.controlOrigin,
+      corsOrigins: settings.corsOrigins,
+      version: VERSION,
+      expose: settings.expose,
+      trustedProxies: settings.trustedProxies,
+      certificateField: settings.certificateField,
+      proxyProtocol: settings.proxyProtocol,
+      httpEngine: settings.httpEngine,
+      tls: shared.tls,
+      controlTls: shared.controlTls,
+      callerMemoryMax: callerMemoryMax(count),
+      counters: counterMemory,
+      sources: sourceMemory,
+      connectionsPerSourceMax: settings.connectionsPerSourceMax,
+      pendingPerSourceMax: settings.pendingPerSourceMax,
+      health: shared.health,
+      counts: shared.counts.memory,
+      countSlots: settings.workers + 1,
+      startedAt: shared.counts.startedAt,
+      cells: shared.cells,
+      clockCell,
+      credentialKey: vault.gatewayKey(),
+      sessionKey: shared.sessionKey,
+    },
+    connectRecorder: (attach) => recorder.connect(attach),
+    releaseDead: (slot) => {
+      counters.releaseDead(slot)
+      sources.releaseDead(slot)
+    },
+    keys,
+    keySets: shared.keySets,
+    prove: shared.prove,
+    deliver: shared.deliver,
+    log,
+  }
+}
