@@ -1,15 +1,15 @@
 const BLOCK_BYTES_MAX = 65_536
 
 /** Where bytes are kept in memory for somebody. */
-export interface Room {
+export interface ByteBudget {
   /** Counts bytes that are about to be kept. False when they must not be. */
   take(bytes: number): boolean
   /** Some of them are no longer kept. */
   give(bytes: number): void
 }
 
-/** A room that ends as a whole. */
-export interface OwnRoom extends Room {
+/** A budget whose bytes are given back as a whole. */
+export interface Reservation extends ByteBudget {
   /** Gives everything back, now and for good. */
   release(): void
 }
@@ -20,14 +20,14 @@ export interface OwnRoom extends Room {
  */
 export class ByteBuffer {
   #length = 0
-  readonly #room: Room | null
+  readonly #budget: ByteBudget | null
   #blocks: Buffer[] = []
   /** Of all blocks. */
   #bytes = 0
 
-  /** @param room in which all of it is counted; null for what is bounded otherwise */
-  constructor(room: Room | null) {
-    this.#room = room
+  /** @param budget in which all of it is counted; null for what is bounded otherwise */
+  constructor(budget: ByteBudget | null) {
+    this.#budget = budget
   }
 
   get length(): number {
@@ -40,7 +40,7 @@ export class ByteBuffer {
     const more = to - from - left
     if (more > 0) {
       const size = Math.max(more, Math.min(this.#length, BLOCK_BYTES_MAX))
-      if (this.#room !== null && !this.#room.take(size)) {
+      if (this.#budget !== null && !this.#budget.take(size)) {
         this.drop()
         return false
       }
@@ -62,7 +62,7 @@ export class ByteBuffer {
 
   /** Forgets all. */
   drop(): void {
-    this.#room?.give(this.#bytes)
+    this.#budget?.give(this.#bytes)
     this.#blocks = []
     this.#bytes = 0
     this.#length = 0

@@ -36,12 +36,19 @@ export function traceIdOf(value: string): string {
 const KNOWN = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 const LATER = /^(?!00|ff)[0-9a-f]{2}(-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-)([0-9a-f]{2})(?:-.*)?$/
 
+let lastKnown = ''
+
 /**
  * A caller's `traceparent` as it may go on; null for one that is malformed. Of a later version, which may have more
  * members, what is known goes on as version 00.
  */
 export function passedTraceParent(value: string): string | null {
-  if (KNOWN.test(value)) return value
+  // A message at /mcp and the call that it leads to have the same
+  if (value === lastKnown) return value
+  if (KNOWN.test(value)) {
+    lastKnown = value
+    return value
+  }
   const later = LATER.exec(value)
   return later === null ? null : `00${later[1]}0${Number.parseInt(later[2]!, 16) & 1}`
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import type { OwnRoom } from '../base/byte-buffer.ts'
+import type { Reservation } from '../base/byte-buffer.ts'
 import { type ControlHandler, doorAt } from '../base/doors.ts'
 import { PREAMBLE } from '../fleet/shared/preamble.ts'
 import type { ManagementDoor } from '../surfaces/mcp/door.ts'
@@ -20,7 +20,7 @@ export interface ControlParts {
   /** Pages of one-time links. */
   readonly page: (request: PageRequest) => Promise<PageAnswer>
   /** Where bytes are counted that are kept in memory for a principal, until it is released. */
-  readonly keep: (principal: string) => OwnRoom
+  readonly keep: (principal: string) => Reservation
   readonly fault: (error: unknown, requestId: string) => void
 }
 
@@ -60,7 +60,7 @@ async function answerMcp(
   path: string,
   query: string,
 ): Promise<void> {
-  let room: OwnRoom | null = null
+  let budget: Reservation | null = null
   const asked = parts.mcp.handle({
     method: request.method ?? '',
     path,
@@ -71,13 +71,13 @@ async function answerMcp(
     header: (name) => header(request, name),
     body: (principal) => {
       if (header(request, PREAMBLE.bodyWithheld) !== undefined) throw bodyWithheld()
-      room = parts.keep(principal)
+      budget = parts.keep(principal)
       // Leaving the loop must not take the connection with it: the refusal still has to be said
       const pieces = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
-      return gather(pieces, request.headers['content-length'], MESSAGE_BYTES_MAX, room)
+      return gather(pieces, request.headers['content-length'], MESSAGE_BYTES_MAX, budget)
     },
   })
-  const release = (): void => room?.release()
+  const release = (): void => budget?.release()
   const answer = await asked.catch((error: unknown) => {
     release()
     throw error

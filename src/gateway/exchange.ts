@@ -10,7 +10,7 @@ import type { LinkedCollection, LinkedProxy } from '../snapshot/linked/collectio
 import type { ClientCertificate, Sent } from '../snapshot/linked/credential.ts'
 import type { LinkedTarget } from '../snapshot/linked/upstream.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
-import type { Holding } from '../wire/caller-memory.ts'
+import type { MemoryReservation } from '../wire/caller-memory.ts'
 import type {
   CallHandle,
   CallResult,
@@ -191,7 +191,7 @@ export class Exchange {
   /** The call whose answer is gathered for this request. */
   gathering: CallHandle | null = null
   /** Bytes that are kept in memory for this exchange until everything about it is over; null when none were. */
-  holding: Holding | null = null
+  reservation: MemoryReservation | null = null
 
   /** True for a path that belongs to another door. Only requests at `/mcp` are recorded then. */
   reserved = false

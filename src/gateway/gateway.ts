@@ -18,6 +18,7 @@ import type { Counters } from './admit/counters.ts'
 import { admitDiscovery } from './admit/discovery.ts'
 import { isPage } from './answer/shared-origin.ts'
 import { AnswerCache } from './cache/answer-cache.ts'
+import { answerBudgetOf, budgetOf } from './caller-memory.ts'
 import { createContractFaults } from './contract/unusable.ts'
 import { createInnerCalls } from './ends/in-process.ts'
 import { createSockets, NOT_READY_RETRY_MS } from './ends/socket.ts'
@@ -28,7 +29,6 @@ import { healthOf } from './forward/health.ts'
 import { createPools } from './forward/pools.ts'
 import { createTokens } from './forward/tokens.ts'
 import { type Trial, tryCredential } from './forward/try-credential.ts'
-import { answerRoomOf, roomOf } from './holding.ts'
 import { type IdempotencyKeys, IdempotencyMemory, KEYS_BOUNDS, localKeys } from './idempotency/keys.ts'
 import { identified } from './identified.ts'
 import type { CertificateField } from './identify/certificate-fields.ts'
@@ -193,7 +193,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
 
     // The door gets its incomings from this very handler, so their state is an exchange.
-    room: (incoming, of) => (of === 'body' ? roomOf : answerRoomOf)((incoming as Incoming<Exchange>).state!),
+    budget: (incoming, of) =>
+      (of === 'body' ? budgetOf : answerBudgetOf)((incoming as Incoming<Exchange>).state!),
 
     admitDiscovery(caller) {
       const profile = profileOf(caller)

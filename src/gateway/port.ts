@@ -3,7 +3,7 @@
  * one call through the same stages, counters and record as a call over REST.
  */
 
-import type { Room } from '../base/byte-buffer.ts'
+import type { ByteBudget } from '../base/byte-buffer.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import type { RecordAgent } from '../record/fields.ts'
 import type {
@@ -123,7 +123,7 @@ export interface GatewayPort {
    */
   message(incoming: Incoming, outcome: MessageOutcome | null): void
   /** Where bytes are counted that are kept in memory for an HTTP request at `/mcp`, until it is over. */
-  room(incoming: Incoming, of: 'body' | 'answer'): Room
+  budget(incoming: Incoming, of: 'body' | 'answer'): ByteBudget
   /** Counts a discovery call in its own bucket. Milliseconds to wait when it is one too many, else 0. */
   admitDiscovery(caller: Caller): number
   /** What the caller may call, by the very rules of the checks `assignment` and `method`, in order of base path and path. */

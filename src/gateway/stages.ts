@@ -8,6 +8,7 @@ import { contractOfAnswer } from './answer/contract.ts'
 import { standIn } from './answer/stale.ts'
 import type { AnswerRow } from './answer/watch.ts'
 import { keptForLater } from './cache/keep.ts'
+import { releaseMemory } from './caller-memory.ts'
 import type { CheckName } from './check-names.ts'
 import { bodyGathered, explainGather } from './contract/collect.ts'
 import { explainContract, requestFits } from './contract/request.ts'
@@ -19,7 +20,6 @@ import { credentialReady, explainCredential } from './forward/credential.ts'
 import { forward } from './forward/forward.ts'
 import { endTarget, explainTarget, targetChosen } from './forward/targets.ts'
 import { explainOperation, operationFits } from './graphql/check.ts'
-import { endHolding } from './holding.ts'
 import { endClaim, settledClaim } from './idempotency/settle.ts'
 import { callerActive, explainActive } from './identify/active.ts'
 import { addressAllowed, explainAddress } from './identify/address.ts'
@@ -90,7 +90,7 @@ export const END: readonly EndRow[] = [
   { name: 'limits', end: endLimits },
   { name: 'target', end: endTarget },
   { name: 'idempotency key', end: endClaim },
-  { name: 'memory', end: endHolding },
+  { name: 'memory', end: releaseMemory },
   { name: 'record', end: writeRecord },
 ]
 

@@ -146,7 +146,7 @@ export function createBatchWriter(rowsMax: number, proved = true) {
 
 /** Cut strings are at most (9 * 256 + 500) * 6 characters of JSON, which fits 16 bits. */
 function encodeAgent(agent: RecordAgent): string {
-  return JSON.stringify([
+  const members = [
     cutText(agent.name, RECORD_CHARS_MAX.agentField),
     cutText(agent.version, RECORD_CHARS_MAX.agentField),
     cutText(agent.sessionId, RECORD_CHARS_MAX.agentField),
@@ -155,11 +155,9 @@ function encodeAgent(agent: RecordAgent): string {
     cutText(agent.tool, RECORD_CHARS_MAX.agentField),
     cutText(agent.mcpRequestId, RECORD_CHARS_MAX.agentField),
     cutText(agent.reason, CALL_REASON_CHARS_MAX),
-    ...(agent.replayOf === undefined
-      ? []
-      : [
-          cutText(agent.replayOf, RECORD_CHARS_MAX.agentField),
-          cutText(agent.replayedOver ?? '', RECORD_CHARS_MAX.agentField),
-        ]),
-  ])
+  ]
+  if (agent.replayOf !== undefined)
+    for (const replayed of [agent.replayOf, agent.replayedOver ?? ''])
+      members.push(cutText(replayed, RECORD_CHARS_MAX.agentField))
+  return JSON.stringify(members)
 }

@@ -9,8 +9,8 @@ const BIG = SMALL_BYTES_MAX + 1
 /** What one holder gets when it takes pieces until it is refused. */
 function fill(all: CallerMemory, holder: string, piece: number): number {
   const before = all.bytes
-  const holding = all.open(holder)
-  while (holding.take(piece));
+  const reservation = all.open(holder)
+  while (reservation.take(piece));
   return all.bytes - before
 }
 
@@ -30,11 +30,11 @@ test('holders that take in turn share alike, and leave as much as each has', () 
   const names = ['a', 'b', 'c']
   const taken = names.map(() => 0)
   const holdings = names.map((name) => all.open(name))
-  for (const holding of holdings) assert.ok(holding.take(BIG))
+  for (const reservation of holdings) assert.ok(reservation.take(BIG))
   for (let more = true; more; ) {
     more = false
-    holdings.forEach((holding, i) => {
-      if (!holding.take(1000)) return
+    holdings.forEach((reservation, i) => {
+      if (!reservation.take(1000)) return
       taken[i]! += 1000
       more = true
     })
@@ -44,12 +44,12 @@ test('holders that take in turn share alike, and leave as much as each has', () 
 
 test('the answer to a call finds room where nothing else does', () => {
   const all = new CallerMemory(MAX)
-  const holding = all.open('a')
-  assert.ok(holding.take(MAX / 2))
-  assert.equal(holding.take(1000), false)
-  holding.answers()
-  assert.ok(holding.take(MAX / 8))
-  assert.equal(holding.take(MAX / 8), false)
+  const reservation = all.open('a')
+  assert.ok(reservation.take(MAX / 2))
+  assert.equal(reservation.take(1000), false)
+  reservation.answers()
+  assert.ok(reservation.take(MAX / 8))
+  assert.equal(reservation.take(MAX / 8), false)
 })
 
 test('small holdings of one holder leave a ninth, and another one is let in', () => {
@@ -78,18 +78,18 @@ test('a holding that is over takes no more, and gives back once', () => {
   const all = new CallerMemory(1000)
   const other = all.open('a')
   assert.ok(other.take(10))
-  const holding = all.open('a')
-  assert.ok(holding.take(5))
-  holding.release()
-  holding.release()
-  holding.give(5)
-  assert.equal(holding.take(1), false)
+  const reservation = all.open('a')
+  assert.ok(reservation.take(5))
+  reservation.release()
+  reservation.release()
+  reservation.give(5)
+  assert.equal(reservation.take(1), false)
   assert.equal(all.bytes, 10)
 })
 
 test('whatever is taken and given in whatever order, the limit holds, big holdings leave as much as they are, and all comes back', () => {
   const step = fc.record({
-    holding: fc.nat({ max: 11 }),
+    reservation: fc.nat({ max: 11 }),
     bytes: fc.oneof(fc.nat({ max: 10 }), fc.nat({ max: 3 * SMALL_BYTES_MAX })),
     does: fc.constantFrom('take', 'take', 'take', 'give', 'release'),
   })
@@ -100,9 +100,9 @@ test('whatever is taken and given in whatever order, the limit holds, big holdin
       const holdings = Array.from({ length: 12 }, (_, i) => ({ name: i % 4, bytes: 0, over: false }))
       const real = holdings.map(({ name }) => all.open(String(name)))
       const sum = (of: typeof holdings): number => of.reduce((bytes, held) => bytes + held.bytes, 0)
-      for (const { holding, bytes, does } of steps) {
-        const known = holdings[holding]!
-        const its = real[holding]!
+      for (const { reservation, bytes, does } of steps) {
+        const known = holdings[reservation]!
+        const its = real[reservation]!
         if (does === 'release') {
           its.release()
           known.bytes = 0

@@ -3,16 +3,16 @@
  * and unread data of HTTP/2 streams. The main thread counts the bodies of management in the same way, by principal.
  *
  * 1. A caller may keep more while it holds no more than remains free: a single caller gets one half, two callers one
- *    third each. Responses to calls that were made may take twice as much, small holdings eight times as much.
- * 2. A module that collects bytes of a peer takes a `Room` and counts in it before it keeps the bytes, in blocks
+ *    third each. Responses to calls that were made may take twice as much, small reservations eight times as much.
+ * 2. A module that collects bytes of a peer takes a `ByteBudget` and counts in it before it keeps the bytes, in blocks
  *    (`base/byte-buffer`).
  * 3. A response that is at hand leaves in pieces, as fast as its caller takes them.
  */
-import type { OwnRoom } from '../base/byte-buffer.ts'
+import type { Reservation } from '../base/byte-buffer.ts'
 
 /** Bytes of bodies and answers that one thread keeps in memory for callers, where it has the memory. */
 export const CALLER_MEMORY_MAX = 256 * 1024 * 1024
-/** A holding up to this size passes while others are refused: ordinary messages are smaller. */
+/** A reservation up to this size passes while others are refused: ordinary messages are smaller. */
 export const SMALL_BYTES_MAX = 65_536
 /** How many times what is then free a holder may have when it takes more. */
 const SHARE = 1
@@ -24,7 +24,7 @@ const SMALL_SHARE = 8
  * What one thread keeps in memory for those who call: bodies that are gathered, answers that are held back or wait to be
  * read. The bound of each holder moves with what is free (dynamic thresholds, Choudhury and Hahne 1998): it may take more
  * while what it then has is no more than what is then left. One alone gets half, two get a third each, and there is
- * always room for the next. Answers to calls that were made leave a third, small holdings a ninth.
+ * always room for the next. Answers to calls that were made leave a third, small reservations a ninth.
  */
 export class CallerMemory {
   readonly bytesMax: number
@@ -46,12 +46,12 @@ export class CallerMemory {
     return this.#holders.size
   }
 
-  /** What is held for one request or connection of a holder; {@link Holding.release} ends it. */
-  open(holder: string): Holding {
-    return new Holding(this, holder)
+  /** What one request or connection of a holder keeps; {@link MemoryReservation.release} ends it. */
+  open(holder: string): MemoryReservation {
+    return new MemoryReservation(this, holder)
   }
 
-  /** @param share times what is free that the holder may then have. @param bytes at least 1. Called by holdings alone. */
+  /** @param share times what is free that the holder may then have. @param bytes at least 1. Called by reservations alone. */
   take(holder: string, share: number, bytes: number): boolean {
     const own = (this.#holders.get(holder) ?? 0) + bytes
     const free = this.bytesMax - this.#bytes - bytes
@@ -61,7 +61,7 @@ export class CallerMemory {
     return true
   }
 
-  /** Called by holdings alone. */
+  /** Called by reservations alone. */
   give(holder: string, bytes: number): void {
     const own = this.#holders.get(holder)! - bytes
     if (own === 0) this.#holders.delete(holder)
@@ -71,7 +71,7 @@ export class CallerMemory {
 }
 
 /** A part of {@link CallerMemory} that ends as a whole. */
-export class Holding implements OwnRoom {
+export class MemoryReservation implements Reservation {
   readonly #all: CallerMemory
   readonly #holder: string
   #bytes = 0

@@ -1,12 +1,12 @@
-import { ByteBuffer, type Room } from '../base/byte-buffer.ts'
+import { type ByteBudget, ByteBuffer } from '../base/byte-buffer.ts'
 
 /** A body that is gathered for a handler. */
 export class Collecting extends ByteBuffer {
   readonly bytesMax: number
   readonly done: (body: Uint8Array | null) => void
 
-  constructor(bytesMax: number, room: Room, done: (body: Uint8Array | null) => void) {
-    super(room)
+  constructor(bytesMax: number, budget: ByteBudget, done: (body: Uint8Array | null) => void) {
+    super(budget)
     this.bytesMax = bytesMax
     this.done = done
   }

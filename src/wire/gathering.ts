@@ -14,7 +14,7 @@ export class Gathering {
 
   constructor(request: CallRequest) {
     this.#request = request
-    this.#kept = new ByteBuffer(request.room ?? null)
+    this.#kept = new ByteBuffer(request.budget ?? null)
   }
 
   /** The head has come; `fields` as the upstream sent them. */

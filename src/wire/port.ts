@@ -9,7 +9,7 @@
  * 4. For each request `finished` is called exactly once, after everything else about it.
  */
 
-import type { Room } from '../base/byte-buffer.ts'
+import type { ByteBudget } from '../base/byte-buffer.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 
 /** Bounds of one listener. Bytes, milliseconds, counts. At each bound the named refusal is sent and the connection closes. */
@@ -112,7 +112,12 @@ export interface Incoming<State = unknown> {
    * (503 overloaded), it was not whole after `withinMs` (408 request_timeout), or the caller left; then `answer` was
    * given already.
    */
-  collect(bytesMax: number, room: Room, done: (body: Uint8Array | null) => void, withinMs?: number): void
+  collect(
+    bytesMax: number,
+    budget: ByteBudget,
+    done: (body: Uint8Array | null) => void,
+    withinMs?: number,
+  ): void
 
   /** Results, complete when `finished` is called. */
   readonly outcome: Outcome
@@ -192,7 +197,7 @@ export interface AnswerTap {
   /** Bytes of the body that are copied for `end`. */
   readonly keepBytesMax: number
   /** Where they are counted. */
-  readonly room: Room
+  readonly budget: ByteBudget
   /**
    * The head has come; `fields` are the lines that are passed on, without `responseFields`. Gives an answer to send in
    * its place (the upstream's is given up), or null to pass it on.
@@ -291,7 +296,7 @@ export interface CallRequest extends ForwardRequest {
   /** Bytes that are read and counted before the call is cut off. */
   readonly readBytesMax: number
   /** Where the kept bytes are counted; absent for what is bounded otherwise. */
-  readonly room?: Room
+  readonly budget?: ByteBudget
 }
 
 export interface CallHandle {

@@ -1,6 +1,6 @@
 /** A gateway port with two collections, for tests of the door in front of it. It judges nothing but the token. */
 
-import type { Room } from '../../src/base/byte-buffer.ts'
+import type { ByteBudget } from '../../src/base/byte-buffer.ts'
 import type {
   Caller,
   Endpoint,
@@ -17,7 +17,7 @@ import {
   profile as profileFragment,
   proxy as proxyFragment,
 } from '../gateway/fragments.ts'
-import { ROOM } from '../wire/peers.ts'
+import { NO_BOUND } from '../wire/peers.ts'
 
 export const TOKEN = 'good-token'
 export const OTHER_TOKEN = 'other-token'
@@ -31,7 +31,7 @@ export interface FakeGateway extends GatewayPort {
   reply: (call: InnerCall) => Partial<InnerAnswer>
   refused: boolean
   /** Where it counts what is kept. */
-  memory: Room
+  memory: ByteBudget
 }
 
 export function collection(slug: string, name: string, basePath: string): CollectionFragment {
@@ -139,7 +139,7 @@ export function fakeGateway(): FakeGateway {
     calls: [],
     messages: [],
     refused: false,
-    memory: ROOM,
+    memory: NO_BOUND,
     reply: () => ({}),
     identify(incoming) {
       const authorization = incoming.taken[0]
@@ -152,7 +152,7 @@ export function fakeGateway(): FakeGateway {
       return { ok: false, code: 'credential_invalid', detail: 'Not a token.', retryAfterMs: null }
     },
     message: (_incoming, outcome) => void gateway.messages.push(outcome),
-    room: () => gateway.memory,
+    budget: () => gateway.memory,
     admitDiscovery: () => 0,
     endpoints: () => ENDPOINTS,
     contract(endpoint) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { ForwardRequest, Incoming } from '../../src/wire/port.ts'
 import { eventually } from '../support/eventually.ts'
-import { Caller, type Gateway, Origin, ROOM, startGateway } from './peers.ts'
+import { Caller, type Gateway, NO_BOUND, Origin, startGateway } from './peers.ts'
 
 const ENGINES = ['native', 'node'] as const
 const REFUSED = 'HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno'
@@ -33,7 +33,7 @@ async function start(
       httpEngine,
       request: (incoming, upstream) => {
         const forward = (): void => incoming.forward(upstream, { ...requestOf(incoming), again })
-        if (collects) incoming.collect(1000, ROOM, (body) => body !== null && forward())
+        if (collects) incoming.collect(1000, NO_BOUND, (body) => body !== null && forward())
         else forward()
       },
     },

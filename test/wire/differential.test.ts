@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { LOOSER } from './engine-differences.ts'
 import { HOSTILE } from './hostile-requests.ts'
-import { Caller, type Gateway, Origin, ROOM, startGateway } from './peers.ts'
+import { Caller, type Gateway, NO_BOUND, Origin, startGateway } from './peers.ts'
 
 const NEXT = 'GET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'
 
@@ -34,7 +34,7 @@ after(() => {
 })
 
 function answer(incoming: Gateway['seen'][number]): void {
-  incoming.collect(1000, ROOM, (body) => {
+  incoming.collect(1000, NO_BOUND, (body) => {
     if (body !== null) incoming.answer(200, '', body)
   })
 }

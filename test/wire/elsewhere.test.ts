@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ForwardRequest, Incoming, Upstream } from '../../src/wire/port.ts'
 import { eventually } from '../support/eventually.ts'
-import { Caller, Origin, ROOM, startGateway, UPSTREAM } from './peers.ts'
+import { Caller, NO_BOUND, Origin, startGateway, UPSTREAM } from './peers.ts'
 
 const requestOf = ({ method, path, pass }: Incoming): ForwardRequest => ({
   method,
@@ -59,7 +59,7 @@ for (const httpEngine of ['native', 'node'] as const)
             httpEngine,
             request: (incoming, upstream) => {
               const forward = (): void => incoming.forward(upstream, requestOf(incoming))
-              if (collects) incoming.collect(100_000, ROOM, (bytes) => bytes !== null && forward())
+              if (collects) incoming.collect(100_000, NO_BOUND, (bytes) => bytes !== null && forward())
               else forward()
             },
             refused: (incoming, code) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
-import type { Room } from '../../src/base/byte-buffer.ts'
+import type { ByteBudget } from '../../src/base/byte-buffer.ts'
 import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
 import { PROBLEMS, type RefusalCode } from '../../src/base/refusal.ts'
 import type { NativeEngineOptions } from '../../src/wire/native/create-context.ts'
@@ -28,7 +28,7 @@ export const nativeAlone = (why: string): { skip: string | false } => ({
 })
 
 /** Room for everything. */
-export const ROOM: Room = { take: () => true, give() {} }
+export const NO_BOUND: ByteBudget = { take: () => true, give() {} }
 
 /** A caller that sends exactly the bytes it is told and keeps all it receives as latin1. */
 export class Caller {

@@ -10,7 +10,7 @@ import type { RefusalCode } from '../../base/refusal.ts'
 import type { SourceCounts } from '../../gateway/admit/sources.ts'
 import { AUTHORIZATION } from '../../gateway/fields.ts'
 import { networkOf } from '../../snapshot/find/network.ts'
-import type { CallerMemory, Holding } from '../../wire/caller-memory.ts'
+import type { CallerMemory, MemoryReservation } from '../../wire/caller-memory.ts'
 import {
   FAILURE_CODES,
   type ForwardRequest,
@@ -135,7 +135,7 @@ export function createControlDoor<State>(options: ControlDoorOptions<State>): Co
     else
       incoming.collect(
         SMALL_BODY_BYTES,
-        visit.roomOf(memory, principal),
+        visit.budgetOf(memory, principal),
         (body) => body !== null && enter(),
         SMALL_BODY_MS,
       )
@@ -168,7 +168,7 @@ export function createControlDoor<State>(options: ControlDoorOptions<State>): Co
     else
       incoming.collect(
         BODY_BYTES_MAX,
-        visit.roomOf(memory, source),
+        visit.budgetOf(memory, source),
         (body) => body !== null && enter(body),
         BODY_MS,
       )
@@ -181,11 +181,11 @@ export function createControlDoor<State>(options: ControlDoorOptions<State>): Co
       incoming.forward(control, request)
       return
     }
-    const room = visit.roomOf(memory, networkOf(visit.ip))
-    room.answers()
+    const budget = visit.budgetOf(memory, networkOf(visit.ip))
+    budget.answers()
     visit.isCalling = true
     control.call(
-      { ...request, body, keepBytesMax: ANSWER_BYTES_MAX, readBytesMax: ANSWER_BYTES_MAX + 1, room },
+      { ...request, body, keepBytesMax: ANSWER_BYTES_MAX, readBytesMax: ANSWER_BYTES_MAX + 1, budget },
       (result) => {
         visit.isCalling = false
         if (visit.isOver) visit.release()
@@ -259,7 +259,7 @@ class Visit<State> {
   isOver = false
   /** The control plane works on it, and its answer is gathered. */
   isCalling = false
-  #room: Holding | null = null
+  #budget: MemoryReservation | null = null
   #places: Place[] = []
 
   constructor(
@@ -275,9 +275,9 @@ class Visit<State> {
   }
 
   /** Where bytes are counted that are kept for it. */
-  roomOf(memory: CallerMemory, holder: string): Holding {
-    this.#room ??= memory.open(holder)
-    return this.#room
+  budgetOf(memory: CallerMemory, holder: string): MemoryReservation {
+    this.#budget ??= memory.open(holder)
+    return this.#budget
   }
 
   /** Keeps a place until the request is over. */
@@ -293,7 +293,7 @@ class Visit<State> {
 
   end(): void {
     this.isOver = true
-    this.#room?.release()
+    this.#budget?.release()
     if (!this.isCalling) this.release()
   }
 

@@ -1,7 +1,7 @@
 import type { Substitute } from '../../wire/port.ts'
 import { fromCache } from '../cache/cached.ts'
+import { mayKeep } from '../caller-memory.ts'
 import type { Exchange, Reply } from '../exchange.ts'
-import { mayHold } from '../holding.ts'
 import { answerFields } from './fields.ts'
 import { replyFields } from './shared-origin.ts'
 import type { AnswerRow } from './watch.ts'
@@ -27,7 +27,7 @@ export function staleReply(exchange: Exchange): Reply | null {
   const { stale } = exchange
   if (stale === null) return null
   const reply = fromCache(exchange, stale)
-  if (!mayHold(exchange, reply.body)) return null
+  if (!mayKeep(exchange, reply.body)) return null
   exchange.cacheLine = 'X-Cache: STALE\r\n'
   return reply
 }

@@ -3,8 +3,8 @@
  * `streaming: never` hold it back. A proxy without such rows has null in their place and pays nothing.
  */
 import type { AnswerTap, Substitute } from '../../wire/port.ts'
+import { budgetOf } from '../caller-memory.ts'
 import type { Routed } from '../exchange.ts'
-import { roomOf } from '../holding.ts'
 
 /** A row that sees the answer of the upstream on its way to the caller. */
 export interface AnswerRow {
@@ -31,7 +31,7 @@ export function watchOf(rows: readonly AnswerRow[], exchange: Routed): AnswerTap
   const wanting = rows.filter((row) => row.wants(exchange) >= 0)
   if (wanting.length === 0) return null
   return {
-    room: roomOf(exchange),
+    budget: budgetOf(exchange),
     keepBytesMax: Math.max(...wanting.map((row) => row.wants(exchange))),
     head(status) {
       for (const row of wanting) {

@@ -3,9 +3,9 @@
  * a GraphQL operation, an idempotency key, or a signature over the body.
  */
 import type { ShapeFragment } from '../../snapshot/fragments.ts'
+import { budgetOf } from '../caller-memory.ts'
 import type { Located, Routed } from '../exchange.ts'
 import { type Explain, open, pass, proxyName } from '../explain/judged.ts'
-import { roomOf } from '../holding.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 
 /**
@@ -15,7 +15,7 @@ import { ANSWERED, type Verdict } from '../verdict.ts'
 export function bodyOf(exchange: Located): Uint8Array | Promise<Uint8Array | null> {
   if (exchange.body !== null) return exchange.body
   return new Promise((resolve) => {
-    exchange.source!.collect(exchange.collection.fragment.body_bytes_max, roomOf(exchange), (body) => {
+    exchange.source!.collect(exchange.collection.fragment.body_bytes_max, budgetOf(exchange), (body) => {
       exchange.body = body
       resolve(body)
     })

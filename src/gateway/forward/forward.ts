@@ -1,8 +1,8 @@
 import { FAILURE_CODES } from '../../wire/port.ts'
 import { watchOf } from '../answer/watch.ts'
+import { answerBudgetOf } from '../caller-memory.ts'
 import { holdsAnswer } from '../contract/collect.ts'
 import type { Exchange, Routed, Targeted } from '../exchange.ts'
-import { answerRoomOf } from '../holding.ts'
 import type { Life } from '../rows.ts'
 import { forwardRequest } from './request.ts'
 
@@ -22,8 +22,8 @@ export function forward(exchange: Exchange, life: Life): void {
   }
   const body = sent.bodyBytes === 0 ? null : sent.body
   const { keepBytesMax, readBytesMax } = end
-  const room = answerRoomOf(sent)
-  sent.gathering = upstream.call({ ...request, body, keepBytesMax, readBytesMax, room }, (result) => {
+  const budget = answerBudgetOf(sent)
+  sent.gathering = upstream.call({ ...request, body, keepBytesMax, readBytesMax, budget }, (result) => {
     sent.gathering = null
     outcome.upstreamAt = result.upstreamAt
     if (result.ok) life.answered(sent, request, result)

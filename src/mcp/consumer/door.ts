@@ -91,7 +91,7 @@ export function createConsumerDoor<State>(
   /** An answer is kept until its caller has read it, and refused where there is no room for it. */
   function send(incoming: Incoming<State>, requestId: string, answer: McpAnswer): void {
     const { body } = answer
-    if (body.length > SMALL_BYTES_MAX && !options.gateway.room(incoming, 'answer').take(body.length)) {
+    if (body.length > SMALL_BYTES_MAX && !options.gateway.budget(incoming, 'answer').take(body.length)) {
       answerProblem(incoming, requestId, NO_ROOM, challenge, options.corsLines(incoming))
       return
     }
@@ -141,7 +141,7 @@ export function createConsumerDoor<State>(
             ),
           )
         if (incoming.method === 'POST')
-          incoming.collect(MESSAGE_BYTES_MAX, options.gateway.room(incoming, 'body'), (body) => {
+          incoming.collect(MESSAGE_BYTES_MAX, options.gateway.budget(incoming, 'body'), (body) => {
             if (body !== null) answer(body)
           })
         else answer(new Uint8Array())
@@ -191,11 +191,11 @@ function consumerDoor(
     const catalogue = catalogueOf(gateway.endpoints(caller.caller))
     if (tool === 'execute_call') {
       const fault = (error: unknown): void => options.fault(error, caller.requestId)
-      const room = gateway.room(sender.incoming, 'answer')
+      const budget = gateway.budget(sender.incoming, 'answer')
       // The others of its batch may take long
       const keep = (outcome: ToolOutcome): void =>
         done(
-          outcome.kind !== 'result' || room.take(TEXTS * outcome.json.length)
+          outcome.kind !== 'result' || budget.take(TEXTS * outcome.json.length)
             ? outcome
             : { ...refused('overloaded', caller.requestId, NO_ROOM), accounted: true },
         )

@@ -200,10 +200,18 @@ function buildQuery(raw: string, given: ReadonlyMap<string, unknown>, errors: Fi
   return query
 }
 
-function buildHeaders(
-  given: ReadonlyMap<string, unknown>,
-  errors: FieldError[],
-): { fields: string; dropped: string[]; type: string | undefined; hasAccept: boolean } {
+interface Headers {
+  readonly fields: string
+  readonly dropped: readonly string[]
+  /** Media type of the body; undefined when the agent names none. */
+  readonly type: string | undefined
+  readonly hasAccept: boolean
+}
+
+const NO_HEADERS: Headers = { fields: '', dropped: [], type: undefined, hasAccept: false }
+
+function buildHeaders(given: ReadonlyMap<string, unknown>, errors: FieldError[]): Headers {
+  if (given.size === 0) return NO_HEADERS
   const dropped: string[] = []
   const names = new Set<string>()
   let fields = ''

@@ -21,7 +21,7 @@ const NAME_CHARS_MAX = 128
 const DEPTH_MAX = 24
 
 /** What is left to be filled. */
-interface Room {
+interface TextBudget {
   chars: number
   readonly textMax: number
 }
@@ -41,66 +41,66 @@ export function redacted(value: unknown, schema?: z.ZodType): Redacted {
 
 /** A value of no schema, masked as {@link redacted} does, and not cut. @param name of the member that it is the value of */
 export function masked(value: unknown, name = ''): Redacted {
-  const room = { chars: Number.MAX_SAFE_INTEGER, textMax: Number.MAX_SAFE_INTEGER }
-  return member(name, value, null, room, 0)
+  const budget = { chars: Number.MAX_SAFE_INTEGER, textMax: Number.MAX_SAFE_INTEGER }
+  return member(name, value, null, budget, 0)
 }
 
-function toRedacted(value: unknown, places: Places | null, room: Room, depth: number): Redacted {
-  if (places?.mark !== undefined) return spent(standIn(value, places.mark), room)
-  if (typeof value === 'string') return text(value, room)
-  if (Array.isArray(value)) return list(value, places?.item ?? null, room, depth + 1)
-  if (isPlain(value)) return object(value, places, room, depth + 1)
-  return spent(typeof value === 'number' || typeof value === 'boolean' ? value : null, room)
+function toRedacted(value: unknown, places: Places | null, budget: TextBudget, depth: number): Redacted {
+  if (places?.mark !== undefined) return spent(standIn(value, places.mark), budget)
+  if (typeof value === 'string') return text(value, budget)
+  if (Array.isArray(value)) return list(value, places?.item ?? null, budget, depth + 1)
+  if (isPlain(value)) return object(value, places, budget, depth + 1)
+  return spent(typeof value === 'number' || typeof value === 'boolean' ? value : null, budget)
 }
 
-function spent<T extends Redacted>(value: T, room: Room): T {
-  room.chars -= JSON.stringify(value).length
+function spent<T extends Redacted>(value: T, budget: TextBudget): T {
+  budget.chars -= JSON.stringify(value).length
   return value
 }
 
-function text(given: string, room: Room): string {
-  const { textMax } = room
-  const most = Math.max(0, Math.min(textMax, room.chars - 2))
+function text(given: string, budget: TextBudget): string {
+  const { textMax } = budget
+  const most = Math.max(0, Math.min(textMax, budget.chars - 2))
   const whole = given.length <= 2 * textMax
   const plain = maskText(whole ? given : given.slice(0, 2 * textMax))
-  if (whole && plain.length <= most) return spent(plain, room)
+  if (whole && plain.length <= most) return spent(plain, budget)
   // Of what was looked at, the end may be the beginning of a secret
   const known = whole ? plain.length : plain.length - SECRET_CHARS_MAX
-  return spent(`${plain.slice(0, Math.min(most, known))}… (${given.length} characters)`, room)
+  return spent(`${plain.slice(0, Math.min(most, known))}… (${given.length} characters)`, budget)
 }
 
-function list(items: readonly unknown[], places: Places | null, room: Room, depth: number): Redacted {
+function list(items: readonly unknown[], places: Places | null, budget: TextBudget, depth: number): Redacted {
   const kept: Redacted[] = []
-  room.chars -= 2
+  budget.chars -= 2
   for (const item of items) {
-    if (room.chars <= 0 || depth > DEPTH_MAX) break
-    kept.push(toRedacted(item, places, room, depth))
-    room.chars--
+    if (budget.chars <= 0 || depth > DEPTH_MAX) break
+    kept.push(toRedacted(item, places, budget, depth))
+    budget.chars--
   }
   const more = items.length - kept.length
-  return more === 0 ? kept : [...kept, spent(`… and ${more} more`, room)]
+  return more === 0 ? kept : [...kept, spent(`… and ${more} more`, budget)]
 }
 
-function object(value: Plain, places: Places | null, room: Room, depth: number): Redacted {
+function object(value: Plain, places: Places | null, budget: TextBudget, depth: number): Redacted {
   const members = Object.entries(value).filter(([, inner]) => inner !== undefined)
   const hidden = hiddenIn(value)
   const kept = new Map<string, Redacted>()
-  room.chars -= 2
+  budget.chars -= 2
   // Small members first, so that no large one takes their room; large ones share what is left
   const small = members.filter(([, inner]) => typeof inner !== 'object' || inner === null)
   const large = members.filter(([, inner]) => typeof inner === 'object' && inner !== null)
   for (const [index, [name, inner]] of [...small, ...large].entries()) {
-    room.chars -= name.length + 4
-    if (room.chars <= 0 || depth > DEPTH_MAX) break
-    const share = index < small.length ? room.chars : Math.ceil(room.chars / (members.length - index))
-    const own = { chars: share, textMax: room.textMax }
+    budget.chars -= name.length + 4
+    if (budget.chars <= 0 || depth > DEPTH_MAX) break
+    const share = index < small.length ? budget.chars : Math.ceil(budget.chars / (members.length - index))
+    const own = { chars: share, textMax: budget.textMax }
     const place = places?.members.get(name) ?? places?.item ?? null
     kept.set(name, hidden(name) ? spent(MASKED, own) : member(name, inner, place, own, depth))
-    room.chars -= share - own.chars
+    budget.chars -= share - own.chars
   }
   const shown = members.filter(([name]) => kept.has(name)).map(([name]) => [named(name), kept.get(name)!])
   const more = members.length - shown.length
-  if (more > 0) shown.push(['…', spent(`${more} more members`, room)])
+  if (more > 0) shown.push(['…', spent(`${more} more members`, budget)])
   return Object.fromEntries(shown) as Redacted
 }
 
@@ -114,17 +114,23 @@ function named(name: string): string {
 const NO_LITERAL =
   /^(changed|unchanged|\[secret\]|)$|^((bearer|basic|apikey|token)\s{1,8})?(\{\{[^{}]*\}\}[\s:]*)+$/i
 
-function member(name: string, value: unknown, places: Places | null, room: Room, depth: number): Redacted {
-  if (!isSecretName(name) || places?.mark !== undefined) return toRedacted(value, places, room, depth)
-  if (typeof value === 'string') return NO_LITERAL.test(value) ? text(value, room) : spent(MASKED, room)
-  if (typeof value === 'number') return spent(MASKED, room)
-  if (Array.isArray(value)) return list(withoutLiterals(value, depth), places, room, depth + 1)
-  if (!isPlain(value) || isReference(value)) return toRedacted(value, places, room, depth)
+function member(
+  name: string,
+  value: unknown,
+  places: Places | null,
+  budget: TextBudget,
+  depth: number,
+): Redacted {
+  if (!isSecretName(name) || places?.mark !== undefined) return toRedacted(value, places, budget, depth)
+  if (typeof value === 'string') return NO_LITERAL.test(value) ? text(value, budget) : spent(MASKED, budget)
+  if (typeof value === 'number') return spent(MASKED, budget)
+  if (Array.isArray(value)) return list(withoutLiterals(value, depth), places, budget, depth + 1)
+  if (!isPlain(value) || isReference(value)) return toRedacted(value, places, budget, depth)
   const entries = Object.entries(value).map(([inner, one]) => [
     inner,
     VALUES.has(inner) ? withoutLiteral(one, depth) : one,
   ])
-  return toRedacted(Object.fromEntries(entries), places, room, depth)
+  return toRedacted(Object.fromEntries(entries), places, budget, depth)
 }
 
 function withoutLiterals(items: readonly unknown[], depth: number): unknown[] {

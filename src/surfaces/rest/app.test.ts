@@ -260,8 +260,8 @@ test('a body over the limit is refused, and importing may send more', async () =
 
 test('bodies of one principal that are kept at once are bounded, and given back', async () => {
   const { memory } = server
-  const holding = memory.open('tok_admin-token')
-  assert.ok(holding.take(memory.bytesMax / 2))
+  const reservation = memory.open('tok_admin-token')
+  assert.ok(reservation.take(memory.bytesMax / 2))
   const body = { name: 'x'.repeat(100_000) }
   const refused = await call('POST', '/management/v1/gadgets', { body })
   assert.deepEqual([refused.status, refused.json['code']], [503, 'overloaded'])
@@ -269,7 +269,7 @@ test('bodies of one principal that are kept at once are bounded, and given back'
   // Refused once its body was read
   const other = await call('POST', '/management/v1/gadgets', { body, token: 'viewer-token' })
   assert.equal(other.json['code'], 'permission_denied')
-  holding.release()
+  reservation.release()
   const leaver = connect(server.port, '127.0.0.1')
   const head = 'POST /management/v1/gadgets HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer admin-token\r\n'
   leaver.write(

@@ -1,7 +1,7 @@
 import { type Context, Hono } from 'hono'
 import type { Principal } from '../../access/principal.ts'
 import { bearerOf } from '../../base/bearer.ts'
-import type { OwnRoom } from '../../base/byte-buffer.ts'
+import type { Reservation } from '../../base/byte-buffer.ts'
 import { createChallenge, createOriginFor, isChallenged, type Origins } from '../../base/challenge.ts'
 import { DOORS } from '../../base/doors.ts'
 import { PROTECTED } from '../../base/protected-resources.ts'
@@ -37,7 +37,7 @@ export interface RestPorts {
   /** The metrics page for callers with a token, in the format that they accept; absent where there is none. */
   readonly scrape?: Operation
   /** Where bytes are counted that are kept in memory for a principal, until it is released. */
-  readonly keep: (principal: string) => OwnRoom
+  readonly keep: (principal: string) => Reservation
   /** Where management is reached, for metadata and challenges. */
   readonly origins: Origins
   /** Where `/mcp` is reached. */
@@ -183,11 +183,11 @@ async function call(
     return invoked.content === undefined ? toResponse(operation, invoked) : toFile(invoked.content)
   }
   if (ports.facts(c.req.raw).isBodyWithheld === true) throw bodyWithheld()
-  const room = ports.keep(principal.id)
+  const budget = ports.keep(principal.id)
   try {
     const bytesMax =
       operation.action === 'import' || operation.large === true ? IMPORT_BYTES_MAX : BODY_BYTES_MAX
-    const body = await readBody(c.req.raw, bytesMax, room)
+    const body = await readBody(c.req.raw, bytesMax, budget)
     const { options, input } = liftOptions(operation, body, query, readOptionHeaders(c.req.raw.headers))
     if (byId && Object.hasOwn(input, 'id') && input['id'] !== id.id)
       throw refuse('input_invalid', {
@@ -203,7 +203,7 @@ async function call(
     )
     return toResponse(operation, invoked)
   } finally {
-    room.release()
+    budget.release()
   }
 }
 

@@ -1,4 +1,4 @@
-import { ByteBuffer, type Room } from '../../base/byte-buffer.ts'
+import { type ByteBudget, ByteBuffer } from '../../base/byte-buffer.ts'
 import { jsonFaultText } from '../../base/json-fault.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 
@@ -14,10 +14,10 @@ export const IMPORT_BYTES_MAX = 64 * 1024 ** 2
 export async function readBody(
   request: Request,
   bytesMax: number,
-  room: Room,
+  budget: ByteBudget,
 ): Promise<Record<string, unknown>> {
   const declared = request.headers.get('content-length')
-  const bytes = request.body === null ? NOTHING : await gather(request.body, declared, bytesMax, room)
+  const bytes = request.body === null ? NOTHING : await gather(request.body, declared, bytesMax, budget)
   if (bytes.length === 0) return {}
   const type = request.headers.get('content-type') ?? ''
   if (!/^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(type)) throw refuse('unsupported_media_type')
@@ -53,10 +53,10 @@ export async function gather(
   pieces: AsyncIterable<Uint8Array>,
   declared: string | null | undefined,
   bytesMax: number,
-  room: Room,
+  budget: ByteBudget,
 ): Promise<Uint8Array> {
   if (Number(declared ?? 0) > bytesMax) throw tooLarge(bytesMax)
-  const kept = new ByteBuffer(room)
+  const kept = new ByteBuffer(budget)
   try {
     for await (const piece of pieces) {
       if (kept.length + piece.length > bytesMax) throw tooLarge(bytesMax)

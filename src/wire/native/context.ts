@@ -1,5 +1,5 @@
 import type { LookupFunction } from 'node:net'
-import type { Room } from '../../base/byte-buffer.ts'
+import type { ByteBudget } from '../../base/byte-buffer.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Guarded } from '../guarded.ts'
 import type { WireLimits } from '../port.ts'
@@ -20,7 +20,7 @@ export interface Context extends Guarded {
   /** What to call when a new connection has closed, or null for one that is closed at once; null: all are taken. */
   readonly admits: ((peer: string, listener: number) => (() => void) | null) | null
   /** Where bytes are counted that wait on one connection for an address to read them; null: nowhere. */
-  readonly keep: ((peer: string) => Room) | null
+  readonly keep: ((peer: string) => ByteBudget) | null
   /** A Date line, at most one sweep old. */
   dateLine: string
   draining: boolean

@@ -1,5 +1,5 @@
 import type { lookup } from 'node:dns'
-import type { Room } from '../../base/byte-buffer.ts'
+import type { ByteBudget } from '../../base/byte-buffer.ts'
 import type { Clock } from '../../base/clock.ts'
 import { guarded } from '../guarded.ts'
 import { DEFAULT_LIMITS, SWEEP_MS } from '../limits.ts'
@@ -30,7 +30,7 @@ export interface NativeEngineOptions<State> {
    */
   readonly admits?: (peer: string, listener: number) => (() => void) | null
   /** Where bytes are counted that wait on one connection for an address to read them; counted nowhere by default. */
-  readonly keep?: (peer: string) => Room
+  readonly keep?: (peer: string) => ByteBudget
   /** Resolves names of upstreams; the system's resolver by default. */
   readonly resolve?: typeof lookup
 }

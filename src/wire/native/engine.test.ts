@@ -6,9 +6,9 @@ import { eventually } from '../../../test/support/eventually.ts'
 import {
   Caller,
   forwardAll,
+  NO_BOUND,
   nativeAlone,
   Origin,
-  ROOM,
   startBetween as start,
   startGateway,
 } from '../../../test/wire/peers.ts'
@@ -340,7 +340,7 @@ test('a body is collected, whole, empty, too large, and not after its caller has
   const bodies: (string | null)[] = []
   const { gateway, caller } = await start(t, undefined, {
     request: (incoming) =>
-      incoming.collect(5, ROOM, (body) => {
+      incoming.collect(5, NO_BOUND, (body) => {
         bodies.push(body === null ? null : Buffer.from(body).toString())
         if (body !== null) incoming.answer(200, '', 'ok')
       }),
@@ -438,7 +438,8 @@ test('a collected body can still be forwarded, small or large', async (t) => {
       if (/b$/.test(origin.received)) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
     },
     {
-      request: (incoming, upstream) => incoming.collect(100_000, ROOM, () => forwardAll(incoming, upstream)),
+      request: (incoming, upstream) =>
+        incoming.collect(100_000, NO_BOUND, () => forwardAll(incoming, upstream)),
     },
   )
   for (const body of ['aaab', `${'a'.repeat(50_000)}b`]) {

@@ -9,7 +9,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2'
 import type { Socket } from 'node:net'
-import type { Room } from '../../base/byte-buffer.ts'
+import type { ByteBudget } from '../../base/byte-buffer.ts'
 import type { IdleBounds } from '../drain.ts'
 import { LINGER_MS } from '../limits.ts'
 import { Connection, type Origin } from './connection.ts'
@@ -33,7 +33,7 @@ export class Http2Connection implements Timed {
   readonly #from: Origin
   readonly #listener: number
   /** Counts what its streams have not sent. */
-  readonly #unsent: Room | null
+  readonly #unsent: ByteBudget | null
   #streams = 0
   #isClosing = false
   readonly #openedAt: number

@@ -1,6 +1,6 @@
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import { Duplex } from 'node:stream'
-import type { Room } from '../../base/byte-buffer.ts'
+import type { ByteBudget } from '../../base/byte-buffer.ts'
 import { UNSENT_BYTES_MAX } from '../limits.ts'
 import { BodyReader, CHUNKED, UNTIL_CLOSE } from './body-reader.ts'
 import { headEnd } from './grammar.ts'
@@ -30,17 +30,17 @@ export class StreamSocket extends Duplex {
   readonly encrypted = true
   readonly #stream: ServerHttp2Stream
   readonly #reader = new BodyReader()
-  readonly #room: Room | null
+  readonly #budget: ByteBudget | null
   /** Bytes that wait for the caller, as counted. */
   #unsent = 0
   #isAnswering = false
   #isRequestWhole: boolean
 
   /** `head` is that of HTTP/1.1; `isChunked` says how it announces the body. What waits for the caller is counted in `room`. */
-  constructor(stream: ServerHttp2Stream, head: Buffer, isChunked: boolean, room: Room | null) {
+  constructor(stream: ServerHttp2Stream, head: Buffer, isChunked: boolean, budget: ByteBudget | null) {
     super({ highWaterMark: UNSENT_BYTES_MAX })
     this.#stream = stream
-    this.#room = room
+    this.#budget = budget
     this.#isRequestWhole = stream.endAfterHeaders
     this.push(head)
     stream.on('data', (bytes: Buffer) => {
@@ -62,8 +62,8 @@ export class StreamSocket extends Duplex {
 
   /** One caller has many streams and may read none of them: one for whose bytes there is no room is reset. */
   override write(data: string | Buffer): boolean {
-    if (this.#room !== null) {
-      if (!this.#room.take(data.length)) {
+    if (this.#budget !== null) {
+      if (!this.#budget.take(data.length)) {
         this.destroy()
         return false
       }
@@ -116,7 +116,7 @@ export class StreamSocket extends Duplex {
 
   #give(bytes: number): void {
     this.#unsent -= bytes
-    this.#room?.give(bytes)
+    this.#budget?.give(bytes)
   }
 
   #head(text: string): void {

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { fuzzCases } from '../../../test/support/long.ts'
 import { HOSTILE } from '../../../test/wire/hostile-requests.ts'
 import { createRandom, mutate, readWithLlhttp } from '../../../test/wire/llhttp.ts'
-import { ROOM, RULES } from '../../../test/wire/peers.ts'
+import { NO_BOUND, RULES } from '../../../test/wire/peers.ts'
 import { PIECES, SEEDS } from '../../../test/wire/request-seeds.ts'
 import { createClock } from '../../base/clock.ts'
 import type { Incoming } from '../port.ts'
@@ -80,7 +80,7 @@ const context = createContext({
       const { method, path, query, host, minor, pass, taken } = incoming
       const one: Seen = { method, path, query, host, minor, pass, taken, body: '<none>' }
       seen.push(one)
-      incoming.collect(100_000, ROOM, (body) => {
+      incoming.collect(100_000, NO_BOUND, (body) => {
         if (body === null) return
         one.body = Buffer.from(body).toString('latin1')
         incoming.answer(200, '', '')

@@ -1,4 +1,4 @@
-import type { Room } from '../../base/byte-buffer.ts'
+import type { ByteBudget } from '../../base/byte-buffer.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { Collecting } from '../collecting.ts'
 import { kindFieldsOf } from '../content-kind.ts'
@@ -150,13 +150,18 @@ export class ServerExchange implements Incoming, UpstreamUser {
     this.#finish()
   }
 
-  collect(bytesMax: number, room: Room, done: (body: Uint8Array | null) => void, withinMs = Infinity): void {
+  collect(
+    bytesMax: number,
+    budget: ByteBudget,
+    done: (body: Uint8Array | null) => void,
+    withinMs = Infinity,
+  ): void {
     if (this.#stage !== OPEN || this.#collecting !== null) {
       // The caller has left already
       done(null)
     } else if (this.bodyBytes === 0) done(EMPTY)
     else {
-      this.#collecting = new Collecting(Math.min(bytesMax, this.bodyBytesMax), room, done)
+      this.#collecting = new Collecting(Math.min(bytesMax, this.bodyBytesMax), budget, done)
       if (this.bodyBytes > this.#collecting.bytesMax) this.refuse('body_too_large', 'Content-Length')
       else this.#connection.wantBody(withinMs)
     }

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { eventually } from '../../../test/support/eventually.ts'
-import { Caller, type Gateway, nativeAlone, Origin, ROOM, startGateway } from '../../../test/wire/peers.ts'
+import {
+  Caller,
+  type Gateway,
+  NO_BOUND,
+  nativeAlone,
+  Origin,
+  startGateway,
+} from '../../../test/wire/peers.ts'
 import type { AnswerTap, Substitute } from '../port.ts'
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
@@ -19,7 +26,7 @@ function tapOf(keepBytesMax: number, substitute: (status: number) => Substitute 
     heads,
     ends,
     keepBytesMax,
-    room: ROOM,
+    budget: NO_BOUND,
     head(status, fields) {
       heads.push([status, fields])
       return substitute(status)

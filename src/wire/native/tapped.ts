@@ -11,7 +11,7 @@ export class Tapped {
 
   constructor(tap: AnswerTap) {
     this.#tap = tap
-    this.#kept = new ByteBuffer(tap.room)
+    this.#kept = new ByteBuffer(tap.budget)
   }
 
   begin(status: number, fields: string): Substitute | null {

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Room } from '../../base/byte-buffer.ts'
+import type { ByteBudget } from '../../base/byte-buffer.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { Collecting } from '../collecting.ts'
 import { kindFieldsOf } from '../content-kind.ts'
@@ -138,12 +138,17 @@ export class NodeExchange implements Incoming, Receiver {
     this.#end(last)
   }
 
-  collect(bytesMax: number, room: Room, done: (body: Uint8Array | null) => void, withinMs = Infinity): void {
+  collect(
+    bytesMax: number,
+    budget: ByteBudget,
+    done: (body: Uint8Array | null) => void,
+    withinMs = Infinity,
+  ): void {
     // Otherwise the caller has left already
     if (this.#stage !== OPEN || this.#collecting !== null) done(null)
     else if (this.bodyBytes === 0) done(EMPTY)
     else {
-      this.#collecting = new Collecting(Math.min(bytesMax, this.bodyBytesMax), room, done)
+      this.#collecting = new Collecting(Math.min(bytesMax, this.bodyBytesMax), budget, done)
       if (this.bodyBytes > this.#collecting.bytesMax) this.refuse('body_too_large', 'Content-Length')
       else this.#wantBody(withinMs)
     }

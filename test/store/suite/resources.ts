@@ -205,6 +205,9 @@ export function resourcesSuite(name: string, make: MakePlace): void {
     assert.deepEqual(await ids({ tags: ['all', 't4'] }), ['pol_4'])
     assert.deepEqual(await ids({ tags: ['t3', 't4'] }), [])
     assert.deepEqual(await ids({ tags: [`t4' or 1=1`] }), [])
+    // A record of any texts has the type of conditions too
+    const unknown: Record<string, string> = { name: 'p1' }
+    await assert.rejects(ids({ holds: unknown }), /lists cannot be asked by "name"/)
     await store.close()
   })
 

@@ -250,13 +250,13 @@ test('kept answers are given again where there is room', async () => {
   const ask = () =>
     Promise.all([served.ask('/orders/cached', { headers: OF_ACME }), served.ask('/orders/once', keyed)])
   await ask()
-  const holding = memory.open('cli_acme')
-  assert.ok(holding.take(2 * MIB))
+  const reservation = memory.open('cli_acme')
+  assert.ok(reservation.take(2 * MIB))
   for (const refused of await ask()) {
     assert.deepEqual([refused.status, refused.json['code']], [503, 'overloaded'])
     assert.equal(refused.headers['retry-after'], '1')
   }
-  holding.release()
+  reservation.release()
   for (const answer of await ask()) assert.equal(answer.text, ANSWER)
   assert.equal(asked.length, 2)
   await empty(memory)
