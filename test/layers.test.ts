@@ -60,42 +60,16 @@ const ARROWS: Record<string, readonly string[]> = {
   version: [],
   // What all threads say to each other and share
   'fleet/shared': [
-    ...[
-      'base',
-      'model',
-      'store/ports',
-      'snapshot/fragments',
-      'snapshot/sent-delta',
-      'gateway',
-      'record',
-      'wire',
-    ],
-    ...['shared-state/ports', 'shared-state/memory/shared-cells', 'settings/values'],
+    ...['base', 'model', 'store/ports', 'shared-state/ports', 'shared-state/memory/shared-cells'],
+    ...['snapshot/sent-delta', 'gateway', 'record', 'wire/port', 'settings/values'],
   ],
   'fleet/gateway': [
-    'base',
-    'model',
-    'shared-state/ports',
-    ...SERVED,
-    'gateway',
-    'record',
-    'wire',
+    ...['base', 'shared-state/ports', 'snapshot/find', 'snapshot/sent-delta', 'gateway', 'record', 'wire'],
     'fleet/shared',
   ],
   'fleet/main': [
-    ...[
-      'base',
-      'model',
-      'store/ports',
-      'shared-state/ports',
-      'snapshot/fragments',
-      'snapshot/sent-delta',
-      'gateway',
-      'record',
-      'wire',
-      'settings',
-    ],
-    'fleet/shared',
+    ...['base', 'model', 'store/ports', 'shared-state/ports', 'snapshot/fragments', 'snapshot/sent-delta'],
+    ...['gateway', 'record', 'wire/port', 'settings', 'fleet/shared'],
   ],
   control: [
     ...[

@@ -46,13 +46,13 @@ export function cacheKey(exchange: Routed, cache: CacheFragment): KeyedFields | 
   const { secure, host, path, query } = exchange
   const fields = keyedFields(pass, cache.vary, exchange.collection.cors !== null)
   const { identityLines } = profile
-  const ip = tellsAddress(cache) ? exchange.ip : ''
+  const ip = keepsByAddress(cache) ? exchange.ip : ''
   const parts = [whose, who, identityLines, proxy.id, secure, host, ip, path, query, fields.key]
   return { ...fields, key: JSON.stringify(parts) }
 }
 
 /** The upstream gets the caller's address with requests whose answers are kept; these are then kept for each address. */
-export function tellsAddress({ vary }: CacheFragment): boolean {
+export function keepsByAddress({ vary }: CacheFragment): boolean {
   return vary.includes('x-forwarded-for')
 }
 

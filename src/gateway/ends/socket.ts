@@ -17,7 +17,7 @@ import {
   TRACE_STATE,
 } from '../fields.ts'
 import { takeTrace } from '../forward/trace.ts'
-import { type CertificateField, createToldCertificates } from '../identify/certificate-fields.ts'
+import { type CertificateField, createForwardedCertificates } from '../identify/certificate-fields.ts'
 import { forwardedOrigin, type Origin, trustedNetworks } from '../identify/origin.ts'
 import type { Lane } from '../lane.ts'
 import { declaredAgent } from '../record.ts'
@@ -80,7 +80,7 @@ export interface Sockets extends Handler<Exchange> {
 export function createSockets(options: SocketOptions): Sockets {
   const { lane, requestIds, secure, reserved } = options
   const trusted = trustedNetworks(options.trustedProxies)
-  const certificateOf = createToldCertificates(options.certificateField)
+  const certificateOf = createForwardedCertificates(options.certificateField)
 
   function originOf(incoming: Incoming<Exchange>): Origin | null {
     return trusted === null ? null : forwardedOrigin(incoming, trusted, secure)

@@ -38,15 +38,14 @@ const notCanonical = (reason: string): UnreadableHead => ({
   reason,
 })
 
-const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i
+const ABSOLUTE = /^https?:\/\/(?<authority>[^/?#]*)(?<rest>.*)$/i
 
 function readTarget(asked: Hypothetical): ExplainedHead | UnreadableHead {
-  const absolute = ABSOLUTE.exec(asked.url)
-  const sent = asked.host ?? absolute?.[1] ?? ''
+  const { authority = '', rest = asked.url } = ABSOLUTE.exec(asked.url)?.groups ?? {}
+  const sent = asked.host ?? authority
   const host = sent === '' ? '' : canonicalAuthority(sent)
   if (host === null) return notCanonical('the host is no authority')
-  const target = absolute === null ? asked.url : absolute[2]!
-  const canonical = canonicalTarget(target.startsWith('/') ? target : `/${target}`)
+  const canonical = canonicalTarget(rest.startsWith('/') ? rest : `/${rest}`)
   if (canonical === null)
     return notCanonical(
       'the path or query can be read in two ways: dot or empty segments, an escaped slash, a control character or the like',

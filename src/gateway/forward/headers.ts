@@ -1,6 +1,6 @@
 import { twinOf } from '../../model/header-names.ts'
 import type { NameSet } from '../../snapshot/linked/collection.ts'
-import { tellsAddress } from '../cache/cache-rules.ts'
+import { keepsByAddress } from '../cache/cache-rules.ts'
 import type { Routed } from '../exchange.ts'
 import { FIELD_RULES } from '../fields.ts'
 import { traceParentOf } from './trace.ts'
@@ -26,15 +26,15 @@ export function headerLines(exchange: Routed, pass: string, host: string): strin
     (credential === null ? '' : credential.line) +
     exchange.identity.profile.identityLines +
     (exchange.identity.subject === '' ? '' : subjectLine(exchange)) +
-    `X-Request-ID: ${exchange.requestId}\r\ntraceparent: ${traceParentOf(exchange)}\r\n${isAddressTold(exchange) ? `X-Forwarded-For: ${exchange.ip}\r\n` : ''}X-Forwarded-Proto: ${exchange.secure ? 'https' : 'http'}\r\n` +
+    `X-Request-ID: ${exchange.requestId}\r\ntraceparent: ${traceParentOf(exchange)}\r\n${sendsAddress(exchange) ? `X-Forwarded-For: ${exchange.ip}\r\n` : ''}X-Forwarded-Proto: ${exchange.secure ? 'https' : 'http'}\r\n` +
     (exchange.traceState === '' ? '' : `tracestate: ${exchange.traceState}\r\n`) +
     (host === '' ? '' : `X-Forwarded-Host: ${host}\r\n`)
   )
 }
 
 /** An answer that others may get must not depend on the address of one caller. */
-function isAddressTold({ cacheKey, proxy }: Routed): boolean {
-  return cacheKey === '' || tellsAddress(proxy.fragment.shape!.cache!)
+function sendsAddress({ cacheKey, proxy }: Routed): boolean {
+  return cacheKey === '' || keepsByAddress(proxy.fragment.shape!.cache!)
 }
 
 /** Whom the token of the caller names, for upstreams that are told who calls. */

@@ -17,7 +17,7 @@ export type CertificateField = 'client-cert' | 'x-forwarded-client-cert'
  * nothing, and says why. The same fields give the same object, so that a certificate is read and judged once.
  * @param field The one that the proxies write: any other they may pass on as their callers sent it. Null for none.
  */
-export function createToldCertificates(
+export function createForwardedCertificates(
   field: CertificateField | null,
 ): (taken: Incoming['taken']) => PeerCertificate | null {
   if (field === null) return () => null

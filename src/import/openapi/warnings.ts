@@ -1,5 +1,5 @@
 import type { FieldError } from '../../base/refusal.ts'
-import { toldPointer } from '../text/plain-data.ts'
+import { boundedPointer } from '../text/plain-data.ts'
 
 /** Warnings that are listed one by one; further ones are only counted. */
 const WARNINGS_MAX = 200
@@ -43,7 +43,7 @@ function createList<T extends FieldError>(): {
   let more = 0
   return {
     add(entry) {
-      const [pointer, reason] = [toldPointer(entry.pointer), entry.reason]
+      const [pointer, reason] = [boundedPointer(entry.pointer), entry.reason]
       const key = `${pointer} ${reason}`
       if (seen.has(key)) return
       if (kept.length >= WARNINGS_MAX) more++

@@ -12,13 +12,13 @@ const VALUES_MAX = 2_000_000
 const POINTER_MAX = 2000
 
 /** The pointer as it may leave. */
-export function toldPointer(pointer: string): string {
+export function boundedPointer(pointer: string): string {
   return pointer.length <= POINTER_MAX ? pointer : pointer.slice(0, POINTER_MAX).toWellFormed()
 }
 
 /** A refusal of the document for one place in it. */
 export function broken(place: string, reason: string): Error {
-  const pointer = toldPointer(place)
+  const pointer = boundedPointer(place)
   return refuse('document_invalid', {
     detail: `The document is broken at ${pointer === '' ? 'its root' : pointer}: ${reason}.`,
     errors: [{ pointer, reason }],

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { example, startControl } from '../../../test/control.ts'
+import { openTamper } from '../../../test/support/tamper.ts'
 import { applyDelta, EMPTY_SNAPSHOT } from '../../snapshot/link/link.ts'
 import { createOpener } from '../../vault/opener.ts'
 import { fullDelta } from './fragments.ts'
@@ -13,13 +12,22 @@ test('damaged rows start closed and are named, and the rest starts', async () =>
   await control.run('clients.create', { name: 'Fine', slug: 'fine' })
   await control.run('policies.create', { name: 'Fine', slug: 'fine' })
   await control.run('credentials.create', { name: 'C', auth: { type: 'bearer', token: 't' } })
-  const database = new DatabaseSync(join(control.directory, 'config.db'))
-  database.exec(
-    `update resources set spec = json_set(spec, '$.upstream', json('{"targets":7}')) where slug = 'orders'`,
-  )
-  database.exec(`update resources set spec = json_set(spec, '$.limits', 7) where slug = 'gold'`)
-  database.exec(`update resources set spec = json_remove(spec, '$.auth') where slug in ('sandbox', 'c')`)
-  database.close()
+  {
+    await using tamper = await openTamper(control.directory)
+    const spoil = async (slug: string, its: (spec: Record<string, unknown>) => unknown): Promise<void> => {
+      for (const { id, spec } of await tamper.rows('select id, spec from resources where slug = ?', slug)) {
+        const spoiled = its(JSON.parse(String(spec)))
+        await tamper.execute(
+          'update resources set spec = ? where id = ?',
+          JSON.stringify(spoiled),
+          String(id),
+        )
+      }
+    }
+    await spoil('orders', (spec) => ({ ...spec, upstream: { targets: 7 } }))
+    await spoil('gold', (spec) => ({ ...spec, limits: 7 }))
+    for (const slug of ['sandbox', 'c']) await spoil(slug, ({ auth: _auth, ...spec }) => spec)
+  }
   const delta = await fullDelta(control.store)
   const snapshot = applyDelta(
     EMPTY_SNAPSHOT,
