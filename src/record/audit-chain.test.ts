@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
-import type { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
 import { type Control, refused, startControl, trailIn } from '../../test/control.ts'
-import { AuditFile } from '../../test/support/audit-file.ts'
+import { type AuditFile, openAuditFile } from '../../test/support/audit-file.ts'
 import { createClock } from '../base/clock.ts'
 import { AUDIT_COLUMNS } from '../store/ports/audit-chain.ts'
 import { type AuditTrail, createAuditTrail } from './audit-chain.ts'
@@ -14,7 +13,7 @@ const SIGNED = 8
 let control: Control
 let trail: AuditTrail
 let file: AuditFile
-let database: DatabaseSync
+const execute = (statements: string): Promise<void> => file.execute(statements)
 before(async () => {
   control = await startControl()
   trail = trailIn(control)
@@ -24,19 +23,18 @@ before(async () => {
     await control.run('policies.create', { name: 'Never' }, { dryRun: true })
     if (n === 4 || n === SIGNED) await trail.checkpoint()
   }
-  file = new AuditFile(control.directory)
-  database = file.database
+  file = await openAuditFile(control.directory)
 })
 after(async () => {
-  file[Symbol.dispose]()
+  await file[Symbol.asyncDispose]()
   await control.close()
 })
 
-const hashAt = (seq: number) =>
-  database.prepare('select hash from audit_chain where seq = ?').get(seq)?.['hash']
+const hashAt = async (seq: number): Promise<string> =>
+  String((await file.rows('select hash from audit_chain where seq = ?', seq))[0]?.['hash'])
 
 /** What verify finds after somebody has written to the file. */
-const tampered = (tamper: () => void, anchor: Parameters<AuditTrail['verify']>[0] = null) =>
+const tampered = (tamper: () => unknown, anchor: Parameters<AuditTrail['verify']>[0] = null) =>
   file.tampered(tamper, () => trail.verify(anchor))
 
 test('a trail that nobody has touched is whole, and its head names its last entry', async () => {
@@ -50,10 +48,10 @@ test('any change of any column of any entry is found where it is', async () => {
   const column = fc.constantFrom(...AUDIT_COLUMNS.filter((name) => name !== 'seq'))
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 1, max: ENTRIES }), column, fc.string(), async (seq, name, text) => {
-      const was = database.prepare(`select ${name} as it from audit where seq = ?`).get(seq)?.['it']
-      fc.pre(was !== text)
+      const [was] = await file.rows(`select ${name} as it from audit where seq = ?`, seq)
+      fc.pre(was?.['it'] !== text)
       const found = await tampered(() =>
-        database.prepare(`update audit set ${name} = ? where seq = ?`).run(text, seq),
+        file.execute(`update audit set ${name} = ? where seq = ?`, text, seq),
       )
       assert.equal(found.ok, false)
       assert.equal(found.break?.seq, seq)
@@ -63,37 +61,33 @@ test('any change of any column of any entry is found where it is', async () => {
 })
 
 test('any change of what filters find an entry by is found where it is', async () => {
-  const columns = database
-    .prepare("select name from pragma_table_info('audit_filters') where name != 'seq'")
-    .all()
-    .map(({ name }) => String(name))
-  assert.ok(columns.length > 15)
-  for (const name of columns)
-    for (const value of ["'x'", '7', 'null']) {
-      const was = database.prepare(`select ${name} is ${value} as it from audit_filters where seq = 5`).get()
-      if (was?.['it'] === 1) continue
-      const type = database.prepare('select type from pragma_table_info(?) where name = ?')
-      if (value === "'x'" && type.get('audit_filters', name)?.['type'] === 'INTEGER') continue
+  const [row = {}] = await file.rows('select * from audit_filters where seq = 5')
+  const names = Object.keys(row).filter((name) => name !== 'seq')
+  assert.ok(names.length > 15)
+  const numbers = ['status', 'revision_before', 'revision_after', 'config_revision']
+  for (const name of names)
+    for (const value of [numbers.includes(name) ? 7 : 'x', null]) {
+      if (row[name] === value) continue
       const found = await tampered(() =>
-        database.exec(`update audit_filters set ${name} = ${value} where seq = 5`),
+        file.execute(`update audit_filters set ${name} = ? where seq = 5`, value),
       )
       assert.deepEqual([found.ok, found.break?.seq], [false, 5], name)
       assert.match(found.break!.what, /what filters find the entry by was changed/)
     }
-  const removed = await tampered(() => database.exec('delete from audit_filters where seq = 5'))
+  const removed = await tampered(() => execute('delete from audit_filters where seq = 5'))
   assert.deepEqual([removed.ok, removed.break?.seq], [false, 5])
 })
 
-const TAMPERINGS: Readonly<Record<string, readonly [tamper: () => void, seq: number, what: RegExp]>> = {
-  'an entry that is removed': [() => database.exec('delete from audit where seq = 5'), 5, /removed/],
+const TAMPERINGS: Readonly<Record<string, readonly [tamper: () => unknown, seq: number, what: RegExp]>> = {
+  'an entry that is removed': [() => execute('delete from audit where seq = 5'), 5, /removed/],
   'an entry that is removed with its link': [
-    () => database.exec('delete from audit where seq = 5; delete from audit_chain where seq = 5'),
+    () => execute('delete from audit where seq = 5; delete from audit_chain where seq = 5'),
     6,
     /removed before/,
   ],
   'an entry that is inserted': [
     () =>
-      database.exec(
+      execute(
         `insert into audit select 13, 'aud_x', time, actor_id, actor_name, surface, operation, action, resource_type,
          resource_id, resource_slug, collection_id, collection_slug, outcome, entry, approver, request, response from audit where seq = 3`,
       ),
@@ -102,38 +96,38 @@ const TAMPERINGS: Readonly<Record<string, readonly [tamper: () => void, seq: num
   ],
   'two entries that changed places': [
     () =>
-      database.exec(
+      execute(
         'update audit set seq = -1 where seq = 5; update audit set seq = 5 where seq = 6; update audit set seq = 6 where seq = -1',
       ),
     5,
     /moved/,
   ],
   'an entry that is changed with all links after it': [
-    () => {
-      database.exec("update audit set actor_name = 'nobody' where seq = 2")
-      file.relink(2)
+    async () => {
+      await execute("update audit set actor_name = 'nobody' where seq = 2")
+      await file.relink(2)
     },
     2,
     /not keyed: it was made without the key/,
   ],
   'an end that is cut off': [
-    () => database.exec(`delete from audit where seq > 6; delete from audit_chain where seq > 6`),
+    () => execute(`delete from audit where seq > 6; delete from audit_chain where seq > 6`),
     SIGNED,
     /ends before number 8.*checkpoint/,
   ],
   'a trail made anew from its first entry, without checkpoints and anchors': [
-    () => {
-      database.exec("update audit set actor_name = 'nobody' where seq = 2")
-      database.exec('delete from audit_checkpoints; delete from audit_key_anchor')
-      file.relink(1)
+    async () => {
+      await execute("update audit set actor_name = 'nobody' where seq = 2")
+      await execute('delete from audit_checkpoints; delete from audit_key_anchor')
+      await file.relink(1)
     },
     ENTRIES,
     /the mark knows another entry here/,
   ],
   'a keyed anchor that is moved to the end': [
-    () => {
-      file.relink(1)
-      database.exec(
+    async () => {
+      await file.relink(1)
+      await execute(
         `update audit_key_anchor set seq = ${ENTRIES}, hash = (select hash from audit_chain where seq = ${ENTRIES})`,
       )
     },
@@ -141,9 +135,9 @@ const TAMPERINGS: Readonly<Record<string, readonly [tamper: () => void, seq: num
     /the checkpoint of .* knows another entry/,
   ],
   'a keyed anchor that is moved to the end, without checkpoints': [
-    () => {
-      file.relink(1)
-      database.exec(
+    async () => {
+      await file.relink(1)
+      await execute(
         `delete from audit_checkpoints; update audit_key_anchor set seq = ${ENTRIES}, hash = (select hash from audit_chain where seq = ${ENTRIES})`,
       )
     },
@@ -151,20 +145,17 @@ const TAMPERINGS: Readonly<Record<string, readonly [tamper: () => void, seq: num
     /the keyed anchor was changed, or made with another key/,
   ],
   'a last entry that is removed with its link': [
-    () =>
-      database.exec(
-        `delete from audit where seq = ${ENTRIES}; delete from audit_chain where seq = ${ENTRIES}`,
-      ),
+    () => execute(`delete from audit where seq = ${ENTRIES}; delete from audit_chain where seq = ${ENTRIES}`),
     ENTRIES,
     /the trail ends before number 12, which the mark knows/,
   ],
   'a checkpoint that is made up': [
-    () => database.exec('update audit_checkpoints set hash = upper(hash) where seq = 4'),
+    () => execute('update audit_checkpoints set hash = upper(hash) where seq = 4'),
     4,
     /signature.*wrong/,
   ],
   'a checkpoint of another key': [
-    () => database.exec("update audit_checkpoints set key = 'other' where seq = 4"),
+    () => execute("update audit_checkpoints set key = 'other' where seq = 4"),
     4,
     /another key, other/,
   ],
@@ -178,9 +169,9 @@ for (const [what, [tamper, seq, says]] of Object.entries(TAMPERINGS))
   })
 
 test('what is changed after the last checkpoint with plain links made anew is found without a link that was kept elsewhere', async () => {
-  const found = await tampered(() => {
-    database.exec(`update audit set actor_name = 'nobody' where seq = ${SIGNED + 1}`)
-    file.relink(SIGNED + 1)
+  const found = await tampered(async () => {
+    await execute(`update audit set actor_name = 'nobody' where seq = ${SIGNED + 1}`)
+    await file.relink(SIGNED + 1)
   })
   assert.deepEqual([found.break?.seq, found.keyed_from, found.mark?.seq], [SIGNED + 1, 1, ENTRIES])
   assert.match(found.break?.what ?? '', /not keyed/)
@@ -188,13 +179,13 @@ test('what is changed after the last checkpoint with plain links made anew is fo
 
 test('a link that was kept elsewhere finds an end that is cut off, when the mark is from before it too', async () => {
   const { head } = await trail.verify(null)
-  const before = { ...head!, seq: SIGNED, revision: 0, hash: String(hashAt(SIGNED)) }
+  const before = { ...head!, seq: SIGNED, revision: 0, hash: await hashAt(SIGNED) }
   const earlier = createAuditTrail(control.store, createClock(control.cell), control.vault.trailKey(), {
     place: before,
     move: () => Promise.resolve(),
   })
   const cut = () =>
-    database.exec(`delete from audit where seq > ${SIGNED}; delete from audit_chain where seq > ${SIGNED}`)
+    execute(`delete from audit where seq > ${SIGNED}; delete from audit_chain where seq > ${SIGNED}`)
   assert.equal((await file.tampered(cut, () => earlier.verify(null))).ok, true, 'as the page says')
   const found = await file.tampered(cut, () => earlier.verify(head))
   assert.match(found.break?.what ?? '', /ends before number 12, which the anchor knows/)
@@ -202,8 +193,8 @@ test('a link that was kept elsewhere finds an end that is cut off, when the mark
 
 test('a trail that another program has changed is not signed, and takes no entry', async () => {
   const signed = (await control.store.read.checkpoints()).length
-  const cut = () => {
-    database.exec(`delete from audit where seq = ${ENTRIES}; delete from audit_chain where seq = ${ENTRIES}`)
+  const cut = async () => {
+    await execute(`delete from audit where seq = ${ENTRIES}; delete from audit_chain where seq = ${ENTRIES}`)
   }
   await file.tampered(cut, async () => {
     await assert.rejects(trail.checkpoint(), /not signed: another program has changed it.*ends at number 11/)

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import { resolve } from 'node:path'
 import { test } from 'node:test'
 import type { AuditEntry } from '../../src/model/audit.ts'
+import { openTamper } from '../support/tamper.ts'
 import { runCommand } from './cli.ts'
 import { askMcp, call, startTestServer } from './server.ts'
 
@@ -46,9 +46,11 @@ test('the trail of a running gateway is verified over REST, MCP and the command 
     assert.equal((await call('GET', url, { token })).status, status, role)
   }
 
-  const file = new DatabaseSync(join(server.data, 'config.db'), { timeout: 5000 })
-  file.exec("drop trigger audit_no_update; update audit set actor_name = 'nobody' where seq = 2")
-  file.close()
+  {
+    await using tamper = await openTamper(server.data)
+    await tamper.unguardAudit()
+    await tamper.execute("update audit set actor_name = 'nobody' where seq = 2")
+  }
   const broken = await runCommand(server.data, ['audit', 'verify'])
   assert.equal(broken.code, 1)
   assert.match(broken.out, /break\.what +the entry does not follow/)

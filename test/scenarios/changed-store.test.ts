@@ -2,11 +2,10 @@ import assert from 'node:assert/strict'
 import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
 import type { AuditEntry } from '../../src/model/audit.ts'
 import { openVaultAlone } from '../../src/vault/open.ts'
-import { AuditFile } from '../support/audit-file.ts'
+import { openAuditFile } from '../support/audit-file.ts'
 import { backUp, examine, issueOffline, restore } from '../support/upkeep.ts'
 import { runCommand } from './cli.ts'
 import { publishOrders, startTestServer, type TestServer, until } from './server.ts'
@@ -104,12 +103,12 @@ async function isAcceptedByRestore(): Promise<TestServer> {
 
 test('a forged trail without triggers, checkpoints and keyed anchor is not taken on, until it is restored on purpose', async () => {
   {
-    using file = new AuditFile(data)
-    file.database.exec("update audit set actor_name = 'nobody' where seq = 2")
-    file.database.exec('delete from audit where seq = 3; delete from audit_chain')
-    file.database.exec('update audit set seq = seq - 1 where seq > 3')
-    file.database.exec('delete from audit_checkpoints; delete from audit_key_anchor')
-    file.relink(1)
+    await using file = await openAuditFile(data)
+    await file.execute("update audit set actor_name = 'nobody' where seq = 2")
+    await file.execute('delete from audit where seq = 3; delete from audit_chain')
+    await file.execute('update audit set seq = seq - 1 where seq > 3')
+    await file.execute('delete from audit_checkpoints; delete from audit_key_anchor')
+    await file.relink(1)
   }
   assert.match(await doctorSays(), /audit trail: .*the mark knows.*postern restore/)
   await isServedWithoutStore(/has no keyed anchor, and the mark shows that it had one/)
@@ -128,11 +127,11 @@ test('a trail that was deleted whole is not begun anew over a configuration that
   for (const also of ['', "delete from meta where name = 'vault_canary'"]) {
     cpSync(stopped, data, { recursive: true })
     {
-      using file = new AuditFile(data)
-      file.database.exec('delete from audit; delete from audit_chain; delete from audit_anchors')
-      file.database.exec('delete from audit_checkpoints; delete from audit_key_anchor')
-      file.database.exec("update meta set value = '0' where name = 'config_revision'")
-      file.database.exec(also)
+      await using file = await openAuditFile(data)
+      await file.execute('delete from audit; delete from audit_chain; delete from audit_anchors')
+      await file.execute('delete from audit_checkpoints; delete from audit_key_anchor')
+      await file.execute("update meta set value = '0' where name = 'config_revision'")
+      await file.execute(also)
     }
     for (const file of ['audit.mark', 'serving.db']) rmSync(join(data, file))
     assert.match(await doctorSays(), /audit trail: the keyed anchor is gone.*postern restore/, also)
@@ -142,12 +141,12 @@ test('a trail that was deleted whole is not begun anew over a configuration that
 
 test('entries that are cut off at the end close management', async () => {
   {
-    using file = new AuditFile(data)
-    const { last } = file.database.prepare('select max(seq) as last from audit').get()!
-    file.database.exec(
+    await using file = await openAuditFile(data)
+    const { last } = (await file.rows('select max(seq) as last from audit'))[0]!
+    await file.execute(
       `delete from audit where seq = ${Number(last)}; delete from audit_chain where seq = ${Number(last)}`,
     )
-    file.database.exec('delete from audit_checkpoints')
+    await file.execute('delete from audit_checkpoints')
   }
   assert.match(await doctorSays(), /audit trail: .*the trail ends before number \d+, which the mark knows/)
   await isServedWithoutStore(/The trail ends at number \d+, and the mark is at number \d+/)
@@ -155,8 +154,8 @@ test('entries that are cut off at the end close management', async () => {
 
 test('a last entry that is changed closes management', async () => {
   {
-    using file = new AuditFile(data)
-    file.database.exec("update audit set actor_name = 'nobody' where seq = (select max(seq) from audit)")
+    await using file = await openAuditFile(data)
+    await file.execute("update audit set actor_name = 'nobody' where seq = (select max(seq) from audit)")
   }
   await isServedWithoutStore(/the entry does not follow from the one before it/)
 })
@@ -218,19 +217,19 @@ test('a mark that lags behind, as after a kill between two writes, is caught up 
 test('the trail of an older version is verified once, closed with a keyed anchor and goes on keyed', async () => {
   let entries: number
   {
-    using file = new AuditFile(data)
-    file.relink(1)
-    file.database.exec('delete from audit_checkpoints; delete from audit_key_anchor')
-    entries = Number(file.database.prepare('select count(*) as n from audit').get()!['n'])
+    await using file = await openAuditFile(data)
+    await file.relink(1)
+    await file.execute('delete from audit_checkpoints; delete from audit_key_anchor')
+    entries = Number((await file.rows('select count(*) as n from audit'))[0]!['n'])
   }
   rmSync(join(data, 'audit.mark'))
   // Nobody without the key can do that: the canary tells that the links were keyed
   await isServedWithoutStore(/has no keyed anchor, and the key file proves that it had one/)
   assert.match(await doctorSays(), /audit trail: .*the keyed anchor is gone.*postern restore/)
   {
-    using file = new AuditFile(data)
+    await using file = await openAuditFile(data)
     const older = openVaultAlone(join(data, 'vault.key')).canary(true)
-    file.database.prepare("update meta set value = ? where name = 'vault_canary'").run(older)
+    await file.execute("update meta set value = ? where name = 'vault_canary'", older)
   }
   await using server = await startTestServer({ data })
   assert.ok(
@@ -246,34 +245,24 @@ test('the trail of an older version is verified once, closed with a keyed anchor
   assert.ok(!again.log.some((line) => line.includes('of an older version')), again.log.join('\n'))
 })
 
-test('the keyed anchor can be neither removed nor replaced', () => {
-  const database = new DatabaseSync(join(data, 'config.db'))
-  assert.throws(() => database.exec('delete from audit_key_anchor'), /never deleted/)
-  assert.throws(
-    () => database.exec("insert or replace into audit_key_anchor values (1, 1, '', '', '')"),
-    /never/,
-  )
-  database.close()
-})
-
 test('a new key of the vault leaves links, mark and anchor as they are', async () => {
-  const kept = (): unknown => {
-    using file = new AuditFile(data)
-    const { seq } = file.database.prepare('select max(seq) as seq from audit_chain').get()!
+  const kept = async (): Promise<unknown> => {
+    await using file = await openAuditFile(data)
+    const { seq } = (await file.rows('select max(seq) as seq from audit_chain'))[0]!
     return {
-      anchor: file.database.prepare('select * from audit_key_anchor').all(),
-      links: file.database.prepare('select * from audit_chain where seq <= ? order by seq').all(last ?? seq!),
+      anchor: await file.rows('select * from audit_key_anchor'),
+      links: await file.rows('select * from audit_chain where seq <= ? order by seq', last ?? Number(seq)),
     }
   }
   let last: number | null = null
-  const before = kept() as { readonly anchor: unknown[]; readonly links: unknown[] }
+  const before = (await kept()) as { readonly anchor: unknown[]; readonly links: unknown[] }
   assert.ok(before.anchor.length === 1 && before.links.length > 3)
   last = before.links.length
   const server = await startTestServer({ data })
   assert.equal((await server.manage('POST', '/keys/rotate', {})).status, 200)
   assert.equal((await server.manage('POST', '/policies', { name: 'After' })).status, 201)
   await server.stop()
-  assert.deepEqual(kept(), before)
+  assert.deepEqual(await kept(), before)
   await using again = await startTestServer({ data })
   const { json } = await again.manage('GET', '/audit/verify')
   assert.deepEqual([json.ok, json.mark], [true, json.head])
@@ -288,12 +277,12 @@ test('a change that is answered has moved the mark, also when the process is not
 
 test('a config.db that is changed while the gateway runs takes no more changes, and traffic goes on', async () => {
   await using server = await startTestServer({ data })
-  const database = new DatabaseSync(join(data, 'config.db'), { timeout: 5000 })
-  database.exec('drop trigger audit_no_delete; drop trigger audit_chain_no_delete')
-  database.exec(
-    'delete from audit where seq = (select max(seq) from audit); delete from audit_chain where seq = (select max(seq) from audit_chain)',
-  )
-  database.close()
+  {
+    await using file = await openAuditFile(data)
+    await file.execute(
+      'delete from audit where seq = (select max(seq) from audit); delete from audit_chain where seq = (select max(seq) from audit_chain)',
+    )
+  }
   const change = await server.manage('POST', '/policies', { name: 'Late' })
   assert.deepEqual([change.status, change.json.code], [503, 'store_unavailable'])
   assert.match(
@@ -306,8 +295,8 @@ test('a config.db that is changed while the gateway runs takes no more changes, 
 test('a trail that is changed while the gateway runs shows in readyz and in the log, also when nothing is asked of management', async () => {
   await using server = await startTestServer({ data })
   {
-    using file = new AuditFile(data)
-    file.database.exec('delete from audit_chain where seq = (select max(seq) from audit_chain)')
+    await using file = await openAuditFile(data)
+    await file.execute('delete from audit_chain where seq = (select max(seq) from audit_chain)')
   }
   await until(
     async () =>

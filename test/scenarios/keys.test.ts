@@ -13,11 +13,11 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { signedWith } from '../support/issuer.ts'
 import { runPage } from '../support/page.ts'
+import { openTamper } from '../support/tamper.ts'
 import { runCommand } from './cli.ts'
 import { killNow, runPostern, startUp } from './process.ts'
 import {
@@ -319,13 +319,16 @@ test('a key file that cannot be changed refuses a rotation and says what to do; 
 })
 
 test('a secret that no key opens is named, and keeps its key; the others are sealed anew', async () => {
-  const store = new DatabaseSync(join(data, 'config.db'))
-  store.exec(
-    `update secrets set sealed = substr(sealed, 1, 30) || 'AAAA' || substr(sealed, 35) where field = 'token'`,
-  )
-  // The fragment that was compiled from it as well
-  store.exec(`update fragments set json = replace(json, 'v1.', 'v0.') where key like 'credential:%'`)
-  store.close()
+  {
+    await using tamper = await openTamper(data)
+    await tamper.execute(
+      `update secrets set sealed = substr(sealed, 1, 30) || 'AAAA' || substr(sealed, 35) where field = 'token'`,
+    )
+    // The fragment that was compiled from it as well
+    await tamper.execute(
+      `update fragments set json = replace(json, 'v1.', 'v0.') where key like 'credential:%'`,
+    )
+  }
   await using again = await started()
   const [old] = keyLines().map((line) => line.split(' ')[0])
   const rotated = await again.manage('POST', '/keys/rotate', {})

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import { openTamper } from '../support/tamper.ts'
 import { runPostern } from './process.ts'
 import { call, publishOrders, startTestServer, until } from './server.ts'
 import { startUpstream } from './upstream.ts'
@@ -196,9 +196,9 @@ test('a planted secret reaches the upstream and nothing else: no read, log, audi
   }
   await server.running.stop()
 
-  const database = new DatabaseSync(join(server.data, 'config.db'), { readOnly: true })
-  const trail = database.prepare('select operation, outcome, entry, request, response from audit').all()
-  database.close()
+  const tamper = await openTamper(server.data)
+  const trail = await tamper.rows('select operation, outcome, entry, request, response from audit')
+  await tamper[Symbol.asyncDispose]()
   const withRequest = new Set(
     trail.flatMap(({ operation, request }) => (request === null ? [] : [operation])),
   )

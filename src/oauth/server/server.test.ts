@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import {
   addUser,
@@ -17,6 +16,7 @@ import {
   tokensFor,
 } from '../../../test/support/authorization.ts'
 import { signedBy, signingKey } from '../../../test/support/issuer.ts'
+import { openTamper } from '../../../test/support/tamper.ts'
 
 const server = await startAuthorization()
 after(() => server[Symbol.asyncDispose]())
@@ -514,21 +514,21 @@ test('the form of a device without the session of its page is refused with what 
 test('what has ended is forgotten, and what was begun by nobody known is bounded', async () => {
   const client = await register(origin)
   await tokensFor(origin, server.browser(), client)
-  const count = () => {
-    const database = new DatabaseSync(join(server.directory, 'config.db'), { readOnly: true })
-    const rows = database.prepare('select kind, count(*) as count from oauth_artifacts group by kind').all()
-    database.close()
+  const count = async (): Promise<Record<string, number>> => {
+    await using tamper = await openTamper(server.directory)
+    const rows = await tamper.rows('select kind, count(*) as count from oauth_artifacts group by kind')
     return Object.fromEntries(rows.map(({ kind, count }) => [String(kind), Number(count)]))
   }
-  const before = count()
+  const before = await count()
   assert.ok(before['AuthorizationCode']! > 0 && before['Grant']! > 0)
   server.move(DAY_MS)
   await server.sweep()
+  const left = await count()
   assert.deepEqual(
-    ['AuthorizationCode', 'Interaction', 'Session'].map((kind) => count()[kind] ?? 0),
+    ['AuthorizationCode', 'Interaction', 'Session'].map((kind) => left[kind] ?? 0),
     [0, 0, 0],
   )
-  assert.equal(count()['Client'], before['Client'])
+  assert.equal(left['Client'], before['Client'])
   await server.store.write(async ({ oauth }) => {
     const made = {
       kind: 'Client',

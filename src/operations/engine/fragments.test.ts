@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { type Control, example, startControl } from '../../../test/control.ts'
+import { openTamper } from '../../../test/support/tamper.ts'
 import type { SnapshotDelta } from '../../snapshot/fragments.ts'
 import { applyDelta, EMPTY_SNAPSHOT } from '../../snapshot/link/link.ts'
 import { createOpener } from '../../vault/opener.ts'
@@ -15,13 +14,22 @@ test('damaged rows start closed and are named, and the rest starts', async () =>
   await control.run('clients.create', { name: 'Fine', slug: 'fine' })
   await control.run('policies.create', { name: 'Fine', slug: 'fine' })
   await control.run('credentials.create', { name: 'C', auth: { type: 'bearer', token: 't' } })
-  const database = new DatabaseSync(join(control.directory, 'config.db'))
-  database.exec(
-    `update resources set spec = json_set(spec, '$.upstream', json('{"targets":7}')) where slug = 'orders'`,
-  )
-  database.exec(`update resources set spec = json_set(spec, '$.limits', 7) where slug = 'gold'`)
-  database.exec(`update resources set spec = json_remove(spec, '$.auth') where slug in ('sandbox', 'c')`)
-  database.close()
+  {
+    await using tamper = await openTamper(control.directory)
+    const spoil = async (slug: string, its: (spec: Record<string, unknown>) => unknown): Promise<void> => {
+      for (const { id, spec } of await tamper.rows('select id, spec from resources where slug = ?', slug)) {
+        const spoiled = its(JSON.parse(String(spec)))
+        await tamper.execute(
+          'update resources set spec = ? where id = ?',
+          JSON.stringify(spoiled),
+          String(id),
+        )
+      }
+    }
+    await spoil('orders', (spec) => ({ ...spec, upstream: { targets: 7 } }))
+    await spoil('gold', (spec) => ({ ...spec, limits: 7 }))
+    for (const slug of ['sandbox', 'c']) await spoil(slug, ({ auth: _auth, ...spec }) => spec)
+  }
   const delta = await fullDelta(control.store)
   const snapshot = applyDelta(
     EMPTY_SNAPSHOT,
@@ -53,11 +61,10 @@ test('a thread that is registered when the whole is made misses no later change'
   await control.close()
 })
 
-/** Statements of another program, on the file of the store. */
-function alter(control: Control, statement: string): void {
-  const database = new DatabaseSync(join(control.directory, 'config.db'))
-  database.exec(statement)
-  database.close()
+/** A statement of another program, on the file of the store. */
+async function alter(control: Control, statement: string): Promise<void> {
+  await using tamper = await openTamper(control.directory)
+  await tamper.execute(statement)
 }
 
 const goldOf = ({ put }: SnapshotDelta) => put.find(({ key }) => key.startsWith('policy:'))!.fragment
@@ -94,7 +101,7 @@ test('stored fragments that were changed, lost a member, are of another form or 
     `update fragments set form = 2 where key like 'client:%'`,
     `update meta set value = '' where name = 'fragments_compiler'`,
   ]) {
-    alter(control, statement)
+    await alter(control, statement)
     const delta = await firstDelta(control.store, '1')
     assert.deepEqual(hashes(delta), hashes(whole), statement)
     assert.equal(delta.put.length, put.length)
@@ -105,9 +112,12 @@ test('stored fragments that were changed, lost a member, are of another form or 
 test('a configuration that does not compile whole is compiled at each start, until it does', async () => {
   const control = await startControl()
   await example(control)
-  alter(control, `update resources set spec = json_set(spec, '$.limits', 7) where slug = 'gold'`)
+  await alter(control, `update resources set spec = json_set(spec, '$.limits', 7) where slug = 'gold'`)
   assert.equal('limits' in goldOf(await firstDelta(control.store, '1')), false)
-  alter(control, `update resources set spec = json_set(spec, '$.limits', json('[]')) where slug = 'gold'`)
+  await alter(
+    control,
+    `update resources set spec = json_set(spec, '$.limits', json('[]')) where slug = 'gold'`,
+  )
   assert.equal('limits' in goldOf(await firstDelta(control.store, '1')), true)
   await control.close()
 })

@@ -5,17 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
-import { setImmediate as turn } from 'node:timers/promises'
-import fc from 'fast-check'
-import { isWithin } from '../../access/roles.ts'
+import { entry, LINK_KEY, sealed } from '../../../test/store/place.ts'
 import { CannotStart } from '../../base/cannot-start.ts'
-import type { AuditEntry } from '../../model/audit.ts'
-import type { ResourceType } from '../../model/resource-types.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
 import type { Migration } from '../migrations/migration.ts'
-import { CHAIN_START, keyedLink, type MarkedPlace, plainLink } from '../ports/audit-chain.ts'
-import type { ConfigStore } from '../ports/config.ts'
-import type { Resource } from '../ports/resource.ts'
+import { CHAIN_START, keyedLink, plainLink } from '../ports/audit-chain.ts'
 import { openConfigStore } from './config.ts'
 import { runDataStep } from './data-step.ts'
 import { migrate } from './migrate.ts'
@@ -26,201 +20,8 @@ after(() => rmSync(directory, { recursive: true, force: true }))
 let files = 0
 const fresh = (): string => join(directory, `${files++}.db`)
 
-function policy(id: string, slug: string): Resource {
-  return {
-    type: 'policies',
-    id,
-    slug,
-    parent: null,
-    name: slug,
-    status: null,
-    key: null,
-    revision: 1,
-    spec: { name: slug, tags: ['a'], active: true },
-    draft: null,
-    created_at: '2026-01-01T00:00:00.000Z',
-    created_by: 'test',
-    updated_at: '2026-01-01T00:00:00.000Z',
-    updated_by: 'test',
-    managed_by: null,
-  }
-}
-
-function entry(id: string): AuditEntry {
-  return {
-    id,
-    time: '2026-01-01T00:00:00.000Z',
-    environment: null,
-    actor: { id: 'a', type: 'system', name: 'a', auth_method: 'none' },
-    agent: { name: null, version: null, session_id: null, conversation_id: null },
-    surface: 'system',
-    operation: 'policies.create',
-    action: 'CREATE',
-    resource: { type: 'policy', id: null, slug: null, collection: null },
-    revision_before: null,
-    revision_after: null,
-    config_revision: null,
-    diff: [],
-    reason: '100% sure_thing',
-    approver: null,
-    http: null,
-    ip: null,
-    user_agent: null,
-    request_id: null,
-    outcome: 'ok',
-    error: null,
-    detail: null,
-    count: 1,
-  }
-}
-
 const migrateTo = (database: DatabaseSync, file: string, steps: readonly Migration[]): void =>
   migrate(database, file, steps, runDataStep)
-
-const LINK_KEY = new Uint8Array(32).fill(1)
-
-/** Gives a store a key, and a mark at the end of its trail. Returns the places that the mark moves to. */
-async function sealed(store: ConfigStore): Promise<MarkedPlace[]> {
-  const moves: MarkedPlace[] = []
-  let place: MarkedPlace = { seq: 0, hash: CHAIN_START, ...(await store.read.lastAuditLink()), revision: 0 }
-  store.sealTrail({
-    linkKey: LINK_KEY,
-    mark: {
-      get place() {
-        return place
-      },
-      async move(to) {
-        place = to
-        moves.push(to)
-      },
-    },
-  })
-  return moves
-}
-
-test('transactions run one after the other in order of arrival and never mix', async () => {
-  const store = openConfigStore(fresh())
-  const order: string[] = []
-  const all = Array.from({ length: 20 }, (_, n) =>
-    store
-      .write(async (writer) => {
-        order.push(`begin ${n}`)
-        const before = await writer.revision()
-        await writer.insert(policy(`pol_${n}`, `p${n}`))
-        await turn()
-        assert.equal(await writer.nextRevision(), before + 1)
-        order.push(`end ${n}`)
-        if (n % 3 === 0) throw new Error('undo')
-      })
-      .catch(() => {}),
-  )
-  await Promise.all(all)
-  assert.deepEqual(
-    order,
-    all.flatMap((_, n) => [`begin ${n}`, `end ${n}`]),
-  )
-  const left = await store.read.all('policies')
-  assert.equal(left.length, 13)
-  assert.equal(await store.read.revision(), 13)
-  await store.close()
-})
-
-test('a read waits for no transaction and sees nothing unfinished', async () => {
-  const store = openConfigStore(fresh())
-  await store.write(async (writer) => {
-    await writer.insert(policy('pol_1', 'one'))
-    assert.equal((await writer.all('policies')).length, 1)
-    assert.equal((await store.read.all('policies')).length, 0)
-  })
-  assert.equal((await store.read.all('policies')).length, 1)
-  await store.close()
-})
-
-test('a throw and a rollback leave nothing behind', async () => {
-  const store = openConfigStore(fresh())
-  await assert.rejects(
-    store.write(async (writer) => {
-      await writer.insert(policy('pol_1', 'one'))
-      throw new Error('after the write')
-    }),
-    /after the write/,
-  )
-  let committed = false
-  const result = await store.write(
-    async (writer) => {
-      await writer.insert(policy('pol_1', 'one'))
-      return 'seen'
-    },
-    {
-      rollback: true,
-      committed: () => {
-        committed = true
-      },
-    },
-  )
-  assert.equal(result, 'seen')
-  assert.equal(committed, false)
-  assert.deepEqual(await store.read.all('policies'), [])
-  await store.close()
-})
-
-test('a transaction inside of a transaction is refused, and the next one still runs', async () => {
-  const store = openConfigStore(fresh())
-  await assert.rejects(
-    store.write(() => store.write(async () => {})),
-    /inside of a transaction/,
-  )
-  await store.write((writer) => writer.insert(policy('pol_1', 'one')))
-  await store.close()
-})
-
-test('audit entries can be neither changed nor deleted, and text is searched as it is written', async () => {
-  const file = fresh()
-  const store = openConfigStore(file)
-  await sealed(store)
-  await store.write((writer) => writer.appendAudit(entry('aud_1')))
-  assert.equal((await store.read.auditEntries({ limit: 10, text: '100% SURE_' })).items.length, 1)
-  assert.equal((await store.read.auditEntries({ limit: 10, text: '100%s' })).items.length, 0)
-  await store.close()
-  const database = new DatabaseSync(file)
-  assert.throws(() => database.exec("update audit set entry = '{}'"), /never changed/)
-  assert.throws(() => database.exec('delete from audit'), /never deleted/)
-  database.close()
-})
-
-test('the mark moves to the last entry of each transaction that adds one or counts a revision, and of no other', async () => {
-  const store = openConfigStore(fresh())
-  await assert.rejects(
-    store.write((writer) => writer.appendAudit(entry('aud_0'))),
-    /has no key yet/,
-  )
-  const moves = await sealed(store)
-  await store.write(async (writer) => {
-    await writer.nextRevision()
-    await writer.appendAudit(entry('aud_1'))
-    await writer.appendAudit(entry('aud_2'))
-  })
-  await store.write((writer) => writer.appendAudit(entry('aud_3')), { rollback: true })
-  await assert.rejects(
-    store.write(async (writer) => {
-      await writer.appendAudit(entry('aud_3'))
-      throw new Error('on purpose')
-    }),
-    /on purpose/,
-  )
-  await store.write((writer) => writer.setMeta('a', 'b'))
-  await store.write((writer) => writer.appendAudit(entry('aud_3')))
-  const last = await store.read.lastAuditLink()
-  assert.deepEqual(
-    moves.map(({ seq, revision }) => [seq, revision]),
-    [
-      [2, 1],
-      [last!.seq, 1],
-    ],
-  )
-  assert.equal(moves.at(-1)!.hash, last!.hash)
-  await store.close()
-})
 
 const NEWEST = CONFIG_MIGRATIONS.at(-1)!.version
 
@@ -252,29 +53,6 @@ test('an older data directory is brought to the newest version with all that it 
     CONFIG_MIGRATIONS.map((step) => step.version),
   )
   again.close()
-})
-
-test('entries say of which environment the instance was when they were written', async () => {
-  const file = fresh()
-  for (const [id, environment] of [
-    ['aud_1', 'staging'],
-    ['aud_2', null],
-  ] as const) {
-    const store = openConfigStore(file, environment)
-    await sealed(store)
-    await store.write((writer) => writer.appendAudit(entry(id)))
-    await store.close()
-  }
-  const store = openConfigStore(file)
-  const { items } = await store.read.auditEntries({ limit: 10 })
-  assert.deepEqual(
-    items.map(({ id, environment }) => [id, environment]),
-    [
-      ['aud_2', null],
-      ['aud_1', 'staging'],
-    ],
-  )
-  await store.close()
 })
 
 test('entries from before the chain are linked as they are found, and those after them follow', async () => {
@@ -439,142 +217,6 @@ test('a migration that fails leaves the version before it', () => {
   database.close()
 })
 
-test('lists hold what is within one of the parts, and agree with how a scope is judged', async () => {
-  const store = openConfigStore(fresh())
-  const of = (type: ResourceType, id: string, parent: string | null, tags: string[]): Resource => ({
-    ...policy(id, id.replace('_', '-')),
-    type,
-    parent,
-    spec: { tags },
-  })
-  const all = [
-    of('collections', 'col_a', null, ['x']),
-    of('collections', 'col_b', null, ['y']),
-    of('collections', 'col_c', null, []),
-    of('proxies', 'prx_a', 'col_a', []),
-    of('proxies', 'prx_b', 'col_a', ['y']),
-    of('proxies', 'prx_c', 'col_b', ['z']),
-    of('proxies', 'prx_d', 'col_c', []),
-    of('clients', 'cli_a', null, ['x']),
-    of('profiles', 'prf_a', 'cli_a', []),
-  ]
-  await store.write(async (writer) => {
-    for (const one of all) await writer.insert(one)
-  })
-  const tagsOf = (id: string | null): string[] =>
-    id === null ? [] : (all.find((one) => one.id === id)!.spec['tags'] as string[])
-  const touched = ({ id, type, parent }: Resource) => ({
-    collection: type === 'collections' ? id : type === 'proxies' ? parent : null,
-    tags: [...tagsOf(id), ...tagsOf(parent)],
-  })
-  const some = (...texts: string[]) => fc.subarray(texts)
-  const part = fc.record({
-    collections: some('col_a', 'col_b', 'col_c', 'col_gone'),
-    tags: some('x', 'y', 'z', 'q'),
-  })
-  await fc.assert(
-    fc.asyncProperty(
-      fc.constantFrom<ResourceType>('collections', 'proxies', 'clients', 'profiles'),
-      fc.array(part, { maxLength: 3 }),
-      async (type, within) => {
-        const found = await store.read.list({ type, limit: 100, within })
-        const wanted = all.filter(
-          (one) => one.type === type && within.some((parts) => isWithin(parts, touched(one))),
-        )
-        assert.deepEqual(
-          found.map(({ id }) => id),
-          wanted.map(({ id }) => id),
-        )
-      },
-    ),
-    { numRuns: 300 },
-  )
-  await store.close()
-})
-
-test('lists filter by fields, tags and members of lists, in order and by pages', async () => {
-  const store = openConfigStore(fresh())
-  await store.write(async (writer) => {
-    for (const n of [1, 2, 3, 4, 5])
-      await writer.insert({
-        ...policy(`pol_${n}`, `p${n}`),
-        spec: { active: n % 2 === 1, tags: [`t${n}`, 'all'] },
-      })
-  })
-  const ids = async (query: object) =>
-    (await store.read.list({ type: 'policies', limit: 10, ...query })).map((one) => one.id)
-  assert.deepEqual(await ids({ limit: 2 }), ['pol_1', 'pol_2'])
-  assert.deepEqual(await ids({ limit: 2, after: 'pol_2' }), ['pol_3', 'pol_4'])
-  assert.deepEqual(await ids({ where: { active: false } }), ['pol_2', 'pol_4'])
-  assert.deepEqual(await ids({ tags: ['t4'] }), ['pol_4'])
-  assert.deepEqual(await ids({ tags: ['all', 't4'] }), ['pol_4'])
-  assert.deepEqual(await ids({ tags: ['t3', 't4'] }), [])
-  assert.deepEqual(await ids({ tags: [`t4' or 1=1`] }), [])
-  await store.close()
-})
-
-test('lists find resources by what they hold now, whatever was written before', async () => {
-  const store = openConfigStore(fresh())
-  const spec = fc.record({
-    active: fc.boolean(),
-    role: fc.constantFrom('a', 'b', '', null),
-    groups: fc.array(fc.constantFrom('a', 'b', 'c')),
-    tags: fc.array(fc.constantFrom('a', 'b')),
-  })
-  const id = fc.constantFrom('usr_1', 'usr_2', 'usr_3')
-  const model = new Map<string, Resource>()
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(fc.tuple(id, fc.option(spec)), { minLength: 1, maxLength: 8 }),
-      async (steps) => {
-        await store.write(async (writer) => {
-          for (const [one, now] of steps) {
-            const known = model.get(one)
-            const next = now === null ? null : { ...policy(one, one), type: 'users' as const, spec: now }
-            if (next === null) {
-              if (known !== undefined) await writer.remove(one)
-              model.delete(one)
-              continue
-            }
-            // A draft is not what lists find
-            if (known === undefined) await writer.insert(next)
-            else
-              await writer.replace({
-                ...next,
-                draft: { active: !next.spec.active, role: 'b', groups: ['c'] },
-              })
-            model.set(one, next)
-          }
-        })
-        const all = [...model.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
-        const idsOf = async (query: object) =>
-          (await store.read.list({ type: 'users', limit: 10, ...query })).map((one) => one.id)
-        const wanted = (fits: (spec: Resource['spec']) => boolean) =>
-          all.filter(({ spec }) => fits(spec)).map((one) => one.id)
-        const has = (of: Resource['spec'], name: string, value: string) =>
-          (of[name] as string[]).includes(value)
-        for (const active of [true, false])
-          assert.deepEqual(
-            await idsOf({ where: { active } }),
-            wanted((of) => of['active'] === active),
-          )
-        for (const role of ['a', 'b', ''])
-          assert.deepEqual(
-            await idsOf({ where: { active: true, role }, tags: ['a'] }),
-            wanted((of) => of['active'] === true && of['role'] === role && has(of, 'tags', 'a')),
-          )
-        assert.deepEqual(
-          await idsOf({ holds: { groups: 'a' }, tags: ['a', 'b'] }),
-          wanted((of) => has(of, 'groups', 'a') && has(of, 'tags', 'a') && has(of, 'tags', 'b')),
-        )
-        assert.deepEqual(await store.read.list({ type: 'clients', limit: 10, where: { active: true } }), [])
-      },
-    ),
-    { numRuns: 60 },
-  )
-  await store.close()
-})
-
 test('an older store is filled with what lists and filters look in, and texts that are no JSON keep no start', async () => {
   const file = fresh()
   const database = new DatabaseSync(file)
@@ -625,4 +267,23 @@ test('an older store is filled with what lists and filters look in, and texts th
   const state = async (id: string) => (await read.accessRequest(id))?.state
   assert.deepEqual([await state('arq_1'), await state('arq_2')], ['expired', 'open'])
   await store.close()
+})
+
+test('a replacement, which SQLite makes without a word to triggers of deletions, is refused too', async () => {
+  const file = fresh()
+  const store = openConfigStore(file)
+  await sealed(store)
+  await store.write(async (writer) => {
+    await writer.appendAudit(entry('aud_1'))
+    await writer.putAuditKeyAnchor({ seq: 1, hash: 'h', time: '2026', mac: 'm' })
+  })
+  await store.close()
+  using database = new DatabaseSync(file)
+  for (const statement of [
+    'insert or replace into audit select * from audit where seq = 1',
+    "insert or replace into audit_chain values (1, 'x')",
+    "insert or replace into audit_key_anchor values (1, 1, '', '', '')",
+  ])
+    assert.throws(() => database.exec(statement), /never replaced/, statement)
+  assert.throws(() => database.exec('delete from audit_key_anchor'), /never deleted/)
 })

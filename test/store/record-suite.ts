@@ -1,0 +1,178 @@
+/**
+ * What every store of request records must do, as {@link RecordStore} and {@link RecordReader} promise it. What the bytes of blocks
+ * are made of, and how full disks are met, are tests of their own.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { BlockRange, RecordBlock, RecordReader, RecordStore } from '../../src/store/ports/records.ts'
+
+interface RecordPlace {
+  /** Opens the store, which is empty the first time. Only one is open at a time. */
+  open(): Promise<RecordStore>
+  /** After the store was opened once. */
+  openReader(): Promise<RecordReader>
+}
+
+const NOW = 1_800_000_000_000
+
+const block = (n: number, its: Partial<RecordBlock> = {}): RecordBlock => ({
+  rows: n,
+  proved: true,
+  minTimeMs: NOW + n * 10,
+  maxTimeMs: NOW + n * 10 + 5,
+  classes: 4,
+  agents: 0,
+  environment: null,
+  words: JSON.stringify(['all', `w${n}`, '"%_']),
+  numbers: Uint8Array.from({ length: 8 }, (_, at) => (at * 37 + n) % 256),
+  text: Buffer.from(`text ${n} é`),
+  ...its,
+})
+
+const ALL: BlockRange = { fromMs: 0, toMs: NOW * 2, words: [], classes: 255, agentsOnly: false }
+
+/** Declares the tests for an engine. @param name stands before the name of each test */
+export function recordStoreSuite(name: string, make: () => Promise<RecordPlace>): void {
+  const rowsOf = async (store: RecordStore, range: Partial<BlockRange> = {}): Promise<number[]> =>
+    (await store.find({ ...ALL, ...range }, 0, 100)).map(({ rows }) => rows)
+
+  test(`${name}: blocks are found as they were stored, by time, words, class and agents`, async () => {
+    const store = await (await make()).open()
+    await store.append([block(1), block(2, { agents: 3, classes: 16 }), block(3, { environment: 'test' })])
+    const [first, second] = await store.find(ALL, 0, 2)
+    const { id, numbers, text, ...rest } = first!
+    const { numbers: bytes, text: letters, ...known } = block(1)
+    assert.deepEqual(rest, known)
+    assert.deepEqual([Buffer.from(numbers), Buffer.from(text)], [Buffer.from(bytes), Buffer.from(letters)])
+    assert.ok(second!.id > id)
+    assert.deepEqual(
+      (await store.find(ALL, id, 100)).map(({ rows }) => rows),
+      [2, 3],
+    )
+    assert.deepEqual(await rowsOf(store, { fromMs: NOW + 15, toMs: NOW + 20 }), [1, 2])
+    assert.deepEqual(await rowsOf(store, { fromMs: NOW + 16, toMs: NOW + 19 }), [])
+    assert.deepEqual(await rowsOf(store, { words: ['w3', 'all'] }), [3])
+    assert.deepEqual(await rowsOf(store, { words: ['"%_'] }), [1, 2, 3])
+    assert.deepEqual(await rowsOf(store, { words: ['w_'] }), [])
+    assert.deepEqual(await rowsOf(store, { classes: 16 + 32 }), [2])
+    assert.deepEqual(await rowsOf(store, { agentsOnly: true }), [2])
+    await store.close()
+  })
+
+  test(`${name}: small blocks of one environment and share are put together`, async () => {
+    const store = await (await make()).open()
+    await store.append([
+      block(1),
+      block(2, { environment: 'test' }),
+      block(3, { proved: false }),
+      block(4),
+      block(50),
+      block(5),
+    ])
+    const small = await store.small(50, 2, null, true)
+    assert.deepEqual(
+      small.map(({ rows }) => rows),
+      [1, 4],
+    )
+    assert.deepEqual(
+      (await store.small(50, 9, 'test', true)).map(({ rows }) => rows),
+      [2],
+    )
+    assert.deepEqual(
+      (await store.small(50, 9, null, false)).map(({ rows }) => rows),
+      [3],
+    )
+    await store.replace(
+      small.map(({ id }) => id),
+      block(60),
+    )
+    assert.deepEqual(await rowsOf(store), [2, 3, 50, 5, 60])
+    const [some] = await store.find({ ...ALL, words: ['w50'] }, 0, 1)
+    await store.erase(some!.id, block(49))
+    const [other] = await store.find({ ...ALL, words: ['w5'] }, 0, 1)
+    await store.erase(other!.id, null)
+    await store.settle()
+    await store.touch()
+    assert.deepEqual(await rowsOf(store), [2, 3, 60, 49])
+    await store.close()
+  })
+
+  test(`${name}: retention removes the oldest blocks, and a reader knows up to when`, async () => {
+    const place = await make()
+    const store = await place.open()
+    const reader = await place.openReader()
+    await store.append([block(3), block(1), block(2), block(4)])
+    assert.equal(await reader.removedUntil(), null)
+    assert.deepEqual([await store.prune(NOW + 15, 9), await store.prune(NOW + 100, 2)], [0, 2])
+    const left = await rowsOf(store)
+    assert.equal(left.length, 2)
+    assert.ok((await reader.removedUntil())! >= NOW + 15)
+    assert.equal(await store.prune(NOW + 100, 9), 2)
+    assert.equal(await reader.removedUntil(), NOW + 45)
+    await reader.close()
+    await store.close()
+  })
+
+  test(`${name}: a store that is too full lets go of the oldest, and of callers without proof first`, async () => {
+    const store = await (await make()).open()
+    const large = (n: number, proved: boolean) => block(n, { proved, text: new Uint8Array(50_000) })
+    await store.append([large(1, true), large(2, false), large(3, true), large(4, false)])
+    assert.equal(await store.shrink(Number.MAX_SAFE_INTEGER, 0, 9), 0)
+    assert.equal(await store.shrink(1, 60_000, 1), 1)
+    assert.deepEqual(await rowsOf(store), [1, 3, 4])
+    // What is left of them is within their share
+    assert.equal(await store.shrink(1, 60_000, 1), 1)
+    assert.deepEqual(await rowsOf(store), [3, 4])
+    assert.equal(await store.shrink(1, 0, 9), 2)
+    await store.close()
+  })
+
+  test(`${name}: a reader sees blocks in both orders, and those that are stored later`, async () => {
+    const place = await make()
+    const store = await place.open()
+    const reader = await place.openReader()
+    await store.append([block(2), block(1), block(3)])
+    const seen = async (order: 'newest' | 'oldest', max = 9, range: Partial<BlockRange> = {}) => {
+      const rows: number[] = []
+      await reader.scan({ ...ALL, ...range }, (found) => rows.push(found.rows) < max, order)
+      return rows
+    }
+    assert.deepEqual(await seen('newest'), [3, 2, 1])
+    assert.deepEqual(await seen('oldest'), [1, 2, 3])
+    assert.deepEqual(await seen('newest', 2), [3, 2])
+    await store.append([block(4)])
+    assert.deepEqual(await seen('newest', 1), [4])
+    assert.deepEqual(await seen('oldest', 9, { words: ['w1'] }), [1])
+    await reader.close()
+    await store.close()
+  })
+
+  test(`${name}: quotas outlive a restart, and go when they are old by time and by turns`, async () => {
+    const place = await make()
+    let store = await place.open()
+    const row = (key: string, period: number) => ({
+      key,
+      period,
+      ends: period + 9,
+      entered: 1,
+      count: 2 ** 40,
+    })
+    await store.quotas.save([row('a', NOW), row('b', NOW + 100)])
+    await store.quotas.save([{ ...row('a', NOW), count: 7 }])
+    await store.close()
+    store = await place.open()
+    const load = async () =>
+      (await store.quotas.load())
+        .toSorted((a, b) => (a.key < b.key ? -1 : 1))
+        .map(({ key, count }) => [key, count])
+    assert.deepEqual(await load(), [
+      ['a', 7],
+      ['b', 2 ** 40],
+    ])
+    await store.quotas.prune(NOW + 1, 1)
+    assert.equal((await load()).length, 2, 'saved one turn ago')
+    await store.quotas.prune(NOW + 1, 1)
+    assert.deepEqual(await load(), [['b', 2 ** 40]])
+    await store.close()
+  })
+}

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ConfigStore } from '../../../src/store/ports/config.ts'
+import type { OAuthArtifact, OAuthKey, OAuthWriter } from '../../../src/store/ports/oauth.ts'
+import { type MakePlace, plain } from '../place.ts'
+
+const NOW = 1_800_000_000_000
+
+const artifact = (id: string, its: Partial<OAuthArtifact> = {}): OAuthArtifact => ({
+  kind: 'RefreshToken',
+  id,
+  sealed: `sealed ${id}`,
+  grant_id: 'g',
+  other_id: null,
+  account_id: 'ann',
+  created_at: NOW,
+  expires_at: NOW + 100,
+  used_at: null,
+  ...its,
+})
+
+const change = <T>(store: ConfigStore, work: (oauth: OAuthWriter) => Promise<T>): Promise<T> =>
+  store.write((writer) => work(writer.oauth))
+
+async function idsOf(store: ConfigStore, ids: string, kind = 'RefreshToken'): Promise<string> {
+  const found = await Promise.all([...ids].map((id) => store.read.oauth.artifact(kind, id)))
+  return found.flatMap((one) => one?.id ?? []).join('')
+}
+
+/** What the authorization server keeps. */
+export function oauthSuite(name: string, make: MakePlace): void {
+  test(`${name}: an artifact is read by its ids, used once and prolonged`, async () => {
+    const store = await (await make()).open()
+    const device = artifact('d', { kind: 'DeviceCode', other_id: 'user-code', grant_id: null })
+    await change(store, async (oauth) => {
+      await oauth.put(artifact('a', { sealed: 'before' }))
+      await oauth.put(artifact('a'))
+      await oauth.put(device)
+    })
+    const { oauth } = store.read
+    assert.deepEqual(plain(await oauth.artifact('RefreshToken', 'a')), artifact('a'))
+    assert.equal(await oauth.artifact('DeviceCode', 'a'), undefined)
+    assert.deepEqual(plain(await oauth.artifactByOther('DeviceCode', 'user-code')), device)
+    const use = (id: string) => change(store, (writer) => writer.use('RefreshToken', id, NOW + 1))
+    assert.deepEqual([await use('a'), await use('a'), await use('none')], [true, false, false])
+    await change(store, (writer) => writer.prolong('RefreshToken', 'a', NOW + 2, NOW + 500))
+    assert.deepEqual(
+      plain(await oauth.artifact('RefreshToken', 'a')),
+      artifact('a', { used_at: NOW + 2, expires_at: NOW + 500 }),
+    )
+    await store.close()
+  })
+
+  test(`${name}: a later use within the grant is found`, async () => {
+    const store = await (await make()).open()
+    await change(store, async (oauth) => {
+      await oauth.put(artifact('a'))
+      await oauth.put(artifact('b', { created_at: NOW + 10 }))
+      await oauth.put(artifact('c', { grant_id: 'other', used_at: NOW + 50 }))
+    })
+    const { oauth } = store.read
+    const found = async () => [
+      await oauth.isFollowed(artifact('a'), NOW + 10),
+      await oauth.isFollowed(artifact('a'), NOW + 11),
+      await oauth.isOvertaken(artifact('a')),
+    ]
+    assert.deepEqual(await found(), [false, false, false])
+    await change(store, (writer) => writer.use('RefreshToken', 'b', NOW + 20))
+    assert.deepEqual(await found(), [true, false, true])
+    await store.close()
+  })
+
+  test(`${name}: of a kind with a bound the oldest that was never used gives way`, async () => {
+    const store = await (await make()).open()
+    await change(store, async (oauth) => {
+      await oauth.put(artifact('a', { used_at: NOW }), 3)
+      await oauth.put(artifact('c', { created_at: NOW + 2 }), 3)
+      await oauth.put(artifact('b', { created_at: NOW + 1 }), 3)
+      await oauth.put(artifact('s', { kind: 'Session' }), 3)
+    })
+    assert.equal(await idsOf(store, 'abc'), 'abc')
+    await change(store, (oauth) => oauth.put(artifact('d', { created_at: NOW + 3 }), 3))
+    assert.equal(await idsOf(store, 'abcd'), 'acd')
+    await change(store, (oauth) => oauth.put(artifact('e', { created_at: NOW + 4 }), 1))
+    assert.equal(await idsOf(store, 'abcde'), 'a')
+    assert.equal(await idsOf(store, 's', 'Session'), 's')
+    await store.close()
+  })
+
+  test(`${name}: artifacts end by id, grant, account and time`, async () => {
+    const store = await (await make()).open()
+    await change(store, async (oauth) => {
+      for (const id of 'abc') await oauth.put(artifact(id))
+      await oauth.put(artifact('d', { grant_id: 'other' }))
+      await oauth.put(artifact('e', { grant_id: null, account_id: 'bob' }))
+      await oauth.put(artifact('f', { grant_id: null, account_id: null, expires_at: null }))
+      await oauth.put(artifact('g', { grant_id: null, account_id: null, expires_at: NOW }))
+      await oauth.remove('RefreshToken', 'a')
+      await oauth.removeOfGrant('Session', 'g')
+    })
+    assert.equal(await idsOf(store, 'abcdefg'), 'bcdefg')
+    await change(store, (oauth) => oauth.removeOfGrant('RefreshToken', 'g'))
+    assert.equal(await idsOf(store, 'abcdefg'), 'defg')
+    await change(store, (oauth) => oauth.removeOfAccount('ann'))
+    await change(store, (oauth) => oauth.sweep(NOW))
+    assert.equal(await idsOf(store, 'abcdefg'), 'efg')
+    await change(store, (oauth) => oauth.sweep(NOW + 1))
+    assert.equal(await idsOf(store, 'abcdefg'), 'ef')
+    await store.close()
+  })
+
+  test(`${name}: keys are in order of creation`, async () => {
+    const store = await (await make()).open()
+    const key = (id: string, created_at: number): OAuthKey => ({
+      id,
+      purpose: 'signing',
+      public: '{}',
+      sealed: id,
+      created_at,
+      retired_at: null,
+    })
+    await change(store, async (oauth) => {
+      await oauth.putKey(key('b', NOW))
+      await oauth.putKey(key('c', NOW - 1))
+      await oauth.putKey(key('a', NOW))
+      await oauth.putKey({ ...key('b', NOW), retired_at: NOW + 1 })
+      await oauth.putKey({ ...key('x', NOW), purpose: 'cookies', public: null })
+      await oauth.removeKey('x')
+    })
+    assert.deepEqual(await store.read.oauth.keys(), [
+      key('c', NOW - 1),
+      key('a', NOW),
+      { ...key('b', NOW), retired_at: NOW + 1 },
+    ])
+    await store.close()
+  })
+}
