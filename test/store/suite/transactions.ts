@@ -104,7 +104,7 @@ export function transactionsSuite(name: string, make: MakePlace): void {
     const store = await (await make()).open()
     const seen: string[] = []
     const first = store.write((writer) => writer.setMeta('a', '1'), {
-      committed: () => seen.push('committed'),
+      committed: () => void seen.push('committed'),
     })
     const second = store.write(async (writer) => {
       seen.push(`next sees ${await writer.meta('a')}`)
