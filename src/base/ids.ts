@@ -4,31 +4,6 @@ import type { Clock } from './clock.ts'
 /** Crockford's base 32, lower case: no `i l o u`, and its order is the order of the numbers. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 
-/** Prefixes of the ids that appear on the wire, one per kind of thing. */
-export type IdPrefix =
-  | 'col'
-  | 'prx'
-  | 'wfl'
-  | 'cli'
-  | 'pro'
-  | 'pol'
-  | 'crd'
-  | 'key'
-  | 'sec'
-  | 'aud'
-  | 'req'
-  | 'tok'
-  | 'usr'
-  | 'rol'
-  | 'tea'
-  | 'svc'
-  | 'gra'
-  | 'tru'
-  | 'pln'
-  | 'exp'
-  | 'chg'
-  | 'acr'
-
 function encode(value: number, length: number): string {
   let text = ''
   let rest = value
@@ -57,8 +32,8 @@ function randomChars(length: number): string {
   return text
 }
 
-/** `<prefix>_` and 26 characters that sort by creation time: 10 of milliseconds, 16 of randomness. */
-export function newId(prefix: IdPrefix, clock: Clock): string {
+/** `<prefix>_`, where the prefix is three letters of its kind, and 26 characters that sort by creation time: 10 of milliseconds, 16 of randomness. */
+export function newId(prefix: string, clock: Clock): string {
   return `${prefix}_${encode(clock.now(), 10)}${randomChars(16)}`
 }
 

@@ -1,26 +1,8 @@
-/** The resource types that say what is served, in the words of the API. */
-export const RESOURCE_TYPES = [
-  'collections',
-  'proxies',
-  'workflows',
-  'clients',
-  'profiles',
-  'policies',
-  'credentials',
-] as const
-/** The resource types that say who may administer. */
-export const ACCESS_TYPES = [
-  'roles',
-  'users',
-  'teams',
-  'service_identities',
-  'grants',
-  'trust_rules',
-] as const
-export type ResourceType = (typeof RESOURCE_TYPES)[number] | (typeof ACCESS_TYPES)[number]
-
-/** One of each type, as messages and the audit call it. */
-export const NOUNS: Readonly<Record<ResourceType, string>> = {
+/**
+ * The types of resources, in the words of the API, with the noun for one of each as messages and the audit call it. The table that a
+ * type stands in decides about it: see {@link RESOURCE_TYPES} and {@link ACCESS_TYPES}.
+ */
+const SERVED_NOUNS = {
   collections: 'collection',
   proxies: 'proxy',
   workflows: 'workflow',
@@ -28,13 +10,24 @@ export const NOUNS: Readonly<Record<ResourceType, string>> = {
   profiles: 'profile',
   policies: 'policy',
   credentials: 'credential',
+} as const
+const ACCESS_NOUNS = {
   roles: 'role',
   users: 'user',
   teams: 'team',
   service_identities: 'service_identity',
   grants: 'grant',
   trust_rules: 'trust_rule',
-}
+} as const
+
+/** Types of what is served. Viewers read them, modifiers write them, and a rollback restores them. */
+export const RESOURCE_TYPES = Object.keys(SERVED_NOUNS) as readonly (keyof typeof SERVED_NOUNS)[]
+/** Types that say who may administer. Administrators alone read and write them, and no rollback changes them. */
+export const ACCESS_TYPES = Object.keys(ACCESS_NOUNS) as readonly (keyof typeof ACCESS_NOUNS)[]
+
+export type ResourceType = keyof typeof SERVED_NOUNS | keyof typeof ACCESS_NOUNS
+
+export const NOUNS: Readonly<Record<ResourceType, string>> = { ...SERVED_NOUNS, ...ACCESS_NOUNS }
 
 /** True for the name of a type of resource. */
 export function isResourceType(type: string): type is ResourceType {

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import type { IdPrefix } from '../../base/ids.ts'
 import { Envelope } from '../../model/envelope.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
 import type { FacetName } from '../../store/ports/facets.ts'
@@ -21,7 +20,8 @@ export interface KindSchema {
   readonly type: ResourceType
   /** One of it, as the audit calls it. */
   readonly noun: string
-  readonly prefix: IdPrefix
+  /** Of its ids: three letters, of this kind alone. */
+  readonly prefix: string
   /** Name of the grouped MCP tool. */
   readonly group: string
   /** Exactly what is stored of it, and but for {@link fixed} what a caller may write. */
