@@ -78,7 +78,7 @@ test('a start takes the stored fragments, and compiles anew for another version'
     (await fullDelta(control.store)).put.toSorted((a, b) => (a.key < b.key ? -1 : 1)),
   )
   // Shows which of the two is read
-  alter(
+  await alter(
     control,
     `update resources set spec = json_set(spec, '$.x_ratelimit', json('true')) where slug = 'gold'`,
   )
