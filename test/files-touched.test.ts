@@ -103,7 +103,7 @@ function check(t: TestContext, files: readonly string[], max: number): void {
 
 test('a request over REST', { skip }, async (t) => {
   const files = await filesOf(await start(), `GET /orders/v1/orders/7 HTTP/1.1\r\n${HEAD}\r\n`)
-  check(t, files, 80)
+  check(t, files, 81)
 })
 
 test('an execute_call', { skip }, async (t) => {

@@ -186,5 +186,5 @@ test('manage_credentials rotates a token of a profile only when the profile is n
     /isError":true/,
   )
   assert.equal(await rotations(), 2)
-  assert.match((await rotate({ id: 'other', profile: 'holder:main' })).text, /give one of the two/)
+  assert.match((await rotate({ id: 'other', profile: 'holder:main' })).text, /give only one of the two/)
 })

@@ -381,7 +381,8 @@ test('while the OpenAPI document is printed for the first time, the event loop g
     await turn()
   }
   const [first, second] = await Promise.all((await printed).map((answer) => answer.json()))
-  assert.ok(turns > 20, `${turns} turns of the event loop`)
+  // In one piece there would be two; how many stretches of 5 ms there are depends on the speed of the machine
+  assert.ok(turns > 4, `${turns} turns of the event loop`)
   assert.deepEqual(first, JSON.parse(JSON.stringify(toOpenApi(OPERATIONS))))
   assert.deepEqual(second, first)
 })
