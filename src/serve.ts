@@ -7,6 +7,7 @@ import { createProtectedResources } from './base/protected-resources.ts'
 import { createPublicGetJson } from './base/public-fetch.ts'
 import { repeat } from './base/repeat.ts'
 import { openSocketDirectory } from './base/socket-path.ts'
+import { createClaimedWork } from './control/claimed-work.ts'
 import { readClientPins } from './control/client-pins.ts'
 import { createCredentialProbe } from './control/credential-probe.ts'
 import { demandRoles, toOidcProvider } from './control/identity-provider.ts'
@@ -186,12 +187,18 @@ async function start(
   await listenForControl(its, control, addresses, certificates.control, grace, sockets.path)
 
   const health = keepHealth(its, stores)
+  const claimed = createClaimedWork(store, clock)
   keepThreadFigures(new RequestCounts(counts.memory, settings.workers, CHECK_NAMES), () => 0)
   repeat(its, HOUSEKEEPING_MS, 'audit of unknown callers', () => control.flush())
-  repeat(its, CHECKPOINT_MS, 'the audit trail', () => control.checkpoint())
-  repeat(its, SWEEP_MS, 'what sign-ins and exports have left', () => control.sweep())
+  repeat(its, CHECKPOINT_MS, 'the audit trail', () =>
+    claimed('audit_checkpoint', CHECKPOINT_MS, control.checkpoint),
+  )
+  repeat(its, SWEEP_MS, 'what exports have left', control.sweepFiles)
+  repeat(its, SWEEP_MS, 'what sign-ins have left', () => claimed('sweep', SWEEP_MS, control.sweepStore))
   repeat(its, RETENTION_MS, 'retention of the audit trail', () =>
-    control.retain({ keepMs: settings.auditKeepMs, hold: settings.auditHold }),
+    claimed('audit_retention', RETENTION_MS, () =>
+      control.retain({ keepMs: settings.auditKeepMs, hold: settings.auditHold }),
+    ),
   )
   repeat(its, CATCH_UP_MS, 'changes of the configuration', () => publisher?.catchUp())
   repeat(its, MEND_MS, 'the last known configuration', () =>

@@ -81,8 +81,10 @@ export interface ControlPlane {
   readonly flush: (rest?: boolean) => Promise<void>
   /** Signs the audit trail as it stands. */
   readonly checkpoint: () => Promise<void>
-  /** Forgets what sign-ins, tokens and exports have left behind and nobody can use any more. */
-  readonly sweep: () => Promise<void>
+  /** Removes the files of exports that have expired. */
+  readonly sweepFiles: () => void
+  /** Removes from the store what sign-ins, tokens and change requests have left and nobody can use any more. */
+  readonly sweepStore: () => Promise<void>
   /** Ends the calls that wait for a person, and takes no more of them. */
   readonly endQuestions: () => void
   /** Ends what works on without being asked. */
@@ -126,9 +128,9 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     ...linksOf(options, identities),
     flush: (rest) => unknown.flush(rest).finally(() => identities.personal.flush()),
     checkpoint: () => trail.checkpoint(),
-    async sweep() {
-      exports.sweep()
-      await store.write(({ oauth }) => oauth.sweep(clock.now()))
+    sweepFiles: () => exports.sweep(),
+    async sweepStore() {
+      await store.writeOAuth((oauth) => oauth.sweep(clock.now()))
       await expireChangeRequests(store, clock)
     },
     endQuestions: surfaces.endQuestions,
@@ -262,7 +264,8 @@ export function createClosedControlPlane(reason: string): ControlPlane {
     resetLink: () => Promise.reject(refusal),
     flush: () => Promise.resolve(),
     checkpoint: () => Promise.resolve(),
-    sweep: () => Promise.resolve(),
+    sweepFiles() {},
+    sweepStore: () => Promise.resolve(),
     endQuestions() {},
     stop: () => Promise.resolve(),
     retain: () => Promise.resolve(),

@@ -4,7 +4,9 @@
  */
 import type { MakePlace } from './place.ts'
 import { auditSuite } from './suite/audit.ts'
+import { jobsSuite } from './suite/jobs.ts'
 import { keptSuite } from './suite/kept.ts'
+import { lanesSuite } from './suite/lanes.ts'
 import { oauthSuite } from './suite/oauth.ts'
 import { requestsSuite } from './suite/requests.ts'
 import { resourcesSuite } from './suite/resources.ts'
@@ -14,6 +16,8 @@ import { transactionsSuite } from './suite/transactions.ts'
 /** Declares the tests for an engine. @param name stands before the name of each test */
 export function configStoreSuite(name: string, place: MakePlace): void {
   transactionsSuite(name, place)
+  lanesSuite(name, place)
+  jobsSuite(name, place)
   resourcesSuite(name, place)
   keptSuite(name, place)
   oauthSuite(name, place)

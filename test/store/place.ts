@@ -6,7 +6,7 @@ import type { Tamper } from '../support/tamper.ts'
 
 /** Where one store lies. It outlives the process that opens it. */
 export interface Place {
-  /** Opens the store, which is empty the first time. Only one is open at a time. @param environment stands in audit entries */
+  /** Opens the store, which is empty the first time. Two may be open at once, as in two processes. @param environment stands in audit entries */
   open(environment?: string | null): Promise<ConfigStore>
   tamper(): Promise<Tamper>
 }

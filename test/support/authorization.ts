@@ -139,7 +139,7 @@ export async function startAuthorization({
     manage,
     move: (ms) => moveClock(cell, ms),
     browser: () => new Browser(origin),
-    sweep: () => open.sweep(),
+    sweep: () => open.sweepStore(),
     flush: () => open.flush(true),
     restart: async (as) => {
       await open.store.close()

@@ -86,7 +86,7 @@ class StoreAdapter implements Adapter {
     const secret = payload.client_secret
     const kept = secret === undefined ? payload : { ...payload, client_secret: keptSecret(secret) }
     const other = payload.userCode ?? (kind === 'Session' ? payload.uid : undefined)
-    await store.write(async ({ oauth }) => {
+    await store.writeOAuth(async (oauth) => {
       const before = await oauth.artifact(kind, stored)
       await oauth.put(
         {
@@ -130,7 +130,7 @@ class StoreAdapter implements Adapter {
   async consume(id: string): Promise<void> {
     const { store, clock } = this.#parts
     const stored = this.#idOf(id)
-    const isTaken = await store.write(async ({ oauth }) => {
+    const isTaken = await store.writeOAuth(async (oauth) => {
       const found = await oauth.artifact(this.#kind, stored)
       if (found === undefined || (await this.#isOvertaken(found, oauth))) return false
       return (await oauth.use(this.#kind, stored, clock.now())) || this.#isRepeated(found, oauth)
@@ -139,11 +139,11 @@ class StoreAdapter implements Adapter {
   }
 
   async destroy(id: string): Promise<void> {
-    await this.#parts.store.write(({ oauth }) => oauth.remove(this.#kind, this.#idOf(id)))
+    await this.#parts.store.writeOAuth((oauth) => oauth.remove(this.#kind, this.#idOf(id)))
   }
 
   async revokeByGrantId(grantId: string): Promise<void> {
-    await this.#parts.store.write(({ oauth }) => oauth.removeOfGrant(this.#kind, grantId))
+    await this.#parts.store.writeOAuth((oauth) => oauth.removeOfGrant(this.#kind, grantId))
   }
 
   /**

@@ -24,7 +24,7 @@ export function createArrivalTickets({ store, clock, sealed }: ArrivalTicketPart
     async issue(interaction, account) {
       const ticket = randomBytes(32).toString('base64url')
       const id = sealed.hash(ticket)
-      await store.write(({ oauth }) =>
+      await store.writeOAuth((oauth) =>
         oauth.put({
           kind: KIND,
           id,
@@ -44,7 +44,7 @@ export function createArrivalTickets({ store, clock, sealed }: ArrivalTicketPart
       const id = sealed.hash(ticket)
       const found = await store.read.oauth.artifact(KIND, id)
       const isFirst =
-        found !== undefined && (await store.write(({ oauth }) => oauth.use(KIND, id, clock.now())))
+        found !== undefined && (await store.writeOAuth((oauth) => oauth.use(KIND, id, clock.now())))
       if (!isFirst || (found.expires_at ?? 0) <= clock.now()) return null
       // Only issue seals these.
       const [of, account] = JSON.parse(sealed.open(found.sealed, KIND, id)) as [string, string]

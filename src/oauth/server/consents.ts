@@ -62,7 +62,7 @@ export function createConsents(store: ConfigStore, sealed: Sealed, clock: Clock)
         declined: without(joined(before?.declined ?? '', rejected), allowed),
       } satisfies Agreed)
       const now = clock.now()
-      await store.write(async ({ oauth }) => {
+      await store.writeOAuth(async (oauth) => {
         // Those that nobody used give way first
         await oauth.prolong('Client', client, now, now + CLIENT_KEPT_MS)
         await oauth.put({

@@ -76,7 +76,7 @@ export function createClientDocuments(parts: ClientDocumentsParts): ClientDocume
       expires_at: now + KEPT_MS,
       used_at: null,
     }
-    await store.write(({ oauth }) => oauth.put(artifact, DOCUMENTS_MAX))
+    await store.writeOAuth((oauth) => oauth.put(artifact, DOCUMENTS_MAX))
   }
 
   return {

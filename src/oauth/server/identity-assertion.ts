@@ -118,7 +118,7 @@ async function redeemOnce(
   { store, sealed, clock }: IdentityAssertionParts,
 ): Promise<void> {
   const id = sealed.hash(`${issuer}\n${jti}`)
-  const isFirst = await store.write(async ({ oauth }) => {
+  const isFirst = await store.writeOAuth(async (oauth) => {
     if ((await oauth.artifact(KIND, id)) !== undefined) return false
     await oauth.put({
       kind: KIND,

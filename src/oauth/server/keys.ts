@@ -27,7 +27,7 @@ export async function currentKeys(store: ConfigStore, sealed: Sealed, clock: Clo
   const now = clock.now()
   let stored = await store.read.oauth.keys()
   if (isDue(stored, now)) {
-    stored = await store.write(async ({ oauth }) => {
+    stored = await store.writeOAuth(async (oauth) => {
       // Asked again inside of the turn: two requests may have come at once
       if (isDue(await oauth.keys(), now)) await replaceKeys(oauth, sealed, now)
       return oauth.keys()

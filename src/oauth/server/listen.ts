@@ -64,7 +64,7 @@ function keepUsedClients(provider: Provider, { store, clock }: ListenParts, fini
     const end = clock.now() + CLIENT_KEPT_MS
     // To the day is enough
     if (kept !== undefined && (kept.expires_at ?? 0) + DAY_MS < end)
-      await store.write(({ oauth }) => oauth.prolong('Client', id, clock.now(), end))
+      await store.writeOAuth((oauth) => oauth.prolong('Client', id, clock.now(), end))
   }
   provider.on('grant.success', (context) => {
     const { client } = context.oidc

@@ -529,7 +529,7 @@ test('what has ended is forgotten, and what was begun by nobody known is bounded
     [0, 0, 0],
   )
   assert.equal(left['Client'], before['Client'])
-  await server.store.write(async ({ oauth }) => {
+  await server.store.writeOAuth(async (oauth) => {
     const made = {
       kind: 'Client',
       grant_id: null,

@@ -124,7 +124,8 @@ const SET_PASSWORD = define({
     if (!holds) throw spent()
     await change.writer.putPassword(id, hash, clock.now())
     // Whoever knew the password before may be signed in
-    await change.writer.oauth.removeOfAccount(id)
+    const oauth = await change.writer.joinOAuth()
+    await oauth.removeOfAccount(id)
     await change.note(user, {
       op: known === undefined ? 'add' : 'replace',
       path: '/password',

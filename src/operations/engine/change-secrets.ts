@@ -190,7 +190,7 @@ export class ChangeSecrets {
 
   /** Has the authorization server make new keys; those before still prove what they have signed, for a day. */
   async retireOAuthKeys(): Promise<void> {
-    const { oauth } = this.#change.writer
+    const oauth = await this.#change.writer.joinOAuth()
     const current = (await oauth.keys()).filter(({ retired_at }) => retired_at === null)
     for (const key of current) await oauth.putKey({ ...key, retired_at: this.#change.clock.now() })
     if (current.length > 0) this.#change.noteBeside({ op: 'replace', path: '/oauth_keys', value: 'changed' })

@@ -271,7 +271,10 @@ async function perform(
   const output = await operation.handle(prepared, contextOf(deps, call, change.writer, change))
   await keepAnAdmin(change, deps.store.read, call.principal, now)
   // Should they come back, they sign in again, and so do their programs
-  for (const id of endedUsers(change.changes)) await change.writer.oauth.removeOfAccount(id)
+  const ended = endedUsers(change.changes)
+  // Only a change that ends users joins: until it has committed, nobody else gets a token
+  const oauth = ended.length === 0 ? null : await change.writer.joinOAuth()
+  for (const id of ended) await oauth?.removeOfAccount(id)
   const outcome = await change.finish()
   const passed =
     approval === NO_RULES

@@ -434,6 +434,13 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
       `create index fragments_dropped on fragments (revision) where json is null`,
     ],
   },
+  {
+    version: 20,
+    name: 'work that one process does for all',
+    // A program of version 19 does the work without a claim, and repeats at most what another did
+    compatibleFrom: 19,
+    sqlite: [`create table jobs (name text primary key, last integer not null) strict, without rowid`],
+  },
 ]
 
 /** Entries from before the chain are linked as they are found. */

@@ -289,7 +289,11 @@ export interface ConfigWriter
     AccessRequestWriter,
     ChangeRequestWriter,
     FragmentWriter {
-  readonly oauth: OAuthWriter
+  /**
+   * Enters the write lane of OAuth too, until the transaction ends, and returns what writes there. Waits for a write of that lane that
+   * runs. Lanes are entered in this order only, so that no two transactions wait for each other.
+   */
+  joinOAuth(): Promise<OAuthWriter>
   insert(resource: Resource): Promise<void>
   replace(resource: Resource): Promise<void>
   /** Also forgets its tokens, secrets, password and references, and ends what is asked for by it or for it. */
@@ -341,7 +345,8 @@ export interface WriteSettings<T> {
 
 /**
  * Configuration and audit.
- * 1. One transaction at a time, in order of arrival; a throw leaves nothing behind.
+ * 1. Two write lanes: the configuration with its trail, and OAuth. One transaction of a lane at a time, in order of arrival; a throw
+ *    leaves nothing behind. Lanes may wait for each other, and need not.
  * 2. Reads never wait for a transaction and never see an unfinished one.
  * 3. A transaction inside of a transaction is a fault and throws.
  * 4. While the file cannot be used, writes reject with StoreUnavailable and change nothing. Reads answer where they can.
@@ -351,9 +356,19 @@ export interface ConfigStore extends Probed {
   readonly read: ConfigReader
   /** Gives the store the key and the mark of its audit trail. Until then it takes no audit entry. */
   sealTrail(seal: TrailSeal): void
+  /** A transaction in the write lane of the configuration. */
   write<T>(work: (writer: ConfigWriter) => Promise<T>, settings?: WriteSettings<T>): Promise<T>
+  /** A transaction in the write lane of OAuth: tokens need not wait for a long change of the configuration. */
+  writeOAuth<T>(work: (writer: OAuthWriter) => Promise<T>): Promise<T>
   /** Several reads that see one state, with no transaction finishing in between. */
   still<T>(work: (reader: ConfigReader) => Promise<T>, done?: (result: T) => void): Promise<T>
+  /**
+   * Claims one run of work that one process does for all processes that share the store. Resolves to true at most once in each
+   * period over all of them, if their clocks differ by less than a period. A clock that was set back by more than a period claims at
+   * once. A claim is kept if its process ends without doing the work: the next period does it.
+   * @param name of the work @param everyMs the period, milliseconds @param now milliseconds since the epoch
+   */
+  claimJob(name: string, everyMs: number, now: number): Promise<boolean>
   /** Waits for the running transaction, then closes. */
   close(): Promise<void>
 }

@@ -6,7 +6,8 @@ import { createAccessRequestWriter, endRequestsAbout } from './access-requests.t
 import { auditFiltersOf, mendAuditFilters, putAuditFilters } from './audit-filters.ts'
 import { createChangeRequestWriter } from './change-requests.ts'
 import { createReader } from './config-read.ts'
-import { type Dialect, ROWS_MAX } from './dialect.ts'
+import { ROWS_MAX } from './dialect.ts'
+import type { Engine } from './engine.ts'
 import { changeFacets, insertFacets } from './facets.ts'
 import { createFragmentWriter } from './fragments.ts'
 import { createOAuthWriter } from './oauth.ts'
@@ -20,11 +21,11 @@ type Db = Kysely<ConfigTables>
 /** Reads and writes inside of the transaction that `db` is. @param trail null before the store has its key */
 export function createWriter(
   db: Db,
-  dialect: Dialect,
+  engine: Pick<Engine, 'dialect' | 'joinOAuth'>,
   environment: string | null,
   trail: TrailEnd | null,
 ): ConfigWriter {
-  const reader = createReader(db, dialect)
+  const reader = createReader(db, engine.dialect)
   const setMeta = async (name: string, value: string): Promise<void> => {
     await db
       .insertInto('meta')
@@ -38,7 +39,10 @@ export function createWriter(
     ...createChangeRequestWriter(db),
     ...createAccessRequestWriter(db),
     ...createFragmentWriter(db, setMeta),
-    oauth: createOAuthWriter(db),
+    joinOAuth: async () => {
+      await engine.joinOAuth(db)
+      return createOAuthWriter(db)
+    },
     setMeta,
     insert: async (resource) => {
       await db.insertInto('resources').values(toResourceRow(resource)).execute()

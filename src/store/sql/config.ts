@@ -1,15 +1,20 @@
 /**
  * The configuration store over any SQL engine.
- * 1. Writes, consistent reads, probes and the end take turns in order of arrival (`turns.ts`).
+ * 1. Writes, consistent reads, probes and the end take turns in order of arrival (`turns.ts`). Both write lanes share these turns:
+ *    SQLite has one connection that writes, and a second queue would wait for that connection. The engine is told the lane, so that
+ *    one with several connections can lock each lane for itself.
  * 2. A dry run is rolled back after its result is known.
  * 3. The order of a commit: the engine, then `committed` (what is published is kept), then the mark of the audit trail.
  */
+import type { Kysely } from 'kysely'
 import type { TrailSeal } from '../ports/audit-chain.ts'
 import type { ConfigReader, ConfigStore, ConfigWriter, WriteSettings } from '../ports/config.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'
 import { createReader } from './config-read.ts'
 import { createWriter } from './config-write.ts'
 import type { Engine } from './engine.ts'
+import { createOAuthWriter } from './oauth.ts'
+import type { ConfigTables } from './tables.ts'
 import { TrailEnd } from './trail-end.ts'
 import { createTurns } from './turns.ts'
 
@@ -40,8 +45,8 @@ export function createConfigStore(engine: Engine, environment: string | null): C
   ): Promise<Committed<T>> {
     const trail = seal && new TrailEnd(seal)
     try {
-      const result = await engine.transaction(async (db) => {
-        const result = await work(createWriter(db, dialect, environment, trail))
+      const result = await engine.transaction('configuration', async (db) => {
+        const result = await work(createWriter(db, engine, environment, trail))
         if (settings.rollback === true) throw new Undo(result)
         return result
       })
@@ -74,16 +79,36 @@ export function createConfigStore(engine: Engine, environment: string | null): C
       await marked
       return result
     },
+    writeOAuth: (work) => turns.run(() => engine.transaction('oauth', (db) => work(createOAuthWriter(db)))),
     still: <T>(work: (reader: ConfigReader) => Promise<T>, done?: (result: T) => void) =>
       turns.run(async () => {
         const result = await engine.still((db) => work(createReader(db, dialect)))
         done?.(result)
         return result
       }),
+    claimJob: (name, everyMs, now) =>
+      turns.run(() => engine.transaction('configuration', (db) => claim(db, name, everyMs, now))),
     get fault() {
       return engine.fault
     },
     probe: () => turns.run(() => engine.probe(expectTrail)),
     close: () => turns.run(() => engine.close()),
   }
+}
+
+/** As {@link ConfigStore.claimJob}: each of the two statements finds alone whether the claim is free. */
+async function claim(db: Kysely<ConfigTables>, name: string, everyMs: number, now: number): Promise<boolean> {
+  const { numInsertedOrUpdatedRows } = await db
+    .insertInto('jobs')
+    .values({ name, last: now })
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirst()
+  if ((numInsertedOrUpdatedRows ?? 0n) > 0n) return true
+  const { numUpdatedRows } = await db
+    .updateTable('jobs')
+    .set({ last: now })
+    .where('name', '=', name)
+    .where((eb) => eb.or([eb('last', '<=', now - everyMs), eb('last', '>', now + everyMs)]))
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
 }

@@ -55,6 +55,8 @@ export interface ConfigTables {
   }
   /** Without hash and json: a tombstone. `json` is canonical JSON */
   fragments: { key: string; hash: string | null; revision: number; form: number; json: string | null }
+  /** `last`: milliseconds since the epoch */
+  jobs: { name: string; last: number }
   applied: {
     owner: string
     address: string

@@ -1,6 +1,6 @@
 /**
  * The configuration store on a SQLite file: connections, the watch over the file, and its faults. One connection writes, and one reads
- * beside it; record queries use a third one in the query thread. Turns and queries are those of `store/sql`.
+ * beside it, so both write lanes are one; record queries use a third one in the query thread. Turns and queries are those of `store/sql`.
  */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
@@ -110,12 +110,13 @@ function openEngine(file: string): Engine {
   return {
     dialect: SQLITE,
     reading: reader,
-    async transaction(work) {
+    async transaction(_lane, work) {
       demandFile()
       // A small change may still find room in the log; the next one does not. Probes find out when there is room again
       if (fault?.fault === 'disk_full') throw fault
       return writer.transaction().execute(work)
     },
+    joinOAuth: async () => {},
     // It is alone with the connection that writes, so that no statement of another can come between
     still: (work) => work(writer),
     failed,

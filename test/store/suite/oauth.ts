@@ -20,7 +20,7 @@ const artifact = (id: string, its: Partial<OAuthArtifact> = {}): OAuthArtifact =
 })
 
 const change = <T>(store: ConfigStore, work: (oauth: OAuthWriter) => Promise<T>): Promise<T> =>
-  store.write((writer) => work(writer.oauth))
+  store.writeOAuth(work)
 
 async function idsOf(store: ConfigStore, ids: string, kind = 'RefreshToken'): Promise<string> {
   const found = await Promise.all([...ids].map((id) => store.read.oauth.artifact(kind, id)))
