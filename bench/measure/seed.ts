@@ -117,6 +117,7 @@ async function copyClient(file: string): Promise<string[]> {
       await writer.putToken({ ...token, id: newId('key', clock), profile: profileId, lookup, hash })
       tokens.push(minted.token)
     }
+    await writer.doubtFragments()
     await writer.nextRevision()
   })
   await store.close()
