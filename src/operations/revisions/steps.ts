@@ -11,16 +11,20 @@ import { demandElsewhere, demandUse, forgetHeaders, lostHeaders } from '../engin
 import { kindOf } from '../kinds/kinds.ts'
 import type { Moved } from './state.ts'
 
-/** What refers before what is referred to, and what lies below before what it lies in. */
-const REMOVED_IN: readonly ResourceType[] = [
-  'profiles',
-  'proxies',
-  'clients',
-  'collections',
-  'workflows',
-  'credentials',
-  'policies',
-]
+/**
+ * The order in which resources are removed: what refers before what is referred to, and what lies below before what it lies in. A type
+ * that rollback restores and that is missing here is an error of types.
+ */
+const REMOVAL: Readonly<Record<(typeof RESOURCE_TYPES)[number], number>> = {
+  profiles: 1,
+  proxies: 2,
+  clients: 3,
+  collections: 4,
+  workflows: 5,
+  credentials: 6,
+  policies: 7,
+}
+const REMOVED_IN: readonly ResourceType[] = RESOURCE_TYPES.toSorted((a, b) => REMOVAL[a] - REMOVAL[b])
 
 export interface Rolled {
   readonly restored: Resource[]
