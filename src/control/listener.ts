@@ -89,7 +89,7 @@ async function answerMcp(
     return
   }
   const left = answer.pieces({ write: (piece) => response.write(piece), end: () => response.end() })
-  // What was sent is kept for as long as the call may still need it
+  // The memory of the body is given back only here: the call may need it until then
   const ended = (): void => {
     release()
     left()

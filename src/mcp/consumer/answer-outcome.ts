@@ -41,7 +41,7 @@ export function answerOutcome(
   return {
     kind: 'result',
     json: `${head},"body":${fitted.json}}`,
-    // What was quoted already is not read again
+    // A body that is quoted already is joined as it is: quoting costs a pass over all of it
     quoted: `${quoted(head)},\\"body\\":${fitted.quoted ?? quoted(fitted.json)}}`,
     isError: code !== null || status >= 400,
     blocks: fitted.blocks,

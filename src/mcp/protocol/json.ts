@@ -102,7 +102,7 @@ function endOfString(text: string, start: number): number {
   for (; at < near; at++) {
     const code = text.charCodeAt(at)
     if (code === 0x22) return at
-    // What it escapes ends no string
+    // The character after a backslash does not end the string
     if (code === 0x5c) at++
   }
   let end = text.indexOf('"', at)

@@ -181,7 +181,7 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
             .then(
               ({ pending }) => pending,
               (error: unknown) => {
-                // What is committed has happened: this is not the caller's fault
+                // The change is committed, so the caller gets its result
                 deps.fault?.(error, via.requestId)
                 return true
               },

@@ -60,6 +60,26 @@ test('a process that shares the store sends what another has compiled, in the or
   await control.close()
 })
 
+test('a delta that cannot be sent while catching up rejects, and the next one is sent', async () => {
+  const control = await startControl()
+  await example(control)
+  const sent: number[] = []
+  const publisher = createFragmentPublisher({
+    reader: control.store.read,
+    revision: 0,
+    async send({ revision }) {
+      sent.push(revision)
+      if (sent.length === 1) throw new Error('no thread takes it')
+      return { pending: false }
+    },
+  })
+  await assert.rejects(publisher.catchUp(), /no thread takes it/)
+  await control.run('policies.update', { id: 'gold', active: false })
+  await publisher.catchUp()
+  assert.equal(sent.length, 2)
+  await control.close()
+})
+
 test('a change that leaves all fragments as they were is published with its revision alone', async () => {
   const control = await startControl()
   await example(control)

@@ -19,7 +19,7 @@ export interface PublisherParts {
 
 /**
  * Publishes by revision.
- * 1. What is sent is read from the store: everything after the revision that was sent last. The process that has compiled it
+ * 1. A delta is read from the store: everything after the revision that was sent last. The process that has compiled it
  *    is not asked, so that processes which share a store publish alike.
  * 2. Deltas are sent one at a time, in the order of their revisions, none twice.
  * 3. A read that fails leaves the revision where it is: the next publication, or `catchUp`, sends what is missing.
@@ -33,7 +33,7 @@ export function createFragmentPublisher({ reader, revision, send }: PublisherPar
     const delta = await deltaSince(reader, sent)
     if (delta.revision <= sent) return
     acknowledged = send(delta)
-    // Whoever publishes the revision waits for it; nobody may
+    // The caller of `publish` or `catchUp` is told of a failure; here it would end the process
     acknowledged.catch(() => {})
     sent = delta.revision
   }
@@ -50,14 +50,20 @@ export function createFragmentPublisher({ reader, revision, send }: PublisherPar
         if (wanted > sent) await sendRest()
         return { acknowledged }
       }),
-    catchUp: () =>
-      inTurn(async () => {
+    async catchUp() {
+      let caughtUp: Promise<unknown> | null = null
+      await inTurn(async () => {
         try {
-          if ((await reader.revision()) > sent) await sendRest()
+          if ((await reader.revision()) <= sent) return
+          await sendRest()
+          caughtUp = acknowledged
         } catch (error) {
           // Health checks tell of it
           if (!(error instanceof StoreUnavailable)) throw error
         }
-      }),
+      })
+      // After the turn: the next delta need not wait for the threads
+      await caughtUp
+    },
   }
 }

@@ -39,7 +39,7 @@ async function starting(context: TestContext) {
   const meanings = new Map<string, string>()
   /** What was sent of credentials: ids with the secret, or why there is none. */
   const told = (): string[] => {
-    // What is sealed with a key that is not the first one does not open
+    // A secret that is sealed with another key than the first does not open
     const open = createOpener(vault.gatewayKey().slice(0, 48))
     return sent.splice(0).flatMap(({ put }) =>
       put.map(({ fragment, hash }) => {

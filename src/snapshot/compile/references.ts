@@ -76,7 +76,7 @@ export function createReferences(
   }
 
   /**
-   * What is to be sent of an entry now; empty when that was sent already, or must be fetched first. The hash is of the
+   * The fragment of an entry to send now; empty if it was sent already, or must be fetched first. The hash is of the
    * secrets and not of their ciphertexts, which differ at each sealing. Another key of the vault changes it: threads
    * must get what they can still open when the key before is dropped.
    */
