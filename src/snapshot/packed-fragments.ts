@@ -1,0 +1,173 @@
+/**
+ * All fragments of a configuration in a form that takes little memory: texts in compressed blocks. The texts of clients are much
+ * alike, so that a client takes about 200 bytes of it. The main thread keeps this one copy, for threads that start.
+ *
+ * 1. Blocks are in the order of their keys, and each key is in one block, once.
+ * 2. Nothing changes: `with` gives new fragments, which share the blocks that hold no changed key.
+ * 3. A block has about `BLOCK_CHARS` of text, or one fragment that is longer.
+ */
+import { deflateRawSync, inflateRawSync } from 'node:zlib'
+import type { FragmentKey, FragmentKind } from './fragments.ts'
+import { FragmentText, type SentFragment } from './sent-delta.ts'
+
+/** A block is the unit that a thread takes at once, and that a change packs anew in about a millisecond. */
+const BLOCK_CHARS = 128 * 1024
+
+/** The least that compresses well: a higher level takes longer and saves some percent. */
+const LEVEL = 1
+
+/** A whole configuration. */
+export interface PackedSnapshot {
+  readonly revision: number
+  readonly fragments: PackedFragments
+}
+
+interface Block {
+  readonly first: FragmentKey
+  readonly bytes: Uint8Array<ArrayBuffer>
+}
+
+export class PackedFragments implements Iterable<FragmentText> {
+  static readonly NONE = new PackedFragments([])
+  readonly #blocks: readonly Block[]
+
+  private constructor(blocks: readonly Block[]) {
+    this.#blocks = blocks
+  }
+
+  /** Blocks for {@link unpack}; in another thread too. */
+  get blocks(): readonly Uint8Array<ArrayBuffer>[] {
+    return this.#blocks.map(({ bytes }) => bytes)
+  }
+
+  /** All, in the order of their keys. Unpacks one block at a time. */
+  *[Symbol.iterator](): Iterator<FragmentText> {
+    for (const { bytes } of this.#blocks) yield* unpack(bytes)
+  }
+
+  /** Those of a kind. Unpacks the blocks that may have some. */
+  *ofKind(kind: FragmentKind): Generator<FragmentText> {
+    const begin = `${kind}:`
+    // The sign that follows the colon
+    const end = `${kind};`
+    for (const [at, { first, bytes }] of this.#blocks.entries()) {
+      const next = this.#blocks[at + 1]
+      if (first >= end || (next !== undefined && next.first <= begin)) continue
+      for (const one of unpack(bytes)) if (one.key.startsWith(begin)) yield one
+    }
+  }
+
+  /** These fragments after a change. A key in both lists is put. */
+  with(put: readonly SentFragment[], drop: readonly FragmentKey[] = []): PackedFragments {
+    const changes = new Map<FragmentKey, SentFragment | null>(drop.map((key) => [key, null]))
+    for (const one of put) changes.set(one.key, one)
+    if (changes.size === 0) return this
+    if (this.#blocks.length === 0) return new PackedFragments(merged([], changes))
+    const byBlock = new Map<number, Map<FragmentKey, SentFragment | null>>()
+    for (const [key, one] of changes) {
+      const at = this.#blockOf(key)
+      const mine = byBlock.get(at)
+      if (mine === undefined) byBlock.set(at, new Map([[key, one]]))
+      else mine.set(key, one)
+    }
+    return new PackedFragments(
+      this.#blocks.flatMap((block, at) => {
+        const mine = byBlock.get(at)
+        return mine === undefined ? block : merged(unpack(block.bytes), mine)
+      }),
+    )
+  }
+
+  /** Index of the block that has the key, or would have it. */
+  #blockOf(key: FragmentKey): number {
+    let low = 0
+    let high = this.#blocks.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >> 1
+      if (this.#blocks[middle]!.first <= key) low = middle
+      else high = middle - 1
+    }
+    return low
+  }
+}
+
+/** Blocks of equal length of what is there after the changes. */
+function merged(
+  before: readonly SentFragment[],
+  changes: ReadonlyMap<FragmentKey, SentFragment | null>,
+): Block[] {
+  const all = before.filter(({ key }) => !changes.has(key))
+  for (const one of changes.values()) if (one !== null) all.push(one)
+  all.sort((a, b) => (a.key < b.key ? -1 : 1))
+  const total = all.reduce((sum, { text }) => sum + text.length, 0)
+  const each = total / Math.ceil(total / BLOCK_CHARS)
+  const blocks: Block[] = []
+  let mine: SentFragment[] = []
+  let chars = 0
+  for (const [at, one] of all.entries()) {
+    mine.push(one)
+    chars += one.text.length
+    if (chars < each && at < all.length - 1) continue
+    blocks.push(pack(mine))
+    mine = []
+    chars = 0
+  }
+  return blocks
+}
+
+function pack(fragments: readonly SentFragment[]): Block {
+  const lines = fragments.map(({ key, hash, text }) => `${key}\n${hash}\n${text}\n`)
+  const bytes = deflateRawSync(lines.join(''), { level: LEVEL })
+  // A copy: the buffer below is larger, and would be kept and sent whole
+  return { first: fragments[0]!.key, bytes: new Uint8Array(bytes) }
+}
+
+/** The fragments of a block. Their strings are parts of nothing larger, which they would keep in memory. */
+export function unpack(block: Uint8Array): FragmentText[] {
+  const bytes = inflateRawSync(block)
+  const fragments: FragmentText[] = []
+  let at = 0
+  const line = (): string => {
+    const end = bytes.indexOf(LINE_FEED, at)
+    const text = bytes.toString('utf8', at, end)
+    at = end + 1
+    return text
+  }
+  // A key was written as one
+  while (at < bytes.length) fragments.push(new FragmentText(line() as FragmentKey, line(), line()))
+  return fragments
+}
+
+const LINE_FEED = 10
+
+/** Fragments that wait until they are packed together. */
+const WAITING_MAX = 500
+
+/** Packs fragments that come one after the other, so that few of them are in memory. */
+export interface Packer {
+  add(one: SentFragment): void
+  /** All that were added; of one key the last. */
+  done(): PackedFragments
+}
+
+export function createPacker(): Packer {
+  let packed = PackedFragments.NONE
+  let waiting: SentFragment[] = []
+  let chars = 0
+
+  function done(): PackedFragments {
+    packed = packed.with(waiting)
+    waiting = []
+    chars = 0
+    return packed
+  }
+
+  return {
+    add(one) {
+      waiting.push(one)
+      chars += one.text.length
+      if (waiting.length >= WAITING_MAX || chars >= 8 * BLOCK_CHARS) done()
+    },
+    done,
+  }
+}
