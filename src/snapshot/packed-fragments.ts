@@ -7,8 +7,8 @@
  * 3. A block has about `BLOCK_CHARS` of text, or one fragment that is longer.
  */
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
-import type { FragmentKey, FragmentKind } from './fragments.ts'
-import { FragmentText, type SentFragment } from './sent-delta.ts'
+import { type FragmentKey, type FragmentKind, FragmentText } from './fragments.ts'
+import type { SentFragment } from './sent-delta.ts'
 
 /** A block is the unit that a thread takes at once, and that a change packs anew in about a millisecond. */
 const BLOCK_CHARS = 128 * 1024

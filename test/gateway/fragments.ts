@@ -6,16 +6,17 @@ import {
   type CredentialFragment,
   type Fragment,
   type FragmentKey,
+  FragmentText,
   keyOf,
   type PolicyFragment,
   type ProfileFragment,
   type ProxyFragment,
   type SnapshotDelta,
+  type TextDelta,
   type TokenFragment,
   type UpstreamFragment,
 } from '../../src/snapshot/fragments.ts'
 import { createPacker, type PackedSnapshot } from '../../src/snapshot/packed-fragments.ts'
-import { FragmentText, type TextDelta } from '../../src/snapshot/sent-delta.ts'
 
 /** Fragments with everything that a test does not care about filled in. Ids follow from slugs. */
 export function collection(slug: string, given: Partial<CollectionFragment> = {}): CollectionFragment {

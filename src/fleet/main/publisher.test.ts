@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { TextDelta } from '../../snapshot/sent-delta.ts'
+import type { TextDelta } from '../../snapshot/fragments.ts'
 import { createPublisher } from './publisher.ts'
 
 const DELTA: TextDelta = { revision: 2, full: false, put: [], drop: [] }

@@ -1,4 +1,4 @@
-import type { TextDelta } from '../../snapshot/sent-delta.ts'
+import type { TextDelta } from '../../snapshot/fragments.ts'
 
 export interface Publisher {
   publish(delta: TextDelta): Promise<{ pending: boolean }>

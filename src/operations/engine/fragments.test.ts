@@ -63,6 +63,24 @@ test('a thread that is registered when the whole is made misses no later change'
   await control.close()
 })
 
+test('more resources than are read at once are compiled and read whole, each with its own parts', async () => {
+  const control = await startControl()
+  await example(control)
+  for (let n = 0; n < 120; n++) {
+    await control.run('clients.create', { name: `C${n}`, slug: `c${n}`, collections: ['orders'] })
+    const profile = { client: `c${n}`, name: 'P', slug: 'p', auth: { type: 'token' } }
+    await control.run('profiles.create', profile)
+  }
+  const compiled = unpacked(await firstSnapshot(control.store, '1'))
+  const clients = compiled.put.map(({ fragment }) => fragment).filter((one) => one.kind === 'client')
+  assert.equal(clients.length, 121)
+  const lookups = clients.flatMap(({ profiles }) => profiles.flatMap(({ tokens }) => tokens))
+  assert.ok(lookups.length >= 121)
+  assert.equal(new Set(lookups.map(({ lookup }) => lookup)).size, lookups.length)
+  assert.deepEqual(unpacked(await firstSnapshot(control.store, '1')), compiled)
+  await control.close()
+})
+
 /** A statement of another program, on the file of the store. */
 async function alter(control: Control, statement: string): Promise<void> {
   await using tamper = await openTamper(control.directory)

@@ -11,13 +11,19 @@ import {
   servedBy,
   unusedAfter,
 } from '../../snapshot/compile/compile-resource.ts'
-import { FORM, type Fragment, type FragmentKey, keyOf } from '../../snapshot/fragments.ts'
+import {
+  FORM,
+  type Fragment,
+  type FragmentKey,
+  FragmentText,
+  keyOf,
+  type TextDelta,
+} from '../../snapshot/fragments.ts'
 import { createPacker, type PackedSnapshot } from '../../snapshot/packed-fragments.ts'
-import { FragmentText, type TextDelta } from '../../snapshot/sent-delta.ts'
 import type { ConfigReader, ConfigStore } from '../../store/ports/config.ts'
 import type { FragmentChanges, StoredFragment } from '../../store/ports/fragments.ts'
 import type { Resource } from '../../store/ports/resource.ts'
-import { readWhole } from './config-in-memory.ts'
+import { readPages } from './config-in-memory.ts'
 import type { Changed } from './diff.ts'
 
 /**
@@ -99,10 +105,6 @@ function toText({ key, hash, json }: StoredFragment): FragmentText {
   return new FragmentText(key as FragmentKey, hash, json)
 }
 
-/** Text of compiled fragments that is in memory at once, about; and how many fragments are read at once. */
-const PIECE_CHARS = 1024 * 1024
-const PIECE_FRAGMENTS = 200
-
 /**
  * All fragments as the configuration compiles to them now, some at a time. A fragment that several resources share comes with each of
  * them. Resolves with whether all of it compiles.
@@ -112,23 +114,16 @@ async function compileAll(
   take: (some: readonly StoredFragment[]) => Promise<void> | void,
 ): Promise<boolean> {
   let isWhole = true
-  let some: StoredFragment[] = []
-  let chars = 0
-  const held = await readWhole(reader)
   for (const type of SERVED_TYPES)
-    for (const { id } of await held.all(type)) {
-      const compiled = await compileOrClose(held, { type, id })
-      isWhole &&= !compiled.isClosed
-      for (const one of toStored(compiled.put, []).put) {
-        some.push(one)
-        chars += one.json.length
+    for await (const page of readPages(reader, type)) {
+      const put: Fragment[] = []
+      for (const id of page.ids) {
+        const compiled = await compileOrClose(page.reader, { type, id })
+        put.push(...compiled.put)
+        isWhole &&= !compiled.isClosed
       }
-      if (some.length < PIECE_FRAGMENTS && chars < PIECE_CHARS) continue
-      await take(some)
-      some = []
-      chars = 0
+      await take(toStored(put, []).put)
     }
-  await take(some)
   return isWhole
 }
 
@@ -172,17 +167,20 @@ export async function firstSnapshot(store: ConfigStore, version: string): Promis
   })
 }
 
+/** Fragments that are read at once. */
+const PAGE = 100
+
 /** Null where fragments are of another compiler or form, or are not what was written. */
 async function keptSnapshot(reader: ConfigReader, compiler: string): Promise<PackedSnapshot | null> {
   const revision = await reader.revision()
   const packer = createPacker()
   for (let after = ''; ; ) {
-    const page = await reader.fragments(compiler, after, PIECE_FRAGMENTS)
+    const page = await reader.fragments(compiler, after, PAGE)
     if (page === null || page.some(({ form, hash, json }) => form !== FORM || textHash(json) !== hash))
       return null
     page.map(toText).forEach(packer.add)
     const last = page.at(-1)
-    if (last === undefined || page.length < PIECE_FRAGMENTS) return { revision, fragments: packer.done() }
+    if (last === undefined || page.length < PAGE) return { revision, fragments: packer.done() }
     after = last.key
   }
 }

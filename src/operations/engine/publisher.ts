@@ -1,5 +1,5 @@
+import type { TextDelta } from '../../snapshot/fragments.ts'
 import type { Publisher } from '../../snapshot/publisher.ts'
-import type { TextDelta } from '../../snapshot/sent-delta.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import { StoreUnavailable } from '../../store/ports/unavailable.ts'
 import { deltaSince } from './fragments.ts'
