@@ -10,7 +10,7 @@ const key = fc
   .tuple(fc.constantFrom(...KINDS), fc.integer({ min: 0, max: 60 }))
   .map(([kind, id]): FragmentKey => `${kind}:${id}`)
 
-/** JSON with names in any script, line breaks, and now and then as long as several blocks. */
+/** JSON with names in any script, line breaks, and now and then as long as several pieces. */
 const text = fc
   .tuple(fc.string({ unit: 'binary' }), fc.constantFrom(1, 1, 1, 2000, 60_000))
   .map(([name, times]) => JSON.stringify({ name: `${name}\n`.repeat(times) }))
@@ -41,7 +41,7 @@ test('after any changes the fragments are what a map has, in order, and earlier 
             [...state.ofKind(kind)],
             expected.filter((its) => its.key.startsWith(`${kind}:`)),
           )
-        assert.ok(state.blocks.every((block) => unpack(block).length > 0))
+        assert.ok(state.pieces.every((piece) => unpack(piece).length > 0))
       }
     }),
     { numRuns: 60 },
@@ -58,7 +58,7 @@ test('a packer takes fragments in any order, and of one key the last', () => {
   assert.deepEqual([...packer.done()], inOrder(new Map(all.map((its) => [its.key, its])).values()))
 })
 
-test('the texts of clients that are alike take a tenth of their length, and a change packs one block', () => {
+test('the texts of clients that are alike take a tenth of their length, and a change packs one piece', () => {
   const collections = Array.from({ length: 50 }, (_, at) => `col_${at}aaaaaaaaaaaaaaaa`)
   const fragment = (at: number, active: boolean) =>
     new FragmentText(
@@ -69,12 +69,12 @@ test('the texts of clients that are alike take a tenth of their length, and a ch
   const packer = createPacker()
   for (let at = 0; at < 2000; at++) packer.add(fragment(at, true))
   const before = packer.done()
-  const bytes = before.blocks.reduce((sum, block) => sum + block.length, 0)
+  const bytes = before.pieces.reduce((sum, piece) => sum + piece.length, 0)
   const chars = [...before].reduce((sum, { text: its }) => sum + its.length, 0)
   assert.ok(bytes * 10 < chars, `${bytes} of ${chars}`)
-  assert.ok(before.blocks.every(({ buffer, byteLength }) => buffer.byteLength === byteLength))
+  assert.ok(before.pieces.every(({ buffer, byteLength }) => buffer.byteLength === byteLength))
   const after = before.with([fragment(1000, false)])
-  const same = after.blocks.filter((block) => before.blocks.includes(block))
-  assert.equal(same.length, before.blocks.length - 1)
-  assert.ok(after.blocks.length <= before.blocks.length + 1)
+  const same = after.pieces.filter((piece) => before.pieces.includes(piece))
+  assert.equal(same.length, before.pieces.length - 1)
+  assert.ok(after.pieces.length <= before.pieces.length + 1)
 })

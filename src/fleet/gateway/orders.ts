@@ -60,7 +60,7 @@ export function createOrders(parts: OrdersParts): (message: ToGateway) => void {
   return (message) => {
     switch (message.kind) {
       case 'snapshot_part':
-        gateway.load({ put: unpack(message.block), drop: [] })
+        gateway.load({ put: unpack(message.piece), drop: [] })
         return
       case 'snapshot': {
         const faults = gateway.apply(fromSent(message.delta))

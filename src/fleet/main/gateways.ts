@@ -92,8 +92,8 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
         worker.postMessage({ kind: 'recorder', port } satisfies ToGateway, [port]),
       ),
     begin(thread) {
-      const { blocks, last } = published.whole()
-      for (const block of blocks) tell(thread, { kind: 'snapshot_part', block })
+      const { pieces, last } = published.whole()
+      for (const piece of pieces) tell(thread, { kind: 'snapshot_part', piece })
       change(thread, last)
     },
     hear,

@@ -14,15 +14,15 @@ const whole = (revision: number) =>
 
 /** What a thread that starts now gets, by slug. */
 function got(published: PublishedSnapshot): Map<string, unknown> {
-  const { blocks, last } = published.whole()
+  const { pieces, last } = published.whole()
   assert.deepEqual([last.full, last.put, last.drop], [true, [], []])
-  const all = blocks.flatMap((block) => unpack(structuredClone(block)))
+  const all = pieces.flatMap((piece) => unpack(structuredClone(piece)))
   const bySlug = new Map(all.map(({ fragment }) => ['slug' in fragment ? fragment.slug : '', fragment]))
   assert.equal(bySlug.size, all.length, 'no fragment comes twice')
   return bySlug
 }
 
-test('blocks have each published fragment once, as it was published last', () => {
+test('pieces have each published fragment once, as it was published last', () => {
   const published = new PublishedSnapshot(packed(whole(7)))
   published.remember(
     asTexts(delta(8, [client('c3', { name: 'Renamed' }), client('new')], { drop: ['client:cli_c4'] })),

@@ -48,11 +48,11 @@ export class PublishedSnapshot {
     this.#recentChars = 0
   }
 
-  /** All of it: blocks of fragments, no key twice, and the full delta that is to be sent after them. */
-  whole(): { readonly blocks: readonly Uint8Array<ArrayBuffer>[]; readonly last: SentDelta } {
+  /** All of it: pieces of fragments, no key twice, and the full delta that is to be sent after them. */
+  whole(): { readonly pieces: readonly Uint8Array<ArrayBuffer>[]; readonly last: SentDelta } {
     this.#pack()
     return {
-      blocks: this.#packed.blocks,
+      pieces: this.#packed.pieces,
       last: { revision: this.#revision, full: true, drop: [], put: [] },
     }
   }
