@@ -5,7 +5,7 @@ import type { LinkedProfile } from '../snapshot/linked/client.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { visibleMethods } from './admit/access.ts'
 import { contractFor } from './contract/by-method.ts'
-import { contractsOf, schemasOf, sharedSchemas } from './contract/read.ts'
+import { contractsOf, schemasOf, sharedSchemas } from './contract/parsed-contracts.ts'
 import type { Endpoint } from './port.ts'
 
 /** Lists of endpoints that are kept; the one unused for longest is made again when it is asked for. */

@@ -1,6 +1,6 @@
 import type { ContractsFragment } from '../../snapshot/fragments.ts'
 import type { Exchange } from '../exchange.ts'
-import { keptIn } from './read.ts'
+import { keptIn } from './parsed-contracts.ts'
 
 const BEGINNING = 'contract: '
 

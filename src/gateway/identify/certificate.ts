@@ -12,8 +12,8 @@ import type { PeerCertificate } from '../../wire/port.ts'
 import type { Exchange } from '../exchange.ts'
 import { agrees, nameLone } from './agrees.ts'
 import { judgeCertificate } from './chain.ts'
+import { ambiguous } from './most-specific-profile.ts'
 import { expired, failed, PROOF_MS, unavailable } from './signed.ts'
-import { ambiguous } from './specific.ts'
 
 /**
  * `identify` for a client certificate: the profile one of whose bindings it fits. Undefined when there is none, so that
