@@ -91,6 +91,7 @@ const ARROWS: Record<string, readonly string[]> = {
     'base',
     'store/ports',
     'snapshot/fragments',
+    'snapshot/earlier-form',
     'gateway/identify',
     'gateway/idempotency',
     'gateway/kept-answer',

@@ -10,18 +10,18 @@ const REPEATABLE: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'DELETE
 
 /** A request with a used idempotency key gets the answer of the first one; a read gets the answer in the response cache. */
 export function keptAnswerGiven(exchange: Routed): Verdict | Promise<Verdict> {
-  const { shape } = exchange.proxy.fragment
-  if (shape === null) return null
-  if (shape.idempotency && REPEATABLE.has(exchange.method)) return repeated(exchange)
-  if (shape.cache !== null && (exchange.method === 'GET' || exchange.method === 'HEAD'))
+  const { features } = exchange.proxy.fragment
+  if (features === null) return null
+  if (features.idempotency && REPEATABLE.has(exchange.method)) return repeated(exchange)
+  if (features.cache !== null && (exchange.method === 'GET' || exchange.method === 'HEAD'))
     return cached(exchange)
   return null
 }
 
 export const explainKeptAnswer: Explain = (exchange) => {
   if (exchange.proxy === null) return open('depends on the route')
-  const { shape } = exchange.proxy.fragment
-  return shape === null || (shape.cache === null && !shape.idempotency)
+  const { features } = exchange.proxy.fragment
+  return features === null || (features.cache === null && !features.idempotency)
     ? pass('no answer is given again')
     : open('depends on earlier calls', `${proxyName(exchange)} cache, idempotency`)
 }

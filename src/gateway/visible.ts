@@ -79,7 +79,7 @@ function listOf(snapshot: Snapshot, profile: LinkedProfile): Endpoint[] {
   for (const collection of collections) {
     for (const proxy of collection.proxies) {
       // A tunnel is nothing that one call could answer.
-      if (proxy.fragment.shape?.websocket !== undefined) continue
+      if (proxy.fragment.features?.websocket !== undefined) continue
       // HEAD comes with GET and is listed only where the proxy names it.
       const methods = methodNames(visibleMethods(profile, collection, proxy) & proxy.named)
       if (methods.length === 0) continue

@@ -42,8 +42,8 @@ function allowedMethods({ collection, others, path }: Called, profile: LinkedPro
 
 /** A proxy of kind websocket is called by offering the upgrade, and in no other way. */
 export function upgradeOffered({ proxy, upgrade }: Routed): RefusalCode | null {
-  const { shape } = proxy.fragment
-  return shape === null || shape.websocket === undefined || upgrade ? null : 'upgrade_required'
+  const { features } = proxy.fragment
+  return features === null || features.websocket === undefined || upgrade ? null : 'upgrade_required'
 }
 
 export const explainMethod: Explain = (exchange, _asked, check) => {
@@ -62,7 +62,7 @@ export const explainMethod: Explain = (exchange, _asked, check) => {
 export const explainUpgrade: Explain = (exchange, asked, check) => {
   if (exchange.proxy === null) return open('depends on the route')
   const described =
-    exchange.proxy.fragment.shape?.websocket === undefined
+    exchange.proxy.fragment.features?.websocket === undefined
       ? pass('no upgrade is asked for')
       : open('depends on the offer to upgrade', `${proxyName(exchange)} kind: websocket`)
   return byHead(exchange, asked, check, described)

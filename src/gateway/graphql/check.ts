@@ -17,9 +17,9 @@ import { createMeasure } from './measure.ts'
  * are read as GraphQL over HTTP has them: GET with `query`, POST with a JSON object.
  */
 export function operationFits(exchange: Routed): Verdict | Promise<Verdict> {
-  const { shape } = exchange.proxy.fragment
-  if (shape === null || shape.graphql === null) return null
-  const limits = shape.graphql
+  const { features } = exchange.proxy.fragment
+  if (features === null || features.graphql === null) return null
+  const limits = features.graphql
   const { method } = exchange
   if (method === 'GET' || method === 'HEAD') return judgeGet(exchange, limits)
   if (method === 'OPTIONS') return null
@@ -45,9 +45,9 @@ export function operationFits(exchange: Routed): Verdict | Promise<Verdict> {
 
 export const explainOperation: Explain = (exchange, asked, check) => {
   if (exchange.proxy === null) return open('depends on the route')
-  const { shape } = exchange.proxy.fragment
+  const { features } = exchange.proxy.fragment
   const described =
-    shape === null || shape.graphql === null
+    features === null || features.graphql === null
       ? pass('no GraphQL is read')
       : open('depends on the operation', `${proxyName(exchange)} graphql`)
   return byHead(exchange, asked, check, described)
