@@ -1,6 +1,6 @@
 /** The check `kept answer`: a request gets the answer of an earlier one, by the response cache or by its idempotency key. */
 import { cached } from './cache/cached.ts'
-import type { Routed } from './exchange.ts'
+import type { Located, Routed } from './exchange.ts'
 import { type Explain, open, pass, proxyName } from './explain/judged.ts'
 import { repeated } from './idempotency/repeated.ts'
 import type { Verdict } from './verdict.ts'
@@ -18,10 +18,11 @@ export function keptAnswerGiven(exchange: Routed): Verdict | Promise<Verdict> {
   return null
 }
 
-export const explainKeptAnswer: Explain = (exchange) => {
-  if (exchange.proxy === null) return open('depends on the route')
-  const { features } = exchange.proxy.fragment
+export const explainKeptAnswer: Explain<Located> = (exchange) => {
+  const { collection, proxy } = exchange
+  if (proxy === null) return open('depends on the route')
+  const { features } = proxy.fragment
   return features === null || (features.cache === null && !features.idempotency)
     ? pass('no answer is given again')
-    : open('depends on earlier calls', `${proxyName(exchange)} cache, idempotency`)
+    : open('depends on earlier calls', `${proxyName(collection, proxy)} cache, idempotency`)
 }

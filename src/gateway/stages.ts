@@ -12,7 +12,7 @@ import { releaseMemory } from './caller-memory.ts'
 import type { CheckName } from './check-names.ts'
 import { bodyGathered, explainGather } from './contract/collect.ts'
 import { explainContract, requestFits } from './contract/request.ts'
-import type { Exchange } from './exchange.ts'
+import type { Exchange, Located } from './exchange.ts'
 import type { Explain } from './explain/judged.ts'
 import { explainReadings, readsInOneWay } from './find/path-readings.ts'
 import { explainHeldBackRoute, explainRoute, findRoute, heldBackRoute } from './find/route.ts'
@@ -34,14 +34,15 @@ import { ANSWERED, type Check, type Verdict } from './verdict.ts'
 
 /**
  * @typeParam On what the check relies on: rows before it have set it. The order of the list is what makes it true, so
- * the types are checked here, in the one place where they are given up.
+ * the types are checked here, in the one place where they are given up. An explanation relies on the
+ * collection alone: a request that has no proxy is explained to the end.
  */
 const row = <On extends Exchange>(
   name: CheckName,
   ways: Ways,
   check: Check<On>,
-  explain: Explain,
-): CheckRow => ({ name, ways, check: check as Check, explain })
+  explain: Explain<Located>,
+): CheckRow => ({ name, ways, check: check as Check, explain: explain as Explain })
 
 /** `rest`: requests over REST. `call`: calls from within the process, whose caller the message at `/mcp` has proved. */
 const REST_CALL = { rest: true, mcp: false, call: true, replay: true }

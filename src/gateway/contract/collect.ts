@@ -33,12 +33,13 @@ export function bodyGathered(exchange: Routed): Verdict | Promise<Verdict> {
     : null
 }
 
-export const explainGather: Explain = (exchange) => {
-  if (exchange.proxy === null) return open('depends on the route')
-  const hasFeatures = exchange.proxy.fragment.features !== null
+export const explainGather: Explain<Located> = (exchange) => {
+  const { collection, proxy } = exchange
+  if (proxy === null) return open('depends on the route')
+  const hasFeatures = proxy.fragment.features !== null
   return pass(
     'changes nothing but the way of the bodies',
-    hasFeatures ? `${proxyName(exchange)} streaming` : null,
+    hasFeatures ? `${proxyName(collection, proxy)} streaming` : null,
   )
 }
 
