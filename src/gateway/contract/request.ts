@@ -51,9 +51,9 @@ function judgedByAny(
   const next = (verdict: Verdict): Verdict | Promise<Verdict> => {
     if (verdict === null || !BROKEN.has(verdict))
       return verdict === 'route_unavailable' && mode === 'report' ? null : verdict
-    const told = first ?? { code: verdict as RefusalCode, facts: exchange.facts }
+    const broken = first ?? { code: verdict as RefusalCode, facts: exchange.facts }
     exchange.facts = before
-    return judgedByAny(exchange, others, mode, told)
+    return judgedByAny(exchange, others, mode, broken)
   }
   const verdict = proxy.fragment.contract === null ? null : judged(exchange, proxy, 'enforce')
   return verdict instanceof Promise ? verdict.then(next) : next(verdict)

@@ -14,7 +14,7 @@ import type { Called, Exchange, Located, Routed } from '../exchange.ts'
 import { collectionName, type Judged, open, pass } from '../explain/judged.ts'
 import { fieldValue } from '../header-lines.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
-import { breakerCount, breakerForget, breakerWaitMs, isHeld } from './breaker.ts'
+import { breakerCount, breakerForget, breakerWaitMs, isOpenFor } from './breaker.ts'
 
 /** Share of a retry that each request earns: a failing upstream gets at most a fifth more requests. */
 const RETRY_SHARE = 0.2
@@ -61,7 +61,7 @@ function targetFault(exchange: Routed): RefusalCode | null {
       exchange.reason = 'the breaker is open'
       return 'upstream_unavailable'
     }
-    if (isHeld(state, clientOf(exchange))) exchange.trial = state.trial
+    if (isOpenFor(state, clientOf(exchange))) exchange.trial = state.trial
   }
   if (targets.length > 1) earnRetry(upstream)
   const target = pick(exchange, upstream, exchange.now)

@@ -44,9 +44,9 @@ export const createPersonalToken = define({
   handle: async ({ name, grants: texts, days }, context) => {
     refuseWithoutSignIn(context)
     const { change, principal, clock } = context
-    const held = principal.grants.map(({ role }) => (typeof role === 'object' ? role.slug : role))
+    const ownRoles = principal.grants.map(({ role }) => (typeof role === 'object' ? role.slug : role))
     // Who has a role may name it, whether or not they may see roles
-    const find = (ref: string) => roleOf(ref, held.includes(ref) ? context.whole : context.reader)
+    const find = (ref: string) => roleOf(ref, ownRoles.includes(ref) ? context.whole : context.reader)
     const grants = await toStoredGrants(texts, context.reader, find)
     demandHolds(await grantsOfToken(grants, context.whole), context)
     const others = await context.whole.personalTokens({ owner: principal.id, limit: TOKENS_MAX })
