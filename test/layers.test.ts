@@ -91,7 +91,6 @@ const ARROWS: Record<string, readonly string[]> = {
     'base',
     'store/ports',
     'snapshot/fragments',
-    'snapshot/earlier-form',
     'gateway/identify',
     'gateway/idempotency',
     'gateway/kept-answer',

@@ -123,10 +123,10 @@ async function compileAll(reader: ConfigReader): Promise<CompiledWhole> {
   const revision = await reader.revision()
   const put: Fragment[] = []
   let isWhole = true
-  const whole = await readWhole(reader)
+  const held = await readWhole(reader)
   for (const type of SERVED_TYPES)
-    for (const { id } of await whole.all(type)) {
-      const compiled = await compileOrClose(whole, { type, id })
+    for (const { id } of await held.all(type)) {
+      const compiled = await compileOrClose(held, { type, id })
       put.push(...compiled.put)
       isWhole &&= !compiled.isClosed
     }

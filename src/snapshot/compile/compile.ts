@@ -22,8 +22,8 @@ import type {
 } from '../fragments.ts'
 import { partsOf } from '../link/credential-parts.ts'
 import { compileCertificates } from './certificates.ts'
-import { compileHeaders, compileSecretHeaders, type SealedHeader } from './secret-headers.ts'
 import { compileContract, compileCors, compileFeatures } from './features.ts'
+import { compileHeaders, compileSecretHeaders, type SealedHeader } from './secret-headers.ts'
 import { compileTimeouts, compileUpstream } from './upstream.ts'
 import { compileVerify } from './verify.ts'
 

@@ -28,7 +28,7 @@ export interface References {
 
 type Referring = CredentialFragment | CollectionFragment
 
-interface Tracked {
+interface Held {
   readonly raw: Referring
   /** Of the fragment as it is kept, with references alone. */
   readonly hash: string
@@ -49,7 +49,7 @@ export function createReferences(
   sources: SecretSources,
   send: (delta: SnapshotDelta) => Promise<{ readonly pending: boolean }>,
 ): References {
-  const tracked = new Map<FragmentKey, Tracked>()
+  const held = new Map<FragmentKey, Held>()
   let revision = 0
 
   /** What is known now; null when something must be fetched first. @param isLast that is not waited for any more */
@@ -80,7 +80,7 @@ export function createReferences(
    * secrets and not of their ciphertexts, which differ at each sealing. Another key of the vault changes it: threads
    * must get what they can still open when the key before is dropped.
    */
-  function due(key: FragmentKey, entry: Tracked, isLast: boolean): SnapshotDelta['put'] {
+  function due(key: FragmentKey, entry: Held, isLast: boolean): SnapshotDelta['put'] {
     const known = read(entry.raw, isLast)
     if (known === null) return []
     const hash = contentHash([entry.hash, vault.keys()[0]!.id, known.marks])
@@ -89,44 +89,44 @@ export function createReferences(
     return [{ key, ...entry.sent }]
   }
 
-  const referencesOf = (entries: Iterable<Tracked>): SecretReference[] =>
+  const referencesOf = (entries: Iterable<Held>): SecretReference[] =>
     [...entries].flatMap(({ raw }) => Object.values(raw.references ?? {}))
 
-  const readAll = (): Promise<void> => sources.refresh(referencesOf(tracked.values()))
+  const readAll = (): Promise<void> => sources.refresh(referencesOf(held.values()))
 
   /** What of the entries has changed. What was published since they were taken is none of it. */
-  function changesOf(entries: readonly (readonly [FragmentKey, Tracked])[]): SnapshotDelta | null {
-    const put = entries.flatMap(([key, entry]) => (tracked.get(key) === entry ? due(key, entry, true) : []))
+  function changesOf(entries: readonly (readonly [FragmentKey, Held])[]): SnapshotDelta | null {
+    const put = entries.flatMap(([key, entry]) => (held.get(key) === entry ? due(key, entry, true) : []))
     return put.length === 0 ? null : { revision, full: false, put, drop: [] }
   }
 
   /** The delta as far as it is known, and whether more is to follow. */
   function known(delta: SnapshotDelta): { readonly now: SnapshotDelta; readonly isWaiting: boolean } {
     revision = delta.revision
-    if (delta.full) tracked.clear()
-    for (const key of delta.drop) tracked.delete(key)
+    if (delta.full) held.clear()
+    for (const key of delta.drop) held.delete(key)
     let isWaiting = false
     const put = delta.put.flatMap((entry) => {
       const { fragment } = entry
       if (fragment.kind !== 'credential' && fragment.kind !== 'collection') return [entry]
       if (fragment.references === undefined) {
-        tracked.delete(entry.key)
+        held.delete(entry.key)
         return [entry]
       }
-      const mine: Tracked = { raw: fragment, hash: entry.hash, sent: null }
-      tracked.set(entry.key, mine)
+      const mine: Held = { raw: fragment, hash: entry.hash, sent: null }
+      held.set(entry.key, mine)
       const sent = due(entry.key, mine, false)
       isWaiting ||= sent.length === 0
       return sent
     })
     // With what has changed elsewhere: once this holds, nothing is sealed with a key that is dropped then
     const named = new Set(delta.put.map(({ key }) => key))
-    for (const [key, entry] of tracked) if (!named.has(key)) put.push(...due(key, entry, false))
+    for (const [key, entry] of held) if (!named.has(key)) put.push(...due(key, entry, false))
     return { now: { ...delta, put }, isWaiting }
   }
 
   async function refresh(): Promise<{ readonly pending: boolean }> {
-    const entries = [...tracked.entries()]
+    const entries = [...held.entries()]
     await readAll()
     // Sent before anything else can be published: an older fragment must not follow a newer one
     const delta = changesOf(entries)
@@ -143,18 +143,18 @@ export function createReferences(
     async whole(delta) {
       const { now, isWaiting } = known(delta)
       if (isWaiting) await readAll()
-      const rest = isWaiting ? changesOf([...tracked.entries()]) : null
+      const rest = isWaiting ? changesOf([...held.entries()]) : null
       return { ...now, put: [...now.put, ...(rest?.put ?? [])] }
     },
     refresh,
     async resolve(fragment) {
       if (fragment.references === undefined) return fragment
-      // With those that are tracked: the sources forget what nobody refers to.
-      await sources.refresh([...referencesOf(tracked.values()), ...Object.values(fragment.references)])
+      // With those that are held: the sources forget what nobody refers to.
+      await sources.refresh([...referencesOf(held.values()), ...Object.values(fragment.references)])
       return withRead(fragment, read(fragment, true)!)
     },
     faultOf: (id) => {
-      const sent = tracked.get(`credential:${id}`)?.sent?.fragment
+      const sent = held.get(`credential:${id}`)?.sent?.fragment
       return sent?.kind === 'credential' ? (sent.unresolved ?? null) : null
     },
   }

@@ -1,4 +1,5 @@
 import type { Opener } from '../../vault/opener.ts'
+import { inNewestForm } from '../earlier-form.ts'
 import { createLimitPlans } from '../find/limit-plan.ts'
 import { FORM, type Fragment, type FragmentKey, type FragmentKind, type SnapshotDelta } from '../fragments.ts'
 import type { Linked, LinkedFragments, Quarantined, Snapshot, SnapshotEntry } from '../snapshot.ts'
@@ -64,7 +65,11 @@ function link(fragment: Fragment, open: Opener, before: Linked | undefined): Lin
   try {
     if (row === null) throw new RangeError('the kind of the fragment is not known')
     demandForm(fragment)
-    return row.link(fragment as never, open, before?.kind === fragment.kind ? (before as never) : null)
+    return row.link(
+      inNewestForm(fragment) as never,
+      open,
+      before?.kind === fragment.kind ? (before as never) : null,
+    )
   } catch (error) {
     const reason = error instanceof Error ? error.message : 'unknown reason'
     return row?.closed?.(fragment as never, reason) ?? quarantined(fragment, reason)

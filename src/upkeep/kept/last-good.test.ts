@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
-import { collection, policy, proxy, rate } from '../../../test/gateway/fragments.ts'
+import { policy, rate } from '../../../test/gateway/fragments.ts'
 import { contentHash } from '../../base/canonical.ts'
-import { type Fragment, keyOf, type PolicyFragment, type SnapshotDelta } from '../../snapshot/fragments.ts'
+import { keyOf, type PolicyFragment, type SnapshotDelta } from '../../snapshot/fragments.ts'
 import type { LastGoodStore } from '../../store/ports/last-good.ts'
 import { openLastGood } from '../../store/sqlite/last-good.ts'
 import { createLastGood } from './last-good.ts'
@@ -52,25 +52,6 @@ test('a full change leaves nothing of what was there', () => {
     kept.load()?.put.map(({ key }) => key),
     [keyOf(SILVER)],
   )
-  store.close()
-})
-
-test('a collection that an earlier version has kept is read in the form of today, under the hash of what was kept', () => {
-  const features = {
-    gathers: true,
-    response_validation: 'enforce',
-    cache: null,
-    idempotency: true,
-    graphql: null,
-  } as const
-  const today = collection('orders', { proxies: [proxy('plain', '/a'), proxy('once', '/b', { features })] })
-  const proxies = today.proxies.map(({ features: shape, ...others }) => ({ ...others, shape }))
-  const earlier = { ...today, proxies } as unknown as Fragment
-  const store = openLastGood(newFile())
-  const kept = createLastGood(store, assert.ifError)
-  const entry = { key: keyOf(earlier), hash: contentHash(earlier) }
-  kept.keep({ revision: 1, full: true, put: [{ ...entry, fragment: earlier }], drop: [] })
-  assert.deepEqual(kept.load()?.put, [{ ...entry, fragment: today }])
   store.close()
 })
 

@@ -8,7 +8,6 @@
  */
 import { contentHash } from '../../base/canonical.ts'
 import { KEPT_MS, type KeptKeySet, type KeptKeySets } from '../../gateway/identify/key-sets.ts'
-import { inNewestForm } from '../../snapshot/earlier-form.ts'
 import type { Fragment, FragmentKey, SnapshotDelta } from '../../snapshot/fragments.ts'
 import type { LastGoodStore } from '../../store/ports/last-good.ts'
 import { type Probed, StoreUnavailable } from '../../store/ports/unavailable.ts'
@@ -123,10 +122,10 @@ export function createLastGood(store: LastGoodStore, report: (error: unknown) =>
       if (kept === null) return null
       try {
         const put = kept.entries.map(({ key, hash, text }) => {
-          // Written from this very type, or its earlier form; the hash says whether it is still that.
+          // Written from this very type; the hash says whether it is still that.
           const fragment = JSON.parse(text) as Fragment
           if (contentHash(fragment) !== hash) throw new DamagedCopy(`${key} is damaged`)
-          return { key: key as FragmentKey, hash, fragment: inNewestForm(fragment) }
+          return { key: key as FragmentKey, hash, fragment }
         })
         return { revision: kept.revision, full: true, put, drop: [] }
       } catch (error) {
