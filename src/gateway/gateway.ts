@@ -85,7 +85,7 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   /** Puts a delta in force for every request that starts from now on. Returns what fails closed in it. */
   apply(delta: SnapshotDelta): readonly string[]
   readonly snapshot: Snapshot
-  /** Address of the caller and id of a request that goes through no stages. */
+  /** Address of the caller and id of a request that goes through no checks. */
   trace(incoming: Incoming<Exchange>): { readonly ip: string; readonly requestId: string }
   /** Makes the calls that show whether a credential works. */
   tryCredential(trial: Trial): Promise<CredentialTest>

@@ -35,7 +35,7 @@ export interface Life {
 }
 
 /** Runs when everything about a request is over, also for refused requests and for callers who have left. */
-export interface EndRow {
+export interface ClosingRow {
   readonly name: string
   readonly end: (exchange: Exchange) => void
 }

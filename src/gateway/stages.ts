@@ -29,7 +29,7 @@ import { explainFailures, failuresBelowLimit } from './identify/failures.ts'
 import { explainReplayOnly, proofStands, sameProxy } from './identify/replay-checks.ts'
 import { explainKeptAnswer, keptAnswerGiven } from './kept-answer-check.ts'
 import { writeRecord } from './record.ts'
-import type { CheckRow, EndRow, SendRow, Ways } from './rows.ts'
+import type { CheckRow, ClosingRow, SendRow, Ways } from './rows.ts'
 import { ANSWERED, type Check, type Verdict } from './verdict.ts'
 
 /**
@@ -87,7 +87,7 @@ export const SEND: SendRow = { name: 'forward', send: forward }
 export const ANSWER: readonly AnswerRow[] = [standIn, contractOfAnswer, keptForLater, settledClaim]
 
 /** 4. Rows that run when everything is over, for every request, also for those that were refused or whose caller left. */
-export const END: readonly EndRow[] = [
+export const CLOSING: readonly ClosingRow[] = [
   { name: 'limits', end: endLimits },
   { name: 'target', end: endTarget },
   { name: 'idempotency key', end: endClaim },

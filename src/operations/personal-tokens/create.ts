@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { grantsOfToken, roleOf } from '../../access/identities.ts'
 import { toStoredGrants } from '../../access/tokens.ts'
 import { refuse } from '../../base/refusal.ts'
+import { confidential } from '../../model/confidential.ts'
 import { Name } from '../../model/display.ts'
-import { marked } from '../../model/marks.ts'
 import { demandHolds } from '../access/authority.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
@@ -33,7 +33,7 @@ export const createPersonalToken = define({
     days: z.int().min(1).max(90).default(30).describe('Lifetime of the token'),
   }),
   output: PersonalToken.extend({
-    token: marked('secret', z.string()).optional().describe('The token; shown only in this response'),
+    token: confidential('secret', z.string()).optional().describe('The token; shown only in this response'),
   }),
   permission: 'users:update',
   own: isUser,
