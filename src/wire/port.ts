@@ -108,6 +108,13 @@ export interface Incoming<State = unknown> {
   /** Sends the request on and streams the answer back, both with backpressure. */
   forward(upstream: Upstream, request: ForwardRequest): void
   /**
+   * Answers with a body that the handler writes over time, such as server-sent events. The head leaves at once; `fields`
+   * as for `answer`. The answer may stay open without a bound of time. What the caller has not taken is copied and counted
+   * in `budget`, without which there is no room for it; a caller that takes nothing for `sendTimeoutMs` is closed.
+   * The caller of HEAD gets the head alone, and the answer lasts until it is ended all the same.
+   */
+  stream(status: number, fields: string, writer: AnswerWriter, budget: ByteBudget): AnswerStream
+  /**
    * Reads the whole body, which `forward` then sends on. `null` when it broke a bound, there was no room for it
    * (503 overloaded), it was not whole after `withinMs` (408 request_timeout), or the caller left; then `answer` was
    * given already.
@@ -121,6 +128,35 @@ export interface Incoming<State = unknown> {
 
   /** Results, complete when `finished` is called. */
   readonly outcome: Outcome
+}
+
+/** An answer whose body is written over time. It lasts until `end`, `abort`, or {@link AnswerWriter.gone}; then nothing is sent any more. */
+export interface AnswerStream {
+  /**
+   * Sends a piece of the body; text as UTF-8. Bytes may change afterwards. False when no more should follow before
+   * {@link AnswerWriter.drained}, and once the answer is over. A piece that there is no room for breaks the answer off.
+   */
+  write(piece: string | Uint8Array): boolean
+  /** The body is complete; what waits for the caller is still sent. */
+  end(): void
+  /** Breaks the answer off, so that the caller cannot take it for complete (`outcome.truncated`). */
+  abort(): void
+}
+
+/** Is told about the answer that it writes. What a method throws is reported, and breaks the answer off. */
+export interface AnswerWriter {
+  /** The caller has taken all of it: more may be written, after `write` gave false. */
+  drained(): void
+  /**
+   * The engine drains and takes no more connections: the answer should end soon, and is broken off when the engine closes.
+   * Told once, never before `stream` has returned.
+   */
+  draining(): void
+  /**
+   * The answer is over before its `end`: the caller has left or was too slow, or there was no room. Told before
+   * `finished`, or, where the caller had left before the answer began, soon after `stream` has returned.
+   */
+  gone(): void
 }
 
 /** A client certificate, as bytes that nobody has judged. */
@@ -155,10 +191,10 @@ export interface Outcome {
   truncated: boolean
 }
 
-/** What to send to an upstream. Lines end in CRLF. */
 /** Lower-case header names. */
 export type FieldNames = readonly string[]
 
+/** What to send to an upstream. Lines end in CRLF. */
 export interface ForwardRequest {
   readonly method: string
   /** Origin-form target, already canonical: path and query. */
@@ -219,7 +255,7 @@ export interface Substitute {
 
 /** Gets requests from listeners. No method may throw; a fault is answered with internal_error by the caller of it. */
 export interface Handler<State = unknown> {
-  /** A head has arrived and is well formed. Must lead to exactly one `answer` or `forward`, now or later. */
+  /** A head has arrived and is well formed. Must lead to exactly one `answer`, `stream` or `forward`, now or later. */
   request(incoming: Incoming<State>): void
   /**
    * The head or target is not well formed, a body broke a bound, or no answer came from the upstream (failures mapped to their codes). Must `answer`, or,
@@ -283,18 +319,26 @@ export interface UpstreamOptions {
 export interface Upstream {
   /** Sends one request whose body is at hand and gathers the answer: calls from within the process. */
   call(request: CallRequest, done: (result: CallResult) => void): CallHandle
+  /** Sends one request whose body is at hand, and hands over the answer as it comes. `reader` hears nothing before this returns. */
+  stream(request: StreamRequest, reader: AnswerReader): StreamHandle
   readonly open: number
   readonly idle: number
   /** Closes idle connections now and the others when their request ends. */
   close(): void
 }
 
-export interface CallRequest extends ForwardRequest {
+/** A request from within the process. `again` and `began` are asked before the answer is handed over; `tap` is not. */
+export interface StreamRequest extends ForwardRequest {
   readonly body: Uint8Array | null
+  /** Bytes of the answer's body that are read: a call is cut off beyond them, a stream fails (`invalid_response`). May be Infinity. */
+  readonly readBytesMax: number
+  /** Longest pause between two pieces of the answer, in the place of {@link UpstreamOptions.idleTimeoutMs}. */
+  readonly idleTimeoutMs?: number
+}
+
+export interface CallRequest extends StreamRequest {
   /** Bytes of the answer's body that are kept. */
   readonly keepBytesMax: number
-  /** Bytes that are read and counted before the call is cut off. */
-  readonly readBytesMax: number
   /** Where the kept bytes are counted; absent for what is bounded otherwise. */
   readonly budget?: ByteBudget
 }
@@ -302,6 +346,37 @@ export interface CallRequest extends ForwardRequest {
 export interface CallHandle {
   /** Gives up: the upstream connection is closed and `done` is not called. */
   abort(): void
+}
+
+export interface StreamHandle extends CallHandle {
+  /** Reads on after {@link AnswerReader.piece} gave false. */
+  resume(): void
+}
+
+/**
+ * Is told of an answer as it comes: `head`, then pieces, then `end` or `failed`; or `failed` alone. It hears nothing more after
+ * `abort`, which it may call at any time. What a method throws is reported, and ends the request in the same way.
+ */
+export interface AnswerReader {
+  head(head: AnswerHead): void
+  /**
+   * `bytes[from, to)`, at least one byte, which are the reader's only while this runs. False asks for a pause, in which no
+   * time-out holds: only the end may still follow before {@link StreamHandle.resume}.
+   */
+  piece(bytes: Buffer, from: number, to: number): boolean
+  /** The answer is complete. */
+  end(): void
+  /** Nothing more comes. @param upstreamAt as in {@link Outcome} */
+  failed(failure: UpstreamFailure, inner: string, upstreamAt: number): void
+}
+
+export interface AnswerHead {
+  readonly status: number
+  /** Header lines of the upstream after the hop-by-hop ones were removed, plus `responseFields`. */
+  readonly fields: string
+  /** As in {@link Outcome}. */
+  readonly upstreamAt: number
+  readonly upstreamHeadAt: number
 }
 
 export type CallResult =
