@@ -6,18 +6,18 @@ export const PAUSE = 1
 export const CUT = 2
 export type Verdict = typeof MORE | typeof PAUSE | typeof CUT
 
-/** Takes the answer to a call from within: gathers it, or hands it over as it comes. */
+/** Receives the answer to a request from within the process: gathers it, or hands it over in pieces. */
 export interface CallAnswer {
-  /** When the request was handed to a connection, monotonic milliseconds; 0 for never. The call's to set. */
+  /** When the request was handed to a connection, monotonic milliseconds; 0 for never. Set by the call. */
   upstreamAt: number
   /** The head has come; `fields` as the upstream sent them. */
   head(status: number, fields: string, now: number): Verdict
-  /** A piece of the body, never empty, on loan; `last` when nothing follows it. */
+  /** `bytes[from, to)` is the next part of the body, at least one byte; the engine reuses `bytes`. `last` when it completes the body. */
   piece(bytes: Buffer, from: number, to: number, last: boolean): Verdict
   /** The answer is complete. */
   end(): void
-  /** The answer went on when it was given up. */
+  /** The call has given the answer up after {@link CUT}. */
   cut(): void
-  /** Nothing more comes. */
+  /** The request failed, or the answer broke off. */
   failed(failure: UpstreamFailure, inner: string): void
 }

@@ -1,14 +1,14 @@
 import { type CallAnswer, CUT, MORE, PAUSE, type Verdict } from './call-answer.ts'
 import type { AnswerReader, StreamRequest, UpstreamFailure } from './port.ts'
 
-/** Hands the answer to a call from within over to its reader, as it comes. */
+/** Hands the answer to a request from within the process over to its reader, piece by piece. */
 export class HandingOver implements CallAnswer {
   upstreamAt = 0
   readonly #request: StreamRequest
   readonly #reader: AnswerReader
   readonly #fault: (error: unknown) => void
   #bodyBytes = 0
-  /** The reader threw: it hears nothing more. */
+  /** The reader threw an error: it is called no more. */
   #isBroken = false
 
   constructor(request: StreamRequest, reader: AnswerReader, fault: (error: unknown) => void) {

@@ -108,10 +108,10 @@ export interface Incoming<State = unknown> {
   /** Sends the request on and streams the answer back, both with backpressure. */
   forward(upstream: Upstream, request: ForwardRequest): void
   /**
-   * Answers with a body that the handler writes over time, such as server-sent events. The head leaves at once; `fields`
-   * as for `answer`. The answer may stay open without a bound of time. What the caller has not taken is copied and counted
-   * in `budget`, without which there is no room for it; a caller that takes nothing for `sendTimeoutMs` is closed.
-   * The caller of HEAD gets the head alone, and the answer lasts until it is ended all the same.
+   * Answers with a body that the handler writes over time, such as server-sent events. The head is sent at once; `fields`
+   * as for `answer`. The answer has no time limit. Bytes that the caller does not read are copied and counted in `budget`;
+   * if the budget refuses them, the caller is disconnected, as it is when it reads nothing for `sendTimeoutMs`. The answer to
+   * HEAD is its head alone, and the handler must end it all the same.
    */
   stream(status: number, fields: string, writer: AnswerWriter, budget: ByteBudget): AnswerStream
   /**
@@ -130,31 +130,31 @@ export interface Incoming<State = unknown> {
   readonly outcome: Outcome
 }
 
-/** An answer whose body is written over time. It lasts until `end`, `abort`, or {@link AnswerWriter.gone}; then nothing is sent any more. */
+/** An answer whose body is written over time. After `end`, `abort` or {@link AnswerWriter.gone} nothing more is sent. */
 export interface AnswerStream {
   /**
-   * Sends a piece of the body; text as UTF-8. Bytes may change afterwards. False when no more should follow before
-   * {@link AnswerWriter.drained}, and once the answer is over. A piece that there is no room for breaks the answer off.
+   * Sends a piece of the body. Text is sent as UTF-8; bytes are copied. False: write no more until
+   * {@link AnswerWriter.drained}, or the answer is over.
    */
   write(piece: string | Uint8Array): boolean
-  /** The body is complete; what waits for the caller is still sent. */
+  /** Completes the body. Bytes that the caller has not read yet are still sent. */
   end(): void
   /** Breaks the answer off, so that the caller cannot take it for complete (`outcome.truncated`). */
   abort(): void
 }
 
-/** Is told about the answer that it writes. What a method throws is reported, and breaks the answer off. */
+/** The handler's side of an {@link AnswerStream}. An error that a method throws is reported, and breaks the answer off. */
 export interface AnswerWriter {
-  /** The caller has taken all of it: more may be written, after `write` gave false. */
+  /** The caller has read everything: more may be written, after `write` returned false. */
   drained(): void
   /**
-   * The engine drains and takes no more connections: the answer should end soon, and is broken off when the engine closes.
-   * Told once, never before `stream` has returned.
+   * The engine drains and its listeners are closed: the answer should end soon. It is broken off when the engine closes.
+   * Called once, never before `stream` has returned.
    */
   draining(): void
   /**
-   * The answer is over before its `end`: the caller has left or was too slow, or there was no room. Told before
-   * `finished`, or, where the caller had left before the answer began, soon after `stream` has returned.
+   * The answer is over before its `end`: the caller left or was too slow, or the budget was exhausted. Called before
+   * `finished`, possibly inside `write`. If the caller had left before `stream` was called, `gone` is called right after it.
    */
   gone(): void
 }
@@ -319,7 +319,7 @@ export interface UpstreamOptions {
 export interface Upstream {
   /** Sends one request whose body is at hand and gathers the answer: calls from within the process. */
   call(request: CallRequest, done: (result: CallResult) => void): CallHandle
-  /** Sends one request whose body is at hand, and hands over the answer as it comes. `reader` hears nothing before this returns. */
+  /** Sends one request whose body is at hand, and hands the answer over in pieces. `reader` is called after this has returned. */
   stream(request: StreamRequest, reader: AnswerReader): StreamHandle
   readonly open: number
   readonly idle: number
@@ -327,7 +327,7 @@ export interface Upstream {
   close(): void
 }
 
-/** A request from within the process. `again` and `began` are asked before the answer is handed over; `tap` is not. */
+/** A request from within the process. `again` and `began` are called before the answer is handed over; `tap` is ignored. */
 export interface StreamRequest extends ForwardRequest {
   readonly body: Uint8Array | null
   /** Bytes of the answer's body that are read: a call is cut off beyond them, a stream fails (`invalid_response`). May be Infinity. */
@@ -349,24 +349,24 @@ export interface CallHandle {
 }
 
 export interface StreamHandle extends CallHandle {
-  /** Reads on after {@link AnswerReader.piece} gave false. */
+  /** Continues after {@link AnswerReader.piece} returned false. */
   resume(): void
 }
 
 /**
- * Is told of an answer as it comes: `head`, then pieces, then `end` or `failed`; or `failed` alone. It hears nothing more after
- * `abort`, which it may call at any time. What a method throws is reported, and ends the request in the same way.
+ * Receives an answer: `head`, then pieces, then `end` or `failed`; or `failed` alone. No method is called after `abort`, which a
+ * method may call too. An error that a method throws is reported, and ends the request as `abort` does.
  */
 export interface AnswerReader {
   head(head: AnswerHead): void
   /**
-   * `bytes[from, to)`, at least one byte, which are the reader's only while this runs. False asks for a pause, in which no
-   * time-out holds: only the end may still follow before {@link StreamHandle.resume}.
+   * `bytes[from, to)` is the next part of the body, at least one byte. The engine reuses `bytes` after the call. False pauses the
+   * answer, without a timeout, until {@link StreamHandle.resume}; only `end` or `failed` may still be called.
    */
   piece(bytes: Buffer, from: number, to: number): boolean
   /** The answer is complete. */
   end(): void
-  /** Nothing more comes. @param upstreamAt as in {@link Outcome} */
+  /** The request failed, or the answer broke off. @param upstreamAt as in {@link Outcome} */
   failed(failure: UpstreamFailure, inner: string, upstreamAt: number): void
 }
 

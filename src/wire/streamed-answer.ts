@@ -3,7 +3,7 @@ import { PIECE_BYTES_MAX } from './limits.ts'
 import type { AnswerStream, AnswerWriter } from './port.ts'
 import { Unsent } from './unsent.ts'
 
-/** The exchange whose answer is streamed. */
+/** The exchange that carries a streamed answer. */
 export interface AnswerCarrier {
   /** Sends `bytes[from, to)`, which may change afterwards. False when its caller takes no more for now. */
   piece(bytes: Buffer, from: number, to: number, last: boolean): boolean
@@ -13,9 +13,9 @@ export interface AnswerCarrier {
   giveUp(): void
 }
 
-/** What the streamed answers of one engine share. */
+/** Shared by the streamed answers of one engine. */
 export interface AnswerStreams {
-  /** Those whose writers do not know yet that the engine drains. */
+  /** Answers whose writers were not told that the engine drains. */
   readonly streams: Set<StreamedAnswer>
   fault(error: unknown): void
 }
@@ -24,8 +24,8 @@ const EMPTY = Buffer.alloc(0)
 
 /**
  * An answer between its writer and the exchange that carries it. Invariants:
- * 1. At most one piece is handed over while the caller takes no more; what follows waits here, counted.
- * 2. Either the writer ends the answer, or it is told once that the answer is gone.
+ * 1. While the caller takes no more, at most one piece is in the socket. Later pieces wait here, counted in the budget.
+ * 2. The writer either ends the answer, or is told once that the answer is gone.
  */
 export class StreamedAnswer implements AnswerStream {
   readonly #carrier: AnswerCarrier
@@ -34,7 +34,7 @@ export class StreamedAnswer implements AnswerStream {
   readonly #unsent: Unsent
   /** The caller takes no more for now. */
   #isFull = false
-  /** The writer has said all. */
+  /** The writer has completed the body. */
   #isEnded = false
   #isOver = false
 
@@ -45,7 +45,7 @@ export class StreamedAnswer implements AnswerStream {
     this.#unsent = new Unsent(budget)
   }
 
-  // What the writer says
+  // Called by the writer
 
   write(piece: string | Uint8Array): boolean {
     if (this.#isEnded || this.#isOver) return false
@@ -74,7 +74,7 @@ export class StreamedAnswer implements AnswerStream {
     this.#carrier.breakOff()
   }
 
-  // What the exchange says
+  // Called by the exchange
 
   /** The head was sent. @param isTaken the caller takes more */
   opened(isTaken: boolean): void {
@@ -82,7 +82,7 @@ export class StreamedAnswer implements AnswerStream {
     this.#shared.streams.add(this)
   }
 
-  /** The caller has left already. */
+  /** The caller had left before the answer began. */
   missed(): void {
     this.#close()
     process.nextTick(() => this.#tell(() => this.#writer.gone()))
@@ -107,12 +107,12 @@ export class StreamedAnswer implements AnswerStream {
     if (!this.#isEnded) this.#tell(() => this.#writer.gone())
   }
 
-  /** A piece of the request's body, which nobody reads. */
+  /** Drops a piece of the request's body. */
   send(): boolean {
     return true
   }
 
-  // What the engine says
+  // Called by the engine
 
   /** The engine drains. */
   drain(): void {
@@ -142,7 +142,7 @@ export class StreamedAnswer implements AnswerStream {
   }
 }
 
-/** Asks the writers of all open answers for the end. */
+/** Tells the writers of open answers, each once, that the engine drains. */
 export function drainStreams({ streams }: AnswerStreams): void {
   for (const streamed of streams) streamed.drain()
 }

@@ -1,17 +1,17 @@
 import type { ByteBudget } from '../base/byte-buffer.ts'
 import { PIECE_BYTES_MAX } from './limits.ts'
 
-/** The first block of several small pieces. */
+/** Smallest block. */
 const BLOCK_BYTES_MIN = 1024
 
 /**
- * Bytes that wait for a caller, copied into few blocks: many small pieces must not cost an object each. A block is counted
- * while it is here.
+ * A queue of bytes that wait for a caller. Bytes are copied into few blocks, so that many small pieces do not cost an object
+ * each. A block is counted in the budget until it is taken out.
  */
 export class Unsent {
   readonly #budget: ByteBudget
   readonly #blocks: Buffer[] = []
-  /** Bytes that are in use of the last block. */
+  /** Bytes used of the last block. */
   #used = 0
 
   /** @param budget in which the blocks are counted */
@@ -23,7 +23,7 @@ export class Unsent {
     return this.#blocks.length === 0
   }
 
-  /** Adds a copy of `bytes[from, to)`. False when there is no room for it; then a part of it may be here. */
+  /** Adds a copy of `bytes[from, to)`. False when the budget refuses; then a part of it may have been added. */
   add(bytes: Buffer, from: number, to: number): boolean {
     let at = from
     while (at < to) {
@@ -45,7 +45,7 @@ export class Unsent {
     return true
   }
 
-  /** Takes out the oldest bytes, up to {@link PIECE_BYTES_MAX}; null when there are none. */
+  /** Takes out the oldest block, at most {@link PIECE_BYTES_MAX} long; null when the queue is empty. */
   next(): Buffer | null {
     const block = this.#blocks.shift()
     if (block === undefined) return null

@@ -1,31 +1,31 @@
 /**
  * Reads server-sent events (WHATWG HTML 9.2.5 and 9.2.6) from bytes that arrive in pieces. Invariants:
  * 1. The same bytes give the same events however they are cut.
- * 2. What is kept of an event in progress has a bound: the line that is not complete, its data, and a count for each of
- *    its lines. Comments cost nothing, so that a stream may be kept alive for hours.
+ * 2. Memory for one event is bounded: the incomplete line, the data, and an overhead for each data line. Comments take
+ *    no memory, so that a stream may be kept alive for hours.
  */
 import { type ByteBudget, ByteBuffer } from '../../base/byte-buffer.ts'
 
 /** One event. */
 export interface ServerSentEvent {
-  /** Its type; `message` where it names none. */
+  /** Type; `message` if the stream names none. */
   readonly event: string
-  /** Its data lines, with LF between them. */
+  /** Data lines, joined by LF. */
   readonly data: string
-  /** The last event id of the stream, which events without an id keep; empty for none. */
+  /** Last event ID of the stream: events without `id` keep the previous one; empty for none. */
   readonly id: string
-  /** Reconnection time that the stream has named last, milliseconds; null for none. */
+  /** Last reconnection time of the stream, milliseconds; null for none. */
   readonly retry: number | null
 }
 
 export interface SseReaderOptions {
-  /** Bytes of one event, each of its lines counted with {@link LINE_BYTES} more. */
+  /** Largest event: bytes of its lines, plus {@link LINE_BYTES} for each line. */
   readonly eventBytesMax: number
-  /** Where the bytes of a line that is not complete are counted; null for what is bounded otherwise. */
+  /** Counts the bytes of an incomplete line; null to count them nowhere. */
   readonly budget: ByteBudget | null
 }
 
-/** What a line costs beside its bytes. */
+/** Overhead of a line, bytes. */
 const LINE_BYTES = 32
 const LF = 0x0a
 const CR = 0x0d
@@ -36,23 +36,23 @@ const DIGITS = /^[0-9]+$/
 
 /** Reads one stream. */
 export class SseReader {
-  /** The last event id, also of a block without data; empty for none. */
+  /** Last event ID, also from a block without data; empty for none. */
   lastId = ''
-  /** Reconnection time that was named last, milliseconds; null for none. */
+  /** Last reconnection time, milliseconds; null for none. */
   retry: number | null = null
   readonly #max: number
   readonly #onEvent: (event: ServerSentEvent) => void
-  /** The beginning of a line whose end has not come. */
+  /** The incomplete line. */
   readonly #line: ByteBuffer
   #isComment = false
-  /** The last byte was CR: an LF belongs to it. */
+  /** The last byte was CR: a following LF belongs to the same line end. */
   #skipsLf = false
-  /** Bytes of a byte order mark that have come; its length once the stream has begun. */
+  /** Bytes of the byte order mark that were read; its full length once the first line has begun. */
   #mark = 0
   #event = ''
   #data: string | null = null
   #id = ''
-  /** Bytes of the event in progress. */
+  /** Bytes of the data lines of the event in progress, with their overhead. */
   #bytes = 0
   #isClosed = false
 
@@ -62,7 +62,7 @@ export class SseReader {
     this.#line = new ByteBuffer(budget)
   }
 
-  /** Reads `bytes[from, to)`, which may change afterwards. False when an event is too long; then nothing more is read. */
+  /** Reads `bytes[from, to)`, which may change afterwards. False once an event was too long, or after {@link close}. */
   add(bytes: Buffer, from = 0, to = bytes.length): boolean {
     const piece = bytes.subarray(from, to)
     const { length } = piece
@@ -73,7 +73,7 @@ export class SseReader {
       if (this.#skipsLf && isLf) at++
       this.#skipsLf = false
       const lf = indexOf(piece, LF, at)
-      // Most streams have none: looked for once for all lines of a piece
+      // Most streams have no CR, so that one search serves all lines of a piece
       if (cr < at) cr = indexOf(piece, CR, at)
       const end = Math.min(lf, cr)
       if (end === length) {
@@ -87,14 +87,14 @@ export class SseReader {
     return !this.#isClosed
   }
 
-  /** Reads no more, and gives back what is counted; may be called for an event. An event that is not complete is none. */
+  /** Stops reading, drops an incomplete event and gives back counted bytes. May be called inside `onEvent`. */
   close(): void {
     this.#line.drop()
     this.#data = null
     this.#isClosed = true
   }
 
-  /** Leaves out a byte order mark; gives where the first line begins. */
+  /** Skips a byte order mark. Returns the index where the first line begins. */
   #begin(bytes: Buffer): number {
     let at = 0
     while (this.#mark < BOM.length && at < bytes.length) {
@@ -119,7 +119,7 @@ export class SseReader {
     if (!this.#fits(this.#line.length + to - from) || !this.#line.add(bytes, from, to)) this.close()
   }
 
-  /** A line is complete; `bytes[from, to)` is the last part of it. */
+  /** Completes a line whose last part is `bytes[from, to)`. */
   #ended(bytes: Buffer, from: number, to: number): void {
     const isComment = this.#isComment
     this.#isComment = false

@@ -24,7 +24,7 @@ export interface Context extends Guarded {
   readonly keep: ((peer: string) => ByteBudget) | null
   /** A Date line, at most one sweep old. */
   dateLine: string
-  /** Streamed answers whose writers do not know yet that the engine drains. */
+  /** Streamed answers whose writers were not told that the engine drains. */
   readonly streams: Set<StreamedAnswer>
   draining: boolean
 }

@@ -82,7 +82,7 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
   #stage = OPEN
   #framing = LENGTH
   #pool: Pool | null = null
-  /** Where the answer comes from: a connection to an upstream, or the handler, which writes it over time. */
+  /** Source of the answer: a connection to an upstream, or a streamed answer of the handler. */
   #upstream: RequestConnection | null = null
   #collecting: Collecting | null = null
   /** The whole body, when the handler wanted to see it before it forwards. */
@@ -396,7 +396,7 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
     this.#connection.unblock()
   }
 
-  // What a streamed answer says, besides its pieces
+  // Called by a streamed answer, as is `piece`
 
   breakOff(): void {
     this.failed('unreachable', '')

@@ -340,7 +340,7 @@ export class NodeExchange implements Incoming, Receiver, AnswerCarrier {
     }
   }
 
-  // What a streamed answer says
+  // Called by a streamed answer
 
   piece(bytes: Buffer, from: number, to: number, last: boolean): boolean {
     // Node keeps what it is given
