@@ -79,7 +79,7 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
 
   readonly #context: Context
   readonly #connection: Connection
-  #stage = OPEN
+  #phase = OPEN
   #framing = LENGTH
   #pool: Pool | null = null
   /** Source of the answer: a connection to an upstream, or a streamed answer of the handler. */
@@ -112,12 +112,12 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
   }
 
   get isOpen(): boolean {
-    return this.#stage === OPEN
+    return this.#phase === OPEN
   }
 
   answer(status: number, fields: string, body: string | Uint8Array): void {
-    if (this.#stage !== OPEN) return
-    this.#stage = ANSWERING
+    if (this.#phase !== OPEN) return
+    this.#phase = ANSWERING
     this.#collecting = null
     const isBodiless = status === 204 || status === 304
     // Only ASCII may be written as latin1
@@ -156,11 +156,11 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
 
   stream(status: number, fields: string, writer: AnswerWriter, budget: ByteBudget): AnswerStream {
     const streamed = new StreamedAnswer(this, writer, budget, this.#context)
-    if (this.#stage !== OPEN) {
+    if (this.#phase !== OPEN) {
       streamed.missed()
       return streamed
     }
-    this.#stage = ANSWERING
+    this.#phase = ANSWERING
     this.#collecting = null
     this.#upstream = streamed
     this.outcome.status = status
@@ -187,7 +187,7 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
     done: (body: Uint8Array | null) => void,
     withinMs = Infinity,
   ): void {
-    if (this.#stage !== OPEN || this.#collecting !== null) {
+    if (this.#phase !== OPEN || this.#collecting !== null) {
       // The caller has left already
       done(null)
     } else if (this.bodyBytes === 0) done(EMPTY)
@@ -199,7 +199,7 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
   }
 
   forward(upstream: Upstream, request: ForwardRequest): void {
-    if (this.#stage !== OPEN) return
+    if (this.#phase !== OPEN) return
     if (!(upstream instanceof Pool)) throw new TypeError('the upstream belongs to another engine')
     if (this.bodyBytes > this.bodyBytesMax) {
       this.refuse('body_too_large', 'Content-Length')
@@ -229,7 +229,7 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
       }
       if (this.complete) bodyBytes = body.length
     }
-    this.#stage = FORWARDING
+    this.#phase = FORWARDING
     this.#pool = upstream
     this.holder = request.holder ?? ''
     this.headOnly = request.method === 'HEAD'
@@ -250,14 +250,14 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
   refuse(code: RefusalCode, inner: string): void {
     this.#connection.poison()
     this.#leaveUpstream()
-    if (this.#stage === ANSWERING) {
+    if (this.#phase === ANSWERING) {
       // The head of the answer is gone already: breaking off is all that is left to say
       this.#connection.destroy()
       return
     }
     const collecting = this.#collecting
     this.#collecting = null
-    this.#stage = OPEN
+    this.#phase = OPEN
     this.#context.refused(this, code, inner)
     if (collecting !== null) this.#tell(collecting, null)
   }
@@ -289,7 +289,7 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
 
   /** The caller has left, or will not take the answer. */
   abort(): void {
-    if (this.#stage === OVER) return
+    if (this.#phase === OVER) return
     this.outcome.aborted = !this.outcome.truncated
     this.#leaveUpstream()
     const collecting = this.#collecting
@@ -333,7 +333,7 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
     if (this.#began !== null) this.#began(status)
     if (this.#again !== null && this.#goesAgain(status, last)) return true
     if (this.#tap !== null && this.#isReplaced(this.#tap, head, last)) return true
-    this.#stage = ANSWERING
+    this.#phase = ANSWERING
     outcome.status = status
     let text = statusLine(status) + head.pass + this.responseFields
     if (this.#kindFields !== undefined) text += kindFieldsOf(this.#kindFields, status, head.kind)
@@ -383,10 +383,10 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
   failed(failure: UpstreamFailure, inner: string): void {
     this.#upstream = null
     this.#pool = null
-    if (this.#stage === FORWARDING) {
-      this.#stage = OPEN
+    if (this.#phase === FORWARDING) {
+      this.#phase = OPEN
       this.#context.refused(this, FAILURE_CODES[failure], inner)
-    } else if (this.#stage === ANSWERING) {
+    } else if (this.#phase === ANSWERING) {
       this.outcome.truncated = true
       this.#connection.breakOff(this.#framing === TO_THE_CLOSE)
     }
@@ -419,14 +419,14 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
 
   #sendAgain(pool: Pool, request: ForwardRequest | { readonly inner: string }): void {
     // The caller has left
-    if (this.#stage !== OPEN) return
+    if (this.#phase !== OPEN) return
     if ('inner' in request) {
       this.#context.refused(this, FAILURE_CODES.credential, request.inner)
       return
     }
     const body = this.#sent!
     this.#sent = null
-    this.#stage = FORWARDING
+    this.#phase = FORWARDING
     this.#pool = pool
     this.message = requestMessage(request, body.length, this.upgrade) + body
     this.retried = false
@@ -450,7 +450,7 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
       this.#upstream = null
       this.#pool = null
     } else this.#leaveUpstream()
-    this.#stage = OPEN
+    this.#phase = OPEN
   }
 
   #send(text: string, bytes: Buffer, from: number, to: number, last: boolean): boolean {
@@ -472,7 +472,7 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
   }
 
   #over(): void {
-    this.#stage = OVER
+    this.#phase = OVER
     this.outcome.endedAt = this.#context.clock.monotonic()
     this.#context.finished(this)
   }
@@ -489,7 +489,7 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
       collecting.done(body)
     } catch (error) {
       this.#context.fault(error)
-      if (this.#stage === OPEN) this.refuse('internal_error', String(error))
+      if (this.#phase === OPEN) this.refuse('internal_error', String(error))
     }
   }
 }
