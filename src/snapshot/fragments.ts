@@ -2,7 +2,7 @@
  * The configuration as gateway threads receive it: plain data in pieces, each known by the hash of its content. A secret
  * that is read elsewhere counts by its text and the key that seals it, not by its ciphertext, which differs at each sealing:
  * the same state has the same hashes in every process.
- * Nothing here is a closure, a class or a plain-text secret, so it survives structured clone and disk.
+ * Nothing in a fragment is a closure, a class or a plain-text secret, so it survives structured clone and disk.
  * Only what is published is in it; references are ids.
  */
 import type { ClaimRule } from '../base/claims.ts'
@@ -27,9 +27,10 @@ export interface Fragments {
 
 /**
  * The newest form of fragments that this version links. A new member that restricts what is served takes the next number:
- * its rule in `needs` of `compile/kinds.ts` makes fragments that carry it need that form.
+ * its rule in `needs` of `compile/kinds.ts` makes fragments that carry it need that form. A member with a new name takes one too,
+ * and `earlier-form.ts` reads the old name.
  */
-export const FORM = 1
+export const FORM = 2
 
 interface Formed {
   /**
@@ -177,8 +178,8 @@ export interface ProxyFragment {
   readonly deprecated: boolean
   /** Null when nothing of its requests is looked at beyond the checks that hold for all. */
   readonly contract: ContractFragment | null
-  /** Steps that are rare; null when there is none. */
-  readonly shape: ShapeFragment | null
+  /** Null when none of them is on. */
+  readonly features: FeaturesFragment | null
   readonly timeouts?: TimeoutsFragment
 }
 
@@ -188,7 +189,8 @@ export interface ContractFragment {
   readonly strict_query: boolean
 }
 
-export interface ShapeFragment {
+/** The optional features of a proxy. */
+export interface FeaturesFragment {
   /** Bodies of both directions are gathered before they go on. */
   readonly gathers: boolean
   readonly response_validation: 'off' | 'report' | 'enforce'
@@ -409,4 +411,30 @@ export interface SnapshotDelta {
 /** The key under which a fragment is put, replaced and dropped. */
 export function keyOf(fragment: Fragment): FragmentKey {
   return `${fragment.kind}:${fragment.id}`
+}
+
+/** A fragment as text that can be read as data. */
+export class FragmentText {
+  readonly key: FragmentKey
+  /** Of the fragment as canonical JSON; of one with filled secrets, of what was filled in. */
+  readonly hash: string
+  /** The fragment as JSON. It has no line break, because JSON writes those in strings as escapes. */
+  readonly text: string
+
+  constructor(key: FragmentKey, hash: string, text: string) {
+    this.key = key
+    this.hash = hash
+    this.text = text
+  }
+
+  /** Parsed anew each time that it is read. */
+  get fragment(): Fragment {
+    // A compiler of this program has written it; what comes from disk was compared with its hash.
+    return JSON.parse(this.text) as Fragment
+  }
+}
+
+/** A {@link SnapshotDelta} whose fragments are parsed when they are asked for, and not before. */
+export interface TextDelta extends Omit<SnapshotDelta, 'put'> {
+  readonly put: readonly FragmentText[]
 }

@@ -1,51 +1,54 @@
 import { yieldThread } from '../../base/yield.ts'
-import { idsWithSealedHeaders } from '../../model/injected-header.ts'
-import { NOUNS, RESOURCE_TYPES, type ResourceType } from '../../model/resource-types.ts'
-import type { CompileReader } from '../../snapshot/compile/sources.ts'
+import { NOUNS, type ResourceType } from '../../model/resource-types.ts'
+import { type CompileReader, SOURCES, type SourceType } from '../../snapshot/compile/sources.ts'
 import type { ConfigReader, ConfigWriter } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 
+/** Resources that are read at once: they and their parts are in memory together. */
+const PAGE = 50
+
+/** Resources of a type, and a reader that answers from memory what compiling them asks. */
+interface Page {
+  readonly ids: readonly string[]
+  readonly reader: CompileReader
+}
+
 /**
- * The whole configuration read at once and answered from memory: compiling everything asks a few questions per
- * resource, which for thousands of clients are too many to ask the store one by one.
+ * All resources of a type in order of creation, page by page: compiling everything asks a few questions per resource, which for
+ * thousands of clients are too many to ask the store one by one, and all of them take too much memory at once.
  */
-export async function readWhole(reader: ConfigReader): Promise<CompileReader> {
-  const byId = new Map<string, Resource>()
-  const byType = new Map<string, readonly Resource[]>()
-  const byParent = new Map<string, Resource[]>()
-  for (const type of RESOURCE_TYPES) {
-    const resources = await reader.all(type)
-    byType.set(type, resources)
-    for (const resource of resources) {
-      byId.set(resource.id, resource)
-      if (resource.parent !== null) push(byParent, `${type} ${resource.parent}`, resource)
-    }
+export async function* readPages(reader: ConfigReader, type: SourceType): AsyncGenerator<Page> {
+  for (let after: string | undefined; ; ) {
+    const page = await reader.list({ type, limit: PAGE, ...(after === undefined ? {} : { after }) })
+    const ids = page.map(({ id }) => id)
+    if (ids.length > 0) yield { ids, reader: await readAbout(reader, type, page) }
+    if (ids.length < PAGE) return
+    after = ids.at(-1)
   }
-  const tokens = Map.groupBy(await reader.tokensOf(idsOf(byType, 'profiles')), (token) => token.profile)
-  const owners = [
-    ...idsOf(byType, 'credentials'),
-    ...idsOf(byType, 'profiles'),
-    ...idsWithSealedHeaders([...(byType.get('collections') ?? []), ...(byType.get('proxies') ?? [])]),
-  ]
-  const secrets = Map.groupBy(await reader.secretsOf(owners), (secret) => secret.owner)
+}
+
+/** @param page resources of one type */
+async function readAbout(
+  reader: ConfigReader,
+  type: SourceType,
+  page: readonly Resource[],
+): Promise<CompileReader> {
+  const { parts, sealed } = SOURCES[type]
+  const parents = page.map(({ id }) => id)
+  const below = parts === null ? [] : await reader.below(parts, parents)
+  const profiles = below.filter((one) => one.type === 'profiles').map(({ id }) => id)
+  const owners = [...page, ...below].filter((one) => sealed.includes(one.type))
+  const tokens = Map.groupBy(await reader.tokensOf(profiles), (token) => token.profile)
+  const secrets = Map.groupBy(await reader.secretsOf(owners.map(({ id }) => id)), (secret) => secret.owner)
+  const byId = new Map(page.map((resource) => [resource.id, resource]))
+  const byParent = Map.groupBy(below, ({ parent }) => parent)
   return {
     byId: async (_type, id) => byId.get(id),
-    all: async (type, parent) =>
-      (parent === undefined ? byType.get(type) : byParent.get(`${type} ${parent}`)) ?? [],
-    tokensOf: async (profiles) => profiles.flatMap((id) => tokens.get(id) ?? []),
-    secretsOf: async (owners) => owners.flatMap((id) => secrets.get(id) ?? []),
+    all: async (_type, parent) => byParent.get(parent ?? null) ?? [],
+    tokensOf: async (ids) => ids.flatMap((id) => tokens.get(id) ?? []),
+    secretsOf: async (ids) => ids.flatMap((id) => secrets.get(id) ?? []),
     schema: (hash) => reader.schema(hash),
   }
-}
-
-function idsOf(byType: ReadonlyMap<string, readonly Resource[]>, type: string): string[] {
-  return (byType.get(type) ?? []).map(({ id }) => id)
-}
-
-function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
-  const list = map.get(key)
-  if (list === undefined) map.set(key, [value])
-  else list.push(value)
 }
 
 /**
@@ -53,46 +56,46 @@ function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
  * through to the store, too. For a change of thousands of resources that asks several questions for each.
  */
 export async function inMemoryWriter(writer: ConfigWriter): Promise<ConfigWriter> {
-  const held = createHeld()
+  const index = createIndex()
   for (const type of Object.keys(NOUNS) as ResourceType[]) {
-    for (const resource of await writer.all(type)) held.put(resource)
+    for (const resource of await writer.all(type)) index.put(resource)
     await yieldThread(0)
   }
   return {
     ...writer,
     byId: async (type, id) => {
-      const found = held.byId.get(id)
+      const found = index.byId.get(id)
       return found?.type === type ? found : undefined
     },
     // What lies within parts is found by the store
     bySlug: async (type, slug, parent, within) =>
       within === undefined
-        ? inOrder(held.bySlug.get(`${type} ${slug}`)).filter(
+        ? inOrder(index.bySlug.get(`${type} ${slug}`)).filter(
             (one) => parent === undefined || (one.parent ?? '') === parent,
           )
         : writer.bySlug(type, slug, parent, within),
     byKey: async (type, key, parent) =>
-      inOrder(held.byKey.get(`${type} ${key}`)).filter((one) => parent === null || one.parent === parent),
+      inOrder(index.byKey.get(`${type} ${key}`)).filter((one) => parent === null || one.parent === parent),
     all: async (type, parent) =>
-      inOrder(parent === undefined ? held.byType.get(type) : held.byParent.get(`${type} ${parent}`)),
+      inOrder(parent === undefined ? index.byType.get(type) : index.byParent.get(`${type} ${parent}`)),
     slugs: async (ids) =>
       new Map(
         ids.flatMap((id) => {
-          const found = held.byId.get(id)
+          const found = index.byId.get(id)
           return found === undefined ? [] : [[id, found.slug] as const]
         }),
       ),
     insert: async (resource) => {
       await writer.insert(resource)
-      held.put(resource)
+      index.put(resource)
     },
     replace: async (resource) => {
       await writer.replace(resource)
-      held.put(resource)
+      index.put(resource)
     },
     remove: async (id) => {
       await writer.remove(id)
-      held.drop(id)
+      index.drop(id)
     },
   }
 }
@@ -103,7 +106,7 @@ function inOrder(group: Group | undefined): readonly Resource[] {
   return [...(group?.values() ?? [])].sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
-function createHeld() {
+function createIndex() {
   const byId: Group = new Map()
   const byType = new Map<ResourceType, Group>()
   const byParent = new Map<string, Group>()
