@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, test } from 'node:test'
+import { EGRESS } from '../../test/support/egress.ts'
 import { createFetchJson } from './fetch-json.ts'
 
 const servers: Server[] = []
@@ -18,8 +19,8 @@ async function answer(listener: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
 }
 
-const fetchJson = createFetchJson({ timeoutMs: 300, bytesMax: 1000 })
-const get = (url: string) => fetchJson({ url, form: null, authorization: '' })
+const fetchJson = createFetchJson(EGRESS, { timeoutMs: 300, bytesMax: 1000 })
+const get = (url: string) => fetchJson({ url, from: 'typed', form: null, authorization: '' })
 
 test('one JSON object is read, by GET or with a form', async () => {
   const url = await answer((incoming, outgoing) => {
@@ -33,11 +34,14 @@ test('one JSON object is read, by GET or with a form', async () => {
     })
   })
   assert.deepEqual(await get(url), { method: 'GET', body: '', authorization: null })
-  assert.deepEqual(await fetchJson({ url, form: { token: 'a&b' }, authorization: 'Basic x' }), {
-    method: 'POST',
-    body: 'token=a%26b',
-    authorization: 'Basic x',
-  })
+  assert.deepEqual(
+    await fetchJson({ url, from: 'typed', form: { token: 'a&b' }, authorization: 'Basic x' }),
+    {
+      method: 'POST',
+      body: 'token=a%26b',
+      authorization: 'Basic x',
+    },
+  )
 })
 
 test('redirects, other statuses, large, slow, broken and foreign answers are failures', async () => {
@@ -76,10 +80,10 @@ test('only https is asked, or this machine, and never a link-local address', asy
       { address: '169.254.169.254', family: 4 },
     ])
   }) as unknown as typeof lookup
-  const fetchResolved = createFetchJson({ timeoutMs: 300, bytesMax: 1000 }, resolve)
+  const fetchResolved = createFetchJson(EGRESS, { timeoutMs: 300, bytesMax: 1000 }, resolve)
   await assert.rejects(
-    fetchResolved({ url: 'https://id.test/', form: null, authorization: '' }),
-    /ELINKLOCAL/,
+    fetchResolved({ url: 'https://id.test/', from: 'typed', form: null, authorization: '' }),
+    /^FetchFailure: id\.test is refused: link-local/,
   )
   assert.deepEqual(asked, ['id.test'])
 })

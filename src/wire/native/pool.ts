@@ -1,12 +1,11 @@
 import type { ConnectionOptions } from 'node:tls'
-import { isRefusedHost } from '../../base/address.ts'
 import { PoolShare, WaitingLine } from '../pool-share.ts'
 import type { CallHandle, CallRequest, CallResult, Upstream, UpstreamOptions } from '../port.ts'
 import { ReuseBudget } from '../reuse-budget.ts'
 import { tlsConnectionOptions } from '../upstream-tls.ts'
 import { Call } from './call.ts'
 import type { Context } from './context.ts'
-import { REFUSED } from './resolver.ts'
+import { type JudgedAddress, judgeAddress } from './judged-address.ts'
 import type { Timed } from './sweep.ts'
 import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts'
 import type { UpstreamUser } from './upstream-user.ts'
@@ -21,6 +20,7 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
   readonly context: Context
   readonly options: UpstreamOptions
   readonly tls: ConnectionOptions | null
+  readonly address: JudgedAddress
   readonly #idle: UpstreamConnection[] = []
   readonly #waiting: WaitingLine<UpstreamUser>
   readonly #share: PoolShare
@@ -28,8 +28,6 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
   readonly #reuse = new ReuseBudget()
   readonly #onClosed: (pool: Pool) => void
   #isClosed = false
-  /** A literal that nothing may connect to; names are judged by what they resolve to. */
-  readonly #isRefused: boolean
 
   constructor(context: Context, options: UpstreamOptions, onClosed: (pool: Pool) => void) {
     this.context = context
@@ -38,7 +36,7 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
     this.#onClosed = onClosed
     this.#share = new PoolShare(options.connectionsMax)
     this.#waiting = new WaitingLine(options.waitingMax)
-    this.#isRefused = 'host' in options.address && isRefusedHost(options.address.host)
+    this.address = judgeAddress(context, options)
     context.sweep.add(this)
   }
 
@@ -58,8 +56,8 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
 
   /** Finds a connection for the request. The user may hear of it, or of a failure, before this returns. */
   submit(user: UpstreamUser): void {
-    if (this.#isRefused) {
-      user.failed('unreachable', REFUSED)
+    if (this.address.fault !== null) {
+      user.failed('unreachable', this.address.fault)
       return
     }
     this.#reuse.earn(this.#all.size)
