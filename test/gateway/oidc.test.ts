@@ -329,6 +329,21 @@ test('a link-local address that discovery names for introspection is not asked',
   )
 })
 
+test('introspection that discovery names at another private server is not asked, and one that the profile names is', async () => {
+  const url = `${issuer.url.replace('127.0.0.1', 'localhost')}/introspect`
+  issuer.discovery = { introspection_endpoint: url }
+  issuer.opaque.set('good', { aud: 'orders', iss: issuer.url, exp: seconds() + 600 })
+  put(oidc('main', { introspection: { credential: 'crd_asker', url: null } }))
+  await refused(
+    'good',
+    'introspection: localhost is refused: its address is not public, and no administrator has configured this URL. Add localhost to POSTERN_EGRESS_ALLOW to allow it',
+    'identity_unavailable',
+  )
+  assert.equal(issuer.times('/introspect'), 0)
+  put(oidc('main', { introspection: { credential: 'crd_asker', url } }))
+  assert.equal((await ask('good')).status, 200)
+})
+
 test('a token of Postern is never sent to a provider', async () => {
   put(oidc('main', { introspection: { credential: 'crd_asker', url: null } }))
   await refused(`pst_pk_${'a'.repeat(63)}`, 'unknown token')
