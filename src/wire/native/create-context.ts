@@ -56,6 +56,7 @@ export function createContext<State>(options: NativeEngineOptions<State>): Conte
     egress: options.egress,
     lookup: createLookup(clock, options.resolve),
     dateLine: dateLineOf(clock),
+    streams: new Set(),
     draining: false,
     ...guarded(options.handler, options.onFault),
   }

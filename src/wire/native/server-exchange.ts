@@ -5,6 +5,8 @@ import { kindFieldsOf } from '../content-kind.ts'
 import { BODY_BYTES_MAX, PIECE_BYTES_MAX } from '../limits.ts'
 import { isIdempotent } from '../methods.ts'
 import {
+  type AnswerStream,
+  type AnswerWriter,
   FAILURE_CODES,
   type FieldNames,
   type ForwardRequest,
@@ -15,6 +17,7 @@ import {
   type UpstreamFailure,
 } from '../port.ts'
 import { Progress } from '../progress.ts'
+import { type AnswerCarrier, StreamedAnswer } from '../streamed-answer.ts'
 import { CHUNKED } from './body-reader.ts'
 import type { Connection } from './connection.ts'
 import type { Context } from './context.ts'
@@ -43,7 +46,7 @@ const NOTHING = 3
 const EMPTY = Buffer.alloc(0)
 
 /** One request and its answer: what the handler sees, and what carries bytes between caller and upstream. */
-export class ServerExchange implements Incoming, UpstreamUser {
+export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
   readonly method: string
   readonly path: string
   readonly query: string
@@ -76,9 +79,10 @@ export class ServerExchange implements Incoming, UpstreamUser {
 
   readonly #context: Context
   readonly #connection: Connection
-  #stage = OPEN
+  #phase = OPEN
   #framing = LENGTH
   #pool: Pool | null = null
+  /** Source of the answer: a connection to an upstream, or a streamed answer of the handler. */
   #upstream: RequestConnection | null = null
   #collecting: Collecting | null = null
   /** The whole body, when the handler wanted to see it before it forwards. */
@@ -108,12 +112,12 @@ export class ServerExchange implements Incoming, UpstreamUser {
   }
 
   get isOpen(): boolean {
-    return this.#stage === OPEN
+    return this.#phase === OPEN
   }
 
   answer(status: number, fields: string, body: string | Uint8Array): void {
-    if (this.#stage !== OPEN) return
-    this.#stage = ANSWERING
+    if (this.#phase !== OPEN) return
+    this.#phase = ANSWERING
     this.#collecting = null
     const isBodiless = status === 204 || status === 304
     // Only ASCII may be written as latin1
@@ -150,13 +154,40 @@ export class ServerExchange implements Incoming, UpstreamUser {
     this.#finish()
   }
 
+  stream(status: number, fields: string, writer: AnswerWriter, budget: ByteBudget): AnswerStream {
+    const streamed = new StreamedAnswer(this, writer, budget, this.#context)
+    if (this.#phase !== OPEN) {
+      streamed.missed()
+      return streamed
+    }
+    this.#phase = ANSWERING
+    this.#collecting = null
+    this.#upstream = streamed
+    this.outcome.status = status
+    const connection = this.#connection
+    connection.settle()
+    let framing = ''
+    if (status === 204 || status === 304 || this.method === 'HEAD') this.#framing = NOTHING
+    else if (this.minor === 1) {
+      this.#framing = CHUNKS
+      framing = 'Transfer-Encoding: chunked\r\n'
+    } else {
+      this.#framing = TO_THE_CLOSE
+      connection.closes = true
+    }
+    const end = connection.closes ? 'Connection: close\r\n\r\n' : '\r\n'
+    const head = `${statusLine(status)}${fields}${this.#context.dateLine}${framing}${end}`
+    streamed.opened(connection.write(head))
+    return streamed
+  }
+
   collect(
     bytesMax: number,
     budget: ByteBudget,
     done: (body: Uint8Array | null) => void,
     withinMs = Infinity,
   ): void {
-    if (this.#stage !== OPEN || this.#collecting !== null) {
+    if (this.#phase !== OPEN || this.#collecting !== null) {
       // The caller has left already
       done(null)
     } else if (this.bodyBytes === 0) done(EMPTY)
@@ -168,7 +199,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
   }
 
   forward(upstream: Upstream, request: ForwardRequest): void {
-    if (this.#stage !== OPEN) return
+    if (this.#phase !== OPEN) return
     if (!(upstream instanceof Pool)) throw new TypeError('the upstream belongs to another engine')
     if (this.bodyBytes > this.bodyBytesMax) {
       this.refuse('body_too_large', 'Content-Length')
@@ -198,7 +229,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
       }
       if (this.complete) bodyBytes = body.length
     }
-    this.#stage = FORWARDING
+    this.#phase = FORWARDING
     this.#pool = upstream
     this.holder = request.holder ?? ''
     this.headOnly = request.method === 'HEAD'
@@ -219,14 +250,14 @@ export class ServerExchange implements Incoming, UpstreamUser {
   refuse(code: RefusalCode, inner: string): void {
     this.#connection.poison()
     this.#leaveUpstream()
-    if (this.#stage === ANSWERING) {
+    if (this.#phase === ANSWERING) {
       // The head of the answer is gone already: breaking off is all that is left to say
       this.#connection.destroy()
       return
     }
     const collecting = this.#collecting
     this.#collecting = null
-    this.#stage = OPEN
+    this.#phase = OPEN
     this.#context.refused(this, code, inner)
     if (collecting !== null) this.#tell(collecting, null)
   }
@@ -258,7 +289,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
 
   /** The caller has left, or will not take the answer. */
   abort(): void {
-    if (this.#stage === OVER) return
+    if (this.#phase === OVER) return
     this.outcome.aborted = !this.outcome.truncated
     this.#leaveUpstream()
     const collecting = this.#collecting
@@ -302,7 +333,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
     if (this.#began !== null) this.#began(status)
     if (this.#again !== null && this.#goesAgain(status, last)) return true
     if (this.#tap !== null && this.#isReplaced(this.#tap, head, last)) return true
-    this.#stage = ANSWERING
+    this.#phase = ANSWERING
     outcome.status = status
     let text = statusLine(status) + head.pass + this.responseFields
     if (this.#kindFields !== undefined) text += kindFieldsOf(this.#kindFields, status, head.kind)
@@ -352,10 +383,10 @@ export class ServerExchange implements Incoming, UpstreamUser {
   failed(failure: UpstreamFailure, inner: string): void {
     this.#upstream = null
     this.#pool = null
-    if (this.#stage === FORWARDING) {
-      this.#stage = OPEN
+    if (this.#phase === FORWARDING) {
+      this.#phase = OPEN
       this.#context.refused(this, FAILURE_CODES[failure], inner)
-    } else if (this.#stage === ANSWERING) {
+    } else if (this.#phase === ANSWERING) {
       this.outcome.truncated = true
       this.#connection.breakOff(this.#framing === TO_THE_CLOSE)
     }
@@ -363,6 +394,16 @@ export class ServerExchange implements Incoming, UpstreamUser {
 
   writable(): void {
     this.#connection.unblock()
+  }
+
+  // Called by a streamed answer, as is `piece`
+
+  breakOff(): void {
+    this.failed('unreachable', '')
+  }
+
+  giveUp(): void {
+    this.#connection.destroy()
   }
 
   /** True when the answer was given up, and another request takes the place of the one that was sent. */
@@ -378,14 +419,14 @@ export class ServerExchange implements Incoming, UpstreamUser {
 
   #sendAgain(pool: Pool, request: ForwardRequest | { readonly inner: string }): void {
     // The caller has left
-    if (this.#stage !== OPEN) return
+    if (this.#phase !== OPEN) return
     if ('inner' in request) {
       this.#context.refused(this, FAILURE_CODES.credential, request.inner)
       return
     }
     const body = this.#sent!
     this.#sent = null
-    this.#stage = FORWARDING
+    this.#phase = FORWARDING
     this.#pool = pool
     this.message = requestMessage(request, body.length, this.upgrade) + body
     this.retried = false
@@ -409,7 +450,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
       this.#upstream = null
       this.#pool = null
     } else this.#leaveUpstream()
-    this.#stage = OPEN
+    this.#phase = OPEN
   }
 
   #send(text: string, bytes: Buffer, from: number, to: number, last: boolean): boolean {
@@ -431,7 +472,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
   }
 
   #over(): void {
-    this.#stage = OVER
+    this.#phase = OVER
     this.outcome.endedAt = this.#context.clock.monotonic()
     this.#context.finished(this)
   }
@@ -448,7 +489,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
       collecting.done(body)
     } catch (error) {
       this.#context.fault(error)
-      if (this.#stage === OPEN) this.refuse('internal_error', String(error))
+      if (this.#phase === OPEN) this.refuse('internal_error', String(error))
     }
   }
 }

@@ -10,6 +10,8 @@ import type { ResponseHead } from '../native/response-head.ts'
 import { statusLine } from '../native/status-line.ts'
 import { Tapped } from '../native/tapped.ts'
 import {
+  type AnswerStream,
+  type AnswerWriter,
   FAILURE_CODES,
   type ForwardRequest,
   type Incoming,
@@ -18,9 +20,10 @@ import {
   type UpstreamFailure,
 } from '../port.ts'
 import { Progress } from '../progress.ts'
+import { type AnswerCarrier, StreamedAnswer } from '../streamed-answer.ts'
 import type { NodeConnection } from './connection.ts'
 import type { NodeContext } from './context.ts'
-import { flushHead, pairsOf, reasonOf } from './lines.ts'
+import { flushBodiless, flushHead, pairsOf, reasonOf } from './lines.ts'
 import { NodePool } from './pool.ts'
 import { type Receiver, Sending, type SendingPool } from './sending.ts'
 
@@ -33,7 +36,7 @@ const OVER = 3
 const EMPTY = Buffer.alloc(0)
 
 /** One request and its answer: what the handler sees, and what carries bytes between caller and upstream. */
-export class NodeExchange implements Incoming, Receiver {
+export class NodeExchange implements Incoming, Receiver, AnswerCarrier {
   readonly method: string
   readonly path: string
   readonly query: string
@@ -55,9 +58,12 @@ export class NodeExchange implements Incoming, Receiver {
   readonly #incoming: IncomingMessage | null
   readonly #response: ServerResponse | null
   #expectsContinue: boolean
-  #stage = OPEN
+  #phase = OPEN
   #isToTheClose = false
   #sending: Sending | null = null
+  #streamed: StreamedAnswer | null = null
+  /** The answer has no body. */
+  #isBodiless = false
   #request: ForwardRequest | null = null
   /** The body that was sent, for sending it again; null when it is not at hand. */
   #sent: Uint8Array | null = null
@@ -98,17 +104,17 @@ export class NodeExchange implements Incoming, Receiver {
   }
 
   get isOpen(): boolean {
-    return this.#stage === OPEN
+    return this.#phase === OPEN
   }
 
   /** Hands the request to the handler, unless a fault was found meanwhile. */
   begin(): void {
-    if (this.#stage === OPEN) this.#context.request(this)
+    if (this.#phase === OPEN) this.#context.request(this)
   }
 
   answer(status: number, fields: string, body: string | Uint8Array): void {
-    if (this.#stage !== OPEN) return
-    this.#stage = ANSWERING
+    if (this.#phase !== OPEN) return
+    this.#phase = ANSWERING
     this.#collecting = null
     const isBodiless = status === 204 || status === 304
     const bytes = typeof body === 'string' ? Buffer.from(body) : body
@@ -138,6 +144,33 @@ export class NodeExchange implements Incoming, Receiver {
     this.#end(last)
   }
 
+  stream(status: number, fields: string, writer: AnswerWriter, budget: ByteBudget): AnswerStream {
+    const streamed = new StreamedAnswer(this, writer, budget, this.#context.shared)
+    if (this.#phase !== OPEN) {
+      streamed.missed()
+      return streamed
+    }
+    this.#phase = ANSWERING
+    this.#collecting = null
+    this.#streamed = streamed
+    this.#settle()
+    this.outcome.status = status
+    let framing = ''
+    if (status === 204 || status === 304 || this.method === 'HEAD') this.#isBodiless = true
+    else if (this.minor === 1 && this.#response !== null) framing = 'Transfer-Encoding: chunked\r\n'
+    else {
+      this.#isToTheClose = true
+      this.#connection.closes = true
+    }
+    this.#head(status, `${fields}${this.#context.shared.dateLine}${framing}`)
+    if (this.#response !== null) {
+      if (this.#isBodiless) flushBodiless(this.#response)
+      else flushHead(this.#response)
+    }
+    streamed.opened(true)
+    return streamed
+  }
+
   collect(
     bytesMax: number,
     budget: ByteBudget,
@@ -145,7 +178,7 @@ export class NodeExchange implements Incoming, Receiver {
     withinMs = Infinity,
   ): void {
     // Otherwise the caller has left already
-    if (this.#stage !== OPEN || this.#collecting !== null) done(null)
+    if (this.#phase !== OPEN || this.#collecting !== null) done(null)
     else if (this.bodyBytes === 0) done(EMPTY)
     else {
       this.#collecting = new Collecting(Math.min(bytesMax, this.bodyBytesMax), budget, done)
@@ -155,13 +188,13 @@ export class NodeExchange implements Incoming, Receiver {
   }
 
   forward(upstream: Upstream, request: ForwardRequest): void {
-    if (this.#stage !== OPEN) return
+    if (this.#phase !== OPEN) return
     if (!(upstream instanceof NodePool)) throw new TypeError('the upstream belongs to another engine')
     if (this.bodyBytes > this.bodyBytesMax) {
       this.refuse('body_too_large', 'Content-Length')
       return
     }
-    this.#stage = FORWARDING
+    this.#phase = FORWARDING
     this.#request = request
     if (request.tap != null) this.#tap = new Tapped(request.tap)
     // Kept for another attempt
@@ -175,24 +208,24 @@ export class NodeExchange implements Incoming, Receiver {
 
   /** Refuses this request and, since its head or body is in doubt or too much, the connection with it. */
   refuse(code: RefusalCode, inner: string): void {
-    if (this.#stage === OVER) return
+    if (this.#phase === OVER) return
     this.#connection.closes = true
     this.#leaveUpstream()
-    if (this.#stage === ANSWERING) {
+    if (this.#phase === ANSWERING) {
       // The head of the answer is gone already: breaking off is all that is left to say
       this.#connection.destroy()
       return
     }
     const collecting = this.#collecting
     this.#collecting = null
-    this.#stage = OPEN
+    this.#phase = OPEN
     this.#context.refused(this, code, inner)
     if (collecting !== null) this.#tell(collecting, null)
   }
 
   /** The caller has left, or will not take the answer. */
   abort(): void {
-    if (this.#stage === OVER) return
+    if (this.#phase === OVER) return
     this.outcome.aborted = !this.outcome.truncated
     this.#leaveUpstream()
     const collecting = this.#collecting
@@ -204,6 +237,7 @@ export class NodeExchange implements Incoming, Receiver {
   /** The caller's socket takes more again. */
   drained(): void {
     if (this.#rest.length > 0) this.#sendRest()
+    else if (this.#streamed !== null) this.#streamed.resume()
     else this.#sending?.resume()
   }
 
@@ -231,11 +265,11 @@ export class NodeExchange implements Incoming, Receiver {
     if (other !== null) {
       this.#tap = null
       this.#leaveUpstream()
-      this.#stage = OPEN
+      this.#phase = OPEN
       this.answer(other.status, other.fields, other.body)
       return
     }
-    this.#stage = ANSWERING
+    this.#phase = ANSWERING
     outcome.status = status
     const { responseFields, kindFields } = this.#request!
     let fields = head.pass + responseFields
@@ -261,20 +295,20 @@ export class NodeExchange implements Incoming, Receiver {
     if (next === null || this.#sent === null) return false
     const pool = this.#sending!.pool
     this.#leaveUpstream()
-    this.#stage = OPEN
+    this.#phase = OPEN
     void next.then((request) => this.#sendAgain(pool, request))
     return true
   }
 
   #sendAgain(pool: SendingPool, request: ForwardRequest | { readonly inner: string }): void {
     // The caller has left
-    if (this.#stage !== OPEN) return
+    if (this.#phase !== OPEN) return
     if ('inner' in request) {
       this.#context.refused(this, FAILURE_CODES.credential, request.inner)
       return
     }
     const body = this.#sent!
-    this.#stage = FORWARDING
+    this.#phase = FORWARDING
     this.#sending = new Sending(pool, this, request, body.length, body)
     pool.submit(this.#sending)
   }
@@ -289,7 +323,7 @@ export class NodeExchange implements Incoming, Receiver {
 
   ended(): void {
     // Replaced already
-    if (this.#stage !== ANSWERING) return
+    if (this.#phase !== ANSWERING) return
     this.#sending = null
     this.#tap?.piece(EMPTY, 0, 0, true)
     this.#end(EMPTY)
@@ -297,18 +331,45 @@ export class NodeExchange implements Incoming, Receiver {
 
   failed(failure: UpstreamFailure, inner: string): void {
     this.#sending = null
-    if (this.#stage === FORWARDING) {
-      this.#stage = OPEN
+    if (this.#phase === FORWARDING) {
+      this.#phase = OPEN
       this.#context.refused(this, FAILURE_CODES[failure], inner)
-    } else if (this.#stage === ANSWERING) {
+    } else if (this.#phase === ANSWERING) {
       this.outcome.truncated = true
       this.#connection.breakOff(this.#isToTheClose)
     }
   }
 
+  // Called by a streamed answer
+
+  piece(bytes: Buffer, from: number, to: number, last: boolean): boolean {
+    // Node keeps what it is given
+    const copy = Buffer.from(bytes.subarray(from, to))
+    if (last) {
+      this.#streamed = null
+      this.#end(copy)
+      return true
+    }
+    if (this.#isBodiless) return true
+    this.outcome.bytesOut += copy.length
+    const { socket } = this.#connection
+    if (this.#response === null ? socket.write(copy) : this.#response.write(copy)) return true
+    this.#connection.full(true)
+    return false
+  }
+
+  breakOff(): void {
+    this.#streamed = null
+    this.failed('unreachable', '')
+  }
+
+  giveUp(): void {
+    this.#connection.destroy()
+  }
+
   writable(): void {
     const incoming = this.#incoming
-    if (this.#stage >= OVER || incoming?.isPaused() !== true) return
+    if (this.#phase >= OVER || incoming?.isPaused() !== true) return
     this.#connection.awaitBody(true)
     incoming.resume()
   }
@@ -323,11 +384,11 @@ export class NodeExchange implements Incoming, Receiver {
     this.#expectsContinue = false
     this.#connection.awaitBody(true, withinMs)
     incoming.on('data', (bytes: Buffer) => {
-      if (this.#stage !== OVER) this.#body(bytes)
+      if (this.#phase !== OVER) this.#body(bytes)
     })
     incoming.on('end', () => {
       this.#connection.awaitBody(false)
-      if (this.#stage === OVER) return
+      if (this.#phase === OVER) return
       if (incoming.rawTrailers.some((name, i) => i % 2 === 0 && !isTrailerName(name)))
         this.refuse('malformed_request', 'trailer')
       else this.#bodyEnded()
@@ -398,7 +459,7 @@ export class NodeExchange implements Incoming, Receiver {
   }
 
   #over(): void {
-    this.#stage = OVER
+    this.#phase = OVER
     this.outcome.endedAt = this.#context.shared.clock.monotonic()
     this.#context.finished(this)
   }
@@ -406,6 +467,8 @@ export class NodeExchange implements Incoming, Receiver {
   #leaveUpstream(): void {
     this.#sending?.abandon()
     this.#sending = null
+    this.#streamed?.abandon()
+    this.#streamed = null
   }
 
   #tell(collecting: Collecting, body: Uint8Array | null): void {
@@ -413,7 +476,7 @@ export class NodeExchange implements Incoming, Receiver {
       collecting.done(body)
     } catch (error) {
       this.#context.shared.fault(error)
-      if (this.#stage === OPEN) this.refuse('internal_error', String(error))
+      if (this.#phase === OPEN) this.refuse('internal_error', String(error))
     }
   }
 }
