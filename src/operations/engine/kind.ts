@@ -19,7 +19,7 @@ export interface Kind extends KindSchema {
 }
 
 /** A URL that an administrator has written. */
-export interface AskedUrl {
+interface AskedUrl {
   /** Of the URL, within the spec. */
   readonly pointer: string
   /** Null for a member that is not set. */
