@@ -20,6 +20,8 @@ const SPECS: Readonly<Record<ResourceType, object>> = {
   collections: { base_path: '/beyond', upstream },
   proxies: { methods: ['GET'], path: '/' },
   workflows: {},
+  origins: { url: 'http://127.0.0.1:9002/mcp' },
+  virtual_mcps: { members: [{ origin: `${MARK}-origins` }] },
   clients: {},
   profiles: { auth: { type: 'token' } },
   roles: { permissions: ['audit:read'] },

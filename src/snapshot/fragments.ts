@@ -23,6 +23,10 @@ export interface Fragments {
   readonly client: ClientFragment
   readonly policy: PolicyFragment
   readonly credential: CredentialFragment
+  readonly origin: OriginFragment
+  /** Of an origin, and with its id. */
+  readonly catalogue: CatalogueFragment
+  readonly virtual_mcp: VirtualMcpFragment
 }
 
 /**
@@ -253,6 +257,8 @@ export interface ClientFragment extends Formed {
   /** Milliseconds since the epoch, or null. */
   readonly valid_until: number | null
   readonly collections: readonly string[]
+  /** Ids of virtual MCPs; there only where one is assigned. */
+  readonly virtual_mcps?: readonly string[]
   readonly policy: string | null
   readonly profiles: readonly ProfileFragment[]
 }
@@ -394,6 +400,64 @@ export interface CredentialFragment extends Formed {
   readonly references?: Readonly<Record<string, SecretReference>>
   /** Why one of them could not be read, as a sentence; set for the threads alone. */
   readonly unresolved?: string
+}
+
+/** An upstream MCP server. */
+export interface OriginFragment extends Formed {
+  readonly kind: 'origin'
+  readonly id: string
+  readonly slug: string
+  readonly name: string
+  /** `http`: a server at {@link upstream}; `collection`: endpoints of {@link collection}. */
+  readonly served_by: 'http' | 'collection'
+  readonly active: boolean
+  /** Id; null for an origin of another kind. */
+  readonly collection: string | null
+  readonly upstream: UpstreamFragment | null
+  /** Path and query of the MCP endpoint; empty without an upstream. */
+  readonly target: string
+  readonly credential: string | null
+  readonly policy: string | null
+  /** Null while no probe has found out how the server is spoken to: calls are answered with origin_unavailable. */
+  readonly verdict: VerdictFragment | null
+}
+
+/** What a probe has found out about an origin. */
+export interface VerdictFragment {
+  /** Revision of the protocol that is spoken, such as `2026-07-28`. */
+  readonly version: string
+  /** JSON of the capabilities that the server declares. */
+  readonly capabilities: string
+  /** Empty where it gives none. */
+  readonly instructions: string
+}
+
+/** What an origin lists. */
+export interface CatalogueFragment extends Formed {
+  readonly kind: 'catalogue'
+  /** Of the origin. */
+  readonly id: string
+  readonly slug: string
+  /** JSON of {@link Catalogue}. */
+  readonly json: string
+}
+
+/** A published virtual MCP. */
+export interface VirtualMcpFragment extends Formed {
+  readonly kind: 'virtual_mcp'
+  readonly id: string
+  readonly slug: string
+  readonly name: string
+  readonly description: string
+  readonly instructions: string | null
+  readonly members: readonly VirtualMcpMemberFragment[]
+  readonly prefix: 'auto' | 'always'
+  readonly policy: string | null
+}
+
+export interface VirtualMcpMemberFragment {
+  /** Id. */
+  readonly origin: string
 }
 
 /** What a thread gets: the fragments that changed since the revision it holds, or all of them. */

@@ -28,12 +28,15 @@ export async function readWhole(reader: ConfigReader): Promise<CompileReader> {
     ...idsWithSealedHeaders([...(byType.get('collections') ?? []), ...(byType.get('proxies') ?? [])]),
   ]
   const secrets = Map.groupBy(await reader.secretsOf(owners), (secret) => secret.owner)
+  const kept = [...idsOf(byType, 'origins'), ...idsOf(byType, 'virtual_mcps')]
+  const states = Map.groupBy(await reader.statesOf(kept), (state) => state.owner)
   return {
     byId: async (_type, id) => byId.get(id),
     all: async (type, parent) =>
       (parent === undefined ? byType.get(type) : byParent.get(`${type} ${parent}`)) ?? [],
     tokensOf: async (profiles) => profiles.flatMap((id) => tokens.get(id) ?? []),
     secretsOf: async (owners) => owners.flatMap((id) => secrets.get(id) ?? []),
+    statesOf: async (owners) => owners.flatMap((id) => states.get(id) ?? []),
     schema: (hash) => reader.schema(hash),
   }
 }

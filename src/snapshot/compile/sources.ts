@@ -1,12 +1,16 @@
 /** The resources that gateway threads serve, as they are read for compiling: one row for each type that has fragments of its own. */
+
+import { CATALOGUE, type CatalogueState } from '../../model/catalogue.ts'
 import type { ClientSpec } from '../../model/client.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
 import type { CredentialAuth } from '../../model/credential.ts'
 import { idsWithSealedHeaders } from '../../model/injected-header.ts'
+import type { OriginSpec } from '../../model/origin.ts'
 import type { PolicySpec } from '../../model/policy.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
 import type { ProxySpec } from '../../model/proxy.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
+import type { VirtualMcpSpec } from '../../model/virtual-mcp.ts'
 import { type ConfigReader, isSigningSecret, type StoredToken } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { FragmentKind } from '../fragments.ts'
@@ -14,7 +18,10 @@ import type { Desired, DesiredProfile } from './compile.ts'
 import type { SealedHeader } from './secret-headers.ts'
 
 /** What compiling asks of the configuration. */
-export type CompileReader = Pick<ConfigReader, 'byId' | 'all' | 'tokensOf' | 'secretsOf' | 'schema'>
+export type CompileReader = Pick<
+  ConfigReader,
+  'byId' | 'all' | 'tokensOf' | 'secretsOf' | 'statesOf' | 'schema'
+>
 
 /** What the fragments of a resource are compiled from, by its type. */
 export interface Sources {
@@ -32,6 +39,12 @@ export interface Sources {
     readonly schemas: string | undefined
   }
   clients: { readonly client: Desired<ClientSpec>; readonly profiles: readonly DesiredProfile[] }
+  origins: {
+    readonly origin: Desired<OriginSpec>
+    /** What the last probe has found; null before the first. */
+    readonly found: CatalogueState | null
+  }
+  virtual_mcps: Desired<VirtualMcpSpec>
 }
 
 export type SourceType = keyof Sources
@@ -58,6 +71,8 @@ export const SOURCES: { readonly [T in SourceType]: SourceRow<T> } = {
     read: readCollection,
   },
   clients: { kind: 'client', parts: 'profiles', sealed: ['profiles'], read: readClient },
+  origins: { kind: 'origin', parts: null, sealed: [], read: readOrigin },
+  virtual_mcps: { kind: 'virtual_mcp', parts: null, sealed: [], read: readVirtualMcp },
 }
 
 async function readCredential(reader: CompileReader, resource: Resource): Promise<Sources['credentials']> {
@@ -103,6 +118,20 @@ async function readClient(reader: CompileReader, resource: Resource): Promise<So
         }),
     })),
   }
+}
+
+async function readOrigin(reader: CompileReader, resource: Resource): Promise<Sources['origins']> {
+  const state = (await reader.statesOf([resource.id])).find(({ part }) => part === CATALOGUE)
+  // Written by operations/origins from this very type
+  const found = state === undefined ? null : (JSON.parse(state.json) as CatalogueState)
+  return { origin: desired(resource), found }
+}
+
+async function readVirtualMcp(
+  _reader: CompileReader,
+  resource: Resource,
+): Promise<Sources['virtual_mcps'] | null> {
+  return resource.status === 'published' ? desired(resource) : null
 }
 
 function toTokenFragment({ id, lookup, hash, expires_at, retires_at }: StoredToken) {

@@ -1,4 +1,5 @@
 import type { Opener } from '../../vault/opener.ts'
+import { createCapabilityIndex } from '../find/capabilities.ts'
 import { createLimitPlans } from '../find/limit-plan.ts'
 import { FORM, type Fragment, type FragmentKey, type FragmentKind, type SnapshotDelta } from '../fragments.ts'
 import type { HeldFragment, Linked, LinkedFragments, Quarantined, Snapshot } from '../snapshot.ts'
@@ -6,7 +7,10 @@ import type { KindIndex } from './kind-index.ts'
 import { type Indexed, LINK, type LinkRow } from './kinds.ts'
 
 /** The kinds that a plan of limits is made of. */
-const PLANNED: readonly FragmentKind[] = ['policy', 'collection', 'client']
+const PLANNED: readonly FragmentKind[] = ['policy', 'collection', 'client', 'origin', 'virtual_mcp']
+
+/** The kinds that the capabilities of virtual MCPs are joined from. */
+const JOINED: readonly FragmentKind[] = ['origin', 'catalogue', 'virtual_mcp']
 
 /**
  * The snapshot after a delta. Only fragments whose hash changed are linked; maps are copied where something in them
@@ -113,13 +117,17 @@ class Draft {
   }
 
   toSnapshot(revision: number, held: ReadonlyMap<FragmentKey, HeldFragment>): Snapshot {
-    const { plans, faults } = this.#before
-    const arePlansStale = PLANNED.some((kind) => this.#indexes.get(kind)!.isChanged)
+    const { plans, capabilities, faults } = this.#before
+    const isChanged = (kind: FragmentKind): boolean => this.#indexes.get(kind)!.isChanged
+    const arePlansStale = PLANNED.some(isChanged)
+    const areCapabilitiesStale = JOINED.some(isChanged)
     const indexed = Object.assign({}, ...[...this.#indexes.values()].map((index) => index.members()))
     return {
       ...(indexed as Indexed),
       revision,
       plans: plans === undefined || arePlansStale ? createLimitPlans() : plans,
+      capabilities:
+        capabilities === undefined || areCapabilitiesStale ? createCapabilityIndex() : capabilities,
       faults: faults === undefined || this.#faultsChanged ? faultsOf(held) : faults,
       held,
     }

@@ -29,6 +29,8 @@ export interface LinkedClient {
   readonly fragment: ClientFacts
   readonly collections: ReadonlySet<string>
   /** By id and by slug. */
+  /** Ids of the virtual MCPs that it may call. */
+  readonly virtualMcps: ReadonlySet<string>
   readonly profiles: ReadonlyMap<string, LinkedProfile>
   /** The profile that ids alone name when only the client is given; active ones go first. */
   readonly lone: LinkedProfile | null
