@@ -8,6 +8,7 @@ import type { RefusalCode, RefusalFacts } from '../base/refusal.ts'
 import type { RecordAgent } from '../record/fields.ts'
 import type { LinkedCollection, LinkedProxy } from '../snapshot/linked/collection.ts'
 import type { ClientCertificate, Sent } from '../snapshot/linked/credential.ts'
+import type { LinkedOrigin } from '../snapshot/linked/mcp.ts'
 import type { LinkedTarget } from '../snapshot/linked/upstream.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { MemoryReservation } from '../wire/caller-memory.ts'
@@ -43,6 +44,24 @@ export interface Replayed {
   readonly credentialId: string
   /** Id of the user who asks for it; empty where no user does. */
   readonly user: string
+}
+
+/**
+ * The capability of an origin that is called. The route to the origin stands as collection and proxy of the exchange, so that limits,
+ * credential and servers of the call are those of any request.
+ */
+export interface CalledCapability {
+  readonly origin: LinkedOrigin
+  readonly route: LinkedProxy
+  /** Path and query of the MCP endpoint of the origin. */
+  readonly path: string
+  readonly query: string
+  /** Id; empty for what Postern itself asks. */
+  readonly virtualMcp: string
+  /** Method of MCP; empty for what Postern itself asks. */
+  readonly method: string
+  /** Public name or URI of the capability; empty where the method has none. */
+  readonly name: string
 }
 
 /** Gives the whole body; see {@link Incoming.collect}. */
@@ -129,6 +148,9 @@ export class Exchange {
   proxy: LinkedProxy | null = null
   /** The path fits these proxies, but the method fits none. */
   others: readonly LinkedProxy[] | null = null
+
+  /** Set in the place of a path, for a capability of an origin. */
+  capability: CalledCapability | null = null
 
   // The upstream
   credential: Sent | null = null

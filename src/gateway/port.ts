@@ -6,6 +6,7 @@
 import type { ByteBudget } from '../base/byte-buffer.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import type { RecordAgent } from '../record/fields.ts'
+import type { Capabilities } from '../snapshot/find/capabilities.ts'
 import type {
   ClientFragment,
   CollectionFragment,
@@ -15,7 +16,9 @@ import type {
   ProxyFragment,
 } from '../snapshot/fragments.ts'
 import type { Claims } from '../snapshot/linked/client.ts'
+import type { LinkedVirtualMcp } from '../snapshot/linked/mcp.ts'
 import type { CallHandle, Incoming } from '../wire/port.ts'
+import type { CalledCapability } from './exchange.ts'
 
 /** A proven caller: the result of the checks `identify` to `authenticate`. Valid for one message only, so that a revocation holds from the next. */
 export interface Caller {
@@ -46,8 +49,14 @@ export interface Endpoint {
   readonly path: string
 }
 
+/** A virtual MCP as one caller may call it, with what it has of its origins. */
+export interface OpenVirtualMcp {
+  readonly virtualMcp: LinkedVirtualMcp
+  readonly capabilities: Capabilities
+}
+
 /** What a call needs to know of who makes it. */
-type CallerOfCall = Omit<Caller, 'client' | 'profile'> & {
+export type CallerOfCall = Omit<Caller, 'client' | 'profile'> & {
   readonly client: Pick<ClientFragment, 'id'>
   readonly profile: Pick<ProfileFragment, 'id'>
 }
@@ -61,6 +70,8 @@ export interface InnerCall {
   readonly host: string
   /** Path and query of the call as REST would have sent them, percent-encoded; judged by the check `canonical` like any other. */
   readonly target: string
+  /** Set for a request to an origin: then no path is looked up, and `target` is for the record. */
+  readonly capability?: CalledCapability
   /** Header lines ending in CRLF that the caller asked to send; names of identity, framing and forwarding are dropped. */
   readonly fields: string
   /** Header lines ending in CRLF that the door adds by itself; they are passed on as they are. */
@@ -141,6 +152,8 @@ export interface GatewayPort {
     caller: Caller,
     endpoint: Endpoint,
   ): readonly { readonly attachedTo: string; readonly policy: PolicyFragment }[]
+  /** The published virtual MCP of that slug; null where there is none that the caller may call. */
+  virtualMcp(caller: Caller, slug: string): OpenVirtualMcp | null
   /** Runs a call in process, through all checks but those of the caller, which its message has passed. `done` is called once, or never when the call was given up. */
   call(call: InnerCall, done: (answer: InnerAnswer) => void): CallHandle
 }

@@ -36,7 +36,7 @@ function rows(...verdicts: readonly (Verdict | Promise<Verdict>)[]) {
   const seen: number[] = []
   const list = verdicts.map((verdict, index) => ({
     name: NAMES[index]!,
-    ways: { rest: true, mcp: true, call: true, again: true },
+    ways: { rest: true, mcp: true, call: true, again: true, tool: true, own: false },
     explain: explainAgain,
     check: () => {
       seen.push(index + 1)

@@ -44,12 +44,16 @@ const row = <On extends Exchange>(
 ): CheckRow => ({ name, ways, check: check as Check, explain })
 
 /** `rest`: requests over REST. `call`: calls from within the process, whose caller the message at `/mcp` has proved. */
-const REST_CALL = { rest: true, mcp: false, call: true, again: true }
+const REST_CALL = { rest: true, mcp: false, call: true, again: true, tool: false, own: false }
 /** `mcp`: messages at `/mcp`. */
-const REST_MCP = { rest: true, mcp: true, call: false, again: false }
+const REST_MCP = { rest: true, mcp: true, call: false, again: false, tool: false, own: false }
 const CALLER = { ...REST_MCP, again: true }
 /** `again`: recorded requests that are made again; they have no credential to verify. */
-const AGAIN = { rest: false, mcp: false, call: false, again: true }
+const AGAIN = { rest: false, mcp: false, call: false, again: true, tool: false, own: false }
+/** `tool`: calls of capabilities of origins, found by their names. */
+const REST_TOOL = { ...REST_CALL, tool: true }
+/** `own`: what Postern itself asks an origin. */
+const ALL_SENT = { ...REST_TOOL, own: true }
 
 /**
  * 1. Checks, in the order in which they run; the first refusal ends the request. The checks `wire` and `canonical` come
@@ -70,13 +74,13 @@ export const CHECKS: readonly CheckRow[] = [
   row('method', REST_CALL, methodAllowed, explainMethod),
   row('upgrade', REST_CALL, upgradeOffered, explainUpgrade),
   row('declared body', REST_CALL, bodyFits, explainBody),
-  row('limits', REST_CALL, limitsAdmit, explainLimits),
+  row('limits', REST_TOOL, limitsAdmit, explainLimits),
   row('contract', REST_CALL, requestFits, explainContract),
   row('operation', REST_CALL, operationFits, explainOperation),
   row('replay', REST_CALL, replayed, explainReplay),
-  row('credential', REST_CALL, credentialReady, explainCredential),
+  row('credential', ALL_SENT, credentialReady, explainCredential),
   row('gather', REST_CALL, bodyGathered, explainGather),
-  row('target', REST_CALL, targetChosen, explainTarget),
+  row('target', ALL_SENT, targetChosen, explainTarget),
 ]
 
 /** 2. How an admitted request gets its answer. */
@@ -99,6 +103,7 @@ export const REST = checksOf('rest')
 export const MCP = checksOf('mcp')
 export const CALL = checksOf('call')
 export const AGAIN_ROWS = checksOf('again')
+export const ORIGIN_CHECKS = { call: checksOf('tool'), own: checksOf('own') }
 
 /**
  * Runs the checks in order, from row `from` on. False when one refused or answered; the exchange then says which and

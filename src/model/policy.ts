@@ -14,7 +14,7 @@ import { Slug } from './slug.ts'
 import { Duration } from './time.ts'
 
 /** Where a policy is attached: it decides whose calls share a counter. */
-export type Attachment = 'profile' | 'client' | 'collection' | 'proxy'
+export type Attachment = 'profile' | 'client' | 'collection' | 'proxy' | 'origin' | 'virtual_mcp'
 
 export const LIMIT_KINDS = ['rate', 'quota', 'concurrency'] as const
 export type LimitKind = (typeof LIMIT_KINDS)[number]

@@ -141,6 +141,7 @@ export function fakeGateway(): FakeGateway {
     refused: false,
     memory: NO_BOUND,
     reply: () => ({}),
+    virtualMcp: () => null,
     identify(incoming) {
       const authorization = incoming.taken[0]
       if (authorization === undefined)

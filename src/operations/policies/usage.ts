@@ -31,7 +31,7 @@ const UsageItem = z.object({
   limit: z.string().describe('Name of the limit'),
   kind: z.enum(LIMIT_KINDS),
   mode: z.enum(['enforce', 'observe']),
-  attached_to: z.enum(['profile', 'client', 'collection', 'proxy']),
+  attached_to: z.enum(['profile', 'client', 'collection', 'proxy', 'origin', 'virtual_mcp']),
   client: slugOf('client'),
   profile: slugOf('profile'),
   collection: slugOf('collection'),

@@ -98,7 +98,7 @@ function join({ origins, catalogues }: Linked, virtualMcp: LinkedVirtualMcp): Ca
 
 function routeOf({ route }: LinkedOrigin, { id, fragment, key }: LinkedVirtualMcp): LinkedProxy | null {
   const only = route?.proxies[0]
-  return only === undefined ? null : { ...only, id, policy: fragment.policy, key }
+  return only === undefined ? null : { ...only, id, policy: fragment.policy, key, attachment: 'virtual_mcp' }
 }
 
 function publicName(

@@ -97,8 +97,8 @@ function planOf(
   const places: readonly (readonly [Attachment, string | null, LimitKey])[] = [
     ['profile', profile.fragment.policy, profile.key],
     ['client', client.fragment.policy, client.key],
-    ['collection', collection.fragment.policy, collection.key],
-    ['proxy', proxy.policy, proxy.key],
+    [collection.attachment, collection.fragment.policy, collection.key],
+    [proxy.attachment, proxy.policy, proxy.key],
   ]
   const limits: PlannedLimit[] = []
   for (const [attachedTo, id, key] of places) {
@@ -129,7 +129,7 @@ export function planLimit(
   key: LimitKey,
   client: LimitKey,
 ): PlannedLimit {
-  const isPlace = attachedTo === 'collection' || attachedTo === 'proxy'
+  const isPlace = attachedTo !== 'client' && attachedTo !== 'profile'
   const subject = limit.by === 'global' ? EVERYWHERE : isPlace ? within(key, client) : key
   const place = limit.by === 'ip' ? key : subject
   const isKeyed = limit.by !== 'attachment' && limit.by !== 'global'

@@ -1,3 +1,4 @@
+import { limitKeyOf } from '../find/limit-key.ts'
 import type { CollectionFragment, OriginFragment } from '../fragments.ts'
 import type { LinkedOrigin } from '../linked/mcp.ts'
 import { linkCollection } from './collection.ts'
@@ -9,9 +10,13 @@ import { linkCollection } from './collection.ts'
 export function linkOrigin(fragment: OriginFragment, before: LinkedOrigin | null = null): LinkedOrigin {
   if (fragment.served_by !== 'http' && fragment.served_by !== 'collection')
     throw new RangeError('it is of a kind that this version does not know')
-  const route =
-    fragment.upstream === null ? null : linkCollection(asCollection(fragment), before?.route ?? null)
-  return { kind: 'origin', id: fragment.id, fragment, route }
+  return { kind: 'origin', id: fragment.id, fragment, route: routeOf(fragment, before) }
+}
+
+function routeOf(fragment: OriginFragment, before: LinkedOrigin | null): LinkedOrigin['route'] {
+  if (fragment.upstream === null) return null
+  const linked = linkCollection(asCollection(fragment), before?.route ?? null)
+  return { ...linked, attachment: 'origin', key: limitKeyOf(`origin:${fragment.id}`) }
 }
 
 /** The route to an origin. It is mounted nowhere. */
