@@ -8,10 +8,10 @@ import type { Explain } from './explain/judged.ts'
 import type { Check } from './verdict.ts'
 
 /**
- * The ways by which requests come: over REST, as a message at `/mcp`, as a call in process, as a recorded request made again, as a
- * call of a capability of an origin, as what Postern itself asks an origin.
+ * The ways by which requests come: over REST, as a message at `/mcp`, as a call in process, as a replay, as a call of a capability
+ * of an origin, as what Postern itself asks an origin.
  */
-export type Ways = Readonly<Record<'rest' | 'mcp' | 'call' | 'again' | 'tool' | 'own', boolean>>
+export type Ways = Readonly<Record<'rest' | 'mcp' | 'call' | 'replay' | 'tool' | 'own', boolean>>
 
 /** A check in the order of all. */
 export interface CheckRow {
@@ -38,7 +38,7 @@ export interface Life {
 }
 
 /** Runs when everything about a request is over, also for refused requests and for callers who have left. */
-export interface EndRow {
+export interface ClosingRow {
   readonly name: string
   readonly end: (exchange: Exchange) => void
 }

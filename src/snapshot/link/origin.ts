@@ -50,7 +50,7 @@ function asCollection({ id, slug, name, upstream, credential, policy }: OriginFr
         policy: null,
         deprecated: false,
         contract: null,
-        shape: null,
+        features: null,
       },
     ],
   }
