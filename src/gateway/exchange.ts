@@ -8,7 +8,6 @@ import type { RefusalCode, RefusalFacts } from '../base/refusal.ts'
 import type { RecordAgent } from '../record/fields.ts'
 import type { LinkedCollection, LinkedProxy } from '../snapshot/linked/collection.ts'
 import type { ClientCertificate, Sent } from '../snapshot/linked/credential.ts'
-import type { LinkedOrigin } from '../snapshot/linked/mcp.ts'
 import type { LinkedTarget } from '../snapshot/linked/upstream.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { MemoryReservation } from '../wire/caller-memory.ts'
@@ -23,6 +22,7 @@ import type {
 } from '../wire/port.ts'
 import type { HeldLimits } from './admit/counters.ts'
 import type { CacheEntry } from './cache/answer-cache.ts'
+import type { CalledCapability } from './called-capability.ts'
 import type { CheckName } from './check-names.ts'
 import { type Identity, type KnownIdentity, UNIDENTIFIED } from './identity.ts'
 import type { Lane } from './lane.ts'
@@ -44,24 +44,6 @@ export interface Replayed {
   readonly credentialId: string
   /** Id of the user who asks for it; empty where no user does. */
   readonly user: string
-}
-
-/**
- * The capability of an origin that is called. The route to the origin stands as collection and proxy of the exchange, so that limits,
- * credential and servers of the call are those of any request.
- */
-export interface CalledCapability {
-  readonly origin: LinkedOrigin
-  readonly route: LinkedProxy
-  /** Path and query of the MCP endpoint of the origin. */
-  readonly path: string
-  readonly query: string
-  /** Id; empty for what Postern itself asks. */
-  readonly virtualMcp: string
-  /** Method of MCP; empty for what Postern itself asks. */
-  readonly method: string
-  /** Public name or URI of the capability; empty where the method has none. */
-  readonly name: string
 }
 
 /** Gives the whole body; see {@link Incoming.collect}. */

@@ -18,7 +18,7 @@ import type {
 import type { Claims } from '../snapshot/linked/client.ts'
 import type { LinkedVirtualMcp } from '../snapshot/linked/mcp.ts'
 import type { CallHandle, Incoming } from '../wire/port.ts'
-import type { CalledCapability } from './exchange.ts'
+import type { CalledCapability } from './called-capability.ts'
 
 /** A proven caller: the result of the checks `identify` to `authenticate`. Valid for one message only, so that a revocation holds from the next. */
 export interface Caller {

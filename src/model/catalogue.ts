@@ -1,5 +1,3 @@
-import { z } from 'zod'
-
 /** The types of capabilities, as lists name them. */
 export const CAPABILITY_TYPES = ['tools', 'prompts', 'resources', 'resource_templates'] as const
 export type CapabilityType = (typeof CAPABILITY_TYPES)[number]
@@ -14,16 +12,18 @@ export type CatalogueItem = Readonly<Record<string, unknown>>
 export type Catalogue = Readonly<Record<CapabilityType, readonly CatalogueItem[]>>
 
 /** How an origin is spoken to. */
-export const Verdict = z.object({
-  era: z.enum(['modern', 'legacy']),
-  version: z.string().describe('Revision of the protocol'),
-  transport: z.enum(['streamable_http', 'http_sse']),
-  server: z.object({ name: z.string(), version: z.string() }),
-  capabilities: z.record(z.string(), z.json()).describe('As the server declares them'),
-  instructions: z.string(),
-  at: z.string().describe('When the probe has found it out'),
-})
-export type Verdict = z.infer<typeof Verdict>
+export interface Verdict {
+  readonly era: 'modern' | 'legacy'
+  /** Revision of the protocol. */
+  readonly version: string
+  readonly transport: 'streamable_http' | 'http_sse'
+  readonly server: { readonly name: string; readonly version: string }
+  /** As the server declares them: JSON. */
+  readonly capabilities: Readonly<Record<string, unknown>>
+  readonly instructions: string
+  /** When the probe has found it out (RFC 3339). */
+  readonly at: string
+}
 
 /** What the last probe of an origin has found. */
 export interface CatalogueState {

@@ -142,8 +142,7 @@ class Probe {
       version,
       transport: 'streamable_http',
       server,
-      // Read as JSON, so it is JSON
-      capabilities: (isMembers(capabilities) ? capabilities : {}) as Verdict['capabilities'],
+      capabilities: isMembers(capabilities) ? capabilities : {},
       instructions: typeof instructions === 'string' ? instructions.slice(0, INSTRUCTIONS_CHARS_MAX) : '',
       at: toTime(this.#tools.clock.now()),
     }
