@@ -30,7 +30,7 @@ const ARROWS: Record<string, readonly string[]> = {
   'snapshot/schema': ['base', 'model'],
   'snapshot/linked': ['base', 'snapshot/fragments', 'snapshot/find'],
   'snapshot/find': ['base', 'model', 'snapshot/fragments', 'snapshot/linked'],
-  'snapshot/link': ['base', 'model', 'vault', ...SERVED],
+  'snapshot/link': ['base', 'model', 'vault', ...SERVED, 'snapshot/earlier-form'],
   'snapshot/compile': ['base', 'model', 'vault', 'store/ports', 'snapshot'],
   gateway: [
     ...['base', 'model', 'shared-state/ports', ...SERVED, 'vault', 'record', 'wire'],

@@ -48,7 +48,7 @@ export function createWorkloadTokens(reader: ConfigReader, clock: Clock, keysOf:
         authMethod: 'workload_token',
         grants: await grantsOf(reader, identity.id, clock.now()),
         expiresAt,
-        trustRule: markOf(rule),
+        trustRule: fingerprintOf(rule),
       }
     },
     async isMeant(token) {
@@ -94,14 +94,14 @@ async function rulesOfIssuer({ issuer }: Jwt, reader: ConfigReader): Promise<rea
   return reader.list({ type: 'trust_rules', limit: ALL, where: { issuer } })
 }
 
-/** True while the rule of a mark is there and trusts what it trusted. */
-export async function isTrusted(mark: string, reader: Pick<ConfigReader, 'byId'>): Promise<boolean> {
-  const rule = await reader.byId('trust_rules', mark.split('.', 1)[0]!)
-  return rule !== undefined && markOf(rule) === mark
+/** True while the rule of a fingerprint is there and trusts what it trusted. */
+export async function isTrusted(fingerprint: string, reader: Pick<ConfigReader, 'byId'>): Promise<boolean> {
+  const rule = await reader.byId('trust_rules', fingerprint.split('.', 1)[0]!)
+  return rule !== undefined && fingerprintOf(rule) === fingerprint
 }
 
 /** Changes with what is trusted, and not with how the rule is called. */
-function markOf(rule: Resource): string {
+function fingerprintOf(rule: Resource): string {
   const { service_identity, issuer, jwks_url, audience, conditions } = specOf(rule)
   return `${rule.id}.${contentHash([service_identity, issuer, jwks_url, audience, conditions])}`
 }

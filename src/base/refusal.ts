@@ -154,7 +154,7 @@ export const PROBLEMS = {
     'The operation exceeds a limit of the endpoint, such as depth or number of fields. Request less data in one operation.',
   ),
 
-  // Repeated requests (check `replay`)
+  // Repeated requests (check `kept answer`)
   idempotency_unavailable: problem(
     503,
     'Idempotency unavailable',

@@ -1,7 +1,7 @@
 /**
  * The checks by name: the number under which records keep them (`stopped_at`), and their meaning in a sentence for the
- * docs. The names are for readers; the numbers stay because records of earlier versions have them. Apart from the rows
- * themselves, so that readers of records load nothing else.
+ * docs. The numbers stay because records of earlier versions have them. Records have the names too: one that is changed here
+ * goes into `record/check-name.ts`. Apart from the rows themselves, so that readers of records load nothing else.
  */
 export const CHECK_FACTS = {
   wire: { number: 1, about: 'The bytes are a valid request within the bounds of the listener' },
@@ -26,9 +26,10 @@ export const CHECK_FACTS = {
   limits: { number: 13, about: 'The limits of all policies admit the request' },
   contract: { number: 14, about: 'Parameters, media type and body are as the contract says' },
   operation: { number: 14, about: 'The GraphQL operation stays within the bounds of the proxy' },
-  replay: {
+  'kept answer': {
     number: 16,
-    about: 'A cached answer, or the answer of the same `Idempotency-Key`, is given again',
+    about:
+      'No earlier answer is kept for it: else that is given, of the response cache or of the same `Idempotency-Key`',
   },
   credential: { number: 17, about: 'The upstream is known, and its credential can be used' },
   gather: { number: 17, about: 'The whole body is read, where the proxy needs it' },

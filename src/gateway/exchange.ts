@@ -20,7 +20,7 @@ import type {
   PeerCertificate,
   Upstream,
 } from '../wire/port.ts'
-import type { Held } from './admit/counters.ts'
+import type { HeldLimits } from './admit/counters.ts'
 import type { CacheEntry } from './cache/answer-cache.ts'
 import type { CheckName } from './check-names.ts'
 import { type Identity, type KnownIdentity, UNIDENTIFIED } from './identity.ts'
@@ -166,7 +166,7 @@ export class Exchange {
   /** {@link limitLines} has X-RateLimit-* too. */
   hasXLimits = false
   /** Places and units that the limits get back when the answer has ended. */
-  heldLimits: Held | null = null
+  heldLimits: HeldLimits | null = null
   /** Value of `Allow`. */
   allow = ''
   /** The answer of a check that needs no upstream. */

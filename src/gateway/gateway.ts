@@ -24,8 +24,8 @@ import { createInnerCalls } from './ends/in-process.ts'
 import { createSockets, NOT_READY_RETRY_MS } from './ends/socket.ts'
 import type { Exchange } from './exchange.ts'
 import { explain } from './explain/explain.ts'
-import { createHealthChecks } from './forward/checks.ts'
 import { healthOf } from './forward/health.ts'
+import { createHealthChecks } from './forward/health-checks.ts'
 import { createPools } from './forward/pools.ts'
 import { createTokens } from './forward/tokens.ts'
 import { type Trial, tryCredential } from './forward/try-credential.ts'
@@ -35,9 +35,9 @@ import type { CertificateField } from './identify/certificate-fields.ts'
 import { createIssuers, type Proofs } from './identify/issuers.ts'
 import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
 import type { Lane } from './lane.ts'
-import { makeAgain } from './make-again.ts'
 import type { Caller, GatewayPort, Identified } from './port.ts'
 import { createRecordWriter } from './record.ts'
+import { replayRequest } from './replay.ts'
 import { admits, CALL, MCP } from './stages.ts'
 import { createVisible } from './visible.ts'
 
@@ -85,7 +85,7 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   /** Puts a delta in force for every request that starts from now on. Returns what fails closed in it. */
   apply(delta: SnapshotDelta): readonly string[]
   readonly snapshot: Snapshot
-  /** Address of the caller and id of a request that goes through no stages. */
+  /** Address of the caller and id of a request that goes through no checks. */
   trace(incoming: Incoming<Exchange>): { readonly ip: string; readonly requestId: string }
   /** Makes the calls that show whether a credential works. */
   tryCredential(trial: Trial): Promise<CredentialTest>
@@ -219,7 +219,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
     explain: (asked) => explain(lane, snapshot, clock.now(), asked),
 
-    replay: (asked) => makeAgain(asked, { lane, snapshot: inForce }, secure),
+    replay: (asked) => replayRequest(asked, { lane, snapshot: inForce }, secure),
 
     load(part) {
       loading ??= nextSnapshot(snapshot, true, open)

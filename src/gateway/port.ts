@@ -86,7 +86,7 @@ export interface InnerAnswer {
   readonly bodyBytes: number
   readonly truncated: boolean
   readonly durationMs: number
-  /** Set when a stage or the forwarding refused; the body is then the problem object. */
+  /** Set when a check or the forwarding refused; the body is then the problem object. */
   readonly code: RefusalCode | null
 }
 

@@ -7,8 +7,8 @@ import type { Exchange, GatheredAnswer, Routed } from './exchange.ts'
 import type { Explain } from './explain/judged.ts'
 import type { Check } from './verdict.ts'
 
-/** The ways by which requests come: over REST, as a message at `/mcp`, as a call in process, as a recorded request made again. */
-export type Ways = Readonly<Record<'rest' | 'mcp' | 'call' | 'again', boolean>>
+/** The ways by which requests come: over REST, as a message at `/mcp`, as a call in process, as a replay. */
+export type Ways = Readonly<Record<'rest' | 'mcp' | 'call' | 'replay', boolean>>
 
 /** A check in the order of all. */
 export interface CheckRow {
@@ -35,7 +35,7 @@ export interface Life {
 }
 
 /** Runs when everything about a request is over, also for refused requests and for callers who have left. */
-export interface EndRow {
+export interface ClosingRow {
   readonly name: string
   readonly end: (exchange: Exchange) => void
 }

@@ -5,7 +5,7 @@
  * 2. is sent on. A streamed answer goes from the engine to the caller. A gathered one comes to `answered`; a failure of
  *    either comes to `failed`, which asks another server, gives a kept answer in its place, or refuses.
  * 3. Rows see the answer on its way, see `answer/watch.ts`.
- * 4. `over` runs the rows of the end, once, also for refused requests and for callers who have left.
+ * 4. `over` runs the closing rows, once, also for refused requests and for callers who have left.
  *
  * The two ends, `ends/socket.ts` and `ends/in-process.ts`, make the exchange and hand its answer over.
  */
@@ -22,7 +22,7 @@ import type { CheckName } from './check-names.ts'
 import type { Exchange, GatheredAnswer, Routed } from './exchange.ts'
 import { goesElsewhere } from './forward/targets.ts'
 import type { CheckRow, Life } from './rows.ts'
-import { ANSWER, admits, END, SEND } from './stages.ts'
+import { ANSWER, admits, CLOSING, SEND } from './stages.ts'
 
 const LIFE: Life = { watching: ANSWER, answered, failed }
 const ALL_METHODS_LINE = HTTP_METHODS.join(', ')
@@ -97,7 +97,7 @@ export function over(exchange: Exchange): void {
     exchange.code = 'upstream_invalid_response'
     exchange.reason = 'the answer broke off'
   }
-  for (const { end } of END) end(exchange)
+  for (const { end } of CLOSING) end(exchange)
 }
 
 /** The check that a refusal from outside of the rows belongs to. */

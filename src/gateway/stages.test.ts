@@ -5,7 +5,7 @@ import { EMPTY_SNAPSHOT } from '../snapshot/link/link.ts'
 import type { Outcome } from '../wire/port.ts'
 import { CHECK_FACTS, type CheckName } from './check-names.ts'
 import { type End, Exchange } from './exchange.ts'
-import { explainAgain } from './identify/again.ts'
+import { explainReplayOnly } from './identify/replay-checks.ts'
 import type { Lane } from './lane.ts'
 import type { CheckRow } from './rows.ts'
 import { admits, CHECKS } from './stages.ts'
@@ -36,8 +36,8 @@ function rows(...verdicts: readonly (Verdict | Promise<Verdict>)[]) {
   const seen: number[] = []
   const list = verdicts.map((verdict, index) => ({
     name: NAMES[index]!,
-    ways: { rest: true, mcp: true, call: true, again: true },
-    explain: explainAgain,
+    ways: { rest: true, mcp: true, call: true, replay: true },
+    explain: explainReplayOnly,
     check: () => {
       seen.push(index + 1)
       return verdict
@@ -95,8 +95,8 @@ test('no check runs for a caller who left while one was waiting', async () => {
 })
 
 test('the page of the checks lists them in the order in which they run', () => {
-  const marks = ({ rest, mcp, call, again }: CheckRow['ways']): string =>
-    [rest, mcp, call, again].map((isMade) => (isMade ? 'yes' : '-')).join(' | ')
+  const marks = ({ rest, mcp, call, replay }: CheckRow['ways']): string =>
+    [rest, mcp, call, replay].map((isMade) => (isMade ? 'yes' : '-')).join(' | ')
   const line = (name: CheckName, ways: string): string => {
     if (name === '') return ''
     const { number, about } = CHECK_FACTS[name]

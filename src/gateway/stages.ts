@@ -12,9 +12,9 @@ import { releaseMemory } from './caller-memory.ts'
 import type { CheckName } from './check-names.ts'
 import { bodyGathered, explainGather } from './contract/collect.ts'
 import { explainContract, requestFits } from './contract/request.ts'
-import type { Exchange } from './exchange.ts'
+import type { Exchange, Located } from './exchange.ts'
 import type { Explain } from './explain/judged.ts'
-import { explainReadings, readsInOneWay } from './find/readings.ts'
+import { explainReadings, readsInOneWay } from './find/path-readings.ts'
 import { explainHeldBackRoute, explainRoute, findRoute, heldBackRoute } from './find/route.ts'
 import { credentialReady, explainCredential } from './forward/credential.ts'
 import { forward } from './forward/forward.ts'
@@ -23,33 +23,34 @@ import { explainOperation, operationFits } from './graphql/check.ts'
 import { endClaim, settledClaim } from './idempotency/settle.ts'
 import { callerActive, explainActive } from './identify/active.ts'
 import { addressAllowed, explainAddress } from './identify/address.ts'
-import { explainAgain, proofStands, sameProxy } from './identify/again.ts'
 import { authenticate, explainAuthentication } from './identify/authenticate.ts'
 import { explainIdentity, identifyCaller } from './identify/caller.ts'
 import { explainFailures, failuresBelowLimit } from './identify/failures.ts'
+import { explainReplayOnly, proofStands, sameProxy } from './identify/replay-checks.ts'
+import { explainKeptAnswer, keptAnswerGiven } from './kept-answer-check.ts'
 import { writeRecord } from './record.ts'
-import { explainReplay, replayed } from './replay-check.ts'
-import type { CheckRow, EndRow, SendRow, Ways } from './rows.ts'
+import type { CheckRow, ClosingRow, SendRow, Ways } from './rows.ts'
 import { ANSWERED, type Check, type Verdict } from './verdict.ts'
 
 /**
  * @typeParam On what the check relies on: rows before it have set it. The order of the list is what makes it true, so
- * the types are checked here, in the one place where they are given up.
+ * the types are checked here, in the one place where they are given up. An explanation relies on the
+ * collection alone: a request that has no proxy is explained to the end.
  */
 const row = <On extends Exchange>(
   name: CheckName,
   ways: Ways,
   check: Check<On>,
-  explain: Explain,
-): CheckRow => ({ name, ways, check: check as Check, explain })
+  explain: Explain<Located>,
+): CheckRow => ({ name, ways, check: check as Check, explain: explain as Explain })
 
 /** `rest`: requests over REST. `call`: calls from within the process, whose caller the message at `/mcp` has proved. */
-const REST_CALL = { rest: true, mcp: false, call: true, again: true }
+const REST_CALL = { rest: true, mcp: false, call: true, replay: true }
 /** `mcp`: messages at `/mcp`. */
-const REST_MCP = { rest: true, mcp: true, call: false, again: false }
-const CALLER = { ...REST_MCP, again: true }
-/** `again`: recorded requests that are made again; they have no credential to verify. */
-const AGAIN = { rest: false, mcp: false, call: false, again: true }
+const REST_MCP = { rest: true, mcp: true, call: false, replay: false }
+const CALLER = { ...REST_MCP, replay: true }
+/** `replay`: recorded requests that are made again; they have no credential to verify. */
+const REPLAY = { rest: false, mcp: false, call: false, replay: true }
 
 /**
  * 1. Checks, in the order in which they run; the first refusal ends the request. The checks `wire` and `canonical` come
@@ -62,9 +63,9 @@ export const CHECKS: readonly CheckRow[] = [
   row('address', CALLER, addressAllowed, explainAddress),
   row('failures', REST_MCP, failuresBelowLimit, explainFailures),
   row('authenticate', REST_MCP, authenticate, explainAuthentication),
-  row('proof', AGAIN, proofStands, explainAgain),
+  row('proof', REPLAY, proofStands, explainReplayOnly),
   row('held-back route', REST_CALL, heldBackRoute, explainHeldBackRoute),
-  row('same proxy', AGAIN, sameProxy, explainAgain),
+  row('same proxy', REPLAY, sameProxy, explainReplayOnly),
   row('assignment', REST_CALL, endpointAssigned, explainAssignment),
   row('path readings', REST_CALL, readsInOneWay, explainReadings),
   row('method', REST_CALL, methodAllowed, explainMethod),
@@ -73,7 +74,7 @@ export const CHECKS: readonly CheckRow[] = [
   row('limits', REST_CALL, limitsAdmit, explainLimits),
   row('contract', REST_CALL, requestFits, explainContract),
   row('operation', REST_CALL, operationFits, explainOperation),
-  row('replay', REST_CALL, replayed, explainReplay),
+  row('kept answer', REST_CALL, keptAnswerGiven, explainKeptAnswer),
   row('credential', REST_CALL, credentialReady, explainCredential),
   row('gather', REST_CALL, bodyGathered, explainGather),
   row('target', REST_CALL, targetChosen, explainTarget),
@@ -86,7 +87,7 @@ export const SEND: SendRow = { name: 'forward', send: forward }
 export const ANSWER: readonly AnswerRow[] = [standIn, contractOfAnswer, keptForLater, settledClaim]
 
 /** 4. Rows that run when everything is over, for every request, also for those that were refused or whose caller left. */
-export const END: readonly EndRow[] = [
+export const CLOSING: readonly ClosingRow[] = [
   { name: 'limits', end: endLimits },
   { name: 'target', end: endTarget },
   { name: 'idempotency key', end: endClaim },
@@ -98,7 +99,7 @@ const checksOf = (way: keyof Ways): readonly CheckRow[] => CHECKS.filter(({ ways
 export const REST = checksOf('rest')
 export const MCP = checksOf('mcp')
 export const CALL = checksOf('call')
-export const AGAIN_ROWS = checksOf('again')
+export const REPLAY_CHECKS = checksOf('replay')
 
 /**
  * Runs the checks in order, from row `from` on. False when one refused or answered; the exchange then says which and

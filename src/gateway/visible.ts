@@ -5,7 +5,7 @@ import type { LinkedProfile } from '../snapshot/linked/client.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { visibleMethods } from './admit/access.ts'
 import { contractFor } from './contract/by-method.ts'
-import { contractsOf, schemasOf, sharedSchemas } from './contract/read.ts'
+import { contractsOf, schemasOf, sharedSchemas } from './contract/parsed-contracts.ts'
 import type { Endpoint } from './port.ts'
 
 /** Lists of endpoints that are kept; the one unused for longest is made again when it is asked for. */
@@ -79,7 +79,7 @@ function listOf(snapshot: Snapshot, profile: LinkedProfile): Endpoint[] {
   for (const collection of collections) {
     for (const proxy of collection.proxies) {
       // A tunnel is nothing that one call could answer.
-      if (proxy.fragment.shape?.websocket !== undefined) continue
+      if (proxy.fragment.features?.websocket !== undefined) continue
       // HEAD comes with GET and is listed only where the proxy names it.
       const methods = methodNames(visibleMethods(profile, collection, proxy) & proxy.named)
       if (methods.length === 0) continue

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { marked } from './marks.ts'
+import { confidential } from './confidential.ts'
 
 const EnvName = z
   .string()
@@ -48,7 +48,7 @@ function isPemText(text: string): boolean {
 }
 
 const secretInput = (fits: (text: string) => boolean, form: string) =>
-  marked(
+  confidential(
     'secret',
     z
       .union([

@@ -1,5 +1,6 @@
 import type { BlockRange } from '../store/ports/records.ts'
 import { classOf, type Rows } from './block.ts'
+import { checkNamesOf } from './check-name.ts'
 import { CACHE_OUTCOMES } from './fields.ts'
 import { failureOriginOf, type Outcome, outcomeClassOf } from './outcome.ts'
 import type { RecordSelection } from './record-selection.ts'
@@ -21,7 +22,6 @@ const WORD_FILTERS = [
   ['credential_id', 'credentialId'],
   ['code', 'code'],
   ['route', 'route'],
-  ['check', 'check'],
   ['user', 'user'],
   ['subject', 'subject'],
   ['agent_host', 'agentHost'],
@@ -38,6 +38,7 @@ export function compileFilter(filter: RecordSelection): Match {
   const toMs = filter.to === undefined ? Number.POSITIVE_INFINITY : Date.parse(filter.to)
   const statuses = filter.status === undefined ? null : statusesOf(filter.status)
   const asked = WORD_FILTERS.filter(([name]) => filter[name] !== undefined)
+  const checks = filter.check === undefined ? null : checkNamesOf(filter.check)
   const agentTests = agentTestsOf(filter)
   const { surface, method, path, path_exact: exact, path_contains: part, ip, collections, aborted } = filter
   const { request_id: id, min_duration_ms: minMs, max_duration_ms: maxMs } = filter
@@ -49,7 +50,8 @@ export function compileFilter(filter: RecordSelection): Match {
     range: {
       fromMs,
       toMs,
-      words: asked.map(([name]) => filter[name]!),
+      // Of several names no block must have each
+      words: [...asked.map(([name]) => filter[name]!), ...(checks?.length === 1 ? checks : [])],
       classes: statuses === null ? 0xffff : statuses.classes,
       agentsOnly: agentTests.length > 0,
     },
@@ -61,6 +63,11 @@ export function compileFilter(filter: RecordSelection): Match {
         const index = rows.words.indexOf(filter[name]!)
         if (index === -1) return null
         tests.push((row) => rows.word(row, column) === index)
+      }
+      if (checks !== null) {
+        const indexes = checks.map((name) => rows.words.indexOf(name)).filter((index) => index !== -1)
+        if (indexes.length === 0) return null
+        tests.push((row) => indexes.includes(rows.word(row, 'check')))
       }
       if (collections !== undefined) {
         const indexes = new Set(collections.map((id) => rows.words.indexOf(id)).filter((index) => index > 0))

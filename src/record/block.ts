@@ -1,5 +1,6 @@
 import type { RecordBlock } from '../store/ports/records.ts'
 import { createBatchWriter, type RecordBatch } from './batch.ts'
+import { checkNameOf } from './check-name.ts'
 import type { RecordAgent, RecordFields } from './fields.ts'
 import {
   CACHE_MASK,
@@ -226,7 +227,7 @@ function readRows(
       code: wordText(row, 'code'),
       reason: rows.reason(row),
       stoppedAt: rows.stoppedAt(row),
-      check: wordText(row, 'check'),
+      check: checkNameOf(wordText(row, 'check')),
       durationMs: rows.durationMs(row),
       upstreamMs: rows.upstreamMs(row),
       bytesIn: rows.bytesIn(row),

@@ -40,7 +40,7 @@ const members = fc.record({
   credentialId: few('', 'key_a', 'key_b'),
   status: fc.constantFrom(200, 201, 302, 404, 429, 502),
   code: few('', 'route_not_found'),
-  check: few('', 'limits'),
+  check: few('', 'limits', 'kept answer', 'replay'),
   user: few('', 'usr_a'),
   subject: few('', 'ann', 'cli_a'),
   agentHost: few('', 'desktop'),
@@ -75,7 +75,7 @@ const filters = fc.record(
     session_id: few('s-claude'),
     conversation_id: few('c-list_endpoints'),
     ip: few('::1'),
-    check: few('limits', 'contract'),
+    check: few('limits', 'contract', 'kept answer', 'replay'),
     outcome_class: few(...OUTCOME_CLASSES),
     failure_origin: few(...FAILURE_ORIGINS),
     user: few('usr_a'),
@@ -107,6 +107,7 @@ function fits(record: RequestRecord, filter: Record<string, unknown>): boolean {
     if (name === 'min_duration_ms') return record.duration_ms >= Number(wanted)
     if (name === 'max_duration_ms') return record.duration_ms <= Number(wanted)
     if (name === 'min_retries') return record.retries !== null && record.retries >= Number(wanted)
+    if (name === 'check') return record.check === (wanted === 'replay' ? 'kept answer' : wanted)
     if (name === 'path_exact') return record.path === wanted
     if (name === 'path_contains') return record.path.includes(String(wanted))
     if (name === 'text') return JSON.stringify(record).toLowerCase().includes(String(wanted).toLowerCase())
@@ -294,6 +295,21 @@ test('a record reads back with every member, and what is missing is null', async
   )
   assert.deepEqual([two?.user, two?.subject, two?.agent_host], [null, null, null])
   assert.deepEqual([two?.cache, two?.nearest_limit, two?.trace_id], [null, null, null])
+  await reader.close()
+})
+
+test('a check that was renamed is found by both names, and shown by that of today', async () => {
+  const reader = await readerOf(
+    ['replay', 'kept answer', 'limits'].map((check) => recordFields({ id: check, check })),
+    1,
+  )
+  for (const check of ['replay', 'kept answer']) {
+    const { items } = await listRecords(reader, clock, RecordFilter.parse({ check }))
+    assert.deepEqual(items.map((record) => [record.id, record.check]).sort(), [
+      ['kept answer', 'kept answer'],
+      ['replay', 'kept answer'],
+    ])
+  }
   await reader.close()
 })
 

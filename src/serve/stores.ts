@@ -54,8 +54,8 @@ export async function openOwnStores(its: Start) {
   const lastGoodStore = await served.lastGood.open()
   parts.defer(() => lastGoodStore.close())
   const isWritable = place.readOnly === null
-  const told = tellLastGood({ file: files.lastGood.file, isWritable, log, fault })
-  const lastGood = createLastGood(lastGoodStore, told)
+  const report = tellLastGood({ file: files.lastGood.file, isWritable, log, fault })
+  const lastGood = createLastGood(lastGoodStore, report)
   const configuration = await openConfiguration({
     settings,
     keyFile,

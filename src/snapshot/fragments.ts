@@ -31,9 +31,10 @@ export interface Fragments {
 
 /**
  * The newest form of fragments that this version links. A new member that restricts what is served takes the next number:
- * its rule in `needs` of `compile/kinds.ts` makes fragments that carry it need that form.
+ * its rule in `needs` of `compile/kinds.ts` makes fragments that carry it need that form. A member with a new name takes one too,
+ * and `earlier-form.ts` reads the old name.
  */
-export const FORM = 1
+export const FORM = 2
 
 interface Formed {
   /**
@@ -181,8 +182,8 @@ export interface ProxyFragment {
   readonly deprecated: boolean
   /** Null when nothing of its requests is looked at beyond the checks that hold for all. */
   readonly contract: ContractFragment | null
-  /** Steps that are rare; null when there is none. */
-  readonly shape: ShapeFragment | null
+  /** Null when none of them is on. */
+  readonly features: FeaturesFragment | null
   readonly timeouts?: TimeoutsFragment
 }
 
@@ -192,7 +193,8 @@ export interface ContractFragment {
   readonly strict_query: boolean
 }
 
-export interface ShapeFragment {
+/** The optional features of a proxy. */
+export interface FeaturesFragment {
   /** Bodies of both directions are gathered before they go on. */
   readonly gathers: boolean
   readonly response_validation: 'off' | 'report' | 'enforce'

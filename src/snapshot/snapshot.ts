@@ -67,10 +67,10 @@ export interface Snapshot {
   /** One sentence for each fragment that could not be linked and fails closed; no secrets. */
   readonly faults: readonly string[]
   /** What was linked, by key. */
-  readonly held: ReadonlyMap<FragmentKey, HeldFragment>
+  readonly entries: ReadonlyMap<FragmentKey, SnapshotEntry>
 }
 
-export interface HeldFragment {
+export interface SnapshotEntry {
   readonly hash: string
   readonly linked: Linked
 }

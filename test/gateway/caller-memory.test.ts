@@ -7,7 +7,7 @@ import { createClock } from '../../src/base/clock.ts'
 import { createConsumerDoor } from '../../src/mcp/consumer/door.ts'
 import { createRunningCalls } from '../../src/mcp/consumer/running.ts'
 import { createThreadEvents } from '../../src/shared-state/memory/events.ts'
-import type { ShapeFragment } from '../../src/snapshot/fragments.ts'
+import type { FeaturesFragment } from '../../src/snapshot/fragments.ts'
 import { CallerMemory } from '../../src/wire/caller-memory.ts'
 import { eventually } from '../support/eventually.ts'
 import { createSessionMemory } from '../support/session-memory.ts'
@@ -19,7 +19,7 @@ const MIB = 1024 * 1024
 const ANSWER = 'x'.repeat(200_000)
 /** More than what lies between two sockets. */
 const LONG_ANSWER = Buffer.alloc(15_000_000, 'x')
-const PLAIN: ShapeFragment = {
+const PLAIN: FeaturesFragment = {
   gathers: false,
   response_validation: 'off',
   cache: null,
@@ -66,12 +66,12 @@ async function start(bytes: number): Promise<Started> {
         upstream: upstream(port),
         body_bytes_max: 10 * MIB,
         proxies: [
-          proxy('gathered', '/gathered', { methods: ['GET', 'POST'], shape: { ...PLAIN, gathers: true } }),
-          proxy('cached', '/cached', { shape: { ...PLAIN, cache: CACHE } }),
-          proxy('once', '/once', { methods: ['POST'], shape: { ...PLAIN, idempotency: true } }),
+          proxy('gathered', '/gathered', { methods: ['GET', 'POST'], features: { ...PLAIN, gathers: true } }),
+          proxy('cached', '/cached', { features: { ...PLAIN, cache: CACHE } }),
+          proxy('once', '/once', { methods: ['POST'], features: { ...PLAIN, idempotency: true } }),
           proxy('held-once', '/held-once', {
             methods: ['POST'],
-            shape: { ...PLAIN, gathers: true, idempotency: true },
+            features: { ...PLAIN, gathers: true, idempotency: true },
           }),
         ],
       }),

@@ -66,7 +66,7 @@ before(async () => {
         proxy('unlimited', '/unlimited', { policy: 'pol_off' }),
         proxy('lost', '/lost', { policy: 'pol_nowhere' }),
         proxy('one', '/one', { policy: 'pol_one' }),
-        proxy('socket', '/socket', { shape: WEBSOCKET }),
+        proxy('socket', '/socket', { features: WEBSOCKET }),
         proxy('counted', '/counted', { methods: ['POST'], policy: 'pol_counted' }),
       ],
     }),

@@ -67,7 +67,7 @@ export function proxy(slug: string, path: string, given: Partial<ProxyFragment> 
     policy: null,
     deprecated: false,
     contract: null,
-    shape: null,
+    features: null,
     ...given,
   }
 }

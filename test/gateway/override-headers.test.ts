@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Identified, InnerAnswer } from '../../src/gateway/port.ts'
 import type { RecordAgent } from '../../src/record/fields.ts'
-import type { CacheFragment, ShapeFragment } from '../../src/snapshot/fragments.ts'
+import type { CacheFragment, FeaturesFragment } from '../../src/snapshot/fragments.ts'
 import { client, collection, credential, proxy, upstream } from './fragments.ts'
 import { type Asked, type Served, serve } from './serve.ts'
 
 const IDS = { 'x-client-id': 'acme', 'x-profile-id': 'open' }
-const cached = (cache: Partial<CacheFragment> = {}): ShapeFragment => ({
+const cached = (cache: Partial<CacheFragment> = {}): FeaturesFragment => ({
   gathers: false,
   response_validation: 'off',
   idempotency: false,
@@ -50,9 +50,9 @@ before(async () => {
         upstream: upstream(port),
         pass_headers: ['X-HTTP-Method-Override'],
         proxies: [
-          proxy('c', '/c/*', { shape: cached() }),
-          proxy('agents', '/agents', { shape: cached({ vary: ['user-agent'] }) }),
-          proxy('account', '/account', { shape: cached(), credential: 'crd_account' }),
+          proxy('c', '/c/*', { features: cached() }),
+          proxy('agents', '/agents', { features: cached({ vary: ['user-agent'] }) }),
+          proxy('account', '/account', { features: cached(), credential: 'crd_account' }),
         ],
       }),
       credential('key', 'api_key', { in: 'header', name: 'X-Key' }, { key: 'sealed' }),

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, beforeEach, test } from 'node:test'
-import type { CacheFragment, ShapeFragment } from '../../src/snapshot/fragments.ts'
+import type { CacheFragment, FeaturesFragment } from '../../src/snapshot/fragments.ts'
 import { client, collection, profile, proxy, upstream } from './fragments.ts'
 import { type Asked, type Served, serve } from './serve.ts'
 
@@ -29,7 +29,7 @@ let isWayward = false
 let served: Served
 let path = 0
 
-const cached = (cache: Partial<CacheFragment> = {}): ShapeFragment => ({
+const cached = (cache: Partial<CacheFragment> = {}): FeaturesFragment => ({
   gathers: false,
   response_validation: 'off',
   idempotency: false,
@@ -46,9 +46,9 @@ before(async () => {
       upstream: upstream(port),
       pass_headers: ['True-Client-IP'],
       proxies: [
-        proxy('all', '/all/*', { shape: cached() }),
-        proxy('near', '/near/*', { shape: cached({ vary: ['accept', 'x-forwarded-for'] }) }),
-        proxy('asked', '/asked/*', { shape: cached({ vary: ['cache-control', 'cookie'] }) }),
+        proxy('all', '/all/*', { features: cached() }),
+        proxy('near', '/near/*', { features: cached({ vary: ['accept', 'x-forwarded-for'] }) }),
+        proxy('asked', '/asked/*', { features: cached({ vary: ['cache-control', 'cookie'] }) }),
       ],
     }),
     client('acme', { collections: ['col_shop'] }),

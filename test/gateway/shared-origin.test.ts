@@ -3,13 +3,13 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
-import type { ShapeFragment } from '../../src/snapshot/fragments.ts'
+import type { FeaturesFragment } from '../../src/snapshot/fragments.ts'
 import { client, collection, proxy, upstream } from './fragments.ts'
 import { type Answer, ask, type Served, serve } from './serve.ts'
 
 const IDS = { 'x-client-id': 'acme', 'x-profile-id': 'open' }
 const SANDBOX = 'sandbox allow-scripts'
-const shape = (given: Partial<ShapeFragment>): ShapeFragment => ({
+const withFeatures = (given: Partial<FeaturesFragment>): FeaturesFragment => ({
   gathers: false,
   response_validation: 'off',
   idempotency: false,
@@ -41,9 +41,9 @@ before(async () => {
           upstream: upstream(port),
           proxies: [
             proxy('all', '/*', { methods: ['GET', 'POST'] }),
-            proxy('cached', '/cached', { shape: shape({ cache: CACHE }) }),
-            proxy('held', '/held', { shape: shape({ gathers: true }) }),
-            proxy('once', '/once', { methods: ['POST'], shape: shape({ idempotency: true }) }),
+            proxy('cached', '/cached', { features: withFeatures({ cache: CACHE }) }),
+            proxy('held', '/held', { features: withFeatures({ gathers: true }) }),
+            proxy('once', '/once', { methods: ['POST'], features: withFeatures({ idempotency: true }) }),
           ],
         }),
         collection('site', {
@@ -52,7 +52,7 @@ before(async () => {
           upstream: upstream(port),
           proxies: [
             proxy('page', '/*'),
-            proxy('site-once', '/once', { methods: ['POST'], shape: shape({ idempotency: true }) }),
+            proxy('site-once', '/once', { methods: ['POST'], features: withFeatures({ idempotency: true }) }),
           ],
         }),
         collection('mixed', {

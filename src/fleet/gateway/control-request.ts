@@ -20,7 +20,7 @@ export function controlRequest(
   corsLines: string,
 ): ForwardRequest {
   let fields = incoming.pass
-  // The wire lifted these out for the stages; the control plane reads them itself.
+  // The wire lifted these out for the checks; the control plane reads them itself.
   for (const [index, name] of FIELD_RULES.take.entries()) {
     const value = incoming.taken[index]
     if (value !== undefined) fields += `${name}: ${value}\r\n`

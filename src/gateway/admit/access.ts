@@ -66,10 +66,10 @@ export function visibleMethods(
   return proxy.methods & profile.methods & ruled
 }
 
-export const explainAssignment: Explain = (exchange, _asked, check) => {
-  const { collection, identity } = exchange as Called
+export const explainAssignment: Explain<Located> = (exchange, _asked, check) => {
+  const { collection, identity } = exchange
   const { client, profile } = identity
-  if (profile === null) return NO_CALLER
+  if (client === null || profile === null) return NO_CALLER
   const name = profileName(exchange)
   const setting = !client.collections.has(collection.id)
     ? `clients/${client.fragment.slug} collections`
@@ -81,6 +81,6 @@ export const explainAssignment: Explain = (exchange, _asked, check) => {
   return asIs(exchange, check, () => ({
     setting,
     deciding: (code) =>
-      code === 'route_not_found' ? `${setting}; ${collectionName(exchange)} hide_unassigned` : setting,
+      code === 'route_not_found' ? `${setting}; ${collectionName(collection)} hide_unassigned` : setting,
   }))
 }

@@ -12,7 +12,7 @@ import {
 import type { LimitFragment } from '../../snapshot/fragments.ts'
 import { linkPolicy } from '../../snapshot/link/policy.ts'
 import { Calendar } from './calendar.ts'
-import { type Counters, createCounterMemory, createCounters, type Held } from './counters.ts'
+import { type Counters, createCounterMemory, createCounters, type HeldLimits } from './counters.ts'
 
 const NOON = Date.UTC(2026, 2, 4, 12)
 const HOUR_MS = 3_600_000
@@ -83,7 +83,7 @@ test('for any limits, threads and times nothing is admitted beyond them, and not
           { kind: 'quota', max: 1000, window_ms: DAY_MS, observe: true },
         )
         const admitted: Admission[] = []
-        const underWay: { thread: number; held: Held; good: boolean }[] = []
+        const underWay: { thread: number; limits: HeldLimits; good: boolean }[] = []
         let good = 0
         let bucket = burst ?? 0
         let now = NOON
@@ -91,8 +91,8 @@ test('for any limits, threads and times nothing is admitted beyond them, and not
         for (const { thread, step, ends, good: isGood } of all) {
           now += step
           bucket = Math.min(burst ?? 0, bucket + (step * max) / window_ms)
-          for (const { thread: its, held, good: wasGood } of underWay.splice(0, ends)) {
-            threads[its]!.release(held, wasGood ? 200 : 500)
+          for (const { thread: its, limits, good: wasGood } of underWay.splice(0, ends)) {
+            threads[its]!.release(limits, wasGood ? 200 : 500)
             if (wasGood) good++
           }
           asked++
@@ -105,7 +105,7 @@ test('for any limits, threads and times nothing is admitted beyond them, and not
             assert.ok(!lacksFlight && !lacksTotal && !lacksRate, 'admitted beyond a limit')
             bucket -= cost
             admitted.push({ at: now, cost })
-            underWay.push({ thread, held: threads[thread]!.hold(plan), good: isGood })
+            underWay.push({ thread, limits: threads[thread]!.hold(plan), good: isGood })
           } else {
             assert.ok(Number(index) < 3, 'a limit that observes refuses nothing')
             // A slot of a window leaves as a whole, so a call may be refused for one slot longer.
@@ -117,7 +117,7 @@ test('for any limits, threads and times nothing is admitted beyond them, and not
             assert.ok(lacksFlight || lacksTotal || nearly, `refused by ${index} without need`)
           }
         }
-        for (const { thread, held } of underWay) threads[thread]!.release(held, 500)
+        for (const { thread, limits } of underWay) threads[thread]!.release(limits, 500)
         assert.equal(threads[0]!.read(plan.limits[1]!, now)?.used ?? 0, 0)
         assert.equal(threads[0]!.read(plan.limits[2]!, now)?.used ?? 0, good)
         assert.ok(asked > 0)
@@ -209,21 +209,21 @@ test('what is under way in a dead thread is given back, and in the others is not
   const [first, second] = [createCounters(memory, 0), createCounters(memory, 1)]
   const plan = planOf({ kind: 'concurrency', max: 4, window_ms: 0 })
   assert.deepEqual([first.take(plan, NOON), first.take(plan, NOON), second.take(plan, NOON)], [-1, -1, -1])
-  const held = second.hold(plan)
+  const limits = second.hold(plan)
   assert.equal(second.read(plan.limits[0]!, NOON)?.used, 3)
   second.releaseDead(0)
   assert.equal(second.read(plan.limits[0]!, NOON)?.used, 1)
   // Whoever takes the slot of a dead thread over gives back what it held, should nobody have done so before.
   createCounters(memory, 1)
   assert.equal(first.read(plan.limits[0]!, NOON)?.used, 0)
-  assert.equal(held.length, 1)
+  assert.equal(limits.length, 1)
 })
 
 test('a place under way is never taken over, however full the table is and however long it lasts', () => {
   const counters = create(32)
   const plan = toPlan([planned({ kind: 'concurrency', max: 1, window_ms: 0 })])
   assert.equal(counters.take(plan, NOON), -1)
-  const held = counters.hold(plan)
+  const limits = counters.hold(plan)
   for (let i = 0; i < 500; i++) {
     const now = NOON + 400 * DAY_MS + i
     counters.take(
@@ -233,7 +233,7 @@ test('a place under way is never taken over, however full the table is and howev
   }
   assert.ok(counters.facts.full > 0)
   assert.equal(counters.take(plan, NOON + 401 * DAY_MS), 0)
-  counters.release(held, 200)
+  counters.release(limits, 200)
   assert.equal(counters.take(plan, NOON + 401 * DAY_MS), -1)
 })
 

@@ -13,5 +13,5 @@ export function bodyFits(exchange: Located): RefusalCode | null {
   return 'body_too_large'
 }
 
-export const explainBody: Explain = (exchange, _asked, check) =>
-  asIs(exchange, check, () => ({ setting: `${collectionName(exchange)} max_body` }))
+export const explainBody: Explain<Located> = (exchange, _asked, check) =>
+  asIs(exchange, check, () => ({ setting: `${collectionName(exchange.collection)} max_body` }))

@@ -2,7 +2,7 @@ import type { LimitPlan, PlannedLimit } from '../../snapshot/find/limit-plan.ts'
 import type { LinkedLimit } from '../../snapshot/linked/policy.ts'
 import { advanceBucket, bucketRemaining, bucketResetMs, countBucket } from './bucket.ts'
 import { Calendar } from './calendar.ts'
-import { createFailures, type Failures } from './failures.ts'
+import { createFailures, type Failures } from './failure-counters.ts'
 import { periodKindOf } from './period.ts'
 import { enterPeriod, giveBackQuota } from './periods.ts'
 import { exportQuotas, importQuotas, type QuotaCount } from './persisted.ts'
@@ -56,12 +56,12 @@ export interface Counters extends Failures {
   /** True when the last refusal came from a table without a free place. */
   readonly wasFull: boolean
   /** After {@link take} has admitted: what is to be settled when the answer has ended; for plans that hold something. */
-  hold(plan: LimitPlan): Held
+  hold(plan: LimitPlan): HeldLimits
   /**
    * Ends what was held, once: gives back what was under way, and what was counted for a status that does not count.
    * @param status what the caller was sent; 0 when it left before, which counts.
    */
-  release(held: Held, status: number): void
+  release(heldLimits: HeldLimits, status: number): void
   /** A number that changes whenever something under way has ended in any thread. */
   readonly released: number
   /** Resolves when {@link released} is no longer `seen`, or after `timeoutMs`. */
@@ -79,7 +79,7 @@ export interface Counters extends Failures {
 }
 
 /** What one request holds of its limits. */
-export type Held = readonly HeldLimit[]
+export type HeldLimits = readonly HeldLimit[]
 
 interface HeldLimit {
   readonly planned: PlannedLimit
@@ -385,26 +385,26 @@ class SharedCounters implements Counters {
     }
   }
 
-  hold({ limits }: LimitPlan): Held {
-    const held: HeldLimit[] = []
+  hold({ limits }: LimitPlan): HeldLimits {
+    const heldLimits: HeldLimit[] = []
     for (const [index, planned] of limits.entries()) {
       const { limit } = planned
       if ((limit.algorithm !== 'concurrent' && limit.statuses === null) || this.#entries[index] === -1)
         continue
-      held.push({
+      heldLimits.push({
         planned,
         low: this.#lows[index]!,
         high: this.#highs[index]!,
         time: this.#times[index]!,
       })
     }
-    return held
+    return heldLimits
   }
 
-  release(held: Held, status: number): void {
+  release(heldLimits: HeldLimits, status: number): void {
     // A lock that does not come is that of a dead thread, and is broken when that is known: then it is tried again.
     if (this.#owed.length > 0) this.#owed = this.#owed.filter((one) => !this.#releaseOne(one))
-    for (const one of held) {
+    for (const one of heldLimits) {
       const { limit } = one.planned
       if (limit.algorithm !== 'concurrent' && counts(limit, status)) continue
       if (!this.#releaseOne(one)) this.#owed.push(one)

@@ -13,7 +13,7 @@ export const explainLimits: Explain = (exchange, asked) => {
   if (plan.missing !== null)
     return refuse('route_unavailable', `policy ${plan.missing} is not available`, null)
   if (plan.limits.length === 0) return pass('no policy has a limit here: unlimited')
-  const told: string[] = []
+  const sentences: string[] = []
   const settings = new Set<string>()
   let isOpen = false
   for (const planned of plan.limits) {
@@ -24,16 +24,16 @@ export const explainLimits: Explain = (exchange, asked) => {
     const counter = counterOf(planned, exchange, asked)
     if (counter === null) {
       isOpen = true
-      told.push(`${name} depends on the ${limit.by} of the request`)
+      sentences.push(`${name} depends on the ${limit.by} of the request`)
       continue
     }
     const max = limit.algorithm === 'bucket' ? limit.burst : limit.max
     const left = lane.counters.read(counter, now)?.remaining ?? max
     if (left < limit.cost && !limit.isObserved)
       return refuse(limitRefusal(limit), `${name} has ${left} of ${max} left`, place)
-    told.push(`${name} has ${left} of ${max} left`)
+    sentences.push(`${name} has ${left} of ${max} left`)
   }
-  return (isOpen ? open : pass)(told.join('; '), [...settings].join('; '))
+  return (isOpen ? open : pass)(sentences.join('; '), [...settings].join('; '))
 }
 
 /** The counter of a limit; null where what it is keyed by was not said. */

@@ -6,7 +6,7 @@ import type { RefusalCode } from '../../base/refusal.ts'
 import { methodBit } from '../../snapshot/find/methods.ts'
 import { allowOf } from '../../snapshot/find/routes.ts'
 import type { LinkedProfile } from '../../snapshot/linked/client.ts'
-import type { Called, Routed } from '../exchange.ts'
+import type { Called, Located, Routed } from '../exchange.ts'
 import {
   asIs,
   byHead,
@@ -42,28 +42,27 @@ function allowedMethods({ collection, others, path }: Called, profile: LinkedPro
 
 /** A proxy of kind websocket is called by offering the upgrade, and in no other way. */
 export function upgradeOffered({ proxy, upgrade }: Routed): RefusalCode | null {
-  const { shape } = proxy.fragment
-  return shape === null || shape.websocket === undefined || upgrade ? null : 'upgrade_required'
+  const { features } = proxy.fragment
+  return features === null || features.websocket === undefined || upgrade ? null : 'upgrade_required'
 }
 
-export const explainMethod: Explain = (exchange, _asked, check) => {
+export const explainMethod: Explain<Located> = (exchange, _asked, check) => {
   if (exchange.identity.profile === null) return NO_CALLER
   const { collection, proxy, others } = exchange
   const ofProfile = `${profileName(exchange)} allowed_methods`
   return asIs(exchange, check, () => ({
-    setting: proxy === null ? null : `${proxyName(exchange)} methods; ${ofProfile}`,
+    setting: proxy === null ? null : `${proxyName(collection, proxy)} methods; ${ofProfile}`,
     deciding: () =>
-      proxy === null
-        ? others!.map((one) => `proxies/${collection!.fragment.slug}:${one.fragment.slug} methods`).join('; ')
-        : ofProfile,
+      proxy === null ? others!.map((one) => `${proxyName(collection, one)} methods`).join('; ') : ofProfile,
   }))
 }
 
-export const explainUpgrade: Explain = (exchange, asked, check) => {
-  if (exchange.proxy === null) return open('depends on the route')
+export const explainUpgrade: Explain<Located> = (exchange, asked, check) => {
+  const { collection, proxy } = exchange
+  if (proxy === null) return open('depends on the route')
   const described =
-    exchange.proxy.fragment.shape?.websocket === undefined
+    proxy.fragment.features?.websocket === undefined
       ? pass('no upgrade is asked for')
-      : open('depends on the offer to upgrade', `${proxyName(exchange)} kind: websocket`)
+      : open('depends on the offer to upgrade', `${proxyName(collection, proxy)} kind: websocket`)
   return byHead(exchange, asked, check, described)
 }

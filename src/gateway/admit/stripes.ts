@@ -59,10 +59,10 @@ export class Stripes {
       if (Atomics.compareExchange(this.#locks, at, 0, this.#word) === 0) return true
     const deadline = performance.now() + PATIENCE_MS
     for (;;) {
-      const held = Atomics.compareExchange(this.#locks, at, 0, this.#word)
-      if (held === 0) return true
+      const holder = Atomics.compareExchange(this.#locks, at, 0, this.#word)
+      if (holder === 0) return true
       if (performance.now() > deadline) return false
-      Atomics.wait(this.#locks, at, held, NAP_MS)
+      Atomics.wait(this.#locks, at, holder, NAP_MS)
     }
   }
 
@@ -75,9 +75,9 @@ export class Stripes {
     let broken = 0
     for (let stripe = 0; stripe < STRIPES; stripe++) {
       const at = stripe * SPACING
-      const held = Atomics.load(this.#locks, at)
-      if (held === this.#word || (held & 0xff) !== slot + 1) continue
-      if (Atomics.compareExchange(this.#locks, at, held, this.#word) !== held) continue
+      const holder = Atomics.load(this.#locks, at)
+      if (holder === this.#word || (holder & 0xff) !== slot + 1) continue
+      if (Atomics.compareExchange(this.#locks, at, holder, this.#word) !== holder) continue
       repair(stripe)
       Atomics.store(this.#locks, at, 0)
       broken++

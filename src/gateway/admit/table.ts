@@ -309,9 +309,9 @@ export class CounterTable {
       for (let entry = from; entry < to; entry++) {
         if (this.kindOf(entry) !== IN_FLIGHT) continue
         const word = entry * ENTRY_WORDS
-        const held = this.words[word + FIRST_CELL + slot]!
+        const ofSlot = this.words[word + FIRST_CELL + slot]!
         this.words[word + FIRST_CELL + slot] = 0
-        this.words[word + TOTAL] = this.words[word + TOTAL]! - held
+        this.words[word + TOTAL] = this.words[word + TOTAL]! - ofSlot
       }
       this.stripes.unlock(1 << stripe)
     }

@@ -12,9 +12,9 @@ import { type AnswerRow, COPY_BYTES_MAX } from './watch.ts'
 /** Holds answers to the contract of their proxy: `report` notes a fault in the record, `enforce` refuses the answer. */
 export const contractOfAnswer: AnswerRow = {
   name: 'contract of the answer',
-  wants: ({ proxy }) => (proxy.fragment.shape!.response_validation === 'report' ? COPY_BYTES_MAX : -1),
+  wants: ({ proxy }) => (proxy.fragment.features!.response_validation === 'report' ? COPY_BYTES_MAX : -1),
   judge(exchange, status, fields, body) {
-    if (exchange.proxy.fragment.shape!.response_validation !== 'enforce') return null
+    if (exchange.proxy.fragment.features!.response_validation !== 'enforce') return null
     return body === null ? 'the answer is too long to be judged' : answerFault(exchange, status, fields, body)
   },
   end(exchange, status, fields, body) {

@@ -17,7 +17,7 @@ export function judgeGathered(
 ): GatheredAnswer | Substitute | RefusalCode {
   const { status, truncated, isUnheld } = answer
   // The plain answer, which no row wants to see
-  if (tap === null && exchange.proxy.fragment.shape === null && !isUnheld) return answer
+  if (tap === null && exchange.proxy.fragment.features === null && !isUnheld) return answer
   const fields = answer.fields.slice(0, answer.fields.length - responseFields.length)
   const other = tap?.head(status, fields) ?? null
   if (other !== null) return other
@@ -45,7 +45,7 @@ function faultOf(
   fields: string,
   body: Uint8Array | null,
 ): string | null {
-  if (exchange.proxy.fragment.shape === null) return null
+  if (exchange.proxy.fragment.features === null) return null
   for (const row of rows) {
     const fault = row.judge?.(exchange, status, fields, body) ?? null
     if (fault !== null) return fault

@@ -27,7 +27,7 @@ export const COPY_BYTES_MAX = 1024 * 1024
 
 /** The rows that want to see the answer to an exchange, as the engine calls them; null where none does. */
 export function watchOf(rows: readonly AnswerRow[], exchange: Routed): AnswerTap | null {
-  if (exchange.proxy.fragment.shape === null) return null
+  if (exchange.proxy.fragment.features === null) return null
   const wanting = rows.filter((row) => row.wants(exchange) >= 0)
   if (wanting.length === 0) return null
   return {

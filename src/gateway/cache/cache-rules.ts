@@ -93,10 +93,10 @@ export function lifetimeOf(
   if (directives.has('no-store') || directives.has('private') || directives.has('no-cache')) return null
   if (!variesByKnown(lines, tellsOrigins ? [...cache.vary, 'origin'] : cache.vary)) return null
   const ageMs = seconds(fieldValue(lines, 'age')) ?? 0
-  const told = directives.get('s-maxage') ?? directives.get('max-age')
+  const maxAge = directives.get('s-maxage') ?? directives.get('max-age')
   // What cannot be read is taken to have expired (RFC 9111 4.2.1, 5.3).
-  const toldMs = told === undefined ? untilExpiry(lines, now) : (seconds(told) ?? 0)
-  const freshMs = Math.min(cache.ttl_ms, toldMs ?? cache.ttl_ms) - ageMs
+  const declaredMs = maxAge === undefined ? untilExpiry(lines, now) : (seconds(maxAge) ?? 0)
+  const freshMs = Math.min(cache.ttl_ms, declaredMs ?? cache.ttl_ms) - ageMs
   if (freshMs <= 0) return null
   const mustAsk = directives.has('must-revalidate') || directives.has('proxy-revalidate')
   return { freshMs, staleMs: mustAsk ? 0 : cache.stale_if_error_ms, ageMs }

@@ -7,7 +7,7 @@ import { cacheKey, isKnown, wishOf } from './cache-rules.ts'
 
 /** Answers a request from the cache of the thread, or notes under which key its answer may be kept. */
 export function cached(exchange: Routed): Verdict {
-  const { cache } = exchange.proxy.fragment.shape!
+  const { cache } = exchange.proxy.fragment.features!
   const wish = wishOf(exchange.pass)
   const keyed = wish === 'none' ? null : cacheKey(exchange, cache!)
   if (keyed === null) {

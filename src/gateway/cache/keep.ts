@@ -10,7 +10,7 @@ export const keptForLater: AnswerRow = {
   end(exchange, status, fields, body) {
     if (exchange.method !== 'GET' || body === null) return
     const { proxy, now } = exchange
-    const { cache } = proxy.fragment.shape!
+    const { cache } = proxy.fragment.features!
     const lifetime = lifetimeOf(status, fields, cache!, exchange.collection.cors !== null, now)
     if (lifetime === null) return
     const freshUntil = now + lifetime.freshMs

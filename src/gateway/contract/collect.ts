@@ -2,7 +2,7 @@
  * Reads the whole body of a request, up to `max_body`. Bodies stream unless a step must see all of them: the contract,
  * a GraphQL operation, an idempotency key, or a signature over the body.
  */
-import type { ShapeFragment } from '../../snapshot/fragments.ts'
+import type { FeaturesFragment } from '../../snapshot/fragments.ts'
 import { budgetOf } from '../caller-memory.ts'
 import type { Located, Routed } from '../exchange.ts'
 import { type Explain, open, pass, proxyName } from '../explain/judged.ts'
@@ -24,8 +24,8 @@ export function bodyOf(exchange: Located): Uint8Array | Promise<Uint8Array | nul
 
 /** For proxies that gather bodies, judge answers before they are passed on, or sign: the whole body is at hand. */
 export function bodyGathered(exchange: Routed): Verdict | Promise<Verdict> {
-  const { shape } = exchange.proxy.fragment
-  const isWanted = exchange.signing?.signsPayload === true || (shape !== null && holdsAnswer(shape))
+  const { features } = exchange.proxy.fragment
+  const isWanted = exchange.signing?.signsPayload === true || (features !== null && holdsAnswer(features))
   if (!isWanted || exchange.bodyBytes === 0) return null
   const body = bodyOf(exchange)
   return body instanceof Promise
@@ -33,16 +33,17 @@ export function bodyGathered(exchange: Routed): Verdict | Promise<Verdict> {
     : null
 }
 
-export const explainGather: Explain = (exchange) => {
-  if (exchange.proxy === null) return open('depends on the route')
-  const hasSteps = exchange.proxy.fragment.shape !== null
+export const explainGather: Explain<Located> = (exchange) => {
+  const { collection, proxy } = exchange
+  if (proxy === null) return open('depends on the route')
+  const hasFeatures = proxy.fragment.features !== null
   return pass(
     'changes nothing but the way of the bodies',
-    hasSteps ? `${proxyName(exchange)} streaming` : null,
+    hasFeatures ? `${proxyName(collection, proxy)} streaming` : null,
   )
 }
 
 /** The answer is gathered before any of it is passed on. */
-export function holdsAnswer(shape: ShapeFragment): boolean {
-  return shape.gathers || shape.response_validation === 'enforce'
+export function holdsAnswer(features: FeaturesFragment): boolean {
+  return features.gathers || features.response_validation === 'enforce'
 }

@@ -5,7 +5,7 @@ import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { type BodyRule, compileBodyRule } from './body-rule.ts'
 import { contractFor } from './by-method.ts'
 import { compileParameters, type ParameterCheck } from './parameters.ts'
-import { contractsOf, keptIn, schemasOf, sharedSchemas } from './read.ts'
+import { contractsOf, keptIn, schemasOf, sharedSchemas } from './parsed-contracts.ts'
 
 /** A contract made ready for requests of one method. */
 export interface Compiled {

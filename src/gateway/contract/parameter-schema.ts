@@ -5,7 +5,15 @@ import type { Judge, SchemaJudges } from '../../snapshot/schema/judge.ts'
 import { ALL_TYPES, itemTypesOf, propertyTypesOf, typesOf } from '../../snapshot/schema/types.ts'
 import { isJsonType } from './body-rule.ts'
 import { readJsonBody } from './json-body.ts'
-import { inexactOf, isNested, itemsOf, listsOf, membersIn, objectsOf, scalarsOf } from './readings.ts'
+import {
+  inexactOf,
+  isNested,
+  itemsOf,
+  listsOf,
+  membersIn,
+  objectsOf,
+  scalarsOf,
+} from './parameter-readings.ts'
 
 /**
  * Adds what is wrong with a parameter to `errors`.

@@ -6,8 +6,8 @@ import { isNeverPassed, isOverride } from '../../model/header-names.ts'
 import type { Parameter } from '../../model/proxy.ts'
 import type { SchemaJudges } from '../../snapshot/schema/judge.ts'
 import { fieldValues } from '../header-lines.ts'
+import { withoutPrefix } from './parameter-readings.ts'
 import { compileSchemaCheck, type SchemaCheck } from './parameter-schema.ts'
-import { withoutPrefix } from './readings.ts'
 
 /** Where the parameters of a request stand. */
 export interface ParameterSource {

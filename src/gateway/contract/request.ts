@@ -2,7 +2,7 @@ import type { FieldError, RefusalCode, RefusalFacts } from '../../base/refusal.t
 import { contractFaultText } from '../../record/contract-fault.ts'
 import { sharingAt } from '../../snapshot/find/shared-paths.ts'
 import type { LinkedProxy } from '../../snapshot/linked/collection.ts'
-import type { Exchange, Routed } from '../exchange.ts'
+import type { Exchange, Located, Routed } from '../exchange.ts'
 import { byHead, type Explain, open, pass, proxyName } from '../explain/judged.ts'
 import { fieldValue } from '../header-lines.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
@@ -51,9 +51,9 @@ function judgedByAny(
   const next = (verdict: Verdict): Verdict | Promise<Verdict> => {
     if (verdict === null || !BROKEN.has(verdict))
       return verdict === 'route_unavailable' && mode === 'report' ? null : verdict
-    const told = first ?? { code: verdict as RefusalCode, facts: exchange.facts }
+    const broken = first ?? { code: verdict as RefusalCode, facts: exchange.facts }
     exchange.facts = before
-    return judgedByAny(exchange, others, mode, told)
+    return judgedByAny(exchange, others, mode, broken)
   }
   const verdict = proxy.fragment.contract === null ? null : judged(exchange, proxy, 'enforce')
   return verdict instanceof Promise ? verdict.then(next) : next(verdict)
@@ -156,12 +156,16 @@ function unsupported(
   return broken(exchange, mode, 'unsupported_media_type', [{ pointer, reason }])
 }
 
-export const explainContract: Explain = (exchange, asked, check) => {
-  if (exchange.proxy === null) return open('depends on the route')
-  const { contract } = exchange.proxy.fragment
+export const explainContract: Explain<Located> = (exchange, asked, check) => {
+  const { collection, proxy } = exchange
+  if (proxy === null) return open('depends on the route')
+  const { contract } = proxy.fragment
   const described =
     contract === null
       ? pass('nothing is asked of parameters and body')
-      : open('depends on parameters and body', `${proxyName(exchange)} request_validation: ${contract.mode}`)
+      : open(
+          'depends on parameters and body',
+          `${proxyName(collection, proxy)} request_validation: ${contract.mode}`,
+        )
   return byHead(exchange, asked, check, described)
 }

@@ -1,5 +1,6 @@
 import { PROBLEMS, type RefusalCode } from '../../base/refusal.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
+import type { LinkedCollection, LinkedProxy } from '../../snapshot/linked/collection.ts'
 import type { Exchange } from '../exchange.ts'
 import { ANSWERED, type Check } from '../verdict.ts'
 
@@ -10,8 +11,14 @@ export type Judged = Omit<Explanation['checks'][number], 'name'>
  * Explains a check of a request that was not made. A check that only looks at memory and changes nothing is run as it
  * is, see {@link asIs}; one that would count something, ask another server or read a body is described. The exchange
  * is in the state that the rows before have left.
+ *
+ * @typeParam On what the explanation relies on; a row behind `route` has a collection, and may have no proxy
  */
-export type Explain = (exchange: Exchange, asked: Hypothetical, check: Check) => Judged
+export type Explain<On extends Exchange = Exchange> = (
+  exchange: On,
+  asked: Hypothetical,
+  check: Check,
+) => Judged
 
 export const pass = (reason: string, setting: string | null = null): Judged => ({
   result: 'pass',
@@ -74,10 +81,10 @@ export function byHead(exchange: Exchange, asked: Hypothetical, check: Check, de
   }))
 }
 
-/** Names of the resources of an exchange as settings are named. */
-export const collectionName = ({ collection }: Exchange): string => `collections/${collection!.fragment.slug}`
-export const proxyName = ({ collection, proxy }: Exchange): string =>
-  `proxies/${collection!.fragment.slug}:${proxy!.fragment.slug}`
+/** Names of resources as settings are named. */
+export const collectionName = ({ fragment }: LinkedCollection): string => `collections/${fragment.slug}`
+export const proxyName = (collection: LinkedCollection, proxy: LinkedProxy): string =>
+  `proxies/${collection.fragment.slug}:${proxy.fragment.slug}`
 export function profileName({ identity: { profile } }: Exchange): string {
   return profile === null ? 'profiles/' : `profiles/${profile.client.fragment.slug}:${profile.fragment.slug}`
 }

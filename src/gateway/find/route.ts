@@ -89,7 +89,7 @@ export const explainRoute: Explain = (exchange, _asked, check) => {
   const { collection } = exchange
   if (collection === null) return judged
   const { base_path, slug } = collection.fragment
-  if (judged.result === 'answer') return answer(judged.reason, `${collectionName(exchange)} cors`)
+  if (judged.result === 'answer') return answer(judged.reason, `${collectionName(collection)} cors`)
   return { ...judged, reason: `base path ${base_path} of collection ${slug}` }
 }
 

@@ -15,8 +15,8 @@ const BODY_TRIAL_MS = 1000
 const OTHERS_SHARE = 0.25
 
 /** True when the breaker is open for requests of this client. */
-export function isHeld({ openedAt, heldClient }: UpstreamState, client: string): boolean {
-  return openedAt !== 0 && (heldClient === '' || heldClient === client)
+export function isOpenFor({ openedAt, openedFor }: UpstreamState, client: string): boolean {
+  return openedAt !== 0 && (openedFor === '' || openedFor === client)
 }
 
 /**
@@ -32,7 +32,7 @@ export function breakerWaitMs(
   now: number,
   isStreamed: boolean,
 ): number {
-  if (!isHeld(state, client)) return 0
+  if (!isOpenFor(state, client)) return 0
   const own = trialsOf(state, client)
   const isTried = own.triedAt !== 0
   if (!(isTried && own.isStreamed && !isStreamed)) {
@@ -59,7 +59,7 @@ export function breakerCount(
   now: number,
   failed: boolean,
 ): void {
-  if (isHeld(state, client)) {
+  if (isOpenFor(state, client)) {
     const own = trialsOf(state, client)
     // A request that was sent before the breaker opened does not show the present state of the upstream; a later trial does
     if (trial < own.first) return
@@ -104,7 +104,7 @@ function judge(state: UpstreamState, rules: BreakerRules, now: number): void {
   const requests = state.requests - most.requests
   const isKnown = requests >= rules.requests * OTHERS_SHARE
   if (isKnown && !isTooMuch(state.errors - most.errors, requests, rules)) return
-  state.heldClient = isKnown || state.openedAt !== 0 ? '' : suspect
+  state.openedFor = isKnown || state.openedAt !== 0 ? '' : suspect
   state.openedAt = now
   state.firstTrial = state.trial + 1
   state.trials.clear()
@@ -125,7 +125,7 @@ function isTooMuch(errors: number, requests: number, rules: BreakerRules): boole
 
 function close(state: UpstreamState, now: number): void {
   state.openedAt = 0
-  state.heldClient = ''
+  state.openedFor = ''
   state.trials.clear()
   startWindow(state, now)
 }

@@ -1,7 +1,7 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import { hashToken } from '../../base/token.ts'
 import type { LinkedCredential, LinkedGrant } from '../../snapshot/linked/credential.ts'
-import type { Exchange, Routed } from '../exchange.ts'
+import type { Exchange, Located, Routed } from '../exchange.ts'
 import { collectionName, type Explain, NO_CALLER, open, pass, proxyName, refuse } from '../explain/judged.ts'
 import { upstreamOf } from './targets.ts'
 import type { Fetched } from './tokens.ts'
@@ -115,20 +115,20 @@ export function renewed(exchange: Routed): Promise<RefusalCode | null> | null {
   return other?.then((fetched) => take(exchange, credential.id, fetched)) ?? null
 }
 
-export const explainCredential: Explain = (exchange) => {
+export const explainCredential: Explain<Located> = (exchange) => {
   if (exchange.identity.profile === null) return NO_CALLER
   const { snapshot, proxy, collection } = exchange
-  if (collection!.upstream === null)
+  if (collection.upstream === null)
     return refuse(
       'upstream_unavailable',
       'the collection has no upstream',
-      `${collectionName(exchange)} upstream`,
+      `${collectionName(collection)} upstream`,
     )
   if (proxy !== null && proxy.headers.fault !== null)
     return refuse(
       'credential_unavailable',
       proxy.headers.fault,
-      `${proxyName(exchange)} headers; ${collectionName(exchange)} headers`,
+      `${proxyName(collection, proxy)} headers; ${collectionName(collection)} headers`,
     )
   const id = proxy === null ? null : proxy.credential
   if (id === null) return pass('nothing is added for the upstream')

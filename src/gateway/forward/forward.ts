@@ -33,6 +33,6 @@ export function forward(exchange: Exchange, life: Life): void {
 
 /** True for an exchange whose answer is passed on only when it is judged. */
 function isGathered({ proxy, method }: Routed): boolean {
-  const { shape } = proxy.fragment
-  return shape !== null && method !== 'HEAD' && holdsAnswer(shape)
+  const { features } = proxy.fragment
+  return features !== null && method !== 'HEAD' && holdsAnswer(features)
 }

@@ -34,7 +34,7 @@ export function headerLines(exchange: Routed, pass: string, host: string): strin
 
 /** An answer that others may get must not depend on the address of one caller. */
 function sendsAddress({ cacheKey, proxy }: Routed): boolean {
-  return cacheKey === '' || keepsByAddress(proxy.fragment.shape!.cache!)
+  return cacheKey === '' || keepsByAddress(proxy.fragment.features!.cache!)
 }
 
 /** Whom the token of the caller names, for upstreams that are told who calls. */

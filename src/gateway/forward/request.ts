@@ -30,7 +30,7 @@ export function forwardRequest(exchange: Targeted, tap: AnswerTap | null): Forwa
     kindFields: kindFields(exchange),
     holder: exchange.identity.client.id,
     tap,
-    upgrade: exchange.upgrade && exchange.proxy.fragment.shape?.websocket === true,
+    upgrade: exchange.upgrade && exchange.proxy.fragment.features?.websocket === true,
     again: null,
     began: exchange.trial > 0 ? (status) => answerBegan(exchange, status) : null,
   }
@@ -93,6 +93,6 @@ const CODING: ReadonlySet<string> = new Set(['accept-encoding'])
 
 /** An answer that is judged must be readable. */
 function passOf(exchange: Routed, pass: string): string {
-  const { shape } = exchange.proxy.fragment
-  return shape === null || shape.response_validation === 'off' ? pass : withoutFields(pass, CODING)
+  const { features } = exchange.proxy.fragment
+  return features === null || features.response_validation === 'off' ? pass : withoutFields(pass, CODING)
 }

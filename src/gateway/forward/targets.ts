@@ -10,11 +10,11 @@ import { RETRIES_MAX } from '../../snapshot/link/upstream.ts'
 import type { LinkedTarget, LinkedUpstream } from '../../snapshot/linked/upstream.ts'
 import { isIdempotent } from '../../wire/methods.ts'
 import { staleReply } from '../answer/stale.ts'
-import type { Called, Exchange, Routed } from '../exchange.ts'
+import type { Called, Exchange, Located, Routed } from '../exchange.ts'
 import { collectionName, type Judged, open, pass } from '../explain/judged.ts'
 import { fieldValue } from '../header-lines.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
-import { breakerCount, breakerForget, breakerWaitMs, isHeld } from './breaker.ts'
+import { breakerCount, breakerForget, breakerWaitMs, isOpenFor } from './breaker.ts'
 
 /** Share of a retry that each request earns: a failing upstream gets at most a fifth more requests. */
 const RETRY_SHARE = 0.2
@@ -41,12 +41,12 @@ export function targetChosen(exchange: Routed): Verdict {
   return ANSWERED
 }
 
-export function explainTarget(exchange: Exchange): Judged {
+export function explainTarget(exchange: Located): Judged {
   if (exchange.proxy === null) return open('depends on the route')
   const targets = upstreamOf(exchange as Routed)?.targets ?? []
   if (targets.length < 2) return pass('the upstream has one server')
   const names = targets.map(({ fragment }) => fragment.authority).join(', ')
-  return open(`depends on how its servers are: ${names}`, `${collectionName(exchange)} upstream`)
+  return open(`depends on how its servers are: ${names}`, `${collectionName(exchange.collection)} upstream`)
 }
 
 function targetFault(exchange: Routed): RefusalCode | null {
@@ -61,7 +61,7 @@ function targetFault(exchange: Routed): RefusalCode | null {
       exchange.reason = 'the breaker is open'
       return 'upstream_unavailable'
     }
-    if (isHeld(state, clientOf(exchange))) exchange.trial = state.trial
+    if (isOpenFor(state, clientOf(exchange))) exchange.trial = state.trial
   }
   if (targets.length > 1) earnRetry(upstream)
   const target = pick(exchange, upstream, exchange.now)

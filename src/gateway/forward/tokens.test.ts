@@ -22,7 +22,7 @@ function grantOf(): LinkedGrant {
     exchanges: false,
     form: { grant_type: 'client_credentials' },
     previous: null,
-    held: new Lru(10),
+    tokens: new Lru(10),
   }
 }
 

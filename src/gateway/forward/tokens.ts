@@ -1,10 +1,10 @@
 /**
  * Tokens that a gateway thread fetches for upstreams (RFC 6749 section 4.4, RFC 7523, RFC 8693). Each thread has its own.
  *
- * 1. A request waits only if no token is held, no longer than the time of the token endpoint.
+ * 1. A request waits only if no token is cached, no longer than the time of the token endpoint.
  * 2. If the upstream refuses a token with 401, the token is replaced and the request sent once more, where its body is
  *    still at hand.
- * 3. A token that was exchanged for the token of a caller is held under that very token. Responses of the upstream to it
+ * 3. A token that was exchanged for the token of a caller is cached under that very token. Responses of the upstream to it
  *    are cached under it too.
  */
 import { randomUUID } from 'node:crypto'
@@ -14,7 +14,7 @@ import { FetchFailure } from '../../base/guarded-fetch.ts'
 import { signJws } from '../../base/jws.ts'
 import type { Plain } from '../../base/plain.ts'
 import { headerOf } from '../../snapshot/link/credential.ts'
-import type { HeldToken, LinkedGrant, Sent } from '../../snapshot/linked/credential.ts'
+import type { CachedToken, LinkedGrant, Sent } from '../../snapshot/linked/credential.ts'
 
 /** A token is not used in its last seconds: it must still hold when it arrives. */
 const SPARE_MS = 30_000
@@ -35,9 +35,9 @@ export type Fetched = Sent | { readonly reason: string }
 
 export interface Tokens {
   /**
-   * The token of a grant: at once when it is held, else when it was fetched. One that will end soon is renewed in the
+   * The token of a grant: at once when it is cached, else when it was fetched. One that will end soon is renewed in the
    * background, and used to its very end while the endpoint fails.
-   * @param whose Name under which it is held; empty for the client itself. @param more Further members of the form.
+   * @param whose Name under which it is cached; empty for the client itself. @param more Further members of the form.
    */
   of(grant: LinkedGrant, whose: string, more: Readonly<Record<string, string>>): Fetched | Promise<Fetched>
   /** A token in the place of one that the upstream refused; null when another would be refused as well. */
@@ -53,10 +53,10 @@ export interface Tokens {
 export function createTokens(clock: Clock, fetchJson: FetchJson): Tokens {
   const flights = new WeakMap<LinkedGrant, number>()
 
-  function heldOf(grant: LinkedGrant, whose: string): HeldToken {
-    let held = grant.held.get(whose)
-    if (held === undefined) {
-      held = {
+  function cachedTokenOf(grant: LinkedGrant, whose: string): CachedToken {
+    let cached = grant.tokens.get(whose)
+    if (cached === undefined) {
+      cached = {
         sent: null,
         refreshAt: 0,
         waitAt: 0,
@@ -66,100 +66,100 @@ export function createTokens(clock: Clock, fetchJson: FetchJson): Tokens {
         forcedAt: Number.NEGATIVE_INFINITY,
         flight: null,
       }
-      grant.held.set(whose, held)
+      grant.tokens.set(whose, cached)
     }
-    return held
+    return cached
   }
 
   /** One flight for each token. */
   function fetchInto(
-    held: HeldToken,
+    cached: CachedToken,
     grant: LinkedGrant,
     more: Readonly<Record<string, string>>,
   ): Promise<void> {
-    if (held.flight !== null) return held.flight
+    if (cached.flight !== null) return cached.flight
     const others = flights.get(grant) ?? 0
     if (others >= FLIGHTS_MAX) {
-      held.failure = 'too many questions are under way'
-      held.failedAt = clock.monotonic()
+      cached.failure = 'too many questions are under way'
+      cached.failedAt = clock.monotonic()
       return Promise.resolve()
     }
     flights.set(grant, others + 1)
-    held.flight = fetchToken(grant, more, clock, fetchJson)
+    cached.flight = fetchToken(grant, more, clock, fetchJson)
       .then(
         ({ sent, lifetimeMs }) => {
           const now = clock.monotonic()
           // A short life is used for three quarters.
           const spare = Math.min(SPARE_MS, lifetimeMs / 4)
-          held.sent = sent
-          held.endsAt = now + lifetimeMs
-          held.waitAt = held.endsAt - spare
-          held.refreshAt = held.waitAt - Math.min(EARLY_MS, lifetimeMs / 4)
-          held.failure = ''
+          cached.sent = sent
+          cached.endsAt = now + lifetimeMs
+          cached.waitAt = cached.endsAt - spare
+          cached.refreshAt = cached.waitAt - Math.min(EARLY_MS, lifetimeMs / 4)
+          cached.failure = ''
         },
         (error: unknown) => {
-          held.failure =
+          cached.failure =
             error instanceof FetchFailure || error instanceof RangeError
               ? error.message
               : 'the request failed'
-          held.failedAt = clock.monotonic()
+          cached.failedAt = clock.monotonic()
         },
       )
       .finally(() => {
         flights.set(grant, flights.get(grant)! - 1)
-        held.flight = null
+        cached.flight = null
       })
-    return held.flight
+    return cached.flight
   }
 
-  async function fetched(held: HeldToken, flight: Promise<void>): Promise<Fetched> {
+  async function fetched(cached: CachedToken, flight: Promise<void>): Promise<Fetched> {
     await flight
-    return usable(held)
+    return usable(cached)
   }
 
-  function usable(held: HeldToken): Fetched {
-    if (held.sent !== null && clock.monotonic() < held.endsAt) return held.sent
-    return { reason: failureOf(held) }
+  function usable(cached: CachedToken): Fetched {
+    if (cached.sent !== null && clock.monotonic() < cached.endsAt) return cached.sent
+    return { reason: failureOf(cached) }
   }
 
   return {
     of(grant, whose, more) {
-      const held = heldOf(grant, whose)
+      const cached = cachedTokenOf(grant, whose)
       const now = clock.monotonic()
-      if (held.sent !== null && now < held.refreshAt) return held.sent
-      const isHeldOff = held.failure !== '' && now - held.failedAt < FAILED_MS
-      if (held.sent !== null && now < held.waitAt) {
-        if (!isHeldOff) void fetchInto(held, grant, more)
-        return held.sent
+      if (cached.sent !== null && now < cached.refreshAt) return cached.sent
+      const hasJustFailed = cached.failure !== '' && now - cached.failedAt < FAILED_MS
+      if (cached.sent !== null && now < cached.waitAt) {
+        if (!hasJustFailed) void fetchInto(cached, grant, more)
+        return cached.sent
       }
-      if (isHeldOff && held.flight === null) return usable(held)
-      return fetched(held, fetchInto(held, grant, more))
+      if (hasJustFailed && cached.flight === null) return usable(cached)
+      return fetched(cached, fetchInto(cached, grant, more))
     },
     instead(grant, whose, more, refused) {
-      const held = heldOf(grant, whose)
+      const cached = cachedTokenOf(grant, whose)
       // Another request was first: its token has not been refused yet.
-      if (held.sent !== null && held.sent !== refused) return Promise.resolve(held.sent)
+      if (cached.sent !== null && cached.sent !== refused) return Promise.resolve(cached.sent)
       const now = clock.monotonic()
-      const { waitAt, refreshAt } = held
-      const isForced = held.sent !== null && held.flight === null
+      const { waitAt, refreshAt } = cached
+      const isForced = cached.sent !== null && cached.flight === null
       if (isForced) {
-        if (now - held.forcedAt < FORCED_MS) return null
-        held.forcedAt = now
+        if (now - cached.forcedAt < FORCED_MS) return null
+        cached.forcedAt = now
         // Others wait for the new one
-        held.waitAt = now
-        held.refreshAt = now
+        cached.waitAt = now
+        cached.refreshAt = now
       }
-      return fetched(held, fetchInto(held, grant, more)).then((it) => {
+      return fetched(cached, fetchInto(cached, grant, more)).then((it) => {
         if (it !== refused) return it
         // The upstream may have had something against this very request
-        if (isForced) Object.assign(held, { waitAt, refreshAt })
-        return { reason: failureOf(held) }
+        if (isForced) Object.assign(cached, { waitAt, refreshAt })
+        return { reason: failureOf(cached) }
       })
     },
   }
 }
 
-function failureOf({ failure }: HeldToken): string {
+function failureOf({ failure }: CachedToken): string {
   return `the token endpoint: ${failure}`
 }
 

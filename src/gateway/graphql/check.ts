@@ -4,7 +4,7 @@ import type { GraphqlLimits } from '../../model/contract.ts'
 import { isUtf8, mediaTypeOf } from '../contract/body-rule.ts'
 import { bodyOf } from '../contract/collect.ts'
 import { readJsonBody } from '../contract/json-body.ts'
-import type { Exchange, Routed } from '../exchange.ts'
+import type { Exchange, Located, Routed } from '../exchange.ts'
 import { byHead, type Explain, open, pass, proxyName } from '../explain/judged.ts'
 import { fieldValue } from '../header-lines.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
@@ -17,9 +17,9 @@ import { createMeasure } from './measure.ts'
  * are read as GraphQL over HTTP has them: GET with `query`, POST with a JSON object.
  */
 export function operationFits(exchange: Routed): Verdict | Promise<Verdict> {
-  const { shape } = exchange.proxy.fragment
-  if (shape === null || shape.graphql === null) return null
-  const limits = shape.graphql
+  const { features } = exchange.proxy.fragment
+  if (features === null || features.graphql === null) return null
+  const limits = features.graphql
   const { method } = exchange
   if (method === 'GET' || method === 'HEAD') return judgeGet(exchange, limits)
   if (method === 'OPTIONS') return null
@@ -43,13 +43,14 @@ export function operationFits(exchange: Routed): Verdict | Promise<Verdict> {
     : judgePost(exchange, limits, bytes)
 }
 
-export const explainOperation: Explain = (exchange, asked, check) => {
-  if (exchange.proxy === null) return open('depends on the route')
-  const { shape } = exchange.proxy.fragment
+export const explainOperation: Explain<Located> = (exchange, asked, check) => {
+  const { collection, proxy } = exchange
+  if (proxy === null) return open('depends on the route')
+  const { features } = proxy.fragment
   const described =
-    shape === null || shape.graphql === null
+    features === null || features.graphql === null
       ? pass('no GraphQL is read')
-      : open('depends on the operation', `${proxyName(exchange)} graphql`)
+      : open('depends on the operation', `${proxyName(collection, proxy)} graphql`)
   return byHead(exchange, asked, check, described)
 }
 

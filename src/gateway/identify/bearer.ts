@@ -4,7 +4,7 @@ import { hashToken } from '../../base/token.ts'
 import type { LinkedProfile, Verified } from '../../snapshot/linked/client.ts'
 import type { Exchange } from '../exchange.ts'
 import { agrees, nameLone } from './agrees.ts'
-import { ambiguous, mostSpecific } from './specific.ts'
+import { ambiguous, mostSpecific } from './most-specific-profile.ts'
 
 /**
  * `identify` for tokens that others sign or hold. What a signed token says of itself selects the profile, ids beside it

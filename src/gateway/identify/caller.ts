@@ -8,7 +8,7 @@ import { Identity } from '../identity.ts'
 import { agrees, agreesOnClient, agreesOnProfile } from './agrees.ts'
 import { identifyBearer } from './bearer.ts'
 import { identifyCertificate } from './certificate.ts'
-import { ambiguous } from './specific.ts'
+import { ambiguous } from './most-specific-profile.ts'
 
 /** The scheme of a token without one. */
 const NO_BEARER = /^bearer *$/i

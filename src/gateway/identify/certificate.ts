@@ -12,8 +12,8 @@ import type { PeerCertificate } from '../../wire/port.ts'
 import type { Exchange } from '../exchange.ts'
 import { agrees, nameLone } from './agrees.ts'
 import { judgeCertificate } from './chain.ts'
+import { ambiguous } from './most-specific-profile.ts'
 import { expired, failed, PROOF_MS, unavailable } from './signed.ts'
-import { ambiguous } from './specific.ts'
 
 /**
  * `identify` for a client certificate: the profile one of whose bindings it fits. Undefined when there is none, so that
@@ -42,7 +42,7 @@ export function identifyCertificate(
   const left = active.length > 0 ? active : fitting
   const profiles = new Set(left.map(({ profile }) => profile))
   if (profiles.size > 1) return ambiguous(exchange, [...profiles])
-  const bound = left.find((one) => isHeld(one, exchange.now)) ?? left[0]!
+  const bound = left.find((one) => isInForce(one, exchange.now)) ?? left[0]!
   const { identity } = exchange
   identity.bound = bound
   identity.profile = bound.profile
@@ -82,7 +82,7 @@ function keyOf({ profile, sha256 }: Bound): string {
 }
 
 /** True when the certificate proves its caller now. */
-export function isHeld({ fault, until, from, binding }: Bound, now: number): boolean {
+export function isInForce({ fault, until, from, binding }: Bound, now: number): boolean {
   return fault === '' && now >= from && now < until && (binding.retiresAt === null || now < binding.retiresAt)
 }
 

@@ -7,7 +7,7 @@ import type { RefusalCode } from '../../base/refusal.ts'
 import type { Exchange, Known } from '../exchange.ts'
 import { type Judged, open } from '../explain/judged.ts'
 import { provesByToken } from './authenticate.ts'
-import { hasProved, isHeld } from './certificate.ts'
+import { hasProved, isInForce } from './certificate.ts'
 import { proofKey } from './signed.ts'
 import { mayVerify, throttled, throttledMs } from './throttle.ts'
 
@@ -37,7 +37,7 @@ function knownProof(exchange: Exchange): 'good' | 'bad' | 'unknown' {
   const { identity, snapshot, now } = exchange
   const { bound, token, verified, jwt, profile, verifiedKey } = identity
   if (bound !== null) {
-    if (!isHeld(bound, now)) return 'bad'
+    if (!isInForce(bound, now)) return 'bad'
     return hasProved(exchange, bound) ? 'good' : 'unknown'
   }
   // The profile asks for no proof, and a certificate beside the ids is none

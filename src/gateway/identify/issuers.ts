@@ -125,16 +125,16 @@ export function createIssuerKeys(
       const sinceAsked = now - source.askedAt
       if (source.keys === null || age >= KEPT_MS) {
         if (!source.isFresh && sinceAsked < FAILED_MS) return { ok: false, reason: source.reason }
-        return refresh(name, source, FRESH_MS).then(() => held(source, clock.monotonic()))
+        return refresh(name, source, FRESH_MS).then(() => usableKeys(source, clock.monotonic()))
       }
       if (kid !== null && !source.keys.some((key) => key.kid === kid || key.kid === null)) {
         if (sinceAsked >= UNKNOWN_MS)
-          return refresh(name, source, UNKNOWN_MS).then(() => heldWith(source, kid, clock.monotonic()))
-        return heldWith(source, kid, now)
+          return refresh(name, source, UNKNOWN_MS).then(() => usableKeysWith(source, kid, clock.monotonic()))
+        return usableKeysWith(source, kid, now)
       }
       if (age >= FRESH_MS && sinceAsked >= (source.isFresh ? 0 : UNKNOWN_MS)) {
         const flight = refresh(name, source, FRESH_MS)
-        if (age >= WAITED_MS) return flight.then(() => held(source, clock.monotonic()))
+        if (age >= WAITED_MS) return flight.then(() => usableKeys(source, clock.monotonic()))
       }
       return { ok: true, keys: source.keys }
     },
@@ -147,13 +147,13 @@ export function createIssuerKeys(
   }
 }
 
-function held({ keys, goodAt, reason }: Source, now: number): Keys {
+function usableKeys({ keys, goodAt, reason }: Source, now: number): Keys {
   return keys === null || now - goodAt >= KEPT_MS ? { ok: false, reason } : { ok: true, keys }
 }
 
 /** A key that is not in an old set may well be in the new one, which cannot be had: that is no fault of the token. */
-function heldWith(source: Source, kid: string, now: number): Keys {
-  const found = held(source, now)
+function usableKeysWith(source: Source, kid: string, now: number): Keys {
+  const found = usableKeys(source, now)
   if (!found.ok || source.isFresh || found.keys.some((key) => key.kid === kid)) return found
   return { ok: false, reason: `the issuer cannot be asked for a key: ${source.reason}` }
 }

@@ -96,8 +96,8 @@ export function createKeySets(clock: Clock, fetchJson: FetchJson, kept?: KeptKey
       entries.set(source, entry)
     }
     const isDue = entry.good === null || clock.monotonic() - entry.good.at >= maxAgeMs
-    const isHeldOff = entry.failure !== '' && clock.monotonic() - entry.failedAt < FAILED_MS
-    if (isDue && !isHeldOff) {
+    const hasJustFailed = entry.failure !== '' && clock.monotonic() - entry.failedAt < FAILED_MS
+    if (isDue && !hasJustFailed) {
       entry.flight ??= fetchInto(entry, source)
       await entry.flight
     }

@@ -56,9 +56,9 @@ export function consumersOf(document: Plain, making: Making, collections: readon
     if (odd.length > 0) closed.add(`${odd.join(', ')} is not a list of objects`)
     for (const group of groupsOf(consumer, groups))
       closed.add(`plugins of its group ${group} are not carried over`)
-    const held = [...making.plugins.of(consumer, 'consumer', []).values()]
-    making.count(held.length)
-    const { policy, addresses } = settingsOf(held, making, closed, name)
+    const plugins = [...making.plugins.of(consumer, 'consumer', []).values()]
+    making.count(plugins.length)
+    const { policy, addresses } = settingsOf(plugins, making, closed, name)
     if (closed.size > 0) making.note(`consumer ${name} is switched off: ${[...closed].join('; ')}`)
     if (policy !== undefined && collections.some(({ spec }) => spec['policy'] !== undefined))
       making.note(`the limits of collections hold for consumer ${name} beside its own`)
@@ -83,14 +83,14 @@ export function consumersOf(document: Plain, making: Making, collections: readon
 
 /** What the plugins of a consumer become. */
 function settingsOf(
-  held: readonly PluginInForce[],
+  plugins: readonly PluginInForce[],
   making: Making,
   closed: Set<string>,
   consumer: string,
 ): { readonly policy: PluginInForce | undefined; readonly addresses: readonly string[] } {
   let policy: PluginInForce | undefined
   let addresses: readonly string[] = []
-  for (const one of held) {
+  for (const one of plugins) {
     const { effect, name } = one
     if (effect.kind === 'limit' && effect.key === null) policy = one
     else if (
@@ -116,8 +116,8 @@ function isMember({ acl }: MadeCollection, groups: ReadonlySet<string>): boolean
 
 /** True where the consumer has what every route of the collection asks for. */
 function isProved({ routes, slug }: MadeCollection, proofs: ReadonlySet<string>, making: Making): boolean {
-  for (const { held } of routes) {
-    const asked = [...held.values()].flatMap(({ effect }) =>
+  for (const { plugins } of routes) {
+    const asked = [...plugins.values()].flatMap(({ effect }) =>
       effect.kind === 'auth' ? [effect.credentials] : [],
     )
     if (asked.length === 0)
@@ -131,8 +131,8 @@ function isProved({ routes, slug }: MadeCollection, proofs: ReadonlySet<string>,
 function groupsWithPlugins(document: Plain, making: Making): ReadonlyMap<string, ReadonlySet<string>> {
   const found = new Map<string, Set<string>>()
   for (const group of listIn(document, 'consumer_groups')) {
-    const held = making.plugins.of(group, 'consumer_group', [])
-    if (held.size === 0) {
+    const plugins = making.plugins.of(group, 'consumer_group', [])
+    if (plugins.size === 0) {
       making.tell(`consumer group ${nameOf(group)} has no plugins and is left out`)
       continue
     }

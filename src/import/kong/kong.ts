@@ -91,7 +91,7 @@ class Conversion implements Making {
     for (const member of unknownMembers(document, DOCUMENT_MEMBERS)) this.note(`${member} are left out`)
     for (const member of oddLists(document, LISTS))
       this.note(`what is not an object in ${member}, or all of it where it is no list, is left out`)
-    for (const held of this.plugins.global.values()) this.#noteLeftOut(held)
+    for (const one of this.plugins.global.values()) this.#noteLeftOut(one)
     const routes = Map.groupBy(listIn(document, 'routes'), (route) => refOf(route['service']))
     for (const service of listIn(document, 'services')) {
       const refs = new Set([service['name'], service['id']].filter((ref) => typeof ref === 'string'))
@@ -137,16 +137,16 @@ class Conversion implements Making {
     if (sources.length === 0) this.note(`service ${name} is left out: it has no routes`)
     if (oddLists(source, ['routes']).length > 0)
       this.note(`service ${name}: what is not an object in its routes is left out`)
-    const held = this.plugins.of(source, 'service', [])
-    for (const one of held.values()) this.#noteLeftOut(one)
+    const ofService = this.plugins.of(source, 'service', [])
+    for (const one of ofService.values()) this.#noteLeftOut(one)
     const routes = sources.map((route): MadeRoute => {
       const own = this.plugins.of(route, 'route', ['service'])
-      this.count(own.size + held.size + 1)
+      this.count(own.size + ofService.size + 1)
       for (const one of own.values()) this.#noteLeftOut(one)
       const read = readRoute(route, this.#isOld())
       const closed = new Set(read.reasons)
-      const inForce = narrowed(this.plugins.global, held, own)
-      return { ...read, source: route, service, held: inForce, closed, collections: new Set() }
+      const plugins = narrowed(this.plugins.global, ofService, own)
+      return { ...read, source: route, service, plugins, closed, collections: new Set() }
     })
     // The more is named, the sooner a route answers
     for (const route of routes.toSorted((a, b) => Number(b.namesMethods) - Number(a.namesMethods)))
@@ -234,7 +234,7 @@ class Conversion implements Making {
         `route ${route.name} is in part left out: another route answers ${collection.base}${path} before`,
       )
       for (const other of others)
-        if (other.route.namesMethods === route.namesMethods && !isAlike(other.route.held, route.held))
+        if (other.route.namesMethods === route.namesMethods && !isAlike(other.route.plugins, route.plugins))
           for (const one of [other.route, route])
             one.closed.add('another route with other plugins answers the same')
     }
@@ -246,11 +246,11 @@ class Conversion implements Making {
   #judge(collection: MadeCollection): void {
     const routes = [...collection.routes]
     for (const route of routes)
-      for (const held of route.held.values()) {
+      for (const inForce of route.plugins.values()) {
         this.count(1)
-        const { effect, name, level } = held
+        const { effect, name, level } = inForce
         const isShared =
-          level !== 'route' || routes.every((one) => one.held.get(name)?.plugin === held.plugin)
+          level !== 'route' || routes.every((one) => one.plugins.get(name)?.plugin === inForce.plugin)
         const place = isShared ? collection : route
         if (effect.kind === 'closes') place.closed.add(effect.reason)
         else if (effect.kind === 'addresses') place.closed.add(`plugin ${name} has no counterpart`)
@@ -265,7 +265,7 @@ class Conversion implements Making {
 
   /** CORS is one for a collection. Where its routes differ there is none, so that browsers refuse pages from elsewhere. */
   #judgeCors(collection: MadeCollection): void {
-    const all = [...collection.routes].map(({ held }) => held.get('cors'))
+    const all = [...collection.routes].map(({ plugins }) => plugins.get('cors'))
     const [first] = all
     if (all.every((one) => one?.plugin === first?.plugin)) {
       if (first?.effect.kind === 'cors') collection.spec['cors'] = first.effect.cors
@@ -276,24 +276,25 @@ class Conversion implements Making {
   #limits(): void {
     for (const collection of this.#collections)
       for (const route of collection.routes)
-        for (const held of route.held.values()) {
-          if (held.effect.kind !== 'limit') continue
+        for (const inForce of route.plugins.values()) {
+          if (inForce.effect.kind !== 'limit') continue
           this.count(1)
           // Clients count it, over all that they call
-          if (held.level === 'global' && held.effect.key === null) continue
+          if (inForce.level === 'global' && inForce.effect.key === null) continue
           const routes = [...collection.routes]
-          const isAll = routes.every((one) => one.held.get(held.name)?.plugin === held.plugin)
+          const isAll = routes.every((one) => one.plugins.get(inForce.name)?.plugin === inForce.plugin)
           const reach =
-            held.level === 'route'
+            inForce.level === 'route'
               ? route.collections
-              : held.level === 'service'
+              : inForce.level === 'service'
                 ? route.service.collections
                 : new Set(this.#collections)
-          const isOne = reach.size === 1 && (isAll || held.level !== 'route')
-          if (isOne) collection.spec['policy'] = this.policy(held)
-          else if (held.level === 'route')
+          const isOne = reach.size === 1 && (isAll || inForce.level !== 'route')
+          if (isOne) collection.spec['policy'] = this.policy(inForce)
+          else if (inForce.level === 'route')
             route.closed.add('its rate limit would be counted for each of its paths')
-          else collection.closed.add(`the rate limit of ${held.owner} would be counted for each of its paths`)
+          else
+            collection.closed.add(`the rate limit of ${inForce.owner} would be counted for each of its paths`)
         }
   }
 

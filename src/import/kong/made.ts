@@ -16,7 +16,7 @@ export interface MadeRoute extends ReadRoute {
   readonly source: Plain
   readonly service: MadeService
   /** In force for it, by name. */
-  readonly held: PluginsByName
+  readonly plugins: PluginsByName
   /** Why its proxies are drafts. */
   readonly closed: Set<string>
   readonly collections: Set<MadeCollection>

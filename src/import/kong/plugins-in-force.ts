@@ -51,7 +51,7 @@ export class Plugins {
       this.#byOwner.set(key, known)
       this.#unseen.set(key, nameOf(plugin))
     }
-    this.global = this.#held(
+    this.global = this.#inForce(
       global.map((plugin) => ({ plugin, isJoint: false })),
       'global',
       'all services',
@@ -77,7 +77,7 @@ export class Plugins {
       isJoint: OWNERS.some((one) => one !== member && !within.includes(one) && plugin[one] != null),
     }))
     const level = member === 'consumer_group' ? 'consumer' : member
-    return this.#held([...top, ...nested], level, `${member.replace('_', ' ')} ${nameOf(owner)}`, owner)
+    return this.#inForce([...top, ...nested], level, `${member.replace('_', ' ')} ${nameOf(owner)}`, owner)
   }
 
   /** Sentences about plugins whose owner is not in the document. */
@@ -85,27 +85,27 @@ export class Plugins {
     return [...this.#unseen].map(([owner, plugin]) => `plugin ${plugin} is left out: there is no ${owner}`)
   }
 
-  #held(list: readonly Owned[], level: Level, owner: string, source: Plain): PluginsByName {
+  #inForce(list: readonly Owned[], level: Level, owner: string, source: Plain): PluginsByName {
     this.#count(list.length)
-    const held = new Map<string, PluginInForce>()
+    const inForce = new Map<string, PluginInForce>()
     // What they were to protect is not known. No plugin has this name, so that a narrower one overrides nothing
     if (oddLists(source, ['plugins']).length > 0) {
       const name = `plugins of ${owner}`
       const reason = `${name} are not a list of plugins`
-      held.set(name, { plugin: source, name, level, owner, effect: { kind: 'closes', reason } })
+      inForce.set(name, { plugin: source, name, level, owner, effect: { kind: 'closes', reason } })
     }
     for (const { plugin, isJoint } of list) {
       // What is switched off holds nowhere, and overrides nothing
       if (plugin['enabled'] === false) continue
       const name = nameOf(plugin)
-      const known = held.get(name)
+      const known = inForce.get(name)
       const effect: Effect =
         isJoint || known !== undefined
           ? { kind: 'closes', reason: `plugin ${name} holds for a part of ${owner} alone` }
           : this.#effectOf(plugin)
-      held.set(name, { plugin, name, level, owner, effect })
+      inForce.set(name, { plugin, name, level, owner, effect })
     }
-    return held
+    return inForce
   }
 
   #effectOf(plugin: Plain): Effect {
@@ -117,5 +117,5 @@ export class Plugins {
 
 /** What is in force for the routes of a service, or for one of them. */
 export function narrowed(...levels: readonly PluginsByName[]): PluginsByName {
-  return new Map(levels.flatMap((held) => [...held]))
+  return new Map(levels.flatMap((level) => [...level]))
 }

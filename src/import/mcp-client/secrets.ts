@@ -5,7 +5,7 @@ interface SecretName {
   /** What stands before the secret, such as `Bearer `. */
   readonly prefix: string
   /** What the variable must hold, in words; never the value. */
-  readonly told: string
+  readonly expected: string
 }
 
 /** @param slug of the server. @param value as it stands in the configuration. */
@@ -43,14 +43,14 @@ export function createSecretNames(): SecretNames {
       return {
         env: unused(START + slug.toUpperCase().replaceAll('-', '_'), `server ${slug}`),
         prefix,
-        told: `what stood ${prefix === '' ? 'there' : `after ${prefix.trim()}`}`,
+        expected: `what stood ${prefix === '' ? 'there' : `after ${prefix.trim()}`}`,
       }
     const plain = name.replaceAll(/[^A-Za-z0-9_]/g, '_')
     const env = kind === 'input' ? plain.toUpperCase() : plain
     return {
       env: unused(env.startsWith(START) ? env : START + env, `${kind} ${name}`),
       prefix,
-      told: kind === 'input' ? `what people were asked for as "${name}"` : `the value of ${name}`,
+      expected: kind === 'input' ? `what people were asked for as "${name}"` : `the value of ${name}`,
     }
   }
 }

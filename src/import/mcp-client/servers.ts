@@ -196,7 +196,7 @@ class Making {
   }
 
   #credential(label: string, slug: string, proof: Proof): void {
-    const { env, prefix, told } = this.#secrets(slug, proof.value)
+    const { env, prefix, expected } = this.#secrets(slug, proof.value)
     const key = { env }
     const isBearer = proof.name.toLowerCase() === 'authorization' && /^bearer $/i.test(prefix)
     const auth = isBearer
@@ -204,7 +204,7 @@ class Making {
       : { type: 'api_key', key, in: proof.in, name: proof.name, prefix }
     this.#documents.push({ kind: 'credential', slug, spec: { name: label, auth } })
     this.#tell(
-      `${proof.name} of server ${label} is read from the environment variable ${env} of the gateway: set it to ${told}`,
+      `${proof.name} of server ${label} is read from the environment variable ${env} of the gateway: set it to ${expected}`,
     )
   }
 }

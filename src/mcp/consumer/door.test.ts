@@ -408,7 +408,7 @@ describe('the Gateway MCP door', () => {
     assert.match(String(answer['hint']), /inspect_contract/)
   })
 
-  test('a refusal of a stage shows its code and when to try again', async () => {
+  test('a refusal of a check shows its code and when to try again', async () => {
     const body = Buffer.from(
       JSON.stringify({
         title: 'Rate limit exceeded',

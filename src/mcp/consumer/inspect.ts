@@ -28,7 +28,7 @@ export function inspect(
   const resolved = resolve(catalogue, values.get('endpoint') as string, named, requestId)
   if (!resolved.ok) return resolved.outcome
   const { endpoint } = resolved
-  // A contract of another method would be taken for the one asked for. A call goes on to the stages, which answer 405.
+  // A contract of another method would be taken for the one asked for. A call goes on to the checks, which answer 405.
   if (resolved.method !== null && !answers(endpoint, resolved.method)) {
     const allow = [...new Set(samePath(catalogue, endpoint, values.get('endpoint') as string))]
     const reason = `must be one of ${allow.join(', ')}`

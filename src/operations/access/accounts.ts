@@ -61,13 +61,13 @@ export function createAccounts(reader: ConfigReader, clock: Clock, invoke: Invok
     async principalOf(id, { authMethod, expiresAt, ceiling }) {
       const isService = id.startsWith('svc_')
       const account = demandActive(await reader.byId(isService ? 'service_identities' : 'users', id))
-      const held = await grantsOf(reader, id, clock.now())
+      const grants = await grantsOf(reader, id, clock.now())
       return {
         id,
         type: isService ? 'service' : 'user',
         name: account.slug,
         authMethod,
-        ...(ceiling === null ? { grants: held } : { grants: intersect(held, ceiling), unnarrowed: held }),
+        ...(ceiling === null ? { grants } : { grants: intersect(grants, ceiling), unnarrowed: grants }),
         expiresAt,
       }
     },

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
-import { marked } from '../../model/marks.ts'
+import { confidential } from '../../model/confidential.ts'
 import { Ref, Slug } from '../../model/slug.ts'
 import { Time } from '../../model/time.ts'
 import { about, define } from '../engine/define.ts'
@@ -22,7 +22,7 @@ export const inviteUser = define({
   output: z.object({
     id: z.string(),
     slug: Slug,
-    set_up_url: marked('secret', z.string())
+    set_up_url: confidential('secret', z.string())
       .optional()
       .describe('URL of the link; shown only in this response'),
     expires_at: Time,

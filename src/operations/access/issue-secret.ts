@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { marked } from '../../model/marks.ts'
+import { confidential } from '../../model/confidential.ts'
 import { Ref, Slug } from '../../model/slug.ts'
 import { about, define } from '../engine/define.ts'
 import { serviceIdentityKind } from '../kinds/service-identities.ts'
@@ -18,7 +18,7 @@ export const issueSecret = define({
   output: z.object({
     id: z.string().describe('client_id; the slug also works as client_id'),
     slug: Slug,
-    client_secret: marked('secret', z.string()).optional().describe('Shown only in this response'),
+    client_secret: confidential('secret', z.string()).optional().describe('Shown only in this response'),
   }),
   permission: `${serviceIdentityKind.type}:update`,
   refuses: ['not_found', 'revision_conflict', 'idempotency_conflict', 'secret_already_shown'],

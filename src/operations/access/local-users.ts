@@ -10,7 +10,7 @@ import type { Clock } from '../../base/clock.ts'
 import { newId } from '../../base/ids.ts'
 import { type Refusal, refuse } from '../../base/refusal.ts'
 import { GrantSpec, UserSpec } from '../../model/access.ts'
-import { marked } from '../../model/marks.ts'
+import { confidential } from '../../model/confidential.ts'
 import type { StoredSetUpLink } from '../../store/ports/config.ts'
 import type { Via } from '../engine/call.ts'
 import { about, define, type Invoke } from '../engine/define.ts'
@@ -58,7 +58,7 @@ function doorOf(id: string, type: Principal['type'], name: string, authMethod: s
   return { id, type, name, authMethod, grants: [{ role: 'admin' }], expiresAt: null }
 }
 
-const Link: z.ZodType<StoredSetUpLink> = marked(
+const Link: z.ZodType<StoredSetUpLink> = confidential(
   'secret',
   z.strictObject({
     hash: z.string(),
@@ -67,7 +67,7 @@ const Link: z.ZodType<StoredSetUpLink> = marked(
     expires_at: z.int(),
   }),
 )
-const Hash = marked('secret', z.string())
+const Hash = confidential('secret', z.string())
 
 const SET_UP = define({
   resource: 'users',

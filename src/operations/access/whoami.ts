@@ -8,7 +8,7 @@ import { Time } from '../../model/time.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
 
-const HeldGrant = z.object({
+const OwnGrant = z.object({
   grant: z.string().describe('Compact form, such as modifier:proxies@payments'),
   role: z.string().nullable().describe('Role; null for single permissions without a role'),
   permissions: z
@@ -42,9 +42,9 @@ export const whoami = define({
     expires_at: Time.nullable().describe('Expiry of your credential; null: never'),
     groups: z.array(z.string()).describe('At the identity provider'),
     teams: z.array(z.string()).describe('Slugs of your teams and their parent teams'),
-    grants: z.array(HeldGrant).describe('Your grants; each adds permissions'),
+    grants: z.array(OwnGrant).describe('Your grants; each adds permissions'),
     narrowed_from: z
-      .array(HeldGrant)
+      .array(OwnGrant)
       .nullable()
       .describe('Your full grants if the credential limits them; null if it does not'),
   }),
@@ -82,7 +82,7 @@ async function personOf({ principal, whole }: OperationContext) {
 async function viewsOf(
   grants: readonly Grant[],
   { whole }: OperationContext,
-): Promise<z.output<typeof HeldGrant>[]> {
+): Promise<z.output<typeof OwnGrant>[]> {
   const slugs = await whole.slugs([...new Set(grants.flatMap(({ scope }) => scope?.collections ?? []))])
   return grants.map(({ role, scope }) => {
     const called = typeof role === 'string' ? role : (role.slug ?? null)

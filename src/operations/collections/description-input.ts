@@ -2,10 +2,10 @@ import { z } from 'zod'
 import type { Plain } from '../../base/plain.ts'
 import { readAhead, readDocument, takeDocument } from '../../import/descriptions.ts'
 import { DOCUMENT_BYTES_MAX } from '../../import/text/read.ts'
-import { marked } from '../../model/marks.ts'
+import { confidential } from '../../model/confidential.ts'
 
 /** A description as operations take it. */
-export const Document = marked(
+export const Document = confidential(
   'document',
   z.union([z.string().max(DOCUMENT_BYTES_MAX), z.looseObject({})]),
 ).describe('The description, Postman collection or HAR: JSON or YAML as text, or the JSON object itself')

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { fromConfiguration } from '../../import/configurations.ts'
 import { DOCUMENT_BYTES_MAX, readObject } from '../../import/text/read.ts'
-import { marked } from '../../model/marks.ts'
+import { confidential } from '../../model/confidential.ts'
 import { define } from '../engine/define.ts'
 import { Exported } from './schemas.ts'
 import { withoutVariables } from './variables.ts'
@@ -16,9 +16,10 @@ export const convertConfig = define({
   summary:
     'Convert a declarative configuration of Kong (decK), or the servers of an MCP client (mcpServers), to documents. Changes nothing: plan and apply the result',
   input: z.strictObject({
-    document: marked('document', z.union([z.string().max(DOCUMENT_BYTES_MAX), z.looseObject({})])).describe(
-      'The configuration: YAML or JSON as text, or the object itself',
-    ),
+    document: confidential(
+      'document',
+      z.union([z.string().max(DOCUMENT_BYTES_MAX), z.looseObject({})]),
+    ).describe('The configuration: YAML or JSON as text, or the object itself'),
   }),
   output: z.object({
     documents: Exported.shape.documents,

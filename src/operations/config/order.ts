@@ -91,8 +91,8 @@ function holdersOf(steps: readonly Step[], state: State): ReadonlyMap<string, St
   for (const step of steps) {
     if (step.before?.key == null) continue
     const { type, parent, key } = step.before
-    const held = `${type} ${parent === null ? '' : (state.slugs.get(parent) ?? parent)} ${key}`
-    if (keyOf(step) !== held) holders.set(held, step)
+    const ownKey = `${type} ${parent === null ? '' : (state.slugs.get(parent) ?? parent)} ${key}`
+    if (keyOf(step) !== ownKey) holders.set(ownKey, step)
   }
   return holders
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { marked } from '../../model/marks.ts'
+import { confidential } from '../../model/confidential.ts'
 import type { DiffEntry } from '../engine/call.ts'
 import { Warning } from '../engine/kind.ts'
 import { VARIABLE_NAME } from './variables.ts'
@@ -9,7 +9,7 @@ const GIVEN_MAX = 50_000
 
 /** Documents as they are given to an operation. */
 export const Documents = z
-  .array(marked('document', z.union([z.string().max(TEXT_CHARS_MAX), z.looseObject({})])))
+  .array(confidential('document', z.union([z.string().max(TEXT_CHARS_MAX), z.looseObject({})])))
   .max(GIVEN_MAX)
   .describe(
     'Objects of kind, slug and spec, OpenAPI descriptions with x-postern, or texts of YAML or JSON that hold such documents',
@@ -18,7 +18,7 @@ export const Documents = z
 const Variables = z
   .record(
     z.string().regex(VARIABLE_NAME, 'a name of letters, digits, - and _'),
-    marked('secret', z.union([z.string().max(65_536), z.number(), z.boolean()])),
+    confidential('secret', z.union([z.string().max(65_536), z.number(), z.boolean()])),
   )
   .default({})
   .describe(`What stands for \${var.NAME} in the documents, such as {"STAGE":"test"}`)

@@ -139,7 +139,7 @@ async function inWordsOf(
           silent.flatMap((name) => (name in before.spec ? [[name, before.spec[name]] as const] : [])),
         )
   // What it refers to already may stay, also where it is not seen
-  const held = new Set(
+  const referred = new Set(
     before === null
       ? []
       : refsIn(kind, before.spec).map(({ type, ref }) => addressOf(type, state.slugs.get(ref) ?? ref)),
@@ -148,7 +148,7 @@ async function inWordsOf(
     const known = state.byId.get(ref)
     if (known?.type === type) return known.slug
     const address = addressOf(type, ref)
-    if (!named.has(address) && !state.byAddress.has(address) && !held.has(address))
+    if (!named.has(address) && !state.byAddress.has(address) && !referred.has(address))
       missing(pointer, `${inWords(NOUNS[type])} "${ref}"`, type, ref)
     return ref
   })

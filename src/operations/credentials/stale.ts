@@ -92,11 +92,11 @@ async function ofProfiles(bounds: Bounds, tag: string | undefined, context: Oper
     const client = clients.get(profile.parent!)!
     if (tag !== undefined && !hasTag(profile, tag) && !hasTag(client, tag)) return []
     const issued = issuesOf(profile)
-    const held = (tokens.get(profile.id) ?? []).filter(
+    const ownTokens = (tokens.get(profile.id) ?? []).filter(
       (token) => issued !== null && isSigningSecret(token) === (issued === 'secret'),
     )
     const states = [
-      ...held.map((token) => toState(token, bounds.now)),
+      ...ownTokens.map((token) => toState(token, bounds.now)),
       ...keyStates(profile.spec['auth'] as ProfileSpec['auth'], bounds.now),
     ].filter(({ state }) => state === 'valid' || state === 'expiring_soon')
     return states.flatMap(({ id, created_at, expires_at }) =>
@@ -110,9 +110,9 @@ async function ofCredentials(bounds: Bounds, tag: string | undefined, { reader }
   const secrets = Map.groupBy(await reader.secretsOf(credentials.map(({ id }) => id)), ({ owner }) => owner)
   return credentials.flatMap((credential) => {
     if (tag !== undefined && !hasTag(credential, tag)) return []
-    const held = secrets.get(credential.id) ?? []
-    const since = secretChangedAt(credential, held)
-    const due = rotationDueAt(credential, held)
+    const ownSecrets = secrets.get(credential.id) ?? []
+    const since = secretChangedAt(credential, ownSecrets)
+    const due = rotationDueAt(credential, ownSecrets)
     return staleOf('credential', credential.slug, null, since, expiryOf(credential.spec), bounds, due)
   })
 }

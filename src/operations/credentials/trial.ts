@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
+import { confidential } from '../../model/confidential.ts'
 import { isFetched } from '../../model/credential.ts'
 import type { CredentialTest } from '../../model/credential-test.ts'
-import { marked } from '../../model/marks.ts'
 import { Ref } from '../../model/slug.ts'
 import type { CredentialFragment } from '../../snapshot/fragments.ts'
 import type { Resource } from '../../store/ports/resource.ts'
@@ -19,7 +19,7 @@ export const trialInput = {
     .regex(/^\/[!-~]*$/, 'a path such as /health')
     .default('/')
     .describe('Path for the GET request, below the path of the upstream'),
-  subject_token: marked(
+  subject_token: confidential(
     'secret',
     z
       .string()

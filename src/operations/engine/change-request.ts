@@ -236,10 +236,10 @@ export async function requesterOf(
     throw outdated(
       `"${requester.name}", who asked for it, is ${account === undefined ? 'gone' : 'inactive'}.`,
     )
-  const held = await grantsOf(reader, id, now)
+  const grants = await grantsOf(reader, id, now)
   const own = { id, type, name: account.slug, authMethod: auth_method, expiresAt: null }
-  if (ceiling === null) return { ...own, grants: held }
-  return { ...own, grants: intersect(held, ceiling.map(toGrant)), unnarrowed: held }
+  if (ceiling === null) return { ...own, grants }
+  return { ...own, grants: intersect(grants, ceiling.map(toGrant)), unnarrowed: grants }
 }
 
 /** Grants as plain data; the inverse of {@link toGrant}. */

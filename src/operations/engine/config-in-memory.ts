@@ -56,46 +56,46 @@ function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
  * through to the store, too. For a change of thousands of resources that asks several questions for each.
  */
 export async function inMemoryWriter(writer: ConfigWriter): Promise<ConfigWriter> {
-  const held = createHeld()
+  const index = createIndex()
   for (const type of Object.keys(NOUNS) as ResourceType[]) {
-    for (const resource of await writer.all(type)) held.put(resource)
+    for (const resource of await writer.all(type)) index.put(resource)
     await yieldThread(0)
   }
   return {
     ...writer,
     byId: async (type, id) => {
-      const found = held.byId.get(id)
+      const found = index.byId.get(id)
       return found?.type === type ? found : undefined
     },
     // What lies within parts is found by the store
     bySlug: async (type, slug, parent, within) =>
       within === undefined
-        ? inOrder(held.bySlug.get(`${type} ${slug}`)).filter(
+        ? inOrder(index.bySlug.get(`${type} ${slug}`)).filter(
             (one) => parent === undefined || (one.parent ?? '') === parent,
           )
         : writer.bySlug(type, slug, parent, within),
     byKey: async (type, key, parent) =>
-      inOrder(held.byKey.get(`${type} ${key}`)).filter((one) => parent === null || one.parent === parent),
+      inOrder(index.byKey.get(`${type} ${key}`)).filter((one) => parent === null || one.parent === parent),
     all: async (type, parent) =>
-      inOrder(parent === undefined ? held.byType.get(type) : held.byParent.get(`${type} ${parent}`)),
+      inOrder(parent === undefined ? index.byType.get(type) : index.byParent.get(`${type} ${parent}`)),
     slugs: async (ids) =>
       new Map(
         ids.flatMap((id) => {
-          const found = held.byId.get(id)
+          const found = index.byId.get(id)
           return found === undefined ? [] : [[id, found.slug] as const]
         }),
       ),
     insert: async (resource) => {
       await writer.insert(resource)
-      held.put(resource)
+      index.put(resource)
     },
     replace: async (resource) => {
       await writer.replace(resource)
-      held.put(resource)
+      index.put(resource)
     },
     remove: async (id) => {
       await writer.remove(id)
-      held.drop(id)
+      index.drop(id)
     },
   }
 }
@@ -106,7 +106,7 @@ function inOrder(group: Group | undefined): readonly Resource[] {
   return [...(group?.values() ?? [])].sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
-function createHeld() {
+function createIndex() {
   const byId: Group = new Map()
   const byType = new Map<ResourceType, Group>()
   const byParent = new Map<string, Group>()

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { z } from 'zod'
 import { MASKED } from '../../base/mask.ts'
 import { isPlain } from '../../base/plain.ts'
-import { markOf } from '../../model/marks.ts'
+import { confidentialityOf } from '../../model/confidential.ts'
 import { OPERATIONS } from '../registry.ts'
 import { SHOWN_ONCE } from './call.ts'
 import { masked, redacted } from './redact.ts'
@@ -138,7 +138,7 @@ test('what an answer shows once is marked, in every operation that shows such', 
     for (const name of names) {
       assert.deepEqual(redacted({ [name]: PLANTED }, output), { [name]: MASKED }, `${resource}.${action}`)
       const member = output.shape[name] as z.ZodOptional<z.ZodType>
-      assert.equal(markOf(member.unwrap()), 'secret', `${resource}.${action} ${name}`)
+      assert.equal(confidentialityOf(member.unwrap()), 'secret', `${resource}.${action} ${name}`)
       marked++
     }
   }

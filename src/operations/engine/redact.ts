@@ -1,12 +1,12 @@
 /**
- * What an audit entry shows of an input or an answer. A value that its schema marks (`model/marks`) is masked, or
- * named by its length; then names and patterns of secrets are searched for, within a bound. A new member that carries
- * a secret, a document or traffic is marked where it is defined.
+ * What an audit entry shows of an input or an answer. A value whose schema is `confidential` (`model/confidential`) is
+ * masked, or named by its length; then names and patterns of secrets are searched for, within a bound. A new member that carries
+ * a secret, a document or traffic is declared where it is defined.
  */
 import { z } from 'zod'
 import { isSecretName, MASKED, maskText } from '../../base/mask.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
-import { type Mark, markOf } from '../../model/marks.ts'
+import { type Confidentiality, confidentialityOf } from '../../model/confidential.ts'
 import { isReference } from '../../model/secret-reference.ts'
 
 export type Redacted = z.core.util.JSONType
@@ -27,7 +27,7 @@ interface TextBudget {
 }
 
 /**
- * What the trail tells of the input or output of an operation: values of schemas that are marked, members by whose names
+ * What the trail tells of the input or output of an operation: values of confidential schemas, members by whose names
  * secrets go and what looks like a secret are masked; what is too long is cut, with a word on how much.
  */
 export function redacted(value: unknown, schema?: z.ZodType): Redacted {
@@ -46,7 +46,7 @@ export function masked(value: unknown, name = ''): Redacted {
 }
 
 function toRedacted(value: unknown, places: Places | null, budget: TextBudget, depth: number): Redacted {
-  if (places?.mark !== undefined) return spent(standIn(value, places.mark), budget)
+  if (places?.confidentiality !== undefined) return spent(standIn(value, places.confidentiality), budget)
   if (typeof value === 'string') return text(value, budget)
   if (Array.isArray(value)) return list(value, places?.item ?? null, budget, depth + 1)
   if (isPlain(value)) return object(value, places, budget, depth + 1)
@@ -121,7 +121,8 @@ function member(
   budget: TextBudget,
   depth: number,
 ): Redacted {
-  if (!isSecretName(name) || places?.mark !== undefined) return toRedacted(value, places, budget, depth)
+  if (!isSecretName(name) || places?.confidentiality !== undefined)
+    return toRedacted(value, places, budget, depth)
   if (typeof value === 'string') return NO_LITERAL.test(value) ? text(value, budget) : spent(MASKED, budget)
   if (typeof value === 'number') return spent(MASKED, budget)
   if (Array.isArray(value)) return list(withoutLiterals(value, depth), places, budget, depth + 1)
@@ -169,10 +170,11 @@ function hiddenIn(value: Plain): (name: string) => boolean {
 const KIND = /^[a-z_]{1,64}$/
 const SLUG = /^[a-z0-9][a-z0-9:._-]{0,129}$/
 
-function standIn(value: unknown, mark: Mark): Redacted {
+function standIn(value: unknown, confidentiality: Confidentiality): Redacted {
   if (value === null || value === undefined) return null
-  if (mark === 'secret') return isReference(value) ? masked(value) : MASKED
-  if (mark === 'traffic') return typeof value === 'string' ? `[${value.length} characters]` : '[not kept]'
+  if (confidentiality === 'secret') return isReference(value) ? masked(value) : MASKED
+  if (confidentiality === 'traffic')
+    return typeof value === 'string' ? `[${value.length} characters]` : '[not kept]'
   if (typeof value === 'string') return `[document of ${value.length} characters]`
   if (!isPlain(value)) return '[document]'
   const { kind, slug } = value
@@ -180,9 +182,9 @@ function standIn(value: unknown, mark: Mark): Redacted {
   return isOurs ? { kind, slug: maskText(slug) } : '[document]'
 }
 
-/** Where in the values of a schema marks lie. */
+/** Where in the values of a schema confidential ones lie. */
 interface Places {
-  readonly mark?: Mark
+  readonly confidentiality?: Confidentiality
   readonly members: ReadonlyMap<string, Places>
   /** Of each item of a list, or value of a record. */
   readonly item?: Places
@@ -194,10 +196,13 @@ const known = new WeakMap<z.ZodType, { readonly places: Places | null }>()
 function placesOf(schema: z.ZodType, above: readonly z.ZodType[] = []): Places | null {
   const found = known.get(schema)
   if (found !== undefined) return found.places
-  // A schema within itself: nothing that is marked is
+  // A schema within itself: nothing that is confidential is
   if (above.includes(schema)) return null
-  const mark = markOf(schema)
-  const places = mark === undefined ? placesIn(schema, [...above, schema]) : { mark, members: new Map() }
+  const confidentiality = confidentialityOf(schema)
+  const places =
+    confidentiality === undefined
+      ? placesIn(schema, [...above, schema])
+      : { confidentiality, members: new Map() }
   known.set(schema, { places })
   return places
 }
@@ -233,12 +238,16 @@ function itemOf(item: Places | null): Places | null {
   return item && { members: new Map(), item }
 }
 
-/** The marks of both: a value may be of either. */
+/** The confidential places of both: a value may be of either. */
 function joined(one: Places | null, other: Places | null): Places | null {
   if (one === null || other === null) return one ?? other
-  const mark = one.mark ?? other.mark
+  const confidentiality = one.confidentiality ?? other.confidentiality
   const item = joined(one.item ?? null, other.item ?? null)
   const members = new Map(one.members)
   for (const [name, places] of other.members) members.set(name, joined(members.get(name) ?? null, places)!)
-  return { members, ...(mark === undefined ? {} : { mark }), ...(item === null ? {} : { item }) }
+  return {
+    members,
+    ...(confidentiality === undefined ? {} : { confidentiality }),
+    ...(item === null ? {} : { item }),
+  }
 }

@@ -181,19 +181,19 @@ function holdersOf(spec: Fields, { within }: RefField): readonly Fields[] {
 
 /**
  * Replaces references by ids. Refuses with input_invalid, naming every reference that leads nowhere.
- * @param held what the resource refers to already: that stays, also where the reader does not show it
+ * @param referred what the resource refers to already: that stays, also where the reader does not show it
  */
 export async function resolveRefs(
   reader: ConfigReader,
   kind: KindSchema,
   spec: Fields,
-  held: readonly Resource[],
+  referred: readonly Resource[],
 ): Promise<Record<string, unknown>> {
   const missing: FieldError[] = []
   const sought: Sought[] = []
   const resolved = await mapRefs(kind, spec, async (ref, field, pointer) => {
     const found =
-      held.find(({ type, id, slug }) => type === field.type && (id === ref || slug === ref)) ??
+      referred.find(({ type, id, slug }) => type === field.type && (id === ref || slug === ref)) ??
       (await findRef(reader, field.type, ref, pointer))
     if (found === undefined) {
       // No id or slug has a comma: a list was given as one text
@@ -213,15 +213,15 @@ export async function resolveRefs(
 }
 
 /** The resources that stored specs of a resource refer to, and its parent. */
-export async function heldBy(
+export async function referredBy(
   reader: ConfigReader,
   kind: KindSchema,
   { parent }: Pick<Resource, 'parent'>,
   specs: readonly Fields[],
 ): Promise<Resource[]> {
-  const held = (await Promise.all(specs.map((spec) => referredTo(reader, kind, spec)))).flat()
+  const referred = (await Promise.all(specs.map((spec) => referredTo(reader, kind, spec)))).flat()
   const above = await aboveOf(reader, { type: kind.type, parent })
-  return above === undefined ? held : [...held, above]
+  return above === undefined ? referred : [...referred, above]
 }
 
 /** What a refusal calls another resource: it has its slug there only for who may name it. */

@@ -9,7 +9,7 @@ import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from './context.ts'
 import type { Kind } from './kind.ts'
 import { toMake } from './permission.ts'
-import { findRef, getRef, heldBy, parentField, parentRef, resolveRefs } from './refs.ts'
+import { findRef, getRef, parentField, parentRef, referredBy, resolveRefs } from './refs.ts'
 import {
   demandElsewhere,
   demandUse,
@@ -158,8 +158,8 @@ async function settle(
     before === null
       ? []
       : [before.spec, ...(isStaged(context, before) && before.draft !== null ? [before.draft] : [])]
-  const held = before === null ? [] : await heldBy(context.whole, kind, before, known)
-  const split = splitSecrets(kind, await resolveRefs(context.reader, kind, members, held))
+  const referred = before === null ? [] : await referredBy(context.whole, kind, before, known)
+  const split = splitSecrets(kind, await resolveRefs(context.reader, kind, members, referred))
   const { spec, texts } = await splitHeaders(context, split.spec, before)
   const parent = parentRef(kind, spec)
   if (before !== null && parent !== before.parent) {

@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { grantsOfToken, roleOf } from '../../access/identities.ts'
 import { toStoredGrants } from '../../access/tokens.ts'
 import { refuse } from '../../base/refusal.ts'
+import { confidential } from '../../model/confidential.ts'
 import { Name } from '../../model/display.ts'
-import { marked } from '../../model/marks.ts'
 import { demandHolds } from '../access/authority.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
@@ -33,7 +33,7 @@ export const createPersonalToken = define({
     days: z.int().min(1).max(90).default(30).describe('Lifetime of the token'),
   }),
   output: PersonalToken.extend({
-    token: marked('secret', z.string()).optional().describe('The token; shown only in this response'),
+    token: confidential('secret', z.string()).optional().describe('The token; shown only in this response'),
   }),
   permission: 'users:update',
   own: isUser,
@@ -44,9 +44,9 @@ export const createPersonalToken = define({
   handle: async ({ name, grants: texts, days }, context) => {
     refuseWithoutSignIn(context)
     const { change, principal, clock } = context
-    const held = principal.grants.map(({ role }) => (typeof role === 'object' ? role.slug : role))
+    const ownRoles = principal.grants.map(({ role }) => (typeof role === 'object' ? role.slug : role))
     // Who has a role may name it, whether or not they may see roles
-    const find = (ref: string) => roleOf(ref, held.includes(ref) ? context.whole : context.reader)
+    const find = (ref: string) => roleOf(ref, ownRoles.includes(ref) ? context.whole : context.reader)
     const grants = await toStoredGrants(texts, context.reader, find)
     demandHolds(await grantsOfToken(grants, context.whole), context)
     const others = await context.whole.personalTokens({ owner: principal.id, limit: TOKENS_MAX })

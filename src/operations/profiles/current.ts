@@ -29,12 +29,12 @@ export async function currentProfiles(profiles: readonly Resource[], { reader, c
   return new Map(
     profiles.map((profile) => {
       const issued = issuesOf(profile)
-      const held = (tokens.get(profile.id) ?? []).filter(
+      const ownTokens = (tokens.get(profile.id) ?? []).filter(
         (token) => issued !== null && isSigningSecret(token) === (issued === 'secret'),
       )
       // Stored by the schema of this type
       const keys = keyStates(profile.spec['auth'] as ProfileSpec['auth'], now)
-      const best = bestOf([...held.map((token) => toState(token, now)), ...keys])
+      const best = bestOf([...ownTokens.map((token) => toState(token, now)), ...keys])
       const shown = {
         credential_state: best?.state ?? ('none' as const),
         credential_expires_at: best?.expires_at ?? null,

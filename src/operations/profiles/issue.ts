@@ -1,17 +1,17 @@
 import { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
 import { toMs } from '../../base/duration.ts'
-import { marked } from '../../model/marks.ts'
+import { confidential } from '../../model/confidential.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 
 /** Members of an answer that issued a token. */
 export const shownToken = {
-  token: marked('secret', z.string()).optional().describe('The new token; shown only in this response'),
+  token: confidential('secret', z.string()).optional().describe('The new token; shown only in this response'),
   credential_id: z.string().optional().describe('Names the token in states and request records'),
   token_expires_at: z.string().nullable().optional().describe('When the token expires; null never'),
-  signing_secret: marked('secret', z.string())
+  signing_secret: confidential('secret', z.string())
     .optional()
     .describe('The new secret of a jwt profile, whose bytes as text are the key; shown only in this answer'),
   kid: z.string().optional().describe('May stand in the header of tokens that are signed with the secret'),

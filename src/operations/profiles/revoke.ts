@@ -46,10 +46,10 @@ export const revokeProfile = define({
     const keys = keyStates(authOf(profile), now)
     if (credential_id !== undefined && ![...tokens, ...keys].some((one) => one.id === credential_id))
       throw refuse('not_found', { detail: `"${profile.slug}" has no credential "${credential_id}".` })
-    const isMeant = ({ id: held }: { readonly id: string }): boolean =>
-      credential_id === undefined || held === credential_id
+    const isMeant = ({ id }: { readonly id: string }): boolean =>
+      credential_id === undefined || id === credential_id
     const ending = tokens.filter((token) => token.revoked_at === null && isMeant(token))
-    if (ending.length === 0) refuseNothingHeld(profile)
+    if (ending.length === 0) refuseNoCredential(profile)
     for (const token of ending)
       await context.change.secrets.putToken(profile, { ...token, revoked_at: now }, 'revoked_at')
     const ended = new Set(keys.filter((key) => key.state !== 'expired' && isMeant(key)).map((key) => key.id))
@@ -70,7 +70,7 @@ export const revokeProfile = define({
 const authOf = ({ spec }: Resource): ProfileSpec['auth'] => spec['auth'] as ProfileSpec['auth']
 
 /** A success that ended nothing would leave the callers of such a profile in. */
-function refuseNothingHeld(profile: Resource): void {
+function refuseNoCredential(profile: Resource): void {
   const auth = authOf(profile)
   if (auth.type === 'token' || auth.type === 'mtls' || (auth.type === 'jwt' && auth.mode !== 'jwks_url'))
     return

@@ -1,9 +1,9 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
+import { confidential } from '../../model/confidential.ts'
 import { Explanation, type Hypothetical } from '../../model/explanation.ts'
 import { HttpMethod } from '../../model/http-method.ts'
-import { marked } from '../../model/marks.ts'
 import { Ref } from '../../model/slug.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
@@ -34,7 +34,7 @@ export const explainRequest = define({
       .refine((text) => isIP(text) !== 0, 'an IP address')
       .optional()
       .describe('Address of the caller'),
-    headers: marked('traffic', HeaderLines)
+    headers: confidential('traffic', HeaderLines)
       .optional()
       .describe(
         'All header lines of the request. Without them, checks that depend on headers are not evaluated',

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type RefusalCode, refuse } from '../../base/refusal.ts'
-import { marked } from '../../model/marks.ts'
+import { confidential } from '../../model/confidential.ts'
 import { RequestRecord } from '../../model/record.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
 import { NOUNS, type ResourceType } from '../../model/resource-types.ts'
@@ -31,8 +31,12 @@ const Replayed = z.object({
   upstream_status,
   reason,
   duration_ms,
-  headers: marked('traffic', z.record(z.string(), z.string())).describe('Selected headers of the answer'),
-  body: marked('traffic', z.string()).describe('Text, or base64 if the bytes are not text; at most 64 KiB'),
+  headers: confidential('traffic', z.record(z.string(), z.string())).describe(
+    'Selected headers of the answer',
+  ),
+  body: confidential('traffic', z.string()).describe(
+    'Text, or base64 if the bytes are not text; at most 64 KiB',
+  ),
   body_encoding: z.enum(['text', 'base64']),
   body_bytes: z.int().describe('Of the whole body'),
   truncated: z.boolean(),
@@ -56,7 +60,7 @@ export const replayRequest = define({
   summary: 'Repeat a recorded request as the same client and profile',
   input: z.strictObject({
     id: z.string().min(1).max(64).describe('Id of the record'),
-    query: marked(
+    query: confidential(
       'traffic',
       z
         .string()
@@ -65,10 +69,10 @@ export const replayRequest = define({
     )
       .default('')
       .describe('Query without ?, because records do not store it'),
-    headers: marked('traffic', HeaderLines.default([])).describe(
+    headers: confidential('traffic', HeaderLines.default([])).describe(
       'Header lines, because records do not store them; without credentials',
     ),
-    body: marked('traffic', z.string().max(262_144))
+    body: confidential('traffic', z.string().max(262_144))
       .optional()
       .describe('Body, because records do not store it; required if the first request had one'),
     confirm: z

@@ -31,8 +31,8 @@ export function openKeyMemory(memory: SharedArrayBuffer): KeyMemory {
   /** A place of the bucket that is free or whose token has expired, taken until `until`; -1 when there is none. */
   function take(start: number, until: bigint, now: bigint): number {
     for (let at = start; at < start + 2 * BUCKET; at += 2) {
-      const held = Atomics.load(cells, at + 1)
-      if (held <= now && Atomics.compareExchange(cells, at + 1, held, until) === held) return at
+      const expires = Atomics.load(cells, at + 1)
+      if (expires <= now && Atomics.compareExchange(cells, at + 1, expires, until) === expires) return at
     }
     return -1
   }

@@ -22,8 +22,8 @@ import type {
 } from '../fragments.ts'
 import { partsOf } from '../link/credential-parts.ts'
 import { compileCertificates } from './certificates.ts'
+import { compileContract, compileCors, compileFeatures } from './features.ts'
 import { compileHeaders, compileSecretHeaders, type SealedHeader } from './secret-headers.ts'
-import { compileContract, compileCors, compileShape } from './shape.ts'
 import { compileTimeouts, compileUpstream } from './upstream.ts'
 import { compileVerify } from './verify.ts'
 
@@ -94,7 +94,7 @@ function compileProxy(
     policy: spec.policy,
     deprecated: spec.deprecated,
     contract: compileContract(spec, inherited),
-    shape: compileShape(spec),
+    features: compileFeatures(spec),
     ...(spec.timeouts == null ? {} : { timeouts: compileTimeouts(spec.timeouts) }),
   }
 }

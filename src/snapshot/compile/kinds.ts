@@ -67,6 +67,8 @@ export const COMPILE: { readonly [K in FragmentKind]: Row<K> } = {
   collection: {
     from: 'collections',
     compile: ({ collection, proxies, sealed }) => compileCollection(collection, proxies, sealed),
+    // Form 1 had `features` under another name: its linkers would find none
+    needs: [{ form: 2, when: ({ proxies }) => proxies.length > 0 }],
     check: checkCollection,
   },
   contracts: {

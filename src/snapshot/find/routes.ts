@@ -73,8 +73,8 @@ function literalChild(node: Node, text: string): Node {
 }
 
 function patternChild(node: Node, segment: Segment): Node {
-  const held = node.patterns.find((pattern) => pattern.segment.shape === segment.shape)
-  if (held !== undefined) return held.node
+  const existing = node.patterns.find((pattern) => pattern.segment.shape === segment.shape)
+  if (existing !== undefined) return existing.node
   const child = emptyNode()
   node.patterns.push({ segment, node: child })
   return child

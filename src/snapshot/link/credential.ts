@@ -8,8 +8,8 @@ import { Secret } from '../../base/secret.ts'
 import type { Opener } from '../../vault/opener.ts'
 import type { CredentialFragment } from '../fragments.ts'
 import type {
+  CachedToken,
   ClientCertificate,
-  HeldToken,
   LinkedCredential,
   LinkedGrant,
   Sent,
@@ -172,7 +172,7 @@ function grantOf(
     url: token_url,
     keyId: key_id ?? null,
     previous: null,
-    held: new Lru<string, HeldToken>(TOKENS_MAX),
+    tokens: new Lru<string, CachedToken>(TOKENS_MAX),
   }
   const signer = (): KeyObject | null => {
     const known = secret('private_key')

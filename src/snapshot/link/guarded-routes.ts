@@ -24,13 +24,13 @@ function toGuardedRoute({ methods, route, fragment }: LinkedProxy): GuardedRoute
 /** The other has a credential, header, limit or check that a call of the proxy does not meet. */
 function isGuarded(other: LinkedProxy, proxy: LinkedProxy): boolean {
   if (other === proxy) return false
-  const { contract, shape } = other.fragment
+  const { contract, features } = other.fragment
   return (
     other.credential !== proxy.credential ||
     other.headers.text !== proxy.headers.text ||
     other.headers.fault !== proxy.headers.fault ||
     (other.policy !== null && other.policy !== proxy.policy) ||
     contract?.mode === 'enforce' ||
-    (shape !== null && (shape.graphql !== null || shape.response_validation === 'enforce'))
+    (features !== null && (features.graphql !== null || features.response_validation === 'enforce'))
   )
 }

@@ -1,8 +1,9 @@
 import type { Opener } from '../../vault/opener.ts'
+import { inNewestForm } from '../earlier-form.ts'
 import { createCapabilityIndex } from '../find/capabilities.ts'
 import { createLimitPlans } from '../find/limit-plan.ts'
 import { FORM, type Fragment, type FragmentKey, type FragmentKind, type SnapshotDelta } from '../fragments.ts'
-import type { HeldFragment, Linked, LinkedFragments, Quarantined, Snapshot } from '../snapshot.ts'
+import type { Linked, LinkedFragments, Quarantined, Snapshot, SnapshotEntry } from '../snapshot.ts'
 import type { KindIndex } from './kind-index.ts'
 import { type Indexed, LINK, type LinkRow } from './kinds.ts'
 
@@ -31,33 +32,33 @@ export interface NextSnapshot {
 
 /** As {@link applyDelta}, part by part. @param full see {@link SnapshotDelta} */
 export function nextSnapshot(current: Snapshot, full: boolean, open: Opener): NextSnapshot {
-  const held = full ? new Map<FragmentKey, HeldFragment>() : new Map(current.held)
+  const entries = full ? new Map<FragmentKey, SnapshotEntry>() : new Map(current.entries)
   const draft = new Draft(full ? EMPTY_SNAPSHOT : current)
   const added: Linked[] = []
   return {
     take({ put, drop }) {
       for (const key of drop) {
-        const gone = held.get(key)
+        const gone = entries.get(key)
         if (gone === undefined) continue
         draft.remove(gone.linked)
-        held.delete(key)
+        entries.delete(key)
       }
       for (const entry of put) {
         const { key, hash } = entry
-        const before = current.held.get(key)
+        const before = current.entries.get(key)
         const same = before !== undefined && before.hash === hash
-        if (same && held.has(key)) continue
+        if (same && entries.has(key)) continue
         const linked = same ? before.linked : link(entry.fragment, open, before?.linked)
-        const replaced = held.get(key)
+        const replaced = entries.get(key)
         if (replaced !== undefined) draft.remove(replaced.linked)
-        held.set(key, { hash, linked })
+        entries.set(key, { hash, linked })
         added.push(linked)
       }
     },
     finish(revision) {
       // All removals first: a slug may have moved from one client to another.
       for (const linked of added) draft.add(linked)
-      return draft.toSnapshot(revision, held)
+      return draft.toSnapshot(revision, entries)
     },
   }
 }
@@ -68,7 +69,11 @@ function link(fragment: Fragment, open: Opener, before: Linked | undefined): Lin
   try {
     if (row === null) throw new RangeError('the kind of the fragment is not known')
     demandForm(fragment)
-    return row.link(fragment as never, open, before?.kind === fragment.kind ? (before as never) : null)
+    return row.link(
+      inNewestForm(fragment) as never,
+      open,
+      before?.kind === fragment.kind ? (before as never) : null,
+    )
   } catch (error) {
     const reason = error instanceof Error ? error.message : 'unknown reason'
     return row?.closed?.(fragment as never, reason) ?? quarantined(fragment, reason)
@@ -116,7 +121,7 @@ class Draft {
     if (linked.kind !== 'quarantined') this.#indexes.get(linked.kind)!.remove(linked)
   }
 
-  toSnapshot(revision: number, held: ReadonlyMap<FragmentKey, HeldFragment>): Snapshot {
+  toSnapshot(revision: number, entries: ReadonlyMap<FragmentKey, SnapshotEntry>): Snapshot {
     const { plans, capabilities, faults } = this.#before
     const isChanged = (kind: FragmentKind): boolean => this.#indexes.get(kind)!.isChanged
     const arePlansStale = PLANNED.some(isChanged)
@@ -128,8 +133,8 @@ class Draft {
       plans: plans === undefined || arePlansStale ? createLimitPlans() : plans,
       capabilities:
         capabilities === undefined || areCapabilitiesStale ? createCapabilityIndex() : capabilities,
-      faults: faults === undefined || this.#faultsChanged ? faultsOf(held) : faults,
-      held,
+      faults: faults === undefined || this.#faultsChanged ? faultsOf(entries) : faults,
+      entries,
     }
   }
 }
@@ -147,6 +152,6 @@ function faultsIn(linked: Linked): readonly string[] {
   return [linked.fault, unresolved].filter((fault) => fault !== null)
 }
 
-function faultsOf(held: ReadonlyMap<FragmentKey, HeldFragment>): string[] {
-  return [...held.values()].flatMap(({ linked }) => faultsIn(linked)).sort()
+function faultsOf(entries: ReadonlyMap<FragmentKey, SnapshotEntry>): string[] {
+  return [...entries.values()].flatMap(({ linked }) => faultsIn(linked)).sort()
 }

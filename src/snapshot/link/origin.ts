@@ -45,7 +45,7 @@ function asCollection({ id, slug, name, upstream, credential, policy }: OriginFr
         policy: null,
         deprecated: false,
         contract: null,
-        shape: null,
+        features: null,
       },
     ],
   }

@@ -47,7 +47,7 @@ export function linkUpstream(fragment: UpstreamFragment, before: LinkedUpstream 
       requests: 0,
       errors: 0,
       openedAt: 0,
-      heldClient: '',
+      openedFor: '',
       clients: new Map(),
       trial: 0,
       firstTrial: 1,

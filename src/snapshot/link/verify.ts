@@ -11,7 +11,7 @@ export function linkVerify({ id, slug, verify }: ProfileFragment, open: Opener):
   // Snapshots that were kept by an older version do not have the member.
   if (verify == null) return null
   const { keys } = verify
-  const held =
+  const own =
     keys.from === 'secrets'
       ? keys.secrets.map(
           ({ id: secret, lookup, sealed, retires_at }): VerifyKey => ({
@@ -32,17 +32,17 @@ export function linkVerify({ id, slug, verify }: ProfileFragment, open: Opener):
             }),
           )
         : null
-  if (held !== null && held.length > TRIED_MAX)
+  if (own !== null && own.length > TRIED_MAX)
     throw new RangeError(`profile ${slug} has more than ${TRIED_MAX} keys`)
-  const kids = (held ?? []).flatMap(({ kid }) => kid ?? [])
+  const kids = (own ?? []).flatMap(({ kid }) => kid ?? [])
   if (new Set(kids).size !== kids.length) throw new RangeError(`two keys of profile ${slug} have one kid`)
-  for (const key of held ?? [])
+  for (const key of own ?? [])
     if (!verify.algs.some((alg) => keyFits(key.key, alg)))
       throw new RangeError(`the algorithms of profile ${slug} leave out its key ${key.id}`)
   return {
     fragment: verify,
     algs: new Set(verify.algs),
-    keys: held,
+    keys: own,
     source: keys.from === 'jwks' || keys.from === 'discovery' ? `${keys.from} ${keys.url}` : '',
     match: verify.match.map(toRule),
     required: verify.required_claims.map(toRule),

@@ -61,11 +61,11 @@ export interface LinkedGrant {
   /** Asks in its place, until then, where the endpoint refuses it; see {@link LinkedCredential.previous}. */
   readonly previous: { readonly grant: LinkedGrant; readonly until: number } | null
   /** Tokens by a hash of the caller's; the empty name is the client itself. */
-  readonly held: Lru<string, HeldToken>
+  readonly tokens: Lru<string, CachedToken>
 }
 
-/** One token of a grant as a thread holds it. Times are monotonic milliseconds. */
-export interface HeldToken {
+/** One token of a grant, cached by one thread. Times are monotonic milliseconds. */
+export interface CachedToken {
   /** Null before the first answer. */
   sent: Sent | null
   /** A new one is fetched in the background from here on, is waited for from here on, and it ends here. */

@@ -74,7 +74,7 @@ export interface UpstreamState {
   /** When the breaker opened; 0: it is closed. */
   openedAt: number
   /** The client for which alone the breaker is open; empty: for all. */
-  heldClient: string
+  openedFor: string
   /** Requests and errors of each client in the window of the breaker. */
   readonly clients: Map<string, { requests: number; errors: number }>
   /** Number of the last request that tried the upstream while the breaker was open. */

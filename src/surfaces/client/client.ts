@@ -183,8 +183,8 @@ function toRequest(
     const query = toQuery(members).toString()
     return { url: query === '' ? url : `${url}?${query}`, init: { method } }
   }
-  const { dry_run, ...told } = fromWriteOptions(options)
-  const body = JSON.stringify({ ...members, ...told })
+  const { dry_run, ...more } = fromWriteOptions(options)
+  const body = JSON.stringify({ ...members, ...more })
   return { url: dry_run === true ? `${url}?dry_run=true` : url, init: { method, body } }
 }
 

@@ -76,7 +76,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
 
   readonly #context: Context
   readonly #connection: Connection
-  #stage = OPEN
+  #phase = OPEN
   #framing = LENGTH
   #pool: Pool | null = null
   #upstream: RequestConnection | null = null
@@ -108,12 +108,12 @@ export class ServerExchange implements Incoming, UpstreamUser {
   }
 
   get isOpen(): boolean {
-    return this.#stage === OPEN
+    return this.#phase === OPEN
   }
 
   answer(status: number, fields: string, body: string | Uint8Array): void {
-    if (this.#stage !== OPEN) return
-    this.#stage = ANSWERING
+    if (this.#phase !== OPEN) return
+    this.#phase = ANSWERING
     this.#collecting = null
     const isBodiless = status === 204 || status === 304
     // Only ASCII may be written as latin1
@@ -156,7 +156,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
     done: (body: Uint8Array | null) => void,
     withinMs = Infinity,
   ): void {
-    if (this.#stage !== OPEN || this.#collecting !== null) {
+    if (this.#phase !== OPEN || this.#collecting !== null) {
       // The caller has left already
       done(null)
     } else if (this.bodyBytes === 0) done(EMPTY)
@@ -168,7 +168,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
   }
 
   forward(upstream: Upstream, request: ForwardRequest): void {
-    if (this.#stage !== OPEN) return
+    if (this.#phase !== OPEN) return
     if (!(upstream instanceof Pool)) throw new TypeError('the upstream belongs to another engine')
     if (this.bodyBytes > this.bodyBytesMax) {
       this.refuse('body_too_large', 'Content-Length')
@@ -198,7 +198,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
       }
       if (this.complete) bodyBytes = body.length
     }
-    this.#stage = FORWARDING
+    this.#phase = FORWARDING
     this.#pool = upstream
     this.holder = request.holder ?? ''
     this.headOnly = request.method === 'HEAD'
@@ -219,14 +219,14 @@ export class ServerExchange implements Incoming, UpstreamUser {
   refuse(code: RefusalCode, inner: string): void {
     this.#connection.poison()
     this.#leaveUpstream()
-    if (this.#stage === ANSWERING) {
+    if (this.#phase === ANSWERING) {
       // The head of the answer is gone already: breaking off is all that is left to say
       this.#connection.destroy()
       return
     }
     const collecting = this.#collecting
     this.#collecting = null
-    this.#stage = OPEN
+    this.#phase = OPEN
     this.#context.refused(this, code, inner)
     if (collecting !== null) this.#tell(collecting, null)
   }
@@ -258,7 +258,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
 
   /** The caller has left, or will not take the answer. */
   abort(): void {
-    if (this.#stage === OVER) return
+    if (this.#phase === OVER) return
     this.outcome.aborted = !this.outcome.truncated
     this.#leaveUpstream()
     const collecting = this.#collecting
@@ -302,7 +302,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
     if (this.#began !== null) this.#began(status)
     if (this.#again !== null && this.#goesAgain(status, last)) return true
     if (this.#tap !== null && this.#isReplaced(this.#tap, head, last)) return true
-    this.#stage = ANSWERING
+    this.#phase = ANSWERING
     outcome.status = status
     let text = statusLine(status) + head.pass + this.responseFields
     if (this.#kindFields !== undefined) text += kindFieldsOf(this.#kindFields, status, head.kind)
@@ -352,10 +352,10 @@ export class ServerExchange implements Incoming, UpstreamUser {
   failed(failure: UpstreamFailure, inner: string): void {
     this.#upstream = null
     this.#pool = null
-    if (this.#stage === FORWARDING) {
-      this.#stage = OPEN
+    if (this.#phase === FORWARDING) {
+      this.#phase = OPEN
       this.#context.refused(this, FAILURE_CODES[failure], inner)
-    } else if (this.#stage === ANSWERING) {
+    } else if (this.#phase === ANSWERING) {
       this.outcome.truncated = true
       this.#connection.breakOff(this.#framing === TO_THE_CLOSE)
     }
@@ -378,14 +378,14 @@ export class ServerExchange implements Incoming, UpstreamUser {
 
   #sendAgain(pool: Pool, request: ForwardRequest | { readonly inner: string }): void {
     // The caller has left
-    if (this.#stage !== OPEN) return
+    if (this.#phase !== OPEN) return
     if ('inner' in request) {
       this.#context.refused(this, FAILURE_CODES.credential, request.inner)
       return
     }
     const body = this.#sent!
     this.#sent = null
-    this.#stage = FORWARDING
+    this.#phase = FORWARDING
     this.#pool = pool
     this.message = requestMessage(request, body.length, this.upgrade) + body
     this.retried = false
@@ -409,7 +409,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
       this.#upstream = null
       this.#pool = null
     } else this.#leaveUpstream()
-    this.#stage = OPEN
+    this.#phase = OPEN
   }
 
   #send(text: string, bytes: Buffer, from: number, to: number, last: boolean): boolean {
@@ -431,7 +431,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
   }
 
   #over(): void {
-    this.#stage = OVER
+    this.#phase = OVER
     this.outcome.endedAt = this.#context.clock.monotonic()
     this.#context.finished(this)
   }
@@ -448,7 +448,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
       collecting.done(body)
     } catch (error) {
       this.#context.fault(error)
-      if (this.#stage === OPEN) this.refuse('internal_error', String(error))
+      if (this.#phase === OPEN) this.refuse('internal_error', String(error))
     }
   }
 }

@@ -55,7 +55,7 @@ export class NodeExchange implements Incoming, Receiver {
   readonly #incoming: IncomingMessage | null
   readonly #response: ServerResponse | null
   #expectsContinue: boolean
-  #stage = OPEN
+  #phase = OPEN
   #isToTheClose = false
   #sending: Sending | null = null
   #request: ForwardRequest | null = null
@@ -98,17 +98,17 @@ export class NodeExchange implements Incoming, Receiver {
   }
 
   get isOpen(): boolean {
-    return this.#stage === OPEN
+    return this.#phase === OPEN
   }
 
   /** Hands the request to the handler, unless a fault was found meanwhile. */
   begin(): void {
-    if (this.#stage === OPEN) this.#context.request(this)
+    if (this.#phase === OPEN) this.#context.request(this)
   }
 
   answer(status: number, fields: string, body: string | Uint8Array): void {
-    if (this.#stage !== OPEN) return
-    this.#stage = ANSWERING
+    if (this.#phase !== OPEN) return
+    this.#phase = ANSWERING
     this.#collecting = null
     const isBodiless = status === 204 || status === 304
     const bytes = typeof body === 'string' ? Buffer.from(body) : body
@@ -145,7 +145,7 @@ export class NodeExchange implements Incoming, Receiver {
     withinMs = Infinity,
   ): void {
     // Otherwise the caller has left already
-    if (this.#stage !== OPEN || this.#collecting !== null) done(null)
+    if (this.#phase !== OPEN || this.#collecting !== null) done(null)
     else if (this.bodyBytes === 0) done(EMPTY)
     else {
       this.#collecting = new Collecting(Math.min(bytesMax, this.bodyBytesMax), budget, done)
@@ -155,13 +155,13 @@ export class NodeExchange implements Incoming, Receiver {
   }
 
   forward(upstream: Upstream, request: ForwardRequest): void {
-    if (this.#stage !== OPEN) return
+    if (this.#phase !== OPEN) return
     if (!(upstream instanceof NodePool)) throw new TypeError('the upstream belongs to another engine')
     if (this.bodyBytes > this.bodyBytesMax) {
       this.refuse('body_too_large', 'Content-Length')
       return
     }
-    this.#stage = FORWARDING
+    this.#phase = FORWARDING
     this.#request = request
     if (request.tap != null) this.#tap = new Tapped(request.tap)
     // Kept for another attempt
@@ -175,24 +175,24 @@ export class NodeExchange implements Incoming, Receiver {
 
   /** Refuses this request and, since its head or body is in doubt or too much, the connection with it. */
   refuse(code: RefusalCode, inner: string): void {
-    if (this.#stage === OVER) return
+    if (this.#phase === OVER) return
     this.#connection.closes = true
     this.#leaveUpstream()
-    if (this.#stage === ANSWERING) {
+    if (this.#phase === ANSWERING) {
       // The head of the answer is gone already: breaking off is all that is left to say
       this.#connection.destroy()
       return
     }
     const collecting = this.#collecting
     this.#collecting = null
-    this.#stage = OPEN
+    this.#phase = OPEN
     this.#context.refused(this, code, inner)
     if (collecting !== null) this.#tell(collecting, null)
   }
 
   /** The caller has left, or will not take the answer. */
   abort(): void {
-    if (this.#stage === OVER) return
+    if (this.#phase === OVER) return
     this.outcome.aborted = !this.outcome.truncated
     this.#leaveUpstream()
     const collecting = this.#collecting
@@ -231,11 +231,11 @@ export class NodeExchange implements Incoming, Receiver {
     if (other !== null) {
       this.#tap = null
       this.#leaveUpstream()
-      this.#stage = OPEN
+      this.#phase = OPEN
       this.answer(other.status, other.fields, other.body)
       return
     }
-    this.#stage = ANSWERING
+    this.#phase = ANSWERING
     outcome.status = status
     const { responseFields, kindFields } = this.#request!
     let fields = head.pass + responseFields
@@ -261,20 +261,20 @@ export class NodeExchange implements Incoming, Receiver {
     if (next === null || this.#sent === null) return false
     const pool = this.#sending!.pool
     this.#leaveUpstream()
-    this.#stage = OPEN
+    this.#phase = OPEN
     void next.then((request) => this.#sendAgain(pool, request))
     return true
   }
 
   #sendAgain(pool: SendingPool, request: ForwardRequest | { readonly inner: string }): void {
     // The caller has left
-    if (this.#stage !== OPEN) return
+    if (this.#phase !== OPEN) return
     if ('inner' in request) {
       this.#context.refused(this, FAILURE_CODES.credential, request.inner)
       return
     }
     const body = this.#sent!
-    this.#stage = FORWARDING
+    this.#phase = FORWARDING
     this.#sending = new Sending(pool, this, request, body.length, body)
     pool.submit(this.#sending)
   }
@@ -289,7 +289,7 @@ export class NodeExchange implements Incoming, Receiver {
 
   ended(): void {
     // Replaced already
-    if (this.#stage !== ANSWERING) return
+    if (this.#phase !== ANSWERING) return
     this.#sending = null
     this.#tap?.piece(EMPTY, 0, 0, true)
     this.#end(EMPTY)
@@ -297,10 +297,10 @@ export class NodeExchange implements Incoming, Receiver {
 
   failed(failure: UpstreamFailure, inner: string): void {
     this.#sending = null
-    if (this.#stage === FORWARDING) {
-      this.#stage = OPEN
+    if (this.#phase === FORWARDING) {
+      this.#phase = OPEN
       this.#context.refused(this, FAILURE_CODES[failure], inner)
-    } else if (this.#stage === ANSWERING) {
+    } else if (this.#phase === ANSWERING) {
       this.outcome.truncated = true
       this.#connection.breakOff(this.#isToTheClose)
     }
@@ -308,7 +308,7 @@ export class NodeExchange implements Incoming, Receiver {
 
   writable(): void {
     const incoming = this.#incoming
-    if (this.#stage >= OVER || incoming?.isPaused() !== true) return
+    if (this.#phase >= OVER || incoming?.isPaused() !== true) return
     this.#connection.awaitBody(true)
     incoming.resume()
   }
@@ -323,11 +323,11 @@ export class NodeExchange implements Incoming, Receiver {
     this.#expectsContinue = false
     this.#connection.awaitBody(true, withinMs)
     incoming.on('data', (bytes: Buffer) => {
-      if (this.#stage !== OVER) this.#body(bytes)
+      if (this.#phase !== OVER) this.#body(bytes)
     })
     incoming.on('end', () => {
       this.#connection.awaitBody(false)
-      if (this.#stage === OVER) return
+      if (this.#phase === OVER) return
       if (incoming.rawTrailers.some((name, i) => i % 2 === 0 && !isTrailerName(name)))
         this.refuse('malformed_request', 'trailer')
       else this.#bodyEnded()
@@ -398,7 +398,7 @@ export class NodeExchange implements Incoming, Receiver {
   }
 
   #over(): void {
-    this.#stage = OVER
+    this.#phase = OVER
     this.outcome.endedAt = this.#context.shared.clock.monotonic()
     this.#context.finished(this)
   }
@@ -413,7 +413,7 @@ export class NodeExchange implements Incoming, Receiver {
       collecting.done(body)
     } catch (error) {
       this.#context.shared.fault(error)
-      if (this.#stage === OPEN) this.refuse('internal_error', String(error))
+      if (this.#phase === OPEN) this.refuse('internal_error', String(error))
     }
   }
 }

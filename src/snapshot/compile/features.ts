@@ -3,7 +3,7 @@ import type { CollectionSpec } from '../../model/collection.ts'
 import { GraphqlLimits } from '../../model/contract.ts'
 import type { Cors } from '../../model/cors.ts'
 import type { ProxySpec } from '../../model/proxy.ts'
-import type { ContractFragment, CorsFragment, ShapeFragment } from '../fragments.ts'
+import type { ContractFragment, CorsFragment, FeaturesFragment } from '../fragments.ts'
 
 /** Cross-origin rules; ages become seconds. */
 export function compileCors(cors: Cors): CorsFragment {
@@ -50,8 +50,8 @@ function isChecked(parameter: ProxySpec['parameters'][number]): boolean {
   )
 }
 
-/** The rare steps of a proxy; null when it has none. */
-export function compileShape(spec: ProxySpec): ShapeFragment | null {
+/** The optional features of a proxy; null when none is on. */
+export function compileFeatures(spec: ProxySpec): FeaturesFragment | null {
   const { cache = null, idempotency = false, response_validation = 'off' } = spec
   const isGraphql = spec.kind === 'graphql'
   const isWebSocket = spec.kind === 'websocket'

@@ -41,4 +41,4 @@ export function sameProxy(exchange: Exchange): RefusalCode | null {
 }
 
 /** Requests that were not made are explained as over REST, where these checks are not made. */
-export const explainAgain = (): Judged => open('only a recorded request that is made again is checked')
+export const explainReplayOnly = (): Judged => open('only a recorded request that is made again is checked')

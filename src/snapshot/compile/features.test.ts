@@ -44,7 +44,7 @@ test('what an earlier version stored compiles to what the defaults give', () => 
 
 test('a proxy that asks for nothing has no steps at run time', () => {
   const [proxy] = compiled(ProxySpec.parse(PROXY)).proxies
-  assert.deepEqual([proxy!.contract, proxy!.shape], [null, null])
+  assert.deepEqual([proxy!.contract, proxy!.features], [null, null])
   const described = ProxySpec.parse({
     ...PROXY,
     parameters: [{ name: 'id', in: 'path', required: true }],
@@ -52,7 +52,7 @@ test('a proxy that asks for nothing has no steps at run time', () => {
     response_validation: 'off',
   })
   const [quiet] = compiled(described).proxies
-  assert.deepEqual([quiet!.contract, quiet!.shape], [null, null])
+  assert.deepEqual([quiet!.contract, quiet!.features], [null, null])
 })
 
 test('the mode is that of the proxy, or else of the collection', () => {

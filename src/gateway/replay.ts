@@ -9,7 +9,7 @@ import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
 import { checkNumber } from './check-names.ts'
 import { createInnerCalls, type InnerOptions } from './ends/in-process.ts'
 import { shownHeaders } from './shown-headers.ts'
-import { AGAIN_ROWS } from './stages.ts'
+import { REPLAY_CHECKS } from './stages.ts'
 
 /** A request that takes longer is given up. */
 const WAIT_MS = 30_000
@@ -20,7 +20,7 @@ const KEEP_BYTES_MAX = 64 * 1024
  * Makes a recorded request again, as its caller, by the checks, counters and record of any other. Gives null when it had
  * no whole answer in time. Never rejects.
  */
-export function makeAgain(
+export function replayRequest(
   asked: ReplayAsked,
   options: Pick<InnerOptions, 'lane' | 'snapshot'>,
   secure: boolean,
@@ -28,7 +28,7 @@ export function makeAgain(
   const { client, profile, proxy, credentialId, user, ip } = asked
   const call = createInnerCalls({
     ...options,
-    checks: AGAIN_ROWS,
+    checks: REPLAY_CHECKS,
     prepare(exchange) {
       exchange.surface = asked.surface === 'gateway' ? 0 : 1
       exchange.replayed = { proxy, credentialId, user }
