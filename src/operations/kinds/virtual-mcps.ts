@@ -29,6 +29,7 @@ export const virtualMcpKind: Kind = {
 
 /** Assignments of clients are deleted with a virtual MCP. */
 async function detach(virtualMcp: Resource, { whole, change }: OperationContext): Promise<void> {
+  // Only clients refer to a virtual MCP.
   for (const client of await whole.usersOf(virtualMcp.id)) {
     const ids = (client.spec['virtual_mcps'] as readonly string[]).filter((id) => id !== virtualMcp.id)
     await change.replace(client, { spec: { ...client.spec, virtual_mcps: ids } })

@@ -119,7 +119,7 @@ function planOf(
 const EVERYWHERE: LimitKey = { low: 0, high: 0 }
 
 /**
- * A limit at a place. Attached to a client or profile it counts for that; to a collection or proxy, for each client within
+ * A limit at a place. Attached to a client or profile it counts for that; to anything else, for each client within
  * it. A header, claim or tool divides this further; an address counts for all clients of a collection or proxy together.
  * @param key of what it is attached to.
  */
