@@ -14,7 +14,7 @@ export type CatalogueItem = Readonly<Record<string, unknown>>
 export type Catalogue = Readonly<Record<CapabilityType, readonly CatalogueItem[]>>
 
 /** How an origin is spoken to. */
-export const Verdict = z.object({
+const Verdict = z.object({
   era: z.enum(['modern', 'legacy']),
   version: z.string().describe('Revision of the protocol'),
   transport: z.enum(['streamable_http', 'http_sse']),
@@ -23,7 +23,7 @@ export const Verdict = z.object({
   instructions: z.string(),
   at: z.string().describe('When the probe has found it out'),
 })
-export type Verdict = z.infer<typeof Verdict>
+type Verdict = z.infer<typeof Verdict>
 
 /** What the last probe of an origin has found. */
 export interface CatalogueState {
