@@ -57,6 +57,7 @@ export const UNSERVED: Pick<
   | 'explainer'
   | 'replayer'
   | 'credentials'
+  | 'origins'
   | 'upstreams'
   | 'limits'
   | 'localSignIn'
@@ -90,6 +91,7 @@ export const UNSERVED: Pick<
     faultOf: () => null,
     uses: async () => new Map(),
   },
+  origins: { probe: () => Promise.reject(new Error('nobody listens')) },
   upstreams: { health: async () => null },
   limits: { read: () => null },
   settings: [{ name: 'POSTERN_LISTEN', value: ':9000', source: 'flag', default: '127.0.0.1:8080' }],

@@ -6,7 +6,7 @@ import { Duration } from './time.ts'
 import { UpstreamTlsSpec } from './upstream-tls.ts'
 
 /** An absolute http(s) URL of an MCP endpoint: no fragment and no user information. A query is sent with every request. */
-export const OriginUrl = z
+const OriginUrl = z
   .string()
   .max(2048)
   .refine((text) => isOriginUrl(text), {

@@ -425,7 +425,7 @@ export interface OriginFragment extends Formed {
 }
 
 /** What a probe has found out about an origin. */
-export interface VerdictFragment {
+interface VerdictFragment {
   /** Revision of the protocol that is spoken, such as `2026-07-28`. */
   readonly version: string
   /** JSON of the capabilities that the server declares. */
@@ -457,7 +457,7 @@ export interface VirtualMcpFragment extends Formed {
   readonly policy: string | null
 }
 
-export interface VirtualMcpMemberFragment {
+interface VirtualMcpMemberFragment {
   /** Id. */
   readonly origin: string
 }

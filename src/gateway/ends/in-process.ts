@@ -29,7 +29,7 @@ export interface InnerOptions {
   readonly prepare?: (exchange: Exchange) => void
 }
 
-export interface OriginChecks {
+interface OriginChecks {
   /** Of calls of capabilities. */
   readonly call: readonly CheckRow[]
   /** Of what Postern itself asks an origin, such as for a session. It takes no limits and has no record. */

@@ -5,7 +5,7 @@ import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
 import type { OriginAnswer } from './send.ts'
 
 /** A JSON-RPC error (JSON-RPC 2.0, section 5.1). */
-export interface RpcError {
+interface RpcError {
   readonly code: number
   readonly message: string
   readonly data: unknown

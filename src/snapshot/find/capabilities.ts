@@ -14,7 +14,7 @@ import type { LinkedProxy } from '../linked/collection.ts'
 import type { LinkedOrigin, LinkedVirtualMcp } from '../linked/mcp.ts'
 
 /** One capability of a virtual MCP. */
-export interface Capability {
+interface Capability {
   readonly type: CapabilityType
   /** Name or URI under which callers know it. */
   readonly name: string
@@ -26,14 +26,14 @@ export interface Capability {
 }
 
 /** An origin as one virtual MCP calls it. */
-export interface Member {
+interface Member {
   readonly origin: LinkedOrigin
   /** The route to it, with the policy of the virtual MCP; null for an origin without a server of its own. */
   readonly route: LinkedProxy | null
 }
 
 /** Everything that a virtual MCP has, by type. */
-export interface Capabilities {
+interface Capabilities {
   readonly members: readonly Member[]
   readonly lists: Readonly<Record<CapabilityType, readonly Capability[]>>
   /** Undefined for what is not there. */

@@ -72,7 +72,7 @@ export interface StoredSecret {
  * What is kept of a resource beside what was written of it: the catalogue of an origin, the public names of a virtual MCP. It is no
  * part of revisions: a rollback leaves it as it is.
  */
-export interface ResourceState {
+interface ResourceState {
   readonly owner: string
   /** Name of the part, of the kind of resource alone. */
   readonly part: string
