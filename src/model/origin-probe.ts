@@ -9,7 +9,7 @@ const ProbeStep = z.object({
   status: z.int().nullable().describe('HTTP status; null when no response came'),
   error: z.string().nullable().describe('What came back in the place of what was expected'),
 })
-type ProbeStep = z.infer<typeof ProbeStep>
+export type ProbeStep = z.infer<typeof ProbeStep>
 
 /** What a probe of an origin came to. `found` is null when it could not be spoken to. */
 export interface OriginProbed {

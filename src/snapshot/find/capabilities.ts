@@ -14,7 +14,7 @@ import type { LinkedProxy } from '../linked/collection.ts'
 import type { LinkedOrigin, LinkedVirtualMcp } from '../linked/mcp.ts'
 
 /** One capability of a virtual MCP. */
-interface Capability {
+export interface Capability {
   readonly type: CapabilityType
   /** Name or URI under which callers know it. */
   readonly name: string
@@ -33,7 +33,7 @@ interface Member {
 }
 
 /** Everything that a virtual MCP has, by type. */
-interface Capabilities {
+export interface Capabilities {
   readonly members: readonly Member[]
   readonly lists: Readonly<Record<CapabilityType, readonly Capability[]>>
   /** Undefined for what is not there. */
