@@ -29,6 +29,8 @@ export interface Draining {
    * most `count` of them. True when more may be left.
    */
   closeIdle(bounds: IdleBounds, count: number): boolean
+  /** Tells the writers of streamed answers to end them. */
+  drainStreams(): void
 }
 
 /** How long a connection without a request stays open, milliseconds. */
@@ -53,7 +55,8 @@ export function idleSince(now: number, { idleMs, holdMs }: IdleBounds, pauseMs: 
  *    load balancers learn from `/readyz` that they need another instance.
  * 2. Listeners close after a moment without new connections. The system resets connections that it has accepted and the process
  *    has not. Therefore listeners close right after a turn of the event loop that found none.
- * 3. Idle connections close, others with their next answer. A request that crosses the close gets no answer: therefore few
+ * 3. Writers of streamed answers are told to end them: a caller that asks again then finds another instance.
+ * 4. Idle connections close, others with their next answer. A request that crosses the close gets no answer: therefore few
  *    connections close at once, right after the event loop has read what had arrived.
  */
 export class Drain {
@@ -96,6 +99,7 @@ export class Drain {
     })
     const closing = async (): Promise<void> => {
       while (!isOver) {
+        draining.drainStreams()
         await closeIdle(draining, bounds)
         await setTimeout(STEP_MS * 5, undefined, { ref: false })
       }

@@ -1,10 +1,13 @@
 import { ByteBuffer } from '../base/byte-buffer.ts'
+import { type CallAnswer, CUT, MORE, type Verdict } from './call-answer.ts'
 import type { CallRequest, CallResult, UpstreamFailure } from './port.ts'
 
-/** The answer to a call from within, up to the bounds of its request. */
-export class Gathering {
+/** Gathers the answer to a call from within, up to the bounds of its request. */
+export class Gathering implements CallAnswer {
   upstreamAt = 0
   readonly #request: CallRequest
+  readonly #done: (result: CallResult) => void
+  readonly #fault: (error: unknown) => void
   readonly #kept: ByteBuffer
   #status = 0
   #fields = ''
@@ -12,32 +15,45 @@ export class Gathering {
   #bodyBytes = 0
   #isUnheld = false
 
-  constructor(request: CallRequest) {
+  constructor(request: CallRequest, done: (result: CallResult) => void, fault: (error: unknown) => void) {
     this.#request = request
+    this.#done = done
+    this.#fault = fault
     this.#kept = new ByteBuffer(request.budget ?? null)
   }
 
-  /** The head has come; `fields` as the upstream sent them. */
-  head(status: number, fields: string, now: number): void {
+  head(status: number, fields: string, now: number): Verdict {
     this.#status = status
     this.#fields = fields + this.#request.responseFields
     this.#upstreamHeadAt = now
+    return MORE
   }
 
-  /** Copies as much of a piece as is kept. False when no more may be read. */
-  add(bytes: Buffer, from: number, to: number): boolean {
+  /** Copies as much of a piece as is kept. */
+  piece(bytes: Buffer, from: number, to: number, last: boolean): Verdict {
     const keep = Math.min(to - from, this.#request.keepBytesMax - this.#kept.length)
     this.#bodyBytes += to - from
     if (keep > 0 && !this.#kept.add(bytes, from, from + keep)) {
       this.#isUnheld = true
-      return false
+      return last ? MORE : CUT
     }
-    return this.#bodyBytes <= this.#request.readBytesMax
+    return last || this.#bodyBytes <= this.#request.readBytesMax ? MORE : CUT
   }
 
-  /** @param isCut the answer went on when reading it was given up. */
-  result(isCut: boolean): CallResult {
-    return {
+  end(): void {
+    this.#finish(false)
+  }
+
+  cut(): void {
+    this.#finish(true)
+  }
+
+  failed(failure: UpstreamFailure, inner: string): void {
+    this.#tell({ ok: false, failure, inner, upstreamAt: this.upstreamAt })
+  }
+
+  #finish(isCut: boolean): void {
+    this.#tell({
       ok: true,
       status: this.#status,
       fields: this.#fields,
@@ -47,10 +63,14 @@ export class Gathering {
       isUnheld: this.#isUnheld,
       upstreamAt: this.upstreamAt,
       upstreamHeadAt: this.#upstreamHeadAt,
-    }
+    })
   }
 
-  failure(failure: UpstreamFailure, inner: string): CallResult {
-    return { ok: false, failure, inner, upstreamAt: this.upstreamAt }
+  #tell(result: CallResult): void {
+    try {
+      this.#done(result)
+    } catch (error) {
+      this.#fault(error)
+    }
   }
 }

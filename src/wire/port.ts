@@ -108,6 +108,13 @@ export interface Incoming<State = unknown> {
   /** Sends the request on and streams the answer back, both with backpressure. */
   forward(upstream: Upstream, request: ForwardRequest): void
   /**
+   * Answers with a body that the handler writes over time, such as server-sent events. The head is sent at once; `fields`
+   * as for `answer`. The answer has no time limit. Bytes that the caller does not read are copied and counted in `budget`;
+   * if the budget refuses them, the caller is disconnected, as it is when it reads nothing for `sendTimeoutMs`. The answer to
+   * HEAD is its head alone, and the handler must end it all the same.
+   */
+  stream(status: number, fields: string, writer: AnswerWriter, budget: ByteBudget): AnswerStream
+  /**
    * Reads the whole body, which `forward` then sends on. `null` when it broke a bound, there was no room for it
    * (503 overloaded), it was not whole after `withinMs` (408 request_timeout), or the caller left; then `answer` was
    * given already.
@@ -121,6 +128,35 @@ export interface Incoming<State = unknown> {
 
   /** Results, complete when `finished` is called. */
   readonly outcome: Outcome
+}
+
+/** An answer whose body is written over time. After `end`, `abort` or {@link AnswerWriter.gone} nothing more is sent. */
+export interface AnswerStream {
+  /**
+   * Sends a piece of the body. Text is sent as UTF-8; bytes are copied. False: write no more until
+   * {@link AnswerWriter.drained}, or the answer is over.
+   */
+  write(piece: string | Uint8Array): boolean
+  /** Completes the body. Bytes that the caller has not read yet are still sent. */
+  end(): void
+  /** Breaks the answer off, so that the caller cannot take it for complete (`outcome.truncated`). */
+  abort(): void
+}
+
+/** The handler's side of an {@link AnswerStream}. An error that a method throws is reported, and breaks the answer off. */
+export interface AnswerWriter {
+  /** The caller has read everything: more may be written, after `write` returned false. */
+  drained(): void
+  /**
+   * The engine drains and its listeners are closed: the answer should end soon. It is broken off when the engine closes.
+   * Called once, never before `stream` has returned.
+   */
+  draining(): void
+  /**
+   * The answer is over before its `end`: the caller left or was too slow, or the budget was exhausted. Called before
+   * `finished`, possibly inside `write`. If the caller had left before `stream` was called, `gone` is called right after it.
+   */
+  gone(): void
 }
 
 /** A client certificate, as bytes that nobody has judged. */
@@ -155,10 +191,10 @@ export interface Outcome {
   truncated: boolean
 }
 
-/** What to send to an upstream. Lines end in CRLF. */
 /** Lower-case header names. */
 export type FieldNames = readonly string[]
 
+/** What to send to an upstream. Lines end in CRLF. */
 export interface ForwardRequest {
   readonly method: string
   /** Origin-form target, already canonical: path and query. */
@@ -219,7 +255,7 @@ export interface Substitute {
 
 /** Gets requests from listeners. No method may throw; a fault is answered with internal_error by the caller of it. */
 export interface Handler<State = unknown> {
-  /** A head has arrived and is well formed. Must lead to exactly one `answer` or `forward`, now or later. */
+  /** A head has arrived and is well formed. Must lead to exactly one `answer`, `stream` or `forward`, now or later. */
   request(incoming: Incoming<State>): void
   /**
    * The head or target is not well formed, a body broke a bound, or no answer came from the upstream (failures mapped to their codes). Must `answer`, or,
@@ -283,18 +319,26 @@ export interface UpstreamOptions {
 export interface Upstream {
   /** Sends one request whose body is at hand and gathers the answer: calls from within the process. */
   call(request: CallRequest, done: (result: CallResult) => void): CallHandle
+  /** Sends one request whose body is at hand, and hands the answer over in pieces. `reader` is called after this has returned. */
+  stream(request: StreamRequest, reader: AnswerReader): StreamHandle
   readonly open: number
   readonly idle: number
   /** Closes idle connections now and the others when their request ends. */
   close(): void
 }
 
-export interface CallRequest extends ForwardRequest {
+/** A request from within the process. `again` and `began` are called before the answer is handed over; `tap` is ignored. */
+export interface StreamRequest extends ForwardRequest {
   readonly body: Uint8Array | null
+  /** Bytes of the answer's body that are read: a call is cut off beyond them, a stream fails (`invalid_response`). May be Infinity. */
+  readonly readBytesMax: number
+  /** Longest pause between two pieces of the answer, in the place of {@link UpstreamOptions.idleTimeoutMs}. */
+  readonly idleTimeoutMs?: number
+}
+
+export interface CallRequest extends StreamRequest {
   /** Bytes of the answer's body that are kept. */
   readonly keepBytesMax: number
-  /** Bytes that are read and counted before the call is cut off. */
-  readonly readBytesMax: number
   /** Where the kept bytes are counted; absent for what is bounded otherwise. */
   readonly budget?: ByteBudget
 }
@@ -302,6 +346,37 @@ export interface CallRequest extends ForwardRequest {
 export interface CallHandle {
   /** Gives up: the upstream connection is closed and `done` is not called. */
   abort(): void
+}
+
+export interface StreamHandle extends CallHandle {
+  /** Continues after {@link AnswerReader.piece} returned false. */
+  resume(): void
+}
+
+/**
+ * Receives an answer: `head`, then pieces, then `end` or `failed`; or `failed` alone. No method is called after `abort`, which a
+ * method may call too. An error that a method throws is reported, and ends the request as `abort` does.
+ */
+export interface AnswerReader {
+  head(head: AnswerHead): void
+  /**
+   * `bytes[from, to)` is the next part of the body, at least one byte. The engine reuses `bytes` after the call. False pauses the
+   * answer, without a timeout, until {@link StreamHandle.resume}; only `end` or `failed` may still be called.
+   */
+  piece(bytes: Buffer, from: number, to: number): boolean
+  /** The answer is complete. */
+  end(): void
+  /** The request failed, or the answer broke off. @param upstreamAt as in {@link Outcome} */
+  failed(failure: UpstreamFailure, inner: string, upstreamAt: number): void
+}
+
+export interface AnswerHead {
+  readonly status: number
+  /** Header lines of the upstream after the hop-by-hop ones were removed, plus `responseFields`. */
+  readonly fields: string
+  /** As in {@link Outcome}. */
+  readonly upstreamAt: number
+  readonly upstreamHeadAt: number
 }
 
 export type CallResult =

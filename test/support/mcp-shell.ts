@@ -61,6 +61,21 @@ export async function serveIncoming(handle: (incoming: Incoming) => void): Promi
           )
           response.end(body)
         },
+        stream(status, fields, writer) {
+          const names = fields.split('\r\n').filter((line) => line !== '')
+          response.writeHead(
+            status,
+            names.map((line) => line.split(/: */, 2)),
+          )
+          response.flushHeaders()
+          response.on('drain', () => writer.drained())
+          response.on('close', () => response.writableFinished || writer.gone())
+          return {
+            write: (piece) => response.write(piece),
+            end: () => void response.end(),
+            abort: () => void response.destroy(),
+          }
+        },
         forward() {
           throw new Error('an MCP door does not forward')
         },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { policy } from '../../../test/gateway/fragments.ts'
+import { collection, policy } from '../../../test/gateway/fragments.ts'
 import { FORM, type PolicyFragment } from '../fragments.ts'
 import { COMPILE } from './kinds.ts'
 import { type Need, withNeeds } from './needs.ts'
@@ -24,6 +24,13 @@ test('a fragment needs the newest form of the restrictions that it carries, and 
   const plain = policy('gold', [])
   assert.equal(withNeeds(plain, rules), plain)
   assert.equal(withNeeds(plain), plain)
+})
+
+test('a collection with proxies needs the form that has their features', () => {
+  const { needs } = COMPILE.collection
+  assert.equal(withNeeds(collection('orders'), needs).needs, 2)
+  const empty = collection('orders', { proxies: [] })
+  assert.equal(withNeeds(empty, needs), empty)
 })
 
 test('this version links every form that it compiles', () => {

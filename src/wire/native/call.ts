@@ -1,14 +1,6 @@
-import { Gathering } from '../gathering.ts'
+import { type CallAnswer, CUT, MORE, PAUSE } from '../call-answer.ts'
 import { isIdempotent } from '../methods.ts'
-import type {
-  CallHandle,
-  CallRequest,
-  CallResult,
-  FieldNames,
-  ForwardRequest,
-  UpstreamFailure,
-} from '../port.ts'
-import type { Context } from './context.ts'
+import type { FieldNames, ForwardRequest, StreamHandle, StreamRequest, UpstreamFailure } from '../port.ts'
 import { requestMessage } from './forwarded-head.ts'
 import { STRING_BYTES_MAX } from './limits.ts'
 import type { ResponseHead } from './response-head.ts'
@@ -16,15 +8,14 @@ import type { RequestConnection, UpstreamUser } from './upstream-user.ts'
 
 /** The pool as its calls use it. */
 interface CallPool {
-  readonly context: Pick<Context, 'fault'>
   /** Finds a connection for the request. The call may hear of a failure before this returns. */
   submit(user: UpstreamUser): void
   /** A request that still waits for a connection is given up. */
   cancel(user: UpstreamUser): void
 }
 
-/** One request from within the process: its body is at hand, its answer is gathered up to a bound. */
-export class Call implements UpstreamUser, CallHandle {
+/** One request from within the process, whose body is at hand. */
+export class Call implements UpstreamUser, StreamHandle {
   message: string
   readonly holder: string
   readonly complete = true
@@ -32,11 +23,11 @@ export class Call implements UpstreamUser, CallHandle {
   readonly headOnly: boolean
   readonly responseFields: string
   readonly responseNames: FieldNames
+  readonly idleTimeoutMs: number | undefined
   retried = false
   readonly #pool: CallPool
-  readonly #request: CallRequest
-  readonly #gathering: Gathering
-  readonly #done: (result: CallResult) => void
+  readonly #request: StreamRequest
+  readonly #answer: CallAnswer
   /** The body when it is not in `message`. */
   readonly #body: Buffer | null
   #connection: RequestConnection | null = null
@@ -45,15 +36,15 @@ export class Call implements UpstreamUser, CallHandle {
   #isBeginning = false
   #again: ForwardRequest['again']
 
-  constructor(pool: CallPool, request: CallRequest, done: (result: CallResult) => void) {
+  constructor(pool: CallPool, request: StreamRequest, answer: CallAnswer) {
     this.#pool = pool
     this.#request = request
-    this.#gathering = new Gathering(request)
-    this.#done = done
+    this.#answer = answer
     this.holder = request.holder ?? ''
     this.headOnly = request.method === 'HEAD'
     this.responseFields = request.responseFields
     this.responseNames = request.responseNames
+    this.idleTimeoutMs = request.idleTimeoutMs
     const body =
       request.body === null
         ? null
@@ -79,14 +70,18 @@ export class Call implements UpstreamUser, CallHandle {
     this.#leave()
   }
 
+  resume(): void {
+    this.#connection?.resume()
+  }
+
   connecting(connection: RequestConnection): void {
     this.#connection = connection
-    this.#gathering.upstreamAt = 0
+    this.#answer.upstreamAt = 0
   }
 
   started(connection: RequestConnection, now: number): void {
     this.#connection = connection
-    this.#gathering.upstreamAt = now
+    this.#answer.upstreamAt = now
     if (this.#body !== null) connection.send(this.#body, true)
   }
 
@@ -97,7 +92,10 @@ export class Call implements UpstreamUser, CallHandle {
   answered(head: ResponseHead, now: number, bytes: Buffer, from: number, to: number, last: boolean): boolean {
     this.#request.began?.(head.status)
     if (this.#again !== null && this.#goesAgain(head.status, last)) return true
-    this.#gathering.head(head.status, head.pass, now)
+    // A connection whose answer is complete serves somebody else already
+    if (last) this.#connection = null
+    const verdict = this.#answer.head(head.status, head.pass, now)
+    if (verdict === CUT && !this.#isOver) this.#cut()
     return this.piece(bytes, from, to, last)
   }
 
@@ -128,10 +126,16 @@ export class Call implements UpstreamUser, CallHandle {
 
   piece(bytes: Buffer, from: number, to: number, last: boolean): boolean {
     if (this.#isOver) return true
-    const isCut = !this.#gathering.add(bytes, from, to) && !last
-    if (isCut) this.#leave()
-    if (last || isCut) this.#finish(isCut)
-    return true
+    if (last) this.#connection = null
+    const verdict = from === to ? MORE : this.#answer.piece(bytes, from, to, last)
+    // Given up meanwhile
+    if (this.#isOver) return true
+    if (verdict === CUT) this.#cut()
+    else if (last) {
+      this.#isOver = true
+      this.#answer.end()
+    }
+    return verdict !== PAUSE
   }
 
   failed(failure: UpstreamFailure, inner: string): void {
@@ -139,21 +143,13 @@ export class Call implements UpstreamUser, CallHandle {
     if (this.#isOver || this.#isBeginning) return
     this.#isOver = true
     this.#connection = null
-    this.#tell(this.#gathering.failure(failure, inner))
+    this.#answer.failed(failure, inner)
   }
 
-  #finish(isCut: boolean): void {
+  #cut(): void {
     this.#isOver = true
-    this.#connection = null
-    this.#tell(this.#gathering.result(isCut))
-  }
-
-  #tell(result: CallResult): void {
-    try {
-      this.#done(result)
-    } catch (error) {
-      this.#pool.context.fault(error)
-    }
+    this.#leave()
+    this.#answer.cut()
   }
 
   #leave(): void {

@@ -452,7 +452,8 @@ export class Connection implements Timed {
 
   #drained(): void {
     this.#isFull = false
-    if (this.#mode === GONE || this.#mode === CLOSING) return
+    // The last answer may be on its way while nothing more is read
+    if (this.#mode === GONE || (this.#mode === CLOSING && this.#exchange === null)) return
     const { clock, limits } = this.#context
     if (this.#exchange === null) {
       this.deadline = clock.monotonic() + limits.idleTimeoutMs

@@ -3,6 +3,7 @@ import type { ByteBudget } from '../../base/byte-buffer.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Guarded } from '../guarded.ts'
 import type { WireLimits } from '../port.ts'
+import type { StreamedAnswer } from '../streamed-answer.ts'
 import type { RequestHead } from './request-head.ts'
 import type { ResponseHead } from './response-head.ts'
 import type { Sweep } from './sweep.ts'
@@ -23,5 +24,7 @@ export interface Context extends Guarded {
   readonly keep: ((peer: string) => ByteBudget) | null
   /** A Date line, at most one sweep old. */
   dateLine: string
+  /** Streamed answers whose writers were not told that the engine drains. */
+  readonly streams: Set<StreamedAnswer>
   draining: boolean
 }

@@ -52,6 +52,7 @@ export function createContext<State>(options: NativeEngineOptions<State>): Conte
     keep: options.keep ?? null,
     lookup: createLookup(clock, options.resolve),
     dateLine: dateLineOf(clock),
+    streams: new Set(),
     draining: false,
     ...guarded(options.handler, options.onFault),
   }

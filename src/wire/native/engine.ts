@@ -3,6 +3,7 @@ import { createServer as createTlsServer, TLSSocket, type Server as TlsServer } 
 import { Drain, type Draining, type IdleBounds } from '../drain.ts'
 import { UNSENT_BYTES_MAX } from '../limits.ts'
 import type { Engine, ListenOptions, TlsOptions, Upstream, UpstreamOptions, WireLimits } from '../port.ts'
+import { drainStreams } from '../streamed-answer.ts'
 import { Connection } from './connection.ts'
 import type { Context } from './context.ts'
 import { createContext, type NativeEngineOptions } from './create-context.ts'
@@ -192,6 +193,10 @@ class NativeEngine implements Engine, Draining {
     for (const [ends, began] of this.#handshakes)
       if (began <= now - LAST_HANDSHAKE_MS) this.#encrypted.get(ends)?.destroy()
     return false
+  }
+
+  drainStreams(): void {
+    drainStreams(this.#context)
   }
 
   close(): void {

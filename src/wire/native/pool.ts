@@ -1,7 +1,19 @@
 import type { ConnectionOptions } from 'node:tls'
 import { isRefusedHost } from '../../base/address.ts'
+import type { CallAnswer } from '../call-answer.ts'
+import { Gathering } from '../gathering.ts'
+import { HandingOver } from '../handing-over.ts'
 import { PoolShare, WaitingLine } from '../pool-share.ts'
-import type { CallHandle, CallRequest, CallResult, Upstream, UpstreamOptions } from '../port.ts'
+import type {
+  AnswerReader,
+  CallHandle,
+  CallRequest,
+  CallResult,
+  StreamHandle,
+  StreamRequest,
+  Upstream,
+  UpstreamOptions,
+} from '../port.ts'
 import { ReuseBudget } from '../reuse-budget.ts'
 import { tlsConnectionOptions } from '../upstream-tls.ts'
 import { Call } from './call.ts'
@@ -51,7 +63,15 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
   }
 
   call(request: CallRequest, done: (result: CallResult) => void): CallHandle {
-    const call = new Call(this, request, done)
+    return this.#send(request, new Gathering(request, done, this.context.fault))
+  }
+
+  stream(request: StreamRequest, reader: AnswerReader): StreamHandle {
+    return this.#send(request, new HandingOver(request, reader, this.context.fault))
+  }
+
+  #send(request: StreamRequest, answer: CallAnswer): Call {
+    const call = new Call(this, request, answer)
     call.begin()
     return call
   }

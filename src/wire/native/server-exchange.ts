@@ -5,6 +5,8 @@ import { kindFieldsOf } from '../content-kind.ts'
 import { BODY_BYTES_MAX, PIECE_BYTES_MAX } from '../limits.ts'
 import { isIdempotent } from '../methods.ts'
 import {
+  type AnswerStream,
+  type AnswerWriter,
   FAILURE_CODES,
   type FieldNames,
   type ForwardRequest,
@@ -15,6 +17,7 @@ import {
   type UpstreamFailure,
 } from '../port.ts'
 import { Progress } from '../progress.ts'
+import { type AnswerCarrier, StreamedAnswer } from '../streamed-answer.ts'
 import { CHUNKED } from './body-reader.ts'
 import type { Connection } from './connection.ts'
 import type { Context } from './context.ts'
@@ -43,7 +46,7 @@ const NOTHING = 3
 const EMPTY = Buffer.alloc(0)
 
 /** One request and its answer: what the handler sees, and what carries bytes between caller and upstream. */
-export class ServerExchange implements Incoming, UpstreamUser {
+export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
   readonly method: string
   readonly path: string
   readonly query: string
@@ -79,6 +82,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
   #phase = OPEN
   #framing = LENGTH
   #pool: Pool | null = null
+  /** Source of the answer: a connection to an upstream, or a streamed answer of the handler. */
   #upstream: RequestConnection | null = null
   #collecting: Collecting | null = null
   /** The whole body, when the handler wanted to see it before it forwards. */
@@ -148,6 +152,33 @@ export class ServerExchange implements Incoming, UpstreamUser {
       before = ''
     }
     this.#finish()
+  }
+
+  stream(status: number, fields: string, writer: AnswerWriter, budget: ByteBudget): AnswerStream {
+    const streamed = new StreamedAnswer(this, writer, budget, this.#context)
+    if (this.#phase !== OPEN) {
+      streamed.missed()
+      return streamed
+    }
+    this.#phase = ANSWERING
+    this.#collecting = null
+    this.#upstream = streamed
+    this.outcome.status = status
+    const connection = this.#connection
+    connection.settle()
+    let framing = ''
+    if (status === 204 || status === 304 || this.method === 'HEAD') this.#framing = NOTHING
+    else if (this.minor === 1) {
+      this.#framing = CHUNKS
+      framing = 'Transfer-Encoding: chunked\r\n'
+    } else {
+      this.#framing = TO_THE_CLOSE
+      connection.closes = true
+    }
+    const end = connection.closes ? 'Connection: close\r\n\r\n' : '\r\n'
+    const head = `${statusLine(status)}${fields}${this.#context.dateLine}${framing}${end}`
+    streamed.opened(connection.write(head))
+    return streamed
   }
 
   collect(
@@ -363,6 +394,16 @@ export class ServerExchange implements Incoming, UpstreamUser {
 
   writable(): void {
     this.#connection.unblock()
+  }
+
+  // Called by a streamed answer, as is `piece`
+
+  breakOff(): void {
+    this.failed('unreachable', '')
+  }
+
+  giveUp(): void {
+    this.#connection.destroy()
   }
 
   /** True when the answer was given up, and another request takes the place of the one that was sent. */

@@ -59,6 +59,8 @@ export class UpstreamConnection implements RequestConnection, Timed {
   #close = false
   #used = 0
   #interims = 0
+  /** Longest pause of the request in progress. */
+  #idleTimeoutMs = 0
   #error = ''
 
   /** Connects; the first request is that of `user`. */
@@ -96,6 +98,7 @@ export class UpstreamConnection implements RequestConnection, Timed {
     this.#state = HEAD
     this.#used++
     this.#interims = 0
+    this.#idleTimeoutMs = user.idleTimeoutMs ?? this.#owner.options.idleTimeoutMs
     const now = this.#context.clock.monotonic()
     // While the body comes, the caller's own timeouts hold
     this.deadline = user.complete ? now + this.#owner.options.firstByteTimeoutMs : Infinity
@@ -106,15 +109,15 @@ export class UpstreamConnection implements RequestConnection, Timed {
   send(data: string | Buffer, last: boolean): boolean {
     const taken = this.#outlet.write(data)
     const { options } = this.#owner
-    if (this.#state === BODY) this.deadline = this.#context.clock.monotonic() + options.idleTimeoutMs
+    if (this.#state === BODY) this.deadline = this.#context.clock.monotonic() + this.#idleTimeoutMs
     else if (last) this.deadline = this.#context.clock.monotonic() + options.firstByteTimeoutMs
-    else this.deadline = taken ? Infinity : this.#context.clock.monotonic() + options.idleTimeoutMs
+    else this.deadline = taken ? Infinity : this.#context.clock.monotonic() + this.#idleTimeoutMs
     return taken
   }
 
   resume(): void {
     if (this.#state !== BODY) return
-    this.deadline = this.#context.clock.monotonic() + this.#owner.options.idleTimeoutMs
+    this.deadline = this.#context.clock.monotonic() + this.#idleTimeoutMs
     this.#socket.resume()
   }
 
@@ -230,7 +233,7 @@ export class UpstreamConnection implements RequestConnection, Timed {
     const now = clock.monotonic()
     const last = reader.done
     if (last) this.#finish(user, unread.length > 0, now)
-    else this.deadline = now + this.#owner.options.idleTimeoutMs
+    else this.deadline = now + this.#idleTimeoutMs
     unread.clear()
     if (!user.answered(head, now, bytes, from, to, last) && this.#user === user) this.#pause()
   }
@@ -245,7 +248,7 @@ export class UpstreamConnection implements RequestConnection, Timed {
     const last = reader.done
     const now = this.#context.clock.monotonic()
     if (last) this.#finish(user, reader.next < length, now)
-    else this.deadline = now + this.#owner.options.idleTimeoutMs
+    else this.deadline = now + this.#idleTimeoutMs
     if (!user.piece(bytes, reader.from, reader.to, last) && this.#user === user) this.#pause()
   }
 

@@ -25,6 +25,8 @@ export interface UpstreamUser {
   readonly headOnly: boolean
   /** Header lines that replace those of the answer. */
   readonly responseNames: FieldNames
+  /** See `StreamRequest`; the upstream's where it is absent. */
+  readonly idleTimeoutMs?: number | undefined
   /** It offers a WebSocket, so that a 101 opens a tunnel. */
   readonly upgrade?: boolean
   /** It was sent again already. */

@@ -1,24 +1,22 @@
-import { Gathering } from '../gathering.ts'
+import { type CallAnswer, CUT, PAUSE, type Verdict } from '../call-answer.ts'
 import type { ResponseHead } from '../native/response-head.ts'
-import type { CallHandle, CallRequest, CallResult, ForwardRequest, UpstreamFailure } from '../port.ts'
+import type { ForwardRequest, StreamHandle, StreamRequest, UpstreamFailure } from '../port.ts'
 import { type Receiver, Sending, type SendingPool } from './sending.ts'
 
-/** One request from within the process: its body is at hand, its answer is gathered up to a bound. */
-export class NodeCall implements Receiver, CallHandle {
+/** One request from within the process, whose body is at hand. */
+export class NodeCall implements Receiver, StreamHandle {
   readonly #pool: SendingPool
-  readonly #request: CallRequest
-  readonly #gathering: Gathering
-  readonly #done: (result: CallResult) => void
+  readonly #request: StreamRequest
+  readonly #answer: CallAnswer
   #sending: Sending
   #again: ForwardRequest['again']
   #isOver = false
 
-  constructor(pool: SendingPool, request: CallRequest, done: (result: CallResult) => void) {
+  constructor(pool: SendingPool, request: StreamRequest, answer: CallAnswer) {
     this.#pool = pool
     this.#request = request
-    this.#gathering = new Gathering(request)
-    this.#done = done
-    this.#sending = new Sending(pool, this, request, request.body?.length ?? 0, request.body)
+    this.#answer = answer
+    this.#sending = this.#sendingOf(request)
     this.#again = request.again ?? null
     // Never before the caller holds its handle
     process.nextTick(() => {
@@ -32,8 +30,12 @@ export class NodeCall implements Receiver, CallHandle {
     this.#sending.abandon()
   }
 
+  resume(): void {
+    if (!this.#isOver) this.#sending.resume()
+  }
+
   started(now: number): void {
-    this.#gathering.upstreamAt = now
+    this.#answer.upstreamAt = now
   }
 
   interim(): void {}
@@ -43,7 +45,7 @@ export class NodeCall implements Receiver, CallHandle {
   answered(head: ResponseHead, now: number): void {
     this.#request.began?.(head.status)
     if (this.#again !== null && this.#goesAgain(head.status)) return
-    this.#gathering.head(head.status, head.pass, now)
+    this.#goOn(this.#answer.head(head.status, head.pass, now))
   }
 
   /** See the exchange of a listener: its own request goes again in the same way. */
@@ -58,8 +60,7 @@ export class NodeCall implements Receiver, CallHandle {
         this.failed('credential', request.inner)
         return
       }
-      const { body } = this.#request
-      this.#sending = new Sending(this.#pool, this, request, body?.length ?? 0, body)
+      this.#sending = this.#sendingOf(request)
       this.#pool.submit(this.#sending)
     })
     return true
@@ -67,33 +68,33 @@ export class NodeCall implements Receiver, CallHandle {
 
   data(bytes: Buffer): boolean {
     if (this.#isOver) return true
-    if (!this.#gathering.add(bytes, 0, bytes.length)) {
+    return this.#goOn(this.#answer.piece(bytes, 0, bytes.length, false))
+  }
+
+  #goOn(verdict: Verdict): boolean {
+    if (verdict === CUT && !this.#isOver) {
+      this.#isOver = true
       this.#sending.abandon()
-      this.#finish(true)
+      this.#answer.cut()
     }
-    return true
+    return verdict !== PAUSE
   }
 
   ended(): void {
-    if (!this.#isOver) this.#finish(false)
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#answer.end()
   }
 
   failed(failure: UpstreamFailure, inner: string): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#tell(this.#gathering.failure(failure, inner))
+    this.#answer.failed(failure, inner)
   }
 
-  #finish(isCut: boolean): void {
-    this.#isOver = true
-    this.#tell(this.#gathering.result(isCut))
-  }
-
-  #tell(result: CallResult): void {
-    try {
-      this.#done(result)
-    } catch (error) {
-      this.#pool.shared.fault(error)
-    }
+  /** Sends the body with the given head. */
+  #sendingOf(request: ForwardRequest): Sending {
+    const { body, idleTimeoutMs } = this.#request
+    return new Sending(this.#pool, this, request, body?.length ?? 0, body, idleTimeoutMs)
   }
 }

@@ -6,6 +6,7 @@ import { SWEEP_MS, UNSENT_BYTES_MAX } from '../limits.ts'
 import type { NativeEngineOptions } from '../native/create-context.ts'
 import { plainAddress } from '../native/proxy-header.ts'
 import type { Engine, ListenOptions, Upstream, UpstreamOptions } from '../port.ts'
+import { drainStreams } from '../streamed-answer.ts'
 import { NodeConnection } from './connection.ts'
 import { createNodeContext, type NodeContext } from './context.ts'
 import { NodePool } from './pool.ts'
@@ -99,6 +100,10 @@ class NodeEngine implements Engine, Draining {
     const since = this.#context.shared.clock.monotonic() - idleMs
     for (const connection of [...this.#connections.values()]) connection.drain(since)
     return false
+  }
+
+  drainStreams(): void {
+    drainStreams(this.#context.shared)
   }
 
   close(): void {

@@ -10,6 +10,8 @@ import type { ResponseHead } from '../native/response-head.ts'
 import { statusLine } from '../native/status-line.ts'
 import { Tapped } from '../native/tapped.ts'
 import {
+  type AnswerStream,
+  type AnswerWriter,
   FAILURE_CODES,
   type ForwardRequest,
   type Incoming,
@@ -18,9 +20,10 @@ import {
   type UpstreamFailure,
 } from '../port.ts'
 import { Progress } from '../progress.ts'
+import { type AnswerCarrier, StreamedAnswer } from '../streamed-answer.ts'
 import type { NodeConnection } from './connection.ts'
 import type { NodeContext } from './context.ts'
-import { flushHead, pairsOf, reasonOf } from './lines.ts'
+import { flushBodiless, flushHead, pairsOf, reasonOf } from './lines.ts'
 import { NodePool } from './pool.ts'
 import { type Receiver, Sending, type SendingPool } from './sending.ts'
 
@@ -33,7 +36,7 @@ const OVER = 3
 const EMPTY = Buffer.alloc(0)
 
 /** One request and its answer: what the handler sees, and what carries bytes between caller and upstream. */
-export class NodeExchange implements Incoming, Receiver {
+export class NodeExchange implements Incoming, Receiver, AnswerCarrier {
   readonly method: string
   readonly path: string
   readonly query: string
@@ -58,6 +61,9 @@ export class NodeExchange implements Incoming, Receiver {
   #phase = OPEN
   #isToTheClose = false
   #sending: Sending | null = null
+  #streamed: StreamedAnswer | null = null
+  /** The answer has no body. */
+  #isBodiless = false
   #request: ForwardRequest | null = null
   /** The body that was sent, for sending it again; null when it is not at hand. */
   #sent: Uint8Array | null = null
@@ -138,6 +144,33 @@ export class NodeExchange implements Incoming, Receiver {
     this.#end(last)
   }
 
+  stream(status: number, fields: string, writer: AnswerWriter, budget: ByteBudget): AnswerStream {
+    const streamed = new StreamedAnswer(this, writer, budget, this.#context.shared)
+    if (this.#phase !== OPEN) {
+      streamed.missed()
+      return streamed
+    }
+    this.#phase = ANSWERING
+    this.#collecting = null
+    this.#streamed = streamed
+    this.#settle()
+    this.outcome.status = status
+    let framing = ''
+    if (status === 204 || status === 304 || this.method === 'HEAD') this.#isBodiless = true
+    else if (this.minor === 1 && this.#response !== null) framing = 'Transfer-Encoding: chunked\r\n'
+    else {
+      this.#isToTheClose = true
+      this.#connection.closes = true
+    }
+    this.#head(status, `${fields}${this.#context.shared.dateLine}${framing}`)
+    if (this.#response !== null) {
+      if (this.#isBodiless) flushBodiless(this.#response)
+      else flushHead(this.#response)
+    }
+    streamed.opened(true)
+    return streamed
+  }
+
   collect(
     bytesMax: number,
     budget: ByteBudget,
@@ -204,6 +237,7 @@ export class NodeExchange implements Incoming, Receiver {
   /** The caller's socket takes more again. */
   drained(): void {
     if (this.#rest.length > 0) this.#sendRest()
+    else if (this.#streamed !== null) this.#streamed.resume()
     else this.#sending?.resume()
   }
 
@@ -306,6 +340,33 @@ export class NodeExchange implements Incoming, Receiver {
     }
   }
 
+  // Called by a streamed answer
+
+  piece(bytes: Buffer, from: number, to: number, last: boolean): boolean {
+    // Node keeps what it is given
+    const copy = Buffer.from(bytes.subarray(from, to))
+    if (last) {
+      this.#streamed = null
+      this.#end(copy)
+      return true
+    }
+    if (this.#isBodiless) return true
+    this.outcome.bytesOut += copy.length
+    const { socket } = this.#connection
+    if (this.#response === null ? socket.write(copy) : this.#response.write(copy)) return true
+    this.#connection.full(true)
+    return false
+  }
+
+  breakOff(): void {
+    this.#streamed = null
+    this.failed('unreachable', '')
+  }
+
+  giveUp(): void {
+    this.#connection.destroy()
+  }
+
   writable(): void {
     const incoming = this.#incoming
     if (this.#phase >= OVER || incoming?.isPaused() !== true) return
@@ -406,6 +467,8 @@ export class NodeExchange implements Incoming, Receiver {
   #leaveUpstream(): void {
     this.#sending?.abandon()
     this.#sending = null
+    this.#streamed?.abandon()
+    this.#streamed = null
   }
 
   #tell(collecting: Collecting, body: Uint8Array | null): void {

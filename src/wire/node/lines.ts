@@ -26,6 +26,12 @@ export function reasonOf(status: number): string {
   return statusLine(status).slice('HTTP/1.1 200 '.length, -2)
 }
 
+/** Sends the head of a message that has no body, before its end. */
+export function flushBodiless(message: OutgoingMessage): void {
+  // Part of every message, though not of its type; `write` does nothing here
+  ;(message as OutgoingMessage & { _send(data: string, encoding: string): void })._send('', 'latin1')
+}
+
 /** Sends the head before there is a body. `flushHeaders` would write bytes above 127 as UTF-8. */
 export function flushHead(message: OutgoingMessage): void {
   message.write('', 'latin1')

@@ -2,12 +2,23 @@ import { Agent as PlainAgent } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
 import type { Socket } from 'node:net'
 import { isRefusedHost } from '../../base/address.ts'
+import { Gathering } from '../gathering.ts'
+import { HandingOver } from '../handing-over.ts'
 import { POOLED_MS } from '../limits.ts'
 import type { Context } from '../native/context.ts'
 import { REFUSED } from '../native/resolver.ts'
 import type { Timed } from '../native/sweep.ts'
 import { PoolShare, WaitingLine } from '../pool-share.ts'
-import type { CallHandle, CallRequest, CallResult, Upstream, UpstreamOptions } from '../port.ts'
+import type {
+  AnswerReader,
+  CallHandle,
+  CallRequest,
+  CallResult,
+  StreamHandle,
+  StreamRequest,
+  Upstream,
+  UpstreamOptions,
+} from '../port.ts'
 import { tlsConnectionOptions } from '../upstream-tls.ts'
 import { NodeCall } from './call.ts'
 import type { Sending, SendingPool } from './sending.ts'
@@ -63,7 +74,11 @@ export class NodePool implements SendingPool, Upstream, Timed {
   }
 
   call(request: CallRequest, done: (result: CallResult) => void): CallHandle {
-    return new NodeCall(this, request, done)
+    return new NodeCall(this, request, new Gathering(request, done, this.shared.fault))
+  }
+
+  stream(request: StreamRequest, reader: AnswerReader): StreamHandle {
+    return new NodeCall(this, request, new HandingOver(request, reader, this.shared.fault))
   }
 
   submit(sending: Sending): void {

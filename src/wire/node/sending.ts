@@ -57,6 +57,8 @@ export class Sending implements Timed {
   readonly #bodyBytes: number
   /** The body when it is at hand. */
   readonly #body: Uint8Array | null
+  /** Longest pause between two pieces. */
+  readonly #idleTimeoutMs: number
   #outgoing: ClientRequest | null = null
   #answer: IncomingMessage | null = null
   #isConnected = false
@@ -72,8 +74,10 @@ export class Sending implements Timed {
     request: ForwardRequest,
     bodyBytes: number,
     body: Uint8Array | null,
+    idleTimeoutMs = pool.options.idleTimeoutMs,
   ) {
     this.pool = pool
+    this.#idleTimeoutMs = idleTimeoutMs
     this.#receiver = receiver
     this.#request = request
     this.#bodyBytes = bodyBytes
@@ -159,16 +163,16 @@ export class Sending implements Timed {
       outgoing.end()
     }
     const { clock } = this.pool.shared
-    const { firstByteTimeoutMs, idleTimeoutMs } = this.pool.options
-    if (this.#answer !== null) this.deadline = clock.monotonic() + idleTimeoutMs
+    const { firstByteTimeoutMs } = this.pool.options
+    if (this.#answer !== null) this.deadline = clock.monotonic() + this.#idleTimeoutMs
     else if (last) this.deadline = clock.monotonic() + firstByteTimeoutMs
-    else this.deadline = taken ? Infinity : clock.monotonic() + idleTimeoutMs
+    else this.deadline = taken ? Infinity : clock.monotonic() + this.#idleTimeoutMs
     return taken
   }
 
   resume(): void {
     if (this.#answer === null || this.#isOver) return
-    this.deadline = this.pool.shared.clock.monotonic() + this.pool.options.idleTimeoutMs
+    this.deadline = this.pool.shared.clock.monotonic() + this.#idleTimeoutMs
     this.#answer.resume()
   }
 
@@ -222,10 +226,10 @@ export class Sending implements Timed {
     }
     this.#answer = answer
     const now = this.pool.shared.clock.monotonic()
-    this.deadline = now + this.pool.options.idleTimeoutMs
+    this.deadline = now + this.#idleTimeoutMs
     answer.on('data', (bytes: Buffer) => {
       if (this.#isOver) return
-      this.deadline = this.pool.shared.clock.monotonic() + this.pool.options.idleTimeoutMs
+      this.deadline = this.pool.shared.clock.monotonic() + this.#idleTimeoutMs
       if (this.#receiver.data(bytes) || this.#isOver) return
       // The caller is slow: its own timeout holds
       this.deadline = Infinity

@@ -1,0 +1,187 @@
+/**
+ * Reads server-sent events (WHATWG HTML 9.2.5 and 9.2.6) from bytes that arrive in pieces. Invariants:
+ * 1. The same bytes give the same events however they are cut.
+ * 2. Memory for one event is bounded: the incomplete line, the data, and an overhead for each data line. Comments take
+ *    no memory, so that a stream may be kept alive for hours.
+ */
+import { type ByteBudget, ByteBuffer } from '../../base/byte-buffer.ts'
+
+/** One event. */
+export interface ServerSentEvent {
+  /** Type; `message` if the stream names none. */
+  readonly event: string
+  /** Data lines, joined by LF. */
+  readonly data: string
+  /** Last event ID of the stream: events without `id` keep the previous one; empty for none. */
+  readonly id: string
+  /** Last reconnection time of the stream, milliseconds; null for none. */
+  readonly retry: number | null
+}
+
+export interface SseReaderOptions {
+  /** Largest event: bytes of its lines, plus {@link LINE_BYTES} for each line. */
+  readonly eventBytesMax: number
+  /** Counts the bytes of an incomplete line; null to count them nowhere. */
+  readonly budget: ByteBudget | null
+}
+
+/** Overhead of a line, bytes. */
+const LINE_BYTES = 32
+const LF = 0x0a
+const CR = 0x0d
+const COLON = 0x3a
+const SPACE = 0x20
+const BOM = Buffer.from([0xef, 0xbb, 0xbf])
+const DIGITS = /^[0-9]+$/
+
+/** Reads one stream. */
+export class SseReader {
+  /** Last event ID, also from a block without data; empty for none. */
+  lastId = ''
+  /** Last reconnection time, milliseconds; null for none. */
+  retry: number | null = null
+  readonly #max: number
+  readonly #onEvent: (event: ServerSentEvent) => void
+  /** The incomplete line. */
+  readonly #line: ByteBuffer
+  #isComment = false
+  /** The last byte was CR: a following LF belongs to the same line end. */
+  #skipsLf = false
+  /** Bytes of the byte order mark that were read; its full length once the first line has begun. */
+  #mark = 0
+  #event = ''
+  #data: string | null = null
+  #id = ''
+  /** Bytes of the data lines of the event in progress, with their overhead. */
+  #bytes = 0
+  #isClosed = false
+
+  constructor({ eventBytesMax, budget }: SseReaderOptions, onEvent: (event: ServerSentEvent) => void) {
+    this.#max = eventBytesMax
+    this.#onEvent = onEvent
+    this.#line = new ByteBuffer(budget)
+  }
+
+  /** Reads `bytes[from, to)`, which may change afterwards. False once an event was too long, or after {@link close}. */
+  add(bytes: Buffer, from = 0, to = bytes.length): boolean {
+    const piece = bytes.subarray(from, to)
+    const { length } = piece
+    let at = this.#begin(piece)
+    let cr = -1
+    while (at < length && !this.#isClosed) {
+      const isLf = piece[at] === LF
+      if (this.#skipsLf && isLf) at++
+      this.#skipsLf = false
+      const lf = indexOf(piece, LF, at)
+      // Most streams have no CR, so that one search serves all lines of a piece
+      if (cr < at) cr = indexOf(piece, CR, at)
+      const end = Math.min(lf, cr)
+      if (end === length) {
+        this.#keep(piece, at, length)
+        break
+      }
+      this.#ended(piece, at, end)
+      this.#skipsLf = end === cr
+      at = end + 1
+    }
+    return !this.#isClosed
+  }
+
+  /** Stops reading, drops an incomplete event and gives back counted bytes. May be called inside `onEvent`. */
+  close(): void {
+    this.#line.drop()
+    this.#data = null
+    this.#isClosed = true
+  }
+
+  /** Skips a byte order mark. Returns the index where the first line begins. */
+  #begin(bytes: Buffer): number {
+    let at = 0
+    while (this.#mark < BOM.length && at < bytes.length) {
+      if (bytes[at] === BOM[this.#mark]) {
+        at++
+        this.#mark++
+      } else {
+        this.#keep(BOM, 0, this.#mark)
+        this.#mark = BOM.length
+      }
+    }
+    return at
+  }
+
+  /** Keeps the beginning of a line. */
+  #keep(bytes: Buffer, from: number, to: number): void {
+    if (from === to || this.#isComment) return
+    if (this.#line.length === 0 && bytes[from] === COLON) {
+      this.#isComment = true
+      return
+    }
+    if (!this.#fits(this.#line.length + to - from) || !this.#line.add(bytes, from, to)) this.close()
+  }
+
+  /** Completes a line whose last part is `bytes[from, to)`. */
+  #ended(bytes: Buffer, from: number, to: number): void {
+    const isComment = this.#isComment
+    this.#isComment = false
+    if (isComment) return
+    if (this.#line.length === 0) {
+      if (from === to) this.#dispatch()
+      else if (bytes[from] !== COLON) this.#field(bytes.subarray(from, to))
+      return
+    }
+    this.#keep(bytes, from, to)
+    if (this.#isClosed) return
+    const line = this.#line.whole()
+    this.#line.drop()
+    this.#field(line)
+  }
+
+  #field(line: Buffer): void {
+    if (!this.#fits(line.length)) {
+      this.close()
+      return
+    }
+    const colon = indexOf(line, COLON, 0)
+    const start = line[colon + 1] === SPACE ? colon + 2 : colon + 1
+    switch (line.toString('latin1', 0, colon)) {
+      case 'data': {
+        const value = line.toString('utf8', start)
+        this.#bytes += line.length + LINE_BYTES
+        this.#data = this.#data === null ? value : `${this.#data}\n${value}`
+        break
+      }
+      case 'event':
+        this.#event = line.toString('utf8', start)
+        break
+      case 'id': {
+        const id = line.toString('utf8', start)
+        if (!id.includes('\0')) this.#id = id
+        break
+      }
+      case 'retry': {
+        const digits = line.toString('latin1', start)
+        if (DIGITS.test(digits)) this.retry = Math.min(Number(digits), Number.MAX_SAFE_INTEGER)
+      }
+    }
+  }
+
+  #dispatch(): void {
+    const data = this.#data
+    const event = this.#event || 'message'
+    this.lastId = this.#id
+    this.#data = null
+    this.#event = ''
+    this.#bytes = 0
+    if (data !== null) this.#onEvent({ event, data, id: this.lastId, retry: this.retry })
+  }
+
+  #fits(more: number): boolean {
+    return this.#bytes + more + LINE_BYTES <= this.#max
+  }
+}
+
+/** Index of a byte from `from` on, or the length. */
+function indexOf(bytes: Buffer, byte: number, from: number): number {
+  const at = bytes.indexOf(byte, from)
+  return at < 0 ? bytes.length : at
+}

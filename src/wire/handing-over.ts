@@ -1,0 +1,64 @@
+import { type CallAnswer, CUT, MORE, PAUSE, type Verdict } from './call-answer.ts'
+import type { AnswerReader, StreamRequest, UpstreamFailure } from './port.ts'
+
+/** Hands the answer to a request from within the process over to its reader, piece by piece. */
+export class HandingOver implements CallAnswer {
+  upstreamAt = 0
+  readonly #request: StreamRequest
+  readonly #reader: AnswerReader
+  readonly #fault: (error: unknown) => void
+  #bodyBytes = 0
+  /** The reader threw an error: it is called no more. */
+  #isBroken = false
+
+  constructor(request: StreamRequest, reader: AnswerReader, fault: (error: unknown) => void) {
+    this.#request = request
+    this.#reader = reader
+    this.#fault = fault
+  }
+
+  head(status: number, fields: string, now: number): Verdict {
+    const { upstreamAt } = this
+    const lines = fields + this.#request.responseFields
+    this.#tell(() => this.#reader.head({ status, fields: lines, upstreamAt, upstreamHeadAt: now }))
+    return this.#isBroken ? CUT : MORE
+  }
+
+  piece(bytes: Buffer, from: number, to: number): Verdict {
+    this.#bodyBytes += to - from
+    if (this.#isBroken || this.#bodyBytes > this.#request.readBytesMax) return CUT
+    let verdict: Verdict = CUT
+    try {
+      verdict = this.#reader.piece(bytes, from, to) ? MORE : PAUSE
+    } catch (error) {
+      this.#broke(error)
+    }
+    return verdict
+  }
+
+  end(): void {
+    this.#tell(() => this.#reader.end())
+  }
+
+  cut(): void {
+    this.failed('invalid_response', 'the body is too long')
+  }
+
+  failed(failure: UpstreamFailure, inner: string): void {
+    this.#tell(() => this.#reader.failed(failure, inner, this.upstreamAt))
+  }
+
+  #tell(what: () => void): void {
+    if (this.#isBroken) return
+    try {
+      what()
+    } catch (error) {
+      this.#broke(error)
+    }
+  }
+
+  #broke(error: unknown): void {
+    this.#isBroken = true
+    this.#fault(error)
+  }
+}
