@@ -24,7 +24,7 @@ import { readinessOf } from './fleet/shared/readiness.ts'
 import { CHECK_NAMES } from './gateway/check-names.ts'
 import { createIssuerKeys } from './gateway/identify/issuers.ts'
 import { createKeySets } from './gateway/identify/key-sets.ts'
-import { fullDelta } from './operations/engine/fragments.ts'
+import { fullSnapshot } from './operations/engine/fragments.ts'
 import { createFragmentPublisher } from './operations/engine/publisher.ts'
 import { openExportFiles } from './record/export-files.ts'
 import { createCountMemory, RequestCounts } from './record/request-counts.ts'
@@ -203,7 +203,7 @@ async function start(
   )
   repeat(its, CATCH_UP_MS, 'changes of the configuration', () => publisher?.catchUp())
   repeat(its, MEND_MS, 'the last known configuration', () =>
-    store === null ? null : lastGood.mend((keep) => fullDelta(store, keep)),
+    store === null ? null : lastGood.mend((keepWhole) => fullSnapshot(store, keepWhole)),
   )
   const gateways = await startGateways(
     gatewaysOptions(its, stores, {

@@ -37,6 +37,7 @@ import type { CertificateField } from './identify/certificate-fields.ts'
 import { createIssuers, type Proofs } from './identify/issuers.ts'
 import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
 import type { Lane } from './lane.ts'
+import { policySubject } from './policy-subject.ts'
 import type { Caller, GatewayPort, Identified, InnerAnswer } from './port.ts'
 import { createRecordWriter } from './record.ts'
 import { replayRequest } from './replay.ts'
@@ -223,11 +224,13 @@ export function createGateway(options: GatewayOptions): Gateway {
 
     call: createInnerCalls({ lane, checks: CALL, originChecks: ORIGIN_CHECKS, snapshot: inForce }),
 
+    policySubject: (caller) => policySubject(caller, snapshot),
+
     virtualMcp(caller, slug) {
       const virtualMcp = snapshot.virtualMcps.get(slug)
       const client = snapshot.clients.get(caller.client.id)
       if (virtualMcp === undefined || client?.virtualMcps.has(virtualMcp.id) !== true) return null
-      return { virtualMcp, capabilities: snapshot.capabilities.of(snapshot, virtualMcp) }
+      return snapshot.joined.of(snapshot, virtualMcp)
     },
 
     askOrigin: createAskOrigin({

@@ -18,7 +18,7 @@ import type { HttpEngine } from '../../settings/values.ts'
 import type { SharedCells } from '../../shared-state/memory/shared-cells.ts'
 import type { Event } from '../../shared-state/ports/events.ts'
 import type { OriginFragment } from '../../snapshot/fragments.ts'
-import type { SentDelta, SentFragment } from '../../snapshot/sent-delta.ts'
+import type { SentDelta } from '../../snapshot/sent-delta.ts'
 import type { TlsOptions } from '../../wire/port.ts'
 
 /** Given to a gateway thread when it starts. */
@@ -99,8 +99,8 @@ export interface Answers {
 
 export type ToGateway =
   | { readonly kind: 'snapshot'; readonly delta: SentDelta }
-  /** Of the full delta that comes after all its parts. */
-  | { readonly kind: 'snapshot_part'; readonly put: readonly SentFragment[] }
+  /** Some packed fragments of the full delta that comes after all its parts. No fragment comes twice. */
+  | { readonly kind: 'snapshot_part'; readonly piece: Uint8Array<ArrayBuffer> }
   /** Batches of request records go to this port; a new one comes when the recorder was restarted. */
   | { readonly kind: 'recorder'; readonly port: MessagePort }
   /** A question; what `answered` brings back has its id. */
