@@ -157,8 +157,8 @@ async function readVirtualMcp(
 }
 
 /** Names of the parts of a virtual MCP's state: its public names, and the hashes of what is approved. */
-export const NAMES = 'names'
-export const APPROVED = 'approved'
+const NAMES = 'names'
+const APPROVED = 'approved'
 
 const NO_NAMES: PublicNames = { tools: [], prompts: [], resources: [], resource_templates: [] }
 
