@@ -3,6 +3,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { ClockCell } from '../../base/clock.ts'
 import type { Part, Protected } from '../../base/doors.ts'
+import type { EgressSettings } from '../../base/egress.ts'
 import { SLOTS_MAX } from '../../gateway/admit/stripes.ts'
 import type { Trial } from '../../gateway/forward/try-credential.ts'
 import type { Claim } from '../../gateway/idempotency/keys.ts'
@@ -31,6 +32,8 @@ export interface GatewayInit {
   readonly reusePort: boolean
   /** Unix socket of the control plane. */
   readonly controlSocket: string
+  /** What may be connected to. */
+  readonly egress: EgressSettings
   readonly origin: string
   readonly controlOrigin: string
   /** Origins of pages that may call; null where no list is set. */
