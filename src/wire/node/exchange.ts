@@ -152,6 +152,8 @@ export class NodeExchange implements Incoming, Receiver, AnswerCarrier {
     }
     this.#phase = ANSWERING
     this.#collecting = null
+    // The answer may last for hours
+    this.#collected = null
     this.#streamed = streamed
     this.#settle()
     this.outcome.status = status
