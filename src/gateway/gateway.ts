@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import type { Egress } from '../base/egress.ts'
 import { createFetchJson } from '../base/fetch-json.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
@@ -44,6 +45,8 @@ import { createVisible } from './visible.ts'
 export interface GatewayOptions {
   /** Opens a pool: `engine.upstream`. */
   readonly upstream: (options: UpstreamOptions) => Upstream
+  /** What may be asked for keys and tokens. */
+  readonly egress: Egress
   readonly counters: Counters
   readonly records: RecordSink
   /** What the metrics page counts; nothing is counted when absent. */
@@ -107,7 +110,7 @@ const CACHE_BYTES_MAX = 32 * 1024 * 1024
 /** Nothing is served before the first delta was applied: requests are answered with `not_ready`. */
 export function createGateway(options: GatewayOptions): Gateway {
   const { counters, clock, open } = options
-  const fetchJson = createFetchJson()
+  const fetchJson = createFetchJson(options.egress)
   const keySets = options.keySets ?? createKeySets(clock, fetchJson)
   const pools = createPools(options.upstream)
   const pageHosts = options.pageHosts ?? null

@@ -2,7 +2,7 @@
  * The configuration as gateway threads receive it: plain data in pieces, each known by the hash of its content. A secret
  * that is read elsewhere counts by its text and the key that seals it, not by its ciphertext, which differs at each sealing:
  * the same state has the same hashes in every process.
- * Nothing here is a closure, a class or a plain-text secret, so it survives structured clone and disk.
+ * Nothing in a fragment is a closure, a class or a plain-text secret, so it survives structured clone and disk.
  * Only what is published is in it; references are ids.
  */
 import type { ClaimRule } from '../base/claims.ts'
@@ -411,4 +411,30 @@ export interface SnapshotDelta {
 /** The key under which a fragment is put, replaced and dropped. */
 export function keyOf(fragment: Fragment): FragmentKey {
   return `${fragment.kind}:${fragment.id}`
+}
+
+/** A fragment as text that can be read as data. */
+export class FragmentText {
+  readonly key: FragmentKey
+  /** Of the fragment as canonical JSON; of one with filled secrets, of what was filled in. */
+  readonly hash: string
+  /** The fragment as JSON. It has no line break, because JSON writes those in strings as escapes. */
+  readonly text: string
+
+  constructor(key: FragmentKey, hash: string, text: string) {
+    this.key = key
+    this.hash = hash
+    this.text = text
+  }
+
+  /** Parsed anew each time that it is read. */
+  get fragment(): Fragment {
+    // A compiler of this program has written it; what comes from disk was compared with its hash.
+    return JSON.parse(this.text) as Fragment
+  }
+}
+
+/** A {@link SnapshotDelta} whose fragments are parsed when they are asked for, and not before. */
+export interface TextDelta extends Omit<SnapshotDelta, 'put'> {
+  readonly put: readonly FragmentText[]
 }

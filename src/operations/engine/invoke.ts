@@ -57,6 +57,7 @@ export interface InvokeDeps {
   readonly explainer: Explainer
   readonly replayer: Replayer
   readonly credentials: CredentialProbe
+  readonly egress: OperationContext['egress']
   readonly upstreams: UpstreamWatch
   readonly limits: LimitReader
   readonly exports: ExportJobs
@@ -370,6 +371,7 @@ function contextOf(
     explainer: deps.explainer,
     replayer: deps.replayer,
     credentials: deps.credentials,
+    egress: deps.egress,
     upstreams: deps.upstreams,
     limits: deps.limits,
     exports: deps.exports,
