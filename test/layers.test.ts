@@ -63,6 +63,7 @@ const ARROWS: Record<string, readonly string[]> = {
     ...['vault', 'wire'],
   ],
   oauth: ['base', 'model', 'store/ports', 'shared-state/ports', 'vault', 'access', 'record', 'wire'],
+  runner: ['base', 'model/time', 'import/text', 'mcp/protocol', 'version'],
   settings: ['base'],
   version: [],
   // What all threads say to each other and share
