@@ -190,6 +190,7 @@ async function start(
     credentials,
     explainer: { explain: async (asked) => (await started).explain(asked) },
     replayer: { replay: async (asked) => (await started).replay(asked) },
+    origins: { probe: async (origin) => (await started).probeOrigin(origin) },
     upstreams: { health: async (collection) => (await started).upstreamHealth(collection) },
   })
   await listenForControl(its, control, addresses, certificates.control, grace, sockets.path)

@@ -58,6 +58,7 @@ export const UNSERVED: Pick<
   | 'explainer'
   | 'replayer'
   | 'credentials'
+  | 'origins'
   | 'upstreams'
   | 'egress'
   | 'limits'
@@ -92,6 +93,7 @@ export const UNSERVED: Pick<
     faultOf: () => null,
     uses: async () => new Map(),
   },
+  origins: { probe: () => Promise.reject(new Error('nobody listens')) },
   upstreams: { health: async () => null },
   egress: EGRESS,
   limits: { read: () => null },

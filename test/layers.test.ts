@@ -59,19 +59,27 @@ const ARROWS: Record<string, readonly string[]> = {
   ],
   'mcp/protocol': ['base', 'shared-state/ports'],
   'mcp/consumer': [
-    ...['base', 'model', 'shared-state/ports', ...SERVED, 'gateway', 'record', 'mcp/protocol'],
+    ...['base', 'model', 'shared-state/ports', ...SERVED, 'gateway', 'record', 'mcp/protocol', 'mcp/http'],
     ...['vault', 'wire'],
   ],
+  'mcp/http': ['base', 'shared-state/ports', 'gateway', 'record', 'mcp/protocol', 'wire'],
+  'mcp/origin': ['base', 'model', 'mcp/protocol'],
+  'mcp/virtual': [
+    ...['base', 'model', 'shared-state/ports', 'snapshot/find', 'snapshot/linked', 'gateway', 'wire'],
+    ...['mcp/protocol', 'mcp/http', 'mcp/origin'],
+  ],
   oauth: ['base', 'model', 'store/ports', 'shared-state/ports', 'vault', 'access', 'record', 'wire'],
+  runner: ['base', 'model/time', 'import/text', 'mcp/protocol', 'version'],
   settings: ['base'],
   version: [],
   // What all threads say to each other and share
   'fleet/shared': [
     ...['base', 'model', 'store/ports', 'shared-state/ports', 'shared-state/memory/shared-cells'],
-    ...['snapshot/sent-delta', 'gateway', 'record', 'wire/port', 'settings/values'],
+    ...['snapshot/fragments', 'snapshot/sent-delta', 'gateway', 'record', 'wire/port', 'settings/values'],
   ],
   'fleet/gateway': [
-    ...['base', 'shared-state/ports', 'snapshot/find', 'snapshot/sent-delta', 'snapshot/packed-fragments'],
+    ...['base', 'model', 'shared-state/ports', 'snapshot/find', 'snapshot/fragments', 'snapshot/sent-delta'],
+    'snapshot/packed-fragments',
     ...['gateway', 'record', 'wire', 'fleet/shared'],
   ],
   'fleet/main': [

@@ -29,7 +29,10 @@ import { FIELD_RULES, fieldRules } from '../gateway/fields.ts'
 import { createGateway } from '../gateway/gateway.ts'
 import { trustedNetworks } from '../gateway/identify/origin.ts'
 import { createConsumerDoor } from '../mcp/consumer/door.ts'
-import { createRunningCalls } from '../mcp/consumer/running.ts'
+import { createRunningCalls } from '../mcp/http/running.ts'
+import { probeOrigin } from '../mcp/origin/probe.ts'
+import { createVirtualDoor } from '../mcp/virtual/door.ts'
+import { toOriginAnswer } from '../mcp/virtual/origin-call.ts'
 import { connectSink } from '../record/connect.ts'
 import { RequestCounts } from '../record/request-counts.ts'
 import { createRecordSink } from '../record/sink.ts'
@@ -41,6 +44,7 @@ import { isIn, networkOf } from '../snapshot/find/network.ts'
 import { createOpener } from '../vault/opener.ts'
 import { CallerMemory } from '../wire/caller-memory.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
+import type { Incoming } from '../wire/port.ts'
 import { threadData } from './data.ts'
 
 if (parentPort === null) throw new Error('threads/gateway.ts runs as a worker thread only')
@@ -126,7 +130,7 @@ const crossOrigin = createCrossOrigin<Exchange>({
   refuse: answers.problem,
 })
 const events = createThreadEvents((event) => say({ kind: 'event', event }))
-const consumer = createConsumerDoor<Exchange>({
+const mcpDoor = {
   gateway,
   sealKey: init.sessionKey,
   tombstones: createTombstones(init.cells.tombstones, events),
@@ -137,10 +141,12 @@ const consumer = createConsumerDoor<Exchange>({
   corsLines: crossOrigin.linesOf,
   version: init.version,
   clock,
-  requestId: (incoming) => incoming.state?.requestId ?? requestIds(),
+  requestId: (incoming: Incoming<Exchange>) => incoming.state?.requestId ?? requestIds(),
   taken: [...FIELD_RULES.take, ...FIELD_RULES.peek],
   fault: report,
-})
+}
+const consumer = createConsumerDoor<Exchange>(mcpDoor)
+const virtual = createVirtualDoor<Exchange>({ ...mcpDoor, isPersonal: gateway.isPersonal })
 const control = engine.upstream(controlUpstream(init.controlSocket))
 const verifiedTokens = createVerifiedTokens(clock, say)
 const door = createControlDoor<Exchange>({
@@ -175,6 +181,7 @@ const route = createReservedPaths(
   crossOrigin,
   createRouter<Exchange>({
     consumer_mcp: consumer,
+    virtual_mcp: virtual,
     control: (incoming) => door.answer(incoming),
     health: answerHealth,
     metrics,
@@ -204,6 +211,12 @@ main.on(
   'message',
   createOrders({
     gateway,
+    probe: (origin) =>
+      probeOrigin({
+        send: async (request) => toOriginAnswer(await gateway.askOrigin(origin, request)),
+        clock,
+        own: { name: 'postern', version: init.version },
+      }),
     say,
     listen,
     recordTo: (port) => connectSink(sink, port),

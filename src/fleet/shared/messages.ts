@@ -12,11 +12,13 @@ import type { KeySetAnswer } from '../../gateway/identify/key-sets.ts'
 import type { KeptAnswer } from '../../gateway/kept-answer.ts'
 import type { CredentialTest } from '../../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
+import type { OriginProbed } from '../../model/origin-probe.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
 import type { UpstreamHealth } from '../../model/upstream-health.ts'
 import type { HttpEngine } from '../../settings/values.ts'
 import type { SharedCells } from '../../shared-state/memory/shared-cells.ts'
 import type { Event } from '../../shared-state/ports/events.ts'
+import type { OriginFragment } from '../../snapshot/fragments.ts'
 import type { SentDelta } from '../../snapshot/sent-delta.ts'
 import type { TlsOptions } from '../../wire/port.ts'
 
@@ -81,6 +83,7 @@ export type Listener = 'gateway' | 'control'
 export type Question =
   | { readonly about: 'request'; readonly asked: Hypothetical }
   | { readonly about: 'credential'; readonly trial: Trial }
+  | { readonly about: 'origin'; readonly origin: OriginFragment }
   | { readonly about: 'replay'; readonly asked: ReplayAsked }
   | { readonly about: 'uses' }
   | { readonly about: 'health'; readonly collection: string }
@@ -88,6 +91,7 @@ export type Question =
 export interface Answers {
   readonly request: Explanation
   readonly credential: CredentialTest
+  readonly origin: OriginProbed
   /** Null when it had no whole answer in time. */
   readonly replay: ReplayAnswer | null
   /** When credentials were last used by this thread, by id; milliseconds since the epoch. */

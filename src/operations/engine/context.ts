@@ -17,6 +17,7 @@ import type {
   ExportJobs,
   LimitReader,
   LocalSignInPage,
+  OriginProbe,
   RecordQueries,
   Replayer,
   UpstreamWatch,
@@ -35,6 +36,8 @@ export interface OperationContext {
   readonly replayer: Replayer
   /** Knows and tries credentials for upstreams. */
   readonly credentials: CredentialProbe
+  /** Finds out how origins are spoken to and what they list. */
+  readonly origins: OriginProbe
   /** The keys that secrets are sealed with; only a write may change them. */
   readonly vault: Pick<Vault, 'keys' | 'isCurrent' | 'addKey' | 'dropKeys' | 'open' | 'fingerprint'>
   /** Judges what Postern is to connect to. */
