@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { createAllowedOrigins } from './base/allowed-origins.ts'
 import { type ClockCell, createClock } from './base/clock.ts'
 import { collectGarbage } from './base/collect-garbage.ts'
+import { createEgress, type EgressSettings } from './base/egress.ts'
 import { faultText } from './base/fault-text.ts'
 import { createFetchJson } from './base/fetch-json.ts'
 import { createProtectedResources } from './base/protected-resources.ts'
@@ -130,7 +131,15 @@ async function start(
   const { vault, store, lastGood } = stores
   if (oidc !== null && store !== null) await demandRoles(oidc, store.read)
 
-  const fetchJson = createFetchJson()
+  const sockets = openSocketDirectory(settings.data, stores.readOnly !== null)
+  parts.defer(() => sockets.close())
+  const outgoing: EgressSettings = {
+    allow: settings.egressAllow,
+    control: addresses.controlListen,
+    sockets: sockets.path,
+  }
+  const egress = createEgress(outgoing)
+  const fetchJson = createFetchJson(egress)
   const keySets = createKeySets(clock, fetchJson, lastGood.keySets)
   const sources = createSecretSources(settings.secrets, clock, fetchJson)
   // The first thread takes requests while others still start: what changes then is published to all of them
@@ -174,7 +183,8 @@ async function start(
     isLocalSignIn: settings.localSignIn,
     documentMode: settings.cimd,
     pins,
-    fetchPublic: createPublicGetJson(),
+    egress,
+    fetchPublic: createPublicGetJson(egress),
     settings: settings.shown,
     exportFiles: openExportFiles(join(settings.data, 'exports')),
     oidc,
@@ -183,10 +193,9 @@ async function start(
     credentials,
     explainer: { explain: async (asked) => (await started).explain(asked) },
     replayer: { replay: async (asked) => (await started).replay(asked) },
+    origins: { probe: async (origin) => (await started).probeOrigin(origin) },
     upstreams: { health: async (collection) => (await started).upstreamHealth(collection) },
   })
-  const sockets = openSocketDirectory(settings.data, stores.readOnly !== null)
-  parts.defer(() => sockets.close())
   await listenForControl(its, control, addresses, certificates.control, grace, sockets.path)
 
   const health = keepHealth(its, stores)
@@ -214,6 +223,7 @@ async function start(
       sessionKey,
       deliver: events.deliver,
       sockets: sockets.path,
+      egress: outgoing,
       tls: certificates.gateway?.current ?? null,
       controlTls: certificates.control?.current ?? null,
       health,

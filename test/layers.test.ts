@@ -59,19 +59,27 @@ const ARROWS: Record<string, readonly string[]> = {
   ],
   'mcp/protocol': ['base', 'shared-state/ports'],
   'mcp/consumer': [
-    ...['base', 'model', 'shared-state/ports', ...SERVED, 'gateway', 'record', 'mcp/protocol'],
+    ...['base', 'model', 'shared-state/ports', ...SERVED, 'gateway', 'record', 'mcp/protocol', 'mcp/http'],
     ...['vault', 'wire'],
   ],
+  'mcp/http': ['base', 'shared-state/ports', 'gateway', 'record', 'mcp/protocol', 'wire'],
+  'mcp/origin': ['base', 'model', 'mcp/protocol'],
+  'mcp/virtual': [
+    ...['base', 'model', 'shared-state/ports', 'snapshot/find', 'snapshot/linked', 'gateway', 'wire'],
+    ...['mcp/protocol', 'mcp/http', 'mcp/origin'],
+  ],
   oauth: ['base', 'model', 'store/ports', 'shared-state/ports', 'vault', 'access', 'record', 'wire'],
+  runner: ['base', 'model/time', 'import/text', 'mcp/protocol', 'version'],
   settings: ['base'],
   version: [],
   // What all threads say to each other and share
   'fleet/shared': [
     ...['base', 'model', 'store/ports', 'shared-state/ports', 'shared-state/memory/shared-cells'],
-    ...['snapshot/sent-delta', 'gateway', 'record', 'wire/port', 'settings/values'],
+    ...['snapshot/fragments', 'snapshot/sent-delta', 'gateway', 'record', 'wire/port', 'settings/values'],
   ],
   'fleet/gateway': [
-    ...['base', 'shared-state/ports', 'snapshot/find', 'snapshot/sent-delta', 'snapshot/packed-fragments'],
+    ...['base', 'model', 'shared-state/ports', 'snapshot/find', 'snapshot/fragments', 'snapshot/sent-delta'],
+    'snapshot/packed-fragments',
     ...['gateway', 'record', 'wire', 'fleet/shared'],
   ],
   'fleet/main': [
@@ -265,7 +273,13 @@ test('nothing outside of store/ speaks SQL or imports a database', () => {
   }
 })
 
-for (const entry of ['threads/gateway', 'threads/recorder', 'threads/query', 'nodes/runs'])
+for (const entry of [
+  'threads/gateway',
+  'threads/recorder',
+  'threads/query',
+  'nodes/runs',
+  'snapshot/find/capabilities',
+])
   test(`a thread loads no schemas, no node:http and nothing that compiles snapshots, for which it would pay at its start: ${entry}`, () => {
     const loaded = new Set([join(root, `${entry}.ts`)])
     const packages = new Set<string>()
@@ -279,7 +293,7 @@ for (const entry of ['threads/gateway', 'threads/recorder', 'threads/query', 'no
     if (isThread) assert.ok(packages.has('node:worker_threads'), 'the imports of packages were found')
     for (const file of loaded)
       assert.doesNotMatch(file, /\/nodes\/.*definitions?\.ts$/, 'a definition holds a schema')
-    for (const name of ['zod', 'node:http', 'node:https', 'kysely', 'hono'])
+    for (const name of ['zod', '@marcbachmann/cel-js', 'node:http', 'node:https', 'kysely', 'hono'])
       assert.ok(!packages.has(name), `${name} is loaded`)
     for (const file of loaded)
       assert.ok(!file.startsWith(join(root, 'snapshot/compile/')), `${relative(root, file)} is loaded`)

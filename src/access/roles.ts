@@ -33,6 +33,8 @@ const BUILT_IN: Readonly<Record<Exclude<Role, 'admin'>, ReadonlySet<Permission>>
     'credentials:use',
     'credentials:test',
     'credentials:rotate',
+    'origins:test',
+    'virtual_mcps:publish',
   ]),
   auditor: new Set<Permission>([
     'audit:read',

@@ -13,7 +13,7 @@ export const PARTS = ['management', 'oauth', 'registry', 'portal', 'console'] as
 export type Part = (typeof PARTS)[number]
 
 /** Handlers of gateway threads. They answer without the control plane. */
-export type ThreadHandler = 'consumer_mcp' | 'health' | 'metrics'
+export type ThreadHandler = 'consumer_mcp' | 'virtual_mcp' | 'health' | 'metrics'
 /** Handlers of the control plane, behind its private socket. `unknown_path` answers 404: the path is reserved for its part. */
 export type ControlHandler =
   | 'management_mcp'
@@ -81,9 +81,11 @@ export const DOORS = {
   belowConsumerMcp: own({
     path: '/mcp',
     extent: 'below',
+    handler: 'virtual_mcp',
     listener: 'gateway',
     cors: 'gateway',
-    summary: 'Reserved for virtual MCPs',
+    resource: 'profiles',
+    summary: 'Virtual MCPs',
   }),
   management: management({
     path: '/management',

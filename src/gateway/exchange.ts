@@ -22,6 +22,7 @@ import type {
 } from '../wire/port.ts'
 import type { HeldLimits } from './admit/counters.ts'
 import type { CacheEntry } from './cache/answer-cache.ts'
+import type { CalledCapability } from './called-capability.ts'
 import type { CheckName } from './check-names.ts'
 import { type Identity, type KnownIdentity, UNIDENTIFIED } from './identity.ts'
 import type { Lane } from './lane.ts'
@@ -129,6 +130,9 @@ export class Exchange {
   proxy: LinkedProxy | null = null
   /** The path fits these proxies, but the method fits none. */
   others: readonly LinkedProxy[] | null = null
+
+  /** Set in the place of a path, for a capability of an origin. */
+  capability: CalledCapability | null = null
 
   // The upstream
   credential: Sent | null = null

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import type { Egress } from '../base/egress.ts'
 import { createFetchJson } from '../base/fetch-json.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
@@ -8,8 +9,9 @@ import type { RecordSink } from '../record/fields.ts'
 import type { RequestCounts } from '../record/request-counts.ts'
 import type { Once } from '../shared-state/ports/once.ts'
 import { hostName } from '../snapshot/find/mounts.ts'
-import type { SnapshotDelta } from '../snapshot/fragments.ts'
+import type { OriginFragment, SnapshotDelta } from '../snapshot/fragments.ts'
 import { EMPTY_SNAPSHOT, type NextSnapshot, nextSnapshot } from '../snapshot/link/link.ts'
+import type { LinkedOrigin } from '../snapshot/linked/mcp.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { Opener } from '../vault/opener.ts'
 import { CALLER_MEMORY_MAX, CallerMemory } from '../wire/caller-memory.ts'
@@ -24,6 +26,7 @@ import { createInnerCalls } from './ends/in-process.ts'
 import { createSockets, NOT_READY_RETRY_MS } from './ends/socket.ts'
 import type { Exchange } from './exchange.ts'
 import { explain } from './explain/explain.ts'
+import { createAskOrigin, type OriginQuestion } from './forward/ask-origin.ts'
 import { healthOf } from './forward/health.ts'
 import { createHealthChecks } from './forward/health-checks.ts'
 import { createPools } from './forward/pools.ts'
@@ -35,15 +38,18 @@ import type { CertificateField } from './identify/certificate-fields.ts'
 import { createIssuers, type Proofs } from './identify/issuers.ts'
 import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
 import type { Lane } from './lane.ts'
-import type { Caller, GatewayPort, Identified } from './port.ts'
+import { policySubject } from './policy-subject.ts'
+import type { Caller, GatewayPort, Identified, InnerAnswer } from './port.ts'
 import { createRecordWriter } from './record.ts'
 import { replayRequest } from './replay.ts'
-import { admits, CALL, MCP } from './stages.ts'
+import { admits, CALL, MCP, ORIGIN_CHECKS } from './stages.ts'
 import { createVisible } from './visible.ts'
 
 export interface GatewayOptions {
   /** Opens a pool: `engine.upstream`. */
   readonly upstream: (options: UpstreamOptions) => Upstream
+  /** What may be asked for keys and tokens. */
+  readonly egress: Egress
   readonly counters: Counters
   readonly records: RecordSink
   /** What the metrics page counts; nothing is counted when absent. */
@@ -89,6 +95,10 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   trace(incoming: Incoming<Exchange>): { readonly ip: string; readonly requestId: string }
   /** Makes the calls that show whether a credential works. */
   tryCredential(trial: Trial): Promise<CredentialTest>
+  /** Asks an origin what no caller has asked for. Never rejects. */
+  askOrigin(origin: OriginFragment, question: OriginQuestion): Promise<InnerAnswer>
+  /** True for an origin whose credential is made of the token of the caller. */
+  isPersonal(origin: LinkedOrigin): boolean
   /** Judges a request that was not made. */
   explain(asked: Hypothetical): Explanation
   /** Makes a recorded request again; null when it had no whole answer in time. Never rejects. */
@@ -107,7 +117,7 @@ const CACHE_BYTES_MAX = 32 * 1024 * 1024
 /** Nothing is served before the first delta was applied: requests are answered with `not_ready`. */
 export function createGateway(options: GatewayOptions): Gateway {
   const { counters, clock, open } = options
-  const fetchJson = createFetchJson()
+  const fetchJson = createFetchJson(options.egress)
   const keySets = options.keySets ?? createKeySets(clock, fetchJson)
   const pools = createPools(options.upstream)
   const pageHosts = options.pageHosts ?? null
@@ -215,7 +225,27 @@ export function createGateway(options: GatewayOptions): Gateway {
       return profile === null ? [] : visible.policies(snapshot, profile, endpoint)
     },
 
-    call: createInnerCalls({ lane, checks: CALL, snapshot: inForce }),
+    call: createInnerCalls({ lane, checks: CALL, originChecks: ORIGIN_CHECKS, snapshot: inForce }),
+
+    policySubject: (caller) => policySubject(caller, snapshot),
+
+    virtualMcp(caller, slug) {
+      const virtualMcp = snapshot.virtualMcps.get(slug)
+      const client = snapshot.clients.get(caller.client.id)
+      if (virtualMcp === undefined || client?.virtualMcps.has(virtualMcp.id) !== true) return null
+      return snapshot.joined.of(snapshot, virtualMcp)
+    },
+
+    askOrigin: createAskOrigin({
+      lane,
+      snapshot: inForce,
+      checks: ORIGIN_CHECKS.own,
+      requestIds: options.requestIds,
+    }),
+
+    isPersonal({ fragment: { credential } }) {
+      return credential !== null && snapshot.credentials.get(credential)?.grant?.exchanges === true
+    },
 
     explain: (asked) => explain(lane, snapshot, clock.now(), asked),
 
@@ -227,7 +257,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
 
     apply(delta) {
-      const { collections, credentials } = snapshot
+      const { collections, origins, credentials } = snapshot
       const next = loading ?? nextSnapshot(snapshot, delta.full, open)
       loading = null
       next.take(delta)
@@ -235,7 +265,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       ready = true
       const isRotated = snapshot.credentials !== credentials
       if (snapshot.collections !== collections) siteHosts = siteHostsOf(snapshot, pageHosts)
-      if (snapshot.collections !== collections || isRotated) {
+      if (snapshot.collections !== collections || snapshot.origins !== origins || isRotated) {
         pools.keepFor(snapshot)
         checks.keepFor(snapshot)
       }

@@ -6,6 +6,8 @@
 import type { ByteBudget } from '../base/byte-buffer.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import type { RecordAgent } from '../record/fields.ts'
+import type { Caller as PolicySubject } from '../snapshot/find/capability-caller.ts'
+import type { JoinedVirtualMcp } from '../snapshot/find/virtual-mcps.ts'
 import type {
   ClientFragment,
   CollectionFragment,
@@ -16,6 +18,7 @@ import type {
 } from '../snapshot/fragments.ts'
 import type { Claims } from '../snapshot/linked/client.ts'
 import type { CallHandle, Incoming } from '../wire/port.ts'
+import type { CalledCapability } from './called-capability.ts'
 
 /** A proven caller: the result of the checks `identify` to `authenticate`. Valid for one message only, so that a revocation holds from the next. */
 export interface Caller {
@@ -47,7 +50,7 @@ export interface Endpoint {
 }
 
 /** What a call needs to know of who makes it. */
-type CallerOfCall = Omit<Caller, 'client' | 'profile'> & {
+export type CallerOfCall = Omit<Caller, 'client' | 'profile'> & {
   readonly client: Pick<ClientFragment, 'id'>
   readonly profile: Pick<ProfileFragment, 'id'>
 }
@@ -61,6 +64,8 @@ export interface InnerCall {
   readonly host: string
   /** Path and query of the call as REST would have sent them, percent-encoded; judged by the check `canonical` like any other. */
   readonly target: string
+  /** Set for a request to an origin: then no path is looked up, and `target` is for the record. */
+  readonly capability?: CalledCapability
   /** Header lines ending in CRLF that the caller asked to send; names of identity, framing and forwarding are dropped. */
   readonly fields: string
   /** Header lines ending in CRLF that the door adds by itself; they are passed on as they are. */
@@ -141,6 +146,10 @@ export interface GatewayPort {
     caller: Caller,
     endpoint: Endpoint,
   ): readonly { readonly attachedTo: string; readonly policy: PolicyFragment }[]
+  /** The caller as capability policies see it. */
+  policySubject(caller: Caller): PolicySubject
+  /** The published virtual MCP of that slug; null where there is none that the caller may call. */
+  virtualMcp(caller: Caller, slug: string): JoinedVirtualMcp | null
   /** Runs a call in process, through all checks but those of the caller, which its message has passed. `done` is called once, or never when the call was given up. */
   call(call: InnerCall, done: (answer: InnerAnswer) => void): CallHandle
 }

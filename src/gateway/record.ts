@@ -24,14 +24,16 @@ export function createRecordWriter(
   function fill(exchange: Exchange): void {
     const { collection, proxy, identity, outcome } = exchange
     const { client, profile } = identity
+    const isOfCollection = exchange.capability === null
     fields.id = exchange.requestId
     fields.timeMs = exchange.now
     fields.surface = exchange.surface
     fields.method = exchange.method
     fields.path = exchange.path
     fields.route = proxy === null ? '' : proxy.route
-    fields.collection = collection === null ? '' : collection.id
-    fields.proxy = proxy === null ? '' : proxy.id
+    // The route to an origin stands in their place
+    fields.collection = collection === null || !isOfCollection ? '' : collection.id
+    fields.proxy = proxy === null || !isOfCollection ? '' : proxy.id
     fields.client = client === null ? '' : client.id
     fields.profile = profile === null ? '' : profile.id
     fields.credentialId = identity.credentialId
@@ -71,7 +73,7 @@ export function createRecordWriter(
     request(exchange) {
       if (exchange.reason !== '') remarked(exchange)
       fill(exchange)
-      add(exchange.collection)
+      add(exchange.capability === null ? exchange.collection : null)
     },
     messages(exchange, messages) {
       const { status } = exchange.outcome

@@ -7,8 +7,11 @@ import type { Exchange, GatheredAnswer, Routed } from './exchange.ts'
 import type { Explain } from './explain/judged.ts'
 import type { Check } from './verdict.ts'
 
-/** The ways by which requests come: over REST, as a message at `/mcp`, as a call in process, as a replay. */
-export type Ways = Readonly<Record<'rest' | 'mcp' | 'call' | 'replay', boolean>>
+/**
+ * The ways by which requests come: over REST, as a message at `/mcp`, as a call in process, as a replay, as a call of a capability
+ * of an origin, as what Postern itself asks an origin.
+ */
+export type Ways = Readonly<Record<'rest' | 'mcp' | 'call' | 'replay' | 'tool' | 'own', boolean>>
 
 /** A check in the order of all. */
 export interface CheckRow {

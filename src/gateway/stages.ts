@@ -45,12 +45,16 @@ const row = <On extends Exchange>(
 ): CheckRow => ({ name, ways, check: check as Check, explain: explain as Explain })
 
 /** `rest`: requests over REST. `call`: calls from within the process, whose caller the message at `/mcp` has proved. */
-const REST_CALL = { rest: true, mcp: false, call: true, replay: true }
+const REST_CALL = { rest: true, mcp: false, call: true, replay: true, tool: false, own: false }
 /** `mcp`: messages at `/mcp`. */
-const REST_MCP = { rest: true, mcp: true, call: false, replay: false }
+const REST_MCP = { rest: true, mcp: true, call: false, replay: false, tool: false, own: false }
 const CALLER = { ...REST_MCP, replay: true }
 /** `replay`: recorded requests that are made again; they have no credential to verify. */
-const REPLAY = { rest: false, mcp: false, call: false, replay: true }
+const REPLAY = { rest: false, mcp: false, call: false, replay: true, tool: false, own: false }
+/** `tool`: calls of capabilities of origins, found by their names. */
+const REST_TOOL = { ...REST_CALL, tool: true }
+/** `own`: what Postern itself asks an origin. */
+const ALL_SENT = { ...REST_TOOL, own: true }
 
 /**
  * 1. Checks, in the order in which they run; the first refusal ends the request. The checks `wire` and `canonical` come
@@ -71,13 +75,13 @@ export const CHECKS: readonly CheckRow[] = [
   row('method', REST_CALL, methodAllowed, explainMethod),
   row('upgrade', REST_CALL, upgradeOffered, explainUpgrade),
   row('declared body', REST_CALL, bodyFits, explainBody),
-  row('limits', REST_CALL, limitsAdmit, explainLimits),
+  row('limits', REST_TOOL, limitsAdmit, explainLimits),
   row('contract', REST_CALL, requestFits, explainContract),
   row('operation', REST_CALL, operationFits, explainOperation),
   row('kept answer', REST_CALL, keptAnswerGiven, explainKeptAnswer),
-  row('credential', REST_CALL, credentialReady, explainCredential),
+  row('credential', ALL_SENT, credentialReady, explainCredential),
   row('gather', REST_CALL, bodyGathered, explainGather),
-  row('target', REST_CALL, targetChosen, explainTarget),
+  row('target', ALL_SENT, targetChosen, explainTarget),
 ]
 
 /** 2. How an admitted request gets its answer. */
@@ -100,6 +104,7 @@ export const REST = checksOf('rest')
 export const MCP = checksOf('mcp')
 export const CALL = checksOf('call')
 export const REPLAY_CHECKS = checksOf('replay')
+export const ORIGIN_CHECKS = { call: checksOf('tool'), own: checksOf('own') }
 
 /**
  * Runs the checks in order, from row `from` on. False when one refused or answered; the exchange then says which and

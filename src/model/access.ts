@@ -49,6 +49,8 @@ export const PERMISSIONS: readonly string[] = [
   'credentials:use',
   'credentials:test',
   'credentials:rotate',
+  'origins:test',
+  'virtual_mcps:publish',
   'keys:read',
   'keys:rotate',
   'config:read',

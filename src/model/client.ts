@@ -11,6 +11,7 @@ export const ClientSpec = z.strictObject({
   kind: z.enum(['partner', 'internal', 'ai', 'test']).default('partner'),
   contact_email: z.email().nullable().default(null),
   collections: z.array(Ref).max(1000).default([]).describe('Collections that the client may call'),
+  virtual_mcps: z.array(Ref).max(1000).default([]).describe('Virtual MCPs that the client may call'),
   policy: Ref.nullable().default(null).describe('Policy with limits that all profiles of the client share'),
   active: z.boolean().default(true).describe('false: calls of all its profiles are refused'),
   valid_until: Time.nullable().default(null),

@@ -14,7 +14,8 @@ import { Slug } from './slug.ts'
 import { Duration } from './time.ts'
 
 /** Where a policy is attached: it decides whose calls share a counter. */
-export type Attachment = 'profile' | 'client' | 'collection' | 'proxy'
+export const ATTACHMENTS = ['profile', 'client', 'collection', 'proxy', 'origin', 'virtual_mcp'] as const
+export type Attachment = (typeof ATTACHMENTS)[number]
 
 export const LIMIT_KINDS = ['rate', 'quota', 'concurrency'] as const
 export type LimitKind = (typeof LIMIT_KINDS)[number]
@@ -30,8 +31,8 @@ const NO_KEYS =
 const LimitKey = z
   .string()
   .regex(
-    /^(?:ip|global|tool|claim:[A-Za-z0-9_.:/-]{1,64}|header:[A-Za-z0-9-]{1,64})$/,
-    'ip, global, tool, claim:<name> or header:<name>',
+    /^(?:ip|global|tool|user|claim:[A-Za-z0-9_.:/-]{1,64}|header:[A-Za-z0-9-]{1,64})$/,
+    'ip, global, tool, user, claim:<name> or header:<name>',
   )
   .refine(
     (key) => !key.startsWith('header:') || !NO_KEYS.test(key.slice(7).toLowerCase()),
@@ -75,7 +76,7 @@ const Limit = z
       'Of a concurrency limit: how long a call waits for a free place, at most 1s. Default: it is refused at once',
     ),
     key: LimitKey.optional().describe(
-      'What shares a counter: ip, global, tool, claim:<name> or header:<name>. Default: the client or profile it is attached to; for a collection or proxy each client within it',
+      'What shares a counter: ip, global, tool, user (the subject of the token of the caller), claim:<name> or header:<name>. Default: the client or profile it is attached to; elsewhere each client within it',
     ),
     cost: z.int().min(1).max(MAX_MAX).optional().describe('What one call takes from max. Default 1'),
     mode: z

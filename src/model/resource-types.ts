@@ -10,6 +10,8 @@ const SERVED_NOUNS = {
   profiles: 'profile',
   policies: 'policy',
   credentials: 'credential',
+  origins: 'origin',
+  virtual_mcps: 'virtual_mcp',
 } as const
 const ACCESS_NOUNS = {
   roles: 'role',

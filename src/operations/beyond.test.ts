@@ -20,6 +20,8 @@ const SPECS: Readonly<Record<ResourceType, object>> = {
   collections: { base_path: '/beyond', upstream },
   proxies: { methods: ['GET'], path: '/' },
   workflows: {},
+  origins: { url: 'http://127.0.0.1:9002/mcp' },
+  virtual_mcps: { members: [{ origin: 'inside' }] },
   clients: {},
   profiles: { auth: { type: 'token' } },
   roles: { permissions: ['audit:read'] },
@@ -42,7 +44,7 @@ const BELOW: Readonly<Record<string, object>> = {
 /** Members that may name other resources. */
 const REFERRING = [
   ...['policy', 'credential', 'collection', 'collections', 'client', 'profile', 'proxy', 'role', 'workflow'],
-  ...['service_identity', 'resource', 'actor', 'text'],
+  ...['service_identity', 'resource', 'actor', 'text', 'virtual_mcps', 'origin'],
 ]
 
 let control: Control
@@ -51,6 +53,8 @@ const ids = new Map<string, string>()
 let collection = ''
 before(async () => {
   control = await startControl()
+  const inside = { name: 'Inside', slug: 'inside', tags: ['mine'] }
+  await control.run('origins.create', { ...inside, ...SPECS.origins })
   for (const [type, spec] of Object.entries(SPECS)) {
     const slug = `${MARK}-${type.replace('_', '-')}`
     const parent = Object.fromEntries(
@@ -60,10 +64,9 @@ before(async () => {
     ids.set(type, String(output['id']))
   }
   await control.run('clients.update', { id: `${MARK}-clients`, collections: [ids.get('collections')] })
-  const inside = { name: 'Inside', slug: 'inside', tags: ['mine'] }
   const made = await control.run('collections.create', { ...inside, base_path: '/inside', upstream })
   collection = String(made.output['id'])
-  for (const type of ['proxies', 'clients', 'policies', 'credentials'] as const)
+  for (const type of ['proxies', 'clients', 'policies', 'credentials', 'virtual_mcps'] as const)
     await control.run(`${type}.create`, { ...inside, ...SPECS[type], ...BELOW[type] })
 })
 after(() => control.close())
@@ -97,6 +100,7 @@ function* probes({ resource, action, input: { shape } }: Operation): Generator<R
     for (const value of ids.values())
       for (const one of [value, [value]])
         if (shape[member]?.safeParse(one).success) yield { ...found, [member]: one }
+  if ('members' in shape) yield { ...found, members: [{ origin: ids.get('origins') }] }
 }
 
 test('no operation names what lies beyond a scope, whatever it is asked, and none changes it', async () => {

@@ -16,6 +16,8 @@ const REFS = [
   ':',
   '_',
   'cli_x',
+  'tools',
+  'desk',
   'none',
 ]
 
@@ -43,6 +45,8 @@ test('whatever is sent, an operation answers or refuses; it never breaks', async
   const control = await startControl()
   await example(control)
   await control.run('credentials.create', { name: 'Backend', auth: { type: 'bearer', token: 'x' } })
+  await control.run('origins.create', { name: 'Tools', url: 'http://127.0.0.1:9002/mcp' })
+  await control.run('virtual_mcps.create', { name: 'Desk', members: [{ origin: 'tools' }] })
   await fc.assert(
     fc.asyncProperty(
       fc.constantFrom(...OPERATIONS).chain((operation) => {

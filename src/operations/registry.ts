@@ -41,6 +41,7 @@ import { collectionOperations } from './kinds/collections.ts'
 import { credentialOperations } from './kinds/credentials.ts'
 import { grantOperations } from './kinds/grants.ts'
 import { kindOf } from './kinds/kinds.ts'
+import { originOperations } from './kinds/origins.ts'
 import { policyOperations } from './kinds/policies.ts'
 import { profileOperations } from './kinds/profiles.ts'
 import { proxyOperations } from './kinds/proxies.ts'
@@ -49,6 +50,7 @@ import { serviceIdentityOperations } from './kinds/service-identities.ts'
 import { teamOperations } from './kinds/teams.ts'
 import { trustRuleOperations } from './kinds/trust-rules.ts'
 import { userOperations } from './kinds/users.ts'
+import { virtualMcpOperations } from './kinds/virtual-mcps.ts'
 import { workflowOperations } from './kinds/workflows.ts'
 import { metricsMethods, metricsStatusCodes } from './metrics/distributions.ts'
 import { metricsErrorEndpoints, metricsTopEndpoints } from './metrics/endpoints.ts'
@@ -156,6 +158,8 @@ export const OPERATIONS: readonly Operation[] = [
   testCredential,
   rotateCredential,
   revertCredential,
+  ...Object.values(originOperations),
+  ...Object.values(virtualMcpOperations),
   ...Object.values(roleOperations),
   ...Object.values(userOperations),
   inviteUser,

@@ -75,6 +75,11 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'requests.replay': () => ({ id: 'req_none' }),
   'requests.explain': () => ({ method: 'GET', target: '/orders' }),
   'credentials.create': (n) => ({ name: `c${n}`, auth: { type: 'bearer', token: 'planted' } }),
+  'origins.create': (n) => ({ name: `o${n}`, url: 'http://127.0.0.1:9002/mcp' }),
+  'origins.put': (n) => ({ id: `put${n}`, name: 'O', url: 'http://127.0.0.1:9002/mcp' }),
+  'origins.toggle': () => ({ id: 'tools', active: true }),
+  'virtual_mcps.create': (n) => ({ name: `v${n}`, members: [{ origin: 'tools' }] }),
+  'virtual_mcps.put': (n) => ({ id: `put${n}`, name: 'V', members: [{ origin: 'tools' }] }),
   'roles.create': (n) => ({ name: `r${n}`, permissions: ['audit:read'] }),
   'roles.put': (n) => ({ id: `put${n}`, name: 'R', permissions: ['audit:read'] }),
   'users.create': (n) => ({ name: `u${n}` }),
@@ -102,12 +107,20 @@ const SLUGS: Readonly<Record<string, string>> = {
   clients: 'acme',
   profiles: 'sandbox',
   credentials: 'backend',
+  origins: 'tools',
+  virtual_mcps: 'desk',
   roles: 'publisher',
   users: 'ada',
   teams: 'core',
   service_identities: 'ci',
   grants: 'all',
   trust_rules: 'main',
+}
+
+/** What nothing refers to. */
+const UNUSED: Readonly<Record<string, string>> = {
+  'policies.delete': 'spare',
+  'origins.delete': 'unused',
 }
 
 const TRUST = {
@@ -167,6 +180,10 @@ test('every operation, for every role: done or refused as the table says, and ea
   const idle = { collection: 'orders', name: 'Idle', methods: ['GET'], path: '/idle' }
   await control.run('proxies.create', idle)
   await control.run('proxies.apply_template', { template: 'cached-read', proxies: ['idle'] })
+  const origin = { url: 'http://127.0.0.1:9001/mcp' }
+  await control.run('origins.create', { ...origin, name: 'Tools' })
+  await control.run('origins.create', { ...origin, name: 'Unused' })
+  await control.run('virtual_mcps.create', { name: 'Desk', members: [{ origin: 'tools' }] })
   await control.run('roles.create', { name: 'Publisher', permissions: ['proxies:publish'] })
   await control.run('users.create', { name: 'Ada' })
   await control.run('teams.create', { name: 'Core' })
@@ -180,7 +197,7 @@ test('every operation, for every role: done or refused as the table says, and ea
     const name = `${operation.resource}.${operation.action}`
     for (const role of ROLES) {
       n++
-      const slug = name === 'policies.delete' ? 'spare' : SLUGS[operation.resource]
+      const slug = UNUSED[name] ?? SLUGS[operation.resource]
       const input = INPUTS[name]?.(n) ?? ('id' in operation.input.shape ? { id: slug ?? entry!.id } : {})
       const options: WriteOptions = {
         ...(operation.effect === 'delete' ? { confirm: slug!, dryRun: true } : {}),

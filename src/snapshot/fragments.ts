@@ -6,11 +6,15 @@
  * Only what is published is in it; references are ids.
  */
 import type { ClaimRule } from '../base/claims.ts'
+import type { CapabilityType } from '../model/capability.ts'
+import type { Approved } from '../model/capability-drift.ts'
+import type { CapabilityRules } from '../model/capability-rules.ts'
 import type { GraphqlLimits } from '../model/contract.ts'
 import type { CredentialType } from '../model/credential.ts'
 import type { HttpMethod } from '../model/http-method.ts'
 import type { LimitKind } from '../model/policy.ts'
 import type { JsonSchema, Parameter } from '../model/proxy.ts'
+import type { PublicName } from '../model/public-names.ts'
 import type { SecretReference } from '../model/secret.ts'
 
 /** The kinds of fragments. Each has a row in `compile/kinds.ts`, which the main thread loads, and in `link/kinds.ts`. */
@@ -23,6 +27,10 @@ export interface Fragments {
   readonly client: ClientFragment
   readonly policy: PolicyFragment
   readonly credential: CredentialFragment
+  readonly origin: OriginFragment
+  /** Of an origin, and with its id. */
+  readonly catalogue: CatalogueFragment
+  readonly virtual_mcp: VirtualMcpFragment
 }
 
 /**
@@ -255,6 +263,8 @@ export interface ClientFragment extends Formed {
   /** Milliseconds since the epoch, or null. */
   readonly valid_until: number | null
   readonly collections: readonly string[]
+  /** Ids of virtual MCPs; there only where one is assigned. */
+  readonly virtual_mcps?: readonly string[]
   readonly policy: string | null
   readonly profiles: readonly ProfileFragment[]
 }
@@ -396,6 +406,71 @@ export interface CredentialFragment extends Formed {
   readonly references?: Readonly<Record<string, SecretReference>>
   /** Why one of them could not be read, as a sentence; set for the threads alone. */
   readonly unresolved?: string
+}
+
+/** An upstream MCP server. */
+export interface OriginFragment extends Formed {
+  readonly kind: 'origin'
+  readonly id: string
+  readonly slug: string
+  readonly name: string
+  /** `http`: a server at {@link upstream}; `collection`: endpoints of {@link collection}. */
+  readonly served_by: 'http' | 'collection'
+  readonly active: boolean
+  /** Id; null for an origin of another kind. */
+  readonly collection: string | null
+  readonly upstream: UpstreamFragment | null
+  /** Path and query of the MCP endpoint; empty without an upstream. */
+  readonly target: string
+  readonly credential: string | null
+  readonly policy: string | null
+  /** Null while no probe has found out how the server is spoken to: calls are answered with origin_unavailable. */
+  readonly verdict: VerdictFragment | null
+}
+
+/** What a probe has found out about an origin. */
+interface VerdictFragment {
+  /** Revision of the protocol that is spoken, such as `2026-07-28`. */
+  readonly version: string
+  /** JSON of the capabilities that the server declares. */
+  readonly capabilities: string
+  /** Empty where it gives none. */
+  readonly instructions: string
+}
+
+/** What an origin lists. */
+export interface CatalogueFragment extends Formed {
+  readonly kind: 'catalogue'
+  /** Of the origin. */
+  readonly id: string
+  readonly slug: string
+  /** JSON of {@link Catalogue}. */
+  readonly json: string
+}
+
+/** A published virtual MCP. */
+export interface VirtualMcpFragment extends Formed {
+  readonly kind: 'virtual_mcp'
+  readonly id: string
+  readonly slug: string
+  readonly name: string
+  readonly description: string
+  readonly instructions: string | null
+  /** Those that are active, in their order. */
+  readonly members: readonly VirtualMcpMemberFragment[]
+  /** Public names of capabilities, by type; the ids of members in them are those of origins. */
+  readonly names: Readonly<Record<CapabilityType, readonly PublicName[]>>
+  readonly policy: string | null
+}
+
+interface VirtualMcpMemberFragment {
+  /** Id. */
+  readonly origin: string
+  /** What stands before names that are taken; see model/public-names. */
+  readonly prefix: string
+  readonly rules: CapabilityRules
+  /** Hashes of approved items; null holds nothing back. */
+  readonly approved: Approved | null
 }
 
 /** What a thread gets: the fragments that changed since the revision it holds, or all of them. */

@@ -6,10 +6,19 @@
 import type { Lru } from '../base/lru.ts'
 import type { LimitPlans } from './find/limit-plan.ts'
 import type { Mounts } from './find/mounts.ts'
-import type { ContractsFragment, Fragment, FragmentKey, FragmentKind, SchemasFragment } from './fragments.ts'
+import type { VirtualMcpIndex } from './find/virtual-mcps.ts'
+import type {
+  CatalogueFragment,
+  ContractsFragment,
+  Fragment,
+  FragmentKey,
+  FragmentKind,
+  SchemasFragment,
+} from './fragments.ts'
 import type { Bound, LinkedClient, LinkedProfile, LinkedToken, Verified } from './linked/client.ts'
 import type { LinkedCollection } from './linked/collection.ts'
 import type { LinkedCredential } from './linked/credential.ts'
+import type { LinkedOrigin, LinkedVirtualMcp } from './linked/mcp.ts'
 import type { LinkedPolicy } from './linked/policy.ts'
 
 export interface Snapshot {
@@ -48,6 +57,13 @@ export interface Snapshot {
   /** By collection id. */
   readonly contracts: ReadonlyMap<string, ContractsFragment>
   readonly schemas: ReadonlyMap<string, SchemasFragment>
+  readonly origins: ReadonlyMap<string, LinkedOrigin>
+  /** By id of the origin. */
+  readonly catalogues: ReadonlyMap<string, CatalogueFragment>
+  /** By id and by slug; an id holds an underscore, a slug cannot. */
+  readonly virtualMcps: ReadonlyMap<string, LinkedVirtualMcp>
+  /** What virtual MCPs have of their origins. */
+  readonly joined: VirtualMcpIndex
   /** One sentence for each fragment that could not be linked and fails closed; no secrets. */
   readonly faults: readonly string[]
   /** What was linked, by key. */
@@ -67,6 +83,9 @@ export interface LinkedFragments {
   readonly client: LinkedClient
   readonly policy: LinkedPolicy
   readonly credential: LinkedCredential
+  readonly origin: LinkedOrigin
+  readonly catalogue: CatalogueFragment
+  readonly virtual_mcp: LinkedVirtualMcp
 }
 
 export type Linked = LinkedFragments[FragmentKind] | Quarantined

@@ -5,6 +5,7 @@ import { parentPort } from 'node:worker_threads'
 import { createAllowedOrigins } from '../base/allowed-origins.ts'
 import { createClock } from '../base/clock.ts'
 import { collectGarbage } from '../base/collect-garbage.ts'
+import { createEgress } from '../base/egress.ts'
 import { createRequestIds } from '../base/ids.ts'
 import { createConnectionPlaces } from '../fleet/gateway/connection-places.ts'
 import { controlUpstream, createControlDoor } from '../fleet/gateway/control-door.ts'
@@ -29,7 +30,10 @@ import { FIELD_RULES, fieldRules } from '../gateway/fields.ts'
 import { createGateway } from '../gateway/gateway.ts'
 import { trustedNetworks } from '../gateway/identify/origin.ts'
 import { createConsumerDoor } from '../mcp/consumer/door.ts'
-import { createRunningCalls } from '../mcp/consumer/running.ts'
+import { createRunningCalls } from '../mcp/http/running.ts'
+import { probeOrigin } from '../mcp/origin/probe.ts'
+import { createVirtualDoor } from '../mcp/virtual/door.ts'
+import { toOriginAnswer } from '../mcp/virtual/origin-call.ts'
 import { connectSink } from '../record/connect.ts'
 import { RequestCounts } from '../record/request-counts.ts'
 import { createRecordSink } from '../record/sink.ts'
@@ -41,6 +45,7 @@ import { isIn, networkOf } from '../snapshot/find/network.ts'
 import { createOpener } from '../vault/opener.ts'
 import { CallerMemory } from '../wire/caller-memory.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
+import type { Incoming } from '../wire/port.ts'
 import { threadData } from './data.ts'
 
 if (parentPort === null) throw new Error('threads/gateway.ts runs as a worker thread only')
@@ -69,8 +74,10 @@ let opener = createOpener(init.credentialKey)
 
 const createEngine =
   init.httpEngine === 'node' ? (await import('../wire/node/engine.ts')).createNodeEngine : createNativeEngine
+const egress = createEgress(init.egress)
 const engine = createEngine<Exchange>({
   clock,
+  egress,
   rules: fieldRules(init.trustedProxies.length > 0),
   onFault: report,
   keep: (peer) => memory.open(networkOf(peer)),
@@ -99,6 +106,7 @@ const gateway = createGateway({
   usedTokens: openKeyMemory(init.cells.usedTokens),
   proofs: openKeyMemory(init.cells.proofs),
   upstream: (options) => engine.upstream(options),
+  egress,
   counters,
   records: sink,
   counts,
@@ -123,7 +131,7 @@ const crossOrigin = createCrossOrigin<Exchange>({
   refuse: answers.problem,
 })
 const events = createThreadEvents((event) => say({ kind: 'event', event }))
-const consumer = createConsumerDoor<Exchange>({
+const mcpDoor = {
   gateway,
   sealKey: init.sessionKey,
   tombstones: createTombstones(init.cells.tombstones, events),
@@ -134,10 +142,12 @@ const consumer = createConsumerDoor<Exchange>({
   corsLines: crossOrigin.linesOf,
   version: init.version,
   clock,
-  requestId: (incoming) => incoming.state?.requestId ?? requestIds(),
+  requestId: (incoming: Incoming<Exchange>) => incoming.state?.requestId ?? requestIds(),
   taken: [...FIELD_RULES.take, ...FIELD_RULES.peek],
   fault: report,
-})
+}
+const consumer = createConsumerDoor<Exchange>(mcpDoor)
+const virtual = createVirtualDoor<Exchange>({ ...mcpDoor, isPersonal: gateway.isPersonal })
 const control = engine.upstream(controlUpstream(init.controlSocket))
 const verifiedTokens = createVerifiedTokens(clock, say)
 const door = createControlDoor<Exchange>({
@@ -172,6 +182,7 @@ const route = createReservedPaths(
   crossOrigin,
   createRouter<Exchange>({
     consumer_mcp: consumer,
+    virtual_mcp: virtual,
     control: (incoming) => door.answer(incoming),
     health: answerHealth,
     metrics,
@@ -203,6 +214,12 @@ main.on(
   'message',
   createOrders({
     gateway,
+    probe: (origin) =>
+      probeOrigin({
+        send: async (request) => toOriginAnswer(await gateway.askOrigin(origin, request)),
+        clock,
+        own: { name: 'postern', version: init.version },
+      }),
     say,
     listen,
     recordTo: (port) => connectSink(sink, port),

@@ -10,6 +10,7 @@
  */
 
 import type { ByteBudget } from '../base/byte-buffer.ts'
+import type { UrlSource } from '../base/egress.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 
 /** Bounds of one listener. Bytes, milliseconds, counts. At each bound the named refusal is sent and the connection closes. */
@@ -111,7 +112,8 @@ export interface Incoming<State = unknown> {
    * Answers with a body that the handler writes over time, such as server-sent events. The head is sent at once; `fields`
    * as for `answer`. The answer has no time limit. Bytes that the caller does not read are copied and counted in `budget`;
    * if the budget refuses them, the caller is disconnected, as it is when it reads nothing for `sendTimeoutMs`. The answer to
-   * HEAD is its head alone, and the handler must end it all the same.
+   * HEAD is its head alone, and the handler must end it all the same. A caller that leaves is noticed at once, unless it has
+   * pipelined more than `pipelineBytesMax`: then at the next writes.
    */
   stream(status: number, fields: string, writer: AnswerWriter, budget: ByteBudget): AnswerStream
   /**
@@ -304,6 +306,11 @@ export interface UpstreamTls {
 /** Where requests are forwarded to: one server, a bounded pool of kept-alive connections per thread. */
 export interface UpstreamOptions {
   readonly address: { readonly host: string; readonly port: number } | { readonly socketPath: string }
+  /**
+   * How the address has come to be known, by which the egress rule judges it; `typed` when absent. `own` is a socket of
+   * this process itself, which nothing judges.
+   */
+  readonly from?: UrlSource | 'own'
   readonly tls: UpstreamTls | null
   readonly connectTimeoutMs: number
   readonly firstByteTimeoutMs: number

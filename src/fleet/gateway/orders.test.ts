@@ -22,6 +22,7 @@ function thread(own: Partial<OrdersParts> = {}) {
   const order = createOrders({
     // Nothing else of it is asked
     gateway: gateway as unknown as OrdersParts['gateway'],
+    probe: () => assert.fail(),
     say: (message: FromGateway) =>
       done.push(message.kind === 'applied' ? `applied ${message.faults.length}` : message.kind),
     listen: () => {

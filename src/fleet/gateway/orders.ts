@@ -7,7 +7,9 @@
  */
 import type { MessagePort } from 'node:worker_threads'
 import type { Gateway } from '../../gateway/gateway.ts'
+import type { OriginProbed } from '../../model/origin-probe.ts'
 import type { Event } from '../../shared-state/ports/events.ts'
+import type { OriginFragment } from '../../snapshot/fragments.ts'
 import { unpack } from '../../snapshot/packed-fragments.ts'
 import { fromSent } from '../../snapshot/sent-delta.ts'
 import type { TlsOptions } from '../../wire/port.ts'
@@ -22,6 +24,8 @@ export interface OrdersParts {
     Gateway,
     'load' | 'apply' | 'explain' | 'tryCredential' | 'replay' | 'credentialUses' | 'healthOf'
   >
+  /** Finds out how an origin is spoken to and what it lists. */
+  readonly probe: (origin: OriginFragment) => Promise<OriginProbed>
   readonly say: (message: FromGateway) => void
   /** Opens both listeners. A thread whose listeners cannot open ends, and is replaced. */
   readonly listen: () => Promise<void>
@@ -48,6 +52,8 @@ export function createOrders(parts: OrdersParts): (message: ToGateway) => void {
         return gateway.explain(question.asked)
       case 'credential':
         return gateway.tryCredential(question.trial)
+      case 'origin':
+        return parts.probe(question.origin)
       case 'replay':
         return gateway.replay(question.asked)
       case 'uses':

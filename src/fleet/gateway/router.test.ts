@@ -9,6 +9,7 @@ function doorOf(path: string, listener: number, expose: readonly Part[]): string
   let door = ''
   const route = createRouter({
     consumer_mcp: () => (door = 'consumer'),
+    virtual_mcp: () => (door = 'virtual'),
     control: () => (door = 'control'),
     health: () => (door = 'health'),
     metrics: () => (door = 'metrics'),
@@ -28,7 +29,7 @@ test('the gateway listener hands out what is exposed, the control listener every
     ['/readyz', 'health', 'health', 'health'],
     ['/metrics', 'not_available', 'not_available', 'metrics'],
     ['/mcp', 'consumer', 'consumer', 'not_available'],
-    ['/mcp/travel', 'not_available', 'not_available', 'not_available'],
+    ['/mcp/travel', 'virtual', 'virtual', 'not_available'],
     ['/management/v1/collections', 'control', 'not_available', 'control'],
     ['/management/mcp', 'control', 'not_available', 'control'],
     ['/api/v1/mcp', 'control', 'not_available', 'control'],

@@ -2,10 +2,11 @@ import type { MessagePort, Worker } from 'node:worker_threads'
 import type { Trial } from '../../gateway/forward/try-credential.ts'
 import type { CredentialTest } from '../../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
+import type { OriginProbed } from '../../model/origin-probe.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
 import { mergeHealth, type UpstreamHealth } from '../../model/upstream-health.ts'
 import type { Event } from '../../shared-state/ports/events.ts'
-import type { TextDelta } from '../../snapshot/fragments.ts'
+import type { OriginFragment, TextDelta } from '../../snapshot/fragments.ts'
 import type { PackedSnapshot } from '../../snapshot/packed-fragments.ts'
 import type { SentDelta } from '../../snapshot/sent-delta.ts'
 import type { TlsOptions } from '../../wire/port.ts'
@@ -39,6 +40,8 @@ export interface Gateways {
   explain(asked: Hypothetical): Promise<Explanation>
   /** Has a thread try a credential. Rejects when no thread answers in time. */
   tryCredential(trial: Trial): Promise<CredentialTest>
+  /** Has a thread find out how an origin is spoken to and what it lists. Rejects when no thread answers in time. */
+  probeOrigin(origin: OriginFragment): Promise<OriginProbed>
   /** Has a thread make a recorded request again; null when that had no whole answer in time. Rejects when no thread answers. */
   replay(asked: ReplayAsked): Promise<ReplayAnswer | null>
   /** When credentials were last used since the threads began, by id; milliseconds since the epoch. */
@@ -72,6 +75,8 @@ const ACKNOWLEDGE_MS = 1000
 const ANSWER_MS = 5000
 /** Longer than a thread tries. */
 const TRIAL_MS = 30_000
+/** For the probe of an origin, which reads all its lists. */
+const PROBE_MS = 120_000
 /** Likewise of a request that is made again. */
 const REPLAY_MS = 35_000
 
@@ -179,6 +184,7 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
     tell: (event) => tellAll({ kind: 'event', event }),
     explain: (asked) => ask(live()[0], { about: 'request', asked }, ANSWER_MS),
     tryCredential: (trial) => ask(live()[0], { about: 'credential', trial }, TRIAL_MS),
+    probeOrigin: (origin) => ask(live()[0], { about: 'origin', origin }, PROBE_MS),
     replay: (asked) => ask(live()[0], { about: 'replay', asked }, REPLAY_MS),
     async credentialUses() {
       const uses = new Map<string, number>()

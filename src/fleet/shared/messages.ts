@@ -3,6 +3,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { ClockCell } from '../../base/clock.ts'
 import type { Part, Protected } from '../../base/doors.ts'
+import type { EgressSettings } from '../../base/egress.ts'
 import { SLOTS_MAX } from '../../gateway/admit/stripes.ts'
 import type { Trial } from '../../gateway/forward/try-credential.ts'
 import type { Claim } from '../../gateway/idempotency/keys.ts'
@@ -11,11 +12,13 @@ import type { KeySetAnswer } from '../../gateway/identify/key-sets.ts'
 import type { KeptAnswer } from '../../gateway/kept-answer.ts'
 import type { CredentialTest } from '../../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
+import type { OriginProbed } from '../../model/origin-probe.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
 import type { UpstreamHealth } from '../../model/upstream-health.ts'
 import type { HttpEngine } from '../../settings/values.ts'
 import type { SharedCells } from '../../shared-state/memory/shared-cells.ts'
 import type { Event } from '../../shared-state/ports/events.ts'
+import type { OriginFragment } from '../../snapshot/fragments.ts'
 import type { SentDelta } from '../../snapshot/sent-delta.ts'
 import type { TlsOptions } from '../../wire/port.ts'
 
@@ -29,6 +32,8 @@ export interface GatewayInit {
   readonly reusePort: boolean
   /** Unix socket of the control plane. */
   readonly controlSocket: string
+  /** What may be connected to. */
+  readonly egress: EgressSettings
   readonly origin: string
   readonly controlOrigin: string
   /** Origins of pages that may call; null where no list is set. */
@@ -78,6 +83,7 @@ export type Listener = 'gateway' | 'control'
 export type Question =
   | { readonly about: 'request'; readonly asked: Hypothetical }
   | { readonly about: 'credential'; readonly trial: Trial }
+  | { readonly about: 'origin'; readonly origin: OriginFragment }
   | { readonly about: 'replay'; readonly asked: ReplayAsked }
   | { readonly about: 'uses' }
   | { readonly about: 'health'; readonly collection: string }
@@ -85,6 +91,7 @@ export type Question =
 export interface Answers {
   readonly request: Explanation
   readonly credential: CredentialTest
+  readonly origin: OriginProbed
   /** Null when it had no whole answer in time. */
   readonly replay: ReplayAnswer | null
   /** When credentials were last used by this thread, by id; milliseconds since the epoch. */

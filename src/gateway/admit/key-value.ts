@@ -19,6 +19,8 @@ function chosenBy(exchange: Exchange, by: LinkedLimit['by'], name: string): stri
       return firstFieldValue(exchange.pass, name) ?? null
     case 'tool':
       return exchange.agent === null ? null : exchange.agent.tool
+    case 'user':
+      return exchange.identity.subject
     default:
       return exchange.identity.claims.get(name) ?? (name === 'sub' ? exchange.identity.subject : null)
   }

@@ -3,6 +3,7 @@ import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { DEFAULT_LIMITS } from '../../wire/limits.ts'
 import type { CallHandle, Incoming, Outcome } from '../../wire/port.ts'
 import { canonicalTarget } from '../../wire/target.ts'
+import type { CalledCapability } from '../called-capability.ts'
 import { type End, Exchange, type GatheredAnswer } from '../exchange.ts'
 import { agentFields } from '../fields.ts'
 import { takeTrace } from '../forward/trace.ts'
@@ -18,12 +19,21 @@ const NO_BODY = new Uint8Array(0)
 
 export interface InnerOptions {
   readonly lane: Lane
-  /** The checks that the calls go through. */
+  /** The checks that calls to endpoints go through. */
   readonly checks: readonly CheckRow[]
+  /** Those of requests to origins; absent where none are made. */
+  readonly originChecks?: OriginChecks
   /** The snapshot in force. */
   readonly snapshot: () => Snapshot
   /** Changes the exchange before its checks. */
   readonly prepare?: (exchange: Exchange) => void
+}
+
+interface OriginChecks {
+  /** Of calls of capabilities. */
+  readonly call: readonly CheckRow[]
+  /** Of what Postern itself asks an origin, such as for a session. It takes no limits and has no record. */
+  readonly own: readonly CheckRow[]
 }
 
 /** Gets the answer of a call once, or never when the call was given up. The record is written by then. */
@@ -53,7 +63,7 @@ class InnerRun implements CallHandle, End {
   readonly #outer: Exchange | null
 
   constructor(options: InnerOptions, call: InnerCall, done: Answered) {
-    this.#checks = options.checks
+    this.#checks = checksOf(options, call)
     this.keepBytesMax = call.keepBytesMax
     this.#call = call
     this.#done = done
@@ -113,6 +123,11 @@ class InnerRun implements CallHandle, End {
   }
 }
 
+function checksOf({ checks, originChecks }: InnerOptions, { capability }: InnerCall): readonly CheckRow[] {
+  if (capability === undefined || originChecks === undefined) return checks
+  return capability.method === '' ? originChecks.own : originChecks.call
+}
+
 function toExchange(
   { lane, snapshot: inForce }: InnerOptions,
   end: End,
@@ -157,7 +172,18 @@ function toExchange(
   exchange.query = query
   exchange.body = body ?? NO_BODY
   exchange.agent = call.agent
+  if (call.capability !== undefined) locate(exchange, call.capability)
   return exchange
+}
+
+/** What is called is known: no path leads to it. */
+function locate(exchange: Exchange, capability: CalledCapability): void {
+  exchange.capability = capability
+  exchange.collection = capability.origin.route
+  exchange.proxy = capability.route
+  exchange.query = capability.query
+  exchange.reserved = true
+  if (capability.method === '') exchange.surface = 0
 }
 
 function startedOutcome(startedAt: number, bytesIn: number): Outcome {

@@ -26,10 +26,23 @@ export function headerLines(exchange: Routed, pass: string, host: string): strin
     (credential === null ? '' : credential.line) +
     exchange.identity.profile.identityLines +
     (exchange.identity.subject === '' ? '' : subjectLine(exchange)) +
+    (exchange.capability === null ? tracedLines(exchange, host) : ownTraceLines(exchange))
+  )
+}
+
+function tracedLines(exchange: Routed, host: string): string {
+  return (
     `X-Request-ID: ${exchange.requestId}\r\ntraceparent: ${traceParentOf(exchange)}\r\n${sendsAddress(exchange) ? `X-Forwarded-For: ${exchange.ip}\r\n` : ''}X-Forwarded-Proto: ${exchange.secure ? 'https' : 'http'}\r\n` +
     (exchange.traceState === '' ? '' : `tracestate: ${exchange.traceState}\r\n`) +
     (host === '' ? '' : `X-Forwarded-Host: ${host}\r\n`)
   )
+}
+
+/** An origin need not know from where its callers come. */
+function ownTraceLines(exchange: Routed): string {
+  const { requestId, traceState } = exchange
+  const state = traceState === '' ? '' : `tracestate: ${traceState}\r\n`
+  return `X-Request-ID: ${requestId}\r\ntraceparent: ${traceParentOf(exchange)}\r\n${state}`
 }
 
 /** An answer that others may get must not depend on the address of one caller. */

@@ -4,6 +4,7 @@
  * the old one drains.
  */
 import { isOwnSetCookie } from '../../base/own-cookies.ts'
+import type { LinkedCollection } from '../../snapshot/linked/collection.ts'
 import type { ClientCertificate } from '../../snapshot/linked/credential.ts'
 import type { LinkedTarget } from '../../snapshot/linked/upstream.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
@@ -48,7 +49,7 @@ export function createPools(open: (options: UpstreamOptions) => Upstream): Pools
       (certificate === null ? byLinked.get(linked) : undefined) ?? opened(linked, certificate),
     keepFor(snapshot) {
       const used = new Set<string>()
-      for (const { upstream, proxies } of snapshot.collections.values())
+      for (const { upstream, proxies } of routedOf(snapshot))
         for (const one of [upstream, ...proxies.map((proxy) => proxy.upstream)])
           for (const { pool } of one?.targets ?? []) used.add(pool)
       const shown = new Set<string>()
@@ -68,6 +69,12 @@ export function createPools(open: (options: UpstreamOptions) => Upstream): Pools
       byLinked.clear()
     },
   }
+}
+
+/** Everything that has servers. */
+function routedOf({ collections, origins }: Snapshot): readonly LinkedCollection[] {
+  const routes = [...origins.values()].flatMap(({ route }) => (route === null ? [] : [route]))
+  return [...collections.values(), ...routes]
 }
 
 function optionsOf(target: LinkedTarget, certificate: ClientCertificate | null): UpstreamOptions {

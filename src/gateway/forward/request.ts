@@ -65,7 +65,8 @@ function fieldsOf(exchange: Routed, pass: string, host: string, target: string):
 const NOTHING = new Uint8Array(0)
 
 function targetOf(exchange: Routed, base: string, query: string): string {
-  const path = pathAtUpstream(exchange, base)
+  const { capability } = exchange
+  const path = capability === null ? pathAtUpstream(exchange, base) : capability.path
   const asked = queryOf(exchange, query)
   return asked === '' ? path : `${path}?${asked}`
 }

@@ -1,7 +1,7 @@
 import type { Endpoint, GatewayPort } from '../../gateway/port.ts'
+import { given, parameterInvalid, refused } from '../http/outcome.ts'
 import type { ToolOutcome } from '../protocol/tool-call.ts'
 import type { Catalogue } from './catalogue.ts'
-import { given, parameterInvalid, refused } from './outcome.ts'
 
 /** Characters of a description in a list; inspect_contract shows all. */
 const SUMMARY_CHARS_MAX = 240

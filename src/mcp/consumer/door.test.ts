@@ -8,8 +8,8 @@ import { createSessionMemory } from '../../../test/support/session-memory.ts'
 import { createAllowedOrigins } from '../../base/allowed-origins.ts'
 import { createClock } from '../../base/clock.ts'
 import { createThreadEvents } from '../../shared-state/memory/events.ts'
+import { createRunningCalls } from '../http/running.ts'
 import { createConsumerDoor } from './door.ts'
-import { createRunningCalls } from './running.ts'
 
 const FOUR = ['list_collections', 'list_endpoints', 'inspect_contract', 'execute_call']
 

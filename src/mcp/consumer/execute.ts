@@ -1,16 +1,16 @@
 import type { GatewayPort, InnerCall } from '../../gateway/port.ts'
 import { HTTP_METHODS } from '../../model/methods.ts'
 import type { CallHandle } from '../../wire/port.ts'
+import { toRecordAgent } from '../http/account.ts'
+import type { Sender } from '../http/caller.ts'
+import { parameterInvalid, refused } from '../http/outcome.ts'
+import { callName, type RunningCalls } from '../http/running.ts'
 import type { Members } from '../protocol/message.ts'
 import type { ToolCall, ToolOutcome } from '../protocol/tool-call.ts'
-import { toRecordAgent } from './account.ts'
 import { answerOutcome } from './answer-outcome.ts'
-import type { ConsumerCaller } from './caller.ts'
 import type { Catalogue } from './catalogue.ts'
 import { callExample } from './inspect.ts'
-import { parameterInvalid, refused } from './outcome.ts'
 import { resolve } from './resolve.ts'
-import { callName, type RunningCalls } from './running.ts'
 import { buildTarget } from './target.ts'
 
 /** Bytes of an answer that are kept for selecting and cutting; reading more would hold up the thread. */
@@ -25,7 +25,7 @@ const NO_FIELDS: readonly string[] = []
 export function execute(
   gateway: GatewayPort,
   catalogue: Catalogue,
-  { caller, requestId, incoming }: ConsumerCaller,
+  { caller, requestId, incoming }: Sender,
   values: ReadonlyMap<string, unknown>,
   toolCall: ToolCall,
   running: RunningCalls,

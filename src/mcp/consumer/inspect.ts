@@ -2,11 +2,11 @@ import type { Endpoint, GatewayPort } from '../../gateway/port.ts'
 import type { JsonSchema, Parameter } from '../../model/proxy.ts'
 import type { Contract } from '../../snapshot/fragments.ts'
 import { boundedSchema } from '../../snapshot/schema/bounded.ts'
+import type { Sender } from '../http/caller.ts'
+import { given, refused } from '../http/outcome.ts'
 import type { Members } from '../protocol/message.ts'
 import type { ToolOutcome } from '../protocol/tool-call.ts'
-import type { ConsumerCaller } from './caller.ts'
 import { answers, type Catalogue } from './catalogue.ts'
-import { given, refused } from './outcome.ts'
 import { resolve } from './resolve.ts'
 
 /** Bounds of one contract, so that a large description still gives something a model can read. */
@@ -20,7 +20,7 @@ const ENUM_MAX = 50
 export function inspect(
   gateway: GatewayPort,
   catalogue: Catalogue,
-  { caller, requestId }: ConsumerCaller,
+  { caller, requestId }: Sender,
   values: ReadonlyMap<string, unknown>,
 ): ToolOutcome {
   // The kinds were checked by the rules of the tool.
@@ -114,7 +114,7 @@ function pathParams(names: readonly string[], contract: Contract | null): ShownP
   })
 }
 
-function limitsOf(gateway: GatewayPort, caller: ConsumerCaller['caller'], endpoint: Endpoint): object[] {
+function limitsOf(gateway: GatewayPort, caller: Sender['caller'], endpoint: Endpoint): object[] {
   return gateway
     .policies(caller, endpoint)
     .filter(({ policy }) => policy.active)

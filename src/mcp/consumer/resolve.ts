@@ -1,7 +1,7 @@
 import type { Endpoint } from '../../gateway/port.ts'
+import { parameterInvalid, refused } from '../http/outcome.ts'
 import type { ToolOutcome } from '../protocol/tool-call.ts'
 import type { Catalogue } from './catalogue.ts'
-import { parameterInvalid, refused } from './outcome.ts'
 
 /** Candidates that an ambiguous name lists. */
 const CANDIDATES_MAX = 20

@@ -1,5 +1,6 @@
 import type { Members, RpcId } from './message.ts'
 import type { ReceivedMessage } from './received-message.ts'
+import type { Relay } from './relay.ts'
 import type { Said, ToolCall, ToolOutcome } from './tool-call.ts'
 
 /** A tool as clients list it. Schemas are JSON Schema 2020-12 with `type: object` and no union at the root. */
@@ -102,6 +103,8 @@ export interface Door<Caller> {
   readonly tools: (caller: Caller) => readonly Tool[]
   /** Runs a call; `done` is called exactly once, now or later. */
   readonly call: (caller: Caller, call: ToolCall, done: (outcome: ToolOutcome) => void) => void
+  /** Answers all methods but discovery, the handshake and ping, in the place of the other members; absent for none. */
+  readonly relay?: Relay<Caller>
   readonly prompts?: Prompts<Caller>
   readonly resources?: Resources<Caller>
   readonly complete?: Completions<Caller>

@@ -21,6 +21,7 @@ import { capabilitiesOf, errorOf, type Offered, offer } from './offers.ts'
 import type { OpenQuestions } from './open-questions.ts'
 import { takesForms } from './questions.ts'
 import { type ReceivedMessage, toReceived } from './received-message.ts'
+import type { Relay } from './relay.ts'
 import type { Session, Sessions } from './session.ts'
 import {
   ASKING_VERSIONS,
@@ -126,11 +127,15 @@ export function createLegacyCodec<Caller>(
     session: Session | null,
     received: ReceivedMessage,
     asking: Asking | null,
+    request: McpRequest,
+    version: string,
     done: (text: string | null) => void,
   ): void {
     received.agent = session?.agent ?? UNKNOWN_AGENT
     received.sessionId = session?.hashedId ?? ''
-    if (message.kind === 'request' && message.method === 'tools/call')
+    if (door.relay !== undefined && message.kind === 'request' && message.method !== 'ping')
+      relayed(door.relay, caller, message, request, version, received, done)
+    else if (message.kind === 'request' && message.method === 'tools/call')
       callTool(door, caller, message.params, message.id, received, plain, asking, fault, done)
     else {
       if (session !== null) take(session, message)
@@ -208,7 +213,7 @@ export function createLegacyCodec<Caller>(
       if (message.kind === 'invalid')
         return done(errorAnswer(400, message.id, RPC.invalidRequest, message.reason))
       const { asking, respond } = askingOf(context.session, message, request, done)
-      reply(caller, message, context.session, received, asking, respond)
+      reply(caller, message, context.session, received, asking, request, context.version, respond)
     },
 
     answerBatch(caller, values, request, done) {
@@ -226,7 +231,7 @@ export function createLegacyCodec<Caller>(
       let waiting = messages.length
       for (const [index, message] of messages.entries()) {
         const received = toReceived(message, request, index)
-        reply(caller, message, context.session, received, null, (text) => {
+        reply(caller, message, context.session, received, null, request, context.version, (text) => {
           door.answered?.(caller, received)
           texts[index] = text
           waiting--
@@ -251,6 +256,23 @@ export function createLegacyCodec<Caller>(
       return emptyAnswer(204)
     },
   }
+}
+
+function relayed<Caller>(
+  relay: Relay<Caller>,
+  caller: Caller,
+  { id, method, params }: Extract<Message, { kind: 'request' }>,
+  { header }: McpRequest,
+  version: string,
+  received: ReceivedMessage,
+  done: (text: string | null) => void,
+): void {
+  relay.answer(caller, { id, method, params, version, isModern: false, header, received }, (answer) => {
+    if (answer.kind === 'none') return done(null)
+    if (answer.kind === 'result') return done(resultText(id, answer.text))
+    received.error = answer.code
+    done(errorText(id, answer.code, answer.message, answer.data))
+  })
 }
 
 /** 404 tells the client to start a new session (2025-11-25, transports: session management). */

@@ -1,6 +1,7 @@
 import { pointerTo } from '../../base/pointer.ts'
 import {
   answerOf,
+  emptyAnswer,
   errorAnswer,
   errorText,
   jsonAnswer,
@@ -16,11 +17,12 @@ import { decodeMirrored } from './mirrored.ts'
 import { capabilitiesOf, errorOf, type Offered, offer } from './offers.ts'
 import { QUESTION, type Questions, takesForms } from './questions.ts'
 import { CLIENT_INFO, type ReceivedMessage } from './received-message.ts'
+import type { Relay, RelayedRequest } from './relay.ts'
 import { isModernVersion, MODERN_VERSIONS, SERVED_VERSIONS } from './versions.ts'
 
 /** The codec of 2026-07-28: no handshake, no sessions; every request says who asks and in which version. */
 export const PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion'
-const CLIENT_CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities'
+export const CLIENT_CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities'
 const LOG_LEVEL = 'io.modelcontextprotocol/logLevel'
 const SERVER_INFO = 'io.modelcontextprotocol/serverInfo'
 
@@ -122,6 +124,19 @@ export function createModernCodec<Caller>(
       const refusal = refuseEnvelope(message, request)
       if (refusal !== null) return done(refusal)
       if (method === 'server/discover') return done(jsonAnswer(200, resultText(id, discovered)))
+      if (door.relay !== undefined) {
+        received.hangUpCancels = true
+        const asked = {
+          id,
+          method,
+          params,
+          version: MODERN_VERSIONS[0],
+          isModern: true,
+          header: request.header,
+          received,
+        }
+        return relayed(door.relay, caller, asked, done)
+      }
       if (method === 'tools/list') {
         if (params['cursor'] !== undefined)
           return done(
@@ -157,6 +172,22 @@ export function createModernCodec<Caller>(
       done(errorAnswer(404, id, RPC.methodNotFound, 'Method not found', { method }))
     },
   }
+}
+
+function relayed<Caller>(
+  relay: Relay<Caller>,
+  caller: Caller,
+  asked: RelayedRequest,
+  done: (answer: McpAnswer) => void,
+): void {
+  const { id, received } = asked
+  relay.answer(caller, asked, (answer) => {
+    if (answer.kind === 'none') return done(emptyAnswer(202))
+    if (answer.kind === 'result') return done(jsonAnswer(200, resultText(id, answer.text)))
+    const { code, message, data, status = 200 } = answer
+    received.error = code
+    done(errorAnswer(status, id, code, message, data))
+  })
 }
 
 /** Checks version, `_meta` and mirrored headers; null when all agree. Nothing is inferred from earlier requests. */

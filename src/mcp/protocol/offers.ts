@@ -23,6 +23,7 @@ const ARGUMENT_CHARS_MAX = 1000
 
 /** What a door can do, as both eras tell it: only what is there. */
 export function capabilitiesOf<Caller>(door: Door<Caller>): Members {
+  if (door.relay !== undefined) return door.relay.capabilities
   return {
     tools: {},
     ...(door.prompts === undefined ? {} : { prompts: {} }),

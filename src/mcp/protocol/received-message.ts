@@ -31,6 +31,8 @@ export interface ReceivedMessage {
   error: number | null
   /** Of a tool that was run. */
   outcome: ToolOutcome | null
+  /** The door has kept account of it already. */
+  isAccounted: boolean
 }
 
 /** The members that a message itself gives. @param message null for a request that holds none. */
@@ -54,6 +56,7 @@ export function toReceived(message: Message | null, request: McpRequest, place: 
     status: 0,
     error: null,
     outcome: null,
+    isAccounted: false,
   }
 }
 

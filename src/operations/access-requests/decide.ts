@@ -32,7 +32,7 @@ export const approveAccessRequest = define({
   refuses: [...CHANGE_REFUSES, 'already_decided'],
   handle: async ({ id }, context) => {
     const request = await findOpen(id, context)
-    await assign(request.client, { add: request.collections }, context)
+    await assign(request.client, { collections: { add: request.collections } }, context)
     context.change.finding = `Approved ${id}, which ${request.requester_name} asked for.`
     return decide(request, 'applied', context)
   },

@@ -43,10 +43,12 @@ async function readAbout(
   const byId = new Map(page.map((resource) => [resource.id, resource]))
   const byParent = Map.groupBy(below, ({ parent }) => parent)
   return {
-    byId: async (_type, id) => byId.get(id),
+    // A virtual MCP is compiled with its origins
+    byId: async (type, id) => byId.get(id) ?? reader.byId(type, id),
     all: async (_type, parent) => byParent.get(parent ?? null) ?? [],
     tokensOf: async (ids) => ids.flatMap((id) => tokens.get(id) ?? []),
     secretsOf: async (ids) => ids.flatMap((id) => secrets.get(id) ?? []),
+    statesOf: (ids) => reader.statesOf(ids),
     schema: (hash) => reader.schema(hash),
   }
 }

@@ -26,6 +26,8 @@ const TRUST = {
 }
 const PROXY = { collection: 'orders', methods: ['GET'] }
 const BEARER = { type: 'bearer', token: 'planted' }
+const ORIGIN = { name: 'Tools', url: 'http://127.0.0.1:9002/mcp' }
+const MEMBERS = [{ origin: 'tools' }]
 /** The one update for all types of resources. */
 const SAID = { description: 'Said' }
 
@@ -95,6 +97,16 @@ function inputs(back: number, request: string): Readonly<Record<string, object>>
     'credentials.delete': { id: 'bank' },
     'credentials.rotate': { id: 'bank', auth: { token: 'planted-third' }, untested: true },
     'credentials.revert': { id: 'bank' },
+    'origins.create': { name: 'New', url: ORIGIN.url },
+    'origins.update': { id: 'tools', ...SAID },
+    'origins.put': { id: 'put', name: 'Put', url: ORIGIN.url },
+    'origins.delete': { id: 'unused' },
+    'origins.toggle': { id: 'tools', active: false },
+    'virtual_mcps.create': { name: 'New', members: MEMBERS },
+    'virtual_mcps.update': { id: 'desk', ...SAID },
+    'virtual_mcps.put': { id: 'desk', name: 'Put', members: MEMBERS },
+    'virtual_mcps.delete': { id: 'desk' },
+    'virtual_mcps.publish': { id: 'desk' },
     'roles.create': { name: 'Reader', permissions: ['proxies:read'] },
     'roles.update': { id: 'approver', ...SAID },
     'roles.put': { id: 'approver', name: 'Put', permissions: ['proxies:read'] },
@@ -149,6 +161,9 @@ test('every operation that changes something waits, by REST path, template, impo
   await control.run('credentials.create', { name: 'Bank', auth: BEARER })
   const rotated = { id: 'bank', auth: { token: 'planted-second' }, untested: true }
   await control.run('credentials.rotate', rotated)
+  await control.run('origins.create', ORIGIN)
+  await control.run('origins.create', { ...ORIGIN, name: 'Unused' })
+  await control.run('virtual_mcps.create', { name: 'Desk', members: MEMBERS })
   await control.run('users.create', { name: 'guest', email: 'guest@example.com' })
   await control.run('teams.create', { name: 'Core' })
   await control.run('service_identities.create', { name: 'CI' })

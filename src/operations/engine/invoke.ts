@@ -28,6 +28,7 @@ import type {
   Explainer,
   ExportJobs,
   LimitReader,
+  OriginProbe,
   RecordQueries,
   Replayer,
   UpstreamWatch,
@@ -57,6 +58,8 @@ export interface InvokeDeps {
   readonly explainer: Explainer
   readonly replayer: Replayer
   readonly credentials: CredentialProbe
+  readonly origins: OriginProbe
+  readonly egress: OperationContext['egress']
   readonly upstreams: UpstreamWatch
   readonly limits: LimitReader
   readonly exports: ExportJobs
@@ -370,6 +373,8 @@ function contextOf(
     explainer: deps.explainer,
     replayer: deps.replayer,
     credentials: deps.credentials,
+    origins: deps.origins,
+    egress: deps.egress,
     upstreams: deps.upstreams,
     limits: deps.limits,
     exports: deps.exports,

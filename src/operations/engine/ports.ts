@@ -2,13 +2,14 @@ import type { z } from 'zod'
 import type { CredentialTest } from '../../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
 import type { KeptExport } from '../../model/export.ts'
+import type { OriginProbed } from '../../model/origin-probe.ts'
 import type { RequestRecord } from '../../model/record.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
 import type { UpstreamHealth } from '../../model/upstream-health.ts'
 import type { Removal } from '../../record/messages.ts'
 import type { RecordQueryClient } from '../../record/query-client.ts'
 import type { PlannedLimit } from '../../snapshot/find/limit-plan.ts'
-import type { CredentialFragment } from '../../snapshot/fragments.ts'
+import type { CredentialFragment, OriginFragment } from '../../snapshot/fragments.ts'
 
 export interface RecordQueries extends Pick<RecordQueryClient, 'metrics' | 'contract'> {
   /**
@@ -54,6 +55,11 @@ export interface CredentialProbe {
   faultOf(id: string): string | null
   /** When calls last used credentials, by id; milliseconds since the epoch. */
   uses(): Promise<ReadonlyMap<string, number>>
+}
+
+export interface OriginProbe {
+  /** Finds out how an origin is spoken to and what it lists. Rejects while no gateway thread listens. */
+  probe(origin: OriginFragment): Promise<OriginProbed>
 }
 
 export interface UpstreamWatch {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import { inWords } from '../../model/resource-types.ts'
+import { inWords, type ResourceType } from '../../model/resource-types.ts'
 import { Ref, Slug } from '../../model/slug.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from './context.ts'
@@ -78,11 +78,17 @@ function sentence(done: string, names: readonly string[]): string[] {
   return [`${done} ${names.slice(0, NAMED_MAX).join(', ')}${more}.`]
 }
 
-/** Refuses with in_use, naming who refers to the resource. */
-export async function refuseUsed(resource: Resource, context: OperationContext): Promise<void> {
-  const users = await context.whole.usersOf(resource.id)
+/** Refuses with in_use, naming what refers to the resource; @param of only those of one of these types */
+export async function refuseUsed(
+  resource: Resource,
+  context: OperationContext,
+  of?: readonly ResourceType[],
+): Promise<void> {
+  const usersIn = async ({ usersOf }: Pick<OperationContext['whole'], 'usersOf'>) =>
+    (await usersOf(resource.id)).filter(({ type }) => of?.includes(type) ?? true)
+  const users = await usersIn(context.whole)
   if (users.length === 0) return
-  const seen = await context.reader.usersOf(resource.id)
+  const seen = await usersIn(context.reader)
   const names = seen.slice(0, 20).map((user) => `${user.type}/${user.slug}`)
   const by = [...names, ...(users.length > names.length ? ['others'] : [])]
   throw refuse('in_use', {

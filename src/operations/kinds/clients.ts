@@ -24,6 +24,7 @@ export const clientKind: Kind = {
   parent: null,
   refs: [
     { field: 'collections', type: 'collections', many: true },
+    { field: 'virtual_mcps', type: 'virtual_mcps', many: true },
     { field: 'policy', type: 'policies' },
   ],
   staged: false,

@@ -54,6 +54,13 @@ export const collectionKind: Kind = {
       routingHeaders(headers),
     ]
   },
+  asks: (spec) => {
+    const { upstream } = spec as CollectionSpec
+    return (upstream?.targets ?? []).map(({ url }, index) => ({
+      pointer: `/upstream/targets/${index}/url`,
+      url,
+    }))
+  },
   check,
   warn: async (collection, context) => [
     ...(await collectionOverlaps(collection, context)),
@@ -134,15 +141,14 @@ function meets(mine: readonly string[], theirs: readonly string[]): boolean {
 
 /** Proxies, and the assignments of clients and profiles, are deleted with a collection. */
 async function detach(collection: Resource, context: OperationContext): Promise<void> {
-  const users = await context.whole.usersOf(collection.id)
-  // A grant that lost the last of its collections would reach all of them
-  if (users.some(({ type }) => type === 'grants')) await refuseUsed(collection, context)
-  for (const user of users) await unassign(user, collection.id, context)
+  // A grant that lost the last of its collections would reach all of them; an origin without its collection is none
+  await refuseUsed(collection, context, ['grants', 'origins'])
+  for (const user of await context.whole.usersOf(collection.id)) await unassign(user, collection.id, context)
   for (const proxy of await context.whole.all('proxies', collection.id)) await context.change.remove(proxy)
 }
 
 async function unassign(user: Resource, id: string, context: OperationContext): Promise<void> {
-  // Only clients and profiles refer to a collection without being below it, each by a list.
+  // Of what refers to a collection without being below it, only clients and profiles are left, each by a list.
   const collections = (user.spec['collections'] as readonly string[]).filter((one) => one !== id)
   await context.change.replace(user, { spec: { ...user.spec, collections } })
 }

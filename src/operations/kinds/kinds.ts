@@ -4,6 +4,7 @@ import { clientKind } from './clients.ts'
 import { collectionKind } from './collections.ts'
 import { credentialKind } from './credentials.ts'
 import { grantKind } from './grants.ts'
+import { originKind } from './origins.ts'
 import { policyKind } from './policies.ts'
 import { profileKind } from './profiles.ts'
 import { proxyKind } from './proxies.ts'
@@ -12,6 +13,7 @@ import { serviceIdentityKind } from './service-identities.ts'
 import { teamKind } from './teams.ts'
 import { trustRuleKind } from './trust-rules.ts'
 import { userKind } from './users.ts'
+import { virtualMcpKind } from './virtual-mcps.ts'
 import { workflowKind } from './workflows.ts'
 
 const KINDS: Readonly<Record<ResourceType, Kind>> = {
@@ -22,6 +24,8 @@ const KINDS: Readonly<Record<ResourceType, Kind>> = {
   profiles: profileKind,
   policies: policyKind,
   credentials: credentialKind,
+  origins: originKind,
+  virtual_mcps: virtualMcpKind,
   roles: roleKind,
   users: userKind,
   teams: teamKind,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
 import {
+  ATTACHMENTS,
   type Attachment,
   LIMIT_KINDS,
   type LimitSpec,
@@ -31,12 +32,14 @@ const UsageItem = z.object({
   limit: z.string().describe('Name of the limit'),
   kind: z.enum(LIMIT_KINDS),
   mode: z.enum(['enforce', 'observe']),
-  attached_to: z.enum(['profile', 'client', 'collection', 'proxy']),
+  attached_to: z.enum(ATTACHMENTS),
   client: slugOf('client'),
   profile: slugOf('profile'),
   collection: slugOf('collection'),
   proxy: slugOf('proxy'),
-  key: z.string().describe('default, ip, global, tool, claim:<name> or header:<name>'),
+  origin: slugOf('origin'),
+  virtual_mcp: slugOf('virtual MCP'),
+  key: z.string().describe('default, ip, global, tool, user, claim:<name> or header:<name>'),
   value: z.string().nullable().describe('Of a key that requests choose: the value that was asked for'),
   max: z.int().describe('What can be used: max of the limit, or its burst'),
   used: z.int().nullable().describe('Null when the counter is of a value that was not asked for'),
@@ -66,7 +69,9 @@ export const getPolicyUsage = define({
       .min(1)
       .max(256)
       .optional()
-      .describe('Of limits keyed by ip, tool, claim or header: whose counter to show, such as an address'),
+      .describe(
+        'Of limits keyed by ip, tool, user, claim or header: whose counter to show, such as an address',
+      ),
   }),
   output: z.object({
     id: z.string(),
@@ -126,9 +131,18 @@ interface Place {
   readonly profile: string | null
   readonly collection: string | null
   readonly proxy: string | null
+  readonly origin: string | null
+  readonly virtualMcp: string | null
 }
 
-const NOWHERE = { client: null, profile: null, collection: null, proxy: null }
+const NOWHERE = {
+  client: null,
+  profile: null,
+  collection: null,
+  proxy: null,
+  origin: null,
+  virtualMcp: null,
+}
 
 async function* placesOf(
   policy: Resource,
@@ -153,28 +167,64 @@ async function* placesOf(
         client: parent,
         profile: user.slug,
       }
-    } else if (user.type === 'collections' || user.type === 'proxies') {
-      const isProxy = user.type === 'proxies'
-      const collection = isProxy ? user.parent! : user.id
-      const holds = { collections: collection }
-      const mayCall = ({ spec }: Resource): boolean => (spec['collections'] as string[]).includes(collection)
-      const clients =
-        only === null
-          ? await reader.list({ type: 'clients', limit: ITEMS_MAX + 1, holds })
-          : [only].filter(mayCall)
-      for (const client of clients) {
+    } else {
+      const within = placeWithin(user, parent)
+      if (within === null) continue
+      for (const client of await clientsOf(user, only, reader))
         yield {
-          attachedTo: isProxy ? 'proxy' : 'collection',
-          key: limitKeyOf(`${isProxy ? 'proxy' : 'collection'}:${user.id}`),
+          ...NOWHERE,
+          ...within,
+          key: limitKeyOf(`${within.attachedTo}:${user.id}`),
           clientKey: limitKeyOf(`client:${client.id}`),
           client: client.slug,
-          profile: null,
-          collection: isProxy ? parent : user.slug,
-          proxy: isProxy ? user.slug : null,
         }
-      }
     }
   }
+}
+
+/** Of what counts for each client within it; null for what is none of these. */
+function placeWithin(
+  { type, slug }: Resource,
+  parent: string | null,
+): (Partial<Place> & Pick<Place, 'attachedTo'>) | null {
+  switch (type) {
+    case 'collections':
+      return { attachedTo: 'collection', collection: slug }
+    case 'proxies':
+      return { attachedTo: 'proxy', collection: parent, proxy: slug }
+    case 'origins':
+      return { attachedTo: 'origin', origin: slug }
+    case 'virtual_mcps':
+      return { attachedTo: 'virtual_mcp', virtualMcp: slug }
+    default:
+      return null
+  }
+}
+
+/** Clients that may call it; @param only the one that was asked for */
+async function clientsOf(
+  place: Resource,
+  only: Resource | null,
+  reader: OperationContext['reader'],
+): Promise<readonly Resource[]> {
+  if (place.type === 'collections' || place.type === 'proxies') {
+    const collection = place.type === 'proxies' ? place.parent! : place.id
+    const mayCall = ({ spec }: Resource): boolean => (spec['collections'] as string[]).includes(collection)
+    if (only !== null) return [only].filter(mayCall)
+    return reader.list({ type: 'clients', limit: ITEMS_MAX + 1, holds: { collections: collection } })
+  }
+  // An origin is called through each virtual MCP that it is a member of
+  const callable = place.type === 'virtual_mcps' ? [place] : await reader.usersOf(place.id)
+  const clients = new Map<string, Resource>()
+  for (const { id } of callable)
+    for (const user of await reader.usersOf(id))
+      if (user.type === 'clients' && (only === null || user.id === only.id)) clients.set(user.id, user)
+  return [...clients.values()].slice(0, ITEMS_MAX + 1)
+}
+
+/** Attached to what many clients call. */
+function isForAll(attachedTo: Attachment): boolean {
+  return attachedTo !== 'client' && attachedTo !== 'profile'
 }
 
 function countedAt(
@@ -205,10 +255,12 @@ function toItem(
     kind: spec.kind,
     mode: spec.mode ?? 'enforce',
     attached_to: attachedTo,
-    client: isShared || (limit.by === 'ip' && place.collection !== null) ? null : place.client,
+    client: isShared || (limit.by === 'ip' && isForAll(place.attachedTo)) ? null : place.client,
     profile: isShared ? null : place.profile,
     collection: isShared ? null : place.collection,
     proxy: isShared ? null : place.proxy,
+    origin: isShared ? null : place.origin,
+    virtual_mcp: isShared ? null : place.virtualMcp,
     key: spec.key ?? 'default',
     value: isKeyed ? value : null,
     max,

@@ -19,10 +19,12 @@ const REMOVAL: Readonly<Record<(typeof RESOURCE_TYPES)[number], number>> = {
   profiles: 1,
   proxies: 2,
   clients: 3,
-  collections: 4,
-  workflows: 5,
-  credentials: 6,
-  policies: 7,
+  virtual_mcps: 4,
+  origins: 5,
+  collections: 6,
+  workflows: 7,
+  credentials: 8,
+  policies: 9,
 }
 const REMOVED_IN: readonly ResourceType[] = RESOURCE_TYPES.toSorted((a, b) => REMOVAL[a] - REMOVAL[b])
 

@@ -4,11 +4,20 @@ import { Secret } from '../../base/secret.ts'
 import { BasePath } from '../../model/collection.ts'
 import { patternFault } from '../../model/proxy.ts'
 import { toTarget } from '../find/target.ts'
-import type { ClientFragment, CollectionFragment, CredentialFragment, PolicyFragment } from '../fragments.ts'
+import type {
+  ClientFragment,
+  CollectionFragment,
+  CredentialFragment,
+  OriginFragment,
+  PolicyFragment,
+  VirtualMcpFragment,
+} from '../fragments.ts'
 import { linkClient } from '../link/client.ts'
 import { linkCollection } from '../link/collection.ts'
 import { linkCredential } from '../link/credential.ts'
+import { linkOrigin } from '../link/origin.ts'
 import { linkPolicy } from '../link/policy.ts'
+import { linkVirtualMcp } from '../link/virtual-mcp.ts'
 
 /** Escapes of characters that a canonical path never escapes (RFC 3986 2.3), or escapes no path may have. */
 const UNMATCHABLE =
@@ -36,6 +45,18 @@ export function checkPolicy(fragment: PolicyFragment): FieldError[] {
 /** Throws for a credential that cannot be linked, whatever its secrets are. */
 export function checkCredential(fragment: CredentialFragment): FieldError[] {
   linkCredential(withPlaces(fragment), () => new Secret('x'), true)
+  return []
+}
+
+/** Throws for an origin that cannot be linked. */
+export function checkOrigin(fragment: OriginFragment): FieldError[] {
+  linkOrigin(fragment)
+  return []
+}
+
+/** Throws for a virtual MCP that cannot be linked. */
+export function checkVirtualMcp(fragment: VirtualMcpFragment): FieldError[] {
+  linkVirtualMcp(fragment)
   return []
 }
 

@@ -147,6 +147,7 @@ export function compileClient(
     active: spec.active,
     valid_until: spec.valid_until === null ? null : Date.parse(spec.valid_until),
     collections: spec.collections,
+    ...((spec.virtual_mcps ?? []).length === 0 ? {} : { virtual_mcps: spec.virtual_mcps }),
     policy: spec.policy,
     profiles: profiles.map((profile) => compileProfile(profile, slug)),
   }

@@ -2,7 +2,15 @@ import type { FieldError } from '../../base/refusal.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { FragmentKind, Fragments } from '../fragments.ts'
-import { checkClient, checkCollection, checkCredential, checkJson, checkPolicy } from './checks.ts'
+import {
+  checkClient,
+  checkCollection,
+  checkCredential,
+  checkJson,
+  checkOrigin,
+  checkPolicy,
+  checkVirtualMcp,
+} from './checks.ts'
 import {
   compileClient,
   compileCollection,
@@ -11,6 +19,7 @@ import {
   compilePolicy,
   compileSchemas,
 } from './compile.ts'
+import { compileCatalogue, compileOrigin, compileVirtualMcp } from './mcp.ts'
 import type { Need } from './needs.ts'
 import type { Sources, SourceType } from './sources.ts'
 
@@ -72,6 +81,17 @@ export const COMPILE: { readonly [K in FragmentKind]: Row<K> } = {
     compile: ({ client, profiles }) => compileClient(client, profiles),
     check: checkClient,
   },
+  origin: {
+    from: 'origins',
+    compile: ({ origin, found }) => compileOrigin(origin, found),
+    check: checkOrigin,
+  },
+  catalogue: {
+    from: 'origins',
+    compile: ({ origin, found }) => compileCatalogue(origin, found),
+    check: checkJson,
+  },
+  virtual_mcp: { from: 'virtual_mcps', compile: compileVirtualMcp, check: checkVirtualMcp },
 }
 
 /** Schemas that only the collection in its earlier state used. */

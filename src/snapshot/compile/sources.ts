@@ -1,20 +1,29 @@
 /** The resources that gateway threads serve, as they are read for compiling: one row for each type that has fragments of its own. */
+
+import type { Catalogue } from '../../model/capability-drift.ts'
+import { CATALOGUE, type CatalogueState, EMPTY_CATALOGUE } from '../../model/catalogue.ts'
 import type { ClientSpec } from '../../model/client.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
 import type { CredentialAuth } from '../../model/credential.ts'
 import { idsWithSealedHeaders } from '../../model/injected-header.ts'
+import type { OriginSpec } from '../../model/origin.ts'
 import type { PolicySpec } from '../../model/policy.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
 import type { ProxySpec } from '../../model/proxy.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
+import type { VirtualMcpSpec } from '../../model/virtual-mcp.ts'
 import { type ConfigReader, isSigningSecret, type StoredToken } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { FragmentKind } from '../fragments.ts'
 import type { Desired, DesiredProfile } from './compile.ts'
+import type { PublicNames, VirtualMcpSource } from './mcp.ts'
 import type { SealedHeader } from './secret-headers.ts'
 
 /** What compiling asks of the configuration. */
-export type CompileReader = Pick<ConfigReader, 'byId' | 'all' | 'tokensOf' | 'secretsOf' | 'schema'>
+export type CompileReader = Pick<
+  ConfigReader,
+  'byId' | 'all' | 'tokensOf' | 'secretsOf' | 'statesOf' | 'schema'
+>
 
 /** What the fragments of a resource are compiled from, by its type. */
 export interface Sources {
@@ -32,6 +41,12 @@ export interface Sources {
     readonly schemas: string | undefined
   }
   clients: { readonly client: Desired<ClientSpec>; readonly profiles: readonly DesiredProfile[] }
+  origins: {
+    readonly origin: Desired<OriginSpec>
+    /** What the last probe has found; null before the first. */
+    readonly found: CatalogueState | null
+  }
+  virtual_mcps: VirtualMcpSource
 }
 
 export type SourceType = keyof Sources
@@ -58,6 +73,8 @@ export const SOURCES: { readonly [T in SourceType]: SourceRow<T> } = {
     read: readCollection,
   },
   clients: { kind: 'client', parts: 'profiles', sealed: ['profiles'], read: readClient },
+  origins: { kind: 'origin', parts: null, sealed: [], read: readOrigin },
+  virtual_mcps: { kind: 'virtual_mcp', parts: null, sealed: [], read: readVirtualMcp },
 }
 
 async function readCredential(reader: CompileReader, resource: Resource): Promise<Sources['credentials']> {
@@ -104,6 +121,46 @@ async function readClient(reader: CompileReader, resource: Resource): Promise<So
     })),
   }
 }
+
+async function readOrigin(reader: CompileReader, resource: Resource): Promise<Sources['origins']> {
+  const state = (await reader.statesOf([resource.id])).find(({ part }) => part === CATALOGUE)
+  // Written by operations/origins from this very type
+  const found = state === undefined ? null : (JSON.parse(state.json) as CatalogueState)
+  return { origin: desired(resource), found }
+}
+
+async function readVirtualMcp(
+  reader: CompileReader,
+  resource: Resource,
+): Promise<Sources['virtual_mcps'] | null> {
+  if (resource.status !== 'published') return null
+  const virtualMcp = desired<VirtualMcpSpec>(resource)
+  const origins = new Map<string, { readonly slug: string; readonly catalogue: Catalogue }>()
+  for (const { origin: id } of virtualMcp.spec.members) {
+    const origin = await reader.byId('origins', id)
+    if (origin === undefined) continue
+    const { found } = await readOrigin(reader, origin)
+    origins.set(id, { slug: origin.slug, catalogue: found?.catalogue ?? EMPTY_CATALOGUE })
+  }
+  const states = await reader.statesOf([resource.id])
+  // Written by operations/virtual-mcps from these very types
+  const stateOf = <T>(part: string, otherwise: T): T => {
+    const state = states.find((one) => one.part === part)
+    return state === undefined ? otherwise : (JSON.parse(state.json) as T)
+  }
+  return {
+    virtualMcp,
+    origins,
+    names: stateOf<PublicNames>(NAMES, NO_NAMES),
+    approved: stateOf<VirtualMcpSource['approved']>(APPROVED, {}),
+  }
+}
+
+/** Names of the parts of a virtual MCP's state: its public names, and the hashes of what is approved. */
+const NAMES = 'names'
+const APPROVED = 'approved'
+
+const NO_NAMES: PublicNames = { tools: [], prompts: [], resources: [], resource_templates: [] }
 
 function toTokenFragment({ id, lookup, hash, expires_at, retires_at }: StoredToken) {
   return { id, lookup, hash, expires_at, retires_at }

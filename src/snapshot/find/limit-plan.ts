@@ -97,8 +97,8 @@ function planOf(
   const places: readonly (readonly [Attachment, string | null, LimitKey])[] = [
     ['profile', profile.fragment.policy, profile.key],
     ['client', client.fragment.policy, client.key],
-    ['collection', collection.fragment.policy, collection.key],
-    ['proxy', proxy.policy, proxy.key],
+    [collection.attachment, collection.fragment.policy, collection.key],
+    [proxy.attachment, proxy.policy, proxy.key],
   ]
   const limits: PlannedLimit[] = []
   for (const [attachedTo, id, key] of places) {
@@ -119,7 +119,7 @@ function planOf(
 const EVERYWHERE: LimitKey = { low: 0, high: 0 }
 
 /**
- * A limit at a place. Attached to a client or profile it counts for that; to a collection or proxy, for each client within
+ * A limit at a place. Attached to a client or profile it counts for that; to anything else, for each client within
  * it. A header, claim or tool divides this further; an address counts for all clients of a collection or proxy together.
  * @param key of what it is attached to.
  */
@@ -129,7 +129,7 @@ export function planLimit(
   key: LimitKey,
   client: LimitKey,
 ): PlannedLimit {
-  const isPlace = attachedTo === 'collection' || attachedTo === 'proxy'
+  const isPlace = attachedTo !== 'client' && attachedTo !== 'profile'
   const subject = limit.by === 'global' ? EVERYWHERE : isPlace ? within(key, client) : key
   const place = limit.by === 'ip' ? key : subject
   const isKeyed = limit.by !== 'attachment' && limit.by !== 'global'

@@ -14,6 +14,8 @@ import { linkVerify } from './verify.ts'
 const assignmentsOf = shared((ids: readonly string[]): ReadonlySet<string> => new Set(ids))
 const networksOf = shared(toNetworks)
 
+const NONE: readonly string[] = []
+
 const AUTH_TYPES: ReadonlySet<string> = new Set(['none', 'token', 'jwt', 'oidc', 'mtls'])
 
 /** Links a client with its profiles and tokens. Throws a RangeError that names what is wrong. */
@@ -32,6 +34,7 @@ export function linkClient(fragment: ClientFragment, opener: Opener): LinkedClie
     id: fragment.id,
     fragment: { slug, name, active: isActive, valid_until, policy },
     collections: assignmentsOf(fragment.collections),
+    virtualMcps: assignmentsOf(fragment.virtual_mcps ?? NONE),
     profiles,
     lone: null,
     unproved,

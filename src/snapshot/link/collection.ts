@@ -49,6 +49,7 @@ export function linkCollection(
         ? null
         : `headers of ${fragment.slug}:${closed.fragment.slug} cannot be sent: ${closed.headers.fault}`,
     key: limitKeyOf(`collection:${fragment.id}`),
+    attachment: 'collection',
   }
 }
 
@@ -68,6 +69,7 @@ export function closedCollection(fragment: CollectionFragment, fault: string): L
     fault,
     unresolved: null,
     key,
+    attachment: 'collection',
   }
 }
 
@@ -104,6 +106,7 @@ function linkProxy(
       upstream === null || proxy.timeouts === undefined ? null : withTimeouts(upstream, proxy.timeouts),
     parameters: proxy.contract === null ? null : toParameters(proxy.path, proxy.target_path),
     key: limitKeyOf(`proxy:${proxy.id}`),
+    attachment: 'proxy',
   }
 }
 

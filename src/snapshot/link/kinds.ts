@@ -8,7 +8,10 @@ import { closedCollection, linkCollection } from './collection.ts'
 import { collectionIndex } from './collection-index.ts'
 import { linkCredential } from './credential.ts'
 import { byId, type KindIndex } from './kind-index.ts'
+import { linkOrigin } from './origin.ts'
 import { linkPolicy } from './policy.ts'
+import { linkVirtualMcp } from './virtual-mcp.ts'
+import { virtualMcpIndex } from './virtual-mcp-index.ts'
 
 /** How gateway threads link the fragments of one kind, and find them. */
 export interface LinkRow<K extends FragmentKind> {
@@ -42,6 +45,9 @@ export const LINK = {
   credential: { link: (fragment, open) => linkCredential(fragment, open), index: byId('credentials') },
   contracts: { link: (fragment) => fragment, index: byId('contracts') },
   schemas: { link: (fragment) => fragment, index: byId('schemas') },
+  origin: { link: (fragment, _open, before) => linkOrigin(fragment, before), index: byId('origins') },
+  catalogue: { link: (fragment) => fragment, index: byId('catalogues') },
+  virtual_mcp: { link: (fragment) => linkVirtualMcp(fragment), index: virtualMcpIndex },
 } as const satisfies { readonly [K in FragmentKind]: LinkRow<K> }
 
 /** What all rows together make of a snapshot. */

@@ -1,13 +1,17 @@
 import type { Opener } from '../../vault/opener.ts'
 import { inNewestForm } from '../earlier-form.ts'
 import { createLimitPlans } from '../find/limit-plan.ts'
+import { createVirtualMcpIndex } from '../find/virtual-mcps.ts'
 import { FORM, type Fragment, type FragmentKey, type FragmentKind, type SnapshotDelta } from '../fragments.ts'
 import type { Linked, LinkedFragments, Quarantined, Snapshot, SnapshotEntry } from '../snapshot.ts'
 import type { KindIndex } from './kind-index.ts'
 import { type Indexed, LINK, type LinkRow } from './kinds.ts'
 
 /** The kinds that a plan of limits is made of. */
-const PLANNED: readonly FragmentKind[] = ['policy', 'collection', 'client']
+const PLANNED: readonly FragmentKind[] = ['policy', 'collection', 'client', 'origin', 'virtual_mcp']
+
+/** The kinds that the capabilities of virtual MCPs are joined from. */
+const JOINED: readonly FragmentKind[] = ['origin', 'catalogue', 'virtual_mcp']
 
 /**
  * The snapshot after a delta. Only fragments whose hash changed are linked; maps are copied where something in them
@@ -118,13 +122,16 @@ class Draft {
   }
 
   toSnapshot(revision: number, entries: ReadonlyMap<FragmentKey, SnapshotEntry>): Snapshot {
-    const { plans, faults } = this.#before
-    const arePlansStale = PLANNED.some((kind) => this.#indexes.get(kind)!.isChanged)
+    const { plans, joined, faults } = this.#before
+    const isChanged = (kind: FragmentKind): boolean => this.#indexes.get(kind)!.isChanged
+    const arePlansStale = PLANNED.some(isChanged)
+    const isJoinStale = JOINED.some(isChanged)
     const indexed = Object.assign({}, ...[...this.#indexes.values()].map((index) => index.members()))
     return {
       ...(indexed as Indexed),
       revision,
       plans: plans === undefined || arePlansStale ? createLimitPlans() : plans,
+      joined: joined === undefined || isJoinStale ? createVirtualMcpIndex() : joined,
       faults: faults === undefined || this.#faultsChanged ? faultsOf(entries) : faults,
       entries,
     }

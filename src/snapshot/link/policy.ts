@@ -77,7 +77,7 @@ function algorithmOf({ kind, window_ms, rolling, burst, count }: LimitFragment):
 
 function keyOf(key: string | undefined): readonly [LinkedLimit['by'] | null, string] {
   if (key === undefined) return ['attachment', '']
-  if (key === 'ip' || key === 'global' || key === 'tool') return [key, '']
+  if (key === 'ip' || key === 'global' || key === 'tool' || key === 'user') return [key, '']
   const match = /^(claim|header):(.+)$/.exec(key)
   if (match === null) return [null, '']
   return match[1] === 'claim' ? ['claim', match[2]!] : ['header', match[2]!.toLowerCase()]

@@ -29,6 +29,8 @@ export interface LinkedClient {
   readonly fragment: ClientFacts
   readonly collections: ReadonlySet<string>
   /** By id and by slug. */
+  /** Ids of the virtual MCPs that it may call. */
+  readonly virtualMcps: ReadonlySet<string>
   readonly profiles: ReadonlyMap<string, LinkedProfile>
   /** The profile that ids alone name when only the client is given; active ones go first. */
   readonly lone: LinkedProfile | null
@@ -149,5 +151,5 @@ export interface Verified {
   readonly claims: Claims
 }
 
-/** Claims of a caller that the profile lists, as text. */
-export type Claims = ReadonlyMap<string, string>
+/** Claims of a caller that the profile lists, as text. `lists` has those that are lists: the text joins items that may have commas. */
+export type Claims = ReadonlyMap<string, string> & { readonly lists?: ReadonlyMap<string, readonly string[]> }

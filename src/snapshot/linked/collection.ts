@@ -19,6 +19,8 @@ export interface LinkedCollection {
   /** Secret headers that cannot be sent, as a sentence: calls that need them are refused. */
   readonly unresolved: string | null
   readonly key: LimitKey
+  /** As what its policy is attached. */
+  readonly attachment: 'collection' | 'origin'
 }
 
 /**
@@ -85,6 +87,8 @@ export interface LinkedProxy {
   /** Values of path parameters by name, in each way that they can be read; null when nothing looks at them. */
   readonly parameters: ((below: string) => readonly ReadonlyMap<string, string>[]) | null
   readonly key: LimitKey
+  /** As what its policy is attached. */
+  readonly attachment: 'proxy' | 'virtual_mcp'
 }
 
 /** Header lines to set, and the names whose inbound lines give way to them. */

@@ -34,7 +34,7 @@ export interface LinkedLimit {
   readonly waitMs: number
   /** Statuses that count; null for every admitted call. */
   readonly statuses: LimitFragment['count'] | null
-  readonly by: 'attachment' | 'ip' | 'global' | 'tool' | 'claim' | 'header'
+  readonly by: 'attachment' | 'ip' | 'global' | 'tool' | 'user' | 'claim' | 'header'
   /** Of the claim or header, the latter in lower case. */
   readonly byName: string
   /** Item of the RateLimit-Policy field. */

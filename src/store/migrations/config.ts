@@ -441,6 +441,20 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
     compatibleFrom: 19,
     sqlite: [`create table jobs (name text primary key, last integer not null) strict, without rowid`],
   },
+  {
+    version: 21,
+    name: 'what is kept of resources beside what was written, and virtual MCPs of clients',
+    sqlite: [
+      `create table resource_state (
+        resource_id text not null,
+        part text not null,
+        json text not null,
+        primary key (resource_id, part)
+      ) strict, without rowid`,
+      `update resources set spec = json_set(spec, '$.virtual_mcps', json('[]')) where type = 'clients'`,
+      `update applied set spec = json_set(spec, '$.virtual_mcps', json('[]')) where address like 'client/%'`,
+    ],
+  },
 ]
 
 /** Entries from before the chain are linked as they are found. */

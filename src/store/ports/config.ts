@@ -68,6 +68,17 @@ export interface StoredSecret {
   readonly updated_at: string
 }
 
+/**
+ * What is kept of a resource beside what was written of it: the catalogue of an origin, the public names of a virtual MCP. It is no
+ * part of revisions: a rollback leaves it as it is.
+ */
+interface ResourceState {
+  readonly owner: string
+  /** Name of the part, of the kind of resource alone. */
+  readonly part: string
+  readonly json: string
+}
+
 /** A grant of a token: a role, over everything without a scope. */
 export interface StoredGrant {
   /** One that is always there, or the id of one that was made here. */
@@ -259,6 +270,8 @@ export interface ConfigReader
   usersOf(id: string): Promise<readonly Resource[]>
   tokensOf(profiles: readonly string[]): Promise<readonly StoredToken[]>
   secretsOf(owners: readonly string[]): Promise<readonly StoredSecret[]>
+  /** What is kept of resources, in order of owner and part. */
+  statesOf(owners: readonly string[]): Promise<readonly ResourceState[]>
   /** Every sealed secret there is. */
   secrets(): Promise<readonly StoredSecret[]>
   /** JSON text of shared schemas by content hash. */
@@ -298,13 +311,15 @@ export interface ConfigWriter
   joinOAuth(): Promise<OAuthWriter>
   insert(resource: Resource): Promise<void>
   replace(resource: Resource): Promise<void>
-  /** Also forgets its tokens, secrets, password and references, and ends what is asked for by it or for it. */
+  /** Also forgets its tokens, secrets, state, password and references, and ends what is asked for by it or for it. */
   remove(id: string): Promise<void>
   /** Replaces what a resource refers to. */
   link(from: string, to: readonly string[]): Promise<void>
   putToken(token: StoredToken): Promise<void>
   putSecret(secret: StoredSecret): Promise<void>
   removeSecret(owner: string, field: string): Promise<void>
+  /** Keeps a part of the state of a resource; null forgets it. Fragments that are compiled from it need a note of a change. */
+  putState(owner: string, part: string, json: string | null): Promise<void>
   putSchema(hash: string, json: string): Promise<void>
   setMeta(name: string, value: string): Promise<void>
   /** Adds one to the revision of the configuration and returns it. */

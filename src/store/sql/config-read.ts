@@ -112,6 +112,18 @@ export function createReader(db: Db, dialect: Dialect): ConfigReader {
       )
       return rows.map(toSecret)
     },
+    statesOf: async (owners) => {
+      const rows = await inPieces(owners, (some) =>
+        db
+          .selectFrom('resource_state')
+          .selectAll()
+          .where('resource_id', 'in', some)
+          .orderBy('resource_id')
+          .orderBy('part')
+          .execute(),
+      )
+      return rows.map(({ resource_id, ...state }) => ({ owner: resource_id, ...state }))
+    },
     secrets: async () => (await db.selectFrom('secrets').selectAll().execute()).map(toSecret),
     schema: async (hash) =>
       (await db.selectFrom('schemas').select('json').where('hash', '=', hash).executeTakeFirst())?.json,

@@ -58,6 +58,7 @@ export function createWriter(
       await db.deleteFrom('links').where('from_id', '=', id).execute()
       await db.deleteFrom('tokens').where('profile_id', '=', id).execute()
       await db.deleteFrom('secrets').where('owner_id', '=', id).execute()
+      await db.deleteFrom('resource_state').where('resource_id', '=', id).execute()
       await db.deleteFrom('passwords').where('user_id', '=', id).execute()
       await db.deleteFrom('set_up_links').where('user_id', '=', id).execute()
       await endRequestsAbout(db, id)
@@ -78,6 +79,21 @@ export function createWriter(
         .insertInto('tokens')
         .values(row)
         .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
+        .execute()
+    },
+    putState: async (owner, part, json) => {
+      if (json === null) {
+        await db
+          .deleteFrom('resource_state')
+          .where('resource_id', '=', owner)
+          .where('part', '=', part)
+          .execute()
+        return
+      }
+      await db
+        .insertInto('resource_state')
+        .values({ resource_id: owner, part, json })
+        .onConflict((conflict) => conflict.columns(['resource_id', 'part']).doUpdateSet({ json }))
         .execute()
     },
     putSecret: async ({ owner, ...secret }) => {

@@ -22,6 +22,7 @@ export interface ConfigTables {
   }
   secrets: { owner_id: string; field: string; sealed: string; last4: string | null; updated_at: string }
   schemas: { hash: string; json: string }
+  resource_state: { resource_id: string; part: string; json: string }
   audit: AuditRow
   audit_filters: AuditFiltersRow
   audit_chain: { seq: number; hash: string }

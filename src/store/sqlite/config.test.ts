@@ -269,6 +269,35 @@ test('an older store is filled with what lists and filters look in, and texts th
   await store.close()
 })
 
+test('clients from before virtual MCPs have none, and so has what was applied of them', async () => {
+  const file = fresh()
+  const database = new DatabaseSync(file)
+  migrateTo(
+    database,
+    file,
+    CONFIG_MIGRATIONS.filter(({ version }) => version < 21),
+  )
+  const resource = database.prepare(
+    `insert into resources (id, type, slug, name, revision, spec, created_at, created_by, updated_at, updated_by)
+     values (?, ?, ?, 'N', 1, ?, '2025', 'a', '2025', 'a')`,
+  )
+  resource.run('cli_1', 'clients', 'acme', '{"collections":["col_1"]}')
+  resource.run('pol_1', 'policies', 'gold', '{}')
+  const applied = database.prepare(
+    `insert into applied (owner, address, resource_id, spec) values ('s', ?, ?, '{}')`,
+  )
+  applied.run('client/acme', 'cli_1')
+  applied.run('policy/gold', 'pol_1')
+  database.close()
+  const store = openConfigStore(file)
+  const { read } = store
+  assert.deepEqual((await read.byId('clients', 'cli_1'))?.spec, { collections: ['col_1'], virtual_mcps: [] })
+  assert.deepEqual((await read.byId('policies', 'pol_1'))?.spec, {})
+  const specs = new Map((await read.applied('s')).map(({ address, spec }) => [address, spec]))
+  assert.deepEqual([specs.get('client/acme'), specs.get('policy/gold')], [{ virtual_mcps: [] }, {}])
+  await store.close()
+})
+
 test('a replacement, which SQLite makes without a word to triggers of deletions, is refused too', async () => {
   const file = fresh()
   const store = openConfigStore(file)

@@ -65,6 +65,32 @@ export function keptSuite(name: string, make: MakePlace): void {
     await store.close()
   })
 
+  test(`${name}: the state of a resource is kept by part, and goes with it`, async () => {
+    const store = await (await make()).open()
+    await store.write(async (writer) => {
+      await writer.insert({ ...policy('ori_1', 'o'), type: 'origins' })
+      await writer.putState('ori_1', 'names', '["first"]')
+      await writer.putState('ori_1', 'names', '["second"]')
+      await writer.putState('ori_1', 'catalogue', '{"tools":[]}')
+      await writer.putState('vmc_1', 'names', '{}')
+      await writer.putState('vmc_2', 'names', '{}')
+      await writer.putState('vmc_2', 'names', null)
+      await writer.putState('vmc_2', 'none', null)
+    })
+    const { read } = store
+    const catalogue = { owner: 'ori_1', part: 'catalogue', json: '{"tools":[]}' }
+    const names = { owner: 'ori_1', part: 'names', json: '["second"]' }
+    const other = { owner: 'vmc_1', part: 'names', json: '{}' }
+    assert.deepEqual(await read.statesOf(['vmc_1', 'none', 'vmc_2', 'ori_1']), [catalogue, names, other])
+    assert.deepEqual(await read.statesOf([]), [])
+    await store.write((writer) => writer.remove('ori_1'))
+    assert.deepEqual(await read.statesOf(['ori_1', 'vmc_1']), [other])
+    const undone = store.write((writer) => writer.putState('vmc_1', 'names', '[]'), { rollback: true })
+    await undone
+    assert.deepEqual(await read.statesOf(['vmc_1']), [other])
+    await store.close()
+  })
+
   test(`${name}: schemas and named values are kept once`, async () => {
     const store = await (await make()).open()
     await store.write(async (writer) => {

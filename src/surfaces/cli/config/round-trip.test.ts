@@ -63,11 +63,13 @@ const configuration: fc.Arbitrary<readonly Doc[]> = fc
     policies: slugs('gold', 2),
     credentials: slugs('bank', 2),
     collections: slugs('shop', 3),
+    origins: slugs('tools', 2),
+    desks: slugs('desk', 2),
     clients: slugs('acme', 2),
     roles: slugs('own', 1),
     identities: slugs('ci', 1),
   })
-  .chain(({ policies, credentials, collections, clients, roles, identities }) =>
+  .chain(({ policies, credentials, collections, origins, desks, clients, roles, identities }) =>
     fc
       .tuple(
         each('policy', policies, () => ({
@@ -96,9 +98,37 @@ const configuration: fc.Arbitrary<readonly Doc[]> = fc
             status: fc.constantFrom('draft', 'published'),
           })),
         ),
+        each('origin', origins, () => ({
+          ...head,
+          url: fc.constantFrom('http://127.0.0.1:9002/mcp', 'https://mcp.example.com/mcp?a=b'),
+          credential: oneOf(credentials, null),
+          policy: oneOf(policies, null),
+          active: fc.boolean(),
+          catalog_refresh: fc.constantFrom('15m', '1h'),
+        })),
+        each('origin', collections.length === 0 ? [] : ['own'], () => ({
+          ...head,
+          kind: fc.constant('collection'),
+          collection: oneOf(collections),
+          policy: oneOf(policies, null),
+        })),
+        ...(origins.length === 0
+          ? []
+          : [
+              each('virtual_mcp', desks, () => ({
+                ...head,
+                members: fc
+                  .uniqueArray(fc.constantFrom(...origins), { minLength: 1 })
+                  .map((some) => some.map((origin) => ({ origin }))),
+                status: fc.constantFrom('draft', 'published'),
+                prefix: fc.constantFrom('auto', 'always'),
+                policy: oneOf(policies, null),
+              })),
+            ]),
         each('client', clients, () => ({
           ...head,
           collections: someOf(collections),
+          virtual_mcps: someOf(origins.length === 0 ? [] : desks),
           policy: oneOf(policies, null),
           active: fc.boolean(),
         })),

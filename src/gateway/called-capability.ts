@@ -1,0 +1,20 @@
+import type { LinkedProxy } from '../snapshot/linked/collection.ts'
+import type { LinkedOrigin } from '../snapshot/linked/mcp.ts'
+
+/**
+ * The capability of an origin that is called. The route to the origin stands as collection and proxy of the exchange, so that limits,
+ * credential and servers of the call are those of any request.
+ */
+export interface CalledCapability {
+  readonly origin: LinkedOrigin
+  readonly route: LinkedProxy
+  /** Path and query of the MCP endpoint of the origin. */
+  readonly path: string
+  readonly query: string
+  /** Id; empty for what Postern itself asks. */
+  readonly virtualMcp: string
+  /** Method of MCP; empty for what Postern itself asks. */
+  readonly method: string
+  /** Public name or URI of the capability; empty where the method has none. */
+  readonly name: string
+}

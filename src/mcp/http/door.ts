@@ -1,0 +1,147 @@
+/**
+ * How an MCP door of a gateway thread meets HTTP. Each message is identified anew, so that a revocation holds from the next one.
+ * Order: Origin and Host, credentials, method, envelope, arguments, the call.
+ */
+import type { AllowsOrigin } from '../../base/allowed-origins.ts'
+import { createChallenge } from '../../base/challenge.ts'
+import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'
+import type { Caller, GatewayPort, Identified } from '../../gateway/port.ts'
+import { SMALL_BYTES_MAX } from '../../wire/caller-memory.ts'
+import type { Incoming } from '../../wire/port.ts'
+import { type McpAnswer, RPC } from '../protocol/answer.ts'
+import type { McpEndpoint } from '../protocol/endpoint.ts'
+import { createRebindingCheck } from '../protocol/rebinding.ts'
+import { refusalOf } from './account.ts'
+import type { Sender } from './caller.ts'
+import { headerReader } from './header.ts'
+
+export interface HttpDoorOptions<State> {
+  readonly gateway: GatewayPort
+  /** Public origin: `https://api.example.com`. */
+  readonly origin: string
+  readonly allowsOrigin: AllowsOrigin
+  /** Header lines that every answer carries: what a page of another origin may read. */
+  readonly corsLines: (incoming: Incoming<State>) => string
+  /** The id that the answer and what the gateway records of the message share. */
+  readonly requestId: (incoming: Incoming<State>) => string
+  /** Names behind `Incoming.taken`, in its order; all other headers are read from the passed lines. */
+  readonly taken: readonly string[]
+  readonly fault: (error: unknown, requestId: string) => void
+}
+
+/** Largest message. Beyond it the wire answers 413. */
+const MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+
+const NO_ROOM = {
+  code: 'overloaded',
+  detail:
+    'What was asked was done, and the answer could not be kept: too much is kept for callers at the moment.',
+  retryAfterMs: null,
+} as const
+
+const NOTHING_HERE = {
+  code: 'not_found',
+  detail: 'There is no virtual MCP at this path that this caller may call.',
+  retryAfterMs: null,
+} as const
+
+/**
+ * @param path of the protected resource that a challenge names
+ * @param endpointFor the endpoint that answers a caller; null where there is none for that caller
+ */
+export function createHttpDoor<State>(
+  options: HttpDoorOptions<State>,
+  path: string,
+  endpointFor: (incoming: Incoming<State>, caller: Caller) => McpEndpoint<Sender> | null,
+): (incoming: Incoming<State>) => void {
+  const refuseRebinding = createRebindingCheck([options.origin], options.allowsOrigin)
+  const read = headerReader(options.taken)
+  const challenge = createChallenge([options.origin], path, 'mcp:tools')
+
+  /** An answer is kept until its caller has read it, and refused where there is no room for it. */
+  function send(incoming: Incoming<State>, requestId: string, answer: McpAnswer): void {
+    const { body } = answer
+    if (body.length > SMALL_BYTES_MAX && !options.gateway.budget(incoming, 'answer').take(body.length)) {
+      answerProblem(incoming, requestId, NO_ROOM, challenge, options.corsLines(incoming))
+      return
+    }
+    let fields = `x-request-id: ${requestId}\r\n${options.corsLines(incoming)}`
+    for (const name in answer.headers) fields += `${name}: ${answer.headers[name]}\r\n`
+    incoming.answer(answer.status, fields, body)
+  }
+
+  /** Accounts for a request that no message was read from. */
+  function note(incoming: Incoming, requestId: string, code: RefusalCode, reason: string): void {
+    options.gateway.message(incoming, { requestId, code, reason, agent: null })
+  }
+
+  return (incoming) => {
+    const requestId = options.requestId(incoming)
+    const guarded = (work: () => void): void => {
+      try {
+        work()
+      } catch (error) {
+        options.fault(error, requestId)
+        note(incoming, requestId, 'internal_error', 'fault')
+        const detail = PROBLEMS.internal_error.help
+        const refusal = { code: 'internal_error', detail, retryAfterMs: null } as const
+        answerProblem(incoming, requestId, refusal, challenge, options.corsLines(incoming))
+      }
+    }
+    guarded(() => {
+      const header = read(incoming)
+      const rebinding = refuseRebinding(header('origin'), incoming.host)
+      if (rebinding !== null) {
+        const { error = RPC.invalidRequest, status } = rebinding
+        note(incoming, requestId, refusalOf(error, status), 'Origin or Host')
+        return send(incoming, requestId, rebinding)
+      }
+      const go = (found: Identified): void => {
+        if (!found.ok) {
+          answerProblem(incoming, requestId, found, challenge, options.corsLines(incoming))
+          return
+        }
+        const { caller } = found
+        const endpoint = endpointFor(incoming, caller)
+        if (endpoint === null) {
+          note(incoming, requestId, 'not_found', 'no such virtual MCP for the caller')
+          answerProblem(incoming, requestId, NOTHING_HERE, challenge, options.corsLines(incoming))
+          return
+        }
+        const answer = (body: Uint8Array): void =>
+          guarded(() =>
+            endpoint.answer(
+              { caller, requestId, incoming },
+              { method: incoming.method, header, body },
+              (result) => send(incoming, requestId, result),
+            ),
+          )
+        if (incoming.method === 'POST')
+          incoming.collect(MESSAGE_BYTES_MAX, options.gateway.budget(incoming, 'body'), (body) => {
+            if (body !== null) answer(body)
+          })
+        else answer(new Uint8Array())
+      }
+      const found = options.gateway.identify(incoming)
+      if (found instanceof Promise) void found.then((settled) => guarded(() => go(settled)))
+      else go(found)
+    })
+  }
+}
+
+function answerProblem(
+  incoming: Incoming,
+  requestId: string,
+  refusal: { readonly code: RefusalCode; readonly detail: string; readonly retryAfterMs: number | null },
+  challenge: ReturnType<typeof createChallenge>,
+  more: string,
+): void {
+  const { code, detail, retryAfterMs } = refusal
+  const { status } = PROBLEMS[code]
+  const members = retryAfterMs === null ? {} : { retry_after_ms: retryAfterMs }
+  const body = JSON.stringify(problemOf(code, { detail, members }, requestId))
+  let fields = `x-request-id: ${requestId}\r\n${more}content-type: application/problem+json\r\ncache-control: no-store\r\n`
+  if (status === 401) fields += `www-authenticate: ${challenge(incoming.host, code)}\r\n`
+  if (retryAfterMs !== null) fields += `retry-after: ${Math.max(1, Math.ceil(retryAfterMs / 1000))}\r\n`
+  incoming.answer(status, fields, body)
+}

@@ -1,0 +1,70 @@
+/** Answers of origins: one JSON object, or a stream of events that holds it. */
+
+import { readJson } from '../protocol/json.ts'
+import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
+import type { OriginAnswer } from './send.ts'
+
+/** A JSON-RPC error (JSON-RPC 2.0, section 5.1). */
+interface RpcError {
+  readonly code: number
+  readonly message: string
+  readonly data: unknown
+}
+
+export type OriginReply =
+  | { readonly kind: 'result'; readonly result: Members }
+  | { readonly kind: 'error'; readonly error: RpcError; readonly status: number }
+  /** The session is unknown: a new one must be opened (2025-11-25, transports: session management). */
+  | { readonly kind: 'session_gone' }
+  /** No JSON-RPC response came. `status` is null when no answer came at all. */
+  | { readonly kind: 'none'; readonly status: number | null; readonly reason: string }
+
+/** Reads the response to the request of that id. */
+export function readReply(answer: OriginAnswer, id: RpcId, hasSession: boolean): OriginReply {
+  if (!answer.ok) return { kind: 'none', status: null, reason: answer.reason }
+  const { status } = answer
+  const none = (reason: string): OriginReply => ({ kind: 'none', status, reason })
+  if (hasSession && status === 404) return { kind: 'session_gone' }
+  if (answer.truncated) return none('the answer is too long')
+  const type = (answer.header('content-type') ?? '').toLowerCase()
+  const messages = type.startsWith('text/event-stream') ? eventMessages(answer.body) : [answer.body]
+  if (type !== '' && !type.startsWith('text/event-stream') && !type.includes('json'))
+    return none(`it answered ${status} with ${type.slice(0, 64)}`)
+  for (const bytes of messages) {
+    const read = readJson(bytes)
+    if (!read.ok) {
+      if (messages.length === 1) return none(status === 200 ? read.reason : `it answered ${status}`)
+      continue
+    }
+    const reply = replyIn(read.value, id, status)
+    if (reply !== null) return reply
+  }
+  return none(status === 200 ? 'the answer holds no response to the request' : `it answered ${status}`)
+}
+
+function replyIn(value: unknown, id: RpcId, status: number): OriginReply | null {
+  if (!isMembers(value) || value['jsonrpc'] !== '2.0') return null
+  const { result, error } = value
+  // An error about a request whose id could not be read has none, or null
+  if (isMembers(error) && (value['id'] === id || value['id'] == null) && Number.isInteger(error['code'])) {
+    const message = typeof error['message'] === 'string' ? error['message'] : ''
+    return { kind: 'error', status, error: { code: error['code'] as number, message, data: error['data'] } }
+  }
+  return value['id'] === id && isMembers(result) ? { kind: 'result', result } : null
+}
+
+/** The data of the events of a whole stream (WHATWG HTML, server-sent events). */
+function eventMessages(body: Uint8Array): Uint8Array[] {
+  const found: Uint8Array[] = []
+  let data: string[] = []
+  for (const line of Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+    .toString('utf8')
+    .split(/\r\n|\r|\n/)) {
+    if (line.startsWith('data:')) data.push(line.slice(line.startsWith('data: ') ? 6 : 5))
+    else if (line === '' && data.length > 0) {
+      found.push(Buffer.from(data.join('\n')))
+      data = []
+    }
+  }
+  return found
+}

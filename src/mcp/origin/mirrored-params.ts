@@ -1,0 +1,73 @@
+/**
+ * Arguments that travel in headers too (2026-07-28, basic/transports: `x-mcp-header`). The mark is legal on string, integer and
+ * boolean properties that are reached through `properties` alone; the names are tokens, and unique whatever their case.
+ */
+import { isMembers, type Members } from '../protocol/message.ts'
+import { encodeMirrored } from '../protocol/mirrored.ts'
+
+/** An argument with a header of its own. */
+interface MirroredParam {
+  /** Members that lead to it. */
+  readonly path: readonly string[]
+  readonly header: string
+}
+
+const MARK = 'x-mcp-header'
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/
+const TYPES: ReadonlySet<unknown> = new Set(['string', 'integer', 'boolean'])
+const DEPTH_MAX = 32
+
+/** Why the marks of a schema are not legal, as the end of a sentence about its tool; null when they are. */
+export function mirroredFault(schema: unknown): string | null {
+  if (!isMembers(schema)) return 'has no inputSchema'
+  try {
+    mirroredParams(schema)
+    return null
+  } catch (error) {
+    return (error as RangeError).message
+  }
+}
+
+/** The marked arguments of a tool. Throws a RangeError for a mark that is not legal. */
+export function mirroredParams(schema: Members): readonly MirroredParam[] {
+  const found: MirroredParam[] = []
+  const names = new Set<string>()
+  const visit = (value: unknown, path: readonly string[], isReached: boolean): void => {
+    if (path.length > DEPTH_MAX) return
+    if (Array.isArray(value)) {
+      for (const one of value) visit(one, path, false)
+      return
+    }
+    if (!isMembers(value)) return
+    const header = value[MARK]
+    if (header !== undefined) {
+      if (!isReached || path.length === 0 || !TYPES.has(value['type']))
+        throw new RangeError('has an x-mcp-header where none may be')
+      if (typeof header !== 'string' || !TOKEN.test(header) || names.has(header.toLowerCase()))
+        throw new RangeError('has an x-mcp-header that is no name of its own')
+      names.add(header.toLowerCase())
+      found.push({ path, header })
+    }
+    for (const [member, inner] of Object.entries(value)) {
+      if (member === 'properties' && isMembers(inner))
+        for (const [name, property] of Object.entries(inner)) visit(property, [...path, name], isReached)
+      else if (member !== 'default' && member !== 'const' && member !== 'enum' && member !== 'examples')
+        visit(inner, path, false)
+    }
+  }
+  visit(schema, [], true)
+  return found
+}
+
+/** The header lines for the arguments of a call; an absent or null argument has none. */
+export function mirroredLines(params: readonly MirroredParam[], given: Members): string {
+  let lines = ''
+  for (const { path, header } of params) {
+    let value: unknown = given
+    for (const member of path)
+      value = isMembers(value) && Object.hasOwn(value, member) ? value[member] : undefined
+    if (typeof value === 'string' || typeof value === 'boolean' || Number.isSafeInteger(value))
+      lines += `Mcp-Param-${header}: ${encodeMirrored(String(value))}\r\n`
+  }
+  return lines
+}

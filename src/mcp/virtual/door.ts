@@ -1,0 +1,90 @@
+/**
+ * The endpoints `/mcp/{slug}`. A caller whom the virtual MCP is not assigned to gets the answer of one that does not exist. Records
+ * are those of `/mcp`: a message that leads to a call has the record of the call, any other its own.
+ */
+import type { Clock } from '../../base/clock.ts'
+import { DOORS } from '../../base/doors.ts'
+import type { Once } from '../../shared-state/ports/once.ts'
+import type { Tombstones } from '../../shared-state/ports/tombstones.ts'
+import type { JoinedVirtualMcp } from '../../snapshot/find/virtual-mcps.ts'
+import type { LinkedOrigin } from '../../snapshot/linked/mcp.ts'
+import type { Incoming } from '../../wire/port.ts'
+import { toMessageOutcome } from '../http/account.ts'
+import type { Sender } from '../http/caller.ts'
+import { createHttpDoor, type HttpDoorOptions } from '../http/door.ts'
+import { callName, type RunningCalls } from '../http/running.ts'
+import { createMcpEndpoint, type McpEndpoint } from '../protocol/endpoint.ts'
+import type { OriginCallTools } from './origin-call.ts'
+import { createRelay } from './relay.ts'
+import { createOriginSessions } from './sessions.ts'
+
+export interface VirtualDoorOptions<State> extends HttpDoorOptions<State> {
+  /** 32 bytes that seal session ids; the same on every thread and node. */
+  readonly sealKey: Uint8Array
+  readonly tombstones: Tombstones
+  readonly usedReplies: Once
+  readonly running: RunningCalls
+  readonly version: string
+  readonly clock: Clock
+  /** True for an origin whose credential is made of the token of the caller. */
+  readonly isPersonal: (origin: LinkedOrigin) => boolean
+}
+
+const BELOW = `${DOORS.belowConsumerMcp.path}/`
+
+/** The door of one gateway thread. */
+export function createVirtualDoor<State>(
+  options: VirtualDoorOptions<State>,
+): (incoming: Incoming<State>) => void {
+  const own = { name: 'postern', version: options.version }
+  const sessions = createOriginSessions(own, options.isPersonal)
+  const tools: OriginCallTools = { ...options, sessions, own }
+  const endpoints = new WeakMap<JoinedVirtualMcp, McpEndpoint<Sender>>()
+
+  function endpointOf(open: JoinedVirtualMcp): McpEndpoint<Sender> {
+    const known = endpoints.get(open)
+    if (known !== undefined) return known
+    const made = createMcpEndpoint(doorOf(open, tools, options), {
+      ...options,
+      fault: (error) => options.fault(error, ''),
+    })
+    endpoints.set(open, made)
+    return made
+  }
+
+  return createHttpDoor(options, DOORS.consumerMcp.path, (incoming, caller) => {
+    const open = options.gateway.virtualMcp(caller, incoming.path.slice(BELOW.length))
+    return open === null ? null : endpointOf(open)
+  })
+}
+
+function doorOf(
+  open: JoinedVirtualMcp,
+  tools: OriginCallTools,
+  { gateway, running, version }: Pick<VirtualDoorOptions<never>, 'gateway' | 'running' | 'version'>,
+): Parameters<typeof createMcpEndpoint<Sender>>[0] {
+  const { id, slug, name } = open.virtualMcp.fragment
+  return {
+    name: `virtual_mcp:${id}`,
+    info: { name: slug, title: name, version },
+    instructions: instructionsOf(open),
+    listTtlMs: 0,
+    identityOf: ({ caller: { client, profile, subject } }) =>
+      subject === '' ? `${client.id}/${profile.id}` : `${client.id}/${profile.id}/${subject}`,
+    relay: createRelay(open, tools),
+    tools: () => [],
+    call: (_sender, _call, done) => done({ kind: 'cancelled' }),
+    cancel: (sessionId, callId) => running.cancel(callName(sessionId, callId)),
+    answered({ incoming, requestId }, received) {
+      if (!received.isAccounted) gateway.message(incoming, toMessageOutcome(received, requestId))
+    },
+  }
+}
+
+function instructionsOf({ virtualMcp, members }: JoinedVirtualMcp): string {
+  const { instructions } = virtualMcp.fragment
+  if (instructions !== null) return instructions
+  return [...members.values()]
+    .flatMap(({ origin }) => origin.fragment.verdict?.instructions || [])
+    .join('\n\n')
+}

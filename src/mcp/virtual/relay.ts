@@ -1,0 +1,175 @@
+/**
+ * What a virtual MCP answers. Lists come from the snapshot. A call finds its capability by the public name, and goes to the origin
+ * through the stages that every request passes. Hidden and unknown names have one answer.
+ */
+import { PROBLEMS, problemOf } from '../../base/refusal.ts'
+import type { CapabilityType } from '../../model/capability.ts'
+import type { Caller as PolicySubject } from '../../snapshot/find/capability-caller.ts'
+import type { JoinedVirtualMcp } from '../../snapshot/find/virtual-mcps.ts'
+import { messageId } from '../http/account.ts'
+import type { Sender } from '../http/caller.ts'
+import { refused } from '../http/outcome.ts'
+import { RPC } from '../protocol/answer.ts'
+import { isMembers, type Members } from '../protocol/message.ts'
+import type { Relay, RelayedAnswer } from '../protocol/relay.ts'
+import { LISTS, listText } from './lists.ts'
+import { OriginCall, type OriginCallTools, type Target } from './origin-call.ts'
+import { toolErrorText } from './results.ts'
+
+const EMPTY: Members = Object.freeze({})
+
+/** What a method is about that names one capability. */
+const NOUNS: Readonly<Record<string, string>> = {
+  'tools/call': 'tool',
+  'prompts/get': 'prompt',
+  'resources/read': 'resource',
+  'completion/complete': 'prompt or resource template',
+}
+
+type Found =
+  | { readonly kind: 'target'; readonly target: Target }
+  | { readonly kind: 'unknown'; readonly pointer: string; readonly name: string }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'invalid'; readonly pointer: string; readonly reason: string }
+
+/** The relay of a virtual MCP as it is in one snapshot. */
+export function createRelay(joined: JoinedVirtualMcp, tools: OriginCallTools): Relay<Sender> {
+  const { capabilities } = joined
+  const { gateway } = tools
+
+  function find(method: string, params: Members, subject: PolicySubject): Found {
+    const given = params['arguments'] === undefined ? EMPTY : params['arguments']
+    if (method === 'resources/read') {
+      const { uri } = params
+      if (typeof uri !== 'string') return notA('string', '/params/uri')
+      const admission = capabilities.read(subject, uri)
+      if (admission.kind === 'unknown') return { kind: 'unknown', pointer: '/params/uri', name: uri }
+      if (admission.kind === 'refused') return { kind: 'refused', reason: admission.reason }
+      const { member, uri: key } = admission
+      return { kind: 'target', target: { member, name: uri, params: { ...params, uri: key } } }
+    }
+    if (method === 'completion/complete') return findCompleted(params, subject)
+    const { name } = params
+    if (typeof name !== 'string') return notA('string', '/params/name')
+    if (!isMembers(given)) return notA('object', '/params/arguments')
+    const type = method === 'tools/call' ? 'tools' : 'prompts'
+    const admission = capabilities.call(subject, type, name, given)
+    if (admission.kind === 'unknown') return { kind: 'unknown', pointer: '/params/name', name }
+    if (admission.kind === 'refused') return { kind: 'refused', reason: admission.reason }
+    const { item } = admission
+    const sent =
+      given === EMPTY && Object.keys(admission.arguments).length === 0
+        ? {}
+        : { arguments: admission.arguments }
+    const schema = type === 'tools' && isMembers(item.shown['inputSchema']) ? item.shown['inputSchema'] : null
+    return {
+      kind: 'target',
+      target: { member: item.member, name, params: { ...params, name: item.key, ...sent }, schema },
+    }
+  }
+
+  /** Of a prompt, or of a template of URIs (2025-11-25, server/utilities/completion). */
+  function findCompleted(params: Members, subject: PolicySubject): Found {
+    const { ref, argument } = params
+    if (!isMembers(ref)) return notA('object', '/params/ref')
+    const isPrompt = ref['type'] === 'ref/prompt'
+    const member = isPrompt ? 'name' : 'uri'
+    const name = ref[member]
+    if (typeof name !== 'string') return notA('string', `/params/ref/${member}`)
+    const item = capabilities.find(subject, isPrompt ? 'prompts' : 'resource_templates', name)
+    if (item === null) return { kind: 'unknown', pointer: `/params/ref/${member}`, name }
+    if (isMembers(argument) && item.closed.has(String(argument['name'])))
+      return { kind: 'refused', reason: 'the argument is not for callers' }
+    const inner = { ...ref, [member]: item.key }
+    return { kind: 'target', target: { member: item.member, name, params: { ...params, ref: inner } } }
+  }
+
+  return {
+    capabilities: capabilitiesOf(joined),
+    answer(sender, request, done) {
+      const { method, params, isModern, received } = request
+      const list = LISTS[method]
+      if (list !== undefined) {
+        if (params['cursor'] !== undefined) return done(invalid('/params/cursor', 'Unknown cursor'))
+        const waitMs = gateway.admitDiscovery(sender.caller)
+        if (waitMs > 0) return done(busy(sender.requestId, waitMs))
+        const seen = capabilities.visible(gateway.policySubject(sender.caller), list[0])
+        return done({ kind: 'result', text: listText(seen, list[1], isModern) })
+      }
+      const noun = NOUNS[method]
+      if (noun === undefined) return done(unknownMethod(method))
+      const found = find(method, params, gateway.policySubject(sender.caller))
+      switch (found.kind) {
+        case 'target':
+          return new OriginCall(joined, tools, sender, request, found.target, done).begin()
+        case 'unknown':
+          return done({
+            kind: 'error',
+            code: RPC.invalidParams,
+            message: `Unknown ${noun}: ${found.name.slice(0, 128)}`,
+            data: { pointer: found.pointer },
+          })
+        case 'invalid':
+          return done(invalid(found.pointer, found.reason))
+        case 'refused': {
+          const detail = `The capability policy does not allow it: ${found.reason}.`
+          const outcome = refused('permission_denied', messageId(sender.requestId, received.place), {
+            detail,
+          })
+          received.outcome = outcome
+          if (method === 'tools/call')
+            return done({ kind: 'result', text: toolErrorText(outcome.json, isModern) })
+          const data: unknown = JSON.parse(outcome.json)
+          return done({ kind: 'error', code: PROBLEMS.permission_denied.status, message: detail, data })
+        }
+      }
+    },
+  }
+}
+
+/** What the virtual MCP can do: what its origins can. */
+function capabilitiesOf({ members, virtualMcp }: JoinedVirtualMcp): Members {
+  const declared = [...members.values()].map(
+    ({ origin }) => JSON.parse(origin.fragment.verdict?.capabilities ?? '{}') as Members,
+  )
+  const { names } = virtualMcp.fragment
+  const has = (type: CapabilityType): boolean => names[type].length > 0
+  return {
+    ...(has('tools') ? { tools: {} } : {}),
+    ...(has('prompts') ? { prompts: {} } : {}),
+    ...(has('resources') || has('resource_templates') ? { resources: {} } : {}),
+    ...(declared.some(({ completions }) => completions !== undefined) ? { completions: {} } : {}),
+  }
+}
+
+function notA(type: string, pointer: string): Found {
+  return {
+    kind: 'invalid',
+    pointer,
+    reason: `${pointer.slice(pointer.lastIndexOf('/') + 1)} must be a ${type}`.replace(
+      'a object',
+      'an object',
+    ),
+  }
+}
+
+function invalid(pointer: string, message: string): RelayedAnswer {
+  return { kind: 'error', code: RPC.invalidParams, message, data: { pointer } }
+}
+
+function unknownMethod(method: string): RelayedAnswer {
+  return {
+    kind: 'error',
+    code: RPC.methodNotFound,
+    message: 'Method not found',
+    data: { method },
+    status: 404,
+  }
+}
+
+function busy(requestId: string, waitMs: number): RelayedAnswer {
+  const detail = 'Too many lists are asked for'
+  const members = { limit_name: 'discovery', retry_after_ms: waitMs }
+  const data = problemOf('rate_limit_exceeded', { detail: `${detail}.`, members }, requestId)
+  return { kind: 'error', code: PROBLEMS.rate_limit_exceeded.status, message: detail, data }
+}

@@ -1,0 +1,38 @@
+/** Results of origins in the form of the revision that the client speaks. */
+import type { Members } from '../protocol/message.ts'
+
+/** Members of results that came with 2026-07-28. */
+const MODERN_MEMBERS: ReadonlySet<string> = new Set(['resultType', 'ttlMs', 'cacheScope'])
+
+/** Methods whose results say how long they may be kept (2026-07-28, server/resources). */
+const KEPT: ReadonlySet<string> = new Set(['resources/read'])
+
+/** Text of a complete result. @param isModernOrigin the origin speaks 2026-07-28 or later */
+export function resultFor(
+  method: string,
+  result: Members,
+  isModernOrigin: boolean,
+  isModernClient: boolean,
+): string {
+  if (!isModernClient) {
+    if (!isModernOrigin) return JSON.stringify(result)
+    return JSON.stringify(
+      Object.fromEntries(Object.entries(result).filter(([name]) => !MODERN_MEMBERS.has(name))),
+    )
+  }
+  // What an origin calls public may be public for its callers, of whom Postern is one
+  const kept = KEPT.has(method)
+    ? { ttlMs: 0, ...(isModernOrigin ? ttlOf(result) : {}), cacheScope: 'private' }
+    : {}
+  return JSON.stringify({ resultType: 'complete', ...result, ...kept })
+}
+
+function ttlOf({ ttlMs }: Members): Members {
+  return typeof ttlMs === 'number' && ttlMs >= 0 ? { ttlMs } : {}
+}
+
+/** Text of the result of a tool that a model reads as an error. @param problem text of a JSON object */
+export function toolErrorText(problem: string, isModern: boolean): string {
+  const content = `"content":[{"type":"text","text":${JSON.stringify(problem)}}],"structuredContent":${problem},"isError":true`
+  return isModern ? `{"resultType":"complete",${content}}` : `{${content}}`
+}

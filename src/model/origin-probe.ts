@@ -1,0 +1,18 @@
+import { z } from 'zod'
+import type { CatalogueState } from './catalogue.ts'
+
+/** One request of a probe, or several of one list. */
+const ProbeStep = z.object({
+  step: z.enum(['discover', 'initialize', 'sse', 'tools', 'prompts', 'resources', 'resource_templates']),
+  ok: z.boolean(),
+  latency_ms: z.number(),
+  status: z.int().nullable().describe('HTTP status; null when no response came'),
+  error: z.string().nullable().describe('What came back in the place of what was expected'),
+})
+export type ProbeStep = z.infer<typeof ProbeStep>
+
+/** What a probe of an origin came to. `found` is null when it could not be spoken to. */
+export interface OriginProbed {
+  readonly steps: readonly ProbeStep[]
+  readonly found: CatalogueState | null
+}

@@ -1,0 +1,68 @@
+import { z } from 'zod'
+import { urlTextFault } from '../base/url-text.ts'
+import { Description, Name, Tags } from './display.ts'
+import { Ref, Slug } from './slug.ts'
+import { Duration } from './time.ts'
+import { UpstreamTlsSpec } from './upstream-tls.ts'
+
+/** An absolute http(s) URL of an MCP endpoint: no fragment and no user information. A query is sent with every request. */
+const OriginUrl = z
+  .string()
+  .max(2048)
+  .refine((text) => isOriginUrl(text), {
+    error: ({ input }) =>
+      urlTextFault(String(input)) ?? 'an http:// or https:// URL without fragment or user information',
+  })
+
+function isOriginUrl(text: string): boolean {
+  if (!URL.canParse(text) || urlTextFault(text) !== null) return false
+  const { protocol, hash, username, password } = new URL(text)
+  return (
+    (protocol === 'http:' || protocol === 'https:') &&
+    hash === '' &&
+    username === '' &&
+    password === '' &&
+    !text.includes('#')
+  )
+}
+
+/** An upstream MCP server. */
+export const OriginSpec = z.strictObject({
+  name: Name,
+  slug: Slug.optional().describe('Default: derived from the name'),
+  description: Description.default(''),
+  tags: Tags.default([]),
+  kind: z
+    .enum(['http', 'collection'])
+    .default('http')
+    .describe('http: an MCP server at url; collection: published endpoints of a collection'),
+  url: OriginUrl.nullable()
+    .default(null)
+    .describe('Of kind http: the MCP endpoint, such as https://mcp.example.com/mcp'),
+  collection: Ref.nullable()
+    .default(null)
+    .describe('Of kind collection: the collection whose endpoints become capabilities'),
+  credential: Ref.nullable()
+    .default(null)
+    .describe('Credential that Postern sends to the origin; the token of a caller is never sent'),
+  policy: Ref.nullable().default(null).describe('Policy with limits for all calls to the origin'),
+  active: z
+    .boolean()
+    .default(true)
+    .describe('false: its capabilities leave all lists, and calls are refused'),
+  timeouts: z
+    .strictObject({
+      connect: Duration.default('2s').describe('Timeout until the connection is established'),
+      first_byte: Duration.default('30s').describe('Timeout from the sent request to the response head'),
+      idle: Duration.default('60s').describe('Timeout between two parts of the response'),
+    })
+    .prefault({}),
+  pool_max: z.int().min(1).max(10_000).default(256).describe('Connections per gateway thread'),
+  tls: UpstreamTlsSpec.nullable()
+    .default(null)
+    .describe('TLS settings for an https URL; null: system certificates'),
+  catalog_refresh: Duration.default('15m').describe(
+    'Interval after which the catalogue is read again, unless the origin states one (ttlMs)',
+  ),
+})
+export type OriginSpec = z.output<typeof OriginSpec>

@@ -1,0 +1,42 @@
+import { z } from 'zod'
+import { Status } from '../../model/envelope.ts'
+import { NOUNS } from '../../model/resource-types.ts'
+import { VirtualMcpSpec } from '../../model/virtual-mcp.ts'
+import type { Resource } from '../../store/ports/resource.ts'
+import type { OperationContext } from '../engine/context.ts'
+import type { Kind } from '../engine/kind.ts'
+import { viewSchema } from '../engine/kind-schema.ts'
+import { publishOf, standardOf } from '../engine/standard.ts'
+import { warnOfInactivePolicy } from '../policies/inactive.ts'
+
+export const virtualMcpKind: Kind = {
+  type: 'virtual_mcps',
+  noun: NOUNS.virtual_mcps,
+  prefix: 'vmc',
+  group: 'manage_virtual_mcps',
+  spec: VirtualMcpSpec,
+  view: viewSchema(VirtualMcpSpec),
+  columns: ['slug', 'name', 'status', 'members.origin', 'revision', 'updated_at'],
+  parent: null,
+  refs: [
+    { field: 'origin', type: 'origins', within: 'members' },
+    { field: 'policy', type: 'policies' },
+  ],
+  staged: false,
+  filters: { status: Status, policy: z.string().max(130) },
+  warn: warnOfInactivePolicy,
+}
+
+/** Assignments of clients are deleted with a virtual MCP. */
+async function detach(virtualMcp: Resource, { whole, change }: OperationContext): Promise<void> {
+  // Only clients refer to a virtual MCP.
+  for (const client of await whole.usersOf(virtualMcp.id)) {
+    const ids = (client.spec['virtual_mcps'] as readonly string[]).filter((id) => id !== virtualMcp.id)
+    await change.replace(client, { spec: { ...client.spec, virtual_mcps: ids } })
+  }
+}
+
+export const virtualMcpOperations = {
+  ...standardOf(virtualMcpKind, detach),
+  publish: publishOf(virtualMcpKind),
+}

@@ -1,0 +1,22 @@
+import type { LimitKey } from '../find/limit-key.ts'
+import type { OriginFragment, VirtualMcpFragment } from '../fragments.ts'
+import type { LinkedCollection } from './collection.ts'
+
+/**
+ * An origin. One of kind `http` is linked as a collection with one route, so that limits, credential, servers and record of a call
+ * are those of any other request.
+ */
+export interface LinkedOrigin {
+  readonly kind: 'origin'
+  readonly id: string
+  readonly fragment: OriginFragment
+  /** Null for an origin of another kind. */
+  readonly route: LinkedCollection | null
+}
+
+export interface LinkedVirtualMcp {
+  readonly kind: 'virtual_mcp'
+  readonly id: string
+  readonly fragment: VirtualMcpFragment
+  readonly key: LimitKey
+}
