@@ -14,7 +14,7 @@ import { isMembers, type Members } from './message.ts'
 export type ClientAnswer = Members | null
 
 /** The session that is asked, and for whom. */
-export interface Asked {
+interface Asked {
   readonly identity: string
   readonly sessionId: string
 }
@@ -33,7 +33,7 @@ const EACH_MAX = 16
 /** And for all. */
 const ALL_MAX = 512
 /** How long a client may take, milliseconds. */
-export const CLIENT_ANSWER_MS = 5 * 60_000
+const CLIENT_ANSWER_MS = 5 * 60_000
 const TOPIC = 'client_answered'
 
 interface Waiting extends Asked {
