@@ -36,7 +36,10 @@ export async function readWhole(reader: ConfigReader): Promise<CompileReader> {
       (parent === undefined ? byType.get(type) : byParent.get(`${type} ${parent}`)) ?? [],
     tokensOf: async (profiles) => profiles.flatMap((id) => tokens.get(id) ?? []),
     secretsOf: async (owners) => owners.flatMap((id) => secrets.get(id) ?? []),
-    statesOf: async (owners) => owners.flatMap((id) => states.get(id) ?? []),
+    statesOf: async (owners, part) =>
+      owners
+        .flatMap((id) => states.get(id) ?? [])
+        .filter((state) => part === undefined || state.part === part),
     schema: (hash) => reader.schema(hash),
   }
 }
