@@ -26,6 +26,7 @@ import type { ConfigStore } from '../src/store/ports/config.ts'
 import { openConfigStore } from '../src/store/sqlite/config.ts'
 import { keyedProofOf, openVault } from '../src/vault/open.ts'
 import type { Vault } from '../src/vault/vault.ts'
+import { EGRESS } from './support/egress.ts'
 
 /** What a probe finds at a server that lists nothing. */
 export const EMPTY_FOUND: CatalogueState = {
@@ -76,6 +77,7 @@ export const UNSERVED: Pick<
   | 'credentials'
   | 'origins'
   | 'upstreams'
+  | 'egress'
   | 'limits'
   | 'localSignIn'
   | 'mappedGrants'
@@ -110,6 +112,7 @@ export const UNSERVED: Pick<
   },
   origins: { probe: async () => ({ steps: [], found: EMPTY_FOUND }) },
   upstreams: { health: async () => null },
+  egress: EGRESS,
   limits: { read: () => null },
   settings: [{ name: 'POSTERN_LISTEN', value: ':9000', source: 'flag', default: '127.0.0.1:8080' }],
   mappedGrants: [],
