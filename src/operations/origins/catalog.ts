@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CAPABILITY_TYPES } from '../../model/catalogue.ts'
+import { CAPABILITY_TYPES } from '../../model/capability.ts'
 import { Ref } from '../../model/slug.ts'
 import { about, define } from '../engine/define.ts'
 import { fromCursor, page, toCursor } from '../engine/lists.ts'

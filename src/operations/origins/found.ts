@@ -6,15 +6,10 @@
  * 2. It is written only where it differs: the same probe twice counts no revision.
  */
 import { canonicalJson } from '../../base/canonical.ts'
-import {
-  CAPABILITY_TYPES,
-  CATALOGUE,
-  type CapabilityType,
-  type Catalogue,
-  type CatalogueItem,
-  type CatalogueState,
-  identifierOf,
-} from '../../model/catalogue.ts'
+import type { Plain } from '../../base/plain.ts'
+import { CAPABILITY_TYPES, type CapabilityType, KEY_OF } from '../../model/capability.ts'
+import type { Catalogue } from '../../model/capability-drift.ts'
+import { CATALOGUE, type CatalogueState } from '../../model/catalogue.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
@@ -66,8 +61,8 @@ export async function summariesOf(
 export function bounded(found: CatalogueState): CatalogueState {
   const warnings = [...found.warnings]
   let bytes = 0
-  const kept = (type: CapabilityType): CatalogueItem[] => {
-    const items: CatalogueItem[] = []
+  const kept = (type: CapabilityType): Plain[] => {
+    const items: Plain[] = []
     let left = 0
     for (const item of found.catalogue[type]) {
       const size = items.length < ITEMS_MAX && isFlat(item, DEPTH_MAX) ? bytesOf(item) : Infinity
@@ -93,7 +88,7 @@ export function bounded(found: CatalogueState): CatalogueState {
   return { ...found, catalogue, warnings }
 }
 
-function bytesOf(item: CatalogueItem): number {
+function bytesOf(item: Plain): number {
   return Buffer.byteLength(JSON.stringify(item))
 }
 
@@ -166,7 +161,7 @@ function changesOf(before: Catalogue | null, after: Catalogue) {
   if (before === null) return {}
   const parts = CAPABILITY_TYPES.flatMap((type) => {
     const textsOf = (catalogue: Catalogue) =>
-      new Map(catalogue[type].map((item) => [identifierOf(type, item), canonicalJson(item)]))
+      new Map(catalogue[type].map((item) => [String(item[KEY_OF[type]]), canonicalJson(item)]))
     const [was, is] = [textsOf(before), textsOf(after)]
     const added = [...is.keys()].filter((key) => !was.has(key))
     const removed = [...was.keys()].filter((key) => !is.has(key))
