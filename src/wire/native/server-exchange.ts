@@ -162,6 +162,8 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
     }
     this.#phase = ANSWERING
     this.#collecting = null
+    // The answer may last for hours
+    this.#collected = null
     this.#upstream = streamed
     this.outcome.status = status
     const connection = this.#connection

@@ -152,6 +152,8 @@ export class NodeExchange implements Incoming, Receiver, AnswerCarrier {
     }
     this.#phase = ANSWERING
     this.#collecting = null
+    // The answer may last for hours
+    this.#collected = null
     this.#streamed = streamed
     this.#settle()
     this.outcome.status = status
@@ -163,10 +165,14 @@ export class NodeExchange implements Incoming, Receiver, AnswerCarrier {
       this.#connection.closes = true
     }
     this.#head(status, `${fields}${this.#context.shared.dateLine}${framing}`)
-    if (this.#response !== null) {
-      if (this.#isBodiless) flushBodiless(this.#response)
-      else flushHead(this.#response)
-    }
+    if (this.#response === null)
+      this.#connection.socket.on('drain', () => {
+        if (this.#streamed === null) return
+        this.#connection.full(false)
+        this.drained()
+      })
+    else if (this.#isBodiless) flushBodiless(this.#response)
+    else flushHead(this.#response)
     streamed.opened(true)
     return streamed
   }
