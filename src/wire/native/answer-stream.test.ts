@@ -400,6 +400,31 @@ test('an answer that does not end is broken off when the engine closes behind it
   assert.deepEqual(told, ['draining', 'gone'])
 })
 
+for (const isEnded of [false, true])
+  test(`a handler that throws behind ${isEnded ? 'the end of its answer loses nothing' : 'its stream leaves none open'}`, async (t) => {
+    const told: string[] = []
+    const writer: AnswerWriter = { drained() {}, draining() {}, gone: () => void told.push('gone') }
+    let bytes = 0
+    const { gateway, caller } = await start(t, {
+      faults: 1,
+      request(incoming) {
+        const answer = incoming.stream(200, FIELDS, writer, NO_BOUND)
+        bytes = fill(answer)
+        if (isEnded) answer.end()
+        throw new Error('a fault')
+      },
+    })
+    caller.send(GET)
+    await finished(gateway)
+    const { outcome } = gateway.finished[0]!
+    assert.equal(outcome.aborted, !isEnded)
+    if (isEnded) {
+      await caller.receive(/0\r\n\r\n$/)
+      assert.equal(unchunked(caller.received).length, bytes)
+    } else await caller.closed()
+    assert.deepEqual(told, isEnded ? [] : ['gone'])
+  })
+
 test('a request that is refused may be answered with a stream too', async (t) => {
   const streams: AnswerStream[] = []
   const writer: AnswerWriter = { drained() {}, draining() {}, gone() {} }

@@ -154,6 +154,10 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
     this.#finish()
   }
 
+  giveUpStream(): void {
+    if (this.#upstream instanceof StreamedAnswer) this.#upstream.giveUp()
+  }
+
   stream(status: number, fields: string, writer: AnswerWriter, budget: ByteBudget): AnswerStream {
     const streamed = new StreamedAnswer(this, writer, budget, this.#context)
     if (this.#phase !== OPEN) {

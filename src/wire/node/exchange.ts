@@ -144,6 +144,10 @@ export class NodeExchange implements Incoming, Receiver, AnswerCarrier {
     this.#end(last)
   }
 
+  giveUpStream(): void {
+    this.#streamed?.giveUp()
+  }
+
   stream(status: number, fields: string, writer: AnswerWriter, budget: ByteBudget): AnswerStream {
     const streamed = new StreamedAnswer(this, writer, budget, this.#context.shared)
     if (this.#phase !== OPEN) {
