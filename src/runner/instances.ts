@@ -104,8 +104,8 @@ export function createInstances(options: InstancesOptions): Instances {
   const { timers, clock, table, log, graceMs } = options
   const kept = new Map<string, Kept>()
   const sessions = new Map<string, { readonly session: Session; readonly instance: Kept }>()
-  /** Also those that are ending, and those that are started for one request. */
-  const alive = new Set<StdioProcess>()
+  /** With the names of their entries; also those that are ending, and those that are started for one request. */
+  const alive = new Map<StdioProcess, string>()
   const failures = new Lru<string, { readonly count: number; readonly until: number }>(FAILURES_KEPT_MAX)
   let isClosed = false
   sample()
@@ -114,7 +114,7 @@ export function createInstances(options: InstancesOptions): Instances {
     timers.after(SAMPLE_MS, () => {
       if (alive.size > 0) {
         const rows = table.rows()
-        for (const process of [...alive]) process.check(rows)
+        for (const process of [...alive.keys()]) process.check(rows)
         endIdle()
       }
       if (!isClosed) sample()
@@ -202,7 +202,7 @@ export function createInstances(options: InstancesOptions): Instances {
       },
     })
     pid = process.pid
-    alive.add(process)
+    alive.set(process, name)
     void process.gone.then(() => alive.delete(process))
     return { process, connection }
   }
@@ -230,22 +230,27 @@ export function createInstances(options: InstancesOptions): Instances {
     return one
   }
 
-  function refusalOf({ name, entry, owner }: Wanted): Failure | null {
+  /** Why no process may be started now, for whatever purpose; null when one may. */
+  function refusalOfStart({ name, entry, owner }: Wanted): Failure | null {
     if (isClosed) return failure('stopped', 'The runner is stopping.')
     const pauseMs = (failures.get(owner)?.until ?? 0) - clock.monotonic()
     if (pauseMs > 0)
       return failure('backoff', 'The server has failed repeatedly; it is started again after a pause.', {
         retryAfterMs: pauseMs,
       })
-    const own = [...kept.values()].filter((one) => one.wanted.name === name)
-    if (own.length < entry.limits.instances) return null
+    // Those that are ending, as slowly as they may, count too
+    const count = [...alive.values()].filter((one) => one === name).length
+    return count < 2 * entry.limits.instances ? null : instancesFull(entry)
+  }
+
+  /** As {@link refusalOfStart} for a process that stays. Makes room for it. */
+  function refusalOf(wanted: Wanted): Failure | null {
+    const refusal = refusalOfStart(wanted)
+    if (refusal !== null) return refusal
+    const own = [...kept.values()].filter((one) => one.wanted.name === wanted.name)
+    if (own.length < wanted.entry.limits.instances) return null
     const [oldest] = own.filter(isIdle).sort((a, b) => a.usedAt - b.usedAt)
-    if (oldest === undefined)
-      return failure(
-        'instances_full',
-        `All ${entry.limits.instances} processes of the entry are in use (limits.instances).`,
-        { retryAfterMs: 1000 },
-      )
+    if (oldest === undefined) return instancesFull(wanted.entry)
     stop(oldest, 'The process made room for another one.')
     return null
   }
@@ -326,23 +331,34 @@ export function createInstances(options: InstancesOptions): Instances {
     },
     endSession,
     async throwAway(wanted, message, text, timeoutMs) {
-      if (isClosed) return { why: failure('stopped', 'The runner is stopping.') }
-      const started = run(wanted, true, () => {})
+      const refusal = refusalOfStart(wanted)
+      if (refusal !== null) return { why: refusal }
+      const startedAt = clock.monotonic()
+      const started = run(wanted, true, (why) => {
+        // A legacy server may exit on what it does not know
+        if (why.reason !== 'stopped' && why.reason !== 'process_ended')
+          count(wanted.owner, clock.monotonic() - startedAt)
+      })
       if ('reason' in started) return { why: started }
       const outcome = await started.connection.ask(message, text, timeoutMs)
       void started.process.stop(failure('stopped', 'It has answered.'))
       return outcome
     },
     kill() {
-      for (const process of alive) process.kill()
+      for (const process of alive.keys()) process.kill()
     },
     async close() {
       isClosed = true
       const why = failure('stopped', 'The runner is stopping.', { executed: 'unknown' })
-      await Promise.all([...alive].map((process) => process.stop(why)))
+      await Promise.all([...alive.keys()].map((process) => process.stop(why)))
     },
   }
   return instances
+}
+
+function instancesFull({ limits }: EntrySpec): Failure {
+  const text = `All ${limits.instances} processes of the entry are in use (limits.instances).`
+  return failure('instances_full', text, { retryAfterMs: 1000 })
 }
 
 /** What a server learns of its client in `initialize` and cannot learn anew. */

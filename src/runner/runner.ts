@@ -5,6 +5,7 @@
  */
 import { hash, randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
+import { CannotStart } from '../base/cannot-start.ts'
 import type { Clock } from '../base/clock.ts'
 import { createDoor } from './door.ts'
 import { createEraOf } from './era.ts'
@@ -36,9 +37,11 @@ export interface Runner {
   close(): Promise<void>
 }
 
-/** Starts a runner. @throws CannotStart when it cannot listen */
+/** Starts a runner. @throws CannotStart when it cannot listen, and on Windows */
 export async function startRunner(config: RunnerConfig, options: RunnerOptions): Promise<Runner> {
   const { clock, log } = options
+  if (process.platform === 'win32')
+    throw new CannotStart('The runner needs process groups and Unix sockets; run it on Linux or macOS.')
   const table = createProcessTable()
   const timers = createTimers(clock, options.tickMs ?? TICK_MS)
   const prefix = `${hash('sha256', config.file, 'hex').slice(0, 16)}.${process.pid}.${startOf(process.pid) ?? 0}.`

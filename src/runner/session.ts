@@ -8,6 +8,8 @@ import type { Exchange } from './exchange.ts'
 import type { Timers } from './timers.ts'
 
 const WAITING_MAX = 32
+/** Characters of all messages that wait for one stream. */
+const WAITING_CHARS_MAX = 262_144
 /** Time for which a message waits for a stream, milliseconds. */
 const WAIT_MS = 5000
 
@@ -45,7 +47,8 @@ export function createSession(owner: string, now: number, timers: Timers): Sessi
     },
     tell(text, undelivered) {
       if (stream?.message(text)) return
-      if (waiting.length >= WAITING_MAX) return undelivered()
+      const chars = waiting.reduce((sum, one) => sum + one.text.length, text.length)
+      if (waiting.length >= WAITING_MAX || chars > WAITING_CHARS_MAX) return undelivered()
       if (waiting.push({ text, undelivered }) === 1) stopTimer = timers.after(WAIT_MS, giveUp)
     },
     attach(given) {

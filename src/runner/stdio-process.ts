@@ -18,6 +18,8 @@ import type { Timers } from './timers.ts'
 
 /** Bytes per second that are read of each stream; a server that writes more waits. */
 const STDOUT_PACE_BYTES = 32 * 1024 ** 2
+/** A line costs as many: short ones take the time of this process, not its memory. At most 16,384 in a second. */
+const LINE_PACE_BYTES = 2048
 const STDERR_PACE_BYTES = 4 * 1024 ** 2
 /** Time in which answers that were written right before the end are still read, milliseconds. */
 const LAST_OUTPUT_MS = 250
@@ -167,19 +169,26 @@ export function startProcess(options: ProcessOptions): StdioProcess {
   }
 
   if (child !== null) {
+    let lineCount = 0
     const lines = createLineReader(messageBytesMax, (bytes) => {
+      lineCount++
       if (!isOver) options.line(bytes)
     })
     paced(child.stdout, STDOUT_PACE_BYTES, timers, clock, (piece) => {
-      if (isOver || lines.push(piece)) return
+      lineCount = 0
+      if (isOver || lines.push(piece)) return piece.length + lineCount * LINE_PACE_BYTES
       over({
         reason: 'output_invalid',
         message: `The server wrote a line of more than ${messageBytesMax} bytes (limits.message) and was killed.`,
         executed: 'unknown',
       })
       void end(true)
+      return piece.length
     })
-    paced(child.stderr, STDERR_PACE_BYTES, timers, clock, (piece) => serverLog.push(piece))
+    paced(child.stderr, STDERR_PACE_BYTES, timers, clock, (piece) => {
+      serverLog.push(piece)
+      return piece.length
+    })
     // A server that has closed its input is noticed when it ends
     child.stdin.on('error', () => {})
     child.stdout.on('error', () => {})
@@ -246,13 +255,13 @@ export function startProcess(options: ProcessOptions): StdioProcess {
   }
 }
 
-/** Reads a stream, at most so many bytes in each second. */
+/** Reads a stream, at most so many bytes in each second. @param take what a piece counts as, in bytes */
 function paced(
   stream: Readable,
   bytesPerSecond: number,
   timers: Timers,
   clock: Clock,
-  take: (piece: Buffer) => void,
+  take: (piece: Buffer) => number,
 ): void {
   let windowAt = clock.monotonic()
   let bytes = 0
@@ -262,8 +271,7 @@ function paced(
       windowAt = now
       bytes = 0
     }
-    bytes += piece.length
-    take(piece)
+    bytes += take(piece)
     if (bytes < bytesPerSecond) return
     stream.pause()
     timers.after(windowAt + 1000 - now, () => stream.resume())

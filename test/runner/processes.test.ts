@@ -120,7 +120,30 @@ test('a program that is no program any more is an answer, not a crash', async ()
   chmodSync(program, 0o644)
   const { status, messages } = await started.send('small', initialize())
   assert.deepEqual([status, messages[0]!.error!.data], [502, { reason: 'start_failed', executed: 'no' }])
+  // A probe of the era is a start too
+  const reasons: unknown[] = []
+  for (let i = 0; i < 2; i++) {
+    const probed = await started.send('small', ...DISCOVER)
+    reasons.push(probed.messages[0]!.error!.data!.reason)
+  }
+  assert.deepEqual(reasons, ['start_failed', 'backoff'])
 })
+
+/** A request of 2026-07-28. */
+const DISCOVER: [object, Record<string, string>] = [
+  {
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'server/discover',
+    params: {
+      _meta: {
+        'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+        'io.modelcontextprotocol/clientCapabilities': {},
+      },
+    },
+  },
+  { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'server/discover' },
+]
 
 test('memory over the limit kills the whole group, and calls are told', async () => {
   await using started = await startTestRunner({ small: { ...server('legacy'), limits: { memory: '200M' } } })
@@ -223,6 +246,27 @@ test('at the bound of processes the one unused for longest makes room, and one i
   assert.equal(many.messages[0]!.error!.data!.reason, 'sessions_full')
   await Promise.all([ann.end(), eve.end()])
   await Promise.all([hanging, busy])
+})
+
+test('processes that take their time to end count, so that their number stays bounded', async () => {
+  await using started = await startTestRunner(
+    { small: { ...server('legacy', '--stubborn'), instance: 'per_user', limits: { instances: 1 } } },
+    60_000,
+  )
+  const reasons: unknown[] = []
+  for (const name of ['ann', 'bob', 'eve']) {
+    const { messages } = await started.send('small', initialize(), { 'runner-instance': name })
+    reasons.push(messages[0]!.error?.data?.reason)
+  }
+  assert.deepEqual(reasons, [undefined, undefined, 'instances_full'])
+  assert.equal(markedProcesses(started.file).length, 2)
+  started.move(120_000)
+  const closed = started.runner.close()
+  await eventually(() => {
+    started.move(60_000)
+    return none(started.file)
+  })
+  await closed
 })
 
 test('1,000 connect/abort cycles leave no child and no grandchild', async () => {
