@@ -10,6 +10,10 @@ const UNSEEN = new RegExp(UNSEEN_CLASS, 'gv')
 /** The same without line breaks, which lay out JSON and YAML. */
 export const UNSEEN_IN_DATA = new RegExp(`[${UNSEEN_CLASS}--[\\n]]`, 'gv')
 
+const UNSEEN_ONCE = new RegExp(UNSEEN_CLASS, 'v')
+/** Those that hide or reorder text. Line breaks, tabs and what joins or colours emoji are part of honest text. */
+const DECEPTIVE = new RegExp(`[${UNSEEN_CLASS}--[\\n\\r\\t\\u00a0\\u00ad\\u200c\\u200d\\ufe0e\\ufe0f]]`, 'v')
+
 /** Backslashes before what is, or looks like, one of the escapes of {@link printable}. */
 const BEFORE_ESCAPE = new RegExp(`\\\\+(?=[nt]|u[0-9a-fA-F]{4}|${UNSEEN_CLASS})`, 'gv')
 
@@ -24,6 +28,16 @@ export function printable(text: string): string {
   return text
     .replaceAll(BEFORE_ESCAPE, '$&$&')
     .replaceAll(UNSEEN, (char) => (char === '\n' ? '\\n' : char === '\t' ? '\\t' : jsonEscape(char)))
+}
+
+/** True for text with a character that {@link printable} writes as an escape. */
+export function hasUnseen(text: string): boolean {
+  return UNSEEN_ONCE.test(text)
+}
+
+/** True for text with characters that hide from people what a program or a model reads. */
+export function isDeceptive(text: string): boolean {
+  return DECEPTIVE.test(text)
 }
 
 /** The same JSON value with these characters as escapes (RFC 8259, section 7). */

@@ -85,8 +85,6 @@ export interface InnerCall {
 
 /** Reads an answer while it comes. Nothing here may throw. */
 export interface AnswerPieces {
-  /** Between two pieces, milliseconds. */
-  readonly idleTimeoutMs: number
   head(status: number, fields: string): void
   /** The bytes are a loan for the time of the call. False: enough was read, and the call ends well. */
   piece(bytes: Buffer, from: number, to: number): boolean

@@ -54,7 +54,12 @@ export const OriginSpec = z.strictObject({
     .strictObject({
       connect: Duration.default('2s').describe('Timeout until the connection is established'),
       first_byte: Duration.default('30s').describe('Timeout from the sent request to the response head'),
-      idle: Duration.default('60s').describe('Timeout between two parts of the response'),
+      idle: Duration.default('10m').describe(
+        'Timeout between two parts of the response; a tool may work for minutes without a word',
+      ),
+      total: Duration.default('10m').describe(
+        'Timeout from the start of a request to the end of its response, whatever comes in between',
+      ),
     })
     .prefault({}),
   pool_max: z.int().min(1).max(10_000).default(256).describe('Connections per gateway thread'),

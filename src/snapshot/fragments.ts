@@ -422,6 +422,8 @@ export interface OriginFragment extends Formed {
   readonly upstream: UpstreamFragment | null
   /** Path and query of the MCP endpoint; empty without an upstream. */
   readonly target: string
+  /** Bound of one request to it, from its start to the end of its answer. */
+  readonly total_ms: number
   readonly credential: string | null
   readonly policy: string | null
   /** Null while no probe has found out how the server is spoken to: calls are answered with origin_unavailable. */

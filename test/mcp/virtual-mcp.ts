@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { z } from 'zod'
 import { createClock } from '../../src/base/clock.ts'
 import { FIELD_RULES } from '../../src/gateway/fields.ts'
 import { createRunningCalls } from '../../src/mcp/http/running.ts'
@@ -18,6 +19,8 @@ import { createSessionMemory } from '../support/session-memory.ts'
 /** A gateway of one thread with the virtual MCP `desk`. */
 export interface VirtualMcp extends AsyncDisposable {
   readonly served: Served
+  /** The fragments of its origins, catalogues and of itself. */
+  readonly fragments: readonly Fragment[]
   readonly url: string
   /** Of a client that may call it. */
   readonly headers: { readonly authorization: string }
@@ -30,8 +33,14 @@ export type Origins = Readonly<Record<string, string>>
 
 const NO_NAMES = { tools: [], prompts: [], resources: [], resource_templates: [] }
 
+/** What differs from the defaults. */
+export interface VirtualMcpOptions {
+  /** Of all origins. */
+  readonly timeouts?: z.input<typeof OriginSpec>['timeouts']
+}
+
 /** Probes the origins, as saving them does, and starts a virtual MCP over all of them that passes everything. */
-export async function startVirtualMcp(urls: Origins): Promise<VirtualMcp> {
+export async function startVirtualMcp(urls: Origins, options: VirtualMcpOptions = {}): Promise<VirtualMcp> {
   const [known, stranger] = [token('tok_known'), token('tok_stranger')]
   const events = createThreadEvents(() => {})
   let door: ReturnType<typeof createVirtualDoor> | null = null
@@ -68,7 +77,7 @@ export async function startVirtualMcp(urls: Origins): Promise<VirtualMcp> {
   const fragments: Fragment[] = []
   const origins = new Map<string, { slug: string; catalogue: Catalogue }>()
   for (const [slug, url] of Object.entries(urls)) {
-    const origin = { id: `ori_${slug}`, slug, spec: OriginSpec.parse({ name: slug, url }) }
+    const origin = { id: `ori_${slug}`, slug, spec: OriginSpec.parse({ name: slug, url, ...options }) }
     const unprobed = compileOrigin(origin, null)
     const { steps, found } = await probeOrigin({
       send: async (request) => toOriginAnswer(await served.gateway.askOrigin(unprobed, request)),
@@ -83,9 +92,11 @@ export async function startVirtualMcp(urls: Origins): Promise<VirtualMcp> {
   const spec = VirtualMcpSpec.parse({ name: 'Desk', members })
   const approved = Object.fromEntries([...origins].map(([id, { catalogue }]) => [id, approvedOf(catalogue)]))
   const virtualMcp = { id: 'vmc_desk', slug: 'desk', spec }
-  served.apply([...fragments, compileVirtualMcp({ virtualMcp, origins, names: NO_NAMES, approved })])
+  fragments.push(compileVirtualMcp({ virtualMcp, origins, names: NO_NAMES, approved }))
+  served.apply(fragments)
   return {
     served,
+    fragments,
     url: `http://localhost:${served.port}/mcp/desk`,
     headers: { authorization: `Bearer ${known.text}` },
     strangerHeaders: { authorization: `Bearer ${stranger.text}` },

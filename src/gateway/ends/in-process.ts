@@ -22,6 +22,8 @@ import { begin, failed, over, refuse } from '../run.ts'
 
 /** Bytes of an answer that are read before a call from within the process is cut off. */
 const READ_BYTES_MAX = 64 * 1024 * 1024
+/** Longer timers fire at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1
 const NO_BODY = new Uint8Array(0)
 
 export interface InnerOptions {
@@ -68,6 +70,8 @@ class InnerRun implements CallHandle, End {
   readonly #isCanonical: boolean
   /** The request whose message led to the call; null where there is none. */
   readonly #outer: Exchange | null
+  /** Ends a request to an origin whose answer goes on for too long; absent for calls of endpoints. */
+  #total: NodeJS.Timeout | undefined
 
   constructor(options: InnerOptions, call: InnerCall, done: Answered) {
     this.#checks = checksOf(options, call)
@@ -90,6 +94,12 @@ class InnerRun implements CallHandle, End {
 
   begin(): void {
     const exchange = this.#exchange
+    const { capability } = this.#call
+    if (capability !== undefined)
+      this.#total = setTimeout(
+        () => this.#tooLong(),
+        Math.min(TIMER_MS_MAX, capability.origin.fragment.total_ms),
+      ).unref()
     const fault = boundFault(this.#call)
     if (fault !== null) refuse(exchange, fault, 'wire')
     else if (!this.#isCanonical) refuse(exchange, 'request_not_canonical', 'canonical')
@@ -103,6 +113,16 @@ class InnerRun implements CallHandle, End {
     if (this.#exchange.isOver) return
     this.#exchange.outcome.aborted = true
     this.#over()
+  }
+
+  /** Whatever came kept the origin from being idle. */
+  #tooLong(): void {
+    const exchange = this.#exchange
+    if (exchange.isOver) return
+    exchange.gathering?.abort()
+    exchange.gathering = null
+    exchange.reason = 'the answer did not end in time'
+    refuse(exchange, 'upstream_timeout', 'forward')
   }
 
   answer(exchange: Exchange, status: number, fields: string, body: string | Uint8Array): void {
@@ -126,7 +146,7 @@ class InnerRun implements CallHandle, End {
     const body = exchange.bodyBytes === 0 ? null : exchange.body
     const { readBytesMax } = this
     const handle = upstream.stream(
-      { ...request, body, readBytesMax, idleTimeoutMs: reader.idleTimeoutMs },
+      { ...request, body, readBytesMax },
       {
         head: (head) => {
           ;({ status, fields } = head)
@@ -165,6 +185,7 @@ class InnerRun implements CallHandle, End {
 
   #over(): void {
     const { outcome, lane } = this.#exchange
+    clearTimeout(this.#total)
     if (this.#outer !== null) this.#outer.gathering = null
     outcome.endedAt = lane.clock.monotonic()
     over(this.#exchange)

@@ -5,7 +5,7 @@ import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
 import type { OriginAnswer } from './send.ts'
 
 /** A JSON-RPC error (JSON-RPC 2.0, section 5.1). */
-interface RpcError {
+export interface RpcError {
   readonly code: number
   readonly message: string
   readonly data: unknown
@@ -47,11 +47,17 @@ export function replyIn(value: unknown, id: RpcId, status: number): OriginReply 
   if (!isMembers(value) || value['jsonrpc'] !== '2.0') return null
   const { result, error } = value
   // An error about a request whose id could not be read has none, or null
-  if (isMembers(error) && (value['id'] === id || value['id'] == null) && Number.isInteger(error['code'])) {
+  if (
+    isMembers(error) &&
+    (value['id'] === id || value['id'] == null) &&
+    Number.isSafeInteger(error['code'])
+  ) {
     const message = typeof error['message'] === 'string' ? error['message'] : ''
     return { kind: 'error', status, error: { code: error['code'] as number, message, data: error['data'] } }
   }
-  return value['id'] === id && isMembers(result) ? { kind: 'result', result } : null
+  // A status of failure with a result says two things at once
+  const isGood = status >= 200 && status < 300
+  return isGood && value['id'] === id && isMembers(result) ? { kind: 'result', result } : null
 }
 
 /** The data of the events of a whole stream (WHATWG HTML, server-sent events). */

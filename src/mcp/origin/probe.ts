@@ -9,7 +9,7 @@
 import type { Clock } from '../../base/clock.ts'
 import { toTime } from '../../base/clock.ts'
 import type { Plain } from '../../base/plain.ts'
-import { printable } from '../../base/visible.ts'
+import { hasUnseen, isDeceptive, printable } from '../../base/visible.ts'
 import { type CapabilityType, KEY_OF } from '../../model/capability.ts'
 import type { Catalogue } from '../../model/capability-drift.ts'
 import type { CatalogueState, Verdict } from '../../model/catalogue.ts'
@@ -32,6 +32,13 @@ const PAGES_MAX = 200
 const NAME_CHARS_MAX = 128
 const URI_CHARS_MAX = 2048
 const INSTRUCTIONS_CHARS_MAX = 8000
+/** Of the JSON of the declared capabilities. */
+const CAPABILITIES_CHARS_MAX = 64 * 1024
+const WARNINGS_MAX = 100
+/** Catalogues are read again after a day, whatever their origin says. */
+const TTL_MS_MAX = 24 * 60 * 60_000
+/** After so long no further page is asked for, milliseconds. */
+const PROBE_MS_MAX = 2 * 60_000
 
 const MODERN_ERRORS: ReadonlySet<number> = new Set([-32020, -32021, -32022])
 
@@ -63,9 +70,11 @@ class Probe {
   #session: string | null = null
   #ttlMs: number | null = null
   #bytes = 0
+  readonly #startedAt: number
 
   constructor(tools: ProbeTools) {
     this.#tools = tools
+    this.#startedAt = tools.clock.monotonic()
   }
 
   async run(): Promise<OriginProbed> {
@@ -130,15 +139,19 @@ class Probe {
   #toVerdict(era: Verdict['era'], version: string, result: Members): Verdict {
     const info =
       era === 'legacy' ? result['serverInfo'] : metaOf(result)['io.modelcontextprotocol/serverInfo']
-    const text = (value: unknown): string => (typeof value === 'string' ? value.slice(0, NAME_CHARS_MAX) : '')
+    const text = (value: unknown): string =>
+      typeof value === 'string' ? printable(value).slice(0, NAME_CHARS_MAX) : ''
     const server = isMembers(info) ? { name: text(info['name']), version: text(info['version']) } : NAMELESS
     const { capabilities, instructions } = result
+    if (typeof instructions === 'string' && isDeceptive(instructions))
+      this.#warn('its instructions have characters that people do not see')
+    const isFit = isMembers(capabilities) && JSON.stringify(capabilities).length <= CAPABILITIES_CHARS_MAX
     return {
       era,
       version,
       transport: 'streamable_http',
       server,
-      capabilities: isMembers(capabilities) ? capabilities : {},
+      capabilities: isFit ? capabilities : {},
       instructions: typeof instructions === 'string' ? instructions.slice(0, INSTRUCTIONS_CHARS_MAX) : '',
       at: toTime(this.#tools.clock.now()),
     }
@@ -190,8 +203,9 @@ class Probe {
       for (const item of listed as readonly unknown[]) this.#take(type, item, items)
       const next = reply.result['nextCursor']
       if (typeof next !== 'string') break
-      if (cursors.has(next) || page + 1 >= PAGES_MAX || items.size >= ITEMS_MAX) {
-        this.#warnings.push(`${method}: pages after number ${page + 1} are not read`)
+      const isLate = this.#tools.clock.monotonic() - this.#startedAt > PROBE_MS_MAX
+      if (cursors.has(next) || page + 1 >= PAGES_MAX || items.size >= ITEMS_MAX || isLate) {
+        this.#warn(`${method}: pages after number ${page + 1} are not read`)
         break
       }
       cursors.add(next)
@@ -203,12 +217,13 @@ class Probe {
 
   #keepTtl(ttlMs: unknown): void {
     if (typeof ttlMs !== 'number' || !(ttlMs >= 0)) return
-    this.#ttlMs = this.#ttlMs === null ? ttlMs : Math.min(this.#ttlMs, ttlMs)
+    this.#ttlMs = Math.min(this.#ttlMs ?? TTL_MS_MAX, ttlMs)
   }
 
   #take(type: CapabilityType, item: unknown, items: Map<string, Plain>): void {
     const fault = itemFault(type, item, items)
-    const bytes = fault === null ? Buffer.byteLength(JSON.stringify(item)) : 0
+    const json = fault === null ? JSON.stringify(item) : ''
+    const bytes = Buffer.byteLength(json)
     const tooLarge =
       bytes > ITEM_BYTES_MAX
         ? 'is longer than 1 MB'
@@ -218,12 +233,18 @@ class Probe {
     const reason = fault ?? tooLarge
     if (reason !== null) {
       const name = isMembers(item) ? shown(identifierOf(type, item)) : ''
-      if (this.#warnings.length < 100) this.#warnings.push(`${type} "${name}" is left out: it ${reason}`)
+      this.#warn(`${type} "${name}" is left out: it ${reason}`)
       return
     }
+    if (hidesText(json))
+      this.#warn(`${type} "${shown(identifierOf(type, item as Plain))}" has text that people do not see`)
     this.#bytes += bytes
     const known = item as Plain
     items.set(identifierOf(type, known), known)
+  }
+
+  #warn(warning: string): void {
+    if (this.#warnings.length < WARNINGS_MAX) this.#warnings.push(warning)
   }
 
   async #ask(make: (id: number) => OriginRequest): Promise<Asked> {
@@ -258,6 +279,7 @@ function itemFault(type: CapabilityType, item: unknown, items: ReadonlyMap<strin
   if (name === '') return 'has no name'
   if (name.length > (type === 'tools' || type === 'prompts' ? NAME_CHARS_MAX : URI_CHARS_MAX))
     return 'has too long a name'
+  if (hasUnseen(name)) return 'has a name with characters that people do not see'
   if (items.has(name)) return 'is listed twice'
   if (items.size >= ITEMS_MAX) return `is beyond the first ${ITEMS_MAX}`
   return type === 'tools' ? mirroredFault(item['inputSchema']) : null
@@ -278,6 +300,11 @@ export function sessionIn(answer: OriginAnswer): string | null {
 /** Text of an origin as people may see it: short, and without characters that change what stands around it. */
 function shown(text: string): string {
   return printable(text).slice(0, 200)
+}
+
+/** Control characters and half characters are escapes in JSON. @param json as JSON.stringify writes it */
+function hidesText(json: string): boolean {
+  return isDeceptive(json) || /(?<!\\)(?:\\\\)*\\[bfu]/.test(json)
 }
 
 /** The name by which an item of a list is known at its origin; empty for an item without one. */

@@ -7,7 +7,7 @@ import type { CallHandle } from '../../wire/port.ts'
 import { messageId, toRecordAgent } from '../http/account.ts'
 import type { Sender } from '../http/caller.ts'
 import { callName, type RunningCalls } from '../http/running.ts'
-import type { OriginReply } from '../origin/answer.ts'
+import type { OriginReply, RpcError } from '../origin/answer.ts'
 import { type OwnName, originRequest, originResponse } from '../origin/envelope.ts'
 import { mirroredLines, mirroredParams } from '../origin/mirrored-params.ts'
 import { OriginReader } from '../origin/reader.ts'
@@ -15,23 +15,34 @@ import type { OriginAnswer, OriginRequest } from '../origin/send.ts'
 import { RPC } from '../protocol/answer.ts'
 import type { ClientQuestions } from '../protocol/client-questions.ts'
 import { isWanted, type LogLevels } from '../protocol/log-levels.ts'
-import { isMembers, type Members } from '../protocol/message.ts'
+import { isMembers, isRpcId, type Members } from '../protocol/message.ts'
 import { LOG_LEVEL } from '../protocol/modern.ts'
 import type { RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
 import { isModernVersion } from '../protocol/versions.ts'
+import { inputFault, isPageUrl } from './input-requests.ts'
 import { resultFor, toolErrorText } from './results.ts'
 import type { OriginSession, OriginSessions } from './sessions.ts'
 
 /** Bytes of an answer that are read; an origin that sends more is refused. */
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024
 const EMPTY: Members = Object.freeze({})
-/** Between two parts of an answer, milliseconds; a tool may work for minutes without a word. */
-const STREAM_IDLE_MS = 10 * 60_000
-/** How often an origin may ask the client for more, and for how much at once. */
+/** How often an origin may ask the client for more. */
 const ROUNDS_MAX = 8
-const INPUTS_MAX = 16
+/** Requests of an origin during one call that it gets an answer to: each answer is a request to it. */
+const ORIGIN_REQUESTS_MAX = 32
 /** The client lacks a capability (2026-07-28, basic: error codes). */
 const MISSING_CAPABILITY = -32021
+/** A page must be opened first; 2025-11-25 alone has it (client/elicitation). */
+const URL_NEEDED = -32042
+const URL_NEEDED_VERSION = '2025-11-25'
+
+/** Errors that only make sense between Postern and an origin, or not in every revision. */
+const STAYS: ReadonlySet<number> = new Set([
+  RPC.headerMismatch,
+  RPC.unsupportedVersion,
+  MISSING_CAPABILITY,
+  URL_NEEDED,
+])
 
 export interface OriginCallTools {
   readonly gateway: GatewayPort
@@ -69,6 +80,7 @@ export class OriginCall {
   #answers: Members | null = null
   #round = 0
   #hasRetried = false
+  #originRequests = 0
 
   constructor(
     joined: JoinedVirtualMcp,
@@ -158,7 +170,6 @@ export class OriginCall {
         traceState: received.trace.state,
         until: received.hangUpCancels ? this.#sender.incoming : null,
         reader: {
-          idleTimeoutMs: STREAM_IDLE_MS,
           head: (status, fields) => reader.head(status, fieldValue(fields, 'content-type') ?? ''),
           piece: (bytes, from, to) => reader.piece(bytes, from, to),
         },
@@ -174,7 +185,7 @@ export class OriginCall {
         if (name !== null) running.end(name, own_)
         this.#guarded(() => {
           const reply = reader.end()
-          if (answer.code !== null) this.#refused(answer.code, answer.body)
+          if (answer.code !== null) this.#refused(answer.code, this.#named(answer.code, answer.body))
           else this.#answered(reply, version)
         })
       },
@@ -203,15 +214,17 @@ export class OriginCall {
     const { notify, logLevel, params: asked } = this.#request
     const given = isMembers(params) ? params : EMPTY
     if (method === 'notifications/progress') {
-      const meta = asked['_meta']
-      const token = isMembers(meta) ? meta['progressToken'] : undefined
-      if (token !== undefined && given['progressToken'] === token) notify(JSON.stringify(message))
+      const token = progressTokenOf(asked)
+      if (token !== undefined && given['progressToken'] === this.#requestId)
+        notify(notificationText(method, { ...given, progressToken: token }))
     } else if (method === 'notifications/message' && logLevel !== null && isWanted(given['level'], logLevel))
-      notify(JSON.stringify(message))
+      notify(notificationText(method, given))
   }
 
   /** A request of an origin that no client was said to be able to take. */
   #answerOrigin({ id, method }: Members, version: string): void {
+    // Requests of origins ended with 2025-11-25
+    if (isModernVersion(version) || !isRpcId(id) || ++this.#originRequests > ORIGIN_REQUESTS_MAX) return
     const session = this.#session !== null && 'id' in this.#session ? this.#session.id : null
     const error = { code: RPC.methodNotFound, message: 'The client does not take this request' }
     const answer = method === 'ping' ? { result: {} } : { error }
@@ -222,18 +235,30 @@ export class OriginCall {
   #paramsFor(version: string): Members {
     const params = this.#answers === null ? this.#target.params : { ...this.#target.params, ...this.#answers }
     const { isModern, logLevel } = this.#request
-    if (isModern || logLevel === null || !isModernVersion(version)) return params
+    const addsLevel = !isModern && logLevel !== null && isModernVersion(version)
+    const hasToken = progressTokenOf(params) !== undefined
+    if (!addsLevel && !hasToken) return params
     const meta = isMembers(params['_meta']) ? params['_meta'] : EMPTY
-    return { ...params, _meta: { ...meta, [LOG_LEVEL]: logLevel } }
+    return {
+      ...params,
+      _meta: {
+        ...meta,
+        ...(addsLevel ? { [LOG_LEVEL]: logLevel } : {}),
+        // Callers that share a session may have chosen the same token
+        ...(hasToken ? { progressToken: this.#requestId } : {}),
+      },
+    }
   }
 
   /** The origin needs something of the client first (2026-07-28, basic/patterns: multi round-trip requests). */
   #needsInput(result: Members) {
-    const { isModern, ask } = this.#request
+    const { isModern, ask, clientCapabilities } = this.#request
+    const fault = inputFault(result['inputRequests'], clientCapabilities)
+    if (fault !== null) return this.#refuse('upstream_invalid_response', fault)
     if (isModern) return this.#done({ kind: 'result', text: JSON.stringify(result) })
     const { inputRequests, requestState } = result
     const wanted = isMembers(inputRequests) ? Object.entries(inputRequests) : []
-    if (ask === null || this.#round >= ROUNDS_MAX || wanted.length > INPUTS_MAX)
+    if (ask === null || this.#round >= ROUNDS_MAX)
       return this.#refuse('upstream_invalid_response', 'it asks the client for more than the client can give')
     const responses: Record<string, unknown> = {}
     let waiting = wanted.length
@@ -268,13 +293,17 @@ export class OriginCall {
           case 'complete':
             break
           case 'input_required':
-            return this.#needsInput(reply.result)
+            if (isModernOrigin) return this.#needsInput(reply.result)
+            return this.#refuse(
+              'upstream_invalid_response',
+              'it asks in a way that its revision does not have',
+            )
           default:
             return this.#refuse('upstream_invalid_response', 'its result is of an unknown type')
         }
         return this.#done({ kind: 'result', text: resultFor(method, reply.result, isModernOrigin, isModern) })
       case 'error':
-        return this.#done(this.#errorOf(reply.error.code, reply.error.message, reply.error.data))
+        return this.#done(this.#errorOf(reply.error, isModernOrigin))
       case 'session_gone':
         return this.#refuse('upstream_unavailable', 'it knows no session that it has just opened')
       case 'none':
@@ -288,10 +317,13 @@ export class OriginCall {
   }
 
   /** Errors that only make sense between Postern and the origin stay there. */
-  #errorOf(code: number, message: string, data: unknown): RelayedAnswer {
-    if (code === MISSING_CAPABILITY && this.#request.isModern)
+  #errorOf({ code, message, data }: RpcError, isModernOrigin: boolean): RelayedAnswer {
+    if (code === MISSING_CAPABILITY && this.#request.isModern && isModernOrigin)
       return { kind: 'error', code, message, data, status: 400 }
-    if (code === RPC.headerMismatch || code === RPC.unsupportedVersion || code === MISSING_CAPABILITY)
+    const pages = code === URL_NEEDED && !isModernOrigin ? pagesIn(data) : null
+    if (pages !== null && this.#request.version === URL_NEEDED_VERSION)
+      return { kind: 'error', code, message, data: { elicitations: pages } }
+    if (STAYS.has(code))
       return { kind: 'error', code: RPC.internalError, message: `The origin refused the request: ${message}` }
     // Each era has its own code for a resource that is not there
     const own = code === -32002 && this.#request.isModern ? RPC.invalidParams : code
@@ -302,6 +334,16 @@ export class OriginCall {
     const { slug } = this.#member.origin.fragment
     const detail = `The origin "${slug}" did not answer the call: ${reason}.`
     this.#refused(code, problemOf(code, { detail, members: { origin: slug } }, this.#requestId))
+  }
+
+  /** The problem object of the stages, which knows of no origins, with the name of the one that has failed. */
+  #named(code: RefusalCode, body: Uint8Array): Uint8Array | object {
+    if (!code.startsWith('upstream_') && code !== 'credential_unavailable') return body
+    const { slug } = this.#member.origin.fragment
+    // Written by the stages
+    const problem = JSON.parse(Buffer.from(body).toString('utf8')) as Members
+    const detail = `The origin "${slug}" did not answer the call: ${String(problem['detail'])}`
+    return { ...problem, detail, origin: slug }
   }
 
   /** A refusal that a model reads comes as a result of the tool; other methods have errors alone. */
@@ -369,6 +411,23 @@ export class OriginCall {
       this.#done({ kind: 'error', code: RPC.internalError, message: 'Internal error' })
     }
   }
+}
+
+function progressTokenOf({ _meta }: Members): unknown {
+  return isMembers(_meta) ? _meta['progressToken'] : undefined
+}
+
+/** A notification without what the origin may have added to it. */
+function notificationText(method: string, params: Members): string {
+  return JSON.stringify({ jsonrpc: '2.0', method, params })
+}
+
+/** The pages that a client is asked to open; null when one of them is none. */
+function pagesIn(data: unknown): readonly Members[] | null {
+  const given: unknown = isMembers(data) ? data['elicitations'] : null
+  if (!Array.isArray(given)) return null
+  const pages = (given as readonly unknown[]).filter(isMembers)
+  return pages.length === given.length && pages.every(({ url }) => isPageUrl(url)) ? pages : null
 }
 
 /** The answer of the stages as the client of an origin reads it. */

@@ -1,3 +1,4 @@
+import { toMs } from '../../base/duration.ts'
 import type { CapabilityType } from '../../model/capability.ts'
 import type { Approved, Catalogue } from '../../model/capability-drift.ts'
 import type { CapabilityRules } from '../../model/capability-rules.ts'
@@ -28,6 +29,7 @@ export function compileOrigin(
     active: spec.active,
     collection: spec.kind === 'collection' ? spec.collection : null,
     upstream: url === null ? null : compileUpstream(upstreamOf(spec, url)),
+    total_ms: toMs(spec.timeouts.total),
     target: url === null ? '' : url.pathname + url.search,
     credential: spec.credential,
     policy: spec.policy,
@@ -39,8 +41,18 @@ export function compileOrigin(
   }
 }
 
+/** An origin that is down is answered for at once: few calls come, so that few failures must be enough. */
+const BREAKER = { errors: 50, requests: 5, window: '30s', open: '5s' }
+
 function upstreamOf({ timeouts, pool_max, tls }: OriginSpec, { origin }: URL): UpstreamSpec {
-  return UpstreamSpec.parse({ targets: [{ url: origin }], timeouts, pool_max, tls })
+  const { total: _, ...each } = timeouts
+  return UpstreamSpec.parse({
+    targets: [{ url: origin }],
+    timeouts: each,
+    pool_max,
+    tls,
+    breaker: BREAKER,
+  })
 }
 
 /** The catalogue of an origin as its last probe has found it. */
