@@ -25,10 +25,10 @@ import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 
 /** Hashes of items by id of the origin. */
-export type ApprovedByOrigin = Readonly<Record<string, Approved>>
+type ApprovedByOrigin = Readonly<Record<string, Approved>>
 
 /** Items by id of the origin, type and key. */
-export type ItemsByOrigin = Readonly<
+type ItemsByOrigin = Readonly<
   Record<string, Readonly<Partial<Record<CapabilityType, Readonly<Record<string, Plain>>>>>>
 >
 
