@@ -64,7 +64,7 @@ export async function driftIn(reader: ConfigReader, virtualMcp: Resource): Promi
           name: names[type].find((one) => one.member === origin && one.key === key)?.name ?? null,
           change,
           hash,
-          held: item !== undefined && heldBack(rules, approved, { type, key }, item) !== null,
+          held: item !== undefined && heldBack(rules, approved, { type, key }, () => hash ?? '') !== null,
           rejected: hash !== null && Object.hasOwn(rejected, key) && rejected[key] === hash,
           diff: was === undefined || item === undefined ? null : capabilityDiff(type, was, item),
         })
