@@ -180,6 +180,7 @@ class Call {
           virtualMcp: this.#open.virtualMcp.id,
           method,
           name: this.#capability.name,
+          argumentBytes: bytesOf(named['arguments']),
         },
       },
       (answer) => {
@@ -273,7 +274,7 @@ class Call {
           ...this.#base(request),
           agent: toRecordAgent({ ...this.#request.received, id: this.#request.id }, '', '', ''),
           until: null,
-          capability: { ...this.#place(), virtualMcp: '', method: '', name: '' },
+          capability: { ...this.#place(), virtualMcp: '', method: '', name: '', argumentBytes: 0 },
         },
         (answer) => resolve(toOriginAnswer(answer)),
       )
@@ -315,6 +316,10 @@ class Call {
 export function toOriginAnswer({ code, body, status, fields, truncated }: InnerAnswer): OriginAnswer {
   if (code !== null) return { ok: false, reason: detailOf(body) }
   return { ok: true, status, header: (name) => fieldValue(fields, name), body, truncated }
+}
+
+function bytesOf(given: unknown): number {
+  return given === undefined ? 0 : Buffer.byteLength(JSON.stringify(given))
 }
 
 function detailOf(body: Uint8Array): string {
