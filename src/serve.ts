@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { createAllowedOrigins } from './base/allowed-origins.ts'
 import { type ClockCell, createClock } from './base/clock.ts'
+import { createEgress, type EgressSettings } from './base/egress.ts'
 import { faultText } from './base/fault-text.ts'
 import { createFetchJson } from './base/fetch-json.ts'
 import { createProtectedResources } from './base/protected-resources.ts'
@@ -24,7 +25,7 @@ import { readinessOf } from './fleet/shared/readiness.ts'
 import { CHECK_NAMES } from './gateway/check-names.ts'
 import { createIssuerKeys } from './gateway/identify/issuers.ts'
 import { createKeySets } from './gateway/identify/key-sets.ts'
-import { fullDelta } from './operations/engine/fragments.ts'
+import { fullSnapshot } from './operations/engine/fragments.ts'
 import { createFragmentPublisher } from './operations/engine/publisher.ts'
 import { openExportFiles } from './record/export-files.ts'
 import { createCountMemory, RequestCounts } from './record/request-counts.ts'
@@ -127,7 +128,15 @@ async function start(
   const { vault, store, lastGood } = stores
   if (oidc !== null && store !== null) await demandRoles(oidc, store.read)
 
-  const fetchJson = createFetchJson()
+  const sockets = openSocketDirectory(settings.data, stores.readOnly !== null)
+  parts.defer(() => sockets.close())
+  const outgoing: EgressSettings = {
+    allow: settings.egressAllow,
+    control: addresses.controlListen,
+    sockets: sockets.path,
+  }
+  const egress = createEgress(outgoing)
+  const fetchJson = createFetchJson(egress)
   const keySets = createKeySets(clock, fetchJson, lastGood.keySets)
   const sources = createSecretSources(settings.secrets, clock, fetchJson)
   // The first thread takes requests while others still start: what changes then is published to all of them
@@ -171,7 +180,8 @@ async function start(
     isLocalSignIn: settings.localSignIn,
     documentMode: settings.cimd,
     pins,
-    fetchPublic: createPublicGetJson(),
+    egress,
+    fetchPublic: createPublicGetJson(egress),
     settings: settings.shown,
     exportFiles: openExportFiles(join(settings.data, 'exports')),
     oidc,
@@ -183,8 +193,6 @@ async function start(
     origins: { probe: async (origin) => (await started).probeOrigin(origin) },
     upstreams: { health: async (collection) => (await started).upstreamHealth(collection) },
   })
-  const sockets = openSocketDirectory(settings.data, stores.readOnly !== null)
-  parts.defer(() => sockets.close())
   await listenForControl(its, control, addresses, certificates.control, grace, sockets.path)
 
   const health = keepHealth(its, stores)
@@ -203,7 +211,7 @@ async function start(
   )
   repeat(its, CATCH_UP_MS, 'changes of the configuration', () => publisher?.catchUp())
   repeat(its, MEND_MS, 'the last known configuration', () =>
-    store === null ? null : lastGood.mend((keep) => fullDelta(store, keep)),
+    store === null ? null : lastGood.mend((keepWhole) => fullSnapshot(store, keepWhole)),
   )
   const gateways = await startGateways(
     gatewaysOptions(its, stores, {
@@ -212,6 +220,7 @@ async function start(
       sessionKey,
       deliver: events.deliver,
       sockets: sockets.path,
+      egress: outgoing,
       tls: certificates.gateway?.current ?? null,
       controlTls: certificates.control?.current ?? null,
       health,

@@ -57,6 +57,20 @@ test('pages are listed by their origins, and neither `null` nor `*` is one', () 
     )
 })
 
+test('private places for discovered URLs are listed as names, domains, addresses and networks', () => {
+  const listed = readSettings(['--egress-allow', 'keys.internal:8443, *.corp.example.com,10.0.0.0/8'], {})
+  assert.deepEqual(listed.egressAllow, ['keys.internal:8443', '*.corp.example.com', '10.0.0.0/8'])
+  assert.deepEqual(readSettings([], {}).egressAllow, [])
+  for (const list of ['*', 'a.test,', 'https://a.test', '10.0.0.0/33', '169.254.0.0/16'])
+    refused(
+      ['--egress-allow', list],
+      {},
+      /^--egress-allow is ".*", and must be a comma-separated list of entries, and ".*" must be/,
+    )
+  const long = Array(1001).fill('a.test').join(',')
+  refused(['--egress-allow', long], {}, /must be at most 1000 entries\.$/)
+})
+
 test('certificates of the control listener come with their keys, and not with the engine that speaks no TLS', () => {
   const both = ['--control-tls-cert', 'a.pem,b.pem', '--control-tls-key', 'a.key,b.key']
   assert.deepEqual(readSettings(both, {}).controlTls, [

@@ -51,6 +51,8 @@ export interface Settings {
   readonly proxyProtocol: boolean
   /** Origins of pages that may call MCP and management; null where none is set. */
   readonly corsOrigins: readonly string[] | null
+  /** What discovered URLs may lead to beside public addresses. */
+  readonly egressAllow: readonly string[]
   /** Connections of one source on each listener. */
   readonly connectionsPerSourceMax: number
   /** Its pending requests to the control plane without a valid access token, on each listener. */
@@ -197,6 +199,7 @@ function toSettings(values: Values, given: ReadonlyMap<string, Given>, named: Na
     certificateField: CLIENT_CERT_FIELD === 'off' ? null : CLIENT_CERT_FIELD,
     proxyProtocol: values.PROXY_PROTOCOL === 'v2',
     corsOrigins: values.CORS_ORIGINS ?? null,
+    egressAllow: values.EGRESS_ALLOW ?? [],
     connectionsPerSourceMax: values.CONNECTIONS_PER_SOURCE_MAX,
     pendingPerSourceMax: values.PENDING_PER_SOURCE_MAX,
     recordsKeepMs: values.RECORDS_KEEP,

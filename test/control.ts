@@ -25,6 +25,7 @@ import type { ConfigStore } from '../src/store/ports/config.ts'
 import { openConfigStore } from '../src/store/sqlite/config.ts'
 import { keyedProofOf, openVault } from '../src/vault/open.ts'
 import type { Vault } from '../src/vault/vault.ts'
+import { EGRESS } from './support/egress.ts'
 
 const NO_FAULTS = { groups: [], total: 0, requests: 0, wouldRefuse: 0, read: 0, completeFrom: null }
 
@@ -59,6 +60,7 @@ export const UNSERVED: Pick<
   | 'credentials'
   | 'origins'
   | 'upstreams'
+  | 'egress'
   | 'limits'
   | 'localSignIn'
   | 'mappedGrants'
@@ -93,6 +95,7 @@ export const UNSERVED: Pick<
   },
   origins: { probe: () => Promise.reject(new Error('nobody listens')) },
   upstreams: { health: async () => null },
+  egress: EGRESS,
   limits: { read: () => null },
   settings: [{ name: 'POSTERN_LISTEN', value: ':9000', source: 'flag', default: '127.0.0.1:8080' }],
   mappedGrants: [],

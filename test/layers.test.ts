@@ -5,9 +5,16 @@ import { test } from 'node:test'
 import { circlesIn, type Imports } from './support/import-circles.ts'
 
 /** What gateway threads know of snapshots: all but how they are compiled. */
-const SERVED = ['fragments', 'sent-delta', 'snapshot', 'linked', 'find', 'link', 'schema'].map(
-  (name) => `snapshot/${name}`,
-)
+const SERVED = [
+  'fragments',
+  'sent-delta',
+  'packed-fragments',
+  'snapshot',
+  'linked',
+  'find',
+  'link',
+  'schema',
+].map((name) => `snapshot/${name}`)
 
 /**
  * The arrows of ARCHITECTURE.md: which folder may import which. A folder is the longest prefix that stands here.
@@ -71,11 +78,12 @@ const ARROWS: Record<string, readonly string[]> = {
   ],
   'fleet/gateway': [
     ...['base', 'model', 'shared-state/ports', 'snapshot/find', 'snapshot/fragments', 'snapshot/sent-delta'],
+    'snapshot/packed-fragments',
     ...['gateway', 'record', 'wire', 'fleet/shared'],
   ],
   'fleet/main': [
     ...['base', 'model', 'store/ports', 'shared-state/ports', 'snapshot/fragments', 'snapshot/sent-delta'],
-    ...['gateway', 'record', 'wire/port', 'settings', 'fleet/shared'],
+    ...['snapshot/packed-fragments', 'gateway', 'record', 'wire/port', 'settings', 'fleet/shared'],
   ],
   control: [
     ...[
@@ -97,6 +105,8 @@ const ARROWS: Record<string, readonly string[]> = {
     'base',
     'store/ports',
     'snapshot/fragments',
+    'snapshot/sent-delta',
+    'snapshot/packed-fragments',
     'gateway/identify',
     'gateway/idempotency',
     'gateway/kept-answer',
@@ -108,7 +118,7 @@ const ARROWS: Record<string, readonly string[]> = {
       'vault',
       'record',
       'settings',
-      'snapshot/fragments',
+      'snapshot/packed-fragments',
       'operations/engine/fragments',
     ],
     ...['upkeep/data-files', 'upkeep/kept'],

@@ -30,7 +30,7 @@ export async function seedGoverned(
   const call = manage(postern, data)
   const first = await createThroughRest(call, upstreamPort)
   await postern.process.end()
-  const others = await copyClient(join(data, 'config.db'))
+  const others = await copyClient(data, 1, CLIENTS)
   const tokens = [first, ...others]
   writeFileSync(join(data, 'tokens.txt'), `${tokens.join('\n')}\n`)
   return tokens
@@ -82,9 +82,13 @@ async function createThroughRest(call: Manage, upstreamPort: number): Promise<st
   return String(profile['token'])
 }
 
-async function copyClient(file: string): Promise<string[]> {
+/**
+ * Adds clients to a directory of {@link seedGoverned} that no process uses. Returns their tokens.
+ * @param from number of the first; they are called `client-${number}` @param to number behind the last
+ */
+export async function copyClient(data: string, from: number, to: number): Promise<string[]> {
   const clock = createClock()
-  const store = openConfigStore(file)
+  const store = openConfigStore(join(data, 'config.db'))
   const tokens: string[] = []
   await store.write(async (writer) => {
     const client = only(await writer.bySlug('clients', 'client-0'))
@@ -93,7 +97,7 @@ async function copyClient(file: string): Promise<string[]> {
     if (token === undefined) throw new Error('the profile has no token')
     const collections = (await writer.all('collections')).map(({ id }) => id)
     const policy = only(await writer.bySlug('policies', 'gold'))
-    for (let index = 1; index < CLIENTS; index++) {
+    for (let index = from; index < to; index++) {
       const clientId = newId('cli', clock)
       const profileId = newId('pro', clock)
       const slug = `client-${index}`

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { createClock } from '../../src/base/clock.ts'
+import { createEgress, NO_LISTENER } from '../../src/base/egress.ts'
 import { createRequestIds } from '../../src/base/ids.ts'
 import { connectSink } from '../../src/record/connect.ts'
 import type { RecordFields } from '../../src/record/fields.ts'
@@ -33,6 +34,7 @@ const NO_NAMES: readonly string[] = []
 let upstream: Upstream
 const engine = createNativeEngine({
   clock,
+  egress: createEgress(NO_LISTENER),
   rules: { take: [], peek: [], identity: [], strip: [], stripPrefixes: ['x-forwarded-'] },
   handler: {
     request(incoming) {

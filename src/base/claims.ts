@@ -1,3 +1,4 @@
+import { fitsGlob } from './glob.ts'
 import { listedTexts, type Plain } from './plain.ts'
 
 /** One of `values`, or text that fits `glob`. Of a claim that is a list, one item suffices. */
@@ -27,24 +28,6 @@ export function toRule({ claim, values, glob }: ClaimRule): (claims: Plain) => b
     const value = claimOf(claims, claim)
     return Array.isArray(value) ? value.some(fits) : fits(value)
   }
-}
-
-/** Text in which `*` stands for anything. Linear in each part: the pieces are found one after another. */
-function fitsGlob(glob: string, text: string): boolean {
-  const pieces = glob.split('*')
-  const first = pieces[0]!
-  if (pieces.length === 1) return glob === text
-  const last = pieces[pieces.length - 1]!
-  if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last))
-    return false
-  const end = text.length - last.length
-  let at = first.length
-  for (let i = 1; i < pieces.length - 1; i++) {
-    const found = text.indexOf(pieces[i]!, at)
-    if (found === -1 || found + pieces[i]!.length > end) return false
-    at = found + pieces[i]!.length
-  }
-  return true
 }
 
 /** Scopes of a token: `scope` (RFC 8693 section 4.2) or `scp`, as text with spaces or as a list. */

@@ -4,6 +4,8 @@ import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, test } from 'node:test'
+import { EGRESS } from '../../test/support/egress.ts'
+import { createEgress, NO_LISTENER } from './egress.ts'
 import { createFetchJson } from './fetch-json.ts'
 
 const servers: Server[] = []
@@ -18,8 +20,8 @@ async function answer(listener: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
 }
 
-const fetchJson = createFetchJson({ timeoutMs: 300, bytesMax: 1000 })
-const get = (url: string) => fetchJson({ url, form: null, authorization: '' })
+const fetchJson = createFetchJson(EGRESS, { timeoutMs: 300, bytesMax: 1000 })
+const get = (url: string) => fetchJson({ url, from: 'typed', form: null, authorization: '' })
 
 test('one JSON object is read, by GET or with a form', async () => {
   const url = await answer((incoming, outgoing) => {
@@ -33,11 +35,14 @@ test('one JSON object is read, by GET or with a form', async () => {
     })
   })
   assert.deepEqual(await get(url), { method: 'GET', body: '', authorization: null })
-  assert.deepEqual(await fetchJson({ url, form: { token: 'a&b' }, authorization: 'Basic x' }), {
-    method: 'POST',
-    body: 'token=a%26b',
-    authorization: 'Basic x',
-  })
+  assert.deepEqual(
+    await fetchJson({ url, from: 'typed', form: { token: 'a&b' }, authorization: 'Basic x' }),
+    {
+      method: 'POST',
+      body: 'token=a%26b',
+      authorization: 'Basic x',
+    },
+  )
 })
 
 test('redirects, other statuses, large, slow, broken and foreign answers are failures', async () => {
@@ -76,10 +81,34 @@ test('only https is asked, or this machine, and never a link-local address', asy
       { address: '169.254.169.254', family: 4 },
     ])
   }) as unknown as typeof lookup
-  const fetchResolved = createFetchJson({ timeoutMs: 300, bytesMax: 1000 }, resolve)
+  const fetchResolved = createFetchJson(EGRESS, { timeoutMs: 300, bytesMax: 1000 }, resolve)
   await assert.rejects(
-    fetchResolved({ url: 'https://id.test/', form: null, authorization: '' }),
-    /ELINKLOCAL/,
+    fetchResolved({ url: 'https://id.test/', from: 'typed', form: null, authorization: '' }),
+    /^FetchFailure: id\.test is refused: link-local/,
   )
   assert.deepEqual(asked, ['id.test'])
+})
+
+test('a URL that was discovered reaches no private address, unless it is allowed or typed, and is resolved once', async () => {
+  const { port } = new URL(await answer((_, outgoing) => outgoing.end('{"a":1}')))
+  let asked = 0
+  // A name that leads somewhere else each time: what is judged must be what is connected to
+  const resolve = ((_name: string, _options: object, callback: (...all: unknown[]) => void) => {
+    callback(null, [{ address: ['127.0.0.1', '169.254.169.254'][asked++ % 2], family: 4 }])
+  }) as unknown as typeof lookup
+  const fetchBy = (allow: readonly string[], from: 'typed' | 'discovered'): Promise<unknown> => {
+    asked = 0
+    const egress = createEgress({ ...NO_LISTENER, allow })
+    const fetchThere = createFetchJson(egress, { timeoutMs: 300, bytesMax: 1000 }, resolve)
+    return fetchThere({ url: `http://localhost:${port}/`, from, form: null, authorization: '' })
+  }
+  assert.deepEqual(await fetchBy([], 'typed'), { a: 1 })
+  assert.equal(asked, 1)
+  assert.deepEqual(await fetchBy([`localhost:${port}`], 'discovered'), { a: 1 })
+  assert.deepEqual(await fetchBy(['127.0.0.0/8'], 'discovered'), { a: 1 })
+  for (const allow of [[], ['localhost:1'], ['*.localhost'], ['10.0.0.0/8']])
+    await assert.rejects(
+      fetchBy(allow, 'discovered'),
+      /^FetchFailure: localhost is refused: .*POSTERN_EGRESS_ALLOW/,
+    )
 })

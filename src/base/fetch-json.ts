@@ -1,9 +1,12 @@
-import type { lookup } from 'node:dns'
+import type { LookupFunction } from 'node:net'
+import type { Egress, UrlSource } from './egress.ts'
 import { createGuardedFetch, FetchFailure, type FetchLimits } from './guarded-fetch.ts'
 import { isPlain, type Plain } from './plain.ts'
 
 interface JsonRequest {
   readonly url: string
+  /** How Postern has come to know the URL, by which the egress rule judges it. */
+  readonly from: UrlSource
   /** Sent as a form (POST); null asks by GET, or sends `json`. */
   readonly form: Readonly<Record<string, string>> | null
   /** Sent as JSON (POST) in the place of a form. */
@@ -24,18 +27,19 @@ export interface JsonAnswer {
 }
 
 /** Asks for one JSON object, as {@link createGuardedFetch} asks. */
-export function createFetchJson(limits?: FetchLimits, resolve?: typeof lookup): FetchJson {
-  const ask = createAskJson(limits, resolve)
+export function createFetchJson(egress: Egress, limits?: FetchLimits, resolve?: LookupFunction): FetchJson {
+  const ask = createAskJson(egress, limits, resolve)
   return async (request) => (await ask(request)).value
 }
 
 /** As {@link createFetchJson}, with the head of the answer. */
 export function createAskJson(
+  egress: Egress,
   limits?: FetchLimits,
-  resolve?: typeof lookup,
+  resolve?: LookupFunction,
 ): (request: JsonRequest) => Promise<JsonAnswer> {
-  const send = createGuardedFetch(limits, resolve)
-  return async ({ url, form, json, authorization, headers }) => {
+  const send = createGuardedFetch(egress, limits, resolve)
+  return async ({ url, from, form, json, authorization, headers }) => {
     const sent = bodyOf(form, json)
     const {
       status,
@@ -44,6 +48,7 @@ export function createAskJson(
     } = await send(
       {
         url,
+        from,
         method: sent === null ? 'GET' : 'POST',
         headers: {
           Accept: 'application/json',

@@ -1,6 +1,7 @@
-import { type LookupAddress, lookup } from 'node:dns'
+import { lookup } from 'node:dns'
 import type { LookupFunction } from 'node:net'
-import { bareHost, isRefusedAddress, isRefusedHost, isSecureUrl } from './address.ts'
+import { bareHost, isSecureUrl } from './address.ts'
+import { destinationOf, type Egress, EgressRefusal, type UrlSource } from './egress.ts'
 
 export interface FetchLimits {
   /** From the first byte asked to the last byte answered. */
@@ -24,6 +25,8 @@ export class FetchFailure extends Error {
 
 interface Asked {
   readonly url: string
+  /** How Postern has come to know the URL, by which the egress rule judges it. */
+  readonly from: UrlSource
   readonly method: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array | null
@@ -40,20 +43,21 @@ interface Answered {
 export type GuardedFetch = (asked: Asked, wanted?: (status: number) => boolean) => Promise<Answered>
 
 /**
- * Bounded in size and time, no redirects, https unless the host is this machine. The address that was judged is the
- * address connected to; link-local and metadata addresses are none. With `wanted` an answer of another status is not
- * read and is a failure.
+ * Bounded in size and time, no redirects, https unless the host is this machine, to what the egress rule admits. With
+ * `wanted` an answer of another status is not read and is a failure.
  */
 export function createGuardedFetch(
+  egress: Egress,
   limits: FetchLimits = LIMITS,
-  resolve: typeof lookup = lookup,
+  resolve: LookupFunction = lookup,
 ): GuardedFetch {
-  const checked = checkedLookup(resolve)
   return async (asked, wanted = () => true) => {
     const url = URL.parse(asked.url)
     if (url === null) throw new FetchFailure('the URL cannot be read')
     if (!isSecureUrl(url)) throw new FetchFailure('the URL is not https')
-    if (isRefusedHost(url.hostname)) throw new FetchFailure('the address is link-local')
+    const to = destinationOf(url, asked.from)
+    const fault = egress.faultOf(to)
+    if (fault !== null) throw new FetchFailure(fault)
     // Loaded by the first question: few threads ever ask one, and it would be a tenth of the start of each
     const { request: send } =
       url.protocol === 'https:' ? await import('node:https') : await import('node:http')
@@ -63,7 +67,7 @@ export function createGuardedFetch(
         host: bareHost(url.hostname),
         // A connection of its own: a few calls in ten minutes need no pool.
         agent: false,
-        lookup: checked,
+        lookup: egress.lookup(to, resolve),
         headers: {
           ...asked.headers,
           ...(asked.body === null ? {} : { 'Content-Length': String(asked.body.length) }),
@@ -76,7 +80,7 @@ export function createGuardedFetch(
         reject(new FetchFailure(reason, status))
       }
       request.on('error', (error: NodeJS.ErrnoException) =>
-        end(`cannot be reached (${error.code ?? 'error'})`),
+        end(error instanceof EgressRefusal ? error.message : `cannot be reached (${error.code ?? 'error'})`),
       )
       request.on('response', (response) => {
         const status = response.statusCode ?? 0
@@ -100,18 +104,3 @@ export function createGuardedFetch(
     })
   }
 }
-
-/** Resolves a name, and leads nowhere where one of its addresses is refused. */
-const checkedLookup =
-  (resolve: typeof lookup): LookupFunction =>
-  (name, options, callback) => {
-    resolve(name, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
-      const first = addresses?.[0]
-      const isRefused = error === null && addresses.some(({ address }) => isRefusedAddress(address))
-      if (error !== null || first === undefined || isRefused) {
-        const code = isRefused ? 'ELINKLOCAL' : 'ENOTFOUND'
-        callback(error ?? Object.assign(new Error('no address'), { code }), [])
-      } else if (options.all === true) callback(null, addresses)
-      else callback(null, first.address, first.family)
-    })
-  }

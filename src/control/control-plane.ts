@@ -45,7 +45,7 @@ import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link
 export interface ControlPlaneOptions
   extends Omit<
       InvokeDeps,
-      'registry' | 'check' | 'trail' | 'localSignIn' | 'mappedGrants' | 'exports' | 'fault'
+      'registry' | 'check' | 'trail' | 'localSignIn' | 'mappedGrants' | 'exports' | 'egress' | 'fault'
     >,
     IdentitiesParts {
   /** The mark of the audit trail. */

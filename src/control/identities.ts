@@ -7,6 +7,7 @@ import { createSetUpLinks } from '../access/set-up-links.ts'
 import { createAccessTokens } from '../access/tokens.ts'
 import { createWorkloadTokens } from '../access/workload.ts'
 import type { Clock } from '../base/clock.ts'
+import type { Egress } from '../base/egress.ts'
 import { createGuardedFetch } from '../base/guarded-fetch.ts'
 import type { ProtectedResources } from '../base/protected-resources.ts'
 import { factsOf } from '../fleet/shared/preamble.ts'
@@ -25,6 +26,8 @@ import { type IdentityProvider, openAssertions, openDirect } from './identity-pr
 export interface IdentitiesParts {
   readonly store: ConfigStore
   readonly clock: Clock
+  /** What may be asked. */
+  readonly egress: Egress
   readonly state: ControlState
   readonly vault: Vault
   /** The origin of the authorization server. */
@@ -65,7 +68,7 @@ export function createIdentities(parts: IdentitiesParts, invoke: Invoke, unknown
       provider,
       origin: issuer,
       clock,
-      fetch: createGuardedFetch(),
+      fetch: createGuardedFetch(parts.egress),
       accounts,
       signIns: state.signIns,
       warn,

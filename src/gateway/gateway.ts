@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import type { Egress } from '../base/egress.ts'
 import { createFetchJson } from '../base/fetch-json.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
@@ -37,6 +38,7 @@ import type { CertificateField } from './identify/certificate-fields.ts'
 import { createIssuers, type Proofs } from './identify/issuers.ts'
 import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
 import type { Lane } from './lane.ts'
+import { policySubject } from './policy-subject.ts'
 import type { Caller, GatewayPort, Identified, InnerAnswer } from './port.ts'
 import { createRecordWriter, mcpSurfaceOf } from './record.ts'
 import { replayRequest } from './replay.ts'
@@ -46,6 +48,8 @@ import { createVisible } from './visible.ts'
 export interface GatewayOptions {
   /** Opens a pool: `engine.upstream`. */
   readonly upstream: (options: UpstreamOptions) => Upstream
+  /** What may be asked for keys and tokens. */
+  readonly egress: Egress
   readonly counters: Counters
   readonly records: RecordSink
   /** What the metrics page counts; nothing is counted when absent. */
@@ -113,7 +117,7 @@ const CACHE_BYTES_MAX = 32 * 1024 * 1024
 /** Nothing is served before the first delta was applied: requests are answered with `not_ready`. */
 export function createGateway(options: GatewayOptions): Gateway {
   const { counters, clock, open } = options
-  const fetchJson = createFetchJson()
+  const fetchJson = createFetchJson(options.egress)
   const keySets = options.keySets ?? createKeySets(clock, fetchJson)
   const pools = createPools(options.upstream)
   const pageHosts = options.pageHosts ?? null
@@ -223,11 +227,13 @@ export function createGateway(options: GatewayOptions): Gateway {
 
     call: createInnerCalls({ lane, checks: CALL, originChecks: ORIGIN_CHECKS, snapshot: inForce }),
 
+    policySubject: (caller) => policySubject(caller, snapshot),
+
     virtualMcp(caller, slug) {
       const virtualMcp = snapshot.virtualMcps.get(slug)
       const client = snapshot.clients.get(caller.client.id)
       if (virtualMcp === undefined || client?.virtualMcps.has(virtualMcp.id) !== true) return null
-      return { virtualMcp, capabilities: snapshot.capabilities.of(snapshot, virtualMcp) }
+      return snapshot.joined.of(snapshot, virtualMcp)
     },
 
     askOrigin: createAskOrigin({

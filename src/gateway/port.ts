@@ -6,7 +6,8 @@
 import type { ByteBudget } from '../base/byte-buffer.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import type { RecordAgent } from '../record/fields.ts'
-import type { Capabilities } from '../snapshot/find/capabilities.ts'
+import type { Caller as PolicySubject } from '../snapshot/find/capability-caller.ts'
+import type { JoinedVirtualMcp } from '../snapshot/find/virtual-mcps.ts'
 import type {
   ClientFragment,
   CollectionFragment,
@@ -16,7 +17,6 @@ import type {
   ProxyFragment,
 } from '../snapshot/fragments.ts'
 import type { Claims } from '../snapshot/linked/client.ts'
-import type { LinkedVirtualMcp } from '../snapshot/linked/mcp.ts'
 import type { CallHandle, Incoming } from '../wire/port.ts'
 import type { CalledCapability } from './called-capability.ts'
 
@@ -47,12 +47,6 @@ export interface Endpoint {
   readonly methods: readonly string[]
   /** Base path and pattern: `/orders/v1/orders/{id}`. */
   readonly path: string
-}
-
-/** A virtual MCP as one caller may call it, with what it has of its origins. */
-export interface OpenVirtualMcp {
-  readonly virtualMcp: LinkedVirtualMcp
-  readonly capabilities: Capabilities
 }
 
 /** What a call needs to know of who makes it. */
@@ -154,8 +148,10 @@ export interface GatewayPort {
     caller: Caller,
     endpoint: Endpoint,
   ): readonly { readonly attachedTo: string; readonly policy: PolicyFragment }[]
+  /** The caller as capability policies see it. */
+  policySubject(caller: Caller): PolicySubject
   /** The published virtual MCP of that slug; null where there is none that the caller may call. */
-  virtualMcp(caller: Caller, slug: string): OpenVirtualMcp | null
+  virtualMcp(caller: Caller, slug: string): JoinedVirtualMcp | null
   /** Runs a call in process, through all checks but those of the caller, which its message has passed. `done` is called once, or never when the call was given up. */
   call(call: InnerCall, done: (answer: InnerAnswer) => void): CallHandle
 }

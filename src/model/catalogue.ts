@@ -1,15 +1,7 @@
-/** The types of capabilities, as lists name them. */
-export const CAPABILITY_TYPES = ['tools', 'prompts', 'resources', 'resource_templates'] as const
-export type CapabilityType = (typeof CAPABILITY_TYPES)[number]
+import type { Catalogue } from './capability-drift.ts'
 
 /** Name of the part of an origin's state that {@link CatalogueState} is. */
 export const CATALOGUE = 'catalogue'
-
-/** One capability as its origin lists it (2026-07-28, server/tools, server/prompts, server/resources). */
-export type CatalogueItem = Readonly<Record<string, unknown>>
-
-/** What an origin lists, each type in the order of the origin. */
-export type Catalogue = Readonly<Record<CapabilityType, readonly CatalogueItem[]>>
 
 /** How an origin is spoken to. */
 export interface Verdict {
@@ -36,10 +28,3 @@ export interface CatalogueState {
 }
 
 export const EMPTY_CATALOGUE: Catalogue = { tools: [], prompts: [], resources: [], resource_templates: [] }
-
-/** The name by which an item of a type is known at its origin: `uri`, `uriTemplate` or `name`. */
-export function identifierOf(type: CapabilityType, item: CatalogueItem): string {
-  const member = type === 'resources' ? 'uri' : type === 'resource_templates' ? 'uriTemplate' : 'name'
-  const value = item[member]
-  return typeof value === 'string' ? value : ''
-}

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CapabilityPolicy } from './capability-policy.ts'
 import { Description, Name, Tags } from './display.ts'
 import { Status } from './envelope.ts'
 import { Ref, Slug } from './slug.ts'
@@ -9,6 +10,9 @@ const MEMBERS_MAX = 50
 const Member = z.strictObject({
   origin: Ref,
   active: z.boolean().default(true).describe('false: its capabilities are not part of the virtual MCP'),
+  capability_policy: CapabilityPolicy.prefault({}).describe(
+    'Which capabilities are shown to whom, and how; {} passes all that the origin lists now',
+  ),
 })
 
 /** A published MCP endpoint `/mcp/{slug}` over capabilities of origins. */

@@ -3,13 +3,13 @@ import { test } from 'node:test'
 import { type Control, example, ORDERS, refused, startControl } from '../../test/control.ts'
 import { UpstreamSpec } from '../model/upstream.ts'
 import type { CollectionFragment, Fragment } from '../snapshot/fragments.ts'
-import { fullDelta } from './engine/fragments.ts'
+import { fullSnapshot } from './engine/fragments.ts'
 
 const items = (answer: { output: Record<string, unknown> }): Record<string, unknown>[] =>
   answer.output['items'] as Record<string, unknown>[]
 
 async function fragments(control: Control): Promise<Fragment[]> {
-  return (await fullDelta(control.store)).put.map((one) => one.fragment)
+  return [...(await fullSnapshot(control.store)).fragments].map((one) => one.fragment)
 }
 
 async function collectionFragment(control: Control): Promise<CollectionFragment | undefined> {

@@ -16,7 +16,7 @@ export function gatewaysOptions(
   { settings, clockCell, log, workers }: Start,
   { vault, recorder, keys, counters, counterMemory }: Stores,
   shared: { readonly sockets: string } & Addresses &
-    Pick<GatewayInit, 'tls' | 'controlTls' | 'health' | 'cells' | 'sessionKey'> & {
+    Pick<GatewayInit, 'tls' | 'controlTls' | 'health' | 'cells' | 'sessionKey' | 'egress'> & {
       readonly counts: { readonly memory: SharedArrayBuffer; readonly startedAt: number }
     } & Pick<GatewaysOptions, 'keySets' | 'prove' | 'deliver'>,
 ): GatewaysOptions {
@@ -31,6 +31,7 @@ export function gatewaysOptions(
       controlListen: shared.controlListen,
       reusePort,
       controlSocket: join(shared.sockets, CONTROL_SOCKET),
+      egress: shared.egress,
       origin: shared.origin,
       controlOrigin: shared.controlOrigin,
       corsOrigins: settings.corsOrigins,

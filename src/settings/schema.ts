@@ -6,6 +6,7 @@ import {
   CERTIFICATE_FIELDS,
   CLIENT_AUTH_METHODS,
   Count,
+  EgressList,
   Environment,
   EnvPatterns,
   Expose,
@@ -60,6 +61,7 @@ export const SCHEMA = z.strictObject({
     .default('off'),
   PROXY_PROTOCOL: z.enum(['off', 'v2'], '`off` or `v2`').default('off'),
   CORS_ORIGINS: OriginList.optional(),
+  EGRESS_ALLOW: EgressList.optional(),
   CONNECTIONS_PER_SOURCE_MAX: Count.prefault('1000'),
   PENDING_PER_SOURCE_MAX: Count.prefault('64'),
   SECRETS_ENV: EnvPatterns.prefault('SECRET_*'),
@@ -167,6 +169,10 @@ export const TEXTS: Record<SettingName, SettingText> = {
   CORS_ORIGINS: {
     shown: 'none: pages of the loopback may call `/mcp`, and no foreign page may call management',
     text: 'Origins of web pages that may call `/mcp`, `/management` and `/api/v1/mcp`, comma-separated, such as `https://app.example.com`. The `Origin` check and CORS use this one list. Own origins are always allowed. Requests are allowed without cookies only. See [CORS](cors.md#mcp-and-management).',
+  },
+  EGRESS_ALLOW: {
+    shown: 'none: discovered URLs must lead to public addresses',
+    text: 'Private addresses that URLs from discovery documents and client metadata may lead to, comma-separated: host names, `*.` and a domain, addresses and networks, each with or without a port, such as `keys.internal:8443`, `*.corp.example.com`, `10.1.0.0/16` or `[fd00::1]:443`. URLs in the configuration and in settings need no entry. Link-local addresses and the control listener are always refused. See [outgoing requests](egress.md).',
   },
   CONNECTIONS_PER_SOURCE_MAX: {
     shown: '`1000`',

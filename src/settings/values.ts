@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { isRefusedHost, isSecureUrl } from '../base/address.ts'
 import { PARTS, type Part } from '../base/doors.ts'
 import { toMs } from '../base/duration.ts'
+import { egressEntryFault } from '../base/egress-allow.ts'
 import { urlTextFault } from '../base/url-text.ts'
 import { visibleJson } from '../base/visible.ts'
 
@@ -136,6 +137,21 @@ export const Networks = z.string().transform((text, context): readonly string[] 
     code: 'custom',
     message: 'a comma-separated list of addresses and networks such as 10.0.0.0/8,192.0.2.7,2001:db8::/32',
   })
+  return z.NEVER
+})
+
+/** Bounds the work of one connection. */
+const EGRESS_ENTRIES_MAX = 1000
+
+export const EgressList = z.string().transform((text, context): readonly string[] => {
+  const entries = text.split(',').map((entry) => entry.trim())
+  const wrong = entries.find((entry) => egressEntryFault(entry) !== null)
+  if (wrong === undefined && entries.length <= EGRESS_ENTRIES_MAX) return entries
+  const message =
+    wrong === undefined
+      ? `at most ${EGRESS_ENTRIES_MAX} entries`
+      : `a comma-separated list of entries, and "${wrong}" must be ${egressEntryFault(wrong)}`
+  context.addIssue({ code: 'custom', message })
   return z.NEVER
 })
 

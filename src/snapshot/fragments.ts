@@ -2,15 +2,19 @@
  * The configuration as gateway threads receive it: plain data in pieces, each known by the hash of its content. A secret
  * that is read elsewhere counts by its text and the key that seals it, not by its ciphertext, which differs at each sealing:
  * the same state has the same hashes in every process.
- * Nothing here is a closure, a class or a plain-text secret, so it survives structured clone and disk.
+ * Nothing in a fragment is a closure, a class or a plain-text secret, so it survives structured clone and disk.
  * Only what is published is in it; references are ids.
  */
 import type { ClaimRule } from '../base/claims.ts'
+import type { CapabilityType } from '../model/capability.ts'
+import type { Approved } from '../model/capability-drift.ts'
+import type { CapabilityRules } from '../model/capability-rules.ts'
 import type { GraphqlLimits } from '../model/contract.ts'
 import type { CredentialType } from '../model/credential.ts'
 import type { HttpMethod } from '../model/http-method.ts'
 import type { LimitKind } from '../model/policy.ts'
 import type { JsonSchema, Parameter } from '../model/proxy.ts'
+import type { PublicName } from '../model/public-names.ts'
 import type { SecretReference } from '../model/secret.ts'
 
 /** The kinds of fragments. Each has a row in `compile/kinds.ts`, which the main thread loads, and in `link/kinds.ts`. */
@@ -452,14 +456,21 @@ export interface VirtualMcpFragment extends Formed {
   readonly name: string
   readonly description: string
   readonly instructions: string | null
+  /** Those that are active, in their order. */
   readonly members: readonly VirtualMcpMemberFragment[]
-  readonly prefix: 'auto' | 'always'
+  /** Public names of capabilities, by type; the ids of members in them are those of origins. */
+  readonly names: Readonly<Record<CapabilityType, readonly PublicName[]>>
   readonly policy: string | null
 }
 
 interface VirtualMcpMemberFragment {
   /** Id. */
   readonly origin: string
+  /** What stands before names that are taken; see model/public-names. */
+  readonly prefix: string
+  readonly rules: CapabilityRules
+  /** Hashes of approved items; null holds nothing back. */
+  readonly approved: Approved | null
 }
 
 /** What a thread gets: the fragments that changed since the revision it holds, or all of them. */
@@ -475,4 +486,30 @@ export interface SnapshotDelta {
 /** The key under which a fragment is put, replaced and dropped. */
 export function keyOf(fragment: Fragment): FragmentKey {
   return `${fragment.kind}:${fragment.id}`
+}
+
+/** A fragment as text that can be read as data. */
+export class FragmentText {
+  readonly key: FragmentKey
+  /** Of the fragment as canonical JSON; of one with filled secrets, of what was filled in. */
+  readonly hash: string
+  /** The fragment as JSON. It has no line break, because JSON writes those in strings as escapes. */
+  readonly text: string
+
+  constructor(key: FragmentKey, hash: string, text: string) {
+    this.key = key
+    this.hash = hash
+    this.text = text
+  }
+
+  /** Parsed anew each time that it is read. */
+  get fragment(): Fragment {
+    // A compiler of this program has written it; what comes from disk was compared with its hash.
+    return JSON.parse(this.text) as Fragment
+  }
+}
+
+/** A {@link SnapshotDelta} whose fragments are parsed when they are asked for, and not before. */
+export interface TextDelta extends Omit<SnapshotDelta, 'put'> {
+  readonly put: readonly FragmentText[]
 }

@@ -1,49 +1,41 @@
 /**
- * A delta on its way to a gateway thread: each fragment is JSON text. Text is copied from thread to thread in one piece, where
- * structured clone walks every object, and takes a fraction of the memory of the objects: the main thread keeps the text of all
- * fragments for threads that start later, and a gateway thread reads each text while it links it and keeps nothing of it.
+ * A delta on its way from the store to the gateway threads: each fragment is JSON text. Text is copied from thread to thread in
+ * one piece, where structured clone walks every object, and takes a fraction of the memory of the objects. The main thread passes
+ * the text on as the store has it, and a gateway thread reads each text while it links it and keeps nothing of it.
  */
-import type { Fragment, FragmentKey, SnapshotDelta } from './fragments.ts'
+import {
+  type FragmentKey,
+  type FragmentKind,
+  type Fragments,
+  FragmentText,
+  type SnapshotDelta,
+  type TextDelta,
+} from './fragments.ts'
 
-export interface SentFragment {
-  readonly key: FragmentKey
-  readonly hash: string
-  /** The fragment as JSON. */
-  readonly text: string
-}
+/** As structured clone leaves a {@link FragmentText}. */
+export type SentFragment = Pick<FragmentText, 'key' | 'hash' | 'text'>
 
 /** As {@link SnapshotDelta}. */
 export interface SentDelta extends Omit<SnapshotDelta, 'put'> {
   readonly put: readonly SentFragment[]
 }
 
-export function toSent(delta: SnapshotDelta): SentDelta {
-  const put = delta.put.map(({ key, hash, fragment }) => ({ key, hash, text: JSON.stringify(fragment) }))
-  return { ...delta, put }
+/** The delta again, in the thread that got it. */
+export function fromSent(sent: SentDelta): TextDelta {
+  return { ...sent, put: sent.put.map(({ key, hash, text }) => new FragmentText(key, hash, text)) }
 }
 
-/** The delta again. A text is parsed each time that its `fragment` is read, and not before: link reads it once, and only where it changed. */
-export function fromSent(sent: SentDelta): SnapshotDelta {
-  return { ...sent, put: sent.put.map(fromSentFragment) }
-}
+/** Kinds of fragments with secrets that are read elsewhere, and so must be parsed on their way. */
+type Referring = {
+  [K in FragmentKind]: 'references' extends keyof Fragments[K] ? K : never
+}[FragmentKind]
 
-export function fromSentFragment(one: SentFragment): SnapshotDelta['put'][number] {
-  return new Received(one)
-}
+const REFERRING: Readonly<Record<Referring, true>> = { collection: true, credential: true }
 
-class Received {
-  readonly key: FragmentKey
-  readonly hash: string
-  readonly #text: string
+/** Exactly the kinds whose type has `references`: another one is an error of types here. */
+export const REFERRING_KINDS = Object.keys(REFERRING) as readonly Referring[]
 
-  constructor({ key, hash, text }: SentFragment) {
-    this.key = key
-    this.hash = hash
-    this.#text = text
-  }
-
-  get fragment(): Fragment {
-    // Written by `toSent` in this process.
-    return JSON.parse(this.#text) as Fragment
-  }
+/** Whether a fragment of that key may have references. The key begins with the kind. */
+export function mayRefer(key: FragmentKey): boolean {
+  return Object.hasOwn(REFERRING, key.slice(0, key.indexOf(':')))
 }

@@ -4,9 +4,9 @@
  * linked once however often the others change.
  */
 import type { Lru } from '../base/lru.ts'
-import type { CapabilityIndex } from './find/capabilities.ts'
 import type { LimitPlans } from './find/limit-plan.ts'
 import type { Mounts } from './find/mounts.ts'
+import type { VirtualMcpIndex } from './find/virtual-mcps.ts'
 import type {
   CatalogueFragment,
   ContractsFragment,
@@ -63,7 +63,7 @@ export interface Snapshot {
   /** By id and by slug; an id holds an underscore, a slug cannot. */
   readonly virtualMcps: ReadonlyMap<string, LinkedVirtualMcp>
   /** What virtual MCPs have of their origins. */
-  readonly capabilities: CapabilityIndex
+  readonly joined: VirtualMcpIndex
   /** One sentence for each fragment that could not be linked and fails closed; no secrets. */
   readonly faults: readonly string[]
   /** What was linked, by key. */

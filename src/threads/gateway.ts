@@ -4,6 +4,7 @@
 import { parentPort } from 'node:worker_threads'
 import { createAllowedOrigins } from '../base/allowed-origins.ts'
 import { createClock } from '../base/clock.ts'
+import { createEgress } from '../base/egress.ts'
 import { createRequestIds } from '../base/ids.ts'
 import { createConnectionPlaces } from '../fleet/gateway/connection-places.ts'
 import { controlUpstream, createControlDoor } from '../fleet/gateway/control-door.ts'
@@ -31,7 +32,7 @@ import { createConsumerDoor } from '../mcp/consumer/door.ts'
 import { createRunningCalls } from '../mcp/http/running.ts'
 import { probeOrigin } from '../mcp/origin/probe.ts'
 import { createVirtualDoor } from '../mcp/virtual/door.ts'
-import { toOriginAnswer } from '../mcp/virtual/relay.ts'
+import { toOriginAnswer } from '../mcp/virtual/origin-call.ts'
 import { connectSink } from '../record/connect.ts'
 import { RequestCounts } from '../record/request-counts.ts'
 import { createRecordSink } from '../record/sink.ts'
@@ -72,8 +73,10 @@ let opener = createOpener(init.credentialKey)
 
 const createEngine =
   init.httpEngine === 'node' ? (await import('../wire/node/engine.ts')).createNodeEngine : createNativeEngine
+const egress = createEgress(init.egress)
 const engine = createEngine<Exchange>({
   clock,
+  egress,
   rules: fieldRules(init.trustedProxies.length > 0),
   onFault: report,
   keep: (peer) => memory.open(networkOf(peer)),
@@ -102,6 +105,7 @@ const gateway = createGateway({
   usedTokens: openKeyMemory(init.cells.usedTokens),
   proofs: openKeyMemory(init.cells.proofs),
   upstream: (options) => engine.upstream(options),
+  egress,
   counters,
   records: sink,
   counts,

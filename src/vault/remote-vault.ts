@@ -61,6 +61,7 @@ export function createRemoteVault(
   const ask = (path: string, token: Secret | null, json?: Plain): Promise<Plain> =>
     fetchJson({
       url: `${url.replace(/\/$/, '')}/v1/${path}`,
+      from: 'typed',
       form: null,
       ...(json !== undefined && { json }),
       authorization: '',

@@ -10,6 +10,7 @@
  */
 
 import type { ByteBudget } from '../base/byte-buffer.ts'
+import type { UrlSource } from '../base/egress.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 
 /** Bounds of one listener. Bytes, milliseconds, counts. At each bound the named refusal is sent and the connection closes. */
@@ -304,6 +305,11 @@ export interface UpstreamTls {
 /** Where requests are forwarded to: one server, a bounded pool of kept-alive connections per thread. */
 export interface UpstreamOptions {
   readonly address: { readonly host: string; readonly port: number } | { readonly socketPath: string }
+  /**
+   * How the address has come to be known, by which the egress rule judges it; `typed` when absent. `own` is a socket of
+   * this process itself, which nothing judges.
+   */
+  readonly from?: UrlSource | 'own'
   readonly tls: UpstreamTls | null
   readonly connectTimeoutMs: number
   readonly firstByteTimeoutMs: number

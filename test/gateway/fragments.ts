@@ -1,4 +1,4 @@
-import { contentHash } from '../../src/base/canonical.ts'
+import { canonicalJson, contentHash } from '../../src/base/canonical.ts'
 import { mintToken } from '../../src/base/token.ts'
 import {
   type ClientFragment,
@@ -6,14 +6,17 @@ import {
   type CredentialFragment,
   type Fragment,
   type FragmentKey,
+  FragmentText,
   keyOf,
   type PolicyFragment,
   type ProfileFragment,
   type ProxyFragment,
   type SnapshotDelta,
+  type TextDelta,
   type TokenFragment,
   type UpstreamFragment,
 } from '../../src/snapshot/fragments.ts'
+import { createPacker, type PackedSnapshot } from '../../src/snapshot/packed-fragments.ts'
 
 /** Fragments with everything that a test does not care about filled in. Ids follow from slugs. */
 export function collection(slug: string, given: Partial<CollectionFragment> = {}): CollectionFragment {
@@ -151,4 +154,22 @@ export function delta(
     put: put.map((fragment) => ({ key: keyOf(fragment), hash: contentHash(fragment), fragment })),
     drop: options.drop ?? [],
   }
+}
+
+/** A delta as the main thread has it. */
+export function asTexts(given: SnapshotDelta): TextDelta {
+  const put = given.put.map(({ key, hash, fragment }) => new FragmentText(key, hash, canonicalJson(fragment)))
+  return { ...given, put }
+}
+
+/** A whole configuration as the main thread keeps it. */
+export function packed(given: SnapshotDelta): PackedSnapshot {
+  const packer = createPacker()
+  for (const one of asTexts(given).put) packer.add(one)
+  return { revision: given.revision, fragments: packer.done() }
+}
+
+/** The full delta of a whole configuration. */
+export function unpacked({ revision, fragments }: PackedSnapshot): TextDelta {
+  return { revision, full: true, put: [...fragments], drop: [] }
 }

@@ -257,7 +257,10 @@ test('a discovery document of another issuer, or with keys elsewhere over http, 
   for (const [discovery, reason] of [
     [{ issuer: 'https://other.test' }, 'the discovery document is of another issuer'],
     [{ jwks_uri: 'http://keys.test/keys' }, 'the URL is not https'],
-    [{ jwks_uri: 'https://169.254.169.254/keys' }, 'the address is link-local'],
+    [
+      { jwks_uri: 'https://169.254.169.254/keys' },
+      '169.254.169.254 is refused: link-local, metadata, multicast and unspecified addresses are never asked',
+    ],
     [{ jwks_uri: 7 }, 'the discovery document names no keys'],
     [{ fill: 'x'.repeat(600_000) }, 'the answer is too large'],
   ] as const) {
@@ -319,7 +322,26 @@ test('a throttled source has one new introspection a second, and a token that wa
 test('a link-local address that discovery names for introspection is not asked', async () => {
   issuer.discovery = { introspection_endpoint: 'https://169.254.169.254/introspect' }
   put(oidc('main', { introspection: { credential: 'crd_asker', url: null } }))
-  await refused('good', 'introspection: the address is link-local', 'identity_unavailable')
+  await refused(
+    'good',
+    'introspection: 169.254.169.254 is refused: link-local, metadata, multicast and unspecified addresses are never asked',
+    'identity_unavailable',
+  )
+})
+
+test('introspection that discovery names at another private server is not asked, and one that the profile names is', async () => {
+  const url = `${issuer.url.replace('127.0.0.1', 'localhost')}/introspect`
+  issuer.discovery = { introspection_endpoint: url }
+  issuer.opaque.set('good', { aud: 'orders', iss: issuer.url, exp: seconds() + 600 })
+  put(oidc('main', { introspection: { credential: 'crd_asker', url: null } }))
+  await refused(
+    'good',
+    'introspection: localhost is refused: its address is not public, and no administrator has configured this URL. Add localhost to POSTERN_EGRESS_ALLOW to allow it',
+    'identity_unavailable',
+  )
+  assert.equal(issuer.times('/introspect'), 0)
+  put(oidc('main', { introspection: { credential: 'crd_asker', url } }))
+  assert.equal((await ask('good')).status, 200)
 })
 
 test('a token of Postern is never sent to a provider', async () => {

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, request, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type ClockCell, createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
+import { createEgress, type EgressSettings, NO_LISTENER } from '../../src/base/egress.ts'
 import { createRequestIds } from '../../src/base/ids.ts'
 import { Secret } from '../../src/base/secret.ts'
 import { type Counters, createCounterMemory, createCounters } from '../../src/gateway/admit/counters.ts'
@@ -95,6 +96,7 @@ export interface ServeOptions {
   readonly clockCell?: ClockCell
   readonly memory?: CallerMemory
   readonly usedTokens?: Once
+  readonly egress?: Partial<EgressSettings>
   readonly pageHosts?: ReadonlySet<string>
   readonly reserved?: (incoming: Incoming<Exchange>, exchange: Exchange, gateway: Gateway) => void
 }
@@ -111,8 +113,10 @@ export async function serve(
   const records: RecordFields[] = []
   const faults: string[] = []
   let revision = 0
+  const egress = createEgress({ ...NO_LISTENER, ...options.egress })
   const gateway: Gateway = createGateway({
     upstream: (upstream) => engine.upstream(upstream),
+    egress,
     counters: (options.countersOf ?? ((counters) => counters))(
       createCounters(options.counters ?? createCounterMemory(4096), options.slot ?? 0),
     ),
@@ -135,7 +139,7 @@ export async function serve(
     fault: (fault) => faults.push(fault),
   })
   const createEngine = (options.httpEngine ?? ENGINE) === 'node' ? createNodeEngine : createNativeEngine
-  const engine = createEngine({ handler: gateway, rules: FIELD_RULES, clock, sweepMs: 20 })
+  const engine = createEngine({ handler: gateway, rules: FIELD_RULES, clock, egress, sweepMs: 20 })
   const port = await engine.listen({ host: '127.0.0.1', port: 0, reusePort: false })
   const first = fragments(echo.port)
   if (first.length > 0) gateway.apply(delta(++revision, first, { full: true }))

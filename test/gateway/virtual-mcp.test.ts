@@ -5,7 +5,7 @@ import { FIELD_RULES } from '../../src/gateway/fields.ts'
 import { createRunningCalls } from '../../src/mcp/http/running.ts'
 import { probeOrigin } from '../../src/mcp/origin/probe.ts'
 import { createVirtualDoor } from '../../src/mcp/virtual/door.ts'
-import { toOriginAnswer } from '../../src/mcp/virtual/relay.ts'
+import { toOriginAnswer } from '../../src/mcp/virtual/origin-call.ts'
 import { OriginSpec } from '../../src/model/origin.ts'
 import { VirtualMcpSpec } from '../../src/model/virtual-mcp.ts'
 import { createThreadEvents } from '../../src/shared-state/memory/events.ts'
@@ -16,6 +16,7 @@ import { createSessionMemory } from '../support/session-memory.ts'
 import { client, profile, token } from './fragments.ts'
 import { type Served, serve } from './serve.ts'
 
+const NO_NAMES = { tools: [], prompts: [], resources: [], resource_templates: [] }
 const acme = token('tok_acme')
 const other = token('tok_other')
 let served: Served
@@ -65,7 +66,12 @@ before(async () => {
   served.apply([
     compileOrigin(origin, found),
     compileCatalogue(origin, found),
-    compileVirtualMcp({ id: 'vmc_desk', slug: 'desk', spec }),
+    compileVirtualMcp({
+      virtualMcp: { id: 'vmc_desk', slug: 'desk', spec },
+      origins: new Map([['ori_sums', { slug: 'sums', catalogue: found.catalogue }]]),
+      names: NO_NAMES,
+      approved: {},
+    }),
   ])
 })
 after(async () => {

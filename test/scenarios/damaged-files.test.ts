@@ -127,7 +127,7 @@ async function open(data: string, withRecords = false): Promise<Opened> {
       log.push(`records: ${(error as Error).message}`)
     })
   if (stores.store !== null) await stores.store.read.revision()
-  return { log, keys: stores.first.put.map(({ key }) => key) }
+  return { log, keys: [...stores.first.fragments].map(({ key }) => key) }
 }
 
 for (const [index, file] of FILES.entries())

@@ -8,6 +8,7 @@ import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts
 import { createFetchJson } from '../../src/base/fetch-json.ts'
 import { readSettings } from '../../src/settings.ts'
 import { createSecretSources } from '../../src/vault/sources.ts'
+import { EGRESS } from '../support/egress.ts'
 import { SecretVault } from '../support/secret-vault.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-vault-logins-'))
@@ -32,7 +33,7 @@ async function starting(mount: string, wanted: object, flags: readonly string[])
     {},
   )
   const cell = createClockCell()
-  const sources = createSecretSources(secrets, createClock(cell), createFetchJson(), {})
+  const sources = createSecretSources(secrets, createClock(cell), createFetchJson(EGRESS), {})
   return {
     vault,
     file,

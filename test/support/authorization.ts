@@ -25,6 +25,7 @@ import { openConfigStore } from '../../src/store/sqlite/config.ts'
 import { openVault } from '../../src/vault/open.ts'
 import { secured, UNSERVED } from '../control.ts'
 import { Browser, boxesOf, type Shown } from './browser.ts'
+import { EGRESS } from './egress.ts'
 
 export const PASSWORD = 'correct horse battery staple'
 
@@ -86,6 +87,7 @@ export async function startAuthorization({
     const mark = await secured(directory, store, vault)
     const plane = createControlPlane({
       ...UNSERVED,
+      egress: EGRESS,
       store,
       mark,
       vault,

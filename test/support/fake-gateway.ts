@@ -142,6 +142,12 @@ export function fakeGateway(): FakeGateway {
     memory: NO_BOUND,
     reply: () => ({}),
     virtualMcp: () => null,
+    policySubject: ({ client, profile }) => ({
+      client: { id: client.id, slug: client.id },
+      profile: { id: profile.id, slug: profile.id },
+      user: null,
+      claims: {},
+    }),
     identify(incoming) {
       const authorization = incoming.taken[0]
       if (authorization === undefined)

@@ -115,7 +115,8 @@ interface Offering {
   }): Promise<{ completion: { values: string[] } }>
 }
 
-function offersOf(client: unknown): Omit<Peer, 'tools' | 'call' | 'close'> {
+/** The half of a peer that clients of other projects share, if `client` has the methods of the SDK. */
+export function offersOf(client: unknown): Omit<Peer, 'tools' | 'call' | 'close'> {
   // The results of both are wider unions than a test reads
   const peer = client as Offering
   return {

@@ -4,6 +4,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import type { ByteBudget } from '../../src/base/byte-buffer.ts'
 import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
+import { createEgress, type EgressSettings, NO_LISTENER } from '../../src/base/egress.ts'
 import { PROBLEMS, type RefusalCode } from '../../src/base/refusal.ts'
 import type { NativeEngineOptions } from '../../src/wire/native/create-context.ts'
 import { createNativeEngine } from '../../src/wire/native/engine.ts'
@@ -158,6 +159,7 @@ export async function startGateway(
     readonly resolve?: NativeEngineOptions<unknown>['resolve']
     readonly keep?: NativeEngineOptions<unknown>['keep']
     readonly tls?: TlsOptions
+    readonly egress?: Partial<EgressSettings>
   } = {},
 ): Promise<Gateway> {
   const cell = createClockCell()
@@ -169,6 +171,7 @@ export async function startGateway(
   const createEngine = (options.httpEngine ?? ENGINE) === 'node' ? createNodeEngine : createNativeEngine
   const engine = createEngine({
     clock: createClock(cell),
+    egress: createEgress({ ...NO_LISTENER, ...options.egress }),
     rules: options.rules ?? RULES,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.keep === undefined ? {} : { keep: options.keep }),

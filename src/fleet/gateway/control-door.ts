@@ -54,6 +54,7 @@ const RETRY = 'Retry-After: 1\r\n'
 export function controlUpstream(socketPath: string): UpstreamOptions {
   return {
     address: { socketPath },
+    from: 'own',
     tls: null,
     // The system connects at once: what takes longer is a machine that stood still
     connectTimeoutMs: 10_000,

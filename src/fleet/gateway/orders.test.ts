@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { asTexts, client, delta as deltaOf, packed } from '../../../test/gateway/fragments.ts'
 import type { SnapshotDelta } from '../../snapshot/fragments.ts'
-import { toSent } from '../../snapshot/sent-delta.ts'
 import type { FromGateway } from '../shared/messages.ts'
 import { createOrders, type OrdersParts } from './orders.ts'
 
-const delta = (revision: number): SnapshotDelta => ({ revision, full: true, put: [], drop: [] })
+const delta = (revision: number): SnapshotDelta => deltaOf(revision, [], { full: true })
 
 /** A thread that notes what it does, in order. Its listeners open when `open` is called. */
 function thread(own: Partial<OrdersParts> = {}) {
   const done: string[] = []
   const { promise, resolve: open } = Promise.withResolvers<void>()
   const gateway = {
-    load: () => done.push('load'),
+    load: ({ put }: SnapshotDelta) => done.push(`load ${put.map(({ fragment }) => fragment.id).join(' ')}`),
     apply: ({ revision }: SnapshotDelta) => {
       done.push(`apply ${revision}`)
       return revision === 2 ? ['a fragment fails closed'] : []
@@ -46,11 +46,12 @@ const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resol
 
 test('a change is acknowledged after it is in force, and the first one opens the listeners, once', async () => {
   const { done, order, open } = thread()
-  order({ kind: 'snapshot_part', put: [] })
-  order({ kind: 'snapshot', delta: toSent(delta(1)) })
-  order({ kind: 'snapshot', delta: toSent(delta(2)) })
+  const [piece] = packed(deltaOf(1, [client('b'), client('a')])).fragments.pieces
+  order({ kind: 'snapshot_part', piece: piece! })
+  order({ kind: 'snapshot', delta: asTexts(delta(1)) })
+  order({ kind: 'snapshot', delta: asTexts(delta(2)) })
   await settled()
-  assert.deepEqual(done, ['load', 'apply 1', 'applied 0', 'listen', 'apply 2', 'applied 1'])
+  assert.deepEqual(done, ['load cli_a cli_b', 'apply 1', 'applied 0', 'listen', 'apply 2', 'applied 1'])
   open()
   await settled()
   assert.equal(done.at(-1), 'listening')

@@ -10,7 +10,8 @@ import type { Gateway } from '../../gateway/gateway.ts'
 import type { OriginProbed } from '../../model/origin-probe.ts'
 import type { Event } from '../../shared-state/ports/events.ts'
 import type { OriginFragment } from '../../snapshot/fragments.ts'
-import { fromSent, fromSentFragment } from '../../snapshot/sent-delta.ts'
+import { unpack } from '../../snapshot/packed-fragments.ts'
+import { fromSent } from '../../snapshot/sent-delta.ts'
 import type { TlsOptions } from '../../wire/port.ts'
 import type { Answers, FromGateway, Question, ToGateway } from '../shared/messages.ts'
 import type { IdempotencyClient } from './idempotency-client.ts'
@@ -65,7 +66,7 @@ export function createOrders(parts: OrdersParts): (message: ToGateway) => void {
   return (message) => {
     switch (message.kind) {
       case 'snapshot_part':
-        gateway.load({ put: message.put.map(fromSentFragment), drop: [] })
+        gateway.load({ put: unpack(message.piece), drop: [] })
         return
       case 'snapshot': {
         const faults = gateway.apply(fromSent(message.delta))

@@ -4,12 +4,13 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { eventually } from '../../../test/support/eventually.ts'
 import { IdempotencyMemory, KEYS_BOUNDS } from '../../gateway/idempotency/keys.ts'
-import type { SnapshotDelta } from '../../snapshot/fragments.ts'
+import type { TextDelta } from '../../snapshot/fragments.ts'
+import { PackedFragments } from '../../snapshot/packed-fragments.ts'
 import { type GatewayInit, HEALTH, REPLACEMENTS } from '../shared/messages.ts'
 import { readinessOf } from '../shared/readiness.ts'
 import { startGateways } from './gateways.ts'
 
-const delta = (revision: number): SnapshotDelta => ({ revision, full: false, put: [], drop: [] })
+const delta = (revision: number): TextDelta => ({ revision, full: false, put: [], drop: [] })
 
 /** Gateway threads that apply what comes after the first snapshot of the first when they are let. */
 function starting(count: number, lookMs?: number, startMs?: number) {
@@ -34,7 +35,7 @@ function starting(count: number, lookMs?: number, startMs?: number) {
       ...(lookMs === undefined ? {} : { lookMs }),
       ...(startMs === undefined ? {} : { startMs }),
     },
-    delta(1),
+    { revision: 1, fragments: PackedFragments.NONE },
   )
   const letApply = (upTo: number): void => {
     Atomics.store(cells, 1, upTo)

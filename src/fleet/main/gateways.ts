@@ -6,8 +6,9 @@ import type { OriginProbed } from '../../model/origin-probe.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
 import { mergeHealth, type UpstreamHealth } from '../../model/upstream-health.ts'
 import type { Event } from '../../shared-state/ports/events.ts'
-import type { OriginFragment, SnapshotDelta } from '../../snapshot/fragments.ts'
-import { type SentDelta, toSent } from '../../snapshot/sent-delta.ts'
+import type { OriginFragment, TextDelta } from '../../snapshot/fragments.ts'
+import type { PackedSnapshot } from '../../snapshot/packed-fragments.ts'
+import type { SentDelta } from '../../snapshot/sent-delta.ts'
 import type { TlsOptions } from '../../wire/port.ts'
 import type { FromGateway, GatewayInit, Listener, ToGateway } from '../shared/messages.ts'
 import { createConditions } from './conditions.ts'
@@ -28,7 +29,7 @@ import { createThreadSlots, type GatewayThread } from './thread-slots.ts'
  *    shared counters is released first.
  */
 export interface Gateways {
-  publish(delta: SnapshotDelta): Promise<{ pending: boolean }>
+  publish(delta: TextDelta): Promise<{ pending: boolean }>
   /** New certificates or ticket keys for the threads that run, and for those that replace them. */
   setTls(listener: Listener, tls: TlsOptions): void
   /** What opens credential secrets, likewise; in force for every change that is published after it. */
@@ -80,9 +81,9 @@ const PROBE_MS = 120_000
 const REPLAY_MS = 35_000
 
 /** Starts the threads; resolves when all of them listen and hold `first`. Rejects when one cannot start. */
-export async function startGateways(options: GatewaysOptions, first: SnapshotDelta): Promise<Gateways> {
+export async function startGateways(options: GatewaysOptions, first: PackedSnapshot): Promise<Gateways> {
   const { keys } = options
-  const published = new PublishedSnapshot(toSent(first))
+  const published = new PublishedSnapshot(first)
   const { changed, until } = createConditions()
   const { ask, askAll, answered } = createQuestions(tell)
   const serve = createThreadRequests(options)
@@ -96,8 +97,8 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
         worker.postMessage({ kind: 'recorder', port } satisfies ToGateway, [port]),
       ),
     begin(thread) {
-      const { parts, last } = published.whole()
-      for (const put of parts) tell(thread, { kind: 'snapshot_part', put })
+      const { pieces, last } = published.whole()
+      for (const piece of pieces) tell(thread, { kind: 'snapshot_part', piece })
       change(thread, last)
     },
     hear,
@@ -161,10 +162,9 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
 
   return {
     async publish(delta) {
-      const sent = toSent(delta)
-      published.remember(sent)
+      published.remember(delta)
       const marks = new Map<GatewayThread, number>()
-      for (const thread of threads) if (thread !== undefined) marks.set(thread, change(thread, sent))
+      for (const thread of threads) if (thread !== undefined) marks.set(thread, change(thread, delta))
       // A thread that started since got it with its first change
       const isApplied = await until(
         () => holding().every((thread) => thread.applied >= (marks.get(thread) ?? 1)),

@@ -1,31 +1,59 @@
-import type { FragmentKey } from '../../snapshot/fragments.ts'
+import type { FragmentKey, TextDelta } from '../../snapshot/fragments.ts'
+import type { PackedSnapshot } from '../../snapshot/packed-fragments.ts'
+import { PackedFragments } from '../../snapshot/packed-fragments.ts'
 import type { SentDelta, SentFragment } from '../../snapshot/sent-delta.ts'
 
-/** A few hundred KB of text. */
-const PART_FRAGMENTS = 200
+/** Changes that wait to be packed: most are followed by another change of the same fragment. */
+const RECENT_MAX = 256
+/** Of their texts. */
+const RECENT_CHARS_MAX = 4 * 1024 * 1024
 
-/** The published snapshot, for threads that start. */
+/**
+ * The published snapshot, for threads that start: the one copy that the main thread keeps. It is in memory, with the secrets filled in
+ * that are read elsewhere, so that a thread is replaced while neither a store nor a vault can be used.
+ */
 export class PublishedSnapshot {
-  readonly #fragments = new Map<FragmentKey, SentFragment>()
+  #packed: PackedFragments
   #revision: number
+  /** What has changed since; null for what was dropped. */
+  readonly #recent = new Map<FragmentKey, SentFragment | null>()
+  #recentChars = 0
 
-  constructor(first: SentDelta) {
-    this.#revision = first.revision
-    this.remember(first)
+  constructor({ revision, fragments }: PackedSnapshot) {
+    this.#packed = fragments
+    this.#revision = revision
   }
 
-  remember(delta: SentDelta): void {
-    if (delta.full) this.#fragments.clear()
-    for (const one of delta.put) this.#fragments.set(one.key, one)
-    for (const key of delta.drop) this.#fragments.delete(key)
+  remember(delta: TextDelta): void {
     this.#revision = delta.revision
+    if (delta.full) {
+      this.#packed = PackedFragments.NONE
+      this.#recent.clear()
+      this.#recentChars = 0
+    }
+    for (const key of delta.drop) this.#remember(key, null)
+    for (const one of delta.put) this.#remember(one.key, one)
+    if (this.#recent.size > RECENT_MAX || this.#recentChars > RECENT_CHARS_MAX) this.#pack()
   }
 
-  /** All of it: a full delta, and the parts of its fragments that are to be sent before it. */
-  whole(): { readonly parts: readonly (readonly SentFragment[])[]; readonly last: SentDelta } {
-    const all = [...this.#fragments.values()]
-    const parts: SentFragment[][] = []
-    while (all.length > PART_FRAGMENTS) parts.push(all.splice(-PART_FRAGMENTS))
-    return { parts, last: { revision: this.#revision, full: true, drop: [], put: all } }
+  #remember(key: FragmentKey, one: SentFragment | null): void {
+    this.#recentChars += (one?.text.length ?? 0) - (this.#recent.get(key)?.text.length ?? 0)
+    this.#recent.set(key, one)
+  }
+
+  #pack(): void {
+    const put = [...this.#recent.values()].filter((one) => one !== null)
+    this.#packed = this.#packed.with(put, [...this.#recent.keys()])
+    this.#recent.clear()
+    this.#recentChars = 0
+  }
+
+  /** All of it: pieces of fragments, no key twice, and the full delta that is to be sent after them. */
+  whole(): { readonly pieces: readonly Uint8Array<ArrayBuffer>[]; readonly last: SentDelta } {
+    this.#pack()
+    return {
+      pieces: this.#packed.pieces,
+      last: { revision: this.#revision, full: true, drop: [], put: [] },
+    }
   }
 }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { SnapshotDelta } from '../../snapshot/fragments.ts'
+import type { TextDelta } from '../../snapshot/fragments.ts'
 import { createPublisher } from './publisher.ts'
 
-const DELTA: SnapshotDelta = { revision: 2, full: false, put: [], drop: [] }
+const DELTA: TextDelta = { revision: 2, full: false, put: [], drop: [] }
 
 test('a change is sent, then kept while threads take it on, and published when they have acknowledged it', async () => {
   const done: string[] = []

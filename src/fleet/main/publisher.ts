@@ -1,7 +1,7 @@
-import type { SnapshotDelta } from '../../snapshot/fragments.ts'
+import type { TextDelta } from '../../snapshot/fragments.ts'
 
 export interface Publisher {
-  publish(delta: SnapshotDelta): Promise<{ pending: boolean }>
+  publish(delta: TextDelta): Promise<{ pending: boolean }>
 }
 
 /**
@@ -13,8 +13,8 @@ export interface Publisher {
  * @param keep is given no secrets that are read elsewhere. On disk when it returns
  */
 export function createPublisher(
-  send: (delta: SnapshotDelta) => Promise<{ pending: boolean }>,
-  keep: (delta: SnapshotDelta) => void,
+  send: (delta: TextDelta) => Promise<{ pending: boolean }>,
+  keep: (delta: TextDelta) => void,
 ): Publisher {
   return {
     publish(delta) {

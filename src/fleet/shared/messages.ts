@@ -3,6 +3,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { ClockCell } from '../../base/clock.ts'
 import type { Part, Protected } from '../../base/doors.ts'
+import type { EgressSettings } from '../../base/egress.ts'
 import { SLOTS_MAX } from '../../gateway/admit/stripes.ts'
 import type { Trial } from '../../gateway/forward/try-credential.ts'
 import type { Claim } from '../../gateway/idempotency/keys.ts'
@@ -18,7 +19,7 @@ import type { HttpEngine } from '../../settings/values.ts'
 import type { SharedCells } from '../../shared-state/memory/shared-cells.ts'
 import type { Event } from '../../shared-state/ports/events.ts'
 import type { OriginFragment } from '../../snapshot/fragments.ts'
-import type { SentDelta, SentFragment } from '../../snapshot/sent-delta.ts'
+import type { SentDelta } from '../../snapshot/sent-delta.ts'
 import type { TlsOptions } from '../../wire/port.ts'
 
 /** Given to a gateway thread when it starts. */
@@ -31,6 +32,8 @@ export interface GatewayInit {
   readonly reusePort: boolean
   /** Unix socket of the control plane. */
   readonly controlSocket: string
+  /** What may be connected to. */
+  readonly egress: EgressSettings
   readonly origin: string
   readonly controlOrigin: string
   /** Origins of pages that may call; null where no list is set. */
@@ -99,8 +102,8 @@ export interface Answers {
 
 export type ToGateway =
   | { readonly kind: 'snapshot'; readonly delta: SentDelta }
-  /** Of the full delta that comes after all its parts. */
-  | { readonly kind: 'snapshot_part'; readonly put: readonly SentFragment[] }
+  /** Some packed fragments of the full delta that comes after all its parts. No fragment comes twice. */
+  | { readonly kind: 'snapshot_part'; readonly piece: Uint8Array<ArrayBuffer> }
   /** Batches of request records go to this port; a new one comes when the recorder was restarted. */
   | { readonly kind: 'recorder'; readonly port: MessagePort }
   /** A question; what `answered` brings back has its id. */

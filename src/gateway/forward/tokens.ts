@@ -196,6 +196,7 @@ function ask(
   const client = clientOf(grant, clock)
   return fetchJson({
     url: grant.url,
+    from: 'typed',
     form: { ...grant.form, ...more, ...client.form },
     authorization: client.authorization,
   })

@@ -1,3 +1,4 @@
+import { discoveredFrom, type UrlSource } from '../../base/egress.ts'
 import { audienceOf, isText } from '../../base/jwt.ts'
 import type { Plain } from '../../base/plain.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
@@ -27,10 +28,12 @@ export async function proveOpaque(exchange: Known): Promise<RefusalCode | null> 
       ? await issuers.introspectionOf(verifier!.source)
       : { url: introspection!.url }
   if ('reason' in found) return unavailable(exchange, found.reason)
+  // A provider may name another server, which no administrator has chosen
+  const from = introspection!.url === null ? discoveredFrom(verifier!.fragment.issuer, found.url) : 'typed'
   const authorization = credential.line.slice(credential.line.indexOf(':') + 1).trim()
   let answer: Plain
   try {
-    answer = await ask(issuers, exchange, found.url, authorization)
+    answer = await ask(issuers, exchange, { url: found.url, from }, authorization)
   } catch (error) {
     const reason = error instanceof Error ? error.message : 'failed'
     return unavailable(exchange, `introspection: ${reason}`)
@@ -38,7 +41,12 @@ export async function proveOpaque(exchange: Known): Promise<RefusalCode | null> 
   return judge(exchange, answer)
 }
 
-function ask(issuers: Issuers, exchange: Known, url: string, authorization: string): Promise<Plain> {
+function ask(
+  issuers: Issuers,
+  exchange: Known,
+  at: { readonly url: string; readonly from: UrlSource },
+  authorization: string,
+): Promise<Plain> {
   let under = flights.get(issuers)
   if (under === undefined) {
     under = new Map()
@@ -49,7 +57,7 @@ function ask(issuers: Issuers, exchange: Known, url: string, authorization: stri
   if (flight === undefined) {
     if (under.size >= FLIGHTS_MAX) return Promise.reject(new Error('too many questions are under way'))
     const form = { token: exchange.identity.bearer, token_type_hint: 'access_token' }
-    flight = issuers.fetchJson({ url, form, authorization }).finally(() => under.delete(key))
+    flight = issuers.fetchJson({ ...at, form, authorization }).finally(() => under.delete(key))
     under.set(key, flight)
   }
   return flight

@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
+import { discoveredFrom, type UrlSource } from '../../base/egress.ts'
 import type { FetchJson } from '../../base/fetch-json.ts'
 import { publicMembers } from '../../base/jwk.ts'
 import { Lru } from '../../base/lru.ts'
@@ -113,22 +114,23 @@ export function createKeySets(clock: Clock, fetchJson: FetchJson, kept?: KeptKey
 async function fetchSource(source: string, fetchJson: FetchJson): Promise<Omit<Good, 'at'>> {
   const at = source.indexOf(' ')
   const url = source.slice(at + 1)
-  if (source.slice(0, at) === 'jwks') return { keys: await fetchKeys(url, fetchJson), introspection: null }
+  if (source.slice(0, at) === 'jwks')
+    return { keys: await fetchKeys(url, 'typed', fetchJson), introspection: null }
   // OpenID Connect Discovery 1.0 section 4
-  const document = await get(fetchJson, `${url.replace(/\/$/, '')}/.well-known/openid-configuration`)
+  const document = await get(fetchJson, `${url.replace(/\/$/, '')}/.well-known/openid-configuration`, 'typed')
   if (document['issuer'] !== url) throw new Error('the discovery document is of another issuer')
   const { jwks_uri, introspection_endpoint } = document
   if (typeof jwks_uri !== 'string') throw new Error('the discovery document names no keys')
   const introspection = typeof introspection_endpoint === 'string' ? introspection_endpoint : null
-  return { keys: await fetchKeys(jwks_uri, fetchJson), introspection }
+  return { keys: await fetchKeys(jwks_uri, discoveredFrom(url, jwks_uri), fetchJson), introspection }
 }
 
-async function fetchKeys(url: string, fetchJson: FetchJson): Promise<Plain[]> {
-  const { keys } = await get(fetchJson, url)
+async function fetchKeys(url: string, from: UrlSource, fetchJson: FetchJson): Promise<Plain[]> {
+  const { keys } = await get(fetchJson, url, from)
   if (!Array.isArray(keys)) throw new Error('the answer is no key set')
   return keys.slice(0, KEYS_MAX).filter(isPlain)
 }
 
-function get(fetchJson: FetchJson, url: string): Promise<Plain> {
-  return fetchJson({ url, form: null, authorization: '' })
+function get(fetchJson: FetchJson, url: string, from: UrlSource): Promise<Plain> {
+  return fetchJson({ url, from, form: null, authorization: '' })
 }

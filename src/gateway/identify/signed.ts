@@ -117,14 +117,21 @@ function isIdToken(claims: Plain): boolean {
 export function keep(names: readonly string[], claims: Plain): Claims {
   if (names.length === 0) return NO_CLAIMS
   const kept = new Map<string, string>()
+  const lists = new Map<string, readonly string[]>()
   for (const name of names) {
     const value = claimOf(claims, name)
     const list: readonly unknown[] = Array.isArray(value) ? value : [value]
     if (list.length === 0 || !list.every(isScalar)) continue
     const text = list.join(',')
-    if (isText(text, CLAIM_MAX)) kept.set(name, copyOf(text))
+    if (!isText(text, CLAIM_MAX)) continue
+    kept.set(name, copyOf(text))
+    if (Array.isArray(value))
+      lists.set(
+        name,
+        value.map((item) => copyOf(String(item))),
+      )
   }
-  return kept
+  return lists.size === 0 ? kept : Object.assign(kept, { lists })
 }
 
 /** The OAuth client that a token was issued to (RFC 9068 section 2.2, OpenID Connect Core section 2); empty where it names none. */

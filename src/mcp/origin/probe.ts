@@ -8,15 +8,11 @@
  */
 import type { Clock } from '../../base/clock.ts'
 import { toTime } from '../../base/clock.ts'
+import type { Plain } from '../../base/plain.ts'
 import { printable } from '../../base/visible.ts'
-import {
-  type CapabilityType,
-  type Catalogue,
-  type CatalogueItem,
-  type CatalogueState,
-  identifierOf,
-  type Verdict,
-} from '../../model/catalogue.ts'
+import { type CapabilityType, KEY_OF } from '../../model/capability.ts'
+import type { Catalogue } from '../../model/capability-drift.ts'
+import type { CatalogueState, Verdict } from '../../model/catalogue.ts'
 import type { OriginProbed, ProbeStep } from '../../model/origin-probe.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import { isLegacyVersion, LEGACY_VERSIONS, MODERN_VERSIONS } from '../protocol/versions.ts'
@@ -150,7 +146,7 @@ class Probe {
 
   /** Null when a list that the origin says to have cannot be read. */
   async #catalogue(verdict: Verdict): Promise<Catalogue | null> {
-    const lists: Partial<Record<CapabilityType, readonly CatalogueItem[]>> = {}
+    const lists: Partial<Record<CapabilityType, readonly Plain[]>> = {}
     for (const [type, capability, method, member] of LISTS) {
       if (verdict.capabilities[capability] === undefined) {
         lists[type] = []
@@ -168,8 +164,8 @@ class Probe {
     type: CapabilityType,
     method: string,
     member: string,
-  ): Promise<readonly CatalogueItem[] | null> {
-    const items = new Map<string, CatalogueItem>()
+  ): Promise<readonly Plain[] | null> {
+    const items = new Map<string, Plain>()
     const cursors = new Set<string>()
     let cursor: string | undefined
     let latencyMs = 0
@@ -210,7 +206,7 @@ class Probe {
     this.#ttlMs = this.#ttlMs === null ? ttlMs : Math.min(this.#ttlMs, ttlMs)
   }
 
-  #take(type: CapabilityType, item: unknown, items: Map<string, CatalogueItem>): void {
+  #take(type: CapabilityType, item: unknown, items: Map<string, Plain>): void {
     const fault = itemFault(type, item, items)
     const bytes = fault === null ? Buffer.byteLength(JSON.stringify(item)) : 0
     const tooLarge =
@@ -226,7 +222,7 @@ class Probe {
       return
     }
     this.#bytes += bytes
-    const known = item as CatalogueItem
+    const known = item as Plain
     items.set(identifierOf(type, known), known)
   }
 
@@ -256,11 +252,7 @@ function metaOf(result: Members): Members {
 }
 
 /** Why an item of a list cannot be taken, as the end of a sentence about it; null when it can. */
-function itemFault(
-  type: CapabilityType,
-  item: unknown,
-  items: ReadonlyMap<string, CatalogueItem>,
-): string | null {
+function itemFault(type: CapabilityType, item: unknown, items: ReadonlyMap<string, Plain>): string | null {
   if (!isMembers(item)) return 'is no object'
   const name = identifierOf(type, item)
   if (name === '') return 'has no name'
@@ -286,4 +278,10 @@ export function sessionIn(answer: OriginAnswer): string | null {
 /** Text of an origin as people may see it: short, and without characters that change what stands around it. */
 function shown(text: string): string {
   return printable(text).slice(0, 200)
+}
+
+/** The name by which an item of a list is known at its origin; empty for an item without one. */
+function identifierOf(type: CapabilityType, item: Plain): string {
+  const value = item[KEY_OF[type]]
+  return typeof value === 'string' ? value : ''
 }

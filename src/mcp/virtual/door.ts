@@ -4,10 +4,9 @@
  */
 import type { Clock } from '../../base/clock.ts'
 import { DOORS } from '../../base/doors.ts'
-import type { OpenVirtualMcp } from '../../gateway/port.ts'
 import type { Once } from '../../shared-state/ports/once.ts'
 import type { Tombstones } from '../../shared-state/ports/tombstones.ts'
-import type { Capabilities } from '../../snapshot/find/capabilities.ts'
+import type { JoinedVirtualMcp } from '../../snapshot/find/virtual-mcps.ts'
 import type { LinkedOrigin } from '../../snapshot/linked/mcp.ts'
 import type { Incoming } from '../../wire/port.ts'
 import { toMessageOutcome } from '../http/account.ts'
@@ -15,7 +14,8 @@ import type { Sender } from '../http/caller.ts'
 import { createHttpDoor, type HttpDoorOptions } from '../http/door.ts'
 import { callName, type RunningCalls } from '../http/running.ts'
 import { createMcpEndpoint, type McpEndpoint } from '../protocol/endpoint.ts'
-import { createRelay, type RelayTools } from './relay.ts'
+import type { OriginCallTools } from './origin-call.ts'
+import { createRelay } from './relay.ts'
 import { createOriginSessions } from './sessions.ts'
 
 export interface VirtualDoorOptions<State> extends HttpDoorOptions<State> {
@@ -38,17 +38,17 @@ export function createVirtualDoor<State>(
 ): (incoming: Incoming<State>) => void {
   const own = { name: 'postern', version: options.version }
   const sessions = createOriginSessions(own, options.isPersonal)
-  const tools: RelayTools = { ...options, sessions, own }
-  const endpoints = new WeakMap<Capabilities, McpEndpoint<Sender>>()
+  const tools: OriginCallTools = { ...options, sessions, own }
+  const endpoints = new WeakMap<JoinedVirtualMcp, McpEndpoint<Sender>>()
 
-  function endpointOf(open: OpenVirtualMcp): McpEndpoint<Sender> {
-    const known = endpoints.get(open.capabilities)
+  function endpointOf(open: JoinedVirtualMcp): McpEndpoint<Sender> {
+    const known = endpoints.get(open)
     if (known !== undefined) return known
     const made = createMcpEndpoint(doorOf(open, tools, options), {
       ...options,
       fault: (error) => options.fault(error, ''),
     })
-    endpoints.set(open.capabilities, made)
+    endpoints.set(open, made)
     return made
   }
 
@@ -59,8 +59,8 @@ export function createVirtualDoor<State>(
 }
 
 function doorOf(
-  open: OpenVirtualMcp,
-  tools: RelayTools,
+  open: JoinedVirtualMcp,
+  tools: OriginCallTools,
   { gateway, running, version }: Pick<VirtualDoorOptions<never>, 'gateway' | 'running' | 'version'>,
 ): Parameters<typeof createMcpEndpoint<Sender>>[0] {
   const { id, slug, name } = open.virtualMcp.fragment
@@ -81,10 +81,10 @@ function doorOf(
   }
 }
 
-function instructionsOf({ virtualMcp, capabilities }: OpenVirtualMcp): string {
+function instructionsOf({ virtualMcp, members }: JoinedVirtualMcp): string {
   const { instructions } = virtualMcp.fragment
   if (instructions !== null) return instructions
-  return capabilities.members
+  return [...members.values()]
     .flatMap(({ origin }) => origin.fragment.verdict?.instructions || [])
     .join('\n\n')
 }

@@ -1,330 +1,156 @@
 /**
  * What a virtual MCP answers. Lists come from the snapshot. A call finds its capability by the public name, and goes to the origin
- * through the stages that every request passes.
+ * through the stages that every request passes. Hidden and unknown names have one answer.
  */
-import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'
-import { fieldValue } from '../../gateway/header-lines.ts'
-import type { GatewayPort, InnerAnswer, OpenVirtualMcp } from '../../gateway/port.ts'
-import type { CapabilityType } from '../../model/catalogue.ts'
-import type { Capability } from '../../snapshot/find/capabilities.ts'
-import type { CallHandle } from '../../wire/port.ts'
-import { messageId, toRecordAgent } from '../http/account.ts'
+import { PROBLEMS, problemOf } from '../../base/refusal.ts'
+import type { CapabilityType } from '../../model/capability.ts'
+import type { Caller as PolicySubject } from '../../snapshot/find/capability-caller.ts'
+import type { JoinedVirtualMcp } from '../../snapshot/find/virtual-mcps.ts'
+import { messageId } from '../http/account.ts'
 import type { Sender } from '../http/caller.ts'
-import { callName, type RunningCalls } from '../http/running.ts'
-import { type OriginReply, readReply } from '../origin/answer.ts'
-import { type OwnName, originRequest } from '../origin/envelope.ts'
-import { mirroredLines, mirroredParams } from '../origin/mirrored-params.ts'
-import type { OriginAnswer, OriginRequest } from '../origin/send.ts'
+import { refused } from '../http/outcome.ts'
 import { RPC } from '../protocol/answer.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
-import type { Relay, RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
-import { isModernVersion } from '../protocol/versions.ts'
+import type { Relay, RelayedAnswer } from '../protocol/relay.ts'
 import { LISTS, listText } from './lists.ts'
-import { resultFor } from './results.ts'
-import type { OriginSession, OriginSessions } from './sessions.ts'
+import { OriginCall, type OriginCallTools, type Target } from './origin-call.ts'
+import { toolErrorText } from './results.ts'
 
-/** Bytes of an answer that are read; an origin that sends more is refused. */
-const ANSWER_BYTES_MAX = 16 * 1024 * 1024
 const EMPTY: Members = Object.freeze({})
 
-/** Which capability a method is about, and the member of `params` that names it. */
-const CALLS: Readonly<Record<string, readonly [CapabilityType, member: 'name' | 'uri']>> = {
-  'tools/call': ['tools', 'name'],
-  'prompts/get': ['prompts', 'name'],
-  'resources/read': ['resources', 'uri'],
+/** What a method is about that names one capability. */
+const NOUNS: Readonly<Record<string, string>> = {
+  'tools/call': 'tool',
+  'prompts/get': 'prompt',
+  'resources/read': 'resource',
+  'completion/complete': 'prompt or resource template',
 }
 
-export interface RelayTools {
-  readonly gateway: GatewayPort
-  readonly sessions: OriginSessions
-  readonly running: RunningCalls
-  readonly own: OwnName
-  readonly fault: (error: unknown, requestId: string) => void
-}
+type Found =
+  | { readonly kind: 'target'; readonly target: Target }
+  | { readonly kind: 'unknown'; readonly pointer: string; readonly name: string }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'invalid'; readonly pointer: string; readonly reason: string }
 
 /** The relay of a virtual MCP as it is in one snapshot. */
-export function createRelay(open: OpenVirtualMcp, tools: RelayTools): Relay<Sender> {
-  const { lists } = open.capabilities
+export function createRelay(joined: JoinedVirtualMcp, tools: OriginCallTools): Relay<Sender> {
+  const { capabilities } = joined
   const { gateway } = tools
 
+  function find(method: string, params: Members, subject: PolicySubject): Found {
+    const given = params['arguments'] === undefined ? EMPTY : params['arguments']
+    if (method === 'resources/read') {
+      const { uri } = params
+      if (typeof uri !== 'string') return notA('string', '/params/uri')
+      const admission = capabilities.read(subject, uri)
+      if (admission.kind === 'unknown') return { kind: 'unknown', pointer: '/params/uri', name: uri }
+      if (admission.kind === 'refused') return { kind: 'refused', reason: admission.reason }
+      const { member, uri: key } = admission
+      return { kind: 'target', target: { member, name: uri, params: { ...params, uri: key } } }
+    }
+    if (method === 'completion/complete') return findCompleted(params, subject)
+    const { name } = params
+    if (typeof name !== 'string') return notA('string', '/params/name')
+    if (!isMembers(given)) return notA('object', '/params/arguments')
+    const type = method === 'tools/call' ? 'tools' : 'prompts'
+    const admission = capabilities.call(subject, type, name, given)
+    if (admission.kind === 'unknown') return { kind: 'unknown', pointer: '/params/name', name }
+    if (admission.kind === 'refused') return { kind: 'refused', reason: admission.reason }
+    const { item } = admission
+    const sent =
+      given === EMPTY && Object.keys(admission.arguments).length === 0
+        ? {}
+        : { arguments: admission.arguments }
+    const schema = type === 'tools' && isMembers(item.shown['inputSchema']) ? item.shown['inputSchema'] : null
+    return {
+      kind: 'target',
+      target: { member: item.member, name, params: { ...params, name: item.key, ...sent }, schema },
+    }
+  }
+
+  /** Of a prompt, or of a template of URIs (2025-11-25, server/utilities/completion). */
+  function findCompleted(params: Members, subject: PolicySubject): Found {
+    const { ref, argument } = params
+    if (!isMembers(ref)) return notA('object', '/params/ref')
+    const isPrompt = ref['type'] === 'ref/prompt'
+    const member = isPrompt ? 'name' : 'uri'
+    const name = ref[member]
+    if (typeof name !== 'string') return notA('string', `/params/ref/${member}`)
+    const item = capabilities.find(subject, isPrompt ? 'prompts' : 'resource_templates', name)
+    if (item === null) return { kind: 'unknown', pointer: `/params/ref/${member}`, name }
+    if (isMembers(argument) && item.closed.has(String(argument['name'])))
+      return { kind: 'refused', reason: 'the argument is not for callers' }
+    const inner = { ...ref, [member]: item.key }
+    return { kind: 'target', target: { member: item.member, name, params: { ...params, ref: inner } } }
+  }
+
   return {
-    capabilities: capabilitiesOf(open),
+    capabilities: capabilitiesOf(joined),
     answer(sender, request, done) {
-      const { method, params, isModern } = request
+      const { method, params, isModern, received } = request
       const list = LISTS[method]
       if (list !== undefined) {
         if (params['cursor'] !== undefined) return done(invalid('/params/cursor', 'Unknown cursor'))
         const waitMs = gateway.admitDiscovery(sender.caller)
         if (waitMs > 0) return done(busy(sender.requestId, waitMs))
-        return done({ kind: 'result', text: listText(lists[list[0]], list[1], isModern) })
+        const seen = capabilities.visible(gateway.policySubject(sender.caller), list[0])
+        return done({ kind: 'result', text: listText(seen, list[1], isModern) })
       }
-      const call = CALLS[method]
-      if (call === undefined) return done(unknownMethod(method))
-      const [type, member] = call
-      const name = params[member]
-      if (typeof name !== 'string') return done(invalid(`/params/${member}`, `${member} must be a string`))
-      const capability = open.capabilities.find(type, name)
-      if (capability === undefined) return done(unknownName(type, name))
-      new Call(open, tools, sender, request, capability, member, done).begin()
+      const noun = NOUNS[method]
+      if (noun === undefined) return done(unknownMethod(method))
+      const found = find(method, params, gateway.policySubject(sender.caller))
+      switch (found.kind) {
+        case 'target':
+          return new OriginCall(joined, tools, sender, request, found.target, done).begin()
+        case 'unknown':
+          return done({
+            kind: 'error',
+            code: RPC.invalidParams,
+            message: `Unknown ${noun}: ${found.name.slice(0, 128)}`,
+            data: { pointer: found.pointer },
+          })
+        case 'invalid':
+          return done(invalid(found.pointer, found.reason))
+        case 'refused': {
+          const detail = `The capability policy does not allow it: ${found.reason}.`
+          const outcome = refused('permission_denied', messageId(sender.requestId, received.place), {
+            detail,
+          })
+          received.outcome = outcome
+          if (method === 'tools/call')
+            return done({ kind: 'result', text: toolErrorText(outcome.json, isModern) })
+          const data: unknown = JSON.parse(outcome.json)
+          return done({ kind: 'error', code: PROBLEMS.permission_denied.status, message: detail, data })
+        }
+      }
     },
   }
 }
 
-/** What the virtual MCP can do: what it has. */
-function capabilitiesOf({ capabilities: { lists } }: OpenVirtualMcp): Members {
+/** What the virtual MCP can do: what its origins can. */
+function capabilitiesOf({ members, virtualMcp }: JoinedVirtualMcp): Members {
+  const declared = [...members.values()].map(
+    ({ origin }) => JSON.parse(origin.fragment.verdict?.capabilities ?? '{}') as Members,
+  )
+  const { names } = virtualMcp.fragment
+  const has = (type: CapabilityType): boolean => names[type].length > 0
   return {
-    ...(lists.tools.length === 0 ? {} : { tools: {} }),
-    ...(lists.prompts.length === 0 ? {} : { prompts: {} }),
-    ...(lists.resources.length + lists.resource_templates.length === 0 ? {} : { resources: {} }),
+    ...(has('tools') ? { tools: {} } : {}),
+    ...(has('prompts') ? { prompts: {} } : {}),
+    ...(has('resources') || has('resource_templates') ? { resources: {} } : {}),
+    ...(declared.some(({ completions }) => completions !== undefined) ? { completions: {} } : {}),
   }
 }
 
-/** One call of a capability, until its answer. */
-class Call {
-  readonly #open: OpenVirtualMcp
-  readonly #tools: RelayTools
-  readonly #sender: Sender
-  readonly #request: RelayedRequest
-  readonly #capability: Capability
-  readonly #member: 'name' | 'uri'
-  readonly #done: (answer: RelayedAnswer) => void
-  readonly #requestId: string
-  #session: OriginSession | null = null
-  #hasRetried = false
-
-  constructor(
-    open: OpenVirtualMcp,
-    tools: RelayTools,
-    sender: Sender,
-    request: RelayedRequest,
-    capability: Capability,
-    member: 'name' | 'uri',
-    done: (answer: RelayedAnswer) => void,
-  ) {
-    this.#open = open
-    this.#tools = tools
-    this.#sender = sender
-    this.#request = request
-    this.#capability = capability
-    this.#member = member
-    this.#done = done
-    this.#requestId = messageId(sender.requestId, request.received.place)
+function notA(type: string, pointer: string): Found {
+  return {
+    kind: 'invalid',
+    pointer,
+    reason: `${pointer.slice(pointer.lastIndexOf('/') + 1)} must be a ${type}`.replace(
+      'a object',
+      'an object',
+    ),
   }
-
-  begin() {
-    const { origin } = this.#capability.member
-    const { verdict } = origin.fragment
-    if (verdict === null || origin.route === null || this.#capability.member.route === null) {
-      this.#refuse('upstream_unavailable', 'no probe has reached it yet; see origins test')
-      return
-    }
-    if (isModernVersion(verdict.version)) {
-      this.#send(verdict.version)
-      return
-    }
-    const session = this.#tools.sessions.of(origin, this.#sender.caller, verdict.version, (request) =>
-      this.#ask(request),
-    )
-    if (session instanceof Promise)
-      void session.then((opened) => this.#guarded(() => this.#in(opened, verdict.version)))
-    else this.#in(session, verdict.version)
-  }
-
-  #in(session: OriginSession, version: string): void {
-    if ('reason' in session) {
-      this.#refuse('upstream_unavailable', session.reason)
-      return
-    }
-    this.#session = session
-    this.#send(version)
-  }
-
-  #send(version: string): void {
-    const { method, params, received, id } = this.#request
-    const { gateway, own, running } = this.#tools
-    const { originName } = this.#capability
-    const named = params[this.#member] === originName ? params : { ...params, [this.#member]: originName }
-    const session = this.#session !== null && 'id' in this.#session ? this.#session.id : null
-    // Requests of many callers share a session, so that their own ids would meet
-    const originId = this.#requestId
-    const speaker = { info: { ...own }, capabilities: EMPTY }
-    const request = originRequest(
-      version,
-      session,
-      originId,
-      method,
-      named,
-      speaker,
-      this.#mirrored(version, named),
-    )
-    const agent = toRecordAgent({ ...received, id }, method, this.#capability.name, '')
-    gateway.message(this.#sender.incoming, null)
-    received.isAccounted = true
-    const name = received.sessionId === '' ? null : callName(received.sessionId, id)
-    let isOver = false
-    const own_: CallHandle = {
-      abort: () => {
-        handle.abort()
-        this.#done({ kind: 'none' })
-      },
-    }
-    const handle = gateway.call(
-      {
-        ...this.#base(request),
-        agent,
-        traceParent: received.trace.parent,
-        traceState: received.trace.state,
-        until: received.hangUpCancels ? this.#sender.incoming : null,
-        capability: {
-          ...this.#place(),
-          virtualMcp: this.#open.virtualMcp.id,
-          method,
-          name: this.#capability.name,
-          argumentBytes: bytesOf(named['arguments']),
-        },
-      },
-      (answer) => {
-        isOver = true
-        if (name !== null) running.end(name, own_)
-        this.#guarded(() => this.#answered(answer, originId, session !== null, version))
-      },
-    )
-    if (name !== null && !isOver) running.begin(name, own_)
-  }
-
-  #answered(answer: InnerAnswer, id: string, hasSession: boolean, version: string) {
-    if (answer.code !== null) return this.#refused(answer.code, answer.body)
-    const reply = readReply(toOriginAnswer(answer), id, hasSession)
-    if (reply.kind === 'session_gone' && !this.#hasRetried) {
-      this.#hasRetried = true
-      const { origin } = this.#capability.member
-      this.#tools.sessions.drop(origin, this.#sender.caller, this.#session!)
-      this.#session = null
-      return this.begin()
-    }
-    this.#give(reply, isModernVersion(version))
-  }
-
-  #give(reply: OriginReply, isModernOrigin: boolean) {
-    const { method, isModern } = this.#request
-    switch (reply.kind) {
-      case 'result':
-        if ((reply.result['resultType'] ?? 'complete') !== 'complete')
-          return this.#refuse(
-            'upstream_invalid_response',
-            'its result is of a type that the client did not ask for',
-          )
-        return this.#done({ kind: 'result', text: resultFor(method, reply.result, isModernOrigin, isModern) })
-      case 'error':
-        return this.#done(this.#errorOf(reply.error.code, reply.error.message, reply.error.data))
-      case 'session_gone':
-        return this.#refuse('upstream_unavailable', 'it knows no session that it has just opened')
-      case 'none':
-        return this.#refuse(
-          reply.status === 401 || reply.status === 403
-            ? 'credential_unavailable'
-            : 'upstream_invalid_response',
-          reply.reason,
-        )
-    }
-  }
-
-  /** Errors that only make sense between Postern and the origin stay there. */
-  #errorOf(code: number, message: string, data: unknown): RelayedAnswer {
-    if (code === RPC.headerMismatch || code === RPC.unsupportedVersion || code === -32021)
-      return { kind: 'error', code: RPC.internalError, message: `The origin refused the request: ${message}` }
-    // Each era has its own code for a resource that is not there
-    const own = code === -32002 && this.#request.isModern ? RPC.invalidParams : code
-    return { kind: 'error', code: own, message, ...(data === undefined ? {} : { data }) }
-  }
-
-  #refuse(code: RefusalCode, reason: string): void {
-    const { slug } = this.#capability.member.origin.fragment
-    const detail = `The origin "${slug}" did not answer the call: ${reason}.`
-    this.#refused(code, problemOf(code, { detail, members: { origin: slug } }, this.#requestId))
-  }
-
-  /** A refusal that a model reads comes as a result of the tool; other methods have errors alone. */
-  #refused(code: RefusalCode, problem: Uint8Array | object): void {
-    const text =
-      problem instanceof Uint8Array ? Buffer.from(problem).toString('utf8') : JSON.stringify(problem)
-    const { method, isModern } = this.#request
-    if (method === 'tools/call') {
-      const content = `"content":[{"type":"text","text":${JSON.stringify(text)}}],"structuredContent":${text},"isError":true`
-      this.#done({ kind: 'result', text: isModern ? `{"resultType":"complete",${content}}` : `{${content}}` })
-      return
-    }
-    const data: unknown = JSON.parse(text)
-    const message =
-      isMembers(data) && typeof data['detail'] === 'string' ? data['detail'] : PROBLEMS[code].title
-    this.#done({ kind: 'error', code: PROBLEMS[code].status, message, data })
-  }
-
-  #mirrored(version: string, { arguments: given }: Members): string {
-    const schema = this.#capability.item['inputSchema']
-    if (!isModernVersion(version) || this.#capability.type !== 'tools' || !isMembers(schema)) return ''
-    return mirroredLines(mirroredParams(schema), isMembers(given) ? given : EMPTY)
-  }
-
-  /** What Postern itself asks the origin in the name of the caller. */
-  #ask(request: OriginRequest): Promise<OriginAnswer> {
-    return new Promise((resolve) => {
-      this.#tools.gateway.call(
-        {
-          ...this.#base(request),
-          agent: toRecordAgent({ ...this.#request.received, id: this.#request.id }, '', '', ''),
-          until: null,
-          capability: { ...this.#place(), virtualMcp: '', method: '', name: '', argumentBytes: 0 },
-        },
-        (answer) => resolve(toOriginAnswer(answer)),
-      )
-    })
-  }
-
-  #place() {
-    const { origin, route } = this.#capability.member
-    const [path = '', query = ''] = origin.fragment.target.split(/\?(.*)/s)
-    return { origin, route: route!, path, query }
-  }
-
-  #base({ method, fields, body }: OriginRequest) {
-    return {
-      caller: this.#sender.caller,
-      requestId: this.#requestId,
-      method,
-      host: '',
-      target: `/mcp/${this.#open.virtualMcp.fragment.slug}`,
-      fields: '',
-      ownFields: fields,
-      body: body === null ? null : Buffer.from(body),
-      keepBytesMax: ANSWER_BYTES_MAX,
-    }
-  }
-
-  /** Called from events of sockets: a throw there would end the thread. */
-  #guarded(work: () => void): void {
-    try {
-      work()
-    } catch (error) {
-      this.#tools.fault(error, this.#requestId)
-      this.#done({ kind: 'error', code: RPC.internalError, message: 'Internal error' })
-    }
-  }
-}
-
-/** The answer of the stages as the client of an origin reads it. */
-export function toOriginAnswer({ code, body, status, fields, truncated }: InnerAnswer): OriginAnswer {
-  if (code !== null) return { ok: false, reason: detailOf(body) }
-  return { ok: true, status, header: (name) => fieldValue(fields, name), body, truncated }
-}
-
-function bytesOf(given: unknown): number {
-  return given === undefined ? 0 : Buffer.byteLength(JSON.stringify(given))
-}
-
-function detailOf(body: Uint8Array): string {
-  const problem: unknown = JSON.parse(Buffer.from(body).toString('utf8'))
-  return isMembers(problem) ? String(problem['detail'] ?? problem['title']) : ''
 }
 
 function invalid(pointer: string, message: string): RelayedAnswer {
@@ -341,32 +167,9 @@ function unknownMethod(method: string): RelayedAnswer {
   }
 }
 
-/** Hidden and unknown names have one answer. */
-function unknownName(type: CapabilityType, name: string): RelayedAnswer {
-  const [noun, pointer] =
-    type === 'tools'
-      ? ['tool', '/params/name']
-      : type === 'prompts'
-        ? ['prompt', '/params/name']
-        : ['resource', '/params/uri']
-  return {
-    kind: 'error',
-    code: RPC.invalidParams,
-    message: `Unknown ${noun}: ${name.slice(0, 128)}`,
-    data: { pointer },
-  }
-}
-
 function busy(requestId: string, waitMs: number): RelayedAnswer {
-  const problem = problemOf(
-    'rate_limit_exceeded',
-    { detail: 'Too many lists are asked for.', members: { limit_name: 'discovery', retry_after_ms: waitMs } },
-    requestId,
-  )
-  return {
-    kind: 'error',
-    code: PROBLEMS.rate_limit_exceeded.status,
-    message: 'Too many lists are asked for',
-    data: problem,
-  }
+  const detail = 'Too many lists are asked for'
+  const members = { limit_name: 'discovery', retry_after_ms: waitMs }
+  const data = problemOf('rate_limit_exceeded', { detail: `${detail}.`, members }, requestId)
+  return { kind: 'error', code: PROBLEMS.rate_limit_exceeded.status, message: detail, data }
 }

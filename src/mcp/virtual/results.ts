@@ -30,3 +30,9 @@ export function resultFor(
 function ttlOf({ ttlMs }: Members): Members {
   return typeof ttlMs === 'number' && ttlMs >= 0 ? { ttlMs } : {}
 }
+
+/** Text of the result of a tool that a model reads as an error. @param problem text of a JSON object */
+export function toolErrorText(problem: string, isModern: boolean): string {
+  const content = `"content":[{"type":"text","text":${JSON.stringify(problem)}}],"structuredContent":${problem},"isError":true`
+  return isModern ? `{"resultType":"complete",${content}}` : `{${content}}`
+}

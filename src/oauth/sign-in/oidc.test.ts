@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
 import { type Control, refused, startControl } from '../../../test/control.ts'
+import { EGRESS } from '../../../test/support/egress.ts'
 import { Issuer, signingKey } from '../../../test/support/issuer.ts'
 import { createSetUpLinks } from '../../access/set-up-links.ts'
 import { createClock } from '../../base/clock.ts'
@@ -68,7 +69,7 @@ beforeEach(async () => {
     provider,
     origin: ORIGIN,
     clock,
-    fetch: createGuardedFetch({ timeoutMs: 2000, bytesMax: 100_000 }),
+    fetch: createGuardedFetch(EGRESS, { timeoutMs: 2000, bytesMax: 100_000 }),
   }
   trial = () => tryClient(asked)
   const signIns = createLinks<SignInState>(clock, { max: 10_000, dropsOldest: true })
@@ -223,7 +224,14 @@ const UNAVAILABLE: Readonly<Record<string, readonly [breaks: (issuer: Issuer) =>
     ],
     'has its token endpoint at a link-local address': [
       (one) => Object.assign(one, { discovery: { token_endpoint: 'https://169.254.169.254/token' } }),
-      'the address is link-local',
+      '169.254.169.254 is refused: link-local, metadata, multicast and unspecified addresses are never asked',
+    ],
+    'has its token endpoint at another private server': [
+      (one) =>
+        Object.assign(one, {
+          discovery: { token_endpoint: `${one.url.replace('127.0.0.1', 'localhost')}/token` },
+        }),
+      'localhost is refused: its address is not public, and no administrator has configured this URL. Add localhost to POSTERN_EGRESS_ALLOW to allow it',
     ],
     'does not know our secret': [
       (one) => Object.assign(one, { client: 'postern:other' }),

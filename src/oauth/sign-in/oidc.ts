@@ -4,6 +4,7 @@ import type { Account, Accounts } from '../../access/accounts.ts'
 import { isSecureUrl } from '../../base/address.ts'
 import { claimOf } from '../../base/claims.ts'
 import type { Clock } from '../../base/clock.ts'
+import { discoveredFrom } from '../../base/egress.ts'
 import { FetchFailure, type GuardedFetch } from '../../base/guarded-fetch.ts'
 import type { Plain } from '../../base/plain.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
@@ -189,7 +190,7 @@ export async function discover({
   // Loaded by the first sign-in: few starts need it
   const oidc = await import('openid-client')
   const { issuer, clientId } = provider
-  const send = toCustomFetch(fetch)
+  const send = toCustomFetch(fetch, issuer)
   const execute = [oidc.enableNonRepudiationChecks]
   if (issuer.startsWith('http:')) execute.push(oidc.allowInsecureRequests)
   const options = { [oidc.customFetch]: send, execute }
@@ -211,11 +212,11 @@ function unusable(error: unknown): never {
 }
 
 /** What cannot answer is told apart from what answers no. */
-function toCustomFetch(send: GuardedFetch): CustomFetch {
+function toCustomFetch(send: GuardedFetch, issuer: string): CustomFetch {
   return async (url, { method, headers, body }) => {
     // All that is ever sent is a form
     const bytes = body == null ? null : Buffer.from(String(body))
-    const answer = await send({ url, method, headers, body: bytes })
+    const answer = await send({ url, from: discoveredFrom(issuer, url), method, headers, body: bytes })
     if (answer.status >= 500 || answer.status === 429)
       throw new FetchFailure(`it answered ${answer.status}`, answer.status)
     // A status without a body allows none

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { discoveredFrom } from '../../base/egress.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { type ClientAuthMethod, methodFor, SECRET_METHODS, toClientAuth } from './client-auth.ts'
 import { discover, type OidcParts, reasonOf, shownError } from './oidc.ts'
@@ -47,8 +48,10 @@ export async function tryClient(
         body,
         headers,
       )
+      const url = metadata.token_endpoint ?? ''
       const answer = await parts.fetch({
-        url: metadata.token_endpoint ?? '',
+        url,
+        from: discoveredFrom(provider.issuer, url),
         method: 'POST',
         headers: Object.fromEntries(headers),
         body: Buffer.from(body.toString()),

@@ -1,54 +1,56 @@
 import { yieldThread } from '../../base/yield.ts'
-import { idsWithSealedHeaders } from '../../model/injected-header.ts'
-import { NOUNS, RESOURCE_TYPES, type ResourceType } from '../../model/resource-types.ts'
-import type { CompileReader } from '../../snapshot/compile/sources.ts'
+import { NOUNS, type ResourceType } from '../../model/resource-types.ts'
+import { type CompileReader, SOURCES, type SourceType } from '../../snapshot/compile/sources.ts'
 import type { ConfigReader, ConfigWriter } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 
+/** Resources that are read at once: they and their parts are in memory together. */
+const PAGE = 50
+
+/** Resources of a type, and a reader that answers from memory what compiling them asks. */
+interface Page {
+  readonly ids: readonly string[]
+  readonly reader: CompileReader
+}
+
 /**
- * The whole configuration read at once and answered from memory: compiling everything asks a few questions per
- * resource, which for thousands of clients are too many to ask the store one by one.
+ * All resources of a type in order of creation, page by page: compiling everything asks a few questions per resource, which for
+ * thousands of clients are too many to ask the store one by one, and all of them take too much memory at once.
  */
-export async function readWhole(reader: ConfigReader): Promise<CompileReader> {
-  const byId = new Map<string, Resource>()
-  const byType = new Map<string, readonly Resource[]>()
-  const byParent = new Map<string, Resource[]>()
-  for (const type of RESOURCE_TYPES) {
-    const resources = await reader.all(type)
-    byType.set(type, resources)
-    for (const resource of resources) {
-      byId.set(resource.id, resource)
-      if (resource.parent !== null) push(byParent, `${type} ${resource.parent}`, resource)
-    }
+export async function* readPages(reader: ConfigReader, type: SourceType): AsyncGenerator<Page> {
+  for (let after: string | undefined; ; ) {
+    const page = await reader.list({ type, limit: PAGE, ...(after === undefined ? {} : { after }) })
+    const ids = page.map(({ id }) => id)
+    if (ids.length > 0) yield { ids, reader: await readAbout(reader, type, page) }
+    if (ids.length < PAGE) return
+    after = ids.at(-1)
   }
-  const tokens = Map.groupBy(await reader.tokensOf(idsOf(byType, 'profiles')), (token) => token.profile)
-  const owners = [
-    ...idsOf(byType, 'credentials'),
-    ...idsOf(byType, 'profiles'),
-    ...idsWithSealedHeaders([...(byType.get('collections') ?? []), ...(byType.get('proxies') ?? [])]),
-  ]
-  const secrets = Map.groupBy(await reader.secretsOf(owners), (secret) => secret.owner)
-  const kept = [...idsOf(byType, 'origins'), ...idsOf(byType, 'virtual_mcps')]
-  const states = Map.groupBy(await reader.statesOf(kept), (state) => state.owner)
+}
+
+/** @param page resources of one type */
+async function readAbout(
+  reader: ConfigReader,
+  type: SourceType,
+  page: readonly Resource[],
+): Promise<CompileReader> {
+  const { parts, sealed } = SOURCES[type]
+  const parents = page.map(({ id }) => id)
+  const below = parts === null ? [] : await reader.below(parts, parents)
+  const profiles = below.filter((one) => one.type === 'profiles').map(({ id }) => id)
+  const owners = [...page, ...below].filter((one) => sealed.includes(one.type))
+  const tokens = Map.groupBy(await reader.tokensOf(profiles), (token) => token.profile)
+  const secrets = Map.groupBy(await reader.secretsOf(owners.map(({ id }) => id)), (secret) => secret.owner)
+  const byId = new Map(page.map((resource) => [resource.id, resource]))
+  const byParent = Map.groupBy(below, ({ parent }) => parent)
   return {
-    byId: async (_type, id) => byId.get(id),
-    all: async (type, parent) =>
-      (parent === undefined ? byType.get(type) : byParent.get(`${type} ${parent}`)) ?? [],
-    tokensOf: async (profiles) => profiles.flatMap((id) => tokens.get(id) ?? []),
-    secretsOf: async (owners) => owners.flatMap((id) => secrets.get(id) ?? []),
-    statesOf: async (owners) => owners.flatMap((id) => states.get(id) ?? []),
+    // A virtual MCP is compiled with its origins
+    byId: async (type, id) => byId.get(id) ?? reader.byId(type, id),
+    all: async (_type, parent) => byParent.get(parent ?? null) ?? [],
+    tokensOf: async (ids) => ids.flatMap((id) => tokens.get(id) ?? []),
+    secretsOf: async (ids) => ids.flatMap((id) => secrets.get(id) ?? []),
+    statesOf: (ids) => reader.statesOf(ids),
     schema: (hash) => reader.schema(hash),
   }
-}
-
-function idsOf(byType: ReadonlyMap<string, readonly Resource[]>, type: string): string[] {
-  return (byType.get(type) ?? []).map(({ id }) => id)
-}
-
-function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
-  const list = map.get(key)
-  if (list === undefined) map.set(key, [value])
-  else list.push(value)
 }
 
 /**

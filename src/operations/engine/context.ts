@@ -1,5 +1,6 @@
 import type { Permission, Principal } from '../../access/principal.ts'
 import type { Clock } from '../../base/clock.ts'
+import type { Egress } from '../../base/egress.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
 import type { ShownSetting } from '../../model/setting.ts'
 import type { AuditTrail } from '../../record/audit-chain.ts'
@@ -39,6 +40,8 @@ export interface OperationContext {
   readonly origins: OriginProbe
   /** The keys that secrets are sealed with; only a write may change them. */
   readonly vault: Pick<Vault, 'keys' | 'isCurrent' | 'addKey' | 'dropKeys' | 'open' | 'fingerprint'>
+  /** Judges what Postern is to connect to. */
+  readonly egress: Pick<Egress, 'faultOf'>
   /** How the servers behind collections are. */
   readonly upstreams: UpstreamWatch
   /** Knows whether the audit trail is whole. */

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { test } from 'node:test'
 import { type Control, example, startControl } from '../../../test/control.ts'
+import { unpacked } from '../../../test/gateway/fragments.ts'
 import { openTamper } from '../../../test/support/tamper.ts'
-import type { SnapshotDelta } from '../../snapshot/fragments.ts'
 import { applyDelta, EMPTY_SNAPSHOT } from '../../snapshot/link/link.ts'
+import type { PackedSnapshot } from '../../snapshot/packed-fragments.ts'
+import { fromSent } from '../../snapshot/sent-delta.ts'
 import { createOpener } from '../../vault/opener.ts'
-import { firstDelta, fullDelta } from './fragments.ts'
+import { firstSnapshot, fullSnapshot } from './fragments.ts'
 
 test('damaged rows start closed and are named, and the rest starts', async () => {
   const control = await startControl()
@@ -30,10 +32,10 @@ test('damaged rows start closed and are named, and the rest starts', async () =>
     await spoil('gold', (spec) => ({ ...spec, limits: 7 }))
     for (const slug of ['sandbox', 'c']) await spoil(slug, ({ auth: _auth, ...spec }) => spec)
   }
-  const delta = await fullDelta(control.store)
+  const delta = unpacked(await fullSnapshot(control.store))
   const snapshot = applyDelta(
     EMPTY_SNAPSHOT,
-    structuredClone(delta),
+    fromSent(structuredClone(delta)),
     createOpener(control.vault.gatewayKey()),
   )
   assert.equal(snapshot.faults.length, 4, snapshot.faults.join('; '))
@@ -53,11 +55,29 @@ test('damaged rows start closed and are named, and the rest starts', async () =>
 test('a thread that is registered when the whole is made misses no later change', async () => {
   const control = await startControl()
   const seen: number[] = []
-  const full = fullDelta(control.store, (delta) => seen.push(delta.revision, control.published.length))
+  const full = fullSnapshot(control.store, (delta) => seen.push(delta.revision, control.published.length))
   const later = control.run('policies.create', { name: 'P' })
   await Promise.all([full, later])
   assert.deepEqual(seen, [0, 0])
   assert.equal(control.published[0]?.revision, 1)
+  await control.close()
+})
+
+test('more resources than are read at once are compiled and read whole, each with its own parts', async () => {
+  const control = await startControl()
+  await example(control)
+  for (let n = 0; n < 120; n++) {
+    await control.run('clients.create', { name: `C${n}`, slug: `c${n}`, collections: ['orders'] })
+    const profile = { client: `c${n}`, name: 'P', slug: 'p', auth: { type: 'token' } }
+    await control.run('profiles.create', profile)
+  }
+  const compiled = unpacked(await firstSnapshot(control.store, '1'))
+  const clients = compiled.put.map(({ fragment }) => fragment).filter((one) => one.kind === 'client')
+  assert.equal(clients.length, 121)
+  const lookups = clients.flatMap(({ profiles }) => profiles.flatMap(({ tokens }) => tokens))
+  assert.ok(lookups.length >= 121)
+  assert.equal(new Set(lookups.map(({ lookup }) => lookup)).size, lookups.length)
+  assert.deepEqual(unpacked(await firstSnapshot(control.store, '1')), compiled)
   await control.close()
 })
 
@@ -67,44 +87,42 @@ async function alter(control: Control, statement: string): Promise<void> {
   await tamper.execute(statement)
 }
 
-const goldOf = ({ put }: SnapshotDelta) => put.find(({ key }) => key.startsWith('policy:'))!.fragment
+const goldOf = ({ fragments }: PackedSnapshot) => [...fragments.ofKind('policy')][0]!.fragment
 
 test('a start takes the stored fragments, and compiles anew for another version', async () => {
   const control = await startControl()
   await example(control)
-  const first = await firstDelta(control.store, '1')
-  assert.deepEqual(
-    first.put.toSorted((a, b) => (a.key < b.key ? -1 : 1)),
-    (await fullDelta(control.store)).put.toSorted((a, b) => (a.key < b.key ? -1 : 1)),
-  )
+  const first = await firstSnapshot(control.store, '1')
+  assert.deepEqual(unpacked(first), unpacked(await fullSnapshot(control.store)))
   // Shows which of the two is read
   await alter(
     control,
     `update resources set spec = json_set(spec, '$.x_ratelimit', json('true')) where slug = 'gold'`,
   )
-  const again = await firstDelta(control.store, '1')
-  assert.deepEqual([again.revision, again.full, goldOf(again)], [first.revision, true, goldOf(first)])
+  const again = await firstSnapshot(control.store, '1')
+  assert.deepEqual([again.revision, goldOf(again)], [first.revision, goldOf(first)])
+  assert.deepEqual(unpacked(again), unpacked(first))
   const compiled = { ...goldOf(first), x_ratelimit: true }
-  assert.deepEqual(goldOf(await firstDelta(control.store, '2')), compiled)
-  assert.deepEqual(goldOf(await firstDelta(control.store, '2')), compiled)
+  assert.deepEqual(goldOf(await firstSnapshot(control.store, '2')), compiled)
+  assert.deepEqual(goldOf(await firstSnapshot(control.store, '2')), compiled)
   await control.close()
 })
 
 test('stored fragments that were changed, lost a member, are of another form or in doubt are compiled anew', async () => {
   const control = await startControl()
   await example(control)
-  const { put } = await firstDelta(control.store, '1')
-  const whole = await fullDelta(control.store)
-  const hashes = ({ put: some }: SnapshotDelta) => some.map(({ key, hash }) => `${key} ${hash}`).sort()
+  const { put } = unpacked(await firstSnapshot(control.store, '1'))
+  const whole = await fullSnapshot(control.store)
+  const hashes = ({ fragments }: PackedSnapshot) => [...fragments].map(({ key, hash }) => `${key} ${hash}`)
   for (const statement of [
     `update fragments set json = replace(json, '1000', '9999')`,
     `update fragments set form = 2 where key like 'client:%'`,
     `update meta set value = '' where name = 'fragments_compiler'`,
   ]) {
     await alter(control, statement)
-    const delta = await firstDelta(control.store, '1')
-    assert.deepEqual(hashes(delta), hashes(whole), statement)
-    assert.equal(delta.put.length, put.length)
+    const first = await firstSnapshot(control.store, '1')
+    assert.deepEqual(hashes(first), hashes(whole), statement)
+    assert.equal([...first.fragments].length, put.length)
   }
   await control.close()
 })
@@ -113,24 +131,24 @@ test('a configuration that does not compile whole is compiled at each start, unt
   const control = await startControl()
   await example(control)
   await alter(control, `update resources set spec = json_set(spec, '$.limits', 7) where slug = 'gold'`)
-  assert.equal('limits' in goldOf(await firstDelta(control.store, '1')), false)
+  assert.equal('limits' in goldOf(await firstSnapshot(control.store, '1')), false)
   await alter(
     control,
     `update resources set spec = json_set(spec, '$.limits', json('[]')) where slug = 'gold'`,
   )
-  assert.equal('limits' in goldOf(await firstDelta(control.store, '1')), true)
+  assert.equal('limits' in goldOf(await firstSnapshot(control.store, '1')), true)
   await control.close()
 })
 
 test('a rotation that a start finishes leaves no fragment that the old key has sealed', async () => {
   const control = await startControl()
   await control.run('credentials.create', { name: 'A', auth: { type: 'bearer', token: 'secret' } })
-  await firstDelta(control.store, '1')
+  await firstSnapshot(control.store, '1')
   control.vault.addKey()
   const [current, old] = control.vault.keys().map(({ id }) => id)
   await control.store.close()
   const again = await startControl({ directory: control.directory })
-  const { put } = await firstDelta(again.store, '1')
+  const { put } = unpacked(await firstSnapshot(again.store, '1'))
   const text = JSON.stringify(put)
   assert.deepEqual([text.includes(`v1.${current}.`), text.includes(`v1.${old}.`)], [true, false])
   await again.close()

@@ -11,11 +11,19 @@ import {
   servedBy,
   unusedAfter,
 } from '../../snapshot/compile/compile-resource.ts'
-import { FORM, type Fragment, type FragmentKey, keyOf, type SnapshotDelta } from '../../snapshot/fragments.ts'
+import {
+  FORM,
+  type Fragment,
+  type FragmentKey,
+  FragmentText,
+  keyOf,
+  type TextDelta,
+} from '../../snapshot/fragments.ts'
+import { createPacker, type PackedSnapshot } from '../../snapshot/packed-fragments.ts'
 import type { ConfigReader, ConfigStore } from '../../store/ports/config.ts'
-import type { FragmentChanges } from '../../store/ports/fragments.ts'
+import type { FragmentChanges, StoredFragment } from '../../store/ports/fragments.ts'
 import type { Resource } from '../../store/ports/resource.ts'
-import { readWhole } from './config-in-memory.ts'
+import { readPages } from './config-in-memory.ts'
 import type { Changed } from './diff.ts'
 
 /**
@@ -91,85 +99,106 @@ export function toStored(
   }
 }
 
-/** Stored fragments as gateway threads take them. @param compiled need not be parsed */
-function toDelta(
-  { revision, put, drop }: FragmentChanges,
-  full: boolean,
-  compiled: readonly Fragment[] = [],
-): SnapshotDelta {
-  const known = new Map<string, Fragment>(compiled.map((fragment) => [keyOf(fragment), fragment]))
-  return {
-    revision,
-    full,
-    // Written by toStored from these very types
-    put: put.map(({ key, hash, json }) => ({
-      key: key as FragmentKey,
-      hash,
-      fragment: known.get(key) ?? (JSON.parse(json) as Fragment),
-    })),
-    drop: drop as readonly FragmentKey[],
-  }
-}
-
-interface CompiledWhole {
-  readonly changes: FragmentChanges
-  readonly delta: SnapshotDelta
-  /** All of it compiles. */
-  readonly isWhole: boolean
-}
-
-/** All fragments as the configuration compiles to them now. */
-async function compileAll(reader: ConfigReader): Promise<CompiledWhole> {
-  const revision = await reader.revision()
-  const put: Fragment[] = []
-  let isWhole = true
-  const held = await readWhole(reader)
-  for (const type of SERVED_TYPES)
-    for (const { id } of await held.all(type)) {
-      const compiled = await compileOrClose(held, { type, id })
-      put.push(...compiled.put)
-      isWhole &&= !compiled.isClosed
-    }
-  const changes = { revision, ...toStored(put, []) }
-  return { changes, delta: toDelta(changes, true, put), isWhole }
+/** A stored fragment as gateway threads take it, not parsed. */
+function toText({ key, hash, json }: StoredFragment): FragmentText {
+  // Written by toStored from a key of this very type
+  return new FragmentText(key as FragmentKey, hash, json)
 }
 
 /**
- * The whole configuration for a thread that starts, compiled anew. `done` runs before any later change can be published, so that
- * a thread that is registered there misses none.
+ * All fragments as the configuration compiles to them now, some at a time. A fragment that several resources share comes with each of
+ * them. Resolves with whether all of it compiles.
  */
-export function fullDelta(store: ConfigStore, done?: (delta: SnapshotDelta) => void): Promise<SnapshotDelta> {
-  return store.still(async (reader) => (await compileAll(reader)).delta, done)
+async function compileAll(
+  reader: ConfigReader,
+  take: (some: readonly StoredFragment[]) => Promise<void> | void,
+): Promise<boolean> {
+  let isWhole = true
+  for (const type of SERVED_TYPES)
+    for await (const page of readPages(reader, type)) {
+      const put: Fragment[] = []
+      for (const id of page.ids) {
+        const compiled = await compileOrClose(page.reader, { type, id })
+        put.push(...compiled.put)
+        isWhole &&= !compiled.isClosed
+      }
+      await take(toStored(put, []).put)
+    }
+  return isWhole
+}
+
+/**
+ * The whole configuration, compiled anew. `done` runs before any later change can be published, so that what takes it there misses
+ * none.
+ */
+export function fullSnapshot(
+  store: ConfigStore,
+  done?: (whole: PackedSnapshot) => void,
+): Promise<PackedSnapshot> {
+  return store.still(compiledSnapshot, done)
+}
+
+async function compiledSnapshot(reader: ConfigReader): Promise<PackedSnapshot> {
+  const revision = await reader.revision()
+  const packer = createPacker()
+  await compileAll(reader, (some) => some.map(toText).forEach(packer.add))
+  return { revision, fragments: packer.done() }
 }
 
 /**
  * The whole configuration at a start: as it is stored if this very version has compiled all of it, else compiled anew and stored.
  * @param version names what compiles them: another one may compile the same configuration to something else
  */
-export async function firstDelta(store: ConfigStore, version: string): Promise<SnapshotDelta> {
+export async function firstSnapshot(store: ConfigStore, version: string): Promise<PackedSnapshot> {
   const compiler = `${FORM} ${version}`
-  const kept = await keptDelta(store.read, compiler)
+  const kept = await store.still((reader) => keptSnapshot(reader, compiler))
   if (kept !== null) return kept
   return store.write(async (writer) => {
-    const { changes, isWhole, delta } = await compileAll(writer)
-    await writer.replaceFragments(isWhole ? compiler : null, changes.revision, changes.put)
-    return delta
+    const revision = await writer.revision()
+    const packer = createPacker()
+    await writer.replaceFragments(revision, async (put) => {
+      const isWhole = await compileAll(writer, async (some) => {
+        some.map(toText).forEach(packer.add)
+        await put(some)
+      })
+      return isWhole ? compiler : null
+    })
+    return { revision, fragments: packer.done() }
   })
 }
 
+/** Fragments that are read at once. */
+const PAGE = 100
+
 /** Null where fragments are of another compiler or form, or are not what was written. */
-async function keptDelta(reader: ConfigReader, compiler: string): Promise<SnapshotDelta | null> {
+async function keptSnapshot(reader: ConfigReader, compiler: string): Promise<PackedSnapshot | null> {
   const revision = await reader.revision()
-  const put = await reader.fragments(compiler)
-  if (put === null || put.some(({ form, hash, json }) => form !== FORM || textHash(json) !== hash))
-    return null
-  return toDelta({ revision, put, drop: [] }, true)
+  const packer = createPacker()
+  for (let after = ''; ; ) {
+    const page = await reader.fragments(compiler, after, PAGE)
+    if (page === null || page.some(({ form, hash, json }) => form !== FORM || textHash(json) !== hash))
+      return null
+    page.map(toText).forEach(packer.add)
+    const last = page.at(-1)
+    if (last === undefined || page.length < PAGE) return { revision, fragments: packer.done() }
+    after = last.key
+  }
 }
 
 /** What has changed since a revision, as threads take it; everything where that is not known any more. */
-export async function deltaSince(reader: ConfigReader, revision: number): Promise<SnapshotDelta> {
+export async function deltaSince(reader: ConfigReader, revision: number): Promise<TextDelta> {
   const changes = await reader.fragmentsSince(revision)
-  return changes === null ? (await compileAll(reader)).delta : toDelta(changes, false)
+  if (changes === null) {
+    const { revision, fragments } = await compiledSnapshot(reader)
+    return { revision, full: true, put: [...fragments], drop: [] }
+  }
+  const { put, drop } = changes
+  return {
+    revision: changes.revision,
+    full: false,
+    put: put.map(toText),
+    drop: drop as readonly FragmentKey[],
+  }
 }
 
 /** Keys of stored fragments that are not what the configuration compiles to, in order; empty where none are stored. */
@@ -177,8 +206,10 @@ export async function outdatedFragments(store: ConfigStore): Promise<readonly st
   return store.still(async (reader) => {
     const stored = await reader.fragmentsSince(0)
     if (stored === null) return []
-    const { changes } = await compileAll(reader)
-    const known = new Map(changes.put.map(({ key, hash }) => [key, hash]))
+    const known = new Map<string, string>()
+    await compileAll(reader, (some) => {
+      for (const { key, hash } of some) known.set(key, hash)
+    })
     const differing = stored.put.filter(({ key, hash }) => known.get(key) !== hash).map(({ key }) => key)
     const there = new Set(stored.put.map(({ key }) => key))
     return [...differing, ...[...known.keys()].filter((key) => !there.has(key))].toSorted()

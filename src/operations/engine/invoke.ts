@@ -59,6 +59,7 @@ export interface InvokeDeps {
   readonly replayer: Replayer
   readonly credentials: CredentialProbe
   readonly origins: OriginProbe
+  readonly egress: OperationContext['egress']
   readonly upstreams: UpstreamWatch
   readonly limits: LimitReader
   readonly exports: ExportJobs
@@ -373,6 +374,7 @@ function contextOf(
     replayer: deps.replayer,
     credentials: deps.credentials,
     origins: deps.origins,
+    egress: deps.egress,
     upstreams: deps.upstreams,
     limits: deps.limits,
     exports: deps.exports,

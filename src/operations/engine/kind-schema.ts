@@ -9,8 +9,11 @@ export interface RefField {
   readonly field: string
   readonly type: ResourceType
   readonly many?: boolean
-  /** The member of the spec that it stands in, where it is not the spec itself: an object, or a list of objects. */
-  readonly within?: string
+  /**
+   * The member of the spec that it stands in, where it is not the spec itself: an object, or a list of objects. Several names lead
+   * from the spec inwards. Items of a list that are no objects hold no reference.
+   */
+  readonly within?: string | readonly string[]
   /** Words that stand for themselves. */
   readonly words?: readonly string[]
 }

@@ -10,10 +10,20 @@ export interface Kind extends KindSchema {
     resources: readonly Resource[],
     context: OperationContext,
   ) => Promise<ReadonlyMap<string, Fields>>
+  /** URLs in a spec that Postern asks, or sends requests to, by their JSON pointers: the egress rule judges them. */
+  readonly asks?: (spec: Fields) => readonly AskedUrl[]
   /** Rules beyond the schema, run before it is stored; references are ids. Refuses. */
   readonly check?: (spec: Fields, self: Self, context: OperationContext) => Promise<void>
   /** What the writer should know of what was stored, though it is allowed. */
   readonly warn?: (resource: Resource, context: OperationContext) => Promise<readonly Warning[]>
+}
+
+/** A URL that an administrator has written. */
+interface AskedUrl {
+  /** Of the URL, within the spec. */
+  readonly pointer: string
+  /** Null for a member that is not set. */
+  readonly url: string | null | undefined
 }
 
 /** The resource that a spec is for. */

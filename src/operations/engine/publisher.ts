@@ -1,4 +1,4 @@
-import type { SnapshotDelta } from '../../snapshot/fragments.ts'
+import type { TextDelta } from '../../snapshot/fragments.ts'
 import type { Publisher } from '../../snapshot/publisher.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import { StoreUnavailable } from '../../store/ports/unavailable.ts'
@@ -14,7 +14,7 @@ export interface PublisherParts {
   /** The revision that the threads start with. */
   readonly revision: number
   /** Takes a delta to the threads and keeps it for a later start, both before it returns; resolves when the threads hold it. */
-  readonly send: (delta: SnapshotDelta) => Promise<{ readonly pending: boolean }>
+  readonly send: (delta: TextDelta) => Promise<{ readonly pending: boolean }>
 }
 
 /**

@@ -137,22 +137,28 @@ export async function mapRefs(
   spec: Fields,
   change: (ref: string, field: RefField, pointer: string) => Promise<string> | string,
 ): Promise<Record<string, unknown>> {
-  const mapped: Record<string, unknown> = { ...spec }
-  for (const field of refFields(kind)) {
-    const { within } = field
-    if (within === undefined) Object.assign(mapped, await mapField(spec, field, '', change))
-    else {
-      const inner = mapped[within]
-      if (Array.isArray(inner)) {
-        const list: unknown[] = []
-        for (const [index, item] of inner.entries())
-          list.push({ ...item, ...(await mapField(item, field, `/${within}/${index}`, change)) })
-        mapped[within] = list
-      } else if (isPlain(inner))
-        mapped[within] = { ...inner, ...(await mapField(inner, field, `/${within}`, change)) }
-    }
-  }
+  let mapped: Record<string, unknown> = { ...spec }
+  for (const field of refFields(kind)) mapped = await mapWithin(mapped, pathOf(field), field, '', change)
   return mapped
+}
+
+/** A copy of the holder in which the reference is replaced wherever the path leads. */
+async function mapWithin(
+  holder: Fields,
+  [step, ...rest]: readonly string[],
+  field: RefField,
+  pointer: string,
+  change: (ref: string, field: RefField, pointer: string) => Promise<string> | string,
+): Promise<Record<string, unknown>> {
+  if (step === undefined) return { ...holder, ...(await mapField(holder, field, pointer, change)) }
+  const inner = holder[step]
+  const at = `${pointer}/${step}`
+  if (isPlain(inner)) return { ...holder, [step]: await mapWithin(inner, rest, field, at, change) }
+  if (!Array.isArray(inner)) return { ...holder }
+  const list: unknown[] = []
+  for (const [index, item] of inner.entries())
+    list.push(isPlain(item) ? await mapWithin(item, rest, field, `${at}/${index}`, change) : item)
+  return { ...holder, [step]: list }
 }
 
 /** The one member of the holder with its references replaced; empty where it has none. */
@@ -173,10 +179,20 @@ async function mapField(
 }
 
 /** The objects that hold the reference. */
-function holdersOf(spec: Fields, { within }: RefField): readonly Fields[] {
-  if (within === undefined) return [spec]
-  const inner = spec[within]
-  return Array.isArray(inner) ? inner.filter(isPlain) : isPlain(inner) ? [inner] : []
+function holdersOf(spec: Fields, field: RefField): readonly Fields[] {
+  return pathOf(field).reduce<readonly Fields[]>(
+    (holders, step) =>
+      holders.flatMap((holder) => {
+        const inner = holder[step]
+        return Array.isArray(inner) ? inner.filter(isPlain) : isPlain(inner) ? [inner] : []
+      }),
+    [spec],
+  )
+}
+
+/** The names that lead from the spec to what holds the reference. */
+function pathOf({ within = [] }: RefField): readonly string[] {
+  return typeof within === 'string' ? [within] : within
 }
 
 /**

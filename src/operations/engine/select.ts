@@ -36,7 +36,7 @@ export function selectable(operation: Operation): Operation {
   if (operation.effect !== 'read' || Object.hasOwn(operation.input.shape, 'fields')) return operation
   const isPage = Object.hasOwn(operation.output.shape, 'items')
   if (!isPage && operation.action !== 'get') return operation
-  const names = expandable(operation).map(({ field }) => field)
+  const names = [...new Set(expandable(operation).map(({ field }) => field))]
   const expand = z
     .string()
     .max(200)
@@ -220,7 +220,11 @@ async function expanded(
       const found = []
       for (const id of idsOfRef(kind, ref, resource)) found.push(await summary(ref.type, id))
       const shown = found.filter((one) => one !== null)
-      if (ref.many === true) summaries[ref.field] = shown
+      // Several members of a spec may refer by the same name; a summary is made once
+      if (ref.many === true)
+        summaries[ref.field] = [
+          ...new Set([...((summaries[ref.field] as Plain[] | undefined) ?? []), ...shown]),
+        ]
       else if (shown[0] !== undefined) summaries[ref.field] = shown[0]
     }
     return { ...view, expanded: summaries }

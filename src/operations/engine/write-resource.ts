@@ -1,8 +1,9 @@
 import type { z } from 'zod'
 import { canonicalJson } from '../../base/canonical.ts'
+import { destinationOf } from '../../base/egress.ts'
 import { toInputInvalid } from '../../base/field-errors.ts'
 import { isPlain } from '../../base/plain.ts'
-import { refuse } from '../../base/refusal.ts'
+import { type FieldError, refuse } from '../../base/refusal.ts'
 import { inWords } from '../../model/resource-types.ts'
 import { slugOf } from '../../model/slug.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
@@ -182,7 +183,20 @@ async function settle(
     if (known !== undefined) refuseSecret(kind, field, known, spec)
   }
   await kind.check?.(spec, { id, parent }, context)
+  refuseEgress(context, kind, spec)
   return { fields: spec, secrets: [...split.secrets, ...texts] }
+}
+
+/** URLs that no connection would be made to. Names are judged again by what they resolve to, with each connection. */
+function refuseEgress({ egress }: OperationContext, kind: Kind, spec: Fields): void {
+  const errors = (kind.asks?.(spec) ?? []).flatMap(({ pointer, url }): FieldError[] => {
+    const parsed = url == null ? null : URL.parse(url)
+    const reason = parsed === null ? null : egress.faultOf(destinationOf(parsed, 'typed'))
+    return reason === null ? [] : [{ pointer, reason }]
+  })
+  const first = errors[0]
+  if (first !== undefined)
+    throw refuse('configuration_invalid', { detail: `${first.reason}. Give another URL.`, errors })
 }
 
 async function refuseTakenSlug(

@@ -54,6 +54,13 @@ export const collectionKind: Kind = {
       routingHeaders(headers),
     ]
   },
+  asks: (spec) => {
+    const { upstream } = spec as CollectionSpec
+    return (upstream?.targets ?? []).map(({ url }, index) => ({
+      pointer: `/upstream/targets/${index}/url`,
+      url,
+    }))
+  },
   check,
   warn: async (collection, context) => [
     ...(await collectionOverlaps(collection, context)),

@@ -91,6 +91,7 @@ export const credentialKind: Kind = {
     const { token_url, ca_cert_pem } = auth as Fields
     return [token_url ?? null, ca_cert_pem ?? null]
   },
+  asks: ({ auth }) => [{ pointer: '/auth/token_url', url: (auth as { token_url?: string }).token_url }],
   secretFault: (field, text, spec) => {
     const auth = spec['auth'] as CredentialAuth
     if (auth.type === 'mtls') return clientKeyFault(auth.client_cert_pem, text)

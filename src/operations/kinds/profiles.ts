@@ -36,6 +36,15 @@ export const profileKind: Kind = {
     const { issuer, introspection_url } = auth as Fields
     return [issuer ?? null, introspection_url ?? null]
   },
+  asks: (spec) => {
+    const { auth } = spec as ProfileSpec
+    if (auth.type === 'jwt') return [{ pointer: '/auth/jwks_url', url: auth.jwks_url }]
+    if (auth.type !== 'oidc') return []
+    return [
+      { pointer: '/auth/issuer', url: auth.issuer },
+      { pointer: '/auth/introspection_url', url: auth.introspection_url },
+    ]
+  },
   current: currentProfiles,
   warn: profileWarnings,
 }

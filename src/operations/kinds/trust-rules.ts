@@ -18,6 +18,14 @@ export const trustRuleKind: Kind = {
   refs: [],
   staged: false,
   filters: {},
+  asks: (spec) => {
+    const { issuer, jwks_url } = spec as TrustRuleSpec
+    return [
+      // Beside a URL for its keys it is a name that tokens have
+      { pointer: '/issuer', url: jwks_url === null ? issuer : null },
+      { pointer: '/jwks_url', url: jwks_url },
+    ]
+  },
   check: (_spec, self, context) => demandHoldsOf(self.parent!, context),
 }
 

@@ -8,7 +8,7 @@ import { checkFragment } from '../../snapshot/compile/check.ts'
 import type { ClientFragment } from '../../snapshot/fragments.ts'
 import { REVISIONS_KEPT } from '../../store/ports/revisions.ts'
 import type { WriteOptions } from '../engine/call.ts'
-import { fullDelta } from '../engine/fragments.ts'
+import { fullSnapshot } from '../engine/fragments.ts'
 
 let control: Control
 beforeEach(async () => {
@@ -139,7 +139,7 @@ test('what was switched off, revoked or deleted lets nobody in again', async () 
   assert.deepEqual((await get('profiles', 'acme:sandbox'))['auth'], { type: 'none' })
   assert.equal((await get('profiles', 'acme:open'))['active'], false)
   assert.equal((await get('profiles', 'acme:old'))['active'], false)
-  const fragments = (await fullDelta(control.store)).put.map(({ fragment }) => fragment)
+  const fragments = [...(await fullSnapshot(control.store)).fragments].map(({ fragment }) => fragment)
   const client = fragments.find((one): one is ClientFragment => one.kind === 'client')
   const hashes = client?.profiles.flatMap(({ tokens }) => tokens.map(({ hash }) => hash))
   assert.ok(hashes?.every((hash) => hash !== hashToken(token)))

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type Control, example, startControl } from '../../../test/control.ts'
+import { unpacked } from '../../../test/gateway/fragments.ts'
 import { createClock } from '../../base/clock.ts'
-import { fullDelta } from '../../operations/engine/fragments.ts'
+import { fullSnapshot } from '../../operations/engine/fragments.ts'
 import { openVaultAlone } from '../../vault/open.ts'
 import { createOpener } from '../../vault/opener.ts'
 import { createSecretSources } from '../../vault/sources.ts'
@@ -44,7 +45,7 @@ async function compiled(control: Control, vault: Vault, env: Readonly<Record<str
     env,
   )
   const references = createReferences(vault, sources, () => assert.fail('nothing follows'))
-  return references.whole(await fullDelta(control.store))
+  return unpacked(await references.whole(await fullSnapshot(control.store)))
 }
 
 const hashes = ({ put }: SnapshotDelta): Map<string, string> =>

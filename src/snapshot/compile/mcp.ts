@@ -1,9 +1,15 @@
+import type { CapabilityType } from '../../model/capability.ts'
+import type { Approved, Catalogue } from '../../model/capability-drift.ts'
+import type { CapabilityRules } from '../../model/capability-rules.ts'
 import type { CatalogueState } from '../../model/catalogue.ts'
 import { EMPTY_CATALOGUE } from '../../model/catalogue.ts'
 import type { OriginSpec } from '../../model/origin.ts'
+import { assignNames, assignUris, type PublicName, prefixesOf } from '../../model/public-names.ts'
 import { UpstreamSpec } from '../../model/upstream.ts'
 import type { VirtualMcpSpec } from '../../model/virtual-mcp.ts'
+import { basesOf } from '../find/capability-bases.ts'
 import type { CatalogueFragment, OriginFragment, VirtualMcpFragment } from '../fragments.ts'
+import { rulesOf } from './capability-rules.ts'
 import type { Desired } from './compile.ts'
 import { compileUpstream } from './upstream.ts'
 
@@ -45,9 +51,26 @@ export function compileCatalogue(
   return { kind: 'catalogue', id, slug, json: JSON.stringify(found?.catalogue ?? EMPTY_CATALOGUE) }
 }
 
+/** What a virtual MCP is compiled from. */
+export interface VirtualMcpSource {
+  readonly virtualMcp: Desired<VirtualMcpSpec>
+  /** Its origins as they are stored, by id; what they list is empty before their first probe. */
+  readonly origins: ReadonlyMap<string, { readonly slug: string; readonly catalogue: Catalogue }>
+  /** Names that were given before, by type. */
+  readonly names: PublicNames
+  /** Hashes of approved items, by id of the origin. */
+  readonly approved: Readonly<Record<string, Approved>>
+}
+
 /** A published virtual MCP; of its members those that are active. */
-export function compileVirtualMcp({ id, slug, spec }: Desired<VirtualMcpSpec>): VirtualMcpFragment {
-  const { name, description, instructions, members, prefix, policy } = spec
+export function compileVirtualMcp({
+  virtualMcp: { id, slug, spec },
+  origins,
+  names,
+  approved,
+}: VirtualMcpSource): VirtualMcpFragment {
+  const { name, description, instructions, prefix, policy } = spec
+  const members = membersOf(spec, origins)
   return {
     kind: 'virtual_mcp',
     id,
@@ -55,8 +78,63 @@ export function compileVirtualMcp({ id, slug, spec }: Desired<VirtualMcpSpec>): 
     name,
     description,
     instructions,
-    members: members.filter(({ active }) => active).map(({ origin }) => ({ origin })),
-    prefix,
+    members: members.map((member) => ({
+      origin: member.id,
+      prefix: member.prefix,
+      rules: member.rules,
+      approved: approved[member.id] ?? null,
+    })),
+    names: namesOf(members, names, prefix),
     policy,
+  }
+}
+
+/** Public names by type, as they are kept in the state of a virtual MCP. */
+export type PublicNames = Readonly<Record<CapabilityType, readonly PublicName[]>>
+
+interface NamedOrigin {
+  readonly id: string
+  readonly prefix: string
+  readonly rules: CapabilityRules
+  readonly catalogue: Catalogue
+}
+
+function membersOf(
+  { members }: VirtualMcpSpec,
+  origins: VirtualMcpSource['origins'],
+): readonly NamedOrigin[] {
+  const known = members
+    .filter(({ active, origin }) => active && origins.has(origin))
+    .map(({ origin, capability_policy }) => ({ id: origin, ...origins.get(origin)!, capability_policy }))
+  const prefixes = prefixesOf(known)
+  return known.map(({ id, catalogue, capability_policy }, index) => ({
+    id,
+    prefix: prefixes[index]!,
+    rules: rulesOf(capability_policy),
+    catalogue,
+  }))
+}
+
+/** The names of everything that the origins list now; those that were given before stay. */
+function namesOf(
+  members: readonly NamedOrigin[],
+  existing: PublicNames,
+  mode: VirtualMcpSpec['prefix'],
+): PublicNames {
+  const named = (type: CapabilityType) =>
+    members.map(({ id, prefix, rules, catalogue }) => ({
+      id,
+      prefix,
+      items: basesOf(type, rules, catalogue[type]),
+    }))
+  return {
+    tools: assignNames('tools', existing.tools, named('tools'), mode),
+    prompts: assignNames('prompts', existing.prompts, named('prompts'), mode),
+    resources: assignUris('resources', existing.resources, named('resources')),
+    resource_templates: assignUris(
+      'resource_templates',
+      existing.resource_templates,
+      named('resource_templates'),
+    ),
   }
 }

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { startControl } from '../../../test/control.ts'
-import { collection } from '../../../test/gateway/fragments.ts'
-import { contentHash } from '../../base/canonical.ts'
+import { asTexts, client, collection, delta, packed, unpacked } from '../../../test/gateway/fragments.ts'
 import type { SecretReference } from '../../model/secret.ts'
 import { createOpener, type Opener } from '../../vault/opener.ts'
 import type { SecretSources } from '../../vault/sources.ts'
-import { type CredentialFragment, type Fragment, keyOf, type SnapshotDelta } from '../fragments.ts'
+import type { CredentialFragment, Fragment, TextDelta } from '../fragments.ts'
 import { linkCollection } from '../link/collection.ts'
 import { createReferences } from './references.ts'
 
@@ -30,7 +29,7 @@ async function starting(context: TestContext) {
       for (const path of references.map(pathOf)) seen.set(path, texts.get(path) ?? '')
     },
   }
-  const sent: SnapshotDelta[] = []
+  const sent: TextDelta[] = []
   const references = createReferences(vault, sources, async (delta) => {
     sent.push(delta)
     return { pending: false }
@@ -74,14 +73,7 @@ const fragmentOf = (id: string, path: string): CredentialFragment => ({
   references: { token: { vault: { path, field: 'a' } } },
 })
 
-function deltaOf(revision: number, ...fragments: Fragment[]): SnapshotDelta {
-  const put = fragments.map((fragment) => ({
-    key: keyOf(fragment),
-    hash: contentHash(fragment),
-    fragment,
-  }))
-  return { revision, full: false, put, drop: [] }
-}
+const deltaOf = (revision: number, ...fragments: Fragment[]): TextDelta => asTexts(delta(revision, fragments))
 
 test('what is known goes at once, what must be asked for follows, and what is the same goes once', async (context) => {
   const { references, texts, told } = await starting(context)
@@ -123,8 +115,17 @@ test('what was published while a source was asked is not overtaken by what was t
 test('a first delta comes with everything, and a credential that is not published is read for itself', async (context) => {
   const { references, texts, told } = await starting(context)
   texts.set('one', '1').set('other', '9')
-  const whole = await references.whole({ ...deltaOf(1, fragmentOf('a', 'one')), full: true })
-  assert.deepEqual([whole.put.length, told()], [1, []])
+  const first = packed(delta(1, [client('acme'), fragmentOf('a', 'one'), collection('orders')]))
+  const whole = await references.whole(first)
+  assert.deepEqual([whole.revision, told()], [1, []])
+  const [acme, orders, a] = unpacked(whole).put
+  assert.deepEqual(
+    [acme, orders],
+    unpacked(first).put.slice(0, 2),
+    'what refers to nothing stays as it is stored',
+  )
+  const { sealed, references: still } = a!.fragment as CredentialFragment
+  assert.deepEqual([Object.keys(sealed), still], [['token'], fragmentOf('a', 'one').references])
   const read = await references.resolve(fragmentOf('z', 'other'))
   assert.equal(read.unresolved, undefined)
   assert.equal((await references.resolve(fragmentOf('z', 'none'))).unresolved, 'token: gone')

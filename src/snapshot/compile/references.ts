@@ -3,21 +3,30 @@ import { Secret } from '../../base/secret.ts'
 import type { SecretReference } from '../../model/secret.ts'
 import type { SecretSources } from '../../vault/sources.ts'
 import type { Vault } from '../../vault/vault.ts'
-import type { CollectionFragment, CredentialFragment, FragmentKey, SnapshotDelta } from '../fragments.ts'
+import {
+  type CollectionFragment,
+  type CredentialFragment,
+  type FragmentKey,
+  FragmentText,
+  type TextDelta,
+} from '../fragments.ts'
 import { partsOfPlace } from '../link/header-place.ts'
+import type { PackedSnapshot } from '../packed-fragments.ts'
+import { mayRefer, REFERRING_KINDS } from '../sent-delta.ts'
 
 /**
  * Credentials, and collections with headers, whose secrets are read elsewhere, on their way to the gateway threads: the main thread reads, seals what
- * it read as it would a stored secret, and sends the fragment. What is kept on disk holds references alone.
+ * it read as it would a stored secret, and sends the fragment. What is kept on disk holds references alone. All other fragments pass
+ * as the text that they are stored as: those of kinds that cannot refer are not parsed.
  */
 export interface References {
   /**
    * Sends a delta as the threads get it. What the vault must be asked for follows once it was, which is bounded in
    * time; the fragment that a thread has is in force until then, so that a new path drops no request.
    */
-  publish(delta: SnapshotDelta): Promise<{ readonly pending: boolean }>
-  /** A first delta with everything that can be read. */
-  whole(delta: SnapshotDelta): Promise<SnapshotDelta>
+  publish(delta: TextDelta): Promise<{ readonly pending: boolean }>
+  /** The first configuration with everything that can be read. */
+  whole(first: PackedSnapshot): Promise<PackedSnapshot>
   /** Reads everything again, and sends what has changed. */
   refresh(): Promise<{ readonly pending: boolean }>
   /** One credential with its secrets, whether it is published or not. */
@@ -47,7 +56,7 @@ interface Read {
 export function createReferences(
   vault: Vault,
   sources: SecretSources,
-  send: (delta: SnapshotDelta) => Promise<{ readonly pending: boolean }>,
+  send: (delta: TextDelta) => Promise<{ readonly pending: boolean }>,
 ): References {
   const held = new Map<FragmentKey, Held>()
   let revision = 0
@@ -80,13 +89,13 @@ export function createReferences(
    * secrets and not of their ciphertexts, which differ at each sealing. Another key of the vault changes it: threads
    * must get what they can still open when the key before is dropped.
    */
-  function due(key: FragmentKey, entry: Held, isLast: boolean): SnapshotDelta['put'] {
+  function due(key: FragmentKey, entry: Held, isLast: boolean): TextDelta['put'] {
     const known = read(entry.raw, isLast)
     if (known === null) return []
     const hash = contentHash([entry.hash, vault.keys()[0]!.id, known.marks])
     if (entry.sent?.hash === hash) return []
     entry.sent = { hash, fragment: filled(entry.raw, known) }
-    return [{ key, ...entry.sent }]
+    return [new FragmentText(key, hash, JSON.stringify(entry.sent.fragment))]
   }
 
   const referencesOf = (entries: Iterable<Held>): SecretReference[] =>
@@ -95,20 +104,20 @@ export function createReferences(
   const readAll = (): Promise<void> => sources.refresh(referencesOf(held.values()))
 
   /** What of the entries has changed. What was published since they were taken is none of it. */
-  function changesOf(entries: readonly (readonly [FragmentKey, Held])[]): SnapshotDelta | null {
+  function changesOf(entries: readonly (readonly [FragmentKey, Held])[]): TextDelta | null {
     const put = entries.flatMap(([key, entry]) => (held.get(key) === entry ? due(key, entry, true) : []))
     return put.length === 0 ? null : { revision, full: false, put, drop: [] }
   }
 
   /** The delta as far as it is known, and whether more is to follow. */
-  function known(delta: SnapshotDelta): { readonly now: SnapshotDelta; readonly isWaiting: boolean } {
+  function known(delta: TextDelta): { readonly now: TextDelta; readonly isWaiting: boolean } {
     revision = delta.revision
     if (delta.full) held.clear()
     for (const key of delta.drop) held.delete(key)
     let isWaiting = false
     const put = delta.put.flatMap((entry) => {
-      const { fragment } = entry
-      if (fragment.kind !== 'credential' && fragment.kind !== 'collection') return [entry]
+      const fragment = mayRefer(entry.key) ? entry.fragment : null
+      if (fragment?.kind !== 'credential' && fragment?.kind !== 'collection') return [entry]
       if (fragment.references === undefined) {
         held.delete(entry.key)
         return [entry]
@@ -140,11 +149,14 @@ export function createReferences(
       const rest = isWaiting ? await refresh() : { pending: false }
       return { pending: (await first).pending || rest.pending }
     },
-    async whole(delta) {
-      const { now, isWaiting } = known(delta)
+    async whole({ revision, fragments }) {
+      const put: FragmentText[] = []
+      for (const kind of REFERRING_KINDS)
+        for (const one of fragments.ofKind(kind)) if (hasReferences(one)) put.push(one)
+      const { now, isWaiting } = known({ revision, full: true, put, drop: [] })
       if (isWaiting) await readAll()
       const rest = isWaiting ? changesOf([...held.entries()]) : null
-      return { ...now, put: [...now.put, ...(rest?.put ?? [])] }
+      return { revision, fragments: fragments.with([...now.put, ...(rest?.put ?? [])]) }
     },
     refresh,
     async resolve(fragment) {
@@ -158,6 +170,10 @@ export function createReferences(
       return sent?.kind === 'credential' ? (sent.unresolved ?? null) : null
     },
   }
+}
+
+function hasReferences({ fragment }: FragmentText): boolean {
+  return 'references' in fragment && fragment.references !== undefined
 }
 
 const UNANSWERED = { ok: false, reason: 'the vault has not answered' } as const

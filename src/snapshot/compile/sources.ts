@@ -1,6 +1,7 @@
 /** The resources that gateway threads serve, as they are read for compiling: one row for each type that has fragments of its own. */
 
-import { CATALOGUE, type CatalogueState } from '../../model/catalogue.ts'
+import type { Catalogue } from '../../model/capability-drift.ts'
+import { CATALOGUE, type CatalogueState, EMPTY_CATALOGUE } from '../../model/catalogue.ts'
 import type { ClientSpec } from '../../model/client.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
 import type { CredentialAuth } from '../../model/credential.ts'
@@ -15,6 +16,7 @@ import { type ConfigReader, isSigningSecret, type StoredToken } from '../../stor
 import type { Resource } from '../../store/ports/resource.ts'
 import type { FragmentKind } from '../fragments.ts'
 import type { Desired, DesiredProfile } from './compile.ts'
+import type { PublicNames, VirtualMcpSource } from './mcp.ts'
 import type { SealedHeader } from './secret-headers.ts'
 
 /** What compiling asks of the configuration. */
@@ -44,7 +46,7 @@ export interface Sources {
     /** What the last probe has found; null before the first. */
     readonly found: CatalogueState | null
   }
-  virtual_mcps: Desired<VirtualMcpSpec>
+  virtual_mcps: VirtualMcpSource
 }
 
 export type SourceType = keyof Sources
@@ -128,11 +130,37 @@ async function readOrigin(reader: CompileReader, resource: Resource): Promise<So
 }
 
 async function readVirtualMcp(
-  _reader: CompileReader,
+  reader: CompileReader,
   resource: Resource,
 ): Promise<Sources['virtual_mcps'] | null> {
-  return resource.status === 'published' ? desired(resource) : null
+  if (resource.status !== 'published') return null
+  const virtualMcp = desired<VirtualMcpSpec>(resource)
+  const origins = new Map<string, { readonly slug: string; readonly catalogue: Catalogue }>()
+  for (const { origin: id } of virtualMcp.spec.members) {
+    const origin = await reader.byId('origins', id)
+    if (origin === undefined) continue
+    const { found } = await readOrigin(reader, origin)
+    origins.set(id, { slug: origin.slug, catalogue: found?.catalogue ?? EMPTY_CATALOGUE })
+  }
+  const states = await reader.statesOf([resource.id])
+  // Written by operations/virtual-mcps from these very types
+  const stateOf = <T>(part: string, otherwise: T): T => {
+    const state = states.find((one) => one.part === part)
+    return state === undefined ? otherwise : (JSON.parse(state.json) as T)
+  }
+  return {
+    virtualMcp,
+    origins,
+    names: stateOf<PublicNames>(NAMES, NO_NAMES),
+    approved: stateOf<VirtualMcpSource['approved']>(APPROVED, {}),
+  }
 }
+
+/** Names of the parts of a virtual MCP's state: its public names, and the hashes of what is approved. */
+const NAMES = 'names'
+const APPROVED = 'approved'
+
+const NO_NAMES: PublicNames = { tools: [], prompts: [], resources: [], resource_templates: [] }
 
 function toTokenFragment({ id, lookup, hash, expires_at, retires_at }: StoredToken) {
   return { id, lookup, hash, expires_at, retires_at }

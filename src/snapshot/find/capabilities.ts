@@ -1,117 +1,474 @@
 /**
- * The capabilities of virtual MCPs, by public name. A virtual MCP is joined with its origins and their catalogues when it is first
- * asked for in a snapshot: fragments hold ids of each other, so that one of them is linked anew without the others.
+ * What callers see of a virtual MCP and may use. Linked once; lists and calls are decided by the same function.
+ *
+ * Invariants:
+ * 1. A call is admitted only if the item is in the caller's list. The list has an item if some arguments may be admitted.
+ * 2. A hidden item and one that does not exist give the same object, found by the same steps.
+ * 3. An item without a public name, and one that is held back, is hidden from everybody, also under another URI.
+ * 4. Equal lists are one object. At most {@link LISTS_MAX} of them are kept for each type.
  */
+import { textHash } from '../../base/canonical.ts'
+import { Lru } from '../../base/lru.ts'
+import type { Plain } from '../../base/plain.ts'
+import { estimateTokens } from '../../base/token-estimate.ts'
+import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
 import {
-  CAPABILITY_TYPES,
-  type CapabilityType,
+  type Approved,
   type Catalogue,
-  type CatalogueItem,
-  identifierOf,
-} from '../../model/catalogue.ts'
-import type { CatalogueFragment } from '../fragments.ts'
-import type { LinkedProxy } from '../linked/collection.ts'
-import type { LinkedOrigin, LinkedVirtualMcp } from '../linked/mcp.ts'
+  type Held,
+  heldBack,
+  itemsByKey,
+} from '../../model/capability-drift.ts'
+import type { CapabilityRules, Projection } from '../../model/capability-rules.ts'
+import type { PublicName } from '../../model/public-names.ts'
+import { fromPublicUri, toPublicUri } from '../../model/public-uri.ts'
+import { type Caller, type Condition, type SubjectClaims, toCondition } from './capability-caller.ts'
+import { toMatch } from './capability-match.ts'
+import { type Visible, viewOf } from './capability-view.ts'
+import { isPlainUri, toUriMatch } from './uri-template.ts'
 
-/** One capability of a virtual MCP. */
-export interface Capability {
-  readonly type: CapabilityType
-  /** Name or URI under which callers know it. */
-  readonly name: string
-  /** That of the origin. */
-  readonly originName: string
-  /** As lists show it. */
-  readonly item: CatalogueItem
-  readonly member: Member
+/** One member of a virtual MCP, with everything that decides about it. */
+export interface CapabilityMember {
+  readonly id: string
+  /** As of `prefixesOf`. */
+  readonly prefix: string
+  readonly rules: CapabilityRules
+  readonly catalogue: Catalogue
+  /** Null where nothing is held back, such as in a preview of a policy that is not saved. */
+  readonly approved: Approved | null
 }
 
-/** An origin as one virtual MCP calls it. */
-interface Member {
-  readonly origin: LinkedOrigin
-  /** The route to it, with the policy of the virtual MCP; null for an origin without a server of its own. */
-  readonly route: LinkedProxy | null
+export interface VisibleList {
+  readonly items: readonly Visible[]
+  /** JSON of the array that a list result has. */
+  readonly json: string
+  /** Estimated tokens of {@link json}. */
+  readonly tokens: number
 }
 
-/** Everything that a virtual MCP has, by type. */
+/** The answer for what is hidden and for what does not exist. */
+export const UNKNOWN = Object.freeze({ kind: 'unknown' } as const)
+type Unknown = typeof UNKNOWN
+
+/** The item is listed for the caller, but not for these arguments. */
+interface RefusedArguments {
+  readonly kind: 'refused'
+  readonly item: Visible
+  readonly reason: string
+}
+
+export type Admission =
+  | Unknown
+  | RefusedArguments
+  | { readonly kind: 'admitted'; readonly item: Visible; readonly arguments: Plain }
+
+export type ReadAdmission =
+  | Unknown
+  | RefusedArguments
+  /** The id of the member, and what the URI is there. */
+  | { readonly kind: 'admitted'; readonly member: string; readonly uri: string }
+
+/** Which rule decides about an item for a caller, before the arguments of a call are known. */
+export interface Explanation {
+  readonly shown: boolean
+  readonly because: 'passes_all' | 'rule' | 'no_rule' | 'held' | 'unknown'
+  /** Place of the rule in the list of its type. */
+  readonly rule: number | null
+  readonly held: Held | null
+}
+
 export interface Capabilities {
-  readonly members: readonly Member[]
-  readonly lists: Readonly<Record<CapabilityType, readonly Capability[]>>
-  /** Undefined for what is not there. */
-  find(type: CapabilityType, name: string): Capability | undefined
+  /** What the caller sees of a type; the same object for callers that see the same. */
+  visible(caller: Caller, type: CapabilityType): VisibleList
+  /** What the caller sees under a public name; null for nothing. */
+  find(caller: Caller, type: CapabilityType, name: string): Visible | null
+  /** Whether the caller may call a tool or get a prompt with these arguments, and the arguments to send. */
+  call(caller: Caller, type: 'tools' | 'prompts', name: string, given: Plain): Admission
+  /** Whether the caller may read or subscribe to a URI: a listed resource, or one of a template. */
+  read(caller: Caller, uri: string): ReadAdmission
+  /** The public URI for a URI of a member, as it stands in contents, links and notifications. */
+  publicUri(member: string, uri: string): string
+  explain(caller: Caller, type: CapabilityType, name: string): Explanation
 }
 
-/** What the join looks up in a snapshot. */
-interface Linked {
-  readonly origins: ReadonlyMap<string, LinkedOrigin>
-  readonly catalogues: ReadonlyMap<string, CatalogueFragment>
+const CLAIMS: SubjectClaims = { groups: 'groups', roles: 'roles' }
+/** Lists of a type whose JSON is kept. */
+const LISTS_MAX = 16
+/** Combinations of decided rules whose list is known. */
+const COMBINATIONS_MAX = 256
+
+/** A rule of one type of one member. */
+interface LinkedRule {
+  readonly isDeny: boolean
+  /** Place in the policy. */
+  readonly place: number
+  readonly projection: Projection | null
+  /** Null for a rule that always applies. */
+  readonly condition: Condition | null
+  readonly matches: (item: Plain) => boolean
 }
 
-/** The capabilities of the virtual MCPs of one snapshot. */
-export interface CapabilityIndex {
-  of(snapshot: Linked, virtualMcp: LinkedVirtualMcp): Capabilities
+interface LinkedItem {
+  readonly member: LinkedMember
+  readonly type: CapabilityType
+  readonly key: string
+  readonly name: string
+  readonly item: Plain
+  readonly held: Held | null
+  /** Rules that match the item, deny first; null where the type passes whole. */
+  readonly rules: readonly LinkedRule[] | null
+  /** As callers see it, by the place of the rule that lets it pass; made when it is first wanted. */
+  readonly views: Map<number, Visible>
+  /** Of a template. */
+  readonly isFor: ((uri: string) => boolean) | null
 }
 
-export function createCapabilityIndex(): CapabilityIndex {
-  const joined = new Map<LinkedVirtualMcp, Capabilities>()
+interface LinkedMember {
+  readonly id: string
+  readonly prefix: string
+  readonly rules: Readonly<Record<CapabilityType, readonly LinkedRule[] | null>>
+  /** All resources of the catalogue, by their URI at the member. */
+  readonly resources: ReadonlyMap<string, LinkedItem | null>
+  readonly templates: readonly LinkedItem[]
+  /** Templates without a public name. */
+  readonly unnamed: readonly ((uri: string) => boolean)[]
+}
+
+/** Which rule lets an item pass, or keeps it back. */
+interface Decision {
+  readonly isAllowed: boolean
+  /** Null where no rule decides. */
+  readonly rule: LinkedRule | null
+}
+
+const PASSES: Decision = { isAllowed: true, rule: null }
+const NO_RULE: Decision = { isAllowed: false, rule: null }
+
+/** Says whether a rule applies; `maybe` counts as applied for an allow rule alone. */
+type Applies = (rule: LinkedRule) => boolean
+
+/**
+ * Links the policies and catalogues of a virtual MCP.
+ * @param names Public names of all members, by type.
+ * @throws RangeError for rules that cannot be linked.
+ */
+export function linkCapabilities(
+  members: readonly CapabilityMember[],
+  names: Readonly<Record<CapabilityType, readonly PublicName[]>>,
+  claims: SubjectClaims = CLAIMS,
+): Capabilities {
+  const linked = members.map((member) => linkMember(member, names, claims))
+  const types = Object.fromEntries(
+    CAPABILITY_TYPES.map((type) => [type, indexOf(linked.flatMap(({ items }) => items[type]))]),
+  ) as Readonly<Record<CapabilityType, Index>>
+  const space = uriSpace(linked.map(({ member }) => member))
   return {
-    of(snapshot, virtualMcp) {
-      const known = joined.get(virtualMcp)
-      if (known !== undefined) return known
-      const made = join(snapshot, virtualMcp)
-      joined.set(virtualMcp, made)
-      return made
+    visible: (caller, type) => types[type].visible(caller),
+    find: (caller, type, name) => {
+      const item = types[type].byName.get(name)
+      return item === undefined ? null : seen(item, caller)
+    },
+    call: (caller, type, name, given) => {
+      const item = types[type].byName.get(name)
+      if (item === undefined || seen(item, caller) === null) return UNKNOWN
+      return admitted(item, caller, given)
+    },
+    read: (caller, uri) => {
+      const item = types.resources.byName.get(uri)
+      if (item === undefined) return space.read(caller, uri)
+      return seen(item, caller) === null ? UNKNOWN : readOf(item, item.key, caller)
+    },
+    publicUri: space.publicUri,
+    explain: (caller, type, name) => explained(types[type].byName.get(name), caller),
+  }
+}
+
+function linkMember(
+  { id, prefix, rules, catalogue, approved }: CapabilityMember,
+  names: Readonly<Record<CapabilityType, readonly PublicName[]>>,
+  claims: SubjectClaims,
+): {
+  readonly member: LinkedMember
+  readonly items: Readonly<Record<CapabilityType, readonly LinkedItem[]>>
+} {
+  const byType = Object.fromEntries(
+    CAPABILITY_TYPES.map((type) => [type, linkRules(type, rules, claims)]),
+  ) as Record<CapabilityType, readonly LinkedRule[] | null>
+  const resources = new Map<string, LinkedItem | null>()
+  const templates: LinkedItem[] = []
+  const unnamed: ((uri: string) => boolean)[] = []
+  const member: LinkedMember = { id, prefix, rules: byType, resources, templates, unnamed }
+  const items: Record<CapabilityType, LinkedItem[]> = {
+    tools: [],
+    prompts: [],
+    resources: [],
+    resource_templates: templates,
+  }
+  for (const type of CAPABILITY_TYPES) {
+    const own = new Map(names[type].filter((one) => one.member === id).map(({ key, name }) => [key, name]))
+    for (const [key, item] of itemsByKey(type, catalogue[type])) {
+      const name = own.get(key)
+      if (name === undefined) {
+        if (type === 'resources') resources.set(key, null)
+        if (type === 'resource_templates') unnamed.push(toUriMatch(key))
+        continue
+      }
+      const held = approved === null ? null : heldBack(rules, approved, { type, key }, item)
+      const matching = byType[type]?.filter((rule) => rule.matches(item)) ?? null
+      const isFor = type === 'resource_templates' ? toUriMatch(key) : null
+      const one = { member, type, key, name, item, held, rules: matching, views: new Map(), isFor }
+      items[type].push(one)
+      if (type === 'resources') resources.set(key, one)
+    }
+  }
+  return { member, items }
+}
+
+function linkRules(
+  type: CapabilityType,
+  rules: CapabilityRules,
+  claims: SubjectClaims,
+): readonly LinkedRule[] | null {
+  const linked = rules[type]?.map((rule, place): LinkedRule => {
+    const { effect, match, projection } = rule
+    if (effect !== 'allow' && effect !== 'deny')
+      throw new RangeError('a rule has an effect that is not known')
+    return {
+      isDeny: effect === 'deny',
+      place,
+      projection,
+      condition: toCondition(rule, claims),
+      matches: toMatch(type, match),
+    }
+  })
+  return linked?.sort((a, b) => Number(b.isDeny) - Number(a.isDeny) || a.place - b.place) ?? null
+}
+
+/** The one decision about an item, for lists and for calls. */
+function decide({ held, rules }: LinkedItem, applies: Applies): Decision {
+  if (held !== null) return NO_RULE
+  return rules === null ? PASSES : decideBy(rules, applies)
+}
+
+function decideBy(rules: readonly LinkedRule[], applies: Applies): Decision {
+  for (const rule of rules) if (applies(rule)) return { isAllowed: !rule.isDeny, rule }
+  return NO_RULE
+}
+
+/** How rules apply before the arguments are known: as far as some arguments may be admitted. */
+function appliesTo(caller: Caller): Applies {
+  return ({ condition, isDeny }) => {
+    if (condition === null) return true
+    const fit = condition(caller)
+    return fit === 'yes' || (fit === 'maybe' && !isDeny)
+  }
+}
+
+function appliesWith(caller: Caller, given: Plain): Applies {
+  return ({ condition }) => condition === null || condition(caller, given) === 'yes'
+}
+
+/** The item as the caller sees it; null for a hidden one. */
+function seen(item: LinkedItem, caller: Caller): Visible | null {
+  const { isAllowed, rule } = decide(item, appliesTo(caller))
+  return isAllowed ? viewUnder(item, rule) : null
+}
+
+const WITHOUT_RULE = -1
+
+function viewUnder(item: LinkedItem, rule: LinkedRule | null): Visible {
+  const place = rule?.place ?? WITHOUT_RULE
+  let view = item.views.get(place)
+  if (view === undefined) {
+    const { type, key, name, member } = item
+    view = viewOf({ type, member: member.id, key, name }, item.item, rule?.projection ?? null)
+    item.views.set(place, view)
+  }
+  return view
+}
+
+/** Judges the arguments for an item that the caller sees. */
+function admitted(item: LinkedItem, caller: Caller, given: Plain): Exclude<Admission, Unknown> {
+  const { isAllowed, rule } = decide(item, appliesWith(caller, given))
+  if (!isAllowed) return { kind: 'refused', item: seen(item, caller)!, reason: NOT_THESE }
+  const view = viewUnder(item, rule)
+  for (const name of view.closed)
+    if (Object.hasOwn(given, name))
+      return {
+        kind: 'refused',
+        item: view,
+        reason: `The argument ${JSON.stringify(name)} cannot be given here.`,
+      }
+  return { kind: 'admitted', item: view, arguments: { ...given, ...view.fixed } }
+}
+
+const NOT_THESE = 'The policy does not allow these arguments.'
+
+function readOf(item: LinkedItem, uri: string, caller: Caller): ReadAdmission {
+  const admission = admitted(item, caller, { uri })
+  return admission.kind === 'refused' ? admission : { kind: 'admitted', member: item.member.id, uri }
+}
+
+function explained(item: LinkedItem | undefined, caller: Caller): Explanation {
+  if (item === undefined) return { shown: false, because: 'unknown', rule: null, held: null }
+  if (item.held !== null) return { shown: false, because: 'held', rule: null, held: item.held }
+  if (item.rules === null) return { shown: true, because: 'passes_all', rule: null, held: null }
+  const { isAllowed, rule } = decide(item, appliesTo(caller))
+  if (rule === null) return { shown: false, because: 'no_rule', rule: null, held: null }
+  return { shown: isAllowed, because: 'rule', rule: rule.place, held: null }
+}
+
+/** The items of one type. */
+interface Index {
+  readonly byName: ReadonlyMap<string, LinkedItem>
+  visible(caller: Caller): VisibleList
+}
+
+/**
+ * Lists depend on a caller only by the rules with conditions that match an item. These are asked once for each list, and the list
+ * of each combination of their answers is looked up.
+ */
+function indexOf(items: readonly LinkedItem[]): Index {
+  const byName = new Map<string, LinkedItem>()
+  for (const item of items) if (!byName.has(item.name)) byName.set(item.name, item)
+  const open = [...byName.values()].filter(({ held }) => held === null)
+  const conditional = [
+    ...new Set(open.flatMap(({ rules }) => rules?.filter((rule) => rule.condition !== null) ?? [])),
+  ]
+  const combinations = new Lru<string, string>(COMBINATIONS_MAX)
+  const lists = new Lru<string, VisibleList>(LISTS_MAX)
+
+  const listFor = (applies: Applies): { readonly key: string; readonly list: VisibleList } => {
+    const decisions = open.map((item) => decide(item, applies))
+    const key = textHash(
+      decisions.map(({ isAllowed, rule }) => (isAllowed ? (rule?.place ?? '*') : '')).join(),
+    )
+    let list = lists.get(key)
+    if (list === undefined) {
+      list = listOf(
+        open.flatMap((item, at) => (decisions[at]!.isAllowed ? [viewUnder(item, decisions[at]!.rule)] : [])),
+      )
+      lists.set(key, list)
+    }
+    return { key, list }
+  }
+  const constant = conditional.length === 0 ? listFor(() => true).list : null
+
+  return {
+    byName,
+    visible: (caller) => {
+      if (constant !== null) return constant
+      const applies = appliesTo(caller)
+      const answers = new Map(conditional.map((rule) => [rule, applies(rule)]))
+      const combination = conditional.map((rule) => (answers.get(rule)! ? '1' : '0')).join('')
+      const known = combinations.get(combination)
+      const list = known === undefined ? undefined : lists.get(known)
+      if (list !== undefined) return list
+      const found = listFor((rule) => answers.get(rule) ?? true)
+      combinations.set(combination, found.key)
+      return found.list
     },
   }
 }
 
-function join({ origins, catalogues }: Linked, virtualMcp: LinkedVirtualMcp): Capabilities {
-  const members: Member[] = []
-  const lists: Record<CapabilityType, Capability[]> = {
-    tools: [],
-    prompts: [],
-    resources: [],
-    resource_templates: [],
+function listOf(items: readonly Visible[]): VisibleList {
+  let [json, tokens]: [string | null, number | null] = [null, null]
+  return {
+    items,
+    get json() {
+      json ??= JSON.stringify(items.map(({ shown }) => shown))
+      return json
+    },
+    get tokens() {
+      tokens ??= estimateTokens(this.json)
+      return tokens
+    },
   }
-  const byName = Object.fromEntries(
-    CAPABILITY_TYPES.map((type) => [type, new Map<string, Capability>()]),
-  ) as unknown as Record<CapabilityType, Map<string, Capability>>
-  for (const { origin: id } of virtualMcp.fragment.members) {
-    const origin = origins.get(id)
-    if (origin === undefined || !origin.fragment.active) continue
-    const member: Member = { origin, route: routeOf(origin, virtualMcp) }
-    members.push(member)
-    const fragment = catalogues.get(id)
-    if (fragment === undefined) continue
-    const catalogue = JSON.parse(fragment.json) as Catalogue
-    for (const type of CAPABILITY_TYPES)
-      for (const item of catalogue[type]) {
-        const originName = identifierOf(type, item)
-        const name = publicName(virtualMcp, origin, type, originName, byName[type])
-        const capability = { type, name, originName, item: renamed(type, item, name), member }
-        if (byName[type].has(name)) continue
-        byName[type].set(name, capability)
-        lists[type].push(capability)
+}
+
+/** URIs that no list has, and URIs on their way out. */
+interface UriSpace {
+  read(caller: Caller, uri: string): ReadAdmission
+  publicUri(member: string, uri: string): string
+}
+
+function uriSpace(members: readonly LinkedMember[]): UriSpace {
+  const byId = new Map(members.map((member) => [member.id, member]))
+  const byPrefix = new Map<string, LinkedMember>()
+  for (const member of members) {
+    // URIs that were published under an earlier prefix go on
+    for (const { name, key } of member.templates) {
+      const found = fromPublicUri(name)
+      if (found !== null && name !== key && !byPrefix.has(found.prefix)) byPrefix.set(found.prefix, member)
+    }
+  }
+  for (const member of members) byPrefix.set(member.prefix, member)
+  return {
+    read: (caller, uri) => {
+      const found = fromPublicUri(uri)
+      const named = found === null ? undefined : byPrefix.get(found.prefix)
+      if (found !== null && named !== undefined) return readAt(named, found.uri, caller, true, true)
+      let refused: ReadAdmission = UNKNOWN
+      for (const member of members) {
+        const answer = readAt(member, uri, caller, false, members.length === 1)
+        if (answer.kind === 'admitted') return answer
+        if (answer.kind === 'refused' && refused.kind === 'unknown') refused = answer
       }
+      return refused
+    },
+    publicUri: (id, uri) => {
+      const member = byId.get(id)
+      const listed = member?.resources.get(uri)
+      if (listed !== undefined && listed !== null) return listed.name
+      if (member === undefined || (members.length === 1 && fromPublicUri(uri) === null)) return uri
+      return toPublicUri(member.prefix, uri)
+    },
   }
-  return { members, lists, find: (type, name) => byName[type].get(name) }
 }
 
-function routeOf({ route }: LinkedOrigin, { id, fragment, key }: LinkedVirtualMcp): LinkedProxy | null {
-  const only = route?.proxies[0]
-  return only === undefined ? null : { ...only, id, policy: fragment.policy, key, attachment: 'virtual_mcp' }
+/**
+ * Whether the caller may read a URI that is not a public one of a list.
+ * @param uri As the member knows it.
+ * @param isPrefixed The caller named the member by its prefix; otherwise only templates without one count.
+ * @param isSole No other member could be meant: a URI that no template has is for a member that passes everything.
+ */
+function readAt(
+  member: LinkedMember,
+  uri: string,
+  caller: Caller,
+  isPrefixed: boolean,
+  isSole: boolean,
+): ReadAdmission {
+  const listed = member.resources.get(uri)
+  // What the catalogue has is decided by its own rules, under whatever URI it is asked for
+  if (listed !== undefined)
+    return listed === null || !isPrefixed || seen(listed, caller) === null
+      ? UNKNOWN
+      : readOf(listed, uri, caller)
+  if (!passesUnlisted(member, uri, caller)) return UNKNOWN
+  let isOpen = isSole && member.rules.resources === null && member.rules.resource_templates === null
+  let refused: ReadAdmission = UNKNOWN
+  for (const template of member.templates) {
+    if (!(isPrefixed || template.name === template.key) || !template.isFor!(uri)) continue
+    if (seen(template, caller) === null) {
+      isOpen = false
+      continue
+    }
+    const answer = readOf(template, uri, caller)
+    if (answer.kind === 'admitted') return answer
+    if (refused.kind === 'unknown') refused = answer
+  }
+  isOpen &&= !member.unnamed.some((isFor) => isFor(uri))
+  return isOpen ? { kind: 'admitted', member: member.id, uri } : refused
 }
 
-function publicName(
-  { fragment }: LinkedVirtualMcp,
-  { fragment: { slug } }: LinkedOrigin,
-  type: CapabilityType,
-  name: string,
-  taken: ReadonlyMap<string, unknown>,
-): string {
-  if (type !== 'tools' && type !== 'prompts') return name
-  return fragment.prefix === 'always' || taken.has(name) ? `${slug}_${name}` : name
-}
-
-function renamed(type: CapabilityType, item: CatalogueItem, name: string): CatalogueItem {
-  return type === 'tools' || type === 'prompts' ? { ...item, name } : item
+/**
+ * Deny rules of resources hold for URIs of templates too. Where some resource may be hidden, no spelling of a URI evades that.
+ */
+function passesUnlisted(member: LinkedMember, uri: string, caller: Caller): boolean {
+  const rules = member.rules.resources
+  const mayHide = rules !== null || [...member.resources.values()].some((item) => item?.held !== null)
+  if (mayHide && !isPlainUri(uri)) return false
+  const applies = appliesWith(caller, { uri })
+  return !rules?.some((rule) => rule.isDeny && rule.matches({ uri }) && applies(rule))
 }

@@ -1,7 +1,7 @@
 import type { Opener } from '../../vault/opener.ts'
 import { inNewestForm } from '../earlier-form.ts'
-import { createCapabilityIndex } from '../find/capabilities.ts'
 import { createLimitPlans } from '../find/limit-plan.ts'
+import { createVirtualMcpIndex } from '../find/virtual-mcps.ts'
 import { FORM, type Fragment, type FragmentKey, type FragmentKind, type SnapshotDelta } from '../fragments.ts'
 import type { Linked, LinkedFragments, Quarantined, Snapshot, SnapshotEntry } from '../snapshot.ts'
 import type { KindIndex } from './kind-index.ts'
@@ -122,17 +122,16 @@ class Draft {
   }
 
   toSnapshot(revision: number, entries: ReadonlyMap<FragmentKey, SnapshotEntry>): Snapshot {
-    const { plans, capabilities, faults } = this.#before
+    const { plans, joined, faults } = this.#before
     const isChanged = (kind: FragmentKind): boolean => this.#indexes.get(kind)!.isChanged
     const arePlansStale = PLANNED.some(isChanged)
-    const areCapabilitiesStale = JOINED.some(isChanged)
+    const isJoinStale = JOINED.some(isChanged)
     const indexed = Object.assign({}, ...[...this.#indexes.values()].map((index) => index.members()))
     return {
       ...(indexed as Indexed),
       revision,
       plans: plans === undefined || arePlansStale ? createLimitPlans() : plans,
-      capabilities:
-        capabilities === undefined || areCapabilitiesStale ? createCapabilityIndex() : capabilities,
+      joined: joined === undefined || isJoinStale ? createVirtualMcpIndex() : joined,
       faults: faults === undefined || this.#faultsChanged ? faultsOf(entries) : faults,
       entries,
     }

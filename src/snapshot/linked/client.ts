@@ -151,5 +151,5 @@ export interface Verified {
   readonly claims: Claims
 }
 
-/** Claims of a caller that the profile lists, as text. */
-export type Claims = ReadonlyMap<string, string>
+/** Claims of a caller that the profile lists, as text. `lists` has those that are lists: the text joins items that may have commas. */
+export type Claims = ReadonlyMap<string, string> & { readonly lists?: ReadonlyMap<string, readonly string[]> }

@@ -263,6 +263,8 @@ export interface ConfigReader
   list(query: ListQuery): Promise<readonly Resource[]>
   /** All resources of a type, or those below one parent, in order of creation. */
   all(type: ResourceType, parent?: string): Promise<readonly Resource[]>
+  /** Those below any of several parents; below each of them in order of creation. */
+  below(type: ResourceType, parents: readonly string[]): Promise<readonly Resource[]>
   slugs(ids: readonly string[]): Promise<ReadonlyMap<string, string>>
   /** Resources that refer to this one, in their live or pending version. */
   usersOf(id: string): Promise<readonly Resource[]>

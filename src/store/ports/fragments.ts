@@ -6,10 +6,12 @@
  */
 export interface FragmentReader {
   /**
-   * All fragments, in the order of their keys. Null unless all of them are of this compiler.
+   * Fragments in the order of their keys, page by page: those that follow a key, at most `limit`. Null unless all that are stored are
+   * of this compiler. Pages are of one state inside of `still` and of a transaction alone.
    * @param compiler names what compiled them; another one may make other fragments of the same configuration
+   * @param after empty for the first page
    */
-  fragments(compiler: string): Promise<readonly StoredFragment[] | null>
+  fragments(compiler: string, after: string, limit: number): Promise<readonly StoredFragment[] | null>
   /**
    * What has changed since a revision, older changes first; of several changes of one key the last one. Null when drops since
    * then are no longer known: the reader must take everything anew.
@@ -25,9 +27,13 @@ export interface FragmentWriter {
   putFragments(revision: number, changes: Pick<FragmentChanges, 'put' | 'drop'>): Promise<void>
   /**
    * Stores fragments in the place of all. Tombstones go.
-   * @param compiler null where some could not be compiled: then the next start compiles again
+   * @param fill hands over the fragments, some at a time; a key may come again. Resolves with the name of the compiler, or null where
+   * some could not be compiled: then the next start compiles again
    */
-  replaceFragments(compiler: string | null, revision: number, put: readonly StoredFragment[]): Promise<void>
+  replaceFragments(
+    revision: number,
+    fill: (put: (some: readonly StoredFragment[]) => Promise<void>) => Promise<string | null>,
+  ): Promise<void>
   /** After a change of the configuration without its fragments: the next start compiles them again. */
   doubtFragments(): Promise<void>
 }

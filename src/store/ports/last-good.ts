@@ -3,8 +3,10 @@
  * damaged, a gateway still starts on it. Derived data: it can be lost without losing anything.
  */
 export interface LastGoodStore {
-  /** What was kept last; null when nothing was, or when it cannot be read. */
-  load(): LastGood | null
+  /** The revision of what was kept last; null when nothing was, or when it cannot be read. */
+  revision(): number | null
+  /** What was kept last, read row by row in the order of the keys. Throws where it cannot be read. */
+  entries(): Iterable<LastGoodEntry>
   /** Keeps a change. On disk when it returns. Throws when it cannot be written; then what is kept is not the last. */
   keep(change: LastGoodChange): void
   /** A key set that was kept; null when there is none, or it cannot be read. */
@@ -20,18 +22,13 @@ export interface LastGoodStore {
   close(): void
 }
 
-export interface LastGood {
-  readonly revision: number
-  readonly entries: readonly LastGoodEntry[]
-}
-
 interface KeptText {
   /** Of the content; tells a damaged entry. */
   readonly hash: string
   readonly text: string
 }
 
-interface LastGoodEntry extends KeptText {
+export interface LastGoodEntry extends KeptText {
   readonly key: string
 }
 
@@ -39,6 +36,7 @@ export interface LastGoodChange {
   readonly revision: number
   /** What is not among `put` is dropped. */
   readonly full: boolean
-  readonly put: readonly LastGoodEntry[]
+  /** Read row by row. */
+  readonly put: Iterable<LastGoodEntry>
   readonly drop: readonly string[]
 }

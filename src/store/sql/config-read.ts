@@ -65,6 +65,18 @@ export function createReader(db: Db, dialect: Dialect): ConfigReader {
       if (parent !== undefined) query = query.where('parent_id', '=', parent)
       return (await query.orderBy('id').execute()).map(toResource)
     },
+    below: async (type, parents) => {
+      const rows = await inPieces(parents, (some) =>
+        db
+          .selectFrom('resources')
+          .selectAll()
+          .where('type', '=', type)
+          .where('parent_id', 'in', some)
+          .orderBy(byIdAlone)
+          .execute(),
+      )
+      return rows.map(toResource)
+    },
     slugs: async (ids) => {
       const found = new Map<string, string>()
       const rows = await inPieces(ids, (some) =>

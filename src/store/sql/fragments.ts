@@ -22,13 +22,15 @@ type SetMeta = (name: string, value: string) => Promise<void>
 /** Reads fragments. @param meta reads a value of the table `meta` */
 export function createFragmentReader(db: Db, meta: Meta): FragmentReader {
   return {
-    fragments: async (compiler) => {
+    fragments: async (compiler, after, limit) => {
       if ((await meta(COMPILER)) !== compiler) return null
       const rows = await db
         .selectFrom('fragments')
         .selectAll()
         .where('json', 'is not', null)
+        .where('key', '>', after)
         .orderBy('key')
+        .limit(limit)
         .execute()
       return rows.filter(isLive).map(toStored)
     },
@@ -112,9 +114,9 @@ export function createFragmentWriter(db: Db, setMeta: SetMeta): FragmentWriter {
       await put([...changed.map((one) => ({ ...one, revision })), ...tombstones])
       if (tombstones.length > 0) await prune(revision)
     },
-    replaceFragments: async (compiler, revision, fragments) => {
+    replaceFragments: async (revision, fill) => {
       await db.deleteFrom('fragments').execute()
-      await put(fragments.map((one) => ({ ...one, revision })))
+      const compiler = await fill((some) => put(some.map((one) => ({ ...one, revision }))))
       await setMeta(PRUNED, String(revision))
       await setMeta(COMPILER, compiler ?? '')
     },

@@ -93,15 +93,44 @@ test('tombstones are bounded, and a reader that missed one takes everything', as
 
 test('all fragments are those of one compiler, until they are in doubt', async () => {
   const store = open()
+  const read = (compiler: string) => store.read.fragments(compiler, '', 10)
   await commit(store, [fragment('gone'), fragment('a')])
-  assert.equal(await store.read.fragments('one'), null)
-  await store.write((writer) => writer.replaceFragments('one', 1, [fragment('b'), fragment('a')]))
-  assert.deepEqual(await store.read.fragments('one'), [fragment('a'), fragment('b')])
-  assert.equal(await store.read.fragments('two'), null)
+  assert.equal(await read('one'), null)
+  await store.write((writer) =>
+    writer.replaceFragments(1, async (put) => {
+      await put([fragment('b')])
+      await put([fragment('a'), fragment('b')])
+      return 'one'
+    }),
+  )
+  assert.deepEqual(await read('one'), [fragment('a'), fragment('b')])
+  assert.equal(await read('two'), null)
   assert.deepEqual(await since(store, 1), [1, [], []])
   assert.equal(await since(store, 0), null, 'what was replaced left no tombstones')
   await commit(store, [fragment('c')], ['a'])
-  assert.deepEqual(await store.read.fragments('one'), [fragment('b'), fragment('c')])
+  assert.deepEqual(await read('one'), [fragment('b'), fragment('c')])
   await store.write((writer) => writer.doubtFragments())
-  assert.equal(await store.read.fragments('one'), null)
+  assert.equal(await read('one'), null)
+  await store.write((writer) => writer.replaceFragments(3, async () => null))
+  assert.equal(await read('one'), null, 'what does not compile whole is of no compiler')
+})
+
+test('pages have all fragments once, in the order of their keys, without tombstones', async () => {
+  const store = open()
+  const keys = Array.from({ length: 25 }, (_, index) => `k${index}`)
+  await store.write((writer) =>
+    writer.replaceFragments(1, async (put) => {
+      await put(keys.map((key) => fragment(key)))
+      return 'one'
+    }),
+  )
+  await commit(store, [], ['k3', 'k24'])
+  const seen: string[] = []
+  for (let after = ''; ; after = seen.at(-1)!) {
+    const page = (await store.read.fragments('one', after, 7))!
+    assert.ok(page.length <= 7)
+    seen.push(...page.map(({ key }) => key))
+    if (page.length < 7) break
+  }
+  assert.deepEqual(seen, keys.filter((key) => key !== 'k3' && key !== 'k24').sort())
 })

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import type { LastGood, LastGoodChange, LastGoodStore } from '../ports/last-good.ts'
+import type { LastGoodChange, LastGoodEntry, LastGoodStore } from '../ports/last-good.ts'
 import { guarded } from './fault.ts'
 import { openAlone } from './open-alone.ts'
 import { outdatedOf } from './side-files.ts'
@@ -53,13 +53,17 @@ create table state (one integer primary key check (one = 1), revision integer no
   }
 
   return {
-    load() {
+    revision() {
       if (database === null) return null
       try {
-        return read(database)
+        const state = database.prepare('select revision from state').get()
+        return state === undefined ? null : Number(state['revision'])
       } catch {
         return null
       }
+    },
+    *entries() {
+      if (database !== null) yield* read(database)
     },
     keep: (change) => changed((into) => write(into, change)),
     loadKeySet(source) {
@@ -110,33 +114,26 @@ function opened(file: string): DatabaseSync | null {
   return null
 }
 
-function read(database: DatabaseSync): LastGood | null {
-  const state = database.prepare('select revision from state').get()
-  if (state === undefined) return null
-  const rows = database.prepare('select key, hash, text from fragments order by key').all()
-  return {
-    revision: Number(state['revision']),
-    entries: rows.map(({ key, hash, text }) => ({
-      key: String(key),
-      hash: String(hash),
-      text: String(text),
-    })),
-  }
+function* read(database: DatabaseSync): Generator<LastGoodEntry> {
+  const rows = database.prepare('select key, hash, text from fragments order by key').iterate()
+  for (const { key, hash, text } of rows) yield { key: String(key), hash: String(hash), text: String(text) }
 }
 
 function write(database: DatabaseSync, { revision, full, put, drop }: LastGoodChange): void {
   const remove = database.prepare('delete from fragments where key = ?')
-  if (full) {
-    const kept = new Set(put.map(({ key }) => key))
-    for (const { key } of database.prepare('select key from fragments').all())
-      if (!kept.has(String(key))) remove.run(String(key))
-  }
   for (const key of drop) remove.run(key)
   const upsert = database.prepare(
     `insert into fragments (key, hash, text) values (?, ?, ?)
 on conflict (key) do update set hash = excluded.hash, text = excluded.text where hash <> excluded.hash`,
   )
-  for (const { key, hash, text } of put) upsert.run(key, hash, text)
+  const kept = new Set<string>()
+  for (const { key, hash, text } of put) {
+    if (full) kept.add(key)
+    upsert.run(key, hash, text)
+  }
+  if (full)
+    for (const { key } of database.prepare('select key from fragments').all())
+      if (!kept.has(String(key))) remove.run(String(key))
   database
     .prepare(
       // Where nothing has changed, nothing is written: a start on a full disk keeps what there is

@@ -1,4 +1,5 @@
 import { createClock } from '../../base/clock.ts'
+import { createEgress, NO_LISTENER } from '../../base/egress.ts'
 import { createGuardedFetch } from '../../base/guarded-fetch.ts'
 import { toOidcProvider } from '../../control/identity-provider.ts'
 import { type ClientTrial, tryClient } from '../../oauth/sign-in/try-client.ts'
@@ -9,14 +10,18 @@ import type { Finding } from '../../surfaces/cli/ports.ts'
 const check = 'identity provider'
 
 /** Whether the gateway is let in as a client at the identity provider. It asks there without a person. */
-export async function findProvider({ oidc, origin }: Settings, isNetworkAsked: boolean): Promise<Finding[]> {
+export async function findProvider(
+  { oidc, origin, egressAllow }: Settings,
+  isNetworkAsked: boolean,
+): Promise<Finding[]> {
   if (oidc === null) return []
   const provider = toOidcProvider(oidc)
   if (!isNetworkAsked)
     return [
       { check, state: 'ok', found: `${oidc.issuer}; --network tries the client authentication`, fix: null },
     ]
-  const tried = await tryClient({ provider, origin, clock: createClock(), fetch: createGuardedFetch() })
+  const egress = createEgress({ ...NO_LISTENER, allow: egressAllow })
+  const tried = await tryClient({ provider, origin, clock: createClock(), fetch: createGuardedFetch(egress) })
   if (typeof tried !== 'string') return [toFinding(oidc.issuer, tried)]
   const found = `${oidc.issuer} cannot be used: ${tried}`
   return [

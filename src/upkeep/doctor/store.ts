@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { createClock } from '../../base/clock.ts'
 import { faultOfRoles } from '../../control/identity-provider.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
-import { fullDelta } from '../../operations/engine/fragments.ts'
+import { fullSnapshot } from '../../operations/engine/fragments.ts'
 import { createAuditTrail } from '../../record/audit-chain.ts'
 import { isUntouched } from '../../record/audit-continuity.ts'
 import type { AuditMarkFile } from '../../record/audit-mark.ts'
@@ -103,8 +103,8 @@ function sealFinding(settings: Settings, canary: string | undefined): Finding {
 
 async function servedFinding(store: ConfigStore): Promise<Finding> {
   const check = 'configuration'
-  const { revision, put } = await fullDelta(store)
-  const faults = put.flatMap(({ key, fragment }) =>
+  const { revision, fragments } = await fullSnapshot(store)
+  const faults = [...fragments].flatMap(({ key, fragment }) =>
     checkFragment(fragment).map(({ pointer, reason }) => `${key}${pointer}: ${reason}`),
   )
   if (faults.length === 0)

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
-import { policy, rate } from '../../../test/gateway/fragments.ts'
+import { asTexts, delta as deltaOf, packed, policy, rate, unpacked } from '../../../test/gateway/fragments.ts'
 import { contentHash } from '../../base/canonical.ts'
-import { keyOf, type PolicyFragment, type SnapshotDelta } from '../../snapshot/fragments.ts'
+import { keyOf, type PolicyFragment, type SnapshotDelta, type TextDelta } from '../../snapshot/fragments.ts'
+import type { PackedSnapshot } from '../../snapshot/packed-fragments.ts'
 import type { LastGoodStore } from '../../store/ports/last-good.ts'
 import { openLastGood } from '../../store/sqlite/last-good.ts'
 import { createLastGood } from './last-good.ts'
@@ -17,10 +18,13 @@ after(() => rmSync(directory, { recursive: true }))
 let files = 0
 const newFile = (): string => join(directory, `serving-${++files}.db`)
 
-function delta(revision: number, policies: readonly PolicyFragment[], more: Partial<SnapshotDelta> = {}) {
-  const put = policies.map((fragment) => ({ key: keyOf(fragment), hash: contentHash(fragment), fragment }))
-  return { revision, full: false, put, drop: [], ...more } satisfies SnapshotDelta
-}
+const delta = (
+  revision: number,
+  policies: readonly PolicyFragment[],
+  more: Partial<SnapshotDelta> = {},
+): TextDelta => asTexts(deltaOf(revision, policies, more))
+
+const whole = (snapshot: PackedSnapshot | null): TextDelta | null => snapshot && unpacked(snapshot)
 
 const GOLD = policy('gold', [rate(10)])
 const SOURCE = 'jwks https://id.test/keys'
@@ -39,7 +43,9 @@ test('what is kept is the sum of all changes, also for the next process', () => 
   first.close()
   assert.equal(statSync(file).mode & 0o777, 0o600)
   const second = openLastGood(file)
-  assert.deepEqual(createLastGood(second, assert.ifError).load(), delta(3, [SILVER], { full: true }))
+  const again = createLastGood(second, assert.ifError)
+  assert.equal(again.revision(), 3)
+  assert.deepEqual(whole(again.load()), delta(3, [SILVER], { full: true }))
   second.close()
 })
 
@@ -49,7 +55,7 @@ test('a full change leaves nothing of what was there', () => {
   kept.keep(delta(1, [GOLD], { full: true }))
   kept.keep(delta(5, [SILVER], { full: true }))
   assert.deepEqual(
-    kept.load()?.put.map(({ key }) => key),
+    whole(kept.load())?.put.map(({ key }) => key),
     [keyOf(SILVER)],
   )
   store.close()
@@ -64,9 +70,28 @@ test('of a copy with a damaged entry nothing is served', () => {
   writeFileSync(file, bytes.replace('"max":10', '"max":99'), 'latin1')
   const again = openLastGood(file)
   const faults: unknown[] = []
-  assert.equal(createLastGood(again, (error) => faults.push(error)).load(), null)
+  const kept = createLastGood(again, (error) => faults.push(error))
+  assert.equal(kept.load(), null)
   assert.match(String(faults[0]), /policy:pol_gold is damaged/)
+  assert.equal(kept.revision(), null)
+  assert.match(String(faults[1]), /policy:pol_gold is damaged/)
   again.close()
+})
+
+test('a text that an earlier version wrote in another order is read as the text that its hash is of', () => {
+  const store = openLastGood(newFile())
+  const kept = createLastGood(store, assert.ifError)
+  const { kind, id, ...rest } = GOLD
+  const text = JSON.stringify({ ...rest, id, kind }, null, 1)
+  store.keep({
+    revision: 1,
+    full: true,
+    put: [{ key: keyOf(GOLD), hash: contentHash(GOLD), text }],
+    drop: [],
+  })
+  assert.equal(kept.revision(), 1)
+  assert.deepEqual(whole(kept.load()), delta(1, [GOLD], { full: true }))
+  store.close()
 })
 
 test('key sets are kept for the next process, each its last, for a day', () => {
@@ -156,9 +181,8 @@ test('a change that cannot be kept takes everything older with it, until the who
   isFull = false
   kept.keep(delta(3, [GOLD]))
   assert.equal(kept.load(), null, 'a part is no whole')
-  const whole = delta(4, [SILVER], { full: true })
-  await kept.mend(async (keep) => keep(whole))
-  assert.deepEqual(kept.load(), whole)
+  await kept.mend(async (keepWhole) => keepWhole(packed(deltaOf(4, [SILVER]))))
+  assert.deepEqual(whole(kept.load()), delta(4, [SILVER], { full: true }))
   await kept.mend(() => Promise.reject(new Error('there is nothing to mend')))
   real.close()
 })

@@ -6,20 +6,28 @@
  * 2. A copy that cannot be written is deleted as a whole, and a damaged copy is not used: an older state could admit a
  *    caller that was revoked since.
  */
-import { contentHash } from '../../base/canonical.ts'
+import { canonicalJson, contentHash, textHash } from '../../base/canonical.ts'
 import { KEPT_MS, type KeptKeySet, type KeptKeySets } from '../../gateway/identify/key-sets.ts'
-import type { Fragment, FragmentKey, SnapshotDelta } from '../../snapshot/fragments.ts'
-import type { LastGoodStore } from '../../store/ports/last-good.ts'
+import { type FragmentKey, FragmentText } from '../../snapshot/fragments.ts'
+import { createPacker, type PackedSnapshot } from '../../snapshot/packed-fragments.ts'
+import type { LastGoodChange, LastGoodEntry, LastGoodStore } from '../../store/ports/last-good.ts'
 import { type Probed, StoreUnavailable } from '../../store/ports/unavailable.ts'
 
 /** Keeps what is published, so that a start without the store serves it. */
 export interface LastGoodSnapshot extends Probed {
-  /** The whole of what was published last, or null. Null too when anything of it is damaged: half of it could admit too much. */
-  load(): SnapshotDelta | null
+  /**
+   * The revision of what was published last, or null. Null too when anything of it is damaged: half of it could admit too much.
+   * Everything is read, and nothing of it kept in memory.
+   */
+  revision(): number | null
+  /** The whole of it; null as for `revision`. */
+  load(): PackedSnapshot | null
   /** On disk when it returns. What cannot be kept is forgotten: an older state might hold what has been revoked. */
-  keep(delta: SnapshotDelta): void
+  keep(delta: LastGoodChange): void
+  /** Likewise for a whole configuration. */
+  keepWhole(whole: PackedSnapshot): void
   /** After something was forgotten: keeps everything anew. `whole` hands over what is published at that moment. */
-  mend(whole: (keep: (delta: SnapshotDelta) => void) => Promise<unknown>): Promise<void>
+  mend(whole: (keepWhole: (whole: PackedSnapshot) => void) => Promise<unknown>): Promise<void>
   /** Key sets of issuers: what cannot be kept is forgotten here too, since an older set might hold a withdrawn key. */
   readonly keySets: KeptKeySets
 }
@@ -52,19 +60,20 @@ export function createLastGood(store: LastGoodStore, report: (error: unknown) =>
   /** Nothing was forgotten since the last full delta; a part alone would be no whole. */
   let isWhole = true
   let fault: StoreUnavailable | null = null
-  function keep(delta: SnapshotDelta): void {
+  function keep(delta: LastGoodChange): void {
     if (!isWhole && !delta.full) return
     put(delta)
     // The file that could not be written is gone, and a new one has another mode
     if (delta.full && fault?.fault === 'read_only') put(delta)
   }
 
-  function put(delta: SnapshotDelta): void {
+  function keepWhole({ revision, fragments }: PackedSnapshot): void {
+    keep({ revision, full: true, put: fragments, drop: [] })
+  }
+
+  function put(delta: LastGoodChange): void {
     orForget(() => {
-      store.keep({
-        ...delta,
-        put: delta.put.map(({ key, hash, fragment }) => ({ key, hash, text: JSON.stringify(fragment) })),
-      })
+      store.keep(delta)
       isWhole = true
       fault = null
     })
@@ -78,6 +87,21 @@ export function createLastGood(store: LastGoodStore, report: (error: unknown) =>
       fault = toFault(error)
       report(error)
       store.forget()
+    }
+  }
+
+  /** Reads everything. Null, and a report, where an entry is not what was written. */
+  function read(take: (one: FragmentText) => void): number | null {
+    const revision = store.revision()
+    if (revision === null) return null
+    try {
+      for (const entry of store.entries()) take(demandWhole(entry))
+      return revision
+    } catch (error) {
+      report(
+        error instanceof DamagedCopy ? error : new DamagedCopy((error as Error).message, { cause: error }),
+      )
+      return null
     }
   }
 
@@ -109,33 +133,31 @@ export function createLastGood(store: LastGoodStore, report: (error: unknown) =>
 
   return {
     keep,
+    keepWhole,
     keySets,
     get fault() {
       return fault
     },
     probe: async () => orForget(() => store.look()),
     async mend(whole) {
-      if (!isWhole) await whole(keep)
+      if (!isWhole) await whole(keepWhole)
     },
+    revision: () => read(() => {}),
     load() {
-      const kept = store.load()
-      if (kept === null) return null
-      try {
-        const put = kept.entries.map(({ key, hash, text }) => {
-          // Written from this very type; the hash says whether it is still that.
-          const fragment = JSON.parse(text) as Fragment
-          if (contentHash(fragment) !== hash) throw new DamagedCopy(`${key} is damaged`)
-          return { key: key as FragmentKey, hash, fragment }
-        })
-        return { revision: kept.revision, full: true, put, drop: [] }
-      } catch (error) {
-        report(
-          error instanceof DamagedCopy ? error : new DamagedCopy((error as Error).message, { cause: error }),
-        )
-        return null
-      }
+      const packer = createPacker()
+      const revision = read(packer.add)
+      return revision === null ? null : { revision, fragments: packer.done() }
     },
   }
+}
+
+/** The fragment of an entry. Throws where it is not what was written. */
+function demandWhole({ key, hash, text }: LastGoodEntry): FragmentText {
+  // Earlier versions wrote some texts in another order than the canonical one that the hash is of
+  if (textHash(text) === hash) return new FragmentText(key as FragmentKey, hash, text)
+  const canonical = canonicalJson(JSON.parse(text))
+  if (textHash(canonical) !== hash) throw new DamagedCopy(`${key} is damaged`)
+  return new FragmentText(key as FragmentKey, hash, canonical)
 }
 
 function toFault(error: unknown): StoreUnavailable {

@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs'
 import { CannotStart } from '../../base/cannot-start.ts'
 import type { Clock } from '../../base/clock.ts'
 import { type AccessFault, faultOfAccess, otherThanFile } from '../../base/file-access.ts'
-import { firstDelta } from '../../operations/engine/fragments.ts'
+import { firstSnapshot } from '../../operations/engine/fragments.ts'
 import { acceptTrail, type Continuity, secureTrail, type TrailParts } from '../../record/audit-continuity.ts'
 import type { AuditMarkFile } from '../../record/audit-mark.ts'
 import { openMarkOf } from '../../record/audit-mark-place.ts'
 import type { Settings } from '../../settings.ts'
-import type { SnapshotDelta } from '../../snapshot/fragments.ts'
+import type { PackedSnapshot } from '../../snapshot/packed-fragments.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import type { ConfigPlace } from '../../store/ports/places.ts'
 import type { StoreFault } from '../../store/ports/unavailable.ts'
@@ -21,7 +21,7 @@ import type { LastGoodSnapshot } from '../kept/last-good.ts'
 /** What a start has to serve, and what it can be changed in. */
 export interface Configuration {
   readonly vault: Vault
-  readonly first: SnapshotDelta
+  readonly first: PackedSnapshot
   /** Null while the store cannot be used: the last known configuration is served and cannot be changed. */
   readonly store: ConfigStore | null
   /** The mark of the audit trail. */
@@ -49,7 +49,7 @@ export interface ConfigurationParts {
   readonly files: Pick<DataFiles, 'config' | 'lastGood'>
   readonly lastGood: LastGoodSnapshot
   readonly clock: Clock
-  /** Names what compiles fragments; see {@link firstDelta}. */
+  /** Names what compiles fragments; see {@link firstSnapshot}. */
   readonly version: string
   /** Why the data directory may not be written; null when it may. */
   readonly readOnly: AccessFault | null
@@ -67,8 +67,8 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
   const { settings, lastGood, clock } = parts
   const place = parts.files.config
   const { file } = place
-  const kept = lastGood.load()
-  const isKept = kept !== null && kept.revision > 0
+  const kept = lastGood.revision()
+  const isKept = kept !== null && kept > 0
   if (parts.readOnly !== null) return withoutStore(parts, kept, unwritable(parts.readOnly))
   if (isKept && !existsSync(file)) return withoutStore(parts, kept, gone(file))
   const kind = otherThanFile(file)
@@ -93,8 +93,8 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
     const mark = openMarkOf(settings.data, vault, parts.fault)
     const trail = { store, clock, seed: vault.trailKey(), mark, proof: keyedProofOf(vault) }
     const { fault, notes }: Continuity =
-      isKept && revision < kept.revision
-        ? { fault: `It has revision ${revision}, and serving.db has revision ${kept.revision}.`, notes: [] }
+      isKept && revision < kept
+        ? { fault: `It has revision ${revision}, and serving.db has revision ${kept}.`, notes: [] }
         : isNew
           ? await beginTrail(trail)
           : await secureTrail(trail)
@@ -102,8 +102,8 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
       await store.close()
       return withoutStore(parts, kept, diverged(file, fault))
     }
-    const first = await firstDelta(store, parts.version)
-    lastGood.keep(first)
+    const first = await firstSnapshot(store, parts.version)
+    lastGood.keepWhole(first)
     return { vault, first, store, mark, fault: null, notes }
   } catch (error) {
     await store.close().catch(() => {})
@@ -230,14 +230,15 @@ function diverged(file: string, fault: string): StoreProblem {
   }
 }
 
-/** @param kept what was served last; null when there is nothing */
+/** Serves what was served last. @param revision of that; null when there is nothing */
 function withoutStore(
   parts: ConfigurationParts,
-  kept: SnapshotDelta | null,
+  revision: number | null,
   { what, fix, detail, fault }: StoreProblem,
 ): Configuration {
   const serving = parts.files.lastGood.file
-  if (kept === null || kept.revision === 0) {
+  const kept = revision === null || revision === 0 ? null : parts.lastGood.load()
+  if (kept === null) {
     const access = faultOfAccess(serving, 'read')
     const why = access === null ? `${serving} is not there or is damaged` : `${access.found}. ${access.fix}`
     throw new CannotStart(

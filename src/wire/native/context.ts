@@ -1,6 +1,7 @@
 import type { LookupFunction } from 'node:net'
 import type { ByteBudget } from '../../base/byte-buffer.ts'
 import type { Clock } from '../../base/clock.ts'
+import type { Egress } from '../../base/egress.ts'
 import type { Guarded } from '../guarded.ts'
 import type { WireLimits } from '../port.ts'
 import type { StreamedAnswer } from '../streamed-answer.ts'
@@ -17,6 +18,8 @@ export interface Context extends Guarded {
   readonly responseHead: ResponseHead
   /** Every plain socket is read into it; what outlives the read callback is copied. */
   readonly readBuffer: Buffer
+  readonly egress: Egress
+  /** Resolves names for all pools; its answers are judged by none. */
   readonly lookup: LookupFunction
   /** What to call when a new connection has closed, or null for one that is closed at once; null: all are taken. */
   readonly admits: ((peer: string, listener: number) => (() => void) | null) | null

@@ -1,6 +1,7 @@
 import type { lookup } from 'node:dns'
 import type { ByteBudget } from '../../base/byte-buffer.ts'
 import type { Clock } from '../../base/clock.ts'
+import type { Egress } from '../../base/egress.ts'
 import { guarded } from '../guarded.ts'
 import { DEFAULT_LIMITS, SWEEP_MS } from '../limits.ts'
 import type { FieldRules, Handler, WireLimits } from '../port.ts'
@@ -16,6 +17,8 @@ export interface NativeEngineOptions<State> {
   readonly handler: Handler<State>
   readonly rules: FieldRules
   readonly clock: Clock
+  /** What upstreams may be. */
+  readonly egress: Egress
   /** Those not given are {@link DEFAULT_LIMITS}. */
   readonly limits?: Partial<WireLimits>
   /** Lower-case names that are never passed on from an upstream's answer; `server` by default. */
@@ -50,6 +53,7 @@ export function createContext<State>(options: NativeEngineOptions<State>): Conte
     readBuffer: Buffer.allocUnsafeSlow(READ_BYTES),
     admits: options.admits ?? null,
     keep: options.keep ?? null,
+    egress: options.egress,
     lookup: createLookup(clock, options.resolve),
     dateLine: dateLineOf(clock),
     streams: new Set(),

@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import fc from 'fast-check'
+import { EGRESS } from '../../../test/support/egress.ts'
 import { CERTIFICATE, PRIVATE_KEY } from '../../../test/wire/certificate.ts'
 import { createClock } from '../../base/clock.ts'
 import type { Engine } from '../port.ts'
@@ -16,6 +17,7 @@ let engine: Engine
 let port: number
 before(async () => {
   engine = createNativeEngine({
+    egress: EGRESS,
     clock: createClock(),
     rules: { take: [], peek: [], identity: [], strip: [], stripPrefixes: [] },
     limits: { headTimeoutMs: 300 },

@@ -1,5 +1,4 @@
 import type { ConnectionOptions } from 'node:tls'
-import { isRefusedHost } from '../../base/address.ts'
 import type { CallAnswer } from '../call-answer.ts'
 import { Gathering } from '../gathering.ts'
 import { HandingOver } from '../handing-over.ts'
@@ -18,7 +17,7 @@ import { ReuseBudget } from '../reuse-budget.ts'
 import { tlsConnectionOptions } from '../upstream-tls.ts'
 import { Call } from './call.ts'
 import type { Context } from './context.ts'
-import { REFUSED } from './resolver.ts'
+import { type JudgedAddress, judgeAddress } from './judged-address.ts'
 import type { Timed } from './sweep.ts'
 import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts'
 import type { UpstreamUser } from './upstream-user.ts'
@@ -33,6 +32,7 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
   readonly context: Context
   readonly options: UpstreamOptions
   readonly tls: ConnectionOptions | null
+  readonly address: JudgedAddress
   readonly #idle: UpstreamConnection[] = []
   readonly #waiting: WaitingLine<UpstreamUser>
   readonly #share: PoolShare
@@ -40,8 +40,6 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
   readonly #reuse = new ReuseBudget()
   readonly #onClosed: (pool: Pool) => void
   #isClosed = false
-  /** A literal that nothing may connect to; names are judged by what they resolve to. */
-  readonly #isRefused: boolean
 
   constructor(context: Context, options: UpstreamOptions, onClosed: (pool: Pool) => void) {
     this.context = context
@@ -50,7 +48,7 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
     this.#onClosed = onClosed
     this.#share = new PoolShare(options.connectionsMax)
     this.#waiting = new WaitingLine(options.waitingMax)
-    this.#isRefused = 'host' in options.address && isRefusedHost(options.address.host)
+    this.address = judgeAddress(context, options)
     context.sweep.add(this)
   }
 
@@ -78,8 +76,8 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
 
   /** Finds a connection for the request. The user may hear of it, or of a failure, before this returns. */
   submit(user: UpstreamUser): void {
-    if (this.#isRefused) {
-      user.failed('unreachable', REFUSED)
+    if (this.address.fault !== null) {
+      user.failed('unreachable', this.address.fault)
       return
     }
     this.#reuse.earn(this.#all.size)

@@ -4,6 +4,7 @@ import { connect, type Socket, type TcpNetConnectOpts } from 'node:net'
 import { test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import fc from 'fast-check'
+import { EGRESS } from '../../../test/support/egress.ts'
 import { CERTIFICATE, PRIVATE_KEY } from '../../../test/wire/certificate.ts'
 import { createClock } from '../../base/clock.ts'
 import { createNativeEngine } from './engine.ts'
@@ -24,6 +25,7 @@ const REQUEST = 'GET /a HTTP/1.1\r\nHost: a.test\r\n\r\n'
 /** A listener that answers with the address of its caller; the header is expected where `isTrusted`. */
 async function listen(tls: boolean, isTrusted = true, host = '127.0.0.1') {
   const engine = createNativeEngine({
+    egress: EGRESS,
     clock: createClock(),
     rules: { take: [], peek: [], identity: [], strip: [], stripPrefixes: [] },
     limits: { headTimeoutMs: 500 },

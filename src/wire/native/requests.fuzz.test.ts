@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import { test } from 'node:test'
+import { EGRESS } from '../../../test/support/egress.ts'
 import { fuzzCases } from '../../../test/support/long.ts'
 import { HOSTILE } from '../../../test/wire/hostile-requests.ts'
 import { createRandom, mutate, readWithLlhttp } from '../../../test/wire/llhttp.ts'
@@ -69,6 +70,7 @@ let refused = ''
 let finished = 0
 
 const context = createContext({
+  egress: EGRESS,
   clock: createClock(),
   rules: RULES,
   sweepMs: 100_000,

@@ -1,12 +1,8 @@
 import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
 import type { LookupFunction } from 'node:net'
-import { isRefusedAddress } from '../../base/address.ts'
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
 import { RESOLVED_MS, RESOLVED_NAMES_MAX, UNRESOLVED_MS } from './limits.ts'
-
-/** What is said of an upstream at a link-local, metadata or multicast address. */
-export const REFUSED = 'address is refused'
 
 interface Resolved {
   readonly error: NodeJS.ErrnoException | null
@@ -18,8 +14,8 @@ type Waiter = (resolved: Resolved) => void
 
 /**
  * A `lookup` for sockets with a short memory: the system's resolver runs in a pool of few threads that the whole
- * process shares, so it is asked once per name and period, and once for all that wait. Addresses that nothing may connect
- * to are left out; a name that has no others fails with the code {@link REFUSED}.
+ * process shares, so it is asked once per name and period, and once for all that wait. What may be connected to is
+ * judged by its users: the egress rule depends on the port as well.
  */
 export function createLookup(clock: Clock, resolve: typeof lookup = lookup): LookupFunction {
   const known = new Lru<string, Resolved>(RESOLVED_NAMES_MAX)
@@ -34,11 +30,7 @@ export function createLookup(clock: Clock, resolve: typeof lookup = lookup): Loo
     asked.set(name, [waiter])
     resolve(name, { all: true }, (error, addresses) => {
       const until = clock.monotonic() + (error === null ? RESOLVED_MS : UNRESOLVED_MS)
-      // A name may be made to resolve to what no configuration may name; sockets connect to what is given here
-      const allowed = (addresses ?? []).filter(({ address }) => !isRefusedAddress(address))
-      const isRefused = allowed.length === 0 && (addresses ?? []).length > 0
-      const refused = isRefused ? Object.assign(new Error(`${name} is refused`), { code: REFUSED }) : null
-      const resolved = { error: error ?? refused, addresses: allowed, until }
+      const resolved = { error, addresses: addresses ?? [], until }
       known.set(name, resolved)
       const all = asked.get(name) ?? []
       asked.delete(name)

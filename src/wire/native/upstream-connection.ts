@@ -7,6 +7,7 @@ import { BodyReader, CHUNKED, UNTIL_CLOSE } from './body-reader.ts'
 import type { Context } from './context.ts'
 import { readInto } from './direct.ts'
 import { headEnd } from './grammar.ts'
+import type { JudgedAddress } from './judged-address.ts'
 import { KnownFields } from './known-fields.ts'
 import { createOutlet, type Outlet } from './outlet.ts'
 import { isBroken } from './partial-head.ts'
@@ -21,6 +22,7 @@ export interface ConnectionOwner {
   readonly options: UpstreamOptions
   /** Made once for all connections; null without TLS. */
   readonly tls: ConnectionOptions | null
+  readonly address: JudgedAddress
   /** Connected, or done with a request: takes the next user or goes idle. */
   release(connection: UpstreamConnection): void
   /** Closed, for whatever reason. */
@@ -86,7 +88,7 @@ export class UpstreamConnection implements RequestConnection, Timed {
     const where: NetConnectOpts =
       'socketPath' in address
         ? { path: address.socketPath }
-        : { host: address.host, port: address.port, noDelay: true, lookup: this.#context.lookup }
+        : { host: address.host, port: address.port, noDelay: true, lookup: this.#owner.address.lookup }
     const socket = tls === null ? connectTcp(where, onConnect) : connectTls({ ...where, ...tls }, onConnect)
     readInto(socket, this.#context.readBuffer, (bytes, length) => this.#data(bytes, length))
     return socket

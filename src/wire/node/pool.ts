@@ -1,12 +1,11 @@
 import { Agent as PlainAgent } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
 import type { Socket } from 'node:net'
-import { isRefusedHost } from '../../base/address.ts'
 import { Gathering } from '../gathering.ts'
 import { HandingOver } from '../handing-over.ts'
 import { POOLED_MS } from '../limits.ts'
 import type { Context } from '../native/context.ts'
-import { REFUSED } from '../native/resolver.ts'
+import { judgeAddress } from '../native/judged-address.ts'
 import type { Timed } from '../native/sweep.ts'
 import { PoolShare, WaitingLine } from '../pool-share.ts'
 import type {
@@ -36,8 +35,8 @@ export class NodePool implements SendingPool, Upstream, Timed {
   readonly #share: PoolShare
   readonly #onClosed: (pool: NodePool) => void
   #isClosed = false
-  /** A literal that nothing may connect to; names are judged by what they resolve to. */
-  readonly #isRefused: boolean
+  /** Why nothing is connected to; null when the address is admitted. */
+  readonly #fault: string | null
 
   constructor(shared: Context, options: UpstreamOptions, onClosed: (pool: NodePool) => void) {
     this.shared = shared
@@ -46,7 +45,8 @@ export class NodePool implements SendingPool, Upstream, Timed {
     const { address, tls, connectionsMax, waitingMax } = options
     this.#share = new PoolShare(connectionsMax)
     this.#waiting = new WaitingLine(waitingMax)
-    this.#isRefused = 'host' in address && isRefusedHost(address.host)
+    const { fault, lookup } = judgeAddress(shared, options)
+    this.#fault = fault
     this.where =
       'socketPath' in address
         ? { socketPath: address.socketPath }
@@ -59,7 +59,7 @@ export class NodePool implements SendingPool, Upstream, Timed {
       scheduling: 'lifo' as const,
       timeout: POOLED_MS,
       noDelay: true,
-      lookup: shared.lookup,
+      lookup,
     }
     this.agent = tls === null ? new PlainAgent(kept) : new TlsAgent({ ...kept, ...tlsConnectionOptions(tls) })
     shared.sweep.add(this)
@@ -82,7 +82,7 @@ export class NodePool implements SendingPool, Upstream, Timed {
   }
 
   submit(sending: Sending): void {
-    if (this.#isRefused) sending.refuse('unreachable', REFUSED)
+    if (this.#fault !== null) sending.refuse('unreachable', this.#fault)
     else if (this.#share.mayTake(sending.holder)) this.#begin(sending)
     else {
       const until = this.shared.clock.monotonic() + this.options.connectTimeoutMs

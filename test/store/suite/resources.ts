@@ -58,6 +58,11 @@ export function resourcesSuite(name: string, make: MakePlace): void {
     assert.deepEqual(idsOf(await read.bySlug('proxies', 'same', undefined, [])), [])
     assert.deepEqual(idsOf(await read.byKey('proxies', '/x', null)), ['prx_1', 'prx_2'])
     assert.deepEqual(idsOf(await read.byKey('proxies', '/x', 'col_b')), ['prx_2'])
+    assert.deepEqual(idsOf(await read.below('proxies', ['col_a'])), ['prx_1'])
+    const both = await read.below('proxies', ['col_b', 'col_a', 'col_gone'])
+    assert.deepEqual(idsOf(both).sort(), ['prx_1', 'prx_2'])
+    assert.deepEqual(idsOf(await read.below('profiles', ['col_a'])), [])
+    assert.deepEqual(idsOf(await read.below('proxies', [])), [])
     assert.deepEqual(idsOf(await read.all('proxies', 'col_a')), ['prx_1'])
     assert.deepEqual([...(await read.slugs(['prx_1', 'col_b', 'none']))].sort(), [
       ['col_b', 'b'],

@@ -1,0 +1,304 @@
+/** One request to an origin on behalf of a caller, until its answer. */
+import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'
+import { fieldValue } from '../../gateway/header-lines.ts'
+import type { GatewayPort, InnerAnswer } from '../../gateway/port.ts'
+import type { JoinedVirtualMcp, Member } from '../../snapshot/find/virtual-mcps.ts'
+import type { CallHandle } from '../../wire/port.ts'
+import { messageId, toRecordAgent } from '../http/account.ts'
+import type { Sender } from '../http/caller.ts'
+import { callName, type RunningCalls } from '../http/running.ts'
+import { type OriginReply, readReply } from '../origin/answer.ts'
+import { type OwnName, originRequest } from '../origin/envelope.ts'
+import { mirroredLines, mirroredParams } from '../origin/mirrored-params.ts'
+import type { OriginAnswer, OriginRequest } from '../origin/send.ts'
+import { RPC } from '../protocol/answer.ts'
+import { isMembers, type Members } from '../protocol/message.ts'
+import type { RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
+import { isModernVersion } from '../protocol/versions.ts'
+import { resultFor, toolErrorText } from './results.ts'
+import type { OriginSession, OriginSessions } from './sessions.ts'
+
+/** Bytes of an answer that are read; an origin that sends more is refused. */
+const ANSWER_BYTES_MAX = 16 * 1024 * 1024
+const EMPTY: Members = Object.freeze({})
+
+export interface OriginCallTools {
+  readonly gateway: GatewayPort
+  readonly sessions: OriginSessions
+  readonly running: RunningCalls
+  readonly own: OwnName
+  readonly fault: (error: unknown, requestId: string) => void
+}
+
+/** What a request is about at its origin. */
+export interface Target {
+  /** Id of the origin. */
+  readonly member: string
+  /** Public name or URI, for the record. */
+  readonly name: string
+  /** As the origin takes them. */
+  readonly params: Members
+  /** Input schema of a tool: it says which arguments travel in headers. */
+  readonly schema?: Members | null
+}
+
+export class OriginCall {
+  readonly #joined: JoinedVirtualMcp
+  readonly #tools: OriginCallTools
+  readonly #sender: Sender
+  readonly #request: RelayedRequest
+  readonly #target: Target
+  readonly #member: Member
+  readonly #done: (answer: RelayedAnswer) => void
+  readonly #requestId: string
+  #session: OriginSession | null = null
+  #hasRetried = false
+
+  constructor(
+    joined: JoinedVirtualMcp,
+    tools: OriginCallTools,
+    sender: Sender,
+    request: RelayedRequest,
+    target: Target,
+    done: (answer: RelayedAnswer) => void,
+  ) {
+    this.#joined = joined
+    this.#tools = tools
+    this.#sender = sender
+    this.#request = request
+    this.#target = target
+    // The capabilities are those of the members
+    this.#member = joined.members.get(target.member)!
+    this.#done = done
+    this.#requestId = messageId(sender.requestId, request.received.place)
+  }
+
+  begin() {
+    const { origin } = this.#member
+    const { verdict } = origin.fragment
+    if (verdict === null || origin.route === null || this.#member.route === null) {
+      this.#refuse('upstream_unavailable', 'no probe has reached it yet; see origins test')
+      return
+    }
+    if (isModernVersion(verdict.version)) {
+      this.#send(verdict.version)
+      return
+    }
+    const session = this.#tools.sessions.of(origin, this.#sender.caller, verdict.version, (request) =>
+      this.#ask(request),
+    )
+    if (session instanceof Promise)
+      void session.then((opened) => this.#guarded(() => this.#in(opened, verdict.version)))
+    else this.#in(session, verdict.version)
+  }
+
+  #in(session: OriginSession, version: string): void {
+    if ('reason' in session) {
+      this.#refuse('upstream_unavailable', session.reason)
+      return
+    }
+    this.#session = session
+    this.#send(version)
+  }
+
+  #send(version: string): void {
+    const { method, received, id } = this.#request
+    const { gateway, own, running } = this.#tools
+    const { params, name: publicName } = this.#target
+    const session = this.#session !== null && 'id' in this.#session ? this.#session.id : null
+    // Requests of many callers share a session, so that their own ids would meet
+    const originId = this.#requestId
+    const speaker = { info: { ...own }, capabilities: EMPTY }
+    const request = originRequest(
+      version,
+      session,
+      originId,
+      method,
+      params,
+      speaker,
+      this.#mirrored(version, params),
+    )
+    const agent = toRecordAgent({ ...received, id }, method, publicName, '')
+    gateway.message(this.#sender.incoming, null)
+    received.isAccounted = true
+    const name = received.sessionId === '' ? null : callName(received.sessionId, id)
+    let isOver = false
+    const own_: CallHandle = {
+      abort: () => {
+        handle.abort()
+        this.#done({ kind: 'none' })
+      },
+    }
+    const handle = gateway.call(
+      {
+        ...this.#base(request),
+        agent,
+        traceParent: received.trace.parent,
+        traceState: received.trace.state,
+        until: received.hangUpCancels ? this.#sender.incoming : null,
+        capability: {
+          ...this.#place(),
+          virtualMcp: this.#joined.virtualMcp.id,
+          method,
+          name: publicName,
+          argumentBytes: bytesOf(params['arguments']),
+        },
+      },
+      (answer) => {
+        isOver = true
+        if (name !== null) running.end(name, own_)
+        this.#guarded(() => this.#answered(answer, originId, session !== null, version))
+      },
+    )
+    if (name !== null && !isOver) running.begin(name, own_)
+  }
+
+  #answered(answer: InnerAnswer, id: string, hasSession: boolean, version: string) {
+    if (answer.code !== null) return this.#refused(answer.code, answer.body)
+    const reply = readReply(toOriginAnswer(answer), id, hasSession)
+    if (reply.kind === 'session_gone' && !this.#hasRetried) {
+      this.#hasRetried = true
+      const { origin } = this.#member
+      this.#tools.sessions.drop(origin, this.#sender.caller, this.#session!)
+      this.#session = null
+      return this.begin()
+    }
+    this.#give(reply, isModernVersion(version))
+  }
+
+  #give(reply: OriginReply, isModernOrigin: boolean) {
+    const { method, isModern } = this.#request
+    switch (reply.kind) {
+      case 'result':
+        if ((reply.result['resultType'] ?? 'complete') !== 'complete')
+          return this.#refuse(
+            'upstream_invalid_response',
+            'its result is of a type that the client did not ask for',
+          )
+        return this.#done({ kind: 'result', text: resultFor(method, reply.result, isModernOrigin, isModern) })
+      case 'error':
+        return this.#done(this.#errorOf(reply.error.code, reply.error.message, reply.error.data))
+      case 'session_gone':
+        return this.#refuse('upstream_unavailable', 'it knows no session that it has just opened')
+      case 'none':
+        return this.#refuse(
+          reply.status === 401 || reply.status === 403
+            ? 'credential_unavailable'
+            : 'upstream_invalid_response',
+          reply.reason,
+        )
+    }
+  }
+
+  /** Errors that only make sense between Postern and the origin stay there. */
+  #errorOf(code: number, message: string, data: unknown): RelayedAnswer {
+    if (code === RPC.headerMismatch || code === RPC.unsupportedVersion || code === -32021)
+      return { kind: 'error', code: RPC.internalError, message: `The origin refused the request: ${message}` }
+    // Each era has its own code for a resource that is not there
+    const own = code === -32002 && this.#request.isModern ? RPC.invalidParams : code
+    return { kind: 'error', code: own, message, ...(data === undefined ? {} : { data }) }
+  }
+
+  #refuse(code: RefusalCode, reason: string): void {
+    this.#account(code, reason)
+    const { slug } = this.#member.origin.fragment
+    const detail = `The origin "${slug}" did not answer the call: ${reason}.`
+    this.#refused(code, problemOf(code, { detail, members: { origin: slug } }, this.#requestId))
+  }
+
+  /** A call that did not come as far as the stages has the record of its message. */
+  #account(code: RefusalCode, reason: string): void {
+    const { received, method, id } = this.#request
+    if (received.isAccounted) return
+    received.isAccounted = true
+    this.#tools.gateway.message(this.#sender.incoming, {
+      requestId: this.#requestId,
+      code,
+      reason,
+      agent: toRecordAgent({ ...received, id }, method, this.#target.name, ''),
+      origin: this.#member.origin.id,
+    })
+  }
+
+  /** A refusal that a model reads comes as a result of the tool; other methods have errors alone. */
+  #refused(code: RefusalCode, problem: Uint8Array | object): void {
+    const text =
+      problem instanceof Uint8Array ? Buffer.from(problem).toString('utf8') : JSON.stringify(problem)
+    const { method, isModern } = this.#request
+    if (method === 'tools/call') {
+      this.#done({ kind: 'result', text: toolErrorText(text, isModern) })
+      return
+    }
+    const data: unknown = JSON.parse(text)
+    const message =
+      isMembers(data) && typeof data['detail'] === 'string' ? data['detail'] : PROBLEMS[code].title
+    this.#done({ kind: 'error', code: PROBLEMS[code].status, message, data })
+  }
+
+  #mirrored(version: string, { arguments: given }: Members): string {
+    const { schema } = this.#target
+    if (schema == null || !isModernVersion(version)) return ''
+    return mirroredLines(mirroredParams(schema), isMembers(given) ? given : EMPTY)
+  }
+
+  /** What Postern itself asks the origin in the name of the caller. */
+  #ask(request: OriginRequest): Promise<OriginAnswer> {
+    return new Promise((resolve) => {
+      this.#tools.gateway.call(
+        {
+          ...this.#base(request),
+          agent: toRecordAgent({ ...this.#request.received, id: this.#request.id }, '', '', ''),
+          until: null,
+          capability: { ...this.#place(), virtualMcp: '', method: '', name: '', argumentBytes: 0 },
+        },
+        (answer) => resolve(toOriginAnswer(answer)),
+      )
+    })
+  }
+
+  #place() {
+    const { origin, route } = this.#member
+    const [path = '', query = ''] = origin.fragment.target.split(/\?(.*)/s)
+    return { origin, route: route!, path, query }
+  }
+
+  #base({ method, fields, body }: OriginRequest) {
+    return {
+      caller: this.#sender.caller,
+      requestId: this.#requestId,
+      method,
+      host: '',
+      target: `/mcp/${this.#joined.virtualMcp.fragment.slug}`,
+      fields: '',
+      ownFields: fields,
+      body: body === null ? null : Buffer.from(body),
+      keepBytesMax: ANSWER_BYTES_MAX,
+    }
+  }
+
+  /** Called from events of sockets: a throw there would end the thread. */
+  #guarded(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.#tools.fault(error, this.#requestId)
+      this.#done({ kind: 'error', code: RPC.internalError, message: 'Internal error' })
+    }
+  }
+}
+
+/** The answer of the stages as the client of an origin reads it. */
+export function toOriginAnswer({ code, body, status, fields, truncated }: InnerAnswer): OriginAnswer {
+  if (code !== null) return { ok: false, reason: detailOf(body) }
+  return { ok: true, status, header: (name) => fieldValue(fields, name), body, truncated }
+}
+
+/** As JSON, in UTF-8. */
+function bytesOf(given: unknown): number {
+  return given === undefined ? 0 : Buffer.byteLength(JSON.stringify(given))
+}
+
+function detailOf(body: Uint8Array): string {
+  const problem: unknown = JSON.parse(Buffer.from(body).toString('utf8'))
+  return isMembers(problem) ? String(problem['detail'] ?? problem['title']) : ''
+}

@@ -1,0 +1,111 @@
+/**
+ * Drift of a catalogue: what an MCP server has changed since somebody approved it. An item is told by the hash of everything that a
+ * model reads of it, so that a new description alone is a change.
+ */
+import { contentHash } from '../base/canonical.ts'
+import type { Plain } from '../base/plain.ts'
+import { CAPABILITY_TYPES, type CapabilityType, KEY_OF } from './capability.ts'
+import type { CapabilityRules } from './capability-rules.ts'
+
+/** What a server offers, as it lists it. */
+export type Catalogue = Readonly<Record<CapabilityType, readonly Plain[]>>
+
+/** Hashes of approved items, by type and by what the server calls them. */
+export type Approved = Readonly<Record<CapabilityType, Readonly<Record<string, string>>>>
+
+/** Names one item of a catalogue. */
+export interface CapabilityKey {
+  readonly type: CapabilityType
+  readonly key: string
+}
+
+/** Members that the hash covers. */
+const HASHED: Readonly<Record<CapabilityType, readonly string[]>> = {
+  tools: ['name', 'title', 'description', 'inputSchema', 'outputSchema', 'annotations'],
+  prompts: ['name', 'title', 'description', 'arguments'],
+  resources: ['uri', 'name', 'title', 'description', 'mimeType', 'annotations'],
+  resource_templates: ['uriTemplate', 'name', 'title', 'description', 'mimeType', 'annotations'],
+}
+
+/** The members of an item that approval is about; those that are absent are left out. */
+export function approvable(type: CapabilityType, item: Plain): Plain {
+  return Object.fromEntries(
+    HASHED[type].filter((name) => Object.hasOwn(item, name)).map((name) => [name, item[name]]),
+  )
+}
+
+/** Hash of an item; the order of members does not matter. */
+export function capabilityHash(type: CapabilityType, item: Plain): string {
+  return contentHash(approvable(type, item))
+}
+
+/** Items of one type by what the server calls them. Of two of the same name the first counts; an item without a name is none. */
+export function itemsByKey(type: CapabilityType, items: readonly Plain[]): Map<string, Plain> {
+  const found = new Map<string, Plain>()
+  for (const item of items) {
+    const key = item[KEY_OF[type]]
+    if (typeof key === 'string' && key !== '' && !found.has(key)) found.set(key, item)
+  }
+  return found
+}
+
+/** The hashes of a whole catalogue: what is kept when it is approved. */
+export function approvedOf(catalogue: Catalogue): Approved {
+  const hashes = (type: CapabilityType): Record<string, string> =>
+    Object.fromEntries(
+      [...itemsByKey(type, catalogue[type])].map(([key, item]) => [key, capabilityHash(type, item)]),
+    )
+  return {
+    tools: hashes('tools'),
+    prompts: hashes('prompts'),
+    resources: hashes('resources'),
+    resource_templates: hashes('resource_templates'),
+  }
+}
+
+/** What has been added, changed and removed since the approval, in the order of the catalogue. */
+export function driftOf(
+  approved: Approved,
+  catalogue: Catalogue,
+): Readonly<Record<'added' | 'changed' | 'removed', readonly CapabilityKey[]>> {
+  const drift: Record<'added' | 'changed' | 'removed', CapabilityKey[]> = {
+    added: [],
+    changed: [],
+    removed: [],
+  }
+  for (const type of CAPABILITY_TYPES) {
+    const items = itemsByKey(type, catalogue[type])
+    for (const [key, item] of items) {
+      const hash = hashIn(approved, type, key)
+      if (hash === undefined) drift.added.push({ type, key })
+      else if (hash !== capabilityHash(type, item)) drift.changed.push({ type, key })
+    }
+    for (const key of Object.keys(approved[type])) if (!items.has(key)) drift.removed.push({ type, key })
+  }
+  return drift
+}
+
+/** Why an item is held back. */
+export type Held = 'changed' | 'new'
+
+/**
+ * Why the item is held back until somebody approves it; null when it is not. `strict` holds back what has changed. What is new
+ * is held back, but for `new_items: show` in a type that passes whole. `off` holds back nothing.
+ */
+export function heldBack(
+  rules: CapabilityRules,
+  approved: Approved,
+  { type, key }: CapabilityKey,
+  item: Plain,
+): Held | null {
+  if (rules.pin === 'off') return null
+  const hash = hashIn(approved, type, key)
+  if (hash === undefined) return rules.new_items === 'show' && rules[type] === undefined ? null : 'new'
+  return rules.pin === 'strict' && hash !== capabilityHash(type, item) ? 'changed' : null
+}
+
+/** A name may be that of something that every object inherits. */
+function hashIn(approved: Approved, type: CapabilityType, key: string): string | undefined {
+  const hashes = approved[type]
+  return Object.hasOwn(hashes, key) ? hashes[key] : undefined
+}

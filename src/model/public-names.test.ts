@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { assignNames, assignUris, type NamedMember, type PublicName, prefixesOf } from './public-names.ts'
+import { fromPublicUri, toPublicUri } from './public-uri.ts'
+
+function member(id: string, keys: readonly string[], prefix: string = id): NamedMember {
+  return { id, prefix, items: keys.map((key) => ({ key, base: key })) }
+}
+
+function namesIn(names: readonly PublicName[]): Record<string, string> {
+  return Object.fromEntries(names.map(({ member, key, name }) => [`${member} ${key}`, name]))
+}
+
+test('only the newcomer of a collision gets the prefix, and a name stays when its rival goes or returns', () => {
+  const first = assignNames('tools', [], [member('git', ['search', 'log'])], 'auto')
+  assert.deepEqual(namesIn(first), { 'git search': 'search', 'git log': 'log' })
+  const both = [member('wiki', ['search', 'read']), member('git', ['search', 'log'])]
+  const second = assignNames('tools', first, both, 'auto')
+  const expected = {
+    ...{ 'git search': 'search', 'git log': 'log' },
+    ...{ 'wiki search': 'wiki_search', 'wiki read': 'read' },
+  }
+  assert.deepEqual(namesIn(second), expected)
+  const without = [member('wiki', ['search']), member('git', ['log'])]
+  const third = assignNames('tools', second, without, 'auto')
+  assert.deepEqual(namesIn(third), expected, 'names of what is gone are kept')
+  assert.deepEqual(namesIn(assignNames('tools', third, both, 'auto')), expected)
+  // A member that is taken out gives its names back
+  const alone = assignNames('tools', third, [member('wiki', ['search', 'read', 'log'])], 'auto')
+  assert.equal(namesIn(alone)['wiki log'], 'log')
+  assert.equal(namesIn(alone)['wiki search'], 'wiki_search')
+})
+
+test('mode always puts the prefix before every new name', () => {
+  const before = assignNames('tools', [], [member('git', ['log'])], 'auto')
+  const after = assignNames('tools', before, [member('git', ['log', 'blame'])], 'always')
+  assert.deepEqual(namesIn(after), { 'git log': 'log', 'git blame': 'git_blame' })
+})
+
+test('names of tools have the characters that models take, and a clean name wins over a cleaned one', () => {
+  const names = assignNames('tools', [], [member('fs', ['a b', 'a/b', 'a_b', 'größe', ''])], 'auto')
+  const { 'fs a/b': third, ...rest } = namesIn(names)
+  assert.deepEqual(rest, { 'fs a_b': 'a_b', 'fs a b': 'fs_a_b', 'fs größe': 'gr__e', 'fs ': rest['fs ']! })
+  assert.match(third!, /^fs_a_b_[0-9a-f]{8}$/)
+  assert.match(rest['fs ']!, /^_[0-9a-f]{8}$/)
+  // Prompts keep theirs
+  assert.deepEqual(namesIn(assignNames('prompts', [], [member('fs', ['größe x'])], 'auto')), {
+    'fs größe x': 'größe x',
+  })
+})
+
+test('a projected name is the base, and a new projection gives a new name', () => {
+  const of = (base: string): NamedMember[] => [{ id: 'git', prefix: 'git', items: [{ key: 'log', base }] }]
+  const first = assignNames('tools', [], of('history'), 'auto')
+  assert.deepEqual(namesIn(first), { 'git log': 'history' })
+  assert.deepEqual(namesIn(assignNames('tools', first, of('log'), 'auto')), { 'git log': 'log' })
+})
+
+const key = fc.oneof(
+  fc.string({ maxLength: 6, unit: fc.constantFrom('a', 'b', '_', '/', ' ', 'é') }),
+  fc.string({ maxLength: 80, unit: fc.constantFrom('a', '_') }),
+  fc.constantFrom('search', 'wiki_search', 'git_search', 'x'.repeat(60), 'x'.repeat(61)),
+)
+const members = fc
+  .uniqueArray(fc.constantFrom('git', 'wiki', 'a', 'p'.repeat(63)), { minLength: 1, maxLength: 4 })
+  .chain((ids) =>
+    fc.tuple(...ids.map((id) => fc.uniqueArray(key, { maxLength: 12 }).map((keys) => member(id, keys)))),
+  )
+const mode = fc.constantFrom('auto' as const, 'always' as const)
+const nameType = fc.constantFrom('tools' as const, 'prompts' as const)
+
+test('names are unique, short and of allowed characters, stay, and do not depend on the order of items', () => {
+  fc.assert(
+    fc.property(
+      nameType,
+      fc.array(members, { minLength: 1, maxLength: 4 }),
+      mode,
+      (type, rounds, prefixing) => {
+        let names: PublicName[] = []
+        for (const round of rounds) {
+          const next = assignNames(type, names, round, prefixing)
+          const all = next.map(({ name }) => name)
+          assert.equal(new Set(all).size, all.length, 'unique')
+          for (const name of all) {
+            assert.ok(name.length >= 1 && name.length <= 60, name)
+            if (type === 'tools') assert.match(name, /^[A-Za-z0-9_.-]+$/)
+          }
+          for (const { id, items } of round)
+            for (const item of items)
+              assert.equal(next.filter((one) => one.member === id && one.key === item.key).length, 1)
+          const ids = new Set(round.map(({ id }) => id))
+          for (const old of names.filter((one) => ids.has(one.member))) assert.ok(next.includes(old), 'stays')
+          const reversed = round.map((one) => ({ ...one, items: one.items.toReversed() }))
+          assert.deepEqual(assignNames(type, names, reversed, prefixing), next)
+          assert.deepEqual(assignNames(type, next, round, prefixing), next, 'nothing new, nothing changed')
+          names = next
+        }
+      },
+    ),
+  )
+})
+
+test('a server that renames its tools without end leaves a bounded number of names', () => {
+  let names: PublicName[] = []
+  for (let round = 0; round < 8; round++)
+    names = assignNames(
+      'tools',
+      names,
+      [member('git', ['stays', ...Array.from({ length: 1000 }, (_, at) => `t${round}_${at}`)])],
+      'auto',
+    )
+  assert.equal(names.length, 5000 + 1001)
+  assert.ok(names.some((one) => one.key === 'stays') && names.some((one) => one.key === 't7_999'))
+  assert.ok(!names.some((one) => one.key === 't0_0'))
+})
+
+test('URIs stay where they are unique, and take a prefix that can be undone', () => {
+  for (const [uri, prefixed] of [
+    ['file:///a/b', 'file://files~/a/b'],
+    ['https://host:80/x', 'https://files~host:80/x'],
+    ['urn:a:b', 'urn:files~a:b'],
+    ['test://b~x', 'test://files~b~x'],
+    ['file:///{path}', 'file://files~/{path}'],
+    ['no scheme', 'files~no scheme'],
+    ['{scheme}://x', 'files~{scheme}://x'],
+    ['', 'files~'],
+  ] as const) {
+    assert.equal(toPublicUri('files', uri), prefixed)
+    assert.deepEqual(fromPublicUri(prefixed), { prefix: 'files', uri })
+  }
+  for (const uri of ['file:///a~b', 'file:///files~/x', 'urn:A~b', 'x', '~x'])
+    assert.equal(fromPublicUri(uri), null)
+  const one = assignUris('resources', [], [member('a', ['file:///x', 'file:///y'])])
+  assert.deepEqual(namesIn(one), { 'a file:///x': 'file:///x', 'a file:///y': 'file:///y' })
+  const two = assignUris('resources', one, [member('b', ['file:///x', 'urn:z']), member('a', ['file:///x'])])
+  assert.deepEqual(namesIn(two), {
+    ...namesIn(one),
+    'b file:///x': 'file://b~/x',
+    'b urn:z': 'urn:z',
+  })
+  const template = [member('a', ['file:///{path}']), member('b', ['file:///{+rest}'])]
+  const alone = assignUris('resource_templates', [], template.slice(0, 1))
+  assert.deepEqual(namesIn(assignUris('resource_templates', alone, template)), {
+    'a file:///{path}': 'file:///{path}',
+    'b file:///{+rest}': 'file://b~/{+rest}',
+  })
+  assert.equal(
+    namesIn(assignUris('resource_templates', [], template))['a file:///{path}'],
+    'file://a~/{path}',
+  )
+})
+
+test('every public URI leads back, and different URIs and members never share one', () => {
+  const part = fc.string({
+    maxLength: 8,
+    unit: fc.constantFrom('a', 'b', '-', '~', ':', '/', '.', '{', '}', 'é'),
+  })
+  const uri = fc.oneof(
+    part,
+    fc.webUrl(),
+    part.map((rest) => `a~${rest}`),
+    part.map((rest) => `file:${rest}`),
+  )
+  const prefix = fc.constantFrom('a', 'b', 'a-2', 'files')
+  fc.assert(
+    fc.property(prefix, uri, (name, one) => {
+      assert.deepEqual(fromPublicUri(toPublicUri(name, one)), { prefix: name, uri: one })
+    }),
+  )
+  const sets = fc.tuple(
+    ...['a', 'b'].map((id) => fc.uniqueArray(uri, { maxLength: 10 }).map((keys) => member(id, keys))),
+  )
+  const type = fc.constantFrom('resources' as const, 'resource_templates' as const)
+  fc.assert(
+    fc.property(type, sets, sets, (kind, first, second) => {
+      const names = assignUris(kind, assignUris(kind, [], first), second)
+      assert.equal(new Set(names.map(({ name }) => name)).size, names.length)
+      for (const { member: id, key: own, name } of names) {
+        const found = fromPublicUri(name)
+        if (name === own) assert.equal(found, null)
+        else assert.deepEqual(found, { prefix: id, uri: own })
+      }
+    }),
+  )
+})
+
+test('members of the same origin have prefixes of their own', () => {
+  const prefixes = prefixesOf([
+    { id: '1', slug: 'git' },
+    { id: '2', slug: 'git' },
+    { id: '3', slug: 'wiki' },
+  ])
+  assert.equal(prefixes[0], 'git')
+  assert.match(prefixes[1]!, /^git-[0-9a-f]{8}$/)
+  assert.equal(prefixes[2], 'wiki')
+})

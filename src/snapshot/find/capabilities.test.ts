@@ -1,0 +1,468 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Plain } from '../../base/plain.ts'
+import { approvedOf, type Catalogue } from '../../model/capability-drift.ts'
+import { CapabilityPolicy } from '../../model/capability-policy.ts'
+import {
+  assignNames,
+  assignUris,
+  type NamedMember,
+  type PublicName,
+  prefixesOf,
+} from '../../model/public-names.ts'
+import { rulesOf } from '../compile/capability-rules.ts'
+import {
+  type Admission,
+  type Capabilities,
+  type Explanation,
+  linkCapabilities,
+  type ReadAdmission,
+  UNKNOWN,
+} from './capabilities.ts'
+import { basesOf } from './capability-bases.ts'
+import type { Caller, SubjectClaims } from './capability-caller.ts'
+
+/** Answers of the filter, by name, for a virtual MCP made of policies and catalogues as they are written. */
+interface Made {
+  readonly origin: string
+  readonly policy?: object
+  readonly offers: Partial<Catalogue>
+  readonly approved?: Partial<Catalogue>
+}
+
+const NONE: Catalogue = { tools: [], prompts: [], resources: [], resource_templates: [] }
+
+function made(members: readonly Made[], claims?: SubjectClaims): Capabilities {
+  const prefixes = prefixesOf(members.map(({ origin }, at) => ({ id: `m${at}`, slug: origin })))
+  const linked = members.map(({ policy = {}, offers, approved }, at) => ({
+    id: `m${at}`,
+    prefix: prefixes[at]!,
+    // As a fragment carries them
+    rules: JSON.parse(JSON.stringify(rulesOf(CapabilityPolicy.parse(policy)))) as ReturnType<typeof rulesOf>,
+    catalogue: { ...NONE, ...offers },
+    approved: approved === undefined ? null : approvedOf({ ...NONE, ...approved }),
+  }))
+  const named = (type: keyof Catalogue): NamedMember[] =>
+    linked.map(({ id, prefix, rules, catalogue }) => ({
+      ...{ id, prefix },
+      items: basesOf(type, rules, catalogue[type]),
+    }))
+  const names: Record<keyof Catalogue, readonly PublicName[]> = {
+    tools: assignNames('tools', [], named('tools'), 'auto'),
+    prompts: assignNames('prompts', [], named('prompts'), 'auto'),
+    resources: assignUris('resources', [], named('resources')),
+    resource_templates: assignUris('resource_templates', [], named('resource_templates')),
+  }
+  return linkCapabilities(linked, names, claims)
+}
+
+const acme: Caller = {
+  client: { id: 'cli_acme', slug: 'acme' },
+  profile: { id: 'pro_ci', slug: 'ci' },
+  user: 'u1',
+  claims: { sub: 'u1', groups: ['dev', 'a,b'], roles: 'reader', tenant: 'north' },
+}
+const machine: Caller = { ...acme, client: { id: 'cli_bot', slug: 'bot' }, user: null, claims: {} }
+
+const tools = (...names: string[]): Plain[] =>
+  names.map((name) => ({ name, inputSchema: { type: 'object' } }))
+const namesFor = (all: Capabilities, caller: Caller, type: keyof Catalogue = 'tools'): string[] =>
+  all.visible(caller, type).items.map(({ name }) => name)
+
+test('without a key all pass, an empty list passes none, and entries pass only what they fit', () => {
+  const offers = { tools: tools('read', 'write'), prompts: [{ name: 'ask' }], resources: [{ uri: 'x:1' }] }
+  const all = made([{ origin: 'fs', policy: { tools: ['read', 'nothing'], prompts: [] }, offers }])
+  assert.deepEqual(namesFor(all, acme), ['read'])
+  assert.deepEqual(namesFor(all, acme, 'prompts'), [])
+  assert.deepEqual(namesFor(all, acme, 'resources'), ['x:1'])
+  assert.equal(all.find(acme, 'tools', 'write'), null)
+  assert.equal(all.call(acme, 'tools', 'write', {}), UNKNOWN)
+  assert.equal(all.call(acme, 'tools', 'no such tool', {}), UNKNOWN)
+  assert.equal(all.call(acme, 'prompts', 'ask', {}), UNKNOWN)
+  assert.deepEqual(all.call(acme, 'tools', 'read', { a: 1 }), {
+    kind: 'admitted',
+    item: all.find(acme, 'tools', 'read'),
+    arguments: { a: 1 },
+  })
+})
+
+test('items are found by name, glob and hint, and deny outweighs allow wherever it stands', () => {
+  const offers = {
+    tools: [
+      { name: 'get_user', title: 'User', annotations: { readOnlyHint: true } },
+      { name: 'get_key', description: 'the secret key', annotations: { readOnlyHint: true, title: 'Key' } },
+      { name: 'drop', annotations: { readOnlyHint: 'yes' } },
+    ],
+  }
+  const shown = (...entries: object[]): string[] =>
+    namesFor(made([{ origin: 'db', policy: { tools: entries }, offers }]), acme)
+  const readOnly = { match: { annotation: 'readOnlyHint', is: true } }
+  assert.deepEqual(shown(readOnly), ['get_user', 'get_key'])
+  // A hint that is absent, or no truth value, has the default of the specification
+  assert.deepEqual(shown({ match: { annotation: 'destructiveHint', is: true } }), [
+    'get_user',
+    'get_key',
+    'drop',
+  ])
+  assert.deepEqual(shown({ match: { annotation: 'readOnlyHint', is: false } }), ['drop'])
+  assert.deepEqual(shown({ match: { glob: 'get_*' } }), ['get_user', 'get_key'])
+  assert.deepEqual(shown({ match: { glob: 'K*', on: 'title' } }), ['get_key'])
+  const deny = { match: { glob: '*secret*', on: 'description' }, effect: 'deny' }
+  assert.deepEqual(shown({ match: { glob: '*' } }, deny), ['get_user', 'drop'])
+  assert.deepEqual(shown(deny, readOnly), ['get_user'])
+  assert.deepEqual(shown(deny), [])
+})
+
+test('an entry is for its subjects, one of which suffices', () => {
+  const admits = (subjects: object, caller: Caller, effect: 'allow' | 'deny' = 'allow'): boolean => {
+    const entries = [{ match: { glob: '*' }, effect, subjects }, ...(effect === 'deny' ? ['read'] : [])]
+    return (
+      namesFor(made([{ origin: 'fs', policy: { tools: entries }, offers: { tools: tools('read') } }]), caller)
+        .length === 1
+    )
+  }
+  for (const subjects of [
+    { clients: ['cli_acme', 'cli_x'] },
+    { profiles: ['pro_ci'] },
+    { users: ['u1'] },
+    { groups: ['dev'] },
+    { groups: ['a,b'] },
+    { roles: ['reader'] },
+    { clients: ['cli_x'], groups: ['x', 'dev'] },
+  ]) {
+    assert.equal(admits(subjects, acme), true, JSON.stringify(subjects))
+    assert.equal(admits(subjects, acme, 'deny'), false, JSON.stringify(subjects))
+  }
+  for (const subjects of [
+    { clients: ['acme'] },
+    { users: ['u2'] },
+    { groups: ['a', 'b'] },
+    { roles: ['dev'] },
+  ]) {
+    assert.equal(admits(subjects, acme), false, JSON.stringify(subjects))
+    assert.equal(admits(subjects, acme, 'deny'), true, JSON.stringify(subjects))
+  }
+})
+
+test('a missing claim fails closed: allow never fits, deny always', () => {
+  for (const caller of [machine, { ...acme, claims: { groups: [1], roles: { reader: true } } }])
+    for (const subjects of [{ groups: ['dev'] }, { roles: ['reader'] }]) {
+      const offers = { tools: tools('read') }
+      const of = (entry: object): string[] =>
+        namesFor(
+          made([
+            { origin: 'fs', policy: { tools: ['read', entry].slice('effect' in entry ? 0 : 1) }, offers },
+          ]),
+          caller,
+        )
+      assert.deepEqual(of({ match: { glob: '*' }, subjects }), [])
+      assert.deepEqual(of({ match: { glob: '*' }, subjects, effect: 'deny' }), [])
+      // A client that is known to be named needs no claim
+      assert.deepEqual(of({ match: { glob: '*' }, subjects: { ...subjects, clients: [caller.client.id] } }), [
+        'read',
+      ])
+    }
+  const offers = { tools: tools('read') }
+  const nested = { ...acme, claims: { realm: { groups: ['dev'] } } }
+  const all = made(
+    [{ origin: 'fs', policy: { tools: [{ match: { glob: '*' }, subjects: { groups: ['dev'] } }] }, offers }],
+    { groups: 'realm.groups', roles: 'roles' },
+  )
+  assert.deepEqual(namesFor(all, nested), ['read'])
+})
+
+test('a condition about the caller decides lists, one about arguments decides the call', () => {
+  const policy = {
+    tools: [
+      { match: { exact: 'north' }, when: 'claims.tenant == "north"' },
+      { match: { exact: 'small' }, when: 'arguments.size <= 10.0' },
+      { match: { exact: 'mine' }, when: 'user.id == arguments.owner && client.slug == "acme"' },
+      { match: { exact: 'free' } },
+      { match: { exact: 'free' }, effect: 'deny', when: 'arguments.path.startsWith("/etc")' },
+    ],
+  }
+  const all = made([{ origin: 'fs', policy, offers: { tools: tools('north', 'small', 'mine', 'free') } }])
+  assert.deepEqual(namesFor(all, acme), ['north', 'small', 'mine', 'free'])
+  assert.deepEqual(namesFor(all, machine), ['small', 'free'])
+  const kinds = (name: string, ...given: Plain[]): string[] =>
+    given.map((one) => all.call(acme, 'tools', name, one).kind)
+  assert.deepEqual(kinds('small', { size: 10 }, { size: 11 }, {}, { size: '1' }), [
+    ...['admitted', 'refused', 'refused', 'refused'],
+  ])
+  assert.deepEqual(kinds('mine', { owner: 'u1' }, { owner: 'u2' }), ['admitted', 'refused'])
+  // A deny entry that fails denies
+  assert.deepEqual(kinds('free', { path: '/home' }, { path: '/etc/x' }, {}), [
+    'admitted',
+    'refused',
+    'refused',
+  ])
+  assert.equal(all.call(machine, 'tools', 'mine', { owner: 'u1' }), UNKNOWN, 'hidden, not refused')
+})
+
+test('a projection changes what is listed, sets fixed arguments, and closes them and hidden ones', () => {
+  const tool = {
+    name: 'create_issue',
+    description: 'Creates.',
+    inputSchema: {
+      type: 'object',
+      properties: { org: { type: 'string' }, title: { type: 'string' }, debug: { type: 'boolean' } },
+      required: ['org', 'title'],
+      dependentRequired: { title: ['org'], debug: ['title'] },
+      anyOf: [{ required: ['org'] }, { properties: { title: {}, debug: {} }, required: ['title'] }],
+    },
+    annotations: { readOnlyHint: false, openWorldHint: true },
+  }
+  const projection = {
+    ...{ name: 'issue', title: 'New issue', description: 'Creates an issue of acme.' },
+    ...{ annotations: { openWorldHint: false }, fixed: { org: 'acme' }, hidden: ['debug'] },
+  }
+  const original = structuredClone(tool)
+  const all = made([
+    {
+      origin: 'git',
+      policy: { tools: [{ match: { exact: 'create_issue' }, projection }] },
+      offers: { tools: [tool] },
+    },
+  ])
+  const { shown, key } = all.find(acme, 'tools', 'issue')!
+  assert.equal(key, 'create_issue')
+  assert.deepEqual(shown, {
+    name: 'issue',
+    title: 'New issue',
+    description: 'Creates an issue of acme.',
+    inputSchema: {
+      type: 'object',
+      properties: { title: { type: 'string' } },
+      required: ['title'],
+      dependentRequired: { title: [] },
+      anyOf: [{ required: [] }, { properties: { title: {} }, required: ['title'] }],
+    },
+    annotations: { readOnlyHint: false, openWorldHint: false },
+  })
+  assert.deepEqual(tool, original, 'the catalogue stays as it is')
+  assert.equal(all.visible(acme, 'tools').json, JSON.stringify([shown]))
+  assert.ok(all.visible(acme, 'tools').tokens > 20)
+  const call = (given: Plain): Admission => all.call(acme, 'tools', 'issue', given)
+  const admitted = call({ title: 'x' })
+  assert.deepEqual(admitted.kind === 'admitted' && admitted.arguments, { title: 'x', org: 'acme' })
+  for (const name of ['org', 'debug']) {
+    const refused = call({ title: 'x', [name]: 'acme' })
+    assert.equal(refused.kind === 'refused' && refused.reason, `The argument "${name}" cannot be given here.`)
+  }
+  assert.equal(all.call(acme, 'tools', 'create_issue', {}), UNKNOWN)
+})
+
+test('arguments of prompts are closed too, and the first entry that fits projects', () => {
+  const ask = { name: 'ask', arguments: [{ name: 'topic', required: true }, { name: 'tone' }] }
+  const entry = (subjects: object, tone: string): object => ({
+    ...{ match: { exact: 'ask' }, subjects },
+    projection: { fixed: { tone }, description: tone },
+  })
+  const policy = {
+    prompts: [entry({ groups: ['dev'] }, 'dry'), entry({ clients: ['cli_acme', 'cli_bot'] }, 'kind')],
+  }
+  const all = made([{ origin: 'chat', policy, offers: { prompts: [ask] } }])
+  for (const [caller, tone] of [
+    [acme, 'dry'],
+    [machine, 'kind'],
+  ] as const) {
+    assert.deepEqual(all.find(caller, 'prompts', 'ask')!.shown, {
+      ...{ name: 'ask', description: tone, arguments: [{ name: 'topic', required: true }] },
+    })
+    const answer = all.call(caller, 'prompts', 'ask', { topic: 'x' })
+    assert.deepEqual(answer.kind === 'admitted' && answer.arguments, { topic: 'x', tone })
+  }
+})
+
+test('equal lists are one object, whatever decided them', () => {
+  const policy = {
+    tools: [
+      { match: { exact: 'a' }, subjects: { clients: ['cli_acme'] } },
+      { match: { exact: 'b' }, subjects: { clients: ['cli_bot'] } },
+      { match: { exact: 'b' }, when: 'has(claims.b)' },
+      { match: { exact: 'c' }, subjects: { users: ['nobody'] } },
+    ],
+  }
+  const all = made([{ origin: 'x', policy, offers: { tools: tools('a', 'b', 'c') } }])
+  const list = all.visible(acme, 'tools')
+  assert.equal(all.visible({ ...acme, user: 'u9', claims: {} }, 'tools'), list)
+  const other = all.visible(machine, 'tools')
+  assert.notEqual(other, list)
+  assert.deepEqual(namesFor(all, { ...machine, claims: { b: 1 } }), ['b'])
+  const strange = { ...machine, client: { id: 'cli_x', slug: 'x' }, claims: { b: 1 } }
+  assert.deepEqual(
+    all.visible(strange, 'tools').items.map(({ name }) => name),
+    ['b'],
+  )
+  const open = made([{ origin: 'x', offers: { tools: tools('a') } }])
+  assert.equal(open.visible(acme, 'tools'), open.visible(machine, 'tools'))
+  // Many different lists are made, and few are kept
+  const many = Array.from({ length: 12 }, (_, at) => `t${at}`)
+  const each = many.map((name) => ({ match: { exact: name }, subjects: { groups: [name] } }))
+  const large = made([{ origin: 'x', policy: { tools: each }, offers: { tools: tools(...many) } }])
+  for (let set = 0; set < 4096; set += 7) {
+    const groups = many.filter((_, at) => (set >> at) % 2 === 1)
+    assert.deepEqual(namesFor(large, { ...acme, claims: { groups } }), groups)
+  }
+})
+
+test('what is new or has changed is hidden from lists and refused to calls, as what does not exist', () => {
+  const [read, write] = tools('read', 'write') as [Plain, Plain]
+  const offers = { tools: [{ ...read, description: 'Other.' }, write, { name: 'fresh' }] }
+  const approved = { tools: [read, write] }
+  const of = (policy: object): Capabilities => made([{ origin: 'fs', policy, offers, approved }])
+  const strict = of({})
+  assert.deepEqual(namesFor(strict, acme), ['write'])
+  for (const name of ['read', 'fresh']) assert.equal(strict.call(acme, 'tools', name, {}), UNKNOWN)
+  assert.deepEqual(
+    ['read', 'fresh', 'write', 'none'].map((name) => strict.explain(acme, 'tools', name)),
+    [
+      { shown: false, because: 'held', rule: null, held: 'changed' },
+      { shown: false, because: 'held', rule: null, held: 'new' },
+      { shown: true, because: 'passes_all', rule: null, held: null },
+      { shown: false, because: 'unknown', rule: null, held: null },
+    ],
+  )
+  assert.deepEqual(namesFor(of({ new_items: 'show' }), acme), ['write', 'fresh'])
+  assert.deepEqual(namesFor(of({ tools: [{ match: { glob: '*' } }], new_items: 'show' }), acme), ['write'])
+  assert.deepEqual(namesFor(of({ pin: 'warn' }), acme), ['read', 'write'])
+  assert.deepEqual(namesFor(of({ pin: 'off' }), acme), ['read', 'write', 'fresh'])
+})
+
+test('preview names the rule that decides', () => {
+  const policy = {
+    tools: [
+      'a',
+      { match: { exact: 'b' }, subjects: { groups: ['dev'] } },
+      { match: { exact: 'c' }, effect: 'deny', when: 'user.id == "u1"' },
+      { match: { glob: '*' }, subjects: { users: ['u1'] } },
+    ],
+  }
+  const all = made([{ origin: 'x', policy, offers: { tools: tools('a', 'b', 'c', 'd') } }])
+  const of = (caller: Caller): unknown[] =>
+    ['a', 'b', 'c', 'd'].map((name) => {
+      const { shown, because, rule }: Explanation = all.explain(caller, 'tools', name)
+      return [shown, because, rule]
+    })
+  assert.deepEqual(of(acme), [
+    [true, 'rule', 0],
+    [true, 'rule', 1],
+    [false, 'rule', 2],
+    [true, 'rule', 3],
+  ])
+  assert.deepEqual(of(machine), [
+    [true, 'rule', 0],
+    [false, 'no_rule', null],
+    [false, 'rule', 2],
+    [false, 'no_rule', null],
+  ])
+})
+
+test('resources of several members are told apart, and URIs lead back to their member', () => {
+  const offers = {
+    resources: [{ uri: 'file:///a', name: 'a' }],
+    resource_templates: [{ uriTemplate: 'file:///docs/{name}', name: 'docs' }],
+  }
+  const all = made([
+    { origin: 'one', offers },
+    { origin: 'two', policy: { resources: ['file:///a'] }, offers },
+  ])
+  assert.deepEqual(namesFor(all, acme, 'resources'), ['file:///a', 'file://two~/a'])
+  assert.deepEqual(namesFor(all, acme, 'resource_templates'), [
+    'file://one~/docs/{name}',
+    'file://two~/docs/{name}',
+  ])
+  for (const [uri, member, own] of [
+    ['file:///a', 'm0', 'file:///a'],
+    ['file://two~/a', 'm1', 'file:///a'],
+    ['file://one~/a', 'm0', 'file:///a'],
+    ['file://two~/docs/x', 'm1', 'file:///docs/x'],
+    ['file://one~/docs/x', 'm0', 'file:///docs/x'],
+    // Of a member that passes everything
+    ['file://one~/unlisted', 'm0', 'file:///unlisted'],
+  ] as const)
+    assert.deepEqual(all.read(acme, uri), { kind: 'admitted', member, uri: own }, uri)
+  for (const uri of ['file://two~/unlisted', 'file:///docs/x', 'file://three~/a', 'file:///unlisted', ''])
+    assert.equal(all.read(acme, uri), UNKNOWN, uri)
+  for (const [member, uri, expected] of [
+    ['m0', 'file:///a', 'file:///a'],
+    ['m1', 'file:///a', 'file://two~/a'],
+    ['m0', 'file:///docs/x', 'file://one~/docs/x'],
+    ['m1', 'urn:x', 'urn:two~x'],
+  ] as const) {
+    assert.equal(all.publicUri(member, uri), expected)
+    const back: ReadAdmission = all.read(acme, expected)
+    if (back.kind === 'admitted') assert.deepEqual([back.member, back.uri], [member, uri])
+  }
+  const alone = made([{ origin: 'one', offers }])
+  assert.equal(alone.publicUri('m0', 'file:///docs/x'), 'file:///docs/x')
+  assert.deepEqual(alone.read(acme, 'file:///docs/x'), {
+    kind: 'admitted',
+    member: 'm0',
+    uri: 'file:///docs/x',
+  })
+  assert.deepEqual(alone.read(acme, 'urn:other'), { kind: 'admitted', member: 'm0', uri: 'urn:other' })
+})
+
+test('a hidden resource is read neither through a template nor under another spelling', () => {
+  const offers = {
+    resources: [{ uri: 'file:///secret' }, { uri: 'file:///open' }],
+    resource_templates: [{ uriTemplate: 'file:///{+path}' }],
+  }
+  const deny = { match: { glob: 'file:///keys/*' }, effect: 'deny' }
+  const all = made([{ origin: 'fs', policy: { resources: ['file:///open', deny] }, offers }])
+  for (const uri of ['file:///open', 'file:///other/x', 'file://fs~/open', 'file://fs~/other'])
+    assert.equal(all.read(acme, uri).kind, 'admitted', uri)
+  for (const uri of [
+    ...['file:///secret', 'file://fs~/secret', 'file:///keys/a', 'file://fs~/keys/a', 'file:///x/../secret'],
+    ...['file:///%73ecret', 'file:///x/%2e%2e/keys/a', 'file:///x\\..\\secret'],
+  ])
+    assert.equal(all.read(acme, uri), UNKNOWN, uri)
+  // A template that is held back opens nothing
+  const [template] = offers.resource_templates
+  const changed = { resource_templates: [{ ...template, description: 'new' }] }
+  const held = made([{ origin: 'fs', offers: changed, approved: offers }])
+  assert.equal(held.read(acme, 'file:///x'), UNKNOWN)
+  assert.equal(held.read(acme, 'urn:x').kind, 'admitted')
+  const kept = made([{ origin: 'fs', offers, approved: { ...offers, resources: [{ uri: 'file:///open' }] } }])
+  assert.deepEqual(
+    ['file:///secret', 'file:///x/../secret', 'file:///x'].map((uri) => kept.read(acme, uri).kind),
+    ['unknown', 'unknown', 'admitted'],
+  )
+})
+
+test('the condition of a template sees the URI at the member', () => {
+  const policy = {
+    resource_templates: [{ match: { glob: '*' }, when: 'arguments.uri.startsWith("file:///public/")' }],
+    resources: [],
+  }
+  const offers = { resource_templates: [{ uriTemplate: 'file:///{+path}' }] }
+  const all = made([
+    { origin: 'fs', policy, offers },
+    { origin: 'db', offers: {} },
+  ])
+  assert.deepEqual(namesFor(all, acme, 'resource_templates'), ['file://fs~/{+path}'])
+  assert.deepEqual(all.read(acme, 'file://fs~/public/a'), {
+    kind: 'admitted',
+    member: 'm0',
+    uri: 'file:///public/a',
+  })
+  assert.equal(all.read(acme, 'file://fs~/private/a').kind, 'refused')
+})
+
+test('rules and programs that are not known are not linked', () => {
+  const rules = rulesOf(CapabilityPolicy.parse({ tools: ['a'] }))
+  const broken = { ...rules, tools: [{ ...rules.tools![0]!, when: { op: 'eval' } }] }
+  const unknown = { ...rules, tools: [{ ...rules.tools![0]!, effect: 'maybe' }] }
+  for (const one of [broken, unknown]) {
+    const member = {
+      id: 'm',
+      prefix: 'm',
+      rules: one as unknown as typeof rules,
+      catalogue: NONE,
+      approved: null,
+    }
+    const names = { tools: [], prompts: [], resources: [], resource_templates: [] }
+    assert.throws(() => linkCapabilities([member], names), RangeError)
+  }
+})

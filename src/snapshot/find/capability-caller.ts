@@ -1,0 +1,112 @@
+/** Callers as a capability policy sees them, and the part of its rules that is about callers. */
+import { claimOf } from '../../base/claims.ts'
+import { type Expression, toExpression, UNDECIDED } from '../../base/expression.ts'
+import type { Plain } from '../../base/plain.ts'
+import { CAPABILITY_VARIABLES } from '../../model/capability.ts'
+import type { CapabilityRule, CapabilitySubjects } from '../../model/capability-rules.ts'
+
+/** Who asks, with everything proven. */
+export interface Caller {
+  readonly client: { readonly id: string; readonly slug: string }
+  readonly profile: { readonly id: string; readonly slug: string }
+  /** Subject of the verified token; null without one. */
+  readonly user: string | null
+  /** Claims of the verified token as JSON gives them: lists as lists, since their items may have commas. */
+  readonly claims: Plain
+}
+
+/** The claims that have the groups and roles of a user; a name with dots is a path. */
+export interface SubjectClaims {
+  readonly groups: string
+  readonly roles: string
+}
+
+/** Whether a rule applies. `maybe`: that depends on the arguments of the call. */
+type Fit = 'yes' | 'no' | 'maybe'
+
+/** The condition of a rule; without arguments it answers as far as the caller decides. */
+export type Condition = (caller: Caller, given?: Plain) => Fit
+
+/**
+ * The condition of a rule; null for a rule that applies to every call. What cannot be decided counts against the caller: an allow
+ * rule does not apply, a deny rule does.
+ * @throws RangeError for an expression that is no program.
+ */
+export function toCondition(
+  { effect, subjects, when }: CapabilityRule,
+  claims: SubjectClaims,
+): Condition | null {
+  if (subjects === null && when === null) return null
+  const fitsSubject = subjects === null ? null : toSubjectFit(subjects, claims)
+  const expression = when === null ? null : toExpression(when, VARIABLES)
+  const failed = effect === 'deny'
+  return (caller, given) => {
+    if (fitsSubject !== null && !(fitsSubject(caller) ?? failed)) return 'no'
+    return expression === null ? 'yes' : decided(expression, valuesOf(caller, given, claims), failed)
+  }
+}
+
+const VARIABLES = Object.keys(CAPABILITY_VARIABLES)
+
+function decided(expression: Expression, values: Plain, failed: boolean): Fit {
+  switch (expression.decide(values)) {
+    case 'holds':
+      return 'yes'
+    case 'fails_to_hold':
+      return 'no'
+    case 'undecided':
+      return 'maybe'
+    default:
+      return failed ? 'yes' : 'no'
+  }
+}
+
+function valuesOf(
+  { client, profile, user, claims }: Caller,
+  given: Plain | undefined,
+  names: SubjectClaims,
+): Plain {
+  const [groups, roles] = [textsIn(claims, names.groups), textsIn(claims, names.roles)]
+  return {
+    arguments: given ?? UNDECIDED,
+    client,
+    profile,
+    user: {
+      ...(user === null ? {} : { id: user }),
+      ...(groups === null ? {} : { groups }),
+      ...(roles === null ? {} : { roles }),
+    },
+    claims,
+  }
+}
+
+/** True for one of the subjects, null where that is not known. */
+function toSubjectFit(
+  { clients, profiles, users, groups, roles }: CapabilitySubjects,
+  claims: SubjectClaims,
+): (caller: Caller) => boolean | null {
+  const sets: readonly [ReadonlySet<string>, (caller: Caller) => readonly string[] | null][] = [
+    [new Set(clients), ({ client }) => [client.id]],
+    [new Set(profiles), ({ profile }) => [profile.id]],
+    [new Set(users), ({ user }) => (user === null ? null : [user])],
+    [new Set(groups), (caller) => textsIn(caller.claims, claims.groups)],
+    [new Set(roles), (caller) => textsIn(caller.claims, claims.roles)],
+  ]
+  const asked = sets.filter(([names]) => names.size > 0)
+  return (caller) => {
+    let isKnown = true
+    for (const [names, of] of asked) {
+      const values = of(caller)
+      if (values === null) isKnown = false
+      else if (values.some((value) => names.has(value))) return true
+    }
+    return isKnown ? false : null
+  }
+}
+
+/** A claim that is a text or a list of texts; null for any other, and for none. */
+function textsIn(claims: Plain, name: string): readonly string[] | null {
+  const value = claimOf(claims, name)
+  if (typeof value === 'string') return [value]
+  return Array.isArray(value) && value.every((one) => typeof one === 'string') ? value : null
+}

@@ -1,0 +1,77 @@
+/** Items as callers see them: with their public name, and with what a policy projects. */
+import { isPlain, type Plain } from '../../base/plain.ts'
+import { type CapabilityType, KEY_OF } from '../../model/capability.ts'
+import type { Projection } from '../../model/capability-rules.ts'
+
+export interface Visible {
+  readonly type: CapabilityType
+  /** Id of the member. */
+  readonly member: string
+  /** What the member's server calls the item. */
+  readonly key: string
+  /** What callers call it: a name, a URI or a URI template. */
+  readonly name: string
+  /** The item as lists have it. */
+  readonly shown: Plain
+  /** Arguments that every call has. */
+  readonly fixed: Plain
+  /** Arguments that callers must not give: those that are fixed or hidden. */
+  readonly closed: ReadonlySet<string>
+}
+
+const NONE: ReadonlySet<string> = new Set()
+const NO_ARGUMENTS: Plain = Object.freeze({})
+
+/** The item under a projection; the item itself where nothing differs. */
+export function viewOf(
+  { type, member, key, name }: Pick<Visible, 'type' | 'member' | 'key' | 'name'>,
+  item: Plain,
+  projection: Projection | null,
+): Visible {
+  const named = item[KEY_OF[type]] === name ? item : { ...item, [KEY_OF[type]]: name }
+  if (projection === null) return { type, member, key, name, shown: named, fixed: NO_ARGUMENTS, closed: NONE }
+  const { fixed = NO_ARGUMENTS, hidden = [] } = projection
+  const closed = new Set([...Object.keys(fixed), ...hidden])
+  const shown: Plain = { ...named }
+  // The name of a tool or prompt is the public name already
+  if (projection.name !== undefined && KEY_OF[type] !== 'name') shown['name'] = projection.name
+  if (projection.title !== undefined) shown['title'] = projection.title
+  if (projection.description !== undefined) shown['description'] = projection.description
+  if (projection.annotations !== undefined)
+    shown['annotations'] = {
+      ...(isPlain(item['annotations']) ? item['annotations'] : {}),
+      ...projection.annotations,
+    }
+  if (closed.size > 0 && type === 'tools')
+    shown['inputSchema'] = withoutProperties(item['inputSchema'], closed)
+  if (closed.size > 0 && type === 'prompts' && Array.isArray(item['arguments']))
+    shown['arguments'] = item['arguments'].filter((one) => !isPlain(one) || !closed.has(String(one['name'])))
+  return { type, member, key, name, shown, fixed, closed }
+}
+
+/** Keywords of JSON Schema whose schemas are about the same value. */
+const SAME_VALUE = ['allOf', 'anyOf', 'oneOf', 'if', 'then', 'else'] as const
+/** Nesting down to which schemas of the same value are looked through. */
+const DEPTH_MAX = 16
+
+/** The schema of an object without some of its properties, also where it requires or combines them. */
+function withoutProperties(schema: unknown, closed: ReadonlySet<string>, depth: number = 0): unknown {
+  if (Array.isArray(schema)) return schema.map((one) => withoutProperties(one, closed, depth))
+  if (!isPlain(schema) || depth > DEPTH_MAX) return schema
+  const copy: Plain = { ...schema }
+  for (const keyword of ['properties', 'dependentRequired', 'dependentSchemas', 'dependencies'])
+    if (isPlain(copy[keyword]))
+      copy[keyword] = Object.fromEntries(
+        Object.entries(copy[keyword])
+          .filter(([name]) => !closed.has(name))
+          .map(([name, value]) => [name, keyword === 'properties' ? value : withoutNames(value, closed)]),
+      )
+  if (Array.isArray(copy['required'])) copy['required'] = withoutNames(copy['required'], closed)
+  for (const keyword of SAME_VALUE)
+    if (copy[keyword] !== undefined) copy[keyword] = withoutProperties(copy[keyword], closed, depth + 1)
+  return copy
+}
+
+function withoutNames(value: unknown, closed: ReadonlySet<string>): unknown {
+  return Array.isArray(value) ? value.filter((name) => typeof name !== 'string' || !closed.has(name)) : value
+}

@@ -1,0 +1,70 @@
+/**
+ * What virtual MCPs have of their origins. A virtual MCP is joined with its origins and their catalogues when it is first asked for
+ * in a snapshot: fragments hold ids of each other, so that one of them is linked anew without the others.
+ */
+import type { Catalogue } from '../../model/capability-drift.ts'
+import type { CatalogueFragment } from '../fragments.ts'
+import type { LinkedProxy } from '../linked/collection.ts'
+import type { LinkedOrigin, LinkedVirtualMcp } from '../linked/mcp.ts'
+import { type Capabilities, linkCapabilities } from './capabilities.ts'
+
+/** An origin as one virtual MCP calls it. */
+export interface Member {
+  readonly origin: LinkedOrigin
+  /** The route to it, with the policy of the virtual MCP; null for an origin without a server of its own. */
+  readonly route: LinkedProxy | null
+}
+
+/** A virtual MCP with everything that it has. */
+export interface JoinedVirtualMcp {
+  readonly virtualMcp: LinkedVirtualMcp
+  /** By id of the origin; those that are switched off are left out. */
+  readonly members: ReadonlyMap<string, Member>
+  readonly capabilities: Capabilities
+}
+
+/** What the join looks up in a snapshot. */
+interface Linked {
+  readonly origins: ReadonlyMap<string, LinkedOrigin>
+  readonly catalogues: ReadonlyMap<string, CatalogueFragment>
+}
+
+/** The joined virtual MCPs of one snapshot. */
+export interface VirtualMcpIndex {
+  of(snapshot: Linked, virtualMcp: LinkedVirtualMcp): JoinedVirtualMcp
+}
+
+export function createVirtualMcpIndex(): VirtualMcpIndex {
+  const joined = new Map<LinkedVirtualMcp, JoinedVirtualMcp>()
+  return {
+    of(snapshot, virtualMcp) {
+      const known = joined.get(virtualMcp)
+      if (known !== undefined) return known
+      const made = join(snapshot, virtualMcp)
+      joined.set(virtualMcp, made)
+      return made
+    },
+  }
+}
+
+const NOTHING: Catalogue = { tools: [], prompts: [], resources: [], resource_templates: [] }
+
+function join({ origins, catalogues }: Linked, virtualMcp: LinkedVirtualMcp): JoinedVirtualMcp {
+  const { fragment } = virtualMcp
+  const members = new Map<string, Member>()
+  const policies = fragment.members.flatMap(({ origin: id, prefix, rules, approved }) => {
+    const origin = origins.get(id)
+    if (origin === undefined || !origin.fragment.active) return []
+    members.set(id, { origin, route: routeOf(origin, virtualMcp) })
+    const listed = catalogues.get(id)
+    // Written by the compiler from this very type
+    const catalogue = listed === undefined ? NOTHING : (JSON.parse(listed.json) as Catalogue)
+    return [{ id, prefix, rules, catalogue, approved }]
+  })
+  return { virtualMcp, members, capabilities: linkCapabilities(policies, fragment.names) }
+}
+
+function routeOf({ route }: LinkedOrigin, { id, fragment, key }: LinkedVirtualMcp): LinkedProxy | null {
+  const only = route?.proxies[0]
+  return only === undefined ? null : { ...only, id, policy: fragment.policy, key, attachment: 'virtual_mcp' }
+}

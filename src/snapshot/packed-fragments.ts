@@ -1,0 +1,173 @@
+/**
+ * All fragments of a configuration in a form that takes little memory: texts in compressed pieces. The texts of clients are much
+ * alike, so that a client takes about 200 bytes of it. The main thread keeps this one copy, for threads that start.
+ *
+ * 1. Pieces are in the order of their keys, and each key is in one piece, once.
+ * 2. Nothing changes: `with` gives new fragments, which share the pieces that hold no changed key.
+ * 3. A piece has about `PIECE_CHARS` of text, or one fragment that is longer.
+ */
+import { deflateRawSync, inflateRawSync } from 'node:zlib'
+import { type FragmentKey, type FragmentKind, FragmentText } from './fragments.ts'
+import type { SentFragment } from './sent-delta.ts'
+
+/** A piece is the unit that a thread takes at once, and that a change packs anew in about a millisecond. */
+const PIECE_CHARS = 128 * 1024
+
+/** The least that compresses well: a higher level takes longer and saves some percent. */
+const LEVEL = 1
+
+/** A whole configuration. */
+export interface PackedSnapshot {
+  readonly revision: number
+  readonly fragments: PackedFragments
+}
+
+interface Piece {
+  readonly first: FragmentKey
+  readonly bytes: Uint8Array<ArrayBuffer>
+}
+
+export class PackedFragments implements Iterable<FragmentText> {
+  static readonly NONE = new PackedFragments([])
+  readonly #pieces: readonly Piece[]
+
+  private constructor(pieces: readonly Piece[]) {
+    this.#pieces = pieces
+  }
+
+  /** Pieces for {@link unpack}; in another thread too. */
+  get pieces(): readonly Uint8Array<ArrayBuffer>[] {
+    return this.#pieces.map(({ bytes }) => bytes)
+  }
+
+  /** All, in the order of their keys. Unpacks one piece at a time. */
+  *[Symbol.iterator](): Iterator<FragmentText> {
+    for (const { bytes } of this.#pieces) yield* unpack(bytes)
+  }
+
+  /** Those of a kind. Unpacks the pieces that may have some. */
+  *ofKind(kind: FragmentKind): Generator<FragmentText> {
+    const begin = `${kind}:`
+    // The sign that follows the colon
+    const end = `${kind};`
+    for (const [at, { first, bytes }] of this.#pieces.entries()) {
+      const next = this.#pieces[at + 1]
+      if (first >= end || (next !== undefined && next.first <= begin)) continue
+      for (const one of unpack(bytes)) if (one.key.startsWith(begin)) yield one
+    }
+  }
+
+  /** These fragments after a change. A key in both lists is put. */
+  with(put: readonly SentFragment[], drop: readonly FragmentKey[] = []): PackedFragments {
+    const changes = new Map<FragmentKey, SentFragment | null>(drop.map((key) => [key, null]))
+    for (const one of put) changes.set(one.key, one)
+    if (changes.size === 0) return this
+    if (this.#pieces.length === 0) return new PackedFragments(merged([], changes))
+    const byPiece = new Map<number, Map<FragmentKey, SentFragment | null>>()
+    for (const [key, one] of changes) {
+      const at = this.#pieceOf(key)
+      const mine = byPiece.get(at)
+      if (mine === undefined) byPiece.set(at, new Map([[key, one]]))
+      else mine.set(key, one)
+    }
+    return new PackedFragments(
+      this.#pieces.flatMap((piece, at) => {
+        const mine = byPiece.get(at)
+        return mine === undefined ? piece : merged(unpack(piece.bytes), mine)
+      }),
+    )
+  }
+
+  /** Index of the piece that has the key, or would have it. */
+  #pieceOf(key: FragmentKey): number {
+    let low = 0
+    let high = this.#pieces.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >> 1
+      if (this.#pieces[middle]!.first <= key) low = middle
+      else high = middle - 1
+    }
+    return low
+  }
+}
+
+/** Pieces of equal length of what is there after the changes. */
+function merged(
+  before: readonly SentFragment[],
+  changes: ReadonlyMap<FragmentKey, SentFragment | null>,
+): Piece[] {
+  const all = before.filter(({ key }) => !changes.has(key))
+  for (const one of changes.values()) if (one !== null) all.push(one)
+  all.sort((a, b) => (a.key < b.key ? -1 : 1))
+  const total = all.reduce((sum, { text }) => sum + text.length, 0)
+  const each = total / Math.ceil(total / PIECE_CHARS)
+  const pieces: Piece[] = []
+  let mine: SentFragment[] = []
+  let chars = 0
+  for (const [at, one] of all.entries()) {
+    mine.push(one)
+    chars += one.text.length
+    if (chars < each && at < all.length - 1) continue
+    pieces.push(pack(mine))
+    mine = []
+    chars = 0
+  }
+  return pieces
+}
+
+function pack(fragments: readonly SentFragment[]): Piece {
+  const lines = fragments.map(({ key, hash, text }) => `${key}\n${hash}\n${text}\n`)
+  const bytes = deflateRawSync(lines.join(''), { level: LEVEL })
+  // A copy: the buffer below is larger, and would be kept and sent whole
+  return { first: fragments[0]!.key, bytes: new Uint8Array(bytes) }
+}
+
+/** The fragments of a piece. Their strings are parts of nothing larger, which they would keep in memory. */
+export function unpack(piece: Uint8Array): FragmentText[] {
+  const bytes = inflateRawSync(piece)
+  const fragments: FragmentText[] = []
+  let at = 0
+  const line = (): string => {
+    const end = bytes.indexOf(LINE_FEED, at)
+    const text = bytes.toString('utf8', at, end)
+    at = end + 1
+    return text
+  }
+  // A key was written as one
+  while (at < bytes.length) fragments.push(new FragmentText(line() as FragmentKey, line(), line()))
+  return fragments
+}
+
+const LINE_FEED = 10
+
+/** Fragments that wait until they are packed together. */
+const WAITING_MAX = 500
+
+/** Packs fragments that come one after the other, so that few of them are in memory. */
+export interface Packer {
+  add(one: SentFragment): void
+  /** All that were added; of one key the last. */
+  done(): PackedFragments
+}
+
+export function createPacker(): Packer {
+  let packed = PackedFragments.NONE
+  let waiting: SentFragment[] = []
+  let chars = 0
+
+  function done(): PackedFragments {
+    packed = packed.with(waiting)
+    waiting = []
+    chars = 0
+    return packed
+  }
+
+  return {
+    add(one) {
+      waiting.push(one)
+      chars += one.text.length
+      if (waiting.length >= WAITING_MAX || chars >= 8 * PIECE_CHARS) done()
+    },
+    done,
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * The official conformance suite of MCP, as servers pass it. Each target stands for one way from the suite to a server: a
+ * target that fails while the fixture itself passes has a fault on the way.
+ */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { startFixture } from '../mcp/fixture/fixture.ts'
+import { IS_LONG } from '../support/long.ts'
+import { startCredentialProxy } from './credential-proxy.ts'
+import { REQUIREMENT_SETS, requiredScenarios, runServerSuite, type SuiteRun } from './server-suite.ts'
+
+interface Started extends AsyncDisposable, Pick<SuiteRun, 'url' | 'headers'> {}
+
+interface Target {
+  readonly name: string
+  start(): Promise<Started>
+}
+
+const TARGETS: readonly Target[] = [
+  { name: 'the fixture', start: () => startFixture() },
+  {
+    name: 'the fixture behind a credential',
+    start: async () => {
+      const fixture = await startFixture()
+      const seen = () => fixture.requests.every(({ headers }) => headers['authorization'] === 'Bearer secret')
+      return {
+        url: fixture.url,
+        headers: { authorization: 'Bearer secret' },
+        async [Symbol.asyncDispose]() {
+          await fixture[Symbol.asyncDispose]()
+          assert.ok(seen(), 'a request came without the credential')
+        },
+      }
+    },
+  },
+]
+const SKIPPED = IS_LONG ? false : 'the official conformance suite, half a minute: npm run test:all'
+
+for (const { name, start } of TARGETS)
+  describe(`the conformance suite against ${name}`, { skip: SKIPPED }, () => {
+    for (const requirements of REQUIREMENT_SETS)
+      test(`passes all that ${requirements} requires`, async (t) => {
+        await using target = await start()
+        const { headers } = target
+        const run = { url: target.url, requirements, ...(headers === undefined ? {} : { headers }) }
+        const { exitCode, scenarios, output } = await runServerSuite(run)
+        for (const scenario of scenarios)
+          await t.test(scenario.name, () => assert.deepEqual(scenario.findings, []))
+        assert.equal(exitCode, 0, output)
+      })
+  })
+
+test('the suite requires 30 scenarios of 2025-11-25 and 37 of 2026-07-28', () => {
+  assert.deepEqual(
+    REQUIREMENT_SETS.map((set) => requiredScenarios(set).length),
+    [30, 37],
+  )
+})
+
+test('the proxy adds its header, and leaves Host and the others as the client sent them', async () => {
+  await using fixture = await startFixture()
+  await using proxy = await startCredentialProxy(fixture.url, { authorization: 'Bearer secret' })
+  const headers = { authorization: 'Bearer other', 'x-own': 'kept', 'content-type': 'application/json' }
+  await (await fetch(proxy.url, { method: 'POST', headers, body: '{}' })).text()
+  const [request] = fixture.requests
+  assert.equal(request?.headers['authorization'], 'Bearer secret')
+  assert.equal(request?.headers['x-own'], 'kept')
+  assert.equal(request?.headers['host'], new URL(proxy.url).host)
+})

@@ -1,0 +1,224 @@
+/**
+ * What an MCP server of SDK v1 offers to tests: a few tools, a prompt, resources, and each interactive flow of the legacy
+ * era. One such server stands for one session.
+ */
+import { setTimeout } from 'node:timers/promises'
+import { InMemoryTaskStore } from '@modelcontextprotocol/sdk/experimental/tasks'
+import { completable } from '@modelcontextprotocol/sdk/server/completable.js'
+import { McpServer, ResourceTemplate } from '@modelcontextprotocol/sdk/server/mcp.js'
+import {
+  type CallToolResult,
+  SubscribeRequestSchema,
+  UnsubscribeRequestSchema,
+  UrlElicitationRequiredError,
+} from '@modelcontextprotocol/sdk/types.js'
+import { z } from 'zod'
+
+export const LEGACY_INFO = { name: 'legacy', version: '1.0.0' }
+/** Opened by nobody: tests only compare it. */
+export const LEGACY_CONSENT_URL = 'https://consent.example.com/connect?flow=legacy'
+/** The resource that can be subscribed to. */
+export const LEGACY_NOTE = 'note://first'
+/** How long a person may take, milliseconds. */
+const PERSON_MS = 600_000
+/** Between two notifications of progress, milliseconds. */
+const PACE_MS = 5
+/** How long a task works, milliseconds. */
+const TASK_MS = 50
+
+export interface LegacyServer {
+  readonly server: McpServer
+  /** Tells the client of this session that a resource has changed, if it subscribed to it. */
+  touch(uri: string): void
+  /** Ends the session without a word to the client, and the timers of its tasks. */
+  close(): Promise<void>
+}
+
+/** @param cancelled Takes the name of each tool whose call the client gave up. */
+export function createLegacyServer(cancelled: (name: string) => void): LegacyServer {
+  const taskStore = new InMemoryTaskStore()
+  const server = new McpServer(LEGACY_INFO, {
+    capabilities: {
+      logging: {},
+      resources: { subscribe: true, listChanged: true },
+      tasks: { list: {}, cancel: {}, requests: { tools: { call: {} } } },
+    },
+    instructions: 'A server of the legacy era, for tests.',
+    taskStore,
+  })
+  offerPlain(server, cancelled)
+  offerInteractive(server)
+  offerTask(server)
+  offerContent(server)
+  const subscriptions = new Set<string>()
+  server.server.setRequestHandler(SubscribeRequestSchema, ({ params }) => {
+    subscriptions.add(params.uri)
+    return {}
+  })
+  server.server.setRequestHandler(UnsubscribeRequestSchema, ({ params }) => {
+    subscriptions.delete(params.uri)
+    return {}
+  })
+  return {
+    server,
+    touch: (uri) => {
+      // A session that has ended meanwhile takes nothing
+      if (subscriptions.has(uri)) server.server.sendResourceUpdated({ uri }).catch(() => {})
+    },
+    close: () => {
+      taskStore.cleanup()
+      return server.close()
+    },
+  }
+}
+
+const text = (value: string): CallToolResult => ({ content: [{ type: 'text', text: value }] })
+
+function offerPlain(server: McpServer, cancelled: (name: string) => void): void {
+  server.registerTool(
+    'add',
+    { description: 'Adds two numbers.', inputSchema: { a: z.number(), b: z.number() } },
+    ({ a, b }) => text(String(a + b)),
+  )
+  server.registerTool(
+    'headers',
+    { description: 'Answers with the headers of its request.' },
+    ({ requestInfo }) => text(JSON.stringify(requestInfo?.headers ?? {})),
+  )
+  server.registerTool(
+    'progress',
+    { description: 'Tells of its progress, if asked to.', inputSchema: { steps: z.int().max(1_000) } },
+    async ({ steps }, extra) => {
+      const progressToken = extra._meta?.progressToken
+      if (progressToken !== undefined)
+        for (let progress = 1; progress <= steps; progress += 1) {
+          await extra.sendNotification({
+            method: 'notifications/progress',
+            params: { progressToken, progress, total: steps, message: `step ${progress}` },
+          })
+          // Clients of the SDK lose progress that comes in one piece with the answer
+          await setTimeout(PACE_MS)
+        }
+      return text(`${steps} steps`)
+    },
+  )
+  server.registerTool(
+    'log',
+    { description: 'Logs a line at the level that it is given.', inputSchema: { line: z.string() } },
+    async ({ line }, extra) => {
+      for (const level of ['debug', 'error'] as const)
+        await server.sendLoggingMessage({ level, logger: 'legacy', data: line }, extra.sessionId)
+      return text('logged')
+    },
+  )
+  server.registerTool(
+    'slow',
+    {
+      description: 'Answers after a while, unless it is cancelled.',
+      inputSchema: { ms: z.int().max(600_000) },
+    },
+    async ({ ms }, { signal }) => {
+      const isOver = await setTimeout(ms, true, { signal, ref: false }).catch(() => false)
+      if (!isOver) cancelled('slow')
+      return text(isOver ? 'waited' : 'cancelled')
+    },
+  )
+  server.registerTool('fail', { description: 'Fails each time.' }, () => {
+    throw new Error('It failed.')
+  })
+}
+
+function offerInteractive(server: McpServer): void {
+  const person = { timeout: PERSON_MS }
+  server.registerTool('elicit', { description: 'Shows a form to the user.' }, async (extra) => {
+    const answer = await server.server.elicitInput(
+      {
+        message: 'Which colour?',
+        requestedSchema: { type: 'object', properties: { colour: { type: 'string' } }, required: ['colour'] },
+      },
+      { ...person, relatedRequestId: extra.requestId },
+    )
+    return text(JSON.stringify(answer))
+  })
+  server.registerTool('elicit_url', { description: 'Sends the user to a page.' }, async (extra) => {
+    const { action } = await server.server.elicitInput(
+      { mode: 'url', message: 'Please connect', elicitationId: 'legacy-1', url: LEGACY_CONSENT_URL },
+      { ...person, relatedRequestId: extra.requestId },
+    )
+    return text(action)
+  })
+  server.registerTool('needs_url', { description: 'Fails until the user has been to a page.' }, () => {
+    throw new UrlElicitationRequiredError([
+      { mode: 'url', message: 'Please connect', elicitationId: 'legacy-2', url: LEGACY_CONSENT_URL },
+    ])
+  })
+  server.registerTool('sample', { description: 'Has the model of the client answer.' }, async (extra) => {
+    const answer = await server.server.createMessage(
+      { messages: [{ role: 'user', content: { type: 'text', text: 'Say a word' } }], maxTokens: 10 },
+      { ...person, relatedRequestId: extra.requestId },
+    )
+    return text(answer.content.type === 'text' ? answer.content.text : answer.content.type)
+  })
+  server.registerTool('roots', { description: 'Answers with the roots of the client.' }, async (extra) => {
+    const { roots } = await server.server.listRoots(undefined, {
+      ...person,
+      relatedRequestId: extra.requestId,
+    })
+    return text(JSON.stringify(roots.map(({ uri }) => uri)))
+  })
+}
+
+/** A core task of revision 2025-11-25. */
+function offerTask(server: McpServer): void {
+  server.experimental.tasks.registerToolTask(
+    'task',
+    {
+      description: 'Works as a task.',
+      inputSchema: { word: z.string() },
+      execution: { taskSupport: 'optional' },
+    },
+    {
+      createTask: async ({ word }, { taskStore }) => {
+        const task = await taskStore.createTask({ ttl: 60_000, pollInterval: 20 })
+        setTimeout(TASK_MS, null, { ref: false })
+          .then(() => taskStore.storeTaskResult(task.taskId, 'completed', text(`worked on ${word}`)))
+          // A task that was cancelled meanwhile takes no result
+          .catch(() => {})
+        return { task }
+      },
+      getTask: async (_args, { taskStore, taskId }) => taskStore.getTask(taskId),
+      getTaskResult: async (_args, { taskStore, taskId }) =>
+        (await taskStore.getTaskResult(taskId)) as CallToolResult,
+    },
+  )
+}
+
+function offerContent(server: McpServer): void {
+  const colours = ['red', 'green', 'grey']
+  server.registerPrompt(
+    'paint',
+    {
+      description: 'Asks for a picture.',
+      argsSchema: {
+        colour: completable(z.string(), (value) => colours.filter((colour) => colour.startsWith(value))),
+      },
+    },
+    ({ colour }) => ({
+      messages: [{ role: 'user', content: { type: 'text', text: `Paint it ${colour}` } }],
+    }),
+  )
+  server.registerResource(
+    'first',
+    LEGACY_NOTE,
+    { mimeType: 'text/plain', description: 'A note.' },
+    ({ href }) => ({
+      contents: [{ uri: href, mimeType: 'text/plain', text: 'the first note' }],
+    }),
+  )
+  server.registerResource(
+    'page',
+    new ResourceTemplate('note://pages/{page}', { list: undefined }),
+    { description: 'A page.' },
+    ({ href }, { page }) => ({ contents: [{ uri: href, text: `page ${page}` }] }),
+  )
+}
