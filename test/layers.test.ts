@@ -272,7 +272,13 @@ test('nothing outside of store/ speaks SQL or imports a database', () => {
   }
 })
 
-for (const entry of ['threads/gateway', 'threads/recorder', 'threads/query', 'nodes/runs'])
+for (const entry of [
+  'threads/gateway',
+  'threads/recorder',
+  'threads/query',
+  'nodes/runs',
+  'snapshot/find/capabilities',
+])
   test(`a thread loads no schemas, no node:http and nothing that compiles snapshots, for which it would pay at its start: ${entry}`, () => {
     const loaded = new Set([join(root, `${entry}.ts`)])
     const packages = new Set<string>()
@@ -286,7 +292,7 @@ for (const entry of ['threads/gateway', 'threads/recorder', 'threads/query', 'no
     if (isThread) assert.ok(packages.has('node:worker_threads'), 'the imports of packages were found')
     for (const file of loaded)
       assert.doesNotMatch(file, /\/nodes\/.*definitions?\.ts$/, 'a definition holds a schema')
-    for (const name of ['zod', 'node:http', 'node:https', 'kysely', 'hono'])
+    for (const name of ['zod', '@marcbachmann/cel-js', 'node:http', 'node:https', 'kysely', 'hono'])
       assert.ok(!packages.has(name), `${name} is loaded`)
     for (const file of loaded)
       assert.ok(!file.startsWith(join(root, 'snapshot/compile/')), `${relative(root, file)} is loaded`)

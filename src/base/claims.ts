@@ -1,4 +1,4 @@
-import { fitsGlob } from './glob.ts'
+import { toGlob } from './glob.ts'
 import { listedTexts, type Plain } from './plain.ts'
 
 /** One of `values`, or text that fits `glob`. Of a claim that is a list, one item suffices. */
@@ -22,8 +22,9 @@ export function claimOf(claims: Plain, name: string): unknown {
 
 /** A rule that is ready to be asked. */
 export function toRule({ claim, values, glob }: ClaimRule): (claims: Plain) => boolean {
+  const fitsGlob = glob === null ? null : toGlob(glob)
   const fits = (value: unknown): boolean =>
-    glob === null ? values.some((one) => one === value) : typeof value === 'string' && fitsGlob(glob, value)
+    fitsGlob === null ? values.some((one) => one === value) : typeof value === 'string' && fitsGlob(value)
   return (claims) => {
     const value = claimOf(claims, claim)
     return Array.isArray(value) ? value.some(fits) : fits(value)

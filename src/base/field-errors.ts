@@ -20,8 +20,10 @@ function toFieldErrors(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): 
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => ({ pointer: pointerTo('', ...path, key), reason: 'unknown member' }))
   if (issue.code === 'invalid_union') {
-    // The branch with the fewest faults is most likely the one that was meant.
-    const [nearest] = [...issue.errors].sort((a, b) => a.length - b.length)
+    // The branch of the same type with the fewest faults is most likely the one that was meant
+    const [nearest] = [...issue.errors].sort(
+      (a, b) => Number(isOfOtherType(a)) - Number(isOfOtherType(b)) || a.length - b.length,
+    )
     if (nearest !== undefined && nearest.length > 0)
       return nearest.flatMap((inner) => toFieldErrors(inner, path))
     return [{ pointer: pointerTo('', ...path), reason: 'not one of the known kinds' }]
@@ -32,6 +34,11 @@ function toFieldErrors(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): 
     return [{ pointer: pointerTo('', ...path), reason }]
   }
   return [{ pointer: pointerTo('', ...path), reason: reasonOf(issue) }]
+}
+
+/** True for a branch of a union that is for values of another type, such as a string instead of an object. */
+function isOfOtherType(issues: readonly z.core.$ZodIssue[]): boolean {
+  return issues.some(({ code, path }) => code === 'invalid_type' && path.length === 0)
 }
 
 /** Of the types that a schema expects. */

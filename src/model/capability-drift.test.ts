@@ -86,7 +86,7 @@ test('each mode holds back what it says', () => {
       { pin: 'strict', new_items: 'hide', ...rules },
       approved,
       { type: 'tools', key: String(item['name']) },
-      item,
+      () => capabilityHash('tools', item),
     )
   const fresh = { name: 'valueOf' }
   assert.deepEqual([held({}, tool), held({}, changed), held({}, fresh)], [null, 'changed', 'new'])
@@ -96,4 +96,21 @@ test('each mode holds back what it says', () => {
   // Shown where the type passes whole, and never by an entry that happens to fit
   assert.equal(held({ new_items: 'show', tools: [] }, fresh), 'new')
   assert.equal(held({ new_items: 'show' }, changed), 'changed')
+})
+
+test('an item that no store or stack takes is left out', () => {
+  const nested = (depth: number): unknown => Array.from({ length: depth }).reduce((inner) => [inner], 0)
+  const items = [
+    { name: 'x\0' },
+    { name: '\ud800' },
+    { name: 'x'.repeat(2049) },
+    { name: 7 },
+    { name: 'deep', inputSchema: nested(100_000) },
+    { name: 'flat', inputSchema: nested(150) },
+    { name: '__proto__', description: 'a name as any other' },
+  ]
+  const approved = approvedOf({ ...NONE, tools: items })
+  assert.deepEqual(Object.keys(approved.tools), ['flat', '__proto__'])
+  const kept = JSON.parse(JSON.stringify(approved)) as typeof approved
+  assert.deepEqual(driftOf(kept, { ...NONE, tools: items }), { added: [], changed: [], removed: [] })
 })

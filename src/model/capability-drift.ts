@@ -4,6 +4,7 @@
  */
 import { contentHash } from '../base/canonical.ts'
 import type { Plain } from '../base/plain.ts'
+import { isStorable } from '../base/storable.ts'
 import { CAPABILITY_TYPES, type CapabilityType, KEY_OF } from './capability.ts'
 import type { CapabilityRules } from './capability-rules.ts'
 
@@ -39,14 +40,34 @@ export function capabilityHash(type: CapabilityType, item: Plain): string {
   return contentHash(approvable(type, item))
 }
 
-/** Items of one type by what the server calls them. Of two of the same name the first counts; an item without a name is none. */
+/** Characters of what a server calls an item. */
+const KEY_CHARS_MAX = 2048
+/** Nesting of an item: deeper ones would exhaust the stack of whatever reads them. */
+const DEPTH_MAX = 200
+
+/**
+ * Items of one type by what the server calls them. Of two of the same name the first counts. An item is left out if its name is
+ * absent, longer than 2,048 characters or not storable, and if it is nested more than 200 deep.
+ */
 export function itemsByKey(type: CapabilityType, items: readonly Plain[]): Map<string, Plain> {
   const found = new Map<string, Plain>()
   for (const item of items) {
     const key = item[KEY_OF[type]]
-    if (typeof key === 'string' && key !== '' && !found.has(key)) found.set(key, item)
+    if (typeof key !== 'string' || key === '' || key.length > KEY_CHARS_MAX) continue
+    if (isStorable(key) && !found.has(key) && !isDeep(item)) found.set(key, item)
   }
   return found
+}
+
+function isDeep(item: Plain): boolean {
+  let level: unknown[] = [item]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > DEPTH_MAX) return true
+    level = level.flatMap((value) =>
+      value === null || typeof value !== 'object' ? [] : Object.values(value as object),
+    )
+  }
+  return false
 }
 
 /** The hashes of a whole catalogue: what is kept when it is approved. */
@@ -91,21 +112,22 @@ export type Held = 'changed' | 'new'
 /**
  * Why the item is held back until somebody approves it; null when it is not. `strict` holds back what has changed. What is new
  * is held back, but for `new_items: show` in a type that passes whole. `off` holds back nothing.
+ * @param currentHash As of {@link capabilityHash}; asked only where it decides.
  */
 export function heldBack(
   rules: CapabilityRules,
   approved: Approved,
   { type, key }: CapabilityKey,
-  item: Plain,
+  currentHash: () => string,
 ): Held | null {
   if (rules.pin === 'off') return null
   const hash = hashIn(approved, type, key)
   if (hash === undefined) return rules.new_items === 'show' && rules[type] === undefined ? null : 'new'
-  return rules.pin === 'strict' && hash !== capabilityHash(type, item) ? 'changed' : null
+  return rules.pin === 'strict' && hash !== currentHash() ? 'changed' : null
 }
 
-/** A name may be that of something that every object inherits. */
-function hashIn(approved: Approved, type: CapabilityType, key: string): string | undefined {
+/** The hash of an item; undefined without one. A name may be that of something that every object inherits. */
+export function hashIn(approved: Approved, type: CapabilityType, key: string): string | undefined {
   const hashes = approved[type]
   return Object.hasOwn(hashes, key) ? hashes[key] : undefined
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
+import { fieldErrorsOf } from '../base/field-errors.ts'
 import { CapabilityPolicy } from './capability-policy.ts'
 
 function faults(policy: object): string[] {
@@ -83,6 +84,20 @@ test('a condition is checked when it is saved, with its place', () => {
     ['size(arguments)', /line 1, column 1: gives int/],
   ] as const)
     assert.match(faults({ tools: [{ ...glob, when }] }).join('\n'), expected, when)
+})
+
+test('a refusal speaks of the entry that was meant', () => {
+  for (const [entry, expected] of [
+    [{ match: {}, extra: 1 }, ['/tools/0/match/exact: required', '/tools/0/extra: unknown member']],
+    [{ match: { glob: '' } }, ['/tools/0/match/glob: must have at least 1 character']],
+    ['', ['/tools/0: must have at least 1 character']],
+  ] as const) {
+    const { error } = CapabilityPolicy.safeParse({ tools: [entry] })
+    assert.deepEqual(
+      fieldErrorsOf(error!).map(({ pointer, reason }) => `${pointer}: ${reason}`),
+      expected,
+    )
+  }
 })
 
 test('the schema can be printed as JSON Schema', () => {

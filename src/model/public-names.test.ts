@@ -70,7 +70,7 @@ const members = fc
 const mode = fc.constantFrom('auto' as const, 'always' as const)
 const nameType = fc.constantFrom('tools' as const, 'prompts' as const)
 
-test('names are unique, short and of allowed characters, stay, and do not depend on the order of items', () => {
+test('no published name exceeds 60 characters, and every shortening is unique and stable, in whatever order items are listed', () => {
   fc.assert(
     fc.property(
       nameType,

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Plain } from '../../base/plain.ts'
+import { CAPABILITY_TYPES } from '../../model/capability.ts'
 import { approvedOf, type Catalogue } from '../../model/capability-drift.ts'
 import { CapabilityPolicy } from '../../model/capability-policy.ts'
-import { assignNames, type NamedMember } from '../../model/public-names.ts'
+import { assignNames, assignUris, type NamedMember } from '../../model/public-names.ts'
 import { rulesOf } from '../compile/capability-rules.ts'
 import { type Capabilities, linkCapabilities, UNKNOWN, type VisibleList } from './capabilities.ts'
 import { basesOf } from './capability-bases.ts'
@@ -215,6 +216,8 @@ function linkedOf(members: readonly (readonly [Policy, readonly Plain[], readonl
     return {
       ...{ id: `m${at}`, prefix: `p${at}`, rules: rulesOf(spec), catalogue: { ...NONE, tools } },
       approved: approvedOf({ ...NONE, tools: approved }),
+      // With and without hashes that were made before
+      ...(at === 0 ? { hashes: approvedOf({ ...NONE, tools }) } : {}),
     }
   })
   const named: NamedMember[] = all.map(({ id, prefix, rules, catalogue: { tools } }) => ({
@@ -281,4 +284,85 @@ test('a list shows exactly what a call admits, for random catalogues, policies a
     { numRuns: 1000 },
   )
   assert.ok(shownCount > 500 && hiddenCount > 500, `${shownCount} shown, ${hiddenCount} hidden`)
+})
+
+test('whatever a server lists and a caller sends, the filter answers and a list is JSON', () => {
+  const text = fc.oneof(
+    fc.constantFrom('a', '__proto__', 'constructor', 'file:///a', '{x', ''),
+    fc.string({ unit: 'binary', maxLength: 8 }),
+  )
+  const json = fc.jsonValue({ maxDepth: 3 })
+  const item = fc.dictionary(
+    fc.constantFrom(
+      'name',
+      'uri',
+      'uriTemplate',
+      'title',
+      'description',
+      'inputSchema',
+      'arguments',
+      'annotations',
+      '__proto__',
+    ),
+    fc.oneof(text, json),
+    { noNullPrototype: true },
+  )
+  const items = fc.array(item, { maxLength: 6 })
+  const offers = fc.record({ tools: items, prompts: items, resources: items, resource_templates: items })
+  const entries = [
+    {
+      match: { glob: '*' },
+      projection: { title: 'T', annotations: { a: 1 }, hidden: ['a'], fixed: { b: 1 } },
+    },
+    { match: { glob: 'a*', on: 'title' }, effect: 'deny', when: 'size(arguments) > 1' },
+  ]
+  const open = entries.map(({ projection: _projection, ...rest }) => rest)
+  const policies = [{}, { tools: entries, prompts: entries, resources: open, resource_templates: open }]
+  const who: Caller = {
+    client: { id: 'c', slug: 'c' },
+    profile: { id: 'p', slug: 'p' },
+    user: null,
+    claims: {},
+  }
+  fc.assert(
+    fc.property(offers, offers, fc.array(text), fc.dictionary(text, json), (first, second, names, given) => {
+      const members = [first, second].map((catalogue, at) => ({
+        ...{
+          id: `m${at}`,
+          prefix: `p${at}`,
+          rules: rulesOf(CapabilityPolicy.parse(policies[at])),
+          catalogue,
+        },
+        approved: at === 0 ? approvedOf(first) : null,
+      }))
+      const named = (type: keyof Catalogue): NamedMember[] =>
+        members.map(({ id, prefix, rules, catalogue }) => ({
+          ...{ id, prefix },
+          items: basesOf(type, rules, catalogue[type]),
+        }))
+      const all = linkCapabilities(members, {
+        tools: assignNames('tools', [], named('tools'), 'auto'),
+        prompts: assignNames('prompts', [], named('prompts'), 'auto'),
+        resources: assignUris('resources', [], named('resources')),
+        resource_templates: assignUris('resource_templates', [], named('resource_templates')),
+      })
+      for (const type of CAPABILITY_TYPES) {
+        const list = all.visible(who, type)
+        assert.equal((JSON.parse(list.json) as unknown[]).length, list.items.length)
+        for (const { name } of list.items) assert.ok(list.items.includes(all.find(who, type, name)!))
+      }
+      for (const { name, key, member } of all.visible(who, 'resources').items) {
+        const answer = all.read(who, name)
+        if (answer.kind === 'admitted') assert.deepEqual([answer.member, answer.uri], [member, key])
+        else assert.equal(answer.kind, 'refused')
+        assert.equal(all.publicUri(member, key), name)
+      }
+      for (const name of names) {
+        for (const type of ['tools', 'prompts'] as const) all.call(who, type, name, given)
+        all.read(who, name)
+        all.read(who, all.publicUri('m0', name))
+      }
+    }),
+    { numRuns: 500 },
+  )
 })

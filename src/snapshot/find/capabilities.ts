@@ -15,14 +15,23 @@ import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts
 import {
   type Approved,
   type Catalogue,
+  capabilityHash,
   type Held,
+  hashIn,
   heldBack,
   itemsByKey,
 } from '../../model/capability-drift.ts'
 import type { CapabilityRules, Projection } from '../../model/capability-rules.ts'
 import type { PublicName } from '../../model/public-names.ts'
 import { fromPublicUri, toPublicUri } from '../../model/public-uri.ts'
-import { type Caller, type Condition, type SubjectClaims, toCondition } from './capability-caller.ts'
+import {
+  type Caller,
+  type Condition,
+  type FactsOf,
+  factsBy,
+  type SubjectClaims,
+  toCondition,
+} from './capability-caller.ts'
 import { toMatch } from './capability-match.ts'
 import { type Visible, viewOf } from './capability-view.ts'
 import { isPlainUri, toUriMatch } from './uri-template.ts'
@@ -34,6 +43,8 @@ export interface CapabilityMember {
   readonly prefix: string
   readonly rules: CapabilityRules
   readonly catalogue: Catalogue
+  /** Hashes of the catalogue, as of `approvedOf`; made when absent, which takes longer than all else. */
+  readonly hashes?: Approved
   /** Null where nothing is held back, such as in a preview of a policy that is not saved. */
   readonly approved: Approved | null
 }
@@ -157,7 +168,8 @@ export function linkCapabilities(
   names: Readonly<Record<CapabilityType, readonly PublicName[]>>,
   claims: SubjectClaims = CLAIMS,
 ): Capabilities {
-  const linked = members.map((member) => linkMember(member, names, claims))
+  const facts = factsBy(claims)
+  const linked = members.map((member) => linkMember(member, names, facts))
   const types = Object.fromEntries(
     CAPABILITY_TYPES.map((type) => [type, indexOf(linked.flatMap(({ items }) => items[type]))]),
   ) as Readonly<Record<CapabilityType, Index>>
@@ -184,15 +196,15 @@ export function linkCapabilities(
 }
 
 function linkMember(
-  { id, prefix, rules, catalogue, approved }: CapabilityMember,
+  { id, prefix, rules, catalogue, hashes, approved }: CapabilityMember,
   names: Readonly<Record<CapabilityType, readonly PublicName[]>>,
-  claims: SubjectClaims,
+  facts: FactsOf,
 ): {
   readonly member: LinkedMember
   readonly items: Readonly<Record<CapabilityType, readonly LinkedItem[]>>
 } {
   const byType = Object.fromEntries(
-    CAPABILITY_TYPES.map((type) => [type, linkRules(type, rules, claims)]),
+    CAPABILITY_TYPES.map((type) => [type, linkRules(type, rules, facts)]),
   ) as Record<CapabilityType, readonly LinkedRule[] | null>
   const resources = new Map<string, LinkedItem | null>()
   const templates: LinkedItem[] = []
@@ -213,7 +225,8 @@ function linkMember(
         if (type === 'resource_templates') unnamed.push(toUriMatch(key))
         continue
       }
-      const held = approved === null ? null : heldBack(rules, approved, { type, key }, item)
+      const hash = (): string => (hashes && hashIn(hashes, type, key)) ?? capabilityHash(type, item)
+      const held = approved === null ? null : heldBack(rules, approved, { type, key }, hash)
       const matching = byType[type]?.filter((rule) => rule.matches(item)) ?? null
       const isFor = type === 'resource_templates' ? toUriMatch(key) : null
       const one = { member, type, key, name, item, held, rules: matching, views: new Map(), isFor }
@@ -227,7 +240,7 @@ function linkMember(
 function linkRules(
   type: CapabilityType,
   rules: CapabilityRules,
-  claims: SubjectClaims,
+  facts: FactsOf,
 ): readonly LinkedRule[] | null {
   const linked = rules[type]?.map((rule, place): LinkedRule => {
     const { effect, match, projection } = rule
@@ -237,7 +250,7 @@ function linkRules(
       isDeny: effect === 'deny',
       place,
       projection,
-      condition: toCondition(rule, claims),
+      condition: toCondition(rule, facts),
       matches: toMatch(type, match),
     }
   })

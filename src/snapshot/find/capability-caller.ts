@@ -27,22 +27,43 @@ type Fit = 'yes' | 'no' | 'maybe'
 /** The condition of a rule; without arguments it answers as far as the caller decides. */
 export type Condition = (caller: Caller, given?: Plain) => Fit
 
+/** What rules ask about a caller, found out once for all of them. */
+interface Facts {
+  readonly groups: readonly string[] | null
+  readonly roles: readonly string[] | null
+  /** Variables of conditions but for the arguments. */
+  readonly values: Plain
+}
+
+/** The facts about callers; kept as long as the caller is. */
+export type FactsOf = (caller: Caller) => Facts
+
+export function factsBy(claims: SubjectClaims): FactsOf {
+  const known = new WeakMap<Caller, Facts>()
+  return (caller) => {
+    let facts = known.get(caller)
+    if (facts === undefined) {
+      facts = factsOf(caller, claims)
+      known.set(caller, facts)
+    }
+    return facts
+  }
+}
+
 /**
  * The condition of a rule; null for a rule that applies to every call. What cannot be decided counts against the caller: an allow
  * rule does not apply, a deny rule does.
  * @throws RangeError for an expression that is no program.
  */
-export function toCondition(
-  { effect, subjects, when }: CapabilityRule,
-  claims: SubjectClaims,
-): Condition | null {
+export function toCondition({ effect, subjects, when }: CapabilityRule, factsOf: FactsOf): Condition | null {
   if (subjects === null && when === null) return null
-  const fitsSubject = subjects === null ? null : toSubjectFit(subjects, claims)
+  const fitsSubject = subjects === null ? null : toSubjectFit(subjects, factsOf)
   const expression = when === null ? null : toExpression(when, VARIABLES)
   const failed = effect === 'deny'
   return (caller, given) => {
     if (fitsSubject !== null && !(fitsSubject(caller) ?? failed)) return 'no'
-    return expression === null ? 'yes' : decided(expression, valuesOf(caller, given, claims), failed)
+    if (expression === null) return 'yes'
+    return decided(expression, { ...factsOf(caller).values, arguments: given ?? UNDECIDED }, failed)
   }
 }
 
@@ -61,36 +82,27 @@ function decided(expression: Expression, values: Plain, failed: boolean): Fit {
   }
 }
 
-function valuesOf(
-  { client, profile, user, claims }: Caller,
-  given: Plain | undefined,
-  names: SubjectClaims,
-): Plain {
+function factsOf({ client, profile, user, claims }: Caller, names: SubjectClaims): Facts {
   const [groups, roles] = [textsIn(claims, names.groups), textsIn(claims, names.roles)]
-  return {
-    arguments: given ?? UNDECIDED,
-    client,
-    profile,
-    user: {
-      ...(user === null ? {} : { id: user }),
-      ...(groups === null ? {} : { groups }),
-      ...(roles === null ? {} : { roles }),
-    },
-    claims,
+  const known = {
+    ...(user === null ? {} : { id: user }),
+    ...(groups === null ? {} : { groups }),
+    ...(roles === null ? {} : { roles }),
   }
+  return { groups, roles, values: { client, profile, user: known, claims } }
 }
 
 /** True for one of the subjects, null where that is not known. */
 function toSubjectFit(
   { clients, profiles, users, groups, roles }: CapabilitySubjects,
-  claims: SubjectClaims,
+  factsOf: FactsOf,
 ): (caller: Caller) => boolean | null {
   const sets: readonly [ReadonlySet<string>, (caller: Caller) => readonly string[] | null][] = [
     [new Set(clients), ({ client }) => [client.id]],
     [new Set(profiles), ({ profile }) => [profile.id]],
     [new Set(users), ({ user }) => (user === null ? null : [user])],
-    [new Set(groups), (caller) => textsIn(caller.claims, claims.groups)],
-    [new Set(roles), (caller) => textsIn(caller.claims, claims.roles)],
+    [new Set(groups), (caller) => factsOf(caller).groups],
+    [new Set(roles), (caller) => factsOf(caller).roles],
   ]
   const asked = sets.filter(([names]) => names.size > 0)
   return (caller) => {

@@ -1,4 +1,4 @@
-import { fitsGlob } from '../../base/glob.ts'
+import { toGlob } from '../../base/glob.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { type CapabilityType, HINT_DEFAULTS, KEY_OF, type MatchField } from '../../model/capability.ts'
 import type { CapabilityMatch } from '../../model/capability-rules.ts'
@@ -7,10 +7,11 @@ import type { CapabilityMatch } from '../../model/capability-rules.ts'
 export function toMatch(type: CapabilityType, match: CapabilityMatch): (item: Plain) => boolean {
   if ('exact' in match) return (item) => item[KEY_OF[type]] === match.exact
   if ('glob' in match) {
-    const { glob, on } = match
+    const { on } = match
+    const fits = toGlob(match.glob)
     return (item) => {
       const value = fieldOf(type, item, on)
-      return typeof value === 'string' && fitsGlob(glob, value)
+      return typeof value === 'string' && fits(value)
     }
   }
   const { annotation, is } = match
