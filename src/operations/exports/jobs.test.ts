@@ -32,7 +32,14 @@ type Page = Awaited<ReturnType<RecordQueries['list']>>
 
 /** Records that only have what an export asks of them. */
 function pageOf(ids: readonly string[], next: string | null): Page {
-  const none = { collection: null, proxy: null, client: null, profile: null }
+  const none = {
+    collection: null,
+    proxy: null,
+    virtual_mcp: null,
+    origin: null,
+    client: null,
+    profile: null,
+  }
   return { items: ids.map((id) => ({ id, ...none })) as unknown as Page['items'], next_cursor: next }
 }
 
