@@ -82,6 +82,8 @@ const MEND_MS = 30_000
 const KEEP_USES_MS = 60_000
 /** What has expired is refused before, so that this only keeps the store small. */
 const SWEEP_MS = 10 * 60_000
+/** An origin that was never read waits that long at most. */
+const ORIGINS_MS = 15_000
 /** What of the audit trail is newer is not signed. */
 const CHECKPOINT_MS = 60_000
 /** More often than instances are started anew. */
@@ -208,6 +210,9 @@ async function start(
     claimed('audit_retention', RETENTION_MS, () =>
       control.retain({ keepMs: settings.auditKeepMs, hold: settings.auditHold }),
     ),
+  )
+  repeat(its, ORIGINS_MS, 'catalogues of origins', () =>
+    claimed('origin_catalogues', ORIGINS_MS, control.refreshOrigins),
   )
   repeat(its, CATCH_UP_MS, 'changes of the configuration', () => publisher?.catchUp())
   repeat(its, MEND_MS, 'the last known configuration', () =>

@@ -106,7 +106,7 @@ test('what is more than a file may hold, in rows or bytes, is left out and told'
   for (const [bound, rows] of [
     [{ rowsMax: 2 }, 2],
     [{ rowsMax: 3 }, 3],
-    [{ bytesMax: 400 }, 2],
+    [{ bytesMax: 600 }, 2],
   ] as const) {
     const jobs = start(three, bound)
     const one = await done(jobs, order(jobs).id)
