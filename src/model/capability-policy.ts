@@ -42,7 +42,7 @@ const When = z
       })
   })
   .describe(
-    'CEL over arguments, client, profile, user and claims. Numbers of arguments and claims are doubles. An error counts as refused',
+    'CEL over arguments, client, profile, user and claims. Numbers in arguments are doubles, claims are strings or lists of strings. An error counts as refused',
   )
 
 const Fit = z.string().min(1).max(MATCH_CHARS_MAX)

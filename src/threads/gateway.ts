@@ -146,7 +146,7 @@ const mcpDoor = {
   fault: report,
 }
 const consumer = createConsumerDoor<Exchange>(mcpDoor)
-const virtual = createVirtualDoor<Exchange>({ ...mcpDoor, isPersonal: gateway.isPersonal })
+const virtual = createVirtualDoor<Exchange>({ ...mcpDoor, events, isPersonal: gateway.isPersonal })
 const control = engine.upstream(controlUpstream(init.controlSocket))
 const verifiedTokens = createVerifiedTokens(clock, say)
 const door = createControlDoor<Exchange>({

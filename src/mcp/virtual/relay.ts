@@ -10,8 +10,9 @@ import { messageId } from '../http/account.ts'
 import type { Sender } from '../http/caller.ts'
 import { refused } from '../http/outcome.ts'
 import { RPC } from '../protocol/answer.ts'
+import { isLogLevel, type LogLevels } from '../protocol/log-levels.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
-import type { Relay, RelayedAnswer } from '../protocol/relay.ts'
+import type { Relay, RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
 import { LISTS, listText } from './lists.ts'
 import { OriginCall, type OriginCallTools, type Target } from './origin-call.ts'
 import { toolErrorText } from './results.ts'
@@ -86,6 +87,8 @@ export function createRelay(joined: JoinedVirtualMcp, tools: OriginCallTools): R
 
   return {
     capabilities: capabilitiesOf(joined),
+    questions: tools.questions,
+    logLevels: tools.logLevels,
     answer(sender, request, done) {
       const { method, params, isModern, received } = request
       const list = LISTS[method]
@@ -96,6 +99,7 @@ export function createRelay(joined: JoinedVirtualMcp, tools: OriginCallTools): R
         const seen = capabilities.visible(gateway.policySubject(sender.caller), list[0])
         return done({ kind: 'result', text: listText(seen, list[1], isModern) })
       }
+      if (method === 'logging/setLevel' && !isModern) return done(setLevel(tools.logLevels, request))
       const noun = NOUNS[method]
       if (noun === undefined) return done(unknownMethod(method))
       const found = find(method, params, gateway.policySubject(sender.caller))
@@ -127,6 +131,13 @@ export function createRelay(joined: JoinedVirtualMcp, tools: OriginCallTools): R
   }
 }
 
+/** The level holds for the session that the message belongs to; without one it is taken and holds for nothing. */
+function setLevel(levels: LogLevels, { params: { level }, received }: RelayedRequest): RelayedAnswer {
+  if (!isLogLevel(level)) return invalid('/params/level', 'level is unknown')
+  if (received.sessionId !== '') levels.set(received.sessionId, level)
+  return { kind: 'result', text: '{}' }
+}
+
 /** What the virtual MCP can do: what its origins can. */
 function capabilitiesOf({ members, virtualMcp }: JoinedVirtualMcp): Members {
   const declared = [...members.values()].map(
@@ -138,6 +149,7 @@ function capabilitiesOf({ members, virtualMcp }: JoinedVirtualMcp): Members {
     ...(has('tools') ? { tools: {} } : {}),
     ...(has('prompts') ? { prompts: {} } : {}),
     ...(has('resources') || has('resource_templates') ? { resources: {} } : {}),
+    ...(declared.some(({ logging }) => logging !== undefined) ? { logging: {} } : {}),
     ...(declared.some(({ completions }) => completions !== undefined) ? { completions: {} } : {}),
   }
 }
