@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { createAllowedOrigins } from './base/allowed-origins.ts'
 import { type ClockCell, createClock } from './base/clock.ts'
+import { collectGarbage } from './base/collect-garbage.ts'
 import { createEgress, type EgressSettings } from './base/egress.ts'
 import { faultText } from './base/fault-text.ts'
 import { createFetchJson } from './base/fetch-json.ts'
@@ -88,6 +89,8 @@ const ORIGINS_MS = 15_000
 const CHECKPOINT_MS = 60_000
 /** More often than instances are started anew. */
 const RETENTION_MS = 10 * 60_000
+/** After a start, which is told of first. */
+const COLLECT_MS = 1000
 /** What a fault in keeping them is told with. */
 const USES = 'when credentials were used'
 
@@ -237,6 +240,8 @@ async function start(
   )
   await workers.endUnused()
   haveStarted(gateways)
+  const collecting = setTimeout(collectGarbage, COLLECT_MS)
+  parts.defer(() => clearTimeout(collecting))
   repeat(its, HOUSEKEEPING_MS, 'secrets that are read elsewhere', () => references.refresh())
   repeat(its, KEEP_USES_MS, USES, () => credentials.keepUses())
   parts.defer(async () => {
