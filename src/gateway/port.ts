@@ -88,6 +88,8 @@ export interface AnswerPieces {
   head(status: number, fields: string): void
   /** The bytes are a loan for the time of the call. False: enough was read, and the call ends well. */
   piece(bytes: Buffer, from: number, to: number): boolean
+  /** The call was given up on its way: nothing more comes. */
+  gaveUp(): void
 }
 
 export interface InnerAnswer {

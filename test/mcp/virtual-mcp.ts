@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { z } from 'zod'
 import { createClock } from '../../src/base/clock.ts'
+import type { Exchange } from '../../src/gateway/exchange.ts'
 import { FIELD_RULES } from '../../src/gateway/fields.ts'
 import { createRunningCalls } from '../../src/mcp/http/running.ts'
 import { probeOrigin } from '../../src/mcp/origin/probe.ts'
@@ -9,6 +10,7 @@ import { toOriginAnswer } from '../../src/mcp/virtual/origin-call.ts'
 import { approvedOf, type Catalogue } from '../../src/model/capability-drift.ts'
 import { OriginSpec } from '../../src/model/origin.ts'
 import { VirtualMcpSpec } from '../../src/model/virtual-mcp.ts'
+import type { OriginProbed } from '../../src/model/origin-probe.ts'
 import { createThreadEvents } from '../../src/shared-state/memory/events.ts'
 import { compileCatalogue, compileOrigin, compileVirtualMcp } from '../../src/snapshot/compile/mcp.ts'
 import type { Fragment } from '../../src/snapshot/fragments.ts'
@@ -19,6 +21,8 @@ import { createSessionMemory } from '../support/session-memory.ts'
 /** A gateway of one thread with the virtual MCP `desk`. */
 export interface VirtualMcp extends AsyncDisposable {
   readonly served: Served
+  /** Probes an origin with the same timeouts. Never rejects. */
+  probe(url: string): Promise<OriginProbed>
   /** The fragments of its origins, catalogues and of itself. */
   readonly fragments: readonly Fragment[]
   readonly url: string
@@ -43,7 +47,7 @@ export interface VirtualMcpOptions {
 export async function startVirtualMcp(urls: Origins, options: VirtualMcpOptions = {}): Promise<VirtualMcp> {
   const [known, stranger] = [token('tok_known'), token('tok_stranger')]
   const events = createThreadEvents(() => {})
-  let door: ReturnType<typeof createVirtualDoor> | null = null
+  let door: ReturnType<typeof createVirtualDoor<Exchange>> | null = null
   const profiles = (slug: string, { fragment }: typeof known) => [
     profile(slug, { auth: 'token', tokens: [fragment] }),
   ]
@@ -53,8 +57,8 @@ export async function startVirtualMcp(urls: Origins, options: VirtualMcpOptions 
       client('other', { profiles: profiles('other-key', stranger) }),
     ],
     {
-      reserved(incoming, exchange, gateway) {
-        door ??= createVirtualDoor({
+      reserved(incoming, _exchange, gateway) {
+        door ??= createVirtualDoor<Exchange>({
           gateway,
           sealKey: new Uint8Array(32).fill(7),
           ...createSessionMemory(),
@@ -65,7 +69,7 @@ export async function startVirtualMcp(urls: Origins, options: VirtualMcpOptions 
           corsLines: () => '',
           version: '0.0.0',
           clock: createClock(),
-          requestId: () => exchange.requestId,
+          requestId: (from) => from.state!.requestId,
           taken: [...FIELD_RULES.take, ...FIELD_RULES.peek],
           fault: (error) => assert.fail(String(error)),
           isPersonal: gateway.isPersonal,
@@ -74,16 +78,24 @@ export async function startVirtualMcp(urls: Origins, options: VirtualMcpOptions 
       },
     },
   )
-  const fragments: Fragment[] = []
-  const origins = new Map<string, { slug: string; catalogue: Catalogue }>()
-  for (const [slug, url] of Object.entries(urls)) {
-    const origin = { id: `ori_${slug}`, slug, spec: OriginSpec.parse({ name: slug, url, ...options }) }
+  const originOf = (slug: string, url: string) => ({
+    id: `ori_${slug}`,
+    slug,
+    spec: OriginSpec.parse({ name: slug, url, ...options }),
+  })
+  function probe(origin: ReturnType<typeof originOf>): Promise<OriginProbed> {
     const unprobed = compileOrigin(origin, null)
-    const { steps, found } = await probeOrigin({
+    return probeOrigin({
       send: async (request) => toOriginAnswer(await served.gateway.askOrigin(unprobed, request)),
       clock: createClock(),
       own: { name: 'postern', version: '0' },
     })
+  }
+  const fragments: Fragment[] = []
+  const origins = new Map<string, { slug: string; catalogue: Catalogue }>()
+  for (const [slug, url] of Object.entries(urls)) {
+    const origin = originOf(slug, url)
+    const { steps, found } = await probe(origin)
     assert.ok(found !== null, JSON.stringify(steps))
     fragments.push(compileOrigin(origin, found), compileCatalogue(origin, found))
     origins.set(origin.id, { slug, catalogue: found.catalogue })
@@ -96,6 +108,7 @@ export async function startVirtualMcp(urls: Origins, options: VirtualMcpOptions 
   served.apply(fragments)
   return {
     served,
+    probe: (url) => probe(originOf('probed', url)),
     fragments,
     url: `http://localhost:${served.port}/mcp/desk`,
     headers: { authorization: `Bearer ${known.text}` },

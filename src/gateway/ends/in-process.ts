@@ -113,6 +113,7 @@ class InnerRun implements CallHandle, End {
     if (this.#exchange.isOver) return
     this.#exchange.outcome.aborted = true
     this.#over()
+    this.#call.reader?.gaveUp()
   }
 
   /** Whatever came kept the origin from being idle. */

@@ -8,7 +8,7 @@ import { messageId, toRecordAgent } from '../http/account.ts'
 import type { Sender } from '../http/caller.ts'
 import { callName, type RunningCalls } from '../http/running.ts'
 import type { OriginReply, RpcError } from '../origin/answer.ts'
-import { type OwnName, originRequest, originResponse } from '../origin/envelope.ts'
+import { type OwnName, originNotification, originRequest, originResponse } from '../origin/envelope.ts'
 import { mirroredLines, mirroredParams } from '../origin/mirrored-params.ts'
 import { OriginReader } from '../origin/reader.ts'
 import type { OriginAnswer, OriginRequest } from '../origin/send.ts'
@@ -172,6 +172,10 @@ export class OriginCall {
         reader: {
           head: (status, fields) => reader.head(status, fieldValue(fields, 'content-type') ?? ''),
           piece: (bytes, from, to) => reader.piece(bytes, from, to),
+          gaveUp: () => {
+            reader.end()
+            this.#cancel(originId, version)
+          },
         },
         capability: {
           ...this.#place(),
@@ -220,6 +224,13 @@ export class OriginCall {
         notify(notificationText(method, { ...given, progressToken: token }))
     } else if (method === 'notifications/message' && logLevel !== null && isWanted(given['level'], logLevel))
       notify(notificationText(method, given))
+  }
+
+  /** A connection that closes says nothing in earlier revisions (2025-11-25, basic/utilities/cancellation). */
+  #cancel(requestId: string, version: string): void {
+    if (isModernVersion(version)) return
+    const session = this.#session !== null && 'id' in this.#session ? this.#session.id : null
+    void this.#ask(originNotification(version, session, 'notifications/cancelled', { requestId }))
   }
 
   /** A request of an origin that no client was said to be able to take. */

@@ -355,6 +355,20 @@ const RESULTS = {
       },
     }),
   ),
+  asks_again: json('Asks for a form whatever it was answered.', (exchange) =>
+    messageOf(exchange, {
+      result: {
+        resultType: 'input_required',
+        requestState: 'state',
+        inputRequests: {
+          form: {
+            method: 'elicitation/create',
+            params: { message: 'Once more?', requestedSchema: { type: 'object', properties: {} } },
+          },
+        },
+      },
+    }),
+  ),
 } satisfies Record<string, Behaviour>
 
 const UNASKED = {

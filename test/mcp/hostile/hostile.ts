@@ -54,6 +54,7 @@ const LEGACY = '2025-11-25'
 const SESSION = 'hostile-session'
 /** The name of a tool begins so when the rest is that of a behaviour. */
 const PREFIX = 'hostile_'
+const PAGE_URI = 'hostile://page'
 const INFO = { name: 'hostile', version: '0' }
 
 export async function startHostileOrigin(options: HostileOptions = {}): Promise<HostileOrigin> {
@@ -198,9 +199,12 @@ function honestResult(
   if (rpcMethod === 'server/discover') return { ...cached, supportedVersions: [MODERN], capabilities }
   if (rpcMethod === 'initialize') return { protocolVersion: LEGACY, capabilities, serverInfo: INFO }
   if (rpcMethod === 'tools/list') return cached
-  if (rpcMethod === 'prompts/list') return { ...cached, prompts: [] }
-  if (rpcMethod === 'resources/list') return { ...cached, resources: [] }
+  if (rpcMethod === 'prompts/list') return { ...cached, prompts: [{ name: 'greet' }] }
+  if (rpcMethod === 'resources/list') return { ...cached, resources: [{ uri: PAGE_URI, name: 'page' }] }
   if (rpcMethod === 'resources/templates/list') return { ...cached, resourceTemplates: [] }
+  if (rpcMethod === 'prompts/get')
+    return { ...complete, messages: [{ role: 'user', content: { type: 'text', text: 'Hello' } }] }
+  if (rpcMethod === 'resources/read') return { ...cached, contents: [{ uri: PAGE_URI, text: 'Hello' }] }
   if (rpcMethod !== 'tools/call') return complete
   return { ...complete, content: [{ type: 'text', text: JSON.stringify(params['arguments'] ?? {}) }] }
 }
