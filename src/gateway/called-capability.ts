@@ -17,4 +17,6 @@ export interface CalledCapability {
   readonly method: string
   /** Public name or URI of the capability; empty where the method has none. */
   readonly name: string
+  /** Bytes of the JSON of the arguments, in UTF-8; 0 where it has none. */
+  readonly argumentBytes: number
 }

@@ -116,6 +116,8 @@ export interface MessageOutcome {
   readonly reason: string
   /** Null when no message was read. */
   readonly agent: RecordAgent | null
+  /** Id of the origin that it was for. */
+  readonly origin?: string
 }
 
 export type Identified =

@@ -2,7 +2,8 @@
  * Which processes of this machine belong to a server: those of its process group and session, and those that carry its
  * mark in their environment, also after they have left both. Read from /proc, so on Linux alone.
  */
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
+import { hash } from 'node:crypto'
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs'
 import { MARK_VARIABLE } from './file-schema.ts'
 
 /** One process. */
@@ -70,6 +71,22 @@ export function createProcessTable(): ProcessTable {
     },
   }
   return table
+}
+
+/**
+ * The first part of the marks that runners of a file give. It differs between PID namespaces: a runner on a machine sees
+ * the processes of its containers, where the same path is another file and the same pid another process.
+ */
+export function markOfFile(file: string): string {
+  return `${hash('sha256', `${namespace()} ${file}`, 'hex').slice(0, 16)}.`
+}
+
+function namespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid')
+  } catch {
+    return ''
+  }
 }
 
 /** The time at which a process has started, as {@link ProcessRow.started}; null when it is not alive. */

@@ -3,7 +3,7 @@
  * so that the gateway starts no programs and has none of their secrets. It is no sandbox: a server may do what the user of
  * the runner may do.
  */
-import { hash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { CannotStart } from '../base/cannot-start.ts'
 import type { Clock } from '../base/clock.ts'
@@ -12,7 +12,7 @@ import { createEraOf } from './era.ts'
 import type { RunnerConfig } from './file.ts'
 import { createInstances } from './instances.ts'
 import { listen, placeText } from './listen.ts'
-import { createProcessTable, type ProcessTable, startOf } from './process-table.ts'
+import { createProcessTable, markOfFile, type ProcessTable, startOf } from './process-table.ts'
 import type { Log } from './server-log.ts'
 import { createTimers } from './timers.ts'
 
@@ -44,7 +44,8 @@ export async function startRunner(config: RunnerConfig, options: RunnerOptions):
     throw new CannotStart('The runner needs process groups and Unix sockets; run it on Linux or macOS.')
   const table = createProcessTable()
   const timers = createTimers(clock, options.tickMs ?? TICK_MS)
-  const prefix = `${hash('sha256', config.file, 'hex').slice(0, 16)}.${process.pid}.${startOf(process.pid) ?? 0}.`
+  const ofFile = markOfFile(config.file)
+  const prefix = `${ofFile}${process.pid}.${startOf(process.pid) ?? 0}.`
   const instances = createInstances({
     timers,
     clock,
@@ -94,10 +95,9 @@ export async function startRunner(config: RunnerConfig, options: RunnerOptions):
 
   /** Kills what carries the mark of a runner of the same file that is not alive. The number of processes. */
   function endLeft(processes: ProcessTable): number {
-    const own = prefix.slice(0, 17)
     let count = 0
     for (const row of processes.rows()) {
-      if (row.mark?.startsWith(own) !== true) continue
+      if (row.mark?.startsWith(ofFile) !== true) continue
       const [, pid, started] = row.mark.split('.')
       if (startOf(Number(pid)) === started || startOf(row.pid) !== row.started) continue
       try {

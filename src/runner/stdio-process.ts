@@ -210,7 +210,8 @@ export function startProcess(options: ProcessOptions): StdioProcess {
         over(why)
         void end(false)
       }
-      const timer = setTimeout(done, LAST_OUTPUT_MS)
+      // After the next look at the pipe, which comes late where this process has much to do
+      const timer = setTimeout(() => setImmediate(done), LAST_OUTPUT_MS)
       if (child.stdout.readableEnded || child.stdout.destroyed) done()
       else child.stdout.once('end', done)
     })

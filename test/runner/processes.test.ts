@@ -2,10 +2,14 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, realpathSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { createClock } from '../../src/base/clock.ts'
+import { readRunnerFile } from '../../src/runner/file.ts'
+import { markOfFile } from '../../src/runner/process-table.ts'
+import { startRunner } from '../../src/runner/runner.ts'
 import { eventually } from '../support/eventually.ts'
 import {
   initialize,
@@ -306,6 +310,33 @@ async function cycles(started: StartedRunner, take: () => number, seen: { sessio
     await given
   }
 }
+
+test('a start leaves alone what other runners have started, also by a file of the same path in a container', async () => {
+  using made = runnerFile({ listen: { address: '127.0.0.1:0', tokens: [] }, entries: {} })
+  const mark = (first: string, runner: string): NodeJS.ProcessEnv => ({
+    POSTERN_RUNNER_PROCESS: `${first}${runner}.a1b2`,
+  })
+  const start = readFileSync('/proc/self/stat', 'latin1').split(') ').at(-1)!.split(' ')[19]!
+  const left = [
+    // Of another namespace, of a runner that is alive, and of one that is not
+    mark('0123456789abcdef.', '1.1'),
+    mark(markOfFile(made.file), `${process.pid}.${start}`),
+    mark(markOfFile(made.file), `${process.pid}.1`),
+  ].map((env) => spawn('/bin/sleep', ['1000'], { env, stdio: 'ignore' }))
+  const ended = left.map((child) => once(child, 'exit'))
+  await Promise.all(left.map((child) => once(child, 'spawn')))
+  const socket = join(made.directory, 'runner.sock')
+  writeFileSync(made.file, JSON.stringify({ listen: { socket }, entries: { tiny: TINY } }), { mode: 0o600 })
+  const runner = await startRunner(readRunnerFile(made.file), { clock: createClock(), log: () => {} })
+  assert.deepEqual(await ended[2], [null, 'SIGKILL'])
+  assert.deepEqual(
+    left.map(({ signalCode }) => signalCode),
+    [null, null, 'SIGKILL'],
+  )
+  await runner.close()
+  for (const child of left) child.kill('SIGKILL')
+  await Promise.all(ended)
+})
 
 test('servers of a killed runner end with their input, and the next start with the file ends what is left', async () => {
   using made = runnerFile({})

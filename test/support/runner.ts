@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type ClockCell, createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
 import { readRunnerFile } from '../../src/runner/file.ts'
+import { markOfFile } from '../../src/runner/process-table.ts'
 import { type Runner, startRunner } from '../../src/runner/runner.ts'
 
 const SERVERS = resolve(import.meta.dirname, '../runner/servers')
@@ -27,7 +28,7 @@ export const TINY = { program: '/bin/sh', args: [join(SERVERS, 'tiny.sh')], env:
 
 /** Ids of all processes that carry the mark of a runner of that file, and have not ended. */
 export function markedProcesses(file: string): number[] {
-  const mark = `POSTERN_RUNNER_PROCESS=${sha256(file).slice(0, 16)}`
+  const mark = `POSTERN_RUNNER_PROCESS=${markOfFile(file)}`
   return readdirSync('/proc').flatMap((name) => {
     try {
       if (!/^\d+$/.test(name) || !readFileSync(`/proc/${name}/environ`, 'latin1').includes(mark)) return []

@@ -231,7 +231,7 @@ function locate(exchange: Exchange, capability: CalledCapability): void {
   exchange.proxy = capability.route
   exchange.query = capability.query
   exchange.reserved = true
-  if (capability.method === '') exchange.surface = 0
+  exchange.surface = capability.method === '' ? 0 : 2
 }
 
 function startedOutcome(startedAt: number, bytesIn: number): Outcome {

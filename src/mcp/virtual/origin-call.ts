@@ -167,6 +167,7 @@ export class OriginCall {
           virtualMcp: this.#joined.virtualMcp.id,
           method,
           name: publicName,
+          argumentBytes: bytesOf(params['arguments']),
         },
       },
       (answer) => {
@@ -299,9 +300,24 @@ export class OriginCall {
   }
 
   #refuse(code: RefusalCode, reason: string): void {
+    this.#account(code, reason)
     const { slug } = this.#member.origin.fragment
     const detail = `The origin "${slug}" did not answer the call: ${reason}.`
     this.#refused(code, problemOf(code, { detail, members: { origin: slug } }, this.#requestId))
+  }
+
+  /** A call that did not come as far as the stages has the record of its message. */
+  #account(code: RefusalCode, reason: string): void {
+    const { received, method, id } = this.#request
+    if (received.isAccounted) return
+    received.isAccounted = true
+    this.#tools.gateway.message(this.#sender.incoming, {
+      requestId: this.#requestId,
+      code,
+      reason,
+      agent: toRecordAgent({ ...received, id }, method, this.#target.name, ''),
+      origin: this.#member.origin.id,
+    })
   }
 
   /** A refusal that a model reads comes as a result of the tool; other methods have errors alone. */
@@ -333,7 +349,7 @@ export class OriginCall {
           ...this.#base(request),
           agent: toRecordAgent({ ...this.#request.received, id: this.#request.id }, '', '', ''),
           until: null,
-          capability: { ...this.#place(), virtualMcp: '', method: '', name: '' },
+          capability: { ...this.#place(), virtualMcp: '', method: '', name: '', argumentBytes: 0 },
         },
         (answer) => resolve(toOriginAnswer(answer)),
       )
@@ -375,6 +391,11 @@ export class OriginCall {
 export function toOriginAnswer({ code, body, status, fields, truncated }: InnerAnswer): OriginAnswer {
   if (code !== null) return { ok: false, reason: detailOf(body) }
   return { ok: true, status, header: (name) => fieldValue(fields, name), body, truncated }
+}
+
+/** As JSON, in UTF-8. */
+function bytesOf(given: unknown): number {
+  return given === undefined ? 0 : Buffer.byteLength(JSON.stringify(given))
 }
 
 function detailOf(body: Uint8Array): string {

@@ -156,7 +156,16 @@ class UpdateStream {
           head: (status, fields) => reader.head(status, fieldValue(fields, 'content-type') ?? ''),
           piece: (bytes, from, to) => reader.piece(bytes, from, to),
         },
-        capability: { origin, route: route!, path, query, virtualMcp: '', method: '', name: '' },
+        capability: {
+          origin,
+          route: route!,
+          path,
+          query,
+          virtualMcp: '',
+          method: '',
+          name: '',
+          argumentBytes: 0,
+        },
       },
       () => {
         this.#handle = null

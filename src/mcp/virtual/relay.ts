@@ -2,7 +2,7 @@
  * What a virtual MCP answers. Lists come from the snapshot. A call finds its capability by the public name, and goes to the origin
  * through the stages that every request passes. Hidden and unknown names have one answer.
  */
-import { PROBLEMS, problemOf } from '../../base/refusal.ts'
+import { PROBLEMS, type RefusalCode, type RefusalFacts } from '../../base/refusal.ts'
 import type { CapabilityType } from '../../model/capability.ts'
 import type { Caller as PolicySubject } from '../../snapshot/find/capability-caller.ts'
 import type { JoinedVirtualMcp } from '../../snapshot/find/virtual-mcps.ts'
@@ -33,7 +33,7 @@ const NOUNS: Readonly<Record<string, string>> = {
 type Found =
   | { readonly kind: 'target'; readonly target: Target }
   | { readonly kind: 'unknown'; readonly pointer: string; readonly name: string }
-  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'refused'; readonly name: string; readonly reason: string }
   | { readonly kind: 'invalid'; readonly pointer: string; readonly reason: string }
 
 const SUBSCRIBING: ReadonlySet<string> = new Set(['resources/subscribe', 'resources/unsubscribe'])
@@ -59,7 +59,7 @@ export function createRelay(joined: JoinedVirtualMcp, tools: RelayTools): Relay<
       if (typeof uri !== 'string') return notA('string', '/params/uri')
       const admission = capabilities.read(subject, uri)
       if (admission.kind === 'unknown') return { kind: 'unknown', pointer: '/params/uri', name: uri }
-      if (admission.kind === 'refused') return { kind: 'refused', reason: admission.reason }
+      if (admission.kind === 'refused') return { kind: 'refused', name: uri, reason: admission.reason }
       const { member, uri: key } = admission
       return { kind: 'target', target: { member, name: uri, params: { ...params, uri: key } } }
     }
@@ -70,7 +70,7 @@ export function createRelay(joined: JoinedVirtualMcp, tools: RelayTools): Relay<
     const type = method === 'tools/call' ? 'tools' : 'prompts'
     const admission = capabilities.call(subject, type, name, given)
     if (admission.kind === 'unknown') return { kind: 'unknown', pointer: '/params/name', name }
-    if (admission.kind === 'refused') return { kind: 'refused', reason: admission.reason }
+    if (admission.kind === 'refused') return { kind: 'refused', name, reason: admission.reason }
     const { item } = admission
     const sent =
       given === EMPTY && Object.keys(admission.arguments).length === 0
@@ -94,7 +94,7 @@ export function createRelay(joined: JoinedVirtualMcp, tools: RelayTools): Relay<
     const item = capabilities.find(subject, isPrompt ? 'prompts' : 'resource_templates', name)
     if (item === null) return { kind: 'unknown', pointer: `/params/ref/${member}`, name }
     if (isMembers(argument) && item.closed.has(String(argument['name'])))
-      return { kind: 'refused', reason: 'the argument is not for callers' }
+      return { kind: 'refused', name, reason: 'the argument is not for callers' }
     const inner = { ...ref, [member]: item.key }
     return { kind: 'target', target: { member: item.member, name, params: { ...params, ref: inner } } }
   }
@@ -127,7 +127,8 @@ export function createRelay(joined: JoinedVirtualMcp, tools: RelayTools): Relay<
       end: () => done({ kind: 'result', text: JSON.stringify({ resultType: 'complete', _meta }) }),
     })
     if (opened === null) {
-      done(busy(sender.requestId, 60_000, 'Too many streams are open'))
+      const detail = 'Too many streams are open for the client.'
+      done(refusal(request, sender, 'concurrency_exceeded', { detail }))
       return
     }
     const notifications = {
@@ -189,7 +190,11 @@ export function createRelay(joined: JoinedVirtualMcp, tools: RelayTools): Relay<
       if (list !== undefined) {
         if (params['cursor'] !== undefined) return done(invalid('/params/cursor', 'Unknown cursor'))
         const waitMs = gateway.admitDiscovery(sender.caller)
-        if (waitMs > 0) return done(busy(sender.requestId, waitMs))
+        if (waitMs > 0) {
+          const detail = 'Too many lists are asked for.'
+          const members = { limit_name: 'discovery', retry_after_ms: waitMs }
+          return done(refusal(request, sender, 'rate_limit_exceeded', { detail, members }))
+        }
         const seen = capabilities.visible(gateway.policySubject(sender.caller), list[0])
         return done({ kind: 'result', text: listText(seen, list[1], isModern) })
       }
@@ -203,6 +208,7 @@ export function createRelay(joined: JoinedVirtualMcp, tools: RelayTools): Relay<
         case 'target':
           return new OriginCall(joined, tools, sender, request, found.target, done).begin()
         case 'unknown':
+          received.tool = found.name
           return done({
             kind: 'error',
             code: RPC.invalidParams,
@@ -212,15 +218,9 @@ export function createRelay(joined: JoinedVirtualMcp, tools: RelayTools): Relay<
         case 'invalid':
           return done(invalid(found.pointer, found.reason))
         case 'refused': {
+          received.tool = found.name
           const detail = `The capability policy does not allow it: ${found.reason}.`
-          const outcome = refused('permission_denied', messageId(sender.requestId, received.place), {
-            detail,
-          })
-          received.outcome = outcome
-          if (method === 'tools/call')
-            return done({ kind: 'result', text: toolErrorText(outcome.json, isModern) })
-          const data: unknown = JSON.parse(outcome.json)
-          return done({ kind: 'error', code: PROBLEMS.permission_denied.status, message: detail, data })
+          return done(refusal(request, sender, 'permission_denied', { detail }))
         }
       }
     },
@@ -280,8 +280,16 @@ function unknownMethod(method: string): RelayedAnswer {
   }
 }
 
-function busy(requestId: string, waitMs: number, detail = 'Too many lists are asked for'): RelayedAnswer {
-  const members = { limit_name: 'discovery', retry_after_ms: waitMs }
-  const data = problemOf('rate_limit_exceeded', { detail: `${detail}.`, members }, requestId)
-  return { kind: 'error', code: PROBLEMS.rate_limit_exceeded.status, message: detail, data }
+/** A refusal, which the record of the message names. A model reads that of a tool as its result; other methods have errors alone. */
+function refusal(
+  { method, isModern, received }: RelayedRequest,
+  { requestId }: Sender,
+  code: RefusalCode,
+  facts: RefusalFacts,
+): RelayedAnswer {
+  const outcome = refused(code, messageId(requestId, received.place), facts)
+  received.outcome = outcome
+  if (method === 'tools/call') return { kind: 'result', text: toolErrorText(outcome.json, isModern) }
+  const data: unknown = JSON.parse(outcome.json)
+  return { kind: 'error', code: PROBLEMS[code].status, message: facts.detail ?? PROBLEMS[code].title, data }
 }

@@ -133,7 +133,11 @@ async function readVirtualMcp(
   reader: CompileReader,
   resource: Resource,
 ): Promise<Sources['virtual_mcps'] | null> {
-  if (resource.status !== 'published') return null
+  return resource.status === 'published' ? virtualMcpSource(reader, resource) : null
+}
+
+/** What a virtual MCP is compiled from once it is published. */
+export async function virtualMcpSource(reader: CompileReader, resource: Resource): Promise<VirtualMcpSource> {
   const virtualMcp = desired<VirtualMcpSpec>(resource)
   const origins = new Map<string, { readonly slug: string; readonly catalogue: Catalogue }>()
   for (const { origin: id } of virtualMcp.spec.members) {
@@ -142,23 +146,22 @@ async function readVirtualMcp(
     const { found } = await readOrigin(reader, origin)
     origins.set(id, { slug: origin.slug, catalogue: found?.catalogue ?? EMPTY_CATALOGUE })
   }
-  const states = await reader.statesOf([resource.id])
   // Written by operations/virtual-mcps from these very types
-  const stateOf = <T>(part: string, otherwise: T): T => {
-    const state = states.find((one) => one.part === part)
+  const stateOf = async <T>(part: string, otherwise: T): Promise<T> => {
+    const [state] = await reader.statesOf([resource.id], part)
     return state === undefined ? otherwise : (JSON.parse(state.json) as T)
   }
   return {
     virtualMcp,
     origins,
-    names: stateOf<PublicNames>(NAMES, NO_NAMES),
-    approved: stateOf<VirtualMcpSource['approved']>(APPROVED, {}),
+    names: await stateOf<PublicNames>(NAMES, NO_NAMES),
+    approved: await stateOf<VirtualMcpSource['approved']>(APPROVED, {}),
   }
 }
 
 /** Names of the parts of a virtual MCP's state: its public names, and the hashes of what is approved. */
-const NAMES = 'names'
-const APPROVED = 'approved'
+export const NAMES = 'names'
+export const APPROVED = 'approved'
 
 const NO_NAMES: PublicNames = { tools: [], prompts: [], resources: [], resource_templates: [] }
 
