@@ -85,6 +85,8 @@ export interface InnerCall {
 
 /** Reads an answer while it comes. Nothing here may throw. */
 export interface AnswerPieces {
+  /** Between two pieces, milliseconds, for a stream that stands for as long as its reader wants: no total holds for it. */
+  readonly idleTimeoutMs?: number
   head(status: number, fields: string): void
   /** The bytes are a loan for the time of the call. False: enough was read, and the call ends well. */
   piece(bytes: Buffer, from: number, to: number): boolean
