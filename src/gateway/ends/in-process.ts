@@ -172,6 +172,7 @@ function toExchange(
   exchange.query = query
   exchange.body = body ?? NO_BODY
   exchange.agent = call.agent
+  exchange.through = call.through ?? null
   if (call.capability !== undefined) locate(exchange, call.capability)
   return exchange
 }
