@@ -1,7 +1,8 @@
 /**
- * `npm run bench -- plain tls governed latency recording start routes mcp memory swaps config profile soak [--quick]`: measures what is named, or everything. It installs
+ * `npm run bench -- plain tls governed latency recording start routes mcp memory clients swaps config profile soak [--quick]`: measures what is named, or everything. It installs
  * nothing: what is missing is said and skipped.
  */
+import { clients } from './clients.ts'
 import { config } from './config.ts'
 import { governed } from './governed.ts'
 import { latency } from './latency.ts'
@@ -27,6 +28,7 @@ const MEASUREMENTS: Record<string, (quick: boolean) => Promise<Outcome>> = {
   routes,
   mcp,
   memory,
+  clients,
   swaps,
   config,
   profile,

@@ -6,7 +6,7 @@ import { pino } from 'pino'
 import { CannotStart } from './base/cannot-start.ts'
 import { stopSignal } from './base/stop-signal.ts'
 import { showFirstLink } from './control/first-link.ts'
-import type { ResetRequest, TokenRequest } from './surfaces/cli/ports.ts'
+import type { ResetRequest, RunnerRequest, TokenRequest } from './surfaces/cli/ports.ts'
 import { VERSION } from './version.ts'
 
 /** Starts the gateway and resolves when it receives a stop signal and has stopped. A second signal ends it at once. */
@@ -41,6 +41,36 @@ async function up(flags: readonly string[]): Promise<void> {
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => process.exit(1))
   log.info(`${by}: letting requests end, then stopping`)
   await server.stop()
+}
+
+/** Runs stdio servers until a stop signal, as {@link up} does. */
+async function runner({ file, isCheck }: RunnerRequest): Promise<readonly string[]> {
+  const { readRunnerFile } = await import('./runner/file.ts')
+  const config = readRunnerFile(file)
+  const names = [...config.entries.keys()]
+  if (isCheck) return names
+  const { createClock } = await import('./base/clock.ts')
+  const { startRunner } = await import('./runner/runner.ts')
+  const log = pino(
+    { base: undefined, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ dest: 2, sync: true }),
+  )
+  const signal = stopSignal()
+  // A terminal that closes would end this process without a stop of the servers
+  process.once('SIGHUP', () => process.kill(process.pid, 'SIGTERM'))
+  const running = await startRunner(config, {
+    clock: createClock(),
+    log: (level, message) => log[level](message),
+  })
+  process.stdout.write(
+    `Postern runner ${VERSION} is ready\n  listens  ${running.place}\n  entries  ${names.join(', ')}\n`,
+  )
+  const by = await signal
+  // A second signal ends the servers at once
+  for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => process.exit(1))
+  log.info(`${by}: stopping the servers`)
+  await running.close()
+  return names
 }
 
 async function issueOffline(dataDirectory: string, request: TokenRequest) {
@@ -101,6 +131,7 @@ try {
         issueOffline,
         resetOffline,
         up,
+        runner,
         upHelp: settingsHelp(),
         backUp: async (request) => (await import('./upkeep/backup/backup.ts')).backUp(PLACES, request),
         restore: async (request) => (await import('./upkeep/backup/restore.ts')).restore(PLACES, request),

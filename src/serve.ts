@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { createAllowedOrigins } from './base/allowed-origins.ts'
 import { type ClockCell, createClock } from './base/clock.ts'
+import { collectGarbage } from './base/collect-garbage.ts'
 import { createEgress, type EgressSettings } from './base/egress.ts'
 import { faultText } from './base/fault-text.ts'
 import { createFetchJson } from './base/fetch-json.ts'
@@ -82,10 +83,14 @@ const MEND_MS = 30_000
 const KEEP_USES_MS = 60_000
 /** What has expired is refused before, so that this only keeps the store small. */
 const SWEEP_MS = 10 * 60_000
+/** An origin that was never read waits that long at most. */
+const ORIGINS_MS = 15_000
 /** What of the audit trail is newer is not signed. */
 const CHECKPOINT_MS = 60_000
 /** More often than instances are started anew. */
 const RETENTION_MS = 10 * 60_000
+/** After a start, which is told of first. */
+const COLLECT_MS = 1000
 /** What a fault in keeping them is told with. */
 const USES = 'when credentials were used'
 
@@ -209,6 +214,9 @@ async function start(
       control.retain({ keepMs: settings.auditKeepMs, hold: settings.auditHold }),
     ),
   )
+  repeat(its, ORIGINS_MS, 'catalogues of origins', () =>
+    claimed('origin_catalogues', ORIGINS_MS, control.refreshOrigins),
+  )
   repeat(its, CATCH_UP_MS, 'changes of the configuration', () => publisher?.catchUp())
   repeat(its, MEND_MS, 'the last known configuration', () =>
     store === null ? null : lastGood.mend((keepWhole) => fullSnapshot(store, keepWhole)),
@@ -232,6 +240,8 @@ async function start(
   )
   await workers.endUnused()
   haveStarted(gateways)
+  const collecting = setTimeout(collectGarbage, COLLECT_MS)
+  parts.defer(() => clearTimeout(collecting))
   repeat(its, HOUSEKEEPING_MS, 'secrets that are read elsewhere', () => references.refresh())
   repeat(its, KEEP_USES_MS, USES, () => credentials.keepUses())
   parts.defer(async () => {

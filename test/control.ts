@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Grant, Principal, Role } from '../src/access/principal.ts'
 import { type ClockCell, createClock, createClockCell, moveClock } from '../src/base/clock.ts'
 import { Refusal, type RefusalCode } from '../src/base/refusal.ts'
+import { type CatalogueState, EMPTY_CATALOGUE } from '../src/model/catalogue.ts'
 import type { RequestRecord } from '../src/model/record.ts'
 import type { Invoked, Via, WriteOptions } from '../src/operations/engine/call.ts'
 import type { Invoke, Operation } from '../src/operations/engine/define.ts'
@@ -26,6 +27,22 @@ import { openConfigStore } from '../src/store/sqlite/config.ts'
 import { keyedProofOf, openVault } from '../src/vault/open.ts'
 import type { Vault } from '../src/vault/vault.ts'
 import { EGRESS } from './support/egress.ts'
+
+/** What a probe finds at a server that lists nothing. */
+export const EMPTY_FOUND: CatalogueState = {
+  verdict: {
+    era: 'modern',
+    version: '2026-07-28',
+    transport: 'streamable_http',
+    server: { name: 'empty', version: '1' },
+    capabilities: {},
+    instructions: '',
+    at: '2026-08-01T00:00:00Z',
+  },
+  catalogue: EMPTY_CATALOGUE,
+  warnings: [],
+  ttl_ms: null,
+}
 
 const NO_FAULTS = { groups: [], total: 0, requests: 0, wouldRefuse: 0, read: 0, completeFrom: null }
 
@@ -93,7 +110,7 @@ export const UNSERVED: Pick<
     faultOf: () => null,
     uses: async () => new Map(),
   },
-  origins: { probe: () => Promise.reject(new Error('nobody listens')) },
+  origins: { probe: async () => ({ steps: [], found: EMPTY_FOUND }) },
   upstreams: { health: async () => null },
   egress: EGRESS,
   limits: { read: () => null },

@@ -70,6 +70,7 @@ const ARROWS: Record<string, readonly string[]> = {
     ...['mcp/protocol', 'mcp/http', 'mcp/endpoints', 'mcp/origin'],
   ],
   oauth: ['base', 'model', 'store/ports', 'shared-state/ports', 'vault', 'access', 'record', 'wire'],
+  runner: ['base', 'model/time', 'import/text', 'mcp/protocol', 'version'],
   settings: ['base'],
   version: [],
   // What all threads say to each other and share

@@ -26,14 +26,18 @@ export async function seedGoverned(
   data: string,
   upstreamPort: number,
 ): Promise<readonly string[]> {
-  const postern = await startPostern(processes, data, { core: 0, workers: 1 })
-  const call = manage(postern, data)
-  const first = await createThroughRest(call, upstreamPort)
-  await postern.process.end()
-  const others = await copyClient(data, 1, CLIENTS)
-  const tokens = [first, ...others]
+  const first = await seedRoutes(processes, data, upstreamPort)
+  const tokens = [first, ...(await copyClient(data, 1, CLIENTS))]
   writeFileSync(join(data, 'tokens.txt'), `${tokens.join('\n')}\n`)
   return tokens
+}
+
+/** The same with the first client alone. Returns its token. */
+export async function seedRoutes(processes: Processes, data: string, upstreamPort: number): Promise<string> {
+  const postern = await startPostern(processes, data, { core: 0, workers: 1 })
+  const token = await createThroughRest(manage(postern, data), upstreamPort)
+  await postern.process.end()
+  return token
 }
 
 /** Returns the token of the one profile. */
@@ -83,10 +87,11 @@ async function createThroughRest(call: Manage, upstreamPort: number): Promise<st
 }
 
 /**
- * Adds clients to a directory of {@link seedGoverned} that no process uses. Returns their tokens.
+ * Adds clients to a directory of {@link seedRoutes} that no process uses. Returns their tokens.
  * @param from number of the first; they are called `client-${number}` @param to number behind the last
+ * @param isSmall they may call two collections from anywhere; otherwise all collections from 20 networks, as the first
  */
-export async function copyClient(data: string, from: number, to: number): Promise<string[]> {
+export async function copyClient(data: string, from: number, to: number, isSmall = false): Promise<string[]> {
   const clock = createClock()
   const store = openConfigStore(join(data, 'config.db'))
   const tokens: string[] = []
@@ -95,7 +100,10 @@ export async function copyClient(data: string, from: number, to: number): Promis
     const profile = only(await writer.bySlug('profiles', 'live', client.id))
     const [token] = await writer.tokensOf([profile.id])
     if (token === undefined) throw new Error('the profile has no token')
-    const collections = (await writer.all('collections')).map(({ id }) => id)
+    const all = (await writer.all('collections')).map(({ id }) => id)
+    const collections = isSmall ? all.slice(0, 2) : all
+    const ofClient = isSmall ? { collections } : {}
+    const ofProfile = isSmall ? { ip_allowlist: [] } : {}
     const policy = only(await writer.bySlug('policies', 'gold'))
     for (let index = from; index < to; index++) {
       const clientId = newId('cli', clock)
@@ -106,14 +114,14 @@ export async function copyClient(data: string, from: number, to: number): Promis
         id: clientId,
         slug,
         name: `Client ${index}`,
-        spec: { ...client.spec, slug, name: `Client ${index}` },
+        spec: { ...client.spec, ...ofClient, slug, name: `Client ${index}` },
       })
       await writer.link(clientId, [...collections, policy.id])
       await writer.insert({
         ...profile,
         id: profileId,
         parent: clientId,
-        spec: { ...profile.spec, client: clientId },
+        spec: { ...profile.spec, ...ofProfile, client: clientId },
       })
       await writer.link(profileId, [clientId])
       const minted = mintToken('pk')

@@ -94,6 +94,8 @@ async function recordTo(path: string): Promise<(incoming: Incoming) => void> {
     route: '/orders/v1/orders/{id}',
     collection: 'col_01k9abcdefghjkmnpqrstvwxyz',
     proxy: 'prx_01k9abcdefghjkmnpqrstvwxyz',
+    virtualMcp: '',
+    origin: '',
     client: 'cli_01k9abcdefghjkmnpqrstvwxyz',
     profile: 'pro_01k9abcdefghjkmnpqrstvwxyz',
     credentialId: 'key_01k9abcdefghjkmnpqrstvwxyz',
@@ -117,6 +119,7 @@ async function recordTo(path: string): Promise<(incoming: Incoming) => void> {
     nearestLimit: '',
     traceId: '',
     aborted: false,
+    argumentBytes: 0,
     count: 1,
     agent: null,
   }

@@ -40,6 +40,7 @@ import { createControlListener } from './listener.ts'
 import type { IssuedToken } from './local-socket.ts'
 import { createLocalTokens } from './local-tokens.ts'
 import { createOAuthDoor } from './oauth-door.ts'
+import { refreshOrigins } from './origin-refresh.ts'
 import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link.ts'
 
 export interface ControlPlaneOptions
@@ -85,6 +86,8 @@ export interface ControlPlane {
   readonly sweepFiles: () => void
   /** Removes from the store what sign-ins, tokens and change requests have left and nobody can use any more. */
   readonly sweepStore: () => Promise<void>
+  /** Reads catalogues of origins that are due. */
+  readonly refreshOrigins: () => Promise<unknown>
   /** Ends the calls that wait for a person, and takes no more of them. */
   readonly endQuestions: () => void
   /** Ends what works on without being asked. */
@@ -116,6 +119,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   })
   const identities = createIdentities(options, invoke, unknown)
   const surfaces = openSurfaces(options, invoke, identities, unknown)
+  let isStopped = false
   return {
     listener: surfaces.listener,
     prove: (token, resource) =>
@@ -133,8 +137,18 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
       await store.writeOAuth((oauth) => oauth.sweep(clock.now()))
       await expireChangeRequests(store, clock)
     },
+    refreshOrigins: () =>
+      refreshOrigins({
+        ...options,
+        invoke,
+        isStopped: () => isStopped,
+        fault: (error) => fault(error, 'origins'),
+      }),
     endQuestions: surfaces.endQuestions,
-    stop: () => exports.stop(),
+    stop() {
+      isStopped = true
+      return exports.stop()
+    },
     retain: (rule) => trail.retain(rule),
   }
 }
@@ -266,6 +280,7 @@ export function createClosedControlPlane(reason: string): ControlPlane {
     checkpoint: () => Promise.resolve(),
     sweepFiles() {},
     sweepStore: () => Promise.resolve(),
+    refreshOrigins: () => Promise.resolve(),
     endQuestions() {},
     stop: () => Promise.resolve(),
     retain: () => Promise.resolve(),

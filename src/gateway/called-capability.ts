@@ -17,6 +17,8 @@ export interface CalledCapability {
   readonly method: string
   /** Public name or URI of the capability; empty where the method has none. */
   readonly name: string
+  /** Bytes of the JSON of the arguments, in UTF-8; 0 where it has none. */
+  readonly argumentBytes: number
 }
 
 /** An endpoint that is called as a capability of a virtual MCP. Its path leads to it, as over REST. */
@@ -25,4 +27,6 @@ export interface CalledThroughVirtualMcp {
   readonly of: CalledThrough
   /** Id of the proxy that the capability stands for: a path that its arguments make must lead to no other. */
   readonly proxy: string
+  /** Bytes of the JSON of the arguments, in UTF-8; 0 where it has none. */
+  readonly argumentBytes: number
 }

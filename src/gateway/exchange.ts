@@ -5,7 +5,7 @@
  */
 import type { AwsSigner } from '../base/aws-signature.ts'
 import type { RefusalCode, RefusalFacts } from '../base/refusal.ts'
-import type { RecordAgent } from '../record/fields.ts'
+import type { RecordAgent, SurfaceNumber } from '../record/fields.ts'
 import type { LinkedCollection, LinkedProxy } from '../snapshot/linked/collection.ts'
 import type { ClientCertificate, Sent } from '../snapshot/linked/credential.ts'
 import type { LinkedTarget } from '../snapshot/linked/upstream.ts'
@@ -89,8 +89,8 @@ export class Exchange {
   readonly now: number
   /** Kept until the end, also when a newer one is published. */
   snapshot: Snapshot
-  /** 0 gateway, 1 gateway_mcp; as in records. */
-  surface: 0 | 1
+  /** As in records. */
+  surface: SurfaceNumber
   readonly method: string
   readonly path: string
   /** Empty when none was sent, and for calls from within the process to collections of every host. */
@@ -199,7 +199,7 @@ export class Exchange {
   /** Bytes that are kept in memory for this exchange until everything about it is over; null when none were. */
   reservation: MemoryReservation | null = null
 
-  /** True for a path that belongs to another door. Only requests at `/mcp` are recorded then. */
+  /** True for a path that belongs to another door. Only requests at `/mcp` and below are recorded then. */
   reserved = false
   /** Messages of a request at `/mcp` that led to no call; null when nothing was said of any. */
   messages: MessageOutcome[] | null = null
@@ -214,7 +214,7 @@ export class Exchange {
     requestId: string,
     now: number,
     snapshot: Snapshot,
-    surface: 0 | 1,
+    surface: SurfaceNumber,
     method: string,
     path: string,
     host: string,

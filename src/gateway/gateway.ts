@@ -40,7 +40,7 @@ import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
 import type { Lane } from './lane.ts'
 import { policySubject } from './policy-subject.ts'
 import type { Caller, GatewayPort, Identified, InnerAnswer } from './port.ts'
-import { createRecordWriter } from './record.ts'
+import { createRecordWriter, mcpSurfaceOf } from './record.ts'
 import { replayRequest } from './replay.ts'
 import { admits, CALL, MCP, ORIGIN_CHECKS } from './stages.ts'
 import { createVisible } from './visible.ts'
@@ -180,7 +180,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       // The door gets its incomings from this very handler, so their state is an exchange.
       const exchange = sockets.exchangeOf(incoming as Incoming<Exchange>)
       exchange.reserved = true
-      exchange.surface = 1
+      exchange.surface = mcpSurfaceOf(exchange.path)
       // A message may come later than its head; what holds now counts.
       exchange.snapshot = snapshot
       if (!ready) {

@@ -79,8 +79,19 @@ export interface InnerCall {
   readonly agent: RecordAgent
   /** Bytes of the answer's body that are kept. */
   readonly keepBytesMax: number
+  /** Reads the answer as it comes; then the body of the answer that `done` gets is empty. Absent: the answer is gathered. */
+  readonly reader?: AnswerPieces
   /** The request whose end gives the call up; null for a call that goes on without its caller. */
   readonly until: Incoming | null
+}
+
+/** Reads an answer while it comes. Nothing here may throw. */
+export interface AnswerPieces {
+  /** Between two pieces, milliseconds. */
+  readonly idleTimeoutMs: number
+  head(status: number, fields: string): void
+  /** The bytes are a loan for the time of the call. False: enough was read, and the call ends well. */
+  piece(bytes: Buffer, from: number, to: number): boolean
 }
 
 export interface InnerAnswer {
@@ -107,6 +118,8 @@ export interface MessageOutcome {
   readonly reason: string
   /** Null when no message was read. */
   readonly agent: RecordAgent | null
+  /** Id of the origin that it was for. */
+  readonly origin?: string
 }
 
 export type Identified =

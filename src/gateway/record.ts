@@ -2,10 +2,18 @@
  * Writes the record of a request. Every request at a published API has one, including a request whose head could not
  * be read. Requests to the control plane have audit entries instead; health checks have neither.
  */
+import { DOORS } from '../base/doors.ts'
 import { PROBLEMS } from '../base/refusal.ts'
 import { traceIdOf } from '../base/trace-context.ts'
-import { CACHE_OUTCOMES, type RecordAgent, type RecordFields, type RecordSink } from '../record/fields.ts'
+import {
+  CACHE_OUTCOMES,
+  type RecordAgent,
+  type RecordFields,
+  type RecordSink,
+  type SurfaceNumber,
+} from '../record/fields.ts'
 import type { RequestCounts } from '../record/request-counts.ts'
+import type { LinkedVirtualMcp } from '../snapshot/linked/mcp.ts'
 import { checkNumber } from './check-names.ts'
 import type { Exchange } from './exchange.ts'
 import type { RecordWriter } from './lane.ts'
@@ -21,10 +29,11 @@ export function createRecordWriter(
 ): RecordWriter {
   const fields = emptyFields()
 
-  function fill(exchange: Exchange): void {
+  function fill(exchange: Exchange, virtualMcp: LinkedVirtualMcp | null): void {
     const { collection, proxy, identity, outcome } = exchange
     const { client, profile } = identity
-    const isOfCollection = exchange.capability === null
+    const { capability, through } = exchange
+    const isOfCollection = capability === null
     fields.id = exchange.requestId
     fields.timeMs = exchange.now
     fields.surface = exchange.surface
@@ -34,6 +43,9 @@ export function createRecordWriter(
     // The route to an origin stands in their place
     fields.collection = collection === null || !isOfCollection ? '' : collection.id
     fields.proxy = proxy === null || !isOfCollection ? '' : proxy.id
+    fields.virtualMcp = virtualMcp === null ? (capability?.virtualMcp ?? '') : virtualMcp.id
+    fields.origin = capability?.origin.id ?? through?.of.origin.id ?? ''
+    fields.argumentBytes = capability?.argumentBytes ?? through?.argumentBytes ?? 0
     fields.client = client === null ? '' : client.id
     fields.profile = profile === null ? '' : profile.id
     fields.credentialId = identity.credentialId
@@ -60,9 +72,9 @@ export function createRecordWriter(
     fields.agent = exchange.agent
   }
 
-  function add(collection: Exchange['collection']): void {
+  function add(collection: Exchange['collection'], virtualMcp: LinkedVirtualMcp | null): void {
     try {
-      counts?.add(fields, collection)
+      counts?.add(fields, collection, virtualMcp)
       sink.add(fields)
     } catch {
       // The sink counts what it loses; the caller's answer is on its way already.
@@ -72,20 +84,23 @@ export function createRecordWriter(
   return {
     request(exchange) {
       if (exchange.reason !== '') remarked(exchange)
-      fill(exchange)
-      add(exchange.capability === null ? exchange.collection : null)
+      const virtualMcp = exchange.surface === 2 ? virtualMcpOf(exchange) : null
+      fill(exchange, virtualMcp)
+      add(exchange.capability === null ? exchange.collection : null, virtualMcp)
     },
     messages(exchange, messages) {
       const { status } = exchange.outcome
-      fill(exchange)
-      for (const { requestId, code, reason, agent } of messages) {
+      const virtualMcp = exchange.surface === 2 ? virtualMcpOf(exchange) : null
+      fill(exchange, virtualMcp)
+      for (const { requestId, code, reason, agent, origin = '' } of messages) {
         fields.id = requestId
         fields.agent = agent
         // Over HTTP a refused tool is a 200; its record has the status of the refusal, as that of a call has
         fields.status = code === null || status >= 400 ? status : PROBLEMS[code].status
         fields.code = code ?? exchange.code ?? ''
         fields.reason = reason
-        add(exchange.collection)
+        fields.origin = origin
+        add(exchange.collection, virtualMcp)
         // Bytes of a batch are counted once
         fields.bytesIn = 0
         fields.bytesOut = 0
@@ -94,11 +109,23 @@ export function createRecordWriter(
   }
 }
 
-/** The last row of every exchange: its record, or one for each message at `/mcp`. Requests for other doors have none. */
+/** The last row of every exchange: its record, or one for each message at `/mcp` and below. Requests for other doors have none. */
 export function writeRecord(exchange: Exchange): void {
   const { lane, messages } = exchange
   if (messages !== null) lane.records.messages(exchange, messages)
-  else if (!exchange.reserved || exchange.surface === 1) lane.records.request(exchange)
+  else if (!exchange.reserved || exchange.surface !== 0) lane.records.request(exchange)
+}
+
+/** The surface of a path of the MCP doors. */
+export function mcpSurfaceOf(path: string): SurfaceNumber {
+  return path === DOORS.consumerMcp.path ? 1 : 2
+}
+
+const BELOW_MCP = DOORS.belowConsumerMcp.path.length + 1
+
+/** The virtual MCP that the path names, also for a caller who may not call it. */
+function virtualMcpOf({ snapshot, path, through }: Exchange): LinkedVirtualMcp | null {
+  return through?.of.virtualMcp ?? snapshot.virtualMcps.get(path.slice(BELOW_MCP)) ?? null
 }
 
 function reasonOf({ reason, contractFault }: Exchange): string {
@@ -138,6 +165,8 @@ function emptyFields(): RecordFields {
     route: '',
     collection: '',
     proxy: '',
+    virtualMcp: '',
+    origin: '',
     client: '',
     profile: '',
     credentialId: '',
@@ -161,6 +190,7 @@ function emptyFields(): RecordFields {
     nearestLimit: '',
     traceId: '',
     aborted: false,
+    argumentBytes: 0,
     count: 1,
     agent: null,
   }

@@ -63,6 +63,10 @@ test('what means nothing is refused at its place', () => {
       { resources: [{ ...glob, projection: { fixed: {} } }] },
       /resources\/0\/projection\/fixed: resources have no/,
     ],
+    [
+      { prompts: [{ ...glob, projection: { fixed: { a: 1 } } }] },
+      /fixed\/a: arguments of prompts are strings/,
+    ],
     [{ tools: Array.from({ length: 501 }, () => 'x') }, /tools: .*500/],
     [
       { tools: [{ ...glob, projection: { fixed: { a: 'x'.repeat(20_000) } } }] },

@@ -8,7 +8,14 @@
  * 3. What cannot be decided (a missing claim, an expression that fails) never lets an item pass.
  */
 import { z } from 'zod'
-import { CAPABILITY_VARIABLES, HINTS, type MatchField } from './capability.ts'
+import {
+  CAPABILITY_TYPES,
+  CAPABILITY_VARIABLES,
+  type CapabilityType,
+  HINTS,
+  KEY_OF,
+  type MatchField,
+} from './capability.ts'
 import { conditionReader, EXPRESSION_CHARS_MAX } from './expression.ts'
 import { Ref } from './slug.ts'
 
@@ -34,7 +41,9 @@ const When = z
         message: `line ${read.line}, column ${read.column}: ${read.reason}`,
       })
   })
-  .describe('CEL over arguments, client, profile, user and claims; an error counts as refused')
+  .describe(
+    'CEL over arguments, client, profile, user and claims. Numbers in arguments are doubles, claims are strings or lists of strings. An error counts as refused',
+  )
 
 const Fit = z.string().min(1).max(MATCH_CHARS_MAX)
 
@@ -123,10 +132,11 @@ type Entry = z.output<typeof Entry>
 const TOOL_NAME = /^[A-Za-z0-9_.-]{1,60}$/
 
 /** What an entry says that its type does not have; each with the path within the entry. */
-function* faultsOf(entry: Entry, isByName: boolean, isTool: boolean): Generator<[string[], string]> {
+function* faultsOf(entry: Entry, type: CapabilityType): Generator<[string[], string]> {
   if (typeof entry === 'string') return
+  const isByName = KEY_OF[type] === 'name'
   const { match, effect, projection } = entry
-  if ('annotation' in match && !isTool) yield [['match', 'annotation'], 'only tools have hints']
+  if ('annotation' in match && type !== 'tools') yield [['match', 'annotation'], 'only tools have hints']
   if ('glob' in match && match.on === 'uri' && isByName)
     yield [['match', 'on'], 'tools and prompts have no URI']
   if (projection === undefined) return
@@ -134,19 +144,22 @@ function* faultsOf(entry: Entry, isByName: boolean, isTool: boolean): Generator<
   const { name, fixed, hidden } = projection
   if (isByName && name !== undefined && !TOOL_NAME.test(name))
     yield [['projection', 'name'], 'letters, digits, _, . and -, at most 60']
+  if (type === 'prompts')
+    for (const [argument, value] of Object.entries(fixed ?? {}))
+      if (typeof value !== 'string')
+        yield [['projection', 'fixed', argument], 'arguments of prompts are strings']
   if (isByName) return
   for (const [member, value] of Object.entries({ fixed, hidden }))
     if (value !== undefined) yield [['projection', member], 'resources have no arguments']
 }
 
-function entriesOf(type: 'tools' | 'prompts' | 'resources' | 'resource_templates') {
-  const isByName = type === 'tools' || type === 'prompts'
+function entriesOf(type: CapabilityType) {
   return z
     .array(Entry)
     .max(ENTRIES_MAX)
     .superRefine((entries, context) => {
       for (const [index, entry] of entries.entries())
-        for (const [path, message] of faultsOf(entry, isByName, type === 'tools'))
+        for (const [path, message] of faultsOf(entry, type))
           context.addIssue({ code: 'custom', path: [index, ...path], message })
     })
     .optional()
@@ -172,12 +185,11 @@ export const CapabilityPolicy = z.strictObject({
 export type CapabilityPolicy = z.output<typeof CapabilityPolicy>
 
 /** Members of a policy that refer to other resources, as paths from the policy; lists of entries lie between. */
-export const CAPABILITY_REFS = (['tools', 'prompts', 'resources', 'resource_templates'] as const).flatMap(
-  (type) =>
-    (['clients', 'profiles'] as const).map((field) => ({
-      field,
-      type: field,
-      many: true,
-      within: [type, 'subjects'],
-    })),
+export const CAPABILITY_REFS = CAPABILITY_TYPES.flatMap((type) =>
+  (['clients', 'profiles'] as const).map((field) => ({
+    field,
+    type: field,
+    many: true,
+    within: [type, 'subjects'],
+  })),
 )

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { CatalogueState } from './catalogue.ts'
 
 /** One request of a probe, or several of one list. */
-const ProbeStep = z.object({
+export const ProbeStep = z.object({
   step: z.enum(['discover', 'initialize', 'sse', 'tools', 'prompts', 'resources', 'resource_templates']),
   ok: z.boolean(),
   latency_ms: z.number(),

@@ -1,9 +1,9 @@
 import { z } from 'zod'
+import { RECORD_SURFACES } from './record-surfaces.ts'
 
 /** The doors through which calls and changes come. */
 export const SURFACES = [
-  'gateway',
-  'gateway_mcp',
+  ...RECORD_SURFACES,
   'management_api',
   'management_mcp',
   'cli',
@@ -26,12 +26,14 @@ export const RequestRecord = z.object({
   id: z.string().describe('The request id'),
   time: z.string().describe('Time at which the request head was complete'),
   environment: z.string().nullable().describe('Environment of the instance (POSTERN_ENV) at that time'),
-  surface: z.enum(['gateway', 'gateway_mcp']),
+  surface: z.enum(RECORD_SURFACES),
   method: z.string(),
   path: z.string().describe('Canonical path without the query. Of several requests, the path of the first'),
   route: z.string().nullable().describe('Pattern that matched, with the base path'),
   collection: z.string().nullable().describe('Id'),
   proxy: z.string().nullable().describe('Id'),
+  virtual_mcp: z.string().nullable().describe('Id'),
+  origin: z.string().nullable().describe('Id of the origin that was called'),
   client: z.string().nullable().describe('Id'),
   profile: z.string().nullable().describe('Id'),
   credential_id: z.string().nullable().describe('Id of the profile credential that the caller used'),
@@ -83,8 +85,22 @@ export const RequestRecord = z.object({
   session_id: z.string().nullable().describe('MCP session, hashed'),
   conversation_id: z.string().nullable(),
   mcp_method: z.string().nullable(),
-  tool: z.string().nullable(),
+  tool: z.string().nullable().describe('Tool that was called at /mcp'),
+  capability: z
+    .string()
+    .nullable()
+    .describe('Capability that was called at a virtual MCP: its public name, or the URI of a resource'),
   mcp_request_id: z.string().nullable().describe('JSON-RPC id'),
+  tokens_in: z
+    .int()
+    .nullable()
+    .describe(
+      'Tokens of the arguments, estimated from their bytes. Null except for messages at virtual MCPs',
+    ),
+  tokens_out: z
+    .int()
+    .nullable()
+    .describe('Tokens of the result, estimated from the bytes of the answer. Null like tokens_in'),
   call_reason: z.string().nullable().describe('Reason that the agent gave for the call'),
   replay_of: z.string().nullable().describe('Id of the record that this call replays'),
   replayed_over: z.string().nullable().describe('Interface over which the replay was requested'),

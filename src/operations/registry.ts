@@ -56,6 +56,9 @@ import { metricsMethods, metricsStatusCodes } from './metrics/distributions.ts'
 import { metricsErrorEndpoints, metricsTopEndpoints } from './metrics/endpoints.ts'
 import { metricsOverTime } from './metrics/over-time.ts'
 import { metricsOverview } from './metrics/overview.ts'
+import { getCatalog } from './origins/catalog.ts'
+import { refreshCatalog } from './origins/refresh-catalog.ts'
+import { testOrigin } from './origins/test-origin.ts'
 import { createPersonalToken } from './personal-tokens/create.ts'
 import { getPersonalToken, listPersonalTokens } from './personal-tokens/list.ts'
 import { revokePersonalToken } from './personal-tokens/revoke.ts'
@@ -158,7 +161,16 @@ export const OPERATIONS: readonly Operation[] = [
   testCredential,
   rotateCredential,
   revertCredential,
-  ...Object.values(originOperations),
+  originOperations.list,
+  originOperations.get,
+  getCatalog,
+  originOperations.create,
+  originOperations.update,
+  originOperations.put,
+  originOperations.delete,
+  originOperations.toggle,
+  testOrigin,
+  refreshCatalog,
   ...Object.values(virtualMcpOperations),
   ...Object.values(roleOperations),
   ...Object.values(userOperations),

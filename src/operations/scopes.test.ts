@@ -29,7 +29,15 @@ before(async () => {
           // The operations read nothing else of it
           return collection === undefined
             ? undefined
-            : ({ id, collection, proxy: null, client: null, profile: null } as RequestRecord)
+            : ({
+                id,
+                collection,
+                proxy: null,
+                virtual_mcp: null,
+                origin: null,
+                client: null,
+                profile: null,
+              } as RequestRecord)
         },
       },
     },

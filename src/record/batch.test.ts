@@ -5,6 +5,7 @@ import { recordFields } from '../../test/programs/record-fields.ts'
 import { createBatchWriter } from './batch.ts'
 import { decodeBatch, mergeBlocks, readBlock, toBlock } from './block.ts'
 import { CALL_REASON_CHARS_MAX, CUT_MARK, RECORD_CHARS_MAX, type RecordFields } from './fields.ts'
+import { FIRST_ROW_BYTES, ROW_BYTES, SECOND_ROW_BYTES } from './row.ts'
 
 /** Any UTF-16, control characters, separators and lone surrogates included. */
 const text = (maxLength: number) =>
@@ -19,12 +20,14 @@ const fields: fc.Arbitrary<RecordFields> = fc.record(
   {
     id: text(128),
     timeMs: fc.integer({ min: 0, max: 4e12 }),
-    surface: fc.constantFrom(0, 1),
+    surface: fc.constantFrom(0, 1, 2),
     method: text(20),
     path: text(300),
     route: text(40),
     collection: text(10),
     proxy: text(10),
+    virtualMcp: text(10),
+    origin: text(10),
     client: text(10),
     profile: text(10),
     credentialId: text(10),
@@ -48,6 +51,7 @@ const fields: fc.Arbitrary<RecordFields> = fc.record(
     nearestLimit: text(20),
     traceId: fc.constantFrom('', 'a'.repeat(32), '0af7651916cd43dd8448eb211c80319c'),
     aborted: fc.boolean(),
+    argumentBytes: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
     count: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
     agent: fc.option(
       fc.record(
@@ -157,6 +161,47 @@ test('every text of a record is cut at its bound with a mark, and does not reach
     assert.ok(value.endsWith(CUT_MARK), name)
   }
   assert.deepEqual(records[1], recordFields({ id: 'next' }))
+})
+
+test('blocks of earlier releases, with shorter rows, read with what is missing as missing', () => {
+  const cut = (record: RecordFields, rowBytes: number): RecordFields => ({
+    ...record,
+    virtualMcp: '',
+    origin: '',
+    argumentBytes: 0,
+    ...(rowBytes === SECOND_ROW_BYTES
+      ? {}
+      : {
+          check: '',
+          user: '',
+          subject: '',
+          agentHost: '',
+          upstreamTarget: '',
+          nearestLimit: '',
+          retries: -1,
+          count: 1,
+        }),
+  })
+  const cases = fc.tuple(
+    fc.array(fields, { minLength: 1, maxLength: 8 }),
+    fc.constantFrom(FIRST_ROW_BYTES, SECOND_ROW_BYTES),
+  )
+  fc.assert(
+    fc.property(cases, ([records, rowBytes]) => {
+      const block = toBlock(batchOf(records))
+      const numbers = new Uint8Array(records.length * rowBytes)
+      for (const row of records.keys())
+        numbers.set(block.numbers.subarray(row * ROW_BYTES, row * ROW_BYTES + rowBytes), row * rowBytes)
+      const old = { ...block, numbers }
+      const expected = records.map((record) => cut(wellFormed(record), rowBytes))
+      for (const rows of [readBlock(old), readBlock(mergeBlocks([old]))])
+        assert.deepEqual(
+          Array.from({ length: rows.count }, (_, row) => rows.fields(row)),
+          expected,
+        )
+    }),
+    { numRuns: 100 },
+  )
 })
 
 test('a damaged block is refused and not misread', () => {

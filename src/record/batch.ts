@@ -15,6 +15,7 @@ import {
   FLAG_ABORTED,
   FLAG_MCP,
   FLAG_TRACE,
+  FLAG_VIRTUAL_MCP,
   RETRIES_UNKNOWN,
   ROW_BYTES,
   TRACE_CHARS,
@@ -34,9 +35,11 @@ export interface RecordBatch {
   readonly text: string
 }
 
+/** What the flags say of each surface. */
+const SURFACE_FLAGS = [0, FLAG_MCP, FLAG_MCP | FLAG_VIRTUAL_MCP] as const
 /** Where more cannot be told; one more stands for records of earlier releases, which do not say. */
 const RETRIES_MAX = RETRIES_UNKNOWN - 1
-const COUNT_MAX = 0xffff_ffff
+const U32_MAX = 0xffff_ffff
 /** Columns of a row whose values are words. */
 const COLUMNS = Object.keys(WORD_COLUMNS).length
 
@@ -86,14 +89,15 @@ export function createBatchWriter(rowsMax: number, proved = true) {
       const at4 = rows * (ROW_BYTES / 4)
       f32[at4 + 6] = fields.durationMs
       f32[at4 + 7] = fields.upstreamMs
-      u32[at4 + 19] = Math.min(fields.count, COUNT_MAX)
+      u32[at4 + 19] = Math.min(fields.count, U32_MAX)
+      u32[at4 + 21] = Math.min(fields.argumentBytes, U32_MAX)
       const at2 = rows * (ROW_BYTES / 2)
       i16[at2 + 16] = fields.status
       i16[at2 + 17] = fields.upstreamStatus
       i16[at2 + 18] = fields.stoppedAt
       const hasTrace = fields.traceId.length === TRACE_CHARS
       u16[at2 + 19] =
-        (fields.surface === 1 ? FLAG_MCP : 0) |
+        SURFACE_FLAGS[fields.surface] |
         (fields.aborted ? FLAG_ABORTED : 0) |
         (hasTrace ? FLAG_TRACE : 0) |
         (fields.cache << CACHE_SHIFT)
@@ -110,6 +114,8 @@ export function createBatchWriter(rowsMax: number, proved = true) {
       u16[at2 + WORD_COLUMNS.agentHost] = wordOf(10, fields.agentHost)
       u16[at2 + WORD_COLUMNS.upstreamTarget] = wordOf(11, fields.upstreamTarget)
       u16[at2 + WORD_COLUMNS.nearestLimit] = wordOf(12, fields.nearestLimit)
+      u16[at2 + WORD_COLUMNS.virtualMcp] = wordOf(13, fields.virtualMcp)
+      u16[at2 + WORD_COLUMNS.origin] = wordOf(14, fields.origin)
       const id = cutText(fields.id, RECORD_CHARS_MAX.id)
       const method = cutText(fields.method, RECORD_CHARS_MAX.method)
       const path = cutText(fields.path, RECORD_CHARS_MAX.path)

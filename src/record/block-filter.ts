@@ -1,3 +1,4 @@
+import { RECORD_SURFACES } from '../model/record-surfaces.ts'
 import type { BlockRange } from '../store/ports/records.ts'
 import { classOf, type Rows } from './block.ts'
 import { checkNamesOf } from './check-name.ts'
@@ -19,6 +20,8 @@ const WORD_FILTERS = [
   ['profile', 'profile'],
   ['collection', 'collection'],
   ['proxy', 'proxy'],
+  ['virtual_mcp', 'virtualMcp'],
+  ['origin', 'origin'],
   ['credential_id', 'credentialId'],
   ['code', 'code'],
   ['route', 'route'],
@@ -42,7 +45,12 @@ export function compileFilter(filter: RecordSelection): Match {
   const agentTests = agentTestsOf(filter)
   const { surface, method, path, path_exact: exact, path_contains: part, ip, collections, aborted } = filter
   const { request_id: id, min_duration_ms: minMs, max_duration_ms: maxMs } = filter
-  const { min_retries: minRetries, outcome_class: outcome, failure_origin: origin, trace_id: trace } = filter
+  const {
+    min_retries: minRetries,
+    outcome_class: outcome,
+    failure_origin: failureOrigin,
+    trace_id: trace,
+  } = filter
   const cache = filter.cache === undefined ? -1 : CACHE_OUTCOMES.indexOf(filter.cache)
   const text = filter.text?.toLowerCase()
 
@@ -75,7 +83,14 @@ export function compileFilter(filter: RecordSelection): Match {
         tests.push((row) => indexes.has(rows.word(row, 'collection')))
       }
       if (statuses !== null) tests.push((row) => statuses.has(rows.status(row)))
-      if (surface !== undefined) tests.push((row) => rows.isMcp(row) === (surface === 'gateway_mcp'))
+      if (surface === 'agent') tests.push((row) => rows.surface(row) !== 0)
+      else if (surface !== undefined) {
+        const number = RECORD_SURFACES.indexOf(surface)
+        tests.push((row) => rows.surface(row) === number)
+      }
+      // Both stand in one member of the agent
+      if (filter.tool !== undefined) tests.push((row) => rows.surface(row) !== 2)
+      if (filter.capability !== undefined) tests.push((row) => rows.surface(row) === 2)
       if (minMs !== undefined) tests.push((row) => rows.durationMs(row) >= minMs)
       if (maxMs !== undefined) tests.push((row) => rows.durationMs(row) <= maxMs)
       if (filter.proved === true)
@@ -83,7 +98,8 @@ export function compileFilter(filter: RecordSelection): Match {
       if (minRetries !== undefined) tests.push((row) => rows.retries(row) >= minRetries)
       if (cache !== -1) tests.push((row) => rows.cache(row) === cache)
       if (outcome !== undefined) tests.push((row) => outcomeClassOf(outcomeOf(rows, row)) === outcome)
-      if (origin !== undefined) tests.push((row) => failureOriginOf(outcomeOf(rows, row)) === origin)
+      if (failureOrigin !== undefined)
+        tests.push((row) => failureOriginOf(outcomeOf(rows, row)) === failureOrigin)
       if (aborted !== undefined) tests.push((row) => rows.isAborted(row) === aborted)
       if (path !== undefined) tests.push((row) => rows.pathStartsWith(row, path))
       if (exact !== undefined) tests.push((row) => rows.path(row) === exact)
@@ -117,6 +133,7 @@ function agentTestsOf(
   const pairs = [
     ['mcpMethod', filter.mcp_method],
     ['tool', filter.tool],
+    ['tool', filter.capability],
     ['name', filter.agent_name],
     ['sessionId', filter.session_id],
     ['conversationId', filter.conversation_id],

@@ -1,7 +1,7 @@
 import type { RecordBlock } from '../store/ports/records.ts'
 import { createBatchWriter, type RecordBatch } from './batch.ts'
 import { checkNameOf } from './check-name.ts'
-import type { RecordAgent, RecordFields } from './fields.ts'
+import type { RecordAgent, RecordFields, SurfaceNumber } from './fields.ts'
 import {
   CACHE_MASK,
   CACHE_SHIFT,
@@ -9,9 +9,11 @@ import {
   FLAG_ABORTED,
   FLAG_MCP,
   FLAG_TRACE,
+  FLAG_VIRTUAL_MCP,
   RETRIES_UNKNOWN,
   ROW_BYTES,
   type RowViews,
+  SECOND_ROW_BYTES,
   TRACE_CHARS,
   viewsOf,
   WORD_COLUMNS,
@@ -32,12 +34,14 @@ export interface Rows {
   isAborted(row: number): boolean
   /** Number of the check that ended it; -1 for none. */
   stoppedAt(row: number): number
-  isMcp(row: number): boolean
+  surface(row: number): SurfaceNumber
   upstreamStatus(row: number): number
   /** How often another server was asked; -1 when that was not recorded. */
   retries(row: number): number
   /** Index into `CACHE_OUTCOMES`. */
   cache(row: number): number
+  /** Of the arguments of a call at a virtual MCP. */
+  argumentBytes(row: number): number
   /** Requests that the row stands for. */
   requests(row: number): number
   /** Empty for none. */
@@ -98,11 +102,13 @@ export function classOf(status: number): number {
   return status >= 100 && status < 600 ? 1 << Math.floor(status / 100) : 1
 }
 
+const ROW_SIZES = [ROW_BYTES, SECOND_ROW_BYTES, FIRST_ROW_BYTES] as const
+
 /** Throws when the block is damaged. */
 export function readBlock(block: RecordBlock): Rows {
   const { rows, numbers } = block
-  const rowBytes = numbers.byteLength === rows * FIRST_ROW_BYTES ? FIRST_ROW_BYTES : ROW_BYTES
-  if (numbers.byteLength !== rows * rowBytes) throw new Error('a block of records has a wrong size')
+  const rowBytes = ROW_SIZES.find((bytes) => numbers.byteLength === rows * bytes)
+  if (rowBytes === undefined) throw new Error('a block of records has a wrong size')
   const aligned = numbers.byteOffset % 8 === 0 ? numbers : numbers.slice()
   // Written by toBlock from an array of strings.
   const words = JSON.parse(block.words) as string[]
@@ -166,7 +172,7 @@ function readRows(
   const reasonStart = (row: number): number => ipStart(row) + ipLength(row)
   const agentStart = (row: number): number => reasonStart(row) + reasonLength(row)
   const word = (row: number, column: WordColumn): number =>
-    isFirst && WORD_COLUMNS[column] >= FIRST_ROW_BYTES / 2 ? 0 : u16[row * by2 + WORD_COLUMNS[column]]!
+    WORD_COLUMNS[column] >= by2 ? 0 : u16[row * by2 + WORD_COLUMNS[column]]!
   const wordText = (row: number, column: WordColumn): string => words[word(row, column)] ?? ''
 
   const rows: Rows = {
@@ -181,13 +187,17 @@ function readRows(
     bytesOut: (row) => f64[row * by8 + 2]!,
     stoppedAt: (row) => i16[row * by2 + 18]!,
     isAborted: (row) => (flags(row) & FLAG_ABORTED) !== 0,
-    isMcp: (row) => (flags(row) & FLAG_MCP) !== 0,
+    surface: (row) => {
+      if ((flags(row) & FLAG_MCP) === 0) return 0
+      return (flags(row) & FLAG_VIRTUAL_MCP) === 0 ? 1 : 2
+    },
     upstreamStatus: (row) => i16[row * by2 + 17]!,
     retries: (row) => {
       const retries = isFirst ? RETRIES_UNKNOWN : u8[row * rowBytes + 63]!
       return retries === RETRIES_UNKNOWN ? -1 : retries
     },
     cache: (row) => (flags(row) >> CACHE_SHIFT) & CACHE_MASK,
+    argumentBytes: (row) => (rowBytes < ROW_BYTES ? 0 : u32[row * by4 + 21]!),
     requests: (row) => (isFirst ? 1 : u32[row * by4 + 19]!),
     traceId: (row) => piece(agentStart(row) + agentLength(row), traceLength(row)),
     word,
@@ -210,12 +220,14 @@ function readRows(
     fields: (row) => ({
       id: rows.id(row),
       timeMs: rows.timeMs(row),
-      surface: rows.isMcp(row) ? 1 : 0,
+      surface: rows.surface(row),
       method: rows.method(row),
       path: rows.path(row),
       route: wordText(row, 'route'),
       collection: wordText(row, 'collection'),
       proxy: wordText(row, 'proxy'),
+      virtualMcp: wordText(row, 'virtualMcp'),
+      origin: wordText(row, 'origin'),
       client: wordText(row, 'client'),
       profile: wordText(row, 'profile'),
       credentialId: wordText(row, 'credentialId'),
@@ -239,6 +251,7 @@ function readRows(
       nearestLimit: wordText(row, 'nearestLimit'),
       traceId: rows.traceId(row),
       aborted: rows.isAborted(row),
+      argumentBytes: rows.argumentBytes(row),
       count: rows.requests(row),
       agent: rows.agent(row),
     }),

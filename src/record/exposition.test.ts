@@ -8,9 +8,10 @@ import { type ExpositionFormat, toExposition } from './exposition.ts'
 import {
   COLLECTIONS_MAX,
   createCountMemory,
-  OTHER_COLLECTIONS,
+  OTHERS,
   RequestCounts,
   readCounts,
+  VIRTUAL_MCPS_MAX,
 } from './request-counts.ts'
 
 const SLOTS = 3
@@ -81,14 +82,49 @@ test('what several threads count is summed up, in both formats', () => {
   }
 })
 
+test('messages at virtual MCPs are counted by virtual MCP and class, and once among all requests', () => {
+  const memory = createCountMemory(SLOTS)
+  const threads = [0, 1].map((slot) => new RequestCounts(memory, slot, CHECK_NAMES))
+  for (const thread of threads) {
+    thread.add(recordFields({ surface: 2 }), null, collection(1))
+    thread.add(recordFields({ surface: 2, status: 502 }), null, collection(2))
+    // At a slug that no virtual MCP has
+    thread.add(recordFields({ surface: 2, status: 404 }), null)
+    thread.add(recordFields(), collection(1))
+  }
+  const families = page(memory)
+  const at = (name: string, labels: Record<string, string>) => sumOf(families, name, labels)
+  assert.deepEqual(
+    [
+      at('postern_virtual_mcp_requests_total', { virtual_mcp: 'c-1', class: '2xx' }),
+      at('postern_virtual_mcp_requests_total', { virtual_mcp: 'c-2', class: '5xx' }),
+      at('postern_virtual_mcp_requests_total', {}),
+    ],
+    [2, 2, 4],
+  )
+  assert.deepEqual(
+    [
+      at('postern_requests_total', { surface: 'virtual_mcp', collection: '' }),
+      at('postern_requests_total', { surface: 'virtual_mcp', class: '4xx' }),
+      at('postern_requests_total', { surface: 'gateway', collection: 'c-1' }),
+      at('postern_requests_total', {}),
+    ],
+    [6, 2, 2, 8],
+  )
+})
+
 test('however many collections, checks and codes there are, the page stays below 5,000 series', () => {
   const memory = createCountMemory(SLOTS)
   const counts = new RequestCounts(memory, 0, CHECK_NAMES)
   const statuses = [0, 100, 200, 300, 400, 500]
   for (let number = 0; number < 500; number++)
     for (const status of statuses)
-      for (const surface of [0, 1] as const)
-        counts.add(recordFields({ status, surface, upstreamMs: 1 }), collection(number))
+      for (const surface of [0, 1, 2] as const)
+        counts.add(
+          recordFields({ status, surface, upstreamMs: 1 }),
+          surface === 2 ? null : collection(number),
+          surface === 2 ? collection(number) : null,
+        )
   for (const check of CHECK_NAMES)
     for (const code of Object.keys(PROBLEMS)) counts.add(recordFields({ check, code }), null)
   const families = page(memory)
@@ -97,12 +133,18 @@ test('however many collections, checks and codes there are, the page stays below
   const requests = families.find(({ name }) => name === 'postern_requests_total')!.series
   assert.equal(new Set(requests.map(({ labels }) => labels['collection'])).size, COLLECTIONS_MAX + 2)
   assert.equal(
-    sumOf(families, 'postern_requests_total', { collection: OTHER_COLLECTIONS }),
+    sumOf(families, 'postern_requests_total', { collection: OTHERS }),
     (500 - COLLECTIONS_MAX) * statuses.length * 2,
+  )
+  const ofVirtualMcps = families.find(({ name }) => name === 'postern_virtual_mcp_requests_total')!.series
+  assert.equal(new Set(ofVirtualMcps.map(({ labels }) => labels['virtual_mcp'])).size, VIRTUAL_MCPS_MAX + 1)
+  assert.equal(
+    sumOf(families, 'postern_virtual_mcp_requests_total', { virtual_mcp: OTHERS }),
+    (500 - VIRTUAL_MCPS_MAX) * statuses.length,
   )
   assert.equal(
     requests.reduce((sum, { value }) => sum + value, 0),
-    500 * statuses.length * 2 + CHECK_NAMES.length * Object.keys(PROBLEMS).length,
+    500 * statuses.length * 3 + CHECK_NAMES.length * Object.keys(PROBLEMS).length,
   )
 })
 

@@ -43,9 +43,9 @@ export interface InstanceFigures {
 type Labels = Readonly<Record<string, string>>
 type Sample = readonly [labels: Labels, value: number]
 
-/** The text of the metrics page. Series are bounded by collections, checks and codes, never by routes or callers. */
+/** The text of the metrics page. Series are bounded by collections, virtual MCPs, checks and codes, never by routes or callers. */
 export function toExposition(
-  { collections, refusals, threads }: CountTotals,
+  { collections, virtualMcps, refusals, threads }: CountTotals,
   figures: InstanceFigures,
   format: ExpositionFormat,
 ): string {
@@ -56,7 +56,7 @@ export function toExposition(
     .filter(([, { heapUsedBytes }]) => heapUsedBytes > 0)
   page.counter(
     'postern_requests',
-    'Requests at the published APIs and messages at /mcp, by collection, surface and status class.',
+    'Requests at the published APIs and messages at /mcp and below, by collection, surface and status class.',
     collections.flatMap(({ slug, requests }) =>
       requests.flatMap((classes, surface) =>
         classes.flatMap((count, index): Sample[] =>
@@ -64,6 +64,15 @@ export function toExposition(
             ? []
             : [[{ collection: slug, surface: SURFACE_LABELS[surface]!, class: CLASS_LABELS[index]! }, count]],
         ),
+      ),
+    ),
+  )
+  page.counter(
+    'postern_virtual_mcp_requests',
+    'Messages at virtual MCPs, by virtual MCP and status class. They are among postern_requests too.',
+    virtualMcps.flatMap(({ slug, requests }) =>
+      requests.flatMap((count, index): Sample[] =>
+        count === 0 ? [] : [[{ virtual_mcp: slug, class: CLASS_LABELS[index]! }, count]],
       ),
     ),
   )

@@ -1,6 +1,9 @@
 /** What the cache of the gateway did with a request, by the number that a record keeps; the first stands for nothing. */
 export const CACHE_OUTCOMES = ['', 'hit', 'miss', 'stale', 'bypass'] as const
 
+/** Index into `RECORD_SURFACES`. */
+export type SurfaceNumber = 0 | 1 | 2
+
 /**
  * What the gateway hands over for each request: fixed shape, numbers and short strings, no objects. The batch
  * copies it, so the giver may reuse it. Missing strings are empty, missing numbers -1.
@@ -9,13 +12,14 @@ export interface RecordFields {
   id: string
   /** Wall clock, milliseconds since the epoch. */
   timeMs: number
-  /** 0 gateway, 1 gateway_mcp. */
-  surface: 0 | 1
+  surface: SurfaceNumber
   method: string
   path: string
   route: string
   collection: string
   proxy: string
+  virtualMcp: string
+  origin: string
   client: string
   profile: string
   credentialId: string
@@ -48,6 +52,8 @@ export interface RecordFields {
   /** 32 hexadecimal digits, or empty. */
   traceId: string
   aborted: boolean
+  /** Of the JSON of the arguments of a call at a virtual MCP, in UTF-8; else 0. */
+  argumentBytes: number
   /** Requests that the record stands for. */
   count: number
   /** What agents say of themselves, and what is known of requests that are made again; null on the plain path. */
@@ -78,6 +84,7 @@ export interface RecordAgent {
   sessionId: string
   conversationId: string
   mcpMethod: string
+  /** At `/mcp` the tool, at a virtual MCP the capability: its public name or URI. */
   tool: string
   mcpRequestId: string
   /** At most {@link CALL_REASON_CHARS_MAX}. */

@@ -198,7 +198,7 @@ class Tally {
     if (status >= 500) this.#serverErrors += requests
     else if (status >= 400) this.#clientErrors += requests
     if (rows.isAborted(row)) this.#aborted += requests
-    if (rows.isMcp(row)) this.#agents += requests
+    if (rows.surface(row) !== 0) this.#agents += requests
     this.#bytesIn += Math.max(0, rows.bytesIn(row))
     this.#bytesOut += Math.max(0, rows.bytesOut(row))
     if (isAnswer(status)) this.#time(rows.durationMs(row), rows.upstreamMs(row), requests)

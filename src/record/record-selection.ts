@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { refuse } from '../base/refusal.ts'
 import { CACHES, FAILURE_ORIGINS, OUTCOME_CLASSES } from '../model/record.ts'
+import { RECORD_SURFACES } from '../model/record-surfaces.ts'
 import { Time } from '../model/time.ts'
 
 const STATUS = /^[1-5]([0-9]{2}|xx)$/
@@ -11,6 +12,8 @@ export const RecordSelection = z.object({
   profile: z.string().optional(),
   collection: z.string().optional(),
   proxy: z.string().optional(),
+  virtual_mcp: z.string().optional(),
+  origin: z.string().optional(),
   collections: z.array(z.string()).optional().describe('Of which it must be one'),
   credential_id: z.string().optional(),
   code: z.string().optional(),
@@ -20,7 +23,10 @@ export const RecordSelection = z.object({
       error: 'a status such as 404, a class such as 4xx, or several separated by commas',
     })
     .optional(),
-  surface: z.enum(['gateway', 'gateway_mcp']).optional(),
+  surface: z
+    .enum([...RECORD_SURFACES, 'agent'])
+    .optional()
+    .describe('agent: over MCP'),
   method: z.string().optional(),
   path: z.string().optional().describe('Start of the path'),
   path_exact: z.string().optional(),
@@ -39,6 +45,7 @@ export const RecordSelection = z.object({
   nearest_limit: z.string().optional(),
   mcp_method: z.string().optional(),
   tool: z.string().optional(),
+  capability: z.string().optional(),
   agent_name: z.string().optional(),
   session_id: z.string().optional(),
   conversation_id: z.string().optional(),

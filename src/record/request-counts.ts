@@ -2,24 +2,26 @@
  * What the metrics page counts, in memory that all threads share: each gateway thread adds to cells of its own, and
  * whoever answers sums them up. Invariants:
  * 1. Counting takes no lock and makes no object. Only the first request under a slug claims a row under a lock.
- * 2. Rows are bounded: slugs beyond {@link COLLECTIONS_MAX} are counted together.
- * 3. Cells only grow, and outlive the thread that wrote them. A row keeps its slug: a collection that is renamed goes on in
- *    another row, so that no series ever falls.
+ * 2. Rows are bounded: slugs beyond {@link COLLECTIONS_MAX} and {@link VIRTUAL_MCPS_MAX} are counted together.
+ * 3. Cells only grow, and outlive the thread that wrote them. A row keeps its slug: what is renamed goes on in another row,
+ *    so that no series ever falls.
  */
 import { PROBLEMS } from '../base/refusal.ts'
+import { RECORD_SURFACES } from '../model/record-surfaces.ts'
 import type { RecordFields } from './fields.ts'
 
 /** Slugs of collections that have a row of their own. */
 export const COLLECTIONS_MAX = 64
-/** Stands in the place of the slug of all further collections. No slug begins so. */
-export const OTHER_COLLECTIONS = '_other'
+/** Slugs of virtual MCPs that have a row of their own. */
+export const VIRTUAL_MCPS_MAX = 16
+/** Stands in the place of the slug of all further ones. No slug begins so. */
+export const OTHERS = '_other'
 
-/** Rows after those of collections: further collections, and requests that met none. */
-const OTHER_ROW = COLLECTIONS_MAX
+/** The row of requests that met no collection, after those of collections and the one of further collections. */
 const NONE_ROW = COLLECTIONS_MAX + 1
 const ROWS = COLLECTIONS_MAX + 2
 
-export const SURFACE_LABELS = ['gateway', 'gateway_mcp'] as const
+export const SURFACE_LABELS = RECORD_SURFACES
 /** By the first digit of the status; the first for callers who left before an answer. */
 export const CLASS_LABELS = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'] as const
 const STATUS_CELLS = SURFACE_LABELS.length * CLASS_LABELS.length
@@ -42,16 +44,25 @@ const CHECKS_MAX = 32
 export const THREAD_CELLS = { heapUsedBytes: 0, heapTotalBytes: 1, lagSeconds: 2, revision: 3 } as const
 const THREAD_CELL_COUNT = 4
 
-const SLOT_CELLS = ROWS * ROW_CELLS + CHECKS_MAX * CODES.length + THREAD_CELL_COUNT
+/** Where the rows of virtual MCPs begin: the classes of each, and of further ones together. */
+const VIRTUAL_MCPS_AT = ROWS * ROW_CELLS + CHECKS_MAX * CODES.length
+const SLOT_CELLS = VIRTUAL_MCPS_AT + (VIRTUAL_MCPS_MAX + 1) * CLASS_LABELS.length + THREAD_CELL_COUNT
 
 /** A name in the memory: its length, then UTF-8. */
 const NAME_BYTES = 64
 const NAME_CELL_BYTES = NAME_BYTES + 1
-/** Int32 cells at the start: the lock, and how many rows are claimed. */
+/** Two Int32 cells of each table of slugs at the start: its lock, and how many of its rows are claimed. */
 const LOCK = 0
 const CLAIMED = 1
 const HEAD_BYTES = 8
-/** Looks at a lock that another thread holds. A thread that died with it leaves new collections without a row. */
+/** Where the two tables have their head and their slugs. */
+const COLLECTION_SLUGS = { max: COLLECTIONS_MAX, headAt: 0, slugsAt: 2 * HEAD_BYTES } as const
+const VIRTUAL_MCP_SLUGS = {
+  max: VIRTUAL_MCPS_MAX,
+  headAt: HEAD_BYTES,
+  slugsAt: COLLECTION_SLUGS.slugsAt + COLLECTIONS_MAX * NAME_CELL_BYTES,
+} as const
+/** Looks at a lock that another thread holds. A thread that died with it leaves new slugs without a row. */
 const LOCK_TRIES = 10_000
 
 /** @param slots threads that write, the main thread included */
@@ -59,9 +70,9 @@ export function createCountMemory(slots: number): SharedArrayBuffer {
   return new SharedArrayBuffer(cellsAt() + slots * SLOT_CELLS * Float64Array.BYTES_PER_ELEMENT)
 }
 
-/** Where the cells of the slots begin: after head and slugs. */
+/** Where the cells of the slots begin: after heads and slugs. */
 function cellsAt(): number {
-  return HEAD_BYTES + Math.ceil((COLLECTIONS_MAX * NAME_CELL_BYTES) / 8) * 8
+  return Math.ceil((VIRTUAL_MCP_SLUGS.slugsAt + VIRTUAL_MCPS_MAX * NAME_CELL_BYTES) / 8) * 8
 }
 
 interface Named {
@@ -70,30 +81,31 @@ interface Named {
 
 /** What one thread counts. */
 export class RequestCounts {
-  readonly #head: Int32Array
-  readonly #names: Names
   readonly #cells: Float64Array
-  readonly #rows = new Map<string, number>()
+  readonly #collections: SlugRows
+  readonly #virtualMcps: SlugRows
   readonly #checks: ReadonlyMap<string, number>
-  #lastSlug = ''
-  #lastRow = NONE_ROW
 
   /** @param checks names of all checks, the same and in the same order for all threads */
   constructor(memory: SharedArrayBuffer, slot: number, checks: readonly string[]) {
-    this.#head = new Int32Array(memory, 0, 2)
-    this.#names = new Names(memory)
     this.#cells = slotOf(memory, slot)
+    this.#collections = new SlugRows(memory, COLLECTION_SLUGS)
+    this.#virtualMcps = new SlugRows(memory, VIRTUAL_MCP_SLUGS)
     this.#checks = new Map(checks.map((name, index) => [name, Math.min(index, CHECKS_MAX - 1)]))
   }
 
-  /** Counts one request; `collection` is the one that it met. */
-  add(fields: RecordFields, collection: Named | null): void {
+  /** Counts one request; `collection` or `virtualMcp` is the one that it met. */
+  add(fields: RecordFields, collection: Named | null, virtualMcp: Named | null = null): void {
     const cells = this.#cells
-    const row = collection === null ? NONE_ROW : this.#rowOf(collection)
+    const row = collection === null ? NONE_ROW : this.#collections.rowOf(collection.fragment.slug)
     const at = row * ROW_CELLS
     const { status, upstreamMs, durationMs, code } = fields
     const statusClass = status >= 100 && status < 600 ? Math.floor(status / 100) : 0
     cells[at + fields.surface * CLASS_LABELS.length + statusClass]! += 1
+    if (virtualMcp !== null) {
+      const virtualRow = this.#virtualMcps.rowOf(virtualMcp.fragment.slug)
+      cells[VIRTUAL_MCPS_AT + virtualRow * CLASS_LABELS.length + statusClass]! += 1
+    }
     // A tunnel lasts as long as both ends like
     if (status >= 200) {
       const ofGateway = upstreamMs < 0 ? durationMs : Math.max(0, durationMs - upstreamMs)
@@ -111,33 +123,6 @@ export class RequestCounts {
   set(cell: number, value: number): void {
     this.#cells[SLOT_CELLS - THREAD_CELL_COUNT + cell] = value
   }
-
-  #rowOf({ fragment: { slug } }: Named): number {
-    if (slug === this.#lastSlug) return this.#lastRow
-    const row = this.#rows.get(slug) ?? this.#claim(slug)
-    // A lock that another thread held for too long says nothing about the next time
-    if (row === null) return OTHER_ROW
-    this.#rows.set(slug, row)
-    this.#lastSlug = slug
-    this.#lastRow = row
-    return row
-  }
-
-  #claim(slug: string): number | null {
-    const head = this.#head
-    let tries = 0
-    while (Atomics.compareExchange(head, LOCK, 0, 1) !== 0) if (++tries > LOCK_TRIES) return null
-    try {
-      const claimed = Atomics.load(head, CLAIMED)
-      for (let row = 0; row < claimed; row++) if (this.#names.slug(row) === slug) return row
-      if (claimed === COLLECTIONS_MAX) return OTHER_ROW
-      this.#names.setSlug(claimed, slug)
-      Atomics.store(head, CLAIMED, claimed + 1)
-      return claimed
-    } finally {
-      Atomics.store(head, LOCK, 0)
-    }
-  }
 }
 
 function observe(cells: Float64Array, at: number, buckets: readonly number[], seconds: number): void {
@@ -152,25 +137,71 @@ function slotOf(memory: SharedArrayBuffer, slot: number): Float64Array {
   return new Float64Array(memory, at, SLOT_CELLS)
 }
 
-/** Slugs of the collections that have a row. */
-class Names {
-  readonly #bytes: Uint8Array
-  readonly #decoder = new TextDecoder()
-  readonly #encoder = new TextEncoder()
+interface SlugTable {
+  readonly max: number
+  readonly headAt: number
+  readonly slugsAt: number
+}
 
-  constructor(memory: SharedArrayBuffer) {
-    this.#bytes = new Uint8Array(memory, HEAD_BYTES, COLLECTIONS_MAX * NAME_CELL_BYTES)
+/** The slugs that have a row, the same for all threads. */
+class SlugRows {
+  readonly #max: number
+  readonly #head: Int32Array
+  readonly #bytes: Uint8Array
+  readonly #rows = new Map<string, number>()
+  #lastSlug = ''
+  #lastRow = 0
+
+  constructor(memory: SharedArrayBuffer, { max, headAt, slugsAt }: SlugTable) {
+    this.#max = max
+    this.#head = new Int32Array(memory, headAt, HEAD_BYTES / Int32Array.BYTES_PER_ELEMENT)
+    this.#bytes = new Uint8Array(memory, slugsAt, max * NAME_CELL_BYTES)
   }
 
-  slug(row: number): string {
+  /** The row of a slug, which is not empty; the one after all others for further slugs. */
+  rowOf(slug: string): number {
+    if (slug === this.#lastSlug) return this.#lastRow
+    const row = this.#rows.get(slug) ?? this.#claim(slug)
+    // A lock that another thread held for too long says nothing about the next time
+    if (row === null) return this.#max
+    this.#rows.set(slug, row)
+    this.#lastSlug = slug
+    this.#lastRow = row
+    return row
+  }
+
+  /** Rows and their slugs, those of further slugs last. */
+  all(): readonly (readonly [row: number, slug: string])[] {
+    const claimed = Atomics.load(this.#head, CLAIMED)
+    const known = Array.from({ length: claimed }, (_, row) => [row, this.#slug(row)] as const)
+    return [...known, [this.#max, OTHERS]]
+  }
+
+  #claim(slug: string): number | null {
+    const head = this.#head
+    let tries = 0
+    while (Atomics.compareExchange(head, LOCK, 0, 1) !== 0) if (++tries > LOCK_TRIES) return null
+    try {
+      const claimed = Atomics.load(head, CLAIMED)
+      for (let row = 0; row < claimed; row++) if (this.#slug(row) === slug) return row
+      if (claimed === this.#max) return this.#max
+      this.#setSlug(claimed, slug)
+      Atomics.store(head, CLAIMED, claimed + 1)
+      return claimed
+    } finally {
+      Atomics.store(head, LOCK, 0)
+    }
+  }
+
+  #slug(row: number): string {
     const at = row * NAME_CELL_BYTES
     // A copy: nothing decodes shared memory
-    return this.#decoder.decode(this.#bytes.slice(at + 1, at + 1 + this.#bytes[at]!))
+    return new TextDecoder().decode(this.#bytes.slice(at + 1, at + 1 + this.#bytes[at]!))
   }
 
-  setSlug(row: number, slug: string): void {
+  #setSlug(row: number, slug: string): void {
     const at = row * NAME_CELL_BYTES
-    const bytes = this.#encoder.encode(slug).subarray(0, NAME_BYTES)
+    const bytes = new TextEncoder().encode(slug).subarray(0, NAME_BYTES)
     this.#bytes.set(bytes, at + 1)
     this.#bytes[at] = bytes.length
   }
@@ -191,6 +222,12 @@ interface CollectionCounts {
   readonly upstream: HistogramCounts
 }
 
+interface VirtualMcpCounts {
+  readonly slug: string
+  /** By class. */
+  readonly requests: readonly number[]
+}
+
 interface ThreadFigures {
   readonly heapUsedBytes: number
   readonly heapTotalBytes: number
@@ -201,6 +238,7 @@ interface ThreadFigures {
 /** The counts of all threads together. */
 export interface CountTotals {
   readonly collections: readonly CollectionCounts[]
+  readonly virtualMcps: readonly VirtualMcpCounts[]
   readonly refusals: readonly { readonly check: string; readonly code: string; readonly count: number }[]
   /** By slot. */
   readonly threads: readonly ThreadFigures[]
@@ -211,13 +249,7 @@ export function readCounts(memory: SharedArrayBuffer, slots: number, checks: rea
   const sums = new Float64Array(SLOT_CELLS)
   const cells = Array.from({ length: slots }, (_, slot) => slotOf(memory, slot))
   for (const own of cells) for (let i = 0; i < SLOT_CELLS; i++) sums[i]! += own[i]!
-  const names = new Names(memory)
-  const claimed = Atomics.load(new Int32Array(memory, 0, 2), CLAIMED)
-  const rows: readonly (readonly [row: number, slug: string])[] = [
-    ...Array.from({ length: claimed }, (_, row) => [row, names.slug(row)] as const),
-    [OTHER_ROW, OTHER_COLLECTIONS],
-    [NONE_ROW, ''],
-  ]
+  const rows = [...new SlugRows(memory, COLLECTION_SLUGS).all(), [NONE_ROW, ''] as const]
   return {
     collections: rows.map(([row, slug]) => {
       const own = sums.subarray(row * ROW_CELLS, (row + 1) * ROW_CELLS)
@@ -229,6 +261,10 @@ export function readCounts(memory: SharedArrayBuffer, slots: number, checks: rea
         gateway: histogramAt(own, STATUS_CELLS),
         upstream: histogramAt(own, STATUS_CELLS + HISTOGRAM_CELLS),
       }
+    }),
+    virtualMcps: new SlugRows(memory, VIRTUAL_MCP_SLUGS).all().map(([row, slug]) => {
+      const at = VIRTUAL_MCPS_AT + row * CLASS_LABELS.length
+      return { slug, requests: [...sums.subarray(at, at + CLASS_LABELS.length)] }
     }),
     refusals: refusalsIn(sums.subarray(ROWS * ROW_CELLS), checks),
     threads: cells.map((own) => {

@@ -10,16 +10,20 @@
  * 63 u8 retries (255 missing)
  * 64 u16 words: check, user, subject, agentHost, upstreamTarget, nearestLimit
  * 76 u32 count
+ * 80 u16 words: virtualMcp, origin
+ * 84 u32 argumentBytes
  *
- * Blocks of earlier releases have rows that end at byte 64; what stands behind reads as missing there.
+ * Blocks of earlier releases have rows that end at byte 64 or 80; what stands behind reads as missing there.
  *
  * The text of a row is id, method, path, ip, reason, agent, trace id in this order. Lengths and not separators divide it,
  * so that no text of a caller can move a border.
  */
-export const ROW_BYTES = 80
-/** Of blocks that earlier releases have written. */
+export const ROW_BYTES = 88
+/** Of blocks that earlier releases have written, oldest first. */
 export const FIRST_ROW_BYTES = 64
+export const SECOND_ROW_BYTES = 80
 
+/** The surface is MCP: `gateway_mcp`, or with {@link FLAG_VIRTUAL_MCP} too `virtual_mcp`. */
 export const FLAG_MCP = 1
 export const FLAG_ABORTED = 2
 /** The text of the row ends with a trace id. */
@@ -27,6 +31,7 @@ export const FLAG_TRACE = 4
 /** Three bits: what the cache did, as an index into `CACHE_OUTCOMES`. */
 export const CACHE_SHIFT = 3
 export const CACHE_MASK = 7
+export const FLAG_VIRTUAL_MCP = 64
 
 /** In the place of a number of retries. */
 export const RETRIES_UNKNOWN = 255
@@ -49,10 +54,12 @@ export const WORD_COLUMNS = {
   agentHost: 35,
   upstreamTarget: 36,
   nearestLimit: 37,
+  virtualMcp: 40,
+  origin: 41,
 } as const
 export type WordColumn = keyof typeof WORD_COLUMNS
 
-/** Rows of one block at most: thirteen words a row must fit into the 16 bits of a word index. */
+/** Rows of one block at most: fifteen words a row must fit into the 16 bits of a word index. */
 export const BLOCK_ROWS_MAX = 4096
 
 /** Typed views of all rows of a block. */

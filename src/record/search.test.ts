@@ -7,7 +7,7 @@ import { createClock } from '../base/clock.ts'
 import { createRequestIds } from '../base/ids.ts'
 import { Refusal } from '../base/refusal.ts'
 import { CACHES, FAILURE_ORIGINS, OUTCOME_CLASSES, type RequestRecord } from '../model/record.ts'
-import type { RecordFields } from './fields.ts'
+import type { RecordFields, SurfaceNumber } from './fields.ts'
 import { RecordFilter } from './record-selection.ts'
 import { getRecord, listRecords } from './search.ts'
 
@@ -30,11 +30,13 @@ const agent = (tool: string, name: string) => ({
 })
 const members = fc.record({
   timeMs: fc.integer({ min: START, max: START + 50 }),
-  surface: fc.constantFrom<0 | 1>(0, 1),
+  surface: fc.constantFrom<SurfaceNumber>(0, 1, 2),
   method: few('GET', 'POST'),
   path: few('/orders', '/orders/7', '/pay'),
   collection: few('', 'col_a', 'col_"b"'),
   proxy: few('', 'prx_a'),
+  virtualMcp: few('', 'vmc_a'),
+  origin: few('', 'ori_a', 'vmc_a'),
   client: few('', 'cli_a', 'cli_b'),
   profile: few('', 'pro_a'),
   credentialId: few('', 'key_a', 'key_b'),
@@ -66,7 +68,10 @@ const filters = fc.record(
     credential_id: few('key_a'),
     code: few('route_not_found'),
     status: few('200', '4xx', '201,302', '404, 5xx'),
-    surface: fc.constantFrom('gateway', 'gateway_mcp'),
+    surface: fc.constantFrom('gateway', 'gateway_mcp', 'virtual_mcp', 'agent'),
+    virtual_mcp: few('vmc_a', 'vmc_none'),
+    origin: few('ori_a', 'col_a'),
+    capability: few('execute_call', 'none'),
     method: few('GET'),
     path: few('/orders', '/pay'),
     mcp_method: few('tools/call', 'tools/list'),
@@ -108,6 +113,7 @@ function fits(record: RequestRecord, filter: Record<string, unknown>): boolean {
     if (name === 'max_duration_ms') return record.duration_ms <= Number(wanted)
     if (name === 'min_retries') return record.retries !== null && record.retries >= Number(wanted)
     if (name === 'check') return record.check === (wanted === 'replay' ? 'kept answer' : wanted)
+    if (name === 'surface' && wanted === 'agent') return record.surface !== 'gateway'
     if (name === 'path_exact') return record.path === wanted
     if (name === 'path_contains') return record.path.includes(String(wanted))
     if (name === 'text') return JSON.stringify(record).toLowerCase().includes(String(wanted).toLowerCase())
@@ -243,6 +249,8 @@ test('a record reads back with every member, and what is missing is null', async
     route: '/orders/v1/orders/{id}',
     collection: 'col_orders',
     proxy: 'prx_get',
+    virtual_mcp: null,
+    origin: null,
     client: 'cli_acme',
     profile: 'pro_live',
     credential_id: 'key_1',
@@ -278,7 +286,10 @@ test('a record reads back with every member, and what is missing is null', async
     conversation_id: 'c-execute_call',
     mcp_method: 'tools/call',
     tool: 'execute_call',
+    capability: null,
     mcp_request_id: '1',
+    tokens_in: null,
+    tokens_out: null,
     call_reason: null,
     replay_of: 'req_0',
     replayed_over: 'cli',
@@ -295,6 +306,53 @@ test('a record reads back with every member, and what is missing is null', async
   )
   assert.deepEqual([two?.user, two?.subject, two?.agent_host], [null, null, null])
   assert.deepEqual([two?.cache, two?.nearest_limit, two?.trace_id], [null, null, null])
+  await reader.close()
+})
+
+test('a call at a virtual MCP names virtual MCP, origin and capability, and has an estimate of its tokens', async () => {
+  const call = recordFields({
+    surface: 2,
+    virtualMcp: 'vmc_desk',
+    origin: 'ori_sums',
+    collection: '',
+    proxy: '',
+    agent: agent('add', 'claude'),
+    argumentBytes: 35,
+    bytesOut: 64 + 700,
+  })
+  const refused = recordFields({
+    surface: 2,
+    id: 'refused',
+    virtualMcp: 'vmc_desk',
+    status: 401,
+    collection: 'col_orders',
+  })
+  const reader = await readerOf([call, refused], 2)
+  const found = async (filter: object) =>
+    (await listRecords(reader, clock, RecordFilter.parse(filter))).items.map(({ id }) => id).sort()
+  const [record] = (await listRecords(reader, clock, RecordFilter.parse({ origin: 'ori_sums' }))).items
+  const { surface, virtual_mcp, origin, capability, tool, mcp_method, session_id, tokens_in, tokens_out } =
+    record!
+  assert.deepEqual(
+    { surface, virtual_mcp, origin, capability, tool, mcp_method, session_id, tokens_in, tokens_out },
+    {
+      surface: 'virtual_mcp',
+      virtual_mcp: 'vmc_desk',
+      origin: 'ori_sums',
+      capability: 'add',
+      tool: null,
+      mcp_method: 'tools/call',
+      session_id: 's-claude',
+      tokens_in: 10,
+      tokens_out: 200,
+    },
+  )
+  assert.deepEqual(await found({ virtual_mcp: 'vmc_desk' }), ['refused', 'req_1'])
+  assert.deepEqual(await found({ surface: 'agent', capability: 'add' }), ['req_1'])
+  assert.deepEqual(await found({ tool: 'add' }), [])
+  assert.deepEqual(await found({ collections: ['col_orders'] }), ['refused'])
+  const unread = await getRecord(reader, clock, 'refused')
+  assert.deepEqual([unread?.tokens_in, unread?.tokens_out, unread?.capability], [null, null, null])
   await reader.close()
 })
 

@@ -3,6 +3,7 @@ import { toTime } from '../base/clock.ts'
 import { idTime } from '../base/ids.ts'
 import { refuse } from '../base/refusal.ts'
 import type { RequestRecord } from '../model/record.ts'
+import { RECORD_SURFACES } from '../model/record-surfaces.ts'
 import type { RecordBlock, RecordReader } from '../store/ports/records.ts'
 import { readBlock } from './block.ts'
 import { compileFilter } from './block-filter.ts'
@@ -11,6 +12,7 @@ import { CACHE_OUTCOMES, type RecordFields } from './fields.ts'
 import type { RecordPage } from './messages.ts'
 import { failureOriginOf, outcomeClassOf } from './outcome.ts'
 import type { RecordFilter } from './record-selection.ts'
+import { estimatedTokens } from './token-estimate.ts'
 
 /** How long one question may read. A list then ends early and its cursor goes on from there. */
 const READ_MS = 2000
@@ -168,16 +170,20 @@ function parseCursor(cursor: string): Place {
 function toRecord({ fields, environment }: Found): RequestRecord {
   const { agent, upstreamMs, durationMs } = fields
   const fault = contractFaultOf(fields.reason)
+  const isOfVirtualMcp = fields.surface === 2
+  const tokens = estimatedTokens(fields)
   return {
     id: fields.id,
     time: toTime(fields.timeMs),
     environment,
-    surface: fields.surface === 1 ? 'gateway_mcp' : 'gateway',
+    surface: RECORD_SURFACES[fields.surface],
     method: fields.method,
     path: fields.path,
     route: fields.route || null,
     collection: fields.collection || null,
     proxy: fields.proxy || null,
+    virtual_mcp: fields.virtualMcp || null,
+    origin: fields.origin || null,
     client: fields.client || null,
     profile: fields.profile || null,
     credential_id: fields.credentialId || null,
@@ -212,8 +218,11 @@ function toRecord({ fields, environment }: Found): RequestRecord {
     session_id: agent?.sessionId || null,
     conversation_id: agent?.conversationId || null,
     mcp_method: agent?.mcpMethod || null,
-    tool: agent?.tool || null,
+    tool: isOfVirtualMcp ? null : agent?.tool || null,
+    capability: isOfVirtualMcp ? agent?.tool || null : null,
     mcp_request_id: agent?.mcpRequestId || null,
+    tokens_in: tokens?.in ?? null,
+    tokens_out: tokens?.out ?? null,
     call_reason: agent?.reason || null,
     replay_of: agent?.replayOf || null,
     replayed_over: agent?.replayedOver || null,

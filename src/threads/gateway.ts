@@ -4,6 +4,7 @@
 import { parentPort } from 'node:worker_threads'
 import { createAllowedOrigins } from '../base/allowed-origins.ts'
 import { createClock } from '../base/clock.ts'
+import { collectGarbage } from '../base/collect-garbage.ts'
 import { createEgress } from '../base/egress.ts'
 import { createRequestIds } from '../base/ids.ts'
 import { createConnectionPlaces } from '../fleet/gateway/connection-places.ts'
@@ -146,7 +147,7 @@ const mcpDoor = {
   fault: report,
 }
 const consumer = createConsumerDoor<Exchange>(mcpDoor)
-const virtual = createVirtualDoor<Exchange>({ ...mcpDoor, isPersonal: gateway.isPersonal })
+const virtual = createVirtualDoor<Exchange>({ ...mcpDoor, events, isPersonal: gateway.isPersonal })
 const control = engine.upstream(controlUpstream(init.controlSocket))
 const verifiedTokens = createVerifiedTokens(clock, say)
 const door = createControlDoor<Exchange>({
@@ -191,6 +192,8 @@ const route = createReservedPaths(
 )
 
 async function listen(): Promise<void> {
+  // Before any request waits for it
+  collectGarbage()
   const { reusePort } = init
   const announces = init.proxyProtocol && trusted !== null ? (peer: string) => isIn(trusted, peer) : null
   await engine.listen({ ...init.listen, reusePort, tls: init.tls, announces })

@@ -5,6 +5,8 @@ import type { Handler, Incoming } from './port.ts'
 interface Open extends Incoming {
   /** Neither answered nor forwarded yet. */
   readonly isOpen: boolean
+  /** Gives up a streamed answer that has not ended: no time limit would end it. */
+  giveUpStream(): void
 }
 
 /** The handler's methods: a fault in one is reported and answered, and the thread lives on. */
@@ -30,6 +32,7 @@ export function guarded<State>(
       } catch (error) {
         onFault(error)
         if (exchange.isOpen) this.refused(exchange, 'internal_error', String(error))
+        else exchange.giveUpStream()
       }
     },
     refused(exchange, code, inner) {
@@ -38,6 +41,7 @@ export function guarded<State>(
       } catch (error) {
         onFault(error)
         if (exchange.isOpen) exchange.answer(500, '', '')
+        else exchange.giveUpStream()
       }
     },
     finished(exchange) {

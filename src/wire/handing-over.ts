@@ -4,7 +4,8 @@ import type { AnswerReader, StreamRequest, UpstreamFailure } from './port.ts'
 /** Hands the answer to a request from within the process over to its reader, piece by piece. */
 export class HandingOver implements CallAnswer {
   upstreamAt = 0
-  readonly #request: StreamRequest
+  readonly #readBytesMax: number
+  readonly #responseFields: string
   readonly #reader: AnswerReader
   readonly #fault: (error: unknown) => void
   #bodyBytes = 0
@@ -12,21 +13,22 @@ export class HandingOver implements CallAnswer {
   #isBroken = false
 
   constructor(request: StreamRequest, reader: AnswerReader, fault: (error: unknown) => void) {
-    this.#request = request
+    this.#readBytesMax = request.readBytesMax
+    this.#responseFields = request.responseFields
     this.#reader = reader
     this.#fault = fault
   }
 
   head(status: number, fields: string, now: number): Verdict {
     const { upstreamAt } = this
-    const lines = fields + this.#request.responseFields
+    const lines = fields + this.#responseFields
     this.#tell(() => this.#reader.head({ status, fields: lines, upstreamAt, upstreamHeadAt: now }))
     return this.#isBroken ? CUT : MORE
   }
 
   piece(bytes: Buffer, from: number, to: number): Verdict {
     this.#bodyBytes += to - from
-    if (this.#isBroken || this.#bodyBytes > this.#request.readBytesMax) return CUT
+    if (this.#isBroken || this.#bodyBytes > this.#readBytesMax) return CUT
     let verdict: Verdict = CUT
     try {
       verdict = this.#reader.piece(bytes, from, to) ? MORE : PAUSE

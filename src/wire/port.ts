@@ -112,7 +112,8 @@ export interface Incoming<State = unknown> {
    * Answers with a body that the handler writes over time, such as server-sent events. The head is sent at once; `fields`
    * as for `answer`. The answer has no time limit. Bytes that the caller does not read are copied and counted in `budget`;
    * if the budget refuses them, the caller is disconnected, as it is when it reads nothing for `sendTimeoutMs`. The answer to
-   * HEAD is its head alone, and the handler must end it all the same.
+   * HEAD is its head alone, and the handler must end it all the same. A caller that leaves is noticed at once, unless it has
+   * pipelined more than `pipelineBytesMax`: then at the next writes.
    */
   stream(status: number, fields: string, writer: AnswerWriter, budget: ByteBudget): AnswerStream
   /**

@@ -107,6 +107,11 @@ export class StreamedAnswer implements AnswerStream {
     if (!this.#isEnded) this.#tell(() => this.#writer.gone())
   }
 
+  /** The handler is at fault. An answer that it has completed still leaves. */
+  giveUp(): void {
+    if (!this.#isOver && !this.#isEnded) this.#carrier.giveUp()
+  }
+
   /** Drops a piece of the request's body. */
   send(): boolean {
     return true

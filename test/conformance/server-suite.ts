@@ -1,26 +1,14 @@
-/**
- * Runs the server side of the official conformance suite of MCP against a URL. The suite is a program of its own: it writes
- * what it found as one file for each scenario, which is read here. Invariant: a required scenario without such a file has
- * not passed.
- */
-import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { parse } from 'yaml'
+/** Runs the server side of the conformance suite against a URL, with a credential where one is needed. */
 import { startCredentialProxy } from './credential-proxy.ts'
+import {
+  type RequirementSet,
+  requiredScenarios,
+  runSuite,
+  type SuiteResult,
+  unscoredScenarios,
+} from './suite.ts'
 
-const PACKAGE = resolve(import.meta.dirname, '../../node_modules/@modelcontextprotocol/conformance')
-/** A run of one set takes seconds; the machine may do other things as well. Milliseconds. */
-const RUN_MS = 300_000
-/** How directories of results are named. */
-const RESULT = /^server-(.+)-\d{4}-\d{2}-\d{2}T[\d-]+Z$/
-
-/** The revisions that the suite has requirements for. */
-export const REQUIREMENT_SETS = ['2025-11-25', '2026-07-28'] as const
-export type RequirementSet = (typeof REQUIREMENT_SETS)[number]
-
-export interface SuiteRun {
+export interface ServerRun {
   /** The suite insists on a URL of this machine. */
   readonly url: string
   readonly requirements: RequirementSet
@@ -28,115 +16,13 @@ export interface SuiteRun {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-export interface ScenarioResult {
-  readonly name: string
-  readonly isRequired: boolean
-  /** True when it ran and no check of it failed. */
-  readonly hasPassed: boolean
-  /** Checks with the status SUCCESS. */
-  readonly passed: number
-  /** Of each check that failed or warned: its id and why. Empty when it passed without a warning. */
-  readonly findings: readonly string[]
-}
-
-export interface SuiteResult {
-  /** 0 when no check of a required scenario failed. */
-  readonly exitCode: number | null
-  /** All required scenarios in the order of the suite, then those that it runs without scoring them. */
-  readonly scenarios: readonly ScenarioResult[]
-  /** What the suite printed. */
-  readonly output: string
-}
-
-interface Check {
-  readonly id: string
-  readonly status: 'SUCCESS' | 'FAILURE' | 'WARNING' | 'SKIPPED' | 'INFO'
-  readonly description: string
-  readonly errorMessage?: string
-}
-
-interface RequirementFile {
-  readonly server: readonly string[]
-  readonly not_scored: readonly { readonly scenario: string; readonly leg: 'client' | 'server' }[]
-}
-
-/** The scenarios that a server must pass for a revision. */
-export function requiredScenarios(requirements: RequirementSet): readonly string[] {
-  return requirementsOf(requirements).server
-}
-
-function requirementsOf(requirements: RequirementSet): RequirementFile {
-  const text = readFileSync(join(PACKAGE, 'requirements', `${requirements}.yaml`), 'utf8')
-  // The suite itself checks the shape of its file
-  return parse(text) as RequirementFile
-}
-
 /** Throws only when the suite cannot be started. */
-export async function runServerSuite({ url, requirements, headers }: SuiteRun): Promise<SuiteResult> {
+export async function runServerSuite({ url, requirements, headers }: ServerRun): Promise<SuiteResult> {
   await using proxy = headers === undefined ? null : await startCredentialProxy(url, headers)
-  const directory = mkdtempSync(join(tmpdir(), 'postern-conformance-'))
-  try {
-    const { exitCode, output } = await run([
-      ...['server', '--url', proxy?.url ?? url],
-      ...['--requirements', requirements, '--output-dir', directory],
-    ])
-    const found = resultsIn(directory)
-    const { server, not_scored } = requirementsOf(requirements)
-    const others = not_scored.filter(({ leg }) => leg === 'server').map(({ scenario }) => scenario)
-    const scenarios = [
-      ...server.map((name) => resultOf(name, true, found.get(name))),
-      ...others.map((name) => resultOf(name, false, found.get(name))),
-    ]
-    return { exitCode, scenarios, output }
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
-  }
-}
-
-function run(
-  args: readonly string[],
-): Promise<{ readonly exitCode: number | null; readonly output: string }> {
-  const child = spawn(process.execPath, [join(PACKAGE, 'dist/index.js'), ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: RUN_MS,
-  })
-  let output = ''
-  const hear = (piece: Buffer): void => {
-    output += piece.toString()
-  }
-  child.stdout.on('data', hear)
-  child.stderr.on('data', hear)
-  return new Promise((done, fail) => {
-    child.on('error', fail)
-    child.on('close', (exitCode) => done({ exitCode, output }))
-  })
-}
-
-function resultsIn(directory: string): Map<string, readonly Check[]> {
-  const found = new Map<string, readonly Check[]>()
-  for (const name of readdirSync(directory)) {
-    const scenario = RESULT.exec(name)?.[1]
-    const file = join(directory, name, 'checks.json')
-    if (scenario !== undefined && existsSync(file))
-      found.set(scenario, JSON.parse(readFileSync(file, 'utf8')) as Check[])
-  }
-  return found
-}
-
-function resultOf(name: string, isRequired: boolean, checks: readonly Check[] | undefined): ScenarioResult {
-  if (checks === undefined) {
-    const findings = ['it did not run, or wrote no result']
-    return { name, isRequired, hasPassed: false, passed: 0, findings }
-  }
-  const bad = checks.filter(({ status }) => status === 'FAILURE' || status === 'WARNING')
-  return {
-    name,
-    isRequired,
-    hasPassed: bad.every(({ status }) => status !== 'FAILURE'),
-    passed: checks.filter(({ status }) => status === 'SUCCESS').length,
-    findings: bad.map(
-      ({ id, status, errorMessage, description }) =>
-        `${status === 'FAILURE' ? 'failed' : 'warned'} ${id}: ${errorMessage ?? description}`,
-    ),
-  }
+  const run = await runSuite('server', ['--url', proxy?.url ?? url, '--requirements', requirements])
+  const scenarios = [
+    ...requiredScenarios(requirements, 'server').map((name) => run.result(name, true)),
+    ...unscoredScenarios(requirements, 'server').map((name) => run.result(name, false)),
+  ]
+  return { exitCode: run.exitCode, scenarios, output: run.output }
 }

@@ -7,9 +7,10 @@ import { describe, test } from 'node:test'
 import { startFixture } from '../mcp/fixture/fixture.ts'
 import { IS_LONG } from '../support/long.ts'
 import { startCredentialProxy } from './credential-proxy.ts'
-import { REQUIREMENT_SETS, requiredScenarios, runServerSuite, type SuiteRun } from './server-suite.ts'
+import { runServerSuite, type ServerRun } from './server-suite.ts'
+import { REQUIREMENT_SETS, requiredScenarios } from './suite.ts'
 
-interface Started extends AsyncDisposable, Pick<SuiteRun, 'url' | 'headers'> {}
+interface Started extends AsyncDisposable, Pick<ServerRun, 'url' | 'headers'> {}
 
 interface Target {
   readonly name: string
@@ -52,7 +53,7 @@ for (const { name, start } of TARGETS)
 
 test('the suite requires 30 scenarios of 2025-11-25 and 37 of 2026-07-28', () => {
   assert.deepEqual(
-    REQUIREMENT_SETS.map((set) => requiredScenarios(set).length),
+    REQUIREMENT_SETS.map((set) => requiredScenarios(set, 'server').length),
     [30, 37],
   )
 })

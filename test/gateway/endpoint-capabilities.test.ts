@@ -353,13 +353,24 @@ test('for any rules of a profile, the tools listed are the tools that can be cal
   served.apply([acmeWith()])
 })
 
-test('the record of a call names the collection and the proxy', async () => {
+test('the record of a call names the virtual MCP and the origin, and the endpoint that was called', async () => {
   const before = served.records.length
   await call(acme.text, 'get-order', { id: '7' })
-  const { collection, proxy, method, path, agent } = await served.record(before)
+  const record = await served.record(before)
+  const { surface, virtualMcp, origin, collection, proxy, method, path, agent } = record
   assert.deepEqual(
-    [collection, proxy, method, path, agent?.mcpMethod, agent?.tool],
-    ['col_shop', 'prx_1', 'GET', '/shop/v1/orders/7', 'tools/call', 'get-order'],
+    { surface, virtualMcp, origin, collection, proxy, method, path },
+    {
+      surface: 2,
+      virtualMcp: 'vmc_desk',
+      origin: 'ori_shop',
+      collection: 'col_shop',
+      proxy: 'prx_1',
+      method: 'GET',
+      path: '/shop/v1/orders/7',
+    },
   )
+  assert.deepEqual([agent?.mcpMethod, agent?.tool], ['tools/call', 'get-order'])
+  assert.equal(record.argumentBytes, '{"id":"7"}'.length)
   assert.equal(served.records.length, before + 1)
 })

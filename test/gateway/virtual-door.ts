@@ -14,6 +14,7 @@ export function serveVirtualMcps(
   fragments: (port: number) => readonly Fragment[],
   options: Omit<ServeOptions, 'reserved'> = {},
 ): Promise<Served> {
+  const events = createThreadEvents(() => {})
   let door: ReturnType<typeof createVirtualDoor<Exchange>> | null = null
   return serve(fragments, {
     ...options,
@@ -22,9 +23,10 @@ export function serveVirtualMcps(
         gateway,
         sealKey: new Uint8Array(32).fill(7),
         ...createSessionMemory(),
-        running: createRunningCalls(createThreadEvents(() => {})),
+        running: createRunningCalls(events),
+        events,
         origin: 'http://localhost:8080',
-        allowsOrigin: () => false,
+        allowsOrigin: (origin) => /^http:\/\/localhost(:\d+)?$/.test(origin),
         corsLines: () => '',
         version: '0.0.0',
         clock: createClock(),

@@ -367,7 +367,7 @@ describe('the records of a running server', () => {
       [
         ['gateway_mcp', '/mcp', 401, 'credentials_missing', null],
         ['gateway_mcp', '/mcp', 403, 'identity_rejected', null],
-        ['gateway_mcp', '/mcp/team', 404, 'not_available', null],
+        ['virtual_mcp', '/mcp/team', 404, 'not_found', null],
       ],
     )
     const large = await raw(`${head('POST /mcp', token)}Content-Length: 5000000\r\n\r\n`)

@@ -26,6 +26,7 @@ export function cliPorts(
     issueOffline: nobody,
     resetOffline: nobody,
     up: nobody,
+    runner: nobody,
     upHelp: '',
     backUp: nobody,
     restore: nobody,

@@ -62,7 +62,7 @@ function expected(parts: readonly Part[], sent: number, isToTheClose: boolean, m
     at += text.length
   }
   if (sent < parts[0]![0].length) return { log: 'failed', body: '' }
-  if (found.length > max) return { log: 'head, failed', body: '' }
+  if (found.length > max) return { log: 'head, failed', body: found }
   return { log: sent === at || isToTheClose ? 'head, end' : 'head, failed', body: found }
 }
 
@@ -126,7 +126,11 @@ for (const engine of ENGINES)
         })
         const wanted = expected(answer.parts, sent, answer.isToTheClose, readBytesMax)
         assert.equal(log.join(', '), wanted.log)
-        if (wanted.log === 'head, end' || readBytesMax === Infinity) assert.equal(found, wanted.body)
+        // During a pause Node drops what came before a break
+        const isPart = engine === 'node' && pauses && wanted.log === 'head, failed'
+        if (wanted.log === 'head, end' || (readBytesMax === Infinity && !isPart))
+          assert.equal(found, wanted.body)
+        else assert.ok(wanted.body.startsWith(found))
         assert.ok(found.length <= readBytesMax)
       }),
       { numRuns: fuzzCases(200, 20_000) },

@@ -3,7 +3,7 @@ import type { PackedSnapshot } from '../../snapshot/packed-fragments.ts'
 import { PackedFragments } from '../../snapshot/packed-fragments.ts'
 import type { SentDelta, SentFragment } from '../../snapshot/sent-delta.ts'
 
-/** Changes that wait to be packed: most are followed by another change of the same fragment. */
+/** Fragments that wait to be packed: most are followed by another change of the same fragment. */
 const RECENT_MAX = 256
 /** Of their texts. */
 const RECENT_CHARS_MAX = 4 * 1024 * 1024
@@ -15,7 +15,7 @@ const RECENT_CHARS_MAX = 4 * 1024 * 1024
 export class PublishedSnapshot {
   #packed: PackedFragments
   #revision: number
-  /** What has changed since; null for what was dropped. */
+  /** What has changed since, the last change last; null for what was dropped. */
   readonly #recent = new Map<FragmentKey, SentFragment | null>()
   #recentChars = 0
 
@@ -33,24 +33,36 @@ export class PublishedSnapshot {
     }
     for (const key of delta.drop) this.#remember(key, null)
     for (const one of delta.put) this.#remember(one.key, one)
-    if (this.#recent.size > RECENT_MAX || this.#recentChars > RECENT_CHARS_MAX) this.#pack()
+    this.#pack(RECENT_MAX, RECENT_CHARS_MAX)
   }
 
   #remember(key: FragmentKey, one: SentFragment | null): void {
-    this.#recentChars += (one?.text.length ?? 0) - (this.#recent.get(key)?.text.length ?? 0)
+    this.#forget(key)
     this.#recent.set(key, one)
+    this.#recentChars += one?.text.length ?? 0
   }
 
-  #pack(): void {
-    const put = [...this.#recent.values()].filter((one) => one !== null)
-    this.#packed = this.#packed.with(put, [...this.#recent.keys()])
-    this.#recent.clear()
-    this.#recentChars = 0
+  #forget(key: FragmentKey): void {
+    this.#recentChars -= this.#recent.get(key)?.text.length ?? 0
+    this.#recent.delete(key)
+  }
+
+  /** Packs what changed longest ago, until no more than that waits: all at once would keep the thread from other work. */
+  #pack(max: number, charsMax: number): void {
+    const put: SentFragment[] = []
+    const drop: FragmentKey[] = []
+    for (const [key, one] of this.#recent) {
+      if (this.#recent.size <= max && this.#recentChars <= charsMax) break
+      this.#forget(key)
+      if (one === null) drop.push(key)
+      else put.push(one)
+    }
+    this.#packed = this.#packed.with(put, drop)
   }
 
   /** All of it: pieces of fragments, no key twice, and the full delta that is to be sent after them. */
   whole(): { readonly pieces: readonly Uint8Array<ArrayBuffer>[]; readonly last: SentDelta } {
-    this.#pack()
+    this.#pack(0, 0)
     return {
       pieces: this.#packed.pieces,
       last: { revision: this.#revision, full: true, drop: [], put: [] },

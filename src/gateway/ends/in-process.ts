@@ -1,7 +1,14 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { DEFAULT_LIMITS } from '../../wire/limits.ts'
-import type { CallHandle, Incoming, Outcome } from '../../wire/port.ts'
+import {
+  type CallHandle,
+  FAILURE_CODES,
+  type ForwardRequest,
+  type Incoming,
+  type Outcome,
+  type Upstream,
+} from '../../wire/port.ts'
 import { canonicalTarget } from '../../wire/target.ts'
 import type { CalledCapability } from '../called-capability.ts'
 import { type End, Exchange, type GatheredAnswer } from '../exchange.ts'
@@ -9,9 +16,9 @@ import { agentFields } from '../fields.ts'
 import { takeTrace } from '../forward/trace.ts'
 import { Identity } from '../identity.ts'
 import type { Lane } from '../lane.ts'
-import type { InnerAnswer, InnerCall } from '../port.ts'
+import type { AnswerPieces, InnerAnswer, InnerCall } from '../port.ts'
 import type { CheckRow } from '../rows.ts'
-import { begin, over, refuse } from '../run.ts'
+import { begin, failed, over, refuse } from '../run.ts'
 
 /** Bytes of an answer that are read before a call from within the process is cut off. */
 const READ_BYTES_MAX = 64 * 1024 * 1024
@@ -50,7 +57,7 @@ export function createInnerCalls(options: InnerOptions): (call: InnerCall, done:
 
 /** One call from its checks to its answer. It is the end of its own exchange. */
 class InnerRun implements CallHandle, End {
-  readonly stream: End['stream'] = null
+  readonly stream: End['stream']
   readonly keepBytesMax: number
   readonly readBytesMax = READ_BYTES_MAX
   readonly isWholeOnly = false
@@ -65,6 +72,11 @@ class InnerRun implements CallHandle, End {
   constructor(options: InnerOptions, call: InnerCall, done: Answered) {
     this.#checks = checksOf(options, call)
     this.keepBytesMax = call.keepBytesMax
+    const { reader } = call
+    this.stream =
+      reader === undefined
+        ? null
+        : (exchange, upstream, request) => this.#read(exchange, upstream, request, reader)
     this.#call = call
     this.#done = done
     const target = canonicalTarget(call.target)
@@ -103,6 +115,42 @@ class InnerRun implements CallHandle, End {
 
   pass(_exchange: Exchange, { status, fields, body, bodyBytes, truncated }: GatheredAnswer): void {
     this.#give(status, fields, body, bodyBytes, truncated)
+  }
+
+  /** Hands the answer over piece by piece. */
+  #read(exchange: Exchange, upstream: Upstream, request: ForwardRequest, reader: AnswerPieces): void {
+    const { outcome } = exchange
+    let status = 0
+    let fields = ''
+    let bytes = 0
+    const body = exchange.bodyBytes === 0 ? null : exchange.body
+    const { readBytesMax } = this
+    const handle = upstream.stream(
+      { ...request, body, readBytesMax, idleTimeoutMs: reader.idleTimeoutMs },
+      {
+        head: (head) => {
+          ;({ status, fields } = head)
+          outcome.upstreamAt = head.upstreamAt
+          outcome.upstreamHeadAt = head.upstreamHeadAt
+          outcome.upstreamStatus = status
+          reader.head(status, fields)
+        },
+        piece: (buffer, from, to) => {
+          bytes += to - from
+          if (reader.piece(buffer, from, to)) return true
+          handle.abort()
+          this.#give(status, fields, NO_BODY, bytes, false)
+          return true
+        },
+        end: () => this.#give(status, fields, NO_BODY, bytes, false),
+        failed: (failure, inner, upstreamAt) => {
+          exchange.gathering = null
+          outcome.upstreamAt = upstreamAt
+          failed(exchange, FAILURE_CODES[failure], inner)
+        },
+      },
+    )
+    exchange.gathering = handle
   }
 
   #give(status: number, fields: string, body: Uint8Array, bodyBytes: number, truncated: boolean): void {
@@ -172,7 +220,10 @@ function toExchange(
   exchange.query = query
   exchange.body = body ?? NO_BODY
   exchange.agent = call.agent
-  exchange.through = call.through ?? null
+  if (call.through !== undefined) {
+    exchange.through = call.through
+    exchange.surface = 2
+  }
   if (call.capability !== undefined) locate(exchange, call.capability)
   return exchange
 }
@@ -184,7 +235,7 @@ function locate(exchange: Exchange, capability: CalledCapability): void {
   exchange.proxy = capability.route
   exchange.query = capability.query
   exchange.reserved = true
-  if (capability.method === '') exchange.surface = 0
+  exchange.surface = capability.method === '' ? 0 : 2
 }
 
 function startedOutcome(startedAt: number, bytesIn: number): Outcome {

@@ -20,7 +20,7 @@ import { takeTrace } from '../forward/trace.ts'
 import { type CertificateField, createForwardedCertificates } from '../identify/certificate-fields.ts'
 import { forwardedOrigin, type Origin, trustedNetworks } from '../identify/origin.ts'
 import type { Lane } from '../lane.ts'
-import { declaredAgent } from '../record.ts'
+import { declaredAgent, mcpSurfaceOf } from '../record.ts'
 import { begin, failed, over, refuse } from '../run.ts'
 import { REST } from '../stages.ts'
 
@@ -170,10 +170,10 @@ export function createSockets(options: SocketOptions): Sockets {
   }
 }
 
-/** The door at `/mcp` belongs to the data plane; the control plane keeps its own trail. */
+/** The doors at `/mcp` and below belong to the data plane; the control plane keeps its own trail. */
 function setReserved(exchange: Exchange): void {
   exchange.reserved = true
-  if (isAtOrBelow(exchange.path, DOORS.consumerMcp.path)) exchange.surface = 1
+  if (isAtOrBelow(exchange.path, DOORS.consumerMcp.path)) exchange.surface = mcpSurfaceOf(exchange.path)
 }
 
 /** Refuses a request of a thread that has just started and has no snapshot yet. */

@@ -111,6 +111,7 @@ export function createAskOrigin({
             virtualMcp: '',
             method: '',
             name: '',
+            argumentBytes: 0,
           },
         },
         resolve,

@@ -33,8 +33,8 @@ export function toMessageOutcome(received: ReceivedMessage, requestId: string): 
   const refusal = outcome?.kind === 'result' ? (outcome.refusal ?? null) : null
   return {
     requestId: messageId(requestId, received.place),
-    code: error === null ? refusal : refusalOf(error, received.status),
-    reason: error === null ? '' : `JSON-RPC error ${error}`,
+    code: refusal ?? (error === null ? null : refusalOf(error, received.status)),
+    reason: error === null || refusal !== null ? '' : `JSON-RPC error ${error}`,
     agent: toRecordAgent(received, received.method, received.tool, ''),
   }
 }

@@ -67,7 +67,27 @@ export function createHttpDoor<State>(
     }
     let fields = `x-request-id: ${requestId}\r\n${options.corsLines(incoming)}`
     for (const name in answer.headers) fields += `${name}: ${answer.headers[name]}\r\n`
-    incoming.answer(answer.status, fields, body)
+    if (answer.pieces === undefined) incoming.answer(answer.status, fields, body)
+    else sendPieces(incoming, answer.status, fields, answer.pieces)
+  }
+
+  /** An answer in pieces is written as it comes. A caller that does not read it loses it, by the bounds of the wire. */
+  function sendPieces(
+    incoming: Incoming<State>,
+    status: number,
+    fields: string,
+    pieces: NonNullable<McpAnswer['pieces']>,
+  ): void {
+    let left = (): void => {}
+    const budget = options.gateway.budget(incoming, 'answer')
+    const stream = incoming.stream(
+      status,
+      fields,
+      // Whatever comes late finds the stream ended
+      { drained() {}, draining: () => stream.end(), gone: () => left() },
+      budget,
+    )
+    left = pieces({ write: (piece) => void stream.write(piece), end: () => stream.end() })
   }
 
   /** Accounts for a request that no message was read from. */

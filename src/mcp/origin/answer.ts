@@ -42,7 +42,8 @@ export function readReply(answer: OriginAnswer, id: RpcId, hasSession: boolean):
   return none(status === 200 ? 'the answer holds no response to the request' : `it answered ${status}`)
 }
 
-function replyIn(value: unknown, id: RpcId, status: number): OriginReply | null {
+/** The reply that a message is; null for one that is no response to the request of that id. */
+export function replyIn(value: unknown, id: RpcId, status: number): OriginReply | null {
   if (!isMembers(value) || value['jsonrpc'] !== '2.0') return null
   const { result, error } = value
   // An error about a request whose id could not be read has none, or null

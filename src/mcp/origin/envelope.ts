@@ -75,6 +75,11 @@ export function originNotification(
   return post(legacyFields(version, session), { jsonrpc: '2.0', method, params })
 }
 
+/** The response to a request of an origin of an earlier era. */
+export function originResponse(version: string, session: string | null, response: Members): OriginRequest {
+  return post(legacyFields(version, session), response)
+}
+
 /** The request that opens a legacy session. */
 export function initializeRequest(
   id: RpcId,

@@ -12,6 +12,7 @@ import {
 } from './answer.ts'
 import { type AskingCall, askByStream } from './asking-by-stream.ts'
 import { type Asking, callTool } from './call-tool.ts'
+import { askableOf, type ClientAnswer, type ClientQuestions } from './client-questions.ts'
 import type { DeclaredAgent } from './declared-agent.ts'
 import { toAgent } from './declared-agent.ts'
 import type { Door, Tool } from './door.ts'
@@ -21,7 +22,8 @@ import { capabilitiesOf, errorOf, type Offered, offer } from './offers.ts'
 import type { OpenQuestions } from './open-questions.ts'
 import { takesForms } from './questions.ts'
 import { type ReceivedMessage, toReceived } from './received-message.ts'
-import type { Relay } from './relay.ts'
+import type { Relay, RelayedRequest } from './relay.ts'
+import { createRelayStream, type RelayStream } from './relay-stream.ts'
 import type { Session, Sessions } from './session.ts'
 import {
   ASKING_VERSIONS,
@@ -115,6 +117,7 @@ export function createLegacyCodec<Caller>(
       agent: received.agent,
       version,
       takesForms: takesForms(params['capabilities']),
+      askable: door.relay === undefined ? {} : askableOf(params['capabilities']),
     })
     received.sessionId = sessions.open(session, identity)?.hashedId ?? ''
     return withHeaders(jsonAnswer(200, resultText(id, result)), { 'mcp-session-id': session })
@@ -127,14 +130,12 @@ export function createLegacyCodec<Caller>(
     session: Session | null,
     received: ReceivedMessage,
     asking: Asking | null,
-    request: McpRequest,
     version: string,
     done: (text: string | null) => void,
   ): void {
-    received.agent = session?.agent ?? UNKNOWN_AGENT
-    received.sessionId = session?.hashedId ?? ''
+    identify(received, session)
     if (door.relay !== undefined && message.kind === 'request' && message.method !== 'ping')
-      relayed(door.relay, caller, message, request, version, received, done)
+      relayed(door.relay, caller, message, { session, version }, received, null, done)
     else if (message.kind === 'request' && message.method === 'tools/call')
       callTool(door, caller, message.params, message.id, received, plain, asking, fault, done)
     else {
@@ -165,7 +166,10 @@ export function createLegacyCodec<Caller>(
 
   /** What a client says of calls and questions. Only a session tells whose ids are meant. */
   function take({ identity, hashedId: sessionId }: Session, message: Message): void {
-    if (message.kind === 'response') questions.answer({ identity, sessionId }, message.id, message.result)
+    if (message.kind === 'response') {
+      questions.answer({ identity, sessionId }, message.id, message.result)
+      door.relay?.questions.answer({ identity, sessionId }, message.id, message.result)
+    }
     if (message.kind !== 'notification' || message.method !== 'notifications/cancelled') return
     const { requestId } = message.params
     if (!isRpcId(requestId)) return
@@ -212,8 +216,15 @@ export function createLegacyCodec<Caller>(
       if ('status' in context) return done(context)
       if (message.kind === 'invalid')
         return done(errorAnswer(400, message.id, RPC.invalidRequest, message.reason))
+      if (door.relay !== undefined && message.kind === 'request' && message.method !== 'ping') {
+        identify(received, context.session)
+        const stream = createRelayStream(request.header('accept'), done)
+        return relayed(door.relay, caller, message, context, received, stream, (text) =>
+          stream.end(text, () => answerOf(text)),
+        )
+      }
       const { asking, respond } = askingOf(context.session, message, request, done)
-      reply(caller, message, context.session, received, asking, request, context.version, respond)
+      reply(caller, message, context.session, received, asking, context.version, respond)
     },
 
     answerBatch(caller, values, request, done) {
@@ -231,7 +242,7 @@ export function createLegacyCodec<Caller>(
       let waiting = messages.length
       for (const [index, message] of messages.entries()) {
         const received = toReceived(message, request, index)
-        reply(caller, message, context.session, received, null, request, context.version, (text) => {
+        reply(caller, message, context.session, received, null, context.version, (text) => {
           door.answered?.(caller, received)
           texts[index] = text
           waiting--
@@ -258,21 +269,55 @@ export function createLegacyCodec<Caller>(
   }
 }
 
+function identify(received: ReceivedMessage, session: Session | null): void {
+  received.agent = session?.agent ?? UNKNOWN_AGENT
+  received.sessionId = session?.hashedId ?? ''
+}
+
+/** @param stream where messages before the response go; null for a message of a batch */
 function relayed<Caller>(
   relay: Relay<Caller>,
   caller: Caller,
   { id, method, params }: Extract<Message, { kind: 'request' }>,
-  { header }: McpRequest,
-  version: string,
+  { session, version }: { readonly session: Session | null; readonly version: string },
   received: ReceivedMessage,
+  stream: RelayStream | null,
   done: (text: string | null) => void,
 ): void {
-  relay.answer(caller, { id, method, params, version, isModern: false, header, received }, (answer) => {
+  const canAsk = session !== null && stream?.isAble === true && version !== BATCH_VERSION
+  const asked: RelayedRequest = {
+    id,
+    method,
+    params,
+    version,
+    isModern: false,
+    received,
+    clientCapabilities: canAsk ? session.askable : {},
+    logLevel: session === null ? null : relay.logLevels.of(session.hashedId),
+    notify: (text) => stream?.message(text),
+    ask: canAsk
+      ? (name, inner, answered) => put(relay.questions, session, stream, name, inner, answered)
+      : null,
+  }
+  relay.answer(caller, asked, (answer) => {
     if (answer.kind === 'none') return done(null)
     if (answer.kind === 'result') return done(resultText(id, answer.text))
     received.error = answer.code
     done(errorText(id, answer.code, answer.message, answer.data))
   })
+}
+
+function put(
+  questions: ClientQuestions,
+  { identity, hashedId: sessionId }: Session,
+  stream: RelayStream,
+  method: string,
+  params: Members,
+  done: (answer: ClientAnswer) => void,
+): void {
+  const id = questions.ask({ identity, sessionId }, done)
+  if (id === null) done(null)
+  else stream.message(JSON.stringify({ jsonrpc: '2.0', id, method, params }))
 }
 
 /** 404 tells the client to start a new session (2025-11-25, transports: session management). */

@@ -12,30 +12,21 @@ import {
 } from './answer.ts'
 import { type Asking, callTool } from './call-tool.ts'
 import type { Door, Tool } from './door.ts'
+import { isLogLevel } from './log-levels.ts'
 import { isMembers, type Members, type Message, type RpcId } from './message.ts'
 import { decodeMirrored } from './mirrored.ts'
 import { capabilitiesOf, errorOf, type Offered, offer } from './offers.ts'
 import { QUESTION, type Questions, takesForms } from './questions.ts'
 import { CLIENT_INFO, type ReceivedMessage } from './received-message.ts'
 import type { Relay, RelayedRequest } from './relay.ts'
+import { createRelayStream } from './relay-stream.ts'
 import { isModernVersion, MODERN_VERSIONS, SERVED_VERSIONS } from './versions.ts'
 
 /** The codec of 2026-07-28: no handshake, no sessions; every request says who asks and in which version. */
 export const PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion'
 export const CLIENT_CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities'
-const LOG_LEVEL = 'io.modelcontextprotocol/logLevel'
+export const LOG_LEVEL = 'io.modelcontextprotocol/logLevel'
 const SERVER_INFO = 'io.modelcontextprotocol/serverInfo'
-
-const LOG_LEVELS: ReadonlySet<unknown> = new Set([
-  'debug',
-  'info',
-  'notice',
-  'warning',
-  'error',
-  'critical',
-  'alert',
-  'emergency',
-])
 
 /** Parameter that `Mcp-Name` mirrors, by method. */
 export const NAMED_BY: ReadonlyMap<string, string> = new Map([
@@ -126,16 +117,7 @@ export function createModernCodec<Caller>(
       if (method === 'server/discover') return done(jsonAnswer(200, resultText(id, discovered)))
       if (door.relay !== undefined) {
         received.hangUpCancels = true
-        const asked = {
-          id,
-          method,
-          params,
-          version: MODERN_VERSIONS[0],
-          isModern: true,
-          header: request.header,
-          received,
-        }
-        return relayed(door.relay, caller, asked, done)
+        return relayed(door.relay, caller, message, request, received, done)
       }
       if (method === 'tools/list') {
         if (params['cursor'] !== undefined)
@@ -177,16 +159,36 @@ export function createModernCodec<Caller>(
 function relayed<Caller>(
   relay: Relay<Caller>,
   caller: Caller,
-  asked: RelayedRequest,
+  { id, method, params }: Request,
+  request: McpRequest,
+  received: ReceivedMessage,
   done: (answer: McpAnswer) => void,
 ): void {
-  const { id, received } = asked
+  const stream = createRelayStream(request.header('accept'), done)
+  // Judged with the envelope
+  const meta = params['_meta'] as Members
+  const level = meta[LOG_LEVEL]
+  const asked: RelayedRequest = {
+    id,
+    method,
+    params,
+    version: MODERN_VERSIONS[0],
+    isModern: true,
+    received,
+    clientCapabilities: meta[CLIENT_CAPABILITIES] as Members,
+    logLevel: isLogLevel(level) ? level : null,
+    notify: (text) => stream.message(text),
+    ask: null,
+  }
   relay.answer(caller, asked, (answer) => {
-    if (answer.kind === 'none') return done(emptyAnswer(202))
-    if (answer.kind === 'result') return done(jsonAnswer(200, resultText(id, answer.text)))
+    if (answer.kind === 'none') return stream.end(null, () => emptyAnswer(202))
+    if (answer.kind === 'result') {
+      const text = resultText(id, answer.text)
+      return stream.end(text, () => jsonAnswer(200, text))
+    }
     const { code, message, data, status = 200 } = answer
     received.error = code
-    done(errorAnswer(status, id, code, message, data))
+    stream.end(errorText(id, code, message, data), () => errorAnswer(status, id, code, message, data))
   })
 }
 
@@ -221,7 +223,7 @@ function refuseEnvelope(message: Request, request: McpRequest): McpAnswer | null
   if (!isMembers(meta[CLIENT_CAPABILITIES])) return missing(id, CLIENT_CAPABILITIES)
   if (meta[CLIENT_INFO] !== undefined && !isMembers(meta[CLIENT_INFO]))
     return errorAnswer(400, id, RPC.invalidParams, `_meta: ${CLIENT_INFO} must be an object`)
-  if (meta[LOG_LEVEL] !== undefined && !LOG_LEVELS.has(meta[LOG_LEVEL]))
+  if (meta[LOG_LEVEL] !== undefined && !isLogLevel(meta[LOG_LEVEL]))
     return errorAnswer(400, id, RPC.invalidParams, `_meta: ${LOG_LEVEL} is unknown`)
   return null
 }

@@ -13,8 +13,8 @@ const NO_PARAMS: Members = Object.freeze({})
 export interface ReceivedMessage {
   /** Empty when the message could not be read, or is none that has a method. */
   readonly method: string
-  /** Name of the tool of a `tools/call`, as the client wrote it; else empty. */
-  readonly tool: string
+  /** Name of the tool of a `tools/call`, as the client wrote it; else empty. A virtual MCP puts any capability here. */
+  tool: string
   readonly id: RpcId | undefined
   /** Place in its batch; 0 for a message that came alone. */
   readonly place: number

@@ -1,4 +1,5 @@
-import type { McpRequest } from './answer.ts'
+import type { ClientAnswer, ClientQuestions } from './client-questions.ts'
+import type { LogLevels } from './log-levels.ts'
 import type { Members, RpcId } from './message.ts'
 import type { ReceivedMessage } from './received-message.ts'
 
@@ -10,8 +11,18 @@ export interface RelayedRequest {
   /** Revision that the client speaks. */
   readonly version: string
   readonly isModern: boolean
-  readonly header: McpRequest['header']
   readonly received: ReceivedMessage
+  /** What the client declares that servers may ask it; of an earlier revision what its session says. */
+  readonly clientCapabilities: Members
+  /** Least level of log messages that the client wants; null for none. */
+  readonly logLevel: string | null
+  /** Sends a notification before the response, where the client reads streams. @param text one line of JSON */
+  notify(text: string): void
+  /**
+   * Puts a request to a client of an earlier revision, on the stream of the response. Null where it cannot be asked: it reads no
+   * streams, has no session, or speaks a revision in which requests are part of results.
+   */
+  readonly ask: ((method: string, params: Members, done: (answer: ClientAnswer) => void) => void) | null
 }
 
 export type RelayedAnswer =
@@ -32,6 +43,9 @@ export type RelayedAnswer =
 export interface Relay<Caller> {
   /** Capabilities of the server, as both eras declare them. */
   readonly capabilities: Members
+  /** Requests that wait for clients of earlier revisions, and the log levels that their sessions have set. */
+  readonly questions: ClientQuestions
+  readonly logLevels: LogLevels
   /** `done` is called exactly once, now or later. */
   answer(caller: Caller, request: RelayedRequest, done: (answer: RelayedAnswer) => void): void
 }

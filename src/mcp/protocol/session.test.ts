@@ -10,6 +10,7 @@ const facts = {
   agent: { name: 'agent', version: '1' },
   version: '2025-11-25',
   takesForms: true,
+  askable: {},
 }
 
 test('a session carries what was said at initialize to any holder of the key', () => {

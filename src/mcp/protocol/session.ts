@@ -2,6 +2,7 @@ import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
 import type { Tombstones } from '../../shared-state/ports/tombstones.ts'
 import type { DeclaredAgent } from './declared-agent.ts'
+import type { Members } from './message.ts'
 import { createSealer } from './sealed.ts'
 
 /**
@@ -20,16 +21,20 @@ export interface Session {
   readonly version: string
   /** The client shows forms to a person, as it said at `initialize`. */
   readonly takesForms: boolean
+  /** What servers may ask the client, as it said at `initialize`; see `askableOf`. */
+  readonly askable: Members
   readonly createdAt: number
 }
 
 export interface Sessions {
-  seal(session: Pick<Session, 'identity' | 'agent' | 'version' | 'takesForms'>): string
+  seal(session: Pick<Session, 'identity' | 'agent' | 'version' | 'takesForms' | 'askable'>): string
   /** The session when the id is whole, in time, not ended, and of this identity; else null. */
   open(id: string, identity: string): Session | null
   /** Ends a session everywhere; false when it was not one. */
   end(id: string, identity: string): boolean
 }
+
+const NOTHING: Members = Object.freeze({})
 
 /** Life of a session, milliseconds. Afterwards a client gets 404 and starts again. */
 export const SESSION_MS_MAX = 7 * 86_400_000
@@ -50,20 +55,16 @@ export function createSessions(
     const found = sealer.open(id)
     if (found === null) return null
     // Sealed by us alone, so the tuple is what `seal` wrote.
-    const [identity, name, agentVersion, version, createdAt, takesForms] = JSON.parse(found.text) as [
-      string,
-      string,
-      string,
-      string,
-      number,
-      boolean?,
-    ]
+    const [identity, name, agentVersion, version, createdAt, takesForms, askable] = JSON.parse(
+      found.text,
+    ) as [string, string, string, string, number, boolean?, Members?]
     return {
       hashedId: found.name,
       identity,
       agent: { name, version: agentVersion },
       version,
       takesForms: takesForms === true,
+      askable: askable ?? NOTHING,
       createdAt,
     }
   }
@@ -78,8 +79,10 @@ export function createSessions(
   }
 
   return {
-    seal: ({ identity, agent, version, takesForms }) =>
-      sealer.seal(JSON.stringify([identity, agent.name, agent.version, version, clock.now(), takesForms])),
+    seal: ({ identity, agent, version, takesForms, askable }) =>
+      sealer.seal(
+        JSON.stringify([identity, agent.name, agent.version, version, clock.now(), takesForms, askable]),
+      ),
     open,
     end(id, identity) {
       const session = open(id, identity)

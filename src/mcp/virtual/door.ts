@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../../base/clock.ts'
 import { DOORS } from '../../base/doors.ts'
+import type { Events } from '../../shared-state/ports/events.ts'
 import type { Once } from '../../shared-state/ports/once.ts'
 import type { Tombstones } from '../../shared-state/ports/tombstones.ts'
 import type { JoinedVirtualMcp } from '../../snapshot/find/virtual-mcps.ts'
@@ -13,7 +14,9 @@ import { toMessageOutcome } from '../http/account.ts'
 import type { Sender } from '../http/caller.ts'
 import { createHttpDoor, type HttpDoorOptions } from '../http/door.ts'
 import { callName, type RunningCalls } from '../http/running.ts'
+import { createClientQuestions } from '../protocol/client-questions.ts'
 import { createMcpEndpoint, type McpEndpoint } from '../protocol/endpoint.ts'
+import { createLogLevels } from '../protocol/log-levels.ts'
 import type { OriginCallTools } from './origin-call.ts'
 import { createRelay } from './relay.ts'
 import { createOriginSessions } from './sessions.ts'
@@ -24,6 +27,8 @@ export interface VirtualDoorOptions<State> extends HttpDoorOptions<State> {
   readonly tombstones: Tombstones
   readonly usedReplies: Once
   readonly running: RunningCalls
+  /** Carries responses of clients, and log levels, between threads. */
+  readonly events: Events
   readonly version: string
   readonly clock: Clock
   /** True for an origin whose credential is made of the token of the caller. */
@@ -38,7 +43,14 @@ export function createVirtualDoor<State>(
 ): (incoming: Incoming<State>) => void {
   const own = { name: 'postern', version: options.version }
   const sessions = createOriginSessions(own, options.isPersonal)
-  const tools: OriginCallTools = { ...options, sessions, own }
+  const questions = createClientQuestions(options.events)
+  const tools: OriginCallTools = {
+    ...options,
+    sessions,
+    own,
+    questions,
+    logLevels: createLogLevels(options.events),
+  }
   const endpoints = new WeakMap<JoinedVirtualMcp, McpEndpoint<Sender>>()
 
   function endpointOf(open: JoinedVirtualMcp): McpEndpoint<Sender> {

@@ -20,7 +20,7 @@ import { RPC } from '../protocol/answer.ts'
 import { toolResult } from '../protocol/call-tool.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import type { RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
-import type { OriginCallTools, Target } from './origin-call.ts'
+import { bytesOf, type OriginCallTools, type Target } from './origin-call.ts'
 import { resultFor, toolErrorText } from './results.ts'
 
 /** Bytes of a body in the result of a tool; more is cut, as `execute_call` does. */
@@ -85,7 +85,11 @@ export function callEndpoint(
       agent: toRecordAgent({ ...received, id }, method, target.name, ''),
       keepBytesMax: KEEP_BYTES_MAX,
       until: received.hangUpCancels ? incoming : null,
-      through: { of: through, proxy: endpoint.proxy },
+      through: {
+        of: through,
+        proxy: endpoint.proxy,
+        argumentBytes: bytesOf(target.params['arguments']),
+      },
     },
     (answer) => {
       isOver = true

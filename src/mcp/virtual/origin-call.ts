@@ -8,12 +8,16 @@ import type { CallHandle } from '../../wire/port.ts'
 import { messageId, toRecordAgent } from '../http/account.ts'
 import type { Sender } from '../http/caller.ts'
 import { callName, type RunningCalls } from '../http/running.ts'
-import { type OriginReply, readReply } from '../origin/answer.ts'
-import { type OwnName, originRequest } from '../origin/envelope.ts'
+import type { OriginReply } from '../origin/answer.ts'
+import { type OwnName, originRequest, originResponse } from '../origin/envelope.ts'
 import { mirroredLines, mirroredParams } from '../origin/mirrored-params.ts'
+import { OriginReader } from '../origin/reader.ts'
 import type { OriginAnswer, OriginRequest } from '../origin/send.ts'
 import { RPC } from '../protocol/answer.ts'
+import type { ClientQuestions } from '../protocol/client-questions.ts'
+import { isWanted, type LogLevels } from '../protocol/log-levels.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
+import { LOG_LEVEL } from '../protocol/modern.ts'
 import type { RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
 import { isModernVersion } from '../protocol/versions.ts'
 import { resultFor, toolErrorText } from './results.ts'
@@ -22,12 +26,21 @@ import type { OriginSession, OriginSessions } from './sessions.ts'
 /** Bytes of an answer that are read; an origin that sends more is refused. */
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024
 const EMPTY: Members = Object.freeze({})
+/** Between two parts of an answer, milliseconds; a tool may work for minutes without a word. */
+const STREAM_IDLE_MS = 10 * 60_000
+/** How often an origin may ask the client for more, and for how much at once. */
+const ROUNDS_MAX = 8
+const INPUTS_MAX = 16
+/** The client lacks a capability (2026-07-28, basic: error codes). */
+const MISSING_CAPABILITY = -32021
 
 export interface OriginCallTools {
   readonly gateway: GatewayPort
   readonly sessions: OriginSessions
   readonly running: RunningCalls
   readonly own: OwnName
+  readonly questions: ClientQuestions
+  readonly logLevels: LogLevels
   readonly fault: (error: unknown, requestId: string) => void
 }
 
@@ -55,6 +68,9 @@ export class OriginCall {
   readonly #done: (answer: RelayedAnswer) => void
   readonly #requestId: string
   #session: OriginSession | null = null
+  /** Answers of the client to what the origin has asked, as the next request has them. */
+  #answers: Members | null = null
+  #round = 0
   #hasRetried = false
 
   constructor(
@@ -107,11 +123,12 @@ export class OriginCall {
   #send(version: string): void {
     const { method, received, id } = this.#request
     const { gateway, own, running } = this.#tools
-    const { params, name: publicName } = this.#target
+    const { name: publicName } = this.#target
+    const params = this.#paramsFor(version)
     const session = this.#session !== null && 'id' in this.#session ? this.#session.id : null
-    // Requests of many callers share a session, so that their own ids would meet
-    const originId = this.#requestId
-    const speaker = { info: { ...own }, capabilities: EMPTY }
+    // Requests of many callers share a session, so that their own ids would meet; each round has an id of its own
+    const originId = this.#round === 0 ? this.#requestId : `${this.#requestId}.round-${this.#round}`
+    const speaker = { info: { ...own }, capabilities: this.#request.clientCapabilities }
     const request = originRequest(
       version,
       session,
@@ -122,6 +139,10 @@ export class OriginCall {
       this.#mirrored(version, params),
     )
     const agent = toRecordAgent({ ...received, id }, method, publicName, '')
+    const bounds = { bytesMax: ANSWER_BYTES_MAX, budget: gateway.budget(this.#sender.incoming, 'answer') }
+    const reader = new OriginReader(originId, session !== null, bounds, (message) =>
+      this.#guarded(() => this.#heard(message, version)),
+    )
     gateway.message(this.#sender.incoming, null)
     received.isAccounted = true
     const name = received.sessionId === '' ? null : callName(received.sessionId, id)
@@ -139,25 +160,33 @@ export class OriginCall {
         traceParent: received.trace.parent,
         traceState: received.trace.state,
         until: received.hangUpCancels ? this.#sender.incoming : null,
+        reader: {
+          idleTimeoutMs: STREAM_IDLE_MS,
+          head: (status, fields) => reader.head(status, fieldValue(fields, 'content-type') ?? ''),
+          piece: (bytes, from, to) => reader.piece(bytes, from, to),
+        },
         capability: {
           ...this.#place(),
           virtualMcp: this.#joined.virtualMcp.id,
           method,
           name: publicName,
+          argumentBytes: bytesOf(params['arguments']),
         },
       },
       (answer) => {
         isOver = true
         if (name !== null) running.end(name, own_)
-        this.#guarded(() => this.#answered(answer, originId, session !== null, version))
+        this.#guarded(() => {
+          const reply = reader.end()
+          if (answer.code !== null) this.#refused(answer.code, answer.body)
+          else this.#answered(reply, version)
+        })
       },
     )
     if (name !== null && !isOver) running.begin(name, own_)
   }
 
-  #answered(answer: InnerAnswer, id: string, hasSession: boolean, version: string) {
-    if (answer.code !== null) return this.#refused(answer.code, answer.body)
-    const reply = readReply(toOriginAnswer(answer), id, hasSession)
+  #answered(reply: OriginReply, version: string) {
     if (reply.kind === 'session_gone' && !this.#hasRetried) {
       this.#hasRetried = true
       const { origin } = this.#member
@@ -165,18 +194,88 @@ export class OriginCall {
       this.#session = null
       return this.begin()
     }
-    this.#give(reply, isModernVersion(version))
+    this.#give(reply, version)
   }
 
-  #give(reply: OriginReply, isModernOrigin: boolean) {
+  /** What the origin says before its response. */
+  #heard(message: Members, version: string): void {
+    const { method, params, id } = message
+    if (id !== undefined) {
+      this.#answerOrigin(message, version)
+      return
+    }
+    const { notify, logLevel, params: asked } = this.#request
+    const given = isMembers(params) ? params : EMPTY
+    if (method === 'notifications/progress') {
+      const meta = asked['_meta']
+      const token = isMembers(meta) ? meta['progressToken'] : undefined
+      if (token !== undefined && given['progressToken'] === token) notify(JSON.stringify(message))
+    } else if (method === 'notifications/message' && logLevel !== null && isWanted(given['level'], logLevel))
+      notify(JSON.stringify(message))
+  }
+
+  /** A request of an origin that no client was said to be able to take. */
+  #answerOrigin({ id, method }: Members, version: string): void {
+    const session = this.#session !== null && 'id' in this.#session ? this.#session.id : null
+    const error = { code: RPC.methodNotFound, message: 'The client does not take this request' }
+    const answer = method === 'ping' ? { result: {} } : { error }
+    void this.#ask(originResponse(version, session, { jsonrpc: '2.0', id, ...answer }))
+  }
+
+  /** What is sent to the origin: with the answers of the client so far, and the log level of its session. */
+  #paramsFor(version: string): Members {
+    const params = this.#answers === null ? this.#target.params : { ...this.#target.params, ...this.#answers }
+    const { isModern, logLevel } = this.#request
+    if (isModern || logLevel === null || !isModernVersion(version)) return params
+    const meta = isMembers(params['_meta']) ? params['_meta'] : EMPTY
+    return { ...params, _meta: { ...meta, [LOG_LEVEL]: logLevel } }
+  }
+
+  /** The origin needs something of the client first (2026-07-28, basic/patterns: multi round-trip requests). */
+  #needsInput(result: Members) {
+    const { isModern, ask } = this.#request
+    if (isModern) return this.#done({ kind: 'result', text: JSON.stringify(result) })
+    const { inputRequests, requestState } = result
+    const wanted = isMembers(inputRequests) ? Object.entries(inputRequests) : []
+    if (ask === null || this.#round >= ROUNDS_MAX || wanted.length > INPUTS_MAX)
+      return this.#refuse('upstream_invalid_response', 'it asks the client for more than the client can give')
+    const responses: Record<string, unknown> = {}
+    let waiting = wanted.length
+    const settle = (): void => {
+      if (waiting > 0) return
+      this.#round++
+      this.#answers = {
+        inputResponses: responses,
+        ...(requestState === undefined ? {} : { requestState }),
+      }
+      this.#guarded(() => this.begin())
+    }
+    settle()
+    for (const [key, request] of wanted) {
+      const { method, params } = isMembers(request) ? request : EMPTY
+      ask(String(method), isMembers(params) ? params : EMPTY, (answer) => {
+        // What the client did not answer is asked for again, or missed, by the origin
+        if (answer !== null) responses[key] = answer
+        else if (method === 'elicitation/create') responses[key] = { action: 'cancel' }
+        waiting--
+        settle()
+      })
+    }
+  }
+
+  #give(reply: OriginReply, version: string) {
     const { method, isModern } = this.#request
+    const isModernOrigin = isModernVersion(version)
     switch (reply.kind) {
       case 'result':
-        if ((reply.result['resultType'] ?? 'complete') !== 'complete')
-          return this.#refuse(
-            'upstream_invalid_response',
-            'its result is of a type that the client did not ask for',
-          )
+        switch (reply.result['resultType'] ?? 'complete') {
+          case 'complete':
+            break
+          case 'input_required':
+            return this.#needsInput(reply.result)
+          default:
+            return this.#refuse('upstream_invalid_response', 'its result is of an unknown type')
+        }
         return this.#done({ kind: 'result', text: resultFor(method, reply.result, isModernOrigin, isModern) })
       case 'error':
         return this.#done(this.#errorOf(reply.error.code, reply.error.message, reply.error.data))
@@ -194,7 +293,9 @@ export class OriginCall {
 
   /** Errors that only make sense between Postern and the origin stay there. */
   #errorOf(code: number, message: string, data: unknown): RelayedAnswer {
-    if (code === RPC.headerMismatch || code === RPC.unsupportedVersion || code === -32021)
+    if (code === MISSING_CAPABILITY && this.#request.isModern)
+      return { kind: 'error', code, message, data, status: 400 }
+    if (code === RPC.headerMismatch || code === RPC.unsupportedVersion || code === MISSING_CAPABILITY)
       return { kind: 'error', code: RPC.internalError, message: `The origin refused the request: ${message}` }
     // Each era has its own code for a resource that is not there
     const own = code === -32002 && this.#request.isModern ? RPC.invalidParams : code
@@ -202,9 +303,24 @@ export class OriginCall {
   }
 
   #refuse(code: RefusalCode, reason: string): void {
+    this.#account(code, reason)
     const { slug } = this.#member.origin.fragment
     const detail = `The origin "${slug}" did not answer the call: ${reason}.`
     this.#refused(code, problemOf(code, { detail, members: { origin: slug } }, this.#requestId))
+  }
+
+  /** A call that did not come as far as the stages has the record of its message. */
+  #account(code: RefusalCode, reason: string): void {
+    const { received, method, id } = this.#request
+    if (received.isAccounted) return
+    received.isAccounted = true
+    this.#tools.gateway.message(this.#sender.incoming, {
+      requestId: this.#requestId,
+      code,
+      reason,
+      agent: toRecordAgent({ ...received, id }, method, this.#target.name, ''),
+      origin: this.#member.origin.id,
+    })
   }
 
   /** A refusal that a model reads comes as a result of the tool; other methods have errors alone. */
@@ -236,7 +352,7 @@ export class OriginCall {
           ...this.#base(request),
           agent: toRecordAgent({ ...this.#request.received, id: this.#request.id }, '', '', ''),
           until: null,
-          capability: { ...this.#place(), virtualMcp: '', method: '', name: '' },
+          capability: { ...this.#place(), virtualMcp: '', method: '', name: '', argumentBytes: 0 },
         },
         (answer) => resolve(toOriginAnswer(answer)),
       )
@@ -278,6 +394,11 @@ export class OriginCall {
 export function toOriginAnswer({ code, body, status, fields, truncated }: InnerAnswer): OriginAnswer {
   if (code !== null) return { ok: false, reason: detailOf(body) }
   return { ok: true, status, header: (name) => fieldValue(fields, name), body, truncated }
+}
+
+/** As JSON, in UTF-8. */
+export function bytesOf(given: unknown): number {
+  return given === undefined ? 0 : Buffer.byteLength(JSON.stringify(given))
 }
 
 function detailOf(body: Uint8Array): string {

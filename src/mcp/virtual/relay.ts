@@ -2,7 +2,7 @@
  * What a virtual MCP answers. Lists come from the snapshot. A call finds its capability by the public name, and goes to the origin
  * through the stages that every request passes. Hidden and unknown names have one answer.
  */
-import { PROBLEMS, problemOf } from '../../base/refusal.ts'
+import { PROBLEMS, type RefusalCode, type RefusalFacts } from '../../base/refusal.ts'
 import type { CapabilityType } from '../../model/capability.ts'
 import type { CapabilityKey } from '../../model/capability-drift.ts'
 import type { Caller as PolicySubject } from '../../snapshot/find/capability-caller.ts'
@@ -11,6 +11,7 @@ import { messageId } from '../http/account.ts'
 import type { Sender } from '../http/caller.ts'
 import { refused } from '../http/outcome.ts'
 import { RPC } from '../protocol/answer.ts'
+import { isLogLevel, type LogLevels } from '../protocol/log-levels.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import type { Relay, RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
 import { callEndpoint } from './endpoint-call.ts'
@@ -33,7 +34,7 @@ const NOUNS: Readonly<Record<string, string>> = {
 type Found =
   | { readonly kind: 'target'; readonly target: Target }
   | { readonly kind: 'unknown'; readonly pointer: string; readonly name: string }
-  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'refused'; readonly name: string; readonly reason: string }
   | { readonly kind: 'invalid'; readonly pointer: string; readonly reason: string }
 
 /** The relay of a virtual MCP as it is in one snapshot. */
@@ -48,7 +49,7 @@ export function createRelay(joined: JoinedVirtualMcp, tools: OriginCallTools): R
       if (typeof uri !== 'string') return notA('string', '/params/uri')
       const admission = capabilities.read(subject, uri)
       if (admission.kind === 'unknown') return { kind: 'unknown', pointer: '/params/uri', name: uri }
-      if (admission.kind === 'refused') return { kind: 'refused', reason: admission.reason }
+      if (admission.kind === 'refused') return { kind: 'refused', name: uri, reason: admission.reason }
       const { member, uri: key, item } = admission
       const target = { member, name: uri, params: { ...params, uri: key } }
       return located(target, item, subject, '/params/uri')
@@ -60,7 +61,7 @@ export function createRelay(joined: JoinedVirtualMcp, tools: OriginCallTools): R
     const type = method === 'tools/call' ? 'tools' : 'prompts'
     const admission = capabilities.call(subject, type, name, given)
     if (admission.kind === 'unknown') return { kind: 'unknown', pointer: '/params/name', name }
-    if (admission.kind === 'refused') return { kind: 'refused', reason: admission.reason }
+    if (admission.kind === 'refused') return { kind: 'refused', name, reason: admission.reason }
     const { item } = admission
     const sent =
       given === EMPTY && Object.keys(admission.arguments).length === 0
@@ -96,7 +97,7 @@ export function createRelay(joined: JoinedVirtualMcp, tools: OriginCallTools): R
     const item = capabilities.find(subject, isPrompt ? 'prompts' : 'resource_templates', name)
     if (item === null) return { kind: 'unknown', pointer: `/params/ref/${member}`, name }
     if (isMembers(argument) && item.closed.has(String(argument['name'])))
-      return { kind: 'refused', reason: 'the argument is not for callers' }
+      return { kind: 'refused', name, reason: 'the argument is not for callers' }
     const inner = { ...ref, [member]: item.key }
     const target = { member: item.member, name, params: { ...params, ref: inner } }
     return located(target, item, subject, `/params/ref/${member}`)
@@ -117,16 +118,23 @@ export function createRelay(joined: JoinedVirtualMcp, tools: OriginCallTools): R
 
   return {
     capabilities: capabilitiesOf(joined),
+    questions: tools.questions,
+    logLevels: tools.logLevels,
     answer(sender, request, done) {
       const { method, params, isModern, received } = request
       const list = LISTS[method]
       if (list !== undefined) {
         if (params['cursor'] !== undefined) return done(invalid('/params/cursor', 'Unknown cursor'))
         const waitMs = gateway.admitDiscovery(sender.caller)
-        if (waitMs > 0) return done(busy(sender.requestId, waitMs))
+        if (waitMs > 0) {
+          const detail = 'Too many lists are asked for.'
+          const members = { limit_name: 'discovery', retry_after_ms: waitMs }
+          return done(refusal(request, sender, 'rate_limit_exceeded', { detail, members }))
+        }
         const seen = capabilities.visible(gateway.policySubject(sender.caller), list[0])
         return done({ kind: 'result', text: listText(seen, list[1], isModern) })
       }
+      if (method === 'logging/setLevel' && !isModern) return done(setLevel(tools.logLevels, request))
       const noun = NOUNS[method]
       if (noun === undefined) return done(unknownMethod(method))
       const found = find(method, params, gateway.policySubject(sender.caller))
@@ -134,6 +142,7 @@ export function createRelay(joined: JoinedVirtualMcp, tools: OriginCallTools): R
         case 'target':
           return begin(sender, request, found.target, done)
         case 'unknown':
+          received.tool = found.name
           return done({
             kind: 'error',
             code: RPC.invalidParams,
@@ -143,19 +152,20 @@ export function createRelay(joined: JoinedVirtualMcp, tools: OriginCallTools): R
         case 'invalid':
           return done(invalid(found.pointer, found.reason))
         case 'refused': {
+          received.tool = found.name
           const detail = `The capability policy does not allow it: ${found.reason}.`
-          const outcome = refused('permission_denied', messageId(sender.requestId, received.place), {
-            detail,
-          })
-          received.outcome = outcome
-          if (method === 'tools/call')
-            return done({ kind: 'result', text: toolErrorText(outcome.json, isModern) })
-          const data: unknown = JSON.parse(outcome.json)
-          return done({ kind: 'error', code: PROBLEMS.permission_denied.status, message: detail, data })
+          return done(refusal(request, sender, 'permission_denied', { detail }))
         }
       }
     },
   }
+}
+
+/** The level holds for the session that the message belongs to; without one it is taken and holds for nothing. */
+function setLevel(levels: LogLevels, { params: { level }, received }: RelayedRequest): RelayedAnswer {
+  if (!isLogLevel(level)) return invalid('/params/level', 'level is unknown')
+  if (received.sessionId !== '') levels.set(received.sessionId, level)
+  return { kind: 'result', text: '{}' }
 }
 
 /** What the virtual MCP can do: what its origins can. */
@@ -169,6 +179,7 @@ function capabilitiesOf({ members, virtualMcp }: JoinedVirtualMcp): Members {
     ...(has('tools') ? { tools: {} } : {}),
     ...(has('prompts') ? { prompts: {} } : {}),
     ...(has('resources') || has('resource_templates') ? { resources: {} } : {}),
+    ...(declared.some(({ logging }) => logging !== undefined) ? { logging: {} } : {}),
     ...(declared.some(({ completions }) => completions !== undefined) ? { completions: {} } : {}),
   }
 }
@@ -198,9 +209,16 @@ function unknownMethod(method: string): RelayedAnswer {
   }
 }
 
-function busy(requestId: string, waitMs: number): RelayedAnswer {
-  const detail = 'Too many lists are asked for'
-  const members = { limit_name: 'discovery', retry_after_ms: waitMs }
-  const data = problemOf('rate_limit_exceeded', { detail: `${detail}.`, members }, requestId)
-  return { kind: 'error', code: PROBLEMS.rate_limit_exceeded.status, message: detail, data }
+/** A refusal, which the record of the message names. A model reads that of a tool as its result; other methods have errors alone. */
+function refusal(
+  { method, isModern, received }: RelayedRequest,
+  { requestId }: Sender,
+  code: RefusalCode,
+  facts: RefusalFacts,
+): RelayedAnswer {
+  const outcome = refused(code, messageId(requestId, received.place), facts)
+  received.outcome = outcome
+  if (method === 'tools/call') return { kind: 'result', text: toolErrorText(outcome.json, isModern) }
+  const data: unknown = JSON.parse(outcome.json)
+  return { kind: 'error', code: PROBLEMS[code].status, message: facts.detail ?? PROBLEMS[code].title, data }
 }

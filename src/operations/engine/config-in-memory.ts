@@ -48,7 +48,7 @@ async function readAbout(
     all: async (_type, parent) => byParent.get(parent ?? null) ?? [],
     tokensOf: async (ids) => ids.flatMap((id) => tokens.get(id) ?? []),
     secretsOf: async (ids) => ids.flatMap((id) => secrets.get(id) ?? []),
-    statesOf: (ids) => reader.statesOf(ids),
+    statesOf: (ids, part) => reader.statesOf(ids, part),
     schema: (hash) => reader.schema(hash),
   }
 }

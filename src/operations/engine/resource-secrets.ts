@@ -180,11 +180,13 @@ export async function forgetSecrets(
 
 /** Takes the texts of secrets out of a parsed spec, by field. Refuses secrets that are to stay where none is stored. */
 export async function splitHeaders(
-  { change, options }: OperationContext,
+  context: OperationContext,
   spec: Fields,
   before: Resource | null,
 ): Promise<{ spec: Fields; texts: readonly (readonly [string, string])[] }> {
   if (secretHeadersOf(spec).length === 0) return { spec, texts: [] }
+  // A read has no change
+  const { change, options } = context
   const isStaged = options.mode === 'draft' && before?.status === 'published'
   const base = (isStaged ? before.draft : null) ?? before?.spec ?? {}
   const settled = withKeptReferences(spec, base)

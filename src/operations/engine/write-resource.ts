@@ -88,18 +88,23 @@ export async function patchResource(
   resource: Resource,
   patch: Fields,
 ): Promise<Resource> {
+  return replaceResource(context, kind, resource, await patchedSpec(context, kind, resource, patch))
+}
+
+/** The parsed spec that a patch makes of a resource, or of its pending draft when the change goes there. */
+export async function patchedSpec(
+  context: OperationContext,
+  kind: Kind,
+  resource: Resource,
+  patch: Fields,
+): Promise<Fields> {
   const stored = isStaged(context, resource) && resource.draft !== null ? resource.draft : resource.spec
   const base = withKept(
     kind,
     await readable(kind, stored, await context.reader.slugs(referred(kind, [resource]))),
     patch,
   )
-  return replaceResource(
-    context,
-    kind,
-    resource,
-    parseSpec(kind.spec, withoutStale(kind, mergePatch(base, patch))),
-  )
+  return parseSpec(kind.spec, withoutStale(kind, mergePatch(base, patch)))
 }
 
 const DEPTH_MAX = 64
@@ -141,8 +146,11 @@ export function parseSpec(schema: z.ZodObject, merged: unknown): Fields {
   return parsed.data
 }
 
-/** Makes of a parsed spec what is stored: references resolved, secrets apart, rules and permissions checked. */
-async function settle(
+/**
+ * Makes of a parsed spec what is stored: references resolved, secrets apart, rules and permissions checked. A kind without secrets in
+ * headers can be settled before the transaction too, to learn what would be stored.
+ */
+export async function settle(
   context: OperationContext,
   kind: Kind,
   input: Fields,

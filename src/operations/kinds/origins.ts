@@ -9,6 +9,8 @@ import { viewSchema } from '../engine/kind-schema.ts'
 import { booleanFilter } from '../engine/lists.ts'
 import { standardOf, toggleOf } from '../engine/standard.ts'
 import { refuseUsed } from '../engine/standard-delete.ts'
+import { currentOriginShape, currentOrigins } from '../origins/current.ts'
+import { probing } from '../origins/saving.ts'
 import { warnOfInactivePolicy } from '../policies/inactive.ts'
 
 export const originKind: Kind = {
@@ -17,8 +19,8 @@ export const originKind: Kind = {
   prefix: 'ori',
   group: 'manage_origins',
   spec: OriginSpec,
-  view: viewSchema(OriginSpec),
-  columns: ['slug', 'name', 'kind', 'url', 'active', 'updated_at'],
+  view: viewSchema(OriginSpec, currentOriginShape),
+  columns: ['slug', 'name', 'kind', 'url', 'active', 'reachable', 'capabilities.tools', 'updated_at'],
   parent: null,
   refs: [
     { field: 'collection', type: 'collections' },
@@ -38,6 +40,7 @@ export const originKind: Kind = {
   },
   check: async (fields) => checkOrigin(fields),
   warn: warnOfInactivePolicy,
+  current: currentOrigins,
 }
 
 function checkOrigin(fields: Fields): void {
@@ -61,4 +64,14 @@ function checkOrigin(fields: Fields): void {
   }
 }
 
-export const originOperations = { ...standardOf(originKind, refuseUsed), toggle: toggleOf(originKind) }
+const { create, update, put, ...standard } = standardOf(originKind, refuseUsed)
+
+export const originOperations = {
+  list: standard.list,
+  get: standard.get,
+  create: probing(create, originKind),
+  update: probing(update, originKind),
+  put: probing(put, originKind),
+  delete: standard.delete,
+  toggle: toggleOf(originKind),
+}

@@ -41,7 +41,12 @@ test('an origin is either a server at a URL or a collection, and says which memb
 })
 
 test('an origin is compiled to a route with its URL and credential, and to an empty catalogue', async () => {
-  const { output } = await run('origins.create', { name: 'Tools', url: URL, credential: 'bank' })
+  const { output } = await run('origins.create', {
+    name: 'Tools',
+    url: URL,
+    credential: 'bank',
+    probe: false,
+  })
   const [origin] = fragmentsOf('origin') as OriginFragment[]
   assert.deepEqual(
     [origin?.id, origin?.served_by, origin?.target, origin?.verdict, origin?.upstream?.host],

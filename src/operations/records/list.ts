@@ -17,7 +17,13 @@ export const recordFilters = {
   path_contains: path.optional().describe('Part of the path'),
   route: path.optional().describe('Pattern that matched, with the base path'),
   mcp_method: shortText.optional().describe('Such as tools/list'),
-  tool: shortText.optional(),
+  tool: shortText.optional().describe('Tool that was called at /mcp'),
+  capability: z
+    .string()
+    .min(1)
+    .max(256)
+    .optional()
+    .describe('Public name or URI of a capability of a virtual MCP'),
   session_id: shortText.optional(),
   conversation_id: shortText.optional(),
   user: shortText.optional().describe('Id of the user for whom the call was made'),

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { HttpMethod } from '../../model/http-method.ts'
 import { CACHES, FAILURE_ORIGINS, OUTCOME_CLASSES } from '../../model/record.ts'
+import { RECORD_SURFACES } from '../../model/record-surfaces.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
 import { Ref } from '../../model/slug.ts'
 import type { Fields } from '../../store/ports/resource.ts'
@@ -16,14 +17,16 @@ export const selection = {
   profile: Ref.optional(),
   collection: Ref.optional(),
   proxy: Ref.optional(),
+  virtual_mcp: Ref.optional(),
+  origin: Ref.optional(),
   status: z
     .union([z.int(), z.string().max(100)])
     .optional()
     .describe('429, 4xx, or several separated by commas'),
   surface: z
-    .enum(['gateway', 'gateway_mcp', 'app', 'agent'])
+    .enum([...RECORD_SURFACES, 'app', 'agent'])
     .optional()
-    .describe('Interface; app is an alias of gateway, agent of gateway_mcp'),
+    .describe('Interface; app is an alias of gateway, agent means all over MCP'),
   method: HttpMethod.optional(),
   agent_name: shortText.optional(),
   agent_host: shortText.optional().describe('OAuth client that the token was issued to'),
@@ -40,9 +43,9 @@ const REFS: readonly (readonly [string, ResourceType])[] = [
   ['profile', 'profiles'],
   ['collection', 'collections'],
   ['proxy', 'proxies'],
+  ['virtual_mcp', 'virtual_mcps'],
+  ['origin', 'origins'],
 ]
-
-const SURFACE_WORDS: Readonly<Record<string, string>> = { app: 'gateway', agent: 'gateway_mcp' }
 
 /**
  * The selection as records are asked for by it: resources by id, times absolute. What no longer exists is looked for as it was
@@ -63,6 +66,5 @@ export async function toSelection(
       typeof parent === 'string' && !ref.includes(':') && !ref.includes('_') ? `${parent}:${ref}` : ref
     found[field] = (await findRef(context.reader, type, whole, `/${field}`))?.id ?? ref
   }
-  const word = SURFACE_WORDS[String(found['surface'])]
-  return word === undefined ? found : { ...found, surface: word }
+  return found['surface'] === 'app' ? { ...found, surface: 'gateway' } : found
 }

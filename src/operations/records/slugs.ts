@@ -8,6 +8,8 @@ const slug = z.string().nullable().describe('Current slug; null if there is none
 export const ShownRecord = RequestRecord.extend({
   collection_slug: slug,
   proxy_slug: slug,
+  virtual_mcp_slug: slug,
+  origin_slug: slug,
   client_slug: slug,
   profile_slug: slug,
 })
@@ -17,9 +19,11 @@ export async function withSlugs(
   records: readonly RequestRecord[],
   reader: ConfigReader,
 ): Promise<z.output<typeof ShownRecord>[]> {
-  const ids = records.flatMap(({ collection, proxy, client, profile }) => [
+  const ids = records.flatMap(({ collection, proxy, virtual_mcp, origin, client, profile }) => [
     collection,
     proxy,
+    virtual_mcp,
+    origin,
     client,
     profile,
   ])
@@ -29,6 +33,8 @@ export async function withSlugs(
     ...record,
     collection_slug: slugOf(record.collection),
     proxy_slug: slugOf(record.proxy),
+    virtual_mcp_slug: slugOf(record.virtual_mcp),
+    origin_slug: slugOf(record.origin),
     client_slug: slugOf(record.client),
     profile_slug: slugOf(record.profile),
   }))

@@ -10,6 +10,8 @@ export interface ThreadEvents extends Events {
 export function createThreadEvents(send: (event: Event) => void): ThreadEvents {
   const listeners: Record<Topic, Set<(text: string) => void>> = {
     call_cancelled: new Set(),
+    client_answered: new Set(),
+    log_level: new Set(),
     session_ended: new Set(),
   }
   return {

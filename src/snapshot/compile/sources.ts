@@ -125,7 +125,7 @@ async function readClient(reader: CompileReader, resource: Resource): Promise<So
 }
 
 async function readOrigin(reader: CompileReader, resource: Resource): Promise<Sources['origins']> {
-  const state = (await reader.statesOf([resource.id])).find(({ part }) => part === CATALOGUE)
+  const [state] = await reader.statesOf([resource.id], CATALOGUE)
   // Written by operations/origins from this very type
   const found = state === undefined ? null : (JSON.parse(state.json) as CatalogueState)
   const origin = desired<OriginSpec>(resource)

@@ -270,8 +270,8 @@ export interface ConfigReader
   usersOf(id: string): Promise<readonly Resource[]>
   tokensOf(profiles: readonly string[]): Promise<readonly StoredToken[]>
   secretsOf(owners: readonly string[]): Promise<readonly StoredSecret[]>
-  /** What is kept of resources, in order of owner and part. */
-  statesOf(owners: readonly string[]): Promise<readonly ResourceState[]>
+  /** What is kept of resources, in order of owner and part. @param part only that part, for parts may be large */
+  statesOf(owners: readonly string[], part?: string): Promise<readonly ResourceState[]>
   /** Every sealed secret there is. */
   secrets(): Promise<readonly StoredSecret[]>
   /** JSON text of shared schemas by content hash. */

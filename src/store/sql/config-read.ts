@@ -112,12 +112,13 @@ export function createReader(db: Db, dialect: Dialect): ConfigReader {
       )
       return rows.map(toSecret)
     },
-    statesOf: async (owners) => {
+    statesOf: async (owners, part) => {
       const rows = await inPieces(owners, (some) =>
         db
           .selectFrom('resource_state')
           .selectAll()
           .where('resource_id', 'in', some)
+          .$if(part !== undefined, (query) => query.where('part', '=', part!))
           .orderBy('resource_id')
           .orderBy('part')
           .execute(),

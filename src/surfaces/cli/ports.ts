@@ -82,6 +82,12 @@ export interface Finding {
   readonly fix: string | null
 }
 
+export interface RunnerRequest {
+  readonly file: string
+  /** Only checks the file. */
+  readonly isCheck: boolean
+}
+
 /** What the commands need of the process around them; `main.ts` gives the real ones. */
 export interface CliPorts {
   readonly operations: readonly Operation[]
@@ -105,6 +111,8 @@ export interface CliPorts {
   readonly resetOffline: (dataDir: string, request: ResetRequest) => Promise<SetUpLink>
   /** Starts the gateway with the flags after `up`; resolves when it has stopped. */
   readonly up: (flags: readonly string[]) => Promise<void>
+  /** Runs stdio MCP servers; resolves when it has stopped, or has checked the file, with the names of the entries. */
+  readonly runner: (request: RunnerRequest) => Promise<readonly string[]>
   /** The settings, for the help of `up`. */
   readonly upHelp: string
   readonly fetch?: typeof fetch

@@ -26,6 +26,7 @@ import { mcpCommand } from './mcp.ts'
 import { importCommand, reimportCommand } from './openapi.ts'
 import type { CliPorts } from './ports.ts'
 import { FORMATS, type Format, printAnswer, printDiff, printFailure, printWaiting } from './print.ts'
+import { runnerCommand } from './runner.ts'
 import { tokenCommand } from './token.ts'
 import { whoamiCommand } from './whoami.ts'
 
@@ -64,6 +65,7 @@ export function buildProgram(ports: CliPorts, format: Format = 'table', words?: 
     backupCommand(ports),
     restoreCommand(ports),
     doctorCommand(ports),
+    runnerCommand(ports),
     completionCommand(ports, () => buildProgram(ports)),
   ])
     program.addCommand(settle(command, program))

@@ -14,7 +14,8 @@ export const GROUPS: Readonly<Record<string, string>> = {
     'Profiles: how a client authenticates (token, JWT, mTLS and others) and what it may call. Rotates and revokes profile tokens.',
   manage_credentials:
     'Credentials: secrets that the gateway sends to upstreams. Tests and rotates them, and lists stale ones. `rotate` rotates a profile token only when `profile` is given.',
-  manage_origins: 'Origins: the MCP servers behind virtual MCPs, with URL, credential and catalogue.',
+  manage_origins:
+    'Origins: the MCP servers behind virtual MCPs, with URL, credential and catalogue. Tests them and reads their catalogues again.',
   manage_virtual_mcps:
     'Virtual MCPs: published MCP endpoints /mcp/{slug} with the tools, prompts and resources of origins.',
   manage_access:

@@ -29,7 +29,14 @@ import { PROMPT_TEXTS } from './prompt-texts.ts'
 import { inputOf, toTools } from './tools.ts'
 
 const tools = toTools(OPERATIONS)
-const NOWHERE = { collection: null, proxy: null, client: null, profile: null }
+const NOWHERE = {
+  collection: null,
+  proxy: null,
+  virtual_mcp: null,
+  origin: null,
+  client: null,
+  profile: null,
+}
 
 for (const view of ['grouped', 'full'] as const)
   test(`the ${view} tools of the Management MCP are those of the golden file`, () => {

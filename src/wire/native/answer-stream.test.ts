@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { connect as connectTls } from 'node:tls'
 import { eventually } from '../../../test/support/eventually.ts'
+import { CERTIFICATE, PRIVATE_KEY } from '../../../test/wire/certificate.ts'
 import {
   Caller,
   type Gateway,
   type GatewayOptions,
   NO_BOUND,
+  nativeAlone,
   startGateway,
 } from '../../../test/wire/peers.ts'
 import type { ByteBudget } from '../../base/byte-buffer.ts'
@@ -14,6 +17,11 @@ import type { AnswerStream, AnswerWriter, Incoming } from '../port.ts'
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
 const FIELDS = 'Content-Type: text/event-stream\r\n'
 const PIECE = Buffer.alloc(65_536, 'x')
+const TLS = {
+  pairs: [{ certificate: CERTIFICATE, key: PRIVATE_KEY }],
+  ticketKeys: new Uint8Array(48),
+  clientAuthorities: null,
+}
 const NOWHERE = { host: '127.0.0.1', port: 9 }
 
 /** A budget that says what is taken of it. */
@@ -391,6 +399,82 @@ test('an answer that does not end is broken off when the engine closes behind it
   await finished(gateway)
   assert.deepEqual(told, ['draining', 'gone'])
 })
+
+for (const isEnded of [false, true])
+  test(`a handler that throws behind ${isEnded ? 'the end of its answer loses nothing' : 'its stream leaves none open'}`, async (t) => {
+    const told: string[] = []
+    const writer: AnswerWriter = { drained() {}, draining() {}, gone: () => void told.push('gone') }
+    let bytes = 0
+    const { gateway, caller } = await start(t, {
+      faults: 1,
+      request(incoming) {
+        const answer = incoming.stream(200, FIELDS, writer, NO_BOUND)
+        bytes = fill(answer)
+        if (isEnded) answer.end()
+        throw new Error('a fault')
+      },
+    })
+    caller.send(GET)
+    await finished(gateway)
+    const { outcome } = gateway.finished[0]!
+    assert.equal(outcome.aborted, !isEnded)
+    if (isEnded) {
+      await caller.receive(/0\r\n\r\n$/)
+      assert.equal(unchunked(caller.received).length, bytes)
+    } else await caller.closed()
+    assert.deepEqual(told, isEnded ? [] : ['gone'])
+  })
+
+test('a request that is refused may be answered with a stream too', async (t) => {
+  const streams: AnswerStream[] = []
+  const writer: AnswerWriter = { drained() {}, draining() {}, gone() {} }
+  const { gateway, caller } = await start(t, {
+    refused: (incoming) => void streams.push(incoming.stream(400, FIELDS, writer, NO_BOUND)),
+  })
+  caller.send('GET  / HTTP/1.1\r\nHost: a\r\nBad Name: 1\r\n\r\n')
+  await eventually(() => streams.length === 1)
+  const [answer] = streams
+  caller.socket.pause()
+  const bytes = fill(answer!) + PIECE.length * 2
+  answer!.write(PIECE)
+  answer!.write(PIECE)
+  answer!.end()
+  caller.socket.resume()
+  const received = await caller.closed()
+  assert.match(received, /^HTTP\/1\.1 400 /)
+  assert.equal(gateway.finished[0]!.outcome.bytesOut, bytes)
+  assert.equal(received.slice(received.indexOf('\r\n\r\n')).split('x').length, bytes + 1)
+})
+
+test('over TLS a slow caller is waited for, and one that leaves is noticed', nativeAlone('it speaks no TLS'), async (t) => {
+  const budget = new Budget()
+  const { gateway, stream, told } = await start(t, { budget, tls: TLS })
+  const socket = connectTls({ port: gateway.port, host: '127.0.0.1', ca: CERTIFICATE, servername: 'origin.test' })
+  let received = ''
+  socket.on('error', () => {})
+  socket.on('data', (bytes: Buffer) => {
+    received += bytes.toString('latin1')
+  })
+  socket.write(GET)
+  const answer = await stream()
+  for (let i = 0; i < 100; i++) answer.write(`data: ${i}\n\n`)
+  await eventually(() => received.includes('data: 99\n\n'))
+  socket.pause()
+  let bytes = fill(answer)
+  for (let i = 0; i < 100; i++) answer.write(`data: ${i}\n\n`)
+  answer.write(PIECE)
+  bytes += PIECE.length
+  assert.ok(budget.bytes > PIECE.length)
+  socket.resume()
+  await eventually(() => told.length === 1)
+  assert.deepEqual([told, budget.bytes], [['drained'], 0])
+  answer.write('end')
+  await eventually(() => received.endsWith('end\r\n'))
+  assert.equal(unchunked(`${received}0\r\n\r\n`).split('x').length, bytes + 1)
+  socket.destroy()
+  await finished(gateway)
+  assert.deepEqual(told, ['drained', 'gone'])
+}) // biome-ignore format: reads as one
 
 test('an answer before a large body closes the connection behind itself', async (t) => {
   const { caller, stream } = await start(t)

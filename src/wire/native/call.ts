@@ -3,6 +3,7 @@ import { isIdempotent } from '../methods.ts'
 import type { FieldNames, ForwardRequest, StreamHandle, StreamRequest, UpstreamFailure } from '../port.ts'
 import { requestMessage } from './forwarded-head.ts'
 import { STRING_BYTES_MAX } from './limits.ts'
+import { latin1 } from './message.ts'
 import type { ResponseHead } from './response-head.ts'
 import type { RequestConnection, UpstreamUser } from './upstream-user.ts'
 
@@ -26,19 +27,20 @@ export class Call implements UpstreamUser, StreamHandle {
   readonly idleTimeoutMs: number | undefined
   retried = false
   readonly #pool: CallPool
-  readonly #request: StreamRequest
   readonly #answer: CallAnswer
-  /** The body when it is not in `message`. */
-  readonly #body: Buffer | null
+  /** Null once the answer has begun, which may last for hours. */
+  #body: Buffer | null
+  /** The body is not in `message`. */
+  readonly #isApart: boolean
   #connection: RequestConnection | null = null
   #isOver = false
   /** The caller does not hold its handle yet. */
   #isBeginning = false
+  readonly #began: ForwardRequest['began']
   #again: ForwardRequest['again']
 
   constructor(pool: CallPool, request: StreamRequest, answer: CallAnswer) {
     this.#pool = pool
-    this.#request = request
     this.#answer = answer
     this.holder = request.holder ?? ''
     this.headOnly = request.method === 'HEAD'
@@ -49,12 +51,18 @@ export class Call implements UpstreamUser, StreamHandle {
       request.body === null
         ? null
         : Buffer.from(request.body.buffer, request.body.byteOffset, request.body.length)
-    const head = requestMessage(request, body === null ? 0 : body.length)
-    const isSmall = body !== null && body.length <= STRING_BYTES_MAX
-    this.message = isSmall ? head + body.toString('latin1') : head
-    this.#body = isSmall ? null : body
-    this.retryable = isIdempotent(request.method) && this.#body === null
+    this.#body = body
+    this.#isApart = body !== null && body.length > STRING_BYTES_MAX
+    this.message = this.#messageOf(request)
+    this.retryable = isIdempotent(request.method) && !this.#isApart
+    this.#began = request.began
     this.#again = request.again ?? null
+  }
+
+  #messageOf(request: ForwardRequest): string {
+    const body = this.#body
+    const head = requestMessage(request, body === null ? 0 : body.length)
+    return body === null || this.#isApart ? head : head + latin1(body, 0, body.length)
   }
 
   /** Sends the request, once. */
@@ -82,7 +90,7 @@ export class Call implements UpstreamUser, StreamHandle {
   started(connection: RequestConnection, now: number): void {
     this.#connection = connection
     this.#answer.upstreamAt = now
-    if (this.#body !== null) connection.send(this.#body, true)
+    if (this.#body !== null && this.#isApart) connection.send(this.#body, true)
   }
 
   interim(): void {}
@@ -90,8 +98,10 @@ export class Call implements UpstreamUser, StreamHandle {
   writable(): void {}
 
   answered(head: ResponseHead, now: number, bytes: Buffer, from: number, to: number, last: boolean): boolean {
-    this.#request.began?.(head.status)
-    if (this.#again !== null && this.#goesAgain(head.status, last)) return true
+    this.#began?.(head.status)
+    if (this.#isOver || (this.#again !== null && this.#goesAgain(head.status, last))) return true
+    this.message = ''
+    this.#body = null
     // A connection whose answer is complete serves somebody else already
     if (last) this.#connection = null
     const verdict = this.#answer.head(head.status, head.pass, now)
@@ -116,10 +126,7 @@ export class Call implements UpstreamUser, StreamHandle {
       this.failed('credential', request.inner)
       return
     }
-    const { body } = this.#request
-    const head = requestMessage(request, body === null ? 0 : body.length)
-    const isSmall = body !== null && this.#body === null
-    this.message = isSmall ? head + Buffer.from(body).toString('latin1') : head
+    this.message = this.#messageOf(request)
     this.retried = false
     this.#pool.submit(this)
   }

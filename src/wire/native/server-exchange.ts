@@ -154,6 +154,10 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
     this.#finish()
   }
 
+  giveUpStream(): void {
+    if (this.#upstream instanceof StreamedAnswer) this.#upstream.giveUp()
+  }
+
   stream(status: number, fields: string, writer: AnswerWriter, budget: ByteBudget): AnswerStream {
     const streamed = new StreamedAnswer(this, writer, budget, this.#context)
     if (this.#phase !== OPEN) {
@@ -162,6 +166,8 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
     }
     this.#phase = ANSWERING
     this.#collecting = null
+    // The answer may last for hours
+    this.#collected = null
     this.#upstream = streamed
     this.outcome.status = status
     const connection = this.#connection

@@ -264,7 +264,7 @@ test('a reader that asks for a pause gets the rest when it resumes, however long
   assert.equal(reading.bytes, 320 * PIECE.length)
 })
 
-for (const phase of ['at once', 'sent', 'head', 'piece', 'paused'] as const)
+for (const phase of ['at once', 'sent', 'began', 'head', 'piece', 'paused'] as const)
   test(`a reader that gives up hears nothing more, and the upstream's connection closes: ${phase}`, async (t) => {
     const { origin, gateway } = await start(t, phase === 'sent' ? '' : CHUNKED)
     const reading = new Reading()
@@ -279,7 +279,7 @@ for (const phase of ['at once', 'sent', 'head', 'piece', 'paused'] as const)
       }
     if (phase === 'piece') reading.onPiece = abort
     if (phase === 'paused') reading.onPiece = () => false
-    send(gateway, {}, reading)
+    send(gateway, phase === 'began' ? { began: () => void abort() } : {}, reading)
     if (phase === 'at once') abort()
     else {
       const socket = await socketOf(origin)

@@ -6,17 +6,22 @@ import { type Receiver, Sending, type SendingPool } from './sending.ts'
 /** One request from within the process, whose body is at hand. */
 export class NodeCall implements Receiver, StreamHandle {
   readonly #pool: SendingPool
-  readonly #request: StreamRequest
+  readonly #idleTimeoutMs: number | undefined
   readonly #answer: CallAnswer
+  /** Null once the answer has begun. */
+  #body: Uint8Array | null
   #sending: Sending
+  readonly #began: ForwardRequest['began']
   #again: ForwardRequest['again']
   #isOver = false
 
   constructor(pool: SendingPool, request: StreamRequest, answer: CallAnswer) {
     this.#pool = pool
-    this.#request = request
+    this.#idleTimeoutMs = request.idleTimeoutMs
+    this.#body = request.body
     this.#answer = answer
     this.#sending = this.#sendingOf(request)
+    this.#began = request.began
     this.#again = request.again ?? null
     // Never before the caller holds its handle
     process.nextTick(() => {
@@ -43,8 +48,9 @@ export class NodeCall implements Receiver, StreamHandle {
   writable(): void {}
 
   answered(head: ResponseHead, now: number): void {
-    this.#request.began?.(head.status)
-    if (this.#again !== null && this.#goesAgain(head.status)) return
+    this.#began?.(head.status)
+    if (this.#isOver || (this.#again !== null && this.#goesAgain(head.status))) return
+    this.#body = null
     this.#goOn(this.#answer.head(head.status, head.pass, now))
   }
 
@@ -94,7 +100,7 @@ export class NodeCall implements Receiver, StreamHandle {
 
   /** Sends the body with the given head. */
   #sendingOf(request: ForwardRequest): Sending {
-    const { body, idleTimeoutMs } = this.#request
-    return new Sending(this.#pool, this, request, body?.length ?? 0, body, idleTimeoutMs)
+    const body = this.#body
+    return new Sending(this.#pool, this, request, body?.length ?? 0, body, this.#idleTimeoutMs)
   }
 }

@@ -144,6 +144,10 @@ export class NodeExchange implements Incoming, Receiver, AnswerCarrier {
     this.#end(last)
   }
 
+  giveUpStream(): void {
+    this.#streamed?.giveUp()
+  }
+
   stream(status: number, fields: string, writer: AnswerWriter, budget: ByteBudget): AnswerStream {
     const streamed = new StreamedAnswer(this, writer, budget, this.#context.shared)
     if (this.#phase !== OPEN) {
@@ -152,6 +156,8 @@ export class NodeExchange implements Incoming, Receiver, AnswerCarrier {
     }
     this.#phase = ANSWERING
     this.#collecting = null
+    // The answer may last for hours
+    this.#collected = null
     this.#streamed = streamed
     this.#settle()
     this.outcome.status = status
@@ -163,10 +169,14 @@ export class NodeExchange implements Incoming, Receiver, AnswerCarrier {
       this.#connection.closes = true
     }
     this.#head(status, `${fields}${this.#context.shared.dateLine}${framing}`)
-    if (this.#response !== null) {
-      if (this.#isBodiless) flushBodiless(this.#response)
-      else flushHead(this.#response)
-    }
+    if (this.#response === null)
+      this.#connection.socket.on('drain', () => {
+        if (this.#streamed === null) return
+        this.#connection.full(false)
+        this.drained()
+      })
+    else if (this.#isBodiless) flushBodiless(this.#response)
+    else flushHead(this.#response)
     streamed.opened(true)
     return streamed
   }

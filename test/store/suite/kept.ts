@@ -82,6 +82,7 @@ export function keptSuite(name: string, make: MakePlace): void {
     const names = { owner: 'ori_1', part: 'names', json: '["second"]' }
     const other = { owner: 'vmc_1', part: 'names', json: '{}' }
     assert.deepEqual(await read.statesOf(['vmc_1', 'none', 'vmc_2', 'ori_1']), [catalogue, names, other])
+    assert.deepEqual(await read.statesOf(['ori_1', 'vmc_1'], 'names'), [names, other])
     assert.deepEqual(await read.statesOf([]), [])
     await store.write((writer) => writer.remove('ori_1'))
     assert.deepEqual(await read.statesOf(['ori_1', 'vmc_1']), [other])

@@ -1,0 +1,95 @@
+import type { ByteBudget } from '../../base/byte-buffer.ts'
+import { readJson } from '../protocol/json.ts'
+import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
+import { SseReader } from '../protocol/sse-reader.ts'
+import { type OriginReply, readReply, replyIn } from './answer.ts'
+
+/** Messages of one stream that are read; a stream of more is given up. */
+const MESSAGES_MAX = 100_000
+
+/** What is read of an answer before its response. */
+export interface ReaderBounds {
+  /** Of one message, or of the whole answer where it is one JSON object. */
+  readonly bytesMax: number
+  readonly budget: ByteBudget
+}
+
+/**
+ * Reads the answer of an origin to one request while it comes: one JSON object, or a stream of events with messages before the
+ * response. What is no JSON-RPC message, and responses to other requests, are left out.
+ */
+export class OriginReader {
+  readonly #id: RpcId
+  readonly #hasSession: boolean
+  readonly #bounds: ReaderBounds
+  readonly #onMessage: (message: Members) => void
+  #status = 0
+  #type = ''
+  #events: SseReader | null = null
+  readonly #pieces: Buffer[] = []
+  #bytes = 0
+  #messages = 0
+  #reply: OriginReply | null = null
+
+  /** @param onMessage gets notifications and requests of the origin, in their order */
+  constructor(id: RpcId, hasSession: boolean, bounds: ReaderBounds, onMessage: (message: Members) => void) {
+    this.#id = id
+    this.#hasSession = hasSession
+    this.#bounds = bounds
+    this.#onMessage = onMessage
+  }
+
+  /** @param contentType empty where there is none */
+  head(status: number, contentType: string): void {
+    this.#status = status
+    this.#type = contentType
+    if (!/^text\/event-stream\b/i.test(contentType)) return
+    const { bytesMax, budget } = this.#bounds
+    this.#events = new SseReader({ eventBytesMax: bytesMax, budget }, ({ data }) => this.#read(data))
+  }
+
+  /** False when nothing more is wanted: the response is there, or it is too long. */
+  piece(bytes: Buffer, from: number, to: number): boolean {
+    const events = this.#events
+    if (events !== null) {
+      const isGood = events.add(bytes, from, to)
+      if (!isGood) this.#reply ??= this.#none('one of its messages is too long')
+      return this.#reply === null
+    }
+    this.#bytes += to - from
+    if (this.#bytes > this.#bounds.bytesMax || !this.#bounds.budget.take(to - from)) {
+      this.#reply = this.#none('the answer is too long')
+      return false
+    }
+    this.#pieces.push(Buffer.from(bytes.subarray(from, to)))
+    return true
+  }
+
+  /** What the answer came to, once it has ended or nothing more was wanted. */
+  end(): OriginReply {
+    this.#events?.close()
+    if (this.#reply !== null) return this.#reply
+    if (this.#events !== null) return this.#none('its stream ended without a response')
+    const [first] = this.#pieces
+    const body = this.#pieces.length === 1 ? first! : Buffer.concat(this.#pieces)
+    const header = (name: string) => (name === 'content-type' ? this.#type : undefined)
+    const answer = { ok: true, status: this.#status, header, body, truncated: false } as const
+    return readReply(answer, this.#id, this.#hasSession)
+  }
+
+  #read(data: string): void {
+    if (this.#reply !== null) return
+    if (++this.#messages > MESSAGES_MAX) {
+      this.#reply = this.#none('it sends messages without end')
+      return
+    }
+    const read = readJson(Buffer.from(data))
+    if (!read.ok || !isMembers(read.value)) return
+    if (typeof read.value['method'] === 'string') this.#onMessage(read.value)
+    else this.#reply = replyIn(read.value, this.#id, this.#status)
+  }
+
+  #none(reason: string): OriginReply {
+    return { kind: 'none', status: this.#status, reason }
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * Requests that are put to clients of earlier revisions, on the stream that answers one of their calls (2025-11-25,
+ * client/elicitation, client/sampling, client/roots).
+ *
+ * 1. Only the session that was asked answers, for the principal that was asked. Any other response is as if it had not come.
+ * 2. A response may come to another thread, which publishes it.
+ * 3. A question ends once: by its response, its time, or with its call. Few wait for one principal, and not many for all.
+ */
+import { randomBytes } from 'node:crypto'
+import type { Events } from '../../shared-state/ports/events.ts'
+import { isMembers, type Members } from './message.ts'
+
+/** What a client said: a result, or null for an error or for nothing. */
+export type ClientAnswer = Members | null
+
+/** The session that is asked, and for whom. */
+interface Asked {
+  readonly identity: string
+  readonly sessionId: string
+}
+
+export interface ClientQuestions {
+  /** Gives the id of the request; null where too many wait. `done` is called at most once, and not after `withdraw`. */
+  ask(asked: Asked, done: (answer: ClientAnswer) => void): string | null
+  /** Takes the response of a session, on whatever thread it is waited for. */
+  answer(asked: Asked, id: unknown, answer: ClientAnswer): void
+  /** Nobody waits for it any more. */
+  withdraw(id: string): void
+}
+
+/** Questions that wait for one principal in one thread. */
+const EACH_MAX = 16
+/** And for all. */
+const ALL_MAX = 512
+/** How long a client may take, milliseconds. */
+const CLIENT_ANSWER_MS = 5 * 60_000
+const TOPIC = 'client_answered'
+
+interface Waiting extends Asked {
+  readonly done: (answer: ClientAnswer) => void
+  readonly timer: NodeJS.Timeout
+}
+
+export function createClientQuestions(events: Events): ClientQuestions {
+  const waiting = new Map<string, Waiting>()
+
+  /** False when it is not waited for here. */
+  function answerHere({ identity, sessionId }: Asked, id: string, answer: ClientAnswer): boolean {
+    const question = waiting.get(id)
+    if (question === undefined) return false
+    if (question.identity !== identity || question.sessionId !== sessionId) return true
+    end(id, question, answer)
+    return true
+  }
+
+  function end(id: string, { timer, done }: Waiting, answer: ClientAnswer): void {
+    waiting.delete(id)
+    clearTimeout(timer)
+    done(answer)
+  }
+
+  events.subscribe(TOPIC, (text) => {
+    // Published below
+    const { asked, id, answer } = JSON.parse(text) as { asked: Asked; id: string; answer: ClientAnswer }
+    answerHere(asked, id, answer)
+  })
+
+  return {
+    ask(asked, done) {
+      let own = 0
+      for (const { identity } of waiting.values()) if (identity === asked.identity) own++
+      if (own >= EACH_MAX || waiting.size >= ALL_MAX) return null
+      const id = randomBytes(16).toString('base64url')
+      const timer = setTimeout(() => end(id, question, null), CLIENT_ANSWER_MS).unref()
+      const question: Waiting = { ...asked, done, timer }
+      waiting.set(id, question)
+      return id
+    },
+    answer(asked, id, answer) {
+      if (typeof id !== 'string' || id.length > 64) return
+      if (!answerHere(asked, id, answer))
+        events.publish({ topic: TOPIC, text: JSON.stringify({ asked, id, answer }) })
+    },
+    withdraw(id) {
+      const question = waiting.get(id)
+      if (question === undefined) return
+      waiting.delete(id)
+      clearTimeout(question.timer)
+    },
+  }
+}
+
+/** Capabilities of a client that servers ask by, and nothing else that it has declared. */
+export function askableOf(capabilities: unknown): Members {
+  if (!isMembers(capabilities)) return {}
+  const { elicitation, sampling, roots } = capabilities
+  const modes = isMembers(elicitation)
+    ? {
+        ...(isMembers(elicitation['form']) ? { form: {} } : {}),
+        ...(isMembers(elicitation['url']) ? { url: {} } : {}),
+      }
+    : null
+  const uses = isMembers(sampling)
+    ? {
+        ...(isMembers(sampling['tools']) ? { tools: {} } : {}),
+        ...(isMembers(sampling['context']) ? { context: {} } : {}),
+      }
+    : null
+  return {
+    ...(modes === null ? {} : { elicitation: modes }),
+    ...(uses === null ? {} : { sampling: uses }),
+    ...(isMembers(roots) ? { roots: {} } : {}),
+  }
+}

@@ -1,0 +1,43 @@
+import { Lru } from '../../base/lru.ts'
+import type { Events } from '../../shared-state/ports/events.ts'
+
+/** Log levels by weight, the lightest first (2025-11-25, server/utilities/logging). */
+const LOG_LEVELS = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'] as const
+
+/** Sessions whose level is remembered; that of the session that was not used longest is forgotten. */
+const SESSIONS_MAX = 10_000
+const TOPIC = 'log_level'
+
+/** The log levels that sessions of earlier revisions have set. All threads remember them. */
+export interface LogLevels {
+  /** @param sessionId hash of the session */
+  set(sessionId: string, level: string): void
+  /** Null for a session that has set none. */
+  of(sessionId: string): string | null
+}
+
+export function createLogLevels(events: Events): LogLevels {
+  const levels = new Lru<string, string>(SESSIONS_MAX)
+  events.subscribe(TOPIC, (text) => {
+    const [sessionId, level] = text.split(' ')
+    levels.set(sessionId!, level!)
+  })
+  return {
+    set(sessionId, level) {
+      levels.set(sessionId, level)
+      events.publish({ topic: TOPIC, text: `${sessionId} ${level}` })
+    },
+    of: (sessionId) => levels.get(sessionId) ?? null,
+  }
+}
+
+/** True for a level of the protocol. */
+export function isLogLevel(level: unknown): level is string {
+  return (LOG_LEVELS as readonly unknown[]).includes(level)
+}
+
+/** True for a message of a level that is at least the wanted one. */
+export function isWanted(level: unknown, least: string): boolean {
+  const levels = LOG_LEVELS as readonly unknown[]
+  return levels.includes(level) && levels.indexOf(level) >= levels.indexOf(least)
+}

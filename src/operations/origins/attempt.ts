@@ -1,0 +1,86 @@
+/**
+ * What came of the last probe of an origin: a part of its state that is written with every probe, and counts no revision. From it follow
+ * the status that reads show, and when the timer probes again.
+ */
+import { contentHash } from '../../base/canonical.ts'
+import { toTime } from '../../base/clock.ts'
+import { toMs } from '../../base/duration.ts'
+import type { OriginSpec } from '../../model/origin.ts'
+import type { OriginProbed } from '../../model/origin-probe.ts'
+import type { ConfigReader } from '../../store/ports/config.ts'
+import type { Fields } from '../../store/ports/resource.ts'
+
+/** Name of the part of an origin's state that {@link Attempt} is. */
+export const ATTEMPT = 'attempt'
+
+export interface Attempt {
+  readonly at: string
+  /** What was tried that did not work, as one sentence; null when the catalogue was read. */
+  readonly error: string | null
+  /** Failed probes since the last one that worked. */
+  readonly failures: number
+  /** Time for which the origin says that its lists hold, milliseconds. */
+  readonly ttl_ms: number | null
+  /** Of what was probed, see {@link probedKeyOf}. */
+  readonly of: string
+}
+
+/** An origin is never asked more often than that by itself. */
+const REFRESH_MS_MIN = 60_000
+/** Until the second try after a failure; each further wait is twice as long, up to the interval of the origin. */
+const RETRY_MS = 60_000
+const DOUBLED_MAX = 10
+
+/** Tells whether a change of a spec makes what was found out about the origin before mean nothing. */
+export function probedKeyOf(spec: Fields): string {
+  // Parsed by the schema, then references became ids, which are strings too.
+  const { kind, url, credential, tls } = spec as OriginSpec
+  return contentHash([kind, url, credential, tls])
+}
+
+/** What is kept of a probe. @param before what was kept of the one before it */
+export function toAttempt(
+  { steps, found }: OriginProbed,
+  spec: Fields,
+  before: Attempt | null,
+  now: number,
+): Attempt {
+  return {
+    at: toTime(now),
+    error: found === null ? failureOf(steps) : null,
+    failures: found === null ? (before?.failures ?? 0) + 1 : 0,
+    ttl_ms: found?.ttl_ms ?? null,
+    of: probedKeyOf(spec),
+  }
+}
+
+/** What was tried last and what came back, as one sentence. */
+export function failureOf(steps: OriginProbed['steps']): string {
+  const failed = steps.findLast(({ ok }) => !ok)
+  if (failed === undefined) return 'The origin gave no usable answer.'
+  const { step, status, error } = failed
+  const came = [...(status === null ? [] : [`status ${status}`]), ...(error === null ? [] : [error])]
+  return `${step} failed: ${came.join(', ') || 'no answer'}.`
+}
+
+/** Last attempts of origins, by id. */
+export async function attemptsOf(
+  reader: Pick<ConfigReader, 'statesOf'>,
+  origins: readonly string[],
+): Promise<ReadonlyMap<string, Attempt>> {
+  const states = await reader.statesOf(origins, ATTEMPT)
+  // Written by this folder from this very type
+  return new Map(states.map(({ owner, json }) => [owner, JSON.parse(json) as Attempt]))
+}
+
+/** When an origin is to be probed again, milliseconds since the epoch; 0 for at once. */
+export function dueAt(spec: Fields, attempt: Attempt | undefined): number {
+  if (attempt === undefined || attempt.of !== probedKeyOf(spec)) return 0
+  const interval = Math.max(REFRESH_MS_MIN, toMs((spec as OriginSpec).catalog_refresh))
+  const retry = RETRY_MS * 2 ** Math.min(DOUBLED_MAX, attempt.failures - 1)
+  const wait =
+    attempt.error === null
+      ? Math.max(REFRESH_MS_MIN, attempt.ttl_ms ?? interval)
+      : Math.min(retry, Math.max(RETRY_MS, interval))
+  return Date.parse(attempt.at) + wait
+}

@@ -1,0 +1,61 @@
+import { z } from 'zod'
+import { CAPABILITY_TYPES } from '../../model/capability.ts'
+import { Ref } from '../../model/slug.ts'
+import { about, define } from '../engine/define.ts'
+import { fromCursor, page, toCursor } from '../engine/lists.ts'
+import { originKind } from '../kinds/origins.ts'
+import { Counts, VerdictView } from './current.ts'
+import { countsOf, foundOf } from './found.ts'
+
+export const getCatalog = define({
+  resource: 'origins',
+  action: 'catalog',
+  effect: 'read',
+  tool: 'get_origin_catalog',
+  group: originKind.group,
+  summary: 'Show what an origin offers, as Postern read it last: tools, prompts, resources or templates',
+  input: z.strictObject({ id: Ref, type: z.enum(CAPABILITY_TYPES).default('tools'), ...page }),
+  output: z.object({
+    id: z.string(),
+    slug: z.string(),
+    protocol: VerdictView.extend({
+      transport: z.enum(['streamable_http', 'http_sse']),
+      capabilities: z.looseObject({}).describe('As the server declares them'),
+      instructions: z.string(),
+    })
+      .nullable()
+      .describe('How the server is spoken to; null before the first catalogue'),
+    counts: Counts.nullable(),
+    warnings: z.array(z.string()).describe('What was left out of the catalogue'),
+    type: z.enum(CAPABILITY_TYPES),
+    items: z.array(z.looseObject({})).describe('As the server lists them'),
+    next_cursor: z.string().nullable(),
+  }),
+  permission: 'origins:read',
+  refuses: ['not_found'],
+  columns: ['name', 'uri', 'uriTemplate', 'title', 'description'],
+  ...about(originKind),
+  handle: async (input, context) => {
+    const { id, slug } = await context.find('origins', input.id)
+    const { type, limit, cursor } = input
+    const found = await foundOf(context.whole, id)
+    if (found === null)
+      return { id, slug, protocol: null, counts: null, warnings: [], type, items: [], next_cursor: null }
+    const { verdict, catalogue, warnings } = found
+    const { at: found_at, ...protocol } = verdict
+    const from = cursor === undefined ? 0 : Number(fromCursor(cursor, /^[0-9]{1,4}$/))
+    const all = catalogue[type]
+    const items = all.slice(from, from + limit).map((item) => ({ ...item }))
+    const next_cursor = from + limit < all.length ? toCursor(String(from + limit)) : null
+    return {
+      id,
+      slug,
+      protocol: { ...protocol, found_at, capabilities: { ...protocol.capabilities } },
+      counts: countsOf(catalogue),
+      warnings: [...warnings],
+      type,
+      items,
+      next_cursor,
+    }
+  },
+})

@@ -1,0 +1,60 @@
+/** Has a gateway thread probe an origin, before the transaction of a change: others wait for that. */
+import { refuse } from '../../base/refusal.ts'
+import type { CatalogueState } from '../../model/catalogue.ts'
+import type { OriginSpec } from '../../model/origin.ts'
+import type { OriginProbed } from '../../model/origin-probe.ts'
+import { compileOrigin } from '../../snapshot/compile/mcp.ts'
+import type { Fields } from '../../store/ports/resource.ts'
+import type { OperationContext } from '../engine/context.ts'
+import type { OriginProbe } from '../engine/ports.ts'
+import { failureOf } from './attempt.ts'
+import { bounded } from './found.ts'
+
+/** What an origin is probed by; references in the spec are ids. */
+export interface Probed {
+  readonly id: string
+  readonly slug: string
+  readonly spec: Fields
+}
+
+/**
+ * Probes an origin as its spec says. Refuses with configuration_invalid where it is no server, with input_invalid for a dry run, and with
+ * not_ready while no gateway thread can.
+ */
+export async function probed({ id, slug, spec }: Probed, context: OperationContext): Promise<OriginProbed> {
+  // Parsed by the schema, then references became ids, which are strings too.
+  const origin = spec as OriginSpec
+  if (origin.kind !== 'http')
+    throw refuse('configuration_invalid', {
+      detail: `An origin of kind ${origin.kind} has no server to ask: its capabilities are those of the configuration.`,
+    })
+  if (context.options.dryRun === true)
+    throw refuse('input_invalid', {
+      detail: 'This operation makes real calls, so it has no dry run.',
+      errors: [{ pointer: '/dry_run', reason: 'not for this operation' }],
+    })
+  try {
+    return await probeOf({ id, slug, spec }, context.origins)
+  } catch (error) {
+    throw refuse('not_ready', {
+      detail: `The origin cannot be asked now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
+    })
+  }
+}
+
+/** The probe alone, of an origin of kind http; what it has found is bounded. Rejects while no gateway thread listens. */
+export async function probeOf({ id, slug, spec }: Probed, origins: OriginProbe): Promise<OriginProbed> {
+  // Parsed by the schema, then references became ids, which are strings too.
+  const { steps, found } = await origins.probe(compileOrigin({ id, slug, spec: spec as OriginSpec }, null))
+  return { steps, found: found === null ? null : bounded(found) }
+}
+
+/** Refuses with configuration_invalid, saying what was tried and what came back, where a probe could not read the catalogue. */
+export function refuseUnreachable({ steps, found }: OriginProbed, spec: Fields): CatalogueState {
+  if (found !== null) return found
+  throw refuse('configuration_invalid', {
+    detail: `Postern could not read what the MCP server at ${String(spec['url'])} offers. ${failureOf(steps)} Correct url, credential or tls, or save with probe false.`,
+    errors: [{ pointer: '/url', reason: failureOf(steps) }],
+    members: { steps },
+  })
+}

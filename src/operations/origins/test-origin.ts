@@ -1,0 +1,73 @@
+import { z } from 'zod'
+import { type OriginProbed, ProbeStep } from '../../model/origin-probe.ts'
+import { Ref } from '../../model/slug.ts'
+import { about, define } from '../engine/define.ts'
+import { originKind } from '../kinds/origins.ts'
+import { failureOf } from './attempt.ts'
+import { Counts, VerdictView } from './current.ts'
+import { countsOf, countsText } from './found.ts'
+import { keepAttempt } from './keep.ts'
+import { probed } from './probe.ts'
+
+/** What a probe came to, as callers read it. */
+export const ProbeView = {
+  ok: z.boolean(),
+  summary: z.string(),
+  steps: z.array(ProbeStep).describe('What was asked of the server, in order'),
+  protocol: VerdictView.nullable().describe('How the server is spoken to; null where that was not found out'),
+  capabilities: Counts.nullable(),
+  warnings: z.array(z.string()).describe('What was left out of the catalogue'),
+}
+
+/** A probe as {@link ProbeView}. */
+export function probeView({ steps, found }: OriginProbed) {
+  if (found === null)
+    return {
+      ok: false,
+      summary: failureOf(steps),
+      steps: [...steps],
+      protocol: null,
+      capabilities: null,
+      warnings: [],
+    }
+  const { era, version, server, at } = found.verdict
+  const counts = countsOf(found.catalogue)
+  return {
+    ok: true,
+    summary: `The server speaks ${version} and lists ${countsText(counts)}.`,
+    steps: [...steps],
+    protocol: { era, version, server, found_at: at },
+    capabilities: counts,
+    warnings: [...found.warnings],
+  }
+}
+
+export const probeColumns = ['steps.step', 'steps.ok', 'steps.latency_ms', 'steps.status', 'steps.error']
+
+export const testOrigin = define({
+  resource: 'origins',
+  action: 'test',
+  effect: 'act',
+  tool: 'test_origin',
+  group: originKind.group,
+  summary: 'Ask an origin how it is spoken to and what it offers; changes nothing',
+  input: z.strictObject({ id: Ref }),
+  output: z.object({ id: z.string(), slug: z.string(), ...ProbeView }),
+  permission: 'origins:test',
+  refuses: ['not_found', 'configuration_invalid', 'revision_conflict', 'idempotency_conflict', 'not_ready'],
+  idempotent: true,
+  columns: probeColumns,
+  fails: ({ ok }) => !ok,
+  ...about(originKind),
+  prepare: async (input, context) => {
+    const { id, slug, spec } = await context.find('origins', input.id)
+    return { id, slug, came: await probed({ id, slug, spec }, context) }
+  },
+  handle: async ({ id, slug, came }, context) => {
+    const origin = await context.change.act('origins', id)
+    await keepAttempt(origin, came, context)
+    const view = probeView(came)
+    context.change.finding = view.summary
+    return { id, slug, ...view }
+  },
+})

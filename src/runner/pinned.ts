@@ -1,0 +1,140 @@
+/**
+ * Programs that download and run a package. Without an exact version they run whatever was published last, so that
+ * somebody who takes over the package takes over this machine. The file is refused instead.
+ */
+import { basename } from 'node:path'
+import { placeholdersIn } from './command-line.ts'
+
+/** How a package runner names its package, and what an exact version looks like. */
+interface PackageRunner {
+  readonly name: string
+  /** Words after the program that make it one, such as `tool run`. */
+  readonly words: readonly string[]
+  readonly registry: 'npm' | 'pypi'
+  /** Flags whose value is a package; the first argument that is no flag is then a command of it. */
+  readonly packageFlags: readonly string[]
+  /** Flags whose value is a further package. */
+  readonly furtherFlags: readonly string[]
+}
+
+const npm = (name: string, words: readonly string[], packageFlags: readonly string[]): PackageRunner => ({
+  ...{ name, words, registry: 'npm', packageFlags, furtherFlags: [] },
+})
+
+const pypi = (name: string, words: readonly string[], packageFlags: readonly string[]): PackageRunner => ({
+  ...{ name, words, registry: 'pypi', packageFlags, furtherFlags: ['--with', '--preinstall'] },
+})
+
+const RUNNERS: readonly PackageRunner[] = [
+  npm('npx', [], ['-p', '--package']),
+  npm('npm', ['exec'], ['-p', '--package']),
+  npm('npm', ['x'], ['-p', '--package']),
+  npm('bunx', [], ['-p', '--package']),
+  npm('bun', ['x'], ['-p', '--package']),
+  npm('pnpx', [], ['--package']),
+  npm('pnpm', ['dlx'], ['--package']),
+  npm('yarn', ['dlx'], ['-p', '--package']),
+  pypi('uvx', [], ['--from']),
+  pypi('uv', ['tool', 'run'], ['--from']),
+  pypi('uv', ['x'], ['--from']),
+  pypi('pipx', ['run'], ['--spec']),
+]
+
+/** Programs under another name. */
+const ALIASES: Readonly<Record<string, string>> = {
+  'npx-cli.js': 'npx',
+  'npm-cli.js': 'npm',
+  'pnpm.cjs': 'pnpm',
+  'yarn.js': 'yarn',
+}
+
+/** Programs that run a program named in their arguments. */
+const WRAPPERS = new Set([
+  ...['env', 'node', 'nodejs', 'bun', 'setpriv', 'nice', 'ionice', 'timeout', 'nohup', 'stdbuf', 'setsid'],
+  ...['unshare', 'prlimit', 'taskset', 'sudo', 'doas', 'systemd-run', 'bwrap', 'firejail', 'busybox'],
+  ...['sh', 'bash', 'dash', 'ash', 'zsh', 'ksh', 'fish'],
+])
+
+/** `name@1.2.3`, also with a scope and a pre-release: neither a tag, nor a range, nor an address. */
+const NPM_PINNED = /^(@[a-z0-9][\w.-]*\/)?[a-z0-9][\w.-]*@\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/i
+/** `name==1.2.3` or `name@1.2.3`, also with extras. */
+const PYPI_PINNED = /^[a-z0-9][\w.-]*(\[[\w,.-]+\])?(==|@)\d+(\.\d+)*((a|b|rc|\.?post|\.?dev)\d+)?$/i
+
+/** What is wrong with a command line that runs a package without an exact version, with the fix; null otherwise. */
+export function faultOfPackage(program: string, args: readonly string[]): string | null {
+  const name = nameOf(program)
+  const fault = faultOfCall(name, args)
+  if (fault !== null || !WRAPPERS.has(name)) return fault
+  // `sh -c` and `env -S` take several words in one argument
+  const words = args.flatMap((arg) => arg.split(/\s+/))
+  for (let at = 0; at < words.length; at++) {
+    const inner = faultOfCall(nameOf(words[at]!), words.slice(at + 1))
+    if (inner !== null) return inner
+  }
+  return null
+}
+
+function nameOf(program: string): string {
+  return ALIASES[basename(program)] ?? basename(program)
+}
+
+function faultOfCall(name: string, args: readonly string[]): string | null {
+  for (const runner of RUNNERS) {
+    const own = runner.name === name ? argumentsOf(runner, args) : null
+    if (own !== null) return faultOfPackages(runner, packagesOf(runner, own))
+  }
+  return null
+}
+
+/** The arguments after the words that make the program a package runner; null where it is none. */
+function argumentsOf({ words }: PackageRunner, args: readonly string[]): readonly string[] | null {
+  if (words.length === 0) return args
+  const at = args.indexOf(words[0]!)
+  if (at === -1 || words.some((word, i) => args[at + i] !== word)) return null
+  const isFlag = (i: number): boolean => args[i]?.startsWith('-') === true
+  // Flags, and values of flags, may stand before
+  const isFirst = args.slice(0, at).every((_, i) => isFlag(i) || isFlag(i - 1))
+  return isFirst ? args.slice(at + words.length) : null
+}
+
+function faultOfPackages(runner: PackageRunner, packages: readonly string[]): string | null {
+  const command = [runner.name, ...runner.words].join(' ')
+  const example = runner.registry === 'npm' ? 'package@1.2.3' : 'package==1.2.3'
+  if (packages.length === 0) return `${command} needs a package with an exact version, such as ${example}`
+  const pinned = runner.registry === 'npm' ? NPM_PINNED : PYPI_PINNED
+  const loose = packages.find((one) => !pinned.test(one) || placeholdersIn(one).length > 0)
+  if (loose === undefined) return null
+  return `${command} would run whatever version of "${loose.slice(0, 100)}" is published; write an exact version, such as ${example}, or install the package and name its program. Write flags with values as --flag=value`
+}
+
+/** Packages that a command line names. A flag that is not known counts as a switch, so that nothing is passed over. */
+function packagesOf(runner: PackageRunner, args: readonly string[]): string[] {
+  const further: string[] = []
+  const named: string[] = []
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at]!
+    const [flag, ...rest] = arg.split('=')
+    const isPackage = runner.packageFlags.includes(flag!)
+    if (isPackage || runner.furtherFlags.includes(flag!)) {
+      const value = rest.length > 0 ? rest.join('=') : (args[++at] ?? '')
+      ;(isPackage ? named : further).push(value)
+    } else if (!arg.startsWith('-')) return named.length > 0 ? [...named, ...further] : [arg, ...further]
+  }
+  return [...named, ...further]
+}
+
+/** Programs that run text given as an argument. */
+const INTERPRETERS =
+  /^(sh|bash|dash|ash|zsh|ksh|fish|csh|tcsh|busybox|node|nodejs|bun|deno|python[\d.]*|perl|ruby|php|lua)$/
+const CODE_FLAG = /^(-[a-z]*[cepr]|--eval|--print|--command|eval)$/
+
+/** What is wrong with a command line in which a caller's value would be read as code; null otherwise. */
+export function faultOfCode(program: string, args: readonly string[]): string | null {
+  const words = [program, ...args]
+  const interpreter = words.findIndex((word) => INTERPRETERS.test(basename(word)))
+  if (interpreter === -1) return null
+  const flag = words.findIndex((word, i) => i > interpreter && CODE_FLAG.test(word))
+  const code = flag === -1 ? undefined : words[flag + 1]
+  if (code === undefined || placeholdersIn(code).length === 0) return null
+  return `the value of a parameter would be run as code of ${basename(words[interpreter]!)}; give it as an argument of its own after the code`
+}

@@ -1,0 +1,85 @@
+/**
+ * What a server writes to stderr, as lines of the runner's log.
+ *
+ * 1. A line is bounded, and so is the number of lines: what is over is counted, and the count is logged.
+ * 2. Values of the environment that are secrets are replaced, and so is what looks like a secret.
+ */
+import type { Clock } from '../base/clock.ts'
+import { MASKED, maskText } from '../base/mask.ts'
+import { printable } from '../base/visible.ts'
+
+const LINE_BYTES_MAX = 4096
+/** Lines that may come at once, and that come back in a second. */
+const LINES_MAX = 100
+const LINES_PER_SECOND = 10
+
+export interface ServerLog {
+  /** Takes bytes of stderr. */
+  push(piece: Buffer): void
+  /** A sentence about the output of the server, under the same bound as its lines. */
+  note(text: string): void
+  /** Logs what is left. */
+  close(): void
+}
+
+export type Log = (level: 'info' | 'warn' | 'error', message: string) => void
+
+/** @param name of the entry and process, before each line */
+export function createServerLog(name: string, secrets: readonly string[], log: Log, clock: Clock): ServerLog {
+  let kept = ''
+  let isCut = false
+  let tokens = LINES_MAX
+  let filledAt = clock.monotonic()
+  let dropped = 0
+  const longest = secrets[0]?.length ?? 0
+
+  function take(): boolean {
+    const now = clock.monotonic()
+    tokens = Math.min(LINES_MAX, tokens + ((now - filledAt) / 1000) * LINES_PER_SECOND)
+    filledAt = now
+    if (tokens < 1) {
+      dropped++
+      return false
+    }
+    tokens--
+    if (dropped > 0) log('warn', `${name}: ${dropped} lines of its output are not logged: it writes too many`)
+    dropped = 0
+    return true
+  }
+
+  function line(): void {
+    let text = kept
+    for (const secret of secrets) text = text.replaceAll(secret, MASKED)
+    // A secret that the cut parts in two is not found; its first part goes with the end
+    if (isCut) text = `${text.slice(0, Math.max(0, text.length - longest))} [line cut]`
+    if (text.trim() !== '' && take()) log('info', `${name}: ${printable(maskText(text.trimEnd()))}`)
+    kept = ''
+    isCut = false
+  }
+
+  return {
+    push(piece) {
+      // Bytes beyond ASCII that are cut apart become U+FFFD, which a log can bear
+      const text = piece.toString('utf8')
+      let from = 0
+      for (;;) {
+        const at = text.indexOf('\n', from)
+        const end = at === -1 ? text.length : at
+        const room = LINE_BYTES_MAX - kept.length
+        if (end - from > room) isCut = true
+        if (room > 0) kept += text.slice(from, Math.min(end, from + room))
+        if (at === -1) return
+        line()
+        from = at + 1
+      }
+    },
+    note(text) {
+      if (take()) log('warn', `${name}: ${text}`)
+    },
+    close() {
+      line()
+      if (dropped > 0)
+        log('warn', `${name}: ${dropped} lines of its output are not logged: it writes too many`)
+    },
+  }
+}
