@@ -269,6 +269,27 @@ test('config.db truncated while it runs: changes answer 503, and traffic goes on
   await server.stop()
 })
 
+test('while neither config.db nor serving.db can be used, threads that die are replaced, and what was revoked stays so', async () => {
+  const data = fresh()
+  const server = await startTestServer({ data, workers: 2 })
+  try {
+    const token = await publishOrders(server, upstream.url)
+    const brief = { client: 'acme', name: 'Brief', slug: 'brief', auth: { type: 'token' } }
+    const { json } = await server.manage('POST', '/profiles', brief)
+    assert.equal((await order(server, json.token)).status, 200)
+    assert.equal((await server.manage('POST', '/profiles/brief/revoke', {})).status, 200)
+    truncateSync(join(data, 'config.db'))
+    await shows(server, 'config', 'truncated')
+    rmSync(join(data, 'serving.db'))
+    await shows(server, 'serving', 'missing')
+    for (const slot of [0, 1]) await server.running.killThread(slot)
+    assert.equal((await order(server, token)).status, 200)
+    assert.equal((await order(server, json.token)).status, 401)
+  } finally {
+    await server.stop()
+  }
+})
+
 test('while another process holds config.db, health checks and reads are answered, it shows, and the change is made afterwards', async () => {
   const data = fresh()
   const server = await startTestServer({ data })
