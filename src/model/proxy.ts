@@ -212,9 +212,9 @@ export const ProxySpec = z.strictObject({
     .describe(
       'A shared workflow or an inline definition; null: requests are forwarded. Workflows do not run yet: a proxy with a workflow stays a draft',
     ),
-  mcp: EndpointCapability.optional().describe(
-    'How it is offered at virtual MCPs over its collection; without it, as a tool',
-  ),
+  mcp: EndpointCapability.nullable()
+    .optional()
+    .describe('How it is offered at virtual MCPs over its collection; null: as a tool'),
   status: Status.default('draft'),
 })
 export type ProxySpec = z.output<typeof ProxySpec>
