@@ -43,9 +43,15 @@ export function createRecordWriter(
     // The route to an origin stands in their place
     fields.collection = collection === null || !isOfCollection ? '' : collection.id
     fields.proxy = proxy === null || !isOfCollection ? '' : proxy.id
-    fields.virtualMcp = virtualMcp === null ? (capability?.virtualMcp ?? '') : virtualMcp.id
-    fields.origin = capability?.origin.id ?? through?.of.origin.id ?? ''
-    fields.argumentBytes = capability?.argumentBytes ?? through?.argumentBytes ?? 0
+    if (isOfCollection) {
+      fields.virtualMcp = virtualMcp === null ? '' : virtualMcp.id
+      fields.origin = through === null ? '' : through.of.origin.id
+      fields.argumentBytes = through === null ? 0 : through.argumentBytes
+    } else {
+      fields.virtualMcp = capability.virtualMcp
+      fields.origin = capability.origin.id
+      fields.argumentBytes = capability.argumentBytes
+    }
     fields.client = client === null ? '' : client.id
     fields.profile = profile === null ? '' : profile.id
     fields.credentialId = identity.credentialId

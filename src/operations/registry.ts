@@ -78,6 +78,9 @@ import { getRevision, listRevisions } from './revisions/list.ts'
 import { rollbackRevision } from './revisions/rollback.ts'
 import { getSettings, listSettings } from './settings/list.ts'
 import { updateSettings } from './settings/update.ts'
+import { listDrift } from './virtual-mcps/drift.ts'
+import { getTokenCost, previewVirtualMcp } from './virtual-mcps/preview.ts'
+import { resolveDrift } from './virtual-mcps/resolve-drift.ts'
 import { listNodes } from './workflows/nodes.ts'
 import { getProxyWorkflow, updateProxyWorkflow } from './workflows/proxy-workflow.ts'
 import { applyTemplate, listTemplates } from './workflows/templates.ts'
@@ -172,6 +175,10 @@ export const OPERATIONS: readonly Operation[] = [
   testOrigin,
   refreshCatalog,
   ...Object.values(virtualMcpOperations),
+  previewVirtualMcp,
+  getTokenCost,
+  listDrift,
+  resolveDrift,
   ...Object.values(roleOperations),
   ...Object.values(userOperations),
   inviteUser,

@@ -80,6 +80,7 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'origins.toggle': () => ({ id: 'tools', active: true }),
   'virtual_mcps.create': (n) => ({ name: `v${n}`, members: [{ origin: 'tools' }] }),
   'virtual_mcps.put': (n) => ({ id: `put${n}`, name: 'V', members: [{ origin: 'tools' }] }),
+  'virtual_mcps.resolve_drift': () => ({ id: 'desk', decision: 'approve', all: true }),
   'roles.create': (n) => ({ name: `r${n}`, permissions: ['audit:read'] }),
   'roles.put': (n) => ({ id: `put${n}`, name: 'R', permissions: ['audit:read'] }),
   'users.create': (n) => ({ name: `u${n}` }),

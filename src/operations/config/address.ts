@@ -50,15 +50,15 @@ export function kindOfId(id: string): Kind | undefined {
   return ALL_KINDS.find(({ prefix }) => id.startsWith(`${prefix}_`))
 }
 
-/** All kinds, each after those that it belongs or refers to. */
+/** All kinds, each after those that it belongs or refers to; see `isLate` of {@link RefField}. */
 export const KINDS_IN_ORDER: readonly Kind[] = inOrder()
 
 function inOrder(): readonly Kind[] {
   const done = new Set<Kind>()
   const visit = (kind: Kind): void => {
     if (done.has(kind)) return
-    for (const { type } of [...parentFields(kind), ...kind.refs])
-      if (type !== kind.type) visit(ALL_KINDS.find((one) => one.type === type)!)
+    for (const { type, isLate } of [...parentFields(kind), ...kind.refs])
+      if (type !== kind.type && isLate !== true) visit(ALL_KINDS.find((one) => one.type === type)!)
     done.add(kind)
   }
   for (const kind of ALL_KINDS) visit(kind)

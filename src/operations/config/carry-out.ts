@@ -8,6 +8,7 @@ import { idsOf, parentFields, parentRef, seeking } from '../engine/refs.ts'
 import { refuseUsed } from '../engine/standard-delete.ts'
 import { createResource, parseSpec, replaceResource } from '../engine/write-resource.ts'
 import { ALL_KINDS, kindOf } from '../kinds/kinds.ts'
+import { addressOf } from './address.ts'
 import type { Desired } from './desired.ts'
 import { mapEndpoints } from './endpoint-refs.ts'
 import type { Step } from './order.ts'
@@ -26,18 +27,26 @@ export async function carryOut(
   const byId = new Map(
     steps.flatMap((step) => (step.before === null ? [] : [[step.before.id, step] as const])),
   )
+  const isThere = (address: string): boolean => made.has(address) || state.byAddress.has(address)
+  const later: Step[] = []
   let done = 0
   for (const step of steps) {
     try {
+      const first = withoutLate(step, isThere)
+      if (first !== step) later.push(step)
       const resource =
         step.desired === null
           ? await remove(step, byId, context)
-          : await write(step, step.desired, idOf, context)
+          : await write(first, step.desired, idOf, context)
       if (resource !== null) made.set(step.item, resource)
     } catch (error) {
       throw atPlace(error, step)
     }
     await yieldThread(++done)
+  }
+  for (const step of later) {
+    const before = await context.whole.byId(step.desired!.kind.type, idOf(step.item))
+    await write({ ...step, action: 'update', before: before! }, step.desired!, idOf, context)
   }
   const { writer } = context.change
   for (const { item, action } of steps) if (action === 'remove') await writer.removeApplied(owner, item)
@@ -48,6 +57,19 @@ export async function carryOut(
     await writer.putApplied({ owner, address, resource, spec })
     await yieldThread(++done)
   }
+}
+
+/** The step without the late references to what is not there yet; the step itself where there are none. */
+function withoutLate(step: Step, isThere: (address: string) => boolean): Step {
+  if (step.desired === null) return step
+  const left: Record<string, unknown> = {}
+  for (const { field, type, isLate } of step.desired.kind.refs) {
+    const refs = step.spec[field]
+    if (isLate !== true || !Array.isArray(refs)) continue
+    const there = refs.filter((ref) => isThere(addressOf(type, String(ref))))
+    if (there.length < refs.length) left[field] = there
+  }
+  return Object.keys(left).length === 0 ? step : { ...step, spec: { ...step.spec, ...left } }
 }
 
 /** Removes what nothing will refer to when all steps are done. */

@@ -46,7 +46,7 @@ export function inDependence(steps: readonly Step[], state: State): readonly Ste
       })
     }
     open.add(step)
-    for (const address of needsOf(step)) {
+    for (const address of needsOf(step, true)) {
       const needed = byItem.get(address)
       // What stands already may be referred to before it is changed
       if (needed !== undefined) visit(needed, needed.action === 'create')
@@ -67,10 +67,15 @@ function removalsOf(steps: readonly Step[]): Step[] {
   return removals.sort((a, b) => rank.get(b.before!.type)! - rank.get(a.before!.type)!)
 }
 
-/** Addresses that a wanted spec refers to. */
-export function needsOf({ desired, spec }: Pick<Step, 'desired' | 'spec'>): readonly string[] {
+/** Addresses that a wanted spec refers to. @param isFirst only those that must be there before it */
+export function needsOf(
+  { desired, spec }: Pick<Step, 'desired' | 'spec'>,
+  isFirst: boolean = false,
+): readonly string[] {
   if (desired === null) return []
-  const needs = refsIn(desired.kind, spec).map(({ type, ref }) => addressOf(type, ref))
+  const needs = refsIn(desired.kind, spec)
+    .filter(({ isLate }) => !(isFirst && isLate))
+    .map(({ type, ref }) => addressOf(type, ref))
   if (desired.kind.type === 'profiles')
     for (const list of Object.values((spec['endpoints'] ?? {}) as Fields))
       for (const entry of list as readonly unknown[])

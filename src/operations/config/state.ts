@@ -18,6 +18,8 @@ export interface State {
   readonly byId: ReadonlyMap<string, Resource>
   /** By id. */
   readonly slugs: ReadonlyMap<string, string>
+  /** What references are called in documents, by id: the slug, and of a profile `client:slug`. */
+  readonly called: ReadonlyMap<string, string>
   /** By owner. */
   readonly secrets: ReadonlyMap<string, readonly StoredSecret[]>
 }
@@ -45,13 +47,16 @@ export async function readState(reader: ConfigReader): Promise<State> {
   owners.push(...idsWithSealedHeaders(all))
   const secrets = Map.groupBy(await reader.secretsOf(owners), ({ owner }) => owner)
   const byAddress = new Map([...byId.values()].map((resource) => [addressIn(slugs, resource), resource]))
-  return { byAddress, byId, slugs, secrets }
+  const called = new Map(slugs)
+  for (const { id, type, slug, parent } of all)
+    if (type === 'profiles' && parent !== null) called.set(id, `${slugs.get(parent) ?? parent}:${slug}`)
+  return { byAddress, byId, slugs, called, secrets }
 }
 
 /** A stored spec in the words of documents, without secrets: references as slugs, endpoints as addresses. */
 export async function toWords(state: State, resource: Resource): Promise<Fields> {
   const kind = kindOf(resource.type)
-  const words = await readable(kind, resource.spec, state.slugs)
+  const words = await readable(kind, resource.spec, state.called)
   for (const name of kind.fixed ?? []) delete words[name]
   return mapEndpoints(kind, words, (entry) => {
     const proxy = entry.startsWith('prx_') ? state.byId.get(entry) : undefined

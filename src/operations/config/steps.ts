@@ -142,11 +142,11 @@ async function inWordsOf(
   const referred = new Set(
     before === null
       ? []
-      : refsIn(kind, before.spec).map(({ type, ref }) => addressOf(type, state.slugs.get(ref) ?? ref)),
+      : refsIn(kind, before.spec).map(({ type, ref }) => addressOf(type, state.called.get(ref) ?? ref)),
   )
   const words = await mapRefs(kind, { ...spec, ...kept }, (ref, { type }, pointer) => {
     const known = state.byId.get(ref)
-    if (known?.type === type) return known.slug
+    if (known?.type === type) return state.called.get(ref) ?? known.slug
     const address = addressOf(type, ref)
     if (!named.has(address) && !state.byAddress.has(address) && !referred.has(address))
       missing(pointer, `${inWords(NOUNS[type])} "${ref}"`, type, ref)

@@ -87,6 +87,8 @@ export class Change {
   /** Things that are no resources, of which a handler has asked whether it must wait. */
   readonly #waited: Foretold[] = []
   readonly #afterwards: (() => Fields)[] = []
+  /** Resources whose fragments are compiled anew although nothing of them was written, by id. */
+  readonly #touched = new Map<string, Resource>()
   #settings: StoredSettings | undefined
   #subject: Resource | undefined
   #created = false
@@ -353,6 +355,14 @@ export class Change {
     })
   }
 
+  /**
+   * Compiles the fragments of a resource anew, which are made of what this change does to another one. It counts no revision, and needs no
+   * permission for the resource itself.
+   */
+  touch(resource: Resource): void {
+    this.#touched.set(resource.id, resource)
+  }
+
   /** Describes a change that is none of a resource, for the diff. */
   noteBeside(entry: DiffEntry): void {
     this.#beside.push(entry)
@@ -404,7 +414,9 @@ export class Change {
     if (items.length + configured.length === 0)
       return { diff, review, items, gone, fragments: null, revision: null }
     const revision = await writer.nextRevision()
-    const { put, drop } = await compileChanges(writer, changes, this.#deps.check)
+    const touched = [...this.#touched.values()].filter(({ id }) => !this.#changed.has(id))
+    const compiled = [...changes, ...touched.map((after) => ({ before: null, after }))]
+    const { put, drop } = await compileChanges(writer, compiled, this.#deps.check)
     await keepNames(writer, put)
     const resealed = await compileResealed(writer, this.#secrets?.resealed ?? [])
     return {

@@ -46,6 +46,7 @@ const PASSES: Readonly<Record<string, string>> = {
   'personal_tokens.create': 'users make their own',
   'personal_tokens.revoke': 'users end their own',
   'requests.replay': 'it changes nothing',
+  'virtual_mcps.resolve_drift': 'nothing has drifted',
 }
 
 function inputs(back: number, request: string): Readonly<Record<string, object>> {

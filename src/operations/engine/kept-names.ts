@@ -1,3 +1,4 @@
+import { canonicalJson } from '../../base/canonical.ts'
 import { NAMES } from '../../snapshot/compile/sources.ts'
 import type { Fragment } from '../../snapshot/fragments.ts'
 import type { ConfigWriter } from '../../store/ports/config.ts'
@@ -11,10 +12,10 @@ export async function keepNames(
   put: readonly Fragment[],
 ): Promise<void> {
   const names = new Map(
-    put.flatMap((one) => (one.kind === 'virtual_mcp' ? [[one.id, JSON.stringify(one.names)] as const] : [])),
+    put.flatMap((one) => (one.kind === 'virtual_mcp' ? [[one.id, canonicalJson(one.names)] as const] : [])),
   )
   if (names.size === 0) return
-  for (const { owner, part, json } of await writer.statesOf([...names.keys()]))
-    if (part === NAMES && names.get(owner) === json) names.delete(owner)
+  for (const { owner, json } of await writer.statesOf([...names.keys()], NAMES))
+    if (names.get(owner) === json) names.delete(owner)
   for (const [id, json] of names) await writer.putState(id, NAMES, json)
 }

@@ -14,6 +14,8 @@ export interface RefField {
    * from the spec inwards. Items of a list that are no objects hold no reference.
    */
   readonly within?: string | readonly string[]
+  /** The referring resource can be made first and refer to it later: so two kinds may refer to each other. */
+  readonly isLate?: true
   /** Words that stand for themselves. */
   readonly words?: readonly string[]
 }

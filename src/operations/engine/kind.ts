@@ -14,6 +14,8 @@ export interface Kind extends KindSchema {
   readonly asks?: (spec: Fields) => readonly AskedUrl[]
   /** Rules beyond the schema, run before it is stored; references are ids. Refuses. */
   readonly check?: (spec: Fields, self: Self, context: OperationContext) => Promise<void>
+  /** What else is written in the transaction in which it is stored; null before for what is new. */
+  readonly stored?: (resource: Resource, before: Resource | null, context: OperationContext) => Promise<void>
   /** What the writer should know of what was stored, though it is allowed. */
   readonly warn?: (resource: Resource, context: OperationContext) => Promise<readonly Warning[]>
 }

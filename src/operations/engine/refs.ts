@@ -250,8 +250,10 @@ export async function calledBy(reader: ConfigReader, { type, id, slug }: Resourc
 export function refsIn(
   kind: KindSchema,
   spec: Fields,
-): { readonly type: ResourceType; readonly ref: string }[] {
-  return refFields(kind).flatMap((field) => idsAt(field, spec).map((ref) => ({ type: field.type, ref })))
+): { readonly type: ResourceType; readonly ref: string; readonly isLate: boolean }[] {
+  return refFields(kind).flatMap((field) =>
+    idsAt(field, spec).map((ref) => ({ type: field.type, ref, isLate: field.isLate === true })),
+  )
 }
 
 /** Ids that a stored spec refers to, without its parent. */

@@ -288,5 +288,6 @@ export async function setStatus(
     draft: status === 'published' ? null : resource.draft,
   })
   await forgetHeaders(context, resource, stored)
+  await kind.stored?.(stored, resource, context)
   return stored
 }

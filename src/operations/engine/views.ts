@@ -4,7 +4,7 @@ import { isReference, referenceText } from '../../model/secret-reference.ts'
 import type { ConfigReader, StoredSecret } from '../../store/ports/config.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { KindSchema } from './kind-schema.ts'
-import { idsOf, mapRefs } from './refs.ts'
+import { idsAt, idsOf, mapRefs } from './refs.ts'
 
 /** Resources as callers read them: references as slugs, secrets as their state. */
 export async function viewsOf(
@@ -12,7 +12,7 @@ export async function viewsOf(
   kind: KindSchema,
   resources: readonly Resource[],
 ): Promise<Record<string, unknown>[]> {
-  const slugs = await reader.slugs(referred(kind, resources))
+  const slugs = await slugsOf(reader, kind, resources)
   const owners = kind.secrets === undefined ? idsWithSealedHeaders(resources) : resources.map(({ id }) => id)
   const secrets = owners.length === 0 ? [] : await reader.secretsOf(owners)
   return Promise.all(resources.map((resource) => toView(kind, resource, slugs, secrets)))
@@ -35,6 +35,28 @@ export function referred(kind: KindSchema, resources: readonly Resource[]): stri
     ...(parent === null ? [] : [parent]),
   ])
   return [...new Set(ids)]
+}
+
+/** What references of the resources are called, by id: the slug, and below another resource `parent:slug`. */
+export async function slugsOf(
+  reader: ConfigReader,
+  kind: KindSchema,
+  resources: readonly Resource[],
+): Promise<ReadonlyMap<string, string>> {
+  const slugs = new Map(await reader.slugs(referred(kind, resources)))
+  const below = kind.refs.filter(({ type }) => type === 'profiles')
+  const ids = new Set(
+    resources.flatMap(({ spec, draft }) =>
+      [spec, draft ?? spec].flatMap((one) => below.flatMap((field) => idsAt(field, one))),
+    ),
+  )
+  for (const id of ids) {
+    const profile = await reader.byId('profiles', id)
+    const above =
+      profile?.parent == null ? undefined : (await reader.slugs([profile.parent])).get(profile.parent)
+    if (profile !== undefined && above !== undefined) slugs.set(id, `${above}:${profile.slug}`)
+  }
+  return slugs
 }
 
 /** The spec with references as slugs, for reading and for diffs. */

@@ -25,7 +25,7 @@ import {
   withKept,
   withoutStale,
 } from './resource-secrets.ts'
-import { readable, referred, viewOf } from './views.ts'
+import { readable, slugsOf, viewOf } from './views.ts'
 
 /** Makes a resource of a parsed spec. `subject` when the operation is about it; `slug` overrides the spec's. */
 export async function createResource(
@@ -45,6 +45,7 @@ export async function createResource(
   await refuseTakenSlug(context, kind, slug, parent, id)
   const resource = await change.insert(kind, { id, slug, parent, spec: spec.fields }, subject)
   for (const [field, text] of spec.secrets) await change.secrets.set(resource, field, text)
+  await kind.stored?.(resource, null, context)
   return resource
 }
 
@@ -78,6 +79,7 @@ export async function replaceResource(
   if (!isSame || canonicalJson(spec.fields['auth']) !== canonicalJson(resource.spec['auth']))
     await forgetSecrets(context, kind, stored)
   await forgetHeaders(context, resource, stored)
+  await kind.stored?.(stored, resource, context)
   return stored
 }
 
@@ -101,7 +103,7 @@ export async function patchedSpec(
   const stored = isStaged(context, resource) && resource.draft !== null ? resource.draft : resource.spec
   const base = withKept(
     kind,
-    await readable(kind, stored, await context.reader.slugs(referred(kind, [resource]))),
+    await readable(kind, stored, await slugsOf(context.reader, kind, [resource])),
     patch,
   )
   return parseSpec(kind.spec, withoutStale(kind, mergePatch(base, patch)))

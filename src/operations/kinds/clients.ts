@@ -8,6 +8,7 @@ import { type Kind, writtenSchema } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { booleanFilter } from '../engine/lists.ts'
 import { createOf, standardOf, toggleOf } from '../engine/standard.ts'
+import { refuseUsed } from '../engine/standard-delete.ts'
 import { createResource, writtenView } from '../engine/write-resource.ts'
 import { warnOfInactivePolicy } from '../policies/inactive.ts'
 import { issue, shownToken } from '../profiles/issue.ts'
@@ -24,7 +25,7 @@ export const clientKind: Kind = {
   parent: null,
   refs: [
     { field: 'collections', type: 'collections', many: true },
-    { field: 'virtual_mcps', type: 'virtual_mcps', many: true },
+    { field: 'virtual_mcps', type: 'virtual_mcps', many: true, isLate: true },
     { field: 'policy', type: 'policies' },
   ],
   staged: false,
@@ -66,9 +67,11 @@ const create = createOf(clientKind, {
   },
 })
 
-/** Its profiles and their tokens are deleted with a client. */
+/** Its profiles and their tokens are deleted with a client. Rules of virtual MCPs that name one of them are not changed silently. */
 async function detach(client: Resource, context: OperationContext): Promise<void> {
-  for (const profile of await context.whole.all('profiles', client.id)) await context.change.remove(profile)
+  const profiles = await context.whole.all('profiles', client.id)
+  for (const one of [client, ...profiles]) await refuseUsed(one, context, ['virtual_mcps'])
+  for (const profile of profiles) await context.change.remove(profile)
 }
 
 export const clientOperations = {

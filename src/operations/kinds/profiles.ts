@@ -9,6 +9,7 @@ import type { Kind, Self } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { booleanFilter } from '../engine/lists.ts'
 import { createOf, type Making, putOf, standardOf, toggleOf } from '../engine/standard.ts'
+import { refuseUsed } from '../engine/standard-delete.ts'
 import { authFaults } from '../profiles/auth-faults.ts'
 import { currentProfileShape, currentProfiles } from '../profiles/current.ts'
 import { issue, shownToken } from '../profiles/issue.ts'
@@ -76,7 +77,7 @@ const issuing: Making = {
 }
 
 export const profileOperations = {
-  ...standardOf(profileKind),
+  ...standardOf(profileKind, refuseUsed),
   create: createOf(profileKind, issuing),
   put: putOf(profileKind, issuing),
   toggle: toggleOf(profileKind),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CAPABILITY_REFS } from '../../model/capability-policy.ts'
 import { Status } from '../../model/envelope.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import { VirtualMcpSpec } from '../../model/virtual-mcp.ts'
@@ -8,6 +9,7 @@ import type { Kind } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { publishOf, standardOf } from '../engine/standard.ts'
 import { warnOfInactivePolicy } from '../policies/inactive.ts'
+import { keepVirtualMcp } from '../virtual-mcps/state.ts'
 
 export const virtualMcpKind: Kind = {
   type: 'virtual_mcps',
@@ -21,10 +23,12 @@ export const virtualMcpKind: Kind = {
   refs: [
     { field: 'origin', type: 'origins', within: 'members' },
     { field: 'policy', type: 'policies' },
+    ...CAPABILITY_REFS.map((ref) => ({ ...ref, within: ['members', 'capability_policy', ...ref.within] })),
   ],
   staged: false,
   filters: { status: Status, policy: z.string().max(130) },
   warn: warnOfInactivePolicy,
+  stored: keepVirtualMcp,
 }
 
 /** Assignments of clients are deleted with a virtual MCP. */

@@ -13,6 +13,7 @@ import { CATALOGUE, type CatalogueState } from '../../model/catalogue.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
+import { followCatalogue } from '../virtual-mcps/state.ts'
 
 /** Items of one type that are kept. */
 const ITEMS_MAX = 2000
@@ -111,8 +112,9 @@ export function differs(before: CatalogueState | null, after: CatalogueState): b
 export async function keepFound(
   origin: Resource,
   given: CatalogueState,
-  { change }: OperationContext,
+  context: OperationContext,
 ): Promise<string> {
+  const { change } = context
   const before = await foundOf(change.writer, origin.id)
   if (!differs(before, given)) return 'The catalogue is unchanged.'
   const summary = summaryOf(given)
@@ -126,6 +128,7 @@ export async function keepFound(
     ...(from === undefined ? {} : { from }),
     value: { ...noted(summary), ...changes },
   })
+  await followCatalogue(origin.id, before?.catalogue ?? null, given.catalogue, context)
   return sentence(summary, before === null)
 }
 

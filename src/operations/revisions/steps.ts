@@ -116,6 +116,7 @@ async function putBack(
       ? await inserted(was, spec, draft, context)
       : await context.change.replace(to, { spec, draft, slug })
   if (to !== null) await forgetHeaders(context, to, stored)
+  await kind.stored?.(stored, to, context)
   for (const name of await lostHeaders(context, stored))
     rolled.kept.push({ resource: stored, reason: `the secret of header ${name} is gone; set it again` })
   if (to === null) rolled.restored.push(stored)

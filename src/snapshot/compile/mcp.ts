@@ -105,6 +105,11 @@ export function compileVirtualMcp({
   }
 }
 
+/** All public names of a virtual MCP: those that were given before, and those of what its origins list since. */
+export function publicNamesOf({ virtualMcp: { spec }, origins, names }: VirtualMcpSource): PublicNames {
+  return namesOf(membersOf(spec, origins), names, spec.prefix)
+}
+
 /** Public names by type, as they are kept in the state of a virtual MCP. */
 export type PublicNames = Readonly<Record<CapabilityType, readonly PublicName[]>>
 

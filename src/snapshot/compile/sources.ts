@@ -142,7 +142,18 @@ async function readVirtualMcp(
   reader: CompileReader,
   resource: Resource,
 ): Promise<Sources['virtual_mcps'] | null> {
-  if (resource.status !== 'published') return null
+  return resource.status === 'published' ? virtualMcpSource(reader, resource) : null
+}
+
+/**
+ * What a virtual MCP is compiled from once it is published.
+ * @param isWhole with the schemas of endpoints of collections, which names do not depend on
+ */
+export async function virtualMcpSource(
+  reader: CompileReader,
+  resource: Resource,
+  isWhole = false,
+): Promise<VirtualMcpSource> {
   const virtualMcp = desired<VirtualMcpSpec>(resource)
   const origins = new Map<string, NamedSource>()
   for (const { origin: id } of virtualMcp.spec.members) {
@@ -150,27 +161,26 @@ async function readVirtualMcp(
     if (origin === undefined) continue
     const { found, offer } = await readOrigin(reader, origin)
     const isOwn = origin.spec['kind'] === 'collection'
-    const offered = offer === null ? null : offeredBy(offer, false).catalogue
+    const offered = offer === null ? null : offeredBy(offer, isWhole).catalogue
     const catalogue = (isOwn ? offered : found?.catalogue) ?? EMPTY_CATALOGUE
     origins.set(id, { slug: origin.slug, catalogue, isOwn })
   }
-  const states = await reader.statesOf([resource.id])
   // Written by operations/virtual-mcps from these very types
-  const stateOf = <T>(part: string, otherwise: T): T => {
-    const state = states.find((one) => one.part === part)
+  const stateOf = async <T>(part: string, otherwise: T): Promise<T> => {
+    const [state] = await reader.statesOf([resource.id], part)
     return state === undefined ? otherwise : (JSON.parse(state.json) as T)
   }
   return {
     virtualMcp,
     origins,
-    names: stateOf<PublicNames>(NAMES, NO_NAMES),
-    approved: stateOf<VirtualMcpSource['approved']>(APPROVED, {}),
+    names: await stateOf<PublicNames>(NAMES, NO_NAMES),
+    approved: await stateOf<VirtualMcpSource['approved']>(APPROVED, {}),
   }
 }
 
 /** Names of the parts of a virtual MCP's state: its public names, and the hashes of what is approved. */
 export const NAMES = 'names'
-const APPROVED = 'approved'
+export const APPROVED = 'approved'
 
 const NO_NAMES: PublicNames = { tools: [], prompts: [], resources: [], resource_templates: [] }
 

@@ -17,7 +17,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   manage_origins:
     'Origins: the MCP servers behind virtual MCPs, with URL, credential and catalogue. Tests them and reads their catalogues again.',
   manage_virtual_mcps:
-    'Virtual MCPs: published MCP endpoints /mcp/{slug} with the tools, prompts and resources of origins.',
+    'Virtual MCPs: published MCP endpoints /mcp/{slug} with the tools, prompts and resources of origins. Shows what callers see, what the lists cost, and approves what origins changed.',
   manage_access:
     'Administrators: users, teams, roles, grants, service identities, trust rules and personal tokens.',
   manage_config:

@@ -1,0 +1,127 @@
+import { z } from 'zod'
+import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
+import {
+  type Catalogue,
+  capabilityHash,
+  driftOf,
+  heldBack,
+  itemsByKey,
+} from '../../model/capability-drift.ts'
+import { Ref } from '../../model/slug.ts'
+import { rulesOf } from '../../snapshot/compile/capability-rules.ts'
+import { publicNamesOf } from '../../snapshot/compile/mcp.ts'
+import { virtualMcpSource } from '../../snapshot/compile/sources.ts'
+import type { ConfigReader } from '../../store/ports/config.ts'
+import type { Resource } from '../../store/ports/resource.ts'
+import type { DiffEntry } from '../engine/call.ts'
+import { about, define } from '../engine/define.ts'
+import { fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
+import { virtualMcpKind } from '../kinds/virtual-mcps.ts'
+import { capabilityDiff } from './capability-diff.ts'
+import { driftStateOf } from './state.ts'
+
+/** One item of an origin that is not as it was approved. */
+export interface Drifted {
+  /** Id and slug of the origin. */
+  readonly origin: string
+  readonly slug: string
+  readonly type: CapabilityType
+  readonly key: string
+  /** Public name; null where it has none yet. */
+  readonly name: string | null
+  readonly change: 'added' | 'changed' | 'removed'
+  /** Of the item as it is now; null where it is gone. */
+  readonly hash: string | null
+  readonly held: boolean
+  readonly rejected: boolean
+  /** From what was approved; null where that is not known. */
+  readonly diff: readonly DiffEntry[] | null
+}
+
+/** Everything of a virtual MCP that is not as it was approved, by member, in the order of the catalogue. */
+export async function driftIn(reader: ConfigReader, virtualMcp: Resource): Promise<Drifted[]> {
+  const source = await virtualMcpSource(reader, virtualMcp)
+  const names = publicNamesOf(source)
+  const state = await driftStateOf(reader, virtualMcp.id)
+  const all: Drifted[] = []
+  for (const { origin, capability_policy } of source.virtualMcp.spec.members) {
+    const [known, approved] = [source.origins.get(origin), state.approved[origin]]
+    if (known === undefined || approved === undefined || capability_policy.pin === 'off') continue
+    const rules = rulesOf(capability_policy)
+    const drift = driftOf(approved, known.catalogue)
+    for (const change of ['added', 'changed', 'removed'] as const)
+      for (const { type, key } of drift[change]) {
+        const item = change === 'removed' ? undefined : itemOf(known.catalogue, type, key)
+        const before = state.items[origin]?.[type]
+        const was = before !== undefined && Object.hasOwn(before, key) ? before[key] : undefined
+        const hash = item === undefined ? null : capabilityHash(type, item)
+        const rejected = state.rejected[origin]?.[type] ?? {}
+        all.push({
+          origin,
+          slug: known.slug,
+          type,
+          key,
+          name: names[type].find((one) => one.member === origin && one.key === key)?.name ?? null,
+          change,
+          hash,
+          held: item !== undefined && heldBack(rules, approved, { type, key }, () => hash ?? '') !== null,
+          rejected: hash !== null && Object.hasOwn(rejected, key) && rejected[key] === hash,
+          diff: was === undefined || item === undefined ? null : capabilityDiff(type, was, item),
+        })
+      }
+  }
+  return all
+}
+
+function itemOf(catalogue: Catalogue, type: CapabilityType, key: string) {
+  return itemsByKey(type, catalogue[type]).get(key)
+}
+
+const DriftItem = z.object({
+  origin: z.string().describe('Slug of the origin'),
+  type: z.enum(CAPABILITY_TYPES),
+  key: z.string().describe('Name at the origin; of a resource its URI'),
+  name: z.string().nullable().describe('Name at the virtual MCP'),
+  change: z.enum(['added', 'changed', 'removed']),
+  held: z.boolean().describe('Hidden, and calls are refused, until somebody approves it'),
+  rejected: z.boolean().describe('Somebody has rejected it as it is now'),
+  hash: z.string().nullable().describe('Hash of the item as it is now, for resolve_drift'),
+  diff: z
+    .array(z.looseObject({ op: z.string(), path: z.string() }))
+    .nullable()
+    .describe('What has changed since the approval; null where that is not known'),
+})
+
+export const listDrift = define({
+  resource: 'virtual_mcps',
+  action: 'list_drift',
+  effect: 'read',
+  tool: 'list_virtual_mcp_drift',
+  group: virtualMcpKind.group,
+  summary: 'List what origins have added, changed or removed since it was approved, with the differences',
+  input: z.strictObject({
+    id: Ref,
+    held: z
+      .preprocess((value) => (value === 'true' ? true : value === 'false' ? false : value), z.boolean())
+      .optional()
+      .describe('Only items that are held back, or only others'),
+    ...page,
+  }),
+  output: pageOf(DriftItem),
+  permission: 'virtual_mcps:read',
+  refuses: ['not_found'],
+  columns: ['origin', 'type', 'key', 'change', 'held', 'rejected'],
+  ...about(virtualMcpKind),
+  handle: async ({ id, held, limit, cursor }, context) => {
+    const virtualMcp = await context.find('virtual_mcps', id)
+    const drift = await driftIn(context.whole, virtualMcp)
+    const all = drift.filter((one) => held === undefined || one.held === held)
+    const from = cursor === undefined ? 0 : Number(fromCursor(cursor, /^[0-9]{1,6}$/))
+    const items = all.slice(from, from + limit).map(({ origin: _id, slug, diff, ...one }) => ({
+      ...one,
+      origin: slug,
+      diff: diff === null ? null : diff.map((entry) => ({ ...entry })),
+    }))
+    return { items, next_cursor: from + limit < all.length ? toCursor(String(from + limit)) : null }
+  },
+})

@@ -1,0 +1,211 @@
+import { z } from 'zod'
+import { estimateTokens } from '../../base/token-estimate.ts'
+import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
+import { Ref } from '../../model/slug.ts'
+import { compileVirtualMcp, publicNamesOf } from '../../snapshot/compile/mcp.ts'
+import { virtualMcpSource } from '../../snapshot/compile/sources.ts'
+import { type Capabilities, linkCapabilities } from '../../snapshot/find/capabilities.ts'
+import type { Caller } from '../../snapshot/find/capability-caller.ts'
+import type { Fields, Resource } from '../../store/ports/resource.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { about, define } from '../engine/define.ts'
+import { fromCursor, page, toCursor } from '../engine/lists.ts'
+import { virtualMcpKind } from '../kinds/virtual-mcps.ts'
+
+const Texts = z.array(z.string().max(256)).max(100)
+
+/** For whom a virtual MCP is looked at. */
+const caller = {
+  client: Ref.optional().describe('As this client'),
+  profile: Ref.optional().describe('As this profile, and the client that it belongs to'),
+  user: z.string().max(256).optional().describe('Subject of the token of the caller'),
+  groups: Texts.optional().describe('Values of the groups claim; absent: the token has none'),
+  roles: Texts.optional().describe('Values of the roles claim; absent: the token has none'),
+  claims: z.record(z.string().max(256), z.json()).optional().describe('Further claims of the token'),
+}
+
+type CallerInput = z.output<z.ZodObject<typeof caller>>
+
+/** A virtual MCP as it would be served now, published or not. */
+interface Looked {
+  readonly capabilities: Capabilities
+  /** All items by type: with their public names, hidden ones too. */
+  readonly all: Readonly<Record<CapabilityType, readonly Named[]>>
+}
+
+interface Named {
+  readonly name: string
+  readonly key: string
+  /** Slug of the origin. */
+  readonly origin: string
+}
+
+async function lookAt(virtualMcp: Resource, { whole }: OperationContext): Promise<Looked> {
+  const stored = await virtualMcpSource(whole, virtualMcp, true)
+  const active = new Set<string>()
+  for (const id of stored.origins.keys())
+    if ((await whole.byId('origins', id))?.spec['active'] === true) active.add(id)
+  const members = compileVirtualMcp(stored).members.filter(({ origin }) => active.has(origin))
+  const names = publicNamesOf(stored)
+  const capabilities = linkCapabilities(
+    members.map(({ origin, prefix, rules, approved }) => {
+      const { catalogue } = stored.origins.get(origin)!
+      return { id: origin, prefix, rules, catalogue, approved }
+    }),
+    names,
+  )
+  const listed = (type: CapabilityType): Named[] =>
+    names[type].flatMap(({ member, key, name }) => {
+      const origin = active.has(member) ? stored.origins.get(member) : undefined
+      return origin === undefined ? [] : [{ name, key, origin: origin.slug }]
+    })
+  return {
+    capabilities,
+    all: {
+      tools: listed('tools'),
+      prompts: listed('prompts'),
+      resources: listed('resources'),
+      resource_templates: listed('resource_templates'),
+    },
+  }
+}
+
+const NOBODY = { id: '', slug: '' }
+
+async function callerOf(
+  { client, profile, user, groups, roles, claims }: CallerInput,
+  context: OperationContext,
+): Promise<{ readonly caller: Caller; readonly client: Resource | null }> {
+  const asProfile = profile === undefined ? null : await context.find('profiles', profile, 'profiles:read')
+  const ref = asProfile?.parent ?? client
+  const asClient = ref === undefined ? null : await context.find('clients', ref, 'clients:read')
+  const given: Fields = {
+    ...claims,
+    ...(user === undefined ? {} : { sub: user }),
+    ...(groups === undefined ? {} : { groups }),
+    ...(roles === undefined ? {} : { roles }),
+  }
+  return {
+    client: asClient,
+    caller: {
+      client: asClient === null ? NOBODY : { id: asClient.id, slug: asClient.slug },
+      profile: asProfile === null ? NOBODY : { id: asProfile.id, slug: asProfile.slug },
+      user: user ?? null,
+      claims: given,
+    },
+  }
+}
+
+export const previewVirtualMcp = define({
+  resource: 'virtual_mcps',
+  action: 'preview',
+  effect: 'read',
+  tool: 'preview_virtual_mcp',
+  group: virtualMcpKind.group,
+  summary: 'Show what a client, profile or user sees of a virtual MCP, and which rule decides',
+  input: z.strictObject({ id: Ref, type: z.enum(CAPABILITY_TYPES).default('tools'), ...caller, ...page }),
+  output: z.object({
+    id: z.string(),
+    slug: z.string(),
+    status: z.string(),
+    assigned: z.boolean().nullable().describe('The client may call it; null where no client was named'),
+    shown: z.int().describe('Items of the type that the caller sees'),
+    tokens: z.int().describe('Estimated tokens of that list'),
+    type: z.enum(CAPABILITY_TYPES),
+    items: z.array(
+      z.object({
+        name: z.string().describe('Name at the virtual MCP; of a resource its URI'),
+        origin: z.string(),
+        key: z.string().describe('Name at the origin'),
+        shown: z.boolean(),
+        because: z
+          .enum(['passes_all', 'rule', 'no_rule', 'held', 'unknown'])
+          .describe(
+            'passes_all: its type has no rules; rule: the rule decides; no_rule: none fits; held: waits for approval; unknown: the origin no longer lists it',
+          ),
+        rule: z.int().nullable().describe('Index in the list of rules of its type'),
+        held: z.enum(['changed', 'new']).nullable(),
+      }),
+    ),
+    next_cursor: z.string().nullable(),
+  }),
+  permission: 'virtual_mcps:read',
+  refuses: ['not_found'],
+  posted: true,
+  columns: ['name', 'origin', 'shown', 'because', 'rule', 'held'],
+  ...about(virtualMcpKind),
+  handle: async ({ id, type, limit, cursor, ...input }, context) => {
+    const virtualMcp = await context.find('virtual_mcps', id)
+    const { caller, client } = await callerOf(input, context)
+    const { capabilities, all } = await lookAt(virtualMcp, context)
+    const visible = capabilities.visible(caller, type)
+    const from = cursor === undefined ? 0 : Number(fromCursor(cursor, /^[0-9]{1,6}$/))
+    const items = all[type].slice(from, from + limit).map((named) => ({
+      ...named,
+      ...capabilities.explain(caller, type, named.name),
+    }))
+    return {
+      id: virtualMcp.id,
+      slug: virtualMcp.slug,
+      status: String(virtualMcp.status),
+      assigned: client === null ? null : assigned(client, virtualMcp.id),
+      shown: visible.items.length,
+      tokens: visible.tokens,
+      type,
+      items,
+      next_cursor: from + limit < all[type].length ? toCursor(String(from + limit)) : null,
+    }
+  },
+})
+
+function assigned({ spec }: Resource, id: string): boolean {
+  return ((spec['virtual_mcps'] ?? []) as readonly string[]).includes(id)
+}
+
+/** The most expensive items that are named. */
+const LARGEST_MAX = 20
+
+export const getTokenCost = define({
+  resource: 'virtual_mcps',
+  action: 'token_cost',
+  effect: 'read',
+  tool: 'get_virtual_mcp_token_cost',
+  group: virtualMcpKind.group,
+  summary: 'Estimate how many tokens the lists of a virtual MCP cost a model, and which items cost most',
+  input: z.strictObject({ id: Ref, ...caller }),
+  output: z.object({
+    id: z.string(),
+    slug: z.string(),
+    total: z.int().describe('Estimated tokens of all lists'),
+    lists: z.array(z.object({ type: z.enum(CAPABILITY_TYPES), items: z.int(), tokens: z.int() })),
+    largest: z.array(
+      z.object({ type: z.enum(CAPABILITY_TYPES), name: z.string(), origin: z.string(), tokens: z.int() }),
+    ),
+  }),
+  permission: 'virtual_mcps:read',
+  refuses: ['not_found'],
+  posted: true,
+  columns: ['lists.type', 'lists.items', 'lists.tokens'],
+  parts: { largest: ['type', 'name', 'origin', 'tokens'] },
+  ...about(virtualMcpKind),
+  handle: async ({ id, ...input }, context) => {
+    const virtualMcp = await context.find('virtual_mcps', id)
+    const { caller } = await callerOf(input, context)
+    const { capabilities, all } = await lookAt(virtualMcp, context)
+    const visible = CAPABILITY_TYPES.map((type) => ({ type, list: capabilities.visible(caller, type) }))
+    const lists = visible.map(({ type, list }) => ({ type, items: list.items.length, tokens: list.tokens }))
+    const largest = visible
+      .flatMap(({ type, list }) =>
+        list.items.map(({ name, shown }) => ({
+          type,
+          name,
+          origin: all[type].find((one) => one.name === name)?.origin ?? '',
+          tokens: estimateTokens(JSON.stringify(shown)),
+        })),
+      )
+      .sort((a, b) => b.tokens - a.tokens)
+      .slice(0, LARGEST_MAX)
+    const total = lists.reduce((sum, { tokens }) => sum + tokens, 0)
+    return { id: virtualMcp.id, slug: virtualMcp.slug, total, lists, largest }
+  },
+})

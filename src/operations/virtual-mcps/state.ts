@@ -1,0 +1,190 @@
+/**
+ * What is kept of a virtual MCP beside its spec, written in the transaction of a change of it or of one of its origins.
+ *
+ * 1. Public names are given when a virtual MCP is published, and when an origin of a published one lists more; they stay.
+ * 2. Saving the capability policy of a member approves what its origin lists then. Before the first catalogue, that one is approved.
+ * 3. Of an approved item that has changed or is gone, what was approved is kept, so that the difference can be shown.
+ */
+import { canonicalJson } from '../../base/canonical.ts'
+import type { Plain } from '../../base/plain.ts'
+import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
+import {
+  type Approved,
+  approvable,
+  approvedOf,
+  type Catalogue,
+  capabilityHash,
+  itemsByKey,
+} from '../../model/capability-drift.ts'
+import { CATALOGUE } from '../../model/catalogue.ts'
+import type { VirtualMcpSpec } from '../../model/virtual-mcp.ts'
+import { publicNamesOf } from '../../snapshot/compile/mcp.ts'
+import { APPROVED, NAMES, virtualMcpSource } from '../../snapshot/compile/sources.ts'
+import type { ConfigReader } from '../../store/ports/config.ts'
+import type { Resource } from '../../store/ports/resource.ts'
+import type { OperationContext } from '../engine/context.ts'
+
+/** Hashes of items by id of the origin. */
+type ApprovedByOrigin = Readonly<Record<string, Approved>>
+
+/** Items by id of the origin, type and key. */
+type ItemsByOrigin = Readonly<
+  Record<string, Readonly<Partial<Record<CapabilityType, Readonly<Record<string, Plain>>>>>>
+>
+
+/** Name of the part {@link ItemsByOrigin}: what was approved of items that are no more as they were. */
+const APPROVED_ITEMS = 'approved_items'
+/** Name of the part {@link ApprovedByOrigin}: hashes of what was rejected. */
+const REJECTED = 'rejected'
+
+export interface DriftState {
+  readonly approved: ApprovedByOrigin
+  readonly items: ItemsByOrigin
+  readonly rejected: ApprovedByOrigin
+}
+
+export async function driftStateOf(
+  reader: Pick<ConfigReader, 'statesOf'>,
+  virtualMcp: string,
+): Promise<DriftState> {
+  const part = async <T>(name: string): Promise<T> => {
+    const [state] = await reader.statesOf([virtualMcp], name)
+    // Written below
+    return JSON.parse(state?.json ?? '{}') as T
+  }
+  return {
+    approved: await part<ApprovedByOrigin>(APPROVED),
+    items: await part<ItemsByOrigin>(APPROVED_ITEMS),
+    rejected: await part<ApprovedByOrigin>(REJECTED),
+  }
+}
+
+export async function putDriftState(
+  virtualMcp: string,
+  { approved, items, rejected }: DriftState,
+  { change }: OperationContext,
+): Promise<void> {
+  const parts = { [APPROVED]: approved, [APPROVED_ITEMS]: items, [REJECTED]: rejected }
+  for (const [part, value] of Object.entries(parts))
+    await change.writer.putState(
+      virtualMcp,
+      part,
+      Object.keys(value).length === 0 ? null : canonicalJson(value),
+    )
+}
+
+/** Keeps names and approvals of a virtual MCP that was stored. @param before null for a new one */
+export async function keepVirtualMcp(
+  virtualMcp: Resource,
+  before: Resource | null,
+  context: OperationContext,
+): Promise<void> {
+  const state = await driftStateOf(context.change.writer, virtualMcp.id)
+  const policies = policiesOf(before)
+  const next: DriftState = { approved: {}, items: {}, rejected: {} }
+  for (const [origin, policy] of policiesOf(virtualMcp)) {
+    const known = state.approved[origin]
+    const isSame = known !== undefined && policies.get(origin) === policy
+    const catalogue = isSame ? null : await catalogueOf(context.change.writer, origin)
+    if (catalogue !== null) assign(next, origin, { approved: approvedOf(catalogue) })
+    else if (isSame)
+      assign(next, origin, {
+        approved: known,
+        items: state.items[origin],
+        rejected: state.rejected[origin],
+      })
+  }
+  await putDriftState(virtualMcp.id, next, context)
+  await keepNames(virtualMcp, context)
+}
+
+/** Follows a catalogue that has changed, for each virtual MCP that has the origin. @param before the catalogue so far */
+export async function followCatalogue(
+  origin: string,
+  before: Catalogue | null,
+  now: Catalogue,
+  context: OperationContext,
+): Promise<void> {
+  for (const virtualMcp of await context.whole.usersOf(origin)) {
+    const state = await driftStateOf(context.change.writer, virtualMcp.id)
+    const approved = state.approved[origin]
+    const next: DriftState = {
+      approved: { ...state.approved },
+      items: { ...state.items },
+      rejected: { ...state.rejected },
+    }
+    if (approved === undefined) assign(next, origin, { approved: approvedOf(now) })
+    else {
+      const items = itemsBefore(approved, state.items[origin] ?? {}, before, now)
+      assign(next, origin, { approved, items, rejected: state.rejected[origin] })
+    }
+    await putDriftState(virtualMcp.id, next, context)
+    await keepNames(virtualMcp, context)
+    if (virtualMcp.status === 'published') context.change.touch(virtualMcp)
+  }
+}
+
+/** What was approved of items that are not that any more. */
+function itemsBefore(
+  approved: Approved,
+  known: ItemsByOrigin[string],
+  before: Catalogue | null,
+  now: Catalogue,
+): ItemsByOrigin[string] {
+  const kept: Partial<Record<CapabilityType, Record<string, Plain>>> = {}
+  for (const type of CAPABILITY_TYPES) {
+    const [was, is] = [itemsByKey(type, before?.[type] ?? []), itemsByKey(type, now[type])]
+    // A key may be that of something that every object inherits
+    const items = new Map<string, Plain>()
+    for (const [key, hash] of Object.entries(approved[type])) {
+      const [old, current] = [was.get(key), is.get(key)]
+      if (current !== undefined && capabilityHash(type, current) === hash) continue
+      const remembered = known[type]
+      if (remembered !== undefined && Object.hasOwn(remembered, key)) items.set(key, remembered[key]!)
+      else if (old !== undefined && capabilityHash(type, old) === hash) items.set(key, approvable(type, old))
+    }
+    if (items.size > 0) kept[type] = Object.fromEntries(items)
+  }
+  return kept
+}
+
+function assign(
+  state: DriftState,
+  origin: string,
+  parts: {
+    readonly approved: Approved
+    readonly items?: ItemsByOrigin[string] | undefined
+    readonly rejected?: Approved | undefined
+  },
+): void {
+  const of = state as Record<keyof DriftState, Record<string, unknown>>
+  for (const name of ['approved', 'items', 'rejected'] as const) {
+    const value = parts[name]
+    if (value === undefined || Object.keys(value).length === 0) delete of[name][origin]
+    else of[name][origin] = value
+  }
+}
+
+function policiesOf(virtualMcp: Resource | null): ReadonlyMap<string, string> {
+  if (virtualMcp === null) return new Map()
+  // Stored by the schema of this type
+  const { members } = virtualMcp.spec as VirtualMcpSpec
+  return new Map(members.map(({ origin, capability_policy }) => [origin, canonicalJson(capability_policy)]))
+}
+
+/** What an origin lists; null before its first probe. */
+async function catalogueOf(
+  reader: Pick<ConfigReader, 'statesOf'>,
+  origin: string,
+): Promise<Catalogue | null> {
+  const [state] = await reader.statesOf([origin], CATALOGUE)
+  // Written by operations/origins
+  return state === undefined ? null : (JSON.parse(state.json) as { readonly catalogue: Catalogue }).catalogue
+}
+
+async function keepNames(virtualMcp: Resource, { change }: OperationContext): Promise<void> {
+  if (virtualMcp.status !== 'published') return
+  const source = await virtualMcpSource(change.writer, virtualMcp)
+  const names = canonicalJson(publicNamesOf(source))
+  if (names !== canonicalJson(source.names)) await change.writer.putState(virtualMcp.id, NAMES, names)
+}
