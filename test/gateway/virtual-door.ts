@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createClock } from '../../src/base/clock.ts'
+import { createRequestIds } from '../../src/base/ids.ts'
 import type { Exchange } from '../../src/gateway/exchange.ts'
 import { FIELD_RULES } from '../../src/gateway/fields.ts'
 import { createRunningCalls } from '../../src/mcp/http/running.ts'
@@ -25,6 +26,7 @@ export function serveVirtualMcps(
         ...createSessionMemory(),
         running: createRunningCalls(events),
         events,
+        requestIds: createRequestIds(createClock()),
         origin: 'http://localhost:8080',
         allowsOrigin: (origin) => /^http:\/\/localhost(:\d+)?$/.test(origin),
         corsLines: () => '',
