@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import fc from 'fast-check'
+import { fuzzCases } from '../../test/support/long.ts'
 import { runnerFile, sha256 } from '../../test/support/runner.ts'
 import { readRunnerFile } from './file.ts'
 
@@ -168,6 +170,54 @@ test('values of the file are in no message', () => {
   )
   assert.match(message, /\/entries\/cat\/env\/KEY/)
   assert.doesNotMatch(message, /PLANTED/)
+})
+
+test('whatever a file says, it is read, or refused with a sentence', () => {
+  const value = fc.jsonValue({ maxDepth: 2 }) as fc.Arbitrary<unknown>
+  const or = (...more: unknown[]): fc.Arbitrary<unknown> => fc.oneof(fc.constantFrom(...more), value)
+  const entry = fc.record(
+    {
+      program: or('/bin/cat', '/bin/sh', '/usr/bin/env'),
+      args: fc.oneof(fc.array(or('{a}', '-c', 'npx', 'x@1.2.3')), value),
+      parameters: fc.oneof(
+        fc.dictionary(fc.constantFrom('a', 'B', '__proto__'), or({}, { pattern: '(' })),
+        value,
+      ),
+      env: fc.oneof(fc.dictionary(fc.string(), or('x', { file: '/none' })), value),
+      limits: fc.oneof(
+        fc.record({ memory: or('1M', '0M', 'M'), call_timeout: or('1s', '0s', '99999999d') }),
+        value,
+      ),
+      cwd: or('/', 'x'),
+    },
+    { requiredKeys: ['program'] },
+  )
+  const listen = fc.oneof(
+    or(SOCKET),
+    fc.record({
+      address: or('127.0.0.1:1', '[::1]:1', '[:1', ':1', '127.0.0.1:99999'),
+      tokens: fc.oneof(fc.array(or(TOKENS[0], { token_file: '/none', entries: ['x'] })), value),
+    }),
+  )
+  const file = fc.oneof(
+    value,
+    fc.record({
+      listen,
+      entries: fc.oneof(fc.dictionary(fc.oneof(fc.constantFrom('a', 'b'), fc.string()), entry), value),
+    }),
+  )
+  using made = runnerFile({})
+  fc.assert(
+    fc.property(file, (spec) => {
+      writeFileSync(made.file, JSON.stringify(spec))
+      try {
+        readRunnerFile(made.file)
+      } catch (error) {
+        assert.equal((error as Error).name, 'CannotStart', (error as Error).stack)
+      }
+    }),
+    { numRuns: fuzzCases(300, 20_000) },
+  )
 })
 
 test('the file of the docs is valid', () => {
