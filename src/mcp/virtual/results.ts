@@ -1,4 +1,5 @@
 /** Results of origins in the form of the revision that the client speaks. */
+import type { OriginReply } from '../origin/answer.ts'
 import type { Members } from '../protocol/message.ts'
 
 /** Members of results that came with 2026-07-28. */
@@ -10,21 +11,24 @@ const KEPT: ReadonlySet<string> = new Set(['resources/read'])
 /** Text of a complete result. @param isModernOrigin the origin speaks 2026-07-28 or later */
 export function resultFor(
   method: string,
-  result: Members,
+  { result, text }: Extract<OriginReply, { kind: 'result' }>,
   isModernOrigin: boolean,
   isModernClient: boolean,
 ): string {
   if (!isModernClient) {
-    if (!isModernOrigin) return JSON.stringify(result)
+    if (!isModernOrigin) return text ?? JSON.stringify(result)
     return JSON.stringify(
       Object.fromEntries(Object.entries(result).filter(([name]) => !MODERN_MEMBERS.has(name))),
     )
   }
   // What an origin calls public may be public for its callers, of whom Postern is one
-  const kept = KEPT.has(method)
-    ? { ttlMs: 0, ...(isModernOrigin ? ttlOf(result) : {}), cacheScope: 'private' }
-    : {}
-  return JSON.stringify({ resultType: 'complete', ...result, ...kept })
+  if (KEPT.has(method)) {
+    const kept = { ttlMs: 0, ...(isModernOrigin ? ttlOf(result) : {}), cacheScope: 'private' }
+    return JSON.stringify({ resultType: 'complete', ...result, ...kept })
+  }
+  if (text === null || Object.keys(result).length === 0)
+    return JSON.stringify({ resultType: 'complete', ...result })
+  return result['resultType'] === undefined ? `{"resultType":"complete",${text.slice(1)}` : text
 }
 
 function ttlOf({ ttlMs }: Members): Members {
