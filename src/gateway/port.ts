@@ -159,6 +159,10 @@ export interface GatewayPort {
     caller: Caller,
     endpoint: Endpoint,
   ): readonly { readonly attachedTo: string; readonly policy: PolicyFragment }[]
+  /** Calls `listener` after each snapshot that is put in force, until the function that it gives is called. */
+  onApplied(listener: () => void): () => void
+  /** The same object as long as nothing about the client of a caller has changed; null when the client or its profile is gone. */
+  clientState(caller: Caller): object | null
   /** The caller as capability policies see it. */
   policySubject(caller: Caller): PolicySubject
   /** The published virtual MCP of that slug; null where there is none that the caller may call. */

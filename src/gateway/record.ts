@@ -43,9 +43,15 @@ export function createRecordWriter(
     // The route to an origin stands in their place
     fields.collection = collection === null || !isOfCollection ? '' : collection.id
     fields.proxy = proxy === null || !isOfCollection ? '' : proxy.id
-    fields.virtualMcp = virtualMcp === null ? (capability?.virtualMcp ?? '') : virtualMcp.id
-    fields.origin = capability === null ? '' : capability.origin.id
-    fields.argumentBytes = capability === null ? 0 : capability.argumentBytes
+    if (isOfCollection) {
+      fields.virtualMcp = virtualMcp === null ? '' : virtualMcp.id
+      fields.origin = ''
+      fields.argumentBytes = 0
+    } else {
+      fields.virtualMcp = capability.virtualMcp
+      fields.origin = capability.origin.id
+      fields.argumentBytes = capability.argumentBytes
+    }
     fields.client = client === null ? '' : client.id
     fields.profile = profile === null ? '' : profile.id
     fields.credentialId = identity.credentialId

@@ -90,7 +90,6 @@ export function createBatchWriter(rowsMax: number, proved = true) {
       f32[at4 + 6] = fields.durationMs
       f32[at4 + 7] = fields.upstreamMs
       u32[at4 + 19] = Math.min(fields.count, U32_MAX)
-      u32[at4 + 21] = Math.min(fields.argumentBytes, U32_MAX)
       const at2 = rows * (ROW_BYTES / 2)
       i16[at2 + 16] = fields.status
       i16[at2 + 17] = fields.upstreamStatus
@@ -114,8 +113,12 @@ export function createBatchWriter(rowsMax: number, proved = true) {
       u16[at2 + WORD_COLUMNS.agentHost] = wordOf(10, fields.agentHost)
       u16[at2 + WORD_COLUMNS.upstreamTarget] = wordOf(11, fields.upstreamTarget)
       u16[at2 + WORD_COLUMNS.nearestLimit] = wordOf(12, fields.nearestLimit)
-      u16[at2 + WORD_COLUMNS.virtualMcp] = wordOf(13, fields.virtualMcp)
-      u16[at2 + WORD_COLUMNS.origin] = wordOf(14, fields.origin)
+      // The numbers of a new batch are 0, which is what the rows of other surfaces have here
+      if (fields.virtualMcp !== '' || fields.origin !== '' || fields.argumentBytes > 0) {
+        u16[at2 + WORD_COLUMNS.virtualMcp] = wordOf(13, fields.virtualMcp)
+        u16[at2 + WORD_COLUMNS.origin] = wordOf(14, fields.origin)
+        u32[at4 + 21] = Math.min(fields.argumentBytes, U32_MAX)
+      }
       const id = cutText(fields.id, RECORD_CHARS_MAX.id)
       const method = cutText(fields.method, RECORD_CHARS_MAX.method)
       const path = cutText(fields.path, RECORD_CHARS_MAX.path)

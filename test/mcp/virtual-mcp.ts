@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createClock } from '../../src/base/clock.ts'
+import { createRequestIds } from '../../src/base/ids.ts'
 import { FIELD_RULES } from '../../src/gateway/fields.ts'
 import { createRunningCalls } from '../../src/mcp/http/running.ts'
 import { probeOrigin } from '../../src/mcp/origin/probe.ts'
@@ -21,6 +22,10 @@ export interface VirtualMcp extends AsyncDisposable {
   readonly url: string
   /** Of a client that may call it. */
   readonly headers: { readonly authorization: string }
+  /** Publishes it anew, with other members of its spec. */
+  publish(changed: Record<string, unknown>): void
+  /** Takes the virtual MCP from the client that may call it. */
+  unassign(): void
   /** Of a client that may not. */
   readonly strangerHeaders: { readonly authorization: string }
 }
@@ -51,6 +56,7 @@ export async function startVirtualMcp(urls: Origins): Promise<VirtualMcp> {
           ...createSessionMemory(),
           running: createRunningCalls(events),
           events,
+          requestIds: createRequestIds(createClock()),
           origin: `http://localhost:${served.port}`,
           allowsOrigin: (origin) => /^http:\/\/localhost(:\d+)?$/.test(origin),
           corsLines: () => '',
@@ -79,15 +85,20 @@ export async function startVirtualMcp(urls: Origins): Promise<VirtualMcp> {
     fragments.push(compileOrigin(origin, found), compileCatalogue(origin, found))
     origins.set(origin.id, { slug, catalogue: found.catalogue })
   }
-  const members = [...origins.keys()].map((origin) => ({ origin }))
-  const spec = VirtualMcpSpec.parse({ name: 'Desk', members })
   const approved = Object.fromEntries([...origins].map(([id, { catalogue }]) => [id, approvedOf(catalogue)]))
-  const virtualMcp = { id: 'vmc_desk', slug: 'desk', spec }
-  served.apply([...fragments, compileVirtualMcp({ virtualMcp, origins, names: NO_NAMES, approved })])
+  const compiled = (changed: Record<string, unknown>): Fragment => {
+    const members = [...origins.keys()].map((origin) => ({ origin }))
+    const spec = VirtualMcpSpec.parse({ name: 'Desk', members, ...changed })
+    const virtualMcp = { id: 'vmc_desk', slug: 'desk', spec }
+    return compileVirtualMcp({ virtualMcp, origins, names: NO_NAMES, approved })
+  }
+  served.apply([...fragments, compiled({})])
   return {
     served,
     url: `http://localhost:${served.port}/mcp/desk`,
     headers: { authorization: `Bearer ${known.text}` },
+    publish: (changed) => void served.apply([compiled(changed)]),
+    unassign: () => void served.apply([client('acme', { profiles: profiles('key', known) })]),
     strangerHeaders: { authorization: `Bearer ${stranger.text}` },
     [Symbol.asyncDispose]: () => served.close(),
   }

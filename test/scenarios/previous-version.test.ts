@@ -102,6 +102,11 @@ test('members that the previous version did not record are null, and how its req
       cache,
       nearest_limit,
       trace_id,
+      record.virtual_mcp,
+      record.origin,
+      record.capability,
+      record.tokens_in,
+      record.tokens_out,
     ]
     assert.deepEqual(new Set(unknown), new Set([null]))
     assert.equal(record.count, 1)
