@@ -78,12 +78,14 @@ export function compileVirtualMcp({
     name,
     description,
     instructions,
-    members: members.map((member) => ({
-      origin: member.id,
-      prefix: member.prefix,
-      rules: member.rules,
-      approved: approved[member.id] ?? null,
-    })),
+    members: members
+      .filter(({ isActive }) => isActive)
+      .map((member) => ({
+        origin: member.id,
+        prefix: member.prefix,
+        rules: member.rules,
+        approved: approved[member.id] ?? null,
+      })),
     names: namesOf(members, names, prefix),
     policy,
   }
@@ -99,6 +101,8 @@ export type PublicNames = Readonly<Record<CapabilityType, readonly PublicName[]>
 
 interface NamedOrigin {
   readonly id: string
+  /** One that is switched off keeps its names. */
+  readonly isActive: boolean
   readonly prefix: string
   readonly rules: CapabilityRules
   readonly catalogue: Catalogue
@@ -109,11 +113,17 @@ function membersOf(
   origins: VirtualMcpSource['origins'],
 ): readonly NamedOrigin[] {
   const known = members
-    .filter(({ active, origin }) => active && origins.has(origin))
-    .map(({ origin, capability_policy }) => ({ id: origin, ...origins.get(origin)!, capability_policy }))
+    .filter(({ origin }) => origins.has(origin))
+    .map(({ origin, active, capability_policy }) => ({
+      id: origin,
+      ...origins.get(origin)!,
+      isActive: active,
+      capability_policy,
+    }))
   const prefixes = prefixesOf(known)
-  return known.map(({ id, catalogue, capability_policy }, index) => ({
+  return known.map(({ id, isActive, catalogue, capability_policy }, index) => ({
     id,
+    isActive,
     prefix: prefixes[index]!,
     rules: rulesOf(capability_policy),
     catalogue,
