@@ -2,6 +2,7 @@
 import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'
 import { fieldValue } from '../../gateway/header-lines.ts'
 import type { GatewayPort, InnerAnswer } from '../../gateway/port.ts'
+import type { LocatedEndpoint } from '../../snapshot/find/offered-endpoints.ts'
 import type { JoinedVirtualMcp, Member } from '../../snapshot/find/virtual-mcps.ts'
 import type { CallHandle } from '../../wire/port.ts'
 import { messageId, toRecordAgent } from '../http/account.ts'
@@ -53,6 +54,8 @@ export interface Target {
   readonly params: Members
   /** Input schema of a tool: it says which arguments travel in headers. */
   readonly schema?: Members | null
+  /** The endpoint that it stands for; null for what an MCP server has. */
+  readonly endpoint: LocatedEndpoint | null
 }
 
 export class OriginCall {
@@ -396,7 +399,7 @@ export function toOriginAnswer({ code, body, status, fields, truncated }: InnerA
 }
 
 /** As JSON, in UTF-8. */
-function bytesOf(given: unknown): number {
+export function bytesOf(given: unknown): number {
   return given === undefined ? 0 : Buffer.byteLength(JSON.stringify(given))
 }
 

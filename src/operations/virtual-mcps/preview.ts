@@ -41,7 +41,7 @@ interface Named {
 }
 
 async function lookAt(virtualMcp: Resource, { whole }: OperationContext): Promise<Looked> {
-  const stored = await virtualMcpSource(whole, virtualMcp)
+  const stored = await virtualMcpSource(whole, virtualMcp, true)
   const active = new Set<string>()
   for (const id of stored.origins.keys())
     if ((await whole.byId('origins', id))?.spec['active'] === true) active.add(id)
