@@ -276,7 +276,10 @@ export class OriginCall {
           default:
             return this.#refuse('upstream_invalid_response', 'its result is of an unknown type')
         }
-        return this.#done({ kind: 'result', text: resultFor(method, reply, isModernOrigin, isModern) })
+        return this.#done({
+          kind: 'result',
+          text: resultFor(method, reply.result, isModernOrigin, isModern, reply.text),
+        })
       case 'error':
         return this.#done(this.#errorOf(reply.error.code, reply.error.message, reply.error.data))
       case 'session_gone':

@@ -58,7 +58,7 @@ test('whatever an origin writes, the text says what was read, to clients of both
         assert.ok(isMembers(result))
         assert.deepEqual(JSON.parse(text), result)
         const given = (as: string | null): unknown =>
-          JSON.parse(resultFor('tools/call', { kind: 'result', result, text: as }, isModernOrigin, isModern))
+          JSON.parse(resultFor('tools/call', result, isModernOrigin, isModern, as))
         assert.deepEqual(given(text), given(null))
       },
     ),

@@ -1,5 +1,4 @@
 /** Results of origins in the form of the revision that the client speaks. */
-import type { OriginReply } from '../origin/answer.ts'
 import type { Members } from '../protocol/message.ts'
 
 /** Members of results that came with 2026-07-28. */
@@ -8,12 +7,17 @@ const MODERN_MEMBERS: ReadonlySet<string> = new Set(['resultType', 'ttlMs', 'cac
 /** Methods whose results say how long they may be kept (2026-07-28, server/resources). */
 const KEPT: ReadonlySet<string> = new Set(['resources/read'])
 
-/** Text of a complete result. @param isModernOrigin the origin speaks 2026-07-28 or later */
+/**
+ * Text of a complete result.
+ * @param isModernOrigin the origin speaks 2026-07-28 or later
+ * @param text of the result as its origin wrote it; null where it must be written anew
+ */
 export function resultFor(
   method: string,
-  { result, text }: Extract<OriginReply, { kind: 'result' }>,
+  result: Members,
   isModernOrigin: boolean,
   isModernClient: boolean,
+  text: string | null = null,
 ): string {
   if (!isModernClient) {
     if (!isModernOrigin) return text ?? JSON.stringify(result)
