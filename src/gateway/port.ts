@@ -18,7 +18,7 @@ import type {
 } from '../snapshot/fragments.ts'
 import type { Claims } from '../snapshot/linked/client.ts'
 import type { CallHandle, Incoming } from '../wire/port.ts'
-import type { CalledCapability } from './called-capability.ts'
+import type { CalledCapability, CalledThroughVirtualMcp } from './called-capability.ts'
 
 /** A proven caller: the result of the checks `identify` to `authenticate`. Valid for one message only, so that a revocation holds from the next. */
 export interface Caller {
@@ -66,6 +66,8 @@ export interface InnerCall {
   readonly target: string
   /** Set for a request to an origin: then no path is looked up, and `target` is for the record. */
   readonly capability?: CalledCapability
+  /** Set for an endpoint that a virtual MCP offers; absent for `execute_call`. */
+  readonly through?: CalledThroughVirtualMcp
   /** Header lines ending in CRLF that the caller asked to send; names of identity, framing and forwarding are dropped. */
   readonly fields: string
   /** Header lines ending in CRLF that the door adds by itself; they are passed on as they are. */

@@ -242,6 +242,10 @@ function toExchange(
   exchange.query = query
   exchange.body = body ?? NO_BODY
   exchange.agent = call.agent
+  if (call.through !== undefined) {
+    exchange.through = call.through
+    exchange.surface = 2
+  }
   if (call.capability !== undefined) locate(exchange, call.capability)
   return exchange
 }

@@ -2,6 +2,7 @@
 import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'
 import { fieldValue } from '../../gateway/header-lines.ts'
 import type { GatewayPort, InnerAnswer } from '../../gateway/port.ts'
+import type { LocatedEndpoint } from '../../snapshot/find/offered-endpoints.ts'
 import type { JoinedVirtualMcp, Member } from '../../snapshot/find/virtual-mcps.ts'
 import type { CallHandle } from '../../wire/port.ts'
 import { messageId, toRecordAgent } from '../http/account.ts'
@@ -64,6 +65,8 @@ export interface Target {
   readonly params: Members
   /** Input schema of a tool: it says which arguments travel in headers. */
   readonly schema?: Members | null
+  /** The endpoint that it stands for; null for what an MCP server has. */
+  readonly endpoint: LocatedEndpoint | null
 }
 
 export class OriginCall {
@@ -302,7 +305,10 @@ export class OriginCall {
           default:
             return this.#refuse('upstream_invalid_response', 'its result is of an unknown type')
         }
-        return this.#done({ kind: 'result', text: resultFor(method, reply.result, isModernOrigin, isModern) })
+        return this.#done({
+          kind: 'result',
+          text: resultFor(method, reply.result, isModernOrigin, isModern, reply.text),
+        })
       case 'error':
         return this.#done(this.#errorOf(reply.error, isModernOrigin))
       case 'session_gone':
@@ -400,7 +406,9 @@ export class OriginCall {
 
   #place() {
     const { origin, route } = this.#member
-    const [path = '', query = ''] = origin.fragment.target.split(/\?(.*)/s)
+    const { target } = origin.fragment
+    const mark = target.indexOf('?')
+    const [path, query] = mark === -1 ? [target, ''] : [target.slice(0, mark), target.slice(mark + 1)]
     return { origin, route: route!, path, query }
   }
 
@@ -453,7 +461,7 @@ export function toOriginAnswer({ code, body, status, fields, truncated }: InnerA
 }
 
 /** As JSON, in UTF-8. */
-function bytesOf(given: unknown): number {
+export function bytesOf(given: unknown): number {
   return given === undefined ? 0 : Buffer.byteLength(JSON.stringify(given))
 }
 

@@ -4,6 +4,7 @@
  */
 import { PROBLEMS, type RefusalCode, type RefusalFacts } from '../../base/refusal.ts'
 import type { CapabilityType } from '../../model/capability.ts'
+import type { CapabilityKey } from '../../model/capability-drift.ts'
 import type { Caller as PolicySubject } from '../../snapshot/find/capability-caller.ts'
 import type { JoinedVirtualMcp } from '../../snapshot/find/virtual-mcps.ts'
 import { messageId } from '../http/account.ts'
@@ -15,12 +16,15 @@ import { isMembers, type Members } from '../protocol/message.ts'
 import type { Relay, RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
 import type { SessionSubscriptions } from '../protocol/session-subscriptions.ts'
 import { isModernVersion } from '../protocol/versions.ts'
+import { callEndpoint } from './endpoint-call.ts'
 import type { Listens, Wanted } from './listens.ts'
 import { LISTS, listText } from './lists.ts'
 import { OriginCall, type OriginCallTools, type Target } from './origin-call.ts'
-import { toolErrorText } from './results.ts'
+import { resultFor, toolErrorText } from './results.ts'
 
 const EMPTY: Members = Object.freeze({})
+/** Endpoints suggest no values of their arguments. */
+const NO_COMPLETION: Members = { completion: { values: [], total: 0, hasMore: false } }
 
 /** What a method is about that names one capability. */
 const NOUNS: Readonly<Record<string, string>> = {
@@ -60,8 +64,9 @@ export function createRelay(joined: JoinedVirtualMcp, tools: RelayTools): Relay<
       const admission = capabilities.read(subject, uri)
       if (admission.kind === 'unknown') return { kind: 'unknown', pointer: '/params/uri', name: uri }
       if (admission.kind === 'refused') return { kind: 'refused', name: uri, reason: admission.reason }
-      const { member, uri: key } = admission
-      return { kind: 'target', target: { member, name: uri, params: { ...params, uri: key } } }
+      const { member, uri: key, item } = admission
+      const target = { member, name: uri, params: { ...params, uri: key } }
+      return located(target, item, subject, '/params/uri')
     }
     if (method === 'completion/complete') return findCompleted(params, subject)
     const { name } = params
@@ -77,10 +82,22 @@ export function createRelay(joined: JoinedVirtualMcp, tools: RelayTools): Relay<
         ? {}
         : { arguments: admission.arguments }
     const schema = type === 'tools' && isMembers(item.shown['inputSchema']) ? item.shown['inputSchema'] : null
-    return {
-      kind: 'target',
-      target: { member: item.member, name, params: { ...params, name: item.key, ...sent }, schema },
-    }
+    const target = { member: item.member, name, params: { ...params, name: item.key, ...sent }, schema }
+    return located(target, item, subject, '/params/name')
+  }
+
+  /** With the endpoint that it stands for, at a member that offers endpoints: there is nothing else there. */
+  function located(
+    target: Omit<Target, 'endpoint'>,
+    item: CapabilityKey | null,
+    { access = null }: PolicySubject,
+    pointer: string,
+  ): Found {
+    const { endpoints } = joined.members.get(target.member)!
+    if (endpoints === null) return { kind: 'target', target: { ...target, endpoint: null } }
+    const endpoint = item && endpoints.locate(access, item.type, item.key)
+    if (endpoint === null) return { kind: 'unknown', pointer, name: target.name }
+    return { kind: 'target', target: { ...target, endpoint } }
   }
 
   /** Of a prompt, or of a template of URIs (2025-11-25, server/utilities/completion). */
@@ -96,7 +113,21 @@ export function createRelay(joined: JoinedVirtualMcp, tools: RelayTools): Relay<
     if (isMembers(argument) && item.closed.has(String(argument['name'])))
       return { kind: 'refused', name, reason: 'the argument is not for callers' }
     const inner = { ...ref, [member]: item.key }
-    return { kind: 'target', target: { member: item.member, name, params: { ...params, ref: inner } } }
+    const target = { member: item.member, name, params: { ...params, ref: inner } }
+    return located(target, item, subject, `/params/ref/${member}`)
+  }
+
+  function begin(
+    sender: Sender,
+    request: RelayedRequest,
+    target: Target,
+    done: (answer: RelayedAnswer) => void,
+  ): void {
+    const { endpoint, member } = target
+    if (endpoint === null) new OriginCall(joined, tools, sender, request, target, done).begin()
+    else if (request.method === 'completion/complete')
+      done({ kind: 'result', text: resultFor(request.method, NO_COMPLETION, false, request.isModern) })
+    else callEndpoint(joined.members.get(member)!, endpoint, tools, sender, request, target, done)
   }
 
   const { slug } = joined.virtualMcp.fragment
@@ -206,7 +237,7 @@ export function createRelay(joined: JoinedVirtualMcp, tools: RelayTools): Relay<
       const found = find(method, params, gateway.policySubject(sender.caller))
       switch (found.kind) {
         case 'target':
-          return new OriginCall(joined, tools, sender, request, found.target, done).begin()
+          return begin(sender, request, found.target, done)
         case 'unknown':
           received.tool = found.name
           return done({
