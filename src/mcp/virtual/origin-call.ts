@@ -31,6 +31,8 @@ const STREAM_IDLE_MS = 10 * 60_000
 /** How often an origin may ask the client for more, and for how much at once. */
 const ROUNDS_MAX = 8
 const INPUTS_MAX = 16
+/** What origins may ask clients (2025-11-25, client). */
+const ASKABLE: ReadonlySet<string> = new Set(['elicitation/create', 'roots/list', 'sampling/createMessage'])
 /** The client lacks a capability (2026-07-28, basic: error codes). */
 const MISSING_CAPABILITY = -32021
 
@@ -103,8 +105,14 @@ export class OriginCall {
       this.#send(verdict.version)
       return
     }
-    const session = this.#tools.sessions.of(origin, this.#sender.caller, verdict.version, (request) =>
-      this.#ask(request),
+    const { ask, clientCapabilities } = this.#request
+    const session = this.#tools.sessions.of(
+      origin,
+      this.#sender.caller,
+      verdict.version,
+      // Requests of the origin come on the stream of the call, and go to a client that takes them there
+      ask === null ? EMPTY : clientCapabilities,
+      (request) => this.#ask(request),
     )
     if (session instanceof Promise)
       void session.then((opened) => this.#guarded(() => this.#in(opened, verdict.version)))
@@ -190,7 +198,7 @@ export class OriginCall {
     if (reply.kind === 'session_gone' && !this.#hasRetried) {
       this.#hasRetried = true
       const { origin } = this.#member
-      this.#tools.sessions.drop(origin, this.#sender.caller, this.#session!)
+      this.#tools.sessions.drop(origin, this.#session!)
       this.#session = null
       return this.begin()
     }
@@ -214,12 +222,21 @@ export class OriginCall {
       notify(JSON.stringify(message))
   }
 
-  /** A request of an origin that no client was said to be able to take. */
-  #answerOrigin({ id, method }: Members, version: string): void {
+  /** A request of an origin of an earlier era: the client answers it where it can be asked. */
+  #answerOrigin({ id, method, params }: Members, version: string): void {
     const session = this.#session !== null && 'id' in this.#session ? this.#session.id : null
-    const error = { code: RPC.methodNotFound, message: 'The client does not take this request' }
-    const answer = method === 'ping' ? { result: {} } : { error }
-    void this.#ask(originResponse(version, session, { jsonrpc: '2.0', id, ...answer }))
+    const answer = (content: Members): void =>
+      void this.#ask(originResponse(version, session, { jsonrpc: '2.0', id, ...content }))
+    const { ask } = this.#request
+    if (method === 'ping') answer({ result: {} })
+    else if (ask === null || typeof method !== 'string' || !ASKABLE.has(method))
+      answer({ error: { code: RPC.methodNotFound, message: 'The client does not take this request' } })
+    else
+      ask(method, isMembers(params) ? params : EMPTY, (result) => {
+        if (result !== null) answer({ result })
+        else if (method === 'elicitation/create') answer({ result: { action: 'cancel' } })
+        else answer({ error: { code: RPC.internalError, message: 'The client has not answered' } })
+      })
   }
 
   /** What is sent to the origin: with the answers of the client so far, and the log level of its session. */
