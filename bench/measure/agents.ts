@@ -13,6 +13,9 @@ const COMMON = readFileSync(resolve(import.meta.dirname, '../peers/wrk.lua'), 'u
 const PROGRAMS = resolve(import.meta.dirname, '../programs')
 const VERSION = '2026-07-28'
 
+/** Requests with one token before the next one's turn: a caller asks more than once. */
+const IN_A_ROW = 32
+
 export interface Agents {
   readonly postern: Postern
   /** Tokens of profiles that may do the same, that of the candidates first. */
@@ -196,7 +199,7 @@ wrk.body = [==[${body}]==]
 ${lines.join('\n')}
 
 local tokens = { ${tokens.map((token) => JSON.stringify(token)).join(', ')} }
-local requests, last = {}, 0
+local requests, sent = {}, 0
 function init()
   for index, token in ipairs(tokens) do
     if token ~= "" then wrk.headers["Authorization"] = "Bearer " .. token end
@@ -204,8 +207,8 @@ function init()
   end
 end
 function request()
-  last = last % #requests + 1
-  return requests[last]
+  sent = sent + 1
+  return requests[math.floor(sent / ${IN_A_ROW}) % #requests + 1]
 end
 
 local report = done

@@ -41,7 +41,8 @@ export function sameProxy(exchange: Exchange): RefusalCode | null {
   const { proxy, replayed, through } = exchange
   const meant = replayed?.proxy ?? through?.proxy
   if (meant === undefined || meant === proxy?.id) return null
-  exchange.reason = 'the path leads to another proxy'
+  exchange.reason =
+    replayed === null ? 'the path leads to another proxy' : 'the path leads to another proxy now'
   return 'route_not_found'
 }
 

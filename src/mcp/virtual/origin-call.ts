@@ -293,7 +293,10 @@ export class OriginCall {
           default:
             return this.#refuse('upstream_invalid_response', 'its result is of an unknown type')
         }
-        return this.#done({ kind: 'result', text: resultFor(method, reply.result, isModernOrigin, isModern) })
+        return this.#done({
+          kind: 'result',
+          text: resultFor(method, reply.result, isModernOrigin, isModern, reply.text),
+        })
       case 'error':
         return this.#done(this.#errorOf(reply.error.code, reply.error.message, reply.error.data))
       case 'session_gone':
@@ -378,7 +381,9 @@ export class OriginCall {
 
   #place() {
     const { origin, route } = this.#member
-    const [path = '', query = ''] = origin.fragment.target.split(/\?(.*)/s)
+    const { target } = origin.fragment
+    const mark = target.indexOf('?')
+    const [path, query] = mark === -1 ? [target, ''] : [target.slice(0, mark), target.slice(mark + 1)]
     return { origin, route: route!, path, query }
   }
 
