@@ -18,7 +18,7 @@ interface Target {
   /** Unscored scenarios that it does not pass; none without. A scenario that passes must leave the list. */
   readonly fails?: readonly string[]
   /** All where it is absent. */
-  readonly sets?: typeof REQUIREMENT_SETS
+  readonly sets?: readonly (typeof REQUIREMENT_SETS)[number][]
   start(): Promise<Started>
 }
 
