@@ -115,8 +115,14 @@ export class OriginCall {
       this.#send(verdict.version)
       return
     }
-    const session = this.#tools.sessions.of(origin, this.#sender.caller, verdict.version, (request) =>
-      this.#ask(request),
+    const { ask, clientCapabilities } = this.#request
+    const session = this.#tools.sessions.of(
+      origin,
+      this.#sender.caller,
+      verdict.version,
+      // Requests of the origin come on the stream of the call, and go to a client that takes them there
+      ask === null ? EMPTY : clientCapabilities,
+      (request) => this.#ask(request),
     )
     if (session instanceof Promise)
       void session.then((opened) => this.#guarded(() => this.#in(opened, verdict.version)))
@@ -201,7 +207,7 @@ export class OriginCall {
     if (reply.kind === 'session_gone' && !this.#hasRetried) {
       this.#hasRetried = true
       const { origin } = this.#member
-      this.#tools.sessions.drop(origin, this.#sender.caller, this.#session!)
+      this.#tools.sessions.drop(origin, this.#session!)
       this.#session = null
       return this.begin()
     }
@@ -225,14 +231,23 @@ export class OriginCall {
       notify(notificationText(method, given))
   }
 
-  /** A request of an origin that no client was said to be able to take. */
-  #answerOrigin({ id, method }: Members, version: string): void {
+  /** A request of an origin of an earlier era: the client answers it where it can be asked. */
+  #answerOrigin({ id, method, params }: Members, version: string): void {
     // Requests of origins ended with 2025-11-25
     if (isModernVersion(version) || !isRpcId(id) || ++this.#originRequests > ORIGIN_REQUESTS_MAX) return
     const session = this.#session !== null && 'id' in this.#session ? this.#session.id : null
-    const error = { code: RPC.methodNotFound, message: 'The client does not take this request' }
-    const answer = method === 'ping' ? { result: {} } : { error }
-    void this.#ask(originResponse(version, session, { jsonrpc: '2.0', id, ...answer }))
+    const answer = (content: Members): void =>
+      void this.#ask(originResponse(version, session, { jsonrpc: '2.0', id, ...content }))
+    const { ask, clientCapabilities } = this.#request
+    if (method === 'ping') answer({ result: {} })
+    else if (ask === null || inputFault({ asked: { method, params } }, clientCapabilities) !== null)
+      answer({ error: { code: RPC.methodNotFound, message: 'The client does not take this request' } })
+    else
+      ask(String(method), isMembers(params) ? params : EMPTY, (result) => {
+        if (result !== null) answer({ result })
+        else if (method === 'elicitation/create') answer({ result: { action: 'cancel' } })
+        else answer({ error: { code: RPC.internalError, message: 'The client has not answered' } })
+      })
   }
 
   /** What is sent to the origin: with the answers of the client so far, and the log level of its session. */
