@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { governedCandidate } from './governed.ts'
-import { startAgents } from './mcp.ts'
+import { startAgents } from './measure/agents.ts'
 import { profileClock, readShares, type Share } from './measure/cpu-profile.ts'
 import { runLoad } from './measure/load.ts'
 import { missingTools } from './measure/machine.ts'
@@ -27,6 +27,8 @@ const SCENARIOS: Readonly<Record<string, Start>> = {
   governed: governedCandidate,
   execute_call: async (processes, directory, options) =>
     (await startAgents(processes, directory, options)).overMcp,
+  virtual_mcp: async (processes, directory, options) =>
+    (await startAgents(processes, directory, options)).overVirtualMcp,
 }
 
 /** Functions that the report names for each scenario. */

@@ -110,7 +110,7 @@ test('an execute_call', { skip }, async (t) => {
   const body = JSON.stringify(CALL)
   const lines = `content-type: application/json\r\naccept: application/json\r\nmcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call\r\nmcp-name: execute_call\r\ncontent-length: ${body.length}\r\n`
   const files = await filesOf(await start(), `POST /mcp HTTP/1.1\r\n${HEAD}${lines}\r\n${body}`)
-  check(t, files, 118)
+  check(t, files, 119)
 })
 
 test('proxies.update', { skip }, async (t) => {
@@ -118,5 +118,5 @@ test('proxies.update', { skip }, async (t) => {
   ends.push(() => control.close())
   await example(control)
   const update = () => control.run('proxies.update', { id: 'orders:get-order', name: 'Get one order' })
-  check(t, await filesTouched(update), 75)
+  check(t, await filesTouched(update), 78)
 })

@@ -60,13 +60,14 @@ const ARROWS: Record<string, readonly string[]> = {
   'mcp/protocol': ['base', 'shared-state/ports'],
   'mcp/consumer': [
     ...['base', 'model', 'shared-state/ports', ...SERVED, 'gateway', 'record', 'mcp/protocol', 'mcp/http'],
-    ...['vault', 'wire'],
+    ...['mcp/endpoints', 'vault', 'wire'],
   ],
+  'mcp/endpoints': ['base', 'model', 'snapshot/fragments', 'gateway', 'mcp/protocol'],
   'mcp/http': ['base', 'shared-state/ports', 'gateway', 'record', 'mcp/protocol', 'wire'],
   'mcp/origin': ['base', 'model', 'mcp/protocol'],
   'mcp/virtual': [
     ...['base', 'model', 'shared-state/ports', 'snapshot/find', 'snapshot/linked', 'gateway', 'wire'],
-    ...['mcp/protocol', 'mcp/http', 'mcp/origin'],
+    ...['mcp/protocol', 'mcp/http', 'mcp/endpoints', 'mcp/origin'],
   ],
   oauth: ['base', 'model', 'store/ports', 'shared-state/ports', 'vault', 'access', 'record', 'wire'],
   runner: ['base', 'model/time', 'import/text', 'mcp/protocol', 'version'],

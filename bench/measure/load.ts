@@ -16,6 +16,8 @@ export interface Load {
 
 /** Connections of a load. */
 export const CONNECTIONS = 64
+/** Of one answer; a program that shares its core with others may stand still for seconds. */
+const TIMEOUT_SECONDS = 10
 /** Longer than anything is measured. */
 const ENDLESS_SECONDS = 36_000
 
@@ -59,7 +61,18 @@ function startWrk(
   headers: readonly string[],
   script: string,
 ): Started {
-  const args = ['-t', '1', '-c', `${CONNECTIONS}`, '-d', `${seconds}s`, '-s', script]
+  const args = [
+    '-t',
+    '1',
+    '-c',
+    `${CONNECTIONS}`,
+    '-d',
+    `${seconds}s`,
+    '--timeout',
+    `${TIMEOUT_SECONDS}s`,
+    '-s',
+    script,
+  ]
   return processes.start(1, 'wrk', [...args, ...headers.flatMap((header) => ['-H', header]), url])
 }
 

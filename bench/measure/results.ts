@@ -15,6 +15,8 @@ export interface Outcome {
   readonly met: boolean | null | Readonly<Record<string, boolean>>
   /** The first is the peer that the ratios are against. */
   readonly comparisons: readonly Comparison[]
+  /** Further comparisons, each with a first candidate of its own, by what they compare. */
+  readonly further?: Readonly<Record<string, readonly Comparison[]>>
   /** Single figures with their unit in the name. */
   readonly facts: Readonly<Record<string, number | string>>
   readonly tables?: readonly Table[]
@@ -97,12 +99,10 @@ function verdictOf(met: Outcome['met']): string {
     .join('; ')})`
 }
 
-function tableOf({ title, bar, met, comparisons, facts, tables = [] }: Outcome): string {
-  const lines = [`## ${title}`, '', `Bar: ${bar}${verdictOf(met)}.`]
-  if (comparisons.length > 0) {
-    lines.push('', '| candidate | CPU-s/100k | ratio | requests/s | p50 ms | p99 ms | RSS MB |')
-    lines.push('|---|---|---|---|---|---|---|')
-  }
+function comparisonLines(comparisons: readonly Comparison[], heading = 'candidate'): string[] {
+  if (comparisons.length === 0) return []
+  const lines = ['', `| ${heading} | CPU-s/100k | ratio | requests/s | p50 ms | p99 ms | RSS MB |`]
+  lines.push('|---|---|---|---|---|---|---|')
   for (const { name, figures, ratio, spread } of comparisons) {
     const { cpuPer100k, requestsPerSecond, p50, p99, rssMb } = figures
     const range = `${ratio.toFixed(2)} (${spread.map((one) => one.toFixed(2)).join(' to ')})`
@@ -110,6 +110,12 @@ function tableOf({ title, bar, met, comparisons, facts, tables = [] }: Outcome):
       `| ${name} | ${cpuPer100k.toFixed(2)} | ${range} | ${Math.round(requestsPerSecond)} | ${p50.toFixed(2)} | ${p99.toFixed(2)} | ${Math.round(rssMb)} |`,
     )
   }
+  return lines
+}
+
+function tableOf({ title, bar, met, comparisons, further = {}, facts, tables = [] }: Outcome): string {
+  const lines = [`## ${title}`, '', `Bar: ${bar}${verdictOf(met)}.`, ...comparisonLines(comparisons)]
+  for (const [heading, others] of Object.entries(further)) lines.push(...comparisonLines(others, heading))
   for (const { columns, rows } of tables) {
     lines.push('', `| ${columns.join(' | ')} |`, `|${'---|'.repeat(columns.length)}`)
     for (const row of rows) lines.push(`| ${row.join(' | ')} |`)

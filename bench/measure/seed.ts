@@ -136,6 +136,31 @@ export async function copyClient(data: string, from: number, to: number, isSmall
   return tokens
 }
 
+/** Copies the one profile `live` of a directory that no process uses. Returns the tokens of the copies. */
+export async function copyProfile(data: string, count: number): Promise<string[]> {
+  const clock = createClock()
+  const store = openConfigStore(join(data, 'config.db'))
+  const tokens: string[] = []
+  await store.write(async (writer) => {
+    const profile = only(await writer.bySlug('profiles', 'live'))
+    const [token] = await writer.tokensOf([profile.id])
+    if (token === undefined) throw new Error('the profile has no token')
+    for (let index = 0; index < count; index++) {
+      const id = newId('pro', clock)
+      const slug = `live-${index}`
+      await writer.insert({ ...profile, id, slug, spec: { ...profile.spec, slug } })
+      await writer.link(id, [String(profile.spec['client'])])
+      const { token: text, lookup, hash } = mintToken('pk')
+      await writer.putToken({ ...token, id: newId('key', clock), profile: id, lookup, hash })
+      tokens.push(text)
+    }
+    await writer.doubtFragments()
+    await writer.nextRevision()
+  })
+  await store.close()
+  return tokens
+}
+
 function only(found: readonly Resource[]): Resource {
   const [one] = found
   if (one === undefined || found.length > 1) throw new Error('expected exactly one resource')

@@ -14,7 +14,11 @@ export const CHECK_FACTS = {
   authenticate: { number: 9, about: 'The credential proves the caller' },
   proof: { number: 9, about: 'The credential that proved the recorded caller still stands' },
   'held-back route': { number: 10, about: 'A proxy has the path, and no server can read it as another path' },
-  'same proxy': { number: 10, about: 'The path leads to the proxy that the recorded request met' },
+  'same proxy': {
+    number: 10,
+    about:
+      'The path leads to the proxy that the recorded request met, or that the capability of a virtual MCP stands for',
+  },
   assignment: { number: 11, about: 'Collection and endpoint are assigned to client and profile' },
   'path readings': {
     number: 11,

@@ -22,7 +22,7 @@ import type {
 } from '../wire/port.ts'
 import type { HeldLimits } from './admit/counters.ts'
 import type { CacheEntry } from './cache/answer-cache.ts'
-import type { CalledCapability } from './called-capability.ts'
+import type { CalledCapability, CalledThroughVirtualMcp } from './called-capability.ts'
 import type { CheckName } from './check-names.ts'
 import { type Identity, type KnownIdentity, UNIDENTIFIED } from './identity.ts'
 import type { Lane } from './lane.ts'
@@ -133,6 +133,8 @@ export class Exchange {
 
   /** Set in the place of a path, for a capability of an origin. */
   capability: CalledCapability | null = null
+  /** Set for an endpoint that is called through a virtual MCP. */
+  through: CalledThroughVirtualMcp | null = null
 
   // The upstream
   credential: Sent | null = null

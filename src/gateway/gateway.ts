@@ -147,6 +147,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   /** A full delta of which parts have arrived. */
   let loading: NextSnapshot | null = null
   let ready = false
+  const applied = new Set<() => void>()
   /** Hosts that collections have to themselves: no page is served there. */
   let siteHosts: ReadonlySet<string> = new Set()
   const inForce = (): Snapshot => snapshot
@@ -227,6 +228,14 @@ export function createGateway(options: GatewayOptions): Gateway {
 
     call: createInnerCalls({ lane, checks: CALL, originChecks: ORIGIN_CHECKS, snapshot: inForce }),
 
+    onApplied(listener) {
+      const own = (): void => listener()
+      applied.add(own)
+      return () => applied.delete(own)
+    },
+
+    clientState: (caller) => profileOf(caller)?.client ?? null,
+
     policySubject: (caller) => policySubject(caller, snapshot),
 
     virtualMcp(caller, slug) {
@@ -270,6 +279,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         checks.keepFor(snapshot)
       }
       if (isRotated) keepUses(credentials, snapshot.credentials)
+      for (const listener of [...applied]) listener()
       return snapshot.faults
     },
 

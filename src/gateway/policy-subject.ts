@@ -8,10 +8,11 @@ const NO_CLAIMS: Plain = Object.freeze({})
 /** A proven caller as capability policies see it. Claims are those that the profile lists. */
 export function policySubject(
   { client: { id }, profile, subject, claims }: Pick<Caller, 'client' | 'profile' | 'subject' | 'claims'>,
-  { clients }: Pick<Snapshot, 'clients'>,
+  { clients, collections }: Pick<Snapshot, 'clients' | 'collections'>,
 ): PolicySubject {
   const client = clients.get(id)
-  const slug = client?.profiles.get(profile.id)?.fragment.slug
+  const linked = client?.profiles.get(profile.id)
+  const slug = linked?.fragment.slug
   return {
     client: { id, slug: client?.fragment.slug ?? '' },
     profile: { id: profile.id, slug: slug ?? '' },
@@ -20,5 +21,6 @@ export function policySubject(
       claims.size === 0
         ? NO_CLAIMS
         : { ...Object.fromEntries(claims), ...Object.fromEntries(claims.lists ?? []) },
+    access: linked === undefined ? null : { profile: linked, collections },
   }
 }

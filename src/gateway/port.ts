@@ -18,7 +18,7 @@ import type {
 } from '../snapshot/fragments.ts'
 import type { Claims } from '../snapshot/linked/client.ts'
 import type { CallHandle, Incoming } from '../wire/port.ts'
-import type { CalledCapability } from './called-capability.ts'
+import type { CalledCapability, CalledThroughVirtualMcp } from './called-capability.ts'
 
 /** A proven caller: the result of the checks `identify` to `authenticate`. Valid for one message only, so that a revocation holds from the next. */
 export interface Caller {
@@ -66,6 +66,8 @@ export interface InnerCall {
   readonly target: string
   /** Set for a request to an origin: then no path is looked up, and `target` is for the record. */
   readonly capability?: CalledCapability
+  /** Set for an endpoint that a virtual MCP offers; absent for `execute_call`. */
+  readonly through?: CalledThroughVirtualMcp
   /** Header lines ending in CRLF that the caller asked to send; names of identity, framing and forwarding are dropped. */
   readonly fields: string
   /** Header lines ending in CRLF that the door adds by itself; they are passed on as they are. */
@@ -85,6 +87,8 @@ export interface InnerCall {
 
 /** Reads an answer while it comes. Nothing here may throw. */
 export interface AnswerPieces {
+  /** Between two pieces, milliseconds, for a stream that stands for as long as its reader wants: no total holds for it. */
+  readonly idleTimeoutMs?: number
   head(status: number, fields: string): void
   /** The bytes are a loan for the time of the call. False: enough was read, and the call ends well. */
   piece(bytes: Buffer, from: number, to: number): boolean
@@ -159,6 +163,10 @@ export interface GatewayPort {
     caller: Caller,
     endpoint: Endpoint,
   ): readonly { readonly attachedTo: string; readonly policy: PolicyFragment }[]
+  /** Calls `listener` after each snapshot that is put in force, until the function that it gives is called. */
+  onApplied(listener: () => void): () => void
+  /** The same object as long as nothing about the client of a caller has changed; null when the client or its profile is gone. */
+  clientState(caller: Caller): object | null
   /** The caller as capability policies see it. */
   policySubject(caller: Caller): PolicySubject
   /** The published virtual MCP of that slug; null where there is none that the caller may call. */

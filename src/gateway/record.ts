@@ -32,7 +32,7 @@ export function createRecordWriter(
   function fill(exchange: Exchange, virtualMcp: LinkedVirtualMcp | null): void {
     const { collection, proxy, identity, outcome } = exchange
     const { client, profile } = identity
-    const { capability } = exchange
+    const { capability, through } = exchange
     const isOfCollection = capability === null
     fields.id = exchange.requestId
     fields.timeMs = exchange.now
@@ -45,8 +45,8 @@ export function createRecordWriter(
     fields.proxy = proxy === null || !isOfCollection ? '' : proxy.id
     if (isOfCollection) {
       fields.virtualMcp = virtualMcp === null ? '' : virtualMcp.id
-      fields.origin = ''
-      fields.argumentBytes = 0
+      fields.origin = through === null ? '' : through.of.origin.id
+      fields.argumentBytes = through === null ? 0 : through.argumentBytes
     } else {
       fields.virtualMcp = capability.virtualMcp
       fields.origin = capability.origin.id
@@ -130,8 +130,8 @@ export function mcpSurfaceOf(path: string): SurfaceNumber {
 const BELOW_MCP = DOORS.belowConsumerMcp.path.length + 1
 
 /** The virtual MCP that the path names, also for a caller who may not call it. */
-function virtualMcpOf({ snapshot, path }: Exchange): LinkedVirtualMcp | null {
-  return snapshot.virtualMcps.get(path.slice(BELOW_MCP)) ?? null
+function virtualMcpOf({ snapshot, path, through }: Exchange): LinkedVirtualMcp | null {
+  return through?.of.virtualMcp ?? snapshot.virtualMcps.get(path.slice(BELOW_MCP)) ?? null
 }
 
 function reasonOf({ reason, contractFault }: Exchange): string {

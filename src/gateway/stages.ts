@@ -69,7 +69,7 @@ export const CHECKS: readonly CheckRow[] = [
   row('authenticate', REST_MCP, authenticate, explainAuthentication),
   row('proof', REPLAY, proofStands, explainReplayOnly),
   row('held-back route', REST_CALL, heldBackRoute, explainHeldBackRoute),
-  row('same proxy', REPLAY, sameProxy, explainReplayOnly),
+  row('same proxy', { ...REPLAY, call: true }, sameProxy, explainReplayOnly),
   row('assignment', REST_CALL, endpointAssigned, explainAssignment),
   row('path readings', REST_CALL, readsInOneWay, explainReadings),
   row('method', REST_CALL, methodAllowed, explainMethod),

@@ -2,7 +2,7 @@ import { isPlain, type Plain } from '../base/plain.ts'
 import { refuse } from '../base/refusal.ts'
 import type { Converted } from './converted.ts'
 import { fromKong, isKong } from './kong/kong.ts'
-import { fromMcpServers, mcpServersIn } from './mcp-client/servers.ts'
+import { fromMcpServers, mcpServersIn, type ServersAs } from './mcp-client/servers.ts'
 
 /** The configuration of another program, which becomes documents. */
 interface ConfigurationFormat {
@@ -15,7 +15,7 @@ interface ConfigurationFormat {
   /** What to say of such a document. */
   readonly hint: string
   /** The documents; null where the format is another one. Refuses with `document_invalid` a document that is too large. */
-  convert(document: Plain): Converted | null
+  convert(document: Plain, servers: ServersAs): Converted | null
 }
 
 /** The formats that `convert_config` reads. The first that fits decides. */
@@ -32,17 +32,20 @@ export const CONFIGURATIONS: readonly ConfigurationFormat[] = [
     name: 'one of an MCP client',
     resembles: ({ mcpServers }) => isPlain(mcpServers),
     hint: 'these are servers of an MCP client; convert_config (postern convert) makes documents of them',
-    convert: (document) => {
+    convert: (document, as) => {
       const servers = mcpServersIn(document)
-      return servers === null ? null : fromMcpServers(servers)
+      return servers === null ? null : fromMcpServers(servers, as)
     },
   },
 ]
 
-/** The configuration of another program as documents. Refuses with `document_invalid` an object of another format. */
-export function fromConfiguration(document: Plain): Converted {
+/**
+ * The configuration of another program as documents. Refuses with `document_invalid` an object of another format.
+ * @param servers what MCP servers become
+ */
+export function fromConfiguration(document: Plain, servers: ServersAs): Converted {
   for (const { convert } of CONFIGURATIONS) {
-    const converted = convert(document)
+    const converted = convert(document, servers)
     if (converted !== null) return converted
   }
   const missing = CONFIGURATIONS.map(({ name, member }) => `${name} (${member} is missing)`)

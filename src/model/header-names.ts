@@ -149,3 +149,12 @@ export function isRouting(name: string): boolean {
   const twin = twinOf(name.toLowerCase())
   return isOverride(twin) || twin === 'forwarded' || twin.startsWith('x-forwarded-')
 }
+
+/**
+ * True for a header that a call in process does not take from an agent: besides what no caller sends on, the one that encodes an
+ * answer which must be read here, and those that speak of the MCP message.
+ */
+export function isOfMessage(name: string): boolean {
+  const lower = name.toLowerCase()
+  return isNeverPassed(lower) || lower === 'accept-encoding' || lower.startsWith('mcp-')
+}

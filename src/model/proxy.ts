@@ -112,6 +112,33 @@ const contractMembers = {
 /** What holds for one method alone; members that are left out are those of the proxy. */
 const MethodContract = z.strictObject(contractMembers).partial()
 
+/** How its endpoints appear at virtual MCPs that have an origin of kind `collection` for its collection. */
+const EndpointCapability = z.strictObject({
+  as: z
+    .enum(['tool', 'prompt', 'resource', 'hidden'])
+    .default('tool')
+    .describe(
+      'resource and prompt: the GET endpoint is offered as such, other methods as tools; hidden: not offered at virtual MCPs, while execute_call and REST are not affected',
+    ),
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{1,60}$/, '1 to 60 characters of A-Z, a-z, 0-9, _ . -')
+    .optional()
+    .describe('Default: the operation_id, else the slug. With several methods the method stands before it'),
+  title: z.string().min(1).max(200).optional().describe('Default: the name of the proxy'),
+  description: z.string().min(1).max(2000).optional().describe('Default: the description of the proxy'),
+  annotations: z
+    .strictObject({
+      readOnlyHint: z.boolean(),
+      destructiveHint: z.boolean(),
+      idempotentHint: z.boolean(),
+      openWorldHint: z.boolean(),
+    })
+    .partial()
+    .optional()
+    .describe('Hints of the tool in the place of those that follow from the method'),
+})
+
 export const ProxySpec = z.strictObject({
   collection: Ref.describe('The collection it belongs to; cannot change'),
   name: Name,
@@ -185,6 +212,9 @@ export const ProxySpec = z.strictObject({
     .describe(
       'A shared workflow or an inline definition; null: requests are forwarded. Workflows do not run yet: a proxy with a workflow stays a draft',
     ),
+  mcp: EndpointCapability.nullable()
+    .optional()
+    .describe('How it is offered at virtual MCPs over its collection; null: as a tool'),
   status: Status.default('draft'),
 })
 export type ProxySpec = z.output<typeof ProxySpec>

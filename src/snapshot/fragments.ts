@@ -448,6 +448,8 @@ export interface CatalogueFragment extends Formed {
   readonly slug: string
   /** JSON of {@link Catalogue}. */
   readonly json: string
+  /** JSON of {@link OfferedEndpoints}, which are behind the items; there for origins of kind `collection` alone. */
+  readonly endpoints?: string
 }
 
 /** A published virtual MCP. */

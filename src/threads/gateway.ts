@@ -147,7 +147,12 @@ const mcpDoor = {
   fault: report,
 }
 const consumer = createConsumerDoor<Exchange>(mcpDoor)
-const virtual = createVirtualDoor<Exchange>({ ...mcpDoor, events, isPersonal: gateway.isPersonal })
+const virtual = createVirtualDoor<Exchange>({
+  ...mcpDoor,
+  events,
+  requestIds,
+  isPersonal: gateway.isPersonal,
+})
 const control = engine.upstream(controlUpstream(init.controlSocket))
 const verifiedTokens = createVerifiedTokens(clock, say)
 const door = createControlDoor<Exchange>({

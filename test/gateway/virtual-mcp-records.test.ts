@@ -5,6 +5,7 @@ import type { RecordFields } from '../../src/record/fields.ts'
 import { estimatedTokens } from '../../src/record/token-estimate.ts'
 import { compileOrigin } from '../../src/snapshot/compile/mcp.ts'
 import { startVirtualMcp, type VirtualMcp } from '../mcp/virtual-mcp.ts'
+import { eventually } from '../support/eventually.ts'
 import { PEERS } from '../support/mcp-clients.ts'
 import { type SdkServer, startSdkServer } from '../support/mcp-server.ts'
 import type { Answer } from './serve.ts'
@@ -95,7 +96,13 @@ test('messages of one legacy session name it, each of the session alike', async 
   await peer.tools()
   await peer.call('add', { a: 1, b: 2 })
   await peer.close()
-  const left = served.records.slice(before).filter(({ agent }) => agent?.mcpMethod !== '')
+  const isMessage = ({ agent }: (typeof served.records)[number]): boolean => agent?.mcpMethod !== ''
+  // The stream of the session and its end have a record each, the former when its client has left
+  await eventually(
+    () => served.records.slice(before).filter((record) => !isMessage(record)).length === 2,
+    () => 'records of the stream and of the end of the session',
+  )
+  const left = served.records.slice(before).filter(isMessage)
   assert.deepEqual(
     left.map(({ agent }) => agent?.mcpMethod),
     ['initialize', 'notifications/initialized', 'tools/list', 'tools/call'],

@@ -100,9 +100,12 @@ for (const originEra of ERAS)
     )
     await Promise.all(calls)
     const bodies = origin.requests.map(
-      ({ body }) => JSON.parse(body || '{}') as { id?: unknown; params?: { _meta?: { progressToken?: unknown } } },
+      ({ body }) =>
+        JSON.parse(body || '{}') as { id?: unknown; params?: { _meta?: { progressToken?: unknown } } },
     )
-    const tokens = bodies.map(({ params }) => params?._meta?.progressToken).filter((token) => token !== undefined)
+    const tokens = bodies
+      .map(({ params }) => params?._meta?.progressToken)
+      .filter((token) => token !== undefined)
     assert.equal(tokens.length, 24)
     assert.equal(new Set(tokens).size, 24)
   })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { z } from 'zod'
 import { createClock } from '../../src/base/clock.ts'
+import { createRequestIds } from '../../src/base/ids.ts'
 import type { Exchange } from '../../src/gateway/exchange.ts'
 import { FIELD_RULES } from '../../src/gateway/fields.ts'
 import { createRunningCalls } from '../../src/mcp/http/running.ts'
@@ -9,8 +10,8 @@ import { createVirtualDoor } from '../../src/mcp/virtual/door.ts'
 import { toOriginAnswer } from '../../src/mcp/virtual/origin-call.ts'
 import { approvedOf, type Catalogue } from '../../src/model/capability-drift.ts'
 import { OriginSpec } from '../../src/model/origin.ts'
-import { VirtualMcpSpec } from '../../src/model/virtual-mcp.ts'
 import type { OriginProbed } from '../../src/model/origin-probe.ts'
+import { VirtualMcpSpec } from '../../src/model/virtual-mcp.ts'
 import { createThreadEvents } from '../../src/shared-state/memory/events.ts'
 import { compileCatalogue, compileOrigin, compileVirtualMcp } from '../../src/snapshot/compile/mcp.ts'
 import type { Fragment } from '../../src/snapshot/fragments.ts'
@@ -28,6 +29,10 @@ export interface VirtualMcp extends AsyncDisposable {
   readonly url: string
   /** Of a client that may call it. */
   readonly headers: { readonly authorization: string }
+  /** Publishes it anew, with other members of its spec. */
+  publish(changed: Record<string, unknown>): void
+  /** Takes the virtual MCP from the client that may call it. */
+  unassign(): void
   /** Of a client that may not. */
   readonly strangerHeaders: { readonly authorization: string }
 }
@@ -64,6 +69,7 @@ export async function startVirtualMcp(urls: Origins, options: VirtualMcpOptions 
           ...createSessionMemory(),
           running: createRunningCalls(events),
           events,
+          requestIds: createRequestIds(createClock()),
           origin: `http://localhost:${served.port}`,
           allowsOrigin: (origin) => /^http:\/\/localhost(:\d+)?$/.test(origin),
           corsLines: () => '',
@@ -100,11 +106,14 @@ export async function startVirtualMcp(urls: Origins, options: VirtualMcpOptions 
     fragments.push(compileOrigin(origin, found), compileCatalogue(origin, found))
     origins.set(origin.id, { slug, catalogue: found.catalogue })
   }
-  const members = [...origins.keys()].map((origin) => ({ origin }))
-  const spec = VirtualMcpSpec.parse({ name: 'Desk', members })
   const approved = Object.fromEntries([...origins].map(([id, { catalogue }]) => [id, approvedOf(catalogue)]))
-  const virtualMcp = { id: 'vmc_desk', slug: 'desk', spec }
-  fragments.push(compileVirtualMcp({ virtualMcp, origins, names: NO_NAMES, approved }))
+  const compiled = (changed: Record<string, unknown>): Fragment => {
+    const members = [...origins.keys()].map((origin) => ({ origin }))
+    const spec = VirtualMcpSpec.parse({ name: 'Desk', members, ...changed })
+    const virtualMcp = { id: 'vmc_desk', slug: 'desk', spec }
+    return compileVirtualMcp({ virtualMcp, origins, names: NO_NAMES, approved })
+  }
+  fragments.push(compiled({}))
   served.apply(fragments)
   return {
     served,
@@ -112,6 +121,8 @@ export async function startVirtualMcp(urls: Origins, options: VirtualMcpOptions 
     fragments,
     url: `http://localhost:${served.port}/mcp/desk`,
     headers: { authorization: `Bearer ${known.text}` },
+    publish: (changed) => void served.apply([compiled(changed)]),
+    unassign: () => void served.apply([client('acme', { profiles: profiles('key', known) })]),
     strangerHeaders: { authorization: `Bearer ${stranger.text}` },
     [Symbol.asyncDispose]: () => served.close(),
   }

@@ -34,7 +34,10 @@ const write = (name: string, text: string): string => {
 
 /** Applies what a file of servers becomes, and gives the token of a client that may call them. */
 async function imported(servers: Record<string, unknown>, limit: number): Promise<string> {
-  const converted = await server.manage('POST', '/config/convert', { document: { servers } })
+  const converted = await server.manage('POST', '/config/convert', {
+    document: { servers },
+    servers: 'collections',
+  })
   const applied = await server.manage('POST', '/config/apply', { documents: converted.json.documents })
   assert.equal(applied.status, 200, applied.text)
   const slug = `of-${Object.keys(servers)[0]}`

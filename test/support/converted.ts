@@ -4,9 +4,11 @@ import type { Converted } from '../../src/import/converted.ts'
 import { ClientSpec } from '../../src/model/client.ts'
 import { CollectionSpec } from '../../src/model/collection.ts'
 import { CredentialSpec } from '../../src/model/credential.ts'
+import { OriginSpec } from '../../src/model/origin.ts'
 import { PolicySpec } from '../../src/model/policy.ts'
 import { ProfileSpec } from '../../src/model/profile.ts'
 import { ProxySpec } from '../../src/model/proxy.ts'
+import { VirtualMcpSpec } from '../../src/model/virtual-mcp.ts'
 
 const SPECS: Readonly<Record<string, { parse(spec: unknown): unknown }>> = {
   collection: CollectionSpec,
@@ -15,6 +17,8 @@ const SPECS: Readonly<Record<string, { parse(spec: unknown): unknown }>> = {
   client: ClientSpec,
   profile: ProfileSpec,
   credential: CredentialSpec,
+  origin: OriginSpec,
+  virtual_mcp: VirtualMcpSpec,
 }
 
 /** The same, once each document has a name of its own and is what the schema of its kind says. */

@@ -142,6 +142,8 @@ export function fakeGateway(): FakeGateway {
     memory: NO_BOUND,
     reply: () => ({}),
     virtualMcp: () => null,
+    onApplied: () => () => {},
+    clientState: () => null,
     policySubject: ({ client, profile }) => ({
       client: { id: client.id, slug: client.id },
       profile: { id: profile.id, slug: profile.id },

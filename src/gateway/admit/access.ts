@@ -4,10 +4,9 @@
  * decoded twice, and with a query found after decoding.
  */
 import type { RefusalCode } from '../../base/refusal.ts'
-import { ALL_METHODS, methodBit } from '../../snapshot/find/methods.ts'
+import { methodBit } from '../../snapshot/find/methods.ts'
 import { looseParts } from '../../snapshot/find/plain-path.ts'
-import type { LinkedProfile } from '../../snapshot/linked/client.ts'
-import type { LinkedCollection, LinkedProxy } from '../../snapshot/linked/collection.ts'
+import { visibleMethods } from '../../snapshot/find/visible-methods.ts'
 import type { Called, Located, Routed } from '../exchange.ts'
 import { asIs, collectionName, type Explain, NO_CALLER, profileName } from '../explain/judged.ts'
 
@@ -54,16 +53,6 @@ export function isHidden({ collection, identity: { profile } }: Located): boolea
     profile !== null &&
     !profile.collections.has(collection.id)
   )
-}
-
-/** Methods of a proxy that a profile may use: what the checks `assignment` and `method` let through. 0 hides the endpoint. */
-export function visibleMethods(
-  profile: LinkedProfile,
-  collection: LinkedCollection,
-  proxy: LinkedProxy,
-): number {
-  const ruled = profile.endpoints === null ? ALL_METHODS : profile.endpoints(collection, proxy)
-  return proxy.methods & profile.methods & ruled
 }
 
 export const explainAssignment: Explain<Located> = (exchange, _asked, check) => {

@@ -9,7 +9,7 @@ import { limitRefusal } from './limits.ts'
 export const explainLimits: Explain = (exchange, asked) => {
   if (exchange.identity.profile === null) return NO_CALLER
   const { snapshot, lane, now, identity, collection, proxy } = exchange as Routed
-  const plan = snapshot.plans.of(snapshot, identity.profile, collection, proxy)
+  const plan = snapshot.plans.of(snapshot, identity.profile, collection, proxy, null)
   if (plan.missing !== null)
     return refuse('route_unavailable', `policy ${plan.missing} is not available`, null)
   if (plan.limits.length === 0) return pass('no policy has a limit here: unlimited')

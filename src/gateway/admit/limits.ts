@@ -14,11 +14,11 @@ import { limitLines, tightestOf } from './limit-lines.ts'
 const WAITING_MAX = 1000
 let waiting = 0
 
-/** Every limit of profile, client, collection and proxy admits the request, or none counts it. */
+/** Every limit of profile, client, collection, proxy and what the call goes through admits the request, or none counts it. */
 export function limitsAdmit(exchange: Routed): RefusalCode | null | Promise<RefusalCode | null> {
-  const { snapshot, lane, identity, collection, proxy } = exchange
+  const { snapshot, lane, identity, collection, proxy, through } = exchange
   const { counters } = lane
-  const plan = snapshot.plans.of(snapshot, identity.profile, collection, proxy)
+  const plan = snapshot.plans.of(snapshot, identity.profile, collection, proxy, through?.of ?? null)
   if (plan.missing !== null) {
     exchange.reason = `policy ${plan.missing} is not available`
     return 'route_unavailable'

@@ -5,6 +5,7 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import { methodBit } from '../../snapshot/find/methods.ts'
 import { allowOf } from '../../snapshot/find/routes.ts'
+import { visibleMethods } from '../../snapshot/find/visible-methods.ts'
 import type { LinkedProfile } from '../../snapshot/linked/client.ts'
 import type { Called, Located, Routed } from '../exchange.ts'
 import {
@@ -17,7 +18,6 @@ import {
   profileName,
   proxyName,
 } from '../explain/judged.ts'
-import { visibleMethods } from './access.ts'
 
 /** The method is in the lists of the proxy and of the profile. */
 export function methodAllowed(exchange: Called): RefusalCode | null {

@@ -94,8 +94,8 @@ class InnerRun implements CallHandle, End {
 
   begin(): void {
     const exchange = this.#exchange
-    const { capability } = this.#call
-    if (capability !== undefined)
+    const { capability, reader } = this.#call
+    if (capability !== undefined && reader?.idleTimeoutMs === undefined)
       this.#total = setTimeout(
         () => this.#tooLong(),
         Math.min(TIMER_MS_MAX, capability.origin.fragment.total_ms),
@@ -146,8 +146,9 @@ class InnerRun implements CallHandle, End {
     let bytes = 0
     const body = exchange.bodyBytes === 0 ? null : exchange.body
     const { readBytesMax } = this
+    const { idleTimeoutMs } = reader
     const handle = upstream.stream(
-      { ...request, body, readBytesMax },
+      { ...request, body, readBytesMax, ...(idleTimeoutMs === undefined ? {} : { idleTimeoutMs }) },
       {
         head: (head) => {
           ;({ status, fields } = head)
@@ -242,6 +243,10 @@ function toExchange(
   exchange.query = query
   exchange.body = body ?? NO_BODY
   exchange.agent = call.agent
+  if (call.through !== undefined) {
+    exchange.through = call.through
+    exchange.surface = 2
+  }
   if (call.capability !== undefined) locate(exchange, call.capability)
   return exchange
 }

@@ -33,10 +33,16 @@ export function proofStands(exchange: Called): RefusalCode | null {
   return null
 }
 
-/** Such a request is permitted for the proxy that it met, and for no other. */
+/**
+ * A recorded request is permitted for the proxy that it met, and for no other. Likewise a capability of a virtual MCP stands for one
+ * proxy: `/orders/{id}` with the id `export` would be another one, which the capability policy may hide.
+ */
 export function sameProxy(exchange: Exchange): RefusalCode | null {
-  if (exchange.proxy !== null && exchange.proxy.id === exchange.replayed!.proxy) return null
-  exchange.reason = 'the path leads to another proxy now'
+  const { proxy, replayed, through } = exchange
+  const meant = replayed?.proxy ?? through?.proxy
+  if (meant === undefined || meant === proxy?.id) return null
+  exchange.reason =
+    replayed === null ? 'the path leads to another proxy' : 'the path leads to another proxy now'
   return 'route_not_found'
 }
 

@@ -1,6 +1,6 @@
 import { isPlain, listedTexts, type Plain, scalarText } from '../../base/plain.ts'
 
-/** A server that is reached over Streamable HTTP, as a client was told of it. */
+/** A server that is reached over HTTP, as a client was told of it. */
 export interface Remote {
   readonly url: string
   readonly headers: readonly (readonly [name: string, value: unknown])[]
@@ -14,21 +14,26 @@ const SSE =
 const STDIO =
   'it is a program that its client starts (stdio), so there is no HTTP to forward; run it behind an HTTP endpoint'
 
-/** What a server is, or a sentence why it cannot be forwarded. */
-export function remoteOf(server: unknown): Remote | string {
+const STDIO_ORIGIN =
+  'it is a program that its client starts (stdio); run it with postern runner, or behind an HTTP endpoint'
+
+/** What a server is, or a sentence why it cannot be forwarded. @param isOrigin Postern speaks the protocol to it itself */
+export function remoteOf(server: unknown, isOrigin: boolean): Remote | string {
   if (!isPlain(server)) return 'it is no object'
   const type = typeOf(server)
   const { httpUrl, serverUrl, command } = server
   const url = [httpUrl, server['url'], serverUrl].find((one) => typeof one === 'string')
   const isOff = server['disabled'] === true || server['enabled'] === false
   if (type === 'stdio' || (type === '' && url === undefined && command !== undefined)) {
-    const bridged = bridgedTo(server)
-    return bridged === null ? STDIO : typeof bridged === 'string' ? bridged : { ...bridged, isOff }
+    const bridged = bridgedTo(server, isOrigin)
+    if (bridged === null) return isOrigin ? STDIO_ORIGIN : STDIO
+    return typeof bridged === 'string' ? bridged : { ...bridged, isOff }
   }
-  if (type === 'sse') return SSE
-  if (type !== '' && !/^(streamable)?http$/.test(type)) return 'its type is none that is forwarded'
+  if (type === 'sse' && !isOrigin) return SSE
+  if (type !== '' && type !== 'sse' && !/^(streamable)?http$/.test(type))
+    return 'its type is none that is forwarded'
   if (url === undefined) return 'it has neither a URL nor a command'
-  if (type === '' && httpUrl === undefined && /\/sse\/?([?#]|$)/.test(url)) return SSE
+  if (!isOrigin && type === '' && httpUrl === undefined && /\/sse\/?([?#]|$)/.test(url)) return SSE
   const headers = isPlain(server['headers']) ? Object.entries(server['headers']) : []
   return { url, headers, isBridged: false, isOff }
 }
@@ -39,14 +44,14 @@ function typeOf({ type, transport }: Plain): string {
 }
 
 /** What `mcp-remote URL --header NAME:VALUE` leads to; null for another program, a sentence where that cannot be forwarded. */
-function bridgedTo(server: Plain): Omit<Remote, 'isOff'> | string | null {
+function bridgedTo(server: Plain, isOrigin: boolean): Omit<Remote, 'isOff'> | string | null {
   const args = listedTexts(server['args'])
   const at = args.findIndex((one) => one.split('@', 1)[0] === 'mcp-remote')
   if (at === -1) return null
   const own = args.slice(at + 1)
   const url = own.find((one) => /^https?:/i.test(one))
   if (url === undefined) return 'it has no http:// or https:// URL'
-  if (own[own.indexOf('--transport') + 1] === 'sse-only') return SSE
+  if (!isOrigin && own[own.indexOf('--transport') + 1] === 'sse-only') return SSE
   const env = isPlain(server['env']) ? server['env'] : {}
   const headers = own.flatMap((one, index): (readonly [string, unknown])[] => {
     if (own[index - 1] !== '--header') return []

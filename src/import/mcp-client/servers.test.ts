@@ -6,7 +6,7 @@ import { judged, specOf } from '../../../test/support/converted.ts'
 import { NO_TEXT, withEachReplaced, withReplaced } from '../../../test/support/replaced.ts'
 import type { Plain } from '../../base/plain.ts'
 import type { Converted } from '../converted.ts'
-import { fromMcpServers, mcpServersIn } from './servers.ts'
+import { fromMcpServers, mcpServersIn, type ServersAs } from './servers.ts'
 
 const remote = (headers: Plain = {}, url = 'https://mcp.example.com/v1/mcp'): Plain => ({ url, headers })
 
@@ -31,7 +31,8 @@ const SERVERS = {
   older: { url: 'https://old.example.com/sse' },
 }
 
-const converted = (servers: Plain): Converted => judged(fromMcpServers(servers))
+const converted = (servers: Plain, as: ServersAs = 'collections'): Converted =>
+  judged(fromMcpServers(servers, as))
 
 const authOf = (made: Converted, slug: string): unknown => specOf(made, 'credential', slug)['auth']
 
@@ -63,6 +64,37 @@ test('each server becomes a collection with one endpoint that streams', () => {
     [methods, path, streaming, timeouts],
     [['GET', 'POST', 'DELETE'], '/mcp', 'always', { first_byte: '5m', idle: '1h' }],
   )
+})
+
+test('each server becomes an origin with a virtual MCP of its own', () => {
+  const made = converted(SERVERS, 'origins')
+  assert.deepEqual(specOf(made, 'origin', 'issue-tracker'), {
+    name: 'Issue Tracker',
+    url: 'https://tracker.example.com/v1/mcp/',
+    credential: 'issue-tracker',
+  })
+  assert.deepEqual(
+    made.documents
+      .filter(({ kind }) => kind === 'virtual_mcp')
+      .map(({ slug, spec }) => [slug, spec['members'], spec['status']]),
+    [
+      ['issue-tracker', 'draft'],
+      ['asked', 'published'],
+      ['environment', 'published'],
+      ['query', 'published'],
+      ['open', 'draft'],
+      ['bridged', 'published'],
+      ['old', 'published'],
+      ['older', 'published'],
+    ].map(([slug, status]) => [slug, [{ origin: slug }], status]),
+  )
+  assert.equal(specOf(made, 'origin', 'open')['active'], false)
+  assert.equal(specOf(made, 'origin', 'query')['url'], 'https://q.example.com/mcp%2Fx')
+  assert.deepEqual(authOf(made, 'issue-tracker'), { type: 'bearer', token: { env: 'SECRET_ISSUE_TRACKER' } })
+  const notes = made.notes.join('\n')
+  assert.match(notes, /server Issue Tracker is a draft: .* these are left out: X-Toolsets/)
+  assert.match(notes, /server files is left out: it is a program .*postern runner/)
+  assert.doesNotMatch(JSON.stringify(made), /PLANTED/)
 })
 
 test('what proves the caller is read elsewhere, and no literal of it is told', () => {
@@ -189,13 +221,18 @@ test('with any one part replaced by anything it becomes documents and notes with
       fc.oneof(fc.jsonValue({ maxDepth: 3 }), fc.webUrl({ withQueryParameters: true }), fc.string()),
       fc.nat(),
       (value, seed) => {
-        const made = converted(withReplaced(SERVERS, value, seed) as Plain)
-        assert.doesNotMatch(JSON.stringify(made), /PLANTED/)
+        for (const as of ['origins', 'collections'] as const) {
+          const made = converted(withReplaced(SERVERS, value, seed) as Plain, as)
+          assert.doesNotMatch(JSON.stringify(made), /PLANTED/)
+        }
       },
     ),
     { numRuns: 60 },
   )
-  for (const changed of withEachReplaced(SERVERS, NO_TEXT)) converted(changed as Plain)
+  for (const changed of withEachReplaced(SERVERS, NO_TEXT)) {
+    converted(changed as Plain)
+    converted(changed as Plain, 'origins')
+  }
 })
 
 test('whatever stands as URL and header becomes documents that are valid, or a note', () => {
@@ -207,8 +244,10 @@ test('whatever stands as URL and header becomes documents that are valid, or a n
     .map((parts) => parts.join(''))
   fc.assert(
     fc.property(url, fc.dictionary(fc.string({ maxLength: 9 }), fc.string()), (address, headers) => {
-      const { documents, notes } = converted({ s: remote(headers, address) })
-      assert.ok(documents.length > 0 || notes.length > 0)
+      for (const as of ['origins', 'collections'] as const) {
+        const { documents, notes } = converted({ s: remote(headers, address) }, as)
+        assert.ok(documents.length > 0 || notes.length > 0)
+      }
     }),
     { numRuns: 500 },
   )
@@ -228,7 +267,7 @@ test('a server of which its client leaves out tools is a draft, and only what is
 test('many servers, headers and members are bounded', () => {
   const many = (count: number, value: unknown): Plain =>
     Object.fromEntries(Array.from({ length: count }, (_, at) => [`n${at}`, value]))
-  assert.throws(() => fromMcpServers(many(1001, {})), { code: 'document_invalid' })
+  assert.throws(() => fromMcpServers(many(1001, {}), 'origins'), { code: 'document_invalid' })
   const made = converted({ s: { ...remote(many(20_000, 'v')), ...many(20_000, 1) } })
   assert.equal((specOf(made, 'collection', 's')['headers'] as unknown[]).length, 50)
   assert.equal(made.notes.length, 3)

@@ -57,19 +57,22 @@ export function mcpServersIn(document: Plain): Plain | null {
   return [mcpServers, servers, isPlain(mcp) ? mcp['servers'] : undefined].find(isPlain) ?? null
 }
 
+/** What servers become: origins with a virtual MCP each, or collections that pass their messages through. */
+export type ServersAs = 'origins' | 'collections'
+
 /**
- * The servers of an MCP client as documents: each that speaks Streamable HTTP becomes a collection with one proxy, and
- * what proves its caller a credential that is read elsewhere; no literal of it is in the documents or notes. Servers that
+ * The servers of an MCP client as documents: each that is reached over HTTP becomes an origin and a virtual MCP over it, or where it
+ * speaks Streamable HTTP a collection with one proxy, and what proves its caller a credential that is read elsewhere; no literal of it is in the documents or notes. Servers that
  * cannot be forwarded are noted with the reason. Pure. Refuses with document_invalid what is too much.
  */
-export function fromMcpServers(servers: Plain): Converted {
+export function fromMcpServers(servers: Plain, as: ServersAs): Converted {
   const entries = Object.entries(servers)
   if (entries.length > SERVERS_MAX)
     throw refuse('document_invalid', {
       detail: `More than ${SERVERS_MAX} servers at once. Convert them in pieces.`,
       errors: [{ pointer: '', reason: `more than ${SERVERS_MAX} servers` }],
     })
-  const making = new Making()
+  const making = new Making(as)
   for (const [name, server] of entries) making.server(name, server)
   return making.done()
 }
@@ -82,6 +85,7 @@ interface Proof {
 }
 
 class Making {
+  readonly #isOrigin: boolean
   readonly #documents: MadeDocument[] = []
   readonly #notes = new Set<string>()
   #isExact = true
@@ -89,6 +93,10 @@ class Making {
   readonly #secrets: SecretNames = createSecretNames()
   /** Servers to which no credential goes. */
   readonly #unproved: string[] = []
+
+  constructor(as: ServersAs) {
+    this.#isOrigin = as === 'origins'
+  }
 
   /** Something is left out, closed or different. */
   #note(sentence: string): void {
@@ -111,7 +119,7 @@ class Making {
 
   server(name: string, server: unknown): void {
     const label = toName([name, 'without a name']).toWellFormed()
-    const remote = remoteOf(server)
+    const remote = remoteOf(server, this.#isOrigin)
     const place = typeof remote === 'string' ? remote : placeOf(remote.url)
     if (typeof remote === 'string' || typeof place === 'string')
       this.#note(`server ${label} is left out: ${String(place)}`)
@@ -125,7 +133,7 @@ class Making {
       this.#tell(`server ${label} is asked on the machine of the gateway`)
     if (place.path.split('/').some((segment) => isTelling('', segment)))
       this.#note(
-        `the path of server ${label} may hold a secret, which stands in its proxy as it is: ask the server for a URL without one`,
+        `the path of server ${label} may hold a secret, which stands in its ${this.#isOrigin ? 'origin' : 'proxy'} as it is: ask the server for a URL without one`,
       )
     this.#noteMembers(label, server)
     const chooses = Object.keys(server).filter((name) => CHOOSES_TOOLS.test(name))
@@ -138,6 +146,16 @@ class Making {
     const { headers, proof } = this.#headersOf(label, remote, place.proof)
     if (proof === null) this.#unproved.push(label)
     else this.#credential(label, slug, proof)
+    if (this.#isOrigin) {
+      const left = headers.map((header) => header.name)
+      if (left.length > 0)
+        this.#note(
+          `server ${label} is a draft: an origin sends no header but its credential, so these are left out: ${left.slice(0, MEMBERS_TOLD).join(', ')}`,
+        )
+      const isDraft = remote.isOff || chooses.length > 0 || left.length > 0
+      this.#origin(label, slug, place, proof, isDraft, remote.isOff)
+      return
+    }
     const status = remote.isOff || chooses.length > 0 ? 'draft' : 'published'
     this.#documents.push(
       {
@@ -156,6 +174,33 @@ class Making {
         kind: 'proxy',
         slug: 'mcp',
         spec: { ...ENDPOINT, collection: slug, target_path: place.path, status },
+      },
+    )
+  }
+
+  #origin(
+    label: string,
+    slug: string,
+    place: Place,
+    proof: Proof | null,
+    isDraft: boolean,
+    isOff: boolean,
+  ): void {
+    this.#documents.push(
+      {
+        kind: 'origin',
+        slug,
+        spec: {
+          name: label,
+          url: place.origin + place.path,
+          ...(proof === null ? {} : { credential: slug }),
+          ...(isOff ? { active: false } : {}),
+        },
+      },
+      {
+        kind: 'virtual_mcp',
+        slug,
+        spec: { name: label, members: [{ origin: slug }], status: isDraft ? 'draft' : 'published' },
       },
     )
   }

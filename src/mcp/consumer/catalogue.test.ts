@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { collection, endpointOf } from '../../../test/support/fake-gateway.ts'
+import { matchPath, toPattern } from '../endpoints/pattern.ts'
 import { createCatalogues } from './catalogue.ts'
-import { matchPath, toPattern } from './pattern.ts'
 
 const api = collection('api', 'API', '')
 

@@ -9,7 +9,7 @@ import {
   type Pattern,
   toPattern,
   toTexts,
-} from './pattern.ts'
+} from '../endpoints/pattern.ts'
 
 /** What one caller may call, indexed once for as long as the gateway gives the same list. */
 export interface Catalogue {

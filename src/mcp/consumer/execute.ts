@@ -1,17 +1,17 @@
 import type { GatewayPort, InnerCall } from '../../gateway/port.ts'
 import { HTTP_METHODS } from '../../model/methods.ts'
 import type { CallHandle } from '../../wire/port.ts'
+import { answerOutcome } from '../endpoints/answer-outcome.ts'
+import { buildTarget } from '../endpoints/target.ts'
 import { toRecordAgent } from '../http/account.ts'
 import type { Sender } from '../http/caller.ts'
 import { parameterInvalid, refused } from '../http/outcome.ts'
 import { callName, type RunningCalls } from '../http/running.ts'
 import type { Members } from '../protocol/message.ts'
 import type { ToolCall, ToolOutcome } from '../protocol/tool-call.ts'
-import { answerOutcome } from './answer-outcome.ts'
 import type { Catalogue } from './catalogue.ts'
 import { callExample } from './inspect.ts'
 import { resolve } from './resolve.ts'
-import { buildTarget } from './target.ts'
 
 /** Bytes of an answer that are kept for selecting and cutting; reading more would hold up the thread. */
 const KEEP_BYTES_MAX = 2 * 1024 * 1024
@@ -20,6 +20,11 @@ const BYTES_DEFAULT = 64 * 1024
 const METHODS: ReadonlySet<string> = new Set(HTTP_METHODS)
 const NO_PARAMS: Members = Object.freeze({})
 const NO_FIELDS: readonly string[] = []
+
+const ARGUMENTS = {
+  pointer: (place: string) => `/params${place}`,
+  adviceOnWrong: 'inspect_contract shows the parameters and schemas of the endpoint.',
+}
 
 /** Runs `execute_call`: finds the endpoint, builds the call, hands it to the stages, fits the answer into its bounds. */
 export function execute(
@@ -96,7 +101,7 @@ export function execute(
     if (name !== null) running.end(name, own)
     // Called from an event of the upstream's socket: a throw here would end the thread.
     try {
-      done(answerOutcome(answer, wanted, bytesMax, dropped, example))
+      done(answerOutcome(answer, wanted, bytesMax, dropped, { ...ARGUMENTS, example }))
     } catch (error) {
       fault(error)
       done({ ...refused('internal_error', answer.requestId, {}), accounted: true })

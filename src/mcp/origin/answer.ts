@@ -1,8 +1,11 @@
 /** Answers of origins: one JSON object, or a stream of events that holds it. */
 
-import { readJson } from '../protocol/json.ts'
+import { type ReadJson, readJson } from '../protocol/json.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
+import { resultTextIn } from './result-text.ts'
 import type { OriginAnswer } from './send.ts'
+
+type ReadMessage = Extract<ReadJson, { ok: true }>
 
 /** A JSON-RPC error (JSON-RPC 2.0, section 5.1). */
 export interface RpcError {
@@ -12,7 +15,8 @@ export interface RpcError {
 }
 
 export type OriginReply =
-  | { readonly kind: 'result'; readonly result: Members }
+  /** `text` is that of the result as the origin wrote it; null where it must be written anew. */
+  | { readonly kind: 'result'; readonly result: Members; readonly text: string | null }
   | { readonly kind: 'error'; readonly error: RpcError; readonly status: number }
   /** The session is unknown: a new one must be opened (2025-11-25, transports: session management). */
   | { readonly kind: 'session_gone' }
@@ -36,14 +40,14 @@ export function readReply(answer: OriginAnswer, id: RpcId, hasSession: boolean):
       if (messages.length === 1) return none(status === 200 ? read.reason : `it answered ${status}`)
       continue
     }
-    const reply = replyIn(read.value, id, status)
+    const reply = replyIn(read, id, status)
     if (reply !== null) return reply
   }
   return none(status === 200 ? 'the answer holds no response to the request' : `it answered ${status}`)
 }
 
 /** The reply that a message is; null for one that is no response to the request of that id. */
-export function replyIn(value: unknown, id: RpcId, status: number): OriginReply | null {
+export function replyIn({ value, text }: ReadMessage, id: RpcId, status: number): OriginReply | null {
   if (!isMembers(value) || value['jsonrpc'] !== '2.0') return null
   const { result, error } = value
   // An error about a request whose id could not be read has none, or null
@@ -57,7 +61,9 @@ export function replyIn(value: unknown, id: RpcId, status: number): OriginReply 
   }
   // A status of failure with a result says two things at once
   const isGood = status >= 200 && status < 300
-  return isGood && value['id'] === id && isMembers(result) ? { kind: 'result', result } : null
+  return isGood && value['id'] === id && isMembers(result)
+    ? { kind: 'result', result, text: resultTextIn(text, value) }
+    : null
 }
 
 /** The data of the events of a whole stream (WHATWG HTML, server-sent events). */

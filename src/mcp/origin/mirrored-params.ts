@@ -28,8 +28,20 @@ export function mirroredFault(schema: unknown): string | null {
   }
 }
 
+/** Of schemas that were asked for. */
+const known = new WeakMap<Members, readonly MirroredParam[]>()
+
 /** The marked arguments of a tool. Throws a RangeError for a mark that is not legal. */
 export function mirroredParams(schema: Members): readonly MirroredParam[] {
+  let params = known.get(schema)
+  if (params === undefined) {
+    params = markedIn(schema)
+    known.set(schema, params)
+  }
+  return params
+}
+
+function markedIn(schema: Members): readonly MirroredParam[] {
   const found: MirroredParam[] = []
   const names = new Set<string>()
   const visit = (value: unknown, path: readonly string[], isReached: boolean): void => {

@@ -86,7 +86,7 @@ export class OriginReader {
     const read = readJson(Buffer.from(data))
     if (!read.ok || !isMembers(read.value)) return
     if (typeof read.value['method'] === 'string') this.#onMessage(read.value)
-    else this.#reply = replyIn(read.value, this.#id, this.#status)
+    else this.#reply = replyIn(read, this.#id, this.#status)
   }
 
   #none(reason: string): OriginReply {

@@ -94,7 +94,7 @@ export function callTool<Caller>(
 }
 
 /** Members of a CallToolResult without the closing brace's neighbours: `"content":…,"structuredContent":…,"isError":…`. */
-function toolResult(outcome: Extract<ToolOutcome, { kind: 'result' }>): string {
+export function toolResult(outcome: Extract<ToolOutcome, { kind: 'result' }>): string {
   const { json, quoted = JSON.stringify(json).slice(1, -1), isError, blocks } = outcome
   const further = blocks === undefined || blocks.length === 0 ? '' : `,${JSON.stringify(blocks).slice(1, -1)}`
   return `"content":[{"type":"text","text":"${quoted}"}${further}],"structuredContent":${json},"isError":${isError}`

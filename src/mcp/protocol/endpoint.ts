@@ -62,6 +62,11 @@ export function createMcpEndpoint<Caller>(door: Door<Caller>, options: EndpointO
         const received = toReceived(null, request, 0)
         return tell(legacy.end(caller, request, received), received)
       }
+      if (request.method === 'GET') {
+        const received = toReceived(null, request, 0)
+        const stream = legacy.listen(caller, request, received)
+        if (stream !== null) return tell(stream, received)
+      }
       const refusal = refuseTransport(request)
       if (refusal !== null) return tell(refusal)
       const read = readJson(request.body)

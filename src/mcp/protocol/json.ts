@@ -5,7 +5,8 @@ import { jsonFaultText } from '../../base/json-fault.ts'
 export const JSON_DEPTH_MAX = 100
 
 export type ReadJson =
-  | { readonly ok: true; readonly value: unknown }
+  /** `text` is what was read. */
+  | { readonly ok: true; readonly value: unknown; readonly text: string }
   | { readonly ok: false; readonly syntax: boolean; readonly reason: string }
 
 const NONE = 0
@@ -26,7 +27,7 @@ export function readJson(bytes: Uint8Array): ReadJson {
   const fault = faultOf(text)
   if (fault !== null) return { ok: false, syntax: false, reason: fault }
   try {
-    return { ok: true, value: JSON.parse(text) as unknown }
+    return { ok: true, value: JSON.parse(text) as unknown, text }
   } catch {
     return { ok: false, syntax: true, reason: `The body is not JSON: ${jsonFaultText(text)}` }
   }

@@ -16,10 +16,11 @@ import { askableOf, type ClientAnswer, type ClientQuestions } from './client-que
 import type { DeclaredAgent } from './declared-agent.ts'
 import { toAgent } from './declared-agent.ts'
 import type { Door, Tool } from './door.ts'
+import { openEventStream } from './event-stream.ts'
 import { isRpcId, type Members, type Message, type RpcId, toMessage } from './message.ts'
 import { refuseVersion } from './modern.ts'
 import { capabilitiesOf, errorOf, type Offered, offer } from './offers.ts'
-import type { OpenQuestions } from './open-questions.ts'
+import { KEEP_ALIVE_MS, type OpenQuestions } from './open-questions.ts'
 import { takesForms } from './questions.ts'
 import { type ReceivedMessage, toReceived } from './received-message.ts'
 import type { Relay, RelayedRequest } from './relay.ts'
@@ -57,6 +58,8 @@ export interface LegacyCodec<Caller> {
     request: McpRequest,
     done: (answer: McpAnswer) => void,
   ): McpAnswer | null
+  /** GET: opens the stream of a session; null at a door without streams. */
+  listen(caller: Caller, request: McpRequest, received: ReceivedMessage): McpAnswer | null
   /** DELETE: ends a session. */
   end(caller: Caller, request: McpRequest, received: ReceivedMessage): McpAnswer
 }
@@ -254,6 +257,32 @@ export function createLegacyCodec<Caller>(
       return null
     },
 
+    listen(caller, request, received) {
+      const { relay } = door
+      const refuse = (status: number, reason: string): McpAnswer =>
+        errorAnswer(status, undefined, RPC.invalidRequest, reason)
+      if (relay === undefined) return null
+      const context = contextOf(caller, request)
+      if ('status' in context) return context
+      identify(received, context.session)
+      if (context.session === null) return refuse(400, 'Mcp-Session-Id is missing')
+      if (!/text\/event-stream/i.test(request.header('accept') ?? ''))
+        return refuse(406, 'Accept must list text/event-stream')
+      let close: (() => void) | null = null
+      const stream = openEventStream(() => {
+        clearInterval(timer)
+        close?.()
+      })
+      const timer = setInterval(() => stream.keepAlive(), KEEP_ALIVE_MS).unref()
+      close = relay.listen(caller, context.session.hashedId, stream.message, () => {
+        clearInterval(timer)
+        stream.end()
+      })
+      if (close !== null) return stream.answer
+      clearInterval(timer)
+      return refuse(429, 'Too many streams are open')
+    },
+
     end(caller, request, received) {
       const id = request.header('mcp-session-id')
       if (id === undefined)
@@ -295,6 +324,9 @@ function relayed<Caller>(
     clientCapabilities: canAsk ? session.askable : {},
     logLevel: session === null ? null : relay.logLevels.of(session.hashedId),
     notify: (text) => stream?.message(text),
+    onLeft: (listener) => {
+      if (stream !== null) stream.left = listener
+    },
     ask: canAsk
       ? (name, inner, answered) => put(relay.questions, session, stream, name, inner, answered)
       : null,

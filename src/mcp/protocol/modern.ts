@@ -178,6 +178,9 @@ function relayed<Caller>(
     clientCapabilities: meta[CLIENT_CAPABILITIES] as Members,
     logLevel: isLogLevel(level) ? level : null,
     notify: (text) => stream.message(text),
+    onLeft: (listener) => {
+      stream.left = listener
+    },
     ask: null,
   }
   relay.answer(caller, asked, (answer) => {

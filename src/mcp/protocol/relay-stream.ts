@@ -10,6 +10,8 @@ export interface RelayStream {
   readonly isAble: boolean
   /** Sends a message before the response; a client that reads no streams does not get it. @param text one line of JSON */
   message(text: string): void
+  /** Told once when the client has left the stream. */
+  left: () => void
   /** Sends the response. @param text of the JSON-RPC response; null for none. @param plain the answer where no stream was opened */
   end(text: string | null, plain: () => McpAnswer): void
 }
@@ -22,12 +24,16 @@ export function createRelayStream(
   const isAble = accept !== undefined && /text\/event-stream/i.test(accept)
   let stream: EventStream | null = null
   let timer: NodeJS.Timeout | undefined
-  return {
+  const self: RelayStream = {
     isAble,
+    left() {},
     message(text) {
       if (!isAble) return
       const isFirst = stream === null
-      stream ??= openEventStream(() => clearInterval(timer))
+      stream ??= openEventStream(() => {
+        clearInterval(timer)
+        self.left()
+      })
       stream.message(text)
       if (!isFirst) return
       timer = setInterval(() => stream?.keepAlive(), KEEP_ALIVE_MS).unref()
@@ -43,4 +49,5 @@ export function createRelayStream(
       stream.end()
     },
   }
+  return self
 }

@@ -18,6 +18,8 @@ export interface RelayedRequest {
   readonly logLevel: string | null
   /** Sends a notification before the response, where the client reads streams. @param text one line of JSON */
   notify(text: string): void
+  /** Calls `listener` when the client has left the stream on which it was notified. */
+  onLeft(listener: () => void): void
   /**
    * Puts a request to a client of an earlier revision, on the stream of the response. Null where it cannot be asked: it reads no
    * streams, has no session, or speaks a revision in which requests are part of results.
@@ -46,6 +48,16 @@ export interface Relay<Caller> {
   /** Requests that wait for clients of earlier revisions, and the log levels that their sessions have set. */
   readonly questions: ClientQuestions
   readonly logLevels: LogLevels
+  /**
+   * Opens the stream of a session of an earlier revision, for what belongs to no request. The function that it gives closes it. Null
+   * where there are too many.
+   */
+  listen(
+    caller: Caller,
+    sessionId: string,
+    message: (text: string) => void,
+    end: () => void,
+  ): (() => void) | null
   /** `done` is called exactly once, now or later. */
   answer(caller: Caller, request: RelayedRequest, done: (answer: RelayedAnswer) => void): void
 }

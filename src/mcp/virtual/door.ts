@@ -17,8 +17,10 @@ import { callName, type RunningCalls } from '../http/running.ts'
 import { createClientQuestions } from '../protocol/client-questions.ts'
 import { createMcpEndpoint, type McpEndpoint } from '../protocol/endpoint.ts'
 import { createLogLevels } from '../protocol/log-levels.ts'
-import type { OriginCallTools } from './origin-call.ts'
-import { createRelay } from './relay.ts'
+import { createSessionSubscriptions } from '../protocol/session-subscriptions.ts'
+import { createListens } from './listens.ts'
+import { createOriginUpdates } from './origin-updates.ts'
+import { createRelay, type RelayTools } from './relay.ts'
 import { createOriginSessions } from './sessions.ts'
 
 export interface VirtualDoorOptions<State> extends HttpDoorOptions<State> {
@@ -27,6 +29,8 @@ export interface VirtualDoorOptions<State> extends HttpDoorOptions<State> {
   readonly tombstones: Tombstones
   readonly usedReplies: Once
   readonly running: RunningCalls
+  /** Ids for what Postern itself asks. */
+  readonly requestIds: () => string
   /** Carries responses of clients, and log levels, between threads. */
   readonly events: Events
   readonly version: string
@@ -44,8 +48,11 @@ export function createVirtualDoor<State>(
   const own = { name: 'postern', version: options.version }
   const sessions = createOriginSessions(own, options.isPersonal)
   const questions = createClientQuestions(options.events)
-  const tools: OriginCallTools = {
+  const updates = createOriginUpdates({ ...options, own })
+  const tools: RelayTools = {
     ...options,
+    listens: createListens(options.gateway, updates),
+    subscriptions: createSessionSubscriptions(options.events),
     sessions,
     own,
     questions,
@@ -72,7 +79,7 @@ export function createVirtualDoor<State>(
 
 function doorOf(
   open: JoinedVirtualMcp,
-  tools: OriginCallTools,
+  tools: RelayTools,
   { gateway, running, version }: Pick<VirtualDoorOptions<never>, 'gateway' | 'running' | 'version'>,
 ): Parameters<typeof createMcpEndpoint<Sender>>[0] {
   const { id, slug, name } = open.virtualMcp.fragment

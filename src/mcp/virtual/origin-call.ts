@@ -2,6 +2,7 @@
 import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'
 import { fieldValue } from '../../gateway/header-lines.ts'
 import type { GatewayPort, InnerAnswer } from '../../gateway/port.ts'
+import type { LocatedEndpoint } from '../../snapshot/find/offered-endpoints.ts'
 import type { JoinedVirtualMcp, Member } from '../../snapshot/find/virtual-mcps.ts'
 import type { CallHandle } from '../../wire/port.ts'
 import { messageId, toRecordAgent } from '../http/account.ts'
@@ -64,6 +65,8 @@ export interface Target {
   readonly params: Members
   /** Input schema of a tool: it says which arguments travel in headers. */
   readonly schema?: Members | null
+  /** The endpoint that it stands for; null for what an MCP server has. */
+  readonly endpoint: LocatedEndpoint | null
 }
 
 export class OriginCall {
@@ -112,8 +115,14 @@ export class OriginCall {
       this.#send(verdict.version)
       return
     }
-    const session = this.#tools.sessions.of(origin, this.#sender.caller, verdict.version, (request) =>
-      this.#ask(request),
+    const { ask, clientCapabilities } = this.#request
+    const session = this.#tools.sessions.of(
+      origin,
+      this.#sender.caller,
+      verdict.version,
+      // Requests of the origin come on the stream of the call, and go to a client that takes them there
+      ask === null ? EMPTY : clientCapabilities,
+      (request) => this.#ask(request),
     )
     if (session instanceof Promise)
       void session.then((opened) => this.#guarded(() => this.#in(opened, verdict.version)))
@@ -202,7 +211,7 @@ export class OriginCall {
     if (reply.kind === 'session_gone' && !this.#hasRetried) {
       this.#hasRetried = true
       const { origin } = this.#member
-      this.#tools.sessions.drop(origin, this.#sender.caller, this.#session!)
+      this.#tools.sessions.drop(origin, this.#session!)
       this.#session = null
       return this.begin()
     }
@@ -233,14 +242,23 @@ export class OriginCall {
     void this.#ask(originNotification(version, session, 'notifications/cancelled', { requestId }))
   }
 
-  /** A request of an origin that no client was said to be able to take. */
-  #answerOrigin({ id, method }: Members, version: string): void {
+  /** A request of an origin of an earlier era: the client answers it where it can be asked. */
+  #answerOrigin({ id, method, params }: Members, version: string): void {
     // Requests of origins ended with 2025-11-25
     if (isModernVersion(version) || !isRpcId(id) || ++this.#originRequests > ORIGIN_REQUESTS_MAX) return
     const session = this.#session !== null && 'id' in this.#session ? this.#session.id : null
-    const error = { code: RPC.methodNotFound, message: 'The client does not take this request' }
-    const answer = method === 'ping' ? { result: {} } : { error }
-    void this.#ask(originResponse(version, session, { jsonrpc: '2.0', id, ...answer }))
+    const answer = (content: Members): void =>
+      void this.#ask(originResponse(version, session, { jsonrpc: '2.0', id, ...content }))
+    const { ask, clientCapabilities } = this.#request
+    if (method === 'ping') answer({ result: {} })
+    else if (ask === null || inputFault({ asked: { method, params } }, clientCapabilities) !== null)
+      answer({ error: { code: RPC.methodNotFound, message: 'The client does not take this request' } })
+    else
+      ask(String(method), isMembers(params) ? params : EMPTY, (result) => {
+        if (result !== null) answer({ result })
+        else if (method === 'elicitation/create') answer({ result: { action: 'cancel' } })
+        else answer({ error: { code: RPC.internalError, message: 'The client has not answered' } })
+      })
   }
 
   /** What is sent to the origin: with the answers of the client so far, and the log level of its session. */
@@ -313,7 +331,10 @@ export class OriginCall {
           default:
             return this.#refuse('upstream_invalid_response', 'its result is of an unknown type')
         }
-        return this.#done({ kind: 'result', text: resultFor(method, reply.result, isModernOrigin, isModern) })
+        return this.#done({
+          kind: 'result',
+          text: resultFor(method, reply.result, isModernOrigin, isModern, reply.text),
+        })
       case 'error':
         return this.#done(this.#errorOf(reply.error, isModernOrigin))
       case 'session_gone':
@@ -411,7 +432,9 @@ export class OriginCall {
 
   #place() {
     const { origin, route } = this.#member
-    const [path = '', query = ''] = origin.fragment.target.split(/\?(.*)/s)
+    const { target } = origin.fragment
+    const mark = target.indexOf('?')
+    const [path, query] = mark === -1 ? [target, ''] : [target.slice(0, mark), target.slice(mark + 1)]
     return { origin, route: route!, path, query }
   }
 
@@ -464,7 +487,7 @@ export function toOriginAnswer({ code, body, status, fields, truncated }: InnerA
 }
 
 /** As JSON, in UTF-8. */
-function bytesOf(given: unknown): number {
+export function bytesOf(given: unknown): number {
   return given === undefined ? 0 : Buffer.byteLength(JSON.stringify(given))
 }
 

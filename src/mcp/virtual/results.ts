@@ -7,24 +7,32 @@ const MODERN_MEMBERS: ReadonlySet<string> = new Set(['resultType', 'ttlMs', 'cac
 /** Methods whose results say how long they may be kept (2026-07-28, server/resources). */
 const KEPT: ReadonlySet<string> = new Set(['resources/read'])
 
-/** Text of a complete result. @param isModernOrigin the origin speaks 2026-07-28 or later */
+/**
+ * Text of a complete result.
+ * @param isModernOrigin the origin speaks 2026-07-28 or later
+ * @param text of the result as its origin wrote it; null where it must be written anew
+ */
 export function resultFor(
   method: string,
   result: Members,
   isModernOrigin: boolean,
   isModernClient: boolean,
+  text: string | null = null,
 ): string {
   if (!isModernClient) {
-    if (!isModernOrigin) return JSON.stringify(result)
+    if (!isModernOrigin) return text ?? JSON.stringify(result)
     return JSON.stringify(
       Object.fromEntries(Object.entries(result).filter(([name]) => !MODERN_MEMBERS.has(name))),
     )
   }
   // What an origin calls public may be public for its callers, of whom Postern is one
-  const kept = KEPT.has(method)
-    ? { ttlMs: 0, ...(isModernOrigin ? ttlOf(result) : {}), cacheScope: 'private' }
-    : {}
-  return JSON.stringify({ resultType: 'complete', ...result, ...kept })
+  if (KEPT.has(method)) {
+    const kept = { ttlMs: 0, ...(isModernOrigin ? ttlOf(result) : {}), cacheScope: 'private' }
+    return JSON.stringify({ resultType: 'complete', ...result, ...kept })
+  }
+  if (text === null || Object.keys(result).length === 0)
+    return JSON.stringify({ resultType: 'complete', ...result })
+  return result['resultType'] === undefined ? `{"resultType":"complete",${text.slice(1)}` : text
 }
 
 function ttlOf({ ttlMs }: Members): Members {

@@ -20,6 +20,12 @@ export const convertConfig = define({
       'document',
       z.union([z.string().max(DOCUMENT_BYTES_MAX), z.looseObject({})]),
     ).describe('The configuration: YAML or JSON as text, or the object itself'),
+    servers: z
+      .enum(['origins', 'collections'])
+      .default('origins')
+      .describe(
+        'What MCP servers become. origins: an origin and a virtual MCP each; collections: a collection each, which passes all messages through',
+      ),
   }),
   output: z.object({
     documents: Exported.shape.documents,
@@ -33,8 +39,8 @@ export const convertConfig = define({
   large: true,
   columns: ['kind', 'slug'],
   subject: () => ({ type: 'config', id: null, slug: null }),
-  handle: async ({ document }) => {
-    const { documents, notes, exact } = fromConfiguration(await readObject(document))
+  handle: async ({ document, servers }) => {
+    const { documents, notes, exact } = fromConfiguration(await readObject(document), servers)
     return {
       // What looks like a variable there is none here
       documents: documents.map(({ kind, slug, spec }) => ({

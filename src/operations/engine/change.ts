@@ -22,6 +22,7 @@ import { baseOfForetold, besides, type Foretold, type ShownChange, touchesOf } f
 import { ChangeSecrets } from './change-secrets.ts'
 import { boundedDiff, type Changed, type ChangedItem, diffOfAll, itemsOf, slugsOfChanges } from './diff.ts'
 import { compileChanges, compileResealed, toStored } from './fragments.ts'
+import { keepNames } from './kept-names.ts'
 import type { KindSchema } from './kind-schema.ts'
 import { type Placed, type ScopedAccess, toMake, touchedBy } from './permission.ts'
 import { getRef, idsOf } from './refs.ts'
@@ -416,6 +417,7 @@ export class Change {
     const touched = [...this.#touched.values()].filter(({ id }) => !this.#changed.has(id))
     const compiled = [...changes, ...touched.map((after) => ({ before: null, after }))]
     const { put, drop } = await compileChanges(writer, compiled, this.#deps.check)
+    await keepNames(writer, put)
     const resealed = await compileResealed(writer, this.#secrets?.resealed ?? [])
     return {
       diff,

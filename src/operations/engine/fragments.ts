@@ -11,6 +11,7 @@ import {
   servedBy,
   unusedAfter,
 } from '../../snapshot/compile/compile-resource.ts'
+import { dependentsOf } from '../../snapshot/compile/dependents.ts'
 import {
   FORM,
   type Fragment,
@@ -27,7 +28,7 @@ import { readPages } from './config-in-memory.ts'
 import type { Changed } from './diff.ts'
 
 /**
- * Compiles what changed, each served resource once.
+ * Compiles what changed and what is compiled of it, each served resource once.
  * @param check judges a fragment as gateway threads will; what it finds refuses the change
  */
 export async function compileChanges(
@@ -38,7 +39,8 @@ export async function compileChanges(
   const put: Fragment[] = []
   const drop: FragmentKey[] = []
   const errors: FieldError[] = []
-  for (const [index, served] of servedIn(changes).entries()) {
+  const touched = servedIn(changes)
+  for (const [index, served] of [...touched, ...(await dependentsOf(reader, touched))].entries()) {
     const compiled = await compileResource(reader, served)
     put.push(...compiled.put)
     drop.push(...compiled.drop)

@@ -60,6 +60,7 @@ async function check(fields: Fields, self: Self, context: OperationContext): Pro
   // Parsed by the exact schema, then references became ids, which are strings too.
   const spec = fields as ProxySpec
   checkTarget(spec)
+  checkCapability(spec)
   refuseWorkflow(spec)
   await checkContract(spec, context)
   await proxyKeepsApart(spec, self, context)
@@ -73,6 +74,16 @@ async function check(fields: Fields, self: Self, context: OperationContext): Pro
       errors: [{ pointer: '/path', reason: `taken with ${method} by ${called}` }],
     })
   }
+}
+
+function checkCapability({ mcp, methods, kind }: ProxySpec): void {
+  const as = mcp?.as ?? 'tool'
+  const isRead = as === 'resource' || as === 'prompt'
+  if (!isRead || (methods.includes('GET') && kind === 'http')) return
+  throw refuse('input_invalid', {
+    detail: `/mcp/as: only a proxy of kind http with the method GET can be a ${as}.`,
+    errors: [{ pointer: '/mcp/as', reason: `needs kind http and the method GET` }],
+  })
 }
 
 function checkTarget(spec: ProxySpec): void {

@@ -64,6 +64,12 @@ test('a public name is given once, and only the newcomer gets a prefix', async (
   await list('two', [tool('search'), tool('add')])
   assert.deepEqual(namesOf('desk')?.sort(), ['add', 'list', 'search', 'two_add', 'two_search'])
   await list('one', [tool('search'), tool('add')])
+  const members = (isActive: boolean) => [{ origin: 'two' }, { origin: 'one', active: isActive }]
+  for (const isActive of [false, true]) {
+    await run('virtual_mcps.update', { id: 'desk', members: members(isActive) })
+    assert.equal(fragment('desk')?.members.length, isActive ? 2 : 1)
+    assert.deepEqual(namesOf('desk')?.sort(), ['add', 'list', 'search', 'two_add', 'two_search'])
+  }
 })
 
 test('what an origin changes or adds after the policy was saved is held back until it is approved', async () => {

@@ -41,11 +41,12 @@ interface Named {
 }
 
 async function lookAt(virtualMcp: Resource, { whole }: OperationContext): Promise<Looked> {
-  const stored = await virtualMcpSource(whole, virtualMcp)
+  const stored = await virtualMcpSource(whole, virtualMcp, true)
   const active = new Set<string>()
   for (const id of stored.origins.keys())
     if ((await whole.byId('origins', id))?.spec['active'] === true) active.add(id)
   const members = compileVirtualMcp(stored).members.filter(({ origin }) => active.has(origin))
+  const served = new Set(members.map(({ origin }) => origin))
   const names = publicNamesOf(stored)
   const capabilities = linkCapabilities(
     members.map(({ origin, prefix, rules, approved }) => {
@@ -56,7 +57,7 @@ async function lookAt(virtualMcp: Resource, { whole }: OperationContext): Promis
   )
   const listed = (type: CapabilityType): Named[] =>
     names[type].flatMap(({ member, key, name }) => {
-      const origin = active.has(member) ? stored.origins.get(member) : undefined
+      const origin = served.has(member) ? stored.origins.get(member) : undefined
       return origin === undefined ? [] : [{ name, key, origin: origin.slug }]
     })
   return {

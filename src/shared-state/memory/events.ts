@@ -12,6 +12,7 @@ export function createThreadEvents(send: (event: Event) => void): ThreadEvents {
     call_cancelled: new Set(),
     client_answered: new Set(),
     log_level: new Set(),
+    resource_subscription: new Set(),
     session_ended: new Set(),
   }
   return {

@@ -1,5 +1,10 @@
 /** What an event is about. Its text names the call, or the hash of the session id. */
-export type Topic = 'call_cancelled' | 'client_answered' | 'log_level' | 'session_ended'
+export type Topic =
+  | 'call_cancelled'
+  | 'client_answered'
+  | 'log_level'
+  | 'resource_subscription'
+  | 'session_ended'
 
 /** Plain data, small enough to be sent to every process. */
 export interface Event {

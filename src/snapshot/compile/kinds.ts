@@ -88,7 +88,7 @@ export const COMPILE: { readonly [K in FragmentKind]: Row<K> } = {
   },
   catalogue: {
     from: 'origins',
-    compile: ({ origin, found }) => compileCatalogue(origin, found),
+    compile: ({ origin, found, offer }) => compileCatalogue(origin, found, offer),
     check: checkJson,
   },
   virtual_mcp: { from: 'virtual_mcps', compile: compileVirtualMcp, check: checkVirtualMcp },

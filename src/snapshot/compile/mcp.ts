@@ -12,6 +12,7 @@ import { basesOf } from '../find/capability-bases.ts'
 import type { CatalogueFragment, OriginFragment, VirtualMcpFragment } from '../fragments.ts'
 import { rulesOf } from './capability-rules.ts'
 import type { Desired } from './compile.ts'
+import { type Offer, offeredBy } from './endpoint-catalogue.ts'
 import { compileUpstream } from './upstream.ts'
 
 /** An origin. @param found what the last probe has found; null before the first */
@@ -55,19 +56,34 @@ function upstreamOf({ timeouts, pool_max, tls }: OriginSpec, { origin }: URL): U
   })
 }
 
-/** The catalogue of an origin as its last probe has found it. */
+/** The catalogue of an origin as its last probe has found it; of one of kind `collection`, what its endpoints are now. */
 export function compileCatalogue(
-  { id, slug }: Desired<OriginSpec>,
+  { id, slug, spec }: Desired<OriginSpec>,
   found: CatalogueState | null,
+  offer: Offer | null = null,
 ): CatalogueFragment {
+  if (spec.kind === 'collection') {
+    const { catalogue, endpoints } =
+      offer === null ? { catalogue: EMPTY_CATALOGUE, endpoints: null } : offeredBy(offer, true)
+    const behind = endpoints === null ? {} : { endpoints: JSON.stringify(endpoints) }
+    return { kind: 'catalogue', id, slug, json: JSON.stringify(catalogue), ...behind }
+  }
   return { kind: 'catalogue', id, slug, json: JSON.stringify(found?.catalogue ?? EMPTY_CATALOGUE) }
+}
+
+/** An origin as names are made of it. */
+export interface NamedSource {
+  readonly slug: string
+  readonly catalogue: Catalogue
+  /** Of kind `collection`: nothing of it drifts, so nothing is held back. */
+  readonly isOwn?: boolean
 }
 
 /** What a virtual MCP is compiled from. */
 export interface VirtualMcpSource {
   readonly virtualMcp: Desired<VirtualMcpSpec>
   /** Its origins as they are stored, by id; what they list is empty before their first probe. */
-  readonly origins: ReadonlyMap<string, { readonly slug: string; readonly catalogue: Catalogue }>
+  readonly origins: ReadonlyMap<string, NamedSource>
   /** Names that were given before, by type. */
   readonly names: PublicNames
   /** Hashes of approved items, by id of the origin. */
@@ -90,12 +106,14 @@ export function compileVirtualMcp({
     name,
     description,
     instructions,
-    members: members.map((member) => ({
-      origin: member.id,
-      prefix: member.prefix,
-      rules: member.rules,
-      approved: approved[member.id] ?? null,
-    })),
+    members: members
+      .filter(({ isActive }) => isActive)
+      .map((member) => ({
+        origin: member.id,
+        prefix: member.prefix,
+        rules: member.rules,
+        approved: origins.get(member.id)?.isOwn === true ? null : (approved[member.id] ?? null),
+      })),
     names: namesOf(members, names, prefix),
     policy,
   }
@@ -111,6 +129,8 @@ export type PublicNames = Readonly<Record<CapabilityType, readonly PublicName[]>
 
 interface NamedOrigin {
   readonly id: string
+  /** One that is switched off keeps its names. */
+  readonly isActive: boolean
   readonly prefix: string
   readonly rules: CapabilityRules
   readonly catalogue: Catalogue
@@ -121,11 +141,17 @@ function membersOf(
   origins: VirtualMcpSource['origins'],
 ): readonly NamedOrigin[] {
   const known = members
-    .filter(({ active, origin }) => active && origins.has(origin))
-    .map(({ origin, capability_policy }) => ({ id: origin, ...origins.get(origin)!, capability_policy }))
+    .filter(({ origin }) => origins.has(origin))
+    .map(({ origin, active, capability_policy }) => ({
+      id: origin,
+      ...origins.get(origin)!,
+      isActive: active,
+      capability_policy,
+    }))
   const prefixes = prefixesOf(known)
-  return known.map(({ id, catalogue, capability_policy }, index) => ({
+  return known.map(({ id, isActive, catalogue, capability_policy }, index) => ({
     id,
+    isActive,
     prefix: prefixes[index]!,
     rules: rulesOf(capability_policy),
     catalogue,

@@ -1,6 +1,5 @@
 /** The resources that gateway threads serve, as they are read for compiling: one row for each type that has fragments of its own. */
 
-import type { Catalogue } from '../../model/capability-drift.ts'
 import { CATALOGUE, type CatalogueState, EMPTY_CATALOGUE } from '../../model/catalogue.ts'
 import type { ClientSpec } from '../../model/client.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
@@ -16,7 +15,8 @@ import { type ConfigReader, isSigningSecret, type StoredToken } from '../../stor
 import type { Resource } from '../../store/ports/resource.ts'
 import type { FragmentKind } from '../fragments.ts'
 import type { Desired, DesiredProfile } from './compile.ts'
-import type { PublicNames, VirtualMcpSource } from './mcp.ts'
+import { type Offer, offeredBy } from './endpoint-catalogue.ts'
+import type { NamedSource, PublicNames, VirtualMcpSource } from './mcp.ts'
 import type { SealedHeader } from './secret-headers.ts'
 
 /** What compiling asks of the configuration. */
@@ -45,6 +45,8 @@ export interface Sources {
     readonly origin: Desired<OriginSpec>
     /** What the last probe has found; null before the first. */
     readonly found: CatalogueState | null
+    /** Of an origin of kind `collection`, the collection; null while it is not published. */
+    readonly offer: Offer | null
   }
   virtual_mcps: VirtualMcpSource
 }
@@ -126,7 +128,14 @@ async function readOrigin(reader: CompileReader, resource: Resource): Promise<So
   const [state] = await reader.statesOf([resource.id], CATALOGUE)
   // Written by operations/origins from this very type
   const found = state === undefined ? null : (JSON.parse(state.json) as CatalogueState)
-  return { origin: desired(resource), found }
+  const origin = desired<OriginSpec>(resource)
+  return { origin, found, offer: await readOffer(reader, origin.spec) }
+}
+
+async function readOffer(reader: CompileReader, { kind, collection: id }: OriginSpec): Promise<Offer | null> {
+  if (kind !== 'collection' || id === null) return null
+  const collection = await reader.byId('collections', id)
+  return collection === undefined ? null : readCollection(reader, collection)
 }
 
 async function readVirtualMcp(
@@ -136,15 +145,25 @@ async function readVirtualMcp(
   return resource.status === 'published' ? virtualMcpSource(reader, resource) : null
 }
 
-/** What a virtual MCP is compiled from once it is published. */
-export async function virtualMcpSource(reader: CompileReader, resource: Resource): Promise<VirtualMcpSource> {
+/**
+ * What a virtual MCP is compiled from once it is published.
+ * @param isWhole with the schemas of endpoints of collections, which names do not depend on
+ */
+export async function virtualMcpSource(
+  reader: CompileReader,
+  resource: Resource,
+  isWhole = false,
+): Promise<VirtualMcpSource> {
   const virtualMcp = desired<VirtualMcpSpec>(resource)
-  const origins = new Map<string, { readonly slug: string; readonly catalogue: Catalogue }>()
+  const origins = new Map<string, NamedSource>()
   for (const { origin: id } of virtualMcp.spec.members) {
     const origin = await reader.byId('origins', id)
     if (origin === undefined) continue
-    const { found } = await readOrigin(reader, origin)
-    origins.set(id, { slug: origin.slug, catalogue: found?.catalogue ?? EMPTY_CATALOGUE })
+    const { found, offer } = await readOrigin(reader, origin)
+    const isOwn = origin.spec['kind'] === 'collection'
+    const offered = offer === null ? null : offeredBy(offer, isWhole).catalogue
+    const catalogue = (isOwn ? offered : found?.catalogue) ?? EMPTY_CATALOGUE
+    origins.set(id, { slug: origin.slug, catalogue, isOwn })
   }
   // Written by operations/virtual-mcps from these very types
   const stateOf = async <T>(part: string, otherwise: T): Promise<T> => {

@@ -386,16 +386,18 @@ test('resources of several members are told apart, and URIs lead back to their m
     'file://one~/docs/{name}',
     'file://two~/docs/{name}',
   ])
-  for (const [uri, member, own] of [
-    ['file:///a', 'm0', 'file:///a'],
-    ['file://two~/a', 'm1', 'file:///a'],
-    ['file://one~/a', 'm0', 'file:///a'],
-    ['file://two~/docs/x', 'm1', 'file:///docs/x'],
-    ['file://one~/docs/x', 'm0', 'file:///docs/x'],
+  const resource = { type: 'resources', key: 'file:///a' }
+  const template = { type: 'resource_templates', key: 'file:///docs/{name}' }
+  for (const [uri, member, own, item] of [
+    ['file:///a', 'm0', 'file:///a', resource],
+    ['file://two~/a', 'm1', 'file:///a', resource],
+    ['file://one~/a', 'm0', 'file:///a', resource],
+    ['file://two~/docs/x', 'm1', 'file:///docs/x', template],
+    ['file://one~/docs/x', 'm0', 'file:///docs/x', template],
     // Of a member that passes everything
-    ['file://one~/unlisted', 'm0', 'file:///unlisted'],
+    ['file://one~/unlisted', 'm0', 'file:///unlisted', null],
   ] as const)
-    assert.deepEqual(all.read(acme, uri), { kind: 'admitted', member, uri: own }, uri)
+    assert.deepEqual(all.read(acme, uri), { kind: 'admitted', member, uri: own, item }, uri)
   for (const uri of ['file://two~/unlisted', 'file:///docs/x', 'file://three~/a', 'file:///unlisted', ''])
     assert.equal(all.read(acme, uri), UNKNOWN, uri)
   for (const [member, uri, expected] of [
@@ -414,8 +416,14 @@ test('resources of several members are told apart, and URIs lead back to their m
     kind: 'admitted',
     member: 'm0',
     uri: 'file:///docs/x',
+    item: template,
   })
-  assert.deepEqual(alone.read(acme, 'urn:other'), { kind: 'admitted', member: 'm0', uri: 'urn:other' })
+  assert.deepEqual(alone.read(acme, 'urn:other'), {
+    kind: 'admitted',
+    member: 'm0',
+    uri: 'urn:other',
+    item: null,
+  })
 })
 
 test('a hidden resource is read neither through a template nor under another spelling', () => {
@@ -460,6 +468,7 @@ test('the condition of a template sees the URI at the member', () => {
     kind: 'admitted',
     member: 'm0',
     uri: 'file:///public/a',
+    item: { type: 'resource_templates', key: 'file:///{+path}' },
   })
   assert.equal(all.read(acme, 'file://fs~/private/a').kind, 'refused')
 })

@@ -5,7 +5,8 @@
  * 1. A call is admitted only if the item is in the caller's list. The list has an item if some arguments may be admitted.
  * 2. A hidden item and one that does not exist give the same object, found by the same steps.
  * 3. An item without a public name, and one that is held back, is hidden from everybody, also under another URI.
- * 4. Equal lists are one object. At most {@link LISTS_MAX} of them are kept for each type.
+ * 4. An item that its caller does not reach is hidden, whatever the policy says.
+ * 5. Equal lists are one object. At most {@link LISTS_MAX} of them are kept for each type.
  */
 import { textHash } from '../../base/canonical.ts'
 import { Lru } from '../../base/lru.ts'
@@ -14,6 +15,7 @@ import { estimateTokens } from '../../base/token-estimate.ts'
 import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
 import {
   type Approved,
+  type CapabilityKey,
   type Catalogue,
   capabilityHash,
   type Held,
@@ -34,6 +36,7 @@ import {
 } from './capability-caller.ts'
 import { toMatch } from './capability-match.ts'
 import { type Visible, viewOf } from './capability-view.ts'
+import type { Reach } from './offered-endpoints.ts'
 import { isPlainUri, toUriMatch } from './uri-template.ts'
 
 /** One member of a virtual MCP, with everything that decides about it. */
@@ -47,6 +50,8 @@ export interface CapabilityMember {
   readonly hashes?: Approved
   /** Null where nothing is held back, such as in a preview of a policy that is not saved. */
   readonly approved: Approved | null
+  /** Which of its items a caller reaches beside the policy; absent where all do. */
+  readonly reach?: (caller: Caller) => Reach
 }
 
 export interface VisibleList {
@@ -76,8 +81,13 @@ export type Admission =
 export type ReadAdmission =
   | Unknown
   | RefusedArguments
-  /** The id of the member, and what the URI is there. */
-  | { readonly kind: 'admitted'; readonly member: string; readonly uri: string }
+  /** The id of the member, what the URI is there, and the item that admits it: a resource or a template; null for neither. */
+  | {
+      readonly kind: 'admitted'
+      readonly member: string
+      readonly uri: string
+      readonly item: CapabilityKey | null
+    }
 
 /** Which rule decides about an item for a caller, before the arguments of a call are known. */
 export interface Explanation {
@@ -143,6 +153,7 @@ interface LinkedMember {
   readonly templates: readonly LinkedItem[]
   /** Templates without a public name. */
   readonly unnamed: readonly ((uri: string) => boolean)[]
+  readonly reach: ((caller: Caller) => Reach) | null
 }
 
 /** Which rule lets an item pass, or keeps it back. */
@@ -196,7 +207,7 @@ export function linkCapabilities(
 }
 
 function linkMember(
-  { id, prefix, rules, catalogue, hashes, approved }: CapabilityMember,
+  { id, prefix, rules, catalogue, hashes, approved, reach }: CapabilityMember,
   names: Readonly<Record<CapabilityType, readonly PublicName[]>>,
   facts: FactsOf,
 ): {
@@ -209,7 +220,15 @@ function linkMember(
   const resources = new Map<string, LinkedItem | null>()
   const templates: LinkedItem[] = []
   const unnamed: ((uri: string) => boolean)[] = []
-  const member: LinkedMember = { id, prefix, rules: byType, resources, templates, unnamed }
+  const member: LinkedMember = {
+    id,
+    prefix,
+    rules: byType,
+    resources,
+    templates,
+    unnamed,
+    reach: reach ?? null,
+  }
   const items: Record<CapabilityType, LinkedItem[]> = {
     tools: [],
     prompts: [],
@@ -281,8 +300,13 @@ function appliesWith(caller: Caller, given: Plain): Applies {
   return ({ condition }) => condition === null || condition(caller, given) === 'yes'
 }
 
+function isReached({ member: { reach }, type, key }: LinkedItem, caller: Caller): boolean {
+  return reach === null || reach(caller).has(type, key)
+}
+
 /** The item as the caller sees it; null for a hidden one. */
 function seen(item: LinkedItem, caller: Caller): Visible | null {
+  if (!isReached(item, caller)) return null
   const { isAllowed, rule } = decide(item, appliesTo(caller))
   return isAllowed ? viewUnder(item, rule) : null
 }
@@ -319,11 +343,14 @@ const NOT_THESE = 'The policy does not allow these arguments.'
 
 function readOf(item: LinkedItem, uri: string, caller: Caller): ReadAdmission {
   const admission = admitted(item, caller, { uri })
-  return admission.kind === 'refused' ? admission : { kind: 'admitted', member: item.member.id, uri }
+  if (admission.kind === 'refused') return admission
+  const { type, key, member } = item
+  return { kind: 'admitted', member: member.id, uri, item: { type, key } }
 }
 
 function explained(item: LinkedItem | undefined, caller: Caller): Explanation {
-  if (item === undefined) return { shown: false, because: 'unknown', rule: null, held: null }
+  if (item === undefined || !isReached(item, caller))
+    return { shown: false, because: 'unknown', rule: null, held: null }
   if (item.held !== null) return { shown: false, because: 'held', rule: null, held: item.held }
   if (item.rules === null) return { shown: true, because: 'passes_all', rule: null, held: null }
   const { isAllowed, rule } = decide(item, appliesTo(caller))
@@ -348,11 +375,15 @@ function indexOf(items: readonly LinkedItem[]): Index {
   const conditional = [
     ...new Set(open.flatMap(({ rules }) => rules?.filter((rule) => rule.condition !== null) ?? [])),
   ]
+  const reaches = [...new Set(open.flatMap(({ member: { reach } }) => (reach === null ? [] : [reach])))]
   const combinations = new Lru<string, string>(COMBINATIONS_MAX)
   const lists = new Lru<string, VisibleList>(LISTS_MAX)
 
-  const listFor = (applies: Applies): { readonly key: string; readonly list: VisibleList } => {
-    const decisions = open.map((item) => decide(item, applies))
+  const listFor = (
+    applies: Applies,
+    isOpen: (item: LinkedItem) => boolean,
+  ): { readonly key: string; readonly list: VisibleList } => {
+    const decisions = open.map((item) => (isOpen(item) ? decide(item, applies) : NO_RULE))
     const key = textHash(
       decisions.map(({ isAllowed, rule }) => (isAllowed ? (rule?.place ?? '*') : '')).join(),
     )
@@ -365,7 +396,8 @@ function indexOf(items: readonly LinkedItem[]): Index {
     }
     return { key, list }
   }
-  const constant = conditional.length === 0 ? listFor(() => true).list : null
+  const always = (): boolean => true
+  const constant = conditional.length + reaches.length === 0 ? listFor(always, always).list : null
 
   return {
     byName,
@@ -373,11 +405,17 @@ function indexOf(items: readonly LinkedItem[]): Index {
       if (constant !== null) return constant
       const applies = appliesTo(caller)
       const answers = new Map(conditional.map((rule) => [rule, applies(rule)]))
-      const combination = conditional.map((rule) => (answers.get(rule)! ? '1' : '0')).join('')
+      const combination = [
+        conditional.map((rule) => (answers.get(rule)! ? '1' : '0')).join(''),
+        ...reaches.map((reach) => reach(caller).id),
+      ].join(' ')
       const known = combinations.get(combination)
       const list = known === undefined ? undefined : lists.get(known)
       if (list !== undefined) return list
-      const found = listFor((rule) => answers.get(rule) ?? true)
+      const found = listFor(
+        (rule) => answers.get(rule) ?? true,
+        (item) => isReached(item, caller),
+      )
       combinations.set(combination, found.key)
       return found.list
     },
@@ -472,7 +510,7 @@ function readAt(
     if (refused.kind === 'unknown') refused = answer
   }
   isOpen &&= !member.unnamed.some((isFor) => isFor(uri))
-  return isOpen ? { kind: 'admitted', member: member.id, uri } : refused
+  return isOpen ? { kind: 'admitted', member: member.id, uri, item: null } : refused
 }
 
 /**

@@ -4,6 +4,7 @@ import { type Expression, toExpression, UNDECIDED } from '../../base/expression.
 import type { Plain } from '../../base/plain.ts'
 import { CAPABILITY_VARIABLES } from '../../model/capability.ts'
 import type { CapabilityRule, CapabilitySubjects } from '../../model/capability-rules.ts'
+import type { CallerAccess } from './offered-endpoints.ts'
 
 /** Who asks, with everything proven. */
 export interface Caller {
@@ -13,6 +14,8 @@ export interface Caller {
   readonly user: string | null
   /** Claims of the verified token as JSON gives them: lists as lists, since their items may have commas. */
   readonly claims: Plain
+  /** By which endpoints of collections it reaches; absent or null, as in a preview of a policy, for none. */
+  readonly access?: CallerAccess | null
 }
 
 /** The claims that have the groups and roles of a user; a name with dots is a path. */

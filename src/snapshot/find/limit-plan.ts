@@ -1,9 +1,10 @@
 import type { Attachment } from '../../model/policy.ts'
 import type { LinkedProfile } from '../linked/client.ts'
 import type { LinkedCollection, LinkedProxy } from '../linked/collection.ts'
+import type { CalledThrough } from '../linked/mcp.ts'
 import type { LinkedLimit, LinkedPolicy } from '../linked/policy.ts'
 import type { LimitKey } from './limit-key.ts'
-import { chosenKeyOf, counterKeyOf, within } from './limit-key.ts'
+import { chosenKeyOf, counterKeyOf, limitKeyOf, within } from './limit-key.ts'
 import { networkOf } from './network.ts'
 
 /** A limit at one place of attachment, with the key of its counter. */
@@ -25,7 +26,7 @@ export interface PlannedLimit {
 
 /** Everything about the limits of one profile at one proxy that does not depend on the request. */
 export interface LimitPlan {
-  /** In the order in which they are looked at: profile, client, collection, proxy. */
+  /** In the order in which they are looked at: profile, client, collection, proxy, then what an endpoint is called through. */
   readonly limits: readonly PlannedLimit[]
   /** Indexes of those whose counter depends on the request. */
   readonly keyed: readonly number[]
@@ -52,12 +53,20 @@ interface Policies {
 const PLANS_MAX = 10_000
 
 export interface LimitPlans {
-  of(snapshot: Policies, profile: LinkedProfile, collection: LinkedCollection, proxy: LinkedProxy): LimitPlan
+  /** @param through of a call through a virtual MCP over the collection; else null */
+  of(
+    snapshot: Policies,
+    profile: LinkedProfile,
+    collection: LinkedCollection,
+    proxy: LinkedProxy,
+    through: CalledThrough | null,
+  ): LimitPlan
 }
 
 /** The plans of one snapshot. */
 export function createLimitPlans(): LimitPlans {
   const plans = new Map<LinkedProfile, Map<LinkedProxy, LimitPlan>>()
+  const plansThrough = new Map<CalledThrough, typeof plans>()
   let count = 0
 
   function make(
@@ -65,16 +74,23 @@ export function createLimitPlans(): LimitPlans {
     profile: LinkedProfile,
     collection: LinkedCollection,
     proxy: LinkedProxy,
+    through: CalledThrough | null,
   ): LimitPlan {
     if (count >= PLANS_MAX) {
       plans.clear()
+      plansThrough.clear()
       count = 0
     }
-    const plan = planOf(snapshot, profile, collection, proxy)
-    let ofProfile = plans.get(profile)
+    const plan = planOf(snapshot, profile, collection, proxy, through)
+    let among = through === null ? plans : plansThrough.get(through)
+    if (among === undefined) {
+      among = new Map()
+      plansThrough.set(through!, among)
+    }
+    let ofProfile = among.get(profile)
     if (ofProfile === undefined) {
       ofProfile = new Map()
-      plans.set(profile, ofProfile)
+      among.set(profile, ofProfile)
     }
     ofProfile.set(proxy, plan)
     count++
@@ -82,8 +98,9 @@ export function createLimitPlans(): LimitPlans {
   }
 
   return {
-    of: (snapshot, profile, collection, proxy) =>
-      plans.get(profile)?.get(proxy) ?? make(snapshot, profile, collection, proxy),
+    of: (snapshot, profile, collection, proxy, through) =>
+      (through === null ? plans : plansThrough.get(through))?.get(profile)?.get(proxy) ??
+      make(snapshot, profile, collection, proxy, through),
   }
 }
 
@@ -92,6 +109,7 @@ function planOf(
   profile: LinkedProfile,
   collection: LinkedCollection,
   proxy: LinkedProxy,
+  through: CalledThrough | null,
 ): LimitPlan {
   const { client } = profile
   const places: readonly (readonly [Attachment, string | null, LimitKey])[] = [
@@ -99,6 +117,7 @@ function planOf(
     ['client', client.fragment.policy, client.key],
     [collection.attachment, collection.fragment.policy, collection.key],
     [proxy.attachment, proxy.policy, proxy.key],
+    ...(through === null ? [] : placesOf(through)),
   ]
   const limits: PlannedLimit[] = []
   for (const [attachedTo, id, key] of places) {
@@ -114,6 +133,16 @@ function planOf(
     }
   }
   return toPlan(limits, null)
+}
+
+function placesOf({
+  origin,
+  virtualMcp,
+}: CalledThrough): readonly (readonly [Attachment, string | null, LimitKey])[] {
+  return [
+    ['origin', origin.fragment.policy, limitKeyOf(`origin:${origin.id}`)],
+    ['virtual_mcp', virtualMcp.fragment.policy, virtualMcp.key],
+  ]
 }
 
 const EVERYWHERE: LimitKey = { low: 0, high: 0 }

@@ -3,16 +3,23 @@
  * in a snapshot: fragments hold ids of each other, so that one of them is linked anew without the others.
  */
 import type { Catalogue } from '../../model/capability-drift.ts'
+import type { OfferedEndpoints } from '../../model/offered-endpoint.ts'
 import type { CatalogueFragment } from '../fragments.ts'
 import type { LinkedProxy } from '../linked/collection.ts'
-import type { LinkedOrigin, LinkedVirtualMcp } from '../linked/mcp.ts'
+import type { CalledThrough, LinkedOrigin, LinkedVirtualMcp } from '../linked/mcp.ts'
 import { type Capabilities, linkCapabilities } from './capabilities.ts'
+import type { Caller } from './capability-caller.ts'
+import { type EndpointIndex, indexEndpoints } from './offered-endpoints.ts'
 
 /** An origin as one virtual MCP calls it. */
 export interface Member {
   readonly origin: LinkedOrigin
   /** The route to it, with the policy of the virtual MCP; null for an origin without a server of its own. */
   readonly route: LinkedProxy | null
+  /** Of an origin of kind `collection`, the endpoints behind its items; null for any other. */
+  readonly endpoints: EndpointIndex | null
+  /** What calls of its endpoints go through beside the collection. */
+  readonly through: CalledThrough
 }
 
 /** A virtual MCP with everything that it has. */
@@ -47,6 +54,7 @@ export function createVirtualMcpIndex(): VirtualMcpIndex {
   }
 }
 
+const NONE: OfferedEndpoints = { tools: {}, prompts: {}, resources: {}, resource_templates: {} }
 const NOTHING: Catalogue = { tools: [], prompts: [], resources: [], resource_templates: [] }
 
 function join({ origins, catalogues }: Linked, virtualMcp: LinkedVirtualMcp): JoinedVirtualMcp {
@@ -55,13 +63,30 @@ function join({ origins, catalogues }: Linked, virtualMcp: LinkedVirtualMcp): Jo
   const policies = fragment.members.flatMap(({ origin: id, prefix, rules, approved }) => {
     const origin = origins.get(id)
     if (origin === undefined || !origin.fragment.active) return []
-    members.set(id, { origin, route: routeOf(origin, virtualMcp) })
     const listed = catalogues.get(id)
+    const endpoints = endpointsOf(origin, listed)
+    members.set(id, {
+      origin,
+      route: routeOf(origin, virtualMcp),
+      endpoints,
+      through: { virtualMcp, origin },
+    })
     // Written by the compiler from this very type
     const catalogue = listed === undefined ? NOTHING : (JSON.parse(listed.json) as Catalogue)
-    return [{ id, prefix, rules, catalogue, approved }]
+    const reach = endpoints && ((caller: Caller) => endpoints.reach(caller.access ?? null))
+    return [{ id, prefix, rules, catalogue, approved, ...(reach === null ? {} : { reach }) }]
   })
   return { virtualMcp, members, capabilities: linkCapabilities(policies, fragment.names) }
+}
+
+function endpointsOf(
+  { fragment: { collection } }: LinkedOrigin,
+  listed: CatalogueFragment | undefined,
+): EndpointIndex | null {
+  if (collection === null) return null
+  // Written by the compiler from this very type
+  const offered = listed?.endpoints === undefined ? NONE : (JSON.parse(listed.endpoints) as OfferedEndpoints)
+  return indexEndpoints(collection, offered)
 }
 
 function routeOf({ route }: LinkedOrigin, { id, fragment, key }: LinkedVirtualMcp): LinkedProxy | null {

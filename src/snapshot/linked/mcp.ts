@@ -20,3 +20,9 @@ export interface LinkedVirtualMcp {
   readonly fragment: VirtualMcpFragment
   readonly key: LimitKey
 }
+
+/** The virtual MCP and the origin of kind `collection` through which an endpoint is called. */
+export interface CalledThrough {
+  readonly virtualMcp: LinkedVirtualMcp
+  readonly origin: LinkedOrigin
+}

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { parse } from 'yaml'
+import { isResourceType, NOUNS } from '../../model/resource-types.ts'
 import type { WriteOptions } from '../../operations/engine/call.ts'
 import { type WriteOptionName, WriteOptionsInput, writeOptionNames } from '../../operations/engine/call.ts'
 import type { Operation } from '../../operations/engine/define.ts'
@@ -10,7 +11,10 @@ import { UsageError } from './exit.ts'
 import type { CliPorts } from './ports.ts'
 import { setPath } from './set.ts'
 
-/** Flags that mean the same on every command; a member of the input with such a name is written with `--set`. */
+/**
+ * Flags that mean the same on every command. The flag of a member with such a name says what it is of (`--origin-url`), where the
+ * command is about a type of resource; elsewhere the member is written with `--set`.
+ */
 const RESERVED = new Set([
   'output',
   'url',
@@ -42,7 +46,8 @@ export function addFlags(command: Command, operation: Operation): void {
     const id = fieldsOf(operation).find((field) => field.name === 'id')
     command.argument('<id>', id?.description || 'Id or slug')
   }
-  for (const field of flagFields(operation)) for (const option of toOptions(field)) command.addOption(option)
+  for (const field of flagFields(operation))
+    for (const option of toOptions(field, flagOf(operation, field))) command.addOption(option)
   if (operation.effect === 'read' && operation.posted !== true) return
   command.addOption(repeated(new Option('--set <path=value>', 'Set one member, such as a.b[0].c=text')))
   command.option('-f, --file <file>', 'Input from a YAML or JSON file; - is standard input')
@@ -62,7 +67,7 @@ export async function readInput(
     ...(typeof given['json'] === 'string' && toObject(given['json'], '--json')),
   }
   for (const field of flagFields(operation)) {
-    const value = given[camel(field.name)]
+    const value = given[camel(flagOf(operation, field).replaceAll('-', '_'))]
     if (value !== undefined) input[field.name] = toValue(field, value)
   }
   const schema = jsonSchemasOf(operation.input).input
@@ -125,13 +130,18 @@ function optionFlags(operation: Operation): [string, string][] {
 function flagFields(operation: Operation): readonly Field[] {
   const options = new Set(writeOptionNames(operation).map(kebab))
   return fieldsOf(operation).filter((field) => {
-    const flag = kebab(field.name)
+    const flag = flagOf(operation, field)
     return !(field.name === 'id' && takesId(operation)) && !RESERVED.has(flag) && !options.has(flag)
   })
 }
 
-function toOptions(field: Field): Option[] {
-  const flag = kebab(field.name)
+/** The flag of a member, without its hyphens. */
+function flagOf({ resource }: Operation, { name }: Field): string {
+  const flag = kebab(name)
+  return RESERVED.has(flag) && isResourceType(resource) ? `${kebab(NOUNS[resource])}-${flag}` : flag
+}
+
+function toOptions(field: Field, flag: string): Option[] {
   const clears = field.nullable ? '; null clears it' : ''
   const choices = field.choices.length > 0 ? ` (${field.choices.join(', ')})` : ''
   const needed = field.required ? ' (required)' : ''

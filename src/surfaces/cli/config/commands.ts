@@ -112,15 +112,22 @@ function convertCommand(ports: CliPorts, operation: Operation): Command {
   const command = new Command('convert')
     .description(`${operation.summary}. Ends with 3 where something is left out or a draft`)
     .argument('<file>', 'YAML or JSON; - is standard input')
-  return addCommonFlags(command).action(async (file: string, given: Given) => {
-    const document = await readText(ports, file)
-    const client = await connect(ports, given)
-    const { body } = await client.call(operation, { document })
-    const documents = Exported.shape.documents.parse(body['documents'])
-    for (const note of body['notes'] as readonly string[]) ports.err(`${printable(note)}\n`)
-    ports.out(given.output === 'json' ? toJsonText(documents) : toYaml(documents))
-    if (body['exact'] !== true) throw new Failed(EXIT.inexact)
-  })
+    .option('--servers <what>', 'What MCP servers become: origins (default) or collections')
+  return addCommonFlags(command).action(
+    async (file: string, given: Given & { readonly servers?: string }) => {
+      const document = await readText(ports, file)
+      const client = await connect(ports, given)
+      const { servers } = given
+      const { body } = await client.call(operation, {
+        document,
+        ...(servers === undefined ? {} : { servers }),
+      })
+      const documents = Exported.shape.documents.parse(body['documents'])
+      for (const note of body['notes'] as readonly string[]) ports.err(`${printable(note)}\n`)
+      ports.out(given.output === 'json' ? toJsonText(documents) : toYaml(documents))
+      if (body['exact'] !== true) throw new Failed(EXIT.inexact)
+    },
+  )
 }
 
 /** The slug of what a document belongs to. */

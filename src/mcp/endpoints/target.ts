@@ -1,6 +1,6 @@
 import { pointerTo } from '../../base/pointer.ts'
 import type { FieldError } from '../../base/refusal.ts'
-import { isNeverPassed } from '../../model/header-names.ts'
+import { isOfMessage } from '../../model/header-names.ts'
 import type { Contract } from '../../snapshot/fragments.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import { fillPattern, type Pattern } from './pattern.ts'
@@ -26,11 +26,6 @@ interface Sorted {
   readonly query: Map<string, unknown>
   readonly headers: Map<string, unknown>
   body: unknown
-}
-
-/** Besides what no caller sends on: how to encode an answer that must be read here, and what speaks of the MCP message. */
-function isGatewayHeader(lower: string): boolean {
-  return isNeverPassed(lower) || lower === 'accept-encoding' || lower.startsWith('mcp-')
 }
 
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/
@@ -225,7 +220,7 @@ function buildHeaders(given: ReadonlyMap<string, unknown>, errors: FieldError[])
     if (!HEADER_NAME.test(name)) wrong('is no header name')
     else if (text === null || !HEADER_VALUE.test(text)) wrong('must be visible ASCII without line breaks')
     else if (names.has(lower)) wrong('is given twice')
-    else if (isGatewayHeader(lower)) dropped.push(name)
+    else if (isOfMessage(lower)) dropped.push(name)
     else {
       fields += `${lower}: ${text}\r\n`
       if (lower === 'content-type') type = text

@@ -10,16 +10,26 @@ const NO_MEMBERS: Members = Object.freeze({})
 /** Refusals of what the caller wrote as `params`. */
 const ABOUT_ARGUMENTS: ReadonlySet<string> = new Set(['body_invalid', 'parameter_invalid'])
 
+/** How a door speaks of the arguments of a call. */
+export interface ArgumentsOf {
+  /** The pointer to an argument, by a pointer into the request: `/body/…`, `/path/id`, `/query/limit` or `/headers/x-name`. */
+  readonly pointer: (pointer: string) => string
+  /** A call that would be right; null where the list of tools shows it. */
+  readonly example: () => Members | null
+  /** What to do about a request that the upstream calls wrong. */
+  readonly adviceOnWrong: string | null
+}
+
 /**
  * @param wanted paths of members that are kept of a JSON body; empty for all. @param bytesMax of the body as it is shown.
- * @param dropped headers of the agent that were not sent. @param example a call that would be right
+ * @param dropped headers of the agent that were not sent
  */
 export function answerOutcome(
   answer: InnerAnswer,
   wanted: readonly string[],
   bytesMax: number,
   dropped: readonly string[],
-  example: () => Members,
+  given: ArgumentsOf,
 ): ToolOutcome {
   const { status, code, body, bodyBytes, truncated, requestId, durationMs } = answer
   const headers = shownHeaders(answer.fields)
@@ -33,9 +43,9 @@ export function answerOutcome(
     duration_ms: Math.round(durationMs * 1000) / 1000,
     truncated: fitted.truncated,
     total_bytes: bodyBytes,
-    hint: hintOf(fitted.hint, dropped, status),
+    hint: hintOf(fitted.hint, dropped, status, given),
   }
-  const first = code === null ? retryMembers(headers) : refusalMembers(code, body, headers, example)
+  const first = code === null ? retryMembers(headers) : refusalMembers(code, body, headers, given)
   const all = first === NO_MEMBERS ? members : { ...first, ...members }
   const head = JSON.stringify(all).slice(0, -1)
   return {
@@ -54,25 +64,30 @@ function quoted(text: string): string {
   return JSON.stringify(text).slice(1, -1)
 }
 
-function hintOf(fitted: string | null, dropped: readonly string[], status: number): string | null {
+function hintOf(
+  fitted: string | null,
+  dropped: readonly string[],
+  status: number,
+  { adviceOnWrong }: ArgumentsOf,
+): string | null {
   const hints = fitted === null ? [] : [fitted]
   if (dropped.length > 0) hints.push(`Not sent, because the gateway sets them: ${dropped.join(', ')}.`)
-  if (status === 400 || status === 422)
-    hints.push('inspect_contract shows the parameters and schemas of the endpoint.')
+  if ((status === 400 || status === 422) && adviceOnWrong !== null) hints.push(adviceOnWrong)
   return hints.length === 0 ? null : hints.join(' ')
 }
 
 /** Of a refusal by the gateway, what its problem object says. */
-function refusalMembers(code: string, body: Uint8Array, headers: Members, example: () => Members): Members {
+function refusalMembers(code: string, body: Uint8Array, headers: Members, given: ArgumentsOf): Members {
   const problem = problemIn(body)
+  const isAboutArguments = ABOUT_ARGUMENTS.has(code)
+  const example = isAboutArguments ? given.example() : null
   const { title, detail, retry_after_ms } = problem
   return {
     code,
     title,
     detail,
-    ...(ABOUT_ARGUMENTS.has(code)
-      ? { errors: errorsIn(problem, code === 'body_invalid'), example: example() }
-      : {}),
+    ...(isAboutArguments ? { errors: errorsIn(problem, code === 'body_invalid', given) } : {}),
+    ...(example === null ? {} : { example }),
     ...(typeof retry_after_ms === 'number' ? { retry_after_ms } : retryMembers(headers)),
   }
 }
@@ -87,13 +102,13 @@ function problemIn(body: Uint8Array): Members {
   }
 }
 
-/** What a contract finds wrong, with pointers into the arguments of `execute_call`. */
-function errorsIn({ errors }: Members, isBody: boolean): readonly Members[] {
-  const given = Array.isArray(errors) ? errors.filter(isMembers) : []
-  return given.map((error) => {
-    const pointer = String(error['pointer'])
-    const place = isBody ? `/body${pointer}` : pointer.replace(/^\/header\//, '/headers/')
-    return { ...error, pointer: `/params${place}` }
+/** What a contract finds wrong, with pointers into the arguments. */
+function errorsIn({ errors }: Members, isBody: boolean, { pointer }: ArgumentsOf): readonly Members[] {
+  const found = Array.isArray(errors) ? errors.filter(isMembers) : []
+  return found.map((error) => {
+    const given = String(error['pointer'])
+    const place = isBody ? `/body${given}` : given.replace(/^\/header\//, '/headers/')
+    return { ...error, pointer: pointer(place) }
   })
 }
 

@@ -1,0 +1,356 @@
+/**
+ * The catalogue of an origin of kind `collection`: its published endpoints as capabilities. It is made when the collection is
+ * compiled, in the transaction of its change, so that it never drifts; `compile/dependents.ts` says what is compiled with it.
+ *
+ * 1. Names do not depend on the order of proxies in the store: of two endpoints that ask for one name, the older proxy has it.
+ * 2. Names of arguments are of `A-Za-z0-9_.-` and unlike each other: model APIs refuse a list with any other.
+ * 3. An input schema stands for itself and has at most {@link SCHEMA_BYTES_MAX} bytes for its body.
+ */
+import { hash } from 'node:crypto'
+import { isPlain, type Plain } from '../../base/plain.ts'
+import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
+import type { Catalogue } from '../../model/capability-drift.ts'
+import type { CollectionSpec } from '../../model/collection.ts'
+import { isOfMessage } from '../../model/header-names.ts'
+import type { HttpMethod } from '../../model/http-method.ts'
+import type { OfferedEndpoint, OfferedEndpoints } from '../../model/offered-endpoint.ts'
+import { type JsonSchema, type Parameter, type ProxySpec, parameterNames } from '../../model/proxy.ts'
+import { boundedSchema } from '../schema/bounded.ts'
+import type { Desired } from './compile.ts'
+
+/** A published collection, as its origin offers it. */
+export interface Offer {
+  readonly collection: Desired<CollectionSpec>
+  readonly proxies: readonly Desired<ProxySpec>[]
+  /** JSON of its shared schemas; undefined without. */
+  readonly schemas: string | undefined
+}
+
+export interface Offered {
+  readonly catalogue: Catalogue
+  readonly endpoints: OfferedEndpoints
+}
+
+const NAME_CHARS_MAX = 60
+const ARGUMENT_CHARS_MAX = 64
+const TEXT_CHARS_MAX = 2000
+/** Bytes of the schema of a body. */
+const SCHEMA_BYTES_MAX = 8 * 1024
+const PARAMETER_BYTES_MAX = 1024
+const ENUM_MAX = 50
+const BODY = 'body'
+
+const WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
+/** Headers that OpenAPI says are no parameters (OpenAPI 3.1.1 section 4.8.12.2). */
+const NO_PARAMETERS: ReadonlySet<string> = new Set(['accept', 'content-type', 'authorization'])
+
+/**
+ * What a collection offers.
+ * @param isWhole false leaves out schemas and arguments, where names and texts alone are wanted
+ */
+export function offeredBy({ collection, proxies, schemas }: Offer, isWhole: boolean): Offered {
+  // Content of the table of schemas, which is written as an object of schemas by name
+  const shared = isWhole && schemas !== undefined ? (JSON.parse(schemas) as Plain) : {}
+  const catalogue = { tools: [], prompts: [], resources: [], resource_templates: [] } as Record<
+    CapabilityType,
+    Plain[]
+  >
+  // A name may be one that every object inherits
+  const endpoints = new Map(CAPABILITY_TYPES.map((type) => [type, new Map<string, OfferedEndpoint>()]))
+  const add = (type: CapabilityType, key: string, item: Plain, endpoint: OfferedEndpoint): void => {
+    catalogue[type].push(item)
+    endpoints.get(type)!.set(key, endpoint)
+  }
+  const taken = { tools: new Set<string>(), prompts: new Set<string>() }
+  for (const proxy of inOrder(proxies)) {
+    const methods = offeredMethods(proxy.spec)
+    const tools = methods.filter((method) => roleOf(proxy.spec, method) === 'tool')
+    for (const method of methods) {
+      const role = roleOf(proxy.spec, method)
+      const base = baseOf(proxy, role === 'tool' && tools.length > 1 ? method : null)
+      const shape = shapeOf(proxy.spec, method, shared, isWhole)
+      const { places, hasBody, bodyType } = shape
+      const endpoint = {
+        proxy: proxy.id,
+        method,
+        places,
+        hasBody,
+        ...(bodyType === undefined ? {} : { bodyType }),
+      }
+      const texts = textsOf(proxy.spec, method, collection.spec.base_path)
+      if (role === 'tool') {
+        const name = freeName(base, proxy, method, taken.tools)
+        const annotations = { ...hintsOf(method), ...proxy.spec.mcp?.annotations }
+        const schema = isWhole ? { inputSchema: shape.schema } : {}
+        add('tools', name, { name, ...texts, ...schema, annotations }, endpoint)
+      } else if (role === 'prompt') {
+        const name = freeName(base, proxy, method, taken.prompts)
+        add('prompts', name, { name, ...texts, arguments: shape.prompt }, endpoint)
+      } else {
+        const uri = uriOf(collection.slug, proxy.spec, shape.parameters)
+        const mime = proxy.spec.response_schema === null ? {} : { mimeType: 'application/json' }
+        const isTemplate = uri.includes('{')
+        const named = isTemplate ? { uriTemplate: uri } : { uri }
+        add(
+          isTemplate ? 'resource_templates' : 'resources',
+          uri,
+          { ...named, name: base, ...texts, ...mime },
+          endpoint,
+        )
+      }
+    }
+  }
+  const behind = [...endpoints].map(([type, items]) => [type, Object.fromEntries(items)])
+  return { catalogue, endpoints: Object.fromEntries(behind) as OfferedEndpoints }
+}
+
+/** Ids grow with time, so the oldest comes first. */
+function inOrder(proxies: readonly Desired<ProxySpec>[]): readonly Desired<ProxySpec>[] {
+  return proxies
+    .filter(
+      ({ spec: { status, kind, mcp } }) =>
+        // A tunnel is nothing that one call could answer. Specs of earlier versions lack the newer members.
+        status === 'published' && kind !== 'websocket' && mcp?.as !== 'hidden',
+    )
+    .toSorted((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+/** HEAD beside GET, and OPTIONS beside anything, tell an agent nothing. */
+function offeredMethods({ methods }: ProxySpec): readonly HttpMethod[] {
+  const main = methods.filter((method) => method !== 'HEAD' && method !== 'OPTIONS')
+  return main.length > 0 ? main : methods.slice(0, 1)
+}
+
+type Role = 'tool' | 'prompt' | 'resource'
+
+function roleOf(spec: ProxySpec, method: HttpMethod): Role {
+  const as = spec.mcp?.as
+  if (method !== 'GET' || (as !== 'resource' && as !== 'prompt')) return 'tool'
+  // No URI can give a header
+  const needsHeader = as === 'resource' && parametersOf(spec, method).some((one) => isNeededHeader(one))
+  return needsHeader ? 'tool' : as
+}
+
+function isNeededHeader({ in: place, required, name }: Parameter): boolean {
+  return place === 'header' && required && isGiven(name)
+}
+
+function isGiven(header: string): boolean {
+  return !isOfMessage(header) && !NO_PARAMETERS.has(header.toLowerCase())
+}
+
+function baseOf({ slug, spec }: Desired<ProxySpec>, method: HttpMethod | null): string {
+  const own = spec.mcp?.name ?? spec.operation_id ?? slug
+  const clean = own.replaceAll(/[^A-Za-z0-9_.-]/gu, '_')
+  return (method === null ? clean : `${method.toLowerCase()}_${clean}`).slice(0, NAME_CHARS_MAX)
+}
+
+function freeName(
+  base: string,
+  { id, slug }: Desired<ProxySpec>,
+  method: HttpMethod,
+  taken: Set<string>,
+): string {
+  const unlike = hash('sha256', `${id}\0${method}`, 'hex').slice(0, 8)
+  const cut = (room: number): string => base.slice(0, NAME_CHARS_MAX - room)
+  const candidates = [base, `${base}_${slug}`, `${cut(unlike.length + 1)}_${unlike}`]
+  const name = candidates.find((one) => one.length <= NAME_CHARS_MAX && !taken.has(one)) ?? unlike
+  taken.add(name)
+  return name
+}
+
+function textsOf({ name, description, mcp, path }: ProxySpec, method: HttpMethod, basePath: string): Plain {
+  const text = mcp?.description ?? description
+  return {
+    title: mcp?.title ?? name,
+    description: text === '' ? `${method} ${basePath}${path}` : cut(text),
+  }
+}
+
+/** What follows from the method (RFC 9110 section 9.2). What a POST or PATCH does, nothing tells. */
+function hintsOf(method: HttpMethod): Plain {
+  switch (method) {
+    case 'GET':
+    case 'HEAD':
+    case 'OPTIONS':
+      return { readOnlyHint: true, destructiveHint: false, idempotentHint: true }
+    case 'PUT':
+      return { readOnlyHint: false, idempotentHint: true }
+    case 'DELETE':
+      return { readOnlyHint: false, destructiveHint: true, idempotentHint: true }
+    case 'POST':
+    case 'PATCH':
+      return { readOnlyHint: false }
+  }
+}
+
+/** What a call takes. */
+interface Shape extends Pick<OfferedEndpoint, 'places' | 'hasBody'> {
+  readonly bodyType: string | undefined
+  readonly schema: Plain
+  readonly prompt: readonly Plain[]
+  readonly parameters: readonly Parameter[]
+}
+
+function shapeOf(spec: ProxySpec, method: HttpMethod, shared: Plain, isWhole: boolean): Shape {
+  const contract = contractOf(spec, method)
+  const body = bodyOf(spec, method, contract)
+  const parameters = parametersOf(spec, method)
+  const places: Record<string, readonly ['path' | 'query' | 'headers', string]> = {}
+  const properties: Plain = {}
+  const required: string[] = []
+  const prompt: Plain[] = []
+  const taken = new Set(body === null ? [] : [BODY])
+  for (const parameter of parameters) {
+    const place = parameter.in === 'header' ? 'headers' : (parameter.in as 'path' | 'query')
+    const name = argumentName(parameter, taken)
+    places[name] = [place, parameter.name]
+    if (parameter.required) required.push(name)
+    if (!isWhole) continue
+    properties[name] = parameterSchema(parameter, shared)
+    prompt.push({ name, ...described(parameter.description), required: parameter.required })
+  }
+  if (body !== null && isWhole) {
+    properties[BODY] = body.schema(shared)
+    if (body.isRequired) required.push(BODY)
+  }
+  return {
+    places,
+    hasBody: body !== null,
+    bodyType: body?.type,
+    schema: {
+      type: 'object',
+      properties,
+      ...(required.length === 0 ? {} : { required }),
+      additionalProperties: false,
+    },
+    prompt,
+    parameters,
+  }
+}
+
+type Contract = Pick<
+  ProxySpec,
+  'parameters' | 'request_schema' | 'request_schemas' | 'request_types' | 'request_required'
+>
+
+function contractOf(spec: ProxySpec, method: HttpMethod): Contract {
+  return { ...spec, ...spec.contracts?.[method === 'HEAD' ? 'GET' : method] }
+}
+
+/** Parameters that an agent gives, those of the path first; of the path all, whether or not they are described. */
+function parametersOf(spec: ProxySpec, method: HttpMethod): readonly Parameter[] {
+  const { parameters } = contractOf(spec, method)
+  const names = [...parameterNames(spec.path), ...(spec.path.endsWith('/*') ? ['*'] : [])]
+  const inPath = names.map((name): Parameter => {
+    const declared = parameters.find((one) => one.in === 'path' && one.name === name)
+    const description = name === '*' ? 'The rest of the path' : ''
+    return {
+      ...(declared ?? { name, in: 'path', type: 'string', description }),
+      required: true,
+    }
+  })
+  const others = parameters.filter((one) => one.in === 'query' || (one.in === 'header' && isGiven(one.name)))
+  return [...inPath, ...others]
+}
+
+/** A name that model APIs take for an argument. */
+function argumentName({ name, in: place }: Parameter, taken: Set<string>): string {
+  const clean =
+    name === '*' ? 'rest' : name.replaceAll(/[^A-Za-z0-9_.-]/gu, '_').replace(/_+$/, '') || 'argument'
+  const plain = clean.slice(0, ARGUMENT_CHARS_MAX - 12)
+  let free = plain
+  for (let round = 1; taken.has(free); round++)
+    free = round === 1 ? `${place}_${plain}` : `${place}_${plain}_${round}`
+  taken.add(free)
+  return free
+}
+
+function parameterSchema(parameter: Parameter, shared: Plain): Plain {
+  const { schema, type, enum: values, pattern, min, max, default: otherwise, description } = parameter
+  const own: Plain =
+    schema === undefined
+      ? {
+          type,
+          ...(type === 'array' ? { items: {} } : {}),
+          ...(values === undefined ? {} : { enum: values.slice(0, ENUM_MAX) }),
+          ...(pattern === undefined ? {} : { pattern }),
+          ...(min === undefined ? {} : { minimum: min }),
+          ...(max === undefined ? {} : { maximum: max }),
+        }
+      : plainSchema(schema, shared, PARAMETER_BYTES_MAX)
+  const isFlat = parameter.in === 'query' || (own['type'] !== 'array' && own['type'] !== 'object')
+  return {
+    // A path and a header take one text
+    ...(isFlat ? own : { type: 'string' }),
+    ...(otherwise === undefined ? {} : { default: otherwise }),
+    ...described(description),
+  }
+}
+
+interface Body {
+  readonly isRequired: boolean
+  /** Undefined for JSON. */
+  readonly type: string | undefined
+  readonly schema: (shared: Plain) => Plain
+}
+
+/** The body that a method takes; null for none. */
+function bodyOf({ kind }: ProxySpec, method: HttpMethod, contract: Contract): Body | null {
+  const { request_schema, request_schemas = {}, request_types: types = [], request_required } = contract
+  if (method === 'GET' || method === 'HEAD') return null
+  if (!WITH_BODY.has(method) && request_schema === null && types.length === 0) return null
+  const json = types.find((type) => /[/+]json\b/i.test(type))
+  const type = types.length === 0 || json !== undefined ? undefined : types[0]!
+  const schema = request_schemas[json ?? type ?? ''] ?? request_schema
+  const isRequired = (request_required ?? true) && schema !== null && WITH_BODY.has(method)
+  if (type !== undefined && !/^application\/x-www-form-urlencoded\b/i.test(type))
+    return { isRequired, type, schema: () => ({ type: 'string', description: `Sent as ${type}` }) }
+  if (kind === 'graphql' && schema === null)
+    return { isRequired: true, type, schema: () => structuredClone(GRAPHQL) }
+  return {
+    isRequired,
+    type,
+    schema: (shared) => (schema === null ? {} : plainSchema(schema, shared, SCHEMA_BYTES_MAX)),
+  }
+}
+
+/** A request of GraphQL (GraphQL over HTTP, section 5.1). */
+const GRAPHQL: Plain = {
+  type: 'object',
+  properties: {
+    query: { type: 'string' },
+    variables: { type: 'object' },
+    operationName: { type: 'string' },
+  },
+  required: ['query'],
+}
+
+function plainSchema(schema: JsonSchema, shared: Plain, bytesMax: number): Plain {
+  const bounded = boundedSchema(schema, shared, bytesMax)
+  return isPlain(bounded) ? bounded : {}
+}
+
+/** The URI of a GET endpoint, or the template of its URIs (RFC 6570). */
+function uriOf(slug: string, { path }: ProxySpec, parameters: readonly Parameter[]): string {
+  const plain = path
+    .replaceAll(/\{([^{}]+)\}/g, (_all, name: string) => `{${variableOf(name)}}`)
+    .replace(/\/\*$/, '/{+rest}')
+  const query = parameters.filter((one) => one.in === 'query')
+  const isTemplate = plain.includes('{') || query.some(({ required }) => required)
+  const names = query.map(({ name }) => name).filter((name) => variableOf(name) === name)
+  const list = isTemplate && names.length > 0 ? `{?${names.join(',')}}` : ''
+  return `postern://${slug}${plain}${list}`
+}
+
+function variableOf(name: string): string {
+  return name.replaceAll(/[^A-Za-z0-9_.]/g, '_')
+}
+
+function described(description: string): Plain {
+  return description === '' ? {} : { description: cut(description) }
+}
+
+function cut(text: string): string {
+  return text.length <= TEXT_CHARS_MAX ? text : `${text.slice(0, TEXT_CHARS_MAX - 1).toWellFormed()}…`
+}
