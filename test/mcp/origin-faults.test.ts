@@ -10,7 +10,7 @@ import { startVirtualMcp } from './virtual-mcp.ts'
 
 /** Names of the tools that the list holds, in its order. */
 function namesIn({ messages }: RawAnswer): readonly string[] {
-  return (messages.at(-1)?.result?.['tools'] as { readonly name: string }[]).map(({ name }) => name)
+  return (messages.at(-1)!.result!['tools'] as { readonly name: string }[]).map(({ name }) => name)
 }
 
 /** The problem object that a refused call gives to the model. */
@@ -60,7 +60,7 @@ for (const era of ERAS)
     const call = async (word: string): Promise<RawAnswer> =>
       client.ask('tools/call', { name: 'test_echo', arguments: { word } })
     assert.match((await call('first')).text, /first/)
-    origin.forgetSessions()
+    await origin.forgetSessions()
     const opened = origin.sessionsOpened
     const words = Array.from({ length: 12 }, (_, at) => `word${at}`)
     const answers = await Promise.all(words.map(call))
