@@ -17,6 +17,7 @@ const MAY_CONNECT: Readonly<Record<string, string>> = {
   'oauth/sign-in/oidc': 'gives openid-client a guarded fetch',
   'oauth/server/provider': 'gives oidc-provider the fetch of client documents, which is guarded',
   'surfaces/cli': 'is the command line, which runs as the person who calls it',
+  'runner/listen': 'looks whether another runner listens on its own socket',
   'surfaces/client': 'is the client of management, for the command line and for programs of others',
   'upkeep/doctor/instance': 'is the command line: looks whether the addresses of the settings answer',
 }

@@ -34,7 +34,7 @@ test('members that do not fit together are refused where they stand', () => {
     [{ ...FLIGHT, count: ['200-299'] }, 'count'],
     [{ ...RATE, count: ['299-200'] }, 'count.0'],
     [{ ...RATE, count: ['2xx'] }, 'count.0'],
-    [{ ...RATE, key: 'user' }, 'key'],
+    [{ ...RATE, key: 'person' }, 'key'],
     [{ ...RATE, key: 'header:Authorization' }, 'key'],
     [{ ...RATE, key: 'header:X-Forwarded-For' }, 'key'],
     [{ ...RATE, key: 'header:cookie' }, 'key'],

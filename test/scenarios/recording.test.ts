@@ -88,7 +88,7 @@ test('100,000 records of two threads all arrive, readers see whole batches, and 
   const givers = [giver(t, 'a', 50_000, 100), giver(t, 'b', 50_000, 100)]
   for (const { attach } of givers) recorder.connect(attach)
   const watch = new DatabaseSync(path, { readOnly: true })
-  const torn = watch.prepare('SELECT count(*) AS n FROM blocks WHERE rows * 80 <> length(numbers)')
+  const torn = watch.prepare('SELECT count(*) AS n FROM blocks WHERE rows * 88 <> length(numbers)')
   const reports = Promise.all(givers.map(({ ask }) => ask('start')))
   let looks = 0
   let ended = false

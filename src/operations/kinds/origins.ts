@@ -34,6 +34,7 @@ export const originKind: Kind = {
     credential: z.string().max(130),
     policy: z.string().max(130),
   },
+  asks: ({ url }) => (typeof url === 'string' ? [{ pointer: '/url', url }] : []),
   sentTo: (spec) => {
     const { url, tls } = spec as OriginSpec
     return [url, tls]
