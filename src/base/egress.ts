@@ -196,7 +196,7 @@ function isSameFile(one: string, other: string): boolean {
     const [first, second] = [statSync(one), statSync(other)]
     return first.dev === second.dev && first.ino === second.ino
   } catch {
-    // What is not there is no socket
+    // A file that does not exist is no socket
     return false
   }
 }

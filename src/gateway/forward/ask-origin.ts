@@ -6,6 +6,7 @@ import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { createInnerCalls } from '../ends/in-process.ts'
 import type { Lane } from '../lane.ts'
 import type { CallerOfCall, InnerAnswer } from '../port.ts'
+import { declaredAgent } from '../record.ts'
 import type { CheckRow } from '../rows.ts'
 
 /** A request to an origin that no caller has asked for. Header lines end in CRLF. */
@@ -88,7 +89,7 @@ export function createAskOrigin({
   return (fragment, { method, fields, body }) => {
     const origin = linked.get(fragment) ?? linkOrigin(fragment)
     linked.set(fragment, origin)
-    const [path = '', query = ''] = fragment.target.split(/\?(.*)/s)
+    const { path, query } = origin
     return new Promise((resolve) => {
       call(
         {
@@ -100,7 +101,7 @@ export function createAskOrigin({
           fields: '',
           ownFields: fields,
           body: body === null ? null : Buffer.from(body),
-          agent: NOBODY,
+          agent: declaredAgent(),
           keepBytesMax: ANSWER_BYTES_MAX,
           until: null,
           capability: {
@@ -118,15 +119,4 @@ export function createAskOrigin({
       )
     })
   }
-}
-
-const NOBODY = {
-  name: '',
-  version: '',
-  sessionId: '',
-  conversationId: '',
-  mcpMethod: '',
-  tool: '',
-  mcpRequestId: '',
-  reason: '',
 }

@@ -432,9 +432,7 @@ export class OriginCall {
 
   #place() {
     const { origin, route } = this.#member
-    const { target } = origin.fragment
-    const mark = target.indexOf('?')
-    const [path, query] = mark === -1 ? [target, ''] : [target.slice(0, mark), target.slice(mark + 1)]
+    const { path, query } = origin
     return { origin, route: route!, path, query }
   }
 

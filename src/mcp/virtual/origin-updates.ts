@@ -6,6 +6,7 @@
 
 import { fieldValue } from '../../gateway/header-lines.ts'
 import type { Caller, GatewayPort } from '../../gateway/port.ts'
+import { declaredAgent } from '../../gateway/record.ts'
 import type { Member } from '../../snapshot/find/virtual-mcps.ts'
 import type { LinkedOrigin } from '../../snapshot/linked/mcp.ts'
 import type { CallHandle } from '../../wire/port.ts'
@@ -137,7 +138,7 @@ class UpdateStream {
       if (method !== 'notifications/resources/updated' || !isMembers(params)) return
       for (const changed of this.#watchers.get(String(params['uri'])) ?? []) changed()
     })
-    const [path = '', query = ''] = origin.fragment.target.split(/\?(.*)/s)
+    const { path, query } = origin
     const handle = gateway.call(
       {
         caller: this.#caller,
@@ -148,7 +149,7 @@ class UpdateStream {
         fields: '',
         ownFields: request.fields,
         body: Buffer.from(request.body ?? ''),
-        agent: NOBODY,
+        agent: declaredAgent(),
         keepBytesMax: 0,
         until: null,
         reader: {
@@ -177,15 +178,4 @@ class UpdateStream {
     )
     this.#handle ??= handle
   }
-}
-
-const NOBODY = {
-  name: '',
-  version: '',
-  sessionId: '',
-  conversationId: '',
-  mcpMethod: '',
-  tool: '',
-  mcpRequestId: '',
-  reason: '',
 }

@@ -10,7 +10,9 @@ import { linkCollection } from './collection.ts'
 export function linkOrigin(fragment: OriginFragment, before: LinkedOrigin | null = null): LinkedOrigin {
   if (fragment.served_by !== 'http' && fragment.served_by !== 'collection')
     throw new RangeError('it is of a kind that this version does not know')
-  return { kind: 'origin', id: fragment.id, fragment, route: routeOf(fragment, before) }
+  const { id, target } = fragment
+  const [path = '', query = ''] = target.split(/\?(.*)/s)
+  return { kind: 'origin', id, fragment, route: routeOf(fragment, before), path, query }
 }
 
 function routeOf(fragment: OriginFragment, before: LinkedOrigin | null): LinkedOrigin['route'] {

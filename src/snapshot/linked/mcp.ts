@@ -12,6 +12,9 @@ export interface LinkedOrigin {
   readonly fragment: OriginFragment
   /** Null for an origin of another kind. */
   readonly route: LinkedCollection | null
+  /** Path of the MCP endpoint, and its query without `?`; empty without an upstream. */
+  readonly path: string
+  readonly query: string
 }
 
 export interface LinkedVirtualMcp {
