@@ -36,8 +36,10 @@ import { openControlState } from './serve/control-state.ts'
 import { gatewaysOptions } from './serve/gateway-threads.ts'
 import type { Start } from './serve/start.ts'
 import { openStores } from './serve/stores.ts'
+import { readRunnerPlace } from './settings/runner-place.ts'
 import type { Settings } from './settings.ts'
 import { createThreadEvents } from './shared-state/memory/events.ts'
+import { createOriginSessionMemory } from './shared-state/memory/origin-sessions.ts'
 import { createSharedCells } from './shared-state/memory/shared-cells.ts'
 import { createReferences } from './snapshot/compile/references.ts'
 import { createWorkers, type Workers } from './threads/worker.ts'
@@ -85,6 +87,10 @@ const KEEP_USES_MS = 60_000
 const SWEEP_MS = 10 * 60_000
 /** An origin that was never read waits that long at most. */
 const ORIGINS_MS = 15_000
+/** How often it is looked whether an origin has given a reason to be asked. */
+const WATCH_MS = 250
+/** Sessions at origins that are not used any more. */
+const ORIGIN_SESSIONS_MS = 30_000
 /** What of the audit trail is newer is not signed. */
 const CHECKPOINT_MS = 60_000
 /** More often than instances are started anew. */
@@ -126,6 +132,7 @@ async function start(
   const certificates = openCertificates(settings, log)
   const oidc = settings.oidc === null ? null : toOidcProvider(settings.oidc)
   const pins = readClientPins(settings.cimdPins)
+  const runner = readRunnerPlace(settings.runner)
   logOpenFiles(log)
   const addresses = await claimAddresses(settings)
   const named = originsOf(addresses, settings.expose)
@@ -158,6 +165,7 @@ async function start(
   const credentials = createCredentialProbe({ vault, references, store, gateways: started })
   const cells = createSharedCells()
   const events = createThreadEvents((event) => void started.then((gateways) => gateways.tell(event)))
+  const originSessions = createOriginSessionMemory(clock)
   const sessionKey = vault.sessionKey()
   const counts = {
     memory: createCountMemory(settings.workers + 1),
@@ -196,6 +204,7 @@ async function start(
     explainer: { explain: async (asked) => (await started).explain(asked) },
     replayer: { replay: async (asked) => (await started).replay(asked) },
     origins: { probe: async (origin) => (await started).probeOrigin(origin) },
+    tellOriginsDown: (origins) => void started.then((gateways) => gateways.setOriginsDown(origins)),
     upstreams: { health: async (collection) => (await started).upstreamHealth(collection) },
   })
   await listenForControl(its, control, addresses, certificates.control, grace, sockets.path)
@@ -217,6 +226,9 @@ async function start(
   repeat(its, ORIGINS_MS, 'catalogues of origins', () =>
     claimed('origin_catalogues', ORIGINS_MS, control.refreshOrigins),
   )
+  // Not waited for: a slow origin holds up no other
+  repeat(its, WATCH_MS, 'origins that have changed', () => void control.originWatch.tick())
+  repeat(its, ORIGIN_SESSIONS_MS, 'sessions at origins', () => originSessions.sweep())
   repeat(its, CATCH_UP_MS, 'changes of the configuration', () => publisher?.catchUp())
   repeat(its, MEND_MS, 'the last known configuration', () =>
     store === null ? null : lastGood.mend((keepWhole) => fullSnapshot(store, keepWhole)),
@@ -227,14 +239,18 @@ async function start(
       cells,
       sessionKey,
       deliver: events.deliver,
+      originNews: control.originWatch.news,
+      originFailed: control.originWatch.failed,
       sockets: sockets.path,
       egress: outgoing,
+      runner,
       tls: certificates.gateway?.current ?? null,
       controlTls: certificates.control?.current ?? null,
       health,
       counts,
       keySets,
       prove: control.prove,
+      originSessions,
     }),
     await first,
   )

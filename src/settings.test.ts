@@ -185,6 +185,37 @@ test('a wrong value refuses start and says what is expected', () => {
   refused(['--workers', '1', '--workers', '2'], {}, /given twice/)
 })
 
+test('a runner is a socket, or an address with a token', () => {
+  assert.equal(readSettings([], {}).runner, null)
+  const { runner } = readSettings(['--runner', 'unix:/run/postern/runner.sock'], {})
+  assert.deepEqual(runner?.address.address, { socketPath: '/run/postern/runner.sock' })
+  const token = { POSTERN_RUNNER_TOKEN_FILE: '/etc/postern/token' }
+  const remote = readSettings(['--runner=https://[fd00::1]:7800'], token).runner
+  assert.deepEqual(remote?.address, {
+    text: 'https://[fd00::1]:7800',
+    address: { host: 'fd00::1', port: 7800 },
+    isTls: true,
+    authority: '[fd00::1]:7800',
+  })
+  assert.equal(remote?.tokenFile, '/etc/postern/token')
+  refused(
+    ['--runner', 'http://127.0.0.1:7800'],
+    {},
+    /^--runner is an address, .* set POSTERN_RUNNER_TOKEN_FILE/,
+  )
+  refused([], token, /^POSTERN_RUNNER_TOKEN_FILE is for a runner: set POSTERN_RUNNER /)
+  for (const text of [
+    '/run/runner.sock',
+    'unix:runner.sock',
+    `unix:/${'x'.repeat(103)}`,
+    'http://127.0.0.1:7800/path',
+    'http://user@127.0.0.1:7800',
+    'http://169.254.169.254',
+    'tcp://127.0.0.1:7800',
+  ])
+    refused(['--runner', text], token, /^--runner is .* must be unix: and the absolute path/)
+})
+
 test('a vault needs one way to say who asks', () => {
   const vault = { POSTERN_VAULT_URL: 'https://vault.test' }
   refused([], vault, /^POSTERN_VAULT_URL needs a way to say who asks: POSTERN_VAULT_TOKEN_FILE /)

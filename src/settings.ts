@@ -5,6 +5,7 @@ import type { Part } from './base/doors.ts'
 import { Secret } from './base/secret.ts'
 import { fromEnvironment, fromFlags, type Given } from './settings/given.ts'
 import type { RoleRule } from './settings/role-map.ts'
+import type { RunnerSettings } from './settings/runner-place.ts'
 import {
   NOT_AVAILABLE,
   PREFIX,
@@ -57,6 +58,8 @@ export interface Settings {
   readonly connectionsPerSourceMax: number
   /** Its pending requests to the control plane without a valid access token, on each listener. */
   readonly pendingPerSourceMax: number
+  /** The runner of stdio servers; null without one. */
+  readonly runner: RunnerSettings | null
   readonly recordsKeepMs: number
   readonly recordsBytesMax: number
   readonly auditKeepMs: number
@@ -171,6 +174,14 @@ function faultTogether(values: Values, named: Named): string | null {
     if (certificates !== keys)
       return `${named(certificate)} names ${certificates} and ${named(key)} ${keys} files; give one key for each certificate, in the same order.`
   }
+  if (values.RUNNER === undefined && values.RUNNER_TOKEN_FILE !== undefined)
+    return `${named('RUNNER_TOKEN_FILE')} is for a runner: set ${named('RUNNER')} too.`
+  if (
+    values.RUNNER !== undefined &&
+    'host' in values.RUNNER.address &&
+    values.RUNNER_TOKEN_FILE === undefined
+  )
+    return `${named('RUNNER')} is an address, where the runner takes tokens alone: set ${named('RUNNER_TOKEN_FILE')} too.`
   if (values.CIMD === 'off' && values.CIMD_PINS !== undefined)
     return `${named('CIMD')} is "off", so that no client is known by a document, and ${named('CIMD_PINS')} is set: remove one of the two.`
   return null
@@ -202,6 +213,10 @@ function toSettings(values: Values, given: ReadonlyMap<string, Given>, named: Na
     egressAllow: values.EGRESS_ALLOW ?? [],
     connectionsPerSourceMax: values.CONNECTIONS_PER_SOURCE_MAX,
     pendingPerSourceMax: values.PENDING_PER_SOURCE_MAX,
+    runner:
+      values.RUNNER === undefined
+        ? null
+        : { address: values.RUNNER, tokenFile: values.RUNNER_TOKEN_FILE ?? null },
     recordsKeepMs: values.RECORDS_KEEP,
     recordsBytesMax: values.RECORDS_MAX_SIZE,
     auditKeepMs: values.AUDIT_KEEP,

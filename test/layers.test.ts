@@ -14,6 +14,7 @@ const SERVED = [
   'find',
   'link',
   'schema',
+  'offer',
 ].map((name) => `snapshot/${name}`)
 
 /**
@@ -35,6 +36,7 @@ const ARROWS: Record<string, readonly string[]> = {
   record: ['base', 'model', 'store/ports', 'vault', 'wire'],
   snapshot: ['base', 'model', 'snapshot/linked', 'snapshot/find'],
   'snapshot/schema': ['base', 'model'],
+  'snapshot/offer': ['base', 'model', 'snapshot/schema'],
   'snapshot/linked': ['base', 'snapshot/fragments', 'snapshot/find'],
   'snapshot/find': ['base', 'model', 'snapshot/fragments', 'snapshot/linked'],
   'snapshot/link': ['base', 'model', 'vault', ...SERVED, 'snapshot/earlier-form'],

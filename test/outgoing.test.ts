@@ -19,6 +19,7 @@ const MAY_CONNECT: Readonly<Record<string, string>> = {
   'surfaces/cli': 'is the command line, which runs as the person who calls it',
   'runner/listen': 'looks whether another runner listens on its own socket',
   'surfaces/client': 'is the client of management, for the command line and for programs of others',
+  'upkeep/doctor/runner': 'is the command line: looks whether the runner of the settings answers',
   'upkeep/doctor/instance': 'is the command line: looks whether the addresses of the settings answer',
 }
 

@@ -233,6 +233,11 @@ export const PROBLEMS = {
     'Endpoint ambiguous',
     'Several endpoints match; the response lists them. Use the id of one.',
   ),
+  call_lost: problem(
+    410,
+    'Call lost',
+    'The call waited for input from the client and ended before the answer came: it waited too long, it was cancelled, or the process that held it ended. `repeat_is_safe` tells whether the call can be made again without a second effect.',
+  ),
   parameter_invalid: problem(
     400,
     'Parameter invalid',

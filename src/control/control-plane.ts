@@ -40,7 +40,9 @@ import { createControlListener } from './listener.ts'
 import type { IssuedToken } from './local-socket.ts'
 import { createLocalTokens } from './local-tokens.ts'
 import { createOAuthDoor } from './oauth-door.ts'
-import { refreshOrigins } from './origin-refresh.ts'
+import { createOriginOutages } from './origin-outages.ts'
+import { isAsked, refreshOrigin, refreshOrigins } from './origin-refresh.ts'
+import { createOriginWatch, type OriginWatch } from './origin-watch.ts'
 import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link.ts'
 
 export interface ControlPlaneOptions
@@ -65,6 +67,8 @@ export interface ControlPlaneOptions
   readonly documentMode: DocumentMode
   readonly pins: ReadonlyMap<string, Plain>
   readonly fetchPublic: GetJson
+  /** Tells the gateway threads which origins cannot be reached, by id. */
+  readonly tellOriginsDown: (origins: readonly string[]) => void
 }
 
 export interface ControlPlane {
@@ -88,6 +92,8 @@ export interface ControlPlane {
   readonly sweepStore: () => Promise<void>
   /** Reads catalogues of origins that are due. */
   readonly refreshOrigins: () => Promise<unknown>
+  /** Reads catalogues of origins that give a reason to. */
+  readonly originWatch: OriginWatch
   /** Ends the calls that wait for a person, and takes no more of them. */
   readonly endQuestions: () => void
   /** Ends what works on without being asked. */
@@ -120,6 +126,12 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const identities = createIdentities(options, invoke, unknown)
   const surfaces = openSurfaces(options, invoke, identities, unknown)
   let isStopped = false
+  const refreshing = {
+    ...options,
+    invoke,
+    isStopped: () => isStopped,
+    fault: (error: unknown) => fault(error, 'origins'),
+  }
   return {
     listener: surfaces.listener,
     prove: (token, resource) =>
@@ -137,13 +149,15 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
       await store.writeOAuth((oauth) => oauth.sweep(clock.now()))
       await expireChangeRequests(store, clock)
     },
-    refreshOrigins: () =>
-      refreshOrigins({
-        ...options,
-        invoke,
-        isStopped: () => isStopped,
-        fault: (error) => fault(error, 'origins'),
-      }),
+    refreshOrigins: () => refreshOrigins(refreshing),
+    originWatch: createOriginWatch({
+      ...refreshing,
+      async refresh(origin) {
+        const came = await refreshOrigin(origin, refreshing)
+        return came && came.isOutage !== true
+      },
+      outages: createOriginOutages({ ...refreshing, tell: options.tellOriginsDown }, isAsked),
+    }),
     endQuestions: surfaces.endQuestions,
     stop() {
       isStopped = true
@@ -281,6 +295,7 @@ export function createClosedControlPlane(reason: string): ControlPlane {
     sweepFiles() {},
     sweepStore: () => Promise.resolve(),
     refreshOrigins: () => Promise.resolve(),
+    originWatch: { news() {}, failed() {}, tick: () => Promise.resolve() },
     endQuestions() {},
     stop: () => Promise.resolve(),
     retain: () => Promise.resolve(),

@@ -1,14 +1,15 @@
 /**
  * Reads catalogues of origins again, for all processes that share the store.
  *
- * 1. What was found is stored by the same operation by which an administrator refreshes a catalogue; a probe that finds the same leaves
- *    no audit entry.
- * 2. An origin that could not be read is tried again after waits that double, and keeps its last catalogue meanwhile.
- * 3. Few origins are asked at once, so that slow ones hold up others for a bounded time.
+ * 1. A changed catalogue is stored with the operation that administrators use, `origins.refresh_catalog`. An unchanged catalogue
+ *    creates no audit entry.
+ * 2. If an origin cannot be read, it keeps its last catalogue. The wait before the next attempt doubles after each failure.
+ * 3. At most {@link AT_ONCE} origins are asked at the same time. A slow origin delays the others for a bounded time.
  */
 import type { Principal } from '../access/principal.ts'
 import type { Clock } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
+import type { OriginProbed } from '../model/origin-probe.ts'
 import type { Invoke } from '../operations/engine/define.ts'
 import type { OriginProbe } from '../operations/engine/ports.ts'
 import { attemptsOf, dueAt } from '../operations/origins/attempt.ts'
@@ -44,9 +45,7 @@ export interface OriginRefreshOptions {
 /** Asks all origins that are due. @returns how many were asked */
 export async function refreshOrigins(options: OriginRefreshOptions): Promise<number> {
   const { store, clock } = options
-  const all = (await store.read.all('origins')).filter(
-    ({ spec }) => spec['kind'] === 'http' && spec['active'] === true,
-  )
+  const all = (await store.read.all('origins')).filter(isAsked)
   const attempts = await attemptsOf(
     store.read,
     all.map(({ id }) => id),
@@ -63,15 +62,27 @@ export async function refreshOrigins(options: OriginRefreshOptions): Promise<num
   return due.length
 }
 
-async function refresh(origin: Resource, options: OriginRefreshOptions): Promise<void> {
+/** Asks one origin. Null for one that is not there any more, or has no server to ask. */
+export async function refreshOrigin(id: string, options: OriginRefreshOptions): Promise<OriginProbed | null> {
+  const origin = await options.store.read.byId('origins', id)
+  return origin === undefined || !isAsked(origin) ? null : refresh(origin, options)
+}
+
+async function refresh(origin: Resource, options: OriginRefreshOptions): Promise<OriginProbed> {
   const { store, origins, invoke, clock, isStopped } = options
   const came = await probeOf(origin, origins)
-  if (isStopped()) return
+  if (isStopped()) return came
   if (!(await isNews(origin, came, store.read))) {
     await store.write((writer) => storeAttempt(origin, came, writer, clock.now()))
-    return
+    return came
   }
   const requestId = newId('req', clock)
   const via = { surface: 'system', requestId, ip: null, userAgent: null, http: null, agent: null } as const
   await invoke(refreshCatalog, { id: origin.id }, {}, SYSTEM, via)
+  return came
+}
+
+/** True for an origin with a server that Postern asks. */
+export function isAsked({ spec }: Resource): boolean {
+  return spec['kind'] !== 'collection' && spec['active'] === true
 }

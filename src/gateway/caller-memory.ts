@@ -7,6 +7,8 @@ import type { RefusalCode } from '../base/refusal.ts'
 import { networkOf } from '../snapshot/find/network.ts'
 import { type MemoryReservation, SMALL_BYTES_MAX } from '../wire/caller-memory.ts'
 import type { Exchange } from './exchange.ts'
+import type { Lane } from './lane.ts'
+import type { Caller } from './port.ts'
 
 /** For those who have left, and for questions that are not asked by a caller. */
 const NO_BUDGET: ByteBudget = { take: () => false, give() {} }
@@ -21,6 +23,13 @@ export function answerBudgetOf(exchange: Exchange): ByteBudget {
   const reservation = reservationOf(exchange)
   reservation?.answers()
   return reservation ?? NO_BUDGET
+}
+
+/** What is kept for a caller beyond one request. It holds answers to calls that were made. */
+export function reserveFor({ memory }: Lane, { client, credentialId, ip }: Caller): MemoryReservation {
+  const reservation = memory.open(credentialId === '' ? networkOf(ip) : client.id)
+  reservation.answers()
+  return reservation
 }
 
 function reservationOf(exchange: Exchange): MemoryReservation | null {

@@ -26,7 +26,7 @@ import type { CalledCapability, CalledThroughVirtualMcp } from './called-capabil
 import type { CheckName } from './check-names.ts'
 import { type Identity, type KnownIdentity, UNIDENTIFIED } from './identity.ts'
 import type { Lane } from './lane.ts'
-import type { MessageOutcome } from './port.ts'
+import type { AnswerVerdict, MessageOutcome } from './port.ts'
 
 /** An answer made by the gateway itself. */
 export interface Reply {
@@ -156,6 +156,8 @@ export class Exchange {
 
   // What became of it
   code: RefusalCode | null = null
+  /** What an answer came to that was passed on; null where its status says all. */
+  verdict: AnswerVerdict | null = null
   /** The check that ended it; empty when none did. */
   check: CheckName = ''
   facts: RefusalFacts = NO_FACTS
@@ -203,6 +205,8 @@ export class Exchange {
   reserved = false
   /** Messages of a request at `/mcp` that led to no call; null when nothing was said of any. */
   messages: MessageOutcome[] | null = null
+  /** Its record was written before its end. */
+  isRecorded = false
   agent: RecordAgent | null = null
   /** Set for a recorded request that is made again. */
   replayed: Replayed | null = null

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { Egress } from '../base/egress.ts'
 import { createFetchJson } from '../base/fetch-json.ts'
+import type { RunnerPlace } from '../base/runner-address.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
@@ -9,8 +10,8 @@ import type { RecordSink } from '../record/fields.ts'
 import type { RequestCounts } from '../record/request-counts.ts'
 import type { Once } from '../shared-state/ports/once.ts'
 import { hostName } from '../snapshot/find/mounts.ts'
-import type { OriginFragment, SnapshotDelta } from '../snapshot/fragments.ts'
-import { EMPTY_SNAPSHOT, type NextSnapshot, nextSnapshot } from '../snapshot/link/link.ts'
+import type { SnapshotDelta } from '../snapshot/fragments.ts'
+import { EMPTY_SNAPSHOT, type NextSnapshot, nextSnapshot, withOriginsDown } from '../snapshot/link/link.ts'
 import type { LinkedOrigin } from '../snapshot/linked/mcp.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { Opener } from '../vault/opener.ts'
@@ -20,13 +21,13 @@ import type { Counters } from './admit/counters.ts'
 import { admitDiscovery } from './admit/discovery.ts'
 import { isPage } from './answer/shared-origin.ts'
 import { AnswerCache } from './cache/answer-cache.ts'
-import { answerBudgetOf, budgetOf } from './caller-memory.ts'
+import { answerBudgetOf, budgetOf, reserveFor } from './caller-memory.ts'
 import { createContractFaults } from './contract/unusable.ts'
 import { createInnerCalls } from './ends/in-process.ts'
 import { createSockets, NOT_READY_RETRY_MS } from './ends/socket.ts'
 import type { Exchange } from './exchange.ts'
 import { explain } from './explain/explain.ts'
-import { createAskOrigin, type OriginQuestion } from './forward/ask-origin.ts'
+import { createAskOrigin } from './forward/ask-origin.ts'
 import { healthOf } from './forward/health.ts'
 import { createHealthChecks } from './forward/health-checks.ts'
 import { createPools } from './forward/pools.ts'
@@ -39,7 +40,7 @@ import { createIssuers, type Proofs } from './identify/issuers.ts'
 import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
 import type { Lane } from './lane.ts'
 import { policySubject } from './policy-subject.ts'
-import type { Caller, GatewayPort, Identified, InnerAnswer } from './port.ts'
+import type { Caller, GatewayPort, Identified } from './port.ts'
 import { createRecordWriter, mcpSurfaceOf } from './record.ts'
 import { replayRequest } from './replay.ts'
 import { admits, CALL, MCP, ORIGIN_CHECKS } from './stages.ts'
@@ -48,6 +49,8 @@ import { createVisible } from './visible.ts'
 export interface GatewayOptions {
   /** Opens a pool: `engine.upstream`. */
   readonly upstream: (options: UpstreamOptions) => Upstream
+  /** Where stdio servers are run; nowhere when absent. */
+  readonly runner?: RunnerPlace | null
   /** What may be asked for keys and tokens. */
   readonly egress: Egress
   readonly counters: Counters
@@ -80,6 +83,8 @@ export interface GatewayOptions {
    * exchange's. A record is written for those at `/mcp` alone.
    */
   readonly reserved: (incoming: Incoming<Exchange>, exchange: Exchange) => void
+  /** Told of each request to an origin that could not reach it, by id of the origin. */
+  readonly originFailed?: (origin: string) => void
   /** Told of what is configured and cannot be used, when a call first meets it. */
   readonly fault?: (fault: string) => void
 }
@@ -90,14 +95,14 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   load(part: Pick<SnapshotDelta, 'put' | 'drop'>): void
   /** Puts a delta in force for every request that starts from now on. Returns what fails closed in it. */
   apply(delta: SnapshotDelta): readonly string[]
+  /** Says which origins cannot be reached from now on: their items are in no list. */
+  setOriginsDown(ids: ReadonlySet<string>): void
   readonly snapshot: Snapshot
   /** Address of the caller and id of a request that goes through no checks. */
   trace(incoming: Incoming<Exchange>): { readonly ip: string; readonly requestId: string }
   /** Makes the calls that show whether a credential works. */
   tryCredential(trial: Trial): Promise<CredentialTest>
-  /** Asks an origin what no caller has asked for. Never rejects. */
-  askOrigin(origin: OriginFragment, question: OriginQuestion): Promise<InnerAnswer>
-  /** True for an origin whose credential is made of the token of the caller. */
+  /** True for an origin that has sessions per user: its credential is made of the token of the caller, or the runner has a process per user. */
   isPersonal(origin: LinkedOrigin): boolean
   /** Judges a request that was not made. */
   explain(asked: Hypothetical): Explanation
@@ -119,7 +124,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { counters, clock, open } = options
   const fetchJson = createFetchJson(options.egress)
   const keySets = options.keySets ?? createKeySets(clock, fetchJson)
-  const pools = createPools(options.upstream)
+  const runner = options.runner ?? null
+  const pools = createPools(options.upstream, runner)
   const pageHosts = options.pageHosts ?? null
   const lane: Lane = {
     clock,
@@ -132,6 +138,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     tokens: createTokens(clock, fetchJson),
     memory: options.memory ?? new CallerMemory(CALLER_MEMORY_MAX),
+    runner,
     pools,
     records: createRecordWriter(
       options.records,
@@ -151,6 +158,14 @@ export function createGateway(options: GatewayOptions): Gateway {
   /** Hosts that collections have to themselves: no page is served there. */
   let siteHosts: ReadonlySet<string> = new Set()
   const inForce = (): Snapshot => snapshot
+  const originFailed = options.originFailed ?? (() => {})
+  const asking = createAskOrigin({
+    lane,
+    snapshot: inForce,
+    checks: ORIGIN_CHECKS.own,
+    requestIds: options.requestIds,
+    originFailed,
+  })
   const sockets = createSockets({
     lane,
     requestIds: options.requestIds,
@@ -226,7 +241,21 @@ export function createGateway(options: GatewayOptions): Gateway {
       return profile === null ? [] : visible.policies(snapshot, profile, endpoint)
     },
 
-    call: createInnerCalls({ lane, checks: CALL, originChecks: ORIGIN_CHECKS, snapshot: inForce }),
+    call: createInnerCalls({
+      lane,
+      checks: CALL,
+      originChecks: ORIGIN_CHECKS,
+      originFailed,
+      snapshot: inForce,
+    }),
+
+    giveUpWith(incoming, handle) {
+      const exchange = (incoming as Incoming<Exchange>).state
+      if (exchange === null || exchange.isOver) handle.abort()
+      else exchange.gathering = handle
+    },
+
+    reserve: (caller) => reserveFor(lane, caller),
 
     onApplied(listener) {
       const own = (): void => listener()
@@ -245,14 +274,14 @@ export function createGateway(options: GatewayOptions): Gateway {
       return snapshot.joined.of(snapshot, virtualMcp)
     },
 
-    askOrigin: createAskOrigin({
-      lane,
-      snapshot: inForce,
-      checks: ORIGIN_CHECKS.own,
-      requestIds: options.requestIds,
-    }),
+    origin: (id) => snapshot.origins.get(id) ?? null,
 
-    isPersonal({ fragment: { credential } }) {
+    askOrigin: asking.askOrigin,
+
+    readOrigin: asking.readOrigin,
+
+    isPersonal({ fragment: { credential, verdict } }) {
+      if (verdict?.per_user === true) return true
       return credential !== null && snapshot.credentials.get(credential)?.grant?.exchanges === true
     },
 
@@ -281,6 +310,11 @@ export function createGateway(options: GatewayOptions): Gateway {
       if (isRotated) keepUses(credentials, snapshot.credentials)
       for (const listener of [...applied]) listener()
       return snapshot.faults
+    },
+
+    setOriginsDown(ids) {
+      snapshot = withOriginsDown(snapshot, ids)
+      for (const listener of [...applied]) listener()
     },
 
     tryCredential: (trial) => tryCredential(trial, { snapshot, open, pools, clock, fetchJson }),

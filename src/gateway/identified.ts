@@ -18,9 +18,10 @@ export function identified(exchange: Exchange, admitted: boolean): Identified {
 function callerOf(exchange: Exchange): Caller {
   const { identity, ip, secure } = exchange
   const { client, profile, credentialId, subject, agentHost, claims, bearer } = identity as KnownIdentity
+  const { auth, mcp_search, mcp_view } = profile.fragment
   return {
     client,
-    profile: { id: profile.id, auth: profile.fragment.auth },
+    profile: { id: profile.id, auth, mcp_search, mcp_view },
     credentialId,
     subject,
     agentHost,

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import type { RunnerPlace } from '../base/runner-address.ts'
 import type { CallerMemory } from '../wire/caller-memory.ts'
 import type { Counters } from './admit/counters.ts'
 import type { AnswerCache } from './cache/answer-cache.ts'
@@ -34,6 +35,8 @@ export interface Lane {
   readonly tokens: Tokens
   /** Counts the bytes that this thread keeps in memory for callers. */
   readonly memory: CallerMemory
+  /** Where stdio servers are run; null where the settings name no runner. */
+  readonly runner: RunnerPlace | null
   /** Connections to upstreams. */
   readonly pools: Pools
   readonly records: RecordWriter

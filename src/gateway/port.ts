@@ -3,27 +3,29 @@
  * one call through the same stages, counters and record as a call over REST.
  */
 
-import type { ByteBudget } from '../base/byte-buffer.ts'
+import type { ByteBudget, Reservation } from '../base/byte-buffer.ts'
 import type { RefusalCode } from '../base/refusal.ts'
-import type { RecordAgent } from '../record/fields.ts'
+import type { AnswerCode, RecordAgent } from '../record/fields.ts'
 import type { Caller as PolicySubject } from '../snapshot/find/capability-caller.ts'
 import type { JoinedVirtualMcp } from '../snapshot/find/virtual-mcps.ts'
 import type {
   ClientFragment,
   CollectionFragment,
   Contract,
+  OriginFragment,
   PolicyFragment,
   ProfileFragment,
   ProxyFragment,
 } from '../snapshot/fragments.ts'
 import type { Claims } from '../snapshot/linked/client.ts'
+import type { LinkedOrigin } from '../snapshot/linked/mcp.ts'
 import type { CallHandle, Incoming } from '../wire/port.ts'
 import type { CalledCapability, CalledThroughVirtualMcp } from './called-capability.ts'
 
 /** A proven caller: the result of the checks `identify` to `authenticate`. Valid for one message only, so that a revocation holds from the next. */
 export interface Caller {
   readonly client: Pick<ClientFragment, 'id'>
-  readonly profile: Pick<ProfileFragment, 'id' | 'auth'>
+  readonly profile: Pick<ProfileFragment, 'id' | 'auth' | 'mcp_search' | 'mcp_view'>
   /** Id of the token or key that proved it, or empty for profiles of type none. */
   readonly credentialId: string
   /** `sub` of a token that others signed; empty when there is none. */
@@ -92,9 +94,48 @@ export interface AnswerPieces {
   head(status: number, fields: string): void
   /** The bytes are a loan for the time of the call. False: enough was read, and the call ends well. */
   piece(bytes: Buffer, from: number, to: number): boolean
+  /**
+   * What the request leads to comes on another stream: asked once the answer to the request has ended. True: the call goes on until
+   * `over` is called, possibly at once, and its status is 200.
+   */
+  elsewhere?(status: number, over: () => void): boolean
+  /** What the whole answer came to, asked once after its last piece. Absent: its status says all. */
+  readonly judge?: () => AnswerVerdict
   /** The call was given up on its way: nothing more comes. */
   gaveUp(): void
 }
+
+/** What the record of a call says of an answer whose status alone does not tell. */
+export interface AnswerVerdict {
+  /** Null for a good answer. With a refusal the record has its status. */
+  readonly code: RefusalCode | AnswerCode | null
+  /** For the record alone. */
+  readonly reason: string
+  /** Bytes of the response, without other messages before it and without what frames it. */
+  readonly bytes: number
+}
+
+/** A request to an origin that Postern itself makes. Header lines end in CRLF. */
+interface OriginQuestion {
+  readonly method: 'POST' | 'GET' | 'DELETE'
+  readonly fields: string
+  readonly body: string | null
+  /** Where it goes at the server of the origin; absent: to its URL. */
+  readonly at?: { readonly path: string; readonly query: string }
+}
+
+/** A call under way. */
+export interface InnerCallHandle extends CallHandle {
+  /**
+   * The request in `until` is about to be answered and the call goes on without it. The record of the call is written now, and not
+   * again at the end. The call still counts in limits of concurrency.
+   * @param code of the refusal that the request is answered with; null for none
+   */
+  park(code: RefusalCode | null): void
+}
+
+/** The answer to an {@link OriginQuestion}, and why there is none, as only operators may read it. */
+type OriginAnswered = InnerAnswer & { readonly reason: string }
 
 export interface InnerAnswer {
   readonly requestId: string
@@ -171,6 +212,29 @@ export interface GatewayPort {
   policySubject(caller: Caller): PolicySubject
   /** The published virtual MCP of that slug; null where there is none that the caller may call. */
   virtualMcp(caller: Caller, slug: string): JoinedVirtualMcp | null
+  /** The origin of that id; null where there is none. */
+  origin(id: string): LinkedOrigin | null
+  /**
+   * Asks an origin, also one that is not stored, over the sockets, address rules and credentials that calls use. Never rejects.
+   * @param caller in whose name; without one Postern asks for itself
+   */
+  askOrigin(
+    fragment: OriginFragment,
+    question: OriginQuestion,
+    caller?: Caller | null,
+  ): Promise<OriginAnswered>
+  /** The same, with the answer as it comes. `done` is called once, or never when the request was given up. */
+  readOrigin(
+    fragment: OriginFragment,
+    question: OriginQuestion,
+    reader: AnswerPieces,
+    done: (answer: InnerAnswer) => void,
+    caller?: Caller | null,
+  ): CallHandle
   /** Runs a call in process, through all checks but those of the caller, which its message has passed. `done` is called once, or never when the call was given up. */
-  call(call: InnerCall, done: (answer: InnerAnswer) => void): CallHandle
+  call(call: InnerCall, done: (answer: InnerAnswer) => void): InnerCallHandle
+  /** Gives up what answers an HTTP request when that is over, so also when its caller leaves. */
+  giveUpWith(incoming: Incoming, handle: CallHandle): void
+  /** Where bytes are counted that are kept for a caller beyond one HTTP request. The holder releases it. */
+  reserve(caller: Caller): Reservation
 }

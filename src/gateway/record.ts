@@ -3,9 +3,11 @@
  * be read. Requests to the control plane have audit entries instead; health checks have neither.
  */
 import { DOORS } from '../base/doors.ts'
-import { PROBLEMS } from '../base/refusal.ts'
+import { PROBLEMS, type RefusalCode } from '../base/refusal.ts'
 import { traceIdOf } from '../base/trace-context.ts'
 import {
+  ANSWER_CODES,
+  type AnswerCode,
   CACHE_OUTCOMES,
   type RecordAgent,
   type RecordFields,
@@ -59,9 +61,10 @@ export function createRecordWriter(
     fields.subject = identity.subject
     fields.agentHost = identity.agentHost
     fields.ip = exchange.ip
-    fields.status = outcome.status
-    fields.code = exchange.code ?? ''
-    fields.reason = reasonOf(exchange)
+    const { verdict } = exchange
+    fields.status = statusOf(exchange)
+    fields.code = exchange.code ?? verdict?.code ?? ''
+    fields.reason = verdict === null ? reasonOf(exchange) : verdict.reason
     fields.stoppedAt = checkNumber(exchange.check)
     fields.check = exchange.check
     fields.durationMs = Math.max(0, outcome.endedAt - outcome.startedAt)
@@ -117,7 +120,8 @@ export function createRecordWriter(
 
 /** The last row of every exchange: its record, or one for each message at `/mcp` and below. Requests for other doors have none. */
 export function writeRecord(exchange: Exchange): void {
-  const { lane, messages } = exchange
+  const { lane, messages, isRecorded } = exchange
+  if (isRecorded) return
   if (messages !== null) lane.records.messages(exchange, messages)
   else if (!exchange.reserved || exchange.surface !== 0) lane.records.request(exchange)
 }
@@ -132,6 +136,17 @@ const BELOW_MCP = DOORS.belowConsumerMcp.path.length + 1
 /** The virtual MCP that the path names, also for a caller who may not call it. */
 function virtualMcpOf({ snapshot, path, through }: Exchange): LinkedVirtualMcp | null {
   return through?.of.virtualMcp ?? snapshot.virtualMcps.get(path.slice(BELOW_MCP)) ?? null
+}
+
+/** Over MCP a refused call is a 200; its record has the status of the refusal. */
+function statusOf({ code, verdict, outcome }: Exchange): number {
+  const said = code === null && verdict !== null ? verdict.code : null
+  if (said === null || isAnswerCode(said) || outcome.status >= 400) return outcome.status
+  return PROBLEMS[said].status
+}
+
+function isAnswerCode(code: RefusalCode | AnswerCode): code is AnswerCode {
+  return (ANSWER_CODES as readonly string[]).includes(code)
 }
 
 function reasonOf({ reason, contractFault }: Exchange): string {

@@ -1,3 +1,4 @@
+import { textHash } from '../base/canonical.ts'
 import { Lru } from '../base/lru.ts'
 import { methodNames } from '../snapshot/find/methods.ts'
 import { visibleMethods } from '../snapshot/find/visible-methods.ts'
@@ -5,15 +6,20 @@ import type { Contract, PolicyFragment } from '../snapshot/fragments.ts'
 import type { LinkedProfile } from '../snapshot/linked/client.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { contractFor } from './contract/by-method.ts'
-import { contractsOf, schemasOf, sharedSchemas } from './contract/parsed-contracts.ts'
+import { contractsOf, keptIn, schemasOf, sharedSchemas } from './contract/parsed-contracts.ts'
 import type { Endpoint } from './port.ts'
 
+/** What lists and all that is kept by them are made from. */
+const MADE_FROM = ['collections', 'contracts', 'schemas'] as const
 /** Lists of endpoints that are kept; the one unused for longest is made again when it is asked for. */
 const LISTS_MAX = 256
 
 /** What callers see of a snapshot, by the rules that admit their calls. */
 export interface Visible {
-  /** In order of base path and path. The same list as long as nothing changed. */
+  /**
+   * In order of base path and path. The same list as long as nothing changed in any collection or its contracts, and for all profiles
+   * that see the same: what is made of a list is kept by it.
+   */
   endpoints(snapshot: Snapshot, profile: LinkedProfile): readonly Endpoint[]
   contract(
     snapshot: Snapshot,
@@ -27,20 +33,28 @@ export interface Visible {
   ): readonly { readonly attachedTo: string; readonly policy: PolicyFragment }[]
 }
 
-/** Keeps the lists of one snapshot at a time. */
+/** Keeps the lists of the collections of one snapshot at a time. */
 export function createVisible(): Visible {
   let listed: Snapshot | null = null
   const lists = new Lru<LinkedProfile, readonly Endpoint[]>(LISTS_MAX)
+  /** By what is on them. */
+  const sets = new Lru<string, readonly Endpoint[]>(LISTS_MAX)
 
   return {
     endpoints(snapshot, profile) {
-      if (listed !== snapshot) {
+      if (listed === null || MADE_FROM.some((member) => snapshot[member] !== listed![member])) {
         lists.clear()
-        listed = snapshot
+        sets.clear()
       }
+      listed = snapshot
       let list = lists.get(profile)
       if (list === undefined) {
-        list = listOf(snapshot, profile)
+        const made = listOf(snapshot, profile)
+        list = keptIn(
+          sets,
+          textHash(made.map(({ proxy, methods }) => `${proxy.id} ${methods}`).join('\n')),
+          () => made,
+        )
         lists.set(profile, list)
       }
       return list

@@ -3,6 +3,22 @@ import { refuse } from '../base/refusal.ts'
 import type { Converted } from './converted.ts'
 import { fromKong, isKong } from './kong/kong.ts'
 import { fromMcpServers, mcpServersIn, type ServersAs } from './mcp-client/servers.ts'
+import { registryEntriesIn } from './mcp-registry/entries.ts'
+import type { GivenValues } from './mcp-registry/inputs.ts'
+import { fromRegistry } from './mcp-registry/registry.ts'
+import type { UrlFault } from './mcp-registry/remotes.ts'
+
+/** What a conversion depends on beside the document. */
+export interface ConvertOptions {
+  /** What servers of an MCP client become. */
+  readonly servers: ServersAs
+  /** Values of variables of a registry entry, by name. */
+  readonly values: GivenValues
+  /** Postern knows a runner of stdio servers. */
+  readonly hasRunner?: boolean
+  /** Judges URLs that a registry entry names. */
+  readonly urlFault: UrlFault
+}
 
 /** The configuration of another program, which becomes documents. */
 interface ConfigurationFormat {
@@ -15,7 +31,7 @@ interface ConfigurationFormat {
   /** What to say of such a document. */
   readonly hint: string
   /** The documents; null where the format is another one. Refuses with `document_invalid` a document that is too large. */
-  convert(document: Plain, servers: ServersAs): Converted | null
+  convert(document: Plain, options: ConvertOptions): Converted | null
 }
 
 /** The formats that `convert_config` reads. The first that fits decides. */
@@ -32,20 +48,27 @@ export const CONFIGURATIONS: readonly ConfigurationFormat[] = [
     name: 'one of an MCP client',
     resembles: ({ mcpServers }) => isPlain(mcpServers),
     hint: 'these are servers of an MCP client; convert_config (postern convert) makes documents of them',
-    convert: (document, as) => {
+    convert: (document, { servers: as, hasRunner }) => {
       const servers = mcpServersIn(document)
-      return servers === null ? null : fromMcpServers(servers, as)
+      return servers === null ? null : fromMcpServers(servers, as, hasRunner)
+    },
+  },
+  {
+    member: 'remotes',
+    name: 'an entry of an MCP registry (server.json)',
+    resembles: (document) => registryEntriesIn(document) !== null,
+    hint: 'this is an entry of an MCP registry; convert_config (postern convert) makes documents of it',
+    convert: (document, { values, urlFault }) => {
+      const entries = registryEntriesIn(document)
+      return entries === null ? null : fromRegistry(entries, values, urlFault)
     },
   },
 ]
 
-/**
- * The configuration of another program as documents. Refuses with `document_invalid` an object of another format.
- * @param servers what MCP servers become
- */
-export function fromConfiguration(document: Plain, servers: ServersAs): Converted {
+/** The configuration of another program as documents. Refuses with `document_invalid` an object of another format. */
+export function fromConfiguration(document: Plain, options: ConvertOptions): Converted {
   for (const { convert } of CONFIGURATIONS) {
-    const converted = convert(document, servers)
+    const converted = convert(document, options)
     if (converted !== null) return converted
   }
   const missing = CONFIGURATIONS.map(({ name, member }) => `${name} (${member} is missing)`)

@@ -12,6 +12,8 @@ export interface Converted {
   readonly documents: readonly MadeDocument[]
   /** Sentences about what is not taken over, or taken over in another way. */
   readonly notes: readonly string[]
+  /** Entries for the file of `postern runner`, by name: servers that are programs. */
+  readonly runner?: Readonly<Record<string, Plain>>
   /** False where something was left out, closed or made different. */
   readonly exact: boolean
 }

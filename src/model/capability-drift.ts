@@ -46,8 +46,9 @@ const KEY_CHARS_MAX = 2048
 const DEPTH_MAX = 200
 
 /**
- * Items of one type by what the server calls them. Of two of the same name the first counts. An item is left out if its name is
- * absent, longer than 2,048 characters or not storable, and if it is nested more than 200 deep.
+ * Items of one type, by the name, URI or URI template that the server gives them. If the server lists the same name twice, the first
+ * item is used. An item is left out if its name is absent, longer than 2,048 characters or not storable, or if the item is nested
+ * more than 200 levels deep.
  */
 export function itemsByKey(type: CapabilityType, items: readonly Plain[]): Map<string, Plain> {
   const found = new Map<string, Plain>()
@@ -110,8 +111,9 @@ export function driftOf(
 export type Held = 'changed' | 'new'
 
 /**
- * Why the item is held back until somebody approves it; null when it is not. `strict` holds back what has changed. What is new
- * is held back, but for `new_items: show` in a type that passes whole. `off` holds back nothing.
+ * Why the item is held back until an administrator approves it; null if it is not held back. `pin: off` holds back no item.
+ * `pin: strict` holds back changed items. `strict` and `warn` hold back new items. `new_items: show` shows new items of the types
+ * that have no rules.
  * @param currentHash As of {@link capabilityHash}; asked only where it decides.
  */
 export function heldBack(

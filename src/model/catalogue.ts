@@ -13,6 +13,8 @@ export interface Verdict {
   /** As the server declares them: JSON. */
   readonly capabilities: Readonly<Record<string, unknown>>
   readonly instructions: string
+  /** Of kind stdio: the runner has a process per user. */
+  readonly per_user?: true
   /** When the probe has found it out (RFC 3339). */
   readonly at: string
 }

@@ -1,6 +1,6 @@
 /**
  * Reads expressions of the Common Expression Language (CEL) when they are saved: syntax, types and bounds, with the place of the
- * first fault. What it gives is evaluated by `base/expression.ts`, in any thread.
+ * first fault. `base/expression.ts` evaluates the resulting program in any thread.
  *
  * The subset: literals, lists, variables, members, indexes, the operators, `?:`, `has`, the macros `all`, `exists`, `exists_one`,
  * `map` and `filter`, and the functions of `base/expression.ts`. `matches` takes a literal of RE2. There are no map, byte and

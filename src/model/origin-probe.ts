@@ -3,7 +3,16 @@ import type { CatalogueState } from './catalogue.ts'
 
 /** One request of a probe, or several of one list. */
 export const ProbeStep = z.object({
-  step: z.enum(['discover', 'initialize', 'sse', 'tools', 'prompts', 'resources', 'resource_templates']),
+  step: z.enum([
+    'entries',
+    'discover',
+    'initialize',
+    'sse',
+    'tools',
+    'prompts',
+    'resources',
+    'resource_templates',
+  ]),
   ok: z.boolean(),
   latency_ms: z.number(),
   status: z.int().nullable().describe('HTTP status; null when no response came'),
@@ -15,4 +24,6 @@ export type ProbeStep = z.infer<typeof ProbeStep>
 export interface OriginProbed {
   readonly steps: readonly ProbeStep[]
   readonly found: CatalogueState | null
+  /** The server cannot be reached, or fails (5xx). */
+  readonly isOutage?: boolean
 }

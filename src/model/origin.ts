@@ -5,6 +5,9 @@ import { Ref, Slug } from './slug.ts'
 import { Duration } from './time.ts'
 import { UpstreamTlsSpec } from './upstream-tls.ts'
 
+/** What a header of the runner holds. */
+const PARAMETERS_BYTES_MAX = 8192
+
 /** An absolute http(s) URL of an MCP endpoint: no fragment and no user information. A query is sent with every request. */
 const OriginUrl = z
   .string()
@@ -26,6 +29,21 @@ function isOriginUrl(text: string): boolean {
   )
 }
 
+/** Values that the arguments of a program may have: the runner holds each to what its entry declares. */
+const RunnerParameters = z
+  .record(
+    z.string().regex(/^[a-z][a-z0-9_]{0,31}$/, 'the name of a parameter'),
+    z
+      .string()
+      .max(1024)
+      .refine((text) => text.isWellFormed(), 'well-formed Unicode'),
+  )
+  .refine((given) => Object.keys(given).length <= 32, 'at most 32 parameters')
+  .refine(
+    (given) => Buffer.byteLength(JSON.stringify(given)) <= PARAMETERS_BYTES_MAX,
+    `at most ${PARAMETERS_BYTES_MAX} bytes of JSON`,
+  )
+
 /** An upstream MCP server. */
 export const OriginSpec = z.strictObject({
   name: Name,
@@ -33,15 +51,26 @@ export const OriginSpec = z.strictObject({
   description: Description.default(''),
   tags: Tags.default([]),
   kind: z
-    .enum(['http', 'collection'])
+    .enum(['http', 'collection', 'stdio'])
     .default('http')
-    .describe('http: an MCP server at url; collection: published endpoints of a collection'),
+    .describe(
+      'http: an MCP server at url; collection: published endpoints of a collection; stdio: an entry of postern runner',
+    ),
   url: OriginUrl.nullable()
     .default(null)
     .describe('Of kind http: the MCP endpoint, such as https://mcp.example.com/mcp'),
   collection: Ref.nullable()
     .default(null)
     .describe('Of kind collection: the collection whose endpoints become capabilities'),
+  entry: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and hyphens, at most 63')
+    .nullable()
+    .default(null)
+    .describe('Of kind stdio: the entry in the file of the runner'),
+  parameters: RunnerParameters.default({}).describe(
+    'Of kind stdio: values of the parameters that the entry declares, by name',
+  ),
   credential: Ref.nullable()
     .default(null)
     .describe('Credential that Postern sends to the origin; the token of a caller is never sent'),
@@ -62,6 +91,12 @@ export const OriginSpec = z.strictObject({
       ),
     })
     .prefault({}),
+  sessions: z
+    .enum(['separate', 'shared'])
+    .default('separate')
+    .describe(
+      'Of origins up to 2025-11-25. separate: each client has a session of its own; shared: all clients with the same capabilities share one',
+    ),
   pool_max: z.int().min(1).max(10_000).default(256).describe('Connections per gateway thread'),
   tls: UpstreamTlsSpec.nullable()
     .default(null)

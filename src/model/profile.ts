@@ -63,6 +63,16 @@ export const ProfileSpec = z.strictObject({
     .boolean()
     .default(false)
     .describe('Adds X-Postern-Client, X-Postern-Profile and X-Postern-Subject for the upstream'),
+  mcp_search: z
+    .enum(['auto', 'on', 'off'])
+    .default('auto')
+    .describe('Tool search_endpoints at /mcp: auto lists it above 30 endpoints'),
+  mcp_view: z
+    .enum(['compact', 'expanded', 'auto'])
+    .default('compact')
+    .describe(
+      'Tools at /mcp: compact has a few tools for all endpoints; expanded has one for each endpoint and method; auto expands up to 40 tools',
+    ),
 })
 export type ProfileSpec = z.output<typeof ProfileSpec>
 

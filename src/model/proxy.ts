@@ -4,6 +4,7 @@ import { Description, Name, Tags } from './display.ts'
 import { Status } from './envelope.ts'
 import { HttpMethod } from './http-method.ts'
 import { InjectedHeaders } from './injected-header.ts'
+import { PATH_PARAMETER } from './parameter-names.ts'
 import { Ref, Slug } from './slug.ts'
 import { ProxyTimeouts } from './upstream.ts'
 
@@ -20,7 +21,6 @@ export const PathPattern = z
   .describe('Path below the base path, such as /v1/orders/{id}')
 
 const LITERAL = /^(?:[A-Za-z0-9._~!$&'()+,;=:@-]|%[0-9A-F]{2})*$/
-const PARAMETER = /\{([A-Za-z_][A-Za-z0-9_.-]{0,63})\}/g
 
 /** What is wrong with a pattern, as a sentence, or null. */
 export function patternFault(pattern: string): string | null {
@@ -35,20 +35,15 @@ export function patternFault(pattern: string): string | null {
       return 'no empty segments'
     }
     if (segment === '.' || segment === '..') return 'no dot segments'
-    for (const match of segment.matchAll(PARAMETER)) {
+    for (const match of segment.matchAll(PATH_PARAMETER)) {
       if (names.has(match[1]!)) return `parameter {${match[1]}} stands twice`
       names.add(match[1]!)
     }
     if (/\}\{/.test(segment)) return 'two parameters in one segment need a literal between them'
-    if (!LITERAL.test(segment.replace(PARAMETER, '')))
+    if (!LITERAL.test(segment.replace(PATH_PARAMETER, '')))
       return `segment "${segment}" has a character that must be percent-encoded (upper-case hex) or is not allowed`
   }
   return null
-}
-
-/** Names of the parameters of a valid pattern, in order. */
-export function parameterNames(pattern: string): string[] {
-  return [...pattern.matchAll(PARAMETER)].map((match) => match[1]!)
 }
 
 /** JSON Schema (2020-12). `$ref` may point at `#/$defs/<name>` of the collection's shared schemas. */
@@ -113,7 +108,7 @@ const contractMembers = {
 const MethodContract = z.strictObject(contractMembers).partial()
 
 /** How its endpoints appear at virtual MCPs that have an origin of kind `collection` for its collection. */
-const EndpointCapability = z.strictObject({
+export const EndpointCapability = z.strictObject({
   as: z
     .enum(['tool', 'prompt', 'resource', 'hidden'])
     .default('tool')
@@ -138,6 +133,7 @@ const EndpointCapability = z.strictObject({
     .optional()
     .describe('Hints of the tool in the place of those that follow from the method'),
 })
+export type EndpointCapability = z.output<typeof EndpointCapability>
 
 export const ProxySpec = z.strictObject({
   collection: Ref.describe('The collection it belongs to; cannot change'),

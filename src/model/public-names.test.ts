@@ -1,11 +1,26 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { assignNames, assignUris, type NamedMember, type PublicName, prefixesOf } from './public-names.ts'
+import {
+  assignNames,
+  assignUris,
+  type LocatedMember,
+  type NamedMember,
+  type PublicName,
+  prefixesOf,
+} from './public-names.ts'
 import { fromPublicUri, toPublicUri } from './public-uri.ts'
 
 function member(id: string, keys: readonly string[], prefix: string = id): NamedMember {
   return { id, prefix, items: keys.map((key) => ({ key, base: key })) }
+}
+
+const NONE = { resources: [], resource_templates: [] }
+
+/** A member with resources and templates. */
+function located(id: string, uris: readonly string[], templates: readonly string[] = []): LocatedMember {
+  const itemsOf = (keys: readonly string[]) => keys.map((key) => ({ key, base: key }))
+  return { id, prefix: id, resources: itemsOf(uris), resource_templates: itemsOf(templates) }
 }
 
 function namesIn(names: readonly PublicName[]): Record<string, string> {
@@ -131,24 +146,54 @@ test('URIs stay where they are unique, and take a prefix that can be undone', ()
   }
   for (const uri of ['file:///a~b', 'file:///files~/x', 'urn:A~b', 'x', '~x'])
     assert.equal(fromPublicUri(uri), null)
-  const one = assignUris('resources', [], [member('a', ['file:///x', 'file:///y'])])
-  assert.deepEqual(namesIn(one), { 'a file:///x': 'file:///x', 'a file:///y': 'file:///y' })
-  const two = assignUris('resources', one, [member('b', ['file:///x', 'urn:z']), member('a', ['file:///x'])])
-  assert.deepEqual(namesIn(two), {
-    ...namesIn(one),
+  const first = assignUris(NONE, [located('a', ['file:///x', 'file:///y'])])
+  assert.deepEqual(namesIn(first.resources), { 'a file:///x': 'file:///x', 'a file:///y': 'file:///y' })
+  const both = assignUris(first, [located('b', ['file:///x', 'urn:z']), located('a', ['file:///x'])])
+  assert.deepEqual(namesIn(both.resources), {
+    ...namesIn(first.resources),
     'b file:///x': 'file://b~/x',
     'b urn:z': 'urn:z',
   })
-  const template = [member('a', ['file:///{path}']), member('b', ['file:///{+rest}'])]
-  const alone = assignUris('resource_templates', [], template.slice(0, 1))
-  assert.deepEqual(namesIn(assignUris('resource_templates', alone, template)), {
+})
+
+test('a template keeps its URI where no other member has items that begin as it does', () => {
+  const templatesOf = (members: readonly LocatedMember[], existing = NONE) =>
+    namesIn(assignUris(existing, members).resource_templates)
+  const notes = located('notes', ['note://first'], ['note://pages/{page}'])
+  assert.deepEqual(templatesOf([notes, located('files', ['file:///x'], ['file:///docs/{name}'])]), {
+    'notes note://pages/{page}': 'note://pages/{page}',
+    'files file:///docs/{name}': 'file:///docs/{name}',
+  })
+  // Of two members the first one keeps it
+  assert.deepEqual(templatesOf([notes, located('more', [], ['note://{+any}', 'note://pages/{id}/{line}'])]), {
+    'notes note://pages/{page}': 'note://pages/{page}',
+    'more note://{+any}': 'note://more~{+any}',
+    'more note://pages/{id}/{line}': 'note://more~pages/{id}/{line}',
+  })
+  assert.deepEqual(templatesOf([notes, located('more', ['note://pages/1'])]), {
+    'notes note://pages/{page}': 'note://notes~pages/{page}',
+  })
+  assert.deepEqual(templatesOf([located('any', [], ['{+uri}']), notes]), {
+    'any {+uri}': 'any~{+uri}',
+    'notes note://pages/{page}': 'note://pages/{page}',
+  })
+})
+
+test('a new resource never takes a URI that an unprefixed template of another member may stand for', () => {
+  const alone = assignUris(NONE, [located('a', [], ['file:///{path}'])])
+  const both = [
+    located('a', [], ['file:///{path}']),
+    located('b', ['file:///x', 'urn:x'], ['file:///{+rest}']),
+  ]
+  const then = assignUris(alone, both)
+  assert.deepEqual(namesIn(then.resources), { 'b file:///x': 'file://b~/x', 'b urn:x': 'urn:x' })
+  assert.deepEqual(namesIn(then.resource_templates), {
     'a file:///{path}': 'file:///{path}',
     'b file:///{+rest}': 'file://b~/{+rest}',
   })
-  assert.equal(
-    namesIn(assignUris('resource_templates', [], template))['a file:///{path}'],
-    'file://a~/{path}',
-  )
+  // Its own template is no obstacle
+  const own = assignUris(alone, [located('a', ['file:///x'], ['file:///{path}']), located('b', [])])
+  assert.deepEqual(namesIn(own.resources), { 'a file:///x': 'file:///x' })
 })
 
 test('every public URI leads back, and different URIs and members never share one', () => {
@@ -168,13 +213,14 @@ test('every public URI leads back, and different URIs and members never share on
       assert.deepEqual(fromPublicUri(toPublicUri(name, one)), { prefix: name, uri: one })
     }),
   )
+  const some = fc.uniqueArray(uri, { maxLength: 10 })
   const sets = fc.tuple(
-    ...['a', 'b'].map((id) => fc.uniqueArray(uri, { maxLength: 10 }).map((keys) => member(id, keys))),
+    ...['a', 'b'].map((id) => fc.tuple(some, some).map(([uris, templates]) => located(id, uris, templates))),
   )
   const type = fc.constantFrom('resources' as const, 'resource_templates' as const)
   fc.assert(
     fc.property(type, sets, sets, (kind, first, second) => {
-      const names = assignUris(kind, assignUris(kind, [], first), second)
+      const names = assignUris(assignUris(NONE, first), second)[kind]
       assert.equal(new Set(names.map(({ name }) => name)).size, names.length)
       for (const { member: id, key: own, name } of names) {
         const found = fromPublicUri(name)
@@ -194,4 +240,32 @@ test('members of the same origin have prefixes of their own', () => {
   assert.equal(prefixes[0], 'git')
   assert.match(prefixes[1]!, /^git-[0-9a-f]{8}$/)
   assert.equal(prefixes[2], 'wiki')
+})
+
+test('the prefix of a member stays when its origin is renamed, and another origin takes its slug', () => {
+  const [git, wiki] = [
+    { id: '1', slug: 'git' },
+    { id: '2', slug: 'wiki' },
+  ]
+  const prefixes = { '1': 'git', '2': 'wiki' }
+  assert.deepEqual(
+    prefixesOf(
+      [
+        { ...git, slug: 'wiki' },
+        { ...wiki, slug: 'git' },
+      ],
+      { prefixes },
+    ),
+    ['git', 'wiki'],
+  )
+  const [, , third] = prefixesOf([git, wiki, { id: '3', slug: 'git' }], { prefixes })
+  assert.match(third!, /^git-[0-9a-f]{8}$/)
+  // What is stored may be older than prefixes in it
+  const resources = [{ member: '1', key: 'a:b', base: 'a:b', name: 'a:old~b' }]
+  assert.match(prefixesOf([git, { id: '2', slug: 'old' }], { resources })[1]!, /^old-[0-9a-f]{8}$/)
+  assert.deepEqual(
+    prefixesOf([{ id: '2', slug: 'old' }], { resources }),
+    ['old'],
+    'that of no member is free',
+  )
 })

@@ -6,9 +6,13 @@
  * 2. No two items of a type have the same name.
  * 3. Names of tools and prompts have 1 to 60 characters; those of tools are of `A-Za-z0-9_.-`.
  * 4. New items get the same names in whatever order a member lists them.
+ * 5. A URI that an unprefixed template of one member may stand for is never the unprefixed URI of a new item of another member.
+ * 6. A prefix that stands in URIs of one member is never given to another one.
  */
 import { hash } from 'node:crypto'
+import type { CapabilityType } from './capability.ts'
 import { fromPublicUri, toPublicUri } from './public-uri.ts'
+import { UriClaims } from './uri-claims.ts'
 
 /** Model APIs take names of at most 64 characters; clients put some before it. */
 const NAME_CHARS_MAX = 60
@@ -28,11 +32,33 @@ export interface PublicName {
   readonly name: string
 }
 
+/** All public names of a virtual MCP, as its state has them. */
+export interface PublicNames extends Readonly<Record<CapabilityType, readonly PublicName[]>> {
+  /** Prefix of each member, by its id, once there were several members; a prefix is fixed as a name is. */
+  readonly prefixes?: Readonly<Record<string, string>>
+}
+
+/** Public URIs of resources and of templates, which share one space. */
+export type PublicUris = Pick<PublicNames, 'resources' | 'resource_templates'>
+
+interface Item {
+  readonly key: string
+  readonly base: string
+}
+
 export interface NamedMember {
   readonly id: string
   /** As of {@link prefixesOf}. */
   readonly prefix: string
-  readonly items: readonly { readonly key: string; readonly base: string }[]
+  readonly items: readonly Item[]
+}
+
+/** A member with what it lists of both types that have URIs. */
+export interface LocatedMember {
+  readonly id: string
+  readonly prefix: string
+  readonly resources: readonly Item[]
+  readonly resource_templates: readonly Item[]
 }
 
 /**
@@ -60,46 +86,105 @@ export function assignNames(
 }
 
 /**
- * Gives new resources or templates their URIs. A resource keeps its own while no other item has it. With several members a new
- * template always has a prefix: two templates that differ may stand for the same URI. A URI that looks prefixed gets a prefix
- * too, so that no text means two things.
+ * Gives new resources and templates their URIs. An item keeps its own URI where nothing of another member may be meant by it:
+ * a resource while no other item has it and no unprefixed template of another member begins as it does, a template while its
+ * literal beginning is that of no unprefixed URI of another member. A URI that looks prefixed gets a prefix too, so that no text
+ * means two things.
  */
-export function assignUris(
-  type: 'resources' | 'resource_templates',
-  existing: readonly PublicName[],
-  members: readonly NamedMember[],
-): PublicName[] {
-  const mayStay = type === 'resources' || members.length <= 1
-  const rank = ({ key }: Item): number => (fromPublicUri(key) === null ? 0 : 1)
-  return assign(existing, members, rank, function* ({ prefix }, { key }) {
-    if (mayStay && fromPublicUri(key) === null) yield key
+export function assignUris(existing: PublicUris, members: readonly LocatedMember[]): PublicUris {
+  const listing = (type: keyof PublicUris): NamedMember[] =>
+    members.map(({ id, prefix, [type]: items }) => ({ id, prefix, items }))
+  const isPrefixed = (key: string): boolean => fromPublicUri(key) !== null
+  const rank = ({ key }: Item): number => (isPrefixed(key) ? 1 : 0)
+  function* withPrefix({ prefix }: NamedMember, { key }: Item): Generator<string> {
     // The prefix of the member may be taken where it stood for another member before
     for (let round = 1; ; round++) yield toPublicUri(round === 1 ? prefix : `${prefix}-${round}`, key)
+  }
+
+  const claims = new UriClaims()
+  const templates = listing('resource_templates')
+  for (const { member, key, name } of kept(existing.resource_templates, templates))
+    if (name === key) claims.addTemplate(member, key)
+  const resources = assign(existing.resources, listing('resources'), rank, function* (member, item) {
+    if (!isPrefixed(item.key) && !claims.isUriTaken(member.id, item.key)) yield item.key
+    yield* withPrefix(member, item)
   })
+  claims.addUris(
+    resources.filter(({ key, name }) => key === name).map(({ member, key }) => ({ member, uri: key })),
+  )
+  const resource_templates = assign(
+    existing.resource_templates,
+    templates,
+    rank,
+    function* (member, item) {
+      if (!isPrefixed(item.key) && !claims.isTemplateTaken(member.id, item.key)) yield item.key
+      yield* withPrefix(member, item)
+    },
+    ({ member, key, name }) => {
+      if (name === key) claims.addTemplate(member, key)
+    },
+  )
+  return { resources, resource_templates }
 }
 
 /**
- * A prefix for each member, in their order: the slug of its origin, with a hash behind it where an earlier member has the same
- * origin.
+ * A prefix for each member, in their order: the one that it was given before, else the slug of its origin, with a hash behind it
+ * where that is the prefix of another member.
+ * @param given what is kept of the virtual MCP; prefixes of members that are no more become free
  */
-export function prefixesOf(members: readonly { readonly id: string; readonly slug: string }[]): string[] {
-  const taken = new Set<string>()
+export function prefixesOf(
+  members: readonly { readonly id: string; readonly slug: string }[],
+  given: Partial<PublicNames> = {},
+): string[] {
+  const present = new Set(members.map(({ id }) => id))
+  const holders = new Map<string, string>()
+  const hold = (prefix: string, id: string): void => {
+    if (present.has(id) && !holders.has(prefix)) holders.set(prefix, id)
+  }
+  for (const [id, prefix] of Object.entries(given.prefixes ?? {})) hold(prefix, id)
+  for (const { member, key, name } of [...(given.resources ?? []), ...(given.resource_templates ?? [])]) {
+    const found = name === key ? null : fromPublicUri(name)
+    if (found !== null) hold(found.prefix, member)
+  }
   return members.map(({ id, slug }) => {
+    const own = given.prefixes
+    if (own !== undefined && Object.hasOwn(own, id) && holders.get(own[id]!) === id) return own[id]!
     let prefix = slug
-    for (let round = 0; taken.has(prefix); round++) prefix = `${slug}-${hashOf(`${id}\0${round}`)}`
-    taken.add(prefix)
+    for (let round = 0; (holders.get(prefix) ?? id) !== id; round++)
+      prefix = `${slug}-${hashOf(`${id}\0${round}`)}`
+    holders.set(prefix, id)
     return prefix
   })
 }
-
-type Item = NamedMember['items'][number]
 
 function assign(
   existing: readonly PublicName[],
   members: readonly NamedMember[],
   rank: (item: Item) => number,
   candidates: (member: NamedMember, item: Item) => Generator<string>,
+  given: (name: PublicName) => void = () => {},
 ): PublicName[] {
+  const names = kept(existing, members)
+  const taken = new Set(names.map(({ name }) => name))
+  const known = new Set(names.map(({ member, key }) => `${member}\0${key}`))
+  for (const member of members) {
+    const fresh = [...new Map(member.items.map((item) => [item.key, item])).values()].filter(
+      ({ key }) => !known.has(`${member.id}\0${key}`),
+    )
+    const order = (a: Item, b: Item): number => rank(a) - rank(b) || (a.key < b.key ? -1 : 1)
+    for (const item of fresh.sort(order)) {
+      const name = firstFree(candidates(member, item), taken)
+      const named = { member: member.id, key: item.key, base: item.base, name }
+      taken.add(name)
+      names.push(named)
+      given(named)
+    }
+  }
+  return names
+}
+
+/** What stays of the names that were given before. */
+function kept(existing: readonly PublicName[], members: readonly NamedMember[]): PublicName[] {
   const present = new Map(
     members.map(({ id, items }) => [id, new Map(items.map((item) => [item.key, item]))]),
   )
@@ -112,21 +197,7 @@ function assign(
   const isGone = ({ member, key }: PublicName): boolean => !present.get(member)!.has(key)
   const all = existing.filter(isKept)
   let excess = all.filter(isGone).length - GONE_MAX
-  const names = all.filter((one) => !(isGone(one) && excess-- > 0))
-  const taken = new Set(names.map(({ name }) => name))
-  const known = new Set(names.map(({ member, key }) => `${member}\0${key}`))
-  for (const member of members) {
-    const fresh = [...present.get(member.id)!.values()].filter(
-      ({ key }) => !known.has(`${member.id}\0${key}`),
-    )
-    const order = (a: Item, b: Item): number => rank(a) - rank(b) || (a.key < b.key ? -1 : 1)
-    for (const item of fresh.sort(order)) {
-      const name = firstFree(candidates(member, item), taken)
-      taken.add(name)
-      names.push({ member: member.id, key: item.key, base: item.base, name })
-    }
-  }
-  return names
+  return all.filter((one) => !(isGone(one) && excess-- > 0))
 }
 
 function firstFree(candidates: Generator<string>, taken: ReadonlySet<string>): string {

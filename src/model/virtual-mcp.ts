@@ -37,6 +37,12 @@ export const VirtualMcpSpec = z.strictObject({
     .describe(
       'Names of capabilities: auto adds the slug of the origin to a name that is taken already; always adds it to every name',
     ),
+  mcp_view: z
+    .enum(['expanded', 'compact'])
+    .default('expanded')
+    .describe(
+      'Tools that are listed: expanded lists all of them; compact lists search_tools, describe_tool and call_tool in their place',
+    ),
   instructions: z
     .string()
     .max(8000)

@@ -33,6 +33,8 @@ export interface InstanceFigures {
   readonly workers: number
   /** Gateway threads whose event loop is blocked. */
   readonly stalled: number
+  /** Origins that cannot be reached. */
+  readonly originsDown: number
   /** Gateway threads that were replaced since the start, by the reason. */
   readonly replaced: Readonly<Record<string, number>>
   readonly recordsDropped: number
@@ -105,6 +107,9 @@ export function toExposition(
   page.gauge('postern_gateway_threads_stalled', 'Gateway threads whose event loop is blocked.', [
     [{}, figures.stalled],
   ])
+  page.gauge('postern_origins_down', 'MCP servers that cannot be reached, or answer 5xx.', [
+    [{}, figures.originsDown],
+  ])
   page.counter(
     'postern_gateway_threads_replaced',
     'Gateway threads that were replaced, by the reason.',
@@ -136,6 +141,11 @@ export function toExposition(
     'postern_event_loop_lag_seconds',
     'Longest delay of the event loop in the last 5 seconds.',
     named.map(([thread, { lagSeconds }]) => [{ thread }, lagSeconds]),
+  )
+  page.gauge(
+    'postern_mcp_parked_calls',
+    'Calls over MCP that wait for input of their clients.',
+    named.map(([thread, { parkedCalls }]) => [{ thread }, parkedCalls]),
   )
   page.gauge('process_resident_memory_bytes', 'Resident memory.', [[{}, figures.residentBytes]])
   page.counter('process_cpu_seconds', 'CPU time of the process.', [[{}, figures.cpuSeconds]])

@@ -1,6 +1,13 @@
 /** What the cache of the gateway did with a request, by the number that a record keeps; the first stands for nothing. */
 export const CACHE_OUTCOMES = ['', 'hit', 'miss', 'stale', 'bypass'] as const
 
+/**
+ * Codes of records for answers of MCP servers that came as they should and report a failure: a tool says that it has failed, or the
+ * server answers with a JSON-RPC error. No caller gets them as the code of a problem.
+ */
+export const ANSWER_CODES = ['tool_error', 'origin_error'] as const
+export type AnswerCode = (typeof ANSWER_CODES)[number]
+
 /** Index into `RECORD_SURFACES`. */
 export type SurfaceNumber = 0 | 1 | 2
 

@@ -9,6 +9,8 @@ test('how a request ended and where its failure arose follow from status and cod
     [304, '', -1, 'success', null],
     [101, '', 101, 'success', null],
     [404, '', 404, 'application_error', 'upstream'],
+    [200, 'tool_error', 200, 'application_error', 'upstream'],
+    [200, 'origin_error', 200, 'application_error', 'upstream'],
     [503, '', 503, 'upstream_error', 'upstream'],
     [0, '', -1, null, 'client'],
     [400, 'malformed_request', -1, 'gateway_error', 'client'],

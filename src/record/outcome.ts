@@ -1,6 +1,6 @@
 import type { RefusalCode } from '../base/refusal.ts'
 import type { FailureOrigin, OutcomeClass } from '../model/record.ts'
-import type { RecordFields } from './fields.ts'
+import { ANSWER_CODES, type RecordFields } from './fields.ts'
 
 /** What says how a request ended. */
 export type Outcome = Pick<RecordFields, 'status' | 'code' | 'upstreamStatus'>
@@ -41,8 +41,11 @@ const UPSTREAM: ReadonlySet<string> = new Set<RefusalCode>([
   'response_invalid',
 ])
 
+const ANSWERED: ReadonlySet<string> = new Set(ANSWER_CODES)
+
 /** How a request ended; null when its caller left before an answer. Derived, so that it holds for older records too. */
 export function outcomeClassOf({ status, code, upstreamStatus }: Outcome): OutcomeClass | null {
+  if (ANSWERED.has(code)) return 'application_error'
   if (code !== '') return UPSTREAM.has(code) ? 'upstream_error' : 'gateway_error'
   if (status === 0) return null
   if (status < 400) return 'success'

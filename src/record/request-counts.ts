@@ -41,8 +41,14 @@ const CODE_INDEXES = new Map(CODES.map((code, index) => [code, index]))
 const CHECKS_MAX = 32
 
 /** What a thread says of itself, after its counts. */
-export const THREAD_CELLS = { heapUsedBytes: 0, heapTotalBytes: 1, lagSeconds: 2, revision: 3 } as const
-const THREAD_CELL_COUNT = 4
+export const THREAD_CELLS = {
+  heapUsedBytes: 0,
+  heapTotalBytes: 1,
+  lagSeconds: 2,
+  revision: 3,
+  parkedCalls: 4,
+} as const
+const THREAD_CELL_COUNT = 5
 
 /** Where the rows of virtual MCPs begin: the classes of each, and of further ones together. */
 const VIRTUAL_MCPS_AT = ROWS * ROW_CELLS + CHECKS_MAX * CODES.length
@@ -233,6 +239,8 @@ interface ThreadFigures {
   readonly heapTotalBytes: number
   readonly lagSeconds: number
   readonly revision: number
+  /** Calls over MCP that wait for input of their clients. */
+  readonly parkedCalls: number
 }
 
 /** The counts of all threads together. */
@@ -274,6 +282,7 @@ export function readCounts(memory: SharedArrayBuffer, slots: number, checks: rea
         heapTotalBytes: own[at + THREAD_CELLS.heapTotalBytes]!,
         lagSeconds: own[at + THREAD_CELLS.lagSeconds]!,
         revision: own[at + THREAD_CELLS.revision]!,
+        parkedCalls: own[at + THREAD_CELLS.parkedCalls]!,
       }
     }),
   }

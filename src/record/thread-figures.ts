@@ -22,6 +22,8 @@ export function keepThreadFigures(counts: RequestCounts, revision: () => number)
     longestMs = 0
     ticks = 0
   }
+  // The thread before in this slot may have ended with some
+  counts.set(THREAD_CELLS.parkedCalls, 0)
   say()
   setInterval(() => {
     const now = performance.now()

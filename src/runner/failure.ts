@@ -1,8 +1,6 @@
+import { RUNNER_ERROR } from '../base/runner-error.ts'
 import { errorText } from '../mcp/protocol/answer.ts'
 import type { RpcId } from '../mcp/protocol/message.ts'
-
-/** Code of every JSON-RPC error that the runner makes itself; outside of the range that JSON-RPC reserves. */
-const RUNNER_ERROR = -31_000
 
 /** Reasons of the runner, with the HTTP status of each. A caller tells errors apart by the reason. */
 const STATUS = {

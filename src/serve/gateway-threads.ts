@@ -16,9 +16,12 @@ export function gatewaysOptions(
   { settings, clockCell, log, workers }: Start,
   { vault, recorder, keys, counters, counterMemory }: Stores,
   shared: { readonly sockets: string } & Addresses &
-    Pick<GatewayInit, 'tls' | 'controlTls' | 'health' | 'cells' | 'sessionKey' | 'egress'> & {
+    Pick<GatewayInit, 'tls' | 'controlTls' | 'health' | 'cells' | 'sessionKey' | 'egress' | 'runner'> & {
       readonly counts: { readonly memory: SharedArrayBuffer; readonly startedAt: number }
-    } & Pick<GatewaysOptions, 'keySets' | 'prove' | 'deliver'>,
+    } & Pick<
+      GatewaysOptions,
+      'keySets' | 'prove' | 'originSessions' | 'deliver' | 'originNews' | 'originFailed'
+    >,
 ): GatewaysOptions {
   const { count, reusePort } = threadCountOf(settings.workers, log)
   const sourceMemory = createSourceMemory()
@@ -32,6 +35,7 @@ export function gatewaysOptions(
       reusePort,
       controlSocket: join(shared.sockets, CONTROL_SOCKET),
       egress: shared.egress,
+      runner: shared.runner,
       origin: shared.origin,
       controlOrigin: shared.controlOrigin,
       corsOrigins: settings.corsOrigins,
@@ -65,7 +69,10 @@ export function gatewaysOptions(
     keys,
     keySets: shared.keySets,
     prove: shared.prove,
+    originSessions: shared.originSessions,
     deliver: shared.deliver,
+    originNews: shared.originNews,
+    originFailed: shared.originFailed,
     log,
   }
 }

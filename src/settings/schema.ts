@@ -19,6 +19,7 @@ import {
   Origin,
   OriginList,
   Period,
+  Runner,
   Scopes,
   Size,
   VaultMount,
@@ -73,6 +74,8 @@ export const SCHEMA = z.strictObject({
   VAULT_KUBERNETES_ROLE: VaultName.optional(),
   VAULT_KUBERNETES_TOKEN_FILE: FilePath.optional(),
   VAULT_AUTH_MOUNT: VaultMount.optional(),
+  RUNNER: Runner.optional(),
+  RUNNER_TOKEN_FILE: FilePath.optional(),
   RECORDS_KEEP: Period.prefault('30d'),
   RECORDS_MAX_SIZE: Size.prefault('10GB'),
   AUDIT_KEEP: Period.refine((ms) => ms >= DAY_MS, 'at least 1d').prefault('400d'),
@@ -217,6 +220,14 @@ export const TEXTS: Record<SettingName, SettingText> = {
   VAULT_AUTH_MOUNT: {
     shown: '`approle`, `kubernetes`',
     text: 'Where the method of the login is mounted, without `auth/`.',
+  },
+  RUNNER: {
+    shown: 'none: origins of kind stdio are refused',
+    text: 'Where `postern runner` listens: `unix:` and the path of its socket, such as `unix:/run/postern/runner.sock`, or an address, such as `http://127.0.0.1:7800`. Origins of kind `stdio` name its entries. See [the runner](runner.md#with-postern).',
+  },
+  RUNNER_TOKEN_FILE: {
+    shown: 'none',
+    text: 'File with the token for the runner, read at start. Required if `POSTERN_RUNNER` is an address.',
   },
   RECORDS_KEEP: {
     shown: '`30d`',

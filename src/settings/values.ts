@@ -6,6 +6,7 @@ import { isRefusedHost, isSecureUrl } from '../base/address.ts'
 import { PARTS, type Part } from '../base/doors.ts'
 import { toMs } from '../base/duration.ts'
 import { egressEntryFault } from '../base/egress-allow.ts'
+import { type RunnerAddress, toRunnerAddress } from '../base/runner-address.ts'
 import { urlTextFault } from '../base/url-text.ts'
 import { visibleJson } from '../base/visible.ts'
 
@@ -183,6 +184,17 @@ export const VaultUrl = z.string().transform((text, context): string => {
     code: 'custom',
     message:
       'an https URL such as https://vault.example.com:8200, of no link-local address; http is for this machine alone',
+  })
+  return z.NEVER
+})
+
+export const Runner = z.string().transform((text, context): RunnerAddress => {
+  const address = toRunnerAddress(text)
+  if (address !== null) return address
+  context.addIssue({
+    code: 'custom',
+    message:
+      'unix: and the absolute path of a socket, such as unix:/run/postern/runner.sock, or an http or https URL without a path, such as http://127.0.0.1:7800',
   })
   return z.NEVER
 })

@@ -6,15 +6,14 @@
  * Only what is published is in it; references are ids.
  */
 import type { ClaimRule } from '../base/claims.ts'
-import type { CapabilityType } from '../model/capability.ts'
 import type { Approved } from '../model/capability-drift.ts'
 import type { CapabilityRules } from '../model/capability-rules.ts'
 import type { GraphqlLimits } from '../model/contract.ts'
 import type { CredentialType } from '../model/credential.ts'
 import type { HttpMethod } from '../model/http-method.ts'
 import type { LimitKind } from '../model/policy.ts'
-import type { JsonSchema, Parameter } from '../model/proxy.ts'
-import type { PublicName } from '../model/public-names.ts'
+import type { EndpointCapability, JsonSchema, Parameter } from '../model/proxy.ts'
+import type { PublicNames } from '../model/public-names.ts'
 import type { SecretReference } from '../model/secret.ts'
 
 /** The kinds of fragments. Each has a row in `compile/kinds.ts`, which the main thread loads, and in `link/kinds.ts`. */
@@ -111,6 +110,8 @@ export interface TargetFragment {
   readonly authority: string
   /** 1 when absent. */
   readonly weight?: number
+  /** The server is the runner that the settings name; host, port and authority lead nowhere. */
+  readonly runner?: true
 }
 
 /** The first server, the others, and what holds for all. */
@@ -243,6 +244,8 @@ export interface Contract {
   readonly response_schema: JsonSchema | null
   readonly request_example?: unknown
   readonly response_example?: unknown
+  /** As what MCP offers the endpoint; there only where it is set. */
+  readonly mcp?: EndpointCapability
   /** What differs for single methods; read through `contractFor`. */
   readonly by_method?: Readonly<Partial<Record<HttpMethod, Partial<Contract>>>>
 }
@@ -286,6 +289,10 @@ export interface ProfileFragment {
   readonly endpoints: { readonly allow: readonly string[]; readonly deny: readonly string[] }
   readonly policy: string | null
   readonly forward_identity: boolean
+  /** Whether `/mcp` lists `search_endpoints`; absent: from a number of endpoints on. */
+  readonly mcp_search?: 'on' | 'off' | undefined
+  /** How `/mcp` lists endpoints; absent: compact. */
+  readonly mcp_view?: 'expanded' | 'auto' | undefined
 }
 
 /** An issued token: found by lookup, proved by hash. Times in milliseconds since the epoch. */
@@ -414,8 +421,8 @@ export interface OriginFragment extends Formed {
   readonly id: string
   readonly slug: string
   readonly name: string
-  /** `http`: a server at {@link upstream}; `collection`: endpoints of {@link collection}. */
-  readonly served_by: 'http' | 'collection'
+  /** `http`: a server at {@link upstream}; `collection`: endpoints of {@link collection}; `stdio`: an entry of the runner. */
+  readonly served_by: 'http' | 'collection' | 'stdio'
   readonly active: boolean
   /** Id; null for an origin of another kind. */
   readonly collection: string | null
@@ -424,8 +431,12 @@ export interface OriginFragment extends Formed {
   readonly target: string
   /** Bound of one request to it, from its start to the end of its answer. */
   readonly total_ms: number
+  /** Of an entry of the runner: values of its parameters. */
+  readonly parameters?: Readonly<Record<string, string>>
   readonly credential: string | null
   readonly policy: string | null
+  /** Clients share its sessions. */
+  readonly shares_sessions?: true
   /** Null while no probe has found out how the server is spoken to: calls are answered with origin_unavailable. */
   readonly verdict: VerdictFragment | null
 }
@@ -434,10 +445,14 @@ export interface OriginFragment extends Formed {
 interface VerdictFragment {
   /** Revision of the protocol that is spoken, such as `2026-07-28`. */
   readonly version: string
+  /** HTTP+SSE of 2024-11-05; absent for Streamable HTTP. */
+  readonly transport?: 'http_sse'
   /** JSON of the capabilities that the server declares. */
   readonly capabilities: string
   /** Empty where it gives none. */
   readonly instructions: string
+  /** The runner has a process per user. */
+  readonly per_user?: true
 }
 
 /** What an origin lists. */
@@ -448,6 +463,8 @@ export interface CatalogueFragment extends Formed {
   readonly slug: string
   /** JSON of {@link Catalogue}. */
   readonly json: string
+  /** JSON of {@link Approved}: hashes of the items, which threads compare with what is approved. Absent for kind `collection`. */
+  readonly hashes?: string
   /** JSON of {@link OfferedEndpoints}, which are behind the items; there for origins of kind `collection` alone. */
   readonly endpoints?: string
 }
@@ -460,10 +477,11 @@ export interface VirtualMcpFragment extends Formed {
   readonly name: string
   readonly description: string
   readonly instructions: string | null
+  readonly mcp_view: 'expanded' | 'compact'
   /** Those that are active, in their order. */
   readonly members: readonly VirtualMcpMemberFragment[]
   /** Public names of capabilities, by type; the ids of members in them are those of origins. */
-  readonly names: Readonly<Record<CapabilityType, readonly PublicName[]>>
+  readonly names: PublicNames
   readonly policy: string | null
 }
 

@@ -62,6 +62,8 @@ export interface Snapshot {
   readonly catalogues: ReadonlyMap<string, CatalogueFragment>
   /** By id and by slug; an id holds an underscore, a slug cannot. */
   readonly virtualMcps: ReadonlyMap<string, LinkedVirtualMcp>
+  /** Ids of origins that cannot be reached. They are none of what is published: the main thread tells them beside it. */
+  readonly originsDown: ReadonlySet<string>
   /** What virtual MCPs have of their origins. */
   readonly joined: VirtualMcpIndex
   /** One sentence for each fragment that could not be linked and fails closed; no secrets. */

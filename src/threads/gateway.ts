@@ -10,18 +10,22 @@ import { createRequestIds } from '../base/ids.ts'
 import { createConnectionPlaces } from '../fleet/gateway/connection-places.ts'
 import { controlUpstream, createControlDoor } from '../fleet/gateway/control-door.ts'
 import { createCrossOrigin } from '../fleet/gateway/cross-origin.ts'
+import { createFailedOrigins } from '../fleet/gateway/failed-origins.ts'
 import { createHealthDoors } from '../fleet/gateway/health-doors.ts'
 import { createIdempotencyClient } from '../fleet/gateway/idempotency-client.ts'
 import { createKeySetClient } from '../fleet/gateway/key-set-client.ts'
 import { createOrders } from '../fleet/gateway/orders.ts'
+import { createOriginSessionClient } from '../fleet/gateway/origin-session-client.ts'
 import { createOwnAnswers } from '../fleet/gateway/own-answers.ts'
 import { pageHostsOf } from '../fleet/gateway/page-hosts.ts'
 import { createReservedPaths } from '../fleet/gateway/reserved-paths.ts'
 import { createRouter, LISTENERS } from '../fleet/gateway/router.ts'
+import { createSharedWatch } from '../fleet/gateway/shared-watch.ts'
 import { createVerifiedTokens } from '../fleet/gateway/verified-tokens.ts'
 import { sendHeartbeats } from '../fleet/shared/heartbeats.ts'
 import { type FromGateway, type GatewayInit, HEALTH } from '../fleet/shared/messages.ts'
 import { createMetricsPage } from '../fleet/shared/metrics-page.ts'
+import { watcherOf } from '../fleet/shared/watchers.ts'
 import { createCounters } from '../gateway/admit/counters.ts'
 import { SourceCounts } from '../gateway/admit/sources.ts'
 import { CHECK_NAMES } from '../gateway/check-names.ts'
@@ -31,14 +35,17 @@ import { createGateway } from '../gateway/gateway.ts'
 import { trustedNetworks } from '../gateway/identify/origin.ts'
 import { createConsumerDoor } from '../mcp/consumer/door.ts'
 import { createRunningCalls } from '../mcp/http/running.ts'
-import { probeOrigin } from '../mcp/origin/probe.ts'
 import { createVirtualDoor } from '../mcp/virtual/door.ts'
-import { toOriginAnswer } from '../mcp/virtual/origin-call.ts'
+import { createOriginProbe } from '../mcp/virtual/origin-probe.ts'
+import { createOriginWatch } from '../mcp/virtual/origin-watch.ts'
+import { createParking } from '../mcp/virtual/parking.ts'
+import { createOriginSessions } from '../mcp/virtual/sessions.ts'
 import { connectSink } from '../record/connect.ts'
-import { RequestCounts } from '../record/request-counts.ts'
+import { RequestCounts, THREAD_CELLS } from '../record/request-counts.ts'
 import { createRecordSink } from '../record/sink.ts'
 import { keepThreadFigures } from '../record/thread-figures.ts'
 import { createThreadEvents } from '../shared-state/memory/events.ts'
+import { createThreadHeldCalls } from '../shared-state/memory/held-calls.ts'
 import { openKeyMemory } from '../shared-state/memory/key-memory.ts'
 import { createTombstones } from '../shared-state/memory/tombstones.ts'
 import { isIn, networkOf } from '../snapshot/find/network.ts'
@@ -101,12 +108,14 @@ const engine = createEngine<Exchange>({
 })
 const keySets = createKeySetClient(say)
 const counters = createCounters(init.counters, init.slot)
+const originFailed = createFailedOrigins(clock, say)
 const gateway = createGateway({
   keySets: keySets.load,
   usedTokens: openKeyMemory(init.cells.usedTokens),
   proofs: openKeyMemory(init.cells.proofs),
   upstream: (options) => engine.upstream(options),
   egress,
+  runner: init.runner,
   counters,
   records: sink,
   counts,
@@ -120,17 +129,22 @@ const gateway = createGateway({
   memory,
   open: (sealed, owner, field) => opener(sealed, owner, field),
   reserved: (incoming) => route(incoming),
+  originFailed,
   fault: report,
 })
-const own = [init.origin, init.controlOrigin]
-const allowsOrigin = createAllowedOrigins(own, init.corsOrigins, true)
+const ownOrigins = [init.origin, init.controlOrigin]
+const allowsOrigin = createAllowedOrigins(ownOrigins, init.corsOrigins, true)
 const answers = createOwnAnswers({ requestIds, corsLines: (incoming) => crossOrigin.linesOf(incoming) })
 const crossOrigin = createCrossOrigin<Exchange>({
   gateway: allowsOrigin,
-  management: createAllowedOrigins(own, init.corsOrigins, false),
+  management: createAllowedOrigins(ownOrigins, init.corsOrigins, false),
   refuse: answers.problem,
 })
 const events = createThreadEvents((event) => say({ kind: 'event', event }))
+const heldCalls = createThreadHeldCalls({
+  slot: init.slot,
+  send: (sent) => main.postMessage({ kind: 'attachment', ...sent } satisfies FromGateway, [sent.port]),
+})
 const mcpDoor = {
   gateway,
   sealKey: init.sessionKey,
@@ -147,11 +161,39 @@ const mcpDoor = {
   fault: report,
 }
 const consumer = createConsumerDoor<Exchange>(mcpDoor)
+const sharedWatch = createSharedWatch(say)
+const own = { name: 'postern', version: init.version }
+const sessionPool = createOriginSessionClient(say)
+const sessions = createOriginSessions({
+  pool: sessionPool,
+  gateway,
+  own,
+  clock,
+  isPersonal: gateway.isPersonal,
+})
+const parking = createParking({
+  ...mcpDoor,
+  heldCalls,
+  counted: (calls) => counts.set(THREAD_CELLS.parkedCalls, calls),
+})
 const virtual = createVirtualDoor<Exchange>({
   ...mcpDoor,
+  parking,
+  sessions,
   events,
+  heldCalls,
   requestIds,
   isPersonal: gateway.isPersonal,
+  sharedWatch,
+})
+const watch = createOriginWatch({
+  gateway,
+  own,
+  requestIds,
+  clock,
+  news: (origin, news) => say({ kind: 'origin_news', origin, news }),
+  failed: originFailed,
+  updated: (origin, uris) => say({ kind: 'resources_updated', origin, uris }),
 })
 const control = engine.upstream(controlUpstream(init.controlSocket))
 const verifiedTokens = createVerifiedTokens(clock, say)
@@ -207,7 +249,9 @@ async function listen(): Promise<void> {
 }
 
 async function drain(deadlineMs: number): Promise<void> {
-  await engine.drain(deadlineMs)
+  watch.close()
+  await Promise.all([engine.drain(deadlineMs), parking.close()])
+  await sessions.close()
   gateway.close()
   control.close()
   sink.end()
@@ -219,19 +263,22 @@ main.on(
   'message',
   createOrders({
     gateway,
-    probe: (origin) =>
-      probeOrigin({
-        send: async (request) => toOriginAnswer(await gateway.askOrigin(origin, request)),
-        clock,
-        own: { name: 'postern', version: init.version },
-      }),
+    probe: createOriginProbe({ gateway, runner: init.runner, clock, own }),
     say,
     listen,
     recordTo: (port) => connectSink(sink, port),
     keySets,
     verifiedTokens,
     keys,
+    originSessions: sessionPool,
     deliver: events.deliver,
+    watch: {
+      share: (slots) => watch.take((origin) => watcherOf(slots, origin) === init.slot),
+      want: watch.want,
+      down: watch.down,
+    },
+    sharedWatch,
+    heldCalls,
     setCredentialKey: (credentialKey) => {
       opener = createOpener(credentialKey)
     },

@@ -69,6 +69,13 @@ export const FAILURE_CODES: Readonly<Record<UpstreamFailure, RefusalCode>> = {
   credential: 'credential_unavailable',
 }
 
+/** A body of bytes that are kept for many answers, between texts of ASCII that are those of one. The bytes do not change. */
+export interface KeptBytes {
+  readonly before: string
+  readonly bytes: Buffer
+  readonly after: string
+}
+
 /** One request, from its head to the last byte of its answer. The engine owns and reuses nothing a handler can see. */
 export interface Incoming<State = unknown> {
   readonly method: string
@@ -105,7 +112,7 @@ export interface Incoming<State = unknown> {
    * Answers without an upstream. `fields` are header lines ending in CRLF, without framing fields. A body that is
    * still arriving is read and dropped up to a small bound, else the connection closes after the answer.
    */
-  answer(status: number, fields: string, body: string | Uint8Array): void
+  answer(status: number, fields: string, body: string | Uint8Array | KeptBytes): void
   /** Sends the request on and streams the answer back, both with backpressure. */
   forward(upstream: Upstream, request: ForwardRequest): void
   /**

@@ -12,17 +12,35 @@ import { REQUIREMENT_SETS } from './suite.ts'
 const program = (name: string): string =>
   `${process.execPath} --disable-warning=ExperimentalWarning ${resolve(import.meta.dirname, name)}`
 
-const TARGETS: Readonly<Record<string, string>> = { 'the client of SDK v2': program('client-driver.ts') }
+interface Target {
+  readonly name: string
+  readonly command: string
+  /** Scenarios that it does not pass yet; one that passes must leave the list. */
+  readonly fails: readonly string[]
+}
+
+const TARGETS: readonly Target[] = [
+  { name: 'the client of SDK v2', command: program('client-driver.ts'), fails: [] },
+  {
+    name: 'a virtual MCP',
+    command: program('gateway-driver.ts'),
+    fails: [],
+  },
+]
 const SKIPPED = IS_LONG ? false : 'the official conformance suite, half a minute: npm run test:all'
 
-for (const [name, command] of Object.entries(TARGETS))
+for (const { name, command, fails } of TARGETS)
   describe(`the conformance suite before ${name}`, { skip: SKIPPED }, () => {
     for (const requirements of REQUIREMENT_SETS)
       test(`passes all that ${requirements} requires but authorization`, async (t) => {
         const { exitCode, scenarios, output } = await runClientSuite({ command, requirements })
         for (const scenario of scenarios)
-          await t.test(scenario.name, () => assert.deepEqual(scenario.findings, []))
-        assert.equal(exitCode, 0, output)
+          await t.test(scenario.name, () =>
+            fails.includes(scenario.name)
+              ? assert.ok(!scenario.hasPassed, 'it passes now')
+              : assert.deepEqual(scenario.findings, []),
+          )
+        if (fails.length === 0) assert.equal(exitCode, 0, output)
       })
   })
 

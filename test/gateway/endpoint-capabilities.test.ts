@@ -4,15 +4,16 @@ import { after, before, test } from 'node:test'
 import fc from 'fast-check'
 import { createClock } from '../../src/base/clock.ts'
 import { probeOrigin } from '../../src/mcp/origin/probe.ts'
-import { toOriginAnswer } from '../../src/mcp/virtual/origin-call.ts'
+import { toOriginAnswer } from '../../src/mcp/virtual/origin-answer.ts'
+import { approvedOf } from '../../src/model/capability-drift.ts'
 import { CollectionSpec } from '../../src/model/collection.ts'
 import { OriginSpec } from '../../src/model/origin.ts'
 import { ProxySpec } from '../../src/model/proxy.ts'
 import { VirtualMcpSpec } from '../../src/model/virtual-mcp.ts'
 import { compileCollection, compileContracts, compileSchemas } from '../../src/snapshot/compile/compile.ts'
-import { offeredBy } from '../../src/snapshot/compile/endpoint-catalogue.ts'
 import { compileCatalogue, compileOrigin, compileVirtualMcp } from '../../src/snapshot/compile/mcp.ts'
 import type { Fragment, ProfileFragment } from '../../src/snapshot/fragments.ts'
+import { offeredBy } from '../../src/snapshot/offer/endpoint-catalogue.ts'
 import { PEERS } from '../support/mcp-clients.ts'
 import { type SdkServer, startSdkServer } from '../support/mcp-server.ts'
 import { client, policy, profile, rate, token } from './fragments.ts'
@@ -150,7 +151,7 @@ before(async () => {
       virtualMcp: { id: `vmc_${slug}`, slug, spec: VirtualMcpSpec.parse({ name: slug, members, ...more }) },
       origins: sources,
       names: NO_NAMES,
-      approved: {},
+      approved: { ori_sums: approvedOf(found!.catalogue) },
     })
   served.apply([
     compileOrigin(origins.shop, null),
@@ -195,8 +196,8 @@ for (const [name, connect] of Object.entries(PEERS))
       ['postern://shop/about'],
     )
     assert.match(await peer.read('postern://shop/about'), /"url":"\/about"/)
-    assert.deepEqual(await peer.templates(), ['postern://shop~shop/notes/{name}'])
-    assert.match(await peer.read('postern://shop~shop/notes/first'), /"url":"\/notes\/first"/)
+    assert.deepEqual(await peer.templates(), ['postern://shop/notes/{name}'])
+    assert.match(await peer.read('postern://shop/notes/first'), /"url":"\/notes\/first"/)
     await peer.close()
   })
 
@@ -278,9 +279,10 @@ test('hidden endpoints, drafts and endpoints that the caller may not call are no
   assert.deepEqual(await toolsOf(stranger.text), ['add'])
   const read = await rpc(served, 'desk', stranger.text, 'resources/read', { uri: 'postern://shop/about' })
   assert.equal(read.error?.code, -32602)
-  const template = { uri: 'postern://shop~shop/notes/first' }
-  const noted = await rpc(served, 'desk', stranger.text, 'resources/read', template)
-  assert.equal(noted.error?.code, -32602)
+  for (const uri of ['postern://shop/notes/first', 'postern://shop~shop/notes/first']) {
+    const noted = await rpc(served, 'desk', stranger.text, 'resources/read', { uri })
+    assert.equal(noted.error?.code, -32602, uri)
+  }
   const nowhere = { uri: 'postern://shop~shop/internal' }
   assert.equal((await rpc(served, 'desk', acme.text, 'resources/read', nowhere)).error?.code, -32602)
 })

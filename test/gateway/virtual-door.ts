@@ -3,21 +3,36 @@ import { createClock } from '../../src/base/clock.ts'
 import { createRequestIds } from '../../src/base/ids.ts'
 import type { Exchange } from '../../src/gateway/exchange.ts'
 import { FIELD_RULES } from '../../src/gateway/fields.ts'
+import type { Gateway } from '../../src/gateway/gateway.ts'
 import { createRunningCalls } from '../../src/mcp/http/running.ts'
-import { createVirtualDoor } from '../../src/mcp/virtual/door.ts'
+import { createVirtualDoor, type VirtualDoorOptions } from '../../src/mcp/virtual/door.ts'
 import { createThreadEvents } from '../../src/shared-state/memory/events.ts'
+import { createThreadHeldCalls } from '../../src/shared-state/memory/held-calls.ts'
 import type { Fragment } from '../../src/snapshot/fragments.ts'
+import { originSessions } from '../support/origin-sessions.ts'
+import { parkingOf } from '../support/parking.ts'
 import { createSessionMemory } from '../support/session-memory.ts'
 import { type Answer, type Served, type ServeOptions, serve } from './serve.ts'
 
-/** A gateway of one thread with the door of virtual MCPs. */
-export function serveVirtualMcps(
+/** What a test may set of the door. */
+type DoorParts = Pick<VirtualDoorOptions<Exchange>, 'sharedWatch' | 'sessions' | 'parking'>
+
+/**
+ * A gateway of one thread with the door of virtual MCPs.
+ * @param partsFor makes sessions at origins and the watch of their resources, once
+ */
+export async function serveVirtualMcps(
   fragments: (port: number) => readonly Fragment[],
   options: Omit<ServeOptions, 'reserved'> = {},
+  partsFor: (gateway: Gateway) => DoorParts = (gateway) => ({
+    sharedWatch: { want() {}, onUpdated() {} },
+    sessions: originSessions(gateway),
+    parking: parkingOf(gateway),
+  }),
 ): Promise<Served> {
   const events = createThreadEvents(() => {})
   let door: ReturnType<typeof createVirtualDoor<Exchange>> | null = null
-  return serve(fragments, {
+  const served: Served = await serve(fragments, {
     ...options,
     reserved(incoming, exchange, gateway) {
       door ??= createVirtualDoor<Exchange>({
@@ -26,8 +41,9 @@ export function serveVirtualMcps(
         ...createSessionMemory(),
         running: createRunningCalls(events),
         events,
+        heldCalls: createThreadHeldCalls({ slot: 0, send: () => assert.fail() }),
         requestIds: createRequestIds(createClock()),
-        origin: 'http://localhost:8080',
+        origin: `http://localhost:${served.port}`,
         allowsOrigin: (origin) => /^http:\/\/localhost(:\d+)?$/.test(origin),
         corsLines: () => '',
         version: '0.0.0',
@@ -36,10 +52,12 @@ export function serveVirtualMcps(
         taken: [...FIELD_RULES.take, ...FIELD_RULES.peek],
         fault: (error) => assert.fail(String(error)),
         isPersonal: gateway.isPersonal,
+        ...partsFor(gateway),
       })
       door(incoming)
     },
   })
+  return served
 }
 
 /** The JSON-RPC response to one message. */

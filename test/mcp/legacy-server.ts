@@ -3,7 +3,7 @@
  * era. One such server stands for one session.
  */
 import { setTimeout } from 'node:timers/promises'
-import { InMemoryTaskStore } from '@modelcontextprotocol/sdk/experimental/tasks'
+import { InMemoryTaskMessageQueue, InMemoryTaskStore } from '@modelcontextprotocol/sdk/experimental/tasks'
 import { completable } from '@modelcontextprotocol/sdk/server/completable.js'
 import { McpServer, ResourceTemplate } from '@modelcontextprotocol/sdk/server/mcp.js'
 import {
@@ -45,10 +45,12 @@ export function createLegacyServer(cancelled: (name: string) => void): LegacySer
     },
     instructions: 'A server of the legacy era, for tests.',
     taskStore,
+    taskMessageQueue: new InMemoryTaskMessageQueue(),
   })
   offerPlain(server, cancelled)
-  offerInteractive(server)
+  offerInteractive(server, cancelled)
   offerTask(server)
+  offerJob(server, cancelled)
   offerContent(server)
   const subscriptions = new Set<string>()
   server.server.setRequestHandler(SubscribeRequestSchema, ({ params }) => {
@@ -128,7 +130,7 @@ function offerPlain(server: McpServer, cancelled: (name: string) => void): void 
   })
 }
 
-function offerInteractive(server: McpServer): void {
+function offerInteractive(server: McpServer, cancelled: (name: string) => void): void {
   const person = { timeout: PERSON_MS }
   server.registerTool('elicit', { description: 'Shows a form to the user.' }, async (extra) => {
     const answer = await server.server.elicitInput(
@@ -140,6 +142,53 @@ function offerInteractive(server: McpServer): void {
     )
     return text(JSON.stringify(answer))
   })
+  server.registerTool(
+    'elicit_apart',
+    { description: 'Shows a form on the stream of the session.' },
+    async () => {
+      const answer = await server.server.elicitInput(
+        {
+          message: 'Which colour?',
+          requestedSchema: {
+            type: 'object',
+            properties: { colour: { type: 'string' } },
+            required: ['colour'],
+          },
+        },
+        person,
+      )
+      return text(JSON.stringify(answer))
+    },
+  )
+  server.registerTool(
+    'elicit_work',
+    {
+      description:
+        'Shows a form, then tells of its work; it works until it is cancelled when nothing is filled in.',
+    },
+    async (extra) => {
+      const requestedSchema = { type: 'object' as const, properties: { colour: { type: 'string' as const } } }
+      const answer = await server.server.elicitInput(
+        { message: 'Which colour?', requestedSchema },
+        { ...person, relatedRequestId: extra.requestId },
+      )
+      const progressToken = extra._meta?.progressToken
+      if (progressToken !== undefined)
+        await extra.sendNotification({
+          method: 'notifications/progress',
+          params: { progressToken, progress: 1 },
+        })
+      await extra.sendNotification({
+        method: 'notifications/message',
+        params: { level: 'error', data: 'works' },
+      })
+      if (answer.action === 'accept') return text('worked')
+      await setTimeout(PERSON_MS, null, { signal: extra.signal, ref: false }).catch(() =>
+        cancelled('elicit_work'),
+      )
+      return text('cancelled')
+    },
+  )
   server.registerTool('elicit_url', { description: 'Sends the user to a page.' }, async (extra) => {
     const { action } = await server.server.elicitInput(
       { mode: 'url', message: 'Please connect', elicitationId: 'legacy-1', url: LEGACY_CONSENT_URL },
@@ -185,6 +234,60 @@ function offerTask(server: McpServer): void {
           // A task that was cancelled meanwhile takes no result
           .catch(() => {})
         return { task }
+      },
+      getTask: async (_args, { taskStore, taskId }) => taskStore.getTask(taskId),
+      getTaskResult: async (_args, { taskStore, taskId }) =>
+        (await taskStore.getTaskResult(taskId)) as CallToolResult,
+    },
+  )
+}
+
+/** A result that links the note. */
+function linked(): CallToolResult {
+  return { content: [{ type: 'resource_link', uri: LEGACY_NOTE, name: 'first' }] }
+}
+
+/** A tool that is called as a task alone; the task asks the user first, if it is told to. */
+function offerJob(server: McpServer, cancelled: (name: string) => void): void {
+  server.experimental.tasks.registerToolTask(
+    'job',
+    {
+      description: 'Works as a task, or not at all.',
+      inputSchema: {
+        word: z.string(),
+        asks: z.boolean().optional(),
+        fails: z.boolean().optional(),
+        links: z.boolean().optional(),
+      },
+      execution: { taskSupport: 'required' },
+    },
+    {
+      createTask: async ({ word, asks, fails, links }, { taskStore }) => {
+        const { taskId, ...task } = await taskStore.createTask({ ttl: 60_000, pollInterval: 20 })
+        const work = async (): Promise<void> => {
+          await setTimeout(TASK_MS, null, { ref: false })
+          let answer = 'nothing'
+          if (asks === true) {
+            await taskStore.updateTaskStatus(taskId, 'input_required')
+            const requestedSchema = {
+              type: 'object' as const,
+              properties: { colour: { type: 'string' as const } },
+            }
+            const given = await server.server.elicitInput(
+              { message: 'Which colour?', requestedSchema },
+              { timeout: PERSON_MS, relatedTask: { taskId } },
+            )
+            answer = JSON.stringify(given)
+          }
+          const result = {
+            ...(links === true ? linked() : text(`did ${word}, was told ${answer}`)),
+            ...(fails === true ? { isError: true } : {}),
+          }
+          await taskStore.storeTaskResult(taskId, fails === true ? 'failed' : 'completed', result)
+        }
+        // A task that was cancelled meanwhile takes no result
+        work().catch(() => cancelled('job'))
+        return { task: { taskId, ...task } }
       },
       getTask: async (_args, { taskStore, taskId }) => taskStore.getTask(taskId),
       getTaskResult: async (_args, { taskStore, taskId }) =>

@@ -21,7 +21,13 @@ export interface Message {
 }
 
 export interface RawClient {
-  ask(method: string, params: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<RawAnswer>
+  /** @param fields further headers */
+  ask(
+    method: string,
+    params: Readonly<Record<string, unknown>>,
+    signal?: AbortSignal,
+    fields?: Readonly<Record<string, string>>,
+  ): Promise<RawAnswer>
 }
 
 const MODERN = '2026-07-28'
@@ -29,7 +35,11 @@ const LEGACY = '2025-11-25'
 const INFO = { name: 'raw', version: '0' }
 
 /** @param capabilities what the client says that it can be asked */
-export async function rawClient(desk: VirtualMcp, era: Era, capabilities: object = {}): Promise<RawClient> {
+export async function rawClient(
+  desk: Pick<VirtualMcp, 'url' | 'headers'>,
+  era: Era,
+  capabilities: object = {},
+): Promise<RawClient> {
   let id = 0
   async function post(fields: object, message: object, signal?: AbortSignal): Promise<RawAnswer> {
     const answer = await fetch(desk.url, {
@@ -59,17 +69,17 @@ export async function rawClient(desk: VirtualMcp, era: Era, capabilities: object
   }
   if (era === 'modern')
     return {
-      ask: (method, params, signal) => {
+      ask: (method, params, signal, fields) => {
         const meta = {
           ...(params['_meta'] as object | undefined),
           'io.modelcontextprotocol/protocolVersion': MODERN,
           'io.modelcontextprotocol/clientInfo': INFO,
           'io.modelcontextprotocol/clientCapabilities': capabilities,
         }
-        const name = params['name'] ?? params['uri']
+        const name = params['name'] ?? params['uri'] ?? params['taskId']
         const named = typeof name === 'string' ? { 'mcp-name': name } : {}
         return post(
-          { 'mcp-protocol-version': MODERN, 'mcp-method': method, ...named },
+          { 'mcp-protocol-version': MODERN, 'mcp-method': method, ...named, ...fields },
           { id: ++id, method, params: { ...params, _meta: meta } },
           signal,
         )
@@ -87,5 +97,8 @@ export async function rawClient(desk: VirtualMcp, era: Era, capabilities: object
     'mcp-session-id': initialized.headers.get('mcp-session-id')!,
     'mcp-protocol-version': LEGACY,
   }
-  return { ask: (method, params, signal) => post(session, { id: ++id, method, params }, signal) }
+  return {
+    ask: (method, params, signal, fields) =>
+      post({ ...session, ...fields }, { id: ++id, method, params }, signal),
+  }
 }

@@ -1,38 +1,56 @@
 import assert from 'node:assert/strict'
 import type { z } from 'zod'
-import { createClock } from '../../src/base/clock.ts'
+import { type Clock, createClock } from '../../src/base/clock.ts'
 import { createRequestIds } from '../../src/base/ids.ts'
-import type { Exchange } from '../../src/gateway/exchange.ts'
-import { FIELD_RULES } from '../../src/gateway/fields.ts'
-import { createRunningCalls } from '../../src/mcp/http/running.ts'
+import type { Gateway } from '../../src/gateway/gateway.ts'
 import { probeOrigin } from '../../src/mcp/origin/probe.ts'
-import { createVirtualDoor } from '../../src/mcp/virtual/door.ts'
-import { toOriginAnswer } from '../../src/mcp/virtual/origin-call.ts'
+import { toOriginAnswer } from '../../src/mcp/virtual/origin-answer.ts'
+import { ownSseTools } from '../../src/mcp/virtual/origin-stream.ts'
+import { createOriginWatch, type OriginWatch } from '../../src/mcp/virtual/origin-watch.ts'
+import type { Parking } from '../../src/mcp/virtual/parking.ts'
+import type { OriginSessions } from '../../src/mcp/virtual/sessions.ts'
 import { approvedOf, type Catalogue } from '../../src/model/capability-drift.ts'
 import { OriginSpec } from '../../src/model/origin.ts'
+import type { OriginNews } from '../../src/model/origin-news.ts'
 import type { OriginProbed } from '../../src/model/origin-probe.ts'
 import { VirtualMcpSpec } from '../../src/model/virtual-mcp.ts'
-import { createThreadEvents } from '../../src/shared-state/memory/events.ts'
+import type { OriginSessionPool } from '../../src/shared-state/ports/origin-sessions.ts'
 import { compileCatalogue, compileOrigin, compileVirtualMcp } from '../../src/snapshot/compile/mcp.ts'
 import type { Fragment } from '../../src/snapshot/fragments.ts'
 import { client, profile, token } from '../gateway/fragments.ts'
-import { type Served, serve } from '../gateway/serve.ts'
-import { createSessionMemory } from '../support/session-memory.ts'
+import type { Served } from '../gateway/serve.ts'
+import { serveVirtualMcps } from '../gateway/virtual-door.ts'
+import { originSessions } from '../support/origin-sessions.ts'
+import { parkingOf, type SharedParking } from '../support/parking.ts'
 
 /** A gateway of one thread with the virtual MCP `desk`. */
 export interface VirtualMcp extends AsyncDisposable {
   readonly served: Served
   /** Probes an origin with the same timeouts. Never rejects. */
   probe(url: string): Promise<OriginProbed>
+  /** Has its origins watched. */
+  watch(): OriginWatch
+  /** What was heard of their lists, and that they failed; by id of the origin. */
+  readonly news: (readonly [origin: string, news: OriginNews | 'failed'])[]
   /** The fragments of its origins, catalogues and of itself. */
   readonly fragments: readonly Fragment[]
   readonly url: string
   /** Of a client that may call it. */
   readonly headers: { readonly authorization: string }
+  /** Stops having sessions at origins, as the stop of a thread does. */
+  closeSessions(): Promise<void>
+  /** Gives up the calls that wait for their clients, as the stop of a thread does. */
+  closeParking(): Promise<void>
+  /** How many wait. */
+  parked(): number
   /** Publishes it anew, with other members of its spec. */
   publish(changed: Record<string, unknown>): void
   /** Takes the virtual MCP from the client that may call it. */
   unassign(): void
+  /** Of another client that may call it. */
+  readonly otherHeaders: { readonly authorization: string }
+  /** Gives it to the client that may not call it. */
+  assignStranger(): void
   /** Of a client that may not. */
   readonly strangerHeaders: { readonly authorization: string }
 }
@@ -46,42 +64,67 @@ const NO_NAMES = { tools: [], prompts: [], resources: [], resource_templates: []
 export interface VirtualMcpOptions {
   /** Of all origins. */
   readonly timeouts?: z.input<typeof OriginSpec>['timeouts']
+  readonly sessions?: OriginSpec['sessions']
+  /** Sessions at origins; without a pool, this gateway alone has them. */
+  readonly pool?: OriginSessionPool
+  /** Of those sessions, and of calls that wait for their clients. */
+  readonly clock?: Clock
+  /** Calls that wait for their clients; without it, this gateway alone has them. */
+  readonly shared?: SharedParking
 }
 
 /** Probes the origins, as saving them does, and starts a virtual MCP over all of them that passes everything. */
-export async function startVirtualMcp(urls: Origins, options: VirtualMcpOptions = {}): Promise<VirtualMcp> {
-  const [known, stranger] = [token('tok_known'), token('tok_stranger')]
-  const events = createThreadEvents(() => {})
-  let door: ReturnType<typeof createVirtualDoor<Exchange>> | null = null
+export async function startVirtualMcp(
+  urls: Origins,
+  { pool, clock, shared, ...options }: VirtualMcpOptions = {},
+): Promise<VirtualMcp> {
+  let sessions: OriginSessions | null = null
+  let parking: Parking | null = null
+  let parked = 0
+  const [known, second, stranger] = [token('tok_known'), token('tok_second'), token('tok_stranger')]
+  let updated: (origin: string, uris: readonly string[]) => void = () => {}
+  let watch: OriginWatch | null = null
+  /** One thread stands for all. */
+  function watchOf(gateway: Gateway): OriginWatch {
+    if (watch !== null) return watch
+    watch = createOriginWatch({
+      gateway,
+      own: { name: 'postern', version: '0' },
+      requestIds: createRequestIds(createClock()),
+      clock: createClock(),
+      streamWaits: { first: 20, last: 100 },
+      news: (origin, news) => void desk.news.push([origin, news]),
+      failed: (origin) => void desk.news.push([origin, 'failed']),
+      updated: (origin, uris) => updated(origin, uris),
+    })
+    watch.take(() => true)
+    return watch
+  }
   const profiles = (slug: string, { fragment }: typeof known) => [
     profile(slug, { auth: 'token', tokens: [fragment] }),
   ]
-  const served: Served = await serve(
+  const served = await serveVirtualMcps(
     () => [
       client('acme', { virtual_mcps: ['vmc_desk'], profiles: profiles('key', known) }),
+      client('brook', { virtual_mcps: ['vmc_desk'], profiles: profiles('brook-key', second) }),
       client('other', { profiles: profiles('other-key', stranger) }),
     ],
-    {
-      reserved(incoming, _exchange, gateway) {
-        door ??= createVirtualDoor<Exchange>({
-          gateway,
-          sealKey: new Uint8Array(32).fill(7),
-          ...createSessionMemory(),
-          running: createRunningCalls(events),
-          events,
-          requestIds: createRequestIds(createClock()),
-          origin: `http://localhost:${served.port}`,
-          allowsOrigin: (origin) => /^http:\/\/localhost(:\d+)?$/.test(origin),
-          corsLines: () => '',
-          version: '0.0.0',
-          clock: createClock(),
-          requestId: (from) => from.state!.requestId,
-          taken: [...FIELD_RULES.take, ...FIELD_RULES.peek],
-          fault: (error) => assert.fail(String(error)),
-          isPersonal: gateway.isPersonal,
-        })
-        door(incoming)
-      },
+    {},
+    (gateway) => {
+      sessions = originSessions(gateway, clock, pool)
+      parking = parkingOf(gateway, clock, shared, (calls) => {
+        parked = calls
+      })
+      return {
+        sharedWatch: {
+          want: (origin, uris) => watchOf(gateway).want(origin, uris),
+          onUpdated(listener) {
+            updated = listener
+          },
+        },
+        sessions,
+        parking,
+      }
     },
   )
   const originOf = (slug: string, url: string) => ({
@@ -93,6 +136,7 @@ export async function startVirtualMcp(urls: Origins, options: VirtualMcpOptions 
     const unprobed = compileOrigin(origin, null)
     return probeOrigin({
       send: async (request) => toOriginAnswer(await served.gateway.askOrigin(unprobed, request)),
+      sse: ownSseTools(served.gateway, unprobed),
       clock: createClock(),
       own: { name: 'postern', version: '0' },
     })
@@ -115,15 +159,29 @@ export async function startVirtualMcp(urls: Origins, options: VirtualMcpOptions 
   }
   fragments.push(compiled({}))
   served.apply(fragments)
-  return {
+  const desk: VirtualMcp = {
     served,
+    news: [],
+    watch: () => watchOf(served.gateway),
     probe: (url) => probe(originOf('probed', url)),
     fragments,
     url: `http://localhost:${served.port}/mcp/desk`,
     headers: { authorization: `Bearer ${known.text}` },
     publish: (changed) => void served.apply([compiled(changed)]),
     unassign: () => void served.apply([client('acme', { profiles: profiles('key', known) })]),
+    otherHeaders: { authorization: `Bearer ${second.text}` },
+    assignStranger: () =>
+      void served.apply([
+        client('other', { virtual_mcps: ['vmc_desk'], profiles: profiles('other-key', stranger) }),
+      ]),
+    closeSessions: async () => sessions?.close(),
+    closeParking: async () => parking?.close(),
+    parked: () => parked,
     strangerHeaders: { authorization: `Bearer ${stranger.text}` },
-    [Symbol.asyncDispose]: () => served.close(),
+    [Symbol.asyncDispose]() {
+      watch?.close()
+      return served.close()
+    },
   }
+  return desk
 }

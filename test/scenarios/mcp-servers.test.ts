@@ -6,6 +6,9 @@ import { after, before, test } from 'node:test'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
+import { parse } from 'yaml'
+import { RunnerFileSchema } from '../../src/runner/file-schema.ts'
+import { faultOfPackage } from '../../src/runner/pinned.ts'
 import { commandsOf } from '../support/command-page.ts'
 import { eventually } from '../support/eventually.ts'
 import { CLIENT_INFO, PEERS } from '../support/mcp-clients.ts'
@@ -139,9 +142,51 @@ test('the page about imports converts and applies the servers of an MCP client a
     const [words, target] = args.includes('>') ? [args.slice(0, -2), args.at(-1)!] : [args, null]
     const files = words.map((word) => (/\.(json|yaml)$/.test(word) ? join(directory, word) : word))
     const { code, out, err } = await runCommand(server.data, files)
-    // One of the servers of the page is left out
-    assert.equal(code, args[0] === 'convert' ? 3 : 0, `${args.join(' ')}\n${err}`)
+    assert.equal(code, 0, `${args.join(' ')}\n${err}`)
     if (target !== null) write(target, out)
     assert.match(target === null ? out : err, prints)
+  }
+})
+
+test('the page about origins converts and applies the entry of a registry as it says', async () => {
+  const page = readFileSync(resolve(import.meta.dirname, '../../docs/origins.md'), 'utf8')
+  write('server.json', /```json\n([\s\S]*?)```/.exec(page)![1]!)
+  const commands = commandsOf('origins.md')
+  assert.equal(commands.length, 3)
+  for (const { args, prints } of commands) {
+    const [words, target] = args.includes('>') ? [args.slice(0, -2), args.at(-1)!] : [args, null]
+    const files = words.map((word) => (/\.(json|yaml)$/.test(word) ? join(directory, word) : word))
+    const { code, out, err } = await runCommand(server.data, files)
+    assert.equal(code, 0, `${args.join(' ')}\n${err}`)
+    if (target !== null) write(target, out)
+    assert.match(target === null ? out : err, prints)
+  }
+})
+
+test('convert writes the entries of programs for the runner to standard error, and the runner reads them', async () => {
+  const packages = [
+    { registryType: 'npm', identifier: '@example/a', version: '1.0.0' },
+    { registryType: 'pypi', identifier: 'example-b', version: '2.1' },
+    { registryType: 'oci', identifier: 'ghcr.io/example/c:1.0.0' },
+  ].map((one) => ({
+    ...one,
+    transport: { type: 'stdio' },
+    environmentVariables: [{ name: 'TOKEN', isSecret: true, isRequired: true }],
+    packageArguments: [{ type: 'named', name: '--root', isRequired: true }],
+  }))
+  for (const [at, one] of packages.entries()) {
+    const file = write('package.json', JSON.stringify({ name: `com.example/tool${at}`, packages: [one] }))
+    const { code, err } = await runCommand(server.data, ['convert', file, '--value', 'root=/srv/a=b'])
+    assert.equal(code, 3)
+    const [notes, yaml] = err.split('For the file of postern runner:\n')
+    assert.match(notes!, /into the file of postern runner/)
+    const { entries } = RunnerFileSchema.parse({
+      listen: { socket: '/run/x.sock' },
+      ...(parse(yaml!) as object),
+    })
+    const { program, args, env } = entries[`tool${at}`]!
+    assert.equal(faultOfPackage(program, args), null)
+    assert.deepEqual(args.slice(-2), ['--root', '/srv/a=b'])
+    assert.deepEqual(env['TOKEN'], { file: `/etc/postern/secrets/tool${at}/TOKEN` })
   }
 })

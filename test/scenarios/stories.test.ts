@@ -1,11 +1,21 @@
 /** What people come with, each by the doors of assistants, of programs and of the command line: the same is done and noted. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { addUser, consent, register, tokensFor } from '../support/authorization.ts'
-import { AUTHORIZED_PEERS } from '../support/authorized-clients.ts'
+import { addUser } from '../support/authorization.ts'
 import { Browser } from '../support/browser.ts'
-import { cliDoor, type Door, mcpDoor, restDoor } from '../support/doors.ts'
+import { cliDoor, type Door } from '../support/doors.ts'
 import { runPage } from '../support/page.ts'
+import {
+  atEachDoor as atEachDoorOf,
+  done,
+  doorsOf as doorsOfServer,
+  type Entry,
+  entriesOf as entriesOfServer,
+  refusedWith,
+  siteOf,
+  tokenIn,
+  tokenOf as tokenOfServer,
+} from '../support/stories.ts'
 import { runCommand } from './cli.ts'
 import { call, type Reply, startTestServer, type TestServer } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
@@ -44,14 +54,7 @@ async function made(path: string, body: object): Promise<void> {
   assert.equal(reply.status, 201, reply.text)
 }
 
-const site = () => {
-  const { origin } = server.running
-  const manage = async (method: string, path: string, body?: unknown) => {
-    const reply = await server.manage(method, path, body)
-    return { status: reply.status, headers: reply.headers, body: reply.json }
-  }
-  return { origin, manage }
-}
+const site = () => siteOf(server)
 
 /** What people are let do here. */
 const GRANTS: Readonly<Record<string, object>> = {
@@ -62,112 +65,19 @@ const GRANTS: Readonly<Record<string, object>> = {
   'modifier-of-proxies': { role: 'modifier', scope: { resource_types: ['proxies'] } },
 }
 
-/** Somebody new with a role, at each door: the assistant finds its way to sign in by the URL alone. */
-async function doorsOf(name: string, role: string): Promise<readonly Door[]> {
-  const { origin } = site()
-  const browser = new Browser(origin)
-  await addUser(site(), name)
-  await made('/grants', { user: name, name: `${name} is ${role}`, ...GRANTS[role] })
-  const assistant = await AUTHORIZED_PEERS['SDK v2']!(
-    `${origin}/management/mcp`,
-    async (url) => (await consent(browser, url, name)).url,
-  )
-  assistants.push(assistant)
-  const token = await tokenOf(name, browser)
-  return [mcpDoor(assistant), restDoor(origin, token), cliDoor(origin, token)]
+const doorsOf = async (name: string, role: string): Promise<readonly Door[]> => {
+  const { doors: opened, close } = await doorsOfServer(server, name, GRANTS[role]!)
+  assistants.push({ close })
+  return opened
 }
-
-/** A token for the doors of programs and of the command line. */
-async function tokenOf(
-  name: string,
-  browser: Browser,
-  more: { readonly scope?: string } = {},
-): Promise<string> {
-  const { origin } = site()
-  const client = await register(origin)
-  const wanted = { resource: `${origin}/management/v1`, ...more }
-  return (await tokensFor(origin, browser, client, wanted, name)).access_token
-}
-
-interface Entry {
-  readonly id: string
-  readonly operation: string
-  readonly action: string
-  readonly surface: string
-  readonly outcome: string
-  readonly reason: string | null
-  readonly actor: { readonly name: string; readonly type: string }
-  readonly resource: { readonly type: string; readonly slug: string | null }
-  readonly diff: readonly { readonly op: string; readonly path: string }[] | null
-}
-
-async function entriesOf(actor: string, door: Door): Promise<readonly Entry[]> {
-  const { json, text } = await server.manage('GET', `/audit?actor=${actor}&surface=${door.name}&limit=200`)
-  assert.ok(Array.isArray(json?.items), text)
-  return json.items
-}
-
-interface Told {
-  readonly operation: string
-  readonly action: string
-  readonly outcome: string
-  readonly actor: string
-  readonly type: string
-  readonly slug: string | null | undefined
-  readonly reason: string | null
-  readonly paths: readonly string[] | undefined
-}
-
-/** What entries say, oldest first, without what names the door. */
-function toldBy(entries: readonly Entry[], suffix: string): Told[] {
-  return (
-    entries
-      // A model gets a link to a secret in the place of the secret
-      .filter(({ operation }) => !operation.startsWith('secret_links.'))
-      .map(({ operation, action, outcome, actor, resource, reason, diff }) => ({
-        operation,
-        action,
-        outcome,
-        actor: `${actor.type} ${actor.name}`,
-        reason: reason?.replace(suffix, '') ?? null,
-        type: resource.type,
-        slug: resource.slug?.replace(suffix, ''),
-        paths: diff?.map(({ op, path }) => `${op} ${path.replace(/(key|req)_\w+/g, '$1')}`),
-      }))
-      .reverse()
-  )
-}
-
-/** Runs a story at each door, and holds that their trails differ in nothing else. */
-async function atEachDoor(
+const tokenOf = (name: string, browser: Browser, more: { readonly scope?: string } = {}) =>
+  tokenOfServer(server, name, browser, more)
+const entriesOf = (actor: string, door: Door) => entriesOfServer(server, actor, door)
+const atEachDoor = (
   actor: string,
   which: readonly Door[],
   story: (door: Door, suffix: string) => Promise<void>,
-): Promise<readonly Told[]> {
-  const trails: Told[][] = []
-  for (const [index, door] of which.entries()) {
-    const suffix = `-${['assistant', 'program', 'terminal'][index]}`
-    const before = new Set((await entriesOf(actor, door)).map(({ id }) => id))
-    await story(door, suffix)
-    const added = (await entriesOf(actor, door)).filter(({ id }) => !before.has(id))
-    trails.push(toldBy(added, suffix))
-  }
-  for (const trail of trails) assert.deepEqual(trail, trails[0])
-  for (const told of trails[0]!) assert.equal(told.actor, `user ${actor}`)
-  return trails[0]!
-}
-
-async function done(door: Door, ...[name, input, options]: Parameters<Door['run']>) {
-  const { ok, output } = await door.run(name, input, options)
-  assert.ok(ok, `${name} at ${door.name}: ${JSON.stringify(output)}`)
-  return output
-}
-
-async function refusedWith(code: string, door: Door, ...[name, input, options]: Parameters<Door['run']>) {
-  const { ok, output } = await door.run(name, input, options)
-  assert.deepEqual([ok, output.code], [false, code], `${name} at ${door.name}: ${JSON.stringify(output)}`)
-  return output
-}
+) => atEachDoorOf(server, actor, which, story)
 
 /** Refused for want of a permission, which is named. */
 async function denied(permission: string, door: Door, ...asked: Parameters<Door['run']>) {
@@ -218,17 +128,6 @@ test('a partner is onboarded: two APIs, a thousand requests a minute, sandbox cr
     ],
   )
 })
-
-/** The token of a new profile; models get a link in its place, which a person opens. */
-async function tokenIn(profile: Record<string, unknown>): Promise<string> {
-  if (typeof profile['token'] === 'string') return profile['token']
-  const link = String(profile['token_link'])
-  const page = await fetch(link, { method: 'POST' })
-  const text = await page.text()
-  const token = /pst_pk_[\w]+/.exec(text)?.[0]
-  assert.ok(token !== undefined, `${JSON.stringify(profile)} ${page.status} ${text}`)
-  return token
-}
 
 test('what a workflow does and how callers prove themselves is read off the live gateway', async () => {
   const definition = {

@@ -95,6 +95,7 @@ export async function startAuthorization({
       publisher: { publish: async () => ({ acknowledged: Promise.resolve({ pending: false }) }) },
       issuer,
       gatewayOrigin: issuer,
+      tellOriginsDown() {},
       managementOrigin: origin,
       managementOrigins: [issuer],
       allowsOrigin: () => false,

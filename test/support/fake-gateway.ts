@@ -143,6 +143,9 @@ export function fakeGateway(): FakeGateway {
     reply: () => ({}),
     virtualMcp: () => null,
     onApplied: () => () => {},
+    origin: () => null,
+    askOrigin: () => Promise.reject(new Error('no origin is asked')),
+    readOrigin: () => ({ abort() {} }),
     clientState: () => null,
     policySubject: ({ client, profile }) => ({
       client: { id: client.id, slug: client.id },
@@ -182,6 +185,8 @@ export function fakeGateway(): FakeGateway {
         },
       },
     ],
+    giveUpWith() {},
+    reserve: () => ({ ...gateway.memory, release() {} }),
     call(call, done) {
       gateway.calls.push(call)
       const body = Buffer.from(JSON.stringify({ method: call.method, target: call.target }))
@@ -196,7 +201,7 @@ export function fakeGateway(): FakeGateway {
         code: null,
         ...gateway.reply(call),
       })
-      return { abort() {} }
+      return { abort() {}, park() {} }
     },
   }
   return gateway

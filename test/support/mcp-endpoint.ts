@@ -1,6 +1,6 @@
 import { createClock } from '../../src/base/clock.ts'
 import type { McpAnswer } from '../../src/mcp/protocol/answer.ts'
-import type { Door, Tool } from '../../src/mcp/protocol/door.ts'
+import type { Tool, ToolDoor } from '../../src/mcp/protocol/door.ts'
 import { createMcpEndpoint } from '../../src/mcp/protocol/endpoint.ts'
 import type { ReceivedMessage } from '../../src/mcp/protocol/received-message.ts'
 import type { ToolCall, ToolOutcome } from '../../src/mcp/protocol/tool-call.ts'
@@ -45,7 +45,7 @@ export interface Given {
  * `asks` what its unlisted tool of that name does, `remembers` what the endpoint remembers with others.
  */
 export function startDoor(
-  more: Pick<Door<string>, 'prompts' | 'resources' | 'complete'> = {},
+  more: Pick<ToolDoor<string>, 'prompts' | 'resources' | 'complete'> = {},
   asks: ((call: ToolCall) => ToolOutcome) | null = null,
   remembers = createSessionMemory(),
 ) {
@@ -54,7 +54,7 @@ export function startDoor(
   const reported: ReceivedMessage[] = []
   /** Calls of the tool `waits`, by what gives them up. */
   const waiting = new Map<string, () => void>()
-  const door: Door<string> = {
+  const door: ToolDoor<string> = {
     name: 'test',
     info: INFO,
     ...more,

@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { McpAnswer } from '../../src/mcp/protocol/answer.ts'
+import { wholeBody } from '../../src/wire/kept-bytes.ts'
 import type { Incoming, Outcome } from '../../src/wire/port.ts'
 
 /** The names that the shell takes out of a head, as a gateway thread does. */
@@ -59,7 +60,7 @@ export async function serveIncoming(handle: (incoming: Incoming) => void): Promi
               line.slice(line.indexOf(':') + 1).trim(),
             ]),
           )
-          response.end(body)
+          response.end(wholeBody(body))
         },
         stream(status, fields, writer) {
           const names = fields.split('\r\n').filter((line) => line !== '')

@@ -13,16 +13,34 @@ import type { OriginFragment } from '../../snapshot/fragments.ts'
 import { unpack } from '../../snapshot/packed-fragments.ts'
 import { fromSent } from '../../snapshot/sent-delta.ts'
 import type { TlsOptions } from '../../wire/port.ts'
-import type { Answers, FromGateway, Question, ToGateway } from '../shared/messages.ts'
+import type { Answers, Attachment, FromGateway, Question, ToGateway } from '../shared/messages.ts'
 import type { IdempotencyClient } from './idempotency-client.ts'
 import type { KeySetClient } from './key-set-client.ts'
+import type { OriginSessionClient } from './origin-session-client.ts'
 import { LISTENERS } from './router.ts'
+import type { SharedWatchClient } from './shared-watch.ts'
 import type { VerifiedTokens } from './verified-tokens.ts'
+
+/** The streams at origins that this thread has. */
+interface OriginWatching {
+  /** The threads that share them, by slot. */
+  share(slots: readonly number[]): void
+  want(origin: string, uris: readonly string[]): void
+  /** Origins that cannot be reached have become these. */
+  down(origins: ReadonlySet<string>): void
+}
 
 export interface OrdersParts {
   readonly gateway: Pick<
     Gateway,
-    'load' | 'apply' | 'explain' | 'tryCredential' | 'replay' | 'credentialUses' | 'healthOf'
+    | 'load'
+    | 'apply'
+    | 'setOriginsDown'
+    | 'explain'
+    | 'tryCredential'
+    | 'replay'
+    | 'credentialUses'
+    | 'healthOf'
   >
   /** Finds out how an origin is spoken to and what it lists. */
   readonly probe: (origin: OriginFragment) => Promise<OriginProbed>
@@ -34,7 +52,15 @@ export interface OrdersParts {
   readonly keySets: Pick<KeySetClient, 'answered'>
   readonly verifiedTokens: Pick<VerifiedTokens, 'answered'>
   readonly keys: Pick<IdempotencyClient, 'claimed'>
+  readonly originSessions: Pick<OriginSessionClient, 'heard'>
   readonly deliver: (event: Event) => void
+  readonly watch: OriginWatching
+  readonly sharedWatch: Pick<SharedWatchClient, 'updated'>
+  /** Attachments to calls of this thread, and the end of threads whose calls others attach to. */
+  readonly heldCalls: {
+    readonly deliver: (attachment: Attachment) => void
+    readonly ended: (slot: number) => void
+  }
   readonly setCredentialKey: (credentialKey: Uint8Array) => void
   /** @param listener index of it */
   readonly setTls: (tls: TlsOptions, listener: number) => void
@@ -100,8 +126,32 @@ export function createOrders(parts: OrdersParts): (message: ToGateway) => void {
       case 'claimed':
         parts.keys.claimed(message.id, message.claim)
         return
+      case 'origin_session':
+        parts.originSessions.heard(message.reply)
+        return
       case 'event':
         parts.deliver(message.event)
+        return
+      case 'watchers':
+        parts.watch.share(message.slots)
+        return
+      case 'origins_down': {
+        const origins = new Set(message.origins)
+        gateway.setOriginsDown(origins)
+        parts.watch.down(origins)
+        return
+      }
+      case 'watch_resources':
+        parts.watch.want(message.origin, message.uris)
+        return
+      case 'resources_updated':
+        parts.sharedWatch.updated(message.origin, message.uris)
+        return
+      case 'attachment':
+        parts.heldCalls.deliver(message)
+        return
+      case 'thread_ended':
+        parts.heldCalls.ended(message.slot)
         return
       case 'drain':
         void parts.drain(message.deadlineMs).then(() => say({ kind: 'drained' }))

@@ -3,7 +3,9 @@ import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { eventually } from '../../../test/support/eventually.ts'
+import { createClock } from '../../base/clock.ts'
 import { IdempotencyMemory, KEYS_BOUNDS } from '../../gateway/idempotency/keys.ts'
+import { createOriginSessionMemory } from '../../shared-state/memory/origin-sessions.ts'
 import type { TextDelta } from '../../snapshot/fragments.ts'
 import { PackedFragments } from '../../snapshot/packed-fragments.ts'
 import { type GatewayInit, HEALTH, REPLACEMENTS } from '../shared/messages.ts'
@@ -30,7 +32,10 @@ function starting(count: number, lookMs?: number, startMs?: number) {
       keys: new IdempotencyMemory({ ...KEYS_BOUNDS, now: Date.now }),
       keySets: async () => ({ ok: false, reason: 'no issuer' }),
       prove: async () => null,
+      originSessions: createOriginSessionMemory(createClock()),
       deliver: () => {},
+      originNews: () => {},
+      originFailed: () => {},
       log: (_, line) => log.push(line),
       ...(lookMs === undefined ? {} : { lookMs }),
       ...(startMs === undefined ? {} : { startMs }),

@@ -2,19 +2,30 @@ import type { MessagePort, Worker } from 'node:worker_threads'
 import type { Trial } from '../../gateway/forward/try-credential.ts'
 import type { CredentialTest } from '../../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
+import type { OriginNews } from '../../model/origin-news.ts'
 import type { OriginProbed } from '../../model/origin-probe.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
 import { mergeHealth, type UpstreamHealth } from '../../model/upstream-health.ts'
 import type { Event } from '../../shared-state/ports/events.ts'
+import type { OriginSessionMembers } from '../../shared-state/ports/origin-sessions.ts'
 import type { OriginFragment, TextDelta } from '../../snapshot/fragments.ts'
 import type { PackedSnapshot } from '../../snapshot/packed-fragments.ts'
 import type { SentDelta } from '../../snapshot/sent-delta.ts'
 import type { TlsOptions } from '../../wire/port.ts'
-import type { FromGateway, GatewayInit, Listener, ToGateway } from '../shared/messages.ts'
+import {
+  type Attachment,
+  type FromGateway,
+  type GatewayInit,
+  HEALTH,
+  type Listener,
+  type ToGateway,
+} from '../shared/messages.ts'
 import { createConditions } from './conditions.ts'
+import { createOriginWatchers } from './origin-watchers.ts'
 import { PublishedSnapshot } from './published-snapshot.ts'
 import { createQuestions } from './questions.ts'
 import { createThreadRequests, type ThreadRequestsOptions } from './thread-requests.ts'
+import { createThreadSessions } from './thread-sessions.ts'
 import { createThreadSlots, type GatewayThread } from './thread-slots.ts'
 
 /**
@@ -36,6 +47,8 @@ export interface Gateways {
   setCredentialKey(credentialKey: Uint8Array): void
   /** Tells all threads an event of the main thread. */
   tell(event: Event): void
+  /** Says which origins cannot be reached, to the threads that run and to those that replace them. */
+  setOriginsDown(origins: readonly string[]): void
   /** Asks a thread what would become of a request. Rejects when no thread answers in time. */
   explain(asked: Hypothetical): Promise<Explanation>
   /** Has a thread try a credential. Rejects when no thread answers in time. */
@@ -63,8 +76,14 @@ export interface GatewaysOptions extends ThreadRequestsOptions {
   readonly connectRecorder: (attach: (port: MessagePort) => void) => () => void
   /** Counters: give back what a dead thread held. */
   readonly releaseDead: (slot: number) => void
+  /** Sessions at origins, which all threads share. */
+  readonly originSessions: OriginSessionMembers
   /** Takes the events that gateway threads publish. */
   readonly deliver: (event: Event) => void
+  /** Takes what threads hear about the lists of the origins that they watch. */
+  readonly originNews: (origin: string, news: OriginNews) => void
+  /** An origin cannot be reached from a thread, or fails. */
+  readonly originFailed: (origin: string) => void
   /** How often the main thread looks at the heartbeats of its threads, milliseconds; see fleet/shared/heartbeats. */
   readonly lookMs?: number
   /** How long a thread may take to listen, milliseconds. */
@@ -87,6 +106,7 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
   const { changed, until } = createConditions()
   const { ask, askAll, answered } = createQuestions(tell)
   const serve = createThreadRequests(options)
+  const sessions = createThreadSessions(options.originSessions)
   let { tls, controlTls, credentialKey } = options.init
   const slots = createThreadSlots({
     count: options.count,
@@ -97,6 +117,8 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
         worker.postMessage({ kind: 'recorder', port } satisfies ToGateway, [port]),
       ),
     begin(thread) {
+      sessions.begin(thread.slot, (reply) => tell(thread, { kind: 'origin_session', reply }))
+      tell(thread, { kind: 'origins_down', origins: originsDown })
       const { pieces, last } = published.whole()
       for (const piece of pieces) tell(thread, { kind: 'snapshot_part', piece })
       change(thread, last)
@@ -105,13 +127,33 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
     release(slot) {
       options.releaseDead(slot)
       keys.cutOff(slot)
+      watchers.gone(slot)
+      sessions.leave(slot)
+      tellAll({ kind: 'thread_ended', slot })
     },
-    changed,
+    changed() {
+      shareWatching()
+      changed()
+    },
     log: options.log,
     ...(options.lookMs === undefined ? {} : { lookMs: options.lookMs }),
     ...(options.startMs === undefined ? {} : { startMs: options.startMs }),
   })
   const { threads, live } = slots
+  const watchers = createOriginWatchers((slot, message) => {
+    const thread = threads[slot]
+    if (thread !== undefined) tell(thread, message)
+  })
+  let watching = ''
+  let originsDown: readonly string[] = []
+
+  /** To be called whenever a thread has begun to listen, or does so no more. */
+  function shareWatching(): void {
+    const all = live().map(({ slot }) => slot)
+    if (all.join() === watching) return
+    watching = all.join()
+    watchers.share(all)
+  }
 
   function tell(thread: GatewayThread, message: ToGateway): void {
     thread.worker.postMessage(message)
@@ -134,6 +176,13 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
     ) as GatewayThread[]
   }
 
+  /** To the thread that holds the call. Where there is none, the closed port tells the other side. */
+  function carry(attachment: Attachment): void {
+    const owner = threads[attachment.slot]
+    if (owner === undefined) attachment.port.close()
+    else owner.worker.postMessage(attachment satisfies ToGateway, [attachment.port])
+  }
+
   function hear(thread: GatewayThread, message: FromGateway): void {
     switch (message.kind) {
       case 'listening':
@@ -149,9 +198,27 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
       case 'drained':
         thread.drained?.()
         break
+      case 'want_resources':
+        watchers.want(thread.slot, message.origin, message.uris)
+        break
+      case 'resources_updated':
+        watchers.updated(message.origin, message.uris)
+        break
+      case 'origin_news':
+        options.originNews(message.origin, message.news)
+        break
+      case 'origin_failed':
+        options.originFailed(message.origin)
+        break
+      case 'origin_session':
+        sessions.hear(thread.slot, message.said, (reply) => tell(thread, { kind: 'origin_session', reply }))
+        break
       case 'event':
         for (const other of threads) if (other !== undefined && other !== thread) tell(other, message)
         options.deliver(message.event)
+        break
+      case 'attachment':
+        carry(message)
         break
       default:
         serve(thread.slot, message, (answer) => tell(thread, answer))
@@ -182,6 +249,11 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
       tellAll({ kind: 'credential_key', credentialKey })
     },
     tell: (event) => tellAll({ kind: 'event', event }),
+    setOriginsDown(origins) {
+      originsDown = origins
+      Atomics.store(new Int32Array(options.init.health), HEALTH.originsDown, origins.length)
+      tellAll({ kind: 'origins_down', origins })
+    },
     explain: (asked) => ask(live()[0], { about: 'request', asked }, ANSWER_MS),
     tryCredential: (trial) => ask(live()[0], { about: 'credential', trial }, TRIAL_MS),
     probeOrigin: (origin) => ask(live()[0], { about: 'origin', origin }, PROBE_MS),

@@ -4,6 +4,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { ClockCell } from '../../base/clock.ts'
 import type { Part, Protected } from '../../base/doors.ts'
 import type { EgressSettings } from '../../base/egress.ts'
+import type { RunnerPlace } from '../../base/runner-address.ts'
 import { SLOTS_MAX } from '../../gateway/admit/stripes.ts'
 import type { Trial } from '../../gateway/forward/try-credential.ts'
 import type { Claim } from '../../gateway/idempotency/keys.ts'
@@ -12,6 +13,7 @@ import type { KeySetAnswer } from '../../gateway/identify/key-sets.ts'
 import type { KeptAnswer } from '../../gateway/kept-answer.ts'
 import type { CredentialTest } from '../../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
+import type { OriginNews } from '../../model/origin-news.ts'
 import type { OriginProbed } from '../../model/origin-probe.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
 import type { UpstreamHealth } from '../../model/upstream-health.ts'
@@ -21,6 +23,7 @@ import type { Event } from '../../shared-state/ports/events.ts'
 import type { OriginFragment } from '../../snapshot/fragments.ts'
 import type { SentDelta } from '../../snapshot/sent-delta.ts'
 import type { TlsOptions } from '../../wire/port.ts'
+import type { SessionReply, SessionSaid } from './origin-session-messages.ts'
 
 /** Given to a gateway thread when it starts. */
 export interface GatewayInit {
@@ -34,6 +37,8 @@ export interface GatewayInit {
   readonly controlSocket: string
   /** What may be connected to. */
   readonly egress: EgressSettings
+  /** Where stdio servers are run; null for nowhere. */
+  readonly runner: RunnerPlace | null
   readonly origin: string
   readonly controlOrigin: string
   /** Origins of pages that may call; null where no list is set. */
@@ -100,6 +105,16 @@ export interface Answers {
   readonly health: UpstreamHealth | null
 }
 
+/** An attachment to a call that another thread holds; see shared-state/memory/held-calls. */
+export interface Attachment {
+  readonly kind: 'attachment'
+  /** Of the thread that holds it. */
+  readonly slot: number
+  readonly id: string
+  /** Closed where there is no such thread, which tells the other side. */
+  readonly port: MessagePort
+}
+
 export type ToGateway =
   | { readonly kind: 'snapshot'; readonly delta: SentDelta }
   /** Some packed fragments of the full delta that comes after all its parts. No fragment comes twice. */
@@ -119,8 +134,22 @@ export type ToGateway =
   | { readonly kind: 'proved'; readonly id: number; readonly principal: string | null }
   /** What the claim of an idempotency key came to. */
   | { readonly kind: 'claimed'; readonly id: number; readonly claim: Claim }
+  /** Of sessions at origins. */
+  | { readonly kind: 'origin_session'; readonly reply: SessionReply }
   /** Another thread has published it. */
   | { readonly kind: 'event'; readonly event: Event }
+  /** The threads that share the watching of origins, by slot; see watchers.ts. */
+  | { readonly kind: 'watchers'; readonly slots: readonly number[] }
+  /** Origins that cannot be reached, in place of those before. */
+  | { readonly kind: 'origins_down'; readonly origins: readonly string[] }
+  /** Resources of an origin that this thread watches for all threads, in place of those before. */
+  | { readonly kind: 'watch_resources'; readonly origin: string; readonly uris: readonly string[] }
+  /** Resources that this thread wants to hear of have changed. */
+  | { readonly kind: 'resources_updated'; readonly origin: string; readonly uris: readonly string[] }
+  /** The thread of another slot has ended. */
+  | { readonly kind: 'thread_ended'; readonly slot: number }
+  /** A request that reached another thread attaches to a call of this one. */
+  | Attachment
 
 export type FromGateway =
   /** Both listeners accept and a snapshot is applied. */
@@ -142,8 +171,19 @@ export type FromGateway =
   | { readonly kind: 'claim'; readonly id: number; readonly key: string; readonly fingerprint: string }
   | { readonly kind: 'settle'; readonly key: string; readonly answer: KeptAnswer | null }
   | { readonly kind: 'release'; readonly key: string }
+  /** Of sessions at origins. */
+  | { readonly kind: 'origin_session'; readonly said: SessionSaid }
   /** For all other threads. */
   | { readonly kind: 'event'; readonly event: Event }
+  /** Resources of an origin that the thread wants to hear of, in place of those before. */
+  | { readonly kind: 'want_resources'; readonly origin: string; readonly uris: readonly string[] }
+  /** Resources of an origin that the thread watches have changed. */
+  | { readonly kind: 'resources_updated'; readonly origin: string; readonly uris: readonly string[] }
+  /** What the thread has heard about the lists of an origin that it watches. */
+  | { readonly kind: 'origin_news'; readonly origin: string; readonly news: OriginNews }
+  /** An origin cannot be reached, or fails. */
+  | { readonly kind: 'origin_failed'; readonly origin: string }
+  | Attachment
   /** Something that a person should see; never a secret. */
   | { readonly kind: 'log'; readonly level: 'warn' | 'error'; readonly message: string }
 
@@ -171,9 +211,11 @@ export const HEALTH = {
   stalled: 12,
   /** From here on one cell for each of {@link REPLACEMENTS}: gateway threads that were replaced for that reason. */
   replaced: 13,
+  /** Origins that cannot be reached. */
+  originsDown: 16,
   /** From here on one cell for the heartbeats of each gateway thread, by slot. */
-  heartbeats: 16,
-  cells: 16 + SLOTS_MAX,
+  heartbeats: 17,
+  cells: 17 + SLOTS_MAX,
 } as const
 
 /**

@@ -46,6 +46,7 @@ export function createMetricsPage({
         replaced: Object.fromEntries(
           REPLACEMENTS.map((reason, index) => [reason, Atomics.load(cells, HEALTH.replaced + index)]),
         ),
+        originsDown: Atomics.load(cells, HEALTH.originsDown),
         recordsDropped: recorder.dropped,
         stores: {
           configuration: { isAvailable: store && stores.config === null, fault: stores.config },

@@ -1,8 +1,7 @@
-import type { RefusalCode } from '../../base/refusal.ts'
+import { PROBLEMS, type RefusalCode } from '../../base/refusal.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { DEFAULT_LIMITS } from '../../wire/limits.ts'
 import {
-  type CallHandle,
   FAILURE_CODES,
   type ForwardRequest,
   type Incoming,
@@ -16,7 +15,7 @@ import { agentFields } from '../fields.ts'
 import { takeTrace } from '../forward/trace.ts'
 import { Identity } from '../identity.ts'
 import type { Lane } from '../lane.ts'
-import type { AnswerPieces, InnerAnswer, InnerCall } from '../port.ts'
+import type { AnswerPieces, InnerAnswer, InnerCall, InnerCallHandle } from '../port.ts'
 import type { CheckRow } from '../rows.ts'
 import { begin, failed, over, refuse } from '../run.ts'
 
@@ -34,6 +33,8 @@ export interface InnerOptions {
   readonly originChecks?: OriginChecks
   /** The snapshot in force. */
   readonly snapshot: () => Snapshot
+  /** Told of each request to an origin that could not reach it, by id of the origin. */
+  readonly originFailed?: (origin: string) => void
   /** Changes the exchange before its checks. */
   readonly prepare?: (exchange: Exchange) => void
 }
@@ -49,7 +50,9 @@ interface OriginChecks {
 export type Answered = (answer: InnerAnswer, exchange: Exchange) => void
 
 /** Runs calls from within the process: the same checks, counters and records as over REST. */
-export function createInnerCalls(options: InnerOptions): (call: InnerCall, done: Answered) => CallHandle {
+export function createInnerCalls(
+  options: InnerOptions,
+): (call: InnerCall, done: Answered) => InnerCallHandle {
   return (call, done) => {
     const run = new InnerRun(options, call, done)
     run.begin()
@@ -58,23 +61,25 @@ export function createInnerCalls(options: InnerOptions): (call: InnerCall, done:
 }
 
 /** One call from its checks to its answer. It is the end of its own exchange. */
-class InnerRun implements CallHandle, End {
+class InnerRun implements InnerCallHandle, End {
   readonly stream: End['stream']
   readonly keepBytesMax: number
   readonly readBytesMax = READ_BYTES_MAX
   readonly isWholeOnly = false
   readonly #checks: readonly CheckRow[]
+  readonly #originFailed: InnerOptions['originFailed']
   readonly #call: InnerCall
   readonly #done: Answered
   readonly #exchange: Exchange
   readonly #isCanonical: boolean
   /** The request whose message led to the call; null where there is none. */
-  readonly #outer: Exchange | null
+  #outer: Exchange | null
   /** Ends a request to an origin whose answer goes on for too long; absent for calls of endpoints. */
   #total: NodeJS.Timeout | undefined
 
   constructor(options: InnerOptions, call: InnerCall, done: Answered) {
     this.#checks = checksOf(options, call)
+    this.#originFailed = options.originFailed
     this.keepBytesMax = call.keepBytesMax
     const { reader } = call
     this.stream =
@@ -116,6 +121,19 @@ class InnerRun implements CallHandle, End {
     this.#call.reader?.gaveUp()
   }
 
+  park(code: RefusalCode | null): void {
+    const exchange = this.#exchange
+    if (exchange.isOver || exchange.isRecorded) return
+    if (this.#outer !== null) this.#outer.gathering = null
+    this.#outer = null
+    const { outcome, lane } = exchange
+    outcome.status = code === null ? 200 : PROBLEMS[code].status
+    exchange.code = code
+    outcome.endedAt = lane.clock.monotonic()
+    lane.records.request(exchange)
+    exchange.isRecorded = true
+  }
+
   /** Whatever came kept the origin from being idle. */
   #tooLong(): void {
     const exchange = this.#exchange
@@ -147,6 +165,20 @@ class InnerRun implements CallHandle, End {
     const body = exchange.bodyBytes === 0 ? null : exchange.body
     const { readBytesMax } = this
     const { idleTimeoutMs } = reader
+    const give = (): void => {
+      if (exchange.isOver) return
+      const verdict = reader.judge?.() ?? null
+      exchange.verdict = verdict
+      this.#give(status, fields, NO_BODY, verdict?.bytes ?? bytes, false)
+    }
+    const end = (): void => {
+      exchange.gathering = null
+      const came = (): void => {
+        status = 200
+        give()
+      }
+      if (reader.elsewhere?.(status, came) !== true) give()
+    }
     const handle = upstream.stream(
       { ...request, body, readBytesMax, ...(idleTimeoutMs === undefined ? {} : { idleTimeoutMs }) },
       {
@@ -161,10 +193,10 @@ class InnerRun implements CallHandle, End {
           bytes += to - from
           if (reader.piece(buffer, from, to)) return true
           handle.abort()
-          this.#give(status, fields, NO_BODY, bytes, false)
+          end()
           return true
         },
-        end: () => this.#give(status, fields, NO_BODY, bytes, false),
+        end,
         failed: (failure, inner, upstreamAt) => {
           exchange.gathering = null
           outcome.upstreamAt = upstreamAt
@@ -181,6 +213,8 @@ class InnerRun implements CallHandle, End {
     outcome.status = status
     outcome.bytesOut = bodyBytes
     this.#over()
+    const { capability } = this.#call
+    if (capability !== undefined && isUnreachable(code, status)) this.#originFailed?.(capability.origin.id)
     const durationMs = outcome.endedAt - outcome.startedAt
     this.#done({ requestId, status, fields, body, bodyBytes, truncated, durationMs, code }, exchange)
   }
@@ -192,6 +226,12 @@ class InnerRun implements CallHandle, End {
     outcome.endedAt = lane.clock.monotonic()
     over(this.#exchange)
   }
+}
+
+/** The server could not be reached, or something before it says so. */
+function isUnreachable(code: RefusalCode | null, status: number): boolean {
+  if (code !== null) return code === 'upstream_unreachable' || code === 'upstream_unavailable'
+  return status >= 502 && status <= 504
 }
 
 function checksOf({ checks, originChecks }: InnerOptions, { capability }: InnerCall): readonly CheckRow[] {

@@ -3,18 +3,12 @@ import { linkClient } from '../../snapshot/link/client.ts'
 import { linkOrigin } from '../../snapshot/link/origin.ts'
 import type { LinkedOrigin } from '../../snapshot/linked/mcp.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
+import type { CallHandle } from '../../wire/port.ts'
 import { createInnerCalls } from '../ends/in-process.ts'
 import type { Lane } from '../lane.ts'
-import type { CallerOfCall, InnerAnswer } from '../port.ts'
+import type { AnswerPieces, Caller, CallerOfCall, GatewayPort, InnerAnswer } from '../port.ts'
 import { declaredAgent } from '../record.ts'
 import type { CheckRow } from '../rows.ts'
-
-/** A request to an origin that no caller has asked for. Header lines end in CRLF. */
-export interface OriginQuestion {
-  readonly method: 'POST' | 'DELETE'
-  readonly fields: string
-  readonly body: string | null
-}
 
 /** Bytes of an answer that are kept: lists with all their schemas. */
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024
@@ -71,52 +65,82 @@ export interface AskOriginTools {
   /** Those of what Postern itself asks; see `ORIGIN_CHECKS`. */
   readonly checks: readonly CheckRow[]
   readonly requestIds: () => string
+  /** See `createInnerCalls`. */
+  readonly originFailed: (origin: string) => void
 }
 
-/** Asks an origin, also one that is not stored yet, over the sockets, address rules and credentials that calls use. Never rejects. */
+/** What Postern asks of origins beside the calls of capabilities. */
+export type AskOrigin = Pick<GatewayPort, 'askOrigin' | 'readOrigin'>
+
+/** See {@link GatewayPort.askOrigin}. */
 export function createAskOrigin({
   lane,
   snapshot,
   checks,
   requestIds,
-}: AskOriginTools): (fragment: OriginFragment, question: OriginQuestion) => Promise<InnerAnswer> {
-  const call = createInnerCalls({
+  originFailed,
+}: AskOriginTools): AskOrigin {
+  const ownCall = createInnerCalls({
     lane,
     checks,
+    originFailed,
     snapshot: () => ({ ...snapshot(), clients: CLIENTS }),
   })
+  const callFor = createInnerCalls({ lane, checks, originFailed, snapshot })
   const linked = new WeakMap<OriginFragment, LinkedOrigin>()
-  return (fragment, { method, fields, body }) => {
+
+  const readOrigin = (
+    fragment: OriginFragment,
+    { method, fields, body, at }: Parameters<AskOrigin['askOrigin']>[1],
+    reader: AnswerPieces | null,
+    done: (answer: InnerAnswer, exchange: { readonly reason: string }) => void,
+    caller: Caller | null = null,
+  ): CallHandle => {
+    const call = caller === null ? ownCall : callFor
     const origin = linked.get(fragment) ?? linkOrigin(fragment)
     linked.set(fragment, origin)
-    const { path, query } = origin
-    return new Promise((resolve) => {
-      call(
-        {
-          caller: CALLER,
-          requestId: requestIds(),
-          method,
-          host: '',
-          target: '/mcp',
-          fields: '',
-          ownFields: fields,
-          body: body === null ? null : Buffer.from(body),
-          agent: declaredAgent(),
-          keepBytesMax: ANSWER_BYTES_MAX,
-          until: null,
-          capability: {
-            origin,
-            route: origin.route!.proxies[0]!,
-            path,
-            query,
-            virtualMcp: '',
-            method: '',
-            name: '',
-            argumentBytes: 0,
-          },
+    const { path, query } = at ?? origin
+    return call(
+      {
+        caller: caller ?? CALLER,
+        requestId: requestIds(),
+        method,
+        host: '',
+        target: '/mcp',
+        fields: '',
+        ownFields: fields,
+        body: body === null ? null : Buffer.from(body),
+        agent: declaredAgent(),
+        keepBytesMax: ANSWER_BYTES_MAX,
+        ...(reader === null ? {} : { reader }),
+        until: null,
+        capability: {
+          origin,
+          route: origin.route!.proxies[0]!,
+          path,
+          query,
+          virtualMcp: '',
+          method: '',
+          name: '',
+          argumentBytes: 0,
         },
-        resolve,
-      )
-    })
+      },
+      done,
+    )
+  }
+
+  return {
+    readOrigin,
+    askOrigin: (fragment, question, caller) =>
+      new Promise(
+        (resolve) =>
+          void readOrigin(
+            fragment,
+            question,
+            null,
+            (answer, { reason }) => resolve({ ...answer, reason }),
+            caller,
+          ),
+      ),
   }
 }

@@ -3,6 +3,7 @@ import type { NameSet } from '../../snapshot/linked/collection.ts'
 import { keepsByAddress } from '../cache/cache-rules.ts'
 import type { Routed } from '../exchange.ts'
 import { FIELD_RULES } from '../fields.ts'
+import { runnerLines } from './runner-lines.ts'
 import { traceParentOf } from './trace.ts'
 
 /** Names that never stand in what a caller passes on. */
@@ -26,7 +27,9 @@ export function headerLines(exchange: Routed, pass: string, host: string): strin
     (credential === null ? '' : credential.line) +
     exchange.identity.profile.identityLines +
     (exchange.identity.subject === '' ? '' : subjectLine(exchange)) +
-    (exchange.capability === null ? tracedLines(exchange, host) : ownTraceLines(exchange))
+    (exchange.capability === null
+      ? tracedLines(exchange, host)
+      : ownTraceLines(exchange) + runnerLines(exchange))
   )
 }
 

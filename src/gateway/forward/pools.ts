@@ -4,6 +4,7 @@
  * the old one drains.
  */
 import { isOwnSetCookie } from '../../base/own-cookies.ts'
+import type { RunnerAddress } from '../../base/runner-address.ts'
 import type { LinkedCollection } from '../../snapshot/linked/collection.ts'
 import type { ClientCertificate } from '../../snapshot/linked/credential.ts'
 import type { LinkedTarget } from '../../snapshot/linked/upstream.ts'
@@ -28,8 +29,14 @@ interface Opened {
   readonly certificate: ClientCertificate | null
 }
 
-/** @param open Opens the pool of a server that no collection used before. */
-export function createPools(open: (options: UpstreamOptions) => Upstream): Pools {
+/**
+ * @param open Opens the pool of a server that no collection used before.
+ * @param runner where targets lead that are the runner; without one they lead nowhere, and the check `target` refuses
+ */
+export function createPools(
+  open: (options: UpstreamOptions) => Upstream,
+  runner: RunnerAddress | null = null,
+): Pools {
   const byKey = new Map<string, Opened>()
   let byLinked = new Map<LinkedTarget, Upstream>()
 
@@ -37,7 +44,7 @@ export function createPools(open: (options: UpstreamOptions) => Upstream): Pools
     const key = certificate === null ? linked.pool : `${linked.pool} ${certificate.id}`
     let known = byKey.get(key)
     if (known === undefined) {
-      known = { upstream: open(optionsOf(linked, certificate)), pool: linked.pool, certificate }
+      known = { upstream: open(optionsOf(linked, certificate, runner)), pool: linked.pool, certificate }
       byKey.set(key, known)
     }
     if (certificate === null) byLinked.set(linked, known.upstream)
@@ -77,11 +84,17 @@ function routedOf({ collections, origins }: Snapshot): readonly LinkedCollection
   return [...collections.values(), ...routes]
 }
 
-function optionsOf(target: LinkedTarget, certificate: ClientCertificate | null): UpstreamOptions {
+function optionsOf(
+  target: LinkedTarget,
+  certificate: ClientCertificate | null,
+  runner: RunnerAddress | null,
+): UpstreamOptions {
   const { scheme, host, port } = target.fragment
+  const own = target.fragment.runner === true ? runner : null
   return {
-    address: { host, port },
-    tls: scheme === 'https' ? tlsOf(target, certificate) : null,
+    // Typed by an operator or an administrator: either way the egress rule judges it
+    address: own?.address ?? { host, port },
+    tls: own !== null ? runnerTls(own) : scheme === 'https' ? tlsOf(target, certificate) : null,
     connectTimeoutMs: target.connect_ms,
     firstByteTimeoutMs: target.first_byte_ms,
     idleTimeoutMs: target.idle_ms,
@@ -90,6 +103,11 @@ function optionsOf(target: LinkedTarget, certificate: ClientCertificate | null):
     waitingMax: target.pool_max,
     refusesCookie: isOwnSetCookie,
   }
+}
+
+function runnerTls({ isTls, address }: RunnerAddress): UpstreamTls | null {
+  if (!isTls || !('host' in address)) return null
+  return { serverName: address.host, ca: null, verify: true, minVersion: 'TLSv1.2', client: null }
 }
 
 function tlsOf({ fragment, tls }: LinkedTarget, certificate: ClientCertificate | null): UpstreamTls {

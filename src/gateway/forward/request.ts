@@ -16,7 +16,8 @@ import { answerBegan } from './targets.ts'
 export function forwardRequest(exchange: Targeted, tap: AnswerTap | null): ForwardRequest {
   const { pass, query } = exchange
   const { host_header } = exchange.collection.upstream!.fragment
-  const { authority, path } = exchange.target.fragment
+  const { path, runner } = exchange.target.fragment
+  const { authority } = (runner === true ? exchange.lane.runner : null) ?? exchange.target.fragment
   const { host } = exchange
   const target = targetOf(exchange, path, query)
   const sentHost = host_header === 'preserve' && host !== '' ? host : authority

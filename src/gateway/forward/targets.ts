@@ -52,6 +52,10 @@ export function explainTarget(exchange: Located): Judged {
 function targetFault(exchange: Routed): RefusalCode | null {
   const upstream = upstreamOf(exchange)!
   const { rules, state, targets } = upstream
+  if (upstream.fragment.runner === true && exchange.lane.runner === null) {
+    exchange.reason = 'the origin is an entry of the runner, and POSTERN_RUNNER is not set'
+    return 'upstream_unavailable'
+  }
   if (rules.breaker !== null) {
     const isStreamed = exchange.bodyBytes !== 0 && exchange.body === null
     const wait = breakerWaitMs(state, rules.breaker, clientOf(exchange), exchange.now, isStreamed)

@@ -14,19 +14,22 @@ const SSE =
 const STDIO =
   'it is a program that its client starts (stdio), so there is no HTTP to forward; run it behind an HTTP endpoint'
 
-const STDIO_ORIGIN =
-  'it is a program that its client starts (stdio); run it with postern runner, or behind an HTTP endpoint'
+/** A program that the client starts. */
+export const PROGRAM = Symbol('program')
 
-/** What a server is, or a sentence why it cannot be forwarded. @param isOrigin Postern speaks the protocol to it itself */
-export function remoteOf(server: unknown, isOrigin: boolean): Remote | string {
+/**
+ * What a server is: reached over HTTP, a program, or a sentence why it cannot be forwarded.
+ * @param isOrigin Postern speaks the protocol to it itself; only then programs are told apart
+ */
+export function remoteOf(server: unknown, isOrigin: boolean): Remote | typeof PROGRAM | string {
   if (!isPlain(server)) return 'it is no object'
   const type = typeOf(server)
   const { httpUrl, serverUrl, command } = server
   const url = [httpUrl, server['url'], serverUrl].find((one) => typeof one === 'string')
-  const isOff = server['disabled'] === true || server['enabled'] === false
+  const isOff = isSwitchedOff(server)
   if (type === 'stdio' || (type === '' && url === undefined && command !== undefined)) {
     const bridged = bridgedTo(server, isOrigin)
-    if (bridged === null) return isOrigin ? STDIO_ORIGIN : STDIO
+    if (bridged === null) return isOrigin ? PROGRAM : STDIO
     return typeof bridged === 'string' ? bridged : { ...bridged, isOff }
   }
   if (type === 'sse' && !isOrigin) return SSE
@@ -36,6 +39,11 @@ export function remoteOf(server: unknown, isOrigin: boolean): Remote | string {
   if (!isOrigin && type === '' && httpUrl === undefined && /\/sse\/?([?#]|$)/.test(url)) return SSE
   const headers = isPlain(server['headers']) ? Object.entries(server['headers']) : []
   return { url, headers, isBridged: false, isOff }
+}
+
+/** The client does not use it. */
+export function isSwitchedOff({ disabled, enabled }: Plain): boolean {
+  return disabled === true || enabled === false
 }
 
 /** `streamable-http`, `streamableHttp` and others are spelt in one way; empty where there is none. */

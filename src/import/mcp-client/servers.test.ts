@@ -3,8 +3,11 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { refused, startControl } from '../../../test/control.ts'
 import { judged, specOf } from '../../../test/support/converted.ts'
+import { fuzzCases } from '../../../test/support/long.ts'
 import { NO_TEXT, withEachReplaced, withReplaced } from '../../../test/support/replaced.ts'
 import type { Plain } from '../../base/plain.ts'
+import { fillArguments } from '../../runner/command-line.ts'
+import { RunnerFileSchema } from '../../runner/file-schema.ts'
 import type { Converted } from '../converted.ts'
 import { fromMcpServers, mcpServersIn, type ServersAs } from './servers.ts'
 
@@ -84,6 +87,7 @@ test('each server becomes an origin with a virtual MCP of its own', () => {
       ['query', 'published'],
       ['open', 'draft'],
       ['bridged', 'published'],
+      ['files', 'published'],
       ['old', 'published'],
       ['older', 'published'],
     ].map(([slug, status]) => [slug, [{ origin: slug }], status]),
@@ -93,7 +97,14 @@ test('each server becomes an origin with a virtual MCP of its own', () => {
   assert.deepEqual(authOf(made, 'issue-tracker'), { type: 'bearer', token: { env: 'SECRET_ISSUE_TRACKER' } })
   const notes = made.notes.join('\n')
   assert.match(notes, /server Issue Tracker is a draft: .* these are left out: X-Toolsets/)
-  assert.match(notes, /server files is left out: it is a program .*postern runner/)
+  assert.match(notes, /server files is a program: put the entry files into the file of postern runner/)
+  assert.match(notes, /npx takes the newest version/)
+  assert.deepEqual(specOf(made, 'origin', 'files'), {
+    name: 'files',
+    kind: 'stdio',
+    entry: 'files',
+    active: false,
+  })
   assert.doesNotMatch(JSON.stringify(made), /PLANTED/)
 })
 
@@ -293,4 +304,103 @@ test('what comes out is applied as it is', async () => {
     await control.close()
   }
   assert.equal(mcpServersIn({ servers: [{ url: 'https://a' }] }), null)
+})
+
+const PATHS = { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: '/var/lib/postern-runner' }
+
+test('a program becomes an entry of the runner; what may be a secret is read from a file', () => {
+  const made = judged(
+    fromMcpServers(
+      {
+        Memory: {
+          command: '/opt/memory/bin/server',
+          args: ['--root=/srv/data', '{}', '-v'],
+          env: { LEVEL: 'info', API_TOKEN: 'PLANTED', OTHER: '$\u007binput:x}', DSN: 'db://u:PLANTED@h/x' },
+          cwd: '/srv',
+        },
+        off: { command: 'uvx', args: ['server-time==2.1.0'], disabled: true },
+        chosen: { command: 'node', args: ['/opt/a.js'], includeTools: ['a'] },
+      },
+      'origins',
+      true,
+    ),
+  )
+  const secret = (name: string) => ({ file: `/etc/postern/secrets/memory/${name}` })
+  assert.deepEqual(made.runner, {
+    memory: {
+      program: '/opt/memory/bin/server',
+      args: ['--root=/srv/data', '{}', '-v'],
+      env: {
+        ...PATHS,
+        LEVEL: 'info',
+        API_TOKEN: secret('API_TOKEN'),
+        OTHER: secret('OTHER'),
+        DSN: secret('DSN'),
+      },
+      cwd: '/srv',
+    },
+    off: { program: '/usr/bin/uvx', args: ['server-time==2.1.0'], env: PATHS },
+    chosen: { program: '/usr/bin/node', args: ['/opt/a.js'], env: PATHS },
+  })
+  assert.deepEqual(
+    ['memory', 'off', 'chosen'].map((slug) => [
+      specOf(made, 'origin', slug)['active'],
+      specOf(made, 'virtual_mcp', slug)['status'],
+    ]),
+    [
+      [undefined, 'published'],
+      [false, 'draft'],
+      [undefined, 'draft'],
+    ],
+  )
+  assert.doesNotMatch(JSON.stringify(made), /PLANTED/)
+  assert.equal(made.exact, false)
+  assert.equal(fromMcpServers({ a: { command: 'node', args: ['/opt/a.js'] } }, 'origins').exact, true)
+})
+
+test('a program whose arguments may hold a secret, or are to be filled in, is left out, and no value is told', () => {
+  const wrong: readonly (readonly [Plain, RegExp])[] = [
+    [{ command: 'node', args: ['--api-key', 'PLANTED'] }, /argument 2 may be a secret/],
+    [{ command: 'node', args: ['--token=PLANTED'] }, /argument 1 may be a secret/],
+    [{ command: 'npx', args: ['a@1.0.0', 'postgres://u:PLANTED@h/d'] }, /argument 2 may be a secret/],
+    [{ command: 'node', args: ['PLANTED0123456789abcdefghij'] }, /argument 1 may be a secret/],
+    [{ command: 'node', args: ['$\u007bworkspaceFolder}'] }, /argument 1 has something to fill in/],
+    [{ command: 'node', args: ['{project}'] }, /argument 1 has something to fill in/],
+    [{ command: 'node', args: [{}] }, /its args are no list of texts/],
+    [{ command: './server' }, /its command is neither/],
+    [{ command: 'sh -c x' }, /its command is neither/],
+    [{ command: 'node', env: { 'A B': 'x' } }, /a name that no variable may have/],
+    [{ command: 'node', env: { A: {} } }, /its variable A has no text/],
+  ]
+  for (const [server, reason] of wrong) {
+    const made = fromMcpServers({ s: server }, 'origins', true)
+    assert.deepEqual([made.documents, made.runner, made.exact], [[], {}, false], JSON.stringify(server))
+    assert.match(made.notes.join('\n'), reason)
+    assert.doesNotMatch(JSON.stringify(made), /PLANTED/)
+  }
+})
+
+test('the runner takes each entry that is made, whatever the server says', () => {
+  const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('{a}', '-y', 'a@1.0.0', '$\u007bx}'))
+  const server = fc.record(
+    {
+      command: fc.oneof(text, fc.constantFrom('node', 'npx', '/bin/cat')),
+      args: fc.oneof(fc.array(text, { maxLength: 5 }), fc.anything()),
+      env: fc.oneof(fc.dictionary(text, text), fc.anything()),
+      cwd: text,
+    },
+    { requiredKeys: ['command'] },
+  )
+  fc.assert(
+    fc.property(server, (given) => {
+      const made = judged(fromMcpServers({ s: given }, 'origins', true))
+      for (const entry of Object.values(made.runner ?? {})) {
+        const file = RunnerFileSchema.safeParse({ listen: { socket: '/run/x' }, entries: { entry } })
+        assert.ok(file.success, JSON.stringify([given, file.error?.issues]))
+        const read = file.data.entries['entry']!
+        assert.deepEqual(fillArguments(read, {}), { args: read.args })
+      }
+    }),
+    { numRuns: fuzzCases(500) },
+  )
 })

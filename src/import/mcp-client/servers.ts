@@ -9,7 +9,8 @@ import { HeaderName } from '../../model/settable-header.ts'
 import { slugOf } from '../../model/slug.ts'
 import type { Converted, MadeDocument } from '../converted.ts'
 import { createUnused, toName } from '../names.ts'
-import { type Remote, remoteOf } from './remotes.ts'
+import { programOf } from './programs.ts'
+import { isSwitchedOff, PROGRAM, type Remote, remoteOf } from './remotes.ts'
 import { createSecretNames, isTelling, type SecretNames } from './secrets.ts'
 
 const SERVERS_MAX = 1000
@@ -32,6 +33,7 @@ const MEMBERS = new Set([
   'command',
   'args',
   'env',
+  'cwd',
   'disabled',
   'enabled',
 ])
@@ -62,17 +64,18 @@ export type ServersAs = 'origins' | 'collections'
 
 /**
  * The servers of an MCP client as documents: each that is reached over HTTP becomes an origin and a virtual MCP over it, or where it
- * speaks Streamable HTTP a collection with one proxy, and what proves its caller a credential that is read elsewhere; no literal of it is in the documents or notes. Servers that
- * cannot be forwarded are noted with the reason. Pure. Refuses with document_invalid what is too much.
+ * speaks Streamable HTTP a collection with one proxy, and what proves its caller a credential that is read elsewhere; no literal of it is in the documents or notes. A program becomes
+ * an entry of the runner, an origin and a virtual MCP. Servers that cannot be forwarded are noted with the reason. Pure. Refuses with document_invalid what is too much.
+ * @param hasRunner an origin over a program can be in use at once
  */
-export function fromMcpServers(servers: Plain, as: ServersAs): Converted {
+export function fromMcpServers(servers: Plain, as: ServersAs, hasRunner = false): Converted {
   const entries = Object.entries(servers)
   if (entries.length > SERVERS_MAX)
     throw refuse('document_invalid', {
       detail: `More than ${SERVERS_MAX} servers at once. Convert them in pieces.`,
       errors: [{ pointer: '', reason: `more than ${SERVERS_MAX} servers` }],
     })
-  const making = new Making(as)
+  const making = new Making(as, hasRunner)
   for (const [name, server] of entries) making.server(name, server)
   return making.done()
 }
@@ -86,6 +89,9 @@ interface Proof {
 
 class Making {
   readonly #isOrigin: boolean
+  readonly #hasRunner: boolean
+  /** Entries of the runner's file. */
+  readonly #runner: Record<string, Plain> = {}
   readonly #documents: MadeDocument[] = []
   readonly #notes = new Set<string>()
   #isExact = true
@@ -94,8 +100,9 @@ class Making {
   /** Servers to which no credential goes. */
   readonly #unproved: string[] = []
 
-  constructor(as: ServersAs) {
+  constructor(as: ServersAs, hasRunner: boolean) {
     this.#isOrigin = as === 'origins'
+    this.#hasRunner = hasRunner
   }
 
   /** Something is left out, closed or different. */
@@ -114,12 +121,17 @@ class Making {
       this.#tell(
         `no credential goes to these, so one that signs people in itself (OAuth) answers 401, since the Authorization of callers ends at the gateway: ${this.#unproved.join(', ')}`,
       )
-    return { documents: this.#documents, notes: [...this.#notes], exact: this.#isExact }
+    const [documents, runner] = [this.#documents, this.#runner]
+    return { documents, runner, notes: [...this.#notes], exact: this.#isExact }
   }
 
   server(name: string, server: unknown): void {
     const label = toName([name, 'without a name']).toWellFormed()
     const remote = remoteOf(server, this.#isOrigin)
+    if (remote === PROGRAM) {
+      this.#program(label, server as Plain)
+      return
+    }
     const place = typeof remote === 'string' ? remote : placeOf(remote.url)
     if (typeof remote === 'string' || typeof place === 'string')
       this.#note(`server ${label} is left out: ${String(place)}`)
@@ -136,13 +148,8 @@ class Making {
         `the path of server ${label} may hold a secret, which stands in its ${this.#isOrigin ? 'origin' : 'proxy'} as it is: ask the server for a URL without one`,
       )
     this.#noteMembers(label, server)
-    const chooses = Object.keys(server).filter((name) => CHOOSES_TOOLS.test(name))
-    if (chooses.length > 0)
-      this.#note(
-        `server ${label} is a draft: ${chooses[0]!.slice(0, 64)} leaves out tools, which is not carried over`,
-      )
-    const base = slugOf(label) || 'mcp-server'
-    const slug = this.#slugs(BasePath.safeParse(`/${base}`).success ? base : `${base}-server`)
+    const choosesTools = this.#choosesTools(label, server)
+    const slug = this.#slugFor(label)
     const { headers, proof } = this.#headersOf(label, remote, place.proof)
     if (proof === null) this.#unproved.push(label)
     else this.#credential(label, slug, proof)
@@ -152,11 +159,13 @@ class Making {
         this.#note(
           `server ${label} is a draft: an origin sends no header but its credential, so these are left out: ${left.slice(0, MEMBERS_TOLD).join(', ')}`,
         )
-      const isDraft = remote.isOff || chooses.length > 0 || left.length > 0
-      this.#origin(label, slug, place, proof, isDraft, remote.isOff)
+      const isDraft = remote.isOff || choosesTools || left.length > 0
+      const url = place.origin + place.path
+      const made = { url, ...(proof === null ? {} : { credential: slug }) }
+      this.#origin(label, slug, made, isDraft, remote.isOff)
       return
     }
-    const status = remote.isOff || chooses.length > 0 ? 'draft' : 'published'
+    const status = remote.isOff || choosesTools ? 'draft' : 'published'
     this.#documents.push(
       {
         kind: 'collection',
@@ -178,22 +187,51 @@ class Making {
     )
   }
 
-  #origin(
-    label: string,
-    slug: string,
-    place: Place,
-    proof: Proof | null,
-    isDraft: boolean,
-    isOff: boolean,
-  ): void {
+  #choosesTools(label: string, server: Plain): boolean {
+    const [first] = Object.keys(server).filter((name) => CHOOSES_TOOLS.test(name))
+    if (first === undefined) return false
+    this.#note(
+      `server ${label} is a draft: ${first.slice(0, 64)} leaves out tools, which is not carried over`,
+    )
+    return true
+  }
+
+  #slugFor(label: string): string {
+    const base = slugOf(label) || 'mcp-server'
+    return this.#slugs(BasePath.safeParse(`/${base}`).success ? base : `${base}-server`)
+  }
+
+  /** A server that the client starts: an entry of the runner does. */
+  #program(label: string, server: Plain): void {
+    const slug = this.#slugFor(label)
+    const program = programOf(server, slug)
+    if (typeof program === 'string') {
+      this.#note(`server ${label} is left out: ${program}`)
+      return
+    }
+    this.#noteMembers(label, server)
+    const isDraft = this.#choosesTools(label, server)
+    const isOff = isSwitchedOff(server)
+    this.#runner[slug] = program.entry
+    this.#isExact &&= program.isExact
+    for (const sentence of program.notes) this.#tell(`of server ${label}: ${sentence}`)
+    this.#tell(
+      this.#hasRunner
+        ? `server ${label} is a program: put the entry ${slug} into the file of postern runner, and start the runner again`
+        : `server ${label} is a program: put the entry ${slug} into the file of postern runner, start Postern with POSTERN_RUNNER set, and then switch the origin on: postern origins toggle ${slug} --active`,
+    )
+    this.#origin(label, slug, { kind: 'stdio', entry: slug }, isDraft || isOff, isOff || !this.#hasRunner)
+  }
+
+  /** @param reached what says where its server is */
+  #origin(label: string, slug: string, reached: Plain, isDraft: boolean, isOff: boolean): void {
     this.#documents.push(
       {
         kind: 'origin',
         slug,
         spec: {
           name: label,
-          url: place.origin + place.path,
-          ...(proof === null ? {} : { credential: slug }),
+          ...reached,
           ...(isOff ? { active: false } : {}),
         },
       },

@@ -36,6 +36,15 @@ export const TOOL_ARGUMENTS = {
     aliases: { collection_id: 'collection' },
     example: { collection: 'orders', limit: 50 },
   },
+  search_endpoints: {
+    rules: {
+      query: { kind: 'string', required: true, min: 1, max: 500 },
+      collection: { kind: 'string', min: 1, max: 256 },
+      limit: { kind: 'integer', min: 1, max: 50 },
+    },
+    aliases: { collection_id: 'collection' },
+    example: { query: 'refund a payment' },
+  },
   inspect_contract: {
     rules: { endpoint: ENDPOINT, method: METHOD },
     aliases: { endpoint_id: 'endpoint' },

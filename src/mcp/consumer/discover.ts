@@ -1,4 +1,5 @@
 import type { Endpoint, GatewayPort } from '../../gateway/port.ts'
+import type { CollectionFragment } from '../../snapshot/fragments.ts'
 import { given, parameterInvalid, refused } from '../http/outcome.ts'
 import type { ToolOutcome } from '../protocol/tool-call.ts'
 import type { Catalogue } from './catalogue.ts'
@@ -28,16 +29,12 @@ export function listEndpoints(
   values: ReadonlyMap<string, unknown>,
   requestId: string,
 ): ToolOutcome {
-  let endpoints = catalogue.endpoints
-  const ref = values.get('collection') as string | undefined
-  if (ref !== undefined) {
-    const collection = catalogue.collection(ref)
-    if (collection === null)
-      return refused('not_found', requestId, {
-        detail: `No collection "${ref.slice(0, 200)}" is visible to you. Use list_collections.`,
-      })
+  const among = collectionOf(catalogue, values, requestId)
+  if (!among.ok) return among.outcome
+  const { collection } = among
+  let { endpoints } = catalogue
+  if (collection !== null)
     endpoints = endpoints.filter((endpoint) => endpoint.collection.id === collection.id)
-  }
   const tags = (values.get('tags') as string[] | undefined) ?? []
   if (tags.length > 0)
     endpoints = endpoints.filter((endpoint) => tags.every((tag) => endpoint.proxy.tags.includes(tag)))
@@ -69,6 +66,23 @@ export function listEndpoints(
   })
 }
 
+/** The collection that a discovery tool is narrowed to; null for all. */
+export function collectionOf(
+  catalogue: Catalogue,
+  values: ReadonlyMap<string, unknown>,
+  requestId: string,
+):
+  | { readonly ok: true; readonly collection: CollectionFragment | null }
+  | { readonly ok: false; readonly outcome: ToolOutcome } {
+  // Its kind was checked by the rules of the tool
+  const ref = values.get('collection') as string | undefined
+  if (ref === undefined) return { ok: true, collection: null }
+  const collection = catalogue.collection(ref)
+  if (collection !== null) return { ok: true, collection }
+  const detail = `No collection "${ref.slice(0, 200)}" is visible to you. Use list_collections.`
+  return { ok: false, outcome: refused('not_found', requestId, { detail }) }
+}
+
 /** A cursor names the last endpoint given, and its path, so that the next page is right even when that one is gone. */
 function toCursor(last: Endpoint): string {
   return Buffer.from(JSON.stringify([last.proxy.id, last.path])).toString('base64url')
@@ -96,7 +110,7 @@ function fromCursor(cursor: string): { id: string; path: string } | null {
 }
 
 /** The first paragraph, bounded. */
-function summaryOf(description: string): string {
+export function summaryOf(description: string): string {
   const first = description
     .trimStart()
     .split(/\n\s*\n/, 1)[0]!

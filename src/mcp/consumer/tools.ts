@@ -1,14 +1,19 @@
 import type { Tool } from '../protocol/door.ts'
 import type { Members } from '../protocol/message.ts'
 
-/** Milliseconds for which a client may keep the list: the four tools change with a release only. */
-export const TOOLS_TTL_MS = 3_600_000
+/** Milliseconds for which a client may keep a list, which depends on what its profile may call. */
+export const LIST_TTL_MS = 60_000
 
 export const INSTRUCTIONS =
   'APIs behind this gateway, as far as you may call them. list_collections and list_endpoints show what there is; ' +
   'inspect_contract shows parameters, schemas, limits and a ready call_example; execute_call runs it. ' +
   'An endpoint is named by its id, by "METHOD /path" (a template or a concrete path), or by its name. ' +
   'Large answers are cut: narrow them with fields or the paging parameters of the endpoint.'
+
+export const EXPANDED_INSTRUCTIONS =
+  'APIs behind this gateway, as far as you may call them. Each tool calls one endpoint with one method; its name begins with the ' +
+  'collection that the endpoint belongs to. Arguments are the parameters of the endpoint, and body is the request body. ' +
+  'A result has the HTTP status and the body of the answer; large bodies are cut.'
 
 /** What every refusal looks like (RFC 9457). Results have all members optional, so that both fit one schema. */
 const PROBLEM = {
@@ -33,7 +38,11 @@ const PROBLEM = {
 }
 
 const strings = { type: 'array', items: { type: 'string' } }
-const text = (description: string): Members => ({ type: 'string', description })
+const text = (description: string, maxLength?: number): Members => ({
+  type: 'string',
+  ...(maxLength === undefined ? {} : { maxLength }),
+  description,
+})
 const outputs = (properties: Members): Members => ({
   type: 'object',
   properties: { ...PROBLEM, ...properties },
@@ -55,6 +64,41 @@ const parameterList = {
       description: { type: 'string' },
     },
   },
+}
+
+const SEARCH: Tool = {
+  name: 'search_endpoints',
+  title: 'Search endpoints',
+  description:
+    'Finds endpoints by what they do, the best fit first. Use a few words, such as "refund a payment". Give the endpoint_id of a hit to inspect_contract or execute_call.',
+  inputSchema: {
+    type: 'object',
+    properties: {
+      query: text('Words of names, paths, descriptions, tags and parameters', 500),
+      collection: text('Only this collection: id, slug or name'),
+      limit: { type: 'integer', minimum: 1, maximum: 50, default: 10 },
+    },
+    required: ['query'],
+    additionalProperties: false,
+  },
+  outputSchema: outputs({
+    endpoints: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: {
+          endpoint_id: { type: 'string' },
+          name: { type: 'string' },
+          methods: strings,
+          path: { type: 'string' },
+          description: { type: 'string' },
+        },
+      },
+    },
+    matched: { type: 'integer', description: 'Endpoints that fit, shown or not' },
+    hint: { type: 'string' },
+  }),
+  annotations: READS,
 }
 
 /** The tools of the Gateway MCP door, in the order in which they are used. */
@@ -203,3 +247,6 @@ export const TOOLS: readonly Tool[] = [
     },
   },
 ]
+
+/** The same with `search_endpoints` after the lists. */
+export const TOOLS_WITH_SEARCH: readonly Tool[] = [...TOOLS.slice(0, 2), SEARCH, ...TOOLS.slice(2)]

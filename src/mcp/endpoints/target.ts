@@ -6,7 +6,7 @@ import { isMembers, type Members } from '../protocol/message.ts'
 import { fillPattern, type Pattern } from './pattern.ts'
 
 /** One call as REST would have sent it. */
-interface Target {
+export interface Target {
   readonly target: string
   /** Header lines ending in CRLF: those of the agent, and those that stand in for what it left out. */
   readonly fields: string

@@ -35,7 +35,7 @@ const MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 const NO_ROOM = {
   code: 'overloaded',
   detail:
-    'What was asked was done, and the answer could not be kept: too much is kept for callers at the moment.',
+    'The call was carried out, but its response was dropped: the gateway holds too many unread responses. Read responses faster, or send fewer requests at once.',
   retryAfterMs: null,
 } as const
 
@@ -60,8 +60,10 @@ export function createHttpDoor<State>(
 
   /** An answer is kept until its caller has read it, and refused where there is no room for it. */
   function send(incoming: Incoming<State>, requestId: string, answer: McpAnswer): void {
-    const { body } = answer
-    if (body.length > SMALL_BYTES_MAX && !options.gateway.budget(incoming, 'answer').take(body.length)) {
+    const { kept } = answer
+    const body = kept ?? answer.body
+    const bytes = kept === undefined ? answer.body.length : kept.before.length + kept.bytes.length
+    if (bytes > SMALL_BYTES_MAX && !options.gateway.budget(incoming, 'answer').take(bytes)) {
       answerProblem(incoming, requestId, NO_ROOM, challenge, options.corsLines(incoming))
       return
     }

@@ -91,6 +91,17 @@ export function initializeRequest(
   return post('', { jsonrpc: '2.0', id, method: 'initialize', params })
 }
 
+/**
+ * The request that opens the stream of a legacy session, on which a server says what belongs to no request.
+ * @param lastId id of the last event that came; empty for none
+ */
+export function sessionStream(version: string, session: string | null, lastId: string): OriginRequest {
+  // Whatever else stands there would break the request
+  const resumed = /^[!-~]{1,1024}$/.test(lastId) ? `Last-Event-ID: ${lastId}\r\n` : ''
+  const fields = `Accept: text/event-stream\r\n${legacyFields(version, session)}${resumed}`
+  return { method: 'GET', fields, body: null }
+}
+
 /** The request that ends a legacy session. */
 export function endSession(version: string, session: string): OriginRequest {
   return { method: 'DELETE', fields: legacyFields(version, session), body: null }

@@ -3,7 +3,7 @@
  * boolean properties that are reached through `properties` alone; the names are tokens, and unique whatever their case.
  */
 import { isMembers, type Members } from '../protocol/message.ts'
-import { encodeMirrored } from '../protocol/mirrored.ts'
+import { decodeMirrored, encodeMirrored } from '../protocol/mirrored.ts'
 
 /** An argument with a header of its own. */
 interface MirroredParam {
@@ -75,11 +75,55 @@ function markedIn(schema: Members): readonly MirroredParam[] {
 export function mirroredLines(params: readonly MirroredParam[], given: Members): string {
   let lines = ''
   for (const { path, header } of params) {
-    let value: unknown = given
-    for (const member of path)
-      value = isMembers(value) && Object.hasOwn(value, member) ? value[member] : undefined
-    if (typeof value === 'string' || typeof value === 'boolean' || Number.isSafeInteger(value))
-      lines += `Mcp-Param-${header}: ${encodeMirrored(String(value))}\r\n`
+    const value = valueAt(given, path)
+    if (travels(value)) lines += `${PREFIX}${header}: ${encodeMirrored(String(value))}\r\n`
   }
   return lines
+}
+
+/**
+ * Compares the arguments of a call with the headers that its sender has made of them (2026-07-28, basic/transports: server
+ * validation). A header without its argument differs too: whoever reads headers alone would be told something else.
+ * @param headerOf value of a header by its lower-case name
+ * @returns what differs, as a sentence without a full stop; null when all agree
+ */
+export function mirroredMismatch(
+  params: readonly MirroredParam[],
+  given: Members,
+  headerOf: (name: string) => string | undefined,
+): string | null {
+  for (const { path, header } of params) {
+    const name = PREFIX + header
+    const value = valueAt(given, path)
+    const sent = headerOf(name.toLowerCase())
+    if (sent === undefined) {
+      if (travels(value)) return `${name} is missing`
+      continue
+    }
+    const decoded = decodeMirrored(sent)
+    if (decoded === null) return `${name} is malformed`
+    if (!isSame(decoded, value)) return `${name} differs from params.arguments.${path.join('.')}`
+  }
+  return null
+}
+
+const PREFIX = 'Mcp-Param-'
+const DECIMAL = /^-?\d{1,32}(\.\d{1,32})?$/
+
+function valueAt(given: Members, path: readonly string[]): unknown {
+  let value: unknown = given
+  for (const member of path)
+    value = isMembers(value) && Object.hasOwn(value, member) ? value[member] : undefined
+  return value
+}
+
+/** True for a value that has a header; an integer beyond 2^53 has none. */
+function travels(value: unknown): boolean {
+  return typeof value === 'string' || typeof value === 'boolean' || Number.isSafeInteger(value)
+}
+
+/** Numbers are compared as numbers: `42.0` is 42. */
+function isSame(text: string, value: unknown): boolean {
+  if (typeof value === 'number') return DECIMAL.test(text) && Number(text) === value
+  return (typeof value === 'string' || typeof value === 'boolean') && text === String(value)
 }

@@ -9,6 +9,7 @@
 import type { Clock } from '../../base/clock.ts'
 import { toTime } from '../../base/clock.ts'
 import type { Plain } from '../../base/plain.ts'
+import { RUNNER_ERROR } from '../../base/runner-error.ts'
 import { hasUnseen, isDeceptive, printable } from '../../base/visible.ts'
 import { type CapabilityType, KEY_OF } from '../../model/capability.ts'
 import type { Catalogue } from '../../model/capability-drift.ts'
@@ -20,6 +21,7 @@ import { type OriginReply, readReply } from './answer.ts'
 import { endSession, initializeRequest, type OwnName, originNotification, originRequest } from './envelope.ts'
 import { mirroredFault } from './mirrored-params.ts'
 import type { OriginAnswer, OriginRequest, SendToOrigin } from './send.ts'
+import { askOverSse, openSse, SseSession, type SseTools } from './sse-session.ts'
 
 /** Items of one type that are kept. */
 const ITEMS_MAX = 2000
@@ -40,7 +42,8 @@ const TTL_MS_MAX = 24 * 60 * 60_000
 /** After so long no further page is asked for, milliseconds. */
 const PROBE_MS_MAX = 2 * 60_000
 
-const MODERN_ERRORS: ReadonlySet<number> = new Set([-32020, -32021, -32022])
+const UNSUPPORTED_VERSION = -32022
+const MODERN_ERRORS: ReadonlySet<number> = new Set([-32020, -32021, UNSUPPORTED_VERSION])
 
 const LISTS: readonly (readonly [CapabilityType, capability: string, method: string, member: string])[] = [
   ['tools', 'tools', 'tools/list', 'tools'],
@@ -53,6 +56,8 @@ export interface ProbeTools {
   readonly send: SendToOrigin
   readonly clock: Clock
   readonly own: OwnName
+  /** How a stream is read there; absent where none is looked for. */
+  readonly sse?: SseTools
 }
 
 type Asked = { readonly reply: OriginReply; readonly answer: OriginAnswer; readonly latencyMs: number }
@@ -68,8 +73,12 @@ class Probe {
   readonly #warnings: string[] = []
   #id = 0
   #session: string | null = null
+  /** At an origin of HTTP+SSE. */
+  #stream: SseSession | null = null
   #ttlMs: number | null = null
   #bytes = 0
+  /** Of the last step. */
+  #isOutage = false
   readonly #startedAt: number
 
   constructor(tools: ProbeTools) {
@@ -78,25 +87,41 @@ class Probe {
   }
 
   async run(): Promise<OriginProbed> {
+    try {
+      return await this.#run()
+    } finally {
+      this.#stream?.close()
+    }
+  }
+
+  async #run(): Promise<OriginProbed> {
     const verdict = await this.#verdict()
-    if (verdict === null) return { steps: this.#steps, found: null }
+    if (verdict === null) return this.#nothing()
     const catalogue = await this.#catalogue(verdict)
     if (this.#session !== null) await this.#tools.send(endSession(verdict.version, this.#session))
-    if (catalogue === null) return { steps: this.#steps, found: null }
+    if (catalogue === null) return this.#nothing()
     const found: CatalogueState = { verdict, catalogue, warnings: this.#warnings, ttl_ms: this.#ttlMs }
     return { steps: this.#steps, found }
+  }
+
+  #nothing(): OriginProbed {
+    return { steps: this.#steps, found: null, isOutage: this.#isOutage }
   }
 
   async #verdict(): Promise<Verdict | null> {
     const version = MODERN_VERSIONS[0]
     const speaker = { info: { ...this.#tools.own }, capabilities: {} }
-    const discovered = await this.#ask((id) =>
-      originRequest(version, null, id, 'server/discover', {}, speaker),
-    )
+    const discover = (): Promise<Asked> =>
+      this.#ask((id) => originRequest(version, null, id, 'server/discover', {}, speaker))
+    let discovered = await discover()
+    const supported = supportedIn(discovered.reply)
+    // A server may refuse the first request to say which revisions it speaks
+    if (supported?.includes(version) === true) discovered = await discover()
+    else if (supported?.some(isLegacyVersion) === true) return this.#initialize()
     const { reply } = discovered
-    if (reply.kind === 'result') {
-      const versions = reply.result['supportedVersions']
-      const isServed = Array.isArray(versions) && versions.includes(version)
+    // A server that answers any method with some result has not said that it knows this one
+    if (reply.kind === 'result' && Array.isArray(reply.result['supportedVersions'])) {
+      const isServed = reply.result['supportedVersions'].includes(version)
       this.#took('discover', discovered, isServed ? null : 'it names no revision that Postern speaks')
       if (!isServed) return null
       return this.#toVerdict('modern', version, reply.result)
@@ -111,7 +136,7 @@ class Probe {
     }
     const { answer } = discovered
     const saysNothing = !answer.ok || answer.status === 401 || answer.status === 403 || answer.status >= 500
-    if (saysNothing) {
+    if (saysNothing && reply.kind !== 'result') {
       this.#took('discover', discovered, reasonOf(reply))
       return null
     }
@@ -119,7 +144,15 @@ class Probe {
   }
 
   async #initialize(): Promise<Verdict | null> {
-    const asked = await this.#ask((id) => initializeRequest(id, LEGACY_VERSIONS[0], this.#tools.own, {}))
+    const ask = (): Promise<Asked> =>
+      this.#ask((id) => initializeRequest(id, LEGACY_VERSIONS[0], this.#tools.own, {}))
+    let asked = await ask()
+    if (NO_STREAMABLE_HTTP.has(statusOf(asked.answer)) && asked.reply.kind !== 'result') {
+      const opened = await this.#openStream()
+      if (opened === null) return null
+      // Without a stream, the server is as wrong as it seemed
+      if (opened) asked = await ask()
+    }
     const { reply, answer } = asked
     if (reply.kind !== 'result') {
       this.#took('initialize', asked, reasonOf(reply))
@@ -131,9 +164,29 @@ class Probe {
       return null
     }
     this.#took('initialize', asked, null)
-    this.#session = sessionIn(answer)
-    await this.#tools.send(originNotification(version, this.#session, 'notifications/initialized', {}))
+    this.#session = this.#stream === null ? sessionIn(answer) : null
+    const at = this.#stream === null ? {} : { at: this.#stream.at }
+    const initialized = originNotification(version, this.#session, 'notifications/initialized', {})
+    await this.#tools.send({ ...initialized, ...at })
     return this.#toVerdict('legacy', version, reply.result)
+  }
+
+  /** Looks for a server of HTTP+SSE. Null: there is one that cannot be used. */
+  async #openStream(): Promise<boolean | null> {
+    const { sse, clock } = this.#tools
+    if (sse === undefined) return false
+    const startedAt = clock.monotonic()
+    const opened = await openSse(sse)
+    const latencyMs = Math.round((clock.monotonic() - startedAt) * 10) / 10
+    if (opened instanceof SseSession) {
+      this.#stream = opened
+      this.#steps.push({ step: 'sse', ok: true, latency_ms: latencyMs, status: 200, error: null })
+      return true
+    }
+    const { isStream, reason, status } = opened
+    if (!isStream) return false
+    this.#steps.push({ step: 'sse', ok: false, latency_ms: latencyMs, status, error: shown(reason) })
+    return null
   }
 
   #toVerdict(era: Verdict['era'], version: string, result: Members): Verdict {
@@ -149,9 +202,9 @@ class Probe {
     return {
       era,
       version,
-      transport: 'streamable_http',
+      transport: this.#stream === null ? 'streamable_http' : 'http_sse',
       server,
-      capabilities: isFit ? capabilities : {},
+      capabilities: !isFit ? {} : this.#stream === null ? capabilities : ofCalls(capabilities),
       instructions: typeof instructions === 'string' ? instructions.slice(0, INSTRUCTIONS_CHARS_MAX) : '',
       at: toTime(this.#tools.clock.now()),
     }
@@ -251,9 +304,18 @@ class Probe {
     const { send, clock } = this.#tools
     const id = ++this.#id
     const startedAt = clock.monotonic()
-    const answer = await send(make(id))
+    const stream = this.#stream
+    let answer: OriginAnswer = NO_ANSWER
+    const sent: SendToOrigin = async (request) => {
+      answer = await send(request)
+      return answer
+    }
+    const reply =
+      stream === null
+        ? readReply(await sent(make(id)), id, false)
+        : await askOverSse(stream, sent, make(id), id, this.#tools.sse!.waitMs)
     return {
-      reply: readReply(answer, id, false),
+      reply,
       answer,
       latencyMs: Math.round((clock.monotonic() - startedAt) * 10) / 10,
     }
@@ -261,8 +323,37 @@ class Probe {
 
   #took(step: ProbeStep['step'], { answer, latencyMs }: Asked, error: string | null): void {
     const status = answer.ok ? answer.status : null
+    this.#isOutage = error !== null && (answer.ok ? answer.status >= 500 : answer.isUnreachable === true)
     this.#steps.push({ step, ok: error === null, latency_ms: latencyMs, status, error })
   }
+}
+
+/** The revisions that an error of an unsupported version names (2026-07-28, basic/versioning); null for any other reply. */
+function supportedIn(reply: OriginReply): readonly string[] | null {
+  if (reply.kind !== 'error' || reply.error.code !== UNSUPPORTED_VERSION || !isMembers(reply.error.data))
+    return null
+  const { supported } = reply.error.data
+  return Array.isArray(supported) ? supported.filter((version) => typeof version === 'string') : null
+}
+
+/** What servers of HTTP+SSE answer to a POST that looks for Streamable HTTP (2025-11-25, transports: backwards compatibility). */
+const NO_STREAMABLE_HTTP: ReadonlySet<number | null> = new Set([400, 404, 405])
+const NO_ANSWER: OriginAnswer = { ok: false, reason: 'no answer came' }
+
+function statusOf(answer: OriginAnswer): number | null {
+  return answer.ok ? answer.status : null
+}
+
+/** Sessions over HTTP+SSE last for a call: nothing is said between calls, and no task outlives one. */
+function ofCalls(capabilities: Members): Members {
+  const { tasks, ...rest } = capabilities
+  return Object.fromEntries(
+    Object.entries(rest).map(([name, given]) => {
+      if (!isMembers(given)) return [name, given]
+      const { listChanged, subscribe, ...kept } = given
+      return [name, kept]
+    }),
+  )
 }
 
 const NAMELESS = { name: '', version: '' }
@@ -288,6 +379,8 @@ function itemFault(type: CapabilityType, item: unknown, items: ReadonlyMap<strin
 function reasonOf(reply: Exclude<OriginReply, { kind: 'result' }>): string {
   if (reply.kind === 'none') return shown(reply.reason)
   if (reply.kind === 'session_gone') return 'it answered 404'
+  // A sentence for operators
+  if (reply.error.code === RUNNER_ERROR) return shown(reply.error.message).replace(/\.$/, '')
   return `it refused the request: ${reply.error.code} ${shown(reply.error.message)}`
 }
 

@@ -3,6 +3,7 @@ import { readJson } from '../protocol/json.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
 import { SseReader } from '../protocol/sse-reader.ts'
 import { type OriginReply, readReply, replyIn } from './answer.ts'
+import type { StreamCursor } from './resumption.ts'
 
 /** Messages of one stream that are read; a stream of more is given up. */
 const MESSAGES_MAX = 100_000
@@ -15,8 +16,8 @@ export interface ReaderBounds {
 }
 
 /**
- * Reads the answer of an origin to one request while it comes: one JSON object, or a stream of events with messages before the
- * response. What is no JSON-RPC message, and responses to other requests, are left out.
+ * Reads the response of an origin to one request while it arrives: one JSON object, or a stream of events with other messages
+ * before the response. Events without a JSON-RPC message, and responses to other requests, are ignored.
  */
 export class OriginReader {
   readonly #id: RpcId
@@ -29,6 +30,7 @@ export class OriginReader {
   readonly #pieces: Buffer[] = []
   #bytes = 0
   #messages = 0
+  #responseBytes = 0
   #reply: OriginReply | null = null
 
   /** @param onMessage gets notifications and requests of the origin, in their order */
@@ -65,11 +67,25 @@ export class OriginReader {
     return true
   }
 
-  /** What the answer came to, once it has ended or nothing more was wanted. */
+  /** Where the stream can be taken up again; null for one that told no id, and for an answer that is no stream. */
+  get cursor(): StreamCursor | null {
+    const events = this.#events
+    return events === null || events.lastId === '' ? null : { lastId: events.lastId, retryMs: events.retry }
+  }
+
+  /** Bytes of the response in UTF-8, without what frames it in a stream; of one JSON object all that came. */
+  get responseBytes(): number {
+    return this.#events === null ? this.#bytes : this.#responseBytes
+  }
+
+  /** What the answer came to, once it has ended or nothing more was wanted. It is read once, however often it is asked for. */
   end(): OriginReply {
     this.#events?.close()
-    if (this.#reply !== null) return this.#reply
-    if (this.#events !== null) return this.#none('its stream ended without a response')
+    this.#reply ??= this.#events === null ? this.#whole() : this.#none('its stream ended without a response')
+    return this.#reply
+  }
+
+  #whole(): OriginReply {
     const [first] = this.#pieces
     const body = this.#pieces.length === 1 ? first! : Buffer.concat(this.#pieces)
     const header = (name: string) => (name === 'content-type' ? this.#type : undefined)
@@ -86,7 +102,10 @@ export class OriginReader {
     const read = readJson(Buffer.from(data))
     if (!read.ok || !isMembers(read.value)) return
     if (typeof read.value['method'] === 'string') this.#onMessage(read.value)
-    else this.#reply = replyIn(read, this.#id, this.#status)
+    else {
+      this.#reply = replyIn(read, this.#id, this.#status)
+      if (this.#reply !== null) this.#responseBytes = Buffer.byteLength(data)
+    }
   }
 
   #none(reason: string): OriginReply {

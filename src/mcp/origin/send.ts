@@ -1,12 +1,21 @@
 /** How the client of an origin reaches it: over pools, credentials and rules that it knows nothing of. */
 
+/** A place at the server of an origin. */
+export interface OriginPlace {
+  readonly path: string
+  /** Without `?`; empty for none. */
+  readonly query: string
+}
+
 /** One HTTP request to the MCP endpoint of an origin. */
 export interface OriginRequest {
-  readonly method: 'POST' | 'DELETE'
+  readonly method: 'POST' | 'GET' | 'DELETE'
   /** Header lines ending in CRLF, without those of framing and of credentials. */
   readonly fields: string
-  /** Null for DELETE. */
+  /** Null for all but POST. */
   readonly body: string | null
+  /** Where the server wants it; absent: at the URL of the origin. */
+  readonly at?: OriginPlace
 }
 
 export type OriginAnswer =
@@ -19,7 +28,21 @@ export type OriginAnswer =
       /** More came than is read. */
       readonly truncated: boolean
     }
-  | { readonly ok: false; readonly reason: string }
+  /** No answer came. @see isUnreachable it is the server, or the way to it, that failed, and none of what Postern needs itself */
+  | { readonly ok: false; readonly reason: string; readonly isUnreachable?: boolean }
 
 /** Sends one request. Never rejects. */
 export type SendToOrigin = (request: OriginRequest) => Promise<OriginAnswer>
+
+/** Reads an answer while it comes. Nothing here may throw. */
+export interface OriginAnswerReader {
+  /** @param header value of a header by its lower-case name */
+  head(status: number, header: (name: string) => string | undefined): void
+  /** The bytes are a loan for the time of the call. False: enough was read. */
+  piece(bytes: Buffer, from: number, to: number): boolean
+  /** Told once, unless the request was given up. @param fault why no answer came, or why it broke off; null for one that has ended */
+  over(fault: string | null): void
+}
+
+/** Sends one request, whose answer may stand for hours. The returned handle ends it. */
+export type ReadFromOrigin = (request: OriginRequest, reader: OriginAnswerReader) => { abort(): void }

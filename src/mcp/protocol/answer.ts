@@ -12,6 +12,8 @@ export interface McpAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
+  /** In the place of `body`: bytes that are kept for many answers, between texts of ASCII. */
+  readonly kept?: KeptText
   /**
    * Of an answer that comes in pieces, in the place of `body`: hands over where they go, and gives what to call when the
    * reader has left.
@@ -19,6 +21,13 @@ export interface McpAnswer {
   readonly pieces?: (outlet: Outlet) => () => void
   /** Code of the JSON-RPC error that it carries; absent when it carries none. */
   readonly error?: number
+}
+
+/** Text in UTF-8 between texts of ASCII. */
+interface KeptText {
+  readonly before: string
+  readonly bytes: Buffer
+  readonly after: string
 }
 
 /** Takes the pieces of an answer as they come. */
@@ -47,6 +56,20 @@ const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
 /** Text of a JSON-RPC response around the text of its result. */
 export function resultText(id: RpcId, result: string): string {
   return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${result}}`
+}
+
+/** Ids of ASCII, such as all usual ones. */
+const ASCII_ID = /^[ -~]*$/
+
+/**
+ * The answer with a result.
+ * @param bytes the same text in UTF-8 where it is kept, so that it is not made again for each answer
+ */
+export function resultAnswer(id: RpcId, result: string, bytes: Buffer | undefined): McpAnswer {
+  if (bytes === undefined || (typeof id === 'string' && !ASCII_ID.test(id)))
+    return jsonAnswer(200, resultText(id, result))
+  const before = `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":`
+  return { status: 200, headers: JSON_HEADERS, body: '', kept: { before, bytes, after: '}' } }
 }
 
 /** Text of a JSON-RPC error. Without an id none is named: MCP allows no null there. */

@@ -1,5 +1,5 @@
 import { errorText, RPC, resultText } from './answer.ts'
-import type { Door } from './door.ts'
+import type { ToolDoor } from './door.ts'
 import { isMembers, type Members, type RpcId } from './message.ts'
 import type { Reply } from './questions.ts'
 import type { ReceivedMessage } from './received-message.ts'
@@ -28,7 +28,7 @@ type Question = Extract<ToolOutcome, { kind: 'question' }>
  * what the era puts around a result. `asking` is null for a client that takes no questions; no door has any for it.
  */
 export function callTool<Caller>(
-  door: Door<Caller>,
+  door: ToolDoor<Caller>,
   caller: Caller,
   params: Members,
   id: RpcId,

@@ -88,28 +88,40 @@ export type Completions<Caller> = (
   said: Said,
 ) => Promise<readonly string[]>
 
-/** What a codec serves. It knows tools and callers by this alone. */
-export interface Door<Caller> {
+/** What a codec needs to know of any door. */
+interface AnyDoor<Caller> {
   /** Part of every sealed session, so that a session of one door is unknown at another. */
   readonly name: string
   readonly info: { readonly name: string; readonly title: string; readonly version: string }
-  /** What a model should know before the first call. */
-  readonly instructions: string
-  /** Milliseconds for which a caller may keep lists, and what resources hold (2026-07-28: ttlMs). */
-  readonly listTtlMs: number
   /** Who a session belongs to: another principal's session is unknown. */
   readonly identityOf: (caller: Caller) => string
-  /** Tools of this caller in a fixed order. The same array as long as nothing changed: answers are kept by it. */
-  readonly tools: (caller: Caller) => readonly Tool[]
-  /** Runs a call; `done` is called exactly once, now or later. */
-  readonly call: (caller: Caller, call: ToolCall, done: (outcome: ToolOutcome) => void) => void
-  /** Answers all methods but discovery, the handshake and ping, in the place of the other members; absent for none. */
-  readonly relay?: Relay<Caller>
-  readonly prompts?: Prompts<Caller>
-  readonly resources?: Resources<Caller>
-  readonly complete?: Completions<Caller>
   /** Gives up a call that a session has under way, on whatever thread; unknown ones are left alone. */
   readonly cancel?: (sessionId: string, id: RpcId) => void
   /** Told of each message when its answer is known, and once of a request that holds none. Must not throw. */
   readonly answered?: (caller: Caller, received: ReceivedMessage) => void
 }
+
+/** A door with tools of its own. */
+export interface ToolDoor<Caller> extends AnyDoor<Caller> {
+  readonly relay?: undefined
+  /** What a model should know before the first call. */
+  readonly instructions: string
+  /** Milliseconds for which a caller may keep lists, and what resources hold (2026-07-28: ttlMs). */
+  readonly listTtlMs: number
+  /** Tools of this caller in a fixed order. The same array as long as nothing changed: answers are kept by it. */
+  readonly tools: (caller: Caller) => readonly Tool[]
+  /** Runs a call; `done` is called exactly once, now or later. */
+  readonly call: (caller: Caller, call: ToolCall, done: (outcome: ToolOutcome) => void) => void
+  readonly prompts?: Prompts<Caller>
+  readonly resources?: Resources<Caller>
+  readonly complete?: Completions<Caller>
+}
+
+/** A door in front of other servers. */
+export interface RelayDoor<Caller> extends AnyDoor<Caller> {
+  /** Says what the door is, and answers all methods but discovery, the handshake and ping. */
+  readonly relay: Relay<Caller>
+}
+
+/** What a codec serves. It knows tools and callers by this alone. */
+export type Door<Caller> = ToolDoor<Caller> | RelayDoor<Caller>

@@ -1,8 +1,10 @@
 import type { Clock } from '../../base/clock.ts'
+import type { HeldCalls } from '../../shared-state/ports/held-calls.ts'
 import type { Once } from '../../shared-state/ports/once.ts'
 import type { Tombstones } from '../../shared-state/ports/tombstones.ts'
 import { emptyAnswer, errorAnswer, type McpAnswer, type McpRequest, RPC, withHeaders } from './answer.ts'
 import type { Door } from './door.ts'
+import { createHeldStreams } from './held-streams.ts'
 import { readJson } from './json.ts'
 import { createLegacyCodec } from './legacy.ts'
 import { isMembers, type Message, toMessage } from './message.ts'
@@ -20,6 +22,8 @@ export interface EndpointOptions {
   readonly tombstones: Tombstones
   /** Replies to questions that were used. */
   readonly usedReplies: Once
+  /** Carries the streams of relayed requests between threads; without it they end with their connection. */
+  readonly heldCalls?: HeldCalls
   /** Told of what a door threw; the caller gets -32603. */
   readonly fault: (error: unknown) => void
 }
@@ -42,7 +46,9 @@ export interface McpEndpoint<Caller> {
 export function createMcpEndpoint<Caller>(door: Door<Caller>, options: EndpointOptions): McpEndpoint<Caller> {
   const sessions = createSessions(options.sealKey, door.name, options.clock, options.tombstones)
   const questions = createOpenQuestions(options.clock)
-  const legacy = createLegacyCodec(door, sessions, questions, options.fault)
+  const { heldCalls } = options
+  const streams = heldCalls === undefined ? null : createHeldStreams(options.sealKey, door.name, heldCalls)
+  const legacy = createLegacyCodec(door, sessions, questions, streams, options.fault)
   const modern = createModernCodec(
     door,
     createQuestions(options.sealKey, door.name, options.clock, options.usedReplies),
@@ -64,8 +70,7 @@ export function createMcpEndpoint<Caller>(door: Door<Caller>, options: EndpointO
       }
       if (request.method === 'GET') {
         const received = toReceived(null, request, 0)
-        const stream = legacy.listen(caller, request, received)
-        if (stream !== null) return tell(stream, received)
+        if (legacy.listen(caller, request, received, (answer) => tell(answer, received))) return
       }
       const refusal = refuseTransport(request)
       if (refusal !== null) return tell(refusal)

@@ -1,6 +1,6 @@
 import type { McpAnswer, Outlet } from './answer.ts'
 
-/** An answer that is told in events (2025-11-25, transports: sending messages), which no later request takes up again. */
+/** An answer that is told in events (2025-11-25, transports: sending messages). */
 export interface EventStream {
   readonly answer: McpAnswer
   /** @param message text of JSON, which holds no line breaks. */
@@ -9,6 +9,16 @@ export interface EventStream {
   keepAlive(): void
   end(): void
 }
+
+/** An answer whose text is that of an event stream. */
+export interface EventText {
+  readonly answer: McpAnswer
+  write(text: string): void
+  end(): void
+}
+
+/** What {@link EventStream.keepAlive} writes: a comment. */
+export const WAITING = ': waiting\n\n'
 
 const HEADERS: Readonly<Record<string, string>> = Object.freeze({
   'content-type': 'text/event-stream',
@@ -20,17 +30,11 @@ const HEADERS: Readonly<Record<string, string>> = Object.freeze({
 const NOWHERE: Outlet = { write() {}, end() {} }
 
 /** @param left told when the reader has left before the end. What is said afterwards goes nowhere. */
-export function openEventStream(left: () => void): EventStream {
+export function openEventText(left: () => void): EventText {
   let outlet: Outlet | null = null
   /** Said before somebody takes it. */
   let kept = ''
   let isEnded = false
-
-  function write(piece: string): void {
-    if (outlet === null) kept += piece
-    else outlet.write(piece)
-  }
-
   return {
     answer: {
       status: 200,
@@ -46,12 +50,25 @@ export function openEventStream(left: () => void): EventStream {
         }
       },
     },
-    message: (message) => write(`event: message\ndata: ${message}\n\n`),
-    keepAlive: () => write(': waiting\n\n'),
+    write(text) {
+      if (outlet === null) kept += text
+      else outlet.write(text)
+    },
     end() {
       if (isEnded) return
       isEnded = true
       outlet?.end()
     },
+  }
+}
+
+/** A stream which no later request takes up again. @param left as of {@link openEventText} */
+export function openEventStream(left: () => void): EventStream {
+  const { answer, write, end } = openEventText(left)
+  return {
+    answer,
+    message: (message) => write(`event: message\ndata: ${message}\n\n`),
+    keepAlive: () => write(WAITING),
+    end,
   }
 }

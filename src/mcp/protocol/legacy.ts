@@ -7,6 +7,7 @@ import {
   type McpAnswer,
   type McpRequest,
   RPC,
+  resultAnswer,
   resultText,
   withHeaders,
 } from './answer.ts'
@@ -15,16 +16,17 @@ import { type Asking, callTool } from './call-tool.ts'
 import { askableOf, type ClientAnswer, type ClientQuestions } from './client-questions.ts'
 import type { DeclaredAgent } from './declared-agent.ts'
 import { toAgent } from './declared-agent.ts'
-import type { Door, Tool } from './door.ts'
+import type { Door, Tool, ToolDoor } from './door.ts'
 import { openEventStream } from './event-stream.ts'
+import type { HeldStreams } from './held-streams.ts'
 import { isRpcId, type Members, type Message, type RpcId, toMessage } from './message.ts'
 import { refuseVersion } from './modern.ts'
-import { capabilitiesOf, errorOf, type Offered, offer } from './offers.ts'
+import { aboutOf, errorOf, type Offered, offer } from './offers.ts'
 import { KEEP_ALIVE_MS, type OpenQuestions } from './open-questions.ts'
 import { takesForms } from './questions.ts'
 import { type ReceivedMessage, toReceived } from './received-message.ts'
 import type { Relay, RelayedRequest } from './relay.ts'
-import { createRelayStream, type RelayStream } from './relay-stream.ts'
+import { createRelayStream, type RelayStream, type Resumable } from './relay-stream.ts'
 import type { Session, Sessions } from './session.ts'
 import {
   ASKING_VERSIONS,
@@ -39,6 +41,9 @@ const BATCH_MAX = 32
 
 /** The code of these revisions (2025-11-25, server/resources: error handling). */
 const RESOURCE_NOT_FOUND = -32002
+
+/** The revision in which streams say how they are resumed (SEP-1699); clients of earlier ones may stumble over an event without data. */
+const RESUMING_VERSION = '2025-11-25'
 
 const UNKNOWN_AGENT: DeclaredAgent = { name: '', version: '' }
 
@@ -58,8 +63,13 @@ export interface LegacyCodec<Caller> {
     request: McpRequest,
     done: (answer: McpAnswer) => void,
   ): McpAnswer | null
-  /** GET: opens the stream of a session; null at a door without streams. */
-  listen(caller: Caller, request: McpRequest, received: ReceivedMessage): McpAnswer | null
+  /** GET: opens the stream of a session, or resumes that of a request. False at a door without streams. */
+  listen(
+    caller: Caller,
+    request: McpRequest,
+    received: ReceivedMessage,
+    done: (answer: McpAnswer) => void,
+  ): boolean
   /** DELETE: ends a session. */
   end(caller: Caller, request: McpRequest, received: ReceivedMessage): McpAnswer
 }
@@ -69,9 +79,11 @@ export function createLegacyCodec<Caller>(
   door: Door<Caller>,
   sessions: Sessions,
   questions: OpenQuestions,
+  heldStreams: HeldStreams | null,
   fault: (error: unknown) => void,
 ): LegacyCodec<Caller> {
   const plain = (members: string): string => `{${members}}`
+  const aboutFor = aboutOf(door)
   const listed = new WeakMap<readonly Tool[], string>()
   function listOf(tools: readonly Tool[]): string {
     let text = listed.get(tools)
@@ -109,18 +121,19 @@ export function createLegacyCodec<Caller>(
         pointer: '/params/protocolVersion',
       })
     const version = isLegacyVersion(requested) ? requested : LEGACY_VERSIONS[0]
+    const { capabilities, instructions } = aboutFor(caller, false)
     const result = JSON.stringify({
       protocolVersion: version,
-      capabilities: capabilitiesOf(door),
+      capabilities,
       serverInfo: door.info,
-      instructions: door.instructions,
+      instructions,
     })
     const session = sessions.seal({
       identity,
       agent: received.agent,
       version,
       takesForms: takesForms(params['capabilities']),
-      askable: door.relay === undefined ? {} : askableOf(params['capabilities']),
+      askable: door.relay?.sessions == null ? {} : askableOf(params['capabilities']),
     })
     received.sessionId = sessions.open(session, identity)?.hashedId ?? ''
     return withHeaders(jsonAnswer(200, resultText(id, result)), { 'mcp-session-id': session })
@@ -137,16 +150,16 @@ export function createLegacyCodec<Caller>(
     done: (text: string | null) => void,
   ): void {
     identify(received, session)
-    if (door.relay !== undefined && message.kind === 'request' && message.method !== 'ping')
+    if (session !== null) take(session, message)
+    if (message.kind !== 'request' || message.method === 'ping') done(replyAtOnce(message, received))
+    else if (door.relay !== undefined)
       relayed(door.relay, caller, message, { session, version }, received, null, done)
-    else if (message.kind === 'request' && message.method === 'tools/call')
+    else if (message.method === 'tools/call')
       callTool(door, caller, message.params, message.id, received, plain, asking, fault, done)
     else {
-      if (session !== null) take(session, message)
-      const offered =
-        message.kind === 'request' ? offer(door, caller, message.method, message.params, received) : null
-      if (message.kind !== 'request' || offered === null) {
-        done(replyAtOnce(caller, message, received))
+      const offered = offer(door, caller, message.method, message.params, received)
+      if (offered === null) {
+        done(replyOfTools(door, caller, message, received))
         return
       }
       offered.then(
@@ -171,7 +184,7 @@ export function createLegacyCodec<Caller>(
   function take({ identity, hashedId: sessionId }: Session, message: Message): void {
     if (message.kind === 'response') {
       questions.answer({ identity, sessionId }, message.id, message.result)
-      door.relay?.questions.answer({ identity, sessionId }, message.id, message.result)
+      door.relay?.sessions?.questions.answer({ identity, sessionId }, message.id, message.result)
     }
     if (message.kind !== 'notification' || message.method !== 'notifications/cancelled') return
     const { requestId } = message.params
@@ -196,19 +209,77 @@ export function createLegacyCodec<Caller>(
     return askByStream(questions, { identity, sessionId, callId: message.id }, version, isOpen, done)
   }
 
-  function replyAtOnce(caller: Caller, message: Message, received: ReceivedMessage): string | null {
-    const refuse = (id: RpcId | undefined, code: number, reason: string, data?: Members): string => {
-      received.error = code
-      return errorText(id, code, reason, data)
-    }
-    if (message.kind === 'invalid') return refuse(message.id, RPC.invalidRequest, message.reason)
-    if (message.kind !== 'request') return null
-    const { id, method, params } = message
-    if (method === 'ping') return resultText(id, '{}')
-    if (method !== 'tools/list') return refuse(id, RPC.methodNotFound, 'Method not found', { method })
+  function replyAtOnce(message: Message, received: ReceivedMessage): string | null {
+    if (message.kind === 'invalid')
+      return refused(message.id, RPC.invalidRequest, message.reason, undefined, received)
+    return message.kind === 'request' ? resultText(message.id, '{}') : null
+  }
+
+  function replyOfTools(
+    own: ToolDoor<Caller>,
+    caller: Caller,
+    { id, method, params }: Extract<Message, { kind: 'request' }>,
+    received: ReceivedMessage,
+  ): string {
+    if (method !== 'tools/list')
+      return refused(id, RPC.methodNotFound, 'Method not found', { method }, received)
     if (params['cursor'] !== undefined)
-      return refuse(id, RPC.invalidParams, 'Unknown cursor', { pointer: '/params/cursor' })
-    return resultText(id, listOf(door.tools(caller)))
+      return refused(id, RPC.invalidParams, 'Unknown cursor', { pointer: '/params/cursor' }, received)
+    return resultText(id, listOf(own.tools(caller)))
+  }
+
+  /** A client that knows how is told how to come back to the stream of its request. */
+  function resumableOf(
+    relay: Relay<Caller>,
+    caller: Caller,
+    { session, version }: { readonly session: Session | null; readonly version: string },
+    received: ReceivedMessage,
+  ): Resumable | null {
+    const { sessions: streams } = relay
+    if (heldStreams === null || streams === null || session === null || version !== RESUMING_VERSION)
+      return null
+    const owner = { identity: session.identity, sessionId: session.hashedId }
+    return {
+      open: (left) => heldStreams.open(owner, streams.reserve(caller), left),
+      isAccounted: () => received.isAccounted,
+    }
+  }
+
+  /** The answer to a GET; null for one that `later` gets. */
+  function listened(
+    streams: NonNullable<Relay<Caller>['sessions']>,
+    caller: Caller,
+    request: McpRequest,
+    received: ReceivedMessage,
+    later: (answer: McpAnswer) => void,
+  ): McpAnswer | null {
+    const refuse = (status: number, reason: string): McpAnswer =>
+      errorAnswer(status, undefined, RPC.invalidRequest, reason)
+    const context = contextOf(caller, request)
+    if ('status' in context) return context
+    const { session } = context
+    identify(received, session)
+    if (session === null) return refuse(400, 'Mcp-Session-Id is missing')
+    if (!/text\/event-stream/i.test(request.header('accept') ?? ''))
+      return refuse(406, 'Accept must list text/event-stream')
+    const lastEventId = request.header('last-event-id')
+    if (lastEventId !== undefined && heldStreams !== null) {
+      heldStreams.resume({ identity: session.identity, sessionId: session.hashedId }, lastEventId, later)
+      return null
+    }
+    let close: (() => void) | null = null
+    const stream = openEventStream(() => {
+      clearInterval(timer)
+      close?.()
+    })
+    const timer = setInterval(() => stream.keepAlive(), KEEP_ALIVE_MS).unref()
+    close = streams.listen(caller, session.hashedId, stream.message, () => {
+      clearInterval(timer)
+      stream.end()
+    })
+    if (close !== null) return stream.answer
+    clearInterval(timer)
+    return refuse(429, 'Too many streams are open')
   }
 
   return {
@@ -221,9 +292,10 @@ export function createLegacyCodec<Caller>(
         return done(errorAnswer(400, message.id, RPC.invalidRequest, message.reason))
       if (door.relay !== undefined && message.kind === 'request' && message.method !== 'ping') {
         identify(received, context.session)
-        const stream = createRelayStream(request.header('accept'), done)
-        return relayed(door.relay, caller, message, context, received, stream, (text) =>
-          stream.end(text, () => answerOf(text)),
+        const resumable = resumableOf(door.relay, caller, context, received)
+        const stream = createRelayStream(request.header('accept'), done, resumable)
+        return relayed(door.relay, caller, message, context, received, stream, (text, answer) =>
+          stream.end(text, () => answer ?? answerOf(text)),
         )
       }
       const { asking, respond } = askingOf(context.session, message, request, done)
@@ -257,30 +329,12 @@ export function createLegacyCodec<Caller>(
       return null
     },
 
-    listen(caller, request, received) {
-      const { relay } = door
-      const refuse = (status: number, reason: string): McpAnswer =>
-        errorAnswer(status, undefined, RPC.invalidRequest, reason)
-      if (relay === undefined) return null
-      const context = contextOf(caller, request)
-      if ('status' in context) return context
-      identify(received, context.session)
-      if (context.session === null) return refuse(400, 'Mcp-Session-Id is missing')
-      if (!/text\/event-stream/i.test(request.header('accept') ?? ''))
-        return refuse(406, 'Accept must list text/event-stream')
-      let close: (() => void) | null = null
-      const stream = openEventStream(() => {
-        clearInterval(timer)
-        close?.()
-      })
-      const timer = setInterval(() => stream.keepAlive(), KEEP_ALIVE_MS).unref()
-      close = relay.listen(caller, context.session.hashedId, stream.message, () => {
-        clearInterval(timer)
-        stream.end()
-      })
-      if (close !== null) return stream.answer
-      clearInterval(timer)
-      return refuse(429, 'Too many streams are open')
+    listen(caller, request, received, done) {
+      const streams = door.relay?.sessions ?? null
+      if (streams === null) return false
+      const answer = listened(streams, caller, request, received, done)
+      if (answer !== null) done(answer)
+      return true
     },
 
     end(caller, request, received) {
@@ -298,6 +352,17 @@ export function createLegacyCodec<Caller>(
   }
 }
 
+function refused(
+  id: RpcId | undefined,
+  code: number,
+  reason: string,
+  data: Members | undefined,
+  received: ReceivedMessage,
+): string {
+  received.error = code
+  return errorText(id, code, reason, data)
+}
+
 function identify(received: ReceivedMessage, session: Session | null): void {
   received.agent = session?.agent ?? UNKNOWN_AGENT
   received.sessionId = session?.hashedId ?? ''
@@ -311,29 +376,35 @@ function relayed<Caller>(
   { session, version }: { readonly session: Session | null; readonly version: string },
   received: ReceivedMessage,
   stream: RelayStream | null,
-  done: (text: string | null) => void,
+  done: (text: string | null, answer?: McpAnswer) => void,
 ): void {
-  const canAsk = session !== null && stream?.isAble === true && version !== BATCH_VERSION
+  const { sessions } = relay
+  const canAsk = sessions !== null && session !== null && stream?.isAble === true && version !== BATCH_VERSION
   const asked: RelayedRequest = {
     id,
     method,
     params,
     version,
     isModern: false,
+    mirrored: null,
     received,
     clientCapabilities: canAsk ? session.askable : {},
-    logLevel: session === null ? null : relay.logLevels.of(session.hashedId),
+    logLevel: session === null || sessions === null ? null : sessions.logLevels.of(session.hashedId),
+    readsStreams: stream?.isAble === true,
     notify: (text) => stream?.message(text),
     onLeft: (listener) => {
       if (stream !== null) stream.left = listener
     },
     ask: canAsk
-      ? (name, inner, answered) => put(relay.questions, session, stream, name, inner, answered)
+      ? (name, inner, answered) => put(sessions.questions, session, stream, name, inner, answered)
       : null,
   }
   relay.answer(caller, asked, (answer) => {
     if (answer.kind === 'none') return done(null)
-    if (answer.kind === 'result') return done(resultText(id, answer.text))
+    if (answer.kind === 'result') {
+      const { text, bytes } = answer
+      return done(resultText(id, text), bytes && resultAnswer(id, text, bytes))
+    }
     received.error = answer.code
     done(errorText(id, answer.code, answer.message, answer.data))
   })

@@ -8,6 +8,7 @@ import {
   type McpAnswer,
   type McpRequest,
   RPC,
+  resultAnswer,
   resultText,
 } from './answer.ts'
 import { type Asking, callTool } from './call-tool.ts'
@@ -15,10 +16,10 @@ import type { Door, Tool } from './door.ts'
 import { isLogLevel } from './log-levels.ts'
 import { isMembers, type Members, type Message, type RpcId } from './message.ts'
 import { decodeMirrored } from './mirrored.ts'
-import { capabilitiesOf, errorOf, type Offered, offer } from './offers.ts'
+import { aboutOf, errorOf, type Offered, offer } from './offers.ts'
 import { QUESTION, type Questions, takesForms } from './questions.ts'
 import { CLIENT_INFO, type ReceivedMessage } from './received-message.ts'
-import type { Relay, RelayedRequest } from './relay.ts'
+import type { About, Relay, RelayedRequest } from './relay.ts'
 import { createRelayStream } from './relay-stream.ts'
 import { isModernVersion, MODERN_VERSIONS, SERVED_VERSIONS } from './versions.ts'
 
@@ -26,13 +27,18 @@ import { isModernVersion, MODERN_VERSIONS, SERVED_VERSIONS } from './versions.ts
 export const PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion'
 export const CLIENT_CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities'
 export const LOG_LEVEL = 'io.modelcontextprotocol/logLevel'
-const SERVER_INFO = 'io.modelcontextprotocol/serverInfo'
+/** Member of `_meta` in which a server names itself. */
+export const SERVER_INFO = 'io.modelcontextprotocol/serverInfo'
 
 /** Parameter that `Mcp-Name` mirrors, by method. */
 export const NAMED_BY: ReadonlyMap<string, string> = new Map([
   ['tools/call', 'name'],
   ['prompts/get', 'name'],
   ['resources/read', 'uri'],
+  // The extension of tasks (SEP-2663)
+  ['tasks/get', 'taskId'],
+  ['tasks/update', 'taskId'],
+  ['tasks/cancel', 'taskId'],
 ])
 
 /** Milliseconds for which a client may keep what discovery says; it changes with a release only. */
@@ -59,31 +65,36 @@ export function createModernCodec<Caller>(
 ): ModernCodec<Caller> {
   const seal = `"_meta":${JSON.stringify({ [SERVER_INFO]: door.info })}`
   const sealed = (members: string): string => `{"resultType":"complete",${members},${seal}}`
-  const discovered = sealed(
-    JSON.stringify({
-      supportedVersions: MODERN_VERSIONS,
-      capabilities: capabilitiesOf(door),
-      instructions: door.instructions,
-      ttlMs: DISCOVER_TTL_MS,
-      cacheScope: 'private',
-    }).slice(1, -1),
-  )
+  const discovered = new WeakMap<About, string>()
+  const aboutFor = aboutOf(door)
+  function discoveredOf(caller: Caller): string {
+    const about = aboutFor(caller, true)
+    let text = discovered.get(about)
+    if (text === undefined) {
+      const { capabilities, instructions } = about
+      const kept = { ttlMs: DISCOVER_TTL_MS, cacheScope: 'private' }
+      const result = { supportedVersions: MODERN_VERSIONS, capabilities, instructions, ...kept }
+      text = sealed(JSON.stringify(result).slice(1, -1))
+      discovered.set(about, text)
+    }
+    return text
+  }
   // What a caller sees depends on its permissions, so no list may be shared between callers: cacheScope private.
   const listed = new WeakMap<readonly Tool[], string>()
-  function listOf(tools: readonly Tool[]): string {
+  function listOf(tools: readonly Tool[], ttlMs: number): string {
     let text = listed.get(tools)
     if (text === undefined) {
-      const result = { tools, ttlMs: door.listTtlMs, cacheScope: 'private' }
+      const result = { tools, ttlMs, cacheScope: 'private' }
       text = sealed(JSON.stringify(result).slice(1, -1))
       listed.set(tools, text)
     }
     return text
   }
 
-  function offeredText(id: RpcId, offered: Offered, received: ReceivedMessage): string {
+  function offeredText(id: RpcId, offered: Offered, ttlMs: number, received: ReceivedMessage): string {
     if (offered.kind === 'result') {
       // What a caller sees depends on its permissions here too
-      const kept = offered.isKept ? { ttlMs: door.listTtlMs, cacheScope: 'private' } : {}
+      const kept = offered.isKept ? { ttlMs, cacheScope: 'private' } : {}
       return resultText(id, sealed(JSON.stringify({ ...offered.result, ...kept }).slice(1, -1)))
     }
     const { code, message, data } = errorOf(offered, RPC.invalidParams)
@@ -114,7 +125,7 @@ export function createModernCodec<Caller>(
       const { id, method, params } = message
       const refusal = refuseEnvelope(message, request)
       if (refusal !== null) return done(refusal)
-      if (method === 'server/discover') return done(jsonAnswer(200, resultText(id, discovered)))
+      if (method === 'server/discover') return done(jsonAnswer(200, resultText(id, discoveredOf(caller))))
       if (door.relay !== undefined) {
         received.hangUpCancels = true
         return relayed(door.relay, caller, message, request, received, done)
@@ -124,12 +135,12 @@ export function createModernCodec<Caller>(
           return done(
             errorAnswer(200, id, RPC.invalidParams, 'Unknown cursor', { pointer: '/params/cursor' }),
           )
-        return done(jsonAnswer(200, resultText(id, listOf(door.tools(caller)))))
+        return done(jsonAnswer(200, resultText(id, listOf(door.tools(caller), door.listTtlMs))))
       }
       const offered = offer(door, caller, method, params, received)
       if (offered !== null) {
         offered.then(
-          (found) => done(jsonAnswer(200, offeredText(id, found, received))),
+          (found) => done(jsonAnswer(200, offeredText(id, found, door.listTtlMs, received))),
           (error: unknown) => {
             fault(error)
             done(errorAnswer(200, id, RPC.internalError, 'Internal error'))
@@ -177,6 +188,8 @@ function relayed<Caller>(
     received,
     clientCapabilities: meta[CLIENT_CAPABILITIES] as Members,
     logLevel: isLogLevel(level) ? level : null,
+    mirrored: (name) => request.header(name),
+    readsStreams: stream.isAble,
     notify: (text) => stream.message(text),
     onLeft: (listener) => {
       stream.left = listener
@@ -186,8 +199,8 @@ function relayed<Caller>(
   relay.answer(caller, asked, (answer) => {
     if (answer.kind === 'none') return stream.end(null, () => emptyAnswer(202))
     if (answer.kind === 'result') {
-      const text = resultText(id, answer.text)
-      return stream.end(text, () => jsonAnswer(200, text))
+      const { text, bytes } = answer
+      return stream.end(resultText(id, text), () => resultAnswer(id, text, bytes))
     }
     const { code, message, data, status = 200 } = answer
     received.error = code

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { startDoor } from '../../../test/support/mcp-endpoint.ts'
-import type { Door } from './door.ts'
+import type { ToolDoor } from './door.ts'
 
 const PROMPT = {
   name: 'greet',
@@ -11,7 +11,7 @@ const PROMPT = {
   arguments: [{ name: 'who', description: 'Whom', required: true }],
 }
 const PLACE = { uri: 'place://1', name: 'one', mimeType: 'text/plain' }
-const OFFERS: Pick<Door<string>, 'prompts' | 'resources' | 'complete'> = {
+const OFFERS: Pick<ToolDoor<string>, 'prompts' | 'resources' | 'complete'> = {
   prompts: {
     list: () => [PROMPT],
     get: async (caller, name, { who }) => `${name} ${who} for ${caller}`,

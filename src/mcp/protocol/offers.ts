@@ -1,6 +1,7 @@
 import { RPC } from './answer.ts'
-import type { Completions, Door } from './door.ts'
+import type { Completions, Door, ToolDoor } from './door.ts'
 import { isMembers, type Members } from './message.ts'
+import type { About } from './relay.ts'
 import type { Said } from './tool-call.ts'
 
 /** What a door answers to a method about prompts and resources. */
@@ -21,20 +22,23 @@ const URI_CHARS_MAX = 2048
 /** Of an argument of a prompt; it becomes part of a text. */
 const ARGUMENT_CHARS_MAX = 1000
 
-/** What a door can do, as both eras tell it: only what is there. */
-export function capabilitiesOf<Caller>(door: Door<Caller>): Members {
-  if (door.relay !== undefined) return door.relay.capabilities
-  return {
+/** What a door says of itself to a caller, as both eras tell it. A door without servers behind it says the same to all. */
+export function aboutOf<Caller>(door: Door<Caller>): (caller: Caller, isModern: boolean) => About {
+  const { relay } = door
+  if (relay !== undefined) return (caller, isModern) => relay.about(caller, isModern)
+  const capabilities = {
     tools: {},
     ...(door.prompts === undefined ? {} : { prompts: {} }),
     ...(door.resources === undefined ? {} : { resources: {} }),
     ...(door.complete === undefined ? {} : { completions: {} }),
   }
+  const about = { capabilities, instructions: door.instructions }
+  return () => about
 }
 
 /** Answers a method about prompts and resources; null when this door has no such method. */
 export function offer<Caller>(
-  door: Door<Caller>,
+  door: ToolDoor<Caller>,
   caller: Caller,
   method: string,
   params: Members,
@@ -67,7 +71,7 @@ async function onePage({ cursor }: Members, result: Members): Promise<Offered> {
 }
 
 async function getPrompt<Caller>(
-  prompts: NonNullable<Door<Caller>['prompts']>,
+  prompts: NonNullable<ToolDoor<Caller>['prompts']>,
   caller: Caller,
   params: Members,
   said: Said,
@@ -99,7 +103,7 @@ async function getPrompt<Caller>(
 }
 
 async function listResources<Caller>(
-  resources: NonNullable<Door<Caller>['resources']>,
+  resources: NonNullable<ToolDoor<Caller>['resources']>,
   caller: Caller,
   { cursor }: Members,
   said: Said,
@@ -113,7 +117,7 @@ async function listResources<Caller>(
 }
 
 async function readResource<Caller>(
-  resources: NonNullable<Door<Caller>['resources']>,
+  resources: NonNullable<ToolDoor<Caller>['resources']>,
   caller: Caller,
   { uri }: Members,
   said: Said,

@@ -1,3 +1,4 @@
+import type { Reservation } from '../../base/byte-buffer.ts'
 import type { ClientAnswer, ClientQuestions } from './client-questions.ts'
 import type { LogLevels } from './log-levels.ts'
 import type { Members, RpcId } from './message.ts'
@@ -16,6 +17,13 @@ export interface RelayedRequest {
   readonly clientCapabilities: Members
   /** Least level of log messages that the client wants; null for none. */
   readonly logLevel: string | null
+  /**
+   * Value of a header, by its lower-case name, in which an argument travels beside the body; null before 2026-07-28, where arguments
+   * are in the body alone.
+   */
+  readonly mirrored: ((name: string) => string | undefined) | null
+  /** The client reads streams, so that {@link notify} reaches it. */
+  readonly readsStreams: boolean
   /** Sends a notification before the response, where the client reads streams. @param text one line of JSON */
   notify(text: string): void
   /** Calls `listener` when the client has left the stream on which it was notified. */
@@ -29,7 +37,12 @@ export interface RelayedRequest {
 
 export type RelayedAnswer =
   /** Text of the result, a JSON object in the form of the client's revision. */
-  | { readonly kind: 'result'; readonly text: string }
+  | {
+      readonly kind: 'result'
+      readonly text: string
+      /** The same text in UTF-8, where it is kept for many answers. */
+      readonly bytes?: Buffer
+    }
   | {
       readonly kind: 'error'
       readonly code: number
@@ -41,10 +54,14 @@ export type RelayedAnswer =
   /** The client has given it up: it gets no response. */
   | { readonly kind: 'none' }
 
-/** Answers requests by servers behind a door, in the place of what the door has of its own. */
-export interface Relay<Caller> {
-  /** Capabilities of the server, as both eras declare them. */
+/** What a server says of itself. The same object as long as it says the same: its text is kept by it. */
+export interface About {
   readonly capabilities: Members
+  /** What a model should know before the first call. */
+  readonly instructions: string
+}
+
+interface RelaySessions<Caller> {
   /** Requests that wait for clients of earlier revisions, and the log levels that their sessions have set. */
   readonly questions: ClientQuestions
   readonly logLevels: LogLevels
@@ -58,6 +75,15 @@ export interface Relay<Caller> {
     message: (text: string) => void,
     end: () => void,
   ): (() => void) | null
+  /** Where bytes are counted that are kept for a caller who is away. The holder releases it. */
+  reserve(caller: Caller): Reservation
+}
+
+/** Answers requests by servers behind a door, in the place of what the door has of its own. */
+export interface Relay<Caller> {
+  about(caller: Caller, isModern: boolean): About
+  /** What clients of earlier revisions can be asked and can set in a session; null at a server without sessions. */
+  readonly sessions: RelaySessions<Caller> | null
   /** `done` is called exactly once, now or later. */
   answer(caller: Caller, request: RelayedRequest, done: (answer: RelayedAnswer) => void): void
 }

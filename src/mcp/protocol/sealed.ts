@@ -12,13 +12,17 @@ const SEALED_CHARS_MAX = 1024
 /** First byte of what is sealed in this form. */
 const FORM = 1
 
-/** @param keyBytes 32 bytes for AES-256-GCM. @param purpose bound into every seal. */
-export function createSealer(keyBytes: Uint8Array, purpose: string): Sealer {
+/**
+ * @param keyBytes 32 bytes for AES-256-GCM
+ * @param purpose bound into every seal
+ * @param charsMax of what is opened
+ */
+export function createSealer(keyBytes: Uint8Array, purpose: string, charsMax = SEALED_CHARS_MAX): Sealer {
   const key = createSecretKey(keyBytes)
   return {
     seal: (text) => Buffer.concat([Buffer.of(FORM), encrypt(key, text, purpose)]).toString('base64url'),
     open(sealed) {
-      if (sealed.length > SEALED_CHARS_MAX || !/^[A-Za-z0-9_-]+$/.test(sealed)) return null
+      if (sealed.length > charsMax || !/^[A-Za-z0-9_-]+$/.test(sealed)) return null
       const bytes = Buffer.from(sealed, 'base64url')
       if (bytes[0] !== FORM) return null
       try {

@@ -5,23 +5,28 @@
 import type { Clock } from '../../base/clock.ts'
 import { DOORS } from '../../base/doors.ts'
 import type { Events } from '../../shared-state/ports/events.ts'
+import type { HeldCalls } from '../../shared-state/ports/held-calls.ts'
 import type { Once } from '../../shared-state/ports/once.ts'
 import type { Tombstones } from '../../shared-state/ports/tombstones.ts'
 import type { JoinedVirtualMcp } from '../../snapshot/find/virtual-mcps.ts'
 import type { LinkedOrigin } from '../../snapshot/linked/mcp.ts'
 import type { Incoming } from '../../wire/port.ts'
 import { toMessageOutcome } from '../http/account.ts'
-import type { Sender } from '../http/caller.ts'
+import { identityOf, type Sender } from '../http/caller.ts'
 import { createHttpDoor, type HttpDoorOptions } from '../http/door.ts'
 import { callName, type RunningCalls } from '../http/running.ts'
 import { createClientQuestions } from '../protocol/client-questions.ts'
+import type { RelayDoor } from '../protocol/door.ts'
 import { createMcpEndpoint, type McpEndpoint } from '../protocol/endpoint.ts'
 import { createLogLevels } from '../protocol/log-levels.ts'
 import { createSessionSubscriptions } from '../protocol/session-subscriptions.ts'
 import { createListens } from './listens.ts'
-import { createOriginUpdates } from './origin-updates.ts'
+import { createOriginUpdates, type SharedWatch } from './origin-updates.ts'
+import type { Parking } from './parking.ts'
 import { createRelay, type RelayTools } from './relay.ts'
-import { createOriginSessions } from './sessions.ts'
+import type { OriginSessions } from './sessions.ts'
+import { createStandaloneStreams } from './standalone-streams.ts'
+import { createStreamSessions } from './stream-sessions.ts'
 
 export interface VirtualDoorOptions<State> extends HttpDoorOptions<State> {
   /** 32 bytes that seal session ids; the same on every thread and node. */
@@ -35,8 +40,16 @@ export interface VirtualDoorOptions<State> extends HttpDoorOptions<State> {
   readonly events: Events
   readonly version: string
   readonly clock: Clock
+  /** Carries streams and waiting calls between threads. */
+  readonly heldCalls: HeldCalls
+  /** At origins of an earlier era. */
+  readonly sessions: OriginSessions
+  /** The calls of this thread that wait for input of their clients. */
+  readonly parking: Parking
   /** True for an origin whose credential is made of the token of the caller. */
   readonly isPersonal: (origin: LinkedOrigin) => boolean
+  /** Hears of resources of origins, for all threads. */
+  readonly sharedWatch: SharedWatch
 }
 
 const BELOW = `${DOORS.belowConsumerMcp.path}/`
@@ -46,17 +59,18 @@ export function createVirtualDoor<State>(
   options: VirtualDoorOptions<State>,
 ): (incoming: Incoming<State>) => void {
   const own = { name: 'postern', version: options.version }
-  const sessions = createOriginSessions(own, options.isPersonal)
   const questions = createClientQuestions(options.events)
   const updates = createOriginUpdates({ ...options, own })
   const tools: RelayTools = {
     ...options,
     listens: createListens(options.gateway, updates),
     subscriptions: createSessionSubscriptions(options.events),
-    sessions,
+    standaloneStreams: createStandaloneStreams(options),
+    streams: createStreamSessions({ ...options, own }),
     own,
     questions,
     logLevels: createLogLevels(options.events),
+    principalOf: ({ caller }) => identityOf(caller),
   }
   const endpoints = new WeakMap<JoinedVirtualMcp, McpEndpoint<Sender>>()
 
@@ -81,18 +95,13 @@ function doorOf(
   open: JoinedVirtualMcp,
   tools: RelayTools,
   { gateway, running, version }: Pick<VirtualDoorOptions<never>, 'gateway' | 'running' | 'version'>,
-): Parameters<typeof createMcpEndpoint<Sender>>[0] {
+): RelayDoor<Sender> {
   const { id, slug, name } = open.virtualMcp.fragment
   return {
     name: `virtual_mcp:${id}`,
     info: { name: slug, title: name, version },
-    instructions: instructionsOf(open),
-    listTtlMs: 0,
-    identityOf: ({ caller: { client, profile, subject } }) =>
-      subject === '' ? `${client.id}/${profile.id}` : `${client.id}/${profile.id}/${subject}`,
-    relay: createRelay(open, tools),
-    tools: () => [],
-    call: (_sender, _call, done) => done({ kind: 'cancelled' }),
+    identityOf: ({ caller }) => identityOf(caller),
+    relay: createRelay(open, tools, instructionsOf(open)),
     cancel: (sessionId, callId) => running.cancel(callName(sessionId, callId)),
     answered({ incoming, requestId }, received) {
       if (!received.isAccounted) gateway.message(incoming, toMessageOutcome(received, requestId))

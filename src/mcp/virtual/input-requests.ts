@@ -30,6 +30,14 @@ export function isPageUrl(url: unknown): url is string {
   return protocol === 'https:' || protocol === 'http:'
 }
 
+/** What a client must declare to be asked this, as capabilities have it; empty for what no client may be asked. */
+export function requiredBy(request: unknown): Members {
+  const needed = neededFor(request)
+  if (needed === null) return {}
+  const [name, mode] = needed
+  return { [name]: mode === null ? {} : { [mode]: {} } }
+}
+
 type Capability = readonly [name: string, mode: string | null]
 
 /** The capability that the client must have; null for what no client may be asked. */
@@ -52,7 +60,8 @@ function neededFor(request: unknown): Capability | null {
   }
 }
 
-function offers(capabilities: Members, name: string, mode: string | null): boolean {
+/** True for a client that declares the capability. @param mode of elicitation */
+export function offers(capabilities: Members, name: string, mode: string | null): boolean {
   const offered = Object.hasOwn(capabilities, name) ? capabilities[name] : undefined
   if (!isMembers(offered)) return false
   if (mode === null) return true

@@ -1,24 +1,15 @@
 /**
  * Streams on which callers hear of changes: `subscriptions/listen` of 2026-07-28, and the stream of a session of earlier revisions.
  *
- * 1. A listen hears of a list when what its caller sees of it has changed, whatever has changed it.
- * 2. It ends when the caller may no longer call the virtual MCP, and when anything about the client has changed: the caller is
- *    identified anew by its next request.
- * 3. One client has few of them, and all together are bounded.
+ * A listen hears of a list when what its caller sees of it has changed, whatever has changed it. It ends when the caller may no longer
+ * call the virtual MCP; `http/standing.ts` has the other rules.
  */
 import type { Caller, GatewayPort } from '../../gateway/port.ts'
 import type { CapabilityType } from '../../model/capability.ts'
 import type { JoinedVirtualMcp } from '../../snapshot/find/virtual-mcps.ts'
+import { createStandingStreams, type Standing } from '../http/standing.ts'
+import type { Wanted } from '../protocol/subscription.ts'
 import type { OriginUpdates } from './origin-updates.ts'
-
-/** What a caller wants to hear of. */
-export interface Wanted {
-  readonly tools: boolean
-  readonly prompts: boolean
-  readonly resources: boolean
-  /** Public URIs of resources. */
-  readonly uris: ReadonlySet<string>
-}
 
 /** Where it is told. */
 interface Listener {
@@ -41,9 +32,6 @@ export interface Listens {
   open(caller: Caller, slug: string, wanted: Wanted, listener: Listener): Listen | null
 }
 
-const EACH_MAX = 100
-const ALL_MAX = 10_000
-
 const LISTS: readonly (readonly [keyof Omit<Wanted, 'uris'>, readonly CapabilityType[]])[] = [
   ['tools', ['tools']],
   ['prompts', ['prompts']],
@@ -51,40 +39,28 @@ const LISTS: readonly (readonly [keyof Omit<Wanted, 'uris'>, readonly Capability
 ]
 
 export function createListens(gateway: GatewayPort, updates: OriginUpdates): Listens {
-  const open = new Set<OpenListen>()
-  let unsubscribe: (() => void) | null = null
-
+  const streams = createStandingStreams(gateway)
   return {
     open(caller, slug, wanted, listener) {
-      let own = 0
-      for (const one of open) if (one.clientId === caller.client.id) own++
       const joined = gateway.virtualMcp(caller, slug)
-      if (joined === null || own >= EACH_MAX || open.size >= ALL_MAX) return null
-      const listen = new OpenListen(gateway, updates, caller, slug, joined, listener, () => {
-        open.delete(listen)
-        if (open.size > 0) return
-        unsubscribe?.()
-        unsubscribe = null
-      })
-      open.add(listen)
-      unsubscribe ??= gateway.onApplied(() => {
-        for (const one of [...open]) one.look()
-      })
+      if (joined === null) return null
+      const listen = new OpenListen(gateway, updates, caller, slug, joined, listener)
+      const close = streams.open(caller, listen)
+      if (close === null) return null
+      listen.closed = close
       listen.want(wanted)
       return listen
     },
   }
 }
 
-class OpenListen implements Listen {
-  readonly clientId: string
+class OpenListen implements Listen, Standing {
+  closed = (): void => {}
   readonly #gateway: GatewayPort
   readonly #updates: OriginUpdates
   readonly #caller: Caller
   readonly #slug: string
   readonly #listener: Listener
-  readonly #closed: () => void
-  readonly #identity: object | null
   #joined: JoinedVirtualMcp
   #wanted: Wanted = { tools: false, prompts: false, resources: false, uris: new Set() }
   #seen = new Map<CapabilityType, string>()
@@ -98,17 +74,13 @@ class OpenListen implements Listen {
     slug: string,
     joined: JoinedVirtualMcp,
     listener: Listener,
-    closed: () => void,
   ) {
-    this.clientId = caller.client.id
     this.#gateway = gateway
     this.#updates = updates
     this.#caller = caller
     this.#slug = slug
     this.#joined = joined
     this.#listener = listener
-    this.#closed = closed
-    this.#identity = gateway.clientState(caller)
     this.#seen = this.#lists()
   }
 
@@ -122,14 +94,10 @@ class OpenListen implements Listen {
   }
 
   /** Another snapshot is in force. */
-  look(): void {
+  look(): boolean {
     const joined = this.#gateway.virtualMcp(this.#caller, this.#slug)
-    if (joined === null || this.#gateway.clientState(this.#caller) !== this.#identity) {
-      this.close()
-      this.#listener.end()
-      return
-    }
-    if (joined === this.#joined) return
+    if (joined === null) return false
+    if (joined === this.#joined) return true
     this.#joined = joined
     for (const stop of this.#watched.values()) stop()
     this.#watched.clear()
@@ -139,6 +107,12 @@ class OpenListen implements Listen {
     for (const [name, types] of LISTS)
       if (this.#wanted[name] && types.some((type) => before.get(type) !== now.get(type)))
         this.#listener.notify(`notifications/${name}/list_changed`, null)
+    return true
+  }
+
+  end(): void {
+    this.close()
+    this.#listener.end()
   }
 
   close(): void {
@@ -146,7 +120,7 @@ class OpenListen implements Listen {
     this.#isOver = true
     for (const stop of this.#watched.values()) stop()
     this.#watched.clear()
-    this.#closed()
+    this.closed()
   }
 
   #lists(): Map<CapabilityType, string> {

@@ -1,7 +1,6 @@
 /** One request to an origin on behalf of a caller, until its answer. */
+import { randomUUID } from 'node:crypto'
 import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'
-import { fieldValue } from '../../gateway/header-lines.ts'
-import type { GatewayPort, InnerAnswer } from '../../gateway/port.ts'
 import type { LocatedEndpoint } from '../../snapshot/find/offered-endpoints.ts'
 import type { JoinedVirtualMcp, Member } from '../../snapshot/find/virtual-mcps.ts'
 import type { CallHandle } from '../../wire/port.ts'
@@ -9,30 +8,31 @@ import { messageId, toRecordAgent } from '../http/account.ts'
 import type { Sender } from '../http/caller.ts'
 import { callName, type RunningCalls } from '../http/running.ts'
 import type { OriginReply, RpcError } from '../origin/answer.ts'
-import { type OwnName, originNotification, originRequest, originResponse } from '../origin/envelope.ts'
 import { mirroredLines, mirroredParams } from '../origin/mirrored-params.ts'
-import { OriginReader } from '../origin/reader.ts'
-import type { OriginAnswer, OriginRequest } from '../origin/send.ts'
 import { RPC } from '../protocol/answer.ts'
-import type { ClientQuestions } from '../protocol/client-questions.ts'
+import { askableOf, type ClientQuestions } from '../protocol/client-questions.ts'
 import { isWanted, type LogLevels } from '../protocol/log-levels.ts'
 import { isMembers, isRpcId, type Members } from '../protocol/message.ts'
 import { LOG_LEVEL } from '../protocol/modern.ts'
 import type { RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
 import { isModernVersion } from '../protocol/versions.ts'
-import { inputFault, isPageUrl } from './input-requests.ts'
+import { inputFault, isPageUrl, offers, requiredBy } from './input-requests.ts'
+import { OriginLine, type OriginLineTools } from './origin-line.ts'
+import { type ParkedCall, ROUNDS_MAX } from './parked-call.ts'
+import { tokenOf } from './parking.ts'
+import { withPublicUris } from './public-uris.ts'
+import { refusalFor } from './reply-verdict.ts'
 import { resultFor, toolErrorText } from './results.ts'
-import type { OriginSession, OriginSessions } from './sessions.ts'
+import { type RunnerFailure, runnerFailureIn } from './runner-error.ts'
+import type { NoSession } from './sessions.ts'
+import type { TaskTerms } from './task-terms.ts'
+import { failureText, undeclaredIn } from './undeclared.ts'
 
-/** Bytes of an answer that are read; an origin that sends more is refused. */
-const ANSWER_BYTES_MAX = 16 * 1024 * 1024
 const EMPTY: Members = Object.freeze({})
-/** How often an origin may ask the client for more. */
-const ROUNDS_MAX = 8
 /** Requests of an origin during one call that it gets an answer to: each answer is a request to it. */
 const ORIGIN_REQUESTS_MAX = 32
 /** The client lacks a capability (2026-07-28, basic: error codes). */
-const MISSING_CAPABILITY = -32021
+export const MISSING_CAPABILITY = -32021
 /** A page must be opened first; 2025-11-25 alone has it (client/elicitation). */
 const URL_NEEDED = -32042
 const URL_NEEDED_VERSION = '2025-11-25'
@@ -45,11 +45,8 @@ const STAYS: ReadonlySet<number> = new Set([
   URL_NEEDED,
 ])
 
-export interface OriginCallTools {
-  readonly gateway: GatewayPort
-  readonly sessions: OriginSessions
+export interface OriginCallTools extends OriginLineTools {
   readonly running: RunningCalls
-  readonly own: OwnName
   readonly questions: ClientQuestions
   readonly logLevels: LogLevels
   readonly fault: (error: unknown, requestId: string) => void
@@ -67,6 +64,11 @@ export interface Target {
   readonly schema?: Members | null
   /** The endpoint that it stands for; null for what an MCP server has. */
   readonly endpoint: LocatedEndpoint | null
+  /** What a tool says of tasks; absent for anything else. */
+  readonly taskSupport?: 'required' | 'optional' | null
+  /** As callers are shown them; absent for anything but a tool. */
+  readonly annotations?: Members | null
+  readonly task?: TaskTerms
 }
 
 export class OriginCall {
@@ -76,9 +78,16 @@ export class OriginCall {
   readonly #request: RelayedRequest
   readonly #target: Target
   readonly #member: Member
-  readonly #done: (answer: RelayedAnswer) => void
+  readonly #done: (answer: RelayedAnswer, code?: RefusalCode) => void
+  /** Of a client that is asked by `input_required`, at an origin of an earlier era; else null. */
+  readonly #parked: ParkedCall | null
+  readonly #ask: RelayedRequest['ask']
+  /** What the origin asked for and the client has not declared. */
+  #missing: Members | null = null
+  /** Ids of the pages that a client of an earlier revision was sent to. */
+  readonly #pages: string[] = []
   readonly #requestId: string
-  #session: OriginSession | null = null
+  #line: OriginLine | null = null
   /** Answers of the client to what the origin has asked, as the next request has them. */
   #answers: Members | null = null
   #round = 0
@@ -92,6 +101,7 @@ export class OriginCall {
     request: RelayedRequest,
     target: Target,
     done: (answer: RelayedAnswer) => void,
+    parked: ParkedCall | null = null,
   ) {
     this.#joined = joined
     this.#tools = tools
@@ -100,7 +110,9 @@ export class OriginCall {
     this.#target = target
     // The capabilities are those of the members
     this.#member = joined.members.get(target.member)!
-    this.#done = done
+    this.#done = parked === null ? done : (answer, code) => parked.answered({ answer, code: code ?? null })
+    this.#parked = parked
+    this.#ask = parked === null ? request.ask : parked.ask.bind(parked)
     this.#requestId = messageId(sender.requestId, request.received.place)
   }
 
@@ -111,149 +123,132 @@ export class OriginCall {
       this.#refuse('upstream_unavailable', 'no probe has reached it yet; see origins test')
       return
     }
-    if (isModernVersion(verdict.version)) {
-      this.#send(verdict.version)
-      return
-    }
-    const { ask, clientCapabilities } = this.#request
-    const session = this.#tools.sessions.of(
-      origin,
-      this.#sender.caller,
+    this.#line ??= new OriginLine(
+      this.#tools,
+      {
+        joined: this.#joined,
+        member: this.#member,
+        sender: this.#sender,
+        request: this.#request,
+        publicName: this.#target.name,
+        requestId: this.#requestId,
+        memory: this.#parked?.memory ?? null,
+      },
       verdict.version,
-      // Requests of the origin come on the stream of the call, and go to a client that takes them there
-      ask === null ? EMPTY : clientCapabilities,
-      (request) => this.#ask(request),
     )
-    if (session instanceof Promise)
-      void session.then((opened) => this.#guarded(() => this.#in(opened, verdict.version)))
-    else this.#in(session, verdict.version)
-  }
-
-  #in(session: OriginSession, version: string): void {
-    if ('reason' in session) {
-      this.#refuse('upstream_unavailable', session.reason)
+    const line = this.#line
+    const { clientCapabilities } = this.#request
+    const pinned = this.#target.task?.session
+    if (pinned !== undefined) {
+      line.use(pinned)
+      this.#guarded(() => this.#send(line))
       return
     }
-    this.#session = session
-    this.#send(version)
+    // Requests of the origin come on the stream of the call
+    line.open(this.#ask === null ? EMPTY : askableOf(clientCapabilities), (fault) =>
+      this.#guarded(() => (fault === null ? this.#send(line) : this.#unopened(fault))),
+    )
   }
 
-  #send(version: string): void {
-    const { method, received, id } = this.#request
-    const { gateway, own, running } = this.#tools
-    const { name: publicName } = this.#target
-    const params = this.#paramsFor(version)
-    const session = this.#session !== null && 'id' in this.#session ? this.#session.id : null
+  #unopened({ reason, error }: NoSession): void {
+    const failure = error === undefined ? null : this.#runnerFailure(error, false)
+    if (failure === null) this.#refuse('upstream_unavailable', reason)
+    else this.#refuse(failure.code, failure.reason, failure.members)
+  }
+
+  #send(line: OriginLine): void {
+    const { received, id } = this.#request
+    const { running } = this.#tools
+    const { task } = this.#target
+    const params = this.#paramsFor(line.version)
     // Requests of many callers share a session, so that their own ids would meet; each round has an id of its own
     const originId = this.#round === 0 ? this.#requestId : `${this.#requestId}.round-${this.#round}`
-    const speaker = { info: { ...own }, capabilities: this.#request.clientCapabilities }
-    const request = originRequest(
-      version,
-      session,
-      originId,
-      method,
-      params,
-      speaker,
-      this.#mirrored(version, params),
-    )
-    const agent = toRecordAgent({ ...received, id }, method, publicName, '')
-    const bounds = { bytesMax: ANSWER_BYTES_MAX, budget: gateway.budget(this.#sender.incoming, 'answer') }
-    const reader = new OriginReader(originId, session !== null, bounds, (message) =>
-      this.#guarded(() => this.#heard(message, version)),
-    )
-    gateway.message(this.#sender.incoming, null)
-    received.isAccounted = true
     const name = received.sessionId === '' ? null : callName(received.sessionId, id)
     let isOver = false
-    const own_: CallHandle = {
+    let told: Promise<unknown> = Promise.resolve()
+    const own: CallHandle = {
       abort: () => {
         handle.abort()
         this.#done({ kind: 'none' })
       },
     }
-    const handle = gateway.call(
+    const handle = line.request(
+      { id: originId, params, mirrored: this.#mirrored(line.version, params) },
       {
-        ...this.#base(request),
-        agent,
-        traceParent: received.trace.parent,
-        traceState: received.trace.state,
-        until: received.hangUpCancels ? this.#sender.incoming : null,
-        reader: {
-          head: (status, fields) => reader.head(status, fieldValue(fields, 'content-type') ?? ''),
-          piece: (bytes, from, to) => reader.piece(bytes, from, to),
-          gaveUp: () => {
-            reader.end()
-            this.#cancel(originId, version)
-          },
+        heard: (message) => this.#guarded(() => this.#heard(message, line)),
+        // A connection that closes says nothing in earlier revisions (2025-11-25, basic/utilities/cancellation)
+        gaveUp: () => {
+          if (!isModernVersion(line.version))
+            told = line.notify('notifications/cancelled', { requestId: originId })
+          this.#parked?.gone()
+          task?.gaveUp?.(line)
         },
-        capability: {
-          ...this.#place(),
-          virtualMcp: this.#joined.virtualMcp.id,
-          method,
-          name: publicName,
-          argumentBytes: bytesOf(params['arguments']),
+        ended: (came) => {
+          isOver = true
+          if (name !== null) running.end(name, own)
+          this.#guarded(() => {
+            if (came.kind === 'refused') this.#refused(came.code, this.#named(came.code, came.body))
+            else this.#answered(came, line)
+          })
         },
-      },
-      (answer) => {
-        isOver = true
-        if (name !== null) running.end(name, own_)
-        this.#guarded(() => {
-          const reply = reader.end()
-          if (answer.code !== null) this.#refused(answer.code, this.#named(answer.code, answer.body))
-          else this.#answered(reply, version)
-        })
       },
     )
-    if (name !== null && !isOver) running.begin(name, own_)
+    if (isOver) return
+    if (name !== null) running.begin(name, own)
+    this.#parked?.carriedBy({
+      park: (code) => handle.park(code),
+      async cancel() {
+        handle.abort()
+        await told
+      },
+    })
   }
 
-  #answered(reply: OriginReply, version: string) {
-    if (reply.kind === 'session_gone' && !this.#hasRetried) {
+  #answered(reply: OriginReply, line: OriginLine) {
+    const { task } = this.#target
+    if (reply.kind === 'session_gone' && !this.#hasRetried && task?.session === undefined) {
       this.#hasRetried = true
-      const { origin } = this.#member
-      this.#tools.sessions.drop(origin, this.#session!)
-      this.#session = null
+      line.forget()
       return this.begin()
     }
-    this.#give(reply, version)
+    const isDealtWith = task?.replied?.(reply, line) ?? false
+    if (typeof isDealtWith === 'string') return this.#refuse('upstream_invalid_response', isDealtWith)
+    if (isDealtWith) return
+    this.#give(reply, line.version)
   }
 
   /** What the origin says before its response. */
-  #heard(message: Members, version: string): void {
+  #heard(message: Members, line: OriginLine): void {
     const { method, params, id } = message
     if (id !== undefined) {
-      this.#answerOrigin(message, version)
+      this.#answerOrigin(message, line)
       return
     }
-    const { notify, logLevel, params: asked } = this.#request
+    const listener = this.#parked === null ? this.#request : this.#parked.turn
+    if (listener === null) return
+    const { notify, logLevel } = listener
     const given = isMembers(params) ? params : EMPTY
     if (method === 'notifications/progress') {
-      const token = progressTokenOf(asked)
-      if (token !== undefined && given['progressToken'] === this.#requestId)
+      const token = 'progressToken' in listener ? listener.progressToken : tokenOf(listener.params)
+      const own = this.#target.task?.progressToken ?? this.#requestId
+      if (token != null && given['progressToken'] === own)
         notify(notificationText(method, { ...given, progressToken: token }))
     } else if (method === 'notifications/message' && logLevel !== null && isWanted(given['level'], logLevel))
       notify(notificationText(method, given))
   }
 
-  /** A connection that closes says nothing in earlier revisions (2025-11-25, basic/utilities/cancellation). */
-  #cancel(requestId: string, version: string): void {
-    if (isModernVersion(version)) return
-    const session = this.#session !== null && 'id' in this.#session ? this.#session.id : null
-    void this.#ask(originNotification(version, session, 'notifications/cancelled', { requestId }))
-  }
-
   /** A request of an origin of an earlier era: the client answers it where it can be asked. */
-  #answerOrigin({ id, method, params }: Members, version: string): void {
+  #answerOrigin({ id, method, params }: Members, line: OriginLine): void {
     // Requests of origins ended with 2025-11-25
-    if (isModernVersion(version) || !isRpcId(id) || ++this.#originRequests > ORIGIN_REQUESTS_MAX) return
-    const session = this.#session !== null && 'id' in this.#session ? this.#session.id : null
-    const answer = (content: Members): void =>
-      void this.#ask(originResponse(version, session, { jsonrpc: '2.0', id, ...content }))
-    const { ask, clientCapabilities } = this.#request
+    if (isModernVersion(line.version) || !isRpcId(id) || ++this.#originRequests > ORIGIN_REQUESTS_MAX) return
+    const answer = (content: Members): void => line.respond({ jsonrpc: '2.0', id, ...content })
+    const ask = this.#ask
+    const asked = { method, params }
     if (method === 'ping') answer({ result: {} })
-    else if (ask === null || inputFault({ asked: { method, params } }, clientCapabilities) !== null)
+    else if (ask === null || inputFault({ asked }, this.#request.clientCapabilities) !== null) {
+      if (ask !== null) this.#missing = { ...this.#missing, ...requiredBy(asked) }
       answer({ error: { code: RPC.methodNotFound, message: 'The client does not take this request' } })
-    else
+    } else
       ask(String(method), isMembers(params) ? params : EMPTY, (result) => {
         if (result !== null) answer({ result })
         else if (method === 'elicitation/create') answer({ result: { action: 'cancel' } })
@@ -266,7 +261,7 @@ export class OriginCall {
     const params = this.#answers === null ? this.#target.params : { ...this.#target.params, ...this.#answers }
     const { isModern, logLevel } = this.#request
     const addsLevel = !isModern && logLevel !== null && isModernVersion(version)
-    const hasToken = progressTokenOf(params) !== undefined
+    const hasToken = tokenOf(params) !== undefined
     if (!addsLevel && !hasToken) return params
     const meta = isMembers(params['_meta']) ? params['_meta'] : EMPTY
     return {
@@ -282,7 +277,8 @@ export class OriginCall {
 
   /** The origin needs something of the client first (2026-07-28, basic/patterns: multi round-trip requests). */
   #needsInput(result: Members) {
-    const { isModern, ask, clientCapabilities } = this.#request
+    const { isModern, clientCapabilities } = this.#request
+    const ask = this.#ask
     const fault = inputFault(result['inputRequests'], clientCapabilities)
     if (fault !== null) return this.#refuse('upstream_invalid_response', fault)
     if (isModern) return this.#done({ kind: 'result', text: JSON.stringify(result) })
@@ -304,7 +300,7 @@ export class OriginCall {
     settle()
     for (const [key, request] of wanted) {
       const { method, params } = isMembers(request) ? request : EMPTY
-      ask(String(method), isMembers(params) ? params : EMPTY, (answer) => {
+      ask(String(method), isMembers(params) ? this.#toLegacy(params) : EMPTY, (answer) => {
         // What the client did not answer is asked for again, or missed, by the origin
         if (answer !== null) responses[key] = answer
         else if (method === 'elicitation/create') responses[key] = { action: 'cancel' }
@@ -314,8 +310,16 @@ export class OriginCall {
     }
   }
 
+  /** A page that a client of 2025-11-25 is sent to has an id, by which it hears that it is done with (client/elicitation). */
+  #toLegacy(params: Members): Members {
+    if (params['mode'] !== 'url') return params
+    const elicitationId = randomUUID()
+    this.#pages.push(elicitationId)
+    return { ...params, elicitationId }
+  }
+
   #give(reply: OriginReply, version: string) {
-    const { method, isModern } = this.#request
+    const { notify } = this.#request
     const isModernOrigin = isModernVersion(version)
     switch (reply.kind) {
       case 'result':
@@ -331,26 +335,98 @@ export class OriginCall {
           default:
             return this.#refuse('upstream_invalid_response', 'its result is of an unknown type')
         }
-        return this.#done({
-          kind: 'result',
-          text: resultFor(method, reply.result, isModernOrigin, isModern, reply.text),
-        })
+        if (reply.result['isError'] === true && this.#isForWant(failureText(reply.result), isModernOrigin))
+          return
+        for (const elicitationId of this.#pages)
+          notify(notificationText('notifications/elicitation/complete', { elicitationId }))
+        return this.#done({ kind: 'result', text: this.#resultText(reply, isModernOrigin) })
       case 'error':
-        return this.#done(this.#errorOf(reply.error, isModernOrigin))
+        return this.#failed(reply.error, isModernOrigin)
       case 'session_gone':
         return this.#refuse('upstream_unavailable', 'it knows no session that it has just opened')
       case 'none':
-        return this.#refuse(
-          reply.status === 401 || reply.status === 403
-            ? 'credential_unavailable'
-            : 'upstream_invalid_response',
-          reply.reason,
-        )
+        return this.#refuse(refusalFor(reply), reply.reason)
     }
   }
 
+  /** True when a call has failed because the client could not be asked for what its origin wanted; then it is answered. */
+  #isForWant(text: string | null, isModernOrigin: boolean): boolean {
+    const { isModern, clientCapabilities } = this.#request
+    if (!isModern || isModernOrigin) return false
+    const missing = this.#missing ?? undeclaredIn(text, clientCapabilities)
+    if (missing !== null) this.#lacks(missing)
+    return missing !== null
+  }
+
+  /** 2026-07-28, basic: error codes. */
+  #lacks(requiredCapabilities: Members): void {
+    const message = 'The call needs a capability that the client has not declared'
+    this.#done({
+      kind: 'error',
+      code: MISSING_CAPABILITY,
+      message,
+      data: { requiredCapabilities },
+      status: 400,
+    })
+  }
+
+  /** The origin wants pages to be opened first: the client is asked, and its retry makes the call again. */
+  #needsPages(error: RpcError): void {
+    const pages = pagesIn(error.data)
+    if (pages === null || this.#parked === null) {
+      this.#done(this.#errorOf(error, false))
+      return
+    }
+    if (!offers(this.#request.clientCapabilities, 'elicitation', 'url')) {
+      this.#lacks({ elicitation: { url: {} } })
+      return
+    }
+    const asked = this.#parked.pagesFirst(
+      pages.map(({ url, message }) => ({ message: typeof message === 'string' ? message : '', url })),
+    )
+    if (asked === null)
+      this.#refuse('upstream_invalid_response', 'it asks the client for more than the client can give')
+    else this.#done(asked)
+  }
+
+  #failed(error: RpcError, isModernOrigin: boolean): void {
+    const failure = this.#runnerFailure(error, true)
+    if (failure !== null) this.#refuse(failure.code, failure.reason, failure.members)
+    else if (this.#isForWant(error.message, isModernOrigin)) return
+    else if (!isModernOrigin && this.#request.isModern && error.code === URL_NEEDED) this.#needsPages(error)
+    else this.#done(this.#errorOf(error, isModernOrigin))
+  }
+
+  /** Null for an error of the server itself. */
+  #runnerFailure(error: RpcError, wasSent: boolean): RunnerFailure | null {
+    return this.#member.origin.runnerFields === null ? null : runnerFailureIn(error, wasSent)
+  }
+
+  /** As its origin wrote it where nothing differs. */
+  #resultText({ result, text }: Extract<OriginReply, { kind: 'result' }>, isModernOrigin: boolean): string {
+    const { method, isModern } = this.#request
+    const { capabilities } = this.#joined
+    const { member } = this.#target
+    const shown = withPublicUris(
+      method,
+      result,
+      (uri, isQuick) => capabilities.publicUri(member, uri, isQuick),
+      this.#askedUri(),
+    )
+    return resultFor(method, shown, isModernOrigin, isModern, shown === result ? text : null)
+  }
+
+  /** The URI of resources/read at the origin, and as the caller gave it. */
+  #askedUri(): { readonly own: string; readonly name: string } | null {
+    const { name, params } = this.#target
+    return this.#request.method === 'resources/read' ? { own: String(params['uri']), name } : null
+  }
+
   /** Errors that only make sense between Postern and the origin stay there. */
-  #errorOf({ code, message, data }: RpcError, isModernOrigin: boolean): RelayedAnswer {
+  #errorOf({ code, message, data: given }: RpcError, isModernOrigin: boolean): RelayedAnswer {
+    const asked = this.#askedUri()
+    const namesAsked = asked !== null && isMembers(given) && given['uri'] === asked.own
+    const data = namesAsked ? { ...given, uri: asked.name } : given
     if (code === MISSING_CAPABILITY && this.#request.isModern && isModernOrigin)
       return { kind: 'error', code, message, data, status: 400 }
     const pages = code === URL_NEEDED && !isModernOrigin ? pagesIn(data) : null
@@ -363,11 +439,11 @@ export class OriginCall {
     return { kind: 'error', code: own, message, ...(data === undefined ? {} : { data }) }
   }
 
-  #refuse(code: RefusalCode, reason: string): void {
+  #refuse(code: RefusalCode, reason: string, members: Members = EMPTY): void {
     this.#account(code, reason)
     const { slug } = this.#member.origin.fragment
-    const detail = `The origin "${slug}" did not answer the call: ${reason}.`
-    this.#refused(code, problemOf(code, { detail, members: { origin: slug } }, this.#requestId))
+    const detail = `The origin "${slug}" did not answer the call: ${reason.replace(/\.?$/, '.')}`
+    this.#refused(code, problemOf(code, { detail, members: { origin: slug, ...members } }, this.#requestId))
   }
 
   /** The problem object of the stages, which knows of no origins, with the name of the one that has failed. */
@@ -400,54 +476,19 @@ export class OriginCall {
       problem instanceof Uint8Array ? Buffer.from(problem).toString('utf8') : JSON.stringify(problem)
     const { method, isModern } = this.#request
     if (method === 'tools/call') {
-      this.#done({ kind: 'result', text: toolErrorText(text, isModern) })
+      this.#done({ kind: 'result', text: toolErrorText(text, isModern) }, code)
       return
     }
     const data: unknown = JSON.parse(text)
     const message =
       isMembers(data) && typeof data['detail'] === 'string' ? data['detail'] : PROBLEMS[code].title
-    this.#done({ kind: 'error', code: PROBLEMS[code].status, message, data })
+    this.#done({ kind: 'error', code: PROBLEMS[code].status, message, data }, code)
   }
 
   #mirrored(version: string, { arguments: given }: Members): string {
     const { schema } = this.#target
     if (schema == null || !isModernVersion(version)) return ''
     return mirroredLines(mirroredParams(schema), isMembers(given) ? given : EMPTY)
-  }
-
-  /** What Postern itself asks the origin in the name of the caller. */
-  #ask(request: OriginRequest): Promise<OriginAnswer> {
-    return new Promise((resolve) => {
-      this.#tools.gateway.call(
-        {
-          ...this.#base(request),
-          agent: toRecordAgent({ ...this.#request.received, id: this.#request.id }, '', '', ''),
-          until: null,
-          capability: { ...this.#place(), virtualMcp: '', method: '', name: '', argumentBytes: 0 },
-        },
-        (answer) => resolve(toOriginAnswer(answer)),
-      )
-    })
-  }
-
-  #place() {
-    const { origin, route } = this.#member
-    const { path, query } = origin
-    return { origin, route: route!, path, query }
-  }
-
-  #base({ method, fields, body }: OriginRequest) {
-    return {
-      caller: this.#sender.caller,
-      requestId: this.#requestId,
-      method,
-      host: '',
-      target: `/mcp/${this.#joined.virtualMcp.fragment.slug}`,
-      fields: '',
-      ownFields: fields,
-      body: body === null ? null : Buffer.from(body),
-      keepBytesMax: ANSWER_BYTES_MAX,
-    }
   }
 
   /** Called from events of sockets: a throw there would end the thread. */
@@ -461,10 +502,6 @@ export class OriginCall {
   }
 }
 
-function progressTokenOf({ _meta }: Members): unknown {
-  return isMembers(_meta) ? _meta['progressToken'] : undefined
-}
-
 /** A notification without what the origin may have added to it. */
 function notificationText(method: string, params: Members): string {
   return JSON.stringify({ jsonrpc: '2.0', method, params })
@@ -476,20 +513,4 @@ function pagesIn(data: unknown): readonly Members[] | null {
   if (!Array.isArray(given)) return null
   const pages = (given as readonly unknown[]).filter(isMembers)
   return pages.length === given.length && pages.every(({ url }) => isPageUrl(url)) ? pages : null
-}
-
-/** The answer of the stages as the client of an origin reads it. */
-export function toOriginAnswer({ code, body, status, fields, truncated }: InnerAnswer): OriginAnswer {
-  if (code !== null) return { ok: false, reason: detailOf(body) }
-  return { ok: true, status, header: (name) => fieldValue(fields, name), body, truncated }
-}
-
-/** As JSON, in UTF-8. */
-export function bytesOf(given: unknown): number {
-  return given === undefined ? 0 : Buffer.byteLength(JSON.stringify(given))
-}
-
-function detailOf(body: Uint8Array): string {
-  const problem: unknown = JSON.parse(Buffer.from(body).toString('utf8'))
-  return isMembers(problem) ? String(problem['detail'] ?? problem['title']) : ''
 }

@@ -2,6 +2,7 @@
  * What a virtual MCP answers. Lists come from the snapshot. A call finds its capability by the public name, and goes to the origin
  * through the stages that every request passes. Hidden and unknown names have one answer.
  */
+import type { Plain } from '../../base/plain.ts'
 import { PROBLEMS, type RefusalCode, type RefusalFacts } from '../../base/refusal.ts'
 import type { CapabilityType } from '../../model/capability.ts'
 import type { CapabilityKey } from '../../model/capability-drift.ts'
@@ -10,17 +11,25 @@ import type { JoinedVirtualMcp } from '../../snapshot/find/virtual-mcps.ts'
 import { messageId } from '../http/account.ts'
 import type { Sender } from '../http/caller.ts'
 import { refused } from '../http/outcome.ts'
+import { mirroredMismatch, mirroredParams } from '../origin/mirrored-params.ts'
 import { RPC } from '../protocol/answer.ts'
 import { isLogLevel, type LogLevels } from '../protocol/log-levels.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
-import type { Relay, RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
+import type { About, Relay, RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
 import type { SessionSubscriptions } from '../protocol/session-subscriptions.ts'
+import { listenTexts, NEEDS_STREAM, type Wanted, wantedOf } from '../protocol/subscription.ts'
+import { taskSupportOf } from '../protocol/tasks.ts'
 import { isModernVersion } from '../protocol/versions.ts'
+import { createCompactTools } from './compact-tools.ts'
 import { callEndpoint } from './endpoint-call.ts'
-import type { Listens, Wanted } from './listens.ts'
-import { LISTS, listText } from './lists.ts'
-import { OriginCall, type OriginCallTools, type Target } from './origin-call.ts'
+import type { Listens } from './listens.ts'
+import { LISTS, listAnswer } from './lists.ts'
+import { OriginCall, type Target } from './origin-call.ts'
+import { tellsOfResources } from './origin-streams.ts'
+import { type Parking, type Retry, unusable } from './parking.ts'
 import { resultFor, toolErrorText } from './results.ts'
+import { withoutRetry } from './retry-state.ts'
+import { createTasks, type TaskTools } from './tasks.ts'
 
 const EMPTY: Members = Object.freeze({})
 /** Endpoints suggest no values of their arguments. */
@@ -39,24 +48,36 @@ type Found =
   | { readonly kind: 'unknown'; readonly pointer: string; readonly name: string }
   | { readonly kind: 'refused'; readonly name: string; readonly reason: string }
   | { readonly kind: 'invalid'; readonly pointer: string; readonly reason: string }
+  | { readonly kind: 'mismatch'; readonly name: string; readonly reason: string }
 
 const SUBSCRIBING: ReadonlySet<string> = new Set(['resources/subscribe', 'resources/unsubscribe'])
-/** Member of `_meta` that names the listen which a message belongs to (2026-07-28). */
-const SUBSCRIPTION_ID = 'io.modelcontextprotocol/subscriptionId'
-/** Resources that one listen may name; further ones are not honoured. */
-const URIS_MAX = 100
 
-export interface RelayTools extends OriginCallTools {
+export interface RelayTools extends TaskTools {
   readonly listens: Listens
   readonly subscriptions: SessionSubscriptions
+  readonly parking: Parking
 }
 
 /** The relay of a virtual MCP as it is in one snapshot. */
-export function createRelay(joined: JoinedVirtualMcp, tools: RelayTools): Relay<Sender> {
+export function createRelay(
+  joined: JoinedVirtualMcp,
+  tools: RelayTools,
+  instructions: string,
+): Relay<Sender> {
   const { capabilities } = joined
-  const { gateway } = tools
+  const { gateway, parking } = tools
+  const tasks = createTasks(joined, tools)
+  const declared = capabilitiesOf(joined)
+  const aboutFor = (isModern: boolean): About => ({
+    capabilities: { ...declared, ...tasks.capabilities(isModern) },
+    instructions,
+  })
+  const about = { modern: aboutFor(true), legacy: aboutFor(false) }
 
-  function find(method: string, params: Members, subject: PolicySubject): Found {
+  function find(
+    { method, params, mirrored }: Pick<RelayedRequest, 'method' | 'params' | 'mirrored'>,
+    subject: PolicySubject,
+  ): Found {
     const given = params['arguments'] === undefined ? EMPTY : params['arguments']
     if (method === 'resources/read') {
       const { uri } = params
@@ -75,14 +96,24 @@ export function createRelay(joined: JoinedVirtualMcp, tools: RelayTools): Relay<
     const type = method === 'tools/call' ? 'tools' : 'prompts'
     const admission = capabilities.call(subject, type, name, given)
     if (admission.kind === 'unknown') return { kind: 'unknown', pointer: '/params/name', name }
-    if (admission.kind === 'refused') return { kind: 'refused', name, reason: admission.reason }
     const { item } = admission
+    const differs = type === 'tools' ? mismatchOf(item.shown, given, mirrored) : null
+    if (differs !== null) return { kind: 'mismatch', name, reason: differs }
+    if (admission.kind === 'refused') return { kind: 'refused', name, reason: admission.reason }
     const sent =
       given === EMPTY && Object.keys(admission.arguments).length === 0
         ? {}
         : { arguments: admission.arguments }
-    const schema = type === 'tools' && isMembers(item.shown['inputSchema']) ? item.shown['inputSchema'] : null
-    const target = { member: item.member, name, params: { ...params, name: item.key, ...sent }, schema }
+    const schema = type === 'tools' && isMembers(item.schema) ? item.schema : null
+    const annotations = item.shown['annotations']
+    const target = {
+      member: item.member,
+      name,
+      params: { ...params, name: item.key, ...sent },
+      annotations: type === 'tools' && isMembers(annotations) ? annotations : null,
+      schema,
+      taskSupport: taskSupportOf(item.shown),
+    }
     return located(target, item, subject, '/params/name')
   }
 
@@ -121,56 +152,71 @@ export function createRelay(joined: JoinedVirtualMcp, tools: RelayTools): Relay<
     sender: Sender,
     request: RelayedRequest,
     target: Target,
+    retry: Retry | null,
     done: (answer: RelayedAnswer) => void,
   ): void {
-    const { endpoint, member } = target
-    if (endpoint === null) new OriginCall(joined, tools, sender, request, target, done).begin()
-    else if (request.method === 'completion/complete')
+    const { endpoint, member, name } = target
+    if (endpoint === null) {
+      const about = { member, name, annotations: target.annotations ?? null }
+      const call = (round: number): void => {
+        const plain = (one: Target): void => {
+          const parked = parking.callOf(joined, sender, request, about, round, done)
+          new OriginCall(joined, tools, sender, request, one, done, parked).begin()
+        }
+        if (request.method === 'tools/call') tasks.call(sender, request, target, plain, done)
+        else plain(target)
+      }
+      if (retry === null && !isModernMember(member) && typeof request.params['requestState'] === 'string')
+        done(unusable('The requestState is not valid'))
+      else if (retry === null) call(0)
+      else parking.resume(joined, sender, request, about, retry, call, done)
+    } else if (request.method === 'completion/complete')
       done({ kind: 'result', text: resultFor(request.method, NO_COMPLETION, false, request.isModern) })
     else callEndpoint(joined.members.get(member)!, endpoint, tools, sender, request, target, done)
   }
 
-  const { slug } = joined.virtualMcp.fragment
+  const { slug, mcp_view } = joined.virtualMcp.fragment
+  const compact =
+    mcp_view === 'compact'
+      ? createCompactTools(capabilities, (id) => joined.members.get(id)!.origin.fragment.name)
+      : null
+
+  /** Who looks at a list; null when too many were asked for, and that was answered. */
+  function admitted(
+    sender: Sender,
+    request: RelayedRequest,
+    done: (answer: RelayedAnswer) => void,
+  ): PolicySubject | null {
+    const waitMs = gateway.admitDiscovery(sender.caller)
+    if (waitMs <= 0) return gateway.policySubject(sender.caller)
+    const detail = 'Too many lists are asked for.'
+    const members = { limit_name: 'discovery', retry_after_ms: waitMs }
+    done(refusal(request, sender, 'rate_limit_exceeded', { detail, members }))
+    return null
+  }
+
+  function isModernMember(member: string): boolean {
+    const { verdict } = joined.members.get(member)!.origin.fragment
+    return verdict === null || isModernVersion(verdict.version)
+  }
 
   /** 2026-07-28, basic/patterns: subscriptions. The stream ends when its client leaves, or Postern ends it. */
-  function listen(sender: Sender, request: RelayedRequest, done: (answer: RelayedAnswer) => void): void {
+  function listen(sender: Sender, request: RelayedRequest, done: (answer: RelayedAnswer) => void) {
     const { id, params, notify } = request
-    const asked = isMembers(params['notifications']) ? params['notifications'] : EMPTY
-    const uris = asked['resourceSubscriptions']
-    const wanted: Wanted = {
-      tools: asked['toolsListChanged'] === true,
-      prompts: asked['promptsListChanged'] === true,
-      resources: asked['resourcesListChanged'] === true,
-      uris: new Set(
-        Array.isArray(uris) ? uris.filter((uri) => typeof uri === 'string').slice(0, URIS_MAX) : [],
-      ),
-    }
-    const _meta = { [SUBSCRIPTION_ID]: id }
+    if (!request.readsStreams) return done(NEEDS_STREAM)
+    const texts = listenTexts(id)
+    const wanted = wantedOf(params)
     const opened = tools.listens.open(sender.caller, slug, wanted, {
-      notify: (name, uri) =>
-        notify(
-          JSON.stringify({
-            jsonrpc: '2.0',
-            method: name,
-            params: { ...(uri === null ? {} : { uri }), _meta },
-          }),
-        ),
-      end: () => done({ kind: 'result', text: JSON.stringify({ resultType: 'complete', _meta }) }),
+      notify: (name, uri) => notify(texts.changed(name, uri)),
+      end: () => done({ kind: 'result', text: texts.ended }),
     })
     if (opened === null) {
       const detail = 'Too many streams are open for the client.'
       done(refusal(request, sender, 'concurrency_exceeded', { detail }))
       return
     }
-    const notifications = {
-      ...(wanted.tools ? { toolsListChanged: true } : {}),
-      ...(wanted.prompts ? { promptsListChanged: true } : {}),
-      ...(wanted.resources ? { resourcesListChanged: true } : {}),
-      ...(opened.honoured.size === 0 ? {} : { resourceSubscriptions: [...opened.honoured] }),
-    }
     request.onLeft(() => opened.close())
-    const method = 'notifications/subscriptions/acknowledged'
-    notify(JSON.stringify({ jsonrpc: '2.0', method, params: { notifications, _meta } }))
+    notify(texts.acknowledged({ ...wanted, uris: opened.honoured }))
   }
 
   /** Subscriptions of earlier revisions; what changes is told on the stream of the session. */
@@ -189,55 +235,67 @@ export function createRelay(joined: JoinedVirtualMcp, tools: RelayTools): Relay<
       : invalid('/params/uri', 'The session has too many subscriptions')
   }
 
-  return {
-    capabilities: capabilitiesOf(joined),
-    questions: tools.questions,
-    logLevels: tools.logLevels,
-    listen(sender, sessionId, message, end) {
-      const wantedOf = (): Wanted => ({
-        tools: true,
-        prompts: true,
-        resources: true,
-        uris: tools.subscriptions.of(sessionId),
-      })
-      const opened = tools.listens.open(sender.caller, slug, wantedOf(), {
-        notify: (method, uri) =>
-          message(JSON.stringify({ jsonrpc: '2.0', method, ...(uri === null ? {} : { params: { uri } }) })),
-        end() {
-          stop?.()
-          end()
-        },
-      })
-      if (opened === null) return null
-      const stop = tools.subscriptions.watch(sessionId, () => opened.want(wantedOf()))
-      return () => {
-        stop()
-        opened.close()
-      }
+  /** The stream of a session of an earlier revision. */
+  function listenInSession(
+    sender: Sender,
+    sessionId: string,
+    message: (text: string) => void,
+    end: () => void,
+  ): (() => void) | null {
+    const all = (): Wanted => ({
+      tools: true,
+      prompts: true,
+      resources: true,
+      uris: tools.subscriptions.of(sessionId),
+    })
+    const opened = tools.listens.open(sender.caller, slug, all(), {
+      notify: (method, uri) =>
+        message(JSON.stringify({ jsonrpc: '2.0', method, ...(uri === null ? {} : { params: { uri } }) })),
+      end() {
+        stop?.()
+        end()
+      },
+    })
+    if (opened === null) return null
+    const stop = tools.subscriptions.watch(sessionId, () => opened.want(all()))
+    return () => {
+      stop()
+      opened.close()
+    }
+  }
+
+  const relay: Relay<Sender> = {
+    about: (_sender, isModern) => (isModern ? about.modern : about.legacy),
+    sessions: {
+      questions: tools.questions,
+      logLevels: tools.logLevels,
+      listen: listenInSession,
+      reserve: ({ caller }) => gateway.reserve(caller),
     },
     answer(sender, request, done) {
       const { method, params, isModern, received } = request
       const list = LISTS[method]
       if (list !== undefined) {
         if (params['cursor'] !== undefined) return done(invalid('/params/cursor', 'Unknown cursor'))
-        const waitMs = gateway.admitDiscovery(sender.caller)
-        if (waitMs > 0) {
-          const detail = 'Too many lists are asked for.'
-          const members = { limit_name: 'discovery', retry_after_ms: waitMs }
-          return done(refusal(request, sender, 'rate_limit_exceeded', { detail, members }))
-        }
-        const seen = capabilities.visible(gateway.policySubject(sender.caller), list[0])
-        return done({ kind: 'result', text: listText(seen, list[1], isModern) })
+        const subject = admitted(sender, request, done)
+        if (subject === null) return
+        const seen = capabilities.visible(subject, list[0])
+        const listed = compact !== null && list[0] === 'tools' ? compact.list(seen) : seen
+        return done(listAnswer(listed, list[1], isModern))
       }
       if (method === 'logging/setLevel' && !isModern) return done(setLevel(tools.logLevels, request))
       if (method === 'subscriptions/listen' && isModern) return listen(sender, request, done)
       if (SUBSCRIBING.has(method) && !isModern) return done(subscribe(sender, request))
+      if (tasks.answer(sender, request, done)) return
       const noun = NOUNS[method]
       if (noun === undefined) return done(unknownMethod(method))
-      const found = find(method, params, gateway.policySubject(sender.caller))
+      const retry = parking.read(request)
+      const own = retry === null ? request : { ...request, params: withoutRetry(params) }
+      const found = find(own, gateway.policySubject(sender.caller))
+      if (retry !== null && found.kind !== 'target') parking.end(joined, sender, request, retry)
       switch (found.kind) {
         case 'target':
-          return begin(sender, request, found.target, done)
+          return begin(sender, request, found.target, retry, done)
         case 'unknown':
           received.tool = found.name
           return done({
@@ -248,12 +306,29 @@ export function createRelay(joined: JoinedVirtualMcp, tools: RelayTools): Relay<
           })
         case 'invalid':
           return done(invalid(found.pointer, found.reason))
+        case 'mismatch':
+          return done({
+            kind: 'error',
+            code: RPC.headerMismatch,
+            message: `Header mismatch: ${found.reason}`,
+            status: 400,
+          })
         case 'refused': {
           received.tool = found.name
           const detail = `The capability policy does not allow it: ${found.reason}.`
           return done(refusal(request, sender, 'permission_denied', { detail }))
         }
       }
+    },
+  }
+  if (compact === null) return relay
+  return {
+    ...relay,
+    answer(sender, request, done) {
+      const look = (): PolicySubject | null => admitted(sender, request, done)
+      const call =
+        request.method === 'tools/call' ? compact.open(sender, request, look, done) : { request, done }
+      if (call !== null) relay.answer(sender, call.request, call.done)
     },
   }
 }
@@ -271,9 +346,7 @@ function capabilitiesOf({ members, virtualMcp }: JoinedVirtualMcp): Members {
     ({ origin }) => JSON.parse(origin.fragment.verdict?.capabilities ?? '{}') as Members,
   )
   const { names } = virtualMcp.fragment
-  const isWatched = [...members.values()].some(
-    ({ origin }) => origin.fragment.verdict !== null && isModernVersion(origin.fragment.verdict.version),
-  )
+  const isWatched = [...members.values()].some(({ origin }) => tellsOfResources(origin))
   const has = (type: CapabilityType): boolean => names[type].length > 0
   return {
     ...(has('tools') ? { tools: { listChanged: true } } : {}),
@@ -284,6 +357,19 @@ function capabilitiesOf({ members, virtualMcp }: JoinedVirtualMcp): Members {
     ...(declared.some(({ logging }) => logging !== undefined) ? { logging: {} } : {}),
     ...(declared.some(({ completions }) => completions !== undefined) ? { completions: {} } : {}),
   }
+}
+
+/**
+ * What differs between the arguments of a tool and their headers. Arguments that the caller cannot give have no header: the schema
+ * is the one that the caller is shown.
+ */
+function mismatchOf(
+  { inputSchema }: Plain,
+  given: Members,
+  mirrored: RelayedRequest['mirrored'],
+): string | null {
+  if (mirrored === null || !isMembers(inputSchema)) return null
+  return mirroredMismatch(mirroredParams(inputSchema), given, mirrored)
 }
 
 function notA(type: string, pointer: string): Found {

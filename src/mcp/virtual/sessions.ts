@@ -1,87 +1,291 @@
-import type { Caller } from '../../gateway/port.ts'
+/**
+ * Sessions at origins of an earlier era. All threads share them, and this one remembers those that it has taken.
+ *
+ * 1. To find a session that this thread has taken costs a look into a map.
+ * 2. A session is ended at its origin once no call of any thread runs in it: when it was unused for long, when it is one too many, or
+ *    when the origin is reached in another way or is gone.
+ * 3. Each session of a client has one, and each caller without a session: a server may keep what it was told in the session. Only where
+ *    an origin shares its sessions, one serves all callers whose clients can be asked the same.
+ */
+import { textHash } from '../../base/canonical.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Caller, GatewayPort } from '../../gateway/port.ts'
+import type {
+  OriginSessionPool,
+  PooledSession,
+  SessionKey,
+} from '../../shared-state/ports/origin-sessions.ts'
 import type { LinkedOrigin } from '../../snapshot/linked/mcp.ts'
-import { readReply } from '../origin/answer.ts'
-import { initializeRequest, type OwnName, originNotification } from '../origin/envelope.ts'
+import { type RpcError, readReply } from '../origin/answer.ts'
+import { endSession, initializeRequest, type OwnName, originNotification } from '../origin/envelope.ts'
 import { sessionIn } from '../origin/probe.ts'
 import type { SendToOrigin } from '../origin/send.ts'
 import type { Members } from '../protocol/message.ts'
+import { holderOf, ownerOf, reachOf } from './session-key.ts'
 
-/** An opened session, or why there is none, as a sentence. `id` is null for a server without sessions. */
-export type OriginSession = { readonly id: string | null } | { readonly reason: string }
+/** A session that an origin has opened. */
+export interface OriginSession {
+  /** Null for a server without session ids. */
+  readonly id: string | null
+  /** Says that something runs in it: it is not ended before the function that this gives is called. */
+  hold(): () => void
+}
 
-/** Sessions that legacy origins have opened for this thread. */
+/** Why there is no session, as the end of a sentence about the origin. */
+export interface NoSession {
+  readonly reason: string
+  /** The error by which the origin refused, where this thread has asked. */
+  readonly error?: RpcError
+}
+
 export interface OriginSessions {
   /**
-   * The session in which a caller's requests go to an origin, opened when first asked for. One serves all callers whose clients can
-   * be asked the same, unless the credential of the origin is that of the caller.
+   * The session in which a caller's requests go to an origin, opened when first asked for.
+   * @param clientSession hash of the session in which the client speaks to Postern; empty for none
    * @param capabilities what the origin may ask the client
+   * @param send asks the origin in the name of the caller
    */
   of(
     origin: LinkedOrigin,
     caller: Caller,
+    clientSession: string,
     version: string,
     capabilities: Members,
     send: SendToOrigin,
-  ): OriginSession | Promise<OriginSession>
-  /** The origin knows it no longer. */
-  drop(origin: LinkedOrigin, session: OriginSession): void
+  ): OriginSession | NoSession | Promise<OriginSession | NoSession>
+  /** The session with that id. One that this thread has not taken is used as long as its origin has it, and not held. */
+  find(origin: LinkedOrigin, id: string | null): OriginSession
+  /** The origin knows it no longer. @param session as `of` has given it */
+  drop(session: OriginSession): void
+  /** Releases all, and ends those at their origins that no other thread holds. Takes at most a second. */
+  close(): Promise<void>
 }
 
-interface Opening {
-  readonly promise: Promise<OriginSession>
-  session: OriginSession | null
+export interface OriginSessionsTools {
+  readonly pool: OriginSessionPool
+  readonly gateway: Pick<GatewayPort, 'askOrigin' | 'origin' | 'onApplied'>
+  readonly own: OwnName
+  readonly clock: Clock
+  /** True for an origin that has sessions per caller. */
+  readonly isPersonal: (origin: LinkedOrigin) => boolean
 }
 
-/** @param isPersonal True for an origin whose credential is made of the token of the caller */
-export function createOriginSessions(
-  own: OwnName,
-  isPersonal: (origin: LinkedOrigin) => boolean,
-): OriginSessions {
-  const opened = new WeakMap<LinkedOrigin, Map<string, Opening>>()
+const REFUSED = 'it refused to open a session'
+/** How often the pool is told that a session is used, milliseconds. */
+const MARK_MS = 60_000
+/** How long a stop waits for origins, milliseconds. */
+const CLOSE_MS = 1000
 
-  function holderOf(
-    origin: LinkedOrigin,
-    { client, profile, subject }: Caller,
-    capabilities: Members,
-  ): string {
-    const asked = JSON.stringify(capabilities)
-    return isPersonal(origin) ? `${client.id}/${profile.id}/${subject} ${asked}` : asked
-  }
+export function createOriginSessions(tools: OriginSessionsTools): OriginSessions {
+  const { pool, gateway, own, clock, isPersonal } = tools
+  const byName = new Map<string, Held>()
+  const bySerial = new Map<string, Held>()
+  const taking = new Map<string, Promise<OriginSession | NoSession>>()
+  /** Sessions that are being released and ended. */
+  const ending = new Set<Promise<void>>()
 
-  async function open(version: string, capabilities: Members, send: SendToOrigin): Promise<OriginSession> {
+  async function open(version: string, capabilities: Members, send: SendToOrigin): Promise<Came> {
     const id = 'initialize'
     const answer = await send(initializeRequest(id, version, own, capabilities))
     const reply = readReply(answer, id, false)
-    if (reply.kind !== 'result')
-      return { reason: reply.kind === 'none' ? reply.reason : 'it refused to open a session' }
+    if (reply.kind === 'none') return { reason: reply.reason }
+    if (reply.kind === 'error') return { reason: REFUSED, error: reply.error }
+    if (reply.kind === 'session_gone') return { reason: REFUSED }
     const session = sessionIn(answer)
     await send(originNotification(version, session, 'notifications/initialized', {}))
     return { id: session }
   }
 
+  async function take(
+    key: SessionKey,
+    made: (session: PooledSession) => Held,
+    opened: () => Promise<Came>,
+  ): Promise<OriginSession | NoSession> {
+    const taken = await pool.take(key)
+    if (taken.kind === 'failed') return { reason: taken.reason }
+    if (taken.kind === 'session') return keep(made(taken.session))
+    const { serial } = taken
+    let came: Came = { reason: 'it was not asked' }
+    try {
+      came = await opened()
+    } finally {
+      if ('reason' in came) pool.failed(serial, came.reason)
+      else pool.opened(serial, came.id)
+    }
+    return 'reason' in came ? came : keep(made({ serial, key, id: came.id }))
+  }
+
+  function keep(held: Held): Held {
+    byName.set(held.name, held)
+    bySerial.set(held.pooled.serial, held)
+    return held
+  }
+
+  /** Nothing takes it here any more. */
+  function forget(held: Held): void {
+    held.isOver = true
+    if (byName.get(held.name) === held) byName.delete(held.name)
+  }
+
+  function retire(held: Held): void {
+    forget(held)
+    if (held.running === 0) release(held)
+  }
+
+  function release(held: Held): void {
+    if (!bySerial.delete(held.pooled.serial)) return
+    void track(giveBack(held.pooled, held))
+  }
+
+  async function giveBack({ serial, id }: PooledSession, how: Way | null): Promise<void> {
+    const isLast = await pool.release(serial)
+    if (isLast && id !== null && how !== null)
+      await gateway.askOrigin(how.fragment, endSession(how.version, id), how.caller)
+  }
+
+  function track(work: Promise<void>): Promise<void> {
+    ending.add(work)
+    return work.finally(() => ending.delete(work))
+  }
+
+  function retired(session: PooledSession): void {
+    const held = bySerial.get(session.serial)
+    if (held !== undefined) retire(held)
+    // One of those that are being taken may be it
+    else if (taking.size > 0) void Promise.all(taking.values()).then(() => retired(session))
+    // Its holders have ended
+    else void track(giveBack(session, wayOf(session)))
+  }
+
+  /** How a session can be ended that this thread never took: not that of a caller. */
+  function wayOf({ key: { origin: id, reach } }: PooledSession): Way | null {
+    const origin = gateway.origin(id)
+    if (origin === null || reachOf(origin) !== reach || isPersonal(origin)) return null
+    const { fragment } = origin
+    return { fragment, version: fragment.verdict!.version, caller: null }
+  }
+
+  pool.onRetired(retired)
+  gateway.onApplied(() => {
+    for (const held of [...byName.values()]) {
+      const { origin: id, reach } = held.pooled.key
+      const origin = gateway.origin(id)
+      if (origin === null || reachOf(origin) !== reach) retire(held)
+    }
+  })
+
   return {
-    of(origin, caller, version, capabilities, send) {
-      let byHolder = opened.get(origin)
-      if (byHolder === undefined) {
-        byHolder = new Map()
-        opened.set(origin, byHolder)
+    of(origin, caller, clientSession, version, capabilities, send) {
+      const isOwn = isPersonal(origin)
+      const owner = ownerOf(caller)
+      const asked = holderOf(origin, caller, clientSession, isOwn, capabilities)
+      const reach = reachOf(origin)
+      const name = `${origin.id} ${reach} ${asked}`
+      const known = byName.get(name)
+      if (known !== undefined) {
+        if (isOwn) known.caller = caller
+        return known
       }
-      const holder = holderOf(origin, caller, capabilities)
-      const known = byHolder.get(holder)
-      if (known !== undefined) return known.session ?? known.promise
-      const opening: Opening = { promise: open(version, capabilities, send), session: null }
-      byHolder.set(holder, opening)
-      void opening.promise.then((session) => {
-        opening.session = session
-        // The next call tries again
-        if ('reason' in session && byHolder.get(holder) === opening) byHolder.delete(holder)
-      })
-      return opening.promise
+      const waiting = taking.get(name)
+      if (waiting !== undefined) return waiting
+      const key = { origin: origin.id, reach, holder: textHash(asked), owner }
+      const way: Way = { fragment: origin.fragment, version, caller: isOwn ? caller : null }
+      const made = (session: PooledSession): Held =>
+        new Held(name, session, way, clock, { used: pool.used, unused: release })
+      const taken = take(key, made, () => open(version, capabilities, send)).finally(() =>
+        taking.delete(name),
+      )
+      taking.set(name, taken)
+      return taken
     },
-    drop(origin, session) {
-      const byHolder = opened.get(origin)
-      for (const [holder, opening] of byHolder ?? [])
-        if (opening.session === session) byHolder!.delete(holder)
+    find(origin, id) {
+      for (const { pooled } of byName.values())
+        if (pooled.id === id && pooled.key.origin === origin.id) return bySerial.get(pooled.serial)!
+      return { id, hold: () => () => {} }
     },
+    drop(session) {
+      // There are no other sessions than these
+      const held = session as Held
+      if (held.isOver) return
+      forget(held)
+      bySerial.delete(held.pooled.serial)
+      pool.gone(held.pooled.serial)
+    },
+    async close() {
+      for (const held of [...bySerial.values()]) {
+        forget(held)
+        release(held)
+      }
+      const late = new Promise<void>((resolve) => void setTimeout(resolve, CLOSE_MS).unref())
+      await Promise.race([Promise.all(ending), late])
+    },
+  }
+}
+
+/** What an origin has answered to `initialize`. */
+type Came = { readonly id: string | null } | NoSession
+
+/** How the end of a session is asked for. */
+interface Way {
+  readonly fragment: LinkedOrigin['fragment']
+  readonly version: string
+  /** Null for a session that callers share. */
+  readonly caller: Caller | null
+}
+
+/** A session that this thread holds. */
+class Held implements OriginSession, Way {
+  readonly name: string
+  readonly pooled: PooledSession
+  readonly fragment: Way['fragment']
+  readonly version: string
+  /** The last one, whose credentials are the newest. */
+  caller: Caller | null
+  running = 0
+  /** No further call may take it. */
+  isOver = false
+  readonly #clock: Clock
+  readonly #told: { used(serial: string): void; unused(held: Held): void }
+  #markedAt: number
+
+  constructor(
+    name: string,
+    pooled: PooledSession,
+    { fragment, version, caller }: Way,
+    clock: Clock,
+    told: { used(serial: string): void; unused(held: Held): void },
+  ) {
+    this.name = name
+    this.pooled = pooled
+    this.fragment = fragment
+    this.version = version
+    this.caller = caller
+    this.#clock = clock
+    this.#told = told
+    this.#markedAt = clock.monotonic()
+  }
+
+  get id(): string | null {
+    return this.pooled.id
+  }
+
+  hold(): () => void {
+    let isHeld = true
+    this.running++
+    this.#mark()
+    return () => {
+      if (!isHeld) return
+      isHeld = false
+      this.running--
+      this.#mark()
+      if (this.isOver && this.running === 0) this.#told.unused(this)
+    }
+  }
+
+  #mark(): void {
+    const now = this.#clock.monotonic()
+    if (now - this.#markedAt < MARK_MS) return
+    this.#markedAt = now
+    this.#told.used(this.pooled.serial)
   }
 }

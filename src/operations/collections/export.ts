@@ -2,10 +2,10 @@ import { z } from 'zod'
 import type { CollectionSpec } from '../../model/collection.ts'
 import type { JsonSchema, ProxySpec } from '../../model/proxy.ts'
 import { Ref } from '../../model/slug.ts'
+import { toDocument } from '../../snapshot/offer/openapi-document.ts'
 import { about, define } from '../engine/define.ts'
 import { Warning } from '../engine/kind.ts'
 import { collectionKind } from '../kinds/collections.ts'
-import { toDocument } from './openapi-export.ts'
 
 /** Operations that one description may have, as at import. */
 const PROXIES_MAX = 20_000

@@ -1,8 +1,10 @@
 import { z } from 'zod'
+import { destinationOf } from '../../base/egress.ts'
 import { fromConfiguration } from '../../import/configurations.ts'
 import { DOCUMENT_BYTES_MAX, readObject } from '../../import/text/read.ts'
 import { confidential } from '../../model/confidential.ts'
 import { define } from '../engine/define.ts'
+import { hasRunner } from '../origins/runner.ts'
 import { Exported } from './schemas.ts'
 import { withoutVariables } from './variables.ts'
 
@@ -14,7 +16,7 @@ export const convertConfig = define({
   tool: 'convert_config',
   group: 'manage_config',
   summary:
-    'Convert a declarative configuration of Kong (decK), or the servers of an MCP client (mcpServers), to documents. Changes nothing: plan and apply the result',
+    'Convert a declarative configuration of Kong (decK), the servers of an MCP client (mcpServers), or an entry of an MCP registry (server.json) to documents. Changes nothing: plan and apply the result',
   input: z.strictObject({
     document: confidential(
       'document',
@@ -26,10 +28,19 @@ export const convertConfig = define({
       .describe(
         'What MCP servers become. origins: an origin and a virtual MCP each; collections: a collection each, which passes all messages through',
       ),
+    values: z
+      .record(z.string().max(256), z.string().max(4096))
+      .default({})
+      .describe(
+        'Values of variables, headers and arguments of a registry entry, by name. Secrets are never given here: the notes name the environment variables that hold them',
+      ),
   }),
   output: z.object({
     documents: Exported.shape.documents,
     notes: z.array(z.string()).describe('One sentence for each part that is omitted, closed or different'),
+    runner: z
+      .record(z.string(), z.record(z.string(), z.json()))
+      .describe('Entries for the file of postern runner, by name: servers that are programs'),
     exact: z.boolean().describe('False if a part is omitted, closed or different'),
   }),
   permission: 'config:read',
@@ -39,8 +50,18 @@ export const convertConfig = define({
   large: true,
   columns: ['kind', 'slug'],
   subject: () => ({ type: 'config', id: null, slug: null }),
-  handle: async ({ document, servers }) => {
-    const { documents, notes, exact } = fromConfiguration(await readObject(document), servers)
+  handle: async ({ document, servers, values }, { egress, settings }) => {
+    const {
+      documents,
+      notes,
+      exact,
+      runner = {},
+    } = fromConfiguration(await readObject(document), {
+      servers,
+      values,
+      hasRunner: hasRunner(settings),
+      urlFault: (url) => egress.faultOf(destinationOf(url, 'discovered')),
+    })
     return {
       // What looks like a variable there is none here
       documents: documents.map(({ kind, slug, spec }) => ({
@@ -49,6 +70,8 @@ export const convertConfig = define({
         spec: withoutVariables(spec) as typeof spec,
       })),
       notes: [...notes],
+      // Made of texts alone
+      runner: runner as Record<string, Record<string, z.core.util.JSONType>>,
       exact,
     }
   },

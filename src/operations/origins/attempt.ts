@@ -19,6 +19,8 @@ export interface Attempt {
   readonly error: string | null
   /** Failed probes since the last one that worked. */
   readonly failures: number
+  /** Since when its server cannot be reached, or fails, as each probe has found; null while it answers. Absent in what earlier versions wrote. */
+  readonly outage_since?: string | null
   /** Time for which the origin says that its lists hold, milliseconds. */
   readonly ttl_ms: number | null
   /** Of what was probed, see {@link probedKeyOf}. */
@@ -34,21 +36,23 @@ const DOUBLED_MAX = 10
 /** Tells whether a change of a spec makes what was found out about the origin before mean nothing. */
 export function probedKeyOf(spec: Fields): string {
   // Parsed by the schema, then references became ids, which are strings too.
-  const { kind, url, credential, tls } = spec as OriginSpec
-  return contentHash([kind, url, credential, tls])
+  const { kind, url, credential, tls, entry, parameters } = spec as OriginSpec
+  return contentHash(kind === 'stdio' ? [kind, entry, parameters] : [kind, url, credential, tls])
 }
 
 /** What is kept of a probe. @param before what was kept of the one before it */
 export function toAttempt(
-  { steps, found }: OriginProbed,
+  { steps, found, isOutage = false }: OriginProbed,
   spec: Fields,
   before: Attempt | null,
   now: number,
 ): Attempt {
+  const since = before === null ? null : downSince(spec, before)
   return {
     at: toTime(now),
     error: found === null ? failureOf(steps) : null,
     failures: found === null ? (before?.failures ?? 0) + 1 : 0,
+    outage_since: isOutage ? (since ?? toTime(now)) : null,
     ttl_ms: found?.ttl_ms ?? null,
     of: probedKeyOf(spec),
   }
@@ -71,6 +75,11 @@ export async function attemptsOf(
   const states = await reader.statesOf(origins, ATTEMPT)
   // Written by this folder from this very type
   return new Map(states.map(({ owner, json }) => [owner, JSON.parse(json) as Attempt]))
+}
+
+/** Since when the server of an origin, as it is now, cannot be reached; null while it can, and while that is not known. */
+export function downSince(spec: Fields, attempt: Attempt | undefined): string | null {
+  return attempt !== undefined && attempt.of === probedKeyOf(spec) ? (attempt.outage_since ?? null) : null
 }
 
 /** When an origin is to be probed again, milliseconds since the epoch; 0 for at once. */

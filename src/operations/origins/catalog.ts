@@ -19,7 +19,6 @@ export const getCatalog = define({
     id: z.string(),
     slug: z.string(),
     protocol: VerdictView.extend({
-      transport: z.enum(['streamable_http', 'http_sse']),
       capabilities: z.looseObject({}).describe('As the server declares them'),
       instructions: z.string(),
     })

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
-import { attemptsOf, probedKeyOf } from './attempt.ts'
+import { attemptsOf, downSince, probedKeyOf } from './attempt.ts'
 import { summariesOf } from './found.ts'
 
 /** How many there are of each type. */
@@ -16,6 +16,9 @@ export const VerdictView = z.object({
     .enum(['modern', 'legacy'])
     .describe('modern: protocol 2026-07-28 and later; legacy: earlier revisions'),
   version: z.string().describe('Revision of the protocol'),
+  transport: z
+    .enum(['streamable_http', 'http_sse'])
+    .describe('http_sse: the transport of revision 2024-11-05, which is deprecated'),
   server: z.object({ name: z.string(), version: z.string() }),
   found_at: z.string().describe('When Postern found this out'),
 })
@@ -27,6 +30,13 @@ export const currentOriginShape = {
     .optional()
     .describe(
       'Result of the last probe of its server; unknown: it has not been probed as it is now. Shown by get and list',
+    ),
+  down_since: z
+    .string()
+    .nullable()
+    .optional()
+    .describe(
+      'Since when its server cannot be reached, or answers 5xx; its items are in no list. Null while it answers. Shown by get and list',
     ),
   last_error: z.string().nullable().optional().describe('Why the last probe failed. Shown by get and list'),
   last_refresh: z.string().nullable().optional().describe('Time of the last probe. Shown by get and list'),
@@ -41,7 +51,7 @@ export async function currentOrigins(
   origins: readonly Resource[],
   { reader }: OperationContext,
 ): Promise<ReadonlyMap<string, Fields>> {
-  const servers = origins.filter(({ spec }) => spec['kind'] === 'http')
+  const servers = origins.filter(({ spec }) => spec['kind'] !== 'collection')
   const ids = servers.map(({ id }) => id)
   const [summaries, attempts] = [await summariesOf(reader, ids), await attemptsOf(reader, ids)]
   return new Map(
@@ -51,9 +61,11 @@ export async function currentOrigins(
       const { counts = null, ...protocol } = summary ?? {}
       const shown = {
         reachable: !isKnown ? 'unknown' : attempt.error === null ? 'ok' : 'unreachable',
+        down_since: downSince(spec, attempt),
         last_error: attempt?.error ?? null,
         last_refresh: attempt?.at ?? null,
-        protocol: summary === undefined ? null : protocol,
+        // Absent in what earlier versions have found
+        protocol: summary === undefined ? null : { transport: 'streamable_http', ...protocol },
         capabilities: counts,
       }
       return [id, shown] as const

@@ -33,6 +33,7 @@ const SUMMARY = 'summary'
 export interface CatalogueSummary {
   readonly era: CatalogueState['verdict']['era']
   readonly version: string
+  readonly transport: CatalogueState['verdict']['transport']
   readonly server: CatalogueState['verdict']['server']
   readonly found_at: string
   readonly counts: Readonly<Record<CapabilityType, number>>
@@ -132,8 +133,11 @@ export async function keepFound(
   return sentence(summary, before === null)
 }
 
-function summaryOf({ verdict: { era, version, server, at }, catalogue }: CatalogueState): CatalogueSummary {
-  return { era, version, server, found_at: at, counts: countsOf(catalogue) }
+function summaryOf({
+  verdict: { era, version, transport, server, at },
+  catalogue,
+}: CatalogueState): CatalogueSummary {
+  return { era, version, transport, server, found_at: at, counts: countsOf(catalogue) }
 }
 
 /** How many items there are of each type. */

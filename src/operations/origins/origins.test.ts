@@ -28,6 +28,14 @@ test('an origin is either a server at a URL or a collection, and says which memb
     [{ kind: 'collection' }, '/collection'],
     [{ kind: 'collection', collection: 'orders', url: URL }, '/url'],
     [{ kind: 'collection', collection: 'orders', credential: 'bank' }, '/credential'],
+    [{ url: URL, entry: 'files' }, '/entry'],
+    [{ url: URL, parameters: { project: 'alpha' } }, '/parameters'],
+    [{ kind: 'stdio' }, '/entry'],
+    [{ kind: 'stdio', entry: '../files' }, '/entry'],
+    [{ kind: 'stdio', entry: 'files', url: URL }, '/url'],
+    [{ kind: 'stdio', entry: 'files', collection: 'orders' }, '/collection'],
+    [{ kind: 'stdio', entry: 'files', credential: 'bank' }, '/credential'],
+    [{ kind: 'stdio', entry: 'files', tls: { verify: false } }, '/tls'],
   ]
   for (const [spec, pointer] of faults) {
     const { facts } = await refused(run('origins.create', { name: 'Tools', ...spec }), 'input_invalid')

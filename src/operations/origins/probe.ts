@@ -24,7 +24,7 @@ export interface Probed {
 export async function probed({ id, slug, spec }: Probed, context: OperationContext): Promise<OriginProbed> {
   // Parsed by the schema, then references became ids, which are strings too.
   const origin = spec as OriginSpec
-  if (origin.kind !== 'http')
+  if (origin.kind === 'collection')
     throw refuse('configuration_invalid', {
       detail: `An origin of kind ${origin.kind} has no server to ask: its capabilities are those of the configuration.`,
     })
@@ -42,19 +42,27 @@ export async function probed({ id, slug, spec }: Probed, context: OperationConte
   }
 }
 
-/** The probe alone, of an origin of kind http; what it has found is bounded. Rejects while no gateway thread listens. */
+/** The probe alone, of an origin with a server; what it has found is bounded. Rejects while no gateway thread listens. */
 export async function probeOf({ id, slug, spec }: Probed, origins: OriginProbe): Promise<OriginProbed> {
   // Parsed by the schema, then references became ids, which are strings too.
-  const { steps, found } = await origins.probe(compileOrigin({ id, slug, spec: spec as OriginSpec }, null))
-  return { steps, found: found === null ? null : bounded(found) }
+  const came = await origins.probe(compileOrigin({ id, slug, spec: spec as OriginSpec }, null))
+  return { ...came, found: came.found && bounded(came.found) }
 }
 
 /** Refuses with configuration_invalid, saying what was tried and what came back, where a probe could not read the catalogue. */
 export function refuseUnreachable({ steps, found }: OriginProbed, spec: Fields): CatalogueState {
   if (found !== null) return found
+  const reason = failureOf(steps)
+  if (spec['kind'] === 'stdio')
+    throw refuse('configuration_invalid', {
+      detail: `Postern could not read what the entry "${String(spec['entry'])}" of the runner offers. ${reason} Mend this, or save with probe false.`,
+      // The runner answers 400 for parameters that the entry does not take
+      errors: [{ pointer: steps.some(({ status }) => status === 400) ? '/parameters' : '/entry', reason }],
+      members: { steps },
+    })
   throw refuse('configuration_invalid', {
-    detail: `Postern could not read what the MCP server at ${String(spec['url'])} offers. ${failureOf(steps)} Correct url, credential or tls, or save with probe false.`,
-    errors: [{ pointer: '/url', reason: failureOf(steps) }],
+    detail: `Postern could not read what the MCP server at ${String(spec['url'])} offers. ${reason} Correct url, credential or tls, or save with probe false.`,
+    errors: [{ pointer: '/url', reason }],
     members: { steps },
   })
 }

@@ -20,7 +20,7 @@ const input = {
 }
 
 /**
- * A create, update or put of origins that asks the server before it saves: where URL, credential or TLS are new, or nothing is known of
+ * A create, update or put of origins that asks the server before it saves: where URL, credential, TLS or entry are new, or nothing is known of
  * it. Rules and permissions, the right to send a credential there too, are checked before anything is sent.
  */
 export function probing(operation: Operation, kind: Kind): Operation {
@@ -62,7 +62,12 @@ export function probing(operation: Operation, kind: Kind): Operation {
 function withWarnings(output: Fields, more: readonly string[]): Fields {
   if (more.length === 0) return {}
   const warnings = (output['warnings'] ?? []) as readonly unknown[]
-  return { warnings: [...warnings, ...more.map((reason) => ({ pointer: '/url', reason }))] }
+  return {
+    warnings: [
+      ...warnings,
+      ...more.map((reason) => ({ pointer: output['kind'] === 'stdio' ? '/entry' : '/url', reason })),
+    ],
+  }
 }
 
 /** The origin as it would be stored, where its server is to be asked before that; else null. */
@@ -81,7 +86,7 @@ async function wantedBy(
     before === null || action === 'put' ? members : await patchedSpec(context, kind, before, members)
   const whole = action === 'put' ? { active: before?.spec['active'] ?? true, ...wanted } : wanted
   const { fields: spec } = await settle(context, kind, whole, before?.id ?? '', before)
-  if (spec['kind'] !== 'http' || spec['active'] === false) return null
+  if (spec['kind'] === 'collection' || spec['active'] === false) return null
   if (before !== null && (await isKnown(before, spec, context))) return null
   return { id: before?.id ?? '', slug: before?.slug ?? String(given['slug'] ?? ''), spec }
 }

@@ -30,13 +30,13 @@ export function probeView({ steps, found }: OriginProbed) {
       capabilities: null,
       warnings: [],
     }
-  const { era, version, server, at } = found.verdict
+  const { era, version, transport, server, at } = found.verdict
   const counts = countsOf(found.catalogue)
   return {
     ok: true,
-    summary: `The server speaks ${version} and lists ${countsText(counts)}.`,
+    summary: `The server speaks ${version}${transport === 'http_sse' ? ' over HTTP+SSE' : ''} and lists ${countsText(counts)}.`,
     steps: [...steps],
-    protocol: { era, version, server, found_at: at },
+    protocol: { era, version, transport, server, found_at: at },
     capabilities: counts,
     warnings: [...found.warnings],
   }

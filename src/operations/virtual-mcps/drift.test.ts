@@ -186,6 +186,26 @@ test('a preview names the rule that decides for a client, profile or user', asyn
   assert.equal((output['largest'] as readonly Item[]).length, 2)
 })
 
+test('the cost of a list is shown in both views, and which of them is served', async () => {
+  await list(
+    'two',
+    Array.from({ length: 300 }, (_, at) => tool(`tool_${at}`, `Does the thing with number ${at}`)),
+  )
+  await run('virtual_mcps.create', { name: 'Costly', members: [{ origin: 'two' }], mcp_view: 'compact' })
+  const { mcp_view, tokens, compact_tokens } = await preview({ id: 'costly' })
+  assert.equal(mcp_view, 'compact')
+  assert.ok(Number(tokens) > 3_000 && Number(compact_tokens) < 600, `${tokens} ${compact_tokens}`)
+  const { output } = await run('virtual_mcps.token_cost', { id: 'costly' })
+  const [cost, prompts] = output['lists'] as readonly Item[]
+  assert.deepEqual([cost?.['tokens'], cost?.['compact_tokens']], [tokens, compact_tokens])
+  assert.equal(prompts?.['compact_tokens'], prompts?.['tokens'])
+  assert.equal(output['mcp_view'], 'compact')
+  assert.equal(
+    Number(output['total']) - Number(output['compact_total']),
+    Number(tokens) - Number(compact_tokens),
+  )
+})
+
 test('a client and a profile that a policy names cannot be deleted, and are shown as they were named', async () => {
   const { members } = (await run('virtual_mcps.get', { id: 'rules' })).output
   const text = JSON.stringify(members)

@@ -4,8 +4,9 @@ import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts
 import { Ref } from '../../model/slug.ts'
 import { compileVirtualMcp, publicNamesOf } from '../../snapshot/compile/mcp.ts'
 import { virtualMcpSource } from '../../snapshot/compile/sources.ts'
-import { type Capabilities, linkCapabilities } from '../../snapshot/find/capabilities.ts'
+import { type Capabilities, linkCapabilities, type VisibleList } from '../../snapshot/find/capabilities.ts'
 import type { Caller } from '../../snapshot/find/capability-caller.ts'
+import { compactView } from '../../snapshot/find/compact-view.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { about, define } from '../engine/define.ts'
@@ -31,6 +32,8 @@ interface Looked {
   readonly capabilities: Capabilities
   /** All items by type: with their public names, hidden ones too. */
   readonly all: Readonly<Record<CapabilityType, readonly Named[]>>
+  /** Names of origins, by id. */
+  readonly origins: ReadonlyMap<string, string>
 }
 
 interface Named {
@@ -42,9 +45,11 @@ interface Named {
 
 async function lookAt(virtualMcp: Resource, { whole }: OperationContext): Promise<Looked> {
   const stored = await virtualMcpSource(whole, virtualMcp, true)
-  const active = new Set<string>()
-  for (const id of stored.origins.keys())
-    if ((await whole.byId('origins', id))?.spec['active'] === true) active.add(id)
+  const active = new Map<string, string>()
+  for (const id of stored.origins.keys()) {
+    const spec = (await whole.byId('origins', id))?.spec
+    if (spec?.['active'] === true) active.set(id, String(spec['name']))
+  }
   const members = compileVirtualMcp(stored).members.filter(({ origin }) => active.has(origin))
   const served = new Set(members.map(({ origin }) => origin))
   const names = publicNamesOf(stored)
@@ -68,7 +73,19 @@ async function lookAt(virtualMcp: Resource, { whole }: OperationContext): Promis
       resources: listed('resources'),
       resource_templates: listed('resource_templates'),
     },
+    origins: active,
   }
+}
+
+/** Tokens of a list in the compact view, where only tools look different. */
+function compactTokens(type: CapabilityType, list: VisibleList, { origins }: Looked): number {
+  return type === 'tools' ? compactView(list, (id) => origins.get(id)!).tokens : list.tokens
+}
+
+const McpView = z.enum(['expanded', 'compact']).describe('The view that is served')
+
+function viewOf({ spec }: Resource): z.output<typeof McpView> {
+  return spec['mcp_view'] === 'compact' ? 'compact' : 'expanded'
 }
 
 const NOBODY = { id: '', slug: '' }
@@ -111,7 +128,9 @@ export const previewVirtualMcp = define({
     status: z.string(),
     assigned: z.boolean().nullable().describe('The client may call it; null where no client was named'),
     shown: z.int().describe('Items of the type that the caller sees'),
-    tokens: z.int().describe('Estimated tokens of that list'),
+    mcp_view: McpView,
+    tokens: z.int().describe('Estimated tokens of that list, in the expanded view'),
+    compact_tokens: z.int().describe('Estimated tokens in the compact view'),
     type: z.enum(CAPABILITY_TYPES),
     items: z.array(
       z.object({
@@ -138,7 +157,8 @@ export const previewVirtualMcp = define({
   handle: async ({ id, type, limit, cursor, ...input }, context) => {
     const virtualMcp = await context.find('virtual_mcps', id)
     const { caller, client } = await callerOf(input, context)
-    const { capabilities, all } = await lookAt(virtualMcp, context)
+    const looked = await lookAt(virtualMcp, context)
+    const { capabilities, all } = looked
     const visible = capabilities.visible(caller, type)
     const from = cursor === undefined ? 0 : Number(fromCursor(cursor, /^[0-9]{1,6}$/))
     const items = all[type].slice(from, from + limit).map((named) => ({
@@ -151,7 +171,9 @@ export const previewVirtualMcp = define({
       status: String(virtualMcp.status),
       assigned: client === null ? null : assigned(client, virtualMcp.id),
       shown: visible.items.length,
+      mcp_view: viewOf(virtualMcp),
       tokens: visible.tokens,
+      compact_tokens: compactTokens(type, visible, looked),
       type,
       items,
       next_cursor: from + limit < all[type].length ? toCursor(String(from + limit)) : null,
@@ -177,8 +199,17 @@ export const getTokenCost = define({
   output: z.object({
     id: z.string(),
     slug: z.string(),
-    total: z.int().describe('Estimated tokens of all lists'),
-    lists: z.array(z.object({ type: z.enum(CAPABILITY_TYPES), items: z.int(), tokens: z.int() })),
+    mcp_view: McpView,
+    total: z.int().describe('Estimated tokens of all lists in the expanded view'),
+    compact_total: z.int().describe('The same in the compact view'),
+    lists: z.array(
+      z.object({
+        type: z.enum(CAPABILITY_TYPES),
+        items: z.int(),
+        tokens: z.int(),
+        compact_tokens: z.int(),
+      }),
+    ),
     largest: z.array(
       z.object({ type: z.enum(CAPABILITY_TYPES), name: z.string(), origin: z.string(), tokens: z.int() }),
     ),
@@ -186,15 +217,21 @@ export const getTokenCost = define({
   permission: 'virtual_mcps:read',
   refuses: ['not_found'],
   posted: true,
-  columns: ['lists.type', 'lists.items', 'lists.tokens'],
+  columns: ['lists.type', 'lists.items', 'lists.tokens', 'lists.compact_tokens'],
   parts: { largest: ['type', 'name', 'origin', 'tokens'] },
   ...about(virtualMcpKind),
   handle: async ({ id, ...input }, context) => {
     const virtualMcp = await context.find('virtual_mcps', id)
     const { caller } = await callerOf(input, context)
-    const { capabilities, all } = await lookAt(virtualMcp, context)
+    const looked = await lookAt(virtualMcp, context)
+    const { capabilities, all } = looked
     const visible = CAPABILITY_TYPES.map((type) => ({ type, list: capabilities.visible(caller, type) }))
-    const lists = visible.map(({ type, list }) => ({ type, items: list.items.length, tokens: list.tokens }))
+    const lists = visible.map(({ type, list }) => ({
+      type,
+      items: list.items.length,
+      tokens: list.tokens,
+      compact_tokens: compactTokens(type, list, looked),
+    }))
     const largest = visible
       .flatMap(({ type, list }) =>
         list.items.map(({ name, shown }) => ({
@@ -207,6 +244,8 @@ export const getTokenCost = define({
       .sort((a, b) => b.tokens - a.tokens)
       .slice(0, LARGEST_MAX)
     const total = lists.reduce((sum, { tokens }) => sum + tokens, 0)
-    return { id: virtualMcp.id, slug: virtualMcp.slug, total, lists, largest }
+    const compact_total = lists.reduce((sum, { compact_tokens }) => sum + compact_tokens, 0)
+    const { slug } = virtualMcp
+    return { id: virtualMcp.id, slug, mcp_view: viewOf(virtualMcp), total, compact_total, lists, largest }
   },
 })

@@ -1,7 +1,7 @@
 /**
  * What is kept of a virtual MCP beside its spec, written in the transaction of a change of it or of one of its origins.
  *
- * 1. Public names are given when a virtual MCP is published, and when an origin of a published one lists more; they stay.
+ * 1. Public names are given when a published virtual MCP is compiled (operations/engine/kept-names); they stay.
  * 2. Saving the capability policy of a member approves what its origin lists then. Before the first catalogue, that one is approved.
  * 3. Of an approved item that has changed or is gone, what was approved is kept, so that the difference can be shown.
  */
@@ -18,8 +18,7 @@ import {
 } from '../../model/capability-drift.ts'
 import { CATALOGUE } from '../../model/catalogue.ts'
 import type { VirtualMcpSpec } from '../../model/virtual-mcp.ts'
-import { publicNamesOf } from '../../snapshot/compile/mcp.ts'
-import { APPROVED, NAMES, virtualMcpSource } from '../../snapshot/compile/sources.ts'
+import { APPROVED } from '../../snapshot/compile/sources.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
@@ -73,7 +72,7 @@ export async function putDriftState(
     )
 }
 
-/** Keeps names and approvals of a virtual MCP that was stored. @param before null for a new one */
+/** Keeps the approvals of a virtual MCP that was stored. @param before null for a new one */
 export async function keepVirtualMcp(
   virtualMcp: Resource,
   before: Resource | null,
@@ -95,7 +94,6 @@ export async function keepVirtualMcp(
       })
   }
   await putDriftState(virtualMcp.id, next, context)
-  await keepNames(virtualMcp, context)
 }
 
 /** Follows a catalogue that has changed, for each virtual MCP that has the origin. @param before the catalogue so far */
@@ -119,7 +117,6 @@ export async function followCatalogue(
       assign(next, origin, { approved, items, rejected: state.rejected[origin] })
     }
     await putDriftState(virtualMcp.id, next, context)
-    await keepNames(virtualMcp, context)
     if (virtualMcp.status === 'published') context.change.touch(virtualMcp)
   }
 }
@@ -180,11 +177,4 @@ async function catalogueOf(
   const [state] = await reader.statesOf([origin], CATALOGUE)
   // Written by operations/origins
   return state === undefined ? null : (JSON.parse(state.json) as { readonly catalogue: Catalogue }).catalogue
-}
-
-async function keepNames(virtualMcp: Resource, { change }: OperationContext): Promise<void> {
-  if (virtualMcp.status !== 'published') return
-  const source = await virtualMcpSource(change.writer, virtualMcp)
-  const names = canonicalJson(publicNamesOf(source))
-  if (names !== canonicalJson(source.names)) await change.writer.putState(virtualMcp.id, NAMES, names)
 }

@@ -13,6 +13,7 @@ export function createThreadEvents(send: (event: Event) => void): ThreadEvents {
     client_answered: new Set(),
     log_level: new Set(),
     resource_subscription: new Set(),
+    session_stream_wanted: new Set(),
     session_ended: new Set(),
   }
   return {

@@ -5,6 +5,7 @@ export type Topic =
   | 'log_level'
   | 'resource_subscription'
   | 'session_ended'
+  | 'session_stream_wanted'
 
 /** Plain data, small enough to be sent to every process. */
 export interface Event {

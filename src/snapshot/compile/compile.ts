@@ -117,6 +117,7 @@ export function compileContracts(
       response_schema: spec.response_schema,
       ...(spec.request_example === undefined ? {} : { request_example: spec.request_example }),
       ...(spec.response_example === undefined ? {} : { response_example: spec.response_example }),
+      ...(spec.mcp == null ? {} : { mcp: spec.mcp }),
       ...(Object.keys(spec.contracts ?? {}).length === 0 ? {} : { by_method: spec.contracts }),
     },
   ])
@@ -157,6 +158,8 @@ function compileProfile(
   { id, slug, spec, tokens, secrets }: DesiredProfile,
   client: string,
 ): ProfileFragment {
+  // Specs stored by earlier versions lack them
+  const { mcp_search = 'auto', mcp_view = 'compact' } = spec
   return {
     id,
     slug,
@@ -172,6 +175,8 @@ function compileProfile(
     endpoints: spec.endpoints,
     policy: spec.policy,
     forward_identity: spec.forward_identity,
+    ...(mcp_search === 'auto' ? {} : { mcp_search }),
+    ...(mcp_view === 'compact' ? {} : { mcp_view }),
   }
 }
 

@@ -1,18 +1,17 @@
 import { toMs } from '../../base/duration.ts'
-import type { CapabilityType } from '../../model/capability.ts'
-import type { Approved, Catalogue } from '../../model/capability-drift.ts'
+import { type Approved, approvedOf, type Catalogue } from '../../model/capability-drift.ts'
 import type { CapabilityRules } from '../../model/capability-rules.ts'
 import type { CatalogueState } from '../../model/catalogue.ts'
 import { EMPTY_CATALOGUE } from '../../model/catalogue.ts'
 import type { OriginSpec } from '../../model/origin.ts'
-import { assignNames, assignUris, type PublicName, prefixesOf } from '../../model/public-names.ts'
+import { assignNames, assignUris, type PublicNames, prefixesOf } from '../../model/public-names.ts'
 import { UpstreamSpec } from '../../model/upstream.ts'
 import type { VirtualMcpSpec } from '../../model/virtual-mcp.ts'
 import { basesOf } from '../find/capability-bases.ts'
 import type { CatalogueFragment, OriginFragment, VirtualMcpFragment } from '../fragments.ts'
+import { type Offer, offeredBy } from '../offer/endpoint-catalogue.ts'
 import { rulesOf } from './capability-rules.ts'
 import type { Desired } from './compile.ts'
-import { type Offer, offeredBy } from './endpoint-catalogue.ts'
 import { compileUpstream } from './upstream.ts'
 
 /** An origin. @param found what the last probe has found; null before the first */
@@ -20,7 +19,8 @@ export function compileOrigin(
   { id, slug, spec }: Desired<OriginSpec>,
   found: CatalogueState | null,
 ): OriginFragment {
-  const url = spec.url === null ? null : new URL(spec.url)
+  const isStdio = spec.kind === 'stdio'
+  const url = isStdio ? entryUrl(spec) : spec.url === null ? null : new URL(spec.url)
   return {
     kind: 'origin',
     id,
@@ -29,17 +29,26 @@ export function compileOrigin(
     served_by: spec.kind,
     active: spec.active,
     collection: spec.kind === 'collection' ? spec.collection : null,
-    upstream: url === null ? null : compileUpstream(upstreamOf(spec, url)),
+    upstream: url && { ...compileUpstream(upstreamOf(spec, url)), ...(isStdio ? { runner: true } : {}) },
     total_ms: toMs(spec.timeouts.total),
     target: url === null ? '' : url.pathname + url.search,
+    ...(isStdio ? { parameters: spec.parameters } : {}),
     credential: spec.credential,
     policy: spec.policy,
+    ...(spec.sessions === 'shared' ? { shares_sessions: true } : {}),
     verdict: found && {
       version: found.verdict.version,
+      ...(found.verdict.transport === 'http_sse' ? { transport: 'http_sse' } : {}),
       capabilities: JSON.stringify(found.verdict.capabilities),
       instructions: found.verdict.instructions,
+      ...(found.verdict.per_user === true ? { per_user: true } : {}),
     },
   }
+}
+
+/** An entry of the runner. Each process knows from its settings where its runner is, so the host stands for none (RFC 6761 section 6.4). */
+function entryUrl({ entry }: OriginSpec): URL {
+  return new URL(`http://runner.invalid/entries/${entry}`)
 }
 
 /** An origin that is down is answered for at once: few calls come, so that few failures must be enough. */
@@ -68,7 +77,9 @@ export function compileCatalogue(
     const behind = endpoints === null ? {} : { endpoints: JSON.stringify(endpoints) }
     return { kind: 'catalogue', id, slug, json: JSON.stringify(catalogue), ...behind }
   }
-  return { kind: 'catalogue', id, slug, json: JSON.stringify(found?.catalogue ?? EMPTY_CATALOGUE) }
+  const catalogue = found?.catalogue ?? EMPTY_CATALOGUE
+  const hashes = JSON.stringify(approvedOf(catalogue))
+  return { kind: 'catalogue', id, slug, json: JSON.stringify(catalogue), hashes }
 }
 
 /** An origin as names are made of it. */
@@ -90,6 +101,9 @@ export interface VirtualMcpSource {
   readonly approved: Readonly<Record<string, Approved>>
 }
 
+/** Of a member before its first catalogue, which is approved with the change that stores it. */
+const NOTHING_APPROVED: Approved = { tools: {}, prompts: {}, resources: {}, resource_templates: {} }
+
 /** A published virtual MCP; of its members those that are active. */
 export function compileVirtualMcp({
   virtualMcp: { id, slug, spec },
@@ -97,8 +111,8 @@ export function compileVirtualMcp({
   names,
   approved,
 }: VirtualMcpSource): VirtualMcpFragment {
-  const { name, description, instructions, prefix, policy } = spec
-  const members = membersOf(spec, origins)
+  const { name, description, instructions, mcp_view, prefix, policy } = spec
+  const members = membersOf(spec, origins, names)
   return {
     kind: 'virtual_mcp',
     id,
@@ -106,13 +120,14 @@ export function compileVirtualMcp({
     name,
     description,
     instructions,
+    mcp_view,
     members: members
       .filter(({ isActive }) => isActive)
       .map((member) => ({
         origin: member.id,
         prefix: member.prefix,
         rules: member.rules,
-        approved: origins.get(member.id)?.isOwn === true ? null : (approved[member.id] ?? null),
+        approved: origins.get(member.id)?.isOwn === true ? null : (approved[member.id] ?? NOTHING_APPROVED),
       })),
     names: namesOf(members, names, prefix),
     policy,
@@ -121,11 +136,8 @@ export function compileVirtualMcp({
 
 /** All public names of a virtual MCP: those that were given before, and those of what its origins list since. */
 export function publicNamesOf({ virtualMcp: { spec }, origins, names }: VirtualMcpSource): PublicNames {
-  return namesOf(membersOf(spec, origins), names, spec.prefix)
+  return namesOf(membersOf(spec, origins, names), names, spec.prefix)
 }
-
-/** Public names by type, as they are kept in the state of a virtual MCP. */
-export type PublicNames = Readonly<Record<CapabilityType, readonly PublicName[]>>
 
 interface NamedOrigin {
   readonly id: string
@@ -139,6 +151,7 @@ interface NamedOrigin {
 function membersOf(
   { members }: VirtualMcpSpec,
   origins: VirtualMcpSource['origins'],
+  names: PublicNames,
 ): readonly NamedOrigin[] {
   const known = members
     .filter(({ origin }) => origins.has(origin))
@@ -148,7 +161,7 @@ function membersOf(
       isActive: active,
       capability_policy,
     }))
-  const prefixes = prefixesOf(known)
+  const prefixes = prefixesOf(known, names)
   return known.map(({ id, isActive, catalogue, capability_policy }, index) => ({
     id,
     isActive,
@@ -164,20 +177,28 @@ function namesOf(
   existing: PublicNames,
   mode: VirtualMcpSpec['prefix'],
 ): PublicNames {
-  const named = (type: CapabilityType) =>
+  const named = (type: 'tools' | 'prompts') =>
     members.map(({ id, prefix, rules, catalogue }) => ({
       id,
       prefix,
       items: basesOf(type, rules, catalogue[type]),
     }))
+  const located = members.map(({ id, prefix, rules, catalogue }) => ({
+    id,
+    prefix,
+    resources: basesOf('resources', rules, catalogue.resources),
+    resource_templates: basesOf('resource_templates', rules, catalogue.resource_templates),
+  }))
   return {
     tools: assignNames('tools', existing.tools, named('tools'), mode),
     prompts: assignNames('prompts', existing.prompts, named('prompts'), mode),
-    resources: assignUris('resources', existing.resources, named('resources')),
-    resource_templates: assignUris(
-      'resource_templates',
-      existing.resource_templates,
-      named('resource_templates'),
-    ),
+    ...assignUris(existing, located),
+    ...prefixesFor(members, existing),
   }
+}
+
+/** A member that has been alone has had no prefix. */
+function prefixesFor(members: readonly NamedOrigin[], { prefixes }: PublicNames): Partial<PublicNames> {
+  if (members.length <= 1 && prefixes === undefined) return {}
+  return { prefixes: Object.fromEntries(members.map(({ id, prefix }) => [id, prefix])) }
 }

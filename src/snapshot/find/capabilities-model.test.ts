@@ -335,7 +335,7 @@ test('whatever a server lists and a caller sends, the filter answers and a list 
         },
         approved: at === 0 ? approvedOf(first) : null,
       }))
-      const named = (type: keyof Catalogue): NamedMember[] =>
+      const named = (type: 'tools' | 'prompts'): NamedMember[] =>
         members.map(({ id, prefix, rules, catalogue }) => ({
           ...{ id, prefix },
           items: basesOf(type, rules, catalogue[type]),
@@ -343,8 +343,14 @@ test('whatever a server lists and a caller sends, the filter answers and a list 
       const all = linkCapabilities(members, {
         tools: assignNames('tools', [], named('tools'), 'auto'),
         prompts: assignNames('prompts', [], named('prompts'), 'auto'),
-        resources: assignUris('resources', [], named('resources')),
-        resource_templates: assignUris('resource_templates', [], named('resource_templates')),
+        ...assignUris(
+          { resources: [], resource_templates: [] },
+          members.map(({ id, prefix, rules, catalogue }) => ({
+            ...{ id, prefix },
+            resources: basesOf('resources', rules, catalogue.resources),
+            resource_templates: basesOf('resource_templates', rules, catalogue.resource_templates),
+          })),
+        ),
       })
       for (const type of CAPABILITY_TYPES) {
         const list = all.visible(who, type)

@@ -42,7 +42,7 @@ function made(members: readonly Made[], claims?: SubjectClaims): Capabilities {
     catalogue: { ...NONE, ...offers },
     approved: approved === undefined ? null : approvedOf({ ...NONE, ...approved }),
   }))
-  const named = (type: keyof Catalogue): NamedMember[] =>
+  const named = (type: 'tools' | 'prompts'): NamedMember[] =>
     linked.map(({ id, prefix, rules, catalogue }) => ({
       ...{ id, prefix },
       items: basesOf(type, rules, catalogue[type]),
@@ -50,8 +50,14 @@ function made(members: readonly Made[], claims?: SubjectClaims): Capabilities {
   const names: Record<keyof Catalogue, readonly PublicName[]> = {
     tools: assignNames('tools', [], named('tools'), 'auto'),
     prompts: assignNames('prompts', [], named('prompts'), 'auto'),
-    resources: assignUris('resources', [], named('resources')),
-    resource_templates: assignUris('resource_templates', [], named('resource_templates')),
+    ...assignUris(
+      { resources: [], resource_templates: [] },
+      linked.map(({ id, prefix, rules, catalogue }) => ({
+        ...{ id, prefix },
+        resources: basesOf('resources', rules, catalogue.resources),
+        resource_templates: basesOf('resource_templates', rules, catalogue.resource_templates),
+      })),
+    ),
   }
   return linkCapabilities(linked, names, claims)
 }
@@ -383,7 +389,7 @@ test('resources of several members are told apart, and URIs lead back to their m
   ])
   assert.deepEqual(namesFor(all, acme, 'resources'), ['file:///a', 'file://two~/a'])
   assert.deepEqual(namesFor(all, acme, 'resource_templates'), [
-    'file://one~/docs/{name}',
+    'file:///docs/{name}',
     'file://two~/docs/{name}',
   ])
   const resource = { type: 'resources', key: 'file:///a' }
@@ -393,17 +399,20 @@ test('resources of several members are told apart, and URIs lead back to their m
     ['file://two~/a', 'm1', 'file:///a', resource],
     ['file://one~/a', 'm0', 'file:///a', resource],
     ['file://two~/docs/x', 'm1', 'file:///docs/x', template],
+    ['file:///docs/x', 'm0', 'file:///docs/x', template],
     ['file://one~/docs/x', 'm0', 'file:///docs/x', template],
     // Of a member that passes everything
     ['file://one~/unlisted', 'm0', 'file:///unlisted', null],
   ] as const)
     assert.deepEqual(all.read(acme, uri), { kind: 'admitted', member, uri: own, item }, uri)
-  for (const uri of ['file://two~/unlisted', 'file:///docs/x', 'file://three~/a', 'file:///unlisted', ''])
+  for (const uri of ['file://two~/unlisted', 'file:///docs/x/y', 'file://three~/a', 'file:///unlisted', ''])
     assert.equal(all.read(acme, uri), UNKNOWN, uri)
   for (const [member, uri, expected] of [
     ['m0', 'file:///a', 'file:///a'],
     ['m1', 'file:///a', 'file://two~/a'],
-    ['m0', 'file:///docs/x', 'file://one~/docs/x'],
+    ['m0', 'file:///docs/x', 'file:///docs/x'],
+    ['m0', 'file:///docs/x/y', 'file://one~/docs/x/y'],
+    ['m1', 'file:///docs/x', 'file://two~/docs/x'],
     ['m1', 'urn:x', 'urn:two~x'],
   ] as const) {
     assert.equal(all.publicUri(member, uri), expected)
@@ -463,14 +472,52 @@ test('the condition of a template sees the URI at the member', () => {
     { origin: 'fs', policy, offers },
     { origin: 'db', offers: {} },
   ])
-  assert.deepEqual(namesFor(all, acme, 'resource_templates'), ['file://fs~/{+path}'])
-  assert.deepEqual(all.read(acme, 'file://fs~/public/a'), {
-    kind: 'admitted',
-    member: 'm0',
-    uri: 'file:///public/a',
-    item: { type: 'resource_templates', key: 'file:///{+path}' },
+  assert.deepEqual(namesFor(all, acme, 'resource_templates'), ['file:///{+path}'])
+  for (const uri of ['file://fs~/public/a', 'file:///public/a'])
+    assert.deepEqual(all.read(acme, uri), {
+      kind: 'admitted',
+      member: 'm0',
+      uri: 'file:///public/a',
+      item: { type: 'resource_templates', key: 'file:///{+path}' },
+    })
+  for (const uri of ['file://fs~/private/a', 'file:///private/a'])
+    assert.equal(all.read(acme, uri).kind, 'refused')
+})
+
+test('a tool names its app by the public URI of its page, and other members of _meta stay', () => {
+  const page = { uri: 'ui://clock/page', name: 'page' }
+  const tool = (name: string): Plain => ({
+    name,
+    inputSchema: { type: 'object' },
+    _meta: {
+      ui: { resourceUri: 'ui://clock/page', visibility: ['model'] },
+      'ui/resourceUri': 'ui://old',
+      other: 1,
+    },
   })
-  assert.equal(all.read(acme, 'file://fs~/private/a').kind, 'refused')
+  const all = made([
+    { origin: 'one', offers: { tools: [tool('now')], resources: [page] } },
+    { origin: 'two', offers: { tools: [tool('later')], resources: [page] } },
+  ])
+  const metaOf = (name: string): unknown => all.find(acme, 'tools', name)!.shown['_meta']
+  const visibility = ['model']
+  assert.deepEqual(metaOf('now'), {
+    ui: { resourceUri: 'ui://clock/page', visibility },
+    'ui/resourceUri': 'ui://one~old',
+    other: 1,
+  })
+  assert.deepEqual(metaOf('later'), {
+    ui: { resourceUri: 'ui://two~clock/page', visibility },
+    'ui/resourceUri': 'ui://two~old',
+    other: 1,
+  })
+  const offers = { tools: [tool('now')] }
+  const alone = made([{ origin: 'one', offers }])
+  assert.equal(
+    alone.find(acme, 'tools', 'now')!.shown,
+    offers.tools[0],
+    'the very item where nothing changes',
+  )
 })
 
 test('rules and programs that are not known are not linked', () => {

@@ -2,11 +2,13 @@
  * What callers see of a virtual MCP and may use. Linked once; lists and calls are decided by the same function.
  *
  * Invariants:
- * 1. A call is admitted only if the item is in the caller's list. The list has an item if some arguments may be admitted.
+ * 1. A call is admitted only if the item is in the caller's list, or would be if its server could be reached. The list has an item if
+ *    some arguments may be admitted.
  * 2. A hidden item and one that does not exist give the same object, found by the same steps.
  * 3. An item without a public name, and one that is held back, is hidden from everybody, also under another URI.
  * 4. An item that its caller does not reach is hidden, whatever the policy says.
- * 5. Equal lists are one object. At most {@link LISTS_MAX} of them are kept for each type.
+ * 5. A public URI that Postern gives out leads back to its member and to its URI there.
+ * 6. Equal lists are one object. At most {@link LISTS_MAX} of them are kept for each type.
  */
 import { textHash } from '../../base/canonical.ts'
 import { Lru } from '../../base/lru.ts'
@@ -24,7 +26,7 @@ import {
   itemsByKey,
 } from '../../model/capability-drift.ts'
 import type { CapabilityRules, Projection } from '../../model/capability-rules.ts'
-import type { PublicName } from '../../model/public-names.ts'
+import type { PublicNames } from '../../model/public-names.ts'
 import { fromPublicUri, toPublicUri } from '../../model/public-uri.ts'
 import {
   type Caller,
@@ -35,7 +37,7 @@ import {
   toCondition,
 } from './capability-caller.ts'
 import { toMatch } from './capability-match.ts'
-import { type Visible, viewOf } from './capability-view.ts'
+import { type Visible, viewOf, withPublicApp } from './capability-view.ts'
 import type { Reach } from './offered-endpoints.ts'
 import { isPlainUri, toUriMatch } from './uri-template.ts'
 
@@ -50,6 +52,8 @@ export interface CapabilityMember {
   readonly hashes?: Approved
   /** Null where nothing is held back, such as in a preview of a policy that is not saved. */
   readonly approved: Approved | null
+  /** Its server cannot be reached: its items are in no list. What names one of them is decided as before, so that a call can say so. */
+  readonly isDown?: boolean
   /** Which of its items a caller reaches beside the policy; absent where all do. */
   readonly reach?: (caller: Caller) => Reach
 }
@@ -107,8 +111,11 @@ export interface Capabilities {
   call(caller: Caller, type: 'tools' | 'prompts', name: string, given: Plain): Admission
   /** Whether the caller may read or subscribe to a URI: a listed resource, or one of a template. */
   read(caller: Caller, uri: string): ReadAdmission
-  /** The public URI for a URI of a member, as it stands in contents, links and notifications. */
-  publicUri(member: string, uri: string): string
+  /**
+   * The public URI for a URI of a member, as it stands in contents, links and notifications.
+   * @param isQuick leaves out the templates, which take longest: what is not listed then gets a prefix where there are several members
+   */
+  publicUri(member: string, uri: string, isQuick?: boolean): string
   explain(caller: Caller, type: CapabilityType, name: string): Explanation
 }
 
@@ -153,7 +160,10 @@ interface LinkedMember {
   readonly templates: readonly LinkedItem[]
   /** Templates without a public name. */
   readonly unnamed: readonly ((uri: string) => boolean)[]
+  readonly isDown: boolean
   readonly reach: ((caller: Caller) => Reach) | null
+  /** The public URI for one of the member; not before all members are linked. */
+  readonly toPublicUri: (uri: string) => string
 }
 
 /** Which rule lets an item pass, or keeps it back. */
@@ -171,20 +181,25 @@ type Applies = (rule: LinkedRule) => boolean
 
 /**
  * Links the policies and catalogues of a virtual MCP.
- * @param names Public names of all members, by type.
+ * @param names Public names of all members, those that are switched off too.
  * @throws RangeError for rules that cannot be linked.
  */
 export function linkCapabilities(
   members: readonly CapabilityMember[],
-  names: Readonly<Record<CapabilityType, readonly PublicName[]>>,
+  names: PublicNames,
   claims: SubjectClaims = CLAIMS,
 ): Capabilities {
   const facts = factsBy(claims)
-  const linked = members.map((member) => linkMember(member, names, facts))
+  let toPublic: UriSpace['publicUri'] = (_member, uri) => uri
+  const linked = members.map((member) => linkMember(member, names, facts, (uri) => toPublic(member.id, uri)))
+  const space = uriSpace(
+    linked.map(({ member }) => member),
+    names,
+  )
+  toPublic = space.publicUri
   const types = Object.fromEntries(
     CAPABILITY_TYPES.map((type) => [type, indexOf(linked.flatMap(({ items }) => items[type]))]),
   ) as Readonly<Record<CapabilityType, Index>>
-  const space = uriSpace(linked.map(({ member }) => member))
   return {
     visible: (caller, type) => types[type].visible(caller),
     find: (caller, type, name) => {
@@ -207,9 +222,10 @@ export function linkCapabilities(
 }
 
 function linkMember(
-  { id, prefix, rules, catalogue, hashes, approved, reach }: CapabilityMember,
-  names: Readonly<Record<CapabilityType, readonly PublicName[]>>,
+  { id, prefix, rules, catalogue, hashes, approved, isDown, reach }: CapabilityMember,
+  names: PublicNames,
   facts: FactsOf,
+  toPublicUri: LinkedMember['toPublicUri'],
 ): {
   readonly member: LinkedMember
   readonly items: Readonly<Record<CapabilityType, readonly LinkedItem[]>>
@@ -227,7 +243,9 @@ function linkMember(
     resources,
     templates,
     unnamed,
+    isDown: isDown ?? false,
     reach: reach ?? null,
+    toPublicUri,
   }
   const items: Record<CapabilityType, LinkedItem[]> = {
     tools: [],
@@ -318,7 +336,8 @@ function viewUnder(item: LinkedItem, rule: LinkedRule | null): Visible {
   let view = item.views.get(place)
   if (view === undefined) {
     const { type, key, name, member } = item
-    view = viewOf({ type, member: member.id, key, name }, item.item, rule?.projection ?? null)
+    const shown = type === 'tools' ? withPublicApp(item.item, member.toPublicUri) : item.item
+    view = viewOf({ type, member: member.id, key, name }, shown, rule?.projection ?? null)
     item.views.set(place, view)
   }
   return view
@@ -371,7 +390,7 @@ interface Index {
 function indexOf(items: readonly LinkedItem[]): Index {
   const byName = new Map<string, LinkedItem>()
   for (const item of items) if (!byName.has(item.name)) byName.set(item.name, item)
-  const open = [...byName.values()].filter(({ held }) => held === null)
+  const open = [...byName.values()].filter(({ held, member }) => held === null && !member.isDown)
   const conditional = [
     ...new Set(open.flatMap(({ rules }) => rules?.filter((rule) => rule.condition !== null) ?? [])),
   ]
@@ -440,11 +459,17 @@ function listOf(items: readonly Visible[]): VisibleList {
 /** URIs that no list has, and URIs on their way out. */
 interface UriSpace {
   read(caller: Caller, uri: string): ReadAdmission
-  publicUri(member: string, uri: string): string
+  publicUri: Capabilities['publicUri']
 }
 
-function uriSpace(members: readonly LinkedMember[]): UriSpace {
+/** Unprefixed templates of a member that are asked whether they stand for a URI on its way out. */
+const ASKED_MAX = 16
+const URI_CHARS_MAX = 2048
+
+function uriSpace(members: readonly LinkedMember[], { resources: given }: PublicNames): UriSpace {
   const byId = new Map(members.map((member) => [member.id, member]))
+  // Also of resources that are gone: their URIs mean nothing else
+  const holders = new Map(given.map(({ name, member }) => [name, member]))
   const byPrefix = new Map<string, LinkedMember>()
   for (const member of members) {
     // URIs that were published under an earlier prefix go on
@@ -454,6 +479,24 @@ function uriSpace(members: readonly LinkedMember[]): UriSpace {
     }
   }
   for (const member of members) byPrefix.set(member.prefix, member)
+  const isSole = members.length === 1
+
+  const isHeldByAnother = (uri: string, { id }: LinkedMember): boolean => (holders.get(uri) ?? id) !== id
+  const unprefixed = new Map(
+    members.map((member) => {
+      const own = member.templates.filter(({ name, key }) => name === key)
+      return [member, own.slice(0, ASKED_MAX)]
+    }),
+  )
+  /** True if the URI without a prefix leads to the member. */
+  const mayStay = (member: LinkedMember, uri: string, isQuick: boolean): boolean => {
+    if (fromPublicUri(uri) !== null || isHeldByAnother(uri, member)) return false
+    if (isSole) return true
+    if (isQuick || uri.length > URI_CHARS_MAX) return false
+    const holds = (one: LinkedMember): boolean => unprefixed.get(one)!.some(({ isFor }) => isFor!(uri))
+    return holds(member) && members.find(holds) === member
+  }
+
   return {
     read: (caller, uri) => {
       const found = fromPublicUri(uri)
@@ -461,18 +504,19 @@ function uriSpace(members: readonly LinkedMember[]): UriSpace {
       if (found !== null && named !== undefined) return readAt(named, found.uri, caller, true, true)
       let refused: ReadAdmission = UNKNOWN
       for (const member of members) {
-        const answer = readAt(member, uri, caller, false, members.length === 1)
+        if (isHeldByAnother(uri, member)) continue
+        const answer = readAt(member, uri, caller, false, isSole)
         if (answer.kind === 'admitted') return answer
         if (answer.kind === 'refused' && refused.kind === 'unknown') refused = answer
       }
       return refused
     },
-    publicUri: (id, uri) => {
+    publicUri: (id, uri, isQuick = false) => {
       const member = byId.get(id)
-      const listed = member?.resources.get(uri)
+      if (member === undefined) return uri
+      const listed = member.resources.get(uri)
       if (listed !== undefined && listed !== null) return listed.name
-      if (member === undefined || (members.length === 1 && fromPublicUri(uri) === null)) return uri
-      return toPublicUri(member.prefix, uri)
+      return mayStay(member, uri, isQuick) ? uri : toPublicUri(member.prefix, uri)
     },
   }
 }

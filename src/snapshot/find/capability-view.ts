@@ -13,6 +13,8 @@ export interface Visible {
   readonly name: string
   /** The item as lists have it. */
   readonly shown: Plain
+  /** Input schema of a tool as its server lists it: with the arguments that callers must not give. */
+  readonly schema: unknown
   /** Arguments that every call has. */
   readonly fixed: Plain
   /** Arguments that callers must not give: those that are fixed or hidden. */
@@ -29,7 +31,9 @@ export function viewOf(
   projection: Projection | null,
 ): Visible {
   const named = item[KEY_OF[type]] === name ? item : { ...item, [KEY_OF[type]]: name }
-  if (projection === null) return { type, member, key, name, shown: named, fixed: NO_ARGUMENTS, closed: NONE }
+  const schema = item['inputSchema']
+  if (projection === null)
+    return { type, member, key, name, shown: named, schema, fixed: NO_ARGUMENTS, closed: NONE }
   const { fixed = NO_ARGUMENTS, hidden = [] } = projection
   const closed = new Set([...Object.keys(fixed), ...hidden])
   const shown: Plain = { ...named }
@@ -46,8 +50,27 @@ export function viewOf(
     shown['inputSchema'] = withoutProperties(item['inputSchema'], closed)
   if (closed.size > 0 && type === 'prompts' && Array.isArray(item['arguments']))
     shown['arguments'] = item['arguments'].filter((one) => !isPlain(one) || !closed.has(String(one['name'])))
-  return { type, member, key, name, shown, fixed, closed }
+  return { type, member, key, name, shown, schema, fixed, closed }
 }
+
+/**
+ * The tool with the public URI of the page that shows its results (MCP Apps: `_meta.ui.resourceUri`, and `ui/resourceUri` of earlier
+ * drafts); the tool itself where that is the same.
+ */
+export function withPublicApp(tool: Plain, toPublicUri: (uri: string) => string): Plain {
+  const { _meta: meta } = tool
+  if (!isPlain(meta)) return tool
+  const changed: Plain = {}
+  const { ui, [FLAT_APP]: flat } = meta
+  if (isPlain(ui) && typeof ui['resourceUri'] === 'string') {
+    const resourceUri = toPublicUri(ui['resourceUri'])
+    if (resourceUri !== ui['resourceUri']) changed['ui'] = { ...ui, resourceUri }
+  }
+  if (typeof flat === 'string' && toPublicUri(flat) !== flat) changed[FLAT_APP] = toPublicUri(flat)
+  return Object.keys(changed).length === 0 ? tool : { ...tool, _meta: { ...meta, ...changed } }
+}
+
+const FLAT_APP = 'ui/resourceUri'
 
 /** Keywords of JSON Schema whose schemas are about the same value. */
 const SAME_VALUE = ['allOf', 'anyOf', 'oneOf', 'if', 'then', 'else'] as const

@@ -2,7 +2,7 @@
  * What virtual MCPs have of their origins. A virtual MCP is joined with its origins and their catalogues when it is first asked for
  * in a snapshot: fragments hold ids of each other, so that one of them is linked anew without the others.
  */
-import type { Catalogue } from '../../model/capability-drift.ts'
+import type { Approved, Catalogue } from '../../model/capability-drift.ts'
 import type { OfferedEndpoints } from '../../model/offered-endpoint.ts'
 import type { CatalogueFragment } from '../fragments.ts'
 import type { LinkedProxy } from '../linked/collection.ts'
@@ -34,6 +34,8 @@ export interface JoinedVirtualMcp {
 interface Linked {
   readonly origins: ReadonlyMap<string, LinkedOrigin>
   readonly catalogues: ReadonlyMap<string, CatalogueFragment>
+  /** Ids of origins that cannot be reached. */
+  readonly originsDown: ReadonlySet<string>
 }
 
 /** The joined virtual MCPs of one snapshot. */
@@ -57,7 +59,7 @@ export function createVirtualMcpIndex(): VirtualMcpIndex {
 const NONE: OfferedEndpoints = { tools: {}, prompts: {}, resources: {}, resource_templates: {} }
 const NOTHING: Catalogue = { tools: [], prompts: [], resources: [], resource_templates: [] }
 
-function join({ origins, catalogues }: Linked, virtualMcp: LinkedVirtualMcp): JoinedVirtualMcp {
+function join({ origins, catalogues, originsDown }: Linked, virtualMcp: LinkedVirtualMcp): JoinedVirtualMcp {
   const { fragment } = virtualMcp
   const members = new Map<string, Member>()
   const policies = fragment.members.flatMap(({ origin: id, prefix, rules, approved }) => {
@@ -74,7 +76,10 @@ function join({ origins, catalogues }: Linked, virtualMcp: LinkedVirtualMcp): Jo
     // Written by the compiler from this very type
     const catalogue = listed === undefined ? NOTHING : (JSON.parse(listed.json) as Catalogue)
     const reach = endpoints && ((caller: Caller) => endpoints.reach(caller.access ?? null))
-    return [{ id, prefix, rules, catalogue, approved, ...(reach === null ? {} : { reach }) }]
+    const hashes = listed?.hashes === undefined ? {} : { hashes: JSON.parse(listed.hashes) as Approved }
+    const isDown = originsDown.has(id)
+    const reached = reach === null ? {} : { reach }
+    return [{ id, prefix, rules, catalogue, ...hashes, approved, isDown, ...reached }]
   })
   return { virtualMcp, members, capabilities: linkCapabilities(policies, fragment.names) }
 }

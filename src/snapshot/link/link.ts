@@ -58,7 +58,7 @@ export function nextSnapshot(current: Snapshot, full: boolean, open: Opener): Ne
     finish(revision) {
       // All removals first: a slug may have moved from one client to another.
       for (const linked of added) draft.add(linked)
-      return draft.toSnapshot(revision, entries)
+      return { ...draft.toSnapshot(revision, entries), originsDown: current.originsDown }
     },
   }
 }
@@ -99,6 +99,8 @@ function quarantined(fragment: Fragment, reason: string): Quarantined {
   return { kind: 'quarantined', fragment, fault: `${fragment.kind} ${name} cannot be used: ${reason}` }
 }
 
+const NONE_DOWN: ReadonlySet<string> = new Set()
+
 /** The next snapshot while a delta is applied. */
 class Draft {
   readonly #before: Partial<Snapshot>
@@ -131,11 +133,17 @@ class Draft {
       ...(indexed as Indexed),
       revision,
       plans: plans === undefined || arePlansStale ? createLimitPlans() : plans,
+      originsDown: NONE_DOWN,
       joined: joined === undefined || isJoinStale ? createVirtualMcpIndex() : joined,
       faults: faults === undefined || this.#faultsChanged ? faultsOf(entries) : faults,
       entries,
     }
   }
+}
+
+/** The same with other origins that cannot be reached. */
+export function withOriginsDown(current: Snapshot, originsDown: ReadonlySet<string>): Snapshot {
+  return { ...current, originsDown, joined: createVirtualMcpIndex() }
 }
 
 /** The snapshot before the first one: nothing is found in it. */

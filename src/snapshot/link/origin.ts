@@ -3,16 +3,24 @@ import type { CollectionFragment, OriginFragment } from '../fragments.ts'
 import type { LinkedOrigin } from '../linked/mcp.ts'
 import { linkCollection } from './collection.ts'
 
+const KINDS: ReadonlySet<string> = new Set<OriginFragment['served_by']>(['http', 'collection', 'stdio'])
+
 /**
  * Links an origin. Throws a RangeError that names what is wrong.
  * @param before the one of that id so far: what is known of its server lives on
  */
 export function linkOrigin(fragment: OriginFragment, before: LinkedOrigin | null = null): LinkedOrigin {
-  if (fragment.served_by !== 'http' && fragment.served_by !== 'collection')
-    throw new RangeError('it is of a kind that this version does not know')
+  if (!KINDS.has(fragment.served_by)) throw new RangeError('it is of a kind that this version does not know')
   const { id, target } = fragment
   const [path = '', query = ''] = target.split(/\?(.*)/s)
-  return { kind: 'origin', id, fragment, route: routeOf(fragment, before), path, query }
+  const runnerFields = fragment.served_by === 'stdio' ? runnerFieldsOf(fragment) : null
+  return { kind: 'origin', id, fragment, route: routeOf(fragment, before), path, query, runnerFields }
+}
+
+function runnerFieldsOf({ id, parameters = {} }: OriginFragment): string {
+  const json = Buffer.from(JSON.stringify(parameters)).toString('base64')
+  // One that is probed before it is saved has no id
+  return `${id === '' ? '' : `Runner-Origin: ${id}\r\n`}Runner-Parameters: ${json}\r\n`
 }
 
 function routeOf(fragment: OriginFragment, before: LinkedOrigin | null): LinkedOrigin['route'] {

@@ -87,7 +87,9 @@ function linkTarget(
   if (path !== '' && (!path.startsWith('/') || path.endsWith('/') || /[^!-~]|[?#\\]/.test(path)))
     throw new RangeError('the path of the upstream is not canonical')
   const tls = set ?? null
-  const server = `${scheme} ${host} ${port} ${path}`
+  // A host that an administrator has written never shares connections with the runner
+  const isRunner = fragment.runner === true
+  const server = `${isRunner ? 'runner ' : ''}${scheme} ${host} ${port} ${path}`
   return {
     fragment,
     connect_ms,
@@ -95,9 +97,11 @@ function linkTarget(
     idle_ms,
     pool_max,
     tls,
-    pool: `${scheme} ${host} ${port} ${connect_ms} ${first_byte_ms} ${idle_ms} ${pool_max}${tls === null ? '' : tlsKey(tls)}`,
+    pool: `${isRunner ? 'runner ' : ''}${scheme} ${host} ${port} ${connect_ms} ${first_byte_ms} ${idle_ms} ${pool_max}${tls === null ? '' : tlsKey(tls)}`,
     server,
-    url: `${scheme}://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}${path}`,
+    url: isRunner
+      ? 'runner'
+      : `${scheme}://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}${path}`,
     weight,
     bit: 1 << index,
     seed: limitKeyOf(server).low,

@@ -3,7 +3,7 @@ import type { OriginFragment, VirtualMcpFragment } from '../fragments.ts'
 import type { LinkedCollection } from './collection.ts'
 
 /**
- * An origin. One of kind `http` is linked as a collection with one route, so that limits, credential, servers and record of a call
+ * An origin. One of kind `http` or `stdio` is linked as a collection with one route, so that limits, credential, servers and record of a call
  * are those of any other request.
  */
 export interface LinkedOrigin {
@@ -15,6 +15,8 @@ export interface LinkedOrigin {
   /** Path of the MCP endpoint, and its query without `?`; empty without an upstream. */
   readonly path: string
   readonly query: string
+  /** Of kind `stdio`: header lines by which the runner knows origin and parameters; null for any other kind. */
+  readonly runnerFields: string | null
 }
 
 export interface LinkedVirtualMcp {

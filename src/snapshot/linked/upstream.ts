@@ -23,7 +23,7 @@ export interface LinkedTarget {
   readonly pool: string
   /** Scheme, host, port and path: the same server, whatever its timeouts. */
   readonly server: string
-  /** The same as a URL, for people. */
+  /** The same as a URL, for people; `runner` for the runner. */
   readonly url: string
   readonly weight: number
   /** Its place among the targets, as a bit. */

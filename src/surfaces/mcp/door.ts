@@ -8,7 +8,7 @@ import { PROTECTED } from '../../base/protected-resources.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import { visibleJson } from '../../base/visible.ts'
 import { jsonAnswer, type McpAnswer } from '../../mcp/protocol/answer.ts'
-import type { Door, Tool } from '../../mcp/protocol/door.ts'
+import type { Tool, ToolDoor } from '../../mcp/protocol/door.ts'
 import { createMcpEndpoint } from '../../mcp/protocol/endpoint.ts'
 import { createRebindingCheck } from '../../mcp/protocol/rebinding.ts'
 import type { ToolCall, ToolOutcome } from '../../mcp/protocol/tool-call.ts'
@@ -170,7 +170,7 @@ function mayUse(
   return (operation) => allowed(account, operation)
 }
 
-function managementDoor(options: ManagementDoorOptions, tools: ManagementTools): Door<ManagementCaller> {
+function managementDoor(options: ManagementDoorOptions, tools: ManagementTools): ToolDoor<ManagementCaller> {
   const lists = new Lru<string, readonly Tool[]>(LISTS_MAX)
 
   function listFor({ principal, view }: ManagementCaller): readonly Tool[] {

@@ -19,6 +19,7 @@ import { after, test } from 'node:test'
 import { issue } from '../../../test/certificates.ts'
 import { cliPorts } from '../../../test/support/cli-ports.ts'
 import { Issuer, signingKey } from '../../../test/support/issuer.ts'
+import { server, startTestRunner, TOKEN } from '../../../test/support/runner.ts'
 import { examine } from '../../../test/support/upkeep.ts'
 import { openConfigStore } from '../../store/sqlite/config.ts'
 import { SCHEMA_VERSION } from '../../store/sqlite/copy.ts'
@@ -215,4 +216,30 @@ test('with --network the client authentication at the identity provider is tried
   assert.match(mapped['roles of claims']!.found, /there is no role "publisher"/)
   await issuer[Symbol.asyncDispose]()
   assert.equal((await found(data, raw))[check]!.state, 'fail')
+})
+
+test('the runner of the settings is asked, with its token', async () => {
+  const data = await make()
+  assert.equal((await found(data))['runner'], undefined)
+  const nobody = (await found(data, { POSTERN_RUNNER: `unix:${join(directory, 'none.sock')}` }))['runner']
+  assert.equal(nobody?.state, 'warn')
+  assert.match(nobody?.found ?? '', /does not answer as a runner: .*ENOENT/)
+  await using started = await startTestRunner({ old: server('legacy') })
+  const token = join(directory, 'token')
+  const settings = {
+    POSTERN_RUNNER: `http://127.0.0.1:${started.runner.port}`,
+    POSTERN_RUNNER_TOKEN_FILE: token,
+  }
+  writeFileSync(token, TOKEN)
+  const well = (await found(data, settings))['runner']
+  assert.deepEqual(
+    [well?.state, well?.found],
+    ['ok', `${settings.POSTERN_RUNNER} answers; number of entries: 1`],
+  )
+  writeFileSync(token, 'another')
+  assert.equal((await found(data, settings))['runner']?.state, 'fail')
+  writeFileSync(token, 'two words')
+  const faulty = (await found(data, settings))['runner']
+  assert.equal(faulty?.state, 'fail')
+  assert.match(faulty?.found ?? '', /must hold one token/)
 })

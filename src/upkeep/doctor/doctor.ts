@@ -10,6 +10,7 @@ import { findFiles } from './files.ts'
 import { findInstance } from './instance.ts'
 import { findClock, findDirectory, findDisk, findKeyFile, findNode, findTls } from './machine.ts'
 import { findProvider } from './provider.ts'
+import { findRunner } from './runner.ts'
 import { findStore } from './store.ts'
 
 /** One check. It answers what it found, several things at once, or nothing where there is nothing to look at. */
@@ -43,6 +44,7 @@ export async function examine(
     store: (its) => findStore(places, its, scratch, isNetworkAsked),
     files: ({ data }) => findFiles(data, filesIn(data, places)),
     'identity provider': (its) => findProvider(its, isNetworkAsked),
+    runner: ({ runner }) => findRunner(runner),
     clock: findClock,
   }
   try {

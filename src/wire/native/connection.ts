@@ -130,6 +130,11 @@ export class Connection implements Timed {
     return this.#outlet.writeBoth(text, bytes, from, to) || this.#full()
   }
 
+  /** As {@link write}: bytes that are kept, between texts. */
+  writeAround(before: string, bytes: Buffer, after: string): boolean {
+    return this.#outlet.writeAround(before, bytes, after) || this.#full()
+  }
+
   /** The body is wanted now, and all of it in the given time. */
   wantBody(withinMs = Infinity): void {
     if (this.#mode !== HOLD) return

@@ -146,6 +146,27 @@ for (const [name, kind, internals] of [
     }
   })
 
+  test(`${name}, bytes that are kept arrive between their texts, also where the system does not take all at once`, async () => {
+    const [one, other] = [await pair(kind), await pair(kind)]
+    const kept = Buffer.from('0123456789abc'.repeat(2_500))
+    const sent = ['', '']
+    for (const { caller } of [one, other]) caller.pause()
+    const outlets = [one, other].map(({ accepted }) => createOutlet(accepted, () => {}, internals))
+    for (let turn = 0; turn < 120; turn++)
+      for (const [index, outlet] of outlets.entries()) {
+        const before = `${index}:${turn};`
+        const bytes =
+          turn % 3 === 0 ? Buffer.alloc(0) : turn % 7 === 0 ? Buffer.concat([kept, kept, kept, kept]) : kept
+        sent[index] += `${before}${bytes.toString('latin1')}}`
+        outlet.writeAround(before, bytes, '}')
+      }
+    for (const [index, { caller, accepted }] of [one, other].entries()) {
+      const came = await take(caller, sent[index]!.length)
+      assert.ok(came === sent[index])
+      accepted.destroy()
+    }
+  })
+
   test(`${name}, a caller that leaves while bytes wait for it ends the socket without a fault`, async () => {
     const { caller, accepted } = await pair(kind)
     caller.pause()

@@ -24,6 +24,8 @@ export interface Internals {
 export interface WriteRequest {
   /** Called when the write has ended, if it is there then. */
   oncomplete?: (status: number) => void
+  /** What must not be collected before that. */
+  bytes?: Uint8Array
   /** Negative unless a write is under way with it. */
   getAsyncId(): number
 }

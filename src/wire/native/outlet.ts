@@ -3,6 +3,7 @@
  * when the next write comes before its end.
  */
 import type { Socket } from 'node:net'
+import { fillAround, wholeBody } from '../kept-bytes.ts'
 import {
   destroyFor,
   fittingHandle,
@@ -20,6 +21,8 @@ export interface Outlet {
   write(data: string | Buffer): boolean
   /** Writes text of latin1 and `bytes[from, to)`, which may change afterwards. False as {@link write}. */
   writeBoth(text: string, bytes: Buffer, from: number, to: number): boolean
+  /** Writes bytes that do not change, between texts of latin1. False as {@link write}. */
+  writeAround(before: string, bytes: Buffer, after: string): boolean
   /** The socket was paused: if what was written cannot be sent, the socket is to close nevertheless. */
   watch(): void
   /** Ends the writing side after all that was written. */
@@ -78,6 +81,34 @@ class PlainOutlet implements Outlet {
     return data === '' || this.write(data)
   }
 
+  writeAround(before: string, bytes: Buffer, after: string): boolean {
+    const socket = this.#socket
+    const internals = this.#internals
+    const handle = handleOf(socket)
+    const length = before.length + bytes.length + after.length
+    if (
+      internals === null ||
+      handle === null ||
+      this.#waits ||
+      socket.writableLength > 0 ||
+      length > SHARED_BYTES
+    )
+      return socket.write(wholeBody({ before, bytes, after }))
+    shared ??= Buffer.allocUnsafeSlow(SHARED_BYTES)
+    fillAround(shared, before, bytes, after)
+    const whole = shared.subarray(0, length)
+    spare ??= new internals.WriteRequest()
+    if (handle.writeBuffer(spare, whole) !== 0) return socket.write(Buffer.from(whole))
+    if (internals.state[internals.lastWriteWasAsync] === 0) return true
+    // The system reads the bytes until the write has ended, so they are its own until then
+    spare.bytes = shared
+    shared = null
+    spare.oncomplete = (status) => this.#completed(status)
+    spare = null
+    this.#waits = true
+    return false
+  }
+
   /** A direct write that is under way tells of its end in any case. */
   watch(): void {}
 
@@ -93,6 +124,11 @@ class PlainOutlet implements Outlet {
     else if (!socket.writableNeedDrain) this.#onDrain()
   }
 }
+
+/** Bytes of an answer with its head that are written from one buffer of the thread. */
+const SHARED_BYTES = 96 * 1024
+/** What the system takes at once, of all sockets of the thread. */
+let shared: Buffer | null = null
 
 /** For the next write of any socket: the system touches it only when it cannot take all at once. */
 let spare: WriteRequest | null = null

@@ -2,6 +2,7 @@ import type { ByteBudget } from '../../base/byte-buffer.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { Collecting } from '../collecting.ts'
 import { kindFieldsOf } from '../content-kind.ts'
+import { lengthOf, wholeBody } from '../kept-bytes.ts'
 import { BODY_BYTES_MAX, PIECE_BYTES_MAX } from '../limits.ts'
 import { isIdempotent } from '../methods.ts'
 import {
@@ -11,6 +12,7 @@ import {
   type FieldNames,
   type ForwardRequest,
   type Incoming,
+  type KeptBytes,
   type Outcome,
   type PeerCertificate,
   type Upstream,
@@ -115,7 +117,7 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
     return this.#phase === OPEN
   }
 
-  answer(status: number, fields: string, body: string | Uint8Array): void {
+  answer(status: number, fields: string, body: string | Uint8Array | KeptBytes): void {
     if (this.#phase !== OPEN) return
     this.#phase = ANSWERING
     this.#collecting = null
@@ -123,8 +125,10 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
     // Only ASCII may be written as latin1
     const isAscii = typeof body === 'string' && Buffer.byteLength(body) === body.length
     const isText = isAscii && body.length <= PIECE_BYTES_MAX
-    const bytes = typeof body === 'string' ? (isText ? EMPTY : Buffer.from(body)) : toBuffer(body)
-    const length = isText ? body.length : bytes.length
+    const kept = typeof body !== 'string' && 'before' in body ? body : null
+    const around = kept !== null && lengthOf(kept) <= PIECE_BYTES_MAX ? kept : null
+    const bytes = isText || around !== null ? EMPTY : wholeBody(body)
+    const length = isText ? body.length : around === null ? bytes.length : lengthOf(around)
     const close = this.#connection.settle()
     const head = `${statusLine(status)}${fields}${this.#context.dateLine}${isBodiless ? '' : `Content-Length: ${length}\r\n`}${close ? 'Connection: close\r\n\r\n' : '\r\n'}`
     this.outcome.status = status
@@ -136,6 +140,7 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
     } else {
       this.outcome.bytesOut = length
       if (isText) this.#connection.write(head + body)
+      else if (around !== null) this.#connection.writeAround(head + around.before, around.bytes, around.after)
       else this.#connection.writeBoth(head, bytes, 0, length)
     }
     this.#finish()
@@ -498,8 +503,4 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
       if (this.#phase === OPEN) this.refuse('internal_error', String(error))
     }
   }
-}
-
-function toBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }

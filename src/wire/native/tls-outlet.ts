@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { wholeBody } from '../kept-bytes.ts'
 import { destroyFor, type Handle, handleOf, type Internals, type WriteRequest } from './direct.ts'
 import { joined } from './message.ts'
 import type { Outlet } from './outlet.ts'
@@ -63,6 +64,10 @@ export class TlsOutlet implements Outlet {
       }
     }
     return this.write(joined(text, bytes, from, to, ''))
+  }
+
+  writeAround(before: string, bytes: Buffer, after: string): boolean {
+    return this.write(wholeBody({ before, bytes, after }))
   }
 
   watch(): void {

@@ -3,6 +3,7 @@ import type { ByteBudget } from '../../base/byte-buffer.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { Collecting } from '../collecting.ts'
 import { kindFieldsOf } from '../content-kind.ts'
+import { wholeBody } from '../kept-bytes.ts'
 import { BODY_BYTES_MAX, DROP_BYTES_MAX, PIECE_BYTES_MAX } from '../limits.ts'
 import { isTrailerName } from '../native/chunked.ts'
 import type { RequestHead } from '../native/request-head.ts'
@@ -15,6 +16,7 @@ import {
   FAILURE_CODES,
   type ForwardRequest,
   type Incoming,
+  type KeptBytes,
   type Outcome,
   type Upstream,
   type UpstreamFailure,
@@ -112,12 +114,12 @@ export class NodeExchange implements Incoming, Receiver, AnswerCarrier {
     if (this.#phase === OPEN) this.#context.request(this)
   }
 
-  answer(status: number, fields: string, body: string | Uint8Array): void {
+  answer(status: number, fields: string, body: string | Uint8Array | KeptBytes): void {
     if (this.#phase !== OPEN) return
     this.#phase = ANSWERING
     this.#collecting = null
     const isBodiless = status === 204 || status === 304
-    const bytes = typeof body === 'string' ? Buffer.from(body) : body
+    const bytes = wholeBody(body)
     const length = isBodiless ? '' : `Content-Length: ${bytes.length}\r\n`
     this.#settle()
     this.outcome.status = status

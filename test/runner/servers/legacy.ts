@@ -134,7 +134,7 @@ function handle(line: string): void {
   } else if (method === 'ping') send({ id, result: {} })
   else if (method.startsWith('resources/')) {
     seen.push(`${method} ${params?.uri}`)
-    send({ id, result: {} })
+    send({ id, result: method.endsWith('/list') ? { resources: [], resourceTemplates: [] } : {} })
   } else send({ id, error: { code: -32601, message: 'unknown' } })
 }
 

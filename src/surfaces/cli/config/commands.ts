@@ -13,7 +13,7 @@ import { EXIT, Failed, UsageError } from '../exit.ts'
 import { readText } from '../flags.ts'
 import type { CliPorts } from '../ports.ts'
 import { printData, printDiff } from '../print.ts'
-import { toJsonText } from '../structured-text.ts'
+import { toJsonText, toYamlText } from '../structured-text.ts'
 import { readFiles, setNameOf, toYaml, writeFiles } from './files.ts'
 import { planText } from './plan-text.ts'
 import { ask, type ConfigOperations, deletesOf, type Given, many, planned, tellWarnings } from './planned.ts'
@@ -113,20 +113,39 @@ function convertCommand(ports: CliPorts, operation: Operation): Command {
     .description(`${operation.summary}. Ends with 3 where something is left out or a draft`)
     .argument('<file>', 'YAML or JSON; - is standard input')
     .option('--servers <what>', 'What MCP servers become: origins (default) or collections')
+    .addOption(
+      many('--value <name=text>', 'Value of a variable of a registry entry. Repeat for more; no secrets'),
+    )
   return addCommonFlags(command).action(
-    async (file: string, given: Given & { readonly servers?: string }) => {
+    async (file: string, given: Given & { readonly servers?: string; readonly value?: string[] }) => {
+      const values = valuesIn(given.value ?? [])
       const document = await readText(ports, file)
       const client = await connect(ports, given)
       const { servers } = given
       const { body } = await client.call(operation, {
         document,
         ...(servers === undefined ? {} : { servers }),
+        ...(Object.keys(values).length === 0 ? {} : { values }),
       })
       const documents = Exported.shape.documents.parse(body['documents'])
       for (const note of body['notes'] as readonly string[]) ports.err(`${printable(note)}\n`)
+      const runner = body['runner'] as Readonly<Record<string, unknown>>
+      if (Object.keys(runner).length > 0)
+        ports.err(`For the file of postern runner:\n${toYamlText({ entries: runner }, 0)}`)
       ports.out(given.output === 'json' ? toJsonText(documents) : toYaml(documents))
       if (body['exact'] !== true) throw new Failed(EXIT.inexact)
     },
+  )
+}
+
+/** `name=text` of each; a text may have further equals signs. */
+function valuesIn(given: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    given.map((one) => {
+      const at = one.indexOf('=')
+      if (at < 1) throw new UsageError('--value takes a name and a text: --value tenant=acme')
+      return [one.slice(0, at), one.slice(at + 1)]
+    }),
   )
 }
 

@@ -1,6 +1,7 @@
 /**
- * The catalogue of an origin of kind `collection`: its published endpoints as capabilities. It is made when the collection is
- * compiled, in the transaction of its change, so that it never drifts; `compile/dependents.ts` says what is compiled with it.
+ * Published endpoints of a collection as capabilities. For an origin of kind `collection` this is made when the collection is
+ * compiled, in the transaction of its change, so that it never drifts; `compile/dependents.ts` says what is compiled with it. For
+ * `/mcp` a gateway thread makes it of the fragments that it serves.
  *
  * 1. Names do not depend on the order of proxies in the store: of two endpoints that ask for one name, the older proxy has it.
  * 2. Names of arguments are of `A-Za-z0-9_.-` and unlike each other: model APIs refuse a list with any other.
@@ -10,20 +11,35 @@ import { hash } from 'node:crypto'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
 import type { Catalogue } from '../../model/capability-drift.ts'
-import type { CollectionSpec } from '../../model/collection.ts'
 import { isOfMessage } from '../../model/header-names.ts'
 import type { HttpMethod } from '../../model/http-method.ts'
 import type { OfferedEndpoint, OfferedEndpoints } from '../../model/offered-endpoint.ts'
-import { type JsonSchema, type Parameter, type ProxySpec, parameterNames } from '../../model/proxy.ts'
+import { parameterNames } from '../../model/parameter-names.ts'
+import type { JsonSchema, Parameter, ProxySpec } from '../../model/proxy.ts'
 import { boundedSchema } from '../schema/bounded.ts'
-import type { Desired } from './compile.ts'
 
-/** A published collection, as its origin offers it. */
+/** What of a proxy makes it a capability. */
+export interface OfferedProxy {
+  readonly id: string
+  readonly slug: string
+  readonly spec: OfferedSpec
+}
+
+type OfferedSpec = Contract &
+  Pick<ProxySpec, 'name' | 'description' | 'path' | 'kind' | 'operation_id' | 'response_schema'> & {
+    readonly methods: readonly HttpMethod[]
+    readonly status: string
+    readonly mcp?: ProxySpec['mcp'] | undefined
+    /** What differs for single methods. */
+    readonly contracts?: Readonly<Partial<Record<HttpMethod, Partial<Contract>>>> | undefined
+  }
+
+/** A published collection, as it is offered. */
 export interface Offer {
-  readonly collection: Desired<CollectionSpec>
-  readonly proxies: readonly Desired<ProxySpec>[]
-  /** JSON of its shared schemas; undefined without. */
-  readonly schemas: string | undefined
+  readonly collection: { readonly slug: string; readonly spec: { readonly base_path: string } }
+  readonly proxies: readonly OfferedProxy[]
+  /** JSON of its shared schemas, or these; undefined without. */
+  readonly schemas: string | Plain | undefined
 }
 
 export interface Offered {
@@ -46,11 +62,15 @@ const NO_PARAMETERS: ReadonlySet<string> = new Set(['accept', 'content-type', 'a
 
 /**
  * What a collection offers.
- * @param isWhole false leaves out schemas and arguments, where names and texts alone are wanted
+ * @param whole false leaves out schemas and arguments, where names and texts alone are wanted; a set keeps them for proxies of
+ * these ids
  */
-export function offeredBy({ collection, proxies, schemas }: Offer, isWhole: boolean): Offered {
+export function offeredBy(
+  { collection, proxies, schemas = {} }: Offer,
+  whole: boolean | ReadonlySet<string>,
+): Offered {
   // Content of the table of schemas, which is written as an object of schemas by name
-  const shared = isWhole && schemas !== undefined ? (JSON.parse(schemas) as Plain) : {}
+  const shared = typeof schemas !== 'string' ? schemas : whole === false ? {} : (JSON.parse(schemas) as Plain)
   const catalogue = { tools: [], prompts: [], resources: [], resource_templates: [] } as Record<
     CapabilityType,
     Plain[]
@@ -63,6 +83,7 @@ export function offeredBy({ collection, proxies, schemas }: Offer, isWhole: bool
   }
   const taken = { tools: new Set<string>(), prompts: new Set<string>() }
   for (const proxy of inOrder(proxies)) {
+    const isWhole = typeof whole === 'boolean' ? whole : whole.has(proxy.id)
     const methods = offeredMethods(proxy.spec)
     const tools = methods.filter((method) => roleOf(proxy.spec, method) === 'tool')
     for (const method of methods) {
@@ -105,7 +126,7 @@ export function offeredBy({ collection, proxies, schemas }: Offer, isWhole: bool
 }
 
 /** Ids grow with time, so the oldest comes first. */
-function inOrder(proxies: readonly Desired<ProxySpec>[]): readonly Desired<ProxySpec>[] {
+function inOrder(proxies: readonly OfferedProxy[]): readonly OfferedProxy[] {
   return proxies
     .filter(
       ({ spec: { status, kind, mcp } }) =>
@@ -116,14 +137,14 @@ function inOrder(proxies: readonly Desired<ProxySpec>[]): readonly Desired<Proxy
 }
 
 /** HEAD beside GET, and OPTIONS beside anything, tell an agent nothing. */
-function offeredMethods({ methods }: ProxySpec): readonly HttpMethod[] {
+function offeredMethods({ methods }: OfferedSpec): readonly HttpMethod[] {
   const main = methods.filter((method) => method !== 'HEAD' && method !== 'OPTIONS')
   return main.length > 0 ? main : methods.slice(0, 1)
 }
 
 type Role = 'tool' | 'prompt' | 'resource'
 
-function roleOf(spec: ProxySpec, method: HttpMethod): Role {
+function roleOf(spec: OfferedSpec, method: HttpMethod): Role {
   const as = spec.mcp?.as
   if (method !== 'GET' || (as !== 'resource' && as !== 'prompt')) return 'tool'
   // No URI can give a header
@@ -139,18 +160,13 @@ function isGiven(header: string): boolean {
   return !isOfMessage(header) && !NO_PARAMETERS.has(header.toLowerCase())
 }
 
-function baseOf({ slug, spec }: Desired<ProxySpec>, method: HttpMethod | null): string {
+function baseOf({ slug, spec }: OfferedProxy, method: HttpMethod | null): string {
   const own = spec.mcp?.name ?? spec.operation_id ?? slug
   const clean = own.replaceAll(/[^A-Za-z0-9_.-]/gu, '_')
   return (method === null ? clean : `${method.toLowerCase()}_${clean}`).slice(0, NAME_CHARS_MAX)
 }
 
-function freeName(
-  base: string,
-  { id, slug }: Desired<ProxySpec>,
-  method: HttpMethod,
-  taken: Set<string>,
-): string {
+function freeName(base: string, { id, slug }: OfferedProxy, method: HttpMethod, taken: Set<string>): string {
   const unlike = hash('sha256', `${id}\0${method}`, 'hex').slice(0, 8)
   const cut = (room: number): string => base.slice(0, NAME_CHARS_MAX - room)
   const candidates = [base, `${base}_${slug}`, `${cut(unlike.length + 1)}_${unlike}`]
@@ -159,7 +175,7 @@ function freeName(
   return name
 }
 
-function textsOf({ name, description, mcp, path }: ProxySpec, method: HttpMethod, basePath: string): Plain {
+function textsOf({ name, description, mcp, path }: OfferedSpec, method: HttpMethod, basePath: string): Plain {
   const text = mcp?.description ?? description
   return {
     title: mcp?.title ?? name,
@@ -192,7 +208,7 @@ interface Shape extends Pick<OfferedEndpoint, 'places' | 'hasBody'> {
   readonly parameters: readonly Parameter[]
 }
 
-function shapeOf(spec: ProxySpec, method: HttpMethod, shared: Plain, isWhole: boolean): Shape {
+function shapeOf(spec: OfferedSpec, method: HttpMethod, shared: Plain, isWhole: boolean): Shape {
   const contract = contractOf(spec, method)
   const body = bodyOf(spec, method, contract)
   const parameters = parametersOf(spec, method)
@@ -229,17 +245,21 @@ function shapeOf(spec: ProxySpec, method: HttpMethod, shared: Plain, isWhole: bo
   }
 }
 
-type Contract = Pick<
-  ProxySpec,
-  'parameters' | 'request_schema' | 'request_schemas' | 'request_types' | 'request_required'
->
+/** Of what earlier versions have stored, the newer members are absent. */
+interface Contract {
+  readonly parameters: readonly Parameter[]
+  readonly request_schema: JsonSchema | null
+  readonly request_schemas?: Readonly<Record<string, JsonSchema>> | undefined
+  readonly request_types?: readonly string[] | undefined
+  readonly request_required?: boolean | undefined
+}
 
-function contractOf(spec: ProxySpec, method: HttpMethod): Contract {
+function contractOf(spec: OfferedSpec, method: HttpMethod): Contract {
   return { ...spec, ...spec.contracts?.[method === 'HEAD' ? 'GET' : method] }
 }
 
 /** Parameters that an agent gives, those of the path first; of the path all, whether or not they are described. */
-function parametersOf(spec: ProxySpec, method: HttpMethod): readonly Parameter[] {
+function parametersOf(spec: OfferedSpec, method: HttpMethod): readonly Parameter[] {
   const { parameters } = contractOf(spec, method)
   const names = [...parameterNames(spec.path), ...(spec.path.endsWith('/*') ? ['*'] : [])]
   const inPath = names.map((name): Parameter => {
@@ -296,7 +316,7 @@ interface Body {
 }
 
 /** The body that a method takes; null for none. */
-function bodyOf({ kind }: ProxySpec, method: HttpMethod, contract: Contract): Body | null {
+function bodyOf({ kind }: OfferedSpec, method: HttpMethod, contract: Contract): Body | null {
   const { request_schema, request_schemas = {}, request_types: types = [], request_required } = contract
   if (method === 'GET' || method === 'HEAD') return null
   if (!WITH_BODY.has(method) && request_schema === null && types.length === 0) return null
@@ -332,7 +352,7 @@ function plainSchema(schema: JsonSchema, shared: Plain, bytesMax: number): Plain
 }
 
 /** The URI of a GET endpoint, or the template of its URIs (RFC 6570). */
-function uriOf(slug: string, { path }: ProxySpec, parameters: readonly Parameter[]): string {
+function uriOf(slug: string, { path }: OfferedSpec, parameters: readonly Parameter[]): string {
   const plain = path
     .replaceAll(/\{([^{}]+)\}/g, (_all, name: string) => `{${variableOf(name)}}`)
     .replace(/\/\*$/, '/{+rest}')

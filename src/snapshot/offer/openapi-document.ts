@@ -1,29 +1,46 @@
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { pointerTo } from '../../base/pointer.ts'
 import type { FieldError } from '../../base/refusal.ts'
-import type { CollectionSpec } from '../../model/collection.ts'
 import type { HttpMethod } from '../../model/http-method.ts'
-import type { JsonSchema, Parameter, ProxySpec } from '../../model/proxy.ts'
+import type { JsonSchema, Parameter } from '../../model/proxy.ts'
 
-type Contract = Pick<
-  ProxySpec,
-  | 'parameters'
-  | 'request_schema'
-  | 'request_schemas'
-  | 'request_types'
-  | 'request_required'
-  | 'response_schema'
-  | 'request_example'
-  | 'response_example'
->
+interface Contract {
+  readonly parameters: readonly Parameter[]
+  readonly request_schema: JsonSchema | null
+  readonly request_schemas?: Readonly<Record<string, JsonSchema>> | undefined
+  readonly request_types: readonly string[]
+  readonly request_required: boolean
+  readonly response_schema: JsonSchema | null
+  readonly request_example?: unknown
+  readonly response_example?: unknown
+}
+
+/** What of a proxy is described. */
+export interface DescribedProxy extends Contract {
+  readonly slug: string
+  readonly name: string
+  readonly description: string
+  readonly tags: readonly string[]
+  readonly operation_id: string | null
+  readonly deprecated: boolean
+  readonly kind: string
+  readonly path: string
+  readonly target_path: string | null
+  /** Those that are described. */
+  readonly methods: readonly HttpMethod[]
+  /** All of the proxy, by which operations are named; absent where they are the same. */
+  readonly all_methods?: readonly HttpMethod[]
+  /** What differs for single methods. */
+  readonly contracts?: Readonly<Partial<Record<HttpMethod, Partial<Contract>>>> | undefined
+}
 
 /** What is described. */
 interface Described {
-  readonly collection: CollectionSpec
+  readonly collection: { readonly name: string; readonly description: string }
   readonly version: string
   /** Where it is served: the base path at the gateway, or the upstream. */
   readonly server: string
-  readonly proxies: readonly (ProxySpec & { readonly slug: string })[]
+  readonly proxies: readonly DescribedProxy[]
   /** Shared schemas, to which contracts refer by `#/$defs/<name>`. */
   readonly schemas: Readonly<Record<string, JsonSchema>>
 }
@@ -50,7 +67,7 @@ export function toDocument({ collection, version, server, proxies, schemas }: De
     const item = paths[path] ?? {}
     paths[path] = item
     for (const method of proxy.methods) {
-      const contract: Contract = { ...proxy, ...defined(proxy.contracts[method] ?? {}) }
+      const contract: Contract = { ...proxy, ...defined(proxy.contracts?.[method] ?? {}) }
       const operationId = idOf(proxy, method, ids)
       ids.add(operationId)
       item[method.toLowerCase()] = { operationId, ...operationOf(proxy, contract, names) }
@@ -70,6 +87,40 @@ export function toDocument({ collection, version, server, proxies, schemas }: De
   }
 }
 
+const COMPONENTS = '#/components/schemas/'
+
+/** The document with those of its shared schemas alone that its operations refer to, directly or through each other. */
+export function withUsedSchemas(document: Plain): Plain {
+  const { components, ...rest } = document
+  const all = isPlain(components) && isPlain(components['schemas']) ? components['schemas'] : {}
+  const used = new Set<string>()
+  const open: unknown[] = [rest]
+  while (open.length > 0) {
+    const value = open.pop()
+    if (Array.isArray(value)) for (const one of value) open.push(one)
+    else if (isPlain(value))
+      for (const [name, member] of Object.entries(value)) {
+        open.push(member)
+        if (name !== '$ref' || typeof member !== 'string' || !member.startsWith(COMPONENTS)) continue
+        const schema = decoded(member.slice(COMPONENTS.length).split('/')[0]!)
+        if (used.has(schema) || !Object.hasOwn(all, schema)) continue
+        used.add(schema)
+        open.push(all[schema])
+      }
+  }
+  const schemas = Object.entries(all).filter(([name]) => used.has(name))
+  return schemas.length === 0 ? rest : { ...rest, components: { schemas: Object.fromEntries(schemas) } }
+}
+
+/** A name out of a pointer in a URI fragment (RFC 6901 section 6). */
+function decoded(token: string): string {
+  try {
+    return decodeURIComponent(token).replaceAll('~1', '/').replaceAll('~0', '~')
+  } catch {
+    return token
+  }
+}
+
 function namesIn(path: string): string[] {
   return [...path.matchAll(/\{([^}]*)\}/g)].map((match) => match[1]!)
 }
@@ -79,18 +130,15 @@ function defined(part: object): Partial<Contract> {
 }
 
 /** One id stands for one operation. */
-function idOf(
-  proxy: ProxySpec & { readonly slug: string },
-  method: HttpMethod,
-  taken: ReadonlySet<string>,
-): string {
+function idOf(proxy: DescribedProxy, method: HttpMethod, taken: ReadonlySet<string>): string {
   const own = proxy.operation_id ?? proxy.slug
-  if (proxy.methods.length === 1 && !taken.has(own)) return own
+  const { all_methods = proxy.methods } = proxy
+  if (all_methods.length === 1 && !taken.has(own)) return own
   const byMethod = `${proxy.slug}-${method.toLowerCase()}`
   return taken.has(byMethod) ? `${byMethod}-${taken.size}` : byMethod
 }
 
-function operationOf(proxy: ProxySpec, contract: Contract, names: ReadonlyMap<string, string>): Plain {
+function operationOf(proxy: DescribedProxy, contract: Contract, names: ReadonlyMap<string, string>): Plain {
   const described = contract.parameters.map((parameter) => toParameter(parameter, names))
   const missing = [...names.values()].filter(
     (name) => !described.some((one) => one['in'] === 'path' && one['name'] === name),
@@ -165,7 +213,7 @@ function responseOf({ response_schema: schema, response_example: example }: Cont
 }
 
 /** What of a proxy a description cannot say. */
-function untold(proxy: ProxySpec): string[] {
+function untold(proxy: DescribedProxy): string[] {
   return [
     ...(proxy.kind === 'http' ? [] : [`${proxy.slug} is of kind ${proxy.kind}`]),
     ...(proxy.target_path === null || proxy.target_path === proxy.path

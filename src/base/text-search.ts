@@ -1,0 +1,184 @@
+/**
+ * Ranks short texts, such as tools and endpoints, by how well they fit the words of a query (BM25 over weighted fields).
+ *
+ * Invariants:
+ * 1. An index is immutable, and equal documents give equal answers: equal scores keep the order of the documents.
+ * 2. Every word of a document finds it, up to the bounds below. A query word also finds words that begin with it.
+ * 3. Work and memory are bounded: an index is linear in its texts, a query in the documents.
+ */
+
+/** A part of a document. The weight says how much one of its words counts; 1 for plain text. */
+export interface SearchField {
+  readonly text: string
+  readonly weight: number
+}
+
+interface Found {
+  /** Places of documents, best first; at most as many as asked for. */
+  readonly places: readonly number[]
+  /** Documents that fit at all. */
+  readonly total: number
+}
+
+export interface TextIndex {
+  /** What fits at least one word of the query; a query without words finds nothing. */
+  search(query: string, limit: number): Found
+}
+
+/** Characters of a field that count. */
+const FIELD_MAX = 4_000
+/** Different words of a document that count. */
+const DOCUMENT_WORDS_MAX = 256
+const QUERY_MAX = 400
+const QUERY_WORDS_MAX = 16
+/** Words that the beginning of a word stands for. */
+const EXPANSIONS_MAX = 16
+/** Letters that a query word needs to stand for longer words. */
+const BEGINNING_MIN = 3
+const WORD_MAX = 40
+
+/** BM25: how soon further occurrences stop to count, and how much long documents lose. */
+const SATURATION = 1.2
+const LENGTH_SHARE = 0.5
+/** How much a longer word counts that begins with the query word. */
+const BEGINNING_SHARE = 0.6
+/** How much a document loses that fits only some words of the query. */
+const COVERAGE_SHARE = 0.5
+
+/** Runs of digits, of letters, and of letters of scripts that are written without spaces (the group). */
+const RUNS =
+  /\p{N}+|([\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}]+)|[[\p{L}\p{M}]--[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}]]+/gv
+const ASCII = /^[\0-\x7f]*$/
+const ASCII_RUNS = /[0-9]+|[A-Za-z]+/g
+/** Only a run with a capital letter after a small one, or after another capital, can have parts. */
+const MAY_HAVE_PARTS = /\p{Ll}\p{Lu}|\p{Lu}{2}/u
+const CAMEL_PARTS = /\p{Lu}+(?!\p{Ll})|\p{Lu}?[\p{Ll}\p{Lo}\p{M}]+/gu
+
+/** Builds the index of documents; a document is the list of its fields. */
+export function indexTexts(documents: readonly (readonly SearchField[])[]): TextIndex {
+  const postings = new Map<string, { readonly places: number[]; readonly weights: number[] }>()
+  const lengths = new Float64Array(documents.length)
+  let sum = 0
+  for (const [place, fields] of documents.entries()) {
+    const counts = countsOf(fields)
+    for (const [word, weight] of counts) {
+      const posting = postings.get(word)
+      if (posting === undefined) postings.set(word, { places: [place], weights: [weight] })
+      else {
+        posting.places.push(place)
+        posting.weights.push(weight)
+      }
+      lengths[place]! += weight
+    }
+    sum += lengths[place]!
+  }
+  const lengthMean = sum / documents.length || 1
+  const vocabulary = [...postings.keys()].sort(inOrder)
+
+  function add(scores: Map<number, number>, word: string, share: number): void {
+    const { places, weights } = postings.get(word)!
+    const rarity = Math.log(1 + (documents.length - places.length + 0.5) / (places.length + 0.5))
+    for (const [at, place] of places.entries()) {
+      const norm = 1 - LENGTH_SHARE + (LENGTH_SHARE * lengths[place]!) / lengthMean
+      const weight = weights[at]!
+      const score = (share * rarity * weight * (SATURATION + 1)) / (weight + SATURATION * norm)
+      // A document counts once for a query word, by the word of its own that fits best
+      scores.set(place, Math.max(scores.get(place) ?? 0, score))
+    }
+  }
+
+  function scoresOf(word: string): Map<number, number> {
+    const scores = new Map<number, number>()
+    if (postings.has(word)) add(scores, word, 1)
+    if (word.length < BEGINNING_MIN) return scores
+    const from = firstAfter(vocabulary, word)
+    for (let at = from; at < Math.min(from + EXPANSIONS_MAX, vocabulary.length); at++) {
+      const longer = vocabulary[at]!
+      if (!longer.startsWith(word)) break
+      add(scores, longer, (BEGINNING_SHARE * word.length) / longer.length)
+    }
+    return scores
+  }
+
+  return {
+    search(query, limit) {
+      const words = [...new Set(wordsOf(query.slice(0, QUERY_MAX)))].slice(0, QUERY_WORDS_MAX)
+      const totals = new Map<number, { score: number; words: number }>()
+      for (const word of words)
+        for (const [place, score] of scoresOf(word)) {
+          const total = totals.get(place)
+          if (total === undefined) totals.set(place, { score, words: 1 })
+          else {
+            total.score += score
+            total.words++
+          }
+        }
+      const ranked = [...totals].map(([place, found]) => ({
+        place,
+        score: found.score * (1 - COVERAGE_SHARE * (1 - found.words / words.length)),
+      }))
+      ranked.sort((a, b) => b.score - a.score || a.place - b.place)
+      return { places: ranked.slice(0, Math.max(0, limit)).map(({ place }) => place), total: ranked.length }
+    },
+  }
+}
+
+/** What the words of a document weigh, by the first words of its heaviest fields. */
+function countsOf(fields: readonly SearchField[]): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const { text, weight } of fields.toSorted((a, b) => b.weight - a.weight))
+    for (const word of wordsOf(text.slice(0, FIELD_MAX))) {
+      const count = counts.get(word)
+      if (count === undefined && counts.size === DOCUMENT_WORDS_MAX) continue
+      counts.set(word, (count ?? 0) + weight)
+    }
+  return counts
+}
+
+/** The words of a text in lower case, without endings. A name in camel case gives itself and its parts. */
+function wordsOf(text: string): readonly string[] {
+  const words: string[] = []
+  const runs = ASCII.test(text) ? text.matchAll(ASCII_RUNS) : text.normalize('NFKC').matchAll(RUNS)
+  for (const [run, dense] of runs) {
+    if (dense !== undefined) {
+      addPairs([...dense], words)
+      continue
+    }
+    const word = run.slice(0, WORD_MAX)
+    words.push(stemOf(word.toLowerCase()))
+    const parts = MAY_HAVE_PARTS.test(word) ? (word.match(CAMEL_PARTS) ?? []) : []
+    if (parts.length > 1) for (const part of parts) words.push(stemOf(part.toLowerCase()))
+  }
+  return words
+}
+
+function addPairs(letters: readonly string[], words: string[]): void {
+  if (letters.length === 1) words.push(letters[0]!)
+  for (let at = 1; at < letters.length; at++) words.push(letters[at - 1]! + letters[at]!)
+}
+
+/** Without the commonest endings of English, so that `issues` finds `issue`, and `creating` finds `create`. */
+function stemOf(word: string): string {
+  if (word.length < 4) return word
+  if (word.endsWith('ies')) return `${word.slice(0, -3)}y`
+  for (const ending of ['ing', 'ed', 'es'])
+    if (word.endsWith(ending) && word.length - ending.length >= 3) return word.slice(0, -ending.length)
+  if (word.endsWith('ss')) return word
+  return word.endsWith('s') || word.endsWith('e') ? word.slice(0, -1) : word
+}
+
+function inOrder(a: string, b: string): number {
+  if (a === b) return 0
+  return a < b ? -1 : 1
+}
+
+/** Place of the first word that sorts after the given one. */
+function firstAfter(sorted: readonly string[], word: string): number {
+  let [low, high] = [0, sorted.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (sorted[middle]! <= word) low = middle + 1
+    else high = middle
+  }
+  return low
+}

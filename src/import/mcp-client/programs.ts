@@ -1,0 +1,108 @@
+/**
+ * A server that an MCP client starts as a program, as an entry of the runner's file.
+ *
+ * 1. A value that may be a secret is in no entry and in no note: it is read from a file, or the server is left out.
+ * 2. Text that the client would fill in is in no entry.
+ */
+import { maskText } from '../../base/mask.ts'
+import { isPlain, listedTexts, type Plain, scalarText } from '../../base/plain.ts'
+import { PLACEHOLDER, PROGRAM_HOME, PROGRAM_PATH, secretFileOf, VARIABLE_NAME } from '../runner-entry.ts'
+import { isTelling } from './secrets.ts'
+
+export interface Program {
+  /** A member of `entries` in the runner's file. */
+  readonly entry: Plain
+  /** Sentences about what must be done, as the end of one about the server. */
+  readonly notes: readonly string[]
+  /** Nothing is left out, and nothing is missing but values of secrets. */
+  readonly isExact: boolean
+}
+
+const ARGUMENTS_MAX = 100
+/** With the two that are always there, as many as the runner takes. */
+const ENV_MAX = 98
+const TEXT_MAX = 4096
+/** A program that is looked up in the directories of `PATH`. */
+const BARE = /^[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}$/
+/** Programs that download a package, which must have an exact version. */
+const PACKAGE_RUNNERS = /^(npx|bunx|pnpx|uvx|pipx)$/
+const PINNED = /[^@=](@|==)\d+\.\d+/
+/** `--api-key`, whose value is the next argument, and `--api-key=value`. */
+const SECRET_FLAG = /^-{1,2}[\w-]*(token|secret|passw|api-?key|auth|credential|cookie)[\w-]*(=|$)/i
+const KEY_SHAPED = /^(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9_+=-]{24,}$/
+
+/** The entry, or why there is none, as the end of a sentence about the server. @param name of the entry */
+export function programOf(server: Plain, name: string): Program | string {
+  const { command } = server
+  if (typeof command !== 'string' || command === '') return 'it has neither a URL nor a command'
+  const program = command.startsWith('/') ? command : BARE.test(command) ? `/usr/bin/${command}` : null
+  if (program === null || isUnfit(program) || program.length > TEXT_MAX)
+    return 'its command is neither the name of a program nor an absolute path'
+  const given = server['args'] ?? []
+  if (!Array.isArray(given) || given.length > ARGUMENTS_MAX)
+    return 'its args are no list of texts, or too many'
+  const args = listedTexts(given)
+  if (args.length !== given.length) return 'its args are no list of texts'
+  for (const [index, arg] of args.entries()) {
+    const place = `argument ${index + 1}`
+    if (isUnfit(arg) || arg.length > TEXT_MAX)
+      return `${place} has something to fill in, or that no argument may have: write it out`
+    if (isSecretArgument(arg, args[index - 1] ?? ''))
+      return `${place} may be a secret, which all programs of the machine can read: let the server read it from its environment`
+  }
+  const notes: string[] = []
+  const base = program.slice(program.lastIndexOf('/') + 1)
+  const isPackage = PACKAGE_RUNNERS.test(base)
+  const isPinned = !isPackage || args.some((arg) => PINNED.test(arg))
+  if (!command.startsWith('/')) notes.push(`check that ${program} is where the program is`)
+  if (!isPinned)
+    notes.push(
+      `${base} takes the newest version: write an exact one, such as name@1.2.3; the runner asks for it`,
+    )
+  const env = environmentOf(server['env'], name, notes)
+  if (typeof env === 'string') return env
+  const { cwd } = server
+  const hasDirectory = typeof cwd === 'string' && cwd.startsWith('/') && !isUnfit(cwd)
+  if (cwd !== undefined && !hasDirectory) notes.push('its cwd is left out: it is no absolute path')
+  // The runner passes on nothing of its own environment
+  const preset = { PATH: PROGRAM_PATH, HOME: PROGRAM_HOME }
+  return {
+    entry: { program, args, env: { ...preset, ...env }, ...(hasDirectory ? { cwd } : {}) },
+    notes,
+    isExact: isPinned && (cwd === undefined || hasDirectory),
+  }
+}
+
+function environmentOf(given: unknown, name: string, notes: string[]): Plain | string {
+  const entries = isPlain(given) ? Object.entries(given) : []
+  if (entries.length > ENV_MAX) return `it has more than ${ENV_MAX} environment variables`
+  const env = new Map<string, unknown>()
+  for (const [variable, value] of entries) {
+    if (!VARIABLE_NAME.test(variable) || variable.startsWith('POSTERN_'))
+      return 'a variable of its environment has a name that no variable may have'
+    const text = scalarText(value)
+    if (text === undefined || text.length > TEXT_MAX || /\0/.test(text) || !text.isWellFormed())
+      return `its variable ${variable} has no text`
+    if (isTelling(variable, text) || maskText(text) !== text) {
+      const file = secretFileOf(name, variable)
+      env.set(variable, { file })
+      notes.push(`variable ${variable} is read from ${file}: write its value there`)
+    } else env.set(variable, text)
+  }
+  return Object.fromEntries(env)
+}
+
+/** Control characters, halves of characters, and what a client or the runner would fill in. */
+function isUnfit(text: string): boolean {
+  return /\p{Cc}/u.test(text) || !text.isWellFormed() || text.includes('${') || PLACEHOLDER.test(text)
+}
+
+/** @param before the argument before it */
+function isSecretArgument(arg: string, before: string): boolean {
+  const isValue = SECRET_FLAG.test(before) && !before.includes('=') && !arg.startsWith('-')
+  const isAssigned = SECRET_FLAG.test(arg) && arg.includes('=')
+  const [, , value = arg] = /^(-{1,2}[\w-]+=)?(.*)$/s.exec(arg) ?? []
+  return (
+    isValue || isAssigned || KEY_SHAPED.test(value) || maskText(`${before} ${arg}`) !== `${before} ${arg}`
+  )
+}

@@ -1,0 +1,84 @@
+/** The request that is made of the arguments of a tool or prompt that stands for one endpoint, or of the URI of a resource. */
+import { pointerTo } from '../../base/pointer.ts'
+import type { FieldError } from '../../base/refusal.ts'
+import type { OfferedEndpoint } from '../../model/offered-endpoint.ts'
+import { isMembers, type Members } from '../protocol/message.ts'
+import { matchPath, toPattern } from './pattern.ts'
+import { buildTarget } from './target.ts'
+
+/** An offered endpoint, and where it is. */
+export interface CalledOffer extends OfferedEndpoint {
+  readonly collection: { readonly fragment: { readonly slug: string } }
+  readonly route: {
+    /** Base path and pattern. */
+    readonly route: string
+    readonly fragment: { readonly path: string }
+  }
+}
+
+const NO_VALUES: ReadonlyMap<string, string> = new Map()
+
+type Built = ReturnType<typeof buildTarget>
+
+/** The request that arguments make. Pointers of errors are into the arguments. */
+export function byArguments(endpoint: CalledOffer, given: unknown): Built {
+  const { places, hasBody, bodyType, route } = endpoint
+  const errors: FieldError[] = []
+  const groups = {
+    path: new Map<string, unknown>(),
+    query: new Map<string, unknown>(),
+    headers: new Map<string, unknown>(),
+  }
+  if (bodyType !== undefined) groups.headers.set('content-type', bodyType)
+  let body: Members = {}
+  for (const [key, value] of Object.entries(isMembers(given) ? given : {})) {
+    if (key === 'body' && hasBody) body = { body: value }
+    else if (!Object.hasOwn(places, key)) {
+      const names = [...Object.keys(places), ...(hasBody ? ['body'] : [])].join(', ')
+      errors.push({
+        pointer: pointerTo('', key.slice(0, 128)),
+        reason: `no such argument; there are: ${names || 'none'}`,
+      })
+      // Models send null for what they leave out
+    } else if (value !== null) groups[places[key]![0]].set(places[key]![1], value)
+  }
+  if (errors.length > 0) return { ok: false, errors }
+  const { path, query, headers } = groups
+  const params = {
+    path: Object.fromEntries(path),
+    query: Object.fromEntries(query),
+    headers: Object.fromEntries(headers),
+    ...body,
+  }
+  const built = buildTarget(toPattern(route.route), NO_VALUES, '', params, () => null, undefined)
+  if (built.ok) return built
+  const toArgument = argumentPointer(endpoint)
+  return {
+    ok: false,
+    errors: built.errors.map(({ pointer, reason }) => ({
+      pointer: toArgument(pointer.replace(/^\/params/, '')),
+      reason,
+    })),
+  }
+}
+
+/** The request that a URI of a resource makes, such as `postern://orders/v1/orders/7?fields=id`. */
+export function byUri({ collection, route }: CalledOffer, uri: string): Built {
+  const [path = '', query = ''] = uri.slice(`postern://${collection.fragment.slug}`.length).split(/\?(.*)/s)
+  const values = matchPath(toPattern(route.fragment.path), path)
+  if (values === null)
+    return { ok: false, errors: [{ pointer: '/uri', reason: 'is not a URI of the template' }] }
+  return buildTarget(toPattern(route.route), values, query, {}, () => null, undefined)
+}
+
+/** From a pointer into the request, such as `/query/limit/0`, to one into the arguments. */
+export function argumentPointer({ places }: CalledOffer): (pointer: string) => string {
+  const names = new Map(
+    Object.entries(places).map(([name, [place, own]]) => [pointerTo(`/${place}`, own).toLowerCase(), name]),
+  )
+  return (pointer) => {
+    const [, place = '', token = '', ...rest] = pointer.split('/')
+    const name = names.get(`/${place}/${token}`.toLowerCase())
+    return name === undefined ? pointer : [pointerTo('', name), ...rest].join('/')
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Streams that stand for as long as their callers want, and hear of what has changed for them.
+ *
+ * 1. Each is looked at when another snapshot is in force, whatever has changed it.
+ * 2. It ends when anything about the client has changed: the caller is identified anew by its next request.
+ * 3. One client has few of them, and all together are bounded.
+ */
+import type { Caller, GatewayPort } from '../../gateway/port.ts'
+
+export interface Standing {
+  /** Another snapshot is in force. False when the caller has lost its right: nothing more is told. */
+  look(): boolean
+  /** It is over for the caller, who has not left it. Not called after `close`. */
+  end(): void
+}
+
+export interface StandingStreams {
+  /** Null where there are too many; else what closes it when its caller has left. */
+  open(caller: Caller, standing: Standing): (() => void) | null
+}
+
+const EACH_MAX = 100
+const ALL_MAX = 10_000
+
+/** The streams of one kind in one gateway thread. */
+export function createStandingStreams(gateway: GatewayPort): StandingStreams {
+  const open = new Set<{ readonly caller: Caller; readonly client: object | null; readonly of: Standing }>()
+  let unsubscribe: (() => void) | null = null
+
+  function lookAtAll(): void {
+    for (const one of [...open]) {
+      const { caller, client, of } = one
+      if (!open.has(one) || (gateway.clientState(caller) === client && of.look())) continue
+      remove(one)
+      of.end()
+    }
+  }
+
+  function remove(one: typeof open extends Set<infer T> ? T : never): void {
+    if (!open.delete(one) || open.size > 0) return
+    unsubscribe?.()
+    unsubscribe = null
+  }
+
+  return {
+    open(caller, of) {
+      let own = 0
+      for (const one of open) if (one.caller.client.id === caller.client.id) own++
+      if (own >= EACH_MAX || open.size >= ALL_MAX) return null
+      const one = { caller, client: gateway.clientState(caller), of }
+      open.add(one)
+      unsubscribe ??= gateway.onApplied(lookAtAll)
+      return () => remove(one)
+    },
+  }
+}

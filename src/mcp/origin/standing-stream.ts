@@ -1,0 +1,152 @@
+/**
+ * A stream that stands at an origin, on which the origin says what has changed.
+ *
+ * 1. A stream that ends is opened again, after waits that double until one of them has stood for a while.
+ * 2. A server without such streams is asked once.
+ * 3. An origin that says too much is left alone for a wait, so that what it says costs a bounded time.
+ * 4. After a time without a stream, everything that is wanted counts as changed.
+ */
+import type { Clock } from '../../base/clock.ts'
+import type { Members } from '../protocol/message.ts'
+import { isModernVersion } from '../protocol/versions.ts'
+import type { EraStream, EraStreamTools, StreamEnd, Wanted } from './era-stream.ts'
+import { LegacyStream } from './legacy-stream.ts'
+import { ModernStream } from './modern-stream.ts'
+
+export interface StandingEvents {
+  /** It stands for the first time, and the origin has not failed before. */
+  opened(): void
+  /** It stands again. @param wasAway the origin could not be reached meanwhile, or knows nothing of what was before */
+  reopened(wasAway: boolean): void
+  /** A list has changed, or some may have. */
+  listsChanged(): void
+  /** A resource has changed, or may have. @param uri as the origin has it */
+  updated(uri: string): void
+  /** The origin cannot be reached, or fails. */
+  failed(): void
+}
+
+export interface StandingStreamTools extends EraStreamTools {
+  readonly clock: Clock
+  /** The waits before a stream is opened again, milliseconds. */
+  readonly waits?: { readonly first: number; readonly last: number }
+}
+
+const WAITS = { first: 1000, last: 60_000 }
+/** A stream that stood for so long was well, milliseconds. */
+const STEADY_MS = 10_000
+/** Messages that are read in {@link WINDOW_MS}. */
+const MESSAGES_MAX = 1000
+const WINDOW_MS = 10_000
+const LIST_CHANGED = /^notifications\/(tools|prompts|resources)\/list_changed$/
+
+type State = 'closed' | 'opening' | 'open' | 'waiting' | 'refused'
+
+export class StandingStream {
+  readonly #tools: StandingStreamTools
+  readonly #events: StandingEvents
+  readonly #stream: EraStream
+  #wanted: Wanted = { lists: false, uris: new Set() }
+  #state: State = 'closed'
+  #timer: NodeJS.Timeout | undefined
+  #waitMs: number
+  #stoodAt = 0
+  #hasStood = false
+  /** Something may have been missed since it stood. */
+  #hasMissed = false
+  #window = { since: 0, messages: 0 }
+
+  constructor(tools: StandingStreamTools, events: StandingEvents) {
+    this.#tools = tools
+    this.#events = events
+    this.#waitMs = this.#waits.first
+    const Stream = isModernVersion(tools.version) ? ModernStream : LegacyStream
+    this.#stream = new Stream(tools, {
+      stands: (isNew) => this.#stands(isNew),
+      heard: (method, params) => this.#heard(method, params),
+      over: (end) => this.#over(end),
+    })
+  }
+
+  /** From now on this is to be heard of; nothing closes the stream. */
+  want(wanted: Wanted): void {
+    this.#wanted = wanted
+    if (!wanted.lists && wanted.uris.size === 0) {
+      this.close()
+      return
+    }
+    if (this.#state === 'closed') this.#open()
+    else if (this.#state === 'open' || this.#state === 'opening') this.#stream.want(wanted)
+  }
+
+  /** The origin is said to be well again. */
+  hurry(): void {
+    if (this.#state !== 'waiting') return
+    clearTimeout(this.#timer)
+    this.#open()
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+    this.#stream.close()
+    if (this.#state !== 'refused') this.#state = 'closed'
+  }
+
+  get #waits() {
+    return this.#tools.waits ?? WAITS
+  }
+
+  #open(): void {
+    this.#state = 'opening'
+    this.#stream.open(this.#wanted)
+  }
+
+  #stands(isNew: boolean): void {
+    if (this.#state !== 'opening') return
+    this.#state = 'open'
+    this.#stoodAt = this.#tools.clock.monotonic()
+    const wasAway = this.#hasMissed || (isNew && this.#hasStood)
+    this.#hasMissed = false
+    if (!this.#hasStood && !wasAway) this.#events.opened()
+    else {
+      this.#events.reopened(wasAway)
+      if (wasAway) for (const uri of this.#wanted.uris) this.#events.updated(uri)
+    }
+    this.#hasStood = true
+  }
+
+  #heard(method: string, params: Members): boolean {
+    const now = this.#tools.clock.monotonic()
+    if (now - this.#window.since > WINDOW_MS) this.#window = { since: now, messages: 0 }
+    if (LIST_CHANGED.test(method)) {
+      if (this.#wanted.lists) this.#events.listsChanged()
+    } else if (method === 'notifications/resources/updated') {
+      const uri = String(params['uri'])
+      if (this.#wanted.uris.has(uri)) this.#events.updated(uri)
+    }
+    return ++this.#window.messages <= MESSAGES_MAX
+  }
+
+  #over(end: StreamEnd): void {
+    if (end.kind === 'refused') {
+      this.#state = 'refused'
+      return
+    }
+    const { first, last } = this.#waits
+    const isSteady =
+      this.#state === 'open' &&
+      this.#window.messages <= MESSAGES_MAX &&
+      this.#tools.clock.monotonic() - this.#stoodAt >= STEADY_MS
+    if (isSteady) this.#waitMs = first
+    const asked = end.kind === 'ended' ? end.retryMs : null
+    const waitMs = asked === null ? this.#waitMs : Math.max(first, Math.min(asked, last))
+    if (asked === null) this.#waitMs = Math.min(2 * this.#waitMs, last)
+    // What it would have said meanwhile is missed
+    if (this.#window.messages > MESSAGES_MAX) this.#hasMissed = true
+    this.#state = 'waiting'
+    this.#timer = setTimeout(() => this.#open(), waitMs).unref()
+    if (end.kind !== 'failed') return
+    this.#hasMissed = true
+    this.#events.failed()
+  }
+}

@@ -1,0 +1,270 @@
+/**
+ * Streams of 2025-11-25 that a client takes up again after its connection has broken (transports: resumability and redelivery).
+ *
+ * 1. Each event has an id that names its stream, sealed for one principal and session, and its place there. Only they resume it.
+ * 2. A client that has left gives up nothing: what comes is kept for it, as long as {@link HELD_MS} and within the bytes of its
+ *    principal. While it is there, the last events alone are kept, since they may have been lost on the way.
+ * 3. A message goes to one reader: to the last that has come. The last events of a stream that has ended are kept for {@link ENDED_MS},
+ *    since Postern may not have noticed yet that its client is gone.
+ * 4. The request that resumes may come to any thread; the stream stays where its call is.
+ */
+import type { Reservation } from '../../base/byte-buffer.ts'
+import type { HeldCalls, Hold } from '../../shared-state/ports/held-calls.ts'
+import { errorAnswer, type McpAnswer, type Outlet, RPC } from './answer.ts'
+import { type EventStream, openEventText, WAITING } from './event-stream.ts'
+import { createSealer } from './sealed.ts'
+
+/** Whom a stream belongs to. */
+interface StreamOwner {
+  readonly identity: string
+  /** Hash of the session. */
+  readonly sessionId: string
+}
+
+export interface HeldStreams {
+  /**
+   * @param memory where what is kept is counted; the stream releases it
+   * @param left told when the client did not come back
+   */
+  open(owner: StreamOwner, memory: Reservation, left: () => void): EventStream
+  /** Answers a request that resumes a stream, at once or later. @param lastEventId the last that the client has got */
+  resume(owner: StreamOwner, lastEventId: string, done: (answer: McpAnswer) => void): void
+}
+
+/** How long a stream waits for its client, milliseconds. */
+export const HELD_MS = 5 * 60_000
+/** How long clients wait before they come back, milliseconds. */
+const RETRY_MS = 1000
+/** Bytes of the last events that are kept while a client reads. */
+const READ_BYTES_MAX = 64 * 1024
+/** And while it is away. */
+const HELD_BYTES_MAX = 16 * 1024 * 1024
+/** Streams that wait for the clients of one principal, and for all, in one thread. */
+const HELD_EACH_MAX = 16
+const HELD_MAX = 1000
+/** How long the last events of a stream that was written to its end are kept, milliseconds; and for how many of one principal. */
+export const ENDED_MS = 30_000
+const ENDED_EACH_MAX = 4
+
+const EVENT_ID = /^([A-Za-z0-9_-]{1,1024})\.(0|[1-9][0-9]{0,9})$/
+
+/**
+ * @param keyBytes 32 bytes, the same on every thread and node
+ * @param door its streams are unknown at others
+ */
+export function createHeldStreams(keyBytes: Uint8Array, door: string, heldCalls: HeldCalls): HeldStreams {
+  const sealer = createSealer(keyBytes, `mcp-stream:1:${door}`)
+  const away = new Set<HeldStream>()
+  /** The oldest first. */
+  const ended = new Set<HeldStream>()
+
+  const keeper: Keeper = {
+    hold(stream) {
+      if (away.size >= HELD_MAX || ownOf(away, stream).length >= HELD_EACH_MAX) return false
+      away.add(stream)
+      return true
+    },
+    ended(stream) {
+      const own = ownOf(ended, stream)
+      if (own.length >= ENDED_EACH_MAX) own[0]!.forget()
+      else if (ended.size >= HELD_MAX) [...ended][0]!.forget()
+      ended.add(stream)
+    },
+    back(stream) {
+      away.delete(stream)
+      ended.delete(stream)
+    },
+  }
+
+  return {
+    open({ identity, sessionId }, memory, left) {
+      const stream = new HeldStream(identity, memory, left, keeper)
+      const held = heldCalls.hold({
+        attached: (after, line) =>
+          stream.attached(Number(after), {
+            write: (text) => void line.message(text),
+            end: () => line.end(''),
+          }),
+      })
+      stream.begin(held, sealer.seal(JSON.stringify([identity, sessionId, held.id])))
+      return stream
+    },
+    resume({ identity, sessionId }, lastEventId, done) {
+      const [, sealed, after] = EVENT_ID.exec(lastEventId) ?? []
+      const opened = sealed === undefined ? null : sealer.open(sealed)
+      // Sealed above
+      const [of, session, id] = JSON.parse(opened?.text ?? '[]') as Partial<Sealed>
+      if (id === undefined || after === undefined || of !== identity || session !== sessionId)
+        return done(gone())
+      const text = openEventText(() => detach())
+      let isOpen = false
+      const start = (): void => {
+        if (!isOpen) done(text.answer)
+        isOpen = true
+      }
+      const detach = heldCalls.attach(id, after, {
+        message(events) {
+          text.write(events)
+          start()
+        },
+        // A stream that is resumed says something first
+        end() {
+          if (isOpen) text.end()
+          else done(gone())
+        },
+        lost() {
+          if (isOpen) text.end()
+          else done(gone())
+        },
+      })
+    },
+  }
+}
+
+type Sealed = readonly [identity: string, sessionId: string, held: string]
+
+/** Streams without a reader. */
+interface Keeper {
+  /** The client has left before the end. False where too many wait. */
+  hold(stream: HeldStream): boolean
+  /** It was written to its end; the oldest of the principal may be forgotten for it. */
+  ended(stream: HeldStream): void
+  /** It has a reader again, or is forgotten. */
+  back(stream: HeldStream): void
+}
+
+function ownOf(streams: ReadonlySet<HeldStream>, { identity }: HeldStream): HeldStream[] {
+  return [...streams].filter((other) => other.identity === identity)
+}
+
+class HeldStream implements EventStream {
+  readonly identity: string
+  readonly answer: McpAnswer
+  readonly #memory: Reservation
+  readonly #left: () => void
+  readonly #keeper: Keeper
+  #held: Hold | null = null
+  #prefix = ''
+  /** Null while the client is away. */
+  #outlet: Outlet | null
+  /** Events that are kept, the last of all among them. */
+  readonly #kept: { readonly text: string; readonly bytes: number }[] = []
+  #bytes = 0
+  /** Number of the last event. */
+  #last = 0
+  #isEnded = false
+  #isOver = false
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(identity: string, memory: Reservation, left: () => void, keeper: Keeper) {
+    this.identity = identity
+    this.#memory = memory
+    this.#left = left
+    this.#keeper = keeper
+    const first = openEventText(() => this.#leave(first))
+    this.#outlet = first
+    this.answer = first.answer
+  }
+
+  /** Tells the client how it comes back. @param prefix of the ids of events */
+  begin(held: Hold, prefix: string): void {
+    this.#held = held
+    this.#prefix = prefix
+    this.#outlet?.write(`id: ${prefix}.0\nretry: ${RETRY_MS}\ndata: \n\n`)
+  }
+
+  message(message: string): void {
+    if (this.#isOver || this.#isEnded) return
+    const text = `event: message\nid: ${this.#prefix}.${++this.#last}\ndata: ${message}\n\n`
+    this.#keep(text)
+    this.#outlet?.write(text)
+  }
+
+  keepAlive(): void {
+    this.#outlet?.write(WAITING)
+  }
+
+  end(): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    if (this.#outlet !== null) this.#rest(this.#outlet)
+  }
+
+  /** A reader has come that has got the events up to `after`. */
+  attached(after: number, outlet: Outlet): { drained(): void; left(): void } {
+    const missed = this.#last - after
+    if (this.#isOver || missed < 0 || missed > this.#kept.length) {
+      outlet.end()
+      return { drained() {}, left() {} }
+    }
+    this.#outlet?.end()
+    clearTimeout(this.#timer)
+    this.#keeper.back(this)
+    this.#outlet = outlet
+    const texts = this.#kept.slice(this.#kept.length - missed).map(({ text }) => text)
+    outlet.write(`: resumed\n\n${texts.join('')}`)
+    if (this.#isEnded) this.#rest(outlet)
+    return { drained() {}, left: () => this.#leave(outlet) }
+  }
+
+  forget(): void {
+    if (!this.#isOver) this.#release()
+  }
+
+  /** All was written, and may still be lost on the way. */
+  #rest(outlet: Outlet): void {
+    this.#outlet = null
+    this.#keeper.ended(this)
+    this.#timer = setTimeout(() => this.forget(), ENDED_MS).unref()
+    outlet.end()
+  }
+
+  /** A reader has left. */
+  #leave(outlet: Outlet): void {
+    if (this.#outlet !== outlet || this.#isOver) return
+    this.#outlet = null
+    if (!this.#keeper.hold(this)) {
+      this.#giveUp()
+      return
+    }
+    this.#timer = setTimeout(() => this.#giveUp(), HELD_MS).unref()
+  }
+
+  #keep(text: string): void {
+    const bytes = Buffer.byteLength(text)
+    const isRead = this.#outlet !== null
+    const bytesMax = isRead ? READ_BYTES_MAX : HELD_BYTES_MAX
+    while (isRead && this.#kept.length > 0 && this.#bytes + bytes > bytesMax) this.#drop()
+    if (this.#bytes + bytes <= bytesMax && this.#memory.take(bytes)) {
+      this.#kept.push({ text, bytes })
+      this.#bytes += bytes
+    } else if (isRead) while (this.#kept.length > 0) this.#drop()
+    else this.#giveUp()
+  }
+
+  #drop(): void {
+    const { bytes } = this.#kept.shift()!
+    this.#bytes -= bytes
+    this.#memory.give(bytes)
+  }
+
+  #giveUp(): void {
+    if (this.#isOver) return
+    this.#release()
+    this.#left()
+  }
+
+  #release(): void {
+    this.#isOver = true
+    clearTimeout(this.#timer)
+    this.#keeper.back(this)
+    this.#kept.length = 0
+    this.#memory.release()
+    this.#held?.release()
+  }
+}
+
+/** There is nothing to resume, and the session is there all the same: it must not be begun anew. */
+function gone(): McpAnswer {
+  return errorAnswer(400, undefined, RPC.invalidRequest, 'The stream cannot be resumed')
+}

@@ -1,0 +1,41 @@
+import type { Clock } from '../../base/clock.ts'
+import type { RunnerAddress } from '../../base/runner-address.ts'
+import type { Gateway } from '../../gateway/gateway.ts'
+import type { OriginProbed } from '../../model/origin-probe.ts'
+import type { LinkedOrigin } from '../../snapshot/linked/mcp.ts'
+import type { OwnName } from '../origin/envelope.ts'
+import { probeOrigin } from '../origin/probe.ts'
+import { probeEntry } from '../origin/probe-entry.ts'
+import { toOriginAnswer } from './origin-answer.ts'
+import { ownSseTools } from './origin-stream.ts'
+
+export interface OriginProbeTools {
+  readonly gateway: Pick<Gateway, 'askOrigin' | 'readOrigin'>
+  /** Null where the settings name no runner. */
+  readonly runner: RunnerAddress | null
+  readonly clock: Clock
+  readonly own: OwnName
+}
+
+/** Finds out how an origin is spoken to and what it lists, over the sockets and rules that calls use. Never rejects. */
+export function createOriginProbe({ gateway, runner, clock, own }: OriginProbeTools) {
+  return async (origin: LinkedOrigin['fragment']): Promise<OriginProbed> => {
+    const tools = {
+      send: async (request: Parameters<Gateway['askOrigin']>[1]) =>
+        toOriginAnswer(await gateway.askOrigin(origin, request)),
+      clock,
+      own,
+    }
+    if (origin.served_by !== 'stdio') return probeOrigin({ ...tools, sse: ownSseTools(gateway, origin) })
+    const list = { ...origin, target: '/entries' }
+    return probeEntry({
+      ...tools,
+      entry: origin.target.slice('/entries/'.length),
+      runner: runner?.text ?? null,
+      entries: async () => {
+        const answer = await gateway.askOrigin(list, { method: 'GET', fields: '', body: null })
+        return answer.code === null ? toOriginAnswer(answer) : { ok: false, reason: answer.reason }
+      },
+    })
+  }
+}

@@ -1,0 +1,209 @@
+/**
+ * Streams on which origins of an earlier era say what belongs to no request: many servers ask their client there in the middle of a
+ * call (2025-11-25, basic/transports: listening for messages from the server).
+ *
+ * 1. A session has one stream in a thread, while calls run that its messages may be for, and some seconds longer.
+ * 2. The stream stands before such a call is sent, or has been found not to be there.
+ * 3. A request of the server goes to the call that began last. All calls of a session are those of one client.
+ * 4. A server gives a session one stream. A thread that keeps the stream for no call leaves it to a thread that has one.
+ */
+import { textHash } from '../../base/canonical.ts'
+import { fieldValue } from '../../gateway/header-lines.ts'
+import type { Caller, GatewayPort } from '../../gateway/port.ts'
+import type { Events } from '../../shared-state/ports/events.ts'
+import type { LinkedOrigin } from '../../snapshot/linked/mcp.ts'
+import type { CallHandle } from '../../wire/port.ts'
+import { sessionStream } from '../origin/envelope.ts'
+import { MessageStream } from '../origin/message-stream.ts'
+import type { Members } from '../protocol/message.ts'
+import { forStandaloneStreams, STREAM_IDLE_MS } from './origin-streams.ts'
+import type { OriginSession } from './sessions.ts'
+
+/** The session that a call runs in. */
+interface StreamPlace {
+  readonly session: OriginSession
+  readonly origin: LinkedOrigin
+  readonly caller: Caller
+  /** Revision that the origin speaks. */
+  readonly version: string
+}
+
+export interface StandaloneStreams {
+  /**
+   * Has `heard` told of what the origin says in the session, until the function that this gives is called.
+   * @param ready called once, now or later: the stream stands, or there is none
+   */
+  join(place: StreamPlace, heard: (message: Members) => void, ready: () => void): () => void
+}
+
+export interface StandaloneStreamsTools {
+  readonly gateway: Pick<GatewayPort, 'readOrigin'>
+  readonly events: Events
+}
+
+/** How long a stream is kept for the next call, milliseconds. */
+const LINGER_MS = 30_000
+/** Some servers send no head before the first event: a stream that was not refused by then counts as standing, milliseconds. */
+const HEAD_MS = 500
+/** Waits for another thread to leave the stream, milliseconds. */
+const YIELD_MS = [20, 60, 200]
+/** After so long a server that had no stream is asked again, milliseconds. */
+const REFUSED_MS = 60_000
+/** Before a stream that has ended is opened again, milliseconds. */
+const REOPEN_MS = 1000
+/** The session has a stream already (as SDKs answer). */
+const CONFLICT = 409
+const TOPIC = 'session_stream_wanted'
+
+export function createStandaloneStreams(tools: StandaloneStreamsTools): StandaloneStreams {
+  const bySession = new WeakMap<OriginSession, StandaloneStream>()
+  const kept = new Map<string, StandaloneStream>()
+  tools.events.subscribe(TOPIC, (name) => kept.get(name)?.leave())
+
+  return {
+    join(place, heard, ready) {
+      let stream = bySession.get(place.session)
+      if (stream === undefined) {
+        stream = new StandaloneStream(tools, place, kept)
+        bySession.set(place.session, stream)
+      }
+      return stream.join(place.caller, heard, ready)
+    },
+  }
+}
+
+class StandaloneStream {
+  readonly #tools: StandaloneStreamsTools
+  readonly #place: StreamPlace
+  /** Those that stand, by name. */
+  readonly #kept: Map<string, StandaloneStream>
+  readonly #name: string
+  readonly #listeners: { readonly heard: (message: Members) => void }[] = []
+  #caller: Caller
+  /** Who waits until it stands. */
+  #waiting: (() => void)[] = []
+  #state: 'closed' | 'opening' | 'open' | 'refused' = 'closed'
+  #handle: CallHandle | null = null
+  #timer: NodeJS.Timeout | undefined
+  /** Counts openings: what belongs to an earlier one is left alone. */
+  #turn = 0
+
+  constructor(tools: StandaloneStreamsTools, place: StreamPlace, kept: Map<string, StandaloneStream>) {
+    this.#tools = tools
+    this.#place = place
+    this.#kept = kept
+    this.#caller = place.caller
+    this.#name = textHash(`${place.origin.id} ${place.session.id}`)
+  }
+
+  join(caller: Caller, heard: (message: Members) => void, ready: () => void): () => void {
+    const listener = { heard }
+    this.#caller = caller
+    this.#listeners.push(listener)
+    if (this.#state === 'closed') this.#open(0)
+    else if (this.#state === 'open') clearTimeout(this.#timer)
+    if (this.#state === 'opening') this.#waiting.push(ready)
+    else ready()
+    return () => {
+      const at = this.#listeners.indexOf(listener)
+      if (at < 0) return
+      this.#listeners.splice(at, 1)
+      if (this.#listeners.length === 0 && this.#state === 'open') this.#after(LINGER_MS, () => this.leave())
+    }
+  }
+
+  /** Closes it, if no call needs it. */
+  leave(): void {
+    if (this.#listeners.length > 0 || this.#state !== 'open') return
+    this.#turn++
+    this.#closed()
+    this.#handle?.abort()
+  }
+
+  #open(attempt: number): void {
+    this.#state = 'opening'
+    const turn = ++this.#turn
+    const { session, origin, version } = this.#place
+    let status: number | null = null
+    const messages = new MessageStream((message) => {
+      if (turn !== this.#turn) return false
+      this.#heard(message)
+      return true
+    })
+    this.#after(HEAD_MS, () => this.#stands())
+    this.#handle = this.#tools.gateway.readOrigin(
+      forStandaloneStreams(origin.fragment),
+      sessionStream(version, session.id, ''),
+      {
+        idleTimeoutMs: STREAM_IDLE_MS,
+        head: (given, fields) => {
+          status = given
+          const isStream = messages.head(fieldValue(fields, 'content-type') ?? '')
+          if (turn === this.#turn && given === 200 && isStream) this.#stands()
+        },
+        piece: (bytes, from, to) => messages.piece(bytes, from, to),
+        gaveUp() {},
+      },
+      () => {
+        messages.end()
+        if (turn === this.#turn) this.#over(status, attempt, messages.retry)
+      },
+      this.#caller,
+    )
+  }
+
+  #stands(): void {
+    clearTimeout(this.#timer)
+    this.#state = 'open'
+    this.#kept.set(this.#name, this)
+    this.#tell()
+    if (this.#listeners.length === 0) this.#after(LINGER_MS, () => this.leave())
+  }
+
+  #over(status: number | null, attempt: number, retryMs: number | null): void {
+    const wait = YIELD_MS[attempt]
+    if (status === CONFLICT && wait !== undefined) {
+      this.#state = 'opening'
+      this.#tools.events.publish({ topic: TOPIC, text: this.#name })
+      this.#after(wait, () => this.#open(attempt + 1))
+      return
+    }
+    const stood = this.#state === 'open' && status === 200
+    this.#closed()
+    if (stood) {
+      if (this.#listeners.length > 0) this.#after(Math.max(REOPEN_MS, retryMs ?? 0), () => this.#reopen())
+      return
+    }
+    this.#state = 'refused'
+    this.#after(REFUSED_MS, () => {
+      this.#state = 'closed'
+    })
+    this.#tell()
+  }
+
+  #reopen(): void {
+    if (this.#state === 'closed' && this.#listeners.length > 0) this.#open(0)
+  }
+
+  #closed(): void {
+    clearTimeout(this.#timer)
+    this.#state = 'closed'
+    if (this.#kept.get(this.#name) === this) this.#kept.delete(this.#name)
+  }
+
+  #tell(): void {
+    for (const ready of this.#waiting.splice(0)) ready()
+  }
+
+  #heard(message: Members): void {
+    // Each call knows its own progress
+    if (message['method'] === 'notifications/progress')
+      for (const { heard } of [...this.#listeners]) heard(message)
+    else this.#listeners.at(-1)?.heard(message)
+  }
+
+  #after(ms: number, work: () => void): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(work, ms).unref()
+  }
+}
