@@ -2,7 +2,7 @@
 import type { Sender } from '../http/caller.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import type { RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
-import { needsTasks, readTask, relatedTo, taskMembers, withTasks } from '../protocol/tasks.ts'
+import { isOver, needsTasks, readTask, relatedTo, taskMembers, withTasks } from '../protocol/tasks.ts'
 import { isModernVersion } from '../protocol/versions.ts'
 import { MISSING_CAPABILITY, type Target } from './origin-call.ts'
 import type { OriginLine } from './origin-line.ts'
@@ -130,6 +130,7 @@ export class TaskCall {
     const place = { member, tool, id: read.id, session: line.sessionId, isModern: isModernOrigin }
     const id = this.#tools.seal(this.#sender, place, read.state.ttlMs)
     if (id === null) return { kind: 'refused', reason: 'the id of its task is too long' }
+    if (!isModernOrigin && !isOver(read.state)) line.taskBegan(read.id, read.state.ttlMs)
     const { isModern } = this.#request
     const task = taskMembers(id, read.state, isModern)
     const more = relatedTo(null, isMembers(meta) ? { _meta: meta } : {})

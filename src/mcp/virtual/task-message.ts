@@ -172,7 +172,10 @@ export class TaskMessage {
     const task = {
       ...(isModern ? {} : { session }),
       replied: (reply: OriginReply, line: OriginLine): Handling => {
-        if (reply.kind === 'result') return replied(reply, line)
+        if (reply.kind === 'result') {
+          if (!isModern && endsTask(method, reply.result)) line.taskEnded(id)
+          return replied(reply, line)
+        }
         if (!isUnknown(reply, method)) return PASSED
         this.#done(UNKNOWN_TASK)
         return TAKEN
@@ -201,6 +204,13 @@ export class TaskMessage {
     this.#done({ kind: 'result', text: ACKNOWLEDGED })
     return TAKEN
   }
+}
+
+/** True for the answer about a core task that has ended. */
+function endsTask(method: string, result: Members): boolean {
+  if (method === 'tasks/result') return true
+  const read = readTask(result)
+  return read !== null && isOver(read.state)
 }
 
 /** The origin has no such task. The core says the same of a task that has ended and cannot be cancelled, and of no result. */
