@@ -124,6 +124,7 @@ export async function startVirtualMcp(
         },
         sessions,
         parking,
+        stale: (origin: string) => void desk.news.push([origin, 'changed']),
       }
     },
   )

@@ -76,7 +76,8 @@ export function failureOf(steps: OriginProbed['steps']): string {
   if (failed === undefined) return 'The origin gave no usable answer.'
   const { step, status, error } = failed
   const came = [...(status === null ? [] : [`status ${status}`]), ...(error === null ? [] : [error])]
-  return `${REQUEST_OF[step]} failed: ${came.join(', ').replace(/\.$/, '') || 'no answer'}.`
+  // The error may be a sentence: the detail of a problem object
+  return `${REQUEST_OF[step]} failed: ${(came.join(', ') || 'no answer').replace(/\.$/, '')}.`
 }
 
 /** Last attempts of origins, by id. */
