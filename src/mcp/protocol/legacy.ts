@@ -347,6 +347,7 @@ export function createLegacyCodec<Caller>(
       received.sessionId = session?.hashedId ?? ''
       if (session === null || !sessions.end(id, identity)) return unknownSession()
       questions.endSession(session.hashedId)
+      door.relay?.sessions?.ended(session.hashedId)
       return emptyAnswer(204)
     },
   }

@@ -25,7 +25,7 @@ import { refusalFor } from './reply-verdict.ts'
 import { resultFor, toolErrorText } from './results.ts'
 import { type RunnerFailure, runnerFailureIn } from './runner-error.ts'
 import type { NoSession } from './sessions.ts'
-import type { TaskTerms } from './task-terms.ts'
+import { PASSED, type TaskTerms } from './task-terms.ts'
 import { failureText, undeclaredIn } from './undeclared.ts'
 
 const EMPTY: Members = Object.freeze({})
@@ -211,10 +211,9 @@ export class OriginCall {
       line.forget()
       return this.begin()
     }
-    const isDealtWith = task?.replied?.(reply, line) ?? false
-    if (typeof isDealtWith === 'string') return this.#refuse('upstream_invalid_response', isDealtWith)
-    if (isDealtWith) return
-    this.#give(reply, line.version)
+    const handling = task?.replied?.(reply, line) ?? PASSED
+    if (handling.kind === 'refused') this.#refuse('upstream_invalid_response', handling.reason)
+    else if (handling.kind === 'passed') this.#give(reply, line.version)
   }
 
   /** What the origin says before its response. */

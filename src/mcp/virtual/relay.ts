@@ -271,6 +271,10 @@ export function createRelay(
       logLevels: tools.logLevels,
       listen: listenInSession,
       reserve: ({ caller }) => gateway.reserve(caller),
+      ended(sessionId) {
+        tools.sessions.clientLeft(sessionId)
+        tools.streams.clientLeft(sessionId)
+      },
     },
     answer(sender, request, done) {
       const { method, params, isModern, received } = request

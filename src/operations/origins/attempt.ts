@@ -64,7 +64,8 @@ export function failureOf(steps: OriginProbed['steps']): string {
   if (failed === undefined) return 'The origin gave no usable answer.'
   const { step, status, error } = failed
   const came = [...(status === null ? [] : [`status ${status}`]), ...(error === null ? [] : [error])]
-  return `${step} failed: ${came.join(', ') || 'no answer'}.`
+  // The error may be a sentence: the detail of a problem object
+  return `${step} failed: ${(came.join(', ') || 'no answer').replace(/\.$/, '')}.`
 }
 
 /** Last attempts of origins, by id. */
