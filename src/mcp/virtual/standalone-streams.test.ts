@@ -46,7 +46,7 @@ function start(t: TestContext) {
   }
 }
 
-const SESSION = { id: 'one', hold: () => () => {} }
+const SESSION = { id: 'one', hold: () => () => {}, taskBegan() {} }
 const ORIGIN = { id: 'ori_1', fragment: { upstream: null } } as unknown as LinkedOrigin
 const NO_ANSWER = {} as InnerAnswer
 
