@@ -127,6 +127,7 @@ export async function startVirtualMcp(
         },
         sessions,
         parking,
+        stale: (origin: string) => void desk.news.push([origin, 'changed']),
       }
     },
   )
