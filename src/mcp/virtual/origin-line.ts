@@ -197,6 +197,17 @@ export class OriginLine {
       })
   }
 
+  /** The origin has begun a task in the session. @param ttlMs how long it keeps the task; null for no end */
+  taskBegan(task: string, ttlMs: number | null): void {
+    this.#session?.taskBegan(task, ttlMs)
+  }
+
+  /** A task of the session has ended. */
+  taskEnded(task: string): void {
+    if (this.sessionId !== null)
+      this.#tools.sessions.taskEnded(this.#call.member.origin, this.sessionId, task)
+  }
+
   /** The origin knows the session no longer: {@link open} gets another one. */
   forget(): void {
     this.#stream = null

@@ -270,6 +270,10 @@ export function createRelay(
       logLevels: tools.logLevels,
       listen: listenInSession,
       reserve: ({ caller }) => gateway.reserve(caller),
+      ended(sessionId) {
+        tools.sessions.clientLeft(sessionId)
+        tools.streams.clientLeft(sessionId)
+      },
     },
     answer(sender, request, done) {
       const { method, params, isModern, received } = request
@@ -314,8 +318,7 @@ export function createRelay(
           })
         case 'refused': {
           received.tool = found.name
-          const detail = `The capability policy does not allow it: ${found.reason}.`
-          return done(refusal(request, sender, 'permission_denied', { detail }))
+          return done(refusal(request, sender, 'permission_denied', { detail: found.reason }))
         }
       }
     },
