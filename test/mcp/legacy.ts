@@ -16,6 +16,8 @@ export interface LegacyOptions {
   readonly transport?: 'http' | 'sse'
   /** Answers with one JSON object and drops notifications of the request. With `http` alone. Default false. */
   readonly isJson?: boolean
+  /** Default: any free port. */
+  readonly port?: number
 }
 
 export interface LegacyOrigin extends AsyncDisposable {
@@ -102,7 +104,7 @@ export async function startLegacyOrigin(options: LegacyOptions = {}): Promise<Le
     const answer = isStream ? stream : streamable
     answer(incoming, outgoing).catch((error: unknown) => outgoing.destroy(error as Error))
   })
-  http.listen(0, '127.0.0.1')
+  http.listen(options.port ?? 0, '127.0.0.1')
   await once(http, 'listening')
   const { port } = http.address() as AddressInfo
   const forgetSessions = async (): Promise<void> => {
