@@ -106,10 +106,11 @@ export class LegacyStream implements EraStream {
     const messages = new MessageStream((message) => {
       if (turn !== this.#turn) return false
       const { method, params } = message
-      if (typeof method !== 'string') return true
-      if (message['id'] === undefined) return this.#events.heard(method, isMembers(params) ? params : {})
-      answers.answer(message, id)
-      return true
+      const isMethod = typeof method === 'string'
+      if (isMethod && message['id'] === undefined)
+        return this.#events.heard(method, isMembers(params) ? params : {})
+      if (isMethod) answers.answer(message, id)
+      return this.#events.heard(null, {})
     })
     let stands = false
     const stand = (): void => {

@@ -319,8 +319,7 @@ export function createRelay(
           })
         case 'refused': {
           received.tool = found.name
-          const detail = `The capability policy does not allow it: ${found.reason}.`
-          return done(refusal(request, sender, 'permission_denied', { detail }))
+          return done(refusal(request, sender, 'permission_denied', { detail: found.reason }))
         }
       }
     },

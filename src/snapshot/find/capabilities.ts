@@ -353,12 +353,12 @@ function admitted(item: LinkedItem, caller: Caller, given: Plain): Exclude<Admis
       return {
         kind: 'refused',
         item: view,
-        reason: `The argument ${JSON.stringify(name)} cannot be given here.`,
+        reason: `The capability policy does not let callers set the argument ${JSON.stringify(name)}. Leave it out.`,
       }
   return { kind: 'admitted', item: view, arguments: { ...given, ...view.fixed } }
 }
 
-const NOT_THESE = 'The policy does not allow these arguments.'
+const NOT_THESE = 'The capability policy does not allow these arguments.'
 
 function readOf(item: LinkedItem, uri: string, caller: Caller): ReadAdmission {
   const admission = admitted(item, caller, { uri })
