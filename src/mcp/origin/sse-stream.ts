@@ -92,10 +92,12 @@ export class SseStream implements EraStream {
       if (turn !== this.#turn) return
       const { method, params, id } = message
       if (id !== undefined) answers.answer(message, null)
-      else if (!this.#events.heard(String(method), isMembers(params) ? params : {})) session.close()
+      const told = id === undefined ? String(method) : null
+      if (!this.#events.heard(told, isMembers(params) ? params : {})) session.close()
     }
-    // No response is waited for: each is told by the status of its request
-    session.listen({ id: '', heard, replied() {}, broke: () => over({ kind: 'ended', retryMs: null }) }, null)
+    const broke = (): void => over({ kind: 'ended', retryMs: null })
+    // No response is waited for
+    session.listen({ id: '', heard, replied() {}, broke }, null)
     if (session.isOver) over({ kind: 'ended', retryMs: null })
   }
 
