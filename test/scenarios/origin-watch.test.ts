@@ -154,19 +154,23 @@ test('what changes at an origin of HTTP+SSE comes to clients of both eras, over 
   await offer('sse', origin.url)
   const assigned = await server.manage('PATCH', '/clients/acme', { virtual_mcps: [...ERAS, 'sse'] })
   assert.equal(assigned.status, 200, assigned.text)
-  // Those of probes end
-  await eventually(() => origin.sessions.size === 1)
   const clients = await Promise.all(
     Array.from({ length: 4 }, (_, index) => openWatching(at('sse'), ERAS[index % 2]!, LEGACY_NOTE)),
   )
-  origin.addTool('late')
-  for (const stream of clients) await heard(stream, 'notifications/tools/list_changed')
-  await eventually(() => {
-    origin.touch(LEGACY_NOTE)
-    return clients.every(({ messages }) =>
-      messages.some(({ method }) => method === 'notifications/resources/updated'),
-    )
-  })
+  for (const [name, change] of [
+    // The stream stands some time after the origin was saved
+    ['tools/list_changed', (count: number) => origin.addTool(`late_${count}`)],
+    ['resources/updated', () => origin.touch(LEGACY_NOTE)],
+  ] as const) {
+    let count = 0
+    await eventually(async () => {
+      change(++count)
+      await new Promise((done) => setTimeout(done, 50))
+      return clients.every(({ messages }) =>
+        messages.some(({ method }) => method === `notifications/${name}`),
+      )
+    })
+  }
   await eventually(() => origin.sessions.size === 1)
   for (const stream of clients) await stream[Symbol.asyncDispose]()
 })
