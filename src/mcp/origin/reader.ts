@@ -2,7 +2,7 @@ import { type ByteBudget, ByteBuffer } from '../../base/byte-buffer.ts'
 import { readJson } from '../protocol/json.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
 import { SseReader } from '../protocol/sse-reader.ts'
-import { type OriginReply, readReply, replyIn } from './answer.ts'
+import { type OriginReply, plainReplyIn, readReply, replyIn } from './answer.ts'
 import type { StreamCursor } from './resumption.ts'
 
 /** Messages of one stream that are read; a stream of more is given up. */
@@ -96,12 +96,18 @@ export class OriginReader {
       this.#reply = this.#none('it sends messages without end')
       return
     }
-    const read = readJson(Buffer.from(data))
+    const message = Buffer.from(data)
+    this.#reply = plainReplyIn(message, this.#id, this.#status)
+    if (this.#reply !== null) {
+      this.#responseBytes = message.length
+      return
+    }
+    const read = readJson(message)
     if (!read.ok || !isMembers(read.value)) return
     if (typeof read.value['method'] === 'string') this.#onMessage(read.value)
     else {
       this.#reply = replyIn(read, this.#id, this.#status)
-      if (this.#reply !== null) this.#responseBytes = Buffer.byteLength(data)
+      if (this.#reply !== null) this.#responseBytes = message.length
     }
   }
 

@@ -7,7 +7,7 @@ import type { CallHandle } from '../../wire/port.ts'
 import { messageId, toRecordAgent } from '../http/account.ts'
 import type { Sender } from '../http/caller.ts'
 import { callName, type RunningCalls } from '../http/running.ts'
-import type { OriginReply, RpcError } from '../origin/answer.ts'
+import type { OriginReply, ResultReply, RpcError } from '../origin/answer.ts'
 import { mirroredLines } from '../origin/mirrored-params.ts'
 import { RPC } from '../protocol/answer.ts'
 import { askableOf, type ClientQuestions } from '../protocol/client-questions.ts'
@@ -23,7 +23,7 @@ import { type ParkedCall, ROUNDS_MAX } from './parked-call.ts'
 import { tokenOf } from './parking.ts'
 import { withPublicUris } from './public-uris.ts'
 import { refusalFor } from './reply-verdict.ts'
-import { resultFor, toolErrorText } from './results.ts'
+import { passedText, resultFor, toolErrorText } from './results.ts'
 import { type RunnerFailure, runnerFailureIn } from './runner-error.ts'
 import type { NoSession } from './sessions.ts'
 import { PASSED, type TaskTerms } from './task-terms.ts'
@@ -172,7 +172,7 @@ export class OriginCall {
     const name = received.sessionId === '' ? null : callName(received.sessionId, id)
     this.#mirroredLines = this.#mirrored(line.version, params)
     let isOver = false
-    let told: Promise<unknown> = Promise.resolve()
+    let told: Promise<unknown> | null = null
     const own: CallHandle = {
       abort: () => {
         handle.abort()
@@ -352,20 +352,7 @@ export class OriginCall {
     const isModernOrigin = isModernVersion(version)
     switch (reply.kind) {
       case 'result':
-        switch (reply.result['resultType'] ?? 'complete') {
-          case 'complete':
-            break
-          case 'input_required':
-            if (isModernOrigin) return this.#needsInput(reply.result)
-            return this.#refuse(
-              'upstream_invalid_response',
-              'it asks in a way that its revision does not have',
-            )
-          default:
-            return this.#refuse('upstream_invalid_response', 'its result is of an unknown type')
-        }
-        if (reply.result['isError'] === true && this.#isForWant(failureText(reply.result), isModernOrigin))
-          return
+        if (reply.plain === null && !this.#isComplete(reply.result, isModernOrigin)) return
         for (const elicitationId of this.#pages)
           notify(notificationText('notifications/elicitation/complete', { elicitationId }))
         return this.#done({ kind: 'result', text: this.#resultText(reply, isModernOrigin) })
@@ -375,6 +362,21 @@ export class OriginCall {
         return this.#refuse('upstream_unavailable', 'it knows no session that it has just opened')
       case 'none':
         return this.#refuse(refusalFor(reply), reply.reason)
+    }
+  }
+
+  /** True for a result that its caller gets; for any other the call goes on, or is answered. */
+  #isComplete(result: Members, isModernOrigin: boolean): boolean {
+    switch (result['resultType'] ?? 'complete') {
+      case 'complete':
+        return result['isError'] !== true || !this.#isForWant(failureText(result), isModernOrigin)
+      case 'input_required':
+        if (isModernOrigin) this.#needsInput(result)
+        else this.#refuse('upstream_invalid_response', 'it asks in a way that its revision does not have')
+        return false
+      default:
+        this.#refuse('upstream_invalid_response', 'its result is of an unknown type')
+        return false
     }
   }
 
@@ -432,8 +434,11 @@ export class OriginCall {
   }
 
   /** As its origin wrote it where nothing differs. */
-  #resultText({ result, text }: Extract<OriginReply, { kind: 'result' }>, isModernOrigin: boolean): string {
+  #resultText(reply: ResultReply, isModernOrigin: boolean): string {
     const { method, isModern } = this.#request
+    const passed = passedText(method, reply, isModernOrigin, isModern)
+    if (passed !== null) return passed
+    const { result, text } = reply
     const { capabilities } = this.#joined
     const { member } = this.#target
     const shown = withPublicUris(
@@ -487,14 +492,14 @@ export class OriginCall {
 
   /** A call that did not come as far as the stages has the record of its message. */
   #account(code: RefusalCode, reason: string): void {
-    const { received, method, id } = this.#request
+    const { received, method } = this.#request
     if (received.isAccounted) return
     received.isAccounted = true
     this.#tools.gateway.message(this.#sender.incoming, {
       requestId: this.#requestId,
       code,
       reason,
-      agent: toRecordAgent({ ...received, id }, method, this.#target.name, ''),
+      agent: toRecordAgent(received, method, this.#target.name, ''),
       origin: this.#member.origin.id,
     })
   }

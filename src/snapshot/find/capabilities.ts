@@ -37,7 +37,7 @@ import {
   toCondition,
 } from './capability-caller.ts'
 import { toMatch } from './capability-match.ts'
-import { type Visible, viewOf, withPublicApp } from './capability-view.ts'
+import { NO_ARGUMENTS, type Visible, viewOf, withPublicApp } from './capability-view.ts'
 import type { Reach } from './offered-endpoints.ts'
 import { isPlainUri, toUriMatch } from './uri-template.ts'
 
@@ -355,7 +355,8 @@ function admitted(item: LinkedItem, caller: Caller, given: Plain): Exclude<Admis
         item: view,
         reason: `The capability policy does not let callers set the argument ${JSON.stringify(name)}. Leave it out.`,
       }
-  return { kind: 'admitted', item: view, arguments: { ...given, ...view.fixed } }
+  const whole = view.fixed === NO_ARGUMENTS ? given : { ...given, ...view.fixed }
+  return { kind: 'admitted', item: view, arguments: whole }
 }
 
 const NOT_THESE = 'The capability policy does not allow these arguments.'
