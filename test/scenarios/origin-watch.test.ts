@@ -114,6 +114,23 @@ for (const era of ERAS)
     for (const stream of clients) await stream[Symbol.asyncDispose]()
   })
 
+test('a published change of the configuration reaches open clients of both eras, on both threads', async () => {
+  const clients = await Promise.all(
+    Array.from({ length: 6 }, (_, index) => openWatching(at('modern'), ERAS[index % 2]!, WATCHED)),
+  )
+  const members = (tools: object) => [
+    { origin: 'modern', capability_policy: { new_items: 'show', ...tools } },
+  ]
+  const changed = await server.manage('PATCH', '/virtual_mcps/modern', { members: members({ tools: [] }) })
+  assert.equal(changed.json.pending, undefined, changed.text)
+  for (const stream of clients) {
+    await heard(stream, 'notifications/tools/list_changed')
+    await stream[Symbol.asyncDispose]()
+  }
+  assert.deepEqual(await toolsOf('modern'), [])
+  await server.manage('PATCH', '/virtual_mcps/modern', { members: members({}) })
+})
+
 for (const era of ERAS)
   test(`another thread takes a ${era} origin over from one that has died, and learns what it has missed`, async () => {
     await watched(era)
