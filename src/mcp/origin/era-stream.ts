@@ -1,7 +1,9 @@
 /** What the two eras have in common in streams that stand at an origin. */
+import type { Clock } from '../../base/clock.ts'
 import type { Members } from '../protocol/message.ts'
 import type { OwnName } from './envelope.ts'
 import type { ReadFromOrigin, SendToOrigin } from './send.ts'
+import type { SseTools } from './sse-session.ts'
 
 /** What is to be heard of. */
 export interface Wanted {
@@ -23,8 +25,8 @@ export type StreamEnd =
 export interface EraEvents {
   /** It stands. @param isNew the origin knows nothing of an earlier one, so that something may have been missed */
   stands(isNew: boolean): void
-  /** A notification. False: the stream is to end. */
-  heard(method: string, params: Members): boolean
+  /** A message. False: the stream is to end. @param method null for what is no notification */
+  heard(method: string | null, params: Members): boolean
   /** Told once for each opening, unless it was closed. */
   over(end: StreamEnd): void
 }
@@ -44,10 +46,13 @@ export interface EraStreamTools {
   readonly read: ReadFromOrigin
   readonly own: OwnName
   readonly requestIds: () => string
+  readonly clock: Clock
   /** Revision that the origin speaks. */
   readonly version: string
   /** As the origin declares them. */
   readonly capabilities: Members
+  /** How an origin of HTTP+SSE is reached; null for any other. */
+  readonly sse: Omit<SseTools, 'read'> | null
 }
 
 /** What became of a request by the status of its answer; null where none came. */

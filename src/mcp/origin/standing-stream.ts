@@ -6,12 +6,12 @@
  * 3. An origin that says too much is left alone for a wait, so that what it says costs a bounded time.
  * 4. After a time without a stream, everything that is wanted counts as changed.
  */
-import type { Clock } from '../../base/clock.ts'
 import type { Members } from '../protocol/message.ts'
 import { isModernVersion } from '../protocol/versions.ts'
-import type { EraStream, EraStreamTools, StreamEnd, Wanted } from './era-stream.ts'
+import type { EraEvents, EraStream, EraStreamTools, StreamEnd, Wanted } from './era-stream.ts'
 import { LegacyStream } from './legacy-stream.ts'
 import { ModernStream } from './modern-stream.ts'
+import { SseStream } from './sse-stream.ts'
 
 export interface StandingEvents {
   /** It stands for the first time, and the origin has not failed before. */
@@ -27,7 +27,6 @@ export interface StandingEvents {
 }
 
 export interface StandingStreamTools extends EraStreamTools {
-  readonly clock: Clock
   /** The waits before a stream is opened again, milliseconds. */
   readonly waits?: { readonly first: number; readonly last: number }
 }
@@ -35,8 +34,9 @@ export interface StandingStreamTools extends EraStreamTools {
 const WAITS = { first: 1000, last: 60_000 }
 /** A stream that stood for so long was well, milliseconds. */
 const STEADY_MS = 10_000
-/** Messages that are read in {@link WINDOW_MS}. */
+/** Messages that are read in {@link WINDOW_MS}, and bytes, whatever they say. */
 const MESSAGES_MAX = 1000
+const BYTES_MAX = 4 * 1024 * 1024
 const WINDOW_MS = 10_000
 const LIST_CHANGED = /^notifications\/(tools|prompts|resources)\/list_changed$/
 
@@ -54,14 +54,13 @@ export class StandingStream {
   #hasStood = false
   /** Something may have been missed since it stood. */
   #hasMissed = false
-  #window = { since: 0, messages: 0 }
+  #window = { since: 0, messages: 0, bytes: 0 }
 
   constructor(tools: StandingStreamTools, events: StandingEvents) {
     this.#tools = tools
     this.#events = events
     this.#waitMs = this.#waits.first
-    const Stream = isModernVersion(tools.version) ? ModernStream : LegacyStream
-    this.#stream = new Stream(tools, {
+    this.#stream = streamOf(this.#bounded(tools), {
       stands: (isNew) => this.#stands(isNew),
       heard: (method, params) => this.#heard(method, params),
       over: (end) => this.#over(end),
@@ -115,16 +114,39 @@ export class StandingStream {
     this.#hasStood = true
   }
 
-  #heard(method: string, params: Members): boolean {
-    const now = this.#tools.clock.monotonic()
-    if (now - this.#window.since > WINDOW_MS) this.#window = { since: now, messages: 0 }
-    if (LIST_CHANGED.test(method)) {
+  #heard(method: string | null, params: Members): boolean {
+    if (method !== null && LIST_CHANGED.test(method)) {
       if (this.#wanted.lists) this.#events.listsChanged()
     } else if (method === 'notifications/resources/updated') {
       const uri = String(params['uri'])
       if (this.#wanted.uris.has(uri)) this.#events.updated(uri)
     }
-    return ++this.#window.messages <= MESSAGES_MAX
+    return this.#counts(1, 0)
+  }
+
+  /** Streams whose bytes are counted. */
+  #bounded(tools: EraStreamTools): EraStreamTools {
+    return {
+      ...tools,
+      read: (request, reader) =>
+        tools.read(request, {
+          ...reader,
+          piece: (bytes, from, to) => this.#counts(0, to - from) && reader.piece(bytes, from, to),
+        }),
+    }
+  }
+
+  /** False once the origin says too much. */
+  #counts(messages: number, bytes: number): boolean {
+    const now = this.#tools.clock.monotonic()
+    if (now - this.#window.since > WINDOW_MS) this.#window = { since: now, messages: 0, bytes: 0 }
+    this.#window.messages += messages
+    this.#window.bytes += bytes
+    return !this.#saysTooMuch()
+  }
+
+  #saysTooMuch(): boolean {
+    return this.#window.messages > MESSAGES_MAX || this.#window.bytes > BYTES_MAX
   }
 
   #over(end: StreamEnd): void {
@@ -135,18 +157,23 @@ export class StandingStream {
     const { first, last } = this.#waits
     const isSteady =
       this.#state === 'open' &&
-      this.#window.messages <= MESSAGES_MAX &&
+      !this.#saysTooMuch() &&
       this.#tools.clock.monotonic() - this.#stoodAt >= STEADY_MS
     if (isSteady) this.#waitMs = first
     const asked = end.kind === 'ended' ? end.retryMs : null
     const waitMs = asked === null ? this.#waitMs : Math.max(first, Math.min(asked, last))
     if (asked === null) this.#waitMs = Math.min(2 * this.#waitMs, last)
     // What it would have said meanwhile is missed
-    if (this.#window.messages > MESSAGES_MAX) this.#hasMissed = true
+    if (this.#saysTooMuch()) this.#hasMissed = true
     this.#state = 'waiting'
     this.#timer = setTimeout(() => this.#open(), waitMs).unref()
     if (end.kind !== 'failed') return
     this.#hasMissed = true
     this.#events.failed()
   }
+}
+
+function streamOf(tools: EraStreamTools, events: EraEvents): EraStream {
+  if (tools.sse !== null) return new SseStream(tools, { ...tools.sse, read: tools.read }, events)
+  return isModernVersion(tools.version) ? new ModernStream(tools, events) : new LegacyStream(tools, events)
 }
