@@ -10,6 +10,7 @@ import type { Trial } from '../../gateway/forward/try-credential.ts'
 import type { Claim } from '../../gateway/idempotency/keys.ts'
 import type { CertificateField } from '../../gateway/identify/certificate-fields.ts'
 import type { KeySetAnswer } from '../../gateway/identify/key-sets.ts'
+import type { SignInProof } from '../../gateway/identify/sign-in.ts'
 import type { KeptAnswer } from '../../gateway/kept-answer.ts'
 import type { CredentialTest } from '../../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
@@ -40,6 +41,8 @@ export interface GatewayInit {
   /** Where stdio servers are run; null for nowhere. */
   readonly runner: RunnerPlace | null
   readonly origin: string
+  /** Issuer of Postern's own authorization server. */
+  readonly issuer: string
   readonly controlOrigin: string
   /** Origins of pages that may call; null where no list is set. */
   readonly corsOrigins: readonly string[] | null
@@ -132,6 +135,8 @@ export type ToGateway =
   | { readonly kind: 'key_set'; readonly id: number; readonly answer: KeySetAnswer }
   /** Id of the principal that the token of this number was verified for; null for none. */
   | { readonly kind: 'proved'; readonly id: number; readonly principal: string | null }
+  /** What the verification of the token of this number came to. */
+  | { readonly kind: 'signed_in'; readonly id: number; readonly proof: SignInProof }
   /** What the claim of an idempotency key came to. */
   | { readonly kind: 'claimed'; readonly id: number; readonly claim: Claim }
   /** Of sessions at origins. */
@@ -167,6 +172,13 @@ export type FromGateway =
     }
   /** Has an access token of management verified; see verified-tokens.ts. */
   | { readonly kind: 'prove'; readonly id: number; readonly token: string; readonly resource: Protected }
+  /** Has an access token for an MCP endpoint verified; see gateway/identify/sign-in. */
+  | {
+      readonly kind: 'sign_in'
+      readonly id: number
+      readonly token: string
+      readonly resource: `/mcp${string}`
+    }
   /** Idempotency keys; see gateway/idempotency/keys. */
   | { readonly kind: 'claim'; readonly id: number; readonly key: string; readonly fingerprint: string }
   | { readonly kind: 'settle'; readonly key: string; readonly answer: KeptAnswer | null }

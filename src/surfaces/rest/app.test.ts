@@ -367,6 +367,7 @@ test('while the OpenAPI document is printed for the first time, the event loop g
     origins: ['https://gateway.example'],
     gatewayOrigin: 'https://gateway.example',
     authorizationServers: [],
+    issuer: 'http://localhost:8080',
     scope: null,
     log: unused,
   })
