@@ -98,6 +98,8 @@ export function createRecordWriter(
       add(exchange.capability === null ? exchange.collection : null, virtualMcp)
     },
     messages(exchange, messages) {
+      // All of them led to calls, which have records of their own
+      if (messages.length === 0) return
       const { status } = exchange.outcome
       const virtualMcp = exchange.surface === 2 ? virtualMcpOf(exchange) : null
       fill(exchange, virtualMcp)

@@ -37,7 +37,12 @@ export function isResourceType(type: string): type is ResourceType {
   return Object.hasOwn(NOUNS, type)
 }
 
-/** A name of the API as people read it: `service_identity` is a service identity. */
+/** A name of the API as people read it: `service_identity` is "service identity", `virtual_mcps` is "virtual MCPs". */
 export function inWords(name: string): string {
-  return name.replaceAll('_', ' ')
+  return name.replaceAll('_', ' ').replace(/\bmcp(?=s?\b)/, 'MCP')
+}
+
+/** {@link inWords} after "a" or "an". */
+export function withArticle(name: string): string {
+  return `${/^[aeiou]/.test(name) && !name.startsWith('user') ? 'an' : 'a'} ${inWords(name)}`
 }

@@ -198,6 +198,7 @@ export function startProcess(options: ProcessOptions): StdioProcess {
     })
     child.once('exit', (code, name) => {
       hasExited = true
+      exited.resolve()
       const how = name === null ? `exited with code ${code}` : `was ended by ${name}`
       const why: Failure = {
         reason: 'process_ended',

@@ -188,6 +188,7 @@ const virtual = createVirtualDoor<Exchange>({
   requestIds,
   isPersonal: gateway.isPersonal,
   sharedWatch,
+  stale: (origin) => say({ kind: 'origin_news', origin, news: 'changed' }),
 })
 const watch = createOriginWatch({
   gateway,

@@ -15,7 +15,8 @@ import { createSessionMemory } from '../support/session-memory.ts'
 import { type Answer, type Served, type ServeOptions, serve } from './serve.ts'
 
 /** What a test may set of the door. */
-type DoorParts = Pick<VirtualDoorOptions<Exchange>, 'sharedWatch' | 'sessions' | 'parking'>
+type DoorParts = Pick<VirtualDoorOptions<Exchange>, 'sharedWatch' | 'sessions' | 'parking'> &
+  Partial<Pick<VirtualDoorOptions<Exchange>, 'stale'>>
 
 /**
  * A gateway of one thread with the door of virtual MCPs.
@@ -52,6 +53,7 @@ export async function serveVirtualMcps(
         taken: [...FIELD_RULES.take, ...FIELD_RULES.peek],
         fault: (error) => assert.fail(String(error)),
         isPersonal: gateway.isPersonal,
+        stale() {},
         ...partsFor(gateway),
       })
       door(incoming)

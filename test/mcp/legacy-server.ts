@@ -258,12 +258,13 @@ function offerJob(server: McpServer, cancelled: (name: string) => void): void {
         asks: z.boolean().optional(),
         fails: z.boolean().optional(),
         links: z.boolean().optional(),
+        ttl: z.int().optional(),
       },
       execution: { taskSupport: 'required' },
     },
     {
-      createTask: async ({ word, asks, fails, links }, { taskStore }) => {
-        const { taskId, ...task } = await taskStore.createTask({ ttl: 60_000, pollInterval: 20 })
+      createTask: async ({ word, asks, fails, links, ttl = 60_000 }, { taskStore }) => {
+        const { taskId, ...task } = await taskStore.createTask({ ttl, pollInterval: 20 })
         const work = async (): Promise<void> => {
           await setTimeout(TASK_MS, null, { ref: false })
           let answer = 'nothing'

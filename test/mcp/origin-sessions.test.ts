@@ -8,7 +8,8 @@ import {
 import type { Fragment, OriginFragment } from '../../src/snapshot/fragments.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Fixture, startFixture } from './fixture/fixture.ts'
-import { rawClient } from './raw-client.ts'
+import { startLegacyOrigin } from './legacy.ts'
+import { type RawClient, rawClient } from './raw-client.ts'
 import { startVirtualMcp, type VirtualMcp } from './virtual-mcp.ts'
 
 const IDLE_MS = ORIGIN_SESSION_BOUNDS.idleMs
@@ -125,6 +126,82 @@ test('a session is not ended while a call runs in it', async () => {
   assert.notEqual((await call).messages.at(-1)?.result?.['isError'], true)
   await eventually(() => endedAt(two.origin).length === 1)
   assert.equal(two.opened(), 2)
+})
+
+test('a client that ends its session ends the one at the origin at once, from any thread, and no other', async () => {
+  await using two = await startTwo(ORIGIN_SESSION_BOUNDS, 'separate')
+  const call = { name: 'test_echo', arguments: {} }
+  const [leaving, staying] = [
+    await rawClient(two.desks[0], 'legacy'),
+    await rawClient(two.desks[0], 'legacy'),
+  ]
+  await leaving.ask('tools/call', call)
+  const [session] = two.origin.sessions
+  await staying.ask('tools/call', call)
+  assert.equal(await leaving.leave(), 204)
+  await eventually(() => endedAt(two.origin).length > 0)
+  assert.deepEqual(endedAt(two.origin), [session])
+  assert.equal((await leaving.ask('tools/call', call)).status, 404)
+  await staying.ask('tools/call', call)
+  assert.equal(two.opened(), 2)
+})
+
+test('a client that ends its session while a call runs ends the one at the origin after the call', async () => {
+  await using two = await startTwo(ORIGIN_SESSION_BOUNDS, 'separate')
+  const client = await rawClient(two.desks[0], 'legacy')
+  const call = client.ask('tools/call', { name: 'test_slow', arguments: { ms: 300 } })
+  await eventually(() => two.origin.requests.some(({ rpcMethod }) => rpcMethod === 'tools/call'))
+  assert.equal(await client.leave(), 204)
+  assert.equal((await client.ask('tools/list', {})).status, 404)
+  assert.deepEqual(endedAt(two.origin), [])
+  assert.notEqual((await call).messages.at(-1)?.result?.['isError'], true)
+  await eventually(() => endedAt(two.origin).length === 1)
+})
+
+test('a client that ends its session leaves a shared session to the others', async () => {
+  await using two = await startTwo()
+  const client = await rawClient(two.desks[0], 'legacy')
+  await client.ask('tools/call', { name: 'test_echo', arguments: {} })
+  assert.equal(await client.leave(), 204)
+  await echo(two.desks[1], 'another')
+  assert.equal(two.opened(), 1)
+  assert.deepEqual(endedAt(two.origin), [])
+})
+
+test('a session is not ended while a task works in it, whether nobody calls or its client has left', async () => {
+  let now = 0
+  const clock = { now: () => now, monotonic: () => now }
+  const memory = createOriginSessionMemory(clock)
+  await using origin = await startLegacyOrigin()
+  await using desk = await startVirtualMcp({ old: origin.url }, { pool: memory.join('0'), clock })
+  const leaving = await rawClient(desk, 'legacy')
+  const staying = await rawClient(desk, 'legacy')
+  const before = origin.sessions.size
+  const begun = async (client: RawClient): Promise<unknown> => {
+    // The task asks its user, who is not there: it works on
+    const call = { name: 'job', arguments: { word: 'it', asks: true, ttl: 10_000_000 }, task: {} }
+    const { messages } = await client.ask('tools/call', call)
+    const { taskId } = messages.at(-1)!.result!['task'] as { taskId: unknown }
+    return taskId
+  }
+  const tasks = [await begun(leaving), await begun(staying)]
+  const ended = (): number => origin.requests.filter(({ method }) => method === 'DELETE').length
+  const first = ended()
+  assert.equal(await leaving.leave(), 204)
+  now += IDLE_MS
+  memory.sweep()
+  const later = await rawClient(desk, 'legacy')
+  const statusOf = async (taskId: unknown): Promise<unknown> =>
+    (await later.ask('tasks/get', { taskId })).messages.at(-1)?.result?.['status']
+  for (const taskId of tasks) assert.notEqual(await statusOf(taskId), undefined)
+  assert.equal(origin.sessions.size, before + 2)
+  assert.equal(ended(), first)
+  for (const taskId of tasks) await later.ask('tasks/cancel', { taskId })
+  await eventually(() => ended() === first + 1)
+  now += IDLE_MS
+  memory.sweep()
+  await eventually(() => ended() === first + 2)
+  assert.equal(origin.sessions.size, before)
 })
 
 test('a thread that has ended leaves its sessions to the others', async () => {

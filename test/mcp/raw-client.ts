@@ -28,6 +28,8 @@ export interface RawClient {
     signal?: AbortSignal,
     fields?: Readonly<Record<string, string>>,
   ): Promise<RawAnswer>
+  /** Ends the session of a legacy client. @returns the status */
+  leave(): Promise<number>
 }
 
 const MODERN = '2026-07-28'
@@ -84,6 +86,7 @@ export async function rawClient(
           signal,
         )
       },
+      leave: () => Promise.reject(new Error('A modern client has no session')),
     }
   const initialized = await post(
     {},
@@ -100,5 +103,9 @@ export async function rawClient(
   return {
     ask: (method, params, signal, fields) =>
       post({ ...session, ...fields }, { id: ++id, method, params }, signal),
+    async leave() {
+      const headers = { ...desk.headers, ...session }
+      return (await fetch(desk.url, { method: 'DELETE', headers })).status
+    },
   }
 }

@@ -123,6 +123,23 @@ test('a modern client that leaves cancels its call', async () => {
   await eventually(() => origin.cancelled.includes('slow'))
 })
 
+test('a client that ends its session closes the stream that waits for its next call', async () => {
+  await using origin = await startLegacyOrigin({ transport: 'sse' })
+  await using desk = await startVirtualMcp({ sse: origin.url })
+  await eventually(() => origin.sessions.size === 0)
+  const [leaving, staying] = [await rawClient(desk, 'legacy'), await rawClient(desk, 'legacy')]
+  for (const client of [leaving, staying])
+    await client.ask('tools/call', { name: 'add', arguments: { a: 1, b: 1 } })
+  assert.equal(origin.sessions.size, 2)
+  assert.equal(await leaving.leave(), 204)
+  await eventually(() => origin.sessions.size === 1)
+  const running = staying.ask('tools/call', { name: 'slow', arguments: { ms: 200 } })
+  await eventually(() => origin.requests.at(-1)?.method === 'POST')
+  assert.equal(await staying.leave(), 204)
+  assert.match((await running).text, /waited/)
+  await eventually(() => origin.sessions.size === 0)
+})
+
 /** The problem object that a refused call gives to the model. */
 function problemIn({ messages }: RawAnswer): Readonly<Record<string, unknown>> | undefined {
   return messages.at(-1)?.result?.['structuredContent'] as Readonly<Record<string, unknown>> | undefined

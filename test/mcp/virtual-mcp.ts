@@ -17,6 +17,7 @@ import { VirtualMcpSpec } from '../../src/model/virtual-mcp.ts'
 import type { OriginSessionPool } from '../../src/shared-state/ports/origin-sessions.ts'
 import { compileCatalogue, compileOrigin, compileVirtualMcp } from '../../src/snapshot/compile/mcp.ts'
 import type { Fragment } from '../../src/snapshot/fragments.ts'
+import type { CallerMemory } from '../../src/wire/caller-memory.ts'
 import { client, profile, token } from '../gateway/fragments.ts'
 import type { Served } from '../gateway/serve.ts'
 import { serveVirtualMcps } from '../gateway/virtual-door.ts'
@@ -71,12 +72,14 @@ export interface VirtualMcpOptions {
   readonly clock?: Clock
   /** Calls that wait for their clients; without it, this gateway alone has them. */
   readonly shared?: SharedParking
+  /** What the thread may keep for callers. */
+  readonly memory?: CallerMemory
 }
 
 /** Probes the origins, as saving them does, and starts a virtual MCP over all of them that passes everything. */
 export async function startVirtualMcp(
   urls: Origins,
-  { pool, clock, shared, ...options }: VirtualMcpOptions = {},
+  { pool, clock, shared, memory, ...options }: VirtualMcpOptions = {},
 ): Promise<VirtualMcp> {
   let sessions: OriginSessions | null = null
   let parking: Parking | null = null
@@ -109,7 +112,7 @@ export async function startVirtualMcp(
       client('brook', { virtual_mcps: ['vmc_desk'], profiles: profiles('brook-key', second) }),
       client('other', { profiles: profiles('other-key', stranger) }),
     ],
-    {},
+    memory === undefined ? {} : { memory },
     (gateway) => {
       sessions = originSessions(gateway, clock, pool)
       parking = parkingOf(gateway, clock, shared, (calls) => {
@@ -124,6 +127,7 @@ export async function startVirtualMcp(
         },
         sessions,
         parking,
+        stale: (origin: string) => void desk.news.push([origin, 'changed']),
       }
     },
   )

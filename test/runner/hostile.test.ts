@@ -73,12 +73,15 @@ test('lines that are no messages are passed over and logged without their text',
 })
 
 test('a server that reads nothing gets no more than the bound, and its callers are refused', async () => {
-  await using started = await startTestRunner({
-    deaf: shell(`read -r line; printf '{"jsonrpc":"2.0","id":1,"result":{}}\\n'; sleep 1000`, {
-      message: '64K',
-      calls: 1000,
-    }),
-  })
+  await using started = await startTestRunner(
+    {
+      deaf: shell(`read -r line; printf '{"jsonrpc":"2.0","id":1,"result":{}}\\n'; sleep 1000`, {
+        message: '64K',
+        calls: 1000,
+      }),
+    },
+    100,
+  )
   const session = await started.session('deaf')
   const leaving = new AbortController()
   const body = { jsonrpc: '2.0', method: 'ping', params: { x: 'x'.repeat(60_000) } }

@@ -11,6 +11,7 @@ import { readRunnerFile } from '../../src/runner/file.ts'
 import { markOfFile } from '../../src/runner/process-table.ts'
 import { startRunner } from '../../src/runner/runner.ts'
 import { eventually } from '../support/eventually.ts'
+import { IS_LONG } from '../support/long.ts'
 import {
   initialize,
   markedProcesses,
@@ -189,6 +190,20 @@ for (const [what, flags, args] of [
     assert.equal(none(started.file), true)
   })
 
+test('a stop waits for no grace period once the servers have ended', async () => {
+  const graceMs = 3_600_000
+  await using started = await startTestRunner({ small: server('legacy') }, graceMs)
+  await (await started.session('small')).call('pid')
+  const closed = { yet: false }
+  void started.runner.close().then(() => {
+    closed.yet = true
+  })
+  await eventually(
+    () => closed.yet,
+    () => 'the stop',
+  ).finally(() => started.move(graceMs))
+})
+
 test('an idle process ends, and one that a session streams from does not', async () => {
   await using started = await startTestRunner({ small: server('legacy') })
   const streaming = await started.session('small')
@@ -273,7 +288,10 @@ test('processes that take their time to end count, so that their number stays bo
   await closed
 })
 
-test('1,000 connect/abort cycles leave no child and no grandchild', async () => {
+/** Callers that connect and leave. */
+const CYCLES = IS_LONG ? 1000 : 150
+
+test('callers that connect and leave at any moment leave no child and no grandchild', async () => {
   const tiny = { ...TINY, instance: 'per_user', limits: { instances: 16 } }
   await using started = await startTestRunner({ tiny }, 100)
   const seen = { sessions: 0 }
@@ -290,7 +308,7 @@ test('1,000 connect/abort cycles leave no child and no grandchild', async () => 
 
 /** Connects as a new user each time, and leaves at another moment each time: before, in and after `initialize`. */
 async function cycles(started: StartedRunner, take: () => number, seen: { sessions: number }): Promise<void> {
-  for (let n = take(); n < 1000; n = take()) {
+  for (let n = take(); n < CYCLES; n = take()) {
     const leaving = new AbortController()
     const headers = { 'runner-instance': `user-${n}` }
     const opened = started.open('tiny', initialize(), headers, leaving.signal).catch(() => null)
@@ -343,8 +361,9 @@ test('servers of a killed runner end with their input, and the next start with t
   const socket = join(made.directory, 'runner.sock')
   const legacy = server('legacy')
   const stubborn = server('legacy', '--stubborn')
-  const spec = { listen: { socket }, entries: { legacy, stubborn } }
-  writeFileSync(made.file, JSON.stringify(spec), { mode: 0o600 })
+  const write = (entries: object) =>
+    writeFileSync(made.file, JSON.stringify({ listen: { socket }, entries }), { mode: 0o600 })
+  write({ legacy, stubborn })
   const main = join(import.meta.dirname, '../../src/main.ts')
   const args = ['--disable-warning=ExperimentalWarning', main, 'runner', '--file', made.file]
   const run = async () => {
@@ -360,6 +379,8 @@ test('servers of a killed runner end with their input, and the next start with t
   first.kill('SIGKILL')
   await once(first, 'exit')
   await eventually(() => markedProcesses(made.file).length === 1)
+  // Its stop then waits for no grace period
+  write({ legacy, stubborn: legacy })
   const second = await run()
   await eventually(() => markedProcesses(made.file).length === 0)
   assert.equal((await initializeAt(socket, 'stubborn')).status, 200)

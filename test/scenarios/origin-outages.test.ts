@@ -96,6 +96,7 @@ for (const slug of ['c', 'd'] as const)
       assert.match((await callOf(`also_${other}`)).text, new RegExp(`from ${other}`))
     const shown = await originOf(slug)
     assert.equal(shown.reachable, 'unreachable')
+    assert.match(shown.last_error, /^server\/discover failed: .* \(.*ECONNREFUSED.*\)\.$/)
     assert.match(shown.down_since, /^\d{4}-/)
     assert.notEqual(shown.last_error, null)
     const row = (await server.manage('GET', '/origins')).json.items.find(

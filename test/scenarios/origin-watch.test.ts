@@ -5,6 +5,7 @@ import { watcherOf } from '../../src/fleet/shared/watchers.ts'
 import { textTool } from '../mcp/fixture/catalogue.ts'
 import { type Fixture, startFixture } from '../mcp/fixture/fixture.ts'
 import { RESOURCES } from '../mcp/fixture/offers.ts'
+import { startHeaderOrigin } from '../mcp/header-origin.ts'
 import { type OpenStream, openWatching } from '../mcp/open-stream.ts'
 import { rawClient } from '../mcp/raw-client.ts'
 import { eventually } from '../support/eventually.ts'
@@ -128,6 +129,22 @@ for (const era of ERAS)
     )
     await watched(era)
   })
+
+test('an origin that refuses the headers of a call has its catalogue read again, though it tells of no changes', async () => {
+  await using origin = await startHeaderOrigin()
+  await offer('headers', origin.url)
+  const assigned = await server.manage('PATCH', '/clients/acme', { virtual_mcps: [...ERAS, 'headers'] })
+  assert.equal(assigned.status, 200, assigned.text)
+  origin.mark('Area')
+  const client = await rawClient(at('headers'), 'legacy')
+  const { text } = await client.ask('tools/call', { name: 'moved', arguments: { region: 'eu' } })
+  assert.match(text, /"text":"called"/)
+  await eventually(
+    async () =>
+      (await server.manage('GET', '/origins/headers/catalog')).text.includes('"x-mcp-header":"Area"'),
+    () => `the header; ${origin.lists} lists`,
+  )
+})
 
 test('an origin that says all the time that its lists have changed is read a bounded number of times', async () => {
   await watched('modern')

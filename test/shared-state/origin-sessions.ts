@@ -21,6 +21,7 @@ const keyOf = (holder: string, given: Partial<SessionKey> = {}): SessionKey => (
   origin: 'ori_a',
   reach: 'r1',
   holder,
+  client: `client of ${holder}`,
   owner: `owner of ${holder}`,
   ...given,
 })
@@ -187,6 +188,64 @@ export function testOriginSessions(name: string, make: () => PoolMade | Promise<
     leave(0)
     await told(heard, [`${serial} x id x`])
     assert.equal(await members[1].release(serial), true)
+  })
+
+  test(`${name}: a session whose client has left is retired at once, also one that is being opened, and no other`, async () => {
+    const { members } = await make()
+    const [one, other] = members
+    const heard = retiredOf(one)
+    const x = await open(one, keyOf('x'))
+    const shared = await open(one, keyOf('y', { client: '' }))
+    const taken = await one.take(keyOf('z'))
+    assert.equal(taken.kind, 'open')
+    const { serial } = taken as Extract<typeof taken, { kind: 'open' }>
+    other.clientLeft('client of x')
+    other.clientLeft('')
+    other.clientLeft('client of z')
+    await told(heard, [`${x} x id x`])
+    one.opened(serial, 'id z')
+    await told(heard, [`${x} x id x`, `${serial} z id z`])
+    assert.equal(await one.release(x), true)
+    assert.equal((await held(other, keyOf('y', { client: '' }))).serial, shared)
+  })
+
+  test(`${name}: a session in which a task works is neither unused nor left, until the task has ended or its time is over`, async () => {
+    const { members, move, sweep } = await make()
+    const [one, other] = members
+    const heard = retiredOf(one)
+    const x = await open(one, keyOf('x'))
+    const y = await open(one, keyOf('y'))
+    one.taskBegan(x, 'task 1', 5000)
+    one.taskBegan(x, 'task 2', 5000)
+    one.taskBegan(y, 'task 1', 3000)
+    move(2000)
+    sweep()
+    other.clientLeft('client of x')
+    other.taskEnded('ori_a', 'id x', 'task 1')
+    other.taskEnded('ori_a', 'id x', 'task 3')
+    other.taskEnded('ori_b', 'id x', 'task 2')
+    assert.equal((await held(other, keyOf('x'))).serial, x)
+    assert.equal(await other.release(x), false)
+    assert.deepEqual(heard, [])
+    other.taskEnded('ori_a', 'id x', 'task 2')
+    await told(heard, [`${x} x id x`])
+    move(1000)
+    sweep()
+    await told(heard, [`${x} x id x`, `${y} y id y`])
+  })
+
+  test(`${name}: at a bound a session in which a task works goes last`, async () => {
+    const { members } = await make()
+    const [pool] = members
+    const heard = retiredOf(pool)
+    const a = await open(pool, keyOf('a', { owner: 'ann' }))
+    const b = await open(pool, keyOf('b', { owner: 'ann' }))
+    pool.taskBegan(a, 'task', 5000)
+    const c = await open(pool, keyOf('c', { owner: 'ann' }))
+    await told(heard, [`${b} b id b`])
+    pool.taskBegan(c, 'task', 5000)
+    await open(pool, keyOf('d', { owner: 'ann' }))
+    await told(heard, [`${b} b id b`, `${a} a id a`])
   })
 
   test(`${name}: at each bound the session goes that was unused for longest`, async () => {

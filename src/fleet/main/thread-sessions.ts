@@ -40,6 +40,15 @@ export function createThreadSessions(members: OriginSessionMembers): ThreadSessi
         case 'used':
           pool.used(said.serial)
           return
+        case 'task_began':
+          pool.taskBegan(said.serial, said.task, said.ms)
+          return
+        case 'task_ended':
+          pool.taskEnded(said.origin, said.session, said.task)
+          return
+        case 'client_left':
+          pool.clientLeft(said.client)
+          return
         case 'gone':
           pool.gone(said.serial)
           return

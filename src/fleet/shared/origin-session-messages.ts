@@ -7,6 +7,9 @@ export type SessionSaid =
   | { readonly about: 'opened'; readonly serial: string; readonly session: string | null }
   | { readonly about: 'failed'; readonly serial: string; readonly reason: string }
   | { readonly about: 'used' | 'gone'; readonly serial: string }
+  | { readonly about: 'task_began'; readonly serial: string; readonly task: string; readonly ms: number }
+  | { readonly about: 'task_ended'; readonly origin: string; readonly session: string; readonly task: string }
+  | { readonly about: 'client_left'; readonly client: string }
   /** The reply has the id. */
   | { readonly about: 'release'; readonly id: number; readonly serial: string }
 

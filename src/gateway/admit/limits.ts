@@ -92,12 +92,15 @@ function conclude(exchange: Exchange, plan: LimitPlan, refused: number): Refusal
   return null
 }
 
+/** As people read it. */
+const nounOf = (attachedTo: string): string => (attachedTo === 'virtual_mcp' ? 'virtual MCP' : attachedTo)
+
 /** Says in the record what would have been refused. */
 function observed(exchange: Exchange, plan: LimitPlan): void {
   const index = plan.limits.findIndex((_, at) => exchange.lane.counters.wouldRefuse(at))
   if (index === -1) return
   const { limit, attachedTo } = plan.limits[index]!
-  exchange.reason = `would be refused by limit "${limit.fragment.name}" of policy "${limit.policy.slug}" of the ${attachedTo}`
+  exchange.reason = `would be refused by limit "${limit.fragment.name}" of policy "${limit.policy.slug}" of the ${nounOf(attachedTo)}`
 }
 
 function refusedBy(exchange: Exchange, { limit, attachedTo }: PlannedLimit, index: number): RefusalCode {
@@ -110,8 +113,8 @@ function refusedBy(exchange: Exchange, { limit, attachedTo }: PlannedLimit, inde
   if (counters.wasFull) exchange.reason = 'the counters, or the share of the client in them, are used up'
   exchange.facts = {
     detail: counters.wasFull
-      ? `No counter is free for ${name} of the ${attachedTo}.`
-      : `The ${attachedTo} is limited to ${amountOf(limit)} by ${name}.`,
+      ? `No counter is free for ${name} of the ${nounOf(attachedTo)}.`
+      : `The ${nounOf(attachedTo)} is limited to ${amountOf(limit)} by ${name}.`,
     members: {
       policy: policy.slug,
       limit_name: fragment.name,

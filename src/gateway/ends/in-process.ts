@@ -181,7 +181,14 @@ class InnerRun implements InnerCallHandle, End {
       if (reader.elsewhere?.(status, came) !== true) give()
     }
     const handle = upstream.stream(
-      { ...request, body, readBytesMax, ...(idleTimeoutMs === undefined ? {} : { idleTimeoutMs }) },
+      // What is added for callers means nothing to a reader
+      {
+        ...request,
+        responseFields: '',
+        body,
+        readBytesMax,
+        ...(idleTimeoutMs === undefined ? {} : { idleTimeoutMs }),
+      },
       {
         head: (head) => {
           ;({ status, fields } = head)

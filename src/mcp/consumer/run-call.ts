@@ -59,7 +59,7 @@ export function runCall(
       body,
       traceParent: trace.parent,
       traceState: trace.state,
-      agent: toRecordAgent({ ...received, id }, mcpMethod, name, reason),
+      agent: toRecordAgent(received, mcpMethod, name, reason),
       keepBytesMax: KEEP_BYTES_MAX,
       until: hangUpCancels ? incoming : null,
     },

@@ -68,7 +68,7 @@ export function createHttpDoor<State>(
       return
     }
     let fields = `x-request-id: ${requestId}\r\n${options.corsLines(incoming)}`
-    for (const name in answer.headers) fields += `${name}: ${answer.headers[name]}\r\n`
+    fields += linesOf(answer.headers)
     if (answer.pieces === undefined) incoming.answer(answer.status, fields, body)
     else sendPieces(incoming, answer.status, fields, answer.pieces)
   }
@@ -154,6 +154,18 @@ export function createHttpDoor<State>(
 /** The resource that a challenge names: no part of a path that cannot be one gets into a header. */
 function resourceOf(path: string): string {
   return isConsumerResource(path) ? path : DOORS.consumerMcp.path
+}
+
+/** Nearly all answers share their headers. */
+let lastHeaders: McpAnswer['headers'] = {}
+let lastLines = ''
+
+function linesOf(headers: McpAnswer['headers']): string {
+  if (headers === lastHeaders) return lastLines
+  lastHeaders = headers
+  lastLines = ''
+  for (const name in headers) lastLines += `${name}: ${headers[name]}\r\n`
+  return lastLines
 }
 
 function answerProblem(

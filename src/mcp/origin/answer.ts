@@ -1,7 +1,8 @@
 /** Answers of origins: one JSON object, or a stream of events that holds it. */
 
-import { type ReadJson, readJson } from '../protocol/json.ts'
+import { type ReadJson, readJson, textOf } from '../protocol/json.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
+import { type PlainResult, plainResultIn } from './plain-result.ts'
 import { resultTextIn } from './result-text.ts'
 import type { OriginAnswer } from './send.ts'
 
@@ -15,13 +16,40 @@ export interface RpcError {
 }
 
 export type OriginReply =
-  /** `text` is that of the result as the origin wrote it; null where it must be written anew. */
-  | { readonly kind: 'result'; readonly result: Members; readonly text: string | null }
+  | ResultReply
   | { readonly kind: 'error'; readonly error: RpcError; readonly status: number }
   /** The session is unknown: a new one must be opened (2025-11-25, transports: session management). */
   | { readonly kind: 'session_gone' }
   /** No JSON-RPC response came. `status` is null when no answer came at all. */
   | { readonly kind: 'none'; readonly status: number | null; readonly reason: string }
+
+export interface ResultReply {
+  readonly kind: 'result'
+  readonly result: Members
+  /** Of the result as the origin wrote it; null where it must be written anew. */
+  readonly text: string | null
+  /** What is known of a plain result, so that `result` need not be asked for; else null. */
+  readonly plain: PlainResult | null
+}
+
+/** Its result is built when it is asked for. */
+class PlainReply implements ResultReply {
+  readonly kind = 'result'
+  readonly text: string
+  readonly plain: PlainResult
+  #result: Members | null = null
+
+  constructor(plain: PlainResult) {
+    this.text = plain.text
+    this.plain = plain
+  }
+
+  get result(): Members {
+    // The text of an object
+    this.#result ??= JSON.parse(this.text) as Members
+    return this.#result
+  }
+}
 
 /** Reads the response to the request of that id. */
 export function readReply(answer: OriginAnswer, id: RpcId, hasSession: boolean): OriginReply {
@@ -35,6 +63,8 @@ export function readReply(answer: OriginAnswer, id: RpcId, hasSession: boolean):
   if (type !== '' && !type.startsWith('text/event-stream') && !type.includes('json'))
     return none(`it answered ${status} with ${type.slice(0, 64)}`)
   for (const bytes of messages) {
+    const plain = plainReplyIn(bytes, id, status)
+    if (plain !== null) return plain
     const read = readJson(bytes)
     if (!read.ok) {
       if (messages.length === 1) return none(status === 200 ? read.reason : `it answered ${status}`)
@@ -44,6 +74,18 @@ export function readReply(answer: OriginAnswer, id: RpcId, hasSession: boolean):
     if (reply !== null) return reply
   }
   return none(status === 200 ? 'the answer holds no response to the request' : `it answered ${status}`)
+}
+
+/** The reply that a message is, where that is a plain result; else null. */
+export function plainReplyIn(message: Uint8Array, id: RpcId, status: number): OriginReply | null {
+  const text = isGood(status) ? textOf(message) : null
+  const plain = text === null ? null : plainResultIn(message, text, id)
+  return plain === null ? null : new PlainReply(plain)
+}
+
+/** A status of failure with a result says two things at once. */
+function isGood(status: number): boolean {
+  return status >= 200 && status < 300
 }
 
 /** The reply that a message is; null for one that is no response to the request of that id. */
@@ -59,10 +101,8 @@ export function replyIn({ value, text }: ReadMessage, id: RpcId, status: number)
     const message = typeof error['message'] === 'string' ? error['message'] : ''
     return { kind: 'error', status, error: { code: error['code'] as number, message, data: error['data'] } }
   }
-  // A status of failure with a result says two things at once
-  const isGood = status >= 200 && status < 300
-  return isGood && value['id'] === id && isMembers(result)
-    ? { kind: 'result', result, text: resultTextIn(text, value) }
+  return isGood(status) && value['id'] === id && isMembers(result)
+    ? { kind: 'result', result, text: resultTextIn(text, value), plain: null }
     : null
 }
 

@@ -45,24 +45,30 @@ export function originRequest(
       method,
       params: withoutEnvelope(params),
     })
-  const meta = isMembers(params['_meta']) ? params['_meta'] : {}
-  const whole = {
-    ...params,
-    _meta: {
-      ...meta,
-      [PROTOCOL_VERSION]: version,
-      [CLIENT_INFO]: meta[CLIENT_INFO] ?? speaker.info,
-      [CLIENT_CAPABILITIES]: meta[CLIENT_CAPABILITIES] ?? speaker.capabilities,
-    },
-  }
   const named = NAMED_BY.get(method)
   const name = named === undefined ? undefined : params[named]
   return post(
     `MCP-Protocol-Version: ${version}\r\nMcp-Method: ${method}\r\n${
       typeof name === 'string' ? `Mcp-Name: ${encodeMirrored(name)}\r\n` : ''
     }${mirrored}`,
-    { jsonrpc: '2.0', id, method, params: whole },
+    { jsonrpc: '2.0', id, method, params: withEnvelope(params, version, speaker) },
   )
+}
+
+/** The parameters themselves where their sender has said all of it. */
+function withEnvelope(params: Members, version: string, { info, capabilities }: Speaker): Members {
+  const meta = isMembers(params['_meta']) ? params['_meta'] : {}
+  const given = { info: meta[CLIENT_INFO] ?? null, capabilities: meta[CLIENT_CAPABILITIES] ?? null }
+  if (meta[PROTOCOL_VERSION] === version && given.info !== null && given.capabilities !== null) return params
+  return {
+    ...params,
+    _meta: {
+      ...meta,
+      [PROTOCOL_VERSION]: version,
+      [CLIENT_INFO]: given.info ?? info,
+      [CLIENT_CAPABILITIES]: given.capabilities ?? capabilities,
+    },
+  }
 }
 
 /** A notification to an origin of an earlier era. */

@@ -23,8 +23,8 @@ export type StreamEnd =
 export interface EraEvents {
   /** It stands. @param isNew the origin knows nothing of an earlier one, so that something may have been missed */
   stands(isNew: boolean): void
-  /** A notification. False: the stream is to end. */
-  heard(method: string, params: Members): boolean
+  /** A message. False: the stream is to end. @param method null for what is no notification */
+  heard(method: string | null, params: Members): boolean
   /** Told once for each opening, unless it was closed. */
   over(end: StreamEnd): void
 }

@@ -107,10 +107,11 @@ export class LegacyStream implements EraStream {
     const messages = new MessageStream((message) => {
       if (turn !== this.#turn) return false
       const { method, params } = message
-      if (typeof method !== 'string') return true
-      if (message['id'] === undefined) return this.#events.heard(method, isMembers(params) ? params : {})
-      if (++answers <= ANSWERS_MAX) this.#answer(message)
-      return true
+      const isMethod = typeof method === 'string'
+      if (isMethod && message['id'] === undefined)
+        return this.#events.heard(method, isMembers(params) ? params : {})
+      if (isMethod && ++answers <= ANSWERS_MAX) this.#answer(message)
+      return this.#events.heard(null, {})
     })
     let stands = false
     const stand = (): void => {

@@ -1,3 +1,4 @@
+import { ByteBuffer } from '../../base/byte-buffer.ts'
 import { readJson } from '../protocol/json.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import { SseReader } from '../protocol/sse-reader.ts'
@@ -12,8 +13,7 @@ const MESSAGE_BYTES_MAX = 256 * 1024
 export class MessageStream {
   readonly #onMessage: (message: Members) => boolean
   #events: SseReader | null = null
-  readonly #pieces: Buffer[] = []
-  #bytes = 0
+  readonly #body = new ByteBuffer(null)
   #isGood = true
 
   /** @param onMessage False: nothing more is wanted */
@@ -43,16 +43,15 @@ export class MessageStream {
   /** False when nothing more is wanted. */
   piece(bytes: Buffer, from: number, to: number): boolean {
     if (this.#events !== null) return this.#events.add(bytes, from, to) && this.#isGood
-    this.#bytes += to - from
-    if (this.#bytes > MESSAGE_BYTES_MAX) return false
-    this.#pieces.push(Buffer.from(bytes.subarray(from, to)))
-    return true
+    if (this.#body.length + to - from <= MESSAGE_BYTES_MAX) return this.#body.add(bytes, from, to)
+    this.#body.drop()
+    return false
   }
 
   /** The answer is over, or given up. */
   end(): void {
     this.#events?.close()
-    if (this.#events === null && this.#bytes <= MESSAGE_BYTES_MAX) this.#read(Buffer.concat(this.#pieces))
+    if (this.#events === null) this.#read(this.#body.whole())
   }
 
   #read(bytes: Buffer): void {

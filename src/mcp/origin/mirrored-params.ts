@@ -6,7 +6,7 @@ import { isMembers, type Members } from '../protocol/message.ts'
 import { decodeMirrored, encodeMirrored } from '../protocol/mirrored.ts'
 
 /** An argument with a header of its own. */
-interface MirroredParam {
+export interface MirroredParam {
   /** Members that lead to it. */
   readonly path: readonly string[]
   readonly header: string

@@ -1,8 +1,8 @@
-import type { ByteBudget } from '../../base/byte-buffer.ts'
+import { type ByteBudget, ByteBuffer } from '../../base/byte-buffer.ts'
 import { readJson } from '../protocol/json.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
 import { SseReader } from '../protocol/sse-reader.ts'
-import { type OriginReply, readReply, replyIn } from './answer.ts'
+import { type OriginReply, plainReplyIn, readReply, replyIn } from './answer.ts'
 import type { StreamCursor } from './resumption.ts'
 
 /** Messages of one stream that are read; a stream of more is given up. */
@@ -27,8 +27,8 @@ export class OriginReader {
   #status = 0
   #type = ''
   #events: SseReader | null = null
-  readonly #pieces: Buffer[] = []
-  #bytes = 0
+  /** Of an answer that is no stream. */
+  readonly #body: ByteBuffer
   #messages = 0
   #responseBytes = 0
   #reply: OriginReply | null = null
@@ -39,6 +39,7 @@ export class OriginReader {
     this.#hasSession = hasSession
     this.#bounds = bounds
     this.#onMessage = onMessage
+    this.#body = new ByteBuffer(bounds.budget)
   }
 
   /** @param contentType empty where there is none */
@@ -58,13 +59,10 @@ export class OriginReader {
       if (!isGood) this.#reply ??= this.#none('one of its messages is too long')
       return this.#reply === null
     }
-    this.#bytes += to - from
-    if (this.#bytes > this.#bounds.bytesMax || !this.#bounds.budget.take(to - from)) {
-      this.#reply = this.#none('the answer is too long')
-      return false
-    }
-    this.#pieces.push(Buffer.from(bytes.subarray(from, to)))
-    return true
+    const body = this.#body
+    if (body.length + to - from <= this.#bounds.bytesMax && body.add(bytes, from, to)) return true
+    this.#reply = this.#none('the answer is too long')
+    return false
   }
 
   /** Where the stream can be taken up again; null for one that told no id, and for an answer that is no stream. */
@@ -75,7 +73,7 @@ export class OriginReader {
 
   /** Bytes of the response in UTF-8, without what frames it in a stream; of one JSON object all that came. */
   get responseBytes(): number {
-    return this.#events === null ? this.#bytes : this.#responseBytes
+    return this.#events === null ? this.#body.length : this.#responseBytes
   }
 
   /** What the answer came to, once it has ended or nothing more was wanted. It is read once, however often it is asked for. */
@@ -86,8 +84,7 @@ export class OriginReader {
   }
 
   #whole(): OriginReply {
-    const [first] = this.#pieces
-    const body = this.#pieces.length === 1 ? first! : Buffer.concat(this.#pieces)
+    const body = this.#body.whole()
     const header = (name: string) => (name === 'content-type' ? this.#type : undefined)
     const answer = { ok: true, status: this.#status, header, body, truncated: false } as const
     return readReply(answer, this.#id, this.#hasSession)
@@ -99,12 +96,18 @@ export class OriginReader {
       this.#reply = this.#none('it sends messages without end')
       return
     }
-    const read = readJson(Buffer.from(data))
+    const message = Buffer.from(data)
+    this.#reply = plainReplyIn(message, this.#id, this.#status)
+    if (this.#reply !== null) {
+      this.#responseBytes = message.length
+      return
+    }
+    const read = readJson(message)
     if (!read.ok || !isMembers(read.value)) return
     if (typeof read.value['method'] === 'string') this.#onMessage(read.value)
     else {
       this.#reply = replyIn(read, this.#id, this.#status)
-      if (this.#reply !== null) this.#responseBytes = Buffer.byteLength(data)
+      if (this.#reply !== null) this.#responseBytes = message.length
     }
   }
 

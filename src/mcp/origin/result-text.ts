@@ -1,9 +1,20 @@
 /** Results that nothing must be changed in pass as the origin wrote them: to write a result anew costs more than to read it. */
-import type { Members } from '../protocol/message.ts'
+import type { Members, RpcId } from '../protocol/message.ts'
 
-/** The members before the result, as nearly all servers write them. */
-const BEFORE =
-  /^\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*(?:"[^"\\]*"|-?\d+)|"id"\s*:\s*(?:"[^"\\]*"|-?\d+)\s*,\s*"jsonrpc"\s*:\s*"2\.0")\s*,\s*"result"\s*:\s*/
+const SPACE = '[ \\t\\r\\n]*'
+const VERSION = `"jsonrpc"${SPACE}:${SPACE}"2\\.0"`
+const ID = `"id"${SPACE}:${SPACE}("[ !#-[\\]-~]*"|-?\\d+)`
+const NEXT = `${SPACE},${SPACE}`
+/** The members before the result, as nearly all servers write them: of ASCII, so that bytes and characters are the same. */
+const BEFORE = new RegExp(
+  `^${SPACE}\\{${SPACE}(?:${VERSION}${NEXT}${ID}|${ID}${NEXT}${VERSION})${NEXT}"result"${SPACE}:${SPACE}`,
+)
+
+/** Where the result of a response to the request of that id begins; -1 where it is written in another way. */
+export function resultStart(json: string, id: RpcId): number {
+  const before = BEFORE.exec(json)
+  return before !== null && (before[1] ?? before[2]) === JSON.stringify(id) ? before[0].length : -1
+}
 
 /**
  * The text of the result of a response, on one line; null where it must be written anew. As the last of three members it reaches to the end

@@ -35,8 +35,9 @@ export interface StandingStreamTools extends EraStreamTools {
 const WAITS = { first: 1000, last: 60_000 }
 /** A stream that stood for so long was well, milliseconds. */
 const STEADY_MS = 10_000
-/** Messages that are read in {@link WINDOW_MS}. */
+/** Messages that are read in {@link WINDOW_MS}, and bytes, whatever they say. */
 const MESSAGES_MAX = 1000
+const BYTES_MAX = 4 * 1024 * 1024
 const WINDOW_MS = 10_000
 const LIST_CHANGED = /^notifications\/(tools|prompts|resources)\/list_changed$/
 
@@ -54,14 +55,14 @@ export class StandingStream {
   #hasStood = false
   /** Something may have been missed since it stood. */
   #hasMissed = false
-  #window = { since: 0, messages: 0 }
+  #window = { since: 0, messages: 0, bytes: 0 }
 
   constructor(tools: StandingStreamTools, events: StandingEvents) {
     this.#tools = tools
     this.#events = events
     this.#waitMs = this.#waits.first
     const Stream = isModernVersion(tools.version) ? ModernStream : LegacyStream
-    this.#stream = new Stream(tools, {
+    this.#stream = new Stream(this.#bounded(tools), {
       stands: (isNew) => this.#stands(isNew),
       heard: (method, params) => this.#heard(method, params),
       over: (end) => this.#over(end),
@@ -115,16 +116,39 @@ export class StandingStream {
     this.#hasStood = true
   }
 
-  #heard(method: string, params: Members): boolean {
-    const now = this.#tools.clock.monotonic()
-    if (now - this.#window.since > WINDOW_MS) this.#window = { since: now, messages: 0 }
-    if (LIST_CHANGED.test(method)) {
+  #heard(method: string | null, params: Members): boolean {
+    if (method !== null && LIST_CHANGED.test(method)) {
       if (this.#wanted.lists) this.#events.listsChanged()
     } else if (method === 'notifications/resources/updated') {
       const uri = String(params['uri'])
       if (this.#wanted.uris.has(uri)) this.#events.updated(uri)
     }
-    return ++this.#window.messages <= MESSAGES_MAX
+    return this.#counts(1, 0)
+  }
+
+  /** Streams whose bytes are counted. */
+  #bounded(tools: EraStreamTools): EraStreamTools {
+    return {
+      ...tools,
+      read: (request, reader) =>
+        tools.read(request, {
+          ...reader,
+          piece: (bytes, from, to) => this.#counts(0, to - from) && reader.piece(bytes, from, to),
+        }),
+    }
+  }
+
+  /** False once the origin says too much. */
+  #counts(messages: number, bytes: number): boolean {
+    const now = this.#tools.clock.monotonic()
+    if (now - this.#window.since > WINDOW_MS) this.#window = { since: now, messages: 0, bytes: 0 }
+    this.#window.messages += messages
+    this.#window.bytes += bytes
+    return !this.#saysTooMuch()
+  }
+
+  #saysTooMuch(): boolean {
+    return this.#window.messages > MESSAGES_MAX || this.#window.bytes > BYTES_MAX
   }
 
   #over(end: StreamEnd): void {
@@ -135,14 +159,14 @@ export class StandingStream {
     const { first, last } = this.#waits
     const isSteady =
       this.#state === 'open' &&
-      this.#window.messages <= MESSAGES_MAX &&
+      !this.#saysTooMuch() &&
       this.#tools.clock.monotonic() - this.#stoodAt >= STEADY_MS
     if (isSteady) this.#waitMs = first
     const asked = end.kind === 'ended' ? end.retryMs : null
     const waitMs = asked === null ? this.#waitMs : Math.max(first, Math.min(asked, last))
     if (asked === null) this.#waitMs = Math.min(2 * this.#waitMs, last)
     // What it would have said meanwhile is missed
-    if (this.#window.messages > MESSAGES_MAX) this.#hasMissed = true
+    if (this.#saysTooMuch()) this.#hasMissed = true
     this.#state = 'waiting'
     this.#timer = setTimeout(() => this.#open(), waitMs).unref()
     if (end.kind !== 'failed') return

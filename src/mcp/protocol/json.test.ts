@@ -29,6 +29,9 @@ test('members below those levels are the tool’s own', () => {
     '{"params":[{"_meta":{"a":1,"a":2}}]}',
     '{"a":"a","b":"a","params":{"a":"a"}}',
     '{"params":{"x":"params","_meta":"_meta"}}',
+    '[{"x":"params"},[{"a":1,"a":2}],{"params":{"a":1}}]',
+    '[["params",{"a":1,"a":2}],{"a":1}]',
+    '{"params":["_meta",{"a":1,"a":2}],"x":"params"}',
   ])
     assert.ok(read(text).ok, text)
 })

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { jsonFaultText } from '../../base/json-fault.ts'
+import { isMembers } from './message.ts'
 
 /** Containers inside each other. At the bound the message is refused, so that nothing later can exhaust the stack. */
 export const JSON_DEPTH_MAX = 100
@@ -9,129 +10,142 @@ export type ReadJson =
   | { readonly ok: true; readonly value: unknown; readonly text: string }
   | { readonly ok: false; readonly syntax: boolean; readonly reason: string }
 
-const NONE = 0
-const ENVELOPE = 1
-const PARAMS = 2
-const META = 3
-const BATCH = 4
-type Level = typeof NONE | typeof ENVELOPE | typeof PARAMS | typeof META | typeof BATCH
-
 /**
  * Reads a message strictly: UTF-8, JSON (RFC 8259), bounded depth, and no member named twice in the envelope,
  * `params` or `_meta`. Two JSON readers may pick different ones of a repeated member, and what one of them judged
  * the other would execute. A member named `__proto__` stays an ordinary member.
  */
 export function readJson(bytes: Uint8Array): ReadJson {
-  if (!isUtf8(bytes)) return { ok: false, syntax: true, reason: 'The body is not UTF-8' }
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
-  const fault = faultOf(text)
-  if (fault !== null) return { ok: false, syntax: false, reason: fault }
+  const text = textOf(bytes)
+  if (text === null) return { ok: false, syntax: true, reason: 'The body is not UTF-8' }
+  const written = countMembers(bytes)
+  if (written === null)
+    return { ok: false, syntax: false, reason: `The body is nested deeper than ${JSON_DEPTH_MAX}` }
+  let value: unknown
   try {
-    return { ok: true, value: JSON.parse(text) as unknown, text }
+    value = JSON.parse(text)
   } catch {
     return { ok: false, syntax: true, reason: `The body is not JSON: ${jsonFaultText(text)}` }
   }
+  const level = repeatingLevel(value, written)
+  if (level !== null) return { ok: false, syntax: false, reason: `A member of ${level} is given twice` }
+  return { ok: true, value, text }
 }
 
-/** One pass over the text. Only what JSON.parse accepts afterwards counts, so broken JSON may give any answer. */
-function faultOf(text: string): string | null {
-  const levels: Level[] = []
-  const seen: (Names | null)[] = []
-  let level: Level = NONE
-  let key = ''
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at)
+/** Null for bytes that are not UTF-8. */
+export function textOf(bytes: Uint8Array): string | null {
+  return isUtf8(bytes) ? bufferOf(bytes).toString('utf8') : null
+}
+
+/** The same bytes. */
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+/** Members by level, of all messages of a batch together. */
+interface MemberCounts {
+  message: number
+  params: number
+  meta: number
+}
+
+/** The level that has fewer members than were written: one of them took the place of another. */
+function repeatingLevel(value: unknown, written: MemberCounts): string | null {
+  const read: MemberCounts = { message: 0, params: 0, meta: 0 }
+  if (Array.isArray(value)) for (const one of value as readonly unknown[]) addMembers(one, read)
+  else addMembers(value, read)
+  if (read.message !== written.message) return 'the message'
+  if (read.params !== written.params) return 'params'
+  return read.meta === written.meta ? null : '_meta'
+}
+
+function addMembers(message: unknown, counts: MemberCounts): void {
+  if (!isMembers(message)) return
+  counts.message += Object.keys(message).length
+  const { params } = message
+  if (!isMembers(params)) return
+  counts.params += Object.keys(params).length
+  const { _meta } = params
+  if (isMembers(_meta)) counts.meta += Object.keys(_meta).length
+}
+
+/**
+ * Counts the members as they are written, in one pass; null where the text is nested too deep. Bytes of UTF-8 tell as much as characters here,
+ * and are read faster. Only what JSON.parse accepts afterwards counts, so broken JSON may give any answer.
+ */
+function countMembers(json: Uint8Array): MemberCounts | null {
+  const counts: MemberCounts = { message: 0, params: 0, meta: 0 }
+  let depth = 0
+  /** Depth inside a message: 2 in a batch. */
+  let base = 1
+  let isMessage = false
+  let isParams = false
+  let isMeta = false
+  let lastString = 0
+  for (let at = 0; at < json.length; at++) {
+    const code = json[at]
     if (code === 0x22) {
-      const end = endOfString(text, at)
-      if (end === -1) return null
-      if (level === ENVELOPE || level === PARAMS || level === META) {
-        if (isMember(text, end + 1)) {
-          key = nameOf(text.slice(at, end + 1))
-          if (!seen[seen.length - 1]!.add(key)) return `The member "${key.slice(0, 64)}" is given twice`
-        }
-      }
-      at = end
-    } else if (code === 0x7b || code === 0x5b) {
-      levels.push(level)
-      if (levels.length > JSON_DEPTH_MAX) return `The body is nested deeper than ${JSON_DEPTH_MAX}`
-      level = code === 0x7b ? levelInside(level, levels.length, key) : levels.length === 1 ? BATCH : NONE
-      seen.push(level === NONE || level === BATCH ? null : new Names())
-      key = ''
+      lastString = at
+      at = endOfString(json, at)
+      if (at === -1) return counts
+    } else if (code === 0x3a) {
+      if (depth === base) counts.message++
+      else if (depth === base + 1) counts.params += isParams ? 1 : 0
+      else if (depth === base + 2) counts.meta += isMeta ? 1 : 0
+    } else if (code === 0x7b) {
+      if (++depth > JSON_DEPTH_MAX) return null
+      if (depth === base) isMessage = true
+      else if (depth === base + 1) isParams = isMessage && isNamed(json, lastString, 'params')
+      else if (depth === base + 2) isMeta = isParams && isNamed(json, lastString, '_meta')
+    } else if (code === 0x5b) {
+      if (++depth > JSON_DEPTH_MAX) return null
+      if (depth === 1) base = 2
     } else if (code === 0x7d || code === 0x5d) {
-      level = levels.pop() ?? NONE
-      seen.pop()
-      key = ''
-    } else if (code === 0x2c) {
-      key = ''
+      if (depth === base) isMessage = false
+      else if (depth === base + 1) isParams = false
+      else if (depth === base + 2) isMeta = false
+      depth--
     }
   }
-  return null
-}
-
-function levelInside(outer: Level, depth: number, key: string): Level {
-  if (depth === 1 || outer === BATCH) return ENVELOPE
-  if (outer === ENVELOPE && key === 'params') return PARAMS
-  if (outer === PARAMS && key === '_meta') return META
-  return NONE
-}
-
-/** Up to this many names are compared with each other, which costs less than a set of them. */
-const FEW_NAMES = 8
-
-/** Names of the members of one object. */
-class Names {
-  readonly #few: string[] = []
-  #many: Set<string> | null = null
-
-  /** False for a name that was added before. */
-  add(name: string): boolean {
-    const known = this.#many === null ? this.#few.includes(name) : this.#many.has(name)
-    if (known) return false
-    if (this.#many !== null) this.#many.add(name)
-    else if (this.#few.push(name) > FEW_NAMES) this.#many = new Set(this.#few)
-    return true
-  }
+  return counts
 }
 
 /** Strings up to this length are read here, which costs less than to have them searched. */
-const SHORT_CHARS = 48
+const SHORT_BYTES = 256
 
 /** Index of the closing quote of the string that opens at `start`, or -1. */
-function endOfString(text: string, start: number): number {
-  const near = Math.min(text.length, start + SHORT_CHARS)
-  let at = start + 1
-  for (; at < near; at++) {
-    const code = text.charCodeAt(at)
-    if (code === 0x22) return at
-    // The character after a backslash does not end the string
-    if (code === 0x5c) at++
-  }
-  let end = text.indexOf('"', at)
-  while (end !== -1) {
+function endOfString(json: Uint8Array, start: number): number {
+  for (let at = start + 1; ; ) {
+    const near = Math.min(json.length, at + SHORT_BYTES)
+    for (; at < near; at++) {
+      const code = json[at]
+      if (code === 0x22) return at
+      // The character after a backslash does not end the string
+      if (code === 0x5c) at++
+    }
+    const end = json.indexOf(0x22, at)
+    if (end === -1) return -1
     let slashes = 0
-    while (text.charCodeAt(end - 1 - slashes) === 0x5c) slashes++
+    while (end - 1 - slashes >= at && json[end - 1 - slashes] === 0x5c) slashes++
     if (slashes % 2 === 0) return end
-    end = text.indexOf('"', end + 1)
+    // Text with one escaped quote mostly has more
+    at = end + 1
   }
-  return -1
 }
 
-/** True when the string that ended before `at` names a member. */
-function isMember(text: string, at: number): boolean {
-  for (let next = at; next < text.length; next++) {
-    const code = text.charCodeAt(next)
-    if (code === 0x3a) return true
-    if (code !== 0x20 && code !== 0x09 && code !== 0x0a && code !== 0x0d) return false
-  }
-  return false
-}
-
-/** The name behind its quotes; escapes are decoded, because `"na\u006de"` is `"name"`. */
-function nameOf(quoted: string): string {
-  if (!quoted.includes('\\')) return quoted.slice(1, -1)
+/** True when the string that opens at `start` says `name`; escapes are decoded, because `"p\u0061rams"` is `"params"`. */
+function isNamed(json: Uint8Array, start: number, name: string): boolean {
+  const end = endOfString(json, start)
+  // Longer ones do not say it however they are written
+  if (end - start - 1 < name.length || end - start - 1 > name.length * ESCAPED_CHARS) return false
+  const quoted = bufferOf(json).toString('latin1', start, end + 1)
+  if (!quoted.includes('\\')) return quoted.length === name.length + 2 && quoted.startsWith(name, 1)
   try {
-    return JSON.parse(quoted) as string
+    return JSON.parse(quoted) === name
   } catch {
-    return quoted
+    return false
   }
 }
+
+/** Of one character that is written as an escape of four digits. */
+const ESCAPED_CHARS = 6

@@ -347,6 +347,7 @@ export function createLegacyCodec<Caller>(
       received.sessionId = session?.hashedId ?? ''
       if (session === null || !sessions.end(id, identity)) return unknownSession()
       questions.endSession(session.hashedId)
+      door.relay?.sessions?.ended(session.hashedId)
       return emptyAnswer(204)
     },
   }
@@ -380,6 +381,7 @@ function relayed<Caller>(
 ): void {
   const { sessions } = relay
   const canAsk = sessions !== null && session !== null && stream?.isAble === true && version !== BATCH_VERSION
+  const open = new Set<string>()
   const asked: RelayedRequest = {
     id,
     method,
@@ -396,10 +398,11 @@ function relayed<Caller>(
       if (stream !== null) stream.left = listener
     },
     ask: canAsk
-      ? (name, inner, answered) => put(sessions.questions, session, stream, name, inner, answered)
+      ? (name, inner, answered) => put(sessions.questions, session, stream, open, name, inner, answered)
       : null,
   }
   relay.answer(caller, asked, (answer) => {
+    for (const question of open) sessions?.questions.withdraw(question)
     if (answer.kind === 'none') return done(null)
     if (answer.kind === 'result') {
       const { text, bytes } = answer
@@ -410,17 +413,26 @@ function relayed<Caller>(
   })
 }
 
+/** @param open questions of the call, which end with it */
 function put(
   questions: ClientQuestions,
   { identity, hashedId: sessionId }: Session,
   stream: RelayStream,
+  open: Set<string>,
   method: string,
   params: Members,
   done: (answer: ClientAnswer) => void,
 ): void {
-  const id = questions.ask({ identity, sessionId }, done)
-  if (id === null) done(null)
-  else stream.message(JSON.stringify({ jsonrpc: '2.0', id, method, params }))
+  const id = questions.ask({ identity, sessionId }, (answer) => {
+    if (id !== null) open.delete(id)
+    done(answer)
+  })
+  if (id === null) {
+    done(null)
+    return
+  }
+  open.add(id)
+  stream.message(JSON.stringify({ jsonrpc: '2.0', id, method, params }))
 }
 
 /** 404 tells the client to start a new session (2025-11-25, transports: session management). */

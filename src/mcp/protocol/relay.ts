@@ -77,6 +77,8 @@ interface RelaySessions<Caller> {
   ): (() => void) | null
   /** Where bytes are counted that are kept for a caller who is away. The holder releases it. */
   reserve(caller: Caller): Reservation
+  /** The client has ended its session. @param sessionId hash of the session */
+  ended(sessionId: string): void
 }
 
 /** Answers requests by servers behind a door, in the place of what the door has of its own. */

@@ -129,7 +129,7 @@ test('comments may be of any length and number', () => {
   )
 })
 
-test('what is kept of a line is counted, and given back', () => {
+test('what is kept of an event is counted until its end, and given back', () => {
   let kept = 0
   const budget = {
     take: (bytes: number) => {
@@ -144,15 +144,31 @@ test('what is kept of a line is counted, and given back', () => {
   const reader = new SseReader({ eventBytesMax: 10_000, budget }, ({ data }) => told.push(data))
   assert.equal(reader.add(Buffer.from(`data: ${'x'.repeat(500)}`)), true)
   assert.ok(kept > 500)
+  assert.equal(reader.add(Buffer.from(`\ndata: ${'x'.repeat(100)}\nevent: more\nid: 1\n`)), true)
+  assert.ok(kept > 600 && kept < 700, String(kept))
   assert.equal(reader.add(Buffer.from('\n')), true)
   assert.equal(kept, 0)
-  reader.add(Buffer.from('\ndata: half'))
+  reader.add(Buffer.from('data: first\ndata: half'))
   reader.close()
   assert.equal(kept, 0)
   assert.equal(reader.add(Buffer.from('\n\n')), false)
   assert.equal(told.length, 1)
   const crowded = new SseReader({ eventBytesMax: 10_000, budget }, () => {})
   assert.equal(crowded.add(Buffer.alloc(2000, 'x')), false)
+  const ofLines = new SseReader({ eventBytesMax: 10_000, budget }, () => {})
+  assert.equal(ofLines.add(Buffer.from(`data: ${'x'.repeat(300)}\n`.repeat(4))), false)
+})
+
+test('a type and an id are kept in part, or not at all, where they are very long', () => {
+  const long = 'x'.repeat(100_000)
+  const { events } = read(`id: 1\ndata: a\n\nid: ${long}\nevent: ${long}\ndata: b\n\n`)
+  assert.deepEqual(
+    events.map(({ event, id }) => [event.length, id]),
+    [
+      ['message'.length, '1'],
+      [8192, ''],
+    ],
+  )
 })
 
 test('a reader that is closed for an event tells no more', () => {

@@ -1,8 +1,8 @@
 /**
  * Reads server-sent events (WHATWG HTML 9.2.5 and 9.2.6) from bytes that arrive in pieces. Invariants:
  * 1. The same bytes give the same events however they are cut.
- * 2. Memory for one event is bounded: the incomplete line, the data, and an overhead for each data line. Comments take
- *    no memory, so that a stream may be kept alive for hours.
+ * 2. Memory for one event is bounded and counted in the budget: the incomplete line, the data, and an overhead for each data line.
+ *    Comments take no memory, so that a stream may be kept alive for hours. The names that outlive a line are short.
  */
 import { type ByteBudget, ByteBuffer } from '../../base/byte-buffer.ts'
 
@@ -21,12 +21,14 @@ export interface ServerSentEvent {
 export interface SseReaderOptions {
   /** Largest event: bytes of its lines, plus {@link LINE_BYTES} for each line. */
   readonly eventBytesMax: number
-  /** Counts the bytes of an incomplete line; null to count them nowhere. */
+  /** Counts the bytes of an event that has come in part; null to count them nowhere. */
   readonly budget: ByteBudget | null
 }
 
 /** Overhead of a line, bytes. */
 const LINE_BYTES = 32
+/** Longest type and id of an event that are kept. A longer id cannot be sent back in a header, and counts as none. */
+const NAME_CHARS_MAX = 8192
 const LF = 0x0a
 const CR = 0x0d
 const COLON = 0x3a
@@ -41,6 +43,7 @@ export class SseReader {
   /** Last reconnection time, milliseconds; null for none. */
   retry: number | null = null
   readonly #max: number
+  readonly #budget: ByteBudget | null
   readonly #onEvent: (event: ServerSentEvent) => void
   /** The incomplete line. */
   readonly #line: ByteBuffer
@@ -58,6 +61,7 @@ export class SseReader {
 
   constructor({ eventBytesMax, budget }: SseReaderOptions, onEvent: (event: ServerSentEvent) => void) {
     this.#max = eventBytesMax
+    this.#budget = budget
     this.#onEvent = onEvent
     this.#line = new ByteBuffer(budget)
   }
@@ -90,7 +94,7 @@ export class SseReader {
   /** Stops reading, drops an incomplete event and gives back counted bytes. May be called inside `onEvent`. */
   close(): void {
     this.#line.drop()
-    this.#data = null
+    this.#dropData()
     this.#isClosed = true
   }
 
@@ -146,16 +150,21 @@ export class SseReader {
     switch (line.toString('latin1', 0, colon)) {
       case 'data': {
         const value = line.toString('utf8', start)
-        this.#bytes += line.length + LINE_BYTES
+        const bytes = line.length + LINE_BYTES
+        if (this.#budget?.take(bytes) === false) {
+          this.close()
+          return
+        }
+        this.#bytes += bytes
         this.#data = this.#data === null ? value : `${this.#data}\n${value}`
         break
       }
       case 'event':
-        this.#event = line.toString('utf8', start)
+        this.#event = line.toString('utf8', start, start + NAME_CHARS_MAX)
         break
       case 'id': {
         const id = line.toString('utf8', start)
-        if (!id.includes('\0')) this.#id = id
+        if (!id.includes('\0')) this.#id = id.length > NAME_CHARS_MAX ? '' : id
         break
       }
       case 'retry': {
@@ -169,10 +178,15 @@ export class SseReader {
     const data = this.#data
     const event = this.#event || 'message'
     this.lastId = this.#id
-    this.#data = null
+    this.#dropData()
     this.#event = ''
-    this.#bytes = 0
     if (data !== null) this.#onEvent({ event, data, id: this.lastId, retry: this.retry })
+  }
+
+  #dropData(): void {
+    this.#data = null
+    this.#budget?.give(this.#bytes)
+    this.#bytes = 0
   }
 
   #fits(more: number): boolean {

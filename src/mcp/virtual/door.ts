@@ -21,6 +21,7 @@ import type { RelayDoor } from '../protocol/door.ts'
 import { createMcpEndpoint, type McpEndpoint } from '../protocol/endpoint.ts'
 import { createLogLevels } from '../protocol/log-levels.ts'
 import { createSessionSubscriptions } from '../protocol/session-subscriptions.ts'
+import { createArgumentHeaders } from './argument-headers.ts'
 import { createListens } from './listens.ts'
 import { createOriginUpdates, type SharedWatch } from './origin-updates.ts'
 import type { Parking } from './parking.ts'
@@ -49,6 +50,8 @@ export interface VirtualDoorOptions<State> extends HttpDoorOptions<State> {
   readonly parking: Parking
   /** True for an origin whose credential is made of the token of the caller. */
   readonly isPersonal: (origin: LinkedOrigin) => boolean
+  /** An origin does other than its catalogue says, which is to be read again. @param origin its id */
+  readonly stale: (origin: string) => void
   /** Hears of resources of origins, for all threads. */
   readonly sharedWatch: SharedWatch
 }
@@ -69,6 +72,7 @@ export function createVirtualDoor<State>(
     standaloneStreams: createStandaloneStreams(options),
     streams: createStreamSessions({ ...options, own }),
     own,
+    argumentHeaders: createArgumentHeaders(options),
     questions,
     logLevels: createLogLevels(options.events),
     principalOf: ({ caller }) => identityOf(caller),

@@ -65,7 +65,7 @@ export function callEndpoint(
       host: endpoint.collection.fragment.hosts[0] ?? '',
       traceParent: received.trace.parent,
       traceState: received.trace.state,
-      agent: toRecordAgent({ ...received, id }, method, target.name, ''),
+      agent: toRecordAgent(received, method, target.name, ''),
       keepBytesMax: KEEP_BYTES_MAX,
       until: received.hangUpCancels ? incoming : null,
       through: {

@@ -7,8 +7,8 @@ import type { CallHandle } from '../../wire/port.ts'
 import { messageId, toRecordAgent } from '../http/account.ts'
 import type { Sender } from '../http/caller.ts'
 import { callName, type RunningCalls } from '../http/running.ts'
-import type { OriginReply, RpcError } from '../origin/answer.ts'
-import { mirroredLines, mirroredParams } from '../origin/mirrored-params.ts'
+import type { OriginReply, ResultReply, RpcError } from '../origin/answer.ts'
+import { mirroredLines } from '../origin/mirrored-params.ts'
 import { RPC } from '../protocol/answer.ts'
 import { askableOf, type ClientQuestions } from '../protocol/client-questions.ts'
 import { isWanted, type LogLevels } from '../protocol/log-levels.ts'
@@ -16,16 +16,17 @@ import { isMembers, isRpcId, type Members } from '../protocol/message.ts'
 import { LOG_LEVEL } from '../protocol/modern.ts'
 import type { RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
 import { isModernVersion } from '../protocol/versions.ts'
+import type { ArgumentHeaders } from './argument-headers.ts'
 import { inputFault, isPageUrl, offers, requiredBy } from './input-requests.ts'
 import { OriginLine, type OriginLineTools } from './origin-line.ts'
 import { type ParkedCall, ROUNDS_MAX } from './parked-call.ts'
 import { tokenOf } from './parking.ts'
 import { withPublicUris } from './public-uris.ts'
 import { refusalFor } from './reply-verdict.ts'
-import { resultFor, toolErrorText } from './results.ts'
+import { passedText, resultFor, toolErrorText } from './results.ts'
 import { type RunnerFailure, runnerFailureIn } from './runner-error.ts'
 import type { NoSession } from './sessions.ts'
-import type { TaskTerms } from './task-terms.ts'
+import { PASSED, type TaskTerms } from './task-terms.ts'
 import { failureText, undeclaredIn } from './undeclared.ts'
 
 const EMPTY: Members = Object.freeze({})
@@ -49,6 +50,7 @@ export interface OriginCallTools extends OriginLineTools {
   readonly running: RunningCalls
   readonly questions: ClientQuestions
   readonly logLevels: LogLevels
+  readonly argumentHeaders: ArgumentHeaders
   readonly fault: (error: unknown, requestId: string) => void
 }
 
@@ -92,6 +94,10 @@ export class OriginCall {
   #answers: Members | null = null
   #round = 0
   #hasRetried = false
+  /** The origin has said something of the call: it runs, or has run. */
+  #hasBegun = false
+  /** Headers of arguments, as they were sent. */
+  #mirroredLines = ''
   #originRequests = 0
 
   constructor(
@@ -164,8 +170,9 @@ export class OriginCall {
     // Requests of many callers share a session, so that their own ids would meet; each round has an id of its own
     const originId = this.#round === 0 ? this.#requestId : `${this.#requestId}.round-${this.#round}`
     const name = received.sessionId === '' ? null : callName(received.sessionId, id)
+    this.#mirroredLines = this.#mirrored(line.version, params)
     let isOver = false
-    let told: Promise<unknown> = Promise.resolve()
+    let told: Promise<unknown> | null = null
     const own: CallHandle = {
       abort: () => {
         handle.abort()
@@ -173,7 +180,7 @@ export class OriginCall {
       },
     }
     const handle = line.request(
-      { id: originId, params, mirrored: this.#mirrored(line.version, params) },
+      { id: originId, params, mirrored: this.#mirroredLines },
       {
         heard: (message) => this.#guarded(() => this.#heard(message, line)),
         // A connection that closes says nothing in earlier revisions (2025-11-25, basic/utilities/cancellation)
@@ -211,15 +218,37 @@ export class OriginCall {
       line.forget()
       return this.begin()
     }
-    const isDealtWith = task?.replied?.(reply, line) ?? false
-    if (typeof isDealtWith === 'string') return this.#refuse('upstream_invalid_response', isDealtWith)
-    if (isDealtWith) return
-    this.#give(reply, line.version)
+    if (this.#isRefusedForHeaders(reply, line)) return this.#mirrorAnew(reply, line)
+    const handling = task?.replied?.(reply, line) ?? PASSED
+    if (handling.kind === 'refused') this.#refuse('upstream_invalid_response', handling.reason)
+    else if (handling.kind === 'passed') this.#give(reply, line.version)
+  }
+
+  /** A server compares headers with the body before it runs a call (2026-07-28, basic/transports: server validation). */
+  #isRefusedForHeaders(reply: OriginReply, { version }: OriginLine): boolean {
+    if (reply.kind !== 'error' || reply.error.code !== RPC.headerMismatch || reply.status !== 400)
+      return false
+    return isModernVersion(version) && this.#target.schema != null && !this.#hasRetried && !this.#hasBegun
+  }
+
+  /** Sends the call once more where the origin wants other arguments in headers than it did. */
+  #mirrorAnew(reply: OriginReply, line: OriginLine): void {
+    this.#hasRetried = true
+    const { schema, params } = this.#target
+    const { argumentHeaders } = this.#tools
+    const list = (page: Members): Promise<OriginReply> => line.inquire('tools/list', page, EMPTY)
+    void argumentHeaders.renew(this.#member.origin, String(params['name']), schema!, list).then(() =>
+      this.#guarded(() => {
+        if (this.#mirrored(line.version, params) !== this.#mirroredLines) this.#send(line)
+        else this.#answered(reply, line)
+      }),
+    )
   }
 
   /** What the origin says before its response. */
   #heard(message: Members, line: OriginLine): void {
     const { method, params, id } = message
+    this.#hasBegun = true
     if (id !== undefined) {
       this.#answerOrigin(message, line)
       return
@@ -323,20 +352,7 @@ export class OriginCall {
     const isModernOrigin = isModernVersion(version)
     switch (reply.kind) {
       case 'result':
-        switch (reply.result['resultType'] ?? 'complete') {
-          case 'complete':
-            break
-          case 'input_required':
-            if (isModernOrigin) return this.#needsInput(reply.result)
-            return this.#refuse(
-              'upstream_invalid_response',
-              'it asks in a way that its revision does not have',
-            )
-          default:
-            return this.#refuse('upstream_invalid_response', 'its result is of an unknown type')
-        }
-        if (reply.result['isError'] === true && this.#isForWant(failureText(reply.result), isModernOrigin))
-          return
+        if (reply.plain === null && !this.#isComplete(reply.result, isModernOrigin)) return
         for (const elicitationId of this.#pages)
           notify(notificationText('notifications/elicitation/complete', { elicitationId }))
         return this.#done({ kind: 'result', text: this.#resultText(reply, isModernOrigin) })
@@ -346,6 +362,21 @@ export class OriginCall {
         return this.#refuse('upstream_unavailable', 'it knows no session that it has just opened')
       case 'none':
         return this.#refuse(refusalFor(reply), reply.reason)
+    }
+  }
+
+  /** True for a result that its caller gets; for any other the call goes on, or is answered. */
+  #isComplete(result: Members, isModernOrigin: boolean): boolean {
+    switch (result['resultType'] ?? 'complete') {
+      case 'complete':
+        return result['isError'] !== true || !this.#isForWant(failureText(result), isModernOrigin)
+      case 'input_required':
+        if (isModernOrigin) this.#needsInput(result)
+        else this.#refuse('upstream_invalid_response', 'it asks in a way that its revision does not have')
+        return false
+      default:
+        this.#refuse('upstream_invalid_response', 'its result is of an unknown type')
+        return false
     }
   }
 
@@ -403,8 +434,11 @@ export class OriginCall {
   }
 
   /** As its origin wrote it where nothing differs. */
-  #resultText({ result, text }: Extract<OriginReply, { kind: 'result' }>, isModernOrigin: boolean): string {
+  #resultText(reply: ResultReply, isModernOrigin: boolean): string {
     const { method, isModern } = this.#request
+    const passed = passedText(method, reply, isModernOrigin, isModern)
+    if (passed !== null) return passed
+    const { result, text } = reply
     const { capabilities } = this.#joined
     const { member } = this.#target
     const shown = withPublicUris(
@@ -458,14 +492,14 @@ export class OriginCall {
 
   /** A call that did not come as far as the stages has the record of its message. */
   #account(code: RefusalCode, reason: string): void {
-    const { received, method, id } = this.#request
+    const { received, method } = this.#request
     if (received.isAccounted) return
     received.isAccounted = true
     this.#tools.gateway.message(this.#sender.incoming, {
       requestId: this.#requestId,
       code,
       reason,
-      agent: toRecordAgent({ ...received, id }, method, this.#target.name, ''),
+      agent: toRecordAgent(received, method, this.#target.name, ''),
       origin: this.#member.origin.id,
     })
   }
@@ -488,7 +522,7 @@ export class OriginCall {
   #mirrored(version: string, { arguments: given }: Members): string {
     const { schema } = this.#target
     if (schema == null || !isModernVersion(version)) return ''
-    return mirroredLines(mirroredParams(schema), isMembers(given) ? given : EMPTY)
+    return mirroredLines(this.#tools.argumentHeaders.of(schema), isMembers(given) ? given : EMPTY)
   }
 
   /** Called from events of sockets: a throw there would end the thread. */

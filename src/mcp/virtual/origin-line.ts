@@ -107,7 +107,7 @@ export class OriginLine {
   /** At an origin of HTTP+SSE. */
   #stream: TakenStream | null = null
   /** What was said beside the call, until it was taken. */
-  #said: Promise<unknown> = Promise.resolve()
+  #said: Promise<unknown> | null = null
 
   constructor(tools: OriginLineTools, call: CallOnLine, version: string) {
     this.#tools = tools
@@ -197,6 +197,17 @@ export class OriginLine {
       })
   }
 
+  /** The origin has begun a task in the session. @param ttlMs how long it keeps the task; null for no end */
+  taskBegan(task: string, ttlMs: number | null): void {
+    this.#session?.taskBegan(task, ttlMs)
+  }
+
+  /** A task of the session has ended. */
+  taskEnded(task: string): void {
+    if (this.sessionId !== null)
+      this.#tools.sessions.taskEnded(this.#call.member.origin, this.sessionId, task)
+  }
+
   /** The origin knows the session no longer: {@link open} gets another one. */
   forget(): void {
     this.#stream = null
@@ -222,7 +233,7 @@ export class OriginLine {
     received.isAccounted = true
     const first: InnerCall = {
       ...this.#base(sent),
-      agent: toRecordAgent({ ...received, id: request.id }, method, publicName, ''),
+      agent: toRecordAgent(received, method, publicName, ''),
       traceParent: received.trace.parent,
       traceState: received.trace.state,
       until: received.hangUpCancels ? sender.incoming : null,
@@ -356,7 +367,7 @@ export class OriginLine {
       gaveUp: () => {
         stop()
         // The stream must stand until the server has heard of it
-        void this.#said.then(() => giveBack(false))
+        void Promise.resolve(this.#said).then(() => giveBack(false))
       },
     }
   }
@@ -401,11 +412,11 @@ export class OriginLine {
   /** What Postern itself asks the origin in the name of the caller. */
   #ask(request: OriginRequest): Promise<OriginAnswer> {
     return new Promise((resolve) => {
-      const { received, id } = this.#call.request
+      const { received } = this.#call.request
       this.#tools.gateway.call(
         {
           ...this.#base(request),
-          agent: toRecordAgent({ ...received, id }, '', '', ''),
+          agent: toRecordAgent(received, '', '', ''),
           until: null,
           capability: { ...this.#place(request.at), virtualMcp: '', method: '', name: '', argumentBytes: 0 },
         },
@@ -421,7 +432,7 @@ export class OriginLine {
     return this.#tools.gateway.call(
       {
         ...this.#base(request),
-        agent: toRecordAgent({ ...asked.received, id: asked.id }, '', '', ''),
+        agent: toRecordAgent(asked.received, '', '', ''),
         until: null,
         reader: pieces,
         capability: { ...this.#place(), virtualMcp: '', method: '', name: '', argumentBytes: 0 },

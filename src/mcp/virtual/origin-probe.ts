@@ -21,8 +21,14 @@ export interface OriginProbeTools {
 export function createOriginProbe({ gateway, runner, clock, own }: OriginProbeTools) {
   return async (origin: LinkedOrigin['fragment']): Promise<OriginProbed> => {
     const tools = {
-      send: async (request: Parameters<Gateway['askOrigin']>[1]) =>
-        toOriginAnswer(await gateway.askOrigin(origin, request)),
+      send: async (request: Parameters<Gateway['askOrigin']>[1]) => {
+        const answer = await gateway.askOrigin(origin, request)
+        const came = toOriginAnswer(answer)
+        // Administrators of origins may know what callers may not: `connect ECONNREFUSED 10.0.0.7:443`
+        return came.ok || came.isUnreachable !== true || answer.reason === ''
+          ? came
+          : { ...came, reason: `${came.reason.replace(/\.$/, '')} (${answer.reason})` }
+      },
       clock,
       own,
     }

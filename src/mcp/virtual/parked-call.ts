@@ -4,7 +4,8 @@
  *
  * 1. At most one request of the client waits for the call at a time: its turn. What the call says goes to that turn.
  * 2. A turn ends once: by questions, or by the answer of the call. An answer without a turn is kept for the next one.
- * 3. The call is given up when a turn leaves, when nobody takes it up in time, and when its caller loses the right to it.
+ * 3. What waits is counted in the memory of the caller: the call itself, its questions and its answer.
+ * 4. The call is given up when a turn leaves, when nobody takes it up in time, and when its caller loses the right to it.
  */
 import type { Reservation } from '../../base/byte-buffer.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
@@ -13,12 +14,14 @@ import type { ClientAnswer } from '../protocol/client-questions.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import { toReply } from '../protocol/questions.ts'
 import type { RelayedAnswer } from '../protocol/relay.ts'
+import { bytesOf } from './origin-line.ts'
 
 /** How often one call may ask the client. */
 export const ROUNDS_MAX = 8
+const ASKS_TOO_OFTEN = `The origin asked the client more than ${ROUNDS_MAX} times in one call.`
 /** Questions that come within this time are put to the client together, milliseconds. */
 const TOGETHER_MS = 15
-/** What a parked call costs beside the bytes of its answer: two connections' buffers, and the objects. */
+/** What a parked call costs beside the bytes of its questions and its answer: two connections' buffers, and the objects. */
 const PARKED_BYTES = 32_768
 
 /** Member of `_meta` by which an origin of an earlier era may name its question. */
@@ -80,6 +83,8 @@ export interface ParkedCallOptions {
 
 interface Question {
   readonly request: Members
+  /** Of the request, counted in the memory of the call. */
+  readonly bytes: number
   readonly done: (answer: ClientAnswer) => void
 }
 
@@ -128,12 +133,15 @@ export class ParkedCall implements HeldCall {
       done(null)
       return
     }
-    if (!this.#mayAsk()) {
+    const request = toModern(method, params)
+    const bytes = bytesOf(request)
+    const bound = this.#boundOf(bytes)
+    if (bound !== null) {
       done(null)
-      this.#giveUp()
+      this.#giveUp(bound)
       return
     }
-    this.#open.set(this.#keyOf(params), { request: toModern(method, params), done })
+    this.#open.set(this.#keyOf(params), { request, bytes, done })
     this.#offerSoon()
   }
 
@@ -151,21 +159,22 @@ export class ParkedCall implements HeldCall {
     if (this.#isOver) return
     this.#isOver = true
     clearTimeout(this.#timer)
-    this.#open.clear()
     const { memory, refusal } = this.#options
+    const { answer } = ended
     if (this.#turn !== null) {
       this.#endTurn(ended)
       return
     }
-    const { answer } = ended
-    const chars = answer.kind === 'result' ? answer.text.length : 0
-    this.#kept = memory.take(chars)
+    this.#forgetQuestions()
+    const bytes = answer.kind === 'result' ? Buffer.byteLength(answer.text) : bytesOf(answer)
+    this.#kept = memory.take(bytes)
       ? ended
       : refusal('overloaded', 'The call was made, and its answer could not be kept until it was asked for.')
   }
 
   /** The call was given up on its way. */
   gone(): void {
+    if (this.#isOver) return
     this.#isOver = true
     this.#release()
   }
@@ -217,15 +226,16 @@ export class ParkedCall implements HeldCall {
 
   /** Gives the origin what the client has answered. What is missing is asked for again. */
   #take(responses: Members): void {
-    for (const [key, { request, done }] of [...this.#open]) {
+    for (const [key, { request, bytes, done }] of [...this.#open]) {
       const response = responseIn(responses, key, request)
       if (response === null) continue
       this.#open.delete(key)
+      this.memory.give(bytes)
       done(response)
     }
     if (this.#open.size === 0) return
     if (this.#round < ROUNDS_MAX) this.#offerSoon()
-    else this.#giveUp()
+    else this.#giveUp(ASKS_TOO_OFTEN)
   }
 
   /** The name of a question. Origins of earlier eras have none for it, unless they say it. */
@@ -237,14 +247,15 @@ export class ParkedCall implements HeldCall {
     return isUsable ? named : `input_${this.#asked}`
   }
 
-  #mayAsk(): boolean {
-    if (this.#round >= ROUNDS_MAX) return false
-    if (this.#hold !== null) return true
+  /** The bound that another question reaches; null for none. @param bytes of the question */
+  #boundOf(bytes: number): string | null {
     const { admits, memory, heldCalls } = this.#options
-    if (!admits()) return false
-    if (!memory.take(PARKED_BYTES)) return false
-    this.#hold = heldCalls.hold(this)
-    return true
+    if (this.#round >= ROUNDS_MAX) return ASKS_TOO_OFTEN
+    if (this.#hold === null) {
+      if (!admits() || !memory.take(PARKED_BYTES)) return 'Too many calls wait for input of their clients.'
+      this.#hold = heldCalls.hold(this)
+    }
+    return memory.take(bytes) ? null : 'The questions of the origin take too much memory.'
   }
 
   #offerSoon(): void {
@@ -267,18 +278,18 @@ export class ParkedCall implements HeldCall {
     turn.done({ answer, code: null })
   }
 
-  /** Too much waits, or it asks for too long: the client learns that as the answer of the call. */
-  #giveUp(): void {
-    const reason =
-      this.#round >= ROUNDS_MAX
-        ? `The origin asked the client more than ${ROUNDS_MAX} times in one call.`
-        : 'Too many calls wait for input of their clients.'
+  /** At a bound: the client learns that as the answer of the call, now or when it asks for it. */
+  #giveUp(reason: string): void {
     const ended = this.#options.refusal('concurrency_exceeded', reason)
-    this.#upstream?.park(ended.code)
-    void this.#upstream?.cancel()
     this.#isOver = true
     clearTimeout(this.#timer)
-    this.#endTurn(ended)
+    this.#upstream?.park(ended.code)
+    void this.#upstream?.cancel()
+    if (this.#turn !== null) this.#endTurn(ended)
+    else if (this.#hold !== null) {
+      this.#forgetQuestions()
+      this.#kept = ended
+    }
   }
 
   #endTurn(ended: Ended): void {
@@ -288,11 +299,16 @@ export class ParkedCall implements HeldCall {
     this.#release()
   }
 
+  #forgetQuestions(): void {
+    for (const { bytes } of this.#open.values()) this.memory.give(bytes)
+    this.#open.clear()
+  }
+
   #release(): void {
     if (this.#isGone) return
     this.#isGone = true
     clearTimeout(this.#timer)
-    this.#open.clear()
+    this.#forgetQuestions()
     this.#kept = null
     this.#hold?.release()
     this.#options.memory.release()

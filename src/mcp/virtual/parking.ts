@@ -178,13 +178,13 @@ export function createParking(tools: ParkingTools): Parking {
     resume(joined, sender, request, about, retry, again, done) {
       const { state, name } = retry
       const account = (code: RefusalCode | null): void => {
-        const { received, id, method } = request
+        const { received, method } = request
         received.isAccounted = true
         gateway.message(sender.incoming, {
           requestId: messageId(sender.requestId, received.place),
           code,
           reason: '',
-          agent: toRecordAgent({ ...received, id }, method, about.name, ''),
+          agent: toRecordAgent(received, method, about.name, ''),
           origin: about.member,
         })
       }

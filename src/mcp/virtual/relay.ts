@@ -100,16 +100,15 @@ export function createRelay(
     const differs = type === 'tools' ? mismatchOf(item.shown, given, mirrored) : null
     if (differs !== null) return { kind: 'mismatch', name, reason: differs }
     if (admission.kind === 'refused') return { kind: 'refused', name, reason: admission.reason }
-    const sent =
-      given === EMPTY && Object.keys(admission.arguments).length === 0
-        ? {}
-        : { arguments: admission.arguments }
+    const isAsGiven = admission.arguments === given
+    const hasNone = given === EMPTY && Object.keys(admission.arguments).length === 0
+    const sent = hasNone ? {} : { arguments: admission.arguments }
     const schema = type === 'tools' && isMembers(item.schema) ? item.schema : null
     const annotations = item.shown['annotations']
     const target = {
       member: item.member,
       name,
-      params: { ...params, name: item.key, ...sent },
+      params: isAsGiven && item.key === name ? params : { ...params, name: item.key, ...sent },
       annotations: type === 'tools' && isMembers(annotations) ? annotations : null,
       schema,
       taskSupport: taskSupportOf(item.shown),
@@ -271,6 +270,10 @@ export function createRelay(
       logLevels: tools.logLevels,
       listen: listenInSession,
       reserve: ({ caller }) => gateway.reserve(caller),
+      ended(sessionId) {
+        tools.sessions.clientLeft(sessionId)
+        tools.streams.clientLeft(sessionId)
+      },
     },
     answer(sender, request, done) {
       const { method, params, isModern, received } = request
@@ -315,8 +318,7 @@ export function createRelay(
           })
         case 'refused': {
           received.tool = found.name
-          const detail = `The capability policy does not allow it: ${found.reason}.`
-          return done(refusal(request, sender, 'permission_denied', { detail }))
+          return done(refusal(request, sender, 'permission_denied', { detail: found.reason }))
         }
       }
     },

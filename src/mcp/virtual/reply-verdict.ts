@@ -7,7 +7,7 @@ import type { OriginReply } from '../origin/answer.ts'
 export function verdictOf(method: string, reply: OriginReply, bytes: number): AnswerVerdict {
   switch (reply.kind) {
     case 'result': {
-      const hasFailed = method === 'tools/call' && reply.result['isError'] === true
+      const hasFailed = reply.plain === null && method === 'tools/call' && reply.result['isError'] === true
       return { code: hasFailed ? 'tool_error' : null, reason: '', bytes }
     }
     case 'error':

@@ -1,4 +1,5 @@
 /** Results of origins in the form of the revision that the client speaks. */
+import type { ResultReply } from '../origin/answer.ts'
 import type { Members } from '../protocol/message.ts'
 
 /** Members of results that came with 2026-07-28. */
@@ -6,6 +7,21 @@ const MODERN_MEMBERS: ReadonlySet<string> = new Set(['resultType', 'ttlMs', 'cac
 
 /** Methods whose results say how long they may be kept (2026-07-28, server/resources). */
 const KEPT: ReadonlySet<string> = new Set(['resources/read'])
+
+/**
+ * Text of a plain result that passes as its origin wrote it, so that its values need not be built; null for any other. Results of
+ * `resources/read` have URIs.
+ */
+export function passedText(
+  method: string,
+  { plain }: ResultReply,
+  isModernOrigin: boolean,
+  isModernClient: boolean,
+): string | null {
+  if (plain === null || KEPT.has(method)) return null
+  if (!isModernClient) return isModernOrigin ? null : plain.text
+  return plain.hasType ? plain.text : withType(plain.text)
+}
 
 /**
  * Text of a complete result.
@@ -32,7 +48,12 @@ export function resultFor(
   }
   if (text === null || Object.keys(result).length === 0)
     return JSON.stringify({ resultType: 'complete', ...result })
-  return result['resultType'] === undefined ? `{"resultType":"complete",${text.slice(1)}` : text
+  return result['resultType'] === undefined ? withType(text) : text
+}
+
+/** @param text of a result with members */
+function withType(text: string): string {
+  return `{"resultType":"complete",${text.slice(1)}`
 }
 
 function ttlOf({ ttlMs }: Members): Members {

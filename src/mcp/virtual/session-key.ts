@@ -27,6 +27,11 @@ export function holderOf(
   return `${holder} ${canonicalJson(capabilities)}`
 }
 
+/** The session of the client that a session at an origin ends with; empty for one that outlives such sessions. */
+export function clientSessionOf({ fragment }: LinkedOrigin, clientSession: string): string {
+  return fragment.shares_sessions === true ? '' : clientSession
+}
+
 const reaches = new WeakMap<LinkedOrigin['fragment'], string>()
 
 /** Digest of how an origin is reached. What does not lead elsewhere is left out, so that a session outlives its change. */

@@ -2,8 +2,8 @@
  * Sessions at origins of an earlier era. All threads share them, and this one remembers those that it has taken.
  *
  * 1. To find a session that this thread has taken costs a look into a map.
- * 2. A session is ended at its origin once no call of any thread runs in it: when it was unused for long, when it is one too many, or
- *    when the origin is reached in another way or is gone.
+ * 2. A session is ended at its origin once no call of any thread runs in it: when it was unused for long, when its client has ended its
+ *    own, when it is one too many, or when the origin is reached in another way or is gone. The first two wait for tasks that work in it.
  * 3. Each session of a client has one, and each caller without a session: a server may keep what it was told in the session. Only where
  *    an origin shares its sessions, one serves all callers whose clients can be asked the same.
  */
@@ -21,7 +21,7 @@ import { endSession, initializeRequest, type OwnName, originNotification } from 
 import { sessionIn } from '../origin/probe.ts'
 import type { SendToOrigin } from '../origin/send.ts'
 import type { Members } from '../protocol/message.ts'
-import { holderOf, ownerOf, reachOf } from './session-key.ts'
+import { clientSessionOf, holderOf, ownerOf, reachOf } from './session-key.ts'
 
 /** A session that an origin has opened. */
 export interface OriginSession {
@@ -29,6 +29,8 @@ export interface OriginSession {
   readonly id: string | null
   /** Says that something runs in it: it is not ended before the function that this gives is called. */
   hold(): () => void
+  /** A task works in it, that the origin keeps for so long: until then the session is not ended for want of calls. @param ttlMs null for no end */
+  taskBegan(task: string, ttlMs: number | null): void
 }
 
 /** Why there is no session, as the end of a sentence about the origin. */
@@ -55,6 +57,10 @@ export interface OriginSessions {
   ): OriginSession | NoSession | Promise<OriginSession | NoSession>
   /** The session with that id. One that this thread has not taken is used as long as its origin has it, and not held. */
   find(origin: LinkedOrigin, id: string | null): OriginSession
+  /** A task that was begun in that session has ended. */
+  taskEnded(origin: LinkedOrigin, session: string, task: string): void
+  /** The client has ended its session. Those at origins that were opened in it are ended, once nothing runs in them. @param clientSession as in `of` */
+  clientLeft(clientSession: string): void
   /** The origin knows it no longer. @param session as `of` has given it */
   drop(session: OriginSession): void
   /** Releases all, and ends those at their origins that no other thread holds. Takes at most a second. */
@@ -73,6 +79,8 @@ export interface OriginSessionsTools {
 const REFUSED = 'it refused to open a session'
 /** How often the pool is told that a session is used, milliseconds. */
 const MARK_MS = 60_000
+/** A session is kept for a task for so long at most, milliseconds. */
+const TASK_MS_MAX = 3_600_000
 /** How long a stop waits for origins, milliseconds. */
 const CLOSE_MS = 1000
 
@@ -188,10 +196,11 @@ export function createOriginSessions(tools: OriginSessionsTools): OriginSessions
       }
       const waiting = taking.get(name)
       if (waiting !== undefined) return waiting
-      const key = { origin: origin.id, reach, holder: textHash(asked), owner }
+      const client = clientSessionOf(origin, clientSession)
+      const key = { origin: origin.id, reach, holder: textHash(asked), client, owner }
       const way: Way = { fragment: origin.fragment, version, caller: isOwn ? caller : null }
       const made = (session: PooledSession): Held =>
-        new Held(name, session, way, clock, { used: pool.used, unused: release })
+        new Held(name, session, way, clock, { used: pool.used, taskBegan: pool.taskBegan, unused: release })
       const taken = take(key, made, () => open(version, capabilities, send)).finally(() =>
         taking.delete(name),
       )
@@ -199,10 +208,13 @@ export function createOriginSessions(tools: OriginSessionsTools): OriginSessions
       return taken
     },
     find(origin, id) {
-      for (const { pooled } of byName.values())
-        if (pooled.id === id && pooled.key.origin === origin.id) return bySerial.get(pooled.serial)!
-      return { id, hold: () => () => {} }
+      // Also one that no further call takes: what it is used for here is in it
+      for (const held of bySerial.values())
+        if (held.id === id && held.pooled.key.origin === origin.id) return held
+      return { id, hold: () => () => {}, taskBegan() {} }
     },
+    taskEnded: (origin, session, task) => pool.taskEnded(origin.id, session, task),
+    clientLeft: (clientSession) => pool.clientLeft(clientSession),
     drop(session) {
       // There are no other sessions than these
       const held = session as Held
@@ -233,6 +245,9 @@ interface Way {
   readonly caller: Caller | null
 }
 
+/** Who is told of a session that this thread holds. */
+type Told = Pick<OriginSessionPool, 'used' | 'taskBegan'> & { unused(held: Held): void }
+
 /** A session that this thread holds. */
 class Held implements OriginSession, Way {
   readonly name: string
@@ -245,7 +260,7 @@ class Held implements OriginSession, Way {
   /** No further call may take it. */
   isOver = false
   readonly #clock: Clock
-  readonly #told: { used(serial: string): void; unused(held: Held): void }
+  readonly #told: Told
   #markedAt: number
 
   constructor(
@@ -253,7 +268,7 @@ class Held implements OriginSession, Way {
     pooled: PooledSession,
     { fragment, version, caller }: Way,
     clock: Clock,
-    told: { used(serial: string): void; unused(held: Held): void },
+    told: Told,
   ) {
     this.name = name
     this.pooled = pooled
@@ -267,6 +282,10 @@ class Held implements OriginSession, Way {
 
   get id(): string | null {
     return this.pooled.id
+  }
+
+  taskBegan(task: string, ttlMs: number | null): void {
+    this.#told.taskBegan(this.pooled.serial, task, Math.min(TASK_MS_MAX, ttlMs ?? TASK_MS_MAX))
   }
 
   hold(): () => void {

@@ -49,8 +49,10 @@ const HEAD_MS = 500
 const YIELD_MS = [20, 60, 200]
 /** After so long a server that had no stream is asked again, milliseconds. */
 const REFUSED_MS = 60_000
-/** Before a stream that has ended is opened again, milliseconds. */
-const REOPEN_MS = 1000
+/** Before a stream that has ended is opened again, milliseconds. Within these bounds its server says how long. */
+const REOPEN_MS = { least: 1000, most: 30_000 }
+/** Messages of one stream, and those of it that no call hears. A server that says more has no stream for a while. */
+const MESSAGES_MAX = { heard: 100_000, unheard: 1000 }
 /** The session has a stream already (as SDKs answer). */
 const CONFLICT = 409
 const TOPIC = 'session_stream_wanted'
@@ -125,10 +127,14 @@ class StandaloneStream {
     const turn = ++this.#turn
     const { session, origin, version } = this.#place
     let status: number | null = null
+    const said = { heard: 0, unheard: 0 }
+    let saysTooMuch = false
     const messages = new MessageStream((message) => {
       if (turn !== this.#turn) return false
-      this.#heard(message)
-      return true
+      const kind = this.#listeners.length > 0 ? 'heard' : 'unheard'
+      saysTooMuch = ++said[kind] > MESSAGES_MAX[kind]
+      if (!saysTooMuch) this.#heard(message)
+      return !saysTooMuch
     })
     this.#after(HEAD_MS, () => this.#stands())
     this.#handle = this.#tools.gateway.readOrigin(
@@ -146,7 +152,7 @@ class StandaloneStream {
       },
       () => {
         messages.end()
-        if (turn === this.#turn) this.#over(status, attempt, messages.retry)
+        if (turn === this.#turn) this.#over(saysTooMuch ? null : status, attempt, messages.retry)
       },
       this.#caller,
     )
@@ -160,6 +166,7 @@ class StandaloneStream {
     if (this.#listeners.length === 0) this.#after(LINGER_MS, () => this.leave())
   }
 
+  /** @param status null where no answer came, or too much */
   #over(status: number | null, attempt: number, retryMs: number | null): void {
     const wait = YIELD_MS[attempt]
     if (status === CONFLICT && wait !== undefined) {
@@ -171,7 +178,8 @@ class StandaloneStream {
     const stood = this.#state === 'open' && status === 200
     this.#closed()
     if (stood) {
-      if (this.#listeners.length > 0) this.#after(Math.max(REOPEN_MS, retryMs ?? 0), () => this.#reopen())
+      const waitMs = Math.min(REOPEN_MS.most, Math.max(REOPEN_MS.least, retryMs ?? 0))
+      if (this.#listeners.length > 0) this.#after(waitMs, () => this.#reopen())
       return
     }
     this.#state = 'refused'

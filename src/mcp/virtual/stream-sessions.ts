@@ -2,16 +2,17 @@
  * Sessions over HTTP+SSE, which this thread alone has: each is a connection.
  *
  * 1. A session has one call at a time, so that all that its origin says belongs to that call.
- * 2. A session that waits for its next call is closed after a minute, when one too many waits, and when the origin is reached in another
- *    way.
+ * 2. A session that waits for its next call is closed after a minute, when one too many waits, when its client has ended its own, and
+ *    when the origin is reached in another way.
  */
 import type { Caller, GatewayPort } from '../../gateway/port.ts'
+import type { Events } from '../../shared-state/ports/events.ts'
 import type { LinkedOrigin } from '../../snapshot/linked/mcp.ts'
 import { initializeRequest, type OwnName, originNotification } from '../origin/envelope.ts'
 import type { SendToOrigin } from '../origin/send.ts'
 import { askOverSse, openSse, SseSession, type SseTools } from '../origin/sse-session.ts'
 import type { Members } from '../protocol/message.ts'
-import { holderOf, reachOf } from './session-key.ts'
+import { clientSessionOf, holderOf, reachOf } from './session-key.ts'
 
 /** How long a session waits for its next call, milliseconds. */
 const IDLE_MS = 60_000
@@ -43,10 +44,13 @@ export interface StreamSessions {
     sse: SseTools,
     send: SendToOrigin,
   ): Promise<TakenStream | { readonly reason: string }>
+  /** The client has ended its session. The other threads hear of it by themselves. @param clientSession as in `take` */
+  clientLeft(clientSession: string): void
 }
 
 export interface StreamSessionsTools {
   readonly gateway: Pick<GatewayPort, 'origin' | 'onApplied'>
+  readonly events: Events
   readonly own: OwnName
   /** True for an origin that has sessions per caller. */
   readonly isPersonal: (origin: LinkedOrigin) => boolean
@@ -63,10 +67,19 @@ interface Kind {
   readonly origin: string
   readonly reach: string
   readonly name: string
+  /** Session of the client, as a hash; empty where the session does not end with it. */
+  readonly client: string
 }
 
-export function createStreamSessions({ gateway, own, isPersonal }: StreamSessionsTools): StreamSessions {
+export function createStreamSessions({
+  gateway,
+  events,
+  own,
+  isPersonal,
+}: StreamSessionsTools): StreamSessions {
   const waiting = new Set<Waiting>()
+  /** Those that calls have, and whether the next call may have them. */
+  const busy = new Map<SseSession, { readonly client: string; hasLeft: boolean }>()
 
   function isCurrent({ origin: id, reach }: Kind): boolean {
     const origin = gateway.origin(id)
@@ -93,14 +106,17 @@ export function createStreamSessions({ gateway, own, isPersonal }: StreamSession
   }
 
   function taken(session: SseSession, of: Kind): TakenStream {
-    session.whenOver(() => {})
+    const use = { client: of.client, hasLeft: false }
+    busy.set(session, use)
+    session.whenOver(() => busy.delete(session))
     let isOver = false
     return {
       session,
       giveBack(isGood) {
         if (isOver) return
         isOver = true
-        if (isGood && !session.isOver && isCurrent(of)) wait(session, of)
+        busy.delete(session)
+        if (isGood && !session.isOver && !use.hasLeft && isCurrent(of)) wait(session, of)
         else session.close()
       },
     }
@@ -126,15 +142,24 @@ export function createStreamSessions({ gateway, own, isPersonal }: StreamSession
     return { reason: reply.kind === 'none' ? reply.reason : 'it refused to open a session' }
   }
 
+  function clientLeft(client: string): void {
+    if (client === '') return
+    for (const one of [...waiting]) if (one.of.client === client) end(one)
+    for (const use of busy.values()) if (use.client === client) use.hasLeft = true
+  }
+
+  events.subscribe('session_ended', clientLeft)
   gateway.onApplied(() => {
     for (const one of [...waiting]) if (!isCurrent(one.of)) end(one)
   })
 
   return {
+    clientLeft,
     async take(origin, caller, clientSession, version, capabilities, sse, send) {
       const reach = reachOf(origin)
       const holder = holderOf(origin, caller, clientSession, isPersonal(origin), capabilities)
-      const of = { origin: origin.id, reach, name: `${origin.id} ${reach} ${holder}` }
+      const client = clientSessionOf(origin, clientSession)
+      const of = { origin: origin.id, reach, client, name: `${origin.id} ${reach} ${holder}` }
       // The newest: the others come to their end
       const known = [...waiting].findLast(({ of: { name } }) => name === of.name)
       if (known !== undefined) {

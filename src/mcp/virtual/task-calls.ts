@@ -2,13 +2,13 @@
 import type { Sender } from '../http/caller.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import type { RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
-import { needsTasks, readTask, relatedTo, taskMembers, withTasks } from '../protocol/tasks.ts'
+import { isOver, needsTasks, readTask, relatedTo, taskMembers, withTasks } from '../protocol/tasks.ts'
 import { isModernVersion } from '../protocol/versions.ts'
 import { MISSING_CAPABILITY, type Target } from './origin-call.ts'
 import type { OriginLine } from './origin-line.ts'
 import { resultFor } from './results.ts'
 import type { TaskPlace } from './task-ids.ts'
-import type { TaskTerms } from './task-terms.ts'
+import { type Handling, NO_TASK, PASSED, TAKEN, type TaskTerms } from './task-terms.ts'
 import type { WaitedTask } from './task-waiting.ts'
 
 type Done = (answer: RelayedAnswer) => void
@@ -44,7 +44,7 @@ export class TaskCall {
   ofExtension(): void {
     this.#ask(this.#request, this.#target, {
       replied: (reply, line) => {
-        if (reply.kind !== 'result' || reply.result['resultType'] !== 'task') return false
+        if (reply.kind !== 'result' || reply.result['resultType'] !== 'task') return PASSED
         return this.#created(reply.result, reply.result['_meta'], line)
       },
     })
@@ -65,10 +65,10 @@ export class TaskCall {
         session: line.sessionId,
         progressToken: this.#sender.requestId,
         replied: (reply) => {
-          if (reply.kind !== 'result') return false
+          if (reply.kind !== 'result') return PASSED
           const result = this.#tools.shown(this.#target.member, relatedTo(null, reply.result))
           this.#done({ kind: 'result', text: resultFor('tools/call', result, false, this.#request.isModern) })
-          return true
+          return TAKEN
         },
         gaveUp: (own) => void own.inquire('tasks/cancel', params, {}),
       }
@@ -76,7 +76,7 @@ export class TaskCall {
       const waiting = { ...this.#sender, requestId: `${this.#sender.requestId}.result` }
       const target = { ...this.#target, params, task: terms }
       this.#tools.ask(waiting, { ...this.#request, method: 'tasks/result' }, target, this.#done)
-      return true
+      return TAKEN
     })
   }
 
@@ -85,7 +85,7 @@ export class TaskCall {
     const able = { ...this.#request, clientCapabilities: withTasks(this.#request.clientCapabilities) }
     const asTask: TaskTerms = {
       replied: (reply, line) => {
-        if (reply.kind !== 'result' || reply.result['resultType'] !== 'task') return false
+        if (reply.kind !== 'result' || reply.result['resultType'] !== 'task') return PASSED
         const begun = readTask(reply.result)
         if (begun === null) return NO_TASK
         // What belongs to another status comes with the first question
@@ -95,17 +95,17 @@ export class TaskCall {
         const mark = (content: Members): Members => content
         const waited = { sender: this.#sender, request: able, line, first, mark, drop }
         this.#tools.wait(waited, this.#target.member, this.#done)
-        return true
+        return TAKEN
       },
     }
     this.#ask(this.#request, this.#target, {
       replied: (reply) => {
         const isMissing = reply.kind === 'error' && reply.error.code === MISSING_CAPABILITY
-        if (!isMissing || !needsTasks(reply.error.data)) return false
+        if (!isMissing || !needsTasks(reply.error.data)) return PASSED
         // It was refused before anything was done
         const again = { ...this.#sender, requestId: `${this.#sender.requestId}.task` }
         this.#tools.ask(again, able, { ...this.#target, task: asTask }, this.#done)
-        return true
+        return TAKEN
       },
     })
   }
@@ -114,30 +114,28 @@ export class TaskCall {
     this.#tools.ask(this.#sender, request, { ...target, task }, this.#done)
   }
 
-  #askAsTask(task: Members, created: (result: Members, line: OriginLine) => true | string): void {
+  #askAsTask(task: Members, created: (result: Members, line: OriginLine) => Handling): void {
     const target = { ...this.#target, params: { ...this.#target.params, task } }
     this.#ask(this.#request, target, {
-      replied: (reply, line) => reply.kind === 'result' && created(reply.result, line),
+      replied: (reply, line) => (reply.kind === 'result' ? created(reply.result, line) : PASSED),
     })
   }
 
   /** Tells the client of the task, under an id of its own. */
-  #created(value: unknown, meta: unknown, line: OriginLine): true | string {
+  #created(value: unknown, meta: unknown, line: OriginLine): Handling {
     const read = readTask(value)
     if (read === null) return NO_TASK
     const { member, name: tool } = this.#target
     const isModernOrigin = isModernVersion(line.version)
     const place = { member, tool, id: read.id, session: line.sessionId, isModern: isModernOrigin }
     const id = this.#tools.seal(this.#sender, place, read.state.ttlMs)
-    if (id === null) return 'the id of its task is too long'
+    if (id === null) return { kind: 'refused', reason: 'the id of its task is too long' }
+    if (!isModernOrigin && !isOver(read.state)) line.taskBegan(read.id, read.state.ttlMs)
     const { isModern } = this.#request
     const task = taskMembers(id, read.state, isModern)
     const more = relatedTo(null, isMembers(meta) ? { _meta: meta } : {})
     const result = isModern ? { resultType: 'task', ...task, ...more } : { task, ...more }
     this.#done({ kind: 'result', text: JSON.stringify(result) })
-    return true
+    return TAKEN
   }
 }
-
-/** The end of a sentence about an origin. */
-export const NO_TASK = 'its answer tells of no task'

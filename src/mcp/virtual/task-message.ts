@@ -10,12 +10,13 @@ import type { RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
 import { isOver, readTask, relatedTo, type TaskDetail, taskMembers, withTasks } from '../protocol/tasks.ts'
 import { inputFault } from './input-requests.ts'
 import type { OriginLine } from './origin-line.ts'
-import { NO_TASK, type TaskCallTools } from './task-calls.ts'
+import type { TaskCallTools } from './task-calls.ts'
 import { taskIn } from './task-following.ts'
 import type { TaskPlace } from './task-ids.ts'
+import { type Handling, NO_TASK, PASSED, TAKEN } from './task-terms.ts'
 
 type Done = (answer: RelayedAnswer) => void
-type Replied = (reply: Extract<OriginReply, { kind: 'result' }>, line: OriginLine) => true | string
+type Replied = (reply: Extract<OriginReply, { kind: 'result' }>, line: OriginLine) => Handling
 
 const ACKNOWLEDGED = '{"resultType":"complete"}'
 
@@ -84,7 +85,8 @@ export class TaskMessage {
       const task = taskIn(reply, this.#place.id)
       if (task === null) return NO_TASK
       if (!isModern) return this.#give(taskMembers(this.#id, task.state, false))
-      return inputFault(task.detail['inputRequests'], this.#capabilities) ?? this.#giveDetail(task)
+      const reason = inputFault(task.detail['inputRequests'], this.#capabilities)
+      return reason === null ? this.#giveDetail(task) : { kind: 'refused', reason }
     })
   }
 
@@ -94,7 +96,7 @@ export class TaskMessage {
       const read = readTask(result)
       if (read?.id !== this.#place.id) return NO_TASK
       void coreDetail(read, line).then((task) => this.#giveDetail(task))
-      return true
+      return TAKEN
     })
   }
 
@@ -117,7 +119,7 @@ export class TaskMessage {
       const mark = (content: Members): Members => relatedTo(this.#id, content)
       const waited = { sender: this.#sender, request: this.#request, line, first, mark, drop() {} }
       this.#tools.wait(waited, this.#place.member, this.#done)
-      return true
+      return TAKEN
     })
   }
 
@@ -141,7 +143,7 @@ export class TaskMessage {
       if (read?.id !== this.#place.id) return NO_TASK
       if (isOver(read.state)) return this.#acknowledge()
       void line.inquire('tasks/cancel', { taskId: read.id }, {}).then(() => this.#acknowledge())
-      return true
+      return TAKEN
     })
   }
 
@@ -153,12 +155,12 @@ export class TaskMessage {
       if (isOver(task.state)) {
         const message = `The task is ${task.state.status} already`
         this.#done({ kind: 'error', code: RPC.invalidParams, message, data: { pointer: '/params/taskId' } })
-        return true
+        return TAKEN
       }
       void cancelled(task, line, clientCapabilities).then(({ state }) =>
         this.#give(taskMembers(this.#id, state, false)),
       )
-      return true
+      return TAKEN
     })
   }
 
@@ -169,18 +171,21 @@ export class TaskMessage {
     const inner = { ...(isMembers(_meta) ? { _meta } : {}), ...params, taskId: id }
     const task = {
       ...(isModern ? {} : { session }),
-      replied: (reply: OriginReply, line: OriginLine): boolean | string => {
-        if (reply.kind === 'result') return replied(reply, line)
-        if (!isUnknown(reply, method)) return false
+      replied: (reply: OriginReply, line: OriginLine): Handling => {
+        if (reply.kind === 'result') {
+          if (!isModern && endsTask(method, reply.result)) line.taskEnded(id)
+          return replied(reply, line)
+        }
+        if (!isUnknown(reply, method)) return PASSED
         this.#done(UNKNOWN_TASK)
-        return true
+        return TAKEN
       },
     }
     const target = { member, name: tool, params: inner, endpoint: null, task }
     this.#tools.ask(this.#sender, { ...this.#request, method }, target, this.#done)
   }
 
-  #giveDetail({ state, detail }: TaskDetail): true {
+  #giveDetail({ state, detail }: TaskDetail): Handling {
     const { result } = detail
     const shown = isMembers(result) ? { result: this.#shown(result) } : detail
     return this.#give({ resultType: 'complete', ...taskMembers(this.#id, state, true), ...shown })
@@ -190,15 +195,22 @@ export class TaskMessage {
     return this.#tools.shown(this.#place.member, result)
   }
 
-  #give(content: Members): true {
+  #give(content: Members): Handling {
     this.#done({ kind: 'result', text: JSON.stringify(content) })
-    return true
+    return TAKEN
   }
 
-  #acknowledge(): true {
+  #acknowledge(): Handling {
     this.#done({ kind: 'result', text: ACKNOWLEDGED })
-    return true
+    return TAKEN
   }
+}
+
+/** True for the answer about a core task that has ended. */
+function endsTask(method: string, result: Members): boolean {
+  if (method === 'tasks/result') return true
+  const read = readTask(result)
+  return read !== null && isOver(read.state)
 }
 
 /** The origin has no such task. The core says the same of a task that has ended and cannot be cancelled, and of no result. */

@@ -96,10 +96,11 @@ export function createTasks(joined: JoinedVirtualMcp, tools: TaskTools): Tasks {
     },
 
     call(sender, request, target, plain, done) {
+      const by = served.get(target.member) ?? null
+      if (by === null && target.params['task'] === undefined) return plain(target)
       const { task: asked, ...params } = target.params
       const { isModern, version } = request
       const { taskSupport = null } = target
-      const by = served.get(target.member) ?? null
       const call = new TaskCall(callTools, sender, request, { ...target, params }, done)
       if (!isModern && isMembers(asked) && version === TASKS_VERSION && hasAny) {
         const { ttl } = asked

@@ -48,7 +48,7 @@ export const convertConfig = define({
   posted: true,
   itemwise: true,
   large: true,
-  columns: ['kind', 'slug'],
+  columns: ['documents.kind', 'documents.slug'],
   subject: () => ({ type: 'config', id: null, slug: null }),
   handle: async ({ document, servers, values }, { egress, settings }) => {
     const {

@@ -39,7 +39,7 @@ export const exportConfig = define({
   permission: 'config:read',
   refuses: [],
   itemwise: true,
-  columns: ['kind', 'slug'],
+  columns: ['documents.kind', 'documents.slug'],
   subject: () => ({ type: 'config', id: null, slug: null }),
   handle: async ({ select, managed_by }, context) => {
     const isSelected = selector(select)

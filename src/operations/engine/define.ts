@@ -44,10 +44,12 @@ export interface Operation<
   readonly revealsOnce?: boolean
   /** True for input with which it ends what cannot be brought back, as deletions always do. */
   readonly destroys?: (input: Readonly<Record<string, unknown>>) => boolean
-  /** Columns of the human table, as paths into the output (of list items). */
+  /** Columns of the human table, as paths into the output (of list items). The differences of a last one, `diff`, follow the table. */
   readonly columns: readonly string[]
   /** Of resources inside of the answer, by member: what the human table shows of each, as paths into it. */
   readonly parts?: Readonly<Record<string, readonly string[]>>
+  /** Lists inside of the answer that the human table shows as tables of their own, by member: their columns. */
+  readonly tables?: Readonly<Record<string, readonly string[]>>
   /** Sentences that the CLI prints instead of a table. */
   readonly sentences?: (output: Readonly<Record<string, unknown>>) => readonly string[]
   /** It takes thousands of resources at once: its body may be as large as that of an import. */

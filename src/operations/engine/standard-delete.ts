@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import { inWords, type ResourceType } from '../../model/resource-types.ts'
+import { type ResourceType, withArticle } from '../../model/resource-types.ts'
 import { Ref, Slug } from '../../model/slug.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from './context.ts'
@@ -19,7 +19,7 @@ export function deleteOf(
     effect: 'delete',
     tool: `delete_${kind.noun}`,
     group: kind.group,
-    summary: `Delete a ${inWords(kind.noun)}; needs confirm with its slug`,
+    summary: `Delete ${withArticle(kind.noun)}; needs confirm with its slug`,
     input: z.strictObject({ id: Ref }),
     output: z.object({
       id: z.string(),

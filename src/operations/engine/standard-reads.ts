@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import { inWords } from '../../model/resource-types.ts'
+import { inWords, withArticle } from '../../model/resource-types.ts'
 import { Ref, Slug } from '../../model/slug.ts'
 import type { ListQuery } from '../../store/ports/config.ts'
 import type { FacetName } from '../../store/ports/facets.ts'
@@ -107,7 +107,7 @@ export function getOf(kind: Kind): Operation {
     effect: 'read',
     tool: `get_${kind.noun}`,
     group: kind.group,
-    summary: `Show a ${inWords(kind.noun)}`,
+    summary: `Show ${withArticle(kind.noun)}`,
     input: z.strictObject({ id: Ref }),
     output: kind.view,
     answers: kind,

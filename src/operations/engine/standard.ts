@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { toInputInvalid } from '../../base/field-errors.ts'
 import { refuse } from '../../base/refusal.ts'
 import { Status } from '../../model/envelope.ts'
-import { inWords } from '../../model/resource-types.ts'
+import { inWords, withArticle } from '../../model/resource-types.ts'
 import { Ref, Slug } from '../../model/slug.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from './context.ts'
@@ -56,7 +56,7 @@ export function createOf(kind: Kind, making: Making = {}): Operation {
     effect: 'create',
     tool: `create_${kind.noun}`,
     group: kind.group,
-    summary: `Create a ${inWords(kind.noun)}`,
+    summary: `Create ${withArticle(kind.noun)}`,
     input: writableSchema(kind).extend(making.input ?? {}) as z.ZodObject,
     output: writtenSchema(kind).extend(making.output ?? {}) as z.ZodObject,
     permission: `${kind.type}:create`,
@@ -101,7 +101,7 @@ function updateOf(kind: Kind): Operation {
     effect: 'update',
     tool: `update_${kind.noun}`,
     group: kind.group,
-    summary: `Change members of a ${inWords(kind.noun)}; other members keep their values`,
+    summary: `Change members of ${withArticle(kind.noun)}; other members keep their values`,
     input: z.strictObject({ id: Ref, ...patchSchema(kind.spec, fixed) }) as z.ZodObject,
     output: writtenSchema(kind),
     permission: `${kind.type}:update`,
@@ -124,7 +124,7 @@ export function putOf(kind: Kind, making: Making = {}): Operation {
     effect: 'update',
     tool: null,
     group: kind.group,
-    summary: `Create a ${inWords(kind.noun)} or replace all its members`,
+    summary: `Create ${withArticle(kind.noun)} or replace all its members`,
     input: z.strictObject({ id: Ref, ...writableSchema(kind).shape, ...keptSchema(kind) }) as z.ZodObject,
     output: writtenSchema(kind).extend(making.output ?? {}) as z.ZodObject,
     permission: `${kind.type}:update`,
@@ -209,7 +209,7 @@ export function toggleOf(
     effect: 'act',
     tool: `toggle_${kind.noun}`,
     group: kind.group,
-    summary: `Activate or deactivate a ${inWords(kind.noun)}, with status or active`,
+    summary: `Activate or deactivate ${withArticle(kind.noun)}, with status or active`,
     input: z.strictObject({
       id: Ref,
       status: z.enum(['active', 'inactive']).optional().describe('New state'),
@@ -251,7 +251,7 @@ export function publishOf(
     effect: 'act',
     tool: `toggle_${kind.noun}_status`,
     group: kind.group,
-    summary: `Publish a ${inWords(kind.noun)} with its pending draft, or make it a draft`,
+    summary: `Publish ${withArticle(kind.noun)} with its pending draft, or make it a draft`,
     input: z.strictObject({
       id: Ref,
       status: Status.default('published').describe('New state'),

@@ -4,7 +4,7 @@ import { destinationOf } from '../../base/egress.ts'
 import { toInputInvalid } from '../../base/field-errors.ts'
 import { isPlain } from '../../base/plain.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
-import { inWords } from '../../model/resource-types.ts'
+import { inWords, withArticle } from '../../model/resource-types.ts'
 import { slugOf } from '../../model/slug.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from './context.ts'
@@ -161,8 +161,8 @@ export async function settle(
 ): Promise<{ fields: Fields; secrets: readonly (readonly [string, string])[] }> {
   if (context.options.mode === 'draft' && !kind.staged)
     throw refuse('input_invalid', {
-      detail: `A ${inWords(kind.noun)} has no drafts; leave mode out.`,
-      errors: [{ pointer: '/mode', reason: `a ${inWords(kind.noun)} has no drafts` }],
+      detail: `There are no drafts of ${inWords(kind.type)}. Leave mode out.`,
+      errors: [{ pointer: '/mode', reason: `${withArticle(kind.noun)} has no drafts` }],
     })
   const { slug: _slug, ...members } = input
   const known =
@@ -176,7 +176,7 @@ export async function settle(
   if (before !== null && parent !== before.parent) {
     const { field } = (parentField(kind, spec) ?? parentField(kind, before.spec))!
     throw refuse('input_invalid', {
-      detail: `The ${inWords(field)} of a ${inWords(kind.noun)} cannot change.`,
+      detail: `The ${inWords(field)} of ${withArticle(kind.noun)} cannot change.`,
       errors: [{ pointer: `/${field}`, reason: 'cannot change' }],
     })
   }
@@ -219,7 +219,7 @@ async function refuseTakenSlug(
   const taken = await context.whole.bySlug(kind.type, slug, parent ?? '')
   if (taken.some((one) => one.id !== id))
     throw refuse('already_exists', {
-      detail: `There is already a ${inWords(kind.noun)} with the slug "${slug}". Give another slug.`,
+      detail: `There is already ${withArticle(kind.noun)} with the slug "${slug}". Give another slug.`,
       errors: [{ pointer: '/slug', reason: 'already taken' }],
     })
 }

@@ -6,7 +6,7 @@ import { contentHash } from '../../base/canonical.ts'
 import { toTime } from '../../base/clock.ts'
 import { toMs } from '../../base/duration.ts'
 import type { OriginSpec } from '../../model/origin.ts'
-import type { OriginProbed } from '../../model/origin-probe.ts'
+import type { OriginProbed, ProbeStep } from '../../model/origin-probe.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Fields } from '../../store/ports/resource.ts'
 
@@ -58,13 +58,26 @@ export function toAttempt(
   }
 }
 
+/** What a step of a probe asks for, as administrators find it in the documentation of their server. */
+const REQUEST_OF: Readonly<Record<ProbeStep['step'], string>> = {
+  entries: 'GET /entries',
+  discover: 'server/discover',
+  initialize: 'initialize',
+  sse: 'GET for HTTP+SSE',
+  tools: 'tools/list',
+  prompts: 'prompts/list',
+  resources: 'resources/list',
+  resource_templates: 'resources/templates/list',
+}
+
 /** What was tried last and what came back, as one sentence. */
 export function failureOf(steps: OriginProbed['steps']): string {
   const failed = steps.findLast(({ ok }) => !ok)
   if (failed === undefined) return 'The origin gave no usable answer.'
   const { step, status, error } = failed
   const came = [...(status === null ? [] : [`status ${status}`]), ...(error === null ? [] : [error])]
-  return `${step} failed: ${came.join(', ') || 'no answer'}.`
+  // The error may be a sentence: the detail of a problem object
+  return `${REQUEST_OF[step]} failed: ${(came.join(', ') || 'no answer').replace(/\.$/, '')}.`
 }
 
 /** Last attempts of origins, by id. */

@@ -178,6 +178,22 @@ test('a refresh counts a revision only where the catalogue differs, and keeps th
   )
 })
 
+test('last_error ends with one full stop where a step failed with a sentence', async () => {
+  const step = {
+    step: 'discover',
+    ok: false,
+    latency_ms: 1,
+    status: null,
+    error: 'No server answers.',
+  } as const
+  answer = { steps: [step], found: null }
+  await run('origins.refresh_catalog', { id: 'tools' })
+  assert.equal(
+    (await run('origins.get', { id: 'tools' })).output['last_error'],
+    'discover failed: No server answers.',
+  )
+})
+
 test('a catalogue is read page by page', async () => {
   const tools = Array.from({ length: 120 }, (_, n) => ({ name: `t${n}`, inputSchema: {} }))
   answer = found({ tools, resources: [{ uri: 'file:///a', name: 'a' }] }, { warnings: ['one was left out'] })

@@ -7,7 +7,7 @@ import { probedKeyOf } from './attempt.ts'
 import { keepFound } from './found.ts'
 import { keepAttempt } from './keep.ts'
 import { probed } from './probe.ts'
-import { ProbeView, probeColumns, probeView } from './test-origin.ts'
+import { ProbeView, probeShown, probeView } from './test-origin.ts'
 
 export const refreshCatalog = define({
   resource: 'origins',
@@ -26,7 +26,7 @@ export const refreshCatalog = define({
   permission: 'origins:update',
   refuses: ['not_found', 'configuration_invalid', 'revision_conflict', 'idempotency_conflict', 'not_ready'],
   idempotent: true,
-  columns: probeColumns,
+  ...probeShown,
   fails: ({ ok }) => !ok,
   ...about(originKind),
   prepare: async (input, context) => {

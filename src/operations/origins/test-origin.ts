@@ -42,7 +42,11 @@ export function probeView({ steps, found }: OriginProbed) {
   }
 }
 
-export const probeColumns = ['steps.step', 'steps.ok', 'steps.latency_ms', 'steps.status', 'steps.error']
+/** How people are shown a {@link ProbeView}. */
+export const probeShown = {
+  columns: ['ok', 'summary'],
+  tables: { steps: ['step', 'ok', 'latency_ms', 'status', 'error'] },
+}
 
 export const testOrigin = define({
   resource: 'origins',
@@ -56,7 +60,7 @@ export const testOrigin = define({
   permission: 'origins:test',
   refuses: ['not_found', 'configuration_invalid', 'revision_conflict', 'idempotency_conflict', 'not_ready'],
   idempotent: true,
-  columns: probeColumns,
+  ...probeShown,
   fails: ({ ok }) => !ok,
   ...about(originKind),
   prepare: async (input, context) => {

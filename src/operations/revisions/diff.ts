@@ -44,7 +44,7 @@ export const diffRevisions = define({
   }),
   permission: 'config:read',
   refuses: ['not_found'],
-  columns: ['items.item', 'items.action', 'items.diff'],
+  columns: ['item', 'action', 'diff'],
   subject: ({ from }) => subjectOf(from),
   handle: async (input, { reader, principal }) => {
     const from = await revisionOf(reader, input.from)

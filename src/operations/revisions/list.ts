@@ -76,7 +76,8 @@ export const getRevision = define({
   }),
   permission: 'config:read',
   refuses: ['not_found'],
-  columns: ['revision', 'time', 'actor.name', 'operation', 'reason', 'items'],
+  columns: ['revision', 'time', 'actor.name', 'operation', 'reason'],
+  tables: { items: ['item', 'action'] },
   subject: ({ id }) => subjectOf(id),
   handle: async ({ id }, { reader, principal }) => {
     const found = await reader.revisionAt(Number(id))

@@ -168,8 +168,9 @@ test('a preview names the rule that decides for a client, profile or user', asyn
   assert.deepEqual(await names({ profile: 'acme:default' }), ['read', 'write'])
   assert.deepEqual(await names({ groups: ['staff'], user: 'ada' }), ['read', 'write'])
   assert.deepEqual(await names({ groups: ['other'] }), ['read'])
-  const { items, assigned, status } = await preview({ id: 'rules', client: 'acme' })
+  const { items, assigned, status, warnings } = await preview({ id: 'rules', client: 'acme' })
   assert.deepEqual([assigned, status], [false, 'draft'])
+  assert.match(JSON.stringify(warnings), /is a draft.*The client ..acme.. may not call it/)
   const byName = new Map((items as readonly Item[]).map((one) => [one['name'], one]))
   assert.deepEqual(
     ['drop', 'write', 'read'].map((one) => [byName.get(one)?.['because'], byName.get(one)?.['rule']]),

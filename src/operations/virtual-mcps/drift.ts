@@ -110,7 +110,7 @@ export const listDrift = define({
   output: pageOf(DriftItem),
   permission: 'virtual_mcps:read',
   refuses: ['not_found'],
-  columns: ['origin', 'type', 'key', 'change', 'held', 'rejected'],
+  columns: ['origin', 'type', 'key', 'change', 'held', 'rejected', 'hash', 'diff'],
   ...about(virtualMcpKind),
   handle: async ({ id, held, limit, cursor }, context) => {
     const virtualMcp = await context.find('virtual_mcps', id)

@@ -132,6 +132,9 @@ export const previewVirtualMcp = define({
     tokens: z.int().describe('Estimated tokens of that list, in the expanded view'),
     compact_tokens: z.int().describe('Estimated tokens in the compact view'),
     type: z.enum(CAPABILITY_TYPES),
+    warnings: z
+      .array(z.object({ pointer: z.string(), reason: z.string() }))
+      .describe('Why the caller sees nothing now, whatever the items say'),
     items: z.array(
       z.object({
         name: z.string().describe('Name at the virtual MCP; of a resource its URI'),
@@ -175,11 +178,25 @@ export const previewVirtualMcp = define({
       tokens: visible.tokens,
       compact_tokens: compactTokens(type, visible, looked),
       type,
+      warnings: warningsOf(virtualMcp, client),
       items,
       next_cursor: from + limit < all[type].length ? toCursor(String(from + limit)) : null,
     }
   },
 })
+
+/** What keeps the caller from the endpoint, and what to do about it. */
+function warningsOf({ id, slug, status }: Resource, client: Resource | null) {
+  const warnings: { readonly pointer: string; readonly reason: string }[] = []
+  if (status !== 'published')
+    warnings.push({ pointer: '', reason: `The virtual MCP is a draft. Publish "${slug}" to serve it.` })
+  if (client !== null && !assigned(client, id))
+    warnings.push({
+      pointer: '',
+      reason: `The client "${client.slug}" may not call it. Assign the virtual MCP "${slug}" to the client.`,
+    })
+  return warnings
+}
 
 function assigned({ spec }: Resource, id: string): boolean {
   return ((spec['virtual_mcps'] ?? []) as readonly string[]).includes(id)
@@ -217,8 +234,11 @@ export const getTokenCost = define({
   permission: 'virtual_mcps:read',
   refuses: ['not_found'],
   posted: true,
-  columns: ['lists.type', 'lists.items', 'lists.tokens', 'lists.compact_tokens'],
-  parts: { largest: ['type', 'name', 'origin', 'tokens'] },
+  columns: ['mcp_view', 'total', 'compact_total'],
+  tables: {
+    lists: ['type', 'items', 'tokens', 'compact_tokens'],
+    largest: ['type', 'name', 'origin', 'tokens'],
+  },
   ...about(virtualMcpKind),
   handle: async ({ id, ...input }, context) => {
     const virtualMcp = await context.find('virtual_mcps', id)

@@ -17,6 +17,9 @@ export interface OriginSessionBounds {
   readonly idleMs: number
 }
 
+/** Tasks that one session is kept for; further ones do not count. */
+const TASKS_MAX = 1000
+
 export const ORIGIN_SESSION_BOUNDS: OriginSessionBounds = {
   max: 10_000,
   perOriginMax: 2000,
@@ -53,6 +56,10 @@ interface Kept {
   isGone: boolean
   /** Monotonic. */
   usedAt: number
+  /** Its client has ended the session in which it was opened. */
+  hasLeft: boolean
+  /** Tasks that work in it, and until when each of them counts; monotonic. */
+  readonly tasks: Map<string, number>
 }
 
 export function createOriginSessionMemory(
@@ -64,7 +71,20 @@ export function createOriginSessionMemory(
   const byKey = new Map<string, Kept>()
   /** These, and the retired ones that are still held. */
   const bySerial = new Map<string, Kept>()
+  /** Those with tasks. */
+  const withTasks = new Set<Kept>()
   let last = 0
+
+  function works(kept: Kept): boolean {
+    for (const [task, until] of kept.tasks) if (until <= clock.monotonic()) kept.tasks.delete(task)
+    if (kept.tasks.size === 0) withTasks.delete(kept)
+    return kept.tasks.size > 0
+  }
+
+  /** Retires a session whose client has left, once it is open and no task works in it. */
+  function settle(kept: Kept): void {
+    if (kept.hasLeft && kept.session !== null && !kept.isRetired && !works(kept)) retire(kept)
+  }
 
   function touch(kept: Kept): void {
     kept.usedAt = clock.monotonic()
@@ -79,6 +99,7 @@ export function createOriginSessionMemory(
   }
 
   function forget(kept: Kept): void {
+    withTasks.delete(kept)
     bySerial.delete(kept.serial)
     if (byKey.get(nameOf(kept.key)) === kept) byKey.delete(nameOf(kept.key))
   }
@@ -86,6 +107,7 @@ export function createOriginSessionMemory(
   /** Nobody takes it any more. One that nobody holds is given to some member to end it. */
   function retire(kept: Kept): void {
     kept.isRetired = true
+    withTasks.delete(kept)
     byKey.delete(nameOf(kept.key))
     const [first] = members.values()
     if (kept.holders.size === 0 && !kept.isGone && first !== undefined) kept.holders.add(first)
@@ -93,7 +115,10 @@ export function createOriginSessionMemory(
     for (const holder of [...kept.holders]) holder.retired(kept.session!)
   }
 
-  /** Retires the longest unused session of those that one more would be too many of. False when all of them are being opened. */
+  /**
+   * Retires the longest unused session of those that one more would be too many of; one in which a task works only where there is no
+   * other. False when all of them are being opened.
+   */
   function makeRoom(key: SessionKey): boolean {
     const ofOrigin = [...byKey.values()].filter(({ key: { origin } }) => origin === key.origin)
     const ofOwner = ofOrigin.filter(({ key: { owner } }) => owner === key.owner)
@@ -103,7 +128,8 @@ export function createOriginSessionMemory(
       [[...byKey.values()], max],
     ] as const) {
       if (all.filter(({ isRetired }) => !isRetired).length < bound) continue
-      const unused = all.find(({ session, isRetired }) => session !== null && !isRetired)
+      const open = all.filter(({ session, isRetired }) => session !== null && !isRetired)
+      const unused = open.find((kept) => !works(kept)) ?? open[0]
       if (unused === undefined) return false
       retire(unused)
     }
@@ -122,6 +148,8 @@ export function createOriginSessionMemory(
       isRetired: false,
       isGone: false,
       usedAt: clock.monotonic(),
+      hasLeft: false,
+      tasks: new Map(),
     }
     byKey.set(nameOf(key), kept)
     bySerial.set(kept.serial, kept)
@@ -153,6 +181,7 @@ export function createOriginSessionMemory(
         kept.holders.add(member)
         touch(kept)
         for (const { member: other, resolve } of kept.waiting.splice(0)) resolve(heldBy(other, kept, session))
+        settle(kept)
       },
       failed(serial, reason) {
         const kept = openedBy(member, serial)
@@ -163,6 +192,27 @@ export function createOriginSessionMemory(
       used(serial) {
         const kept = bySerial.get(serial)
         if (kept !== undefined && !kept.isRetired) touch(kept)
+      },
+      taskBegan(serial, task, ms) {
+        const kept = bySerial.get(serial)
+        if (kept === undefined || kept.isRetired || kept.tasks.size >= TASKS_MAX) return
+        kept.tasks.set(task, clock.monotonic() + ms)
+        withTasks.add(kept)
+      },
+      taskEnded(origin, session, task) {
+        for (const kept of withTasks) {
+          if (kept.session?.id !== session || kept.key.origin !== origin || !kept.tasks.delete(task)) continue
+          settle(kept)
+          return
+        }
+      },
+      clientLeft(client) {
+        if (client === '') return
+        for (const kept of [...bySerial.values()]) {
+          if (kept.key.client !== client) continue
+          kept.hasLeft = true
+          settle(kept)
+        }
       },
       gone(serial) {
         const kept = bySerial.get(serial)
@@ -210,7 +260,10 @@ export function createOriginSessionMemory(
     },
     sweep() {
       const before = clock.monotonic() - idleMs
-      for (const kept of [...byKey.values()]) if (kept.session !== null && kept.usedAt <= before) retire(kept)
+      for (const kept of [...byKey.values()]) {
+        settle(kept)
+        if (kept.session !== null && !kept.isRetired && kept.usedAt <= before && !works(kept)) retire(kept)
+      }
     },
   }
 }

@@ -6,6 +6,8 @@ export interface SessionKey {
   readonly reach: string
   /** Digest of what the origin may ask its client, and of whose session it is. */
   readonly holder: string
+  /** Session of the client in which it was opened, as a hash; empty where it outlives such sessions. */
+  readonly client: string
   /** Caller for whom the session is opened, also where others share it: it has a bound of its own. */
   readonly owner: string
 }
@@ -33,9 +35,11 @@ export type TakenSession =
  * 1. Of any number of members that take a key at the same time, one opens the session. The others wait for it. If the opener ends
  *    before it has said what came of it, another one opens.
  * 2. A member holds a session from `take` or `opened` until `release` or `gone`. Until then it may use it without asking.
- * 3. A session that is unused, one too many, or gone is retired: nobody takes it any more, and its holders are told to release it.
+ * 3. A session that is unused, one too many, gone, or whose client has left is retired: nobody takes it any more, and its holders are
+ *    told to release it.
  * 4. One holder is told to end the session at its origin: the last that releases it. An origin that has forgotten a session is not
  *    asked to end it.
+ * 5. While a task of the origin works in a session, the session is not retired for being unused or because its client has left.
  */
 export interface OriginSessionPool {
   /** The session of that key. Never rejects. */
@@ -46,6 +50,12 @@ export interface OriginSessionPool {
   failed(serial: string, reason: string): void
   /** The session was used. It is enough to say so once a minute. */
   used(serial: string): void
+  /** A task of the origin works in a session that the member holds, for at most so many milliseconds. */
+  taskBegan(serial: string, task: string, ms: number): void
+  /** It has ended, as any member may have found out. @param session as the origin named it */
+  taskEnded(origin: string, session: string, task: string): void
+  /** The client has ended its session, as in {@link SessionKey.client}: those that were opened in it are retired. */
+  clientLeft(client: string): void
   /** The origin knows the session no longer. The member holds it no more. */
   gone(serial: string): void
   /** The member holds the session no more. True: it ends the session at the origin. Never rejects. */

@@ -253,7 +253,10 @@ test('a projection changes what is listed, sets fixed arguments, and closes them
   assert.deepEqual(admitted.kind === 'admitted' && admitted.arguments, { title: 'x', org: 'acme' })
   for (const name of ['org', 'debug']) {
     const refused = call({ title: 'x', [name]: 'acme' })
-    assert.equal(refused.kind === 'refused' && refused.reason, `The argument "${name}" cannot be given here.`)
+    assert.equal(
+      refused.kind === 'refused' && refused.reason,
+      `The capability policy does not let callers set the argument "${name}". Leave it out.`,
+    )
   }
   assert.equal(all.call(acme, 'tools', 'create_issue', {}), UNKNOWN)
 })

@@ -37,7 +37,7 @@ import {
   toCondition,
 } from './capability-caller.ts'
 import { toMatch } from './capability-match.ts'
-import { type Visible, viewOf, withPublicApp } from './capability-view.ts'
+import { NO_ARGUMENTS, type Visible, viewOf, withPublicApp } from './capability-view.ts'
 import type { Reach } from './offered-endpoints.ts'
 import { isPlainUri, toUriMatch } from './uri-template.ts'
 
@@ -353,12 +353,13 @@ function admitted(item: LinkedItem, caller: Caller, given: Plain): Exclude<Admis
       return {
         kind: 'refused',
         item: view,
-        reason: `The argument ${JSON.stringify(name)} cannot be given here.`,
+        reason: `The capability policy does not let callers set the argument ${JSON.stringify(name)}. Leave it out.`,
       }
-  return { kind: 'admitted', item: view, arguments: { ...given, ...view.fixed } }
+  const whole = view.fixed === NO_ARGUMENTS ? given : { ...given, ...view.fixed }
+  return { kind: 'admitted', item: view, arguments: whole }
 }
 
-const NOT_THESE = 'The policy does not allow these arguments.'
+const NOT_THESE = 'The capability policy does not allow these arguments.'
 
 function readOf(item: LinkedItem, uri: string, caller: Caller): ReadAdmission {
   const admission = admitted(item, caller, { uri })

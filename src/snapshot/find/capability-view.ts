@@ -22,7 +22,7 @@ export interface Visible {
 }
 
 const NONE: ReadonlySet<string> = new Set()
-const NO_ARGUMENTS: Plain = Object.freeze({})
+export const NO_ARGUMENTS: Plain = Object.freeze({})
 
 /** The item under a projection; the item itself where nothing differs. */
 export function viewOf(

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Command } from 'commander'
 import { originOperations } from '../../operations/kinds/origins.ts'
-import { addFlags, readInput } from './flags.ts'
+import { resolveDrift } from '../../operations/virtual-mcps/resolve-drift.ts'
+import { addFlags, checkUrl, readInput } from './flags.ts'
 import type { CliPorts } from './ports.ts'
 
 test('a member with the name of a common flag has a flag that says what it is of', async () => {
@@ -13,4 +14,19 @@ test('a member with the name of a common flag has a flag that says what it is of
   // No file and no standard input is read
   const input = await readInput({} as CliPorts, originOperations.create, undefined, command.opts())
   assert.deepEqual(input, { name: 'Tickets', url })
+})
+
+test('--url with a path is refused where a resource has a url, so that no token goes to that server', () => {
+  const check = (url: string) => () => checkUrl(originOperations.create, { url })
+  assert.throws(check('https://mcp.example.com/mcp'), /For the member url use --origin-url/)
+  for (const url of ['https://gateway.example.com', 'http://127.0.0.1:8081/']) check(url)()
+  checkUrl(originOperations.get, { url: 'https://gateway.example.com/management' })
+})
+
+test('--all is the flag of a member where the answer has no pages', async () => {
+  const command = new Command()
+  addFlags(command, resolveDrift)
+  command.parse(['desk', '--decision', 'approve', '--all'], { from: 'user' })
+  const input = await readInput({} as CliPorts, resolveDrift, 'desk', command.opts())
+  assert.deepEqual(input, { id: 'desk', decision: 'approve', all: true })
 })

@@ -7,6 +7,7 @@ import { type WriteOptionName, WriteOptionsInput, writeOptionNames } from '../..
 import type { Operation } from '../../operations/engine/define.ts'
 import { EXPECTED, type Field, fieldsOf, fromText, jsonSchemasOf } from '../fields.ts'
 import { needsConfirmation, routeOf } from '../route.ts'
+import { hasPages } from './every-page.ts'
 import { UsageError } from './exit.ts'
 import type { CliPorts } from './ports.ts'
 import { setPath } from './set.ts'
@@ -131,14 +132,34 @@ function flagFields(operation: Operation): readonly Field[] {
   const options = new Set(writeOptionNames(operation).map(kebab))
   return fieldsOf(operation).filter((field) => {
     const flag = flagOf(operation, field)
-    return !(field.name === 'id' && takesId(operation)) && !RESERVED.has(flag) && !options.has(flag)
+    return !(field.name === 'id' && takesId(operation)) && !isReserved(operation, flag) && !options.has(flag)
   })
 }
 
+/** `--all` is a flag of lists alone. */
+function isReserved(operation: Operation, flag: string): boolean {
+  return RESERVED.has(flag) && (flag !== 'all' || hasPages(operation))
+}
+
 /** The flag of a member, without its hyphens. */
-function flagOf({ resource }: Operation, { name }: Field): string {
+function flagOf(operation: Operation, { name }: Field): string {
+  const { resource } = operation
   const flag = kebab(name)
-  return RESERVED.has(flag) && isResourceType(resource) ? `${kebab(NOUNS[resource])}-${flag}` : flag
+  return isReserved(operation, flag) && isResourceType(resource) ? `${kebab(NOUNS[resource])}-${flag}` : flag
+}
+
+/**
+ * Refuses `--url` where it must be meant as the member `url` of a resource: the URL of an instance has no path, and a token for the
+ * instance must not go to another server.
+ * @throws UsageError
+ */
+export function checkUrl(operation: Operation, given: Given): void {
+  const url = given['url']
+  const field = fieldsOf(operation).find(({ name }) => name === 'url')
+  if (typeof url !== 'string' || field === undefined || /^https?:\/\/[^/?#]*\/?$/i.test(url)) return
+  throw new UsageError(
+    `--url is the URL of the Postern instance, such as https://gateway.example.com. For the member url use --${flagOf(operation, field)}.`,
+  )
 }
 
 function toOptions(field: Field, flag: string): Option[] {

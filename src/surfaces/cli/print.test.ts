@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { parse } from 'yaml'
+import { z } from 'zod'
 import { example, principalOf, startControl, UNSERVED, VIA } from '../../../test/control.ts'
 import { cliPorts } from '../../../test/support/cli-ports.ts'
 import { DIFF_COLUMNS } from '../../model/diff.ts'
@@ -138,7 +139,7 @@ test('of resources inside of an answer the paths that matter are shown', () => {
   const ports = cliPorts({ operations: [] })
   const profile = { id: 'pro_1', slug: 'one', auth: { type: 'token', expires_in: '90d' }, token: 'secret' }
   printAnswer(ports, 'table', { slug: 'acme', profiles: [profile] }, [], {
-    profiles: ['slug', 'auth.type', 'token', 'signing_secret'],
+    parts: { profiles: ['slug', 'auth.type', 'token', 'signing_secret'] },
   })
   assert.equal(
     ports.printed.out,
@@ -150,6 +151,80 @@ test('of resources inside of an answer the paths that matter are shown', () => {
     ].join('\n'),
   )
 })
+
+test('a list inside of an answer is a table below it, where its operation says so', () => {
+  const ports = cliPorts({ operations: [] })
+  const lists = [
+    { type: 'tools', tokens: 12 },
+    { type: 'prompts', tokens: 3 },
+  ]
+  printAnswer(ports, 'table', { lists, warnings: ['one tool is left out'], total: 15 }, [], {
+    tables: { lists: ['type', 'tokens'] },
+  })
+  assert.equal(ports.printed.out, 'total  15\n\nlists:\nTYPE     TOKENS\ntools    12\nprompts  3\n')
+  assert.equal(ports.printed.err, 'warning: one tool is left out\n')
+})
+
+test('a column through a list shows what each item has', () => {
+  const ports = cliPorts({ operations: [] })
+  const items = [{ slug: 'desk', members: [{ origin: 'files' }, { origin: 'memory' }] }]
+  printAnswer(ports, 'table', { items }, ['slug', 'members.origin'])
+  assert.equal(ports.printed.out, 'SLUG  MEMBERS.ORIGIN\ndesk  files, memory\n')
+})
+
+test('a list with differences shows each below the table', () => {
+  const ports = cliPorts({ operations: [] })
+  const diff = [{ op: 'replace', path: '/description', from: 'Finds', value: 'Sends' }]
+  const items = [
+    { origin: 'files', key: 'find', diff },
+    { origin: 'files', key: 'new', diff: null },
+  ]
+  printAnswer(ports, 'table', { items }, ['origin', 'key', 'diff'])
+  assert.equal(
+    ports.printed.out,
+    'ORIGIN  KEY\nfiles   find\nfiles   new\n\nfiles find\n  ~ /description: "Finds" -> "Sends"\n',
+  )
+})
+
+test('each column that an operation names is in its answer', () => {
+  const faults: string[] = []
+  for (const { resource, action, output, columns, tables = {}, parts = {} } of OPERATIONS) {
+    const answer = z.toJSONSchema(output, { io: 'output', unrepresentable: 'any' }) as Shape
+    const items = Object.hasOwn(tables, 'items') ? [] : within(answer, 'items')
+    const rows = items.length === 0 ? [answer] : items
+    const missing = [
+      ...(columns === DIFF_COLUMNS ? [] : columns).filter((path) => !leadsOn(rows, path)),
+      ...Object.entries({ ...tables, ...parts }).flatMap(([member, paths]) =>
+        paths.filter((path) => !leadsOn(within(answer, member), path)),
+      ),
+    ]
+    faults.push(...missing.map((path) => `${resource}.${action}: ${path}`))
+  }
+  assert.deepEqual(faults, [])
+})
+
+/** As much of a JSON Schema as says which members there are. */
+interface Shape {
+  readonly properties?: Readonly<Record<string, Shape>>
+  readonly items?: Shape
+  readonly anyOf?: readonly Shape[]
+  readonly oneOf?: readonly Shape[]
+  readonly allOf?: readonly Shape[]
+  readonly additionalProperties?: boolean | Shape
+}
+
+/** What a member may be, also in each item of a list. */
+function within(shape: Shape, member: string): readonly Shape[] {
+  const { properties = {}, items, anyOf = [], oneOf = [], allOf = [], additionalProperties } = shape
+  const own = properties[member]
+  const open = typeof additionalProperties === 'object' ? [additionalProperties] : []
+  const below = [...anyOf, ...oneOf, ...allOf, ...(items === undefined ? [] : [items])]
+  return [...(own === undefined ? open : [own]), ...below.flatMap((one) => within(one, member))]
+}
+
+function leadsOn(shapes: readonly Shape[], path: string): boolean {
+  return path.split('.').reduce((at, key) => at.flatMap((one) => within(one, key)), shapes).length > 0
+}
 
 test('a list of any length is a table', () => {
   const ports = cliPorts({ operations: [] })

@@ -5,7 +5,7 @@ import { DIFF_COLUMNS } from '../../model/diff.ts'
 import type { DiffEntry } from '../../operations/engine/call.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import { type ProblemBody, ProblemError } from '../client/client.ts'
-import { diffLines } from './diff-lines.ts'
+import { diffLines, isDiff } from './diff-lines.ts'
 import { EXIT, exitCodeOf } from './exit.ts'
 import type { CliPorts } from './ports.ts'
 import { toJsonText, toYamlText } from './structured-text.ts'
@@ -20,24 +20,40 @@ export function printAnswer(
   format: Format,
   body: Readonly<Record<string, unknown>>,
   columns: readonly string[],
-  parts: Operation['parts'] = {},
+  { parts = {}, tables = {} }: Pick<Operation, 'parts' | 'tables'> = {},
 ): void {
   if (printData(ports, format, body)) return
   const items = body['items']
-  if (!Array.isArray(items)) {
+  if (!Array.isArray(items) || Object.hasOwn(tables, 'items')) {
     const { warnings, ...rest } = body
-    ports.out(toSheet(rest, hasColour(ports), parts))
+    ports.out(toSheet(rest, hasColour(ports), parts, tables))
     for (const line of warningLines(warnings)) ports.err(`warning: ${line}\n`)
     for (const line of coverageLines(body)) ports.err(`${line}\n`)
     return
   }
   // Cells of a table are cut, and a difference is to be seen whole
   if (columns === DIFF_COLUMNS) ports.out(`${diffLines(items as DiffEntry[]).join('\n')}\n`)
-  else ports.out(toTable(items, columns, hasColour(ports)))
+  else if (columns.at(-1) === 'diff') {
+    const shown = columns.slice(0, -1)
+    ports.out(toTable(items, shown, hasColour(ports)) + differencesBelow(items, shown))
+  } else ports.out(toTable(items, columns, hasColour(ports)))
   for (const line of warningLines(body['warnings'])) ports.err(`warning: ${line}\n`)
   for (const line of coverageLines(body)) ports.err(`${line}\n`)
   if (typeof body['next_cursor'] === 'string')
     ports.err(`There are more: add --cursor ${printable(body['next_cursor'])}\n`)
+}
+
+/** The differences of the items of a list, each below the first cells of its item. */
+function differencesBelow(items: readonly Record<string, unknown>[], columns: readonly string[]): string {
+  return items
+    .filter(({ diff }) => isDiff(diff))
+    .map((item) => {
+      const name = columns.slice(0, 3).map((column) => printable(String(item[column])))
+      return `\n${name.join(' ')}\n${diffLines(item['diff'] as DiffEntry[])
+        .map((line) => `  ${line}\n`)
+        .join('')}`
+    })
+    .join('')
 }
 
 /** What an answer with figures leaves out. */
@@ -61,10 +77,12 @@ function coverageLines(body: Readonly<Record<string, unknown>>): string[] {
 /** The `warnings` of an answer, one line each. */
 export function warningLines(warnings: unknown): string[] {
   if (!Array.isArray(warnings)) return []
-  // Every `warnings` of an output schema has these members.
-  return (warnings as Record<string, unknown>[]).map(({ pointer, reason }) =>
-    printable(pointer === '' ? String(reason) : `${String(pointer)}: ${String(reason)}`),
-  )
+  // Every `warnings` of an output schema holds texts, or objects with these members.
+  return (warnings as (string | Record<string, unknown>)[]).map((warning) => {
+    if (typeof warning === 'string') return printable(warning)
+    const { pointer, reason } = warning
+    return printable(pointer === '' ? String(reason) : `${String(pointer)}: ${String(reason)}`)
+  })
 }
 
 /** Prints the difference that a dry run answered. */

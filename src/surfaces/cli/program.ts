@@ -20,7 +20,7 @@ import { everyPage, hasPages } from './every-page.ts'
 import { exampleOf } from './example.ts'
 import { EXIT, Failed, UsageError } from './exit.ts'
 import { explainCommand } from './explain.ts'
-import { addFlags, type Given, kebab, readInput, readWriteOptions } from './flags.ts'
+import { addFlags, checkUrl, type Given, kebab, readInput, readWriteOptions } from './flags.ts'
 import { loginCommand, logoutCommand } from './login.ts'
 import { mcpCommand } from './mcp.ts'
 import { importCommand, reimportCommand } from './openapi.ts'
@@ -167,6 +167,7 @@ function operationCommand(
       await running
       return
     }
+    checkUrl(operation, given)
     const input = await readInput(ports, operation, id, given)
     const options = readWriteOptions(operation, given)
     const client = await connect(ports, given as Where)
@@ -175,7 +176,7 @@ function operationCommand(
       return downloadTo(ports, client, operation, id, out)
     const confirm = await confirmed(ports, client, operation, id, given, options)
     const { body, diff, approvalNeeded } =
-      given['all'] === true
+      given['all'] === true && hasPages(operation)
         ? { body: await everyPage(ports, client, operation, input), diff: null, approvalNeeded: [] }
         : await client.call(operation, input, { ...options, ...confirm })
     const format = given['output'] as Format
@@ -188,7 +189,7 @@ function operationCommand(
     }
     if (format === 'table' && operation.sentences !== undefined)
       for (const sentence of operation.sentences(body)) ports.out(`${printable(sentence)}\n`)
-    else printAnswer(ports, format, body, operation.columns, operation.parts)
+    else printAnswer(ports, format, body, operation.columns, operation)
     const once = operation.revealsOnce === true ? secretsIn(body) : []
     if (once.length > 0) ports.err(`Keep ${once.join(' and ')}: shown only now.\n`)
     if (operation.fails?.(body) === true) throw new Failed(EXIT.error)

@@ -19,16 +19,23 @@ export function toTable(
 
 /**
  * One resource as two columns, nested members by their paths. `parts` says by what paths the items of a member are shown,
- * where they hold them; a text of several lines goes on below itself.
+ * where they hold them; `tables` has the columns of lists that follow as tables. A text of several lines goes on below itself.
  */
 export function toSheet(
   resource: Readonly<Record<string, unknown>>,
   colour: boolean,
   parts: Readonly<Record<string, readonly string[]>> = {},
+  tables: Readonly<Record<string, readonly string[]>> = {},
 ): string {
+  const below: string[] = []
   const rows = Object.entries(resource).flatMap(([name, value]) => {
     const paths = Object.hasOwn(parts, name) ? parts[name] : undefined
     if (isDiff(value)) return diffLines(value).map((line, i) => [i === 0 ? printable(name) : '', line])
+    const columns = Object.hasOwn(tables, name) ? tables[name] : undefined
+    if (columns !== undefined && Array.isArray(value)) {
+      below.push(`\n${name}:\n${toTable(value, columns, colour)}`)
+      return []
+    }
     if (paths === undefined || !Array.isArray(value)) return flatten(printable(name), value)
     return value.flatMap((part, i) =>
       paths.flatMap((path) => {
@@ -37,7 +44,7 @@ export function toSheet(
       }),
     )
   })
-  return rows.length === 0 ? 'Done.\n' : lines(rows, colour, false)
+  return (rows.length === 0 ? 'Done.\n' : lines(rows, colour, false)) + below.join('')
 }
 
 function lines(rows: readonly (readonly string[])[], colour: boolean, heading: boolean): string {
@@ -93,9 +100,12 @@ function shorten(text: string): string {
   return text.length > CELL_MAX ? `${text.slice(0, CELL_MAX - 1)}…` : text
 }
 
+/** What a path leads to; through a list, what it leads to in each item. */
 function at(item: unknown, path: string): unknown {
   let value = item
-  for (const key of path.split('.')) {
+  const keys = path.split('.')
+  for (const [i, key] of keys.entries()) {
+    if (Array.isArray(value)) return value.map((one) => at(one, keys.slice(i).join('.')))
     if (value === null || typeof value !== 'object' || !Object.hasOwn(value, key)) return undefined
     value = (value as Record<string, unknown>)[key]
   }

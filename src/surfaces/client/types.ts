@@ -289,7 +289,7 @@ type VirtualMcpsDeleteInput = { readonly "id": string }
 type VirtualMcpsPublishInput = { readonly "id": string; readonly "status"?: "draft" | "published" }
 type VirtualMcpsPreviewInputPart0 = string | number | boolean | null | readonly (VirtualMcpsPreviewInputPart0)[] | { readonly [name: string]: VirtualMcpsPreviewInputPart0 }
 type VirtualMcpsPreviewInput = { readonly "id": string; readonly "type"?: "tools" | "prompts" | "resources" | "resource_templates"; readonly "client"?: string; readonly "profile"?: string; readonly "user"?: string; readonly "groups"?: readonly (string)[]; readonly "roles"?: readonly (string)[]; readonly "claims"?: { readonly [name: string]: VirtualMcpsPreviewInputPart0 }; readonly "limit"?: number; readonly "cursor"?: string; readonly "fields"?: string }
-type VirtualMcpsPreviewOutput = { readonly "id": string; readonly "slug": string; readonly "status": string; readonly "assigned": boolean | null; readonly "shown": number; readonly "mcp_view": "expanded" | "compact"; readonly "tokens": number; readonly "compact_tokens": number; readonly "type": "tools" | "prompts" | "resources" | "resource_templates"; readonly "items": readonly ({ readonly "name": string; readonly "origin": string; readonly "key": string; readonly "shown": boolean; readonly "because": "passes_all" | "rule" | "no_rule" | "held" | "unknown"; readonly "rule": number | null; readonly "held": ("changed" | "new") | null })[]; readonly "next_cursor": string | null }
+type VirtualMcpsPreviewOutput = { readonly "id": string; readonly "slug": string; readonly "status": string; readonly "assigned": boolean | null; readonly "shown": number; readonly "mcp_view": "expanded" | "compact"; readonly "tokens": number; readonly "compact_tokens": number; readonly "type": "tools" | "prompts" | "resources" | "resource_templates"; readonly "warnings": readonly ({ readonly "pointer": string; readonly "reason": string })[]; readonly "items": readonly ({ readonly "name": string; readonly "origin": string; readonly "key": string; readonly "shown": boolean; readonly "because": "passes_all" | "rule" | "no_rule" | "held" | "unknown"; readonly "rule": number | null; readonly "held": ("changed" | "new") | null })[]; readonly "next_cursor": string | null }
 type VirtualMcpsTokenCostInputPart0 = string | number | boolean | null | readonly (VirtualMcpsTokenCostInputPart0)[] | { readonly [name: string]: VirtualMcpsTokenCostInputPart0 }
 type VirtualMcpsTokenCostInput = { readonly "id": string; readonly "client"?: string; readonly "profile"?: string; readonly "user"?: string; readonly "groups"?: readonly (string)[]; readonly "roles"?: readonly (string)[]; readonly "claims"?: { readonly [name: string]: VirtualMcpsTokenCostInputPart0 } }
 type VirtualMcpsTokenCostOutput = { readonly "id": string; readonly "slug": string; readonly "mcp_view": "expanded" | "compact"; readonly "total": number; readonly "compact_total": number; readonly "lists": readonly ({ readonly "type": "tools" | "prompts" | "resources" | "resource_templates"; readonly "items": number; readonly "tokens": number; readonly "compact_tokens": number })[]; readonly "largest": readonly ({ readonly "type": "tools" | "prompts" | "resources" | "resource_templates"; readonly "name": string; readonly "origin": string; readonly "tokens": number })[] }
@@ -609,37 +609,37 @@ export interface Operations {
   readonly 'credentials.revert': { readonly input: CredentialsRevertInput; readonly output: Credential }
   /** List origins, oldest first */
   readonly 'origins.list': { readonly input: OriginsListInput; readonly output: OriginsListOutput }
-  /** Show a origin */
+  /** Show an origin */
   readonly 'origins.get': { readonly input: OriginsGetInput; readonly output: Origin }
   /** Show what an origin offers, as Postern read it last: tools, prompts, resources or templates */
   readonly 'origins.catalog': { readonly input: OriginsCatalogInput; readonly output: OriginsCatalogOutput }
-  /** Create a origin */
+  /** Create an origin */
   readonly 'origins.create': { readonly input: OriginsCreateInput; readonly output: OriginsCreateOutput }
-  /** Change members of a origin; other members keep their values */
+  /** Change members of an origin; other members keep their values */
   readonly 'origins.update': { readonly input: OriginsUpdateInput; readonly output: OriginsCreateOutput }
-  /** Create a origin or replace all its members */
+  /** Create an origin or replace all its members */
   readonly 'origins.put': { readonly input: OriginsPutInput; readonly output: OriginsCreateOutput }
-  /** Delete a origin; needs confirm with its slug */
+  /** Delete an origin; needs confirm with its slug */
   readonly 'origins.delete': { readonly input: OriginsDeleteInput; readonly output: CollectionsDeleteOutput }
-  /** Activate or deactivate a origin, with status or active */
+  /** Activate or deactivate an origin, with status or active */
   readonly 'origins.toggle': { readonly input: OriginsToggleInput; readonly output: OriginsCreateOutput }
   /** Ask an origin how it is spoken to and what it offers; changes nothing */
   readonly 'origins.test': { readonly input: OriginsTestInput; readonly output: OriginsTestOutput }
   /** Read the catalogue of an origin again; when that fails, the last catalogue stays */
   readonly 'origins.refresh_catalog': { readonly input: OriginsRefreshCatalogInput; readonly output: OriginsRefreshCatalogOutput }
-  /** List virtual mcps, oldest first */
+  /** List virtual MCPs, oldest first */
   readonly 'virtual_mcps.list': { readonly input: VirtualMcpsListInput; readonly output: VirtualMcpsListOutput }
-  /** Show a virtual mcp */
+  /** Show a virtual MCP */
   readonly 'virtual_mcps.get': { readonly input: VirtualMcpsGetInput; readonly output: VirtualMcp }
-  /** Create a virtual mcp */
+  /** Create a virtual MCP */
   readonly 'virtual_mcps.create': { readonly input: VirtualMcpsCreateInput; readonly output: VirtualMcpsCreateOutput }
-  /** Change members of a virtual mcp; other members keep their values */
+  /** Change members of a virtual MCP; other members keep their values */
   readonly 'virtual_mcps.update': { readonly input: VirtualMcpsUpdateInput; readonly output: VirtualMcpsCreateOutput }
-  /** Create a virtual mcp or replace all its members */
+  /** Create a virtual MCP or replace all its members */
   readonly 'virtual_mcps.put': { readonly input: VirtualMcpsPutInput; readonly output: VirtualMcpsCreateOutput }
-  /** Delete a virtual mcp; needs confirm with its slug */
+  /** Delete a virtual MCP; needs confirm with its slug */
   readonly 'virtual_mcps.delete': { readonly input: VirtualMcpsDeleteInput; readonly output: CollectionsDeleteOutput }
-  /** Publish a virtual mcp with its pending draft, or make it a draft */
+  /** Publish a virtual MCP with its pending draft, or make it a draft */
   readonly 'virtual_mcps.publish': { readonly input: VirtualMcpsPublishInput; readonly output: VirtualMcpsCreateOutput }
   /** Show what a client, profile or user sees of a virtual MCP, and which rule decides */
   readonly 'virtual_mcps.preview': { readonly input: VirtualMcpsPreviewInput; readonly output: VirtualMcpsPreviewOutput }

@@ -3,6 +3,7 @@ import { isPlain, type Plain } from '../../base/plain.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 import { printable } from '../../base/visible.ts'
 import type { ToolCall, ToolOutcome } from '../../mcp/protocol/tool-call.ts'
+import { inWords } from '../../model/resource-types.ts'
 import type { Invoked, Via, WriteOptions } from '../../operations/engine/call.ts'
 import type { Invoke } from '../../operations/engine/define.ts'
 import { isDestructive } from './hints.ts'
@@ -81,7 +82,7 @@ async function questionAbout(
   const subject = operation.subject(input, output)
   const name = slug ?? subject.slug ?? subject.id ?? ''
   const message = [
-    `An agent asks to ${operation.action} the ${subject.type.replaceAll('_', ' ')}${name === '' ? '' : ` "${name}"`}. This cannot be undone.`,
+    `An agent asks to ${operation.action} the ${inWords(subject.type)}${name === '' ? '' : ` "${name}"`}. This cannot be undone.`,
     ...namesLine('Gone with it', output['removed']),
     ...namesLine('What is done', doneIn(output['items'])),
     ...namesLine('Detached from it', output['detached']),

@@ -3,7 +3,7 @@ import { Refusal } from '../../base/refusal.ts'
 import { printable, visibleJson } from '../../base/visible.ts'
 import type { ListedResource, ResourceContent, Resources, ResourceTemplate } from '../../mcp/protocol/door.ts'
 import type { Said } from '../../mcp/protocol/tool-call.ts'
-import { isResourceType } from '../../model/resource-types.ts'
+import { inWords, isResourceType } from '../../model/resource-types.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import { jsonSchemasOf } from '../fields.ts'
 import { type ManagementCaller, viaOf } from './caller.ts'
@@ -184,7 +184,7 @@ function toListed(type: string, { id, slug, name }: Readonly<Record<string, unkn
     uri: `config://${type}/${id}`,
     name: typeof slug === 'string' ? slug : String(id),
     ...(typeof name === 'string' ? { title: printable(name) } : {}),
-    description: type.replaceAll('_', ' '),
+    description: inWords(type),
     mimeType: JSON_TYPE,
   }
 }

@@ -1,3 +1,4 @@
+import { inWords } from '../../model/resource-types.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import { nameOf } from '../route.ts'
 import { argumentProperties } from './arguments.ts'
@@ -109,7 +110,7 @@ function toolsBy(
 
 /** What a tool is called where people read it. */
 export function titleOf(name: string): string {
-  const words = name.replaceAll('_', ' ')
+  const words = inWords(name)
   return words[0]!.toUpperCase() + words.slice(1)
 }
 

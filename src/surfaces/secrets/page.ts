@@ -2,6 +2,7 @@ import { toTime } from '../../base/clock.ts'
 import { DOORS } from '../../base/doors.ts'
 import { type Html, html, pageHeaders, pageText } from '../../base/page.ts'
 import type { Secret } from '../../base/secret.ts'
+import { inWords } from '../../model/resource-types.ts'
 import type { LinkFacts, SecretLinks } from '../../operations/engine/secret-links.ts'
 
 /** Below it lie the pages of one-time links. */
@@ -72,7 +73,7 @@ const OFFER = html`<p>It is shown once.</p>
 <form method="post"><button type="submit">Show the secret</button></form>`
 
 function described({ subject, member, principal, expiresAt }: LinkFacts): Html {
-  const what = `${member.replaceAll('_', ' ')} of ${subject.type.replaceAll('_', ' ')} ${subject.slug ?? subject.id ?? ''}`
+  const what = `${member.replaceAll('_', ' ')} of ${inWords(subject.type)} ${subject.slug ?? subject.id ?? ''}`
   return html`<p>The ${what.trim()}, made for ${principal.name}. The link ends at ${toTime(expiresAt)}.</p>
 `
 }

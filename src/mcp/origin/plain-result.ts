@@ -1,0 +1,188 @@
+/**
+ * Most results of tools pass as they were written: nothing in them is changed, and Postern needs to know little of what they say. To read
+ * such a result without building its values costs less than half. One that may be another, however it is written, is left to JSON.parse.
+ */
+import { JSON_DEPTH_MAX } from '../protocol/json.ts'
+import type { RpcId } from '../protocol/message.ts'
+import { resultStart } from './result-text.ts'
+
+/** A result that is complete, no failure, not empty, and names no resource. */
+export interface PlainResult {
+  /** As its origin wrote it, on one line. */
+  readonly text: string
+  /** It says itself that it is complete. */
+  readonly hasType: boolean
+}
+
+/**
+ * The result of a response; null for one that must be read as a whole. What is given is what JSON.parse accepts (RFC 8259) within the bounds
+ * of `readJson`.
+ * @param json a whole response
+ * @param text the same
+ */
+export function plainResultIn(json: Uint8Array, text: string, id: RpcId): PlainResult | null {
+  const from = resultStart(text, id)
+  if (from === -1) return null
+  isDoubtful = false
+  hasType = false
+  const end = endOfMembers(json, from, JSON_DEPTH_MAX - 2, true)
+  if (end === -1 || isDoubtful) return null
+  const last = afterSpace(json, end)
+  if (json[last] !== CLOSE_OBJECT || afterSpace(json, last + 1) !== json.length) return null
+  const result = text.slice(from, text.lastIndexOf('}')).trimEnd()
+  // In a stream of events a line break ends the line
+  return result.includes('\n') || result.includes('\r') ? null : { text: result, hasType }
+}
+
+const QUOTE = 0x22
+const COMMA = 0x2c
+const MINUS = 0x2d
+const COLON = 0x3a
+const OPEN_ARRAY = 0x5b
+const BACKSLASH = 0x5c
+const CLOSE_ARRAY = 0x5d
+const OPEN_OBJECT = 0x7b
+const CLOSE_OBJECT = 0x7d
+
+/** The result may be another than a plain one. */
+let isDoubtful = false
+let hasType = false
+
+/**
+ * Index behind the object that begins at `at`, or -1 where none does.
+ * @param levels containers that may stand inside each other in its members
+ */
+function endOfMembers(json: Uint8Array, at: number, levels: number, isResult: boolean): number {
+  if (json[at] !== OPEN_OBJECT) return -1
+  let next = afterSpace(json, at + 1)
+  if (json[next] === CLOSE_OBJECT) {
+    if (isResult) isDoubtful = true
+    return next + 1
+  }
+  for (;;) {
+    if (json[next] !== QUOTE) return -1
+    const name = next
+    const nameEnd = endOfString(json, name)
+    if (nameEnd === -1) return -1
+    next = afterSpace(json, nameEnd)
+    if (json[next] !== COLON) return -1
+    const value = afterSpace(json, next + 1)
+    const valueEnd = endOfValue(json, value, levels)
+    if (valueEnd === -1) return -1
+    if (isResult) judge(json, name, nameEnd, value, valueEnd)
+    next = afterSpace(json, valueEnd)
+    if (json[next] === CLOSE_OBJECT) return next + 1
+    if (json[next] !== COMMA) return -1
+    next = afterSpace(json, next + 1)
+  }
+}
+
+const TYPE = Buffer.from('"resultType"')
+const COMPLETE = Buffer.from('"complete"')
+const IS_ERROR = Buffer.from('"isError"')
+const FALSE = Buffer.from('false')
+
+/** Looks at a member of the result. */
+function judge(json: Uint8Array, name: number, nameEnd: number, value: number, valueEnd: number): void {
+  if (says(json, name, nameEnd, TYPE)) {
+    hasType = true
+    isDoubtful ||= !says(json, value, valueEnd, COMPLETE)
+  } else if (says(json, name, nameEnd, IS_ERROR)) isDoubtful ||= !says(json, value, valueEnd, FALSE)
+  // An escape may stand for any letter of these
+  else for (let at = name; at < nameEnd; at++) if (json[at] === BACKSLASH) isDoubtful = true
+}
+
+function says(json: Uint8Array, from: number, to: number, text: Uint8Array): boolean {
+  if (to - from !== text.length) return false
+  for (let at = 0; at < text.length; at++) if (json[from + at] !== text[at]) return false
+  return true
+}
+
+function endOfItems(json: Uint8Array, at: number, levels: number): number {
+  let next = afterSpace(json, at + 1)
+  if (json[next] === CLOSE_ARRAY) return next + 1
+  for (;;) {
+    const end = endOfValue(json, next, levels)
+    if (end === -1) return -1
+    next = afterSpace(json, end)
+    if (json[next] === CLOSE_ARRAY) return next + 1
+    if (json[next] !== COMMA) return -1
+    next = afterSpace(json, next + 1)
+  }
+}
+
+const LITERALS = new Map(['true', 'false', 'null'].map((word) => [word.charCodeAt(0), Buffer.from(word)]))
+
+function endOfValue(json: Uint8Array, at: number, levels: number): number {
+  const first = json[at]
+  if (first === QUOTE) return endOfString(json, at)
+  if (first === OPEN_OBJECT) return levels === 0 ? -1 : endOfMembers(json, at, levels - 1, false)
+  if (first === OPEN_ARRAY) return levels === 0 ? -1 : endOfItems(json, at, levels - 1)
+  if (first === MINUS || isDigit(first)) return endOfNumber(json, at)
+  const literal = LITERALS.get(first ?? -1)
+  return literal !== undefined && says(json, at, at + literal.length, literal) ? at + literal.length : -1
+}
+
+const ESCAPED = flags('"\\/bfnrt')
+/** How the types of content begin that name a resource: `resource` and `resource_link`. */
+const RESOURCE = Buffer.from('resource')
+
+/** Index behind the string that opens at `start`, or -1. */
+function endOfString(json: Uint8Array, start: number): number {
+  for (let at = start + 1; at < json.length; at++) {
+    const byte = json[at]!
+    if (byte === QUOTE) {
+      if (
+        json[start + 1] === RESOURCE[0] &&
+        says(json, start + 1, Math.min(at, start + 1 + RESOURCE.length), RESOURCE)
+      )
+        isDoubtful = true
+      return at + 1
+    }
+    if (byte < 0x20) return -1
+    if (byte !== BACKSLASH) continue
+    at++
+    if (ESCAPED[json[at]!] === 1) continue
+    // A letter that is written by its number may be one of a name that counts: rare enough to be read as a whole
+    isDoubtful = true
+    if (json[at] !== 0x75) return -1
+    for (const end = at + 4; at < end; at++) if (HEX[json[at + 1]!] !== 1) return -1
+  }
+  return -1
+}
+
+const HEX = flags('0123456789abcdefABCDEF')
+
+function endOfNumber(json: Uint8Array, at: number): number {
+  let next = json[at] === MINUS ? at + 1 : at
+  next = json[next] === 0x30 ? next + 1 : endOfDigits(json, next)
+  if (next !== -1 && json[next] === 0x2e) next = endOfDigits(json, next + 1)
+  if (next !== -1 && (json[next] === 0x65 || json[next] === 0x45)) {
+    const sign = json[next + 1]
+    next = endOfDigits(json, sign === 0x2b || sign === MINUS ? next + 2 : next + 1)
+  }
+  return next
+}
+
+/** -1 where there is no digit. */
+function endOfDigits(json: Uint8Array, from: number): number {
+  let at = from
+  while (isDigit(json[at])) at++
+  return at === from ? -1 : at
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39
+}
+
+function afterSpace(json: Uint8Array, at: number): number {
+  let next = at
+  while (json[next] === 0x20 || json[next] === 0x09 || json[next] === 0x0a || json[next] === 0x0d) next++
+  return next
+}
+
+function flags(bytes: string): Uint8Array {
+  const marked = new Uint8Array(256)
+  for (const byte of Buffer.from(bytes)) marked[byte] = 1
+  return marked
+}
