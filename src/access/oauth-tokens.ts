@@ -40,7 +40,7 @@ export interface OAuthTokens {
   signedIn(token: string, resource: Protected): Promise<SignedInToken>
 }
 
-export interface SignedInToken {
+interface SignedInToken {
   readonly user: string
   readonly grant: string
   readonly scopes: readonly string[]

@@ -8,7 +8,7 @@ import type { Pools } from './forward/pools.ts'
 import type { Tokens } from './forward/tokens.ts'
 import type { IdempotencyKeys } from './idempotency/keys.ts'
 import type { Issuers } from './identify/issuers.ts'
-import type { SignIns } from './identify/sign-in.ts'
+import type { SignIns } from './identify/sign-ins.ts'
 import type { MessageOutcome } from './port.ts'
 
 /** What a gateway thread remembers of answers. */

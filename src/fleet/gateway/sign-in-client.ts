@@ -1,5 +1,5 @@
-import type { SignInProof, SignIns } from '../../gateway/identify/sign-in.ts'
-import type { KeyMemory } from '../../shared-state/memory/key-memory.ts'
+import type { SignIns } from '../../gateway/identify/sign-ins.ts'
+import type { SignInProof } from '../../model/sign-in-proof.ts'
 import { PoolShare } from '../../wire/pool-share.ts'
 import type { FromGateway } from '../shared/messages.ts'
 
@@ -21,7 +21,7 @@ const unavailable = (reason: string): SignInProof => ({ ok: false, code: 'identi
  */
 export function createSignInClient(
   issuer: string,
-  endedGrants: KeyMemory,
+  endedGrants: { has(grant: string, now: number): boolean },
   clock: { now(): number },
   say: (message: FromGateway) => void,
 ): SignInClient {

@@ -1,7 +1,7 @@
 import type { Protected } from '../../base/doors.ts'
 import type { IdempotencyMemory } from '../../gateway/idempotency/keys.ts'
 import type { LoadKeySet } from '../../gateway/identify/key-sets.ts'
-import type { SignInProof } from '../../gateway/identify/sign-in.ts'
+import type { SignInProof } from '../../model/sign-in-proof.ts'
 import type { FromGateway, ToGateway } from '../shared/messages.ts'
 
 /** What gateway threads ask of the main thread, which does it once for all of them. */

@@ -18,32 +18,6 @@ import type { Snapshot } from '../../snapshot/snapshot.ts'
 import type { Exchange, Known } from '../exchange.ts'
 import { accept, admit, copyOf, expired, failed, unavailable } from './signed.ts'
 
-/** What the main thread says about a token. */
-export type SignInProof =
-  | {
-      readonly ok: true
-      readonly user: string
-      readonly grant: string
-      readonly scopes: readonly string[]
-      /** End of the token, milliseconds since the epoch. */
-      readonly until: number
-    }
-  | {
-      readonly ok: false
-      readonly code: 'credential_invalid' | 'credential_expired' | 'identity_unavailable'
-      readonly reason: string
-    }
-
-/** Sign-ins as one thread knows them. */
-export interface SignIns {
-  /** Issuer of the tokens. */
-  readonly issuer: string
-  /** Has a token verified for the resource of a path. Never rejects. @param source of the request: sources share the capacity */
-  prove(token: string, resource: `/mcp${string}`, source: string): Promise<SignInProof>
-  /** True for a grant that was revoked while tokens of it may still live. */
-  hasEnded(grant: string): boolean
-}
-
 /** `identify` for a token of our own: what it says of itself selects host or profile, and nothing is believed yet. Undefined for another token. */
 export function identifySignIn(exchange: Exchange, jwt: Jwt): RefusalCode | null | undefined {
   const { identity, lane, snapshot, path } = exchange
@@ -127,8 +101,8 @@ function personStands(
   return null
 }
 
-/** True where the profile names the person, a team of theirs, or a group. */
-export function mayUseProfile(
+/** True where the profile names the person, or a team of theirs. */
+function mayUseProfile(
   person: PersonFragment,
   { fragment: { agent_sign_in: among } }: LinkedProfile,
   { teams }: Pick<Snapshot, 'teams'>,

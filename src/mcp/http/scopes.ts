@@ -4,7 +4,7 @@ import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
 import type { Sender } from './caller.ts'
 
 /** What a client asks for that knows no more: all kinds of capabilities. The person may leave some out. */
-export const ALL_SCOPES = 'mcp:tools mcp:prompts mcp:resources'
+const ALL_SCOPES = 'mcp:tools mcp:prompts mcp:resources'
 
 /** Scope by the first part of a method. A task is the work of a tool. */
 const BY_FAMILY: ReadonlyMap<string, string> = new Map([

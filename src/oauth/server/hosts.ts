@@ -12,7 +12,7 @@ interface OAuthClient {
  * By what an application is recognized: the URL of its metadata document. Clients that register themselves get another id with each
  * registration, so what they register stands for them: name and redirect hosts, which anybody may claim.
  */
-export function softwareOf({ clientId, clientName, redirectUris = [] }: OAuthClient): string {
+function softwareOf({ clientId, clientName, redirectUris = [] }: OAuthClient): string {
   if (clientId.startsWith('https://') || clientId === CLI_CLIENT.client_id) return clientId
   const hosts = [...new Set(redirectUris.map((uri) => redirectHost(uri).replace(/:\d+$/, '')))].sort()
   return `registered:${clientName ?? ''} (${hosts.join(', ')})`.slice(0, 2048)
