@@ -1,6 +1,9 @@
+import { refuse } from '../../base/refusal.ts'
 import { HostSpec } from '../../model/host.ts'
 import { NOUNS } from '../../model/resource-types.ts'
-import type { Kind } from '../engine/kind.ts'
+import type { Fields } from '../../store/ports/resource.ts'
+import type { OperationContext } from '../engine/context.ts'
+import type { Kind, Self } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { booleanFilter } from '../engine/lists.ts'
 import { standardOf, toggleOf } from '../engine/standard.ts'
@@ -12,7 +15,6 @@ export const hostKind: Kind = {
   prefix: 'hst',
   group: 'manage_hosts',
   spec: HostSpec,
-  fixed: ['software'],
   view: viewSchema(HostSpec),
   columns: ['slug', 'name', 'active', 'software', 'created_at'],
   parent: null,
@@ -21,6 +23,17 @@ export const hostKind: Kind = {
   filters: { active: booleanFilter },
   // Stored by the schema of this type
   keyOf: (spec) => (spec as HostSpec).software,
+  check,
+}
+
+/** What people have allowed one application is not handed to another. */
+async function check(fields: Fields, { id }: Self, { whole }: OperationContext): Promise<void> {
+  const before = await whole.byId('hosts', id)
+  if (before === undefined || before.spec['software'] === fields['software']) return
+  throw refuse('input_invalid', {
+    detail: '/software cannot change.',
+    errors: [{ pointer: '/software', reason: 'cannot change' }],
+  })
 }
 
 export const hostOperations = {
