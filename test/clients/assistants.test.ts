@@ -7,6 +7,7 @@ import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
+import { startFixture } from '../mcp/fixture/fixture.ts'
 import { startTestServer, type TestServer } from '../scenarios/server.ts'
 import { choose } from '../support/authorization.ts'
 import { Browser } from '../support/browser.ts'
@@ -106,6 +107,31 @@ describe('coding assistants that are installed', { skip: SKIPPED }, () => {
     assert.match((await ask('list')).out, /^postern: .*Connected$/m)
     assert.deepEqual(scopesOf(home.browsed()), [])
     assert.notEqual(only(JSON.parse(readFileSync(tokens, 'utf8')))['refreshToken'], before['refreshToken'])
+  })
+
+  test('Claude Code is connected to a virtual MCP by the header of a profile, and not once the profile is revoked', async (t) => {
+    if ('why' in claude) return t.skip(claude.why)
+    const { file } = claude
+    await using fixture = await startFixture()
+    const made = async (path: string, body: object) => {
+      const reply = await server.manage('POST', path, body)
+      assert.equal(reply.status, 201, reply.text)
+      return reply.json
+    }
+    await made('/origins', { name: 'demo', url: fixture.url })
+    await made('/virtual_mcps', { name: 'Desk', members: [{ origin: 'demo' }], status: 'published' })
+    const { profiles } = await made('/clients', { name: 'acme', virtual_mcps: ['desk'] })
+    const env = { ...home.env, CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1', DISABLE_AUTOUPDATER: '1' }
+    const ask = (...words: string[]): Promise<Ended> =>
+      run(process.execPath, [file, 'mcp', ...words], { env, timeout: PATIENCE_MS })
+    const url = `${server.running.gatewayUrl}/mcp/desk`
+    const header = `Authorization: Bearer ${profiles[0].token}`
+    const added = await ask('add', '--scope', 'user', '--transport', 'http', 'desk', url, '--header', header)
+    assert.equal(added.code, 0, added.err)
+    assert.match((await ask('list')).out, /^desk: .*Connected$/m)
+    const revoked = await server.manage('POST', '/profiles/acme:default/revoke', {})
+    assert.equal(revoked.status, 200, revoked.text)
+    assert.doesNotMatch((await ask('list')).out, /^desk: .*Connected$/m)
   })
 
   test('Gemini CLI asks for no administration, signs in, and connects again after the access token has ended', async (t) => {

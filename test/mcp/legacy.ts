@@ -16,6 +16,8 @@ export interface LegacyOptions {
   readonly transport?: 'http' | 'sse'
   /** Answers with one JSON object and drops notifications of the request. With `http` alone. Default false. */
   readonly isJson?: boolean
+  /** Default: any free port. */
+  readonly port?: number
 }
 
 export interface LegacyOrigin extends AsyncDisposable {
@@ -27,7 +29,7 @@ export interface LegacyOrigin extends AsyncDisposable {
   readonly sessionsOpened: number
   /** Names of the tools whose call a client gave up, in order. */
   readonly cancelled: readonly string[]
-  /** Adds a tool in every session; clients are notified. */
+  /** Adds a tool in every session, and in those to come; clients are notified. */
   addTool(name: string): void
   /** Tells subscribers of a resource that it has changed. */
   touch(uri: string): void
@@ -48,7 +50,14 @@ export async function startLegacyOrigin(options: LegacyOptions = {}): Promise<Le
     sessions.set(id, session)
     opened += 1
   }
-  const made = (): LegacyServer => createLegacyServer((name) => cancelled.push(name))
+  const added: string[] = []
+  const put = ({ server }: LegacyServer, name: string): void =>
+    void server.registerTool(name, { description: 'Was added.' }, () => ({ content: [] }))
+  const made = (): LegacyServer => {
+    const legacy = createLegacyServer((name) => cancelled.push(name))
+    for (const name of added) put(legacy, name)
+    return legacy
+  }
 
   async function streamable(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const id = incoming.headers['mcp-session-id']
@@ -102,7 +111,7 @@ export async function startLegacyOrigin(options: LegacyOptions = {}): Promise<Le
     const answer = isStream ? stream : streamable
     answer(incoming, outgoing).catch((error: unknown) => outgoing.destroy(error as Error))
   })
-  http.listen(0, '127.0.0.1')
+  http.listen(options.port ?? 0, '127.0.0.1')
   await once(http, 'listening')
   const { port } = http.address() as AddressInfo
   const forgetSessions = async (): Promise<void> => {
@@ -122,8 +131,8 @@ export async function startLegacyOrigin(options: LegacyOptions = {}): Promise<Le
     },
     cancelled,
     addTool: (name) => {
-      for (const { server } of sessions.values())
-        server.registerTool(name, { description: 'Was added.' }, () => ({ content: [] }))
+      added.push(name)
+      for (const session of sessions.values()) put(session, name)
     },
     touch: (uri) => {
       for (const session of sessions.values()) session.touch(uri)

@@ -20,6 +20,8 @@ export interface OpenStream extends AsyncDisposable {
   /** Messages that have come so far. */
   readonly messages: readonly Record<string, unknown>[]
   readonly isEnded: () => boolean
+  /** What has come and was no event: the body of an answer that is no stream. */
+  readonly text: () => string
 }
 
 /** A request whose answer is read as it comes. */
@@ -61,6 +63,7 @@ export async function openStream(
     session: response.headers.get('mcp-session-id'),
     messages,
     isEnded: () => ended,
+    text: () => text,
     async [Symbol.asyncDispose]() {
       leaving.abort()
       await reading

@@ -115,6 +115,20 @@ test('after 10 minutes without a call a session is ended, and the next call open
   assert.equal(endedAt(two.origin).length, 1)
 })
 
+test('sessions that clients abandon leave none at the origin after 10 minutes, and probes leave none at all', async () => {
+  await using two = await startTwo(ORIGIN_SESSION_BOUNDS, 'separate')
+  const abandoned = 20
+  await Promise.all(Array.from({ length: abandoned }, (_, n) => echo(two.desks[n % 2]!, `word${n}`)))
+  assert.equal(two.origin.sessions.size, abandoned)
+  two.move(IDLE_MS)
+  await eventually(() => two.origin.sessions.size === 0)
+  assert.equal(two.opened(), abandoned)
+  for (let probes = 0; probes < 5; probes++)
+    assert.notEqual((await two.desks[0].probe(two.origin.url)).found, null)
+  assert.equal(two.opened(), abandoned + 5)
+  assert.equal(two.origin.sessions.size, 0)
+})
+
 test('a session is not ended while a call runs in it', async () => {
   await using two = await startTwo()
   const client = await rawClient(two.desks[0], 'legacy')

@@ -14,6 +14,8 @@ import { IS_LONG } from '../support/long.ts'
 import { CLIENT_INFO } from '../support/mcp-clients.ts'
 import { type HOSTILE_SSE_TOOLS, type Opening, startHostileSse } from './hostile/sse.ts'
 import { startLegacyOrigin } from './legacy.ts'
+import { LEGACY_NOTE } from './legacy-server.ts'
+import { openWatching } from './open-stream.ts'
 import { ERAS, type RawAnswer, rawClient } from './raw-client.ts'
 import { startEverything } from './real-servers.ts'
 import { startVirtualMcp } from './virtual-mcp.ts'
@@ -121,6 +123,50 @@ test('a modern client that leaves cancels its call', async () => {
   await eventually(() => origin.requests.length >= posts + 4)
   stop.abort()
   await eventually(() => origin.cancelled.includes('slow'))
+})
+
+test('changes at an origin of HTTP+SSE are heard on one stream, which is opened again after an outage', async (t) => {
+  let origin = await startLegacyOrigin({ transport: 'sse' })
+  t.after(() => origin[Symbol.asyncDispose]())
+  const { port } = origin
+  await using desk = await startVirtualMcp({ sse: origin.url })
+  await eventually(() => origin.sessions.size === 0)
+  const heard = (news: string): Promise<void> =>
+    eventually(
+      () => desk.news.some(([from, one]) => from === 'ori_sse' && one === news),
+      () => JSON.stringify(desk.news),
+    )
+  const forget = (): void => void (desk.news as unknown[]).splice(0)
+  desk.watch()
+  await heard('opened')
+  origin.addTool('late')
+  await heard('changed')
+  assert.equal(origin.sessions.size, 1)
+
+  await using client = await openWatching(desk, 'modern', LEGACY_NOTE)
+  const told = (): number =>
+    client.messages.filter(({ method }) => method === 'notifications/resources/updated').length
+  const touched = (): Promise<void> => {
+    const before = told()
+    return eventually(() => {
+      origin.touch(LEGACY_NOTE)
+      return told() > before
+    })
+  }
+  await touched()
+  forget()
+  const before = told()
+  await origin[Symbol.asyncDispose]()
+  await heard('failed')
+  origin = await startLegacyOrigin({ transport: 'sse', port })
+  await heard('changed')
+  await eventually(() => told() > before)
+  await touched()
+  assert.equal(origin.sessions.size, 1)
+  forget()
+  // A restart that nobody saw
+  await origin.forgetSessions()
+  await heard('changed')
 })
 
 test('a client that ends its session closes the stream that waits for its next call', async () => {

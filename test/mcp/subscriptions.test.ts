@@ -114,6 +114,29 @@ for (const era of ERAS)
     await seen(stream, 'notifications/tools/list_changed')
   })
 
+for (const era of ERAS)
+  test(`over a ${era} origin, a legacy client that sends no session id lists and calls, and is told what needs a session`, async () => {
+    desk = await startVirtualMcp({ demo: fixtures[era].url })
+    await using _ = desk
+    const ask = async (method: string, params: object) => {
+      const headers = { 'mcp-protocol-version': '2025-11-25' }
+      await using answer = await open('POST', headers, { jsonrpc: '2.0', id: 1, method, params })
+      await eventually(() => answer.isEnded())
+      return answer.text()
+    }
+    const clientInfo = { name: 'forgetful', version: '1' }
+    await ask('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo })
+    assert.match(await ask('tools/list', {}), /"test_echo"/)
+    assert.match(await ask('tools/call', { name: 'test_echo', arguments: { word: 'hello' } }), /hello/)
+    assert.match(await ask('resources/subscribe', { uri: WATCHED }), /Subscriptions need a session/)
+    for (const method of ['GET', 'DELETE']) {
+      await using answer = await open(method, {})
+      await eventually(() => answer.isEnded())
+      assert.equal(answer.status, 400)
+      assert.match(answer.text(), /Mcp-Session-Id is missing/)
+    }
+  })
+
 test('the stream of a session needs the session, and a client that reads streams', async () => {
   desk = await startVirtualMcp({ demo: fixtures.modern.url })
   await using _ = desk

@@ -179,7 +179,7 @@ test('convert writes the entries of programs for the runner to standard error, a
     const { code, err } = await runCommand(server.data, ['convert', file, '--value', 'root=/srv/a=b'])
     assert.equal(code, 3)
     const [notes, yaml] = err.split('For the file of postern runner:\n')
-    assert.match(notes!, /into the file of postern runner/)
+    assert.match(notes!, /to the file of postern runner/)
     const { entries } = RunnerFileSchema.parse({
       listen: { socket: '/run/x.sock' },
       ...(parse(yaml!) as object),

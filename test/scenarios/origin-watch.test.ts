@@ -6,6 +6,8 @@ import { textTool } from '../mcp/fixture/catalogue.ts'
 import { type Fixture, startFixture } from '../mcp/fixture/fixture.ts'
 import { RESOURCES } from '../mcp/fixture/offers.ts'
 import { startHeaderOrigin } from '../mcp/header-origin.ts'
+import { startLegacyOrigin } from '../mcp/legacy.ts'
+import { LEGACY_NOTE } from '../mcp/legacy-server.ts'
 import { type OpenStream, openWatching } from '../mcp/open-stream.ts'
 import { rawClient } from '../mcp/raw-client.ts'
 import { eventually } from '../support/eventually.ts'
@@ -114,6 +116,23 @@ for (const era of ERAS)
     for (const stream of clients) await stream[Symbol.asyncDispose]()
   })
 
+test('a published change of the configuration reaches open clients of both eras, on both threads', async () => {
+  const clients = await Promise.all(
+    Array.from({ length: 6 }, (_, index) => openWatching(at('modern'), ERAS[index % 2]!, WATCHED)),
+  )
+  const members = (tools: object) => [
+    { origin: 'modern', capability_policy: { new_items: 'show', ...tools } },
+  ]
+  const changed = await server.manage('PATCH', '/virtual_mcps/modern', { members: members({ tools: [] }) })
+  assert.equal(changed.json.pending, undefined, changed.text)
+  for (const stream of clients) {
+    await heard(stream, 'notifications/tools/list_changed')
+    await stream[Symbol.asyncDispose]()
+  }
+  assert.deepEqual(await toolsOf('modern'), [])
+  await server.manage('PATCH', '/virtual_mcps/modern', { members: members({}) })
+})
+
 for (const era of ERAS)
   test(`another thread takes a ${era} origin over from one that has died, and learns what it has missed`, async () => {
     await watched(era)
@@ -129,6 +148,32 @@ for (const era of ERAS)
     )
     await watched(era)
   })
+
+test('what changes at an origin of HTTP+SSE comes to clients of both eras, over one stream for two threads', async () => {
+  await using origin = await startLegacyOrigin({ transport: 'sse' })
+  await offer('sse', origin.url)
+  const assigned = await server.manage('PATCH', '/clients/acme', { virtual_mcps: [...ERAS, 'sse'] })
+  assert.equal(assigned.status, 200, assigned.text)
+  const clients = await Promise.all(
+    Array.from({ length: 4 }, (_, index) => openWatching(at('sse'), ERAS[index % 2]!, LEGACY_NOTE)),
+  )
+  for (const [name, change] of [
+    // The stream stands some time after the origin was saved
+    ['tools/list_changed', (count: number) => origin.addTool(`late_${count}`)],
+    ['resources/updated', () => origin.touch(LEGACY_NOTE)],
+  ] as const) {
+    let count = 0
+    await eventually(async () => {
+      change(++count)
+      await new Promise((done) => setTimeout(done, 50))
+      return clients.every(({ messages }) =>
+        messages.some(({ method }) => method === `notifications/${name}`),
+      )
+    })
+  }
+  await eventually(() => origin.sessions.size === 1)
+  for (const stream of clients) await stream[Symbol.asyncDispose]()
+})
 
 test('an origin that refuses the headers of a call has its catalogue read again, though it tells of no changes', async () => {
   await using origin = await startHeaderOrigin()

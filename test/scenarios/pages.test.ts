@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
 import { createOrdersService } from '../../examples/orders/service.ts'
+import { startEverything } from '../mcp/real-servers.ts'
+import { commandsOf } from '../support/command-page.ts'
 import { signedWith, signingKey } from '../support/issuer.ts'
 import { runPage } from '../support/page.ts'
 import { TokenEndpoint } from '../support/token-endpoint.ts'
 import { runCommand } from './cli.ts'
-import { startTestServer, type TestServer } from './server.ts'
+import { startTestServer, type TestServer, until } from './server.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const read = (name: string): Promise<string> => readFile(join(ROOT, name), 'utf8')
@@ -53,6 +56,35 @@ for (const [page, requests] of [
   test(`who has followed the README can follow docs/${page}`, async () => {
     assert.equal(await runPage(page, server, { $TOKEN: token }), requests)
   })
+
+test('docs/virtual-mcps.md leads from an origin to its first call in five commands, and what follows is printed as it says', async () => {
+  await using everything = await startEverything()
+  const page = await read('docs/virtual-mcps.md')
+  const directory = await mkdtemp(join(tmpdir(), 'postern-page-'))
+  const policy = join(directory, 'policy.yaml')
+  await writeFile(policy, /`policy\.yaml`:\n\n```yaml\n([\s\S]*?)```/.exec(page)![1]!)
+  const [, script, answer] = /```sh\nTOKEN=pst_pk_…\n([\s\S]*?)```\n\n```json\n([\s\S]*?)\n```/.exec(page)!
+  const own = { 'http://127.0.0.1:3001/mcp': everything.url, 'policy.yaml': policy } as const
+  const commands = commandsOf('virtual-mcps.md')
+  try {
+    for (const [at, { args, prints, code }] of commands.entries()) {
+      const given = args.map((arg) => own[arg as keyof typeof own] ?? arg)
+      const command = () => runCommand(server.data, given)
+      // The record of the call is written after its response
+      const ended = await (args[0] === 'records' ? until(command, ({ out }) => prints.test(out)) : command())
+      assert.equal(ended.code, code, `${args.join(' ')}: ${ended.err}`)
+      assert.match(ended.out, prints)
+      if (at !== 2) continue
+      const TOKEN = /profiles\[0\]\.token +(\S+)/.exec(ended.out)![1]!
+      const call = script!.replace('http://127.0.0.1:8080', server.running.gatewayUrl)
+      const called = await promisify(execFile)('bash', ['-c', call], { env: { ...process.env, TOKEN } })
+      assert.equal(called.stdout, answer)
+    }
+  } finally {
+    await rm(directory, { recursive: true })
+  }
+  assert.equal(commands.length, 9)
+})
 
 test('the WebSocket of docs/websocket.md says what the page says', async () => {
   assert.equal(await runPage('websocket.md', server, { $TOKEN: token }), 2)

@@ -83,6 +83,7 @@ export function runPostern(args: readonly string[], env: Record<string, string> 
 
 /**
  * Starts `postern up` on free ports and resolves when it says that it is ready; rejects when it ends before.
+ * @param args may have other ports, and more than one worker.
  * @param isScript by npm, in a process group of its own that the child leads.
  */
 export async function startUp(
@@ -91,22 +92,14 @@ export async function startUp(
   env: Record<string, string> = {},
   isScript = false,
 ): Promise<UpProcess> {
-  const { child, text, ended } = start(
-    [
-      'up',
-      '--data',
-      data,
-      '--listen',
-      `127.0.0.1:${await ownPort()}`,
-      '--control-listen',
-      `127.0.0.1:${await ownPort()}`,
-      '--workers',
-      '1',
-      ...args,
-    ],
-    env,
-    isScript,
-  )
+  const usual = {
+    '--data': data,
+    '--listen': `127.0.0.1:${await ownPort()}`,
+    '--control-listen': `127.0.0.1:${await ownPort()}`,
+    '--workers': '1',
+  }
+  const flags = Object.entries(usual).filter(([name]) => !args.includes(name))
+  const { child, text, ended } = start(['up', ...flags.flat(), ...args], env, isScript)
   const ready = new Promise<void>((done) => {
     child.stdout?.on('data', () => {
       if (/ready/i.test(text.out)) done()

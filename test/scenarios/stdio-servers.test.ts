@@ -26,7 +26,7 @@ const CALLS = {
 
 const SKIPPED = IS_LONG ? false : 'it starts programs of other projects: npm run test:all'
 
-test('server-everything, -filesystem and -memory answer clients of both eras through two gateway threads', {
+test('server-everything, -filesystem and -memory answer clients of both eras through two gateway threads, and the compact view of all costs under 6 % of the plain list', {
   skip: SKIPPED,
 }, async () => {
   const files = {
@@ -55,4 +55,9 @@ test('server-everything, -filesystem and -memory answer clients of both eras thr
       await peer.close()
     }
   await first.close()
+  // 36 tools. The compact view has always three, so its share falls with each further server
+  const cost = await desk.server.manage('POST', '/virtual_mcps/desk/token_cost', {})
+  const [tools] = cost.json.lists as { type: string; items: number; tokens: number; compact_tokens: number }[]
+  assert.deepEqual([tools!.type, tools!.items], ['tools', 36])
+  assert.ok(tools!.compact_tokens < 0.06 * tools!.tokens, cost.text)
 })

@@ -46,15 +46,15 @@ export function programOf(server: Plain, name: string): Program | string {
   for (const [index, arg] of args.entries()) {
     const place = `argument ${index + 1}`
     if (isUnfit(arg) || arg.length > TEXT_MAX)
-      return `${place} has something to fill in, or that no argument may have: write it out`
+      return `${place} contains a placeholder, or a character that no argument may have: write the value out`
     if (isSecretArgument(arg, args[index - 1] ?? ''))
-      return `${place} may be a secret, which all programs of the machine can read: let the server read it from its environment`
+      return `${place} may be a secret, and all programs of the machine can read arguments: pass it in an environment variable`
   }
   const notes: string[] = []
   const base = program.slice(program.lastIndexOf('/') + 1)
   const isPackage = PACKAGE_RUNNERS.test(base)
   const isPinned = !isPackage || args.some((arg) => PINNED.test(arg))
-  if (!command.startsWith('/')) notes.push(`check that ${program} is where the program is`)
+  if (!command.startsWith('/')) notes.push(`check that the program is at ${program}`)
   if (!isPinned)
     notes.push(
       `${base} takes the newest version: write an exact one, such as name@1.2.3; the runner asks for it`,
@@ -82,11 +82,11 @@ function environmentOf(given: unknown, name: string, notes: string[]): Plain | s
       return 'a variable of its environment has a name that no variable may have'
     const text = scalarText(value)
     if (text === undefined || text.length > TEXT_MAX || /\0/.test(text) || !text.isWellFormed())
-      return `its variable ${variable} has no text`
+      return `its variable ${variable} is not text`
     if (isTelling(variable, text) || maskText(text) !== text) {
       const file = secretFileOf(name, variable)
       env.set(variable, { file })
-      notes.push(`variable ${variable} is read from ${file}: write its value there`)
+      notes.push(`the runner reads the variable ${variable} from ${file}: write its value there`)
     } else env.set(variable, text)
   }
   return Object.fromEntries(env)

@@ -43,14 +43,15 @@ export function createSecretNames(): SecretNames {
       return {
         env: unused(START + slug.toUpperCase().replaceAll('-', '_'), `server ${slug}`),
         prefix,
-        expected: `what stood ${prefix === '' ? 'there' : `after ${prefix.trim()}`}`,
+        expected: `the ${prefix === '' ? 'value' : `text after ${prefix.trim()}`} in the file`,
       }
     const plain = name.replaceAll(/[^A-Za-z0-9_]/g, '_')
     const env = kind === 'input' ? plain.toUpperCase() : plain
     return {
       env: unused(env.startsWith(START) ? env : START + env, `${kind} ${name}`),
       prefix,
-      expected: kind === 'input' ? `what people were asked for as "${name}"` : `the value of ${name}`,
+      expected:
+        kind === 'input' ? `the value that the MCP client asks for as "${name}"` : `the value of ${name}`,
     }
   }
 }

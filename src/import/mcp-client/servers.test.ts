@@ -96,8 +96,8 @@ test('each server becomes an origin with a virtual MCP of its own', () => {
   assert.equal(specOf(made, 'origin', 'query')['url'], 'https://q.example.com/mcp%2Fx')
   assert.deepEqual(authOf(made, 'issue-tracker'), { type: 'bearer', token: { env: 'SECRET_ISSUE_TRACKER' } })
   const notes = made.notes.join('\n')
-  assert.match(notes, /server Issue Tracker is a draft: .* these are left out: X-Toolsets/)
-  assert.match(notes, /server files is a program: put the entry files into the file of postern runner/)
+  assert.match(notes, /server Issue Tracker becomes a draft, .* Left out: X-Toolsets/)
+  assert.match(notes, /server files is a program: add the entry files to the file of postern runner/)
   assert.match(notes, /npx takes the newest version/)
   assert.deepEqual(specOf(made, 'origin', 'files'), {
     name: 'files',
@@ -160,22 +160,22 @@ test('what is not taken over is said with the reason', () => {
     /server files is left out: it is a program that its client starts \(stdio\)/,
     /server old is left out: it speaks HTTP with SSE/,
     /server older is left out: it speaks HTTP with SSE/,
-    /of server Issue Tracker is not taken over: alwaysAllow/,
+    /server Issue Tracker: these members are not converted: alwaysAllow/,
     /header Accept of server Issue Tracker is left to its callers/,
-    /Authorization of server Issue Tracker is read from the environment variable SECRET_ISSUE_TRACKER .*: set it to what stood after Bearer/,
-    /set it to what people were asked for as "tracker-key"/,
-    /set it to the value of TRACKER/,
+    /server Issue Tracker: .* Authorization from the environment variable SECRET_ISSUE_TRACKER\. Set it to the text after Bearer in the file/,
+    /Set it to the value that the MCP client asks for as "tracker-key"/,
+    /Set it to the value of TRACKER/,
     /X-Session of server environment is left out: it may be a secret/,
     /server bridged was reached through mcp-remote/,
-    /server open is asked on the machine of the gateway/,
-    /answers 401, .*: open$/m,
+    /server open has a loopback URL: Postern looks for the server on its own machine/,
+    /^these servers get no credential: open\. .* answers 401/m,
   ])
     assert.match(notes, part)
 })
 
 test('a path that may hold a secret is pointed at, and not repeated', () => {
   const { notes } = converted({ hooked: remote({}, 'https://mcp.example.com/s/a1b2c3d4e5f6a7b8c9/mcp') })
-  assert.ok(notes.some((note) => note.startsWith('the path of server hooked may hold a secret')))
+  assert.ok(notes.some((note) => note.startsWith('the path of server hooked may contain a secret')))
   assert.doesNotMatch(notes.join(), /a1b2c3/)
   assert.doesNotMatch(converted({ plain: remote() }).notes.join(), /the path of/)
 })
@@ -364,13 +364,13 @@ test('a program whose arguments may hold a secret, or are to be filled in, is le
     [{ command: 'node', args: ['--token=PLANTED'] }, /argument 1 may be a secret/],
     [{ command: 'npx', args: ['a@1.0.0', 'postgres://u:PLANTED@h/d'] }, /argument 2 may be a secret/],
     [{ command: 'node', args: ['PLANTED0123456789abcdefghij'] }, /argument 1 may be a secret/],
-    [{ command: 'node', args: ['$\u007bworkspaceFolder}'] }, /argument 1 has something to fill in/],
-    [{ command: 'node', args: ['{project}'] }, /argument 1 has something to fill in/],
+    [{ command: 'node', args: ['$\u007bworkspaceFolder}'] }, /argument 1 contains a placeholder/],
+    [{ command: 'node', args: ['{project}'] }, /argument 1 contains a placeholder/],
     [{ command: 'node', args: [{}] }, /its args are no list of texts/],
     [{ command: './server' }, /its command is neither/],
     [{ command: 'sh -c x' }, /its command is neither/],
     [{ command: 'node', env: { 'A B': 'x' } }, /a name that no variable may have/],
-    [{ command: 'node', env: { A: {} } }, /its variable A has no text/],
+    [{ command: 'node', env: { A: {} } }, /its variable A is not text/],
   ]
   for (const [server, reason] of wrong) {
     const made = fromMcpServers({ s: server }, 'origins', true)

@@ -119,7 +119,7 @@ class Making {
   done(): Converted {
     if (this.#unproved.length > 0)
       this.#tell(
-        `no credential goes to these, so one that signs people in itself (OAuth) answers 401, since the Authorization of callers ends at the gateway: ${this.#unproved.join(', ')}`,
+        `these servers get no credential: ${this.#unproved.join(', ')}. A server that signs people in itself (OAuth) answers 401, because Postern does not pass on the Authorization header of callers`,
       )
     const [documents, runner] = [this.#documents, this.#runner]
     return { documents, runner, notes: [...this.#notes], exact: this.#isExact }
@@ -140,12 +140,12 @@ class Making {
 
   #remote(label: string, server: Plain, remote: Remote, place: Place): void {
     if (remote.isBridged)
-      this.#tell(`server ${label} was reached through mcp-remote; its URL is forwarded instead`)
+      this.#tell(`server ${label} was reached through mcp-remote; its URL is used directly`)
     if (isLoopbackHost(new URL(place.origin).hostname))
-      this.#tell(`server ${label} is asked on the machine of the gateway`)
+      this.#tell(`server ${label} has a loopback URL: Postern looks for the server on its own machine`)
     if (place.path.split('/').some((segment) => isTelling('', segment)))
       this.#note(
-        `the path of server ${label} may hold a secret, which stands in its ${this.#isOrigin ? 'origin' : 'proxy'} as it is: ask the server for a URL without one`,
+        `the path of server ${label} may contain a secret, and the ${this.#isOrigin ? 'origin' : 'proxy'} shows the path to everybody who can read it. Use a URL without a secret`,
       )
     this.#noteMembers(label, server)
     const choosesTools = this.#choosesTools(label, server)
@@ -157,7 +157,7 @@ class Making {
       const left = headers.map((header) => header.name)
       if (left.length > 0)
         this.#note(
-          `server ${label} is a draft: an origin sends no header but its credential, so these are left out: ${left.slice(0, MEMBERS_TOLD).join(', ')}`,
+          `server ${label} becomes a draft, because an origin sends no header except its credential. Left out: ${left.slice(0, MEMBERS_TOLD).join(', ')}`,
         )
       const isDraft = remote.isOff || choosesTools || left.length > 0
       const url = place.origin + place.path
@@ -191,7 +191,7 @@ class Making {
     const [first] = Object.keys(server).filter((name) => CHOOSES_TOOLS.test(name))
     if (first === undefined) return false
     this.#note(
-      `server ${label} is a draft: ${first.slice(0, 64)} leaves out tools, which is not carried over`,
+      `server ${label} becomes a draft, because ${first.slice(0, 64)} is not converted. Select its tools with a capability policy`,
     )
     return true
   }
@@ -214,11 +214,11 @@ class Making {
     const isOff = isSwitchedOff(server)
     this.#runner[slug] = program.entry
     this.#isExact &&= program.isExact
-    for (const sentence of program.notes) this.#tell(`of server ${label}: ${sentence}`)
+    for (const sentence of program.notes) this.#tell(`server ${label}: ${sentence}`)
     this.#tell(
       this.#hasRunner
-        ? `server ${label} is a program: put the entry ${slug} into the file of postern runner, and start the runner again`
-        : `server ${label} is a program: put the entry ${slug} into the file of postern runner, start Postern with POSTERN_RUNNER set, and then switch the origin on: postern origins toggle ${slug} --active`,
+        ? `server ${label} is a program: add the entry ${slug} to the file of postern runner, and restart the runner`
+        : `server ${label} is a program: add the entry ${slug} to the file of postern runner, start Postern with POSTERN_RUNNER set, and activate the origin: postern origins toggle ${slug} --active`,
     )
     this.#origin(label, slug, { kind: 'stdio', entry: slug }, isDraft || isOff, isOff || !this.#hasRunner)
   }
@@ -246,7 +246,9 @@ class Making {
   #noteMembers(label: string, server: Plain): void {
     const unknown = Object.keys(server).filter((member) => !MEMBERS.has(member))
     if (unknown.length > 0)
-      this.#note(`of server ${label} is not taken over: ${unknown.slice(0, MEMBERS_TOLD).join(', ')}`)
+      this.#note(
+        `server ${label}: these members are not converted: ${unknown.slice(0, MEMBERS_TOLD).join(', ')}`,
+      )
   }
 
   /** What is sent with each call, and of that what proves the caller, which is one thing at most. */
@@ -254,20 +256,22 @@ class Making {
     const headers: z.input<typeof InjectedHeader>[] = []
     const proofs: Proof[] = inQuery === null ? [] : [inQuery]
     if (given.length > HEADERS_MAX)
-      this.#note(`of server ${label} the first ${HEADERS_MAX} headers are taken over, which is the most`)
+      this.#note(
+        `server ${label} has more than ${HEADERS_MAX} headers: only the first ${HEADERS_MAX} are converted`,
+      )
     for (const [name, value] of given.slice(0, HEADERS_MAX)) {
       const text = scalarText(value)?.trim()
       // What is no name may be anything, a secret too
       if (!HeaderName.safeParse(name).success)
         this.#note(
-          `a header of server ${label} is left out: its name is no header name, or belongs to the gateway`,
+          `a header of server ${label} is left out: its name is not valid, or the gateway sets this header`,
         )
       else if (OF_CALLERS.test(name)) this.#tell(`header ${name} of server ${label} is left to its callers`)
       else if (text === undefined || text === '')
-        this.#note(`header ${name} of server ${label} is left out: it has no text`)
+        this.#note(`header ${name} of server ${label} is left out: its value is not text`)
       else if (isTelling(name, text)) proofs.push({ in: 'header', name, value: text })
       else if (InjectedHeader.safeParse({ name, value: text }).success) headers.push({ name, value: text })
-      else this.#note(`header ${name} of server ${label} is left out: no header can have its value`)
+      else this.#note(`header ${name} of server ${label} is left out: its value is not valid`)
     }
     const proof = proofs.find((one) => one.name.toLowerCase() === 'authorization') ?? proofs[0] ?? null
     for (const other of proofs)
@@ -287,7 +291,7 @@ class Making {
       : { type: 'api_key', key, in: proof.in, name: proof.name, prefix }
     this.#documents.push({ kind: 'credential', slug, spec: { name: label, auth } })
     this.#tell(
-      `${proof.name} of server ${label} is read from the environment variable ${env} of the gateway: set it to ${expected}`,
+      `server ${label}: Postern reads the value for ${proof.name} from the environment variable ${env}. Set it to ${expected}`,
     )
   }
 }

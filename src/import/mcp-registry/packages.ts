@@ -90,10 +90,10 @@ export function programOf(given: unknown, name: string, values: GivenValues): Pr
     notes.push('its image is named by a tag, which can be moved: name it by digest')
   const further = given['runtimeArguments']
   if (Array.isArray(further) && further.length > 0)
-    notes.push(`arguments for ${starter.program} are left out, because they could open the machine to it`)
-  notes.push(
-    `check that ${starter.program} is where the program is, and that the directory ${PROGRAM_HOME} exists`,
-  )
+    notes.push(
+      `arguments for ${starter.program} are left out, because they could give the server access to the machine`,
+    )
+  notes.push(`check that the program is at ${starter.program}, and that the directory ${PROGRAM_HOME} exists`)
   return {
     entry: {
       program: starter.program,
@@ -118,7 +118,7 @@ function environmentOf(
     if (!isPlain(one) || typeof name !== 'string' || !VARIABLE_NAME.test(name))
       return 'has an environment variable without a name'
     if (OF_THE_MACHINE.test(name)) {
-      notes.push(`variable ${name} is left out, because it decides what is run`)
+      notes.push(`variable ${name} is left out, because it decides which program is run`)
       continue
     }
     const value = filled(name, one, values)
@@ -128,7 +128,7 @@ function environmentOf(
     if (value.kind === 'secret' && (one['isRequired'] === true || value.name !== name)) {
       const file = secretFileOf(entry, name)
       env.set(name, { file })
-      notes.push(`variable ${name} is read from ${file}: write the secret there`)
+      notes.push(`the runner reads the variable ${name} from ${file}: write the secret there`)
     } else if (value.kind === 'secret') notes.push(`variable ${name} is optional, and left out`)
   }
   return Object.fromEntries(env)

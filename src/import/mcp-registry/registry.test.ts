@@ -71,7 +71,7 @@ test('a remote becomes an origin that is switched off, a draft, and a credential
     },
   ])
   assert.equal(made.exact, true)
-  assert.match(made.notes.join('\n'), /SECRET_WEATHER of the gateway: set it to what the entry calls token/)
+  assert.match(made.notes.join('\n'), /SECRET_WEATHER\. Set it to the value that the entry calls token/)
 })
 
 test('variables are filled in from values and defaults, and those that are missing are named', () => {
@@ -243,7 +243,7 @@ test('a package becomes an entry of the runner, with one exact version and its s
     /variable PATH is left out/,
     /write the secret there/,
     /argument city is optional/,
-    /server Weather is a program: put the entry weather into the file of postern runner/,
+    /server Weather is a program: add the entry weather to the file of postern runner/,
   ])
     assert.match(text, part)
 })

@@ -109,7 +109,7 @@ class Making {
   }
 
   #origin(server: Plain, label: string, slug: string, { url, proof, left }: Remote): void {
-    for (const sentence of left) this.#note(`of server ${label}: ${sentence}`)
+    for (const sentence of left) this.#note(`server ${label}: ${sentence}`)
     if (proof !== null) this.#credential(label, slug, proof)
     this.#documentsOf(server, label, slug, { url, ...(proof === null ? {} : { credential: slug }) })
   }
@@ -122,9 +122,10 @@ class Making {
       ? { type: 'bearer', token: key }
       : { type: 'api_key', key, in: place, name, prefix: prefix.slice(0, 64) }
     this.#documents.push({ kind: 'credential', slug, spec: { name: label, auth } })
-    const what = prefix === '' && called === name ? `the value of ${name}` : `what the entry calls ${called}`
+    const what =
+      prefix === '' && called === name ? `the value of ${name}` : `the value that the entry calls ${called}`
     this.#tell(
-      `${name} of server ${label} is read from the environment variable ${env} of the gateway: set it to ${what}`,
+      `server ${label}: Postern reads the value for ${name} from the environment variable ${env}. Set it to ${what}`,
     )
   }
 
@@ -150,8 +151,8 @@ class Making {
         continue
       }
       this.#runner[slug] = program.entry
-      for (const sentence of program.notes) this.#note(`of server ${label}: ${sentence}`)
-      this.#note(`server ${label} is a program: put the entry ${slug} into the file of postern runner`)
+      for (const sentence of program.notes) this.#note(`server ${label}: ${sentence}`)
+      this.#note(`server ${label} is a program: add the entry ${slug} to the file of postern runner`)
       this.#documentsOf(server, label, slug, { kind: 'stdio', entry: slug })
       return true
     }

@@ -1,7 +1,9 @@
 /** What the two eras have in common in streams that stand at an origin. */
+import type { Clock } from '../../base/clock.ts'
 import type { Members } from '../protocol/message.ts'
 import type { OwnName } from './envelope.ts'
 import type { ReadFromOrigin, SendToOrigin } from './send.ts'
+import type { SseTools } from './sse-session.ts'
 
 /** What is to be heard of. */
 export interface Wanted {
@@ -44,10 +46,13 @@ export interface EraStreamTools {
   readonly read: ReadFromOrigin
   readonly own: OwnName
   readonly requestIds: () => string
+  readonly clock: Clock
   /** Revision that the origin speaks. */
   readonly version: string
   /** As the origin declares them. */
   readonly capabilities: Members
+  /** How an origin of HTTP+SSE is reached; null for any other. */
+  readonly sse: Omit<SseTools, 'read'> | null
 }
 
 /** What became of a request by the status of its answer; null where none came. */

@@ -1,11 +1,10 @@
-import { isMembers, isRpcId, type Members } from '../protocol/message.ts'
+import { isMembers } from '../protocol/message.ts'
 import { readReply } from './answer.ts'
 import {
   endSession,
   initializeRequest,
   originNotification,
   originRequest,
-  originResponse,
   sessionStream,
 } from './envelope.ts'
 import {
@@ -19,14 +18,13 @@ import {
 import { MessageStream } from './message-stream.ts'
 import { sessionIn } from './probe.ts'
 import type { OriginRequest } from './send.ts'
+import { StandingAnswers } from './standing-answers.ts'
+import { Subscribed } from './subscribed.ts'
 
-/** Requests of the server that get an answer on one stream. */
-const ANSWERS_MAX = 50
 /** Some servers send no head before the first event: a stream that was not refused by then stands, milliseconds. */
 const HEAD_MS = 500
 /** The same after a failure, when the server may not even be reached. */
 const DOUBTFUL_HEAD_MS = 5000
-const METHOD_NOT_FOUND = -32601
 
 /**
  * A session of its own at an origin of an earlier revision, with the stream on which the server says what belongs to no request
@@ -40,7 +38,7 @@ export class LegacyStream implements EraStream {
   readonly #tools: EraStreamTools
   readonly #events: EraEvents
   /** `id` is null for a server without sessions. */
-  #session: { readonly id: string | null; readonly subscribed: Set<string> } | null = null
+  #session: { readonly id: string | null; readonly subscribed: Subscribed } | null = null
   #wanted: Wanted = { lists: false, uris: new Set() }
   #handle: { abort(): void } | null = null
   #headTimer: NodeJS.Timeout | undefined
@@ -95,7 +93,7 @@ export class LegacyStream implements EraStream {
       this.#over(endBy(answer.ok ? answer.status : null))
       return
     }
-    this.#session = { id, subscribed: new Set() }
+    this.#session = { id, subscribed: new Subscribed() }
     await send(originNotification(version, id, 'notifications/initialized', {}))
     if (turn === this.#turn) this.#listen(turn, true)
   }
@@ -103,14 +101,15 @@ export class LegacyStream implements EraStream {
   #listen(turn: number, isNew: boolean): void {
     const id = this.#session?.id ?? null
     let status: number | null = null
-    let answers = 0
+    const { send, clock, version, read } = this.#tools
+    const answers = new StandingAnswers(version, send, () => clock.monotonic())
     const messages = new MessageStream((message) => {
       if (turn !== this.#turn) return false
       const { method, params } = message
       const isMethod = typeof method === 'string'
       if (isMethod && message['id'] === undefined)
         return this.#events.heard(method, isMembers(params) ? params : {})
-      if (isMethod && ++answers <= ANSWERS_MAX) this.#answer(message)
+      if (isMethod) answers.answer(message, id)
       return this.#events.heard(null, {})
     })
     let stands = false
@@ -121,7 +120,6 @@ export class LegacyStream implements EraStream {
       this.#events.stands(isNew)
       void this.#sync()
     }
-    const { version, read } = this.#tools
     this.#headTimer = setTimeout(stand, isNew || !this.#hasFailed ? HEAD_MS : DOUBTFUL_HEAD_MS).unref()
     this.#handle = read(sessionStream(version, id, this.#lastId), {
       head: (given, header) => {
@@ -172,31 +170,10 @@ export class LegacyStream implements EraStream {
     const session = this.#session
     // Not before the stream on which it would be told
     if (session === null || this.#handle === null) return null
-    const { subscribed, id } = session
-    const change = (method: string, uri: string): OriginRequest => {
-      const { version, own, requestIds } = this.#tools
-      const speaker = { info: { ...own }, capabilities: {} }
-      return originRequest(version, id, requestIds(), method, { uri }, speaker)
-    }
-    for (const uri of subscribed)
-      if (!this.#wanted.uris.has(uri)) {
-        subscribed.delete(uri)
-        return change('resources/unsubscribe', uri)
-      }
-    for (const uri of this.#wanted.uris)
-      if (!subscribed.has(uri)) {
-        subscribed.add(uri)
-        return change('resources/subscribe', uri)
-      }
-    return null
-  }
-
-  /** No client stands behind the session: only a sign of life is given. */
-  #answer({ id, method }: Members): void {
-    if (!isRpcId(id)) return
-    const error = { code: METHOD_NOT_FOUND, message: 'Nothing is asked on this stream' }
-    const content = method === 'ping' ? { result: {} } : { error }
-    const { send, version } = this.#tools
-    void send(originResponse(version, this.#session?.id ?? null, { jsonrpc: '2.0', id, ...content }))
+    const change = session.subscribed.next(this.#wanted.uris)
+    if (change === null) return null
+    const { version, own, requestIds } = this.#tools
+    const speaker = { info: { ...own }, capabilities: {} }
+    return originRequest(version, session.id, requestIds(), change.method, { uri: change.uri }, speaker)
   }
 }

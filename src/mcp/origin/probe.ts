@@ -204,7 +204,7 @@ class Probe {
       version,
       transport: this.#stream === null ? 'streamable_http' : 'http_sse',
       server,
-      capabilities: !isFit ? {} : this.#stream === null ? capabilities : ofCalls(capabilities),
+      capabilities: !isFit ? {} : this.#stream === null ? capabilities : withoutTasks(capabilities),
       instructions: typeof instructions === 'string' ? instructions.slice(0, INSTRUCTIONS_CHARS_MAX) : '',
       at: toTime(this.#tools.clock.now()),
     }
@@ -344,16 +344,9 @@ function statusOf(answer: OriginAnswer): number | null {
   return answer.ok ? answer.status : null
 }
 
-/** Sessions over HTTP+SSE last for a call: nothing is said between calls, and no task outlives one. */
-function ofCalls(capabilities: Members): Members {
-  const { tasks, ...rest } = capabilities
-  return Object.fromEntries(
-    Object.entries(rest).map(([name, given]) => {
-      if (!isMembers(given)) return [name, given]
-      const { listChanged, subscribe, ...kept } = given
-      return [name, kept]
-    }),
-  )
+/** Sessions over HTTP+SSE last for a call, and no task outlives its session. */
+function withoutTasks({ tasks, ...rest }: Members): Members {
+  return rest
 }
 
 const NAMELESS = { name: '', version: '' }

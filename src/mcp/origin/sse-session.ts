@@ -12,6 +12,7 @@ import { readJson } from '../protocol/json.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
 import { SseReader } from '../protocol/sse-reader.ts'
 import { type OriginReply, replyIn } from './answer.ts'
+import { initializeRequest, type OwnName } from './envelope.ts'
 import type { OriginPlace, OriginRequest, ReadFromOrigin, SendToOrigin } from './send.ts'
 
 /** Of one event. */
@@ -191,6 +192,26 @@ export function openSse(tools: SseTools): Promise<SseSession | NoSse> {
     const session = new SseSession(tools.url, (end) => resolve(end ?? session))
     session.begin(tools)
   })
+}
+
+/** Opens a session and asks for the handshake, after which `notifications/initialized` is due. Never rejects. */
+export async function initializeOverSse(
+  tools: SseTools,
+  send: SendToOrigin,
+  version: string,
+  own: OwnName,
+  capabilities: Members,
+): Promise<SseSession | NoSse> {
+  const session = await openSse(tools)
+  if (!(session instanceof SseSession)) return session
+  const id = 'initialize'
+  const request = initializeRequest(id, version, own, capabilities)
+  const reply = await askOverSse(session, send, request, id, tools.waitMs)
+  if (reply.kind === 'result') return session
+  session.close()
+  const [reason, status] =
+    reply.kind === 'none' ? [reply.reason, reply.status] : ['it refused to open a session', 200]
+  return { reason, isStream: true, status }
 }
 
 /** Asks what Postern itself wants to know over a session that nobody else uses. Never rejects. */

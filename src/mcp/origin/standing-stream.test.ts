@@ -23,6 +23,7 @@ async function start(version: string) {
   const stream = new StandingStream(
     {
       send,
+      sse: null,
       read(_request, reader) {
         readers.push(reader)
         reader.head(200, STREAM)

@@ -6,12 +6,12 @@
  * 3. An origin that says too much is left alone for a wait, so that what it says costs a bounded time.
  * 4. After a time without a stream, everything that is wanted counts as changed.
  */
-import type { Clock } from '../../base/clock.ts'
 import type { Members } from '../protocol/message.ts'
 import { isModernVersion } from '../protocol/versions.ts'
-import type { EraStream, EraStreamTools, StreamEnd, Wanted } from './era-stream.ts'
+import type { EraEvents, EraStream, EraStreamTools, StreamEnd, Wanted } from './era-stream.ts'
 import { LegacyStream } from './legacy-stream.ts'
 import { ModernStream } from './modern-stream.ts'
+import { SseStream } from './sse-stream.ts'
 
 export interface StandingEvents {
   /** It stands for the first time, and the origin has not failed before. */
@@ -27,7 +27,6 @@ export interface StandingEvents {
 }
 
 export interface StandingStreamTools extends EraStreamTools {
-  readonly clock: Clock
   /** The waits before a stream is opened again, milliseconds. */
   readonly waits?: { readonly first: number; readonly last: number }
 }
@@ -61,8 +60,7 @@ export class StandingStream {
     this.#tools = tools
     this.#events = events
     this.#waitMs = this.#waits.first
-    const Stream = isModernVersion(tools.version) ? ModernStream : LegacyStream
-    this.#stream = new Stream(this.#bounded(tools), {
+    this.#stream = streamOf(this.#bounded(tools), {
       stands: (isNew) => this.#stands(isNew),
       heard: (method, params) => this.#heard(method, params),
       over: (end) => this.#over(end),
@@ -173,4 +171,9 @@ export class StandingStream {
     this.#hasMissed = true
     this.#events.failed()
   }
+}
+
+function streamOf(tools: EraStreamTools, events: EraEvents): EraStream {
+  if (tools.sse !== null) return new SseStream(tools, { ...tools.sse, read: tools.read }, events)
+  return isModernVersion(tools.version) ? new ModernStream(tools, events) : new LegacyStream(tools, events)
 }

@@ -4,11 +4,12 @@ import { fieldValue } from '../../gateway/header-lines.ts'
 import type { AnswerPieces, Caller, GatewayPort, InnerAnswer } from '../../gateway/port.ts'
 import type { LinkedOrigin } from '../../snapshot/linked/mcp.ts'
 import type { OwnName } from '../origin/envelope.ts'
-import type { OriginAnswerReader } from '../origin/send.ts'
+import type { OriginAnswerReader, ReadFromOrigin } from '../origin/send.ts'
 import type { StandingStreamTools } from '../origin/standing-stream.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import { isModernVersion } from '../protocol/versions.ts'
 import { toOriginAnswer } from './origin-answer.ts'
+import { sseTools } from './origin-stream.ts'
 
 /** A stream may say nothing for so long, milliseconds. A server that is gone without a word is found out by then. */
 export const STREAM_IDLE_MS = 30 * 60_000
@@ -61,6 +62,11 @@ export function streamToolsOf(
 ): StandingStreamTools {
   const fragment = forStreams(origin.fragment)
   const patient = patientOf(fragment)
+  const read: ReadFromOrigin = (request, reader) => {
+    const { pieces, done } = reading(reader)
+    const asked = request.method === 'GET' ? patient : fragment
+    return gateway.readOrigin(asked, request, pieces, done, caller)
+  }
   return {
     own,
     requestIds,
@@ -70,11 +76,8 @@ export function streamToolsOf(
     version: origin.fragment.verdict!.version,
     capabilities: declaredBy(origin),
     send: async (request) => toOriginAnswer(await gateway.askOrigin(fragment, request, caller)),
-    read(request, reader) {
-      const { pieces, done } = reading(reader)
-      const asked = request.method === 'GET' ? patient : fragment
-      return gateway.readOrigin(asked, request, pieces, done, caller)
-    },
+    read,
+    sse: origin.fragment.verdict?.transport === 'http_sse' ? sseTools(fragment, read) : null,
   }
 }
 

@@ -177,5 +177,12 @@ export function createOriginWatch(tools: OriginWatchTools): OriginWatch {
 
 /** Two origins of one key are spoken to alike. */
 function keyOf({ fragment: { upstream, target, credential, verdict } }: LinkedOrigin): string {
-  return JSON.stringify([upstream, target, credential, verdict?.version, verdict?.capabilities])
+  return JSON.stringify([
+    upstream,
+    target,
+    credential,
+    verdict?.version,
+    verdict?.transport,
+    verdict?.capabilities,
+  ])
 }

@@ -8,9 +8,9 @@
 import type { Caller, GatewayPort } from '../../gateway/port.ts'
 import type { Events } from '../../shared-state/ports/events.ts'
 import type { LinkedOrigin } from '../../snapshot/linked/mcp.ts'
-import { initializeRequest, type OwnName, originNotification } from '../origin/envelope.ts'
+import { type OwnName, originNotification } from '../origin/envelope.ts'
 import type { SendToOrigin } from '../origin/send.ts'
-import { askOverSse, openSse, SseSession, type SseTools } from '../origin/sse-session.ts'
+import { initializeOverSse, SseSession, type SseTools } from '../origin/sse-session.ts'
 import type { Members } from '../protocol/message.ts'
 import { clientSessionOf, holderOf, reachOf } from './session-key.ts'
 
@@ -128,18 +128,11 @@ export function createStreamSessions({
     sse: SseTools,
     send: SendToOrigin,
   ): Promise<SseSession | { readonly reason: string }> {
-    const session = await openSse(sse)
+    const session = await initializeOverSse(sse, send, version, own, capabilities)
     if (!(session instanceof SseSession)) return session
-    const id = 'initialize'
-    const request = initializeRequest(id, version, own, capabilities)
-    const reply = await askOverSse(session, send, request, id, sse.waitMs)
-    if (reply.kind === 'result') {
-      const initialized = originNotification(version, null, 'notifications/initialized', {})
-      await send({ ...initialized, at: session.at })
-      return session
-    }
-    session.close()
-    return { reason: reply.kind === 'none' ? reply.reason : 'it refused to open a session' }
+    const initialized = originNotification(version, null, 'notifications/initialized', {})
+    await send({ ...initialized, at: session.at })
+    return session
   }
 
   function clientLeft(client: string): void {

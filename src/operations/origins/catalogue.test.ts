@@ -190,7 +190,7 @@ test('last_error ends with one full stop where a step failed with a sentence', a
   await run('origins.refresh_catalog', { id: 'tools' })
   assert.equal(
     (await run('origins.get', { id: 'tools' })).output['last_error'],
-    'discover failed: No server answers.',
+    'server/discover failed: No server answers.',
   )
 })
 

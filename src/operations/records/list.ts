@@ -60,7 +60,10 @@ export const listRecords = define({
   output: pageOf(ShownRecord),
   permission: 'records:read',
   refuses: ['records_unavailable'],
-  columns: ['time', 'surface', 'method', 'path', 'client_slug', 'status', 'code', 'duration_ms', 'id'],
+  columns: [
+    ...['time', 'surface', 'method', 'path', 'mcp_method', 'capability', 'client_slug'],
+    ...['status', 'code', 'duration_ms', 'id'],
+  ],
   subject: () => ({ type: 'record', id: null, slug: null }),
   handle: async (input, context) => {
     const { items, next_cursor } = await context.records.list(await toSelection(input, context))
