@@ -78,6 +78,7 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'origins.create': (n) => ({ name: `o${n}`, url: 'http://127.0.0.1:9002/mcp' }),
   'origins.put': (n) => ({ id: `put${n}`, name: 'O', url: 'http://127.0.0.1:9002/mcp' }),
   'origins.toggle': () => ({ id: 'tools', active: true }),
+  'hosts.toggle': () => ({ id: 'notes', active: true }),
   'virtual_mcps.create': (n) => ({ name: `v${n}`, members: [{ origin: 'tools' }] }),
   'virtual_mcps.put': (n) => ({ id: `put${n}`, name: 'V', members: [{ origin: 'tools' }] }),
   'virtual_mcps.resolve_drift': () => ({ id: 'desk', decision: 'approve', all: true }),
