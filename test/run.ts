@@ -4,7 +4,16 @@
  * no checks. Arguments that name files run only those tests.
  */
 import { spawn } from 'node:child_process'
-import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  globSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -25,6 +34,30 @@ const FILES_TOGETHER = 8
 const ALONE = /process\.(env\[[^\]]+\] =|chdir|memoryUsage|setuid|getActiveResourcesInfo)|filesTouched\(/
 
 const all = process.argv.includes('--all')
+
+/** A file system in memory, where Linux has one. */
+const MEMORY = '/dev/shm'
+/** Far more than tests have at a time. The long form installs programs, for which it may be too little. */
+const MEMORY_BYTES_MIN = 2 * 1024 ** 3
+
+/**
+ * Where tests have their files: in memory if there is room and programs may be run there. Stores wait for the disk at
+ * each commit, which is most of what many tests wait for, and only a power cut could tell the two apart.
+ */
+function placeOfFiles(): string {
+  if (!existsSync(MEMORY) || !existsSync('/proc/self/mounts')) return tmpdir()
+  const [, flags] = /^\S+ \/dev\/shm tmpfs (\S+)/m.exec(readFileSync('/proc/self/mounts', 'utf8')) ?? []
+  const { bavail, bsize } = statfsSync(MEMORY)
+  const isFit = flags !== undefined && !flags.includes('noexec') && bavail * bsize >= MEMORY_BYTES_MIN
+  return isFit ? MEMORY : tmpdir()
+}
+
+const directory = mkdtempSync(join(all ? tmpdir() : placeOfFiles(), 'postern-tests-'))
+// Some tests give up the rights of root
+chmodSync(directory, 0o1777)
+process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1))
+
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
 const every = globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'examples/**/*.test.ts'], {
   cwd: top,
@@ -37,6 +70,7 @@ function run(name: string, command: string, args: readonly string[]): Promise<bo
   return new Promise((done) => {
     const env = {
       NODE_COMPILE_CACHE: COMPILED,
+      TMPDIR: directory,
       ...(all ? LONG_FORM : {}),
       ...process.env,
     }
@@ -71,16 +105,21 @@ const checks =
       ]
 const results = await Promise.all(checks)
 
-/** Writes for each group of files one that runs them as suites, so that hooks stay with the tests of their file. */
+/**
+ * Writes for each group of files one that runs them as suites, so that hooks stay with the tests of their file. The test
+ * runner takes files in the order of their names.
+ */
 function together(tests: readonly string[], directory: string): string[] {
   const isAlone = (test: string): boolean => ALONE.test(readFileSync(resolve(top, test), 'utf8'))
-  const others = tests.filter((test) => !isAlone(test))
+  const others = tests.filter((test) => !isAlone(test)).reverse()
   // What stands side by side loads much the same. Whole servers come first, so that the longest does not end alone
-  const groups = others.reverse().flatMap((_, at) => {
-    if (at % FILES_TOGETHER > 0) return []
-    const members = others.slice(at, at + FILES_TOGETHER)
+  const groups = others.flatMap((_, at) =>
+    at % FILES_TOGETHER > 0 ? [] : [others.slice(at, at + FILES_TOGETHER)],
+  )
+  const alone = tests.filter(isAlone).map((test) => [test])
+  return [...alone, ...groups].map((members, at) => {
     const suites = members.map((test) => [test, pathToFileURL(resolve(top, test)).href])
-    const path = join(directory, `${at / FILES_TOGETHER}.test.mjs`)
+    const path = join(directory, `${String(at).padStart(4, '0')}.test.mjs`)
     writeFileSync(
       path,
       `import { suite, test } from 'node:test'
@@ -88,13 +127,10 @@ for (const [name, url] of ${JSON.stringify(suites)})
   suite(name, () => import(url).catch((error) => test('can be loaded', () => { throw error })))
 `,
     )
-    return [path]
+    return path
   })
-  return [...tests.filter(isAlone), ...groups]
 }
 
-const directory = mkdtempSync(join(tmpdir(), 'postern-tests-'))
-process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
 const tests = files.length > 0 ? files : together(every, directory)
 results.push(
   await run('tests', process.execPath, [
@@ -108,8 +144,8 @@ results.push(
     // exits (nodejs/node#54918): one file in thousands hung
     '--no-concurrent-recompilation',
     '--no-concurrent-sparkplug',
-    // One more than there are cores: now and then a test waits
-    `--test-concurrency=${availableParallelism() + 1}`,
+    // More than there are cores: tests of whole servers wait for half of their time
+    `--test-concurrency=${availableParallelism() + 2}`,
     `--test-timeout=${all ? 5 * TEST_TIMEOUT_MS : TEST_TIMEOUT_MS}`,
     ...tests,
   ]),

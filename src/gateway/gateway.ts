@@ -90,8 +90,8 @@ export interface GatewayOptions {
   readonly reserved: (incoming: Incoming<Exchange>, exchange: Exchange) => void
   /** Told of each request to an origin that could not reach it, by id of the origin. */
   readonly originFailed?: (origin: string) => void
-  /** Told of what is configured and cannot be used, when a call first meets it. */
-  readonly fault?: (fault: string) => void
+  /** Told of what the program itself did wrong; also of what is configured and cannot be used, when a call first meets it. */
+  readonly fault?: (fault: unknown) => void
 }
 
 /** The data plane of one thread: the handler of its listener, and the port of its MCP door. */
@@ -132,6 +132,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const runner = options.runner ?? null
   const pools = createPools(options.upstream, runner)
   const pageHosts = options.pageHosts ?? null
+  const fault = options.fault ?? (() => {})
   const lane: Lane = {
     clock,
     counters,
@@ -146,11 +147,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     memory: options.memory ?? new CallerMemory(CALLER_MEMORY_MAX),
     runner,
     pools,
-    records: createRecordWriter(
-      options.records,
-      createContractFaults(options.fault ?? (() => {})),
-      options.counts ?? null,
-    ),
+    records: createRecordWriter(options.records, createContractFaults(fault), options.counts ?? null),
+    fault,
     pageHosts,
   }
   const checks = createHealthChecks(clock, pools)

@@ -43,6 +43,8 @@ export interface Lane {
   /** Connections to upstreams. */
   readonly pools: Pools
   readonly records: RecordWriter
+  /** Told of what the program itself did wrong, and of what is configured and cannot be used. */
+  readonly fault: (fault: unknown) => void
   /** Hosts that serve pages beside the published APIs; null where no pages are served. */
   readonly pageHosts: ReadonlySet<string> | null
 }

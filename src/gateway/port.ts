@@ -89,7 +89,7 @@ export interface InnerCall {
   readonly until: Incoming | null
 }
 
-/** Reads an answer while it comes. Nothing here may throw. */
+/** Reads an answer while it comes. A throw is reported, and refuses the call as an internal error. */
 export interface AnswerPieces {
   /** Between two pieces, milliseconds, for a stream that stands for as long as its reader wants: no total holds for it. */
   readonly idleTimeoutMs?: number

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { fuzzCases } from '../../test/support/long.ts'
 import { type FragmentKey, FragmentText } from './fragments.ts'
 import { createPacker, PackedFragments, unpack } from './packed-fragments.ts'
 
@@ -44,7 +45,7 @@ test('after any changes the fragments are what a map has, in order, and earlier 
         assert.ok(state.pieces.every((piece) => unpack(piece).length > 0))
       }
     }),
-    { numRuns: 60 },
+    { numRuns: fuzzCases(8, 200) },
   )
 })
 

@@ -118,8 +118,8 @@ export class StandingStream {
     if (method !== null && LIST_CHANGED.test(method)) {
       if (this.#wanted.lists) this.#events.listsChanged()
     } else if (method === 'notifications/resources/updated') {
-      const uri = String(params['uri'])
-      if (this.#wanted.uris.has(uri)) this.#events.updated(uri)
+      const { uri } = params
+      if (typeof uri === 'string' && this.#wanted.uris.has(uri)) this.#events.updated(uri)
     }
     return this.#counts(1, 0)
   }

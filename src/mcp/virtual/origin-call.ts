@@ -37,6 +37,7 @@ export const MISSING_CAPABILITY = -32021
 /** A page must be opened first; 2025-11-25 alone has it (client/elicitation). */
 const URL_NEEDED = -32042
 const URL_NEEDED_VERSION = '2025-11-25'
+const PAGE_DONE = 'notifications/elicitation/complete'
 
 /** Errors that only make sense between Postern and an origin, or not in every revision. */
 const STAYS: ReadonlySet<number> = new Set([
@@ -264,6 +265,8 @@ export class OriginCall {
         notify(notificationText(method, { ...given, progressToken: token }))
     } else if (method === 'notifications/message' && logLevel !== null && isWanted(given['level'], logLevel))
       notify(notificationText(method, given))
+    else if (method === PAGE_DONE && this.#request.version === URL_NEEDED_VERSION)
+      notify(notificationText(method, { elicitationId: given['elicitationId'] }))
   }
 
   /** A request of an origin of an earlier era: the client answers it where it can be asked. */
@@ -353,8 +356,7 @@ export class OriginCall {
     switch (reply.kind) {
       case 'result':
         if (reply.plain === null && !this.#isComplete(reply.result, isModernOrigin)) return
-        for (const elicitationId of this.#pages)
-          notify(notificationText('notifications/elicitation/complete', { elicitationId }))
+        for (const elicitationId of this.#pages) notify(notificationText(PAGE_DONE, { elicitationId }))
         return this.#done({ kind: 'result', text: this.#resultText(reply, isModernOrigin) })
       case 'error':
         return this.#failed(reply.error, isModernOrigin)

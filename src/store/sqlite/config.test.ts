@@ -211,8 +211,12 @@ test('a migration that fails leaves the version before it', () => {
     name: 'broken',
     sqlite: ['create table half (a text)', 'nonsense'],
   }
+  const version = () => database.prepare('select max(version) as v from schema_versions').get()?.['v']
   assert.throws(() => migrateTo(database, file, [...CONFIG_MIGRATIONS, broken]))
-  assert.equal(database.prepare('select max(version) as v from schema_versions').get()?.['v'], NEWEST)
+  assert.equal(version(), null, 'a new file has all of its steps or none')
+  migrateTo(database, file, CONFIG_MIGRATIONS.slice(0, 1))
+  assert.throws(() => migrateTo(database, file, [...CONFIG_MIGRATIONS, broken]))
+  assert.equal(version(), NEWEST)
   assert.throws(() => database.exec('select * from half'))
   database.close()
 })

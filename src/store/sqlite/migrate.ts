@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { CannotStart } from '../../base/cannot-start.ts'
 import { type Migration, mayOpen, NO_SCHEMA, newestOf, type SchemaVersion } from '../migrations/migration.ts'
+import { inTransaction } from './transaction.ts'
 
 const READ_MS = 1000
 
@@ -9,8 +10,9 @@ const READ_MS = 1000
 type RunData = (database: DatabaseSync, run: NonNullable<Migration['run']>) => void
 
 /**
- * Brings a database to the newest version, each step in its own transaction. One of a newer Postern that allows this one is opened as it
- * is. Throws {@link CannotStart} for any other newer one: reading it by older rules could lose what those rules do not know.
+ * Brings a database to the newest version, each step in its own transaction; a new database in one. One of a newer Postern
+ * that allows this one is opened as it is. Throws {@link CannotStart} for any other newer one: reading it by older rules could
+ * lose what those rules do not know.
  * @param runData for steps with a data step; apart, so that a thread without such steps loads no query builder
  */
 export function migrate(
@@ -26,7 +28,13 @@ export function migrate(
   demandKnown(found, file, steps)
   const due = steps.filter(({ version }) => version > found.version)
   if (due.length > 0) addCompatibleFrom(database)
-  for (const step of due) apply(database, step, runData)
+  const applyAll = (some: readonly Migration[]): void =>
+    inTransaction(database, () => {
+      for (const step of some) apply(database, step, runData)
+    })
+  // A new file has nothing that a failed step could hold up, and each commit waits for the disk
+  if (found.version === 0) applyAll(due)
+  else for (const step of due) applyAll([step])
 }
 
 /**
@@ -76,20 +84,12 @@ function apply(
   { version, name, sqlite, run, compatibleFrom = version }: Migration,
   runData?: RunData,
 ): void {
-  database.exec('begin immediate')
-  try {
-    for (const statement of sqlite) database.exec(statement)
-    if (run !== undefined) {
-      if (runData === undefined) throw new Error(`Step ${version} has a data step, and nothing runs it.`)
-      runData(database, run)
-    }
-    database
-      .prepare('insert into schema_versions (version, name, applied_at, compatible_from) values (?, ?, ?, ?)')
-      .run(version, name, new Date().toISOString(), compatibleFrom)
-    database.exec('commit')
-  } catch (error) {
-    // SQLite has rolled back by itself on some errors, such as a full disk
-    if (database.isTransaction) database.exec('rollback')
-    throw error
+  for (const statement of sqlite) database.exec(statement)
+  if (run !== undefined) {
+    if (runData === undefined) throw new Error(`Step ${version} has a data step, and nothing runs it.`)
+    runData(database, run)
   }
+  database
+    .prepare('insert into schema_versions (version, name, applied_at, compatible_from) values (?, ?, ?, ?)')
+    .run(version, name, new Date().toISOString(), compatibleFrom)
 }
