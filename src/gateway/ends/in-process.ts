@@ -1,5 +1,6 @@
 import { PROBLEMS, type RefusalCode } from '../../base/refusal.ts'
 import { timerMs } from '../../base/timer.ts'
+import { clientOf } from '../../snapshot/find/client-of.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { DEFAULT_LIMITS } from '../../wire/limits.ts'
 import {
@@ -292,7 +293,7 @@ function toExchange(
     bytes,
   )
   const identity = new Identity()
-  identity.client = snapshot.clients.get(caller.client.id) ?? null
+  identity.client = clientOf(snapshot, caller.client.id) ?? null
   identity.profile = identity.client?.profiles.get(caller.profile.id) ?? null
   identity.credentialId = caller.credentialId
   identity.subject = caller.subject

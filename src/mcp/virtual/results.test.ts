@@ -6,7 +6,7 @@ import { plainResultIn } from '../origin/plain-result.ts'
 import { resultTextIn } from '../origin/result-text.ts'
 import { readJson } from '../protocol/json.ts'
 import { isMembers } from '../protocol/message.ts'
-import { passedText, resultFor } from './results.ts'
+import { passedResult, resultFor } from './results.ts'
 
 /** The text of the result of a message, as it comes from an origin; null as well where the message cannot be read. */
 function textIn(json: string): string | null {
@@ -62,10 +62,10 @@ test('whatever an origin writes, the text says what was read, to clients of both
         const given = (as: string | null): unknown =>
           JSON.parse(resultFor('tools/call', result, isModernOrigin, isModern, as))
         assert.deepEqual(given(text), given(null))
-        const plain = plainResultIn(Buffer.from(json), json, 1)
+        const plain = plainResultIn(Buffer.from(json), 1)
         const reply = { kind: 'result', result, text, plain } as const
-        const passed = passedText('tools/call', reply, isModernOrigin, isModern)
-        if (passed !== null) assert.deepEqual(JSON.parse(passed), given(null))
+        const passed = passedResult('tools/call', reply, isModernOrigin, isModern)
+        if (passed?.kind === 'result') assert.deepEqual(JSON.parse(passed.text), given(null))
       },
     ),
   )
