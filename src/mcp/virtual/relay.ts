@@ -1,6 +1,6 @@
 /**
- * What a virtual MCP answers. Lists come from the snapshot. A call finds its capability by the public name, and goes to the origin
- * through the stages that every request passes. Hidden and unknown names have one answer.
+ * The answers of a virtual MCP. Lists come from the snapshot. A call is resolved by its public name and passes the same stages as every
+ * request to its origin. Hidden and unknown names get the same answer.
  */
 import type { Plain } from '../../base/plain.ts'
 import { PROBLEMS, type RefusalCode, type RefusalFacts } from '../../base/refusal.ts'
