@@ -99,7 +99,7 @@ function withoutOwn(message: object): unknown {
 }
 
 for (const [name, connect] of Object.entries(ATTENDED_PEERS))
-  for (const originEra of name.includes('2026') ? (['modern'] as const) : ERAS)
+  for (const originEra of ERAS)
     test(`${name} is asked by a ${originEra} origin during call_tool`, async () => {
       const { desk } = desks.get(originEra)!
       let forms = 0

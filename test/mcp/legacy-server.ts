@@ -189,13 +189,21 @@ function offerInteractive(server: McpServer, cancelled: (name: string) => void):
       return text('cancelled')
     },
   )
-  server.registerTool('elicit_url', { description: 'Sends the user to a page.' }, async (extra) => {
-    const { action } = await server.server.elicitInput(
-      { mode: 'url', message: 'Please connect', elicitationId: 'legacy-1', url: LEGACY_CONSENT_URL },
-      { ...person, relatedRequestId: extra.requestId },
-    )
-    return text(action)
-  })
+  server.registerTool(
+    'elicit_url',
+    { description: 'Sends the user to a page, and tells that it is done with.' },
+    async (extra) => {
+      const { action } = await server.server.elicitInput(
+        { mode: 'url', message: 'Please connect', elicitationId: 'legacy-1', url: LEGACY_CONSENT_URL },
+        { ...person, relatedRequestId: extra.requestId },
+      )
+      const complete = server.server.createElicitationCompletionNotifier('legacy-1', {
+        relatedRequestId: extra.requestId,
+      })
+      await complete()
+      return text(action)
+    },
+  )
   server.registerTool('needs_url', { description: 'Fails until the user has been to a page.' }, () => {
     throw new UrlElicitationRequiredError([
       { mode: 'url', message: 'Please connect', elicitationId: 'legacy-2', url: LEGACY_CONSENT_URL },

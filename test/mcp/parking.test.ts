@@ -316,6 +316,11 @@ test('each kind of question reaches the client, and its answer the origin', asyn
     assert.equal(inputRequests['input_1']?.params?.['elicitationId'], undefined)
     const answer = await call(client, name, { requestState, inputResponses: { input_1: response } })
     assert.match(answer.text, expected)
+    // 2026-07-28 has no ids of pages, and tells of none
+    assert.deepEqual(
+      answer.messages.flatMap(({ method }) => method ?? []),
+      [],
+    )
     assert.notEqual(lastOf(answer).result?.['isError'], true, answer.text)
   }
 })

@@ -5,6 +5,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import {
   CreateMessageRequestSchema,
+  ElicitationCompleteNotificationSchema,
   ElicitRequestSchema,
   ListRootsRequestSchema,
   LoggingMessageNotificationSchema,
@@ -86,11 +87,17 @@ test('a legacy client is asked by an origin of HTTP+SSE, and hears of progress a
   // The SDK declares its own transport with optional members that its interface has without
   await client.connect(transport as Parameters<typeof client.connect>[0])
   t.after(() => client.close())
+  const done: unknown[] = []
+  client.setNotificationHandler(
+    ElicitationCompleteNotificationSchema,
+    ({ params }) => void done.push(params.elicitationId),
+  )
   const text = async (name: string, args: Record<string, unknown> = {}): Promise<unknown> =>
     ((await client.callTool({ name, arguments: args })).content as { text?: string }[])[0]?.text
   await client.setLoggingLevel('warning')
   assert.equal(await text('elicit'), '{"action":"accept","content":{"colour":"red"}}')
   assert.equal(await text('elicit_url'), 'accept')
+  assert.deepEqual(done, ['legacy-1'])
   assert.equal(await text('sample'), 'word')
   assert.match(String(await text('roots')), /file:\/\/\/root/)
   assert.equal(await text('log', { line: 'x' }), 'logged')
@@ -110,6 +117,57 @@ test('a legacy client is asked by an origin of HTTP+SSE, and hears of progress a
   await left
   await eventually(() => origin.cancelled.includes('slow'))
   assert.equal(await text('add', { a: 1, b: 2 }), '3')
+})
+
+test('a modern client answers what an origin of HTTP+SSE asks with its retry, and the call keeps its stream', async () => {
+  await using origin = await startLegacyOrigin({ transport: 'sse' })
+  await using desk = await startVirtualMcp({ sse: origin.url })
+  await eventually(() => origin.sessions.size === 0)
+  const before = origin.sessionsOpened
+  const client = await rawClient(desk, 'modern', {
+    elicitation: { form: {}, url: {} },
+    sampling: {},
+    roots: {},
+  })
+  const sampled = { role: 'assistant', content: { type: 'text', text: 'word' }, model: 'm' }
+  for (const [name, response, expected] of [
+    ['elicit', { action: 'accept', content: { colour: 'red' } }, /red/],
+    ['elicit_url', { action: 'accept' }, /accept/],
+    ['sample', sampled, /word/],
+    ['roots', { roots: [{ uri: 'file:///a' }] }, /file:\/\/\/a/],
+  ] as const) {
+    const asked = (await client.ask('tools/call', { name, arguments: {} })).messages.at(-1)!.result!
+    assert.equal(asked['resultType'], 'input_required')
+    assert.equal(desk.parked(), 1)
+    const { requestState } = asked
+    const answer = await client.ask('tools/call', {
+      name,
+      arguments: {},
+      requestState,
+      inputResponses: { input_1: response },
+    })
+    assert.match(answer.text, expected)
+  }
+  assert.equal(desk.parked(), 0)
+  assert.equal(origin.sessionsOpened - before, 1)
+})
+
+test('a parked call whose stream at an origin of HTTP+SSE breaks has failed when its retry comes', async () => {
+  await using origin = await startLegacyOrigin({ transport: 'sse' })
+  await using desk = await startVirtualMcp({ sse: origin.url })
+  const client = await rawClient(desk, 'modern', { elicitation: { form: {} } })
+  const asked = (await client.ask('tools/call', { name: 'elicit', arguments: {} })).messages.at(-1)!.result!
+  await origin.forgetSessions()
+  const inputResponses = { input_1: { action: 'accept', content: { colour: 'red' } } }
+  const { requestState } = asked
+  const answer = await client.ask('tools/call', {
+    name: 'elicit',
+    arguments: {},
+    requestState,
+    inputResponses,
+  })
+  assert.match(String(problemIn(answer)?.['detail']), /its stream has ended/)
+  assert.equal(desk.parked(), 0)
 })
 
 test('a modern client that leaves cancels its call', async () => {

@@ -66,6 +66,19 @@ test('two threads and many callers: one session, which outlives threads and chan
   assert.equal(called().size, 1)
 })
 
+test('clients that end their sessions end those at the origin at once, on whatever thread', async () => {
+  const patched = await server.manage('PATCH', '/origins/fixture', { sessions: 'separate', probe: false })
+  assert.equal(patched.status, 200, patched.text)
+  const before = called()
+  await echoes(8)
+  const own = [...called()].filter((session) => !before.has(session))
+  assert.equal(own.length, 8)
+  await eventually(() => own.every((session) => !origin.sessions.has(session)))
+  const shared = await server.manage('PATCH', '/origins/fixture', { sessions: 'shared', probe: false })
+  assert.equal(shared.status, 200, shared.text)
+  await echoes(1)
+})
+
 test('a stop ends the session', async () => {
   const isOpen = (): boolean => [...called()].some((session) => origin.sessions.has(session))
   assert.equal(isOpen(), true)

@@ -28,11 +28,21 @@ before(async () => {
   for (const [path, body] of [
     ['/origins', { name: 'Fixture', slug: 'fixture', url: origin.url }],
     ['/virtual_mcps', { name: 'Desk', slug: 'desk', status: 'published', members: [{ origin: 'fixture' }] }],
+    [
+      '/virtual_mcps',
+      {
+        name: 'Compact',
+        slug: 'compact',
+        status: 'published',
+        mcp_view: 'compact',
+        members: [{ origin: 'fixture' }],
+      },
+    ],
   ] as const) {
     const made = await server.manage('POST', path, body)
     assert.equal(made.status, 201, made.text)
   }
-  const assigned = await server.manage('PATCH', '/clients/acme', { virtual_mcps: ['desk'] })
+  const assigned = await server.manage('PATCH', '/clients/acme', { virtual_mcps: ['desk', 'compact'] })
   assert.equal(assigned.status, 200, assigned.text)
 })
 after(async () => {
@@ -44,16 +54,23 @@ after(async () => {
 
 type Result = Readonly<Record<string, unknown>>
 
-/** Calls the tool over the one connection of the agent. */
-function call(agent: Agent, more: object = {}, url = server.running.gatewayUrl): Promise<Result> {
+/** Calls the tool over the one connection of the agent. @param isCompact by way of `call_tool` */
+function call(
+  agent: Agent,
+  more: object = {},
+  url = server.running.gatewayUrl,
+  isCompact = false,
+): Promise<Result> {
   const meta = {
     'io.modelcontextprotocol/protocolVersion': VERSION,
     'io.modelcontextprotocol/clientCapabilities': { elicitation: { form: {} } },
   }
-  const params = { name: TOOL, arguments: {}, ...more, _meta: meta }
+  const name = isCompact ? 'call_tool' : TOOL
+  const given = isCompact ? { name: TOOL, arguments: {} } : {}
+  const params = { name, arguments: given, ...more, _meta: meta }
   return new Promise((resolve, reject) => {
     const outgoing = request(
-      `${url}/mcp/desk`,
+      `${url}/mcp/${isCompact ? 'compact' : 'desk'}`,
       {
         agent,
         method: 'POST',
@@ -63,7 +80,7 @@ function call(agent: Agent, more: object = {}, url = server.running.gatewayUrl):
           accept: 'application/json, text/event-stream',
           'mcp-protocol-version': VERSION,
           'mcp-method': 'tools/call',
-          'mcp-name': TOOL,
+          'mcp-name': name,
         },
       },
       (incoming) => {
@@ -96,10 +113,10 @@ interface Parked {
 }
 
 /** Parks a call over a connection of its own. */
-async function park(): Promise<Parked> {
+async function park(isCompact = false): Promise<Parked> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   const before = await heldBySlot()
-  const { resultType, requestState } = await call(agent)
+  const { resultType, requestState } = await call(agent, {}, undefined, isCompact)
   assert.equal(resultType, 'input_required')
   const slot = (await heldBySlot()).findIndex((count, at) => count > before[at]!)
   assert.notEqual(slot, -1)
@@ -107,22 +124,22 @@ async function park(): Promise<Parked> {
 }
 
 /** A call that each of the two threads holds. */
-async function parkOnBoth(): Promise<readonly [Parked, Parked]> {
+async function parkOnBoth(isCompact = false): Promise<readonly [Parked, Parked]> {
   const found: (Parked | undefined)[] = []
   const rest: Parked[] = []
   while (found[0] === undefined || found[1] === undefined) {
     assert.ok(rest.length < 12, 'one thread gets no connections')
-    const parked = await park()
+    const parked = await park(isCompact)
     if (found[parked.slot] === undefined) found[parked.slot] = parked
     else rest.push(parked)
   }
-  for (const other of rest) await answer(other.agent, other)
+  for (const other of rest) await answer(other.agent, other, undefined, isCompact)
   return [found[0], found[1]]
 }
 
-function answer(agent: Agent, { requestState }: Parked, url?: string): Promise<Result> {
+function answer(agent: Agent, { requestState }: Parked, url?: string, isCompact = false): Promise<Result> {
   const inputResponses = { user_name: { action: 'accept', content: { name: 'Alice' } } }
-  return call(agent, { requestState, inputResponses }, url)
+  return call(agent, { requestState, inputResponses }, url, isCompact)
 }
 
 const HELLO = [{ type: 'text', text: 'Hello, Alice!' }]
@@ -136,6 +153,16 @@ test('a retry reaches the call on the other thread, and on its own', async () =>
     assert.deepEqual((await answer(both[1 - at]!.agent, both[at])).content, HELLO)
   const again = await parkOnBoth()
   for (const parked of again) assert.deepEqual((await answer(parked.agent, parked)).content, HELLO)
+  assert.deepEqual(await heldBySlot(), [0, 0])
+  assert.equal(cancelled(), 0)
+})
+
+test('in the compact view a retry reaches the call on the other thread, and on its own', async () => {
+  const both = await parkOnBoth(true)
+  for (const at of [0, 1] as const)
+    assert.deepEqual((await answer(both[1 - at]!.agent, both[at], undefined, true)).content, HELLO)
+  const parked = await park(true)
+  assert.deepEqual((await answer(parked.agent, parked, undefined, true)).content, HELLO)
   assert.deepEqual(await heldBySlot(), [0, 0])
   assert.equal(cancelled(), 0)
 })

@@ -23,7 +23,7 @@ import { type ParkedCall, ROUNDS_MAX } from './parked-call.ts'
 import { tokenOf } from './parking.ts'
 import { withPublicUris } from './public-uris.ts'
 import { refusalFor } from './reply-verdict.ts'
-import { passedText, resultFor, toolErrorText } from './results.ts'
+import { passedResult, resultFor, toolErrorText } from './results.ts'
 import { type RunnerFailure, runnerFailureIn } from './runner-error.ts'
 import type { NoSession } from './sessions.ts'
 import { PASSED, type TaskTerms } from './task-terms.ts'
@@ -37,6 +37,7 @@ export const MISSING_CAPABILITY = -32021
 /** A page must be opened first; 2025-11-25 alone has it (client/elicitation). */
 const URL_NEEDED = -32042
 const URL_NEEDED_VERSION = '2025-11-25'
+const PAGE_DONE = 'notifications/elicitation/complete'
 
 /** Errors that only make sense between Postern and an origin, or not in every revision. */
 const STAYS: ReadonlySet<number> = new Set([
@@ -264,6 +265,8 @@ export class OriginCall {
         notify(notificationText(method, { ...given, progressToken: token }))
     } else if (method === 'notifications/message' && logLevel !== null && isWanted(given['level'], logLevel))
       notify(notificationText(method, given))
+    else if (method === PAGE_DONE && this.#request.version === URL_NEEDED_VERSION)
+      notify(notificationText(method, { elicitationId: given['elicitationId'] }))
   }
 
   /** A request of an origin of an earlier era: the client answers it where it can be asked. */
@@ -353,9 +356,8 @@ export class OriginCall {
     switch (reply.kind) {
       case 'result':
         if (reply.plain === null && !this.#isComplete(reply.result, isModernOrigin)) return
-        for (const elicitationId of this.#pages)
-          notify(notificationText('notifications/elicitation/complete', { elicitationId }))
-        return this.#done({ kind: 'result', text: this.#resultText(reply, isModernOrigin) })
+        for (const elicitationId of this.#pages) notify(notificationText(PAGE_DONE, { elicitationId }))
+        return this.#done(this.#resultOf(reply, isModernOrigin))
       case 'error':
         return this.#failed(reply.error, isModernOrigin)
       case 'session_gone':
@@ -434,9 +436,10 @@ export class OriginCall {
   }
 
   /** As its origin wrote it where nothing differs. */
-  #resultText(reply: ResultReply, isModernOrigin: boolean): string {
+  #resultOf(reply: ResultReply, isModernOrigin: boolean): RelayedAnswer {
     const { method, isModern } = this.#request
-    const passed = passedText(method, reply, isModernOrigin, isModern)
+    // The answer of a parked call is written for another thread
+    const passed = this.#parked === null ? passedResult(method, reply, isModernOrigin, isModern) : null
     if (passed !== null) return passed
     const { result, text } = reply
     const { capabilities } = this.#joined
@@ -447,7 +450,8 @@ export class OriginCall {
       (uri, isQuick) => capabilities.publicUri(member, uri, isQuick),
       this.#askedUri(),
     )
-    return resultFor(method, shown, isModernOrigin, isModern, shown === result ? text : null)
+    const own = shown === result ? text : null
+    return { kind: 'result', text: resultFor(method, shown, isModernOrigin, isModern, own) }
   }
 
   /** The URI of resources/read at the origin, and as the caller gave it. */
