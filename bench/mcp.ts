@@ -1,15 +1,17 @@
 /**
  * Claims: a call of an agent, through `/mcp` or `/mcp/{slug}`, costs at most 2.5 times the CPU of the same call over REST, with
  * authentication, a limit and a record each; one through `/mcp/{slug}` is at least 10 times cheaper than by a proxy built on the official
- * SDK; a list of 100 tools costs at most 1.5 times a static answer of the same bytes; sessions without connections cost next to nothing.
+ * SDK; a list of 100 tools costs at most 1.5 times a static answer of the same bytes; sessions without connections cost next to nothing,
+ * and streams that stand cost little more than their connections.
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ownPort } from '../test/support/ports.ts'
 import { type Agents, messages, startAgents, startPeer, TOOL_CALL, TOOL_LIST } from './measure/agents.ts'
+import { growthByListens, growthBySessions, LISTENS_EACH_MAX } from './measure/idle-agents.ts'
 import { missingTools } from './measure/machine.ts'
 import { startNginx } from './measure/nginx.ts'
-import { createProcesses, type Processes, usageOf } from './measure/processes.ts'
+import { createProcesses, type Processes } from './measure/processes.ts'
 import { type Outcome, skipped } from './measure/results.ts'
 import { type Comparison, compare, roundOptions } from './measure/rounds.ts'
 import { scratchDirectory } from './measure/scratch.ts'
@@ -22,15 +24,20 @@ const LIST_RATIO_MAX = 1.5
 const PROFILES = 4000
 const SESSIONS = 10_000
 const SESSIONS_MB_MAX = 100
-/** Sessions that are opened at once. */
-const AT_ONCE = 50
+const LISTENS = 1000
+const LISTENS_MB_MAX = 50
 
 export async function mcp(quick: boolean): Promise<Outcome> {
   const missing = missingTools(['nginx', 'wrk', 'taskset'])
   if (missing.length > 0) return skipped('mcp', missing)
   using scratch = scratchDirectory()
   await using processes = createProcesses()
-  const agents = await startAgents(processes, scratch.path, { core: 0, workers: 1 }, PROFILES)
+  // The first client's listens are opened before anything is counted
+  const clients = 1 + LISTENS / LISTENS_EACH_MAX
+  const agents = await startAgents(processes, scratch.path, { core: 0, workers: 1 }, PROFILES, clients)
+  // Before any load: what that leaves would be used again
+  const listensMb = await growthByListens(agents)
+  const sessionsMb = await growthBySessions(agents, SESSIONS)
   const { overRest, overMcp, overVirtualMcp, originUrl } = agents
   const proxy = await startPeer(processes, 0, 'sdk-proxy.ts', [originUrl], 405)
   const overSdk = await messages(scratch.path, {
@@ -41,7 +48,6 @@ export async function mcp(quick: boolean): Promise<Outcome> {
   })
   const calls = await compare(processes, [overRest, overMcp, overVirtualMcp, overSdk], roundOptions(quick))
   const lists = await compareLists(processes, scratch.path, agents, quick)
-  const sessionsMb = await growthBySessions(agents)
   const [, byMcp, byVirtualMcp, bySdk] = calls
   return {
     name: 'mcp',
@@ -49,7 +55,8 @@ export async function mcp(quick: boolean): Promise<Outcome> {
     bar:
       `CPU of a call at most ${REST_RATIO_MAX} times that of the same call over REST, at least ${CALLS_PER_SECOND} calls a second, ` +
       `and at least ${SDK_RATIO_MIN} times cheaper than a proxy on the official SDK; CPU of a list of 100 tools at most ${LIST_RATIO_MAX} times ` +
-      `that of the same bytes as a static answer; ${SESSIONS} idle sessions below ${SESSIONS_MB_MAX} MB`,
+      `that of the same bytes as a static answer; ${SESSIONS} idle sessions below ${SESSIONS_MB_MAX} MB, and ${LISTENS} open listens ` +
+      `below ${LISTENS_MB_MAX} MB`,
     met: {
       'execute_call, CPU': byMcp!.ratio <= REST_RATIO_MAX,
       '/mcp/{slug}, CPU': byVirtualMcp!.ratio <= REST_RATIO_MAX,
@@ -57,12 +64,15 @@ export async function mcp(quick: boolean): Promise<Outcome> {
       'against the SDK': bySdk!.ratio / byVirtualMcp!.ratio >= SDK_RATIO_MIN,
       lists: lists[1]!.ratio <= LIST_RATIO_MAX,
       sessions: sessionsMb < SESSIONS_MB_MAX,
+      listens: listensMb < LISTENS_MB_MAX,
     },
     comparisons: calls,
     further: { 'a list of 100 tools': lists },
     facts: {
       'CPU of a call by the SDK against /mcp/{slug}': (bySdk!.ratio / byVirtualMcp!.ratio).toFixed(1),
       [`growth by ${SESSIONS} sessions of 2025-11-25 without connections, MB`]: Math.round(sessionsMb),
+      [`growth by ${LISTENS} open subscriptions/listen at /mcp/{slug}, each with its connection, MB`]:
+        Math.round(listensMb),
     },
   }
 }
@@ -112,45 +122,4 @@ async function compareLists(
     ],
     roundOptions(quick),
   )
-}
-
-/** Growth of the whole process by sessions that are opened and left alone, in MB. */
-async function growthBySessions({ postern, tokens }: Agents): Promise<number> {
-  const url = `${postern.gateway}/mcp/desk`
-  const rssMb = (): number => usageOf(postern.process.pid).rssBytes / 1024 ** 2
-  const open = async (count: number): Promise<void> => {
-    for (let opened = 0; opened < count; opened += AT_ONCE)
-      await Promise.all(Array.from({ length: AT_ONCE }, () => openSession(url, tokens[0]!)))
-  }
-  // What the first ones allocate, further ones use again
-  await open(SESSIONS / 10)
-  const before = rssMb()
-  await open(SESSIONS)
-  return rssMb() - before
-}
-
-async function openSession(url: string, token: string): Promise<void> {
-  const headers = {
-    authorization: `Bearer ${token}`,
-    'content-type': 'application/json',
-    accept: 'application/json, text/event-stream',
-  }
-  const send = async (message: object, more: Record<string, string> = {}): Promise<Response> => {
-    const body = JSON.stringify({ jsonrpc: '2.0', ...message })
-    const answer = await fetch(url, { method: 'POST', headers: { ...headers, ...more }, body })
-    await answer.arrayBuffer()
-    if (!answer.ok) throw new Error(`a session was answered with ${answer.status}`)
-    return answer
-  }
-  const protocolVersion = '2025-11-25'
-  const clientInfo = { name: 'bench', version: '1' }
-  const opened = await send({
-    id: 1,
-    method: 'initialize',
-    params: { protocolVersion, clientInfo, capabilities: {} },
-  })
-  const id = opened.headers.get('mcp-session-id')
-  if (id === null) throw new Error('no session was opened')
-  const session = { 'mcp-session-id': id, 'mcp-protocol-version': protocolVersion }
-  await send({ method: 'notifications/initialized' }, session)
 }

@@ -20,6 +20,8 @@ export interface Agents {
   readonly postern: Postern
   /** Tokens of profiles that may do the same, that of the candidates first. */
   readonly tokens: readonly string[]
+  /** Of further clients that may call the virtual MCP, one for each. */
+  readonly listeners: readonly string[]
   /** Of the MCP server behind Postern. */
   readonly originUrl: string
   readonly overRest: Candidate
@@ -27,12 +29,16 @@ export interface Agents {
   readonly overVirtualMcp: Candidate
 }
 
-/** @param profiles further profiles with tokens, for what one profile may not do so often */
+/**
+ * @param profiles further profiles with tokens, for what one profile may not do so often
+ * @param clients further clients, for what one client may not have so many of
+ */
 export async function startAgents(
   processes: Processes,
   directory: string,
   options: PosternOptions,
   profiles = 0,
+  clients = 0,
 ): Promise<Agents> {
   const upstreamPort = await startUpstreamSomewhere(processes, directory)
   const { url: originUrl } = await startPeer(processes, 1, 'mcp-origin.ts', [], 405)
@@ -60,6 +66,13 @@ export async function startAgents(
     auth: { type: 'token' },
   })
   const tokens = [String(profile['token'])]
+  const listeners: string[] = []
+  for (let index = 0; index < clients; index++) {
+    const slug = `listener-${index}`
+    await call('POST', '/clients', { name: slug, slug, virtual_mcps: ['desk'] })
+    const own = { client: slug, name: 'Live', slug: 'live', auth: { type: 'token' } }
+    listeners.push(String((await call('POST', '/profiles', own))['token']))
+  }
   let postern = first
   if (profiles > 0) {
     await first.process.end()
@@ -71,6 +84,7 @@ export async function startAgents(
   return {
     postern,
     tokens,
+    listeners,
     originUrl,
     overRest: {
       name: 'a call over REST',
@@ -140,31 +154,33 @@ export async function messages(
   },
 ): Promise<Candidate & { readonly answer: string }> {
   const { tokens, message, ...candidate } = options
-  const { method, params } = message
-  const body = JSON.stringify({
-    jsonrpc: '2.0',
-    id: 1,
-    method,
-    params: {
-      ...params,
-      _meta: {
-        'io.modelcontextprotocol/protocolVersion': VERSION,
-        'io.modelcontextprotocol/clientInfo': { name: 'bench', version: '1' },
-        'io.modelcontextprotocol/clientCapabilities': {},
-      },
-    },
-  })
-  const headers: Record<string, string> = {
-    'Content-Type': 'application/json',
-    Accept: 'application/json, text/event-stream',
-    'MCP-Protocol-Version': VERSION,
-    'Mcp-Method': method,
-    ...(typeof params['name'] === 'string' ? { 'Mcp-Name': params['name'] } : {}),
-  }
+  const { headers, body } = requestOf(message)
   const answer = await answerTo(candidate, { ...headers, ...authorization(tokens[0]!) }, body)
   const script = join(directory, `${candidate.name.replace(/\W+/g, '-')}.lua`)
   writeFileSync(script, scriptOf(headers, body, tokens, Buffer.byteLength(answer)))
   return { ...candidate, script, answer }
+}
+
+/** The HTTP request of a message, without credentials. */
+export function requestOf({ method, params }: ModernMessage): {
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+} {
+  const _meta = {
+    'io.modelcontextprotocol/protocolVersion': VERSION,
+    'io.modelcontextprotocol/clientInfo': { name: 'bench', version: '1' },
+    'io.modelcontextprotocol/clientCapabilities': {},
+  }
+  return {
+    headers: {
+      'Content-Type': 'application/json',
+      Accept: 'application/json, text/event-stream',
+      'MCP-Protocol-Version': VERSION,
+      'Mcp-Method': method,
+      ...(typeof params['name'] === 'string' ? { 'Mcp-Name': params['name'] } : {}),
+    },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { ...params, _meta } }),
+  }
 }
 
 function authorization(token: string): Record<string, string> {
@@ -174,7 +190,7 @@ function authorization(token: string): Record<string, string> {
 /** The text of one answer; throws where it is an error. */
 async function answerTo(
   { name, url }: Pick<Candidate, 'name' | 'url'>,
-  headers: Record<string, string>,
+  headers: Readonly<Record<string, string>>,
   body: string,
 ): Promise<string> {
   const answer = await fetch(url, { method: 'POST', headers, body })

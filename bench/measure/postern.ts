@@ -53,7 +53,8 @@ export async function startPostern(
 const FLAGS = ['--disable-warning=ExperimentalWarning']
 
 function environment(data: string): Record<string, string> {
-  return { POSTERN_DATA: data, NODE_ENV: 'production' }
+  // All load comes from one address
+  return { POSTERN_DATA: data, NODE_ENV: 'production', POSTERN_CONNECTIONS_PER_SOURCE_MAX: '100000' }
 }
 
 /** Calls management REST of a running Postern; throws on any answer but 2xx. */

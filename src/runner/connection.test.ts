@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { anyJson } from '../../test/support/any-json.ts'
 import { fuzzCases } from '../../test/support/long.ts'
 import { toMessage } from '../mcp/protocol/message.ts'
 import { type Connection, createConnection, type Peer, type Request } from './connection.ts'
@@ -158,7 +159,7 @@ test('a caller that leaves is cancelled, declined and unsubscribed', () => {
 })
 
 test('whatever a server writes, a caller gets one answer to its request, and nothing that belongs to another one', () => {
-  const value = fc.jsonValue({ maxDepth: 2 }) as fc.Arbitrary<unknown>
+  const value = anyJson({ maxDepth: 2 }) as fc.Arbitrary<unknown>
   const reference = fc.oneof(fc.integer({ min: -1, max: 6 }), fc.constantFrom('a', 'b'), value)
   const subscription = fc.record({ 'io.modelcontextprotocol/subscriptionId': reference })
   const message = fc.oneof(
@@ -176,9 +177,13 @@ test('whatever a server writes, a caller gets one answer to its request, and not
         method: fc.constantFrom(
           ...['ping', 'roots/list', 'elicitation/create', 'notifications/progress', 'notifications/message'],
           ...['notifications/cancelled', 'notifications/resources/updated', 'notifications/tasks/status'],
+          ...['notifications/elicitation/complete'],
         ),
         params: fc.record(
-          { progressToken: reference, requestId: reference, uri: value, taskId: value, _meta: subscription },
+          {
+            ...{ progressToken: reference, requestId: reference, uri: value, _meta: subscription },
+            ...{ taskId: value, elicitationId: value },
+          },
           { requiredKeys: [] },
         ),
       },

@@ -223,6 +223,10 @@ export function createConnection({ isModern, callsMax, timers, write, note }: Co
     if (typeof name === 'string' && name.length <= OWNED_CHARS_MAX) owners.set(`${kind} ${name}`, peer)
   }
 
+  function ownerOf(kind: 'task' | 'elicitation', name: unknown): Peer | undefined {
+    return typeof name === 'string' ? owners.get(`${kind} ${name}`) : undefined
+  }
+
   /** The request or the caller that a message without a reference belongs to; null where that is not certain. */
   function addressee(
     among = [...calls.values()].filter(({ exchange }) => exchange !== null),
@@ -240,7 +244,7 @@ export function createConnection({ isModern, callsMax, timers, write, note }: Co
     const meta = params['_meta']
     const task = isMembers(meta) ? meta[RELATED_TASK] : undefined
     const taskId = isMembers(task) ? task['taskId'] : undefined
-    return typeof taskId === 'string' ? owners.get(`task ${taskId}`) : undefined
+    return ownerOf('task', taskId)
   }
 
   /** Hands a message to a request or a caller. */
@@ -278,7 +282,7 @@ export function createConnection({ isModern, callsMax, timers, write, note }: Co
     const nobody = (): void => {}
     const meta = params['_meta']
     if (isMembers(meta) && meta[SUBSCRIPTION_ID] !== undefined) {
-      const call = calls.get(Number(meta[SUBSCRIPTION_ID]))
+      const call = calls.get(numberOf(meta[SUBSCRIPTION_ID]))
       const place = placeOf(text, 'params', '_meta', SUBSCRIPTION_ID)
       if (call?.exchange != null && place !== null)
         call.exchange.message(edited(text, [{ ...place, text: call.idText }]))
@@ -319,10 +323,10 @@ export function createConnection({ isModern, callsMax, timers, write, note }: Co
         for (const peer of peers) peer.tell(text, nobody)
         return
       case 'notifications/tasks/status':
-        owners.get(`task ${String(params['taskId'])}`)?.tell(text, nobody)
+        ownerOf('task', params['taskId'])?.tell(text, nobody)
         return
       case 'notifications/elicitation/complete':
-        owners.get(`elicitation ${String(params['elicitationId'])}`)?.tell(text, nobody)
+        ownerOf('elicitation', params['elicitationId'])?.tell(text, nobody)
         return
       default: {
         const among = isModern
@@ -426,4 +430,9 @@ export function createConnection({ isModern, callsMax, timers, write, note }: Co
     },
   }
   return connection
+}
+
+/** Of an id that a server gives back, as a number or its digits; NaN for anything else. */
+function numberOf(id: unknown): number {
+  return typeof id === 'number' || typeof id === 'string' ? Number(id) : Number.NaN
 }

@@ -194,7 +194,14 @@ export function createInstances(options: InstancesOptions): Instances {
       timers,
       clock,
       serverLog,
-      line: (bytes) => connection.line(bytes),
+      line(bytes) {
+        try {
+          connection.line(bytes)
+        } catch (error) {
+          // Called from an event of a pipe: a throw there would end the runner, and with it the servers of all entries
+          log('error', `${name}: fault: ${(error as Error).stack}`)
+        }
+      },
       ended(why) {
         if (why.reason !== 'stopped') log('warn', `${name} (process ${pid}): ${why.message}`)
         connection.ended(why)

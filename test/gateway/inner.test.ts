@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Exchange } from '../../src/gateway/exchange.ts'
-import type { Caller, Identified, InnerAnswer } from '../../src/gateway/port.ts'
+import type { AnswerPieces, Caller, Identified, InnerAnswer } from '../../src/gateway/port.ts'
 import type { RecordAgent } from '../../src/record/fields.ts'
 import type { Incoming } from '../../src/wire/port.ts'
 import { client, collection, dailyQuota, policy, profile, proxy, rate, token, upstream } from './fragments.ts'
@@ -94,7 +94,14 @@ let calls = 0
 function call(
   caller: Caller,
   target: string,
-  given: { method?: string; host?: string; fields?: string; body?: string; keepBytesMax?: number } = {},
+  given: {
+    method?: string
+    host?: string
+    fields?: string
+    body?: string
+    keepBytesMax?: number
+    reader?: AnswerPieces
+  } = {},
 ): Promise<InnerAnswer> {
   return new Promise((resolve) =>
     served.gateway.call(
@@ -108,6 +115,7 @@ function call(
         body: given.body === undefined ? null : Buffer.from(given.body),
         agent: AGENT,
         keepBytesMax: given.keepBytesMax ?? 10_000,
+        ...(given.reader === undefined ? {} : { reader: given.reader }),
         until: null,
       },
       resolve,
@@ -249,6 +257,43 @@ test('an answer is kept up to the bytes that were asked for', async () => {
   assert.equal(answer.body.length, 5)
   assert.equal(answer.truncated, true)
   assert.ok(answer.bodyBytes > 5)
+})
+
+test('a reader of an answer that throws refuses its call alone', async () => {
+  const caller = await callerOf(BEARER)
+  const before = served.faults.length
+  const places = ['head', 'piece', 'judge', 'elsewhere'] as const
+  for (const place of places) {
+    const at = (name: string): void => {
+      if (name === place) throw new Error(`at ${name}`)
+    }
+    // Of what was used of the limits before, nothing is left
+    served.moveClock(86_400_000)
+    const { code } = await call(caller, '/orders/v1/orders', {
+      reader: {
+        head: () => at('head'),
+        piece() {
+          at('piece')
+          return true
+        },
+        elsewhere() {
+          at('elsewhere')
+          return false
+        },
+        judge() {
+          at('judge')
+          return { code: null, reason: '', bytes: 0 }
+        },
+        gaveUp() {},
+      },
+    })
+    assert.equal(code, 'internal_error', place)
+  }
+  assert.deepEqual(
+    served.faults.slice(before),
+    places.map((place) => `Error: at ${place}`),
+  )
+  assert.equal((await call(caller, '/orders/v1/orders')).status, 200)
 })
 
 const CALLERS: Readonly<Record<string, Record<string, string>>> = {

@@ -136,7 +136,7 @@ export async function serve(
       if (options.reserved !== undefined) options.reserved(incoming, exchange, gateway)
       else incoming.answer(404, '', 'reserved')
     },
-    fault: (fault) => faults.push(fault),
+    fault: (fault) => faults.push(String(fault)),
   })
   const createEngine = (options.httpEngine ?? ENGINE) === 'node' ? createNodeEngine : createNativeEngine
   const engine = createEngine({ handler: gateway, rules: FIELD_RULES, clock, egress, sweepMs: 20 })

@@ -1,6 +1,7 @@
 /** What a client of 2026-07-28 gets of a server of 2025-11-25 beside answers: progress, log messages, completion. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ODD } from '../support/any-json.ts'
 import { startFixture } from './fixture/fixture.ts'
 import { startLegacyOrigin } from './legacy.ts'
 import { type RawAnswer, rawClient } from './raw-client.ts'
@@ -67,4 +68,13 @@ test('arguments of prompts are completed by the origin', async () => {
     resultType: 'complete',
     completion: { values: ['green', 'grey'], total: 2, hasMore: false },
   })
+  for (const argument of [
+    undefined,
+    ['colour'],
+    ...[...ODD, ['colour'], null].map((name) => ({ name, value: '' })),
+  ]) {
+    const ref = { type: 'ref/prompt', name: 'paint' }
+    const refused = await client.ask('completion/complete', { ref, argument })
+    assert.equal(refused.messages.at(-1)!.error?.code, -32602, refused.text)
+  }
 })

@@ -1,4 +1,5 @@
 import { PROBLEMS, type RefusalCode } from '../../base/refusal.ts'
+import { clientOf } from '../../snapshot/find/client-of.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { DEFAULT_LIMITS } from '../../wire/limits.ts'
 import {
@@ -115,10 +116,15 @@ class InnerRun implements InnerCallHandle, End {
 
   /** Gives the call up: its caller has left. */
   abort(): void {
-    if (this.#exchange.isOver) return
-    this.#exchange.outcome.aborted = true
+    const exchange = this.#exchange
+    if (exchange.isOver) return
+    exchange.outcome.aborted = true
     this.#over()
-    this.#call.reader?.gaveUp()
+    try {
+      this.#call.reader?.gaveUp()
+    } catch (error) {
+      exchange.lane.fault(error)
+    }
   }
 
   park(code: RefusalCode | null): void {
@@ -165,20 +171,22 @@ class InnerRun implements InnerCallHandle, End {
     const body = exchange.bodyBytes === 0 ? null : exchange.body
     const { readBytesMax } = this
     const { idleTimeoutMs } = reader
-    const give = (): void => {
-      if (exchange.isOver) return
-      const verdict = reader.judge?.() ?? null
-      exchange.verdict = verdict
-      this.#give(status, fields, NO_BODY, verdict?.bytes ?? bytes, false)
-    }
-    const end = (): void => {
-      exchange.gathering = null
-      const came = (): void => {
-        status = 200
-        give()
-      }
-      if (reader.elsewhere?.(status, came) !== true) give()
-    }
+    const give = (): void =>
+      this.#guarded(() => {
+        if (exchange.isOver) return
+        const verdict = reader.judge?.() ?? null
+        exchange.verdict = verdict
+        this.#give(status, fields, NO_BODY, verdict?.bytes ?? bytes, false)
+      })
+    const end = (): void =>
+      this.#guarded(() => {
+        exchange.gathering = null
+        const came = (): void => {
+          status = 200
+          give()
+        }
+        if (reader.elsewhere?.(status, came) !== true) give()
+      })
     const handle = upstream.stream(
       // What is added for callers means nothing to a reader
       {
@@ -194,24 +202,42 @@ class InnerRun implements InnerCallHandle, End {
           outcome.upstreamAt = head.upstreamAt
           outcome.upstreamHeadAt = head.upstreamHeadAt
           outcome.upstreamStatus = status
-          reader.head(status, fields)
+          this.#guarded(() => reader.head(status, fields))
         },
         piece: (buffer, from, to) => {
           bytes += to - from
-          if (reader.piece(buffer, from, to)) return true
-          handle.abort()
-          end()
+          this.#guarded(() => {
+            if (reader.piece(buffer, from, to)) return
+            handle.abort()
+            end()
+          })
           return true
         },
         end,
-        failed: (failure, inner, upstreamAt) => {
-          exchange.gathering = null
-          outcome.upstreamAt = upstreamAt
-          failed(exchange, FAILURE_CODES[failure], inner)
-        },
+        failed: (failure, inner, upstreamAt) =>
+          this.#guarded(() => {
+            exchange.gathering = null
+            outcome.upstreamAt = upstreamAt
+            failed(exchange, FAILURE_CODES[failure], inner)
+          }),
       },
     )
     exchange.gathering = handle
+  }
+
+  /** Called from events of sockets: a throw there would end the thread. */
+  #guarded(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      const exchange = this.#exchange
+      exchange.lane.fault(error)
+      if (exchange.isOver) return
+      exchange.gathering?.abort()
+      exchange.gathering = null
+      exchange.reason = 'fault'
+      refuse(exchange, 'internal_error', 'forward')
+    }
   }
 
   #give(status: number, fields: string, body: Uint8Array, bodyBytes: number, truncated: boolean): void {
@@ -271,7 +297,7 @@ function toExchange(
     bytes,
   )
   const identity = new Identity()
-  identity.client = snapshot.clients.get(caller.client.id) ?? null
+  identity.client = clientOf(snapshot, caller.client.id) ?? null
   identity.profile = identity.client?.profiles.get(caller.profile.id) ?? null
   identity.credentialId = caller.credentialId
   identity.subject = caller.subject

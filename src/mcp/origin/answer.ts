@@ -1,6 +1,6 @@
 /** Answers of origins: one JSON object, or a stream of events that holds it. */
-
-import { type ReadJson, readJson, textOf } from '../protocol/json.ts'
+import { isUtf8 } from 'node:buffer'
+import { bufferOf, type ReadJson, readJson } from '../protocol/json.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
 import { type PlainResult, plainResultIn } from './plain-result.ts'
 import { resultTextIn } from './result-text.ts'
@@ -35,13 +35,15 @@ export interface ResultReply {
 /** Its result is built when it is asked for. */
 class PlainReply implements ResultReply {
   readonly kind = 'result'
-  readonly text: string
   readonly plain: PlainResult
   #result: Members | null = null
 
   constructor(plain: PlainResult) {
-    this.text = plain.text
     this.plain = plain
+  }
+
+  get text(): string {
+    return this.plain.bytes.toString('utf8')
   }
 
   get result(): Members {
@@ -78,8 +80,7 @@ export function readReply(answer: OriginAnswer, id: RpcId, hasSession: boolean):
 
 /** The reply that a message is, where that is a plain result; else null. */
 export function plainReplyIn(message: Uint8Array, id: RpcId, status: number): OriginReply | null {
-  const text = isGood(status) ? textOf(message) : null
-  const plain = text === null ? null : plainResultIn(message, text, id)
+  const plain = isGood(status) && isUtf8(message) ? plainResultIn(bufferOf(message), id) : null
   return plain === null ? null : new PlainReply(plain)
 }
 

@@ -5,7 +5,10 @@ import { JSON_DEPTH_MAX, readJson } from '../protocol/json.ts'
 import { plainResultIn } from './plain-result.ts'
 
 const responseOf = (result: string): string => `{"jsonrpc":"2.0","id":"a.1","result":${result}}`
-const plainIn = (json: string) => plainResultIn(Buffer.from(json), json, 'a.1')
+const plainIn = (json: string) => {
+  const plain = plainResultIn(Buffer.from(json), 'a.1')
+  return plain === null ? null : { text: plain.bytes.toString(), hasType: plain.hasType }
+}
 
 test('a complete result without a resource is plain, as it was written', () => {
   for (const [result, hasType] of [

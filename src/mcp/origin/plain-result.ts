@@ -1,6 +1,6 @@
 /**
- * Most results of tools pass as they were written: nothing in them is changed, and Postern needs to know little of what they say. To read
- * such a result without building its values costs less than half. One that may be another, however it is written, is left to JSON.parse.
+ * Most results of tools are passed unchanged, and Postern needs to know little of their content. Scanning such a result without building its
+ * values costs less than half. A result that may need more than a scan is left to JSON.parse.
  */
 import { JSON_DEPTH_MAX } from '../protocol/json.ts'
 import type { RpcId } from '../protocol/message.ts'
@@ -9,7 +9,7 @@ import { resultStart } from './result-text.ts'
 /** A result that is complete, no failure, not empty, and names no resource. */
 export interface PlainResult {
   /** As its origin wrote it, on one line. */
-  readonly text: string
+  readonly bytes: Buffer
   /** It says itself that it is complete. */
   readonly hasType: boolean
 }
@@ -17,11 +17,10 @@ export interface PlainResult {
 /**
  * The result of a response; null for one that must be read as a whole. What is given is what JSON.parse accepts (RFC 8259) within the bounds
  * of `readJson`.
- * @param json a whole response
- * @param text the same
+ * @param json a whole response in UTF-8
  */
-export function plainResultIn(json: Uint8Array, text: string, id: RpcId): PlainResult | null {
-  const from = resultStart(text, id)
+export function plainResultIn(json: Buffer, id: RpcId): PlainResult | null {
+  const from = resultStart(json, id)
   if (from === -1) return null
   isDoubtful = false
   hasType = false
@@ -29,9 +28,7 @@ export function plainResultIn(json: Uint8Array, text: string, id: RpcId): PlainR
   if (end === -1 || isDoubtful) return null
   const last = afterSpace(json, end)
   if (json[last] !== CLOSE_OBJECT || afterSpace(json, last + 1) !== json.length) return null
-  const result = text.slice(from, text.lastIndexOf('}')).trimEnd()
-  // In a stream of events a line break ends the line
-  return result.includes('\n') || result.includes('\r') ? null : { text: result, hasType }
+  return { bytes: json.subarray(from, end), hasType }
 }
 
 const QUOTE = 0x22
@@ -176,9 +173,12 @@ function isDigit(byte: number | undefined): boolean {
 }
 
 function afterSpace(json: Uint8Array, at: number): number {
-  let next = at
-  while (json[next] === 0x20 || json[next] === 0x09 || json[next] === 0x0a || json[next] === 0x0d) next++
-  return next
+  for (let next = at; ; next++) {
+    const byte = json[next]
+    // In a stream of events a line break ends the line
+    if (byte === 0x0a || byte === 0x0d) isDoubtful = true
+    else if (byte !== 0x20 && byte !== 0x09) return next
+  }
 }
 
 function flags(bytes: string): Uint8Array {

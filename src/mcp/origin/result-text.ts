@@ -1,4 +1,4 @@
-/** Results that nothing must be changed in pass as the origin wrote them: to write a result anew costs more than to read it. */
+/** Results that need no change are passed as the text that the origin wrote: writing a result anew costs more than reading it. */
 import type { Members, RpcId } from '../protocol/message.ts'
 
 const SPACE = '[ \\t\\r\\n]*'
@@ -10,10 +10,22 @@ const BEFORE = new RegExp(
   `^${SPACE}\\{${SPACE}(?:${VERSION}${NEXT}${ID}|${ID}${NEXT}${VERSION})${NEXT}"result"${SPACE}:${SPACE}`,
 )
 
+/** What stands before a result is not longer, in a response that passes. */
+const BEFORE_BYTES_MAX = 512
+
 /** Where the result of a response to the request of that id begins; -1 where it is written in another way. */
-export function resultStart(json: string, id: RpcId): number {
-  const before = BEFORE.exec(json)
+export function resultStart(json: Buffer, id: RpcId): number {
+  const usual = `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":`
+  if (startsWith(json, usual)) return usual.length
+  const before = BEFORE.exec(json.toString('latin1', 0, BEFORE_BYTES_MAX))
   return before !== null && (before[1] ?? before[2]) === JSON.stringify(id) ? before[0].length : -1
+}
+
+/** True only for a text of ASCII. */
+function startsWith(bytes: Buffer, text: string): boolean {
+  for (let at = 0; at < text.length; at++)
+    if (bytes[at] !== text.charCodeAt(at) || bytes[at]! > 0x7f) return false
+  return true
 }
 
 /**

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ODD } from '../../../test/support/any-json.ts'
 import { eventually } from '../../../test/support/eventually.ts'
 import { createClock, createClockCell, moveClock } from '../../base/clock.ts'
 import type { OriginAnswerReader, SendToOrigin } from './send.ts'
@@ -75,6 +76,13 @@ for (const version of ['2025-11-25', '2026-07-28'])
       stream.close()
     }
   })
+
+test('a resource whose URI is no text has not changed', async () => {
+  const { stream, say } = await start('2025-11-25')
+  for (const uri of [...ODD, ['a'], null, 1])
+    assert.equal(say(event({ method: 'notifications/resources/updated', params: { uri } })), true)
+  stream.close()
+})
 
 test('comments, and events that are no messages, are bounded by their bytes', async () => {
   const MIB = 1024 * 1024

@@ -61,13 +61,18 @@ export function resultText(id: RpcId, result: string): string {
 /** Ids of ASCII, such as all usual ones. */
 const ASCII_ID = /^[ -~]*$/
 
-/**
- * The answer with a result.
- * @param bytes the same text in UTF-8 where it is kept, so that it is not made again for each answer
- */
-export function resultAnswer(id: RpcId, result: string, bytes: Buffer | undefined): McpAnswer {
+/** Text of a result. */
+interface ResultBody {
+  readonly text: string
+  /** The same in UTF-8 where that is at hand, so that the text need not be made. */
+  readonly bytes?: Buffer
+}
+
+/** The answer with a result. */
+export function resultAnswer(id: RpcId, result: ResultBody): McpAnswer {
+  const { bytes } = result
   if (bytes === undefined || (typeof id === 'string' && !ASCII_ID.test(id)))
-    return jsonAnswer(200, resultText(id, result))
+    return jsonAnswer(200, resultText(id, result.text))
   const before = `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":`
   return { status: 200, headers: JSON_HEADERS, body: '', kept: { before, bytes, after: '}' } }
 }

@@ -16,8 +16,8 @@ export type ReadJson =
  * the other would execute. A member named `__proto__` stays an ordinary member.
  */
 export function readJson(bytes: Uint8Array): ReadJson {
-  const text = textOf(bytes)
-  if (text === null) return { ok: false, syntax: true, reason: 'The body is not UTF-8' }
+  if (!isUtf8(bytes)) return { ok: false, syntax: true, reason: 'The body is not UTF-8' }
+  const text = bufferOf(bytes).toString('utf8')
   const written = countMembers(bytes)
   if (written === null)
     return { ok: false, syntax: false, reason: `The body is nested deeper than ${JSON_DEPTH_MAX}` }
@@ -32,13 +32,8 @@ export function readJson(bytes: Uint8Array): ReadJson {
   return { ok: true, value, text }
 }
 
-/** Null for bytes that are not UTF-8. */
-export function textOf(bytes: Uint8Array): string | null {
-  return isUtf8(bytes) ? bufferOf(bytes).toString('utf8') : null
-}
-
 /** The same bytes. */
-function bufferOf(bytes: Uint8Array): Buffer {
+export function bufferOf(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 

@@ -295,7 +295,10 @@ export function createLegacyCodec<Caller>(
         const resumable = resumableOf(door.relay, caller, context, received)
         const stream = createRelayStream(request.header('accept'), done, resumable)
         return relayed(door.relay, caller, message, context, received, stream, (text, answer) =>
-          stream.end(text, () => answer ?? answerOf(text)),
+          stream.end(
+            () => text,
+            () => answer ?? answerOf(text),
+          ),
         )
       }
       const { asking, respond } = askingOf(context.session, message, request, done)
@@ -406,7 +409,7 @@ function relayed<Caller>(
     if (answer.kind === 'none') return done(null)
     if (answer.kind === 'result') {
       const { text, bytes } = answer
-      return done(resultText(id, text), bytes && resultAnswer(id, text, bytes))
+      return done(resultText(id, text), bytes && resultAnswer(id, answer))
     }
     received.error = answer.code
     done(errorText(id, answer.code, answer.message, answer.data))

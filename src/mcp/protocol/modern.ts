@@ -197,14 +197,23 @@ function relayed<Caller>(
     ask: null,
   }
   relay.answer(caller, asked, (answer) => {
-    if (answer.kind === 'none') return stream.end(null, () => emptyAnswer(202))
+    if (answer.kind === 'none')
+      return stream.end(
+        () => null,
+        () => emptyAnswer(202),
+      )
     if (answer.kind === 'result') {
-      const { text, bytes } = answer
-      return stream.end(resultText(id, text), () => resultAnswer(id, text, bytes))
+      return stream.end(
+        () => resultText(id, answer.text),
+        () => resultAnswer(id, answer),
+      )
     }
     const { code, message, data, status = 200 } = answer
     received.error = code
-    stream.end(errorText(id, code, message, data), () => errorAnswer(status, id, code, message, data))
+    stream.end(
+      () => errorText(id, code, message, data),
+      () => errorAnswer(status, id, code, message, data),
+    )
   })
 }
 

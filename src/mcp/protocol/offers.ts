@@ -136,7 +136,8 @@ async function complete<Caller>(
   said: Said,
 ): Promise<Offered> {
   const { ref, argument } = params
-  if (!isMembers(argument) || typeof argument['name'] !== 'string' || typeof argument['value'] !== 'string')
+  const { name, value: begun } = isMembers(argument) ? argument : {}
+  if (typeof name !== 'string' || typeof begun !== 'string')
     return invalid('/params/argument', 'argument must have a name and a value')
   const of =
     isMembers(ref) && ref['type'] === 'ref/prompt'
@@ -145,8 +146,8 @@ async function complete<Caller>(
         ? ref['uri']
         : undefined
   if (typeof of !== 'string') return invalid('/params/ref', 'ref must name a prompt or a resource')
-  const all = await completions(caller, of, argument['name'], said)
-  const fitting = all.filter((value) => value.startsWith(String(argument['value'])))
+  const all = await completions(caller, of, name, said)
+  const fitting = all.filter((value) => value.startsWith(begun))
   const completion = {
     values: fitting.slice(0, VALUES_MAX),
     total: fitting.length,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import { anyJson } from '../../../test/support/any-json.ts'
 import { eventually } from '../../../test/support/eventually.ts'
 import { type Given, startDoor } from '../../../test/support/mcp-endpoint.ts'
 import { createClock, createClockCell, moveClock } from '../../base/clock.ts'
@@ -49,7 +50,7 @@ describe('questions that wait', () => {
   test('are not confirmed by whatever else a client sends', () => {
     const { questions, ask } = start()
     fc.assert(
-      fc.property(fc.oneof(fc.constant(null), fc.dictionary(fc.string(), fc.jsonValue())), (result) => {
+      fc.property(fc.oneof(fc.constant(null), fc.dictionary(fc.string(), anyJson())), (result) => {
         const { id, ends, by } = ask()
         questions.answer(by, id!, result)
         assert.deepEqual(ends, [{ action: 'cancel', content: {} }])

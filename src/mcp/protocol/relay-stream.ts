@@ -15,7 +15,7 @@ export interface RelayStream {
   /** Told once when the client has left the stream, and is not waited for. */
   left: () => void
   /** Sends the response. @param text of the JSON-RPC response; null for none. @param plain the answer where no stream was opened */
-  end(text: string | null, plain: () => McpAnswer): void
+  end(text: () => string | null, plain: () => McpAnswer): void
 }
 
 /** A stream that a later request can take up again. */
@@ -56,7 +56,8 @@ export function createRelayStream(
         done(plain())
         return
       }
-      if (text !== null) stream.message(text)
+      const response = text()
+      if (response !== null) stream.message(response)
       stream.end()
     },
   }

@@ -40,7 +40,7 @@ export type RelayedAnswer =
   | {
       readonly kind: 'result'
       readonly text: string
-      /** The same text in UTF-8, where it is kept for many answers. */
+      /** The same text in UTF-8, where that is at hand. */
       readonly bytes?: Buffer
     }
   | {

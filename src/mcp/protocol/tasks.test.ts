@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { anyJson, ODD } from '../../../test/support/any-json.ts'
 import type { Members } from './message.ts'
 import {
   declaresTasks,
@@ -53,6 +54,8 @@ test('a task that lacks what its status has cannot be told of', () => {
   assert.deepEqual(read('failed', { error: { code: -1, message: 'm', more: 1 } }), {
     error: { code: -1, message: 'm' },
   })
+  for (const message of [...ODD, undefined, 1])
+    assert.deepEqual(read('failed', { error: { code: -1, message } }), { error: { code: -1, message: '' } })
   assert.deepEqual(read('working', { result: {} }), {})
   for (const status of ['completed', 'failed', 'input_required'])
     for (const member of ['result', 'error', 'inputRequests'])
@@ -61,7 +64,7 @@ test('a task that lacks what its status has cannot be told of', () => {
 
 test('whatever a server says is a task or none', () => {
   fc.assert(
-    fc.property(fc.jsonValue(), fc.jsonValue(), (value, part) => {
+    fc.property(anyJson(), anyJson(), (value, part) => {
       readTask(value)
       const task = readTaskDetail({
         ...TASK,

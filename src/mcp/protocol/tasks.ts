@@ -125,7 +125,13 @@ function detailOf(status: TaskStatus, { inputRequests, result, error }: Members)
 function toRpcError(error: unknown): Members | null {
   if (!isMembers(error) || !Number.isSafeInteger(error['code'])) return null
   const { code, message, data } = error
-  return { error: { code, message: String(message ?? ''), ...(data === undefined ? {} : { data }) } }
+  return {
+    error: {
+      code,
+      message: typeof message === 'string' ? message : '',
+      ...(data === undefined ? {} : { data }),
+    },
+  }
 }
 
 /** The members of a task in the words of one era. */

@@ -23,7 +23,7 @@ import { type ParkedCall, ROUNDS_MAX } from './parked-call.ts'
 import { tokenOf } from './parking.ts'
 import { withPublicUris } from './public-uris.ts'
 import { refusalFor } from './reply-verdict.ts'
-import { passedText, resultFor, toolErrorText } from './results.ts'
+import { passedResult, resultFor, toolErrorText } from './results.ts'
 import { type RunnerFailure, runnerFailureIn } from './runner-error.ts'
 import type { NoSession } from './sessions.ts'
 import { PASSED, type TaskTerms } from './task-terms.ts'
@@ -357,7 +357,7 @@ export class OriginCall {
       case 'result':
         if (reply.plain === null && !this.#isComplete(reply.result, isModernOrigin)) return
         for (const elicitationId of this.#pages) notify(notificationText(PAGE_DONE, { elicitationId }))
-        return this.#done({ kind: 'result', text: this.#resultText(reply, isModernOrigin) })
+        return this.#done(this.#resultOf(reply, isModernOrigin))
       case 'error':
         return this.#failed(reply.error, isModernOrigin)
       case 'session_gone':
@@ -436,9 +436,10 @@ export class OriginCall {
   }
 
   /** As its origin wrote it where nothing differs. */
-  #resultText(reply: ResultReply, isModernOrigin: boolean): string {
+  #resultOf(reply: ResultReply, isModernOrigin: boolean): RelayedAnswer {
     const { method, isModern } = this.#request
-    const passed = passedText(method, reply, isModernOrigin, isModern)
+    // The answer of a parked call is written for another thread
+    const passed = this.#parked === null ? passedResult(method, reply, isModernOrigin, isModern) : null
     if (passed !== null) return passed
     const { result, text } = reply
     const { capabilities } = this.#joined
@@ -449,7 +450,8 @@ export class OriginCall {
       (uri, isQuick) => capabilities.publicUri(member, uri, isQuick),
       this.#askedUri(),
     )
-    return resultFor(method, shown, isModernOrigin, isModern, shown === result ? text : null)
+    const own = shown === result ? text : null
+    return { kind: 'result', text: resultFor(method, shown, isModernOrigin, isModern, own) }
   }
 
   /** The URI of resources/read at the origin, and as the caller gave it. */

@@ -1,6 +1,6 @@
 /**
- * What a virtual MCP answers. Lists come from the snapshot. A call finds its capability by the public name, and goes to the origin
- * through the stages that every request passes. Hidden and unknown names have one answer.
+ * The answers of a virtual MCP. Lists come from the snapshot. A call is resolved by its public name and passes the same stages as every
+ * request to its origin. Hidden and unknown names get the same answer.
  */
 import type { Plain } from '../../base/plain.ts'
 import { PROBLEMS, type RefusalCode, type RefusalFacts } from '../../base/refusal.ts'
@@ -141,7 +141,10 @@ export function createRelay(
     if (typeof name !== 'string') return notA('string', `/params/ref/${member}`)
     const item = capabilities.find(subject, isPrompt ? 'prompts' : 'resource_templates', name)
     if (item === null) return { kind: 'unknown', pointer: `/params/ref/${member}`, name }
-    if (isMembers(argument) && item.closed.has(String(argument['name'])))
+    if (!isMembers(argument)) return notA('object', '/params/argument')
+    // Of another type it would not be found among those that are closed, and origins may read it as that text
+    if (typeof argument['name'] !== 'string') return notA('string', '/params/argument/name')
+    if (item.closed.has(argument['name']))
       return { kind: 'refused', name, reason: 'the argument is not for callers' }
     const inner = { ...ref, [member]: item.key }
     const target = { member: item.member, name, params: { ...params, ref: inner } }

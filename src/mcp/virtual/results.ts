@@ -1,6 +1,7 @@
 /** Results of origins in the form of the revision that the client speaks. */
 import type { ResultReply } from '../origin/answer.ts'
 import type { Members } from '../protocol/message.ts'
+import type { RelayedAnswer } from '../protocol/relay.ts'
 
 /** Members of results that came with 2026-07-28. */
 const MODERN_MEMBERS: ReadonlySet<string> = new Set(['resultType', 'ttlMs', 'cacheScope'])
@@ -9,18 +10,32 @@ const MODERN_MEMBERS: ReadonlySet<string> = new Set(['resultType', 'ttlMs', 'cac
 const KEPT: ReadonlySet<string> = new Set(['resources/read'])
 
 /**
- * Text of a plain result that passes as its origin wrote it, so that its values need not be built; null for any other. Results of
- * `resources/read` have URIs.
+ * A plain result that passes as its origin wrote it, so that its values need not be built; null for any other. Results of `resources/read`
+ * have URIs.
  */
-export function passedText(
+export function passedResult(
   method: string,
   { plain }: ResultReply,
   isModernOrigin: boolean,
   isModernClient: boolean,
-): string | null {
-  if (plain === null || KEPT.has(method)) return null
-  if (!isModernClient) return isModernOrigin ? null : plain.text
-  return plain.hasType ? plain.text : withType(plain.text)
+): RelayedAnswer | null {
+  if (plain === null || KEPT.has(method) || (isModernOrigin && !isModernClient)) return null
+  if (plain.hasType || !isModernClient) return new PassedResult(plain.bytes)
+  return { kind: 'result', text: withType(plain.bytes.toString('utf8')) }
+}
+
+/** Its text is made when it is asked for. */
+class PassedResult {
+  readonly kind = 'result'
+  readonly bytes: Buffer
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes
+  }
+
+  get text(): string {
+    return this.bytes.toString('utf8')
+  }
 }
 
 /**

@@ -137,9 +137,11 @@ class StandaloneStream {
 
   join(caller: Caller, listener: StreamListener, ready: (isStanding: boolean) => void): () => void {
     this.#caller = caller
+    // A call does not leave the stream to those of another thread that only listen
+    const isNeeded = this.#state === 'elsewhere' && listener.isCall && !this.#hasCall
     this.#listeners.push(listener)
     this.#listening.set(this.#name, (this.#listening.get(this.#name) ?? new Set()).add(this))
-    if (this.#state === 'closed') this.#open(0)
+    if (this.#state === 'closed' || isNeeded) this.#open(0)
     else if (this.#state === 'open') clearTimeout(this.#timer)
     if (this.#state === 'opening') this.#waiting.push(ready)
     else ready(this.#state !== 'refused')

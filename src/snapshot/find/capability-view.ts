@@ -49,7 +49,10 @@ export function viewOf(
   if (closed.size > 0 && type === 'tools')
     shown['inputSchema'] = withoutProperties(item['inputSchema'], closed)
   if (closed.size > 0 && type === 'prompts' && Array.isArray(item['arguments']))
-    shown['arguments'] = item['arguments'].filter((one) => !isPlain(one) || !closed.has(String(one['name'])))
+    shown['arguments'] = item['arguments'].filter((one) => {
+      const argument = isPlain(one) ? one['name'] : null
+      return typeof argument !== 'string' || !closed.has(argument)
+    })
   return { type, member, key, name, shown, schema, fixed, closed }
 }
 

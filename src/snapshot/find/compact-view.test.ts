@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { anyJson } from '../../../test/support/any-json.ts'
 import type { Plain } from '../../base/plain.ts'
 import { estimateTokens } from '../../base/token-estimate.ts'
 import { CapabilityPolicy } from '../../model/capability-policy.ts'
@@ -162,11 +163,11 @@ test('tools of any form make a view, and every tool is found by its name', () =>
   const tool = fc.record(
     {
       name: fc.stringMatching(/^[a-z]{3,12}$/),
-      title: fc.oneof(text, fc.jsonValue()),
-      description: fc.oneof(text, fc.jsonValue()),
+      title: fc.oneof(text, anyJson()),
+      description: fc.oneof(text, anyJson()),
       inputSchema: fc.oneof(
-        fc.record({ properties: fc.dictionary(text, fc.jsonValue()), required: fc.jsonValue() }),
-        fc.jsonValue(),
+        fc.record({ properties: fc.dictionary(text, anyJson()), required: anyJson() }),
+        anyJson(),
       ),
     },
     { requiredKeys: ['name'] },
