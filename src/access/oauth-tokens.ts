@@ -33,6 +33,19 @@ export interface OAuthTokens {
    * came from, and with the account. Refuses with credential_invalid or credential_expired; why exactly is the inner reason.
    */
   verify(token: string, resource: Protected): Promise<Principal>
+  /**
+   * Whom an access token for an MCP endpoint of gateway threads stands for. The user may be inactive: threads know that by themselves.
+   * Refuses as `verify` does.
+   */
+  signedIn(token: string, resource: Protected): Promise<SignedInToken>
+}
+
+interface SignedInToken {
+  readonly user: string
+  readonly grant: string
+  readonly scopes: readonly string[]
+  /** Milliseconds since the epoch. */
+  readonly until: number
 }
 
 /** Access tokens of our own authorization server. */
@@ -67,23 +80,39 @@ export function createOAuthTokens(
     if (grant.expires_at !== null && grant.expires_at <= now) throw invalid('the grant has ended')
   }
 
+  async function proved(token: string, resource: Protected): Promise<Jwt & { readonly expiresAt: number }> {
+    const jwt = readJwt(token)
+    if (typeof jwt === 'string') throw invalid(jwt)
+    if (jwt.type !== 'at+jwt') throw invalid('no access token')
+    const key = signingKeyOf(jwt, await keys())
+    if (typeof key === 'string') throw invalid(key)
+    if (jwt.issuer !== issuer) throw invalid('wrong issuer')
+    if (!jwt.audience.includes(resources.nameOf(resource))) throw invalid('wrong audience')
+    const now = clock.now()
+    const expiresAt = (jwt.expires ?? 0) * 1000
+    if (expiresAt <= now) throw refuse('credential_expired', { inner: 'expired' })
+    await demandGrant(jwt, now)
+    return { ...jwt, expiresAt }
+  }
+
   return {
     claims: (token) => claimsIssuer(token, issuer),
     async verify(token, resource) {
-      const jwt = readJwt(token)
-      if (typeof jwt === 'string') throw invalid(jwt)
-      if (jwt.type !== 'at+jwt') throw invalid('no access token')
-      const key = signingKeyOf(jwt, await keys())
-      if (typeof key === 'string') throw invalid(key)
-      if (jwt.issuer !== issuer) throw invalid('wrong issuer')
-      if (!jwt.audience.includes(resources.nameOf(resource))) throw invalid('wrong audience')
-      const now = clock.now()
-      const expiresAt = (jwt.expires ?? 0) * 1000
-      if (expiresAt <= now) throw refuse('credential_expired', { inner: 'expired' })
-      await demandGrant(jwt, now)
-      const scopes = typeof jwt.claims['scope'] === 'string' ? jwt.claims['scope'] : ''
+      const { expiresAt, ...jwt } = await proved(token, resource)
+      const scopes = scopeOf(jwt)
       const proof = { authMethod: 'oauth', expiresAt, ceiling: ceilingOf(scopes) }
       return { ...(await accounts.principalOf(jwt.subject, proof)), scopes }
     },
+    async signedIn(token, resource) {
+      const { expiresAt, ...jwt } = await proved(token, resource)
+      const { grant_id: grant } = jwt.claims
+      if (typeof grant !== 'string' || !jwt.subject.startsWith('usr_'))
+        throw invalid('the token is of no person')
+      return { user: jwt.subject, grant, scopes: scopeOf(jwt).split(' '), until: expiresAt }
+    },
   }
+}
+
+function scopeOf({ claims }: Jwt): string {
+  return typeof claims['scope'] === 'string' ? claims['scope'] : ''
 }

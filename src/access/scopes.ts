@@ -6,6 +6,9 @@ import { allows } from './roles.ts'
 export const SCOPES = ['management:read', 'management:write', 'management:admin'] as const
 export type Scope = (typeof SCOPES)[number]
 
+/** OAuth scopes of the MCP endpoints of gateway threads. Each opens one kind of capability; none includes another. */
+export const MCP_SCOPES = ['mcp:tools', 'mcp:prompts', 'mcp:resources'] as const
+
 /** What a client gets that asks for none, and what challenges name. */
 export const DEFAULT_SCOPE = 'management:read management:write'
 
@@ -46,14 +49,16 @@ export function broadestOf(text: string): Scope | null {
 }
 
 /**
- * The scopes of a request that there are. A client that names none of management, and does not ask who somebody is
- * either, gets the default beside them: many ask for what they know from elsewhere.
+ * The scopes of a request that the resource has. A client that names none of them, and does not ask who somebody is either, gets the
+ * default beside what it names: many ask for what they know from elsewhere.
+ * @param isConsumer true for an MCP endpoint of gateway threads, false for management
  */
-export function scopeAsked(text: string): string {
+export function scopeAsked(text: string, isConsumer = false): string {
   const words = new Set(text.split(' '))
-  const known = [...SCOPES, ...OIDC_SCOPES].filter((scope) => words.has(scope))
-  const saysWhat = broadestOf(text) !== null || words.has('openid')
-  return (saysWhat ? known : [DEFAULT_SCOPE, ...known]).join(' ')
+  const [all, otherwise] = isConsumer ? [MCP_SCOPES, MCP_SCOPES.join(' ')] : [SCOPES, DEFAULT_SCOPE]
+  const known = [...all, ...OIDC_SCOPES].filter((scope) => words.has(scope))
+  const saysWhat = all.some((scope) => words.has(scope)) || words.has('openid')
+  return (saysWhat ? known : [otherwise, ...known]).join(' ')
 }
 
 /** What a token with these scopes may at most do, whoever it stands for; null for everything. */

@@ -6,6 +6,7 @@ test('the most specific row decides a path, and a path beside all rows has none'
   for (const [path, name] of [
     ['/mcp', 'consumerMcp'],
     ['/mcp/travel', 'belowConsumerMcp'],
+    ['/mcp/-/acme/web', 'consumerMcpProfile'],
     ['/management', 'management'],
     ['/management/other', 'management'],
     ['/management/mcp', 'managementMcp'],
@@ -24,7 +25,9 @@ test('the most specific row decides a path, and a path beside all rows has none'
     ['/.well-known/oauth-authorization-server', 'serverMetadata'],
     ['/.well-known/oauth-authorization-server/management/mcp', 'serverMetadata'],
     ['/.well-known/oauth-authorization-server/api/v1/mcp', 'serverMetadata'],
-    ['/.well-known/oauth-authorization-server/mcp', 'wellKnown'],
+    ['/.well-known/oauth-authorization-server/mcp', 'serverMetadata'],
+    ['/.well-known/oauth-authorization-server/mcp/travel', 'serverMetadata'],
+    ['/.well-known/oauth-authorization-server/orders', 'wellKnown'],
     ['/.well-known/openid-configuration/', 'wellKnown'],
     ['/.well-known/oauth-protected-resource/mcp', 'resourceMetadata'],
     ['/healthz', 'healthz'],

@@ -23,8 +23,11 @@ export type ControlHandler =
   | 'sign_in_page'
   | 'unknown_path'
 
-/** The resources for which access tokens are issued (RFC 8707): Management MCP and Management REST. */
-export type Protected = 'mcp' | 'rest'
+/**
+ * The resources for which access tokens are issued (RFC 8707): Management MCP, Management REST, and the MCP endpoints of gateway
+ * threads, each by its path, such as `/mcp/desk`.
+ */
+export type Protected = 'mcp' | 'rest' | `/mcp${string}`
 
 interface Door {
   readonly path: string
@@ -42,8 +45,8 @@ interface Door {
   readonly cors: 'gateway' | 'management' | null
   /** People open the path in a browser: upstream responses on the same origin must not reach these pages. */
   readonly hasPages: boolean
-  /** The path names a protected resource, which has metadata (RFC 9728). Its tokens: ours for `mcp` and `rest`, or those of profiles. */
-  readonly resource: Protected | 'profiles' | null
+  /** The path names a protected resource, which has metadata (RFC 9728). `consumer`: the path itself names the resource. */
+  readonly resource: 'mcp' | 'rest' | 'consumer' | null
   /** What the path is for, in the docs. */
   readonly summary: string
 }
@@ -75,8 +78,17 @@ export const DOORS = {
     handler: 'consumer_mcp',
     listener: 'gateway',
     cors: 'gateway',
-    resource: 'profiles',
+    resource: 'consumer',
     summary: 'MCP endpoint of published APIs',
+  }),
+  consumerMcpProfile: own({
+    path: '/mcp/-',
+    extent: 'below',
+    handler: 'consumer_mcp',
+    listener: 'gateway',
+    cors: 'gateway',
+    resource: 'consumer',
+    summary: 'The same endpoint for sign-in with one profile: `/mcp/-/{client}/{profile}`',
   }),
   belowConsumerMcp: own({
     path: '/mcp',
@@ -84,7 +96,7 @@ export const DOORS = {
     handler: 'virtual_mcp',
     listener: 'gateway',
     cors: 'gateway',
-    resource: 'profiles',
+    resource: 'consumer',
     summary: 'Virtual MCPs',
   }),
   management: management({
@@ -221,8 +233,15 @@ function decisionsOf(door: Door): Decision[] {
     door,
   }
   if (extent !== 'resources') return [own]
-  const names = ALL_DOORS.filter(({ resource }) => resource === 'mcp' || resource === 'rest')
-  return [own, ...names.map((named) => ({ ...own, path: path + named.path }))]
+  const names = ALL_DOORS.filter(({ resource }) => resource !== null)
+  return [
+    own,
+    ...names.map((named) => ({
+      ...own,
+      path: path + named.path,
+      decidesBelow: named.extent === 'below',
+    })),
+  ]
 }
 
 /** By their first letter; the longest path first. A request compares its path with the few rows that it may meet. */

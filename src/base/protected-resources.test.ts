@@ -28,6 +28,14 @@ test('a resource is known by every listed origin, and has one name', () => {
   ])
 })
 
+test('each MCP endpoint of the gateway is a resource of its own', () => {
+  const { find, nameOf } = createProtectedResources(['http://localhost:8080'])
+  for (const path of ['/mcp', '/mcp/desk', '/mcp/-/acme/web'] as const) {
+    assert.equal(find(`http://127.0.0.1:8080${path}/`), path)
+    assert.equal(nameOf(path), `http://localhost:8080${path}`)
+  }
+})
+
 test('what is of another origin, or has more than a path, is no resource', () => {
   const { find } = createProtectedResources(['https://gateway.example'])
   for (const name of [
@@ -37,7 +45,11 @@ test('what is of another origin, or has more than a path, is no resource', () =>
     'https://gateway.example/management/mcp?x=1',
     'https://gateway.example/management/mcp#x',
     'https://user@gateway.example/management/mcp',
-    'https://gateway.example/mcp',
+    'https://gateway.example/mcp/Desk',
+    'https://gateway.example/mcp/desk/tools',
+    'https://gateway.example/mcp/-/acme',
+    'https://gateway.example/mcp/%64esk',
+    'https://gateway.example/orders',
     'http://127.0.0.1/management/mcp',
     'constructor',
     '',

@@ -182,7 +182,7 @@ export const PROBLEMS = {
   upstream_invalid_response: problem(
     502,
     'Upstream response invalid',
-    'The upstream response is not valid HTTP/1.1, so the gateway did not forward it.',
+    'The upstream response is not valid HTTP/1.1, or the response of an MCP server contains no JSON-RPC response, so the gateway did not forward it.',
   ),
   response_invalid: problem(
     502,
@@ -236,7 +236,7 @@ export const PROBLEMS = {
   call_lost: problem(
     410,
     'Call lost',
-    'The call waited for input from the client and ended before the answer came: it waited too long, it was cancelled, or the process that held it ended. `repeat_is_safe` tells whether the call can be made again without a second effect.',
+    'The call waited for input from the client and ended before the input arrived. It waited too long, it was cancelled, or the process that held it has ended. `repeat_is_safe` says whether you can repeat the call without a second effect.',
   ),
   parameter_invalid: problem(
     400,
@@ -263,7 +263,7 @@ export const PROBLEMS = {
   permission_denied: problem(
     403,
     'Permission denied',
-    'The caller is authenticated but lacks a permission. The detail names the missing permission.',
+    'The caller is authenticated but lacks a permission. The detail names the missing permission. At a virtual MCP, the capability policy does not allow these arguments for the tool. Change the arguments, or the policy.',
   ),
   not_found: problem(
     404,

@@ -1,5 +1,6 @@
 import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
+import type { OAuthTokens } from '../access/oauth-tokens.ts'
 import { permits, UNPLACED } from '../access/roles.ts'
 import type { AllowsOrigin } from '../base/allowed-origins.ts'
 import { bearerOf } from '../base/bearer.ts'
@@ -7,8 +8,9 @@ import type { Origins } from '../base/challenge.ts'
 import type { Protected } from '../base/doors.ts'
 import type { Plain } from '../base/plain.ts'
 import type { GetJson } from '../base/public-fetch.ts'
-import { refuse, toProblem } from '../base/refusal.ts'
+import { Refusal, refuse, toProblem } from '../base/refusal.ts'
 import { factsOf, PREAMBLE } from '../fleet/shared/preamble.ts'
+import type { SignInProof } from '../model/sign-in-proof.ts'
 import type { DocumentMode } from '../oauth/server/documents.ts'
 import { createUnauthenticatedAudit, type UnauthenticatedAudit } from '../operations/audit/unauthenticated.ts'
 import { expireChangeRequests } from '../operations/change-requests/expire.ts'
@@ -27,6 +29,7 @@ import type { ExpositionFormat } from '../record/exposition.ts'
 import { checkFragment } from '../snapshot/compile/check.ts'
 import { networkOf } from '../snapshot/find/network.ts'
 import type { AuditMark } from '../store/ports/audit-chain.ts'
+import { StoreUnavailable } from '../store/ports/unavailable.ts'
 import { createManagementDoor, type ManagementDoorOptions } from '../surfaces/mcp/door.ts'
 import { createRestApp } from '../surfaces/rest/app.ts'
 import { answerSecretPage, SECRETS_ROOT } from '../surfaces/secrets/page.ts'
@@ -76,6 +79,8 @@ export interface ControlPlane {
   readonly listener: RequestListener
   /** Id of the principal that an access token of management stands for; null for none. Never rejects. */
   readonly prove: (token: string, resource: Protected) => Promise<string | null>
+  /** What an access token for an MCP endpoint of gateway threads proves. Never rejects. */
+  readonly signIn: (token: string, resource: `/mcp${string}`) => Promise<SignInProof>
   /** Issues an access token, as `postern token` does. */
   readonly issueToken: (input: unknown) => Promise<IssuedToken>
   /** Makes the link by which a new installation gets its administrator; null when it needs none. */
@@ -122,6 +127,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     localSignIn: options.isLocalSignIn ? { setUpUrl: (token) => setUpUrl(options.issuer, token) } : null,
     mappedGrants: options.oidc?.roleMap.map(({ grant }) => grant) ?? [],
     check: checkFragment,
+    grantEnded: endGrants(options),
   })
   const identities = createIdentities(options, invoke, unknown)
   const surfaces = openSurfaces(options, invoke, identities, unknown)
@@ -140,6 +146,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
         // The request itself is refused, and its reason noted, when it is judged
         () => null,
       ),
+    signIn: proveSignIns(identities.oauth, fault),
     issueToken: createLocalTokens(identities.tokens, clock),
     ...linksOf(options, identities),
     flush: (rest) => unknown.flush(rest).finally(() => identities.personal.flush()),
@@ -167,6 +174,27 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   }
 }
 
+/** Verifies tokens of people at MCP endpoints for gateway threads. */
+function proveSignIns(
+  tokens: Pick<OAuthTokens, 'signedIn'>,
+  fault: (error: unknown, requestId: string) => void,
+): ControlPlane['signIn'] {
+  return (token, resource) =>
+    tokens.signedIn(token, resource).then(
+      (proved): SignInProof => ({ ok: true, ...proved }),
+      (error: unknown): SignInProof => {
+        if (error instanceof Refusal && error.status === 401)
+          return {
+            ok: false,
+            code: error.code === 'credential_expired' ? 'credential_expired' : 'credential_invalid',
+            reason: error.facts.inner ?? error.code,
+          }
+        if (!(error instanceof StoreUnavailable)) fault(error, '')
+        return { ok: false, code: 'identity_unavailable', reason: 'the configuration store cannot be read' }
+      },
+    )
+}
+
 function linksOf(
   { isLocalSignIn, issuer }: ControlPlaneOptions,
   { links }: Identities,
@@ -184,6 +212,14 @@ function linksOf(
       return toSetUpLink(issuer, await links.reset(parseReset(input)))
     },
   }
+}
+
+/** Longer than an access token lives. */
+const ENDED_MS = 16 * 60_000
+
+/** Tells all threads that the access tokens of a grant count no longer. */
+function endGrants({ state, clock }: Pick<ControlPlaneOptions, 'state' | 'clock'>): (grant: string) => void {
+  return (grant) => void state.endedGrants.claim(grant, clock.now() + ENDED_MS, clock.now())
 }
 
 function openSurfaces(
@@ -233,6 +269,7 @@ function openSurfaces(
     ...options,
     ...identities,
     throttle: options.state.throttle,
+    grantEnded: endGrants(options),
     tokens: identities.oauth,
     key: options.vault.oauthKey(),
     networkOf,
@@ -287,6 +324,7 @@ export function createClosedControlPlane(reason: string): ControlPlane {
       response.end(JSON.stringify(problem))
     },
     prove: () => Promise.resolve(null),
+    signIn: () => Promise.resolve({ ok: false, code: 'identity_unavailable', reason }),
     issueToken: () => Promise.reject(refusal),
     firstLink: () => Promise.resolve(null),
     resetLink: () => Promise.reject(refusal),

@@ -9,6 +9,8 @@ import type { Tombstones } from '../shared-state/ports/tombstones.ts'
 export interface ControlState {
   readonly tombstones: Tombstones
   readonly usedReplies: Once
+  /** Grants of people that were revoked while access tokens of them may still live. */
+  readonly endedGrants: Once
   readonly throttle: Throttle
   readonly secretLinks: Links<KeptSecret>
   readonly signIns: Links<SignInState>

@@ -15,6 +15,7 @@ import { createOidcSignIn } from '../oauth/sign-in/oidc.ts'
 import { createSignIn } from '../oauth/sign-in/sign-in.ts'
 import { createAccounts } from '../operations/access/accounts.ts'
 import { createLocalUsers } from '../operations/access/local-users.ts'
+import { createMcpAccess } from '../operations/access/mcp-access.ts'
 import type { UnauthenticatedAudit } from '../operations/audit/unauthenticated.ts'
 import type { Invoke } from '../operations/engine/define.ts'
 import { networkOf } from '../snapshot/find/network.ts'
@@ -98,6 +99,7 @@ export function createIdentities(parts: IdentitiesParts, invoke: Invoke, unknown
     personal,
     workloads,
     oauth,
+    mcp: createMcpAccess(store.read, clock, invoke),
     services: createServiceClients(store.read, (...place) => vault.open(...place).reveal()),
     assertions: openAssertions(provider, issuer, clock, keysOf, accounts),
     verify,

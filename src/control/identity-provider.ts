@@ -113,13 +113,18 @@ export function openAssertions(
 export function issuedBy(
   ownIssuer: string,
   provider: IdentityProvider | null,
-): { readonly authorizationServers: readonly string[]; readonly scope: string | null } {
+): {
+  readonly issuer: string
+  readonly authorizationServers: readonly string[]
+  readonly scope: string | null
+} {
+  const issuer = ownIssuer
   switch (provider?.direct) {
     case 'on':
-      return { authorizationServers: [ownIssuer, provider.issuer], scope: DEFAULT_SCOPE }
+      return { issuer, authorizationServers: [ownIssuer, provider.issuer], scope: DEFAULT_SCOPE }
     case 'only':
-      return { authorizationServers: [provider.issuer], scope: null }
+      return { issuer, authorizationServers: [provider.issuer], scope: null }
     default:
-      return { authorizationServers: [ownIssuer], scope: DEFAULT_SCOPE }
+      return { issuer, authorizationServers: [ownIssuer], scope: DEFAULT_SCOPE }
   }
 }

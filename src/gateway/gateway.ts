@@ -9,10 +9,12 @@ import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { RecordSink } from '../record/fields.ts'
 import type { RequestCounts } from '../record/request-counts.ts'
 import type { Once } from '../shared-state/ports/once.ts'
+import { clientOf } from '../snapshot/find/client-of.ts'
 import { hostName } from '../snapshot/find/mounts.ts'
+import { isSharedWith } from '../snapshot/find/people.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import { EMPTY_SNAPSHOT, type NextSnapshot, nextSnapshot, withOriginsDown } from '../snapshot/link/link.ts'
-import type { LinkedOrigin } from '../snapshot/linked/mcp.ts'
+import type { LinkedOrigin, LinkedVirtualMcp } from '../snapshot/linked/mcp.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { Opener } from '../vault/opener.ts'
 import { CALLER_MEMORY_MAX, CallerMemory } from '../wire/caller-memory.ts'
@@ -38,6 +40,7 @@ import { identified } from './identified.ts'
 import type { CertificateField } from './identify/certificate-fields.ts'
 import { createIssuers, type Proofs } from './identify/issuers.ts'
 import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
+import type { SignIns } from './identify/sign-ins.ts'
 import type { Lane } from './lane.ts'
 import { policySubject } from './policy-subject.ts'
 import type { Caller, GatewayPort, Identified } from './port.ts'
@@ -71,6 +74,8 @@ export interface GatewayOptions {
   readonly keySets?: LoadKeySet
   /** Tokens that may be used once. */
   readonly usedTokens: Once
+  /** Sign-ins of people at MCP endpoints; absent: there are none. */
+  readonly signIns?: SignIns
   readonly proofs: Proofs
   /** Opens sealed secrets of credentials. */
   readonly open: Opener
@@ -132,6 +137,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     clock,
     counters,
     issuers: createIssuers(clock, keySets, fetchJson, options.usedTokens, options.proofs),
+    signIns: options.signIns ?? null,
     keptAnswers: {
       cache: new AnswerCache(CACHE_BYTES_MAX),
       keys:
@@ -261,14 +267,18 @@ export function createGateway(options: GatewayOptions): Gateway {
       return () => applied.delete(own)
     },
 
-    clientState: (caller) => profileOf(caller)?.client ?? null,
+    clientState(caller) {
+      const client = profileOf(caller)?.client ?? null
+      return client === null || caller.signIn === null
+        ? client
+        : (snapshot.people.get(caller.subject) ?? null)
+    },
 
     policySubject: (caller) => policySubject(caller, snapshot),
 
     virtualMcp(caller, slug) {
       const virtualMcp = snapshot.virtualMcps.get(slug)
-      const client = snapshot.clients.get(caller.client.id)
-      if (virtualMcp === undefined || client?.virtualMcps.has(virtualMcp.id) !== true) return null
+      if (virtualMcp === undefined || !mayOpen(caller, virtualMcp)) return null
       return snapshot.joined.of(snapshot, virtualMcp)
     },
 
@@ -334,7 +344,15 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
 
   function profileOf(caller: Caller) {
-    return snapshot.clients.get(caller.client.id)?.profiles.get(caller.profile.id) ?? null
+    return clientOf(snapshot, caller.client.id)?.profiles.get(caller.profile.id) ?? null
+  }
+
+  /** A client opens what it is assigned, and a person who has signed in at a host what is shared with them. */
+  function mayOpen(caller: Caller, { id, fragment }: LinkedVirtualMcp): boolean {
+    if (!snapshot.hosts.has(caller.client.id))
+      return snapshot.clients.get(caller.client.id)?.virtualMcps.has(id) === true
+    const person = snapshot.people.get(caller.subject)
+    return person?.active === true && isSharedWith(person, fragment, snapshot.teams)
   }
 }
 

@@ -17,7 +17,8 @@ export function identified(exchange: Exchange, admitted: boolean): Identified {
 
 function callerOf(exchange: Exchange): Caller {
   const { identity, ip, secure } = exchange
-  const { client, profile, credentialId, subject, agentHost, claims, bearer } = identity as KnownIdentity
+  const { client, profile, credentialId, subject, agentHost, claims, bearer, verified } =
+    identity as KnownIdentity
   const { auth, mcp_search, mcp_view } = profile.fragment
   return {
     client,
@@ -26,6 +27,7 @@ function callerOf(exchange: Exchange): Caller {
     subject,
     agentHost,
     claims,
+    signIn: verified?.signIn ?? null,
     bearer,
     ip,
     secure,

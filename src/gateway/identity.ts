@@ -25,6 +25,8 @@ export class Identity {
   isProved = false
   /** The credential is signed or held by others; `identify` has found the profile that takes it. */
   isForeign = false
+  /** The credential is a token of Postern's own authorization server, and a person has signed in. */
+  isSignIn = false
   /** The judged certificate, for the profile that it fits. */
   bound: Bound | null = null
   /** Read, not proved. */

@@ -8,6 +8,7 @@ import type { Pools } from './forward/pools.ts'
 import type { Tokens } from './forward/tokens.ts'
 import type { IdempotencyKeys } from './idempotency/keys.ts'
 import type { Issuers } from './identify/issuers.ts'
+import type { SignIns } from './identify/sign-ins.ts'
 import type { MessageOutcome } from './port.ts'
 
 /** What a gateway thread remembers of answers. */
@@ -29,6 +30,8 @@ export interface Lane {
   readonly clock: Clock
   readonly counters: Counters
   readonly issuers: Issuers
+  /** Sign-ins of people at MCP endpoints; null where there are none. */
+  readonly signIns: SignIns | null
   /** Kept answers and idempotency keys. */
   readonly keptAnswers: KeptAnswers
   /** Fetches tokens for upstreams. */

@@ -17,7 +17,7 @@ import type {
   ProfileFragment,
   ProxyFragment,
 } from '../snapshot/fragments.ts'
-import type { Claims } from '../snapshot/linked/client.ts'
+import type { Claims, SignedIn } from '../snapshot/linked/client.ts'
 import type { LinkedOrigin } from '../snapshot/linked/mcp.ts'
 import type { CallHandle, Incoming } from '../wire/port.ts'
 import type { CalledCapability, CalledThroughVirtualMcp } from './called-capability.ts'
@@ -34,6 +34,8 @@ export interface Caller {
   readonly agentHost: string
   /** Claims of such a token that the profile lists. */
   readonly claims: Claims
+  /** Set for a person who has signed in here: `subject` is the id of the user. */
+  readonly signIn: SignedIn | null
   /** What the caller sent after `Bearer`, for exchanging it upstream; never shown, never recorded. */
   readonly bearer: string
   readonly ip: string

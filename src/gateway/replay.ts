@@ -48,6 +48,7 @@ export function replayRequest(
           subject: '',
           agentHost: '',
           claims: new Map(),
+          signIn: null,
           bearer: '',
           ip,
           secure,

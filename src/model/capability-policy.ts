@@ -71,8 +71,13 @@ const Subjects = z
   .strictObject({
     clients: Refs.optional(),
     profiles: Refs.optional(),
-    users: Texts.optional().describe('Subjects of verified tokens'),
-    groups: Texts.optional().describe('Values of the groups claim'),
+    users: Texts.optional().describe(
+      'Subjects of verified tokens, and slugs or ids of users who have signed in here',
+    ),
+    teams: Refs.optional().describe('Teams of users who have signed in here, with those below them'),
+    groups: Texts.optional().describe(
+      'Values of the groups claim, or groups of users who have signed in here',
+    ),
     roles: Texts.optional().describe('Values of the roles claim'),
   })
   .refine((subjects) => Object.keys(subjects).length > 0, 'name at least one subject')
@@ -186,7 +191,7 @@ export type CapabilityPolicy = z.output<typeof CapabilityPolicy>
 
 /** Members of a policy that refer to other resources, as paths from the policy; lists of entries lie between. */
 export const CAPABILITY_REFS = CAPABILITY_TYPES.flatMap((type) =>
-  (['clients', 'profiles'] as const).map((field) => ({
+  (['clients', 'profiles', 'teams'] as const).map((field) => ({
     field,
     type: field,
     many: true,

@@ -24,9 +24,9 @@ export type CapabilityMatch =
   | { readonly glob: string; readonly on: MatchField | 'key' }
   | { readonly annotation: Hint; readonly is: boolean }
 
-/** Ids of clients and profiles; the others as claims have them. */
+/** Ids of clients, profiles and teams; the others as claims have them. */
 export type CapabilitySubjects = Readonly<
-  Partial<Record<'clients' | 'profiles' | 'users' | 'groups' | 'roles', readonly string[]>>
+  Partial<Record<'clients' | 'profiles' | 'users' | 'teams' | 'groups' | 'roles', readonly string[]>>
 >
 
 export interface Projection {

@@ -63,6 +63,14 @@ export const ProfileSpec = z.strictObject({
     .boolean()
     .default(false)
     .describe('Adds X-Postern-Client, X-Postern-Profile and X-Postern-Subject for the upstream'),
+  agent_sign_in: z
+    .strictObject({
+      users: z.array(Ref).max(1000).default([]),
+      teams: z.array(Ref).max(100).default([]).describe('With the members of the teams below them'),
+    })
+    .nullable()
+    .default(null)
+    .describe('People who may use the profile at /mcp by signing in; null: nobody'),
   mcp_search: z
     .enum(['auto', 'on', 'off'])
     .default('auto')

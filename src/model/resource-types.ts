@@ -20,6 +20,7 @@ const ACCESS_NOUNS = {
   service_identities: 'service_identity',
   grants: 'grant',
   trust_rules: 'trust_rule',
+  hosts: 'host',
 } as const
 
 /** Types of what is served. Viewers read them, modifiers write them, and a rollback restores them. */

@@ -50,5 +50,11 @@ export const VirtualMcpSpec = z.strictObject({
     .default(null)
     .describe('What a model should know before the first call; null: the instructions of the origins'),
   policy: Ref.nullable().default(null).describe('Policy with limits, counted per client'),
+  teams: z
+    .array(Ref)
+    .max(100)
+    .default([])
+    .describe('Teams whose members may sign in to it, with those of the teams below them'),
+  all_users: z.boolean().default(false).describe('true: every active user may sign in to it'),
 })
 export type VirtualMcpSpec = z.output<typeof VirtualMcpSpec>

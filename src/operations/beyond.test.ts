@@ -30,11 +30,13 @@ const SPECS: Readonly<Record<ResourceType, object>> = {
   service_identities: {},
   grants: { role: 'viewer' },
   trust_rules: rule,
+  hosts: { software: 'https://app.example.com/client.json' },
 }
 const PARENTS: Readonly<Record<string, object>> = {
   proxies: { collection: `${MARK}-collections` },
   profiles: { client: `${MARK}-clients` },
   grants: { service_identity: `${MARK}-service_identities` },
+  hosts: { software: 'https://app.example.com/client.json' },
   trust_rules: { service_identity: `${MARK}-service_identities` },
 }
 const BELOW: Readonly<Record<string, object>> = {

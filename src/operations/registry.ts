@@ -40,6 +40,7 @@ import { clientOperations } from './kinds/clients.ts'
 import { collectionOperations } from './kinds/collections.ts'
 import { credentialOperations } from './kinds/credentials.ts'
 import { grantOperations } from './kinds/grants.ts'
+import { hostOperations } from './kinds/hosts.ts'
 import { kindOf } from './kinds/kinds.ts'
 import { originOperations } from './kinds/origins.ts'
 import { policyOperations } from './kinds/policies.ts'
@@ -193,6 +194,7 @@ export const OPERATIONS: readonly Operation[] = [
   serviceIdentityOperations.toggle,
   ...Object.values(grantOperations),
   ...Object.values(trustRuleOperations),
+  ...Object.values(hostOperations),
   listRevisions,
   getRevision,
   diffRevisions,

@@ -78,6 +78,7 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'origins.create': (n) => ({ name: `o${n}`, url: 'http://127.0.0.1:9002/mcp' }),
   'origins.put': (n) => ({ id: `put${n}`, name: 'O', url: 'http://127.0.0.1:9002/mcp' }),
   'origins.toggle': () => ({ id: 'tools', active: true }),
+  'hosts.toggle': () => ({ id: 'notes', active: true }),
   'virtual_mcps.create': (n) => ({ name: `v${n}`, members: [{ origin: 'tools' }] }),
   'virtual_mcps.put': (n) => ({ id: `put${n}`, name: 'V', members: [{ origin: 'tools' }] }),
   'virtual_mcps.resolve_drift': () => ({ id: 'desk', decision: 'approve', all: true }),
@@ -97,6 +98,8 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'grants.put': (n) => ({ id: `put${n}`, service_identity: 'ci', name: 'G', role: 'viewer' }),
   'trust_rules.create': (n) => ({ ...TRUST, name: `t${n}` }),
   'trust_rules.put': (n) => ({ ...TRUST, id: `put${n}`, name: 'T' }),
+  'hosts.create': (n) => ({ name: `h${n}`, software: `https://app.example/${n}` }),
+  'hosts.put': (n) => ({ id: `put${n}`, name: 'H', software: `https://app.example/put${n}` }),
   'credentials.put': (n) => ({ id: `put${n}`, name: 'C', auth: { type: 'bearer', token: 'planted' } }),
 }
 
@@ -116,6 +119,7 @@ const SLUGS: Readonly<Record<string, string>> = {
   service_identities: 'ci',
   grants: 'all',
   trust_rules: 'main',
+  hosts: 'notes',
 }
 
 /** What nothing refers to. */
@@ -191,6 +195,7 @@ test('every operation, for every role: done or refused as the table says, and ea
   await control.run('service_identities.create', { name: 'CI' })
   await control.run('grants.create', { service_identity: 'ci', name: 'All', role: 'viewer' })
   await control.run('trust_rules.create', { ...TRUST, name: 'Main' })
+  await control.run('hosts.create', { name: 'Notes', software: 'https://notes.example/client.json' })
   const latest = async (limit: number) => (await control.store.read.auditEntries({ limit })).items
   const [entry] = await latest(1)
   let n = 0

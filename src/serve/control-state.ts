@@ -17,6 +17,7 @@ export function openControlState(cells: SharedCells, clock: Clock, events: Event
   return {
     tombstones: createTombstones(cells.tombstones, events),
     usedReplies: openKeyMemory(cells.usedReplies),
+    endedGrants: openKeyMemory(cells.endedGrants),
     throttle: createThrottle(clock),
     secretLinks: createLinks(clock, SECRET_LINKS),
     signIns: createLinks(clock, SIGN_INS),

@@ -16,11 +16,14 @@ export function gatewaysOptions(
   { settings, clockCell, log, workers }: Start,
   { vault, recorder, keys, counters, counterMemory }: Stores,
   shared: { readonly sockets: string } & Addresses &
-    Pick<GatewayInit, 'tls' | 'controlTls' | 'health' | 'cells' | 'sessionKey' | 'egress' | 'runner'> & {
+    Pick<
+      GatewayInit,
+      'issuer' | 'tls' | 'controlTls' | 'health' | 'cells' | 'sessionKey' | 'egress' | 'runner'
+    > & {
       readonly counts: { readonly memory: SharedArrayBuffer; readonly startedAt: number }
     } & Pick<
       GatewaysOptions,
-      'keySets' | 'prove' | 'originSessions' | 'deliver' | 'originNews' | 'originFailed'
+      'keySets' | 'prove' | 'signIn' | 'originSessions' | 'deliver' | 'originNews' | 'originFailed'
     >,
 ): GatewaysOptions {
   const { count, reusePort } = threadCountOf(settings.workers, log)
@@ -37,6 +40,7 @@ export function gatewaysOptions(
       egress: shared.egress,
       runner: shared.runner,
       origin: shared.origin,
+      issuer: shared.issuer,
       controlOrigin: shared.controlOrigin,
       corsOrigins: settings.corsOrigins,
       version: VERSION,
@@ -69,6 +73,7 @@ export function gatewaysOptions(
     keys,
     keySets: shared.keySets,
     prove: shared.prove,
+    signIn: shared.signIn,
     originSessions: shared.originSessions,
     deliver: shared.deliver,
     originNews: shared.originNews,

@@ -30,6 +30,9 @@ export interface Fragments {
   /** Of an origin, and with its id. */
   readonly catalogue: CatalogueFragment
   readonly virtual_mcp: VirtualMcpFragment
+  readonly host: HostFragment
+  readonly person: PersonFragment
+  readonly team: TeamFragment
 }
 
 /**
@@ -293,6 +296,13 @@ export interface ProfileFragment {
   readonly mcp_search?: 'on' | 'off' | undefined
   /** How `/mcp` lists endpoints; absent: compact. */
   readonly mcp_view?: 'expanded' | 'auto' | undefined
+  /** People who may use it by signing in; absent: nobody. Ids. */
+  readonly agent_sign_in?: SignInFragment | undefined
+}
+
+interface SignInFragment {
+  readonly users: readonly string[]
+  readonly teams: readonly string[]
 }
 
 /** An issued token: found by lookup, proved by hash. Times in milliseconds since the epoch. */
@@ -483,6 +493,41 @@ export interface VirtualMcpFragment extends Formed {
   /** Public names of capabilities, by type; the ids of members in them are those of origins. */
   readonly names: PublicNames
   readonly policy: string | null
+  /** Ids of teams whose members may sign in; absent: none. */
+  readonly teams?: readonly string[]
+  /** Every active user may sign in. */
+  readonly all_users?: true
+}
+
+/** An AI application in which people sign in. */
+export interface HostFragment extends Formed {
+  readonly kind: 'host'
+  readonly id: string
+  readonly slug: string
+  readonly name: string
+  readonly active: boolean
+}
+
+/** A user, as far as calls need one. */
+export interface PersonFragment extends Formed {
+  readonly kind: 'person'
+  readonly id: string
+  readonly slug: string
+  readonly active: boolean
+  /** Of the identity provider, as of the last sign-in. */
+  readonly groups: readonly string[]
+}
+
+export interface TeamFragment extends Formed {
+  readonly kind: 'team'
+  readonly id: string
+  readonly slug: string
+  /** Id, or null. */
+  readonly parent: string | null
+  /** Ids of users. */
+  readonly members: readonly string[]
+  /** Groups of the identity provider whose users are members too. */
+  readonly groups: readonly string[]
 }
 
 interface VirtualMcpMemberFragment {

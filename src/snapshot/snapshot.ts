@@ -13,9 +13,18 @@ import type {
   Fragment,
   FragmentKey,
   FragmentKind,
+  PersonFragment,
   SchemasFragment,
+  TeamFragment,
 } from './fragments.ts'
-import type { Bound, LinkedClient, LinkedProfile, LinkedToken, Verified } from './linked/client.ts'
+import type {
+  Bound,
+  LinkedClient,
+  LinkedHost,
+  LinkedProfile,
+  LinkedToken,
+  Verified,
+} from './linked/client.ts'
 import type { LinkedCollection } from './linked/collection.ts'
 import type { LinkedCredential } from './linked/credential.ts'
 import type { LinkedOrigin, LinkedVirtualMcp } from './linked/mcp.ts'
@@ -62,6 +71,12 @@ export interface Snapshot {
   readonly catalogues: ReadonlyMap<string, CatalogueFragment>
   /** By id and by slug; an id holds an underscore, a slug cannot. */
   readonly virtualMcps: ReadonlyMap<string, LinkedVirtualMcp>
+  /** AI applications in which people sign in, by id. */
+  readonly hosts: ReadonlyMap<string, LinkedHost>
+  /** Users, by id. */
+  readonly people: ReadonlyMap<string, PersonFragment>
+  /** By id. */
+  readonly teams: ReadonlyMap<string, TeamFragment>
   /** Ids of origins that cannot be reached. They are none of what is published: the main thread tells them beside it. */
   readonly originsDown: ReadonlySet<string>
   /** What virtual MCPs have of their origins. */
@@ -88,6 +103,9 @@ export interface LinkedFragments {
   readonly origin: LinkedOrigin
   readonly catalogue: CatalogueFragment
   readonly virtual_mcp: LinkedVirtualMcp
+  readonly host: LinkedHost
+  readonly person: PersonFragment
+  readonly team: TeamFragment
 }
 
 export type Linked = LinkedFragments[FragmentKind] | Quarantined

@@ -21,6 +21,7 @@ import { pageHostsOf } from '../fleet/gateway/page-hosts.ts'
 import { createReservedPaths } from '../fleet/gateway/reserved-paths.ts'
 import { createRouter, LISTENERS } from '../fleet/gateway/router.ts'
 import { createSharedWatch } from '../fleet/gateway/shared-watch.ts'
+import { createSignInClient } from '../fleet/gateway/sign-in-client.ts'
 import { createVerifiedTokens } from '../fleet/gateway/verified-tokens.ts'
 import { sendHeartbeats } from '../fleet/shared/heartbeats.ts'
 import { type FromGateway, type GatewayInit, HEALTH } from '../fleet/shared/messages.ts'
@@ -109,10 +110,12 @@ const engine = createEngine<Exchange>({
 const keySets = createKeySetClient(say)
 const counters = createCounters(init.counters, init.slot)
 const originFailed = createFailedOrigins(clock, say)
+const signIns = createSignInClient(init.issuer, openKeyMemory(init.cells.endedGrants), clock, say)
 const gateway = createGateway({
   keySets: keySets.load,
   usedTokens: openKeyMemory(init.cells.usedTokens),
   proofs: openKeyMemory(init.cells.proofs),
+  signIns,
   upstream: (options) => engine.upstream(options),
   egress,
   runner: init.runner,
@@ -270,6 +273,7 @@ main.on(
     recordTo: (port) => connectSink(sink, port),
     keySets,
     verifiedTokens,
+    signIns,
     keys,
     originSessions: sessionPool,
     deliver: events.deliver,

@@ -87,6 +87,7 @@ before(async () => {
     keep: (principal) => memory.open(principal),
     facts: () => ({ requestId: 'req_test', ip: null }),
     authorizationServers: [],
+    issuer: 'http://localhost:8080',
     log: fault,
   })
   door = createManagementDoor({

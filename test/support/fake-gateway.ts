@@ -62,6 +62,7 @@ function callerOf(profile: string): Caller {
     subject: '',
     agentHost: '',
     claims: new Map(),
+    signIn: null,
     bearer: '',
     ip: '127.0.0.1',
   }

@@ -32,6 +32,7 @@ function thread(own: Partial<OrdersParts> = {}) {
     drain: async (deadlineMs) => void done.push(`drain ${deadlineMs}`),
     recordTo: () => assert.fail(),
     keySets: { answered: () => assert.fail() },
+    signIns: { answered: () => {} },
     verifiedTokens: { answered: () => assert.fail() },
     keys: { claimed: () => assert.fail() },
     originSessions: { heard: () => assert.fail() },

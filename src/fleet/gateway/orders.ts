@@ -19,6 +19,7 @@ import type { KeySetClient } from './key-set-client.ts'
 import type { OriginSessionClient } from './origin-session-client.ts'
 import { LISTENERS } from './router.ts'
 import type { SharedWatchClient } from './shared-watch.ts'
+import type { SignInClient } from './sign-in-client.ts'
 import type { VerifiedTokens } from './verified-tokens.ts'
 
 /** The streams at origins that this thread has. */
@@ -51,6 +52,7 @@ export interface OrdersParts {
   readonly recordTo: (port: MessagePort) => void
   readonly keySets: Pick<KeySetClient, 'answered'>
   readonly verifiedTokens: Pick<VerifiedTokens, 'answered'>
+  readonly signIns: Pick<SignInClient, 'answered'>
   readonly keys: Pick<IdempotencyClient, 'claimed'>
   readonly originSessions: Pick<OriginSessionClient, 'heard'>
   readonly deliver: (event: Event) => void
@@ -111,6 +113,9 @@ export function createOrders(parts: OrdersParts): (message: ToGateway) => void {
         return
       case 'proved':
         parts.verifiedTokens.answered(message.id, message.principal)
+        return
+      case 'signed_in':
+        parts.signIns.answered(message.id, message.proof)
         return
       case 'ask': {
         const { id, question } = message

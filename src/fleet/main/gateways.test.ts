@@ -32,6 +32,7 @@ function starting(count: number, lookMs?: number, startMs?: number) {
       keys: new IdempotencyMemory({ ...KEYS_BOUNDS, now: Date.now }),
       keySets: async () => ({ ok: false, reason: 'no issuer' }),
       prove: async () => null,
+      signIn: async () => ({ ok: false, code: 'credential_invalid', reason: 'none' }),
       originSessions: createOriginSessionMemory(createClock()),
       deliver: () => {},
       originNews: () => {},

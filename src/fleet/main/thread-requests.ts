@@ -1,12 +1,13 @@
 import type { Protected } from '../../base/doors.ts'
 import type { IdempotencyMemory } from '../../gateway/idempotency/keys.ts'
 import type { LoadKeySet } from '../../gateway/identify/key-sets.ts'
+import type { SignInProof } from '../../model/sign-in-proof.ts'
 import type { FromGateway, ToGateway } from '../shared/messages.ts'
 
 /** What gateway threads ask of the main thread, which does it once for all of them. */
 export type ThreadRequest = Extract<
   FromGateway,
-  { kind: 'key_set' | 'prove' | 'claim' | 'settle' | 'release' | 'log' }
+  { kind: 'key_set' | 'prove' | 'sign_in' | 'claim' | 'settle' | 'release' | 'log' }
 >
 
 export interface ThreadRequestsOptions {
@@ -16,6 +17,8 @@ export interface ThreadRequestsOptions {
   readonly keySets: LoadKeySet
   /** Id of the principal that an access token of management stands for; null for none. Never rejects. */
   readonly prove: (token: string, resource: Protected) => Promise<string | null>
+  /** What an access token for an MCP endpoint proves. Never rejects. */
+  readonly signIn: (token: string, resource: `/mcp${string}`) => Promise<SignInProof>
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
 }
 
@@ -24,6 +27,7 @@ export function createThreadRequests({
   keys,
   keySets,
   prove,
+  signIn,
   log,
 }: ThreadRequestsOptions): (
   slot: number,
@@ -40,6 +44,11 @@ export function createThreadRequests({
       case 'prove': {
         const { id, token, resource } = request
         void prove(token, resource).then((principal) => tell({ kind: 'proved', id, principal }))
+        break
+      }
+      case 'sign_in': {
+        const { id, token, resource } = request
+        void signIn(token, resource).then((proof) => tell({ kind: 'signed_in', id, proof }))
         break
       }
       case 'claim': {

@@ -16,6 +16,7 @@ import type { Explanation, Hypothetical } from '../../model/explanation.ts'
 import type { OriginNews } from '../../model/origin-news.ts'
 import type { OriginProbed } from '../../model/origin-probe.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
+import type { SignInProof } from '../../model/sign-in-proof.ts'
 import type { UpstreamHealth } from '../../model/upstream-health.ts'
 import type { HttpEngine } from '../../settings/values.ts'
 import type { SharedCells } from '../../shared-state/memory/shared-cells.ts'
@@ -40,6 +41,8 @@ export interface GatewayInit {
   /** Where stdio servers are run; null for nowhere. */
   readonly runner: RunnerPlace | null
   readonly origin: string
+  /** Issuer of Postern's own authorization server. */
+  readonly issuer: string
   readonly controlOrigin: string
   /** Origins of pages that may call; null where no list is set. */
   readonly corsOrigins: readonly string[] | null
@@ -132,6 +135,8 @@ export type ToGateway =
   | { readonly kind: 'key_set'; readonly id: number; readonly answer: KeySetAnswer }
   /** Id of the principal that the token of this number was verified for; null for none. */
   | { readonly kind: 'proved'; readonly id: number; readonly principal: string | null }
+  /** What the verification of the token of this number came to. */
+  | { readonly kind: 'signed_in'; readonly id: number; readonly proof: SignInProof }
   /** What the claim of an idempotency key came to. */
   | { readonly kind: 'claimed'; readonly id: number; readonly claim: Claim }
   /** Of sessions at origins. */
@@ -167,6 +172,13 @@ export type FromGateway =
     }
   /** Has an access token of management verified; see verified-tokens.ts. */
   | { readonly kind: 'prove'; readonly id: number; readonly token: string; readonly resource: Protected }
+  /** Has an access token for an MCP endpoint verified; see gateway/identify/sign-in. */
+  | {
+      readonly kind: 'sign_in'
+      readonly id: number
+      readonly token: string
+      readonly resource: `/mcp${string}`
+    }
   /** Idempotency keys; see gateway/idempotency/keys. */
   | { readonly kind: 'claim'; readonly id: number; readonly key: string; readonly fingerprint: string }
   | { readonly kind: 'settle'; readonly key: string; readonly answer: KeptAnswer | null }

@@ -55,6 +55,7 @@ const CALLER: CallerOfCall = {
   subject: '',
   agentHost: '',
   claims: new Map(),
+  signIn: null,
   bearer: '',
   ip: '127.0.0.1',
 }

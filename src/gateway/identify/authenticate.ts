@@ -5,6 +5,7 @@ import type { Exchange, Known } from '../exchange.ts'
 import { type Judged, open, pass } from '../explain/judged.ts'
 import { proveCertificate } from './certificate.ts'
 import { proveOpaque } from './introspect.ts'
+import { admitSignIn, proveSignIn } from './sign-in.ts'
 import { admit, expired, failed, proveSigned } from './signed.ts'
 
 /** Proves the credential. What exactly was wrong with it is for the record alone. */
@@ -58,12 +59,18 @@ export function endOf({ fragment: { expires_at, retires_at } }: LinkedToken, now
 /** A token that others sign or hold, as far as `identify` has found a profile for it. */
 function authenticateOther(exchange: Exchange): RefusalCode | null | Promise<RefusalCode | null> {
   const { verified, profile, jwt, bearer, isForeign } = exchange.identity
+  if (verified?.signIn !== undefined) return admitSignIn(exchange, verified, verified.signIn)
   if (verified !== null) return admit(exchange, verified)
   if (bearer === '') return failed(exchange, 'not a bearer token')
   if (!isForeign || profile === null) return failed(exchange, exchange.reason || 'unknown token')
   // `identify` has found the profile that takes it
   const known = exchange as Known
-  const verdict = jwt === null ? proveOpaque(known) : proveSigned(known, jwt)
+  const verdict =
+    jwt === null
+      ? proveOpaque(known)
+      : exchange.identity.isSignIn
+        ? proveSignIn(known, jwt)
+        : proveSigned(known, jwt)
   return verdict instanceof Promise
     ? verdict.then((code) => rememberFailure(exchange, code))
     : rememberFailure(exchange, verdict)

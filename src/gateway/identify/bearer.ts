@@ -5,6 +5,7 @@ import type { LinkedProfile, Verified } from '../../snapshot/linked/client.ts'
 import type { Exchange } from '../exchange.ts'
 import { agrees, nameLone } from './agrees.ts'
 import { ambiguous, mostSpecific } from './most-specific-profile.ts'
+import { identifySignIn, signInKey } from './sign-in.ts'
 
 /**
  * `identify` for tokens that others sign or hold. What a signed token says of itself selects the profile, ids beside it
@@ -15,6 +16,11 @@ export function identifyBearer(exchange: Exchange): RefusalCode | null | undefin
   const { bearer } = identity
   // Tokens of Postern itself are never shown to anyone.
   if (bearer === '' || bearer.startsWith('pst_')) return undefined
+  const isMcp = exchange.reserved && exchange.lane.signIns !== null && looksLikeJwt(bearer)
+  if (isMcp) {
+    const code = identifyOwn(exchange)
+    if (code !== undefined) return code
+  }
   identity.verifiedKey = keyOf(exchange)
   const known = snapshot.verified.get(identity.verifiedKey)
   if (known !== undefined && isValid(known, exchange.now)) {
@@ -33,6 +39,28 @@ export function identifyBearer(exchange: Exchange): RefusalCode | null | undefin
   const active = best.filter((profile) => profile.fragment.active && profile.client.fragment.active)
   const left = active.length > 0 ? active : best
   return left.length > 1 ? ambiguous(exchange, left) : settle(exchange, left[0]!)
+}
+
+/** The same for a token of Postern's own authorization server. */
+function identifyOwn(exchange: Exchange): RefusalCode | null | undefined {
+  const { identity, snapshot, path, now } = exchange
+  const key = signInKey(identity.bearer, path)
+  const known = snapshot.verified.get(key)
+  if (known?.signIn !== undefined && isValid(known, now)) {
+    // Host or profile may have been linked anew since
+    const profile = snapshot.hosts.get(known.profile.id)?.profile ?? snapshot.profiles.get(known.profile.id)
+    if (profile !== undefined) {
+      identity.verifiedKey = key
+      identity.verified = known
+      identity.isSignIn = true
+      return settle(exchange, profile)
+    }
+  }
+  const jwt = readJwt(identity.bearer)
+  if (typeof jwt === 'string') return undefined
+  const code = identifySignIn(exchange, jwt)
+  if (code === null) identity.verifiedKey = key
+  return code
 }
 
 /** True while what was proved still holds. */

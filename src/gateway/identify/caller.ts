@@ -33,7 +33,8 @@ export function identifyCaller(exchange: Exchange): RefusalCode | null {
       exchange.authorization = undefined
       return byIds(exchange)
     }
-    const code = exchange.snapshot.issuers.size === 0 ? undefined : identifyBearer(exchange)
+    const mayKnow = exchange.snapshot.issuers.size > 0 || exchange.reserved
+    const code = mayKnow ? identifyBearer(exchange) : undefined
     return code === undefined ? byIdsBesideUnknown(exchange) : code
   }
   const { profile } = token

@@ -48,7 +48,8 @@ function knownProof(exchange: Exchange): 'good' | 'bad' | 'unknown' {
   const failedUntil = snapshot.failed.get(verifiedKey)
   if (failedUntil !== undefined && now < failedUntil) return 'bad'
   if (exchange.lane.issuers.proofs.has(proofKey(exchange as Known), now)) return 'good'
-  return jwt !== null && hasEnded(jwt.expires, profile.verifier!.fragment.skew_ms, now) ? 'bad' : 'unknown'
+  const skewMs = profile.verifier?.fragment.skew_ms ?? 0
+  return jwt !== null && hasEnded(jwt.expires, skewMs, now) ? 'bad' : 'unknown'
 }
 
 export const explainFailures = (): Judged =>

@@ -4,7 +4,6 @@
  * request without a message (`GET`, `DELETE`, a body that is not JSON) counts as one message.
  */
 import type { Clock } from '../../base/clock.ts'
-import { DOORS } from '../../base/doors.ts'
 import type { Once } from '../../shared-state/ports/once.ts'
 import type { Tombstones } from '../../shared-state/ports/tombstones.ts'
 import type { Incoming } from '../../wire/port.ts'
@@ -12,6 +11,7 @@ import { toMessageOutcome } from '../http/account.ts'
 import type { Sender } from '../http/caller.ts'
 import { createHttpDoor, type HttpDoorOptions } from '../http/door.ts'
 import { callName, type RunningCalls } from '../http/running.ts'
+import { createChallenges, createScopeCheck } from '../http/scopes.ts'
 import type { RelayDoor } from '../protocol/door.ts'
 import { createMcpEndpoint } from '../protocol/endpoint.ts'
 import { SERVER_INFO } from '../protocol/modern.ts'
@@ -39,11 +39,11 @@ export function createConsumerDoor<State>(
     usedReplies: options.usedReplies,
     fault: (error) => options.fault(error, ''),
   })
-  return createHttpDoor(options, DOORS.consumerMcp.path, () => endpoint)
+  return createHttpDoor(options, () => endpoint)
 }
 
 function consumerDoor(
-  options: Pick<ConsumerDoorOptions<never>, 'gateway' | 'running' | 'version' | 'fault' | 'clock'>,
+  options: Pick<ConsumerDoorOptions<never>, 'origin' | 'gateway' | 'running' | 'version' | 'fault' | 'clock'>,
 ): RelayDoor<Sender> {
   const { gateway, running } = options
   const info = { name: 'postern', title: 'Postern Gateway', version: options.version }
@@ -54,6 +54,7 @@ function consumerDoor(
     identityOf: ({ caller: { client, profile, subject } }) =>
       subject === '' ? `${client.id}/${profile.id}` : `${client.id}/${profile.id}/${subject}`,
     relay: createConsumerRelay({ ...options, meta }),
+    refuses: createScopeCheck(createChallenges(options.origin)),
     cancel: (sessionId, id) => running.cancel(callName(sessionId, id)),
     answered({ incoming, requestId }, received) {
       // A call has the record of the call, also one that was given up

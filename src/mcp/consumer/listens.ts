@@ -1,6 +1,6 @@
 /**
- * `subscriptions/listen` at `/mcp`: a caller hears of a list when what it sees of it has changed, and of nothing else. Lists are
- * compared as texts, which are written once for all callers that see the same.
+ * `subscriptions/listen` at `/mcp`: a caller is notified about a list only if the list has changed for this caller. Lists are compared as
+ * texts, which are written once for all callers with the same lists.
  */
 import type { GatewayPort } from '../../gateway/port.ts'
 import type { Sender } from '../http/caller.ts'

@@ -1,6 +1,6 @@
 /**
- * Signs of life of calls that take long. The first one makes a stream of the answer, if the client reads streams; a call that ends
- * before costs an entry in a set.
+ * Progress notifications for long calls. The first notification turns the response into a stream, if the client accepts streams. A call that
+ * ends earlier costs one entry in a set.
  */
 import type { Clock } from '../../base/clock.ts'
 import { isMembers, type RpcId } from '../protocol/message.ts'

@@ -1,7 +1,7 @@
 /**
- * What `/mcp` answers to each method. In the compact view a few tools stand for all endpoints; in the expanded view each endpoint has
- * an entry of its own, and the tools of the compact view are understood though not listed. What a caller may not call is answered as
- * what does not exist.
+ * The answer of `/mcp` to each method. The compact view lists a few tools for all endpoints. The expanded view lists an entry for each
+ * endpoint, and clients can still call the tools of the compact view. An endpoint that the caller may not call gets the answer of an unknown
+ * endpoint.
  */
 import type { Clock } from '../../base/clock.ts'
 import { PROBLEMS, type RefusalCode } from '../../base/refusal.ts'

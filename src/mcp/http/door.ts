@@ -3,7 +3,8 @@
  * Order: Origin and Host, credentials, method, envelope, arguments, the call.
  */
 import type { AllowsOrigin } from '../../base/allowed-origins.ts'
-import { createChallenge } from '../../base/challenge.ts'
+import { DOORS } from '../../base/doors.ts'
+import { isConsumerResource } from '../../base/protected-resources.ts'
 import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'
 import type { Caller, GatewayPort, Identified } from '../../gateway/port.ts'
 import { SMALL_BYTES_MAX } from '../../wire/caller-memory.ts'
@@ -14,6 +15,7 @@ import { createRebindingCheck } from '../protocol/rebinding.ts'
 import { refusalOf } from './account.ts'
 import type { Sender } from './caller.ts'
 import { headerReader } from './header.ts'
+import { type Challenges, createChallenges } from './scopes.ts'
 
 export interface HttpDoorOptions<State> {
   readonly gateway: GatewayPort
@@ -46,17 +48,15 @@ const NOTHING_HERE = {
 } as const
 
 /**
- * @param path of the protected resource that a challenge names
  * @param endpointFor the endpoint that answers a caller; null where there is none for that caller
  */
 export function createHttpDoor<State>(
   options: HttpDoorOptions<State>,
-  path: string,
   endpointFor: (incoming: Incoming<State>, caller: Caller) => McpEndpoint<Sender> | null,
 ): (incoming: Incoming<State>) => void {
   const refuseRebinding = createRebindingCheck([options.origin], options.allowsOrigin)
   const read = headerReader(options.taken)
-  const challenge = createChallenge([options.origin], path, 'mcp:tools')
+  const challenges = createChallenges(options.origin)
 
   /** An answer is kept until its caller has read it, and refused where there is no room for it. */
   function send(incoming: Incoming<State>, requestId: string, answer: McpAnswer): void {
@@ -64,7 +64,7 @@ export function createHttpDoor<State>(
     const body = kept ?? answer.body
     const bytes = kept === undefined ? answer.body.length : kept.before.length + kept.bytes.length
     if (bytes > SMALL_BYTES_MAX && !options.gateway.budget(incoming, 'answer').take(bytes)) {
-      answerProblem(incoming, requestId, NO_ROOM, challenge, options.corsLines(incoming))
+      answerProblem(incoming, requestId, NO_ROOM, challenges, options.corsLines(incoming))
       return
     }
     let fields = `x-request-id: ${requestId}\r\n${options.corsLines(incoming)}`
@@ -107,7 +107,7 @@ export function createHttpDoor<State>(
         note(incoming, requestId, 'internal_error', 'fault')
         const detail = PROBLEMS.internal_error.help
         const refusal = { code: 'internal_error', detail, retryAfterMs: null } as const
-        answerProblem(incoming, requestId, refusal, challenge, options.corsLines(incoming))
+        answerProblem(incoming, requestId, refusal, challenges, options.corsLines(incoming))
       }
     }
     guarded(() => {
@@ -120,14 +120,14 @@ export function createHttpDoor<State>(
       }
       const go = (found: Identified): void => {
         if (!found.ok) {
-          answerProblem(incoming, requestId, found, challenge, options.corsLines(incoming))
+          answerProblem(incoming, requestId, found, challenges, options.corsLines(incoming))
           return
         }
         const { caller } = found
         const endpoint = endpointFor(incoming, caller)
         if (endpoint === null) {
           note(incoming, requestId, 'not_found', 'no such virtual MCP for the caller')
-          answerProblem(incoming, requestId, NOTHING_HERE, challenge, options.corsLines(incoming))
+          answerProblem(incoming, requestId, NOTHING_HERE, challenges, options.corsLines(incoming))
           return
         }
         const answer = (body: Uint8Array): void =>
@@ -151,6 +151,11 @@ export function createHttpDoor<State>(
   }
 }
 
+/** The resource that a challenge names: no part of a path that cannot be one gets into a header. */
+function resourceOf(path: string): string {
+  return isConsumerResource(path) ? path : DOORS.consumerMcp.path
+}
+
 /** Nearly all answers share their headers. */
 let lastHeaders: McpAnswer['headers'] = {}
 let lastLines = ''
@@ -167,7 +172,7 @@ function answerProblem(
   incoming: Incoming,
   requestId: string,
   refusal: { readonly code: RefusalCode; readonly detail: string; readonly retryAfterMs: number | null },
-  challenge: ReturnType<typeof createChallenge>,
+  challenges: Challenges,
   more: string,
 ): void {
   const { code, detail, retryAfterMs } = refusal
@@ -175,7 +180,8 @@ function answerProblem(
   const members = retryAfterMs === null ? {} : { retry_after_ms: retryAfterMs }
   const body = JSON.stringify(problemOf(code, { detail, members }, requestId))
   let fields = `x-request-id: ${requestId}\r\n${more}content-type: application/problem+json\r\ncache-control: no-store\r\n`
-  if (status === 401) fields += `www-authenticate: ${challenge(incoming.host, code)}\r\n`
+  if (status === 401)
+    fields += `www-authenticate: ${challenges(resourceOf(incoming.path))(incoming.host, code)}\r\n`
   if (retryAfterMs !== null) fields += `retry-after: ${Math.max(1, Math.ceil(retryAfterMs / 1000))}\r\n`
   incoming.answer(status, fields, body)
 }

@@ -1,9 +1,9 @@
 /**
- * Streams that stand for as long as their callers want, and hear of what has changed for them.
+ * Notification streams that stay open as long as their clients want, and report changes.
  *
- * 1. Each is looked at when another snapshot is in force, whatever has changed it.
- * 2. It ends when anything about the client has changed: the caller is identified anew by its next request.
- * 3. One client has few of them, and all together are bounded.
+ * 1. Each new snapshot leads to a check of every stream.
+ * 2. A stream ends when anything about its client has changed. The next request authenticates the caller again.
+ * 3. The number of streams is bounded for each client and in total.
  */
 import type { Caller, GatewayPort } from '../../gateway/port.ts'
 

@@ -1,6 +1,6 @@
 /**
- * Most results of tools pass as they were written: nothing in them is changed, and Postern needs to know little of what they say. To read
- * such a result without building its values costs less than half. One that may be another, however it is written, is left to JSON.parse.
+ * Most results of tools are passed unchanged, and Postern needs to know little of their content. Scanning such a result without building its
+ * values costs less than half. A result that may need more than a scan is left to JSON.parse.
  */
 import { JSON_DEPTH_MAX } from '../protocol/json.ts'
 import type { RpcId } from '../protocol/message.ts'

@@ -1,10 +1,10 @@
 /**
- * Finds out how an origin is spoken to and what it lists.
+ * Finds out the protocol revision of an origin, and reads its catalogue.
  *
- * 1. The era is found by `server/discover`: a discovery result, or an error that only modern servers give, means modern; 401, 403,
- *    5xx and no answer mean nothing at all; anything else leads to `initialize` (2026-07-28, basic/versioning).
+ * 1. `server/discover` decides the era. A discovery result, or an error that only modern servers send, means modern. From 401, 403, 5xx and a
+ *    missing response nothing follows. Any other response leads to `initialize` (2026-07-28, basic/versioning).
  * 2. A probe leaves no session at the origin.
- * 3. What the origin lists is bounded; what goes beyond is left out and named.
+ * 3. The catalogue is bounded. Items beyond a limit are left out and named.
  */
 import type { Clock } from '../../base/clock.ts'
 import { toTime } from '../../base/clock.ts'

@@ -1,4 +1,4 @@
-/** Results that nothing must be changed in pass as the origin wrote them: to write a result anew costs more than to read it. */
+/** Results that need no change are passed as the text that the origin wrote: writing a result anew costs more than reading it. */
 import type { Members, RpcId } from '../protocol/message.ts'
 
 const SPACE = '[ \\t\\r\\n]*'

@@ -1,10 +1,10 @@
 /**
- * A stream that stands at an origin, on which the origin says what has changed.
+ * A stream that stays open at an origin and carries its notifications about changes.
  *
- * 1. A stream that ends is opened again, after waits that double until one of them has stood for a while.
+ * 1. A stream that ends is opened again. The waits double, until a stream has stayed open for a while.
  * 2. A server without such streams is asked once.
- * 3. An origin that says too much is left alone for a wait, so that what it says costs a bounded time.
- * 4. After a time without a stream, everything that is wanted counts as changed.
+ * 3. If an origin sends too much, the stream is closed for a while, so that the cost is bounded.
+ * 4. After a time without a stream, everything that is watched counts as changed.
  */
 import type { Members } from '../protocol/message.ts'
 import { isModernVersion } from '../protocol/versions.ts'
@@ -22,6 +22,8 @@ export interface StandingEvents {
   listsChanged(): void
   /** A resource has changed, or may have. @param uri as the origin has it */
   updated(uri: string): void
+  /** Any other notification. */
+  told?(method: string, params: Members): void
   /** The origin cannot be reached, or fails. */
   failed(): void
 }
@@ -70,7 +72,7 @@ export class StandingStream {
   /** From now on this is to be heard of; nothing closes the stream. */
   want(wanted: Wanted): void {
     this.#wanted = wanted
-    if (!wanted.lists && wanted.uris.size === 0) {
+    if (!wanted.lists && wanted.uris.size === 0 && (wanted.tasks?.size ?? 0) === 0) {
       this.close()
       return
     }
@@ -120,7 +122,7 @@ export class StandingStream {
     } else if (method === 'notifications/resources/updated') {
       const { uri } = params
       if (typeof uri === 'string' && this.#wanted.uris.has(uri)) this.#events.updated(uri)
-    }
+    } else if (method !== null) this.#events.told?.(method, params)
     return this.#counts(1, 0)
   }
 

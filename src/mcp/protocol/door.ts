@@ -1,3 +1,4 @@
+import type { McpAnswer } from './answer.ts'
 import type { Members, RpcId } from './message.ts'
 import type { ReceivedMessage } from './received-message.ts'
 import type { Relay } from './relay.ts'
@@ -97,6 +98,8 @@ interface AnyDoor<Caller> {
   readonly identityOf: (caller: Caller) => string
   /** Gives up a call that a session has under way, on whatever thread; unknown ones are left alone. */
   readonly cancel?: (sessionId: string, id: RpcId) => void
+  /** Refuses a request before anything is done for it; null where it may be made. */
+  readonly refuses?: (caller: Caller, method: string, params: Members, id: RpcId) => McpAnswer | null
   /** Told of each message when its answer is known, and once of a request that holds none. Must not throw. */
   readonly answered?: (caller: Caller, received: ReceivedMessage) => void
 }

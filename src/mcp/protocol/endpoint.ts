@@ -55,6 +55,11 @@ export function createMcpEndpoint<Caller>(door: Door<Caller>, options: EndpointO
     options.fault,
   )
 
+  const refusedBy = (caller: Caller, message: Message): McpAnswer | null =>
+    message.kind === 'request'
+      ? (door.refuses?.(caller, message.method, message.params, message.id) ?? null)
+      : null
+
   return {
     close: () => questions.close(),
     answer(caller, request, done) {
@@ -82,12 +87,18 @@ export function createMcpEndpoint<Caller>(door: Door<Caller>, options: EndpointO
       if (Array.isArray(read.value)) {
         if (isModernVersion(request.header('mcp-protocol-version') ?? ''))
           return tell(errorAnswer(400, undefined, RPC.invalidRequest, 'The body must be one message'))
+        for (const message of read.value.map(toMessage)) {
+          const refused = refusedBy(caller, message)
+          if (refused !== null) return tell(refused)
+        }
         const refused = legacy.answerBatch(caller, read.value, request, done)
         return refused === null ? undefined : tell(refused)
       }
       const message = toMessage(read.value)
       const received = toReceived(message, request, 0)
       const answered = (answer: McpAnswer): void => tell(answer, received)
+      const refused = refusedBy(caller, message)
+      if (refused !== null) return answered(refused)
       if (eraOf(message, request.header('mcp-protocol-version')) === 'legacy')
         return legacy.answer(caller, message, request, received, answered)
       if (message.kind === 'request') return modern.answer(caller, message, request, received, answered)

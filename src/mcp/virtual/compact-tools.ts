@@ -1,7 +1,7 @@
 /**
- * The three tools of a virtual MCP in the compact view. Searching and describing see what lists show to the caller. `call_tool`
- * becomes the call of the tool that it names before anything else looks at it, so that nothing treats it in another way. The tools
- * behind may be called by their own names too: the view hides none of them.
+ * The three tools of a virtual MCP in the compact view. `search_tools` and `describe_tool` use the lists of the caller. `call_tool` is
+ * replaced by the call of the tool that it names before any other step, so that both calls are treated alike. Clients can also call the
+ * tools by their own names: the view hides none of them.
  */
 import type { FieldError } from '../../base/refusal.ts'
 import type { Capabilities, VisibleList } from '../../snapshot/find/capabilities.ts'

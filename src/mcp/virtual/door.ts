@@ -15,6 +15,7 @@ import { toMessageOutcome } from '../http/account.ts'
 import { identityOf, type Sender } from '../http/caller.ts'
 import { createHttpDoor, type HttpDoorOptions } from '../http/door.ts'
 import { callName, type RunningCalls } from '../http/running.ts'
+import { createChallenges, createScopeCheck } from '../http/scopes.ts'
 import { createClientQuestions } from '../protocol/client-questions.ts'
 import type { RelayDoor } from '../protocol/door.ts'
 import { createMcpEndpoint, type McpEndpoint } from '../protocol/endpoint.ts'
@@ -89,7 +90,7 @@ export function createVirtualDoor<State>(
     return made
   }
 
-  return createHttpDoor(options, DOORS.consumerMcp.path, (incoming, caller) => {
+  return createHttpDoor(options, (incoming, caller) => {
     const open = options.gateway.virtualMcp(caller, incoming.path.slice(BELOW.length))
     return open === null ? null : endpointOf(open)
   })
@@ -98,7 +99,12 @@ export function createVirtualDoor<State>(
 function doorOf(
   open: JoinedVirtualMcp,
   tools: RelayTools,
-  { gateway, running, version }: Pick<VirtualDoorOptions<never>, 'gateway' | 'running' | 'version'>,
+  {
+    gateway,
+    running,
+    version,
+    origin,
+  }: Pick<VirtualDoorOptions<never>, 'gateway' | 'running' | 'version' | 'origin'>,
 ): RelayDoor<Sender> {
   const { id, slug, name } = open.virtualMcp.fragment
   return {
@@ -106,6 +112,7 @@ function doorOf(
     info: { name: slug, title: name, version },
     identityOf: ({ caller }) => identityOf(caller),
     relay: createRelay(open, tools, instructionsOf(open)),
+    refuses: createScopeCheck(createChallenges(origin)),
     cancel: (sessionId, callId) => running.cancel(callName(sessionId, callId)),
     answered({ incoming, requestId }, received) {
       if (!received.isAccounted) gateway.message(incoming, toMessageOutcome(received, requestId))

@@ -1,6 +1,6 @@
 /**
- * The way of one call to its origin: the session that an origin of an earlier era needs, the requests of the call, and what Postern
- * itself says meanwhile. It knows nothing of what requests and answers mean.
+ * The transport of one call to its origin: the session that an origin of an earlier era needs, the requests of the call, and what Postern
+ * itself sends meanwhile. It does not interpret requests and responses.
  */
 import type { ByteBudget } from '../../base/byte-buffer.ts'
 import type { Clock } from '../../base/clock.ts'

@@ -1,11 +1,11 @@
 /**
- * The streams that one gateway thread has at origins, on which they say what has changed.
+ * The streams that one gateway thread keeps open at origins to receive notifications about changes.
  *
- * 1. A thread watches an origin while the order of the main thread gives it to this thread, and the origin is active, has been probed,
- *    and tells of its lists, or some thread wants to hear of its resources.
- * 2. A change of the origin that makes no difference to the stream leaves the stream as it is.
- * 3. An origin whose credential is made of the token of its caller is not watched: Postern has no token.
- * 4. What an origin says is gathered for a moment, so that many messages are one.
+ * 1. A thread watches an origin if the main thread has assigned the origin to it, the origin is active and probed, and the origin announces
+ *    changes of its lists or some thread watches its resources.
+ * 2. A change of the origin that does not affect the stream leaves the stream open.
+ * 3. An origin whose credential is made from the token of its caller is not watched, because Postern has no token.
+ * 4. Notifications are collected for a moment, so that many notifications lead to one refresh.
  */
 import type { Gateway } from '../../gateway/gateway.ts'
 import type { OriginNews } from '../../model/origin-news.ts'

@@ -1,6 +1,6 @@
 /**
- * URIs of resources in results of origins, as callers of the virtual MCP know them. A result without a URI that must change stays the
- * same object, so that it passes as its origin wrote it.
+ * URIs of resources in results of origins, translated to public URIs. A result without a URI that must change stays the same object, so that
+ * it is passed as its origin wrote it.
  */
 import { isMembers, type Members } from '../protocol/message.ts'
 

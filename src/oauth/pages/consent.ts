@@ -1,3 +1,4 @@
+import type { McpOffer, OfferedProfile } from '../../access/mcp-access.ts'
 import { type Html, html, type Page } from '../../base/page.ts'
 
 export interface ConsentView {
@@ -12,6 +13,8 @@ export interface ConsentView {
   readonly isLocal: boolean
   readonly resources: readonly string[]
   readonly scopes: readonly ConsentScope[]
+  /** What the person may use at an MCP endpoint; null for management. */
+  readonly offer: McpOffer | null
   /** What was wrong with the form before; null at first. */
   readonly fault: string | null
   readonly formAction: string | undefined
@@ -26,13 +29,17 @@ const MEANINGS: Readonly<Record<string, string>> = {
   'management:read': 'see what you may see',
   'management:write': 'change what you may change, apart from access',
   'management:admin': 'do everything that you may do, access and keys included',
+  'mcp:tools': 'call tools',
+  'mcp:prompts': 'use prompts',
+  'mcp:resources': 'read resources',
   openid: 'know who you are',
   offline_access: 'go on while you are away',
 }
 
 /** Asks a person whether a client may act for them, and how much it may do: a scope that is not ticked is not given. */
 export function consentPage(view: ConsentView): Page {
-  const { path, csrf, account, client, redirectHost, isLocal, resources, scopes, fault, formAction } = view
+  const { path, csrf, account, client, redirectHost, isLocal, resources, scopes, offer, fault, formAction } =
+    view
   return {
     title: 'Allow access?',
     formAction,
@@ -43,6 +50,8 @@ export function consentPage(view: ConsentView): Page {
 ${client.name === null || client.isVerified ? null : html`<dt>Name</dt><dd>unverified: the client chose it</dd>`}
 ${redirectHost === null ? null : html`<dt>Sends you back to</dt><dd><code>${redirectHost}</code></dd>`}
 <dt>For</dt>${resources.map((resource) => html`<dd><code>${resource}</code></dd>`)}
+${offer?.kind === 'virtual_mcp' ? html`<dt>MCP servers behind it</dt>${offer.origins.map((name) => html`<dd>${name}</dd>`)}` : null}
+<dt>Ends</dt><dd>after 90 days, or when you or an administrator revokes it</dd>
 </dl>
 ${
   isLocal
@@ -51,6 +60,7 @@ ${
 }
 <form method="post" action="${path}">
 <input type="hidden" name="csrf" value="${csrf}">
+${offer?.kind === 'profiles' ? profileChoice(offer.profiles) : null}
 <fieldset><legend>It may</legend>
 ${scopes.map(choice)}
 </fieldset>
@@ -58,6 +68,20 @@ ${scopes.map(choice)}
 <button class="other" name="do" value="deny">Deny</button>
 </form>`,
   }
+}
+
+/** With one profile there is nothing to pick. */
+function profileChoice(profiles: readonly OfferedProfile[]): Html {
+  if (profiles.length === 1) return html`<p>It uses the profile <strong>${profiles[0]!.name}</strong>.</p>`
+  return html`<fieldset><legend>With the profile</legend>
+${profiles.map(
+  ({
+    id,
+    name,
+  }) => html`<label class="choice"><input type="radio" name="profile" value="${id}" required><span>${name}</span></label>
+`,
+)}
+</fieldset>`
 }
 
 function choice({ name, isTicked }: ConsentScope): Html {

@@ -1,21 +1,28 @@
 import type { Accounts } from '../../access/accounts.ts'
+import type { McpAccess, McpOffer } from '../../access/mcp-access.ts'
 import { isTickedByHand, OIDC_SCOPES } from '../../access/scopes.ts'
+import { isConsumer, type ProtectedResources } from '../../base/protected-resources.ts'
 import { consentPage } from '../pages/consent.ts'
 import type { Happening } from './audit.ts'
 import { isLocalRedirect, redirectHost } from './clients.ts'
 import type { Consents } from './consents.ts'
+import type { GrantProfiles } from './grant-profiles.ts'
+import { arriveWith } from './hosts.ts'
 import { type AskedParts, askedOf, finish, type Interaction, show, type Visit } from './visit.ts'
 
 export interface ConsentStepParts extends AskedParts {
   readonly accounts: Pick<Accounts, 'find'>
   readonly consents: Pick<Consents, 'remember' | 'declined'>
   readonly audit: (happening: Happening) => Promise<void>
+  readonly resources: ProtectedResources
+  readonly mcp: McpAccess
+  readonly profiles: GrantProfiles
 }
 
 interface ConsentStep {
   ask(visit: Visit, interaction: Interaction): Promise<void>
-  /** @param scopes that the person has ticked */
-  allow(visit: Visit, interaction: Interaction, scopes: readonly string[]): Promise<void>
+  /** @param form what the person has ticked and picked */
+  allow(visit: Visit, interaction: Interaction, form: URLSearchParams): Promise<void>
   noteDenial(visit: Visit, interaction: Interaction): Promise<void>
 }
 
@@ -26,6 +33,9 @@ export function createConsentStep({
   accounts,
   consents,
   audit,
+  resources,
+  mcp,
+  profiles,
 }: ConsentStepParts): ConsentStep {
   async function note(
     { asker }: Visit,
@@ -42,10 +52,31 @@ export function createConsentStep({
     })
   }
 
+  /** What the MCP endpoint of a request has for its person; null for a request about management. */
+  async function offerOf(
+    interaction: Interaction,
+  ): Promise<{ readonly resource: string; readonly offer: McpOffer } | 'nothing' | null> {
+    const named = resourcesOf(interaction).flatMap((one) => {
+      const found = resources.find(one)
+      return found !== null && isConsumer(found) ? [found] : []
+    })
+    const [resource] = named
+    if (resource === undefined) return null
+    const offer = named.length > 1 ? null : await mcp.offer(interaction.session?.accountId ?? '', resource)
+    return offer === null ? 'nothing' : { resource: resources.nameOf(resource), offer }
+  }
+
+  async function refuseNothing(visit: Visit, interaction: Interaction): Promise<void> {
+    await note(visit, interaction, { denied: 'access_denied' })
+    return finish(visit, interaction, NOTHING_SHARED)
+  }
+
   async function ask(visit: Visit, interaction: Interaction, fault: string | null): Promise<void> {
     const { session } = interaction
     const { client, redirectUri, form } = await askedOf(visit, interaction, { sealed, documents })
     const account = await accounts.find(session?.accountId ?? '')
+    const found = await offerOf(interaction)
+    if (found === 'nothing') return refuseNothing(visit, interaction)
     const declined = await consents.declined(account?.id ?? '', client.id)
     const page = consentPage({
       ...form,
@@ -58,21 +89,42 @@ export function createConsentStep({
         name,
         isTicked: !isTickedByHand(name) && !declined.has(name),
       })),
+      offer: found?.offer ?? null,
       fault,
     })
     show(visit, fault === null ? 200 : 400, page)
   }
 
+  /** False where the host is switched off, and the client was told. */
+  async function mayArrive(visit: Visit, interaction: Interaction): Promise<boolean> {
+    const client = await visit.provider.Client.find(String(interaction.params['client_id']))
+    if (client === undefined) return true
+    const host = await arriveWith(client, mcp)
+    if (host.active) return true
+    await note(visit, interaction, { denied: 'access_denied' })
+    await finish(visit, interaction, HOST_INACTIVE)
+    return false
+  }
+
   return {
     ask: (visit, interaction) => ask(visit, interaction, null),
 
-    async allow(visit, interaction, scopes) {
+    async allow(visit, interaction, form) {
+      const scopes = form.getAll('scope')
+      const found = await offerOf(interaction)
+      if (found === 'nothing') return refuseNothing(visit, interaction)
       const asked = scopesOf(interaction)
       const allowed = asked.filter((scope) => scopes.includes(scope))
       if (allowed.length === 0) return ask(visit, interaction, 'Tick what the client may do, or deny.')
+      const profile = found === null ? null : pickedIn(found.offer, form)
+      if (profile === undefined) return ask(visit, interaction, 'Pick the profile that the client is to use.')
+      if (found !== null && !(await mayArrive(visit, interaction))) return
       const declined = asked.filter((scope) => !scopes.includes(scope))
       const grant = await agree(visit, interaction, allowed, declined)
-      await consents.remember(grant)
+      if (found !== null && profile !== null) {
+        await profiles.keep(grant.jti, interaction.session?.accountId ?? '', profile)
+        await consents.remember(grant, { [found.resource]: profile })
+      } else await consents.remember(grant)
       await note(visit, interaction, {
         facts: {
           resource: resourcesOf(interaction).join(' '),
@@ -85,6 +137,24 @@ export function createConsentStep({
 
     noteDenial: (visit, interaction) => note(visit, interaction, { denied: 'access_denied' }),
   }
+}
+
+const NOTHING_SHARED = {
+  error: 'access_denied',
+  error_description:
+    'There is no MCP endpoint at this address that you may use. Ask an administrator to share it with you.',
+}
+const HOST_INACTIVE = {
+  error: 'access_denied',
+  error_description: 'An administrator has switched this application off.',
+}
+
+/** Id of the profile; null where there is none to pick, undefined where none was picked. */
+function pickedIn(offer: McpOffer, form: URLSearchParams): string | null | undefined {
+  if (offer.kind !== 'profiles') return null
+  const { profiles } = offer
+  if (profiles.length === 1) return profiles[0]!.id
+  return profiles.find(({ id }) => id === form.get('profile'))?.id
 }
 
 function scopesOf({ params }: Interaction): string[] {

@@ -3,6 +3,7 @@ import { isTickedByHand } from '../../access/scopes.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { CLIENT_KEPT_MS, isLocalRedirect } from './clients.ts'
+import type { GrantProfiles } from './grant-profiles.ts'
 import type { Sealed } from './sealed.ts'
 
 const KIND = 'Consent'
@@ -14,13 +15,15 @@ interface Agreed {
   readonly resources: Readonly<Record<string, string>>
   /** Scopes that were left unticked the last time they were asked for. Earlier versions did not keep them. */
   readonly declined?: string
+  /** Ids of the profiles that were picked, by resource; absent where there was nothing to pick. */
+  readonly profiles?: Readonly<Record<string, string>>
 }
 
 type Context = Parameters<NonNullable<Configuration['loadExistingGrant']>>[0]
 
 export interface Consents {
   /** Keeps what was agreed to in a grant, beside what was before and was not declined now. */
-  remember(grant: Grant): Promise<void>
+  remember(grant: Grant, profiles?: Readonly<Record<string, string>>): Promise<void>
   /** Scopes that this account left unticked for this client, the last time they were asked for. */
   declined(account: string, client: string): Promise<ReadonlySet<string>>
   /** The grant of an authorization: what was just agreed to, or a new one of what was agreed to before. */
@@ -28,7 +31,12 @@ export interface Consents {
 }
 
 /** What accounts have agreed to, sealed in the store. */
-export function createConsents(store: ConfigStore, sealed: Sealed, clock: Clock): Consents {
+export function createConsents(
+  store: ConfigStore,
+  sealed: Sealed,
+  clock: Clock,
+  picked: Pick<GrantProfiles, 'keep'>,
+): Consents {
   const idOf = (account: string, client: string): string => sealed.hash(`${account}\n${client}`)
 
   async function agreed(account: string, client: string): Promise<Agreed | undefined> {
@@ -40,7 +48,7 @@ export function createConsents(store: ConfigStore, sealed: Sealed, clock: Clock)
   }
 
   return {
-    async remember(grant) {
+    async remember(grant, profiles = {}) {
       const { accountId: account = '', clientId: client = '' } = grant
       const before = await agreed(account, client)
       const resources: Record<string, string> = { ...before?.resources }
@@ -60,6 +68,7 @@ export function createConsents(store: ConfigStore, sealed: Sealed, clock: Clock)
         openid: without(joined(before?.openid ?? '', grant.getOIDCScope()), grant.getRejectedOIDCScope()),
         resources,
         declined: without(joined(before?.declined ?? '', rejected), allowed),
+        profiles: { ...before?.profiles, ...profiles },
       } satisfies Agreed)
       const now = clock.now()
       await store.writeOAuth(async (oauth) => {
@@ -101,7 +110,11 @@ export function createConsents(store: ConfigStore, sealed: Sealed, clock: Clock)
       const grant = new provider.Grant({ accountId: account.accountId, clientId: client.clientId })
       if (before.openid !== '') grant.addOIDCScope(before.openid)
       for (const [name, scope] of Object.entries(before.resources)) grant.addResourceScope(name, scope)
-      await grant.save()
+      const id = await grant.save()
+      const profile = Object.keys(oidc.resourceServers ?? {}).flatMap(
+        (name) => before.profiles?.[name] ?? [],
+      )[0]
+      if (profile !== undefined) await picked.keep(id, account.accountId, profile)
       return grant
     },
   }

@@ -2,7 +2,7 @@ import { errors, type Provider, type TokenEndpointGrantContext } from 'oidc-prov
 import type { IdentityAssertion, IdentityAssertions } from '../../access/identity-assertions.ts'
 import { broadestOf, DEFAULT_SCOPE, SCOPES } from '../../access/scopes.ts'
 import type { Clock } from '../../base/clock.ts'
-import type { ProtectedResources } from '../../base/protected-resources.ts'
+import { isConsumer, type ProtectedResources } from '../../base/protected-resources.ts'
 import { Refusal } from '../../base/refusal.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { JWT_BEARER } from './clients.ts'
@@ -93,7 +93,8 @@ async function redeem(
 function resourceOf({ claims }: IdentityAssertion, asked: unknown, resources: ProtectedResources): string {
   const named = [claims['resource']].flat()
   const found = named.length === 1 && typeof named[0] === 'string' ? resources.find(named[0]) : null
-  if (found === null) throw new errors.InvalidTarget('the assertion is for none of the resources here')
+  if (found === null || isConsumer(found))
+    throw new errors.InvalidTarget('the assertion is for none of the resources here')
   const name = resources.nameOf(found)
   if (asked !== undefined && asked !== name)
     throw new errors.InvalidTarget('the assertion is for another resource')

@@ -36,8 +36,7 @@ export function createInteractions(parts: InteractionParts): Interactions {
     const { name } = interaction.prompt
     const choice = form.get('do')
     if (name === 'login' && choice === 'password') return signIn.submit(visit, interaction, form)
-    if (name === 'consent' && choice === 'allow')
-      return consent.allow(visit, interaction, form.getAll('scope'))
+    if (name === 'consent' && choice === 'allow') return consent.allow(visit, interaction, form)
     if (name === 'consent') await consent.noteDenial(visit, interaction)
     return finish(visit, interaction, DECLINED)
   }

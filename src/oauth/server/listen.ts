@@ -12,6 +12,8 @@ export interface ListenParts {
   readonly accounts: Pick<Accounts, 'find'>
   readonly services: ServiceClients
   readonly clock: Clock
+  /** Told of a grant that was revoked. */
+  readonly grantEnded: (grant: string) => void
   /** Told of a refusal to someone unknown. */
   readonly refused: (asker: Asker, reason: string) => void
   readonly fault: (error: unknown, requestId: string) => void
@@ -88,6 +90,7 @@ function listenToTokens(provider: Provider, parts: ListenParts, note: Note): voi
     }))
   })
   provider.on('grant.revoked', (context, grant) => {
+    parts.grantEnded(grant)
     const { client, entities } = context.oidc
     const token = entities.RefreshToken ?? entities.AccessToken ?? entities.AuthorizationCode
     note(context, async () => ({

@@ -2,11 +2,12 @@ import { type Configuration, errors, Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
 import type { IdentityAssertions } from '../../access/identity-assertions.ts'
 import { type OAuthTokens, TRUST_RULE } from '../../access/oauth-tokens.ts'
-import { OIDC_SCOPES, SCOPES, START_SCOPES, scopeAsked } from '../../access/scopes.ts'
+import { MCP_SCOPES, OIDC_SCOPES, SCOPES, START_SCOPES, scopeAsked } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
 import { ownCookieNames } from '../../base/own-cookies.ts'
-import type { ProtectedResources } from '../../base/protected-resources.ts'
+import type { Plain } from '../../base/plain.ts'
+import { isConsumer, type ProtectedResources } from '../../base/protected-resources.ts'
 import { errorPage } from '../pages/error.ts'
 import { findAccessTokens } from './access-tokens.ts'
 import { type AdapterParts, createAdapter } from './adapter.ts'
@@ -76,6 +77,8 @@ export interface ProviderParts extends AdapterParts {
   readonly documents: ClientDocuments
   readonly documentMode: DocumentMode
   readonly keys: ServerKeys
+  /** Members of access tokens beside those of RFC 9068. */
+  readonly claimsOf: (token: object) => Promise<Plain>
 }
 
 type Features = NonNullable<Configuration['features']>
@@ -131,7 +134,7 @@ function configurationOf(parts: ProviderParts): Configuration {
     issueRefreshToken: (_context, client) => client.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: true,
     revokeGrantPolicy: () => true,
-    extraTokenClaims: (_context, token) => ('grantId' in token ? { grant_id: token.grantId } : undefined),
+    extraTokenClaims: (_context, token) => parts.claimsOf(token),
     formats: { customizers: { jwt: nameService(parts) } },
     renderError: (context, out) =>
       answerPage(context, errorPage(out.error, out.error_description ?? 'The request could not be used.')),
@@ -194,7 +197,8 @@ function featuresOf({ documents, documentMode, resources }: ProviderParts): Conf
       enabled: true,
       defaultResource: () => resources.nameOf('mcp'),
       useGrantedResource: () => true,
-      getResourceServerInfo: (_context, indicator) => describeResource(indicator, resources),
+      getResourceServerInfo: ({ oidc }, indicator) =>
+        describeResource(indicator, resources, oidc.params?.['grant_type']),
     },
     devInteractions: { enabled: false },
     rpInitiatedLogout: { enabled: false },
@@ -211,11 +215,14 @@ const mayRevoke: RevocationPolicy = (_context, client, token) => {
 }
 
 /** What a token for a resource is like (RFC 8707). */
-function describeResource(indicator: string, resources: ProtectedResources) {
+function describeResource(indicator: string, resources: ProtectedResources, grantType: unknown) {
   const found = resources.find(indicator)
   if (found === null) throw new errors.InvalidTarget('there is no such resource')
+  // A machine is no person: nothing at an MCP endpoint is shared with it
+  if (isConsumer(found) && grantType === 'client_credentials')
+    throw new errors.InvalidTarget('this resource is for people who sign in')
   return {
-    scope: SCOPES.join(' '),
+    scope: (isConsumer(found) ? MCP_SCOPES : SCOPES).join(' '),
     audience: resources.nameOf(found),
     accessTokenFormat: 'jwt',
     accessTokenTTL: TTL.AccessToken,
@@ -243,15 +250,22 @@ function prepare(context: Prepared, resources: ProtectedResources): void {
   if (context.method !== 'GET') return
   if (context.path === ROUTES.authorization) {
     const { scope, resource } = context.query
+    const isForPeople = [resource ?? []].flat().some((one) => isForConsumers(one, resources))
     context.query = {
       ...context.query,
-      ...(Array.isArray(scope) ? {} : { scope: scopeAsked(scope ?? '') }),
+      ...(Array.isArray(scope) ? {} : { scope: scopeAsked(scope ?? '', isForPeople) }),
       ...(resource === undefined
         ? {}
         : { resource: [resource].flat().map((indicator) => nameAlike(indicator, resources)) }),
     }
   }
   if (context.path === ROUTES.code_verification) takeCode(context)
+}
+
+/** True for an MCP endpoint of gateway threads. */
+export function isForConsumers(indicator: string, resources: Pick<ProtectedResources, 'find'>): boolean {
+  const found = resources.find(indicator)
+  return found !== null && isConsumer(found)
 }
 
 /** The one name of a resource; another indicator as it is. */

@@ -1,5 +1,5 @@
 import type { Provider } from 'oidc-provider'
-import { SCOPES } from '../../access/scopes.ts'
+import { MCP_SCOPES, SCOPES } from '../../access/scopes.ts'
 
 /**
  * The form of a refresh without scopes that its client has asked for in vain. Clients repeat the scopes of their first request:
@@ -20,7 +20,7 @@ export async function withinRefreshScope(
   const declined = new Set(
     [kept?.resource ?? []].flat().flatMap((name) => grant?.getRejectedResourceScope(name).split(' ') ?? []),
   )
-  const known: readonly string[] = SCOPES
+  const known: readonly string[] = [...SCOPES, ...MCP_SCOPES]
   const asked = scopes[0]!
     .split(' ')
     .filter((scope) => granted.has(scope) || (known.includes(scope) && !declined.has(scope)))

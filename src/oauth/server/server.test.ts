@@ -101,7 +101,7 @@ test('the metadata says what is served, and each protected resource names its is
         assert.ok(String(value).startsWith(`${origin}/oauth/`), `${name}: ${String(value)}`)
     assert.ok(!('dpop_signing_alg_values_supported' in metadata), 'resources take bearers alone')
   }
-  for (const path of [...roots.map((root) => `${root}/mcp`), `${roots[0]}/`, `${roots[0]}x`])
+  for (const path of [...roots.map((root) => `${root}/orders`), `${roots[0]}/`, `${roots[0]}x`])
     assert.equal((await fetch(origin + path)).status, 404, path)
   for (const path of below) {
     const answer = await fetch(`${origin}/.well-known/oauth-protected-resource${path}`)
@@ -111,7 +111,11 @@ test('the metadata says what is served, and each protected resource names its is
     assert.deepEqual(metadata['scopes_supported'], ['management:read', 'management:write'])
   }
   const mcp = await (await fetch(`${origin}/.well-known/oauth-protected-resource/mcp`)).json()
-  assert.ok(!('authorization_servers' in (mcp as object)), 'tokens of profiles are not issued here')
+  const { authorization_servers, scopes_supported } = mcp as Record<string, unknown>
+  assert.deepEqual(
+    [authorization_servers, scopes_supported],
+    [[origin], ['mcp:tools', 'mcp:prompts', 'mcp:resources']],
+  )
 })
 
 test('a page of any origin may read the metadata and register, and nothing else', async () => {
@@ -176,7 +180,7 @@ test('what is no sound request for authorization is not answered with a code', a
     ['plain challenge', { code_challenge_method: 'plain' }, true],
     ['no challenge', { code_challenge: '' }, true],
     ['another response type', { response_type: 'id_token' }, true],
-    ['unknown resource', { resource: `${origin}/mcp` }, true],
+    ['unknown resource', { resource: `${origin}/orders` }, true],
     ['resource elsewhere', { resource: 'https://evil.example/management/mcp' }, true],
   ]
   for (const [what, more, isTold] of cases) {

@@ -6,14 +6,16 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AdapterPayload, Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
 import type { IdentityAssertions } from '../../access/identity-assertions.ts'
+import type { McpAccess } from '../../access/mcp-access.ts'
 import type { OAuthTokens } from '../../access/oauth-tokens.ts'
 import { DEFAULT_SCOPE, scopeAsked } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
 import type { Clock } from '../../base/clock.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
-import type { ProtectedResources } from '../../base/protected-resources.ts'
+import { isConsumer, type ProtectedResources } from '../../base/protected-resources.ts'
 import type { GetJson } from '../../base/public-fetch.ts'
+import { HOST_CLAIM, PROFILE_CLAIM } from '../../base/sign-in-claims.ts'
 import { UNSTORABLE, unstorableIn } from '../../base/storable.ts'
 import type { Throttle } from '../../shared-state/ports/throttle.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
@@ -24,10 +26,12 @@ import { readText, unstorableField, withBody } from './body.ts'
 import { lenientMetadata, serviceClient } from './clients.ts'
 import { createConsents } from './consents.ts'
 import { createClientDocuments, type DocumentMode } from './documents.ts'
+import { createGrantProfiles } from './grant-profiles.ts'
+import { arriveWith } from './hosts.ts'
 import { createInteractions } from './interactions.ts'
 import { currentKeys } from './keys.ts'
 import { listen } from './listen.ts'
-import { createProvider, isMisspelt, nameAlike, REGISTRATION } from './provider.ts'
+import { createProvider, isForConsumers, isMisspelt, nameAlike, REGISTRATION } from './provider.ts'
 import { withinRefreshScope } from './refresh-scope.ts'
 import { createRequestLimits } from './request-limits.ts'
 import { createSealed } from './sealed.ts'
@@ -45,6 +49,10 @@ export interface AuthorizationServerParts {
   /** Proves access tokens, as protected resources do. */
   readonly tokens: Pick<OAuthTokens, 'verify'>
   readonly services: ServiceClients
+  /** What people may sign in to at MCP endpoints. */
+  readonly mcp: McpAccess
+  /** Told of a grant that was revoked: access tokens of it count no longer. */
+  readonly grantEnded: (grant: string) => void
   readonly workloads: WorkloadTokens
   /** Of the corporate issuer; null without one. */
   readonly assertions: IdentityAssertions | null
@@ -71,11 +79,12 @@ export interface AuthorizationServer {
 export function createAuthorizationServer(parts: AuthorizationServerParts): AuthorizationServer {
   const { issuer, store, clock, resources } = parts
   const sealed = createSealed(parts.key)
-  const consents = createConsents(store, sealed, clock)
+  const profiles = createGrantProfiles(store, sealed, clock)
+  const consents = createConsents(store, sealed, clock, profiles)
   const audit = createOAuthAudit(store, clock)
   const { documentMode: mode, fetchPublic } = parts
   const documents = createClientDocuments({ ...parts, sealed, mode, getJson: fetchPublic })
-  const interactions = createInteractions({ ...parts, sealed, documents, consents, audit })
+  const interactions = createInteractions({ ...parts, sealed, documents, consents, profiles, audit })
   const wait = createRequestLimits(parts.throttle, parts.networkOf)
   const { protocol, host } = new URL(issuer)
   let made: { readonly version: string; readonly provider: Provider } | undefined
@@ -96,11 +105,29 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
         consents,
         keys,
         findClient,
+        claimsOf: (token) => claimsOf(token),
       })
       listen(provider, parts, audit)
       made = { version: keys.version, provider }
     }
     return made.provider
+  }
+
+  /** A token names the grant that ends it, and at MCP endpoints the host and the profile that the person has picked. */
+  async function claimsOf(token: object): Promise<Plain> {
+    // What the engine issues, and what its models say of themselves
+    const { grantId, clientId, aud } = token as { grantId?: string; clientId?: string; aud?: string }
+    if (grantId === undefined) return {}
+    const resource = resources.find(String(aud ?? ''))
+    if (resource === null || !isConsumer(resource)) return { grant_id: grantId }
+    const client = await (await currentProvider()).Client.find(clientId ?? '')
+    const host = client === undefined ? undefined : await arriveWith(client, parts.mcp)
+    const picked = await profiles.of(grantId)
+    return {
+      grant_id: grantId,
+      ...(host === undefined ? {} : { [HOST_CLAIM]: host.id }),
+      ...(picked === null ? {} : { [PROFILE_CLAIM]: picked }),
+    }
   }
 
   return {
@@ -155,7 +182,8 @@ const REWRITES: Readonly<Record<string, Rewrite>> = {
     (await withinRefreshScope(provider, namedAlike(text, resources))).toString(),
   '/oauth/device/authorize': (text, resources) => {
     const form = namedAlike(text, resources)
-    form.set('scope', scopeAsked(form.get('scope') ?? ''))
+    const isForPeople = form.getAll('resource').some((one) => isForConsumers(one, resources))
+    form.set('scope', scopeAsked(form.get('scope') ?? '', isForPeople))
     return form.toString()
   },
   '/oauth/introspect': withMarkedToken,

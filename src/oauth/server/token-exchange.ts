@@ -3,7 +3,7 @@ import { TRUST_RULE } from '../../access/oauth-tokens.ts'
 import { DEFAULT_SCOPE, SCOPES } from '../../access/scopes.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
 import type { Clock } from '../../base/clock.ts'
-import type { ProtectedResources } from '../../base/protected-resources.ts'
+import { isConsumer, type ProtectedResources } from '../../base/protected-resources.ts'
 import { Refusal } from '../../base/refusal.ts'
 import { TOKEN_EXCHANGE } from './clients.ts'
 import { SIGNING_ALG } from './keys.ts'
@@ -50,7 +50,7 @@ async function exchange(
   if (wanted !== undefined && wanted !== ACCESS_TOKEN)
     throw new errors.InvalidRequest('only access tokens are given')
   const resource = resources.find(String(params.resource ?? params['audience'] ?? resources.nameOf('mcp')))
-  if (resource === null) throw new errors.InvalidTarget('there is no such resource')
+  if (resource === null || isConsumer(resource)) throw new errors.InvalidTarget('there is no such resource')
   const principal = await workloads.verify(subject).catch((error: unknown) => {
     if (!(error instanceof Refusal)) throw error
     throw new errors.InvalidGrant('the subject_token proves nobody')

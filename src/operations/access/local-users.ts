@@ -124,8 +124,7 @@ const SET_PASSWORD = define({
     if (!holds) throw spent()
     await change.writer.putPassword(id, hash, clock.now())
     // Whoever knew the password before may be signed in
-    const oauth = await change.writer.joinOAuth()
-    await oauth.removeOfAccount(id)
+    await change.endSignIns(id)
     await change.note(user, {
       op: known === undefined ? 'add' : 'replace',
       path: '/password',

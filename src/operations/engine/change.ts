@@ -46,6 +46,8 @@ export interface ChangeDeps {
   readonly gate: Gate | null
   /** What it carries out, where that has been approved. */
   readonly approved: { readonly base: string } | undefined
+  /** Told of a grant that has ended. */
+  readonly grantEnded: ((grant: string) => void) | undefined
 }
 
 /** What a finished change did. */
@@ -98,6 +100,16 @@ export class Change {
   constructor(deps: ChangeDeps) {
     this.#deps = deps
     this.writer = deps.writer
+  }
+
+  /**
+   * Ends everything that was issued for an account. Gateway threads hear of its grants before the change has committed: should it fail,
+   * clients refresh their tokens.
+   */
+  async endSignIns(account: string): Promise<void> {
+    const oauth = await this.writer.joinOAuth()
+    const grants = await oauth.removeOfAccount(account)
+    if (this.#deps.options.dryRun !== true) for (const grant of grants) this.#deps.grantEnded?.(grant)
   }
 
   get secrets(): ChangeSecrets {

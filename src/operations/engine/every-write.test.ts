@@ -17,6 +17,7 @@ const OPENAPI = JSON.stringify({
 const DOCUMENTS = [
   JSON.stringify({ kind: 'policy', slug: 'silver', spec: { name: 'Silver', description: 'applied' } }),
 ]
+const HOST = { name: 'Notes', software: 'https://notes.example/client.json' }
 const TRUST = {
   name: 'Main',
   service_identity: 'ci',
@@ -138,6 +139,11 @@ function inputs(back: number, request: string): Readonly<Record<string, object>>
     'trust_rules.update': { id: 'main', ...SAID },
     'trust_rules.put': { ...TRUST, id: 'main', name: 'Put' },
     'trust_rules.delete': { id: 'main' },
+    'hosts.create': { name: 'New', software: 'https://new.example/client.json' },
+    'hosts.update': { id: 'notes', ...SAID },
+    'hosts.put': { ...HOST, id: 'notes', name: 'Put' },
+    'hosts.delete': { id: 'notes' },
+    'hosts.toggle': { id: 'notes', active: false },
     'revisions.rollback': { id: String(back) },
     'settings.update': { approvals: [] },
     'config.apply': { documents: DOCUMENTS, managed_by: 'files' },
@@ -171,6 +177,7 @@ test('every operation that changes something waits, by REST path, template, impo
   await control.run('teams.create', { name: 'Core' })
   await control.run('service_identities.create', { name: 'CI' })
   await control.run('trust_rules.create', TRUST)
+  await control.run('hosts.create', HOST)
   const wanted = { client: 'acme', collections: ['more'] }
   const { output: asking } = await control.run('access_requests.create', wanted)
   await rule('*:*')

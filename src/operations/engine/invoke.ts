@@ -68,6 +68,8 @@ export interface InvokeDeps {
   readonly settings: OperationContext['settings']
   readonly trail: OperationContext['trail']
   readonly publisher: Publisher
+  /** Told of a grant that has ended: access tokens of it count no longer. */
+  readonly grantEnded?: (grant: string) => void
   /** Judges a compiled fragment as gateway threads will; what it finds refuses the change. */
   readonly check?: (fragment: Fragment) => readonly FieldError[]
   /** Called with faults that no caller sees. */
@@ -276,8 +278,7 @@ async function perform(
   // Should they come back, they sign in again, and so do their programs
   const ended = endedUsers(change.changes)
   // Only a change that ends users joins: until it has committed, nobody else gets a token
-  const oauth = ended.length === 0 ? null : await change.writer.joinOAuth()
-  for (const id of ended) await oauth?.removeOfAccount(id)
+  for (const id of ended) await change.endSignIns(id)
   const outcome = await change.finish()
   const passed =
     approval === NO_RULES
@@ -341,6 +342,7 @@ function createChange(deps: InvokeDeps, call: Call, writer: ConfigWriter, approv
     author: call.principal.name,
     kindOf: deps.registry.kindOf,
     check: deps.check ?? (() => []),
+    grantEnded: deps.grantEnded,
   })
 }
 

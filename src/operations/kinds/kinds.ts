@@ -4,6 +4,7 @@ import { clientKind } from './clients.ts'
 import { collectionKind } from './collections.ts'
 import { credentialKind } from './credentials.ts'
 import { grantKind } from './grants.ts'
+import { hostKind } from './hosts.ts'
 import { originKind } from './origins.ts'
 import { policyKind } from './policies.ts'
 import { profileKind } from './profiles.ts'
@@ -32,6 +33,7 @@ const KINDS: Readonly<Record<ResourceType, Kind>> = {
   service_identities: serviceIdentityKind,
   grants: grantKind,
   trust_rules: trustRuleKind,
+  hosts: hostKind,
 }
 
 export const ALL_KINDS: readonly Kind[] = Object.values(KINDS)

@@ -27,6 +27,8 @@ export const profileKind: Kind = {
   refs: [
     { field: 'collections', type: 'collections', many: true },
     { field: 'policy', type: 'policies' },
+    { field: 'users', type: 'users', many: true, within: 'agent_sign_in' },
+    { field: 'teams', type: 'teams', many: true, within: 'agent_sign_in' },
     { field: 'introspection_credential', type: 'credentials', within: 'auth' },
   ],
   staged: false,

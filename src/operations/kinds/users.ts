@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
 import { SIGN_IN_MEMBERS, type TeamSpec, UserSpec } from '../../model/access.ts'
+import type { ProfileSpec } from '../../model/profile.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import { demandHoldsOf } from '../access/authority.ts'
@@ -46,9 +47,18 @@ async function judge(spec: Fields, self: Self, context: OperationContext): Promi
     })
 }
 
+function withoutUser({ agent_sign_in: among, ...spec }: ProfileSpec, user: string): ProfileSpec {
+  if (among === null) return { ...spec, agent_sign_in: null }
+  return { ...spec, agent_sign_in: { ...among, users: among.users.filter((id) => id !== user) } }
+}
+
 async function detach(user: Resource, context: OperationContext): Promise<void> {
   for (const grant of await context.whole.all('grants', user.id)) await context.change.remove(grant)
   for (const team of await context.whole.usersOf(user.id)) {
+    if (team.type === 'profiles') {
+      await context.change.replace(team, { spec: withoutUser(team.spec as ProfileSpec, user.id) })
+      continue
+    }
     const members = (team.spec as TeamSpec).members.filter((member) => member.user !== user.id)
     await context.change.replace(team, { spec: { ...team.spec, members } })
   }

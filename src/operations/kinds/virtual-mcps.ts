@@ -23,6 +23,7 @@ export const virtualMcpKind: Kind = {
   refs: [
     { field: 'origin', type: 'origins', within: 'members' },
     { field: 'policy', type: 'policies' },
+    { field: 'teams', type: 'teams', many: true },
     ...CAPABILITY_REFS.map((ref) => ({ ...ref, within: ['members', 'capability_policy', ...ref.within] })),
   ],
   staged: false,

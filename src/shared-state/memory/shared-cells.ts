@@ -11,10 +11,13 @@ export interface SharedCells {
   readonly usedReplies: SharedArrayBuffer
   /** Proofs of callers that were verified. */
   readonly proofs: SharedArrayBuffer
+  /** Grants of people that were revoked while tokens of them may still live. */
+  readonly endedGrants: SharedArrayBuffer
 }
 
 const REPLIES_MAX = 65_536
 const PROOFS_MAX = 65_536
+const GRANTS_MAX = 65_536
 
 /** The system gives this memory to the process as it is used. */
 export function createSharedCells(): SharedCells {
@@ -23,5 +26,6 @@ export function createSharedCells(): SharedCells {
     usedTokens: createKeyMemory(),
     usedReplies: createKeyMemory(REPLIES_MAX),
     proofs: createKeyMemory(PROOFS_MAX),
+    endedGrants: createKeyMemory(GRANTS_MAX),
   }
 }

@@ -8,6 +8,7 @@ import type {
   ClientFragment,
   CollectionFragment,
   CredentialFragment,
+  HostFragment,
   OriginFragment,
   PolicyFragment,
   VirtualMcpFragment,
@@ -15,6 +16,7 @@ import type {
 import { linkClient } from '../link/client.ts'
 import { linkCollection } from '../link/collection.ts'
 import { linkCredential } from '../link/credential.ts'
+import { linkHost } from '../link/host.ts'
 import { linkOrigin } from '../link/origin.ts'
 import { linkPolicy } from '../link/policy.ts'
 import { linkVirtualMcp } from '../link/virtual-mcp.ts'
@@ -57,6 +59,12 @@ export function checkOrigin(fragment: OriginFragment): FieldError[] {
 /** Throws for a virtual MCP that cannot be linked. */
 export function checkVirtualMcp(fragment: VirtualMcpFragment): FieldError[] {
   linkVirtualMcp(fragment)
+  return []
+}
+
+/** Throws for a host that cannot be linked. */
+export function checkHost(fragment: HostFragment): FieldError[] {
+  linkHost(fragment)
   return []
 }
 

@@ -159,7 +159,7 @@ function compileProfile(
   client: string,
 ): ProfileFragment {
   // Specs stored by earlier versions lack them
-  const { mcp_search = 'auto', mcp_view = 'compact' } = spec
+  const { mcp_search = 'auto', mcp_view = 'compact', agent_sign_in = null } = spec
   return {
     id,
     slug,
@@ -177,6 +177,7 @@ function compileProfile(
     forward_identity: spec.forward_identity,
     ...(mcp_search === 'auto' ? {} : { mcp_search }),
     ...(mcp_view === 'compact' ? {} : { mcp_view }),
+    ...(agent_sign_in === null ? {} : { agent_sign_in }),
   }
 }
 

@@ -6,6 +6,7 @@ import {
   checkClient,
   checkCollection,
   checkCredential,
+  checkHost,
   checkJson,
   checkOrigin,
   checkPolicy,
@@ -21,6 +22,7 @@ import {
 } from './compile.ts'
 import { compileCatalogue, compileOrigin, compileVirtualMcp } from './mcp.ts'
 import type { Need } from './needs.ts'
+import { compileHost, compilePerson, compileTeam } from './people.ts'
 import type { Sources, SourceType } from './sources.ts'
 
 /** How the main thread makes and checks the fragments of one kind. */
@@ -92,6 +94,9 @@ export const COMPILE: { readonly [K in FragmentKind]: Row<K> } = {
     check: checkJson,
   },
   virtual_mcp: { from: 'virtual_mcps', compile: compileVirtualMcp, check: checkVirtualMcp },
+  host: { from: 'hosts', compile: compileHost, check: checkHost },
+  person: { from: 'users', compile: compilePerson, check: () => [] },
+  team: { from: 'teams', compile: compileTeam, check: () => [] },
 }
 
 /** Schemas that only the collection in its earlier state used. */

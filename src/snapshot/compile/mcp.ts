@@ -112,6 +112,8 @@ export function compileVirtualMcp({
   approved,
 }: VirtualMcpSource): VirtualMcpFragment {
   const { name, description, instructions, mcp_view, prefix, policy } = spec
+  // Specs stored by earlier versions lack them
+  const { teams = [], all_users = false } = spec as Partial<VirtualMcpSpec>
   const members = membersOf(spec, origins, names)
   return {
     kind: 'virtual_mcp',
@@ -131,6 +133,8 @@ export function compileVirtualMcp({
       })),
     names: namesOf(members, names, prefix),
     policy,
+    ...(teams.length === 0 ? {} : { teams }),
+    ...(all_users ? { all_users } : {}),
   }
 }
 

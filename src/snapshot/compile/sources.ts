@@ -1,9 +1,11 @@
 /** The resources that gateway threads serve, as they are read for compiling: one row for each type that has fragments of its own. */
 
+import type { TeamSpec, UserSpec } from '../../model/access.ts'
 import { CATALOGUE, type CatalogueState, EMPTY_CATALOGUE } from '../../model/catalogue.ts'
 import type { ClientSpec } from '../../model/client.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
 import type { CredentialAuth } from '../../model/credential.ts'
+import type { HostSpec } from '../../model/host.ts'
 import { idsWithSealedHeaders } from '../../model/injected-header.ts'
 import type { OriginSpec } from '../../model/origin.ts'
 import type { PolicySpec } from '../../model/policy.ts'
@@ -50,6 +52,9 @@ export interface Sources {
     readonly offer: Offer | null
   }
   virtual_mcps: VirtualMcpSource
+  hosts: Desired<HostSpec>
+  users: Desired<UserSpec>
+  teams: Desired<TeamSpec>
 }
 
 export type SourceType = keyof Sources
@@ -78,6 +83,14 @@ export const SOURCES: { readonly [T in SourceType]: SourceRow<T> } = {
   clients: { kind: 'client', parts: 'profiles', sealed: ['profiles'], read: readClient },
   origins: { kind: 'origin', parts: null, sealed: [], read: readOrigin },
   virtual_mcps: { kind: 'virtual_mcp', parts: null, sealed: [], read: readVirtualMcp },
+  hosts: { kind: 'host', parts: null, sealed: [], read: readOwn },
+  users: { kind: 'person', parts: null, sealed: [], read: readOwn },
+  teams: { kind: 'team', parts: null, sealed: [], read: readOwn },
+}
+
+/** A resource that is compiled of itself alone. */
+async function readOwn<S>(_reader: CompileReader, resource: Resource): Promise<Desired<S>> {
+  return desired<S>(resource)
 }
 
 async function readCredential(reader: CompileReader, resource: Resource): Promise<Sources['credentials']> {

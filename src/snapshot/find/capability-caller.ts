@@ -12,10 +12,21 @@ export interface Caller {
   readonly profile: { readonly id: string; readonly slug: string }
   /** Subject of the verified token; null without one. */
   readonly user: string | null
+  /** Set for a person who has signed in: what is known of `user`. */
+  readonly person?: SignedInPerson
   /** Claims of the verified token as JSON gives them: lists as lists, since their items may have commas. */
   readonly claims: Plain
   /** By which endpoints of collections it reaches; absent or null, as in a preview of a policy, for none. */
   readonly access?: CallerAccess | null
+}
+
+/** A user who has signed in here. */
+export interface SignedInPerson {
+  readonly slug: string
+  /** Groups of the identity provider. */
+  readonly groups: readonly string[]
+  /** Ids of teams, with those above them. */
+  readonly teams: readonly string[]
 }
 
 /** The claims that have the groups and roles of a user; a name with dots is a path. */
@@ -85,10 +96,12 @@ function decided(expression: Expression, values: Plain, failed: boolean): Fit {
   }
 }
 
-function factsOf({ client, profile, user, claims }: Caller, names: SubjectClaims): Facts {
-  const [groups, roles] = [textsIn(claims, names.groups), textsIn(claims, names.roles)]
+function factsOf({ client, profile, user, claims, person }: Caller, names: SubjectClaims): Facts {
+  const groups = person?.groups ?? textsIn(claims, names.groups)
+  const roles = textsIn(claims, names.roles)
   const known = {
     ...(user === null ? {} : { id: user }),
+    ...(person === undefined ? {} : { slug: person.slug }),
     ...(groups === null ? {} : { groups }),
     ...(roles === null ? {} : { roles }),
   }
@@ -97,13 +110,14 @@ function factsOf({ client, profile, user, claims }: Caller, names: SubjectClaims
 
 /** True for one of the subjects, null where that is not known. */
 function toSubjectFit(
-  { clients, profiles, users, groups, roles }: CapabilitySubjects,
+  { clients, profiles, users, teams, groups, roles }: CapabilitySubjects,
   factsOf: FactsOf,
 ): (caller: Caller) => boolean | null {
   const sets: readonly [ReadonlySet<string>, (caller: Caller) => readonly string[] | null][] = [
     [new Set(clients), ({ client }) => [client.id]],
     [new Set(profiles), ({ profile }) => [profile.id]],
-    [new Set(users), ({ user }) => (user === null ? null : [user])],
+    [new Set(users), namesOf],
+    [new Set(teams), ({ person }) => person?.teams ?? null],
     [new Set(groups), (caller) => factsOf(caller).groups],
     [new Set(roles), (caller) => factsOf(caller).roles],
   ]
@@ -117,6 +131,12 @@ function toSubjectFit(
     }
     return isKnown ? false : null
   }
+}
+
+/** By what rules name a user: people who have signed in here by slug too. */
+function namesOf({ user, person }: Caller): readonly string[] | null {
+  if (user === null) return null
+  return person === undefined ? [user] : [user, person.slug]
 }
 
 /** A claim that is a text or a list of texts; null for any other, and for none. */

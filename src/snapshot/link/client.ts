@@ -66,11 +66,11 @@ function linkProfile(client: LinkedClient, fragment: ProfileFragment, open: Open
   if (!AUTH_TYPES.has(fragment.auth))
     throw new RangeError(`profile ${String(fragment.slug)} has an unknown type`)
   const { collections, endpoints, allowed_methods, ip_allowlist, slug } = fragment
-  const { name, active, auth, policy, forward_identity, mcp_search, mcp_view } = fragment
+  const { name, active, auth, policy, forward_identity, mcp_search, mcp_view, agent_sign_in } = fragment
   const rules = toEndpointRules(endpoints.allow, endpoints.deny)
   return {
     id: fragment.id,
-    fragment: { slug, name, active, auth, policy, forward_identity, mcp_search, mcp_view },
+    fragment: { slug, name, active, auth, policy, forward_identity, mcp_search, mcp_view, agent_sign_in },
     client,
     methods: allowed_methods.length === 0 ? ALL_METHODS : methodBits(allowed_methods),
     networks: ip_allowlist.length === 0 ? null : networksOf(ip_allowlist),

@@ -7,6 +7,7 @@ import { clientIndex } from './client-index.ts'
 import { closedCollection, linkCollection } from './collection.ts'
 import { collectionIndex } from './collection-index.ts'
 import { linkCredential } from './credential.ts'
+import { linkHost } from './host.ts'
 import { byId, type KindIndex } from './kind-index.ts'
 import { linkOrigin } from './origin.ts'
 import { linkPolicy } from './policy.ts'
@@ -48,6 +49,9 @@ export const LINK = {
   origin: { link: (fragment, _open, before) => linkOrigin(fragment, before), index: byId('origins') },
   catalogue: { link: (fragment) => fragment, index: byId('catalogues') },
   virtual_mcp: { link: (fragment) => linkVirtualMcp(fragment), index: virtualMcpIndex },
+  host: { link: linkHost, index: byId('hosts') },
+  person: { link: (fragment) => fragment, index: byId('people') },
+  team: { link: (fragment) => fragment, index: byId('teams') },
 } as const satisfies { readonly [K in FragmentKind]: LinkRow<K> }
 
 /** What all rows together make of a snapshot. */

@@ -4,7 +4,13 @@ import type { Crl } from '../../base/crl.ts'
 import type { Plain } from '../../base/plain.ts'
 import type { LimitKey } from '../find/limit-key.ts'
 import type { Networks } from '../find/network.ts'
-import type { ClientFragment, ProfileFragment, TokenFragment, VerifyFragment } from '../fragments.ts'
+import type {
+  ClientFragment,
+  HostFragment,
+  ProfileFragment,
+  TokenFragment,
+  VerifyFragment,
+} from '../fragments.ts'
 import type { ClosedRoute, LinkedCollection, LinkedProxy } from './collection.ts'
 
 /** What a thread keeps of the fragment itself: what it makes lookups of is not kept twice, since there may be 100,000 clients. */
@@ -62,6 +68,15 @@ export interface LinkedProfile {
   readonly verifier: LinkedVerifier | null
   readonly certificates: LinkedCertificates | null
   readonly key: LimitKey
+}
+
+/** An AI application in which people sign in, as a client of its own. */
+export interface LinkedHost {
+  readonly kind: 'host'
+  readonly id: string
+  readonly fragment: HostFragment
+  readonly client: LinkedClient
+  readonly profile: LinkedProfile
 }
 
 export interface LinkedToken {
@@ -149,6 +164,17 @@ export interface Verified {
   /** OAuth client that the token was issued to (`azp` or `client_id`); empty when it does not say. */
   readonly agentHost: string
   readonly claims: Claims
+  /** Of a token of Postern's own authorization server; absent for others. */
+  readonly signIn?: SignedIn
+}
+
+/** Who has signed in, and what they have allowed. */
+export interface SignedIn {
+  /** Id of the user. */
+  readonly user: string
+  /** Id of the grant, which ends all tokens of it. */
+  readonly grant: string
+  readonly scopes: ReadonlySet<string>
 }
 
 /** Claims of a caller that the profile lists, as text. `lists` has those that are lists: the text joins items that may have commas. */

@@ -50,8 +50,8 @@ export interface OAuthWriter extends OAuthReader {
   prolong(kind: string, id: string, now: number, expiresAt: number): Promise<void>
   remove(kind: string, id: string): Promise<void>
   removeOfGrant(kind: string, grant: string): Promise<void>
-  /** Ends all that was issued for an account: sessions, grants with their tokens, consents. */
-  removeOfAccount(account: string): Promise<void>
+  /** Ends all that was issued for an account: sessions, grants with their tokens, consents. @returns ids of the grants */
+  removeOfAccount(account: string): Promise<readonly string[]>
   /** Forgets what expired before `now`. */
   sweep(now: number): Promise<void>
   putKey(key: OAuthKey): Promise<void>

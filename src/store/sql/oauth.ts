@@ -84,7 +84,14 @@ export function createOAuthWriter(db: Db): OAuthWriter {
       await db.deleteFrom('oauth_artifacts').where('grant_id', '=', grant).where('kind', '=', kind).execute()
     },
     removeOfAccount: async (account) => {
+      const grants = await db
+        .selectFrom('oauth_artifacts')
+        .select('id')
+        .where('account_id', '=', account)
+        .where('kind', '=', 'Grant')
+        .execute()
       await db.deleteFrom('oauth_artifacts').where('account_id', '=', account).execute()
+      return grants.map(({ id }) => id)
     },
     sweep: async (now) => {
       await db.deleteFrom('oauth_artifacts').where('expires_at', '<', now).execute()

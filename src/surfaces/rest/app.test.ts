@@ -311,6 +311,7 @@ test('the OpenAPI document and the metadata of the protected resources are publi
   for (const [path, resource] of [
     ['', ''],
     ['/mcp', '/mcp'],
+    ['/mcp/desk', '/mcp/desk'],
     ['/management', '/management'],
     ['/management/mcp', '/management/mcp'],
     ['/management/v1', '/management/v1'],
@@ -319,7 +320,7 @@ test('the OpenAPI document and the metadata of the protected resources are publi
     const metadata = await call('GET', `/.well-known/oauth-protected-resource${path}`, { token: null })
     assert.equal(metadata.json['resource'], `https://gateway.example${resource}`)
     assert.deepEqual(metadata.json['bearer_methods_supported'], ['header'])
-    assert.equal('authorization_servers' in metadata.json, path !== '/mcp')
+    assert.equal((metadata.json['authorization_servers'] as string[]).length, 1)
   }
   for (const path of ['oauth-protected-resource/orders', 'oauth-protected-resourcex', 'openid-configuration'])
     assert.equal((await call('GET', `/.well-known/${path}`, { token: null })).json['code'], 'not_available')
@@ -367,6 +368,7 @@ test('while the OpenAPI document is printed for the first time, the event loop g
     origins: ['https://gateway.example'],
     gatewayOrigin: 'https://gateway.example',
     authorizationServers: [],
+    issuer: 'http://localhost:8080',
     scope: null,
     log: unused,
   })

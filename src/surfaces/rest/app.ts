@@ -4,7 +4,7 @@ import { bearerOf } from '../../base/bearer.ts'
 import type { Reservation } from '../../base/byte-buffer.ts'
 import { createChallenge, createOriginFor, isChallenged, type Origins } from '../../base/challenge.ts'
 import { DOORS } from '../../base/doors.ts'
-import { PROTECTED } from '../../base/protected-resources.ts'
+import { isConsumerResource, PROTECTED } from '../../base/protected-resources.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import { inSlices, jsonText } from '../../base/time-slices.ts'
 import type { Content, Invoked, Via } from '../../operations/engine/call.ts'
@@ -44,6 +44,8 @@ export interface RestPorts {
   readonly gatewayOrigin: string
   /** Who issues tokens for management, for the metadata. */
   readonly authorizationServers: readonly string[]
+  /** Who issues tokens for MCP endpoints of the gateway: Postern's own authorization server. */
+  readonly issuer: string
   /** What challenges ask for, space-separated; null where all tokens come from elsewhere, with scopes of their own. */
   readonly scope: string | null
   /** Takes what answered 500: a fault, or a refusal whose inner reason only the log may know. */
@@ -117,9 +119,8 @@ export function createRestApp(given: RestPorts): Hono {
     answered(ports, c, async () => {
       if (c.req.method === 'OPTIONS') return new Response(null, { status: 204, headers: OPEN_HEADERS })
       const path = resourcePathOf(new URL(c.req.url).pathname)
-      const origin = (path === DOORS.consumerMcp.path ? gatewayOriginFor : originFor)(
-        c.req.header('host') ?? null,
-      )
+      const isConsumer = path !== null && isConsumerResource(path)
+      const origin = (isConsumer ? gatewayOriginFor : originFor)(c.req.header('host') ?? null)
       const metadata = path === null ? null : protectedResourceMetadata(origin, path, ports)
       if (metadata === null) throw refuse('not_available')
       demandMethod(c, read)

@@ -127,6 +127,7 @@ test('any request is answered with JSON, a request id and a status below 500', a
     origins: ['https://gw.example'],
     gatewayOrigin: 'https://gw.example',
     authorizationServers: [],
+    issuer: 'http://localhost:8080',
     scope: null,
     log: (error) => faults.push(error instanceof Refusal ? null : error),
   })

@@ -1,40 +1,45 @@
+import { MCP_SCOPES } from '../../access/scopes.ts'
 import { RESOURCE_METADATA } from '../../base/challenge.ts'
-import { ALL_DOORS, DOORS } from '../../base/doors.ts'
+import { ALL_DOORS } from '../../base/doors.ts'
+import { isConsumerResource } from '../../base/protected-resources.ts'
 
-/** Paths that are protected resources of their own (RFC 9728 section 3.1); the empty one is the whole origin. */
+/** Paths that are protected resources of management (RFC 9728 section 3.1); the empty one is the whole origin. */
 const RESOURCES: ReadonlySet<string> = new Set([
   '',
-  ...ALL_DOORS.filter(({ resource }) => resource !== null).map(({ path }) => path),
+  ...ALL_DOORS.filter(({ resource }) => resource === 'mcp' || resource === 'rest').map(({ path }) => path),
 ])
 
 interface Issued {
   readonly authorizationServers: readonly string[]
   /** Null where none of the scopes are ours. */
   readonly scope: string | null
+  /** The issuer of tokens for MCP endpoints of gateway threads: Postern's own authorization server. */
+  readonly issuer: string
 }
 
 /**
- * Protected-resource metadata (RFC 9728 section 2), or null when there is no such resource. Those of management name who
- * issues tokens for them; the tokens of profiles at `/mcp` come from no authorization server of ours.
- * @param path Path of the resource, such as `/mcp`.
+ * Protected-resource metadata (RFC 9728 section 2), or null when there is no such resource. Every well-formed path of a virtual MCP has
+ * metadata, also where there is no such virtual MCP: who has not signed in cannot find out which exist.
+ * @param path Path of the resource, such as `/mcp/desk`.
  */
 export function protectedResourceMetadata(
   origin: string,
   path: string,
-  { authorizationServers, scope }: Issued,
+  { authorizationServers, scope, issuer }: Issued,
 ): Record<string, unknown> | null {
-  if (!RESOURCES.has(path)) return null
-  const issued =
-    path === DOORS.consumerMcp.path || authorizationServers.length === 0
-      ? {}
-      : {
-          authorization_servers: authorizationServers,
-          // Clients ask for all that is listed here, and for more when a call needs it
-          ...(scope === null ? {} : { scopes_supported: scope.split(' ') }),
-        }
+  const consumer = isConsumerResource(path)
+  if (!consumer && !RESOURCES.has(path)) return null
+  const servers = consumer ? [issuer] : authorizationServers
+  const scopes = consumer ? [...MCP_SCOPES] : (scope?.split(' ') ?? null)
   return {
     resource: origin + path,
-    ...issued,
+    ...(servers.length === 0
+      ? {}
+      : {
+          authorization_servers: servers,
+          // Clients ask for all that is listed here, and for more when a call needs it
+          ...(scopes === null ? {} : { scopes_supported: scopes }),
+        }),
     bearer_methods_supported: ['header'],
     resource_name: 'Postern',
   }

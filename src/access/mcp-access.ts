@@ -1,0 +1,34 @@
+/** What people may sign in to at the MCP endpoints of gateway threads, as far as the authorization server needs it. */
+
+/** What is at a resource for one person. */
+export type McpOffer =
+  | {
+      readonly kind: 'virtual_mcp'
+      readonly name: string
+      /** Names of the origins behind it. */
+      readonly origins: readonly string[]
+    }
+  /** The profiles that the person may pick; never empty. */
+  | { readonly kind: 'profiles'; readonly profiles: readonly OfferedProfile[] }
+
+export interface OfferedProfile {
+  readonly id: string
+  /** Of client and profile. */
+  readonly name: string
+}
+
+/** An AI application as a resource of the configuration. */
+export interface KnownHost {
+  readonly id: string
+  readonly slug: string
+  readonly active: boolean
+}
+
+export interface McpAccess {
+  /** Null where there is nothing that the person may use: the same for what does not exist. */
+  offer(account: string, resource: `/mcp${string}`): Promise<McpOffer | null>
+  /** The host of an application; undefined before its first consent. @param software see `model/host` */
+  host(software: string): Promise<KnownHost | undefined>
+  /** The same host, made when the application comes for the first time. */
+  arrive(application: { readonly software: string; readonly name: string }): Promise<KnownHost>
+}

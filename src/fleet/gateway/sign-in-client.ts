@@ -1,0 +1,59 @@
+import type { SignIns } from '../../gateway/identify/sign-ins.ts'
+import type { SignInProof } from '../../model/sign-in-proof.ts'
+import { PoolShare } from '../../wire/pool-share.ts'
+import type { FromGateway } from '../shared/messages.ts'
+
+/** Tokens of one thread that are being verified; sources share these places. */
+const ASKED_MAX = 512
+const ANSWER_MS = 5000
+
+/** Sign-ins as a gateway thread gets them: the main thread verifies tokens, and ended grants are known to all threads at once. */
+export interface SignInClient extends SignIns {
+  /** Takes the answer of the main thread to the question of that number. */
+  answered(id: number, proof: SignInProof): void
+}
+
+const unavailable = (reason: string): SignInProof => ({ ok: false, code: 'identity_unavailable', reason })
+
+/**
+ * @param issuer of the tokens
+ * @param endedGrants grants that were revoked; shared by all threads
+ */
+export function createSignInClient(
+  issuer: string,
+  endedGrants: { has(grant: string, now: number): boolean },
+  clock: { now(): number },
+  say: (message: FromGateway) => void,
+): SignInClient {
+  const asked = new Map<string, Promise<SignInProof>>()
+  const places = new PoolShare(ASKED_MAX)
+  const waiting = new Map<number, (proof: SignInProof) => void>()
+  let last = 0
+  return {
+    issuer,
+    hasEnded: (grant) => endedGrants.has(grant, clock.now()),
+    prove(token, resource, source) {
+      const key = `${resource} ${token}`
+      const same = asked.get(key)
+      if (same !== undefined) return same
+      if (!places.mayTake(source))
+        return Promise.resolve(unavailable('too many tokens of this source are being verified'))
+      places.take(source)
+      const { promise, resolve } = Promise.withResolvers<SignInProof>()
+      const id = ++last
+      const end = (proof: SignInProof): void => {
+        clearTimeout(timer)
+        waiting.delete(id)
+        asked.delete(key)
+        places.give(source)
+        resolve(proof)
+      }
+      const timer = setTimeout(() => end(unavailable('no answer in time')), ANSWER_MS).unref()
+      asked.set(key, promise)
+      waiting.set(id, end)
+      say({ kind: 'sign_in', id, token, resource })
+      return promise
+    },
+    answered: (id, proof) => waiting.get(id)?.(proof),
+  }
+}

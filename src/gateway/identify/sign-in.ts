@@ -1,0 +1,111 @@
+/**
+ * Access tokens of Postern's own authorization server at the MCP endpoints: `/mcp`, `/mcp/{slug}` and `/mcp/-/{client}/{profile}`.
+ *
+ * 1. A token is for the one path that is its audience (RFC 8707). At another path it is as invalid as any other.
+ * 2. The main thread verifies a token when a thread first sees it, and the proof is remembered until the token ends. Person, host and
+ *    sharing are looked up in the snapshot with each message, so that switching one off holds from the next message.
+ * 3. When a grant is revoked, the main thread tells all threads, and the proofs of its tokens count no longer.
+ */
+import type { Jwt } from '../../base/jwt.ts'
+import { isConsumerResource } from '../../base/protected-resources.ts'
+import type { RefusalCode } from '../../base/refusal.ts'
+import { HOST_CLAIM, PROFILE_CLAIM } from '../../base/sign-in-claims.ts'
+import { hashToken } from '../../base/token.ts'
+import { isAmong } from '../../snapshot/find/people.ts'
+import type { PersonFragment } from '../../snapshot/fragments.ts'
+import type { LinkedProfile, SignedIn, Verified } from '../../snapshot/linked/client.ts'
+import type { Snapshot } from '../../snapshot/snapshot.ts'
+import type { Exchange, Known } from '../exchange.ts'
+import { accept, admit, copyOf, expired, failed, unavailable } from './signed.ts'
+
+/** `identify` for a token of our own: what it says of itself selects host or profile, and nothing is believed yet. Undefined for another token. */
+export function identifySignIn(exchange: Exchange, jwt: Jwt): RefusalCode | null | undefined {
+  const { identity, lane, snapshot, path } = exchange
+  if (lane.signIns === null || jwt.issuer !== lane.signIns.issuer || !isConsumerResource(path))
+    return undefined
+  const { [HOST_CLAIM]: host, [PROFILE_CLAIM]: picked } = jwt.claims
+  const profile =
+    typeof picked === 'string'
+      ? snapshot.profiles.get(picked)
+      : typeof host === 'string'
+        ? snapshot.hosts.get(host)?.profile
+        : undefined
+  if (profile === undefined) {
+    exchange.reason = 'the token names no host or profile that exists'
+    return undefined
+  }
+  identity.jwt = jwt
+  identity.isForeign = true
+  identity.isSignIn = true
+  identity.profile = profile
+  identity.client = profile.client
+  return null
+}
+
+/** Under which a proof is remembered: a token proves somebody at one path only. */
+export function signInKey(bearer: string, path: string): string {
+  return hashToken(`${path}\n${bearer}`)
+}
+
+/** `authenticate` for a token of our own that no request has proved yet. */
+export async function proveSignIn(exchange: Known, jwt: Jwt): Promise<RefusalCode | null> {
+  const { identity, lane, path, ip } = exchange
+  if (!isConsumerResource(path)) return failed(exchange, 'wrong audience')
+  const proof = await lane.signIns!.prove(identity.bearer, path, ip)
+  if (!proof.ok) {
+    if (proof.code === 'identity_unavailable') return unavailable(exchange, proof.reason)
+    return proof.code === 'credential_expired'
+      ? expired(exchange, proof.reason)
+      : failed(exchange, proof.reason)
+  }
+  const { user, grant, scopes, until } = proof
+  const { [HOST_CLAIM]: host } = jwt.claims
+  const verified: Verified = {
+    profile: identity.profile,
+    key: null,
+    credentialId: grant,
+    from: 0,
+    until,
+    subject: user,
+    agentHost: typeof host === 'string' ? copyOf(host) : '',
+    claims: new Map(),
+    signIn: { user, grant, scopes: new Set(scopes) },
+  }
+  const code = personStands(exchange, verified, verified.signIn!)
+  if (code !== null) return code
+  // What the caller may do is read from it
+  identity.verified = verified
+  return accept(exchange, verified, until)
+}
+
+/** What holds now of a proof, whenever it was made. */
+export function admitSignIn(exchange: Exchange, verified: Verified, signIn: SignedIn): RefusalCode | null {
+  return personStands(exchange, verified, signIn) ?? admit(exchange, verified)
+}
+
+function personStands(
+  exchange: Exchange,
+  { agentHost }: Verified,
+  { user, grant }: SignedIn,
+): RefusalCode | null {
+  const { snapshot, lane, identity } = exchange
+  if (lane.signIns?.hasEnded(grant) === true) return failed(exchange, 'the grant was revoked')
+  const person = snapshot.people.get(user)
+  if (person?.active !== true) return failed(exchange, 'the user is inactive or was deleted')
+  const host = snapshot.hosts.get(agentHost)
+  if (host === undefined) return failed(exchange, 'the host was deleted')
+  if (!host.fragment.active) return 'client_inactive'
+  const { profile } = identity
+  if (profile !== null && profile.id !== host.id && !mayUseProfile(person, profile, snapshot))
+    return failed(exchange, 'the user may not use the profile by signing in any more')
+  return null
+}
+
+/** True where the profile names the person, or a team of theirs. */
+function mayUseProfile(
+  person: PersonFragment,
+  { fragment: { agent_sign_in: among } }: LinkedProfile,
+  { teams }: Pick<Snapshot, 'teams'>,
+): boolean {
+  return among !== undefined && isAmong(person, among, teams)
+}

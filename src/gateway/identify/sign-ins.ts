@@ -1,0 +1,11 @@
+import type { SignInProof } from '../../model/sign-in-proof.ts'
+
+/** Sign-ins of people at MCP endpoints, as one thread knows them. */
+export interface SignIns {
+  /** Issuer of the tokens: Postern's own authorization server. */
+  readonly issuer: string
+  /** Has a token verified for the resource of a path. Never rejects. @param source of the request: sources share the capacity */
+  prove(token: string, resource: `/mcp${string}`, source: string): Promise<SignInProof>
+  /** True for a grant that was revoked while tokens of it may still live. */
+  hasEnded(grant: string): boolean
+}

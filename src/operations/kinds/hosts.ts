@@ -1,0 +1,42 @@
+import { refuse } from '../../base/refusal.ts'
+import { HostSpec } from '../../model/host.ts'
+import { NOUNS } from '../../model/resource-types.ts'
+import type { Fields } from '../../store/ports/resource.ts'
+import type { OperationContext } from '../engine/context.ts'
+import type { Kind, Self } from '../engine/kind.ts'
+import { viewSchema } from '../engine/kind-schema.ts'
+import { booleanFilter } from '../engine/lists.ts'
+import { standardOf, toggleOf } from '../engine/standard.ts'
+
+/** An AI application. The authorization server makes a host when a person first allows an unknown application. */
+export const hostKind: Kind = {
+  type: 'hosts',
+  noun: NOUNS.hosts,
+  prefix: 'hst',
+  group: 'manage_hosts',
+  spec: HostSpec,
+  view: viewSchema(HostSpec),
+  columns: ['slug', 'name', 'active', 'software', 'created_at'],
+  parent: null,
+  refs: [],
+  staged: false,
+  filters: { active: booleanFilter },
+  // Stored by the schema of this type
+  keyOf: (spec) => (spec as HostSpec).software,
+  check,
+}
+
+/** What people have allowed one application is not handed to another. */
+async function check(fields: Fields, { id }: Self, { whole }: OperationContext): Promise<void> {
+  const before = await whole.byId('hosts', id)
+  if (before === undefined || before.spec['software'] === fields['software']) return
+  throw refuse('input_invalid', {
+    detail: '/software cannot change.',
+    errors: [{ pointer: '/software', reason: 'cannot change' }],
+  })
+}
+
+export const hostOperations = {
+  ...standardOf(hostKind),
+  toggle: toggleOf(hostKind),
+}

@@ -1,0 +1,77 @@
+/** Which people a thing is shared with. Teams share with the teams below them, so a person belongs to all teams above theirs too. */
+import type { PersonFragment, TeamFragment, VirtualMcpFragment } from '../fragments.ts'
+
+/** People by ids of users and teams. */
+interface Members {
+  readonly users: readonly string[]
+  readonly teams: readonly string[]
+}
+
+type Teams = ReadonlyMap<string, TeamFragment>
+
+interface TeamIndex {
+  /** Teams by id of a member. */
+  readonly byUser: ReadonlyMap<string, readonly TeamFragment[]>
+  /** Teams by a group whose users are members. */
+  readonly byGroup: ReadonlyMap<string, readonly TeamFragment[]>
+  /** What was found out about people. */
+  readonly known: WeakMap<PersonFragment, ReadonlySet<string>>
+}
+
+const indexes = new WeakMap<Teams, TeamIndex>()
+
+/** Ids of the teams that a person is in, and of all teams above these. */
+export function teamsOf(person: PersonFragment, teams: Teams): ReadonlySet<string> {
+  let index = indexes.get(teams)
+  if (index === undefined) {
+    index = indexTeams(teams)
+    indexes.set(teams, index)
+  }
+  const known = index.known.get(person)
+  if (known !== undefined) return known
+  const found = new Set<string>()
+  const own = [
+    ...(index.byUser.get(person.id) ?? []),
+    ...person.groups.flatMap((group) => index.byGroup.get(group) ?? []),
+  ]
+  // Also ends at a cycle, which is never stored
+  for (const team of own)
+    for (let at: TeamFragment | undefined = team; at !== undefined && !found.has(at.id); ) {
+      found.add(at.id)
+      at = at.parent === null ? undefined : teams.get(at.parent)
+    }
+  index.known.set(person, found)
+  return found
+}
+
+function indexTeams(teams: Teams): TeamIndex {
+  const byUser = new Map<string, TeamFragment[]>()
+  const byGroup = new Map<string, TeamFragment[]>()
+  const add = (map: Map<string, TeamFragment[]>, key: string, team: TeamFragment): void => {
+    const list = map.get(key)
+    if (list === undefined) map.set(key, [team])
+    else list.push(team)
+  }
+  for (const team of teams.values()) {
+    for (const user of team.members) add(byUser, user, team)
+    for (const group of team.groups) add(byGroup, group, team)
+  }
+  return { byUser, byGroup, known: new WeakMap() }
+}
+
+/** True for one of the users, and for members of the teams. */
+export function isAmong(person: PersonFragment, { users, teams }: Members, all: Teams): boolean {
+  if (users.includes(person.id)) return true
+  if (teams.length === 0) return false
+  const own = teamsOf(person, all)
+  return teams.some((team) => own.has(team))
+}
+
+/** True where people sign in to the virtual MCP, and this one may. */
+export function isSharedWith(
+  person: PersonFragment,
+  { teams = [], all_users }: Pick<VirtualMcpFragment, 'teams' | 'all_users'>,
+  all: Teams,
+): boolean {
+  return all_users === true || isAmong(person, { users: [], teams }, all)
+}
