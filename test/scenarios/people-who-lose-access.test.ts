@@ -180,3 +180,16 @@ test('a website is asked for consent again where what was agreed to is gone, was
   await done('DELETE', '/hosts/web?confirm=web')
   assert.equal(await code(at('desk')), null)
 })
+
+test('a change of a person that waits for approval, or is a dry run, ends no sign-in', async () => {
+  const { accessToken } = await signIn(at('staff'), 'bob', { client: 'Waiting' })
+  const status = async (): Promise<number> => (await message(at('staff'), accessToken, 'tools/list')).status
+  assert.equal(await status(), 200)
+  const dry = await server.manage('POST', '/users/bob/toggle?dry_run=true', { active: false })
+  assert.equal(dry.status, 200, dry.text)
+  await done('PATCH', '/settings/current', { approvals: [{ name: 'Two', permissions: ['users:*'] }] })
+  const waits = await server.manage('POST', '/users/bob/toggle', { active: false })
+  assert.equal(waits.status, 202, waits.text)
+  for (let n = 0; n < 4; n++) assert.equal(await status(), 200)
+  await done('PATCH', '/settings/current', { approvals: [] })
+})

@@ -46,8 +46,6 @@ export interface ChangeDeps {
   readonly gate: Gate | null
   /** What it carries out, where that has been approved. */
   readonly approved: { readonly base: string } | undefined
-  /** Told of a grant that has ended. */
-  readonly grantEnded: ((grant: string) => void) | undefined
 }
 
 /** What a finished change did. */
@@ -74,6 +72,8 @@ export interface ChangeOutcome {
  */
 export class Change {
   readonly writer: ConfigWriter
+  /** Grants that end with the change. */
+  readonly endedGrants: string[] = []
   /** What came of an operation, as a sentence for its entry in the trail. */
   finding: string | undefined
   /** Set for a change of many resources: each gets an entry of its own in the trail, tied by this. */
@@ -102,14 +102,10 @@ export class Change {
     this.writer = deps.writer
   }
 
-  /**
-   * Ends everything that was issued for an account. Gateway threads hear of its grants before the change has committed: should it fail,
-   * clients refresh their tokens.
-   */
+  /** Ends everything that was issued for an account, once the change commits. */
   async endSignIns(account: string): Promise<void> {
     const oauth = await this.writer.joinOAuth()
-    const grants = await oauth.removeOfAccount(account)
-    if (this.#deps.options.dryRun !== true) for (const grant of grants) this.#deps.grantEnded?.(grant)
+    this.endedGrants.push(...(await oauth.removeOfAccount(account)))
   }
 
   get secrets(): ChangeSecrets {

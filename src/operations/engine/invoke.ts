@@ -179,6 +179,8 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
         rollback: dryRun,
         // Here and not after the turn: what is published is kept before the mark of the trail moves
         committed: async ({ revision }) => {
+          // A change that fails, or waits for approval, ends nothing
+          for (const grant of change?.endedGrants ?? []) deps.grantEnded?.(grant)
           if (revision === null) return
           const sent = publish(deps, revision)
           isPending = sent
@@ -342,7 +344,6 @@ function createChange(deps: InvokeDeps, call: Call, writer: ConfigWriter, approv
     author: call.principal.name,
     kindOf: deps.registry.kindOf,
     check: deps.check ?? (() => []),
-    grantEnded: deps.grantEnded,
   })
 }
 
