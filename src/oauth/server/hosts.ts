@@ -1,6 +1,9 @@
 import type { KnownHost, McpAccess } from '../../access/mcp-access.ts'
 import { CLI_CLIENT, redirectHost } from './clients.ts'
 
+/** A client without a name is called by its id, which may be a long URL. */
+const NAME_MAX = 100
+
 /** What is known of an OAuth client. */
 interface OAuthClient {
   readonly clientId: string
@@ -25,5 +28,6 @@ export function hostOf(client: OAuthClient, access: Pick<McpAccess, 'host'>): Pr
 
 /** The host of a client, made when it comes for the first time. */
 export function arriveWith(client: OAuthClient, access: Pick<McpAccess, 'arrive'>): Promise<KnownHost> {
-  return access.arrive({ software: softwareOf(client), name: client.clientName ?? client.clientId })
+  const name = (client.clientName ?? client.clientId).slice(0, NAME_MAX)
+  return access.arrive({ software: softwareOf(client), name })
 }
