@@ -5,8 +5,10 @@
 import type { ByteBudget } from '../base/byte-buffer.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import { networkOf } from '../snapshot/find/network.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
 import { type MemoryReservation, SMALL_BYTES_MAX } from '../wire/caller-memory.ts'
 import type { Exchange } from './exchange.ts'
+import { holderOf } from './holder.ts'
 import type { Lane } from './lane.ts'
 import type { Caller } from './port.ts'
 
@@ -26,21 +28,26 @@ export function answerBudgetOf(exchange: Exchange): ByteBudget {
 }
 
 /** What is kept for a caller beyond one request. It holds answers to calls that were made. */
-export function reserveFor({ memory }: Lane, { client, credentialId, ip }: Caller): MemoryReservation {
-  const reservation = memory.open(credentialId === '' ? networkOf(ip) : client.id)
+export function reserveFor(
+  { memory }: Lane,
+  caller: Caller,
+  snapshot: Pick<Snapshot, 'hosts'>,
+): MemoryReservation {
+  const holder = caller.credentialId === '' ? networkOf(caller.ip) : holderOf(caller, snapshot)
+  const reservation = memory.open(holder)
   reservation.answers()
   return reservation
 }
 
 function reservationOf(exchange: Exchange): MemoryReservation | null {
   if (exchange.isOver) return null
-  exchange.reservation ??= exchange.lane.memory.open(holderOf(exchange))
+  exchange.reservation ??= exchange.lane.memory.open(holderIn(exchange))
   return exchange.reservation
 }
 
 /** Whoever names a profile of type none has proved nothing: there the address counts. */
-function holderOf({ identity: { client, credentialId }, ip }: Exchange): string {
-  return client === null || credentialId === '' ? networkOf(ip) : client.id
+function holderIn({ identity: { client, credentialId, subject }, ip, snapshot }: Exchange): string {
+  return client === null || credentialId === '' ? networkOf(ip) : holderOf({ client, subject }, snapshot)
 }
 
 /**

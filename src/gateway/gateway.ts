@@ -35,6 +35,7 @@ import { createHealthChecks } from './forward/health-checks.ts'
 import { createPools } from './forward/pools.ts'
 import { createTokens } from './forward/tokens.ts'
 import { type Trial, tryCredential } from './forward/try-credential.ts'
+import { holderOf } from './holder.ts'
 import { type IdempotencyKeys, IdempotencyMemory, KEYS_BOUNDS, localKeys } from './idempotency/keys.ts'
 import { identified } from './identified.ts'
 import type { CertificateField } from './identify/certificate-fields.ts'
@@ -262,7 +263,9 @@ export function createGateway(options: GatewayOptions): Gateway {
       else exchange.gathering = handle
     },
 
-    reserve: (caller) => reserveFor(lane, caller),
+    reserve: (caller) => reserveFor(lane, caller, snapshot),
+
+    holderOf: (caller) => holderOf(caller, snapshot),
 
     onApplied(listener) {
       const own = (): void => listener()

@@ -242,4 +242,6 @@ export interface GatewayPort {
   giveUpWith(incoming: Incoming, handle: CallHandle): void
   /** Where bytes are counted that are kept for a caller beyond one HTTP request. The holder releases it. */
   reserve(caller: Caller): Reservation
+  /** Under whom the caller shares what is bounded for each client. */
+  holderOf(caller: Caller): string
 }

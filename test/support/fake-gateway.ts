@@ -148,6 +148,7 @@ export function fakeGateway(): FakeGateway {
     askOrigin: () => Promise.reject(new Error('no origin is asked')),
     readOrigin: () => ({ abort() {} }),
     standingOf: () => [],
+    holderOf: ({ client }) => client.id,
     policySubject: ({ client, profile }) => ({
       client: { id: client.id, slug: client.id },
       profile: { id: profile.id, slug: profile.id },

@@ -4,6 +4,7 @@ import { type AnswerTap, type ForwardRequest, withoutFields } from '../../wire/p
 import { answerFields, answerNames } from '../answer/fields.ts'
 import { kindFields } from '../answer/shared-origin.ts'
 import type { Exchange, Routed, Targeted } from '../exchange.ts'
+import { holderOf } from '../holder.ts'
 import { renewed } from './credential.ts'
 import { headerLines } from './headers.ts'
 import { withoutParameter } from './query.ts'
@@ -29,7 +30,7 @@ export function forwardRequest(exchange: Targeted, tap: AnswerTap | null): Forwa
     responseFields: answerFields(exchange),
     responseNames: answerNames(exchange),
     kindFields: kindFields(exchange),
-    holder: exchange.identity.client.id,
+    holder: holderOf(exchange.identity, exchange.snapshot),
     tap,
     upgrade: exchange.upgrade && exchange.proxy.fragment.features?.websocket === true,
     again: null,

@@ -4,7 +4,7 @@
  * 1. Each new snapshot leads to a check of every stream.
  * 2. A stream ends when anything about its caller has changed, and when the grant of a person is revoked. The next request authenticates
  *    the caller again.
- * 3. The number of streams is bounded for each client and in total.
+ * 3. The number of streams is bounded for each client, for each person who has signed in, and in total.
  */
 import type { Caller, GatewayPort } from '../../gateway/port.ts'
 
@@ -27,7 +27,12 @@ const ALL_MAX = 10_000
 
 /** The streams of one kind in one gateway thread. */
 export function createStandingStreams(gateway: GatewayPort): StandingStreams {
-  const open = new Set<{ readonly caller: Caller; readonly before: State; readonly of: Standing }>()
+  const open = new Set<{
+    readonly caller: Caller
+    readonly holder: string
+    readonly before: State
+    readonly of: Standing
+  }>()
   let unsubscribe: (() => void) | null = null
 
   function lookAtAll(): void {
@@ -48,9 +53,10 @@ export function createStandingStreams(gateway: GatewayPort): StandingStreams {
   return {
     open(caller, of) {
       let own = 0
-      for (const one of open) if (one.caller.client.id === caller.client.id) own++
+      const holder = gateway.holderOf(caller)
+      for (const one of open) if (one.holder === holder) own++
       if (own >= EACH_MAX || open.size >= ALL_MAX) return null
-      const one = { caller, before: gateway.standingOf(caller), of }
+      const one = { caller, holder, before: gateway.standingOf(caller), of }
       open.add(one)
       unsubscribe ??= gateway.onApplied(lookAtAll)
       return () => remove(one)
