@@ -14,6 +14,7 @@ export function createThreadEvents(send: (event: Event) => void): ThreadEvents {
     log_level: new Set(),
     resource_subscription: new Set(),
     session_stream_wanted: new Set(),
+    task_told: new Set(),
     session_ended: new Set(),
   }
   return {

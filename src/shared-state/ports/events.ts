@@ -6,6 +6,7 @@ export type Topic =
   | 'resource_subscription'
   | 'session_ended'
   | 'session_stream_wanted'
+  | 'task_told'
 
 /** Plain data, small enough to be sent to every process. */
 export interface Event {
