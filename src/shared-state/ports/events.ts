@@ -1,7 +1,8 @@
-/** What an event is about. Its text names the call, or the hash of the session id. */
+/** What an event is about. Its text names the call or the grant, or is the hash of the session id. */
 export type Topic =
   | 'call_cancelled'
   | 'client_answered'
+  | 'grant_ended'
   | 'log_level'
   | 'resource_subscription'
   | 'session_ended'
