@@ -269,9 +269,9 @@ export function createGateway(options: GatewayOptions): Gateway {
 
     clientState(caller) {
       const client = profileOf(caller)?.client ?? null
-      return client === null || caller.signIn === null
-        ? client
-        : (snapshot.people.get(caller.subject) ?? null)
+      const isPerson = snapshot.hosts.has(caller.client.id) || caller.signIn !== null
+      if (client === null || !isPerson || caller.subject === '') return client
+      return snapshot.people.get(caller.subject) ?? null
     },
 
     policySubject: (caller) => policySubject(caller, snapshot),
@@ -351,6 +351,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   function mayOpen(caller: Caller, { id, fragment }: LinkedVirtualMcp): boolean {
     if (!snapshot.hosts.has(caller.client.id))
       return snapshot.clients.get(caller.client.id)?.virtualMcps.has(id) === true
+    const binding = profileOf(caller)?.binding ?? null
+    if (binding !== null && binding.virtual_mcp !== id) return false
+    // An agent that acts for itself may what its binding says
+    if (binding !== null && binding.user === null) return true
     const person = snapshot.people.get(caller.subject)
     return person?.active === true && isSharedWith(person, fragment, snapshot.teams)
   }
