@@ -135,6 +135,7 @@ const tests = files.length > 0 ? files : together(every, directory)
 results.push(
   await run('tests', process.execPath, [
     '--disable-warning=ExperimentalWarning',
+    ...(files.length > 0 ? [] : ['--import', pathToFileURL(join(top, 'test/untracked.ts')).href]),
     '--test',
     ...['spec', pathToFileURL(join(top, 'test/skipped.ts')).href].flatMap((reporter) => [
       `--test-reporter=${reporter}`,

@@ -70,7 +70,7 @@ export async function startAgents(
   for (let index = 0; index < clients; index++) {
     const slug = `listener-${index}`
     await call('POST', '/clients', { name: slug, slug, virtual_mcps: ['desk'] })
-    const own = { client: slug, name: 'Live', slug: 'live', auth: { type: 'token' } }
+    const own = { client: slug, name: 'Idle', slug: 'idle', auth: { type: 'token' } }
     listeners.push(String((await call('POST', '/profiles', own))['token']))
   }
   let postern = first

@@ -4,6 +4,7 @@
 export type McpOffer =
   | {
       readonly kind: 'virtual_mcp'
+      readonly id: string
       readonly name: string
       /** Names of the origins behind it. */
       readonly origins: readonly string[]

@@ -20,6 +20,11 @@ export function isConsumerResource(path: string): path is `/mcp${string}` {
   return CONSUMER.test(path)
 }
 
+/** True for `/mcp/{slug}`, given the path of an MCP endpoint. */
+export function isVirtualMcp(path: `/mcp${string}`): boolean {
+  return path !== DOORS.consumerMcp.path && !path.startsWith(`${DOORS.consumerMcp.path}/-/`)
+}
+
 /** True for a resource of people who call, and not of management. */
 export function isConsumer(resource: Protected): resource is `/mcp${string}` {
   return resource.startsWith('/')

@@ -10,7 +10,7 @@ export interface ControlState {
   readonly tombstones: Tombstones
   readonly usedReplies: Once
   /** Grants of people that were revoked while access tokens of them may still live. */
-  readonly endedGrants: Once
+  readonly endedGrants: Pick<Once, 'claim'>
   readonly throttle: Throttle
   readonly secretLinks: Links<KeptSecret>
   readonly signIns: Links<SignInState>

@@ -40,6 +40,7 @@ import { identified } from './identified.ts'
 import type { CertificateField } from './identify/certificate-fields.ts'
 import { createIssuers, type Proofs } from './identify/issuers.ts'
 import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
+import { standingOfSignIn } from './identify/sign-in.ts'
 import type { SignIns } from './identify/sign-ins.ts'
 import type { Lane } from './lane.ts'
 import { policySubject } from './policy-subject.ts'
@@ -100,6 +101,8 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   load(part: Pick<SnapshotDelta, 'put' | 'drop'>): void
   /** Puts a delta in force for every request that starts from now on. Returns what fails closed in it. */
   apply(delta: SnapshotDelta): readonly string[]
+  /** A grant of a person was revoked: whoever waits for changes looks again. */
+  signInEnded(): void
   /** Says which origins cannot be reached from now on: their items are in no list. */
   setOriginsDown(ids: ReadonlySet<string>): void
   readonly snapshot: Snapshot
@@ -267,11 +270,21 @@ export function createGateway(options: GatewayOptions): Gateway {
       return () => applied.delete(own)
     },
 
-    clientState(caller) {
-      const client = profileOf(caller)?.client ?? null
-      const isPerson = snapshot.hosts.has(caller.client.id) || caller.signIn !== null
-      if (client === null || !isPerson || caller.subject === '') return client
-      return snapshot.people.get(caller.subject) ?? null
+    standingOf(caller) {
+      const profile = profileOf(caller)
+      if (profile?.fragment.active !== true || !profile.client.fragment.active) return null
+      const { client, binding } = profile
+      if (binding !== null && binding.user !== null) {
+        const bound = snapshot.people.get(binding.user)
+        return bound?.active === true ? [client, bound] : null
+      }
+      if (caller.signIn === null) return [client]
+      const { person, host, fault } = standingOfSignIn({ snapshot, lane }, profile, caller, caller.signIn)
+      return fault === null ? [client, person!, host!] : null
+    },
+
+    signInEnded() {
+      for (const listener of [...applied]) listener()
     },
 
     policySubject: (caller) => policySubject(caller, snapshot),

@@ -28,7 +28,8 @@ function callerOf(exchange: Exchange): Caller {
     agentHost,
     claims,
     signIn: verified?.signIn ?? null,
-    bearer,
+    // A token of Postern's own says nothing to an upstream, and is shown to none
+    bearer: verified?.signIn === undefined ? bearer : '',
     ip,
     secure,
   }

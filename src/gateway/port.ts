@@ -36,7 +36,7 @@ export interface Caller {
   readonly claims: Claims
   /** Set for a person who has signed in here: `subject` is the id of the user. */
   readonly signIn: SignedIn | null
-  /** What the caller sent after `Bearer`, for exchanging it upstream; never shown, never recorded. */
+  /** What the caller sent after `Bearer`, for exchanging it upstream; never shown, never recorded. Empty for a person who has signed in. */
   readonly bearer: string
   readonly ip: string
   /** The caller spoke TLS. */
@@ -208,8 +208,11 @@ export interface GatewayPort {
   ): readonly { readonly attachedTo: string; readonly policy: PolicyFragment }[]
   /** Calls `listener` after each snapshot that is put in force, until the function that it gives is called. */
   onApplied(listener: () => void): () => void
-  /** The same object as long as nothing about the client of a caller has changed; null when the client or its profile is gone. */
-  clientState(caller: Caller): object | null
+  /**
+   * What decides whether a caller may call: the client, and for a person who has signed in the user and the host too. The same objects
+   * as long as nothing about them has changed; null when the caller may call no longer.
+   */
+  standingOf(caller: Caller): readonly object[] | null
   /** The caller as capability policies see it. */
   policySubject(caller: Caller): PolicySubject
   /** The published virtual MCP of that slug; null where there is none that the caller may call. */

@@ -217,6 +217,21 @@ test('whatever a server writes, a caller gets one answer to its request, and not
   )
 })
 
+test('a caller that answers nothing takes the places of no other caller', () => {
+  const { connection, line, written } = made()
+  const [one, two] = [caller(), caller()]
+  for (const peer of [one, two]) connection.join(peer)
+  request(connection, one, call(1))
+  const asked = ({ got }: Caller): number => got.filter((text) => text.includes('roots/list')).length
+  for (let id = 1; id <= 120; id++) line({ jsonrpc: '2.0', id, method: 'roots/list' })
+  assert.equal(asked(one), 16)
+  assert.equal(written.filter((text) => text.includes('"error"')).length, 104)
+  line({ jsonrpc: '2.0', id: 1, result: {} })
+  request(connection, two, call(1))
+  line({ jsonrpc: '2.0', id: 'of two', method: 'roots/list' })
+  assert.equal(asked(two), 1)
+})
+
 test('bytes that are no message change nothing', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {

@@ -19,6 +19,8 @@ import type { Timers } from './timers.ts'
 
 /** Requests of the server that wait for a caller. */
 const ASKED_MAX = 100
+/** Of them for one caller: one that never answers takes the places of nobody else. */
+const ASKED_EACH_MAX = 16
 /** Tasks, elicitations and progress tokens whose owner is remembered. */
 const OWNED_MAX = 1000
 /** Characters of what is remembered by name. */
@@ -266,7 +268,8 @@ export function createConnection({ isModern, callsMax, timers, write, note }: Co
     const isRefused = isModern || asked.has(id) || asked.size >= ASKED_MAX
     const to = isRefused ? null : (ownerIn(params) ?? addressee())
     const peer = to === null ? null : 'tell' in to ? to : to.peer
-    if (to === null || peer === null) {
+    const waiting = [...asked.values()].filter((one) => one === peer).length
+    if (to === null || peer === null || waiting >= ASKED_EACH_MAX) {
       note(`${method} was declined: it belongs to no certain caller, or too many wait`)
       decline(id, 'No caller can be found that this request belongs to')
       return

@@ -1,6 +1,7 @@
-import { lstatSync, rmSync } from 'node:fs'
+import { existsSync, lstatSync, rmSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { connect } from 'node:net'
+import { dirname } from 'node:path'
 import { CannotStart } from '../base/cannot-start.ts'
 import type { RunnerListen } from './file.ts'
 
@@ -14,6 +15,11 @@ const CONNECTIONS_MAX = 4096
  * has left is removed. @throws CannotStart
  */
 export async function listen(place: RunnerListen, listener: RequestListener): Promise<Server> {
+  // Node.js says EACCES for a directory that does not exist
+  if (place.kind === 'socket' && !existsSync(dirname(place.path)))
+    throw new CannotStart(
+      `The runner cannot listen on ${place.path}: the directory ${dirname(place.path)} does not exist. Create it, owned by the user of the runner.`,
+    )
   const server = createServer(
     { requestTimeout: REQUEST_MS, maxHeaderSize: HEADER_BYTES_MAX, keepAliveTimeout: 60_000 },
     listener,

@@ -14,10 +14,18 @@ const SIGN_INS = { max: 10_000, dropsOldest: true } as const
 
 /** The state in the memory of this process: the one place that chooses. */
 export function openControlState(cells: SharedCells, clock: Clock, events: Events): ControlState {
+  const ended = openKeyMemory(cells.endedGrants)
   return {
     tombstones: createTombstones(cells.tombstones, events),
     usedReplies: openKeyMemory(cells.usedReplies),
-    endedGrants: openKeyMemory(cells.endedGrants),
+    endedGrants: {
+      claim(grant, until, now) {
+        const claimed = ended.claim(grant, until, now)
+        // Messages look into the memory; streams that stand hear of it
+        events.publish({ topic: 'grant_ended', text: grant })
+        return claimed
+      },
+    },
     throttle: createThrottle(clock),
     secretLinks: createLinks(clock, SECRET_LINKS),
     signIns: createLinks(clock, SIGN_INS),

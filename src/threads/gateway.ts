@@ -144,6 +144,7 @@ const crossOrigin = createCrossOrigin<Exchange>({
   refuse: answers.problem,
 })
 const events = createThreadEvents((event) => say({ kind: 'event', event }))
+events.subscribe('grant_ended', () => gateway.signInEnded())
 const heldCalls = createThreadHeldCalls({
   slot: init.slot,
   send: (sent) => main.postMessage({ kind: 'attachment', ...sent } satisfies FromGateway, [sent.port]),

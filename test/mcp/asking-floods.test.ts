@@ -127,6 +127,26 @@ test('an origin that asks too often while nobody waits ends its call, and the ne
   assert.equal(desk.parked(), 0)
 })
 
+test('a long answer of a parked call reaches its retry, also where all of it must be escaped twice', async () => {
+  let asking: Work | null = null
+  const quotes = '"'.repeat(6 * MIB)
+  await using origin = await startScriptedOrigin(
+    (work) => {
+      asking = work
+      work.askForm('form')
+    },
+    () => asking?.end(quotes),
+  )
+  await using desk = await startVirtualMcp({ demo: origin.url })
+  const client = await rawClient(desk, 'modern', FORMS)
+  const asked = await client.ask('tools/call', { name: 'work', arguments: {} })
+  const { requestState } = asked.messages.at(-1)!.result!
+  const retry = { requestState, inputResponses: { input_1: YES } }
+  const { messages } = await client.ask('tools/call', { name: 'work', arguments: {}, ...retry })
+  const { content } = messages.at(-1)!.result as { content: { text: string }[] }
+  assert.ok(content[0]!.text === quotes, content[0]!.text.slice(0, 200))
+})
+
 test('what has come of an event counts for the caller of the call', async () => {
   const memory = new CallerMemory(64 * MIB)
   const line = `data: ${'x'.repeat(MIB)}\n`

@@ -267,14 +267,15 @@ function offerJob(server: McpServer, cancelled: (name: string) => void): void {
         fails: z.boolean().optional(),
         links: z.boolean().optional(),
         ttl: z.int().optional(),
+        ms: z.int().optional(),
       },
       execution: { taskSupport: 'required' },
     },
     {
-      createTask: async ({ word, asks, fails, links, ttl = 60_000 }, { taskStore }) => {
+      createTask: async ({ word, asks, fails, links, ttl = 60_000, ms = TASK_MS }, { taskStore }) => {
         const { taskId, ...task } = await taskStore.createTask({ ttl, pollInterval: 20 })
         const work = async (): Promise<void> => {
-          await setTimeout(TASK_MS, null, { ref: false })
+          await setTimeout(ms, null, { ref: false })
           let answer = 'nothing'
           if (asks === true) {
             await taskStore.updateTaskStatus(taskId, 'input_required')

@@ -72,13 +72,18 @@ export async function openStream(
 }
 
 /** A listen of 2026-07-28 with the id `listen-1`. */
-export function openListen(endpoint: Endpoint, notifications: object): Promise<OpenStream> {
+export function openListen(
+  endpoint: Endpoint,
+  notifications: object,
+  capabilities: object = {},
+): Promise<OpenStream> {
   const method = 'subscriptions/listen'
+  const _meta = { ...META, 'io.modelcontextprotocol/clientCapabilities': capabilities }
   return openStream(
     endpoint,
     'POST',
     { 'mcp-protocol-version': MODERN, 'mcp-method': method },
-    { jsonrpc: '2.0', id: 'listen-1', method, params: { notifications, _meta: META } },
+    { jsonrpc: '2.0', id: 'listen-1', method, params: { notifications, _meta } },
   )
 }
 

@@ -29,14 +29,21 @@ export interface ScriptedOrigin extends AsyncDisposable {
   readonly posted: readonly Content[]
   /** How many of a method were posted. */
   count(method: string): number
+  /** Streams of sessions that are open. */
+  readonly streams: ReadonlySet<ServerResponse>
 }
 
-/** @param work does a call of the tool. @param replied told of each response of the client */
+/**
+ * @param work does a call of the tool. @param replied told of each response of the client
+ * @param hasStreams sessions have a stream, on which the server tells of changed tools
+ */
 export async function startScriptedOrigin(
   work: (work: Work) => void,
   replied: (id: unknown, response: Content) => void = () => {},
+  hasStreams = false,
 ): Promise<ScriptedOrigin> {
   const posted: Content[] = []
+  const streams = new Set<ServerResponse>()
   let sessions = 0
 
   function begin(out: ServerResponse, { id, params }: Content): void {
@@ -66,7 +73,11 @@ export async function startScriptedOrigin(
     switch (message['method']) {
       case 'initialize': {
         const serverInfo = { name: 'scripted', version: '1' }
-        const told = { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo }
+        const told = {
+          protocolVersion: '2025-11-25',
+          capabilities: { tools: { listChanged: hasStreams } },
+          serverInfo,
+        }
         return json(told, { 'mcp-session-id': `session-${++sessions}` })
       }
       case 'tools/list':
@@ -80,6 +91,11 @@ export async function startScriptedOrigin(
   }
 
   const server = createServer((incoming: IncomingMessage, out: ServerResponse) => {
+    if (incoming.method === 'GET' && hasStreams) {
+      streams.add(out.writeHead(200, { 'content-type': 'text/event-stream' }))
+      out.once('close', () => streams.delete(out)).write(': open\n\n')
+      return
+    }
     if (incoming.method !== 'POST') {
       out.writeHead(405).end()
       return
@@ -99,6 +115,7 @@ export async function startScriptedOrigin(
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,
     posted,
+    streams,
     count: (method) => posted.filter((message) => message['method'] === method).length,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()

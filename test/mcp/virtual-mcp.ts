@@ -76,7 +76,7 @@ export interface VirtualMcpOptions {
   readonly memory?: CallerMemory
 }
 
-/** Probes the origins, as saving them does, and starts a virtual MCP over all of them that passes everything. */
+/** Probes the origins with the usual timeouts, as saving them does, and starts a virtual MCP over all of them that passes everything. */
 export async function startVirtualMcp(
   urls: Origins,
   { pool, clock, shared, memory, ...options }: VirtualMcpOptions = {},
@@ -131,11 +131,13 @@ export async function startVirtualMcp(
       }
     },
   )
-  const originOf = (slug: string, url: string) => ({
+  const originOf = (slug: string, url: string, members: typeof options = options) => ({
     id: `ori_${slug}`,
     slug,
-    spec: OriginSpec.parse({ name: slug, url, ...options }),
+    spec: OriginSpec.parse({ name: slug, url, ...members }),
   })
+  // No test is about the time of this probe, and a machine may be busy
+  const { timeouts: _, ...patient } = options
   function probe(origin: ReturnType<typeof originOf>): Promise<OriginProbed> {
     const unprobed = compileOrigin(origin, null)
     return probeOrigin({
@@ -149,7 +151,7 @@ export async function startVirtualMcp(
   const origins = new Map<string, { slug: string; catalogue: Catalogue }>()
   for (const [slug, url] of Object.entries(urls)) {
     const origin = originOf(slug, url)
-    const { steps, found } = await probe(origin)
+    const { steps, found } = await probe(originOf(slug, url, patient))
     assert.ok(found !== null, JSON.stringify(steps))
     fragments.push(compileOrigin(origin, found), compileCatalogue(origin, found))
     origins.set(origin.id, { slug, catalogue: found.catalogue })

@@ -8,8 +8,9 @@ import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { openConfigStore } from '../../src/store/sqlite/config.ts'
+import { IS_LONG } from '../support/long.ts'
 
-const ROUNDS = 3
+const ROUNDS = IS_LONG ? 6 : 2
 const COUNT = 1000
 
 test('killed while a thousand documents are applied, all of them are there or none', async () => {

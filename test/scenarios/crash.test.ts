@@ -9,8 +9,9 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { AuditEntry } from '../../src/model/audit.ts'
 import { RESOURCE_TYPES } from '../../src/model/resource-types.ts'
 import { openConfigStore } from '../../src/store/sqlite/config.ts'
+import { IS_LONG } from '../support/long.ts'
 
-const ROUNDS = 6
+const ROUNDS = IS_LONG ? 12 : 2
 
 test('killed at any moment in the middle of writes, configuration and audit agree', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'postern-crash-'))

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CORPUS, corpusText } from '../fixtures/openapi.ts'
+import { IS_LONG } from '../support/long.ts'
 import { startOrders } from './orders.ts'
 import { call, startTestServer } from './server.ts'
 
@@ -9,8 +10,10 @@ const CONTRACT_CHARS_MAX = 100 * 1024
 
 test('real descriptions import over REST, and agents get a bounded contract of their endpoints', async () => {
   await using server = await startTestServer()
+  // src/import imports all of them in either form
+  const documents = CORPUS.filter(({ name }) => IS_LONG || name !== 'kubernetes.io')
   const slugs: string[] = []
-  for (const { name } of CORPUS) {
+  for (const { name } of documents) {
     const slug = name.replaceAll('.', '-')
     const reply = await server.manage('POST', '/collections/import', {
       document: corpusText(name),
@@ -49,7 +52,7 @@ test('real descriptions import over REST, and agents get a bounded contract of t
     return { structured, chars: JSON.stringify(structured).length }
   }
 
-  for (const { name, operations } of CORPUS) {
+  for (const { name, operations } of documents) {
     const collection = name.replaceAll('.', '-')
     const listed = await tool('list_endpoints', { collection, limit: 100 })
     const endpoints: { endpoint_id: string; methods: string[] }[] = listed.structured.endpoints

@@ -16,6 +16,7 @@ import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { signedWith } from '../support/issuer.ts'
+import { IS_LONG } from '../support/long.ts'
 import { runPage } from '../support/page.ts'
 import { openTamper } from '../support/tamper.ts'
 import { runCommand } from './cli.ts'
@@ -263,7 +264,7 @@ test('killed at any moment of a rotation, an instance starts, opens everything a
   assert.ok(made.every(({ status }) => status === 201))
   await prepared.stop()
   const left: number[] = []
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < (IS_LONG ? 6 : 1); round++) {
     const up = await startUp(data)
     await opens(up.gatewayUrl)
     const rotation = call('POST', `${up.controlUrl}/management/v1/keys/rotate`, {

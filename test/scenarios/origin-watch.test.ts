@@ -8,7 +8,7 @@ import { RESOURCES } from '../mcp/fixture/offers.ts'
 import { startHeaderOrigin } from '../mcp/header-origin.ts'
 import { startLegacyOrigin } from '../mcp/legacy.ts'
 import { LEGACY_NOTE } from '../mcp/legacy-server.ts'
-import { type OpenStream, openWatching } from '../mcp/open-stream.ts'
+import { type OpenStream, openListen, openWatching } from '../mcp/open-stream.ts'
 import { rawClient } from '../mcp/raw-client.ts'
 import { eventually } from '../support/eventually.ts'
 import { startTestServer, type TestServer } from './server.ts'
@@ -189,6 +189,33 @@ test('an origin that refuses the headers of a call has its catalogue read again,
       (await server.manage('GET', '/origins/headers/catalog')).text.includes('"x-mcp-header":"Area"'),
     () => `the header; ${origin.lists} lists`,
   )
+})
+
+test('what becomes of a task of 2025-11-25 comes to listeners of all threads, over the one stream of its session', async () => {
+  await using origin = await startLegacyOrigin()
+  await offer('old', origin.url)
+  const assigned = await server.manage('PATCH', '/clients/acme', { virtual_mcps: [...ERAS, 'old'] })
+  assert.equal(assigned.status, 200, assigned.text)
+  const able = { extensions: { 'io.modelcontextprotocol/tasks': {} } }
+  const client = await rawClient(at('old'), 'modern', able)
+  // Longer than all listeners need
+  const job = { name: 'job', arguments: { word: 'it', ms: 2000 } }
+  const { taskId } = (await client.ask('tools/call', job)).messages.at(-1)!.result!
+  const headers = { ...at('old').headers, connection: 'close' }
+  const listeners = await Promise.all(
+    Array.from({ length: 6 }, () => openListen({ ...at('old'), headers }, { taskIds: [taskId] }, able)),
+  )
+  for (const { messages } of listeners) {
+    await eventually(() => messages.length > 0)
+    assert.deepEqual((messages[0] as { params: { notifications: object } }).params.notifications, {
+      taskIds: [taskId],
+    })
+  }
+  await eventually(
+    () => listeners.every(({ messages }) => JSON.stringify(messages).includes('"status":"completed"')),
+    () => JSON.stringify(listeners.map(({ messages }) => messages)),
+  )
+  for (const stream of listeners) await stream[Symbol.asyncDispose]()
 })
 
 test('an origin that says all the time that its lists have changed is read a bounded number of times', async () => {

@@ -57,6 +57,16 @@ for (const [page, requests] of [
     assert.equal(await runPage(page, server, { $TOKEN: token }), requests)
   })
 
+test('the commands of docs/collections-as-mcp.md print what the page shows', async () => {
+  const commands = commandsOf('collections-as-mcp.md')
+  for (const { args, prints, code } of commands) {
+    const ended = await runCommand(server.data, args)
+    assert.equal(ended.code, code, `${args.join(' ')}: ${ended.err}`)
+    assert.match(ended.out, prints)
+  }
+  assert.equal(commands.length, 5)
+})
+
 test('docs/virtual-mcps.md leads from an origin to its first call in five commands, and what follows is printed as it says', async () => {
   await using everything = await startEverything()
   const page = await read('docs/virtual-mcps.md')

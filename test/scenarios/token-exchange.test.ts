@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { signedWith } from '../support/issuer.ts'
+import { addUser, signIn } from '../support/sign-in.ts'
 import { TokenEndpoint } from '../support/token-endpoint.ts'
 import { callAsAgent, publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
@@ -197,4 +198,17 @@ test('an endpoint that refuses the token of a caller refuses nobody else', async
   assert.deepEqual([refused.status, refused.json.code], [500, 'credential_unavailable'])
   assert.equal((await get(of('bo'))).status, 200)
   endpoint.status = 200
+})
+
+test('the token of a person who has signed in to Postern is sent to no token endpoint', async () => {
+  await addUser(server, server.running.origin, 'eve')
+  const named = await server.manage('PATCH', '/profiles/acme:people', { agent_sign_in: { users: ['eve'] } })
+  assert.equal(named.status, 200, named.text)
+  const mcp = `${server.running.gatewayUrl.replace('127.0.0.1', 'localhost')}/mcp`
+  const { accessToken } = await signIn(mcp, 'eve')
+  const asked = endpoint.asked.length
+  const call = { endpoint: 'GET /orders/v1/orders/{id}', params: { path: { id: '7' } } }
+  const answer = await callAsAgent(server, accessToken, call)
+  assert.equal(endpoint.asked.length, asked)
+  assert.equal(answer.code ?? answer.body?.code, 'credential_unavailable', JSON.stringify(answer))
 })

@@ -147,7 +147,7 @@ export function fakeGateway(): FakeGateway {
     origin: () => null,
     askOrigin: () => Promise.reject(new Error('no origin is asked')),
     readOrigin: () => ({ abort() {} }),
-    clientState: () => null,
+    standingOf: () => [],
     policySubject: ({ client, profile }) => ({
       client: { id: client.id, slug: client.id },
       profile: { id: profile.id, slug: profile.id },

@@ -18,6 +18,10 @@ export interface SignInOptions {
   readonly client?: string
   /** Id of a client that has registered before. */
   readonly clientId?: string
+  /** Where the client is sent back to; {@link REDIRECT} when absent. */
+  readonly redirect?: string
+  /** Further resources that it asks for. */
+  readonly resources?: readonly string[]
   readonly scope?: string
   /** Scopes that the person ticks; absent: those that the page ticks. */
   readonly ticked?: readonly string[]
@@ -63,7 +67,7 @@ export async function authorize(endpoint: string, person: string, options: SignI
     (
       await postJson(issued.registration_endpoint, {
         client_name: options.client ?? 'Agent',
-        redirect_uris: [REDIRECT],
+        redirect_uris: [options.redirect ?? REDIRECT],
         token_endpoint_auth_method: 'none',
       })
     ).body.client_id
@@ -72,13 +76,14 @@ export async function authorize(endpoint: string, person: string, options: SignI
   url.search = new URLSearchParams({
     response_type: 'code',
     client_id: clientId,
-    redirect_uri: REDIRECT,
+    redirect_uri: options.redirect ?? REDIRECT,
     code_challenge: createHash('sha256').update(verifier).digest('base64url'),
     code_challenge_method: 'S256',
     state: 's',
     resource: endpoint,
     ...(options.scope === undefined ? {} : { scope: options.scope }),
   }).toString()
+  for (const other of options.resources ?? []) url.searchParams.append('resource', other)
   const browser = options.browser ?? new Browser(origin)
   let page: Shown = await browser.open(url)
   if (/name="password"/.test(page.text))
@@ -102,7 +107,7 @@ export async function signIn(
   const { status, body } = await postForm(issued.token_endpoint, {
     grant_type: 'authorization_code',
     client_id: clientId,
-    redirect_uri: REDIRECT,
+    redirect_uri: options.redirect ?? REDIRECT,
     code,
     code_verifier: verifier,
     resource: endpoint,

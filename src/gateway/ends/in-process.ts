@@ -1,4 +1,5 @@
 import { PROBLEMS, type RefusalCode } from '../../base/refusal.ts'
+import { timerMs } from '../../base/timer.ts'
 import { clientOf } from '../../snapshot/find/client-of.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { DEFAULT_LIMITS } from '../../wire/limits.ts'
@@ -22,8 +23,6 @@ import { begin, failed, over, refuse } from '../run.ts'
 
 /** Bytes of an answer that are read before a call from within the process is cut off. */
 const READ_BYTES_MAX = 64 * 1024 * 1024
-/** Longer timers fire at once. */
-const TIMER_MS_MAX = 2 ** 31 - 1
 const NO_BODY = new Uint8Array(0)
 
 export interface InnerOptions {
@@ -102,10 +101,7 @@ class InnerRun implements InnerCallHandle, End {
     const exchange = this.#exchange
     const { capability, reader } = this.#call
     if (capability !== undefined && reader?.idleTimeoutMs === undefined)
-      this.#total = setTimeout(
-        () => this.#tooLong(),
-        Math.min(TIMER_MS_MAX, capability.origin.fragment.total_ms),
-      ).unref()
+      this.#total = setTimeout(() => this.#tooLong(), timerMs(capability.origin.fragment.total_ms)).unref()
     const fault = boundFault(this.#call)
     if (fault !== null) refuse(exchange, fault, 'wire')
     else if (!this.#isCanonical) refuse(exchange, 'request_not_canonical', 'canonical')

@@ -49,7 +49,7 @@ function identifyOwn(exchange: Exchange): RefusalCode | null | undefined {
   if (known?.signIn !== undefined && isValid(known, now)) {
     // Host or profile may have been linked anew since
     const profile = snapshot.hosts.get(known.profile.id)?.profile ?? snapshot.profiles.get(known.profile.id)
-    if (profile !== undefined) {
+    if (profile !== undefined && agrees(exchange, profile)) {
       identity.verifiedKey = key
       identity.verified = known
       identity.isSignIn = true

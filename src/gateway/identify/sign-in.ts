@@ -7,15 +7,17 @@
  * 3. When a grant is revoked, the main thread tells all threads, and the proofs of its tokens count no longer.
  */
 import type { Jwt } from '../../base/jwt.ts'
-import { isConsumerResource } from '../../base/protected-resources.ts'
+import { isConsumerResource, isVirtualMcp } from '../../base/protected-resources.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { HOST_CLAIM, PROFILE_CLAIM } from '../../base/sign-in-claims.ts'
 import { hashToken } from '../../base/token.ts'
 import { isAmong } from '../../snapshot/find/people.ts'
 import type { BoundFragment, PersonFragment } from '../../snapshot/fragments.ts'
-import type { LinkedProfile, SignedIn, Verified } from '../../snapshot/linked/client.ts'
+import type { LinkedHost, LinkedProfile, SignedIn, Verified } from '../../snapshot/linked/client.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import type { Exchange, Known } from '../exchange.ts'
+import type { Lane } from '../lane.ts'
+import { agrees } from './agrees.ts'
 import { accept, admit, copyOf, expired, failed, unavailable } from './signed.ts'
 
 /** `identify` for a token of our own: what it says of itself selects host or profile, and nothing is believed yet. Undefined for another token. */
@@ -24,15 +26,17 @@ export function identifySignIn(exchange: Exchange, jwt: Jwt): RefusalCode | null
   if (lane.signIns === null || jwt.issuer !== lane.signIns.issuer || !isConsumerResource(path))
     return undefined
   const { [HOST_CLAIM]: host, [PROFILE_CLAIM]: picked } = jwt.claims
-  const profile =
-    typeof picked === 'string'
-      ? snapshot.profiles.get(picked)
-      : typeof host === 'string'
-        ? snapshot.hosts.get(host)?.profile
-        : undefined
+  // At a virtual MCP a person is a guest of the host, whatever profile the person uses elsewhere
+  const profile = isVirtualMcp(path)
+    ? snapshot.hosts.get(String(host))?.profile
+    : snapshot.profiles.get(String(picked))
   if (profile === undefined) {
     exchange.reason = 'the token names no host or profile that exists'
     return undefined
+  }
+  if (!agrees(exchange, profile)) {
+    exchange.reason = 'X-Client-ID or X-Profile-ID is not of the token'
+    return 'identity_rejected'
   }
   identity.jwt = jwt
   identity.isForeign = true
@@ -83,21 +87,49 @@ export function admitSignIn(exchange: Exchange, verified: Verified, signIn: Sign
   return personStands(exchange, verified, signIn) ?? admit(exchange, verified)
 }
 
-function personStands(
-  exchange: Exchange,
-  { agentHost }: Verified,
+function personStands(exchange: Exchange, verified: Verified, signIn: SignedIn): RefusalCode | null {
+  const { fault } = standingOfSignIn(exchange, exchange.identity.profile, verified, signIn)
+  if (fault === null || fault === HOST_INACTIVE) return fault
+  return failed(exchange, fault)
+}
+
+const HOST_INACTIVE = 'client_inactive'
+
+interface SignInStanding {
+  readonly person: PersonFragment | undefined
+  readonly host: LinkedHost | undefined
+  /** Why the person may not call now, for the record; null where the person may. */
+  readonly fault: string | null
+}
+
+/** What holds now of the person and the host of a sign-in. */
+export function standingOfSignIn(
+  { snapshot, lane }: { readonly snapshot: Snapshot; readonly lane: Pick<Lane, 'signIns'> },
+  profile: LinkedProfile | null,
+  { agentHost }: Pick<Verified, 'agentHost'>,
   { user, grant }: SignedIn,
-): RefusalCode | null {
-  const { snapshot, lane, identity } = exchange
-  if (lane.signIns?.hasEnded(grant) === true) return failed(exchange, 'the grant was revoked')
+): SignInStanding {
   const person = snapshot.people.get(user)
-  if (person?.active !== true) return failed(exchange, 'the user is inactive or was deleted')
   const host = snapshot.hosts.get(agentHost)
-  if (host === undefined) return failed(exchange, 'the host was deleted')
-  if (!host.fragment.active) return 'client_inactive'
-  const { profile } = identity
+  const isRevoked = lane.signIns?.hasEnded(grant) === true
+  return {
+    person,
+    host,
+    fault: isRevoked ? 'the grant was revoked' : faultOf(person, host, profile, snapshot),
+  }
+}
+
+function faultOf(
+  person: PersonFragment | undefined,
+  host: LinkedHost | undefined,
+  profile: LinkedProfile | null,
+  snapshot: Snapshot,
+): string | typeof HOST_INACTIVE | null {
+  if (person?.active !== true) return 'the user is inactive or was deleted'
+  if (host === undefined) return 'the host was deleted'
+  if (!host.fragment.active) return HOST_INACTIVE
   if (profile !== null && profile.id !== host.id && !mayUseProfile(person, profile, snapshot))
-    return failed(exchange, 'the user may not use the profile by signing in any more')
+    return 'the user may not use the profile by signing in any more'
   return null
 }
 

@@ -134,7 +134,7 @@ describe('the Gateway MCP door', () => {
       assert.equal(answer.status, 401)
       assert.equal(
         answer.headers.get('www-authenticate'),
-        'Bearer resource_metadata="http://localhost:8080/.well-known/oauth-protected-resource/mcp", scope="mcp:tools"',
+        'Bearer resource_metadata="http://localhost:8080/.well-known/oauth-protected-resource/mcp", scope="mcp:tools mcp:prompts mcp:resources"',
       )
       assert.equal(answer.headers.get('content-type'), 'application/problem+json')
       assert.match(answer.headers.get('x-request-id') ?? '', /^req_/)

@@ -30,7 +30,7 @@ export function refusalOf(error: number, status: number): RefusalCode {
 /** What the record of a message says, given the id of its HTTP request. */
 export function toMessageOutcome(received: ReceivedMessage, requestId: string): MessageOutcome {
   const { error, outcome } = received
-  const refusal = outcome?.kind === 'result' ? (outcome.refusal ?? null) : null
+  const refusal = received.refusal ?? (outcome?.kind === 'result' ? (outcome.refusal ?? null) : null)
   return {
     requestId: messageId(requestId, received.place),
     code: refusal ?? (error === null ? null : refusalOf(error, received.status)),

@@ -1,6 +1,7 @@
 import { createChallenge } from '../../base/challenge.ts'
 import { errorAnswer, type McpAnswer, RPC, withHeaders } from '../protocol/answer.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
+import { wantedOf } from '../protocol/subscription.ts'
 import type { Sender } from './caller.ts'
 
 /** What a client asks for that knows no more: all kinds of capabilities. The person may leave some out. */
@@ -14,12 +15,23 @@ const BY_FAMILY: ReadonlyMap<string, string> = new Map([
   ['resources', 'mcp:resources'],
 ])
 
-/** The scope that a request needs; null for one that anybody with a token may make. */
-function scopeFor(method: string, params: Members): string | null {
+/** The scopes that a request needs; none for one that anybody with a token may make. */
+function scopesFor(method: string, params: Members): readonly string[] {
   const family = method.slice(0, Math.max(0, method.indexOf('/')))
-  if (family !== 'completion') return BY_FAMILY.get(family) ?? null
+  if (family === 'subscriptions') return watchedScopes(params)
+  if (family !== 'completion') return [BY_FAMILY.get(family) ?? []].flat()
   const { ref } = params
-  return isMembers(ref) && ref['type'] === 'ref/prompt' ? 'mcp:prompts' : 'mcp:resources'
+  return [isMembers(ref) && ref['type'] === 'ref/prompt' ? 'mcp:prompts' : 'mcp:resources']
+}
+
+/** Changes are told of what the caller may list. */
+function watchedScopes(params: Members): readonly string[] {
+  const { tools, prompts, resources, uris } = wantedOf(params)
+  return [
+    ...(tools ? ['mcp:tools'] : []),
+    ...(prompts ? ['mcp:prompts'] : []),
+    ...(resources || uris.size > 0 ? ['mcp:resources'] : []),
+  ]
 }
 
 /** Challenges of the MCP endpoints, each for the resource of its own path (RFC 9728 section 5.1). */
@@ -51,12 +63,14 @@ export function createScopeCheck(
 ): (sender: Sender, method: string, params: Members, id: RpcId) => McpAnswer | null {
   return ({ caller: { signIn }, incoming: { host, path } }, method, params, id) => {
     if (signIn === null) return null
-    const needed = scopeFor(method, params)
-    if (needed === null || signIn.scopes.has(needed)) return null
-    const detail = `The token lacks the scope ${needed}. Sign in again and allow it.`
-    const all = [...signIn.scopes, needed].join(' ')
-    return withHeaders(errorAnswer(403, id, RPC.invalidRequest, detail), {
-      'www-authenticate': challenges(path)(host, 'insufficient_scope', all, detail),
+    const needed = scopesFor(method, params).filter((scope) => !signIn.scopes.has(scope))
+    if (needed.length === 0) return null
+    const code = 'insufficient_scope'
+    const detail = `The token lacks the scope ${needed.join(' ')}. Sign in again and allow it.`
+    const all = [...signIn.scopes, ...needed].join(' ')
+    const answer = withHeaders(errorAnswer(403, id, RPC.invalidRequest, detail), {
+      'www-authenticate': challenges(path)(host, code, all, detail),
     })
+    return { ...answer, refusal: code }
   }
 }

@@ -2,7 +2,8 @@
  * Notification streams that stay open as long as their clients want, and report changes.
  *
  * 1. Each new snapshot leads to a check of every stream.
- * 2. A stream ends when anything about its client has changed. The next request authenticates the caller again.
+ * 2. A stream ends when anything about its caller has changed, and when the grant of a person is revoked. The next request authenticates
+ *    the caller again.
  * 3. The number of streams is bounded for each client and in total.
  */
 import type { Caller, GatewayPort } from '../../gateway/port.ts'
@@ -19,18 +20,20 @@ export interface StandingStreams {
   open(caller: Caller, standing: Standing): (() => void) | null
 }
 
+type State = ReturnType<GatewayPort['standingOf']>
+
 const EACH_MAX = 100
 const ALL_MAX = 10_000
 
 /** The streams of one kind in one gateway thread. */
 export function createStandingStreams(gateway: GatewayPort): StandingStreams {
-  const open = new Set<{ readonly caller: Caller; readonly client: object | null; readonly of: Standing }>()
+  const open = new Set<{ readonly caller: Caller; readonly before: State; readonly of: Standing }>()
   let unsubscribe: (() => void) | null = null
 
   function lookAtAll(): void {
     for (const one of [...open]) {
-      const { caller, client, of } = one
-      if (!open.has(one) || (gateway.clientState(caller) === client && of.look())) continue
+      const { caller, before, of } = one
+      if (!open.has(one) || (isSame(gateway.standingOf(caller), before) && of.look())) continue
       remove(one)
       of.end()
     }
@@ -47,10 +50,14 @@ export function createStandingStreams(gateway: GatewayPort): StandingStreams {
       let own = 0
       for (const one of open) if (one.caller.client.id === caller.client.id) own++
       if (own >= EACH_MAX || open.size >= ALL_MAX) return null
-      const one = { caller, client: gateway.clientState(caller), of }
+      const one = { caller, before: gateway.standingOf(caller), of }
       open.add(one)
       unsubscribe ??= gateway.onApplied(lookAtAll)
       return () => remove(one)
     },
   }
+}
+
+function isSame(now: State, before: State): boolean {
+  return now?.every((one, at) => one === before?.[at]) === true
 }

@@ -11,6 +11,8 @@ export interface Wanted {
   readonly lists: boolean
   /** Changes of these resources, by their URIs at the origin. */
   readonly uris: ReadonlySet<string>
+  /** What becomes of these tasks, by their ids at an origin of 2026-07-28; absent for none. */
+  readonly tasks?: ReadonlySet<string>
 }
 
 /** How an opening, or a stream that stood, has ended. */

@@ -1,4 +1,5 @@
 import { isMembers, type Members } from '../protocol/message.ts'
+import { withTasks } from '../protocol/tasks.ts'
 import { originRequest } from './envelope.ts'
 import { type EraEvents, type EraStream, type EraStreamTools, endBy, type Wanted } from './era-stream.ts'
 import { MessageStream } from './message-stream.ts'
@@ -8,6 +9,7 @@ const METHOD_NOT_FOUND = -32601
 /** Statuses of servers that do not. */
 const UNKNOWN_STATUSES: ReadonlySet<number> = new Set([404, 405])
 
+const NO_TASKS: ReadonlySet<string> = new Set()
 /** What a listen may ask for, and the capability that says so. */
 const LISTS = [
   ['toolsListChanged', 'tools'],
@@ -83,11 +85,13 @@ class Listen {
       const declared = capabilities[type]
       return this.#wanted.lists && isMembers(declared) && declared['listChanged'] === true
     })
+    const { uris, tasks = NO_TASKS } = this.#wanted
     const notifications = {
       ...Object.fromEntries(lists.map(([name]) => [name, true])),
-      ...(this.#wanted.uris.size === 0 ? {} : { resourceSubscriptions: [...this.#wanted.uris] }),
+      ...(uris.size === 0 ? {} : { resourceSubscriptions: [...uris] }),
+      ...(tasks.size === 0 ? {} : { taskIds: [...tasks] }),
     }
-    const speaker = { info: { ...own }, capabilities: {} }
+    const speaker = { info: { ...own }, capabilities: tasks.size === 0 ? {} : withTasks({}) }
     const id = requestIds()
     const request = originRequest(version, null, id, 'subscriptions/listen', { notifications }, speaker)
     const messages = new MessageStream((message) => this.#read(message))

@@ -7,7 +7,9 @@
  *    out.
  * 3. A session ends once, and its listener learns why. Memory is bounded by one event.
  */
+
 import type { ByteBudget } from '../../base/byte-buffer.ts'
+import { timerMs } from '../../base/timer.ts'
 import { readJson } from '../protocol/json.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
 import { SseReader } from '../protocol/sse-reader.ts'
@@ -17,7 +19,7 @@ import type { OriginPlace, OriginRequest, ReadFromOrigin, SendToOrigin } from '.
 
 /** Of one event. */
 const EVENT_BYTES_MAX = 16 * 1024 * 1024
-/** Of what comes while nobody listens. */
+/** Of what comes while nobody listens; a server that says more is given up. */
 const IDLE_BYTES_MAX = 256 * 1024
 /** Messages that one listener hears; a server that says more is given up. */
 const MESSAGES_MAX = 100_000
@@ -70,6 +72,8 @@ export class SseSession {
   #isStream = false
   #listener: SseListener | null = null
   #messages = 0
+  /** Since the last listener has left. */
+  #idleBytes = 0
   #isOver = false
   #whenOver: () => void = () => {}
 
@@ -92,13 +96,18 @@ export class SseSession {
 
   /** Asks for the stream. */
   begin({ read, waitMs }: SseTools): void {
-    this.#timer = setTimeout(() => this.#end('it did not say in time where requests are posted'), waitMs)
+    this.#timer = setTimeout(
+      () => this.#end('it did not say in time where requests are posted'),
+      timerMs(waitMs),
+    )
     const handle = read(OPENING, {
       head: (status, header) => {
         this.#status = status
         this.#isStream = status === 200 && /^text\/event-stream\b/i.test(header('content-type') ?? '')
       },
       piece: (bytes, from, to) => {
+        if (this.#listener === null && this.#opened === null) this.#idleBytes += to - from
+        if (this.#idleBytes > IDLE_BYTES_MAX) this.#end('it goes on while nobody asks')
         if (this.#isStream && !this.#events.add(bytes, from, to)) this.#end('one of its events is too long')
         return this.#isStream && !this.#isOver
       },
@@ -119,6 +128,7 @@ export class SseSession {
   listen(listener: SseListener, budget: ByteBudget | null): () => void {
     this.#listener = listener
     this.#messages = 0
+    this.#idleBytes = 0
     this.#budget.use(budget)
     return () => {
       if (this.#listener !== listener) return
@@ -230,7 +240,7 @@ export function askOverSse(
       resolve(reply)
     }
     const none = (reason: string): void => end({ kind: 'none', status, reason })
-    const timer = setTimeout(() => none('no response came in time'), waitMs)
+    const timer = setTimeout(() => none('no response came in time'), timerMs(waitMs))
     const stop = session.listen({ id, heard() {}, replied: end, broke: none }, NO_BOUND)
     if (session.isOver) {
       none('its session is over')

@@ -22,6 +22,8 @@ export interface StandingEvents {
   listsChanged(): void
   /** A resource has changed, or may have. @param uri as the origin has it */
   updated(uri: string): void
+  /** Any other notification. */
+  told?(method: string, params: Members): void
   /** The origin cannot be reached, or fails. */
   failed(): void
 }
@@ -70,7 +72,7 @@ export class StandingStream {
   /** From now on this is to be heard of; nothing closes the stream. */
   want(wanted: Wanted): void {
     this.#wanted = wanted
-    if (!wanted.lists && wanted.uris.size === 0) {
+    if (!wanted.lists && wanted.uris.size === 0 && (wanted.tasks?.size ?? 0) === 0) {
       this.close()
       return
     }
@@ -120,7 +122,7 @@ export class StandingStream {
     } else if (method === 'notifications/resources/updated') {
       const { uri } = params
       if (typeof uri === 'string' && this.#wanted.uris.has(uri)) this.#events.updated(uri)
-    }
+    } else if (method !== null) this.#events.told?.(method, params)
     return this.#counts(1, 0)
   }
 

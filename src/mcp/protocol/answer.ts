@@ -1,3 +1,4 @@
+import type { RefusalCode } from '../../base/refusal.ts'
 import type { RpcId } from './message.ts'
 
 /** What a transport must know of a request. Header names are lower case; repeated fields are joined by `, `. */
@@ -21,6 +22,8 @@ export interface McpAnswer {
   readonly pieces?: (outlet: Outlet) => () => void
   /** Code of the JSON-RPC error that it carries; absent when it carries none. */
   readonly error?: number
+  /** Code for the record, of a refusal that the JSON-RPC error does not tell. */
+  readonly refusal?: RefusalCode
 }
 
 /** Text in UTF-8 between texts of ASCII. */

@@ -66,6 +66,7 @@ export function createMcpEndpoint<Caller>(door: Door<Caller>, options: EndpointO
       function tell(answer: McpAnswer, received = toReceived(null, request, 0)): void {
         received.status = answer.status
         received.error ??= answer.error ?? null
+        received.refusal ??= answer.refusal ?? null
         door.answered?.(caller, received)
         done(answer)
       }

@@ -46,7 +46,7 @@ const HELD_MAX = 1000
 export const ENDED_MS = 30_000
 const ENDED_EACH_MAX = 4
 
-const EVENT_ID = /^([A-Za-z0-9_-]{1,1024})\.(0|[1-9][0-9]{0,9})$/
+const EVENT_ID = /^([A-Za-z0-9_-]{1,6144})\.(0|[1-9][0-9]{0,9})$/
 
 /**
  * @param keyBytes 32 bytes, the same on every thread and node

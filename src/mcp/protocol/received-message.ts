@@ -1,3 +1,4 @@
+import type { RefusalCode } from '../../base/refusal.ts'
 import type { McpRequest } from './answer.ts'
 import type { DeclaredAgent } from './declared-agent.ts'
 import { conversationOf, toAgent } from './declared-agent.ts'
@@ -29,6 +30,8 @@ export interface ReceivedMessage {
   status: number
   /** Code of the JSON-RPC error it was answered with. */
   error: number | null
+  /** Code of the refusal, where the JSON-RPC error does not tell it. */
+  refusal: RefusalCode | null
   /** Of a tool that was run. */
   outcome: ToolOutcome | null
   /** The door has kept account of it already. */
@@ -55,6 +58,7 @@ export function toReceived(message: Message | null, request: McpRequest, place: 
     hangUpCancels: false,
     status: 0,
     error: null,
+    refusal: null,
     outcome: null,
     isAccounted: false,
   }

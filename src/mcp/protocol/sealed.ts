@@ -8,7 +8,8 @@ export interface Sealer {
   open(sealed: string): { readonly text: string; readonly name: string } | null
 }
 
-const SEALED_CHARS_MAX = 1024
+/** A principal with the longest subject, and the longest name of an agent, stay below. */
+const SEALED_CHARS_MAX = 6144
 /** First byte of what is sealed in this form. */
 const FORM = 1
 

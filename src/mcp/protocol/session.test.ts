@@ -24,6 +24,15 @@ test('a session carries what was said at initialize to any holder of the key', (
   assert.ok(!id.includes(session.hashedId))
 })
 
+test('a session of the longest subject and agent can be opened', () => {
+  const sessions = createSessions(key, 'door', createClock(), createTombstones())
+  const identity = `${'c'.repeat(40)}/${'p'.repeat(40)}/${'\u20ac'.repeat(1024)}`
+  const agent = { name: '\u20ac'.repeat(128), version: '\u20ac'.repeat(128) }
+  const askable = { elicitation: { form: {}, url: {} }, sampling: { tools: {}, context: {} }, roots: {} }
+  const id = sessions.seal({ ...facts, identity, agent, askable })
+  assert.deepEqual(sessions.open(id, identity)?.agent, agent)
+})
+
 test('a broken, foreign or invented session is unknown', () => {
   const sessions = createSessions(key, 'door', createClock(), createTombstones())
   const id = sessions.seal(facts)

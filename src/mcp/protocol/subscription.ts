@@ -16,6 +16,8 @@ export interface Wanted {
 const SUBSCRIPTION_ID = 'io.modelcontextprotocol/subscriptionId'
 /** Resources that one listen may name; further ones are not honoured. */
 const URIS_MAX = 100
+/** Tasks likewise. */
+const TASKS_MAX = 100
 /** The answer to a client that reads no streams. */
 export const NEEDS_STREAM: RelayedAnswer = {
   kind: 'error',
@@ -39,6 +41,16 @@ export function wantedOf(params: Members): Wanted {
   }
 }
 
+/** Ids of tasks that a listen asks for (SEP-2663: task status notifications). */
+export function taskIdsOf(params: Members): readonly string[] {
+  const { taskIds } = isMembers(params['notifications']) ? params['notifications'] : EMPTY
+  if (!Array.isArray(taskIds)) return []
+  return [...new Set((taskIds as readonly unknown[]).filter((id) => typeof id === 'string'))].slice(
+    0,
+    TASKS_MAX,
+  )
+}
+
 /** Texts of what is told on the stream of one listen, by the id of its request. */
 export function listenTexts(id: RpcId) {
   const _meta = { [SUBSCRIPTION_ID]: id }
@@ -46,13 +58,20 @@ export function listenTexts(id: RpcId) {
     /** @param uri of `notifications/resources/updated`; null for the others */
     changed: (method: string, uri: string | null): string =>
       JSON.stringify({ jsonrpc: '2.0', method, params: { ...(uri === null ? {} : { uri }), _meta } }),
-    /** The first message: what of that which was asked for is told. */
-    acknowledged({ tools, prompts, resources, uris }: Wanted): string {
+    /** @param task as `tasks/get` gives it */
+    task: (task: Members): string =>
+      JSON.stringify({ jsonrpc: '2.0', method: 'notifications/tasks', params: { ...task, _meta } }),
+    /** The first message: what of that which was asked for is told. @param taskIds null where none were asked for */
+    acknowledged(
+      { tools, prompts, resources, uris }: Wanted,
+      taskIds: readonly string[] | null = null,
+    ): string {
       const notifications = {
         ...(tools ? { toolsListChanged: true } : {}),
         ...(prompts ? { promptsListChanged: true } : {}),
         ...(resources ? { resourcesListChanged: true } : {}),
         ...(uris.size === 0 ? {} : { resourceSubscriptions: [...uris] }),
+        ...(taskIds === null ? {} : { taskIds }),
       }
       const method = 'notifications/subscriptions/acknowledged'
       return JSON.stringify({ jsonrpc: '2.0', method, params: { notifications, _meta } })

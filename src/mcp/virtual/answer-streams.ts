@@ -7,6 +7,7 @@
  */
 import type { Clock } from '../../base/clock.ts'
 import { problemOf, type RefusalCode } from '../../base/refusal.ts'
+import { timerMs } from '../../base/timer.ts'
 import { fieldValue } from '../../gateway/header-lines.ts'
 import type { AnswerVerdict, GatewayPort, InnerCall, InnerCallHandle } from '../../gateway/port.ts'
 import type { OriginReply } from '../origin/answer.ts'
@@ -50,10 +51,13 @@ export function readOverStreams(
     // The request itself ends by its own rules
     const total = isFirst
       ? undefined
-      : setTimeout(() => {
-          isLate = true
-          begun.abort()
-        }, endsAt - clock.monotonic()).unref()
+      : setTimeout(
+          () => {
+            isLate = true
+            begun.abort()
+          },
+          timerMs(endsAt - clock.monotonic()),
+        ).unref()
     const begun = gateway.call(
       {
         ...call,

@@ -280,7 +280,7 @@ function mayStill(
   { method, params }: RelayedRequest,
   { member, name }: About,
 ): boolean {
-  if (gateway.clientState(caller) === null) return false
+  if (gateway.standingOf(caller) === null) return false
   const joined = gateway.virtualMcp(caller, virtualMcp.fragment.slug)
   const now = joined?.members.get(member)
   if (joined === null || now === undefined || now.route === null || now.origin.route === null) return false

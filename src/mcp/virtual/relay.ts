@@ -17,8 +17,8 @@ import { isLogLevel, type LogLevels } from '../protocol/log-levels.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import type { About, Relay, RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
 import type { SessionSubscriptions } from '../protocol/session-subscriptions.ts'
-import { listenTexts, NEEDS_STREAM, type Wanted, wantedOf } from '../protocol/subscription.ts'
-import { taskSupportOf } from '../protocol/tasks.ts'
+import { listenTexts, NEEDS_STREAM, taskIdsOf, type Wanted, wantedOf } from '../protocol/subscription.ts'
+import { declaresTasks, taskSupportOf } from '../protocol/tasks.ts'
 import { isModernVersion } from '../protocol/versions.ts'
 import { createCompactTools } from './compact-tools.ts'
 import { callEndpoint } from './endpoint-call.ts'
@@ -29,7 +29,8 @@ import { tellsOfResources } from './origin-streams.ts'
 import { type Parking, type Retry, unusable } from './parking.ts'
 import { resultFor, toolErrorText } from './results.ts'
 import { withoutRetry } from './retry-state.ts'
-import { createTasks, type TaskTools } from './tasks.ts'
+import type { TaskNews } from './task-news.ts'
+import { createTasks, NOT_DECLARED, type TaskTools } from './tasks.ts'
 
 const EMPTY: Members = Object.freeze({})
 /** Endpoints suggest no values of their arguments. */
@@ -206,19 +207,40 @@ export function createRelay(
   function listen(sender: Sender, request: RelayedRequest, done: (answer: RelayedAnswer) => void) {
     const { id, params, notify } = request
     if (!request.readsStreams) return done(NEEDS_STREAM)
+    const taskIds = taskIdsOf(params)
+    if (taskIds.length > 0 && !declaresTasks(request.clientCapabilities)) return done(NOT_DECLARED)
     const texts = listenTexts(id)
     const wanted = wantedOf(params)
+    /** What comes before the acknowledgement, which is the first message. */
+    let early: string[] | null = []
+    const say = (text: string): void => void (early === null ? notify(text) : early.push(text))
+    let news: TaskNews | null = null
     const opened = tools.listens.open(sender.caller, slug, wanted, {
-      notify: (name, uri) => notify(texts.changed(name, uri)),
-      end: () => done({ kind: 'result', text: texts.ended }),
+      notify: (name, uri) => say(texts.changed(name, uri)),
+      end() {
+        news?.close()
+        done({ kind: 'result', text: texts.ended })
+      },
     })
     if (opened === null) {
       const detail = 'Too many streams are open for the client.'
       done(refusal(request, sender, 'concurrency_exceeded', { detail }))
       return
     }
-    request.onLeft(() => opened.close())
-    notify(texts.acknowledged({ ...wanted, uris: opened.honoured }))
+    const acknowledge = (honoured: readonly string[] | null): void => {
+      notify(texts.acknowledged({ ...wanted, uris: opened.honoured }, honoured))
+      for (const text of early ?? []) notify(text)
+      early = null
+    }
+    if (taskIds.length === 0) acknowledge(null)
+    else {
+      news = tasks.watch(sender, request, taskIds, (task) => say(texts.task(task)))
+      void news.honoured.then(acknowledge)
+    }
+    request.onLeft(() => {
+      news?.close()
+      opened.close()
+    })
   }
 
   /** Subscriptions of earlier revisions; what changes is told on the stream of the session. */

@@ -4,8 +4,10 @@
  *
  * 1. A session has one stream in a thread, while calls run that its messages may be for, and some seconds longer.
  * 2. The stream stands before such a call is sent, or has been found not to be there.
- * 3. A request of the server goes to the call that began last. All calls of a session are those of one client.
- * 4. A server gives a session one stream. A thread that keeps the stream for no call leaves it to a thread that has one.
+ * 3. A request of the server goes to the call that began last. All calls of a session are those of one client. Progress, and what becomes
+ *    of tasks, is told to all.
+ * 4. A server gives a session one stream. A thread that keeps the stream for no call leaves it to a thread that has one, and that for
+ *    nobody to any. What becomes of tasks is told to all threads.
  */
 import { textHash } from '../../base/canonical.ts'
 import { fieldValue } from '../../gateway/header-lines.ts'
@@ -31,9 +33,14 @@ interface StreamPlace {
 export interface StandaloneStreams {
   /**
    * Has `heard` told of what the origin says in the session, until the function that this gives is called.
-   * @param ready called once, now or later: the stream stands, or there is none
+   * @param ready called once, now or later. @param isCall False: what is for one call alone is not for it
    */
-  join(place: StreamPlace, heard: (message: Members) => void, ready: () => void): () => void
+  join(
+    place: StreamPlace,
+    heard: (message: Members) => void,
+    ready: (isStanding: boolean) => void,
+    isCall?: boolean,
+  ): () => void
 }
 
 export interface StandaloneStreamsTools {
@@ -56,22 +63,44 @@ const MESSAGES_MAX = { heard: 100_000, unheard: 1000 }
 /** The session has a stream already (as SDKs answer). */
 const CONFLICT = 409
 const TOPIC = 'session_stream_wanted'
+const TASK_TOLD = 'task_told'
+const TASK_STATUS = 'notifications/tasks/status'
+const OF_ALL: ReadonlySet<unknown> = new Set(['notifications/progress', TASK_STATUS])
+/** Before a stream that another thread has is asked for again, milliseconds. */
+const ELSEWHERE_MS = 5000
 
 export function createStandaloneStreams(tools: StandaloneStreamsTools): StandaloneStreams {
   const bySession = new WeakMap<OriginSession, StandaloneStream>()
   const kept = new Map<string, StandaloneStream>()
-  tools.events.subscribe(TOPIC, (name) => kept.get(name)?.leave())
+  const listening = new Map<string, Set<StandaloneStream>>()
+  tools.events.subscribe(TOPIC, (text) => {
+    // Published below, as that of the other topic
+    const [name, isForCall] = JSON.parse(text) as [string, boolean]
+    kept.get(name)?.leave(isForCall)
+  })
+  tools.events.subscribe(TASK_TOLD, (text) => {
+    const [name, message] = JSON.parse(text) as [string, Members]
+    for (const stream of listening.get(name) ?? []) stream.tellAll(message)
+  })
 
   return {
-    join(place, heard, ready) {
-      let stream = bySession.get(place.session)
+    join(place, heard, ready, isCall = true) {
+      // Those that did not begin here are other objects each time
+      const [known] = place.session.id === null ? [] : (listening.get(nameOf(place)) ?? [])
+      let stream = bySession.get(place.session) ?? known
       if (stream === undefined) {
-        stream = new StandaloneStream(tools, place, kept)
+        stream = new StandaloneStream(tools, place, kept, listening)
         bySession.set(place.session, stream)
       }
-      return stream.join(place.caller, heard, ready)
+      return stream.join(place.caller, { heard, isCall }, ready)
     },
   }
+}
+
+/** Who hears of a session. */
+interface StreamListener {
+  readonly heard: (message: Members) => void
+  readonly isCall: boolean
 }
 
 class StandaloneStream {
@@ -79,47 +108,61 @@ class StandaloneStream {
   readonly #place: StreamPlace
   /** Those that stand, by name. */
   readonly #kept: Map<string, StandaloneStream>
+  /** Those with listeners, by name. */
+  readonly #listening: Map<string, Set<StandaloneStream>>
   readonly #name: string
-  readonly #listeners: { readonly heard: (message: Members) => void }[] = []
+  readonly #listeners: StreamListener[] = []
   #caller: Caller
   /** Who waits until it stands. */
-  #waiting: (() => void)[] = []
-  #state: 'closed' | 'opening' | 'open' | 'refused' = 'closed'
+  #waiting: ((isStanding: boolean) => void)[] = []
+  #state: 'closed' | 'opening' | 'open' | 'elsewhere' | 'refused' = 'closed'
   #handle: CallHandle | null = null
   #timer: NodeJS.Timeout | undefined
   /** Counts openings: what belongs to an earlier one is left alone. */
   #turn = 0
 
-  constructor(tools: StandaloneStreamsTools, place: StreamPlace, kept: Map<string, StandaloneStream>) {
+  constructor(
+    tools: StandaloneStreamsTools,
+    place: StreamPlace,
+    kept: Map<string, StandaloneStream>,
+    listening: Map<string, Set<StandaloneStream>>,
+  ) {
     this.#tools = tools
     this.#place = place
     this.#kept = kept
+    this.#listening = listening
     this.#caller = place.caller
-    this.#name = textHash(`${place.origin.id} ${place.session.id}`)
+    this.#name = nameOf(place)
   }
 
-  join(caller: Caller, heard: (message: Members) => void, ready: () => void): () => void {
-    const listener = { heard }
+  join(caller: Caller, listener: StreamListener, ready: (isStanding: boolean) => void): () => void {
     this.#caller = caller
+    // A call does not leave the stream to those of another thread that only listen
+    const isNeeded = this.#state === 'elsewhere' && listener.isCall && !this.#hasCall
     this.#listeners.push(listener)
-    if (this.#state === 'closed') this.#open(0)
+    this.#listening.set(this.#name, (this.#listening.get(this.#name) ?? new Set()).add(this))
+    if (this.#state === 'closed' || isNeeded) this.#open(0)
     else if (this.#state === 'open') clearTimeout(this.#timer)
     if (this.#state === 'opening') this.#waiting.push(ready)
-    else ready()
+    else ready(this.#state !== 'refused')
     return () => {
       const at = this.#listeners.indexOf(listener)
       if (at < 0) return
       this.#listeners.splice(at, 1)
-      if (this.#listeners.length === 0 && this.#state === 'open') this.#after(LINGER_MS, () => this.leave())
+      if (this.#listeners.length === 0) this.#unlisten()
+      if (this.#listeners.length === 0 && this.#state === 'open')
+        this.#after(LINGER_MS, () => this.leave(false))
     }
   }
 
-  /** Closes it, if no call needs it. */
-  leave(): void {
-    if (this.#listeners.length > 0 || this.#state !== 'open') return
+  /** Closes it, if no call needs it. @param isForCall another thread has a call that needs it */
+  leave(isForCall: boolean): void {
+    if (this.#state !== 'open' || this.#hasCall) return
+    if (this.#listeners.length > 0 && !isForCall) return
     this.#turn++
     this.#closed()
     this.#handle?.abort()
+    if (this.#listeners.length > 0) this.#after(REOPEN_MS.least, () => this.#reopen())
   }
 
   #open(attempt: number): void {
@@ -162,8 +205,8 @@ class StandaloneStream {
     clearTimeout(this.#timer)
     this.#state = 'open'
     this.#kept.set(this.#name, this)
-    this.#tell()
-    if (this.#listeners.length === 0) this.#after(LINGER_MS, () => this.leave())
+    this.#tell(true)
+    if (this.#listeners.length === 0) this.#after(LINGER_MS, () => this.leave(false))
   }
 
   /** @param status null where no answer came, or too much */
@@ -171,7 +214,7 @@ class StandaloneStream {
     const wait = YIELD_MS[attempt]
     if (status === CONFLICT && wait !== undefined) {
       this.#state = 'opening'
-      this.#tools.events.publish({ topic: TOPIC, text: this.#name })
+      this.#tools.events.publish({ topic: TOPIC, text: JSON.stringify([this.#name, this.#hasCall]) })
       this.#after(wait, () => this.#open(attempt + 1))
       return
     }
@@ -182,11 +225,13 @@ class StandaloneStream {
       if (this.#listeners.length > 0) this.#after(waitMs, () => this.#reopen())
       return
     }
-    this.#state = 'refused'
-    this.#after(REFUSED_MS, () => {
+    const isElsewhere = status === CONFLICT
+    this.#state = isElsewhere ? 'elsewhere' : 'refused'
+    this.#after(isElsewhere ? ELSEWHERE_MS : REFUSED_MS, () => {
       this.#state = 'closed'
+      this.#reopen()
     })
-    this.#tell()
+    this.#tell(isElsewhere)
   }
 
   #reopen(): void {
@@ -199,19 +244,39 @@ class StandaloneStream {
     if (this.#kept.get(this.#name) === this) this.#kept.delete(this.#name)
   }
 
-  #tell(): void {
-    for (const ready of this.#waiting.splice(0)) ready()
+  #tell(isStanding: boolean): void {
+    for (const ready of this.#waiting.splice(0)) ready(isStanding)
   }
 
   #heard(message: Members): void {
-    // Each call knows its own progress
-    if (message['method'] === 'notifications/progress')
-      for (const { heard } of [...this.#listeners]) heard(message)
-    else this.#listeners.at(-1)?.heard(message)
+    // Sessions without an id have one name
+    if (message['method'] === TASK_STATUS && this.#place.session.id !== null)
+      this.#tools.events.publish({ topic: TASK_TOLD, text: JSON.stringify([this.#name, message]) })
+    if (OF_ALL.has(message['method'])) this.tellAll(message)
+    else this.#listeners.findLast(({ isCall }) => isCall)?.heard(message)
+  }
+
+  /** Each listener knows its own. */
+  tellAll(message: Members): void {
+    for (const { heard } of [...this.#listeners]) heard(message)
+  }
+
+  get #hasCall(): boolean {
+    return this.#listeners.some(({ isCall }) => isCall)
+  }
+
+  #unlisten(): void {
+    const all = this.#listening.get(this.#name)
+    all?.delete(this)
+    if (all?.size === 0) this.#listening.delete(this.#name)
   }
 
   #after(ms: number, work: () => void): void {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(work, ms).unref()
   }
+}
+
+function nameOf({ origin, session }: StreamPlace): string {
+  return textHash(`${origin.id} ${session.id}`)
 }

@@ -2,6 +2,7 @@
  * Asks after a task of 2026-07-28 until it has ended, for a client of an earlier era that waits for its result. Questions of the task
  * are put to the client where it can be asked, each once.
  */
+import { timerMs } from '../../base/timer.ts'
 import type { OriginReply, RpcError } from '../origin/answer.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import type { RelayedRequest } from '../protocol/relay.ts'
@@ -49,7 +50,7 @@ export function followTask(
   let failures = 0
   let isOver = false
   let next: NodeJS.Timeout | undefined
-  const late = setTimeout(() => end({ kind: 'late' }), totalMs).unref()
+  const late = setTimeout(() => end({ kind: 'late' }), timerMs(totalMs)).unref()
 
   function stop(): void {
     isOver = true

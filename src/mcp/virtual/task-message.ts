@@ -220,7 +220,11 @@ function isUnknown(reply: OriginReply, method: string): boolean {
   return isJudged && reply.kind === 'error' && reply.error.code === RPC.invalidParams
 }
 
-async function coreDetail(read: Pick<TaskDetail, 'id' | 'state'>, line: OriginLine): Promise<TaskDetail> {
+/** A core task with its result, which is fetched where the task has ended. */
+export async function coreDetail(
+  read: Pick<TaskDetail, 'id' | 'state'>,
+  line: OriginLine,
+): Promise<TaskDetail> {
   const { state } = read
   if (state.status === 'cancelled') return { ...read, detail: {} }
   // What it waits for is told on a stream of its own, which no client of 2026-07-28 reads

@@ -21,13 +21,15 @@ import {
   withTasks,
 } from '../protocol/tasks.ts'
 import { MISSING_CAPABILITY, OriginCall, type OriginCallTools, type Target } from './origin-call.ts'
+import type { StreamsTools } from './origin-streams.ts'
 import { withPublicUris } from './public-uris.ts'
 import { TaskCall, type TaskCallTools } from './task-calls.ts'
 import { createTaskIds, type TaskPlace } from './task-ids.ts'
 import { TaskMessage, UNKNOWN_TASK } from './task-message.ts'
+import { type TaskNews, watchTasks } from './task-news.ts'
 import { waitForTask } from './task-waiting.ts'
 
-export interface TaskTools extends OriginCallTools {
+export interface TaskTools extends OriginCallTools, StreamsTools {
   /** 32 bytes that seal ids of tasks; the same on every thread and node. */
   readonly sealKey: Uint8Array
   readonly clock: Clock
@@ -49,6 +51,16 @@ export interface Tasks {
     plain: (target: Target) => void,
     done: Done,
   ): void
+  /**
+   * Opens what tells a client of 2026-07-28 of its tasks; those that are not there for it are left out.
+   * @param ids as the client gave them @param told takes the parameters of a notification
+   */
+  watch(
+    sender: Sender,
+    request: RelayedRequest,
+    ids: readonly string[],
+    told: (task: Members) => void,
+  ): TaskNews
   /** Answers a message about a task. False for a method that is not there for the client's revision, or for this virtual MCP. */
   answer(sender: Sender, request: RelayedRequest, done: Done): boolean
 }
@@ -114,6 +126,14 @@ export function createTasks(joined: JoinedVirtualMcp, tools: TaskTools): Tasks {
       else plain(asked === undefined ? target : { ...target, params })
     },
 
+    watch(sender, request, asked, told) {
+      const tasks = asked.flatMap((id) => {
+        const place = ids.open(tools.principalOf(sender), id)
+        return place === null || !isThere(place, sender) ? [] : [{ id, place }]
+      })
+      return watchTasks(tools, { joined, sender, request, tasks, shown, told })
+    },
+
     answer(sender, request, done) {
       const { method, params, isModern, version, received } = request
       const methods = isModern ? MODERN_METHODS : CORE_METHODS
@@ -135,7 +155,8 @@ export function createTasks(joined: JoinedVirtualMcp, tools: TaskTools): Tasks {
   }
 }
 
-const NOT_DECLARED: RelayedAnswer = {
+/** The answer to a client of 2026-07-28 that asks for tasks and declares none. */
+export const NOT_DECLARED: RelayedAnswer = {
   kind: 'error',
   code: MISSING_CAPABILITY,
   message: 'The client does not declare tasks',

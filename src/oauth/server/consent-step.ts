@@ -116,15 +116,14 @@ export function createConsentStep({
       const asked = scopesOf(interaction)
       const allowed = asked.filter((scope) => scopes.includes(scope))
       if (allowed.length === 0) return ask(visit, interaction, 'Tick what the client may do, or deny.')
-      const profile = found === null ? null : pickedIn(found.offer, form)
-      if (profile === undefined) return ask(visit, interaction, 'Pick the profile that the client is to use.')
+      const chosen = found === null ? '' : chosenIn(found.offer, form)
+      if (chosen === undefined) return ask(visit, interaction, 'Pick the profile that the client is to use.')
       if (found !== null && !(await mayArrive(visit, interaction))) return
       const declined = asked.filter((scope) => !scopes.includes(scope))
       const grant = await agree(visit, interaction, allowed, declined)
-      if (found !== null && profile !== null) {
-        await profiles.keep(grant.jti, interaction.session?.accountId ?? '', profile)
-        await consents.remember(grant, { [found.resource]: profile })
-      } else await consents.remember(grant)
+      if (found?.offer.kind === 'profiles')
+        await profiles.keep(grant.jti, interaction.session?.accountId ?? '', chosen)
+      await consents.remember(grant, found === null ? {} : { [found.resource]: chosen })
       await note(visit, interaction, {
         facts: {
           resource: resourcesOf(interaction).join(' '),
@@ -149,9 +148,9 @@ const HOST_INACTIVE = {
   error_description: 'An administrator has switched this application off.',
 }
 
-/** Id of the profile; null where there is none to pick, undefined where none was picked. */
-function pickedIn(offer: McpOffer, form: URLSearchParams): string | null | undefined {
-  if (offer.kind !== 'profiles') return null
+/** Id of the virtual MCP, or of the profile; undefined where none was picked. */
+function chosenIn(offer: McpOffer, form: URLSearchParams): string | undefined {
+  if (offer.kind === 'virtual_mcp') return offer.id
   const { profiles } = offer
   if (profiles.length === 1) return profiles[0]!.id
   return profiles.find(({ id }) => id === form.get('profile'))?.id

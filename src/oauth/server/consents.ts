@@ -1,9 +1,12 @@
 import type { Configuration, Grant, Provider } from 'oidc-provider'
+import type { McpAccess } from '../../access/mcp-access.ts'
 import { isTickedByHand } from '../../access/scopes.ts'
 import type { Clock } from '../../base/clock.ts'
+import { isConsumer, type ProtectedResources } from '../../base/protected-resources.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { CLIENT_KEPT_MS, isLocalRedirect } from './clients.ts'
 import type { GrantProfiles } from './grant-profiles.ts'
+import { hostOf } from './hosts.ts'
 import type { Sealed } from './sealed.ts'
 
 const KIND = 'Consent'
@@ -15,28 +18,33 @@ interface Agreed {
   readonly resources: Readonly<Record<string, string>>
   /** Scopes that were left unticked the last time they were asked for. Earlier versions did not keep them. */
   readonly declined?: string
-  /** Ids of the profiles that were picked, by resource; absent where there was nothing to pick. */
-  readonly profiles?: Readonly<Record<string, string>>
+  /** What was offered at MCP endpoints and agreed to, by resource: id of the virtual MCP, or of the profile that was picked. */
+  readonly offers?: Readonly<Record<string, string>>
 }
 
 type Context = Parameters<NonNullable<Configuration['loadExistingGrant']>>[0]
 
 export interface Consents {
   /** Keeps what was agreed to in a grant, beside what was before and was not declined now. */
-  remember(grant: Grant, profiles?: Readonly<Record<string, string>>): Promise<void>
+  remember(grant: Grant, offers?: Readonly<Record<string, string>>): Promise<void>
   /** Scopes that this account left unticked for this client, the last time they were asked for. */
   declined(account: string, client: string): Promise<ReadonlySet<string>>
   /** The grant of an authorization: what was just agreed to, or a new one of what was agreed to before. */
   grantFor(context: Context): Promise<Grant | undefined>
 }
 
+export interface ConsentsParts {
+  readonly store: ConfigStore
+  readonly sealed: Sealed
+  readonly clock: Clock
+  readonly resources: Pick<ProtectedResources, 'find'>
+  readonly mcp: Pick<McpAccess, 'offer' | 'host'>
+  readonly profiles: Pick<GrantProfiles, 'keep'>
+}
+
 /** What accounts have agreed to, sealed in the store. */
-export function createConsents(
-  store: ConfigStore,
-  sealed: Sealed,
-  clock: Clock,
-  picked: Pick<GrantProfiles, 'keep'>,
-): Consents {
+export function createConsents(parts: ConsentsParts): Consents {
+  const { store, sealed, clock } = parts
   const idOf = (account: string, client: string): string => sealed.hash(`${account}\n${client}`)
 
   async function agreed(account: string, client: string): Promise<Agreed | undefined> {
@@ -48,7 +56,7 @@ export function createConsents(
   }
 
   return {
-    async remember(grant, profiles = {}) {
+    async remember(grant, offers = {}) {
       const { accountId: account = '', clientId: client = '' } = grant
       const before = await agreed(account, client)
       const resources: Record<string, string> = { ...before?.resources }
@@ -68,7 +76,7 @@ export function createConsents(
         openid: without(joined(before?.openid ?? '', grant.getOIDCScope()), grant.getRejectedOIDCScope()),
         resources,
         declined: without(joined(before?.declined ?? '', rejected), allowed),
-        profiles: { ...before?.profiles, ...profiles },
+        offers: { ...before?.offers, ...offers },
       } satisfies Agreed)
       const now = clock.now()
       await store.writeOAuth(async (oauth) => {
@@ -107,17 +115,39 @@ export function createConsents(
       if ([...oidc.requestParamScopes].some(isTickedByHand)) return undefined
       const before = await agreed(account.accountId, client.clientId)
       if (before === undefined || !covers(before, oidc)) return undefined
+      const offered = await offeredStill(before, oidc, parts)
+      if (offered === null) return undefined
       const grant = new provider.Grant({ accountId: account.accountId, clientId: client.clientId })
       if (before.openid !== '') grant.addOIDCScope(before.openid)
       for (const [name, scope] of Object.entries(before.resources)) grant.addResourceScope(name, scope)
       const id = await grant.save()
-      const profile = Object.keys(oidc.resourceServers ?? {}).flatMap(
-        (name) => before.profiles?.[name] ?? [],
-      )[0]
-      if (profile !== undefined) await picked.keep(id, account.accountId, profile)
+      if (offered.profile !== null) await parts.profiles.keep(id, account.accountId, offered.profile)
       return grant
     },
   }
+}
+
+/**
+ * What the person agreed to at the MCP endpoint of a request, where the person may use it still and the host was not deleted; without a
+ * profile for a virtual MCP and for management. Null where the person is to be asked: a virtual MCP or profile that was made later
+ * under the name of another is not what the person agreed to.
+ */
+async function offeredStill(
+  { offers }: Agreed,
+  { resourceServers, client, account }: Context['oidc'],
+  { resources, mcp }: Pick<ConsentsParts, 'resources' | 'mcp'>,
+): Promise<{ readonly profile: string | null } | null> {
+  const named = Object.keys(resourceServers ?? {}).flatMap((name) => {
+    const resource = resources.find(name)
+    return resource !== null && isConsumer(resource) ? [{ resource, agreed: offers?.[name] }] : []
+  })
+  const [one] = named
+  if (one === undefined) return { profile: null }
+  if (named.length > 1 || one.agreed === undefined || (await hostOf(client!, mcp)) === undefined) return null
+  const offer = await mcp.offer(account!.accountId, one.resource)
+  if (offer?.kind === 'virtual_mcp') return offer.id === one.agreed ? { profile: null } : null
+  const isOffered = offer?.profiles.some(({ id }) => id === one.agreed) === true
+  return isOffered ? { profile: one.agreed } : null
 }
 
 function covers({ openid, resources }: Agreed, oidc: Context['oidc']): boolean {

@@ -18,6 +18,11 @@ function softwareOf({ clientId, clientName, redirectUris = [] }: OAuthClient): s
   return `registered:${clientName ?? ''} (${hosts.join(', ')})`.slice(0, 2048)
 }
 
+/** The host of a client; undefined before the first consent, and once it was deleted. */
+export function hostOf(client: OAuthClient, access: Pick<McpAccess, 'host'>): Promise<KnownHost | undefined> {
+  return access.host(softwareOf(client))
+}
+
 /** The host of a client, made when it comes for the first time. */
 export function arriveWith(client: OAuthClient, access: Pick<McpAccess, 'arrive'>): Promise<KnownHost> {
   return access.arrive({ software: softwareOf(client), name: client.clientName ?? client.clientId })

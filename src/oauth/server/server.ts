@@ -3,7 +3,7 @@
  * steps, one file each: `sign-in-step.ts`, `consent-step.ts`, `device-step.ts`.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AdapterPayload, Provider } from 'oidc-provider'
+import { type AdapterPayload, errors, type Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
 import type { IdentityAssertions } from '../../access/identity-assertions.ts'
 import type { McpAccess } from '../../access/mcp-access.ts'
@@ -13,7 +13,7 @@ import type { ServiceClients } from '../../access/service-clients.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
 import type { Clock } from '../../base/clock.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
-import { isConsumer, type ProtectedResources } from '../../base/protected-resources.ts'
+import { isConsumer, isVirtualMcp, type ProtectedResources } from '../../base/protected-resources.ts'
 import type { GetJson } from '../../base/public-fetch.ts'
 import { HOST_CLAIM, PROFILE_CLAIM } from '../../base/sign-in-claims.ts'
 import { UNSTORABLE, unstorableIn } from '../../base/storable.ts'
@@ -27,7 +27,7 @@ import { lenientMetadata, serviceClient } from './clients.ts'
 import { createConsents } from './consents.ts'
 import { createClientDocuments, type DocumentMode } from './documents.ts'
 import { createGrantProfiles } from './grant-profiles.ts'
-import { arriveWith } from './hosts.ts'
+import { hostOf } from './hosts.ts'
 import { createInteractions } from './interactions.ts'
 import { currentKeys } from './keys.ts'
 import { listen } from './listen.ts'
@@ -80,7 +80,7 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
   const { issuer, store, clock, resources } = parts
   const sealed = createSealed(parts.key)
   const profiles = createGrantProfiles(store, sealed, clock)
-  const consents = createConsents(store, sealed, clock, profiles)
+  const consents = createConsents({ ...parts, sealed, profiles })
   const audit = createOAuthAudit(store, clock)
   const { documentMode: mode, fetchPublic } = parts
   const documents = createClientDocuments({ ...parts, sealed, mode, getJson: fetchPublic })
@@ -121,11 +121,13 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
     const resource = resources.find(String(aud ?? ''))
     if (resource === null || !isConsumer(resource)) return { grant_id: grantId }
     const client = await (await currentProvider()).Client.find(clientId ?? '')
-    const host = client === undefined ? undefined : await arriveWith(client, parts.mcp)
-    const picked = await profiles.of(grantId)
+    const host = client && (await hostOf(client, parts.mcp))
+    // Whoever has deleted it wants no more of its calls, until a person allows the application anew
+    if (host === undefined) throw new errors.InvalidGrant('the application was deleted')
+    const picked = isVirtualMcp(resource) ? null : await profiles.of(grantId)
     return {
       grant_id: grantId,
-      ...(host === undefined ? {} : { [HOST_CLAIM]: host.id }),
+      [HOST_CLAIM]: host.id,
       ...(picked === null ? {} : { [PROFILE_CLAIM]: picked }),
     }
   }

@@ -117,7 +117,7 @@ async function offerVirtualMcp(reader: ConfigReader, user: Resource, slug: strin
   const origins = await Promise.all(
     members.filter(({ active }) => active).map(({ origin }) => reader.byId('origins', origin)),
   )
-  return { kind: 'virtual_mcp', name, origins: origins.flatMap((origin) => origin?.name ?? []) }
+  return { kind: 'virtual_mcp', id: found.id, name, origins: origins.flatMap((origin) => origin?.name ?? []) }
 }
 
 /** All profiles that name the user, or a team of theirs. */

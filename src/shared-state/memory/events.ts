@@ -11,9 +11,11 @@ export function createThreadEvents(send: (event: Event) => void): ThreadEvents {
   const listeners: Record<Topic, Set<(text: string) => void>> = {
     call_cancelled: new Set(),
     client_answered: new Set(),
+    grant_ended: new Set(),
     log_level: new Set(),
     resource_subscription: new Set(),
     session_stream_wanted: new Set(),
+    task_told: new Set(),
     session_ended: new Set(),
   }
   return {

@@ -32,7 +32,7 @@ export interface ThreadHeldCalls extends HeldCalls {
 /** Characters on one line that were not taken yet: from here on its owner is told to wait. */
 const WAITING_CHARS_MAX = 1024 * 1024
 /** And from here on the line is broken off. */
-const LINE_CHARS_MAX = 2 * END_CHARS_MAX
+const LINE_CHARS_MAX = 32 * 1024 * 1024
 /** Likewise on all lines of the calls of one thread. */
 const ALL_CHARS_MAX = 4 * LINE_CHARS_MAX
 /** Lines to the calls of one thread at a time. */

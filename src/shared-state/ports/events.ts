@@ -1,11 +1,13 @@
-/** What an event is about. Its text names the call, or the hash of the session id. */
+/** What an event is about. Its text names the call or the grant, or is the hash of the session id. */
 export type Topic =
   | 'call_cancelled'
   | 'client_answered'
+  | 'grant_ended'
   | 'log_level'
   | 'resource_subscription'
   | 'session_ended'
   | 'session_stream_wanted'
+  | 'task_told'
 
 /** Plain data, small enough to be sent to every process. */
 export interface Event {

@@ -56,4 +56,5 @@ export interface CallReader {
 }
 
 export const PAYLOAD_CHARS_MAX = 4 * 1024 * 1024
-export const END_CHARS_MAX = 16 * 1024 * 1024
+/** The longest answer of an origin, as a text of JSON inside of another: each of its characters may be escaped. */
+export const END_CHARS_MAX = 2 * 16 * 1024 * 1024 + 65_536

@@ -5,11 +5,12 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { example, principalOf, startControl, UNSERVED, VIA } from '../../../test/control.ts'
 import { cliPorts } from '../../../test/support/cli-ports.ts'
+import { CannotStart } from '../../base/cannot-start.ts'
 import { DIFF_COLUMNS } from '../../model/diff.ts'
 import type { DiffEntry } from '../../operations/engine/call.ts'
 import { OPERATIONS } from '../../operations/registry.ts'
 import { runCall } from '../mcp/run.ts'
-import { printAnswer } from './print.ts'
+import { printAnswer, printFailure } from './print.ts'
 import { toSheet } from './table.ts'
 
 test('warnings of a write go to the other stream, and with -o json stay in the answer', () => {
@@ -225,6 +226,19 @@ function within(shape: Shape, member: string): readonly Shape[] {
 function leadsOn(shapes: readonly Shape[], path: string): boolean {
   return path.split('.').reduce((at, key) => at.flatMap((one) => within(one, key)), shapes).length > 0
 }
+
+test('a program that cannot start says each fault on a line of its own, and nothing else adds lines', () => {
+  const printed = (error: Error): string => {
+    const ports = cliPorts({ operations: [] })
+    printFailure(ports, 'table', error)
+    return ports.printed.err
+  }
+  assert.equal(
+    printed(new CannotStart('The file is not valid:\n  /a: missing')),
+    'error: The file is not valid:\n  /a: missing\n',
+  )
+  assert.equal(printed(new Error('one\ntwo')), 'error: one\\ntwo\n')
+})
 
 test('a list of any length is a table', () => {
   const ports = cliPorts({ operations: [] })

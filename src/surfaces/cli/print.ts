@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import { CannotStart } from '../../base/cannot-start.ts'
 import { printable } from '../../base/visible.ts'
 import type { ChangeRequest } from '../../model/approval.ts'
 import { DIFF_COLUMNS } from '../../model/diff.ts'
@@ -147,9 +148,11 @@ export function printFailure(ports: CliPorts, format: Format, error: unknown): n
   }
   const isUsage = error instanceof Error && error.name === 'UsageError'
   const message = error instanceof Error ? error.message : String(error)
+  // Its lines are our own, such as one for each fault of a file
+  const lines = error instanceof CannotStart ? message.split('\n') : [message]
   ports.err(
     format === 'table'
-      ? `${red(ports, 'error:')} ${printable(message)}\n`
+      ? `${red(ports, 'error:')} ${lines.map(printable).join('\n')}\n`
       : toData(format, { code: isUsage ? 'usage' : 'error', detail: message }),
   )
   return isUsage ? EXIT.usage : EXIT.error

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { type Control, startControl } from '../../../../test/control.ts'
+import { fuzzCases } from '../../../../test/support/long.ts'
 import { Exported } from '../../../operations/config/schemas.ts'
 import { toYaml } from './files.ts'
 
@@ -192,7 +193,7 @@ test('whatever is exported makes an empty instance the same, and then there is n
         }
       })
       .afterEach(empty),
-    { numRuns: 12 },
+    { numRuns: fuzzCases(4, 60) },
   )
   for (const control of [one, other]) {
     assert.deepEqual((await control.run('config.export', {})).output['documents'], [])
