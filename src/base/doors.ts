@@ -17,6 +17,7 @@ export type ThreadHandler = 'consumer_mcp' | 'virtual_mcp' | 'health' | 'metrics
 /** Handlers of the control plane, behind its private socket. `unknown_path` answers 404: the path is reserved for its part. */
 export type ControlHandler =
   | 'management_mcp'
+  | 'mcp_registry'
   | 'oauth'
   | 'rest'
   | 'secret_page'
@@ -197,7 +198,12 @@ export const DOORS = {
     handler: 'oauth',
     summary: 'Metadata of the authorization server (OpenID Connect Discovery)',
   }),
-  registry: own({ path: '/mcp-registry', part: 'registry', summary: 'Reserved for the MCP registry' }),
+  registry: own({
+    path: '/mcp-registry',
+    handler: 'mcp_registry',
+    part: 'registry',
+    summary: 'MCP registry',
+  }),
   healthz: own({ path: '/healthz', extent: 'exact', handler: 'health', summary: 'Liveness' }),
   readyz: own({ path: '/readyz', extent: 'exact', handler: 'health', summary: 'Readiness' }),
   metrics: own({

@@ -22,6 +22,7 @@ import { createSecretLinks, type SecretLinks } from '../operations/engine/secret
 import { createExportJobs } from '../operations/exports/jobs.ts'
 import { createScrape } from '../operations/metrics/scrape.ts'
 import { OPERATIONS, REGISTRY } from '../operations/registry.ts'
+import { createMcpListing } from '../operations/virtual-mcps/listed.ts'
 import { createAuditTrail } from '../record/audit-chain.ts'
 import type { RetentionRule } from '../record/audit-retention.ts'
 import type { ExportFiles } from '../record/export-files.ts'
@@ -31,6 +32,7 @@ import { networkOf } from '../snapshot/find/network.ts'
 import type { AuditMark } from '../store/ports/audit-chain.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
 import { createManagementDoor, type ManagementDoorOptions } from '../surfaces/mcp/door.ts'
+import { createRegistry } from '../surfaces/mcp-registry/answer.ts'
 import { createRestApp } from '../surfaces/rest/app.ts'
 import { answerSecretPage, SECRETS_ROOT } from '../surfaces/secrets/page.ts'
 import { VERSION } from '../version.ts'
@@ -280,6 +282,14 @@ function openSurfaces(
       rest: getRequestListener(rest.fetch, { overrideGlobalObjects: false }),
       mcp,
       oauth,
+      registry: createRegistry({
+        listed: createMcpListing(store.read),
+        authenticate: (token, via) => authenticate(token, 'rest', via),
+        gatewayOrigin: options.gatewayOrigin,
+        origins: options.managementOrigins,
+        scope: issued.scope,
+        fault,
+      }),
       signInPages: pages && getRequestListener(pages, { overrideGlobalObjects: false }),
       page: (request) => answerSecretPage(secretLinks, request, fault),
       keep,

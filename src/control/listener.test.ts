@@ -25,6 +25,7 @@ test('messages of one principal that are kept at once are bounded, and given bac
         },
       },
       signInPages: null,
+      registry: () => assert.fail('not asked for'),
       page: () => assert.fail('not asked for'),
       keep: (principal) => memory.open(principal),
       fault: (error) => assert.fail(String(error)),

@@ -3,6 +3,7 @@ import type { Reservation } from '../base/byte-buffer.ts'
 import { type ControlHandler, doorAt } from '../base/doors.ts'
 import { PREAMBLE } from '../fleet/shared/preamble.ts'
 import type { ManagementDoor } from '../surfaces/mcp/door.ts'
+import type { RegistryAnswer, RegistryRequest } from '../surfaces/mcp-registry/answer.ts'
 import { bodyWithheld, gather } from '../surfaces/rest/body.ts'
 import type { PageAnswer, PageRequest } from '../surfaces/secrets/page.ts'
 
@@ -17,6 +18,8 @@ export interface ControlParts {
   readonly oauth: RequestListener
   /** Where local users choose their passwords; null where they do not sign in. */
   readonly signInPages: RequestListener | null
+  /** The MCP registry. */
+  readonly registry: (request: RegistryRequest) => Promise<RegistryAnswer>
   /** Pages of one-time links. */
   readonly page: (request: PageRequest) => Promise<PageAnswer>
   /** Where bytes are counted that are kept in memory for a principal, until it is released. */
@@ -39,6 +42,8 @@ export function createControlListener(parts: ControlParts): RequestListener {
       orFailed(answerMcp(parts, request, response, path, query), request, response),
     secret_page: (request, response, path) =>
       orFailed(answerSecret(parts, request, response, path), request, response),
+    mcp_registry: (request, response, path, query) =>
+      orFailed(answerRegistry(parts, request, response, path, query), request, response),
     sign_in_page: parts.signInPages ?? parts.oauth,
     oauth: parts.oauth,
     rest: parts.rest,
@@ -112,6 +117,27 @@ async function answerSecret(
     requestId: header(request, PREAMBLE.requestId) ?? '',
   }
   const answer = await page(visit)
+  response.writeHead(answer.status, answer.headers)
+  response.end(answer.body)
+}
+
+async function answerRegistry(
+  { registry }: ControlParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  path: string,
+  query: string,
+): Promise<void> {
+  const answer = await registry({
+    method: request.method ?? '',
+    path,
+    query,
+    host: header(request, 'host') ?? null,
+    authorization: header(request, 'authorization') ?? null,
+    ip: header(request, PREAMBLE.peer) ?? null,
+    userAgent: header(request, 'user-agent') ?? null,
+    requestId: header(request, PREAMBLE.requestId) ?? '',
+  })
   response.writeHead(answer.status, answer.headers)
   response.end(answer.body)
 }

@@ -56,5 +56,11 @@ export const VirtualMcpSpec = z.strictObject({
     .default([])
     .describe('Teams whose members may sign in to it, with those of the teams below them'),
   all_users: z.boolean().default(false).describe('true: every active user may sign in to it'),
+  registry: z
+    .enum(['public', 'signed_in', 'hidden'])
+    .default('hidden')
+    .describe(
+      'Who finds it in the MCP registry: public: anyone; signed_in: people with whom it is shared by teams or all_users; hidden: nobody',
+    ),
 })
 export type VirtualMcpSpec = z.output<typeof VirtualMcpSpec>

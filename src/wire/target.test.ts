@@ -52,6 +52,24 @@ test('a target that two servers could read differently is refused', () => {
   for (const target of REFUSED) assert.equal(canonicalTarget(target), null, target)
 })
 
+test('a slash may be encoded below the path that says so, and makes no other segment there', () => {
+  const read = (target: string): string | undefined => canonicalTarget(target, '/names')?.path
+  assert.equal(read('/names/a%2fb/c%2Cd'), '/names/a%2Fb/c%2Cd')
+  assert.equal(read('/name%73/a%2Fb'), undefined)
+  for (const target of [
+    ...[
+      '/names%2Fa',
+      '/other/a%2Fb',
+      '/names/../a%2Fb',
+      '/names/..%2Fb',
+      '/names/a%2F..%2Fb',
+      '/names/a%2F%2Fb',
+    ],
+    ...['/names/a%2F.', '/names/%2Fa', '/names/a%252Fb', '/names/a%5Cb', '/names/a%2F..;x'],
+  ])
+    assert.equal(read(target), undefined, target)
+})
+
 test('a canonical path is its own canonical form', () => {
   for (const [target] of [...CHANGED, ...SAME.map((path) => [path] as const)]) {
     const { path } = canonicalTarget(target)!

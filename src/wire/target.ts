@@ -35,11 +35,14 @@ const DOT_SEGMENT = /^(?:\.{1,2}(?:%20)*(?:;|%3B|$)|$)/
 /** Escapes of an escape whose meaning is a dot, slash, backslash, semicolon, control or broken UTF-8, at any depth. */
 const DOUBLE = /%25(?:25)*(?:2[EFef]|5[Cc]|3[Bb]|[01][0-9A-Fa-f]|7[Ff]|[Cc][01])/
 
-/** Path and query of an origin-form target (RFC 9112 3.2.1), or null when it can be read in two ways. */
-export function canonicalTarget(target: string): CanonicalTarget | null {
+/**
+ * Path and query of an origin-form target (RFC 9112 3.2.1), or null when it can be read in two ways.
+ * @param slashesBelow A path below which a slash may be encoded, since whoever answers there reads both forms as one; null for none.
+ */
+export function canonicalTarget(target: string, slashesBelow: string | null = null): CanonicalTarget | null {
   const mark = target.indexOf('?')
   const end = mark < 0 ? target.length : mark
-  const path = canonicalPath(target, end)
+  const path = canonicalPath(target, end, slashesBelow)
   if (path === null) return null
   if (mark < 0) return { path, query: '' }
   for (let i = mark + 1; i < target.length; i++) {
@@ -50,7 +53,7 @@ export function canonicalTarget(target: string): CanonicalTarget | null {
   return { path, query: target.slice(mark + 1) }
 }
 
-function canonicalPath(target: string, end: number): string | null {
+function canonicalPath(target: string, end: number, slashesBelow: string | null): string | null {
   if (end === 0 || target.charCodeAt(0) !== 0x2f) return null
   let segment = 1
   let dots = 0
@@ -60,7 +63,7 @@ function canonicalPath(target: string, end: number): string | null {
     if (kind === PLAIN) continue
     if (kind === 0) return null
     if (kind === DOT) dots++
-    else if (kind === PERCENT) return decodedPath(target.slice(0, end))
+    else if (kind === PERCENT) return decodedPath(target.slice(0, end), slashesBelow)
     else {
       if (isDots(segment, i, dots) && (kind === SLASH || dots > 0 || segment === 1)) return null
       if (kind === SLASH) {
@@ -70,7 +73,7 @@ function canonicalPath(target: string, end: number): string | null {
         // Parameters follow up to the next slash; their dots do not count
         const slash = target.indexOf('/', i)
         if (!isPlain(target, i, slash < 0 || slash > end ? end : slash))
-          return decodedPath(target.slice(0, end))
+          return decodedPath(target.slice(0, end), slashesBelow)
         if (slash < 0 || slash >= end) return target.slice(0, end)
         i = slash
         segment = i + 1
@@ -98,7 +101,8 @@ function isPlain(target: string, from: number, to: number): boolean {
 }
 
 /** The rare way: a path with escapes, parameters that need a look, or bytes to refuse. */
-function decodedPath(path: string): string | null {
+function decodedPath(path: string, slashesBelow: string | null): string | null {
+  const mayHideSlash = slashesBelow !== null && path.startsWith(`${slashesBelow}/`)
   for (let i = 0; i < path.length; i++) {
     const code = path.charCodeAt(i)
     if (code >= 128 || PATH[code] === 0) return null
@@ -107,13 +111,13 @@ function decodedPath(path: string): string | null {
   let forbidden = false
   const canonical = path.replace(ESCAPE, (_whole, digits: string) => {
     const code = Number.parseInt(digits, 16)
-    if (code < 0x20 || code === 0x7f || code === 0x2f || code === 0x5c) forbidden = true
+    if (code < 0x20 || code === 0x7f || (code === 0x2f && !mayHideSlash) || code === 0x5c) forbidden = true
     const char = String.fromCharCode(code)
     return UNRESERVED.test(char) ? char : `%${digits.toUpperCase()}`
   })
   if (forbidden || DOUBLE.test(canonical) || !isUtf8(canonical)) return null
   if (/^\/(?:;|%3B)/.test(canonical)) return null
-  const segments = canonical.slice(1).split('/')
+  const segments = canonical.slice(1).split(/\/|%2F/)
   for (const [index, segment] of segments.entries()) {
     const isLast = index === segments.length - 1
     if (DOT_SEGMENT.test(segment) && !(isLast && segment === '')) return null

@@ -246,8 +246,9 @@ function queueOf(listener: keyof typeof PLACES, kind: 'authenticated' | 'anonymo
 
 /** What a token at a path must be for; null for paths that take no bearer token of management. */
 function resourceOf(path: string): Protected | null {
-  if (doorAt(path)?.handler === 'management_mcp') return 'mcp'
-  return isAtOrBelow(path, DOORS.management.path) ? 'rest' : null
+  const handler = doorAt(path)?.handler
+  if (handler === 'management_mcp') return 'mcp'
+  return handler === 'mcp_registry' || isAtOrBelow(path, DOORS.management.path) ? 'rest' : null
 }
 
 /** One request at the door, and what it holds. */

@@ -36,6 +36,7 @@ test('the gateway listener hands out what is exposed, the control listener every
     ['/.well-known/oauth-protected-resource', 'control', 'not_available', 'control'],
     ['/connect', 'control', 'not_available', 'control'],
     ['/connect/github', 'control', 'not_available', 'control'],
+    ['/mcp-registry/v0.1/servers', 'not_available', 'not_available', 'control'],
     ['/console', 'not_available', 'not_available', 'not_available'],
     ['/orders/v1/orders', 'not_available', 'not_available', 'not_available'],
   ] as const) {
@@ -45,5 +46,6 @@ test('the gateway listener hands out what is exposed, the control listener every
   }
   assert.equal(doorOf('/management/v1/collections', gateway, ['oauth']), 'not_available')
   assert.equal(doorOf('/connect', gateway, ['oauth']), 'control')
+  assert.equal(doorOf('/mcp-registry/v0.1/servers', gateway, ['registry']), 'control')
   assert.equal(doorOf('/connect', gateway, ['management']), 'not_available')
 })

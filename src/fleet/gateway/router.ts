@@ -42,6 +42,7 @@ export function createRouter<State>(handlers: Handlers<State>): Handler<State> {
       case 'metrics':
         return handlers[handler](incoming)
       case 'management_mcp':
+      case 'mcp_registry':
       case 'oauth':
       case 'rest':
       case 'secret_page':

@@ -12,7 +12,7 @@ import { NOUNS } from '../../model/resource-types.ts'
 import { Slug, slugOf } from '../../model/slug.ts'
 import type { VirtualMcpSpec } from '../../model/virtual-mcp.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
-import type { Resource } from '../../store/ports/resource.ts'
+import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { Via } from '../engine/call.ts'
 import { define, type Invoke } from '../engine/define.ts'
 import { parseSpec } from '../engine/write-resource.ts'
@@ -94,26 +94,28 @@ const ARRIVE = define({
 })
 
 /** Ids of the teams that the user is in, and of all above these. */
-async function ownTeams(reader: ConfigReader, { id, spec }: Resource): Promise<ReadonlySet<string>> {
+export async function ownTeams(
+  reader: Pick<ConfigReader, 'all' | 'byId' | 'usersOf'>,
+  { id, spec }: Resource,
+): Promise<ReadonlySet<string>> {
   const direct = await teamsOf(reader, id, (spec as UserSpec).groups)
   const above = await Promise.all(direct.map((team) => teamsAbove(reader, team.id)))
   return new Set(above.flat().map((team) => team.id))
 }
 
+/** True for a virtual MCP to which members of any of these teams may sign in. @param own as of {@link ownTeams} */
+export function isSharedWith(spec: Fields, own: ReadonlySet<string>): boolean {
+  // Specs stored by earlier versions lack both
+  const { teams = [], all_users = false } = spec as Partial<VirtualMcpSpec>
+  return all_users || teams.some((team) => own.has(team))
+}
+
 async function offerVirtualMcp(reader: ConfigReader, user: Resource, slug: string): Promise<McpOffer | null> {
   const [found] = await reader.bySlug('virtual_mcps', slug)
   if (found?.status !== 'published') return null
-  // Specs stored by earlier versions lack the last two
-  const {
-    name,
-    members,
-    teams = [],
-    all_users = false,
-  } = found.spec as VirtualMcpSpec & Partial<VirtualMcpSpec>
-  if (!all_users) {
-    const own = await ownTeams(reader, user)
-    if (!teams.some((team) => own.has(team))) return null
-  }
+  if (!isSharedWith(found.spec, await ownTeams(reader, user))) return null
+  // Stored by the schema of this type
+  const { name, members } = found.spec as VirtualMcpSpec
   const origins = await Promise.all(
     members.filter(({ active }) => active).map(({ origin }) => reader.byId('origins', origin)),
   )

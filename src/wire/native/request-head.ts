@@ -1,3 +1,4 @@
+import { DOORS } from '../../base/doors.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { canonicalAuthority } from '../authority.ts'
 import { type WireLimits, withoutFields } from '../port.ts'
@@ -174,7 +175,7 @@ export class RequestHead {
       this.host = authority
       origin = absolute[2]!.startsWith('/') ? absolute[2]! : `/${absolute[2]}`
     }
-    const canonical = canonicalTarget(origin)
+    const canonical = canonicalTarget(origin, DOORS.registry.path)
     if (canonical === null) return this.#fault('request_not_canonical', 'target')
     this.path = canonical.path
     this.query = canonical.query
