@@ -1,5 +1,7 @@
 /** The MCP registry of a gateway, over sockets. Formats are those of its OpenAPI description v0.1 and of server.json 2025-12-11. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import { type LegacyOrigin, startLegacyOrigin } from '../mcp/legacy.ts'
 import { choose } from '../support/authorization.ts'
@@ -103,8 +105,16 @@ test('anyone lists public virtual MCPs; hidden ones, drafts and those without th
 
 test('a person also lists what is signed_in and shared with them; a token that proves nothing is refused', async () => {
   const management = `${base}/management/v1`
-  const { accessToken: bob } = await signIn(management, 'bob')
+  // Personal tokens are made by a token with all scopes
+  const ticked = ['management:read', 'management:write', 'management:admin']
+  const { accessToken: bob } = await signIn(management, 'bob', { scope: ticked.join(' '), ticked })
   assert.deepEqual(namesIn(await get('', bob)), ['billing', 'calls', 'desk', 'events', 'files'])
+  const personal = await call('POST', `${management}/personal_tokens`, {
+    token: bob,
+    body: { name: 'Script' },
+  })
+  assert.equal(personal.status, 201, personal.text)
+  assert.deepEqual(namesIn(await get('?limit=2', personal.json.token)), ['billing', 'calls'])
   const { accessToken: ann } = await signIn(management, 'ann')
   assert.deepEqual(namesIn(await get('', ann)), ['calls', 'desk', 'events', 'files'])
   for (const slash of ['%2F', '%2f', '/'])
@@ -188,6 +198,12 @@ test('pages of any origin may read it, and nobody may write', async () => {
     const { status, headers } = await call(method, base + path, { token: server.adminToken, body: {} })
     assert.deepEqual([status, headers.get('allow')], [405, 'GET, HEAD, OPTIONS'], path)
   }
+  // Its body is never sent, and nothing waits for it
+  const slow = connect(Number(new URL(base).port), '127.0.0.1')
+  slow.write(`POST ${SERVERS} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n`)
+  const [answer] = (await once(slow, 'data')) as [Buffer]
+  assert.match(answer.toString(), /^HTTP\/1\.1 405 /)
+  slow.destroy()
   const head = await call('HEAD', base + SERVERS)
   assert.deepEqual([head.status, head.text], [200, ''])
 })
