@@ -10,7 +10,7 @@ import type {
 import type { Desired } from './compile.ts'
 
 /** A binding with its tokens. */
-export interface DesiredBinding extends Desired<BindingSpec> {
+interface DesiredBinding extends Desired<BindingSpec> {
   readonly tokens: readonly TokenFragment[]
 }
 
