@@ -276,9 +276,14 @@ export function createGateway(options: GatewayOptions): Gateway {
     standingOf(caller) {
       const profile = profileOf(caller)
       if (profile?.fragment.active !== true || !profile.client.fragment.active) return null
-      if (caller.signIn === null) return [profile.client]
+      const { client, binding } = profile
+      if (binding !== null && binding.user !== null) {
+        const bound = snapshot.people.get(binding.user)
+        return bound?.active === true ? [client, bound] : null
+      }
+      if (caller.signIn === null) return [client]
       const { person, host, fault } = standingOfSignIn({ snapshot, lane }, profile, caller, caller.signIn)
-      return fault === null ? [profile.client, person!, host!] : null
+      return fault === null ? [client, person!, host!] : null
     },
 
     signInEnded() {
@@ -362,6 +367,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   function mayOpen(caller: Caller, { id, fragment }: LinkedVirtualMcp): boolean {
     if (!snapshot.hosts.has(caller.client.id))
       return snapshot.clients.get(caller.client.id)?.virtualMcps.has(id) === true
+    const binding = profileOf(caller)?.binding ?? null
+    if (binding !== null && binding.virtual_mcp !== id) return false
+    // An agent that acts for itself may what its binding says
+    if (binding !== null && binding.user === null) return true
     const person = snapshot.people.get(caller.subject)
     return person?.active === true && isSharedWith(person, fragment, snapshot.teams)
   }

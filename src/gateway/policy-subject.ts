@@ -26,7 +26,8 @@ export function policySubject(
     client: { id, slug: client?.fragment.slug ?? '' },
     profile: { id: profile.id, slug: slug ?? '' },
     user: subject === '' ? null : subject,
-    ...(signIn === null ? {} : signedInAs(subject, snapshot)),
+    // People sign in here, or a binding of a host names them
+    ...(subject !== '' && (signIn !== null || snapshot.hosts.has(id)) ? signedInAs(subject, snapshot) : {}),
     claims:
       claims.size === 0
         ? NO_CLAIMS

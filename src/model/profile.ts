@@ -7,7 +7,9 @@ import { Ref, Slug } from './slug.ts'
 import { Duration } from './time.ts'
 
 /** An address or network: `10.0.0.0/8`, `192.0.2.7`, `2001:db8::/32`. */
-const Network = z.string().refine((text) => isNetwork(text), 'an IP address or network such as 10.0.0.0/8')
+export const Network = z
+  .string()
+  .refine((text) => isNetwork(text), 'an IP address or network such as 10.0.0.0/8')
 
 function isNetwork(text: string): boolean {
   const [address, prefix, ...rest] = text.split('/')

@@ -21,6 +21,7 @@ const ACCESS_NOUNS = {
   grants: 'grant',
   trust_rules: 'trust_rule',
   hosts: 'host',
+  bindings: 'binding',
 } as const
 
 /** Types of what is served. Viewers read them, modifiers write them, and a rollback restores them. */

@@ -30,13 +30,14 @@ const SPECS: Readonly<Record<ResourceType, object>> = {
   service_identities: {},
   grants: { role: 'viewer' },
   trust_rules: rule,
-  hosts: { software: 'https://app.example.com/client.json' },
+  hosts: {},
+  bindings: {},
 }
 const PARENTS: Readonly<Record<string, object>> = {
   proxies: { collection: `${MARK}-collections` },
   profiles: { client: `${MARK}-clients` },
   grants: { service_identity: `${MARK}-service_identities` },
-  hosts: { software: 'https://app.example.com/client.json' },
+  bindings: { host: `${MARK}-hosts`, virtual_mcp: `${MARK}-virtual_mcps` },
   trust_rules: { service_identity: `${MARK}-service_identities` },
 }
 const BELOW: Readonly<Record<string, object>> = {
@@ -46,7 +47,17 @@ const BELOW: Readonly<Record<string, object>> = {
 /** Members that may name other resources. */
 const REFERRING = [
   ...['policy', 'credential', 'collection', 'collections', 'client', 'profile', 'proxy', 'role', 'workflow'],
-  ...['service_identity', 'resource', 'actor', 'text', 'virtual_mcps', 'origin'],
+  ...[
+    'service_identity',
+    'resource',
+    'actor',
+    'text',
+    'virtual_mcps',
+    'origin',
+    'host',
+    'virtual_mcp',
+    'user',
+  ],
 ]
 
 let control: Control

@@ -36,6 +36,7 @@ import { downloadExport } from './exports/download.ts'
 import { getExport, listExports } from './exports/list.ts'
 import { listKeys } from './keys/list.ts'
 import { rotateKeys } from './keys/rotate.ts'
+import { bindingOperations } from './kinds/bindings.ts'
 import { clientOperations } from './kinds/clients.ts'
 import { collectionOperations } from './kinds/collections.ts'
 import { credentialOperations } from './kinds/credentials.ts'
@@ -195,6 +196,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...Object.values(grantOperations),
   ...Object.values(trustRuleOperations),
   ...Object.values(hostOperations),
+  ...Object.values(bindingOperations),
   listRevisions,
   getRevision,
   diffRevisions,

@@ -16,6 +16,9 @@ const NO_REQUEST = `acr_${'0'.repeat(26)}`
 
 const TOOLS = toTools(OPERATIONS).full
 
+/** Revision of the whole configuration to go back to. */
+let base = 1
+
 const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'collections.create': (n) => ({ ...ORDERS, slug: `c${n}`, base_path: `/c${n}` }),
   'collections.put': (n) => ({ id: `put${n}`, name: 'Put', base_path: `/put${n}` }),
@@ -51,7 +54,7 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'revisions.list': () => ({}),
   'revisions.get': () => ({ id: '1' }),
   'revisions.diff': () => ({ from: '1' }),
-  'revisions.rollback': () => ({ id: '1' }),
+  'revisions.rollback': () => ({ id: String(base) }),
   'policies.create': (n) => ({ name: `p${n}` }),
   'policies.put': (n) => ({ id: `put${n}`, name: 'P' }),
   'policies.toggle': () => ({ id: 'gold', active: true }),
@@ -98,6 +101,9 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'grants.put': (n) => ({ id: `put${n}`, service_identity: 'ci', name: 'G', role: 'viewer' }),
   'trust_rules.create': (n) => ({ ...TRUST, name: `t${n}` }),
   'trust_rules.put': (n) => ({ ...TRUST, id: `put${n}`, name: 'T' }),
+  'bindings.create': (n) => ({ host: 'notes', name: `b${n}`, virtual_mcp: 'bound-desk' }),
+  'bindings.put': (n) => ({ id: `put${n}`, host: 'notes', name: 'B', virtual_mcp: 'bound-desk' }),
+  'bindings.toggle': () => ({ id: 'bound', active: true }),
   'hosts.create': (n) => ({ name: `h${n}`, software: `https://app.example/${n}` }),
   'hosts.put': (n) => ({ id: `put${n}`, name: 'H', software: `https://app.example/put${n}` }),
   'credentials.put': (n) => ({ id: `put${n}`, name: 'C', auth: { type: 'bearer', token: 'planted' } }),
@@ -120,6 +126,7 @@ const SLUGS: Readonly<Record<string, string>> = {
   grants: 'all',
   trust_rules: 'main',
   hosts: 'notes',
+  bindings: 'bound',
 }
 
 /** What nothing refers to. */
@@ -196,6 +203,11 @@ test('every operation, for every role: done or refused as the table says, and ea
   await control.run('grants.create', { service_identity: 'ci', name: 'All', role: 'viewer' })
   await control.run('trust_rules.create', { ...TRUST, name: 'Main' })
   await control.run('hosts.create', { name: 'Notes', software: 'https://notes.example/client.json' })
+  // A rollback takes nothing away that a binding refers to
+  const bound = { name: 'Bound desk', members: [{ origin: 'tools' }] }
+  base = (await control.run('virtual_mcps.create', bound)).configRevision!
+  await control.run('policies.create', { name: 'Since' })
+  await control.run('bindings.create', { name: 'Bound', host: 'notes', virtual_mcp: 'bound-desk' })
   const latest = async (limit: number) => (await control.store.read.auditEntries({ limit })).items
   const [entry] = await latest(1)
   let n = 0

@@ -298,6 +298,14 @@ export interface ProfileFragment {
   readonly mcp_view?: 'expanded' | 'auto' | undefined
   /** People who may use it by signing in; absent: nobody. Ids. */
   readonly agent_sign_in?: SignInFragment | undefined
+  /** Of a binding of a host: the one virtual MCP that it opens, and for whom. Ids. */
+  readonly binding?: BoundFragment
+}
+
+export interface BoundFragment {
+  readonly virtual_mcp: string
+  /** Null: the agent acts for itself. */
+  readonly user: string | null
 }
 
 interface SignInFragment {
@@ -499,13 +507,15 @@ export interface VirtualMcpFragment extends Formed {
   readonly all_users?: true
 }
 
-/** An AI application in which people sign in. */
+/** An AI application in which people sign in, or an agent with bindings. */
 export interface HostFragment extends Formed {
   readonly kind: 'host'
   readonly id: string
   readonly slug: string
   readonly name: string
   readonly active: boolean
+  /** Its bindings as profiles; absent without any. */
+  readonly bindings?: readonly ProfileFragment[]
 }
 
 /** A user, as far as calls need one. */

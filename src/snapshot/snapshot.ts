@@ -73,6 +73,8 @@ export interface Snapshot {
   readonly virtualMcps: ReadonlyMap<string, LinkedVirtualMcp>
   /** AI applications in which people sign in, by id. */
   readonly hosts: ReadonlyMap<string, LinkedHost>
+  /** Tokens of bindings, by the lookup part. */
+  readonly hostTokens: ReadonlyMap<string, LinkedToken>
   /** Users, by id. */
   readonly people: ReadonlyMap<string, PersonFragment>
   /** By id. */

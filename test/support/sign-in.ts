@@ -127,6 +127,8 @@ export async function message(endpoint: string, token: string, method: string, p
     method: 'POST',
     headers: {
       authorization: `Bearer ${token}`,
+      // A clock that is set forward ends kept connections
+      connection: 'close',
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',
       'mcp-protocol-version': '2025-11-25',

@@ -5,7 +5,7 @@ import type { Exchange, Known } from '../exchange.ts'
 import { type Judged, open, pass } from '../explain/judged.ts'
 import { proveCertificate } from './certificate.ts'
 import { proveOpaque } from './introspect.ts'
-import { admitSignIn, proveSignIn } from './sign-in.ts'
+import { admitHost, admitSignIn, proveSignIn } from './sign-in.ts'
 import { admit, expired, failed, proveSigned } from './signed.ts'
 
 /** Proves the credential. What exactly was wrong with it is for the record alone. */
@@ -23,7 +23,8 @@ export function authenticate(exchange: Exchange): RefusalCode | null | Promise<R
   const end = endOf(token, exchange.now)
   if (end !== null) return expired(exchange, end)
   exchange.identity.credentialId = id
-  return null
+  const { binding } = token.profile
+  return binding === null ? null : admitHost(exchange, token.profile, binding)
 }
 
 export function explainAuthentication({ identity: { profile } }: Exchange): Judged {
@@ -46,7 +47,8 @@ function isSecretOf(exchange: Exchange, token: LinkedToken): boolean {
   if (exchange.identity.isProved) return true
   if (!isEqual(hashToken(exchange.identity.bearer), token.fragment.hash)) return false
   exchange.identity.isProved = true
-  remember(exchange, token)
+  // What a host may is looked up each time
+  if (token.profile.binding === null) remember(exchange, token)
   return true
 }
 

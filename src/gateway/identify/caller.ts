@@ -55,8 +55,18 @@ function tokenOf(exchange: Exchange, authorization: string): LinkedToken | undef
     exchange.identity.isProved = true
     return known
   }
-  const lookup = lookupOf('pk', exchange.identity.bearer)
+  const { bearer } = exchange.identity
+  if (exchange.reserved && bearer.startsWith('pst_ht_')) return hostTokenOf(exchange)
+  const lookup = lookupOf('pk', bearer)
   return lookup === null ? undefined : tokens.get(lookup)
+}
+
+/** A token of a host is for one virtual MCP: at any other path it is unknown. */
+function hostTokenOf({ identity: { bearer }, snapshot, path }: Exchange): LinkedToken | undefined {
+  const lookup = lookupOf('ht', bearer)
+  const token = lookup === null ? undefined : snapshot.hostTokens.get(lookup)
+  const virtualMcp = snapshot.virtualMcps.get(token?.profile.binding?.virtual_mcp ?? '')
+  return virtualMcp !== undefined && path === `/mcp/${virtualMcp.fragment.slug}` ? token : undefined
 }
 
 function byIds(exchange: Exchange): RefusalCode | null {

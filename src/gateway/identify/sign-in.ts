@@ -12,7 +12,7 @@ import type { RefusalCode } from '../../base/refusal.ts'
 import { HOST_CLAIM, PROFILE_CLAIM } from '../../base/sign-in-claims.ts'
 import { hashToken } from '../../base/token.ts'
 import { isAmong } from '../../snapshot/find/people.ts'
-import type { PersonFragment } from '../../snapshot/fragments.ts'
+import type { BoundFragment, PersonFragment } from '../../snapshot/fragments.ts'
 import type { LinkedHost, LinkedProfile, SignedIn, Verified } from '../../snapshot/linked/client.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import type { Exchange, Known } from '../exchange.ts'
@@ -140,4 +140,18 @@ function mayUseProfile(
   { teams }: Pick<Snapshot, 'teams'>,
 ): boolean {
   return among !== undefined && isAmong(person, among, teams)
+}
+
+/** Puts into the exchange for whom an agent acts, once its token is proved. */
+export function admitHost(
+  exchange: Exchange,
+  { client }: LinkedProfile,
+  { user }: BoundFragment,
+): RefusalCode | null {
+  const { identity, snapshot } = exchange
+  if (user !== null && snapshot.people.get(user)?.active !== true)
+    return failed(exchange, 'the user is inactive or was deleted')
+  identity.subject = user ?? ''
+  identity.agentHost = client.id
+  return null
 }

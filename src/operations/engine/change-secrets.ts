@@ -84,8 +84,9 @@ export class ChangeSecrets {
   async issueToken(
     profile: Resource,
     expiresAt: number | null,
+    kind: 'pk' | 'ht' = 'pk',
   ): Promise<{ id: string; token: string | undefined }> {
-    const { token, lookup, hash } = mintToken('pk')
+    const { token, lookup, hash } = mintToken(kind)
     const id = newId('key', this.#change.clock)
     const now = this.#change.clock.now()
     await this.#change.writer.putToken({

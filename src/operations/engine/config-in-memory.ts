@@ -36,9 +36,11 @@ async function readAbout(
   const { parts, sealed } = SOURCES[type]
   const parents = page.map(({ id }) => id)
   const below = parts === null ? [] : await reader.below(parts, parents)
-  const profiles = below.filter((one) => one.type === 'profiles').map(({ id }) => id)
+  const holders = below
+    .filter(({ type: one }) => one === 'profiles' || one === 'bindings')
+    .map(({ id }) => id)
   const owners = [...page, ...below].filter((one) => sealed.includes(one.type))
-  const tokens = Map.groupBy(await reader.tokensOf(profiles), (token) => token.profile)
+  const tokens = Map.groupBy(await reader.tokensOf(holders), (token) => token.profile)
   const secrets = Map.groupBy(await reader.secretsOf(owners.map(({ id }) => id)), (secret) => secret.owner)
   const byId = new Map(page.map((resource) => [resource.id, resource]))
   const byParent = Map.groupBy(below, ({ parent }) => parent)

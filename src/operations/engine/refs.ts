@@ -11,6 +11,7 @@ const PARENTS: Partial<Record<ResourceType, readonly ResourceType[]>> = {
   profiles: ['clients'],
   grants: ['service_identities', 'users', 'teams'],
   trust_rules: ['service_identities'],
+  bindings: ['hosts'],
 }
 
 /** The type, and those whose resources may belong to one of it. */

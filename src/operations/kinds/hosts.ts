@@ -1,14 +1,14 @@
 import { refuse } from '../../base/refusal.ts'
 import { HostSpec } from '../../model/host.ts'
 import { NOUNS } from '../../model/resource-types.ts'
-import type { Fields } from '../../store/ports/resource.ts'
+import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Kind, Self } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { booleanFilter } from '../engine/lists.ts'
 import { standardOf, toggleOf } from '../engine/standard.ts'
 
-/** An AI application. The authorization server makes a host when a person first allows an unknown application. */
+/** An AI application or agent. The authorization server makes a host when a person first allows an unknown application. */
 export const hostKind: Kind = {
   type: 'hosts',
   noun: NOUNS.hosts,
@@ -29,14 +29,25 @@ export const hostKind: Kind = {
 /** What people have allowed one application is not handed to another. */
 async function check(fields: Fields, { id }: Self, { whole }: OperationContext): Promise<void> {
   const before = await whole.byId('hosts', id)
-  if (before === undefined || before.spec['software'] === fields['software']) return
+  const { software } = fields as HostSpec
+  if (before === undefined && software !== null && (await whole.byKey('hosts', software, null)).length > 0)
+    throw refuse('already_exists', {
+      detail: 'There is already a host with this software.',
+      errors: [{ pointer: '/software', reason: 'already taken' }],
+    })
+  if (before === undefined || before.spec['software'] === software) return
   throw refuse('input_invalid', {
     detail: '/software cannot change.',
     errors: [{ pointer: '/software', reason: 'cannot change' }],
   })
 }
 
+/** Its bindings and their tokens are deleted with a host. */
+async function detach(host: Resource, { whole, change }: OperationContext): Promise<void> {
+  for (const binding of await whole.all('bindings', host.id)) await change.remove(binding)
+}
+
 export const hostOperations = {
-  ...standardOf(hostKind),
+  ...standardOf(hostKind, detach),
   toggle: toggleOf(hostKind),
 }

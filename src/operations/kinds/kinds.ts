@@ -1,5 +1,6 @@
 import type { ResourceType } from '../../model/resource-types.ts'
 import type { Kind } from '../engine/kind.ts'
+import { bindingKind } from './bindings.ts'
 import { clientKind } from './clients.ts'
 import { collectionKind } from './collections.ts'
 import { credentialKind } from './credentials.ts'
@@ -34,6 +35,7 @@ const KINDS: Readonly<Record<ResourceType, Kind>> = {
   grants: grantKind,
   trust_rules: trustRuleKind,
   hosts: hostKind,
+  bindings: bindingKind,
 }
 
 export const ALL_KINDS: readonly Kind[] = Object.values(KINDS)

@@ -55,6 +55,10 @@ function withoutUser({ agent_sign_in: among, ...spec }: ProfileSpec, user: strin
 async function detach(user: Resource, context: OperationContext): Promise<void> {
   for (const grant of await context.whole.all('grants', user.id)) await context.change.remove(grant)
   for (const team of await context.whole.usersOf(user.id)) {
+    if (team.type === 'bindings') {
+      await context.change.remove(team)
+      continue
+    }
     if (team.type === 'profiles') {
       await context.change.replace(team, { spec: withoutUser(team.spec as ProfileSpec, user.id) })
       continue

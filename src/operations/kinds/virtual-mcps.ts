@@ -32,10 +32,14 @@ export const virtualMcpKind: Kind = {
   stored: keepVirtualMcp,
 }
 
-/** Assignments of clients are deleted with a virtual MCP. */
+/** Assignments of clients, and bindings of hosts, are deleted with a virtual MCP. */
 async function detach(virtualMcp: Resource, { whole, change }: OperationContext): Promise<void> {
-  // Only clients refer to a virtual MCP.
+  // Only clients and bindings refer to a virtual MCP.
   for (const client of await whole.usersOf(virtualMcp.id)) {
+    if (client.type === 'bindings') {
+      await change.remove(client)
+      continue
+    }
     const ids = (client.spec['virtual_mcps'] as readonly string[]).filter((id) => id !== virtualMcp.id)
     await change.replace(client, { spec: { ...client.spec, virtual_mcps: ids } })
   }

@@ -1,11 +1,55 @@
 import type { TeamSpec, UserSpec } from '../../model/access.ts'
-import type { HostSpec } from '../../model/host.ts'
-import type { HostFragment, PersonFragment, TeamFragment } from '../fragments.ts'
+import type { BindingSpec, HostSpec } from '../../model/host.ts'
+import type {
+  HostFragment,
+  PersonFragment,
+  ProfileFragment,
+  TeamFragment,
+  TokenFragment,
+} from '../fragments.ts'
 import type { Desired } from './compile.ts'
 
-export function compileHost({ id, slug, spec: { name, active } }: Desired<HostSpec>): HostFragment {
-  return { kind: 'host', id, slug, name, active }
+/** A binding with its tokens. */
+interface DesiredBinding extends Desired<BindingSpec> {
+  readonly tokens: readonly TokenFragment[]
 }
+
+export interface HostSource {
+  readonly host: Desired<HostSpec>
+  readonly bindings: readonly DesiredBinding[]
+}
+
+export function compileHost({ host: { id, slug, spec }, bindings }: HostSource): HostFragment {
+  const { name, active } = spec
+  const bound = bindings.length === 0 ? {} : { bindings: bindings.map(compileBinding) }
+  return { kind: 'host', id, slug, name, active, ...bound }
+}
+
+function compileBinding({ id, slug, spec, tokens }: DesiredBinding): ProfileFragment {
+  const { name, active, ip_allowlist, virtual_mcp, user } = spec
+  return {
+    ...SIGNED_IN,
+    id,
+    slug,
+    name,
+    active,
+    auth: 'token',
+    tokens,
+    ip_allowlist,
+    binding: { virtual_mcp, user },
+  }
+}
+
+/** What a host has of a profile: no collection is called through it. */
+const SIGNED_IN = {
+  verify: null,
+  allowed_methods: [],
+  ip_allowlist: [],
+  collections: null,
+  endpoints: { allow: [], deny: [] },
+  policy: null,
+  forward_identity: false,
+} as const
 
 /** A user. Gateway threads get neither name nor address. */
 export function compilePerson({ id, slug, spec: { active, groups } }: Desired<UserSpec>): PersonFragment {

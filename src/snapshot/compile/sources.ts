@@ -5,7 +5,7 @@ import { CATALOGUE, type CatalogueState, EMPTY_CATALOGUE } from '../../model/cat
 import type { ClientSpec } from '../../model/client.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
 import type { CredentialAuth } from '../../model/credential.ts'
-import type { HostSpec } from '../../model/host.ts'
+import type { BindingSpec } from '../../model/host.ts'
 import { idsWithSealedHeaders } from '../../model/injected-header.ts'
 import type { OriginSpec } from '../../model/origin.ts'
 import type { PolicySpec } from '../../model/policy.ts'
@@ -20,6 +20,7 @@ import type { FragmentKind } from '../fragments.ts'
 import { type Offer, offeredBy } from '../offer/endpoint-catalogue.ts'
 import type { Desired, DesiredProfile } from './compile.ts'
 import type { NamedSource, VirtualMcpSource } from './mcp.ts'
+import type { HostSource } from './people.ts'
 import type { SealedHeader } from './secret-headers.ts'
 
 /** What compiling asks of the configuration. */
@@ -52,7 +53,7 @@ export interface Sources {
     readonly offer: Offer | null
   }
   virtual_mcps: VirtualMcpSource
-  hosts: Desired<HostSpec>
+  hosts: HostSource
   users: Desired<UserSpec>
   teams: Desired<TeamSpec>
 }
@@ -83,9 +84,23 @@ export const SOURCES: { readonly [T in SourceType]: SourceRow<T> } = {
   clients: { kind: 'client', parts: 'profiles', sealed: ['profiles'], read: readClient },
   origins: { kind: 'origin', parts: null, sealed: [], read: readOrigin },
   virtual_mcps: { kind: 'virtual_mcp', parts: null, sealed: [], read: readVirtualMcp },
-  hosts: { kind: 'host', parts: null, sealed: [], read: readOwn },
+  hosts: { kind: 'host', parts: 'bindings', sealed: [], read: readHost },
   users: { kind: 'person', parts: null, sealed: [], read: readOwn },
   teams: { kind: 'team', parts: null, sealed: [], read: readOwn },
+}
+
+async function readHost(reader: CompileReader, resource: Resource): Promise<HostSource> {
+  const bindings = await reader.all('bindings', resource.id)
+  const tokens = (await reader.tokensOf(bindings.map(({ id }) => id))).filter(
+    ({ revoked_at }) => revoked_at === null,
+  )
+  return {
+    host: desired(resource),
+    bindings: bindings.map((binding) => ({
+      ...desired<BindingSpec>(binding),
+      tokens: tokens.filter(({ profile }) => profile === binding.id).map(toTokenFragment),
+    })),
+  }
 }
 
 /** A resource that is compiled of itself alone. */

@@ -79,6 +79,7 @@ function linkProfile(client: LinkedClient, fragment: ProfileFragment, open: Open
         ? client.collections
         : assignmentsOf(collections.filter((id) => client.collections.has(id))),
     endpoints: rules,
+    binding: fragment.binding ?? null,
     closedBeside: rules === null ? null : toClosedBeside(rules),
     identityLines: fragment.forward_identity
       ? lineOf('X-Postern-Client', client.fragment.slug) + lineOf('X-Postern-Profile', slug)

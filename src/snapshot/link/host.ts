@@ -7,11 +7,11 @@ import { linkClient } from './client.ts'
 const PROFILE = 'sign-in'
 
 /**
- * Links a host. To the checks, the limits and the record it is a client with one profile: people are its callers, and a virtual MCP says
- * which of them it is shared with.
+ * Links a host. To the checks, the limits and the record it is a client. People are the callers of its profile `sign-in`, and a virtual
+ * MCP says which of them it is shared with. Each binding is a profile with tokens for one virtual MCP.
  */
 export function linkHost(fragment: HostFragment): LinkedHost {
-  const { id, slug, name, active } = fragment
+  const { id, slug, name, active, bindings = [] } = fragment
   const client = linkClient(
     {
       kind: 'client',
@@ -38,6 +38,7 @@ export function linkHost(fragment: HostFragment): LinkedHost {
           policy: null,
           forward_identity: false,
         },
+        ...bindings,
       ],
     },
     () => new Secret(''),

@@ -8,6 +8,7 @@ import { closedCollection, linkCollection } from './collection.ts'
 import { collectionIndex } from './collection-index.ts'
 import { linkCredential } from './credential.ts'
 import { linkHost } from './host.ts'
+import { hostIndex } from './host-index.ts'
 import { byId, type KindIndex } from './kind-index.ts'
 import { linkOrigin } from './origin.ts'
 import { linkPolicy } from './policy.ts'
@@ -49,7 +50,7 @@ export const LINK = {
   origin: { link: (fragment, _open, before) => linkOrigin(fragment, before), index: byId('origins') },
   catalogue: { link: (fragment) => fragment, index: byId('catalogues') },
   virtual_mcp: { link: (fragment) => linkVirtualMcp(fragment), index: virtualMcpIndex },
-  host: { link: linkHost, index: byId('hosts') },
+  host: { link: linkHost, index: hostIndex },
   person: { link: (fragment) => fragment, index: byId('people') },
   team: { link: (fragment) => fragment, index: byId('teams') },
 } as const satisfies { readonly [K in FragmentKind]: LinkRow<K> }

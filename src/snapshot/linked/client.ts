@@ -5,6 +5,7 @@ import type { Plain } from '../../base/plain.ts'
 import type { LimitKey } from '../find/limit-key.ts'
 import type { Networks } from '../find/network.ts'
 import type {
+  BoundFragment,
   ClientFragment,
   HostFragment,
   ProfileFragment,
@@ -27,6 +28,7 @@ type ProfileFacts = Omit<
   | 'ip_allowlist'
   | 'collections'
   | 'endpoints'
+  | 'binding'
 >
 
 export interface LinkedClient {
@@ -63,6 +65,8 @@ export interface LinkedProfile {
   readonly endpoints: ((collection: LinkedCollection, proxy: LinkedProxy) => number) | null
   /** Routes that the rules close and that a path of the proxy may be taken for; null when there are no rules. */
   readonly closedBeside: ((collection: LinkedCollection, proxy: LinkedProxy) => readonly ClosedRoute[]) | null
+  /** Of a binding of a host: what its tokens open; null for any other profile. */
+  readonly binding: BoundFragment | null
   /** X-Postern-Client and X-Postern-Profile, or empty. */
   readonly identityLines: string
   readonly verifier: LinkedVerifier | null

@@ -59,6 +59,7 @@ const EXAMPLES: Readonly<Record<string, Members>> = {
   'service_identities.toggle': { id: 'ci', active: false },
   'roles.create': { name: 'Audit reader', permissions: ['audit:read'] },
   'roles.put': { id: 'audit-reader', name: 'Audit reader', permissions: ['audit:read'] },
+  'bindings.toggle': { id: 'nightly', active: false },
   'hosts.toggle': { id: 'claude', active: false },
   'trust_rules.create': { name: 'Releases', service_identity: 'ci', ...TRUST },
   'trust_rules.put': { id: 'releases', name: 'Releases', service_identity: 'ci', ...TRUST },

@@ -19,7 +19,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   manage_virtual_mcps:
     'Virtual MCPs: published MCP endpoints /mcp/{slug} with the tools, prompts and resources of origins. Shows what callers see, what the lists cost, and approves what origins changed.',
   manage_hosts:
-    'Hosts: the AI applications in which people sign in to MCP endpoints. Switching one off refuses its calls.',
+    'Hosts: AI applications in which people sign in to MCP endpoints, and agents. Bindings give an agent tokens for one virtual MCP.',
   manage_access:
     'Administrators: users, teams, roles, grants, service identities, trust rules and personal tokens.',
   manage_config:
