@@ -193,3 +193,15 @@ test('a change of a person that waits for approval, or is a dry run, ends no sig
   for (let n = 0; n < 4; n++) assert.equal(await status(), 200)
   await done('PATCH', '/settings/current', { approvals: [] })
 })
+
+test('clients whose tokens have ended are told 401 however many they are at one address, so that they refresh', async () => {
+  const { accessToken } = await signIn(at('staff'), 'bob', { client: 'Office' })
+  const life = 15 * 60_000 + 1000
+  server.moveClock(life)
+  for (let n = 0; n < 25; n++) {
+    const { status, challenge } = await message(at('staff'), accessToken, 'tools/list')
+    assert.equal(status, 401, `call ${n}`)
+    assert.match(challenge, /error="invalid_token"/)
+  }
+  server.moveClock(-life)
+})

@@ -8,6 +8,7 @@ import type { Exchange, Known } from '../exchange.ts'
 import { type Judged, open } from '../explain/judged.ts'
 import { provesByToken } from './authenticate.ts'
 import { hasProved, isInForce } from './certificate.ts'
+import { isOver } from './sign-in.ts'
 import { proofKey } from './signed.ts'
 import { mayVerify, throttled, throttledMs } from './throttle.ts'
 
@@ -31,7 +32,7 @@ export function failuresBelowLimit(exchange: Exchange): RefusalCode | null {
 
 /**
  * What memory tells of a credential, without a signature to verify and without a question to an issuer. A `good` one is
- * judged by `authenticate` all the same. `unknown` is a proof that no thread has verified lately.
+ * judged by `authenticate` all the same, or refused there without any of this. `unknown` is a proof that no thread has verified lately.
  */
 function knownProof(exchange: Exchange): 'good' | 'bad' | 'unknown' {
   const { identity, snapshot, now } = exchange
@@ -45,6 +46,7 @@ function knownProof(exchange: Exchange): 'good' | 'bad' | 'unknown' {
   if (token !== null) return provesByToken(exchange, token) ? 'good' : 'bad'
   if (verified !== null) return 'good'
   if (!identity.isForeign || profile === null) return 'bad'
+  if (identity.isSignIn && jwt !== null && isOver(jwt, now)) return 'good'
   const failedUntil = snapshot.failed.get(verifiedKey)
   if (failedUntil !== undefined && now < failedUntil) return 'bad'
   if (exchange.lane.issuers.proofs.has(proofKey(exchange as Known), now)) return 'good'

@@ -46,6 +46,14 @@ export function identifySignIn(exchange: Exchange, jwt: Jwt): RefusalCode | null
   return null
 }
 
+/**
+ * True for a token that says that it has ended. It is refused unverified and counts no failure: each client comes with such a token every
+ * 15 minutes, and refreshes it only when it is told 401.
+ */
+export function isOver({ expires }: Jwt, now: number): boolean {
+  return expires !== null && now >= expires * 1000
+}
+
 /** Under which a proof is remembered: a token proves somebody at one path only. */
 export function signInKey(bearer: string, path: string): string {
   return hashToken(`${path}\n${bearer}`)
@@ -55,6 +63,10 @@ export function signInKey(bearer: string, path: string): string {
 export async function proveSignIn(exchange: Known, jwt: Jwt): Promise<RefusalCode | null> {
   const { identity, lane, path, ip } = exchange
   if (!isConsumerResource(path)) return failed(exchange, 'wrong audience')
+  if (isOver(jwt, exchange.now)) {
+    exchange.reason = 'expired'
+    return 'credential_expired'
+  }
   const proof = await lane.signIns!.prove(identity.bearer, path, ip)
   if (!proof.ok) {
     if (proof.code === 'identity_unavailable') return unavailable(exchange, proof.reason)
