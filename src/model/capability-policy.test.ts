@@ -49,7 +49,7 @@ test('what means nothing is refused at its place', () => {
   for (const [policy, expected] of [
     [{ tool: [] }, /Unrecognized key/],
     [{ tools: [{ ...glob, subjects: {} }] }, /tools\/0\/subjects: name at least one subject/],
-    [{ tools: [{ ...glob, subjects: { teams: ['x'] } }] }, /tools\/0\/subjects: Unrecognized key/],
+    [{ tools: [{ ...glob, subjects: { people: ['x'] } }] }, /tools\/0\/subjects: Unrecognized key/],
     [{ tools: [{ match: {} }] }, /tools\/0\/match/],
     [{ tools: [{ match: { exact: 'a', glob: 'b' } }] }, /tools\/0\/match: Unrecognized key/],
     [

@@ -18,6 +18,7 @@ test('each method and path, each name and each tool stands for one operation', (
 /** Beside deletions. */
 const DESTROYING = [
   'profiles.revoke',
+  'bindings.revoke_token',
   'personal_tokens.revoke',
   'revisions.rollback',
   'config.apply',

@@ -166,7 +166,8 @@ test('a server that asks without end is declined, and its caller still gets the 
   await using started = await startTestRunner({ asking: shell(code) })
   const session = await started.session('asking')
   const { messages } = await session.send({ id: 'mine', method: 'tools/call', params: { name: 'x' } })
-  assert.equal(messages.length, 101)
+  // 16 of its questions reach the caller
+  assert.equal(messages.length, 17)
   assert.deepEqual([messages.at(-1)!.id, messages.at(-1)!.result], ['mine', { declined: 400 }])
 })
 

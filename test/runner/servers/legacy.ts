@@ -28,6 +28,9 @@ let lastId = 0
 const replies = new Map<number, (reply: Incoming) => void>()
 const seen: string[] = []
 
+/** What no text can be made of is JSON. */
+const nameOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
+
 function send(message: object): void {
   process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
 }
@@ -111,7 +114,7 @@ function handle(line: string): void {
     return
   }
   if (id === undefined) {
-    seen.push(method === 'notifications/cancelled' ? `cancelled ${String(params?.requestId)}` : method)
+    seen.push(method === 'notifications/cancelled' ? `cancelled ${nameOf(params?.requestId)}` : method)
     return
   }
   if (method === 'initialize') {
@@ -133,7 +136,7 @@ function handle(line: string): void {
     void Promise.resolve(TOOLS[params!.name!]!(message)).then((value) => answerText(id, value))
   } else if (method === 'ping') send({ id, result: {} })
   else if (method.startsWith('resources/')) {
-    seen.push(`${method} ${params?.uri}`)
+    seen.push(`${method} ${nameOf(params?.uri)}`)
     send({ id, result: method.endsWith('/list') ? { resources: [], resourceTemplates: [] } : {} })
   } else send({ id, error: { code: -32601, message: 'unknown' } })
 }
