@@ -145,8 +145,8 @@ results.push(
     // exits (nodejs/node#54918): one file in thousands hung
     '--no-concurrent-recompilation',
     '--no-concurrent-sparkplug',
-    // More than there are cores: tests of whole servers wait for half of their time
-    `--test-concurrency=${availableParallelism() + 2}`,
+    // One more than there are cores: now and then a test waits
+    `--test-concurrency=${availableParallelism() + 1}`,
     `--test-timeout=${all ? 5 * TEST_TIMEOUT_MS : TEST_TIMEOUT_MS}`,
     ...tests,
   ]),

@@ -238,14 +238,13 @@ async function startBreakingProxy(
       outgoing.writeHead(answer.statusCode!, answer.headers)
       let events = 0
       answer.on('data', (piece: Buffer) => {
-        outgoing.write(piece)
         events += piece.toString().split('\n\n').length - 1
         const isStream = answer.headers['content-type'] === 'text/event-stream'
-        if (method === 'POST' && isStream && events >= 3) {
-          broken++
-          inner.destroy()
-          outgoing.destroy()
-        }
+        if (method !== 'POST' || !isStream || events < 3) return outgoing.write(piece)
+        broken++
+        inner.destroy()
+        // A client without a head has no stream that could break
+        outgoing.write(piece, () => outgoing.destroy())
       })
       answer.on('end', () => outgoing.end())
     })
