@@ -84,13 +84,14 @@ test('a retry with any state and any answers is answered, and gives answers to t
       const answer = await ask(by, given, more)
       const last = answer.messages.at(-1)!
       assert.ok(answer.status === 200 || answer.status === 400, answer.text)
-      const isOwn = state === states[of] && by === of && given === of
+      // Also where a change of one state made the other
+      const isOwn = state === states[by] && given === by
       if (isOwn) {
         assert.equal(last.error, undefined, answer.text)
         // Asked again, or answered
         const isOver = last.result?.['resultType'] === 'complete'
-        if (isOver) assert.match(answer.text, new RegExp(`done for ${of}|call_lost|concurrency_exceeded`))
-        states[of] = isOver ? stateIn(await ask(of, of)) : stateIn(answer)
+        if (isOver) assert.match(answer.text, new RegExp(`done for ${by}|call_lost|concurrency_exceeded`))
+        states[by] = isOver ? stateIn(await ask(by, by)) : stateIn(answer)
       } else if (typeof state === 'string') {
         assert.equal(last.error?.code, -32602, answer.text)
         assert.equal(replies.length, before)
@@ -100,7 +101,8 @@ test('a retry with any state and any answers is answered, and gives answers to t
         await ask(by, given, { requestState: own, inputResponses: { input_1: { action: 'cancel' } } })
         assert.equal(replies.at(-1)![0], given)
       }
-      assert.equal(desk.parked(), 2)
+      // A call that has ended leaves its place a moment after its answer
+      if (desk.parked() !== 2) await eventually(() => desk.parked() === 2)
     }),
     { numRuns: fuzzCases(80, 5000) },
   )

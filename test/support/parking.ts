@@ -20,7 +20,8 @@ export function parkingOf(
   clock: Clock = createClock(),
   shared: SharedParking = {
     heldCalls: createThreadHeldCalls({ slot: 0, send: ({ port }) => port.close() }),
-    usedReplies: openKeyMemory(createKeyMemory(1024)),
+    // As in a process: what is full refuses retries
+    usedReplies: openKeyMemory(createKeyMemory(65_536)),
   },
   counted: (calls: number) => void = () => {},
 ): Parking {
