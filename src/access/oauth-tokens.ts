@@ -34,7 +34,7 @@ export interface OAuthTokens {
    */
   verify(token: string, resource: Protected): Promise<Principal>
   /**
-   * Whom an access token for an MCP endpoint of gateway threads stands for. The user may be inactive: threads know that by themselves.
+   * The user of an access token for an MCP endpoint of gateway threads. The user may be inactive: each thread checks that in its snapshot.
    * Refuses as `verify` does.
    */
   signedIn(token: string, resource: Protected): Promise<SignedInToken>

@@ -2,7 +2,7 @@ import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { KnownIdentity } from './identity.ts'
 
 /**
- * Who shares memory, streams and connections with all others: a client as a whole. People at one host know nothing of each other, so
+ * The holder of memory, streams and connections: a client as a whole. People at one host know nothing of each other, so
  * each of them counts alone.
  */
 export function holderOf(

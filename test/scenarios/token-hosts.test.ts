@@ -137,3 +137,43 @@ test('a binding cannot be moved to another virtual MCP or person', async () => {
     assert.equal(status, 400, JSON.stringify(json))
   }
 })
+
+test('bindings end with their person, with their virtual MCP and with their host', async () => {
+  await make('/hosts', { name: 'Brief', slug: 'brief' })
+  await make('/users', { name: 'Cid', slug: 'cid' })
+  await make('/clients', { name: 'Acme', slug: 'acme' })
+  const auth = { type: 'token' }
+  await make('/profiles', {
+    client: 'acme',
+    name: 'Web',
+    slug: 'web',
+    auth,
+    agent_sign_in: { users: ['cid'] },
+  })
+  const members = [{ origin: 'old' }]
+  await make('/virtual_mcps', { name: 'Brief', slug: 'brief', status: 'published', members, all_users: true })
+  for (const [slug, bound] of [
+    ['of-cid', { virtual_mcp: 'desk', user: 'cid' }],
+    ['of-brief', { virtual_mcp: 'brief' }],
+    ['of-host', { virtual_mcp: 'desk' }],
+  ] as const)
+    await make('/bindings', { name: slug, slug, host: 'brief', ...bound })
+  const token = await issue('of-host')
+  const left = async (): Promise<string[]> =>
+    (await server.manage('GET', '/bindings?host=brief')).json.items
+      .map(({ slug }: { slug: string }) => slug)
+      .sort()
+  for (const [path, rest] of [
+    ['/users/cid', ['of-brief', 'of-host']],
+    ['/virtual_mcps/brief', ['of-host']],
+  ] as const) {
+    const { status, text } = await server.manage('DELETE', path, { confirm: path.split('/')[2] })
+    assert.equal(status, 200, text)
+    assert.deepEqual(await left(), rest)
+  }
+  const { json } = await server.manage('GET', '/profiles/acme:web')
+  assert.deepEqual(json.agent_sign_in.users, [])
+  assert.equal(await list('desk', token), 200)
+  assert.equal((await server.manage('DELETE', '/hosts/brief', { confirm: 'brief' })).status, 200)
+  assert.equal(await list('desk', token), 401)
+})

@@ -184,7 +184,7 @@ class InnerRun implements InnerCallHandle, End {
         if (reader.elsewhere?.(status, came) !== true) give()
       })
     const handle = upstream.stream(
-      // What is added for callers means nothing to a reader
+      // Postern reads this response itself and ignores the headers that callers get
       {
         ...request,
         responseFields: '',

@@ -165,7 +165,7 @@ export class StandingStream {
     const asked = end.kind === 'ended' ? end.retryMs : null
     const waitMs = asked === null ? this.#waitMs : Math.max(first, Math.min(asked, last))
     if (asked === null) this.#waitMs = Math.min(2 * this.#waitMs, last)
-    // What it would have said meanwhile is missed
+    // Messages that the origin sends in the meantime are lost
     if (this.#saysTooMuch()) this.#hasMissed = true
     this.#state = 'waiting'
     this.#timer = setTimeout(() => this.#open(), waitMs).unref()

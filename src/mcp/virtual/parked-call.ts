@@ -224,7 +224,7 @@ export class ParkedCall implements HeldCall {
     }
   }
 
-  /** Gives the origin what the client has answered. What is missing is asked for again. */
+  /** Passes the answers of the client to the origin. The client is asked again for missing answers. */
   #take(responses: Members): void {
     for (const [key, { request, bytes, done }] of [...this.#open]) {
       const response = responseIn(responses, key, request)

@@ -47,24 +47,21 @@ async function judge(spec: Fields, self: Self, context: OperationContext): Promi
     })
 }
 
-function withoutUser({ agent_sign_in: among, ...spec }: ProfileSpec, user: string): ProfileSpec {
-  if (among === null) return { ...spec, agent_sign_in: null }
-  return { ...spec, agent_sign_in: { ...among, users: among.users.filter((id) => id !== user) } }
+/** A team or a profile that no longer names the user. Stored by the schemas of these types. */
+function withoutUser({ type, spec }: Resource, user: string): Fields {
+  if (type === 'profiles') {
+    const { agent_sign_in: among } = spec as ProfileSpec
+    if (among === null) return spec
+    return { ...spec, agent_sign_in: { ...among, users: among.users.filter((id) => id !== user) } }
+  }
+  return { ...spec, members: (spec as TeamSpec).members.filter((member) => member.user !== user) }
 }
 
 async function detach(user: Resource, context: OperationContext): Promise<void> {
   for (const grant of await context.whole.all('grants', user.id)) await context.change.remove(grant)
-  for (const team of await context.whole.usersOf(user.id)) {
-    if (team.type === 'bindings') {
-      await context.change.remove(team)
-      continue
-    }
-    if (team.type === 'profiles') {
-      await context.change.replace(team, { spec: withoutUser(team.spec as ProfileSpec, user.id) })
-      continue
-    }
-    const members = (team.spec as TeamSpec).members.filter((member) => member.user !== user.id)
-    await context.change.replace(team, { spec: { ...team.spec, members } })
+  for (const naming of await context.whole.usersOf(user.id)) {
+    if (naming.type === 'bindings') await context.change.remove(naming)
+    else await context.change.replace(naming, { spec: withoutUser(naming, user.id) })
   }
 }
 

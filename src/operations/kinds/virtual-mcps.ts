@@ -35,13 +35,13 @@ export const virtualMcpKind: Kind = {
 /** Assignments of clients, and bindings of hosts, are deleted with a virtual MCP. */
 async function detach(virtualMcp: Resource, { whole, change }: OperationContext): Promise<void> {
   // Only clients and bindings refer to a virtual MCP.
-  for (const client of await whole.usersOf(virtualMcp.id)) {
-    if (client.type === 'bindings') {
-      await change.remove(client)
+  for (const naming of await whole.usersOf(virtualMcp.id)) {
+    if (naming.type === 'bindings') {
+      await change.remove(naming)
       continue
     }
-    const ids = (client.spec['virtual_mcps'] as readonly string[]).filter((id) => id !== virtualMcp.id)
-    await change.replace(client, { spec: { ...client.spec, virtual_mcps: ids } })
+    const ids = (naming.spec['virtual_mcps'] as readonly string[]).filter((id) => id !== virtualMcp.id)
+    await change.replace(naming, { spec: { ...naming.spec, virtual_mcps: ids } })
   }
 }
 
