@@ -1,9 +1,12 @@
 /**
- * `npm run bench -- plain tls governed latency recording start routes mcp memory clients swaps config profile soak [--quick]`: measures what is named, or everything. It installs
+ * `npm run bench -- plain tls governed latency recording start routes mcp memory clients accounts swaps config detectors workflows code profile soak [--quick]`: measures what is named, or everything. It installs
  * nothing: what is missing is said and skipped.
  */
+import { accounts } from './accounts.ts'
 import { clients } from './clients.ts'
+import { code } from './code.ts'
 import { config } from './config.ts'
+import { detectors } from './detectors.ts'
 import { governed } from './governed.ts'
 import { latency } from './latency.ts'
 import { mcp } from './mcp.ts'
@@ -17,6 +20,7 @@ import { soak } from './soak.ts'
 import { start } from './start.ts'
 import { swaps } from './swaps.ts'
 import { tls } from './tls.ts'
+import { workflows } from './workflows.ts'
 
 const MEASUREMENTS: Record<string, (quick: boolean) => Promise<Outcome>> = {
   plain,
@@ -29,8 +33,12 @@ const MEASUREMENTS: Record<string, (quick: boolean) => Promise<Outcome>> = {
   mcp,
   memory,
   clients,
+  accounts,
   swaps,
   config,
+  workflows,
+  code,
+  detectors,
   profile,
   soak,
 }

@@ -12,7 +12,7 @@ import { openSocketDirectory } from './base/socket-path.ts'
 import { createClaimedWork } from './control/claimed-work.ts'
 import { readClientPins } from './control/client-pins.ts'
 import { createCredentialProbe } from './control/credential-probe.ts'
-import { demandRoles, toOidcProvider } from './control/identity-provider.ts'
+import { demandRoles, toIdentityProviders } from './control/identity-provider.ts'
 import type { IssuedToken, TokenRequest } from './control/local-socket.ts'
 import type { SetUpLink } from './control/set-up-link.ts'
 import { claimAddresses, originsOf } from './fleet/main/addresses.ts'
@@ -36,6 +36,7 @@ import { openControlState } from './serve/control-state.ts'
 import { gatewaysOptions } from './serve/gateway-threads.ts'
 import type { Start } from './serve/start.ts'
 import { openStores } from './serve/stores.ts'
+import { readProviders } from './settings/providers-file.ts'
 import { readRunnerPlace } from './settings/runner-place.ts'
 import type { Settings } from './settings.ts'
 import { createThreadEvents } from './shared-state/memory/events.ts'
@@ -130,7 +131,8 @@ async function start(
   const its: Start = { settings, clock, clockCell, log, fault, workers, parts }
   const grace: Grace = { requestsMs: 0, answersMs: 0 }
   const certificates = openCertificates(settings, log)
-  const oidc = settings.oidc === null ? null : toOidcProvider(settings.oidc)
+  const identityProviders = readProviders(settings)
+  const providers = toIdentityProviders(identityProviders)
   const pins = readClientPins(settings.cimdPins)
   const runner = readRunnerPlace(settings.runner)
   logOpenFiles(log)
@@ -138,7 +140,7 @@ async function start(
   const named = originsOf(addresses, settings.expose)
   const stores = await openStores(its)
   const { vault, store, lastGood } = stores
-  if (oidc !== null && store !== null) await demandRoles(oidc, store.read)
+  if (store !== null) await demandRoles(identityProviders, store.read)
 
   const sockets = openSocketDirectory(settings.data, stores.readOnly !== null)
   parts.defer(() => sockets.close())
@@ -197,13 +199,15 @@ async function start(
     fetchPublic: createPublicGetJson(egress),
     settings: settings.shown,
     exportFiles: openExportFiles(join(settings.data, 'exports')),
-    oidc,
+    providers,
     warn: (sentence) => log('warn', sentence),
     keysOf: createIssuerKeys(clock, keySets).keysOf,
     credentials,
+    manualClient: (id) => credentials.pairOf(id),
     explainer: { explain: async (asked) => (await started).explain(asked) },
     replayer: { replay: async (asked) => (await started).replay(asked) },
-    origins: { probe: async (origin) => (await started).probeOrigin(origin) },
+    trials: { run: async (asked) => (await started).tryWorkflow(asked) },
+    origins: { probe: async (origin, as) => (await started).probeOrigin(origin, as) },
     tellOriginsDown: (origins) => void started.then((gateways) => gateways.setOriginsDown(origins)),
     upstreams: { health: async (collection) => (await started).upstreamHealth(collection) },
   })
@@ -241,6 +245,7 @@ async function start(
       deliver: events.deliver,
       originNews: control.originWatch.news,
       originFailed: control.originWatch.failed,
+      refusedCallers: control.refusedCallers,
       sockets: sockets.path,
       egress: outgoing,
       runner,
@@ -252,12 +257,14 @@ async function start(
       issuer: named.issuer,
       prove: control.prove,
       signIn: control.signIn,
+      connection: control.connection,
       originSessions,
     }),
     await first,
   )
   await workers.endUnused()
   haveStarted(gateways)
+  await control.forgetForeignGroups().catch((error: unknown) => fault(error, 'groups of identity providers'))
   const collecting = setTimeout(collectGarbage, COLLECT_MS)
   parts.defer(() => clearTimeout(collecting))
   repeat(its, HOUSEKEEPING_MS, 'secrets that are read elsewhere', () => references.refresh())

@@ -2,9 +2,8 @@ import type { z } from 'zod'
 import { isLoopbackHost } from './base/address.ts'
 import { CannotStart } from './base/cannot-start.ts'
 import type { Part } from './base/doors.ts'
-import { Secret } from './base/secret.ts'
 import { fromEnvironment, fromFlags, type Given } from './settings/given.ts'
-import type { RoleRule } from './settings/role-map.ts'
+import { type OidcSettings, toOidc } from './settings/oidc.ts'
 import type { RunnerSettings } from './settings/runner-place.ts'
 import {
   NOT_AVAILABLE,
@@ -15,7 +14,7 @@ import {
   settingName,
   TEXTS,
 } from './settings/schema.ts'
-import type { CERTIFICATE_FIELDS, CLIENT_AUTH_METHODS, HttpEngine, ListenAddress } from './settings/values.ts'
+import type { CERTIFICATE_FIELDS, HttpEngine, ListenAddress } from './settings/values.ts'
 import { toVault, type VaultSettings } from './settings/vault.ts'
 
 export interface Settings {
@@ -67,8 +66,10 @@ export interface Settings {
   readonly auditHold: boolean
   /** Local users sign in by passwords. */
   readonly localSignIn: boolean
-  /** The identity provider at which people sign in; null without one. */
+  /** The first identity provider at which people sign in; null without one. */
   readonly oidc: OidcSettings | null
+  /** Path of the file with further identity providers; null for none. */
+  readonly oidcProvidersFile: string | null
   /** Where credentials may have their secrets read. */
   readonly secrets: {
     readonly envAllow: readonly string[]
@@ -85,26 +86,6 @@ interface Shown {
   readonly value: string | null
   readonly source: 'flag' | 'environment' | 'default'
   readonly default: string
-}
-
-export interface OidcSettings {
-  readonly issuer: string
-  readonly clientId: string
-  readonly clientSecret: Secret | null
-  /** In its place; read anew from time to time. */
-  readonly clientSecretFile: string | null
-  /** Path of a private key in the place of a secret; the same. */
-  readonly clientKeyFile: string | null
-  /** How the gateway authenticates at the token endpoint; null leaves it to what it has and the provider takes. */
-  readonly clientAuth: Exclude<(typeof CLIENT_AUTH_METHODS)[number], 'auto'> | null
-  /** Separated by spaces. */
-  readonly scopes: string
-  readonly groupsClaim: string
-  readonly roleMap: readonly RoleRule[]
-  /** Whether management takes its access tokens, or null; `only` names it alone as the one that issues tokens. */
-  readonly direct: 'on' | 'only' | null
-  /** What must be in `aud` of these; null for the URL of the resource. */
-  readonly audience: string | null
 }
 
 /** Paths of a certificate with its chain, and of its key. */
@@ -223,6 +204,7 @@ function toSettings(values: Values, given: ReadonlyMap<string, Given>, named: Na
     auditHold: values.AUDIT_HOLD === 'on',
     localSignIn: values.LOCAL_SIGN_IN === 'on',
     oidc: toOidc(values, named),
+    oidcProvidersFile: values.OIDC_PROVIDERS_FILE ?? null,
     secrets: {
       envAllow: values.SECRETS_ENV,
       directory: values.SECRETS_DIR ?? null,
@@ -241,87 +223,6 @@ function filesOf(certificates: readonly string[] = [], keys: readonly string[] =
 function exposedBy({ host }: ListenAddress): readonly Part[] {
   const open: readonly Part[] = ['oauth', 'registry', 'portal']
   return isLoopbackHost(host) ? ['management', ...open] : open
-}
-
-const NEED_AN_ISSUER = [
-  'OIDC_CLIENT_ID',
-  'OIDC_CLIENT_SECRET',
-  'OIDC_CLIENT_SECRET_FILE',
-  'OIDC_CLIENT_KEY_FILE',
-  'OIDC_ROLE_MAP',
-  'OIDC_AUDIENCE',
-] as const
-
-function toOidc(given: Values, named: Named): OidcSettings | null {
-  const { OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, OIDC_CLIENT_SECRET_FILE } = given
-  if (OIDC_ISSUER === undefined) {
-    for (const name of NEED_AN_ISSUER)
-      if (given[name] !== undefined)
-        throw new CannotStart(`${named(name)} is for an identity provider: set ${named('OIDC_ISSUER')} too.`)
-    if (given.OIDC_DIRECT !== 'off')
-      throw new CannotStart(`${named('OIDC_DIRECT')} needs ${named('OIDC_ISSUER')}: whose tokens are taken.`)
-    return null
-  }
-  if (OIDC_CLIENT_ID === undefined)
-    throw new CannotStart(
-      `${named('OIDC_ISSUER')} needs ${named('OIDC_CLIENT_ID')}: as what the gateway is registered there.`,
-    )
-  if (given.OIDC_AUDIENCE === OIDC_CLIENT_ID)
-    throw new CannotStart(
-      `${named('OIDC_AUDIENCE')} and ${named('OIDC_CLIENT_ID')} are the same, so that ID tokens could not be told from access tokens: register the API there under a name of its own.`,
-    )
-  if (OIDC_CLIENT_SECRET !== undefined && OIDC_CLIENT_SECRET_FILE !== undefined)
-    throw new CannotStart(
-      `${named('OIDC_CLIENT_SECRET')} and ${named('OIDC_CLIENT_SECRET_FILE')} are both set: remove one of the two.`,
-    )
-  demandProof(given, named)
-  return {
-    issuer: OIDC_ISSUER,
-    clientId: OIDC_CLIENT_ID,
-    clientSecret: OIDC_CLIENT_SECRET === undefined ? null : new Secret(OIDC_CLIENT_SECRET),
-    clientSecretFile: OIDC_CLIENT_SECRET_FILE ?? null,
-    clientKeyFile: given.OIDC_CLIENT_KEY_FILE ?? null,
-    clientAuth: given.OIDC_CLIENT_AUTH === 'auto' ? null : given.OIDC_CLIENT_AUTH,
-    scopes: given.OIDC_SCOPES,
-    groupsClaim: given.OIDC_GROUPS_CLAIM,
-    roleMap: given.OIDC_ROLE_MAP ?? [],
-    direct: given.OIDC_DIRECT === 'off' ? null : given.OIDC_DIRECT,
-    audience: given.OIDC_AUDIENCE ?? null,
-  }
-}
-
-/** The client authentication and what it shows must go together. */
-function demandProof(given: Values, named: Named): void {
-  const {
-    OIDC_CLIENT_SECRET,
-    OIDC_CLIENT_SECRET_FILE,
-    OIDC_CLIENT_KEY_FILE,
-    OIDC_CLIENT_AUTH: method,
-  } = given
-  const secret =
-    OIDC_CLIENT_SECRET !== undefined
-      ? 'OIDC_CLIENT_SECRET'
-      : OIDC_CLIENT_SECRET_FILE !== undefined
-        ? 'OIDC_CLIENT_SECRET_FILE'
-        : null
-  if (secret !== null && OIDC_CLIENT_KEY_FILE !== undefined)
-    throw new CannotStart(
-      `${named(secret)} and ${named('OIDC_CLIENT_KEY_FILE')} are both set: remove one of the two.`,
-    )
-  if (method === 'auto') return
-  const set = `${named('OIDC_CLIENT_AUTH')} is "${method}"`
-  if (method === 'private_key_jwt' && OIDC_CLIENT_KEY_FILE === undefined)
-    throw new CannotStart(`${set}, which needs ${named('OIDC_CLIENT_KEY_FILE')}.`)
-  if (method.startsWith('client_secret') && secret === null)
-    throw new CannotStart(
-      `${set}, which needs ${named('OIDC_CLIENT_SECRET')} or ${named('OIDC_CLIENT_SECRET_FILE')}.`,
-    )
-  if (method !== 'private_key_jwt' && OIDC_CLIENT_KEY_FILE !== undefined)
-    throw new CannotStart(
-      `${set}, and ${named('OIDC_CLIENT_KEY_FILE')} is for "private_key_jwt": change one of the two.`,
-    )
-  if (method === 'none' && secret !== null)
-    throw new CannotStart(`${set}, and ${named(secret)} is set: remove one of the two.`)
 }
 
 /** Names of settings that are secrets themselves, and not the files that hold them. */

@@ -6,7 +6,7 @@ import type { Grant, Principal, Role } from '../src/access/principal.ts'
 import { type ClockCell, createClock, createClockCell, moveClock } from '../src/base/clock.ts'
 import { Refusal, type RefusalCode } from '../src/base/refusal.ts'
 import { type CatalogueState, EMPTY_CATALOGUE } from '../src/model/catalogue.ts'
-import type { RequestRecord } from '../src/model/record.ts'
+import type { WholeRecord } from '../src/model/record.ts'
 import type { Invoked, Via, WriteOptions } from '../src/operations/engine/call.ts'
 import type { Invoke, Operation } from '../src/operations/engine/define.ts'
 import { outdatedFragments } from '../src/operations/engine/fragments.ts'
@@ -74,6 +74,7 @@ export const UNSERVED: Pick<
   | 'exports'
   | 'explainer'
   | 'replayer'
+  | 'trials'
   | 'credentials'
   | 'origins'
   | 'upstreams'
@@ -82,6 +83,7 @@ export const UNSERVED: Pick<
   | 'localSignIn'
   | 'mappedGrants'
   | 'settings'
+  | 'gatewayOrigin'
   | 'trail'
 > = {
   registry: REGISTRY,
@@ -104,6 +106,7 @@ export const UNSERVED: Pick<
     stop: () => Promise.resolve(),
   },
   replayer: { replay: () => Promise.reject(new Error('nobody listens')) },
+  trials: { run: () => Promise.reject(new Error('nobody listens')) },
   explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
   credentials: {
     test: () => Promise.reject(new Error('nobody listens')),
@@ -116,6 +119,7 @@ export const UNSERVED: Pick<
   limits: { read: () => null },
   settings: [{ name: 'POSTERN_LISTEN', value: ':9000', source: 'flag', default: '127.0.0.1:8080' }],
   mappedGrants: [],
+  gatewayOrigin: 'http://localhost:8080',
   localSignIn: { setUpUrl: (token) => `http://localhost:8080/oauth/setup?token=${token}` },
   trail: { verify: () => Promise.reject(new Error('there is no trail')) },
 }
@@ -168,7 +172,7 @@ export async function startControl(
       asked.push(filter)
       return { items: [], next_cursor: null }
     },
-    get: async (id): Promise<RequestRecord | undefined> => {
+    get: async (id): Promise<WholeRecord | undefined> => {
       asked.push({ id })
       return undefined
     },

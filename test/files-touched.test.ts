@@ -76,7 +76,10 @@ async function start(): Promise<Served> {
   return served
 }
 
-/** The files of a request on a connection that has made the same one before, until its record is written. */
+/**
+ * The files of a request on a connection that has made the same one before, until its record is written. Those of work that
+ * only happened to be done meanwhile are not in each of several measurements.
+ */
 async function filesOf(served: Served, text: string): Promise<string[]> {
   const caller = new Caller(served.port)
   ends.push(() => caller.socket.destroy())
@@ -87,7 +90,8 @@ async function filesOf(served: Served, text: string): Promise<string[]> {
     await served.record(before)
   }
   await ask()
-  return filesTouched(ask)
+  const [first, ...others] = [await filesTouched(ask), await filesTouched(ask), await filesTouched(ask)]
+  return first.filter((file) => others.every((files) => files.includes(file)))
 }
 
 /** Prints the files, by folder. */
@@ -103,7 +107,8 @@ function check(t: TestContext, files: readonly string[], max: number): void {
 
 test('a request over REST', { skip }, async (t) => {
   const files = await filesOf(await start(), `GET /orders/v1/orders/7 HTTP/1.1\r\n${HEAD}\r\n`)
-  check(t, files, 81)
+  // The check of guardrails is a file of its own, and all of them where none applies
+  check(t, files, 79)
 })
 
 test('an execute_call', { skip }, async (t) => {
@@ -111,7 +116,7 @@ test('an execute_call', { skip }, async (t) => {
   const lines = `content-type: application/json\r\naccept: application/json\r\nmcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call\r\nmcp-name: execute_call\r\ncontent-length: ${body.length}\r\n`
   const files = await filesOf(await start(), `POST /mcp HTTP/1.1\r\n${HEAD}${lines}\r\n${body}`)
   // The codec, the relay and the tools of each view are apart; scopes of people and hosts are looked at
-  check(t, files, 129)
+  check(t, files, 126)
 })
 
 test('proxies.update', { skip }, async (t) => {
@@ -119,5 +124,5 @@ test('proxies.update', { skip }, async (t) => {
   ends.push(() => control.close())
   await example(control)
   const update = () => control.run('proxies.update', { id: 'orders:get-order', name: 'Get one order' })
-  check(t, await filesTouched(update), 78)
+  check(t, await filesTouched(update), 79)
 })

@@ -7,6 +7,7 @@ import { circlesIn, type Imports } from './support/import-circles.ts'
 /** What gateway threads know of snapshots: all but how they are compiled. */
 const SERVED = [
   'fragments',
+  'plan',
   'sent-delta',
   'packed-fragments',
   'snapshot',
@@ -23,7 +24,8 @@ const SERVED = [
  */
 const ARROWS: Record<string, readonly string[]> = {
   base: [],
-  model: ['base'],
+  // Names of what detectors find are part of what administrators write
+  model: ['base', 'detectors/settings', 'guardrails/names'],
   vault: ['base', 'model', 'store/ports'],
   access: ['base', 'model', 'store/ports'],
   wire: ['base'],
@@ -34,26 +36,47 @@ const ARROWS: Record<string, readonly string[]> = {
   'store/sqlite': ['base', 'model', 'store/ports', 'store/sql', 'store/migrations'],
   'store/migrations': ['base', 'model', 'store/ports', 'store/sql'],
   record: ['base', 'model', 'store/ports', 'vault', 'wire'],
-  snapshot: ['base', 'model', 'snapshot/linked', 'snapshot/find'],
+  snapshot: ['base', 'model', 'detectors/settings', 'guardrails/names', 'snapshot/linked', 'snapshot/find'],
   'snapshot/schema': ['base', 'model'],
   'snapshot/offer': ['base', 'model', 'snapshot/schema'],
-  'snapshot/linked': ['base', 'snapshot/fragments', 'snapshot/find'],
-  'snapshot/find': ['base', 'model', 'snapshot/fragments', 'snapshot/linked'],
-  'snapshot/link': ['base', 'model', 'vault', ...SERVED, 'snapshot/earlier-form'],
-  'snapshot/compile': ['base', 'model', 'vault', 'store/ports', 'snapshot'],
+  'snapshot/linked': ['base', 'guardrails/rule', 'guardrails/names', 'snapshot/fragments', 'snapshot/find'],
+  'snapshot/find': [...['base', 'model', 'guardrails', 'snapshot/fragments', 'snapshot/linked']],
+  'snapshot/link': [
+    ...['base', 'model', 'vault', 'guardrails/rule', 'guardrails/names', ...SERVED],
+    'snapshot/earlier-form',
+  ],
+  'snapshot/compile': [
+    ...[
+      'base',
+      'model',
+      'vault',
+      'store/ports',
+      'snapshot',
+      'nodes',
+      'detectors/settings',
+      'guardrails/names',
+    ],
+  ],
   gateway: [
     ...['base', 'model', 'shared-state/ports', ...SERVED, 'vault', 'record', 'wire'],
-    ...['nodes/run', 'nodes/runs'],
+    ...['nodes/run', 'nodes/runs', 'sandbox/port', 'services/port', 'guardrails'],
   ],
-  nodes: ['base', 'model'],
+  detectors: ['base'],
+  guardrails: ['base', 'detectors'],
+  sandbox: [],
+  services: ['base'],
+  nodes: ['base', 'model', 'snapshot/schema', 'detectors', 'services/port'],
   import: ['base', 'model'],
   'operations/engine': [
     ...['base', 'model', 'store/ports', 'shared-state/ports', 'access', 'vault', 'record', 'snapshot'],
+    'guardrails/names',
   ],
-  'operations/kinds': ['base', 'model', 'store/ports', 'access', 'snapshot', 'operations'],
+  'operations/kinds': [
+    ...['base', 'model', 'store/ports', 'access', 'snapshot', 'operations', 'guardrails/names'],
+  ],
   operations: [
     ...['base', 'model', 'store/ports', 'access', 'vault', 'record', 'snapshot', 'nodes', 'import'],
-    ...['operations/engine', 'operations/kinds'],
+    ...['guardrails', 'operations/engine', 'operations/kinds'],
   ],
   surfaces: [
     ...['base', 'model', 'shared-state/ports', 'access', 'operations', 'import/text'],
@@ -68,12 +91,12 @@ const ARROWS: Record<string, readonly string[]> = {
   'mcp/http': ['base', 'shared-state/ports', 'gateway', 'record', 'mcp/protocol', 'wire'],
   'mcp/origin': ['base', 'model', 'mcp/protocol'],
   'mcp/virtual': [
-    ...['base', 'model', 'shared-state/ports', 'snapshot/find', 'snapshot/linked', 'gateway', 'wire'],
-    ...['mcp/protocol', 'mcp/http', 'mcp/endpoints', 'mcp/origin'],
+    ...['base', 'model', 'shared-state/ports', 'snapshot/find', 'snapshot/linked', 'snapshot/schema'],
+    ...['gateway', 'wire', 'guardrails', 'mcp/protocol', 'mcp/http', 'mcp/endpoints', 'mcp/origin'],
   ],
   oauth: ['base', 'model', 'store/ports', 'shared-state/ports', 'vault', 'access', 'record', 'wire'],
   runner: ['base', 'model/time', 'import/text', 'mcp/protocol', 'version'],
-  settings: ['base'],
+  settings: ['base', 'import/text'],
   version: [],
   // What all threads say to each other and share
   'fleet/shared': [
@@ -134,6 +157,7 @@ const ARROWS: Record<string, readonly string[]> = {
   'upkeep/doctor': [
     ...['base', 'model', 'store/ports', 'vault', 'record', 'settings', 'snapshot/compile'],
     ...['oauth/sign-in', 'operations/engine/fragments', 'surfaces/cli', 'control/identity-provider'],
+    ...['access', 'oauth/federation', 'operations/access/origin-access'],
     ...['upkeep/data-files', 'upkeep/key-place'],
   ],
   threads: ['*'],

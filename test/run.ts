@@ -31,7 +31,8 @@ const TEST_TIMEOUT_MS = 480_000
 /** How many test files share a process: loading what they test is most of what many of them cost. */
 const FILES_TOGETHER = 8
 /** Written in files that change their process or look at all of it: those have one of their own. */
-const ALONE = /process\.(env\[[^\]]+\] =|chdir|memoryUsage|setuid|getActiveResourcesInfo)|filesTouched\(/
+const ALONE =
+  /process\.(env\[[^\]]+\] =|chdir|memoryUsage|setuid|getActiveResourcesInfo)|filesTouched\(|createHook\(|self\/fd/
 
 const all = process.argv.includes('--all')
 

@@ -118,9 +118,11 @@ async function recordTo(path: string): Promise<(incoming: Incoming) => void> {
     cache: 0,
     nearestLimit: '',
     traceId: '',
+    workflowTrace: '',
     aborted: false,
     argumentBytes: 0,
     count: 1,
+    guardrailHits: '',
     agent: null,
   }
   return ({ method, path, peer, outcome }) => {

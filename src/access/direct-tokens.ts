@@ -1,5 +1,5 @@
 /**
- * Access tokens of the identity provider, verified with the key sets of issuers. A matching trust rule comes first.
+ * Access tokens of identity providers. Each is verified with the keys and the rules of the issuer that it names. A matching trust rule comes first.
  * The stored user is written when a claim has changed.
  */
 import type { Clock } from '../base/clock.ts'
@@ -10,7 +10,7 @@ import type { Accounts, Arrival } from './accounts.ts'
 import { invalid, type KeysOf, proveByIssuer } from './issuer-keys.ts'
 import type { Principal } from './principal.ts'
 
-/** The identity provider whose access tokens are taken as they are. */
+/** An identity provider whose access tokens are taken as they are. */
 export interface DirectIssuer {
   readonly issuer: string
   /** As what the gateway is registered there to sign people in: the audience of ID tokens. */
@@ -22,29 +22,31 @@ export interface DirectIssuer {
 }
 
 export interface DirectTokens {
-  /** True when a token says that it is of the identity provider; nothing in it is proved. */
+  /** True when a token says that it is of one of the identity providers; nothing in it is proved. */
   claims(token: string): boolean
   /**
-   * The user for whom an access token of the provider stands at one resource (RFC 9068 section 4), taken over as when
+   * The user for whom an access token of a provider stands at one resource (RFC 9068 section 4), taken over as when
    * they sign in. Refuses with credential_invalid, credential_expired or identity_unavailable; why exactly is the inner
    * reason.
    */
   verify(token: string, resource: Protected): Promise<Principal>
 }
 
-/** Takes access tokens of one identity provider, whose keys come from `keysOf`. */
+/** Takes access tokens of these identity providers, whose keys come from `keysOf`. */
 export function createDirectTokens(
-  { issuer, clientId, audiencesOf, arrivalOf }: DirectIssuer,
+  issuers: readonly DirectIssuer[],
   clock: Clock,
   keysOf: KeysOf,
   accounts: Pick<Accounts, 'arrive' | 'principalOf'>,
 ): DirectTokens {
   return {
-    claims: (token) => claimsIssuer(token, issuer),
+    claims: (token) => issuers.some(({ issuer }) => claimsIssuer(token, issuer)),
     async verify(token, resource) {
       const jwt = readJwt(token)
       if (typeof jwt === 'string') throw invalid(jwt)
-      if (jwt.issuer !== issuer) throw invalid('wrong issuer')
+      const named = issuers.find(({ issuer }) => issuer === jwt.issuer)
+      if (named === undefined) throw invalid('wrong issuer')
+      const { issuer, clientId, audiencesOf, arrivalOf } = named
       const fault = faultOf(jwt, clientId)
       if (fault !== null) throw invalid(fault)
       const audiences = audiencesOf(resource)

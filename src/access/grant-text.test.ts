@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Refusal } from '../base/refusal.ts'
-import { readGrant } from './grant-text.ts'
+import { readGrant, writeGrant } from './grant-text.ts'
 
-test('a grant is a role, and after it the types, collections and tags that it is narrowed to', () => {
-  const none = { types: [], verbs: [], collections: [], tags: [] }
+test('a grant is a role, and after it the types, collections, virtual MCPs and tags that it is narrowed to', () => {
+  const none = { types: [], verbs: [], collections: [], virtualMcps: [], tags: [] }
   assert.deepEqual(readGrant('viewer', '/g'), { ...none, role: 'viewer' })
   assert.deepEqual(readGrant('modifier:proxies', '/g'), { ...none, role: 'modifier', types: ['proxies'] })
   assert.deepEqual(readGrant('modifier:proxies,collections@payments', '/g'), {
@@ -13,6 +13,7 @@ test('a grant is a role, and after it the types, collections and tags that it is
     verbs: [],
     types: ['proxies', 'collections'],
     collections: ['payments'],
+    virtualMcps: [],
     tags: [],
   })
   assert.deepEqual(readGrant('publisher:proxies', '/g'), { ...none, role: 'publisher', types: ['proxies'] })
@@ -21,7 +22,14 @@ test('a grant is a role, and after it the types, collections and tags that it is
     verbs: [],
     types: [],
     collections: ['orders'],
+    virtualMcps: [],
     tags: ['partner', 'eu'],
+  })
+  assert.deepEqual(readGrant('modifier@mcp:desk,orders,mcp:shop', '/g'), {
+    ...none,
+    role: 'modifier',
+    collections: ['orders'],
+    virtualMcps: ['desk', 'shop'],
   })
 })
 
@@ -32,8 +40,9 @@ const WRONG: Readonly<Record<string, RegExp>> = {
   'viewer:': /types of collections, proxies/,
   'viewer:proxy': /types of collections, proxies/,
   'viewer:keys': /types of/,
-  'viewer@': /collections, or tag:/,
-  'viewer@a,': /collections, or tag:/,
+  'viewer@': /collections, mcp: and a virtual MCP, or tag:/,
+  'viewer@a,': /collections, mcp: and a virtual MCP, or tag:/,
+  'viewer@mcp:': /after mcp:/,
   'viewer@tag:': /after tag:/,
   'viewer@tag:Big': /after tag:/,
   'viewer@a@b': /form is role:types@collections/,
@@ -52,7 +61,19 @@ for (const [text, reason] of Object.entries(WRONG))
   })
 
 test('no text is read as more than it says', () => {
-  const piece = fc.constantFrom('viewer', 'admin', 'proxies', 'orders', 'tag:', 'x', ':', '@', ',', ' ')
+  const piece = fc.constantFrom(
+    'viewer',
+    'admin',
+    'proxies',
+    'orders',
+    'tag:',
+    'mcp:',
+    'x',
+    ':',
+    '@',
+    ',',
+    ' ',
+  )
   fc.assert(
     fc.property(
       fc.oneof(
@@ -67,12 +88,21 @@ test('no text is read as more than it says', () => {
           assert.ok(error instanceof Refusal)
           return
         }
-        const { role, types, collections, tags } = read
+        const { role, types, collections, virtualMcps, tags } = read
         assert.ok(text.startsWith(role))
         // Whatever stands behind the role narrows
-        if (text !== role) assert.ok(types.length + collections.length + tags.length > 0)
+        if (text !== role) assert.ok(types.length + collections.length + virtualMcps.length + tags.length > 0)
       },
     ),
     { numRuns: 2000 },
   )
+})
+
+test('a scope is written as it is read, with virtual MCPs behind mcp:', () => {
+  const scope = { types: ['proxies'], verbs: [], collections: ['col_1', 'vmc_1'], tags: ['eu'] }
+  const slugs = new Map([
+    ['col_1', 'orders'],
+    ['vmc_1', 'desk'],
+  ])
+  assert.equal(writeGrant('viewer', scope, slugs), 'viewer:proxies@orders,mcp:desk,tag:eu')
 })

@@ -3,14 +3,19 @@ import { ROLES, SCOPE_TYPES } from '../model/access.ts'
 import { Slug } from '../model/slug.ts'
 import type { Role, Scope } from './principal.ts'
 
-/** A grant as people write it: collections are slugs or ids, and so is a role that was made here. */
+/** A grant as people write it: collections and virtual MCPs are slugs or ids, and so is a role that was made here. */
 export interface WrittenGrant extends Scope {
   readonly role: string
+  readonly virtualMcps: readonly string[]
 }
 
+/** Stands before the name of a virtual MCP. */
+const MCP = 'mcp:'
+
 /**
- * Reads the compact form of a grant: a role, after `:` the resource types and after `@` the collections or `tag:…` that
- * it is narrowed to, each separated by commas: `modifier:proxies@payments`, `viewer@tag:partner`.
+ * Reads the compact form of a grant: a role, after `:` the resource types and after `@` the collections, `mcp:…` (virtual
+ * MCPs) or `tag:…` that it is narrowed to, each separated by commas: `modifier:proxies@payments`, `modifier@mcp:desk`,
+ * `viewer@tag:partner`.
  * Refuses with input_invalid at `pointer`.
  */
 export function readGrant(text: string, pointer: string): WrittenGrant {
@@ -35,10 +40,13 @@ export function parseGrant(text: string): WrittenGrant | string {
     return `after the colon stand types of ${SCOPE_TYPES.join(', ')}`
   const places = where === undefined ? [] : where.split(',')
   const tags = places.filter((place) => place.startsWith('tag:')).map((place) => place.slice(4))
-  const collections = places.filter((place) => !place.startsWith('tag:'))
+  const virtualMcps = places.filter((place) => place.startsWith(MCP)).map((place) => place.slice(MCP.length))
+  const collections = places.filter((place) => !place.startsWith('tag:') && !place.startsWith(MCP))
   if (!tags.every((tag) => Slug.safeParse(tag).success)) return 'after tag: stands a tag'
-  if (collections.includes('')) return 'after the @ stand collections, or tag: and a tag'
-  return { role, types, verbs: [], collections, tags }
+  if (virtualMcps.includes('')) return 'after mcp: stands a virtual MCP'
+  if (collections.includes(''))
+    return 'after the @ stand collections, mcp: and a virtual MCP, or tag: and a tag'
+  return { role, types, verbs: [], collections, virtualMcps, tags }
 }
 
 /** True for a role that is always there. */
@@ -46,7 +54,12 @@ export function isBuiltIn(role: string): role is Role {
   return ROLES.some((one) => one === role)
 }
 
-/** The inverse of {@link readGrant}, for showing; verbs have no place in it. @param slugs of collections and roles, by id */
+/** True for the id of a virtual MCP among those that a scope is narrowed to. */
+export function isVirtualMcp(id: string): boolean {
+  return id.startsWith('vmc_')
+}
+
+/** The inverse of {@link readGrant}, for showing; verbs have no place in it. @param slugs of collections, virtual MCPs and roles, by id */
 export function writeGrant(
   role: string,
   scope: Scope | undefined,
@@ -54,7 +67,7 @@ export function writeGrant(
 ): string {
   const types = (scope?.types ?? []).join(',')
   const places = [
-    ...(scope?.collections ?? []).map((id) => slugs.get(id) ?? id),
+    ...(scope?.collections ?? []).map((id) => `${isVirtualMcp(id) ? MCP : ''}${slugs.get(id) ?? id}`),
     ...(scope?.tags ?? []).map((tag) => `tag:${tag}`),
   ].join(',')
   return `${slugs.get(role) ?? role}${types === '' ? '' : `:${types}`}${places === '' ? '' : `@${places}`}`

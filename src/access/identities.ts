@@ -3,9 +3,10 @@
  * that proved the user may narrow them (`intersect`).
  */
 import type { GrantSpec, RoleSpec, TeamSpec, UserSpec } from '../model/access.ts'
+import type { ResourceType } from '../model/resource-types.ts'
 import type { ConfigReader, StoredGrant } from '../store/ports/config.ts'
 import type { Resource } from '../store/ports/resource.ts'
-import { isBuiltIn, parseGrant } from './grant-text.ts'
+import { isBuiltIn, parseGrant, type WrittenGrant } from './grant-text.ts'
 import type { CustomRole, Grant, Role } from './principal.ts'
 import { leads, teamsAbove, teamsBelow, teamsOf } from './teams.ts'
 
@@ -90,21 +91,17 @@ function leading(teams: readonly string[]): Grant[] {
   ]
 }
 
-/** What a claim is mapped to. A role or a collection that is not there is nothing, and never everything. */
+/** What a claim is mapped to. A role or a place that is not there is nothing, and never everything. */
 async function mappedGrant(text: string, reader: ConfigReader): Promise<Grant[]> {
   const written = parseGrant(text)
   if (typeof written === 'string') return []
-  const { role: name, ...scope } = written
+  const { role: name, types, verbs, tags } = written
   const role = isBuiltIn(name) ? name : await roleOf(name, reader).then((found) => found && toRole(found))
   if (role === undefined) return []
-  const collections: string[] = []
-  for (const ref of scope.collections) {
-    const found = await collectionOf(ref, reader)
-    if (found !== undefined) collections.push(found)
-  }
-  if (scope.collections.length > 0 && collections.length === 0) return []
-  const isWhole = [scope.types, collections, scope.tags].every((list) => list.length === 0)
-  return [isWhole ? { role } : { role, scope: { ...scope, collections } }]
+  const { ids: collections, absent } = await placesOf(written, reader)
+  if (absent.length > 0 && collections.length === 0) return []
+  const isWhole = [types, collections, tags].every((list) => list.length === 0)
+  return [isWhole ? { role } : { role, scope: { types, verbs, collections, tags } }]
 }
 
 /** A user who signs in here and not at an identity provider, by slug or email. */
@@ -117,17 +114,32 @@ export async function findLocalUser(reader: ConfigReader, name: string): Promise
   )
 }
 
-/** Id of the collection that a compact grant names by slug or id. */
-export async function collectionOf(ref: string, reader: ConfigReader): Promise<string | undefined> {
-  const found = ref.includes('_')
-    ? await reader.byId('collections', ref)
-    : (await reader.bySlug('collections', ref))[0]
-  return found?.id
+/** Ids of the collections and virtual MCPs that a compact grant names, and those that are not there as phrases. */
+export async function placesOf(
+  { collections, virtualMcps }: Pick<WrittenGrant, 'collections' | 'virtualMcps'>,
+  reader: ConfigReader,
+): Promise<{ readonly ids: readonly string[]; readonly absent: readonly string[] }> {
+  const ids: string[] = []
+  const absent: string[] = []
+  const find = async (type: 'collections' | 'virtual_mcps', called: string, refs: readonly string[]) => {
+    for (const ref of refs) {
+      const found = await namedBy(type, ref, reader)
+      if (found === undefined) absent.push(`${called} "${ref}"`)
+      else ids.push(found.id)
+    }
+  }
+  await find('collections', 'collection', collections)
+  await find('virtual_mcps', 'virtual MCP', virtualMcps)
+  return { ids, absent }
 }
 
 /** The role, made here, that a compact grant names by slug or id. */
 export async function roleOf(ref: string, reader: ConfigReader): Promise<Resource | undefined> {
-  return ref.includes('_') ? reader.byId('roles', ref) : (await reader.bySlug('roles', ref))[0]
+  return namedBy('roles', ref, reader)
+}
+
+async function namedBy(type: ResourceType, ref: string, reader: ConfigReader): Promise<Resource | undefined> {
+  return ref.includes('_') ? reader.byId(type, ref) : (await reader.bySlug(type, ref))[0]
 }
 
 /**
@@ -159,12 +171,13 @@ export async function toGrant(
   role: string,
   scope: GrantSpec['scope'],
 ): Promise<Required<Grant>> {
-  const { resource_types: types, verbs, collections, tags } = scope
+  // Specs stored by earlier versions lack virtual_mcps
+  const { resource_types: types, verbs, collections, virtual_mcps = [], tags } = scope
   const custom = role.startsWith('rol_') ? await reader.byId('roles', role) : undefined
   return {
     // References lead somewhere: what is referred to cannot be deleted.
     role: custom === undefined ? (role as Role) : toRole(custom),
-    scope: { types, verbs, collections, tags },
+    scope: { types, verbs, collections: [...collections, ...virtual_mcps], tags },
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * An identity assertion of the identity provider is verified with the key sets of issuers and redeemed once. The token
+ * An identity assertion is verified with the keys of the identity provider that it names, and redeemed once. The token
  * for it belongs to a grant of its own.
  */
 import { claimOf } from '../base/claims.ts'
@@ -16,7 +16,7 @@ const AGE_MAX_MS = 10 * 60_000
 const SKEW_MS = 60_000
 const JTI_MAX = 256
 
-/** The corporate issuer, and whom its claims speak of. */
+/** An identity provider of the company, and whom its claims speak of. */
 export interface AssertionIssuer {
   readonly issuer: string
   readonly groupsClaim: string
@@ -26,6 +26,7 @@ export interface AssertionIssuer {
 
 /** An assertion that its issuer has signed for us, now. */
 export interface IdentityAssertion {
+  readonly issuer: string
   readonly subject: string
   readonly claims: Plain
   /** The client that it was issued to, by its id here. */
@@ -36,9 +37,8 @@ export interface IdentityAssertion {
   readonly endsAt: number
 }
 
-/** What the corporate issuer says of a user to a client, so that the client gets in here. */
+/** What identity providers say of a user to a client, so that the client gets in here. */
 export interface IdentityAssertions {
-  readonly issuer: string
   /**
    * Proves an assertion (draft-ietf-oauth-identity-assertion-authz-grant, RFC 7523 section 3); whether it was used is not
    * asked. Refuses with credential_invalid, credential_expired or identity_unavailable; why exactly is the inner reason.
@@ -50,7 +50,7 @@ export interface IdentityAssertions {
 
 /** @param audience our issuer */
 export function createIdentityAssertions(
-  { issuer, groupsClaim, arrivalOf }: AssertionIssuer,
+  issuers: readonly AssertionIssuer[],
   audience: string,
   clock: Clock,
   keysOf: KeysOf,
@@ -58,13 +58,17 @@ export function createIdentityAssertions(
 ): IdentityAssertions {
   // A URL without a path may be written with a slash
   const ours: readonly string[] = [audience, `${audience}/`]
+  const issuerOf = (name: string | null): AssertionIssuer => {
+    const named = issuers.find(({ issuer }) => issuer === name)
+    if (named === undefined) throw invalid('wrong issuer')
+    return named
+  }
   return {
-    issuer,
     async prove(assertion) {
       const jwt = readJwt(assertion, [TYPE])
       if (typeof jwt === 'string') throw invalid(jwt)
       if (jwt.type !== TYPE) throw invalid('no identity assertion by its type')
-      if (jwt.issuer !== issuer) throw invalid('wrong issuer')
+      const { issuer } = issuerOf(jwt.issuer)
       if (jwt.audience.length !== 1 || !ours.includes(jwt.audience[0]!)) throw invalid('wrong audience')
       const { claims, subject, issuedAt } = jwt
       const { jti, client_id: clientId, cnf } = claims
@@ -78,9 +82,10 @@ export function createIdentityAssertions(
       const oldAt = issuedAt * 1000 + AGE_MAX_MS + SKEW_MS
       if (oldAt <= now) throw invalid('the assertion is too old')
       const expiresAt = await proveByIssuer(jwt, `discovery ${issuer}`, keysOf, now)
-      return { subject, claims, clientId, jti, endsAt: Math.min(expiresAt, oldAt) }
+      return { issuer, subject, claims, clientId, jti, endsAt: Math.min(expiresAt, oldAt) }
     },
-    async accountOf({ claims, subject }) {
+    async accountOf({ issuer, claims, subject }) {
+      const { groupsClaim, arrivalOf } = issuerOf(issuer)
       const known = await accounts.arrived(issuer, subject)
       // Most assertions name only the user: the groups of the last sign-in stay
       const hasGroups = claimOf(claims, groupsClaim) !== undefined

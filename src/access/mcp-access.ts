@@ -6,11 +6,20 @@ export type McpOffer =
       readonly kind: 'virtual_mcp'
       readonly id: string
       readonly name: string
-      /** Names of the origins behind it. */
-      readonly origins: readonly string[]
+      /** The MCP servers behind it. */
+      readonly origins: readonly OfferedOrigin[]
     }
   /** The profiles that the person may pick; never empty. */
   | { readonly kind: 'profiles'; readonly profiles: readonly OfferedProfile[] }
+
+interface OfferedOrigin {
+  readonly id: string
+  readonly slug: string
+  readonly name: string
+  /** The person is to connect an account there before an application is allowed. */
+  readonly required: boolean
+  readonly isReachable: boolean
+}
 
 export interface OfferedProfile {
   readonly id: string
@@ -23,6 +32,8 @@ export interface KnownHost {
   readonly id: string
   readonly slug: string
   readonly active: boolean
+  /** Inactive since its first consent: no administrator has decided about it yet. */
+  readonly isHeld: boolean
 }
 
 export interface McpAccess {
@@ -30,6 +41,8 @@ export interface McpAccess {
   offer(account: string, resource: `/mcp${string}`): Promise<McpOffer | null>
   /** The host of an application; undefined before its first consent. @param software see `model/host` */
   host(software: string): Promise<KnownHost | undefined>
+  /** True while a new application waits for an administrator. */
+  holdsNew(): Promise<boolean>
   /** The same host, made when the application comes for the first time. */
   arrive(application: { readonly software: string; readonly name: string }): Promise<KnownHost>
 }

@@ -12,6 +12,7 @@ import { Lru } from '../base/lru.ts'
 import type { Plain } from '../base/plain.ts'
 import type { ProtectedResources } from '../base/protected-resources.ts'
 import { refuse } from '../base/refusal.ts'
+import { BINDING_CLAIM } from '../base/sign-in-claims.ts'
 import type { ConfigReader } from '../store/ports/config.ts'
 import type { Accounts } from './accounts.ts'
 import { invalid } from './issuer-keys.ts'
@@ -34,15 +35,18 @@ export interface OAuthTokens {
    */
   verify(token: string, resource: Protected): Promise<Principal>
   /**
-   * The user of an access token for an MCP endpoint of gateway threads. The user may be inactive: each thread checks that in its snapshot.
+   * The user or the agent of an access token for an MCP endpoint of gateway threads. They may be inactive: each thread checks that in its
+   * snapshot.
    * Refuses as `verify` does.
    */
   signedIn(token: string, resource: Protected): Promise<SignedInToken>
 }
 
 interface SignedInToken {
-  readonly user: string
-  readonly grant: string
+  /** Null for an agent that acts for itself. */
+  readonly user: string | null
+  /** Null for a token that an agent got for itself. */
+  readonly grant: string | null
   readonly scopes: readonly string[]
   /** Milliseconds since the epoch. */
   readonly until: number
@@ -75,6 +79,8 @@ export function createOAuthTokens(
       if (rule === undefined || (typeof rule === 'string' && (await isTrusted(rule, reader)))) return
       throw invalid('the trust rule is gone or changed')
     }
+    // Gateway threads know whether binding, host and the token of the binding stand
+    if (grant_id === undefined && isOfAgent(claims)) return
     const grant = typeof grant_id === 'string' ? await reader.oauth.artifact('Grant', grant_id) : undefined
     if (grant === undefined || grant.account_id !== subject) throw invalid('the grant was revoked')
     if (grant.expires_at !== null && grant.expires_at <= now) throw invalid('the grant has ended')
@@ -106,11 +112,21 @@ export function createOAuthTokens(
     async signedIn(token, resource) {
       const { expiresAt, ...jwt } = await proved(token, resource)
       const { grant_id: grant } = jwt.claims
-      if (typeof grant !== 'string' || !jwt.subject.startsWith('usr_'))
+      const user = jwt.subject.startsWith('usr_') ? jwt.subject : null
+      if ((user === null || typeof grant !== 'string') && !isOfAgent(jwt.claims))
         throw invalid('the token is of no person')
-      return { user: jwt.subject, grant, scopes: scopeOf(jwt).split(' '), until: expiresAt }
+      return {
+        user,
+        grant: typeof grant === 'string' ? grant : null,
+        scopes: scopeOf(jwt).split(' '),
+        until: expiresAt,
+      }
     },
   }
+}
+
+function isOfAgent(claims: Plain): boolean {
+  return typeof claims[BINDING_CLAIM] === 'string'
 }
 
 function scopeOf({ claims }: Jwt): string {

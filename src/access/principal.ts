@@ -39,7 +39,10 @@ export interface Scope {
   readonly types: readonly string[]
   /** Verb parts of permissions. */
   readonly verbs: readonly string[]
-  /** Ids of collections: these themselves, and what belongs to them. Those who lead teams have ids of teams here. */
+  /**
+   * Ids of collections: these themselves, and what belongs to them. Also ids of virtual MCPs, and for those who lead teams ids of
+   * teams.
+   */
   readonly collections: readonly string[]
   /** Tags of resources, or of what they belong to. */
   readonly tags: readonly string[]
@@ -52,7 +55,7 @@ export type Permission = `${string}:${string}`
 
 /** What an operation touches, as scopes see it. */
 export interface Touched {
-  /** Id of the collection it is, or belongs to, or of the team that it is; null for what is of none. */
+  /** Id of the collection it is, or belongs to, or of the virtual MCP or team that it is; null for what is of none. */
   readonly collection: string | null
   /** Its tags and those of what it belongs to. */
   readonly tags: readonly string[]

@@ -9,7 +9,7 @@ const some = (...texts: string[]) => fc.subarray(texts)
 const scope = fc.record({
   types: some('proxies', 'collections', 'audit'),
   verbs: some('read', 'update'),
-  collections: some('col_a', 'col_b'),
+  collections: some('col_a', 'col_b', 'vmc_a'),
   tags: some('x', 'y'),
 })
 const role: fc.Arbitrary<Grant['role']> = fc.oneof(
@@ -23,11 +23,12 @@ const permission = fc.constantFrom<Permission>(
   'proxies:read',
   'proxies:update',
   'collections:read',
+  'virtual_mcps:read',
   'audit:read',
   'keys:rotate',
 )
 const touched: fc.Arbitrary<Touched> = fc.record({
-  collection: fc.constantFrom('col_a', 'col_b', 'col_c', null),
+  collection: fc.constantFrom('col_a', 'col_b', 'col_c', 'vmc_a', 'vmc_b', null),
   tags: some('x', 'y', 'z'),
 })
 

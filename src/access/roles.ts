@@ -29,6 +29,7 @@ const BUILT_IN: Readonly<Record<Exclude<Role, 'admin'>, ReadonlySet<Permission>>
     'collections:publish',
     'proxies:publish',
     'proxies:test',
+    'workflows:test',
     'profiles:rotate',
     'credentials:use',
     'credentials:test',
@@ -57,7 +58,7 @@ function permissionsOf(role: Role | CustomRole): readonly Permission[] {
   return (PERMISSIONS as readonly Permission[]).filter((permission) => allows(role, permission))
 }
 
-/** What belongs to no collection and has no tags, such as the keys of the vault. */
+/** What is of no collection and no virtual MCP, and has no tags, such as the keys of the vault. */
 export const UNPLACED: Touched = { collection: null, tags: [] }
 
 /**

@@ -49,15 +49,16 @@ export function broadestOf(text: string): Scope | null {
 }
 
 /**
- * The scopes of a request that the resource has. A client that names none of them, and does not ask who somebody is either, gets the
- * default beside what it names: many ask for what they know from elsewhere.
+ * The scopes of a request that the resource has. A client that names none of them gets the default beside what it names: many ask for
+ * what they know from elsewhere, such as the metadata of the authorization server. At management, `openid` asks who somebody is, which
+ * needs no default. At an MCP endpoint a token without its scopes opens nothing, so `openid` changes nothing there.
  * @param isConsumer true for an MCP endpoint of gateway threads, false for management
  */
 export function scopeAsked(text: string, isConsumer = false): string {
   const words = new Set(text.split(' '))
   const [all, otherwise] = isConsumer ? [MCP_SCOPES, MCP_SCOPES.join(' ')] : [SCOPES, DEFAULT_SCOPE]
   const known = [...all, ...OIDC_SCOPES].filter((scope) => words.has(scope))
-  const saysWhat = all.some((scope) => words.has(scope)) || words.has('openid')
+  const saysWhat = all.some((scope) => words.has(scope)) || (!isConsumer && words.has('openid'))
   return (saysWhat ? known : [otherwise, ...known]).join(' ')
 }
 

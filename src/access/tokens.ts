@@ -10,7 +10,7 @@ import { newAuditEntry } from '../model/new-audit-entry.ts'
 import type { ConfigReader, ConfigStore, StoredAccessToken, StoredGrant } from '../store/ports/config.ts'
 import type { Resource } from '../store/ports/resource.ts'
 import { isBuiltIn, readGrant } from './grant-text.ts'
-import { collectionOf, grantsOfToken, roleOf } from './identities.ts'
+import { grantsOfToken, placesOf, roleOf } from './identities.ts'
 import type { Principal } from './principal.ts'
 
 /** The audience of access tokens: management REST and Management MCP of this instance. */
@@ -123,8 +123,8 @@ function faultOf(kind: 'at' | 'pt', stored: StoredAccessToken | undefined, token
 }
 
 /**
- * Grants in their compact form as they are kept with a token: collections and roles by id, so that another one that takes
- * a slug over is not meant. Refuses with input_invalid. @param find the roles that may be named
+ * Grants in their compact form as they are kept with a token: collections, virtual MCPs and roles by id, so that another one that
+ * takes a slug over is not meant. Refuses with input_invalid. @param find the roles that may be named
  */
 export async function toStoredGrants(
   texts: readonly string[],
@@ -134,15 +134,11 @@ export async function toStoredGrants(
   const grants: StoredGrant[] = []
   for (const [index, text] of texts.entries()) {
     const pointer = `/grants/${index}`
-    const { role, types, collections, tags } = readGrant(text, pointer)
+    const { role, types, tags, ...places } = readGrant(text, pointer)
     const made = isBuiltIn(role) ? null : await find(role)
     if (made === undefined) throw absent(`role "${role}"`, pointer)
-    const ids: string[] = []
-    for (const ref of collections) {
-      const found = await collectionOf(ref, reader)
-      if (found === undefined) throw absent(`collection "${ref}"`, pointer)
-      ids.push(found)
-    }
+    const { ids, absent: missing } = await placesOf(places, reader)
+    if (missing[0] !== undefined) throw absent(missing[0], pointer)
     const isWhole = types.length === 0 && ids.length === 0 && tags.length === 0
     // Stored by the schema of roles
     const what =

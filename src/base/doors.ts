@@ -174,9 +174,9 @@ export const DOORS = {
   }),
   connect: oauth({
     path: '/connect',
-    handler: 'unknown_path',
+    handler: 'oauth',
     hasPages: true,
-    summary: 'Reserved for accounts at other servers',
+    summary: 'Pages on which people connect their accounts at origins',
   }),
   console: own({ path: '/console', part: 'console', hasPages: true, summary: 'Reserved for the console' }),
   portal: own({ path: '/portal', part: 'portal', hasPages: true, summary: 'Reserved for the portal' }),

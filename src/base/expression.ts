@@ -8,19 +8,35 @@
  * 2. An expression holds only if its value is exactly `true`. An error is never a result.
  * 3. Members of the prototype are no members of a value.
  * 4. Regular expressions take linear time (`base/linear-pattern.ts`) and are literals of the program.
+ * 5. An evaluation changes nothing that it is given. It takes the clock and chance from its caller ({@link Ambient}).
  */
+import { randomUUID } from 'node:crypto'
+import { toJsonValue } from './expression-functions/codings.ts'
+import {
+  type Ambient,
+  type Evaluation,
+  FAILED,
+  Halt,
+  isNumber,
+  made,
+  SPENT,
+  spend,
+  text,
+  WAITS,
+  withinInt,
+} from './expression-functions/evaluation.ts'
+import type { FunctionType } from './expression-functions/function-type.ts'
+import { objectOf } from './expression-functions/objects.ts'
+import { BINARY_SIGNS, type BinarySign, binary } from './expression-functions/operators.ts'
+import { VALUE_FUNCTIONS } from './expression-functions/table.ts'
+import { isTime, Timestamp } from './expression-functions/times.ts'
 import { type LinearPattern, linearPattern } from './linear-pattern.ts'
 import { isPlain, type Plain } from './plain.ts'
 
 /** Steps of one evaluation. */
 const STEPS_MAX = 10_000
-/** Characters of text that cost one step. */
-const CHARS_PER_STEP = 1024
 /** Nesting of a program. The parser allows less. */
 const DEPTH_MAX = 1000
-
-export const BINARY_SIGNS = ['==', '!=', '<', '<=', '>', '>=', 'in', '+', '-', '*', '/', '%'] as const
-export type BinarySign = (typeof BINARY_SIGNS)[number]
 
 export const MACROS = ['all', 'exists', 'exists_one', 'map', 'filter'] as const
 export type Macro = (typeof MACROS)[number]
@@ -34,6 +50,8 @@ export type Program =
   | { readonly op: 'member' | 'has'; readonly of: Program; readonly key: string }
   | { readonly op: 'index'; readonly of: Program; readonly at: Program }
   | { readonly op: 'list'; readonly items: readonly Program[] }
+  /** Names and values of an object. For expressions that give values. */
+  | { readonly op: 'map'; readonly members: readonly (readonly [Program, Program])[] }
   | { readonly op: 'choose'; readonly when: Program; readonly yes: Program; readonly no: Program }
   | { readonly op: 'or' | 'and'; readonly left: Program; readonly right: Program }
   | { readonly op: 'not' | 'minus'; readonly of: Program }
@@ -58,6 +76,21 @@ export const UNDECIDED: unique symbol = Symbol('undecided')
  */
 export type Outcome = 'holds' | 'fails_to_hold' | 'undecided' | 'failed'
 
+/** An expression has no value. The message says why, for its author. */
+export class ExpressionFailure extends Error {}
+
+/** An expression that gives values. */
+export interface Evaluator {
+  /** Variables that the expression reads. */
+  readonly reads: ReadonlySet<string>
+  /**
+   * The value as JSON has it: integers become numbers. Members of `values` may be getters, which are asked where the expression
+   * reads them.
+   * @throws ExpressionFailure
+   */
+  value(values: Readonly<Record<string, unknown>>, ambient?: Ambient): unknown
+}
+
 /** An expression that is ready to be asked. */
 export interface Expression {
   /** Variables that the expression reads. */
@@ -66,25 +99,13 @@ export interface Expression {
   decide(values: Readonly<Record<string, unknown>>): Outcome
 }
 
-interface Run {
-  readonly values: Readonly<Record<string, unknown>>
-  /** Values of the names of macros, outermost first. */
-  readonly slots: unknown[]
-  steps: number
-}
+/** The clock and chance of this process. */
+export const SYSTEM_AMBIENT: Ambient = { now: Date.now, random: Math.random, uuid: randomUUID }
 
-type Step = (run: Run) => unknown
+type Step = (run: Evaluation) => unknown
 
-/** Why an evaluation ended without a value. No stack: it is no bug. */
-class Halt {
-  readonly why: 'undecided' | 'failed' | 'spent'
-  constructor(why: 'undecided' | 'failed' | 'spent') {
-    this.why = why
-  }
-}
-const WAITS = new Halt('undecided')
-const FAILED = new Halt('failed')
-const SPENT = new Halt('spent')
+const NO_TRUTH = new Halt('failed', 'a condition is neither true nor false')
+const NO_ITEM = new Halt('failed', 'there is no such item')
 
 /**
  * Links a program.
@@ -93,15 +114,50 @@ const SPENT = new Halt('spent')
  */
 export function toExpression(program: Program, variables: readonly string[]): Expression {
   const reads = new Set<string>()
-  const step = linked(program, { variables, slots: [], reads, depth: 0 })
+  const step = linked(program, { variables, slots: [], reads, depth: 0, functions: {} })
   return {
     reads,
     decide(values) {
       try {
-        const value = step({ values, slots: [], steps: STEPS_MAX })
+        const value = step({
+          values,
+          slots: [],
+          mixes: false,
+          ambient: null,
+          made: null,
+          steps: STEPS_MAX,
+        })
         return value === true ? 'holds' : value === false ? 'fails_to_hold' : 'failed'
       } catch (error) {
         return error === WAITS ? 'undecided' : 'failed'
+      }
+    },
+  }
+}
+
+/**
+ * Links a program that gives a value. Unlike in CEL, integers and doubles mix: every number of JSON may be either.
+ * @param variables Names that the program may read.
+ * @throws RangeError for what is no program.
+ */
+export function toEvaluator(program: Program, variables: readonly string[]): Evaluator {
+  const reads = new Set<string>()
+  const step = linked(program, { variables, slots: [], reads, depth: 0, functions: VALUE_FUNCTIONS })
+  return {
+    reads,
+    value(values, ambient = SYSTEM_AMBIENT) {
+      const { budget } = ambient
+      const steps = budget === undefined ? STEPS_MAX : Math.min(STEPS_MAX, budget.steps)
+      const run: Evaluation = { values, slots: [], mixes: true, ambient, made: null, steps }
+      try {
+        return toJsonValue(run, step(run))
+      } catch (error) {
+        if (error instanceof Halt) throw new ExpressionFailure(error.reason)
+        // The stack is full
+        if (error instanceof RangeError) throw new ExpressionFailure('a value is nested too deeply')
+        throw error
+      } finally {
+        if (budget !== undefined) budget.steps -= steps - run.steps
       }
     },
   }
@@ -112,6 +168,8 @@ interface Linking {
   readonly slots: readonly string[]
   readonly reads: Set<string>
   readonly depth: number
+  /** Those beyond {@link FUNCTIONS}. None in conditions. */
+  readonly functions: Readonly<Record<string, FunctionType>>
 }
 
 /** The step of a node; each costs one. */
@@ -154,8 +212,14 @@ function stepOf(node: Program, at: Linking): Step {
     }
     case 'list': {
       const items = node.items.map((item) => linked(item, at))
-      return (run) => items.map((item) => item(run))
+      return (run) =>
+        made(
+          run,
+          items.map((item) => item(run)),
+        )
     }
+    case 'map':
+      return mapStep(node.members, at)
     case 'choose': {
       const [when, yes, no] = [linked(node.when, at), linked(node.yes, at), linked(node.no, at)]
       return (run) => (truth(when(run)) ? yes(run) : no(run))
@@ -190,13 +254,22 @@ function stepOf(node: Program, at: Linking): Step {
   }
 }
 
+function mapStep(members: readonly (readonly [Program, Program])[], at: Linking): Step {
+  const steps = members.map(([name, value]) => [linked(name, at), linked(value, at)] as const)
+  return (run) =>
+    objectOf(
+      run,
+      steps.map(([name, value]) => [text(run, name(run)), value(run)] as const),
+    )
+}
+
 function nameStep(name: string, { variables, slots, reads }: Linking): Step {
   const slot = slots.lastIndexOf(name)
   if (slot !== -1) return (run) => run.slots[slot]
   if (!variables.includes(name)) throw new RangeError(`there is no variable ${name}`)
   reads.add(name)
   return ({ values }) => {
-    if (!Object.hasOwn(values, name)) throw FAILED
+    if (!Object.hasOwn(values, name)) throw new Halt('failed', `${name} has no value`)
     const value = values[name]
     if (value === UNDECIDED) throw WAITS
     return value
@@ -208,7 +281,7 @@ function nameStep(name: string, { variables, slots, reads }: Linking): Step {
  * decide. Running out of steps is final.
  */
 function logicStep(deciding: boolean, left: Step, right: Step): Step {
-  const sideOf = (side: Step, run: Run): boolean | Halt => {
+  const sideOf = (side: Step, run: Evaluation): boolean | Halt => {
     try {
       return truth(side(run))
     } catch (error) {
@@ -233,17 +306,27 @@ function eachStep({ macro, over, name, body }: Program & { readonly op: 'each' }
   const list = linked(over, at)
   const slot = at.slots.length
   const each = linked(body, { ...at, slots: [...at.slots, name] })
-  const listed = (run: Run): readonly unknown[] => {
+  const listed = (run: Evaluation): readonly unknown[] => {
     const items = list(run)
     if (!Array.isArray(items)) throw FAILED
     return items
   }
-  const valueAt = (run: Run, item: unknown): unknown => {
+  const valueAt = (run: Evaluation, item: unknown): unknown => {
     run.slots[slot] = item
     return each(run)
   }
-  if (macro === 'map') return (run) => listed(run).map((item) => valueAt(run, item))
-  if (macro === 'filter') return (run) => listed(run).filter((item) => truth(valueAt(run, item)))
+  if (macro === 'map')
+    return (run) =>
+      made(
+        run,
+        listed(run).map((item) => valueAt(run, item)),
+      )
+  if (macro === 'filter')
+    return (run) =>
+      made(
+        run,
+        listed(run).filter((item) => truth(valueAt(run, item))),
+      )
   if (macro === 'exists_one')
     return (run) => listed(run).filter((item) => truth(valueAt(run, item))).length === 1
   const deciding = macro === 'exists'
@@ -262,7 +345,7 @@ function eachStep({ macro, over, name, body }: Program & { readonly op: 'each' }
   }
 }
 
-/** Names of the functions, with the number of their arguments; a method counts its receiver. */
+/** Names of the functions of conditions, with the number of their arguments; a method counts its receiver. */
 export const FUNCTIONS: Readonly<Record<string, number>> = {
   size: 1,
   string: 1,
@@ -277,6 +360,15 @@ export const FUNCTIONS: Readonly<Record<string, number>> = {
 }
 
 function callStep(name: string, given: readonly Program[], at: Linking): Step {
+  if (Object.hasOwn(at.functions, name) && at.functions[name]!.takes.includes(given.length)) {
+    const steps = given.map((one) => linked(one, at))
+    const { call } = at.functions[name]!
+    return (run) =>
+      call(
+        run,
+        steps.map((step) => step(run)),
+      )
+  }
   if (!Object.hasOwn(FUNCTIONS, name) || FUNCTIONS[name] !== given.length)
     throw new RangeError(`there is no function ${name} with ${given.length} arguments`)
   const first = linked(given[0]!, at)
@@ -300,7 +392,7 @@ function patternOf(node: Program): LinearPattern {
   return pattern
 }
 
-function converted(run: Run, name: string, value: unknown): unknown {
+function converted(run: Evaluation, name: string, value: unknown): unknown {
   switch (name) {
     case 'size':
       return sizeOf(run, value)
@@ -309,13 +401,17 @@ function converted(run: Run, name: string, value: unknown): unknown {
       if (typeof value === 'string') return text(run, value)
       if (typeof value === 'bigint' || typeof value === 'number' || typeof value === 'boolean')
         return String(value)
+      if (isTime(value)) return value.toText()
       throw FAILED
     case 'int':
       if (typeof value === 'bigint') return value
+      if (value instanceof Timestamp) return BigInt(Math.floor(value.ms / 1000))
+      if (run.mixes && typeof value === 'string') return readInt(text(run, value))
       if (typeof value !== 'number' || !Number.isFinite(value)) throw FAILED
       return withinInt(BigInt(Math.trunc(value)))
     case 'double':
-      if (typeof value !== 'bigint' && typeof value !== 'number') throw FAILED
+      if (run.mixes && typeof value === 'string') return readDouble(text(run, value))
+      if (!isNumber(value)) throw FAILED
       return Number(value)
     case 'lowerAscii':
       return text(run, value).replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase())
@@ -324,7 +420,18 @@ function converted(run: Run, name: string, value: unknown): unknown {
   }
 }
 
-function sizeOf(run: Run, value: unknown): bigint {
+function readInt(given: string): bigint {
+  if (!/^-?[0-9]{1,19}$/.test(given)) throw new Halt('failed', 'int takes the text of a whole number')
+  return withinInt(BigInt(given))
+}
+
+function readDouble(given: string): number {
+  if (!/^-?[0-9]{1,400}(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,3})?$/.test(given))
+    throw new Halt('failed', 'double takes the text of a number')
+  return Number(given)
+}
+
+function sizeOf(run: Evaluation, value: unknown): bigint {
   if (Array.isArray(value)) return BigInt(value.length)
   if (isPlain(value)) {
     const names = Object.keys(value).length
@@ -337,130 +444,19 @@ function sizeOf(run: Run, value: unknown): bigint {
   return count
 }
 
-/** Text on which a function works, paid by its length. */
-function text(run: Run, value: unknown): string {
-  if (typeof value !== 'string') throw FAILED
-  spend(run, Math.floor(value.length / CHARS_PER_STEP))
-  return value
-}
-
-function binary(run: Run, sign: BinarySign, left: unknown, right: unknown): unknown {
-  switch (sign) {
-    case '==':
-      return isEqual(run, left, right)
-    case '!=':
-      return !isEqual(run, left, right)
-    case 'in':
-      if (Array.isArray(right)) return right.some((item) => isEqual(run, left, item))
-      if (!isPlain(right)) throw FAILED
-      return typeof left === 'string' && Object.hasOwn(right, left)
-    case '<':
-    case '<=':
-    case '>':
-    case '>=':
-      return ordered(run, sign, left, right)
-    default:
-      return computed(run, sign, left, right)
-  }
-}
-
-/** Values of different kinds differ; integers and doubles are compared as numbers. */
-function isEqual(run: Run, left: unknown, right: unknown): boolean {
-  spend(run, 1)
-  if (typeof left === 'string' && typeof right === 'string') return text(run, left) === right
-  if (isNumber(left) && isNumber(right))
-    // Mathematically exact between an integer and a double
-    // biome-ignore lint/suspicious/noDoubleEquals: both are numbers
-    return left == right
-  if (Array.isArray(left) && Array.isArray(right))
-    return left.length === right.length && left.every((item, at) => isEqual(run, item, right[at]))
-  if (isPlain(left) && isPlain(right)) {
-    const names = Object.keys(left)
-    spend(run, names.length)
-    return (
-      names.length === Object.keys(right).length &&
-      names.every((name) => Object.hasOwn(right, name) && isEqual(run, left[name], right[name]))
-    )
-  }
-  return left === right
-}
-
-function isNumber(value: unknown): value is number | bigint {
-  return typeof value === 'number' || typeof value === 'bigint'
-}
-
-function ordered(run: Run, sign: '<' | '<=' | '>' | '>=', left: unknown, right: unknown): boolean {
-  if (isNumber(left) && isNumber(right)) return compared(sign, left, right)
-  if (typeof left !== 'string' || typeof right !== 'string') throw FAILED
-  return compared(sign, text(run, left), text(run, right))
-}
-
-function compared<T extends string | number | bigint>(
-  sign: '<' | '<=' | '>' | '>=',
-  left: T,
-  right: T,
-): boolean {
-  if (sign === '<') return left < right
-  if (sign === '<=') return left <= right
-  return sign === '>' ? left > right : left >= right
-}
-
-/** Integers and doubles do not mix, as in CEL: `double()` and `int()` convert. */
-function computed(run: Run, sign: '+' | '-' | '*' | '/' | '%', left: unknown, right: unknown): unknown {
-  if (typeof left === 'bigint' && typeof right === 'bigint') {
-    if ((sign === '/' || sign === '%') && right === 0n) throw FAILED
-    return withinInt(integer(sign, left, right))
-  }
-  if (typeof left === 'number' && typeof right === 'number' && sign !== '%') {
-    if (sign === '+') return left + right
-    if (sign === '-') return left - right
-    return sign === '*' ? left * right : left / right
-  }
-  if (sign !== '+') throw FAILED
-  if (typeof left === 'string' && typeof right === 'string') return text(run, left) + text(run, right)
-  if (!Array.isArray(left) || !Array.isArray(right)) throw FAILED
-  spend(run, left.length + right.length)
-  return [...left, ...right]
-}
-
-function integer(sign: '+' | '-' | '*' | '/' | '%', left: bigint, right: bigint): bigint {
-  switch (sign) {
-    case '+':
-      return left + right
-    case '-':
-      return left - right
-    case '*':
-      return left * right
-    case '/':
-      return left / right
-    default:
-      return left % right
-  }
-}
-
-function withinInt(value: bigint): bigint {
-  if (BigInt.asIntN(64, value) !== value) throw FAILED
-  return value
-}
-
 function truth(value: unknown): boolean {
-  if (typeof value !== 'boolean') throw FAILED
+  if (typeof value !== 'boolean') throw NO_TRUTH
   return value
 }
 
 function memberOf(holder: unknown, key: string): unknown {
-  if (!isPlain(holder) || !Object.hasOwn(holder, key)) throw FAILED
+  if (!isPlain(holder) || !Object.hasOwn(holder, key)) throw new Halt('failed', `there is no member ${key}`)
   return (holder as Plain)[key]
 }
 
 function itemAt(holder: unknown, index: unknown): unknown {
   if (typeof index === 'string') return memberOf(holder, index)
   const at = typeof index === 'bigint' || Number.isInteger(index) ? Number(index) : -1
-  if (!Array.isArray(holder) || at < 0 || at >= holder.length) throw FAILED
+  if (!Array.isArray(holder) || at < 0 || at >= holder.length) throw NO_ITEM
   return holder[at] as unknown
-}
-
-function spend(run: Run, steps: number): void {
-  run.steps -= steps
-  if (run.steps < 0) throw SPENT
 }

@@ -26,14 +26,23 @@ function toFieldErrors(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): 
     )
     if (nearest !== undefined && nearest.length > 0)
       return nearest.flatMap((inner) => toFieldErrors(inner, path))
-    return [{ pointer: pointerTo('', ...path), reason: 'not one of the known kinds' }]
+    return [{ pointer: pointerTo('', ...path), reason: oneOf(optionsOf(issue)) }]
   }
   if (issue.code === 'invalid_value' && issue.message.startsWith('Invalid ')) {
-    const values = issue.values.map(String)
-    const reason = values.length === 1 ? `must be ${values[0]}` : `must be one of ${values.join(', ')}`
-    return [{ pointer: pointerTo('', ...path), reason }]
+    return [{ pointer: pointerTo('', ...path), reason: oneOf(issue.values.map(String)) }]
   }
   return [{ pointer: pointerTo('', ...path), reason: reasonOf(issue) }]
+}
+
+/** Values of the member that tells the branches of a union apart. */
+function optionsOf(issue: z.core.$ZodIssueInvalidUnion): readonly string[] {
+  const { options } = issue as { readonly options?: readonly unknown[] }
+  return options?.map(String) ?? []
+}
+
+function oneOf(values: readonly string[]): string {
+  if (values.length === 0) return 'not one of the known kinds'
+  return values.length === 1 ? `must be ${values[0]}` : `must be one of ${values.join(', ')}`
 }
 
 /** True for a branch of a union that is for values of another type, such as a string instead of an object. */

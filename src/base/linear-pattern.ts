@@ -6,6 +6,17 @@ import { Lru } from './lru.ts'
 export interface LinearPattern {
   /** True when the expression is found anywhere in the text. */
   test(text: string): boolean
+  /**
+   * The leftmost place at or after `from` where the expression is found, preferring as Perl does; null where there is none. What
+   * stands before `from` counts for anchors alone.
+   */
+  find(text: string, from: number): Place | null
+}
+
+/** UTF-16 code units from `start` to before `end`. */
+interface Place {
+  readonly start: number
+  readonly end: number
 }
 
 /** Steps of a compiled expression: counted repetitions multiply, and each step is looked at for each character. */
@@ -33,7 +44,14 @@ function compiled(source: string): LinearPattern | null {
   if (text === null) return null
   try {
     const pattern = RE2JS.compile(text)
-    return pattern.programSize() > PROGRAM_MAX ? null : pattern
+    if (pattern.programSize() > PROGRAM_MAX) return null
+    return {
+      test: (text) => pattern.test(text),
+      find(text, from) {
+        const matcher = pattern.matcher(text)
+        return matcher.find(from) ? { start: matcher.start(), end: matcher.end() } : null
+      },
+    }
   } catch {
     return null
   }

@@ -46,6 +46,8 @@ export interface Page {
   readonly content: Html
   /** Where its forms lead beside to ourselves: browsers judge the redirects that follow as well. */
   readonly formAction?: string | undefined
+  /** URL to which the browser goes on by itself. */
+  readonly refresh?: string
 }
 
 /** Headers of a page: no script, nothing from elsewhere, in no frame; forms go back to where they came from. */
@@ -63,9 +65,9 @@ export function pageHeaders({ formAction }: Pick<Page, 'formAction'>): Record<st
 }
 
 /** The whole document of a page. */
-export function pageText({ title, content }: Page): string {
+export function pageText({ title, content, refresh }: Page): string {
   return html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title><style>${new Html(STYLE)}</style></head>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">${refresh === undefined ? null : html`<meta http-equiv="refresh" content="0;url=${refresh}">`}<title>${title}</title><style>${new Html(STYLE)}</style></head>
 <body><h1>${title}</h1>
 ${content}
 </body></html>

@@ -56,6 +56,18 @@ export const PROBLEMS = {
     'The gateway supports only the expectation `100-continue`.',
   ),
 
+  // Contents (checks `guardrails` and `answer`)
+  guardrail_blocked: problem(
+    403,
+    'Blocked by a guardrail',
+    'A guardrail of the gateway does not let the content of the request pass: it found something in the body, the query or the path, or it could not look at the body. The member `guardrail` names the guardrail. Nothing was sent to the upstream. Remove the content, or ask the administrator of the gateway.',
+  ),
+  response_blocked: problem(
+    502,
+    'Response blocked by a guardrail',
+    'The upstream has answered, and a guardrail of the gateway does not let the response pass: it found something in the body, or it could not look at the body. The member `guardrail` names the guardrail. The call had its effect at the upstream, so do not repeat it blindly.',
+  ),
+
   // Routing and identity (checks `route` to `upgrade`)
   route_not_found: problem(
     404,
@@ -174,6 +186,11 @@ export const PROBLEMS = {
     'Upstream credential unavailable',
     'The upstream credential is missing or cannot be decrypted. Operators find the cause in the readiness report.',
   ),
+  connect_required: problem(
+    403,
+    'Account not connected',
+    'The origin accepts calls only with an account there, and Postern has no usable token of it: the account was never connected, the connection has ended, or the origin refuses the token. Open `connect_url` in a browser, connect the account, and repeat the call. Without `connect_url`, the caller is not a person, or an administrator must connect the account.',
+  ),
   upstream_unreachable: problem(
     502,
     'Upstream unreachable',
@@ -198,6 +215,13 @@ export const PROBLEMS = {
     504,
     'Upstream timeout',
     'The upstream did not respond in time. It may or may not have processed the call.',
+  ),
+
+  // Workflows (check `workflow`)
+  workflow_failed: problem(
+    500,
+    'Workflow failed',
+    'The workflow of the endpoint could not answer the call: a node failed, or the run took too long. Calls that it had made before may have taken effect. Operators find the node and the cause in the request record.',
   ),
 
   // The gateway itself

@@ -79,7 +79,10 @@ test('for any texts, places are unique and in range, answers repeat, and the wor
         for (const place of found.places) assert.ok(place >= 0 && place < documents.length)
         for (const [place, fields] of documents.entries())
           for (const { text } of fields) {
-            const word = text.split(/[^\p{L}\p{M}]+/u).find((run) => /^[a-z]+$/.test(run))
+            const word = text
+              .normalize('NFKC')
+              .split(/[^\p{L}\p{M}]+/u)
+              .find((run) => /^[a-z]+$/.test(run))
             if (word === undefined) continue
             assert.ok(made.search(word, documents.length).places.includes(place), word)
           }

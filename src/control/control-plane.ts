@@ -10,8 +10,12 @@ import type { Plain } from '../base/plain.ts'
 import type { GetJson } from '../base/public-fetch.ts'
 import { Refusal, refuse, toProblem } from '../base/refusal.ts'
 import { factsOf, PREAMBLE } from '../fleet/shared/preamble.ts'
+import type { RefusedCallers } from '../fleet/shared/refused-callers.ts'
 import type { SignInProof } from '../model/sign-in-proof.ts'
+import type { Federation, ManualClient } from '../oauth/federation/port.ts'
 import type { DocumentMode } from '../oauth/server/documents.ts'
+import type { AuthorizationServerParts } from '../oauth/server/server.ts'
+import { createOriginAccess } from '../operations/access/origin-access.ts'
 import { createUnauthenticatedAudit, type UnauthenticatedAudit } from '../operations/audit/unauthenticated.ts'
 import { expireChangeRequests } from '../operations/change-requests/expire.ts'
 import type { Invoke } from '../operations/engine/define.ts'
@@ -38,9 +42,12 @@ import { answerSecretPage, SECRETS_ROOT } from '../surfaces/secrets/page.ts'
 import { VERSION } from '../version.ts'
 import { CallerMemory } from '../wire/caller-memory.ts'
 import { callerMemoryMax } from '../wire/caller-memory-max.ts'
+import { openConnections } from './connections.ts'
 import { createDocPages } from './doc-pages.ts'
+import { forgetForeignGroups } from './foreign-groups.ts'
 import { createIdentities, type Identities, type IdentitiesParts } from './identities.ts'
 import { issuedBy } from './identity-provider.ts'
+import { openIdentityTokens, useFirst } from './identity-tokens.ts'
 import { createControlListener } from './listener.ts'
 import type { IssuedToken } from './local-socket.ts'
 import { createLocalTokens } from './local-tokens.ts'
@@ -48,6 +55,7 @@ import { createOAuthDoor } from './oauth-door.ts'
 import { createOriginOutages } from './origin-outages.ts'
 import { isAsked, refreshOrigin, refreshOrigins } from './origin-refresh.ts'
 import { createOriginWatch, type OriginWatch } from './origin-watch.ts'
+import { noteRefusedCallers } from './refused-callers.ts'
 import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link.ts'
 
 export interface ControlPlaneOptions
@@ -60,7 +68,6 @@ export interface ControlPlaneOptions
   readonly mark: AuditMark
   /** Where the files of exports are kept. */
   readonly exportFiles: ExportFiles
-  readonly gatewayOrigin: string
   /** Where management is reached; the first one is named where nothing tells of another. */
   readonly managementOrigins: Origins
   /** Pages that may call management. */
@@ -72,6 +79,8 @@ export interface ControlPlaneOptions
   readonly documentMode: DocumentMode
   readonly pins: ReadonlyMap<string, Plain>
   readonly fetchPublic: GetJson
+  /** The client that a credential of type basic is at an authorization server; null for any other credential. */
+  readonly manualClient: (credential: string) => Promise<ManualClient | null>
   /** Tells the gateway threads which origins cannot be reached, by id. */
   readonly tellOriginsDown: (origins: readonly string[]) => void
 }
@@ -83,14 +92,20 @@ export interface ControlPlane {
   readonly prove: (token: string, resource: Protected) => Promise<string | null>
   /** What an access token for an MCP endpoint of gateway threads proves. Never rejects. */
   readonly signIn: (token: string, resource: `/mcp${string}`) => Promise<SignInProof>
+  /** The token or key that a person, or all callers, have connected at an origin; see {@link Federation}. Never rejects. */
+  readonly connection: Federation['answer']
   /** Issues an access token, as `postern token` does. */
   readonly issueToken: (input: unknown) => Promise<IssuedToken>
   /** Makes the link by which a new installation gets its administrator; null when it needs none. */
   readonly firstLink: () => Promise<SetUpLink | null>
   /** Makes a link for a local user or a new administrator, as `postern admin reset` does. */
   readonly resetLink: (input: unknown) => Promise<SetUpLink>
-  /** Writes what has been gathered of unknown callers into the audit; all of it with `rest`. */
+  /** Notes callers that MCP endpoints have refused. */
+  readonly refusedCallers: (refused: RefusedCallers) => void
+  /** Writes what has been gathered of refused callers into the audit; all of it with `rest`. */
   readonly flush: (rest?: boolean) => Promise<void>
+  /** Removes groups that name another provider than that of their user. */
+  readonly forgetForeignGroups: () => Promise<void>
   /** Signs the audit trail as it stands. */
   readonly checkpoint: () => Promise<void>
   /** Removes the files of exports that have expired. */
@@ -127,12 +142,44 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     trail,
     exports,
     localSignIn: options.isLocalSignIn ? { setUpUrl: (token) => setUpUrl(options.issuer, token) } : null,
-    mappedGrants: options.oidc?.roleMap.map(({ grant }) => grant) ?? [],
+    mappedGrants: options.providers.flatMap(({ roleMap }) => roleMap.map(({ grant }) => grant)),
     check: checkFragment,
     grantEnded: endGrants(options),
+    connectionEnded(connection) {
+      endGrants(options)(connection.id)
+      void connections.revoke(connection)
+    },
   })
-  const identities = createIdentities(options, invoke, unknown)
-  const surfaces = openSurfaces(options, invoke, identities, unknown)
+  const identityTokens = openIdentityTokens(options)
+  const identities = createIdentities(
+    options,
+    invoke,
+    unknown,
+    identityTokens && {
+      async keep(account, tokens) {
+        await identityTokens.keep(account, tokens)
+        const parts = { originAccess, connections: store.read.connections, federation: connections }
+        // A sign-in does not wait for origins
+        useFirst(account, parts).catch(refreshing.fault)
+      },
+    },
+  )
+  const originAccess = createOriginAccess(store.read, identities.accounts)
+  const connections = openConnections({
+    ...options,
+    accounts: identities.accounts,
+    originAccess,
+    identityTokens,
+    ended: endGrants(options),
+    // The first account may tell what the origin offers
+    connected: (origin) => void refreshOrigin(origin, refreshing).catch(refreshing.fault),
+  })
+  const surfaces = openSurfaces(
+    { ...options, originAccess, federation: connections },
+    invoke,
+    identities,
+    unknown,
+  )
   let isStopped = false
   const refreshing = {
     ...options,
@@ -149,9 +196,12 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
         () => null,
       ),
     signIn: proveSignIns(identities.oauth, fault),
+    connection: connections.answer,
+    refusedCallers: noteRefusedCallers(store.read, unknown, fault),
     issueToken: createLocalTokens(identities.tokens, clock),
     ...linksOf(options, identities),
     flush: (rest) => unknown.flush(rest).finally(() => identities.personal.flush()),
+    forgetForeignGroups: () => forgetForeignGroups(options.providers, store.read, identities.accounts),
     checkpoint: () => trail.checkpoint(),
     sweepFiles: () => exports.sweep(),
     async sweepStore() {
@@ -225,7 +275,7 @@ function endGrants({ state, clock }: Pick<ControlPlaneOptions, 'state' | 'clock'
 }
 
 function openSurfaces(
-  options: ControlPlaneOptions,
+  options: ControlPlaneOptions & Pick<AuthorizationServerParts, 'originAccess' | 'federation'>,
   invoke: Invoke,
   identities: Identities,
   unknown: UnauthenticatedAudit,
@@ -235,7 +285,7 @@ function openSurfaces(
   const memory = new CallerMemory(callerMemoryMax(1))
   const keep = (principal: string) => memory.open(principal)
   const secretLinks = createSecretLinks(options.state.secretLinks, store, clock)
-  const issued = issuedBy(options.issuer, options.oidc)
+  const issued = issuedBy(options.issuer, options.providers)
   const rest = createRestApp({
     operations: OPERATIONS,
     invoke,
@@ -316,6 +366,10 @@ function linkWith(
   }
 }
 
+function notConnected(reason: string): ControlPlane['connection'] {
+  return () => Promise.resolve({ ok: false, code: 'credential_unavailable', reason, page: null })
+}
+
 /**
  * Without a store nobody can be known and nothing can be changed: everything is refused with the reason.
  * @param reason a sentence without paths: callers are unknown here
@@ -335,10 +389,13 @@ export function createClosedControlPlane(reason: string): ControlPlane {
     },
     prove: () => Promise.resolve(null),
     signIn: () => Promise.resolve({ ok: false, code: 'identity_unavailable', reason }),
+    connection: notConnected(reason),
+    refusedCallers() {},
     issueToken: () => Promise.reject(refusal),
     firstLink: () => Promise.resolve(null),
     resetLink: () => Promise.reject(refusal),
     flush: () => Promise.resolve(),
+    forgetForeignGroups: () => Promise.resolve(),
     checkpoint: () => Promise.resolve(),
     sweepFiles() {},
     sweepStore: () => Promise.resolve(),

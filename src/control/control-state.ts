@@ -14,4 +14,6 @@ export interface ControlState {
   readonly throttle: Throttle
   readonly secretLinks: Links<KeptSecret>
   readonly signIns: Links<SignInState>
+  /** Connections at origins that are being made, sealed. */
+  readonly connecting: Links<string>
 }

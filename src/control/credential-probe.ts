@@ -3,6 +3,7 @@ import type { Trial } from '../gateway/forward/try-credential.ts'
 import { toCredentialTest } from '../model/credential-summary.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
 import type { CredentialProbe } from '../operations/engine/ports.ts'
+import { compileCredential } from '../snapshot/compile/compile.ts'
 import type { References } from '../snapshot/compile/references.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
 import type { Vault } from '../vault/vault.ts'
@@ -36,6 +37,10 @@ export function createCredentialProbe({
 }: CredentialProbeOptions): CredentialProbe & {
   /** Stores when credentials were last used, where that has changed by a minute. */
   keepUses(): Promise<void>
+  /**
+   * User name and password of a credential of type basic; null for any other. Rejects with a sentence where the password cannot be read.
+   */
+  pairOf(id: string): Promise<{ readonly id: string; readonly secret: string } | null>
 } {
   async function keptUses(): Promise<Map<string, number>> {
     const text = await store?.read.meta(USES)
@@ -69,6 +74,18 @@ export function createCredentialProbe({
     },
     faultOf: (id) => references.faultOf(id),
     uses,
+    async pairOf(id) {
+      const found = await store?.read.byId('credentials', id)
+      if (store === null || found === undefined) return null
+      const secrets = await store.read.secretsOf([id])
+      const sealed = Object.fromEntries(secrets.map((secret) => [secret.field, secret.sealed]))
+      // Stored by the schema of this type
+      const { type, settings, ...read } = await references.resolve(compileCredential(found as never, sealed))
+      if (type !== 'basic') return null
+      if (read.unresolved !== undefined) throw new RangeError(read.unresolved)
+      const password = vault.open(read.sealed['password'] ?? '', id, 'password')
+      return { id: settings['username'] ?? '', secret: password.reveal() }
+    },
     async keepUses() {
       if (store === null) return
       const [kept, now] = [await keptUses(), await uses()]

@@ -11,9 +11,11 @@ import type { Egress } from '../base/egress.ts'
 import { createGuardedFetch } from '../base/guarded-fetch.ts'
 import type { ProtectedResources } from '../base/protected-resources.ts'
 import { factsOf } from '../fleet/shared/preamble.ts'
+import type { KeptIdentityTokens } from '../oauth/sign-in/identity-tokens.ts'
 import { createOidcSignIn } from '../oauth/sign-in/oidc.ts'
 import { createSignIn } from '../oauth/sign-in/sign-in.ts'
 import { createAccounts } from '../operations/access/accounts.ts'
+import { createAgents } from '../operations/access/agents.ts'
 import { createLocalUsers } from '../operations/access/local-users.ts'
 import { createMcpAccess } from '../operations/access/mcp-access.ts'
 import type { UnauthenticatedAudit } from '../operations/audit/unauthenticated.ts'
@@ -36,8 +38,8 @@ export interface IdentitiesParts {
   /** Where management is reached, for people. */
   readonly managementOrigin: string
   readonly resources: ProtectedResources
-  /** The identity provider at which people sign in; null without one. */
-  readonly oidc: IdentityProvider | null
+  /** The identity providers at which people sign in, in the order of their buttons. */
+  readonly providers: readonly IdentityProvider[]
   /** Whether local users sign in by their passwords. */
   readonly isLocalSignIn: boolean
   /** Keys of those who sign tokens of workloads. */
@@ -50,8 +52,13 @@ export interface IdentitiesParts {
 export type Identities = ReturnType<typeof createIdentities>
 
 /** Everybody who can prove who they are to the control plane, and how they do it. */
-export function createIdentities(parts: IdentitiesParts, invoke: Invoke, unknown: UnauthenticatedAudit) {
-  const { store, clock, vault, issuer, oidc: provider, keysOf, isLocalSignIn: isLocal, warn, fault } = parts
+export function createIdentities(
+  parts: IdentitiesParts,
+  invoke: Invoke,
+  unknown: UnauthenticatedAudit,
+  identityTokens: Pick<KeptIdentityTokens, 'keep'> | null,
+) {
+  const { store, clock, vault, issuer, providers, keysOf, isLocalSignIn: isLocal, warn, fault } = parts
   const { resources, state } = parts
   const accounts = createAccounts(store.read, clock, invoke)
   const links = createSetUpLinks(store, clock)
@@ -60,28 +67,32 @@ export function createIdentities(parts: IdentitiesParts, invoke: Invoke, unknown
   const personal = createPersonalTokens(store, clock, accounts)
   const workloads = createWorkloadTokens(store.read, clock, keysOf)
   const oauth = createOAuthTokens(store.read, clock, accounts, issuer, resources)
-  const direct = openDirect(provider, resources, clock, keysOf, accounts)
+  const direct = openDirect(providers, resources, clock, keysOf, accounts)
   const verify = createVerifyToken(tokens, personal, workloads, oauth, direct)
 
-  const oidc = provider && {
-    name: new URL(provider.issuer).host,
+  const guardedFetch = createGuardedFetch(parts.egress)
+  const signInAt = (provider: IdentityProvider) => ({
+    slug: provider.slug,
+    name: provider.name,
+    issuer: provider.issuer,
     signIn: createOidcSignIn({
       provider,
       origin: issuer,
       clock,
-      fetch: createGuardedFetch(parts.egress),
+      fetch: guardedFetch,
       accounts,
       signIns: state.signIns,
       warn,
+      keepTokens: identityTokens?.keep,
     }),
-  }
+  })
   const { signIn, pages } = createSignIn({
     store,
     clock,
     origin: issuer,
     managementOrigin: parts.managementOrigin,
     accounts,
-    oidc,
+    providers: providers.map(signInAt),
     links,
     users: createLocalUsers(clock, invoke),
     isLocal,
@@ -100,8 +111,10 @@ export function createIdentities(parts: IdentitiesParts, invoke: Invoke, unknown
     workloads,
     oauth,
     mcp: createMcpAccess(store.read, clock, invoke),
+    agents: createAgents(store.read, clock),
+    direct,
     services: createServiceClients(store.read, (...place) => vault.open(...place).reveal()),
-    assertions: openAssertions(provider, issuer, clock, keysOf, accounts),
+    assertions: openAssertions(providers, issuer, clock, keysOf, accounts),
     verify,
     authenticate: createAuthenticate(verify, unknown),
     signIn,

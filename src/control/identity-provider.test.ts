@@ -7,26 +7,25 @@ import { test } from 'node:test'
 import { startControl } from '../../test/control.ts'
 import { CannotStart } from '../base/cannot-start.ts'
 import { readSettings } from '../settings.ts'
-import { faultOfRoles, issuedBy, toOidcProvider } from './identity-provider.ts'
+import { faultOfRoles, issuedBy, toIdentityProviders } from './identity-provider.ts'
 
-const given = (more: Record<string, string> = {}) =>
-  toOidcProvider(
-    readSettings([], {
-      POSTERN_OIDC_ISSUER: 'https://id.example.com',
-      POSTERN_OIDC_CLIENT_ID: 'postern',
-      ...more,
-    }).oidc!,
-  )
+const firstOf = (more: Record<string, string> = {}) =>
+  readSettings([], {
+    POSTERN_OIDC_ISSUER: 'https://id.example.com',
+    POSTERN_OIDC_CLIENT_ID: 'postern',
+    ...more,
+  }).oidc!
+const given = (more: Record<string, string> = {}) => toIdentityProviders([firstOf(more)])[0]!
 
 test('the settings that docs/identity.md shows are understood, down to their grants', () => {
   const page = readFileSync(new URL('../../docs/identity.md', import.meta.url), 'utf8')
   const examples = [...page.matchAll(/```env\n(POSTERN_[\s\S]*?)\n```/g)].map((match) =>
     Object.fromEntries(match[1]!.split('\n').map((line) => line.split(/=(.*)/).slice(0, 2))),
   )
-  assert.equal(examples.length, 6)
+  assert.equal(examples.length, 7)
   for (const example of examples) {
     const { oidc } = readSettings([], example)
-    assert.ok(toOidcProvider(oidc!).roleMap.length > 0)
+    assert.ok(toIdentityProviders([oidc!])[0]!.roleMap.length > 0)
   }
 })
 
@@ -41,7 +40,7 @@ test('a rule that grants nothing refuses the start and names the setting', () =>
 test('a role of the map that is not there is a fault that says what to do', async () => {
   const control = await startControl()
   await control.run('roles.create', { name: 'Publisher', permissions: ['proxies:read'] })
-  const fault = (map: string) => faultOfRoles(given({ POSTERN_OIDC_ROLE_MAP: map }), control.store.read)
+  const fault = (map: string) => faultOfRoles([firstOf({ POSTERN_OIDC_ROLE_MAP: map })], control.store.read)
   assert.equal(await fault('*=viewer; group:a=publisher@x'), null)
   assert.match(
     (await fault('*=viewer; group:b=vewer:proxies; group:c=other'))!,
@@ -65,9 +64,49 @@ test('a secret in a file is read each time, without the line end', async (t) => 
 test('clients are told of our own issuer, of both, or of the provider alone', () => {
   const origin = 'https://gateway.example'
   const servers = (direct: string) =>
-    issuedBy(origin, given({ POSTERN_OIDC_DIRECT: direct })).authorizationServers
-  assert.deepEqual(issuedBy(origin, null).authorizationServers, [origin])
+    issuedBy(origin, [given({ POSTERN_OIDC_DIRECT: direct })]).authorizationServers
+  assert.deepEqual(issuedBy(origin, []).authorizationServers, [origin])
   assert.deepEqual(servers('off'), [origin])
   assert.deepEqual(servers('on'), [origin, 'https://id.example.com'])
   assert.deepEqual(servers('only'), ['https://id.example.com'])
+})
+
+const further = (slug: string, direct: 'on' | 'only' | null) => ({
+  ...firstOf(),
+  ...{ slug, file: '/etc/providers.yaml', name: slug, issuer: `https://${slug}.example`, direct },
+})
+
+test('of several providers those that are direct are named, and ours is not where one of them is named alone', () => {
+  const origin = 'https://gateway.example'
+  const servers = (...modes: readonly ('on' | 'only' | null)[]) => {
+    const all = modes.map((direct, index) => further(`p${index}`, direct))
+    const { authorizationServers, scope } = issuedBy(origin, toIdentityProviders(all))
+    assert.equal(scope === null, modes.includes('only'))
+    return authorizationServers.map((url) => url.replace(/^https:\/\/|\.example$/g, ''))
+  }
+  assert.deepEqual(servers(null, null), ['gateway'])
+  assert.deepEqual(servers('on', null, 'on'), ['gateway', 'p0', 'p2'])
+  assert.deepEqual(servers(null, 'only'), ['p1'])
+  assert.deepEqual(servers('on', 'only', null), ['p0', 'p1'])
+})
+
+test('a fault of a further provider names its entry and the file', async () => {
+  const withRule = (grant: string) => ({
+    ...further('partner', null),
+    roleMap: [{ claim: '*', value: null, grant }],
+  })
+  assert.throws(
+    () => toIdentityProviders([firstOf(), withRule('Emperor')]),
+    /^CannotStart: role_map of "partner" in \/etc\/providers\.yaml: "Emperor" is no grant/,
+  )
+  assert.throws(
+    () => toIdentityProviders([{ ...further('partner', null), clientKeyFile: '/none' }]),
+    /^CannotStart: client_key_file of "partner" in \/etc\/providers\.yaml: \/none cannot be used/,
+  )
+  const control = await startControl()
+  assert.match(
+    (await faultOfRoles([firstOf(), withRule('publisher')], control.store.read))!,
+    /^role_map of "partner" in \/etc\/providers\.yaml: there is no role "publisher"/,
+  )
+  await control.close()
 })

@@ -14,26 +14,33 @@ import type { ProtectedResources } from '../base/protected-resources.ts'
 import { faultOfRoleMap, toArrival } from '../oauth/sign-in/arrivals.ts'
 import { readClientKey } from '../oauth/sign-in/client-auth.ts'
 import type { OidcProvider } from '../oauth/sign-in/oidc.ts'
-import { settingName } from '../settings/schema.ts'
-import type { OidcSettings } from '../settings.ts'
+import { memberName, type OidcSettings, type ProviderPlace } from '../settings/oidc.ts'
 import type { ConfigReader } from '../store/ports/config.ts'
 
-/** The identity provider as the control plane knows it. */
+/** An identity provider as the control plane knows it. */
 export interface IdentityProvider extends OidcProvider {
+  /** Label of its button on the sign-in page. */
+  readonly name: string
   /** Whether management takes its access tokens; `only` names it alone as the one that issues tokens. */
   readonly direct: OidcSettings['direct']
   /** What must be in `aud` of these; null for the URL of the resource. */
   readonly audience: string | null
 }
 
-/** The identity provider of the settings. Throws CannotStart for a rule that grants nothing, and for a key that signs nothing. */
-export function toOidcProvider(settings: OidcSettings): IdentityProvider {
+/** The identity providers of the settings. Throws CannotStart for a rule that grants nothing, and for a key that signs nothing. */
+export function toIdentityProviders(all: readonly OidcSettings[]): readonly IdentityProvider[] {
+  const furtherSlugs = all.flatMap(({ slug }) => (slug === null ? [] : [slug]))
+  return all.map((settings) => toIdentityProvider(settings, furtherSlugs))
+}
+
+function toIdentityProvider(settings: OidcSettings, furtherSlugs: readonly string[]): IdentityProvider {
   const fault = faultOfRoleMap(settings.roleMap)
-  if (fault !== null) throw new CannotStart(`${settingName('OIDC_ROLE_MAP')}: ${fault}.`)
+  if (fault !== null) throw new CannotStart(`${memberName(settings, 'ROLE_MAP')}: ${fault}.`)
   const { clientSecret, clientSecretFile, clientKeyFile } = settings
-  if (clientKeyFile !== null) demandKey(clientKeyFile)
+  if (clientKeyFile !== null) demandKey(clientKeyFile, settings)
   return {
     ...settings,
+    furtherSlugs,
     proof: async () => ({
       secret:
         clientSecretFile === null
@@ -44,87 +51,90 @@ export function toOidcProvider(settings: OidcSettings): IdentityProvider {
   }
 }
 
-function demandKey(file: string): void {
+function demandKey(file: string, place: ProviderPlace): void {
   try {
     readClientKey(readFileSync(file, 'utf8'))
   } catch (error) {
     throw new CannotStart(
-      `${settingName('OIDC_CLIENT_KEY_FILE')}: ${file} cannot be used: ${(error as Error).message}.`,
+      `${memberName(place, 'CLIENT_KEY_FILE')}: ${file} cannot be used: ${(error as Error).message}.`,
     )
   }
 }
 
 /** The first role that claims are mapped to and that does not exist, as a sentence; null when all exist. */
 export async function faultOfRoles(
-  { roleMap }: Pick<OidcSettings, 'roleMap'>,
+  providers: readonly (Pick<OidcSettings, 'roleMap'> & ProviderPlace)[],
   reader: ConfigReader,
 ): Promise<string | null> {
-  for (const { grant } of roleMap) {
+  const rules = providers.flatMap((place) => place.roleMap.map(({ grant }) => ({ grant, place })))
+  for (const { grant, place } of rules) {
     const parsed = parseGrant(grant)
     if (typeof parsed === 'string' || isBuiltIn(parsed.role)) continue
     if ((await roleOf(parsed.role, reader)) === undefined)
-      return `${settingName('OIDC_ROLE_MAP')}: there is no role "${parsed.role}", which "${grant}" names. Correct the rule, or start without it, create the role, and start again with it.`
+      return `${memberName(place, 'ROLE_MAP')}: there is no role "${parsed.role}", which "${grant}" names. Correct the rule, or start without it, create the role, and start again with it.`
   }
   return null
 }
 
 /** Throws CannotStart where claims are mapped to a role that does not exist. */
-export async function demandRoles(
-  provider: Pick<OidcSettings, 'roleMap'>,
-  reader: ConfigReader,
-): Promise<void> {
-  const fault = await faultOfRoles(provider, reader)
+export async function demandRoles(providers: readonly OidcSettings[], reader: ConfigReader): Promise<void> {
+  const fault = await faultOfRoles(providers, reader)
   if (fault !== null) throw new CannotStart(fault)
 }
 
-/** The access tokens of the provider, where management takes them; null where it does not. */
+/** The access tokens of providers, where management takes them; null where it takes none. */
 export function openDirect(
-  provider: IdentityProvider | null,
+  providers: readonly IdentityProvider[],
   { namesOf }: ProtectedResources,
   clock: Clock,
   keysOf: KeysOf,
   accounts: Accounts,
 ): DirectTokens | null {
-  if (provider === null || provider.direct === null) return null
-  const issuer: DirectIssuer = {
-    issuer: provider.issuer,
-    clientId: provider.clientId,
-    audiencesOf: (resource) => (provider.audience === null ? namesOf(resource) : [provider.audience]),
-    arrivalOf: (claims, subject) => toArrival(claims, subject, provider, undefined),
-  }
-  return createDirectTokens(issuer, clock, keysOf, accounts)
+  const issuers = providers
+    .filter(({ direct }) => direct !== null)
+    .map(
+      (provider): DirectIssuer => ({
+        issuer: provider.issuer,
+        clientId: provider.clientId,
+        audiencesOf: (resource) => (provider.audience === null ? namesOf(resource) : [provider.audience]),
+        arrivalOf: (claims, subject) => toArrival(claims, subject, provider, undefined),
+      }),
+    )
+  return issuers.length === 0 ? null : createDirectTokens(issuers, clock, keysOf, accounts)
 }
 
-/** What the provider asserts of users to clients; null without a provider. */
+/** What providers assert of users to clients; null without a provider. */
 export function openAssertions(
-  provider: IdentityProvider | null,
+  providers: readonly IdentityProvider[],
   ownIssuer: string,
   clock: Clock,
   keysOf: KeysOf,
   accounts: Accounts,
 ): IdentityAssertions | null {
-  if (provider === null) return null
-  const { issuer, groupsClaim } = provider
-  const arrivalOf = (claims: Plain, subject: string) => toArrival(claims, subject, provider, undefined)
-  return createIdentityAssertions({ issuer, groupsClaim, arrivalOf }, ownIssuer, clock, keysOf, accounts)
+  if (providers.length === 0) return null
+  const issuers = providers.map((provider) => ({
+    issuer: provider.issuer,
+    groupsClaim: provider.groupsClaim,
+    arrivalOf: (claims: Plain, subject: string) => toArrival(claims, subject, provider, undefined),
+  }))
+  return createIdentityAssertions(issuers, ownIssuer, clock, keysOf, accounts)
 }
 
-/** Who issues tokens for management, as its metadata names them: ours first. And the scopes of ours, for challenges. */
+/**
+ * The issuers of tokens for management, as its metadata names them: Postern first, unless a provider is named alone. And the scopes
+ * of ours, for challenges.
+ */
 export function issuedBy(
   ownIssuer: string,
-  provider: IdentityProvider | null,
+  providers: readonly Pick<IdentityProvider, 'issuer' | 'direct'>[],
 ): {
   readonly issuer: string
   readonly authorizationServers: readonly string[]
   readonly scope: string | null
 } {
-  const issuer = ownIssuer
-  switch (provider?.direct) {
-    case 'on':
-      return { issuer, authorizationServers: [ownIssuer, provider.issuer], scope: DEFAULT_SCOPE }
-    case 'only':
-      return { issuer, authorizationServers: [provider.issuer], scope: null }
-    default:
-      return { issuer, authorizationServers: [ownIssuer], scope: DEFAULT_SCOPE }
-  }
+  const direct = providers.filter((provider) => provider.direct !== null)
+  const others = direct.map(({ issuer }) => issuer)
+  return direct.some((provider) => provider.direct === 'only')
+    ? { issuer: ownIssuer, authorizationServers: others, scope: null }
+    : { issuer: ownIssuer, authorizationServers: [ownIssuer, ...others], scope: DEFAULT_SCOPE }
 }

@@ -70,7 +70,7 @@ export async function refreshOrigin(id: string, options: OriginRefreshOptions): 
 
 async function refresh(origin: Resource, options: OriginRefreshOptions): Promise<OriginProbed> {
   const { store, origins, invoke, clock, isStopped } = options
-  const came = await probeOf(origin, origins)
+  const came = await probeOf(origin, origins, store.read.connections)
   if (isStopped()) return came
   if (!(await isNews(origin, came, store.read))) {
     await store.write((writer) => storeAttempt(origin, came, writer, clock.now()))

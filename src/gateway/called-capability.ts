@@ -1,5 +1,14 @@
+import type { RefusalCode } from '../base/refusal.ts'
+import type { Tally } from '../guardrails/tally.ts'
 import type { LinkedProxy } from '../snapshot/linked/collection.ts'
 import type { CalledThrough, LinkedOrigin } from '../snapshot/linked/mcp.ts'
+
+/** What guardrails make of a message that leads to a call. The record of the call is written once its answer was judged. */
+export interface CallGuard {
+  readonly tally: Tally
+  /** Why the answer is not passed on, once it was judged; null while it is. */
+  readonly refusal: { readonly code: RefusalCode; readonly reason: string } | null
+}
 
 /**
  * The capability of an origin that is called. The route to the origin stands as collection and proxy of the exchange, so that limits,
@@ -19,6 +28,15 @@ export interface CalledCapability {
   readonly name: string
   /** Bytes of the JSON of the arguments, in UTF-8; 0 where it has none. */
   readonly argumentBytes: number
+  /** Null where no guardrail applies. */
+  readonly guard?: CallGuard | null
+  /** A workflow makes the call: the limits of its caller were taken with the request that the workflow answers. */
+  readonly isStep?: true
+  /**
+   * Set by the gateway for an origin with connections: whose token or key is sent. The id of a person, SHARED for the one that all callers
+   * share; null for a caller who is no person.
+   */
+  readonly account?: string | null
 }
 
 /** An endpoint that is called as a capability of a virtual MCP. Its path leads to it, as over REST. */
@@ -29,4 +47,6 @@ export interface CalledThroughVirtualMcp {
   readonly proxy: string
   /** Bytes of the JSON of the arguments, in UTF-8; 0 where it has none. */
   readonly argumentBytes: number
+  /** Null where no guardrail applies beside those of the endpoint. */
+  readonly guard?: CallGuard | null
 }

@@ -30,16 +30,25 @@ export const CHECK_FACTS = {
   limits: { number: 13, about: 'The limits of all policies admit the request' },
   contract: { number: 14, about: 'Parameters, media type and body are as the contract says' },
   operation: { number: 14, about: 'The GraphQL operation stays within the bounds of the proxy' },
+  guardrails: { number: 15, about: 'No guardrail blocks the content of the request' },
   'kept answer': {
     number: 16,
     about:
       'No earlier answer is kept for it: else that is given, of the response cache or of the same `Idempotency-Key`',
   },
+  workflow: {
+    number: 17,
+    about:
+      'The whole body is read for the workflow of the proxy, which then answers in the place of the checks below',
+  },
   credential: { number: 17, about: 'The upstream is known, and its credential can be used' },
   gather: { number: 17, about: 'The whole body is read, where the proxy needs it' },
   target: { number: 17, about: 'A server of the upstream can be asked' },
   forward: { number: 17, about: 'The upstream has answered' },
-  answer: { number: 18, about: 'The answer is as its contract says, and there was room for it' },
+  answer: {
+    number: 18,
+    about: 'No guardrail blocks the answer, it is as its contract says, and there was room for it',
+  },
 } as const
 
 /** Name of a check; empty for none. */

@@ -5,6 +5,7 @@
  */
 import type { AwsSigner } from '../base/aws-signature.ts'
 import type { RefusalCode, RefusalFacts } from '../base/refusal.ts'
+import type { Tally } from '../guardrails/tally.ts'
 import type { RecordAgent, SurfaceNumber } from '../record/fields.ts'
 import type { LinkedCollection, LinkedProxy } from '../snapshot/linked/collection.ts'
 import type { ClientCertificate, Sent } from '../snapshot/linked/credential.ts'
@@ -12,6 +13,8 @@ import type { LinkedTarget } from '../snapshot/linked/upstream.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { MemoryReservation } from '../wire/caller-memory.ts'
 import type {
+  AnswerStream,
+  AnswerWriter,
   CallHandle,
   CallResult,
   ForwardRequest,
@@ -24,9 +27,12 @@ import type { HeldLimits } from './admit/counters.ts'
 import type { CacheEntry } from './cache/answer-cache.ts'
 import type { CalledCapability, CalledThroughVirtualMcp } from './called-capability.ts'
 import type { CheckName } from './check-names.ts'
+import type { ExchangeGuard } from './guardrails/exchange-guard.ts'
 import { type Identity, type KnownIdentity, UNIDENTIFIED } from './identity.ts'
 import type { Lane } from './lane.ts'
 import type { AnswerVerdict, MessageOutcome } from './port.ts'
+import type { LinkedPlan } from './workflow/linked-plan.ts'
+import type { RunTrace } from './workflow/trace.ts'
 
 /** An answer made by the gateway itself. */
 export interface Reply {
@@ -64,6 +70,11 @@ export interface End {
   readonly isWholeOnly: boolean
   /** Gives the caller an answer that the gateway has made. */
   answer(exchange: Exchange, status: number, fields: string, body: string | Uint8Array): void
+  /**
+   * Begins an answer whose body is written over time; absent where every answer is gathered or read by the end itself.
+   * @param fields all header lines
+   */
+  readonly open?: (exchange: Exchange, status: number, fields: string, writer: AnswerWriter) => AnswerStream
   /** Gives the caller the gathered answer of the upstream. */
   pass(exchange: Exchange, answer: GatheredAnswer): void
 }
@@ -163,6 +174,10 @@ export class Exchange {
   facts: RefusalFacts = NO_FACTS
   /** For the record alone. */
   reason = ''
+  /** Runs in the place of the workflow of the proxy: a live trial. */
+  triedPlan: LinkedPlan | null = null
+  /** Of the workflow that ran; null where none did. */
+  trace: RunTrace | null = null
   /** For `Retry-After`, milliseconds; 0 for none. */
   retryAfterMs = 0
   /** Lines of RateLimit-Policy and RateLimit, or empty. */
@@ -193,6 +208,12 @@ export class Exchange {
   stale: CacheEntry | null = null
   /** The idempotency key that this request holds; empty when it holds none. */
   claim = ''
+
+  /** The guardrails of the endpoint, and what they did; null where none applies. */
+  guard: ExchangeGuard | null = null
+
+  /** What guardrails found in calls that its workflow made; null where none looked at them. */
+  stepTally: Tally | null = null
 
   /** Everything about it is over: the caller has its answer or has left. */
   isOver = false
@@ -256,3 +277,19 @@ export type Routed = Called & { proxy: LinkedProxy }
 export type Targeted = Routed & { target: LinkedTarget }
 
 const NO_FACTS: RefusalFacts = Object.freeze({})
+
+/** Times and sizes of a request that has just begun within the process. @param startedAt monotonic, milliseconds @param bytesIn length of its body */
+export function startedOutcome(startedAt: number, bytesIn: number): Outcome {
+  return {
+    startedAt,
+    status: 0,
+    bytesIn,
+    bytesOut: 0,
+    upstreamAt: 0,
+    upstreamHeadAt: 0,
+    upstreamStatus: 0,
+    endedAt: 0,
+    aborted: false,
+    truncated: false,
+  }
+}

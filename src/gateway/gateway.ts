@@ -6,9 +6,14 @@ import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
 import type { UpstreamHealth } from '../model/upstream-health.ts'
+import type { TrialAnswer } from '../model/workflow-trial.ts'
 import type { RecordSink } from '../record/fields.ts'
 import type { RequestCounts } from '../record/request-counts.ts'
+import type { CodeRunner } from '../sandbox/port.ts'
+import type { ServiceRunner } from '../services/port.ts'
+import type { KeptValues } from '../shared-state/ports/kept-values.ts'
 import type { Once } from '../shared-state/ports/once.ts'
+import { withSelection } from '../snapshot/find/capability-selection.ts'
 import { clientOf } from '../snapshot/find/client-of.ts'
 import { hostName } from '../snapshot/find/mounts.ts'
 import { isSharedWith } from '../snapshot/find/people.ts'
@@ -27,9 +32,12 @@ import { answerBudgetOf, budgetOf, reserveFor } from './caller-memory.ts'
 import { createContractFaults } from './contract/unusable.ts'
 import { createInnerCalls } from './ends/in-process.ts'
 import { createSockets, NOT_READY_RETRY_MS } from './ends/socket.ts'
+import { createToolSteps } from './ends/tool-steps.ts'
 import type { Exchange } from './exchange.ts'
 import { explain } from './explain/explain.ts'
 import { createAskOrigin } from './forward/ask-origin.ts'
+import { connectionOf } from './forward/connected.ts'
+import type { Connections } from './forward/connections.ts'
 import { healthOf } from './forward/health.ts'
 import { createHealthChecks } from './forward/health-checks.ts'
 import { createPools } from './forward/pools.ts'
@@ -49,13 +57,21 @@ import type { Caller, GatewayPort, Identified } from './port.ts'
 import { createRecordWriter, mcpSurfaceOf } from './record.ts'
 import { replayRequest } from './replay.ts'
 import { admits, CALL, MCP, ORIGIN_CHECKS } from './stages.ts'
+import { tryWorkflow, type WorkflowTrial } from './try-workflow.ts'
 import { createVisible } from './visible.ts'
+import type { CallTool } from './workflow/tool-port.ts'
 
 export interface GatewayOptions {
   /** Opens a pool: `engine.upstream`. */
   readonly upstream: (options: UpstreamOptions) => Upstream
   /** Where stdio servers are run; nowhere when absent. */
   readonly runner?: RunnerPlace | null
+  /** Runs the code of workflows; none can be run when absent. */
+  readonly code?: CodeRunner
+  /** Asks databases and mail servers; none can be asked when absent. */
+  readonly services?: ServiceRunner
+  /** Calls tools of origins for workflows; none can be called when absent. */
+  readonly callTool?: CallTool
   /** What may be asked for keys and tokens. */
   readonly egress: Egress
   readonly counters: Counters
@@ -78,7 +94,11 @@ export interface GatewayOptions {
   readonly usedTokens: Once
   /** Sign-ins of people at MCP endpoints; absent: there are none. */
   readonly signIns?: SignIns
+  /** Accounts of people at origins; absent: there are none. */
+  readonly connections?: Connections
   readonly proofs: Proofs
+  /** Values that workflows keep. */
+  readonly keptValues: KeptValues
   /** Opens sealed secrets of credentials. */
   readonly open: Opener
   /** Idempotency keys of all threads; of this one alone when absent. */
@@ -102,7 +122,7 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   load(part: Pick<SnapshotDelta, 'put' | 'drop'>): void
   /** Puts a delta in force for every request that starts from now on. Returns what fails closed in it. */
   apply(delta: SnapshotDelta): readonly string[]
-  /** A grant of a person was revoked: whoever waits for changes looks again. */
+  /** A grant of a person was revoked, or an account at an origin has ended: whoever waits for changes looks again. */
   signInEnded(): void
   /** Says which origins cannot be reached from now on: their items are in no list. */
   setOriginsDown(ids: ReadonlySet<string>): void
@@ -111,12 +131,17 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   trace(incoming: Incoming<Exchange>): { readonly ip: string; readonly requestId: string }
   /** Makes the calls that show whether a credential works. */
   tryCredential(trial: Trial): Promise<CredentialTest>
-  /** True for an origin that has sessions per user: its credential is made of the token of the caller, or the runner has a process per user. */
+  /**
+   * True for an origin that has sessions per user: each person has an account there, its credential is made of the token of the caller, or
+   * the runner has a process per user.
+   */
   isPersonal(origin: LinkedOrigin): boolean
   /** Judges a request that was not made. */
   explain(asked: Hypothetical): Explanation
   /** Makes a recorded request again; null when it had no whole answer in time. Never rejects. */
   replay(asked: ReplayAsked): Promise<ReplayAnswer | null>
+  /** Runs a workflow once. Null where a live one had no whole answer in time. */
+  tryWorkflow(asked: WorkflowTrial): Promise<TrialAnswer | null>
   /** When requests of this thread last used credentials, by id; milliseconds since the epoch. */
   credentialUses(): ReadonlyMap<string, number>
   /** How the servers of a published collection are, as this thread sees them; null when there are none. */
@@ -137,20 +162,29 @@ export function createGateway(options: GatewayOptions): Gateway {
   const pools = createPools(options.upstream, runner)
   const pageHosts = options.pageHosts ?? null
   const fault = options.fault ?? (() => {})
+  const originFailed = options.originFailed ?? (() => {})
   const lane: Lane = {
     clock,
     counters,
     issuers: createIssuers(clock, keySets, fetchJson, options.usedTokens, options.proofs),
     signIns: options.signIns ?? null,
+    connections: options.connections ?? null,
     keptAnswers: {
       cache: new AnswerCache(CACHE_BYTES_MAX),
       keys:
         options.idempotency ?? localKeys(new IdempotencyMemory({ ...KEYS_BOUNDS, now: () => clock.now() })),
     },
+    keptValues: options.keptValues,
     tokens: createTokens(clock, fetchJson),
     memory: options.memory ?? new CallerMemory(CALLER_MEMORY_MAX),
     runner,
     pools,
+    code: options.code ?? null,
+    services: options.services ?? null,
+    callTool:
+      options.callTool === undefined
+        ? null
+        : createToolSteps({ call: options.callTool, checks: ORIGIN_CHECKS, originFailed }),
     records: createRecordWriter(options.records, createContractFaults(fault), options.counts ?? null),
     fault,
     pageHosts,
@@ -166,7 +200,6 @@ export function createGateway(options: GatewayOptions): Gateway {
   /** Hosts that collections have to themselves: no page is served there. */
   let siteHosts: ReadonlySet<string> = new Set()
   const inForce = (): Snapshot => snapshot
-  const originFailed = options.originFailed ?? (() => {})
   const asking = createAskOrigin({
     lane,
     snapshot: inForce,
@@ -237,7 +270,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
     endpoints(caller) {
       const profile = profileOf(caller)
-      return profile === null ? [] : visible.endpoints(snapshot, profile)
+      return profile === null ? [] : visible.endpoints(snapshot, profile, caller.signIn)
     },
 
     contract(endpoint, method) {
@@ -277,16 +310,18 @@ export function createGateway(options: GatewayOptions): Gateway {
       const profile = profileOf(caller)
       if (profile?.fragment.active !== true || !profile.client.fragment.active) return null
       const { client, binding } = profile
-      if (binding !== null && binding.user !== null) {
-        const bound = snapshot.people.get(binding.user)
-        return bound?.active === true ? [client, bound] : null
+      if (caller.signIn !== null) {
+        const place = { snapshot, lane, now: clock.now() }
+        const { person, host, fault } = standingOfSignIn(place, profile, caller, caller.signIn)
+        return fault === null ? [client, host!, ...(person === undefined ? [] : [person])] : null
       }
-      if (caller.signIn === null) return [client]
-      const { person, host, fault } = standingOfSignIn({ snapshot, lane }, profile, caller, caller.signIn)
-      return fault === null ? [client, person!, host!] : null
+      if (binding === null || binding.user === null) return [client]
+      const bound = snapshot.people.get(binding.user)
+      return bound?.active === true ? [client, bound] : null
     },
 
     signInEnded() {
+      lane.connections?.look()
       for (const listener of [...applied]) listener()
     },
 
@@ -295,21 +330,27 @@ export function createGateway(options: GatewayOptions): Gateway {
     virtualMcp(caller, slug) {
       const virtualMcp = snapshot.virtualMcps.get(slug)
       if (virtualMcp === undefined || !mayOpen(caller, virtualMcp)) return null
-      return snapshot.joined.of(snapshot, virtualMcp)
+      const joined = snapshot.joined.of(snapshot, virtualMcp)
+      const only = profileOf(caller)?.binding?.only
+      return only === undefined ? joined : withSelection(joined, only)
     },
 
     origin: (id) => snapshot.origins.get(id) ?? null,
+
+    connectionOf: (caller, { id, fragment }) => connectionOf(lane, snapshot, caller, id, fragment),
 
     askOrigin: asking.askOrigin,
 
     readOrigin: asking.readOrigin,
 
-    isPersonal({ fragment: { credential, verdict } }) {
-      if (verdict?.per_user === true) return true
+    isPersonal({ fragment: { credential, connection, verdict } }) {
+      if (connection === 'user' || verdict?.per_user === true) return true
       return credential !== null && snapshot.credentials.get(credential)?.grant?.exchanges === true
     },
 
     explain: (asked) => explain(lane, snapshot, clock.now(), asked),
+
+    tryWorkflow: (asked) => tryWorkflow(asked, { lane, snapshot: inForce }, secure),
 
     replay: (asked) => replayRequest(asked, { lane, snapshot: inForce }, secure),
 
@@ -319,7 +360,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
 
     apply(delta) {
-      const { collections, origins, credentials } = snapshot
+      const { collections, origins, workflows, credentials } = snapshot
       const next = loading ?? nextSnapshot(snapshot, delta.full, open)
       loading = null
       next.take(delta)
@@ -327,7 +368,11 @@ export function createGateway(options: GatewayOptions): Gateway {
       ready = true
       const isRotated = snapshot.credentials !== credentials
       if (snapshot.collections !== collections) siteHosts = siteHostsOf(snapshot, pageHosts)
-      if (snapshot.collections !== collections || snapshot.origins !== origins || isRotated) {
+      const areServersStale =
+        snapshot.collections !== collections ||
+        snapshot.origins !== origins ||
+        snapshot.workflows !== workflows
+      if (areServersStale || isRotated) {
         pools.keepFor(snapshot)
         checks.keepFor(snapshot)
       }
@@ -365,12 +410,14 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   /** A client opens what it is assigned, and a person who has signed in at a host what is shared with them. */
   function mayOpen(caller: Caller, { id, fragment }: LinkedVirtualMcp): boolean {
-    if (!snapshot.hosts.has(caller.client.id))
-      return snapshot.clients.get(caller.client.id)?.virtualMcps.has(id) === true
+    const host = snapshot.hosts.get(caller.client.id)
+    if (host === undefined) return snapshot.clients.get(caller.client.id)?.virtualMcps.has(id) === true
     const binding = profileOf(caller)?.binding ?? null
     if (binding !== null && binding.virtual_mcp !== id) return false
     // An agent that acts for itself may what its binding says
-    if (binding !== null && binding.user === null) return true
+    if (caller.subject === '') return binding !== null
+    if (caller.signIn !== null && host.off.has(`${id} ${caller.subject}`)) return false
+    if (binding === null && host.off.has(id)) return false
     const person = snapshot.people.get(caller.subject)
     return person?.active === true && isSharedWith(person, fragment, snapshot.teams)
   }

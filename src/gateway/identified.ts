@@ -15,10 +15,12 @@ export function identified(exchange: Exchange, admitted: boolean): Identified {
   }
 }
 
-function callerOf(exchange: Exchange): Caller {
+/** The proven caller of an exchange. */
+export function callerOf(exchange: Exchange): Caller {
   const { identity, ip, secure } = exchange
   const { client, profile, credentialId, subject, agentHost, claims, bearer, verified } =
     identity as KnownIdentity
+  const signIn = verified?.signIn ?? identity.signIn
   const { auth, mcp_search, mcp_view } = profile.fragment
   return {
     client,
@@ -27,9 +29,9 @@ function callerOf(exchange: Exchange): Caller {
     subject,
     agentHost,
     claims,
-    signIn: verified?.signIn ?? null,
+    signIn,
     // A token of Postern's own says nothing to an upstream, and is shown to none
-    bearer: verified?.signIn === undefined ? bearer : '',
+    bearer: signIn === null ? bearer : '',
     ip,
     secure,
   }

@@ -5,6 +5,7 @@ import type {
   LinkedClient,
   LinkedProfile,
   LinkedToken,
+  SignedIn,
   Verified,
 } from '../snapshot/linked/client.ts'
 
@@ -40,6 +41,8 @@ export class Identity {
   agentHost = ''
   /** Claims of it that the profile lists. */
   claims: Claims = NO_CLAIMS
+  /** Of a call from within the process: the person who has signed in; null for a client with a credential of its own. */
+  signIn: SignedIn | null = null
   /** Id of the token or key, once it is proved. */
   credentialId = ''
 }

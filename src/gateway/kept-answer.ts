@@ -6,6 +6,8 @@ export interface KeptAnswer {
   /** Header lines as the upstream sent them, without those that belong to one answer. */
   readonly fields: string
   readonly body: Uint8Array
+  /** Hash of the guardrails that have left the answer; absent for none. */
+  readonly guardrails?: string
 }
 
 /** Set by whoever sends an answer. */

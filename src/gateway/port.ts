@@ -21,6 +21,7 @@ import type { Claims, SignedIn } from '../snapshot/linked/client.ts'
 import type { LinkedOrigin } from '../snapshot/linked/mcp.ts'
 import type { CallHandle, Incoming } from '../wire/port.ts'
 import type { CalledCapability, CalledThroughVirtualMcp } from './called-capability.ts'
+import type { Connection } from './forward/connections.ts'
 
 /** A proven caller: the result of the checks `identify` to `authenticate`. Valid for one message only, so that a revocation holds from the next. */
 export interface Caller {
@@ -124,6 +125,8 @@ interface OriginQuestion {
   readonly body: string | null
   /** Where it goes at the server of the origin; absent: to its URL. */
   readonly at?: { readonly path: string; readonly query: string }
+  /** Whose account at an origin with connections is used: the id of a person, or SHARED. Absent: that of the caller. */
+  readonly as?: string
 }
 
 /** A call under way. */
@@ -165,6 +168,8 @@ export interface MessageOutcome {
   readonly agent: RecordAgent | null
   /** Id of the origin that it was for. */
   readonly origin?: string
+  /** What guardrails found in it, as records have it. */
+  readonly guardrailHits?: string
 }
 
 export type Identified =
@@ -219,6 +224,8 @@ export interface GatewayPort {
   virtualMcp(caller: Caller, slug: string): JoinedVirtualMcp | null
   /** The origin of that id; null where there is none. */
   origin(id: string): LinkedOrigin | null
+  /** What calls of the caller to an origin with connections carry; at once where it is known. Never rejects. */
+  connectionOf(caller: Caller, origin: LinkedOrigin): Connection | Promise<Connection>
   /**
    * Asks an origin, also one that is not stored, over the sockets, address rules and credentials that calls use. Never rejects.
    * @param caller in whose name; without one Postern asks for itself

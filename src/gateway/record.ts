@@ -5,17 +5,21 @@
 import { DOORS } from '../base/doors.ts'
 import { PROBLEMS, type RefusalCode } from '../base/refusal.ts'
 import { traceIdOf } from '../base/trace-context.ts'
+import type { Tally } from '../guardrails/tally.ts'
 import {
   ANSWER_CODES,
   type AnswerCode,
   CACHE_OUTCOMES,
+  type GuardrailHit,
+  RECORD_CHARS_MAX,
   type RecordAgent,
   type RecordFields,
   type RecordSink,
   type SurfaceNumber,
 } from '../record/fields.ts'
-import type { RequestCounts } from '../record/request-counts.ts'
+import type { HitLabel, RequestCounts } from '../record/request-counts.ts'
 import type { LinkedVirtualMcp } from '../snapshot/linked/mcp.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
 import { checkNumber } from './check-names.ts'
 import type { Exchange } from './exchange.ts'
 import type { RecordWriter } from './lane.ts'
@@ -77,13 +81,20 @@ export function createRecordWriter(
     fields.cache = exchange.cacheLine === '' ? 0 : cacheOutcomeOf(exchange.cacheLine)
     fields.nearestLimit = exchange.nearestLimit
     fields.traceId = exchange.traceParent === '' ? '' : traceIdOf(exchange.traceParent)
+    fields.workflowTrace = exchange.trace === null ? '' : exchange.trace.close(exchange.code)
     fields.aborted = outcome.aborted
     fields.agent = exchange.agent
+    fields.guardrailHits = hitsOf(exchange)
   }
 
-  function add(collection: Exchange['collection'], virtualMcp: LinkedVirtualMcp | null): void {
+  function add(
+    { snapshot }: Exchange,
+    collection: Exchange['collection'],
+    virtualMcp: LinkedVirtualMcp | null,
+  ): void {
     try {
       counts?.add(fields, collection, virtualMcp)
+      if (counts !== null && fields.guardrailHits !== '') countHits(counts, fields.guardrailHits, snapshot)
       sink.add(fields)
     } catch {
       // The sink counts what it loses; the caller's answer is on its way already.
@@ -95,7 +106,7 @@ export function createRecordWriter(
       if (exchange.reason !== '') remarked(exchange)
       const virtualMcp = exchange.surface === 2 ? virtualMcpOf(exchange) : null
       fill(exchange, virtualMcp)
-      add(exchange.capability === null ? exchange.collection : null, virtualMcp)
+      add(exchange, exchange.capability === null ? exchange.collection : null, virtualMcp)
     },
     messages(exchange, messages) {
       // All of them led to calls, which have records of their own
@@ -103,7 +114,8 @@ export function createRecordWriter(
       const { status } = exchange.outcome
       const virtualMcp = exchange.surface === 2 ? virtualMcpOf(exchange) : null
       fill(exchange, virtualMcp)
-      for (const { requestId, code, reason, agent, origin = '' } of messages) {
+      for (const { requestId, code, reason, agent, origin = '', guardrailHits = '' } of messages) {
+        fields.guardrailHits = guardrailHits
         fields.id = requestId
         fields.agent = agent
         // Over HTTP a refused tool is a 200; its record has the status of the refusal, as that of a call has
@@ -111,7 +123,7 @@ export function createRecordWriter(
         fields.code = code ?? exchange.code ?? ''
         fields.reason = reason
         fields.origin = origin
-        add(exchange.collection, virtualMcp)
+        add(exchange, exchange.collection, virtualMcp)
         // Bytes of a batch are counted once
         fields.bytesIn = 0
         fields.bytesOut = 0
@@ -170,6 +182,38 @@ export function declaredAgent(name = '', conversationId = ''): RecordAgent {
   }
 }
 
+/** @param hits as {@link hitsText} writes them */
+function countHits(counts: RequestCounts, hits: string, { guardrails }: Snapshot): void {
+  for (const hit of JSON.parse(hits) as GuardrailHit[]) {
+    const slug = guardrails.get(hit.rule)?.rule?.slug
+    if (slug !== undefined) counts.addHits(slug, hit.leg, outcomeOf(hit), hit.count)
+  }
+}
+
+function outcomeOf({ observed, action }: GuardrailHit): HitLabel {
+  if (action === 'failed') return 'failed'
+  if (observed) return 'observed'
+  return action === 'block' ? 'blocked' : action === 'log' ? 'logged' : 'changed'
+}
+
+function hitsOf({ guard, capability, through, stepTally }: Exchange): string {
+  const beside = (capability ?? through)?.guard ?? null
+  if (guard === null && beside === null && stepTally === null) return ''
+  return hitsText([guard?.tally, beside?.tally, stepTally].flatMap((tally) => tally ?? []))
+}
+
+/** The lines of tallies as JSON, as many as fit a record; empty without any. */
+export function hitsText(tallies: readonly Tally[]): string {
+  const lines = tallies.flatMap((tally) => tally.list())
+  if (lines.length === 0) return ''
+  let text = JSON.stringify(lines)
+  while (text.length > RECORD_CHARS_MAX.guardrailHits) {
+    lines.pop()
+    text = JSON.stringify(lines)
+  }
+  return text
+}
+
 const CACHE_PREFIX = 'X-Cache: '
 
 /** What the line of X-Cache says, as an index into CACHE_OUTCOMES. */
@@ -212,9 +256,11 @@ function emptyFields(): RecordFields {
     cache: 0,
     nearestLimit: '',
     traceId: '',
+    workflowTrace: '',
     aborted: false,
     argumentBytes: 0,
     count: 1,
+    guardrailHits: '',
     agent: null,
   }
 }

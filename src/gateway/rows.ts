@@ -9,9 +9,9 @@ import type { Check } from './verdict.ts'
 
 /**
  * The ways by which requests come: over REST, as a message at `/mcp`, as a call in process, as a replay, as a call of a capability
- * of an origin, as what Postern itself asks an origin.
+ * of an origin, as what Postern itself asks an origin, as what a workflow asks the upstream.
  */
-export type Ways = Readonly<Record<'rest' | 'mcp' | 'call' | 'replay' | 'tool' | 'own', boolean>>
+export type Ways = Readonly<Record<'rest' | 'mcp' | 'call' | 'replay' | 'tool' | 'own' | 'step', boolean>>
 
 /** A check in the order of all. */
 export interface CheckRow {
@@ -32,9 +32,15 @@ export interface Life {
   /** The rows that may look at the answer. */
   readonly watching: readonly AnswerRow[]
   /** The upstream's answer is at hand. */
-  answered(exchange: Routed, request: ForwardRequest, answer: GatheredAnswer): void
+  answered(
+    exchange: Routed,
+    request: Pick<ForwardRequest, 'tap' | 'responseFields'>,
+    answer: GatheredAnswer,
+  ): void
   /** No answer came. @param inner for the record alone */
   failed(exchange: Exchange, code: RefusalCode, inner: string): void
+  /** Makes a request of its own to the upstream, for an exchange that was admitted. Its end gets the answer. */
+  step(exchange: Exchange): void
 }
 
 /** Runs when everything about a request is over, also for refused requests and for callers who have left. */

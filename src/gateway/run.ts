@@ -21,10 +21,11 @@ import { overloaded } from './caller-memory.ts'
 import type { CheckName } from './check-names.ts'
 import type { Exchange, GatheredAnswer, Routed } from './exchange.ts'
 import { goesElsewhere } from './forward/targets.ts'
+import { afterGuardrails } from './guardrails/answer.ts'
 import type { CheckRow, Life } from './rows.ts'
-import { ANSWER, admits, CLOSING, SEND } from './stages.ts'
+import { ANSWER, admits, CLOSING, SEND, STEP_CHECKS } from './stages.ts'
 
-const LIFE: Life = { watching: ANSWER, answered, failed }
+const LIFE: Life = { watching: ANSWER, answered, failed, step: (exchange) => begin(STEP_CHECKS, exchange) }
 const ALL_METHODS_LINE = HTTP_METHODS.join(', ')
 
 /** Takes a request through the checks of its door, in their order, and on. */
@@ -45,10 +46,32 @@ function judged(exchange: Exchange, admitted: boolean): void {
   }
 }
 
-function answered(exchange: Routed, request: ForwardRequest, answer: GatheredAnswer): void {
-  const { end, outcome } = exchange
-  outcome.upstreamHeadAt = answer.upstreamHeadAt
-  outcome.upstreamStatus = answer.status
+function answered(
+  exchange: Routed,
+  request: Pick<ForwardRequest, 'tap' | 'responseFields'>,
+  answer: GatheredAnswer,
+): void {
+  const { outcome } = exchange
+  // What a workflow answers is no answer of the upstream
+  if (exchange.proxy.direct === null) {
+    outcome.upstreamHeadAt = answer.upstreamHeadAt
+    outcome.upstreamStatus = answer.status
+  }
+  if (exchange.guard === null) give(exchange, request, answer)
+  else
+    afterGuardrails(exchange, request, answer, (left, asked) => {
+      if (typeof left === 'string') refuse(exchange, left, 'answer')
+      else if ('ok' in left) give(exchange, asked, left)
+      else exchange.end.answer(exchange, left.status, left.fields, left.body)
+    })
+}
+
+function give(
+  exchange: Routed,
+  request: Pick<ForwardRequest, 'tap' | 'responseFields'>,
+  answer: GatheredAnswer,
+): void {
+  const { end } = exchange
   const given = judgeGathered(ANSWER, exchange, request, answer)
   if (typeof given === 'string') refuse(exchange, given, 'answer')
   else if (given !== answer) end.answer(exchange, given.status, given.fields, given.body)
@@ -72,7 +95,8 @@ export function failed(exchange: Exchange, code: RefusalCode, inner: string): vo
   }
   if (code === 'method_not_allowed') exchange.allow = ALL_METHODS_LINE
   if (code === 'overloaded' && exchange.outcome.upstreamAt === 0) overloaded(exchange)
-  refuse(exchange, code, checkOf(code))
+  // A credential could not be renewed for a reason of its own
+  refuse(exchange, code === 'credential_unavailable' ? (exchange.code ?? code) : code, checkOf(code))
 }
 
 /** Ends a request that no row has refused: the engine did, or its door. */
@@ -93,7 +117,8 @@ export function over(exchange: Exchange): void {
   exchange.gathering?.abort()
   exchange.gathering = null
   const { truncated, status } = exchange.outcome
-  if (truncated && status !== 101) {
+  // A guardrail breaks an answer off itself
+  if (truncated && status !== 101 && exchange.code !== 'response_blocked') {
     exchange.code = 'upstream_invalid_response'
     exchange.reason = 'the answer broke off'
   }
@@ -113,6 +138,15 @@ function checkOf(code: RefusalCode): CheckName {
     case 'upstream_timeout':
     case 'credential_unavailable':
       return 'forward'
+    case 'response_blocked':
+      return 'answer'
+    case 'workflow_failed':
+    case 'body_invalid':
+    case 'connect_required':
+    case 'rate_limit_exceeded':
+    case 'quota_exceeded':
+    case 'concurrency_exceeded':
+      return 'workflow'
     default:
       return 'wire'
   }

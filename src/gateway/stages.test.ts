@@ -36,7 +36,7 @@ function rows(...verdicts: readonly (Verdict | Promise<Verdict>)[]) {
   const seen: number[] = []
   const list = verdicts.map((verdict, index) => ({
     name: NAMES[index]!,
-    ways: { rest: true, mcp: true, call: true, replay: true, tool: true, own: false },
+    ways: { rest: true, mcp: true, call: true, replay: true, tool: true, own: false, step: false },
     explain: explainReplayOnly,
     check: () => {
       seen.push(index + 1)

@@ -12,7 +12,7 @@ import { releaseMemory } from './caller-memory.ts'
 import type { CheckName } from './check-names.ts'
 import { bodyGathered, explainGather } from './contract/collect.ts'
 import { explainContract, requestFits } from './contract/request.ts'
-import type { Exchange, Located } from './exchange.ts'
+import type { Exchange, Located, Routed } from './exchange.ts'
 import type { Explain } from './explain/judged.ts'
 import { explainReadings, readsInOneWay } from './find/path-readings.ts'
 import { explainHeldBackRoute, explainRoute, findRoute, heldBackRoute } from './find/route.ts'
@@ -20,6 +20,7 @@ import { credentialReady, explainCredential } from './forward/credential.ts'
 import { forward } from './forward/forward.ts'
 import { endTarget, explainTarget, targetChosen } from './forward/targets.ts'
 import { explainOperation, operationFits } from './graphql/check.ts'
+import { explainGuardrails, guardrailsPass } from './guardrails/check.ts'
 import { endClaim, settledClaim } from './idempotency/settle.ts'
 import { callerActive, explainActive } from './identify/active.ts'
 import { addressAllowed, explainAddress } from './identify/address.ts'
@@ -30,7 +31,9 @@ import { explainReplayOnly, proofStands, sameProxy } from './identify/replay-che
 import { explainKeptAnswer, keptAnswerGiven } from './kept-answer-check.ts'
 import { writeRecord } from './record.ts'
 import type { CheckRow, ClosingRow, SendRow, Ways } from './rows.ts'
-import { ANSWERED, type Check, type Verdict } from './verdict.ts'
+import { ADMITTED, ANSWERED, type Check, type Verdict } from './verdict.ts'
+import { explainWorkflow, workflowReady } from './workflow/check.ts'
+import { runWorkflow } from './workflow/send.ts'
 
 /**
  * @typeParam On what the check relies on: rows before it have set it. The order of the list is what makes it true, so
@@ -45,16 +48,16 @@ const row = <On extends Exchange>(
 ): CheckRow => ({ name, ways, check: check as Check, explain: explain as Explain })
 
 /** `rest`: requests over REST. `call`: calls from within the process, whose caller the message at `/mcp` has proved. */
-const REST_CALL = { rest: true, mcp: false, call: true, replay: true, tool: false, own: false }
+const REST_CALL = { rest: true, mcp: false, call: true, replay: true, tool: false, own: false, step: false }
 /** `mcp`: messages at `/mcp`. */
-const REST_MCP = { rest: true, mcp: true, call: false, replay: false, tool: false, own: false }
+const REST_MCP = { rest: true, mcp: true, call: false, replay: false, tool: false, own: false, step: false }
 const CALLER = { ...REST_MCP, replay: true }
 /** `replay`: recorded requests that are made again; they have no credential to verify. */
-const REPLAY = { rest: false, mcp: false, call: false, replay: true, tool: false, own: false }
+const REPLAY = { rest: false, mcp: false, call: false, replay: true, tool: false, own: false, step: false }
 /** `tool`: calls of capabilities of origins, found by their names. */
 const REST_TOOL = { ...REST_CALL, tool: true }
-/** `own`: what Postern itself asks an origin. */
-const ALL_SENT = { ...REST_TOOL, own: true }
+/** `own`: what Postern itself asks an origin. `step`: what a workflow asks the upstream. */
+const ALL_SENT = { ...REST_TOOL, own: true, step: true }
 
 /**
  * 1. Checks, in the order in which they run; the first refusal ends the request. The checks `wire` and `canonical` come
@@ -78,14 +81,23 @@ export const CHECKS: readonly CheckRow[] = [
   row('limits', REST_TOOL, limitsAdmit, explainLimits),
   row('contract', REST_CALL, requestFits, explainContract),
   row('operation', REST_CALL, operationFits, explainOperation),
+  row('guardrails', REST_CALL, guardrailsPass, explainGuardrails),
   row('kept answer', REST_CALL, keptAnswerGiven, explainKeptAnswer),
+  row('workflow', REST_CALL, workflowReady, explainWorkflow),
   row('credential', ALL_SENT, credentialReady, explainCredential),
-  row('gather', REST_CALL, bodyGathered, explainGather),
+  row('gather', { ...REST_CALL, step: true }, bodyGathered, explainGather),
   row('target', ALL_SENT, targetChosen, explainTarget),
 ]
 
 /** 2. How an admitted request gets its answer. */
-export const SEND: SendRow = { name: 'forward', send: forward }
+export const SEND: SendRow = {
+  name: 'forward',
+  send(exchange, life) {
+    // Of an admitted request
+    if (exchange.proxy!.direct === null) forward(exchange, life)
+    else runWorkflow(exchange as Routed, life)
+  },
+}
 
 /** 3. Rows that see the answer of the upstream; each says before the request is sent whether it wants to. */
 export const ANSWER: readonly AnswerRow[] = [standIn, contractOfAnswer, keptForLater, settledClaim]
@@ -104,6 +116,7 @@ export const REST = checksOf('rest')
 export const MCP = checksOf('mcp')
 export const CALL = checksOf('call')
 export const REPLAY_CHECKS = checksOf('replay')
+export const STEP_CHECKS = checksOf('step')
 export const ORIGIN_CHECKS = { call: checksOf('tool'), own: checksOf('own') }
 
 /**
@@ -116,6 +129,7 @@ export function admits(rows: readonly CheckRow[], exchange: Exchange, from = 0):
     const verdict = check(exchange)
     if (verdict === null) continue
     if (typeof verdict === 'object') return later(verdict, rows, exchange, i)
+    if (verdict === ADMITTED) return true
     return stop(exchange, rows[i]!, verdict)
   }
   return true
@@ -135,6 +149,7 @@ async function later(
     exchange.reason = String(error)
     settled = 'internal_error'
   }
+  if (settled === ADMITTED) return !exchange.isOver
   if (settled !== null) return stop(exchange, rows[index]!, settled)
   return exchange.isOver ? false : admits(rows, exchange, index + 1)
 }

@@ -4,8 +4,11 @@ import type { Exchange } from './exchange.ts'
 /** The check has set `exchange.reply`, which answers the request: nothing is forwarded. */
 export const ANSWERED = 0
 
-/** The code of a refusal, null to go on, or {@link ANSWERED}. */
-export type Verdict = RefusalCode | null | typeof ANSWERED
+/** The request is admitted: no later check concerns it. */
+export const ADMITTED = 1
+
+/** The code of a refusal, null to go on, {@link ANSWERED} or {@link ADMITTED}. */
+export type Verdict = RefusalCode | null | typeof ANSWERED | typeof ADMITTED
 
 /**
  * Looks at one thing. Most checks know at once; one that must ask another server gives a promise, and bounds its time

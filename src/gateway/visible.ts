@@ -1,9 +1,10 @@
 import { textHash } from '../base/canonical.ts'
 import { Lru } from '../base/lru.ts'
 import { methodNames } from '../snapshot/find/methods.ts'
+import { isOpenTo } from '../snapshot/find/people.ts'
 import { visibleMethods } from '../snapshot/find/visible-methods.ts'
-import type { Contract, PolicyFragment } from '../snapshot/fragments.ts'
-import type { LinkedProfile } from '../snapshot/linked/client.ts'
+import type { CollectionFragment, Contract, PolicyFragment } from '../snapshot/fragments.ts'
+import type { LinkedProfile, SignedIn } from '../snapshot/linked/client.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { contractFor } from './contract/by-method.ts'
 import { contractsOf, keptIn, schemasOf, sharedSchemas } from './contract/parsed-contracts.ts'
@@ -13,14 +14,22 @@ import type { Endpoint } from './port.ts'
 const MADE_FROM = ['collections', 'contracts', 'schemas'] as const
 /** Lists of endpoints that are kept; the one unused for longest is made again when it is asked for. */
 const LISTS_MAX = 256
+/** The same for the people of one list. */
+const PEOPLE_LISTS_MAX = 32
+
+/** What people see of the list of a profile. */
+interface SharedList {
+  readonly restricted: readonly CollectionFragment[]
+  readonly without: Lru<string, readonly Endpoint[]>
+}
 
 /** What callers see of a snapshot, by the rules that admit their calls. */
 export interface Visible {
   /**
    * In order of base path and path. The same list as long as nothing changed in any collection or its contracts, and for all profiles
-   * that see the same: what is made of a list is kept by it.
+   * that see the same: what is made of a list is kept by it. People who have signed in see the collections that are shared with them.
    */
-  endpoints(snapshot: Snapshot, profile: LinkedProfile): readonly Endpoint[]
+  endpoints(snapshot: Snapshot, profile: LinkedProfile, signIn: SignedIn | null): readonly Endpoint[]
   contract(
     snapshot: Snapshot,
     endpoint: Endpoint,
@@ -39,9 +48,30 @@ export function createVisible(): Visible {
   const lists = new Lru<LinkedProfile, readonly Endpoint[]>(LISTS_MAX)
   /** By what is on them. */
   const sets = new Lru<string, readonly Endpoint[]>(LISTS_MAX)
+  /** By the list of the profile: collections that some people do not see, and lists without collections, by their ids. */
+  const shared = new WeakMap<readonly Endpoint[], SharedList>()
+
+  function setOf(made: readonly Endpoint[]): readonly Endpoint[] {
+    const key = textHash(made.map(({ proxy, methods }) => `${proxy.id} ${methods}`).join('\n'))
+    return keptIn(sets, key, () => made)
+  }
+
+  function listFor(list: readonly Endpoint[], signIn: SignedIn, snapshot: Snapshot): readonly Endpoint[] {
+    const { restricted, without } = keptIn(shared, list, () => ({
+      restricted: [...new Set(list.map(({ collection }) => collection))].filter(
+        ({ teams }) => teams !== undefined,
+      ),
+      without: new Lru<string, readonly Endpoint[]>(PEOPLE_LISTS_MAX),
+    }))
+    const closed = restricted.filter((collection) => !isOpenTo(collection, signIn, snapshot))
+    if (closed.length === 0) return list
+    return keptIn(without, closed.map(({ id }) => id).join(), () =>
+      setOf(list.filter(({ collection }) => !closed.includes(collection))),
+    )
+  }
 
   return {
-    endpoints(snapshot, profile) {
+    endpoints(snapshot, profile, signIn) {
       if (listed === null || MADE_FROM.some((member) => snapshot[member] !== listed![member])) {
         lists.clear()
         sets.clear()
@@ -49,15 +79,10 @@ export function createVisible(): Visible {
       listed = snapshot
       let list = lists.get(profile)
       if (list === undefined) {
-        const made = listOf(snapshot, profile)
-        list = keptIn(
-          sets,
-          textHash(made.map(({ proxy, methods }) => `${proxy.id} ${methods}`).join('\n')),
-          () => made,
-        )
+        list = setOf(listOf(snapshot, profile))
         lists.set(profile, list)
       }
-      return list
+      return signIn === null ? list : listFor(list, signIn, snapshot)
     },
     contract(snapshot, { collection, proxy }, method) {
       const fragment = snapshot.contracts.get(collection.id)

@@ -32,6 +32,7 @@ const VERBS = [
   'verify',
   'export',
   'approve',
+  'execute',
 ] as const
 
 const each = (types: readonly string[], ...verbs: readonly string[]): string[] =>
@@ -43,6 +44,8 @@ export const PERMISSIONS: readonly string[] = [
   'collections:publish',
   'proxies:publish',
   'proxies:test',
+  'workflows:test',
+  'workflows:execute',
   'profiles:rotate',
   'profiles:reveal',
   'users:use',
@@ -122,7 +125,9 @@ export const UserSpec = z.strictObject({
     .array(z.string().max(256))
     .max(1000)
     .default([])
-    .describe('Groups of the user at the identity provider, as of the last sign-in'),
+    .describe(
+      'Groups of the user at the identity provider, as of the last sign-in; those of a further provider as slug/group',
+    ),
   mapped_grants: z
     .array(z.string().max(1024))
     .max(100)
@@ -166,13 +171,20 @@ export const GrantSpec = z.strictObject({
     .max(256)
     .nullable()
     .default(null)
-    .describe('Group of the identity provider whose users get the grant'),
+    .describe(
+      'Group of the identity provider whose users get the grant; of a further provider as slug/group',
+    ),
   role: Ref.describe('viewer, modifier, auditor, admin, or a custom role'),
   scope: z
     .strictObject({
       resource_types: z.array(z.enum(SCOPE_TYPES)).max(SCOPE_TYPES.length).default([]),
       verbs: z.array(z.enum(VERBS)).max(VERBS.length).default([]),
       collections: z.array(Ref).max(100).default([]).describe('These resources and the resources below them'),
+      virtual_mcps: z
+        .array(Ref)
+        .max(100)
+        .default([])
+        .describe('These virtual MCPs. Beside collections: what is in one of the collections, too'),
       tags: z
         .array(Slug)
         .max(20)
@@ -206,7 +218,9 @@ export const TeamSpec = z.strictObject({
     .array(z.string().min(1).max(256))
     .max(100)
     .default([])
-    .describe('Groups of the identity provider whose users are also members'),
+    .describe(
+      'Groups of the identity provider whose users are also members; those of a further provider as slug/group',
+    ),
 })
 export type TeamSpec = z.output<typeof TeamSpec>
 

@@ -45,9 +45,9 @@ const When = z
     'CEL over arguments, client, profile, user and claims. Numbers in arguments are doubles, claims are strings or lists of strings. An error counts as refused',
   )
 
-const Fit = z.string().min(1).max(MATCH_CHARS_MAX)
+export const Fit = z.string().min(1).max(MATCH_CHARS_MAX)
 
-const Match = z.union([
+export const Match = z.union([
   z.strictObject({ exact: Fit.describe('Name; of a resource its URI, of a template its URI template') }),
   z.strictObject({
     glob: Fit.describe('* stands for any text'),
@@ -136,14 +136,22 @@ type Entry = z.output<typeof Entry>
 /** Names that models take as names of tools. */
 const TOOL_NAME = /^[A-Za-z0-9_.-]{1,60}$/
 
+/** What a match asks that its type does not have; each with the path within the match. */
+export function* faultsOfMatch(
+  match: z.output<typeof Match>,
+  type: CapabilityType,
+): Generator<[string[], string]> {
+  if ('annotation' in match && type !== 'tools') yield [['annotation'], 'only tools have hints']
+  if ('glob' in match && match.on === 'uri' && KEY_OF[type] === 'name')
+    yield [['on'], 'tools and prompts have no URI']
+}
+
 /** What an entry says that its type does not have; each with the path within the entry. */
 function* faultsOf(entry: Entry, type: CapabilityType): Generator<[string[], string]> {
   if (typeof entry === 'string') return
   const isByName = KEY_OF[type] === 'name'
   const { match, effect, projection } = entry
-  if ('annotation' in match && type !== 'tools') yield [['match', 'annotation'], 'only tools have hints']
-  if ('glob' in match && match.on === 'uri' && isByName)
-    yield [['match', 'on'], 'tools and prompts have no URI']
+  for (const [path, message] of faultsOfMatch(match, type)) yield [['match', ...path], message]
   if (projection === undefined) return
   if (effect === 'deny') yield [['projection'], 'a deny entry shows nothing']
   const { name, fixed, hidden } = projection

@@ -37,3 +37,6 @@ export interface Projection {
   readonly fixed?: Readonly<Record<string, unknown>>
   readonly hidden?: readonly string[]
 }
+
+/** What is left of the capabilities of a virtual MCP, by public names. A type without a member is whole. */
+export type CapabilitySelection = Readonly<Partial<Record<CapabilityType, readonly CapabilityMatch[]>>>

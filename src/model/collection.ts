@@ -73,6 +73,17 @@ export const CollectionSpec = z.strictObject({
     .boolean()
     .default(false)
     .describe('Callers without access get 404 instead of 403, as for an unknown path'),
+  teams: z
+    .array(Ref)
+    .max(100)
+    .default([])
+    .describe(
+      'Teams whose members may call it at /mcp by signing in, with those of the teams below them; empty: everyone who may use the profile. Clients with credentials of their own are not affected',
+    ),
+  all_users: z
+    .boolean()
+    .default(false)
+    .describe('true: everyone who may use the profile may call it by signing in, whatever teams it names'),
   status: Status.default('draft'),
   schemas: z
     .string()

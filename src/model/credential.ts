@@ -60,6 +60,9 @@ const tokenClient = {
   client_secret: SecretInput.optional().describe('For client_secret_basic and client_secret_post'),
   private_key: PemInput.optional().describe(`For private_key_jwt: a private key in PEM (${SIGNING_KEYS})`),
   key_id: Visible.optional().describe('For private_key_jwt: `kid` of the assertion'),
+  assertion_audience: Party.optional().describe(
+    'For private_key_jwt: `aud` of the assertion, such as the issuer of the authorization server. Default: token_url',
+  ),
   scopes: Scopes,
   audience: Party.optional().describe('Value of the parameter `audience`, if set'),
 }

@@ -26,4 +26,6 @@ export interface OriginProbed {
   readonly found: CatalogueState | null
   /** The server cannot be reached, or fails (5xx). */
   readonly isOutage?: boolean
+  /** The server wants to know who asks (401): its catalogue is read with the account of a person, or of all callers. */
+  readonly needsSignIn?: true
 }

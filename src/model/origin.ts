@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { urlTextFault } from '../base/url-text.ts'
 import { Description, Name, Tags } from './display.ts'
+import { HeaderName } from './settable-header.ts'
 import { Ref, Slug } from './slug.ts'
 import { Duration } from './time.ts'
 import { UpstreamTlsSpec } from './upstream-tls.ts'
@@ -44,6 +45,52 @@ const RunnerParameters = z
     `at most ${PARAMETERS_BYTES_MAX} bytes of JSON`,
   )
 
+/** How Postern proves itself at an origin, in the words of the API. */
+const AUTH_MODES = ['static', 'user_key', 'user_oauth', 'shared_oauth', 'token_exchange', 'id_jag'] as const
+
+/** True for modes in which Postern exchanges tokens of the identity provider, so that people connect nothing. */
+export function isExchanging(mode: unknown): boolean {
+  return mode === 'token_exchange' || mode === 'id_jag'
+}
+
+/** A scope token (RFC 6749 section 3.3). */
+const Scope = z.string().regex(/^[!#-[\]-~]{1,256}$/, 'a scope without spaces, quotes and backslashes')
+
+/** Postern as an OAuth client of the authorization server that protects an origin. */
+const OriginOAuth = z.strictObject({
+  scopes: z
+    .array(Scope)
+    .max(50)
+    .default([])
+    .describe('Scopes to request; empty: the scopes that the origin asks for in its challenge or metadata'),
+  scope_delimiter: z.enum([' ', ',']).default(' ').describe('Delimiter of scopes; RFC 6749 has a space'),
+  send_scope: z.boolean().default(true).describe('false: send no scope parameter'),
+  send_resource: z
+    .boolean()
+    .default(true)
+    .describe('false: send no resource parameter (RFC 8707), for servers that refuse it'),
+  resource_metadata_url: OriginUrl.nullable()
+    .default(null)
+    .describe(
+      'URL of the protected resource metadata (RFC 9728); null: found from the challenge or at the well-known URLs',
+    ),
+  registration: z
+    .enum(['auto', 'cimd', 'dcr', 'manual'])
+    .default('auto')
+    .describe(
+      'How the authorization server knows Postern. cimd: by the URL of its client metadata document; dcr: by dynamic registration (RFC 7591); manual: by client_id or client_credential; auto: manual if given, else cimd, else dcr',
+    ),
+  client_id: z
+    .string()
+    .regex(/^[!-~]{1,2048}$/)
+    .nullable()
+    .default(null)
+    .describe('Client id of a public client that was registered by hand'),
+  client_credential: Ref.nullable()
+    .default(null)
+    .describe('Credential of type basic: client id and client secret that were registered by hand'),
+})
+
 /** An upstream MCP server. */
 export const OriginSpec = z.strictObject({
   name: Name,
@@ -74,6 +121,25 @@ export const OriginSpec = z.strictObject({
   credential: Ref.nullable()
     .default(null)
     .describe('Credential that Postern sends to the origin; the token of a caller is never sent'),
+  auth_mode: z
+    .enum(AUTH_MODES)
+    .default('static')
+    .describe(
+      'What Postern sends to the origin. static: the credential, if there is one. user_oauth: the access token of the account that each person connects at /connect. shared_oauth: the token of one account that an administrator connects for all callers. user_key: a key that each person enters at /connect. token_exchange, id_jag: a token that Postern gets for the person from the identity provider (RFC 8693, ID-JAG)',
+    ),
+  oauth: OriginOAuth.prefault({}).describe(
+    'Of the modes with OAuth: Postern as client of the authorization server',
+  ),
+  key_header: z
+    .strictObject({
+      name: HeaderName.default('Authorization'),
+      prefix: z
+        .string()
+        .regex(/^([!-~]{1,32} )?$/, 'a word and a space, such as "Bearer ", or nothing')
+        .default('Bearer '),
+    })
+    .prefault({})
+    .describe('Of user_key: header that carries the key, and the text before the key'),
   policy: Ref.nullable().default(null).describe('Policy with limits for all calls to the origin'),
   active: z
     .boolean()

@@ -206,7 +206,7 @@ export const ProxySpec = z.strictObject({
     .nullable()
     .default(null)
     .describe(
-      'A shared workflow or an inline definition; null: requests are forwarded. Workflows do not run yet: a proxy with a workflow stays a draft',
+      'A shared workflow or an inline definition, which answers in the place of the upstream; null: requests are forwarded',
     ),
   mcp: EndpointCapability.nullable()
     .optional()

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { RECORD_SURFACES } from './record-surfaces.ts'
+import { WorkflowTrace } from './workflow-trace.ts'
 
 /** The doors through which calls and changes come. */
 export const SURFACES = [
@@ -104,6 +105,21 @@ export const RequestRecord = z.object({
   call_reason: z.string().nullable().describe('Reason that the agent gave for the call'),
   replay_of: z.string().nullable().describe('Id of the record that this call replays'),
   replayed_over: z.string().nullable().describe('Interface over which the replay was requested'),
+  guardrail_hits: z
+    .array(
+      z.object({
+        rule: z.string().describe('Id of the guardrail'),
+        detector: z.string(),
+        leg: z.string().describe('request or response'),
+        action: z
+          .string()
+          .describe('Action of the guardrail; failed if the guardrail could not look at the content'),
+        observed: z.boolean().describe('The guardrail only observes, and changed nothing'),
+        count: z.int(),
+      }),
+    )
+    .nullable()
+    .describe('What guardrails found, without the values'),
   count: z
     .int()
     .min(1)
@@ -112,3 +128,11 @@ export const RequestRecord = z.object({
     ),
 })
 export type RequestRecord = z.infer<typeof RequestRecord>
+
+/** One record as it is shown alone. */
+export const WholeRecord = RequestRecord.extend({
+  workflow_trace: WorkflowTrace.nullable().describe(
+    'What the nodes of the workflow did; null where none ran',
+  ),
+})
+export type WholeRecord = z.infer<typeof WholeRecord>

@@ -12,6 +12,7 @@ const SERVED_NOUNS = {
   credentials: 'credential',
   origins: 'origin',
   virtual_mcps: 'virtual_mcp',
+  guardrails: 'guardrail',
 } as const
 const ACCESS_NOUNS = {
   roles: 'role',

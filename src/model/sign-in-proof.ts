@@ -2,10 +2,10 @@
 export type SignInProof =
   | {
       readonly ok: true
-      /** Id of the user. */
-      readonly user: string
-      /** Id of the grant, which ends all tokens of it. */
-      readonly grant: string
+      /** Id of the user; null for an agent that acts for itself. */
+      readonly user: string | null
+      /** Id of the grant, which ends all tokens of it; null for a token that an agent got for itself. */
+      readonly grant: string | null
       readonly scopes: readonly string[]
       /** End of the token, milliseconds since the epoch. */
       readonly until: number

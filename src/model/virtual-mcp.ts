@@ -10,6 +10,12 @@ const MEMBERS_MAX = 50
 const Member = z.strictObject({
   origin: Ref,
   active: z.boolean().default(true).describe('false: its capabilities are not part of the virtual MCP'),
+  required: z
+    .boolean()
+    .default(false)
+    .describe(
+      'true: a person connects an account at the origin before an application is allowed, unless the origin cannot be reached',
+    ),
   capability_policy: CapabilityPolicy.prefault({}).describe(
     'Which capabilities are shown to whom, and how; {} passes all that the origin lists now',
   ),

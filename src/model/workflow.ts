@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Description, Name, Tags } from './display.ts'
 import { Slug } from './slug.ts'
 import { Duration } from './time.ts'
+import { WorkflowTest } from './workflow-test.ts'
 
 const NodeId = z
   .string()
@@ -42,12 +43,18 @@ const WorkflowEdge = z.strictObject({
 export type WorkflowEdge = z.output<typeof WorkflowEdge>
 
 const NODES_MAX = 200
+const TESTS_MAX = 20
 
 /** A graph of nodes. Its form alone: whether it could run is what validation tells. */
 export const WorkflowDefinition = z
   .strictObject({
     nodes: z.array(WorkflowNode).max(NODES_MAX).default([]),
     edges: z.array(WorkflowEdge).max(1000).default([]),
+    tests: z
+      .array(WorkflowTest)
+      .max(TESTS_MAX)
+      .refine((tests) => new Set(tests.map(({ name }) => name)).size === tests.length, 'names differ')
+      .optional(),
   })
   .superRefine(({ nodes }, context) => {
     const seen = new Set<string>()
@@ -79,6 +86,7 @@ const FINDINGS = [
   'bad_config',
   'bad_input',
   'bad_expression',
+  'type_mismatch',
   'unknown_reference',
   'cycle',
   'unreachable_node',
@@ -88,6 +96,7 @@ const FINDINGS = [
   'parallel_without_join',
   'secret_literal',
   'missing_credential',
+  'missing_driver',
 ] as const
 
 export const Finding = z.object({

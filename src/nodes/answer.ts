@@ -1,2 +1,2 @@
 /** Outputs of nodes that call a server over HTTP. */
-export const ANSWER = { status: 'number', headers: 'object', body: 'any' }
+export const ANSWER = { status: 'integer', headers: 'object', body: 'any' }

@@ -7,29 +7,19 @@ import { delayNode } from './delay/definition.ts'
 import { foreachNode } from './foreach/definition.ts'
 import { httpRequestNode } from './http-request/definition.ts'
 import { httpTrigger } from './http-trigger/definition.ts'
-import { imapTrigger } from './imap-trigger/definition.ts'
 import { joinNode } from './join/definition.ts'
-import { kafkaNode } from './kafka/definition.ts'
-import { kafkaConsumer } from './kafka-consumer/definition.ts'
-import { llmNode } from './llm/definition.ts'
 import { logNode } from './log/definition.ts'
-import { manualTrigger } from './manual-trigger/definition.ts'
 import { mcpCallNode } from './mcp-call/definition.ts'
-import { mongodbNode } from './mongodb/definition.ts'
 import { mysqlNode } from './mysql/definition.ts'
 import type { NodeType } from './node-type.ts'
-import { oracleNode } from './oracle/definition.ts'
 import { postgresNode } from './postgres/definition.ts'
 import { proxyNode } from './proxy/definition.ts'
 import { rateLimitNode } from './rate-limit/definition.ts'
 import { redactNode } from './redact/definition.ts'
 import { redisNode } from './redis/definition.ts'
 import { responseNode } from './response/definition.ts'
-import { scheduleTrigger } from './schedule-trigger/definition.ts'
-import { sendgridNode } from './sendgrid/definition.ts'
 import { setNode } from './set/definition.ts'
 import { smtpNode } from './smtp/definition.ts'
-import { sqlserverNode } from './sqlserver/definition.ts'
 import { subworkflowNode } from './subworkflow/definition.ts'
 import { switchNode } from './switch/definition.ts'
 import { transformNode } from './transform/definition.ts'
@@ -38,14 +28,9 @@ import { validateNode } from './validate/definition.ts'
 /** Every type of node that a definition may hold. */
 export const NODE_TYPES: readonly NodeType[] = [
   httpTrigger,
-  manualTrigger,
-  scheduleTrigger,
-  kafkaConsumer,
-  imapTrigger,
   proxyNode,
   httpRequestNode,
   mcpCallNode,
-  llmNode,
   subworkflowNode,
   authCheckNode,
   rateLimitNode,
@@ -56,21 +41,16 @@ export const NODE_TYPES: readonly NodeType[] = [
   foreachNode,
   delayNode,
   logNode,
-  responseNode,
   setNode,
-  transformNode,
   codeNode,
   cacheNode,
+  transformNode,
   redactNode,
   postgresNode,
   mysqlNode,
-  sqlserverNode,
-  oracleNode,
-  mongodbNode,
   redisNode,
-  kafkaNode,
   smtpNode,
-  sendgridNode,
+  responseNode,
 ]
 
 const BY_NAME = new Map(NODE_TYPES.map((type) => [type.name, type]))

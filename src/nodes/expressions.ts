@@ -1,45 +1,60 @@
 import { isPlain } from '../base/plain.ts'
 import { pointerTo } from '../base/pointer.ts'
+import { linkTemplate } from '../base/template.ts'
+import { isNameable, type Variables, valueReader } from '../model/expression.ts'
+import { readTemplate } from '../model/template.ts'
 import type { Finding, WorkflowDefinition } from '../model/workflow.ts'
 import { ancestorsOf } from './graph.ts'
 
-/** `{{ ... }}` */
-const EXPRESSION = /\{\{([\s\S]*?)\}\}/g
-/** `$.node.field` and `$json['node'].field`. */
-const REFERENCE = /\$(?:\.([A-Za-z_][A-Za-z0-9_]*)|json\[\s*(?:'([^']*)'|"([^"]*)")\s*\])/g
+/** As the type checker says it. */
+const UNKNOWN = /^Unknown variable: (\w+)/
 
 const DEPTH_MAX = 32
 
-/** Texts with braces that are not closed, and references to nodes that are not there or do not run before. */
+/** What expressions may read: the outputs of all nodes, by id. Their types are known in the run. */
+export function variablesOf({ nodes }: WorkflowDefinition): Variables {
+  return Object.fromEntries(nodes.map(({ id }) => [id, 'dyn']))
+}
+
+/** Expressions that cannot be read, and those that read nodes which are not there or do not run before. */
 export function expressionFaults(definition: WorkflowDefinition): Finding[] {
-  const ids = new Set(definition.nodes.map(({ id }) => id))
+  const variables = variablesOf(definition)
+  const read = valueReader(variables)
+  const names = Object.keys(variables)
   const before = ancestorsOf(definition)
   return definition.nodes.flatMap(({ id, inputs }, index) =>
     textsIn(inputs, pointerTo('/nodes', index, 'inputs')).flatMap(({ text, pointer }): Finding[] => {
-      const finding = (code: Finding['code'], message: string): Finding => ({
-        code,
-        severity: 'error',
-        pointer,
-        node_id: id,
-        message,
-      })
-      const rest = text.replace(EXPRESSION, '')
-      if (rest.includes('{{') || rest.includes('}}'))
-        return [finding('bad_expression', 'the braces of an expression are not closed')]
-      const named = [...text.matchAll(EXPRESSION)].flatMap(([, inner]) =>
-        [...inner!.matchAll(REFERENCE)].map((match) => match[1] ?? match[2] ?? match[3]!),
-      )
-      return [...new Set(named)].flatMap((name) => {
-        if (!ids.has(name)) return [finding('unknown_reference', `there is no node "${name}"`)]
-        return before.get(id)!.has(name)
-          ? []
-          : [finding('unknown_reference', `the node "${name}" does not run before this one`)]
-      })
+      const { template, faults } = readTemplate(text, read, pointer)
+      const reserved =
+        faults.length === 0 ? [] : names.filter((name) => !isNameable(name) && text.includes(name))
+      if (reserved.length > 0)
+        return [
+          {
+            code: 'bad_expression',
+            severity: 'error',
+            pointer,
+            node_id: id,
+            message: `"${reserved[0]}" is a word of CEL: give the node another id to read its outputs`,
+          },
+        ]
+      const late = [...linkTemplate(template, names).reads].filter((name) => !before.get(id)!.has(name))
+      return [
+        ...faults.map(({ reason }) => faultOf(reason)),
+        ...late.map(
+          (name) => ['unknown_reference', `the node "${name}" does not run before this one`] as const,
+        ),
+      ].map(([code, message]) => ({ code, severity: 'error', pointer, node_id: id, message }))
     }),
   )
 }
 
-function textsIn(
+function faultOf(reason: string): readonly [Finding['code'], string] {
+  const [, name] = UNKNOWN.exec(reason) ?? []
+  return name === undefined ? ['bad_expression', reason] : ['unknown_reference', `there is no node "${name}"`]
+}
+
+/** All texts of a value, with their places. */
+export function textsIn(
   value: unknown,
   pointer: string,
   depth: number = 0,

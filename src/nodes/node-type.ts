@@ -1,10 +1,35 @@
 import { z } from 'zod'
-import { urlTextFault } from '../base/url-text.ts'
-import { Ref } from '../model/slug.ts'
+import type { DriverName } from '../base/drivers.ts'
+import type { CredentialType } from '../model/credential.ts'
+import type { UpstreamTlsSpec } from '../model/upstream-tls.ts'
+import type { Finding, WorkflowNode } from '../model/workflow.ts'
+import type { Known } from './known.ts'
 
 /** What a node is for. */
 export const PHASES = ['trigger', 'call', 'decide', 'flow', 'data', 'store', 'send', 'end'] as const
 type Phase = (typeof PHASES)[number]
+
+/** The server that a node asks by its settings alone. */
+export type NodeDestination = HttpDestination | ServiceDestination
+
+interface Destination {
+  readonly url: string
+  /** Id or slug of the credential that is sent to it; null for none. */
+  readonly credential: string | null
+}
+
+interface HttpDestination extends Destination {
+  readonly member: 'url'
+  readonly tls: Omit<UpstreamTlsSpec, 'verify'> | null
+}
+
+/** A database or a mail server. The scheme of its URL stands for no protocol: host and port count. */
+interface ServiceDestination extends Destination {
+  /** Of the settings, that names the server. */
+  readonly member: 'host'
+  /** How TLS is spoken. */
+  readonly tls: unknown
+}
 
 /** A type of node: all that is known of it without running it. */
 export interface NodeType {
@@ -13,14 +38,35 @@ export interface NodeType {
   readonly summary: string
   /** What stands in the definition and is the same in every run. */
   readonly config: z.ZodType
-  /** What is worked out for each run, by name; a name that ends with `?` may be left out. `*` takes any names. */
+  /**
+   * Values that each run computes, by name; a name that ends with `?` may be left out. `*` takes any names. Texts begin with a type:
+   * string, boolean, integer, number, list, object or any. What has one of several types says so with `or`.
+   */
   readonly inputs: Readonly<Record<string, string>>
-  /** What expressions of later nodes find under its id. `*` are those of the inputs. */
+  /** What expressions of later nodes find under its id. `*` are those of the inputs, or the nodes before. */
   readonly outputs: Readonly<Record<string, string>>
+  /** Types of the members of outputs that are objects with the same members in every run. */
+  readonly members?: Readonly<Record<string, Readonly<Record<string, string>>>>
   /** By which a run leaves it; none for the end of a run. */
   readonly handles: readonly string[]
   /** Those that it has by its settings, where they decide. */
   readonly handlesBy?: (config: Readonly<Record<string, unknown>>) => readonly string[]
+  /** Types of credentials that `credential` of its settings may name. */
+  readonly credentials?: readonly CredentialType[]
+  /** Package that it needs and that is no part of Postern. */
+  readonly driver?: DriverName
+  /** The server that it asks beside the upstream; null for settings with faults. Absent where nodes of the type ask none. */
+  readonly destination?: (config: Readonly<Record<string, unknown>>) => NodeDestination | null
+  /** What is wrong with a node beyond the form of its settings, judged by what they refer to. */
+  readonly faults?: (node: WorkflowNode, known: Known) => readonly NodeFault[]
+}
+
+/** Keeps a node from running. */
+export interface NodeFault {
+  readonly code: Finding['code']
+  /** From the node to what is wrong. */
+  readonly path: readonly (string | number)[]
+  readonly message: string
 }
 
 /** Leaves by one handle. */
@@ -30,9 +76,4 @@ export const ASKING: readonly string[] = ['success', 'error']
 export const EITHER: readonly string[] = ['true', 'false']
 
 export const NONE = z.strictObject({})
-export const Credential = Ref.describe('Credential')
 export const Text = z.string().min(1).max(1024)
-export const HostName = Text.refine((text) => /^[!-~]+$/.test(text), 'a host name in ASCII (xn--...)')
-export const WebUrl = z.url({ protocol: /^https?$/ }).refine((text) => urlTextFault(text) === null, {
-  error: ({ input }) => urlTextFault(String(input)) ?? 'a URL',
-})

@@ -2,7 +2,7 @@ import { isPlain } from '../base/plain.ts'
 
 /** Names under which secrets stand; a token budget or the name of a key is none. */
 const SECRET =
-  /^(authorization|proxy-authorization|cookie|password|passwd|secret|client_secret|api[-_]?key|x-api-key|access_token|refresh_token|private_key)$/i
+  /^(authorization|proxy-authorization|cookie|password|passwd|secret|client_secret|api[-_]?key|x-api-key|access_token|refresh_token|private_key|hash_key)$/i
 
 const DEPTH_MAX = 32
 

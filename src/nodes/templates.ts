@@ -1,73 +1,23 @@
 import { z } from 'zod'
 import { Ref } from '../model/slug.ts'
 import { Duration } from '../model/time.ts'
-import { WorkflowDefinition } from '../model/workflow.ts'
-import { Text, WebUrl } from './node-type.ts'
+import { UpstreamUrl } from '../model/upstream.ts'
+import { Text } from './node-type.ts'
+import { READ_TEMPLATES } from './read-templates.ts'
+import {
+  answer,
+  headerValue,
+  type NodeInput,
+  passed,
+  problem,
+  type Template,
+  template,
+  upstream,
+} from './template.ts'
+import { FORMATS } from './transform/formats.ts'
 
-/** A definition with parameters. */
-interface Template {
-  readonly name: string
-  readonly summary: string
-  readonly parameters: z.ZodObject
-  build(parameters: Readonly<Record<string, unknown>>): WorkflowDefinition
-}
-
-type Input = z.input<typeof WorkflowDefinition>
-type NodeInput = NonNullable<Input['nodes']>[number]
-
-function template<P extends z.ZodObject>(
-  name: string,
-  summary: string,
-  parameters: P,
-  form: (parameters: z.output<P>) => {
-    readonly nodes: readonly NodeInput[]
-    /** `from to`, `from handle to`. */
-    readonly edges: readonly string[]
-  },
-): Template {
-  return {
-    name,
-    summary,
-    parameters,
-    build(given) {
-      // Parsed by this very schema
-      const { nodes, edges } = form(given as z.output<P>)
-      return WorkflowDefinition.parse({
-        nodes: [{ id: 'http', type: 'http_trigger' }, ...nodes],
-        edges: edges.map((text) => {
-          const parts = text.split(' ')
-          return { from: parts[0], to: parts.at(-1), ...(parts.length === 3 ? { handle: parts[1] } : {}) }
-        }),
-      })
-    },
-  }
-}
-
-const answer = (id: string, body: unknown, status?: number): NodeInput => ({
-  id,
-  type: 'response_node',
-  ...(status === undefined ? {} : { config: { status } }),
-  inputs: { body: body as string },
-})
-const problem = (id: string, status: number, code: string): NodeInput => ({
-  id,
-  type: 'response_node',
-  config: { status },
-  inputs: { problem: { code } },
-})
-const passed = (from: string): NodeInput => ({
-  id: 'ok',
-  type: 'response_node',
-  inputs: {
-    status: `{{ $.${from}.status }}`,
-    headers: `{{ $.${from}.headers }}`,
-    body: `{{ $.${from}.body }}`,
-  },
-})
-const upstream: NodeInput = { id: 'call', type: 'proxy_node' }
-const Format = z.enum(['json', 'xml', 'csv', 'form'])
+const HeaderName = z.string().regex(/^[A-Za-z0-9-]{1,128}$/, 'the name of a header')
 const PATH = z.string().regex(/^\//, 'a path').max(1024)
-const BODY = '{{ $.http.request.body }}'
 
 export const TEMPLATES: readonly Template[] = [
   template(
@@ -86,56 +36,29 @@ export const TEMPLATES: readonly Template[] = [
   ),
   template(
     'transformation',
-    'Request and answer in another form',
-    z.strictObject({ to_upstream: Format, to_caller: Format }),
+    'Request and answer in another format',
+    z.strictObject({ to_upstream: z.enum(FORMATS), to_caller: z.enum(FORMATS) }),
     ({ to_upstream, to_caller }) => ({
       nodes: [
-        convert('before', BODY, to_caller, to_upstream),
-        { ...upstream, inputs: { body: '{{ $.before.value }}' } },
+        convert('before', '{{ $.http.request.body }}', to_caller, to_upstream),
+        typed('call', 'proxy_node', 'before', {}),
         convert('after', '{{ $.call.body }}', to_upstream, to_caller),
-        answer('ok', '{{ $.after.value }}'),
+        typed('ok', 'response_node', 'after', { status: '{{ $.call.status }}' }),
       ],
       edges: ['http before', 'before call', 'call success after', 'after ok'],
     }),
   ),
   template(
-    'resiliency',
-    'Bounded repeats, then what was kept from before, then one standard error',
-    z.strictObject({ retries: z.int().min(1).max(5).default(2), ttl: Duration.default('10m') }),
-    ({ retries, ttl }) => {
-      const key = '{{ $.http.request.path }}'
-      return {
-        nodes: [
-          { ...upstream, retry: { max: retries, on: ['timeout', '502', '503', '504'] }, on_error: 'handle' },
-          {
-            id: 'keep',
-            type: 'cache_node',
-            config: { op: 'set', ttl },
-            inputs: { key, value: '{{ $.call.body }}' },
-          },
-          answer('ok', '{{ $.call.body }}'),
-          { id: 'kept', type: 'cache_node', config: { op: 'get', ttl, allow_stale: true }, inputs: { key } },
-          answer('old', '{{ $.kept.value }}'),
-          problem('down', 503, 'upstream_unavailable'),
-        ],
-        edges: [
-          ...['call success keep', 'keep ok', 'call error kept'],
-          ...['http call', 'kept hit old', 'kept stale old', 'kept miss down'],
-        ],
-      }
-    },
-  ),
-  template(
     'canary-routing',
     'Callers with a header go to another path',
-    z.strictObject({ header: Text.default('x-canary'), value: Text.default('true'), path: PATH }),
+    z.strictObject({ header: HeaderName.default('x-canary'), value: Text.default('true'), path: PATH }),
     ({ header, value, path }) => ({
       nodes: [
         {
           id: 'which',
           type: 'switch_node',
           config: { cases: [{ label: 'canary', match: value }] },
-          inputs: { value: `{{ $.http.request.headers["${header}"] }}` },
+          inputs: { value: headerValue(header.toLowerCase()) },
         },
         { id: 'new', type: 'proxy_node', inputs: { path } },
         upstream,
@@ -146,9 +69,41 @@ export const TEMPLATES: readonly Template[] = [
     }),
   ),
   template(
+    'mcp-bridge',
+    'A tool of an origin as a REST endpoint: the structured result, or the content where there is none',
+    z.strictObject({
+      origin: Ref.describe('Origin, by id or slug'),
+      tool: Text.describe('Name of the tool at the origin'),
+      as: z.enum(['shared', 'user']).default('shared'),
+      arguments: z
+        .union([z.string().max(1024), z.record(z.string().max(256), z.json())])
+        .default('{{ $.http.request.body }}')
+        .describe('Arguments of the tool, such as {"city":"{{ $.http.request.path_params.city }}"}'),
+      error_status: z.int().min(400).max(599).default(422).describe('Status if the tool reports an error'),
+    }),
+    ({ origin, tool, as, arguments: given, error_status }) => ({
+      nodes: [
+        { id: 'call', type: 'mcp_call_node', config: { origin, tool, as }, inputs: { arguments: given } },
+        { id: 'failed', type: 'condition_node', inputs: { expression: '{{ $.call.is_error }}' } },
+        {
+          id: 'bad',
+          type: 'response_node',
+          config: { status: error_status },
+          inputs: { problem: { code: 'tool_error', title: 'Tool error', content: '{{ $.call.content }}' } },
+        },
+        answer('ok', '{{ $.call.structured == null ? {"content": $.call.content} : $.call.structured }}'),
+      ],
+      edges: ['http call', 'call success failed', 'failed true bad', 'failed false ok'],
+    }),
+  ),
+  template(
     'auth-and-limit',
-    'A scope of the caller, and a limit of its own',
-    z.strictObject({ scope: Text, max: z.int().min(1).default(100), window: Duration.default('1m') }),
+    'A scope that the token of the caller must have, and a rate for each client',
+    z.strictObject({
+      scope: Text.describe('The profile must list the claim scope or scp in claims'),
+      max: z.int().min(1).default(100),
+      window: Duration.default('1m'),
+    }),
     ({ scope, max, window }) => ({
       nodes: [
         { id: 'may', type: 'auth_check_node', config: { scopes: [scope] } },
@@ -160,8 +115,19 @@ export const TEMPLATES: readonly Template[] = [
         },
         upstream,
         passed('call'),
-        problem('denied', 403, 'endpoint_not_allowed'),
-        problem('limited', 429, 'rate_limit_exceeded'),
+        problem('denied', 403, 'endpoint_not_allowed', 'The token lacks a scope that this endpoint needs.'),
+        {
+          id: 'limited',
+          type: 'response_node',
+          config: { status: 429 },
+          inputs: {
+            headers: { 'Retry-After': '{{ math.ceil($.rate.reset_ms / 1000.0) }}' },
+            problem: {
+              code: 'rate_limit_exceeded',
+              detail: 'The client has used up the rate of this endpoint.',
+            },
+          },
+        },
       ],
       edges: [
         ...['http may', 'may true rate', 'may false denied', 'rate true call', 'rate false limited'],
@@ -170,77 +136,50 @@ export const TEMPLATES: readonly Template[] = [
     }),
   ),
   template(
-    'cached-read',
-    'An answer that is kept for a time',
-    z.strictObject({ ttl: Duration.default('1m') }),
-    ({ ttl }) => {
-      const key = '{{ $.http.request.path }}'
-      return {
-        nodes: [
-          { id: 'kept', type: 'cache_node', config: { op: 'get', ttl }, inputs: { key } },
-          answer('old', '{{ $.kept.value }}'),
-          upstream,
-          {
-            id: 'keep',
-            type: 'cache_node',
-            config: { op: 'set', ttl },
-            inputs: { key, value: '{{ $.call.body }}' },
-          },
-          answer('ok', '{{ $.call.body }}'),
-        ],
-        edges: [...['http kept', 'kept hit old', 'kept miss call'], ...['call success keep', 'keep ok']],
-      }
-    },
-  ),
-  template(
     'async-accept',
-    'Taken at once, and handed on by a topic',
-    z.strictObject({ credential: Ref, topic: Text }),
-    ({ credential, topic }) => ({
-      nodes: [
-        { id: 'send', type: 'kafka_node', config: { credential, topic }, inputs: { value: BODY } },
-        answer('taken', { id: '{{ $.send.id }}' }, 202),
-      ],
-      edges: ['http send', 'send success taken'],
+    'Hands the body to another service, and answers 202 once the service has accepted it',
+    z.strictObject({
+      url: UpstreamUrl.refine((text) => !text.includes('{{'), 'is fixed, without expressions').describe(
+        'Where the service takes work by POST',
+      ),
+      credential: Ref.nullable().default(null).describe('Sent to the service'),
+      timeout: Duration.default('5s').describe('Until the service must have accepted the work'),
     }),
-  ),
-  template(
-    'guarded-llm',
-    'A question to a model, without what must not leave',
-    z.strictObject({ endpoint: WebUrl, model: Text, credential: Ref }),
-    ({ endpoint, model, credential }) => ({
+    ({ url, credential, timeout }) => ({
       nodes: [
         {
-          id: 'clean',
-          type: 'redact_node',
-          config: { detectors: ['email', 'card', 'iban', 'phone', 'secret'] },
-          inputs: { value: BODY },
+          id: 'hand',
+          type: 'http_request_node',
+          config: { method: 'POST', url, credential },
+          inputs: {
+            // A service that knows the key does the work of a repeated request once
+            headers: { 'Idempotency-Key': '{{ $.http.request.id }}' },
+            body: '{{ $.http.request.body }}',
+          },
+          timeout,
+          retry: { max: 2, on: ['timeout', '502', '503', '504'] },
+          on_error: 'handle',
         },
-        {
-          id: 'ask',
-          type: 'llm_node',
-          config: { endpoint, model, credential },
-          inputs: { messages: [{ role: 'user', content: '{{ $.clean.value }}' }] },
-        },
-        answer('ok', { text: '{{ $.ask.text }}' }),
+        { id: 'accepted', type: 'condition_node', inputs: { expression: '{{ $.hand.status < 300 }}' } },
+        answer('taken', { id: '{{ $.http.request.id }}', status: 'accepted' }, 202),
+        problem('refused', 502, 'not_accepted', 'The service has not accepted the work.'),
+        problem('down', 503, 'not_accepted', 'The service cannot be reached. Try again later.'),
       ],
-      edges: ['http clean', 'clean ask', 'ask success ok'],
+      edges: [
+        ...['http hand', 'hand success accepted', 'hand error down'],
+        ...['accepted true taken', 'accepted false refused'],
+      ],
     }),
   ),
-  template(
-    'mcp-bridge',
-    'A tool of an MCP server as an endpoint',
-    z.strictObject({ origin: Ref, tool: Text }),
-    ({ origin, tool }) => ({
-      nodes: [
-        { id: 'ask', type: 'mcp_call_node', config: { origin, tool }, inputs: { arguments: BODY } },
-        answer('ok', '{{ $.ask.structured }}'),
-      ],
-      edges: ['http ask', 'ask success ok'],
-    }),
-  ),
+  ...READ_TEMPLATES,
 ]
 
 function convert(id: string, value: string, from: string, to: string): NodeInput {
   return { id, type: 'transform_node', config: { op: 'convert', from, to }, inputs: { value } }
+}
+
+/** A node that sends what another one has converted. */
+function typed(id: string, type: string, from: string, inputs: Readonly<Record<string, string>>): NodeInput {
+  const headers = { 'content-type': `{{ $.${from}.content_type }}` }
+  return { id, type, inputs: { ...inputs, headers, body: `{{ $.${from}.value }}` } }
 }

@@ -1,25 +1,14 @@
+import { missingDriver } from '../base/drivers.ts'
 import { fieldErrorsOf } from '../base/field-errors.ts'
 import { pointerTo } from '../base/pointer.ts'
 import type { Finding, WorkflowDefinition, WorkflowEdge, WorkflowNode } from '../model/workflow.ts'
 import { handlesOf, nodeType } from './definitions.ts'
 import { expressionFaults } from './expressions.ts'
 import { graphFindings } from './graph.ts'
+import { type Known, REFERENCES, type Referred } from './known.ts'
 import type { NodeType } from './node-type.ts'
 import { looksSecret } from './secret-literal.ts'
-
-/** References in the settings of nodes, by the member that holds them. */
-const REFERENCES = {
-  credential: 'credentials',
-  workflow: 'workflows',
-  clients: 'clients',
-  profiles: 'profiles',
-} as const
-type Referred = (typeof REFERENCES)[keyof typeof REFERENCES]
-
-/** What a definition refers to beyond itself. */
-export interface Known {
-  has(type: Referred, ref: string): boolean
-}
+import { typeFindings } from './types.ts'
 
 /** Every reference of a definition, so that it can be looked up before it is judged. */
 export function referencesOf({
@@ -33,9 +22,35 @@ export function validateDefinition(definition: WorkflowDefinition, known: Known)
   return [
     ...definition.nodes.flatMap((node, index) => nodeFindings(node, index, known)),
     ...definition.edges.flatMap((edge, index) => edgeFindings(edge, index, definition)),
+    ...testFindings(definition),
     ...graphFindings(definition),
     ...expressionFaults(definition),
+    ...typeFindings(definition),
   ]
+}
+
+/** Requests of saved tests are stored as they are. */
+function testFindings({ tests = [] }: WorkflowDefinition): Finding[] {
+  return tests.flatMap(({ request }, index) =>
+    looksSecret(request).map(
+      (path): Finding => ({
+        code: 'secret_literal',
+        severity: 'error',
+        pointer: pointerTo('/tests', index, 'request', ...path),
+        message: 'looks like a secret; tests need none',
+      }),
+    ),
+  )
+}
+
+/** True for a definition without faults, as far as it shows by itself: what it refers to is looked up when it is saved. */
+export function isRunnable(definition: WorkflowDefinition): boolean {
+  return validateDefinition(definition, {
+    has: () => true,
+    credentialType: () => undefined,
+    origin: () => null,
+    hasDriver: () => true,
+  }).every(({ severity }) => severity !== 'error')
 }
 
 function nodeFindings(node: WorkflowNode, index: number, known: Known): Finding[] {
@@ -66,6 +81,15 @@ function nodeFindings(node: WorkflowNode, index: number, known: Known): Finding[
           `there is no ${kind.slice(0, -1)} "${ref}"`,
         ),
       ),
+    ...(type.driver === undefined || known.hasDriver(type.driver)
+      ? []
+      : [finding('missing_driver', `${place}/type`, missingDriver(type.driver))]),
+    ...credentialFaults(node, type, known).map((reason) =>
+      finding('missing_credential', `${place}/config/credential`, reason),
+    ),
+    ...(type.faults?.(node, known) ?? []).map(({ code, path, message }) =>
+      finding(code, pointerTo(place, ...path), message),
+    ),
     ...(['config', 'inputs'] as const).flatMap((member) =>
       looksSecret(node[member]).map((path) =>
         finding(
@@ -75,6 +99,16 @@ function nodeFindings(node: WorkflowNode, index: number, known: Known): Finding[
         ),
       ),
     ),
+  ]
+}
+
+/** A credential that is there, but of a type that the node cannot use. */
+function credentialFaults({ config }: WorkflowNode, type: NodeType, known: Known): readonly string[] {
+  const ref = config['credential']
+  const used = typeof ref === 'string' ? known.credentialType(ref) : undefined
+  if (used === undefined || type.credentials?.some((one) => one === used) !== false) return []
+  return [
+    `the credential "${ref}" is of the type ${used}; ${type.name} needs ${type.credentials.join(' or ')}`,
   ]
 }
 

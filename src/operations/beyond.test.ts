@@ -32,6 +32,7 @@ const SPECS: Readonly<Record<ResourceType, object>> = {
   trust_rules: rule,
   hosts: {},
   bindings: {},
+  guardrails: { scope: { everywhere: true }, detector: { type: 'pii' }, action: 'log' },
 }
 const PARENTS: Readonly<Record<string, object>> = {
   proxies: { collection: `${MARK}-collections` },
@@ -63,7 +64,9 @@ const REFERRING = [
 let control: Control
 /** Ids of what lies beyond, by type. */
 const ids = new Map<string, string>()
+/** Ids of what lies inside. */
 let collection = ''
+let virtualMcp = ''
 before(async () => {
   control = await startControl()
   const inside = { name: 'Inside', slug: 'inside', tags: ['mine'] }
@@ -79,8 +82,10 @@ before(async () => {
   await control.run('clients.update', { id: `${MARK}-clients`, collections: [ids.get('collections')] })
   const made = await control.run('collections.create', { ...inside, base_path: '/inside', upstream })
   collection = String(made.output['id'])
-  for (const type of ['proxies', 'clients', 'policies', 'credentials', 'virtual_mcps'] as const)
-    await control.run(`${type}.create`, { ...inside, ...SPECS[type], ...BELOW[type] })
+  for (const type of ['proxies', 'clients', 'policies', 'credentials', 'virtual_mcps'] as const) {
+    const { output } = await control.run(`${type}.create`, { ...inside, ...SPECS[type], ...BELOW[type] })
+    if (type === 'virtual_mcps') virtualMcp = String(output['id'])
+  }
 })
 after(() => control.close())
 
@@ -120,6 +125,7 @@ test('no operation names what lies beyond a scope, whatever it is asked, and non
   const scope = { types: [], verbs: [], collections: [], tags: [] }
   const principals: readonly Grant[][] = [
     [{ role: 'admin', scope: { ...scope, collections: [collection] } }],
+    [{ role: 'admin', scope: { ...scope, collections: [virtualMcp] } }],
     [{ role: 'admin', scope: { ...scope, tags: ['mine'] } }],
   ]
   const revision = await control.store.read.revision()

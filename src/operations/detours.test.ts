@@ -377,3 +377,50 @@ test('a slug that many collections have is found in the one of the scope', async
   assert.equal(itemsOf(await run('proxies.list', {})).length, 1)
   assert.equal((await run('proxies.get', { id: 'list' })).output['collection'], 'many-20')
 })
+
+test('a node sends its credential to no other server without the right to use the credential', async () => {
+  await control.run('credentials.create', {
+    name: 'Login',
+    auth: { type: 'basic', username: 'app', password: 'long-enough' },
+  })
+  const asking = (config: object) => ({
+    nodes: [
+      { id: 'http', type: 'http_trigger' },
+      {
+        id: 'redis',
+        type: 'redis_node',
+        config: { credential: 'login', command: 'GET', ...config },
+        inputs: { key: 'a' },
+      },
+      { id: 'end', type: 'response_node' },
+    ],
+    edges: [
+      { from: 'http', to: 'redis' },
+      { from: 'redis', to: 'end' },
+    ],
+  })
+  const own = asking({ host: '10.0.0.1' })
+  await control.run('workflows.create', { name: 'Asks', definition: own })
+  await control.run('proxies.update', { id: 'pay', workflow: own })
+  const run = as(
+    scoped({ permissions: new Set(['workflows:read', 'workflows:update']) }, {}),
+    scoped('modifier', { types: ['proxies'] }),
+  )
+  for (const config of [
+    { host: '10.0.0.2' },
+    { host: '10.0.0.1', port: 6380 },
+    { host: '10.0.0.1', tls: false },
+  ])
+    for (const change of [
+      () => run('workflows.update', { id: 'asks', definition: asking(config) }),
+      () => run('proxies.update', { id: 'pay', workflow: asking(config) }),
+    ])
+      assert.match(
+        (await refused(change(), 'permission_denied')).message,
+        /credentials:use/,
+        JSON.stringify(config),
+      )
+  const same = { ...asking({ host: '10.0.0.1', prefix: 'app:' }) }
+  await run('workflows.update', { id: 'asks', definition: same })
+  await run('proxies.update', { id: 'pay', workflow: same })
+})

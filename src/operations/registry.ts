@@ -23,6 +23,8 @@ import { convertConfig } from './config/convert.ts'
 import { diffConfig } from './config/diff.ts'
 import { exportConfig } from './config/export.ts'
 import { planConfig } from './config/plan.ts'
+import { listConnections } from './connections/list.ts'
+import { disconnectConnection, toggleConnection } from './connections/switch.ts'
 import { revertCredential } from './credentials/revert.ts'
 import { rotateCredential } from './credentials/rotate.ts'
 import { listStaleCredentials } from './credentials/stale.ts'
@@ -34,6 +36,7 @@ import { cancelExport } from './exports/cancel.ts'
 import { createExport } from './exports/create.ts'
 import { downloadExport } from './exports/download.ts'
 import { getExport, listExports } from './exports/list.ts'
+import { testGuardrail } from './guardrails/test-guardrail.ts'
 import { listKeys } from './keys/list.ts'
 import { rotateKeys } from './keys/rotate.ts'
 import { bindingOperations } from './kinds/bindings.ts'
@@ -41,6 +44,7 @@ import { clientOperations } from './kinds/clients.ts'
 import { collectionOperations } from './kinds/collections.ts'
 import { credentialOperations } from './kinds/credentials.ts'
 import { grantOperations } from './kinds/grants.ts'
+import { guardrailOperations } from './kinds/guardrails.ts'
 import { hostOperations } from './kinds/hosts.ts'
 import { kindOf } from './kinds/kinds.ts'
 import { originOperations } from './kinds/origins.ts'
@@ -54,6 +58,7 @@ import { trustRuleOperations } from './kinds/trust-rules.ts'
 import { userOperations } from './kinds/users.ts'
 import { virtualMcpOperations } from './kinds/virtual-mcps.ts'
 import { workflowOperations } from './kinds/workflows.ts'
+import { listMcpEndpoints } from './mcp-endpoints/list.ts'
 import { metricsMethods, metricsStatusCodes } from './metrics/distributions.ts'
 import { metricsErrorEndpoints, metricsTopEndpoints } from './metrics/endpoints.ts'
 import { metricsOverTime } from './metrics/over-time.ts'
@@ -80,12 +85,17 @@ import { getRevision, listRevisions } from './revisions/list.ts'
 import { rollbackRevision } from './revisions/rollback.ts'
 import { getSettings, listSettings } from './settings/list.ts'
 import { updateSettings } from './settings/update.ts'
+import { offboardUser } from './users/offboard.ts'
+import { reachOfUser } from './users/reach.ts'
 import { listDrift } from './virtual-mcps/drift.ts'
 import { getTokenCost, previewVirtualMcp } from './virtual-mcps/preview.ts'
 import { resolveDrift } from './virtual-mcps/resolve-drift.ts'
 import { listNodes } from './workflows/nodes.ts'
 import { getProxyWorkflow, updateProxyWorkflow } from './workflows/proxy-workflow.ts'
+import { runWorkflowTests } from './workflows/run-tests.ts'
 import { applyTemplate, listTemplates } from './workflows/templates.ts'
+import { testWorkflow } from './workflows/test.ts'
+import { testNode } from './workflows/test-node.ts'
 import { validateWorkflow } from './workflows/validate.ts'
 
 /** Every operation there is, in the order in which people meet them. Every surface projects this list. */
@@ -118,6 +128,9 @@ export const OPERATIONS: readonly Operation[] = [
   getProxyWorkflow,
   updateProxyWorkflow,
   validateWorkflow,
+  testNode,
+  testWorkflow,
+  runWorkflowTests,
   listNodes,
   listTemplates,
   applyTemplate,
@@ -129,6 +142,8 @@ export const OPERATIONS: readonly Operation[] = [
   policyOperations.put,
   policyOperations.delete,
   policyOperations.toggle,
+  ...Object.values(guardrailOperations),
+  testGuardrail,
   clientOperations.list,
   clientOperations.get,
   clientOperations.create,
@@ -184,6 +199,8 @@ export const OPERATIONS: readonly Operation[] = [
   ...Object.values(roleOperations),
   ...Object.values(userOperations),
   inviteUser,
+  reachOfUser,
+  offboardUser,
   ...Object.values(teamOperations),
   serviceIdentityOperations.list,
   serviceIdentityOperations.get,
@@ -197,6 +214,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...Object.values(trustRuleOperations),
   ...Object.values(hostOperations),
   ...Object.values(bindingOperations),
+  listMcpEndpoints,
   listRevisions,
   getRevision,
   diffRevisions,
@@ -209,6 +227,9 @@ export const OPERATIONS: readonly Operation[] = [
   diffChangeRequest,
   approveChangeRequest,
   rejectChangeRequest,
+  listConnections,
+  toggleConnection,
+  disconnectConnection,
   listPersonalTokens,
   getPersonalToken,
   createPersonalToken,

@@ -19,6 +19,7 @@ const TOOLS = toTools(OPERATIONS).full
 /** Revision of the whole configuration to go back to. */
 let base = 1
 
+const GUARDRAIL = { scope: { everywhere: true }, detector: { type: 'pii' }, action: 'log' }
 const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'collections.create': (n) => ({ ...ORDERS, slug: `c${n}`, base_path: `/c${n}` }),
   'collections.put': (n) => ({ id: `put${n}`, name: 'Put', base_path: `/put${n}` }),
@@ -49,8 +50,15 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'workflows.put': (n) => ({ id: `put${n}`, name: 'W' }),
   'workflows.validate': () => ({ workflow: 'steps' }),
   'workflows.nodes': () => ({}),
+  'workflows.test': () => ({ workflow: 'steps' }),
+  'workflows.test_node': () => ({ type: 'set_node' }),
+  'workflows.run_tests': () => ({ workflow: 'steps' }),
   'proxies.set_workflow': () => ({ id: 'orders:get-order', definition: null }),
-  'proxies.apply_template': () => ({ template: 'cached-read', proxies: ['orders:idle'] }),
+  'proxies.apply_template': () => ({
+    template: 'canary-routing',
+    parameters: { path: '/v2' },
+    proxies: ['orders:idle'],
+  }),
   'revisions.list': () => ({}),
   'revisions.get': () => ({ id: '1' }),
   'revisions.diff': () => ({ from: '1' }),
@@ -58,6 +66,10 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'policies.create': (n) => ({ name: `p${n}` }),
   'policies.put': (n) => ({ id: `put${n}`, name: 'P' }),
   'policies.toggle': () => ({ id: 'gold', active: true }),
+  'guardrails.create': (n) => ({ ...GUARDRAIL, name: `g${n}` }),
+  'guardrails.put': (n) => ({ ...GUARDRAIL, id: `put${n}`, name: 'G' }),
+  'guardrails.toggle': () => ({ id: 'cards', active: true }),
+  'guardrails.test': () => ({ guardrail: 'cards', sample: 'x' }),
   'clients.create': (n) => ({ name: `c${n}` }),
   'clients.put': (n) => ({ id: `put${n}`, name: 'C' }),
   'clients.assign': () => ({ id: 'acme', collections: ['orders'] }),
@@ -90,6 +102,9 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'users.create': (n) => ({ name: `u${n}` }),
   'users.put': (n) => ({ id: `put${n}`, name: 'U' }),
   'users.toggle': () => ({ id: 'ada', active: true }),
+  'connections.list': () => ({ all_users: true }),
+  'connections.toggle': () => ({ origin: 'tools', user: 'ada', active: true }),
+  'connections.disconnect': () => ({ origin: 'tools', user: 'ada' }),
   // By no user
   'personal_tokens.create': () => ({ name: 'T' }),
   'teams.create': (n) => ({ name: `t${n}` }),
@@ -114,6 +129,7 @@ const SLUGS: Readonly<Record<string, string>> = {
   proxies: 'orders:get-order',
   workflows: 'steps',
   policies: 'gold',
+  guardrails: 'cards',
   clients: 'acme',
   profiles: 'sandbox',
   credentials: 'backend',
@@ -156,10 +172,18 @@ const REFUSED: Readonly<Record<string, RefusalCode>> = {
   'exports.get': 'not_found',
   'exports.cancel': 'not_found',
   'exports.download': 'not_found',
+  'connections.toggle': 'not_found',
+  'connections.disconnect': 'not_found',
+  // By no user
+  'mcp_endpoints.list': 'input_invalid',
   'personal_tokens.create': 'permission_denied',
   'personal_tokens.get': 'not_found',
   'personal_tokens.revoke': 'not_found',
   'requests.replay': 'not_found',
+  // A draft without a trigger
+  'workflows.test': 'configuration_invalid',
+  'workflows.run_tests': 'configuration_invalid',
+  'workflows.test_node': 'not_ready',
   'requests.explain': 'not_ready',
   'profiles.access': 'not_ready',
   'collections.health': 'not_ready',
@@ -189,9 +213,14 @@ test('every operation, for every role: done or refused as the table says, and ea
   await control.run('credentials.create', { name: 'Backend', auth: { type: 'bearer', token: 'x' } })
   await control.run('policies.create', { name: 'Spare' })
   await control.run('workflows.create', { name: 'Steps' })
+  await control.run('guardrails.create', { ...GUARDRAIL, name: 'Cards' })
   const idle = { collection: 'orders', name: 'Idle', methods: ['GET'], path: '/idle' }
   await control.run('proxies.create', idle)
-  await control.run('proxies.apply_template', { template: 'cached-read', proxies: ['idle'] })
+  await control.run('proxies.apply_template', {
+    template: 'canary-routing',
+    parameters: { path: '/v2' },
+    proxies: ['idle'],
+  })
   const origin = { url: 'http://127.0.0.1:9001/mcp' }
   await control.run('origins.create', { ...origin, name: 'Tools' })
   await control.run('origins.create', { ...origin, name: 'Unused' })
@@ -220,6 +249,7 @@ test('every operation, for every role: done or refused as the table says, and ea
       const options: WriteOptions = {
         ...(operation.effect === 'delete' ? { confirm: slug!, dryRun: true } : {}),
         ...(name === 'revisions.rollback' ? { dryRun: true } : {}),
+        ...(name === 'users.offboard' ? { confirm: slug!, dryRun: true } : {}),
       }
       const [last] = await latest(1)
       const revision = await control.store.read.revision()

@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test'
 import { type Control, example, operationOf, refused, startControl, UNSERVED } from '../../test/control.ts'
 import type { Grant, Scope } from '../access/principal.ts'
 import { Refusal } from '../base/refusal.ts'
-import type { RequestRecord } from '../model/record.ts'
+import type { WholeRecord } from '../model/record.ts'
 import type { WriteOptions } from './engine/call.ts'
 import { OPERATIONS } from './registry.ts'
 
@@ -37,7 +37,7 @@ before(async () => {
                 origin: null,
                 client: null,
                 profile: null,
-              } as RequestRecord)
+              } as WholeRecord)
         },
       },
     },
@@ -169,6 +169,11 @@ test('every operation on a collection, proxy, policy, client, profile or credent
       continue
     }
     const slug = INSIDE[operation.resource]
+    // It lists what is shared with a user, and no user calls
+    if (name === 'mcp_endpoints.list') {
+      await refused(call({}), 'input_invalid')
+      continue
+    }
     if (operation.action === 'list') {
       const { output } = await call({})
       const text = JSON.stringify(output)
@@ -340,6 +345,7 @@ test('operations about what no scope can name are few and known', () => {
   assert.deepEqual(
     OPERATIONS.filter(({ unscoped }) => unscoped).map(({ resource, action }) => `${resource}.${action}`),
     [
+      'users.reach',
       ...['revisions.list', 'revisions.get', 'revisions.diff', 'revisions.rollback'],
       ...['settings.list', 'settings.get', 'settings.update'],
       ...['keys.list', 'keys.rotate', 'audit.verify', 'requests.explain'],

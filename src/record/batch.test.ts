@@ -49,10 +49,19 @@ const fields: fc.Arbitrary<RecordFields> = fc.record(
     retries: fc.integer({ min: -1, max: 254 }),
     cache: fc.integer({ min: 0, max: 4 }),
     nearestLimit: text(20),
+    workflowTrace: fc.oneof(
+      fc.constant(''),
+      text(300),
+      fc.constant('x'.repeat(RECORD_CHARS_MAX.workflowTrace)),
+    ),
     traceId: fc.constantFrom('', 'a'.repeat(32), '0af7651916cd43dd8448eb211c80319c'),
     aborted: fc.boolean(),
     argumentBytes: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
     count: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
+    guardrailHits: fc.constantFrom(
+      '',
+      '[{"rule":"gdr_1","detector":"pii","leg":"request","action":"mask","observed":false,"count":3}]',
+    ),
     agent: fc.option(
       fc.record(
         {
@@ -74,7 +83,7 @@ const fields: fc.Arbitrary<RecordFields> = fc.record(
 
 /** What survives storing: UTF-8 has no lone surrogates. Agents and words are JSON, which has. */
 function wellFormed(record: RecordFields): RecordFields {
-  const { id, method, path, ip, reason } = record
+  const { id, method, path, ip, reason, workflowTrace } = record
   return {
     ...record,
     id: id.toWellFormed(),
@@ -82,6 +91,7 @@ function wellFormed(record: RecordFields): RecordFields {
     path: path.toWellFormed(),
     ip: ip.toWellFormed(),
     reason: reason.toWellFormed(),
+    workflowTrace: workflowTrace.toWellFormed(),
   }
 }
 
@@ -145,7 +155,7 @@ test('every text of a record is cut at its bound with a mark, and does not reach
   }
   const plain = recordFields()
   const texts = Object.entries(plain).filter(
-    ([name, value]) => typeof value === 'string' && name !== 'traceId',
+    ([name, value]) => typeof value === 'string' && name !== 'traceId' && name !== 'workflowTrace',
   )
   const monster = { ...plain, ...Object.fromEntries(texts.map(([name]) => [name, long])), agent }
   const records = decodeBatch(batchOf([monster, recordFields({ id: 'next' })]))

@@ -14,6 +14,7 @@ import {
   CACHE_SHIFT,
   FLAG_ABORTED,
   FLAG_MCP,
+  FLAG_RUN,
   FLAG_TRACE,
   FLAG_VIRTUAL_MCP,
   RETRIES_UNKNOWN,
@@ -94,11 +95,14 @@ export function createBatchWriter(rowsMax: number, proved = true) {
       i16[at2 + 16] = fields.status
       i16[at2 + 17] = fields.upstreamStatus
       i16[at2 + 18] = fields.stoppedAt
+      const { workflowTrace } = fields
+      const hasRun = workflowTrace !== '' && workflowTrace.length <= RECORD_CHARS_MAX.workflowTrace
       const hasTrace = fields.traceId.length === TRACE_CHARS
       u16[at2 + 19] =
         SURFACE_FLAGS[fields.surface] |
         (fields.aborted ? FLAG_ABORTED : 0) |
         (hasTrace ? FLAG_TRACE : 0) |
+        (hasRun ? FLAG_RUN : 0) |
         (fields.cache << CACHE_SHIFT)
       u16[at2 + WORD_COLUMNS.route] = wordOf(0, fields.route)
       u16[at2 + WORD_COLUMNS.collection] = wordOf(1, fields.collection)
@@ -124,7 +128,7 @@ export function createBatchWriter(rowsMax: number, proved = true) {
       const path = cutText(fields.path, RECORD_CHARS_MAX.path)
       const ip = cutText(fields.ip, RECORD_CHARS_MAX.ip)
       const reason = cutText(fields.reason, RECORD_CHARS_MAX.reason)
-      const agent = fields.agent === null ? '' : encodeAgent(fields.agent)
+      const agent = encodeAgent(fields)
       u16[at2 + 27] = path.length
       u16[at2 + 28] = reason.length
       u16[at2 + 29] = agent.length
@@ -135,6 +139,7 @@ export function createBatchWriter(rowsMax: number, proved = true) {
       u8[at1 + 63] = fields.retries < 0 ? RETRIES_UNKNOWN : Math.min(fields.retries, RETRIES_MAX)
       text += id + method + path + ip + reason + agent
       if (hasTrace) text += fields.traceId
+      if (hasRun) text += String.fromCharCode(workflowTrace.length) + workflowTrace
       rows++
     },
     /** What was gathered; the writer starts anew and shares nothing with it. */
@@ -153,8 +158,21 @@ export function createBatchWriter(rowsMax: number, proved = true) {
   }
 }
 
-/** Cut strings are at most (9 * 256 + 500) * 6 characters of JSON, which fits 16 bits. */
-function encodeAgent(agent: RecordAgent): string {
+/** Texts of an agent, and of a request that was made again. */
+const AGENT_TEXTS = 10
+
+/** Cut strings are at most (9 * 256 + 500 + 4000) * 6 characters of JSON, which fits 16 bits. */
+function encodeAgent({ agent, guardrailHits }: RecordFields): string {
+  const texts: (string | null)[] = agent === null ? [] : textsOf(agent)
+  if (guardrailHits !== '') {
+    if (agent === null) texts.push(null)
+    while (texts.length < AGENT_TEXTS) texts.push('')
+    texts.push(cutText(guardrailHits, RECORD_CHARS_MAX.guardrailHits))
+  }
+  return texts.length === 0 ? '' : JSON.stringify(texts)
+}
+
+function textsOf(agent: RecordAgent): string[] {
   const members = [
     cutText(agent.name, RECORD_CHARS_MAX.agentField),
     cutText(agent.version, RECORD_CHARS_MAX.agentField),
@@ -168,5 +186,5 @@ function encodeAgent(agent: RecordAgent): string {
   if (agent.replayOf !== undefined)
     for (const replayed of [agent.replayOf, agent.replayedOver ?? ''])
       members.push(cutText(replayed, RECORD_CHARS_MAX.agentField))
-  return JSON.stringify(members)
+  return members
 }

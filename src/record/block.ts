@@ -8,6 +8,7 @@ import {
   FIRST_ROW_BYTES,
   FLAG_ABORTED,
   FLAG_MCP,
+  FLAG_RUN,
   FLAG_TRACE,
   FLAG_VIRTUAL_MCP,
   RETRIES_UNKNOWN,
@@ -46,6 +47,8 @@ export interface Rows {
   requests(row: number): number
   /** Empty for none. */
   traceId(row: number): string
+  /** What the nodes of a workflow did; empty where none ran. */
+  workflowTrace(row: number): string
   word(row: number, column: WordColumn): number
   id(row: number): string
   method(row: number): string
@@ -55,6 +58,8 @@ export interface Rows {
   /** True when any text of the row holds the lower-case text, whatever the case there. */
   holds(row: number, lowerCase: string): boolean
   agent(row: number): RecordAgent | null
+  /** As in {@link RecordFields}. */
+  guardrailHits(row: number): string
   reason(row: number): string
   /** The whole record. */
   fields(row: number): RecordFields
@@ -161,6 +166,7 @@ function readRows(
         starts[i] = at
         at += idLength(i) + methodLength(i) + pathLength(i) + ipLength(i) + reasonLength(i)
         at += agentLength(i) + traceLength(i)
+        if ((flags(i) & FLAG_RUN) !== 0) at += 1 + text.charCodeAt(at)
       }
       if (at !== text.length) throw new Error('a block of records has text of a wrong length')
     }
@@ -199,6 +205,11 @@ function readRows(
     cache: (row) => (flags(row) >> CACHE_SHIFT) & CACHE_MASK,
     argumentBytes: (row) => (rowBytes < ROW_BYTES ? 0 : u32[row * by4 + 21]!),
     requests: (row) => (isFirst ? 1 : u32[row * by4 + 19]!),
+    workflowTrace(row) {
+      if ((flags(row) & FLAG_RUN) === 0) return ''
+      const at = agentStart(row) + agentLength(row) + traceLength(row)
+      return piece(at + 1, text.charCodeAt(at))
+    },
     traceId: (row) => piece(agentStart(row) + agentLength(row), traceLength(row)),
     word,
     id: (row) => piece(startOf(row), idLength(row)),
@@ -215,7 +226,11 @@ function readRows(
     ip: (row) => piece(ipStart(row), ipLength(row)),
     agent: (row) => {
       const length = agentLength(row)
-      return length === 0 ? null : decodeAgent(piece(agentStart(row), length))
+      return length === 0 ? null : decodeAgent(textsOf(piece(agentStart(row), length)))
+    },
+    guardrailHits: (row) => {
+      const length = agentLength(row)
+      return length === 0 ? '' : (textsOf(piece(agentStart(row), length))[HITS] ?? '')
     },
     fields: (row) => ({
       id: rows.id(row),
@@ -250,20 +265,30 @@ function readRows(
       cache: rows.cache(row),
       nearestLimit: wordText(row, 'nearestLimit'),
       traceId: rows.traceId(row),
+      workflowTrace: rows.workflowTrace(row),
       aborted: rows.isAborted(row),
       argumentBytes: rows.argumentBytes(row),
       count: rows.requests(row),
+      guardrailHits: rows.guardrailHits(row),
       agent: rows.agent(row),
     }),
   }
   return rows
 }
 
-function decodeAgent(json: string): RecordAgent {
-  // Written by encodeAgent; a missing member reads as empty.
-  const [name, version, sessionId, conversationId, mcpMethod, tool, mcpRequestId, reason, ...replay] =
-    JSON.parse(json) as string[]
-  const [replayOf, replayedOver = ''] = replay
+/** Where the hits of guardrails stand, after the texts of the agent. */
+const HITS = 10
+
+/** Written by encodeAgent of `batch.ts`. */
+function textsOf(json: string): readonly (string | null)[] {
+  return JSON.parse(json) as (string | null)[]
+}
+
+/** A missing text reads as empty. Null where the first is null: the row has hits of guardrails alone. */
+function decodeAgent(texts: readonly (string | null)[]): RecordAgent | null {
+  if (texts[0] === null) return null
+  const [name, version, sessionId, conversationId, mcpMethod, tool, mcpRequestId, reason, ...replay] = texts
+  const [replayOf, replayedOver] = replay
   return {
     name: name ?? '',
     version: version ?? '',
@@ -273,6 +298,8 @@ function decodeAgent(json: string): RecordAgent {
     tool: tool ?? '',
     mcpRequestId: mcpRequestId ?? '',
     reason: reason ?? '',
-    ...(replayOf === undefined ? {} : { replayOf, replayedOver }),
+    ...(replayOf === undefined || replayOf === null || replayOf === ''
+      ? {}
+      : { replayOf, replayedOver: replayedOver ?? '' }),
   }
 }

@@ -2,7 +2,9 @@ import {
   CLASS_LABELS,
   type CountTotals,
   GATEWAY_BUCKETS,
+  HIT_LABELS,
   type HistogramCounts,
+  LEG_LABELS,
   SURFACE_LABELS,
   UPSTREAM_BUCKETS,
 } from './request-counts.ts'
@@ -45,9 +47,9 @@ export interface InstanceFigures {
 type Labels = Readonly<Record<string, string>>
 type Sample = readonly [labels: Labels, value: number]
 
-/** The text of the metrics page. Series are bounded by collections, virtual MCPs, checks and codes, never by routes or callers. */
+/** The text of the metrics page. Series are bounded by collections, virtual MCPs, guardrails, checks and codes, never by routes or callers. */
 export function toExposition(
-  { collections, virtualMcps, refusals, threads }: CountTotals,
+  { collections, virtualMcps, guardrails, refusals, threads }: CountTotals,
   figures: InstanceFigures,
   format: ExpositionFormat,
 ): string {
@@ -82,6 +84,19 @@ export function toExposition(
     'postern_refusals',
     'Requests that Postern refused or could not serve, by the check that ended them and the problem code.',
     refusals.map(({ check, code, count }) => [{ check, code }, count]),
+  )
+  page.counter(
+    'postern_guardrail_hits',
+    'What guardrails found, by guardrail, leg and what became of it; failed counts contents that could not be looked at.',
+    guardrails.flatMap(({ slug, hits }) =>
+      hits.flatMap((counts, leg) =>
+        counts.flatMap((count, index): Sample[] =>
+          count === 0
+            ? []
+            : [[{ guardrail: slug, leg: LEG_LABELS[leg]!, outcome: HIT_LABELS[index]! }, count]],
+        ),
+      ),
+    ),
   )
   page.histogram(
     'postern_gateway_duration_seconds',

@@ -58,11 +58,15 @@ export interface RecordFields {
   nearestLimit: string
   /** 32 hexadecimal digits, or empty. */
   traceId: string
+  /** What the nodes of a workflow did, as `workflow-trace.ts` reads it; empty where none ran. */
+  workflowTrace: string
   aborted: boolean
   /** Of the JSON of the arguments of a call at a virtual MCP, in UTF-8; else 0. */
   argumentBytes: number
   /** Requests that the record stands for. */
   count: number
+  /** What guardrails found: JSON of `GuardrailHit[]`, or empty. */
+  guardrailHits: string
   /** What agents say of themselves, and what is known of requests that are made again; null on the plain path. */
   agent: RecordAgent | null
 }
@@ -81,8 +85,12 @@ export const RECORD_CHARS_MAX = {
   ip: 64,
   reason: 1000,
   agentField: 256,
+  /** JSON: lines that do not fit are left out. */
+  guardrailHits: 4000,
   /** Every text that many records share: ids, route, code, check, subject, agent host, upstream target, limit. */
   word: 512,
+  /** Its length is one character of the text of a batch: a code below the surrogates. */
+  workflowTrace: 0xd7ff,
 } as const
 
 export interface RecordAgent {
@@ -99,6 +107,19 @@ export interface RecordAgent {
   /** Of a request that was made again: the id of the one before, and the surface by which it was asked for. */
   replayOf?: string
   replayedOver?: string
+}
+
+/** One line of what guardrails found. It holds no value. */
+export interface GuardrailHit {
+  /** Id. */
+  readonly rule: string
+  readonly detector: string
+  readonly leg: string
+  /** The action of the rule; `failed` for contents that it could not look at. */
+  readonly action: string
+  /** The rule only observes: nothing was done. */
+  readonly observed: boolean
+  readonly count: number
 }
 
 /** Takes records and never waits: bounded, and what does not fit is counted as dropped. */

@@ -2,7 +2,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { ClockCell } from '../base/clock.ts'
 import type { RefusalCode } from '../base/refusal.ts'
-import type { RequestRecord } from '../model/record.ts'
+import type { RequestRecord, WholeRecord } from '../model/record.ts'
 import type { StoreFault } from '../store/ports/unavailable.ts'
 import type { RecordBatch } from './batch.ts'
 import type { ContractAnswer, ContractQuestion } from './contract-report.ts'
@@ -91,7 +91,7 @@ export type ToQueryThread =
 /** Query thread to main thread; one answer per question. */
 export type FromQueryThread =
   | { readonly kind: 'list'; readonly id: number; readonly page: RecordPage }
-  | { readonly kind: 'get'; readonly id: number; readonly record: RequestRecord | undefined }
+  | { readonly kind: 'get'; readonly id: number; readonly record: WholeRecord | undefined }
   | { readonly kind: 'metrics'; readonly id: number; readonly answer: MetricsAnswer }
   | { readonly kind: 'contract'; readonly id: number; readonly answer: ContractAnswer }
   | { readonly kind: 'refused'; readonly id: number; readonly code: RefusalCode; readonly detail: string }

@@ -18,6 +18,8 @@ const POLICY: ReadonlySet<string> = new Set<RefusalCode>([
   'quota_exceeded',
   'concurrency_exceeded',
   'graphql_rejected',
+  'guardrail_blocked',
+  'response_blocked',
   'insufficient_scope',
   'permission_denied',
 ])
@@ -26,6 +28,7 @@ const GATEWAY: ReadonlySet<string> = new Set<RefusalCode>([
   'idempotency_unavailable',
   'route_unavailable',
   'credential_unavailable',
+  'workflow_failed',
   'not_ready',
   'overloaded',
   'internal_error',

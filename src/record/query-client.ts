@@ -1,6 +1,6 @@
 import type { Worker } from 'node:worker_threads'
 import { refuse } from '../base/refusal.ts'
-import type { RequestRecord } from '../model/record.ts'
+import type { WholeRecord } from '../model/record.ts'
 import type { ContractAnswer } from './contract-report.ts'
 import type { FromQueryThread, RecordPage, ToQueryThread } from './messages.ts'
 import type { MetricsAnswer, MetricsQuestion } from './metrics.ts'
@@ -14,7 +14,7 @@ const WAITING_MAX = 64
 
 export interface RecordQueryClient {
   list(filter: Record<string, unknown>): Promise<RecordPage>
-  get(id: string): Promise<RequestRecord | undefined>
+  get(id: string): Promise<WholeRecord | undefined>
   /** Counts records. @param question with a selection that is parsed here */
   metrics(question: MetricsRequest): Promise<MetricsAnswer>
   /** Counts what would have been refused. @param question with a selection that is parsed here */

@@ -2,7 +2,7 @@
  * What the metrics page counts, in memory that all threads share: each gateway thread adds to cells of its own, and
  * whoever answers sums them up. Invariants:
  * 1. Counting takes no lock and makes no object. Only the first request under a slug claims a row under a lock.
- * 2. Rows are bounded: slugs beyond {@link COLLECTIONS_MAX} and {@link VIRTUAL_MCPS_MAX} are counted together.
+ * 2. Rows are bounded: slugs beyond {@link COLLECTIONS_MAX}, {@link VIRTUAL_MCPS_MAX} and {@link GUARDRAILS_MAX} are counted together.
  * 3. Cells only grow, and outlive the thread that wrote them. A row keeps its slug: what is renamed goes on in another row,
  *    so that no series ever falls.
  */
@@ -14,12 +14,20 @@ import type { RecordFields } from './fields.ts'
 export const COLLECTIONS_MAX = 64
 /** Slugs of virtual MCPs that have a row of their own. */
 export const VIRTUAL_MCPS_MAX = 16
+/** Slugs of guardrails that have a row of their own. */
+const GUARDRAILS_MAX = 32
 /** Stands in the place of the slug of all further ones. No slug begins so. */
 export const OTHERS = '_other'
 
 /** The row of requests that met no collection, after those of collections and the one of further collections. */
 const NONE_ROW = COLLECTIONS_MAX + 1
 const ROWS = COLLECTIONS_MAX + 2
+
+/** Where guardrails look, and what became of what they found. */
+export const LEG_LABELS: readonly string[] = ['request', 'response', 'list']
+export const HIT_LABELS = ['blocked', 'changed', 'logged', 'observed', 'failed'] as const
+export type HitLabel = (typeof HIT_LABELS)[number]
+const HIT_CELLS = LEG_LABELS.length * HIT_LABELS.length
 
 export const SURFACE_LABELS = RECORD_SURFACES
 /** By the first digit of the status; the first for callers who left before an answer. */
@@ -52,7 +60,9 @@ const THREAD_CELL_COUNT = 5
 
 /** Where the rows of virtual MCPs begin: the classes of each, and of further ones together. */
 const VIRTUAL_MCPS_AT = ROWS * ROW_CELLS + CHECKS_MAX * CODES.length
-const SLOT_CELLS = VIRTUAL_MCPS_AT + (VIRTUAL_MCPS_MAX + 1) * CLASS_LABELS.length + THREAD_CELL_COUNT
+/** Where the rows of guardrails begin, in the same way. */
+const GUARDRAILS_AT = VIRTUAL_MCPS_AT + (VIRTUAL_MCPS_MAX + 1) * CLASS_LABELS.length
+const SLOT_CELLS = GUARDRAILS_AT + (GUARDRAILS_MAX + 1) * HIT_CELLS + THREAD_CELL_COUNT
 
 /** A name in the memory: its length, then UTF-8. */
 const NAME_BYTES = 64
@@ -61,12 +71,17 @@ const NAME_CELL_BYTES = NAME_BYTES + 1
 const LOCK = 0
 const CLAIMED = 1
 const HEAD_BYTES = 8
-/** Where the two tables have their head and their slugs. */
-const COLLECTION_SLUGS = { max: COLLECTIONS_MAX, headAt: 0, slugsAt: 2 * HEAD_BYTES } as const
+/** Where the tables have their head and their slugs. */
+const COLLECTION_SLUGS = { max: COLLECTIONS_MAX, headAt: 0, slugsAt: 3 * HEAD_BYTES } as const
 const VIRTUAL_MCP_SLUGS = {
   max: VIRTUAL_MCPS_MAX,
   headAt: HEAD_BYTES,
   slugsAt: COLLECTION_SLUGS.slugsAt + COLLECTIONS_MAX * NAME_CELL_BYTES,
+} as const
+const GUARDRAIL_SLUGS = {
+  max: GUARDRAILS_MAX,
+  headAt: 2 * HEAD_BYTES,
+  slugsAt: VIRTUAL_MCP_SLUGS.slugsAt + VIRTUAL_MCPS_MAX * NAME_CELL_BYTES,
 } as const
 /** Looks at a lock that another thread holds. A thread that died with it leaves new slugs without a row. */
 const LOCK_TRIES = 10_000
@@ -78,7 +93,7 @@ export function createCountMemory(slots: number): SharedArrayBuffer {
 
 /** Where the cells of the slots begin: after heads and slugs. */
 function cellsAt(): number {
-  return Math.ceil((VIRTUAL_MCP_SLUGS.slugsAt + VIRTUAL_MCPS_MAX * NAME_CELL_BYTES) / 8) * 8
+  return Math.ceil((GUARDRAIL_SLUGS.slugsAt + GUARDRAILS_MAX * NAME_CELL_BYTES) / 8) * 8
 }
 
 interface Named {
@@ -90,6 +105,7 @@ export class RequestCounts {
   readonly #cells: Float64Array
   readonly #collections: SlugRows
   readonly #virtualMcps: SlugRows
+  readonly #guardrails: SlugRows
   readonly #checks: ReadonlyMap<string, number>
 
   /** @param checks names of all checks, the same and in the same order for all threads */
@@ -97,6 +113,7 @@ export class RequestCounts {
     this.#cells = slotOf(memory, slot)
     this.#collections = new SlugRows(memory, COLLECTION_SLUGS)
     this.#virtualMcps = new SlugRows(memory, VIRTUAL_MCP_SLUGS)
+    this.#guardrails = new SlugRows(memory, GUARDRAIL_SLUGS)
     this.#checks = new Map(checks.map((name, index) => [name, Math.min(index, CHECKS_MAX - 1)]))
   }
 
@@ -123,6 +140,13 @@ export class RequestCounts {
     const check = this.#checks.get(fields.check) ?? 0
     const index = CODE_INDEXES.get(code)
     if (index !== undefined) cells[ROWS * ROW_CELLS + check * CODES.length + index]! += 1
+  }
+
+  /** Counts what a guardrail found on a leg of one call. */
+  addHits(guardrail: string, leg: string, hit: HitLabel, count: number): void {
+    const row = this.#guardrails.rowOf(guardrail)
+    const place = Math.max(0, LEG_LABELS.indexOf(leg)) * HIT_LABELS.length + HIT_LABELS.indexOf(hit)
+    this.#cells[GUARDRAILS_AT + row * HIT_CELLS + place]! += count
   }
 
   /** What this thread says of itself; a cell of {@link THREAD_CELLS}. */
@@ -234,6 +258,12 @@ interface VirtualMcpCounts {
   readonly requests: readonly number[]
 }
 
+interface GuardrailCounts {
+  readonly slug: string
+  /** By leg, then by what became of it. */
+  readonly hits: readonly (readonly number[])[]
+}
+
 interface ThreadFigures {
   readonly heapUsedBytes: number
   readonly heapTotalBytes: number
@@ -247,6 +277,7 @@ interface ThreadFigures {
 export interface CountTotals {
   readonly collections: readonly CollectionCounts[]
   readonly virtualMcps: readonly VirtualMcpCounts[]
+  readonly guardrails: readonly GuardrailCounts[]
   readonly refusals: readonly { readonly check: string; readonly code: string; readonly count: number }[]
   /** By slot. */
   readonly threads: readonly ThreadFigures[]
@@ -273,6 +304,16 @@ export function readCounts(memory: SharedArrayBuffer, slots: number, checks: rea
     virtualMcps: new SlugRows(memory, VIRTUAL_MCP_SLUGS).all().map(([row, slug]) => {
       const at = VIRTUAL_MCPS_AT + row * CLASS_LABELS.length
       return { slug, requests: [...sums.subarray(at, at + CLASS_LABELS.length)] }
+    }),
+    guardrails: new SlugRows(memory, GUARDRAIL_SLUGS).all().map(([row, slug]) => {
+      const at = GUARDRAILS_AT + row * HIT_CELLS
+      const own = sums.subarray(at, at + HIT_CELLS)
+      return {
+        slug,
+        hits: LEG_LABELS.map((_, leg) => [
+          ...own.subarray(leg * HIT_LABELS.length, (leg + 1) * HIT_LABELS.length),
+        ]),
+      }
     }),
     refusals: refusalsIn(sums.subarray(ROWS * ROW_CELLS), checks),
     threads: cells.map((own) => {

@@ -15,7 +15,8 @@
  *
  * Blocks of earlier releases have rows that end at byte 64 or 80; what stands behind reads as missing there.
  *
- * The text of a row is id, method, path, ip, reason, agent, trace id in this order. Lengths and not separators divide it,
+ * The text of a row is id, method, path, ip, reason, agent, trace id in this order. With {@link FLAG_RUN}, one character follows
+ * whose code is the length of the trace of a workflow, and the trace. Lengths and not separators divide it,
  * so that no text of a caller can move a border.
  */
 export const ROW_BYTES = 88
@@ -32,6 +33,8 @@ export const FLAG_TRACE = 4
 export const CACHE_SHIFT = 3
 export const CACHE_MASK = 7
 export const FLAG_VIRTUAL_MCP = 64
+/** The text of the row ends with the trace of a workflow. */
+export const FLAG_RUN = 128
 
 /** In the place of a number of retries. */
 export const RETRIES_UNKNOWN = 255

@@ -206,6 +206,8 @@ test('one record is found by its id, ours or a foreign one, and an unknown id by
   await reader.close()
 })
 
+const HIT = { rule: 'gdr_1', detector: 'pii', leg: 'request', action: 'mask', observed: false, count: 2 }
+
 test('a record reads back with every member, and what is missing is null', async () => {
   const full = recordFields({
     agent: { ...agent('execute_call', 'claude'), replayOf: 'req_0', replayedOver: 'cli' },
@@ -218,6 +220,7 @@ test('a record reads back with every member, and what is missing is null', async
     traceId: '0af7651916cd43dd8448eb211c80319c',
     surface: 1,
     upstreamMs: 1.125,
+    guardrailHits: JSON.stringify([HIT]),
   })
   const bare = recordFields({
     id: 'bare',
@@ -293,6 +296,7 @@ test('a record reads back with every member, and what is missing is null', async
     call_reason: null,
     replay_of: 'req_0',
     replayed_over: 'cli',
+    guardrail_hits: [HIT],
     count: 1,
   })
   assert.deepEqual(

@@ -2,17 +2,18 @@ import type { Clock } from '../base/clock.ts'
 import { toTime } from '../base/clock.ts'
 import { idTime } from '../base/ids.ts'
 import { refuse } from '../base/refusal.ts'
-import type { RequestRecord } from '../model/record.ts'
+import type { RequestRecord, WholeRecord } from '../model/record.ts'
 import { RECORD_SURFACES } from '../model/record-surfaces.ts'
 import type { RecordBlock, RecordReader } from '../store/ports/records.ts'
 import { readBlock } from './block.ts'
 import { compileFilter } from './block-filter.ts'
 import { contractFaultOf } from './contract-fault.ts'
-import { CACHE_OUTCOMES, type RecordFields } from './fields.ts'
+import { CACHE_OUTCOMES, type GuardrailHit, type RecordFields } from './fields.ts'
 import type { RecordPage } from './messages.ts'
 import { failureOriginOf, outcomeClassOf } from './outcome.ts'
 import type { RecordFilter } from './record-selection.ts'
 import { estimatedTokens } from './token-estimate.ts'
+import { readWorkflowTrace } from './workflow-trace.ts'
 
 /** How long one question may read. A list then ends early and its cursor goes on from there. */
 const READ_MS = 2000
@@ -67,6 +68,15 @@ export async function listRecords(
   clock: Clock,
   filter: RecordFilter,
 ): Promise<RecordPage> {
+  const { items, next_cursor } = await findRecords(reader, clock, filter)
+  return { items: items.map(toRecord), next_cursor }
+}
+
+async function findRecords(
+  reader: RecordReader,
+  clock: Clock,
+  filter: RecordFilter,
+): Promise<{ readonly items: readonly Found[]; readonly next_cursor: string | null }> {
   const match = compileFilter(filter)
   const order = filter.order === 'oldest' ? OLDEST : NEWEST
   const { edge, isEarlier, precedes } = order
@@ -124,7 +134,7 @@ export async function listRecords(
         ? null
         : { timeMs: boundary, id: order.start.id }
   return {
-    items: items.map(toRecord),
+    items,
     next_cursor: next === null ? null : toCursor(next),
   }
 }
@@ -134,11 +144,11 @@ export async function getRecord(
   reader: RecordReader,
   clock: Clock,
   id: string,
-): Promise<RequestRecord | undefined> {
+): Promise<WholeRecord | undefined> {
   const made = idTime(id)
   const around =
     made === undefined ? {} : { from: toTime(made - ID_MARGIN_MS), to: toTime(made + ID_MARGIN_MS) }
-  const page = await listRecords(reader, clock, {
+  const page = await findRecords(reader, clock, {
     request_id: id,
     order: 'newest',
     limit: 1,
@@ -148,7 +158,8 @@ export async function getRecord(
     throw refuse('records_unavailable', {
       detail: `No record of "${id}" was found in time; list with from, to and request_id instead.`,
     })
-  return page.items[0]
+  const [found] = page.items
+  return found && { ...toRecord(found), workflow_trace: readWorkflowTrace(found.fields.workflowTrace) }
 }
 
 function toCursor({ timeMs, id }: Place): string {
@@ -226,6 +237,8 @@ function toRecord({ fields, environment }: Found): RequestRecord {
     call_reason: agent?.reason || null,
     replay_of: agent?.replayOf || null,
     replayed_over: agent?.replayedOver || null,
+    // Written by the gateway of lines of this very type
+    guardrail_hits: fields.guardrailHits === '' ? null : (JSON.parse(fields.guardrailHits) as GuardrailHit[]),
     count: fields.count,
   }
 }

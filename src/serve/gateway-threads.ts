@@ -23,7 +23,15 @@ export function gatewaysOptions(
       readonly counts: { readonly memory: SharedArrayBuffer; readonly startedAt: number }
     } & Pick<
       GatewaysOptions,
-      'keySets' | 'prove' | 'signIn' | 'originSessions' | 'deliver' | 'originNews' | 'originFailed'
+      | 'keySets'
+      | 'prove'
+      | 'signIn'
+      | 'connection'
+      | 'originSessions'
+      | 'deliver'
+      | 'originNews'
+      | 'originFailed'
+      | 'refusedCallers'
     >,
 ): GatewaysOptions {
   const { count, reusePort } = threadCountOf(settings.workers, log)
@@ -74,10 +82,12 @@ export function gatewaysOptions(
     keySets: shared.keySets,
     prove: shared.prove,
     signIn: shared.signIn,
+    connection: shared.connection,
     originSessions: shared.originSessions,
     deliver: shared.deliver,
     originNews: shared.originNews,
     originFailed: shared.originFailed,
+    refusedCallers: shared.refusedCallers,
     log,
   }
 }

@@ -3,9 +3,15 @@ import { z } from 'zod'
 import { PARTS } from '../base/doors.ts'
 import { RoleMap } from './role-map.ts'
 import {
+  Audience,
   CERTIFICATE_FIELDS,
-  CLIENT_AUTH_METHODS,
+  ClaimName,
+  ClientAuth,
+  ClientId,
   Count,
+  DEFAULT_GROUPS_CLAIM,
+  DEFAULT_SCOPES,
+  Direct,
   EgressList,
   Environment,
   EnvPatterns,
@@ -84,18 +90,17 @@ export const SCHEMA = z.strictObject({
   CIMD: z.enum(['auto', 'on', 'off', 'pinned-only'], '`auto`, `on`, `off` or `pinned-only`').default('auto'),
   CIMD_PINS: FilePath.optional(),
   OIDC_ISSUER: IssuerUrl.optional(),
-  OIDC_CLIENT_ID: z.string().min(1, 'the id of a client').optional(),
+  OIDC_CLIENT_ID: ClientId.optional(),
   OIDC_CLIENT_SECRET: z.string().min(1, 'a secret').optional(),
   OIDC_CLIENT_SECRET_FILE: FilePath.optional(),
   OIDC_CLIENT_KEY_FILE: FilePath.optional(),
-  OIDC_CLIENT_AUTH: z
-    .enum(CLIENT_AUTH_METHODS, CLIENT_AUTH_METHODS.map((method) => `\`${method}\``).join(', '))
-    .default('auto'),
-  OIDC_SCOPES: Scopes.prefault('openid profile email'),
-  OIDC_GROUPS_CLAIM: z.string().min(1, 'the name of a claim').default('groups'),
+  OIDC_CLIENT_AUTH: ClientAuth.default('auto'),
+  OIDC_SCOPES: Scopes.prefault(DEFAULT_SCOPES),
+  OIDC_GROUPS_CLAIM: ClaimName.default(DEFAULT_GROUPS_CLAIM),
   OIDC_ROLE_MAP: RoleMap.optional(),
-  OIDC_DIRECT: z.enum(['off', 'on', 'only'], '`off`, `on` or `only`').default('off'),
-  OIDC_AUDIENCE: z.string().min(1, 'what stands in aud of access tokens').optional(),
+  OIDC_DIRECT: Direct.default('off'),
+  OIDC_AUDIENCE: Audience.optional(),
+  OIDC_PROVIDERS_FILE: FilePath.optional(),
   ROLE: z.literal('all', '`all`, the only one in this version').default('all'),
   HTTP_ENGINE: z.enum(HTTP_ENGINES, '`native` or `node`').default('native'),
 })
@@ -297,6 +302,10 @@ export const TEXTS: Record<SettingName, SettingText> = {
   OIDC_AUDIENCE: {
     shown: 'the URL of the resource, such as `<origin>/management/mcp`',
     text: 'What must stand in `aud` of these access tokens; never the client id.',
+  },
+  OIDC_PROVIDERS_FILE: {
+    shown: 'none',
+    text: 'YAML or JSON file with further identity providers, read at start. Each has its own callback `/oauth/callback/{slug}` below the origin. See [several providers](identity.md#several-providers).',
   },
   ROLE: { shown: '`all`', text: 'What this process is. Only `all` is available in this version.' },
   HTTP_ENGINE: {

@@ -31,6 +31,22 @@ export const CLIENT_AUTH_METHODS = [
   'none',
 ] as const
 
+export const ClientAuth = z.enum(
+  CLIENT_AUTH_METHODS,
+  CLIENT_AUTH_METHODS.map((method) => `\`${method}\``).join(', '),
+)
+
+export const ClientId = z.string().min(1, 'the id of a client')
+
+export const ClaimName = z.string().min(1, 'the name of a claim')
+
+export const Direct = z.enum(['off', 'on', 'only'], '`off`, `on` or `only`')
+
+export const Audience = z.string().min(1, 'what stands in aud of access tokens')
+
+export const DEFAULT_SCOPES = 'openid profile email'
+export const DEFAULT_GROUPS_CLAIM = 'groups'
+
 export const CERTIFICATE_FIELDS = ['client-cert', 'x-forwarded-client-cert'] as const
 
 export const Listen = z.string().transform((text, context): ListenAddress => {

@@ -6,8 +6,10 @@
  * Only what is published is in it; references are ids.
  */
 import type { ClaimRule } from '../base/claims.ts'
+import type { DetectorSettings } from '../detectors/settings.ts'
+import type { Leg, RuleAction } from '../guardrails/names.ts'
 import type { Approved } from '../model/capability-drift.ts'
-import type { CapabilityRules } from '../model/capability-rules.ts'
+import type { CapabilityRules, CapabilitySelection } from '../model/capability-rules.ts'
 import type { GraphqlLimits } from '../model/contract.ts'
 import type { CredentialType } from '../model/credential.ts'
 import type { HttpMethod } from '../model/http-method.ts'
@@ -15,6 +17,7 @@ import type { LimitKind } from '../model/policy.ts'
 import type { EndpointCapability, JsonSchema, Parameter } from '../model/proxy.ts'
 import type { PublicNames } from '../model/public-names.ts'
 import type { SecretReference } from '../model/secret.ts'
+import type { PlanFragment } from './plan.ts'
 
 /** The kinds of fragments. Each has a row in `compile/kinds.ts`, which the main thread loads, and in `link/kinds.ts`. */
 export interface Fragments {
@@ -33,6 +36,8 @@ export interface Fragments {
   readonly host: HostFragment
   readonly person: PersonFragment
   readonly team: TeamFragment
+  readonly workflow: WorkflowFragment
+  readonly guardrail: GuardrailFragment
 }
 
 /**
@@ -40,7 +45,7 @@ export interface Fragments {
  * its rule in `needs` of `compile/kinds.ts` makes fragments that carry it need that form. A member with a new name takes one too,
  * and `earlier-form.ts` reads the old name.
  */
-export const FORM = 2
+export const FORM = 5
 
 interface Formed {
   /**
@@ -81,6 +86,8 @@ export interface CollectionFragment extends Formed {
   readonly cors: CorsFragment | null
   /** There only where it is set: whoever it is not assigned to is told that there is no such path. */
   readonly hide_unassigned?: true | undefined
+  /** Ids of the teams whose members may call it by signing in; there only where other people may not. */
+  readonly teams?: readonly string[]
   /** Names of request headers that are passed on although they are removed by default; there only where one is. */
   readonly pass_headers?: readonly string[]
   readonly proxies: readonly ProxyFragment[]
@@ -193,6 +200,17 @@ export interface ProxyFragment {
   /** Null when none of them is on. */
   readonly features: FeaturesFragment | null
   readonly timeouts?: TimeoutsFragment
+  /** Runs in the place of the call of the upstream: id of a {@link WorkflowFragment}, or a plan of its own. Absent for none. */
+  readonly workflow?: string | PlanFragment
+}
+
+/** A workflow that several proxies may share. */
+export interface WorkflowFragment extends Formed {
+  readonly kind: 'workflow'
+  readonly id: string
+  readonly slug: string
+  /** Null for a draft with faults: no published proxy refers to it. */
+  readonly plan: PlanFragment | null
 }
 
 /** How requests are held to the contract, which itself is in {@link ContractsFragment}. */
@@ -306,6 +324,12 @@ export interface BoundFragment {
   readonly virtual_mcp: string
   /** Null: the agent acts for itself. */
   readonly user: string | null
+  /** What is left of the virtual MCP for its tokens; absent: everything. */
+  readonly only?: CapabilitySelection
+  /** People for whom the agent acts with tokens that it exchanges, and never for itself; absent: nobody. Ids. */
+  readonly acts_for?: SignInFragment
+  /** Fingerprint of the keys by which the agent proves itself; absent: it proves itself by its token. */
+  readonly keys?: string
 }
 
 interface SignInFragment {
@@ -452,6 +476,8 @@ export interface OriginFragment extends Formed {
   /** Of an entry of the runner: values of its parameters. */
   readonly parameters?: Readonly<Record<string, string>>
   readonly credential: string | null
+  /** Calls carry the token or key of a connection: that of the person who calls, or the one that all callers share. */
+  readonly connection?: 'user' | 'shared'
   readonly policy: string | null
   /** Clients share its sessions. */
   readonly shares_sessions?: true
@@ -538,6 +564,34 @@ export interface TeamFragment extends Formed {
   readonly members: readonly string[]
   /** Groups of the identity provider whose users are members too. */
   readonly groups: readonly string[]
+}
+
+/** An active guardrail. */
+export interface GuardrailFragment extends Formed {
+  readonly kind: 'guardrail'
+  readonly id: string
+  readonly slug: string
+  readonly order: number
+  /** Where it applies: everywhere, or to collections and proxies by id. */
+  readonly scope: {
+    readonly everywhere: boolean
+    readonly collections: readonly string[]
+    readonly proxies: readonly string[]
+    readonly virtual_mcps: readonly string[]
+    readonly origins: readonly string[]
+  }
+  readonly legs: readonly Leg[]
+  readonly detector: DetectorSettings
+  readonly action: RuleAction
+  /** For the action `replace` alone. */
+  readonly text?: string
+  /** For the action `hash` alone: its key, sealed. */
+  readonly sealed_key?: string
+  /** Members below are there only where they are set. */
+  readonly observe?: true
+  readonly passes_failures?: true
+  readonly refuses_compressed?: true
+  readonly body_bytes_max: number
 }
 
 interface VirtualMcpMemberFragment {

@@ -27,8 +27,10 @@ import type {
 } from './linked/client.ts'
 import type { LinkedCollection } from './linked/collection.ts'
 import type { LinkedCredential } from './linked/credential.ts'
+import type { GuardrailIndex, LinkedGuardrail } from './linked/guardrail.ts'
 import type { LinkedOrigin, LinkedVirtualMcp } from './linked/mcp.ts'
 import type { LinkedPolicy } from './linked/policy.ts'
+import type { LinkedWorkflow } from './linked/workflow.ts'
 
 export interface Snapshot {
   readonly revision: number
@@ -79,6 +81,12 @@ export interface Snapshot {
   readonly people: ReadonlyMap<string, PersonFragment>
   /** By id. */
   readonly teams: ReadonlyMap<string, TeamFragment>
+  /** By id. */
+  readonly workflows: ReadonlyMap<string, LinkedWorkflow>
+  /** By id. */
+  readonly guardrails: ReadonlyMap<string, LinkedGuardrail>
+  /** Finds those of a place; null without guardrails. */
+  readonly guards: GuardrailIndex | null
   /** Ids of origins that cannot be reached. They are none of what is published: the main thread tells them beside it. */
   readonly originsDown: ReadonlySet<string>
   /** What virtual MCPs have of their origins. */
@@ -108,6 +116,8 @@ export interface LinkedFragments {
   readonly host: LinkedHost
   readonly person: PersonFragment
   readonly team: TeamFragment
+  readonly workflow: LinkedWorkflow
+  readonly guardrail: LinkedGuardrail
 }
 
 export type Linked = LinkedFragments[FragmentKind] | Quarantined

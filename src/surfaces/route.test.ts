@@ -19,7 +19,9 @@ test('each method and path, each name and each tool stands for one operation', (
 const DESTROYING = [
   'profiles.revoke',
   'bindings.revoke_token',
+  'connections.disconnect',
   'personal_tokens.revoke',
+  'users.offboard',
   'revisions.rollback',
   'config.apply',
   'change_requests.approve',

@@ -1,12 +1,14 @@
 /**
  * A gateway thread: two listeners, the stages, the /mcp door. Wiring only; what is decided is decided by the parts.
  */
-import { parentPort } from 'node:worker_threads'
+
+import { parentPort, Worker } from 'node:worker_threads'
 import { createAllowedOrigins } from '../base/allowed-origins.ts'
 import { createClock } from '../base/clock.ts'
 import { collectGarbage } from '../base/collect-garbage.ts'
 import { createEgress } from '../base/egress.ts'
 import { createRequestIds } from '../base/ids.ts'
+import { createConnectionClient } from '../fleet/gateway/connection-client.ts'
 import { createConnectionPlaces } from '../fleet/gateway/connection-places.ts'
 import { controlUpstream, createControlDoor } from '../fleet/gateway/control-door.ts'
 import { createCrossOrigin } from '../fleet/gateway/cross-origin.ts'
@@ -18,6 +20,7 @@ import { createOrders } from '../fleet/gateway/orders.ts'
 import { createOriginSessionClient } from '../fleet/gateway/origin-session-client.ts'
 import { createOwnAnswers } from '../fleet/gateway/own-answers.ts'
 import { pageHostsOf } from '../fleet/gateway/page-hosts.ts'
+import { gatherRefusedCallers } from '../fleet/gateway/refused-callers.ts'
 import { createReservedPaths } from '../fleet/gateway/reserved-paths.ts'
 import { createRouter, LISTENERS } from '../fleet/gateway/router.ts'
 import { createSharedWatch } from '../fleet/gateway/shared-watch.ts'
@@ -37,16 +40,22 @@ import { trustedNetworks } from '../gateway/identify/origin.ts'
 import { createConsumerDoor } from '../mcp/consumer/door.ts'
 import { createRunningCalls } from '../mcp/http/running.ts'
 import { createVirtualDoor } from '../mcp/virtual/door.ts'
+import { createOriginAccess } from '../mcp/virtual/origin-access.ts'
 import { createOriginProbe } from '../mcp/virtual/origin-probe.ts'
 import { createOriginWatch } from '../mcp/virtual/origin-watch.ts'
 import { createParking } from '../mcp/virtual/parking.ts'
 import { createOriginSessions } from '../mcp/virtual/sessions.ts'
+import { createToolCalls } from '../mcp/virtual/tool-calls.ts'
 import { connectSink } from '../record/connect.ts'
 import { RequestCounts, THREAD_CELLS } from '../record/request-counts.ts'
 import { createRecordSink } from '../record/sink.ts'
 import { keepThreadFigures } from '../record/thread-figures.ts'
+import { createCodePool } from '../sandbox/pool.ts'
+import { createServiceClient } from '../services/client.ts'
+import { openEndedIds } from '../shared-state/memory/ended-ids.ts'
 import { createThreadEvents } from '../shared-state/memory/events.ts'
 import { createThreadHeldCalls } from '../shared-state/memory/held-calls.ts'
+import { openKeptValues } from '../shared-state/memory/kept-values.ts'
 import { openKeyMemory } from '../shared-state/memory/key-memory.ts'
 import { createTombstones } from '../shared-state/memory/tombstones.ts'
 import { isIn, networkOf } from '../snapshot/find/network.ts'
@@ -68,11 +77,12 @@ const report = (error: unknown, requestId = ''): void => {
 const clock = createClock(init.clockCell ?? undefined)
 const requestIds = createRequestIds(clock)
 const health = new Int32Array(init.health)
-const sink = createRecordSink({
+const recorded = createRecordSink({
   now: () => clock.now(),
   sourceOf: networkOf,
   dropped: (requests) => Atomics.add(health, HEALTH.droppedByGateways, requests),
 })
+const refusedCallers = gatherRefusedCallers(recorded, say)
 const counts = new RequestCounts(init.counts, init.slot, CHECK_NAMES)
 const keys = createIdempotencyClient(say)
 const sources = new SourceCounts(init.sources, init.slot)
@@ -110,17 +120,35 @@ const engine = createEngine<Exchange>({
 const keySets = createKeySetClient(say)
 const counters = createCounters(init.counters, init.slot)
 const originFailed = createFailedOrigins(clock, say)
-const signIns = createSignInClient(init.issuer, openKeyMemory(init.cells.endedGrants), clock, say)
+const ended = openEndedIds(init.cells.endedGrants, init.cells.endedEpoch)
+const signIns = createSignInClient(init.issuer, ended, clock, say)
+const connections = createConnectionClient(ended, clock, say)
+const code = createCodePool({
+  start: () => new Worker(new URL('./code.ts', import.meta.url), { name: 'code' }),
+})
+const services = createServiceClient({
+  start: () =>
+    new Worker(new URL('./services.ts', import.meta.url), {
+      name: 'services',
+      workerData: { egress: init.egress, clockCell: init.clockCell },
+      resourceLimits: { maxOldGenerationSizeMb: 256 },
+    }),
+})
 const gateway = createGateway({
+  code,
+  services,
+  callTool: (call, done) => callTool(call, done),
   keySets: keySets.load,
   usedTokens: openKeyMemory(init.cells.usedTokens),
   proofs: openKeyMemory(init.cells.proofs),
+  keptValues: openKeptValues(init.cells.keptValues, init.slot),
   signIns,
+  connections,
   upstream: (options) => engine.upstream(options),
   egress,
   runner: init.runner,
   counters,
-  records: sink,
+  records: refusedCallers.sink,
   counts,
   clock,
   requestIds,
@@ -180,8 +208,18 @@ const parking = createParking({
   heldCalls,
   counted: (calls) => counts.set(THREAD_CELLS.parkedCalls, calls),
 })
+const access = createOriginAccess({
+  gateway,
+  events,
+  own,
+  clock,
+  isPersonal: gateway.isPersonal,
+  stale: (origin) => say({ kind: 'origin_news', origin, news: 'changed' }),
+})
+const callTool = createToolCalls({ ...access, sessions, clock, fault: report })
 const virtual = createVirtualDoor<Exchange>({
   ...mcpDoor,
+  access,
   parking,
   sessions,
   events,
@@ -189,7 +227,6 @@ const virtual = createVirtualDoor<Exchange>({
   requestIds,
   isPersonal: gateway.isPersonal,
   sharedWatch,
-  stale: (origin) => say({ kind: 'origin_news', origin, news: 'changed' }),
 })
 const watch = createOriginWatch({
   gateway,
@@ -258,8 +295,11 @@ async function drain(deadlineMs: number): Promise<void> {
   await Promise.all([engine.drain(deadlineMs), parking.close()])
   await sessions.close()
   gateway.close()
+  code.close()
+  services.close()
   control.close()
-  sink.end()
+  recorded.end()
+  refusedCallers.tell()
   engine.close()
 }
 
@@ -271,10 +311,11 @@ main.on(
     probe: createOriginProbe({ gateway, runner: init.runner, clock, own }),
     say,
     listen,
-    recordTo: (port) => connectSink(sink, port),
+    recordTo: (port) => connectSink(recorded, port),
     keySets,
     verifiedTokens,
     signIns,
+    connections,
     keys,
     originSessions: sessionPool,
     deliver: events.deliver,

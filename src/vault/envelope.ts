@@ -19,7 +19,10 @@ export function unseal(ring: KeyRing, sealed: string, owner: string, field: stri
     throw new Error('The sealed text is malformed.')
   const key = ring.get(id)
   if (key === undefined) throw new Error(`The sealed text names the key ${id}, which is not in the key file.`)
-  return decrypt(key, Buffer.from(encoded, 'base64url'), placeOf(owner, field))
+  const bytes = Buffer.from(encoded, 'base64url')
+  // Node reads other writings of the same bytes, with other characters between them
+  if (bytes.toString('base64url') !== encoded) throw new Error('The sealed text is malformed.')
+  return decrypt(key, bytes, placeOf(owner, field))
 }
 
 /** Id of the key that a sealed text names. */

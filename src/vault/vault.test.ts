@@ -62,11 +62,13 @@ test('any changed character of a sealed text is noticed', () => {
   fc.assert(
     fc.property(fc.nat(sealed.length - 1), fc.string({ minLength: 1, maxLength: 1 }), (at, char) => {
       const changed = sealed.slice(0, at) + char + sealed.slice(at + 1)
-      // Base64url ignores the spare bits of the last character; the bytes are then the same.
-      if (changed === sealed || at === sealed.length - 1) return
+      if (changed === sealed) return
       assert.throws(() => vault.open(changed, 'crd_1', 'password'))
     }),
   )
+  // Other writings of the same bytes
+  for (const changed of [`${sealed}=`, `${sealed} `, sealed.replaceAll('-', '+').replaceAll('_', '/')])
+    if (changed !== sealed) assert.throws(() => vault.open(changed, 'crd_1', 'password'), changed)
   fc.assert(
     fc.property(fc.string(), (text) => {
       assert.throws(() => vault.open(text, 'crd_1', 'password'))

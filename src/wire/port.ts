@@ -232,9 +232,13 @@ export interface ForwardRequest {
   /**
    * Asked once, when the head of an answer has come: null passes the answer on. Otherwise, where the whole request is
    * still at hand, the answer is given up and what is promised is sent in its place; only its target and fields may
-   * differ. Never rejects: `inner` says why there is nothing to send.
+   * differ. Never rejects: `inner` says why there is nothing to send. A request from within the process that is sent in its place may
+   * have an `again` of its own.
+   * @param fields header lines of the answer, as a caller would get them
    */
-  readonly again?: ((status: number) => Promise<ForwardRequest | { readonly inner: string }> | null) | null
+  readonly again?:
+    | ((status: number, fields: string) => Promise<ForwardRequest | { readonly inner: string }> | null)
+    | null
 }
 
 /** Sees an answer while it is passed on to the caller. */

@@ -7,17 +7,34 @@ import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
-import { startFixture } from '../mcp/fixture/fixture.ts'
+import { type Fixture, startFixture } from '../mcp/fixture/fixture.ts'
 import { startTestServer, type TestServer } from '../scenarios/server.ts'
 import { choose } from '../support/authorization.ts'
 import { Browser } from '../support/browser.ts'
 import { eventually } from '../support/eventually.ts'
+import { message } from '../support/sign-in.ts'
 import { type Ended, type Home, type Installed, makeHome, run, scopesOf, WHY_NOT } from './programs.ts'
+import { startScriptedModel } from './scripted-model.ts'
 
 /** For each step of a client, on a machine that does other things as well: milliseconds. */
 const PATIENCE_MS = 60_000
-/** What they ask for: the scopes of the metadata, and `offline_access`. */
-const SCOPES = 'management:read management:write offline_access'
+/** Where they sign in, and what they ask for there: the scopes of the metadata, besides `offline_access`. */
+const PLACES = [
+  {
+    at: 'the Management MCP',
+    path: '/management/mcp',
+    name: 'postern',
+    tool: 'manage_collections',
+    scopes: 'management:read management:write',
+  },
+  {
+    at: 'a virtual MCP',
+    path: '/mcp/desk',
+    name: 'desk',
+    tool: 'test_simple_text',
+    scopes: 'mcp:tools mcp:prompts mcp:resources',
+  },
+]
 /** From util-linux: gives a program the terminal that it insists on. */
 const SCRIPT = '/usr/bin/script'
 
@@ -33,6 +50,7 @@ describe('coding assistants that are installed', { skip: SKIPPED }, () => {
   let codex: Installed
   let claude: Installed
   let gemini: Installed
+  let fixture: Fixture
   before(async () => {
     home = makeHome()
     ;[codex, claude, gemini] = await Promise.all([
@@ -45,81 +63,150 @@ describe('coding assistants that are installed', { skip: SKIPPED }, () => {
       name: 'ann',
       email: 'ann@example.com',
     })
+    fixture = await startFixture()
+    await made('/origins', { name: 'demo', url: fixture.url })
+    const members = [{ origin: 'demo' }]
+    await made('/virtual_mcps', { name: 'Desk', members, status: 'published', all_users: true })
   })
   after(async () => {
     await server.stop()
+    await fixture[Symbol.asyncDispose]()
     home[Symbol.dispose]()
   })
-  const endpoint = (): string => `${server.running.origin}/management/mcp`
+  const made = async (path: string, body: object) => {
+    const reply = await server.manage('POST', path, body)
+    assert.equal(reply.status, 201, reply.text)
+    return reply.json
+  }
+  /** What a client has to itself at a place. */
+  function ownHome(client: string, { path, name }: { readonly path: string; readonly name: string }) {
+    const directory = join(home.directory, `${client}-${name}`)
+    mkdirSync(directory)
+    const env = { ...home.env, HOME: directory, XDG_CONFIG_HOME: join(directory, 'config') }
+    return { directory, env, url: server.running.origin + path }
+  }
 
-  test('Codex signs in, and lists its tools again after the access token has ended', async (t) => {
-    if ('why' in codex) return t.skip(codex.why)
-    const { file } = codex
-    const kept = join(home.directory, 'codex')
-    mkdirSync(kept)
-    writeFileSync(join(kept, 'config.toml'), 'mcp_oauth_credentials_store = "file"\n')
-    const env = { ...home.env, CODEX_HOME: kept }
-    const ask = (...words: string[]): Promise<Ended> =>
-      run(process.execPath, [file, 'mcp', ...words], { env, timeout: PATIENCE_MS })
-    const added = await ask('add', 'postern', '--url', endpoint())
-    assert.equal(added.code, 0, added.err)
-    let browsed = home.browsed()
-    // It signs in at once, unless it did not find out in a few seconds how: then its user asks for it
-    if (browsed === '') {
-      const login = await ask('login', 'postern')
-      browsed = home.browsed()
+  for (const place of PLACES) {
+    const { at, name, tool, scopes } = place
+    test(`Codex signs in at ${at}, and lists its tools again after the access token has ended`, async (t) => {
+      if ('why' in codex) return t.skip(codex.why)
+      const { file } = codex
+      const { directory: kept, env: own, url } = ownHome('codex', place)
+      writeFileSync(join(kept, 'config.toml'), 'mcp_oauth_credentials_store = "file"\n')
+      const env = { ...own, CODEX_HOME: kept }
+      const ask = (...words: string[]): Promise<Ended> =>
+        run(process.execPath, [file, 'mcp', ...words], { env, timeout: PATIENCE_MS })
+      const added = await ask('add', name, '--url', url)
+      assert.equal(added.code, 0, added.err)
+      let browsed = home.browsed()
+      // It signs in at once, unless it did not find out in a few seconds how: then its user asks for it
+      if (browsed === '') {
+        const login = await ask('login', name)
+        browsed = home.browsed()
+        assert.equal(login.code, 0, `${login.out}\n${login.err}\n${browsed}`)
+      }
+      assert.deepEqual(scopesOf(browsed), [`${scopes} offline_access`])
+      assert.ok((await toolsOfCodex(file, env)).includes(tool))
+
+      const tokens = join(kept, '.credentials.json')
+      const before = endAccess(
+        tokens,
+        ['access_token', 'expires_at'],
+        (whole) => Object.values(whole as Stored)[0]!,
+      )
+      assert.ok((await toolsOfCodex(file, env)).includes(tool))
+      assert.deepEqual(scopesOf(home.browsed()), [])
+      const [renewed] = Object.values(JSON.parse(readFileSync(tokens, 'utf8')) as Stored)
+      assert.notEqual(renewed!['refresh_token'], before['refresh_token'])
+      assert.equal(clientOf(browsed), 'https://chatgpt.com/oauth/codex/client.json')
+      if (name === 'desk') assert.match(await callOfCodex(file, env, name, tool), /simple text/)
+    })
+
+    test(`Claude Code signs in at ${at}, and connects again after the access token has ended`, async (t) => {
+      if ('why' in claude) return t.skip(claude.why)
+      if (!existsSync(SCRIPT)) return t.skip(`${SCRIPT} is not there`)
+      const { file } = claude
+      const { directory, env: own, url } = ownHome('claude', place)
+      const env = { ...own, CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1', DISABLE_AUTOUPDATER: '1' }
+      const ask = (...words: string[]): Promise<Ended> =>
+        run(process.execPath, [file, 'mcp', ...words], { env, timeout: PATIENCE_MS })
+      const connected = new RegExp(`^${name}: .*Connected$`, 'm')
+      const added = await ask('add', '--scope', 'user', '--transport', 'http', name, url)
+      assert.equal(added.code, 0, added.err)
+      const command = `'${process.execPath}' '${file}' mcp login ${name}`
+      const login = await run(SCRIPT, ['-qec', command, '/dev/null'], { env, timeout: PATIENCE_MS })
+      const browsed = home.browsed()
       assert.equal(login.code, 0, `${login.out}\n${login.err}\n${browsed}`)
-    }
-    assert.deepEqual(scopesOf(browsed), [SCOPES])
-    assert.ok((await toolsOfCodex(file, env)).includes('manage_collections'))
+      assert.deepEqual(scopesOf(browsed), [`${scopes} offline_access`])
+      assert.match((await ask('list')).out, connected)
 
-    const tokens = join(kept, '.credentials.json')
-    const before = endAccess(
-      tokens,
-      ['access_token', 'expires_at'],
-      (whole) => Object.values(whole as Stored)[0]!,
-    )
-    assert.ok((await toolsOfCodex(file, env)).includes('manage_collections'))
-    assert.deepEqual(scopesOf(home.browsed()), [])
-    const [renewed] = Object.values(JSON.parse(readFileSync(tokens, 'utf8')) as Stored)
-    assert.notEqual(renewed!['refresh_token'], before['refresh_token'])
-  })
+      const tokens = join(directory, '.claude/.credentials.json')
+      const only = (whole: unknown) => Object.values((whole as { mcpOAuth: Stored }).mcpOAuth)[0]!
+      const before = endAccess(tokens, ['accessToken', 'expiresAt'], only)
+      assert.match((await ask('list')).out, connected)
+      assert.deepEqual(scopesOf(home.browsed()), [])
+      assert.notEqual(only(JSON.parse(readFileSync(tokens, 'utf8')))['refreshToken'], before['refreshToken'])
+      assert.equal(clientOf(browsed), 'https://claude.ai/oauth/claude-code-client-metadata')
+      if (name === 'desk') {
+        const called = `mcp__${name}__${tool}`
+        await using model = await startScriptedModel(called)
+        const key = { ANTHROPIC_BASE_URL: model.url, ANTHROPIC_API_KEY: 'none' }
+        const prompted = await run(process.execPath, [file, '-p', 'Call it.', '--allowedTools', called], {
+          env: { ...env, ...key },
+          timeout: PATIENCE_MS,
+        })
+        assert.match(model.results.join('\n'), /simple text/, `${prompted.out}\n${prompted.err}`)
+      }
+    })
 
-  test('Claude Code signs in, and connects again after the access token has ended', async (t) => {
-    if ('why' in claude) return t.skip(claude.why)
-    if (!existsSync(SCRIPT)) return t.skip(`${SCRIPT} is not there`)
-    const { file } = claude
-    const env = { ...home.env, CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1', DISABLE_AUTOUPDATER: '1' }
-    const ask = (...words: string[]): Promise<Ended> =>
-      run(process.execPath, [file, 'mcp', ...words], { env, timeout: PATIENCE_MS })
-    const added = await ask('add', '--scope', 'user', '--transport', 'http', 'postern', endpoint())
-    assert.equal(added.code, 0, added.err)
-    const command = `'${process.execPath}' '${file}' mcp login postern`
-    const login = await run(SCRIPT, ['-qec', command, '/dev/null'], { env, timeout: PATIENCE_MS })
-    const browsed = home.browsed()
-    assert.equal(login.code, 0, `${login.out}\n${login.err}\n${browsed}`)
-    assert.deepEqual(scopesOf(browsed), [SCOPES])
-    assert.match((await ask('list')).out, /^postern: .*Connected$/m)
+    test(`Gemini CLI asks for no administration at ${at}, signs in, and connects again after the access token has ended`, async (t) => {
+      if ('why' in gemini) return t.skip(gemini.why)
+      if (!existsSync(SCRIPT)) return t.skip(`${SCRIPT} is not there`)
+      const { file } = gemini
+      const { directory: own, env: ownEnv, url } = ownHome('gemini', place)
+      const kept = join(own, '.gemini')
+      const programs = join(own, 'programs')
+      for (const directory of [kept, programs]) mkdirSync(directory)
+      symlinkSync(home.env['BROWSER']!, join(programs, 'xdg-open'))
+      const security = { auth: { selectedType: 'gemini-api-key' } }
+      const mcpServers = { [name]: { url, type: 'http' } }
+      const privacy = { usageStatisticsEnabled: false }
+      writeFileSync(join(kept, 'settings.json'), JSON.stringify({ security, mcpServers, privacy }))
+      writeFileSync(join(kept, 'trustedFolders.json'), JSON.stringify({ [process.cwd()]: 'TRUST_FOLDER' }))
+      const env = {
+        ...ownEnv,
+        PATH: [programs, home.env['PATH']].join(delimiter),
+        // It opens a browser only where there could be a screen
+        DISPLAY: ':0',
+        TERM: 'xterm-256color',
+        GEMINI_API_KEY: 'none',
+        GEMINI_CLI_NO_RELAUNCH: 'true',
+      }
+      const browsed = await signInWithGemini(file, env, name, home.browsed)
+      // It asks for what the metadata of the authorization server names, at every endpoint
+      assert.deepEqual(scopesOf(browsed), ['management:read management:write openid offline_access'])
+      const list = (): Promise<Ended> =>
+        run(process.execPath, [file, 'mcp', 'list'], { env, timeout: PATIENCE_MS })
+      const connected = new RegExp(`${name}: .*Connected`)
+      const first = await list()
+      assert.match(first.out + first.err, connected)
 
-    const tokens = join(home.directory, '.claude/.credentials.json')
-    const only = (whole: unknown) => Object.values((whole as { mcpOAuth: Stored }).mcpOAuth)[0]!
-    const before = endAccess(tokens, ['accessToken', 'expiresAt'], only)
-    assert.match((await ask('list')).out, /^postern: .*Connected$/m)
-    assert.deepEqual(scopesOf(home.browsed()), [])
-    assert.notEqual(only(JSON.parse(readFileSync(tokens, 'utf8')))['refreshToken'], before['refreshToken'])
-  })
+      const tokens = join(kept, 'mcp-oauth-tokens.json')
+      const only = (whole: unknown) => (whole as { token: Record<string, unknown> }[])[0]!.token
+      const token = String(only(JSON.parse(readFileSync(tokens, 'utf8')))['accessToken'])
+      const { json, text } = await message(url, token, 'tools/list')
+      assert.ok(JSON.stringify(json?.result?.tools).includes(`"${tool}"`), text)
+      const before = endAccess(tokens, ['accessToken', 'expiresAt'], only)
+      const second = await list()
+      assert.match(second.out + second.err, connected)
+      assert.deepEqual(scopesOf(home.browsed()), [])
+      assert.notEqual(only(JSON.parse(readFileSync(tokens, 'utf8')))['refreshToken'], before['refreshToken'])
+    })
+  }
 
   test('Claude Code is connected to a virtual MCP by the header of a profile, and not once the profile is revoked', async (t) => {
     if ('why' in claude) return t.skip(claude.why)
     const { file } = claude
-    await using fixture = await startFixture()
-    const made = async (path: string, body: object) => {
-      const reply = await server.manage('POST', path, body)
-      assert.equal(reply.status, 201, reply.text)
-      return reply.json
-    }
-    await made('/origins', { name: 'demo', url: fixture.url })
-    await made('/virtual_mcps', { name: 'Desk', members: [{ origin: 'demo' }], status: 'published' })
     const { profiles } = await made('/clients', { name: 'acme', virtual_mcps: ['desk'] })
     const env = { ...home.env, CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1', DISABLE_AUTOUPDATER: '1' }
     const ask = (...words: string[]): Promise<Ended> =>
@@ -133,48 +220,16 @@ describe('coding assistants that are installed', { skip: SKIPPED }, () => {
     assert.equal(revoked.status, 200, revoked.text)
     assert.doesNotMatch((await ask('list')).out, /^desk: .*Connected$/m)
   })
-
-  test('Gemini CLI asks for no administration, signs in, and connects again after the access token has ended', async (t) => {
-    if ('why' in gemini) return t.skip(gemini.why)
-    if (!existsSync(SCRIPT)) return t.skip(`${SCRIPT} is not there`)
-    const { file } = gemini
-    const kept = join(home.directory, '.gemini')
-    const programs = join(home.directory, 'programs')
-    for (const directory of [kept, programs]) mkdirSync(directory)
-    symlinkSync(home.env['BROWSER']!, join(programs, 'xdg-open'))
-    const security = { auth: { selectedType: 'gemini-api-key' } }
-    const mcpServers = { postern: { url: endpoint(), type: 'http' } }
-    const privacy = { usageStatisticsEnabled: false }
-    writeFileSync(join(kept, 'settings.json'), JSON.stringify({ security, mcpServers, privacy }))
-    writeFileSync(join(kept, 'trustedFolders.json'), JSON.stringify({ [process.cwd()]: 'TRUST_FOLDER' }))
-    const env = {
-      ...home.env,
-      PATH: [programs, home.env['PATH']].join(delimiter),
-      // It opens a browser only where there could be a screen
-      DISPLAY: ':0',
-      TERM: 'xterm-256color',
-      GEMINI_API_KEY: 'none',
-      GEMINI_CLI_NO_RELAUNCH: 'true',
-    }
-    const browsed = await signInWithGemini(file, env, home.browsed)
-    assert.deepEqual(scopesOf(browsed), ['management:read management:write openid offline_access'])
-    const list = (): Promise<Ended> =>
-      run(process.execPath, [file, 'mcp', 'list'], { env, timeout: PATIENCE_MS })
-    const first = await list()
-    assert.match(first.out + first.err, /postern: .*Connected/)
-
-    const tokens = join(kept, 'mcp-oauth-tokens.json')
-    const only = (whole: unknown) => (whole as { token: Record<string, unknown> }[])[0]!.token
-    const before = endAccess(tokens, ['accessToken', 'expiresAt'], only)
-    const second = await list()
-    assert.match(second.out + second.err, /postern: .*Connected/)
-    assert.deepEqual(scopesOf(home.browsed()), [])
-    assert.notEqual(only(JSON.parse(readFileSync(tokens, 'utf8')))['refreshToken'], before['refreshToken'])
-  })
 })
 
 /** What a client keeps of each server. */
 type Stored = Record<string, Record<string, unknown>>
+
+/** The client id of the first request for authorization. */
+function clientOf(browsed: string): string | null {
+  const [, url] = /^opened (.*)$/m.exec(browsed)!
+  return new URL(url!).searchParams.get('client_id')
+}
 
 /** Has the access token in the file of a client be over; what the file held of it. */
 function endAccess(
@@ -198,6 +253,7 @@ function endAccess(
 async function signInWithGemini(
   file: string,
   env: NodeJS.ProcessEnv,
+  name: string,
   browsed: () => string,
 ): Promise<string> {
   const command = `stty rows 50 cols 200; exec '${process.execPath}' '${file}'`
@@ -218,7 +274,7 @@ async function signInWithGemini(
         type('\u001b')
         await setTimeout(1_000)
         // As pasted, so that it is not completed while it is typed
-        type('\u001b[200~/mcp auth postern\u001b[201~')
+        type(`\u001b[200~/mcp auth ${name}\u001b[201~`)
         await setTimeout(1_000)
         type('\r')
         await setTimeout(1_000)
@@ -234,6 +290,39 @@ async function signInWithGemini(
     return did
   } finally {
     child.kill()
+    await ended
+  }
+}
+
+/** The text that a tool without arguments gives Codex, as its own editors call it. */
+async function callOfCodex(
+  file: string,
+  env: NodeJS.ProcessEnv,
+  server: string,
+  tool: string,
+): Promise<string> {
+  const child = spawn(process.execPath, [file, 'app-server'], { env, timeout: PATIENCE_MS })
+  const ended = once(child, 'close')
+  const send = (message: object): boolean => child.stdin.write(`${JSON.stringify(message)}\n`)
+  child.stderr.resume()
+  send({ id: 1, method: 'initialize', params: { clientInfo: { name: 'test-agent', version: '1' } } })
+  try {
+    for await (const line of createInterface({ input: child.stdout })) {
+      const { id, result, error } = JSON.parse(line)
+      if (error !== undefined) throw new Error(line)
+      if (id === 1) {
+        send({ method: 'initialized' })
+        send({ id: 2, method: 'thread/start', params: {} })
+      }
+      if (id === 2) {
+        const threadId = result.thread.id
+        send({ id: 3, method: 'mcpServer/tool/call', params: { threadId, server, tool, arguments: {} } })
+      }
+      if (id === 3) return JSON.stringify(result)
+    }
+    throw new Error('Codex ended without an answer')
+  } finally {
+    child.stdin.end()
     await ended
   }
 }

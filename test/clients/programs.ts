@@ -50,6 +50,8 @@ export interface Home extends Disposable {
   readonly env: Readonly<Record<string, string>>
   /** What the browser has done since this was last asked, a line each. */
   readonly browsed: () => string
+  /** Scopes that the person allows when a browser is opened next; all of them without. */
+  readonly tickNext: (scopes: readonly string[]) => void
   readonly install: (name: string, version: string, file: string) => Promise<Installed>
 }
 
@@ -59,6 +61,7 @@ export type Installed = { readonly file: string } | { readonly why: string }
 export function makeHome(): Home {
   const directory = mkdtempSync(join(tmpdir(), 'postern-clients-'))
   const log = join(directory, 'browser.log')
+  const ticks = join(directory, 'browser.ticks')
   const browser = join(directory, 'browser')
   const program = resolve(import.meta.dirname, 'browser.ts')
   writeFileSync(browser, `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`)
@@ -72,6 +75,7 @@ export function makeHome(): Home {
       XDG_CONFIG_HOME: join(directory, 'config'),
       BROWSER: browser,
       BROWSER_LOG: log,
+      BROWSER_TICKS: ticks,
       MCP_AUTO_OPEN_ENABLED: 'true',
       // Never the key ring of whoever runs the tests
       MCP_INSPECTOR_SECRET_STORE: 'file',
@@ -82,6 +86,7 @@ export function makeHome(): Home {
       writeFileSync(log, '')
       return lines
     },
+    tickNext: (scopes) => writeFileSync(ticks, scopes.join(' ')),
     install: async (name, version, file) => {
       const prefix = join(directory, 'installed', name)
       mkdirSync(prefix, { recursive: true })

@@ -13,11 +13,15 @@ interface Field {
 export interface Drive {
   /** Added to each request, such as a credential. */
   readonly headers?: Readonly<Record<string, string>>
+  /** What the scenario speaks; by default as the suite says. */
+  readonly revision?: string
+  /** Opens the page to which a person is sent, after which the call is made again. */
+  readonly open?: (page: string) => Promise<void>
 }
 
 /** Ends when everything has been used; an error of one use ends none of the others. */
-export async function drive(url: string, { headers = {} }: Drive = {}): Promise<void> {
-  const isModern = (process.env['MCP_CONFORMANCE_PROTOCOL_VERSION'] ?? '') >= '2026'
+export async function drive(url: string, { headers = {}, revision, open }: Drive = {}): Promise<void> {
+  const isModern = (revision ?? process.env['MCP_CONFORMANCE_PROTOCOL_VERSION'] ?? '') >= '2026'
   const client = new Client(
     { name: 'conformance-driver', version: '1.0.0' },
     {
@@ -37,11 +41,22 @@ export async function drive(url: string, { headers = {} }: Drive = {}): Promise<
   const { resources } = offers?.resources === undefined ? { resources: [] } : await client.listResources()
   const { prompts } = offers?.prompts === undefined ? { prompts: [] } : await client.listPrompts()
   await Promise.allSettled([
-    ...callsOf(tools).map((call) => client.callTool(call)),
+    ...callsOf(tools).map(async (call) => {
+      const page = pageIn(await client.callTool(call))
+      if (page === null || open === undefined) return
+      await open(page)
+      await client.callTool(call)
+    }),
     ...resources.map(({ uri }) => client.readResource({ uri })),
     ...prompts.map(({ name }) => client.getPrompt({ name })),
   ])
   await client.close()
+}
+
+/** Where a person connects the account that a call has lacked. */
+function pageIn({ structuredContent }: { readonly structuredContent?: unknown }): string | null {
+  const { connect_url: page } = (structuredContent ?? {}) as { readonly connect_url?: unknown }
+  return typeof page === 'string' ? page : null
 }
 
 interface Call {

@@ -3,9 +3,9 @@
  * each scenario. Invariant: a scenario without such a file has not passed.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve, sep } from 'node:path'
 import { parse } from 'yaml'
 
 const PACKAGE = resolve(import.meta.dirname, '../../node_modules/@modelcontextprotocol/conformance')
@@ -77,10 +77,14 @@ export interface Run {
 }
 
 /** Throws only when the suite cannot be started. */
-export async function runSuite(side: Side, args: readonly string[]): Promise<Run> {
+export async function runSuite(
+  side: Side,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Run> {
   const directory = mkdtempSync(join(tmpdir(), 'postern-conformance-'))
   try {
-    const { exitCode, output } = await run([side, ...args, '--output-dir', directory])
+    const { exitCode, output } = await run([side, ...args, '--output-dir', directory], env)
     const found = resultsIn(directory)
     const prefix = side === 'server' ? 'server-' : ''
     return {
@@ -95,10 +99,12 @@ export async function runSuite(side: Side, args: readonly string[]): Promise<Run
 
 function run(
   args: readonly string[],
+  env: Readonly<Record<string, string>>,
 ): Promise<{ readonly exitCode: number | null; readonly output: string }> {
   const child = spawn(process.execPath, [join(PACKAGE, 'dist/index.js'), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: RUN_MS,
+    env: { ...process.env, ...env },
   })
   let output = ''
   const hear = (piece: Buffer): void => {
@@ -114,10 +120,11 @@ function run(
 
 function resultsIn(directory: string): Map<string, readonly Check[]> {
   const found = new Map<string, readonly Check[]>()
-  for (const name of readdirSync(directory)) {
-    const file = join(directory, name, 'checks.json')
-    if (existsSync(file))
-      found.set(name.replace(TIMESTAMP, ''), JSON.parse(readFileSync(file, 'utf8')) as Check[])
+  // Names of scenarios may have a slash
+  for (const file of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith(`${sep}checks.json`)) continue
+    const name = dirname(file).replaceAll(sep, '/').replace(TIMESTAMP, '')
+    found.set(name, JSON.parse(readFileSync(join(directory, file), 'utf8')) as Check[])
   }
   return found
 }

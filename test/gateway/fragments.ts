@@ -109,12 +109,13 @@ export function profile(slug: string, given: Partial<ProfileFragment> = {}): Pro
   }
 }
 
-/** A new token and the fragment that knows it. */
+/** A new token and the fragment that knows it. @param kind of a profile, or of the binding of a host */
 export function token(
   id: string,
   given: Partial<TokenFragment> = {},
+  kind: 'pk' | 'ht' = 'pk',
 ): { readonly text: string; readonly fragment: TokenFragment } {
-  const minted = mintToken('pk')
+  const minted = mintToken(kind)
   return {
     text: minted.token,
     fragment: { id, lookup: minted.lookup, hash: minted.hash, expires_at: null, retires_at: null, ...given },

@@ -129,7 +129,7 @@ test('a wrong, damaged, foreign or unreadable credential is one refusal for call
 
 test('expired and retired tokens are told as expired', async () => {
   for (const [one, reason] of [
-    [expired, 'expired'],
+    [expired, 'the token has expired'],
     [retired, 'retired by rotation'],
   ] as const) {
     const answer = await refusal({ headers: bearer(one.text) })

@@ -72,6 +72,15 @@ before(async () => {
           profile('scoped', { endpoints: { allow: ['GET /orders/v1/*', 'prx_dead'], deny: [] } }),
         ],
       }),
+      collection('payroll', {
+        upstream: upstream(port),
+        proxies: [proxy('pay', '/x')],
+        teams: ['tea_finance'],
+      }),
+      client('firm', { collections: ['col_payroll'], profiles: [profile('firm-open')] }),
+      { kind: 'team', id: 'tea_finance', slug: 'finance', parent: null, members: ['usr_bob'], groups: [] },
+      { kind: 'person', id: 'usr_ann', slug: 'ann', active: true, groups: [] },
+      { kind: 'person', id: 'usr_bob', slug: 'bob', active: true, groups: [] },
       client('other', {
         collections: ['col_orders', 'col_named', 'col_any'],
         profiles: [profile('other-open')],
@@ -400,4 +409,22 @@ test('a caller that is identified goes on when its token is revoked, and not whe
   served.apply([], ['client:cli_acme'])
   assert.equal((await call(caller, '/orders/v1/orders')).code, 'identity_rejected')
   assert.deepEqual(served.gateway.endpoints(caller), [])
+})
+
+test('a collection with teams is called by members and by clients, and is not there for other people', async () => {
+  const caller = await callerOf({ 'x-client-id': 'cli_firm' })
+  const of = (user: string): Caller => ({
+    ...caller,
+    subject: user,
+    signIn: { user, grant: 'gnt_1', epoch: 0, scopes: new Set<string>() },
+  })
+  for (const [who, status, endpoints] of [
+    [caller, 200, 1],
+    [of('usr_bob'), 200, 1],
+    [of('usr_ann'), 404, 0],
+    [of('usr_gone'), 404, 0],
+  ] as const) {
+    assert.equal((await call(who, '/payroll/x')).status, status, who.subject)
+    assert.equal(served.gateway.endpoints(who).length, endpoints, who.subject)
+  }
 })

@@ -8,8 +8,10 @@ import { Secret } from '../../src/base/secret.ts'
 import { type Counters, createCounterMemory, createCounters } from '../../src/gateway/admit/counters.ts'
 import type { Exchange } from '../../src/gateway/exchange.ts'
 import { FIELD_RULES } from '../../src/gateway/fields.ts'
+import type { Connections } from '../../src/gateway/forward/connections.ts'
 import { createGateway, type Gateway } from '../../src/gateway/gateway.ts'
 import type { RecordFields } from '../../src/record/fields.ts'
+import { createKeptValueMemory, openKeptValues } from '../../src/shared-state/memory/kept-values.ts'
 import { createKeyMemory, openKeyMemory } from '../../src/shared-state/memory/key-memory.ts'
 import type { Once } from '../../src/shared-state/ports/once.ts'
 import type { Fragment, FragmentKey } from '../../src/snapshot/fragments.ts'
@@ -98,6 +100,7 @@ export interface ServeOptions {
   readonly usedTokens?: Once
   readonly egress?: Partial<EgressSettings>
   readonly pageHosts?: ReadonlySet<string>
+  readonly connections?: Connections
   readonly reserved?: (incoming: Incoming<Exchange>, exchange: Exchange, gateway: Gateway) => void
 }
 
@@ -125,8 +128,10 @@ export async function serve(
     requestIds: createRequestIds(clock),
     usedTokens: options.usedTokens ?? openKeyMemory(createKeyMemory(4096)),
     proofs: openKeyMemory(createKeyMemory(4096)),
+    keptValues: openKeptValues(createKeptValueMemory(64, 4096), 0),
     ...(options.memory === undefined ? {} : { memory: options.memory }),
     pageHosts: options.pageHosts ?? null,
+    ...(options.connections === undefined ? {} : { connections: options.connections }),
     // The tests seal by turning the text around.
     open: (sealed) => {
       if (sealed === 'broken') throw new Error('cannot open')

@@ -6,6 +6,7 @@ import { FIELD_RULES } from '../../src/gateway/fields.ts'
 import type { Gateway } from '../../src/gateway/gateway.ts'
 import { createRunningCalls } from '../../src/mcp/http/running.ts'
 import { createVirtualDoor, type VirtualDoorOptions } from '../../src/mcp/virtual/door.ts'
+import { createOriginAccess } from '../../src/mcp/virtual/origin-access.ts'
 import { createThreadEvents } from '../../src/shared-state/memory/events.ts'
 import { createThreadHeldCalls } from '../../src/shared-state/memory/held-calls.ts'
 import type { Fragment } from '../../src/snapshot/fragments.ts'
@@ -15,8 +16,9 @@ import { createSessionMemory } from '../support/session-memory.ts'
 import { type Answer, type Served, type ServeOptions, serve } from './serve.ts'
 
 /** What a test may set of the door. */
-type DoorParts = Pick<VirtualDoorOptions<Exchange>, 'sharedWatch' | 'sessions' | 'parking'> &
-  Partial<Pick<VirtualDoorOptions<Exchange>, 'stale'>>
+type DoorParts = Pick<VirtualDoorOptions<Exchange>, 'sharedWatch' | 'sessions' | 'parking'> & {
+  readonly stale?: (origin: string) => void
+}
 
 /**
  * A gateway of one thread with the door of virtual MCPs.
@@ -33,29 +35,40 @@ export async function serveVirtualMcps(
 ): Promise<Served> {
   const events = createThreadEvents(() => {})
   let door: ReturnType<typeof createVirtualDoor<Exchange>> | null = null
+  const doorOf = (gateway: Gateway, exchange: Exchange): ReturnType<typeof createVirtualDoor<Exchange>> => {
+    const { stale = () => {}, ...parts } = partsFor(gateway)
+    return createVirtualDoor<Exchange>({
+      gateway,
+      sealKey: new Uint8Array(32).fill(7),
+      ...createSessionMemory(),
+      running: createRunningCalls(events),
+      events,
+      heldCalls: createThreadHeldCalls({ slot: 0, send: () => assert.fail() }),
+      requestIds: createRequestIds(createClock()),
+      origin: `http://localhost:${served.port}`,
+      allowsOrigin: (origin) => /^http:\/\/localhost(:\d+)?$/.test(origin),
+      corsLines: () => '',
+      version: '0.0.0',
+      clock: createClock(),
+      requestId: (one) => (one.state ?? exchange).requestId,
+      taken: [...FIELD_RULES.take, ...FIELD_RULES.peek],
+      fault: (error) => assert.fail(String(error)),
+      isPersonal: gateway.isPersonal,
+      access: createOriginAccess({
+        gateway,
+        events,
+        own: { name: 'postern', version: '0.0.0' },
+        clock: createClock(),
+        isPersonal: gateway.isPersonal,
+        stale,
+      }),
+      ...parts,
+    })
+  }
   const served: Served = await serve(fragments, {
     ...options,
     reserved(incoming, exchange, gateway) {
-      door ??= createVirtualDoor<Exchange>({
-        gateway,
-        sealKey: new Uint8Array(32).fill(7),
-        ...createSessionMemory(),
-        running: createRunningCalls(events),
-        events,
-        heldCalls: createThreadHeldCalls({ slot: 0, send: () => assert.fail() }),
-        requestIds: createRequestIds(createClock()),
-        origin: `http://localhost:${served.port}`,
-        allowsOrigin: (origin) => /^http:\/\/localhost(:\d+)?$/.test(origin),
-        corsLines: () => '',
-        version: '0.0.0',
-        clock: createClock(),
-        requestId: (one) => (one.state ?? exchange).requestId,
-        taken: [...FIELD_RULES.take, ...FIELD_RULES.peek],
-        fault: (error) => assert.fail(String(error)),
-        isPersonal: gateway.isPersonal,
-        stale() {},
-        ...partsFor(gateway),
-      })
+      door ??= doorOf(gateway, exchange)
       door(incoming)
     },
   })

@@ -45,7 +45,17 @@ function faultOf(program: Command, line: string): string | null {
   const unknown = flags.filter(
     (flag) => flag !== '--help' && !command.options.some(({ long }) => long === flag),
   )
-  return unknown.length === 0 ? null : `no flag ${unknown.join(', ')}`
+  if (unknown.length > 0) return `no flag ${unknown.join(', ')}`
+  const switched = words.find(
+    (word, at) => isSwitch(command, word) && /^(true|false)$/.test(words[at + 1] ?? ''),
+  )
+  return switched === undefined ? null : `${switched} takes no value`
+}
+
+/** True for a flag without a value, such as `--active`. */
+function isSwitch(command: Command, word: string): boolean {
+  const option = command.options.find(({ long }) => long === word)
+  return option !== undefined && !option.required && !option.optional
 }
 
 test('each command in the pages exists, with each of its flags', () => {

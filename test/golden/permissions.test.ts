@@ -61,7 +61,7 @@ const holders = new Map<string, Principal>()
 before(async () => {
   control = await startControl()
   const made = await control.run('roles.create', { name: 'Keeper', permissions: KEEPER })
-  const scope = { resource_types: [], verbs: [], collections: [], tags: [] }
+  const scope = { resource_types: [], verbs: [], collections: [], virtual_mcps: [], tags: [] }
   const keeper = await toGrant(control.store.read, String(made.output['id']), scope)
   for (const [surface] of SURFACES)
     for (const role of [...ROLES, 'keeper'] as const) {

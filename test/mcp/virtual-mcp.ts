@@ -2,10 +2,9 @@ import assert from 'node:assert/strict'
 import type { z } from 'zod'
 import { type Clock, createClock } from '../../src/base/clock.ts'
 import { createRequestIds } from '../../src/base/ids.ts'
+import type { Connections } from '../../src/gateway/forward/connections.ts'
 import type { Gateway } from '../../src/gateway/gateway.ts'
-import { probeOrigin } from '../../src/mcp/origin/probe.ts'
-import { toOriginAnswer } from '../../src/mcp/virtual/origin-answer.ts'
-import { ownSseTools } from '../../src/mcp/virtual/origin-stream.ts'
+import { createOriginProbe } from '../../src/mcp/virtual/origin-probe.ts'
 import { createOriginWatch, type OriginWatch } from '../../src/mcp/virtual/origin-watch.ts'
 import type { Parking } from '../../src/mcp/virtual/parking.ts'
 import type { OriginSessions } from '../../src/mcp/virtual/sessions.ts'
@@ -27,8 +26,8 @@ import { parkingOf, type SharedParking } from '../support/parking.ts'
 /** A gateway of one thread with the virtual MCP `desk`. */
 export interface VirtualMcp extends AsyncDisposable {
   readonly served: Served
-  /** Probes an origin with the same timeouts. Never rejects. */
-  probe(url: string): Promise<OriginProbed>
+  /** Probes an origin with the same timeouts. Never rejects. @param as null for no account */
+  probe(url: string, as?: string | null): Promise<OriginProbed>
   /** Has its origins watched. */
   watch(): OriginWatch
   /** What was heard of their lists, and that they failed; by id of the origin. */
@@ -38,6 +37,8 @@ export interface VirtualMcp extends AsyncDisposable {
   readonly url: string
   /** Of a client that may call it. */
   readonly headers: { readonly authorization: string }
+  /** Of an agent that acts for that person. */
+  headersOf(person: string): { readonly authorization: string }
   /** Stops having sessions at origins, as the stop of a thread does. */
   closeSessions(): Promise<void>
   /** Gives up the calls that wait for their clients, as the stop of a thread does. */
@@ -74,17 +75,26 @@ export interface VirtualMcpOptions {
   readonly shared?: SharedParking
   /** What the thread may keep for callers. */
   readonly memory?: CallerMemory
+  /** How Postern proves itself at all origins. */
+  readonly auth_mode?: OriginSpec['auth_mode']
+  /** What is sent in modes with accounts. */
+  readonly connections?: Connections
+  /** Whose account the origins are probed with, in modes with accounts; without it they are asked as nobody. */
+  readonly probeAs?: string
+  /** People whom the virtual MCP is shared with; each has a token of an agent. */
+  readonly people?: readonly string[]
 }
 
 /** Probes the origins with the usual timeouts, as saving them does, and starts a virtual MCP over all of them that passes everything. */
 export async function startVirtualMcp(
   urls: Origins,
-  { pool, clock, shared, memory, ...options }: VirtualMcpOptions = {},
+  { pool, clock, shared, memory, connections, probeAs, people = [], ...options }: VirtualMcpOptions = {},
 ): Promise<VirtualMcp> {
   let sessions: OriginSessions | null = null
   let parking: Parking | null = null
   let parked = 0
   const [known, second, stranger] = [token('tok_known'), token('tok_second'), token('tok_stranger')]
+  const personal = new Map(people.map((person) => [person, token(`tok_${person}`, {}, 'ht')]))
   let updated: (origin: string, uris: readonly string[]) => void = () => {}
   let watch: OriginWatch | null = null
   /** One thread stands for all. */
@@ -111,8 +121,12 @@ export async function startVirtualMcp(
       client('acme', { virtual_mcps: ['vmc_desk'], profiles: profiles('key', known) }),
       client('brook', { virtual_mcps: ['vmc_desk'], profiles: profiles('brook-key', second) }),
       client('other', { profiles: profiles('other-key', stranger) }),
+      ...agentsOf(personal),
     ],
-    memory === undefined ? {} : { memory },
+    {
+      ...(memory === undefined ? {} : { memory }),
+      ...(connections === undefined ? {} : { connections }),
+    },
     (gateway) => {
       sessions = originSessions(gateway, clock, pool)
       parking = parkingOf(gateway, clock, shared, (calls) => {
@@ -138,14 +152,16 @@ export async function startVirtualMcp(
   })
   // No test is about the time of this probe, and a machine may be busy
   const { timeouts: _, ...patient } = options
-  function probe(origin: ReturnType<typeof originOf>): Promise<OriginProbed> {
+  function probe(
+    origin: ReturnType<typeof originOf>,
+    as: string | null | undefined = probeAs,
+  ): Promise<OriginProbed> {
     const unprobed = compileOrigin(origin, null)
-    return probeOrigin({
-      send: async (request) => toOriginAnswer(await served.gateway.askOrigin(unprobed, request)),
-      sse: ownSseTools(served.gateway, unprobed),
-      clock: createClock(),
-      own: { name: 'postern', version: '0' },
-    })
+    const own = { name: 'postern', version: '0' }
+    return createOriginProbe({ gateway: served.gateway, runner: null, clock: createClock(), own })(
+      unprobed,
+      as ?? undefined,
+    )
   }
   const fragments: Fragment[] = []
   const origins = new Map<string, { slug: string; catalogue: Catalogue }>()
@@ -159,7 +175,8 @@ export async function startVirtualMcp(
   const approved = Object.fromEntries([...origins].map(([id, { catalogue }]) => [id, approvedOf(catalogue)]))
   const compiled = (changed: Record<string, unknown>): Fragment => {
     const members = [...origins.keys()].map((origin) => ({ origin }))
-    const spec = VirtualMcpSpec.parse({ name: 'Desk', members, ...changed })
+    const all_users = people.length > 0
+    const spec = VirtualMcpSpec.parse({ name: 'Desk', members, all_users, ...changed })
     const virtualMcp = { id: 'vmc_desk', slug: 'desk', spec }
     return compileVirtualMcp({ virtualMcp, origins, names: NO_NAMES, approved })
   }
@@ -169,7 +186,7 @@ export async function startVirtualMcp(
     served,
     news: [],
     watch: () => watchOf(served.gateway),
-    probe: (url) => probe(originOf('probed', url)),
+    probe: (url, as) => probe(originOf('probed', url), as),
     fragments,
     url: `http://localhost:${served.port}/mcp/desk`,
     headers: { authorization: `Bearer ${known.text}` },
@@ -180,6 +197,7 @@ export async function startVirtualMcp(
       void served.apply([
         client('other', { virtual_mcps: ['vmc_desk'], profiles: profiles('other-key', stranger) }),
       ]),
+    headersOf: (person) => ({ authorization: `Bearer ${personal.get(person)!.text}` }),
     closeSessions: async () => sessions?.close(),
     closeParking: async () => parking?.close(),
     parked: () => parked,
@@ -190,4 +208,28 @@ export async function startVirtualMcp(
     },
   }
   return desk
+}
+
+/** People, and an agent with a binding for each of them. @param tokens by id of the person */
+function agentsOf(tokens: ReadonlyMap<string, ReturnType<typeof token>>): readonly Fragment[] {
+  if (tokens.size === 0) return []
+  const bindings = [...tokens].map(([user, { fragment }]) =>
+    profile(`as-${user}`, {
+      auth: 'token',
+      tokens: [fragment],
+      binding: { virtual_mcp: 'vmc_desk', user },
+    }),
+  )
+  const host: Fragment = {
+    kind: 'host',
+    id: 'hst_agent',
+    slug: 'agent',
+    name: 'Agent',
+    active: true,
+    bindings,
+  }
+  return [
+    host,
+    ...[...tokens.keys()].map((id): Fragment => ({ kind: 'person', id, slug: id, active: true, groups: [] })),
+  ]
 }

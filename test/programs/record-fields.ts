@@ -35,9 +35,11 @@ export function recordFields(members: Partial<RecordFields> = {}): RecordFields 
     cache: 0,
     nearestLimit: '',
     traceId: '',
+    workflowTrace: '',
     aborted: false,
     argumentBytes: 0,
     count: 1,
+    guardrailHits: '',
     agent: null,
     ...members,
   }

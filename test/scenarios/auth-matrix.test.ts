@@ -149,7 +149,7 @@ const REASONS: Record<string, Partial<Record<Type, string>>> = {
     mtls: 'CERT_SIGNATURE_FAILURE',
   },
   credential_expired: {
-    token: 'expired',
+    token: 'the token has expired',
     jwt: 'expired',
     oidc: 'expired',
     mtls: 'a certificate of the chain has expired',

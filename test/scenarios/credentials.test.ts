@@ -133,11 +133,11 @@ test('an agent waits for a token as an app does, and a refused one is replaced u
   assert.equal(failed.code, 'credential_unavailable')
 })
 
-for (const [alg, type, options] of [
-  ['RS256', 'rsa', { modulusLength: 2048 }],
-  ['ES256', 'ec', { namedCurve: 'P-256' }],
+for (const [alg, type, options, audience] of [
+  ['RS256', 'rsa', { modulusLength: 2048 }, null],
+  ['ES256', 'ec', { namedCurve: 'P-256' }, 'https://id.example'],
 ] as const)
-  test(`a client that signs (${alg}) shows a short assertion for the endpoint, and its key nowhere`, async () => {
+  test(`a client that signs (${alg}) shows a short assertion for ${audience ?? 'the endpoint'}, and its key nowhere`, async () => {
     await using upstream = await startUpstream()
     await using endpoint = await new TokenEndpoint().listen()
     await using server = await startTestServer()
@@ -150,6 +150,7 @@ for (const [alg, type, options] of [
       client_secret: undefined,
       private_key: pem,
       key_id: 'k1',
+      ...(audience === null ? {} : { assertion_audience: audience }),
     }
     await attach(server, grant(endpoint, signing))
     assert.equal((await server.gateway('GET', '/orders/v1/orders/7', { token })).status, 200)
@@ -164,7 +165,7 @@ for (const [alg, type, options] of [
     const read = (part: string) => JSON.parse(Buffer.from(part, 'base64url').toString())
     assert.deepEqual(read(header), { alg, typ: 'JWT', kid: 'k1' })
     const { iat, exp, jti, ...names } = read(claims)
-    assert.deepEqual(names, { iss: 'postern', sub: 'postern', aud: endpoint.url })
+    assert.deepEqual(names, { iss: 'postern', sub: 'postern', aud: audience ?? endpoint.url })
     assert.ok(exp - iat <= 60 && exp * 1000 > Date.now() && jti.length > 20)
 
     const line = pem.split('\n')[1]!

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Fixture, startFixture } from '../mcp/fixture/fixture.ts'
 import { Browser } from '../support/browser.ts'
-import type { Door } from '../support/doors.ts'
+import { cliDoor, type Door, restDoor } from '../support/doors.ts'
 import { PEERS, type Peer } from '../support/mcp-clients.ts'
 import { atEachDoor, done, doorsOf, tokenIn, tokenOf } from '../support/stories.ts'
 import { runCommand } from './cli.ts'
@@ -218,6 +218,118 @@ test('as code: origins and virtual MCPs made at each door and by files are the s
     assert.equal(again.code, 0, `${again.out}${again.err}`)
     const tools = await other.manage('GET', '/virtual_mcps/desk-file')
     assert.equal(tools.status, 200)
+  } finally {
+    await rm(directory, { recursive: true })
+  }
+})
+
+test('as code: hosts, their bindings, teams and roles made at each door and by files are the same, and what is exported plans empty', async () => {
+  const made = await server.manage('POST', '/users', {
+    name: 'Dora',
+    slug: 'dora',
+    email: 'dora@example.com',
+  })
+  assert.equal(made.status, 201, made.text)
+  const slugs = (suffix: string) => ({
+    host: `builds${suffix}`,
+    team: `crew${suffix}`,
+    role: `looks${suffix}`,
+  })
+  const teamOf = (slug: string) => ({
+    name: slug,
+    slug,
+    members: [{ user: 'dora', role: 'admin' }],
+    idp_groups: ['crew'],
+  })
+  const roleOf = (slug: string) => ({ name: slug, slug, permissions: ['origins:read', 'hosts:read'] })
+  const hostOf = (slug: string) => ({ name: slug, slug, description: 'Builds' })
+  const bindingOf = (host: string) => ({
+    host,
+    name: 'Own door',
+    slug: `${host}-door`,
+    virtual_mcp: 'shared-desk',
+    expires_in: '30d',
+    ip_allowlist: ['10.0.0.0/8'],
+  })
+  const { origin } = server.running
+  const scope = 'management:read management:write management:admin'
+  const token = await tokenOf(server, 'erin', new Browser(origin), { scope })
+  const wide = [doors[0]!, restDoor(origin, token), cliDoor(origin, token)]
+  await done(doors[0]!, 'origins.create', { name: 'shared-tickets', url: fixture.url })
+  await done(doors[0]!, 'virtual_mcps.create', {
+    name: 'shared-desk',
+    members: [{ origin: 'shared-tickets' }],
+    status: 'published',
+  })
+  // The assistant gets the scope that this takes first
+  await done(doors[0]!, 'teams.create', { name: 'First', slug: 'first-crew' })
+  const seen = async (suffix: string): Promise<unknown> => {
+    const { host, team, role } = slugs(suffix)
+    const shown = await Promise.all(
+      [`/hosts/${host}`, `/bindings/${host}:${host}-door`, `/teams/${team}`, `/roles/${role}`].map(
+        async (path) => {
+          const { status, text } = await server.manage('GET', path)
+          assert.equal(status, 200, `${path}: ${text}`)
+          const plain = JSON.parse(text.replaceAll(suffix, ''))
+          for (const name of [
+            'id',
+            'revision',
+            'created_at',
+            'updated_at',
+            'created_by',
+            'updated_by',
+            'managed_by',
+            'tokens',
+            'host',
+            'last_used_at',
+            'first_seen_at',
+          ])
+            delete plain[name]
+          return plain
+        },
+      ),
+    )
+    return shown
+  }
+  const specs: unknown[] = []
+  await atEachDoor(server, 'erin', wide, async (door, suffix) => {
+    const { host, team, role } = slugs(`${suffix}-a`)
+    await done(door, 'teams.create', teamOf(team))
+    await done(door, 'roles.create', roleOf(role))
+    await done(door, 'hosts.create', hostOf(host))
+    await done(door, 'bindings.create', bindingOf(host))
+    specs.push(await seen(`${suffix}-a`))
+  })
+  const directory = await mkdtemp(join(tmpdir(), 'postern-stories-'))
+  try {
+    const postern = (...args: string[]) => runCommand(server.data, args)
+    const { host, team, role } = slugs('-file-a')
+    const { host: _, ...binding } = bindingOf(host)
+    const documents = [
+      { kind: 'team', slug: team, spec: teamOf(team) },
+      { kind: 'role', slug: role, spec: roleOf(role) },
+      { kind: 'host', slug: host, spec: hostOf(host) },
+      { kind: 'binding', slug: `${host}-door`, spec: { ...binding, host } },
+    ].map(({ kind, slug, spec: { slug: _slug, ...spec } }) => ({ kind, slug, spec }))
+    const yaml = join(directory, 'hosts.yaml')
+    await writeFile(yaml, documents.map((one) => JSON.stringify(one)).join('\n---\n'))
+    const applied = await postern('apply', yaml, '--yes')
+    assert.equal(applied.code, 0, `${applied.out}${applied.err}`)
+    specs.push(await seen('-file-a'))
+    for (const one of specs) assert.deepEqual(one, specs[0])
+
+    const out = join(directory, 'exported')
+    const exported = await postern('export', '--out', out)
+    assert.equal(exported.code, 0, exported.err)
+    const plan = await postern('plan', out, '--name', 'hosts', '--detailed')
+    assert.doesNotMatch(plan.out, /^[+~-] /m, plan.err)
+    await using other = await startTestServer()
+    const there = (...args: string[]) => runCommand(other.data, args)
+    const again = await there('apply', out, '--yes')
+    assert.equal(again.code, 0, `${again.out}${again.err}`)
+    const same = await there('plan', out, '--detailed')
+    assert.equal(same.code, 0, `${same.out}${same.err}`)
+    assert.equal((await other.manage('GET', `/bindings/${host}:${host}-door`)).status, 200)
   } finally {
     await rm(directory, { recursive: true })
   }

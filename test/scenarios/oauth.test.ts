@@ -17,14 +17,25 @@ await choose(new Browser(origin), (await server.running.firstLink())!.url, {
   email: 'ann@example.com',
 })
 
+for (const [path, body] of [
+  ['/origins', { name: 'Notes', slug: 'notes', url: 'http://127.0.0.1:9/mcp', auth_mode: 'user_oauth' }],
+  [
+    '/virtual_mcps',
+    { name: 'Desk', slug: 'desk', members: [{ origin: 'notes' }], status: 'published', all_users: true },
+  ],
+] as const) {
+  const made = await server.manage('POST', path, body)
+  assert.equal(made.status, 201, made.text)
+}
+
 const visit = async (url: URL): Promise<URL> => (await consent(new Browser(origin), url)).url
 
 for (const [name, path] of [
-  ['SDK v2', '/management/mcp'],
+  ['SDK v2, legacy era', '/management/mcp'],
   ['SDK v1', '/api/v1/mcp'],
 ] as const)
   test(`an MCP client that knows one URL signs in and calls tools: ${name} at ${path}`, async () => {
-    const peer = await AUTHORIZED_PEERS[name]!(origin + path, visit)
+    const peer = await AUTHORIZED_PEERS[name].connect(origin + path, visit)
     const tools = await peer.tools()
     assert.ok(tools.some((tool) => tool.name === 'manage_collections'))
     const { structuredContent } = await peer.call('manage_collections', { action: 'list' })
@@ -34,11 +45,18 @@ for (const [name, path] of [
 
 test('an SDK client whose token is too narrow asks for one with all the scopes that the call takes', async () => {
   const asked: string[] = []
-  const peer = await AUTHORIZED_PEERS['SDK v2']!(`${origin}/management/mcp`, async (url) => {
-    asked.push(url.searchParams.get('scope') ?? '')
-    return visit(url)
+  const peer = await AUTHORIZED_PEERS['SDK v2, legacy era'].connect(
+    `${origin}/management/mcp`,
+    async (url) => {
+      asked.push(url.searchParams.get('scope') ?? '')
+      return visit(url)
+    },
+  )
+  const { structuredContent } = await peer.call('create_role', {
+    name: 'Reader',
+    permissions: ['proxies:read'],
   })
-  await assert.rejects(peer.call('create_role', { name: 'Reader', permissions: ['proxies:read'] }))
+  assert.equal(structuredContent?.['slug'], 'reader')
   assert.deepEqual(asked, [
     'management:read management:write offline_access',
     'management:read management:write management:admin offline_access',
@@ -95,33 +113,34 @@ test('a browser comes to the pages through the gateway, whose headers alone are 
   assert.doesNotMatch(await metadata.text(), /evil/)
 })
 
-test('the conformance suite finds nothing wrong with the authorization server', async () => {
-  const port = await ownPort()
-  const client = await register(origin, { redirect_uris: [`http://127.0.0.1:${port}/callback`] })
-  const program = resolve(
-    import.meta.dirname,
-    '../../node_modules/@modelcontextprotocol/conformance/dist/index.js',
-  )
-  const flags = { url: origin, 'client-id': client, resource: `${origin}/management/mcp`, port: String(port) }
-  const child = spawn(
-    process.execPath,
-    [program, 'authorization', ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value])],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  )
-  let output = ''
-  let isVisited = false
-  const hear = (piece: Buffer): void => {
-    output += piece.toString()
-    const shown = /(https?:\/\/\S+\/oauth\/authorize\S+)\s/.exec(output)
-    if (shown === null || isVisited) return
-    isVisited = true
-    consent(new Browser(origin), shown[1]!)
-      .then(({ url }) => fetch(url))
-      .catch((error: unknown) => child.kill() && assert.fail(String(error)))
-  }
-  child.stdout.on('data', hear)
-  child.stderr.on('data', hear)
-  const code = await new Promise((done) => child.on('close', done))
-  assert.equal(code, 0, output)
-  assert.match(output, /Total: [1-9] passed, 0 failed/)
-})
+for (const path of ['/management/mcp', '/mcp/desk'])
+  test(`the conformance suite finds nothing wrong with the authorization server, with tokens for ${path}`, async () => {
+    const port = await ownPort()
+    const client = await register(origin, { redirect_uris: [`http://127.0.0.1:${port}/callback`] })
+    const program = resolve(
+      import.meta.dirname,
+      '../../node_modules/@modelcontextprotocol/conformance/dist/index.js',
+    )
+    const flags = { url: origin, 'client-id': client, resource: origin + path, port: String(port) }
+    const child = spawn(
+      process.execPath,
+      [program, 'authorization', ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value])],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    )
+    let output = ''
+    let isVisited = false
+    const hear = (piece: Buffer): void => {
+      output += piece.toString()
+      const shown = /(https?:\/\/\S+\/oauth\/authorize\S+)\s/.exec(output)
+      if (shown === null || isVisited) return
+      isVisited = true
+      consent(new Browser(origin), shown[1]!)
+        .then(({ url }) => fetch(url))
+        .catch((error: unknown) => child.kill() && assert.fail(String(error)))
+    }
+    child.stdout.on('data', hear)
+    child.stderr.on('data', hear)
+    const code = await new Promise((done) => child.on('close', done))
+    assert.equal(code, 0, output)
+    assert.match(output, /Total: [1-9] passed, 0 failed/)
+  })

@@ -1,5 +1,8 @@
 /** An origin that cannot be reached leaves the lists of virtual MCPs, and comes back, over real sockets and two gateway threads. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { textTool } from '../mcp/fixture/catalogue.ts'
 import { type Fixture, startFixture } from '../mcp/fixture/fixture.ts'
@@ -148,4 +151,34 @@ test('an origin without a call is found dead by its stream; one that comes and g
   await start('e', port)
   server.moveClock(20_000)
   await isListed(SLUGS)
+})
+
+test('the test of an origin whose thread ends is answered at once', async () => {
+  const silent = createServer()
+  silent.listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/mcp`
+  await created('/origins', { name: 'Silent', slug: 'silent', url, probe: false })
+  try {
+    // The first thread asks the origin. A call of the control listener passes either thread, and ends with it:
+    // each attempt takes a connection of its own.
+    let answer: Awaited<ReturnType<TestServer['manage']>> | null = null
+    for (let attempt = 0; attempt < 30 && answer === null; attempt += 1) {
+      const asked = once(silent, 'request')
+      const tested = server
+        .manage('POST', '/origins/silent/test', {}, { headers: { connection: 'close' } })
+        .catch((error: Error) => {
+          assert.match(String(error.cause), /other side closed|ECONNRESET/)
+          return null
+        })
+      await asked
+      await server.running.killThread(0)
+      answer = await tested
+    }
+    assert.equal(answer?.status, 503)
+    assert.equal(answer.json.detail, 'The origin cannot be asked now: the gateway thread has ended.')
+  } finally {
+    silent.closeAllConnections()
+    silent.close()
+  }
 })

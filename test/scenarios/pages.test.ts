@@ -47,15 +47,26 @@ for (const [page, requests] of [
   ['metrics.md', 5],
   ['cache.md', 7],
   ['cors.md', 4],
-  ['workflows.md', 5],
+  ['workflow-recipes.md', 19],
   ['management-mcp.md', 6],
   ['exports.md', 2],
   ['people.md', 5],
   ['access-requests.md', 5],
 ] as const)
   test(`who has followed the README can follow docs/${page}`, async () => {
-    assert.equal(await runPage(page, server, { $TOKEN: token }), requests)
+    const words = { $TOKEN: token, 'http://127.0.0.1:9000': service.url }
+    assert.equal(await runPage(page, server, words), requests)
   })
+
+test('who has followed the README can follow docs/workflows.md, with a server of the MCP project', async () => {
+  await using everything = await startEverything()
+  const words = {
+    $TOKEN: token,
+    'http://127.0.0.1:3001/mcp': everything.url,
+    'http://127.0.0.1:9000': service.url,
+  }
+  assert.equal(await runPage('workflows.md', server, words), 19)
+})
 
 test('the commands of docs/collections-as-mcp.md print what the page shows', async () => {
   const commands = commandsOf('collections-as-mcp.md')

@@ -170,6 +170,25 @@ test('a scope that the person did not allow is asked for when a request needs it
   assert.equal((await message(at('desk'), wide.accessToken, 'prompts/list')).status, 200)
 })
 
+test('a client that asks for the scopes of the metadata of the authorization server gets those of the endpoint', async () => {
+  const metadata = await fetch(`${base}/.well-known/oauth-authorization-server`)
+  const { scopes_supported: scopes } = (await metadata.json()) as { scopes_supported: string[] }
+  const scope = scopes.join(' ')
+  assert.equal(scope, 'management:read management:write openid offline_access')
+  const got = await signIn(at('desk'), 'ann', { scope })
+  assert.equal(got.scope, 'mcp:tools mcp:prompts mcp:resources')
+  assert.equal((await message(at('desk'), got.accessToken, 'tools/list')).status, 200)
+  const { status, body } = await postForm(`${base}/oauth/token`, {
+    grant_type: 'refresh_token',
+    client_id: got.clientId,
+    refresh_token: got.refreshToken,
+    resource: at('desk'),
+    scope,
+  })
+  assert.equal(status, 200, JSON.stringify(body))
+  assert.equal((await message(at('desk'), body.access_token, 'tools/list')).status, 200)
+})
+
 test('at /mcp a person picks one of the profiles that name them, and another path picks it in advance', async () => {
   await make('/clients', { name: 'Acme', slug: 'acme' })
   await make('/profiles', {
@@ -213,4 +232,53 @@ test('at /mcp a person picks one of the profiles that name them, and another pat
   await patch('/teams/finance', { members: [] })
   const none = await authorize(mcp, 'bob')
   assert.equal(none.page.url.searchParams.get('error'), 'access_denied')
+})
+
+test('two views of one origin: finance reads, people on call may do all, and a hidden tool is answered like an unknown one', async () => {
+  const only = { tools: [{ match: { exact: 'add' } }] }
+  const status = 'published'
+  await patch('/teams/finance', { members: [{ user: 'bob' }] })
+  await make('/teams', { name: 'On call', slug: 'on-call', members: [{ user: 'ann' }] })
+  await make('/virtual_mcps', {
+    name: 'Reads',
+    slug: 'reads',
+    status,
+    members: [{ origin: 'old', capability_policy: only }],
+    teams: ['finance'],
+  })
+  await make('/virtual_mcps', {
+    name: 'All',
+    slug: 'all',
+    status,
+    members: [{ origin: 'old' }],
+    teams: ['on-call'],
+  })
+  const [bob, ann] = [
+    (await signIn(at('reads'), 'bob')).accessToken,
+    (await signIn(at('all'), 'ann')).accessToken,
+  ]
+  const namesAt = async (slug: string, token: string): Promise<readonly string[]> => {
+    const { json } = await message(at(slug), token, 'tools/list')
+    return json.result.tools.map(({ name }: { name: string }) => name)
+  }
+  assert.deepEqual(await namesAt('reads', bob), ['add'])
+  const all = await namesAt('all', ann)
+  assert.ok(all.length > 1 && all.includes('add'), all.join())
+  const hidden = all.find((name) => name !== 'add')!
+  const callOf = async (name: string) => {
+    const { json } = await message(at('reads'), bob, 'tools/call', { name, arguments: {} })
+    return JSON.stringify(json.error ?? json.result).replaceAll(name, 'NAME')
+  }
+  assert.equal(await callOf(hidden), await callOf('no_such_tool'))
+  // Outside of its team a view is like one that is not there, also with a token of another
+  for (const [slug, user] of [
+    ['all', 'bob'],
+    ['reads', 'ann'],
+  ] as const) {
+    const { page } = await authorize(at(slug), user)
+    assert.equal(page.url.searchParams.get('error'), 'access_denied', slug)
+  }
+  assert.equal((await message(at('all'), bob, 'tools/list')).status, 401)
+  await patch('/teams/on-call', { members: [] })
+  assert.equal((await message(at('all'), ann, 'tools/list')).status, 404)
 })

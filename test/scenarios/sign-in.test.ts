@@ -225,7 +225,7 @@ test('a user who is deleted takes password and links along', async () => {
 })
 
 test('what docs/identity.md shows makes an invitation', async () => {
-  assert.equal(await runPage('identity.md', server, {}), 3)
+  assert.equal(await runPage('identity.md', server, {}), 4)
   const { items } = (await server.manage('GET', '/users?email=alan@example.com')).json
   assert.equal(items.length, 1)
 })

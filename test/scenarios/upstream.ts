@@ -17,12 +17,20 @@ export interface TestUpstream extends AsyncDisposable {
   readonly seen: Seen[]
   /** Replaces the answer; the default is 200 with what was seen, as JSON. */
   answer: (seen: Seen, response: ServerResponse) => void
+  /** Answers before the body has come, if set; such requests are not remembered. */
+  handler: ((request: IncomingMessage, response: ServerResponse) => void) | null
+  /** Ends all connections to it; it takes new ones. */
+  closeConnections(): void
   close(): Promise<void>
 }
 
 /** An HTTP service on a free loopback port that remembers every request. @param tls speaks TLS with these options. */
 export async function startUpstream(tls: ServerOptions | null = null): Promise<TestUpstream> {
   const take = (request: IncomingMessage, response: ServerResponse): void => {
+    if (upstream.handler !== null) {
+      upstream.handler(request, response)
+      return
+    }
     const pieces: Buffer[] = []
     request.on('data', (piece: Buffer) => pieces.push(piece))
     request.on('end', () => {
@@ -44,12 +52,14 @@ export async function startUpstream(tls: ServerOptions | null = null): Promise<T
     url: `${tls === null ? 'http' : 'https'}://127.0.0.1:${port}`,
     port,
     seen: [],
+    handler: null,
     answer: (seen, response) => {
       response.setHeader('content-type', 'application/json')
       response.end(
         JSON.stringify({ method: seen.method, url: seen.url, headers: seen.headers, body: seen.body }),
       )
     },
+    closeConnections: () => server.closeAllConnections(),
     async close() {
       server.closeAllConnections()
       await new Promise<void>((done) => server.close(() => done()))

@@ -4,6 +4,7 @@
  */
 import type { MakePlace } from './place.ts'
 import { auditSuite } from './suite/audit.ts'
+import { connectionsSuite } from './suite/connections.ts'
 import { jobsSuite } from './suite/jobs.ts'
 import { keptSuite } from './suite/kept.ts'
 import { lanesSuite } from './suite/lanes.ts'
@@ -20,6 +21,7 @@ export function configStoreSuite(name: string, place: MakePlace): void {
   jobsSuite(name, place)
   resourcesSuite(name, place)
   keptSuite(name, place)
+  connectionsSuite(name, place)
   oauthSuite(name, place)
   requestsSuite(name, place)
   revisionsSuite(name, place)

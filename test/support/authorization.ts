@@ -58,12 +58,12 @@ export interface AuthorizationTest extends AsyncDisposable {
 export async function startAuthorization({
   fetchPublic = () => Promise.reject(new FetchFailure('no way out')),
   keysOf = () => ({ ok: false, reason: 'none' }),
-  oidc = null,
+  providers = [],
   pins = new Map(),
 }: {
   readonly fetchPublic?: GetJson
   readonly keysOf?: KeysOf
-  readonly oidc?: IdentityProvider | null
+  readonly providers?: readonly IdentityProvider[]
   readonly pins?: ReadonlyMap<string, Plain>
 } = {}): Promise<AuthorizationTest> {
   const directory = mkdtempSync(join(tmpdir(), 'postern-'))
@@ -86,6 +86,7 @@ export async function startAuthorization({
     const vault = await openVault(store, join(directory, 'vault.key'))
     const mark = await secured(directory, store, vault)
     const plane = createControlPlane({
+      manualClient: () => Promise.resolve(null),
       ...UNSERVED,
       egress: EGRESS,
       store,
@@ -105,7 +106,7 @@ export async function startAuthorization({
       fetchPublic,
       pins,
       isLocalSignIn: true,
-      oidc,
+      providers,
       warn: () => {},
       state: openControlState(
         createSharedCells(),

@@ -6,6 +6,8 @@ export interface Shown {
   readonly url: URL
   readonly headers: Headers
   readonly text: string
+  /** Redirects that were followed. */
+  readonly redirects: number
 }
 
 interface Cookie {
@@ -58,11 +60,12 @@ export class Browser {
       const text = await response.text()
       for (const line of response.headers.getSetCookie()) this.#keep(line)
       const location = response.headers.get('location')
-      if (location === null) return { status: response.status, url, headers: response.headers, text }
+      if (location === null)
+        return { status: response.status, url, headers: response.headers, text, redirects: count }
       url = new URL(location, url)
       body = undefined
       if (url.origin !== this.#origin || !follows)
-        return { status: response.status, url, headers: response.headers, text: '' }
+        return { status: response.status, url, headers: response.headers, text: '', redirects: count + 1 }
     }
     throw new Error(`too many redirects, the last one to ${url.href}`)
   }

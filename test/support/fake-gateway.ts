@@ -1,6 +1,7 @@
 /** A gateway port with two collections, for tests of the door in front of it. It judges nothing but the token. */
 
 import type { ByteBudget } from '../../src/base/byte-buffer.ts'
+import { NOWHERE } from '../../src/gateway/forward/connected.ts'
 import type {
   Caller,
   Endpoint,
@@ -145,6 +146,7 @@ export function fakeGateway(): FakeGateway {
     virtualMcp: () => null,
     onApplied: () => () => {},
     origin: () => null,
+    connectionOf: () => NOWHERE,
     askOrigin: () => Promise.reject(new Error('no origin is asked')),
     readOrigin: () => ({ abort() {} }),
     standingOf: () => [],

@@ -5,6 +5,7 @@ import {
   createPublicKey,
   generateKeyPairSync,
   type KeyObject,
+  randomUUID,
   sign as signBytes,
 } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -140,7 +141,7 @@ export class Issuer extends Loopback {
 
   /** Signs the person in without asking, and sends the browser back. */
   #authorize(asked: URLSearchParams, outgoing: ServerResponse): unknown {
-    const code = `code${this.#codes.size}`
+    const code = `code-${randomUUID()}`
     const back = new URL(asked.get('redirect_uri')!)
     this.#codes.set(code, {
       nonce: asked.get('nonce')!,

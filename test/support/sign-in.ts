@@ -91,13 +91,35 @@ export async function authorize(endpoint: string, person: string, options: SignI
   return { origin, resource, issued, clientId, verifier, browser, page }
 }
 
+/** Signs in at Postern's identity provider the person whom the provider lets in without asking, who allows what the page ticks. */
+export async function signInAtProvider(
+  endpoint: string,
+  { browser = new Browser(new URL(endpoint).origin), ...options }: SignInOptions = {},
+): Promise<SignedIn> {
+  const begun = await authorize(endpoint, '', { ...options, browser })
+  const link = /href="([^"]+\/provider)"/.exec(begun.page.text)
+  assert.ok(link !== null, begun.page.text)
+  const left = await browser.open(new URL(link[1]!, begun.page.url))
+  const { headers } = await fetch(left.url, { redirect: 'manual' })
+  const back = new URL(headers.get('location')!)
+  const page = await browser.open(new URL(back.pathname + back.search, endpoint))
+  return allow(endpoint, { ...begun, browser, page }, options)
+}
+
 /** Signs a person in, who allows what the page ticks. */
 export async function signIn(
   endpoint: string,
   person: string,
   options: SignInOptions = {},
 ): Promise<SignedIn> {
-  const { issued, clientId, verifier, browser, page } = await authorize(endpoint, person, options)
+  return allow(endpoint, await authorize(endpoint, person, options), options)
+}
+
+async function allow(
+  endpoint: string,
+  { issued, clientId, verifier, browser, page }: Awaited<ReturnType<typeof authorize>>,
+  options: SignInOptions,
+): Promise<SignedIn> {
   const isPage = page.url.origin === new URL(endpoint).origin
   const shown = isPage
     ? await browser.submit(page, { do: 'allow', ...options.fields }, true, options.ticked)

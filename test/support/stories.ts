@@ -27,7 +27,7 @@ export async function doorsOf(
   await addUser(siteOf(server), name)
   const granted = await server.manage('POST', '/grants', { user: name, name: `${name} may`, ...grant })
   assert.equal(granted.status, 201, granted.text)
-  const assistant = await AUTHORIZED_PEERS['SDK v2']!(
+  const assistant = await AUTHORIZED_PEERS['SDK v2, legacy era'].connect(
     `${origin}/management/mcp`,
     async (url) => (await consent(browser, url, name)).url,
   )

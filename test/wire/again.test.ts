@@ -5,8 +5,9 @@ import { eventually } from '../support/eventually.ts'
 import { Caller, type Gateway, NO_BOUND, Origin, startGateway } from './peers.ts'
 
 const ENGINES = ['native', 'node'] as const
-const REFUSED = 'HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno'
-const ENDLESS = 'HTTP/1.1 401 Unauthorized\r\nContent-Length: 9\r\n\r\nno'
+const CHALLENGE = 'WWW-Authenticate: Bearer error="insufficient_scope"'
+const REFUSED = `HTTP/1.1 401 Unauthorized\r\n${CHALLENGE}\r\nContent-Length: 2\r\n\r\nno`
+const ENDLESS = `HTTP/1.1 401 Unauthorized\r\n${CHALLENGE}\r\nContent-Length: 9\r\n\r\nno`
 const POST = 'POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody'
 
 type Again = NonNullable<ForwardRequest['again']>
@@ -64,8 +65,9 @@ for (const engine of ENGINES) {
   ] as const)
     test(`${engine}: an answer that is ${what} is given up, and the request goes again with its body`, async (t) => {
       const statuses: number[] = []
-      const again: Again = (status) => {
+      const again: Again = (status, fields) => {
         statuses.push(status)
+        assert.match(fields, /^WWW-Authenticate: Bearer error="insufficient_scope"\r$/im)
         return status === 401 ? Promise.resolve(SECOND) : null
       }
       const { origin, gateway, caller } = await start(t, engine, again, { first })

@@ -34,6 +34,7 @@ function thread(own: Partial<OrdersParts> = {}) {
     keySets: { answered: () => assert.fail() },
     signIns: { answered: () => {} },
     verifiedTokens: { answered: () => assert.fail() },
+    connections: { answered: () => assert.fail() },
     keys: { claimed: () => assert.fail() },
     originSessions: { heard: () => assert.fail() },
     deliver: () => assert.fail(),

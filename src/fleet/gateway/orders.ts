@@ -14,6 +14,7 @@ import { unpack } from '../../snapshot/packed-fragments.ts'
 import { fromSent } from '../../snapshot/sent-delta.ts'
 import type { TlsOptions } from '../../wire/port.ts'
 import type { Answers, Attachment, FromGateway, Question, ToGateway } from '../shared/messages.ts'
+import type { ConnectionClient } from './connection-client.ts'
 import type { IdempotencyClient } from './idempotency-client.ts'
 import type { KeySetClient } from './key-set-client.ts'
 import type { OriginSessionClient } from './origin-session-client.ts'
@@ -40,11 +41,12 @@ export interface OrdersParts {
     | 'explain'
     | 'tryCredential'
     | 'replay'
+    | 'tryWorkflow'
     | 'credentialUses'
     | 'healthOf'
   >
   /** Finds out how an origin is spoken to and what it lists. */
-  readonly probe: (origin: OriginFragment) => Promise<OriginProbed>
+  readonly probe: (origin: OriginFragment, as?: string) => Promise<OriginProbed>
   readonly say: (message: FromGateway) => void
   /** Opens both listeners. A thread whose listeners cannot open ends, and is replaced. */
   readonly listen: () => Promise<void>
@@ -53,6 +55,7 @@ export interface OrdersParts {
   readonly keySets: Pick<KeySetClient, 'answered'>
   readonly verifiedTokens: Pick<VerifiedTokens, 'answered'>
   readonly signIns: Pick<SignInClient, 'answered'>
+  readonly connections: Pick<ConnectionClient, 'answered'>
   readonly keys: Pick<IdempotencyClient, 'claimed'>
   readonly originSessions: Pick<OriginSessionClient, 'heard'>
   readonly deliver: (event: Event) => void
@@ -81,9 +84,11 @@ export function createOrders(parts: OrdersParts): (message: ToGateway) => void {
       case 'credential':
         return gateway.tryCredential(question.trial)
       case 'origin':
-        return parts.probe(question.origin)
+        return parts.probe(question.origin, question.as)
       case 'replay':
         return gateway.replay(question.asked)
+      case 'trial':
+        return gateway.tryWorkflow(question.asked)
       case 'uses':
         return gateway.credentialUses()
       case 'health':
@@ -116,6 +121,9 @@ export function createOrders(parts: OrdersParts): (message: ToGateway) => void {
         return
       case 'signed_in':
         parts.signIns.answered(message.id, message.proof)
+        return
+      case 'connected':
+        parts.connections.answered(message.id, message.answer)
         return
       case 'ask': {
         const { id, question } = message

@@ -21,7 +21,7 @@ const unavailable = (reason: string): SignInProof => ({ ok: false, code: 'identi
  */
 export function createSignInClient(
   issuer: string,
-  endedGrants: { has(grant: string, now: number): boolean },
+  endedGrants: { has(grant: string, now: number): boolean; epoch(): number },
   clock: { now(): number },
   say: (message: FromGateway) => void,
 ): SignInClient {
@@ -32,6 +32,7 @@ export function createSignInClient(
   return {
     issuer,
     hasEnded: (grant) => endedGrants.has(grant, clock.now()),
+    epoch: () => endedGrants.epoch(),
     prove(token, resource, source) {
       const key = `${resource} ${token}`
       const same = asked.get(key)

@@ -1,11 +1,13 @@
 import type { MessagePort, Worker } from 'node:worker_threads'
 import type { Trial } from '../../gateway/forward/try-credential.ts'
+import type { WorkflowTrial } from '../../gateway/try-workflow.ts'
 import type { CredentialTest } from '../../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
 import type { OriginNews } from '../../model/origin-news.ts'
 import type { OriginProbed } from '../../model/origin-probe.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
 import { mergeHealth, type UpstreamHealth } from '../../model/upstream-health.ts'
+import type { TrialAnswer } from '../../model/workflow-trial.ts'
 import type { Event } from '../../shared-state/ports/events.ts'
 import type { OriginSessionMembers } from '../../shared-state/ports/origin-sessions.ts'
 import type { OriginFragment, TextDelta } from '../../snapshot/fragments.ts'
@@ -20,6 +22,7 @@ import {
   type Listener,
   type ToGateway,
 } from '../shared/messages.ts'
+import type { RefusedCallers } from '../shared/refused-callers.ts'
 import { createConditions } from './conditions.ts'
 import { createOriginWatchers } from './origin-watchers.ts'
 import { PublishedSnapshot } from './published-snapshot.ts'
@@ -53,10 +56,15 @@ export interface Gateways {
   explain(asked: Hypothetical): Promise<Explanation>
   /** Has a thread try a credential. Rejects when no thread answers in time. */
   tryCredential(trial: Trial): Promise<CredentialTest>
-  /** Has a thread find out how an origin is spoken to and what it lists. Rejects when no thread answers in time. */
-  probeOrigin(origin: OriginFragment): Promise<OriginProbed>
+  /**
+   * Has a thread find out how an origin is spoken to and what it lists. Rejects when no thread answers in time.
+   * @param as whose account at the origin is used: the id of a person, or SHARED; absent for none
+   */
+  probeOrigin(origin: OriginFragment, as?: string): Promise<OriginProbed>
   /** Has a thread make a recorded request again; null when that had no whole answer in time. Rejects when no thread answers. */
   replay(asked: ReplayAsked): Promise<ReplayAnswer | null>
+  /** Runs a workflow once. Null where a live one had no whole answer in time. */
+  tryWorkflow(asked: WorkflowTrial): Promise<TrialAnswer | null>
   /** When credentials were last used since the threads began, by id; milliseconds since the epoch. */
   credentialUses(): Promise<ReadonlyMap<string, number>>
   /** How the servers of a published collection are; null when there are none, or nobody can tell. */
@@ -84,6 +92,8 @@ export interface GatewaysOptions extends ThreadRequestsOptions {
   readonly originNews: (origin: string, news: OriginNews) => void
   /** An origin cannot be reached from a thread, or fails. */
   readonly originFailed: (origin: string) => void
+  /** MCP endpoints have refused callers. */
+  readonly refusedCallers: (refused: RefusedCallers) => void
   /** How often the main thread looks at the heartbeats of its threads, milliseconds; see fleet/shared/heartbeats. */
   readonly lookMs?: number
   /** How long a thread may take to listen, milliseconds. */
@@ -104,7 +114,7 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
   const { keys } = options
   const published = new PublishedSnapshot(first)
   const { changed, until } = createConditions()
-  const { ask, askAll, answered } = createQuestions(tell)
+  const { ask, askAll, answered, ended } = createQuestions(tell)
   const serve = createThreadRequests(options)
   const sessions = createThreadSessions(options.originSessions)
   let { tls, controlTls, credentialKey } = options.init
@@ -124,7 +134,9 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
       change(thread, last)
     },
     hear,
-    release(slot) {
+    release(thread) {
+      const { slot } = thread
+      ended(thread)
       options.releaseDead(slot)
       keys.cutOff(slot)
       watchers.gone(slot)
@@ -210,6 +222,9 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
       case 'origin_failed':
         options.originFailed(message.origin)
         break
+      case 'refused_callers':
+        for (const refused of message.refused) options.refusedCallers(refused)
+        break
       case 'origin_session':
         sessions.hear(thread.slot, message.said, (reply) => tell(thread, { kind: 'origin_session', reply }))
         break
@@ -256,8 +271,10 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
     },
     explain: (asked) => ask(live()[0], { about: 'request', asked }, ANSWER_MS),
     tryCredential: (trial) => ask(live()[0], { about: 'credential', trial }, TRIAL_MS),
-    probeOrigin: (origin) => ask(live()[0], { about: 'origin', origin }, PROBE_MS),
+    probeOrigin: (origin, as) =>
+      ask(live()[0], { about: 'origin', origin, ...(as === undefined ? {} : { as }) }, PROBE_MS),
     replay: (asked) => ask(live()[0], { about: 'replay', asked }, REPLAY_MS),
+    tryWorkflow: (asked) => ask(live()[0], { about: 'trial', asked }, REPLAY_MS),
     async credentialUses() {
       const uses = new Map<string, number>()
       for (const answer of await askAll(live(), { about: 'uses' }, ANSWER_MS))

@@ -1,13 +1,14 @@
 import type { Protected } from '../../base/doors.ts'
 import type { IdempotencyMemory } from '../../gateway/idempotency/keys.ts'
 import type { LoadKeySet } from '../../gateway/identify/key-sets.ts'
+import type { ConnectionAnswer, RefusedConnection } from '../../model/connection.ts'
 import type { SignInProof } from '../../model/sign-in-proof.ts'
 import type { FromGateway, ToGateway } from '../shared/messages.ts'
 
 /** What gateway threads ask of the main thread, which does it once for all of them. */
 export type ThreadRequest = Extract<
   FromGateway,
-  { kind: 'key_set' | 'prove' | 'sign_in' | 'claim' | 'settle' | 'release' | 'log' }
+  { kind: 'key_set' | 'prove' | 'sign_in' | 'connection' | 'claim' | 'settle' | 'release' | 'log' }
 >
 
 export interface ThreadRequestsOptions {
@@ -19,6 +20,12 @@ export interface ThreadRequestsOptions {
   readonly prove: (token: string, resource: Protected) => Promise<string | null>
   /** What an access token for an MCP endpoint proves. Never rejects. */
   readonly signIn: (token: string, resource: `/mcp${string}`) => Promise<SignInProof>
+  /** The token or key that a person, or all callers, have connected at an origin. Never rejects. */
+  readonly connection: (
+    user: string,
+    origin: string,
+    refused: RefusedConnection | null,
+  ) => Promise<ConnectionAnswer>
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
 }
 
@@ -28,6 +35,7 @@ export function createThreadRequests({
   keySets,
   prove,
   signIn,
+  connection,
   log,
 }: ThreadRequestsOptions): (
   slot: number,
@@ -49,6 +57,11 @@ export function createThreadRequests({
       case 'sign_in': {
         const { id, token, resource } = request
         void signIn(token, resource).then((proof) => tell({ kind: 'signed_in', id, proof }))
+        break
+      }
+      case 'connection': {
+        const { id, user, origin, refused } = request
+        void connection(user, origin, refused).then((answer) => tell({ kind: 'connected', id, answer }))
         break
       }
       case 'claim': {

@@ -30,8 +30,8 @@ export interface ThreadSlotsOptions {
   /** Tells a thread that has started what it serves. */
   readonly begin: (thread: GatewayThread) => void
   readonly hear: (thread: GatewayThread, message: FromGateway) => void
-  /** Gives back what the thread of a slot held, which has ended. */
-  readonly release: (slot: number) => void
+  /** Gives back what a thread held that has ended. */
+  readonly release: (thread: GatewayThread) => void
   /** A thread listens, or does so no more. */
   readonly changed: () => void
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
@@ -143,7 +143,7 @@ export function createThreadSlots(options: ThreadSlotsOptions): ThreadSlots {
       const wasListening = thread.listening
       thread.listening = false
       if (threads[slot] === thread) threads[slot] = undefined
-      options.release(slot)
+      options.release(thread)
       refresh()
       thread.drained?.()
       if (closed || thread.stopping) return

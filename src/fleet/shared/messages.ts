@@ -11,6 +11,8 @@ import type { Claim } from '../../gateway/idempotency/keys.ts'
 import type { CertificateField } from '../../gateway/identify/certificate-fields.ts'
 import type { KeySetAnswer } from '../../gateway/identify/key-sets.ts'
 import type { KeptAnswer } from '../../gateway/kept-answer.ts'
+import type { WorkflowTrial } from '../../gateway/try-workflow.ts'
+import type { ConnectionAnswer, RefusedConnection } from '../../model/connection.ts'
 import type { CredentialTest } from '../../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
 import type { OriginNews } from '../../model/origin-news.ts'
@@ -18,6 +20,7 @@ import type { OriginProbed } from '../../model/origin-probe.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
 import type { SignInProof } from '../../model/sign-in-proof.ts'
 import type { UpstreamHealth } from '../../model/upstream-health.ts'
+import type { TrialAnswer } from '../../model/workflow-trial.ts'
 import type { HttpEngine } from '../../settings/values.ts'
 import type { SharedCells } from '../../shared-state/memory/shared-cells.ts'
 import type { Event } from '../../shared-state/ports/events.ts'
@@ -25,6 +28,7 @@ import type { OriginFragment } from '../../snapshot/fragments.ts'
 import type { SentDelta } from '../../snapshot/sent-delta.ts'
 import type { TlsOptions } from '../../wire/port.ts'
 import type { SessionReply, SessionSaid } from './origin-session-messages.ts'
+import type { RefusedCallers } from './refused-callers.ts'
 
 /** Given to a gateway thread when it starts. */
 export interface GatewayInit {
@@ -91,8 +95,10 @@ export type Listener = 'gateway' | 'control'
 export type Question =
   | { readonly about: 'request'; readonly asked: Hypothetical }
   | { readonly about: 'credential'; readonly trial: Trial }
-  | { readonly about: 'origin'; readonly origin: OriginFragment }
+  /** `as`: whose account at the origin is used, the id of a person or empty for the one that all callers share; absent for none. */
+  | { readonly about: 'origin'; readonly origin: OriginFragment; readonly as?: string }
   | { readonly about: 'replay'; readonly asked: ReplayAsked }
+  | { readonly about: 'trial'; readonly asked: WorkflowTrial }
   | { readonly about: 'uses' }
   | { readonly about: 'health'; readonly collection: string }
 
@@ -102,6 +108,8 @@ export interface Answers {
   readonly origin: OriginProbed
   /** Null when it had no whole answer in time. */
   readonly replay: ReplayAnswer | null
+  /** Null when a live one had no whole answer in time. */
+  readonly trial: TrialAnswer | null
   /** When credentials were last used by this thread, by id; milliseconds since the epoch. */
   readonly uses: ReadonlyMap<string, number>
   /** Null for a collection that is not published, or has no upstream. */
@@ -137,6 +145,8 @@ export type ToGateway =
   | { readonly kind: 'proved'; readonly id: number; readonly principal: string | null }
   /** What the verification of the token of this number came to. */
   | { readonly kind: 'signed_in'; readonly id: number; readonly proof: SignInProof }
+  /** What is sent for the person and the origin of the question of this number: a token or key. */
+  | { readonly kind: 'connected'; readonly id: number; readonly answer: ConnectionAnswer }
   /** What the claim of an idempotency key came to. */
   | { readonly kind: 'claimed'; readonly id: number; readonly claim: Claim }
   /** Of sessions at origins. */
@@ -179,6 +189,16 @@ export type FromGateway =
       readonly token: string
       readonly resource: `/mcp${string}`
     }
+  /** Asks for the token or key that a person, or all callers, have connected at an origin; see gateway/forward/connections. */
+  | {
+      readonly kind: 'connection'
+      readonly id: number
+      /** Empty for the account that all callers share. */
+      readonly user: string
+      readonly origin: string
+      /** What the origin has refused; null for nothing. */
+      readonly refused: RefusedConnection | null
+    }
   /** Idempotency keys; see gateway/idempotency/keys. */
   | { readonly kind: 'claim'; readonly id: number; readonly key: string; readonly fingerprint: string }
   | { readonly kind: 'settle'; readonly key: string; readonly answer: KeptAnswer | null }
@@ -195,6 +215,8 @@ export type FromGateway =
   | { readonly kind: 'origin_news'; readonly origin: string; readonly news: OriginNews }
   /** An origin cannot be reached, or fails. */
   | { readonly kind: 'origin_failed'; readonly origin: string }
+  /** Callers that MCP endpoints have refused, gathered. */
+  | { readonly kind: 'refused_callers'; readonly refused: readonly RefusedCallers[] }
   | Attachment
   /** Something that a person should see; never a secret. */
   | { readonly kind: 'log'; readonly level: 'warn' | 'error'; readonly message: string }

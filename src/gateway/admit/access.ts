@@ -5,16 +5,24 @@
  */
 import type { RefusalCode } from '../../base/refusal.ts'
 import { methodBit } from '../../snapshot/find/methods.ts'
+import { isOpenTo } from '../../snapshot/find/people.ts'
 import { looseParts } from '../../snapshot/find/plain-path.ts'
 import { visibleMethods } from '../../snapshot/find/visible-methods.ts'
+import type { LinkedCollection } from '../../snapshot/linked/collection.ts'
 import type { Called, Located, Routed } from '../exchange.ts'
 import { asIs, collectionName, type Explain, NO_CALLER, profileName } from '../explain/judged.ts'
 
-/** The client is assigned to the collection, and the profile's rules leave the endpoint. */
+/** The client is assigned to the collection, which is shared with the person who calls, and the profile's rules leave the endpoint. */
 export function endpointAssigned(exchange: Called): RefusalCode | null {
-  const { collection, identity } = exchange
+  const { collection, identity, snapshot } = exchange
   const { profile } = identity
   if (!profile.collections.has(collection.id)) return refused(exchange, 'collection_not_assigned')
+  // Most are open to all callers
+  const isShared = collection.fragment.teams !== undefined
+  if (isShared && !isOpenTo(collection.fragment, identity.signIn, snapshot)) {
+    exchange.reason = 'the collection is not shared with the user'
+    return 'route_not_found'
+  }
   if (profile.endpoints === null) return null
   const { proxy, others } = exchange
   if (proxy !== null) {
@@ -47,12 +55,18 @@ function refused(exchange: Located, code: RefusalCode): RefusalCode {
 }
 
 /** The collection hides itself from the caller, as far as one is known. */
-export function isHidden({ collection, identity: { profile } }: Located): boolean {
-  return (
-    collection.fragment.hide_unassigned === true &&
-    profile !== null &&
-    !profile.collections.has(collection.id)
-  )
+export function isHidden(exchange: Located): boolean {
+  return hidesFrom(exchange.collection, exchange)
+}
+
+/** As {@link isHidden}, for any collection. */
+export function hidesFrom(
+  { id, fragment }: LinkedCollection,
+  { identity: { profile, signIn }, snapshot }: Pick<Located, 'identity' | 'snapshot'>,
+): boolean {
+  if (profile === null) return false
+  const isUnassigned = fragment.hide_unassigned === true && !profile.collections.has(id)
+  return isUnassigned || !isOpenTo(fragment, signIn, snapshot)
 }
 
 export const explainAssignment: Explain<Located> = (exchange, _asked, check) => {

@@ -16,9 +16,8 @@ let waiting = 0
 
 /** Every limit of profile, client, collection, proxy and what the call goes through admits the request, or none counts it. */
 export function limitsAdmit(exchange: Routed): RefusalCode | null | Promise<RefusalCode | null> {
-  const { snapshot, lane, identity, collection, proxy, through } = exchange
-  const { counters } = lane
-  const plan = snapshot.plans.of(snapshot, identity.profile, collection, proxy, through?.of ?? null)
+  const { counters } = exchange.lane
+  const plan = planOf(exchange)
   if (plan.missing !== null) {
     exchange.reason = `policy ${plan.missing} is not available`
     return 'route_unavailable'
@@ -30,6 +29,12 @@ export function limitsAdmit(exchange: Routed): RefusalCode | null | Promise<Refu
   const waitMs = refused === -1 || counters.wasFull ? 0 : plan.limits[refused]!.limit.waitMs
   if (waitMs > 0 && waiting < WAITING_MAX) return takeLater(exchange, plan)
   return conclude(exchange, plan, refused)
+}
+
+function planOf({ snapshot, identity, collection, proxy, through, capability }: Routed): LimitPlan {
+  if (capability !== null && capability.isStep === true)
+    return snapshot.plans.ofStep(snapshot, identity.profile, collection)
+  return snapshot.plans.of(snapshot, identity.profile, collection, proxy, through?.of ?? null)
 }
 
 /** At the end: gives back what the limits hold for a request, by the status of its answer. */

@@ -12,7 +12,7 @@ const UNHELD: RefusalFacts = {
 export function judgeGathered(
   rows: readonly AnswerRow[],
   exchange: Routed,
-  { tap, responseFields }: ForwardRequest,
+  { tap, responseFields }: Pick<ForwardRequest, 'tap' | 'responseFields'>,
   answer: GatheredAnswer,
 ): GatheredAnswer | Substitute | RefusalCode {
   const { status, truncated, isUnheld } = answer

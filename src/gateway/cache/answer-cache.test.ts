@@ -15,10 +15,11 @@ const CACHE: CacheFragment = {
 }
 // The cache compares proxies by identity alone.
 const proxy = {} as LinkedProxy
+const AS_NOW = { proxy, credential: null, guardrails: '' }
 
 function entry(bytes: number, given: Partial<CacheEntry> = {}): CacheEntry {
   const times = { bornAt: 0, freshUntil: 10, staleUntil: 20 }
-  return { status: 200, fields: '', body: new Uint8Array(bytes), proxy, credential: null, ...times, ...given }
+  return { status: 200, fields: '', body: new Uint8Array(bytes), ...AS_NOW, ...times, ...given }
 }
 
 test('an answer is fresh for no longer than the upstream says', () => {
@@ -105,27 +106,30 @@ test('entity tags are compared weakly, and dates where no tag is asked for', () 
 test('a cache stays within its bytes and forgets what was unused for longest', () => {
   const cache = new AnswerCache(10_000)
   for (const key of ['a', 'b', 'c']) cache.put(key, entry(2500))
-  assert.notEqual(cache.get('a', proxy, null, 0), null)
+  assert.notEqual(cache.get('a', AS_NOW, 0), null)
   cache.put('d', entry(2500))
   assert.deepEqual(
-    ['a', 'b', 'c', 'd'].map((key) => cache.get(key, proxy, null, 0) !== null),
+    ['a', 'b', 'c', 'd'].map((key) => cache.get(key, AS_NOW, 0) !== null),
     [true, false, true, true],
   )
   assert.ok(cache.bytes <= 10_000)
   cache.put('large', entry(20_000))
-  assert.equal(cache.get('large', proxy, null, 0), null)
+  assert.equal(cache.get('large', AS_NOW, 0), null)
 })
 
 test('an answer of an earlier configuration, or past its time, is gone', () => {
   const cache = new AnswerCache(10_000)
   cache.put('a', entry(10))
-  assert.equal(cache.get('a', {} as LinkedProxy, null, 0), null)
+  assert.equal(cache.get('a', { ...AS_NOW, proxy: {} as LinkedProxy }, 0), null)
   assert.equal(cache.bytes, 0)
   cache.put('a', entry(10))
-  assert.equal(cache.get('a', proxy, {} as LinkedCredential, 0), null)
+  assert.equal(cache.get('a', { ...AS_NOW, credential: {} as LinkedCredential }, 0), null)
   assert.equal(cache.bytes, 0)
   cache.put('a', entry(10))
-  assert.equal(cache.get('a', proxy, null, 20), null)
+  assert.equal(cache.get('a', { ...AS_NOW, guardrails: 'other' }, 0), null)
+  assert.equal(cache.bytes, 0)
+  cache.put('a', entry(10))
+  assert.equal(cache.get('a', AS_NOW, 20), null)
   assert.equal(cache.bytes, 0)
 })
 

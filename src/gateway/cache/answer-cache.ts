@@ -11,6 +11,8 @@ export interface CacheEntry extends KeptAnswer {
   /** As it was linked then: an answer of an earlier configuration is not given again. */
   readonly proxy: LinkedProxy
   readonly credential: LinkedCredential | null
+  /** Hash of the guardrails that have left the answer; empty for none. */
+  readonly guardrails: string
   /** When its age was 0. */
   readonly bornAt: number
   readonly freshUntil: number
@@ -32,10 +34,16 @@ export class AnswerCache {
     return this.#bytes
   }
 
-  get(key: string, proxy: LinkedProxy, credential: LinkedCredential | null, now: number): CacheEntry | null {
+  get(
+    key: string,
+    { proxy, credential, guardrails }: Pick<CacheEntry, 'proxy' | 'credential' | 'guardrails'>,
+    now: number,
+  ): CacheEntry | null {
     const entry = this.#entries.get(key)
     if (entry === undefined) return null
-    if (entry.proxy !== proxy || entry.credential !== credential || now >= entry.staleUntil) {
+    const isOfNow =
+      entry.proxy === proxy && entry.credential === credential && entry.guardrails === guardrails
+    if (!isOfNow || now >= entry.staleUntil) {
       this.#drop(key, entry)
       return null
     }

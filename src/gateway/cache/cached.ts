@@ -21,8 +21,7 @@ export function cached(exchange: Routed): Verdict {
   exchange.traceState = ''
   const entry = exchange.lane.keptAnswers.cache.get(
     keyed.key,
-    exchange.proxy,
-    credentialOf(exchange),
+    { proxy: exchange.proxy, credential: credentialOf(exchange), guardrails: guardrailsOf(exchange) },
     exchange.now,
   )
   if (entry === null || wish === 'fresh' || exchange.now >= entry.freshUntil) {
@@ -38,6 +37,11 @@ export function cached(exchange: Routed): Verdict {
 export function credentialOf({ snapshot, proxy }: Routed): LinkedCredential | null {
   const id = proxy.credential
   return id === null ? null : (snapshot.credentials.get(id) ?? null)
+}
+
+/** What an answer is kept under: a changed guardrail may leave another one. */
+export function guardrailsOf({ guard }: Exchange): string {
+  return guard === null ? '' : guard.rules.hash
 }
 
 /** The kept answer, or 304 where the caller has it already. */

@@ -1,7 +1,7 @@
 import { type AnswerRow, COPY_BYTES_MAX } from '../answer/watch.ts'
 import { toKept } from '../kept-answer.ts'
 import { lifetimeOf } from './cache-rules.ts'
-import { credentialOf } from './cached.ts'
+import { credentialOf, guardrailsOf } from './cached.ts'
 
 /** Keeps answers in the cache of the thread (RFC 9111 section 3). */
 export const keptForLater: AnswerRow = {
@@ -18,6 +18,7 @@ export const keptForLater: AnswerRow = {
       ...toKept(status, fields, body),
       proxy,
       credential: credentialOf(exchange),
+      guardrails: guardrailsOf(exchange),
       bornAt: now - lifetime.ageMs,
       freshUntil,
       staleUntil: freshUntil + lifetime.staleMs,

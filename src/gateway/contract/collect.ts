@@ -22,10 +22,13 @@ export function bodyOf(exchange: Located): Uint8Array | Promise<Uint8Array | nul
   })
 }
 
-/** For proxies that gather bodies, judge answers before they are passed on, or sign: the whole body is at hand. */
+/** For proxies that gather bodies, judge answers before they are passed on, or sign, and where guardrails look at answers: the whole body is at hand. */
 export function bodyGathered(exchange: Routed): Verdict | Promise<Verdict> {
   const { features } = exchange.proxy.fragment
-  const isWanted = exchange.signing?.signsPayload === true || (features !== null && holdsAnswer(features))
+  const isWanted =
+    exchange.signing?.signsPayload === true ||
+    (features !== null && holdsAnswer(features)) ||
+    (exchange.guard !== null && exchange.guard.rules.response !== null)
   if (!isWanted || exchange.bodyBytes === 0) return null
   const body = bodyOf(exchange)
   return body instanceof Promise

@@ -3,17 +3,13 @@ import { timerMs } from '../../base/timer.ts'
 import { clientOf } from '../../snapshot/find/client-of.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { DEFAULT_LIMITS } from '../../wire/limits.ts'
-import {
-  FAILURE_CODES,
-  type ForwardRequest,
-  type Incoming,
-  type Outcome,
-  type Upstream,
-} from '../../wire/port.ts'
+import { FAILURE_CODES, type ForwardRequest, type Incoming, type Upstream } from '../../wire/port.ts'
 import { canonicalTarget } from '../../wire/target.ts'
-import type { CalledCapability } from '../called-capability.ts'
-import { type End, Exchange, type GatheredAnswer } from '../exchange.ts'
+import type { CalledCapability, CallGuard } from '../called-capability.ts'
+import { type End, Exchange, type GatheredAnswer, startedOutcome } from '../exchange.ts'
 import { agentFields } from '../fields.ts'
+import { accountOf, connectionFacts } from '../forward/connected.ts'
+import type { Connected, NotConnected } from '../forward/connections.ts'
 import { takeTrace } from '../forward/trace.ts'
 import { Identity } from '../identity.ts'
 import type { Lane } from '../lane.ts'
@@ -24,6 +20,12 @@ import { begin, failed, over, refuse } from '../run.ts'
 /** Bytes of an answer that are read before a call from within the process is cut off. */
 const READ_BYTES_MAX = 64 * 1024 * 1024
 const NO_BODY = new Uint8Array(0)
+const ENDED: NotConnected = {
+  ok: false,
+  code: 'connect_required',
+  reason: 'The account was disconnected meanwhile.',
+  page: null,
+}
 
 export interface InnerOptions {
   readonly lane: Lane
@@ -76,6 +78,8 @@ class InnerRun implements InnerCallHandle, End {
   #outer: Exchange | null
   /** Ends a request to an origin whose answer goes on for too long; absent for calls of endpoints. */
   #total: NodeJS.Timeout | undefined
+  /** Set for what ends with the connection whose token it was sent with. */
+  #unwatch: (() => void) | undefined
 
   constructor(options: InnerOptions, call: InnerCall, done: Answered) {
     this.#checks = checksOf(options, call)
@@ -128,6 +132,7 @@ class InnerRun implements InnerCallHandle, End {
     if (exchange.isOver || exchange.isRecorded) return
     if (this.#outer !== null) this.#outer.gathering = null
     this.#outer = null
+    this.#endWithConnection(exchange)
     const { outcome, lane } = exchange
     outcome.status = code === null ? 200 : PROBLEMS[code].status
     exchange.code = code
@@ -144,6 +149,22 @@ class InnerRun implements InnerCallHandle, End {
     exchange.gathering = null
     exchange.reason = 'the answer did not end in time'
     refuse(exchange, 'upstream_timeout', 'forward')
+  }
+
+  /** For what goes on for long: a stream that stands, and a call that waits for the person. */
+  #endWithConnection(exchange: Exchange): void {
+    const { credential, lane } = exchange
+    if (exchange.capability?.account == null || credential === null) return
+    // Nothing else is sent with an account
+    const { connection } = credential as Connected
+    this.#unwatch ??= lane.connections?.onEnded(connection, () => {
+      if (exchange.isOver) return
+      exchange.gathering?.abort()
+      exchange.gathering = null
+      exchange.reason = ENDED.reason
+      exchange.facts = connectionFacts(exchange.capability!.origin.fragment.slug, ENDED)
+      refuse(exchange, ENDED.code, 'forward')
+    })
   }
 
   answer(exchange: Exchange, status: number, fields: string, body: string | Uint8Array): void {
@@ -167,6 +188,7 @@ class InnerRun implements InnerCallHandle, End {
     const body = exchange.bodyBytes === 0 ? null : exchange.body
     const { readBytesMax } = this
     const { idleTimeoutMs } = reader
+    if (idleTimeoutMs !== undefined) this.#endWithConnection(exchange)
     const give = (): void =>
       this.#guarded(() => {
         if (exchange.isOver) return
@@ -241,16 +263,36 @@ class InnerRun implements InnerCallHandle, End {
     const { outcome, requestId, code } = exchange
     outcome.status = status
     outcome.bytesOut = bodyBytes
+    const { capability, through } = this.#call
+    const guard = exchange.isRecorded ? null : ((capability ?? through)?.guard ?? null)
+    exchange.isRecorded ||= guard !== null
     this.#over()
-    const { capability } = this.#call
     if (capability !== undefined && isUnreachable(code, status)) this.#originFailed?.(capability.origin.id)
     const durationMs = outcome.endedAt - outcome.startedAt
-    this.#done({ requestId, status, fields, body, bodyBytes, truncated, durationMs, code }, exchange)
+    const answer = { requestId, status, fields, body, bodyBytes, truncated, durationMs, code }
+    try {
+      this.#done(answer, exchange)
+    } finally {
+      if (guard !== null) this.#recordJudged(guard)
+    }
+  }
+
+  /** Guardrails look at an answer as its caller gets it. */
+  #recordJudged({ refusal }: CallGuard): void {
+    const exchange = this.#exchange
+    if (refusal !== null && exchange.code === null) {
+      exchange.code = refusal.code
+      exchange.reason = refusal.reason
+      exchange.verdict = null
+      exchange.outcome.status = PROBLEMS[refusal.code].status
+    }
+    exchange.lane.records.request(exchange)
   }
 
   #over(): void {
     const { outcome, lane } = this.#exchange
     clearTimeout(this.#total)
+    this.#unwatch?.()
     if (this.#outer !== null) this.#outer.gathering = null
     outcome.endedAt = lane.clock.monotonic()
     over(this.#exchange)
@@ -299,6 +341,7 @@ function toExchange(
   identity.subject = caller.subject
   identity.agentHost = caller.agentHost
   identity.claims = caller.claims
+  identity.signIn = caller.signIn
   identity.bearer = caller.bearer
   exchange.identity = identity
   exchange.secure = caller.secure ?? false
@@ -316,33 +359,22 @@ function toExchange(
     exchange.through = call.through
     exchange.surface = 2
   }
-  if (call.capability !== undefined) locate(exchange, call.capability)
+  if (call.capability !== undefined) locate(exchange, call.capability, caller)
   return exchange
 }
 
 /** What is called is known: no path leads to it. */
-function locate(exchange: Exchange, capability: CalledCapability): void {
-  exchange.capability = capability
+function locate(exchange: Exchange, capability: CalledCapability, caller: InnerCall['caller']): void {
+  const { fragment } = capability.origin
+  const hasAccount = fragment.connection === undefined || capability.account !== undefined
+  exchange.capability = hasAccount
+    ? capability
+    : { ...capability, account: accountOf(fragment, caller, exchange.identity.profile) }
   exchange.collection = capability.origin.route
   exchange.proxy = capability.route
   exchange.query = capability.query
   exchange.reserved = true
   exchange.surface = capability.method === '' ? 0 : 2
-}
-
-function startedOutcome(startedAt: number, bytesIn: number): Outcome {
-  return {
-    startedAt,
-    status: 0,
-    bytesIn,
-    bytesOut: 0,
-    upstreamAt: 0,
-    upstreamHeadAt: 0,
-    upstreamStatus: 0,
-    endedAt: 0,
-    aborted: false,
-    truncated: false,
-  }
 }
 
 /** The bounds that a listener holds a request to hold here too (check `wire`). */

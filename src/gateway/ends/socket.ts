@@ -4,6 +4,7 @@ import { isReserved } from '../../model/reserved-paths.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { type Handler, type Incoming, withoutFields } from '../../wire/port.ts'
 import { isDocument, kindLines } from '../answer/shared-origin.ts'
+import { answerBudgetOf } from '../caller-memory.ts'
 import { type End, Exchange, type Targeted } from '../exchange.ts'
 import {
   AGENT_NAME,
@@ -41,6 +42,13 @@ const SOCKET: End = {
     if (max < incoming.bodyBytesMax) incoming.bodyBytesMax = max
     incoming.forward(upstream, request)
   },
+  open: (exchange, status, fields, writer) =>
+    incomingOf(exchange).stream(
+      status,
+      withoutFields(fields, DATE) + kindLines(exchange, status, fields),
+      writer,
+      answerBudgetOf(exchange),
+    ),
   answer: (exchange, status, fields, body) => incomingOf(exchange).answer(status, fields, body),
   pass(exchange, { status, fields, body }) {
     const lines = withoutFields(fields, DATE) + kindLines(exchange, status, fields)

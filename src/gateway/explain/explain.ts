@@ -3,7 +3,7 @@ import type { Explanation, Hypothetical } from '../../model/explanation.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import type { Outcome } from '../../wire/port.ts'
 import type { CheckName } from '../check-names.ts'
-import { type End, Exchange } from '../exchange.ts'
+import { type End, Exchange, startedOutcome } from '../exchange.ts'
 import { CLIENT_ID, PROFILE_ID } from '../fields.ts'
 import { pathAtUpstream } from '../forward/request.ts'
 import type { Lane } from '../lane.ts'
@@ -46,18 +46,7 @@ const NOWHERE: End = {
   answer() {},
   pass() {},
 }
-const NO_OUTCOME: Outcome = {
-  startedAt: 0,
-  status: 0,
-  bytesIn: 0,
-  bytesOut: 0,
-  upstreamAt: 0,
-  upstreamHeadAt: 0,
-  upstreamStatus: 0,
-  endedAt: 0,
-  aborted: false,
-  truncated: false,
-}
+const NO_OUTCOME: Outcome = startedOutcome(0, 0)
 
 function toExchange(
   lane: Lane,

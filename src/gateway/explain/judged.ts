@@ -2,7 +2,7 @@ import { PROBLEMS, type RefusalCode } from '../../base/refusal.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
 import type { LinkedCollection, LinkedProxy } from '../../snapshot/linked/collection.ts'
 import type { Exchange } from '../exchange.ts'
-import { ANSWERED, type Check } from '../verdict.ts'
+import { ADMITTED, ANSWERED, type Check } from '../verdict.ts'
 
 /** What a check says of a request that was not made. */
 export type Judged = Omit<Explanation['checks'][number], 'name'>
@@ -64,7 +64,7 @@ export interface Words {
 export function asIs(exchange: Exchange, check: Check, words: () => Words = () => ({})): Judged {
   const verdict = check(exchange)
   const { reason, setting = null, deciding } = words()
-  if (verdict === null) return pass(reason ?? 'nothing stands against it', setting)
+  if (verdict === null || verdict === ADMITTED) return pass(reason ?? 'nothing stands against it', setting)
   if (verdict === ANSWERED) return answer('a preflight of a browser', setting)
   if (typeof verdict === 'object') return open('so far it fits; the rest depends on the body', setting)
   const detail = exchange.facts.detail?.replace(/\.$/, '')

@@ -92,7 +92,7 @@ export function createAskOrigin({
 
   const readOrigin = (
     fragment: OriginFragment,
-    { method, fields, body, at }: Parameters<AskOrigin['askOrigin']>[1],
+    { method, fields, body, at, as }: Parameters<AskOrigin['askOrigin']>[1],
     reader: AnswerPieces | null,
     done: (answer: InnerAnswer, exchange: { readonly reason: string }) => void,
     caller: Caller | null = null,
@@ -124,6 +124,7 @@ export function createAskOrigin({
           method: '',
           name: '',
           argumentBytes: 0,
+          ...(as === undefined ? {} : { account: as }),
         },
       },
       done,

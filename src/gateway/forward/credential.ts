@@ -1,8 +1,10 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import { hashToken } from '../../base/token.ts'
+import { CONNECTED } from '../../snapshot/link/origin.ts'
 import type { LinkedCredential, LinkedGrant } from '../../snapshot/linked/credential.ts'
 import type { Exchange, Located, Routed } from '../exchange.ts'
 import { collectionName, type Explain, NO_CALLER, open, pass, proxyName, refuse } from '../explain/judged.ts'
+import { connected } from './connected.ts'
 import { upstreamOf } from './targets.ts'
 import type { Fetched } from './tokens.ts'
 
@@ -20,6 +22,7 @@ export function credentialReady(exchange: Routed): RefusalCode | null | Promise<
   if (id === null) return null
   const credential = exchange.snapshot.credentials.get(id)
   if (credential === undefined) {
+    if (id === CONNECTED) return connected(exchange)
     exchange.reason = `credential ${id} is not available`
     return 'credential_unavailable'
   }

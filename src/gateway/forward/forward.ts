@@ -3,6 +3,8 @@ import { watchOf } from '../answer/watch.ts'
 import { answerBudgetOf } from '../caller-memory.ts'
 import { holdsAnswer } from '../contract/collect.ts'
 import type { Exchange, Routed, Targeted } from '../exchange.ts'
+import { keepBytesOf } from '../guardrails/answer.ts'
+import { isRelayed, relay } from '../guardrails/relay.ts'
 import type { Life } from '../rows.ts'
 import { forwardRequest } from './request.ts'
 
@@ -17,11 +19,13 @@ export function forward(exchange: Exchange, life: Life): void {
   const upstream = sent.lane.pools.of(sent.target, sent.shownCertificate)
   const request = forwardRequest(sent, watchOf(life.watching, sent))
   if (end.stream !== null && !isGathered(sent)) {
-    end.stream(sent, upstream, request)
+    if (sent.guard !== null && isRelayed(sent)) relay(sent, upstream, request, life)
+    else end.stream(sent, upstream, request)
     return
   }
   const body = sent.bodyBytes === 0 ? null : sent.body
-  const { keepBytesMax, readBytesMax } = end
+  const { readBytesMax } = end
+  const keepBytesMax = sent.guard === null ? end.keepBytesMax : keepBytesOf(sent)
   const budget = answerBudgetOf(sent)
   sent.gathering = upstream.call({ ...request, body, keepBytesMax, readBytesMax, budget }, (result) => {
     sent.gathering = null

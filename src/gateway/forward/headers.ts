@@ -27,7 +27,7 @@ export function headerLines(exchange: Routed, pass: string, host: string): strin
     (credential === null ? '' : credential.line) +
     exchange.identity.profile.identityLines +
     (exchange.identity.subject === '' ? '' : subjectLine(exchange)) +
-    (exchange.capability === null
+    (exchange.collection.attachment === 'collection'
       ? tracedLines(exchange, host)
       : ownTraceLines(exchange) + runnerLines(exchange))
   )
@@ -41,7 +41,7 @@ function tracedLines(exchange: Routed, host: string): string {
   )
 }
 
-/** An origin need not know from where its callers come. */
+/** An origin, or the server of a node, need not know from where callers come. */
 function ownTraceLines(exchange: Routed): string {
   const { requestId, traceState } = exchange
   const state = traceState === '' ? '' : `tracestate: ${traceState}\r\n`

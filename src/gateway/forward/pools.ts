@@ -5,7 +5,7 @@
  */
 import { isOwnSetCookie } from '../../base/own-cookies.ts'
 import type { RunnerAddress } from '../../base/runner-address.ts'
-import type { LinkedCollection } from '../../snapshot/linked/collection.ts'
+import type { LinkedCollection, NodeServers } from '../../snapshot/linked/collection.ts'
 import type { ClientCertificate } from '../../snapshot/linked/credential.ts'
 import type { LinkedTarget } from '../../snapshot/linked/upstream.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
@@ -79,9 +79,16 @@ export function createPools(
 }
 
 /** Everything that has servers. */
-function routedOf({ collections, origins }: Snapshot): readonly LinkedCollection[] {
-  const routes = [...origins.values()].flatMap(({ route }) => (route === null ? [] : [route]))
-  return [...collections.values(), ...routes]
+function routedOf({ collections, origins, workflows }: Snapshot): readonly LinkedCollection[] {
+  const routed = [...collections.values()]
+  const add = (servers: NodeServers): void => {
+    for (const { route } of servers.values()) routed.push(route)
+  }
+  for (const { proxies } of collections.values())
+    for (const { servers } of proxies) if (servers !== null) add(servers)
+  for (const { servers } of workflows.values()) add(servers)
+  for (const { route } of origins.values()) if (route !== null) routed.push(route)
+  return routed
 }
 
 function optionsOf(

@@ -1,10 +1,12 @@
 import { AWS_FIELDS, signAws } from '../../base/aws-signature.ts'
 import { fillTarget } from '../../snapshot/find/target.ts'
+import { CONNECTED } from '../../snapshot/link/origin.ts'
 import { type AnswerTap, type ForwardRequest, withoutFields } from '../../wire/port.ts'
 import { answerFields, answerNames } from '../answer/fields.ts'
 import { kindFields } from '../answer/shared-origin.ts'
 import type { Exchange, Routed, Targeted } from '../exchange.ts'
 import { holderOf } from '../holder.ts'
+import { reconnected } from './connected.ts'
 import { renewed } from './credential.ts'
 import { headerLines } from './headers.ts'
 import { withoutParameter } from './query.ts'
@@ -42,11 +44,45 @@ export function forwardRequest(exchange: Targeted, tap: AnswerTap | null): Forwa
     const other = targetOf(exchange, path, query)
     return { ...request, target: other, fields: fieldsOf(exchange, pass, sentHost, other) }
   }
+  if (exchange.proxy.credential === CONNECTED)
+    return { ...request, again: againConnected(exchange, withOther) }
   const again: ForwardRequest['again'] = (status) =>
     (isRefusal(exchange, status) ? renewed(exchange) : null)?.then((code) =>
       code === null ? withOther() : { inner: exchange.reason },
     ) ?? null
   return { ...request, again }
+}
+
+/**
+ * A token that was put in the place of a refused one may be refused too: then the person must connect the account anew, as for a token
+ * that lacks scopes.
+ */
+function againConnected(exchange: Routed, withOther: () => ForwardRequest): ForwardRequest['again'] {
+  const judge =
+    (count: number): ForwardRequest['again'] =>
+    (status, fields) => {
+      const challenge = status === 403 ? scopeChallenge(fields) : null
+      return status === 401 || challenge !== null ? after(count, challenge) : null
+    }
+  const after = async (count: number, challenge: string | null): Promise<Renewed> => {
+    const code = await reconnected(exchange, count, challenge)
+    if (code === null) return { ...withOther(), again: judge(count + 1) }
+    exchange.code = code
+    return { inner: exchange.reason }
+  }
+  return judge(1)
+}
+
+type Renewed = ForwardRequest | { readonly inner: string }
+
+const CHALLENGE_MAX = 4096
+
+/** `WWW-Authenticate` of an answer that asks for more scopes (RFC 6750 section 3.1); null for any other. @param fields header lines */
+function scopeChallenge(fields: string): string | null {
+  const found = [...fields.matchAll(/^www-authenticate:[ \t]*(.*)\r$/gim)]
+    .map(([, value]) => value)
+    .join(', ')
+  return found.length <= CHALLENGE_MAX && found.includes('insufficient_scope') ? found : null
 }
 
 /** A signature that is not right is answered with 403. */
@@ -93,9 +129,12 @@ function queryOf(exchange: Exchange, query: string): string {
 }
 
 const CODING: ReadonlySet<string> = new Set(['accept-encoding'])
+const PARTS: ReadonlySet<string> = new Set(['accept-encoding', 'range', 'if-range'])
 
 /** An answer that is judged must be readable. */
 function passOf(exchange: Routed, pass: string): string {
   const { features } = exchange.proxy.fragment
+  // Rules must see the whole of the answer
+  if (exchange.guard !== null && exchange.guard.rules.response !== null) return withoutFields(pass, PARTS)
   return features === null || features.response_validation === 'off' ? pass : withoutFields(pass, CODING)
 }

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { PROBLEMS } from '../../base/refusal.ts'
 import { isNameless } from '../cache/cache-rules.ts'
+import { guardrailsOf } from '../cache/cached.ts'
 import { bodyOf } from '../contract/collect.ts'
 import type { Exchange, Routed } from '../exchange.ts'
 import { giveKept } from '../give-kept.ts'
@@ -59,14 +60,26 @@ async function claimed(exchange: Routed, key: string): Promise<Verdict> {
 
 function fingerprintOf(exchange: Routed, body: Uint8Array | string): string {
   const type = fieldValue(exchange.pass, 'content-type') ?? ''
-  const head = JSON.stringify([exchange.method, exchange.proxy.id, exchange.path, exchange.query, type])
-  return hash('sha256', `${head}\n${hash('sha256', body, 'base64url')}`, 'base64url')
+  const { method, proxy, path, guard } = exchange
+  // A repetition is known by what the caller sent, whatever guardrails make of it by then
+  const query = guard === null ? exchange.query : guard.receivedQuery
+  const received = guard?.receivedDigest || hash('sha256', body, 'base64url')
+  const head = JSON.stringify([method, proxy.id, path, query, type])
+  return hash('sha256', `${head}\n${received}`, 'base64url')
 }
 
-function answerOf(exchange: Exchange, claim: Exclude<Claim, { state: 'claimed' }>): Verdict {
+const CHANGED =
+  'The request was made, but guardrails of the endpoint have changed since, so its answer cannot be given again.'
+
+function answerOf(
+  exchange: Exchange,
+  claim: Exclude<Claim, { state: 'claimed' }>,
+  forgotten?: string,
+): Verdict {
   switch (claim.state) {
     case 'answered': {
-      const { status, fields, body } = claim.answer
+      const { status, fields, body, guardrails = '' } = claim.answer
+      if (guardrails !== guardrailsOf(exchange)) return answerOf(exchange, { state: 'forgotten' }, CHANGED)
       return giveKept(exchange, { status, fields: `${fields}Idempotency-Replayed: true\r\n`, body })
     }
     case 'busy':
@@ -78,6 +91,7 @@ function answerOf(exchange: Exchange, claim: Exclude<Claim, { state: 'claimed' }
     case 'forgotten':
       exchange.facts = {
         detail:
+          forgotten ??
           'The request was made, but its answer was not kept, being too large, broken off, or not as its contract says. It cannot be given again.',
       }
       return 'idempotency_conflict'

@@ -15,10 +15,17 @@ export const settledClaim: AnswerRow = {
     if (ASK_AGAIN.has(status)) keys.release(exchange.claim)
     else {
       const fits = body !== null && body.length <= ANSWER_BYTES_MAX
-      keys.settle(exchange.claim, fits ? toKept(status, fields, body) : null)
+      keys.settle(
+        exchange.claim,
+        fits ? { ...toKept(status, fields, body), ...underGuardrails(exchange) } : null,
+      )
     }
     exchange.claim = ''
   },
+}
+
+function underGuardrails({ guard }: Exchange): { readonly guardrails?: string } {
+  return guard === null || guard.rules.hash === '' ? {} : { guardrails: guard.rules.hash }
 }
 
 /** Ends a claim whose answer is not kept, though the request had its effect: the key stays used. */

@@ -1,4 +1,5 @@
 import type { RefusalCode } from '../../base/refusal.ts'
+import type { LinkedToken } from '../../snapshot/linked/client.ts'
 import type { Exchange } from '../exchange.ts'
 import { asIs, type Explain, NO_CALLER, profileName } from '../explain/judged.ts'
 
@@ -14,6 +15,12 @@ export function callerActive(exchange: Exchange): RefusalCode | null {
     }
   }
   return profile !== null && !profile.fragment.active ? 'profile_inactive' : null
+}
+
+/** Why a token proves nothing any more; null while it does. */
+export function endOf({ fragment: { expires_at, retires_at } }: LinkedToken, now: number): string | null {
+  if (retires_at !== null && now >= retires_at) return 'retired by rotation'
+  return expires_at !== null && now >= expires_at ? 'the token has expired' : null
 }
 
 export const explainActive: Explain = (exchange, _asked, check) => {

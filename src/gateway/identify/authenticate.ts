@@ -3,6 +3,7 @@ import { hashToken } from '../../base/token.ts'
 import type { LinkedToken } from '../../snapshot/linked/client.ts'
 import type { Exchange, Known } from '../exchange.ts'
 import { type Judged, open, pass } from '../explain/judged.ts'
+import { endOf } from './active.ts'
 import { proveCertificate } from './certificate.ts'
 import { proveOpaque } from './introspect.ts'
 import { admitHost, admitSignIn, proveSignIn } from './sign-in.ts'
@@ -50,12 +51,6 @@ function isSecretOf(exchange: Exchange, token: LinkedToken): boolean {
   // What a host may is looked up each time
   if (token.profile.binding === null) remember(exchange, token)
   return true
-}
-
-/** Why a token proves nothing any more; null while it does. */
-export function endOf({ fragment: { expires_at, retires_at } }: LinkedToken, now: number): string | null {
-  if (retires_at !== null && now >= retires_at) return 'retired by rotation'
-  return expires_at !== null && now >= expires_at ? 'expired' : null
 }
 
 /** A token that others sign or hold, as far as `identify` has found a profile for it. */

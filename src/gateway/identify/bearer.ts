@@ -5,7 +5,7 @@ import type { LinkedProfile, Verified } from '../../snapshot/linked/client.ts'
 import type { Exchange } from '../exchange.ts'
 import { agrees, nameLone } from './agrees.ts'
 import { ambiguous, mostSpecific } from './most-specific-profile.ts'
-import { identifySignIn, signInKey } from './sign-in.ts'
+import { identifySignIn, isStale, signInKey } from './sign-in.ts'
 
 /**
  * `identify` for tokens that others sign or hold. What a signed token says of itself selects the profile, ids beside it
@@ -43,12 +43,14 @@ export function identifyBearer(exchange: Exchange): RefusalCode | null | undefin
 
 /** The same for a token of Postern's own authorization server. */
 function identifyOwn(exchange: Exchange): RefusalCode | null | undefined {
-  const { identity, snapshot, path, now } = exchange
+  const { identity, lane, snapshot, path, now } = exchange
   const key = signInKey(identity.bearer, path)
   const known = snapshot.verified.get(key)
-  if (known?.signIn !== undefined && isValid(known, now)) {
-    // Host or profile may have been linked anew since
-    const profile = snapshot.hosts.get(known.profile.id)?.profile ?? snapshot.profiles.get(known.profile.id)
+  if (known?.signIn !== undefined && isValid(known, now) && !isStale(known.signIn, lane)) {
+    // Host, binding or profile may have been linked anew since
+    const { id } = known.profile
+    const host = snapshot.hosts.get(known.agentHost)
+    const profile = host?.client.profiles.get(id) ?? snapshot.profiles.get(id)
     if (profile !== undefined && agrees(exchange, profile)) {
       identity.verifiedKey = key
       identity.verified = known

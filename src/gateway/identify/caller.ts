@@ -61,11 +61,12 @@ function tokenOf(exchange: Exchange, authorization: string): LinkedToken | undef
   return lookup === null ? undefined : tokens.get(lookup)
 }
 
-/** A token of a host is for one virtual MCP: at any other path it is unknown. */
+/** A token of a host is for one virtual MCP: at any other path it is unknown. One for people is a client secret, and opens nothing. */
 function hostTokenOf({ identity: { bearer }, snapshot, path }: Exchange): LinkedToken | undefined {
   const lookup = lookupOf('ht', bearer)
   const token = lookup === null ? undefined : snapshot.hostTokens.get(lookup)
-  const virtualMcp = snapshot.virtualMcps.get(token?.profile.binding?.virtual_mcp ?? '')
+  const { virtual_mcp = '', acts_for } = token?.profile.binding ?? {}
+  const virtualMcp = acts_for === undefined ? snapshot.virtualMcps.get(virtual_mcp) : undefined
   return virtualMcp !== undefined && path === `/mcp/${virtualMcp.fragment.slug}` ? token : undefined
 }
 

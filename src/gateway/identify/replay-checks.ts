@@ -1,7 +1,7 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { Called, Exchange } from '../exchange.ts'
 import { type Judged, open } from '../explain/judged.ts'
-import { endOf } from './authenticate.ts'
+import { endOf } from './active.ts'
 
 /**
  * `authenticate` for a recorded request that is made again. What proved its caller is not at hand, but the token of a profile is

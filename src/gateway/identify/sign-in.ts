@@ -9,7 +9,13 @@
 import type { Jwt } from '../../base/jwt.ts'
 import { isConsumerResource, isVirtualMcp } from '../../base/protected-resources.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
-import { HOST_CLAIM, PROFILE_CLAIM } from '../../base/sign-in-claims.ts'
+import {
+  BINDING_CLAIM,
+  CREDENTIAL_CLAIM,
+  HOST_CLAIM,
+  PROFILE_CLAIM,
+  SUBJECT_HOST_CLAIM,
+} from '../../base/sign-in-claims.ts'
 import { hashToken } from '../../base/token.ts'
 import { isAmong } from '../../snapshot/find/people.ts'
 import type { BoundFragment, PersonFragment } from '../../snapshot/fragments.ts'
@@ -17,6 +23,7 @@ import type { LinkedHost, LinkedProfile, SignedIn, Verified } from '../../snapsh
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import type { Exchange, Known } from '../exchange.ts'
 import type { Lane } from '../lane.ts'
+import { endOf } from './active.ts'
 import { agrees } from './agrees.ts'
 import { accept, admit, copyOf, expired, failed, unavailable } from './signed.ts'
 
@@ -25,11 +32,9 @@ export function identifySignIn(exchange: Exchange, jwt: Jwt): RefusalCode | null
   const { identity, lane, snapshot, path } = exchange
   if (lane.signIns === null || jwt.issuer !== lane.signIns.issuer || !isConsumerResource(path))
     return undefined
-  const { [HOST_CLAIM]: host, [PROFILE_CLAIM]: picked } = jwt.claims
-  // At a virtual MCP a person is a guest of the host, whatever profile the person uses elsewhere
   const profile = isVirtualMcp(path)
-    ? snapshot.hosts.get(String(host))?.profile
-    : snapshot.profiles.get(String(picked))
+    ? profileAtHost(jwt, snapshot)
+    : snapshot.profiles.get(String(jwt.claims[PROFILE_CLAIM]))
   if (profile === undefined) {
     exchange.reason = 'the token names no host or profile that exists'
     return undefined
@@ -44,6 +49,16 @@ export function identifySignIn(exchange: Exchange, jwt: Jwt): RefusalCode | null
   identity.profile = profile
   identity.client = profile.client
   return null
+}
+
+/** At a virtual MCP a person is a guest of the host, whatever profile the person uses elsewhere; an agent comes by its binding. */
+function profileAtHost({ claims }: Jwt, { hosts }: Pick<Snapshot, 'hosts'>): LinkedProfile | undefined {
+  const { [HOST_CLAIM]: id, [BINDING_CLAIM]: binding } = claims
+  const host = hosts.get(String(id))
+  if (binding === undefined) return host?.profile
+  const profile = host?.client.profiles.get(String(binding))
+  // Profiles are found by their slugs too
+  return profile?.id === binding && profile?.binding !== null ? profile : undefined
 }
 
 /**
@@ -67,6 +82,8 @@ export async function proveSignIn(exchange: Known, jwt: Jwt): Promise<RefusalCod
     exchange.reason = 'expired'
     return 'credential_expired'
   }
+  // Before the question: what is revoked meanwhile is not missed
+  const epoch = lane.signIns!.epoch()
   const proof = await lane.signIns!.prove(identity.bearer, path, ip)
   if (!proof.ok) {
     if (proof.code === 'identity_unavailable') return unavailable(exchange, proof.reason)
@@ -75,17 +92,25 @@ export async function proveSignIn(exchange: Known, jwt: Jwt): Promise<RefusalCod
       : failed(exchange, proof.reason)
   }
   const { user, grant, scopes, until } = proof
-  const { [HOST_CLAIM]: host } = jwt.claims
+  const { [HOST_CLAIM]: host, [CREDENTIAL_CLAIM]: credential, [SUBJECT_HOST_CLAIM]: subjectHost } = jwt.claims
+  const isAgent = typeof credential === 'string'
   const verified: Verified = {
     profile: identity.profile,
     key: null,
-    credentialId: grant,
+    credentialId: grant ?? exchange.snapshot.hostTokens.get(String(credential))?.fragment.id ?? '',
     from: 0,
     until,
-    subject: user,
+    subject: user ?? '',
     agentHost: typeof host === 'string' ? copyOf(host) : '',
     claims: new Map(),
-    signIn: { user, grant, scopes: new Set(scopes) },
+    signIn: {
+      user,
+      grant,
+      scopes: new Set(scopes),
+      epoch,
+      ...(isAgent ? { credential: copyOf(credential) } : {}),
+      ...(typeof subjectHost === 'string' ? { subjectHost: copyOf(subjectHost) } : {}),
+    },
   }
   const code = personStands(exchange, verified, verified.signIn!)
   if (code !== null) return code
@@ -108,26 +133,42 @@ function personStands(exchange: Exchange, verified: Verified, signIn: SignedIn):
 const HOST_INACTIVE = 'client_inactive'
 
 interface SignInStanding {
+  /** Undefined for an agent that acts for itself. */
   readonly person: PersonFragment | undefined
   readonly host: LinkedHost | undefined
-  /** Why the person may not call now, for the record; null where the person may. */
+  /** Why the caller may not call now, for the record; null where the caller may. */
   readonly fault: string | null
+}
+
+/** Where a sign-in is judged. */
+interface SignInPlace {
+  readonly snapshot: Snapshot
+  readonly lane: Pick<Lane, 'signIns'>
+  /** Milliseconds since the epoch. */
+  readonly now: number
+}
+
+/** The grant may have been revoked since the token was proved, and it is to be proved again. */
+export function isStale({ grant, epoch }: SignedIn, { signIns }: Pick<Lane, 'signIns'>): boolean {
+  return grant !== null && signIns !== null && epoch !== signIns.epoch()
 }
 
 /** What holds now of the person and the host of a sign-in. */
 export function standingOfSignIn(
-  { snapshot, lane }: { readonly snapshot: Snapshot; readonly lane: Pick<Lane, 'signIns'> },
+  place: SignInPlace,
   profile: LinkedProfile | null,
   { agentHost }: Pick<Verified, 'agentHost'>,
-  { user, grant }: SignedIn,
+  signIn: SignedIn,
 ): SignInStanding {
-  const person = snapshot.people.get(user)
+  const { snapshot, lane } = place
+  const { user, grant } = signIn
+  const person = user === null ? undefined : snapshot.people.get(user)
   const host = snapshot.hosts.get(agentHost)
-  const isRevoked = lane.signIns?.hasEnded(grant) === true
+  const isRevoked = grant !== null && (lane.signIns?.hasEnded(grant) === true || isStale(signIn, lane))
   return {
     person,
     host,
-    fault: isRevoked ? 'the grant was revoked' : faultOf(person, host, profile, snapshot),
+    fault: isRevoked ? 'the grant was revoked' : faultOf(person, host, profile, signIn, place),
   }
 }
 
@@ -135,14 +176,44 @@ function faultOf(
   person: PersonFragment | undefined,
   host: LinkedHost | undefined,
   profile: LinkedProfile | null,
-  snapshot: Snapshot,
+  signIn: SignedIn,
+  place: SignInPlace,
 ): string | typeof HOST_INACTIVE | null {
-  if (person?.active !== true) return 'the user is inactive or was deleted'
+  if (signIn.user !== null && person?.active !== true) return 'the user is inactive or was deleted'
   if (host === undefined) return 'the host was deleted'
   if (!host.fragment.active) return HOST_INACTIVE
-  if (profile !== null && profile.id !== host.id && !mayUseProfile(person, profile, snapshot))
+  if (profile !== null && profile.binding !== null)
+    return faultOfBinding(person, profile, profile.binding, signIn, place)
+  if (person === undefined) return 'the token is of no person'
+  if (profile !== null && profile.id !== host.id && !mayUseProfile(person, profile, place.snapshot))
     return 'the user may not use the profile by signing in any more'
   return null
+}
+
+/** What an agent got for the token or the keys of its binding ends with these, and with what the binding says of people. */
+function faultOfBinding(
+  person: PersonFragment | undefined,
+  { id }: LinkedProfile,
+  { user, acts_for, keys, virtual_mcp }: BoundFragment,
+  { credential = '', subjectHost }: SignedIn,
+  { snapshot, now }: SignInPlace,
+): string | null {
+  const token = keys === undefined ? snapshot.hostTokens.get(credential) : undefined
+  const isProof =
+    token === undefined ? credential === keys : token.profile.id === id && endOf(token, now) === null
+  if (!isProof) return 'the token or the keys of the binding have ended'
+  if (acts_for === undefined) return user === (person?.id ?? null) ? null : 'the binding is for somebody else'
+  if (person === undefined || !isAmong(person, acts_for, snapshot.teams))
+    return 'the binding does not name the user'
+  return subjectHost === undefined || isOpenTo(person, snapshot.hosts.get(subjectHost), virtual_mcp)
+    ? null
+    : 'the application of the person is switched off'
+}
+
+/** True where a person may use an application at a virtual MCP: neither is switched off there. */
+function isOpenTo({ id }: PersonFragment, host: LinkedHost | undefined, virtualMcp: string): boolean {
+  if (host?.fragment.active !== true) return false
+  return !host.off.has(virtualMcp) && !host.off.has(`${virtualMcp} ${id}`)
 }
 
 /** True where the profile names the person, or a team of theirs. */

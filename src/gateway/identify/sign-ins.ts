@@ -8,4 +8,6 @@ export interface SignIns {
   prove(token: string, resource: `/mcp${string}`, source: string): Promise<SignInProof>
   /** True for a grant that was revoked while tokens of it may still live. */
   hasEnded(grant: string): boolean
+  /** Another number than before: some grant was revoked that {@link hasEnded} does not know, and what was proved before counts no longer. */
+  epoch(): number
 }

@@ -34,8 +34,9 @@ export function toMessageOutcome(received: ReceivedMessage, requestId: string): 
   return {
     requestId: messageId(requestId, received.place),
     code: refusal ?? (error === null ? null : refusalOf(error, received.status)),
-    reason: error === null || refusal !== null ? '' : `JSON-RPC error ${error}`,
+    reason: received.reason || (error === null || refusal !== null ? '' : `JSON-RPC error ${error}`),
     agent: toRecordAgent(received, received.method, received.tool, ''),
+    guardrailHits: received.guardrailHits,
   }
 }
 

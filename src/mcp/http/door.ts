@@ -2,11 +2,13 @@
  * How an MCP door of a gateway thread meets HTTP. Each message is identified anew, so that a revocation holds from the next one.
  * Order: Origin and Host, credentials, method, envelope, arguments, the call.
  */
+
 import type { AllowsOrigin } from '../../base/allowed-origins.ts'
 import { DOORS } from '../../base/doors.ts'
 import { isConsumerResource } from '../../base/protected-resources.ts'
 import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'
 import type { Caller, GatewayPort, Identified } from '../../gateway/port.ts'
+import { NOT_SHARED } from '../../gateway/refusal-reasons.ts'
 import { SMALL_BYTES_MAX } from '../../wire/caller-memory.ts'
 import type { Incoming } from '../../wire/port.ts'
 import { type McpAnswer, RPC } from '../protocol/answer.ts'
@@ -126,7 +128,7 @@ export function createHttpDoor<State>(
         const { caller } = found
         const endpoint = endpointFor(incoming, caller)
         if (endpoint === null) {
-          note(incoming, requestId, 'not_found', 'no such virtual MCP for the caller')
+          note(incoming, requestId, 'not_found', NOT_SHARED)
           answerProblem(incoming, requestId, NOTHING_HERE, challenges, options.corsLines(incoming))
           return
         }

@@ -79,6 +79,8 @@ class Probe {
   #bytes = 0
   /** Of the last step. */
   #isOutage = false
+  /** Some step was answered with 401. */
+  #needsSignIn = false
   readonly #startedAt: number
 
   constructor(tools: ProbeTools) {
@@ -105,7 +107,8 @@ class Probe {
   }
 
   #nothing(): OriginProbed {
-    return { steps: this.#steps, found: null, isOutage: this.#isOutage }
+    const needsSignIn = this.#needsSignIn ? ({ needsSignIn: true } as const) : {}
+    return { steps: this.#steps, found: null, isOutage: this.#isOutage, ...needsSignIn }
   }
 
   async #verdict(): Promise<Verdict | null> {
@@ -184,6 +187,7 @@ class Probe {
       return true
     }
     const { isStream, reason, status } = opened
+    if (status === 401) this.#needsSignIn = true
     if (!isStream) return false
     this.#steps.push({ step: 'sse', ok: false, latency_ms: latencyMs, status, error: shown(reason) })
     return null
@@ -324,6 +328,7 @@ class Probe {
   #took(step: ProbeStep['step'], { answer, latencyMs }: Asked, error: string | null): void {
     const status = answer.ok ? answer.status : null
     this.#isOutage = error !== null && (answer.ok ? answer.status >= 500 : answer.isUnreachable === true)
+    if (error !== null && status === 401) this.#needsSignIn = true
     this.#steps.push({ step, ok: error === null, latency_ms: latencyMs, status, error })
   }
 }

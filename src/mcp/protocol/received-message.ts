@@ -32,8 +32,12 @@ export interface ReceivedMessage {
   error: number | null
   /** Code of the refusal, where the JSON-RPC error does not tell it. */
   refusal: RefusalCode | null
+  /** Why, for the record alone; empty where the error says it. */
+  reason: string
   /** Of a tool that was run. */
   outcome: ToolOutcome | null
+  /** What guardrails found in it, as records have it; empty without. */
+  guardrailHits: string
   /** The door has kept account of it already. */
   isAccounted: boolean
 }
@@ -59,7 +63,9 @@ export function toReceived(message: Message | null, request: McpRequest, place: 
     status: 0,
     error: null,
     refusal: null,
+    reason: '',
     outcome: null,
+    guardrailHits: '',
     isAccounted: false,
   }
 }

@@ -32,7 +32,7 @@ export interface AnswerParts {
 const BREAKS: ReadonlySet<RefusalCode> = new Set(['upstream_unreachable', 'upstream_invalid_response'])
 
 export function readOverStreams(
-  { gateway, clock }: { readonly gateway: GatewayPort; readonly clock: Clock },
+  { gateway, clock }: { readonly gateway: Pick<GatewayPort, 'call'>; readonly clock: Clock },
   { first, next, read, judge, totalMs }: AnswerParts,
   events: LineEvents,
 ): InnerCallHandle {

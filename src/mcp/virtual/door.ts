@@ -21,14 +21,12 @@ import type { RelayDoor } from '../protocol/door.ts'
 import { createMcpEndpoint, type McpEndpoint } from '../protocol/endpoint.ts'
 import { createLogLevels } from '../protocol/log-levels.ts'
 import { createSessionSubscriptions } from '../protocol/session-subscriptions.ts'
-import { createArgumentHeaders } from './argument-headers.ts'
 import { createListens } from './listens.ts'
+import type { OriginAccess } from './origin-access.ts'
 import { createOriginUpdates, type SharedWatch } from './origin-updates.ts'
 import type { Parking } from './parking.ts'
 import { createRelay, type RelayTools } from './relay.ts'
 import type { OriginSessions } from './sessions.ts'
-import { createStandaloneStreams } from './standalone-streams.ts'
-import { createStreamSessions } from './stream-sessions.ts'
 
 export interface VirtualDoorOptions<State> extends HttpDoorOptions<State> {
   /** 32 bytes that seal session ids; the same on every thread and node. */
@@ -44,14 +42,14 @@ export interface VirtualDoorOptions<State> extends HttpDoorOptions<State> {
   readonly clock: Clock
   /** Carries streams and waiting calls between threads. */
   readonly heldCalls: HeldCalls
+  /** How all calls of this thread reach origins. */
+  readonly access: OriginAccess
   /** At origins of an earlier era. */
   readonly sessions: OriginSessions
   /** The calls of this thread that wait for input of their clients. */
   readonly parking: Parking
-  /** True for an origin whose credential is made of the token of the caller. */
+  /** True for an origin whose credential is that of the caller. */
   readonly isPersonal: (origin: LinkedOrigin) => boolean
-  /** An origin does other than its catalogue says, which is to be read again. @param origin its id */
-  readonly stale: (origin: string) => void
   /** Hears of resources of origins, for all threads. */
   readonly sharedWatch: SharedWatch
 }
@@ -62,17 +60,14 @@ const BELOW = `${DOORS.belowConsumerMcp.path}/`
 export function createVirtualDoor<State>(
   options: VirtualDoorOptions<State>,
 ): (incoming: Incoming<State>) => void {
-  const own = { name: 'postern', version: options.version }
+  const { access } = options
   const questions = createClientQuestions(options.events)
-  const updates = createOriginUpdates({ ...options, own })
+  const updates = createOriginUpdates({ ...options, own: access.own })
   const tools: RelayTools = {
     ...options,
+    ...access,
     listens: createListens(options.gateway, updates),
     subscriptions: createSessionSubscriptions(options.events),
-    standaloneStreams: createStandaloneStreams(options),
-    streams: createStreamSessions({ ...options, own }),
-    own,
-    argumentHeaders: createArgumentHeaders(options),
     questions,
     logLevels: createLogLevels(options.events),
     principalOf: ({ caller }) => identityOf(caller),
@@ -123,7 +118,5 @@ function doorOf(
 function instructionsOf({ virtualMcp, members }: JoinedVirtualMcp): string {
   const { instructions } = virtualMcp.fragment
   if (instructions !== null) return instructions
-  return [...members.values()]
-    .flatMap(({ origin }) => origin.fragment.verdict?.instructions || [])
-    .join('\n\n')
+  return [...members.values()].flatMap(({ instructions }) => instructions || []).join('\n\n')
 }

@@ -72,6 +72,7 @@ export function callEndpoint(
         of: through,
         proxy: endpoint.proxy,
         argumentBytes: bytesOf(target.params['arguments']),
+        guard: target.guard ?? null,
       },
     },
     (answer) => {

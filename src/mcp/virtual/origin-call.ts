@@ -1,6 +1,8 @@
 /** One request to an origin on behalf of a caller, until its answer. */
 import { randomUUID } from 'node:crypto'
 import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'
+import { connectionFacts } from '../../gateway/forward/connected.ts'
+import type { Connection, NotConnected } from '../../gateway/forward/connections.ts'
 import type { LocatedEndpoint } from '../../snapshot/find/offered-endpoints.ts'
 import type { JoinedVirtualMcp, Member } from '../../snapshot/find/virtual-mcps.ts'
 import type { CallHandle } from '../../wire/port.ts'
@@ -10,17 +12,19 @@ import { callName, type RunningCalls } from '../http/running.ts'
 import type { OriginReply, ResultReply, RpcError } from '../origin/answer.ts'
 import { mirroredLines } from '../origin/mirrored-params.ts'
 import { RPC } from '../protocol/answer.ts'
-import { askableOf, type ClientQuestions } from '../protocol/client-questions.ts'
-import { isWanted, type LogLevels } from '../protocol/log-levels.ts'
+import { askableOf } from '../protocol/client-questions.ts'
+import { isWanted } from '../protocol/log-levels.ts'
 import { isMembers, isRpcId, type Members } from '../protocol/message.ts'
 import { LOG_LEVEL } from '../protocol/modern.ts'
 import type { RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
 import { isModernVersion } from '../protocol/versions.ts'
 import type { ArgumentHeaders } from './argument-headers.ts'
+import { connectPage, type Retried, URL_NEEDED, URL_NEEDED_VERSION } from './connect-page.ts'
 import { inputFault, isPageUrl, offers, requiredBy } from './input-requests.ts'
+import type { MessageGuard } from './message-guard.ts'
 import { OriginLine, type OriginLineTools } from './origin-line.ts'
 import { type ParkedCall, ROUNDS_MAX } from './parked-call.ts'
-import { tokenOf } from './parking.ts'
+import { type Parking, tokenOf } from './parking.ts'
 import { withPublicUris } from './public-uris.ts'
 import { refusalFor } from './reply-verdict.ts'
 import { passedResult, resultFor, toolErrorText } from './results.ts'
@@ -34,9 +38,6 @@ const EMPTY: Members = Object.freeze({})
 const ORIGIN_REQUESTS_MAX = 32
 /** The client lacks a capability (2026-07-28, basic: error codes). */
 export const MISSING_CAPABILITY = -32021
-/** A page must be opened first; 2025-11-25 alone has it (client/elicitation). */
-const URL_NEEDED = -32042
-const URL_NEEDED_VERSION = '2025-11-25'
 const PAGE_DONE = 'notifications/elicitation/complete'
 
 /** Errors that only make sense between Postern and an origin, or not in every revision. */
@@ -49,9 +50,8 @@ const STAYS: ReadonlySet<number> = new Set([
 
 export interface OriginCallTools extends OriginLineTools {
   readonly running: RunningCalls
-  readonly questions: ClientQuestions
-  readonly logLevels: LogLevels
   readonly argumentHeaders: ArgumentHeaders
+  readonly parking: Pick<Parking, 'connectFirst'>
   readonly fault: (error: unknown, requestId: string) => void
 }
 
@@ -65,6 +65,8 @@ export interface Target {
   readonly params: Members
   /** Input schema of a tool: it says which arguments travel in headers. */
   readonly schema?: Members | null
+  /** Output schema of a tool, as callers are shown it; absent without. */
+  readonly outputSchema?: unknown
   /** The endpoint that it stands for; null for what an MCP server has. */
   readonly endpoint: LocatedEndpoint | null
   /** What a tool says of tasks; absent for anything else. */
@@ -72,6 +74,10 @@ export interface Target {
   /** As callers are shown them; absent for anything but a tool. */
   readonly annotations?: Members | null
   readonly task?: TaskTerms
+  /** Null where no guardrail applies. */
+  readonly guard?: MessageGuard | null
+  /** Of a retry whose call is made again. */
+  readonly retried?: Retried
 }
 
 export class OriginCall {
@@ -100,6 +106,9 @@ export class OriginCall {
   /** Headers of arguments, as they were sent. */
   #mirroredLines = ''
   #originRequests = 0
+  /** What gives up the request that is under way. */
+  #handle: CallHandle | null = null
+  #isGivenUp = false
 
   constructor(
     joined: JoinedVirtualMcp,
@@ -107,7 +116,7 @@ export class OriginCall {
     sender: Sender,
     request: RelayedRequest,
     target: Target,
-    done: (answer: RelayedAnswer) => void,
+    done: (answer: RelayedAnswer, code?: RefusalCode) => void,
     parked: ParkedCall | null = null,
   ) {
     this.#joined = joined
@@ -140,6 +149,7 @@ export class OriginCall {
         publicName: this.#target.name,
         requestId: this.#requestId,
         memory: this.#parked?.memory ?? null,
+        guard: this.#target.guard ?? null,
       },
       verdict.version,
     )
@@ -157,13 +167,45 @@ export class OriginCall {
     )
   }
 
-  #unopened({ reason, error }: NoSession): void {
+  /** Gives the call up, and tells the origin. It is answered no more. */
+  abort(): void {
+    this.#isGivenUp = true
+    this.#handle?.abort()
+  }
+
+  #unopened({ reason, error, connection }: NoSession): void {
     const failure = error === undefined ? null : this.#runnerFailure(error, false)
-    if (failure === null) this.#refuse('upstream_unavailable', reason)
-    else this.#refuse(failure.code, failure.reason, failure.members)
+    if (connection !== undefined) this.#unconnected(connection)
+    else if (failure !== null) this.#refuse(failure.code, failure.reason, failure.members)
+    else if (this.#member.origin.fragment.connection === undefined)
+      this.#refuse('upstream_unavailable', reason)
+    else void this.#account().then((account) => this.#guarded(() => this.#unopenedWith(account, reason)))
+  }
+
+  /** The origin may have refused the account while the session was being opened, here or in another thread. */
+  #unopenedWith(account: Connection, reason: string): void {
+    if (account.ok) this.#refuse('upstream_unavailable', reason)
+    else this.#unconnected(account)
+  }
+
+  async #account(): Promise<Connection> {
+    return this.#tools.gateway.connectionOf(this.#sender.caller, this.#member.origin)
+  }
+
+  /** The call did not come as far as the stages, which refuse it otherwise. */
+  #unconnected(connection: NotConnected): void {
+    const { code, reason } = connection
+    this.#accountFor(code, reason)
+    const facts = connectionFacts(this.#member.origin.fragment.slug, connection)
+    const problem = problemOf(code, facts, this.#requestId)
+    this.#refused(code, this.#named(code, Buffer.from(JSON.stringify(problem))))
   }
 
   #send(line: OriginLine): void {
+    if (this.#isGivenUp) {
+      line.leave()
+      return
+    }
     const { received, id } = this.#request
     const { running } = this.#tools
     const { task } = this.#target
@@ -193,6 +235,7 @@ export class OriginCall {
         },
         ended: (came) => {
           isOver = true
+          this.#handle = null
           if (name !== null) running.end(name, own)
           this.#guarded(() => {
             if (came.kind === 'refused') this.#refused(came.code, this.#named(came.code, came.body))
@@ -202,6 +245,7 @@ export class OriginCall {
       },
     )
     if (isOver) return
+    this.#handle = own
     if (name !== null) running.begin(name, own)
     this.#parked?.carriedBy({
       park: (code) => handle.park(code),
@@ -478,7 +522,7 @@ export class OriginCall {
   }
 
   #refuse(code: RefusalCode, reason: string, members: Members = EMPTY): void {
-    this.#account(code, reason)
+    this.#accountFor(code, reason)
     const { slug } = this.#member.origin.fragment
     const detail = `The origin "${slug}" did not answer the call: ${reason.replace(/\.?$/, '.')}`
     this.#refused(code, problemOf(code, { detail, members: { origin: slug, ...members } }, this.#requestId))
@@ -495,7 +539,7 @@ export class OriginCall {
   }
 
   /** A call that did not come as far as the stages has the record of its message. */
-  #account(code: RefusalCode, reason: string): void {
+  #accountFor(code: RefusalCode, reason: string): void {
     const { received, method } = this.#request
     if (received.isAccounted) return
     received.isAccounted = true
@@ -513,6 +557,11 @@ export class OriginCall {
     const text =
       problem instanceof Uint8Array ? Buffer.from(problem).toString('utf8') : JSON.stringify(problem)
     const { method, isModern } = this.#request
+    const asked = code === 'connect_required' ? this.#toConnect(text) : null
+    if (asked !== null) {
+      this.#done(asked, code)
+      return
+    }
     if (method === 'tools/call') {
       this.#done({ kind: 'result', text: toolErrorText(text, isModern) }, code)
       return
@@ -521,6 +570,16 @@ export class OriginCall {
     const message =
       isMembers(data) && typeof data['detail'] === 'string' ? data['detail'] : PROBLEMS[code].title
     this.#done({ kind: 'error', code: PROBLEMS[code].status, message, data }, code)
+  }
+
+  /** Null for a client that cannot send its person to a page. @param problem text of the refusal */
+  #toConnect(problem: string): RelayedAnswer | null {
+    const { retried = null } = this.#target
+    const { name } = this.#member.origin.fragment
+    const asked = connectPage(JSON.parse(problem) as Members, name, this.#request, retried)
+    if (asked === null || 'kind' in asked) return asked
+    const round = retried?.round ?? 0
+    return this.#tools.parking.connectFirst(this.#joined, this.#sender, this.#request, asked, round)
   }
 
   #mirrored(version: string, { arguments: given }: Members): string {

@@ -5,7 +5,10 @@
 import type { ByteBudget } from '../../base/byte-buffer.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
-import type { AnswerPieces, GatewayPort, InnerCall, InnerCallHandle } from '../../gateway/port.ts'
+import type { CallGuard } from '../../gateway/called-capability.ts'
+import type { Connection } from '../../gateway/forward/connections.ts'
+import type { AnswerPieces, InnerCall, InnerCallHandle } from '../../gateway/port.ts'
+import type { OriginGateway } from '../../gateway/workflow/tool-port.ts'
 import type { JoinedVirtualMcp, Member } from '../../snapshot/find/virtual-mcps.ts'
 import { toRecordAgent } from '../http/account.ts'
 import type { Sender } from '../http/caller.ts'
@@ -37,7 +40,7 @@ const TAKEN_BYTES_MAX = 64 * 1024
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024
 
 export interface OriginLineTools {
-  readonly gateway: GatewayPort
+  readonly gateway: OriginGateway
   readonly sessions: OriginSessions
   readonly standaloneStreams: StandaloneStreams
   readonly streams: StreamSessions
@@ -57,6 +60,8 @@ export interface CallOnLine {
   readonly requestId: string
   /** Where the bytes of the answer are counted; null counts them until the HTTP request is over. */
   readonly memory: ByteBudget | null
+  /** Null where no guardrail applies. */
+  readonly guard: CallGuard | null
 }
 
 /** One request of a call. */
@@ -125,8 +130,24 @@ export class OriginLine {
       ready(null)
       return
     }
+    const { member, sender } = this.#call
+    if (member.origin.fragment.connection === undefined) {
+      this.#openSession(capabilities, '', ready)
+      return
+    }
+    const known = (account: Connection): void => {
+      if (account.ok) this.#openSession(capabilities, account.connection, ready)
+      else ready({ reason: account.reason, connection: account })
+    }
+    const account = this.#tools.gateway.connectionOf(sender.caller, member.origin)
+    if (account instanceof Promise) void account.then(known)
+    else known(account)
+  }
+
+  /** @param connection id of the account at the origin; empty for an origin without accounts */
+  #openSession(capabilities: Members, connection: string, ready: (fault: NoSession | null) => void): void {
     if (this.#call.member.origin.fragment.verdict?.transport === 'http_sse') {
-      this.#openStream(capabilities, ready)
+      this.#openStream(capabilities, connection, ready)
       return
     }
     const taken = (session: OriginSession | NoSession): void => {
@@ -149,6 +170,7 @@ export class OriginLine {
       this.#call.request.received.sessionId,
       this.version,
       capabilities,
+      connection,
       (request) => this.#ask(request),
     )
     if (session instanceof Promise) void session.then(taken)
@@ -174,7 +196,7 @@ export class OriginLine {
     this.#leaveStream = this.#tools.standaloneStreams.join(place, (message) => this.#heard?.(message), ready)
   }
 
-  #openStream(capabilities: Members, ready: (fault: NoSession | null) => void): void {
+  #openStream(capabilities: Members, connection: string, ready: (fault: NoSession | null) => void): void {
     const { member, sender } = this.#call
     const { fragment } = member.origin
     void this.#tools.streams
@@ -184,6 +206,7 @@ export class OriginLine {
         this.#call.request.received.sessionId,
         this.version,
         capabilities,
+        connection,
         sseTools(fragment, this.#read),
         (request) => this.#ask(request),
       )
@@ -217,6 +240,12 @@ export class OriginLine {
     this.#session = null
   }
 
+  /** Gives back what {@link open} took, where no request follows. */
+  leave(): void {
+    this.#leaveStream()
+    this.#stream?.giveBack(true)
+  }
+
   /** Sends the request of the call. It passes the stages as any request does, and its record is that of the message. */
   request({ id, params, mirrored }: LineRequest, events: LineEvents): InnerCallHandle {
     const { request, publicName, joined, sender, memory } = this.#call
@@ -243,6 +272,7 @@ export class OriginLine {
         method,
         name: publicName,
         argumentBytes: bytesOf(params['arguments']),
+        guard: this.#call.guard,
       },
     }
     const judge = (reply: OriginReply, bytes: number) => verdictOf(method, reply, bytes)

@@ -17,12 +17,20 @@ export interface OriginProbeTools {
   readonly own: OwnName
 }
 
-/** Finds out how an origin is spoken to and what it lists, over the sockets and rules that calls use. Never rejects. */
+/**
+ * Finds out how an origin is spoken to and what it lists, over the sockets and rules that calls use. Never rejects. At an origin with
+ * connections it is asked with the account `as`, the id of a person or SHARED; without one, as nobody: many servers list what they have
+ * without a sign-in.
+ */
 export function createOriginProbe({ gateway, runner, clock, own }: OriginProbeTools) {
-  return async (origin: LinkedOrigin['fragment']): Promise<OriginProbed> => {
+  return async (given: LinkedOrigin['fragment'], as?: string): Promise<OriginProbed> => {
+    const origin = as === undefined ? withoutAccount(given) : given
+    const account = as === undefined ? {} : { as }
     const tools = {
       send: async (request: Parameters<Gateway['askOrigin']>[1]) => {
-        const answer = await gateway.askOrigin(origin, request)
+        const answer = await gateway.askOrigin(origin, { ...request, ...account })
+        // The page is for the person of the account, and administrators read why a probe failed
+        if (answer.code === 'connect_required') return { ok: false, reason: answer.reason } as const
         const came = toOriginAnswer(answer)
         // Administrators of origins may know what callers may not: `connect ECONNREFUSED 10.0.0.7:443`
         return came.ok || came.isUnreachable !== true || answer.reason === ''
@@ -32,7 +40,7 @@ export function createOriginProbe({ gateway, runner, clock, own }: OriginProbeTo
       clock,
       own,
     }
-    if (origin.served_by !== 'stdio') return probeOrigin({ ...tools, sse: ownSseTools(gateway, origin) })
+    if (origin.served_by !== 'stdio') return probeOrigin({ ...tools, sse: ownSseTools(gateway, origin, as) })
     const list = { ...origin, target: '/entries' }
     return probeEntry({
       ...tools,
@@ -44,4 +52,9 @@ export function createOriginProbe({ gateway, runner, clock, own }: OriginProbeTo
       },
     })
   }
+}
+
+function withoutAccount(origin: LinkedOrigin['fragment']): LinkedOrigin['fragment'] {
+  const { connection, ...rest } = origin
+  return connection === undefined ? origin : rest
 }

@@ -15,11 +15,16 @@ export function sseTools({ upstream, target }: Fragment, read: ReadFromOrigin): 
   return { read, url: `${scheme}://${authority}${target}`, waitMs: first_byte_ms }
 }
 
-/** The same for what Postern itself asks. */
-export function ownSseTools(gateway: Pick<GatewayPort, 'readOrigin'>, fragment: Fragment): SseTools {
+/** The same for what Postern itself asks. @param as whose account is used at an origin with connections */
+export function ownSseTools(
+  gateway: Pick<GatewayPort, 'readOrigin'>,
+  fragment: Fragment,
+  as?: string,
+): SseTools {
+  const account = as === undefined ? {} : { as }
   return sseTools(fragment, (request, reader) => {
     const { pieces, done } = readingStream(fragment, reader)
-    return gateway.readOrigin(fragment, request, pieces, done)
+    return gateway.readOrigin(fragment, { ...request, ...account }, pieces, done)
   })
 }
 

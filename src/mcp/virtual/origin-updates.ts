@@ -1,6 +1,7 @@
 /**
  * Tells which resources of origins have changed. Origins are watched by one gateway thread for all, see origin-watch. An origin
- * whose credential is made of the token of the caller has a stream for each caller, in the thread of the caller.
+ * whose credential is made of the token of the caller, or at which each person has an account, has a stream for each caller, in the
+ * thread of the caller.
  */
 import type { Caller, GatewayPort } from '../../gateway/port.ts'
 import type { Member } from '../../snapshot/find/virtual-mcps.ts'

@@ -4,7 +4,8 @@
  * 1. A thread watches an origin if the main thread has assigned the origin to it, the origin is active and probed, and the origin announces
  *    changes of its lists or some thread watches its resources.
  * 2. A change of the origin that does not affect the stream leaves the stream open.
- * 3. An origin whose credential is made from the token of its caller is not watched, because Postern has no token.
+ * 3. An origin whose credential is made from the token of its caller, or at which each person has an account, is not watched, because
+ *    Postern has no token.
  * 4. Notifications are collected for a moment, so that many notifications lead to one refresh.
  */
 import type { Gateway } from '../../gateway/gateway.ts'
@@ -176,11 +177,12 @@ export function createOriginWatch(tools: OriginWatchTools): OriginWatch {
 }
 
 /** Two origins of one key are spoken to alike. */
-function keyOf({ fragment: { upstream, target, credential, verdict } }: LinkedOrigin): string {
+function keyOf({ fragment: { upstream, target, credential, connection, verdict } }: LinkedOrigin): string {
   return JSON.stringify([
     upstream,
     target,
     credential,
+    connection,
     verdict?.version,
     verdict?.transport,
     verdict?.capabilities,

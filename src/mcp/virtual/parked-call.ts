@@ -317,7 +317,7 @@ export class ParkedCall implements HeldCall {
 }
 
 /** A result that asks the client (2026-07-28, basic/patterns: multi round-trip requests). */
-function inputRequired(inputRequests: Members, requestState: string): RelayedAnswer {
+export function inputRequired(inputRequests: Members, requestState: string): RelayedAnswer {
   return {
     kind: 'result',
     text: JSON.stringify({ resultType: 'input_required', inputRequests, requestState }),

@@ -20,7 +20,15 @@ import { isMembers, type Members } from '../protocol/message.ts'
 import { toReply } from '../protocol/questions.ts'
 import type { RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
 import { isModernVersion } from '../protocol/versions.ts'
-import { type Ended, ParkedCall, type RetryEnd, type RetryPayload } from './parked-call.ts'
+import { offers } from './input-requests.ts'
+import {
+  type Ended,
+  inputRequired,
+  ParkedCall,
+  type RetryEnd,
+  type RetryPayload,
+  ROUNDS_MAX,
+} from './parked-call.ts'
 import { toolErrorText } from './results.ts'
 import { createRetryStates, digestOf, type RetryState } from './retry-state.ts'
 
@@ -80,7 +88,7 @@ export interface Parking {
   ): ParkedCall | null
   /**
    * Takes up the call of a retry.
-   * @param again makes the call again, after that many rounds
+   * @param again makes the call again, after that many rounds. `hasDeclined`: the person did not open the page that the call needs
    */
   resume(
     joined: JoinedVirtualMcp,
@@ -88,9 +96,20 @@ export interface Parking {
     request: RelayedRequest,
     about: About,
     retry: Retry,
-    again: (round: number) => void,
+    again: (round: number, hasDeclined: boolean) => void,
     done: (answer: RelayedAnswer) => void,
   ): void
+  /**
+   * Asks the client to send the person to the page on which the account at the origin is connected, and to retry then; null for a client
+   * that cannot be asked, or was asked too often.
+   */
+  connectFirst(
+    joined: JoinedVirtualMcp,
+    sender: Sender,
+    request: RelayedRequest,
+    page: { readonly url: string; readonly message: string },
+    round: number,
+  ): RelayedAnswer | null
   /** The request of a retry is refused: ends its call. */
   end(joined: JoinedVirtualMcp, sender: Sender, request: RelayedRequest, retry: Retry): void
   /** Ends all calls that wait, and tells their origins. */
@@ -199,6 +218,8 @@ export function createParking(tools: ParkingTools): Parking {
       }
       const now = clock.now()
       const lost = (why: string): void => end(refusal(sender, request, 'call_lost', why, about))
+      // Nothing was sent to the origin before
+      if (state.expiresAt <= now && state.connects === true) return again(0, false)
       if (state.expiresAt <= now) {
         this.end(joined, sender, request, retry)
         return lost('The answer came too late: the call had been given up.')
@@ -212,10 +233,11 @@ export function createParking(tools: ParkingTools): Parking {
         else if (state.heldId === null) callAgain()
         else takeUp(state.heldId)
       }
-      /** The origin wanted pages to be opened before it is called. */
+      /** Pages had to be opened before the call. */
       const callAgain = (): void => {
         const replies = Object.values(responsesOf(request.params)).map(toReply)
-        if (replies.length > 0 && replies.every((reply) => reply?.action === 'accept')) again(state.round)
+        const isAgreed = replies.length > 0 && replies.every((reply) => reply?.action === 'accept')
+        if (isAgreed || state.connects === true) again(state.round, !isAgreed)
         else
           end(refusal(sender, request, 'permission_denied', 'A page that the origin needs was not opened.'))
       }
@@ -241,6 +263,21 @@ export function createParking(tools: ParkingTools): Parking {
       const claimed = usedReplies.claim(`retry ${name}`, state.expiresAt, now)
       if (claimed instanceof Promise) void claimed.then(goOn)
       else goOn(claimed)
+    },
+
+    connectFirst(joined, sender, request, { url, message }, round) {
+      const { isModern, method, clientCapabilities } = request
+      const isAskable = isModern && ASKING.has(method) && offers(clientCapabilities, 'elicitation', 'url')
+      if (!isAskable || round >= ROUNDS_MAX) return null
+      const connect = { method: 'elicitation/create', params: { mode: 'url', message, url } }
+      const requestState = states.seal({
+        digest: digestOf(retried(joined, sender, request)),
+        expiresAt: clock.now() + PARKED_MS,
+        round: round + 1,
+        heldId: null,
+        connects: true,
+      })
+      return inputRequired({ connect }, requestState)
     },
 
     end(joined, sender, request, { state }) {

@@ -2,17 +2,19 @@
  * The answers of a virtual MCP. Lists come from the snapshot. A call is resolved by its public name and passes the same stages as every
  * request to its origin. Hidden and unknown names get the same answer.
  */
+
 import type { Plain } from '../../base/plain.ts'
-import { PROBLEMS, type RefusalCode, type RefusalFacts } from '../../base/refusal.ts'
+import type { RefusalCode } from '../../base/refusal.ts'
+import { hitsText } from '../../gateway/record.ts'
+import { BEYOND_BINDING } from '../../gateway/refusal-reasons.ts'
 import type { CapabilityType } from '../../model/capability.ts'
 import type { CapabilityKey } from '../../model/capability-drift.ts'
 import type { Caller as PolicySubject } from '../../snapshot/find/capability-caller.ts'
 import type { JoinedVirtualMcp } from '../../snapshot/find/virtual-mcps.ts'
-import { messageId } from '../http/account.ts'
 import type { Sender } from '../http/caller.ts'
-import { refused } from '../http/outcome.ts'
 import { mirroredMismatch, mirroredParams } from '../origin/mirrored-params.ts'
 import { RPC } from '../protocol/answer.ts'
+import type { ClientQuestions } from '../protocol/client-questions.ts'
 import { isLogLevel, type LogLevels } from '../protocol/log-levels.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import type { About, Relay, RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
@@ -22,12 +24,14 @@ import { declaresTasks, taskSupportOf } from '../protocol/tasks.ts'
 import { isModernVersion } from '../protocol/versions.ts'
 import { createCompactTools } from './compact-tools.ts'
 import { callEndpoint } from './endpoint-call.ts'
+import { guarded } from './guarded-call.ts'
 import type { Listens } from './listens.ts'
 import { LISTS, listAnswer } from './lists.ts'
 import { OriginCall, type Target } from './origin-call.ts'
 import { tellsOfResources } from './origin-streams.ts'
 import { type Parking, type Retry, unusable } from './parking.ts'
-import { resultFor, toolErrorText } from './results.ts'
+import { refusal } from './refusal.ts'
+import { resultFor } from './results.ts'
 import { withoutRetry } from './retry-state.ts'
 import type { TaskNews } from './task-news.ts'
 import { createTasks, NOT_DECLARED, type TaskTools } from './tasks.ts'
@@ -54,6 +58,8 @@ type Found =
 const SUBSCRIBING: ReadonlySet<string> = new Set(['resources/subscribe', 'resources/unsubscribe'])
 
 export interface RelayTools extends TaskTools {
+  readonly questions: ClientQuestions
+  readonly logLevels: LogLevels
   readonly listens: Listens
   readonly subscriptions: SessionSubscriptions
   readonly parking: Parking
@@ -113,6 +119,7 @@ export function createRelay(
       annotations: type === 'tools' && isMembers(annotations) ? annotations : null,
       schema,
       taskSupport: taskSupportOf(item.shown),
+      ...(type === 'tools' ? { outputSchema: item.shown['outputSchema'] } : {}),
     }
     return located(target, item, subject, '/params/name')
   }
@@ -151,31 +158,45 @@ export function createRelay(
     return located(target, item, subject, `/params/ref/${member}`)
   }
 
-  function begin(
+  function send(
     sender: Sender,
     request: RelayedRequest,
     target: Target,
     retry: Retry | null,
-    done: (answer: RelayedAnswer) => void,
+    done: (answer: RelayedAnswer, code?: RefusalCode) => void,
   ): void {
     const { endpoint, member, name } = target
     if (endpoint === null) {
       const about = { member, name, annotations: target.annotations ?? null }
-      const call = (round: number): void => {
+      const call = (round: number, hasDeclined: boolean): void => {
+        const again = retry === null ? target : { ...target, retried: { round, hasDeclined } }
         const plain = (one: Target): void => {
           const parked = parking.callOf(joined, sender, request, about, round, done)
           new OriginCall(joined, tools, sender, request, one, done, parked).begin()
         }
-        if (request.method === 'tools/call') tasks.call(sender, request, target, plain, done)
-        else plain(target)
+        if (request.method === 'tools/call') tasks.call(sender, request, again, plain, done)
+        else plain(again)
       }
       if (retry === null && !isModernMember(member) && typeof request.params['requestState'] === 'string')
         done(unusable('The requestState is not valid'))
-      else if (retry === null) call(0)
+      else if (retry === null) call(0, false)
       else parking.resume(joined, sender, request, about, retry, call, done)
     } else if (request.method === 'completion/complete')
       done({ kind: 'result', text: resultFor(request.method, NO_COMPLETION, false, request.isModern) })
     else callEndpoint(joined.members.get(member)!, endpoint, tools, sender, request, target, done)
+  }
+
+  const begin = guarded(joined, send)
+
+  const listHits = new Map<CapabilityType, string>()
+  function hitsOfList(type: CapabilityType): string {
+    const { listTallies } = joined
+    if (listTallies.length === 0) return ''
+    const known = listHits.get(type)
+    if (known !== undefined) return known
+    const text = hitsText(listTallies.map((tallies) => tallies[type]))
+    listHits.set(type, text)
+    return text
   }
 
   const { slug, mcp_view } = joined.virtualMcp.fragment
@@ -307,6 +328,7 @@ export function createRelay(
         if (params['cursor'] !== undefined) return done(invalid('/params/cursor', 'Unknown cursor'))
         const subject = admitted(sender, request, done)
         if (subject === null) return
+        received.guardrailHits = hitsOfList(list[0])
         const seen = capabilities.visible(subject, list[0])
         const listed = compact !== null && list[0] === 'tools' ? compact.list(seen) : seen
         return done(listAnswer(listed, list[1], isModern))
@@ -326,6 +348,8 @@ export function createRelay(
           return begin(sender, request, found.target, retry, done)
         case 'unknown':
           received.tool = found.name
+          if (isLeftOut(joined, request, gateway.policySubject(sender.caller)))
+            received.reason = BEYOND_BINDING
           return done({
             kind: 'error',
             code: RPC.invalidParams,
@@ -424,16 +448,16 @@ function unknownMethod(method: string): RelayedAnswer {
   }
 }
 
-/** A refusal, which the record of the message names. A model reads that of a tool as its result; other methods have errors alone. */
-function refusal(
-  { method, isModern, received }: RelayedRequest,
-  { requestId }: Sender,
-  code: RefusalCode,
-  facts: RefusalFacts,
-): RelayedAnswer {
-  const outcome = refused(code, messageId(requestId, received.place), facts)
-  received.outcome = outcome
-  if (method === 'tools/call') return { kind: 'result', text: toolErrorText(outcome.json, isModern) }
-  const data: unknown = JSON.parse(outcome.json)
-  return { kind: 'error', code: PROBLEMS[code].status, message: facts.detail ?? PROBLEMS[code].title, data }
+/** True for what the virtual MCP has, and the token of the caller leaves out. */
+function isLeftOut(
+  { whole }: Pick<JoinedVirtualMcp, 'whole'>,
+  { method, params }: Pick<RelayedRequest, 'method' | 'params'>,
+  subject: PolicySubject,
+): boolean {
+  if (whole === undefined) return false
+  const { name, uri } = params
+  if (method === 'resources/read')
+    return typeof uri === 'string' && whole.read(subject, uri).kind !== 'unknown'
+  const type = method === 'tools/call' ? 'tools' : 'prompts'
+  return typeof name === 'string' && whole.find(subject, type, name) !== null
 }

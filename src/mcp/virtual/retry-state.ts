@@ -24,6 +24,8 @@ export interface RetryState {
   readonly round: number
   /** The held call; null where the call is made again. */
   readonly heldId: string | null
+  /** The client was sent to the page on which a person connects an account; absent for anything else. */
+  readonly connects?: true
 }
 
 export interface RetryStates {
@@ -36,19 +38,21 @@ export interface RetryStates {
 export function createRetryStates(sealKey: Uint8Array): RetryStates {
   const sealer = createSealer(sealKey, 'mcp-retry:1')
   return {
-    seal: ({ digest, expiresAt, round, heldId }) =>
-      sealer.seal(JSON.stringify([digest, expiresAt, round, heldId])),
+    seal: ({ digest, expiresAt, round, heldId, connects }) =>
+      sealer.seal(JSON.stringify([digest, expiresAt, round, heldId, ...(connects ? [true] : [])])),
     open(text) {
       const opened = typeof text === 'string' ? sealer.open(text) : null
       if (opened === null) return null
       // Sealed by `seal` alone
-      const [digest, expiresAt, round, heldId] = JSON.parse(opened.text) as [
+      const [digest, expiresAt, round, heldId, connects] = JSON.parse(opened.text) as [
         string,
         number,
         number,
         string | null,
+        true?,
       ]
-      return { state: { digest, expiresAt, round, heldId }, name: opened.name }
+      const state = { digest, expiresAt, round, heldId, ...(connects === undefined ? {} : { connects }) }
+      return { state, name: opened.name }
     },
   }
 }

@@ -13,18 +13,20 @@ export function ownerOf({ client, profile, subject }: Caller): string {
  * Whose session it is, and what the origin may ask there.
  * @param clientSession id of the session of the client; empty for none
  * @param isOwn the origin has sessions per caller, also where it shares them
+ * @param connection id of the account at the origin, which a refreshed token does not change; empty for an origin without accounts
  */
 export function holderOf(
   { fragment }: LinkedOrigin,
   caller: Caller,
   clientSession: string,
   isOwn: boolean,
+  connection: string,
   capabilities: Members,
 ): string {
   const owner = ownerOf(caller)
   const isShared = fragment.shares_sessions === true
   const holder = isShared ? (isOwn ? owner : '') : clientSession || owner
-  return `${holder} ${canonicalJson(capabilities)}`
+  return `${holder}${connection === '' ? '' : ` ${connection}`} ${canonicalJson(capabilities)}`
 }
 
 /** The session of the client that a session at an origin ends with; empty for one that outlives such sessions. */

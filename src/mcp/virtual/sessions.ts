@@ -6,9 +6,11 @@
  *    own, when it is one too many, or when the origin is reached in another way or is gone. The first two wait for tasks that work in it.
  * 3. Each session of a client has one, and each caller without a session: a server may keep what it was told in the session. Only where
  *    an origin shares its sessions, one serves all callers whose clients can be asked the same.
+ * 4. A session belongs to the account at the origin that opened it. Where each person has an account, it is shared with nobody.
  */
 import { textHash } from '../../base/canonical.ts'
 import type { Clock } from '../../base/clock.ts'
+import type { NotConnected } from '../../gateway/forward/connections.ts'
 import type { Caller, GatewayPort } from '../../gateway/port.ts'
 import type {
   OriginSessionPool,
@@ -38,6 +40,8 @@ export interface NoSession {
   readonly reason: string
   /** The error by which the origin refused, where this thread has asked. */
   readonly error?: RpcError
+  /** There is no account at the origin that it could be opened with. */
+  readonly connection?: NotConnected
 }
 
 export interface OriginSessions {
@@ -45,6 +49,7 @@ export interface OriginSessions {
    * The session in which a caller's requests go to an origin, opened when first asked for.
    * @param clientSession hash of the session in which the client speaks to Postern; empty for none
    * @param capabilities what the origin may ask the client
+   * @param connection id of the account at the origin; empty for an origin without accounts
    * @param send asks the origin in the name of the caller
    */
   of(
@@ -53,6 +58,7 @@ export interface OriginSessions {
     clientSession: string,
     version: string,
     capabilities: Members,
+    connection: string,
     send: SendToOrigin,
   ): OriginSession | NoSession | Promise<OriginSession | NoSession>
   /** The session with that id. One that this thread has not taken is used as long as its origin has it, and not held. */
@@ -183,10 +189,10 @@ export function createOriginSessions(tools: OriginSessionsTools): OriginSessions
   })
 
   return {
-    of(origin, caller, clientSession, version, capabilities, send) {
+    of(origin, caller, clientSession, version, capabilities, connection, send) {
       const isOwn = isPersonal(origin)
       const owner = ownerOf(caller)
-      const asked = holderOf(origin, caller, clientSession, isOwn, capabilities)
+      const asked = holderOf(origin, caller, clientSession, isOwn, connection, capabilities)
       const reach = reachOf(origin)
       const name = `${origin.id} ${reach} ${asked}`
       const known = byName.get(name)

@@ -33,6 +33,7 @@ export interface StreamSessions {
    * A session for one call. Never rejects.
    * @param clientSession id of the session of the client; empty for none
    * @param capabilities what the origin may ask the client
+   * @param connection id of the account at the origin; empty for an origin without accounts
    * @param sse reads streams in the name of the caller @param send asks the origin likewise
    */
   take(
@@ -41,6 +42,7 @@ export interface StreamSessions {
     clientSession: string,
     version: string,
     capabilities: Members,
+    connection: string,
     sse: SseTools,
     send: SendToOrigin,
   ): Promise<TakenStream | { readonly reason: string }>
@@ -148,9 +150,9 @@ export function createStreamSessions({
 
   return {
     clientLeft,
-    async take(origin, caller, clientSession, version, capabilities, sse, send) {
+    async take(origin, caller, clientSession, version, capabilities, connection, sse, send) {
       const reach = reachOf(origin)
-      const holder = holderOf(origin, caller, clientSession, isPersonal(origin), capabilities)
+      const holder = holderOf(origin, caller, clientSession, isPersonal(origin), connection, capabilities)
       const client = clientSessionOf(origin, clientSession)
       const of = { origin: origin.id, reach, client, name: `${origin.id} ${reach} ${holder}` }
       // The newest: the others come to their end

@@ -8,6 +8,7 @@
  * 4. Tasks whose origins tell of none are not honoured.
  * 5. What is open to an origin is opened anew when the origin changes.
  */
+import type { GatewayPort } from '../../gateway/port.ts'
 import type { JoinedVirtualMcp, Member } from '../../snapshot/find/virtual-mcps.ts'
 import type { LinkedOrigin } from '../../snapshot/linked/mcp.ts'
 import { messageId } from '../http/account.ts'
@@ -46,7 +47,9 @@ interface WatchedTask {
   readonly place: TaskPlace
 }
 
-export interface TaskNewsTools extends OriginLineTools, StreamsTools {}
+export interface TaskNewsTools extends OriginLineTools, StreamsTools {
+  readonly gateway: GatewayPort
+}
 
 /** The listen of a client. */
 export interface TaskListen {
@@ -142,7 +145,7 @@ abstract class Watch {
     const publicName = tasks[0]!.place.tool
     this.line = new OriginLine(
       tools,
-      { joined, member, sender, request, publicName, requestId, memory: null },
+      { joined, member, sender, request, publicName, requestId, memory: null, guard: null },
       // It has been probed
       member.origin.fragment.verdict!.version,
     )

@@ -7,6 +7,7 @@
  * 4. A task of an origin of an earlier era is asked for in the session that has it.
  */
 import type { Clock } from '../../base/clock.ts'
+import type { GatewayPort } from '../../gateway/port.ts'
 import type { JoinedVirtualMcp, Member } from '../../snapshot/find/virtual-mcps.ts'
 import type { Sender } from '../http/caller.ts'
 import { RPC } from '../protocol/answer.ts'
@@ -30,6 +31,7 @@ import { type TaskNews, watchTasks } from './task-news.ts'
 import { waitForTask } from './task-waiting.ts'
 
 export interface TaskTools extends OriginCallTools, StreamsTools {
+  readonly gateway: GatewayPort
   /** 32 bytes that seal ids of tasks; the same on every thread and node. */
   readonly sealKey: Uint8Array
   readonly clock: Clock
@@ -74,7 +76,10 @@ const CORE_METHODS: ReadonlySet<string> = new Set(['tasks/get', 'tasks/result', 
 export function createTasks(joined: JoinedVirtualMcp, tools: TaskTools): Tasks {
   const { capabilities, members } = joined
   const ids = createTaskIds(tools.sealKey, joined.virtualMcp.id, tools.clock)
-  const served = new Map([...members].map(([id, member]) => [id, servedBy(member)]))
+  // Guardrails look at results of calls: where some do, no work goes on behind them
+  const served = new Map(
+    [...members].map(([id, member]) => [id, isGuarded(member) ? null : servedBy(member)]),
+  )
   const hasAny = [...served.values()].some((one) => one !== null)
   const callTools: TaskCallTools = {
     ask: (sender, request, target, done) =>
@@ -168,6 +173,10 @@ export const NOT_DECLARED: RelayedAnswer = {
 function notAsTask(tool: string): RelayedAnswer {
   const message = `The tool is not called as a task: ${tool.slice(0, 128)}`
   return { kind: 'error', code: RPC.methodNotFound, message }
+}
+
+function isGuarded({ guardrails }: Member): boolean {
+  return guardrails !== null && (guardrails.request !== null || guardrails.response !== null)
 }
 
 function servedBy({ origin: { fragment } }: Member): TasksServed {

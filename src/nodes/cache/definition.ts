@@ -4,15 +4,28 @@ import { type NodeType, ONWARD } from '../node-type.ts'
 
 export const cacheNode: NodeType = {
   name: 'cache_node',
-  phase: 'data',
-  summary: 'Stores a value between runs',
-  config: z.strictObject({
-    op: z.enum(['get', 'set', 'delete']),
-    ttl: Duration.default('1m'),
-    allow_stale: z.boolean().default(false),
-  }),
-  inputs: { key: 'string', 'value?': 'any' },
-  outputs: { value: 'any' },
+  phase: 'store',
+  summary: 'Keeps JSON values for a while, for all gateway threads',
+  config: z.discriminatedUnion('op', [
+    z.strictObject({
+      op: z.literal('get'),
+      allow_stale: z
+        .boolean()
+        .default(false)
+        .describe('Continue at stale with a value whose ttl has passed, if it is still kept'),
+    }),
+    z.strictObject({
+      op: z.literal('set'),
+      ttl: Duration.describe('How long the value is fresh'),
+      keep_stale: Duration.optional().describe('How long it is kept after that, for get with allow_stale'),
+    }),
+    z.strictObject({ op: z.literal('delete') }),
+  ]),
+  inputs: {
+    key: 'string or number, at most 1024 characters',
+    'value?': 'any JSON of at most 256 KiB; required for set',
+  },
+  outputs: { value: 'any; null at miss', kept: 'boolean, of set' },
   handles: ['hit', 'miss', 'stale', 'default'],
   handlesBy: ({ op, allow_stale }) => {
     if (op !== 'get') return ONWARD

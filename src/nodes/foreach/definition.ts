@@ -1,17 +1,17 @@
 import { z } from 'zod'
 import { Ref } from '../../model/slug.ts'
-import { type NodeType, ONWARD } from '../node-type.ts'
+import { ASKING, type NodeType } from '../node-type.ts'
 
 export const foreachNode: NodeType = {
   name: 'foreach_node',
   phase: 'flow',
-  summary: 'A workflow for each item of a list',
+  summary: 'Runs a shared workflow for each item of a list',
   config: z.strictObject({
-    workflow: Ref.describe('Workflow'),
-    concurrency: z.int().min(1).max(10).default(1),
-    max_items: z.int().min(1).max(1000).default(1000),
+    workflow: Ref.describe('Shared workflow, by id or slug'),
+    concurrency: z.int().min(1).max(10).default(1).describe('Items whose runs go on side by side'),
+    max_items: z.int().min(1).max(1000).default(100).describe('A longer list is a failure'),
   }),
-  inputs: { list: 'list' },
-  outputs: { items: 'what each run answers' },
-  handles: ONWARD,
+  inputs: { items: 'list: each item is the body of the request that the workflow sees' },
+  outputs: { items: 'list of status, headers and body, in the order of the items' },
+  handles: ASKING,
 }

@@ -1,17 +1,88 @@
 import { z } from 'zod'
 import { Ref } from '../../model/slug.ts'
-import { ASKING, type NodeType, Text } from '../node-type.ts'
+import type { WorkflowNode } from '../../model/workflow.ts'
+import type { Known, KnownOrigin } from '../known.ts'
+import { ASKING, type NodeFault, type NodeType } from '../node-type.ts'
+import { argumentFaults } from './arguments.ts'
 
 export const mcpCallNode: NodeType = {
   name: 'mcp_call_node',
   phase: 'call',
-  summary: 'Call of a tool of an MCP server',
+  summary: 'Calls a tool of an origin',
   config: z.strictObject({
-    origin: Ref.describe('MCP server'),
-    tool: Text,
-    as: z.enum(['shared', 'user']).default('shared'),
+    origin: Ref.describe('Origin, by id or slug'),
+    tool: z.string().min(1).max(2048).describe('Name of the tool at the origin'),
+    as: z
+      .enum(['shared', 'user'])
+      .default('shared')
+      .describe('Account at the origin. shared: one for all callers; user: that of the person who calls'),
+    pin: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{43}$/, 'a hash as get_origin_catalog shows it')
+      .optional()
+      .describe('Hash of the tool as it was approved: the node fails once the origin has changed the tool'),
   }),
-  inputs: { 'arguments?': 'object' },
-  outputs: { content: 'list', structured: 'object', is_error: 'boolean' },
+  inputs: { 'arguments?': 'object; none when absent or null' },
+  outputs: { content: 'list', structured: 'object, or null', is_error: 'boolean' },
   handles: ASKING,
+  faults,
+}
+
+function faults({ config, inputs }: WorkflowNode, known: Known): readonly NodeFault[] {
+  const { origin: ref, tool: name, as = 'shared', pin } = config
+  const origin = typeof ref === 'string' ? known.origin(ref) : null
+  if (origin === null) return []
+  return [...originFaults(origin, as), ...toolFaults(origin, name, pin, inputs['arguments'])]
+}
+
+function originFaults({ slug, kind, account }: KnownOrigin, as: unknown): readonly NodeFault[] {
+  if (kind === 'collection') {
+    const message = `the tools of the origin "${slug}" are endpoints of a collection; call those by a proxy_node`
+    return [{ code: 'bad_config', path: ['config', 'origin'], message }]
+  }
+  if (as === account || (as !== 'shared' && as !== 'user')) return []
+  const has =
+    account === 'user'
+      ? 'an account for each person; set as to user'
+      : 'one account for all callers; set as to shared'
+  return [{ code: 'bad_config', path: ['config', 'as'], message: `the origin "${slug}" has ${has}` }]
+}
+
+function toolFaults(
+  { slug, kind, tools }: KnownOrigin,
+  name: unknown,
+  pin: unknown,
+  given: unknown,
+): readonly NodeFault[] {
+  if (kind === 'collection' || tools === null || typeof name !== 'string') return []
+  const at = (message: string, path: NodeFault['path'], code: NodeFault['code']): NodeFault => ({
+    code,
+    path,
+    message,
+  })
+  const tool = tools.get(name)
+  if (tool === undefined)
+    return [at(`the origin "${slug}" has no tool "${name}"`, ['config', 'tool'], 'unknown_reference')]
+  const faults: NodeFault[] = []
+  if (pin !== undefined && pin !== tool.hash)
+    faults.push(
+      at(
+        `the origin "${slug}" has changed the tool "${name}" since it was pinned: its hash is ${tool.hash} now`,
+        ['config', 'pin'],
+        'bad_config',
+      ),
+    )
+  const { execution, inputSchema } = tool.item
+  if (isRequired(execution))
+    faults.push(
+      at(`the tool "${name}" runs as a task, which nodes cannot wait for`, ['config', 'tool'], 'bad_config'),
+    )
+  for (const { pointer, reason } of argumentFaults(inputSchema, given))
+    faults.push(at(`arguments${pointer} ${reason}`, ['inputs', 'arguments'], 'bad_input'))
+  return faults
+}
+
+/** 2025-11-25, server/tools: the tool can be called as a task alone. */
+function isRequired(execution: unknown): boolean {
+  return (execution as { readonly taskSupport?: unknown } | null | undefined)?.taskSupport === 'required'
 }

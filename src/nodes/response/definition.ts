@@ -9,7 +9,7 @@ export const responseNode: NodeType = {
     status: z.int().min(200).max(599).default(200),
     content_type: Text.default('application/json'),
   }),
-  inputs: { 'status?': 'number', 'headers?': 'object', 'body?': 'any', 'problem?': 'code, detail' },
+  inputs: { 'status?': 'integer', 'headers?': 'object', 'body?': 'any', 'problem?': 'object: code, detail' },
   outputs: {},
   handles: [],
 }

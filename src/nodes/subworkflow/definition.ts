@@ -1,13 +1,14 @@
 import { z } from 'zod'
 import { Ref } from '../../model/slug.ts'
-import { type NodeType, ONWARD } from '../node-type.ts'
+import { ANSWER } from '../answer.ts'
+import { ASKING, type NodeType } from '../node-type.ts'
 
 export const subworkflowNode: NodeType = {
   name: 'subworkflow_node',
   phase: 'call',
-  summary: 'Run of another workflow',
-  config: z.strictObject({ workflow: Ref.describe('Workflow') }),
-  inputs: { 'input?': 'any' },
-  outputs: { response: 'what it answers' },
-  handles: ONWARD,
+  summary: 'Runs a shared workflow and continues with its response',
+  config: z.strictObject({ workflow: Ref.describe('Shared workflow, by id or slug') }),
+  inputs: { 'input?': 'any: body of the request that the workflow sees; null when absent' },
+  outputs: ANSWER,
+  handles: ASKING,
 }

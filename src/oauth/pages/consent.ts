@@ -1,5 +1,7 @@
 import type { McpOffer, OfferedProfile } from '../../access/mcp-access.ts'
 import { type Html, html, type Page } from '../../base/page.ts'
+import type { NeededAccount } from '../server/needed-accounts.ts'
+import { connectionText } from './connect.ts'
 
 export interface ConsentView {
   readonly path: string
@@ -15,6 +17,10 @@ export interface ConsentView {
   readonly scopes: readonly ConsentScope[]
   /** What the person may use at an MCP endpoint; null for management. */
   readonly offer: McpOffer | null
+  /** The MCP servers behind the endpoint. */
+  readonly servers: readonly NeededAccount[]
+  /** True for a new application that an administrator must switch on before the person can use it. */
+  readonly isHeld: boolean
   /** What was wrong with the form before; null at first. */
   readonly fault: string | null
   readonly formAction: string | undefined
@@ -38,8 +44,21 @@ const MEANINGS: Readonly<Record<string, string>> = {
 
 /** Asks a person whether a client may act for them, and how much it may do: a scope that is not ticked is not given. */
 export function consentPage(view: ConsentView): Page {
-  const { path, csrf, account, client, redirectHost, isLocal, resources, scopes, offer, fault, formAction } =
-    view
+  const {
+    path,
+    csrf,
+    account,
+    client,
+    redirectHost,
+    isLocal,
+    resources,
+    scopes,
+    offer,
+    servers,
+    isHeld,
+    fault,
+    formAction,
+  } = view
   return {
     title: 'Allow access?',
     formAction,
@@ -50,7 +69,7 @@ export function consentPage(view: ConsentView): Page {
 ${client.name === null || client.isVerified ? null : html`<dt>Name</dt><dd>unverified: the client chose it</dd>`}
 ${redirectHost === null ? null : html`<dt>Sends you back to</dt><dd><code>${redirectHost}</code></dd>`}
 <dt>For</dt>${resources.map((resource) => html`<dd><code>${resource}</code></dd>`)}
-${offer?.kind === 'virtual_mcp' ? html`<dt>MCP servers behind it</dt>${offer.origins.map((name) => html`<dd>${name}</dd>`)}` : null}
+${servers.length === 0 ? null : html`<dt>MCP servers behind it</dt>${servers.map((one) => server(one, path))}`}
 <dt>Ends</dt><dd>after 90 days, or when you or an administrator revokes it</dd>
 </dl>
 ${
@@ -58,16 +77,33 @@ ${
     ? html`<p class="warning">This client is a program on your computer, and any program there could give its name. Go on only if you have just started it.</p>`
     : null
 }
+${isHeld ? html`<p class="warning">This application is new here. If you allow it, an administrator must switch it on before you can use it.</p>` : null}
 <form method="post" action="${path}">
 <input type="hidden" name="csrf" value="${csrf}">
 ${offer?.kind === 'profiles' ? profileChoice(offer.profiles) : null}
 <fieldset><legend>It may</legend>
 ${scopes.map(choice)}
 </fieldset>
-<button name="do" value="allow">Allow</button>
+${allowButton(servers)}
 <button class="other" name="do" value="deny">Deny</button>
 </form>`,
   }
+}
+
+/** The state of the person's account there, and the way to connect it. */
+function server({ slug, name, connection, isMissing }: NeededAccount, path: string): Html {
+  if (connection === null) return html`<dd>${name}</dd>`
+  const to = `/connect/${slug}?back=${encodeURIComponent(path)}`
+  const link =
+    connection.state === 'connected' ? null : html` <a class="button" href="${to}">Connect ${name}</a>`
+  return html`<dd>${name}: ${connectionText(connection)}${isMissing ? html` <strong>Needed.</strong>` : null}${link}</dd>`
+}
+
+function allowButton(servers: readonly NeededAccount[]): Html {
+  const missing = servers.filter(({ isMissing }) => isMissing)
+  if (missing.length === 0) return html`<button name="do" value="allow">Allow</button>`
+  return html`<p class="warning">Connect ${missing.map(({ name }) => name).join(', ')} first.</p>
+<button name="do" value="allow" disabled>Allow</button>`
 }
 
 /** With one profile there is nothing to pick. */

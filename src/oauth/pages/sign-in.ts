@@ -7,8 +7,8 @@ export interface SignInView {
   /** Who wants to be let in. */
   readonly client: string
   readonly withPassword: boolean
-  /** Name of the identity provider; null without one. */
-  readonly provider: string | null
+  /** The identity providers, each with the slug that stands in its URL; null for the first one. */
+  readonly providers: readonly { readonly slug: string | null; readonly name: string }[]
   /** What went wrong before; null at first. */
   readonly fault: string | null
   readonly formAction: string | undefined
@@ -20,7 +20,7 @@ export function signInPage({
   csrf,
   client,
   withPassword,
-  provider,
+  providers,
   fault,
   formAction,
 }: SignInView): Page {
@@ -36,8 +36,8 @@ export function signInPage({
     content: html`<p>to continue to <strong>${client}</strong></p>
 ${fault === null ? null : html`<p class="fault" role="alert">${fault}</p>`}
 ${withPassword ? password : null}
-${provider === null ? null : html`<p><a href="${path}/provider">Continue with ${provider}</a></p>`}
-${withPassword || provider !== null ? null : html`<p class="fault">No way to sign in is set up.</p>`}
+${providers.map(({ slug, name }) => html`<p><a href="${path}/provider${slug === null ? '' : `/${slug}`}">Continue with ${name}</a></p>`)}
+${withPassword || providers.length > 0 ? null : html`<p class="fault">No way to sign in is set up.</p>`}
 <form method="post" action="${path}">
 <input type="hidden" name="csrf" value="${csrf}">
 <button class="other" name="do" value="cancel">Cancel</button>

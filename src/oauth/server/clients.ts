@@ -1,3 +1,4 @@
+import type { Agent } from '../../access/agents.ts'
 import type { ServiceClient } from '../../access/service-clients.ts'
 import { isLoopbackHost } from '../../base/address.ts'
 import { listedTexts, type Plain } from '../../base/plain.ts'
@@ -40,6 +41,25 @@ export const CLI_CLIENT = {
   token_endpoint_auth_method: 'none',
 } as const
 
+/** The pages of Postern itself, on which a person who has signed in needs no other consent. */
+export const PAGES_CLIENT_ID = 'postern-pages'
+
+/** @param issuer origin of the pages */
+export function pagesClient(issuer: string): Plain {
+  return {
+    client_id: PAGES_CLIENT_ID,
+    client_name: 'Postern',
+    application_type: 'web',
+    redirect_uris: [`${issuer}${SIGNED_IN_PATH}`],
+    grant_types: ['authorization_code'],
+    response_types: ['code'],
+    token_endpoint_auth_method: 'none',
+  }
+}
+
+/** To which a browser comes back that has signed in for a page. No origin has this slug. */
+export const SIGNED_IN_PATH = '/connect/-/signed-in'
+
 /** Stands before the hash of a secret, in the place of the secret. */
 const HASHED = 'sha256:'
 
@@ -63,6 +83,22 @@ export function serviceClient(ref: string, service: ServiceClient): Plain | unde
     response_types: [],
     grant_types: ['client_credentials', JWT_BEARER],
     ...proof,
+  }
+}
+
+/** A binding of a host, as a client that signs, or whose secret is the token of the binding. */
+export function agentClient({ id, host, credential }: Agent): Plain {
+  const { keys, secretHash } = credential
+  return {
+    client_id: id,
+    client_name: host.name,
+    redirect_uris: [],
+    response_types: [],
+    // Of the two a binding takes one: each says of the other what to do
+    grant_types: [TOKEN_EXCHANGE, 'client_credentials'],
+    ...(secretHash === null
+      ? { token_endpoint_auth_method: 'private_key_jwt', jwks: { keys } }
+      : { token_endpoint_auth_method: 'client_secret_basic', client_secret: HASHED + secretHash }),
   }
 }
 

@@ -3,11 +3,15 @@ import type { McpAccess, McpOffer } from '../../access/mcp-access.ts'
 import { isTickedByHand, OIDC_SCOPES } from '../../access/scopes.ts'
 import { isConsumer, type ProtectedResources } from '../../base/protected-resources.ts'
 import { consentPage } from '../pages/consent.ts'
+import { heldPage } from '../pages/held.ts'
 import type { Happening } from './audit.ts'
 import { isLocalRedirect, redirectHost } from './clients.ts'
 import type { Consents } from './consents.ts'
 import type { GrantProfiles } from './grant-profiles.ts'
-import { arriveWith } from './hosts.ts'
+
+import { arriveWith, hostOf } from './hosts.ts'
+import type { NeededAccounts } from './needed-accounts.ts'
+
 import { type AskedParts, askedOf, finish, type Interaction, show, type Visit } from './visit.ts'
 
 export interface ConsentStepParts extends AskedParts {
@@ -17,13 +21,16 @@ export interface ConsentStepParts extends AskedParts {
   readonly resources: ProtectedResources
   readonly mcp: McpAccess
   readonly profiles: GrantProfiles
+  readonly needed: NeededAccounts
 }
 
 interface ConsentStep {
   ask(visit: Visit, interaction: Interaction): Promise<void>
   /** @param form what the person has ticked and picked */
   allow(visit: Visit, interaction: Interaction, form: URLSearchParams): Promise<void>
-  noteDenial(visit: Visit, interaction: Interaction): Promise<void>
+  /** Back to the client while its host waits for an administrator. */
+  leave(visit: Visit, interaction: Interaction): Promise<void>
+  noteDenial(visit: Visit, interaction: Interaction, fault?: string): Promise<void>
 }
 
 /** The page on which a person who has signed in allows a client to act for them; what they say is audited. */
@@ -36,6 +43,7 @@ export function createConsentStep({
   resources,
   mcp,
   profiles,
+  needed,
 }: ConsentStepParts): ConsentStep {
   async function note(
     { asker }: Visit,
@@ -77,7 +85,11 @@ export function createConsentStep({
     const account = await accounts.find(session?.accountId ?? '')
     const found = await offerOf(interaction)
     if (found === 'nothing') return refuseNothing(visit, interaction)
+    const arrival = found === null ? 'known' : await arrivalOf(visit, interaction)
+    if (arrival === 'held') return showHeld(visit, interaction)
     const declined = await consents.declined(account?.id ?? '', client.id)
+    const offer = found?.offer ?? null
+    const servers = offer === null ? [] : await needed.of(account?.id ?? '', offer)
     const page = consentPage({
       ...form,
       account: account?.name ?? '',
@@ -89,20 +101,39 @@ export function createConsentStep({
         name,
         isTicked: !isTickedByHand(name) && !declined.has(name),
       })),
-      offer: found?.offer ?? null,
+      offer,
+      servers,
+      isHeld: arrival === 'new',
       fault,
     })
     show(visit, fault === null ? 200 : 400, page)
   }
 
-  /** False where the host is switched off, and the client was told. */
+  async function isMissing({ session }: Interaction, offer: McpOffer): Promise<boolean> {
+    return (await needed.of(session?.accountId ?? '', offer)).some((one) => one.isMissing)
+  }
+
+  /** `held`: its host waits for an administrator; `new`: it would wait after the consent. */
+  async function arrivalOf(visit: Visit, { params }: Interaction): Promise<'known' | 'new' | 'held'> {
+    const client = await visit.provider.Client.find(String(params['client_id']))
+    const host = client && (await hostOf(client, mcp))
+    if (host !== undefined) return host.isHeld ? 'held' : 'known'
+    return (await mcp.holdsNew()) ? 'new' : 'known'
+  }
+
+  async function showHeld(visit: Visit, interaction: Interaction): Promise<void> {
+    const { client, form } = await askedOf(visit, interaction, { sealed, documents })
+    show(visit, 403, heldPage({ ...form, client }))
+  }
+
+  /** False where the host is switched off, and the client or the person was told. */
   async function mayArrive(visit: Visit, interaction: Interaction): Promise<boolean> {
     const client = await visit.provider.Client.find(String(interaction.params['client_id']))
     if (client === undefined) return true
     const host = await arriveWith(client, mcp)
     if (host.active) return true
-    await note(visit, interaction, { denied: 'access_denied' })
-    await finish(visit, interaction, HOST_INACTIVE)
+    await note(visit, interaction, { facts: { host: host.id }, denied: 'access_denied' })
+    await (host.isHeld ? showHeld(visit, interaction) : finish(visit, interaction, HOST_INACTIVE))
     return false
   }
 
@@ -118,6 +149,8 @@ export function createConsentStep({
       if (allowed.length === 0) return ask(visit, interaction, 'Tick what the client may do, or deny.')
       const chosen = found === null ? '' : chosenIn(found.offer, form)
       if (chosen === undefined) return ask(visit, interaction, 'Pick the profile that the client is to use.')
+      if (found !== null && (await isMissing(interaction, found.offer)))
+        return ask(visit, interaction, 'Connect the accounts that are needed first.')
       if (found !== null && !(await mayArrive(visit, interaction))) return
       const declined = asked.filter((scope) => !scopes.includes(scope))
       const grant = await agree(visit, interaction, allowed, declined)
@@ -134,7 +167,13 @@ export function createConsentStep({
       return finish(visit, interaction, { consent: { grantId: grant.jti } })
     },
 
-    noteDenial: (visit, interaction) => note(visit, interaction, { denied: 'access_denied' }),
+    leave: (visit, interaction) => finish(visit, interaction, HOST_HELD),
+
+    noteDenial: (visit, interaction, fault) =>
+      note(visit, interaction, {
+        denied: 'access_denied',
+        ...(fault === undefined ? {} : { facts: { fault } }),
+      }),
   }
 }
 
@@ -146,6 +185,10 @@ const NOTHING_SHARED = {
 const HOST_INACTIVE = {
   error: 'access_denied',
   error_description: 'An administrator has switched this application off.',
+}
+const HOST_HELD = {
+  error: 'access_denied',
+  error_description: 'This application is new here. An administrator must switch it on first.',
 }
 
 /** Id of the virtual MCP, or of the profile; undefined where none was picked. */

@@ -4,9 +4,10 @@ import { isTickedByHand } from '../../access/scopes.ts'
 import type { Clock } from '../../base/clock.ts'
 import { isConsumer, type ProtectedResources } from '../../base/protected-resources.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
-import { CLIENT_KEPT_MS, isLocalRedirect } from './clients.ts'
+import { CLIENT_KEPT_MS, isLocalRedirect, PAGES_CLIENT_ID } from './clients.ts'
 import type { GrantProfiles } from './grant-profiles.ts'
 import { hostOf } from './hosts.ts'
+import type { NeededAccounts } from './needed-accounts.ts'
 import type { Sealed } from './sealed.ts'
 
 const KIND = 'Consent'
@@ -27,6 +28,8 @@ type Context = Parameters<NonNullable<Configuration['loadExistingGrant']>>[0]
 export interface Consents {
   /** Keeps what was agreed to in a grant, beside what was before and was not declined now. */
   remember(grant: Grant, offers?: Readonly<Record<string, string>>): Promise<void>
+  /** Forgets what this account agreed to for this client. */
+  forget(account: string, client: string): Promise<void>
   /** Scopes that this account left unticked for this client, the last time they were asked for. */
   declined(account: string, client: string): Promise<ReadonlySet<string>>
   /** The grant of an authorization: what was just agreed to, or a new one of what was agreed to before. */
@@ -40,6 +43,7 @@ export interface ConsentsParts {
   readonly resources: Pick<ProtectedResources, 'find'>
   readonly mcp: Pick<McpAccess, 'offer' | 'host'>
   readonly profiles: Pick<GrantProfiles, 'keep'>
+  readonly needed: NeededAccounts
 }
 
 /** What accounts have agreed to, sealed in the store. */
@@ -96,6 +100,10 @@ export function createConsents(parts: ConsentsParts): Consents {
       })
     },
 
+    async forget(account, client) {
+      await store.writeOAuth((oauth) => oauth.remove(KIND, idOf(account, client)))
+    },
+
     async declined(account, client) {
       const before = await agreed(account, client)
       return new Set((before?.declined ?? '').split(' ').filter((scope) => scope !== ''))
@@ -107,6 +115,7 @@ export function createConsents(parts: ConsentsParts): Consents {
       if (given !== undefined) return provider.Grant.find(given)
       const { client, account } = oidc
       if (client === undefined || account === undefined) return undefined
+      if (client.clientId === PAGES_CLIENT_ID) return ownGrant(provider, account.accountId)
       // Whoever receives its redirects, or began at a device, could be any program: it is asked about each time
       const redirect = oidc.params?.redirect_uri
       if (typeof redirect !== 'string' || isLocalRedirect(redirect)) return undefined
@@ -127,6 +136,18 @@ export function createConsents(parts: ConsentsParts): Consents {
   }
 }
 
+/** For the pages of Postern itself: they learn who has signed in, and ask for no token. */
+async function ownGrant(provider: Provider, accountId: string): Promise<Grant> {
+  const grant = new provider.Grant({ accountId, clientId: PAGES_CLIENT_ID })
+  grant.addOIDCScope('openid')
+  // The code that belongs to it is never used
+  // As all models of the engine; its types leave the parameter out
+  await (grant as { save(seconds: number): Promise<string> }).save(OWN_GRANT_SECONDS)
+  return grant
+}
+
+const OWN_GRANT_SECONDS = 60
+
 /**
  * What the person agreed to at the MCP endpoint of a request, where the person may use it still and the host was not deleted; without a
  * profile for a virtual MCP and for management. Null where the person is to be asked: a virtual MCP or profile that was made later
@@ -135,7 +156,7 @@ export function createConsents(parts: ConsentsParts): Consents {
 async function offeredStill(
   { offers }: Agreed,
   { resourceServers, client, account }: Context['oidc'],
-  { resources, mcp }: Pick<ConsentsParts, 'resources' | 'mcp'>,
+  { resources, mcp, needed }: Pick<ConsentsParts, 'resources' | 'mcp' | 'needed'>,
 ): Promise<{ readonly profile: string | null } | null> {
   const named = Object.keys(resourceServers ?? {}).flatMap((name) => {
     const resource = resources.find(name)
@@ -145,7 +166,11 @@ async function offeredStill(
   if (one === undefined) return { profile: null }
   if (named.length > 1 || one.agreed === undefined || (await hostOf(client!, mcp)) === undefined) return null
   const offer = await mcp.offer(account!.accountId, one.resource)
-  if (offer?.kind === 'virtual_mcp') return offer.id === one.agreed ? { profile: null } : null
+  if (offer?.kind === 'virtual_mcp') {
+    if (offer.id !== one.agreed) return null
+    const isComplete = !(await needed.of(account!.accountId, offer)).some(({ isMissing }) => isMissing)
+    return isComplete ? { profile: null } : null
+  }
   const isOffered = offer?.profiles.some(({ id }) => id === one.agreed) === true
   return isOffered ? { profile: one.agreed } : null
 }

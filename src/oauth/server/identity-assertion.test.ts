@@ -14,20 +14,25 @@ const server = await startAuthorization({
     isReachable && source === `discovery ${ISSUER}`
       ? { ok: true, keys: [{ kid: 'corporate', alg: 'ES256', key: createPublicKey(issuing.key) }] }
       : { ok: false, reason: 'none' },
-  oidc: {
-    issuer: ISSUER,
-    clientId: 'postern',
-    clientAuth: null,
-    proof: async () => ({ secret: null, key: null }),
-    scopes: 'openid',
-    groupsClaim: 'groups',
-    roleMap: [
-      { claim: '*', value: null, grant: 'viewer' },
-      { claim: 'group', value: 'builders', grant: 'modifier' },
-    ],
-    direct: null,
-    audience: null,
-  },
+  providers: [
+    {
+      slug: null,
+      furtherSlugs: [],
+      name: 'id.example',
+      issuer: ISSUER,
+      clientId: 'postern',
+      clientAuth: null,
+      proof: async () => ({ secret: null, key: null }),
+      scopes: 'openid',
+      groupsClaim: 'groups',
+      roleMap: [
+        { claim: '*', value: null, grant: 'viewer' },
+        { claim: 'group', value: 'builders', grant: 'modifier' },
+      ],
+      direct: null,
+      audience: null,
+    },
+  ],
 })
 after(() => server[Symbol.asyncDispose]())
 const { origin, manage } = server

@@ -1,7 +1,9 @@
 import { timingSafeEqual } from 'node:crypto'
+import { isAtOrBelow } from '../../base/doors.ts'
 import { UNSTORABLE } from '../../base/storable.ts'
 import { errorPage } from '../pages/error.ts'
 import { CALLBACK_PATH } from '../sign-in/port.ts'
+import type { Asker } from './audit.ts'
 import { readText, unstorableField } from './body.ts'
 import { type ConsentStepParts, createConsentStep } from './consent-step.ts'
 import { createSignInStep, type SignInStepParts } from './sign-in-step.ts'
@@ -9,13 +11,16 @@ import { finish, INTERACTION, type Interaction, interactionOf, show, type Visit 
 
 export interface InteractionParts extends SignInStepParts, ConsentStepParts {
   readonly issuer: string
+  /** Told of a refusal to someone unknown. */
+  readonly refused: (asker: Asker, reason: string) => void
 }
 
 export interface Interactions {
-  /** Answers `/oauth/interaction/…` and the callback of an identity provider. */
+  /** Answers `/oauth/interaction/…` and the callbacks of identity providers. */
   answer(visit: Visit): Promise<void>
 }
 
+const FOREIGN_FORM = 'the form is of another site or browser'
 const DECLINED = { error: 'access_denied', error_description: 'The user did not allow it.' }
 
 /**
@@ -26,17 +31,25 @@ export function createInteractions(parts: InteractionParts): Interactions {
   const signIn = createSignInStep(parts)
   const consent = createConsentStep(parts)
 
+  async function noteForeignForm(visit: Visit, interaction: Interaction): Promise<void> {
+    if (interaction.prompt.name === 'consent') return consent.noteDenial(visit, interaction, FOREIGN_FORM)
+    parts.refused(visit.asker, `sign-in: ${FOREIGN_FORM}`)
+  }
+
   async function submit(visit: Visit, interaction: Interaction): Promise<void> {
     const form = new URLSearchParams((await readText(visit.request)) ?? '')
     const fault = unstorableField(form)
     if (fault !== null)
       return show(visit, 400, errorPage('invalid_request', `The field ${fault} ${UNSTORABLE}.`))
-    if (!isEqual(form.get('csrf') ?? '', parts.sealed.sign(interaction.uid)))
+    if (!isEqual(form.get('csrf') ?? '', parts.sealed.sign(interaction.uid))) {
+      await noteForeignForm(visit, interaction)
       return show(visit, 403, errorPage('access_denied', 'The form is not of this page.'))
+    }
     const { name } = interaction.prompt
     const choice = form.get('do')
     if (name === 'login' && choice === 'password') return signIn.submit(visit, interaction, form)
     if (name === 'consent' && choice === 'allow') return consent.allow(visit, interaction, form)
+    if (name === 'consent' && choice === 'leave') return consent.leave(visit, interaction)
     if (name === 'consent') await consent.noteDenial(visit, interaction)
     return finish(visit, interaction, DECLINED)
   }
@@ -44,15 +57,14 @@ export function createInteractions(parts: InteractionParts): Interactions {
   return {
     async answer(visit) {
       const url = new URL(visit.request.url ?? '/', parts.issuer)
-      if (url.pathname === CALLBACK_PATH) return signIn.comeBack(visit, url)
-      const [uid = '', step = ''] = url.pathname.slice(INTERACTION.length).split('/')
+      if (isAtOrBelow(url.pathname, CALLBACK_PATH)) return signIn.comeBack(visit, url)
+      const [uid = '', step = '', slug = null] = url.pathname.slice(INTERACTION.length).split('/')
       const interaction = await interactionOf(visit, uid)
-      if (interaction === null)
-        return show(
-          visit,
-          400,
-          errorPage('session_not_found', 'This page has expired, or belongs to another browser.'),
-        )
+      if (interaction === null) {
+        parts.refused(visit.asker, 'sign-in: a page that has expired, or of another browser')
+        const text = 'This page has expired, or belongs to another browser.'
+        return show(visit, 400, errorPage('session_not_found', text))
+      }
       const { method } = visit.request
       if (method === 'POST' && step === '') return submit(visit, interaction)
       if (method !== 'GET')
@@ -60,7 +72,9 @@ export function createInteractions(parts: InteractionParts): Interactions {
       if (interaction.prompt.name !== 'login') return consent.ask(visit, interaction)
       const ticket = url.searchParams.get('arrival')
       if (ticket !== null) return signIn.arrive(visit, interaction, ticket)
-      return step === 'provider' ? signIn.leave(visit, interaction) : signIn.ask(visit, interaction, null)
+      return step === 'provider'
+        ? signIn.leave(visit, interaction, slug)
+        : signIn.ask(visit, interaction, null)
     },
   }
 }

@@ -1,16 +1,18 @@
 import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
+import type { Agents } from '../../access/agents.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { StoreUnavailable } from '../../store/ports/unavailable.ts'
-import { type Asker, type Happening, NOBODY } from './audit.ts'
+import { type Asker, askerOf, type Happening, NOBODY } from './audit.ts'
 import { CLIENT_KEPT_MS } from './clients.ts'
 
 export interface ListenParts {
   readonly store: ConfigStore
   readonly accounts: Pick<Accounts, 'find'>
   readonly services: ServiceClients
+  readonly agents: Agents
   readonly clock: Clock
   /** Told of a grant that was revoked. */
   readonly grantEnded: (grant: string) => void
@@ -27,11 +29,14 @@ export function listen(
 ): void {
   const finish = finishWithin(provider)
   const note: Note = (context, happening) =>
-    finish(context, async () => audit({ ...(await happening()), asker: askerOf(context) }))
+    finish(context, async () => {
+      const noted = await happening()
+      if (noted !== null) await audit({ ...noted, asker: askerOf(context) })
+    })
   keepUsedClients(provider, parts, finish)
   listenToTokens(provider, parts, note)
   listenToRegistrations(provider, note)
-  listenToRefusals(provider, parts)
+  listenToRefusals(provider, parts, note)
   provider.silent = true
   provider.on('server_error', (context, error) => parts.fault(error, askerOf(context).requestId ?? ''))
 }
@@ -39,8 +44,8 @@ export function listen(
 /** Does what is to be done before the answer to a request leaves. */
 type Finish = (context: KoaContextWithOIDC, work: () => Promise<void>) => void
 
-/** Notes in the trail what happened in a request: who is answered finds it there. */
-type Note = (context: KoaContextWithOIDC, happening: () => Promise<Omit<Happening, 'asker'>>) => void
+/** Notes in the trail what happened in a request, before the response; null for nothing. */
+type Note = (context: KoaContextWithOIDC, happening: () => Promise<Omit<Happening, 'asker'> | null>) => void
 
 function finishWithin(provider: Provider): Finish {
   const pending = new WeakMap<object, Promise<void>[]>()
@@ -74,7 +79,27 @@ function keepUsedClients(provider: Provider, { store, clock }: ListenParts, fini
   })
 }
 
+/** Whose code a request has brought. The engine ends the grant of a code that came again, and the code with it, before it says whose it was. */
+function ownersOfCodes(provider: Provider): (context: KoaContextWithOIDC) => string | undefined {
+  const { AuthorizationCode } = provider
+  // Its static member has the request that is being answered
+  const engine = provider.constructor as typeof Provider
+  const owners = new WeakMap<object, string>()
+  const find = AuthorizationCode.find.bind(AuthorizationCode)
+  Object.assign(AuthorizationCode, {
+    async find(...given: Parameters<typeof find>) {
+      // Its type lacks what the model keeps
+      const code = (await find(...given)) as { readonly accountId?: string } | undefined
+      const context = engine.ctx
+      if (context !== undefined && code?.accountId !== undefined) owners.set(context.req, code.accountId)
+      return code
+    },
+  })
+  return ({ req }) => owners.get(req)
+}
+
 function listenToTokens(provider: Provider, parts: ListenParts, note: Note): void {
+  const ownerOfCode = ownersOfCodes(provider)
   provider.on('grant.success', (context) => {
     const { params, client, account, entities } = context.oidc
     const kind = String(params?.['grant_type'])
@@ -82,32 +107,47 @@ function listenToTokens(provider: Provider, parts: ListenParts, note: Note): voi
     const { AccessToken: ofUser, ClientCredentials: ofService } = entities
     const token = ofUser ?? ofService
     const service = ofService && (account?.accountId ?? ofService.clientId)
-    note(context, async () => ({
-      operation: 'issue_token',
-      actor: service === undefined ? await userOf(ofUser?.accountId, parts) : await serviceOf(service, parts),
-      client: client?.clientId ?? '',
-      facts: { grant_type: kind, resource: String(token?.aud ?? ''), scope: token?.scope ?? '' },
-    }))
+    note(context, async () => {
+      const agent = await parts.agents.find(client?.clientId ?? '')
+      return {
+        operation: 'issue_token',
+        actor:
+          service === undefined ? await userOf(ofUser?.accountId, parts) : await serviceOf(service, parts),
+        client: client?.clientId ?? '',
+        facts: {
+          grant_type: kind,
+          resource: String(token?.aud ?? ''),
+          scope: token?.scope ?? '',
+          ...(agent === undefined ? {} : { agent: agent.host.id }),
+        },
+      }
+    })
   })
   provider.on('grant.revoked', (context, grant) => {
     parts.grantEnded(grant)
-    const { client, entities } = context.oidc
+    const { oidc } = context
+    const { client, entities } = oidc
     const token = entities.RefreshToken ?? entities.AccessToken ?? entities.AuthorizationCode
     note(context, async () => ({
       operation: 'revoke',
-      actor: await userOf(token?.accountId, parts),
+      actor: await userOf(token?.accountId ?? ownerOfCode(context), parts),
       client: client?.clientId ?? '',
-      facts: { grant },
+      facts: { grant, ...(oidc.route === 'token' ? { reason: USED_AGAIN } : {}) },
     }))
   })
 }
+
+/** Why a token request ends a grant (RFC 9700 section 4.14.2, RFC 6749 section 4.1.2). */
+const USED_AGAIN = 'a code or refresh token that was used before came again'
 
 async function userOf(id: string | undefined, { accounts }: ListenParts): Promise<Happening['actor']> {
   if (id === undefined) return NOBODY
   return { id, type: 'user', name: (await accounts.find(id))?.slug ?? id }
 }
 
-async function serviceOf(ref: string, { services, clock }: ListenParts): Promise<Happening['actor']> {
+async function serviceOf(ref: string, { services, agents, clock }: ListenParts): Promise<Happening['actor']> {
+  const agent = await agents.find(ref)
+  if (agent !== undefined) return { id: agent.host.id, type: 'service', name: agent.host.slug }
   const found = await services.find(ref, clock.now())
   return { id: found?.id ?? ref, type: 'service', name: found?.slug ?? ref }
 }
@@ -135,23 +175,43 @@ const REFUSALS = [
 /** What a device hears until its user has agreed: nobody was refused anything. */
 const WAITING = new Set(['authorization_pending', 'slow_down'])
 
-function listenToRefusals(provider: Provider, { refused }: ListenParts): void {
+function listenToRefusals(provider: Provider, parts: ListenParts, note: Note): void {
   for (const name of REFUSALS)
     provider.on(name as 'grant.error', (context: KoaContextWithOIDC, error: Error) => {
       const reason = error instanceof errors.OIDCProviderError ? error.error : error.name
       if (WAITING.has(reason)) return
-      refused(askerOf(context), `${name.slice(0, -'.error'.length)}: ${reason}`)
+      const gather = (): void =>
+        parts.refused(askerOf(context), `${name.slice(0, -'.error'.length)}: ${reason}`)
+      if (name !== 'grant.error' || !(error instanceof errors.OIDCProviderError) || UNPROVEN.has(reason))
+        return gather()
+      note(context, async () => {
+        const happening = await refusedMachine(context, error, parts)
+        if (happening === null) gather()
+        // The grant has noted it, with what it knows of the reason
+        return reason === 'access_denied' ? null : happening
+      })
     })
 }
 
-function askerOf({ req }: KoaContextWithOIDC): Asker {
-  const text = (name: string): string | null => {
-    const value = req.headers[name]
-    return typeof value === 'string' ? value : null
-  }
+/** What is thrown before a client has proved itself. */
+const UNPROVEN: ReadonlySet<string> = new Set(['invalid_client', 'invalid_request', 'unsupported_grant_type'])
+
+/** A refused token request of an agent or a service identity; null for any other client, which anybody can register. */
+async function refusedMachine(
+  { oidc: { client, params } }: KoaContextWithOIDC,
+  { error, error_description: said, error_detail: fault = said ?? error }: errors.OIDCProviderError,
+  parts: ListenParts,
+): Promise<Omit<Happening, 'asker'> | null> {
+  const id = client?.clientId ?? ''
+  const isKnown =
+    (await parts.agents.find(id)) !== undefined ||
+    (id !== '' && (await parts.services.find(id, parts.clock.now())) !== undefined)
+  if (!isKnown) return null
   return {
-    ip: text('x-forwarded-for'),
-    userAgent: text('user-agent'),
-    requestId: text('x-postern-request-id'),
+    operation: 'issue_token',
+    actor: await serviceOf(id, parts),
+    client: id,
+    facts: { grant_type: String(params?.['grant_type']), fault },
+    denied: error,
   }
 }

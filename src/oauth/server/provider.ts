@@ -1,6 +1,9 @@
 import { type Configuration, errors, Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
+import { type Agents, isAgentId } from '../../access/agents.ts'
+import type { DirectTokens } from '../../access/direct-tokens.ts'
 import type { IdentityAssertions } from '../../access/identity-assertions.ts'
+import type { McpAccess } from '../../access/mcp-access.ts'
 import { type OAuthTokens, TRUST_RULE } from '../../access/oauth-tokens.ts'
 import { MCP_SCOPES, OIDC_SCOPES, SCOPES, START_SCOPES, scopeAsked } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
@@ -11,10 +14,12 @@ import { isConsumer, type ProtectedResources } from '../../base/protected-resour
 import { errorPage } from '../pages/error.ts'
 import { findAccessTokens } from './access-tokens.ts'
 import { type AdapterParts, createAdapter } from './adapter.ts'
-import { CLI_CLIENT, JWT_BEARER, keptSecret } from './clients.ts'
+import type { Happening } from './audit.ts'
+import { CLI_CLIENT, JWT_BEARER, keptSecret, pagesClient } from './clients.ts'
 import type { Consents } from './consents.ts'
 import { DEVICE_PAGES, takeCode } from './device-step.ts'
 import type { ClientDocuments, DocumentMode } from './documents.ts'
+import type { GrantProfiles } from './grant-profiles.ts'
 import { IDENTITY_ASSERTION, registerIdentityAssertion } from './identity-assertion.ts'
 import { keepErrorsHere } from './kept-errors.ts'
 import { type ServerKeys, SIGNING_ALG } from './keys.ts'
@@ -70,9 +75,15 @@ export interface ProviderParts extends AdapterParts {
   readonly resources: ProtectedResources
   readonly accounts: Pick<Accounts, 'find'>
   readonly consents: Consents
-  readonly tokens: Pick<OAuthTokens, 'verify'>
+  readonly tokens: Pick<OAuthTokens, 'verify' | 'claims' | 'signedIn'>
   readonly services: ServiceClients
   readonly workloads: WorkloadTokens
+  readonly agents: Agents
+  readonly mcp: McpAccess
+  /** Takes access tokens of identity providers; null where none are taken. */
+  readonly direct: DirectTokens | null
+  readonly audit: (happening: Happening) => Promise<void>
+  readonly profiles: Pick<GrantProfiles, 'keep'>
   readonly assertions: IdentityAssertions | null
   readonly documents: ClientDocuments
   readonly documentMode: DocumentMode
@@ -87,11 +98,11 @@ type JwtCustomizer = NonNullable<NonNullable<NonNullable<Configuration['formats'
 
 /** The engine of the protocol, as it is set up here. What it keeps lies in our store; its pages are ours. */
 export function createProvider(parts: ProviderParts): Provider {
-  const { issuer, resources, tokens, assertions } = parts
+  const { issuer, resources, assertions } = parts
   const provider = new Provider(issuer, configurationOf(parts))
   registerTokenExchange(provider, { ...parts, ttl: TTL.ClientCredentials })
   registerIdentityAssertion(provider, parts, TTL.AccessToken)
-  findAccessTokens(provider, tokens, resources)
+  findAccessTokens(provider, parts)
   compareHashes(provider)
   keepErrorsHere(provider, parts.documents)
   provider.proxy = true
@@ -108,7 +119,7 @@ function configurationOf(parts: ProviderParts): Configuration {
   const { issuer, accounts, consents, keys, documents } = parts
   return {
     adapter: createAdapter(parts),
-    clients: [structuredClone(CLI_CLIENT) as never],
+    clients: [structuredClone(CLI_CLIENT) as never, pagesClient(issuer) as never],
     clientDefaults: {
       response_types: ['code'],
       response_modes: ['query'],
@@ -168,16 +179,22 @@ async function findAccount(
 }
 
 /** Who a service identity is does not hang on the name by which it came; and what it was trusted by. */
-function nameService({ services, clock }: ProviderParts): JwtCustomizer {
+function nameService({ services, agents, clock }: ProviderParts): JwtCustomizer {
   return async (context, token, jwt) => {
     if (token.kind !== 'ClientCredentials') return
+    const agent = await agents.find(token.clientId ?? '')
+    if (agent !== undefined) {
+      jwt.payload['sub'] = agent.user ?? agent.host.id
+      return
+    }
     const exchanged = context.oidc.account
     jwt.payload['sub'] = exchanged?.accountId ?? (await services.find(token.clientId ?? '', clock.now()))?.id
     if (exchanged !== undefined) jwt.payload[TRUST_RULE] = exchanged[TRUST_RULE]
   }
 }
 
-function featuresOf({ documents, documentMode, resources }: ProviderParts): Configuration['features'] {
+function featuresOf(parts: ProviderParts): Configuration['features'] {
+  const { documents, documentMode, resources } = parts
   return {
     clientIdMetadataDocument: {
       enabled: documentMode !== 'off',
@@ -197,8 +214,8 @@ function featuresOf({ documents, documentMode, resources }: ProviderParts): Conf
       enabled: true,
       defaultResource: () => resources.nameOf('mcp'),
       useGrantedResource: () => true,
-      getResourceServerInfo: ({ oidc }, indicator) =>
-        describeResource(indicator, resources, oidc.params?.['grant_type']),
+      getResourceServerInfo: ({ oidc }, indicator, client) =>
+        describeResource(indicator, client.clientId, oidc.params?.['grant_type'], parts),
     },
     devInteractions: { enabled: false },
     rpInitiatedLogout: { enabled: false },
@@ -209,18 +226,32 @@ function featuresOf({ documents, documentMode, resources }: ProviderParts): Conf
 
 const mayRevoke: RevocationPolicy = (_context, client, token) => {
   if (token.clientId !== client.clientId) return false
-  if (token.kind === 'ClientCredentials')
-    throw new errors.UnsupportedTokenType('no grant stands behind this token: it ends by itself')
+  // The grant of an agent's token is that of the person
+  if (token.kind === 'ClientCredentials' || isAgentId(token.clientId))
+    throw new errors.UnsupportedTokenType('this token ends by itself')
   return true
 }
 
 /** What a token for a resource is like (RFC 8707). */
-function describeResource(indicator: string, resources: ProtectedResources, grantType: unknown) {
+async function describeResource(
+  indicator: string,
+  client: string,
+  grantType: unknown,
+  { resources, agents }: Pick<ProviderParts, 'resources' | 'agents'>,
+) {
   const found = resources.find(indicator)
   if (found === null) throw new errors.InvalidTarget('there is no such resource')
-  // A machine is no person: nothing at an MCP endpoint is shared with it
-  if (isConsumer(found) && grantType === 'client_credentials')
-    throw new errors.InvalidTarget('this resource is for people who sign in')
+  if (isAgentId(client)) {
+    const agent = await agents.find(client)
+    if (grantType === 'client_credentials' && agent?.actsForPeople === true)
+      throw new errors.UnauthorizedClient(
+        'the binding has acts_for, so it opens nothing for itself: exchange the access token of a person (grant_type urn:ietf:params:oauth:grant-type:token-exchange)',
+      )
+    if (agent?.resource !== found)
+      throw new errors.InvalidTarget('the binding of the agent is for another resource')
+  } else if (isConsumer(found) && grantType === 'client_credentials')
+    // A machine is no person: nothing at an MCP endpoint is shared with it
+    throw new errors.InvalidTarget('this resource is for people who sign in, and for agents with a binding')
   return {
     scope: (isConsumer(found) ? MCP_SCOPES : SCOPES).join(' '),
     audience: resources.nameOf(found),

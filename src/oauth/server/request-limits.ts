@@ -1,5 +1,5 @@
 import type { Throttle } from '../../shared-state/ports/throttle.ts'
-import { INTERACTION } from './visit.ts'
+import { CONNECT, INTERACTION } from './visit.ts'
 
 const WINDOW_MS = 60_000
 
@@ -11,7 +11,11 @@ const MAX: Readonly<Record<string, number>> = {
   '/oauth/device/authorize': 30,
   '/oauth/token': 600,
   [INTERACTION]: 600,
+  [CONNECT]: 600,
 }
+
+/** Paths with pages below them, which count together. */
+const GROUPS = [INTERACTION, CONNECT]
 
 /**
  * Bounds what a source may ask of paths that write before anyone is known. Answers the seconds to wait, or 0.
@@ -22,7 +26,7 @@ export function createRequestLimits(
   networkOf: (ip: string) => string,
 ): (path: string, ip: string) => Promise<number> {
   return async (asked, ip) => {
-    const path = asked.startsWith(INTERACTION) ? INTERACTION : asked
+    const path = GROUPS.find((one) => asked.startsWith(one)) ?? asked
     const max = MAX[path]
     if (max === undefined) return 0
     const key = { kind: 'oauth_request', key: `${path} ${networkOf(ip)}` } as const

@@ -5,25 +5,43 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type AdapterPayload, errors, type Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
+import { type Agents, isAgentId } from '../../access/agents.ts'
+import type { DirectTokens } from '../../access/direct-tokens.ts'
 import type { IdentityAssertions } from '../../access/identity-assertions.ts'
 import type { McpAccess } from '../../access/mcp-access.ts'
 import type { OAuthTokens } from '../../access/oauth-tokens.ts'
-import { DEFAULT_SCOPE, scopeAsked } from '../../access/scopes.ts'
+import type { OriginAccess } from '../../access/origin-access.ts'
+import { DEFAULT_SCOPE, MCP_SCOPES, scopeAsked } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
 import type { Clock } from '../../base/clock.ts'
+import { isAtOrBelow } from '../../base/doors.ts'
+import { pageHeaders, pageText } from '../../base/page.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { isConsumer, isVirtualMcp, type ProtectedResources } from '../../base/protected-resources.ts'
 import type { GetJson } from '../../base/public-fetch.ts'
-import { HOST_CLAIM, PROFILE_CLAIM } from '../../base/sign-in-claims.ts'
+import {
+  BINDING_CLAIM,
+  CREDENTIAL_CLAIM,
+  HOST_CLAIM,
+  PROFILE_CLAIM,
+  SUBJECT_HOST_CLAIM,
+} from '../../base/sign-in-claims.ts'
 import { UNSTORABLE, unstorableIn } from '../../base/storable.ts'
 import type { Throttle } from '../../shared-state/ports/throttle.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
+import type { Federation } from '../federation/port.ts'
+import { CLIENT_DOCUMENT_PATH, clientDocument } from '../federation/registrations.ts'
+import { errorPage } from '../pages/error.ts'
 import { CALLBACK_PATH, type SignIn } from '../sign-in/port.ts'
 import { withMarkedToken } from './access-tokens.ts'
+import { createApplications } from './applications.ts'
 import { type Asker, createOAuthAudit } from './audit.ts'
 import { readText, unstorableField, withBody } from './body.ts'
-import { lenientMetadata, serviceClient } from './clients.ts'
+import { createBrowserSessions } from './browser-session.ts'
+import { agentClient, lenientMetadata, serviceClient } from './clients.ts'
+import { createConnectPages } from './connect.ts'
+import { createConnectLinks } from './connect-links.ts'
 import { createConsents } from './consents.ts'
 import { createClientDocuments, type DocumentMode } from './documents.ts'
 import { createGrantProfiles } from './grant-profiles.ts'
@@ -31,11 +49,12 @@ import { hostOf } from './hosts.ts'
 import { createInteractions } from './interactions.ts'
 import { currentKeys } from './keys.ts'
 import { listen } from './listen.ts'
+import { createNeededAccounts } from './needed-accounts.ts'
 import { createProvider, isForConsumers, isMisspelt, nameAlike, REGISTRATION } from './provider.ts'
 import { withinRefreshScope } from './refresh-scope.ts'
 import { createRequestLimits } from './request-limits.ts'
 import { createSealed } from './sealed.ts'
-import { INTERACTION } from './visit.ts'
+import { CONNECT, INTERACTION } from './visit.ts'
 
 export interface AuthorizationServerParts {
   /** The origin at which the endpoints are reached, exactly. */
@@ -47,14 +66,21 @@ export interface AuthorizationServerParts {
   readonly key: Uint8Array
   readonly accounts: Accounts
   /** Proves access tokens, as protected resources do. */
-  readonly tokens: Pick<OAuthTokens, 'verify'>
+  readonly tokens: Pick<OAuthTokens, 'verify' | 'claims' | 'signedIn'>
   readonly services: ServiceClients
   /** What people may sign in to at MCP endpoints. */
   readonly mcp: McpAccess
+  /** At which origins people may connect accounts. */
+  readonly originAccess: OriginAccess
+  readonly federation: Federation
   /** Told of a grant that was revoked: access tokens of it count no longer. */
   readonly grantEnded: (grant: string) => void
   readonly workloads: WorkloadTokens
-  /** Of the corporate issuer; null without one. */
+  /** Bindings of hosts as clients. */
+  readonly agents: Agents
+  /** Takes access tokens of identity providers; null where none are taken. */
+  readonly direct: DirectTokens | null
+  /** Of identity providers; null without one. */
   readonly assertions: IdentityAssertions | null
   readonly documentMode: DocumentMode
   /** Documents of clients that the operator has pinned, by their URL. */
@@ -80,16 +106,26 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
   const { issuer, store, clock, resources } = parts
   const sealed = createSealed(parts.key)
   const profiles = createGrantProfiles(store, sealed, clock)
-  const consents = createConsents({ ...parts, sealed, profiles })
+  const needed = createNeededAccounts(parts.originAccess, parts.federation)
+  const consents = createConsents({ ...parts, sealed, profiles, needed })
   const audit = createOAuthAudit(store, clock)
   const { documentMode: mode, fetchPublic } = parts
   const documents = createClientDocuments({ ...parts, sealed, mode, getJson: fetchPublic })
-  const interactions = createInteractions({ ...parts, sealed, documents, consents, profiles, audit })
+  const interactions = createInteractions({ ...parts, sealed, documents, consents, profiles, needed, audit })
+  const pages = createConnectPages({
+    ...parts,
+    audit,
+    sessions: createBrowserSessions(issuer, sealed, parts.accounts),
+    links: createConnectLinks(issuer, sealed, clock),
+    applications: createApplications({ ...parts, sealed, documents, consents }),
+  })
   const wait = createRequestLimits(parts.throttle, parts.networkOf)
   const { protocol, host } = new URL(issuer)
   let made: { readonly version: string; readonly provider: Provider } | undefined
 
   async function findClient(id: string): Promise<AdapterPayload | undefined> {
+    const agent = await parts.agents.find(id)
+    if (agent !== undefined) return agentClient(agent)
     const service = await parts.services.find(id, clock.now())
     return service === undefined ? documents.pinned(id) : serviceClient(id, service)
   }
@@ -105,6 +141,8 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
         consents,
         keys,
         findClient,
+        audit,
+        profiles,
         claimsOf: (token) => claimsOf(token),
       })
       listen(provider, parts, audit)
@@ -116,12 +154,14 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
   /** A token names the grant that ends it, and at MCP endpoints the host and the profile that the person has picked. */
   async function claimsOf(token: object): Promise<Plain> {
     // What the engine issues, and what its models say of themselves
-    const { grantId, clientId, aud } = token as { grantId?: string; clientId?: string; aud?: string }
+    const { grantId, clientId = '', aud } = token as { grantId?: string; clientId?: string; aud?: string }
+    if (isAgentId(clientId)) return claimsOfAgent(clientId, grantId)
     if (grantId === undefined) return {}
     const resource = resources.find(String(aud ?? ''))
     if (resource === null || !isConsumer(resource)) return { grant_id: grantId }
-    const client = await (await currentProvider()).Client.find(clientId ?? '')
-    const host = client && (await hostOf(client, parts.mcp))
+    const client = await (await currentProvider()).Client.find(clientId)
+    const service = await parts.services.find(clientId, clock.now())
+    const host = client && (await hostOf(client, parts.mcp, service))
     // Whoever has deleted it wants no more of its calls, until a person allows the application anew
     if (host === undefined) throw new errors.InvalidGrant('the application was deleted')
     const picked = isVirtualMcp(resource) ? null : await profiles.of(grantId)
@@ -130,6 +170,34 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
       [HOST_CLAIM]: host.id,
       ...(picked === null ? {} : { [PROFILE_CLAIM]: picked }),
     }
+  }
+
+  /** What acts, and by which token of its binding; `act` where it acts for a person (RFC 8693 section 4.1). */
+  async function claimsOfAgent(clientId: string, grantId: string | undefined): Promise<Plain> {
+    const agent = await parts.agents.find(clientId)
+    if (agent === undefined) throw new errors.InvalidGrant('the binding has ended')
+    const { id, host, user, credential } = agent
+    return {
+      ...(grantId === undefined ? {} : { grant_id: grantId }),
+      ...(grantId === undefined && user === null ? {} : { act: { sub: host.id } }),
+      [HOST_CLAIM]: host.id,
+      [BINDING_CLAIM]: id,
+      [CREDENTIAL_CLAIM]: credential.name,
+      ...(await subjectHostOf(clientId, grantId)),
+    }
+  }
+
+  /** The application of the sign-in on which an exchanged token hangs; nothing for a token of the identity provider. */
+  async function subjectHostOf(clientId: string, grantId: string | undefined): Promise<Plain> {
+    if (grantId === undefined) return {}
+    const provider = await currentProvider()
+    const owner = (await provider.Grant.find(grantId))?.clientId ?? clientId
+    if (owner === clientId) return {}
+    const client = await provider.Client.find(owner)
+    const service = await parts.services.find(owner, clock.now())
+    const host = client && (await hostOf(client, parts.mcp, service))
+    if (host === undefined) throw new errors.InvalidGrant('the application of the person was deleted')
+    return { [SUBJECT_HOST_CLAIM]: host.id }
   }
 
   return {
@@ -142,8 +210,7 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
         if (request.method === 'OPTIONS') return answerPreflight(response)
       }
       const seconds = await wait(path, asker.ip ?? '')
-      if (seconds > 0)
-        return refuse(response, 429, 'temporarily_unavailable', { 'retry-after': String(seconds) })
+      if (seconds > 0) return tooMany(response, path, seconds)
       const parameter = unstorableField(new URLSearchParams(search))
       if (parameter !== null) return refuseField(response, 'invalid_request', parameter)
       // What stands in these is ours alone: the gateway has taken away what callers sent by these names
@@ -152,8 +219,10 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
         'x-forwarded-host': host,
         'x-forwarded-for': asker.ip ?? '',
       })
+      if (path === CLIENT_DOCUMENT_PATH) return answerDocument(response, clientDocument(issuer))
       const provider = await currentProvider()
-      if (path === CALLBACK_PATH || path.startsWith(INTERACTION))
+      if (isAtOrBelow(path, CONNECT)) return pages.answer({ provider, request, response, asker })
+      if (isAtOrBelow(path, CALLBACK_PATH) || path.startsWith(INTERACTION))
         return interactions.answer({ provider, request, response, asker })
       if (request.method !== 'POST') return provider.callback()(request, response)
       const text = await readText(request)
@@ -208,8 +277,21 @@ function namedAlike(text: string, resources: ProtectedResources): URLSearchParam
   const named = form.getAll('resource')
   form.delete('resource')
   for (const indicator of named) form.append('resource', nameAlike(indicator, resources))
-  if (form.get('grant_type') === 'client_credentials' && !form.has('scope')) form.set('scope', DEFAULT_SCOPE)
+  if (form.get('grant_type') === 'client_credentials' && !form.has('scope')) {
+    const isForConsumer = named.some((one) => isForConsumers(one, resources))
+    form.set('scope', isForConsumer ? MCP_SCOPES.join(' ') : DEFAULT_SCOPE)
+  }
   return form
+}
+
+/** Postern as a client of other authorization servers (draft-ietf-oauth-client-id-metadata-document). */
+function answerDocument(response: ServerResponse, document: Plain): void {
+  response.writeHead(200, {
+    'content-type': 'application/json',
+    'cache-control': 'public, max-age=3600',
+    'access-control-allow-origin': '*',
+  })
+  response.end(JSON.stringify(document))
 }
 
 function answerPreflight(response: ServerResponse): void {
@@ -224,6 +306,29 @@ function answerPreflight(response: ServerResponse): void {
 /** Refuses a request for a parameter or member that no store keeps. */
 function refuseField(response: ServerResponse, error: string, field: string): void {
   refuse(response, 400, error, {}, `${field} ${UNSTORABLE}`)
+}
+
+/** Paths that browsers open. */
+function isPage(path: string): boolean {
+  return (
+    isAtOrBelow(path, CONNECT) ||
+    path.startsWith(INTERACTION) ||
+    path === '/oauth/authorize' ||
+    path === '/oauth/device'
+  )
+}
+
+/** @param seconds until the next request of the source is answered */
+function tooMany(response: ServerResponse, path: string, seconds: number): void {
+  const wait = { 'retry-after': String(seconds) }
+  if (!isPage(path)) {
+    refuse(response, 429, 'temporarily_unavailable', wait)
+    return
+  }
+  const text = `Too many requests have come from your network. Open the page again in ${seconds} seconds.`
+  const page = errorPage('temporarily_unavailable', text)
+  response.writeHead(429, { ...pageHeaders(page), ...wait })
+  response.end(pageText(page))
 }
 
 function refuse(

@@ -25,8 +25,8 @@ interface SignInStep {
   ask(visit: Visit, interaction: Interaction, fault: string | null): Promise<void>
   /** By name and password. */
   submit(visit: Visit, interaction: Interaction, form: URLSearchParams): Promise<void>
-  /** To the identity provider. */
-  leave(visit: Visit, interaction: Interaction): Promise<void>
+  /** To an identity provider. @param slug null for the first one */
+  leave(visit: Visit, interaction: Interaction, slug: string | null): Promise<void>
   /** From there to the page that the browser left: only there is its cookie. */
   comeBack(visit: Visit, url: URL): Promise<void>
   /** At the page that it left, with the ticket of {@link comeBack}. */
@@ -40,8 +40,8 @@ export function createSignInStep(parts: SignInStepParts): SignInStep {
 
   async function ask(visit: Visit, interaction: Interaction, fault: string | null): Promise<void> {
     const { client, form } = await askedOf(visit, interaction, parts)
-    const { withPassword, provider } = signIn
-    const page = signInPage({ ...form, client: client.name ?? client.id, withPassword, provider, fault })
+    const { withPassword, providers } = signIn
+    const page = signInPage({ ...form, client: client.name ?? client.id, withPassword, providers, fault })
     show(visit, fault === null ? 200 : 401, page)
   }
 
@@ -62,9 +62,8 @@ export function createSignInStep(parts: SignInStepParts): SignInStep {
       return signedIn(visit, interaction, account)
     },
 
-    async leave(visit, interaction) {
-      if (signIn.provider === null) return ask(visit, interaction, null)
-      const to = await orNotIn(visit, () => signIn.begin(interaction.uid, visit.asker))
+    async leave(visit, interaction, slug) {
+      const to = await orNotIn(visit, () => signIn.begin(interaction.uid, slug, visit.asker))
       if (to !== null) redirect(visit, to.href)
     },
 
@@ -105,7 +104,8 @@ async function orNotIn<T>(visit: Visit, work: () => Promise<T>): Promise<T | nul
     const { code, message, status, facts } = error
     const isTemporary = facts.members?.['retry_after_ms'] !== undefined
     const { requestId } = visit.asker
-    if (code === 'identity_unavailable')
+    if (code === 'not_found') show(visit, status, errorPage('invalid_request', message, requestId))
+    else if (code === 'identity_unavailable')
       show(
         visit,
         status,

@@ -2,9 +2,9 @@ import { errors, type Provider, type TokenEndpointGrantContext } from 'oidc-prov
 import { TRUST_RULE } from '../../access/oauth-tokens.ts'
 import { DEFAULT_SCOPE, SCOPES } from '../../access/scopes.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
-import type { Clock } from '../../base/clock.ts'
-import { isConsumer, type ProtectedResources } from '../../base/protected-resources.ts'
+import { isConsumer } from '../../base/protected-resources.ts'
 import { Refusal } from '../../base/refusal.ts'
+import { ACCESS_TOKEN, type ActingParts, exchangeForPerson } from './acting.ts'
 import { TOKEN_EXCHANGE } from './clients.ts'
 import { SIGNING_ALG } from './keys.ts'
 
@@ -15,26 +15,29 @@ const PARAMETERS = [
   'resource',
   'audience',
   'scope',
+  'actor_token',
 ]
 const TYPE = 'urn:ietf:params:oauth:token-type:'
-const ACCESS_TOKEN = `${TYPE}access_token`
 /** What workload tokens go by. */
 const TAKEN: ReadonlySet<unknown> = new Set([`${TYPE}jwt`, `${TYPE}id_token`])
 
-interface TokenExchangeParts {
+interface TokenExchangeParts extends ActingParts {
   readonly workloads: WorkloadTokens
-  readonly resources: ProtectedResources
-  readonly clock: Clock
-  /** Seconds that a token lives at most. */
-  readonly ttl: number
 }
 
 /**
  * Exchange of the token of a workload, which a trust rule knows, for an access token for one resource (RFC 8693). It ends
- * with the token that was given for it, if that is sooner.
+ * with the token that was given for it, if that is sooner. Agents exchange tokens of people: see `acting.ts`.
  */
 export function registerTokenExchange(provider: Provider, parts: TokenExchangeParts): void {
-  provider.registerGrantType(TOKEN_EXCHANGE, (context) => exchange(context, parts), PARAMETERS)
+  provider.registerGrantType(
+    TOKEN_EXCHANGE,
+    async (context) => {
+      const agent = await parts.agents.find(context.oidc.client.clientId)
+      return agent === undefined ? exchange(context, parts) : exchangeForPerson(context, agent, parts)
+    },
+    PARAMETERS,
+  )
 }
 
 async function exchange(

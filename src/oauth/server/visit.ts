@@ -7,6 +7,8 @@ import type { ClientDocuments } from './documents.ts'
 import type { Sealed } from './sealed.ts'
 
 export const INTERACTION = '/oauth/interaction/'
+/** Pages on which people connect their accounts at origins. */
+export const CONNECT = '/connect'
 
 export type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>
 

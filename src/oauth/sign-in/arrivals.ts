@@ -17,6 +17,10 @@ export interface RoleRule {
 /** How the claims of an identity provider are read. */
 export interface ClaimReading {
   readonly issuer: string
+  /** Stands before the groups of a further provider, as `slug/group`; null for the first provider, whose groups stay as they are. */
+  readonly slug: string | null
+  /** Slugs of all further providers: a group of the first provider that looks like one of theirs is left out. */
+  readonly furtherSlugs: readonly string[]
   readonly groupsClaim: string
   readonly roleMap: readonly RoleRule[]
 }
@@ -38,9 +42,10 @@ export function faultOfRoleMap(rules: readonly RoleRule[]): string | null {
 export function toArrival(
   claims: Plain,
   subject: string,
-  { issuer, groupsClaim, roleMap }: ClaimReading,
+  reading: ClaimReading,
   absent: null | undefined,
 ): Arrival {
+  const { issuer, groupsClaim, roleMap } = reading
   if (!isStorable(subject)) throw refuse('credential_invalid', { inner: `the claim sub ${UNSTORABLE}` })
   const { email, email_verified, name, iat } = claims
   const isVerified = email_verified !== false && email_verified !== 'false'
@@ -53,10 +58,19 @@ export function toArrival(
     subject,
     email: isText(email) ? (isVerified ? email : null) : absent,
     name: isText(name) ? name : absent,
-    groups: textsOf(claimOf(trusted, groupsClaim)).filter(isStorable),
+    groups: groupsOf(textsOf(claimOf(trusted, groupsClaim)).filter(isStorable), reading),
     grants: [...new Set(roleMap.filter(holds).map(({ grant }) => grant))],
     claimsIssuedAt: typeof iat === 'number' ? iat : undefined,
   }
+}
+
+/** Groups by names that no other provider can give to anybody. */
+function groupsOf(
+  groups: readonly string[],
+  { slug, furtherSlugs }: Pick<ClaimReading, 'slug' | 'furtherSlugs'>,
+): readonly string[] {
+  if (slug !== null) return groups.map((group) => `${slug}/${group}`)
+  return groups.filter((group) => !furtherSlugs.some((further) => group.startsWith(`${further}/`)))
 }
 
 function isText(value: unknown): value is string {

@@ -63,7 +63,7 @@ export function createLocalSignIn(
       throw wrong('no such local user')
     }
     const inner = reasonOf(account, hash, isRight)
-    const entry = toSignInEntry(account, 'password', sender, inner, clock)
+    const entry = toSignInEntry(account, null, sender, inner, clock)
     const written = store.write((writer) => writer.appendAudit(entry))
     if (inner !== null || hash === undefined) {
       // Not waited for: the time of a write would tell that there is such a user
@@ -101,17 +101,18 @@ function wrong(inner: string): Refusal {
 
 /**
  * The entry of an attempt to sign in by a known user.
+ * @param at the issuer at which the user signed in; null for a password
  * @param inner why it failed; null when it did not.
  */
 export function toSignInEntry(
   { id, slug }: Account,
-  method: 'password' | 'oidc',
+  at: string | null,
   { ip, userAgent }: Sender,
   inner: string | null,
   clock: Clock,
 ): AuditEntry {
   return newAuditEntry(clock, {
-    actor: { id, type: 'user', name: slug, auth_method: method },
+    actor: { id, type: 'user', name: slug, auth_method: at === null ? 'password' : 'oidc' },
     surface: 'oauth',
     operation: 'access.sign_in',
     action: 'READ',
@@ -120,6 +121,6 @@ export function toSignInEntry(
     user_agent: userAgent,
     outcome: inner === null ? 'ok' : 'denied',
     error: inner === null ? null : 'credential_invalid',
-    detail: inner,
+    detail: inner ?? (at === null ? null : `Signed in at ${at}.`),
   })
 }

@@ -51,6 +51,8 @@ beforeEach(async () => {
   const { store } = control
   const accounts = createAccounts(store.read, clock, control.invoke)
   const provider = {
+    slug: null,
+    furtherSlugs: [],
     issuer: issuer.url,
     clientId: 'postern',
     get clientAuth() {
@@ -80,7 +82,7 @@ beforeEach(async () => {
       ...parts,
       throttle: createThrottle(clock),
       isLocal,
-      oidc: { name: 'id.example', signIn: oidc },
+      providers: [{ slug: null, name: 'id.example', issuer: issuer.url, signIn: oidc }],
       links: createSetUpLinks(store, clock),
       users: createLocalUsers(clock, control.invoke),
       noteUnknown: ({ reason }) => noted.push(reason),
@@ -99,7 +101,7 @@ async function visit(begun: URL): Promise<URL> {
   assert.equal(status, 302)
   return new URL(headers.get('location')!)
 }
-const arrive = async () => signIn.finish(await visit(await signIn.begin('one', BROWSER)), BROWSER)
+const arrive = async () => signIn.finish(await visit(await signIn.begin('one', null, BROWSER)), BROWSER)
 const stored = async (slug: string) => (await control.store.read.bySlug('users', slug))[0]!.spec
 
 test('who signs in at the provider becomes a user with what their claims are mapped to, each time anew', async () => {
@@ -130,10 +132,10 @@ test('who signs in at the provider becomes a user with what their claims are map
 
   const { items } = await control.store.read.auditEntries({ limit: 10, operation: 'access.sign_in' })
   assert.deepEqual(
-    items.map(({ actor, outcome, ip }) => [actor.name, actor.auth_method, outcome, ip]),
+    items.map(({ actor, outcome, ip, detail }) => [actor.name, actor.auth_method, outcome, ip, detail]),
     [
-      ['ada', 'oidc', 'ok', BROWSER.ip],
-      ['ada', 'oidc', 'ok', BROWSER.ip],
+      ['ada', 'oidc', 'ok', BROWSER.ip, `Signed in at ${issuer.url}.`],
+      ['ada', 'oidc', 'ok', BROWSER.ip, `Signed in at ${issuer.url}.`],
     ],
   )
 })
@@ -149,18 +151,24 @@ test('claims that the ID token lacks are asked for, and it wins over what is tol
 })
 
 test('the request has a challenge, a state and a nonce, and the provider leads back to the callback', async () => {
-  const asked = (await signIn.begin('one', BROWSER)).searchParams
+  const asked = (await signIn.begin('one', null, BROWSER)).searchParams
   assert.equal(asked.get('redirect_uri'), `${ORIGIN}/oauth/callback`)
   assert.equal(asked.get('code_challenge_method'), 'S256')
   assert.equal(asked.get('scope'), 'openid profile email')
-  const again = (await signIn.begin('one', BROWSER)).searchParams
+  const again = (await signIn.begin('one', null, BROWSER)).searchParams
   for (const name of ['state', 'nonce', 'code_challenge'])
     assert.ok(asked.get(name)!.length >= 43 && asked.get(name) !== again.get(name), name)
 })
 
 test('an email that is not verified gives nothing by a rule either', () => {
   const rule = { claim: 'email', value: 'boss@example.com', grant: 'admin' }
-  const reading = { issuer: 'https://id.example', groupsClaim: 'groups', roleMap: [rule] }
+  const reading = {
+    issuer: 'https://id.example',
+    slug: null,
+    furtherSlugs: [],
+    groupsClaim: 'groups',
+    roleMap: [rule],
+  }
   const grantsBy = (verified: object) =>
     toArrival({ email: 'boss@example.com', ...verified }, 'eve', reading, null).grants
   assert.deepEqual(grantsBy({ email_verified: false }), [])
@@ -169,13 +177,13 @@ test('an email that is not verified gives nothing by a rule either', () => {
 })
 
 test('a state works once, for ten minutes, and only one of ours', async () => {
-  const back = await visit(await signIn.begin('one', BROWSER))
+  const back = await visit(await signIn.begin('one', null, BROWSER))
   await signIn.finish(back, BROWSER)
   await refused(signIn.finish(back, BROWSER), 'credential_invalid')
-  const late = await visit(await signIn.begin('one', BROWSER))
+  const late = await visit(await signIn.begin('one', null, BROWSER))
   control.move(10 * 60_000)
   await refused(signIn.finish(late, BROWSER), 'credential_invalid')
-  const foreign = await visit(await signIn.begin('one', BROWSER))
+  const foreign = await visit(await signIn.begin('one', null, BROWSER))
   foreign.searchParams.set('state', 'x'.repeat(43))
   await refused(signIn.finish(foreign, BROWSER), 'credential_invalid')
   assert.deepEqual(noted, Array(3).fill('an unknown, used or late state'))
@@ -276,7 +284,10 @@ test('a local user signs in beside those of the provider, and not at all where t
   const kept = await createPasswords().hash(password)
   await control.store.write((writer) => writer.putPassword(String(output['id']), kept, Date.now()))
   const both = open(true)
-  assert.deepEqual([both.signIn.withPassword, both.signIn.provider], [true, 'id.example'])
+  assert.deepEqual(
+    [both.signIn.withPassword, both.signIn.providers],
+    [true, [{ slug: null, name: 'id.example' }]],
+  )
   assert.equal((await both.signIn.password('grace', password, BROWSER)).slug, 'grace')
   const alone = open(false)
   assert.deepEqual([alone.signIn.withPassword, alone.pages], [false, null])
@@ -369,7 +380,13 @@ test('a try says what a provider answers that is not there, or that tells nothin
 })
 
 test('claims that no store keeps are left out, and a subject that no store keeps is refused', () => {
-  const reading = { issuer: 'https://id.example', groupsClaim: 'groups', roleMap: [] }
+  const reading = {
+    issuer: 'https://id.example',
+    slug: null,
+    furtherSlugs: [],
+    groupsClaim: 'groups',
+    roleMap: [],
+  }
   const claims = { email: 'a\0@example.com', name: 'A\ud800', groups: ['a', 'b\0', 'c'] }
   const { email, name, groups } = toArrival(claims, 'ada', reading, null)
   assert.deepEqual([email, name, groups], [null, null, ['a', 'c']])

@@ -1,5 +1,5 @@
 /** The state of a sign-in at an identity provider is kept for ten minutes and can be used once. */
-import type { Configuration, CustomFetch, IDToken } from 'openid-client'
+import type { Configuration, CustomFetch, IDToken, TokenEndpointResponse } from 'openid-client'
 import type { Account, Accounts } from '../../access/accounts.ts'
 import { isSecureUrl } from '../../base/address.ts'
 import { claimOf } from '../../base/claims.ts'
@@ -12,7 +12,7 @@ import { hashToken } from '../../base/token.ts'
 import type { Links } from '../../shared-state/ports/links.ts'
 import { type ClaimReading, toArrival } from './arrivals.ts'
 import { type ClientAuthMethod, type ClientProof, methodFor, toClientAuth } from './client-auth.ts'
-import { CALLBACK_PATH } from './port.ts'
+import { callbackPathOf } from './port.ts'
 
 /** How long someone may take to sign in there, milliseconds. */
 const FLOW_MS = 10 * 60_000
@@ -38,10 +38,14 @@ export interface OidcParts {
   readonly signIns: Links<SignInState>
   /** Told in a sentence, without secrets, why a sign-in has failed; at most {@link TOLD_MAX} times a minute. */
   readonly warn: (sentence: string) => void
+  /** Keeps the tokens of a person for origins that want them; absent where none are kept. */
+  readonly keepTokens?: ((account: string, tokens: TokenEndpointResponse) => Promise<void>) | undefined
 }
 
 /** A sign-in that is under way, found by the hash of its `state`. */
 export interface SignInState {
+  /** Of the provider at which it began: at the callback of another one it is refused. */
+  readonly issuer: string
   readonly interaction: string
   readonly verifier: string
   readonly nonce: string
@@ -59,12 +63,12 @@ export interface OidcSignIn {
 
 /**
  * Sign-in at an identity provider: OpenID Connect Core 1.0 section 3.1 with PKCE (RFC 7636), state, nonce and the check
- * of `iss` (RFC 9207). The state is kept by its hash and taken once; that it comes back to the browser that began is
+ * of `iss` (RFC 9207). The state is kept by its hash, for this provider, and taken once; that it comes back to the browser that began is
  * the business of whoever holds the interaction.
  */
 export function createOidcSignIn(parts: OidcParts): OidcSignIn {
   const { provider, clock, accounts, signIns } = parts
-  const redirectUri = parts.origin + CALLBACK_PATH
+  const redirectUri = parts.origin + callbackPathOf(provider.slug)
   let known: { readonly configuration: Promise<Configuration>; readonly until: number } | undefined
   const tell = atMost(TOLD_MAX, clock, parts.warn)
 
@@ -125,7 +129,12 @@ export function createOidcSignIn(parts: OidcParts): OidcSignIn {
       state,
     })
     if (!isSecureUrl(url)) throw new FetchFailure('its authorization endpoint is not https')
-    await signIns.put(hashToken(state), { interaction, verifier, nonce }, FLOW_MS, null)
+    await signIns.put(
+      hashToken(state),
+      { issuer: provider.issuer, interaction, verifier, nonce },
+      FLOW_MS,
+      null,
+    )
     return url
   }
 
@@ -133,6 +142,8 @@ export function createOidcSignIn(parts: OidcParts): OidcSignIn {
     const state = callback.searchParams.get('state') ?? ''
     const flow = await signIns.take(hashToken(state))
     if (flow === null) throw refuse('credential_invalid', { inner: 'an unknown, used or late state' })
+    if (flow.issuer !== provider.issuer)
+      throw refuse('credential_invalid', { inner: `a state of another provider, ${flow.issuer}` })
     const oidc = await import('openid-client')
     const configuration = await configured()
     const current = new URL(redirectUri)
@@ -148,6 +159,10 @@ export function createOidcSignIn(parts: OidcParts): OidcSignIn {
       ? { ...(await userInfo(configuration, tokens.access_token, idToken.sub)), ...idToken }
       : idToken
     const account = await accounts.arrive(toArrival(claims, idToken.sub, provider, null))
+    // A sign-in is good without them
+    await parts
+      .keepTokens?.(account.id, tokens)
+      .catch(() => tell(`The tokens of a sign-in at ${provider.issuer} cannot be kept.`))
     return { interaction: flow.interaction, account }
   }
 
@@ -263,9 +278,14 @@ function judge(error: unknown): Judgement | null {
     if (one.code === 'ENOENT' || one.code === 'EACCES')
       return { isOurs: true, isSetup: true, reason: 'the file with the secret or key cannot be read' }
     if (typeof one.code === 'string' && one.code.startsWith('OAUTH_'))
-      return { isOurs: false, isSetup: false, reason: one.message }
+      return { isOurs: false, isSetup: false, reason: innermostMessage(one) }
   }
   return null
+}
+
+/** The library wraps the sentence that names the wrong parameter or claim of an answer. */
+function innermostMessage(error: Error): string {
+  return error.cause instanceof Error ? innermostMessage(error.cause) : error.message
 }
 
 /** Why asking the provider failed; null for a fault of the program. */

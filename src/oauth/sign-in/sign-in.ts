@@ -1,4 +1,4 @@
-/** Signs people in to the authorization server: by password, or at an identity provider. */
+/** Signs people in to the authorization server: by password, or at one of the identity providers. */
 import type { Accounts } from '../../access/accounts.ts'
 import type { Sender } from '../../access/sender.ts'
 import type { SetUpLinks } from '../../access/set-up-links.ts'
@@ -10,8 +10,14 @@ import { createLocalSignIn, type NoteUnknown, toSignInEntry } from './local.ts'
 import type { OidcSignIn } from './oidc.ts'
 import { createSignInPages, type SignInPagesParts } from './pages.ts'
 import { createPasswords } from './passwords.ts'
-import type { SignIn } from './port.ts'
+import { callbackPathOf, type ProviderChoice, type SignIn } from './port.ts'
 import { createSignInThrottle } from './throttle.ts'
+
+/** An identity provider with its button. */
+interface SignInProvider extends ProviderChoice {
+  readonly issuer: string
+  readonly signIn: OidcSignIn
+}
 
 export interface SignInParts extends Pick<SignInPagesParts, 'managementOrigin' | 'users' | 'facts'> {
   readonly store: ConfigStore
@@ -19,8 +25,8 @@ export interface SignInParts extends Pick<SignInPagesParts, 'managementOrigin' |
   readonly origin: string
   readonly accounts: Accounts
   readonly links: SetUpLinks
-  /** The identity provider at which people sign in, by the name of its button; null without one. */
-  readonly oidc: { readonly name: string; readonly signIn: OidcSignIn } | null
+  /** The identity providers at which people sign in. */
+  readonly providers: readonly SignInProvider[]
   /** Whether local users sign in by their passwords. */
   readonly isLocal: boolean
   readonly throttle: Throttle
@@ -38,39 +44,55 @@ export function createSignIn(parts: SignInParts): {
   const passwords = createPasswords()
   const throttle = createSignInThrottle(parts.throttle, parts.networkOf)
   const prove = createLocalSignIn({ ...parts, passwords, throttle })
-  const { oidc, isLocal, store, clock, noteUnknown } = parts
+  const { providers, isLocal, store, clock, noteUnknown } = parts
   const note = (reason: string, { ip, userAgent }: Sender): void =>
     noteUnknown({ surface: 'oauth', ip, userAgent, reason })
+
+  /** Runs work at the provider that is meant, and audits a refusal. */
+  async function at<T>(
+    isMeant: (provider: ProviderChoice) => boolean,
+    visitor: Sender,
+    work: (provider: SignInProvider) => Promise<T>,
+  ): Promise<T> {
+    try {
+      const provider = providers.find(isMeant)
+      if (provider === undefined)
+        throw refuse('not_found', {
+          detail: 'There is no such identity provider.',
+          inner: 'no such provider',
+        })
+      return await work(provider)
+    } catch (error) {
+      if (error instanceof Refusal) note(error.facts.inner ?? error.code, visitor)
+      throw error
+    }
+  }
 
   return {
     signIn: {
       withPassword: isLocal,
-      provider: oidc?.name ?? null,
+      providers: providers.map(({ slug, name }) => ({ slug, name })),
       async password(name, password, sender) {
         if (!isLocal) throw refuse('credential_invalid', { inner: 'local sign-in is off' })
         return (await prove(name, password, sender)).account
       },
-      async begin(interaction, visitor) {
-        if (oidc === null) throw refuse('not_found', { detail: 'There is no identity provider.' })
-        try {
-          return await oidc.signIn.begin(interaction, visitor.requestId)
-        } catch (error) {
-          if (error instanceof Refusal) note(error.facts.inner ?? error.code, visitor)
-          throw error
-        }
-      },
-      async finish(callback, visitor) {
-        if (oidc === null) throw refuse('not_found', { detail: 'There is no identity provider.' })
-        try {
-          const done = await oidc.signIn.finish(callback, visitor.requestId)
-          const entry = toSignInEntry(done.account, 'oidc', visitor, null, clock)
-          await store.write((writer) => writer.appendAudit(entry))
-          return done
-        } catch (error) {
-          if (error instanceof Refusal) note(error.facts.inner ?? error.code, visitor)
-          throw error
-        }
-      },
+      begin: (interaction, slug, visitor) =>
+        at(
+          (provider) => provider.slug === slug,
+          visitor,
+          ({ signIn }) => signIn.begin(interaction, visitor.requestId),
+        ),
+      finish: (callback, visitor) =>
+        at(
+          ({ slug }) => callbackPathOf(slug) === callback.pathname,
+          visitor,
+          async ({ issuer, signIn }) => {
+            const done = await signIn.finish(callback, visitor.requestId)
+            const entry = toSignInEntry(done.account, issuer, visitor, null, clock)
+            await store.write((writer) => writer.appendAudit(entry))
+            return done
+          },
+        ),
     },
     pages: isLocal ? createSignInPages({ ...parts, passwords, prove }) : null,
   }

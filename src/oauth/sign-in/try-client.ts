@@ -3,7 +3,7 @@ import { discoveredFrom } from '../../base/egress.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { type ClientAuthMethod, methodFor, SECRET_METHODS, toClientAuth } from './client-auth.ts'
 import { discover, type OidcParts, reasonOf, shownError } from './oidc.ts'
-import { CALLBACK_PATH } from './port.ts'
+import { callbackPathOf } from './port.ts'
 
 /** What came of a try to authenticate at an identity provider as a client. */
 export interface ClientTrial {
@@ -35,7 +35,7 @@ export async function tryClient(
       const body = new URLSearchParams({
         grant_type: 'authorization_code',
         code: randomUUID(),
-        redirect_uri: parts.origin + CALLBACK_PATH,
+        redirect_uri: parts.origin + callbackPathOf(provider.slug),
         code_verifier: randomUUID() + randomUUID(),
       })
       const headers = new Headers({

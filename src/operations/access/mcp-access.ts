@@ -1,22 +1,23 @@
 import { z } from 'zod'
 import type { KnownHost, McpAccess, McpOffer, OfferedProfile } from '../../access/mcp-access.ts'
 import type { Principal } from '../../access/principal.ts'
-import { teamsAbove, teamsOf } from '../../access/teams.ts'
 import type { Clock } from '../../base/clock.ts'
 import { newId } from '../../base/ids.ts'
 import type { UserSpec } from '../../model/access.ts'
 import { Name } from '../../model/display.ts'
 import { HostSpec } from '../../model/host.ts'
-import type { ProfileSpec } from '../../model/profile.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import { Slug, slugOf } from '../../model/slug.ts'
 import type { VirtualMcpSpec } from '../../model/virtual-mcp.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
-import type { Fields, Resource } from '../../store/ports/resource.ts'
+import type { Resource } from '../../store/ports/resource.ts'
+import { readStoredSettings } from '../engine/approval-rules.ts'
 import type { Via } from '../engine/call.ts'
 import { define, type Invoke } from '../engine/define.ts'
 import { parseSpec } from '../engine/write-resource.ts'
 import { hostKind } from '../kinds/hosts.ts'
+import { attemptsOf, downSince } from '../origins/attempt.ts'
+import { membershipsOf, reasonsFor, reasonsForProfile, sharedProfiles } from './shared-with.ts'
 
 /** Reads what is shared with people, and makes hosts as the system when an application comes for the first time. */
 export function createMcpAccess(reader: ConfigReader, clock: Clock, invoke: Invoke): McpAccess {
@@ -34,6 +35,7 @@ export function createMcpAccess(reader: ConfigReader, clock: Clock, invoke: Invo
       return offerProfile(reader, user, client ?? '', profile ?? '')
     },
     host: known,
+    holdsNew: () => holdsNew(reader),
     async arrive({ software, name }) {
       const before = await known(software)
       if (before !== undefined) return before
@@ -55,9 +57,15 @@ const DOOR: Principal = {
   expiresAt: null,
 }
 
-function toHost({ id, slug, spec }: Resource): KnownHost {
+function toHost({ id, slug, spec, revision }: Resource): KnownHost {
   // Stored by the schema of this type
-  return { id, slug, active: (spec as HostSpec).active }
+  const { active } = spec as HostSpec
+  // Any change by an administrator makes another revision
+  return { id, slug, active, isHeld: !active && revision === 1 }
+}
+
+async function holdsNew(reader: Pick<ConfigReader, 'meta'>): Promise<boolean> {
+  return (await readStoredSettings(reader)).new_hosts === 'hold'
 }
 
 /** Makes the host of an application. On no surface. */
@@ -83,6 +91,7 @@ const ARRIVE = define({
     const spec = parseSpec(HostSpec.omit({ slug: true }), {
       name: called.success ? called.data : 'Unnamed application',
       software,
+      active: !(await holdsNew(context.whole)),
     })
     const wanted = slugOf(name)
     const slug = Slug.safeParse(wanted).success ? wanted : 'application'
@@ -93,48 +102,37 @@ const ARRIVE = define({
   },
 })
 
-/** Ids of the teams that the user is in, and of all above these. */
-export async function ownTeams(
-  reader: Pick<ConfigReader, 'all' | 'byId' | 'usersOf'>,
-  { id, spec }: Resource,
-): Promise<ReadonlySet<string>> {
-  const direct = await teamsOf(reader, id, (spec as UserSpec).groups)
-  const above = await Promise.all(direct.map((team) => teamsAbove(reader, team.id)))
-  return new Set(above.flat().map((team) => team.id))
-}
-
-/** True for a virtual MCP to which members of any of these teams may sign in. @param own as of {@link ownTeams} */
-export function isSharedWith(spec: Fields, own: ReadonlySet<string>): boolean {
-  // Specs stored by earlier versions lack both
-  const { teams = [], all_users = false } = spec as Partial<VirtualMcpSpec>
-  return all_users || teams.some((team) => own.has(team))
-}
-
 async function offerVirtualMcp(reader: ConfigReader, user: Resource, slug: string): Promise<McpOffer | null> {
   const [found] = await reader.bySlug('virtual_mcps', slug)
   if (found?.status !== 'published') return null
-  if (!isSharedWith(found.spec, await ownTeams(reader, user))) return null
+  if (reasonsFor(found.spec, await membershipsOf(reader, user)).length === 0) return null
   // Stored by the schema of this type
   const { name, members } = found.spec as VirtualMcpSpec
-  const origins = await Promise.all(
-    members.filter(({ active }) => active).map(({ origin }) => reader.byId('origins', origin)),
+  const active = members.filter((member) => member.active)
+  const origins = await Promise.all(active.map(({ origin }) => reader.byId('origins', origin)))
+  const attempts = await attemptsOf(
+    reader,
+    active.map(({ origin }) => origin),
   )
-  return { kind: 'virtual_mcp', id: found.id, name, origins: origins.flatMap((origin) => origin?.name ?? []) }
+  return {
+    kind: 'virtual_mcp',
+    id: found.id,
+    name,
+    origins: origins.flatMap((origin, index) => {
+      if (origin === undefined) return []
+      const { id, slug, name, spec } = origin
+      const isReachable = downSince(spec, attempts.get(id)) === null
+      // Specs stored by earlier versions do not have it
+      return [{ id, slug, name, required: active[index]!.required === true, isReachable }]
+    }),
+  }
 }
 
 /** All profiles that name the user, or a team of theirs. */
 async function offerProfiles(reader: ConfigReader, user: Resource): Promise<McpOffer | null> {
-  const teams = await ownTeams(reader, user)
-  const users = await Promise.all([user.id, ...teams].map((id) => reader.usersOf(id)))
-  const found = new Map(
-    users
-      .flat()
-      .filter(({ type }) => type === 'profiles')
-      .map((profile) => [profile.id, profile]),
-  )
   const profiles: OfferedProfile[] = []
-  for (const profile of found.values())
-    if (isNamed(profile, user, teams)) profiles.push(await toOffered(reader, profile))
+  for (const { resource } of await sharedProfiles(reader, user, await membershipsOf(reader, user)))
+    profiles.push(await toOffered(reader, resource))
   return profiles.length === 0 ? null : { kind: 'profiles', profiles }
 }
 
@@ -146,13 +144,9 @@ async function offerProfile(
 ): Promise<McpOffer | null> {
   const [owner] = await reader.bySlug('clients', client)
   const [profile] = owner === undefined ? [] : await reader.bySlug('profiles', slug, owner.id)
-  if (profile === undefined || !isNamed(profile, user, await ownTeams(reader, user))) return null
+  if (profile === undefined) return null
+  if (reasonsForProfile(profile, user, await membershipsOf(reader, user)).length === 0) return null
   return { kind: 'profiles', profiles: [await toOffered(reader, profile)] }
-}
-
-function isNamed({ spec }: Resource, { id }: Resource, teams: ReadonlySet<string>): boolean {
-  const among = (spec as Partial<ProfileSpec>).agent_sign_in ?? null
-  return among !== null && (among.users.includes(id) || among.teams.some((team) => teams.has(team)))
 }
 
 async function toOffered(reader: ConfigReader, { id, name, parent }: Resource): Promise<OfferedProfile> {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { writeGrant } from '../../access/grant-text.ts'
+import { isVirtualMcp, writeGrant } from '../../access/grant-text.ts'
 import type { Grant } from '../../access/principal.ts'
 import { teamsAbove, teamsOf } from '../../access/teams.ts'
 import { toTime } from '../../base/clock.ts'
@@ -20,6 +20,7 @@ const OwnGrant = z.object({
       resource_types: z.array(z.string()),
       verbs: z.array(z.string()),
       collections: z.array(z.string()),
+      virtual_mcps: z.array(z.string()),
       tags: z.array(z.string()),
     })
     .describe('Resources that the grant is limited to. An empty list sets no limit'),
@@ -38,6 +39,10 @@ export const whoami = define({
     type: z.enum(['user', 'service', 'system']),
     name: z.string(),
     email: z.string().nullable(),
+    issuer: z
+      .string()
+      .nullable()
+      .describe('Identity provider that signs you in; null for local users and service identities'),
     auth_method: z.string(),
     expires_at: Time.nullable().describe('Expiry of your credential; null: never'),
     groups: z.array(z.string()).describe('At the identity provider'),
@@ -71,12 +76,12 @@ export const whoami = define({
 /** What is known of a user beside their name; nothing of all others. */
 async function personOf({ principal, whole }: OperationContext) {
   const user = await whole.byId('users', principal.id)
-  if (user === undefined) return { email: null, groups: [], teams: [] }
+  if (user === undefined) return { email: null, issuer: null, groups: [], teams: [] }
   // Stored by the schema of this type.
-  const { email, groups } = user.spec as UserSpec
+  const { email, issuer, groups } = user.spec as UserSpec
   const named = await teamsOf(whole, user.id, groups)
   const all = (await Promise.all(named.map((team) => teamsAbove(whole, team.id)))).flat()
-  return { email, groups: [...groups], teams: [...new Set(all.map(({ slug }) => slug))] }
+  return { email, issuer, groups: [...groups], teams: [...new Set(all.map(({ slug }) => slug))] }
 }
 
 async function viewsOf(
@@ -85,6 +90,8 @@ async function viewsOf(
 ): Promise<z.output<typeof OwnGrant>[]> {
   const slugs = await whole.slugs([...new Set(grants.flatMap(({ scope }) => scope?.collections ?? []))])
   return grants.map(({ role, scope }) => {
+    const places = scope?.collections ?? []
+    const named = (ids: readonly string[]): string[] => ids.map((id) => slugs.get(id) ?? id)
     const called = typeof role === 'string' ? role : (role.slug ?? null)
     return {
       grant: writeGrant(called ?? 'permissions', scope, slugs),
@@ -93,7 +100,8 @@ async function viewsOf(
       scope: {
         resource_types: [...(scope?.types ?? [])],
         verbs: [...(scope?.verbs ?? [])],
-        collections: (scope?.collections ?? []).map((place) => slugs.get(place) ?? place),
+        collections: named(places.filter((id) => !isVirtualMcp(id))),
+        virtual_mcps: named(places.filter(isVirtualMcp)),
         tags: [...(scope?.tags ?? [])],
       },
     }

@@ -53,19 +53,24 @@ export async function placeOf(
         errors: [{ pointer: '/collection', reason: 'must be published and have an upstream' }],
       })
     // A secret goes to who has it already, or with the right to give it to others
-    const users = await context.reader.usersOf(credential.id)
+    const users = await sendersOf(credential, context)
     if (!users.some(({ id, parent }) => id === named.id || parent === named.id))
       await context.demand('credentials:use', credential)
     return { collection: named.id, target: path }
   }
   if (isFetched(type)) return null
-  const users = await context.reader.usersOf(credential.id)
-  for (const user of users) {
+  for (const user of await sendersOf(credential, context)) {
     const id = user.type === 'proxies' ? user.parent : user.type === 'collections' ? user.id : null
     const used = id === null ? undefined : await context.reader.byId('collections', id)
     if (used !== undefined && isCallable(used)) return { collection: used.id, target: path }
   }
   return null
+}
+
+/** What sends it to the upstream of a collection. A node of a workflow sends it elsewhere. */
+async function sendersOf({ id }: Resource, { reader }: OperationContext): Promise<readonly Resource[]> {
+  const users = await reader.usersOf(id)
+  return users.filter(({ spec, draft }) => spec['credential'] === id || draft?.['credential'] === id)
 }
 
 function isCallable({ status, spec }: Resource): boolean {

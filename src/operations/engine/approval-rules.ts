@@ -4,6 +4,7 @@ import { teamsAbove, teamsOf } from '../../access/teams.ts'
 import { refuse } from '../../base/refusal.ts'
 import type { UserSpec } from '../../model/access.ts'
 import { APPROVABLE, type ApprovalRule, permissionsMeant } from '../../model/approval.ts'
+import type { NewHosts } from '../../model/host.ts'
 import { inWords, isResourceType, NOUNS, type ResourceType } from '../../model/resource-types.ts'
 import type { ChangeRequestFacts } from '../../store/ports/change-requests.ts'
 import type { ConfigReader, ConfigWriter } from '../../store/ports/config.ts'
@@ -14,6 +15,8 @@ import { typesAt } from './refs.ts'
 export interface StoredSettings {
   readonly revision: number
   readonly approvals: readonly ApprovalRule[]
+  /** Whether an application may be used from its first consent on. Absent in settings of earlier versions: `allow`. */
+  readonly new_hosts?: NewHosts
   /** RFC 3339; null before the first change. */
   readonly updated_at: string | null
   readonly updated_by: string | null
@@ -38,7 +41,10 @@ export function writeStoredSettings(
 
 /** Ids that a rule names. */
 export function idsIn({ scope, subjects }: ApprovalRule): readonly string[] {
-  return [...scope.collections, ...subjects.users, ...subjects.teams, ...subjects.service_identities]
+  // Rules stored by earlier versions lack virtual_mcps
+  const { collections, virtual_mcps = [] } = scope
+  const { users, teams, service_identities } = subjects
+  return [...collections, ...virtual_mcps, ...users, ...teams, ...service_identities]
 }
 
 /** The rules for approval that hold for one principal, while it writes. */
@@ -100,10 +106,10 @@ function isAboutAny(grant: Grant, types: readonly string[]): boolean {
 
 /** What a rule is about, in the form in which permissions are judged. */
 export function asGrant({ permissions, scope }: ApprovalRule): Required<Grant> {
-  const { resource_types: types, verbs, collections, tags } = scope
+  const { resource_types: types, verbs, collections, virtual_mcps = [], tags } = scope
   return {
     role: { permissions: new Set(permissions.flatMap(permissionsMeant)) },
-    scope: { types, verbs, collections, tags },
+    scope: { types, verbs, collections: [...collections, ...virtual_mcps], tags },
   }
 }
 

@@ -198,8 +198,9 @@ export function touchesOf(changes: readonly Changed[]): readonly RequestTouch[] 
 /** What a grant is for, which is touched too: whoever it is for comes to it, or loses it. */
 function reachOf({ spec }: Resource): readonly RequestTouch[] {
   // Stored by the schema of this type.
-  const { collections, tags } = (spec as GrantSpec).scope
-  if (collections.length > 0) return collections.map((parent) => ({ ...besides('proxies', null), parent }))
+  const { collections, virtual_mcps = [], tags } = (spec as GrantSpec).scope
+  const places = [...collections, ...virtual_mcps]
+  if (places.length > 0) return places.map((parent) => ({ ...besides('proxies', null), parent }))
   const parts = tags.length === 0 ? [[]] : tags.map((tag) => [tag])
   return parts.map((part) => ({ ...besides('grants', null), tags: part }))
 }

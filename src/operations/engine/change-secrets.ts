@@ -4,6 +4,7 @@ import { type Clock, toTime } from '../../base/clock.ts'
 import { newId } from '../../base/ids.ts'
 import { Secret } from '../../base/secret.ts'
 import { hashToken, mintClientSecret, mintLookup, mintSigningSecret, mintToken } from '../../base/token.ts'
+import { HASH_KEY } from '../../guardrails/names.ts'
 import { isHeaderField } from '../../model/header-field.ts'
 import {
   type ConfigWriter,
@@ -69,7 +70,7 @@ export class ChangeSecrets {
     })
     await this.#change.note(resource, {
       op: known ? 'replace' : 'add',
-      path: isHeaderField(field) ? `/${field}` : `/auth/${field}`,
+      path: isHeaderField(field) || field === HASH_KEY ? `/${field}` : `/auth/${field}`,
       value: 'changed',
     })
   }
@@ -110,6 +111,18 @@ export class ChangeSecrets {
     await this.#change.writer.putSetUpLink(link, this.#change.clock.now())
     await this.#change.note(user, { op: 'add', path: '/set_up_link', value: 'changed' })
     return this.#reveal(token)
+  }
+
+  /**
+   * Forgets the password of a local user, and links to choose one. Gives false where there was no password.
+   * @param user as it was stored last
+   */
+  async removePassword(user: Resource): Promise<boolean> {
+    const known = await this.#change.writer.password(user.id)
+    await this.#change.writer.removePassword(user.id)
+    if (known === undefined) return false
+    await this.#change.note(user, { op: 'remove', path: '/password', value: 'changed' })
+    return true
   }
 
   /** Makes the secret of a service identity, of which the hash is kept. */

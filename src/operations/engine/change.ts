@@ -5,6 +5,7 @@
  * first.
  */
 import type { Permission } from '../../access/principal.ts'
+import { endStored, switchStored } from '../../access/stored-connections.ts'
 import { canonicalJson } from '../../base/canonical.ts'
 import { type Clock, toTime } from '../../base/clock.ts'
 import { newId } from '../../base/ids.ts'
@@ -13,7 +14,9 @@ import type { Status } from '../../model/envelope.ts'
 import { inWords, NOUNS, type ResourceType } from '../../model/resource-types.ts'
 import type { Fragment } from '../../snapshot/fragments.ts'
 import type { ConfigWriter } from '../../store/ports/config.ts'
+import type { ConnectionFilter, StoredConnection } from '../../store/ports/connections.ts'
 import type { FragmentChanges } from '../../store/ports/fragments.ts'
+import type { OAuthWriter } from '../../store/ports/oauth.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { Vault } from '../../vault/vault.ts'
 import { type Gate, refuseNamed, type StoredSettings, writeStoredSettings } from './approval-rules.ts'
@@ -48,6 +51,9 @@ export interface ChangeDeps {
   readonly approved: { readonly base: string } | undefined
 }
 
+/** Connections that are removed at once. */
+const CONNECTIONS_AT_ONCE = 1000
+
 /** What a finished change did. */
 export interface ChangeOutcome {
   readonly diff: readonly DiffEntry[]
@@ -74,6 +80,10 @@ export class Change {
   readonly writer: ConfigWriter
   /** Grants that end with the change. */
   readonly endedGrants: string[] = []
+  /** Accounts at origins that end with the change. */
+  readonly endedConnections: StoredConnection[] = []
+  /** Ids under which accounts at origins are known no longer, since they were switched. */
+  readonly switchedConnections: string[] = []
   /** What came of an operation, as a sentence for its entry in the trail. */
   finding: string | undefined
   /** Set for a change of many resources: each gets an entry of its own in the trail, tied by this. */
@@ -106,6 +116,44 @@ export class Change {
   async endSignIns(account: string): Promise<void> {
     const oauth = await this.writer.joinOAuth()
     this.endedGrants.push(...(await oauth.removeOfAccount(account)))
+    await this.#endConnections(oauth, { user: account })
+  }
+
+  /** Ends the accounts of all people at an origin, once the change commits. */
+  async endConnections(origin: string): Promise<void> {
+    await this.#endConnections(await this.writer.joinOAuth(), { origin })
+  }
+
+  /** Ends one account at an origin, once the change commits. False where there is none. */
+  async endConnection(user: string, origin: string): Promise<boolean> {
+    const { connections } = await this.writer.joinOAuth()
+    const found = await endStored(connections, user, origin, this.#deps.clock)
+    if (found === undefined) return false
+    this.endedConnections.push(found)
+    return true
+  }
+
+  /** Switches one account at an origin off or on, once the change commits; undefined where there is none. */
+  async switchConnection(
+    user: string,
+    origin: string,
+    active: boolean,
+  ): Promise<StoredConnection | undefined> {
+    const { connections } = await this.writer.joinOAuth()
+    const switched = await switchStored(connections, user, origin, active, this.#deps.clock)
+    if (switched === undefined) return undefined
+    const { before, after } = switched
+    if (after !== before) this.switchedConnections.push(before.id)
+    return after
+  }
+
+  async #endConnections({ connections }: OAuthWriter, filter: ConnectionFilter): Promise<void> {
+    for (;;) {
+      const found = await connections.list(filter, CONNECTIONS_AT_ONCE)
+      for (const { user, origin } of found) await connections.remove(user, origin)
+      this.endedConnections.push(...found)
+      if (found.length < CONNECTIONS_AT_ONCE) return
+    }
   }
 
   get secrets(): ChangeSecrets {
@@ -230,7 +278,7 @@ export class Change {
       ],
       stored: [
         ...this.changes.map(({ after }) => after && [after.slug, after.spec, after.draft]),
-        ...(this.#settings === undefined ? [] : [this.#settings.approvals]),
+        ...(this.#settings === undefined ? [] : [this.#settings.approvals, this.#settings.new_hosts ?? null]),
       ],
       foretold: this.#waited,
       isRevealing: this.isRevealing,

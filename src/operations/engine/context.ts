@@ -21,6 +21,7 @@ import type {
   RecordQueries,
   Replayer,
   UpstreamWatch,
+  WorkflowTrials,
 } from './ports.ts'
 
 /** What a handler may use. Filled in by invoke; the ports behind it are wired by serve.ts. */
@@ -34,6 +35,8 @@ export interface OperationContext {
   readonly explainer: Explainer
   /** Makes recorded requests again. */
   readonly replayer: Replayer
+  /** Runs workflows that are tried. */
+  readonly trials: WorkflowTrials
   /** Knows and tries credentials for upstreams. */
   readonly credentials: CredentialProbe
   /** Finds out how origins are spoken to and what they list. */
@@ -54,6 +57,8 @@ export interface OperationContext {
   readonly mappedGrants: readonly string[]
   /** How local users sign in; null when they do not. */
   readonly localSignIn: LocalSignInPage | null
+  /** Where clients reach MCP endpoints, such as https://gateway.example.com. */
+  readonly gatewayOrigin: string
   /** What the process was started with. */
   readonly settings: readonly ShownSetting[]
   /** The configuration as the principal may see it: for a read the last committed state, for a write that of its transaction. */

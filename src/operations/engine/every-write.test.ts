@@ -44,9 +44,14 @@ const PASSES: Readonly<Record<string, string>> = {
   'exports.create': 'it changes nothing that is kept',
   'origins.refresh_catalog': 'nothing differs',
   'origins.test': 'it changes nothing',
+  'connections.toggle': 'an account of a person is no configuration',
+  'connections.disconnect': 'an account of a person is no configuration',
   'personal_tokens.create': 'users make their own',
   'personal_tokens.revoke': 'users end their own',
   'requests.replay': 'it changes nothing',
+  'workflows.test': 'it changes nothing',
+  'workflows.run_tests': 'it changes nothing',
+  'workflows.test_node': 'it changes nothing',
   'virtual_mcps.resolve_drift': 'nothing has drifted',
 }
 
@@ -69,7 +74,7 @@ function inputs(back: number, request: string): Readonly<Record<string, object>>
     'proxies.duplicate': { id: 'get-order', path: '/copy' },
     'proxies.bulk_update': { ids: ['get-order'], changes: SAID },
     'proxies.set_workflow': { id: 'idle', workflow: 'steps' },
-    'proxies.apply_template': { template: 'cached-read', proxies: ['idle'] },
+    'proxies.apply_template': { template: 'canary-routing', parameters: { path: '/v2' }, proxies: ['idle'] },
     'workflows.create': { name: 'New' },
     'workflows.update': { id: 'steps', ...SAID },
     'workflows.put': { id: 'steps', name: 'Put' },
@@ -79,6 +84,11 @@ function inputs(back: number, request: string): Readonly<Record<string, object>>
     'policies.put': { id: 'bronze', name: 'Bronze' },
     'policies.delete': { id: 'spare' },
     'policies.toggle': { id: 'gold', active: false },
+    'guardrails.create': { ...GUARDRAIL, name: 'New' },
+    'guardrails.update': { id: 'cards', ...SAID },
+    'guardrails.put': { ...GUARDRAIL, id: 'put', name: 'Put' },
+    'guardrails.delete': { id: 'cards' },
+    'guardrails.toggle': { id: 'cards', active: false },
     'clients.create': { name: 'New' },
     'clients.update': { id: 'acme', ...SAID },
     'clients.put': { id: 'acme', name: 'Put' },
@@ -121,6 +131,7 @@ function inputs(back: number, request: string): Readonly<Record<string, object>>
     'users.delete': { id: 'cleo' },
     'users.toggle': { id: 'cleo', active: false },
     'users.invite': { id: 'guest' },
+    'users.offboard': { id: 'cleo' },
     'teams.create': { name: 'New' },
     'teams.update': { id: 'core', ...SAID },
     'teams.put': { id: 'core', name: 'Put' },
@@ -159,6 +170,7 @@ function inputs(back: number, request: string): Readonly<Record<string, object>>
   }
 }
 
+const GUARDRAIL = { scope: { everywhere: true }, detector: { type: 'pii' }, action: 'log' }
 /** What is to be typed for what cannot be undone. */
 const CONFIRMED: Readonly<Record<string, string>> = { 'grants.delete': 'all', 'records.purge': 'records' }
 
@@ -176,6 +188,7 @@ test('every operation that changes something waits, by REST path, template, impo
   })
   await control.run('proxies.create', { ...PROXY, name: 'Idle', path: '/idle' })
   await control.run('workflows.create', { name: 'Steps' })
+  await control.run('guardrails.create', { ...GUARDRAIL, name: 'Cards' })
   await control.run('policies.create', { name: 'Spare' })
   await control.run('credentials.create', { name: 'Bank', auth: BEARER })
   const rotated = { id: 'bank', auth: { token: 'planted-second' }, untested: true }
@@ -207,7 +220,8 @@ test('every operation that changes something waits, by REST path, template, impo
     const input = ways[name] as { id?: string } | undefined
     if (input === undefined) continue
     assert.ok(APPROVABLE.includes(permission), name)
-    const confirm = effect === 'delete' || action === 'rollback' ? (CONFIRMED[name] ?? input.id!) : undefined
+    const confirms = effect === 'delete' || action === 'rollback' || action === 'offboard'
+    const confirm = confirms ? (CONFIRMED[name] ?? input.id!) : undefined
     const options = {
       reason: 'asked',
       ...(confirm === undefined ? {} : { confirm: confirm.replace(/.*:/, '') }),

@@ -5,11 +5,13 @@ import { toInputInvalid } from '../../base/field-errors.ts'
 import { maskText } from '../../base/mask.ts'
 import { type FieldError, Refusal } from '../../base/refusal.ts'
 import { demandStorable } from '../../base/storable.ts'
+import type { OriginSpec } from '../../model/origin.ts'
 import { inWords } from '../../model/resource-types.ts'
 import type { Fragment } from '../../snapshot/fragments.ts'
 import type { Publisher, Sent } from '../../snapshot/publisher.ts'
 import type { StoredChangeRequest } from '../../store/ports/change-requests.ts'
 import type { ConfigReader, ConfigStore, ConfigWriter } from '../../store/ports/config.ts'
+import type { StoredConnection } from '../../store/ports/connections.ts'
 import type { Fields } from '../../store/ports/resource.ts'
 import type { Vault } from '../../vault/vault.ts'
 import { answerNow, applied, approvalOf, ask, openRequest, passes } from './approval.ts'
@@ -32,6 +34,7 @@ import type {
   RecordQueries,
   Replayer,
   UpstreamWatch,
+  WorkflowTrials,
 } from './ports.ts'
 import { redacted } from './redact.ts'
 import { getRef } from './refs.ts'
@@ -57,6 +60,7 @@ export interface InvokeDeps {
   readonly records: RecordQueries
   readonly explainer: Explainer
   readonly replayer: Replayer
+  readonly trials: WorkflowTrials
   readonly credentials: CredentialProbe
   readonly origins: OriginProbe
   readonly egress: OperationContext['egress']
@@ -65,11 +69,14 @@ export interface InvokeDeps {
   readonly exports: ExportJobs
   readonly localSignIn: OperationContext['localSignIn']
   readonly mappedGrants: OperationContext['mappedGrants']
+  readonly gatewayOrigin: OperationContext['gatewayOrigin']
   readonly settings: OperationContext['settings']
   readonly trail: OperationContext['trail']
   readonly publisher: Publisher
   /** Told of a grant that has ended: access tokens of it count no longer. */
   readonly grantEnded?: (grant: string) => void
+  /** Told of an account at an origin that a change has removed: gateway threads send its token no longer. */
+  readonly connectionEnded?: (connection: StoredConnection) => void
   /** Judges a compiled fragment as gateway threads will; what it finds refuses the change. */
   readonly check?: (fragment: Fragment) => readonly FieldError[]
   /** Called with faults that no caller sees. */
@@ -181,6 +188,9 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
         committed: async ({ revision }) => {
           // A change that fails, or waits for approval, ends nothing
           for (const grant of change?.endedGrants ?? []) deps.grantEnded?.(grant)
+          for (const one of change?.endedConnections ?? []) deps.connectionEnded?.(one)
+          // A connection is to its threads what a grant is: an id that counts no longer
+          for (const id of change?.switchedConnections ?? []) deps.grantEnded?.(id)
           if (revision === null) return
           const sent = publish(deps, revision)
           isPending = sent
@@ -281,6 +291,7 @@ async function perform(
   const ended = endedUsers(change.changes)
   // Only a change that ends users joins: until it has committed, nobody else gets a token
   for (const id of ended) await change.endSignIns(id)
+  for (const id of movedOrigins(change.changes)) await change.endConnections(id)
   const outcome = await change.finish()
   const passed =
     approval === NO_RULES
@@ -375,6 +386,7 @@ function contextOf(
     records: access.records(deps.records),
     explainer: deps.explainer,
     replayer: deps.replayer,
+    trials: deps.trials,
     credentials: deps.credentials,
     origins: deps.origins,
     egress: deps.egress,
@@ -383,6 +395,7 @@ function contextOf(
     exports: deps.exports,
     localSignIn: deps.localSignIn,
     mappedGrants: deps.mappedGrants,
+    gatewayOrigin: deps.gatewayOrigin,
     settings: deps.settings,
     trail: deps.trail,
     vault: deps.vault,
@@ -463,4 +476,20 @@ function endedUsers(changes: readonly Changed[]): readonly string[] {
       ? [before.id]
       : [],
   )
+}
+
+/** Origins that were deleted, or whose server is another one now: tokens for the one before are not for it. */
+function movedOrigins(changes: readonly Changed[]): readonly string[] {
+  return changes.flatMap(({ kind, before, after }) =>
+    kind.type === 'origins' && before !== null && accountsAt(before.spec) !== accountsAt(after?.spec)
+      ? [before.id]
+      : [],
+  )
+}
+
+/** What accounts at an origin are for; empty where there are none. */
+function accountsAt(spec: Fields | undefined): string {
+  const { url, auth_mode } = (spec ?? {}) as Partial<OriginSpec>
+  // Specs stored by earlier versions have no mode
+  return auth_mode === undefined || auth_mode === 'static' ? '' : `${auth_mode} ${url}`
 }

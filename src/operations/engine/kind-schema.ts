@@ -16,6 +16,8 @@ export interface RefField {
   readonly within?: string | readonly string[]
   /** The referring resource can be made first and refer to it later: so two kinds may refer to each other. */
   readonly isLate?: true
+  /** It stands too deep for lists to be filtered by it, and for `expand`. */
+  readonly isInner?: true
   /** Words that stand for themselves. */
   readonly words?: readonly string[]
 }
@@ -53,6 +55,11 @@ export interface KindSchema {
   readonly secretFault?: (field: string, text: string, spec: Fields) => string | null
   /** Where credentials go by the spec: who changes that needs the right to use them. */
   readonly sentTo?: (spec: Fields) => unknown
+  /**
+   * Credentials that a part of the spec sends to a place of its own: a pair that is new needs the right to use the credential. References
+   * are ids.
+   */
+  readonly uses?: (spec: Fields) => readonly { readonly credential: string; readonly to: unknown }[]
   /** See {@link Resource.key}. */
   readonly keyOf?: (spec: Fields) => string | null
 }

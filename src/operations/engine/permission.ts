@@ -145,7 +145,7 @@ function namingOf(type: ResourceType): readonly Permission[] {
 export async function touchedBy(placed: Placed, whole: Pick<ConfigReader, 'byId'>): Promise<Touched> {
   const { type, id, parent, spec } = placed
   const above = await aboveOf(whole, placed)
-  const isPlace = type === 'collections' || type === 'teams'
+  const isPlace = type === 'collections' || type === 'virtual_mcps' || type === 'teams'
   return {
     collection: isPlace ? id : type === 'proxies' ? parent : null,
     tags: [...tagsOf(spec), ...(above === undefined ? [] : tagsOf(above.spec))],

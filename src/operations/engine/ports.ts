@@ -3,13 +3,15 @@ import type { CredentialTest } from '../../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
 import type { KeptExport } from '../../model/export.ts'
 import type { OriginProbed } from '../../model/origin-probe.ts'
-import type { RequestRecord } from '../../model/record.ts'
+import type { RequestRecord, WholeRecord } from '../../model/record.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
 import type { UpstreamHealth } from '../../model/upstream-health.ts'
+import type { TrialAnswer, TrialAsked } from '../../model/workflow-trial.ts'
 import type { Removal } from '../../record/messages.ts'
 import type { RecordQueryClient } from '../../record/query-client.ts'
 import type { PlannedLimit } from '../../snapshot/find/limit-plan.ts'
 import type { CredentialFragment, OriginFragment } from '../../snapshot/fragments.ts'
+import type { PlanFragment } from '../../snapshot/plan.ts'
 
 export interface RecordQueries extends Pick<RecordQueryClient, 'metrics' | 'contract'> {
   /**
@@ -21,7 +23,7 @@ export interface RecordQueries extends Pick<RecordQueryClient, 'metrics' | 'cont
   list(
     filter: Record<string, unknown>,
   ): Promise<{ items: z.output<typeof RequestRecord>[]; next_cursor: string | null }>
-  get(id: string): Promise<z.output<typeof RequestRecord> | undefined>
+  get(id: string): Promise<WholeRecord | undefined>
 }
 
 export interface LimitReader {
@@ -58,8 +60,11 @@ export interface CredentialProbe {
 }
 
 export interface OriginProbe {
-  /** Finds out how an origin is spoken to and what it lists. Rejects while no gateway thread listens. */
-  probe(origin: OriginFragment): Promise<OriginProbed>
+  /**
+   * Finds out how an origin is spoken to and what it lists. Rejects while no gateway thread listens.
+   * @param as whose account at an origin with connections is used: the id of a person, or SHARED. Absent: it is asked as nobody
+   */
+  probe(origin: OriginFragment, as?: string): Promise<OriginProbed>
 }
 
 export interface UpstreamWatch {
@@ -75,6 +80,11 @@ export interface LocalSignInPage {
 export interface Replayer {
   /** Null when there was no whole answer in time. Rejects while no gateway thread listens. */
   replay(asked: ReplayAsked): Promise<ReplayAnswer | null>
+}
+
+export interface WorkflowTrials {
+  /** Null when a live trial had no whole answer in time. Rejects while no gateway thread listens. */
+  run(asked: TrialAsked<PlanFragment>): Promise<TrialAnswer | null>
 }
 
 export interface Explainer {

@@ -1,4 +1,4 @@
-import { isPlain } from '../../base/plain.ts'
+import { isPlain, listedTexts } from '../../base/plain.ts'
 import { type FieldError, Refusal, refuse, type Sought } from '../../base/refusal.ts'
 import { inWords, NOUNS, type ResourceType } from '../../model/resource-types.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
@@ -174,8 +174,10 @@ async function mapField(
   if (typeof value === 'string')
     return field.words?.includes(value) === true ? {} : { [field.field]: await change(value, field, at) }
   if (!Array.isArray(value)) return {}
-  const list: string[] = []
-  for (const [index, ref] of value.entries()) list.push(await change(String(ref), field, `${at}/${index}`))
+  // What is no text is no reference: drafts of workflows may hold anything
+  const list: unknown[] = []
+  for (const [index, ref] of value.entries())
+    list.push(typeof ref === 'string' ? await change(ref, field, `${at}/${index}`) : ref)
   return { [field.field]: [...new Set(list)] }
 }
 
@@ -266,7 +268,7 @@ export function idsOf(kind: KindSchema, spec: Fields): string[] {
 export function idsAt(field: RefField, spec: Fields): string[] {
   return holdersOf(spec, field).flatMap((holder) => {
     const value = holder[field.field]
-    if (Array.isArray(value)) return value.map(String)
+    if (Array.isArray(value)) return listedTexts(value)
     return typeof value === 'string' && field.words?.includes(value) !== true ? [value] : []
   })
 }

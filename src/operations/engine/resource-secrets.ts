@@ -80,10 +80,21 @@ export async function demandUse(
   const isTaken = known.length > 0 && headers.some((one) => !given.has(one.field) && !sentSo.has(keyOf(one)))
   if ((isMoved && sendsHeaders) || isTaken)
     await context.demand('credentials:use', { type: kind.type, id, parent: null, spec: known[0]! })
+  for (const one of movedUses(kind, spec, known)) sent.add(one)
   for (const one of sent) {
     const credential = await context.whole.byId('credentials', one)
     if (credential !== undefined) await context.demand('credentials:use', credential)
+    // Whoever has an origin called has its account used
+    const origin = await context.whole.byId('origins', one)
+    if (origin !== undefined && origin.id !== id) await context.demand('origins:read', origin)
   }
+}
+
+/** Ids of the credentials that a part of the spec sends where no known spec does. */
+function movedUses({ uses }: Kind, spec: Fields, known: readonly Fields[]): readonly string[] {
+  if (uses === undefined) return []
+  const had = new Set(known.flatMap(uses).map(canonicalJson))
+  return uses(spec).flatMap((one) => (had.has(canonicalJson(one)) ? [] : [one.credential]))
 }
 
 /** What `sentTo` of a proxy comes to that goes where its collection sends it. */

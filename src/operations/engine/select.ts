@@ -48,7 +48,8 @@ export function selectable(operation: Operation): Operation {
 
 /** References that an answer of the operation may be expanded by. */
 function expandable({ answers: kind }: Operation): readonly RefField[] {
-  return kind === undefined ? [] : [...parentFields(kind), ...kind.refs]
+  if (kind === undefined) return []
+  return [...parentFields(kind), ...kind.refs].filter(({ isInner }) => isInner !== true)
 }
 
 /** Takes the selection out of a parsed input. Refuses with input_invalid what the answers do not have. */

@@ -52,7 +52,7 @@ async function listResources(kind: Kind, input: Fields, context: OperationContex
   for (const name of Object.keys(kind.filters) as FacetName[]) {
     const value = input[name]
     if (value === undefined) continue
-    const ref = kind.refs.find((field) => field.field === name)
+    const ref = kind.refs.find(({ field, isInner }) => field === name && isInner !== true)
     if (ref === undefined) {
       where[name] = value as string | number | boolean
       continue

@@ -27,6 +27,8 @@ export const bindingKind: Kind = {
   refs: [
     { field: 'virtual_mcp', type: 'virtual_mcps' },
     { field: 'user', type: 'users' },
+    { field: 'users', type: 'users', many: true, within: 'acts_for' },
+    { field: 'teams', type: 'teams', many: true, within: 'acts_for' },
   ],
   staged: false,
   filters: { active: booleanFilter },
@@ -35,6 +37,12 @@ export const bindingKind: Kind = {
 
 /** Its tokens were handed out for one virtual MCP and one person. */
 async function check(fields: Fields, { id }: Self, { whole }: OperationContext): Promise<void> {
+  const { user, acts_for } = fields as BindingSpec
+  if (user !== null && acts_for !== null)
+    throw refuse('input_invalid', {
+      detail: 'A binding with a user acts for this user alone: leave out /acts_for or /user.',
+      errors: [{ pointer: '/acts_for', reason: 'is for bindings without a user' }],
+    })
   const before = await whole.byId('bindings', id)
   if (before === undefined) return
   for (const member of ['virtual_mcp', 'user'])
@@ -46,7 +54,10 @@ async function check(fields: Fields, { id }: Self, { whole }: OperationContext):
 }
 
 /** All tokens of a binding end. @returns how many had not ended */
-async function endTokens(binding: Resource, { whole, change, clock }: OperationContext): Promise<number> {
+export async function endTokens(
+  binding: Resource,
+  { whole, change, clock }: OperationContext,
+): Promise<number> {
   const live = (await whole.tokensOf([binding.id])).filter(({ revoked_at }) => revoked_at === null)
   for (const token of live)
     await change.secrets.putToken(binding, { ...token, revoked_at: clock.now() }, 'revoked_at')

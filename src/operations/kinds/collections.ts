@@ -4,6 +4,7 @@ import { canonicalJson } from '../../base/canonical.ts'
 import { refuse } from '../../base/refusal.ts'
 import { CollectionSpec } from '../../model/collection.ts'
 import { Status } from '../../model/envelope.ts'
+import type { GuardrailSpec } from '../../model/guardrail.ts'
 import { HeaderViews, routingHeaders } from '../../model/injected-header.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
@@ -31,6 +32,7 @@ export const collectionKind: Kind = {
   refs: [
     { field: 'credential', type: 'credentials' },
     { field: 'policy', type: 'policies' },
+    { field: 'teams', type: 'teams', many: true },
   ],
   staged: true,
   filters: {
@@ -142,9 +144,19 @@ function meets(mine: readonly string[], theirs: readonly string[]): boolean {
 /** Proxies, and the assignments of clients and profiles, are deleted with a collection. */
 async function detach(collection: Resource, context: OperationContext): Promise<void> {
   // A grant that lost the last of its collections would reach all of them; an origin without its collection is none
-  await refuseUsed(collection, context, ['grants', 'origins'])
+  await refuseUsed(collection, context, ['grants', 'origins', 'guardrails'])
+  await refuseGuarded(collection, context)
   for (const user of await context.whole.usersOf(collection.id)) await unassign(user, collection.id, context)
   for (const proxy of await context.whole.all('proxies', collection.id)) await context.change.remove(proxy)
+}
+
+/** Guardrails of single proxies, which go with the collection. */
+async function refuseGuarded(collection: Resource, context: OperationContext): Promise<void> {
+  const guardrails = await context.whole.all('guardrails')
+  const named = new Set(guardrails.flatMap(({ spec }) => (spec as GuardrailSpec).scope.proxies))
+  if (named.size === 0) return
+  for (const proxy of await context.whole.all('proxies', collection.id))
+    if (named.has(proxy.id)) await refuseUsed(proxy, context, ['guardrails'])
 }
 
 async function unassign(user: Resource, id: string, context: OperationContext): Promise<void> {

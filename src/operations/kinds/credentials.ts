@@ -20,6 +20,7 @@ const tokenClientView = {
   client_secret: SecretState.optional(),
   private_key: SecretState.optional(),
   key_id: z.string().optional(),
+  assertion_audience: z.string().optional(),
   scopes: z.array(z.string()),
   audience: z.string().optional(),
 }

@@ -17,7 +17,15 @@ export const grantKind: Kind = {
   group: 'manage_access',
   spec: GrantSpec,
   view: viewSchema(GrantSpec),
-  columns: ['slug', ...SUBJECTS, 'role', 'scope.collections', 'scope.resource_types', 'expires_at'],
+  columns: [
+    'slug',
+    ...SUBJECTS,
+    'role',
+    'scope.collections',
+    'scope.virtual_mcps',
+    'scope.resource_types',
+    'expires_at',
+  ],
   parent: { field: 'service_identity', type: 'service_identities' },
   otherParents: [
     { field: 'user', type: 'users' },
@@ -26,6 +34,7 @@ export const grantKind: Kind = {
   refs: [
     { field: 'role', type: 'roles', words: ROLES },
     { field: 'collections', type: 'collections', many: true, within: 'scope' },
+    { field: 'virtual_mcps', type: 'virtual_mcps', many: true, within: 'scope' },
   ],
   staged: false,
   filters: { role: z.string().max(130), group: z.string().max(256) },

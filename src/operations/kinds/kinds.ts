@@ -5,6 +5,7 @@ import { clientKind } from './clients.ts'
 import { collectionKind } from './collections.ts'
 import { credentialKind } from './credentials.ts'
 import { grantKind } from './grants.ts'
+import { guardrailKind } from './guardrails.ts'
 import { hostKind } from './hosts.ts'
 import { originKind } from './origins.ts'
 import { policyKind } from './policies.ts'
@@ -28,6 +29,7 @@ const KINDS: Readonly<Record<ResourceType, Kind>> = {
   credentials: credentialKind,
   origins: originKind,
   virtual_mcps: virtualMcpKind,
+  guardrails: guardrailKind,
   roles: roleKind,
   users: userKind,
   teams: teamKind,

@@ -4,6 +4,7 @@ import { refuse } from '../../base/refusal.ts'
 import { OriginSpec } from '../../model/origin.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import type { ShownSetting } from '../../model/setting.ts'
+import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Fields } from '../../store/ports/resource.ts'
 import type { Kind } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
@@ -39,6 +40,7 @@ export const originKind: Kind = {
   refs: [
     { field: 'collection', type: 'collections' },
     { field: 'credential', type: 'credentials' },
+    { field: 'client_credential', type: 'credentials', within: 'oauth' },
     { field: 'policy', type: 'policies' },
   ],
   staged: false,
@@ -53,8 +55,9 @@ export const originKind: Kind = {
     const { url, tls } = spec as OriginSpec
     return [url, tls]
   },
-  check: async (fields, _self, { settings }) => {
+  check: async (fields, _self, { settings, whole }) => {
     checkOrigin(fields)
+    await checkClient(fields, whole)
     demandRunner(fields, settings)
   },
   warn: warnOfInactivePolicy,
@@ -80,11 +83,44 @@ function checkOrigin(fields: Fields): void {
   if (kind === 'http' && isRefusedHost(new URL(url!).hostname))
     refuseAt('/url', 'must not be a link-local, metadata or multicast address')
   if (kind === 'collection' && spec.credential !== null) refuseAt('/credential', 'is that of the collection')
+  checkAccounts(spec, refuseAt)
   if (kind === 'stdio') {
     if (spec.credential !== null)
       refuseAt('/credential', 'is for URLs: the file of the runner has the secrets of a stdio server')
     if (spec.tls !== null) refuseAt('/tls', 'belongs to an origin of kind http')
   }
+}
+
+/** Client id and secret at the authorization server are a user name and a password. */
+async function checkClient(fields: Fields, whole: ConfigReader): Promise<void> {
+  const { oauth } = fields as OriginSpec
+  if (oauth.client_credential === null) return
+  const found = await whole.byId('credentials', oauth.client_credential)
+  const { type } = (found?.spec['auth'] ?? {}) as { readonly type?: string }
+  if (type === 'basic') return
+  throw refuse('input_invalid', {
+    detail: 'The origin: oauth.client_credential must be a credential of type basic.',
+    errors: [{ pointer: '/oauth/client_credential', reason: 'must be of type basic' }],
+  })
+}
+
+/** Members of accounts fit each other. */
+function checkAccounts(
+  { kind, auth_mode: mode, credential, oauth }: OriginSpec,
+  refuseAt: (pointer: string, reason: string) => never,
+): void {
+  if (mode !== 'static' && kind !== 'http') refuseAt('/auth_mode', 'must be static: other modes are for URLs')
+  if (mode !== 'static' && credential !== null)
+    refuseAt(
+      '/credential',
+      `must be null: with the mode ${mode} Postern sends the token or key of an account`,
+    )
+  const { registration, client_id: id, client_credential: secret } = oauth
+  if (id !== null && secret !== null) refuseAt('/oauth/client_id', 'is the user name of client_credential')
+  if (registration === 'manual' && id === null && secret === null)
+    refuseAt('/oauth/registration', 'needs client_id or client_credential')
+  if ((registration === 'cimd' || registration === 'dcr') && (id !== null || secret !== null))
+    refuseAt('/oauth/registration', 'must be auto or manual with a client that was registered by hand')
 }
 
 /** By which kind each of these members is read. */

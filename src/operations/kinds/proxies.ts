@@ -6,17 +6,20 @@ import { HeaderViews, routingHeaders } from '../../model/injected-header.ts'
 import { parameterNames } from '../../model/parameter-names.ts'
 import { ProxySpec } from '../../model/proxy.ts'
 import { NOUNS } from '../../model/resource-types.ts'
-import type { Fields } from '../../store/ports/resource.ts'
+import type { Fields, Resource } from '../../store/ports/resource.ts'
 import { proxyKeepsApart } from '../credentials/shared-answers.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Kind, Self } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { calledBy } from '../engine/refs.ts'
 import { publishOf, standardOf } from '../engine/standard.ts'
+import { refuseUsed } from '../engine/standard-delete.ts'
 import { warnOfInactivePolicy } from '../policies/inactive.ts'
 import { checkContract } from '../proxies/contract.ts'
 import { proxyOverlaps } from '../proxies/overlapping-routes.ts'
-import { refuseWorkflow } from '../workflows/of-proxy.ts'
+import { nodeDestinations } from '../workflows/destinations.ts'
+import { nodeRefs } from '../workflows/node-refs.ts'
+import { checkWorkflow } from '../workflows/of-proxy.ts'
 
 export const proxyKind: Kind = {
   type: 'proxies',
@@ -31,6 +34,7 @@ export const proxyKind: Kind = {
     { field: 'credential', type: 'credentials', words: ['inherit', 'none'] },
     { field: 'policy', type: 'policies' },
     { field: 'workflow', type: 'workflows' },
+    ...nodeRefs('workflow'),
   ],
   staged: true,
   filters: {
@@ -45,6 +49,7 @@ export const proxyKind: Kind = {
     const headers = routingHeaders((spec as ProxySpec).headers)
     return headers.length === 0 ? null : headers
   },
+  ...nodeDestinations('workflow'),
   check,
   warn: async (proxy, context) => [
     ...(await proxyOverlaps(proxy, context)),
@@ -62,7 +67,7 @@ async function check(fields: Fields, self: Self, context: OperationContext): Pro
   const spec = fields as ProxySpec
   checkTarget(spec)
   checkCapability(spec)
-  refuseWorkflow(spec)
+  await checkWorkflow(spec, context)
   await checkContract(spec, context)
   await proxyKeepsApart(spec, self, context)
   for (const other of await context.whole.byKey('proxies', shapeOf(spec.path), self.parent)) {
@@ -104,4 +109,9 @@ function checkTarget(spec: ProxySpec): void {
     })
 }
 
-export const proxyOperations = { ...standardOf(proxyKind), publish: publishOf(proxyKind) }
+/** A guardrail that lost the last of its proxies would act nowhere. */
+function detach(proxy: Resource, context: OperationContext): Promise<void> {
+  return refuseUsed(proxy, context, ['guardrails'])
+}
+
+export const proxyOperations = { ...standardOf(proxyKind, detach), publish: publishOf(proxyKind) }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
 import { SIGN_IN_MEMBERS, type TeamSpec, UserSpec } from '../../model/access.ts'
+import type { BindingSpec } from '../../model/host.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
@@ -47,12 +48,17 @@ async function judge(spec: Fields, self: Self, context: OperationContext): Promi
     })
 }
 
-/** A team or a profile that no longer names the user. Stored by the schemas of these types. */
-function withoutUser({ type, spec }: Resource, user: string): Fields {
+/** A team, a profile or a binding that no longer names the user. Stored by the schemas of these types. */
+export function withoutUser({ type, spec }: Resource, user: string): Fields {
   if (type === 'profiles') {
     const { agent_sign_in: among } = spec as ProfileSpec
     if (among === null) return spec
     return { ...spec, agent_sign_in: { ...among, users: among.users.filter((id) => id !== user) } }
+  }
+  if (type === 'bindings') {
+    const { acts_for: among } = spec as BindingSpec
+    if (among === null) return spec
+    return { ...spec, acts_for: { ...among, users: among.users.filter((id) => id !== user) } }
   }
   return { ...spec, members: (spec as TeamSpec).members.filter((member) => member.user !== user) }
 }
@@ -60,7 +66,8 @@ function withoutUser({ type, spec }: Resource, user: string): Fields {
 async function detach(user: Resource, context: OperationContext): Promise<void> {
   for (const grant of await context.whole.all('grants', user.id)) await context.change.remove(grant)
   for (const naming of await context.whole.usersOf(user.id)) {
-    if (naming.type === 'bindings') await context.change.remove(naming)
+    const isBound = naming.type === 'bindings' && naming.spec['user'] === user.id
+    if (isBound) await context.change.remove(naming)
     else await context.change.replace(naming, { spec: withoutUser(naming, user.id) })
   }
 }

@@ -8,6 +8,7 @@ import type { OperationContext } from '../engine/context.ts'
 import type { Kind } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { publishOf, standardOf } from '../engine/standard.ts'
+import { refuseUsed } from '../engine/standard-delete.ts'
 import { warnOfInactivePolicy } from '../policies/inactive.ts'
 import { keepVirtualMcp } from '../virtual-mcps/state.ts'
 
@@ -33,8 +34,11 @@ export const virtualMcpKind: Kind = {
 }
 
 /** Assignments of clients, and bindings of hosts, are deleted with a virtual MCP. */
-async function detach(virtualMcp: Resource, { whole, change }: OperationContext): Promise<void> {
-  // Only clients and bindings refer to a virtual MCP.
+async function detach(virtualMcp: Resource, context: OperationContext): Promise<void> {
+  const { whole, change } = context
+  // A grant that lost the last of its places would reach all of them
+  await refuseUsed(virtualMcp, context, ['grants', 'guardrails'])
+  // Beside grants and guardrails, only clients and bindings refer to a virtual MCP.
   for (const naming of await whole.usersOf(virtualMcp.id)) {
     if (naming.type === 'bindings') {
       await change.remove(naming)

@@ -1,11 +1,15 @@
 import { z } from 'zod'
 import { NOUNS } from '../../model/resource-types.ts'
 import { type WorkflowDefinition, WorkflowSpec } from '../../model/workflow.ts'
+import type { Resource } from '../../store/ports/resource.ts'
 import type { Kind } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { standardOf } from '../engine/standard.ts'
 import { refuseUsed } from '../engine/standard-delete.ts'
+import { nodeDestinations } from '../workflows/destinations.ts'
 import { findingsOf } from '../workflows/findings.ts'
+import { nodeRefs } from '../workflows/node-refs.ts'
+import { checkShared } from '../workflows/of-proxy.ts'
 
 const WARNINGS_MAX = 50
 
@@ -19,23 +23,24 @@ export const workflowKind: Kind = {
     used_by: z
       .array(z.string())
       .optional()
-      .describe('Proxies, such as orders:get-order. Shown by get and list'),
+      .describe(
+        'Proxies, such as orders:get-order, and workflows, such as workflows/checks. Shown by get and list',
+      ),
   }),
   columns: ['slug', 'name', 'used_by', 'revision', 'updated_at'],
   parent: null,
-  refs: [],
+  refs: nodeRefs('definition'),
   staged: false,
   filters: {},
   current: async (workflows, { reader }) => {
     const users = await Promise.all(workflows.map(({ id }) => reader.usersOf(id)))
-    const slugs = await reader.slugs(users.flat().map(({ parent }) => parent!))
-    return new Map(
-      workflows.map(({ id }, index) => [
-        id,
-        { used_by: users[index]!.map(({ parent, slug }) => `${slugs.get(parent!)}:${slug}`) },
-      ]),
-    )
+    const slugs = await reader.slugs(users.flat().flatMap(({ parent }) => parent ?? []))
+    const nameOf = ({ parent, slug }: Resource): string =>
+      parent === null ? `workflows/${slug}` : `${slugs.get(parent)}:${slug}`
+    return new Map(workflows.map(({ id }, index) => [id, { used_by: users[index]!.map(nameOf) }]))
   },
+  ...nodeDestinations('definition'),
+  check: checkShared,
   warn: async ({ spec }, context) => {
     const findings = await findingsOf(spec['definition'] as WorkflowDefinition, context)
     return findings

@@ -36,26 +36,36 @@ const DOUBLED_MAX = 10
 /** Tells whether a change of a spec makes what was found out about the origin before mean nothing. */
 export function probedKeyOf(spec: Fields): string {
   // Parsed by the schema, then references became ids, which are strings too.
-  const { kind, url, credential, tls, entry, parameters } = spec as OriginSpec
-  return contentHash(kind === 'stdio' ? [kind, entry, parameters] : [kind, url, credential, tls])
+  const { kind, url, credential, tls, entry, parameters, auth_mode } = spec as OriginSpec
+  if (kind === 'stdio') return contentHash([kind, entry, parameters])
+  // Specs stored by earlier versions have no mode
+  const mode = auth_mode === undefined || auth_mode === 'static' ? [] : [auth_mode]
+  return contentHash([kind, url, credential, tls, ...mode])
 }
 
 /** What is kept of a probe. @param before what was kept of the one before it */
-export function toAttempt(
-  { steps, found, isOutage = false }: OriginProbed,
-  spec: Fields,
-  before: Attempt | null,
-  now: number,
-): Attempt {
+export function toAttempt(came: OriginProbed, spec: Fields, before: Attempt | null, now: number): Attempt {
+  const { found, isOutage = false } = came
   const since = before === null ? null : downSince(spec, before)
   return {
     at: toTime(now),
-    error: found === null ? failureOf(steps) : null,
+    error: found === null ? reasonOf(came, spec) : null,
     failures: found === null ? (before?.failures ?? 0) + 1 : 0,
     outage_since: isOutage ? (since ?? toTime(now)) : null,
     ttl_ms: found?.ttl_ms ?? null,
     of: probedKeyOf(spec),
   }
+}
+
+/** Why a catalogue was not read, as one sentence. */
+export function reasonOf(
+  { steps, needsSignIn }: Pick<OriginProbed, 'steps' | 'needsSignIn'>,
+  { auth_mode: mode = 'static' }: Fields,
+): string {
+  if (needsSignIn !== true) return failureOf(steps)
+  return mode === 'static'
+    ? 'The server asks for a sign-in (401): set credential, or auth_mode such as user_oauth.'
+    : 'The server asks for a sign-in (401): its catalogue is read when an account is connected at /connect.'
 }
 
 /** What a step of a probe asks for, as administrators find it in the documentation of their server. */
@@ -71,7 +81,7 @@ const REQUEST_OF: Readonly<Record<ProbeStep['step'], string>> = {
 }
 
 /** What was tried last and what came back, as one sentence. */
-export function failureOf(steps: OriginProbed['steps']): string {
+function failureOf(steps: OriginProbed['steps']): string {
   const failed = steps.findLast(({ ok }) => !ok)
   if (failed === undefined) return 'The origin gave no usable answer.'
   const { step, status, error } = failed

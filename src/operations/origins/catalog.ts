@@ -1,5 +1,7 @@
 import { z } from 'zod'
-import { CAPABILITY_TYPES } from '../../model/capability.ts'
+import type { Plain } from '../../base/plain.ts'
+import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
+import { capabilityHash, itemsByKey } from '../../model/capability-drift.ts'
 import { Ref } from '../../model/slug.ts'
 import { about, define } from '../engine/define.ts'
 import { fromCursor, page, toCursor } from '../engine/lists.ts'
@@ -28,6 +30,11 @@ export const getCatalog = define({
     warnings: z.array(z.string()).describe('What was left out of the catalogue'),
     type: z.enum(CAPABILITY_TYPES),
     items: z.array(z.looseObject({})).describe('As the server lists them'),
+    hashes: z
+      .record(z.string(), z.string())
+      .describe(
+        'Hashes of these items, by name or URI: what pin of mcp_call_node takes, and what drift is told by',
+      ),
     next_cursor: z.string().nullable(),
   }),
   permission: 'origins:read',
@@ -39,7 +46,17 @@ export const getCatalog = define({
     const { type, limit, cursor } = input
     const found = await foundOf(context.whole, id)
     if (found === null)
-      return { id, slug, protocol: null, counts: null, warnings: [], type, items: [], next_cursor: null }
+      return {
+        id,
+        slug,
+        protocol: null,
+        counts: null,
+        warnings: [],
+        type,
+        items: [],
+        hashes: {},
+        next_cursor: null,
+      }
     const { verdict, catalogue, warnings } = found
     const { at: found_at, ...protocol } = verdict
     const from = cursor === undefined ? 0 : Number(fromCursor(cursor, /^[0-9]{1,4}$/))
@@ -54,7 +71,14 @@ export const getCatalog = define({
       warnings: [...warnings],
       type,
       items,
+      hashes: hashesOf(type, items),
       next_cursor,
     }
   },
 })
+
+function hashesOf(type: CapabilityType, items: readonly Plain[]): Record<string, string> {
+  return Object.fromEntries(
+    [...itemsByKey(type, items)].map(([key, item]) => [key, capabilityHash(type, item)]),
+  )
+}

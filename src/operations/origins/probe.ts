@@ -4,10 +4,11 @@ import type { CatalogueState } from '../../model/catalogue.ts'
 import type { OriginSpec } from '../../model/origin.ts'
 import type { OriginProbed } from '../../model/origin-probe.ts'
 import { compileOrigin } from '../../snapshot/compile/mcp.ts'
+import type { ConnectionReader } from '../../store/ports/connections.ts'
 import type { Fields } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { OriginProbe } from '../engine/ports.ts'
-import { failureOf } from './attempt.ts'
+import { reasonOf } from './attempt.ts'
 import { bounded } from './found.ts'
 
 /** What an origin is probed by; references in the spec are ids. */
@@ -34,7 +35,7 @@ export async function probed({ id, slug, spec }: Probed, context: OperationConte
       errors: [{ pointer: '/dry_run', reason: 'not for this operation' }],
     })
   try {
-    return await probeOf({ id, slug, spec }, context.origins)
+    return await probeOf({ id, slug, spec }, context.origins, context.whole.connections)
   } catch (error) {
     throw refuse('not_ready', {
       detail: `The origin cannot be asked now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
@@ -43,16 +44,28 @@ export async function probed({ id, slug, spec }: Probed, context: OperationConte
 }
 
 /** The probe alone, of an origin with a server; what it has found is bounded. Rejects while no gateway thread listens. */
-export async function probeOf({ id, slug, spec }: Probed, origins: OriginProbe): Promise<OriginProbed> {
+export async function probeOf(
+  { id, slug, spec }: Probed,
+  origins: OriginProbe,
+  connections: ConnectionReader,
+): Promise<OriginProbed> {
   // Parsed by the schema, then references became ids, which are strings too.
-  const came = await origins.probe(compileOrigin({ id, slug, spec: spec as OriginSpec }, null))
+  const fragment = compileOrigin({ id, slug, spec: spec as OriginSpec }, null)
+  const account = fragment.connection === undefined ? undefined : await accountAt(id, connections)
+  const came = await origins.probe(fragment, account)
   return { ...came, found: came.found && bounded(came.found) }
 }
 
+/** Whose account reads the catalogue: of those that are connected the one connected last; undefined for none. */
+async function accountAt(origin: string, connections: ConnectionReader): Promise<string | undefined> {
+  return (await connections.usable(origin, 1))[0]?.user
+}
+
 /** Refuses with configuration_invalid, saying what was tried and what came back, where a probe could not read the catalogue. */
-export function refuseUnreachable({ steps, found }: OriginProbed, spec: Fields): CatalogueState {
+export function refuseUnreachable(came: OriginProbed, spec: Fields): CatalogueState {
+  const { steps, found } = came
   if (found !== null) return found
-  const reason = failureOf(steps)
+  const reason = reasonOf(came, spec)
   if (spec['kind'] === 'stdio')
     throw refuse('configuration_invalid', {
       detail: `Postern could not read what the entry "${String(spec['entry'])}" of the runner offers. ${reason} Mend this, or save with probe false.`,

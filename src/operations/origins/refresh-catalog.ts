@@ -42,7 +42,7 @@ export const refreshCatalog = define({
         members: { revision: origin.revision },
       })
     await keepAttempt(origin, came, context)
-    const view = probeView(came)
+    const view = probeView(came, origin.spec)
     change.finding = came.found === null ? view.summary : await keepFound(origin, came.found, context)
     const changed = change.revisions.before !== change.revisions.after
     return { id: origin.id, slug: origin.slug, changed, ...view }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
+import type { OriginSpec } from '../../model/origin.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Operation } from '../engine/define.ts'
@@ -86,7 +87,9 @@ async function wantedBy(
     before === null || action === 'put' ? members : await patchedSpec(context, kind, before, members)
   const whole = action === 'put' ? { active: before?.spec['active'] ?? true, ...wanted } : wanted
   const { fields: spec } = await settle(context, kind, whole, before?.id ?? '', before)
-  if (spec['kind'] === 'collection' || spec['active'] === false) return null
+  // Nobody has connected an account yet: the catalogue is read when somebody has
+  const needsAccount = (spec as Partial<OriginSpec>).auth_mode !== 'static'
+  if (spec['kind'] === 'collection' || spec['active'] === false || needsAccount) return null
   if (before !== null && (await isKnown(before, spec, context))) return null
   return { id: before?.id ?? '', slug: before?.slug ?? String(given['slug'] ?? ''), spec }
 }

@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { type OriginProbed, ProbeStep } from '../../model/origin-probe.ts'
 import { Ref } from '../../model/slug.ts'
+import type { Fields } from '../../store/ports/resource.ts'
 import { about, define } from '../engine/define.ts'
 import { originKind } from '../kinds/origins.ts'
-import { failureOf } from './attempt.ts'
+import { reasonOf } from './attempt.ts'
 import { Counts, VerdictView } from './current.ts'
 import { countsOf, countsText } from './found.ts'
 import { keepAttempt } from './keep.ts'
@@ -19,12 +20,13 @@ export const ProbeView = {
   warnings: z.array(z.string()).describe('What was left out of the catalogue'),
 }
 
-/** A probe as {@link ProbeView}. */
-export function probeView({ steps, found }: OriginProbed) {
+/** A probe as {@link ProbeView}. @param spec of the origin */
+export function probeView(came: OriginProbed, spec: Fields) {
+  const { steps, found } = came
   if (found === null)
     return {
       ok: false,
-      summary: failureOf(steps),
+      summary: reasonOf(came, spec),
       steps: [...steps],
       protocol: null,
       capabilities: null,
@@ -65,12 +67,12 @@ export const testOrigin = define({
   ...about(originKind),
   prepare: async (input, context) => {
     const { id, slug, spec } = await context.find('origins', input.id)
-    return { id, slug, came: await probed({ id, slug, spec }, context) }
+    return { id, slug, spec, came: await probed({ id, slug, spec }, context) }
   },
-  handle: async ({ id, slug, came }, context) => {
+  handle: async ({ id, slug, spec, came }, context) => {
     const origin = await context.change.act('origins', id)
     await keepAttempt(origin, came, context)
-    const view = probeView(came)
+    const view = probeView(came, spec)
     context.change.finding = view.summary
     return { id, slug, ...view }
   },

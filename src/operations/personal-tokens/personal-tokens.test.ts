@@ -225,6 +225,7 @@ test('whoami tells anybody who they are and all that they may do', async () => {
     email: null,
     auth_method: 'oauth',
     expires_at: null,
+    issuer: null,
     groups: [],
   })
   assert.deepEqual(teams, ['core', 'top'])
@@ -236,7 +237,7 @@ test('whoami tells anybody who they are and all that they may do', async () => {
     grant: 'permissions@orders',
     role: null,
     permissions: ['proxies:read'],
-    scope: { resource_types: [], verbs: [], collections: ['orders'], tags: [] },
+    scope: { resource_types: [], verbs: [], collections: ['orders'], virtual_mcps: [], tags: [] },
   })
   const nobody = { ...(await as('bob')), id: 'tok_x', grants: [] }
   assert.deepEqual((await run(nobody, 'whoami.show', {})).output['grants'], [])

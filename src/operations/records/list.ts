@@ -3,7 +3,7 @@ import { refuse } from '../../base/refusal.ts'
 import { define } from '../engine/define.ts'
 import { page, pageOf, period } from '../engine/lists.ts'
 import { selection, shortText, toSelection } from './selection.ts'
-import { ShownRecord, withSlugs } from './slugs.ts'
+import { ShownRecord, ShownWholeRecord, withSlugs } from './slugs.ts'
 
 const path = z.string().min(1).max(2000)
 
@@ -77,9 +77,9 @@ export const getRecord = define({
   effect: 'read',
   tool: 'get_request_log',
   group: 'query_logs',
-  summary: 'Show the record of one call by its request id',
+  summary: 'Show the record of one call by its request id, with the trace of its workflow',
   input: z.strictObject({ id: z.string().min(1).max(64) }),
-  output: ShownRecord,
+  output: ShownWholeRecord,
   permission: 'records:read',
   refuses: ['not_found', 'records_unavailable'],
   columns: ['time', 'surface', 'method', 'path', 'status', 'code', 'stopped_at', 'duration_ms'],

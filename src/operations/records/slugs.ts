@@ -1,24 +1,27 @@
 import { z } from 'zod'
-import { RequestRecord } from '../../model/record.ts'
+import { RequestRecord, WholeRecord } from '../../model/record.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 
 const slug = z.string().nullable().describe('Current slug; null if there is none or the resource was deleted')
 
 /** A record as it is shown: the ids that it keeps, and beside them the slugs of now. */
-export const ShownRecord = RequestRecord.extend({
+const slugs = {
   collection_slug: slug,
   proxy_slug: slug,
   virtual_mcp_slug: slug,
   origin_slug: slug,
   client_slug: slug,
   profile_slug: slug,
-})
+}
+export const ShownRecord = RequestRecord.extend(slugs)
+export const ShownWholeRecord = WholeRecord.extend(slugs)
+type Slugs = { readonly [name in keyof typeof slugs]: string | null }
 
 /** Records with the slugs that their ids have now; null for what is gone. */
-export async function withSlugs(
-  records: readonly RequestRecord[],
+export async function withSlugs<Shown extends RequestRecord>(
+  records: readonly Shown[],
   reader: ConfigReader,
-): Promise<z.output<typeof ShownRecord>[]> {
+): Promise<(Shown & Slugs)[]> {
   const ids = records.flatMap(({ collection, proxy, virtual_mcp, origin, client, profile }) => [
     collection,
     proxy,
@@ -27,8 +30,8 @@ export async function withSlugs(
     client,
     profile,
   ])
-  const slugs = await reader.slugs([...new Set(ids.filter((id) => id !== null))])
-  const slugOf = (id: string | null): string | null => (id === null ? null : (slugs.get(id) ?? null))
+  const found = await reader.slugs([...new Set(ids.filter((id) => id !== null))])
+  const slugOf = (id: string | null): string | null => (id === null ? null : (found.get(id) ?? null))
   return records.map((record) => ({
     ...record,
     collection_slug: slugOf(record.collection),

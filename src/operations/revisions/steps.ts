@@ -25,6 +25,7 @@ const REMOVAL: Readonly<Record<(typeof RESOURCE_TYPES)[number], number>> = {
   workflows: 7,
   credentials: 8,
   policies: 9,
+  guardrails: 1,
 }
 const REMOVED_IN: readonly ResourceType[] = RESOURCE_TYPES.toSorted((a, b) => REMOVAL[a] - REMOVAL[b])
 

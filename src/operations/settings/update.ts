@@ -6,6 +6,7 @@ import { toTime } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
 import { yieldThread } from '../../base/yield.ts'
 import { APPROVABLE, ApprovalRule } from '../../model/approval.ts'
+import { NewHosts } from '../../model/host.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
 import { asGrant, readStoredSettings } from '../engine/approval-rules.ts'
 import type { OperationContext } from '../engine/context.ts'
@@ -23,21 +24,22 @@ export const updateSettings = define({
   effect: 'update',
   tool: 'update_settings',
   group: 'manage_config',
-  summary: 'Change the runtime settings: the approval rules for writes',
+  summary: 'Change the runtime settings: the approval rules for writes, and what becomes of new hosts',
   input: z.strictObject({
     approvals: z
       .array(ApprovalRule)
       .max(RULES_MAX)
       .optional()
       .describe('Complete list of approval rules, which replaces the current list; empty: none'),
+    new_hosts: NewHosts.optional(),
   }),
   output: RunSettings.extend({ warnings: z.array(Warning).optional() }),
   permission: 'settings:update',
   refuses: ['not_found', 'revision_conflict', 'configuration_invalid', 'idempotency_conflict'],
-  columns: ['revision', 'approvals', 'updated_at', 'updated_by'],
+  columns: ['revision', 'approvals', 'new_hosts', 'updated_at', 'updated_by'],
   unscoped: true,
   subject: () => ({ type: 'settings', id: null, slug: null }),
-  handle: async ({ approvals: given }, context) => {
+  handle: async ({ approvals: given, new_hosts }, context) => {
     const { change, clock, options, principal, whole } = context
     const before = await readStoredSettings(whole)
     const { expectedRevision: expected } = options
@@ -47,15 +49,13 @@ export const updateSettings = define({
         members: { revision: before.revision },
       })
     const approvals = given === undefined ? before.approvals : await settled(given, context)
-    const [was, is] = [
-      await viewOfSettings(before, whole),
-      await viewOfSettings({ ...before, approvals }, whole),
-    ]
+    const chosen = { ...before, approvals, ...(new_hosts === undefined ? {} : { new_hosts }) }
+    const [was, is] = [await viewOfSettings(before, whole), await viewOfSettings(chosen, whole)]
     const diff = diffOf(was, is, [])
     if (diff.length === 0) return was
     const after = {
+      ...chosen,
       revision: before.revision + 1,
-      approvals,
       updated_at: toTime(clock.now()),
       updated_by: principal.name,
     }
@@ -84,7 +84,11 @@ async function settled(rules: readonly ApprovalRule[], context: OperationContext
     const { scope, subjects } = rule
     settledRules.push({
       ...rule,
-      scope: { ...scope, collections: await idsFor('collections', scope.collections, 'scope/collections') },
+      scope: {
+        ...scope,
+        collections: await idsFor('collections', scope.collections, 'scope/collections'),
+        virtual_mcps: await idsFor('virtual_mcps', scope.virtual_mcps, 'scope/virtual_mcps'),
+      },
       subjects: {
         users: await idsFor('users', subjects.users, 'subjects/users'),
         teams: await idsFor('teams', subjects.teams, 'subjects/teams'),

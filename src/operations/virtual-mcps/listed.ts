@@ -1,7 +1,7 @@
 import type { VirtualMcpSpec } from '../../model/virtual-mcp.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
-import { isSharedWith, ownTeams } from '../access/mcp-access.ts'
+import { membershipsOf, reasonsFor } from '../access/shared-with.ts'
 
 /** A virtual MCP that the MCP registry lists, as it is stored. */
 export type ListedMcp = Pick<Resource, 'slug' | 'name' | 'revision' | 'updated_at'> & {
@@ -47,9 +47,9 @@ export function createMcpListing(
     const found = await candidates()
     const asked = user !== null && found.some(({ shared }) => shared !== null) ? user : null
     const person = asked === null ? undefined : await reader.byId('users', asked)
-    const own = person === undefined ? null : await ownTeams(reader, person)
+    const own = person === undefined ? null : await membershipsOf(reader, person)
     return found
-      .filter(({ shared }) => shared === null || (own !== null && isSharedWith(shared, own)))
+      .filter(({ shared }) => shared === null || (own !== null && reasonsFor(shared, own).length > 0))
       .map(({ listed }) => listed)
   }
 }

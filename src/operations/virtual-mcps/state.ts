@@ -104,6 +104,7 @@ export async function followCatalogue(
   context: OperationContext,
 ): Promise<void> {
   for (const virtualMcp of await context.whole.usersOf(origin)) {
+    if (virtualMcp.type !== 'virtual_mcps') continue
     const state = await driftStateOf(context.change.writer, virtualMcp.id)
     const approved = state.approved[origin]
     const next: DriftState = {

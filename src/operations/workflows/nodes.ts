@@ -16,7 +16,7 @@ export const listNodes = define({
   summary: 'List the node types for workflows',
   input: z.strictObject({
     phase: z.enum(PHASES).optional(),
-    type: z.string().max(64).optional().describe('One type, such as http_request_node'),
+    type: z.string().max(64).optional().describe('One type, such as proxy_node'),
     schemas: booleanFilter
       .optional()
       .describe('With the JSON Schema of config; of one type it is always there'),

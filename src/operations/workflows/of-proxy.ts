@@ -1,27 +1,62 @@
 import { toInputInvalid } from '../../base/field-errors.ts'
-import { type FieldError, refuse } from '../../base/refusal.ts'
+import { refuse } from '../../base/refusal.ts'
 import type { ProxySpec } from '../../model/proxy.ts'
 import { WorkflowDefinition } from '../../model/workflow.ts'
-import type { Resource } from '../../store/ports/resource.ts'
+import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
+import type { Self } from '../engine/kind.ts'
+import { calledBy } from '../engine/refs.ts'
+import { refuseFaults } from './faults.ts'
+import { definitionIn, publishedOver, refuseNesting } from './inner.ts'
+import { refuseFailedGates } from './saved-tests.ts'
 
 /**
- * Refuses a proxy whose own workflow has not the form of one, and one that is published with a workflow: callers would
- * get what the upstream answers.
+ * Refuses with input_invalid a proxy whose own workflow has not the form of one, and with configuration_invalid a published one whose
+ * workflow has faults.
  */
-export function refuseWorkflow({ workflow, status }: ProxySpec): void {
+export async function checkWorkflow(
+  { workflow, status, kind }: ProxySpec,
+  context: OperationContext,
+): Promise<void> {
   // Stored before there were workflows
   if (workflow === null || workflow === undefined) return
-  if (typeof workflow !== 'string') ownDefinition(workflow)
+  const definition =
+    typeof workflow === 'string' ? await sharedDefinition(workflow, context) : ownDefinition(workflow)
   if (status === 'draft') return
-  const errors: FieldError[] = [
-    { pointer: '/workflow', reason: 'a proxy with a workflow cannot be published' },
-  ]
-  throw refuse('configuration_invalid', {
-    detail:
-      'This version stores and checks workflows, and does not run them: a proxy with one stays a draft. Set workflow to null, or leave it a draft.',
-    errors,
-  })
+  if (kind === 'websocket')
+    throw refuse('configuration_invalid', {
+      detail:
+        'A proxy of kind websocket opens a tunnel to the upstream, so it cannot have a workflow. Set workflow to null.',
+      errors: [{ pointer: '/workflow', reason: 'not for kind websocket' }],
+    })
+  if (typeof workflow !== 'string') await refuseNesting(definition, '/workflow', null, context)
+  await refuseFaults(
+    definition,
+    '/workflow',
+    'The workflow of a published proxy must be free of errors',
+    context,
+  )
+  await refuseFailedGates(definition, '/workflow', context)
+}
+
+/** Refuses with configuration_invalid a workflow with faults that a published proxy runs. */
+export async function checkShared(spec: Fields, { id }: Self, context: OperationContext): Promise<void> {
+  const definition = definitionIn(spec)
+  await refuseNesting(definition, '/definition', id, context)
+  const running = await publishedOver(id, context.whole)
+  if (running === undefined) return
+  const called = await calledBy(context.whole, running)
+  await refuseFaults(
+    definition,
+    '/definition',
+    `The published proxy ${called} runs this workflow, so it must stay free of errors`,
+    context,
+  )
+  await refuseFailedGates(definition, '/definition', context)
+}
+
+async function sharedDefinition(id: string, { whole }: OperationContext): Promise<WorkflowDefinition> {
+  return (await whole.byId('workflows', id))!.spec['definition'] as WorkflowDefinition
 }
 
 /** The definition that stands in a proxy. Refuses with input_invalid. */

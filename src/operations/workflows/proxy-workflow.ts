@@ -6,6 +6,7 @@ import { Finding, WorkflowDefinition } from '../../model/workflow.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { about, CHANGE_REFUSES, define } from '../engine/define.ts'
+import { readable, slugsOf } from '../engine/views.ts'
 import { patchResource } from '../engine/write-resource.ts'
 import { proxyKind } from '../kinds/proxies.ts'
 import { workflowKind } from '../kinds/workflows.ts'
@@ -21,7 +22,7 @@ const ProxyWorkflow = z.object({
   workflow: z.string().nullable().describe('Slug of the shared workflow; null: inline or none'),
   workflow_revision: z.int().nullable(),
   definition: WorkflowDefinition.nullable().describe('null: requests are forwarded'),
-  runs: z.literal(false).describe('Workflows are not run yet'),
+  runs: z.boolean().describe('The proxy and its collection are published, so calls run the workflow'),
   credential: z.string().describe('What calls of the upstream take'),
   findings: z.array(Finding),
 })
@@ -51,12 +52,12 @@ export const updateProxyWorkflow = define({
   action: 'set_workflow',
   effect: 'update',
   tool: 'update_proxy_workflow',
-  summary: 'Set the workflow of a draft proxy: inline, shared or none',
+  summary: 'Set the workflow of a proxy: inline, shared or none',
   input: z.strictObject({
     id: Ref,
     definition: WorkflowDefinition.nullable()
       .optional()
-      .describe('Of its own, may hold errors; null: none, it is forwarded'),
+      .describe('Of its own, may hold errors while the proxy is a draft; null: none, requests are forwarded'),
     workflow: Ref.optional().describe('One that it shares with other proxies'),
   }),
   permission: 'proxies:update',
@@ -95,9 +96,23 @@ async function viewOf(proxy: Resource, context: OperationContext) {
     status,
     workflow: shared?.slug ?? null,
     workflow_revision: shared?.revision ?? null,
-    definition,
-    runs: false as const,
+    definition: definition && (await readableDefinition(proxy, shared, context)),
+    runs: definition !== null && status === 'published' && collection.status === 'published',
     credential: typeof used === 'string' ? (slugs.get(used) ?? used) : 'none',
     findings: definition === null ? [] : await findingsOf(definition, context),
   }
+}
+
+/** The definition with slugs for references. */
+async function readableDefinition(
+  proxy: Resource,
+  shared: Resource | null,
+  { reader }: OperationContext,
+): Promise<WorkflowDefinition> {
+  const [kind, resource, member] =
+    shared === null
+      ? ([proxyKind, proxy, 'workflow'] as const)
+      : ([workflowKind, shared, 'definition'] as const)
+  const spec = await readable(kind, resource.spec, await slugsOf(reader, kind, [resource]))
+  return WorkflowDefinition.parse(spec[member])
 }

@@ -52,7 +52,7 @@ export const applyTemplate = define({
   effect: 'update',
   tool: 'apply_template',
   group: workflowKind.group,
-  summary: 'Set a workflow from a template for draft proxies: all of them or none',
+  summary: 'Set a workflow from a template for several proxies: all of them or none',
   input: z.strictObject({
     template: z.enum(TEMPLATES.map(({ name }) => name)),
     parameters: z.record(z.string().max(64), z.json()).default({}),

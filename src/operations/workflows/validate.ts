@@ -9,7 +9,7 @@ import { workflowKind } from '../kinds/workflows.ts'
 import { findingsOf } from './findings.ts'
 import { workflowOf } from './of-proxy.ts'
 
-interface Asked {
+export interface AskedDefinition {
   readonly definition?: WorkflowDefinition | undefined
   readonly workflow?: string | undefined
   readonly proxy?: string | undefined
@@ -49,9 +49,13 @@ export const validateWorkflow = define({
   },
 })
 
-async function definitionOf(asked: Asked, context: OperationContext): Promise<WorkflowDefinition> {
+/** The definition that is given, or stored. Refuses with input_invalid, not_found. */
+export async function definitionOf(
+  asked: AskedDefinition,
+  context: OperationContext,
+): Promise<WorkflowDefinition> {
   const { definition, workflow, proxy } = asked
-  if (Object.values(asked).filter((one) => one !== undefined).length !== 1)
+  if ([definition, workflow, proxy].filter((one) => one !== undefined).length !== 1)
     throw refuse('input_invalid', {
       detail: 'Give one of definition, workflow and proxy.',
       errors: [{ pointer: '/definition', reason: 'one of definition, workflow and proxy' }],

@@ -60,14 +60,16 @@ test('a proxy gets a workflow of its own or a shared one, and says which', async
   await refused(control.run('workflows.delete', { id: 'steps' }, { confirm: 'steps' }), 'in_use')
 })
 
-test('a proxy with a workflow is never published, whatever the way', async () => {
-  const said = /does not run them: a proxy with one stays a draft/
+test('a proxy whose workflow has faults is never published, whatever the way', async () => {
+  const said = /The workflow of a published proxy must be free of errors: a workflow starts at one trigger\./
+  await control.run('workflows.create', { name: 'Faulty', definition: { nodes: [] } })
+  await control.run('proxies.set_workflow', { id: 'idle', workflow: 'faulty' })
   const ways: [string, object, object?][] = [
     ['proxies.publish', { id: 'idle' }],
     ['proxies.update', { id: 'idle', status: 'published' }],
-    ['proxies.update', { id: 'get-order', workflow: 'steps' }],
-    ['proxies.update', { id: 'get-order', workflow: 'steps' }, { mode: 'draft' }],
-    ['proxies.set_workflow', { id: 'get-order', definition: SMALL }],
+    ['proxies.update', { id: 'get-order', workflow: 'faulty' }],
+    ['proxies.update', { id: 'get-order', workflow: 'faulty' }, { mode: 'draft' }],
+    ['proxies.set_workflow', { id: 'get-order', definition: { nodes: [] } }],
     ['proxies.bulk_update', { ids: ['idle'], changes: { status: 'published' } }],
     ['collections.publish', { id: 'orders', cascade: true }],
     [
@@ -77,11 +79,11 @@ test('a proxy with a workflow is never published, whatever the way', async () =>
         name: 'N',
         methods: ['GET'],
         path: '/n',
-        workflow: 'steps',
+        workflow: 'faulty',
         status: 'published',
       },
     ],
-    ['proxies.put', { id: 'orders:idle', ...IDLE, workflow: 'steps', status: 'published' }],
+    ['proxies.put', { id: 'orders:idle', ...IDLE, workflow: 'faulty', status: 'published' }],
     [
       'config.apply',
       {
@@ -89,7 +91,7 @@ test('a proxy with a workflow is never published, whatever the way', async () =>
           {
             kind: 'proxy',
             slug: 'idle',
-            spec: { ...IDLE, workflow: 'steps', status: 'published' },
+            spec: { ...IDLE, workflow: 'faulty', status: 'published' },
           },
         ],
         managed_by: 'files',
@@ -150,7 +152,11 @@ test('validation tells what is wrong with one that is given, stored, or of a pro
 
 test('a template covers several proxies at once, or none', async () => {
   await control.run('proxies.create', { collection: 'orders', name: 'Lazy', methods: ['GET'], path: '/lazy' })
-  const input = { template: 'cached-read', parameters: { ttl: '5m' }, proxies: ['idle', 'lazy'] }
+  const input = {
+    template: 'orchestration',
+    parameters: { first: '/a', second: '/b' },
+    proxies: ['idle', 'lazy'],
+  }
   const dry = await control.run('proxies.apply_template', input, { dryRun: true })
   assert.deepEqual(
     dry.diff?.map(({ path }) => path),
@@ -159,18 +165,15 @@ test('a template covers several proxies at once, or none', async () => {
   const { output } = await control.run('proxies.apply_template', input)
   assert.deepEqual(output['findings'], [])
   const lazy = await control.run('proxies.workflow', { id: 'lazy' })
-  assert.equal((lazy.output['definition'] as typeof SMALL).nodes.length, 6)
+  assert.equal((lazy.output['definition'] as typeof SMALL).nodes.length, 5)
   await control.run('proxies.set_workflow', { id: 'idle', definition: null })
-  await refused(
-    control.run('proxies.apply_template', { ...input, proxies: ['idle', 'get-order'] }),
-    'configuration_invalid',
-  )
+  await refused(control.run('proxies.apply_template', { ...input, proxies: ['idle', 'nobody'] }), 'not_found')
   assert.equal((await control.run('proxies.workflow', { id: 'idle' })).output['definition'], null)
   const wrong = await refused(
-    control.run('proxies.apply_template', { ...input, parameters: { ttl: 'long' } }),
+    control.run('proxies.apply_template', { ...input, parameters: { first: '/a', second: 'b' } }),
     'input_invalid',
   )
-  assert.equal(wrong.facts.errors?.[0]?.pointer, '/parameters/ttl')
+  assert.equal(wrong.facts.errors?.[0]?.pointer, '/parameters/second')
 })
 
 test('scopes and roles bound workflows as anything else', async () => {
@@ -203,5 +206,5 @@ test('nodes and templates are listed with what they take', async () => {
   >[]
   assert.deepEqual(one?.['config']?.['required'], ['duration'])
   const templates = (await control.run('workflows.templates', {})).output['items'] as unknown[]
-  assert.equal(templates.length, 9)
+  assert.equal(templates.length, 8)
 })

@@ -1,3 +1,5 @@
+import { createEpochCell } from './ended-ids.ts'
+import { createKeptValueMemory } from './kept-values.ts'
 import { createKeyMemory } from './key-memory.ts'
 import { createTombstoneCells } from './tombstones.ts'
 
@@ -11,8 +13,12 @@ export interface SharedCells {
   readonly usedReplies: SharedArrayBuffer
   /** Proofs of callers that were verified. */
   readonly proofs: SharedArrayBuffer
+  /** Values that workflows keep. */
+  readonly keptValues: SharedArrayBuffer
   /** Grants of people that were revoked while tokens of them may still live. */
   readonly endedGrants: SharedArrayBuffer
+  /** How often the end of one was not remembered, for want of a place. */
+  readonly endedEpoch: SharedArrayBuffer
 }
 
 const REPLIES_MAX = 65_536
@@ -26,6 +32,8 @@ export function createSharedCells(): SharedCells {
     usedTokens: createKeyMemory(),
     usedReplies: createKeyMemory(REPLIES_MAX),
     proofs: createKeyMemory(PROOFS_MAX),
+    keptValues: createKeptValueMemory(),
     endedGrants: createKeyMemory(GRANTS_MAX),
+    endedEpoch: createEpochCell(),
   }
 }

@@ -1,7 +1,13 @@
 import type { Program } from '../../base/expression.ts'
 import { CAPABILITY_TYPES, CAPABILITY_VARIABLES } from '../../model/capability.ts'
 import type { CapabilityPolicy } from '../../model/capability-policy.ts'
-import type { CapabilityRule, CapabilityRules } from '../../model/capability-rules.ts'
+import type {
+  CapabilityMatch,
+  CapabilityRule,
+  CapabilityRules,
+  CapabilitySelection,
+} from '../../model/capability-rules.ts'
+import type { CapabilitySubset } from '../../model/capability-subset.ts'
 import { conditionReader } from '../../model/expression.ts'
 
 const readCondition = conditionReader(CAPABILITY_VARIABLES)
@@ -21,12 +27,30 @@ export function rulesOf(policy: CapabilityPolicy): CapabilityRules {
   return { pin, new_items, ...Object.fromEntries(lists) }
 }
 
+/** The entries of a subset as matches. */
+export function selectionOf(subset: CapabilitySubset): CapabilitySelection {
+  const lists = CAPABILITY_TYPES.flatMap((type) => {
+    const entries = subset[type]
+    return entries === undefined ? [] : [[type, entries.map(selected)] as const]
+  })
+  return Object.fromEntries(lists)
+}
+
+function selected(entry: NonNullable<CapabilitySubset['tools']>[number]): CapabilityMatch {
+  if (typeof entry !== 'string') return matchOf(entry)
+  return entry.includes('*') ? { glob: entry, on: 'key' } : { exact: entry }
+}
+
+function matchOf(match: Exclude<Entry, string>['match']): CapabilityMatch {
+  return 'glob' in match ? { glob: match.glob, on: match.on ?? 'key' } : match
+}
+
 function ruleOf(entry: Entry): CapabilityRule {
   if (typeof entry === 'string')
     return { match: { exact: entry }, effect: 'allow', subjects: null, when: null, projection: null }
   const { match, effect, subjects, when, projection } = entry
   return {
-    match: 'glob' in match ? { glob: match.glob, on: match.on ?? 'key' } : match,
+    match: matchOf(match),
     effect,
     subjects: subjects === undefined ? null : present(subjects),
     when: when === undefined ? null : programOf(when),

@@ -8,18 +8,22 @@ import type {
   ClientFragment,
   CollectionFragment,
   CredentialFragment,
+  GuardrailFragment,
   HostFragment,
   OriginFragment,
   PolicyFragment,
   VirtualMcpFragment,
+  WorkflowFragment,
 } from '../fragments.ts'
 import { linkClient } from '../link/client.ts'
 import { linkCollection } from '../link/collection.ts'
 import { linkCredential } from '../link/credential.ts'
+import { linkGuardrail } from '../link/guardrail.ts'
 import { linkHost } from '../link/host.ts'
 import { linkOrigin } from '../link/origin.ts'
 import { linkPolicy } from '../link/policy.ts'
 import { linkVirtualMcp } from '../link/virtual-mcp.ts'
+import { linkWorkflow } from '../link/workflow.ts'
 
 /** Escapes of characters that a canonical path never escapes (RFC 3986 2.3), or escapes no path may have. */
 const UNMATCHABLE =
@@ -68,9 +72,21 @@ export function checkHost(fragment: HostFragment): FieldError[] {
   return []
 }
 
+/** Throws for a workflow that cannot be linked. */
+export function checkWorkflow(fragment: WorkflowFragment): FieldError[] {
+  linkWorkflow(fragment)
+  return []
+}
+
 /** Throws for text that is no JSON. */
 export function checkJson({ json }: { readonly json: string }): FieldError[] {
   JSON.parse(json)
+  return []
+}
+
+/** Throws for a guardrail that cannot be linked. */
+export function checkGuardrail(fragment: GuardrailFragment): FieldError[] {
+  linkGuardrail(fragment, () => new Secret('a key of a hash'.padEnd(32)))
   return []
 }
 

@@ -26,6 +26,7 @@ import { compileContract, compileCors, compileFeatures } from './features.ts'
 import { compileHeaders, compileSecretHeaders, type SealedHeader } from './secret-headers.ts'
 import { compileTimeouts, compileUpstream } from './upstream.ts'
 import { compileVerify } from './verify.ts'
+import { compileOwnWorkflow } from './workflow.ts'
 
 /** A resource of the desired state. */
 export interface Desired<S> {
@@ -68,6 +69,7 @@ export function compileCollection(
     cors: spec.cors == null ? null : compileCors(spec.cors),
     ...((spec.pass_headers ?? []).length === 0 ? {} : { pass_headers: spec.pass_headers }),
     ...(spec.hide_unassigned === true ? { hide_unassigned: true as const } : {}),
+    ...((spec.teams ?? []).length === 0 || spec.all_users ? {} : { teams: spec.teams }),
     proxies: published(proxies).map((proxy) => compileProxy(proxy, spec.request_validation ?? 'enforce')),
     ...compileSecretHeaders([{ id, spec }, ...published(proxies)], sealed),
   }
@@ -96,6 +98,7 @@ function compileProxy(
     contract: compileContract(spec, inherited),
     features: compileFeatures(spec),
     ...(spec.timeouts == null ? {} : { timeouts: compileTimeouts(spec.timeouts) }),
+    ...(spec.workflow == null ? {} : { workflow: compileOwnWorkflow(spec.workflow) }),
   }
 }
 

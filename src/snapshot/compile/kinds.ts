@@ -6,11 +6,13 @@ import {
   checkClient,
   checkCollection,
   checkCredential,
+  checkGuardrail,
   checkHost,
   checkJson,
   checkOrigin,
   checkPolicy,
   checkVirtualMcp,
+  checkWorkflow,
 } from './checks.ts'
 import {
   compileClient,
@@ -20,10 +22,12 @@ import {
   compilePolicy,
   compileSchemas,
 } from './compile.ts'
+import { compileGuardrail } from './guardrail.ts'
 import { compileCatalogue, compileOrigin, compileVirtualMcp } from './mcp.ts'
 import type { Need } from './needs.ts'
 import { compileHost, compilePerson, compileTeam } from './people.ts'
 import type { Sources, SourceType } from './sources.ts'
+import { compileWorkflow } from './workflow.ts'
 
 /** How the main thread makes and checks the fragments of one kind. */
 export interface CompileRow<K extends FragmentKind, T extends SourceType = SourceType> {
@@ -70,7 +74,13 @@ export const COMPILE: { readonly [K in FragmentKind]: Row<K> } = {
     from: 'collections',
     compile: ({ collection, proxies, sealed }) => compileCollection(collection, proxies, sealed),
     // Form 1 had `features` under another name: its linkers would find none
-    needs: [{ form: 2, when: ({ proxies }) => proxies.length > 0 }],
+    needs: [
+      { form: 2, when: ({ proxies }) => proxies.length > 0 },
+      // Linkers of form 3 would open it to all people who may use the profile
+      { form: 4, when: ({ teams }) => teams !== undefined },
+      // Linkers of form 4 would forward what a workflow answers
+      { form: 5, when: ({ proxies }) => proxies.some(({ workflow }) => workflow !== undefined) },
+    ],
     check: checkCollection,
   },
   contracts: {
@@ -94,9 +104,26 @@ export const COMPILE: { readonly [K in FragmentKind]: Row<K> } = {
     check: checkJson,
   },
   virtual_mcp: { from: 'virtual_mcps', compile: compileVirtualMcp, check: checkVirtualMcp },
-  host: { from: 'hosts', compile: compileHost, check: checkHost },
+  host: {
+    from: 'hosts',
+    compile: compileHost,
+    // Linkers of form 2 would open the whole virtual MCP, and to the agent itself
+    needs: [
+      {
+        form: 3,
+        when: ({ bindings = [] }) => bindings.some(({ binding }) => binding?.only ?? binding?.acts_for),
+      },
+    ],
+    check: checkHost,
+  },
   person: { from: 'users', compile: compilePerson, check: () => [] },
   team: { from: 'teams', compile: compileTeam, check: () => [] },
+  workflow: { from: 'workflows', compile: compileWorkflow, check: checkWorkflow },
+  guardrail: {
+    from: 'guardrails',
+    compile: ({ guardrail, sealedKey }) => compileGuardrail(guardrail, sealedKey),
+    check: checkGuardrail,
+  },
 }
 
 /** Schemas that only the collection in its earlier state used. */

@@ -34,6 +34,7 @@ export function compileOrigin(
     target: url === null ? '' : url.pathname + url.search,
     ...(isStdio ? { parameters: spec.parameters } : {}),
     credential: spec.credential,
+    ...connectionOf(spec),
     policy: spec.policy,
     ...(spec.sessions === 'shared' ? { shares_sessions: true } : {}),
     verdict: found && {
@@ -44,6 +45,12 @@ export function compileOrigin(
       ...(found.verdict.per_user === true ? { per_user: true } : {}),
     },
   }
+}
+
+/** Specs stored by earlier versions have no mode. */
+function connectionOf({ auth_mode = 'static' }: Partial<OriginSpec>): Pick<OriginFragment, 'connection'> {
+  if (auth_mode === 'static') return {}
+  return { connection: auth_mode === 'shared_oauth' ? 'shared' : 'user' }
 }
 
 /** An entry of the runner. Each process knows from its settings where its runner is, so the host stands for none (RFC 6761 section 6.4). */

@@ -26,9 +26,10 @@ test('a fragment needs the newest form of the restrictions that it carries, and 
   assert.equal(withNeeds(plain), plain)
 })
 
-test('a collection with proxies needs the form that has their features', () => {
+test('a collection with proxies needs the form that has their features, and one for teams the form that has these', () => {
   const { needs } = COMPILE.collection
   assert.equal(withNeeds(collection('orders'), needs).needs, 2)
+  assert.equal(withNeeds(collection('orders', { teams: ['tea_1'] }), needs).needs, 4)
   const empty = collection('orders', { proxies: [] })
   assert.equal(withNeeds(empty, needs), empty)
 })

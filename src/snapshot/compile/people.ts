@@ -1,5 +1,5 @@
 import type { TeamSpec, UserSpec } from '../../model/access.ts'
-import type { BindingSpec, HostSpec } from '../../model/host.ts'
+import { type BindingSpec, fingerprintOfKeys, type HostSpec } from '../../model/host.ts'
 import type {
   HostFragment,
   PersonFragment,
@@ -7,6 +7,7 @@ import type {
   TeamFragment,
   TokenFragment,
 } from '../fragments.ts'
+import { selectionOf } from './capability-rules.ts'
 import type { Desired } from './compile.ts'
 
 /** A binding with its tokens. */
@@ -27,6 +28,8 @@ export function compileHost({ host: { id, slug, spec }, bindings }: HostSource):
 
 function compileBinding({ id, slug, spec, tokens }: DesiredBinding): ProfileFragment {
   const { name, active, ip_allowlist, virtual_mcp, user } = spec
+  // Specs stored by earlier versions lack them
+  const { capabilities = null, acts_for = null, keys = [] } = spec as Partial<BindingSpec>
   return {
     ...SIGNED_IN,
     id,
@@ -36,7 +39,13 @@ function compileBinding({ id, slug, spec, tokens }: DesiredBinding): ProfileFrag
     auth: 'token',
     tokens,
     ip_allowlist,
-    binding: { virtual_mcp, user },
+    binding: {
+      virtual_mcp,
+      user,
+      ...(capabilities === null ? {} : { only: selectionOf(capabilities) }),
+      ...(acts_for === null ? {} : { acts_for }),
+      ...(keys.length === 0 ? {} : { keys: fingerprintOfKeys(keys) }),
+    },
   }
 }
 

@@ -1,10 +1,12 @@
 /** The resources that gateway threads serve, as they are read for compiling: one row for each type that has fragments of its own. */
 
+import { HASH_KEY } from '../../guardrails/names.ts'
 import type { TeamSpec, UserSpec } from '../../model/access.ts'
 import { CATALOGUE, type CatalogueState, EMPTY_CATALOGUE } from '../../model/catalogue.ts'
 import type { ClientSpec } from '../../model/client.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
 import type { CredentialAuth } from '../../model/credential.ts'
+import type { GuardrailSpec } from '../../model/guardrail.ts'
 import type { BindingSpec } from '../../model/host.ts'
 import { idsWithSealedHeaders } from '../../model/injected-header.ts'
 import type { OriginSpec } from '../../model/origin.ts'
@@ -14,6 +16,7 @@ import type { ProxySpec } from '../../model/proxy.ts'
 import type { PublicNames } from '../../model/public-names.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
 import type { VirtualMcpSpec } from '../../model/virtual-mcp.ts'
+import type { WorkflowSpec } from '../../model/workflow.ts'
 import { type ConfigReader, isSigningSecret, type StoredToken } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { FragmentKind } from '../fragments.ts'
@@ -56,6 +59,12 @@ export interface Sources {
   hosts: HostSource
   users: Desired<UserSpec>
   teams: Desired<TeamSpec>
+  workflows: Desired<WorkflowSpec>
+  guardrails: {
+    readonly guardrail: Desired<GuardrailSpec>
+    /** Ciphertext of the key of its hashes; undefined without. */
+    readonly sealedKey: string | undefined
+  }
 }
 
 export type SourceType = keyof Sources
@@ -87,6 +96,8 @@ export const SOURCES: { readonly [T in SourceType]: SourceRow<T> } = {
   hosts: { kind: 'host', parts: 'bindings', sealed: [], read: readHost },
   users: { kind: 'person', parts: null, sealed: [], read: readOwn },
   teams: { kind: 'team', parts: null, sealed: [], read: readOwn },
+  workflows: { kind: 'workflow', parts: null, sealed: [], read: readOwn },
+  guardrails: { kind: 'guardrail', parts: null, sealed: ['guardrails'], read: readGuardrail },
 }
 
 async function readHost(reader: CompileReader, resource: Resource): Promise<HostSource> {
@@ -106,6 +117,16 @@ async function readHost(reader: CompileReader, resource: Resource): Promise<Host
 /** A resource that is compiled of itself alone. */
 async function readOwn<S>(_reader: CompileReader, resource: Resource): Promise<Desired<S>> {
   return desired<S>(resource)
+}
+
+/** Null for an inactive guardrail, which does nothing. */
+async function readGuardrail(
+  reader: CompileReader,
+  resource: Resource,
+): Promise<Sources['guardrails'] | null> {
+  if (resource.spec['active'] !== true) return null
+  const key = (await reader.secretsOf([resource.id])).find(({ field }) => field === HASH_KEY)
+  return { guardrail: desired(resource), sealedKey: key?.sealed }
 }
 
 async function readCredential(reader: CompileReader, resource: Resource): Promise<Sources['credentials']> {

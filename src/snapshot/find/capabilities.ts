@@ -56,6 +56,8 @@ export interface CapabilityMember {
   readonly isDown?: boolean
   /** Which of its items a caller reaches beside the policy; absent where all do. */
   readonly reach?: (caller: Caller) => Reach
+  /** An item as guardrails leave it; null for one that they leave out, which is hidden from everybody. Absent where none applies. */
+  readonly guard?: (type: CapabilityType, item: Plain) => Plain | null
 }
 
 export interface VisibleList {
@@ -222,7 +224,7 @@ export function linkCapabilities(
 }
 
 function linkMember(
-  { id, prefix, rules, catalogue, hashes, approved, isDown, reach }: CapabilityMember,
+  { id, prefix, rules, catalogue, hashes, approved, isDown, reach, guard }: CapabilityMember,
   names: PublicNames,
   facts: FactsOf,
   toPublicUri: LinkedMember['toPublicUri'],
@@ -257,7 +259,8 @@ function linkMember(
     const own = new Map(names[type].filter((one) => one.member === id).map(({ key, name }) => [key, name]))
     for (const [key, item] of itemsByKey(type, catalogue[type])) {
       const name = own.get(key)
-      if (name === undefined) {
+      const shown = guard === undefined ? item : guard(type, item)
+      if (name === undefined || shown === null) {
         if (type === 'resources') resources.set(key, null)
         if (type === 'resource_templates') unnamed.push(toUriMatch(key))
         continue
@@ -266,7 +269,7 @@ function linkMember(
       const held = approved === null ? null : heldBack(rules, approved, { type, key }, hash)
       const matching = byType[type]?.filter((rule) => rule.matches(item)) ?? null
       const isFor = type === 'resource_templates' ? toUriMatch(key) : null
-      const one = { member, type, key, name, item, held, rules: matching, views: new Map(), isFor }
+      const one = { member, type, key, name, item: shown, held, rules: matching, views: new Map(), isFor }
       items[type].push(one)
       if (type === 'resources') resources.set(key, one)
     }
@@ -442,7 +445,8 @@ function indexOf(items: readonly LinkedItem[]): Index {
   }
 }
 
-function listOf(items: readonly Visible[]): VisibleList {
+/** A list of these items; its JSON is made when it is first wanted. */
+export function listOf(items: readonly Visible[]): VisibleList {
   let [json, tokens]: [string | null, number | null] = [null, null]
   return {
     items,

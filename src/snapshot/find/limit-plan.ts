@@ -61,13 +61,24 @@ export interface LimitPlans {
     proxy: LinkedProxy,
     through: CalledThrough | null,
   ): LimitPlan
+  /** Of a call that a workflow makes: the limits of the route to its origin alone. */
+  ofStep(snapshot: Policies, profile: LinkedProfile, route: LinkedCollection): LimitPlan
 }
 
 /** The plans of one snapshot. */
 export function createLimitPlans(): LimitPlans {
   const plans = new Map<LinkedProfile, Map<LinkedProxy, LimitPlan>>()
   const plansThrough = new Map<CalledThrough, typeof plans>()
+  const plansOfSteps = new Map<LinkedProfile, Map<LinkedCollection, LimitPlan>>()
   let count = 0
+
+  function makeRoom(): void {
+    if (++count <= PLANS_MAX) return
+    plans.clear()
+    plansThrough.clear()
+    plansOfSteps.clear()
+    count = 1
+  }
 
   function make(
     snapshot: Policies,
@@ -76,11 +87,7 @@ export function createLimitPlans(): LimitPlans {
     proxy: LinkedProxy,
     through: CalledThrough | null,
   ): LimitPlan {
-    if (count >= PLANS_MAX) {
-      plans.clear()
-      plansThrough.clear()
-      count = 0
-    }
+    makeRoom()
     const plan = planOf(snapshot, profile, collection, proxy, through)
     let among = through === null ? plans : plansThrough.get(through)
     if (among === undefined) {
@@ -93,7 +100,6 @@ export function createLimitPlans(): LimitPlans {
       among.set(profile, ofProfile)
     }
     ofProfile.set(proxy, plan)
-    count++
     return plan
   }
 
@@ -101,6 +107,17 @@ export function createLimitPlans(): LimitPlans {
     of: (snapshot, profile, collection, proxy, through) =>
       (through === null ? plans : plansThrough.get(through))?.get(profile)?.get(proxy) ??
       make(snapshot, profile, collection, proxy, through),
+    ofStep(snapshot, profile, route) {
+      let ofProfile = plansOfSteps.get(profile)
+      const known = ofProfile?.get(route)
+      if (known !== undefined) return known
+      makeRoom()
+      // There may just have been no room
+      ofProfile = plansOfSteps.get(profile) ?? new Map<LinkedCollection, LimitPlan>()
+      const plan = planAt(snapshot, profile, [[route.attachment, route.fragment.policy, route.key]])
+      plansOfSteps.set(profile, ofProfile.set(route, plan))
+      return plan
+    },
   }
 }
 
@@ -112,13 +129,23 @@ function planOf(
   through: CalledThrough | null,
 ): LimitPlan {
   const { client } = profile
-  const places: readonly (readonly [Attachment, string | null, LimitKey])[] = [
+  return planAt(snapshot, profile, [
     ['profile', profile.fragment.policy, profile.key],
     ['client', client.fragment.policy, client.key],
     [collection.attachment, collection.fragment.policy, collection.key],
     [proxy.attachment, proxy.policy, proxy.key],
     ...(through === null ? [] : placesOf(through)),
-  ]
+  ])
+}
+
+/** Where a policy is attached, its id, and the key of what it is attached to. */
+type PolicyPlace = readonly [attachedTo: Attachment, policy: string | null, key: LimitKey]
+
+function planAt(
+  snapshot: Policies,
+  { client }: Pick<LinkedProfile, 'client'>,
+  places: readonly PolicyPlace[],
+): LimitPlan {
   const limits: PlannedLimit[] = []
   for (const [attachedTo, id, key] of places) {
     if (id === null) continue
@@ -135,10 +162,7 @@ function planOf(
   return toPlan(limits, null)
 }
 
-function placesOf({
-  origin,
-  virtualMcp,
-}: CalledThrough): readonly (readonly [Attachment, string | null, LimitKey])[] {
+function placesOf({ origin, virtualMcp }: CalledThrough): readonly PolicyPlace[] {
   return [
     ['origin', origin.fragment.policy, limitKeyOf(`origin:${origin.id}`)],
     ['virtual_mcp', virtualMcp.fragment.policy, virtualMcp.key],

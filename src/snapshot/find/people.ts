@@ -1,5 +1,5 @@
 /** Which people a thing is shared with. Teams share with the teams below them, so a person belongs to all teams above theirs too. */
-import type { PersonFragment, TeamFragment, VirtualMcpFragment } from '../fragments.ts'
+import type { CollectionFragment, PersonFragment, TeamFragment, VirtualMcpFragment } from '../fragments.ts'
 
 /** People by ids of users and teams. */
 interface Members {
@@ -74,4 +74,15 @@ export function isSharedWith(
   all: Teams,
 ): boolean {
   return all_users === true || isAmong(person, { users: [], teams }, all)
+}
+
+/** True where a caller may call a collection: clients with credentials of their own always, people as far as it is shared with them. */
+export function isOpenTo(
+  { teams }: Pick<CollectionFragment, 'teams'>,
+  signIn: { readonly user: string | null } | null,
+  all: { readonly people: ReadonlyMap<string, PersonFragment>; readonly teams: Teams },
+): boolean {
+  if (teams === undefined || signIn === null) return true
+  const person = signIn.user === null ? undefined : all.people.get(signIn.user)
+  return person !== undefined && isAmong(person, { users: [], teams }, all.teams)
 }

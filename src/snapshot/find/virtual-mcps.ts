@@ -2,13 +2,18 @@
  * What virtual MCPs have of their origins. A virtual MCP is joined with its origins and their catalogues when it is first asked for
  * in a snapshot: fragments hold ids of each other, so that one of them is linked anew without the others.
  */
+import { listedText } from '../../guardrails/listed.ts'
+import type { Chain } from '../../guardrails/rule.ts'
+import { Tally } from '../../guardrails/tally.ts'
 import type { Approved, Catalogue } from '../../model/capability-drift.ts'
 import type { OfferedEndpoints } from '../../model/offered-endpoint.ts'
 import type { CatalogueFragment } from '../fragments.ts'
 import type { LinkedProxy } from '../linked/collection.ts'
+import type { GuardrailIndex, McpGuardrails } from '../linked/guardrail.ts'
 import type { CalledThrough, LinkedOrigin, LinkedVirtualMcp } from '../linked/mcp.ts'
 import { type Capabilities, linkCapabilities } from './capabilities.ts'
 import type { Caller } from './capability-caller.ts'
+import { type ListedCatalogue, listedCatalogue } from './listed-catalogue.ts'
 import { type EndpointIndex, indexEndpoints } from './offered-endpoints.ts'
 
 /** An origin as one virtual MCP calls it. */
@@ -20,6 +25,10 @@ export interface Member {
   readonly endpoints: EndpointIndex | null
   /** What calls of its endpoints go through beside the collection. */
   readonly through: CalledThrough
+  /** Rules for messages between the virtual MCP and the origin; null where none applies. */
+  readonly guardrails: McpGuardrails | null
+  /** What its server tells clients for a model to read; empty without. */
+  readonly instructions: string
 }
 
 /** A virtual MCP with everything that it has. */
@@ -28,6 +37,10 @@ export interface JoinedVirtualMcp {
   /** By id of the origin; those that are switched off are left out. */
   readonly members: ReadonlyMap<string, Member>
   readonly capabilities: Capabilities
+  /** What guardrails found in what is listed; none where none looks at lists. */
+  readonly listTallies: readonly ListedCatalogue['tallies'][]
+  /** Before a token was restricted to a part of it; absent for a token that is not restricted. */
+  readonly whole?: Capabilities
 }
 
 /** What the join looks up in a snapshot. */
@@ -36,6 +49,7 @@ interface Linked {
   readonly catalogues: ReadonlyMap<string, CatalogueFragment>
   /** Ids of origins that cannot be reached. */
   readonly originsDown: ReadonlySet<string>
+  readonly guards: GuardrailIndex | null
 }
 
 /** The joined virtual MCPs of one snapshot. */
@@ -59,19 +73,29 @@ export function createVirtualMcpIndex(): VirtualMcpIndex {
 const NONE: OfferedEndpoints = { tools: {}, prompts: {}, resources: {}, resource_templates: {} }
 const NOTHING: Catalogue = { tools: [], prompts: [], resources: [], resource_templates: [] }
 
-function join({ origins, catalogues, originsDown }: Linked, virtualMcp: LinkedVirtualMcp): JoinedVirtualMcp {
+function join(
+  { origins, catalogues, originsDown, guards }: Linked,
+  virtualMcp: LinkedVirtualMcp,
+): JoinedVirtualMcp {
   const { fragment } = virtualMcp
   const members = new Map<string, Member>()
+  const tallies: ListedCatalogue['tallies'][] = []
   const policies = fragment.members.flatMap(({ origin: id, prefix, rules, approved }) => {
     const origin = origins.get(id)
     if (origin === undefined || !origin.fragment.active) return []
     const listed = catalogues.get(id)
     const endpoints = endpointsOf(origin, listed)
+    const guardrails = guards?.ofMcp(virtualMcp.id, id, endpoints !== null) ?? null
+    const chain = guardrails?.list ?? null
+    const isBroken = guardrails !== null && guardrails.fault !== null
+    const said = origin.fragment.verdict?.instructions ?? ''
     members.set(id, {
       origin,
       route: routeOf(origin, virtualMcp),
       endpoints,
       through: { virtualMcp, origin },
+      guardrails,
+      instructions: isBroken ? '' : saidUnder(chain, said),
     })
     // Written by the compiler from this very type
     const catalogue = listed === undefined ? NOTHING : (JSON.parse(listed.json) as Catalogue)
@@ -79,9 +103,20 @@ function join({ origins, catalogues, originsDown }: Linked, virtualMcp: LinkedVi
     const hashes = listed?.hashes === undefined ? {} : { hashes: JSON.parse(listed.hashes) as Approved }
     const isDown = originsDown.has(id)
     const reached = reach === null ? {} : { reach }
-    return [{ id, prefix, rules, catalogue, ...hashes, approved, isDown, ...reached }]
+    const guarded = chain === null || listed === undefined ? null : listedCatalogue(listed, chain)
+    if (guarded !== null) tallies.push(guarded.tallies)
+    const guard = isBroken ? () => null : guarded?.of
+    return [
+      { id, prefix, rules, catalogue, ...hashes, approved, isDown, ...reached, ...(guard && { guard }) },
+    ]
   })
-  return { virtualMcp, members, capabilities: linkCapabilities(policies, fragment.names) }
+  const capabilities = linkCapabilities(policies, fragment.names)
+  return { virtualMcp, members, capabilities, listTallies: tallies }
+}
+
+/** What a server tells clients, as guardrails leave it. */
+function saidUnder(chain: Chain | null, text: string): string {
+  return chain === null || text === '' ? text : listedText(chain, text, new Tally())
 }
 
 function endpointsOf(

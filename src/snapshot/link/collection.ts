@@ -7,12 +7,13 @@ import { toSegments } from '../find/segment.ts'
 import { withSharedPaths } from '../find/shared-paths.ts'
 import { toParameters, toTarget } from '../find/target.ts'
 import type { CollectionFragment, HeaderFragment, ProxyFragment } from '../fragments.ts'
-import type { Injection, LinkedCollection, LinkedProxy, NameSet } from '../linked/collection.ts'
+import type { Injection, LinkedCollection, LinkedProxy, NameSet, NodeServers } from '../linked/collection.ts'
 import type { LinkedUpstream } from '../linked/upstream.ts'
 import { linkCors } from './cors.ts'
 import { withGuardedBeside } from './guarded-routes.ts'
 import { lineOf } from './header-line.ts'
 import { partsOfPlace, placeOf } from './header-place.ts'
+import { linkNodeServers } from './own-route.ts'
 import { linkUpstream, withTimeouts } from './upstream.ts'
 
 /**
@@ -29,8 +30,9 @@ export function linkCollection(
     fragment.upstream === null ? null : linkUpstream(fragment.upstream, before?.upstream ?? null)
   const mine = toHeaders(fragment, fragment.id, fragment.headers, open)
   const passed = passedOf(fragment)
+  const serversOf = createServersOf(before)
   const alone = fragment.proxies
-    .map((proxy) => linkProxy(fragment, upstream, proxy, mine, passed, open))
+    .map((proxy) => linkProxy(fragment, upstream, proxy, mine, passed, open, serversOf(proxy)))
     .sort(byPath)
   const proxies = withSharedPaths(withGuardedBeside(alone))
   const closed = proxies.find(({ headers }) => headers.fault !== null)
@@ -80,6 +82,7 @@ function linkProxy(
   outer: readonly Header[],
   passed: ReadonlySet<string>,
   open: Opener,
+  servers: NodeServers | null,
 ): LinkedProxy {
   let named = 0
   for (const method of proxy.methods) named |= methodBit(method)
@@ -89,7 +92,7 @@ function linkProxy(
       : proxy.credential === 'none'
         ? null
         : proxy.credential
-  return {
+  const linked: LinkedProxy = {
     fragment: proxy,
     id: proxy.id,
     route: collection.base_path + (proxy.path === '/' ? '' : proxy.path),
@@ -100,6 +103,8 @@ function linkProxy(
     sharing: [],
     target: toTarget(proxy.path, proxy.target_path),
     headers: toInjection(outer, toHeaders(collection, proxy.id, proxy.headers, open), passed),
+    direct: null,
+    servers,
     credential,
     policy: proxy.policy,
     upstream:
@@ -107,6 +112,21 @@ function linkProxy(
     parameters: proxy.contract === null ? null : toParameters(proxy.path, proxy.target_path),
     key: limitKeyOf(`proxy:${proxy.id}`),
     attachment: 'proxy',
+  }
+  if (proxy.workflow === undefined) return linked
+  const { workflow: _, ...bare } = proxy
+  return { ...linked, direct: { ...linked, fragment: { ...bare, features: null } } }
+}
+
+/** @param before the collection so far */
+function createServersOf(before: LinkedCollection | null) {
+  const known = new Map(
+    before?.proxies.flatMap(({ id, servers }) => (servers === null ? [] : [[id, servers]])),
+  )
+  return ({ id, workflow }: ProxyFragment): NodeServers | null => {
+    if (workflow === undefined || typeof workflow === 'string') return null
+    const servers = linkNodeServers(workflow, id, known.get(id))
+    return servers.size === 0 ? null : servers
   }
 }
 

@@ -42,6 +42,7 @@ export function linkCredential(
     id,
     ...sent,
     grant: null,
+    login: null,
     certificate: null,
     signing: null,
     previous,
@@ -50,10 +51,9 @@ export function linkCredential(
   switch (fragment.type) {
     case 'basic': {
       // RFC 7617: user id and password as UTF-8
-      const pair = Buffer.from(`${settings['username'] ?? ''}:${secret('password').reveal()}`).toString(
-        'base64',
-      )
-      return plain(headerOf('Authorization', `Basic ${pair}`))
+      const login = { username: settings['username'] ?? '', password: secret('password') }
+      const pair = Buffer.from(`${login.username}:${login.password.reveal()}`).toString('base64')
+      return { ...plain(headerOf('Authorization', `Basic ${pair}`)), login }
     }
     case 'bearer':
       return plain(headerOf('Authorization', `Bearer ${secret('token').reveal()}`))
@@ -202,7 +202,7 @@ function grantOf(
     method,
     secret: isSigned ? null : secret('client_secret'),
     key: isSigned ? signer() : null,
-    claims: { iss: client_id, sub: client_id, aud: token_url },
+    claims: { iss: client_id, sub: client_id, aud: settings['assertion_audience'] ?? token_url },
     exchanges,
     form: exchanges
       ? {

@@ -1,5 +1,5 @@
 import { Secret } from '../../base/secret.ts'
-import type { HostFragment } from '../fragments.ts'
+import type { HostFragment, ProfileFragment } from '../fragments.ts'
 import type { LinkedHost } from '../linked/client.ts'
 import { linkClient } from './client.ts'
 
@@ -43,5 +43,13 @@ export function linkHost(fragment: HostFragment): LinkedHost {
     },
     () => new Secret(''),
   )
-  return { kind: 'host', id, fragment, client, profile: client.profiles.get(id)! }
+  return { kind: 'host', id, fragment, client, profile: client.profiles.get(id)!, off: offOf(bindings) }
+}
+
+/** What inactive bindings switch off for people who sign in. A binding for tokens that are exchanged says nothing about them. */
+function offOf(bindings: readonly ProfileFragment[]): ReadonlySet<string> {
+  const off = bindings.flatMap(({ active, binding }) =>
+    active || binding === undefined || binding.acts_for !== undefined ? [] : [binding],
+  )
+  return new Set(off.map(({ virtual_mcp, user }) => (user === null ? virtual_mcp : `${virtual_mcp} ${user}`)))
 }

@@ -7,6 +7,7 @@ import { clientIndex } from './client-index.ts'
 import { closedCollection, linkCollection } from './collection.ts'
 import { collectionIndex } from './collection-index.ts'
 import { linkCredential } from './credential.ts'
+import { closedGuardrail, linkGuardrail } from './guardrail.ts'
 import { linkHost } from './host.ts'
 import { hostIndex } from './host-index.ts'
 import { byId, type KindIndex } from './kind-index.ts'
@@ -14,6 +15,7 @@ import { linkOrigin } from './origin.ts'
 import { linkPolicy } from './policy.ts'
 import { linkVirtualMcp } from './virtual-mcp.ts'
 import { virtualMcpIndex } from './virtual-mcp-index.ts'
+import { linkWorkflow } from './workflow.ts'
 
 /** How gateway threads link the fragments of one kind, and find them. */
 export interface LinkRow<K extends FragmentKind> {
@@ -53,6 +55,15 @@ export const LINK = {
   host: { link: linkHost, index: hostIndex },
   person: { link: (fragment) => fragment, index: byId('people') },
   team: { link: (fragment) => fragment, index: byId('teams') },
+  workflow: {
+    link: (fragment, _open, before) => linkWorkflow(fragment, before),
+    index: byId('workflows'),
+  },
+  guardrail: {
+    link: (fragment, open) => linkGuardrail(fragment, open),
+    closed: closedGuardrail,
+    index: byId('guardrails'),
+  },
 } as const satisfies { readonly [K in FragmentKind]: LinkRow<K> }
 
 /** What all rows together make of a snapshot. */

@@ -1,5 +1,6 @@
 import type { Opener } from '../../vault/opener.ts'
 import { inNewestForm } from '../earlier-form.ts'
+import { createGuardrailIndex } from '../find/guardrails.ts'
 import { createLimitPlans } from '../find/limit-plan.ts'
 import { createVirtualMcpIndex } from '../find/virtual-mcps.ts'
 import { FORM, type Fragment, type FragmentKey, type FragmentKind, type SnapshotDelta } from '../fragments.ts'
@@ -11,7 +12,7 @@ import { type Indexed, LINK, type LinkRow } from './kinds.ts'
 const PLANNED: readonly FragmentKind[] = ['policy', 'collection', 'client', 'origin', 'virtual_mcp']
 
 /** The kinds that the capabilities of virtual MCPs are joined from. */
-const JOINED: readonly FragmentKind[] = ['origin', 'catalogue', 'virtual_mcp']
+const JOINED: readonly FragmentKind[] = ['origin', 'catalogue', 'virtual_mcp', 'guardrail']
 
 /**
  * The snapshot after a delta. Only fragments whose hash changed are linked; maps are copied where something in them
@@ -124,7 +125,7 @@ class Draft {
   }
 
   toSnapshot(revision: number, entries: ReadonlyMap<FragmentKey, SnapshotEntry>): Snapshot {
-    const { plans, joined, faults } = this.#before
+    const { plans, joined, guards, faults } = this.#before
     const isChanged = (kind: FragmentKind): boolean => this.#indexes.get(kind)!.isChanged
     const arePlansStale = PLANNED.some(isChanged)
     const isJoinStale = JOINED.some(isChanged)
@@ -133,6 +134,10 @@ class Draft {
       ...(indexed as Indexed),
       revision,
       plans: plans === undefined || arePlansStale ? createLimitPlans() : plans,
+      guards:
+        guards === undefined || isChanged('guardrail')
+          ? createGuardrailIndex((indexed as Indexed).guardrails.values())
+          : guards,
       originsDown: NONE_DOWN,
       joined: joined === undefined || isJoinStale ? createVirtualMcpIndex() : joined,
       faults: faults === undefined || this.#faultsChanged ? faultsOf(entries) : faults,

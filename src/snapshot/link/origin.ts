@@ -1,7 +1,13 @@
 import { limitKeyOf } from '../find/limit-key.ts'
-import type { CollectionFragment, OriginFragment } from '../fragments.ts'
+import type { OriginFragment } from '../fragments.ts'
 import type { LinkedOrigin } from '../linked/mcp.ts'
-import { linkCollection } from './collection.ts'
+import { linkOwnRoute } from './own-route.ts'
+
+/**
+ * Stands as the credential of a route whose requests carry the token or key of a connection. No credential has this id, so that the
+ * lookup of routes with a credential, or without one, stays as it is.
+ */
+export const CONNECTED = ':connection'
 
 const KINDS: ReadonlySet<string> = new Set<OriginFragment['served_by']>(['http', 'collection', 'stdio'])
 
@@ -24,44 +30,9 @@ function runnerFieldsOf({ id, parameters = {} }: OriginFragment): string {
 }
 
 function routeOf(fragment: OriginFragment, before: LinkedOrigin | null): LinkedOrigin['route'] {
-  if (fragment.upstream === null) return null
-  const linked = linkCollection(asCollection(fragment), before?.route ?? null)
-  return { ...linked, attachment: 'origin', key: limitKeyOf(`origin:${fragment.id}`) }
-}
-
-/** The route to an origin. It is mounted nowhere. */
-function asCollection({ id, slug, name, upstream, credential, policy }: OriginFragment): CollectionFragment {
-  return {
-    kind: 'collection',
-    id,
-    slug,
-    name,
-    description: '',
-    tags: [],
-    base_path: '',
-    hosts: [],
-    upstream,
-    headers: [],
-    credential,
-    policy,
-    body_bytes_max: 0,
-    cors: null,
-    proxies: [
-      {
-        id,
-        slug,
-        name,
-        tags: [],
-        methods: ['POST'],
-        path: '/',
-        target_path: '/',
-        headers: [],
-        credential: 'inherit',
-        policy: null,
-        deprecated: false,
-        contract: null,
-        features: null,
-      },
-    ],
-  }
+  const { upstream, connection } = fragment
+  if (upstream === null) return null
+  const credential = connection === undefined ? fragment.credential : CONNECTED
+  const linked = linkOwnRoute({ ...fragment, upstream, credential }, before?.route ?? null)
+  return { ...linked, key: limitKeyOf(`origin:${fragment.id}`) }
 }

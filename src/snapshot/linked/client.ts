@@ -81,6 +81,8 @@ export interface LinkedHost {
   readonly fragment: HostFragment
   readonly client: LinkedClient
   readonly profile: LinkedProfile
+  /** Where people may not use it by signing in: ids of virtual MCPs, followed by that of a user where one alone may not. */
+  readonly off: ReadonlySet<string>
 }
 
 export interface LinkedToken {
@@ -174,11 +176,17 @@ export interface Verified {
 
 /** Who has signed in, and what they have allowed. */
 export interface SignedIn {
-  /** Id of the user. */
-  readonly user: string
-  /** Id of the grant, which ends all tokens of it. */
-  readonly grant: string
+  /** Id of the user; null for an agent that acts for itself. */
+  readonly user: string | null
+  /** Id of the grant, which ends all tokens of it; null for a token that an agent got for itself. */
+  readonly grant: string | null
   readonly scopes: ReadonlySet<string>
+  /** Of the memory of revoked grants, when the token was proved. */
+  readonly epoch: number
+  /** Of an agent: name of what it proved itself by; absent for people at a host. */
+  readonly credential?: string
+  /** Of a token that an agent got by exchange: id of the host with which the person had signed in. */
+  readonly subjectHost?: string
 }
 
 /** Claims of a caller that the profile lists, as text. `lists` has those that are lists: the text joins items that may have commas. */

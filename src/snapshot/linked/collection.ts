@@ -19,9 +19,22 @@ export interface LinkedCollection {
   /** Secret headers that cannot be sent, as a sentence: calls that need them are refused. */
   readonly unresolved: string | null
   readonly key: LimitKey
-  /** As what its policy is attached. */
+  /** As what its policy is attached. The servers of nodes have none; they are asked as origins are. */
   readonly attachment: 'collection' | 'origin'
 }
+
+/** A server that a node of a workflow asks. */
+export interface LinkedServer {
+  /** A collection with one proxy, which is mounted nowhere. */
+  readonly route: LinkedCollection
+  /** Of the URL in the settings. */
+  readonly path: string
+  /** The same without a slash at its end: what stands before a path that a node has computed. */
+  readonly stem: string
+}
+
+/** By id of the node. */
+export type NodeServers = ReadonlyMap<string, LinkedServer>
 
 /**
  * The proxies of one collection by path and method.
@@ -79,6 +92,10 @@ export interface LinkedProxy {
   /** How the path at the upstream is built when it is not the path below the base path itself. */
   readonly target: TargetTemplate | null
   readonly headers: Injection
+  /** The same without features and workflow: what a workflow calls. Null where there is no workflow. */
+  readonly direct: LinkedProxy | null
+  /** What nodes of its own workflow ask; null where they ask the upstream alone. */
+  readonly servers: NodeServers | null
   /** Credential id after inheritance, or null. */
   readonly credential: string | null
   readonly policy: string | null

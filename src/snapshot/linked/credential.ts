@@ -11,6 +11,8 @@ export interface LinkedCredential extends Sent {
   readonly grant: LinkedGrant | null
   /** Null for one that is not shown in handshakes. */
   readonly certificate: ClientCertificate | null
+  /** With what databases and mail servers are signed in to; null for what is not of type basic. */
+  readonly login: { readonly username: string; readonly password: Secret } | null
   /** Null for one that signs no requests. */
   readonly signing: AwsSigner | null
   /** What it was before a rotation: tried where the present one is refused, until then (milliseconds since the epoch). */

@@ -455,6 +455,45 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
       `update applied set spec = json_set(spec, '$.virtual_mcps', json('[]')) where address like 'client/%'`,
     ],
   },
+  {
+    version: 22,
+    name: 'what was issued for an account is found by it',
+    // A program of version 21 does not need the index, and keeps it
+    compatibleFrom: 21,
+    sqlite: [`create index oauth_artifacts_account on oauth_artifacts (account_id, kind)`],
+  },
+  {
+    version: 23,
+    name: 'accounts of people at origins',
+    // A program of version 21 or 22 uses none of them, and leaves those of users and origins that it deletes, which nobody finds
+    compatibleFrom: 21,
+    sqlite: [
+      `create table connections (
+        user text not null,
+        origin text not null,
+        id text not null,
+        kind text not null,
+        state text not null,
+        active integer not null,
+        account_label text not null,
+        issuer text not null,
+        scope text not null,
+        sealed text not null,
+        expires_at integer,
+        created_at integer not null,
+        updated_at integer not null,
+        primary key (user, origin)
+      ) strict, without rowid`,
+      `create index connections_origin on connections (origin, state, updated_at)`,
+    ],
+  },
+  {
+    version: 24,
+    name: 'accounts at an origin are listed and ended in the order of their people',
+    // A program of version 21 does not need the index, and keeps it
+    compatibleFrom: 21,
+    sqlite: [`create index connections_origin_user on connections (origin, user)`],
+  },
 ]
 
 /** Entries from before the chain are linked as they are found. */

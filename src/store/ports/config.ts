@@ -7,6 +7,7 @@ import type { ResourceType } from '../../model/resource-types.ts'
 import type { AccessRequestReader, AccessRequestWriter } from './access-requests.ts'
 import type { AuditLink, StoredAnchor, StoredCheckpoint, StoredKeyAnchor, TrailSeal } from './audit-chain.ts'
 import type { ChangeRequestReader, ChangeRequestWriter } from './change-requests.ts'
+import type { ConnectionReader } from './connections.ts'
 import type { FacetName } from './facets.ts'
 import type { FragmentReader, FragmentWriter } from './fragments.ts'
 import type { OAuthReader, OAuthWriter } from './oauth.ts'
@@ -33,7 +34,7 @@ export interface ListQuery {
 
 /** Part of the resources of a type: those that fit both lists, of which an empty one asks for nothing. */
 export interface Part {
-  /** Ids of collections: the resource itself, or what it belongs to. */
+  /** Ids of collections and virtual MCPs: the resource itself, or what it belongs to. */
   readonly collections: readonly string[]
   /** Tags, of which the resource, or what it belongs to, has one. */
   readonly tags: readonly string[]
@@ -245,6 +246,7 @@ export interface ConfigReader
     ChangeRequestReader,
     FragmentReader {
   readonly oauth: OAuthReader
+  readonly connections: ConnectionReader
   /** Revision of the whole configuration; 0 before the first change. */
   revision(): Promise<number>
   byId(type: ResourceType, id: string): Promise<Resource | undefined>
@@ -329,6 +331,8 @@ export interface ConfigWriter
   usedPersonalToken(id: string, at: number): Promise<void>
   /** Its links to choose another are forgotten. */
   putPassword(user: string, hash: string, now: number): Promise<void>
+  /** Forgets the password of a local user, and links to choose one. */
+  removePassword(user: string): Promise<void>
   /** Earlier links of the same purpose and user are forgotten, and so are all that expired before `now`. */
   putSetUpLink(link: StoredSetUpLink, now: number): Promise<void>
   /** Forgets a link, and with one that makes an administrator all such. True when it was there. */

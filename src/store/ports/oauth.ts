@@ -1,3 +1,5 @@
+import type { ConnectionWriter } from './connections.ts'
+
 /**
  * What the authorization server keeps: sessions, interactions, grants, codes, refresh tokens, registered clients,
  * consents. Ids that are credentials come as hashes, and what they stand for is sealed.
@@ -33,15 +35,21 @@ export interface OAuthKey {
 export interface OAuthReader {
   artifact(kind: string, id: string): Promise<OAuthArtifact | undefined>
   artifactByOther(kind: string, other: string): Promise<OAuthArtifact | undefined>
+  /** Those of a kind that were made for an account, in order of creation. */
+  artifactsOf(kind: string, account: string): Promise<readonly OAuthArtifact[]>
   /** Whether another of the grant, made from then on, has been used. */
   isFollowed(artifact: OAuthArtifact, since: number): Promise<boolean>
   /** Whether another of the grant has been used since this one was made. */
   isOvertaken(artifact: OAuthArtifact): Promise<boolean>
+  /** How many of a kind were issued for an account and end after `now`, or never. */
+  countOfAccount(kind: string, account: string, now: number): Promise<number>
   /** In order of creation. */
   keys(): Promise<readonly OAuthKey[]>
 }
 
 export interface OAuthWriter extends OAuthReader {
+  /** Accounts of people at origins, in the same write lane. */
+  readonly connections: ConnectionWriter
   /** Keeps at most `max` of its kind where that is given: the oldest that was never used gives way. */
   put(artifact: OAuthArtifact, max?: number): Promise<void>
   /** Marks it used; false when it was already, or is gone. */

@@ -12,7 +12,7 @@ import { createAuditReader } from './audit-read.ts'
 import { createChangeRequestReader } from './change-requests.ts'
 import { type Dialect, IDS_MAX } from './dialect.ts'
 import { createFragmentReader } from './fragments.ts'
-import { createOAuthReader } from './oauth.ts'
+import { createConnectionReader, createOAuthReader } from './oauth.ts'
 import { fits, listResources } from './resource-list.ts'
 import { toResource } from './resource-row.ts'
 import { createRevisionReader } from './revisions.ts'
@@ -34,6 +34,7 @@ export function createReader(db: Db, dialect: Dialect): ConfigReader {
     ...createAccessRequestReader(db),
     ...createFragmentReader(db, (name) => metaOf(db, name)),
     oauth: createOAuthReader(db),
+    connections: createConnectionReader(db),
     revision: async () => Number((await metaOf(db, 'config_revision')) ?? 0),
     byId: async (type, id) => {
       const row = await db

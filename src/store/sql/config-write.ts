@@ -137,6 +137,10 @@ export function createWriter(
         .execute()
       await db.deleteFrom('set_up_links').where('user_id', '=', user).execute()
     },
+    removePassword: async (user) => {
+      await db.deleteFrom('passwords').where('user_id', '=', user).execute()
+      await db.deleteFrom('set_up_links').where('user_id', '=', user).execute()
+    },
     putSetUpLink: async ({ user, ...link }, now) => {
       await db.deleteFrom('set_up_links').where('expires_at', '<=', now).execute()
       await db

@@ -1,8 +1,10 @@
 import type { Kysely } from 'kysely'
+import type { ConnectionReader, ConnectionWriter, StoredConnection } from '../ports/connections.ts'
 import type { OAuthArtifact, OAuthKey, OAuthReader, OAuthWriter } from '../ports/oauth.ts'
 import type { ConfigTables } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
+type ConnectionRow = ConfigTables['connections']
 
 /** Reads what the authorization server keeps. */
 export function createOAuthReader(db: Db): OAuthReader {
@@ -31,6 +33,15 @@ export function createOAuthReader(db: Db): OAuthReader {
         .where('kind', '=', kind)
         .where('other_id', '=', other)
         .executeTakeFirst(),
+    artifactsOf: (kind, account) =>
+      db
+        .selectFrom('oauth_artifacts')
+        .selectAll()
+        .where('account_id', '=', account)
+        .where('kind', '=', kind)
+        .orderBy('created_at')
+        .orderBy('id')
+        .execute(),
     isFollowed: async (artifact, since) => {
       const found = await usedOfGrant(artifact).where('created_at', '>=', since).executeTakeFirst()
       return found !== undefined
@@ -38,6 +49,16 @@ export function createOAuthReader(db: Db): OAuthReader {
     isOvertaken: async (artifact) => {
       const found = await usedOfGrant(artifact).where('used_at', '>', artifact.created_at).executeTakeFirst()
       return found !== undefined
+    },
+    countOfAccount: async (kind, account, now) => {
+      const { count } = await db
+        .selectFrom('oauth_artifacts')
+        .select(db.fn.countAll().as('count'))
+        .where('account_id', '=', account)
+        .where('kind', '=', kind)
+        .where((eb) => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]))
+        .executeTakeFirstOrThrow()
+      return Number(count)
     },
     keys: async () => {
       const rows = await db.selectFrom('oauth_keys').selectAll().orderBy('created_at').orderBy('id').execute()
@@ -51,6 +72,7 @@ export function createOAuthReader(db: Db): OAuthReader {
 export function createOAuthWriter(db: Db): OAuthWriter {
   return {
     ...createOAuthReader(db),
+    connections: createConnectionWriter(db),
     put: async (artifact, max) => {
       await db
         .insertInto('oauth_artifacts')
@@ -129,4 +151,66 @@ async function giveWay(db: Db, kind: string, max: number): Promise<void> {
     .execute()
   for (const { id } of oldest)
     await db.deleteFrom('oauth_artifacts').where('kind', '=', kind).where('id', '=', id).execute()
+}
+
+/** Reads the connections of people at origins. */
+export function createConnectionReader(db: Db): ConnectionReader {
+  const all = () => db.selectFrom('connections').selectAll()
+  return {
+    one: async (user, origin) => {
+      const row = await all().where('user', '=', user).where('origin', '=', origin).executeTakeFirst()
+      return row && toConnection(row)
+    },
+    list: async ({ user, origin }, limit, after) => {
+      let query = all()
+      if (user !== undefined) query = query.where('user', '=', user)
+      if (origin !== undefined) query = query.where('origin', '=', origin)
+      if (after !== undefined) {
+        const [lastUser, lastOrigin] = after
+        query = query
+          // Says nothing new, and lets the database begin there instead of at the first row
+          .where('user', '>=', lastUser)
+          .where((eb) => eb.or([eb('user', '>', lastUser), eb('origin', '>', lastOrigin)]))
+      }
+      return (await query.orderBy('user').orderBy('origin').limit(limit).execute()).map(toConnection)
+    },
+    usable: async (origin, limit) => {
+      const rows = await all()
+        .where('origin', '=', origin)
+        .where('state', '=', 'connected')
+        .where('active', '=', 1)
+        .orderBy('updated_at', 'desc')
+        .limit(limit)
+        .execute()
+      return rows.map(toConnection)
+    },
+  }
+}
+
+/** Writes them, inside of the transaction that `db` stands in. */
+function createConnectionWriter(db: Db): ConnectionWriter {
+  return {
+    ...createConnectionReader(db),
+    put: async (connection) => {
+      const row = { ...connection, active: connection.active ? 1 : 0 }
+      await db
+        .insertInto('connections')
+        .values(row)
+        .onConflict((conflict) => conflict.columns(['user', 'origin']).doUpdateSet(row))
+        .execute()
+    },
+    remove: async (user, origin) => {
+      await db.deleteFrom('connections').where('user', '=', user).where('origin', '=', origin).execute()
+    },
+  }
+}
+
+function toConnection(row: ConnectionRow): StoredConnection {
+  // Only put writes these columns, from a StoredConnection
+  return {
+    ...row,
+    kind: row.kind as StoredConnection['kind'],
+    state: row.state as StoredConnection['state'],
+    active: row.active === 1,
+  }
 }

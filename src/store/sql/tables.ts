@@ -1,6 +1,7 @@
 import type { ChangeRequest } from '../../model/approval.ts'
 import type { StoredAnchor, StoredCheckpoint, StoredKeyAnchor } from '../ports/audit-chain.ts'
 import type { StoredSetUpLink } from '../ports/config.ts'
+import type { StoredConnection } from '../ports/connections.ts'
 import type { OAuthArtifact, OAuthKey } from '../ports/oauth.ts'
 
 /** The columns of the configuration database; {@link CONFIG_MIGRATIONS} makes them. JSON stays text: no query reads into it. */
@@ -67,6 +68,12 @@ export interface ConfigTables {
   }
   oauth_artifacts: OAuthArtifact
   oauth_keys: Omit<OAuthKey, 'purpose'> & { purpose: string }
+  /** `active`: 0 or 1 */
+  connections: Omit<StoredConnection, 'kind' | 'state' | 'active'> & {
+    kind: string
+    state: string
+    active: number
+  }
   passwords: { user_id: string; hash: string; changed_at: number }
   set_up_links: {
     hash: string

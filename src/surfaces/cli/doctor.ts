@@ -21,7 +21,7 @@ export function doctorCommand(ports: CliPorts): Command {
     .option('--data <dir>', 'Data directory (POSTERN_DATA)')
     .option(
       '--network',
-      'Also whether each upstream can be reached, and the identity provider accepts the gateway as a client',
+      'Also whether each upstream can be reached, and each identity provider accepts the gateway as a client',
     )
     .addHelpText('after', '\nIt goes by the settings in the environment, as postern up does.\n')
   return addFormat(command).action(async (given: Given) => {

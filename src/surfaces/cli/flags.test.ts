@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Command } from 'commander'
 import { originOperations } from '../../operations/kinds/origins.ts'
+import { REGISTRY } from '../../operations/registry.ts'
 import { resolveDrift } from '../../operations/virtual-mcps/resolve-drift.ts'
+import { hasPages } from './every-page.ts'
 import { addFlags, checkUrl, readInput } from './flags.ts'
 import type { CliPorts } from './ports.ts'
 
@@ -29,4 +31,11 @@ test('--all is the flag of a member where the answer has no pages', async () => 
   command.parse(['desk', '--decision', 'approve', '--all'], { from: 'user' })
   const input = await readInput({} as CliPorts, resolveDrift, 'desk', command.opts())
   assert.deepEqual(input, { id: 'desk', decision: 'approve', all: true })
+})
+
+test('no list has a member all, because --all fetches every page of a list', () => {
+  const lists = REGISTRY.operations.filter(hasPages)
+  assert.ok(lists.length > 0)
+  for (const { resource, action, input } of lists)
+    assert.ok(!Object.hasOwn(input.shape, 'all'), `${resource}.${action}`)
 })

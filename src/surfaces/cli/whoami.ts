@@ -37,6 +37,7 @@ function identityText(body: Members, url: string, context: string | null): strin
   const lines = [
     `${text('name')} (${about}) at ${printable(url)}${context === null ? '' : `, context ${context}`}`,
     `proved by ${text('auth_method')}${until}`,
+    ...(text('issuer') === null ? [] : [`identity provider ${text('issuer')}`]),
     ...(words('teams').length > 0 ? [`in the teams ${words('teams').join(', ')}`] : []),
     `may act as ${grants('grants').join(' and ') || 'nobody: no grant'}`,
     ...(grants('narrowed_from').length > 0 ? [`narrowed from ${grants('narrowed_from').join(' and ')}`] : []),

@@ -72,7 +72,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** They run workflows. */
-const ABSENT = new Set(['test_node', 'test_workflow', 'start_trigger_capture', 'get_trigger_capture'])
+const ABSENT = new Set(['start_trigger_capture', 'get_trigger_capture'])
 
 test('the tools that are known by name are there by that name, in both views', () => {
   assert.equal(Object.values(KNOWN).flat().length, 57)

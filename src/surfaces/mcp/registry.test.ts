@@ -15,7 +15,7 @@ import { createAccessTokens } from '../../access/tokens.ts'
 import { createClock } from '../../base/clock.ts'
 import { createRequestIds } from '../../base/ids.ts'
 import { ROLES } from '../../model/access.ts'
-import type { RequestRecord } from '../../model/record.ts'
+import type { WholeRecord } from '../../model/record.ts'
 import { createInvoke } from '../../operations/engine/invoke.ts'
 import { mayCall } from '../../operations/engine/permission.ts'
 import { OPERATIONS } from '../../operations/registry.ts'
@@ -104,7 +104,7 @@ describe('Management MCP over the registry and a store', () => {
         records: {
           ...UNSERVED.records,
           // The operation reads nothing else of it
-          get: async (id) => (id === 'req_one' ? ({ ...NOWHERE, id } as RequestRecord) : undefined),
+          get: async (id) => (id === 'req_one' ? ({ ...NOWHERE, id } as WholeRecord) : undefined),
         },
         publisher: { publish: async () => ({ acknowledged: Promise.resolve({ pending: false }) }) },
       }),

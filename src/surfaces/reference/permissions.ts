@@ -29,6 +29,7 @@ collection Payments and do nothing else:
 | \`viewer\` | everything that the role may do |
 | \`modifier:proxies,collections\` | these types of resources (and \`audit\`, \`records\`, \`metrics\`) |
 | \`modifier@payments,orders\` | these collections and their proxies |
+| \`modifier@mcp:desk\` | this virtual MCP |
 | \`viewer@tag:partner\` | what has the tag, or belongs to what has it |
 | \`modifier:proxies@payments\` | what is of the type and in the collection |
 
@@ -47,7 +48,9 @@ collection Payments and do nothing else:
   others. Explaining requests, verifying the trail and the vault's keys need a grant that is not narrowed to places.
 - Exporting audit entries needs \`audit:export\`, which auditor and admin have; an export is there for everybody who may read and
   export all that it may hold.
-- Collections are held by id: another one that takes the slug over is not meant.
+- A virtual MCP is changed with the items of its origins, which its preview and drift show. Another origin becomes a member only with
+  \`origins:read\` for it, and so does a workflow or proxy call it.
+- Collections and virtual MCPs are held by id: another one that takes the slug over is not meant.
 
 | operation | REST | MCP tool | permission | ${ROLES.join(' | ')} |
 |---|---|---|---|${'---|'.repeat(ROLES.length)}

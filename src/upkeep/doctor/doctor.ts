@@ -9,7 +9,7 @@ import { filesIn } from '../data-files.ts'
 import { findFiles } from './files.ts'
 import { findInstance } from './instance.ts'
 import { findClock, findDirectory, findDisk, findKeyFile, findNode, findTls } from './machine.ts'
-import { findProvider } from './provider.ts'
+import { findProviders } from './provider.ts'
 import { findRunner } from './runner.ts'
 import { findStore } from './store.ts'
 
@@ -43,7 +43,7 @@ export async function examine(
     instance: findInstance,
     store: (its) => findStore(places, its, scratch, isNetworkAsked),
     files: ({ data }) => findFiles(data, filesIn(data, places)),
-    'identity provider': (its) => findProvider(its, isNetworkAsked),
+    'identity providers': (its) => findProviders(its, isNetworkAsked),
     runner: ({ runner }) => findRunner(runner),
     clock: findClock,
   }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { CannotStart } from '../../base/cannot-start.ts'
 import { createClock } from '../../base/clock.ts'
 import { faultOfRoles } from '../../control/identity-provider.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
@@ -8,6 +9,8 @@ import { createAuditTrail } from '../../record/audit-chain.ts'
 import { isUntouched } from '../../record/audit-continuity.ts'
 import type { AuditMarkFile } from '../../record/audit-mark.ts'
 import { openMarkOf } from '../../record/audit-mark-place.ts'
+import type { OidcSettings } from '../../settings/oidc.ts'
+import { readProviders } from '../../settings/providers-file.ts'
 import type { Settings } from '../../settings.ts'
 import { checkFragment } from '../../snapshot/compile/check.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
@@ -18,6 +21,7 @@ import { CANARY } from '../../vault/reseal.ts'
 import { filesIn } from '../data-files.ts'
 import { findReachable } from './instance.ts'
 import { keyFileOf } from './machine.ts'
+import { findOrigins } from './origins.ts'
 
 /**
  * What the store holds, in a copy of it: its schema, the key that seals it, whether it can be served and whether the trail is whole.
@@ -58,6 +62,7 @@ export async function findStore(
       await servedFinding(store),
       await trailFinding(store, keyFileOf(settings), mark),
       ...(await roleFindings(settings, store)),
+      ...(await findOrigins(store.read, settings, providersIn(settings).length > 0, isNetworkAsked)),
       ...(isNetworkAsked ? await upstreamFindings(store) : []),
     ]
   } finally {
@@ -65,10 +70,19 @@ export async function findStore(
   }
 }
 
+/** The identity providers; none where their file is not valid, which is a finding of its own. */
+function providersIn(settings: Settings): readonly OidcSettings[] {
+  try {
+    return readProviders(settings)
+  } catch (error) {
+    if (error instanceof CannotStart) return []
+    throw error
+  }
+}
+
 /** A role that claims are mapped to and that does not exist keeps an instance from starting. */
-async function roleFindings({ oidc }: Settings, store: ConfigStore): Promise<Finding[]> {
-  if (oidc === null) return []
-  const fault = await faultOfRoles(oidc, store.read)
+async function roleFindings(settings: Settings, store: ConfigStore): Promise<Finding[]> {
+  const fault = await faultOfRoles(providersIn(settings), store.read)
   return fault === null
     ? []
     : [{ check: 'roles of claims', state: 'fail', found: fault, fix: 'Correct it before the next start.' }]

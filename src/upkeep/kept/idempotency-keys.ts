@@ -160,14 +160,16 @@ export function createKeyKeeper(
   }
 }
 
-function packed({ status, fields, body }: KeptAnswer): string {
-  return JSON.stringify([status, fields, Buffer.from(body).toString('base64')])
+function packed({ status, fields, body, guardrails }: KeptAnswer): string {
+  const parts = [status, fields, Buffer.from(body).toString('base64')]
+  return JSON.stringify(guardrails === undefined ? parts : [...parts, guardrails])
 }
 
 /** Of {@link packed} alone, as the seal proves. */
 function unpacked(text: string): KeptAnswer {
-  const [status, fields, body] = JSON.parse(text) as [number, string, string]
-  return { status, fields, body: Buffer.from(body, 'base64') }
+  const [status, fields, body, guardrails] = JSON.parse(text) as [number, string, string, string?]
+  const answer = { status, fields, body: Buffer.from(body, 'base64') }
+  return guardrails === undefined ? answer : { ...answer, guardrails }
 }
 
 function toFault(error: unknown): StoreUnavailable {

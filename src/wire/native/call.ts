@@ -99,7 +99,7 @@ export class Call implements UpstreamUser, StreamHandle {
 
   answered(head: ResponseHead, now: number, bytes: Buffer, from: number, to: number, last: boolean): boolean {
     this.#began?.(head.status)
-    if (this.#isOver || (this.#again !== null && this.#goesAgain(head.status, last))) return true
+    if (this.#isOver || (this.#again !== null && this.#goesAgain(head, last))) return true
     this.message = ''
     this.#body = null
     // A connection whose answer is complete serves somebody else already
@@ -110,8 +110,8 @@ export class Call implements UpstreamUser, StreamHandle {
   }
 
   /** See the exchange of a listener: its own request goes again in the same way. */
-  #goesAgain(status: number, last: boolean): boolean {
-    const next = this.#again!(status)
+  #goesAgain({ status, pass }: ResponseHead, last: boolean): boolean {
+    const next = this.#again!(status, pass)
     this.#again = null
     if (next === null) return false
     if (last) this.#connection = null
@@ -127,6 +127,7 @@ export class Call implements UpstreamUser, StreamHandle {
       return
     }
     this.message = this.#messageOf(request)
+    this.#again = request.again ?? null
     this.retried = false
     this.#pool.submit(this)
   }

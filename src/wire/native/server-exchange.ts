@@ -342,7 +342,7 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
     outcome.upstreamHeadAt = now
     outcome.upstreamStatus = status
     if (this.#began !== null) this.#began(status)
-    if (this.#again !== null && this.#goesAgain(status, last)) return true
+    if (this.#again !== null && this.#goesAgain(head, last)) return true
     if (this.#tap !== null && this.#isReplaced(this.#tap, head, last)) return true
     this.#phase = ANSWERING
     outcome.status = status
@@ -418,8 +418,8 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
   }
 
   /** True when the answer was given up, and another request takes the place of the one that was sent. */
-  #goesAgain(status: number, last: boolean): boolean {
-    const next = this.#again!(status)
+  #goesAgain({ status, pass }: ResponseHead, last: boolean): boolean {
+    const next = this.#again!(status, pass)
     this.#again = null
     if (next === null || this.#sent === null) return false
     const pool = this.#pool!

@@ -345,6 +345,19 @@ test('a renewed credential is tried before the reader hears of an answer', async
   assert.deepEqual(await passed.logged(/end/), ['head 401', 'body', 'end'])
 })
 
+test('what is sent in the place of a refused request says itself what becomes of its answer', async (t) => {
+  const { origin, gateway } = await start(t, '')
+  origin.onData = (socket) => void socket.write('HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno')
+  const statuses: number[] = []
+  const began = (status: number): void => void statuses.push(status)
+  const ended: ForwardRequest['again'] = () => Promise.resolve({ inner: 'refused twice' })
+  const refused = send(gateway, { began, again: () => Promise.resolve({ ...REQUEST, again: ended }) })
+  assert.deepEqual(await refused.logged(/failed/), ['failed credential: refused twice'])
+  const once = send(gateway, { began, again: () => Promise.resolve(REQUEST) })
+  assert.deepEqual(await once.logged(/end/), ['head 401', 'body', 'end'])
+  assert.deepEqual(statuses, [401, 401, 401, 401])
+})
+
 test('an upstream is read as fast as the caller takes what is made of its answer', async (t) => {
   let kept = 0
   let most = 0

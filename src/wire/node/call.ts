@@ -49,14 +49,14 @@ export class NodeCall implements Receiver, StreamHandle {
 
   answered(head: ResponseHead, now: number): void {
     this.#began?.(head.status)
-    if (this.#isOver || (this.#again !== null && this.#goesAgain(head.status))) return
+    if (this.#isOver || (this.#again !== null && this.#goesAgain(head))) return
     this.#body = null
     this.#goOn(this.#answer.head(head.status, head.pass, now))
   }
 
   /** See the exchange of a listener: its own request goes again in the same way. */
-  #goesAgain(status: number): boolean {
-    const next = this.#again!(status)
+  #goesAgain({ status, pass }: ResponseHead): boolean {
+    const next = this.#again!(status, pass)
     this.#again = null
     if (next === null) return false
     this.#sending.abandon()
@@ -66,6 +66,7 @@ export class NodeCall implements Receiver, StreamHandle {
         this.failed('credential', request.inner)
         return
       }
+      this.#again = request.again ?? null
       this.#sending = this.#sendingOf(request)
       this.#pool.submit(this.#sending)
     })

@@ -272,7 +272,7 @@ export class NodeExchange implements Incoming, Receiver, AnswerCarrier {
     outcome.upstreamHeadAt = now
     outcome.upstreamStatus = status
     this.#request!.began?.(status)
-    if (this.#again !== null && this.#goesAgain(status)) return
+    if (this.#again !== null && this.#goesAgain(head)) return
     const other = this.#tap?.begin(status, head.pass) ?? null
     if (other !== null) {
       this.#tap = null
@@ -301,8 +301,8 @@ export class NodeExchange implements Incoming, Receiver, AnswerCarrier {
   }
 
   /** True when the answer was given up, and another request takes the place of the one that was sent. */
-  #goesAgain(status: number): boolean {
-    const next = this.#again!(status)
+  #goesAgain({ status, pass }: ResponseHead): boolean {
+    const next = this.#again!(status, pass)
     this.#again = null
     if (next === null || this.#sent === null) return false
     const pool = this.#sending!.pool

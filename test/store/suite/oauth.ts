@@ -109,6 +109,24 @@ export function oauthSuite(name: string, make: MakePlace): void {
     await store.close()
   })
 
+  test(`${name}: what was issued for an account is counted by its kind, without what has ended`, async () => {
+    const store = await (await make()).open()
+    await change(store, async (oauth) => {
+      await oauth.put(artifact('a'))
+      await oauth.put(artifact('b', { expires_at: null }))
+      await oauth.put(artifact('c', { expires_at: NOW }))
+      await oauth.put(artifact('d', { kind: 'Session' }))
+      await oauth.put(artifact('e', { account_id: 'bob' }))
+    })
+    const count = (kind: string, account: string) => store.read.oauth.countOfAccount(kind, account, NOW)
+    assert.deepEqual(
+      [await count('RefreshToken', 'ann'), await count('Session', 'ann'), await count('Grant', 'ann')],
+      [2, 1, 0],
+    )
+    assert.equal(await count('RefreshToken', 'bob'), 1)
+    await store.close()
+  })
+
   test(`${name}: keys are in order of creation`, async () => {
     const store = await (await make()).open()
     const key = (id: string, created_at: number): OAuthKey => ({

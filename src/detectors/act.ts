@@ -1,0 +1,121 @@
+/** What happens to the places that detectors found. A text that is changed never holds a part of a value, but for what `mask` keeps. */
+import { createHmac } from 'node:crypto'
+import type { Span } from './span.ts'
+
+export type Action =
+  /** `[REDACTED:card]`. */
+  | { readonly action: 'redact' }
+  /** Nothing stands in its place. */
+  | { readonly action: 'remove' }
+  /** Keeps the last four characters of cards, IBANs and phone numbers, and the domain of e-mail addresses. */
+  | { readonly action: 'mask' }
+  /** `[HASH:card:…]` with 96 bits of HMAC-SHA-256 in hexadecimal: equal values stay equal. The key has 16 characters or more. */
+  | { readonly action: 'hash'; readonly key: string }
+  | { readonly action: 'replace'; readonly text: string }
+
+/** Gives what stands in the place of a value. */
+export type Act = (value: string, kind: string) => string
+
+/** For those who only count what is found. */
+export const unchanged: Act = (value) => value
+
+/** Characters of the key of a hash. */
+export const HASH_KEY_MIN = 16
+const HASH_HEX = 24
+
+/** @throws RangeError for a key of a hash that is too short. */
+export function compileAction(action: Action): Act {
+  switch (action.action) {
+    case 'redact':
+      return (_value, kind) => `[REDACTED:${kind}]`
+    case 'remove':
+      return () => ''
+    case 'mask':
+      return masked
+    case 'replace':
+      return () => action.text
+    case 'hash': {
+      const { key } = action
+      if (key.length < HASH_KEY_MIN)
+        throw new RangeError(`the key of a hash has at least ${HASH_KEY_MIN} characters`)
+      return (value, kind) => {
+        const digest = createHmac('sha256', key)
+          .update(`${kind}\n${canonicalOf(value, kind)}`)
+          .digest('hex')
+        return `[HASH:${kind}:${digest.slice(0, HASH_HEX)}]`
+      }
+    }
+  }
+}
+
+/** Kinds that are written in groups, which do not make another value. */
+const GROUPED =
+  /^(card|iban|phone|us_ssn|uk_nino|de_tax_id|fr_nir|es_dni|nl_bsn|pl_pesel|se_personnummer|br_cpf|in_aadhaar)$/
+
+/** One text for all ways to write a value. */
+function canonicalOf(value: string, kind: string): string {
+  if (kind === 'email' || kind === 'ip') return value.toLowerCase()
+  return GROUPED.test(kind) ? value.replaceAll(/[^0-9A-Za-z]/g, '').toUpperCase() : value
+}
+
+const KEPT = 4
+const MASK = '********'
+
+function masked(value: string, kind: string): string {
+  if (kind === 'email') return `${MASK}${value.slice(value.lastIndexOf('@'))}`
+  if (kind === 'card' || kind === 'iban' || kind === 'phone') {
+    const end = value.replaceAll(/[^0-9A-Za-z]/g, '')
+    return `${MASK}${end.slice(-KEPT)}`
+  }
+  return MASK
+}
+
+/** Spans without overlaps: those that share a character become one, which has the kind of the surest, then of the longest. */
+export function merged(spans: readonly Span[]): readonly Span[] {
+  if (spans.length < 2) return spans
+  const sorted = spans.toSorted((one, other) => one.start - other.start || other.end - one.end)
+  const result: Span[] = []
+  /** Of the group that grows, the span whose kind counts. */
+  let best = sorted[0]!
+  let { start, end } = best
+  for (const span of sorted.slice(1)) {
+    if (span.start < end) {
+      if (isBefore(span, best)) best = span
+      end = Math.max(end, span.end)
+      continue
+    }
+    result.push({ ...best, start, end })
+    best = span
+    start = span.start
+    end = span.end
+  }
+  result.push({ ...best, start, end })
+  return result
+}
+
+function isBefore(one: Span, other: Span): boolean {
+  if (one.confidence !== other.confidence) return one.confidence > other.confidence
+  const longer = one.end - one.start - (other.end - other.start)
+  return longer !== 0 ? longer > 0 : one.kind < other.kind
+}
+
+/** The text with each span acted on. Spans may overlap and come in any order. */
+export function acted(text: string, spans: readonly Span[], act: Act): string {
+  let result = ''
+  let at = 0
+  for (const { start, end, kind } of merged(spans)) {
+    result += text.slice(at, start) + act(text.slice(start, end), kind)
+    at = end
+  }
+  return result + text.slice(at)
+}
+
+/** How often each kind was found, by detector. It never holds a value. */
+export type Hits = Record<string, Record<string, number>>
+
+export function countHits(hits: Hits, spans: readonly Span[]): void {
+  for (const { detector, kind } of spans) {
+    hits[detector] ??= {}
+    hits[detector][kind] = (hits[detector][kind] ?? 0) + 1
+  }
+}

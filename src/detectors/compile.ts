@@ -1,0 +1,147 @@
+/** Makes detectors of settings: once for each snapshot, never for a request. */
+import { compilePattern, type PatternCursor } from './regex.ts'
+import { scanBeyondAscii, scanFor, type Wanted } from './scan.ts'
+import { namedValue } from './secrets/named.ts'
+import {
+  type BuiltInKind,
+  type DetectorName,
+  type DetectorSettings,
+  INJECTION_KINDS,
+  NATIONAL_IDS,
+  PII_KINDS,
+  SECRET_KINDS,
+  THRESHOLD_DEFAULT,
+} from './settings.ts'
+import { sizeSpans } from './size.ts'
+import type { Found, Span } from './span.ts'
+
+/** How far the detectors have read a text that comes in pieces. Its places are those of the text at hand. */
+interface Cursor {
+  at: number
+  beyondAscii: number
+  readonly patterns: PatternCursor[]
+}
+
+/** Several detectors that read a text together. */
+export interface Detectors {
+  /**
+   * What they find in a whole text, by start and then by end. Spans of different kinds may overlap.
+   * @param name Of the member whose value the text is. A name such as `password` or `phone` tells what a value is.
+   */
+  find(text: string, name?: string): readonly Span[]
+  cursor(): Cursor
+  /**
+   * Reads on to before `to` and adds what begins there to `spans`, in no order.
+   * @param offset The place of the text in the stream that it is a part of.
+   */
+  advance(text: string, offset: number, cursor: Cursor, to: number, spans: Span[]): void
+  /** True with limits of size: these judge whole texts alone. */
+  readonly hasSize: boolean
+}
+
+/** A kind that is looked for. */
+interface Rule {
+  readonly detector: DetectorName
+  readonly threshold: number
+  readonly allow: ReadonlySet<string>
+}
+
+/** @throws RangeError for a detector that is named twice, and a pattern that cannot be searched for in linear time. */
+export function compileDetectors(settings: readonly DetectorSettings[]): Detectors {
+  const names = settings.map(({ detector }) => detector)
+  const repeated = names.find((name, index) => names.indexOf(name) !== index)
+  if (repeated !== undefined) throw new RangeError(`the detector "${repeated}" is named twice`)
+  const rules = new Map<BuiltInKind, Rule>(settings.flatMap(rulesOf))
+  const patterns = settings
+    .flatMap((one) => (one.detector === 'regex' ? one.patterns : []))
+    .map(compilePattern)
+  const size = settings.find((one) => one.detector === 'size')
+  const wanted = wantedOf(rules)
+  const scan = rules.size === 0 ? null : scanFor(wanted)
+  const scanBeyond = scanBeyondAscii(wanted)
+  const named = rules.get('named')
+
+  // The text of the current scan: a scan waits for nothing, so there is only one at a time
+  let read = ''
+  let into: Span[] = []
+  function report({ start, end, kind, confidence }: Found): boolean {
+    const rule = rules.get(kind)
+    if (rule === undefined || confidence < rule.threshold) return false
+    if (rule.allow.size > 0 && rule.allow.has(read.slice(start, end).toLowerCase())) return false
+    into.push({ start, end, detector: rule.detector, kind, confidence })
+    return true
+  }
+
+  function advance(text: string, offset: number, cursor: Cursor, to: number, spans: Span[]): void {
+    read = text
+    into = spans
+    // A cursor that stayed behind would have the window keep all text since
+    cursor.at = scan === null ? Math.max(cursor.at, to) : scan(text, cursor.at, to, '', report)
+    cursor.beyondAscii =
+      scanBeyond === null
+        ? Math.max(cursor.beyondAscii, to)
+        : scanBeyond(text, cursor.beyondAscii, to, '', report)
+    read = ''
+    for (const [index, pattern] of patterns.entries())
+      pattern.advance(text, offset, cursor.patterns[index]!, to, spans)
+  }
+
+  return {
+    hasSize: size !== undefined,
+    cursor: () => ({ at: 0, beyondAscii: 0, patterns: patterns.map(() => ({ at: 0, matches: 0 })) }),
+    advance,
+    find(text, name = '') {
+      const spans: Span[] = size === undefined ? [] : sizeSpans(text, size)
+      read = text
+      into = spans
+      if (scan !== null) scan(text, 0, text.length, name, report)
+      if (scanBeyond !== null) scanBeyond(text, 0, text.length, name, report)
+      if (named !== undefined && name !== '') {
+        const found = namedValue(text, name)
+        if (found !== null) report(found)
+      }
+      read = ''
+      for (const pattern of patterns) pattern.advance(text, 0, { at: 0, matches: 0 }, text.length, spans)
+      return spans.length > 1 ? spans.sort(inOrder) : spans
+    },
+  }
+}
+
+function inOrder(one: Span, other: Span): number {
+  return one.start - other.start || one.end - other.end || (one.kind < other.kind ? -1 : 1)
+}
+
+function rulesOf(settings: DetectorSettings): [BuiltInKind, Rule][] {
+  if (settings.detector === 'regex' || settings.detector === 'size') return []
+  const { detector, threshold = THRESHOLD_DEFAULT, allow = [] } = settings
+  const kinds: readonly BuiltInKind[] = settings.kinds ?? KINDS[detector]
+  const rule: Rule = { detector, threshold, allow: new Set(allow.map((text) => text.toLowerCase())) }
+  return kinds.map((kind) => [kind, rule])
+}
+
+const KINDS = { pii: PII_KINDS, secrets: SECRET_KINDS, injection: INJECTION_KINDS }
+
+const LETTERED: readonly BuiltInKind[] = ['iban', 'uk_nino', 'es_dni', 'it_codice_fiscale', 'fr_nir']
+const MARKED: readonly BuiltInKind[] = SECRET_KINDS.filter(
+  (kind) => !['private_key', 'connection_string', 'named'].includes(kind),
+)
+
+function wantedOf(rules: ReadonlyMap<BuiltInKind, Rule>): Wanted {
+  const hasAny = (...kinds: readonly BuiltInKind[]): boolean => kinds.some((kind) => rules.has(kind))
+  return {
+    numbers: hasAny('card', ...NATIONAL_IDS),
+    lettered: hasAny(...LETTERED),
+    email: hasAny('email'),
+    phone: hasAny('phone'),
+    ip: hasAny('ip'),
+    tokens: hasAny(...MARKED),
+    named: hasAny('named'),
+    privateKey: hasAny('private_key'),
+    connection: hasAny('connection_string'),
+    azure: hasAny('azure'),
+    phrases: hasAny('instruction', 'tool_instruction'),
+    hidden: hasAny('hidden_text'),
+    links: hasAny('exfiltration_link'),
+    thresholds: (kind) => rules.get(kind)?.threshold ?? 2,
+  }
+}

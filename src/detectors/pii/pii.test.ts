@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { luhn, planted, seeded } from '../../../test/support/planted-values.ts'
+import { compileDetectors } from '../compile.ts'
+import { PII_KINDS, type PiiKind } from '../settings.ts'
+
+const detectors = compileDetectors([{ detector: 'pii' }])
+
+/** What is found, as `kind: text`. */
+function found(text: string, name = ''): string[] {
+  return detectors.find(text, name).map(({ start, end, kind }) => `${kind}: ${text.slice(start, end)}`)
+}
+
+/** Each line is a text in which the part in braces is found, as this kind. */
+function finds(kind: PiiKind, lines: readonly string[]): void {
+  for (const line of lines) {
+    const value = /\{(.*)\}/s.exec(line)![1]!
+    assert.deepEqual(found(line.replace(/[{}]/g, '')), [`${kind}: ${value}`], line)
+  }
+}
+
+function ignores(lines: readonly string[]): void {
+  for (const line of lines) assert.deepEqual(found(line), [], line)
+}
+
+test('cards are found by prefix, length and check digit, in one piece or in groups', () => {
+  finds('card', [
+    'paid with {4111111111111111}.',
+    '{4111 1111 1111 1111}, thanks',
+    'pan={5555-5555-5555-4444}',
+    '{378282246310005}',
+    '{3782 822463 10005}',
+    '{30569309025904}',
+    '{6011111111111117} 12/29',
+    'order 12 {4111 1111 1111 1111}',
+  ])
+  ignores([
+    '4111111111111112',
+    '9111111111111111',
+    '4111-1111 1111-1111',
+    '41111111111111111111111',
+    'a4111111111111111',
+    '4111111111111111b',
+    '0.4111111111111111',
+    '4111111111111111.5',
+    '7c9e6679-7425-40de-944b-4111111111111111',
+    // 13 digits: an article number
+    '4006381333931',
+  ])
+})
+
+test('IBANs are found by the length of their country and their check digits', () => {
+  finds('iban', [
+    'to {DE89370400440532013000}',
+    '{DE89 3704 0044 0532 0130 00} until Monday',
+    '{GB29 NWBK 6016 1331 9268 19}',
+    '{NO9386011117947}',
+    'from {FR1420041010050500013M02606}.',
+  ])
+  ignores([
+    'DE89370400440532013001',
+    'DE8937040044053201300',
+    'XX89370400440532013000',
+    'DE893704004405320130000',
+  ])
+})
+
+test('e-mail addresses are found, and not what else has an @', () => {
+  finds('email', [
+    'write to {ada.lovelace+orders@example.co.uk}.',
+    '<{a@example.com}>',
+    'mailto:{a_b-c%d@xn--bcher-kva.example}?subject=x',
+    '{jörg@bücher.example}',
+    'a@b, {c@example.org}',
+  ])
+  ignores([
+    'logo@2x.png',
+    'npm i postern@1.2.3',
+    '@scope/name',
+    'git@example.com:orders/api.git',
+    'user@localhost',
+    'a@example..com',
+    'a@.example.com',
+    '@example.com',
+    'a.@example.com',
+    `${'a'.repeat(65)}@example.com`,
+  ])
+})
+
+test('phone numbers are found in international and in national writings', () => {
+  finds('phone', [
+    'call {+49 30 901820}',
+    '{+49 (0)30 901820}',
+    '{+1 (415) 555-2671}',
+    '{+33612345678}',
+    '{(415) 555-2671}',
+    '{415-555-2671}',
+    '{1-800-555-0199}',
+    '{01 23 45 67 89}',
+    '{030 12345678}',
+    '{0171/2345678}',
+    '({030) 1234567}'.replace('({030)', '{(030)'),
+    'tel: {5552671999}',
+  ])
+  ignores([
+    '2024-01-15',
+    '15.01.2024 10:30',
+    '1699999999999',
+    '5552671999',
+    '+0049301234',
+    '1+5552671999',
+    '115-555-2671',
+    '415-155-2671',
+    '12345-67890',
+    '10:30:00+02:00',
+  ])
+  assert.deepEqual(found('612345678', 'mobilePhone'), ['phone: 612345678'])
+  assert.deepEqual(found('612345678', 'quantity'), [])
+})
+
+test('addresses of machines are found, and not versions, times and what belongs to no machine', () => {
+  finds('ip', [
+    'from {203.0.113.7}',
+    'http://{203.0.113.7}/x',
+    '{10.20.30.0}/24 is blocked by address 1'.replace('{10.20.30.0}/24 is', 'client {10.20.30.0}/24 is'),
+    'ip {8.8.8.8}',
+    '{2001:db8::8a2e:370:7334}',
+    '[{2001:db8:0:0:1:0:0:1}]:443',
+    '{fe80::1ff:fe23:4567:890a}.',
+  ])
+  ignores([
+    'version 10.20.30.40',
+    'Chrome/120.10.20.30',
+    '1.2.3.4',
+    '256.10.20.30',
+    '010.20.30.40',
+    '10.20.30.40.50',
+    '127.0.0.1',
+    '0.0.0.0',
+    '::1',
+    '10:30:45',
+    'aa:bb:cc:dd:ee:ff',
+    'std::vector',
+    'a::b',
+  ])
+  assert.deepEqual(found('1.2.3.4', 'firmware_version'), [])
+  assert.deepEqual(found('1.2.3.4', 'client_ip'), ['ip: 1.2.3.4'])
+})
+
+test('national ids are found by the checks of their issuers', () => {
+  finds('us_ssn', ['{078-05-1120}', 'SSN {078051120}'])
+  finds('uk_nino', ['{AB123456C}', '{AB 12 34 56 C} it is'])
+  finds('de_tax_id', ['{86095742719}', '{86 095 742 719}'])
+  finds('fr_nir', [
+    '{255081416802538}',
+    '{2 55 08 14 168 025 38}',
+    `{180052A141680${nirKey('180052A141680')}}`,
+  ])
+  finds('es_dni', ['{12345678Z}', '{12345678-Z}', '{X1234567L}'])
+  finds('it_codice_fiscale', ['{RSSMRA85T10A562S}'])
+  finds('nl_bsn', ['bsn {111222333}', '{1112.22.333}'])
+  finds('pl_pesel', ['{44051401359}'])
+  finds('se_personnummer', ['{811228-9874}', '{19811228-9874}', 'personnummer {8112289874}'])
+  finds('br_cpf', ['{529.982.247-25}', '{52998224725}'])
+  finds('in_aadhaar', ['{2341 2341 2346}', 'aadhaar {234123412346}'])
+  ignores([
+    '000-12-3456',
+    '666-12-3456',
+    '912-12-3456',
+    '078051120',
+    'BG123456C',
+    'AB123456E',
+    '86095742718',
+    '255081416802539',
+    '12345678A',
+    'RSSMRA85T10A562T',
+    '111222333',
+    '44051401358',
+    '811228-9875',
+    '811328-9874',
+    '529.982.247-26',
+    '111.111.111-11',
+    '2341 2341 2347',
+    '234123412346',
+  ])
+})
+
+function nirKey(body: string): string {
+  const number = Number(body.replace('2A', '19'))
+  return String(97 - (number % 97)).padStart(2, '0')
+}
+
+test('values that are made by the rules of each kind are found as that kind under their names', () => {
+  const random = seeded(7)
+  for (const kind of PII_KINDS)
+    for (let round = 0; round < 200; round++) {
+      const { name, value } = planted(random, kind)
+      assert.deepEqual(found(value, name), [`${kind}: ${value}`], `${name} ${value}`)
+    }
+})
+
+test('a changed digit of a card is never found as a card', () => {
+  const random = seeded(3)
+  for (let round = 0; round < 500; round++) {
+    const { value } = planted(random, 'card')
+    const at = value.search(/\d[ -]?\d{0,3}$/)
+    const changed =
+      value.slice(0, at) +
+      String((Number(value[at]) + 1 + Math.floor(random() * 8)) % 10) +
+      value.slice(at + 1)
+    if (changed === value) continue
+    assert.equal(luhn(changed.replaceAll(/\D/g, '')), false, changed)
+    assert.ok(
+      found(changed).every((one) => !one.startsWith('card')),
+      changed,
+    )
+  }
+})
+
+test('only the kinds that are selected are found, above the threshold, and what is allowed is not', () => {
+  const text = 'a@example.com 4111111111111111 612345678'
+  const kinds = (settings: object): string[] =>
+    compileDetectors([{ detector: 'pii', ...settings }])
+      .find(text)
+      .map(({ kind }) => kind)
+  assert.deepEqual(kinds({}), ['email', 'card'])
+  assert.deepEqual(kinds({ kinds: ['email'] }), ['email'])
+  assert.deepEqual(kinds({ threshold: 0.93 }), ['email'])
+  assert.deepEqual(kinds({ allow: ['A@Example.com'] }), ['card'])
+  assert.deepEqual(kinds({ threshold: 0.05, kinds: ['phone'] }), ['phone'])
+  assert.throws(() => compileDetectors([{ detector: 'pii' }, { detector: 'pii' }]), /"pii" is named twice/)
+})

@@ -1,0 +1,115 @@
+/** The check `guardrails`: rules of the leg `request` look at the path, the query and the body, and may change query and body. */
+import { hash } from 'node:crypto'
+import { applyPairs, applyText, percentDecoded, type Stop } from '../../guardrails/apply.ts'
+import { applyContent, bytesMaxOf, decodedContent, isEncoded } from '../../guardrails/content.ts'
+import { contentOf } from '../../guardrails/media.ts'
+import type { Chain } from '../../guardrails/rule.ts'
+import { withoutFields } from '../../wire/port.ts'
+import { bodyOf } from '../contract/collect.ts'
+import type { Located, Routed } from '../exchange.ts'
+import { type Explain, open, pass } from '../explain/judged.ts'
+import { fieldValue } from '../header-lines.ts'
+import { ANSWERED, type Verdict } from '../verdict.ts'
+import { encodedStop } from './encoded.ts'
+import { ExchangeGuard, stopFacts, stopReason } from './exchange-guard.ts'
+
+export function guardrailsPass(exchange: Routed): Verdict | Promise<Verdict> {
+  const { guards } = exchange.snapshot
+  if (guards === null) return null
+  const { proxy, collection } = exchange
+  const rules = guards.of(collection.id, proxy.id)
+  // What goes over a WebSocket is not looked at
+  if (rules === null || proxy.fragment.features?.websocket === true) return null
+  if (rules.fault !== null) {
+    exchange.reason = rules.fault
+    exchange.facts = { detail: UNUSABLE }
+    return 'route_unavailable'
+  }
+  const guard = new ExchangeGuard(rules, exchange.query)
+  exchange.guard = guard
+  const { request } = rules
+  if (request === null) return null
+  const stop = lookAtTarget(exchange, guard, request)
+  if (stop !== null) return blocked(exchange, stop)
+  if (exchange.bodyBytes === 0) return null
+  if (contentOf(fieldValue(exchange.pass, 'content-type')).kind === 'binary') return null
+  const body = bodyOf(exchange)
+  return body instanceof Promise
+    ? body.then((read) => lookAtBody(exchange, guard, request, read))
+    : lookAtBody(exchange, guard, request, body)
+}
+
+const UNUSABLE =
+  'A guardrail of the endpoint cannot be used, so no call is let through. Operators see the reason in the log of the process and in the record of the call.'
+
+function blocked(exchange: Routed, stop: Stop): Verdict {
+  exchange.facts = stopFacts(stop, 'request')
+  exchange.reason = stopReason(stop)
+  return 'guardrail_blocked'
+}
+
+/** The path that was matched is the path that is sent, so that only rules look at it that change nothing. */
+function lookAtTarget(exchange: Routed, { tally }: ExchangeGuard, chain: Chain): Stop | null {
+  const still = chain.filter(({ act, detector }) => act === null && detector !== 'size')
+  if (still.length > 0) {
+    const { stop } = applyText(still, percentDecoded(exchange.path), 'request', tally)
+    if (stop !== null) return stop
+  }
+  if (exchange.query === '') return null
+  const ofPairs = chain.filter(({ detector }) => detector !== 'size')
+  if (ofPairs.length === 0) return null
+  const { value, stop } = applyPairs(ofPairs, exchange.query, 'request', tally)
+  exchange.query = value
+  return stop
+}
+
+/** They describe the bytes that were received. */
+const OF_BYTES: ReadonlySet<string> = new Set(['content-md5', 'digest', 'content-digest', 'repr-digest'])
+const CODING: ReadonlySet<string> = new Set(['content-encoding', ...OF_BYTES])
+
+function lookAtBody(
+  exchange: Routed,
+  guard: ExchangeGuard,
+  chain: Chain,
+  body: Uint8Array | null,
+): Verdict | Promise<Verdict> {
+  if (body === null) return exchange.code ?? ANSWERED
+  const coding = fieldValue(exchange.pass, 'content-encoding')
+  if (!isEncoded(coding)) return judged(exchange, guard, chain, body, body)
+  const stop = encodedStop(chain, guard.tally, 'request')
+  if (stop !== null) return blocked(exchange, stop)
+  return decodedContent(body, coding, bytesMaxOf(chain)).then((decoded) => {
+    if (exchange.isOver) return ANSWERED
+    if (typeof decoded !== 'string') return judged(exchange, guard, chain, decoded, body)
+    const failure = encodedStop(chain, guard.tally, 'request', decoded)
+    return failure === null ? null : blocked(exchange, failure)
+  })
+}
+
+/** @param content the body, decoded @param received the body as it was received */
+function judged(
+  exchange: Routed,
+  guard: ExchangeGuard,
+  chain: Chain,
+  content: Uint8Array,
+  received: Uint8Array,
+): Verdict {
+  const type = fieldValue(exchange.pass, 'content-type')
+  const { value, stop } = applyContent(chain, content, type, 'request', guard.tally)
+  if (stop !== null) return blocked(exchange, stop)
+  if (value === content) return null
+  guard.isBodyChanged = true
+  if (exchange.proxy.fragment.features?.idempotency === true)
+    guard.receivedDigest = hash('sha256', received, 'base64url')
+  exchange.pass = withoutFields(exchange.pass, content === received ? OF_BYTES : CODING)
+  exchange.body = value
+  return null
+}
+
+export const explainGuardrails: Explain<Located> = ({ snapshot, collection, proxy }) => {
+  if (proxy === null) return open('depends on the route')
+  const rules = snapshot.guards?.of(collection.id, proxy.id) ?? null
+  if (rules === null) return pass('no guardrail applies')
+  const names = [...(rules.request ?? []), ...(rules.response ?? [])].map(({ slug }) => `guardrails/${slug}`)
+  return open('depends on the content', [...new Set(names)].join(', '))
+}

@@ -1,0 +1,27 @@
+import { bodyOf } from '../contract/collect.ts'
+import type { Located, Routed } from '../exchange.ts'
+import { type Explain, open, pass, proxyName } from '../explain/judged.ts'
+import { ADMITTED, ANSWERED, type Verdict } from '../verdict.ts'
+import { linkedPlanOf } from './linked.ts'
+
+/**
+ * For proxies with a workflow: the whole body is at hand if the workflow needs it, and what calls the upstream takes the checks that
+ * follow.
+ */
+export function workflowReady(exchange: Routed): Verdict | Promise<Verdict> {
+  if (exchange.proxy.direct === null) return null
+  if (exchange.bodyBytes === 0 || linkedPlanOf(exchange)?.needsBody !== true) return ADMITTED
+  const body = bodyOf(exchange)
+  if (!(body instanceof Promise)) return ADMITTED
+  return body.then((read) => (read === null ? (exchange.code ?? ANSWERED) : ADMITTED))
+}
+
+export const explainWorkflow: Explain<Located> = (exchange) => {
+  const { collection, proxy } = exchange
+  if (proxy === null) return open('depends on the route')
+  if (proxy.direct === null) return pass('the proxy has no workflow')
+  return open(
+    'the workflow answers; which calls it makes depends on the request',
+    `${proxyName(collection, proxy)} workflow`,
+  )
+}

@@ -1,0 +1,76 @@
+/**
+ * A call of a tool of an origin by a node of a workflow, over the path of calls through virtual MCPs: the same sessions, servers,
+ * accounts and checks of the origin. It takes the limits of the origin and has no record: the limits of the caller and the record are
+ * those of the request that the workflow answers.
+ */
+import { isPlain, type Plain } from '../../base/plain.ts'
+import { PROBLEMS } from '../../base/refusal.ts'
+import { NodeFailure, type NodeTool } from '../../nodes/run.ts'
+import type { Routed } from '../exchange.ts'
+import { type KnownTool, knownTools } from './known-tools.ts'
+import type { CalledTool, ToolAnswer } from './tool-port.ts'
+
+type Done = (outputs: Plain | NodeFailure) => void
+
+/** Faults of arguments that a failure names. */
+const FAULTS_MAX = 3
+
+/**
+ * Makes the call. `done` is told later, never at once.
+ * @param given the arguments
+ * @returns what gives the call up
+ * @throws NodeFailure for what cannot be called
+ */
+export function callTool(outer: Routed, tool: NodeTool, given: unknown, done: Done): () => void {
+  const called = locate(outer, tool, given)
+  const { callTool: call } = outer.lane
+  if (call === null) throw new NodeFailure('lost', 'tools cannot be called here')
+  const handle = call(outer, called, (answer) => done(outputsOf(answer)))
+  return () => handle.abort()
+}
+
+function locate(
+  { snapshot }: Routed,
+  { origin: id, name, account, pin }: NodeTool,
+  given: unknown,
+): CalledTool {
+  const origin = snapshot.origins.get(id)
+  if (origin === undefined) throw new NodeFailure('origin', 'the origin is not there any more')
+  const { slug, active, connection, verdict } = origin.fragment
+  if (!active) throw new NodeFailure('origin', `the origin "${slug}" is switched off`)
+  if ((connection === 'user') !== (account === 'user')) {
+    const has = connection === 'user' ? 'an account for each person' : 'one account for all callers'
+    throw new NodeFailure('account', `the origin "${slug}" has ${has}, and the node is set to as ${account}`)
+  }
+  if (verdict === null)
+    throw new NodeFailure('origin', `the origin "${slug}" has not listed its tools yet; see origins test`)
+  const catalogue = snapshot.catalogues.get(id)
+  const tool = catalogue && knownTools(catalogue).get(name)
+  if (tool === undefined) throw new NodeFailure('tool', `the origin "${slug}" has no tool "${name}"`)
+  if (pin !== null && pin !== tool.hash)
+    throw new NodeFailure('tool', `the origin "${slug}" has changed the tool "${name}" since it was pinned`)
+  // Rules for all places look at the request that the workflow answers
+  const guardrails = snapshot.guards?.ofMcp('', id, true) ?? null
+  if (guardrails !== null && guardrails.fault !== null)
+    throw new NodeFailure('guardrail', guardrails.fault, 'route_unavailable')
+  return { origin, name, schema: tool.schema, arguments: argumentsFrom(given, tool), guardrails }
+}
+
+function argumentsFrom(given: unknown, { judge }: KnownTool): Plain {
+  if (!isPlain(given)) throw new NodeFailure('arguments', 'arguments are no object')
+  const faults = judge(given) ?? []
+  if (faults.length === 0) return given
+  const named = faults.slice(0, FAULTS_MAX).map(({ pointer, reason }) => `arguments${pointer} ${reason}`)
+  throw new NodeFailure('arguments', named.join('; '))
+}
+
+function outputsOf(answer: ToolAnswer): Plain | NodeFailure {
+  if (answer.ok) {
+    const { content, structured, isError } = answer
+    return { content, structured, is_error: isError }
+  }
+  const { code, reason, facts, retryAfterMs } = answer
+  if (code === null) return new NodeFailure('origin_error', reason)
+  const kind = code === 'upstream_timeout' ? 'timeout' : String(PROBLEMS[code].status)
+  return new NodeFailure(kind, `${code}: ${reason}`, code, { facts, retryAfterMs })
+}

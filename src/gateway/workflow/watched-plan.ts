@@ -1,0 +1,150 @@
+/**
+ * The plan of a trial: the same nodes as in a request, with mocks in the place of some, and what each one gives kept.
+ *
+ * Unless the trial is live, a node outside of {@link CONTAINED} is simulated: it asks nobody, and gives empty outputs. So a type of node
+ * that is added later has no effects in a trial.
+ */
+import type { Plain } from '../../base/plain.ts'
+import type { NodeMock, TrialStep } from '../../model/workflow-trial.ts'
+import { NodeFailure, type NodeResult } from '../../nodes/run.ts'
+import type { LinkedNode, LinkedPlan } from './linked-plan.ts'
+
+/** Types that reach nothing but what the surroundings of a trial stand in for. */
+const CONTAINED: ReadonlySet<string> = new Set([
+  'http_trigger',
+  'auth_check_node',
+  'rate_limit_node',
+  'condition_node',
+  'switch_node',
+  'validate_node',
+  'set_node',
+  'transform_node',
+  'redact_node',
+  'code_node',
+  'cache_node',
+  'subworkflow_node',
+  'foreach_node',
+  'delay_node',
+  'join_node',
+  'log_node',
+  'response_node',
+])
+/** Outputs of nodes that are simulated; of others there are none. */
+const SIMULATED: ReadonlyMap<string, Plain> = new Map<string, Plain>([
+  ['proxy_node', { status: 200, headers: {}, body: null }],
+  ['http_request_node', { status: 200, headers: {}, body: null }],
+  ['mcp_call_node', { content: [], structured: null, is_error: false }],
+  ['postgres_node', { rows: [], count: 0, truncated: false }],
+  ['mysql_node', { rows: [], count: 0, truncated: false }],
+  ['redis_node', { value: null }],
+  ['smtp_node', { id: '' }],
+])
+
+/** Characters of JSON of the outputs of one node, and of all. */
+const OUTPUT_CHARS_MAX = 64 * 1024
+const OUTPUTS_CHARS_MAX = 512 * 1024
+/** Results that are kept. */
+const STEPS_MAX = 200
+
+/** What the nodes of a trial gave. */
+export class TrialWatch {
+  readonly steps: TrialStep[] = []
+  readonly #mocks: ReadonlyMap<string, NodeMock>
+  readonly #isLive: boolean
+  #charsLeft = OUTPUTS_CHARS_MAX
+
+  /** @param mocks by id of a node of the outer workflow */
+  constructor(mocks: Readonly<Record<string, NodeMock>>, isLive: boolean) {
+    this.#mocks = new Map(Object.entries(mocks))
+    this.#isLive = isLive
+  }
+
+  /** @param within empty for the outer workflow */
+  plan({ nodes, needsBody }: LinkedPlan, within: string): LinkedPlan {
+    return { needsBody, nodes: nodes.map((node) => this.#watched(node, within)) }
+  }
+
+  #watched(linked: LinkedNode, within: string): LinkedNode {
+    const { node, execute, onward, isTail } = linked
+    const mock = within === '' ? this.#mocks.get(node.id) : undefined
+    const keep = (source: TrialStep['source'], result: NodeResult): NodeResult => {
+      this.#keep(node.id, within, source, result, null)
+      return result
+    }
+    const fail = (source: TrialStep['source'], error: unknown): never => {
+      this.#keep(node.id, within, source, null, error)
+      throw error
+    }
+    if (mock !== undefined) {
+      const { handle = onward, outputs, error } = mock
+      return {
+        ...linked,
+        isTail: false,
+        execute: () =>
+          error === undefined
+            ? keep('mock', { handle, outputs })
+            : fail('mock', new NodeFailure(error.kind, error.message)),
+      }
+    }
+    if (!this.#isLive && !CONTAINED.has(node.type)) {
+      const outputs = SIMULATED.get(node.type) ?? {}
+      return { ...linked, isTail: false, execute: () => keep('simulated', { handle: onward, outputs }) }
+    }
+    return {
+      ...linked,
+      isTail: this.#isLive && isTail,
+      execute: (inputs, context) => {
+        try {
+          const result = execute(inputs, context)
+          return result instanceof Promise
+            ? result.then(
+                (came) => keep('run', came),
+                (error: unknown) => fail('run', error),
+              )
+            : keep('run', result)
+        } catch (error) {
+          return fail('run', error)
+        }
+      },
+    }
+  }
+
+  #keep(
+    node: string,
+    within: string,
+    source: TrialStep['source'],
+    result: NodeResult | null,
+    error: unknown,
+  ): void {
+    if (this.steps.length === STEPS_MAX) return
+    const outputs = result === null ? null : this.#shown(result.outputs)
+    this.steps.push({
+      node,
+      within,
+      source,
+      handle: result === null || result.handle === '' ? null : result.handle,
+      outputs,
+      error: result === null ? shownError(error) : null,
+    })
+  }
+
+  #shown(outputs: Plain): string | null {
+    let json: string
+    try {
+      json = JSON.stringify(outputs, (_name, value: unknown) =>
+        value instanceof Uint8Array ? `[${value.length} bytes]` : value,
+      )
+    } catch {
+      // Members of a request are read when they are first asked for, and a body may not be what it promises
+      return null
+    }
+    if (json.length > Math.min(OUTPUT_CHARS_MAX, this.#charsLeft)) return null
+    this.#charsLeft -= json.length
+    return json
+  }
+}
+
+function shownError(error: unknown): TrialStep['error'] {
+  if (error instanceof NodeFailure) return { kind: error.kind, message: error.message }
+  return { kind: 'fault', message: 'fault' }
+}

@@ -1,0 +1,130 @@
+/**
+ * Applies rules to a content that is at hand. Rules act one after the other: each sees what the rule before it has left. The first
+ * rule that blocks ends it.
+ */
+import { acted, countHits, type Hits, unchanged } from '../detectors/act.ts'
+import { actedJson } from '../detectors/json.ts'
+import { actedJsonText } from '../detectors/json-text.ts'
+import type { Leg } from './names.ts'
+import type { Chain, Rule } from './rule.ts'
+import { addHits, countOf, type Tally } from './tally.ts'
+
+/** Why nothing may be passed on. */
+export interface Stop {
+  readonly rule: Rule
+  /** The rule found something, or it could not look at the content. */
+  readonly cause: 'found' | 'failed'
+  /** Why it could not look, as a sentence without a value; empty for what was found. */
+  readonly reason: string
+}
+
+/** What a chain of rules makes of a content: the content as it is passed on, or why it is not. */
+export interface Judged<T> {
+  readonly value: T
+  readonly stop: Stop | null
+}
+
+/** One rule on a content: gives the content as the rule leaves it, and counts what the rule found. */
+type Look<T> = (value: T, rule: Rule, hits: Hits) => T
+
+/** Text without a form, such as a page or a log. @param name of the member or parameter whose value it is */
+export function applyText(chain: Chain, text: string, leg: Leg, tally: Tally, name = ''): Judged<string> {
+  return applied(chain, text, leg, tally, (value, rule, hits) => changedText(value, rule, hits, name))
+}
+
+/**
+ * The text of a JSON value, field by field: what is changed stays JSON. What is no JSON is a failure of each rule.
+ */
+export function applyJson(chain: Chain, text: string, leg: Leg, tally: Tally): Judged<string> {
+  if (!isJson(text)) return failed(chain, text, leg, tally, 'the content is no valid JSON')
+  return applied(chain, text, leg, tally, (value, rule, hits) =>
+    rule.detector === 'size'
+      ? changedText(value, rule, hits, '')
+      : actedJsonText(value, { detectors: rule.detectors, act: rule.act ?? unchanged }, hits),
+  )
+}
+
+/** A value that was parsed from JSON, field by field. What has nothing to act on is the same object as before. */
+export function applyValue(chain: Chain, value: unknown, leg: Leg, tally: Tally): Judged<unknown> {
+  return applied(chain, value, leg, tally, (before, rule, hits) => {
+    if (rule.detector !== 'size')
+      return actedJson(before, { detectors: rule.detectors, act: rule.act ?? unchanged, names: true }, hits)
+    changedText(JSON.stringify(before) ?? '', rule, hits, '')
+    return before
+  })
+}
+
+/** Pairs as of a query or a form (`application/x-www-form-urlencoded`). Pairs that no rule changes keep their spelling. */
+export function applyPairs(chain: Chain, text: string, leg: Leg, tally: Tally): Judged<string> {
+  return applied(chain, text, leg, tally, (value, rule, hits) => {
+    if (rule.detector === 'size') return changedText(value, rule, hits, '')
+    return value
+      .split('&')
+      .map((pair) => (pair === '' ? pair : changedPair(pair, rule, hits)))
+      .join('&')
+  })
+}
+
+/** The content cannot be looked at: stops at the first rule that does not let that pass. */
+export function failed<T>(chain: Chain, value: T, leg: Leg, tally: Tally, reason: string): Judged<T> {
+  for (const rule of chain) {
+    tally.of(rule, leg).failures++
+    if (!rule.passesFailures && !rule.isObserved) return { value, stop: { rule, cause: 'failed', reason } }
+  }
+  return { value, stop: null }
+}
+
+function applied<T>(chain: Chain, value: T, leg: Leg, tally: Tally, look: Look<T>): Judged<T> {
+  let current = value
+  for (const rule of chain) {
+    const hits: Hits = {}
+    const after = look(current, rule, hits)
+    if (countOf(hits) === 0) continue
+    addHits(tally.of(rule, leg).hits, hits)
+    if (rule.blocks) return { value: current, stop: { rule, cause: 'found', reason: '' } }
+    if (rule.act !== null) current = after
+  }
+  return { value: current, stop: null }
+}
+
+function changedText(text: string, rule: Rule, hits: Hits, name: string): string {
+  const spans = rule.detectors.find(text, name)
+  if (spans.length === 0) return text
+  countHits(hits, spans)
+  return rule.act === null ? text : acted(text, spans, rule.act)
+}
+
+function changedPair(pair: string, rule: Rule, hits: Hits): string {
+  const at = pair.indexOf('=')
+  const name = decoded(at === -1 ? pair : pair.slice(0, at))
+  const value = at === -1 ? '' : decoded(pair.slice(at + 1))
+  const nameAfter = changedText(name, rule, hits, '')
+  const valueAfter = changedText(value, rule, hits, name)
+  if (nameAfter === name && valueAfter === value) return pair
+  return at === -1
+    ? encodeURIComponent(nameAfter.toWellFormed())
+    : `${encodeURIComponent(nameAfter.toWellFormed())}=${encodeURIComponent(valueAfter.toWellFormed())}`
+}
+
+/** As servers decode that do not mind what is no sequence: it stays as it is, and all others are decoded (WHATWG URL section 1.3). */
+export function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    const value = text.replaceAll('+', '%2B').replaceAll('&', '%26')
+    return new URLSearchParams(`v=${value}`).get('v')!
+  }
+}
+
+function decoded(text: string): string {
+  return percentDecoded(text.replaceAll('+', ' '))
+}
+
+export function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}

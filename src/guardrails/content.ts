@@ -1,0 +1,129 @@
+/** Rules on a content whose bytes are at hand as a whole. */
+import { promisify } from 'node:util'
+import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib'
+import { applyJson, applyPairs, applyText, failed, isJson, type Judged } from './apply.ts'
+import { createFilter } from './filter.ts'
+import { contentOf } from './media.ts'
+import type { Leg } from './names.ts'
+import type { Chain } from './rule.ts'
+import type { Tally } from './tally.ts'
+
+const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const TOO_LONG = 'the content is longer than max_body'
+const BYTE_ORDER_MARK = '\ufeff'
+
+/** Bytes that stay below this are looked at, whichever rule it is. */
+export function bytesMaxOf(chain: Chain): number {
+  return Math.max(...chain.map(({ bytesMax }) => bytesMax))
+}
+
+/**
+ * A content as the rules leave it: the same bytes where no rule changes anything. Bytes of a media type that is no text are not looked
+ * at. @param type value of Content-Type
+ */
+export function applyContent(
+  chain: Chain,
+  bytes: Uint8Array,
+  type: string | undefined,
+  leg: Leg,
+  tally: Tally,
+): Judged<Uint8Array> {
+  const { kind, isUtf8 } = contentOf(type)
+  if (kind === 'binary' || bytes.length === 0) return { value: bytes, stop: null }
+  if (!isUtf8) return failed(chain, bytes, leg, tally, 'the charset of the content is not UTF-8')
+  if (kind === 'events' || kind === 'lines') return filtered(chain, bytes, kind, leg, tally)
+  const within = kind === 'text' ? chain : chain.filter(({ bytesMax }) => bytes.length <= bytesMax)
+  if (within.length < chain.length) {
+    const beyond = chain.filter((rule) => !within.includes(rule))
+    const judged = failed(beyond, bytes, leg, tally, TOO_LONG)
+    if (judged.stop !== null || within.length === 0) return judged
+  }
+  let text: string
+  try {
+    text = UTF_8.decode(bytes)
+  } catch {
+    return kind === 'unknown'
+      ? { value: bytes, stop: null }
+      : failed(within, bytes, leg, tally, 'the content is no valid UTF-8')
+  }
+  const { value, stop } = applyKind(within, text, kind, leg, tally)
+  return { value: stop === null && value !== text ? Buffer.from(value) : bytes, stop }
+}
+
+function applyKind(
+  chain: Chain,
+  text: string,
+  kind: 'json' | 'pairs' | 'text' | 'unknown',
+  leg: Leg,
+  tally: Tally,
+): Judged<string> {
+  if (kind === 'pairs') return applyPairs(chain, text, leg, tally)
+  if (kind === 'json' || (kind === 'unknown' && isJson(text))) {
+    // Some writers of JSON begin with a byte order mark, which is none of it (RFC 8259 section 8.1)
+    if (!text.startsWith(BYTE_ORDER_MARK)) return applyJson(chain, text, leg, tally)
+    const { value, stop } = applyJson(chain, text.slice(1), leg, tally)
+    return { value: BYTE_ORDER_MARK + value, stop }
+  }
+  return applyText(chain, text, leg, tally)
+}
+
+function filtered(
+  chain: Chain,
+  bytes: Uint8Array,
+  kind: 'events' | 'lines',
+  leg: Leg,
+  tally: Tally,
+): Judged<Uint8Array> {
+  const filter = createFilter(kind, chain, leg, tally)
+  const first = filter.push(bytes)
+  const out = Buffer.concat([first, filter.end()])
+  const isSame = out.equals(bytes)
+  return { value: isSame || filter.stop !== null ? bytes : out, stop: filter.stop }
+}
+
+interface Decoded {
+  readonly buffer: Buffer
+  /** Bytes that were decoded, which may be fewer than were given. */
+  readonly engine: { readonly bytesWritten: number }
+}
+
+/** What is decoded with the option `info`, which the types of Node do not know for promises. */
+type Decode = (bytes: Uint8Array, options: { maxOutputLength: number; info: true }) => Promise<Decoded>
+
+const decoderOf = (decode: unknown): Decode =>
+  promisify(decode as Parameters<typeof promisify>[0]) as unknown as Decode
+
+const DECODERS = {
+  gzip: decoderOf(gunzip),
+  'x-gzip': decoderOf(gunzip),
+  deflate: decoderOf(inflate),
+  br: decoderOf(brotliDecompress),
+  zstd: decoderOf(zstdDecompress),
+}
+
+/** True for the value of a Content-Encoding that encodes. */
+export function isEncoded(coding: string | undefined): coding is string {
+  return coding !== undefined && coding.trim() !== '' && coding.trim().toLowerCase() !== 'identity'
+}
+
+/**
+ * The bytes of a compressed content, or why there are none. One coding alone is decoded.
+ * @param bytesMax bytes that the decoded content may have
+ */
+export async function decodedContent(
+  bytes: Uint8Array,
+  coding: string,
+  bytesMax: number,
+): Promise<Uint8Array | string> {
+  const name = coding.trim().toLowerCase()
+  if (!Object.hasOwn(DECODERS, name)) return 'the coding of the content is not known'
+  try {
+    const decode = DECODERS[name as keyof typeof DECODERS]
+    const { buffer, engine } = await decode(bytes, { maxOutputLength: bytesMax, info: true })
+    // Such as a second frame of zstd, which other decoders read
+    return engine.bytesWritten === bytes.length ? buffer : 'the compressed content has bytes behind its end'
+  } catch (error) {
+    const isTooLong = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE'
+    return isTooLong ? 'the decoded content is longer than max_body' : 'the content cannot be decoded'
+  }
+}

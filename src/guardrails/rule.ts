@@ -1,0 +1,56 @@
+/** A guardrail as it is applied: compiled once for each snapshot, never for a request. */
+import { type Act, type Action, compileAction } from '../detectors/act.ts'
+import { compileDetectors, type Detectors } from '../detectors/compile.ts'
+import type { DetectorName, DetectorSettings } from '../detectors/settings.ts'
+import type { RuleAction } from './names.ts'
+
+/** Plain data of which a rule is compiled. */
+export interface RuleSettings {
+  readonly id: string
+  readonly slug: string
+  readonly detector: DetectorSettings
+  readonly action: RuleAction
+  /** For `replace`. */
+  readonly text?: string
+  /** For `hash`: 16 characters or more. */
+  readonly hashKey?: string
+  /** Counts what it would do, and changes nothing. */
+  readonly isObserved: boolean
+  /** A content that the rule cannot look at passes; else it is blocked. */
+  readonly passesFailures: boolean
+  /** Compressed content is refused; else it is decoded. */
+  readonly refusesCompressed: boolean
+  /** Bytes of a content that is looked at as a whole: JSON, compressed content once decoded, one event. */
+  readonly bytesMax: number
+}
+
+/** A rule that is ready for requests. */
+export interface Rule extends Omit<RuleSettings, 'detector' | 'text' | 'hashKey'> {
+  readonly detector: DetectorName
+  readonly detectors: Detectors
+  /** Of the detector `size`: bytes of a content, or null. */
+  readonly sizeMax: number | null
+  /** What stands in the place of what was found; null for a rule that changes nothing. */
+  readonly act: Act | null
+  /** Stops what it finds something in. */
+  readonly blocks: boolean
+}
+
+/** @throws RangeError that names what is wrong: a pattern that is not linear, a key of a hash that is missing. */
+export function compileRule(settings: RuleSettings): Rule {
+  const { detector, text = '', hashKey: key = '', ...rest } = settings
+  const { action, isObserved } = settings
+  const detectors = compileDetectors([detector])
+  const changes = action !== 'block' && action !== 'log'
+  return {
+    ...rest,
+    detector: detector.detector,
+    detectors,
+    sizeMax: detector.detector === 'size' ? (detector.bytes ?? null) : null,
+    act: changes && !isObserved ? compileAction({ action, text, key } as Action) : null,
+    blocks: action === 'block' && !isObserved,
+  }
+}
+
+/** The rules of one leg, in the order in which they act. Never empty. */
+export type Chain = readonly Rule[]

@@ -1,0 +1,271 @@
+/**
+ * Guardrails on the messages of one request: on what the client sends to the origin, and on what comes back. Rules look at fields, so
+ * that a message stays a message.
+ *
+ * 1. Nothing is sent to the origin before all rules of the leg `request` have let it pass.
+ * 2. What the origin says reaches the client only as the rules of the leg `response` leave it: results, errors, questions and
+ *    notifications. A notification or question that is blocked is left out.
+ * 3. Structured content that a rule has changed still fits the output schema of its tool, or the result is refused.
+ */
+import { isPlain } from '../../base/plain.ts'
+import type { RefusalCode, RefusalFacts } from '../../base/refusal.ts'
+import type { CallGuard } from '../../gateway/called-capability.ts'
+import { stopFacts, stopReason } from '../../gateway/guardrails/exchange-guard.ts'
+import {
+  applyJson,
+  applyText,
+  applyValue,
+  failed,
+  isJson,
+  type Judged,
+  type Stop,
+} from '../../guardrails/apply.ts'
+import { bytesMaxOf } from '../../guardrails/content.ts'
+import type { Chain } from '../../guardrails/rule.ts'
+import { Tally } from '../../guardrails/tally.ts'
+import type { JsonSchema } from '../../model/proxy.ts'
+import type { McpGuardrails } from '../../snapshot/linked/guardrail.ts'
+import { createSchemaJudges, type Judge } from '../../snapshot/schema/judge.ts'
+import type { ClientAnswer } from '../protocol/client-questions.ts'
+import { isMembers, type Members } from '../protocol/message.ts'
+import type { RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
+
+/** Why an answer is refused: a rule, or structured content that does not fit any more. */
+type Blocked = Stop | 'schema'
+
+/** How a message is refused that a rule does not let pass. */
+export interface GuardRefusal {
+  readonly code: RefusalCode
+  readonly facts: RefusalFacts
+  /** For the record alone. */
+  readonly reason: string
+}
+
+const judges = new WeakMap<object, Judge>()
+
+export class MessageGuard implements CallGuard {
+  /** What the rules found. */
+  readonly tally: Tally
+  refusal: GuardRefusal | null = null
+  readonly #rules: McpGuardrails
+  readonly #outputSchema: unknown
+
+  /** @param outputSchema of a tool that is called */
+  constructor(rules: McpGuardrails, outputSchema: unknown, tally: Tally = new Tally()) {
+    this.tally = tally
+    this.#rules = rules
+    this.#outputSchema = outputSchema
+  }
+
+  /** What is sent to the origin; null where {@link refusal} says why nothing is. */
+  request(params: Members): Members | null {
+    const { value, stop } = this.#sent(params)
+    if (stop === null) return value
+    this.refusal = refusalOf('guardrail_blocked', stop, 'request')
+    return null
+  }
+
+  #sent(params: Members): Judged<Members> {
+    const passed = { value: params, stop: null }
+    const chain = this.#rules.request
+    if (chain === null) return passed
+    const { uri } = params
+    // The URI that was admitted is the URI that is read
+    const still = typeof uri === 'string' ? chain.filter(({ act }) => act === null) : []
+    if (still.length > 0) {
+      const { stop } = applyText(still, String(uri), 'request', this.tally, 'uri')
+      if (stop !== null) return { value: params, stop }
+    }
+    const { arguments: given, inputResponses, argument, context } = params
+    const fields = Object.fromEntries(
+      Object.entries({ arguments: given, inputResponses, argument, context }).filter(
+        ([, value]) => value !== undefined,
+      ),
+    )
+    if (Object.keys(fields).length === 0) return passed
+    const { value, stop } = this.#judged(chain, fields, 'request')
+    return { value: value === fields ? params : { ...params, ...(value as Members) }, stop }
+  }
+
+  /** The request with its talk to and from the client under the rules. */
+  talk(request: RelayedRequest): RelayedRequest {
+    const { ask } = request
+    const { request: asked, response } = this.#rules
+    if (response === null && (ask === null || asked === null)) return request
+    return {
+      ...request,
+      notify: (text) => {
+        const passed = response === null ? text : this.#notification(response, text)
+        if (passed !== null) request.notify(passed)
+      },
+      ask: ask && ((method, params, done) => this.#ask(ask, method, params, done)),
+    }
+  }
+
+  #ask(
+    ask: NonNullable<RelayedRequest['ask']>,
+    method: string,
+    params: Members,
+    done: (answer: ClientAnswer) => void,
+  ): void {
+    const { request: asked, response } = this.#rules
+    const judged = response === null ? null : this.#judged(response, params, 'response')
+    if (judged !== null && judged.stop !== null) {
+      done(null)
+      return
+    }
+    ask(method, judged === null ? params : (judged.value as Members), (answer) => {
+      if (answer === null || asked === null) return done(answer)
+      const { value, stop } = this.#judged(asked, answer, 'request')
+      done(stop === null ? (value as Members) : null)
+    })
+  }
+
+  /** Null for one that is left out. @param text a notification as JSON */
+  #notification(chain: Chain, text: string): string | null {
+    // Written by Postern
+    const { params, ...message } = JSON.parse(text) as Members
+    if (!isMembers(params)) return text
+    const { value, stop } = this.#judged(chain, params, 'response')
+    if (stop !== null) return null
+    return value === params ? text : JSON.stringify({ ...message, params: value })
+  }
+
+  /** The answer as the rules leave it; null where {@link refusal} says why it is not passed on. */
+  answer(answer: RelayedAnswer): RelayedAnswer | null {
+    const chain = this.#rules.response
+    if (chain === null || answer.kind === 'none') return answer
+    if (answer.kind === 'error') {
+      const { message, data } = answer
+      const fields = { message, ...(data === undefined ? {} : { data }) }
+      const { value, stop } = this.#judged(chain, fields, 'response')
+      if (stop !== null) return this.#stop(stop)
+      return value === fields ? answer : { ...answer, ...(value as typeof fields) }
+    }
+    const { text } = answer
+    // A result as Postern writes it
+    const result = JSON.parse(text) as Members
+    if (Buffer.byteLength(text) > bytesMaxOf(chain)) {
+      const { stop } = failed(chain, result, 'response', this.tally, 'the result is longer than max_body')
+      return stop === null ? answer : this.#stop(stop)
+    }
+    const fields = new FieldReader(chain, this.tally)
+    // Of an object comes an object
+    const after = under(result, fields) as Members
+    if (fields.stop !== null) return this.#stop(fields.stop)
+    if (after === result) return answer
+    if (after['structuredContent'] !== result['structuredContent'] && !this.#fits(after['structuredContent']))
+      return this.#stop('schema')
+    return { kind: 'result', text: JSON.stringify(after) }
+  }
+
+  #stop(blocked: Blocked): null {
+    this.refusal = blocked === 'schema' ? UNFIT : refusalOf('response_blocked', blocked, 'response')
+    return null
+  }
+
+  #fits(content: unknown): boolean {
+    const schema = this.#outputSchema
+    if (!isPlain(schema)) return true
+    let judge = judges.get(schema)
+    if (judge === undefined) {
+      judge = judgeOf(schema)
+      judges.set(schema, judge)
+    }
+    return judge(content) === null
+  }
+
+  #judged(chain: Chain, value: unknown, leg: 'request' | 'response') {
+    if (Buffer.byteLength(JSON.stringify(value)) > bytesMaxOf(chain))
+      return failed(chain, value, leg, this.tally, 'the message is longer than max_body')
+    return applyValue(chain, value, leg, this.tally)
+  }
+}
+
+const UNFIT: GuardRefusal = {
+  code: 'response_invalid',
+  facts: {
+    detail:
+      'A guardrail has changed the structured content of the result, so that it does not fit the output schema of the tool any more.',
+  },
+  reason: 'a guardrail has changed the structured content, which does not fit the output schema any more',
+}
+
+function refusalOf(code: RefusalCode, stop: Stop, what: 'request' | 'response'): GuardRefusal {
+  return { code, facts: stopFacts(stop, what), reason: stopReason(stop) }
+}
+
+/** A schema that cannot be used proves nothing. */
+function judgeOf(schema: object): Judge {
+  try {
+    return createSchemaJudges({}, true).of(schema as JsonSchema, 'response')
+  } catch (error) {
+    if (error instanceof RangeError) return () => [{ pointer: '', reason: error.message }]
+    throw error
+  }
+}
+
+/** Fields of a result, one after the other. After the first that is blocked nothing is read. */
+class FieldReader {
+  stop: Stop | null = null
+  readonly #chain: Chain
+  readonly #tally: Tally
+
+  constructor(chain: Chain, tally: Tally) {
+    this.#chain = chain
+    this.#tally = tally
+  }
+
+  /** A text; one that is JSON stays JSON. */
+  text(text: string, name = ''): string {
+    if (this.stop !== null) return text
+    const { value, stop } =
+      /^\s*[[{]/.test(text) && isJson(text)
+        ? applyJson(this.#chain, text, 'response', this.#tally)
+        : applyText(this.#chain, text, 'response', this.#tally, name)
+    this.stop = stop
+    return value
+  }
+
+  value(value: unknown): unknown {
+    if (this.stop !== null) return value
+    const judged = applyValue(this.#chain, value, 'response', this.#tally)
+    this.stop = judged.stop
+    return judged.value
+  }
+}
+
+/** Members that say of what kind a result or block is, and content that is no text. */
+const KEPT: ReadonlySet<string> = new Set([
+  'resultType',
+  'isError',
+  'requestState',
+  'type',
+  'role',
+  'mimeType',
+  'data',
+  'blob',
+])
+/** Members that are data: what stands in them has no form of the protocol. */
+const DATA: ReadonlySet<string> = new Set(['structuredContent', '_meta', 'inputRequests'])
+
+/** A result, or a part of it, with its fields under rules; the same value where nothing is changed. @param name of the member that holds it */
+function under(value: unknown, fields: FieldReader, name = ''): unknown {
+  if (DATA.has(name)) return fields.value(value)
+  if (typeof value === 'string') return fields.text(value, name)
+  if (Array.isArray(value)) {
+    const list = value as readonly unknown[]
+    const after = list.map((one) => under(one, fields, name))
+    return after.some((one, index) => one !== list[index]) ? after : list
+  }
+  if (!isMembers(value)) return fields.value(value)
+  let changed: Record<string, unknown> | null = null
+  for (const [member, before] of Object.entries(value)) {
+    if (KEPT.has(member)) continue
+    const after = under(before, fields, member)
+    if (after === before) continue
+    changed ??= { ...value }
+    changed[member] = after
+  }
+  return changed ?? value
+}

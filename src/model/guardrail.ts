@@ -1,0 +1,198 @@
+import { z } from 'zod'
+import { linearPattern } from '../base/linear-pattern.ts'
+import { INJECTION_KINDS, PII_KINDS, SECRET_KINDS } from '../detectors/settings.ts'
+import { LEGS, RULE_ACTIONS } from '../guardrails/names.ts'
+import { Description, Name } from './display.ts'
+import { Ref, Slug } from './slug.ts'
+
+const DETECTORS = ['pii', 'secrets', 'injection', 'regex', 'size'] as const
+type DetectorType = (typeof DETECTORS)[number]
+
+const KINDS: Readonly<Partial<Record<DetectorType, readonly string[]>>> = {
+  pii: PII_KINDS,
+  secrets: SECRET_KINDS,
+  injection: INJECTION_KINDS,
+}
+
+const PATTERNS_MAX = 50
+
+const Pattern = z.strictObject({
+  name: Slug.describe('Names what the pattern finds'),
+  pattern: z
+    .string()
+    .min(1)
+    .max(4096)
+    .refine(
+      (text) => linearPattern(text) !== null,
+      'a regular expression without look-around and back references, and not too large',
+    )
+    .describe('ECMAScript regular expression'),
+})
+
+const Detector = z
+  .strictObject({
+    type: z
+      .enum(DETECTORS)
+      .describe(
+        'pii: personal data; secrets: keys, tokens and passwords; injection: instructions for models; regex: your patterns; size: content beyond limits',
+      ),
+    kinds: z
+      .array(z.string().max(64))
+      .min(1)
+      .max(64)
+      .optional()
+      .describe('For pii, secrets and injection: kinds to look for, such as ["card","iban"]. Default: all'),
+    threshold: z
+      .number()
+      .min(0)
+      .max(1)
+      .optional()
+      .describe('For pii, secrets and injection: least confidence that counts. Default 0.5'),
+    allow: z
+      .array(z.string().min(1).max(512))
+      .max(1000)
+      .optional()
+      .describe('For pii, secrets and injection: values that never count, such as ["support@example.com"]'),
+    patterns: z
+      .array(Pattern)
+      .min(1)
+      .max(PATTERNS_MAX)
+      .optional()
+      .describe('For regex, such as [{"name":"order","pattern":"ORD-[0-9]+"}]'),
+    bytes: z
+      .int()
+      .min(0)
+      .max(1024 ** 3)
+      .optional()
+      .describe('For size: most bytes'),
+    depth: z.int().min(1).max(1000).optional().describe('For size: most levels of lists and objects in JSON'),
+    items: z
+      .int()
+      .min(0)
+      .max(10_000_000)
+      .optional()
+      .describe('For size: most items of a list, or members of an object, in JSON'),
+  })
+  .superRefine((detector, context) => {
+    for (const [path, message] of detectorFaults(detector))
+      context.addIssue({ code: 'custom', path: [path], message })
+  })
+  .describe('What the guardrail looks for')
+type DetectorSpec = z.output<typeof Detector>
+
+const OF_KINDS = ['kinds', 'threshold', 'allow'] as const
+const OF_SIZE = ['bytes', 'depth', 'items'] as const
+
+function* detectorFaults(detector: DetectorSpec): Generator<readonly [string, string]> {
+  const { type, kinds = [] } = detector
+  const known = KINDS[type]
+  for (const member of known === undefined ? OF_KINDS : [])
+    if (detector[member] !== undefined) yield [member, `the detector ${type} has no ${member}`]
+  for (const kind of known === undefined ? [] : kinds)
+    if (!known?.includes(kind)) yield ['kinds', `"${kind}" is no kind of ${type}: ${known?.join(', ')}`]
+  if ((detector.patterns !== undefined) !== (type === 'regex'))
+    yield ['patterns', type === 'regex' ? 'the detector regex needs patterns' : `only regex has patterns`]
+  const names = (detector.patterns ?? []).map(({ name }) => name)
+  if (new Set(names).size < names.length) yield ['patterns', 'names of patterns must differ']
+  const limits = OF_SIZE.filter((member) => detector[member] !== undefined)
+  if (type === 'size' && limits.length === 0) yield ['bytes', 'the detector size needs bytes, depth or items']
+  if (type !== 'size') for (const member of limits) yield [member, `only size has ${member}`]
+}
+
+/** Lists that no rule needs to be longer. */
+const PLACES_MAX = 1000
+
+const Scope = z
+  .strictObject({
+    everywhere: z.boolean().default(false).describe('All collections and virtual MCPs'),
+    collections: z.array(Ref).max(PLACES_MAX).default([]).describe('All proxies of these collections'),
+    proxies: z.array(Ref).max(PLACES_MAX).default([]).describe('These proxies, such as orders:get-order'),
+    virtual_mcps: z.array(Ref).max(PLACES_MAX).default([]).describe('MCP messages at these virtual MCPs'),
+    origins: z
+      .array(Ref)
+      .max(PLACES_MAX)
+      .default([])
+      .describe('MCP messages to these origins, through any virtual MCP or workflow'),
+  })
+  .superRefine(({ everywhere, collections, proxies, virtual_mcps, origins }, context) => {
+    const places = [collections, proxies, virtual_mcps, origins].flat()
+    if (everywhere === places.length > 0)
+      context.addIssue({
+        code: 'custom',
+        path: ['everywhere'],
+        message: everywhere
+          ? 'everywhere needs no lists of places; remove them'
+          : 'set everywhere, or name collections, proxies, virtual_mcps or origins',
+      })
+  })
+  .describe('Where the guardrail applies, such as {"collections":["orders"]}')
+
+const MAX_BODY_DEFAULT = 1024 * 1024
+const MAX_BODY_MAX = 16 * 1024 * 1024
+
+export const GuardrailSpec = z.strictObject({
+  name: Name,
+  slug: Slug.optional().describe('Default: derived from the name'),
+  description: Description.default(''),
+  order: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(100)
+    .describe('Guardrails act in ascending order; equal orders by id'),
+  scope: Scope,
+  legs: z
+    .array(z.enum(LEGS))
+    .min(1)
+    .max(LEGS.length)
+    .default(['request', 'response'])
+    .describe(
+      'request: before the request is sent to the upstream; response: before the response is sent; list: what virtual MCPs list and instruct',
+    ),
+  detector: Detector,
+  action: z
+    .enum(RULE_ACTIONS)
+    .describe(
+      'block: refuse the call; redact: [REDACTED:card]; remove: nothing; mask: keep the last four characters; hash: a keyed hash, equal for equal values; replace: text; log: only count',
+    ),
+  text: z
+    .string()
+    .max(1024)
+    .nullable()
+    .default(null)
+    .describe('For replace: what stands in the place of what was found'),
+  mode: z
+    .enum(['enforce', 'observe'])
+    .default('enforce')
+    .describe('observe: count what the guardrail would do, and change nothing'),
+  failure_mode: z
+    .enum(['block', 'pass'])
+    .default('block')
+    .describe('If the guardrail cannot look at a content: block refuses the call, pass lets it through'),
+  compressed: z
+    .enum(['decode', 'refuse'])
+    .default('decode')
+    .describe('Compressed bodies: decode looks at the decoded body, refuse counts as a failure'),
+  max_body: z
+    .int()
+    .min(1024)
+    .max(MAX_BODY_MAX)
+    .default(MAX_BODY_DEFAULT)
+    .describe(
+      'Bytes of the longest JSON body, decoded body or event that the guardrail looks at; a longer one is a failure',
+    ),
+  active: z.boolean().default(true).describe('An inactive guardrail does nothing'),
+})
+export type GuardrailSpec = z.output<typeof GuardrailSpec>
+
+/** Members that do not fit together, with what is wrong. */
+export function* guardrailFaults({
+  action,
+  text,
+  detector,
+}: Pick<GuardrailSpec, 'action' | 'text' | 'detector'>): Generator<readonly [string, string]> {
+  if (action === 'replace' && text === null) yield ['text', 'the action replace needs text']
+  if (action !== 'replace' && text !== null) yield ['text', 'only the action replace has text']
+  if (detector.type === 'size' && action !== 'block' && action !== 'log')
+    yield ['action', 'content beyond limits cannot be changed: use block or log']
+}

@@ -1,0 +1,47 @@
+import { z } from 'zod'
+
+/** Levels of messages that a node logs. */
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
+
+const Within = z
+  .string()
+  .nullable()
+  .describe('In an inner run: the node that runs the workflow, and the number of its run, such as each[3]')
+
+/** What the nodes of one run did. Times are milliseconds since the start of the run. */
+export const WorkflowTrace = z.object({
+  nodes: z
+    .array(
+      z.object({
+        node: z.string().describe('Id in the definition'),
+        within: Within,
+        type: z.string(),
+        start_ms: z.number(),
+        duration_ms: z.number(),
+        handle: z
+          .string()
+          .nullable()
+          .describe('Handle by which the run left the node; null where it did not, as at a response_node'),
+        attempts: z.int().min(1),
+        error: z
+          .string()
+          .nullable()
+          .describe(
+            'Kind of the failure, such as timeout, 503 or expression. unfinished: the run ended first',
+          ),
+      }),
+    )
+    .describe('By start'),
+  logs: z.array(
+    z.object({
+      node: z.string(),
+      within: Within,
+      time_ms: z.number(),
+      level: z.enum(LOG_LEVELS),
+      message: z.string(),
+      fields: z.record(z.string(), z.unknown()).nullable().describe('null where they were too long'),
+    }),
+  ),
+  left_off: z.int().min(0).describe('Entries that the bounds of a trace have no room for'),
+})
+export type WorkflowTrace = z.output<typeof WorkflowTrace>

@@ -1,0 +1,93 @@
+import { z } from 'zod'
+import { confidential } from './confidential.ts'
+import { HttpMethod } from './http-method.ts'
+import { Ref } from './slug.ts'
+
+const Text = z.string().max(8192)
+const Value = z.unknown()
+
+/** The request of a trial. Members that are absent are empty. */
+export const FIXTURE = {
+  method: HttpMethod.default('GET'),
+  path: Text.default('/').describe('Path at the gateway, with the base path'),
+  path_params: z.record(z.string().max(128), Text).default({}),
+  query: z.record(z.string().max(128), z.union([Text, z.array(Text).max(100)])).default({}),
+  headers: z
+    .record(z.string().max(128), Text)
+    .default({})
+    .describe('Names in lower case. Without credentials'),
+  body: Value.default(null).describe('JSON, or text'),
+  client: Ref.optional(),
+  profile: Ref.optional().describe('Such as acme:sandbox'),
+  claims: z.record(z.string().max(128), z.union([Text, z.array(Text).max(100)])).default({}),
+  ip: z.string().max(64).default('127.0.0.1'),
+}
+export const RequestFixture = confidential('traffic', z.strictObject(FIXTURE))
+export type RequestFixture = z.output<typeof RequestFixture>
+
+/** What stands in the place of a node. */
+export const NodeMock = z.strictObject({
+  handle: z.string().max(64).optional().describe('Default: the handle at which a run goes on'),
+  outputs: z.record(z.string().max(128), Value).default({}),
+  error: z
+    .strictObject({ kind: z.string().min(1).max(64), message: z.string().max(500).default('mocked') })
+    .optional()
+    .describe('The node fails, such as with the kind timeout or 503'),
+})
+export type NodeMock = z.output<typeof NodeMock>
+
+/** By what the result of a node came about. */
+export const RESULT_SOURCES = ['run', 'mock', 'simulated'] as const
+
+/** A run that a gateway thread is asked to make. Plain data. */
+export interface TrialAsked<Plan = unknown> {
+  readonly plan: Plan
+  readonly mocks: Readonly<Record<string, NodeMock>>
+  readonly request: Omit<RequestFixture, 'client' | 'profile'>
+  readonly requestId: string
+  /** Ids and slugs; empty where the fixture names none. */
+  readonly client: { readonly id: string; readonly slug: string }
+  readonly profile: { readonly id: string; readonly slug: string }
+  /** Null for a run without effects. */
+  readonly live: LiveTrial | null
+}
+
+/** The request that a live run answers. */
+export interface LiveTrial {
+  /** Id of the proxy. */
+  readonly proxy: string
+  /** Id of the user who asks for it; empty where no user does. */
+  readonly user: string
+  readonly host: string
+  /** Path and query. */
+  readonly target: string
+  /** Header lines ending in CRLF. */
+  readonly fields: string
+  readonly body: Uint8Array | null
+}
+
+/** What one execution of a node gave. */
+export interface TrialStep {
+  readonly node: string
+  readonly within: string
+  readonly source: (typeof RESULT_SOURCES)[number]
+  /** Null for a failure, and for the end of a run. */
+  readonly handle: string | null
+  /** JSON; null where there are none, or they are too long. */
+  readonly outputs: string | null
+  readonly error: { readonly kind: string; readonly message: string } | null
+}
+
+export interface TrialAnswer {
+  readonly status: number
+  readonly code: string | null
+  /** What callers are not told. */
+  readonly reason: string
+  readonly headers: Readonly<Record<string, unknown>>
+  readonly body: Uint8Array
+  readonly bodyBytes: number
+  readonly durationMs: number
+  /** As a record keeps it. */
+  readonly trace: string
+  readonly steps: readonly TrialStep[]
+}

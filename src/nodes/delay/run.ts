@@ -1,0 +1,13 @@
+import { toMs } from '../../base/duration.ts'
+import type { NodeRun } from '../run.ts'
+
+export const delayRun: NodeRun = {
+  name: 'delay_node',
+  link({ duration }) {
+    const ms = toMs(String(duration))
+    return async (_inputs, { pause }) => {
+      await pause(ms)
+      return { handle: 'default', outputs: {} }
+    }
+  },
+}

@@ -1,0 +1,14 @@
+import { toMs } from '../../base/duration.ts'
+import type { NodeRun } from '../run.ts'
+
+export const joinRun: NodeRun = {
+  name: 'join_node',
+  joins({ wait, timeout }) {
+    // The definition has parsed the settings
+    const timeoutMs = toMs(String(timeout))
+    return { wait: wait === 'all' ? 'all' : wait === 'any' ? 1 : Number(wait), timeoutMs }
+  },
+  link:
+    () =>
+    (_inputs, { before }) => ({ handle: 'default', outputs: before }),
+}

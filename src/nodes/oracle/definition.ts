@@ -1,3 +1,0 @@
-import { sqlNode } from '../sql.ts'
-
-export const oracleNode = sqlNode('oracle_node', 'Oracle')

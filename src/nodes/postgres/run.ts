@@ -1,0 +1,3 @@
+import { statementRun } from '../statement-run.ts'
+
+export const postgresRun = statementRun('postgres', String)

@@ -1,0 +1,12 @@
+import type { NodeRun } from '../run.ts'
+
+export const proxyRun: NodeRun = {
+  name: 'proxy_node',
+  link({ method }) {
+    const named = typeof method === 'string' ? { method } : {}
+    return async (inputs, context) => {
+      const outputs = await context.callUpstream({ ...named, ...inputs })
+      return { handle: 'success', outputs }
+    }
+  },
+}

@@ -1,0 +1,101 @@
+/** Templates that keep answers of GET requests. Other methods, and answers other than 200, pass as without a workflow. */
+import { z } from 'zod'
+import { Duration } from '../model/time.ts'
+import { type NodeInput, passed, problem, type Template, template, upstream } from './template.ts'
+
+const Shared = z
+  .boolean()
+  .default(false)
+  .describe('One answer for all callers; only if the answers of the upstream do not depend on who calls')
+
+/** Whatever an answer may depend on, as a key of bounded length. */
+function keyOf(isShared: boolean): string {
+  const caller = ['client', 'profile', 'subject']
+  const parts = [...(isShared ? [] : caller), 'path', 'query'].map((name) => `$.http.request.${name}`)
+  const headers = ['accept', 'accept-language'].map((name) => `$.http.request.headers.get(['${name}'], '')`)
+  return `{{ hash.sha256(json.stringify([${[...parts, ...headers].join(', ')}])) }}`
+}
+
+const isRead: NodeInput = {
+  id: 'reads',
+  type: 'condition_node',
+  inputs: { expression: '{{ $.http.request.method == "GET" }}' },
+}
+const plain: readonly NodeInput[] = [
+  { id: 'plain', type: 'proxy_node' },
+  { ...passed('plain'), id: 'passed' },
+]
+const PLAIN_EDGES = ['http reads', 'reads false plain', 'plain success passed']
+
+/** Keeps a good answer, and goes on at `ok` whether it could be kept or not. */
+function keeping(key: string, ttl: string): readonly NodeInput[] {
+  return [
+    { id: 'good', type: 'condition_node', inputs: { expression: '{{ $.call.status == 200 }}' } },
+    {
+      id: 'keep',
+      type: 'cache_node',
+      config: { op: 'set', ttl },
+      inputs: {
+        key,
+        value: {
+          type: "{{ $.call.headers.get(['content-type'], 'application/json') }}",
+          body: '{{ $.call.body }}',
+        },
+      },
+      // Neither text nor JSON, or too long
+      on_error: 'fallback',
+      fallback: { kept: false },
+    },
+    passed('call'),
+    {
+      id: 'old',
+      type: 'response_node',
+      inputs: { headers: { 'content-type': '{{ $.kept.value.type }}' }, body: '{{ $.kept.value.body }}' },
+    },
+  ]
+}
+const KEEPING_EDGES = ['call success good', 'good true keep', 'good false ok', 'keep ok', 'kept hit old']
+
+export const READ_TEMPLATES: readonly Template[] = [
+  template(
+    'resiliency',
+    'Repeats a read that fails, then gives the last good answer, then one standard error',
+    z.strictObject({
+      retries: z.int().min(1).max(5).default(2),
+      timeout: Duration.default('5s').describe('Of each attempt'),
+      keep: Duration.default('10m').describe('How long a good answer may stand in'),
+      shared: Shared,
+    }),
+    ({ retries, timeout, keep, shared }) => ({
+      nodes: [
+        isRead,
+        ...plain,
+        {
+          ...upstream,
+          timeout,
+          retry: { max: retries, on: ['timeout', '502', '503', '504'] },
+          on_error: 'handle',
+        },
+        ...keeping(keyOf(shared), keep),
+        { id: 'kept', type: 'cache_node', config: { op: 'get' }, inputs: { key: keyOf(shared) } },
+        problem('down', 503, 'upstream_unavailable', 'The service cannot be reached. Try again later.'),
+      ],
+      edges: [...PLAIN_EDGES, ...KEEPING_EDGES, ...['reads true call', 'call error kept', 'kept miss down']],
+    }),
+  ),
+  template(
+    'cached-read',
+    'Keeps the answers of reads for a time',
+    z.strictObject({ ttl: Duration.default('1m'), shared: Shared }),
+    ({ ttl, shared }) => ({
+      nodes: [
+        isRead,
+        ...plain,
+        { id: 'kept', type: 'cache_node', config: { op: 'get' }, inputs: { key: keyOf(shared) } },
+        upstream,
+        ...keeping(keyOf(shared), ttl),
+      ],
+      edges: [...PLAIN_EDGES, ...KEEPING_EDGES, 'reads true kept', 'kept miss call'],
+    }),
+  ),
+]

@@ -1,0 +1,52 @@
+import { isPlain, type Plain, scalarText } from '../../base/plain.ts'
+import { keyOf } from '../key.ts'
+import { NodeFailure, type NodeRun } from '../run.ts'
+import { boundValues, placeOf } from '../service-question.ts'
+import { SEVERAL_KEYS } from './commands.ts'
+
+/** Values after the key. */
+const ARGS_MAX = 1000
+
+export const redisRun: NodeRun = {
+  name: 'redis_node',
+  link(config) {
+    const place = placeOf(config)
+    const { prefix, database, command: named, encoding } = config
+    const command = String(named)
+    const takesSeveral = SEVERAL_KEYS.some((one) => one === command)
+    const work = {
+      service: 'redis',
+      database: Number(database),
+      command,
+      // The definition has parsed the settings
+      encoding: encoding as 'text' | 'json' | 'base64',
+    } as const
+    return async (inputs, { askService }) => {
+      const args = [...keysOf(inputs, String(prefix), takesSeveral), ...argsOf(inputs)]
+      boundValues(args)
+      return {
+        handle: 'default',
+        outputs: { value: await askService({ ...place, work: { ...work, args } }) },
+      }
+    }
+  },
+}
+
+function keysOf({ key }: Plain, prefix: string, takesSeveral: boolean): string[] {
+  if (!takesSeveral || !Array.isArray(key)) return [prefix + keyOf(key)]
+  if (key.length === 0 || key.length > ARGS_MAX)
+    throw new NodeFailure('key', `key is no list of 1 to ${ARGS_MAX} keys`)
+  return key.map((one) => prefix + keyOf(one))
+}
+
+function argsOf({ args = [] }: Plain): (string | Uint8Array)[] {
+  if (!Array.isArray(args) || args.length > ARGS_MAX)
+    throw new NodeFailure('args', `args is no list of at most ${ARGS_MAX} values`)
+  return args.map((value, index) => {
+    if (value instanceof Uint8Array) return value
+    if (isPlain(value) || Array.isArray(value)) return JSON.stringify(value)
+    const text = scalarText(value)
+    if (text === undefined) throw new NodeFailure('args', `value ${index} of args is null`)
+    return text
+  })
+}

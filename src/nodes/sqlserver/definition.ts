@@ -1,3 +1,0 @@
-import { sqlNode } from '../sql.ts'
-
-export const sqlserverNode = sqlNode('sqlserver_node', 'SQL Server')

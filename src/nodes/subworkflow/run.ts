@@ -1,0 +1,12 @@
+import type { NodeRun } from '../run.ts'
+
+export const subworkflowRun: NodeRun = {
+  name: 'subworkflow_node',
+  link({ workflow }) {
+    const id = String(workflow)
+    return async ({ input = null }, { runWorkflow }) => ({
+      handle: 'success',
+      outputs: await runWorkflow(id, input),
+    })
+  },
+}

@@ -1,0 +1,283 @@
+/**
+ * How a person, or an administrator for all callers, connects an account at an origin: authorization code with PKCE (RFC 7636),
+ * resource indicators (RFC 8707) and the check of the issuer (RFC 9207).
+ *
+ * 1. The hash of its `state` finds an attempt once, within {@link FLOW_MS}, and only in the browser of the person who began it.
+ * 2. The authorization server is recorded before the browser leaves: the code goes to no other, whatever the origin says by then.
+ * 3. A response of another issuer is refused before anything else of it is read or shown.
+ * 4. The account is stored only if the person may still connect it and the origin is still the same: both are read in the transaction
+ *    that stores it, after the authorization server has answered.
+ */
+import { hash, randomBytes } from 'node:crypto'
+import { FetchFailure } from '../../base/guarded-fetch.ts'
+import { readJwt } from '../../base/jwt.ts'
+import type { Plain } from '../../base/plain.ts'
+import { type Refusal, refuse } from '../../base/refusal.ts'
+import { hashToken } from '../../base/token.ts'
+import { printable } from '../../base/visible.ts'
+import { SHARED } from '../../model/connection.ts'
+import type { ConnectionWriter, StoredConnection } from '../../store/ports/connections.ts'
+import { revokeAll } from './broker.ts'
+import { type Discovered, type Discovery, sourceOf } from './discovery.ts'
+import { endOf, hostOf, newId, openTokens, sealTokens } from './kept-tokens.ts'
+import { type AuthorizationServer, scopesIn, Unusable } from './metadata.ts'
+import { withMore, withoutLacked } from './more-scopes.ts'
+import type { FederationParts } from './parts.ts'
+import type { ConnectedOrigin, Federation } from './port.ts'
+import { CONNECT_CALLBACK_PATH, type Registrations } from './registrations.ts'
+import type { FederatedClient, Party, TokenClient, Tokens } from './token-client.ts'
+
+/** Milliseconds that a person may take at the authorization server. */
+const FLOW_MS = 10 * 60_000
+
+/** A connection that is being made; it is kept sealed. */
+interface Flow {
+  readonly user: string
+  readonly origin: string
+  /** URL of the origin when the browser left. */
+  readonly url: string
+  readonly by: string
+  readonly verifier: string
+  readonly server: AuthorizationServer
+  readonly client: FederatedClient
+  readonly resource: string | null
+  readonly scope: string
+  readonly returnTo: string
+}
+
+const FLOW = 'ConnectionFlow'
+
+const modeOf = ({ user }: Flow): ConnectedOrigin['mode'] => (user === SHARED ? 'shared_oauth' : 'user_oauth')
+
+type Parts = FederationParts & {
+  readonly discovery: Discovery
+  readonly registrations: Registrations
+  readonly tokens: TokenClient
+}
+
+/** Scopes to ask for; empty for none (MCP 2026-07-28, scope selection; SEP-2207 on `offline_access`). */
+export function scopesFor({ oauth }: Pick<ConnectedOrigin, 'oauth'>, found: Discovered): readonly string[] {
+  if (!oauth.send_scope) return []
+  if (oauth.scopes.length > 0) return oauth.scopes
+  const isOffered = found.server.scopes.includes('offline_access') && !found.scopes.includes('offline_access')
+  return isOffered ? [...found.scopes, 'offline_access'] : found.scopes
+}
+
+export function createAuthorization(parts: Parts): Pick<Federation, 'begin' | 'finish'> {
+  const { sealed, clock, links, discovery, registrations, tokens } = parts
+  const redirectUri = parts.postern + CONNECT_CALLBACK_PATH
+
+  /** Where the connection is made, and as which client. */
+  async function partyOf(
+    origin: ConnectedOrigin,
+    before: StoredConnection | undefined,
+  ): Promise<{ party: Party; scopes: readonly string[]; resource: string }> {
+    const manual = await parts.manualClient(origin)
+    const found = await discovery.find(origin, (server) => registrations.faultOf(origin, manual, server))
+    const scopes = withMore(
+      scopesFor(origin, found),
+      origin,
+      found.server,
+      before,
+      openTokens(sealed, before),
+    )
+    const at = { server: found.server, sourceOf: (url: string) => sourceOf(origin, url) }
+    const client = await registrations.clientFor(origin, manual, at, scopes)
+    return { party: { ...at, client }, scopes, resource: found.resource }
+  }
+
+  async function begin(user: string, origin: ConnectedOrigin, by: string, returnTo: string): Promise<URL> {
+    const before = await parts.connections.one(user, origin.id)
+    if (before?.active === false) throw switchedOff(origin)
+    const { party, scopes, resource } = await partyOf(origin, before).catch((error: unknown) => {
+      throw unusable(origin, error)
+    })
+    const { server, client } = party
+    const [state, verifier] = [randomText(), randomText()]
+    const sent = origin.oauth.send_resource ? resource : null
+    const scope = scopes.join(origin.oauth.scope_delimiter)
+    const url = new URL(server.authorizationEndpoint)
+    const query = {
+      response_type: 'code',
+      client_id: client.id,
+      redirect_uri: redirectUri,
+      state,
+      code_challenge: hash('sha256', verifier, 'base64url'),
+      code_challenge_method: 'S256',
+      ...(sent === null ? {} : { resource: sent }),
+      ...(scope === '' ? {} : { scope }),
+      // Some servers demand one of whoever asks for openid (OpenID Connect Core 1.0 section 3.1.2.1)
+      ...(scopes.includes('openid') ? { nonce: nonceOf(verifier) } : {}),
+      // OpenID Connect Core 1.0 section 11
+      ...(scopes.includes('offline_access') ? { prompt: 'consent' } : {}),
+    }
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
+    const flow: Flow = {
+      // Its scopes have served their purpose
+      ...{
+        user,
+        origin: origin.id,
+        url: origin.url,
+        by,
+        verifier,
+        server: { ...server, scopes: [] },
+        client,
+      },
+      ...{ resource: sent, scope: scopes.join(' '), returnTo },
+    }
+    const key = hashToken(state)
+    if (!(await links.put(key, sealed.seal(JSON.stringify(flow), FLOW, key), FLOW_MS, by)))
+      throw refuse('overloaded', {
+        detail: 'Too many connections are being made at this moment. Try again in ten minutes.',
+      })
+    return url
+  }
+
+  async function finish(callback: URL, by: string): Promise<{ origin: string; returnTo: string }> {
+    const state = callback.searchParams.get('state') ?? ''
+    const key = hashToken(state)
+    const kept = await links.take(key)
+    if (kept === null)
+      throw refuse('credential_invalid', {
+        detail: 'This attempt to connect is unknown, used or older than ten minutes. Begin again.',
+      })
+    // Sealed by this file from this very type
+    const flow = JSON.parse(sealed.open(kept, FLOW, key)) as Flow
+    if (flow.by !== by)
+      throw refuse('credential_invalid', {
+        detail: 'Another person has begun to connect this account. Begin again.',
+      })
+    const origin = await originOf(flow)
+    const issuer = flow.server.issuer
+    try {
+      await redeem(callback, state, flow, origin)
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : 'fault'
+      parts.happened({ event: 'connect_failed', user: flow.user, origin: origin.id, reason, issuer })
+      throw error
+    }
+    parts.happened({ event: 'connected', user: flow.user, origin: origin.id, reason: null, issuer })
+    return { origin: origin.id, returnTo: flow.returnTo }
+  }
+
+  /** The origin of a flow, if it is what it was when the browser left. */
+  async function originOf(flow: Flow): Promise<ConnectedOrigin> {
+    const origin = await parts.origin(flow.origin)
+    if (origin === null || !origin.active || origin.url !== flow.url || origin.mode !== modeOf(flow))
+      throw refuse('configuration_invalid', {
+        detail: 'The MCP server was changed while you connected. Begin again.',
+      })
+    return origin
+  }
+
+  /** Within a transaction. */
+  async function demandStill(flow: Flow): Promise<void> {
+    const { name } = await originOf(flow)
+    if (await parts.mayConnect(flow.user, flow.origin, flow.by)) return
+    throw refuse('permission_denied', { detail: `You may no longer connect this account at ${name}.` })
+  }
+
+  async function redeem(callback: URL, state: string, flow: Flow, origin: ConnectedOrigin): Promise<void> {
+    const { server, client, resource, verifier } = flow
+    const party = { server, client, sourceOf: (url: string) => sourceOf(origin, url) }
+    const exact = new URL(redirectUri)
+    exact.search = callback.search
+    const answer = await tokens.redeem(
+      party,
+      exact,
+      { state, verifier },
+      resource === null ? {} : { resource },
+    )
+    switch (answer.kind) {
+      case 'tokens':
+        return keep(flow, party, answer.tokens)
+      case 'failed':
+        throw refuse('credential_invalid', {
+          detail: `The authorization server of ${origin.name} gave no token: ${answer.reason}. Begin again.`,
+        })
+      case 'refused':
+        if (answer.error === 'invalid_client' || answer.error === 'unauthorized_client')
+          await registrations.forget(server.issuer, client)
+        if (answer.error === 'invalid_scope') await forgetLacked(flow)
+        throw refuse('credential_invalid', {
+          detail: `The authorization server of ${origin.name} did not allow it: ${answer.reason}.`,
+        })
+    }
+  }
+
+  /** Connecting goes on without the scopes that the server does not know. */
+  async function forgetLacked({ user, origin }: Flow): Promise<void> {
+    await parts.writeConnections(async (writer) => {
+      const row = withoutLacked(sealed, await writer.one(user, origin))
+      if (row !== null) await writer.put({ ...row, updated_at: clock.now() })
+    })
+  }
+
+  async function keep(flow: Flow, party: Party, given: Tokens): Promise<void> {
+    const now = clock.now()
+    const { user, origin, server, client, resource } = flow
+    const label = await labelOf(party, given, flow)
+    const sealedTokens = sealTokens(sealed, flow, {
+      ...{ grant: newId(), generation: 1, access: given.access, refresh: given.refresh },
+      ...{ obtainedAt: now, server, client, resource, host: hostOf(flow.url) },
+      ...{ asked: scopesIn(flow.scope), lacked: [], futile: [] },
+    })
+    const row: StoredConnection = {
+      ...{ user, origin, id: newId(), kind: 'oauth', state: 'connected', active: true },
+      ...{ account_label: label, issuer: server.issuer, scope: given.scope ?? flow.scope },
+      ...{ sealed: sealedTokens, expires_at: endOf(given.lifetime, now), created_at: now, updated_at: now },
+    }
+    const store = async (writer: ConnectionWriter) => {
+      await demandStill(flow)
+      const found = await writer.one(user, origin)
+      // What an administrator has switched off stays so
+      await writer.put(found?.active === false ? { ...row, active: false } : row)
+      return found
+    }
+    const before = await parts.writeConnections(store).catch(async (error: unknown) => {
+      await revokeAll(tokens, party, given)
+      throw error
+    })
+    if (before !== undefined) parts.ended(before.id)
+  }
+
+  async function labelOf(party: Party, given: Tokens, { scope: asked, verifier }: Flow): Promise<string> {
+    const jwt = given.idToken === null ? 'none' : readJwt(given.idToken)
+    const isOfFlow =
+      typeof jwt !== 'string' && (jwt.claims['nonce'] ?? nonceOf(verifier)) === nonceOf(verifier)
+    const told = isOfFlow ? labelIn(jwt.claims) : ''
+    if (told !== '' || !(given.scope ?? asked).split(' ').includes('openid')) return told
+    return labelIn(await tokens.userInfo(party, given.access))
+  }
+
+  return { begin, finish }
+}
+
+/** 256 bits: more than RFC 7636 section 7.1 asks of verifiers. */
+const randomText = (): string => randomBytes(32).toString('base64url')
+
+/** Known from the verifier, which stays here. */
+const nonceOf = (verifier: string): string => hash('sha256', `nonce ${verifier}`, 'base64url')
+
+const LABEL_MAX = 200
+
+/** Who the person is there, as far as the claims say; it is only shown. */
+function labelIn(claims: Plain): string {
+  const named = ['email', 'preferred_username', 'name'].map((name) => claims[name])
+  const text = named.find((value) => typeof value === 'string' && value !== '')
+  return typeof text === 'string' ? printable(text.slice(0, LABEL_MAX)) : ''
+}
+
+export function switchedOff(origin: ConnectedOrigin): Refusal {
+  return refuse('permission_denied', {
+    detail: `An administrator has switched off this connection to ${origin.name}. Ask an administrator to switch it on.`,
+  })
+}
+
+/** Passes on what is no fault of the origin or its servers. */
+function unusable(origin: ConnectedOrigin, error: unknown): unknown {
+  if (!(error instanceof Unusable) && !(error instanceof FetchFailure)) return error
+  return refuse('configuration_invalid', {
+    detail: `${origin.name} cannot be connected: ${error.message}.`,
+  })
+}

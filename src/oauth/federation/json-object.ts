@@ -1,0 +1,11 @@
+import { isPlain, type Plain } from '../../base/plain.ts'
+
+/** The JSON object of a body; null for anything else. */
+export function objectIn(body: Buffer): Plain | null {
+  try {
+    const value: unknown = JSON.parse(body.toString())
+    return isPlain(value) ? value : null
+  } catch {
+    return null
+  }
+}

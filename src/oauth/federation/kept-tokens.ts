@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto'
+import type { StoredConnection } from '../../store/ports/connections.ts'
+import type { Sealed } from '../server/sealed.ts'
+import type { AuthorizationServer } from './metadata.ts'
+import type { FederatedClient, Tokens } from './token-client.ts'
+
+/** Tokens as they are sealed in the `sealed` member of a stored connection of kind `oauth`. */
+export interface KeptTokens {
+  /** Random id of one consent. Refreshing and switching the connection keep it. */
+  readonly grant: string
+  /** Grows with every refresh. */
+  readonly generation: number
+  readonly access: string
+  readonly refresh: string | null
+  /** Milliseconds since the epoch. */
+  readonly obtainedAt: number
+  /** The server that issued the tokens. A refresh goes to no other. */
+  readonly server: AuthorizationServer
+  /** The client to which the tokens were issued: servers bind refresh tokens to it. */
+  readonly client: FederatedClient
+  /** Value of the `resource` parameter; null where none is sent. */
+  readonly resource: string | null
+  /** Scheme, host and port of the MCP server that they are for. */
+  readonly host: string
+  /** Scopes that were asked for when the account was connected; empty where the server chose. */
+  readonly asked: readonly string[]
+  /** Scopes that calls have lacked since, and that connecting again asks for. */
+  readonly lacked: readonly string[]
+  /** Scopes that calls have lacked, and that the server does not know. */
+  readonly futile: readonly string[]
+}
+
+/** A key that a person has entered, and the scheme, host and port of the MCP server that it is for. */
+interface KeptKey {
+  readonly key: string
+  readonly host: string
+}
+
+export type Seals = Pick<Sealed, 'seal' | 'open'>
+type Place = Pick<StoredConnection, 'user' | 'origin'>
+
+const KIND = 'Connection'
+
+/** Bound to person and origin: a row that is copied to another person opens nothing. */
+const idOf = ({ user, origin }: Place): string => `${user}\n${origin}`
+
+export function sealTokens(sealed: Seals, place: Place, tokens: KeptTokens): string {
+  return sealed.seal(JSON.stringify(tokens), KIND, idOf(place))
+}
+
+export function sealKey(sealed: Seals, place: Place, key: KeptKey): string {
+  return sealed.seal(JSON.stringify(key), `${KIND}Key`, idOf(place))
+}
+
+/** Null where there are none, or they were sealed with another key. */
+export function openTokens(sealed: Seals, row: StoredConnection | undefined): KeptTokens | null {
+  const text = row?.kind === 'oauth' ? open(sealed, row, KIND) : null
+  // Sealed by this file from this very type
+  return text === null ? null : (JSON.parse(text) as KeptTokens)
+}
+
+/** Null where there is none, or it was sealed with another key. */
+export function openKey(sealed: Seals, row: StoredConnection | undefined): KeptKey | null {
+  const text = row?.kind === 'key' ? open(sealed, row, `${KIND}Key`) : null
+  // Sealed by this file from this very type
+  return text === null ? null : (JSON.parse(text) as KeptKey)
+}
+
+/** Scheme, host and port of an origin: tokens and keys for it go to no other. */
+export const hostOf = (url: string): string => new URL(url).origin
+
+function open(sealed: Seals, row: StoredConnection, kind: string): string | null {
+  if (row.sealed === '') return null
+  try {
+    return sealed.open(row.sealed, kind, idOf(row))
+  } catch {
+    // The person has to connect the account again
+    return null
+  }
+}
+
+/** Tokens after a refresh. The refresh token is kept if the server issued no new one. */
+export function renewedTokens(before: KeptTokens, tokens: Tokens, now: number): KeptTokens {
+  return {
+    ...before,
+    generation: before.generation + 1,
+    access: tokens.access,
+    refresh: tokens.refresh ?? before.refresh,
+    obtainedAt: now,
+  }
+}
+
+/** Lifetimes beyond this are taken for it, seconds: times stay exact numbers. */
+const LIFETIME_MAX = 10 * 365 * 24 * 60 * 60
+
+/** When an access token ends, whole milliseconds since the epoch; null where that is not known. */
+export function endOf(lifetime: number | null, now: number): number | null {
+  // A server may name a fraction of a second, and a store that holds whole numbers would refuse the tokens
+  return lifetime === null ? null : now + Math.floor(Math.max(0, Math.min(lifetime, LIFETIME_MAX)) * 1000)
+}
+
+/** A name for a connection. */
+export const newId = (): string => randomUUID()

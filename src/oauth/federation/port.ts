@@ -1,0 +1,66 @@
+import type { ConnectedOrigin } from '../../access/origin-access.ts'
+import type { ConnectionAnswer, RefusedConnection } from '../../model/connection.ts'
+import type { StoredConnection } from '../../store/ports/connections.ts'
+
+export type { ConnectedOrigin } from '../../access/origin-access.ts'
+
+/** A client that was registered by hand at the authorization server of an origin. */
+export interface ManualClient {
+  readonly id: string
+  /** Null for a public client. */
+  readonly secret: string | null
+}
+
+/** An event of a connection, for the audit trail. */
+export interface ConnectionHappening {
+  readonly event: 'connected' | 'connect_failed' | 'disconnected' | 'refresh_failed'
+  /** Empty for the shared connection. */
+  readonly user: string
+  readonly origin: string
+  /** Sentences without secrets, such as the error of the authorization server. */
+  readonly reason: string | null
+  readonly issuer: string | null
+}
+
+/** A connection as its person sees it. */
+export interface ShownConnection {
+  readonly state: 'connected' | 'refresh_failed' | 'switched_off' | 'none'
+  readonly accountLabel: string
+  readonly connectedAt: number | null
+  readonly expiresAt: number | null
+  /** Scopes that calls have lacked; connecting again asks for them. */
+  readonly lacked: readonly string[]
+}
+
+/**
+ * Postern as OAuth client of the authorization servers of origins, and the broker of the tokens. Refusals:
+ * `configuration_invalid` where the origin or its authorization server cannot be used, with a sentence that says why and what to do;
+ * `credential_invalid` if the person or the authorization server did not allow it; `permission_denied` where an administrator has
+ * switched the connection off; `overloaded` where the person has begun too often at once.
+ */
+export interface Federation {
+  /**
+   * Begins to connect an account. The answer is the URL to which the browser of the person goes.
+   * @param user empty for the shared connection @param by id of the person who uses the browser
+   * @param returnTo path to which the browser goes in the end
+   */
+  begin(user: string, origin: ConnectedOrigin, by: string, returnTo: string): Promise<URL>
+  /**
+   * Finishes what {@link begin} began. Each attempt can be finished once.
+   * @param callback URL to which the authorization server sent the browser @param by as for {@link begin}
+   */
+  finish(callback: URL, by: string): Promise<{ readonly origin: string; readonly returnTo: string }>
+  /** Keeps a key that the person has entered. Refuses with input_invalid what no header can carry. */
+  keepKey(user: string, origin: ConnectedOrigin, key: string): Promise<void>
+  /** Deletes a connection, and revokes its tokens if the authorization server supports that (RFC 7009). False if there was none. */
+  disconnect(user: string, origin: ConnectedOrigin): Promise<boolean>
+  /** Revokes the tokens of a connection that is no longer stored, if the authorization server supports that. Never rejects. */
+  revoke(ended: StoredConnection): Promise<void>
+  shown(user: string, origin: string): Promise<ShownConnection>
+  /**
+   * The token or key that a gateway thread sends to the origin for this person. A token that is about to end is refreshed first. Never
+   * rejects.
+   * @param refused the token or key that the origin has refused; null for none
+   */
+  answer(user: string, origin: string, refused: RefusedConnection | null): Promise<ConnectionAnswer>
+}

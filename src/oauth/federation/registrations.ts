@@ -1,0 +1,321 @@
+/**
+ * How authorization servers know Postern: by an id that an administrator has entered, by the URL of its client metadata document, or
+ * by dynamic registration.
+ *
+ * 1. What was registered counts at one issuer alone. A secret that was entered by hand stays with the issuer that it was used at first.
+ * 2. A server that has forgotten a registration gets another one, without an administrator.
+ * 3. Of requests for one issuer at the same time, one registers.
+ */
+import { isLoopbackHost } from '../../base/address.ts'
+import { FetchFailure, type GuardedFetch } from '../../base/guarded-fetch.ts'
+import { Lru } from '../../base/lru.ts'
+import type { Plain } from '../../base/plain.ts'
+import { refuse } from '../../base/refusal.ts'
+import type { OAuthArtifact } from '../../store/ports/oauth.ts'
+import type { ClientAuthMethod } from '../sign-in/client-auth.ts'
+import { methodFor } from '../sign-in/client-auth.ts'
+import { shownError } from '../sign-in/oidc.ts'
+import { objectIn } from './json-object.ts'
+import { type AuthorizationServer, Unusable } from './metadata.ts'
+import type { FederationParts } from './parts.ts'
+import type { ConnectedOrigin, ManualClient } from './port.ts'
+import type { FederatedClient, Party, TokenClient } from './token-client.ts'
+
+/** Path of the client metadata document. */
+export const CLIENT_DOCUMENT_PATH = '/oauth/client.json'
+/** Path to which authorization servers send browsers back. */
+export const CONNECT_CALLBACK_PATH = '/connect/callback'
+
+/** Artifacts: clients that registered themselves, and the issuers that secrets entered by hand stay with. */
+const CLIENT = 'FederatedClient'
+const PIN = 'FederatedIssuer'
+
+/** Milliseconds for which a registration is believed to be known at the server. */
+const KNOWN_MS = 10 * 60_000
+const KNOWN_MAX = 1000
+/** Scopes of one registration, of all origins at an issuer. */
+const SCOPES_MAX = 300
+
+const METADATA = {
+  client_name: 'Postern',
+  application_type: 'web',
+  grant_types: ['authorization_code', 'refresh_token'],
+  response_types: ['code'],
+} as const
+
+/** What `/oauth/client.json` says of Postern (Client ID Metadata Document). @param postern origin of its URLs */
+export function clientDocument(postern: string): Plain {
+  return {
+    client_id: postern + CLIENT_DOCUMENT_PATH,
+    ...METADATA,
+    client_uri: postern,
+    redirect_uris: [postern + CONNECT_CALLBACK_PATH],
+    token_endpoint_auth_method: 'none',
+  }
+}
+
+/** A server can only fetch the document of a Postern that it reaches. */
+function hasDocument(postern: string): boolean {
+  const { protocol, hostname } = new URL(postern)
+  return protocol === 'https:' && !isLoopbackHost(hostname)
+}
+
+export interface Registrations {
+  /** Why no client can be known at the server, and what to do; null when one can. */
+  faultOf(origin: ConnectedOrigin, manual: ManualClient | null, server: AuthorizationServer): string | null
+  /** Postern as a client there, registered if need be. Refuses with configuration_invalid. @param scopes that will be asked for */
+  clientFor(
+    origin: ConnectedOrigin,
+    manual: ManualClient | null,
+    at: Omit<Party, 'client'>,
+    scopes: readonly string[],
+  ): Promise<FederatedClient>
+  /** The server does not know a client any more: the next one is registered anew. */
+  forget(issuer: string, client: FederatedClient): Promise<void>
+}
+
+type Parts = Pick<
+  FederationParts,
+  'artifacts' | 'writeArtifacts' | 'sealed' | 'clock' | 'fetch' | 'postern'
+> & {
+  readonly tokens: TokenClient
+}
+
+/** What is kept of a registration. */
+interface Registered {
+  readonly client: FederatedClient
+  readonly scopes: readonly string[]
+}
+
+export function createRegistrations(parts: Parts): Registrations {
+  const { artifacts, writeArtifacts, sealed, clock, postern } = parts
+  const redirectUri = postern + CONNECT_CALLBACK_PATH
+  const underWay = new Map<string, Promise<unknown>>()
+  /** Until when a client is believed to be known, monotonic, by issuer and id. */
+  const known = new Lru<string, number>(KNOWN_MAX)
+  const idOf = (issuer: string): string => sealed.hash(`${issuer}\n${redirectUri}`)
+
+  async function keptOf(issuer: string): Promise<Registered | null> {
+    const id = idOf(issuer)
+    const found = await artifacts.artifact(CLIENT, id)
+    if (found === undefined || (found.expires_at !== null && found.expires_at <= clock.now())) return null
+    // Sealed by this file from this very type
+    return JSON.parse(sealed.open(found.sealed, CLIENT, id)) as Registered
+  }
+
+  async function keep(issuer: string, registered: Registered, expiresAt: number | null): Promise<void> {
+    const id = idOf(issuer)
+    const text = sealed.seal(JSON.stringify(registered), CLIENT, id)
+    await writeArtifacts((writer) => writer.put(artifactOf(CLIENT, id, text, clock.now(), expiresAt)))
+  }
+
+  /** A registration of earlier days may have been removed, of which a browser that is sent there would not bring word. */
+  async function isKnown(at: Omit<Party, 'client'>, client: FederatedClient): Promise<boolean> {
+    const key = `${at.server.issuer}\n${client.id}`
+    if ((known.get(key) ?? 0) > clock.monotonic()) return true
+    const answer = await parts.tokens.refresh({ ...at, client }, NO_TOKEN, {})
+    if (answer.kind === 'refused' && answer.error === 'invalid_client') return false
+    known.set(key, clock.monotonic() + KNOWN_MS)
+    return true
+  }
+
+  async function registered(at: Omit<Party, 'client'>, scopes: readonly string[]): Promise<FederatedClient> {
+    const { issuer } = at.server
+    const kept = await keptOf(issuer)
+    const fits = kept !== null && scopes.every((scope) => kept.scopes.includes(scope))
+    if (fits && (await isKnown(at, kept.client))) return kept.client
+    const both = [...new Set([...(kept?.scopes ?? []), ...scopes])]
+    // An origin that names other scopes each time does not fill the store
+    const wanted = both.length > SCOPES_MAX ? scopes : both
+    const { client, expiresAt } = await register(parts.fetch, at, redirectUri, wanted, postern)
+    await keep(issuer, { client, scopes: wanted }, expiresAt)
+    known.set(`${issuer}\n${client.id}`, clock.monotonic() + KNOWN_MS)
+    return client
+  }
+
+  /** A secret is not sent to another server because an origin has come to name one. */
+  async function pinned(
+    origin: ConnectedOrigin,
+    { id, secret }: ManualClient,
+    issuer: string,
+  ): Promise<void> {
+    if (secret === null) return
+    const place = JSON.stringify([origin.id, id, secret, origin.oauth.resource_metadata_url])
+    const key = sealed.hash(`${PIN}\n${place}`)
+    const before = await writeArtifacts(async (writer) => {
+      const found = await writer.artifact(PIN, key)
+      if (found === undefined)
+        await writer.put(artifactOf(PIN, key, sealed.seal(issuer, PIN, key), clock.now(), null))
+      return found
+    })
+    if (before === undefined) return
+    const first = sealed.open(before.sealed, PIN, key)
+    if (first !== issuer)
+      throw refuse('configuration_invalid', {
+        detail: `The authorization server of ${origin.name} has changed from ${first} to ${issuer}. The client secret was entered for the first. Register Postern at the second and enter the new client_credential.`,
+      })
+  }
+
+  return {
+    faultOf: (origin, manual, server) => faultOfWay(origin, manual, server, postern),
+    async clientFor(origin, manual, at, scopes) {
+      const { by, fault } = wayOf(origin, manual, at.server, postern)
+      if (by === null) throw new Unusable(`the authorization server ${at.server.issuer} ${fault}`)
+      if (by === 'cimd') return { id: postern + CLIENT_DOCUMENT_PATH, secret: null, method: 'none', by }
+      if (by === 'manual') {
+        const { id, secret } = manual!
+        await pinned(origin, manual!, at.server.issuer)
+        const method = methodFor(null, { secret, key: null }, at.server.authMethods ?? undefined)
+        return { id, secret, method, by }
+      }
+      const { issuer } = at.server
+      // One after the other: the next finds what was registered
+      const before = underWay.get(issuer) ?? Promise.resolve()
+      const running = before.catch(() => undefined).then(() => registered(at, scopes))
+      underWay.set(issuer, running)
+      try {
+        return await running
+      } finally {
+        if (underWay.get(issuer) === running) underWay.delete(issuer)
+      }
+    },
+    async forget(issuer, client) {
+      known.delete(`${issuer}\n${client.id}`)
+      if (client.by !== 'dcr') return
+      const kept = await keptOf(issuer)
+      if (kept?.client.id === client.id) await writeArtifacts((writer) => writer.remove(CLIENT, idOf(issuer)))
+    },
+  }
+}
+
+/** Is no token anywhere: a server that knows the client answers invalid_grant to it. */
+const NO_TOKEN = 'postern-checks-its-registration'
+
+/** Why Postern cannot be a client of the server, and what to do; null when it can. @param postern origin of its URLs */
+export function faultOfWay(
+  origin: ConnectedOrigin,
+  manual: ManualClient | null,
+  server: AuthorizationServer,
+  postern: string,
+): string | null {
+  const way = wayOf(origin, manual, server, postern)
+  return way.by === null ? way.fault : null
+}
+
+type Way =
+  | { readonly by: FederatedClient['by']; readonly fault: null }
+  | { readonly by: null; readonly fault: string }
+
+function wayOf(
+  { oauth }: ConnectedOrigin,
+  manual: ManualClient | null,
+  server: AuthorizationServer,
+  postern: string,
+): Way {
+  const wanted = oauth.registration
+  if (manual !== null && (wanted === 'manual' || wanted === 'auto')) return { by: 'manual', fault: null }
+  if (wanted === 'manual')
+    return {
+      by: null,
+      fault: 'needs a client that was registered by hand: set oauth.client_id or oauth.client_credential',
+    }
+  const documents = hasDocument(postern)
+  if (wanted === 'cimd' && documents) return { by: 'cimd', fault: null }
+  if (wanted === 'cimd')
+    return {
+      by: null,
+      fault: `cannot fetch the client metadata document of ${postern}: it must be a public https origin`,
+    }
+  if (wanted === 'auto' && documents && server.takesDocuments) return { by: 'cimd', fault: null }
+  if (server.registrationEndpoint !== null) return { by: 'dcr', fault: null }
+  return {
+    by: null,
+    fault: `registers no clients by itself. Register Postern there with the redirect URI ${postern}${CONNECT_CALLBACK_PATH}, and set oauth.client_id or oauth.client_credential`,
+  }
+}
+
+/** RFC 7591 section 3. */
+async function register(
+  send: GuardedFetch,
+  at: Omit<Party, 'client'>,
+  redirectUri: string,
+  scopes: readonly string[],
+  postern: string,
+): Promise<{ client: FederatedClient; expiresAt: number | null }> {
+  const { server, sourceOf } = at
+  const url = server.registrationEndpoint!
+  const asked = methodAt(server)
+  const metadata = {
+    ...METADATA,
+    client_uri: postern,
+    redirect_uris: [redirectUri],
+    token_endpoint_auth_method: asked,
+    ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') }),
+  }
+  const { status, body } = await send({
+    url,
+    from: sourceOf(url),
+    method: 'POST',
+    headers: { Accept: 'application/json', 'Content-Type': 'application/json' },
+    body: Buffer.from(JSON.stringify(metadata)),
+  })
+  const value = objectIn(body)
+  const said = value !== null && typeof value['error'] === 'string' ? `: ${shownError(value)}` : ''
+  if (status === 429 || status >= 500)
+    throw new FetchFailure(`the registration answered ${status}${said}`, status)
+  // Some servers take no scopes of their resources here, and allow each client all of them
+  if (status === 400 && scopes.length > 0) return register(send, at, redirectUri, [], postern)
+  if ((status !== 201 && status !== 200) || value === null)
+    throw new Unusable(
+      `the authorization server ${server.issuer} refused the registration with status ${status}${said}. Register Postern there with the redirect URI ${redirectUri}, and set oauth.client_id or oauth.client_credential`,
+    )
+  return readRegistration(value, asked, server.issuer)
+}
+
+/** RFC 7591 section 3.2.1. The server may have chosen another way to authenticate. */
+function readRegistration(
+  value: Plain,
+  asked: ClientAuthMethod,
+  issuer: string,
+): { client: FederatedClient; expiresAt: number | null } {
+  const { client_id: id, client_secret: secret, token_endpoint_auth_method: given } = value
+  if (typeof id !== 'string' || id === '' || id.length > 2048)
+    throw new Unusable(`the authorization server ${issuer} answered the registration without a client_id`)
+  const own = typeof secret === 'string' && secret !== '' ? secret : null
+  const method =
+    own === null
+      ? 'none'
+      : (METHODS.find((one) => one === given) ?? (asked === 'none' ? 'client_secret_basic' : asked))
+  const ends = Number(value['client_secret_expires_at'] ?? 0)
+  // A time that is no exact number of milliseconds is as far away as none
+  const isKnown = own !== null && ends > 0 && Number.isSafeInteger(Math.floor(ends * 1000))
+  const expiresAt = isKnown ? Math.floor(ends * 1000) : null
+  return { client: { id, secret: method === 'none' ? null : own, method, by: 'dcr' }, expiresAt }
+}
+
+const METHODS: readonly ClientAuthMethod[] = ['client_secret_basic', 'client_secret_post', 'none']
+
+/** A server that lists nothing takes client_secret_basic (RFC 8414 section 2). */
+function methodAt({ authMethods }: AuthorizationServer): ClientAuthMethod {
+  return METHODS.find((one) => (authMethods ?? ['client_secret_basic']).includes(one)) ?? 'none'
+}
+
+function artifactOf(
+  kind: string,
+  id: string,
+  sealed: string,
+  now: number,
+  expiresAt: number | null,
+): OAuthArtifact {
+  return {
+    kind,
+    id,
+    sealed,
+    grant_id: null,
+    other_id: null,
+    account_id: null,
+    created_at: now,
+    expires_at: expiresAt,
+    used_at: null,
+  }
+}

@@ -1,0 +1,164 @@
+import type { ConnectedOrigin } from '../../access/origin-access.ts'
+import { type Html, html, type Page } from '../../base/page.ts'
+import { isExchanging } from '../../model/origin.ts'
+import type { ShownConnection } from '../federation/port.ts'
+
+/** An origin with the account of the person there. */
+export interface OriginRow {
+  readonly origin: Pick<ConnectedOrigin, 'slug' | 'name' | 'mode' | 'active'>
+  readonly connection: ShownConnection
+}
+
+/** An application that the person has approved. */
+interface ApplicationRow {
+  readonly id: string
+  readonly name: string
+  readonly resources: readonly string[]
+  /** A date, such as 2026-11-23. */
+  readonly since: string
+}
+
+interface Shown {
+  readonly csrf: string
+  /** Name of the person who is signed in. */
+  readonly account: string
+  /** What went wrong, or has just been done; null for neither. */
+  readonly fault: string | null
+  readonly done: string | null
+}
+
+export interface ConnectListView extends Shown {
+  readonly own: readonly OriginRow[]
+  /** Those with the account that all callers share. */
+  readonly shared: readonly OriginRow[]
+  readonly applications: readonly ApplicationRow[]
+}
+
+export interface ConnectOriginView extends Shown {
+  readonly row: OriginRow
+  /** Page to which the person goes afterwards; null for the list. */
+  readonly back: string | null
+}
+
+/** All accounts of a person at origins, and the applications that may act for the person. */
+export function connectListPage({
+  csrf,
+  account,
+  fault,
+  done,
+  own,
+  shared,
+  applications,
+}: ConnectListView): Page {
+  return {
+    title: 'Connected accounts',
+    content: html`${notices(fault, done)}${signedInAs(account)}
+<p>Postern sends the tokens of these accounts only to the server of each account. AI applications never get them.</p>
+${own.length === 0 ? html`<p>Nothing that is shared with you needs an account.</p>` : own.map((row) => section(row, csrf, null))}
+${shared.length === 0 ? null : html`<h2>Accounts for all callers</h2>${shared.map((row) => section(row, csrf, null))}`}
+<h2>Applications that act for you</h2>
+${
+  applications.length === 0
+    ? html`<p>You have approved no application.</p>`
+    : applications.map((one) => application(one, csrf))
+}`,
+  }
+}
+
+/** One account, to which a link of a call leads. */
+export function connectOriginPage({ csrf, account, fault, done, row, back }: ConnectOriginView): Page {
+  const isConnected = row.connection.state === 'connected'
+  return {
+    title: row.origin.name,
+    content: html`${notices(fault, done)}${signedInAs(account)}
+${section(row, csrf, back)}
+${isConnected && back === null ? html`<p>You can close this page and repeat what you asked your application to do.</p>` : null}
+${back === null ? html`<p><a href="/connect">All connected accounts</a></p>` : html`<p><a href="${back}">Back</a></p>`}`,
+  }
+}
+
+/** Leads to the authorization server of an origin. A redirect is not possible: `form-action` of the page would block it. */
+export function leavePage(name: string, to: URL): Page {
+  return {
+    title: `Connect ${name}`,
+    refresh: to.href,
+    content: html`<p>You sign in at <strong>${to.host}</strong> and allow Postern to use your account for you.</p>
+<p><a href="${to.href}">Continue to ${to.host}</a></p>`,
+  }
+}
+
+/** The browser belongs to another person than the link. */
+export function otherPersonPage(account: string, again: string): Page {
+  return {
+    title: 'This link is for another person',
+    content: html`<p class="fault" role="alert">You are signed in as <strong>${account}</strong>, and this link was made for somebody else.</p>
+<p>Do not go on if you got this link from another person.</p>
+<p><a href="${again}">Sign in as somebody else</a></p>`,
+  }
+}
+
+function signedInAs(account: string): Html {
+  return html`<p>You are signed in as <strong>${account}</strong>. <a href="/connect/-/switch">Not you?</a></p>`
+}
+
+function notices(fault: string | null, done: string | null): Html | null {
+  if (fault !== null) return html`<p class="fault" role="alert">${fault}</p>`
+  return done === null ? null : html`<p role="status">${done}</p>`
+}
+
+function section({ origin, connection }: OriginRow, csrf: string, back: string | null): Html {
+  const { slug, name, mode } = origin
+  const hidden = html`<input type="hidden" name="csrf" value="${csrf}">${back === null ? null : html`<input type="hidden" name="back" value="${back}">`}`
+  const isThere = connection.state !== 'none'
+  return html`<section aria-labelledby="o-${slug}">
+<h2 id="o-${slug}">${name}</h2>
+<p>${stateText(origin, connection)}</p>
+${origin.active && connection.state !== 'switched_off' ? connectForm(slug, name, mode, isThere, hidden) : null}
+${isThere ? html`<form method="post" action="/connect/${slug}">${hidden}<button class="other" name="do" value="disconnect">Disconnect ${name}</button></form>` : null}
+</section>
+`
+}
+
+function connectForm(
+  slug: string,
+  name: string,
+  mode: ConnectedOrigin['mode'],
+  isThere: boolean,
+  hidden: Html,
+): Html | null {
+  if (isExchanging(mode)) return null
+  if (mode !== 'user_key')
+    return html`<form method="post" action="/connect/${slug}">${hidden}<button name="do" value="connect">Connect ${name}${isThere ? ' again' : ''}</button></form>`
+  return html`<form method="post" action="/connect/${slug}">${hidden}<label>${isThere ? 'New key' : 'Key'} for ${name} <input name="key" type="password" autocomplete="off" required></label><button name="do" value="key">Keep the key</button></form>`
+}
+
+function stateText({ active, mode }: OriginRow['origin'], connection: ShownConnection): string {
+  if (!active) return 'An administrator has switched this server off.'
+  if (isExchanging(mode)) return 'Your identity provider vouches for you: there is nothing to connect.'
+  return connectionText(connection)
+}
+
+/** The state of a connection as a sentence. */
+export function connectionText({ state, accountLabel, connectedAt, lacked }: ShownConnection): string {
+  const as = accountLabel === '' ? '' : ` as ${accountLabel}`
+  const since = connectedAt === null ? '' : ` since ${new Date(connectedAt).toISOString().slice(0, 10)}`
+  switch (state) {
+    case 'connected':
+      return `Connected${as}${since}.${lacked.length === 0 ? '' : ` A call needs more scopes: ${lacked.join(' ')}. Connect again to allow them.`}`
+    case 'refresh_failed':
+      return `The connection${as} has ended. Connect again.`
+    case 'switched_off':
+      return 'An administrator has switched your connection off.'
+    case 'none':
+      return 'Not connected.'
+  }
+}
+
+function application({ id, name, resources, since }: ApplicationRow, csrf: string): Html {
+  return html`<section>
+<h3>${name}</h3>
+<p>Approved on ${since}${resources.length === 0 ? null : html` for ${resources.map((one, index) => html`${index === 0 ? null : ', '}<code>${one}</code>`)}`}.</p>
+<form method="post" action="/connect"><input type="hidden" name="csrf" value="${csrf}"><input type="hidden" name="client" value="${id}"><button class="other" name="do" value="revoke">Revoke ${name}</button></form>
+</section>
+`
+}

@@ -1,0 +1,91 @@
+import type { Provider } from 'oidc-provider'
+import type { Clock } from '../../base/clock.ts'
+import type { ConfigStore } from '../../store/ports/config.ts'
+import { PAGES_CLIENT_ID, type ShownClient, shownClient } from './clients.ts'
+import type { Consents } from './consents.ts'
+import type { ClientDocuments } from './documents.ts'
+import type { Sealed } from './sealed.ts'
+
+/** A client that a person has allowed to act for them. */
+interface Application {
+  readonly client: ShownClient
+  /** URLs of the MCP endpoints and of management for which it has grants. */
+  readonly resources: readonly string[]
+  /** Milliseconds since the epoch: the first of its grants. */
+  readonly since: number
+}
+
+export interface Applications {
+  /** In order of their names. */
+  of(provider: Provider, account: string): Promise<readonly Application[]>
+  /** Ends all grants of the client for the person. @returns ids of the grants that ended */
+  revoke(account: string, client: string): Promise<readonly string[]>
+}
+
+export interface ApplicationsParts {
+  readonly store: ConfigStore
+  readonly sealed: Sealed
+  readonly clock: Clock
+  readonly documents: Pick<ClientDocuments, 'nameOf'>
+  readonly consents: Pick<Consents, 'forget'>
+  readonly grantEnded: (grant: string) => void
+}
+
+/** Kinds of artifacts that end with their grant. */
+const OF_GRANT = ['AccessToken', 'AuthorizationCode', 'DeviceCode', 'RefreshToken']
+
+interface Granted {
+  readonly id: string
+  readonly clientId: string
+  readonly resources: readonly string[]
+  readonly since: number
+}
+
+/** Applications that people have approved, read from their grants. */
+export function createApplications(parts: ApplicationsParts): Applications {
+  const { store, sealed, clock, documents, consents } = parts
+
+  async function grantsOf(account: string): Promise<readonly Granted[]> {
+    const found = await store.read.oauth.artifactsOf('Grant', account)
+    const now = clock.now()
+    return found.flatMap(({ id, kind, sealed: text, created_at: since, expires_at: end }) => {
+      if (end !== null && end <= now) return []
+      // Sealed by the adapter, from a grant of the engine
+      const { clientId = '', resources = {} } = JSON.parse(sealed.open(text, kind, id)) as {
+        readonly clientId?: string
+        readonly resources?: Readonly<Record<string, string>>
+      }
+      if (clientId === PAGES_CLIENT_ID) return []
+      return [{ id, clientId, resources: Object.keys(resources), since }]
+    })
+  }
+
+  return {
+    async of(provider, account) {
+      const byClient = Map.groupBy(await grantsOf(account), ({ clientId }) => clientId)
+      const all = await Promise.all(
+        [...byClient].map(async ([id, grants]): Promise<Application> => {
+          const client = await provider.Client.find(id)
+          return {
+            client: shownClient(id, client?.clientName, documents.nameOf(id)),
+            resources: [...new Set(grants.flatMap(({ resources }) => resources))],
+            since: Math.min(...grants.map(({ since }) => since)),
+          }
+        }),
+      )
+      return all.sort((a, b) => ((a.client.name ?? a.client.id) < (b.client.name ?? b.client.id) ? -1 : 1))
+    },
+    async revoke(account, client) {
+      const grants = (await grantsOf(account)).filter(({ clientId }) => clientId === client)
+      await store.writeOAuth(async (oauth) => {
+        for (const { id } of grants) {
+          for (const kind of OF_GRANT) await oauth.removeOfGrant(kind, id)
+          await oauth.remove('Grant', id)
+        }
+      })
+      await consents.forget(account, client)
+      for (const { id } of grants) parts.grantEnded(id)
+      return grants.map(({ id }) => id)
+    },
+  }
+}

@@ -1,0 +1,20 @@
+import { errors } from 'oidc-provider'
+import { Refusal } from '../../base/refusal.ts'
+
+/**
+ * What was asked about a token that came with a request, in the errors of RFC 6749.
+ * @param token what it is called in the answer, such as `the assertion`
+ */
+export async function unlessRefused<T>(asked: Promise<T>, token: string): Promise<T> {
+  try {
+    return await asked
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    if (error.code === 'identity_unavailable')
+      throw Object.assign(
+        new errors.TemporarilyUnavailable('the corporate issuer cannot be asked for its keys'),
+        { status: 503, statusCode: 503 },
+      )
+    throw new errors.InvalidGrant(`${token} proves nobody`)
+  }
+}

@@ -1,0 +1,155 @@
+import { z } from 'zod'
+import { isPlain, type Plain } from '../../base/plain.ts'
+import { refuse } from '../../base/refusal.ts'
+import { Secret } from '../../base/secret.ts'
+import { applyContent } from '../../guardrails/content.ts'
+import { listedItem } from '../../guardrails/listed.ts'
+import { LEGS } from '../../guardrails/names.ts'
+import type { Rule } from '../../guardrails/rule.ts'
+import { Tally } from '../../guardrails/tally.ts'
+import { confidential } from '../../model/confidential.ts'
+import { GuardrailSpec } from '../../model/guardrail.ts'
+import { Ref } from '../../model/slug.ts'
+import { compileGuardrail } from '../../snapshot/compile/guardrail.ts'
+import { linkGuardrail } from '../../snapshot/link/guardrail.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { define } from '../engine/define.ts'
+import { checkMembers, guardrailKind } from '../kinds/guardrails.ts'
+
+/** In the place of the key of a guardrail: its hashes would tell whether a guess is right. */
+const SAMPLE_KEY = new Secret('the key of samples'.padEnd(32))
+const SAMPLE_CHARS_MAX = 256 * 1024
+
+/** Members of a guardrail that decide what it does to a content. */
+const Definition = GuardrailSpec.pick({
+  detector: true,
+  action: true,
+  text: true,
+  failure_mode: true,
+  max_body: true,
+})
+
+const Found = z.object({
+  detector: z.string(),
+  kind: z.string().describe('Kind of value, name of a pattern, or limit'),
+  count: z.int(),
+})
+
+export const testGuardrail = define({
+  resource: 'guardrails',
+  action: 'test',
+  effect: 'read',
+  posted: true,
+  tool: 'test_guardrail',
+  group: guardrailKind.group,
+  summary: 'Show what a guardrail does to a sample; stores nothing, and changes no call',
+  input: z.strictObject({
+    guardrail: Ref.optional().describe('A stored guardrail, also an inactive one'),
+    definition: Definition.optional().describe(
+      'One that is not stored, such as {"detector":{"type":"pii"},"action":"mask"}',
+    ),
+    sample: confidential('traffic', z.string().max(SAMPLE_CHARS_MAX)).describe(
+      'Body to look at; for the leg list a tool, prompt or resource as JSON',
+    ),
+    content_type: z
+      .string()
+      .max(256)
+      .optional()
+      .describe('Media type of the sample. Default: JSON if the sample is JSON, else text'),
+    leg: z.enum(LEGS).default('request'),
+  }),
+  output: z.object({
+    outcome: z
+      .enum(['unchanged', 'changed', 'blocked'])
+      .describe('What the guardrail does when it is enforced'),
+    result: confidential('traffic', z.string().nullable()).describe(
+      'The sample as it would be passed on; null if it is blocked',
+    ),
+    reason: z.string().nullable().describe('Why the guardrail could not look at the sample'),
+    found: z.array(Found).describe('What was found, without the values'),
+    applies: z.boolean().describe('The guardrail is active, enforced, and looks at this leg'),
+  }),
+  permission: 'guardrails:read',
+  refuses: ['not_found'],
+  columns: ['outcome', 'result', 'reason'],
+  tables: { found: ['detector', 'kind', 'count'] },
+  subject: ({ guardrail }) => ({
+    type: guardrailKind.noun,
+    id: null,
+    slug: typeof guardrail === 'string' ? guardrail : null,
+  }),
+  handle: async ({ guardrail, definition, sample, content_type, leg }, context) => {
+    if ((guardrail === undefined) === (definition === undefined))
+      throw refuse('input_invalid', {
+        detail: 'Give either guardrail or definition.',
+        errors: [{ pointer: '/guardrail', reason: 'give either guardrail or definition' }],
+      })
+    const { id, slug, spec } =
+      guardrail === undefined ? fromDefinition(definition!) : await stored(guardrail, context)
+    const shown = { id, slug, spec: { ...spec, mode: 'enforce', active: true } } as const
+    const { rule } = linkGuardrail(compileGuardrail(shown, 'sealed'), () => SAMPLE_KEY)
+    const tally = new Tally()
+    const { result, reason } =
+      leg === 'list' ? listed(rule!, sample, tally) : passed(rule!, sample, content_type, leg, tally)
+    const entry = tally.of(rule!, leg)
+    return {
+      outcome: result === null ? 'blocked' : result === sample ? 'unchanged' : 'changed',
+      result,
+      reason: reason === '' ? null : reason,
+      found: Object.entries(entry.hits).flatMap(([detector, kinds]) =>
+        Object.entries(kinds).map(([kind, count]) => ({ detector, kind, count })),
+      ),
+      applies: spec.active && spec.mode === 'enforce' && spec.legs.includes(leg),
+    } as const
+  },
+})
+
+/** What became of a sample; null for one that is blocked. */
+interface Outcome {
+  readonly result: string | null
+  readonly reason: string
+}
+
+function passed(
+  rule: Rule,
+  sample: string,
+  type: string | undefined,
+  leg: 'request' | 'response',
+  tally: Tally,
+): Outcome {
+  const { value, stop } = applyContent([rule], Buffer.from(sample), type, leg, tally)
+  return stop === null ? { result: Buffer.from(value).toString(), reason: '' } : { result: null, ...stop }
+}
+
+/** Of an item of a list. */
+function listed(rule: Rule, sample: string, tally: Tally): Outcome {
+  const item = itemIn(sample)
+  const key = ['uri', 'uriTemplate'].find((name) => Object.hasOwn(item, name)) ?? 'name'
+  const after = listedItem([rule], item, key, tally)
+  const result = after === null ? null : after === item ? sample : JSON.stringify(after)
+  return { result, reason: '' }
+}
+
+function itemIn(sample: string): Plain {
+  try {
+    const item: unknown = JSON.parse(sample)
+    if (isPlain(item)) return item
+  } catch {
+    // Told below
+  }
+  throw refuse('input_invalid', {
+    detail: 'The sample of the leg list is a tool, prompt or resource as JSON, such as {"name":"add"}.',
+    errors: [{ pointer: '/sample', reason: 'must be a JSON object' }],
+  })
+}
+
+function fromDefinition(definition: z.output<typeof Definition>) {
+  checkMembers(definition)
+  const spec = GuardrailSpec.parse({ name: 'Sample', scope: { everywhere: true }, ...definition })
+  return { id: 'sample', slug: 'sample', spec }
+}
+
+async function stored(ref: string, context: OperationContext) {
+  const { id, slug, spec } = await context.find('guardrails', ref)
+  return { id, slug, spec: GuardrailSpec.parse(spec) }
+}

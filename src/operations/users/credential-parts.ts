@@ -1,0 +1,151 @@
+import { z } from 'zod'
+import { toTime } from '../../base/clock.ts'
+import type { BindingSpec } from '../../model/host.ts'
+import { Time } from '../../model/time.ts'
+import type { ConfigReader, StoredPersonalToken } from '../../store/ports/config.ts'
+import type { Resource } from '../../store/ports/resource.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { endTokens } from '../kinds/bindings.ts'
+import { viewsOf } from '../personal-tokens/view.ts'
+import { definePart } from './part.ts'
+
+export const bindingsPart = definePart({
+  name: 'bindings',
+  permission: 'bindings:read',
+  item: z.object({
+    binding: z.string().describe('host:binding'),
+    virtual_mcp: z.string(),
+    active: z.boolean().describe('false: the binding or its host is inactive'),
+    tokens: z.int().describe('Tokens that act for the user'),
+  }),
+  columns: ['binding', 'virtual_mcp', 'active', 'tokens'],
+  show: async ({ user }, { whole, clock }) => {
+    const found = await bindingsOf(user, whole)
+    const tokens = await whole.tokensOf(found.map(({ id }) => id))
+    const slugs = await whole.slugs(found.flatMap(({ spec }) => String(spec['virtual_mcp'])))
+    const shown = []
+    for (const binding of found) {
+      const host = await whole.byId('hosts', binding.parent ?? '')
+      // Stored by the schema of this type
+      const { active, virtual_mcp } = binding.spec as BindingSpec
+      shown.push({
+        binding: `${host?.slug ?? ''}:${binding.slug}`,
+        virtual_mcp: slugs.get(virtual_mcp) ?? virtual_mcp,
+        active: active && host?.spec['active'] === true,
+        tokens: tokens.filter(
+          ({ profile, revoked_at, expires_at }) =>
+            profile === binding.id && revoked_at === null && (expires_at ?? Infinity) > clock.now(),
+        ).length,
+      })
+    }
+    return shown
+  },
+  end: async (user, context) => {
+    const ended: string[] = []
+    for (const binding of await bindingsOf(user, context.whole)) {
+      if ((await endTokens(binding, context)) === 0) continue
+      const host = await context.whole.byId('hosts', binding.parent ?? '')
+      ended.push(`${host?.slug ?? ''}:${binding.slug}`)
+    }
+    return ended
+  },
+})
+
+async function bindingsOf({ id }: Resource, reader: Pick<ConfigReader, 'usersOf'>): Promise<Resource[]> {
+  return (await reader.usersOf(id)).filter(({ type, spec }) => type === 'bindings' && spec['user'] === id)
+}
+
+export const personalTokensPart = definePart({
+  name: 'personal_tokens',
+  permission: 'users:read',
+  item: z.object({
+    id: z.string(),
+    name: z.string(),
+    grants: z.array(z.string()).describe('Empty: all that the user may do'),
+    expires_at: Time,
+    last_used_at: Time.nullable(),
+  }),
+  columns: ['id', 'name', 'grants', 'expires_at', 'last_used_at'],
+  show: async ({ user }, { whole, clock }) => {
+    const tokens = await personalTokensOf(user, whole, clock.now())
+    return (await viewsOf(whole, tokens)).map(({ id, name, grants, expires_at, last_used_at }) => ({
+      ...{ id, name, grants, expires_at, last_used_at },
+    }))
+  },
+  end: async (user, { whole, change, clock }) => {
+    const now = clock.now()
+    const tokens = await personalTokensOf(user, whole, now)
+    for (const token of tokens) {
+      await change.writer.putAccessToken({ ...token, revoked_at: now })
+      change.tell({ op: 'add', path: `/personal_tokens/${token.id}/revoked_at`, value: toTime(now) })
+    }
+    return tokens.map(({ id, name }) => `${name} (${id})`)
+  },
+})
+
+const PAGE = 200
+
+/** All that still work. */
+async function personalTokensOf(
+  { id: owner }: Resource,
+  reader: Pick<ConfigReader, 'personalTokens'>,
+  now: number,
+): Promise<StoredPersonalToken[]> {
+  const found: StoredPersonalToken[] = []
+  for (let after: string | undefined; ; ) {
+    const some = await reader.personalTokens({
+      owner,
+      limit: PAGE,
+      ...(after === undefined ? {} : { after }),
+    })
+    found.push(...some.filter(({ expires_at }) => expires_at > now))
+    if (some.length < PAGE) return found
+    after = some.at(-1)!.id
+  }
+}
+
+/** What the authorization server keeps of an account, by its names there. */
+const ISSUED = { session: 'Session', application: 'Grant' } as const
+
+export const signInsPart = definePart({
+  name: 'sign_ins',
+  permission: 'users:read',
+  item: z.object({
+    kind: z
+      .enum(['password', 'session', 'application'])
+      .describe(
+        'password: of a local user; session: of a browser; application: a client that the user has allowed, with its tokens',
+      ),
+    count: z.int(),
+  }),
+  columns: ['kind', 'count'],
+  show: async ({ user }, context) => {
+    const password = (await context.whole.password(user.id)) === undefined ? 0 : 1
+    const counts = [{ kind: 'password' as const, count: password }, ...(await issuedTo(user, context))]
+    return counts.filter(({ count }) => count > 0)
+  },
+  end: async (user, context) => {
+    const { change } = context
+    // From here on until the change has committed, nothing is issued for the user
+    await change.writer.joinOAuth()
+    const issued = await issuedTo(user, context)
+    await change.endSignIns(user.id)
+    const hadPassword = await change.secrets.removePassword(user)
+    return [
+      ...(hadPassword ? ['password'] : []),
+      ...issued
+        .filter(({ count }) => count > 0)
+        .map(({ kind, count }) => `${count} ${kind}${count === 1 ? '' : 's'}`),
+    ]
+  },
+})
+
+async function issuedTo({ id }: Resource, { whole, clock }: Pick<OperationContext, 'whole' | 'clock'>) {
+  const kinds = Object.keys(ISSUED) as readonly (keyof typeof ISSUED)[]
+  return Promise.all(
+    kinds.map(async (kind) => ({
+      kind,
+      count: await whole.oauth.countOfAccount(ISSUED[kind], id, clock.now()),
+    })),
+  )
+}

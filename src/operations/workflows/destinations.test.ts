@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { type Control, example, refused, startControl } from '../../../test/control.ts'
+
+let control: Control
+before(async () => {
+  control = await startControl()
+  await example(control)
+  for (const name of ['Bank', 'Post'])
+    await control.run('credentials.create', { name, auth: { type: 'bearer', token: `planted-${name}` } })
+})
+after(() => control.close())
+
+const BANK = 'https://bank.example.com'
+const POST = 'https://post.example.com'
+/** Asks these servers one after another: URL and credential. */
+const asking = (
+  ...servers: readonly (readonly [url: string, credential: string | null, more?: object])[]
+) => {
+  const ids = ['http', ...servers.map((_, index) => `ask${index}`), 'end']
+  return {
+    nodes: [
+      { id: 'http', type: 'http_trigger' },
+      ...servers.map(([url, credential, more = {}], index) => ({
+        id: `ask${index}`,
+        type: 'http_request_node',
+        config: { url, credential, ...more },
+      })),
+      { id: 'end', type: 'response_node' },
+    ],
+    edges: ids.slice(1).map((to, index) => ({
+      from: ids[index]!,
+      to,
+      ...(index === 0 ? {} : { handle: 'success' }),
+    })),
+  }
+}
+const permitted = (...permissions: string[]) => ({
+  grants: [{ role: { permissions: new Set(permissions) } }],
+})
+const EDITS = ['proxies:read', 'proxies:update', 'workflows:read', 'workflows:create', 'workflows:update']
+const EDITOR = permitted(...EDITS, 'credentials:read')
+const USER = permitted(...EDITS, 'credentials:read', 'credentials:use')
+
+test('a credential is attached to a node, and sent elsewhere, by those alone who may use it', async () => {
+  const denied = async (name: string, input: object) => {
+    const refusal = await refused(control.run(name, input, EDITOR), 'permission_denied')
+    assert.equal(refusal.facts.members?.['permission'], 'credentials:use', name)
+  }
+  const both = asking([BANK, 'bank'], [POST, 'post'])
+  await denied('workflows.create', { name: 'Pays', definition: both })
+  await denied('proxies.set_workflow', { id: 'get-order', definition: both })
+  await denied('proxies.update', { id: 'get-order', workflow: both })
+  await control.run('workflows.create', { name: 'Pays', definition: both }, USER)
+  await control.run('proxies.set_workflow', { id: 'get-order', definition: both }, USER)
+  for (const definition of [
+    asking([POST, 'bank'], [BANK, 'post']),
+    asking([`${BANK}/other`, 'bank'], [POST, 'post']),
+    asking([BANK, 'bank', { tls: { server_name: 'elsewhere.example.com' } }], [POST, 'post']),
+    asking([BANK, 'bank'], [POST, 'post'], ['https://elsewhere.example.com', 'post']),
+  ]) {
+    await denied('workflows.update', { id: 'pays', definition })
+    await denied('proxies.set_workflow', { id: 'get-order', definition })
+  }
+})
+
+test('who may not use a credential still changes what does not send it elsewhere', async () => {
+  for (const definition of [
+    asking([POST, 'post'], [BANK, 'bank', { method: 'POST' }], [BANK, 'bank']),
+    asking([BANK, 'bank'], ['https://elsewhere.example.com', null]),
+    asking([BANK, 'bank']),
+  ]) {
+    await control.run('workflows.update', { id: 'pays', definition }, EDITOR)
+    await control.run('proxies.set_workflow', { id: 'get-order', definition }, EDITOR)
+  }
+})
+
+test('a credential that a node sends is shown by its slug, and cannot be deleted', async () => {
+  const { output } = await control.run('proxies.workflow', { id: 'get-order' })
+  const { nodes } = output['definition'] as { nodes: { config: Record<string, unknown> }[] }
+  assert.equal(nodes[1]?.config['credential'], 'bank')
+  await refused(control.run('credentials.delete', { id: 'bank' }, { confirm: 'bank' }), 'in_use')
+})
+
+test('a credential that is not there, or that is made of the token of the caller, is a finding', async () => {
+  const found = async (credential: string) =>
+    (
+      (await control.run('workflows.validate', { definition: asking([BANK, credential]) })).output[
+        'findings'
+      ] as { code: string; pointer: string }[]
+    ).map(({ code, pointer }) => `${code} ${pointer}`)
+  assert.deepEqual(await found('bank'), [])
+  assert.deepEqual(await found('nobody'), ['missing_credential /nodes/1/config/credential'])
+  await control.run('credentials.create', {
+    name: 'Exchange',
+    auth: {
+      type: 'token_exchange',
+      token_url: 'https://id.example.com/token',
+      client_id: 'a',
+      client_secret: 'b',
+    },
+  })
+  assert.deepEqual(await found('exchange'), ['bad_config /nodes/1/config/credential'])
+  const refusal = await refused(
+    control.run('proxies.set_workflow', { id: 'get-order', definition: asking([BANK, 'exchange']) }),
+    'configuration_invalid',
+  )
+  assert.match(refusal.message, /type token_exchange is for the upstream of the collection/)
+})

@@ -1,0 +1,64 @@
+import { type FieldError, refuse } from '../../base/refusal.ts'
+import type { WorkflowDefinition } from '../../model/workflow.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { calledBy } from '../engine/refs.ts'
+import { findingsOf } from './findings.ts'
+import { definitionIn, innerOf } from './inner.ts'
+
+/** Faults that a refusal lists. */
+const FAULTS_MAX = 50
+
+/** Refuses with configuration_invalid a definition with faults, or one that runs a workflow with faults. */
+export async function refuseFaults(
+  definition: WorkflowDefinition,
+  pointer: string,
+  why: string,
+  context: OperationContext,
+): Promise<void> {
+  const faults = await faultsOf(definition, context)
+  if (faults.length === 0) {
+    await refuseInnerFaults(definition, pointer, why, context)
+    return
+  }
+  throw refuse('configuration_invalid', {
+    detail: `${why}: ${faults[0]!.message}.`,
+    errors: faults.slice(0, FAULTS_MAX).map(
+      (fault): FieldError => ({
+        pointer: `${pointer}${fault.pointer}`,
+        reason: fault.message,
+      }),
+    ),
+  })
+}
+
+/** Refuses with configuration_invalid a definition that runs a workflow with faults, directly or through others. */
+async function refuseInnerFaults(
+  definition: WorkflowDefinition,
+  pointer: string,
+  why: string,
+  context: OperationContext,
+): Promise<void> {
+  const seen = new Set<string>()
+  const refuseBelow = async (one: WorkflowDefinition, at: string | null): Promise<void> => {
+    for (const inner of innerOf(one)) {
+      const shown = at ?? `${pointer}${inner.pointer}`
+      const stored = seen.has(inner.id) ? undefined : await context.whole.byId('workflows', inner.id)
+      if (stored === undefined) continue
+      seen.add(inner.id)
+      const below = definitionIn(stored.spec)
+      if ((await faultsOf(below, context)).length > 0) {
+        const called = await calledBy(context.reader, stored)
+        throw refuse('configuration_invalid', {
+          detail: `${why}, but it runs ${called}, which has errors.`,
+          errors: [{ pointer: shown, reason: `${called} has errors` }],
+        })
+      }
+      await refuseBelow(below, shown)
+    }
+  }
+  await refuseBelow(definition, null)
+}
+
+async function faultsOf(definition: WorkflowDefinition, context: OperationContext) {
+  return (await findingsOf(definition, context)).filter(({ severity }) => severity === 'error')
+}

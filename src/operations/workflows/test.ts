@@ -1,0 +1,142 @@
+import { z } from 'zod'
+import { refuse } from '../../base/refusal.ts'
+import type { ProxySpec } from '../../model/proxy.ts'
+import { Ref } from '../../model/slug.ts'
+import { WorkflowDefinition } from '../../model/workflow.ts'
+import { type LiveTrial, NodeMock, type RequestFixture } from '../../model/workflow-trial.ts'
+import type { Resource } from '../../store/ports/resource.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { define } from '../engine/define.ts'
+import { getRef, resolveRefs } from '../engine/refs.ts'
+import { workflowKind } from '../kinds/workflows.ts'
+import { refuseCredentials } from '../requests/header-lines.ts'
+import { Fixture, mockFault, planOf, refuseOptions, runTrial, Tried, triedOf } from './trial.ts'
+import { type AskedDefinition, definitionOf } from './validate.ts'
+
+const MOCKS_MAX = 200
+
+export const testWorkflow = define({
+  resource: 'workflows',
+  action: 'test',
+  effect: 'act',
+  tool: 'test_workflow',
+  group: workflowKind.group,
+  summary: 'Run a workflow once with a given request, without effects unless live is set; stores nothing',
+  input: z.strictObject({
+    definition: WorkflowDefinition.optional().describe('One that is not stored'),
+    workflow: Ref.optional(),
+    proxy: Ref.optional().describe('A proxy, such as orders:get-order. With live also with definition'),
+    request: Fixture,
+    mocks: z
+      .record(z.string().max(64), NodeMock)
+      .refine((mocks) => Object.keys(mocks).length <= MOCKS_MAX, `at most ${MOCKS_MAX}`)
+      .default({})
+      .describe('Results by id of a node of this workflow, which then does not run'),
+    live: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Make a real request to the published proxy, with real calls. Needs workflows:execute, and client and profile in request',
+      ),
+  }),
+  output: Tried.extend({
+    request_id: z.string().nullable().describe('Of the request record of a live run'),
+  }),
+  permission: 'workflows:test',
+  refuses: ['not_found', 'configuration_invalid', 'upstream_timeout', 'not_ready', 'idempotency_conflict'],
+  columns: ['status', 'code', 'reason', 'duration_ms', 'nodes.node', 'nodes.handle', 'nodes.source'],
+  subject: ({ workflow }) => ({ type: workflowKind.noun, id: null, slug: workflow ?? null }),
+  prepare: async (input, context): Promise<z.output<typeof Tried> & { request_id: string | null }> => {
+    refuseOptions(context)
+    const { request, mocks } = input
+    const live = input.live ? await toLive(input, context) : null
+    const definition = await definitionToRun(input, context)
+    refuseMocks(mocks, definition)
+    const plan = await planOf(definition, context)
+    const answer = await runTrial({ plan, mocks, request, live }, context)
+    return { ...triedOf(answer), request_id: live === null ? null : context.via.requestId }
+  },
+  handle: async (tried, { change }) => {
+    const kind = tried.request_id === null ? 'A run without effects' : 'A live run'
+    change.finding = `${kind} was answered ${tried.status}.`
+    return tried
+  },
+})
+
+function refuseMocks(mocks: Readonly<Record<string, NodeMock>>, definition: WorkflowDefinition): void {
+  const fault = mockFault(mocks, definition)
+  if (fault !== null)
+    throw refuse('input_invalid', {
+      detail: `mocks.${fault.node}: ${fault.reason}.`,
+      errors: [{ pointer: `/mocks/${fault.node}`, reason: fault.reason }],
+    })
+}
+
+type Asked = AskedDefinition & { readonly live: boolean }
+
+/** With ids for what it refers to, as it would be stored. */
+async function definitionToRun(asked: Asked, context: OperationContext): Promise<WorkflowDefinition> {
+  const { definition, live } = asked
+  const given = await definitionOf(live && definition !== undefined ? { definition } : asked, context)
+  if (definition === undefined) return given
+  const spec = await resolveRefs(context.reader, workflowKind, { definition: given }, [])
+  return spec['definition'] as WorkflowDefinition
+}
+
+/** Refuses what cannot be asked for in the place of the caller. */
+async function toLive(
+  { proxy: ref, request }: { readonly proxy?: string | undefined; readonly request: RequestFixture },
+  context: OperationContext,
+): Promise<LiveTrial> {
+  context.require('workflows:execute')
+  const missing = ref === undefined ? 'proxy' : (['client', 'profile'] as const).find((one) => !request[one])
+  if (missing !== undefined) {
+    const pointer = missing === 'proxy' ? '/proxy' : `/request/${missing}`
+    throw refuse('input_invalid', {
+      detail: `A live run is a request to a proxy by a profile: give ${pointer.slice(1).replace('/', '.')}.`,
+      errors: [{ pointer, reason: 'required with live' }],
+    })
+  }
+  const proxy = await getRef(context.reader, 'proxies', ref!)
+  await context.demand('workflows:execute', proxy)
+  const collection = (await context.whole.byId('collections', proxy.parent!))!
+  refuseUnpublished(proxy, collection)
+  const lines = Object.entries(request.headers).map(([name, value]) => `${name}: ${value}`)
+  refuseCredentials(lines)
+  const { body } = request
+  const isData = typeof body !== 'string' && body !== null
+  const hasType = Object.keys(request.headers).some((name) => name.toLowerCase() === 'content-type')
+  const all = isData && !hasType ? [...lines, 'content-type: application/json'] : lines
+  const query = new URLSearchParams(
+    Object.entries(request.query).flatMap(([name, value]) =>
+      [value].flat().map((one): [string, string] => [name, one]),
+    ),
+  ).toString()
+  return {
+    proxy: proxy.id,
+    user: context.principal.type === 'user' ? context.principal.id : '',
+    host: (collection.spec['hosts'] as readonly string[])[0] ?? '',
+    target: query === '' ? request.path : `${request.path}?${query}`,
+    fields: all.map((line) => `${headerLine(line)}\r\n`).join(''),
+    body: body === null ? null : new TextEncoder().encode(isData ? JSON.stringify(body) : body),
+  }
+}
+
+/** Refuses with input_invalid what would be more than one line. */
+function headerLine(line: string): string {
+  if (!/[\r\n\0]/.test(line)) return line
+  throw refuse('input_invalid', {
+    detail: 'A header has a line break.',
+    errors: [{ pointer: '/request/headers', reason: 'no line breaks' }],
+  })
+}
+
+function refuseUnpublished(proxy: Resource, collection: Resource): void {
+  const { status, workflow } = proxy.spec as ProxySpec
+  const isServed = status === 'published' && collection.spec['status'] === 'published'
+  if (isServed && workflow !== null && workflow !== undefined) return
+  throw refuse('configuration_invalid', {
+    detail: `"${proxy.slug}" is no published proxy with a workflow, so no live run of it can be made.`,
+    errors: [{ pointer: '/proxy', reason: 'not published, or without a workflow' }],
+  })
+}

@@ -1,0 +1,115 @@
+/**
+ * Threads that run code, so that no gateway thread does.
+ *
+ * 1. A thread has one task at a time. Tasks wait in their order; too many are refused.
+ * 2. A thread that does not answer in time, or ends, is replaced: the code may have found a fault of the engine.
+ * 3. Threads start when they are first needed, and end after a time without a task.
+ */
+import type { Worker } from 'node:worker_threads'
+import type { CodeResult, CodeRunner, CodeTask } from './port.ts'
+
+export interface CodePoolOptions {
+  readonly start: () => Pick<Worker, 'postMessage' | 'on' | 'terminate' | 'unref'>
+  /** Threads at the same time. */
+  readonly threads?: number
+  /** Tasks that wait. */
+  readonly waiting?: number
+  /** For an answer, with the start of a thread, milliseconds. */
+  readonly answerMs?: number
+  /** Without a task, milliseconds. */
+  readonly idleMs?: number
+}
+
+const DEFAULTS = { threads: 2, waiting: 64, answerMs: 5000, idleMs: 60_000 }
+
+interface Asked {
+  readonly task: CodeTask
+  /** Null for a task that was given up. */
+  done: ((result: CodeResult) => void) | null
+}
+
+interface Thread {
+  readonly worker: ReturnType<CodePoolOptions['start']>
+  /** Null while it has nothing to do. */
+  asked: Asked | null
+  timer: NodeJS.Timeout | undefined
+}
+
+export function createCodePool({ start, ...given }: CodePoolOptions): CodeRunner & { close(): void } {
+  const { threads: most, waiting: waitingMax, answerMs, idleMs } = { ...DEFAULTS, ...given }
+  const threads = new Set<Thread>()
+  const waiting: Asked[] = []
+
+  function next(): void {
+    const asked = waiting[0]
+    if (asked === undefined) return
+    const thread = [...threads].find((one) => one.asked === null) ?? (threads.size < most ? open() : null)
+    if (thread === null) return
+    waiting.shift()
+    clearTimeout(thread.timer)
+    thread.asked = asked
+    thread.timer = setTimeout(() => end(thread, 'the code did not end in time', 'time'), answerMs)
+    thread.worker.postMessage(asked.task)
+    next()
+  }
+
+  function open(): Thread {
+    const worker = start()
+    // It holds up no end of its process
+    worker.unref()
+    const thread: Thread = { worker, asked: null, timer: undefined }
+    threads.add(thread)
+    worker.on('message', (result: CodeResult) => {
+      if (!threads.has(thread)) return
+      const { asked } = thread
+      rest(thread)
+      asked?.done?.(result)
+      next()
+    })
+    worker.on('error', (error: Error) => end(thread, error.message, 'lost'))
+    worker.on('exit', () => end(thread, 'its thread has ended', 'lost'))
+    return thread
+  }
+
+  function rest(thread: Thread): void {
+    clearTimeout(thread.timer)
+    thread.asked = null
+    thread.timer = setTimeout(() => end(thread, '', 'lost'), idleMs).unref()
+  }
+
+  function end(thread: Thread, message: string, fault: 'time' | 'lost'): void {
+    if (!threads.delete(thread)) return
+    const { asked } = thread
+    thread.asked = null
+    clearTimeout(thread.timer)
+    void thread.worker.terminate()
+    asked?.done?.({ ok: false, fault, message })
+    next()
+  }
+
+  return {
+    run(task, done) {
+      const asked: Asked = { task, done }
+      if (waiting.length >= waitingMax) {
+        queueMicrotask(() =>
+          asked.done?.({ ok: false, fault: 'overloaded', message: 'too many runs of code wait' }),
+        )
+      } else {
+        waiting.push(asked)
+        next()
+      }
+      return () => {
+        asked.done = null
+        const at = waiting.indexOf(asked)
+        if (at !== -1) waiting.splice(at, 1)
+      }
+    },
+    close() {
+      waiting.length = 0
+      for (const thread of threads) {
+        thread.asked = null
+        end(thread, '', 'lost')
+      }
+    },
+  }
+}

@@ -1,0 +1,8 @@
+import { type DriverName, isDriverInstalled, missingDriver } from '../base/drivers.ts'
+import { ServiceFailure } from './failure.ts'
+
+/** Loads a driver with its first use. @throws ServiceFailure where it is not installed */
+export async function loadDriver(name: DriverName): Promise<unknown> {
+  if (!isDriverInstalled(name)) throw new ServiceFailure('driver', missingDriver(name))
+  return import(name)
+}

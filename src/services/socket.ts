@@ -1,0 +1,107 @@
+/**
+ * Connections to databases and mail servers. Each passes the egress rule with the address that it goes to: the name is resolved once,
+ * and the socket gets the address that was judged.
+ */
+import { lookup } from 'node:dns'
+import { connect, isIP, type LookupFunction, type Socket } from 'node:net'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { type Egress, EgressRefusal } from '../base/egress.ts'
+import { ServiceFailure } from './failure.ts'
+import type { ServiceAddress } from './port.ts'
+
+/** From the question for an address to the connection, and again for a handshake, milliseconds. */
+export const CONNECT_MS = 10_000
+
+export type Connect = (to: Pick<ServiceAddress, 'host' | 'port'>, signal: AbortSignal) => Promise<Socket>
+
+/** @param resolve Resolves names, such as `lookup` of node:dns. */
+export function createConnect(egress: Egress, resolve: LookupFunction = lookup): Connect {
+  return ({ host, port }, signal) => {
+    const to = { host, port, from: 'typed' } as const
+    const fault = egress.faultOf(to)
+    if (fault !== null) return Promise.reject(new ServiceFailure('egress', fault))
+    const socket = guarded(
+      connect({ host, port, lookup: egress.lookup(to, resolve, 'leave_out'), noDelay: true }),
+    )
+    return settled(socket, 'connect', signal)
+  }
+}
+
+/** A driver that throws at what comes ends its connection, and not the thread with all others. */
+function guarded(socket: Socket): Socket {
+  const emit = socket.emit.bind(socket)
+  return Object.assign(socket, {
+    emit: (...event: Parameters<typeof emit>): boolean => {
+      try {
+        return emit(...event)
+      } catch (error) {
+        socket.destroy(error instanceof Error ? error : undefined)
+        return true
+      }
+    },
+  })
+}
+
+/** Settings by which a server proves that it is the one of the address. */
+export function tlsOptions({ host, ca }: ServiceAddress): ConnectionOptions {
+  return {
+    host,
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+    ...(ca === null ? {} : { ca }),
+    minVersion: 'TLSv1.2',
+    rejectUnauthorized: true,
+  }
+}
+
+/** Bytes that a server may send until somebody has signed in. */
+const OPENING_BYTES_MAX = 1024 * 1024
+
+/** Ends a connection on which too much comes before somebody has signed in. @returns what ends the watch */
+export function boundOpening(socket: Socket): () => void {
+  const timer = setInterval(() => {
+    if (socket.bytesRead > OPENING_BYTES_MAX) socket.destroy()
+  }, 20)
+  return () => clearInterval(timer)
+}
+
+/** Speaks TLS on a connection. Rejects with a {@link ServiceFailure} unless the server proves who it is. */
+export function secured(socket: Socket, to: ServiceAddress, signal: AbortSignal): Promise<Socket> {
+  return settled(connectTls({ ...tlsOptions(to), socket }), 'secureConnect', signal)
+}
+
+function settled(socket: Socket, event: 'connect' | 'secureConnect', signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const end = (error: ServiceFailure | null): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', abort)
+      socket.off('error', failed)
+      socket.off('close', closed)
+      // An error that comes later, or with the end, ends the socket, which is seen by `close`
+      socket.on('error', () => {})
+      if (error === null) resolve(socket)
+      else {
+        socket.destroy()
+        reject(error)
+      }
+    }
+    const abort = (): void => end(new ServiceFailure('timeout', 'the question was given up'))
+    const closed = (): void => end(new ServiceFailure('connect', 'the server closed the connection'))
+    const failed = (error: Error): void => end(connectFailure(error))
+    const timer = setTimeout(
+      () => end(new ServiceFailure('connect', `no connection in ${CONNECT_MS / 1000} s`)),
+      CONNECT_MS,
+    )
+    if (signal.aborted) return abort()
+    signal.addEventListener('abort', abort)
+    socket.on('error', failed)
+    socket.on('close', closed)
+    socket.once(event, () => end(null))
+  })
+}
+
+/** Why there is no connection, without an address. */
+function connectFailure(error: Error & { readonly code?: unknown }): ServiceFailure {
+  if (error instanceof EgressRefusal) return new ServiceFailure('egress', error.message)
+  const code = typeof error.code === 'string' && /^[A-Z0-9_]{1,64}$/.test(error.code) ? error.code : 'error'
+  return new ServiceFailure('connect', `the server cannot be reached (${code})`)
+}

@@ -1,0 +1,14 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createEpochCell, openEndedIds } from './ended-ids.ts'
+import { createKeyMemory } from './key-memory.ts'
+
+test('the end of an id is either remembered, or all threads hear that one was not', () => {
+  const [keys, cell] = [createKeyMemory(16), createEpochCell()]
+  const [main, thread] = [openEndedIds(keys, cell), openEndedIds(keys, cell)]
+  for (let n = 0; n < 16; n++) main.claim(`con_${n}`, 2000, 1000)
+  assert.equal(thread.epoch(), 0)
+  for (let n = 0; n < 16; n++) assert.ok(thread.has(`con_${n}`, 1000))
+  main.claim('con_more', 2000, 1000)
+  assert.deepEqual([thread.has('con_more', 1000), thread.epoch()], [false, 1])
+})

@@ -1,0 +1,56 @@
+import type { DetectorSettings, InjectionKind, PiiKind, SecretKind } from '../../detectors/settings.ts'
+import type { GuardrailSpec } from '../../model/guardrail.ts'
+import type { GuardrailFragment } from '../fragments.ts'
+import type { Desired } from './compile.ts'
+
+/** An active guardrail as gateway threads get it. @param sealedKey of the action `hash` */
+export function compileGuardrail(
+  { id, slug, spec }: Desired<GuardrailSpec>,
+  sealedKey?: string,
+): GuardrailFragment {
+  const { order, legs, action, text, mode, failure_mode, compressed, max_body } = spec
+  const { everywhere, collections, proxies, virtual_mcps = [], origins = [] } = spec.scope
+  return {
+    kind: 'guardrail',
+    id,
+    slug,
+    order,
+    scope: { everywhere, collections, proxies, virtual_mcps, origins },
+    legs,
+    detector: toDetector(spec.detector),
+    action,
+    ...(text === null ? {} : { text }),
+    ...(action === 'hash' && sealedKey !== undefined ? { sealed_key: sealedKey } : {}),
+    ...(mode === 'observe' ? { observe: true as const } : {}),
+    ...(failure_mode === 'pass' ? { passes_failures: true as const } : {}),
+    ...(compressed === 'refuse' ? { refuses_compressed: true as const } : {}),
+    body_bytes_max: max_body,
+  }
+}
+
+function toDetector(spec: GuardrailSpec['detector']): DetectorSettings {
+  const { type, kinds, threshold, allow, patterns = [], bytes, depth, items } = spec
+  const selected = {
+    ...(threshold === undefined ? {} : { threshold }),
+    ...(allow === undefined ? {} : { allow }),
+  }
+  // The schema has compared the kinds with those of the detector
+  const some = <Kind>() => (kinds === undefined ? selected : { ...selected, kinds: kinds as Kind[] })
+  switch (type) {
+    case 'pii':
+      return { detector: type, ...some<PiiKind>() }
+    case 'secrets':
+      return { detector: type, ...some<SecretKind>() }
+    case 'injection':
+      return { detector: type, ...some<InjectionKind>() }
+    case 'regex':
+      return { detector: type, patterns: patterns.map(({ name, pattern }) => ({ kind: name, pattern })) }
+    case 'size':
+      return {
+        detector: type,
+        ...(bytes === undefined ? {} : { bytes }),
+        ...(depth === undefined ? {} : { depth }),
+        ...(items === undefined ? {} : { items }),
+      }
+  }
+}
