@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, test } from 'node:test'
-import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
+import { createClock, createClockCell } from '../../src/base/clock.ts'
 import { createConsumerDoor } from '../../src/mcp/consumer/door.ts'
 import { EVERY_MS, FIRST_MS } from '../../src/mcp/consumer/progress.ts'
 import { createRunningCalls } from '../../src/mcp/http/running.ts'
@@ -13,6 +13,7 @@ import type { ProfileFragment, ProxyFragment } from '../../src/snapshot/fragment
 import { client, collection, profile, proxy, token, upstream } from '../gateway/fragments.ts'
 import { serve } from '../gateway/serve.ts'
 import { eventually } from '../support/eventually.ts'
+import { moveClock } from '../support/moved-clock.ts'
 import { createSessionMemory } from '../support/session-memory.ts'
 
 const acme = token('tok_acme')

@@ -1,10 +1,11 @@
 /** An origin of an earlier era asks in the middle of a call, and a client of 2026-07-28 answers with its retry. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
+import { createClock, createClockCell } from '../../src/base/clock.ts'
 import { createThreadHeldCalls, type ThreadHeldCalls } from '../../src/shared-state/memory/held-calls.ts'
 import { createKeyMemory, openKeyMemory } from '../../src/shared-state/memory/key-memory.ts'
 import { eventually } from '../support/eventually.ts'
+import { moveClock } from '../support/moved-clock.ts'
 import type { SharedParking } from '../support/parking.ts'
 import { startFixture } from './fixture/fixture.ts'
 import { startLegacyOrigin } from './legacy.ts'

@@ -28,16 +28,13 @@ async function make(path: string, body: object): Promise<void> {
 }
 const toggle = (path: string, active: boolean) => server.manage('POST', `${path}/toggle`, { active })
 function ask({ id, secret }: AgentClient, form: Readonly<Record<string, string>> = {}) {
-  const post = () =>
-    postForm(`${base}/oauth/token`, {
-      grant_type: 'client_credentials',
-      client_id: id,
-      client_secret: secret,
-      resource: desk,
-      ...form,
-    })
-  // A clock that is set forward ends kept connections
-  return post().catch(post)
+  return postForm(`${base}/oauth/token`, {
+    grant_type: 'client_credentials',
+    client_id: id,
+    client_secret: secret,
+    resource: desk,
+    ...form,
+  })
 }
 async function tokenOf(agent: AgentClient, form: Readonly<Record<string, string>> = {}): Promise<string> {
   const { status, body } = await ask(agent, form)

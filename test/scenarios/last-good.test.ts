@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
 import { Issuer, signedBy, signingKey } from '../support/issuer.ts'
 import { killNow, runPostern, startUp } from './process.ts'
-import { call as callUrl, onceMore, startTestServer, type TestServer } from './server.ts'
+import { call as callUrl, startTestServer, type TestServer } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 let upstream: TestUpstream
@@ -139,7 +139,7 @@ test('the keys of a provider that is down outlive the process, for a day', async
   const answer = await ask(server, 2)
   assert.equal(answer.status, 200, answer.text)
   server.moveClock(25 * 3_600_000)
-  const late = await onceMore(() => ask(server, 3))
+  const late = await ask(server, 3)
   assert.deepEqual([late.status, late.json.code], [503, 'identity_unavailable'])
 })
 

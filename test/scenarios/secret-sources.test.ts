@@ -4,15 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { SecretVault } from '../support/secret-vault.ts'
-import {
-  call,
-  onceMore,
-  publishOrders,
-  type Reply,
-  startTestServer,
-  type TestServer,
-  until,
-} from './server.ts'
+import { call, publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 const MINUTE = 60_000
@@ -61,7 +53,7 @@ const sent = (): string | undefined => upstream.seen.at(-1)?.headers.authorizati
 
 /** What operators read of a credential that cannot be used. */
 async function faults(): Promise<string> {
-  const reply = await onceMore(() => call('GET', `${server.running.controlUrl}/readyz`))
+  const reply = await call('GET', `${server.running.controlUrl}/readyz`)
   return reply.json.faults.join('\n')
 }
 

@@ -1,9 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ClockCell, createClockCell, moveClock } from '../../src/base/clock.ts'
+import { type ClockCell, createClockCell } from '../../src/base/clock.ts'
 import { type Running, startServer } from '../../src/serve.ts'
 import { readSettings } from '../../src/settings.ts'
+import { moveClock } from '../support/moved-clock.ts'
 import { ownPort } from '../support/ports.ts'
 
 export interface Reply {
@@ -73,18 +74,6 @@ export async function call(method: string, url: string, options: CallOptions = {
   return { status: response.status, headers: response.headers, text, json }
 }
 
-/** Asks again where a kept connection was just being closed: a clock that is set forward ends those that idle. */
-export async function onceMore(ask: () => Promise<Reply>): Promise<Reply> {
-  try {
-    return await ask()
-  } catch (error) {
-    const { cause } = error as { cause?: { code?: unknown } }
-    // Closed before the request was sent, or while it was on its way
-    if (cause?.code !== 'UND_ERR_SOCKET' && cause?.code !== 'ECONNRESET') throw error
-    return ask()
-  }
-}
-
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
   const data = options.data ?? (await mkdtemp(join(tmpdir(), 'postern-test-')))
   const clockCell: ClockCell = createClockCell()
@@ -113,27 +102,19 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       ? ''
       : (await running.issueToken({ role: 'admin', ttl: '1h', name: 'test admin' })).token
   let stopped = false
-  let isMoved = false
-  const asked = (ask: () => Promise<Reply>): Promise<Reply> => (isMoved ? onceMore(ask) : ask())
   const server: TestServer = {
     running,
     data,
     adminToken,
     log,
-    gateway: (method, path, callOptions) =>
-      asked(() => call(method, `${running.gatewayUrl}${path}`, callOptions)),
+    gateway: (method, path, callOptions) => call(method, `${running.gatewayUrl}${path}`, callOptions),
     manage: (method, path, body, callOptions = {}) =>
-      asked(() =>
-        call(method, `${running.controlUrl}/management/v1${path}`, {
-          token: adminToken,
-          ...callOptions,
-          ...(body === undefined ? {} : { body }),
-        }),
-      ),
-    moveClock: (ms) => {
-      isMoved = true
-      moveClock(clockCell, ms)
-    },
+      call(method, `${running.controlUrl}/management/v1${path}`, {
+        token: adminToken,
+        ...callOptions,
+        ...(body === undefined ? {} : { body }),
+      }),
+    moveClock: (ms) => moveClock(clockCell, ms),
     async stop() {
       if (stopped) return
       stopped = true

@@ -14,6 +14,7 @@ import {
 import fc from 'fast-check'
 import { fuzzCases } from '../support/long.ts'
 import { made, SEED } from '../support/made-schemas.ts'
+import { freshConnections } from '../support/moved-clock.ts'
 import {
   type Call,
   COMPONENTS,
@@ -24,7 +25,7 @@ import {
   LIST,
   written,
 } from '../support/parameter-forms.ts'
-import { onceMore, type Reply, startTestServer, type TestServer } from './server.ts'
+import { type Reply, startTestServer, type TestServer } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 interface Case {
@@ -85,7 +86,8 @@ async function prove(
     request_validation: 'enforce',
   }
   // Many cases take longer to make than an idle connection is kept
-  const made = await onceMore(() => server.manage('POST', '/collections/import', input))
+  freshConnections()
+  const made = await server.manage('POST', '/collections/import', input)
   assert.equal(made.status, 201, made.text)
   collections.push(slug)
   const assigned = await server.manage('PATCH', '/clients/tester', { collections })

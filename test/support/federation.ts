@@ -1,6 +1,6 @@
 /** What a federation needs around it: stores in memory, a clock that is moved by hand, and the events that it told. */
 import { switchStored } from '../../src/access/stored-connections.ts'
-import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
+import { createClock, createClockCell } from '../../src/base/clock.ts'
 import { createEgress } from '../../src/base/egress.ts'
 import { createGuardedFetch } from '../../src/base/guarded-fetch.ts'
 import { OriginSpec } from '../../src/model/origin.ts'
@@ -11,6 +11,7 @@ import { createSealed } from '../../src/oauth/server/sealed.ts'
 import { createLinks } from '../../src/shared-state/memory/links.ts'
 import type { ConnectionWriter, StoredConnection } from '../../src/store/ports/connections.ts'
 import type { OAuthArtifact } from '../../src/store/ports/oauth.ts'
+import { moveClock } from './moved-clock.ts'
 
 export const POSTERN = 'https://postern.example'
 

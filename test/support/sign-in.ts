@@ -149,7 +149,7 @@ export async function message(endpoint: string, token: string, method: string, p
     method: 'POST',
     headers: {
       authorization: `Bearer ${token}`,
-      // A clock that is set forward ends kept connections
+      // So that messages are spread over the threads
       connection: 'close',
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',
