@@ -33,7 +33,8 @@ export function applyText(chain: Chain, text: string, leg: Leg, tally: Tally, na
 }
 
 /**
- * The text of a JSON value, field by field: what is changed stays JSON. What is no JSON is a failure of each rule.
+ * A JSON text. Rules look at each member by itself, so that a text with changes is still JSON. A text that is not JSON is a failure of
+ * each rule.
  */
 export function applyJson(chain: Chain, text: string, leg: Leg, tally: Tally): Judged<string> {
   if (!isJson(text)) return failed(chain, text, leg, tally, 'the content is no valid JSON')

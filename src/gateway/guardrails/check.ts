@@ -1,9 +1,10 @@
 /** The check `guardrails`: rules of the leg `request` look at the path, the query and the body, and may change query and body. */
 import { hash } from 'node:crypto'
-import { applyPairs, applyText, percentDecoded, type Stop } from '../../guardrails/apply.ts'
+import { applyPairs, applyText, failed, percentDecoded, type Stop } from '../../guardrails/apply.ts'
 import { applyContent, bytesMaxOf, decodedContent, isEncoded } from '../../guardrails/content.ts'
 import { contentOf } from '../../guardrails/media.ts'
 import type { Chain } from '../../guardrails/rule.ts'
+import type { PlacedGuardrails } from '../../snapshot/linked/guardrail.ts'
 import { withoutFields } from '../../wire/port.ts'
 import { bodyOf } from '../contract/collect.ts'
 import type { Located, Routed } from '../exchange.ts'
@@ -18,20 +19,22 @@ export function guardrailsPass(exchange: Routed): Verdict | Promise<Verdict> {
   if (guards === null) return null
   const { proxy, collection } = exchange
   const rules = guards.of(collection.id, proxy.id)
-  // What goes over a WebSocket is not looked at
-  if (rules === null || proxy.fragment.features?.websocket === true) return null
+  if (rules === null) return null
   if (rules.fault !== null) {
     exchange.reason = rules.fault
     exchange.facts = { detail: UNUSABLE }
     return 'route_unavailable'
   }
-  const guard = new ExchangeGuard(rules, exchange.query)
+  const isTunnel = proxy.fragment.features?.websocket === true
+  // The bytes of a tunnel pass as they come
+  const guard = new ExchangeGuard(isTunnel ? { ...rules, response: null } : rules, exchange.query)
   exchange.guard = guard
   const { request } = rules
-  if (request === null) return null
-  const stop = lookAtTarget(exchange, guard, request)
+  const stop =
+    (request === null ? null : lookAtTarget(exchange, guard, request)) ??
+    (isTunnel ? tunnelStop(rules, guard) : null)
   if (stop !== null) return blocked(exchange, stop)
-  if (exchange.bodyBytes === 0) return null
+  if (request === null || exchange.bodyBytes === 0) return null
   if (contentOf(fieldValue(exchange.pass, 'content-type')).kind === 'binary') return null
   const body = bodyOf(exchange)
   return body instanceof Promise
@@ -46,6 +49,18 @@ function blocked(exchange: Routed, stop: Stop): Verdict {
   exchange.facts = stopFacts(stop, 'request')
   exchange.reason = stopReason(stop)
   return 'guardrail_blocked'
+}
+
+/** No rule can look at what goes over a WebSocket: each decides by its failure mode whether one may be opened. */
+function tunnelStop({ request, response }: PlacedGuardrails, { tally }: ExchangeGuard): Stop | null {
+  for (const [chain, leg] of [
+    [request, 'request'],
+    [response, 'response'],
+  ] as const) {
+    const { stop } = failed(chain ?? [], null, leg, tally, 'messages of a WebSocket pass as they are')
+    if (stop !== null) return stop
+  }
+  return null
 }
 
 /** The path that was matched is the path that is sent, so that only rules look at it that change nothing. */
