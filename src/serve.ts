@@ -207,6 +207,7 @@ async function start(
     explainer: { explain: async (asked) => (await started).explain(asked) },
     replayer: { replay: async (asked) => (await started).replay(asked) },
     trials: { run: async (asked) => (await started).tryWorkflow(asked) },
+    guardrails: { run: async (asked) => (await started).tryGuardrail(asked) },
     origins: { probe: async (origin, as) => (await started).probeOrigin(origin, as) },
     tellOriginsDown: (origins) => void started.then((gateways) => gateways.setOriginsDown(origins)),
     upstreams: { health: async (collection) => (await started).upstreamHealth(collection) },

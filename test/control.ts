@@ -75,6 +75,7 @@ export const UNSERVED: Pick<
   | 'explainer'
   | 'replayer'
   | 'trials'
+  | 'guardrails'
   | 'credentials'
   | 'origins'
   | 'upstreams'
@@ -107,6 +108,7 @@ export const UNSERVED: Pick<
   },
   replayer: { replay: () => Promise.reject(new Error('nobody listens')) },
   trials: { run: () => Promise.reject(new Error('nobody listens')) },
+  guardrails: { run: () => Promise.reject(new Error('nobody listens')) },
   explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
   credentials: {
     test: () => Promise.reject(new Error('nobody listens')),

@@ -78,6 +78,11 @@ export function failed<T>(chain: Chain, value: T, leg: Leg, tally: Tally, reason
 function applied<T>(chain: Chain, value: T, leg: Leg, tally: Tally, look: Look<T>): Judged<T> {
   let current = value
   for (const rule of chain) {
+    if (rule.fault !== null) {
+      const { stop } = failed([rule], current, leg, tally, rule.fault)
+      if (stop !== null) return { value: current, stop }
+      continue
+    }
     const hits: Hits = {}
     const after = look(current, rule, hits)
     if (countOf(hits) === 0) continue

@@ -1,7 +1,7 @@
 /** A guardrail as it is applied: compiled once for each snapshot, never for a request. */
-import { type Act, type Action, compileAction } from '../detectors/act.ts'
+import { type Act, type Action, compileAction, unchanged } from '../detectors/act.ts'
 import { compileDetectors, type Detectors } from '../detectors/compile.ts'
-import type { DetectorName, DetectorSettings } from '../detectors/settings.ts'
+import type { DetectorName, DetectorSettings, WebhookSettings } from '../detectors/settings.ts'
 import type { RuleAction } from './names.ts'
 
 /** Plain data of which a rule is compiled. */
@@ -30,6 +30,10 @@ export interface Rule extends Omit<RuleSettings, 'detector' | 'text' | 'hashKey'
   readonly detectors: Detectors
   /** Of the detector `size`: bytes of a content, or null. */
   readonly sizeMax: number | null
+  /** Who finds something; null for what this process finds itself. See `asked.ts`. */
+  readonly webhook: WebhookSettings | null
+  /** Why the rule can look at nothing; null where it can. A webhook can be used only in what `asked.ts` runs. */
+  readonly fault: string | null
   /** What stands in the place of what was found; null for a rule that changes nothing. */
   readonly act: Act | null
   /** Stops what it finds something in. */
@@ -42,14 +46,22 @@ export function compileRule(settings: RuleSettings): Rule {
   const { action, isObserved } = settings
   const detectors = compileDetectors([detector])
   const changes = action !== 'block' && action !== 'log'
+  const webhook = detector.detector === 'webhook' ? detector : null
   return {
     ...rest,
     detector: detector.detector,
     detectors,
     sizeMax: detector.detector === 'size' ? (detector.bytes ?? null) : null,
-    act: changes && !isObserved ? compileAction({ action, text, key } as Action) : null,
+    webhook,
+    fault: webhook === null ? null : 'the webhook was not asked',
+    act: changes && !isObserved ? actOf(action, text, key) : null,
     blocks: action === 'block' && !isObserved,
   }
+}
+
+function actOf(action: RuleAction, text: string, key: string): Act {
+  // The webhook says what stands in the place of a text
+  return action === 'decide' ? unchanged : compileAction({ action, text, key } as Action)
 }
 
 /** The rules of one leg, in the order in which they act. Never empty. */

@@ -42,6 +42,7 @@ export interface OrdersParts {
     | 'tryCredential'
     | 'replay'
     | 'tryWorkflow'
+    | 'tryGuardrail'
     | 'credentialUses'
     | 'healthOf'
   >
@@ -89,6 +90,8 @@ export function createOrders(parts: OrdersParts): (message: ToGateway) => void {
         return gateway.replay(question.asked)
       case 'trial':
         return gateway.tryWorkflow(question.asked)
+      case 'guardrail':
+        return gateway.tryGuardrail(question.trial)
       case 'uses':
         return gateway.credentialUses()
       case 'health':

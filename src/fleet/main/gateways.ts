@@ -1,8 +1,10 @@
 import type { MessagePort, Worker } from 'node:worker_threads'
 import type { Trial } from '../../gateway/forward/try-credential.ts'
+import type { GuardrailTrial } from '../../gateway/guardrails/try-guardrail.ts'
 import type { WorkflowTrial } from '../../gateway/try-workflow.ts'
 import type { CredentialTest } from '../../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
+import type { GuardrailTried } from '../../model/guardrail-trial.ts'
 import type { OriginNews } from '../../model/origin-news.ts'
 import type { OriginProbed } from '../../model/origin-probe.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
@@ -65,6 +67,8 @@ export interface Gateways {
   replay(asked: ReplayAsked): Promise<ReplayAnswer | null>
   /** Runs a workflow once. Null where a live one had no whole answer in time. */
   tryWorkflow(asked: WorkflowTrial): Promise<TrialAnswer | null>
+  /** Has a thread try a guardrail on a sample. Rejects when no thread answers. */
+  tryGuardrail(trial: GuardrailTrial): Promise<GuardrailTried>
   /** When credentials were last used since the threads began, by id; milliseconds since the epoch. */
   credentialUses(): Promise<ReadonlyMap<string, number>>
   /** How the servers of a published collection are; null when there are none, or nobody can tell. */
@@ -108,6 +112,8 @@ const TRIAL_MS = 30_000
 const PROBE_MS = 120_000
 /** Likewise of a request that is made again. */
 const REPLAY_MS = 35_000
+/** Likewise than a webhook is waited for. */
+const WEBHOOK_MS = 35_000
 
 /** Starts the threads; resolves when all of them listen and hold `first`. Rejects when one cannot start. */
 export async function startGateways(options: GatewaysOptions, first: PackedSnapshot): Promise<Gateways> {
@@ -275,6 +281,7 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
       ask(live()[0], { about: 'origin', origin, ...(as === undefined ? {} : { as }) }, PROBE_MS),
     replay: (asked) => ask(live()[0], { about: 'replay', asked }, REPLAY_MS),
     tryWorkflow: (asked) => ask(live()[0], { about: 'trial', asked }, REPLAY_MS),
+    tryGuardrail: (trial) => ask(live()[0], { about: 'guardrail', trial }, WEBHOOK_MS),
     async credentialUses() {
       const uses = new Map<string, number>()
       for (const answer of await askAll(live(), { about: 'uses' }, ANSWER_MS))

@@ -1,6 +1,14 @@
 /** The check `guardrails`: rules of the leg `request` look at the path, the query and the body, and may change query and body. */
 import { hash } from 'node:crypto'
-import { applyPairs, applyText, failed, percentDecoded, type Stop } from '../../guardrails/apply.ts'
+import {
+  applyPairs,
+  applyText,
+  failed,
+  type Judged,
+  percentDecoded,
+  type Stop,
+} from '../../guardrails/apply.ts'
+import { judgedWith } from '../../guardrails/asked.ts'
 import { applyContent, bytesMaxOf, decodedContent, isEncoded } from '../../guardrails/content.ts'
 import { contentOf } from '../../guardrails/media.ts'
 import type { Chain } from '../../guardrails/rule.ts'
@@ -12,7 +20,7 @@ import { type Explain, open, pass } from '../explain/judged.ts'
 import { fieldValue } from '../header-lines.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 import { encodedStop } from './encoded.ts'
-import { ExchangeGuard, stopFacts, stopReason } from './exchange-guard.ts'
+import { askFor, ExchangeGuard, stopFacts, stopReason } from './exchange-guard.ts'
 
 export function guardrailsPass(exchange: Routed): Verdict | Promise<Verdict> {
   const { guards } = exchange.snapshot
@@ -30,9 +38,22 @@ export function guardrailsPass(exchange: Routed): Verdict | Promise<Verdict> {
   const guard = new ExchangeGuard(isTunnel ? { ...rules, response: null } : rules, exchange.query)
   exchange.guard = guard
   const { request } = rules
-  const stop =
-    (request === null ? null : lookAtTarget(exchange, guard, request)) ??
-    (isTunnel ? tunnelStop(rules, guard) : null)
+  const stop = request === null ? null : lookAtTarget(exchange, guard, request)
+  return stop instanceof Promise
+    ? stop.then((one) => (exchange.isOver ? ANSWERED : lookAtRest(exchange, guard, rules, one)))
+    : lookAtRest(exchange, guard, rules, stop)
+}
+
+/** @param stopped by what the target has */
+function lookAtRest(
+  exchange: Routed,
+  guard: ExchangeGuard,
+  rules: PlacedGuardrails,
+  stopped: Stop | null,
+): Verdict | Promise<Verdict> {
+  const { request } = rules
+  const isTunnel = exchange.proxy.fragment.features?.websocket === true
+  const stop = stopped ?? (isTunnel ? tunnelStop(rules, guard) : null)
   if (stop !== null) return blocked(exchange, stop)
   if (request === null || exchange.bodyBytes === 0) return null
   if (contentOf(fieldValue(exchange.pass, 'content-type')).kind === 'binary') return null
@@ -64,8 +85,12 @@ function tunnelStop({ request, response }: PlacedGuardrails, { tally }: Exchange
 }
 
 /** The path that was matched is the path that is sent, so that only rules look at it that change nothing. */
-function lookAtTarget(exchange: Routed, { tally }: ExchangeGuard, chain: Chain): Stop | null {
-  const still = chain.filter(({ act, detector }) => act === null && detector !== 'size')
+function lookAtTarget(
+  exchange: Routed,
+  { tally }: ExchangeGuard,
+  chain: Chain,
+): Stop | null | Promise<Stop | null> {
+  const still = chain.filter(({ act, detector }) => act === null && !OF_CONTENTS.has(detector))
   if (still.length > 0) {
     const { stop } = applyText(still, percentDecoded(exchange.path), 'request', tally)
     if (stop !== null) return stop
@@ -73,10 +98,19 @@ function lookAtTarget(exchange: Routed, { tally }: ExchangeGuard, chain: Chain):
   if (exchange.query === '') return null
   const ofPairs = chain.filter(({ detector }) => detector !== 'size')
   if (ofPairs.length === 0) return null
-  const { value, stop } = applyPairs(ofPairs, exchange.query, 'request', tally)
-  exchange.query = value
-  return stop
+  const { query } = exchange
+  const judged = judgedWith([ofPairs], 'request', tally, askFor(exchange), (run) =>
+    applyPairs(run.chain(ofPairs), query, 'request', run.tally),
+  )
+  const set = ({ value, stop }: Judged<string>): Stop | null => {
+    exchange.query = value
+    return stop
+  }
+  return judged instanceof Promise ? judged.then(set) : set(judged)
 }
+
+/** A path has no size that a rule limits, and a webhook is not asked about each path. */
+const OF_CONTENTS: ReadonlySet<string> = new Set(['size', 'webhook'])
 
 /** They describe the bytes that were received. */
 const OF_BYTES: ReadonlySet<string> = new Set(['content-md5', 'digest', 'content-digest', 'repr-digest'])
@@ -108,9 +142,22 @@ function judged(
   chain: Chain,
   content: Uint8Array,
   received: Uint8Array,
-): Verdict {
+): Verdict | Promise<Verdict> {
   const type = fieldValue(exchange.pass, 'content-type')
-  const { value, stop } = applyContent(chain, content, type, 'request', guard.tally)
+  const judged = judgedWith([chain], 'request', guard.tally, askFor(exchange), (run) =>
+    applyContent(run.chain(chain), content, type, 'request', run.tally),
+  )
+  if (!(judged instanceof Promise)) return settled(exchange, guard, judged, content, received)
+  return judged.then((one) => (exchange.isOver ? ANSWERED : settled(exchange, guard, one, content, received)))
+}
+
+function settled(
+  exchange: Routed,
+  guard: ExchangeGuard,
+  { value, stop }: Judged<Uint8Array>,
+  content: Uint8Array,
+  received: Uint8Array,
+): Verdict {
   if (stop !== null) return blocked(exchange, stop)
   if (value === content) return null
   guard.isBodyChanged = true

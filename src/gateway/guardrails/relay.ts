@@ -1,12 +1,14 @@
 /**
  * Sends a request whose body is at hand, and passes the answer on through the rules of the leg `response`: text, events and lines
- * piece by piece, JSON as a whole, other media types as they come.
+ * piece by piece, JSON as a whole, other media types as they come. With a webhook among the rules, text, events and lines are judged as
+ * a whole too.
  *
  * 1. No byte of the body is sent before all rules have let it pass.
  * 2. An answer that is blocked before its head is sent becomes 502 response_blocked. Later, the answer breaks off.
  */
 import { ByteBuffer } from '../../base/byte-buffer.ts'
 import { failed, type Stop } from '../../guardrails/apply.ts'
+import { asks } from '../../guardrails/asked.ts'
 import { bytesMaxOf, isEncoded } from '../../guardrails/content.ts'
 import { createFilter, type Filter } from '../../guardrails/filter.ts'
 import { contentOf } from '../../guardrails/media.ts'
@@ -138,7 +140,7 @@ class Relay implements AnswerReader, AnswerWriter {
           this.#block(stop)
           return
         }
-      } else if (!isStream || isCoded) {
+      } else if (!isStream || isCoded || asks(chain)) {
         this.#kept = new ByteBuffer(answerBudgetOf(exchange))
         return
       } else this.#filter = createFilter(kind, chain, 'response', exchange.guard!.tally)

@@ -5,7 +5,7 @@ import type { RuleAction } from '../../guardrails/names.ts'
 import { compileRule, type Rule } from '../../guardrails/rule.ts'
 import type { McpGuardrails } from '../../snapshot/linked/guardrail.ts'
 import type { Members } from '../protocol/message.ts'
-import type { RelayedRequest } from '../protocol/relay.ts'
+import type { RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
 import { MessageGuard } from './message-guard.ts'
 
 const rule = (action: RuleAction, bytesMax = 10_000): Rule =>
@@ -20,7 +20,9 @@ const rule = (action: RuleAction, bytesMax = 10_000): Rule =>
     bytesMax,
   })
 const guard = (legs: Partial<McpGuardrails>, schema: unknown = null): MessageGuard =>
-  new MessageGuard({ request: null, response: null, list: null, fault: null, ...legs }, schema)
+  new MessageGuard({ request: null, response: null, list: null, fault: null, ...legs }, schema, () =>
+    Promise.resolve({ kind: 'pass' }),
+  )
 const result = (value: unknown) => ({ kind: 'result', text: JSON.stringify(value) }) as const
 const REDACTED = '[REDACTED:word]'
 
@@ -148,7 +150,7 @@ test('any result without something to find passes as its origin wrote it, and wi
   fc.assert(
     fc.property(any, (given) => {
       const asked = result(given)
-      const answer = guard({ response: [rule('redact')] }).answer(asked)
+      const answer = guard({ response: [rule('redact')] }).answer(asked) as RelayedAnswer
       assert.ok(answer !== null && answer.kind === 'result')
       if (asked.text.includes('SECRET'))
         assert.ok(!answer.text.replaceAll(REDACTED, '').includes('SECRET'), answer.text)

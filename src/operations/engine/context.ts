@@ -15,6 +15,7 @@ import type {
   CredentialProbe,
   Explainer,
   ExportJobs,
+  GuardrailTrials,
   LimitReader,
   LocalSignInPage,
   OriginProbe,
@@ -37,6 +38,8 @@ export interface OperationContext {
   readonly replayer: Replayer
   /** Runs workflows that are tried. */
   readonly trials: WorkflowTrials
+  /** Tries guardrails that ask a webhook. */
+  readonly guardrails: GuardrailTrials
   /** Knows and tries credentials for upstreams. */
   readonly credentials: CredentialProbe
   /** Finds out how origins are spoken to and what they list. */

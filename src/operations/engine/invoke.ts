@@ -29,6 +29,7 @@ import type {
   CredentialProbe,
   Explainer,
   ExportJobs,
+  GuardrailTrials,
   LimitReader,
   OriginProbe,
   RecordQueries,
@@ -61,6 +62,7 @@ export interface InvokeDeps {
   readonly explainer: Explainer
   readonly replayer: Replayer
   readonly trials: WorkflowTrials
+  readonly guardrails: GuardrailTrials
   readonly credentials: CredentialProbe
   readonly origins: OriginProbe
   readonly egress: OperationContext['egress']
@@ -387,6 +389,7 @@ function contextOf(
     explainer: deps.explainer,
     replayer: deps.replayer,
     trials: deps.trials,
+    guardrails: deps.guardrails,
     credentials: deps.credentials,
     origins: deps.origins,
     egress: deps.egress,

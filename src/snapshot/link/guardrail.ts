@@ -4,10 +4,18 @@ import { compileRule } from '../../guardrails/rule.ts'
 import type { Opener } from '../../vault/opener.ts'
 import type { GuardrailFragment } from '../fragments.ts'
 import type { LinkedGuardrail } from '../linked/guardrail.ts'
+import { linkServer } from './own-route.ts'
 
-/** Links a guardrail. @throws RangeError that names what is wrong, and what `open` throws */
-export function linkGuardrail(fragment: GuardrailFragment, open: Opener): LinkedGuardrail {
-  const { id, slug, order, scope, legs, detector, action, text, sealed_key } = fragment
+/**
+ * Links a guardrail. @throws RangeError that names what is wrong, and what `open` throws
+ * @param before the one of that id so far: what is known of its server lives on
+ */
+export function linkGuardrail(
+  fragment: GuardrailFragment,
+  open: Opener,
+  before: LinkedGuardrail | null = null,
+): LinkedGuardrail {
+  const { id, slug, order, scope, legs, detector, action, text, sealed_key, server } = fragment
   if (!Number.isInteger(order)) throw new RangeError('its order is no whole number')
   const rule = compileRule({
     id,
@@ -32,6 +40,7 @@ export function linkGuardrail(fragment: GuardrailFragment, open: Opener): Linked
     origins: new Set(scope.origins),
     legs: new Set(legs),
     rule,
+    server: server === undefined ? null : linkServer(server, id, before?.server ?? undefined),
     hash: contentHash(fragment),
     fault: null,
   }
@@ -52,6 +61,7 @@ export function closedGuardrail({ id, slug, scope }: GuardrailFragment, reason: 
     origins: new Set(isKnown ? origins : []),
     legs: new Set(),
     rule: null,
+    server: null,
     hash: '',
     fault: `guardrail ${slug} cannot be used: ${reason}`,
   }
