@@ -137,3 +137,43 @@ test('a credential that is not there, or that is made of the token of the caller
   )
   assert.match(refusal.message, /type token_exchange is for the upstream of the collection/)
 })
+
+test('a live run of a definition that is not stored demands what storing it would', async () => {
+  const live = (definition: object) => ({
+    definition,
+    proxy: 'get-order',
+    live: true,
+    request: { client: 'acme', profile: 'sandbox' },
+  })
+  const tries = [...EDITS, 'workflows:test', 'workflows:execute', 'clients:read', 'profiles:read']
+  const service = (type: string, config: object, inputs: object) => ({
+    ...asking(),
+    nodes: [
+      { id: 'http', type: 'http_trigger' },
+      { id: 'ask0', type, config: { host: 'db.example.com', credential: 'login', ...config }, inputs },
+      { id: 'end', type: 'response_node' },
+    ],
+    edges: [
+      { from: 'http', to: 'ask0' },
+      { from: 'ask0', handle: 'default', to: 'end' },
+    ],
+  })
+  const basic = { type: 'basic', username: 'u', password: 'planted-login' }
+  await control.run('credentials.create', { name: 'Login', auth: basic })
+  for (const definition of [
+    asking([BANK, 'bank']),
+    service('postgres_node', { database: 'd', statement: 'select 1' }, {}),
+    service('mysql_node', { database: 'd', statement: 'select 1' }, {}),
+    service('redis_node', { command: 'GET' }, { key: 'k' }),
+    service('smtp_node', { from: 'a@example.com' }, { to: ['b@example.com'], subject: 's', text: 'x' }),
+  ]) {
+    const run = (...more: string[]) =>
+      control.run('workflows.test', live(definition), permitted(...tries, ...more))
+    const refusal = await refused(run('credentials:read'), 'permission_denied')
+    assert.equal(refusal.facts.members?.['permission'], 'credentials:use', JSON.stringify(definition))
+    // It came as far as the gateway threads, of which there are none
+    await refused(run('credentials:read', 'credentials:use'), 'not_ready')
+  }
+  const local = asking(['http://169.254.169.254/latest', null])
+  await refused(control.run('workflows.test', live(local), permitted(...tries)), 'configuration_invalid')
+})
