@@ -12,7 +12,7 @@ const SECONDS = /^\d{1,9}(?:\.\d{1,9})?$/
 const DAY_MS = 86_400_000
 
 /** Null for what the server does not say. */
-export interface TokenUsage {
+interface TokenUsage {
   readonly prompt_tokens: number | null
   readonly completion_tokens: number | null
   readonly total_tokens: number | null
