@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { LONG_FORM, longFiles } from './long-files.ts'
 
@@ -27,6 +27,9 @@ const COMPILED = resolve(top, 'node_modules/.cache/postern')
  * never ends.
  */
 const TEST_TIMEOUT_MS = 480_000
+
+/** In how many files tests may fail for CI to run these files once more. */
+const UNSTEADY_FILES_MAX = 3
 
 /** How many test files share a process: loading what they test is most of what many of them cost. */
 const FILES_TOGETHER = 8
@@ -56,6 +59,8 @@ function placeOfFiles(): string {
 const directory = mkdtempSync(join(all ? tmpdir() : placeOfFiles(), 'postern-tests-'))
 // Some tests give up the rights of root
 chmodSync(directory, 0o1777)
+/** See summary.ts. */
+const failedTests = join(directory, 'failed-tests')
 process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1))
 
@@ -74,6 +79,7 @@ function run(name: string, command: string, args: readonly string[]): Promise<bo
       TMPDIR: directory,
       ...(all ? LONG_FORM : {}),
       ...process.env,
+      FAILED_TESTS: failedTests,
     }
     const child = spawn(command, args, { cwd: top, env, stdio: name === 'tests' ? 'inherit' : 'pipe' })
     let output = ''
@@ -133,12 +139,19 @@ for (const [name, url] of ${JSON.stringify(suites)})
 }
 
 const tests = files.length > 0 ? files : together(every, directory)
-results.push(
-  await run('tests', process.execPath, [
+
+/**
+ * Runs test files.
+ *
+ * @param concurrency How many at a time.
+ * @param isTracked False for what `together` wrote: see untracked.ts.
+ */
+function runTests(tests: readonly string[], concurrency: number, isTracked: boolean): Promise<boolean> {
+  return run('tests', process.execPath, [
     '--disable-warning=ExperimentalWarning',
-    ...(files.length > 0 ? [] : ['--import', pathToFileURL(join(top, 'test/untracked.ts')).href]),
+    ...(isTracked ? [] : ['--import', pathToFileURL(join(top, 'test/untracked.ts')).href]),
     '--test',
-    ...['spec', pathToFileURL(join(top, 'test/skipped.ts')).href].flatMap((reporter) => [
+    ...['spec', pathToFileURL(join(top, 'test/summary.ts')).href].flatMap((reporter) => [
       `--test-reporter=${reporter}`,
       '--test-reporter-destination=stdout',
     ]),
@@ -146,10 +159,34 @@ results.push(
     // exits (nodejs/node#54918): one file in thousands hung
     '--no-concurrent-recompilation',
     '--no-concurrent-sparkplug',
-    // One more than there are cores: now and then a test waits
-    `--test-concurrency=${availableParallelism() + 1}`,
+    `--test-concurrency=${concurrency}`,
     `--test-timeout=${all ? 5 * TEST_TIMEOUT_MS : TEST_TIMEOUT_MS}`,
     ...tests,
-  ]),
-)
+  ])
+}
+
+/**
+ * Runs the files that failed once more, each alone, when CI asks for it. A file that fails again has failed, and so has a
+ * run in which more than a few files failed. Names those that passed: they depend on the load of the machine, which is a
+ * fault of the test or of what it tests.
+ */
+async function passesAlone(): Promise<boolean> {
+  if (process.env['CI'] !== 'true') return false
+  const lines = (existsSync(failedTests) ? readFileSync(failedTests, 'utf8') : '').split('\n').filter(Boolean)
+  const failed = new Set(
+    lines.map((line) => {
+      const [file, name] = line.split('\t')
+      return every.find((test) => test === name || test === relative(top, file!))
+    }),
+  )
+  // Undefined: a whole process failed, or something in it that belongs to no test file
+  if (failed.size === 0 || failed.size > UNSTEADY_FILES_MAX || failed.has(undefined)) return false
+  const again = [...failed] as string[]
+  for (const file of again) if (!(await runTests([file], 1, true))) return false
+  for (const file of again) console.log(`unsteady: ${file}: failed beside other tests, and passed alone`)
+  return true
+}
+
+// One more than there are cores: now and then a test waits
+results.push((await runTests(tests, availableParallelism() + 1, files.length > 0)) || (await passesAlone()))
 process.exitCode = results.every(Boolean) ? 0 : 1

@@ -7,7 +7,7 @@ import type { AwsSigner } from '../base/aws-signature.ts'
 import type { RefusalCode, RefusalFacts } from '../base/refusal.ts'
 import type { Tally } from '../guardrails/tally.ts'
 import type { RecordAgent, SurfaceNumber } from '../record/fields.ts'
-import type { LinkedCollection, LinkedProxy } from '../snapshot/linked/collection.ts'
+import type { LinkedCollection, LinkedProxy, NodeServers } from '../snapshot/linked/collection.ts'
 import type { ClientCertificate, Sent } from '../snapshot/linked/credential.ts'
 import type { LinkedTarget } from '../snapshot/linked/upstream.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
@@ -50,6 +50,13 @@ export interface Replayed {
   readonly credentialId: string
   /** Id of the user who asks for it; empty where no user does. */
   readonly user: string
+}
+
+/** A workflow that is tried live. */
+export interface TriedWorkflow {
+  readonly plan: LinkedPlan
+  /** What its nodes ask beside the upstream. */
+  readonly servers: NodeServers
 }
 
 /** Gives the whole body; see {@link Incoming.collect}. */
@@ -175,7 +182,7 @@ export class Exchange {
   /** For the record alone. */
   reason = ''
   /** Runs in the place of the workflow of the proxy: a live trial. */
-  triedPlan: LinkedPlan | null = null
+  triedWorkflow: TriedWorkflow | null = null
   /** Of the workflow that ran; null where none did. */
   trace: RunTrace | null = null
   /** For `Retry-After`, milliseconds; 0 for none. */

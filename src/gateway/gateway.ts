@@ -358,9 +358,9 @@ export function createGateway(options: GatewayOptions): Gateway {
 
     explain: (asked) => explain(lane, snapshot, clock.now(), asked),
 
-    tryWorkflow: (asked) => tryWorkflow(asked, { lane, snapshot: inForce }, secure),
+    tryWorkflow: (asked) => tryWorkflow(asked, { lane, snapshot: inForce, secure }),
 
-    replay: (asked) => replayRequest(asked, { lane, snapshot: inForce }, secure),
+    replay: (asked) => replayRequest(asked, { lane, snapshot: inForce, secure }),
 
     load(part) {
       loading ??= nextSnapshot(snapshot, true, open)

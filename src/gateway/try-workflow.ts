@@ -8,11 +8,12 @@ import { PROBLEMS, type RefusalCode } from '../base/refusal.ts'
 import { WORKFLOW_LEVELS_MAX } from '../model/workflow-levels.ts'
 import type { LiveTrial, TrialAnswer, TrialAsked } from '../model/workflow-trial.ts'
 import { type NodeCaller, NodeFailure, type NodeValues } from '../nodes/run.ts'
+import { linkNodeServers } from '../snapshot/link/own-route.ts'
 import type { PlanFragment } from '../snapshot/plan.ts'
-import { createInnerCalls, type InnerOptions } from './ends/in-process.ts'
+import { type AsProfileOptions, callAsProfile } from './ends/call-as-profile.ts'
+import type { TriedWorkflow } from './exchange.ts'
 import { endOf } from './identify/active.ts'
 import { declaredAgent } from './record.ts'
-import { REPLAY_CHECKS } from './stages.ts'
 import { answerValues, runAnswer } from './workflow/answer.ts'
 import { toFieldObject } from './workflow/fields.ts'
 import { linkedPlan } from './workflow/linked.ts'
@@ -22,23 +23,21 @@ import { TrialWatch } from './workflow/watched-plan.ts'
 
 /** A live trial that takes longer is given up. */
 const WAIT_MS = 31_000
-/** Bytes of the answer that are kept. */
+/** Bytes of the answer of a run without effects that are kept. */
 const KEEP_BYTES_MAX = 64 * 1024
 /** Steps of all expressions of a run. */
 const STEPS_MAX = 50_000
 
+const CANNOT_RUN = 'the workflow cannot be run'
+
 /** A trial, as it is sent to a gateway thread. */
 export type WorkflowTrial = TrialAsked<PlanFragment>
 
-type Options = Pick<InnerOptions, 'lane' | 'snapshot'>
+type Options = Pick<AsProfileOptions, 'lane' | 'snapshot' | 'secure'>
 
 /** Runs the workflow once. Null where a live trial had no whole answer in time. Never rejects. */
-export function tryWorkflow(
-  asked: WorkflowTrial,
-  options: Options,
-  secure: boolean,
-): Promise<TrialAnswer | null> {
-  return asked.live === null ? simulated(asked, options) : live(asked, asked.live, options, secure)
+export function tryWorkflow(asked: WorkflowTrial, options: Options): Promise<TrialAnswer | null> {
+  return asked.live === null ? simulated(asked, options) : live(asked, asked.live, options)
 }
 
 function simulated(asked: WorkflowTrial, { lane, snapshot }: Options): Promise<TrialAnswer> {
@@ -107,7 +106,7 @@ function simulated(asked: WorkflowTrial, { lane, snapshot }: Options): Promise<T
       }).begin()
     } catch (error) {
       lane.fault(error)
-      ended({ ok: false, code: 'workflow_failed', reason: 'the workflow cannot be run' })
+      ended({ ok: false, code: 'workflow_failed', reason: CANNOT_RUN })
     }
   })
 }
@@ -191,73 +190,63 @@ function scopedValues(kept: Kept, scope: string, now: () => number): NodeValues 
 }
 
 /** Makes a request to the proxy, with the plan of the trial in the place of that of the proxy. */
-function live(
+async function live(
   asked: WorkflowTrial,
   { proxy, user, host, target, fields, body }: LiveTrial,
   options: Options,
-  secure: boolean,
 ): Promise<TrialAnswer | null> {
   const { client, profile, request, requestId } = asked
   const watch = new TrialWatch(asked.mocks, true)
-  const plan = watch.plan(linkedPlan(asked.plan), '')
-  const call = createInnerCalls({
-    ...options,
-    checks: REPLAY_CHECKS,
-    prepare(exchange) {
-      const { profile: found } = exchange.identity
-      // The caller of a trial has no token: one of the profile must be in force
-      const token = found?.client.tokens.find(
-        (one) => one.profile === found && endOf(one, exchange.now) === null,
-      )
-      exchange.surface = 0
-      exchange.replayed = { proxy, credentialId: token?.fragment.id ?? '', user }
-      exchange.triedPlan = plan
-      exchange.agent = null
+  const tried = linkedTrial(asked.plan, proxy, watch, options.lane)
+  if (tried === null)
+    return { ...refusedWith('workflow_failed', CANNOT_RUN), durationMs: 0, trace: '', steps: [] }
+  const { method, ip } = request
+  const made = await callAsProfile(
+    {
+      ...{ requestId, method, client: client.id, profile: profile.id, ip, host, target, fields, body },
+      agent: declaredAgent(),
     },
-  })
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => {
-      handle.abort()
-      resolve(null)
-    }, WAIT_MS)
-    const handle = call(
-      {
-        caller: {
-          client: { id: client.id },
-          profile: { id: profile.id },
-          credentialId: '',
-          subject: '',
-          agentHost: '',
-          claims: new Map(),
-          signIn: null,
-          bearer: '',
-          ip: request.ip,
-          secure,
-        },
-        requestId,
-        method: request.method,
-        host,
-        target,
-        fields,
-        body,
-        agent: declaredAgent(),
-        keepBytesMax: KEEP_BYTES_MAX,
-        until: null,
+    {
+      ...options,
+      waitMs: WAIT_MS,
+      prepare(exchange) {
+        const { profile: found } = exchange.identity
+        // The caller of a trial has no token: one of the profile must be in force
+        const token = found?.client.tokens.find(
+          (one) => one.profile === found && endOf(one, exchange.now) === null,
+        )
+        exchange.surface = 0
+        exchange.replayed = { proxy, credentialId: token?.fragment.id ?? '', user }
+        exchange.triedWorkflow = tried
+        exchange.agent = null
       },
-      ({ status, code, durationMs, fields: lines, body: kept, bodyBytes }, { reason, trace }) => {
-        clearTimeout(timer)
-        resolve({
-          status,
-          code,
-          reason,
-          headers: { ...toFieldObject(lines) },
-          body: Uint8Array.from(kept),
-          bodyBytes,
-          durationMs,
-          trace: trace?.close(code) ?? '',
-          steps: watch.steps,
-        })
-      },
-    )
-  })
+    },
+  )
+  if (made === null) return null
+  const { answer, exchange } = made
+  const { status, code, durationMs, bodyBytes } = answer
+  return {
+    ...{ status, code, durationMs, bodyBytes },
+    reason: exchange.reason,
+    headers: { ...toFieldObject(answer.fields) },
+    body: Uint8Array.from(answer.body),
+    trace: exchange.trace?.close(code) ?? '',
+    steps: watch.steps,
+  }
+}
+
+/** Null for a plan that cannot be linked. */
+function linkedTrial(
+  plan: PlanFragment,
+  proxy: string,
+  watch: TrialWatch,
+  { fault }: Options['lane'],
+): TriedWorkflow | null {
+  try {
+    // A definition that is not stored asks servers that no snapshot knows
+    return { plan: watch.plan(linkedPlan(plan), ''), servers: linkNodeServers(plan, `${proxy}/trial`) }
+  } catch (error) {
+    fault(error)
+    return null
+  }
 }

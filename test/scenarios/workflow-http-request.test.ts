@@ -502,3 +502,17 @@ test('a node shows its client certificate to the server', async () => {
     await closed.close()
   }
 })
+
+test('a live run of a definition that is not stored asks its own servers, with their credentials', async () => {
+  const stored = await endpoint(asking({ url: `${other.url}/stored` }))
+  const { json } = await server.manage('POST', '/workflows/test', {
+    definition: asking({ url: `${other.url}/tried`, credential: 'rates' }),
+    proxy: `orders:flow-${stored.slice(stored.lastIndexOf('-') + 1)}`,
+    request: { path: stored, client: 'acme', profile: 'acme:sandbox' },
+    live: true,
+  })
+  assert.equal(json.status, 200, JSON.stringify(json))
+  const { url, headers } = json.body.body
+  assert.deepEqual([url, headers.authorization], ['/tried', `Bearer ${PLANTED}`])
+  assert.equal((await get(stored)).json.body.url, '/stored')
+})

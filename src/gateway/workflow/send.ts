@@ -14,7 +14,7 @@ import { surroundingsOf } from './surroundings.ts'
 
 /** Has the workflow of the proxy answer an admitted request. The rows that look at answers look at this one too. */
 export function runWorkflow(exchange: Routed, life: Life): void {
-  const plan = exchange.triedPlan ?? linkedPlanOf(exchange)
+  const plan = exchange.triedWorkflow?.plan ?? linkedPlanOf(exchange)
   if (plan === null) {
     life.failed(exchange, 'workflow_failed', 'the workflow of the proxy cannot be run')
     return

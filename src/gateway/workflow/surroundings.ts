@@ -140,6 +140,7 @@ function scopeOf({ proxy }: Routed): string {
 }
 
 function serversOf(exchange: Routed): NodeServers | null {
+  if (exchange.triedWorkflow !== null) return exchange.triedWorkflow.servers
   const { workflow } = exchange.proxy.fragment
   return typeof workflow === 'string' ? sharedServers(exchange, workflow) : exchange.proxy.servers
 }

@@ -197,8 +197,12 @@ export async function settle(
   return { fields: spec, secrets: [...split.secrets, ...texts] }
 }
 
-/** URLs that no connection would be made to. Names are judged again by what they resolve to, with each connection. */
-function refuseEgress({ egress }: OperationContext, kind: Kind, spec: Fields): void {
+/** Refuses URLs that no connection would be made to. Names are judged again by what they resolve to, with each connection. */
+export function refuseEgress(
+  { egress }: Pick<OperationContext, 'egress'>,
+  kind: Pick<Kind, 'asks'>,
+  spec: Fields,
+): void {
   const errors = (kind.asks?.(spec) ?? []).flatMap(({ pointer, url }): FieldError[] => {
     const parsed = url == null ? null : URL.parse(url)
     const reason = parsed === null ? null : egress.faultOf(destinationOf(parsed, 'typed'))

@@ -64,6 +64,36 @@ test('a credential is attached to a node, and sent elsewhere, by those alone who
   }
 })
 
+test('a credential of an llm_node is attached, and sent elsewhere, by those alone who may use it', async () => {
+  const definition = (base_url: string, more: object = {}) => ({
+    nodes: [
+      { id: 'http', type: 'http_trigger' },
+      {
+        id: 'ask',
+        type: 'llm_node',
+        config: { base_url, credential: 'bank', model: 'small', ...more },
+        inputs: { messages: [{ role: 'user', content: 'hi' }] },
+      },
+      { id: 'end', type: 'response_node' },
+    ],
+    edges: [
+      { from: 'http', to: 'ask' },
+      { from: 'ask', handle: 'success', to: 'end' },
+    ],
+  })
+  const made = { name: 'Asks', definition: definition(BANK) }
+  await refused(control.run('workflows.create', made, EDITOR), 'permission_denied')
+  await control.run('workflows.create', made, USER)
+  const update = (given: object) => control.run('workflows.update', { id: 'asks', definition: given }, EDITOR)
+  await refused(update(definition(POST)), 'permission_denied')
+  await refused(update(definition(BANK, { tls: { min_version: '1.3' } })), 'permission_denied')
+  await update(definition(BANK, { model: 'large', max_tokens: 7 }))
+  const { output } = await control.run('workflows.get', { id: 'asks' })
+  const { nodes } = output['definition'] as { nodes: { config: Record<string, unknown> }[] }
+  assert.equal(nodes[1]?.config['credential'], 'bank')
+  await control.run('workflows.delete', { id: 'asks' }, { confirm: 'asks' })
+})
+
 test('who may not use a credential still changes what does not send it elsewhere', async () => {
   for (const definition of [
     asking([POST, 'post'], [BANK, 'bank', { method: 'POST' }], [BANK, 'bank']),
@@ -106,4 +136,44 @@ test('a credential that is not there, or that is made of the token of the caller
     'configuration_invalid',
   )
   assert.match(refusal.message, /type token_exchange is for the upstream of the collection/)
+})
+
+test('a live run of a definition that is not stored demands what storing it would', async () => {
+  const live = (definition: object) => ({
+    definition,
+    proxy: 'get-order',
+    live: true,
+    request: { client: 'acme', profile: 'sandbox' },
+  })
+  const tries = [...EDITS, 'workflows:test', 'workflows:execute', 'clients:read', 'profiles:read']
+  const service = (type: string, config: object, inputs: object) => ({
+    ...asking(),
+    nodes: [
+      { id: 'http', type: 'http_trigger' },
+      { id: 'ask0', type, config: { host: 'db.example.com', credential: 'login', ...config }, inputs },
+      { id: 'end', type: 'response_node' },
+    ],
+    edges: [
+      { from: 'http', to: 'ask0' },
+      { from: 'ask0', handle: 'default', to: 'end' },
+    ],
+  })
+  const basic = { type: 'basic', username: 'u', password: 'planted-login' }
+  await control.run('credentials.create', { name: 'Login', auth: basic })
+  for (const definition of [
+    asking([BANK, 'bank']),
+    service('postgres_node', { database: 'd', statement: 'select 1' }, {}),
+    service('mysql_node', { database: 'd', statement: 'select 1' }, {}),
+    service('redis_node', { command: 'GET' }, { key: 'k' }),
+    service('smtp_node', { from: 'a@example.com' }, { to: ['b@example.com'], subject: 's', text: 'x' }),
+  ]) {
+    const run = (...more: string[]) =>
+      control.run('workflows.test', live(definition), permitted(...tries, ...more))
+    const refusal = await refused(run('credentials:read'), 'permission_denied')
+    assert.equal(refusal.facts.members?.['permission'], 'credentials:use', JSON.stringify(definition))
+    // It came as far as the gateway threads, of which there are none
+    await refused(run('credentials:read', 'credentials:use'), 'not_ready')
+  }
+  const local = asking(['http://169.254.169.254/latest', null])
+  await refused(control.run('workflows.test', live(local), permitted(...tries)), 'configuration_invalid')
 })

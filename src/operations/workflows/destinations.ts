@@ -1,9 +1,14 @@
 /** The servers that nodes of a definition ask beside the upstream. */
 import { isPlain } from '../../base/plain.ts'
 import { pointerTo } from '../../base/pointer.ts'
+import type { WorkflowDefinition } from '../../model/workflow.ts'
 import { nodeType } from '../../nodes/definitions.ts'
 import type { NodeDestination } from '../../nodes/node-type.ts'
+import { referencesOf } from '../../nodes/validate.ts'
+import type { OperationContext } from '../engine/context.ts'
 import type { Kind } from '../engine/kind.ts'
+import { getRef } from '../engine/refs.ts'
+import { refuseEgress } from '../engine/write-resource.ts'
 
 interface Asked {
   /** Of the settings of the node, within the definition. */
@@ -38,4 +43,24 @@ export function nodeDestinations(member: string): Pick<Kind, 'asks' | 'uses'> {
         credential === null ? [] : [{ credential, to: [url, tls] }],
       ),
   }
+}
+
+const DEFINITION = nodeDestinations('definition')
+
+/**
+ * What storing a definition would demand, for one that is run without being stored: its URLs may be asked, and the principal may send
+ * its credentials and call its origins. Refuses with configuration_invalid, not_found, permission_denied.
+ * @param definition Has ids in the place of slugs.
+ */
+export async function demandDestinations(
+  definition: WorkflowDefinition,
+  context: OperationContext,
+): Promise<void> {
+  for (const { type, ref } of referencesOf(definition)) {
+    // An id may be of what the principal does not see
+    const found = await getRef(context.reader, type, ref)
+    if (type === 'credentials') await context.demand('credentials:use', found)
+    if (type === 'origins') await context.demand('origins:read', found)
+  }
+  refuseEgress(context, DEFINITION, { definition })
 }

@@ -10,6 +10,7 @@ import { define } from '../engine/define.ts'
 import { getRef, resolveRefs } from '../engine/refs.ts'
 import { workflowKind } from '../kinds/workflows.ts'
 import { refuseCredentials } from '../requests/header-lines.ts'
+import { demandDestinations } from './destinations.ts'
 import { Fixture, mockFault, planOf, refuseOptions, runTrial, Tried, triedOf } from './trial.ts'
 import { type AskedDefinition, definitionOf } from './validate.ts'
 
@@ -52,6 +53,7 @@ export const testWorkflow = define({
     const live = input.live ? await toLive(input, context) : null
     const definition = await definitionToRun(input, context)
     refuseMocks(mocks, definition)
+    if (live !== null && input.definition !== undefined) await demandDestinations(definition, context)
     const plan = await planOf(definition, context)
     const answer = await runTrial({ plan, mocks, request, live }, context)
     return { ...triedOf(answer), request_id: live === null ? null : context.via.requestId }
