@@ -199,7 +199,7 @@ export const PROBLEMS = {
   upstream_invalid_response: problem(
     502,
     'Upstream response invalid',
-    'The upstream response is not valid HTTP/1.1, or the response of an MCP server contains no JSON-RPC response, so the gateway did not forward it.',
+    'The upstream response is not valid HTTP/1.1, the response of an MCP server contains no JSON-RPC response, or a workflow cannot use the answer of a language model, so the gateway did not forward it.',
   ),
   response_invalid: problem(
     502,
