@@ -35,7 +35,7 @@ export interface Detectors {
    * @param offset The place of the text in the stream that it is a part of.
    */
   advance(text: string, offset: number, cursor: Cursor, to: number, spans: Span[]): void
-  /** True with limits of size: these judge whole texts alone. */
+  /** True with limits of size and with a schema: these judge whole texts alone. */
   readonly hasSize: boolean
 }
 

@@ -73,6 +73,8 @@ export type DetectorSettings =
   | ({ readonly detector: 'injection' } & Selected<InjectionKind>)
   | ({ readonly detector: 'size' } & SizeLimits)
   | ({ readonly detector: 'webhook' } & WebhookSettings)
+  /** A JSON schema that a content has to fit: whoever compiles the rule brings what judges by it. */
+  | { readonly detector: 'schema'; readonly schema: Readonly<Record<string, unknown>> }
 
 /** How texts are judged by a server beside Postern. */
 export interface WebhookSettings {

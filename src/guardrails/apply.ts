@@ -29,7 +29,23 @@ type Look<T> = (value: T, rule: Rule, hits: Hits) => T
 
 /** Text without a form, such as a page or a log. @param name of the member or parameter whose value it is */
 export function applyText(chain: Chain, text: string, leg: Leg, tally: Tally, name = ''): Judged<string> {
-  return applied(chain, text, leg, tally, (value, rule, hits) => changedText(value, rule, hits, name))
+  return applied(chain, text, leg, tally, (value, rule, hits) =>
+    rule.fits === null ? changedText(value, rule, hits, name) : notJson(value, hits),
+  )
+}
+
+/** Bytes of a media type that is no text. They pass, but for rules of the detector `schema`, which they cannot fit. */
+export function applyBinary(chain: Chain, leg: Leg, tally: Tally): Stop | null {
+  const judging = chain.filter(({ fits }) => fits !== null)
+  return judging.length === 0
+    ? null
+    : applied(judging, null, leg, tally, (_value, _rule, hits) => notJson(null, hits)).stop
+}
+
+/** Whatever it looks like: a media type that says it is something else counts. */
+function notJson<T>(value: T, hits: Hits): T {
+  hits['schema'] = { not_json: 1 }
+  return value
 }
 
 /**
@@ -39,7 +55,7 @@ export function applyText(chain: Chain, text: string, leg: Leg, tally: Tally, na
 export function applyJson(chain: Chain, text: string, leg: Leg, tally: Tally): Judged<string> {
   if (!isJson(text)) return failed(chain, text, leg, tally, 'the content is no valid JSON')
   return applied(chain, text, leg, tally, (value, rule, hits) =>
-    rule.detector === 'size'
+    rule.isWhole
       ? changedText(value, rule, hits, '')
       : actedJsonText(value, { detectors: rule.detectors, act: rule.act ?? unchanged }, hits),
   )
@@ -48,7 +64,11 @@ export function applyJson(chain: Chain, text: string, leg: Leg, tally: Tally): J
 /** A value that was parsed from JSON, field by field. What has nothing to act on is the same object as before. */
 export function applyValue(chain: Chain, value: unknown, leg: Leg, tally: Tally): Judged<unknown> {
   return applied(chain, value, leg, tally, (before, rule, hits) => {
-    if (rule.detector !== 'size')
+    if (rule.fits !== null) {
+      if (!rule.fits(before)) hits['schema'] = { schema: 1 }
+      return before
+    }
+    if (!rule.isWhole)
       return actedJson(before, { detectors: rule.detectors, act: rule.act ?? unchanged, names: true }, hits)
     changedText(JSON.stringify(before) ?? '', rule, hits, '')
     return before
@@ -58,7 +78,8 @@ export function applyValue(chain: Chain, value: unknown, leg: Leg, tally: Tally)
 /** Pairs as of a query or a form (`application/x-www-form-urlencoded`). Pairs that no rule changes keep their spelling. */
 export function applyPairs(chain: Chain, text: string, leg: Leg, tally: Tally): Judged<string> {
   return applied(chain, text, leg, tally, (value, rule, hits) => {
-    if (rule.detector === 'size') return changedText(value, rule, hits, '')
+    if (rule.fits !== null) return notJson(value, hits)
+    if (rule.isWhole) return changedText(value, rule, hits, '')
     return value
       .split('&')
       .map((pair) => (pair === '' ? pair : changedPair(pair, rule, hits)))

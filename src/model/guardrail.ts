@@ -8,7 +8,7 @@ import { Ref, Slug } from './slug.ts'
 import { Duration } from './time.ts'
 import { UpstreamUrl } from './upstream.ts'
 
-const DETECTORS = ['pii', 'secrets', 'injection', 'regex', 'size', 'webhook'] as const
+const DETECTORS = ['pii', 'secrets', 'injection', 'regex', 'size', 'schema', 'webhook'] as const
 type DetectorType = (typeof DETECTORS)[number]
 
 const KINDS: Readonly<Partial<Record<DetectorType, readonly string[]>>> = {
@@ -18,6 +18,7 @@ const KINDS: Readonly<Partial<Record<DetectorType, readonly string[]>>> = {
 }
 
 const PATTERNS_MAX = 50
+const SCHEMA_CHARS_MAX = 65_536
 
 const Pattern = z.strictObject({
   name: Slug.describe('Names what the pattern finds'),
@@ -66,7 +67,7 @@ const Detector = z
     type: z
       .enum(DETECTORS)
       .describe(
-        'pii: personal data; secrets: keys, tokens and passwords; injection: instructions for models; regex: your patterns; size: content beyond limits; webhook: what a server of yours finds',
+        'pii: personal data; secrets: keys, tokens and passwords; injection: instructions for models; regex: your patterns; size: content beyond limits; schema: JSON that does not fit a schema; webhook: what a server of yours finds',
       ),
     kinds: z
       .array(z.string().max(64))
@@ -106,6 +107,16 @@ const Detector = z
       .max(10_000_000)
       .optional()
       .describe('For size: most items of a list, or members of an object, in JSON'),
+    schema: z
+      .record(z.string(), z.json())
+      .refine(
+        (schema) => JSON.stringify(schema).length <= SCHEMA_CHARS_MAX,
+        `has at most ${SCHEMA_CHARS_MAX} characters as JSON`,
+      )
+      .optional()
+      .describe(
+        'For schema: the JSON Schema (2020-12) that bodies have to fit. $ref leads into its own $defs',
+      ),
     ...WEBHOOK,
   })
   .superRefine((detector, context) => {
@@ -126,6 +137,8 @@ function* detectorFaults(detector: DetectorSpec): Generator<readonly [string, st
     if (detector[member] !== undefined && (type !== 'webhook' || member === 'kinds'))
       yield [member, `the detector ${type} has no ${member}`]
   yield* webhookFaults(detector)
+  if ((detector.schema !== undefined) !== (type === 'schema'))
+    yield ['schema', type === 'schema' ? 'the detector schema needs schema' : 'only schema has schema']
   for (const kind of known === undefined ? [] : kinds)
     if (!known?.includes(kind)) yield ['kinds', `"${kind}" is no kind of ${type}: ${known?.join(', ')}`]
   if ((detector.patterns !== undefined) !== (type === 'regex'))
@@ -255,6 +268,10 @@ export function* guardrailFaults({
   if (action !== 'replace' && text !== null) yield ['text', 'only the action replace has text']
   if (detector.type === 'size' && action !== 'block' && action !== 'log')
     yield ['action', 'content beyond limits cannot be changed: use block or log']
+  if (detector.type === 'schema' && action !== 'block' && action !== 'log')
+    yield ['action', 'content that does not fit a schema cannot be changed: use block or log']
+  if (detector.type === 'schema' && legs.includes('list'))
+    yield ['legs', 'a schema does not look at lists: use request and response']
   const isSigned = detector.type === 'webhook' && detector.format === 'signed'
   if (isSigned && action !== 'decide' && action !== 'log')
     yield ['action', 'a webhook of format signed says what is done: use decide or log']

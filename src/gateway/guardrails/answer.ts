@@ -1,9 +1,9 @@
 /** Rules of the leg `response` on an answer that is at hand as a whole. They act before anything is kept of it. */
 import type { RefusalCode } from '../../base/refusal.ts'
-import { failed, type Judged, type Stop } from '../../guardrails/apply.ts'
+import { applyBinary, failed, type Judged, type Stop } from '../../guardrails/apply.ts'
 import { judgedWith } from '../../guardrails/asked.ts'
 import { applyContent, bytesMaxOf, decodedContent, isEncoded } from '../../guardrails/content.ts'
-import { contentOf } from '../../guardrails/media.ts'
+import { contentOf, isOpaque } from '../../guardrails/media.ts'
 import type { Chain } from '../../guardrails/rule.ts'
 import { type ForwardRequest, type Substitute, withoutFields } from '../../wire/port.ts'
 import type { GatheredAnswer, Routed } from '../exchange.ts'
@@ -88,8 +88,8 @@ function judge(
 ): Judged<Uint8Array> | Promise<Judged<Uint8Array>> {
   const { method } = exchange
   const type = fieldValue(fields, 'content-type')
-  if (bodyBytes === 0 || method === 'HEAD' || contentOf(type).kind === 'binary')
-    return { value: body, stop: null }
+  if (bodyBytes === 0 || method === 'HEAD') return { value: body, stop: null }
+  if (isOpaque(contentOf(type).kind)) return { value: body, stop: applyBinary(chain, 'response', tally) }
   if (body.length < bodyBytes)
     return failed(chain, body, 'response', tally, 'the content is longer than max_body')
   if (status === 206) return failed(chain, body, 'response', tally, PART)

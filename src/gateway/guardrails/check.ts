@@ -1,6 +1,7 @@
 /** The check `guardrails`: rules of the leg `request` look at the path, the query and the body, and may change query and body. */
 import { hash } from 'node:crypto'
 import {
+  applyBinary,
   applyPairs,
   applyText,
   failed,
@@ -56,7 +57,10 @@ function lookAtRest(
   const stop = stopped ?? (isTunnel ? tunnelStop(rules, guard) : null)
   if (stop !== null) return blocked(exchange, stop)
   if (request === null || exchange.bodyBytes === 0) return null
-  if (contentOf(fieldValue(exchange.pass, 'content-type')).kind === 'binary') return null
+  if (contentOf(fieldValue(exchange.pass, 'content-type')).kind === 'binary') {
+    const unfit = applyBinary(request, 'request', guard.tally)
+    return unfit === null ? null : blocked(exchange, unfit)
+  }
   const body = bodyOf(exchange)
   return body instanceof Promise
     ? body.then((read) => lookAtBody(exchange, guard, request, read))
@@ -96,7 +100,7 @@ function lookAtTarget(
     if (stop !== null) return stop
   }
   if (exchange.query === '') return null
-  const ofPairs = chain.filter(({ detector }) => detector !== 'size')
+  const ofPairs = chain.filter(({ isWhole }) => !isWhole)
   if (ofPairs.length === 0) return null
   const { query } = exchange
   const judged = judgedWith([ofPairs], 'request', tally, askFor(exchange), (run) =>
@@ -109,8 +113,8 @@ function lookAtTarget(
   return judged instanceof Promise ? judged.then(set) : set(judged)
 }
 
-/** A path has no size that a rule limits, and a webhook is not asked about each path. */
-const OF_CONTENTS: ReadonlySet<string> = new Set(['size', 'webhook'])
+/** A path has no size that a rule limits and no schema, and a webhook is not asked about each path. */
+const OF_CONTENTS: ReadonlySet<string> = new Set(['size', 'webhook', 'schema'])
 
 /** They describe the bytes that were received. */
 const OF_BYTES: ReadonlySet<string> = new Set(['content-md5', 'digest', 'content-digest', 'repr-digest'])

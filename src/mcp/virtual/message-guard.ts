@@ -12,6 +12,7 @@ import type { RefusalCode, RefusalFacts } from '../../base/refusal.ts'
 import type { CallGuard } from '../../gateway/called-capability.ts'
 import { stopFacts, stopReason } from '../../gateway/guardrails/exchange-guard.ts'
 import {
+  applyBinary,
   applyJson,
   applyText,
   applyValue,
@@ -22,7 +23,7 @@ import {
 } from '../../guardrails/apply.ts'
 import { type AskWebhook, judgedWith, type Run } from '../../guardrails/asked.ts'
 import { bytesMaxOf } from '../../guardrails/content.ts'
-import type { Chain } from '../../guardrails/rule.ts'
+import type { Chain, Rule } from '../../guardrails/rule.ts'
 import { Tally } from '../../guardrails/tally.ts'
 import type { JsonSchema } from '../../model/proxy.ts'
 import type { McpGuardrails } from '../../snapshot/linked/guardrail.ts'
@@ -102,6 +103,8 @@ export class MessageGuard implements CallGuard {
       if (stop !== null) return { value: params, stop }
     }
     const { arguments: given, inputResponses, argument, context } = params
+    const unfit = given === undefined ? null : schemaStop(chain, given, 'request', run.tally)
+    if (unfit !== null) return { value: params, stop: unfit }
     const fields = Object.fromEntries(
       Object.entries({ arguments: given, inputResponses, argument, context }).filter(
         ([, value]) => value !== undefined,
@@ -135,10 +138,11 @@ export class MessageGuard implements CallGuard {
   ): void {
     const { request: asked, response } = this.#rules
     const answered = (answer: ClientAnswer): void => {
-      if (answer === null || asked === null) return done(answer)
-      then(this.#judged(asked, answer, 'request'), ({ value, stop }) =>
-        done(stop === null ? (value as Members) : null),
-      )
+      if (answer === null || asked === null) done(answer)
+      else
+        then(this.#judged(asked, answer, 'request'), ({ value, stop }) =>
+          done(stop === null ? (value as Members) : null),
+        )
     }
     if (response === null) ask(method, params, answered)
     else
@@ -220,7 +224,9 @@ export class MessageGuard implements CallGuard {
       const { stop } = failed(chain, result, 'response', tally, 'the result is longer than max_body')
       return { value: answer, blocked: stop }
     }
-    const fields = new FieldReader(chain, tally)
+    const unfit = resultStop(chain, result, tally)
+    if (unfit !== null) return { value: answer, blocked: unfit }
+    const fields = new FieldReader(chain.filter(isOfTexts), tally)
     // Of an object comes an object
     const after = under(result, fields) as Members
     if (fields.stop !== null) return { value: answer, blocked: fields.stop }
@@ -258,7 +264,24 @@ function judgedValue(
 ): Judged<unknown> {
   if (Buffer.byteLength(JSON.stringify(value)) > bytesMaxOf(chain))
     return failed(chain, value, leg, tally, 'the message is longer than max_body')
-  return applyValue(chain, value, leg, tally)
+  return applyValue(chain.filter(isOfTexts), value, leg, tally)
+}
+
+/** A schema is one of arguments and of structured content, and no other part of a message has to fit it. */
+function isOfTexts({ fits }: Rule): boolean {
+  return fits === null
+}
+
+function schemaStop(chain: Chain, value: unknown, leg: 'request' | 'response', tally: Tally): Stop | null {
+  const ofSchemas = chain.filter(({ fits }) => fits !== null)
+  return ofSchemas.length === 0 ? null : applyValue(ofSchemas, value, leg, tally).stop
+}
+
+/** The structured content of a result of a tool; one without has none that fits. */
+function resultStop(chain: Chain, result: Members, tally: Tally): Stop | null {
+  const { structuredContent, content, isError } = result
+  if (structuredContent !== undefined) return schemaStop(chain, structuredContent, 'response', tally)
+  return Array.isArray(content) && isError !== true ? applyBinary(chain, 'response', tally) : null
 }
 
 /** Goes on at once with what is known, and later with what is promised. */

@@ -3,6 +3,7 @@ import { type Refusal, refuse } from '../../base/refusal.ts'
 import { HASH_KEY } from '../../guardrails/names.ts'
 import { GuardrailSpec, guardrailFaults } from '../../model/guardrail.ts'
 import { NOUNS } from '../../model/resource-types.ts'
+import { createSchemaJudges } from '../../snapshot/schema/judge.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Kind } from '../engine/kind.ts'
@@ -75,10 +76,20 @@ export async function checkCredential(
   throw refused([['detector/credential', `has to be of type ${types.join(', ')}, and not in the query`]])
 }
 
-/** Members that do not fit together. */
+/** Members that do not fit together, and a schema that cannot be used. */
 export function checkMembers(spec: Parameters<typeof guardrailFaults>[0]): void {
-  const faults = [...guardrailFaults(spec)]
+  const faults = [...guardrailFaults(spec), ...schemaFaults(spec.detector)]
   if (faults.length > 0) throw refused(faults)
+}
+
+function* schemaFaults({ schema }: Detector): Generator<readonly [string, string]> {
+  if (schema === undefined) return
+  try {
+    createSchemaJudges({}, false).of(schema, 'request')
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    yield ['detector/schema', error.message]
+  }
 }
 
 function refused(faults: readonly (readonly [string, string])[]): Refusal {

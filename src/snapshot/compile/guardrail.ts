@@ -67,6 +67,8 @@ function toDetector(spec: GuardrailSpec['detector']): DetectorSettings {
         ...(depth === undefined ? {} : { depth }),
         ...(items === undefined ? {} : { items }),
       }
+    case 'schema':
+      return { detector: type, schema: spec.schema! }
     case 'webhook':
       return toWebhook(spec, selected)
   }

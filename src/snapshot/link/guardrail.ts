@@ -1,9 +1,11 @@
 import { contentHash } from '../../base/canonical.ts'
 import { HASH_KEY } from '../../guardrails/names.ts'
 import { compileRule } from '../../guardrails/rule.ts'
+import type { JsonSchema } from '../../model/proxy.ts'
 import type { Opener } from '../../vault/opener.ts'
 import type { GuardrailFragment } from '../fragments.ts'
 import type { LinkedGuardrail } from '../linked/guardrail.ts'
+import { createSchemaJudges } from '../schema/judge.ts'
 import { linkServer } from './own-route.ts'
 
 /**
@@ -17,7 +19,7 @@ export function linkGuardrail(
 ): LinkedGuardrail {
   const { id, slug, order, scope, legs, detector, action, text, sealed_key, server } = fragment
   if (!Number.isInteger(order)) throw new RangeError('its order is no whole number')
-  const rule = compileRule({
+  const settings = {
     id,
     slug,
     detector,
@@ -28,7 +30,8 @@ export function linkGuardrail(
     passesFailures: fragment.passes_failures === true,
     refusesCompressed: fragment.refuses_compressed === true,
     bytesMax: fragment.body_bytes_max,
-  })
+  }
+  const rule = compileRule(settings, detector.detector === 'schema' ? fitsOf(detector.schema) : null)
   return {
     kind: 'guardrail',
     id,
@@ -44,6 +47,12 @@ export function linkGuardrail(
     hash: contentHash(fragment),
     fault: null,
   }
+}
+
+/** The validator of contracts. It was judged when it was stored: what is not regular fits everything. */
+function fitsOf(schema: Readonly<Record<string, unknown>>): (value: unknown) => boolean {
+  const judge = createSchemaJudges({}, true).of(schema as JsonSchema, 'request')
+  return (value) => judge(value) === null
 }
 
 /** A guardrail that cannot be linked: calls in its scope are refused, and where the scope cannot be read, all calls. */
