@@ -9,8 +9,9 @@ import { type ForwardRequest, type Substitute, withoutFields } from '../../wire/
 import type { GatheredAnswer, Routed } from '../exchange.ts'
 import { fieldValue } from '../header-lines.ts'
 import { forgetClaim } from '../idempotency/settle.ts'
+import { askFor } from './ask-for.ts'
 import { encodedStop } from './encoded.ts'
-import { askFor, type ExchangeGuard, stopFacts, stopReason } from './exchange-guard.ts'
+import { type ExchangeGuard, stopFacts, stopReason } from './exchange-guard.ts'
 
 type Request = Pick<ForwardRequest, 'tap' | 'responseFields'>
 /** Gets the answer as the rules leave it, another one in its place, or the code of the refusal. */

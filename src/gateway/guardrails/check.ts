@@ -20,8 +20,9 @@ import type { Located, Routed } from '../exchange.ts'
 import { type Explain, open, pass } from '../explain/judged.ts'
 import { fieldValue } from '../header-lines.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
+import { askFor } from './ask-for.ts'
 import { encodedStop } from './encoded.ts'
-import { askFor, ExchangeGuard, stopFacts, stopReason } from './exchange-guard.ts'
+import { ExchangeGuard, stopFacts, stopReason } from './exchange-guard.ts'
 
 export function guardrailsPass(exchange: Routed): Verdict | Promise<Verdict> {
   const { guards } = exchange.snapshot

@@ -1,9 +1,7 @@
 import type { RefusalFacts } from '../../base/refusal.ts'
 import type { Stop } from '../../guardrails/apply.ts'
-import type { AskWebhook } from '../../guardrails/asked.ts'
 import { Tally } from '../../guardrails/tally.ts'
 import type { PlacedGuardrails } from '../../snapshot/linked/guardrail.ts'
-import type { Exchange } from '../exchange.ts'
 
 /** The guardrails of one exchange. */
 export class ExchangeGuard {
@@ -21,11 +19,6 @@ export class ExchangeGuard {
     this.rules = rules
     this.receivedQuery = receivedQuery
   }
-}
-
-/** How rules of an exchange ask webhooks. */
-export function askFor({ lane, snapshot }: Exchange): AskWebhook {
-  return (rule, leg, texts) => lane.webhooks.ask(snapshot, rule, leg, texts)
 }
 
 /** What a caller is told of a content that a rule does not let pass. It names the rule, and never the content. */

@@ -68,7 +68,12 @@ export function guarded(
       return
     }
     let hasLeft = false
-    if (received.hangUpCancels) gateway.giveUpWith(sender.incoming, { abort: () => void (hasLeft = true) })
+    const handle = {
+      abort() {
+        hasLeft = true
+      },
+    }
+    if (received.hangUpCancels) gateway.giveUpWith(sender.incoming, handle)
     void Promise.all([params, retried]).then(([one, other]) => {
       // Nothing was sent yet for a caller who has left
       if (hasLeft) done({ kind: 'none' })
