@@ -206,5 +206,5 @@ test('nodes and templates are listed with what they take', async () => {
   >[]
   assert.deepEqual(one?.['config']?.['required'], ['duration'])
   const templates = (await control.run('workflows.templates', {})).output['items'] as unknown[]
-  assert.equal(templates.length, 8)
+  assert.equal(templates.length, 9)
 })
