@@ -262,6 +262,38 @@ test('a test of a guardrail asks the webhook, also for a definition, with the ri
   assert.deepEqual([down.json.outcome, down.json.reason], ['blocked', 'the webhook cannot be reached'])
 })
 
+test('nobody has a webhook asked who may not write the guardrail or use its credential, and a grant on one collection writes none', async () => {
+  webhook.answering = findsPeople
+  await using stored = await rule({ legs: ['request'], detector: { credential: 'signs' } })
+  const as = async (grants: string[]): Promise<string> =>
+    (await server.running.issueToken({ grants, ttl: '1h', name: grants.join() })).token
+  const definition = { detector: { type: 'webhook', url: webhookUrl }, action: 'redact' }
+  const tried = async (grant: string, body: object): Promise<[number, string | undefined]> => {
+    const { status, json } = await server.manage(
+      'POST',
+      '/guardrails/test',
+      { sample: '"Ada Lovelace"', ...body },
+      { token: await as([grant]) },
+    )
+    return [status, json.permission]
+  }
+  assert.deepEqual(await tried('viewer', { guardrail: stored.slug }), [403, 'guardrails:update'])
+  assert.deepEqual(await tried('viewer', { definition }), [403, 'guardrails:create'])
+  assert.deepEqual(await tried('modifier:guardrails', { definition }), [200, undefined])
+  assert.deepEqual(await tried('modifier:guardrails', { guardrail: stored.slug }), [403, 'credentials:use'])
+  assert.deepEqual(await tried('admin', { guardrail: stored.slug }), [200, undefined])
+  assert.equal(questions.length, 2)
+  const narrow = { token: await as(['modifier@orders']) }
+  const made = await server.manage(
+    'POST',
+    '/guardrails',
+    { name: 'Own', scope: { collections: ['orders'] }, detector: { type: 'pii' }, action: 'log' },
+    narrow,
+  )
+  assert.deepEqual([made.status, made.json.permission], [403, 'guardrails:create'])
+  assert.deepEqual((await server.manage('GET', '/guardrails', undefined, narrow)).json.items, [])
+})
+
 test('a webhook names what is wrong with it', async () => {
   const base = { name: 'x', scope: { everywhere: true }, action: 'block' }
   const faults = async (detector: object, members: object = {}): Promise<unknown> => {

@@ -139,6 +139,12 @@ test('a WebSocket under a guardrail opens only if its failure_mode lets contents
     action: 'block',
   })
   assert.equal(made.status, 201, made.text)
+  assert.equal(made.json.warnings[0].pointer, '/scope')
+  assert.match(made.json.warnings[0].reason, /^WebSockets of the proxy "live" are refused/)
+  const proxies = await server.manage('GET', '/proxies?collection=orders&limit=50')
+  const { id } = proxies.json.items.find(({ kind }: { kind: string }) => kind === 'websocket')
+  const saved = await server.manage('PATCH', `/proxies/${id}`, { description: 'live' })
+  assert.match(saved.json.warnings[0].reason, /refused by guardrails.*"cards"/)
   const change = (members: object): Promise<Reply> => server.manage('PATCH', '/guardrails/cards', members)
   const opens = async (query = ''): Promise<boolean> => {
     const socket = open(`/orders/v1/live${query}`, { authorization: `Bearer ${token}` })
@@ -163,7 +169,7 @@ test('a WebSocket under a guardrail opens only if its failure_mode lets contents
     [check, reason],
     ['guardrails', 'guardrail cards: messages of a WebSocket pass as they are'],
   )
-  await change({ failure_mode: 'pass' })
+  assert.equal((await change({ failure_mode: 'pass' })).json.warnings, undefined)
   assert.equal(await opens(), true)
   await change({ failure_mode: 'block', mode: 'observe' })
   assert.equal(await opens(), true)

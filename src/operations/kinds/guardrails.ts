@@ -10,6 +10,7 @@ import type { Kind } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { booleanFilter } from '../engine/lists.ts'
 import { standardOf, toggleOf } from '../engine/standard.ts'
+import { warnOfSockets } from '../guardrails/web-sockets.ts'
 
 export const guardrailKind: Kind = {
   type: 'guardrails',
@@ -37,6 +38,7 @@ export const guardrailKind: Kind = {
     await checkCredential(spec.detector, context)
   },
   stored: makeKey,
+  warn: warnOfSockets,
 }
 
 const KEY_BYTES = 32

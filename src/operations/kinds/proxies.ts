@@ -14,6 +14,7 @@ import { viewSchema } from '../engine/kind-schema.ts'
 import { calledBy } from '../engine/refs.ts'
 import { publishOf, standardOf } from '../engine/standard.ts'
 import { refuseUsed } from '../engine/standard-delete.ts'
+import { warnOfGuardrails } from '../guardrails/web-sockets.ts'
 import { warnOfInactivePolicy } from '../policies/inactive.ts'
 import { checkContract } from '../proxies/contract.ts'
 import { proxyOverlaps } from '../proxies/overlapping-routes.ts'
@@ -54,6 +55,7 @@ export const proxyKind: Kind = {
   warn: async (proxy, context) => [
     ...(await proxyOverlaps(proxy, context)),
     ...(await warnOfInactivePolicy(proxy, context)),
+    ...(await warnOfGuardrails(proxy, context)),
   ],
 }
 
