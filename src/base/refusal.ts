@@ -209,7 +209,7 @@ export const PROBLEMS = {
   upstream_unavailable: problem(
     503,
     'Upstream unavailable',
-    'Most calls to the upstream failed, no target is healthy, or all connections are busy. Try again, after `Retry-After` if the response has it.',
+    'Most calls to the upstream failed, no target is healthy, all connections are busy, or the server of a language model takes no call now. Try again, after `Retry-After` if the response has it.',
   ),
   upstream_timeout: problem(
     504,

@@ -35,13 +35,17 @@ export const llmRun: NodeRun = {
     return async ({ messages }, { callServer, countTokens, ambient }) => {
       const body = { ...request, messages: readMessages(messages) }
       const { status, headers, body: answer } = await callServer({ ...fixed, body })
-      if (status !== 200) throw statusFailure(Number(status), headers, answer, ambient.now())
+      if (!isSuccess(status)) throw statusFailure(Number(status), headers, answer, ambient.now())
       const completion = readCompletion(answer)
       // Also of an answer that cannot be used: the server counts it
       countTokens({ model, ...completion.usage })
       return { handle: 'success', outputs: outputsOf(completion, judge) }
     }
   },
+}
+
+function isSuccess(status: unknown): boolean {
+  return typeof status === 'number' && status >= 200 && status < 300
 }
 
 /** All of the request but its messages. */
