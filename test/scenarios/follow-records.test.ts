@@ -25,8 +25,7 @@ async function called(path = '/orders/v1/orders/7'): Promise<string> {
 const follow = (query: string, as?: string) =>
   server.manage('GET', `/records/follow?${query}`, undefined, as === undefined ? {} : { token: as })
 const idsOf = (items: readonly { readonly id: string }[]): string[] => items.map(({ id }) => id)
-const issue = (grants: string[]) =>
-  server.running.issueToken({ ttl: '1h', name: 'follower', grants })
+const issue = (grants: string[]) => server.running.issueToken({ ttl: '1h', name: 'follower', grants })
 
 /** The events of a stream. */
 async function open(as: string, query = '', lastId?: string) {
