@@ -91,6 +91,20 @@ test('a failure is counted once, and decided by the failure mode', async () => {
   assert.deepEqual([open.stop, open.text, open.hits[0]?.action], [null, '["a","b"]', 'failed'])
 })
 
+test('a rule that throws is a failure, and no promise is rejected', async () => {
+  const broken: Rule = {
+    ...word('a', 'redact'),
+    detectors: {
+      ...word('a', 'redact').detectors,
+      find() {
+        throw new RangeError('too deep')
+      },
+    },
+  }
+  const { stop } = await judged([webhook('one', 'redact'), broken], '["a"]', finds('a'))
+  assert.deepEqual([stop?.cause, stop?.reason], ['failed', 'the content cannot be judged'])
+})
+
 test('texts of which there are more bytes than max_body are not sent to a webhook', async () => {
   const refuse: AskWebhook = () => assert.fail('it was asked')
   const { stop } = await judged(

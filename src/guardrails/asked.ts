@@ -5,7 +5,7 @@
  *
  * 1. Work without a webhook is run once, at once.
  * 2. A webhook sees only what the rules before it have left.
- * 3. A webhook that does not answer is a failure of its rule.
+ * 3. A webhook that does not answer is a failure of its rule. So is a content on which a rule throws, once a webhook is asked.
  */
 import type { Detectors } from '../detectors/compile.ts'
 import type { Span } from '../detectors/span.ts'
@@ -76,7 +76,12 @@ async function judgedLater<T>(
   for (let rounds = 0; ; rounds++) {
     const counted = new Tally()
     const bound = new Map([...known].map(([rule, knowledge]) => [rule, knowledge.bound()]))
-    const value = work({ chain: (rules) => rules.map((rule) => bound.get(rule) ?? rule), tally: counted })
+    let value: T
+    try {
+      value = work({ chain: (rules) => rules.map((rule) => bound.get(rule) ?? rule), tally: counted })
+    } catch {
+      return work({ chain: (rules) => rules.map(unable), tally })
+    }
     const next = [...known.values()].find(({ wanted }) => wanted.size > 0)
     if (next === undefined) {
       tally.add(counted)
@@ -86,6 +91,11 @@ async function judgedLater<T>(
     else next.fail('the texts change with each answer')
     for (const one of known.values()) one.wanted.clear()
   }
+}
+
+/** A rule where looking has thrown: nobody waits for a work that is run later, so that it must not throw. */
+function unable(rule: Rule): Rule {
+  return { ...rule, fault: 'the content cannot be judged' }
 }
 
 /** Places of a text, and what stands in its place as a whole. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { after, test } from 'node:test'
 import { startOrders } from './orders.ts'
-import { call, type Reply } from './server.ts'
+import { call, type Reply, until } from './server.ts'
 import { type Answering, findsPeople, startWebhook } from './webhook.ts'
 
 const CARD = '4111 1111 1111 1111'
@@ -168,6 +168,25 @@ test('a webhook that failed several times in a row is left alone for a moment, a
   webhook.answering = findsPeople
   await server.moveClock(2000)
   assert.equal((await make({ a: 'b' })).status, 200)
+})
+
+test('questions to a slow webhook are bounded: calls beyond fail at once, and the others get their answers', async () => {
+  const waiting: (() => void)[] = []
+  webhook.answering = (_question, response) => waiting.push(() => response.end('[]'))
+  await using _block = await rule({ legs: ['request'], detector: { timeout: '30s' } })
+  const replies: Reply[] = []
+  const calls = Array.from({ length: 80 }, () => make({ a: 'b' }).then((reply) => replies.push(reply)))
+  await until(
+    async () => [waiting.length, replies.length],
+    ([asked, answered]) => asked === 64 && answered === 16,
+  )
+  for (const reply of replies) assert.match(reply.json.detail, /too many questions/)
+  for (const answer of waiting) answer()
+  await Promise.all(calls)
+  assert.deepEqual(
+    replies.map(({ status }) => status),
+    [...Array(16).fill(403), ...Array(64).fill(200)],
+  )
 })
 
 test('a signed request can be verified, and its verdict passes, blocks or modifies', async () => {

@@ -114,7 +114,8 @@ export function createWebhooks(pools: Pools, clock: Clock): Webhooks {
         return failed('too many questions to webhooks are under way')
       state.flights++
       const request = { ...question.request, budget: held }
-      const answer = await answered({ ...question, request }, rule.webhook!.timeout_ms)
+      const asked = answered({ ...question, request }, rule.webhook!.timeout_ms)
+      const answer = await asked.catch(() => failed('the webhook cannot be asked'))
       state.flights--
       held.release()
       state.failures = answer.kind === 'failed' ? state.failures + 1 : 0

@@ -126,6 +126,33 @@ test('changed structured content fits the output schema of the tool, or is refus
   assert.equal(broken.answer(result({ structuredContent: { a: 'SECRET' } })), null)
 })
 
+test('a schema is one of arguments and of structured content; a result without any does not fit', () => {
+  const fits = compileRule(
+    {
+      id: 'gdr_schema',
+      slug: 'schema',
+      detector: { detector: 'schema', schema: {} },
+      action: 'block',
+      isObserved: false,
+      passesFailures: false,
+      refusesCompressed: false,
+      bytesMax: 10_000,
+    },
+    (value) => (value as { a?: unknown }).a === 1,
+  )
+  const both = () => guard({ request: [fits], response: [fits] })
+  const given = { name: 'b', arguments: { a: 1 } }
+  assert.equal(both().request(given), given)
+  assert.equal(both().request({ name: 'b', arguments: { a: 2 } }), null)
+  const passes = (value: object) => both().answer(result(value)) !== null
+  assert.ok(passes({ content: [{ type: 'text', text: 'b' }], structuredContent: { a: 1 } }))
+  assert.ok(!passes({ content: [], structuredContent: { a: 2 } }))
+  assert.ok(!passes({ content: [{ type: 'text', text: '{"a":1}' }] }))
+  assert.ok(passes({ content: [], isError: true }))
+  assert.ok(passes({ contents: [{ uri: 'a://b', text: 'b' }] }), 'a resource')
+  assert.notEqual(both().answer({ kind: 'error', code: 1, message: 'b' }), null)
+})
+
 test('a result that is too long to be looked at is refused', () => {
   const short = guard({ response: [rule('redact', 100)] })
   assert.equal(short.answer(result({ content: [{ type: 'text', text: 'x'.repeat(200) }] })), null)
