@@ -33,9 +33,8 @@ export async function warnOfSockets(guardrail: Resource, context: OperationConte
   return [{ pointer: '/scope', reason }]
 }
 
-/** That the WebSockets of a proxy are refused by guardrails. */
+/** That the WebSockets of a proxy of kind `websocket` are refused by guardrails. */
 export async function warnOfGuardrails(proxy: Resource, context: OperationContext): Promise<Warning[]> {
-  if ((proxy.draft ?? proxy.spec)['kind'] !== 'websocket') return []
   const closing = (await context.whole.all('guardrails')).filter(
     (guardrail) => closes(guardrail) && covers(guardrail, proxy),
   )

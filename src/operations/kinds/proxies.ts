@@ -55,8 +55,12 @@ export const proxyKind: Kind = {
   warn: async (proxy, context) => [
     ...(await proxyOverlaps(proxy, context)),
     ...(await warnOfInactivePolicy(proxy, context)),
-    ...(await warnOfGuardrails(proxy, context)),
+    ...(isWebSocket(proxy) ? await warnOfGuardrails(proxy, context) : []),
   ],
+}
+
+function isWebSocket({ spec, draft }: Resource): boolean {
+  return (draft ?? spec)['kind'] === 'websocket'
 }
 
 /** Two paths of the same shape match the same requests. */
