@@ -32,8 +32,8 @@ export const clientKind: Kind = {
   filters: {
     kind: ClientSpec.shape.kind.unwrap(),
     active: booleanFilter,
-    collections: z.string().max(130),
-    policy: z.string().max(130),
+    collections: z.string().max(130).describe('Id or slug of a collection'),
+    policy: z.string().max(130).describe('Id or slug of the policy'),
   },
   warn: warnOfInactivePolicy,
 }

@@ -37,9 +37,9 @@ export const collectionKind: Kind = {
   staged: true,
   filters: {
     status: Status,
-    base_path: z.string().max(512),
-    credential: z.string().max(130),
-    policy: z.string().max(130),
+    base_path: z.string().max(512).describe('The whole base path'),
+    credential: z.string().max(130).describe('Id or slug of the credential'),
+    policy: z.string().max(130).describe('Id or slug of the policy'),
   },
   keyOf: (spec) => String(spec['base_path']),
   sentTo: (spec) => {

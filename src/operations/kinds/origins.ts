@@ -47,8 +47,8 @@ export const originKind: Kind = {
   filters: {
     kind: OriginSpec.shape.kind.unwrap(),
     active: booleanFilter,
-    credential: z.string().max(130),
-    policy: z.string().max(130),
+    credential: z.string().max(130).describe('Id or slug of the credential'),
+    policy: z.string().max(130).describe('Id or slug of the policy'),
   },
   asks: ({ url }) => (typeof url === 'string' ? [{ pointer: '/url', url }] : []),
   sentTo: (spec) => {

@@ -32,7 +32,11 @@ export const profileKind: Kind = {
     { field: 'introspection_credential', type: 'credentials', within: 'auth' },
   ],
   staged: false,
-  filters: { active: booleanFilter, collections: z.string().max(130), policy: z.string().max(130) },
+  filters: {
+    active: booleanFilter,
+    collections: z.string().max(130).describe('Id or slug of a collection'),
+    policy: z.string().max(130).describe('Id or slug of the policy'),
+  },
   check,
   // Where tokens are looked up: by its own URL or that of its issuer
   sentTo: ({ auth }) => {

@@ -40,10 +40,10 @@ export const proxyKind: Kind = {
   staged: true,
   filters: {
     status: Status,
-    path: z.string().max(1024),
-    operation_id: z.string().max(256),
-    policy: z.string().max(130),
-    workflow: z.string().max(130),
+    path: z.string().max(1024).describe('The whole path of the proxy'),
+    operation_id: z.string().max(256).describe('operationId in the OpenAPI description'),
+    policy: z.string().max(130).describe('Id or slug of the policy'),
+    workflow: z.string().max(130).describe('Id or slug of the shared workflow'),
   },
   keyOf: (spec) => shapeOf(String(spec['path'])),
   sentTo: (spec) => {

@@ -28,7 +28,7 @@ export const virtualMcpKind: Kind = {
     ...CAPABILITY_REFS.map((ref) => ({ ...ref, within: ['members', 'capability_policy', ...ref.within] })),
   ],
   staged: false,
-  filters: { status: Status, policy: z.string().max(130) },
+  filters: { status: Status, policy: z.string().max(130).describe('Id or slug of the policy') },
   warn: warnOfInactivePolicy,
   stored: keepVirtualMcp,
 }

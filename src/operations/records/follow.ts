@@ -19,19 +19,27 @@ export const followRecords = define({
   group: 'query_logs',
   summary: 'Wait for the next calls through the gateway, and show their records as they are stored',
   input: z.strictObject({
-    limit: z.coerce.number().int().min(1).max(200).default(50).describe('Maximum number of items'),
+    limit: z.coerce
+      .number()
+      .int()
+      .min(1)
+      .max(200)
+      .default(50)
+      .describe('Maximum number of items in one answer'),
     cursor: z
       .string()
       .max(100)
       .optional()
-      .describe('next_cursor of the previous answer. Without it, you get a cursor and no items'),
+      .describe(
+        'next_cursor of the previous answer. Default: from now on; the first answer has a cursor and no items',
+      ),
     wait: z.coerce
       .number()
       .int()
       .min(0)
       .max(WAIT_MAX)
       .default(20)
-      .describe('Seconds to wait if there is no item yet'),
+      .describe('Seconds after which an answer without items comes'),
     ...filters,
   }),
   output: pageOf(ShownRecord).extend({

@@ -1,6 +1,6 @@
 import type { Operation } from '../../operations/engine/define.ts'
 import { type Field, fieldsOf } from '../fields.ts'
-import { needsConfirmation } from '../route.ts'
+import { nameOf, needsConfirmation } from '../route.ts'
 import { kebab, takesId } from './flags.ts'
 
 /** Values that read as one would write them, by the name of the member. */
@@ -18,8 +18,24 @@ const SAMPLES: Readonly<Record<string, string>> = {
   reason: "'a new partner'",
 }
 
+/** Flags by operation, where the required ones alone are refused or teach too little. */
+const FLAGS: Readonly<Record<string, string>> = {
+  'guardrails.create': '--file guardrail.json',
+  'guardrails.test': `--guardrail mask-cards --sample '{"card":"4111 1111 1111 1111"}' -o json`,
+  'proxies.apply_template': '--file parameters.json',
+  'records.follow': '--collection orders --status 4xx',
+  'workflows.create': '--file workflow.json',
+  'workflows.nodes': '--type set_node -o json',
+  'workflows.run_tests': '--workflow checked-order',
+  'workflows.test': `--workflow checked-order --request '{"method":"POST","body":{"order":7}}'`,
+  'workflows.test_node': `--type set_node --inputs '{"total":"{{ 6 * 7 }}"}'`,
+  'workflows.validate': '--workflow checked-order -o json',
+}
+
 /** One command line of an operation, with all that it cannot do without. */
 export function exampleOf(operation: Operation): string {
+  const own = FLAGS[nameOf(operation)]
+  if (own !== undefined) return `postern ${kebab(operation.resource)} ${kebab(operation.action)} ${own}`
   const words = ['postern', kebab(operation.resource), kebab(operation.action)]
   if (takesId(operation)) words.push(operation.resource === 'collections' ? 'orders' : '<id>')
   const required = fieldsOf(operation).filter(({ name, required }) => required && name !== 'id')

@@ -500,7 +500,7 @@ test('whoami says in sentences who that is, where, and what it may do', async ()
   assert.equal(code, 0)
   assert.equal(
     out,
-    `Ada (user, ada@x.example) at ${server.url}\nproved by oauth\nin the teams core\nmay act as viewer and modifier:proxies@payments\n`,
+    `Ada (user, ada@x.example) at ${server.url}\nauthenticated by oauth\nin the teams core\nmay act as viewer and modifier:proxies@payments\n`,
   )
   assert.equal(JSON.parse((await postern('whoami -o json', { ports })).out).url, server.url)
   const permissions = ['proxies:read', 'proxies:update']

@@ -14,7 +14,7 @@ interface Given extends Where {
 /** `postern whoami`: whom commands act as, where, and what that may do. */
 export function whoamiCommand(ports: CliPorts, operation: Operation): Command {
   const command = new Command('whoami').description(operation.summary)
-  command.option('--operations', 'with the operations that you may call')
+  command.option('--operations', 'Also list the operations that you may call')
   return addCommonFlags(command).action(async (given: Given) => {
     const target = await findTarget(ports, given)
     const { url, context } = target
@@ -38,7 +38,7 @@ function identityText(body: Members, url: string, context: string | null): strin
   const until = text('expires_at') === null ? '' : `, until ${text('expires_at')}`
   const lines = [
     `${text('name')} (${about}) at ${printable(url)}${context === null ? '' : `, context ${context}`}`,
-    `proved by ${text('auth_method')}${until}`,
+    `authenticated by ${text('auth_method')}${until}`,
     ...(text('issuer') === null ? [] : [`identity provider ${text('issuer')}`]),
     ...(words('teams').length > 0 ? [`in the teams ${words('teams').join(', ')}`] : []),
     `may act as ${grants('grants').join(' and ') || 'nobody: no grant'}`,
