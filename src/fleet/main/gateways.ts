@@ -1,6 +1,7 @@
 import type { MessagePort, Worker } from 'node:worker_threads'
 import type { Trial } from '../../gateway/forward/try-credential.ts'
 import type { WorkflowTrial } from '../../gateway/try-workflow.ts'
+import type { ArmedCapture, Taken } from '../../model/capture.ts'
 import type { CredentialTest } from '../../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
 import type { OriginNews } from '../../model/origin-news.ts'
@@ -65,6 +66,8 @@ export interface Gateways {
   replay(asked: ReplayAsked): Promise<ReplayAnswer | null>
   /** Runs a workflow once. Null where a live one had no whole answer in time. */
   tryWorkflow(asked: WorkflowTrial): Promise<TrialAnswer | null>
+  /** Has all threads wait for requests of these captures, in place of those before, and threads that start later. */
+  arm(captures: readonly ArmedCapture[]): Promise<void>
   /** When credentials were last used since the threads began, by id; milliseconds since the epoch. */
   credentialUses(): Promise<ReadonlyMap<string, number>>
   /** How the servers of a published collection are; null when there are none, or nobody can tell. */
@@ -92,6 +95,8 @@ export interface GatewaysOptions extends ThreadRequestsOptions {
   readonly originNews: (origin: string, news: OriginNews) => void
   /** An origin cannot be reached from a thread, or fails. */
   readonly originFailed: (origin: string) => void
+  /** A request was taken for a capture, or its run has ended. */
+  readonly taken: (taken: Taken) => void
   /** MCP endpoints have refused callers. */
   readonly refusedCallers: (refused: RefusedCallers) => void
   /** How often the main thread looks at the heartbeats of its threads, milliseconds; see fleet/shared/heartbeats. */
@@ -129,6 +134,7 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
     begin(thread) {
       sessions.begin(thread.slot, (reply) => tell(thread, { kind: 'origin_session', reply }))
       tell(thread, { kind: 'origins_down', origins: originsDown })
+      if (captures.length > 0) tell(thread, { kind: 'captures', captures })
       const { pieces, last } = published.whole()
       for (const piece of pieces) tell(thread, { kind: 'snapshot_part', piece })
       change(thread, last)
@@ -158,6 +164,7 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
   })
   let watching = ''
   let originsDown: readonly string[] = []
+  let captures: readonly ArmedCapture[] = []
 
   /** To be called whenever a thread has begun to listen, or does so no more. */
   function shareWatching(): void {
@@ -222,6 +229,9 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
       case 'origin_failed':
         options.originFailed(message.origin)
         break
+      case 'taken':
+        options.taken(message.taken)
+        break
       case 'refused_callers':
         for (const refused of message.refused) options.refusedCallers(refused)
         break
@@ -275,6 +285,13 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
       ask(live()[0], { about: 'origin', origin, ...(as === undefined ? {} : { as }) }, PROBE_MS),
     replay: (asked) => ask(live()[0], { about: 'replay', asked }, REPLAY_MS),
     tryWorkflow: (asked) => ask(live()[0], { about: 'trial', asked }, REPLAY_MS),
+    async arm(changed) {
+      captures = changed
+      const answering = live()
+      for (const thread of threads)
+        if (thread !== undefined && !answering.includes(thread)) tell(thread, { kind: 'captures', captures })
+      await askAll(answering, { about: 'captures', captures }, ACKNOWLEDGE_MS)
+    },
     async credentialUses() {
       const uses = new Map<string, number>()
       for (const answer of await askAll(live(), { about: 'uses' }, ANSWER_MS))

@@ -20,6 +20,7 @@ import type {
   OriginProbe,
   RecordQueries,
   Replayer,
+  TriggerCaptures,
   UpstreamWatch,
   WorkflowTrials,
 } from './ports.ts'
@@ -37,6 +38,8 @@ export interface OperationContext {
   readonly replayer: Replayer
   /** Runs workflows that are tried. */
   readonly trials: WorkflowTrials
+  /** Requests of callers that are kept for trials. */
+  readonly captures: TriggerCaptures
   /** Knows and tries credentials for upstreams. */
   readonly credentials: CredentialProbe
   /** Finds out how origins are spoken to and what they list. */

@@ -33,6 +33,7 @@ import type {
   OriginProbe,
   RecordQueries,
   Replayer,
+  TriggerCaptures,
   UpstreamWatch,
   WorkflowTrials,
 } from './ports.ts'
@@ -61,6 +62,7 @@ export interface InvokeDeps {
   readonly explainer: Explainer
   readonly replayer: Replayer
   readonly trials: WorkflowTrials
+  readonly captures: TriggerCaptures
   readonly credentials: CredentialProbe
   readonly origins: OriginProbe
   readonly egress: OperationContext['egress']
@@ -124,7 +126,8 @@ async function read(deps: InvokeDeps, call: Call): Promise<Invoked> {
   const context = contextOf(deps, call, deps.store.read, null)
   const output = await readOutput(deps, { ...call, input }, context)
   const content = await call.operation.content?.open(output, context)
-  if (call.operation.noted !== undefined) await noteRead(call, output, deps)
+  const { noted, notes } = call.operation
+  if (noted !== undefined && notes?.(input) !== false) await noteRead(call, output, deps)
   return {
     status: 200,
     output: await select(call.operation, selection, output, context),
@@ -387,6 +390,7 @@ function contextOf(
     explainer: deps.explainer,
     replayer: deps.replayer,
     trials: deps.trials,
+    captures: deps.captures,
     credentials: deps.credentials,
     origins: deps.origins,
     egress: deps.egress,
