@@ -60,7 +60,7 @@ export interface CapturedRequest {
   readonly bodyState: (typeof CAPTURED_BODIES)[number]
   /** Bytes of the whole body; null for one that was cut before its end was known. */
   readonly bodyBytes: number | null
-  /** Slugs. */
+  /** Slugs; empty for a person or an agent at a host. */
   readonly client: string
   readonly profile: string
   readonly claims: Readonly<Record<string, string | readonly string[]>>

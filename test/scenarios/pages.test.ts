@@ -65,7 +65,7 @@ test('who has followed the README can follow docs/workflows.md, with a server of
     'http://127.0.0.1:3001/mcp': everything.url,
     'http://127.0.0.1:9000': service.url,
   }
-  assert.equal(await runPage('workflows.md', server, words), 19)
+  assert.equal(await runPage('workflows.md', server, words), 23)
 })
 
 test('the commands of docs/collections-as-mcp.md print what the page shows', async () => {

@@ -14,8 +14,10 @@ const CREDENTIAL_NAME =
   /^(key|sig|signature|code|auth|sid|otp|pin)$|(^|[-_.])(auth|session|session[-_]?id|credentials?|signature|csrf|xsrf|sid)$/i
 /** UTF-16 units of one text: what a request of a trial takes. */
 const TEXT_CHARS_MAX = 8192
+/** A character that a secret may have. */
+const OF_SECRET = /[\w.~+/=%:@-]/
 /** Characters at the end of a body that was cut, which may be the beginning of a secret. */
-const UNENDED = /[\w.~+/=%:@-]{1,4096}$/
+const UNENDED_MAX = 4096
 
 /** All but the body. */
 export type CapturedHead = Omit<CapturedRequest, 'body' | 'bodyState' | 'bodyBytes'>
@@ -43,12 +45,18 @@ export function headOf(exchange: Routed): Head {
       pathParams: named(seen['path_params'], clean),
       query: named(seen['query'], clean),
       headers: named(seen['headers'], clean),
-      client: identity.client.fragment.slug,
-      profile: `${identity.client.fragment.slug}:${identity.profile.fragment.slug}`,
+      ...callerOf(exchange),
       claims: clean.value(seen['claims']) as CapturedRequest['claims'],
       ip,
     },
   }
+}
+
+/** Slugs; empty for a host, which trials cannot name. */
+function callerOf({ identity, snapshot }: Routed): Pick<CapturedHead, 'client' | 'profile'> {
+  const client = identity.client.fragment.slug
+  if (snapshot.hosts.has(identity.client.id)) return { client: '', profile: '' }
+  return { client, profile: `${client}:${identity.profile.fragment.slug}` }
 }
 
 /** Texts by name, such as headers: what stands behind the name of a credential is masked. */
@@ -67,13 +75,16 @@ function named<T extends string | readonly string[]>(
   )
 }
 
-/** True for a request that the capture waits for. It is judged by what is kept: nothing can be found out by a match that is not shown. */
-export function fits(match: CaptureMatch, head: CapturedHead, { identity }: Routed): boolean {
-  const { method, path, client, profile, query, headers } = match
-  if (method !== null && method !== head.method) return false
+/** True for a request whose method and caller fit: what costs nothing to look at. */
+export function mayFit({ method, client, profile }: CaptureMatch, exchange: Routed): boolean {
+  if (method !== null && method !== exchange.method) return false
+  if (client !== null && client !== exchange.identity.client.id) return false
+  return profile === null || profile === exchange.identity.profile.id
+}
+
+/** True for a head whose path, query and headers fit. It is judged by what is kept: nothing can be found out by a match that is not shown. */
+export function fits({ path, query, headers }: CaptureMatch, head: CapturedHead): boolean {
   if (path !== null && !fitsPath(path, head.path)) return false
-  if (client !== null && client !== identity.client.id) return false
-  if (profile !== null && profile !== identity.profile.id) return false
   return (
     Object.entries(query).every(([name, value]) => [head.query[name]].flat().includes(value)) &&
     Object.entries(headers).every(([name, value]) => head.headers[name] === value)
@@ -110,8 +121,14 @@ export function bodyOf(
 function textOf(bytes: Uint8Array, isWhole: boolean): string | null {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: !isWhole })
-    return isWhole ? text : text.replace(UNENDED, '')
+    return isWhole ? text : withoutUnended(text)
   } catch {
     return null
   }
+}
+
+function withoutUnended(text: string): string {
+  let end = text.length
+  while (end > 0 && text.length - end < UNENDED_MAX && OF_SECRET.test(text[end - 1]!)) end--
+  return text.slice(0, end)
 }

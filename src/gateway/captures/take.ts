@@ -10,7 +10,7 @@ import { CAPTURE_BYTES_MAX } from '../../model/capture.ts'
 import type { BodyWatch } from '../../wire/port.ts'
 import type { Routed } from '../exchange.ts'
 import { OPEN_MAX, type Waiting } from './armed.ts'
-import { bodyOf, fits, type Head, headOf } from './captured.ts'
+import { bodyOf, fits, type Head, headOf, mayFit } from './captured.ts'
 import { TakenRun } from './values.ts'
 
 /** To be called once for each request that the upstream or a workflow is to answer, while anything is armed. */
@@ -18,13 +18,13 @@ export function takeForCaptures(exchange: Routed): void {
   const { lane, proxy, replayed } = exchange
   // A request that an operator makes is no request of a caller
   if (replayed !== null) return
-  const waiting = lane.captures.waitingFor(proxy.id)
+  const waiting = lane.captures
+    .waitingFor(proxy.id)
+    .filter(({ capture, open }) => open < OPEN_MAX && mayFit(capture.match, exchange))
   if (waiting.length === 0) return
   try {
     const head = headOf(exchange)
-    const one = waiting.find(
-      ({ capture, open }) => open < OPEN_MAX && fits(capture.match, head.head, exchange),
-    )
+    const one = waiting.find(({ capture }) => fits(capture.match, head.head))
     if (one !== undefined) begin(exchange, one, head)
   } catch (error) {
     lane.fault(error)
@@ -32,11 +32,12 @@ export function takeForCaptures(exchange: Routed): void {
 }
 
 function begin(exchange: Routed, waiting: Waiting, head: Head): void {
-  const run = proxyRuns(exchange) ? new TakenRun(exchange.lane.captures, waiting.capture.id, head) : null
+  const { lane, proxy } = exchange
+  const run = proxy.direct === null ? null : new TakenRun(lane.captures, waiting.capture.id, head)
   exchange.captured = run
   const take = (bytes: Uint8Array, wholeBytes: number | null): void => {
     const request = { ...head.head, ...bodyOf(head, bytes, wholeBytes) }
-    exchange.lane.captures.took(waiting, { capture: waiting.capture.id, request })
+    lane.captures.took(waiting, { capture: waiting.capture.id, request })
     run?.taken()
   }
   const { body, bodyBytes, source } = exchange
@@ -46,10 +47,6 @@ function begin(exchange: Routed, waiting: Waiting, head: Head): void {
 }
 
 const NOTHING = new Uint8Array(0)
-
-function proxyRuns({ proxy }: Routed): boolean {
-  return proxy.direct !== null
-}
 
 /** Copies the beginning of a body. */
 class Copy implements BodyWatch {

@@ -6,13 +6,13 @@ import { CaptureId } from './get.ts'
 import { CAPTURE_COLUMNS, CAPTURE_GROUP, findCapture, READ_BODY, subject, summaryOf } from './view.ts'
 
 export const cancelCapture = define({
-  resource: 'captures',
-  action: 'cancel',
+  resource: 'workflows',
+  action: 'cancel_capture',
   effect: 'act',
   tool: 'cancel_trigger_capture',
   group: CAPTURE_GROUP,
   summary: 'End a capture, and delete what it has taken',
-  input: z.strictObject({ id: CaptureId }),
+  input: z.strictObject({ capture: CaptureId.describe('Id of the capture') }),
   output: CaptureSummary,
   permission: READ_BODY,
   refuses: ['not_found', 'idempotency_conflict'],
@@ -25,7 +25,7 @@ export const cancelCapture = define({
     )
     return input
   },
-  handle: async ({ id }, context) => {
+  handle: async ({ capture: id }, context) => {
     const { captures, change } = context
     const found = await findCapture(id, context)
     context.require('workflows:test')

@@ -16,8 +16,8 @@ import {
 export const CaptureId = z.string().min(1).max(64)
 
 export const listCaptures = define({
-  resource: 'captures',
-  action: 'list',
+  resource: 'workflows',
+  action: 'captures',
   effect: 'read',
   tool: 'list_trigger_captures',
   group: CAPTURE_GROUP,
@@ -40,19 +40,19 @@ export const listCaptures = define({
 })
 
 export const getCapture = define({
-  resource: 'captures',
-  action: 'get',
+  resource: 'workflows',
+  action: 'get_capture',
   effect: 'read',
   tool: 'get_trigger_capture',
   group: CAPTURE_GROUP,
   summary:
     'Show whether a capture waits, has captured or has expired, with the requests, and what to do next',
-  input: z.strictObject({ id: CaptureId.describe('Id of the capture') }),
+  input: z.strictObject({ capture: CaptureId.describe('Id of the capture') }),
   output: CaptureView,
   permission: READ_BODY,
   noted: 'READ',
   refuses: ['not_found'],
   columns: CAPTURE_COLUMNS,
   subject,
-  handle: async ({ id }, context) => viewOf(await findCapture(id, context), context),
+  handle: async ({ capture }, context) => viewOf(await findCapture(capture, context), context),
 })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { toMs } from '../../base/duration.ts'
+import { DURATION_PATTERN, toMs } from '../../base/duration.ts'
 import { refuse } from '../../base/refusal.ts'
 import { CAPTURE_KEEP_MS, CAPTURED_MAX } from '../../model/capture.ts'
 import { CaptureView, MatchInput } from '../../model/capture-view.ts'
@@ -12,10 +12,12 @@ import { getRef } from '../engine/refs.ts'
 import { refuseOptions } from '../workflows/trial.ts'
 import { CAPTURE_COLUMNS, CAPTURE_GROUP, endOrphans, READ_BODY, subject, viewOf } from './view.ts'
 
+const TTL_MS_MIN = 1000
+
 export const startCapture = define({
-  resource: 'captures',
-  action: 'create',
-  effect: 'create',
+  resource: 'workflows',
+  action: 'start_capture',
+  effect: 'act',
   tool: 'start_trigger_capture',
   group: CAPTURE_GROUP,
   summary:
@@ -24,9 +26,7 @@ export const startCapture = define({
     proxy: Ref.describe('A published proxy, such as orders:get-order'),
     match: MatchInput.describe('What a request must be like; without it any request is taken'),
     count: z.int().min(1).max(CAPTURED_MAX).default(1).describe('Requests to take'),
-    ttl: Duration.refine((text) => toMs(text) >= 1000 && toMs(text) <= CAPTURE_KEEP_MS, '1s to 1h')
-      .default('10m')
-      .describe('How long it waits'),
+    ttl: Duration.refine(isWithin, '1s to 1h').default('10m').describe('How long it waits'),
   }),
   output: CaptureView,
   permission: READ_BODY,
@@ -75,6 +75,11 @@ export const startCapture = define({
     return viewOf(capture, context)
   },
 })
+
+/** What is no duration is told by the schema. */
+function isWithin(text: string): boolean {
+  return !DURATION_PATTERN.test(text) || (toMs(text) >= TTL_MS_MIN && toMs(text) <= CAPTURE_KEEP_MS)
+}
 
 async function find(type: 'clients' | 'profiles', ref: string | undefined, context: OperationContext) {
   return ref === undefined ? null : getRef(context.reader, type, ref)

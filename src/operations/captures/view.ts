@@ -3,8 +3,8 @@ import { toTime } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
 import type { CAPTURE_STATES, CaptureSummary, CaptureView } from '../../model/capture-view.ts'
 import type { RequestFixture } from '../../model/workflow-trial.ts'
+import type { Subject } from '../engine/call.ts'
 import type { OperationContext } from '../engine/context.ts'
-import { subjectById } from '../engine/define.ts'
 import type { Placed } from '../engine/permission.ts'
 import type { KeptCapture } from '../engine/ports.ts'
 import { nodesOf } from '../workflows/trial.ts'
@@ -14,7 +14,15 @@ export const CAPTURE_GROUP = 'manage_workflows'
 export const CAPTURE_COLUMNS = ['id', 'state', 'proxy', 'captured', 'count', 'expires_at', 'next']
 
 /** What the audit calls it. */
-export const subject = subjectById('capture')
+export const subject = (input: object, output: object | undefined): Subject => {
+  const id = [output, input].map((from) => idIn(from)).find((one) => one !== null) ?? null
+  return { type: 'capture', id, slug: null }
+}
+
+function idIn(from: object | undefined): string | null {
+  const { id, capture } = (from ?? {}) as { readonly id?: unknown; readonly capture?: unknown }
+  return [id, capture].find((one): one is string => typeof one === 'string') ?? null
+}
 
 type KeptRequest = KeptCapture['requests'][number]
 
