@@ -199,7 +199,7 @@ export const PROBLEMS = {
   upstream_invalid_response: problem(
     502,
     'Upstream response invalid',
-    'The upstream response is not valid HTTP/1.1, or the response of an MCP server contains no JSON-RPC response, so the gateway did not forward it.',
+    'The upstream response is not valid HTTP/1.1, the response of an MCP server contains no JSON-RPC response, or a workflow cannot use the answer of a language model, so the gateway did not forward it.',
   ),
   response_invalid: problem(
     502,
@@ -209,7 +209,7 @@ export const PROBLEMS = {
   upstream_unavailable: problem(
     503,
     'Upstream unavailable',
-    'Most calls to the upstream failed, no target is healthy, or all connections are busy. Try again, after `Retry-After` if the response has it.',
+    'Most calls to the upstream failed, no target is healthy, all connections are busy, or the server of a language model takes no call now. Try again, after `Retry-After` if the response has it.',
   ),
   upstream_timeout: problem(
     504,

@@ -104,6 +104,7 @@ export function createRecordWriter(
   return {
     request(exchange) {
       if (exchange.reason !== '') remarked(exchange)
+      countTokens(counts, exchange)
       const virtualMcp = exchange.surface === 2 ? virtualMcpOf(exchange) : null
       fill(exchange, virtualMcp)
       add(exchange, exchange.capability === null ? exchange.collection : null, virtualMcp)
@@ -188,6 +189,11 @@ function countHits(counts: RequestCounts, hits: string, { guardrails }: Snapshot
     const slug = guardrails.get(hit.rule)?.rule?.slug
     if (slug !== undefined) counts.addHits(slug, hit.leg, outcomeOf(hit), hit.count)
   }
+}
+
+function countTokens(counts: RequestCounts | null, { trace }: Exchange): void {
+  if (counts === null || trace === null) return
+  for (const { model, prompt, completion } of trace.tokens()) counts.addTokens(model, prompt, completion)
 }
 
 function outcomeOf({ observed, action }: GuardrailHit): HitLabel {

@@ -21,6 +21,33 @@ const Member = z.strictObject({
   ),
 })
 
+const ICONS_MAX = 8
+const SIZES_MAX = 8
+
+/** As `server.json` of the MCP registry demands it, but for the spelling of `mime_type`. */
+const Icon = z.strictObject({
+  src: z
+    .string()
+    .max(255)
+    .regex(/^https:\/\/[^\s]+$/, 'an https URL')
+    .describe('URL of the image, with https'),
+  mime_type: z
+    .enum(['image/png', 'image/jpeg', 'image/jpg', 'image/svg+xml', 'image/webp'])
+    .nullable()
+    .default(null)
+    .describe('Type of the image; null: as the response says'),
+  sizes: z
+    .array(z.string().regex(/^([1-9]\d{0,4}x[1-9]\d{0,4}|any)$/, 'a size such as 48x48, or any'))
+    .max(SIZES_MAX)
+    .default([])
+    .describe('Sizes for which the image is made, such as 48x48, or any; empty: all'),
+  theme: z.enum(['light', 'dark']).nullable().default(null).describe('Background that it is made for'),
+})
+
+/** Images that stand for a virtual MCP in a list. */
+export const Icons = z.array(Icon).max(ICONS_MAX).default([])
+export type Icons = z.output<typeof Icons>
+
 /** A published MCP endpoint `/mcp/{slug}` over capabilities of origins. */
 export const VirtualMcpSpec = z.strictObject({
   name: Name,
@@ -68,5 +95,8 @@ export const VirtualMcpSpec = z.strictObject({
     .describe(
       'Who finds it in the MCP registry: public: anyone; signed_in: people with whom it is shared by teams or all_users; hidden: nobody',
     ),
+  icons: Icons.describe(
+    'Images for it in the MCP registry, such as [{"src":"https://example.com/desk.png"}]',
+  ),
 })
 export type VirtualMcpSpec = z.output<typeof VirtualMcpSpec>

@@ -42,6 +42,21 @@ export const WorkflowTrace = z.object({
       fields: z.record(z.string(), z.unknown()).nullable().describe('null where they were too long'),
     }),
   ),
+  tokens: z
+    .array(
+      z.object({
+        node: z.string(),
+        within: z
+          .string()
+          .nullable()
+          .describe('In inner runs: the nodes that run the workflow, without the numbers of their runs'),
+        model: z.string().describe('As the settings of the node name it'),
+        calls: z.int().min(1).describe('Answers of the model'),
+        prompt_tokens: z.int().min(0),
+        completion_tokens: z.int().min(0),
+      }),
+    )
+    .describe('What nodes used of models, as the servers of the models count it; all executions together'),
   left_off: z.int().min(0).describe('Entries that the bounds of a trace have no room for'),
 })
 export type WorkflowTrace = z.output<typeof WorkflowTrace>

@@ -8,6 +8,7 @@ import { foreachNode } from './foreach/definition.ts'
 import { httpRequestNode } from './http-request/definition.ts'
 import { httpTrigger } from './http-trigger/definition.ts'
 import { joinNode } from './join/definition.ts'
+import { llmNode } from './llm/definition.ts'
 import { logNode } from './log/definition.ts'
 import { mcpCallNode } from './mcp-call/definition.ts'
 import { mysqlNode } from './mysql/definition.ts'
@@ -31,6 +32,7 @@ export const NODE_TYPES: readonly NodeType[] = [
   proxyNode,
   httpRequestNode,
   mcpCallNode,
+  llmNode,
   subworkflowNode,
   authCheckNode,
   rateLimitNode,

@@ -19,7 +19,7 @@ interface Destination {
 }
 
 interface HttpDestination extends Destination {
-  readonly member: 'url'
+  readonly member: 'url' | 'base_url'
   readonly tls: Omit<UpstreamTlsSpec, 'verify'> | null
 }
 

@@ -25,6 +25,15 @@ export interface UpstreamRequest {
   readonly headers?: unknown
   readonly body?: unknown
 }
+
+/** What one answer of a model has used. Null for what its server does not say. */
+export interface UsedTokens {
+  /** As the settings of the node name it. */
+  readonly model: string
+  readonly prompt_tokens: number | null
+  readonly completion_tokens: number | null
+}
+
 /** A question of a node to a database or a mail server. */
 export interface ServiceQuestion {
   readonly to: ServiceAddress
@@ -138,6 +147,8 @@ export interface NodeContext {
    * @throws NodeFailure where no answer came, and where the credential cannot be used
    */
   askService(question: ServiceQuestion): Promise<unknown>
+  /** Counts tokens of a model in the trace of the run and on the metrics page. */
+  countTokens(used: UsedTokens): void
   /** Takes `cost` units of a rate for a key, counted over all gateway threads, for this node alone. */
   takeRate(rate: NodeRate, key: string, cost: number): RateTaken | Promise<RateTaken>
   readonly values: NodeValues
@@ -153,8 +164,14 @@ export interface NodeContext {
 /** What callers are told of a failure. */
 export interface FailureTold {
   readonly facts?: RefusalFacts
-  /** When another call may do better, milliseconds. */
+  /** When another call may do better, milliseconds. `retry` waits for it too. */
   readonly retryAfterMs?: number
+}
+
+/** What comes with a failure. */
+interface FailureMore extends FailureTold {
+  /** Of the node, beside `error`, for the handle `error`. */
+  readonly outputs?: Plain
 }
 
 /** A node could not do its work. */
@@ -165,11 +182,14 @@ export class NodeFailure extends Error {
   readonly code: RefusalCode
   /** What the caller of a run that ends with it is told; absent: what the code says. */
   readonly told: FailureTold | undefined
-  constructor(kind: string, message: string, code: RefusalCode = 'workflow_failed', told?: FailureTold) {
+  /** Of the node, beside `error`, for the handle `error`. */
+  readonly outputs: Plain | undefined
+  constructor(kind: string, message: string, code: RefusalCode = 'workflow_failed', more?: FailureMore) {
     super(message)
     this.kind = kind
     this.code = code
-    this.told = told
+    this.told = more
+    this.outputs = more?.outputs
   }
 }
 

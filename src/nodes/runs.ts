@@ -7,6 +7,7 @@ import { foreachRun } from './foreach/run.ts'
 import { httpRequestRun } from './http-request/run.ts'
 import { httpTriggerRun } from './http-trigger/run.ts'
 import { joinRun } from './join/run.ts'
+import { llmRun } from './llm/run.ts'
 import { logRun } from './log/run.ts'
 import { mcpCallRun } from './mcp-call/run.ts'
 import { mysqlRun } from './mysql/run.ts'
@@ -31,6 +32,7 @@ export const NODE_RUNS: ReadonlyMap<string, NodeRun> = new Map(
     proxyRun,
     httpRequestRun,
     mcpCallRun,
+    llmRun,
     subworkflowRun,
     authCheckRun,
     rateLimitRun,

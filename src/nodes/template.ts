@@ -62,6 +62,19 @@ export const problem = (id: string, status: number, code: string, detail: string
   config: { status },
   inputs: { problem: { code, detail } },
 })
+/** Answers a caller whom the node `rate` has not admitted. */
+export const limited: NodeInput = {
+  id: 'limited',
+  type: 'response_node',
+  config: { status: 429 },
+  inputs: {
+    headers: { 'Retry-After': '{{ math.ceil($.rate.reset_ms / 1000.0) }}' },
+    problem: {
+      code: 'rate_limit_exceeded',
+      detail: 'The client has used up the rate of this endpoint.',
+    },
+  },
+}
 /** The value of a header that may be absent. */
 export function headerValue(header: string): string {
   const name = JSON.stringify(header)

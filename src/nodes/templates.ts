@@ -2,11 +2,13 @@ import { z } from 'zod'
 import { Ref } from '../model/slug.ts'
 import { Duration } from '../model/time.ts'
 import { UpstreamUrl } from '../model/upstream.ts'
+import { GUARDED_LLM } from './llm-template.ts'
 import { Text } from './node-type.ts'
 import { READ_TEMPLATES } from './read-templates.ts'
 import {
   answer,
   headerValue,
+  limited,
   type NodeInput,
   passed,
   problem,
@@ -116,18 +118,7 @@ export const TEMPLATES: readonly Template[] = [
         upstream,
         passed('call'),
         problem('denied', 403, 'endpoint_not_allowed', 'The token lacks a scope that this endpoint needs.'),
-        {
-          id: 'limited',
-          type: 'response_node',
-          config: { status: 429 },
-          inputs: {
-            headers: { 'Retry-After': '{{ math.ceil($.rate.reset_ms / 1000.0) }}' },
-            problem: {
-              code: 'rate_limit_exceeded',
-              detail: 'The client has used up the rate of this endpoint.',
-            },
-          },
-        },
+        limited,
       ],
       edges: [
         ...['http may', 'may true rate', 'may false denied', 'rate true call', 'rate false limited'],
@@ -171,6 +162,7 @@ export const TEMPLATES: readonly Template[] = [
       ],
     }),
   ),
+  GUARDED_LLM,
   ...READ_TEMPLATES,
 ]
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { WorkflowDefinition } from '../model/workflow.ts'
 import { NODE_TYPES } from './definitions.ts'
+import { requestTypesOf } from './request-types.ts'
 import { typeFindings } from './types.ts'
 
 const NODES = [
@@ -108,6 +109,115 @@ test('an input of another type than the node takes is told, and one that may hav
     [],
   )
   assert.deepEqual(answer({ headers: '{{ $.http.request.headers }}', body: '{{ 1.5 }}' }), [])
+})
+
+const PROXY: Parameters<typeof requestTypesOf>[0] = {
+  methods: ['POST'],
+  path: '/v1/shops/{shop}/orders/{id}',
+  request_validation: 'enforce',
+  request_schema: { $ref: '#/$defs/Order' },
+}
+const SHARED = {
+  Order: {
+    type: 'object',
+    required: ['sku'],
+    additionalProperties: false,
+    properties: {
+      sku: { type: 'string' },
+      count: { type: 'integer' },
+      price: { type: 'number' },
+      note: { type: ['string', 'null'] },
+      gift: { type: 'boolean' },
+      lines: { type: 'array', items: { type: 'string' } },
+      customer: { $ref: '#/$defs/Customer' },
+      any: true,
+      either: { oneOf: [{ type: 'string' }, { type: 'integer' }] },
+      parent: { $ref: '#/$defs/Order' },
+    },
+  },
+  // It takes members that the schema does not name
+  Customer: { type: 'object', properties: { name: { type: 'string' } } },
+  Open: { type: 'object', properties: { sku: { type: 'string' } } },
+  'a-b': { type: 'object', additionalProperties: false, properties: { 'a-b': { type: 'string' } } },
+}
+
+/** Findings for expressions over the request of a proxy. */
+function foundFor(expression: string, proxy: object = {}, mode: 'enforce' | 'report' = 'enforce'): string[] {
+  const definition = WorkflowDefinition.parse({
+    nodes: [
+      { id: 'http', type: 'http_trigger' },
+      { id: 'end', type: 'set_node', inputs: { a: `{{ ${expression} }}` } },
+    ],
+    edges: [{ from: 'http', to: 'end' }],
+  })
+  const types = requestTypesOf({ ...PROXY, ...proxy }, mode, SHARED)
+  return typeFindings(definition, types).map(({ message }) => message.replace(/: \{\{.*/, ''))
+}
+
+test('members that the contract of a proxy does not take, and their types, are told', () => {
+  const body = '$.http.request.body'
+  for (const [expression, member] of [
+    [`${body}.skuu`, 'skuu'],
+    [`${body}.parent.parent.skuu`, 'skuu'],
+    ['$.http.request.path_params.order', 'order'],
+  ] as const)
+    assert.deepEqual(foundFor(expression), [`there is no member ${member}`], expression)
+  for (const expression of [
+    `${body}.sku + 1`,
+    `${body}.count.startsWith("1")`,
+    `${body}.gift ? ${body}.gift + 1 : 2`,
+    '$.http.request.path_params.id + 1',
+  ])
+    assert.equal(foundFor(expression).length, 1, expression)
+})
+
+test('what a request that conforms to the contract may hold is no finding', () => {
+  const body = '$.http.request.body'
+  for (const expression of [
+    `${body}.sku + ${body}.parent.sku`,
+    `${body}.count * 2 + ${body}.price`,
+    `${body}.count > 1.5`,
+    `${body}.note == null ? "" : ${body}.note`,
+    `${body}.customer.anything + 1`,
+    `${body}.any.thing + 1`,
+    `${body}.either + 1`,
+    `${body}.lines.map(x, x + "a")`,
+    `has(${body}.gift) && ${body}.gift`,
+    `${body}.get(["sku"], "none")`,
+    `${body}["sku"]`,
+    `has(${body}.skuu)`,
+    `json.stringify(${body})`,
+    `${body}.merge({"b": 1})`,
+    '"shop" in $.http.request.path_params',
+    '$.http.request.path_params.shop + $.http.request.path_params["id"]',
+  ])
+    assert.deepEqual(foundFor(expression), [], expression)
+})
+
+test('nothing is told of bodies that may be others, or need not be there', () => {
+  for (const proxy of [
+    { request_validation: 'report' },
+    { request_validation: 'off' },
+    { methods: ['GET', 'POST'] },
+    { request_required: false },
+    { kind: 'graphql' },
+    { request_types: ['application/json', 'text/csv'] },
+    { request_schemas: { 'application/json': true } },
+    { contracts: { POST: { request_schema: true } } },
+    { request_schema: null },
+    { request_schema: true },
+    { request_schema: { $ref: '#/$defs/Open' } },
+    { request_schema: { $ref: '#/$defs/nobody' } },
+    { request_schema: { $ref: '#/$defs/a-b' } },
+    { request_schema: { ...SHARED.Order, allOf: [{}] } },
+    { request_schema: { ...SHARED.Order, nullable: true } },
+    { request_schema: { ...SHARED.Order, patternProperties: { '^x': true } } },
+    { request_schema: { ...SHARED.Order, type: ['object', 'null'] } },
+  ])
+    assert.deepEqual(foundFor('$.http.request.body.skuu', proxy), [], JSON.stringify(proxy))
+  assert.deepEqual(foundFor('$.http.request.body.skuu', { request_validation: 'inherit' }, 'report'), [])
+  assert.equal(foundFor('$.http.request.body.skuu', { request_validation: 'inherit' }).length, 1)
+  assert.deepEqual(foundFor('$.http.request.path_params.rest', { path: '/v1/*' }), [])
 })
 
 test('descriptions of inputs and outputs begin with a type', () => {

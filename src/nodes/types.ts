@@ -10,8 +10,7 @@ import { readTemplate } from '../model/template.ts'
 import type { Finding, WorkflowDefinition, WorkflowNode } from '../model/workflow.ts'
 import { nodeType } from './definitions.ts'
 import { textsIn } from './expressions.ts'
-
-type Shape = string | ObjectSchema
+import { membersOf, type RequestTypes, type Shape } from './request-types.ts'
 
 /** Types as the definitions of nodes name them, and in CEL. Integers and decimals mix. */
 const TYPES: Readonly<Record<string, { readonly cel: string; readonly also: readonly string[] }>> = {
@@ -24,18 +23,20 @@ const TYPES: Readonly<Record<string, { readonly cel: string; readonly also: read
 }
 /** Values of a failed node that the handle `error` is for. */
 const ERROR: ObjectSchema = { kind: 'string', message: 'string' }
-const NAME = /^(?!__proto__$)[A-Za-z_]\w*$/
 /** Operators and functions for types that are certain. Objects of nodes, numbers of two kinds and null take part in more than CEL checks. */
 const OVERLOAD = /^(?:no such overload|found no matching overload for|Ternary condition must be bool)\b/
 const UNCERTAIN = /\$|\b(?:null|dyn|map|list|double)\b/
 const NO_MEMBER = /^No such key: (\w+)/
 
-/** Expressions over members that are not there or of types that do not fit, and inputs of another type. */
-export function typeFindings(definition: WorkflowDefinition): Finding[] {
+/**
+ * Expressions over members that are not there or of types that do not fit, and inputs of another type.
+ * @param request what is known of the requests; null for nothing
+ */
+export function typeFindings(definition: WorkflowDefinition, request: RequestTypes | null = null): Finding[] {
   const { nodes } = definition
   const known = nodes.filter(({ id }) => isNameable(id))
   const untyped = typedReader(Object.fromEntries(known.map(({ id }) => [id, 'dyn'])))
-  const typed = typedReader(shapesOf(definition, known))
+  const typed = typedReader(shapesOf(definition, known, request))
   return nodes.flatMap((node, index) =>
     [...expressionMismatches(node, untyped, typed), ...inputMismatches(node, typed)].map(
       ({ pointer, reason }): Finding => ({
@@ -119,6 +120,7 @@ function plainType(type: string | null): string | null {
 function shapesOf(
   { nodes, edges }: WorkflowDefinition,
   known: readonly WorkflowNode[],
+  request: RequestTypes | null,
 ): Readonly<Record<string, Shape>> {
   const byId = new Map(nodes.map((node) => [node.id, node]))
   const shapes = new Map<string, Shape>()
@@ -127,7 +129,7 @@ function shapesOf(
     if (found !== undefined) return found
     // For a node that lies on the way to itself
     shapes.set(node.id, 'dyn')
-    const made = outputsOf(node, () =>
+    const made = outputsOf(node, request, () =>
       edges.flatMap(({ from, to }) => {
         const before = to === node.id ? byId.get(from) : undefined
         return before === undefined ? [] : [[from, shapeOf(before)] as const]
@@ -142,6 +144,7 @@ function shapesOf(
 /** @param before outputs of the nodes whose edges lead to it */
 function outputsOf(
   { type: name, inputs, on_error }: WorkflowNode,
+  request: RequestTypes | null,
   before: () => readonly (readonly [string, Shape])[],
 ): Shape {
   const type = nodeType(name)
@@ -151,19 +154,18 @@ function outputsOf(
   // Names that a definition chooses: those of its inputs, or of the nodes before
   if ('*' in type.outputs) {
     const names = '*' in type.inputs ? Object.keys(inputs).map((one) => [one, 'dyn'] as const) : before()
-    return toSchema([...names, ...error])
+    return membersOf([...names, ...error])
   }
   const outputs = Object.entries(type.outputs).map(([output, text]): readonly [string, Shape] => {
     const members = type.members?.[output]
     if (members === undefined) return [output, celType(text)]
-    return [output, toSchema(Object.entries(members).map(([member, of]) => [member, celType(of)]))]
+    const certain = (type.phase === 'trigger' && output === 'request' && request) || {}
+    return [
+      output,
+      membersOf(Object.entries(members).map(([member, of]) => [member, certain[member] ?? celType(of)])),
+    ]
   })
-  return toSchema([...outputs, ...error])
-}
-
-/** Any type for members that cannot all be told. */
-function toSchema(members: readonly (readonly [string, Shape])[]): Shape {
-  return members.every(([name]) => NAME.test(name)) ? Object.fromEntries(members) : 'dyn'
+  return membersOf([...outputs, ...error])
 }
 
 function celType(text: string): string {

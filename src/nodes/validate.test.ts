@@ -179,6 +179,7 @@ test('every template makes a workflow without errors, and names of nodes are its
     'mcp-bridge': { origin: 'desk', tool: 'add' },
     'auth-and-limit': { scope: 'orders:read' },
     'async-accept': { url: 'https://jobs.example.com/v1' },
+    'guarded-llm': { base_url: 'https://llm.example.com/v1', model: 'large', fallback_model: 'small' },
   }
   for (const { name, parameters, build } of TEMPLATES) {
     const definition = build(parameters.parse(given[name] ?? {}))

@@ -7,6 +7,7 @@ import { expressionFaults } from './expressions.ts'
 import { graphFindings } from './graph.ts'
 import { type Known, REFERENCES, type Referred } from './known.ts'
 import type { NodeType } from './node-type.ts'
+import type { RequestTypes } from './request-types.ts'
 import { looksSecret } from './secret-literal.ts'
 import { typeFindings } from './types.ts'
 
@@ -17,15 +18,22 @@ export function referencesOf({
   return nodes.flatMap((node) => refsOf(node).map(({ type, ref }) => ({ type, ref })))
 }
 
-/** All that keeps a definition from running, and what is likely not meant. Pure; linear but for parallel ways. */
-export function validateDefinition(definition: WorkflowDefinition, known: Known): Finding[] {
+/**
+ * All that keeps a definition from running, and what is likely not meant. Pure; linear but for parallel ways.
+ * @param request what is known of the requests that it answers; null for nothing
+ */
+export function validateDefinition(
+  definition: WorkflowDefinition,
+  known: Known,
+  request: RequestTypes | null = null,
+): Finding[] {
   return [
     ...definition.nodes.flatMap((node, index) => nodeFindings(node, index, known)),
     ...definition.edges.flatMap((edge, index) => edgeFindings(edge, index, definition)),
     ...testFindings(definition),
     ...graphFindings(definition),
     ...expressionFaults(definition),
-    ...typeFindings(definition),
+    ...typeFindings(definition, request),
   ]
 }
 

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { JsonSchemaType, JsonSchemaValidator } from '@modelcontextprotocol/sdk/validation'
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv'
 import { example, ORDERS, principalOf, refused, startControl } from '../../test/control.ts'
+import type { Role } from '../access/principal.ts'
 import { allows } from '../access/roles.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import { ROLES } from '../model/access.ts'
@@ -246,6 +247,11 @@ test('every operation, for every role: done or refused as the table says, and ea
   const latest = async (limit: number) => (await control.store.read.auditEntries({ limit })).items
   const [entry] = await latest(1)
   let n = 0
+  const callable = new Map<Role, readonly string[]>()
+  for (const role of ROLES) {
+    const { output } = await control.run('whoami.show', { operations: true }, { role })
+    callable.set(role, output['operations'] as string[])
+  }
   for (const operation of OPERATIONS) {
     const name = `${operation.resource}.${operation.action}`
     for (const role of ROLES) {
@@ -262,7 +268,9 @@ test('every operation, for every role: done or refused as the table says, and ea
       const call = control.run(name, input, { ...options, role })
       // -1 for more than are asked for
       const entries = async () => (await latest(5)).findIndex(({ id }) => id === last!.id)
-      if (!allows(role, operation.permission) && operation.own?.(principalOf(role)) !== true) {
+      const isAllowed = allows(role, operation.permission) || operation.own?.(principalOf(role)) === true
+      assert.equal(callable.get(role)!.includes(name), isAllowed, `${name} as ${role}`)
+      if (!isAllowed) {
         const refusal = await refused(call, 'permission_denied')
         assert.match(refusal.message, new RegExp(operation.permission))
         assert.equal(await entries(), 1, `${name} as ${role}`)

@@ -123,6 +123,27 @@ test('and nothing else: what lies beyond is not there, and what is there is not 
   assert.equal(await control.store.read.revision(), revision)
 })
 
+test('a list within a scope finds nothing beyond it, in any order', async () => {
+  const grants = proxiesOfPayments()
+  for (const order of ['oldest', 'newest', 'slug', 'updated']) {
+    const all = slugs(await control.run('proxies.list', { order }, { grants }))
+    assert.deepEqual(all.toSorted(), ['pay', 'refund'])
+    assert.deepEqual(slugs(await control.run('proxies.list', { order, text: 'ORDER' }, { grants })), [])
+    assert.deepEqual(slugs(await control.run('proxies.list', { order, text: 'REF' }, { grants })), ['refund'])
+  }
+})
+
+test('whoami names the operations that narrowed grants allow', async () => {
+  const { output } = await control.run('whoami.show', { operations: true }, { grants: proxiesOfPayments() })
+  const operations = output['operations'] as string[]
+  for (const name of ['proxies.list', 'proxies.create', 'proxies.update', 'whoami.show'])
+    assert.ok(operations.includes(name), name)
+  for (const name of ['clients.list', 'settings.update', 'records.list'])
+    assert.ok(!operations.includes(name), name)
+  const plain = await control.run('whoami.show', {}, { grants: proxiesOfPayments() })
+  assert.ok(!('operations' in plain.output))
+})
+
 test('a credential is attached with the right to use it, and shows no more of itself for that', async () => {
   const use = scoped('modifier', { types: ['credentials'], tags: ['shared'] })
   const grants = [...proxiesOfPayments(), use]

@@ -8,6 +8,7 @@ import { type ExpositionFormat, toExposition } from './exposition.ts'
 import {
   COLLECTIONS_MAX,
   createCountMemory,
+  MODELS_MAX,
   OTHERS,
   RequestCounts,
   readCounts,
@@ -112,6 +113,26 @@ test('messages at virtual MCPs are counted by virtual MCP and class, and once am
     ],
     [6, 2, 2, 8],
   )
+})
+
+test('tokens are counted by model and kind, and models beyond the bound together', () => {
+  const memory = createCountMemory(SLOTS)
+  const threads = [0, 1].map((slot) => new RequestCounts(memory, slot, CHECK_NAMES))
+  for (const thread of threads) {
+    thread.addTokens('small', 3, 2)
+    // They differ beyond what is kept of a name
+    for (const end of ['a', 'b']) thread.addTokens(`${'m'.repeat(64)}${end}`, 1, 0)
+    for (let number = 0; number < MODELS_MAX; number++) thread.addTokens(`model-${number}`, 1, 1)
+  }
+  const families = page(memory)
+  const at = (labels: Record<string, string>) => sumOf(families, 'postern_llm_tokens_total', labels)
+  assert.deepEqual(
+    [at({ model: 'small', kind: 'prompt' }), at({ model: 'small', kind: 'completion' })],
+    [6, 4],
+  )
+  assert.equal(at({ model: 'm'.repeat(64), kind: 'prompt' }), 4)
+  assert.equal(at({ model: OTHERS, kind: 'prompt' }), 4)
+  assert.equal(at({}), 10 + 4 + 2 * 2 * MODELS_MAX)
 })
 
 test('however many collections, checks and codes there are, the page stays below 5,000 series', () => {

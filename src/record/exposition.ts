@@ -6,6 +6,7 @@ import {
   type HistogramCounts,
   LEG_LABELS,
   SURFACE_LABELS,
+  TOKEN_LABELS,
   UPSTREAM_BUCKETS,
 } from './request-counts.ts'
 
@@ -47,9 +48,9 @@ export interface InstanceFigures {
 type Labels = Readonly<Record<string, string>>
 type Sample = readonly [labels: Labels, value: number]
 
-/** The text of the metrics page. Series are bounded by collections, virtual MCPs, guardrails, checks and codes, never by routes or callers. */
+/** The text of the metrics page. Series are bounded by collections, virtual MCPs, guardrails, models, checks and codes, never by routes or callers. */
 export function toExposition(
-  { collections, virtualMcps, guardrails, refusals, threads }: CountTotals,
+  { collections, virtualMcps, guardrails, models, refusals, threads }: CountTotals,
   figures: InstanceFigures,
   format: ExpositionFormat,
 ): string {
@@ -95,6 +96,15 @@ export function toExposition(
             ? []
             : [[{ guardrail: slug, leg: LEG_LABELS[leg]!, outcome: HIT_LABELS[index]! }, count]],
         ),
+      ),
+    ),
+  )
+  page.counter(
+    'postern_llm_tokens',
+    'Tokens of language models that llm_node of workflows has used, as their servers count them.',
+    models.flatMap(({ model, tokens }) =>
+      tokens.flatMap((count, index): Sample[] =>
+        count === 0 ? [] : [[{ model, kind: TOKEN_LABELS[index]! }, count]],
       ),
     ),
   )

@@ -88,6 +88,11 @@ export type ToQueryThread =
   | { readonly kind: 'metrics'; readonly id: number; readonly question: MetricsQuestion }
   | { readonly kind: 'contract'; readonly id: number; readonly question: ContractQuestion }
 
+/** Query thread to main thread, once: it has started, and answers from now on. */
+export interface QueryThreadReady {
+  readonly kind: 'ready'
+}
+
 /** Query thread to main thread; one answer per question. */
 export type FromQueryThread =
   | { readonly kind: 'list'; readonly id: number; readonly page: RecordPage }

@@ -2,12 +2,20 @@ import type { Worker } from 'node:worker_threads'
 import { refuse } from '../base/refusal.ts'
 import type { WholeRecord } from '../model/record.ts'
 import type { ContractAnswer } from './contract-report.ts'
-import type { FromQueryThread, RecordPage, ToQueryThread } from './messages.ts'
+import type { FromQueryThread, QueryThreadReady, RecordPage, ToQueryThread } from './messages.ts'
 import type { MetricsAnswer, MetricsQuestion } from './metrics.ts'
 import { toRecordFilter, toRecordSelection } from './record-selection.ts'
 
 /** Longer than a healthy query thread ever reads, so that it means the thread hangs. */
 const DEADLINE_MS = 5000
+
+/**
+ * Far longer than a thread takes to start, also where much else runs: to end one that is starting, and to start another, would take
+ * longer still.
+ */
+const START_MS = 30_000
+
+const ENDED = 'The thread that reads request records has ended.'
 
 /** Questions that may wait for the thread; more are refused at once. */
 const WAITING_MAX = 64
@@ -34,13 +42,16 @@ interface Question {
   readonly message: ToQueryThread
   readonly settle: (answer: FromQueryThread) => void
   readonly fail: (error: Error) => void
-  readonly timer: NodeJS.Timeout
+  readonly late: () => void
+  /** Ends it at the deadline; undefined until a thread runs that could answer. */
+  timer: NodeJS.Timeout | undefined
 }
 
 /**
  * The main thread's end of the query thread. Invariants:
  * 1. The thread has one question at a time, so that its silence means that it hangs and not that it is busy.
- * 2. Every question ends within the deadline. A thread that hangs or dies is replaced at the next question.
+ * 2. Every question ends within the deadline, which begins when the thread has started. A thread that hangs or dies is replaced at the
+ *    next question. One that does not start in its time ends all that wait for it.
  * 3. Nothing else waits for any of this.
  */
 export function createRecordQueries(
@@ -50,8 +61,9 @@ export function createRecordQueries(
   const deadlineMs = options.deadlineMs ?? DEADLINE_MS
   const waitingMax = options.waitingMax ?? WAITING_MAX
   const waiting: Question[] = []
-  let asked: { readonly question: Question; readonly hangs: NodeJS.Timeout } | null = null
+  let asked: { readonly question: Question; hangs: NodeJS.Timeout } | null = null
   let worker: Worker | null = null
+  let isReady = false
   let lastId = 0
 
   const refuseOne = (question: Question, detail: string, cause?: unknown): void => {
@@ -63,17 +75,35 @@ export function createRecordQueries(
     if (worker !== gone) return
     worker = null
     void gone.terminate()
+    const unable = isReady ? [] : waiting.splice(0)
+    for (const question of unable) refuseOne(question, ENDED, cause)
     if (asked !== null) {
       clearTimeout(asked.hangs)
-      refuseOne(asked.question, 'The thread that reads request records has ended.', cause)
+      refuseOne(asked.question, ENDED, cause)
       asked = null
     }
     askNext()
   }
+  const hanging = (answering: Worker): NodeJS.Timeout =>
+    setTimeout(() => abandon(answering, 'no answer in time'), isReady ? deadlineMs : START_MS)
+  const limit = (question: Question): void => {
+    question.timer ??= setTimeout(question.late, deadlineMs)
+  }
+  const ready = (started: Worker): void => {
+    if (worker !== started) return
+    isReady = true
+    waiting.forEach(limit)
+    if (asked === null) return
+    limit(asked.question)
+    clearTimeout(asked.hangs)
+    asked.hangs = hanging(started)
+  }
   const running = (): Worker => {
     if (worker !== null) return worker
     const fresh = start()
-    fresh.on('message', (answer: FromQueryThread) => {
+    isReady = false
+    fresh.on('message', (answer: FromQueryThread | QueryThreadReady) => {
+      if (answer.kind === 'ready') return ready(fresh)
       if (asked === null || answer.id !== asked.question.message.id) return
       clearTimeout(asked.hangs)
       clearTimeout(asked.question.timer)
@@ -91,22 +121,23 @@ export function createRecordQueries(
     const question = waiting.shift()
     if (question === undefined) return
     const answering = running()
-    asked = { question, hangs: setTimeout(() => abandon(answering, 'no answer in time'), deadlineMs) }
+    asked = { question, hangs: hanging(answering) }
     answering.postMessage(question.message)
   }
   const ask = (make: (id: number) => ToQueryThread): Promise<FromQueryThread> =>
     new Promise((settle, fail) => {
       if (waiting.length >= waitingMax)
         return fail(unavailable('Too many questions about request records are waiting.'))
-      const timer = setTimeout(() => {
+      const late = (): void => {
         const at = waiting.indexOf(question)
         if (at !== -1) waiting.splice(at, 1)
         // An asked one settles nothing any more; whether its thread hangs is for the other timer to say.
         fail(unavailable('The answer took too long; ask for a shorter time.'))
-      }, deadlineMs)
-      const question: Question = { message: make(++lastId), settle, fail, timer }
+      }
+      const question: Question = { message: make(++lastId), settle, fail, late, timer: undefined }
       waiting.push(question)
       askNext()
+      if (isReady) limit(question)
     })
 
   return {

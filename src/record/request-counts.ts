@@ -2,7 +2,8 @@
  * What the metrics page counts, in memory that all threads share: each gateway thread adds to cells of its own, and
  * whoever answers sums them up. Invariants:
  * 1. Counting takes no lock and makes no object. Only the first request under a slug claims a row under a lock.
- * 2. Rows are bounded: slugs beyond {@link COLLECTIONS_MAX}, {@link VIRTUAL_MCPS_MAX} and {@link GUARDRAILS_MAX} are counted together.
+ * 2. Rows are bounded: slugs beyond {@link COLLECTIONS_MAX}, {@link VIRTUAL_MCPS_MAX} and {@link GUARDRAILS_MAX} are counted
+ *    together, and so are models beyond {@link MODELS_MAX}.
  * 3. Cells only grow, and outlive the thread that wrote them. A row keeps its slug: what is renamed goes on in another row,
  *    so that no series ever falls.
  */
@@ -16,6 +17,8 @@ export const COLLECTIONS_MAX = 64
 export const VIRTUAL_MCPS_MAX = 16
 /** Slugs of guardrails that have a row of their own. */
 const GUARDRAILS_MAX = 32
+/** Models of workflows that have a row of their own. */
+export const MODELS_MAX = 16
 /** Stands in the place of the slug of all further ones. No slug begins so. */
 export const OTHERS = '_other'
 
@@ -28,6 +31,9 @@ export const LEG_LABELS: readonly string[] = ['request', 'response', 'list']
 export const HIT_LABELS = ['blocked', 'changed', 'logged', 'observed', 'failed'] as const
 export type HitLabel = (typeof HIT_LABELS)[number]
 const HIT_CELLS = LEG_LABELS.length * HIT_LABELS.length
+
+/** Tokens of a model. */
+export const TOKEN_LABELS: readonly string[] = ['prompt', 'completion']
 
 export const SURFACE_LABELS = RECORD_SURFACES
 /** By the first digit of the status; the first for callers who left before an answer. */
@@ -62,7 +68,9 @@ const THREAD_CELL_COUNT = 5
 const VIRTUAL_MCPS_AT = ROWS * ROW_CELLS + CHECKS_MAX * CODES.length
 /** Where the rows of guardrails begin, in the same way. */
 const GUARDRAILS_AT = VIRTUAL_MCPS_AT + (VIRTUAL_MCPS_MAX + 1) * CLASS_LABELS.length
-const SLOT_CELLS = GUARDRAILS_AT + (GUARDRAILS_MAX + 1) * HIT_CELLS + THREAD_CELL_COUNT
+/** Where the rows of models begin: their prompt and completion tokens. */
+const MODELS_AT = GUARDRAILS_AT + (GUARDRAILS_MAX + 1) * HIT_CELLS
+const SLOT_CELLS = MODELS_AT + (MODELS_MAX + 1) * TOKEN_LABELS.length + THREAD_CELL_COUNT
 
 /** A name in the memory: its length, then UTF-8. */
 const NAME_BYTES = 64
@@ -72,7 +80,7 @@ const LOCK = 0
 const CLAIMED = 1
 const HEAD_BYTES = 8
 /** Where the tables have their head and their slugs. */
-const COLLECTION_SLUGS = { max: COLLECTIONS_MAX, headAt: 0, slugsAt: 3 * HEAD_BYTES } as const
+const COLLECTION_SLUGS = { max: COLLECTIONS_MAX, headAt: 0, slugsAt: 4 * HEAD_BYTES } as const
 const VIRTUAL_MCP_SLUGS = {
   max: VIRTUAL_MCPS_MAX,
   headAt: HEAD_BYTES,
@@ -82,6 +90,11 @@ const GUARDRAIL_SLUGS = {
   max: GUARDRAILS_MAX,
   headAt: 2 * HEAD_BYTES,
   slugsAt: VIRTUAL_MCP_SLUGS.slugsAt + VIRTUAL_MCPS_MAX * NAME_CELL_BYTES,
+} as const
+const MODEL_NAMES = {
+  max: MODELS_MAX,
+  headAt: 3 * HEAD_BYTES,
+  slugsAt: GUARDRAIL_SLUGS.slugsAt + GUARDRAILS_MAX * NAME_CELL_BYTES,
 } as const
 /** Looks at a lock that another thread holds. A thread that died with it leaves new slugs without a row. */
 const LOCK_TRIES = 10_000
@@ -93,7 +106,7 @@ export function createCountMemory(slots: number): SharedArrayBuffer {
 
 /** Where the cells of the slots begin: after heads and slugs. */
 function cellsAt(): number {
-  return Math.ceil((GUARDRAIL_SLUGS.slugsAt + GUARDRAILS_MAX * NAME_CELL_BYTES) / 8) * 8
+  return Math.ceil((MODEL_NAMES.slugsAt + MODELS_MAX * NAME_CELL_BYTES) / 8) * 8
 }
 
 interface Named {
@@ -106,6 +119,7 @@ export class RequestCounts {
   readonly #collections: SlugRows
   readonly #virtualMcps: SlugRows
   readonly #guardrails: SlugRows
+  readonly #models: SlugRows
   readonly #checks: ReadonlyMap<string, number>
 
   /** @param checks names of all checks, the same and in the same order for all threads */
@@ -114,6 +128,7 @@ export class RequestCounts {
     this.#collections = new SlugRows(memory, COLLECTION_SLUGS)
     this.#virtualMcps = new SlugRows(memory, VIRTUAL_MCP_SLUGS)
     this.#guardrails = new SlugRows(memory, GUARDRAIL_SLUGS)
+    this.#models = new SlugRows(memory, MODEL_NAMES)
     this.#checks = new Map(checks.map((name, index) => [name, Math.min(index, CHECKS_MAX - 1)]))
   }
 
@@ -147,6 +162,13 @@ export class RequestCounts {
     const row = this.#guardrails.rowOf(guardrail)
     const place = Math.max(0, LEG_LABELS.indexOf(leg)) * HIT_LABELS.length + HIT_LABELS.indexOf(hit)
     this.#cells[GUARDRAILS_AT + row * HIT_CELLS + place]! += count
+  }
+
+  /** Counts tokens of a model. @param model ASCII: models with the same first 64 characters are counted together */
+  addTokens(model: string, prompt: number, completion: number): void {
+    const at = MODELS_AT + this.#models.rowOf(model.slice(0, NAME_BYTES)) * TOKEN_LABELS.length
+    this.#cells[at]! += prompt
+    this.#cells[at + 1]! += completion
   }
 
   /** What this thread says of itself; a cell of {@link THREAD_CELLS}. */
@@ -264,6 +286,12 @@ interface GuardrailCounts {
   readonly hits: readonly (readonly number[])[]
 }
 
+interface ModelCounts {
+  readonly model: string
+  /** By {@link TOKEN_LABELS}. */
+  readonly tokens: readonly number[]
+}
+
 interface ThreadFigures {
   readonly heapUsedBytes: number
   readonly heapTotalBytes: number
@@ -278,6 +306,7 @@ export interface CountTotals {
   readonly collections: readonly CollectionCounts[]
   readonly virtualMcps: readonly VirtualMcpCounts[]
   readonly guardrails: readonly GuardrailCounts[]
+  readonly models: readonly ModelCounts[]
   readonly refusals: readonly { readonly check: string; readonly code: string; readonly count: number }[]
   /** By slot. */
   readonly threads: readonly ThreadFigures[]
@@ -314,6 +343,10 @@ export function readCounts(memory: SharedArrayBuffer, slots: number, checks: rea
           ...own.subarray(leg * HIT_LABELS.length, (leg + 1) * HIT_LABELS.length),
         ]),
       }
+    }),
+    models: new SlugRows(memory, MODEL_NAMES).all().map(([row, model]) => {
+      const at = MODELS_AT + row * TOKEN_LABELS.length
+      return { model, tokens: [...sums.subarray(at, at + TOKEN_LABELS.length)] }
     }),
     refusals: refusalsIn(sums.subarray(ROWS * ROW_CELLS), checks),
     threads: cells.map((own) => {

@@ -11,6 +11,8 @@ type LogEntry = [
   Record<string, unknown> | null,
   string | null,
 ]
+/** [node, null, model, calls, prompt tokens, completion tokens, within] */
+type TokenEntry = [string, null, string, number, number, number, string | null]
 
 /**
  * Reads the trace of a run, which `gateway/workflow/trace.ts` has written: entries in the order in which their nodes have ended, then
@@ -18,13 +20,16 @@ type LogEntry = [
  */
 export function readWorkflowTrace(text: string): WorkflowTrace | null {
   if (text === '') return null
-  const entries = JSON.parse(`[${text}]`) as (StepEntry | LogEntry | number)[]
-  const trace: WorkflowTrace = { nodes: [], logs: [], left_off: 0 }
+  const entries = JSON.parse(`[${text}]`) as (StepEntry | LogEntry | TokenEntry | number)[]
+  const trace: WorkflowTrace = { nodes: [], logs: [], tokens: [], left_off: 0 }
   for (const entry of entries)
     if (typeof entry === 'number') trace.left_off = entry
     else if (isLog(entry)) {
       const [node, at, level, message, fields, within] = entry
       trace.logs.push({ node, within, time_ms: at / 1000, level, message, fields })
+    } else if (isTokens(entry)) {
+      const [node, , model, calls, prompt_tokens, completion_tokens, within] = entry
+      trace.tokens.push({ node, within, model, calls, prompt_tokens, completion_tokens })
     } else {
       const [node, type, start, duration, handle, attempts, error, within] = entry
       trace.nodes.push({
@@ -42,6 +47,12 @@ export function readWorkflowTrace(text: string): WorkflowTrace | null {
   return trace
 }
 
-function isLog(entry: StepEntry | LogEntry): entry is LogEntry {
+type Entry = StepEntry | LogEntry | TokenEntry
+
+function isLog(entry: Entry): entry is LogEntry {
   return typeof entry[1] === 'number'
+}
+
+function isTokens(entry: Entry): entry is TokenEntry {
+  return entry[1] === null
 }

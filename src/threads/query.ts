@@ -2,7 +2,7 @@
 import { parentPort } from 'node:worker_threads'
 import { createClock } from '../base/clock.ts'
 import { answerQuery } from '../record/answer-query.ts'
-import type { QuerySetup, ToQueryThread } from '../record/messages.ts'
+import type { QuerySetup, QueryThreadReady, ToQueryThread } from '../record/messages.ts'
 import { PLACES } from '../serve/places.ts'
 import { threadData } from './data.ts'
 
@@ -15,3 +15,4 @@ const reader = await PLACES.records(setup.path).openReader()
 main.on('message', (message: ToQueryThread) => {
   void answerQuery(reader, clock, message).then((reply) => main.postMessage(reply))
 })
+main.postMessage({ kind: 'ready' } satisfies QueryThreadReady)

@@ -35,6 +35,12 @@ export const INTERIM_MAX = 32
 /** Life of an unused upstream connection in the pool; then it is closed. */
 export const POOLED_MS = 30_000
 
+/**
+ * An unused upstream connection is closed so long before its server would (`Keep-Alive: timeout`, RFC 2068 19.7.1.1). A request that is
+ * sent while the server closes gets no answer, and is repeated only if its method is idempotent.
+ */
+export const POOLED_MARGIN_MS = 1000
+
 /** Unsent bytes of one caller's socket before its upstream is paused. */
 export const UNSENT_BYTES_MAX = 131_072
 

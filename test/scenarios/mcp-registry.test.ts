@@ -11,6 +11,7 @@ import { call, type Reply, startTestServer, type TestServer } from './server.ts'
 
 const SERVERS = '/mcp-registry/v0.1/servers'
 const OFFICIAL = 'io.modelcontextprotocol.registry/official'
+const ICON = { src: 'https://example.com/desk.png', mime_type: 'image/png', sizes: ['48x48'] }
 
 let server: TestServer
 let origin: LegacyOrigin
@@ -37,7 +38,7 @@ before(async () => {
   for (const [slug, more] of [
     ['billing', { registry: 'signed_in', teams: ['staff'] }],
     ['calls', { registry: 'signed_in', all_users: true }],
-    ['desk', { registry: 'public', description: 'Tickets\nand calls' }],
+    ['desk', { registry: 'public', description: 'Tickets\nand calls', icons: [ICON] }],
     ['events', { registry: 'public', name: 'N'.repeat(120), description: 'd'.repeat(500) }],
     ['files', { registry: 'public' }],
     ['hidden', { registry: 'hidden', all_users: true }],
@@ -79,6 +80,15 @@ function assertServer({ server: one, _meta }: any): void {
     assert.equal(remote.type, 'streamable-http')
     assert.match(remote.url, /^https?:\/\/[^\s]+$/)
   }
+  for (const { src, mimeType, sizes, theme, ...more } of one.icons ?? []) {
+    assert.match(src, /^https:\/\/.{1,247}$/)
+    assert.ok(
+      [undefined, 'image/png', 'image/jpeg', 'image/jpg', 'image/svg+xml', 'image/webp'].includes(mimeType),
+    )
+    for (const size of sizes ?? []) assert.match(size, /^(\d+x\d+|any)$/)
+    assert.ok([undefined, 'light', 'dark'].includes(theme))
+    assert.deepEqual(more, {})
+  }
   const { status, publishedAt, updatedAt, isLatest, ...more } = _meta[OFFICIAL]
   assert.deepEqual([status, isLatest, more], ['active', true, {}])
   for (const time of [publishedAt, updatedAt]) assert.equal(new Date(time).toISOString(), time)
@@ -97,6 +107,7 @@ test('anyone lists public virtual MCPs; hidden ones, drafts and those without th
       [{ type: 'streamable-http', url: `${server.running.origin}/mcp/desk` }],
     ],
   )
+  assert.deepEqual(desk.server.icons, [{ src: ICON.src, mimeType: ICON.mime_type, sizes: ICON.sizes }])
   assert.equal(headers.get('access-control-allow-origin'), '*')
   assert.equal(headers.get('content-type'), 'application/json')
   // An administrator's token is of no person

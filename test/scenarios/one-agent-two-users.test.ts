@@ -88,7 +88,43 @@ test('one agent, two users: each call reaches the account of its person', async 
 
 test('an agent that acts for itself has no account of a person', async () => {
   const agent = await addAgent(server, { slug: 'alone', host: 'concierge', virtual_mcp: 'desk' })
-  const { json } = await whoami(agent.secret)
-  assert.notEqual(json.result?.isError, false)
-  assert.doesNotMatch(JSON.stringify(json), /-at-notes/)
+  const { json, text } = await whoami(agent.secret)
+  assert.equal(json.result?.structuredContent.code, 'connect_required', text)
+  assert.doesNotMatch(text, /-at-notes|connect_url/)
+})
+
+test('a headless agent with a person: host, binding and account each stop the next call, on every thread', async () => {
+  await make('/hosts', { name: 'Nightly', slug: 'nightly' })
+  const binding = { slug: 'for-ann', host: 'nightly', virtual_mcp: 'desk', user: 'ann' }
+  const { secret } = await addAgent(server, binding)
+  // A connection for each call: they are spread over the threads
+  const calls = () => Promise.all(Array.from({ length: 6 }, () => whoami(secret)))
+  const outcomes = async () => {
+    const answers = await calls()
+    return new Set(
+      answers.map(({ status, json }) =>
+        json?.result === undefined
+          ? status
+          : (json.result.structuredContent?.code ?? json.result.content[0].text),
+      ),
+    )
+  }
+  const works = new Set(['ann-at-notes'])
+  const account = { origin: 'notes', user: 'ann' }
+  for (const [path, body, refused] of [
+    ['/hosts/nightly/toggle', {}, 403],
+    ['/bindings/nightly:for-ann/toggle', {}, 403],
+    // Connecting again would not help its person
+    ['/connections/toggle', account, 'credential_unavailable'],
+    ['/users/ann/toggle', {}, 401],
+  ] as const) {
+    assert.deepEqual(await outcomes(), works, path)
+    const off = await server.manage('POST', path, { ...body, active: false })
+    assert.equal(off.status, 200, off.text)
+    assert.deepEqual(await outcomes(), new Set([refused]), path)
+    const on = await server.manage('POST', path, { ...body, active: true })
+    assert.equal(on.status, 200, on.text)
+  }
+  for (const path of ['/mcp', '/mcp/other', '/management/mcp'])
+    assert.equal((await message(base + path, secret, 'tools/list')).status, 401, path)
 })

@@ -9,6 +9,7 @@ import { createOrdersService } from '../../examples/orders/service.ts'
 import { startEverything } from '../mcp/real-servers.ts'
 import { commandsOf } from '../support/command-page.ts'
 import { signedWith, signingKey } from '../support/issuer.ts'
+import { completion, send, startLlm } from '../support/llm.ts'
 import { runPage } from '../support/page.ts'
 import { TokenEndpoint } from '../support/token-endpoint.ts'
 import { runCommand } from './cli.ts'
@@ -66,6 +67,19 @@ test('who has followed the README can follow docs/workflows.md, with a server of
     'http://127.0.0.1:9000': service.url,
   }
   assert.equal(await runPage('workflows.md', server, words), 23)
+})
+
+test('who has followed the README can follow docs/workflow-llm.md, with a server that answers as a model', async () => {
+  await using llm = await startLlm()
+  llm.answer = (asked, response) => {
+    const text =
+      asked.response_format === undefined
+        ? `You asked: ${asked.messages.at(-1)?.content}`
+        : '{"topic":"delivery","urgent":false}'
+    send(response, { ...completion(asked, text), model: asked.model })
+  }
+  const words = { $TOKEN: token, 'http://127.0.0.1:8000/v1': llm.baseUrl }
+  assert.equal(await runPage('workflow-llm.md', server, words), 7)
 })
 
 test('the commands of docs/collections-as-mcp.md print what the page shows', async () => {

@@ -237,6 +237,43 @@ test('a file of a newer version is refused in one sentence and left as it is', a
   assert.ok(readFileSync(path).equals(before))
 })
 
+/** A query thread says that it has started. */
+const READY =
+  'const { parentPort } = require("node:worker_threads"); parentPort.postMessage({ kind: "ready" });'
+
+test('a query thread may take longer to start than to answer, and is started once', async (t) => {
+  const { path, recorder } = await open(t, 'slow-start')
+  await recorder.flush()
+  const slow = `const { parentPort } = require("node:worker_threads")
+    const answer = ({ id }) => parentPort.postMessage({ kind: "get", id, record: undefined })
+    setTimeout(() => {
+      parentPort.on("message", answer)
+      parentPort.postMessage({ kind: "ready" })
+    }, 2500)`
+  let starts = 0
+  const queries = createRecordQueries(
+    () =>
+      starts++ === 0 ? new Worker(slow, { eval: true }) : workers.start('query', { path, clockCell: null }),
+    { deadlineMs: 2000 },
+  )
+  t.after(() => queries.close())
+  assert.deepEqual(await Promise.all([queries.get('a'), queries.get('b')]), [undefined, undefined])
+  assert.equal(starts, 1)
+})
+
+test('a query thread that ends before it has started ends all questions that wait for it', async (t) => {
+  let starts = 0
+  const queries = createRecordQueries(() => {
+    starts++
+    return new Worker('process.exit(1)', { eval: true })
+  })
+  t.after(() => queries.close())
+  const asked = [queries.get('a'), queries.get('b'), queries.list({})]
+  for (const one of await Promise.allSettled(asked))
+    assert.equal(one.status === 'rejected' && one.reason.code, 'records_unavailable')
+  assert.equal(starts, 1)
+})
+
 test('a query thread that hangs costs its question alone and is replaced', async (t) => {
   const { path, recorder } = await open(t, 'hang')
   const sink = createRecordSink()
@@ -247,9 +284,7 @@ test('a query thread that hangs costs its question alone and is replaced', async
   const queries = createRecordQueries(
     () =>
       starts++ === 0
-        ? new Worker('require("node:worker_threads").parentPort.on("message", () => { for (;;); })', {
-            eval: true,
-          })
+        ? new Worker(`${READY} parentPort.on("message", () => { for (;;); })`, { eval: true })
         : workers.start('query', { path, clockCell: null }),
     { deadlineMs: 2000, waitingMax: 2 },
   )

@@ -23,6 +23,7 @@ export const ALONE: NodeContext = {
     set: () => assert.fail('no node of this test keeps values'),
     delete: () => assert.fail('no node of this test deletes values'),
   },
+  countTokens: () => assert.fail('no node of this test uses tokens'),
   log: () => assert.fail('no node of this test logs'),
   pause: () => assert.fail('no node of this test waits'),
 }

@@ -95,6 +95,10 @@ export class RunningNode implements NodeContext {
       this.#tools.trace.log(this.#id, this.#tools.within, level, message, fields)
   }
 
+  get countTokens(): NodeContext['countTokens'] {
+    return (used) => this.#tools.trace.countTokens(this.#id, this.#tools.within, used)
+  }
+
   get pause(): NodeContext['pause'] {
     return (ms) =>
       new Promise((resolve) => {

@@ -162,6 +162,61 @@ test('repeats wait twice as long each time, and a run executes a bounded number 
   assert.deepEqual(await ended, { ok: false, code: 'upstream_unavailable', reason: 'node "call": down' })
 })
 
+test('a repeat waits as long as the failure says, and is not made if the run would be over before', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  let calls = 0
+  let retryAfterMs = 5000
+  const busy: RunTools['callUpstream'] = (asked, done) => {
+    calls++
+    return later(0, new NodeFailure('429', 'busy', 'upstream_unavailable', { retryAfterMs }))(asked, done)
+  }
+  const graph: Graph = {
+    nodes: [
+      HTTP,
+      { id: 'call', type: 'proxy_node', retry: { max: 1, delay: '1s', on: ['429'] } },
+      { id: 'ok', type: 'response_node' },
+    ],
+    edges: [
+      { from: 'http', to: 'call' },
+      { from: 'call', handle: 'success', to: 'ok' },
+    ],
+  }
+  const settle = async (): Promise<void> => {
+    for (let turn = 0; turn < 4; turn++) await new Promise((done) => setImmediate(done))
+  }
+  const waiting = run(graph, busy)
+  const seen: number[] = []
+  for (const ms of [0, 4999, 1]) {
+    t.mock.timers.tick(ms)
+    await settle()
+    seen.push(calls)
+  }
+  assert.deepEqual(seen, [1, 1, 2])
+  const end = { ok: false, code: 'upstream_unavailable', reason: 'node "call": busy' }
+  assert.deepEqual(await waiting, { ...end, told: { retryAfterMs } })
+  retryAfterMs = 30_000
+  assert.deepEqual(await run(graph, busy), { ...end, told: { retryAfterMs } })
+  assert.equal(calls, 3)
+})
+
+test('outputs that come with a failure are those of the node at its handle error', async () => {
+  const graph: Graph = {
+    nodes: [
+      HTTP,
+      { id: 'call', type: 'proxy_node', on_error: 'handle' },
+      { id: 'ok', type: 'response_node', inputs: { body: '{{ $.call }}' } },
+    ],
+    edges: [
+      { from: 'http', to: 'call' },
+      { from: 'call', handle: 'error', to: 'ok' },
+    ],
+  }
+  const failure = new NodeFailure('schema', 'no', 'workflow_failed', { outputs: { status: 7 } })
+  const end = await run(graph, later(0, failure))
+  assert.ok(end.ok && 'answer' in end)
+  assert.deepEqual(end.answer['body'], { status: 7, error: { kind: 'schema', message: 'no' } })
+})
+
 test('a run that is given up tells nobody, and gives up what it has under way', async () => {
   const plan = planned({
     nodes: [HTTP, { id: 'call', type: 'proxy_node' }, { id: 'ok', type: 'response_node' }],

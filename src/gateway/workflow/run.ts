@@ -233,8 +233,11 @@ export class WorkflowRun {
     const { retry } = node
     if (retry !== undefined && count <= retry.max && retry.on.includes(failure.kind)) {
       // Twice as long each time
-      this.#later(retry.delay_ms * 2 ** (count - 1), () => this.#attempt(place, count + 1))
-      return
+      const delayMs = Math.max(retry.delay_ms * 2 ** (count - 1), failure.told?.retryAfterMs ?? 0)
+      if (this.#hasTime(delayMs)) {
+        this.#later(delayMs, () => this.#attempt(place, count + 1))
+        return
+      }
     }
     if (node.on_error === 'fallback') {
       const { fallback } = node
@@ -242,7 +245,8 @@ export class WorkflowRun {
       this.#ended(place, { handle: onward, outputs: given }, failure.kind)
     } else if (node.on_error === 'handle') {
       const shown = { kind: failure.kind, message: failure.message }
-      this.#ended(place, { handle: 'error', outputs: { ...outputs, error: shown } }, failure.kind)
+      const given = { ...outputs, ...failure.outputs, error: shown }
+      this.#ended(place, { handle: 'error', outputs: given }, failure.kind)
     } else {
       this.#steps.ended(place, '', failure.kind)
       this.#fail(failure.code, `node "${node.id}": ${failure.message}`, failure.told)
@@ -312,6 +316,11 @@ export class WorkflowRun {
     if (this.#started[place] === true) return
     this.#started[place] = true
     this.#failed(place, Number.POSITIVE_INFINITY, failure)
+  }
+
+  /** False for a wait that would outlast the run. */
+  #hasTime(ms: number): boolean {
+    return this.#tools.trace.now() / 1000 + ms < RUN_MS
   }
 
   #later(ms: number, work: () => void): void {

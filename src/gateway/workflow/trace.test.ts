@@ -42,6 +42,7 @@ test('entries have start and duration of their nodes, in the order of their star
       entry('c', 3.5, 1, { handle: null, error: 'unfinished' }),
     ],
     logs: [],
+    tokens: [],
     left_off: 0,
   })
 })
@@ -134,4 +135,29 @@ test('whatever nodes do, a trace can be read and is short enough for a record', 
     }),
     { numRuns: 50 },
   )
+})
+
+test('tokens are summed up by node, over the runs of inner workflows, and stand in a full trace too', () => {
+  const { trace, read } = traced()
+  const used = { model: 'small', prompt_tokens: 3, completion_tokens: 2 }
+  trace.countTokens('ask', '', used)
+  for (let run = 0; run < 200; run++) {
+    trace.countTokens('ask', `each[${run}]/sub[0]`, { ...used, completion_tokens: null })
+    for (let n = 0; n < 10; n++)
+      trace.add(entryHead('a', 'set_node'), 0, 'default', 1, 'k'.repeat(60), `each[${run}]`)
+  }
+  const { tokens, left_off } = read()
+  assert.deepEqual(tokens, [
+    { node: 'ask', within: null, model: 'small', calls: 1, prompt_tokens: 3, completion_tokens: 2 },
+    { node: 'ask', within: 'each/sub', model: 'small', calls: 200, prompt_tokens: 600, completion_tokens: 0 },
+  ])
+  assert.ok(left_off > 0)
+  assert.equal(read().tokens.length, 2, 'also if it is read once more')
+})
+
+test('a trace is bounded whatever is counted', () => {
+  const { trace } = traced()
+  for (let n = 0; n < 5000; n++)
+    trace.countTokens(`node_${n}`, '', { model: 'm'.repeat(128), prompt_tokens: 1e8, completion_tokens: 1e8 })
+  assert.ok(trace.close(null).length < 41 * 1024)
 })

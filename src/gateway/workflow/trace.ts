@@ -2,7 +2,7 @@
  * The trace of the runs for one request: what each node did, as text that the record of the request keeps (`record/workflow-trace.ts`
  * reads it). It has names, times and kinds of failures, and no values but those that a node logs.
  *
- * Bounds: {@link CHARS_MAX} of text, {@link INNER_ENTRIES_MAX} entries of runs within the run, {@link LOGS_MAX} logged messages.
+ * Bounds: {@link CHARS_MAX} of text and {@link CHARS_WITH_TOKENS_MAX} with counts of tokens, {@link INNER_ENTRIES_MAX} entries of runs within the run, {@link LOGS_MAX} logged messages.
  * The second bound does not hold for failures within inner runs. Entries beyond the bounds are counted.
  */
 import { jsonWithin } from '../../base/bounded-json.ts'
@@ -10,11 +10,13 @@ import { maskText } from '../../base/mask.ts'
 import { maskValue } from '../../base/mask-value.ts'
 import type { Plain } from '../../base/plain.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
-import type { LogLevel } from '../../nodes/run.ts'
+import type { LogLevel, UsedTokens } from '../../nodes/run.ts'
 import { CUT_MARK, cutText } from '../../record/fields.ts'
 
 /** UTF-16 units from which on nothing is added. */
 const CHARS_MAX = 32 * 1024
+/** With entries of tokens, which come last: they are not left off for a long trace. */
+const CHARS_WITH_TOKENS_MAX = 40 * 1024
 const INNER_ENTRIES_MAX = 50
 const LOGS_MAX = 20
 /** UTF-16 units of a logged message, and of its fields as JSON. */
@@ -22,6 +24,8 @@ const MESSAGE_CHARS_MAX = 500
 /** What is looked at of a longer one: a secret across the end of it is not in the part that is kept. */
 const READ_CHARS_MAX = 4 * MESSAGE_CHARS_MAX
 const FIELDS_CHARS_MAX = 2048
+/** In `each[3]/ask[0]`. */
+const RUN_NUMBER = /\[\d+\]/g
 /** UTF-16 units of the kind of a failure. */
 const KIND_CHARS_MAX = 64
 
@@ -33,6 +37,17 @@ export function entryHead(id: string, type: string): string {
   return `["${id}","${type}",`
 }
 
+/** Tokens that one node has used of one model, in all its executions. */
+export interface TokenCount {
+  readonly node: string
+  /** The nodes that run the workflow, such as `each`, without the numbers of their runs; empty for the outer run. */
+  readonly within: string
+  readonly model: string
+  calls: number
+  prompt: number
+  completion: number
+}
+
 /** The trace of the run that answers a request, with all runs within it. */
 export class RunTrace {
   readonly #monotonic: () => number
@@ -41,6 +56,8 @@ export class RunTrace {
   #leftOff = 0
   #inner = 0
   #logs = 0
+  #isClosed = false
+  readonly #tokens = new Map<string, TokenCount>()
   /** Head and start of the node whose call goes on as the request. */
   #tail: { readonly head: string; readonly start: number } | null = null
 
@@ -83,18 +100,44 @@ export class RunTrace {
     this.#put(JSON.stringify([node, this.now(), level, text, kept, within || null]))
   }
 
+  /** Adds what an answer of a model has used. Executions of a node are counted together, so entries are bounded by definitions. */
+  countTokens(node: string, within: string, { model, prompt_tokens, completion_tokens }: UsedTokens): void {
+    const places = within.replaceAll(RUN_NUMBER, '')
+    const key = `${places}\n${node}`
+    const count = this.#tokens.get(key) ?? { node, within: places, model, calls: 0, prompt: 0, completion: 0 }
+    count.calls++
+    count.prompt += prompt_tokens ?? 0
+    count.completion += completion_tokens ?? 0
+    this.#tokens.set(key, count)
+  }
+
+  /** Tokens of models that the run has used so far. */
+  tokens(): Iterable<TokenCount> {
+    return this.#tokens.values()
+  }
+
   /** The whole text, once the request is over. @param code of the refusal that ended it */
   close(code: RefusalCode | null): string {
     const tail = this.#tail
     this.#tail = null
     if (tail !== null) this.add(tail.head, tail.start, code === null ? 'success' : '', 1, code ?? '', '')
+    this.#putTokens()
     if (this.#leftOff > 0) this.#text += `${this.#text === '' ? '' : ','}${this.#leftOff}`
     this.#leftOff = 0
     return this.#text
   }
 
-  #put(entry: string): void {
-    if (this.#text.length + entry.length > CHARS_MAX) this.#leftOff++
+  #putTokens(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    for (const { node, within, model, calls, prompt, completion } of this.#tokens.values()) {
+      const entry = [node, null, model, calls, prompt, completion, within || null]
+      this.#put(JSON.stringify(entry), CHARS_WITH_TOKENS_MAX)
+    }
+  }
+
+  #put(entry: string, charsMax = CHARS_MAX): void {
+    if (this.#text.length + entry.length > charsMax) this.#leftOff++
     else this.#text += this.#text === '' ? entry : `,${entry}`
   }
 }

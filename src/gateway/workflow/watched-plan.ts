@@ -35,6 +35,17 @@ const SIMULATED: ReadonlyMap<string, Plain> = new Map<string, Plain>([
   ['proxy_node', { status: 200, headers: {}, body: null }],
   ['http_request_node', { status: 200, headers: {}, body: null }],
   ['mcp_call_node', { content: [], structured: null, is_error: false }],
+  [
+    'llm_node',
+    {
+      text: '',
+      json: null,
+      errors: [],
+      usage: { prompt_tokens: null, completion_tokens: null, total_tokens: null },
+      model: '',
+      finish_reason: 'stop',
+    },
+  ],
   ['postgres_node', { rows: [], count: 0, truncated: false }],
   ['mysql_node', { rows: [], count: 0, truncated: false }],
   ['redis_node', { value: null }],

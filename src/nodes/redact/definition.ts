@@ -2,7 +2,16 @@ import { z } from 'zod'
 import { type NodeType, ONWARD, Text } from '../node-type.ts'
 
 /** What `detectors` may name. `run.ts` says which kinds of the detectors each stands for. */
-const NAMES = ['email', 'card', 'iban', 'phone', 'ip', 'national_id', 'secret', 'injection'] as const
+export const REDACT_DETECTORS = [
+  'email',
+  'card',
+  'iban',
+  'phone',
+  'ip',
+  'national_id',
+  'secret',
+  'injection',
+] as const
 
 export const redactNode: NodeType = {
   name: 'redact_node',
@@ -10,7 +19,10 @@ export const redactNode: NodeType = {
   summary: 'Removes sensitive parts of a value',
   config: z
     .strictObject({
-      detectors: z.array(z.enum(NAMES)).default([]).describe('Look at every text and number of the value'),
+      detectors: z
+        .array(z.enum(REDACT_DETECTORS))
+        .default([])
+        .describe('Look at every text and number of the value'),
       paths: z
         .array(Text.regex(/^\//, 'a JSON pointer, such as /customer/name'))
         .max(200)

@@ -129,6 +129,29 @@ for (const [what, act] of Object.entries(TRANSIENT))
     assert.deepEqual(events(), ['connected'])
   })
 
+test('a server that answers a refresh twice is heard once, and the next refresh works', async () => {
+  await connect(all, origin)
+  const first = given(await answer())
+  server.refreshActs.push((form, outgoing) => {
+    server.spent.add(form.get('refresh_token')!)
+    const answers = [1, 2].map(() => JSON.stringify(server.issue({ user: 'ada', resource: server.mcp })))
+    for (const text of answers)
+      outgoing.socket!.write(
+        `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n${text}`,
+      )
+    seconds.push((JSON.parse(answers[1]!) as { access_token: string }).access_token)
+  })
+  const seconds: string[] = []
+  for (const generation of [2, 3]) {
+    all.move(HOUR)
+    const next = given(await answer())
+    assert.deepEqual([next.connection, next.generation], [first.connection, generation])
+    assert.ok(!seconds.includes(next.value.replace('Bearer ', '')))
+  }
+  assert.equal(server.refreshes(), 2)
+  assert.deepEqual(events(), ['connected'])
+})
+
 test('failed refreshes are tried less and less often', async () => {
   await connect(all, origin)
   all.move(HOUR)

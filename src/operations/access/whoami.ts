@@ -7,6 +7,7 @@ import type { UserSpec } from '../../model/access.ts'
 import { Time } from '../../model/time.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
+import { booleanFilter } from '../engine/lists.ts'
 
 const OwnGrant = z.object({
   grant: z.string().describe('Compact form, such as modifier:proxies@payments'),
@@ -33,7 +34,9 @@ export const whoami = define({
   tool: 'whoami',
   group: 'manage_config',
   summary: 'Show your identity, authentication method and permissions',
-  input: z.strictObject({}),
+  input: z.strictObject({
+    operations: booleanFilter.default(false).describe('With the operations that you may call'),
+  }),
   output: z.object({
     id: z.string(),
     type: z.enum(['user', 'service', 'system']),
@@ -52,13 +55,19 @@ export const whoami = define({
       .array(OwnGrant)
       .nullable()
       .describe('Your full grants if the credential limits them; null if it does not'),
+    operations: z
+      .array(z.string())
+      .optional()
+      .describe(
+        'If requested: the operations that you may call on at least one resource, such as proxies.create',
+      ),
   }),
   permission: 'users:read',
   own: () => true,
   refuses: [],
   columns: ['id', 'type', 'name', 'email', 'auth_method', 'expires_at', 'teams', 'grants.grant'],
   subject: () => ({ type: 'access', id: null, slug: null }),
-  handle: async (_input, context) => {
+  handle: async ({ operations }, context) => {
     const { id, type, name, authMethod, expiresAt, grants, unnarrowed } = context.principal
     return {
       id,
@@ -69,6 +78,7 @@ export const whoami = define({
       ...(await personOf(context)),
       grants: await viewsOf(grants, context),
       narrowed_from: unnarrowed === undefined ? null : await viewsOf(unnarrowed, context),
+      ...(operations && { operations: [...context.callable()] }),
     }
   },
 })

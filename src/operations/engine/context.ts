@@ -77,6 +77,8 @@ export interface OperationContext {
    * when the permission, which is that of the operation unless another is given, does not reach it.
    */
   find(type: ResourceType, ref: string, permission?: Permission): Promise<Resource>
+  /** Names of the operations that the principal may call, on anything at all, such as `proxies.create`. */
+  callable(): readonly string[]
   /** Refuses with permission_denied unless the principal has a further permission for anything at all. */
   require(permission: Permission): void
   /** True when the principal has a further permission for the resource. */

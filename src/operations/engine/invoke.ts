@@ -414,6 +414,10 @@ function contextOf(
       await access.reach(permission, found)
       return found
     },
+    callable: () =>
+      deps.registry.operations
+        .filter((one) => mayCall(principal, one))
+        .map(({ resource, action }) => `${resource}.${action}`),
     require(permission) {
       if (!permits(principal, permission)) throw denial(permission)
     },

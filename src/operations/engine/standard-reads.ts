@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
 import { inWords, withArticle } from '../../model/resource-types.ts'
 import { Ref, Slug } from '../../model/slug.ts'
-import type { ListQuery } from '../../store/ports/config.ts'
+import { LIST_ORDERS, type ListOrder, type ListQuery } from '../../store/ports/config.ts'
 import type { FacetName } from '../../store/ports/facets.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from './context.ts'
@@ -12,10 +12,23 @@ import { fromCursor, page, pageOf, toCursor } from './lists.ts'
 import { findRef, getRef, parentFields } from './refs.ts'
 import { viewsOf } from './views.ts'
 
+const Text = z
+  .string()
+  .min(1)
+  .max(200)
+  .describe(
+    'Only those with this text in the name, slug, path, base path or email address; case does not matter',
+  )
+
+const Order = z
+  .enum(LIST_ORDERS)
+  .default('oldest')
+  .describe('Sort order: by creation (oldest, newest), by slug, or updated: last change first')
+
 /** One tag may stand for itself. */
 const Tags = z.preprocess((given) => (typeof given === 'string' ? [given] : given), z.array(Slug).max(20))
 
-/** `list`: a page of resources, oldest first, with the filters of the kind. */
+/** `list`: a page of resources with the filters of the kind, oldest first unless the caller asks for another order. */
 export function listOf(kind: Kind): Operation {
   const filters = {
     tag: Tags.optional().describe('Only resources with this tag, or with all of several tags'),
@@ -33,8 +46,8 @@ export function listOf(kind: Kind): Operation {
     effect: 'read',
     tool: `list_${kind.type}`,
     group: kind.group,
-    summary: `List ${inWords(kind.type)}, oldest first`,
-    input: z.strictObject({ ...page, ...filters }) as z.ZodObject,
+    summary: `List ${inWords(kind.type)}`,
+    input: z.strictObject({ ...page, text: Text.optional(), order: Order, ...filters }) as z.ZodObject,
     output: pageOf(kind.view) as z.ZodObject,
     answers: kind,
     permission: `${kind.type}:read`,
@@ -47,6 +60,7 @@ export function listOf(kind: Kind): Operation {
 
 async function listResources(kind: Kind, input: Fields, context: OperationContext): Promise<Fields> {
   const limit = input['limit'] as number
+  const order = input['order'] as ListOrder
   const where: Partial<Record<FacetName, string | number | boolean>> = {}
   const holds: Partial<Record<FacetName, string>> = {}
   for (const name of Object.keys(kind.filters) as FacetName[]) {
@@ -69,17 +83,39 @@ async function listResources(kind: Kind, input: Fields, context: OperationContex
     holds,
     // Parsed by the schema above
     tags: (input['tag'] ?? []) as readonly string[],
-    ...(typeof input['cursor'] === 'string'
-      ? { after: fromCursor(input['cursor'], /^[a-z]{3}_[0-9a-z]{26}$/) }
-      : {}),
+    order,
+    ...(typeof input['text'] === 'string' ? { text: input['text'] } : {}),
+    ...(typeof input['cursor'] === 'string' ? positionOf(input['cursor'], order) : {}),
     ...(await parentFilter(kind, input, context)),
   }
   const found = await context.reader.list(query)
   const items = found.slice(0, limit)
   return {
     items: await currentViewsOf(context, kind, items),
-    next_cursor: found.length > limit ? toCursor(items.at(-1)!.id) : null,
+    next_cursor: found.length > limit ? cursorOf(items.at(-1)!, order) : null,
   }
+}
+
+const ID = '[a-z]{3}_[0-9a-z]{26}'
+const POSITIONS: Readonly<Record<ListOrder, RegExp>> = {
+  oldest: new RegExp(`^(?<id>${ID})$`),
+  newest: new RegExp(`^-(?<id>${ID})$`),
+  slug: new RegExp(`^(?<id>${ID}) (?<value>\\S{1,100})$`),
+  updated: new RegExp(`^-(?<id>${ID}) (?<value>\\S{1,30})$`),
+}
+
+function cursorOf({ id, slug, updated_at }: Resource, order: ListOrder): string {
+  const sign = order === 'newest' || order === 'updated' ? '-' : ''
+  const value = order === 'slug' ? ` ${slug}` : order === 'updated' ? ` ${updated_at}` : ''
+  return toCursor(`${sign}${id}${value}`)
+}
+
+/** What {@link cursorOf} has written. Refuses with input_invalid the cursor of another order. */
+function positionOf(cursor: string, order: ListOrder): Pick<ListQuery, 'after' | 'afterValue'> {
+  const form = POSITIONS[order]
+  // `fromCursor` has tested the form
+  const { id, value } = form.exec(fromCursor(cursor, form))!.groups!
+  return { after: id!, ...(value !== undefined && { afterValue: value }) }
 }
 
 async function parentFilter(

@@ -132,7 +132,11 @@ async function schemaErrors(spec: ProxySpec, context: OperationContext): Promise
   return errors
 }
 
-async function sharedSchemas(spec: ProxySpec, context: OperationContext): Promise<Record<string, unknown>> {
+/** Schemas by name that contracts of the collection share. */
+export async function sharedSchemas(
+  spec: Pick<ProxySpec, 'collection'>,
+  context: OperationContext,
+): Promise<Record<string, unknown>> {
   const collection = await context.whole.byId('collections', spec.collection)
   const hash = collection?.spec['schemas']
   const json = typeof hash === 'string' ? await context.whole.schema(hash) : undefined

@@ -23,7 +23,7 @@ function readerOf(all: () => readonly Resource[]) {
     usersOf: async () => [],
   })
   const slugs = async (): Promise<string[]> => (await listing(null)).map(({ slug }) => slug)
-  return { seen, slugs }
+  return { seen, slugs, listing }
 }
 
 test('virtual MCPs are read once for each revision of the configuration', async () => {
@@ -58,4 +58,17 @@ test('what is stored without the member, or with a value of a later version, is 
     stored('new', { registry: 'partners', all_users: true }),
   ])
   assert.deepEqual(await slugs(), [])
+})
+
+test('icons that this version does not know are left out, and the entry stays', async () => {
+  const icons = [{ src: 'https://example.com/a.png' }]
+  const { listing } = readerOf(() => [
+    stored('a', { registry: 'public', icons }),
+    stored('b', { registry: 'public', icons: [{ src: 'http://example.com/a.png' }] }),
+    stored('c', { registry: 'public' }),
+  ])
+  assert.deepEqual(
+    (await listing(null)).map(({ icons: [first] }) => first?.src),
+    ['https://example.com/a.png', undefined, undefined],
+  )
 })

@@ -1,4 +1,4 @@
-import type { VirtualMcpSpec } from '../../model/virtual-mcp.ts'
+import { Icons, type VirtualMcpSpec } from '../../model/virtual-mcp.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import { membershipsOf, reasonsFor } from '../access/shared-with.ts'
@@ -6,6 +6,7 @@ import { membershipsOf, reasonsFor } from '../access/shared-with.ts'
 /** A virtual MCP that the MCP registry lists, as it is stored. */
 export type ListedMcp = Pick<Resource, 'slug' | 'name' | 'revision' | 'updated_at'> & {
   readonly description: string
+  readonly icons: Icons
 }
 
 /**
@@ -60,7 +61,9 @@ function candidatesIn(all: readonly Resource[]): readonly Candidate[] {
       // Specs stored by earlier versions lack some members
       const { description = '', teams = [], all_users = false, registry } = spec as Partial<VirtualMcpSpec>
       if (status !== 'published' || (registry !== 'public' && registry !== 'signed_in')) return []
-      const listed = { slug, name, description, revision, updated_at }
+      // Icons of a later version may have another form: they hide no entry
+      const { data: icons = [] } = Icons.safeParse(spec['icons'])
+      const listed = { slug, name, description, icons, revision, updated_at }
       return [{ listed, shared: registry === 'public' ? null : { teams, all_users } }]
     })
     .sort((a, b) => (a.listed.slug < b.listed.slug ? -1 : 1))

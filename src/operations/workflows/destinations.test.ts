@@ -64,6 +64,36 @@ test('a credential is attached to a node, and sent elsewhere, by those alone who
   }
 })
 
+test('a credential of an llm_node is attached, and sent elsewhere, by those alone who may use it', async () => {
+  const definition = (base_url: string, more: object = {}) => ({
+    nodes: [
+      { id: 'http', type: 'http_trigger' },
+      {
+        id: 'ask',
+        type: 'llm_node',
+        config: { base_url, credential: 'bank', model: 'small', ...more },
+        inputs: { messages: [{ role: 'user', content: 'hi' }] },
+      },
+      { id: 'end', type: 'response_node' },
+    ],
+    edges: [
+      { from: 'http', to: 'ask' },
+      { from: 'ask', handle: 'success', to: 'end' },
+    ],
+  })
+  const made = { name: 'Asks', definition: definition(BANK) }
+  await refused(control.run('workflows.create', made, EDITOR), 'permission_denied')
+  await control.run('workflows.create', made, USER)
+  const update = (given: object) => control.run('workflows.update', { id: 'asks', definition: given }, EDITOR)
+  await refused(update(definition(POST)), 'permission_denied')
+  await refused(update(definition(BANK, { tls: { min_version: '1.3' } })), 'permission_denied')
+  await update(definition(BANK, { model: 'large', max_tokens: 7 }))
+  const { output } = await control.run('workflows.get', { id: 'asks' })
+  const { nodes } = output['definition'] as { nodes: { config: Record<string, unknown> }[] }
+  assert.equal(nodes[1]?.config['credential'], 'bank')
+  await control.run('workflows.delete', { id: 'asks' }, { confirm: 'asks' })
+})
+
 test('who may not use a credential still changes what does not send it elsewhere', async () => {
   for (const definition of [
     asking([POST, 'post'], [BANK, 'bank', { method: 'POST' }], [BANK, 'bank']),

@@ -1,4 +1,5 @@
 import { type FieldError, refuse } from '../../base/refusal.ts'
+import type { ProxySpec } from '../../model/proxy.ts'
 import type { WorkflowDefinition } from '../../model/workflow.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { calledBy } from '../engine/refs.ts'
@@ -8,14 +9,18 @@ import { definitionIn, innerOf } from './inner.ts'
 /** Faults that a refusal lists. */
 const FAULTS_MAX = 50
 
-/** Refuses with configuration_invalid a definition with faults, or one that runs a workflow with faults. */
+/**
+ * Refuses with configuration_invalid a definition with faults, or one that runs a workflow with faults.
+ * @param proxy whose own workflow it is
+ */
 export async function refuseFaults(
   definition: WorkflowDefinition,
   pointer: string,
   why: string,
   context: OperationContext,
+  proxy: ProxySpec | null = null,
 ): Promise<void> {
-  const faults = await faultsOf(definition, context)
+  const faults = await faultsOf(definition, context, proxy)
   if (faults.length === 0) {
     await refuseInnerFaults(definition, pointer, why, context)
     return
@@ -59,6 +64,10 @@ async function refuseInnerFaults(
   await refuseBelow(definition, null)
 }
 
-async function faultsOf(definition: WorkflowDefinition, context: OperationContext) {
-  return (await findingsOf(definition, context)).filter(({ severity }) => severity === 'error')
+async function faultsOf(
+  definition: WorkflowDefinition,
+  context: OperationContext,
+  proxy: ProxySpec | null = null,
+) {
+  return (await findingsOf(definition, context, proxy)).filter(({ severity }) => severity === 'error')
 }

@@ -14,10 +14,8 @@ import { refuseFailedGates } from './saved-tests.ts'
  * Refuses with input_invalid a proxy whose own workflow has not the form of one, and with configuration_invalid a published one whose
  * workflow has faults.
  */
-export async function checkWorkflow(
-  { workflow, status, kind }: ProxySpec,
-  context: OperationContext,
-): Promise<void> {
+export async function checkWorkflow(spec: ProxySpec, context: OperationContext): Promise<void> {
+  const { workflow, status, kind } = spec
   // Stored before there were workflows
   if (workflow === null || workflow === undefined) return
   const definition =
@@ -35,6 +33,7 @@ export async function checkWorkflow(
     '/workflow',
     'The workflow of a published proxy must be free of errors',
     context,
+    typeof workflow === 'string' ? null : spec,
   )
   await refuseFailedGates(definition, '/workflow', context)
 }

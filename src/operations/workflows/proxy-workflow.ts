@@ -10,7 +10,7 @@ import { readable, slugsOf } from '../engine/views.ts'
 import { patchResource } from '../engine/write-resource.ts'
 import { proxyKind } from '../kinds/proxies.ts'
 import { workflowKind } from '../kinds/workflows.ts'
-import { findingsOf } from './findings.ts'
+import { findingsOf, ownerOf } from './findings.ts'
 import { workflowOf } from './of-proxy.ts'
 
 const ProxyWorkflow = z.object({
@@ -99,7 +99,7 @@ async function viewOf(proxy: Resource, context: OperationContext) {
     definition: definition && (await readableDefinition(proxy, shared, context)),
     runs: definition !== null && status === 'published' && collection.status === 'published',
     credential: typeof used === 'string' ? (slugs.get(used) ?? used) : 'none',
-    findings: definition === null ? [] : await findingsOf(definition, context),
+    findings: definition === null ? [] : await findingsOf(definition, context, ownerOf(proxy)),
   }
 }
 

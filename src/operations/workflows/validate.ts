@@ -6,7 +6,7 @@ import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
 import { getRef } from '../engine/refs.ts'
 import { workflowKind } from '../kinds/workflows.ts'
-import { findingsOf } from './findings.ts'
+import { findingsOf, ownerOf } from './findings.ts'
 import { workflowOf } from './of-proxy.ts'
 
 export interface AskedDefinition {
@@ -40,7 +40,8 @@ export const validateWorkflow = define({
   subject: ({ workflow }) => ({ type: workflowKind.noun, id: null, slug: workflow ?? null }),
   handle: async (input, context) => {
     const definition = await definitionOf(input, context)
-    const findings = await findingsOf(definition, context)
+    const proxy = input.proxy === undefined ? null : await getRef(context.reader, 'proxies', input.proxy)
+    const findings = await findingsOf(definition, context, proxy && ownerOf(proxy))
     return {
       valid: findings.every(({ severity }) => severity !== 'error'),
       nodes: definition.nodes.length,

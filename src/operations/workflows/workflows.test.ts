@@ -150,6 +150,51 @@ test('validation tells what is wrong with one that is given, stored, or of a pro
   assert.equal((await control.store.read.auditEntries({ limit: 1 })).items[0]?.id, before)
 })
 
+test('what the contract and the path of a proxy do not take is found in its own workflow', async () => {
+  const reading = (expression: string) => ({
+    ...SMALL,
+    nodes: [SMALL.nodes[0]!, { ...SMALL.nodes[1]!, inputs: { body: `{{ ${expression} }}` } }],
+  })
+  const typed = {
+    ...{ collection: 'orders', name: 'Typed', methods: ['POST'], path: '/typed/{id}' },
+    request_schema: {
+      type: 'object',
+      additionalProperties: false,
+      properties: { sku: { type: 'string' } },
+    },
+  }
+  const workflow = reading('$.http.request.body.skuu')
+  await control.run('proxies.create', { ...typed, workflow })
+  const pointer = '/nodes/1/inputs/body'
+  const found = [{ code: 'type_mismatch', pointer }]
+  for (const [operation, input] of [
+    ['proxies.workflow', { id: 'typed' }],
+    ['workflows.validate', { proxy: 'typed' }],
+  ] as const) {
+    const findings = (await control.run(operation, input)).output['findings'] as Record<string, unknown>[]
+    assert.deepEqual(
+      findings.map(({ code, pointer: at }) => ({ code, pointer: at })),
+      found,
+      operation,
+    )
+  }
+  const publish = (more: object) =>
+    control.run('proxies.update', { id: 'typed', status: 'published', ...more })
+  for (const expression of ['$.http.request.body.skuu', '$.http.request.path_params.order']) {
+    const refusal = await refused(publish({ workflow: reading(expression) }), 'configuration_invalid')
+    assert.equal(refusal.facts.errors?.[0]?.pointer, `/workflow${pointer}`)
+  }
+  await publish({ workflow: reading('$.http.request.body.sku + $.http.request.path_params.id') })
+  // A contract with another type is refused, unless breaches of it are only reported
+  const other = { ...typed.request_schema, properties: { sku: { type: 'integer' } } }
+  await refused(publish({ request_schema: other }), 'configuration_invalid')
+  await publish({ request_schema: other, request_validation: 'report' })
+  // The proxies of a shared workflow may have different contracts
+  await control.run('workflows.create', { name: 'Any body', definition: workflow })
+  await publish({ workflow: 'any-body' })
+  assert.deepEqual((await control.run('proxies.workflow', { id: 'typed' })).output['findings'], [])
+})
+
 test('a template covers several proxies at once, or none', async () => {
   await control.run('proxies.create', { collection: 'orders', name: 'Lazy', methods: ['GET'], path: '/lazy' })
   const input = {
@@ -206,5 +251,5 @@ test('nodes and templates are listed with what they take', async () => {
   >[]
   assert.deepEqual(one?.['config']?.['required'], ['duration'])
   const templates = (await control.run('workflows.templates', {})).output['items'] as unknown[]
-  assert.equal(templates.length, 8)
+  assert.equal(templates.length, 9)
 })

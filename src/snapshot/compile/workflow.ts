@@ -64,7 +64,7 @@ function isTrigger({ type }: WorkflowNode): boolean {
 /** Nothing for a node that asks none but the upstream. */
 function serverOf({ type, config }: WorkflowNode): Pick<PlanNode, 'server'> {
   const destination = nodeType(type)!.destination?.(config) ?? null
-  if (destination?.member !== 'url') return {}
+  if (destination === null || destination.member === 'host') return {}
   const { url, credential, tls } = destination
   const { origin, pathname } = new URL(url)
   const upstream = compileUpstream(UpstreamSpec.parse({ targets: [{ url: origin }], tls }))

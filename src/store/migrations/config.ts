@@ -494,6 +494,13 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
     compatibleFrom: 21,
     sqlite: [`create index connections_origin_user on connections (origin, user)`],
   },
+  {
+    version: 25,
+    name: 'lists in the order of the last change',
+    // A program of version 21 does not need the index, and keeps it
+    compatibleFrom: 21,
+    sqlite: [`create index resources_updated on resources (type, updated_at, id)`],
+  },
 ]
 
 /** Entries from before the chain are linked as they are found. */

@@ -8,19 +8,32 @@ import type { AccessRequestReader, AccessRequestWriter } from './access-requests
 import type { AuditLink, StoredAnchor, StoredCheckpoint, StoredKeyAnchor, TrailSeal } from './audit-chain.ts'
 import type { ChangeRequestReader, ChangeRequestWriter } from './change-requests.ts'
 import type { ConnectionReader } from './connections.ts'
-import type { FacetName } from './facets.ts'
+import type { FacetName, TEXT_FACETS } from './facets.ts'
 import type { FragmentReader, FragmentWriter } from './fragments.ts'
 import type { OAuthReader, OAuthWriter } from './oauth.ts'
 import type { Fields, Resource } from './resource.ts'
 import type { RevisionReader, RevisionWriter } from './revisions.ts'
 import type { Probed } from './unavailable.ts'
 
-/** One page of a list, in order of creation. */
+/**
+ * How lists may be ordered: by creation, by slug, or by the last change with the latest first. Items that are alike in it are
+ * in the order of their ids.
+ */
+export const LIST_ORDERS = ['oldest', 'newest', 'slug', 'updated'] as const
+export type ListOrder = (typeof LIST_ORDERS)[number]
+
+/** One page of a list. */
 export interface ListQuery {
   readonly type: ResourceType
   readonly limit: number
+  /** `oldest` when absent. */
+  readonly order?: ListOrder
   /** Id of the last item of the page before. */
   readonly after?: string
+  /** With `after`: what that item has in the column of the order, for `slug` and `updated`. */
+  readonly afterValue?: string
+  /** Part of the name, the slug, or one of the {@link TEXT_FACETS}; upper and lower case are alike. */
+  readonly text?: string
   readonly parent?: string
   /** Of which a resource must have all. */
   readonly tags?: readonly string[]

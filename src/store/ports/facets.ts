@@ -25,4 +25,7 @@ export const FACETS = [
   'workflow',
 ] as const
 
+/** The members of specs in which a list looks for a text. */
+export const TEXT_FACETS = ['base_path', 'email', 'path'] as const satisfies readonly FacetName[]
+
 export type FacetName = (typeof FACETS)[number]

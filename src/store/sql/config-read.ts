@@ -60,7 +60,7 @@ export function createReader(db: Db, dialect: Dialect): ConfigReader {
       if (parent !== null) query = query.where((eb) => eb(dialect.unindexed('parent_id'), '=', parent))
       return (await query.orderBy(byIdAlone).execute()).map(toResource)
     },
-    list: (query) => listResources(db, query),
+    list: (query) => listResources(db, query, dialect),
     all: async (type, parent) => {
       let query = db.selectFrom('resources').selectAll().where('type', '=', type)
       if (parent !== undefined) query = query.where('parent_id', '=', parent)

@@ -1,7 +1,8 @@
 import { type Expression, type ExpressionBuilder, expressionBuilder, type Kysely, type SqlBool } from 'kysely'
-import type { ListQuery, Part } from '../ports/config.ts'
-import { FACETS, type FacetName } from '../ports/facets.ts'
+import type { ListOrder, ListQuery, Part } from '../ports/config.ts'
+import { FACETS, type FacetName, TEXT_FACETS } from '../ports/facets.ts'
 import type { Resource } from '../ports/resource.ts'
+import type { Dialect } from './dialect.ts'
 import { facetValue } from './facets.ts'
 import { toResource } from './resource-row.ts'
 import type { ConfigTables } from './tables.ts'
@@ -10,20 +11,40 @@ type Db = Kysely<ConfigTables>
 /** Where conditions on a row of `resources` stand. */
 type Here = ExpressionBuilder<ConfigTables, 'resources'>
 
+/** Of each order the column that comes before the id, and the direction. */
+const ORDERS = {
+  oldest: [null, 'asc'],
+  newest: [null, 'desc'],
+  slug: ['slug', 'asc'],
+  updated: ['updated_at', 'desc'],
+} as const satisfies Record<ListOrder, readonly ['slug' | 'updated_at' | null, 'asc' | 'desc']>
+
 /** One page of a list; see {@link ListQuery}. */
-export async function listResources(db: Db, query: ListQuery): Promise<Resource[]> {
-  const { type, parent, after, within, limit } = query
+export async function listResources(db: Db, query: ListQuery, dialect: Dialect): Promise<Resource[]> {
+  const { type, parent, after, afterValue, within, limit, text } = query
+  const [column, direction] = ORDERS[query.order ?? 'oldest']
+  const follows = direction === 'asc' ? '>' : '<'
   const [first, ...more] = conditionsOf(query)
   const eb = expressionBuilder<ConfigTables, 'resources'>()
   const rest = eb.and([
     ...(parent === undefined ? [] : [eb('resources.parent_id', '=', parent)]),
     ...more.map(([name, value]) => eb.exists(facetsHere(eb, name).where('facets.value', '=', value))),
     ...(within === undefined ? [] : [eb.or(within.map((part) => fits(eb, part)))]),
+    ...(text === undefined ? [] : [holdsText(eb, text, dialect)]),
+    ...(after === undefined || column === null
+      ? []
+      : [
+          eb.or([
+            eb(`resources.${column}`, follows, afterValue ?? ''),
+            eb.and([eb(`resources.${column}`, '=', afterValue ?? ''), eb('resources.id', follows, after)]),
+          ]),
+        ]),
   ])
   if (first === undefined) {
     let all = db.selectFrom('resources').selectAll().where('type', '=', type).where(rest)
-    if (after !== undefined) all = all.where('id', '>', after)
-    return (await all.orderBy('id').limit(limit).execute()).map(toResource)
+    if (column !== null) all = all.orderBy(column, direction)
+    else if (after !== undefined) all = all.where('id', follows, after)
+    return (await all.orderBy('id', direction).limit(limit).execute()).map(toResource)
   }
   // Read from the index of facets, in which the ids of one value stand in order
   let found = db
@@ -34,8 +55,9 @@ export async function listResources(db: Db, query: ListQuery): Promise<Resource[
     .where('first.name', '=', first[0])
     .where('first.value', '=', first[1])
     .where(rest)
-  if (after !== undefined) found = found.where('first.resource_id', '>', after)
-  return (await found.orderBy('first.resource_id').limit(limit).execute()).map(toResource)
+  if (column !== null) found = found.orderBy(`resources.${column}`, direction)
+  else if (after !== undefined) found = found.where('first.resource_id', follows, after)
+  return (await found.orderBy('first.resource_id', direction).limit(limit).execute()).map(toResource)
 }
 
 /** Facets that many resources share: the worst to begin with. */
@@ -58,6 +80,17 @@ function facetNamed(name: string): FacetName {
   const found = FACETS.find((facet) => facet === name)
   if (found === undefined) throw new Error(`lists cannot be asked by "${name}": add it to FACETS`)
   return found
+}
+
+/** Whether the resource that is looked at has a text in a name, or in a member that is one. */
+function holdsText(eb: Here, text: string, dialect: Dialect): Expression<SqlBool> {
+  return eb.or([
+    dialect.contains(eb.ref('resources.name'), text),
+    dialect.contains(eb.ref('resources.slug'), text),
+    ...TEXT_FACETS.map((name) =>
+      eb.exists(facetsHere(eb, name).where((facets) => dialect.contains(facets.ref('facets.value'), text))),
+    ),
+  ])
 }
 
 /** The facets of the resource that is looked at, by the columns of their index. */

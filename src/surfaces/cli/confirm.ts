@@ -9,7 +9,7 @@ import type { CliPorts } from './ports.ts'
 
 /**
  * The confirmation of what cannot be undone: what `--confirm` says; with `--yes` the slug itself; else what the
- * person types. Where nobody can be asked it is refused.
+ * person types. Where nobody can be asked it is refused. A dry run changes nothing, so it asks nobody.
  */
 export async function confirmed(
   ports: CliPorts,
@@ -20,12 +20,13 @@ export async function confirmed(
   options: WriteOptions,
 ): Promise<{ confirm?: string }> {
   if (!needsConfirmation(operation) || options.confirm !== undefined || id === undefined) return {}
-  if (given['yes'] !== true && !ports.interactive)
+  const isAsked = given['yes'] !== true && options.dryRun !== true
+  if (isAsked && !ports.interactive)
     throw new UsageError(
       `This cannot be undone, and there is no terminal to ask in: add --confirm with the slug of ${printable(id)}, or --yes.`,
     )
   const slug = await slugOf(ports, client, operation, id)
-  if (given['yes'] === true || options.dryRun === true) return { confirm: slug }
+  if (!isAsked) return { confirm: slug }
   const question = `This cannot be undone. Type ${printable(slug)} to ${operation.action} ${operation.resource} ${printable(id)}: `
   const typed = await ports.ask(question)
   if (typed.trim() !== slug) throw new UsageError('Not confirmed; nothing was done.')

@@ -152,6 +152,16 @@ test('what cannot be undone asks for the slug, and refuses where nobody can be a
   assert.equal(server.gadgets.size, 0)
 })
 
+test('a dry run of what cannot be undone asks nobody, with and without a terminal', async () => {
+  for (const ports of [{}, { answer: 'no' }]) {
+    await postern('gadgets put gone --name Gone')
+    const dry = await postern('gadgets delete gone --dry-run', ports)
+    assert.equal(dry.code, 0, dry.err)
+    assert.equal(dry.asked, '')
+    assert.deepEqual(lastCall().options, { dryRun: true, confirm: 'gone' })
+  }
+})
+
 test('an action of several words is written with underscores or dashes', async () => {
   const { prepare: _prepare, ...sample } = sampleOperations[0]!
   const spinUp = define({

@@ -8,16 +8,18 @@ import { type Format, printData } from './print.ts'
 
 interface Given extends Where {
   readonly output: Format
+  readonly operations?: true
 }
 
 /** `postern whoami`: whom commands act as, where, and what that may do. */
 export function whoamiCommand(ports: CliPorts, operation: Operation): Command {
   const command = new Command('whoami').description(operation.summary)
+  command.option('--operations', 'with the operations that you may call')
   return addCommonFlags(command).action(async (given: Given) => {
     const target = await findTarget(ports, given)
     const { url, context } = target
     const client = await clientOf(ports, target)
-    const { body } = await client.call(operation, {})
+    const { body } = await client.call(operation, given.operations === true ? { operations: true } : {})
     if (printData(ports, given.output, { ...body, url, context })) return
     ports.out(identityText(body, url, context))
   })
@@ -40,6 +42,9 @@ function identityText(body: Members, url: string, context: string | null): strin
     ...(text('issuer') === null ? [] : [`identity provider ${text('issuer')}`]),
     ...(words('teams').length > 0 ? [`in the teams ${words('teams').join(', ')}`] : []),
     `may act as ${grants('grants').join(' and ') || 'nobody: no grant'}`,
+    ...(words('operations').length > 0
+      ? ['may call', ...words('operations').map((name) => `  ${name}`)]
+      : []),
     ...(grants('narrowed_from').length > 0 ? [`narrowed from ${grants('narrowed_from').join(' and ')}`] : []),
   ]
   return `${lines.join('\n')}\n`

@@ -8,6 +8,7 @@ const listed = (more: Partial<ListedMcp> = {}): ListedMcp => ({
   slug: 'desk',
   name: 'Desk',
   description: '',
+  icons: [],
   revision: 3,
   updated_at: '2026-05-01T00:00:00.000Z',
   ...more,
@@ -43,6 +44,21 @@ test('texts that do not fit the schema are cut or left out, and the entry stays'
   assert.equal(serverOf({ description: ' two\r\n\tlines\u0000 ' })['description'], 'two lines')
   assert.equal(serverOf({ description: '' })['description'], 'Desk')
   assert.equal(serverOf({ name: '\u0001' })['description'], 'desk')
+})
+
+test('icons are written as server.json has them, without what is not said', () => {
+  const icon = { src: 'https://example.com/a.png', mime_type: null, sizes: [], theme: null }
+  const full = {
+    src: 'https://example.com/b.svg',
+    mime_type: 'image/svg+xml',
+    sizes: ['any'],
+    theme: 'dark',
+  } as const
+  assert.deepEqual(serverOf({ icons: [icon, { ...full, sizes: ['any'] }] })['icons'], [
+    { src: 'https://example.com/a.png' },
+    { src: 'https://example.com/b.svg', mimeType: 'image/svg+xml', sizes: ['any'], theme: 'dark' },
+  ])
+  assert.equal('icons' in serverOf({}), false)
 })
 
 test('no text makes an entry that breaks the schema', () => {

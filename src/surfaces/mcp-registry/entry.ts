@@ -63,6 +63,7 @@ export function versionOf({ revision }: Pick<ListedMcp, 'revision'>): string {
 export function entryOf(listed: ListedMcp, namespace: string, gatewayOrigin: string): RegistryEntry {
   const { slug, updated_at: updatedAt } = listed
   const title = lineOf(listed.name)
+  const icons = listed.icons.map(iconOf)
   return {
     server: {
       $schema: SCHEMA,
@@ -71,9 +72,20 @@ export function entryOf(listed: ListedMcp, namespace: string, gatewayOrigin: str
       // The schema demands one
       description: cut(lineOf(listed.description)) || cut(title) || slug,
       version: versionOf(listed),
+      ...(icons.length === 0 ? {} : { icons }),
       remotes: [{ type: 'streamable-http', url: `${gatewayOrigin}${DOORS.belowConsumerMcp.path}/${slug}` }],
     },
     _meta: { [OFFICIAL]: { status: 'active', publishedAt: updatedAt, updatedAt, isLatest: true } },
+  }
+}
+
+/** In the spelling of `server.json`, without what is not said. */
+function iconOf({ src, mime_type: mimeType, sizes, theme }: ListedMcp['icons'][number]): object {
+  return {
+    src,
+    ...(mimeType === null ? {} : { mimeType }),
+    ...(sizes.length === 0 ? {} : { sizes }),
+    ...(theme === null ? {} : { theme }),
   }
 }
 

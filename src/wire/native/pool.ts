@@ -93,9 +93,16 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
   }
 
   #begin(user: UpstreamUser): void {
-    const connection = this.#mayReuse(user) ? this.#idle.pop() : undefined
+    const connection = this.#mayReuse(user) ? this.#kept() : undefined
     if (connection === undefined) this.#connectFresh(user)
     else this.#use(connection, user)
+  }
+
+  /** The connection that was used last, unless its time is over: the sweep closes those up to its period late. */
+  #kept(): UpstreamConnection | undefined {
+    const connection = this.#idle.at(-1)
+    if (connection === undefined || connection.deadline <= this.context.clock.monotonic()) return undefined
+    return this.#idle.pop()
   }
 
   /** A repeat that has waited gets a new connection too: a second close would fail it. */

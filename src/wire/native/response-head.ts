@@ -1,5 +1,6 @@
 import { withoutCookies } from '../answer-cookies.ts'
 import { ACTIVE, contentKind, INERT, UNKNOWN } from '../content-kind.ts'
+import { POOLED_MARGIN_MS, POOLED_MS } from '../limits.ts'
 import { type FieldNames, withoutFields } from '../port.ts'
 import { connectionOptions } from './connection-options.ts'
 import { type FieldRule, FieldTable, FRAMING_NAMES } from './field-table.ts'
@@ -14,6 +15,7 @@ const READ = [
   'content-length',
   'transfer-encoding',
   'connection',
+  'keep-alive',
   'date',
   'content-type',
   'set-cookie',
@@ -23,7 +25,7 @@ const READ = [
 const KEPT = ['date', 'content-type', 'set-cookie', 'set-cookie2']
 
 /** Hop-by-hop fields of answers: never passed on. */
-const HOP_BY_HOP = ['keep-alive', 'proxy-connection', 'proxy-authenticate', 'trailer', 'upgrade', 'te']
+const HOP_BY_HOP = ['proxy-connection', 'proxy-authenticate', 'trailer', 'upgrade', 'te']
 
 /** Rules for answers; `strip` are further lower-case names that are never passed on. */
 export function answerTable(strip: readonly string[]): FieldTable {
@@ -68,6 +70,16 @@ function droppedTable(names: FieldNames): FieldTable | null {
   return table
 }
 
+/** The parameter of a Keep-Alive field that says for how many seconds the server keeps an unused connection. */
+const TIMEOUT = /(?:^|[,;\s])timeout=(\d{1,9})(?:$|[,;\s])/i
+
+/** How long an unused connection may be kept by what its server says, milliseconds; 0 for not at all. */
+function pooledMs(value: string): number {
+  const [, seconds] = TIMEOUT.exec(value) ?? []
+  if (seconds === undefined) return POOLED_MS
+  return Math.max(0, Math.min(POOLED_MS, Number(seconds) * 1000 - POOLED_MARGIN_MS))
+}
+
 /** See {@link UpstreamOptions.refusesCookie}. */
 type RefusesCookie = ((value: string) => boolean) | null
 
@@ -80,6 +92,7 @@ class AnswerSection implements FieldVisitor {
   length = -1
   chunked = false
   close = false
+  pooledMs = POOLED_MS
   hasDate = false
   /** As `contentKind`; without a type it is unknown. */
   kind: number = UNKNOWN
@@ -112,6 +125,9 @@ class AnswerSection implements FieldVisitor {
     switch (rule.name) {
       case 'date':
         this.hasDate = true
+        return true
+      case 'keep-alive':
+        this.pooledMs = Math.min(this.pooledMs, pooledMs(value))
         return true
       case 'content-type':
         this.#type(value)
@@ -177,6 +193,8 @@ export class ResponseHead {
   chunked = false
   /** The upstream closes after this answer. */
   close = false
+  /** For how long the connection may stay unused after this answer, milliseconds. */
+  pooledMs = POOLED_MS
   hasDate = false
   /** See `contentKind`. */
   kind: number = UNKNOWN
@@ -211,7 +229,8 @@ export class ResponseHead {
     this.pass = section.pass
     this.length = section.length
     this.chunked = section.chunked
-    this.close = section.close || this.minor === 0
+    this.close = section.close || section.pooledMs === 0 || this.minor === 0
+    this.pooledMs = section.pooledMs
     this.hasDate = section.hasDate
     this.kind = section.kind
     return true

@@ -214,3 +214,56 @@ test('a pooled connection is closed when nobody needed it for long', BY_OUR_CLOC
   )
   assert.equal(gateway.upstream.idle, 0)
 })
+
+/** Answers of a server that says for how long it keeps connections. */
+const kept =
+  (value: string): Origin['onData'] =>
+  (socket) =>
+    void socket.write(`HTTP/1.1 200 OK\r\nKeep-Alive: ${value}\r\nContent-Length: 2\r\n\r\nok`)
+
+test(
+  'a pooled connection takes no request in the last second that its server keeps it',
+  BY_OUR_CLOCK,
+  async (t) => {
+    const { gateway, caller, origin } = await start(t, kept('timeout=5, max=100'))
+    const ask = async (): Promise<number> => {
+      caller.received = ''
+      await caller.ask(GET, /ok$/)
+      return origin.sockets.length
+    }
+    assert.equal(await ask(), 1)
+    gateway.pass(3900)
+    assert.equal(await ask(), 1)
+    gateway.pass(4000)
+    assert.equal(await ask(), 2)
+  },
+)
+
+for (const value of ['timeout=0', 'timeout=1'])
+  test(`a connection that its server keeps so shortly is not used again: ${value}`, async (t) => {
+    const { gateway, caller, origin } = await start(t, kept(value))
+    await caller.ask(GET, /ok$/)
+    assert.equal(gateway.upstream.idle, 0)
+    caller.received = ''
+    await caller.ask(GET, /ok$/)
+    assert.equal(origin.sockets.length, 2)
+  })
+
+for (const value of ['timeout=3600', 'timeout', 'max=7', 'timeout=-1', 'timeout=1e1', ''])
+  test(
+    `a pooled connection is closed when nobody needed it for long, whatever else is said: "${value}"`,
+    BY_OUR_CLOCK,
+    async (t) => {
+      const { gateway, caller, origin } = await start(t, kept(value))
+      await caller.ask(GET, /ok$/)
+      gateway.pass(29_000)
+      caller.received = ''
+      await caller.ask(GET, /ok$/)
+      assert.equal(origin.sockets.length, 1)
+      gateway.pass(31_000)
+      await eventually(
+        () => gateway.upstream.open === 0,
+        () => 'the close',
+      )
+    },
+  )

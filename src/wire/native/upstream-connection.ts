@@ -1,6 +1,6 @@
 import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
-import { ANSWER_HEAD_BYTES_MAX, INTERIM_MAX, POOLED_MS } from '../limits.ts'
+import { ANSWER_HEAD_BYTES_MAX, INTERIM_MAX } from '../limits.ts'
 import type { UpstreamFailure, UpstreamOptions } from '../port.ts'
 import { connectFault } from '../upstream-tls.ts'
 import { BodyReader, CHUNKED, UNTIL_CLOSE } from './body-reader.ts'
@@ -59,6 +59,8 @@ export class UpstreamConnection implements RequestConnection, Timed {
   #user: UpstreamUser | null
   #state = CONNECTING
   #close = false
+  /** For how long it may stay unused after the answer in progress. */
+  #pooledMs = 0
   #used = 0
   #interims = 0
   /** Longest pause of the request in progress. */
@@ -218,6 +220,7 @@ export class UpstreamConnection implements RequestConnection, Timed {
     if (head.status === 101) reader.reset(UNTIL_CLOSE)
     else reader.reset(isBodiless ? 0 : head.chunked ? CHUNKED : head.length >= 0 ? head.length : UNTIL_CLOSE)
     this.#close = head.close || reader.left === UNTIL_CLOSE
+    this.#pooledMs = head.pooledMs
     this.#state = BODY
     const { bytes } = unread
     let from = 0
@@ -262,7 +265,7 @@ export class UpstreamConnection implements RequestConnection, Timed {
       return
     }
     this.#state = IDLE
-    this.deadline = now + POOLED_MS
+    this.deadline = now + this.#pooledMs
     this.#owner.release(this)
   }
 
