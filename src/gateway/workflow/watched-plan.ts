@@ -13,6 +13,7 @@ import type { LinkedNode, LinkedPlan } from './linked-plan.ts'
 /** Types that reach nothing but what the surroundings of a trial stand in for. */
 const CONTAINED: ReadonlySet<string> = new Set([
   'http_trigger',
+  'manual_trigger',
   'auth_check_node',
   'rate_limit_node',
   'condition_node',
