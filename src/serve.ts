@@ -280,7 +280,10 @@ async function start(
     await gateways.drain(grace.requestsMs)
   })
   // Before the requests that they hold are waited for
-  parts.defer(() => control.endQuestions())
+  parts.defer(() => {
+    control.endQuestions()
+    stores.recorder.endFollowing()
+  })
   // While the gateway threads can still tell
   parts.defer(() => credentials.keepUses().catch((error: unknown) => fault(error, USES)))
   for (const listener of ['gateway', 'control'] as const) {

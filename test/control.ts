@@ -92,6 +92,7 @@ export const UNSERVED: Pick<
   records: {
     list: async () => ({ items: [], next_cursor: null }),
     get: async () => undefined,
+    follow: async () => ({ items: [], next_cursor: 'next', missed: false }),
     remove: async () => ({ removed: 0, more: false }),
     metrics: async () => ({ groups: [], total: 0, ungrouped: 0, omitted: 0, read: 0, completeFrom: null }),
     contract: async () => NO_FAULTS,
@@ -178,6 +179,10 @@ export async function startControl(
     get: async (id): Promise<WholeRecord | undefined> => {
       asked.push({ id })
       return undefined
+    },
+    follow: async (filter) => {
+      asked.push(filter)
+      return { items: [], next_cursor: 'next', missed: false }
     },
     remove: async (selection) => {
       asked.push(selection)

@@ -79,6 +79,7 @@ import { rotateProfile } from './profiles/rotate.ts'
 import { getProfileCredentialState } from './profiles/state.ts'
 import { bulkUpdateProxies } from './proxies/bulk-update.ts'
 import { duplicateProxy } from './proxies/duplicate.ts'
+import { followRecords } from './records/follow.ts'
 import { getRecord, listRecords } from './records/list.ts'
 import { purgeRecords } from './records/purge.ts'
 import { explainRequest } from './requests/explain.ts'
@@ -259,6 +260,7 @@ export const OPERATIONS: readonly Operation[] = [
   metricsErrorEndpoints,
   metricsOverTime,
   listRecords,
+  followRecords,
   getRecord,
   purgeRecords,
   explainRequest,

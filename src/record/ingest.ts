@@ -2,7 +2,7 @@
  * Stores batches of records. Rows of callers without a proven credential are in blocks of their own, with a share of
  * the store of their own, so that a flood evicts no records of the others.
  */
-import type { RecordStore } from '../store/ports/records.ts'
+import type { RecordBlock, RecordStore } from '../store/ports/records.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
 import type { RecordBatch } from './batch.ts'
 import { mergeBlocks, toBlock } from './block.ts'
@@ -71,8 +71,13 @@ export interface Ingest {
  * 3. A batch that fails for another reason than an unavailable store is given up alone and counted.
  * 4. Batches of callers who have proved nothing delay those of the others by a part of one transaction at most.
  * @param environment of the instance; blocks of another one are not merged with its own
+ * @param stored called with blocks once they are in the store
  */
-export function createIngest(store: RecordStore, environment: string | null = null): Ingest {
+export function createIngest(
+  store: RecordStore,
+  environment: string | null = null,
+  stored: (blocks: readonly RecordBlock[]) => void = () => {},
+): Ingest {
   const proved: Share = { proved: true, queue: [], small: SMALL_BLOCKS }
   const unproved: Share = { proved: false, queue: [], small: SMALL_BLOCKS }
   const shares = [proved, unproved]
@@ -95,7 +100,9 @@ export function createIngest(store: RecordStore, environment: string | null = nu
     )
     const taking = [...first, ...some(unproved, TRANSACTION_ROWS - rowsOf(first))]
     try {
-      await store.append(taking.map(({ batch }) => toBlock(batch, environment)))
+      const blocks = taking.map(({ batch }) => toBlock(batch, environment))
+      await store.append(blocks)
+      stored(blocks)
       lastError = null
       for (const { batch } of taking) if (batch.rows < SMALL_ROWS) shareOf(batch).small++
     } catch (error) {
@@ -112,7 +119,9 @@ export function createIngest(store: RecordStore, environment: string | null = nu
   const storeEach = async (taking: Waiting[]): Promise<void> => {
     for (const [index, { batch }] of taking.entries()) {
       try {
-        await store.append([toBlock(batch, environment)])
+        const block = toBlock(batch, environment)
+        await store.append([block])
+        stored([block])
       } catch (error) {
         lastError = reasonOf(error)
         if (error instanceof StoreUnavailable) {

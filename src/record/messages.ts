@@ -45,6 +45,13 @@ export type ToRecorderThread =
       readonly selection: RecordSelection
       readonly onlyCount: boolean
     }
+  | {
+      readonly kind: 'follow'
+      readonly id: number
+      readonly filter: RecordFilter
+      /** Milliseconds. */
+      readonly waitMs: number
+    }
   | { readonly kind: 'stop' }
 
 /** Recorder to main thread. `ready` is first: the store is open and the quotas are loaded. */
@@ -53,6 +60,7 @@ export type FromRecorderThread =
   | { readonly kind: 'flushed'; readonly id: number }
   | { readonly kind: 'removed'; readonly id: number; readonly removal: Removal }
   | { readonly kind: 'not_removed'; readonly id: number; readonly error: string }
+  | { readonly kind: 'followed'; readonly id: number; readonly records: FollowedRecords }
   | { readonly kind: 'state'; readonly state: RecorderState }
   | { readonly kind: 'stopped' }
 
@@ -101,6 +109,14 @@ export type FromQueryThread =
   | { readonly kind: 'contract'; readonly id: number; readonly answer: ContractAnswer }
   | { readonly kind: 'refused'; readonly id: number; readonly code: RefusalCode; readonly detail: string }
   | { readonly kind: 'failed'; readonly id: number; readonly error: string }
+
+/** Records in the order in which they were stored. */
+export interface FollowedRecords {
+  items: RequestRecord[]
+  next_cursor: string
+  /** Some came after the cursor that are not kept any more, or nobody knows the cursor. */
+  missed: boolean
+}
 
 export interface RecordPage {
   items: RequestRecord[]

@@ -6,14 +6,24 @@
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import { CannotStart } from '../base/cannot-start.ts'
 import { refuse } from '../base/refusal.ts'
-import type { FromRecorderThread, RecorderState, Removal, ToRecorderThread } from './messages.ts'
-import type { RecordSelection } from './record-selection.ts'
+import type {
+  FollowedRecords,
+  FromRecorderThread,
+  RecorderState,
+  Removal,
+  ToRecorderThread,
+} from './messages.ts'
+import type { RecordFilter, RecordSelection } from './record-selection.ts'
 
 /** Wait before a recorder that died is started again. */
 const RESTART_MS = 500
 
 const FLUSH_DEADLINE_MS = 1000
 const STOP_DEADLINE_MS = 5000
+/** Beyond what a follower waits. */
+const FOLLOW_DEADLINE_MS = 5000
+/** Followers that wait at a time. */
+const FOLLOWERS_MAX = 64
 /** More than the thread gives itself. */
 const REMOVE_DEADLINE_MS = 6000
 
@@ -29,6 +39,12 @@ export interface Recorder {
    * Deletes the records that fit, as many as there is time for, or only counts them. Refuses with records_unavailable.
    */
   remove(selection: RecordSelection, onlyCount: boolean): Promise<Removal>
+  /**
+   * Records that were stored after a place. If none fits, waits up to `waitMs` milliseconds. Refuses with records_unavailable.
+   */
+  follow(filter: RecordFilter, waitMs: number): Promise<FollowedRecords>
+  /** Ends all waiting, now and later, so that a stop does not wait for it. */
+  endFollowing(): void
   /** Reports the fault of the store, or null for none, at once and whenever the recorder has checked. */
   watch(report: (fault: RecorderState['fault']) => void): void
   /** Stores what is left and ends the thread. */
@@ -55,6 +71,8 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
   const attached = new Set<(port: MessagePort) => void>()
   const flushing = new Map<number, () => void>()
   const removing = new Map<number, (removal: Removal | Error) => void>()
+  const following = new Map<number, (records: FollowedRecords | Error) => void>()
+  let isFollowed = true
   let asked = 0
   let state: RecorderState = { queued: 0, dropped: 0, lastError: null, fault: null }
   /** Drops of recorders that died. */
@@ -79,6 +97,7 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
     } else if (message.kind === 'flushed') flushing.get(message.id)?.()
     else if (message.kind === 'removed') removing.get(message.id)?.(message.removal)
     else if (message.kind === 'not_removed') removing.get(message.id)?.(new Error(message.error))
+    else if (message.kind === 'followed') following.get(message.id)?.(message.records)
     else if (message.kind === 'stopped') stopped()
   }
   const launch = (): Promise<void> =>
@@ -107,6 +126,7 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
     worker = null
     for (const done of flushing.values()) done()
     for (const done of removing.values()) done(new Error('the recorder thread ended'))
+    for (const done of following.values()) done(new Error('the recorder thread ended'))
     stopped()
     if (stopping) return
     log(`the recorder thread ended and is started again: ${error instanceof Error ? error.message : error}`)
@@ -158,6 +178,37 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
         if (worker === null) finish(new Error('the recorder thread is being replaced'))
         else say({ kind: 'remove', id, selection, onlyCount })
       }),
+    follow: (filter, waitMs) =>
+      new Promise((done, failed) => {
+        if (following.size >= FOLLOWERS_MAX)
+          return failed(
+            refuse('records_unavailable', {
+              detail: `${FOLLOWERS_MAX} callers follow request records already. Ask again later, or list them.`,
+            }),
+          )
+        const id = ++asked
+        const finish = (records: FollowedRecords | Error): void => {
+          clearTimeout(timer)
+          following.delete(id)
+          if (records instanceof Error)
+            failed(
+              refuse('records_unavailable', {
+                detail: 'The request records cannot be followed at the moment. Ask again.',
+                inner: records.message,
+              }),
+            )
+          else done(records)
+        }
+        const timer = setTimeout(() => finish(new Error('no answer in time')), waitMs + FOLLOW_DEADLINE_MS)
+        following.set(id, finish)
+        if (worker === null || !isFollowed)
+          finish(new Error('the recorder thread is being replaced, or Postern stops'))
+        else say({ kind: 'follow', id, filter, waitMs })
+      }),
+    endFollowing() {
+      isFollowed = false
+      for (const done of following.values()) done(new Error('Postern is stopping'))
+    },
     watch(report) {
       tell = report
       report(state.fault)

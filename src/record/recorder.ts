@@ -20,6 +20,7 @@ import type {
   ToRecorderThread,
 } from './messages.ts'
 import { createQuotaKeeper, PRUNE_MS, type QuotaCounters, type QuotaKeeper } from './quotas.ts'
+import { createRecentRecords } from './recent.ts'
 
 const STATE_MS = 1000
 const PROBE_MS = 2000
@@ -51,7 +52,8 @@ export async function startRecording(
   setup: Pick<RecorderSetup, 'environment' | 'retentionMs' | 'bytesMax'>,
   { store, counters, clock, toMain, ended }: RecorderParts,
 ): Promise<(message: ToRecorderThread) => void> {
-  const ingest = createIngest(store, setup.environment)
+  const recent = createRecentRecords()
+  const ingest = createIngest(store, setup.environment, recent.add)
   const quotas = counters === null ? null : await keepQuotas(counters, store, clock)
   let quotaError: string | null = null
   const givers = new Set<Giver>()
@@ -121,6 +123,7 @@ export async function startRecording(
     try {
       await flush()
       const removal = await ingest.remove(selection, onlyCount, () => clock.monotonic() > end)
+      if (!onlyCount) recent.clear()
       toMain({ kind: 'removed', id, removal })
     } catch (error) {
       toMain({ kind: 'not_removed', id, error: error instanceof Error ? error.message : String(error) })
@@ -154,6 +157,10 @@ export async function startRecording(
         return connect(message.port)
       case 'remove':
         return void remove(message)
+      case 'follow':
+        return void recent
+          .follow(message.filter, message.waitMs)
+          .then((records) => toMain({ kind: 'followed', id: message.id, records }))
       case 'flush':
         return void flush().then(() => toMain({ kind: 'flushed', id: message.id }))
       case 'stop':

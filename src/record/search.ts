@@ -178,7 +178,8 @@ function parseCursor(cursor: string): Place {
   return { timeMs, id: text.slice(space + 1) }
 }
 
-function toRecord({ fields, environment }: Found): RequestRecord {
+/** A record as operations show it. */
+export function toRecord({ fields, environment }: Pick<Found, 'fields' | 'environment'>): RequestRecord {
   const { agent, upstreamMs, durationMs } = fields
   const fault = contractFaultOf(fields.reason)
   const isOfVirtualMcp = fields.surface === 2

@@ -153,7 +153,7 @@ test('a thousand callers at once, with faults in every node, get what belongs to
   // Later the breaker of the upstream opens. A slow machine takes more than one attempt
   const one = await until(
     () => post(path, { n: 1, kind: 'ok' }),
-    ({ json }) => json['url'] !== '',
+    ({ status, json }) => status === 200 && json['url'] !== '',
   )
   assert.deepEqual(one.json, { n: 1, url: '/ok/1', code: 1 })
   const before = openSockets()

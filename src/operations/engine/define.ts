@@ -56,6 +56,11 @@ export interface Operation<
   readonly large?: true
   /** It changes thousands of resources at once, and finds all of the configuration in memory. */
   readonly inMemory?: true
+  /**
+   * A read that waits for what comes after a `cursor`, as `items` with `next_cursor` and `missed`. REST gives it as a stream of events
+   * where a caller accepts these; the CLI goes on until it is interrupted. It has an input `wait`, in seconds.
+   */
+  readonly follows?: true
   /** A read whose input is too large for a query: REST takes it by POST. */
   readonly posted?: true
   /**

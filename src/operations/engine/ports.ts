@@ -8,7 +8,7 @@ import type { RequestRecord, WholeRecord } from '../../model/record.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
 import type { UpstreamHealth } from '../../model/upstream-health.ts'
 import type { TrialAnswer, TrialAsked, TrialStep } from '../../model/workflow-trial.ts'
-import type { Removal } from '../../record/messages.ts'
+import type { FollowedRecords, Removal } from '../../record/messages.ts'
 import type { RecordQueryClient } from '../../record/query-client.ts'
 import type { PlannedLimit } from '../../snapshot/find/limit-plan.ts'
 import type { CredentialFragment, OriginFragment } from '../../snapshot/fragments.ts'
@@ -26,6 +26,11 @@ export interface RecordQueries extends Pick<RecordQueryClient, 'metrics' | 'cont
     filter: Record<string, unknown>,
   ): Promise<{ items: z.output<typeof RequestRecord>[]; next_cursor: string | null }>
   get(id: string): Promise<WholeRecord | undefined>
+  /**
+   * Records that were stored after `filter.cursor`, in that order. If none fits, waits up to `waitMs` milliseconds. Refuses with
+   * records_unavailable.
+   */
+  follow(filter: Record<string, unknown>, waitMs: number): Promise<FollowedRecords>
 }
 
 export interface LimitReader {

@@ -7,6 +7,7 @@ const PAGE = 200
 
 /** True for a list that gives one page at a time. */
 export function hasPages(operation: Operation): boolean {
+  if (operation.follows === true) return false
   return Object.hasOwn(operation.input.shape, 'cursor') && Object.hasOwn(operation.output.shape, 'items')
 }
 

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { printable } from '../../base/visible.ts'
 import { inWords } from '../../model/resource-types.ts'
 import { SHOWN_ONCE } from '../../operations/engine/call.ts'
@@ -21,6 +21,7 @@ import { exampleOf } from './example.ts'
 import { EXIT, Failed, UsageError } from './exit.ts'
 import { explainCommand } from './explain.ts'
 import { addFlags, checkUrl, type Given, kebab, readInput, readWriteOptions } from './flags.ts'
+import { followItems } from './follow.ts'
 import { loginCommand, logoutCommand } from './login.ts'
 import { mcpCommand } from './mcp.ts'
 import { importCommand, reimportCommand } from './openapi.ts'
@@ -157,6 +158,8 @@ function operationCommand(
     command.option('--out <file>', 'Wait until the export is ready, and write the file')
   if (needsConfirmation(operation)) command.option('-y, --yes', 'Do not ask for confirmation')
   if (hasPages(operation)) command.option('--all', 'Fetch every page')
+  if (operation.follows === true)
+    command.option('-n, --count <number>', 'End after so many items. Default: go on until Ctrl+C', toCount)
   command.addHelpText('after', `\nExample:\n  ${exampleOf(operation)}\n`)
   return command.action(async (...args: unknown[]) => {
     // commander passes the arguments, then the flags, then itself
@@ -174,6 +177,10 @@ function operationCommand(
     const out = typeof given['out'] === 'string' ? given['out'] : null
     if (operation.content !== undefined && id !== undefined && out !== null)
       return downloadTo(ports, client, operation, id, out)
+    if (operation.follows === true) {
+      const count = typeof given['count'] === 'number' ? given['count'] : null
+      return followItems(ports, client, operation, input, given['output'] as Format, count)
+    }
     const confirm = await confirmed(ports, client, operation, id, given, options)
     const { body, diff, approvalNeeded } =
       given['all'] === true && hasPages(operation)
@@ -194,6 +201,11 @@ function operationCommand(
     if (once.length > 0) ports.err(`Keep ${once.join(' and ')}: shown only now.\n`)
     if (operation.fails?.(body) === true) throw new Failed(EXIT.error)
   })
+}
+
+function toCount(text: string): number {
+  if (!/^[1-9][0-9]{0,8}$/.test(text)) throw new InvalidArgumentError('A whole number from 1 on is expected.')
+  return Number(text)
 }
 
 /** What follows an export that the operation begins; null for any other operation. */

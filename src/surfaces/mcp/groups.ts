@@ -9,17 +9,17 @@ export const GROUPS: Readonly<Record<string, string>> = {
   manage_workflows:
     'Workflows: graphs of nodes that answer calls of a proxy. Tests them, also with captured requests.',
   manage_policies: 'Policies: rate limits, quotas and concurrency limits.',
-  manage_guardrails: 'Guardrails: content rules that block, change or count what they find in calls.',
+  manage_guardrails: 'Guardrails: content rules that block, change or count what calls contain.',
   manage_clients:
     'Clients: applications, partners and agents that call APIs, their collections, and access requests.',
   manage_profiles:
     'Profiles: how a client authenticates (token, JWT, mTLS) and what it may call. Rotates and revokes tokens.',
   manage_credentials:
-    'Credentials: secrets that the gateway sends to upstreams. Tests and rotates them, and lists stale ones. With `profile`, `rotate` rotates a profile token.',
+    'Credentials: secrets that the gateway sends to upstreams. Tests, rotates and lists stale ones. With `profile`, `rotate` rotates a profile token.',
   manage_origins:
-    'Origins: MCP servers behind virtual MCPs, with URL, credential and catalogue. Tests them, and refreshes catalogues.',
+    'Origins: MCP servers behind virtual MCPs, with URL, credential and catalogue. Tests and refreshes them.',
   manage_virtual_mcps:
-    'Virtual MCPs: published MCP endpoints /mcp/{slug} with the tools, prompts and resources of origins. Shows what callers see and lists cost. Approves changes of origins.',
+    'Virtual MCPs: published MCP endpoints /mcp/{slug} with the tools, prompts and resources of origins. Shows what callers see. Approves changes of origins.',
   manage_hosts:
     'Hosts: AI applications in which people sign in to MCP endpoints, and agents with tokens (bindings). Lists what a user may use, and accounts at origins (connections).',
   manage_access: 'Users, teams, roles, grants, service identities, trust rules and personal tokens.',
@@ -29,7 +29,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   query_audit: 'The audit log: who changed, read or was denied what, and when.',
   query_metrics: 'Metrics: totals, errors and latency, by status, method, endpoint or time.',
   query_logs:
-    'Request records: search and show calls, explain a request or refusal, replay a call, delete records.',
+    'Request records: search, show, follow, replay or delete calls, or explain a request or refusal.',
   manage_exports: 'Exports of request records or of the audit log to CSV or NDJSON files.',
 }
 

@@ -191,7 +191,10 @@ function toSuccess(operation: Operation, components: Components): JsonSchema {
         },
       }),
     },
-    content: { 'application/json': { schema: shape } },
+    content: {
+      'application/json': { schema: shape },
+      ...(operation.follows === true && { 'text/event-stream': { schema: { type: 'string' } } }),
+    },
   })
   const dryRunShape = {
     allOf: [{ $ref: '#/components/schemas/DryRun' }, { type: 'object', properties: { result: schema } }],

@@ -16,6 +16,7 @@ import { CONFIG_SCHEMA_PATH, printConfigSchema } from '../reference/config-schem
 import { API_ROOT, type HttpVerb, routeOf } from '../route.ts'
 import { dryRunOf, requestIn } from '../waiting.ts'
 import { BODY_BYTES_MAX, bodyWithheld, IMPORT_BYTES_MAX, readBody } from './body.ts'
+import { type Followed, followStream } from './follow.ts'
 import { readOptionHeaders, toEtag } from './headers.ts'
 import { protectedResourceMetadata, resourcePathOf } from './metadata.ts'
 import { queryParametersOf, readQuery } from './query.ts'
@@ -81,6 +82,9 @@ function withScrapeHelp(error: unknown): never {
       'Send an access token with metrics:read. Without a token, /metrics answers only a program on the same machine that uses a loopback name and no proxy: a request with X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host, X-Real-IP, Forwarded or Via needs a token.',
   })
 }
+
+/** Seconds after which a stream of events shows that it is alive. */
+const EVENT_WAIT = 15
 
 /** Down to the entries of a path. */
 const PIECES_DEPTH = 3
@@ -180,6 +184,8 @@ async function call(
   const query = readQuery(new URL(c.req.url).searchParams, queryParametersOf(operation, byId))
   const id = byId ? { id: c.req.param('id') } : {}
   if (operation.effect === 'read' && operation.posted !== true) {
+    if (operation.follows === true && c.req.method === 'GET' && acceptsEvents(c.req.header('accept')))
+      return follow(ports, c, operation, query, via)
     const invoked = await ports.invoke(operation, { ...query, ...id }, {}, principal, via)
     return invoked.content === undefined ? toResponse(operation, invoked) : toFile(invoked.content)
   }
@@ -206,6 +212,35 @@ async function call(
   } finally {
     budget.release()
   }
+}
+
+/** True where `text/event-stream` is accepted by name: `*` means JSON. */
+function acceptsEvents(accept = ''): boolean {
+  return accept.split(',').some((range) => /^\s*text\/event-stream\s*(;|$)/i.test(range))
+}
+
+/** An operation that waits, as a stream of events. Each call proves its token anew. */
+function follow(
+  ports: RestPorts,
+  c: Context,
+  operation: Operation,
+  query: Readonly<Record<string, unknown>>,
+  via: Via,
+): Promise<Response> {
+  const token = bearerOf(c.req.header('authorization'))
+  let wait = 0
+  const ask = async (cursor: string | null): Promise<Followed> => {
+    const principal = await ports.authenticate(token, via)
+    const input = { ...query, ...(cursor !== null && { cursor }), wait }
+    const { output } = await ports.invoke(operation, input, {}, principal, via)
+    // A token that was revoked meanwhile sees nothing of it
+    if (wait > 0) await ports.authenticate(token, via)
+    wait = EVENT_WAIT
+    // The members that each operation of this sort has; its schema was applied
+    return output as unknown as Followed
+  }
+  const lastId = c.req.header('last-event-id') ?? (query['cursor'] as string | undefined) ?? null
+  return followStream({ ask, log: ports.log, requestId: via.requestId }, lastId)
 }
 
 /**
