@@ -37,7 +37,7 @@ export const NodeMock = z.strictObject({
 export type NodeMock = z.output<typeof NodeMock>
 
 /** By what the result of a node came about. */
-export const RESULT_SOURCES = ['run', 'mock', 'simulated'] as const
+const RESULT_SOURCES = ['run', 'mock', 'simulated'] as const
 
 /** Results of nodes. */
 export const NodeResults = z.array(
