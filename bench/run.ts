@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- plain tls governed latency recording start routes mcp memory clients accounts swaps config detectors workflows code profile soak [--quick]`: measures what is named, or everything. It installs
+ * `npm run bench -- plain tls governed latency recording start routes mcp memory clients accounts swaps config detectors guardrails workflows code profile soak [--quick]`: measures what is named, or everything. It installs
  * nothing: what is missing is said and skipped.
  */
 import { accounts } from './accounts.ts'
@@ -8,6 +8,7 @@ import { code } from './code.ts'
 import { config } from './config.ts'
 import { detectors } from './detectors.ts'
 import { governed } from './governed.ts'
+import { guardrails } from './guardrails.ts'
 import { latency } from './latency.ts'
 import { mcp } from './mcp.ts'
 import { keep, type Outcome } from './measure/results.ts'
@@ -39,6 +40,7 @@ const MEASUREMENTS: Record<string, (quick: boolean) => Promise<Outcome>> = {
   workflows,
   code,
   detectors,
+  guardrails,
   profile,
   soak,
 }

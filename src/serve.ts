@@ -211,6 +211,7 @@ async function start(
     replayer: { replay: async (asked) => (await started).replay(asked) },
     captures,
     trials: { run: async (asked) => (await started).tryWorkflow(asked) },
+    guardrails: { run: async (asked) => (await started).tryGuardrail(asked) },
     origins: { probe: async (origin, as) => (await started).probeOrigin(origin, as) },
     tellOriginsDown: (origins) => void started.then((gateways) => gateways.setOriginsDown(origins)),
     upstreams: { health: async (collection) => (await started).upstreamHealth(collection) },

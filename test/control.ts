@@ -77,6 +77,7 @@ export const UNSERVED: Pick<
   | 'replayer'
   | 'trials'
   | 'captures'
+  | 'guardrails'
   | 'credentials'
   | 'origins'
   | 'upstreams'
@@ -111,6 +112,7 @@ export const UNSERVED: Pick<
   replayer: { replay: () => Promise.reject(new Error('nobody listens')) },
   captures: createCaptureMemory(createClock(), () => Promise.resolve()),
   trials: { run: () => Promise.reject(new Error('nobody listens')) },
+  guardrails: { run: () => Promise.reject(new Error('nobody listens')) },
   explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
   credentials: {
     test: () => Promise.reject(new Error('nobody listens')),

@@ -35,7 +35,7 @@ export interface Detectors {
    * @param offset The place of the text in the stream that it is a part of.
    */
   advance(text: string, offset: number, cursor: Cursor, to: number, spans: Span[]): void
-  /** True with limits of size: these judge whole texts alone. */
+  /** True with limits of size and with a schema: these judge whole texts alone. */
   readonly hasSize: boolean
 }
 
@@ -111,10 +111,12 @@ function inOrder(one: Span, other: Span): number {
   return one.start - other.start || one.end - other.end || (one.kind < other.kind ? -1 : 1)
 }
 
+type BuiltIn = Extract<DetectorSettings, { detector: keyof typeof KINDS }>
+
 function rulesOf(settings: DetectorSettings): [BuiltInKind, Rule][] {
-  if (settings.detector === 'regex' || settings.detector === 'size') return []
-  const { detector, threshold = THRESHOLD_DEFAULT, allow = [] } = settings
-  const kinds: readonly BuiltInKind[] = settings.kinds ?? KINDS[detector]
+  if (!(settings.detector in KINDS)) return []
+  const { detector, threshold = THRESHOLD_DEFAULT, allow = [], ...selected } = settings as BuiltIn
+  const kinds: readonly BuiltInKind[] = selected.kinds ?? KINDS[detector]
   const rule: Rule = { detector, threshold, allow: new Set(allow.map((text) => text.toLowerCase())) }
   return kinds.map((kind) => [kind, rule])
 }

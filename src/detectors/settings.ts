@@ -72,6 +72,23 @@ export type DetectorSettings =
   | ({ readonly detector: 'secrets' } & Selected<SecretKind>)
   | ({ readonly detector: 'injection' } & Selected<InjectionKind>)
   | ({ readonly detector: 'size' } & SizeLimits)
+  | ({ readonly detector: 'webhook' } & WebhookSettings)
+  /** A JSON schema that a content has to fit: whoever compiles the rule brings what judges by it. */
+  | { readonly detector: 'schema'; readonly schema: Readonly<Record<string, unknown>> }
+
+/** How texts are judged by a server beside Postern. */
+export interface WebhookSettings {
+  /** `presidio`: POST /analyze of a Presidio analyzer. `signed`: a request that is signed, and a verdict. */
+  readonly format: 'presidio' | 'signed'
+  readonly timeout_ms: number
+  /** Members below are of `presidio` alone. */
+  readonly language?: string
+  /** Types of entities, as the analyzer names them. Absent: all that it knows. */
+  readonly entities?: readonly string[]
+  /** As in {@link Selected}. */
+  readonly threshold?: number
+  readonly allow?: readonly string[]
+}
 
 /** Limits of a text. Absent: no limit. */
 export interface SizeLimits {

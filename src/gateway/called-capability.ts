@@ -8,6 +8,8 @@ export interface CallGuard {
   readonly tally: Tally
   /** Why the answer is not passed on, once it was judged; null while it is. */
   readonly refusal: { readonly code: RefusalCode; readonly reason: string } | null
+  /** Settles when an answer is judged that cannot be judged at once; null where it can. */
+  readonly judging: Promise<unknown> | null
 }
 
 /**

@@ -5,6 +5,7 @@ import type { RunnerPlace } from '../base/runner-address.ts'
 import type { ArmedCapture, Taken } from '../model/capture.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
+import type { GuardrailTried } from '../model/guardrail-trial.ts'
 import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
 import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { TrialAnswer } from '../model/workflow-trial.ts'
@@ -45,6 +46,8 @@ import { createHealthChecks } from './forward/health-checks.ts'
 import { createPools } from './forward/pools.ts'
 import { createTokens } from './forward/tokens.ts'
 import { type Trial, tryCredential } from './forward/try-credential.ts'
+import { type GuardrailTrial, tryGuardrail } from './guardrails/try-guardrail.ts'
+import { createWebhooks } from './guardrails/webhooks.ts'
 import { holderOf } from './holder.ts'
 import { type IdempotencyKeys, IdempotencyMemory, KEYS_BOUNDS, localKeys } from './idempotency/keys.ts'
 import { identified } from './identified.ts'
@@ -133,6 +136,8 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   readonly snapshot: Snapshot
   /** Address of the caller and id of a request that goes through no checks. */
   trace(incoming: Incoming<Exchange>): { readonly ip: string; readonly requestId: string }
+  /** Shows what a guardrail does to a sample. Its webhook is asked. */
+  tryGuardrail(trial: GuardrailTrial): Promise<GuardrailTried>
   /** Makes the calls that show whether a credential works. */
   tryCredential(trial: Trial): Promise<CredentialTest>
   /**
@@ -188,6 +193,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     pools,
     code: options.code ?? null,
     services: options.services ?? null,
+    webhooks: createWebhooks(pools, clock),
     callTool:
       options.callTool === undefined
         ? null
@@ -346,6 +352,8 @@ export function createGateway(options: GatewayOptions): Gateway {
 
     connectionOf: (caller, { id, fragment }) => connectionOf(lane, snapshot, caller, id, fragment),
 
+    askWebhook: (rule, leg, texts) => lane.webhooks.ask(snapshot, rule, leg, texts),
+
     askOrigin: asking.askOrigin,
 
     readOrigin: asking.readOrigin,
@@ -369,7 +377,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
 
     apply(delta) {
-      const { collections, origins, workflows, credentials } = snapshot
+      const { collections, origins, workflows, guardrails, credentials } = snapshot
       const next = loading ?? nextSnapshot(snapshot, delta.full, open)
       loading = null
       next.take(delta)
@@ -380,7 +388,8 @@ export function createGateway(options: GatewayOptions): Gateway {
       const areServersStale =
         snapshot.collections !== collections ||
         snapshot.origins !== origins ||
-        snapshot.workflows !== workflows
+        snapshot.workflows !== workflows ||
+        snapshot.guardrails !== guardrails
       if (areServersStale || isRotated) {
         pools.keepFor(snapshot)
         checks.keepFor(snapshot)
@@ -394,6 +403,8 @@ export function createGateway(options: GatewayOptions): Gateway {
       snapshot = withOriginsDown(snapshot, ids)
       for (const listener of [...applied]) listener()
     },
+
+    tryGuardrail: (trial) => tryGuardrail(trial, { webhooks: lane.webhooks, snapshot }),
 
     tryCredential: (trial) => tryCredential(trial, { snapshot, open, pools, clock, fetchJson }),
 

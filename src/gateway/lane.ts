@@ -12,6 +12,7 @@ import type { Exchange } from './exchange.ts'
 import type { Connections } from './forward/connections.ts'
 import type { Pools } from './forward/pools.ts'
 import type { Tokens } from './forward/tokens.ts'
+import type { Webhooks } from './guardrails/webhooks.ts'
 import type { IdempotencyKeys } from './idempotency/keys.ts'
 import type { Issuers } from './identify/issuers.ts'
 import type { SignIns } from './identify/sign-ins.ts'
@@ -60,6 +61,8 @@ export interface Lane {
   readonly code: CodeRunner | null
   /** Asks databases and mail servers for workflows; null where none can be asked. */
   readonly services: ServiceRunner | null
+  /** Asks the webhooks of guardrails. */
+  readonly webhooks: Webhooks
   /**
    * Calls a tool of an origin for the workflow of an exchange; null where none can be called. `done` is told once, never at once, and
    * never of a call that was given up.

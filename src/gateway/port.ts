@@ -5,6 +5,7 @@
 
 import type { ByteBudget, Reservation } from '../base/byte-buffer.ts'
 import type { RefusalCode } from '../base/refusal.ts'
+import type { AskWebhook } from '../guardrails/asked.ts'
 import type { AnswerCode, RecordAgent } from '../record/fields.ts'
 import type { Caller as PolicySubject } from '../snapshot/find/capability-caller.ts'
 import type { JoinedVirtualMcp } from '../snapshot/find/virtual-mcps.ts'
@@ -226,6 +227,8 @@ export interface GatewayPort {
   origin(id: string): LinkedOrigin | null
   /** What calls of the caller to an origin with connections carry; at once where it is known. Never rejects. */
   connectionOf(caller: Caller, origin: LinkedOrigin): Connection | Promise<Connection>
+  /** Asks the webhook of a guardrail. */
+  askWebhook: AskWebhook
   /**
    * Asks an origin, also one that is not stored, over the sockets, address rules and credentials that calls use. Never rejects.
    * @param caller in whose name; without one Postern asks for itself

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { applyJson, applyPairs, applyValue } from './apply.ts'
+import { applyContent } from './content.ts'
 import { compileRule, type RuleSettings } from './rule.ts'
 import { Tally } from './tally.ts'
 
@@ -63,4 +64,38 @@ test('a sequence that cannot be decoded hides nothing beside it', () => {
       const { stop } = applyPairs([rule({ action: 'block' })], text, 'request', new Tally())
       assert.equal(stop?.cause, 'found', text)
     }
+})
+
+test('a content under a schema is JSON that fits it, whatever else the media type says', () => {
+  const schema = compileRule(
+    {
+      id: 'gdr_schema',
+      slug: 'schema',
+      detector: { detector: 'schema', schema: {} },
+      action: 'block',
+      isObserved: false,
+      passesFailures: false,
+      refusesCompressed: false,
+      bytesMax: 1000,
+    },
+    (value) => value === 1,
+  )
+  const kindOf = (text: string, type: string): string | undefined => {
+    const tally = new Tally()
+    const { stop } = applyContent([schema], Buffer.from(text), type, 'request', tally)
+    assert.equal(stop !== null, tally.entries.length > 0)
+    return Object.keys(tally.entries[0]?.hits['schema'] ?? {})[0]
+  }
+  assert.equal(kindOf('1', 'application/json'), undefined)
+  assert.equal(kindOf('2', 'application/json'), 'schema')
+  assert.equal(kindOf('1\n1\n', 'application/x-ndjson'), undefined)
+  assert.equal(kindOf('1\n2\n', 'application/x-ndjson'), 'schema')
+  for (const type of [
+    'text/plain',
+    'application/pdf',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data',
+  ])
+    assert.equal(kindOf('1', type), 'not_json', type)
+  assert.equal(kindOf('data: 1\n\n', 'text/event-stream'), undefined)
 })

@@ -29,16 +29,33 @@ type Look<T> = (value: T, rule: Rule, hits: Hits) => T
 
 /** Text without a form, such as a page or a log. @param name of the member or parameter whose value it is */
 export function applyText(chain: Chain, text: string, leg: Leg, tally: Tally, name = ''): Judged<string> {
-  return applied(chain, text, leg, tally, (value, rule, hits) => changedText(value, rule, hits, name))
+  return applied(chain, text, leg, tally, (value, rule, hits) =>
+    rule.fits === null ? changedText(value, rule, hits, name) : notJson(value, hits),
+  )
+}
+
+/** Bytes of a media type that is no text. They pass, but for rules of the detector `schema`, which they cannot fit. */
+export function applyBinary(chain: Chain, leg: Leg, tally: Tally): Stop | null {
+  const judging = chain.filter(({ fits }) => fits !== null)
+  return judging.length === 0
+    ? null
+    : applied(judging, null, leg, tally, (_value, _rule, hits) => notJson(null, hits)).stop
+}
+
+/** Whatever it looks like: a media type that says it is something else counts. */
+function notJson<T>(value: T, hits: Hits): T {
+  hits['schema'] = { not_json: 1 }
+  return value
 }
 
 /**
- * The text of a JSON value, field by field: what is changed stays JSON. What is no JSON is a failure of each rule.
+ * A JSON text. Rules look at each member by itself, so that a text with changes is still JSON. A text that is not JSON is a failure of
+ * each rule.
  */
 export function applyJson(chain: Chain, text: string, leg: Leg, tally: Tally): Judged<string> {
   if (!isJson(text)) return failed(chain, text, leg, tally, 'the content is no valid JSON')
   return applied(chain, text, leg, tally, (value, rule, hits) =>
-    rule.detector === 'size'
+    rule.isWhole
       ? changedText(value, rule, hits, '')
       : actedJsonText(value, { detectors: rule.detectors, act: rule.act ?? unchanged }, hits),
   )
@@ -47,7 +64,11 @@ export function applyJson(chain: Chain, text: string, leg: Leg, tally: Tally): J
 /** A value that was parsed from JSON, field by field. What has nothing to act on is the same object as before. */
 export function applyValue(chain: Chain, value: unknown, leg: Leg, tally: Tally): Judged<unknown> {
   return applied(chain, value, leg, tally, (before, rule, hits) => {
-    if (rule.detector !== 'size')
+    if (rule.fits !== null) {
+      if (!rule.fits(before)) hits['schema'] = { schema: 1 }
+      return before
+    }
+    if (!rule.isWhole)
       return actedJson(before, { detectors: rule.detectors, act: rule.act ?? unchanged, names: true }, hits)
     changedText(JSON.stringify(before) ?? '', rule, hits, '')
     return before
@@ -57,7 +78,8 @@ export function applyValue(chain: Chain, value: unknown, leg: Leg, tally: Tally)
 /** Pairs as of a query or a form (`application/x-www-form-urlencoded`). Pairs that no rule changes keep their spelling. */
 export function applyPairs(chain: Chain, text: string, leg: Leg, tally: Tally): Judged<string> {
   return applied(chain, text, leg, tally, (value, rule, hits) => {
-    if (rule.detector === 'size') return changedText(value, rule, hits, '')
+    if (rule.fits !== null) return notJson(value, hits)
+    if (rule.isWhole) return changedText(value, rule, hits, '')
     return value
       .split('&')
       .map((pair) => (pair === '' ? pair : changedPair(pair, rule, hits)))
@@ -77,6 +99,11 @@ export function failed<T>(chain: Chain, value: T, leg: Leg, tally: Tally, reason
 function applied<T>(chain: Chain, value: T, leg: Leg, tally: Tally, look: Look<T>): Judged<T> {
   let current = value
   for (const rule of chain) {
+    if (rule.fault !== null) {
+      const { stop } = failed([rule], current, leg, tally, rule.fault)
+      if (stop !== null) return { value: current, stop }
+      continue
+    }
     const hits: Hits = {}
     const after = look(current, rule, hits)
     if (countOf(hits) === 0) continue

@@ -1,9 +1,10 @@
 /** Rules on a content whose bytes are at hand as a whole. */
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib'
-import { applyJson, applyPairs, applyText, failed, isJson, type Judged } from './apply.ts'
+import { applyBinary, applyJson, applyPairs, applyText, failed, isJson, type Judged } from './apply.ts'
 import { createFilter } from './filter.ts'
 import { contentOf } from './media.ts'
+import { applyMultipart } from './multipart.ts'
 import type { Leg } from './names.ts'
 import type { Chain } from './rule.ts'
 import type { Tally } from './tally.ts'
@@ -29,7 +30,9 @@ export function applyContent(
   tally: Tally,
 ): Judged<Uint8Array> {
   const { kind, isUtf8 } = contentOf(type)
-  if (kind === 'binary' || bytes.length === 0) return { value: bytes, stop: null }
+  if (bytes.length === 0) return { value: bytes, stop: null }
+  if (kind === 'multipart' && leg === 'request') return applyMultipart(chain, bytes, type!, leg, tally)
+  if (kind === 'binary' || kind === 'multipart') return { value: bytes, stop: applyBinary(chain, leg, tally) }
   if (!isUtf8) return failed(chain, bytes, leg, tally, 'the charset of the content is not UTF-8')
   if (kind === 'events' || kind === 'lines') return filtered(chain, bytes, kind, leg, tally)
   const within = kind === 'text' ? chain : chain.filter(({ bytesMax }) => bytes.length <= bytesMax)

@@ -27,6 +27,10 @@ export function listedItem(chain: Chain, item: Plain, key: string, tally: Tally)
     return failed(chain, item, LEG, tally, 'the item is longer than max_body').stop === null ? item : null
   let current = item
   for (const rule of chain) {
+    if (rule.fault !== null) {
+      if (failed([rule], null, LEG, tally, rule.fault).stop !== null) return null
+      continue
+    }
     if (rule.act === null) {
       if (applyValue([rule], current, LEG, tally).stop !== null) return null
       continue

@@ -2,9 +2,10 @@
 
 /**
  * `json`: field by field, as a whole. `lines`: one JSON value on each line. `events`: server-sent events, one by one. `pairs`: form
- * fields. `text`: as one text. `unknown`: no valid type is said; bytes that are UTF-8 are looked at. `binary`: not looked at.
+ * fields. `multipart`: form fields and files (RFC 7578). `text`: as one text. `unknown`: no valid type is said; bytes that are UTF-8 are
+ * looked at. `binary`: not looked at.
  */
-type ContentKind = 'json' | 'lines' | 'events' | 'pairs' | 'text' | 'unknown' | 'binary'
+type ContentKind = 'json' | 'lines' | 'events' | 'pairs' | 'multipart' | 'text' | 'unknown' | 'binary'
 
 /** What a Content-Type says. */
 export interface Content {
@@ -52,5 +53,21 @@ function kindOf(essence: string): ContentKind {
   if (essence === 'application/json' || essence === 'text/json' || essence.endsWith('+json')) return 'json'
   if (LINES.has(essence)) return 'lines'
   if (essence === 'application/x-www-form-urlencoded') return 'pairs'
+  if (essence === 'multipart/form-data') return 'multipart'
   return essence.startsWith('text/') || essence.endsWith('+xml') || TEXTS.has(essence) ? 'text' : 'binary'
+}
+
+/** True for a response that passes as it is: forms with files are those of requests. */
+export function isOpaque(kind: ContentKind): boolean {
+  return kind === 'binary' || kind === 'multipart'
+}
+
+/** RFC 2046 section 5.1.1: as a token, or quoted. */
+const BOUNDARY = /^\s*boundary=(?:"([\w'()+,./:=? -]{0,69}[\w'()+,./:=?-])"|([\w'+.-]{1,70}))\s*$/i
+
+/** What stands between the parts of a multipart content; null where that is not said once, in a way that all readers read alike. */
+export function boundaryOf(type: string): string | null {
+  const named = type.split(';').filter((one) => /^\s*boundary/i.test(one))
+  const [, quoted, plain] = BOUNDARY.exec(named[0] ?? '') ?? []
+  return named.length === 1 ? (quoted ?? plain ?? null) : null
 }

@@ -1,7 +1,8 @@
 /** A guardrail as it is applied: compiled once for each snapshot, never for a request. */
-import { type Act, type Action, compileAction } from '../detectors/act.ts'
+import { type Act, type Action, compileAction, unchanged } from '../detectors/act.ts'
 import { compileDetectors, type Detectors } from '../detectors/compile.ts'
-import type { DetectorName, DetectorSettings } from '../detectors/settings.ts'
+import { type Fits, schemaDetectors } from '../detectors/schema.ts'
+import type { DetectorName, DetectorSettings, WebhookSettings } from '../detectors/settings.ts'
 import type { RuleAction } from './names.ts'
 
 /** Plain data of which a rule is compiled. */
@@ -30,26 +31,49 @@ export interface Rule extends Omit<RuleSettings, 'detector' | 'text' | 'hashKey'
   readonly detectors: Detectors
   /** Of the detector `size`: bytes of a content, or null. */
   readonly sizeMax: number | null
+  /** Of the detector `schema`: judges a value; null for others. */
+  readonly fits: Fits | null
+  /** Judges a content as a whole, and not its texts. */
+  readonly isWhole: boolean
+  /** Who finds something; null for what this process finds itself. See `asked.ts`. */
+  readonly webhook: WebhookSettings | null
+  /** Why the rule can look at nothing; null where it can. A webhook can be used only in what `asked.ts` runs. */
+  readonly fault: string | null
   /** What stands in the place of what was found; null for a rule that changes nothing. */
   readonly act: Act | null
   /** Stops what it finds something in. */
   readonly blocks: boolean
 }
 
-/** @throws RangeError that names what is wrong: a pattern that is not linear, a key of a hash that is missing. */
-export function compileRule(settings: RuleSettings): Rule {
+/**
+ * @param fits judges by the schema of the detector `schema`
+ * @throws RangeError that names what is wrong: a pattern that is not linear, a key of a hash that is missing
+ */
+export function compileRule(settings: RuleSettings, fits: Fits | null = null): Rule {
   const { detector, text = '', hashKey: key = '', ...rest } = settings
   const { action, isObserved } = settings
-  const detectors = compileDetectors([detector])
+  const isSchema = detector.detector === 'schema'
+  if (isSchema !== (fits !== null)) throw new RangeError('what judges by its schema is missing')
+  const detectors = fits === null ? compileDetectors([detector]) : schemaDetectors(fits)
   const changes = action !== 'block' && action !== 'log'
+  const webhook = detector.detector === 'webhook' ? detector : null
   return {
     ...rest,
     detector: detector.detector,
     detectors,
     sizeMax: detector.detector === 'size' ? (detector.bytes ?? null) : null,
-    act: changes && !isObserved ? compileAction({ action, text, key } as Action) : null,
+    fits,
+    isWhole: isSchema || detector.detector === 'size',
+    webhook,
+    fault: webhook === null ? null : 'the webhook was not asked',
+    act: changes && !isObserved ? actOf(action, text, key) : null,
     blocks: action === 'block' && !isObserved,
   }
+}
+
+function actOf(action: RuleAction, text: string, key: string): Act {
+  // The webhook says what stands in the place of a text
+  return action === 'decide' ? unchanged : compileAction({ action, text, key } as Action)
 }
 
 /** The rules of one leg, in the order in which they act. Never empty. */

@@ -29,11 +29,23 @@ export class Tally {
   readonly entries: TallyEntry[] = []
 
   of(rule: Rule, leg: Leg): TallyEntry {
-    const known = this.entries.find((entry) => entry.rule === rule && entry.leg === leg)
+    // A rule that a webhook decides about is another object for each answer
+    const known = this.entries.find(
+      (entry) => entry.rule.id === rule.id && entry.rule.action === rule.action && entry.leg === leg,
+    )
     if (known !== undefined) return known
     const entry: TallyEntry = { rule, leg, hits: {}, failures: 0 }
     this.entries.push(entry)
     return entry
+  }
+
+  /** Adds what another tally has. */
+  add({ entries }: Tally): void {
+    for (const { rule, leg, hits, failures } of entries) {
+      const entry = this.of(rule, leg)
+      addHits(entry.hits, hits)
+      entry.failures += failures
+    }
   }
 
   /** What was found and what failed, in the order of the rules. */

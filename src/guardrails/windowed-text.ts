@@ -13,7 +13,7 @@ const WINDOW_BYTES = 4096
 interface Stage {
   readonly rule: Rule
   readonly hits: Hits
-  /** Null for limits of size. */
+  /** Null for limits of size and for schemas. */
   readonly window: Window | null
   /** Of the text so far, for limits of size. */
   bytes: number
@@ -63,5 +63,6 @@ function counted(stage: Stage, text: string): string {
   stage.bytes += Buffer.byteLength(text)
   if (sizeMax !== null && before <= sizeMax && stage.bytes > sizeMax)
     stage.hits['size'] = { bytes: (stage.hits['size']?.['bytes'] ?? 0) + 1 }
+  if (stage.rule.fits !== null && stage.bytes > 0) stage.hits['schema'] = { not_json: 1 }
   return text
 }

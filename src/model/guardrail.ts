@@ -1,11 +1,14 @@
 import { z } from 'zod'
+import { toMs } from '../base/duration.ts'
 import { linearPattern } from '../base/linear-pattern.ts'
 import { INJECTION_KINDS, PII_KINDS, SECRET_KINDS } from '../detectors/settings.ts'
 import { LEGS, RULE_ACTIONS } from '../guardrails/names.ts'
 import { Description, Name } from './display.ts'
 import { Ref, Slug } from './slug.ts'
+import { Duration } from './time.ts'
+import { UpstreamUrl } from './upstream.ts'
 
-const DETECTORS = ['pii', 'secrets', 'injection', 'regex', 'size'] as const
+const DETECTORS = ['pii', 'secrets', 'injection', 'regex', 'size', 'schema', 'webhook'] as const
 type DetectorType = (typeof DETECTORS)[number]
 
 const KINDS: Readonly<Partial<Record<DetectorType, readonly string[]>>> = {
@@ -15,6 +18,7 @@ const KINDS: Readonly<Partial<Record<DetectorType, readonly string[]>>> = {
 }
 
 const PATTERNS_MAX = 50
+const SCHEMA_CHARS_MAX = 65_536
 
 const Pattern = z.strictObject({
   name: Slug.describe('Names what the pattern finds'),
@@ -29,12 +33,41 @@ const Pattern = z.strictObject({
     .describe('ECMAScript regular expression'),
 })
 
+const WEBHOOK = {
+  url: UpstreamUrl.optional().describe('For webhook, such as http://presidio:3000/analyze'),
+  format: z
+    .enum(['presidio', 'signed'])
+    .optional()
+    .describe(
+      'For webhook: presidio asks a Presidio analyzer; signed sends a signed request, and gets a verdict. Default presidio',
+    ),
+  credential: Ref.nullable()
+    .optional()
+    .describe(
+      'For webhook. presidio: sent with the request; signed: of type bearer, its token signs and is not sent',
+    ),
+  language: z
+    .string()
+    .regex(/^[a-z]{2,3}(-[A-Za-z]{2,4})?$/, 'a code of a language such as en')
+    .optional()
+    .describe('For webhook of format presidio. Default en'),
+  entities: z
+    .array(z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/, 'a type of entities such as PERSON'))
+    .min(1)
+    .max(100)
+    .optional()
+    .describe('For webhook of format presidio: types to look for, such as ["PERSON"]. Default: all'),
+  timeout: Duration.optional().describe(
+    'For webhook: until the whole answer is there, up to 30s. Default 2s',
+  ),
+}
+
 const Detector = z
   .strictObject({
     type: z
       .enum(DETECTORS)
       .describe(
-        'pii: personal data; secrets: keys, tokens and passwords; injection: instructions for models; regex: your patterns; size: content beyond limits',
+        'pii: personal data; secrets: keys, tokens and passwords; injection: instructions for models; regex: your patterns; size: content beyond limits; schema: JSON that does not fit a schema; webhook: what a server of yours finds',
       ),
     kinds: z
       .array(z.string().max(64))
@@ -47,12 +80,14 @@ const Detector = z
       .min(0)
       .max(1)
       .optional()
-      .describe('For pii, secrets and injection: least confidence that counts. Default 0.5'),
+      .describe('For pii, secrets, injection and webhook: least confidence that counts. Default 0.5'),
     allow: z
       .array(z.string().min(1).max(512))
       .max(1000)
       .optional()
-      .describe('For pii, secrets and injection: values that never count, such as ["support@example.com"]'),
+      .describe(
+        'For pii, secrets, injection and webhook: values that never count, such as ["support@example.com"]',
+      ),
     patterns: z
       .array(Pattern)
       .min(1)
@@ -72,6 +107,17 @@ const Detector = z
       .max(10_000_000)
       .optional()
       .describe('For size: most items of a list, or members of an object, in JSON'),
+    schema: z
+      .record(z.string(), z.json())
+      .refine(
+        (schema) => JSON.stringify(schema).length <= SCHEMA_CHARS_MAX,
+        `has at most ${SCHEMA_CHARS_MAX} characters as JSON`,
+      )
+      .optional()
+      .describe(
+        'For schema: the JSON Schema (2020-12) that bodies have to fit. $ref leads into its own $defs',
+      ),
+    ...WEBHOOK,
   })
   .superRefine((detector, context) => {
     for (const [path, message] of detectorFaults(detector))
@@ -81,13 +127,18 @@ const Detector = z
 type DetectorSpec = z.output<typeof Detector>
 
 const OF_KINDS = ['kinds', 'threshold', 'allow'] as const
+const OF_PRESIDIO = ['language', 'entities', 'threshold', 'allow'] as const
 const OF_SIZE = ['bytes', 'depth', 'items'] as const
 
 function* detectorFaults(detector: DetectorSpec): Generator<readonly [string, string]> {
   const { type, kinds = [] } = detector
   const known = KINDS[type]
   for (const member of known === undefined ? OF_KINDS : [])
-    if (detector[member] !== undefined) yield [member, `the detector ${type} has no ${member}`]
+    if (detector[member] !== undefined && (type !== 'webhook' || member === 'kinds'))
+      yield [member, `the detector ${type} has no ${member}`]
+  yield* webhookFaults(detector)
+  if ((detector.schema !== undefined) !== (type === 'schema'))
+    yield ['schema', type === 'schema' ? 'the detector schema needs schema' : 'only schema has schema']
   for (const kind of known === undefined ? [] : kinds)
     if (!known?.includes(kind)) yield ['kinds', `"${kind}" is no kind of ${type}: ${known?.join(', ')}`]
   if ((detector.patterns !== undefined) !== (type === 'regex'))
@@ -97,6 +148,25 @@ function* detectorFaults(detector: DetectorSpec): Generator<readonly [string, st
   const limits = OF_SIZE.filter((member) => detector[member] !== undefined)
   if (type === 'size' && limits.length === 0) yield ['bytes', 'the detector size needs bytes, depth or items']
   if (type !== 'size') for (const member of limits) yield [member, `only size has ${member}`]
+}
+
+const TIMEOUT_MS_MAX = 30_000
+
+function* webhookFaults(detector: DetectorSpec): Generator<readonly [string, string]> {
+  const { type, url, format, timeout } = detector
+  if (type !== 'webhook') {
+    const others = (Object.keys(WEBHOOK) as (keyof typeof WEBHOOK)[]).filter(
+      (member) => detector[member] !== undefined,
+    )
+    for (const member of others) yield [member, `only webhook has ${member}`]
+    return
+  }
+  if (url === undefined) yield ['url', 'the detector webhook needs url']
+  if (timeout !== undefined && toMs(timeout) > TIMEOUT_MS_MAX) yield ['timeout', 'is at most 30s']
+  if (format !== 'signed') return
+  for (const member of OF_PRESIDIO)
+    if (detector[member] !== undefined) yield [member, 'is for webhooks of format presidio']
+  if (detector.credential == null) yield ['credential', 'a webhook of format signed needs a credential']
 }
 
 /** Lists that no rule needs to be longer. */
@@ -153,7 +223,7 @@ export const GuardrailSpec = z.strictObject({
   action: z
     .enum(RULE_ACTIONS)
     .describe(
-      'block: refuse the call; redact: [REDACTED:card]; remove: nothing; mask: keep the last four characters; hash: a keyed hash, equal for equal values; replace: text; log: only count',
+      'block: refuse the call; redact: [REDACTED:card]; remove: nothing; mask: keep the last four characters; hash: a keyed hash, equal for equal values; replace: text; decide: what a webhook of format signed says; log: only count',
     ),
   text: z
     .string()
@@ -190,9 +260,22 @@ export function* guardrailFaults({
   action,
   text,
   detector,
-}: Pick<GuardrailSpec, 'action' | 'text' | 'detector'>): Generator<readonly [string, string]> {
+  legs = [],
+}: Pick<GuardrailSpec, 'action' | 'text' | 'detector'> & Partial<Pick<GuardrailSpec, 'legs'>>): Generator<
+  readonly [string, string]
+> {
   if (action === 'replace' && text === null) yield ['text', 'the action replace needs text']
   if (action !== 'replace' && text !== null) yield ['text', 'only the action replace has text']
   if (detector.type === 'size' && action !== 'block' && action !== 'log')
     yield ['action', 'content beyond limits cannot be changed: use block or log']
+  if (detector.type === 'schema' && action !== 'block' && action !== 'log')
+    yield ['action', 'content that does not fit a schema cannot be changed: use block or log']
+  if (detector.type === 'schema' && legs.includes('list'))
+    yield ['legs', 'a schema does not look at lists: use request and response']
+  const isSigned = detector.type === 'webhook' && detector.format === 'signed'
+  if (isSigned && action !== 'decide' && action !== 'log')
+    yield ['action', 'a webhook of format signed says what is done: use decide or log']
+  if (!isSigned && action === 'decide') yield ['action', 'only a webhook of format signed can decide']
+  if (detector.type === 'webhook' && legs.includes('list'))
+    yield ['legs', 'a webhook does not look at lists: use request and response']
 }

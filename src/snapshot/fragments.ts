@@ -17,7 +17,7 @@ import type { LimitKind } from '../model/policy.ts'
 import type { EndpointCapability, JsonSchema, Parameter } from '../model/proxy.ts'
 import type { PublicNames } from '../model/public-names.ts'
 import type { SecretReference } from '../model/secret.ts'
-import type { PlanFragment } from './plan.ts'
+import type { PlanFragment, ServerFragment } from './plan.ts'
 
 /** The kinds of fragments. Each has a row in `compile/kinds.ts`, which the main thread loads, and in `link/kinds.ts`. */
 export interface Fragments {
@@ -45,7 +45,7 @@ export interface Fragments {
  * its rule in `needs` of `compile/kinds.ts` makes fragments that carry it need that form. A member with a new name takes one too,
  * and `earlier-form.ts` reads the old name.
  */
-export const FORM = 5
+export const FORM = 6
 
 interface Formed {
   /**
@@ -592,6 +592,8 @@ export interface GuardrailFragment extends Formed {
   readonly passes_failures?: true
   readonly refuses_compressed?: true
   readonly body_bytes_max: number
+  /** Of the detector `webhook`. */
+  readonly server?: ServerFragment
 }
 
 interface VirtualMcpMemberFragment {

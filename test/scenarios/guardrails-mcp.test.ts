@@ -6,6 +6,7 @@ import type { FixtureTool } from '../mcp/fixture/catalogue.ts'
 import { type Fixture, startFixture } from '../mcp/fixture/fixture.ts'
 import { answer, flow, startFlows } from './flows.ts'
 import { call, type Reply, until } from './server.ts'
+import { findsPeople, startWebhook } from './webhook.ts'
 
 const CARD = '4111 1111 1111 1111'
 const MASKED = '********1111'
@@ -21,6 +22,9 @@ async function make(path: string, body: object): Promise<Reply['json']> {
   assert.equal(made.status, 201, made.text)
   return made.json
 }
+
+const webhook = await startWebhook(findsPeople)
+const PERSON = 'Ada Lovelace'
 
 const named = (name: string, more: Partial<Tool>, run: FixtureTool['run']): FixtureTool => ({
   listed: { name, description: name, inputSchema: { type: 'object' }, ...more },
@@ -48,6 +52,7 @@ before(async () => {
         _meta: { note: CARD },
       })),
     )
+    catalogue.putTool(named('person', {}, () => ({ content: [{ type: 'text', text: `by ${PERSON}` }] })))
     catalogue.putTool(named('odd', {}, () => ({ content: [{ type: 'text', text: INJECTION }] })))
     catalogue.putTool(
       named('poisoned', { description: `Adds numbers. ${INJECTION}` }, () => ({ content: [] })),
@@ -80,6 +85,7 @@ before(async () => {
 after(async () => {
   await stop()
   for (const era of ERAS) await fixtures[era]?.[Symbol.asyncDispose]()
+  webhook.stop()
 })
 
 let count = 0
@@ -207,6 +213,50 @@ for (const era of ERAS)
       assert.deepEqual([hits.length, hits[0].rule, hits[0].leg, hits[0].count], [1, mask.id, 'response', 6])
     })
 
+    test(`a webhook judges what is sent to the origin and what comes back, and if it is down both are blocked: ${pair}`, async () => {
+      const detector = { type: 'webhook', url: webhook.url }
+      const scope = { virtual_mcps: [`at-${era}`] }
+      {
+        await using redact = await rule({ scope, detector, action: 'redact' })
+        fixtures[era].forgetRequests()
+        webhook.questions.length = 0
+        const { json, text } = await tool(client, era, 'test_echo', { by: `with ${PERSON}`, n: 7 })
+        assert.deepEqual(json.result.structuredContent.args, { by: 'with [REDACTED:person]', n: 7 }, text)
+        assert.ok(!sent(era).includes(PERSON))
+        assert.equal(webhook.questions.length, 2, 'one for each leg')
+        const { guardrail_hits: hits } = await lastRecord(era, 'capability=test_echo')
+        assert.deepEqual(hits, [
+          {
+            rule: redact.id,
+            detector: 'webhook',
+            leg: 'request',
+            observed: false,
+            action: 'redact',
+            count: 1,
+          },
+        ])
+        const found = await tool(client, era, 'person')
+        assert.deepEqual(found.json.result.content, [{ type: 'text', text: 'by [REDACTED:person]' }])
+        const ofAnswer = await lastRecord(era, 'capability=person')
+        assert.deepEqual([ofAnswer.status, ofAnswer.guardrail_hits[0].leg], [200, 'response'])
+      }
+      webhook.answering = (_question, response) => response.destroy()
+      for (const [leg, code, status] of [
+        ['request', 'guardrail_blocked', 403],
+        ['response', 'response_blocked', 502],
+      ] as const) {
+        await using down = await rule({ scope, detector, action: 'redact', legs: [leg] })
+        fixtures[era].forgetRequests()
+        const { json, text } = await tool(client, era, 'person', { by: PERSON })
+        assert.deepEqual([json.result.isError, json.result.structuredContent.code], [true, code], text)
+        assert.ok(!text.includes(PERSON))
+        if (leg === 'request') assert.equal(sent(era), '')
+        const one = await lastRecord(era, `status=${status}&capability=person`)
+        assert.deepEqual([one.guardrail_hits[0].rule, one.guardrail_hits[0].action], [down.id, 'failed'])
+      }
+      webhook.answering = findsPeople
+    })
+
     test(`a result with an instruction for models is refused, and a result that would not fit its schema: ${pair}`, async () => {
       {
         await using block = await rule({
@@ -320,6 +370,51 @@ test('notifications of a call reach the client as the rules leave them', async (
   assert.match(text, /Tool execution started/)
 })
 
+test('under a webhook too notifications come in their order and before the result, and questions are judged', async () => {
+  webhook.answering = ({ body }, response) => {
+    const { text } = JSON.parse(body) as { text: string }
+    const found = [...text.matchAll(/processing|Whose/g)].map(({ index, 0: { length } }) => ({
+      entity_type: 'WORD',
+      start: index,
+      end: index + length,
+      score: 1,
+    }))
+    response.end(JSON.stringify(found))
+  }
+  await using _redact = await rule({
+    scope: { virtual_mcps: ['at-modern', 'at-legacy'] },
+    detector: { type: 'webhook', url: webhook.url },
+    action: 'redact',
+  })
+  const _meta = { 'io.modelcontextprotocol/logLevel': 'info' }
+  const { text } = await ask('modern', 'modern', 'tools/call', {
+    name: 'test_tool_with_logging',
+    arguments: {},
+    _meta,
+  })
+  const places = ['Tool execution started', 'Tool [REDACTED:word] data', '"result":'].map((part) =>
+    text.indexOf(part),
+  )
+  assert.ok(places[0]! >= 0)
+  assert.deepEqual(
+    places,
+    places.toSorted((one, other) => one - other),
+    text,
+  )
+  assert.doesNotMatch(text, /processing/)
+  for (const era of ERAS) {
+    const asked = await ask(
+      'modern',
+      era,
+      'tools/call',
+      { name: 'test_elicitation', arguments: { message: 'Whose is it?' } },
+      { elicitation: { form: {} } },
+    )
+    assert.match(JSON.stringify(asked.json.result.inputRequests), /\[REDACTED:word\] is it/, asked.text)
+  }
+  webhook.answering = findsPeople
+})
+
 test('a rule that observes changes nothing, and one for another place is not asked', async () => {
   await using observed = await rule({ scope: { origins: ['modern'] }, mode: 'observe', action: 'block' })
   await using _other = await rule({ scope: { virtual_mcps: ['at-legacy'] }, action: 'block' })
@@ -352,6 +447,14 @@ test('a rule for an origin looks at calls of workflows, and the record of the re
     assert.deepEqual(reply.json, { card: MASKED }, reply.text)
     const { guardrail_hits: hits } = await record(reply.headers.get('x-request-id')!)
     assert.deepEqual([hits[0].rule, hits[0].leg, hits[0].count], [mask.id, 'request', 1])
+  }
+  {
+    const detector = { type: 'webhook', url: webhook.url }
+    await using redact = await rule({ scope: { origins: ['modern'] }, detector, action: 'redact' })
+    const reply = await post(path, { by: PERSON })
+    assert.deepEqual(reply.json, { by: '[REDACTED:person]' }, reply.text)
+    const { guardrail_hits: hits } = await record(reply.headers.get('x-request-id')!)
+    assert.deepEqual([hits[0].rule, hits[0].leg, hits[0].count], [redact.id, 'request', 1])
   }
   await using _block = await rule({ legs: ['response'], scope: { origins: ['modern'] }, action: 'block' })
   const blocked = await post(path, { card: CARD })

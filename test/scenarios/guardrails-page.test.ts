@@ -34,7 +34,7 @@ test('the commands of the page about guardrails make and test its first guardrai
 })
 
 test('the other guardrails of the page can be made as they stand, and switched to enforce', async () => {
-  assert.equal(guardrails.length, 4)
+  assert.equal(guardrails.length, 6)
   for (const guardrail of guardrails.slice(1)) {
     const made = await server.manage('POST', '/guardrails', guardrail)
     assert.equal(made.status, 201, made.text)

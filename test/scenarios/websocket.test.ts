@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { after, before, test } from 'node:test'
 import { CERTIFICATE, PRIVATE_KEY } from '../wire/certificate.ts'
-import { call, publishOrders, startTestServer, type TestServer, until } from './server.ts'
+import { call, publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
 import { echoes, once, openSocket, say } from './web-socket.ts'
 
 let origin: Server
@@ -128,6 +128,56 @@ test('a proxy of kind websocket with steps that need bodies is refused', async (
   assert.equal(reply.status, 422)
   const pointers = reply.json.errors.map(({ pointer }: { pointer: string }) => pointer)
   assert.ok(pointers.includes('/methods') && pointers.includes('/kind'), reply.text)
+})
+
+test('a WebSocket under a guardrail opens only if its failure_mode lets contents pass that nothing can look at', async () => {
+  const made = await server.manage('POST', '/guardrails', {
+    name: 'Cards',
+    scope: { collections: ['orders'] },
+    legs: ['response'],
+    detector: { type: 'pii', kinds: ['card'] },
+    action: 'block',
+  })
+  assert.equal(made.status, 201, made.text)
+  assert.equal(made.json.warnings[0].pointer, '/scope')
+  assert.match(made.json.warnings[0].reason, /^WebSockets of the proxy "live" are refused/)
+  const proxies = await server.manage('GET', '/proxies?collection=orders&limit=50')
+  const { id } = proxies.json.items.find(({ kind }: { kind: string }) => kind === 'websocket')
+  const saved = await server.manage('PATCH', `/proxies/${id}`, { description: 'live' })
+  assert.match(saved.json.warnings[0].reason, /refused by guardrails.*"cards"/)
+  const change = (members: object): Promise<Reply> => server.manage('PATCH', '/guardrails/cards', members)
+  const opens = async (query = ''): Promise<boolean> => {
+    const socket = open(`/orders/v1/live${query}`, { authorization: `Bearer ${token}` })
+    const isOpen = await Promise.race([
+      once(socket, 'open').then(() => true),
+      once(socket, 'error').then(() => false),
+    ])
+    if (isOpen) assert.equal(await say(socket, '4111 1111 1111 1111'), '4111 1111 1111 1111')
+    socket.close()
+    return isOpen
+  }
+  const refused = async () => {
+    const list = await until(
+      () => server.manage('GET', '/records?limit=10&code=guardrail_blocked'),
+      ({ json }) => json.items.length > 0,
+    )
+    return list.json.items[0]
+  }
+  assert.equal(await opens(), false)
+  const { check, reason } = await refused()
+  assert.deepEqual(
+    [check, reason],
+    ['guardrails', 'guardrail cards: messages of a WebSocket pass as they are'],
+  )
+  assert.equal((await change({ failure_mode: 'pass' })).json.warnings, undefined)
+  assert.equal(await opens(), true)
+  await change({ failure_mode: 'block', mode: 'observe' })
+  assert.equal(await opens(), true)
+  // The query of the request that opens it is looked at
+  await change({ legs: ['request'], failure_mode: 'pass', mode: 'enforce' })
+  assert.deepEqual([await opens('?a=1'), await opens('?card=4111111111111111')], [true, false])
+  const gone = await server.manage('DELETE', '/guardrails/cards', { confirm: 'cards' })
+  assert.equal(gone.status, 200, gone.text)
 })
 
 test('a WebSocket passes to an upstream over TLS', async () => {

@@ -43,6 +43,7 @@ export interface OrdersParts {
     | 'replay'
     | 'tryWorkflow'
     | 'arm'
+    | 'tryGuardrail'
     | 'credentialUses'
     | 'healthOf'
   >
@@ -93,6 +94,8 @@ export function createOrders(parts: OrdersParts): (message: ToGateway) => void {
       case 'captures':
         gateway.arm(question.captures)
         return true
+      case 'guardrail':
+        return gateway.tryGuardrail(question.trial)
       case 'uses':
         return gateway.credentialUses()
       case 'health':

@@ -1,9 +1,11 @@
 import type { MessagePort, Worker } from 'node:worker_threads'
 import type { Trial } from '../../gateway/forward/try-credential.ts'
+import type { GuardrailTrial } from '../../gateway/guardrails/try-guardrail.ts'
 import type { WorkflowTrial } from '../../gateway/try-workflow.ts'
 import type { ArmedCapture, Taken } from '../../model/capture.ts'
 import type { CredentialTest } from '../../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
+import type { GuardrailTried } from '../../model/guardrail-trial.ts'
 import type { OriginNews } from '../../model/origin-news.ts'
 import type { OriginProbed } from '../../model/origin-probe.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
@@ -68,6 +70,8 @@ export interface Gateways {
   tryWorkflow(asked: WorkflowTrial): Promise<TrialAnswer | null>
   /** Has all threads wait for requests of these captures, in place of those before, and threads that start later. */
   arm(captures: readonly ArmedCapture[]): Promise<void>
+  /** Has a thread try a guardrail on a sample. Rejects when no thread answers. */
+  tryGuardrail(trial: GuardrailTrial): Promise<GuardrailTried>
   /** When credentials were last used since the threads began, by id; milliseconds since the epoch. */
   credentialUses(): Promise<ReadonlyMap<string, number>>
   /** How the servers of a published collection are; null when there are none, or nobody can tell. */
@@ -113,6 +117,8 @@ const TRIAL_MS = 30_000
 const PROBE_MS = 120_000
 /** Likewise of a request that is made again. */
 const REPLAY_MS = 35_000
+/** Likewise than a webhook is waited for. */
+const WEBHOOK_MS = 35_000
 
 /** Starts the threads; resolves when all of them listen and hold `first`. Rejects when one cannot start. */
 export async function startGateways(options: GatewaysOptions, first: PackedSnapshot): Promise<Gateways> {
@@ -292,6 +298,7 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
         if (thread !== undefined && !answering.includes(thread)) tell(thread, { kind: 'captures', captures })
       await askAll(answering, { about: 'captures', captures }, ACKNOWLEDGE_MS)
     },
+    tryGuardrail: (trial) => ask(live()[0], { about: 'guardrail', trial }, WEBHOOK_MS),
     async credentialUses() {
       const uses = new Map<string, number>()
       for (const answer of await askAll(live(), { about: 'uses' }, ANSWER_MS))

@@ -7,6 +7,7 @@ import type { EgressSettings } from '../../base/egress.ts'
 import type { RunnerPlace } from '../../base/runner-address.ts'
 import { SLOTS_MAX } from '../../gateway/admit/stripes.ts'
 import type { Trial } from '../../gateway/forward/try-credential.ts'
+import type { GuardrailTrial } from '../../gateway/guardrails/try-guardrail.ts'
 import type { Claim } from '../../gateway/idempotency/keys.ts'
 import type { CertificateField } from '../../gateway/identify/certificate-fields.ts'
 import type { KeySetAnswer } from '../../gateway/identify/key-sets.ts'
@@ -16,6 +17,7 @@ import type { ArmedCapture, Taken } from '../../model/capture.ts'
 import type { ConnectionAnswer, RefusedConnection } from '../../model/connection.ts'
 import type { CredentialTest } from '../../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
+import type { GuardrailTried } from '../../model/guardrail-trial.ts'
 import type { OriginNews } from '../../model/origin-news.ts'
 import type { OriginProbed } from '../../model/origin-probe.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
@@ -100,6 +102,7 @@ export type Question =
   | { readonly about: 'origin'; readonly origin: OriginFragment; readonly as?: string }
   | { readonly about: 'replay'; readonly asked: ReplayAsked }
   | { readonly about: 'trial'; readonly asked: WorkflowTrial }
+  | { readonly about: 'guardrail'; readonly trial: GuardrailTrial }
   | { readonly about: 'uses' }
   /** Captures that wait from now on, in place of those before. */
   | { readonly about: 'captures'; readonly captures: readonly ArmedCapture[] }
@@ -113,6 +116,7 @@ export interface Answers {
   readonly replay: ReplayAnswer | null
   /** Null when a live one had no whole answer in time. */
   readonly trial: TrialAnswer | null
+  readonly guardrail: GuardrailTried
   /** When credentials were last used by this thread, by id; milliseconds since the epoch. */
   readonly uses: ReadonlyMap<string, number>
   /** They wait. */

@@ -273,7 +273,8 @@ class InnerRun implements InnerCallHandle, End {
     try {
       this.#done(answer, exchange)
     } finally {
-      if (guard !== null) this.#recordJudged(guard)
+      if (guard?.judging != null) void guard.judging.then(() => this.#recordJudged(guard))
+      else if (guard !== null) this.#recordJudged(guard)
     }
   }
 

@@ -5,6 +5,7 @@ import type { CallHandle } from '../../wire/port.ts'
 import { budgetOf } from '../caller-memory.ts'
 import type { Exchange } from '../exchange.ts'
 import { connectionOf } from '../forward/connected.ts'
+import { askFor } from '../guardrails/ask-for.ts'
 import { callerOf } from '../identified.ts'
 import type { Lane } from '../lane.ts'
 import type { CheckRow } from '../rows.ts'
@@ -81,6 +82,7 @@ function stepsOf(outer: Exchange, { checks, originFailed }: Omit<ToolStepOptions
     message() {},
     budget: () => budgetOf(outer),
     reserve: () => untilOver(budgetOf(outer)),
+    askWebhook: askFor(outer),
   }
 }
 

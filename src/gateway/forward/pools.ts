@@ -79,7 +79,7 @@ export function createPools(
 }
 
 /** Everything that has servers. */
-function routedOf({ collections, origins, workflows }: Snapshot): readonly LinkedCollection[] {
+function routedOf({ collections, origins, workflows, guardrails }: Snapshot): readonly LinkedCollection[] {
   const routed = [...collections.values()]
   const add = (servers: NodeServers): void => {
     for (const { route } of servers.values()) routed.push(route)
@@ -87,6 +87,7 @@ function routedOf({ collections, origins, workflows }: Snapshot): readonly Linke
   for (const { proxies } of collections.values())
     for (const { servers } of proxies) if (servers !== null) add(servers)
   for (const { servers } of workflows.values()) add(servers)
+  for (const { server } of guardrails.values()) if (server !== null) routed.push(server.route)
   for (const { route } of origins.values()) if (route !== null) routed.push(route)
   return routed
 }

@@ -1,13 +1,15 @@
 /** Rules of the leg `response` on an answer that is at hand as a whole. They act before anything is kept of it. */
 import type { RefusalCode } from '../../base/refusal.ts'
-import { failed, type Judged, type Stop } from '../../guardrails/apply.ts'
+import { applyBinary, failed, type Judged, type Stop } from '../../guardrails/apply.ts'
+import { judgedWith } from '../../guardrails/asked.ts'
 import { applyContent, bytesMaxOf, decodedContent, isEncoded } from '../../guardrails/content.ts'
-import { contentOf } from '../../guardrails/media.ts'
+import { contentOf, isOpaque } from '../../guardrails/media.ts'
 import type { Chain } from '../../guardrails/rule.ts'
 import { type ForwardRequest, type Substitute, withoutFields } from '../../wire/port.ts'
 import type { GatheredAnswer, Routed } from '../exchange.ts'
 import { fieldValue } from '../header-lines.ts'
 import { forgetClaim } from '../idempotency/settle.ts'
+import { askFor } from './ask-for.ts'
 import { encodedStop } from './encoded.ts'
 import { type ExchangeGuard, stopFacts, stopReason } from './exchange-guard.ts'
 
@@ -74,31 +76,36 @@ export function afterGuardrails(
   if (!(judged instanceof Promise)) finish(judged, false)
   else
     void judged.then((one) => {
-      if (!exchange.isOver) finish(one, true)
+      if (!exchange.isOver) finish(one, isEncoded(fieldValue(fields, 'content-encoding')))
     })
 }
 
 function judge(
-  { method }: Routed,
+  exchange: Routed,
   { tally }: ExchangeGuard,
   chain: Chain,
   { status, body, bodyBytes }: GatheredAnswer,
   fields: string,
 ): Judged<Uint8Array> | Promise<Judged<Uint8Array>> {
+  const { method } = exchange
   const type = fieldValue(fields, 'content-type')
-  if (bodyBytes === 0 || method === 'HEAD' || contentOf(type).kind === 'binary')
-    return { value: body, stop: null }
+  if (bodyBytes === 0 || method === 'HEAD') return { value: body, stop: null }
+  if (isOpaque(contentOf(type).kind)) return { value: body, stop: applyBinary(chain, 'response', tally) }
   if (body.length < bodyBytes)
     return failed(chain, body, 'response', tally, 'the content is longer than max_body')
   if (status === 206) return failed(chain, body, 'response', tally, PART)
   const coding = fieldValue(fields, 'content-encoding')
-  if (!isEncoded(coding)) return applyContent(chain, body, type, 'response', tally)
+  const looked = (bytes: Uint8Array) =>
+    judgedWith([chain], 'response', tally, askFor(exchange), (run) =>
+      applyContent(run.chain(chain), bytes, type, 'response', run.tally),
+    )
+  if (!isEncoded(coding)) return looked(body)
   const stop = encodedStop(chain, tally, 'response')
   if (stop !== null) return { value: body, stop }
-  return decodedContent(body, coding, bytesMaxOf(chain)).then((decoded) => {
+  return decodedContent(body, coding, bytesMaxOf(chain)).then(async (decoded) => {
     if (typeof decoded === 'string')
       return { value: body, stop: encodedStop(chain, tally, 'response', decoded) }
-    const judged = applyContent(chain, decoded, type, 'response', tally)
+    const judged = await looked(decoded)
     // The answer leaves as it came, unless a rule has changed it
     return judged.value === decoded ? { ...judged, value: body } : judged
   })

@@ -1,15 +1,26 @@
 /** The check `guardrails`: rules of the leg `request` look at the path, the query and the body, and may change query and body. */
 import { hash } from 'node:crypto'
-import { applyPairs, applyText, percentDecoded, type Stop } from '../../guardrails/apply.ts'
+import {
+  applyBinary,
+  applyPairs,
+  applyText,
+  failed,
+  type Judged,
+  percentDecoded,
+  type Stop,
+} from '../../guardrails/apply.ts'
+import { judgedWith } from '../../guardrails/asked.ts'
 import { applyContent, bytesMaxOf, decodedContent, isEncoded } from '../../guardrails/content.ts'
 import { contentOf } from '../../guardrails/media.ts'
 import type { Chain } from '../../guardrails/rule.ts'
+import type { PlacedGuardrails } from '../../snapshot/linked/guardrail.ts'
 import { withoutFields } from '../../wire/port.ts'
 import { bodyOf } from '../contract/collect.ts'
 import type { Located, Routed } from '../exchange.ts'
 import { type Explain, open, pass } from '../explain/judged.ts'
 import { fieldValue } from '../header-lines.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
+import { askFor } from './ask-for.ts'
 import { encodedStop } from './encoded.ts'
 import { ExchangeGuard, stopFacts, stopReason } from './exchange-guard.ts'
 
@@ -18,21 +29,39 @@ export function guardrailsPass(exchange: Routed): Verdict | Promise<Verdict> {
   if (guards === null) return null
   const { proxy, collection } = exchange
   const rules = guards.of(collection.id, proxy.id)
-  // What goes over a WebSocket is not looked at
-  if (rules === null || proxy.fragment.features?.websocket === true) return null
+  if (rules === null) return null
   if (rules.fault !== null) {
     exchange.reason = rules.fault
     exchange.facts = { detail: UNUSABLE }
     return 'route_unavailable'
   }
-  const guard = new ExchangeGuard(rules, exchange.query)
+  const isTunnel = proxy.fragment.features?.websocket === true
+  // The bytes of a tunnel pass as they come
+  const guard = new ExchangeGuard(isTunnel ? { ...rules, response: null } : rules, exchange.query)
   exchange.guard = guard
   const { request } = rules
-  if (request === null) return null
-  const stop = lookAtTarget(exchange, guard, request)
+  const stop = request === null ? null : lookAtTarget(exchange, guard, request)
+  return stop instanceof Promise
+    ? stop.then((one) => (exchange.isOver ? ANSWERED : lookAtRest(exchange, guard, rules, one)))
+    : lookAtRest(exchange, guard, rules, stop)
+}
+
+/** @param stopped by what the target has */
+function lookAtRest(
+  exchange: Routed,
+  guard: ExchangeGuard,
+  rules: PlacedGuardrails,
+  stopped: Stop | null,
+): Verdict | Promise<Verdict> {
+  const { request } = rules
+  const isTunnel = exchange.proxy.fragment.features?.websocket === true
+  const stop = stopped ?? (isTunnel ? tunnelStop(rules, guard) : null)
   if (stop !== null) return blocked(exchange, stop)
-  if (exchange.bodyBytes === 0) return null
-  if (contentOf(fieldValue(exchange.pass, 'content-type')).kind === 'binary') return null
+  if (request === null || exchange.bodyBytes === 0) return null
+  if (contentOf(fieldValue(exchange.pass, 'content-type')).kind === 'binary') {
+    const unfit = applyBinary(request, 'request', guard.tally)
+    return unfit === null ? null : blocked(exchange, unfit)
+  }
   const body = bodyOf(exchange)
   return body instanceof Promise
     ? body.then((read) => lookAtBody(exchange, guard, request, read))
@@ -48,20 +77,45 @@ function blocked(exchange: Routed, stop: Stop): Verdict {
   return 'guardrail_blocked'
 }
 
+/** No rule can look at what goes over a WebSocket: each decides by its failure mode whether one may be opened. */
+function tunnelStop({ request, response }: PlacedGuardrails, { tally }: ExchangeGuard): Stop | null {
+  for (const [chain, leg] of [
+    [request, 'request'],
+    [response, 'response'],
+  ] as const) {
+    const { stop } = failed(chain ?? [], null, leg, tally, 'messages of a WebSocket pass as they are')
+    if (stop !== null) return stop
+  }
+  return null
+}
+
 /** The path that was matched is the path that is sent, so that only rules look at it that change nothing. */
-function lookAtTarget(exchange: Routed, { tally }: ExchangeGuard, chain: Chain): Stop | null {
-  const still = chain.filter(({ act, detector }) => act === null && detector !== 'size')
+function lookAtTarget(
+  exchange: Routed,
+  { tally }: ExchangeGuard,
+  chain: Chain,
+): Stop | null | Promise<Stop | null> {
+  const still = chain.filter(({ act, detector }) => act === null && !OF_CONTENTS.has(detector))
   if (still.length > 0) {
     const { stop } = applyText(still, percentDecoded(exchange.path), 'request', tally)
     if (stop !== null) return stop
   }
   if (exchange.query === '') return null
-  const ofPairs = chain.filter(({ detector }) => detector !== 'size')
+  const ofPairs = chain.filter(({ isWhole }) => !isWhole)
   if (ofPairs.length === 0) return null
-  const { value, stop } = applyPairs(ofPairs, exchange.query, 'request', tally)
-  exchange.query = value
-  return stop
+  const { query } = exchange
+  const judged = judgedWith([ofPairs], 'request', tally, askFor(exchange), (run) =>
+    applyPairs(run.chain(ofPairs), query, 'request', run.tally),
+  )
+  const set = ({ value, stop }: Judged<string>): Stop | null => {
+    exchange.query = value
+    return stop
+  }
+  return judged instanceof Promise ? judged.then(set) : set(judged)
 }
+
+/** A path has no size that a rule limits and no schema, and a webhook is not asked about each path. */
+const OF_CONTENTS: ReadonlySet<string> = new Set(['size', 'webhook', 'schema'])
 
 /** They describe the bytes that were received. */
 const OF_BYTES: ReadonlySet<string> = new Set(['content-md5', 'digest', 'content-digest', 'repr-digest'])
@@ -93,9 +147,22 @@ function judged(
   chain: Chain,
   content: Uint8Array,
   received: Uint8Array,
-): Verdict {
+): Verdict | Promise<Verdict> {
   const type = fieldValue(exchange.pass, 'content-type')
-  const { value, stop } = applyContent(chain, content, type, 'request', guard.tally)
+  const judged = judgedWith([chain], 'request', guard.tally, askFor(exchange), (run) =>
+    applyContent(run.chain(chain), content, type, 'request', run.tally),
+  )
+  if (!(judged instanceof Promise)) return settled(exchange, guard, judged, content, received)
+  return judged.then((one) => (exchange.isOver ? ANSWERED : settled(exchange, guard, one, content, received)))
+}
+
+function settled(
+  exchange: Routed,
+  guard: ExchangeGuard,
+  { value, stop }: Judged<Uint8Array>,
+  content: Uint8Array,
+  received: Uint8Array,
+): Verdict {
   if (stop !== null) return blocked(exchange, stop)
   if (value === content) return null
   guard.isBodyChanged = true

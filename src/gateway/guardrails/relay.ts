@@ -1,15 +1,17 @@
 /**
  * Sends a request whose body is at hand, and passes the answer on through the rules of the leg `response`: text, events and lines
- * piece by piece, JSON as a whole, other media types as they come.
+ * piece by piece, JSON as a whole, other media types as they come. With a webhook among the rules, text, events and lines are judged as
+ * a whole too.
  *
  * 1. No byte of the body is sent before all rules have let it pass.
  * 2. An answer that is blocked before its head is sent becomes 502 response_blocked. Later, the answer breaks off.
  */
 import { ByteBuffer } from '../../base/byte-buffer.ts'
-import { failed, type Stop } from '../../guardrails/apply.ts'
+import { applyBinary, failed, type Stop } from '../../guardrails/apply.ts'
+import { asks } from '../../guardrails/asked.ts'
 import { bytesMaxOf, isEncoded } from '../../guardrails/content.ts'
 import { createFilter, type Filter } from '../../guardrails/filter.ts'
-import { contentOf } from '../../guardrails/media.ts'
+import { contentOf, isOpaque } from '../../guardrails/media.ts'
 import type { Chain } from '../../guardrails/rule.ts'
 import { Tapped } from '../../wire/native/tapped.ts'
 import {
@@ -128,7 +130,14 @@ class Relay implements AnswerReader, AnswerWriter {
     const chain = this.#chain
     const { kind, isUtf8 } = contentOf(fieldValue(fields, 'content-type'))
     const isBodiless = exchange.method === 'HEAD' || status === 204 || status === 304
-    if (chain !== null && !isBodiless && kind !== 'binary') {
+    if (chain !== null && !isBodiless && isOpaque(kind)) {
+      const unfit = applyBinary(chain, 'response', exchange.guard!.tally)
+      if (unfit !== null) {
+        this.#block(unfit)
+        return
+      }
+    }
+    if (chain !== null && !isBodiless && !isOpaque(kind)) {
       const isCoded = isEncoded(fieldValue(fields, 'content-encoding'))
       const isStream = kind === 'text' || kind === 'events' || kind === 'lines'
       const fault = faultOf(status, kind === 'events' && isCoded, isStream && !isUtf8)
@@ -138,12 +147,12 @@ class Relay implements AnswerReader, AnswerWriter {
           this.#block(stop)
           return
         }
-      } else if (!isStream || isCoded) {
+      } else if (!isStream || isCoded || asks(chain)) {
         this.#kept = new ByteBuffer(answerBudgetOf(exchange))
         return
       } else this.#filter = createFilter(kind, chain, 'response', exchange.guard!.tally)
     }
-    if (chain !== null && kind !== 'binary') this.#fields = withoutBodyFields(fields, chain)
+    if (chain !== null && !isOpaque(kind)) this.#fields = withoutBodyFields(fields, chain)
     if (this.#isReplaced()) return
     // Callers wait for the head of a stream of events; other text may yet be blocked
     if (this.#filter === null || kind === 'events') this.#open()

@@ -8,7 +8,10 @@ import type { CallHandle } from '../../wire/port.ts'
 import type { Caller, GatewayPort } from '../port.ts'
 
 /** What requests of a call to an origin ask of the gateway. */
-export type OriginGateway = Pick<GatewayPort, 'call' | 'connectionOf' | 'message' | 'budget' | 'reserve'>
+export type OriginGateway = Pick<
+  GatewayPort,
+  'call' | 'connectionOf' | 'message' | 'budget' | 'reserve' | 'askWebhook'
+>
 
 /** A tool that a node calls. */
 export interface CalledTool {

@@ -1,5 +1,6 @@
 /** Messages to an origin under the guardrails of the virtual MCP and of the origin. */
 import type { RefusalCode } from '../../base/refusal.ts'
+import type { GatewayPort } from '../../gateway/port.ts'
 import { hitsText } from '../../gateway/record.ts'
 import type { JoinedVirtualMcp } from '../../snapshot/find/virtual-mcps.ts'
 import type { Sender } from '../http/caller.ts'
@@ -23,7 +24,11 @@ const UNUSABLE_GUARDRAIL =
   'A guardrail of the virtual MCP or of its origin cannot be used, so no call is let through. Operators see the reason in the log of the process and in the record of the call.'
 
 /** Sends as `send` does what the guardrails let pass, and gives its answer as they leave it. */
-export function guarded({ members }: JoinedVirtualMcp, send: Send): Send {
+export function guarded(
+  { members }: JoinedVirtualMcp,
+  gateway: Pick<GatewayPort, 'askWebhook' | 'giveUpWith'>,
+  send: Send,
+): Send {
   return (sender, request, target, retry, done) => {
     const { guardrails } = members.get(target.member)!
     if (guardrails === null) {
@@ -36,28 +41,51 @@ export function guarded({ members }: JoinedVirtualMcp, send: Send): Send {
       done(refusal(request, sender, 'route_unavailable', { detail: UNUSABLE_GUARDRAIL }))
       return
     }
-    const guard = new MessageGuard(guardrails, target.outputSchema ?? null)
+    const guard = new MessageGuard(guardrails, target.outputSchema ?? null, gateway.askWebhook)
+    const go = (params: Members | null, retried: Members | null): void => {
+      if (params === null || retried === null) {
+        const { code, facts, reason } = guard.refusal!
+        received.guardrailHits = hitsText([guard.tally])
+        received.reason = reason
+        done(refusal(request, sender, code, facts))
+        return
+      }
+      const asked = guard.talk(retry === null ? request : { ...request, params: retried })
+      send(sender, asked, { ...target, params, guard }, retry, (answer, code) => {
+        const give = (passed: RelayedAnswer | null): void => {
+          if (passed !== null) done(passed)
+          else done(refusal(request, sender, guard.refusal!.code, guard.refusal!.facts))
+        }
+        const passed = code === undefined ? guard.answer(answer) : answer
+        if (passed instanceof Promise) void passed.then(give)
+        else give(passed)
+      })
+    }
     const params = guard.request(target.params)
     const retried = retry === null || params === null ? request.params : repliesUnder(guard, request.params)
-    if (params === null || retried === null) {
-      const { code, facts, reason } = guard.refusal!
-      received.guardrailHits = hitsText([guard.tally])
-      received.reason = reason
-      done(refusal(request, sender, code, facts))
+    if (!(params instanceof Promise) && !(retried instanceof Promise)) {
+      go(params, retried)
       return
     }
-    const asked = guard.talk(retry === null ? request : { ...request, params: retried })
-    send(sender, asked, { ...target, params, guard }, retry, (answer, code) => {
-      const passed = code === undefined ? guard.answer(answer) : answer
-      if (passed !== null) done(passed)
-      else done(refusal(request, sender, guard.refusal!.code, guard.refusal!.facts))
+    let hasLeft = false
+    const handle = {
+      abort() {
+        hasLeft = true
+      },
+    }
+    if (received.hangUpCancels) gateway.giveUpWith(sender.incoming, handle)
+    void Promise.all([params, retried]).then(([one, other]) => {
+      // Nothing was sent yet for a caller who has left
+      if (hasLeft) done({ kind: 'none' })
+      else go(one, other)
     })
   }
 }
 
 /** What a client answers comes with the retry of a call that waits. All else is the call, which was sent before. */
-function repliesUnder(guard: MessageGuard, params: Members): Members | null {
+function repliesUnder(guard: MessageGuard, params: Members): Members | null | Promise<Members | null> {
   const { inputResponses } = params
   const passed = inputResponses === undefined ? params : guard.request({ inputResponses })
-  return passed === null ? null : { ...params, ...passed }
+  const whole = (replies: Members | null): Members | null => replies && { ...params, ...replies }
+  return passed instanceof Promise ? passed.then(whole) : whole(passed)
 }

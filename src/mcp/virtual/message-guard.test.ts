@@ -5,7 +5,7 @@ import type { RuleAction } from '../../guardrails/names.ts'
 import { compileRule, type Rule } from '../../guardrails/rule.ts'
 import type { McpGuardrails } from '../../snapshot/linked/guardrail.ts'
 import type { Members } from '../protocol/message.ts'
-import type { RelayedRequest } from '../protocol/relay.ts'
+import type { RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
 import { MessageGuard } from './message-guard.ts'
 
 const rule = (action: RuleAction, bytesMax = 10_000): Rule =>
@@ -20,7 +20,9 @@ const rule = (action: RuleAction, bytesMax = 10_000): Rule =>
     bytesMax,
   })
 const guard = (legs: Partial<McpGuardrails>, schema: unknown = null): MessageGuard =>
-  new MessageGuard({ request: null, response: null, list: null, fault: null, ...legs }, schema)
+  new MessageGuard({ request: null, response: null, list: null, fault: null, ...legs }, schema, () =>
+    Promise.resolve({ kind: 'pass' }),
+  )
 const result = (value: unknown) => ({ kind: 'result', text: JSON.stringify(value) }) as const
 const REDACTED = '[REDACTED:word]'
 
@@ -124,6 +126,33 @@ test('changed structured content fits the output schema of the tool, or is refus
   assert.equal(broken.answer(result({ structuredContent: { a: 'SECRET' } })), null)
 })
 
+test('a schema is one of arguments and of structured content; a result without any does not fit', () => {
+  const fits = compileRule(
+    {
+      id: 'gdr_schema',
+      slug: 'schema',
+      detector: { detector: 'schema', schema: {} },
+      action: 'block',
+      isObserved: false,
+      passesFailures: false,
+      refusesCompressed: false,
+      bytesMax: 10_000,
+    },
+    (value) => (value as { a?: unknown }).a === 1,
+  )
+  const both = () => guard({ request: [fits], response: [fits] })
+  const given = { name: 'b', arguments: { a: 1 } }
+  assert.equal(both().request(given), given)
+  assert.equal(both().request({ name: 'b', arguments: { a: 2 } }), null)
+  const passes = (value: object) => both().answer(result(value)) !== null
+  assert.ok(passes({ content: [{ type: 'text', text: 'b' }], structuredContent: { a: 1 } }))
+  assert.ok(!passes({ content: [], structuredContent: { a: 2 } }))
+  assert.ok(!passes({ content: [{ type: 'text', text: '{"a":1}' }] }))
+  assert.ok(passes({ content: [], isError: true }))
+  assert.ok(passes({ contents: [{ uri: 'a://b', text: 'b' }] }), 'a resource')
+  assert.notEqual(both().answer({ kind: 'error', code: 1, message: 'b' }), null)
+})
+
 test('a result that is too long to be looked at is refused', () => {
   const short = guard({ response: [rule('redact', 100)] })
   assert.equal(short.answer(result({ content: [{ type: 'text', text: 'x'.repeat(200) }] })), null)
@@ -148,7 +177,7 @@ test('any result without something to find passes as its origin wrote it, and wi
   fc.assert(
     fc.property(any, (given) => {
       const asked = result(given)
-      const answer = guard({ response: [rule('redact')] }).answer(asked)
+      const answer = guard({ response: [rule('redact')] }).answer(asked) as RelayedAnswer
       assert.ok(answer !== null && answer.kind === 'result')
       if (asked.text.includes('SECRET'))
         assert.ok(!answer.text.replaceAll(REDACTED, '').includes('SECRET'), answer.text)

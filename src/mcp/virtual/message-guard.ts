@@ -12,6 +12,7 @@ import type { RefusalCode, RefusalFacts } from '../../base/refusal.ts'
 import type { CallGuard } from '../../gateway/called-capability.ts'
 import { stopFacts, stopReason } from '../../gateway/guardrails/exchange-guard.ts'
 import {
+  applyBinary,
   applyJson,
   applyText,
   applyValue,
@@ -20,8 +21,9 @@ import {
   type Judged,
   type Stop,
 } from '../../guardrails/apply.ts'
+import { type AskWebhook, judgedWith, type Run } from '../../guardrails/asked.ts'
 import { bytesMaxOf } from '../../guardrails/content.ts'
-import type { Chain } from '../../guardrails/rule.ts'
+import type { Chain, Rule } from '../../guardrails/rule.ts'
 import { Tally } from '../../guardrails/tally.ts'
 import type { JsonSchema } from '../../model/proxy.ts'
 import type { McpGuardrails } from '../../snapshot/linked/guardrail.ts'
@@ -43,47 +45,73 @@ export interface GuardRefusal {
 
 const judges = new WeakMap<object, Judge>()
 
+/** Notifications that wait for a webhook. More are left out, or they would fill the memory while it is slow. */
+const WAITING_MAX = 64
+
+/** An answer as the rules leave it, or why it is not passed on. */
+interface JudgedAnswer {
+  readonly value: RelayedAnswer
+  readonly blocked: Blocked | null
+}
+
 export class MessageGuard implements CallGuard {
   /** What the rules found. */
   readonly tally: Tally
   refusal: GuardRefusal | null = null
+  /** Settles when an answer is judged that a webhook is asked about; null where none is. */
+  judging: Promise<unknown> | null = null
   readonly #rules: McpGuardrails
   readonly #outputSchema: unknown
+  readonly #ask: AskWebhook
+  /** Notifications before the answer, in their order, while one of them waits; null while none does. */
+  #said: Promise<void> | null = null
+  #waiting = 0
 
   /** @param outputSchema of a tool that is called */
-  constructor(rules: McpGuardrails, outputSchema: unknown, tally: Tally = new Tally()) {
+  constructor(rules: McpGuardrails, outputSchema: unknown, ask: AskWebhook, tally: Tally = new Tally()) {
     this.tally = tally
     this.#rules = rules
     this.#outputSchema = outputSchema
+    this.#ask = ask
   }
 
-  /** What is sent to the origin; null where {@link refusal} says why nothing is. */
-  request(params: Members): Members | null {
-    const { value, stop } = this.#sent(params)
-    if (stop === null) return value
-    this.refusal = refusalOf('guardrail_blocked', stop, 'request')
-    return null
+  /** What is sent to the origin; null where {@link refusal} says why nothing is. A promise only where a webhook is asked. */
+  request(params: Members): Members | null | Promise<Members | null> {
+    const settled = ({ value, stop }: Judged<Members>): Members | null => {
+      if (stop === null) return value
+      this.refusal = refusalOf('guardrail_blocked', stop, 'request')
+      return null
+    }
+    const judged = this.#under(this.#rules.request, 'request', (run) => this.#sent(params, run))
+    return judged instanceof Promise ? judged.then(settled) : settled(judged)
   }
 
-  #sent(params: Members): Judged<Members> {
+  #under<T>(chain: Chain | null, leg: 'request' | 'response', work: (run: Run) => T): T | Promise<T> {
+    return judgedWith([chain], leg, this.tally, this.#ask, work)
+  }
+
+  #sent(params: Members, run: Run): Judged<Members> {
     const passed = { value: params, stop: null }
-    const chain = this.#rules.request
-    if (chain === null) return passed
+    if (this.#rules.request === null) return passed
+    const chain = run.chain(this.#rules.request)
     const { uri } = params
     // The URI that was admitted is the URI that is read
-    const still = typeof uri === 'string' ? chain.filter(({ act }) => act === null) : []
+    const still =
+      typeof uri === 'string' ? chain.filter(({ act, webhook }) => act === null && webhook === null) : []
     if (still.length > 0) {
-      const { stop } = applyText(still, String(uri), 'request', this.tally, 'uri')
+      const { stop } = applyText(still, String(uri), 'request', run.tally, 'uri')
       if (stop !== null) return { value: params, stop }
     }
     const { arguments: given, inputResponses, argument, context } = params
+    const unfit = given === undefined ? null : schemaStop(chain, given, 'request', run.tally)
+    if (unfit !== null) return { value: params, stop: unfit }
     const fields = Object.fromEntries(
       Object.entries({ arguments: given, inputResponses, argument, context }).filter(
         ([, value]) => value !== undefined,
       ),
     )
     if (Object.keys(fields).length === 0) return passed
-    const { value, stop } = this.#judged(chain, fields, 'request')
+    const { value, stop } = judgedValue(chain, fields, 'request', run.tally)
     return { value: value === fields ? params : { ...params, ...(value as Members) }, stop }
   }
 
@@ -95,73 +123,117 @@ export class MessageGuard implements CallGuard {
     return {
       ...request,
       notify: (text) => {
-        const passed = response === null ? text : this.#notification(response, text)
-        if (passed !== null) request.notify(passed)
+        if (response === null) request.notify(text)
+        else this.#notify(response, text, request.notify)
       },
-      ask: ask && ((method, params, done) => this.#ask(ask, method, params, done)),
+      ask: ask && ((method, params, done) => this.#question(ask, method, params, done)),
     }
   }
 
-  #ask(
+  #question(
     ask: NonNullable<RelayedRequest['ask']>,
     method: string,
     params: Members,
     done: (answer: ClientAnswer) => void,
   ): void {
     const { request: asked, response } = this.#rules
-    const judged = response === null ? null : this.#judged(response, params, 'response')
-    if (judged !== null && judged.stop !== null) {
-      done(null)
+    const answered = (answer: ClientAnswer): void => {
+      if (answer === null || asked === null) done(answer)
+      else
+        then(this.#judged(asked, answer, 'request'), ({ value, stop }) =>
+          done(stop === null ? (value as Members) : null),
+        )
+    }
+    if (response === null) ask(method, params, answered)
+    else
+      then(this.#judged(response, params, 'response'), ({ value, stop }) => {
+        if (stop === null) ask(method, value as Members, answered)
+        else done(null)
+      })
+  }
+
+  #notify(chain: Chain, text: string, notify: (text: string) => void): void {
+    const say = (passed: string | null): void => {
+      if (passed !== null) notify(passed)
+    }
+    if (this.#waiting >= WAITING_MAX) {
+      failed(chain, null, 'response', this.tally, 'too many notifications wait for a webhook')
       return
     }
-    ask(method, judged === null ? params : (judged.value as Members), (answer) => {
-      if (answer === null || asked === null) return done(answer)
-      const { value, stop } = this.#judged(asked, answer, 'request')
-      done(stop === null ? (value as Members) : null)
+    const passed = this.#notification(chain, text)
+    if (this.#said === null && !(passed instanceof Promise)) {
+      say(passed)
+      return
+    }
+    this.#waiting++
+    const said = Promise.all([passed, this.#said]).then(([known]) => {
+      this.#waiting--
+      if (this.#said === said) this.#said = null
+      say(known)
     })
+    this.#said = said
   }
 
   /** Null for one that is left out. @param text a notification as JSON */
-  #notification(chain: Chain, text: string): string | null {
+  #notification(chain: Chain, text: string): string | null | Promise<string | null> {
     // Written by Postern
     const { params, ...message } = JSON.parse(text) as Members
     if (!isMembers(params)) return text
-    const { value, stop } = this.#judged(chain, params, 'response')
-    if (stop !== null) return null
-    return value === params ? text : JSON.stringify({ ...message, params: value })
+    const settled = ({ value, stop }: Judged<unknown>): string | null => {
+      if (stop !== null) return null
+      return value === params ? text : JSON.stringify({ ...message, params: value })
+    }
+    const judged = this.#judged(chain, params, 'response')
+    return judged instanceof Promise ? judged.then(settled) : settled(judged)
   }
 
-  /** The answer as the rules leave it; null where {@link refusal} says why it is not passed on. */
-  answer(answer: RelayedAnswer): RelayedAnswer | null {
+  /**
+   * The answer as the rules leave it; null where {@link refusal} says why it is not passed on. It comes after all notifications. A
+   * promise only where a webhook is asked.
+   */
+  answer(answer: RelayedAnswer): RelayedAnswer | null | Promise<RelayedAnswer | null> {
     const chain = this.#rules.response
     if (chain === null || answer.kind === 'none') return answer
+    const settled = ({ value, blocked }: JudgedAnswer): RelayedAnswer | null => {
+      if (blocked === null) return value
+      this.refusal = blocked === 'schema' ? UNFIT : refusalOf('response_blocked', blocked, 'response')
+      return null
+    }
+    const judged = this.#under(chain, 'response', (run) =>
+      this.#answered(run.chain(chain), answer, run.tally),
+    )
+    if (this.#said === null && !(judged instanceof Promise)) return settled(judged)
+    const judging = Promise.all([judged, this.#said]).then(([one]) => settled(one))
+    this.judging = judging
+    return judging
+  }
+
+  #answered(chain: Chain, answer: Exclude<RelayedAnswer, { kind: 'none' }>, tally: Tally): JudgedAnswer {
     if (answer.kind === 'error') {
       const { message, data } = answer
       const fields = { message, ...(data === undefined ? {} : { data }) }
-      const { value, stop } = this.#judged(chain, fields, 'response')
-      if (stop !== null) return this.#stop(stop)
-      return value === fields ? answer : { ...answer, ...(value as typeof fields) }
+      const { value, stop } = judgedValue(chain, fields, 'response', tally)
+      if (stop !== null) return { value: answer, blocked: stop }
+      const after = value === fields ? answer : { ...answer, ...(value as typeof fields) }
+      return { value: after, blocked: null }
     }
     const { text } = answer
     // A result as Postern writes it
     const result = JSON.parse(text) as Members
     if (Buffer.byteLength(text) > bytesMaxOf(chain)) {
-      const { stop } = failed(chain, result, 'response', this.tally, 'the result is longer than max_body')
-      return stop === null ? answer : this.#stop(stop)
+      const { stop } = failed(chain, result, 'response', tally, 'the result is longer than max_body')
+      return { value: answer, blocked: stop }
     }
-    const fields = new FieldReader(chain, this.tally)
+    const unfit = resultStop(chain, result, tally)
+    if (unfit !== null) return { value: answer, blocked: unfit }
+    const fields = new FieldReader(chain.filter(isOfTexts), tally)
     // Of an object comes an object
     const after = under(result, fields) as Members
-    if (fields.stop !== null) return this.#stop(fields.stop)
-    if (after === result) return answer
+    if (fields.stop !== null) return { value: answer, blocked: fields.stop }
+    if (after === result) return { value: answer, blocked: null }
     if (after['structuredContent'] !== result['structuredContent'] && !this.#fits(after['structuredContent']))
-      return this.#stop('schema')
-    return { kind: 'result', text: JSON.stringify(after) }
-  }
-
-  #stop(blocked: Blocked): null {
-    this.refusal = blocked === 'schema' ? UNFIT : refusalOf('response_blocked', blocked, 'response')
-    return null
+      return { value: answer, blocked: 'schema' }
+    return { value: { kind: 'result', text: JSON.stringify(after) }, blocked: null }
   }
 
   #fits(content: unknown): boolean {
@@ -175,11 +247,47 @@ export class MessageGuard implements CallGuard {
     return judge(content) === null
   }
 
-  #judged(chain: Chain, value: unknown, leg: 'request' | 'response') {
-    if (Buffer.byteLength(JSON.stringify(value)) > bytesMaxOf(chain))
-      return failed(chain, value, leg, this.tally, 'the message is longer than max_body')
-    return applyValue(chain, value, leg, this.tally)
+  #judged(
+    chain: Chain,
+    value: unknown,
+    leg: 'request' | 'response',
+  ): Judged<unknown> | Promise<Judged<unknown>> {
+    return this.#under(chain, leg, (run) => judgedValue(run.chain(chain), value, leg, run.tally))
   }
+}
+
+function judgedValue(
+  chain: Chain,
+  value: unknown,
+  leg: 'request' | 'response',
+  tally: Tally,
+): Judged<unknown> {
+  if (Buffer.byteLength(JSON.stringify(value)) > bytesMaxOf(chain))
+    return failed(chain, value, leg, tally, 'the message is longer than max_body')
+  return applyValue(chain.filter(isOfTexts), value, leg, tally)
+}
+
+/** A schema is one of arguments and of structured content, and no other part of a message has to fit it. */
+function isOfTexts({ fits }: Rule): boolean {
+  return fits === null
+}
+
+function schemaStop(chain: Chain, value: unknown, leg: 'request' | 'response', tally: Tally): Stop | null {
+  const ofSchemas = chain.filter(({ fits }) => fits !== null)
+  return ofSchemas.length === 0 ? null : applyValue(ofSchemas, value, leg, tally).stop
+}
+
+/** The structured content of a result of a tool; one without has none that fits. */
+function resultStop(chain: Chain, result: Members, tally: Tally): Stop | null {
+  const { structuredContent, content, isError } = result
+  if (structuredContent !== undefined) return schemaStop(chain, structuredContent, 'response', tally)
+  return Array.isArray(content) && isError !== true ? applyBinary(chain, 'response', tally) : null
+}
+
+/** Goes on at once with what is known, and later with what is promised. */
+function then<T>(value: T | Promise<T>, go: (value: T) => void): void {
+  if (value instanceof Promise) void value.then(go)
+  else go(value)
 }
 
 const UNFIT: GuardRefusal = {

@@ -186,7 +186,7 @@ export function createRelay(
     else callEndpoint(joined.members.get(member)!, endpoint, tools, sender, request, target, done)
   }
 
-  const begin = guarded(joined, send)
+  const begin = guarded(joined, gateway, send)
 
   const listHits = new Map<CapabilityType, string>()
   function hitsOfList(type: CapabilityType): string {

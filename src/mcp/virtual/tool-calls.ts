@@ -39,29 +39,50 @@ export function createToolCalls(tools: ToolCallTools): CallTool {
       schema: call.schema,
       endpoint: null,
     }
-    const guard = call.guardrails === null ? null : new MessageGuard(call.guardrails, null, call.tally)
-    const params = guard === null ? target.params : guard.request(target.params)
-    if (params === null) {
-      queueMicrotask(() => done(blockedBy(guard!.refusal!)))
-      return { abort() {} }
+    const guard =
+      call.guardrails === null
+        ? null
+        : new MessageGuard(call.guardrails, null, gateway.askWebhook, call.tally)
+    let isGivenUp = false
+    let run: OriginCall | null = null
+    const give = (answer: RelayedAnswer | null, code?: RefusalCode): void => {
+      const told =
+        answer === null ? blockedBy(guard!.refusal!) : toToolAnswer(origin.fragment.slug, answer, code)
+      if (told !== null) done(told)
     }
-    const request = requestFor(call, params)
-    const run = new OriginCall(
-      joinedAlone(origin),
-      { ...tools, ...own, gateway },
-      sender,
-      request,
-      { ...target, params },
-      (given, code) => {
-        const answer = guard === null || code !== undefined ? given : guard.answer(given)
-        if (answer === null) return done(blockedBy(guard!.refusal!))
-        const told = toToolAnswer(origin.fragment.slug, answer, code)
-        if (told !== null) done(told)
-      },
-    )
+    const begin = (params: Members | null): void => {
+      if (isGivenUp) return
+      if (params === null) {
+        done(blockedBy(guard!.refusal!))
+        return
+      }
+      run = new OriginCall(
+        joinedAlone(origin),
+        { ...tools, ...own, gateway },
+        sender,
+        requestFor(call, params),
+        { ...target, params },
+        (given, code) => {
+          const answer = guard === null || code !== undefined ? given : guard.answer(given)
+          if (answer instanceof Promise)
+            void answer.then((one) => {
+              if (!isGivenUp) give(one, code)
+            })
+          else give(answer, code)
+        },
+      )
+      run.begin()
+    }
+    const params = guard === null ? target.params : guard.request(target.params)
     // An end in the same moment would come before the node has what gives it up
-    queueMicrotask(() => run.begin())
-    return { abort: () => run.abort() }
+    if (params instanceof Promise) void params.then(begin)
+    else queueMicrotask(() => begin(params))
+    return {
+      abort() {
+        isGivenUp = true
+        run?.abort()
+      },
+    }
   }
 }
 

@@ -15,6 +15,7 @@ import type {
   CredentialProbe,
   Explainer,
   ExportJobs,
+  GuardrailTrials,
   LimitReader,
   LocalSignInPage,
   OriginProbe,
@@ -40,6 +41,8 @@ export interface OperationContext {
   readonly trials: WorkflowTrials
   /** Requests of callers that are kept for trials. */
   readonly captures: TriggerCaptures
+  /** Tries guardrails that ask a webhook. */
+  readonly guardrails: GuardrailTrials
   /** Knows and tries credentials for upstreams. */
   readonly credentials: CredentialProbe
   /** Finds out how origins are spoken to and what they list. */

@@ -29,6 +29,7 @@ import type {
   CredentialProbe,
   Explainer,
   ExportJobs,
+  GuardrailTrials,
   LimitReader,
   OriginProbe,
   RecordQueries,
@@ -63,6 +64,7 @@ export interface InvokeDeps {
   readonly replayer: Replayer
   readonly trials: WorkflowTrials
   readonly captures: TriggerCaptures
+  readonly guardrails: GuardrailTrials
   readonly credentials: CredentialProbe
   readonly origins: OriginProbe
   readonly egress: OperationContext['egress']
@@ -391,6 +393,7 @@ function contextOf(
     replayer: deps.replayer,
     trials: deps.trials,
     captures: deps.captures,
+    guardrails: deps.guardrails,
     credentials: deps.credentials,
     origins: deps.origins,
     egress: deps.egress,

@@ -3,6 +3,7 @@ import type { CapturedRequest, CaptureMatch } from '../../model/capture.ts'
 import type { CredentialTest } from '../../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
 import type { KeptExport } from '../../model/export.ts'
+import type { GuardrailSample, GuardrailTried } from '../../model/guardrail-trial.ts'
 import type { OriginProbed } from '../../model/origin-probe.ts'
 import type { RequestRecord, WholeRecord } from '../../model/record.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
@@ -11,7 +12,7 @@ import type { TrialAnswer, TrialAsked, TrialStep } from '../../model/workflow-tr
 import type { FollowedRecords, Removal } from '../../record/messages.ts'
 import type { RecordQueryClient } from '../../record/query-client.ts'
 import type { PlannedLimit } from '../../snapshot/find/limit-plan.ts'
-import type { CredentialFragment, OriginFragment } from '../../snapshot/fragments.ts'
+import type { CredentialFragment, GuardrailFragment, OriginFragment } from '../../snapshot/fragments.ts'
 import type { PlanFragment } from '../../snapshot/plan.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 
@@ -92,6 +93,11 @@ export interface Replayer {
 export interface WorkflowTrials {
   /** Null when a live trial had no whole answer in time. Rejects while no gateway thread listens. */
   run(asked: TrialAsked<PlanFragment>): Promise<TrialAnswer | null>
+}
+
+export interface GuardrailTrials {
+  /** What a guardrail makes of a sample. Its webhook is asked. Rejects while no gateway thread listens. */
+  run(asked: GuardrailSample & { readonly fragment: GuardrailFragment }): Promise<GuardrailTried>
 }
 
 export interface Explainer {

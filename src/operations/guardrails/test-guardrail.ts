@@ -4,18 +4,20 @@ import { refuse } from '../../base/refusal.ts'
 import { Secret } from '../../base/secret.ts'
 import { applyContent } from '../../guardrails/content.ts'
 import { listedItem } from '../../guardrails/listed.ts'
-import { LEGS } from '../../guardrails/names.ts'
+import { LEGS, type Leg } from '../../guardrails/names.ts'
 import type { Rule } from '../../guardrails/rule.ts'
 import { Tally } from '../../guardrails/tally.ts'
 import { confidential } from '../../model/confidential.ts'
 import { GuardrailSpec } from '../../model/guardrail.ts'
+import type { GuardrailTried } from '../../model/guardrail-trial.ts'
 import { Ref } from '../../model/slug.ts'
 import { compileGuardrail } from '../../snapshot/compile/guardrail.ts'
+import type { GuardrailFragment } from '../../snapshot/fragments.ts'
 import { linkGuardrail } from '../../snapshot/link/guardrail.ts'
 import { capturedRequest, FromCapture } from '../captures/sample.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
-import { checkMembers, guardrailKind } from '../kinds/guardrails.ts'
+import { checkCredential, checkMembers, guardrailKind } from '../kinds/guardrails.ts'
 
 /** In the place of the key of a guardrail: its hashes would tell whether a guess is right. */
 const SAMPLE_KEY = new Secret('the key of samples'.padEnd(32))
@@ -76,7 +78,7 @@ export const testGuardrail = define({
   permission: 'guardrails:read',
   noted: 'READ',
   notes: ({ capture }) => capture !== undefined,
-  refuses: ['not_found', 'configuration_invalid'],
+  refuses: ['not_found', 'configuration_invalid', 'not_ready'],
   columns: ['outcome', 'result', 'reason'],
   tables: { found: ['detector', 'kind', 'count'] },
   subject: ({ guardrail }) => ({
@@ -92,18 +94,20 @@ export const testGuardrail = define({
       })
     const { sample, content_type } = await sampleOf(given, context)
     const { id, slug, spec } =
-      guardrail === undefined ? fromDefinition(definition!) : await stored(guardrail, context)
+      guardrail === undefined ? await fromDefinition(definition!, context) : await stored(guardrail, context)
     const shown = { id, slug, spec: { ...spec, mode: 'enforce', active: true } } as const
-    const { rule } = linkGuardrail(compileGuardrail(shown, 'sealed'), () => SAMPLE_KEY)
-    const tally = new Tally()
-    const { result, reason } =
-      leg === 'list' ? listed(rule!, sample, tally) : passed(rule!, sample, content_type, leg, tally)
-    const entry = tally.of(rule!, leg)
+    const fragment = compileGuardrail(shown, 'sealed')
+    const asking = fragment.server === undefined || leg === 'list' ? null : fragment
+    if (asking !== null) await demandAsking(guardrail, asking, context)
+    const { result, reason, hits } =
+      asking === null
+        ? lookedAt(fragment, sample, content_type, leg)
+        : await asked(asking, sample, content_type, leg as 'request' | 'response', context)
     return {
       outcome: result === null ? 'blocked' : result === sample ? 'unchanged' : 'changed',
       result,
       reason: reason === '' ? null : reason,
-      found: Object.entries(entry.hits).flatMap(([detector, kinds]) =>
+      found: Object.entries(hits).flatMap(([detector, kinds]) =>
         Object.entries(kinds).map(([kind, count]) => ({ detector, kind, count })),
       ),
       applies: spec.active && spec.mode === 'enforce' && spec.legs.includes(leg),
@@ -130,6 +134,48 @@ async function sampleOf({ sample, capture, content_type }: Sample, context: Oper
     sample: body === null ? '' : typeof body === 'string' ? body : JSON.stringify(body),
     content_type: content_type ?? headers['content-type'],
   }
+}
+
+/** Whoever has a webhook asked could also store the guardrail, and may use its credential. */
+async function demandAsking(
+  ref: string | undefined,
+  { server }: GuardrailFragment,
+  context: OperationContext,
+): Promise<void> {
+  if (ref === undefined)
+    await context.demand('guardrails:create', { type: 'guardrails', id: '', parent: null, spec: {} })
+  else await context.demand('guardrails:update', await context.find('guardrails', ref))
+  const id = server!.credential
+  const credential = id === null ? undefined : await context.whole.byId('credentials', id)
+  if (credential !== undefined) await context.demand('credentials:use', credential)
+}
+
+async function asked(
+  fragment: GuardrailFragment,
+  text: string,
+  type: string | undefined,
+  leg: 'request' | 'response',
+  context: OperationContext,
+): Promise<GuardrailTried> {
+  try {
+    return await context.guardrails.run({ fragment, text, leg, ...(type === undefined ? {} : { type }) })
+  } catch (error) {
+    throw refuse('not_ready', {
+      detail: `The guardrail cannot be tried now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
+    })
+  }
+}
+
+function lookedAt(
+  fragment: GuardrailFragment,
+  sample: string,
+  type: string | undefined,
+  leg: Leg,
+): GuardrailTried {
+  const { rule } = linkGuardrail(fragment, () => SAMPLE_KEY)
+  const tally = new Tally()
+  const outcome = leg === 'list' ? listed(rule!, sample, tally) : passed(rule!, sample, type, leg, tally)
+  return { ...outcome, hits: tally.of(rule!, leg).hits }
 }
 
 /** What became of a sample; null for one that is blocked. */
@@ -171,8 +217,12 @@ function itemIn(sample: string): Plain {
   })
 }
 
-function fromDefinition(definition: z.output<typeof Definition>) {
-  checkMembers(definition)
+async function fromDefinition(given: z.output<typeof Definition>, context: OperationContext) {
+  checkMembers(given)
+  const { credential: ref } = given.detector
+  const credential = ref == null ? null : (await context.find('credentials', ref)).id
+  const definition = ref == null ? given : { ...given, detector: { ...given.detector, credential } }
+  await checkCredential(definition.detector, context)
   const spec = GuardrailSpec.parse({ name: 'Sample', scope: { everywhere: true }, ...definition })
   return { id: 'sample', slug: 'sample', spec }
 }

@@ -1,14 +1,16 @@
 import { randomBytes } from 'node:crypto'
-import { refuse } from '../../base/refusal.ts'
+import { type Refusal, refuse } from '../../base/refusal.ts'
 import { HASH_KEY } from '../../guardrails/names.ts'
 import { GuardrailSpec, guardrailFaults } from '../../model/guardrail.ts'
 import { NOUNS } from '../../model/resource-types.ts'
+import { createSchemaJudges } from '../../snapshot/schema/judge.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Kind } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { booleanFilter } from '../engine/lists.ts'
 import { standardOf, toggleOf } from '../engine/standard.ts'
+import { warnOfSockets } from '../guardrails/web-sockets.ts'
 
 export const guardrailKind: Kind = {
   type: 'guardrails',
@@ -24,11 +26,19 @@ export const guardrailKind: Kind = {
     { field: 'proxies', type: 'proxies', many: true, within: 'scope', isInner: true },
     { field: 'virtual_mcps', type: 'virtual_mcps', many: true, within: 'scope', isInner: true },
     { field: 'origins', type: 'origins', many: true, within: 'scope', isInner: true },
+    { field: 'credential', type: 'credentials', within: 'detector', isInner: true },
   ],
+  asks: ({ detector }) => [{ pointer: '/detector/url', url: (detector as Detector).url }],
+  uses: ({ detector }) => usedBy(detector as Detector),
   staged: false,
   filters: { active: booleanFilter },
-  check: async (spec) => checkMembers(GuardrailSpec.parse(spec)),
+  check: async (fields, _self, context) => {
+    const spec = GuardrailSpec.parse(fields)
+    checkMembers(spec)
+    await checkCredential(spec.detector, context)
+  },
   stored: makeKey,
+  warn: warnOfSockets,
 }
 
 const KEY_BYTES = 32
@@ -45,12 +55,49 @@ async function makeKey(
   await secrets.set(guardrail, HASH_KEY, randomBytes(KEY_BYTES).toString('base64url'), 'none')
 }
 
-/** Members that do not fit together. */
-export function checkMembers(spec: Pick<GuardrailSpec, 'action' | 'text' | 'detector'>): void {
-  const errors = [...guardrailFaults(spec)].map(([member, reason]) => ({ pointer: `/${member}`, reason }))
+type Detector = GuardrailSpec['detector']
+
+/** The credential of a webhook, with what it is shown to. */
+function usedBy({ credential, url, format }: Detector): ReturnType<NonNullable<Kind['uses']>> {
+  return credential == null ? [] : [{ credential, to: [url, format] }]
+}
+
+/** Types that are sent as one header. */
+const SENT = ['bearer', 'api_key', 'basic']
+
+/** The credential of a webhook can be sent, or can sign. */
+export async function checkCredential(
+  { credential: id, format }: Detector,
+  context: OperationContext,
+): Promise<void> {
+  const credential = id == null ? undefined : await context.whole.byId('credentials', id)
+  if (credential === undefined) return
+  const { type, in: place } = credential.spec['auth'] as { readonly type: string; readonly in?: string }
+  const types = format === 'signed' ? ['bearer'] : SENT
+  if (types.includes(type) && place !== 'query') return
+  throw refused([['detector/credential', `has to be of type ${types.join(', ')}, and not in the query`]])
+}
+
+/** Members that do not fit together, and a schema that cannot be used. */
+export function checkMembers(spec: Parameters<typeof guardrailFaults>[0]): void {
+  const faults = [...guardrailFaults(spec), ...schemaFaults(spec.detector)]
+  if (faults.length > 0) throw refused(faults)
+}
+
+function* schemaFaults({ schema }: Detector): Generator<readonly [string, string]> {
+  if (schema === undefined) return
+  try {
+    createSchemaJudges({}, false).of(schema, 'request')
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    yield ['detector/schema', error.message]
+  }
+}
+
+function refused(faults: readonly (readonly [string, string])[]): Refusal {
+  const errors = faults.map(([member, reason]) => ({ pointer: `/${member}`, reason }))
   const [first] = errors
-  if (first !== undefined)
-    throw refuse('input_invalid', { detail: `${first.pointer}: ${first.reason}.`, errors })
+  return refuse('input_invalid', { detail: `${first!.pointer}: ${first!.reason}.`, errors })
 }
 
 export const guardrailOperations = { ...standardOf(guardrailKind), toggle: toggleOf(guardrailKind) }

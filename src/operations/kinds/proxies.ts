@@ -14,6 +14,7 @@ import { viewSchema } from '../engine/kind-schema.ts'
 import { calledBy } from '../engine/refs.ts'
 import { publishOf, standardOf } from '../engine/standard.ts'
 import { refuseUsed } from '../engine/standard-delete.ts'
+import { warnOfGuardrails } from '../guardrails/web-sockets.ts'
 import { warnOfInactivePolicy } from '../policies/inactive.ts'
 import { checkContract } from '../proxies/contract.ts'
 import { proxyOverlaps } from '../proxies/overlapping-routes.ts'
@@ -54,7 +55,12 @@ export const proxyKind: Kind = {
   warn: async (proxy, context) => [
     ...(await proxyOverlaps(proxy, context)),
     ...(await warnOfInactivePolicy(proxy, context)),
+    ...(isWebSocket(proxy) ? await warnOfGuardrails(proxy, context) : []),
   ],
+}
+
+function isWebSocket({ spec, draft }: Resource): boolean {
+  return (draft ?? spec)['kind'] === 'websocket'
 }
 
 /** Two paths of the same shape match the same requests. */

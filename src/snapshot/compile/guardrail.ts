@@ -1,7 +1,10 @@
+import { toMs } from '../../base/duration.ts'
 import type { DetectorSettings, InjectionKind, PiiKind, SecretKind } from '../../detectors/settings.ts'
 import type { GuardrailSpec } from '../../model/guardrail.ts'
+import { UpstreamSpec } from '../../model/upstream.ts'
 import type { GuardrailFragment } from '../fragments.ts'
 import type { Desired } from './compile.ts'
+import { compileUpstream } from './upstream.ts'
 
 /** An active guardrail as gateway threads get it. @param sealedKey of the action `hash` */
 export function compileGuardrail(
@@ -25,7 +28,19 @@ export function compileGuardrail(
     ...(failure_mode === 'pass' ? { passes_failures: true as const } : {}),
     ...(compressed === 'refuse' ? { refuses_compressed: true as const } : {}),
     body_bytes_max: max_body,
+    ...serverOf(spec.detector),
   }
+}
+
+const TIMEOUT_DEFAULT = '2s'
+
+/** Where a webhook is asked; nothing for other detectors. */
+function serverOf({ url, credential = null, timeout = TIMEOUT_DEFAULT }: GuardrailSpec['detector']) {
+  if (url === undefined) return {}
+  const { origin, pathname } = new URL(url)
+  const timeouts = { connect: timeout, first_byte: timeout, idle: timeout }
+  const upstream = compileUpstream(UpstreamSpec.parse({ targets: [{ url: origin }], timeouts }))
+  return { server: { upstream, path: pathname, credential } }
 }
 
 function toDetector(spec: GuardrailSpec['detector']): DetectorSettings {
@@ -52,5 +67,23 @@ function toDetector(spec: GuardrailSpec['detector']): DetectorSettings {
         ...(depth === undefined ? {} : { depth }),
         ...(items === undefined ? {} : { items }),
       }
+    case 'schema':
+      return { detector: type, schema: spec.schema! }
+    case 'webhook':
+      return toWebhook(spec, selected)
+  }
+}
+
+function toWebhook(
+  { format = 'presidio', timeout = TIMEOUT_DEFAULT, language, entities }: GuardrailSpec['detector'],
+  selected: Pick<GuardrailSpec['detector'], 'threshold' | 'allow'>,
+): DetectorSettings {
+  return {
+    detector: 'webhook',
+    format,
+    timeout_ms: toMs(timeout),
+    ...selected,
+    ...(language === undefined ? {} : { language }),
+    ...(entities === undefined ? {} : { entities }),
   }
 }

@@ -122,6 +122,10 @@ export const COMPILE: { readonly [K in FragmentKind]: Row<K> } = {
   guardrail: {
     from: 'guardrails',
     compile: ({ guardrail, sealedKey }) => compileGuardrail(guardrail, sealedKey),
+    // Linkers of form 5 know neither detector, and find nothing
+    needs: [
+      { form: 6, when: ({ detector: { detector } }) => detector === 'webhook' || detector === 'schema' },
+    ],
     check: checkGuardrail,
   },
 }

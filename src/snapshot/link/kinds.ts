@@ -60,7 +60,7 @@ export const LINK = {
     index: byId('workflows'),
   },
   guardrail: {
-    link: (fragment, open) => linkGuardrail(fragment, open),
+    link: linkGuardrail,
     closed: closedGuardrail,
     index: byId('guardrails'),
   },

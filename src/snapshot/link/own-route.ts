@@ -44,7 +44,8 @@ export function linkNodeServers(
   )
 }
 
-function linkServer(
+/** Links one server. Throws a RangeError that names what is wrong. */
+export function linkServer(
   { upstream, path, credential }: ServerFragment,
   id: string,
   before: LinkedServer | undefined,

@@ -1,6 +1,6 @@
 import type { Leg } from '../../guardrails/names.ts'
 import type { Chain, Rule } from '../../guardrails/rule.ts'
-import type { GuardedRoute, LinkedCollection, LinkedProxy } from './collection.ts'
+import type { GuardedRoute, LinkedCollection, LinkedProxy, LinkedServer } from './collection.ts'
 
 export interface LinkedGuardrail {
   readonly kind: 'guardrail'
@@ -15,6 +15,8 @@ export interface LinkedGuardrail {
   readonly legs: ReadonlySet<Leg>
   /** Null for one that cannot be used. */
   readonly rule: Rule | null
+  /** Who is asked; null for what gateway threads find themselves. */
+  readonly server: LinkedServer | null
   /** Differs for guardrails that differ in anything. */
   readonly hash: string
   /** Set when the fragment is broken: calls in its scope are refused with 503. */

@@ -50,6 +50,8 @@ collection Payments and do nothing else:
   export all that it may hold.
 - A virtual MCP is changed with the items of its origins, which its preview and drift show. Another origin becomes a member only with
   \`origins:read\` for it, and so does a workflow or proxy call it.
+- Policies, clients, credentials and workflows stand in no collection: a grant that is narrowed to places reaches them by tags alone. Guardrails
+  have no tags, and no such grant reaches them: their order decides with that of all others.
 - Collections and virtual MCPs are held by id: another one that takes the slug over is not meant.
 
 | operation | REST | MCP tool | permission | ${ROLES.join(' | ')} |

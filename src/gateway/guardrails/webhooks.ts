@@ -1,0 +1,195 @@
+/**
+ * Asks the webhooks of guardrails. Nothing of the caller goes along but the texts: neither headers nor address nor identity.
+ *
+ * 1. A question ends with an answer within the time of the rule, or fails.
+ * 2. Questions under way are bounded, for each webhook in number and for the thread in bytes. What is beyond fails at once.
+ * 3. A webhook that fails again and again is left alone for a moment, so that calls do not wait for it.
+ */
+import type { Reservation } from '../../base/byte-buffer.ts'
+import type { Clock } from '../../base/clock.ts'
+import { timerMs } from '../../base/timer.ts'
+import type { AskedText, WebhookAnswer } from '../../guardrails/asked.ts'
+import type { Leg } from '../../guardrails/names.ts'
+import type { Rule } from '../../guardrails/rule.ts'
+import {
+  readWebhookAnswer,
+  webhookAnswerMax,
+  webhookBody,
+  webhookSignature,
+} from '../../guardrails/webhook.ts'
+import type { LinkedTarget, TargetState } from '../../snapshot/linked/upstream.ts'
+import type { Snapshot } from '../../snapshot/snapshot.ts'
+import type { CallRequest, CallResult } from '../../wire/port.ts'
+import type { Pools } from '../forward/pools.ts'
+
+/** Questions to one webhook that a thread has under way; more would queue up behind a slow one. */
+const FLIGHTS_MAX = 64
+/** Bytes of all questions and answers of a thread. */
+const BYTES_MAX = 64 * 1024 * 1024
+/** As many failures in a row, and it is left alone for so long. */
+const FAILURES_MAX = 5
+const REST_MS = 1000
+
+const FIELDS = 'Content-Type: application/json\r\nAccept: application/json\r\nUser-Agent: postern\r\n'
+const BEARER = /^authorization: bearer (\S+)/i
+
+/** Asks the webhook of a guardrail of that snapshot. Never rejects. */
+export interface Webhooks {
+  ask(
+    snapshot: Pick<Snapshot, 'guardrails' | 'credentials'>,
+    rule: Rule,
+    leg: Leg,
+    texts: readonly AskedText[],
+  ): Promise<WebhookAnswer>
+}
+
+/** What a thread has under way at one webhook, and what it thinks of it. */
+interface State {
+  flights: number
+  /** In a row. */
+  failures: number
+  failedAt: number
+}
+
+/** What is asked, and where. */
+interface Question {
+  readonly rule: Rule
+  readonly target: LinkedTarget
+  readonly request: CallRequest
+  readonly texts: readonly AskedText[]
+}
+
+export function createWebhooks(pools: Pools, clock: Clock): Webhooks {
+  // What is known of a server lives on over snapshots with this object
+  const states = new WeakMap<TargetState, State>()
+  let bytes = 0
+
+  function stateOf({ state: key }: LinkedTarget): State {
+    let state = states.get(key)
+    if (state === undefined) {
+      state = { flights: 0, failures: 0, failedAt: 0 }
+      states.set(key, state)
+    }
+    return state
+  }
+
+  /** Bytes of one question and its answer. */
+  function holding(): Reservation {
+    let held = 0
+    const give = (count: number): void => {
+      held -= count
+      bytes -= count
+    }
+    return {
+      take(count) {
+        if (bytes + count > BYTES_MAX) return false
+        held += count
+        bytes += count
+        return true
+      },
+      give,
+      release: () => give(held),
+    }
+  }
+
+  async function answered(question: Question, timeoutMs: number): Promise<WebhookAnswer> {
+    const until = clock.monotonic() + timeoutMs
+    const first = await called(pools, question, timeoutMs)
+    const left = until - clock.monotonic()
+    // The server may have closed a connection that waited: asking changes nothing, so it is asked once more
+    const isBroken = first !== null && !first.ok && first.failure !== 'timeout'
+    return answerIn(isBroken && left > 0 ? await called(pools, question, left) : first, question)
+  }
+
+  return {
+    async ask(snapshot, rule, leg, texts) {
+      const question = questionFor(snapshot, rule, leg, texts, clock)
+      if (typeof question === 'string') return failed(question)
+      const state = stateOf(question.target)
+      const { failures, failedAt } = state
+      if (failures >= FAILURES_MAX && clock.monotonic() - failedAt < REST_MS)
+        return failed('the webhook has failed several times')
+      const held = holding()
+      if (state.flights >= FLIGHTS_MAX || !held.take(question.request.body!.length))
+        return failed('too many questions to webhooks are under way')
+      state.flights++
+      const request = { ...question.request, budget: held }
+      const asked = answered({ ...question, request }, rule.webhook!.timeout_ms)
+      const answer = await asked.catch(() => failed('the webhook cannot be asked'))
+      state.flights--
+      held.release()
+      state.failures = answer.kind === 'failed' ? state.failures + 1 : 0
+      state.failedAt = clock.monotonic()
+      return answer
+    },
+  }
+}
+
+/** The question, or why it cannot be asked. */
+function questionFor(
+  { guardrails, credentials }: Pick<Snapshot, 'guardrails' | 'credentials'>,
+  rule: Rule,
+  leg: Leg,
+  texts: readonly AskedText[],
+  clock: Clock,
+): Question | string {
+  const server = guardrails.get(rule.id)?.server ?? null
+  const target = server?.route.upstream?.targets[0]
+  if (server === null || target === undefined) return 'the webhook is not known'
+  const { credential: id } = server.route.fragment
+  const credential = id === null ? null : credentials.get(id)
+  if (credential === undefined || credential?.line === '')
+    return 'the credential of the webhook cannot be used'
+  const text = webhookBody(rule, rule.webhook!, leg, texts)
+  let own = credential?.line ?? ''
+  if (credential !== null) credential.usedAt = clock.now()
+  if (rule.webhook!.format === 'signed') {
+    const [, key] = BEARER.exec(own) ?? []
+    if (key === undefined) return 'the credential of the webhook cannot sign'
+    const at = Math.floor(clock.now() / 1000)
+    own = `Postern-Timestamp: ${at}\r\nPostern-Signature: ${webhookSignature(key, at, text)}\r\n`
+  }
+  const answerMax = webhookAnswerMax(rule)
+  const request: CallRequest = {
+    method: 'POST',
+    target: server.path,
+    host: target.fragment.authority,
+    fields: FIELDS + own,
+    responseFields: '',
+    responseNames: [],
+    body: Buffer.from(text),
+    keepBytesMax: answerMax,
+    readBytesMax: answerMax + 1,
+  }
+  return { rule, target, request, texts }
+}
+
+/** Null where no whole answer came in time. */
+function called(pools: Pools, { target, request }: Question, timeoutMs: number): Promise<CallResult | null> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      handle.abort()
+      resolve(null)
+    }, timerMs(timeoutMs))
+    const handle = pools.of(target, null).call(request, (result) => {
+      clearTimeout(timer)
+      resolve(result)
+    })
+  })
+}
+
+function answerIn(result: CallResult | null, { rule, texts }: Question): WebhookAnswer {
+  if (result === null) return failed('the webhook has not answered in time')
+  if (!result.ok)
+    return failed(
+      result.failure === 'timeout' ? 'the webhook has not answered in time' : 'the webhook cannot be reached',
+    )
+  const { status, truncated, isUnheld, body } = result
+  if (status !== 200) return failed(`the webhook has answered ${status}`)
+  if (truncated || isUnheld) return failed('the answer of the webhook is too long')
+  return readWebhookAnswer(rule.webhook!, texts, body)
+}
+
+function failed(reason: string): WebhookAnswer {
+  return { kind: 'failed', reason }
+}
