@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
 import { request as httpRequest } from 'node:http'
 import { after, afterEach, test } from 'node:test'
+import { PEERS } from '../support/mcp-clients.ts'
 import { answer, type Definition, flow, startFlows } from './flows.ts'
 import { type CallOptions, type Reply, until } from './server.ts'
 
@@ -372,6 +373,17 @@ test('requests that an operator makes are not taken', async () => {
   assert.equal(reply.status, 200)
 })
 
+test('a request that the response cache answers is not taken', async () => {
+  const base = await route({ cache: { ttl: '1m' } })
+  const ask = () => server.gateway('GET', `${base}/1`, { token })
+  const first = await ask()
+  const { json } = await manage('POST', '/workflows/start_capture', ofRoute(base))
+  const second = await ask()
+  assert.deepEqual([first.status, second.headers.get('x-cache')], [200, 'HIT'], second.text)
+  await server.gateway('GET', `${base}/2`, { token })
+  assert.equal((await captured(json.id)).requests[0].request.path, `${base}/2`)
+})
+
 test('what each node gave in the run for a captured request is kept, without secrets and within bounds', async () => {
   const path = await endpoint(
     flow(
@@ -593,4 +605,44 @@ test('a guardrail is tested with the body of a capture', async () => {
   assert.deepEqual([json.outcome, json.result], ['changed', '{"order":"for [REDACTED:email]"}'])
   const both = await manage('POST', '/guardrails/test', { definition, capture: id, sample: 'x' })
   assert.match(both.json.detail, /either sample or capture/)
+})
+
+test('a call through a virtual MCP is taken as one', async () => {
+  const collection = { name: 'Shop', base_path: '/shop', upstream: { targets: [{ url: upstream.url }] } }
+  for (const [at, body] of [
+    ['/collections', { ...collection, status: 'published' }],
+    [
+      '/proxies',
+      {
+        collection: 'shop',
+        name: 'Sold',
+        methods: ['POST'],
+        path: '/sold',
+        status: 'published',
+        workflow: ECHO,
+      },
+    ],
+    ['/origins', { name: 'Shop', kind: 'collection', collection: 'shop' }],
+    ['/virtual_mcps', { name: 'Desk', members: [{ origin: 'shop' }], status: 'published' }],
+    ['/clients', { name: 'Buyer', collections: ['shop'], virtual_mcps: ['desk'] }],
+  ] as const) {
+    const made = await manage('POST', at, body)
+    assert.equal(made.status, 201, made.text)
+  }
+  const profile = await manage('POST', '/profiles', {
+    client: 'buyer',
+    name: 'Agent',
+    auth: { type: 'token' },
+  })
+  const connect = PEERS['SDK v2, pinned to 2026-07-28']!
+  const peer = await connect(`${server.running.gatewayUrl}/mcp/desk`, {
+    authorization: `Bearer ${profile.json.token}`,
+  })
+  const [tool] = await peer.tools()
+  const { json } = await manage('POST', '/workflows/start_capture', { proxy: 'shop:sold' })
+  await peer.call(tool!.name, { body: { order: 7 } })
+  await peer.close()
+  const [{ door, request }] = (await captured(json.id)).requests
+  assert.deepEqual([door, request.method, request.path], ['virtual_mcp', 'POST', '/shop/sold'])
+  assert.deepEqual([request.body, request.client], [{ order: 7 }, 'buyer'])
 })
