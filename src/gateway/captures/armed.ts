@@ -34,23 +34,20 @@ export interface Captures {
 
 /** @param now milliseconds since the epoch @param say tells the main thread */
 export function createCaptures(now: () => number, say: (taken: Taken) => void): Captures {
-  let armed: ReadonlyMap<string, readonly Waiting[]> | null = null
+  const all = (): Waiting[] => [...(captures.armed?.values() ?? [])].flat()
 
-  function set(all: readonly Waiting[]): void {
-    armed = all.length === 0 ? null : Map.groupBy(all, ({ capture }) => capture.proxy)
+  function set(waiting: readonly Waiting[]): void {
+    captures.armed = waiting.length === 0 ? null : Map.groupBy(waiting, ({ capture }) => capture.proxy)
   }
 
-  const all = (): Waiting[] => [...(armed?.values() ?? [])].flat()
-
-  return {
-    get armed() {
-      return armed
-    },
-    arm(captures) {
+  // A member and no accessor: each request reads it
+  const captures: Captures & { armed: Captures['armed'] } = {
+    armed: null,
+    arm(list) {
       const known = new Map(all().map((one) => [one.capture.id, one]))
       // What is open goes on, and what this thread has taken already is told by the main thread
       set(
-        captures.map((capture) =>
+        list.map((capture) =>
           Object.assign(known.get(capture.id) ?? { open: 0 }, { capture, left: capture.left }),
         ),
       )
@@ -58,7 +55,7 @@ export function createCaptures(now: () => number, say: (taken: Taken) => void): 
     waitingFor(proxy) {
       if (all().some(({ capture }) => capture.until <= now()))
         set(all().filter(({ capture }) => capture.until > now()))
-      return armed?.get(proxy) ?? []
+      return captures.armed?.get(proxy) ?? []
     },
     took(waiting, taken) {
       waiting.left--
@@ -67,4 +64,5 @@ export function createCaptures(now: () => number, say: (taken: Taken) => void): 
     },
     gave: say,
   }
+  return captures
 }

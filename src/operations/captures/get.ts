@@ -21,7 +21,7 @@ export const listCaptures = define({
   effect: 'read',
   tool: 'list_trigger_captures',
   group: CAPTURE_GROUP,
-  summary: 'List captures, newest first, without the requests that they have taken',
+  summary: 'List captures, newest first, without their requests',
   input: z.strictObject(page),
   output: pageOf(CaptureSummary),
   permission: READ_BODY,
@@ -45,8 +45,7 @@ export const getCapture = define({
   effect: 'read',
   tool: 'get_trigger_capture',
   group: CAPTURE_GROUP,
-  summary:
-    'Show whether a capture waits, has captured or has expired, with the requests, and what to do next',
+  summary: 'Show the state of a capture, its requests, and what to do next',
   input: z.strictObject({ capture: CaptureId.describe('Id of the capture') }),
   output: CaptureView,
   permission: READ_BODY,

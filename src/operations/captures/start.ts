@@ -20,8 +20,7 @@ export const startCapture = define({
   effect: 'act',
   tool: 'start_trigger_capture',
   group: CAPTURE_GROUP,
-  summary:
-    'Keep the next requests of callers to a proxy for 1 h, without secrets, to try workflows with them',
+  summary: 'Keep the next requests of callers to a proxy, to try workflows with them',
   input: z.strictObject({
     proxy: Ref.describe('A published proxy, such as orders:get-order'),
     match: MatchInput.describe('What a request must be like; without it any request is taken'),

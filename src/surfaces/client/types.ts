@@ -598,11 +598,11 @@ export interface Operations {
   readonly 'workflows.test': { readonly input: WorkflowsTestInput; readonly output: WorkflowsTestOutput }
   /** Run the tests that are saved with a workflow, without effects */
   readonly 'workflows.run_tests': { readonly input: WorkflowsRunTestsInput; readonly output: WorkflowsRunTestsOutput }
-  /** Keep the next requests of callers to a proxy for 1 h, without secrets, to try workflows with them */
+  /** Keep the next requests of callers to a proxy, to try workflows with them */
   readonly 'workflows.start_capture': { readonly input: WorkflowsStartCaptureInput; readonly output: WorkflowsStartCaptureOutput }
-  /** Show whether a capture waits, has captured or has expired, with the requests, and what to do next */
+  /** Show the state of a capture, its requests, and what to do next */
   readonly 'workflows.get_capture': { readonly input: WorkflowsGetCaptureInput; readonly output: WorkflowsStartCaptureOutput }
-  /** List captures, newest first, without the requests that they have taken */
+  /** List captures, newest first, without their requests */
   readonly 'workflows.captures': { readonly input: WorkflowsCapturesInput; readonly output: WorkflowsCapturesOutput }
   /** End a capture, and delete what it has taken */
   readonly 'workflows.cancel_capture': { readonly input: WorkflowsCancelCaptureInput; readonly output: WorkflowsCancelCaptureOutput }

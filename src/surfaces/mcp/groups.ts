@@ -6,8 +6,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   manage_collections:
     'Collections: published APIs, each with a base path and an upstream. Imports OpenAPI, Postman and HAR files.',
   manage_proxies: 'Proxies: the routes (endpoints) of a collection, with methods, path, contract and cache.',
-  manage_workflows:
-    'Workflows: graphs of nodes that answer calls of a proxy. Tests them, also with captured requests.',
+  manage_workflows: 'Workflows: graphs of nodes that answer calls of a proxy. Tests them.',
   manage_policies: 'Policies: rate limits, quotas and concurrency limits.',
   manage_guardrails: 'Guardrails: content rules that block, change or count what calls contain.',
   manage_clients:
