@@ -26,6 +26,7 @@ import { readinessOf } from './fleet/shared/readiness.ts'
 import { CHECK_NAMES } from './gateway/check-names.ts'
 import { createIssuerKeys } from './gateway/identify/issuers.ts'
 import { createKeySets } from './gateway/identify/key-sets.ts'
+import { createCaptureMemory } from './operations/captures/memory.ts'
 import { fullSnapshot } from './operations/engine/fragments.ts'
 import { createFragmentPublisher } from './operations/engine/publisher.ts'
 import { openExportFiles } from './record/export-files.ts'
@@ -92,6 +93,7 @@ const ORIGINS_MS = 15_000
 const WATCH_MS = 250
 /** Sessions at origins that are not used any more. */
 const ORIGIN_SESSIONS_MS = 30_000
+const CAPTURES_MS = 60_000
 /** What of the audit trail is newer is not signed. */
 const CHECKPOINT_MS = 60_000
 /** More often than instances are started anew. */
@@ -180,6 +182,7 @@ async function start(
     checks: CHECK_NAMES,
     version: VERSION,
   })
+  const captures = createCaptureMemory(clock, async (armed) => (await started).arm(armed))
   const control = openControl(its, stores, publisher, {
     state: openControlState(cells, clock, events),
     sessionKey,
@@ -206,6 +209,7 @@ async function start(
     manualClient: (id) => credentials.pairOf(id),
     explainer: { explain: async (asked) => (await started).explain(asked) },
     replayer: { replay: async (asked) => (await started).replay(asked) },
+    captures,
     trials: { run: async (asked) => (await started).tryWorkflow(asked) },
     guardrails: { run: async (asked) => (await started).tryGuardrail(asked) },
     origins: { probe: async (origin, as) => (await started).probeOrigin(origin, as) },
@@ -231,6 +235,7 @@ async function start(
   repeat(its, ORIGINS_MS, 'catalogues of origins', () =>
     claimed('origin_catalogues', ORIGINS_MS, control.refreshOrigins),
   )
+  repeat(its, CAPTURES_MS, 'captures', () => captures.sweep())
   // Not waited for: a slow origin holds up no other
   repeat(its, WATCH_MS, 'origins that have changed', () => void control.originWatch.tick())
   repeat(its, ORIGIN_SESSIONS_MS, 'sessions at origins', () => originSessions.sweep())
@@ -260,6 +265,7 @@ async function start(
       signIn: control.signIn,
       connection: control.connection,
       originSessions,
+      taken: captures.taken,
     }),
     await first,
   )

@@ -7,6 +7,7 @@ import { type ClockCell, createClock, createClockCell, moveClock } from '../src/
 import { Refusal, type RefusalCode } from '../src/base/refusal.ts'
 import { type CatalogueState, EMPTY_CATALOGUE } from '../src/model/catalogue.ts'
 import type { WholeRecord } from '../src/model/record.ts'
+import { createCaptureMemory } from '../src/operations/captures/memory.ts'
 import type { Invoked, Via, WriteOptions } from '../src/operations/engine/call.ts'
 import type { Invoke, Operation } from '../src/operations/engine/define.ts'
 import { outdatedFragments } from '../src/operations/engine/fragments.ts'
@@ -75,6 +76,7 @@ export const UNSERVED: Pick<
   | 'explainer'
   | 'replayer'
   | 'trials'
+  | 'captures'
   | 'guardrails'
   | 'credentials'
   | 'origins'
@@ -108,6 +110,7 @@ export const UNSERVED: Pick<
     stop: () => Promise.resolve(),
   },
   replayer: { replay: () => Promise.reject(new Error('nobody listens')) },
+  captures: createCaptureMemory(createClock(), () => Promise.resolve()),
   trials: { run: () => Promise.reject(new Error('nobody listens')) },
   guardrails: { run: () => Promise.reject(new Error('nobody listens')) },
   explainer: { explain: () => Promise.reject(new Error('nobody listens')) },

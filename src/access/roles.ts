@@ -42,6 +42,7 @@ const BUILT_IN: Readonly<Record<Exclude<Role, 'admin'>, ReadonlySet<Permission>>
     'audit:verify',
     'audit:export',
     'records:read',
+    'records:read_body',
     'records:export',
   ]),
 }

@@ -52,6 +52,14 @@ export interface Replayed {
   readonly user: string
 }
 
+/** A run of a workflow whose values a capture keeps. */
+interface CapturedRun {
+  /** The same plan, watched. */
+  plan(plan: LinkedPlan): LinkedPlan
+  /** To be called once when the run has ended. */
+  ended(): void
+}
+
 /** A workflow that is tried live. */
 export interface TriedWorkflow {
   readonly plan: LinkedPlan
@@ -59,8 +67,8 @@ export interface TriedWorkflow {
   readonly servers: NodeServers
 }
 
-/** Gives the whole body; see {@link Incoming.collect}. */
-export type BodySource = Pick<Incoming, 'collect'>
+/** Gives the body; see {@link Incoming.collect}. */
+export type BodySource = Pick<Incoming, 'collect' | 'watchBody'>
 
 /**
  * Where the answer to an exchange goes: the socket of a caller, or a call from within the process. The rest of a
@@ -183,6 +191,8 @@ export class Exchange {
   reason = ''
   /** Runs in the place of the workflow of the proxy: a live trial. */
   triedWorkflow: TriedWorkflow | null = null
+  /** Keeps what the nodes of its workflow give, for a capture; null where none has taken the request. */
+  captured: CapturedRun | null = null
   /** Of the workflow that ran; null where none did. */
   trace: RunTrace | null = null
   /** For `Retry-After`, milliseconds; 0 for none. */

@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Egress } from '../base/egress.ts'
 import { createFetchJson } from '../base/fetch-json.ts'
 import type { RunnerPlace } from '../base/runner-address.ts'
+import type { ArmedCapture, Taken } from '../model/capture.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { GuardrailTried } from '../model/guardrail-trial.ts'
@@ -30,6 +31,7 @@ import { admitDiscovery } from './admit/discovery.ts'
 import { isPage } from './answer/shared-origin.ts'
 import { AnswerCache } from './cache/answer-cache.ts'
 import { answerBudgetOf, budgetOf, reserveFor } from './caller-memory.ts'
+import { createCaptures } from './captures/armed.ts'
 import { createContractFaults } from './contract/unusable.ts'
 import { createInnerCalls } from './ends/in-process.ts'
 import { createSockets, NOT_READY_RETRY_MS } from './ends/socket.ts'
@@ -115,6 +117,8 @@ export interface GatewayOptions {
   readonly reserved: (incoming: Incoming<Exchange>, exchange: Exchange) => void
   /** Told of each request to an origin that could not reach it, by id of the origin. */
   readonly originFailed?: (origin: string) => void
+  /** Told of each request that a capture has taken, and of the values of its run. */
+  readonly captured?: (taken: Taken) => void
   /** Told of what the program itself did wrong; also of what is configured and cannot be used, when a call first meets it. */
   readonly fault?: (fault: unknown) => void
 }
@@ -147,6 +151,8 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   replay(asked: ReplayAsked): Promise<ReplayAnswer | null>
   /** Runs a workflow once. Null where a live one had no whole answer in time. */
   tryWorkflow(asked: WorkflowTrial): Promise<TrialAnswer | null>
+  /** From now on these captures wait for requests, in the place of those before. */
+  arm(captures: readonly ArmedCapture[]): void
   /** When requests of this thread last used credentials, by id; milliseconds since the epoch. */
   credentialUses(): ReadonlyMap<string, number>
   /** How the servers of a published collection are, as this thread sees them; null when there are none. */
@@ -183,6 +189,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     tokens: createTokens(clock, fetchJson),
     memory: options.memory ?? new CallerMemory(CALLER_MEMORY_MAX),
     runner,
+    captures: createCaptures(() => clock.now(), options.captured ?? (() => {})),
     pools,
     code: options.code ?? null,
     services: options.services ?? null,
@@ -359,6 +366,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     explain: (asked) => explain(lane, snapshot, clock.now(), asked),
 
     tryWorkflow: (asked) => tryWorkflow(asked, { lane, snapshot: inForce, secure }),
+
+    arm: (captures) => lane.captures.arm(captures),
 
     replay: (asked) => replayRequest(asked, { lane, snapshot: inForce, secure }),
 

@@ -7,6 +7,7 @@ import type { CallerMemory } from '../wire/caller-memory.ts'
 import type { CallHandle } from '../wire/port.ts'
 import type { Counters } from './admit/counters.ts'
 import type { AnswerCache } from './cache/answer-cache.ts'
+import type { Captures } from './captures/armed.ts'
 import type { Exchange } from './exchange.ts'
 import type { Connections } from './forward/connections.ts'
 import type { Pools } from './forward/pools.ts'
@@ -51,6 +52,8 @@ export interface Lane {
   readonly memory: CallerMemory
   /** Where stdio servers are run; null where the settings name no runner. */
   readonly runner: RunnerPlace | null
+  /** Captures that wait for requests. */
+  readonly captures: Captures
   /** Connections to upstreams. */
   readonly pools: Pools
   readonly records: RecordWriter

@@ -33,6 +33,7 @@ const VERBS = [
   'export',
   'approve',
   'execute',
+  'read_body',
 ] as const
 
 const each = (types: readonly string[], ...verbs: readonly string[]): string[] =>
@@ -65,6 +66,7 @@ export const PERMISSIONS: readonly string[] = [
   'audit:verify',
   'audit:export',
   'records:read',
+  'records:read_body',
   'records:export',
   'records:delete',
   'metrics:read',

@@ -37,7 +37,20 @@ export const NodeMock = z.strictObject({
 export type NodeMock = z.output<typeof NodeMock>
 
 /** By what the result of a node came about. */
-export const RESULT_SOURCES = ['run', 'mock', 'simulated'] as const
+const RESULT_SOURCES = ['run', 'mock', 'simulated'] as const
+
+/** Results of nodes. */
+export const NodeResults = z.array(
+  z.object({
+    node: z.string(),
+    within: z.string().nullable().describe('In an inner run, as in a trace'),
+    source: z.enum(RESULT_SOURCES).describe('run: it ran; mock: its mock; simulated: it has effects'),
+    handle: z.string().nullable(),
+    outputs: confidential('traffic', z.unknown()).describe('null if there are none, or above 64 KiB'),
+    error: z.object({ kind: z.string(), message: z.string() }).nullable(),
+  }),
+)
+export type NodeResults = z.output<typeof NodeResults>
 
 /** A run that a gateway thread is asked to make. Plain data. */
 export interface TrialAsked<Plan = unknown> {

@@ -10,6 +10,7 @@ import { httpTrigger } from './http-trigger/definition.ts'
 import { joinNode } from './join/definition.ts'
 import { llmNode } from './llm/definition.ts'
 import { logNode } from './log/definition.ts'
+import { manualTrigger } from './manual-trigger/definition.ts'
 import { mcpCallNode } from './mcp-call/definition.ts'
 import { mysqlNode } from './mysql/definition.ts'
 import type { NodeType } from './node-type.ts'
@@ -29,6 +30,7 @@ import { validateNode } from './validate/definition.ts'
 /** Every type of node that a definition may hold. */
 export const NODE_TYPES: readonly NodeType[] = [
   httpTrigger,
+  manualTrigger,
   proxyNode,
   httpRequestNode,
   mcpCallNode,

@@ -81,13 +81,12 @@ function reachFindings({ nodes, edges }: WorkflowDefinition): Finding[] {
         ],
   )
   const isAnswered = nodes.some((node) => phaseOf(node) === 'end' && reached.has(node.id))
-  const isCalled = nodes.some(({ type }) => type === 'http_trigger')
-  if (isCalled && !isAnswered)
+  if (!isAnswered)
     findings.push({
       code: 'missing_response',
       severity: 'error',
       pointer: '/nodes',
-      message: 'a call has to be answered by a response_node',
+      message: 'a run has to be answered by a response_node',
     })
   return findings
 }

@@ -9,6 +9,7 @@ import { httpTriggerRun } from './http-trigger/run.ts'
 import { joinRun } from './join/run.ts'
 import { llmRun } from './llm/run.ts'
 import { logRun } from './log/run.ts'
+import { manualTriggerRun } from './manual-trigger/run.ts'
 import { mcpCallRun } from './mcp-call/run.ts'
 import { mysqlRun } from './mysql/run.ts'
 import { postgresRun } from './postgres/run.ts'
@@ -29,6 +30,7 @@ import { validateRun } from './validate/run.ts'
 export const NODE_RUNS: ReadonlyMap<string, NodeRun> = new Map(
   [
     httpTriggerRun,
+    manualTriggerRun,
     proxyRun,
     httpRequestRun,
     mcpCallRun,

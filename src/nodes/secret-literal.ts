@@ -1,3 +1,4 @@
+import { MASKED } from '../base/mask.ts'
 import { isPlain } from '../base/plain.ts'
 
 /** Names under which secrets stand; a token budget or the name of a key is none. */
@@ -6,14 +7,15 @@ const SECRET =
 
 const DEPTH_MAX = 32
 
-/** Places of texts that look like secrets by their names, and are no expressions. */
+/** Places of texts that look like secrets by their names, and are neither expressions nor masked. */
 export function looksSecret(value: unknown, path: readonly (string | number)[] = []): (string | number)[][] {
   if (path.length > DEPTH_MAX) return []
   if (Array.isArray(value)) return value.flatMap((item, index) => looksSecret(item, [...path, index]))
   if (!isPlain(value)) return []
   return Object.entries(value).flatMap(([name, member]) => {
     const place = [...path, name]
-    const isLiteral = typeof member === 'string' && member !== '' && !member.includes('{{')
+    const isLiteral =
+      typeof member === 'string' && member !== '' && member !== MASKED && !member.includes('{{')
     return isLiteral && SECRET.test(name) ? [place] : looksSecret(member, place)
   })
 }

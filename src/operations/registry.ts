@@ -6,6 +6,9 @@ import { approveAccessRequest, rejectAccessRequest } from './access-requests/dec
 import { getAccessRequest, listAccessRequests } from './access-requests/list.ts'
 import { getAudit, listAudit } from './audit/list.ts'
 import { verifyAudit } from './audit/verify.ts'
+import { cancelCapture } from './captures/cancel.ts'
+import { getCapture, listCaptures } from './captures/get.ts'
+import { startCapture } from './captures/start.ts'
 import { approveChangeRequest, rejectChangeRequest } from './change-requests/decide.ts'
 import { diffChangeRequest } from './change-requests/diff.ts'
 import { getChangeRequest, listChangeRequests } from './change-requests/list.ts'
@@ -132,6 +135,10 @@ export const OPERATIONS: readonly Operation[] = [
   testNode,
   testWorkflow,
   runWorkflowTests,
+  startCapture,
+  getCapture,
+  listCaptures,
+  cancelCapture,
   listNodes,
   listTemplates,
   applyTemplate,

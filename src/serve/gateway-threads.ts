@@ -32,6 +32,7 @@ export function gatewaysOptions(
       | 'originNews'
       | 'originFailed'
       | 'refusedCallers'
+      | 'taken'
     >,
 ): GatewaysOptions {
   const { count, reusePort } = threadCountOf(settings.workers, log)
@@ -88,6 +89,7 @@ export function gatewaysOptions(
     originNews: shared.originNews,
     originFailed: shared.originFailed,
     refusedCallers: shared.refusedCallers,
+    taken: shared.taken,
     log,
   }
 }

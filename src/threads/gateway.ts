@@ -161,6 +161,7 @@ const gateway = createGateway({
   open: (sealed, owner, field) => opener(sealed, owner, field),
   reserved: (incoming) => route(incoming),
   originFailed,
+  captured: (taken) => say({ kind: 'taken', taken }),
   fault: report,
 })
 const ownOrigins = [init.origin, init.controlOrigin]

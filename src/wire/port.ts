@@ -135,8 +135,22 @@ export interface Incoming<State = unknown> {
     withinMs?: number,
   ): void
 
+  /**
+   * Shows the body while it is read, by `collect` or on its way to the upstream. Called once, before either. Nothing is held up, and
+   * nothing is read that is not wanted anyway.
+   */
+  watchBody(watch: BodyWatch): void
+
   /** Results, complete when `finished` is called. */
   readonly outcome: Outcome
+}
+
+/** Sees the body of a request. No method may throw. */
+export interface BodyWatch {
+  /** `bytes[from, to)` is the next part. The engine reuses `bytes` after the call. */
+  piece(bytes: Uint8Array, from: number, to: number): void
+  /** Called once, before `finished`: the whole body was read, or everything is over before that. */
+  end(isWhole: boolean): void
 }
 
 /** An answer whose body is written over time. After `end`, `abort` or {@link AnswerWriter.gone} nothing more is sent. */

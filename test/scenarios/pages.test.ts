@@ -66,7 +66,7 @@ test('who has followed the README can follow docs/workflows.md, with a server of
     'http://127.0.0.1:3001/mcp': everything.url,
     'http://127.0.0.1:9000': service.url,
   }
-  assert.equal(await runPage('workflows.md', server, words), 19)
+  assert.equal(await runPage('workflows.md', server, words), 23)
 })
 
 test('who has followed the README can follow docs/workflow-llm.md, with a server that answers as a model', async () => {

@@ -242,3 +242,45 @@ test('a node runs alone with sample outputs of the nodes before it', async () =>
   assert.equal((await node({ type: 'none_node' })).status, 422)
   assert.equal((await node({ workflow: 'order', node: 'none' })).status, 400)
 })
+
+test('a workflow with a manual_trigger is run by trials alone', async () => {
+  const byHand = {
+    nodes: [
+      { id: 'start', type: 'manual_trigger', config: { sample: { order: 7 } } },
+      answer('ok', { body: { order: '{{ $.start.trigger.order }}', at: '{{ $.start.triggered_at }}' } }),
+    ],
+    edges: [{ from: 'start', to: 'ok' }],
+  }
+  const path = await endpoint('order')
+  const proxy = `orders:${path.slice('/orders/v1/'.length)}`
+  const live = {
+    proxy,
+    live: true,
+    request: { path, method: 'POST', client: 'acme', profile: 'acme:sandbox' },
+  }
+  for (const [input, order] of [
+    [{}, 7],
+    [{ request: { body: { order: 8 } } }, 8],
+    [live, 7],
+    [{ ...live, request: { ...live.request, body: { order: 9 } } }, 9],
+  ] as const) {
+    const { json, text } = await tried({ definition: byHand, ...input })
+    assert.equal(json.body?.order, order, text)
+    assert.match(json.body.at, /^20\d\d-.*Z$/)
+  }
+  assert.equal((await share('By hand', byHand)).status, 201)
+  const published = await server.manage('POST', '/proxies', {
+    ...{ collection: 'orders', name: 'By hand', methods: ['POST'], path: '/v1/by-hand', status: 'published' },
+    workflow: 'by-hand',
+  })
+  assert.deepEqual([published.status, published.json.code], [422, 'configuration_invalid'])
+  assert.match(published.json.detail, /it starts by hand: it has a manual_trigger\. Use an http_trigger/)
+  const changed = await server.manage('PATCH', '/workflows/order', { definition: byHand })
+  assert.match(changed.json.detail, /The published proxy .* runs this workflow, and it starts by hand/)
+  const within = flow(
+    [{ id: 'inner', type: 'subworkflow_node', config: { workflow: 'by-hand' } }, answer('ok', {})],
+    ['http inner', 'inner success ok'],
+  )
+  const outer = await tried({ definition: within })
+  assert.match(outer.json.detail, /it runs .*by-hand.*, which starts by hand/)
+})

@@ -51,6 +51,7 @@ export async function serveIncoming(handle: (incoming: Incoming) => void): Promi
         bodyBytesMax: Number.POSITIVE_INFINITY,
         state: null,
         outcome,
+        watchBody() {},
         answer(status, fields, body) {
           const headers = fields.split('\r\n').filter((line) => line !== '')
           response.writeHead(

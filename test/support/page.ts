@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { call, type Reply, type TestServer } from '../scenarios/server.ts'
+import { call, type Reply, type TestServer, until } from '../scenarios/server.ts'
 
 interface Message {
   readonly start: string
@@ -13,7 +13,7 @@ interface Message {
  * Does what a page of the docs shows: each `http` block is a request, or the answer to the one before (status, the
  * header lines that are shown, and the members of the body that are shown). Paths below /management go to the control
  * listener with the administrator's token, or the one that is shown; $ID in a path stands for the id in the answer before,
- * $REQUEST_ID for that of the request before. Gives the number of requests.
+ * $REQUEST_ID for that of the request before, and $CAPTURE in paths and bodies for the id of the last capture. Gives the number of requests.
  * @param words replaced in the page, such as the address of the upstream.
  */
 export async function runPage(
@@ -25,6 +25,7 @@ export async function runPage(
   for (const [word, text] of Object.entries(words)) page = page.replaceAll(word, text)
   let answer: Reply | null = null
   let request = ''
+  let capture = ''
   let count = 0
   for (const match of page.matchAll(/```http\n([\s\S]*?)\n```/g)) {
     const message = read(match[1]!)
@@ -43,12 +44,20 @@ export async function runPage(
     const base = isManagement ? server.running.controlUrl : server.running.gatewayUrl
     const id = String(answer?.json?.id ?? answer?.json?.change_request?.id)
     const requestId = String(answer?.headers.get('x-request-id'))
-    const target = path!.replace('$ID', id).replace('$REQUEST_ID', requestId)
-    answer = await call(method!, base + target, {
-      headers: message.headers,
-      ...(isManagement && message.headers['authorization'] === undefined ? { token: server.adminToken } : {}),
-      ...(message.body === '' ? {} : { body: message.body }),
-    })
+    const target = path!.replace('$ID', id).replace('$REQUEST_ID', requestId).replace('$CAPTURE', capture)
+    const ask = (): Promise<Reply> =>
+      call(method!, base + target, {
+        headers: message.headers,
+        ...(isManagement && message.headers['authorization'] === undefined
+          ? { token: server.adminToken }
+          : {}),
+        ...(message.body === '' ? {} : { body: message.body.replace('$CAPTURE', capture) }),
+      })
+    // A gateway thread tells of the request that it has taken
+    answer = await (path!.includes('get_capture')
+      ? until(ask, ({ json }) => json?.state !== 'waiting')
+      : ask())
+    if (/^cap_/.test(answer.json?.id)) capture = answer.json.id
     if (isManagement) assert.ok(answer.status < 300, `${name}: ${request}: ${answer.text}`)
     count++
   }

@@ -42,6 +42,7 @@ export interface OrdersParts {
     | 'tryCredential'
     | 'replay'
     | 'tryWorkflow'
+    | 'arm'
     | 'tryGuardrail'
     | 'credentialUses'
     | 'healthOf'
@@ -90,6 +91,9 @@ export function createOrders(parts: OrdersParts): (message: ToGateway) => void {
         return gateway.replay(question.asked)
       case 'trial':
         return gateway.tryWorkflow(question.asked)
+      case 'captures':
+        gateway.arm(question.captures)
+        return true
       case 'guardrail':
         return gateway.tryGuardrail(question.trial)
       case 'uses':
@@ -157,6 +161,9 @@ export function createOrders(parts: OrdersParts): (message: ToGateway) => void {
         parts.watch.down(origins)
         return
       }
+      case 'captures':
+        gateway.arm(message.captures)
+        return
       case 'watch_resources':
         parts.watch.want(message.origin, message.uris)
         return

@@ -44,6 +44,7 @@ function starting(count: number, lookMs?: number, startMs?: number) {
       originNews: () => {},
       originFailed: () => {},
       refusedCallers: () => {},
+      taken: () => {},
       log: (_, line) => log.push(line),
       ...(lookMs === undefined ? {} : { lookMs }),
       ...(startMs === undefined ? {} : { startMs }),

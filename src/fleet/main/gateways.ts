@@ -2,6 +2,7 @@ import type { MessagePort, Worker } from 'node:worker_threads'
 import type { Trial } from '../../gateway/forward/try-credential.ts'
 import type { GuardrailTrial } from '../../gateway/guardrails/try-guardrail.ts'
 import type { WorkflowTrial } from '../../gateway/try-workflow.ts'
+import type { ArmedCapture, Taken } from '../../model/capture.ts'
 import type { CredentialTest } from '../../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
 import type { GuardrailTried } from '../../model/guardrail-trial.ts'
@@ -67,6 +68,8 @@ export interface Gateways {
   replay(asked: ReplayAsked): Promise<ReplayAnswer | null>
   /** Runs a workflow once. Null where a live one had no whole answer in time. */
   tryWorkflow(asked: WorkflowTrial): Promise<TrialAnswer | null>
+  /** Has all threads wait for requests of these captures, in place of those before, and threads that start later. */
+  arm(captures: readonly ArmedCapture[]): Promise<void>
   /** Has a thread try a guardrail on a sample. Rejects when no thread answers. */
   tryGuardrail(trial: GuardrailTrial): Promise<GuardrailTried>
   /** When credentials were last used since the threads began, by id; milliseconds since the epoch. */
@@ -96,6 +99,8 @@ export interface GatewaysOptions extends ThreadRequestsOptions {
   readonly originNews: (origin: string, news: OriginNews) => void
   /** An origin cannot be reached from a thread, or fails. */
   readonly originFailed: (origin: string) => void
+  /** A request was taken for a capture, or its run has ended. */
+  readonly taken: (taken: Taken) => void
   /** MCP endpoints have refused callers. */
   readonly refusedCallers: (refused: RefusedCallers) => void
   /** How often the main thread looks at the heartbeats of its threads, milliseconds; see fleet/shared/heartbeats. */
@@ -135,6 +140,7 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
     begin(thread) {
       sessions.begin(thread.slot, (reply) => tell(thread, { kind: 'origin_session', reply }))
       tell(thread, { kind: 'origins_down', origins: originsDown })
+      if (captures.length > 0) tell(thread, { kind: 'captures', captures })
       const { pieces, last } = published.whole()
       for (const piece of pieces) tell(thread, { kind: 'snapshot_part', piece })
       change(thread, last)
@@ -164,6 +170,7 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
   })
   let watching = ''
   let originsDown: readonly string[] = []
+  let captures: readonly ArmedCapture[] = []
 
   /** To be called whenever a thread has begun to listen, or does so no more. */
   function shareWatching(): void {
@@ -228,6 +235,9 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
       case 'origin_failed':
         options.originFailed(message.origin)
         break
+      case 'taken':
+        options.taken(message.taken)
+        break
       case 'refused_callers':
         for (const refused of message.refused) options.refusedCallers(refused)
         break
@@ -281,6 +291,13 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
       ask(live()[0], { about: 'origin', origin, ...(as === undefined ? {} : { as }) }, PROBE_MS),
     replay: (asked) => ask(live()[0], { about: 'replay', asked }, REPLAY_MS),
     tryWorkflow: (asked) => ask(live()[0], { about: 'trial', asked }, REPLAY_MS),
+    async arm(changed) {
+      captures = changed
+      const answering = live()
+      for (const thread of threads)
+        if (thread !== undefined && !answering.includes(thread)) tell(thread, { kind: 'captures', captures })
+      await askAll(answering, { about: 'captures', captures }, ACKNOWLEDGE_MS)
+    },
     tryGuardrail: (trial) => ask(live()[0], { about: 'guardrail', trial }, WEBHOOK_MS),
     async credentialUses() {
       const uses = new Map<string, number>()

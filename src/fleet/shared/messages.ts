@@ -13,6 +13,7 @@ import type { CertificateField } from '../../gateway/identify/certificate-fields
 import type { KeySetAnswer } from '../../gateway/identify/key-sets.ts'
 import type { KeptAnswer } from '../../gateway/kept-answer.ts'
 import type { WorkflowTrial } from '../../gateway/try-workflow.ts'
+import type { ArmedCapture, Taken } from '../../model/capture.ts'
 import type { ConnectionAnswer, RefusedConnection } from '../../model/connection.ts'
 import type { CredentialTest } from '../../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
@@ -103,6 +104,8 @@ export type Question =
   | { readonly about: 'trial'; readonly asked: WorkflowTrial }
   | { readonly about: 'guardrail'; readonly trial: GuardrailTrial }
   | { readonly about: 'uses' }
+  /** Captures that wait from now on, in place of those before. */
+  | { readonly about: 'captures'; readonly captures: readonly ArmedCapture[] }
   | { readonly about: 'health'; readonly collection: string }
 
 export interface Answers {
@@ -116,6 +119,8 @@ export interface Answers {
   readonly guardrail: GuardrailTried
   /** When credentials were last used by this thread, by id; milliseconds since the epoch. */
   readonly uses: ReadonlyMap<string, number>
+  /** They wait. */
+  readonly captures: true
   /** Null for a collection that is not published, or has no upstream. */
   readonly health: UpstreamHealth | null
 }
@@ -161,6 +166,8 @@ export type ToGateway =
   | { readonly kind: 'watchers'; readonly slots: readonly number[] }
   /** Origins that cannot be reached, in place of those before. */
   | { readonly kind: 'origins_down'; readonly origins: readonly string[] }
+  /** As the question of that name, for a thread that starts. */
+  | { readonly kind: 'captures'; readonly captures: readonly ArmedCapture[] }
   /** Resources of an origin that this thread watches for all threads, in place of those before. */
   | { readonly kind: 'watch_resources'; readonly origin: string; readonly uris: readonly string[] }
   /** Resources that this thread wants to hear of have changed. */
@@ -219,6 +226,8 @@ export type FromGateway =
   | { readonly kind: 'origin_news'; readonly origin: string; readonly news: OriginNews }
   /** An origin cannot be reached, or fails. */
   | { readonly kind: 'origin_failed'; readonly origin: string }
+  /** A request that was taken for a capture, or the values of its run. */
+  | { readonly kind: 'taken'; readonly taken: Taken }
   /** Callers that MCP endpoints have refused, gathered. */
   | { readonly kind: 'refused_callers'; readonly refused: readonly RefusedCallers[] }
   | Attachment

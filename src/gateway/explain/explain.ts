@@ -77,7 +77,7 @@ function toExchange(
   exchange.clientRef = head.taken[CLIENT_ID]
   exchange.profileRef = head.taken[PROFILE_ID]
   // No body was given, so a step that must read it does not come to its end
-  exchange.source = { collect: () => {} }
+  exchange.source = { collect: () => {}, watchBody: () => {} }
   return exchange
 }
 

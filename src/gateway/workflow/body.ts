@@ -20,8 +20,13 @@ const JSON_CHARS_MAX = 32 * 1024 * 1024
 const EMPTY = new Uint8Array(0)
 
 /** True for the media types whose bodies are JSON. */
-function isJsonType(contentType: string): boolean {
+export function isJsonType(contentType: string): boolean {
   return JSON_TYPE.test(contentType)
+}
+
+/** True for the media types whose bodies are texts for expressions, besides JSON. */
+export function isTextType(contentType: string): boolean {
+  return TEXT_TYPE.test(contentType)
 }
 
 /** The value of the body of a request; null for an empty one. @throws NodeFailure where it is not the JSON that its type promises */
@@ -41,7 +46,7 @@ export function readBody(bytes: Uint8Array, contentType: string): unknown {
     if (typeof read.value === 'object' && read.value !== null) CAME.set(read.value, bytes)
     return read.value
   }
-  if (!TEXT_TYPE.test(contentType)) return bytes
+  if (!isTextType(contentType)) return bytes
   try {
     return UTF_8.decode(bytes)
   } catch {

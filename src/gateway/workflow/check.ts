@@ -1,3 +1,4 @@
+import { takeForCaptures } from '../captures/take.ts'
 import { bodyOf } from '../contract/collect.ts'
 import type { Located, Routed } from '../exchange.ts'
 import { type Explain, open, pass, proxyName } from '../explain/judged.ts'
@@ -6,9 +7,10 @@ import { linkedPlanOf } from './linked.ts'
 
 /**
  * For proxies with a workflow: the whole body is at hand if the workflow needs it, and what calls the upstream takes the checks that
- * follow.
+ * follow. Captures take requests here: all checks that may refuse them for what they are have admitted them.
  */
 export function workflowReady(exchange: Routed): Verdict | Promise<Verdict> {
+  if (exchange.lane.captures.armed !== null) takeForCaptures(exchange)
   if (exchange.proxy.direct === null) return null
   if (exchange.bodyBytes === 0 || linkedPlanOf(exchange)?.needsBody !== true) return ADMITTED
   const body = bodyOf(exchange)

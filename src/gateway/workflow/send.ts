@@ -14,7 +14,9 @@ import { surroundingsOf } from './surroundings.ts'
 
 /** Has the workflow of the proxy answer an admitted request. The rows that look at answers look at this one too. */
 export function runWorkflow(exchange: Routed, life: Life): void {
-  const plan = exchange.triedWorkflow?.plan ?? linkedPlanOf(exchange)
+  const linked = exchange.triedWorkflow?.plan ?? linkedPlanOf(exchange)
+  const { captured } = exchange
+  const plan = linked === null || captured === null ? linked : captured.plan(linked)
   if (plan === null) {
     life.failed(exchange, 'workflow_failed', 'the workflow of the proxy cannot be run')
     return
@@ -24,6 +26,7 @@ export function runWorkflow(exchange: Routed, life: Life): void {
     fault: exchange.lane.fault,
     ended(end) {
       exchange.gathering = null
+      captured?.ended()
       if (!end.ok) fail(exchange, life, end)
       else if ('forward' in end) forward(exchange, life, end.forward.path)
       else give(exchange, life, end.answer)

@@ -4,6 +4,7 @@
  * Unless the trial is live, a node outside of {@link CONTAINED} is simulated: it asks nobody, and gives empty outputs. So a type of node
  * that is added later has no effects in a trial.
  */
+import { mayFit } from '../../base/bounded-json.ts'
 import type { Plain } from '../../base/plain.ts'
 import type { NodeMock, TrialStep } from '../../model/workflow-trial.ts'
 import { NodeFailure, type NodeResult } from '../../nodes/run.ts'
@@ -12,6 +13,7 @@ import type { LinkedNode, LinkedPlan } from './linked-plan.ts'
 /** Types that reach nothing but what the surroundings of a trial stand in for. */
 const CONTAINED: ReadonlySet<string> = new Set([
   'http_trigger',
+  'manual_trigger',
   'auth_check_node',
   'rate_limit_node',
   'condition_node',
@@ -51,9 +53,24 @@ const SIMULATED: ReadonlyMap<string, Plain> = new Map<string, Plain>([
   ['smtp_node', { id: '' }],
 ])
 
-/** Characters of JSON of the outputs of one node, and of all. */
-const OUTPUT_CHARS_MAX = 64 * 1024
-const OUTPUTS_CHARS_MAX = 512 * 1024
+/** What is kept of the outputs of nodes. */
+export interface KeptOutputs {
+  /** Characters of JSON of the outputs of one node, and of all. */
+  readonly valueChars: number
+  readonly allChars: number
+  /** What is shown of outputs, as JSON gives them; null for all of them. */
+  readonly shown: ((outputs: unknown) => unknown) | null
+  /** A type of nodes whose results are not kept; empty for none. */
+  readonly without: string
+}
+
+const OF_TRIALS: KeptOutputs = {
+  valueChars: 64 * 1024,
+  allChars: 512 * 1024,
+  shown: null,
+  without: '',
+}
+
 /** Results that are kept. */
 const STEPS_MAX = 200
 
@@ -62,10 +79,13 @@ export class TrialWatch {
   readonly steps: TrialStep[] = []
   readonly #mocks: ReadonlyMap<string, NodeMock>
   readonly #isLive: boolean
-  #charsLeft = OUTPUTS_CHARS_MAX
+  readonly #kept: KeptOutputs
+  #charsLeft: number
 
   /** @param mocks by id of a node of the outer workflow */
-  constructor(mocks: Readonly<Record<string, NodeMock>>, isLive: boolean) {
+  constructor(mocks: Readonly<Record<string, NodeMock>>, isLive: boolean, kept = OF_TRIALS) {
+    this.#kept = kept
+    this.#charsLeft = kept.allChars
     this.#mocks = new Map(Object.entries(mocks))
     this.#isLive = isLive
   }
@@ -77,6 +97,7 @@ export class TrialWatch {
 
   #watched(linked: LinkedNode, within: string): LinkedNode {
     const { node, execute, onward, isTail } = linked
+    if (node.type === this.#kept.without) return linked
     const mock = within === '' ? this.#mocks.get(node.id) : undefined
     const keep = (source: TrialStep['source'], result: NodeResult): NodeResult => {
       this.#keep(node.id, within, source, result, null)
@@ -140,16 +161,21 @@ export class TrialWatch {
   }
 
   #shown(outputs: Plain): string | null {
+    const { valueChars, shown } = this.#kept
+    const max = Math.min(valueChars, this.#charsLeft)
     let json: string
     try {
+      // The request of a caller does not wait until a long value is written only to be left out
+      if (shown !== null && !mayFit(outputs, max)) return null
       json = JSON.stringify(outputs, (_name, value: unknown) =>
         value instanceof Uint8Array ? `[${value.length} bytes]` : value,
       )
+      if (shown !== null) json = JSON.stringify(shown(JSON.parse(json)))
     } catch {
       // Members of a request are read when they are first asked for, and a body may not be what it promises
       return null
     }
-    if (json.length > Math.min(OUTPUT_CHARS_MAX, this.#charsLeft)) return null
+    if (json.length > max) return null
     this.#charsLeft -= json.length
     return json
   }

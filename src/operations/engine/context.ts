@@ -21,6 +21,7 @@ import type {
   OriginProbe,
   RecordQueries,
   Replayer,
+  TriggerCaptures,
   UpstreamWatch,
   WorkflowTrials,
 } from './ports.ts'
@@ -38,6 +39,8 @@ export interface OperationContext {
   readonly replayer: Replayer
   /** Runs workflows that are tried. */
   readonly trials: WorkflowTrials
+  /** Requests of callers that are kept for trials. */
+  readonly captures: TriggerCaptures
   /** Tries guardrails that ask a webhook. */
   readonly guardrails: GuardrailTrials
   /** Knows and tries credentials for upstreams. */

@@ -68,6 +68,8 @@ export interface Operation<
    * makes a file, and a read that says so leaves an entry.
    */
   readonly noted?: 'READ'
+  /** False for input with which a read that is noted reads nothing that needs an entry. Absent: each read has one. */
+  readonly notes?: (input: z.output<I>) => boolean
   /** REST answers it with bytes in the place of its output; it stands on no other surface. */
   readonly content?: {
     /** Media types, of which the bytes have one. */

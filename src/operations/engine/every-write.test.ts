@@ -50,6 +50,8 @@ const PASSES: Readonly<Record<string, string>> = {
   'personal_tokens.revoke': 'users end their own',
   'requests.replay': 'it changes nothing',
   'workflows.test': 'it changes nothing',
+  'workflows.start_capture': 'it changes nothing that is stored',
+  'workflows.cancel_capture': 'it changes nothing that is stored',
   'workflows.run_tests': 'it changes nothing',
   'workflows.test_node': 'it changes nothing',
   'virtual_mcps.resolve_drift': 'nothing has drifted',

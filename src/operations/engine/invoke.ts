@@ -34,6 +34,7 @@ import type {
   OriginProbe,
   RecordQueries,
   Replayer,
+  TriggerCaptures,
   UpstreamWatch,
   WorkflowTrials,
 } from './ports.ts'
@@ -62,6 +63,7 @@ export interface InvokeDeps {
   readonly explainer: Explainer
   readonly replayer: Replayer
   readonly trials: WorkflowTrials
+  readonly captures: TriggerCaptures
   readonly guardrails: GuardrailTrials
   readonly credentials: CredentialProbe
   readonly origins: OriginProbe
@@ -126,7 +128,8 @@ async function read(deps: InvokeDeps, call: Call): Promise<Invoked> {
   const context = contextOf(deps, call, deps.store.read, null)
   const output = await readOutput(deps, { ...call, input }, context)
   const content = await call.operation.content?.open(output, context)
-  if (call.operation.noted !== undefined) await noteRead(call, output, deps)
+  const { noted, notes } = call.operation
+  if (noted !== undefined && notes?.(input) !== false) await noteRead(call, output, deps)
   return {
     status: 200,
     output: await select(call.operation, selection, output, context),
@@ -389,6 +392,7 @@ function contextOf(
     explainer: deps.explainer,
     replayer: deps.replayer,
     trials: deps.trials,
+    captures: deps.captures,
     guardrails: deps.guardrails,
     credentials: deps.credentials,
     origins: deps.origins,

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { CapturedRequest, CaptureMatch } from '../../model/capture.ts'
 import type { CredentialTest } from '../../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
 import type { KeptExport } from '../../model/export.ts'
@@ -7,12 +8,13 @@ import type { OriginProbed } from '../../model/origin-probe.ts'
 import type { RequestRecord, WholeRecord } from '../../model/record.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
 import type { UpstreamHealth } from '../../model/upstream-health.ts'
-import type { TrialAnswer, TrialAsked } from '../../model/workflow-trial.ts'
+import type { TrialAnswer, TrialAsked, TrialStep } from '../../model/workflow-trial.ts'
 import type { FollowedRecords, Removal } from '../../record/messages.ts'
 import type { RecordQueryClient } from '../../record/query-client.ts'
 import type { PlannedLimit } from '../../snapshot/find/limit-plan.ts'
 import type { CredentialFragment, GuardrailFragment, OriginFragment } from '../../snapshot/fragments.ts'
 import type { PlanFragment } from '../../snapshot/plan.ts'
+import type { Resource } from '../../store/ports/resource.ts'
 
 export interface RecordQueries extends Pick<RecordQueryClient, 'metrics' | 'contract'> {
   /**
@@ -133,4 +135,48 @@ export interface ExportJobs {
   sweep(): void
   /** Ends what runs; resolves when nothing is written any more. */
   stop(): Promise<void>
+}
+
+/** What a capture waits for. */
+export interface CaptureOrder {
+  /** As it was when the capture began: what may be seen of the capture is judged by it once the proxy is gone. */
+  readonly proxy: Pick<Resource, 'type' | 'id' | 'slug' | 'parent' | 'spec'>
+  /** Slug. */
+  readonly collection: string
+  readonly match: CaptureMatch
+  /** Slugs of the client and the profile in `match`. */
+  readonly named: { readonly client: string | null; readonly profile: string | null }
+  readonly count: number
+  readonly ttlMs: number
+  /** Name of the principal. */
+  readonly startedBy: string
+}
+
+export interface KeptCapture extends Omit<CaptureOrder, 'ttlMs'> {
+  readonly id: string
+  /** Times in milliseconds since the epoch. */
+  readonly startedAt: number
+  readonly until: number
+  readonly requests: readonly {
+    readonly request: CapturedRequest
+    readonly keptUntil: number
+    /** Null until the run of the workflow has ended, and without a workflow. */
+    readonly values: readonly TrialStep[] | null
+  }[]
+  /** Why it was ended before; null where it was not. */
+  readonly end: 'cancelled' | 'proxy_deleted' | null
+}
+
+/** Requests of callers that are kept for trials. */
+export interface TriggerCaptures {
+  /** How many requests may be waited for in addition. */
+  room(): number
+  /** Resolves when all gateway threads wait. */
+  start(order: CaptureOrder): Promise<KeptCapture>
+  find(id: string): KeptCapture | undefined
+  /** Newest first. */
+  all(): readonly KeptCapture[]
+  isWaiting(capture: KeptCapture): boolean
+  /** Ends a capture, and deletes what it has kept. */
+  end(id: string, why: NonNullable<KeptCapture['end']>): Promise<void>
 }

@@ -14,6 +14,7 @@ import { Ref } from '../../model/slug.ts'
 import { compileGuardrail } from '../../snapshot/compile/guardrail.ts'
 import type { GuardrailFragment } from '../../snapshot/fragments.ts'
 import { linkGuardrail } from '../../snapshot/link/guardrail.ts'
+import { capturedRequest, FromCapture } from '../captures/sample.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
 import { checkCredential, checkMembers, guardrailKind } from '../kinds/guardrails.ts'
@@ -50,8 +51,11 @@ export const testGuardrail = define({
     definition: Definition.optional().describe(
       'One that is not stored, such as {"detector":{"type":"pii"},"action":"mask"}',
     ),
-    sample: confidential('traffic', z.string().max(SAMPLE_CHARS_MAX)).describe(
-      'Body to look at; for the leg list a tool, prompt or resource as JSON',
+    sample: confidential('traffic', z.string().max(SAMPLE_CHARS_MAX))
+      .optional()
+      .describe('Body to look at; for the leg list a tool, prompt or resource as JSON'),
+    capture: FromCapture.describe(
+      'Id of a capture, in the place of sample: the body of its first request. Needs records:read_body',
     ),
     content_type: z
       .string()
@@ -72,7 +76,9 @@ export const testGuardrail = define({
     applies: z.boolean().describe('The guardrail is active, enforced, and looks at this leg'),
   }),
   permission: 'guardrails:read',
-  refuses: ['not_found', 'not_ready'],
+  noted: 'READ',
+  notes: ({ capture }) => capture !== undefined,
+  refuses: ['not_found', 'configuration_invalid', 'not_ready'],
   columns: ['outcome', 'result', 'reason'],
   tables: { found: ['detector', 'kind', 'count'] },
   subject: ({ guardrail }) => ({
@@ -80,12 +86,13 @@ export const testGuardrail = define({
     id: null,
     slug: typeof guardrail === 'string' ? guardrail : null,
   }),
-  handle: async ({ guardrail, definition, sample, content_type, leg }, context) => {
+  handle: async ({ guardrail, definition, leg, ...given }, context) => {
     if ((guardrail === undefined) === (definition === undefined))
       throw refuse('input_invalid', {
         detail: 'Give either guardrail or definition.',
         errors: [{ pointer: '/guardrail', reason: 'give either guardrail or definition' }],
       })
+    const { sample, content_type } = await sampleOf(given, context)
     const { id, slug, spec } =
       guardrail === undefined ? await fromDefinition(definition!, context) : await stored(guardrail, context)
     const shown = { id, slug, spec: { ...spec, mode: 'enforce', active: true } } as const
@@ -107,6 +114,27 @@ export const testGuardrail = define({
     } as const
   },
 })
+
+interface Sample {
+  readonly sample?: string | undefined
+  readonly capture?: string | undefined
+  readonly content_type?: string | undefined
+}
+
+/** The sample that is given, or the body of a captured request with its media type. Refuses with input_invalid both and neither. */
+async function sampleOf({ sample, capture, content_type }: Sample, context: OperationContext) {
+  if ((sample === undefined) === (capture === undefined))
+    throw refuse('input_invalid', {
+      detail: 'Give either sample or capture.',
+      errors: [{ pointer: '/sample', reason: 'give either sample or capture' }],
+    })
+  if (sample !== undefined) return { sample, content_type }
+  const { body, headers } = await capturedRequest(capture!, context)
+  return {
+    sample: body === null ? '' : typeof body === 'string' ? body : JSON.stringify(body),
+    content_type: content_type ?? headers['content-type'],
+  }
+}
 
 /** Whoever has a webhook asked could also store the guardrail, and may use its credential. */
 async function demandAsking(

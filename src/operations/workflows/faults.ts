@@ -51,6 +51,13 @@ async function refuseInnerFaults(
       if (stored === undefined) continue
       seen.add(inner.id)
       const below = definitionIn(stored.spec)
+      if (startsByHand(below)) {
+        const called = await calledBy(context.reader, stored)
+        throw refuse('configuration_invalid', {
+          detail: `${why}, but it runs ${called}, which ${BY_HAND}.`,
+          errors: [{ pointer: shown, reason: `${called} ${BY_HAND}` }],
+        })
+      }
       if ((await faultsOf(below, context)).length > 0) {
         const called = await calledBy(context.reader, stored)
         throw refuse('configuration_invalid', {
@@ -62,6 +69,22 @@ async function refuseInnerFaults(
     }
   }
   await refuseBelow(definition, null)
+}
+
+const BY_HAND = 'starts by hand: it has a manual_trigger'
+
+function startsByHand({ nodes }: WorkflowDefinition): boolean {
+  return nodes.some(({ type }) => type === 'manual_trigger')
+}
+
+/** Refuses with configuration_invalid a workflow for requests of callers that no request can start. */
+export function refuseByHand(definition: WorkflowDefinition, pointer: string, why: string): void {
+  if (!startsByHand(definition)) return
+  const index = definition.nodes.findIndex(({ type }) => type === 'manual_trigger')
+  throw refuse('configuration_invalid', {
+    detail: `${why}, and it ${BY_HAND}. Use an http_trigger.`,
+    errors: [{ pointer: `${pointer}/nodes/${index}/type`, reason: 'no request of a caller starts it' }],
+  })
 }
 
 async function faultsOf(

@@ -6,7 +6,7 @@ import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Self } from '../engine/kind.ts'
 import { calledBy } from '../engine/refs.ts'
-import { refuseFaults } from './faults.ts'
+import { refuseByHand, refuseFaults } from './faults.ts'
 import { definitionIn, publishedOver, refuseNesting } from './inner.ts'
 import { refuseFailedGates } from './saved-tests.ts'
 
@@ -27,6 +27,7 @@ export async function checkWorkflow(spec: ProxySpec, context: OperationContext):
         'A proxy of kind websocket opens a tunnel to the upstream, so it cannot have a workflow. Set workflow to null.',
       errors: [{ pointer: '/workflow', reason: 'not for kind websocket' }],
     })
+  refuseByHand(definition, '/workflow', 'Requests of callers start the workflow of a published proxy')
   if (typeof workflow !== 'string') await refuseNesting(definition, '/workflow', null, context)
   await refuseFaults(
     definition,
@@ -45,6 +46,7 @@ export async function checkShared(spec: Fields, { id }: Self, context: Operation
   const running = await publishedOver(id, context.whole)
   if (running === undefined) return
   const called = await calledBy(context.whole, running)
+  refuseByHand(definition, '/definition', `The published proxy ${called} runs this workflow`)
   await refuseFaults(
     definition,
     '/definition',

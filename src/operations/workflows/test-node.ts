@@ -4,13 +4,15 @@ import { confidential } from '../../model/confidential.ts'
 import { Ref } from '../../model/slug.ts'
 import { WorkflowDefinition } from '../../model/workflow.ts'
 import { WorkflowTrace } from '../../model/workflow-trace.ts'
+import { NodeResults } from '../../model/workflow-trial.ts'
 import { handlesOf, nodeType } from '../../nodes/definitions.ts'
 import { readWorkflowTrace } from '../../record/workflow-trace.ts'
+import { FromCapture, GivenRequest, requestOf } from '../captures/sample.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
 import { resolveRefs } from '../engine/refs.ts'
 import { workflowKind } from '../kinds/workflows.ts'
-import { Fixture, NodeResults, nodesOf, planOf, refuseOptions, runTrial } from './trial.ts'
+import { nodesOf, planOf, refuseOptions, runTrial } from './trial.ts'
 import { definitionOf } from './validate.ts'
 
 /** Ids of the nodes around the one that is tried. */
@@ -42,7 +44,8 @@ export const testNode = define({
       .refine((samples) => Object.keys(samples).length <= SAMPLES_MAX, `at most ${SAMPLES_MAX}`)
       .default({})
       .describe('Outputs by id of a node, such as {"call":{"body":{"id":7}}}'),
-    request: Fixture,
+    request: GivenRequest,
+    capture: FromCapture,
   }),
   output: TriedNode,
   permission: 'workflows:test',
@@ -52,6 +55,7 @@ export const testNode = define({
   prepare: async (input, context) => {
     refuseOptions(context)
     const node = await nodeOf(input, context)
+    const request = await requestOf(input, context)
     const type = nodeType(node.type)
     if (type === undefined)
       throw refuse('configuration_invalid', {
@@ -76,7 +80,7 @@ export const testNode = define({
     })
     const mocks = Object.fromEntries(samples.map((id) => [id, { outputs: input.context[id]! }]))
     const plan = await planOf(definition, context)
-    const answer = await runTrial({ plan, mocks, request: input.request, live: null }, context)
+    const answer = await runTrial({ plan, mocks, request, live: null }, context)
     const results = nodesOf(answer)
     const trace = readWorkflowTrace(answer.trace)
     const own = results.findLast((one) => one.node === node.id && one.within === null)

@@ -5,13 +5,14 @@ import { Ref } from '../../model/slug.ts'
 import { WorkflowDefinition } from '../../model/workflow.ts'
 import { type LiveTrial, NodeMock, type RequestFixture } from '../../model/workflow-trial.ts'
 import type { Resource } from '../../store/ports/resource.ts'
+import { FromCapture, GivenRequest, requestOf } from '../captures/sample.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
 import { getRef, resolveRefs } from '../engine/refs.ts'
 import { workflowKind } from '../kinds/workflows.ts'
 import { refuseCredentials } from '../requests/header-lines.ts'
 import { demandDestinations } from './destinations.ts'
-import { Fixture, mockFault, planOf, refuseOptions, runTrial, Tried, triedOf } from './trial.ts'
+import { mockFault, planOf, refuseOptions, runTrial, Tried, triedOf } from './trial.ts'
 import { type AskedDefinition, definitionOf } from './validate.ts'
 
 const MOCKS_MAX = 200
@@ -27,7 +28,8 @@ export const testWorkflow = define({
     definition: WorkflowDefinition.optional().describe('One that is not stored'),
     workflow: Ref.optional(),
     proxy: Ref.optional().describe('A proxy, such as orders:get-order. With live also with definition'),
-    request: Fixture,
+    request: GivenRequest,
+    capture: FromCapture,
     mocks: z
       .record(z.string().max(64), NodeMock)
       .refine((mocks) => Object.keys(mocks).length <= MOCKS_MAX, `at most ${MOCKS_MAX}`)
@@ -49,8 +51,9 @@ export const testWorkflow = define({
   subject: ({ workflow }) => ({ type: workflowKind.noun, id: null, slug: workflow ?? null }),
   prepare: async (input, context): Promise<z.output<typeof Tried> & { request_id: string | null }> => {
     refuseOptions(context)
-    const { request, mocks } = input
-    const live = input.live ? await toLive(input, context) : null
+    const { mocks } = input
+    const request = await requestOf(input, context)
+    const live = input.live ? await toLive({ proxy: input.proxy, request }, context) : null
     const definition = await definitionToRun(input, context)
     refuseMocks(mocks, definition)
     if (live !== null && input.definition !== undefined) await demandDestinations(definition, context)

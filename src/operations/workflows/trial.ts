@@ -6,8 +6,8 @@ import type { WorkflowDefinition } from '../../model/workflow.ts'
 import { WorkflowTrace } from '../../model/workflow-trace.ts'
 import {
   type NodeMock,
-  RESULT_SOURCES,
-  RequestFixture,
+  NodeResults,
+  type RequestFixture,
   type TrialAnswer,
   type TrialAsked,
 } from '../../model/workflow-trial.ts'
@@ -17,19 +17,6 @@ import { compilePlan } from '../../snapshot/compile/workflow.ts'
 import type { PlanFragment } from '../../snapshot/plan.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { refuseFaults } from './faults.ts'
-
-/** Results of nodes. */
-export const NodeResults = z.array(
-  z.object({
-    node: z.string(),
-    within: z.string().nullable().describe('In an inner run, as in a trace'),
-    source: z.enum(RESULT_SOURCES).describe('run: it ran; mock: its mock; simulated: it has effects'),
-    handle: z.string().nullable(),
-    outputs: confidential('traffic', z.unknown()).describe('null if there are none, or above 64 KiB'),
-    error: z.object({ kind: z.string(), message: z.string() }).nullable(),
-  }),
-)
-export type NodeResults = z.output<typeof NodeResults>
 
 /** What one run came to. */
 export const Tried = z.object({
@@ -118,7 +105,7 @@ async function named(type: 'clients' | 'profiles', ref: string | undefined, cont
   return { id, slug }
 }
 
-export function nodesOf({ steps }: TrialAnswer): NodeResults {
+export function nodesOf({ steps }: Pick<TrialAnswer, 'steps'>): NodeResults {
   return steps.map(({ node, within, source, handle, outputs, error }) => ({
     node,
     within: within || null,
@@ -161,10 +148,11 @@ function shownBody(bytes: Uint8Array, wholeBytes: number, contentType: string) {
   return { body: text, body_encoding: 'text' as const }
 }
 
-export const Fixture = RequestFixture.prefault({}).describe('The request of the trigger')
-
-/** A run is made once, of what is there now. */
-export function refuseOptions({ options }: OperationContext): void {
+/** Refuses options with input_invalid that make no sense for what happens once, to what is there now. */
+export function refuseOptions(
+  { options }: OperationContext,
+  detail = 'This runs a workflow, and stores nothing that could be previewed or repeated.',
+): void {
   const vain = [
     ['dry_run', options.dryRun === true],
     ['idempotency_key', options.idempotencyKey !== undefined],
@@ -173,7 +161,7 @@ export function refuseOptions({ options }: OperationContext): void {
   const found = vain.find(([, isGiven]) => isGiven)
   if (found !== undefined)
     throw refuse('input_invalid', {
-      detail: 'This runs a workflow, and stores nothing that could be previewed or repeated.',
+      detail,
       errors: [{ pointer: `/${found[0]}`, reason: 'not for this operation' }],
     })
 }

@@ -88,6 +88,7 @@ const EXAMPLES: Readonly<Record<string, Members>> = {
   'audit.list': { action: 'DELETE', ...DAY },
   'records.list': { client: 'acme', status: '429', limit: 10 },
   'requests.explain': { method: 'GET', target: '/orders/v1/orders/7', client: 'acme' },
+  'workflows.start_capture': { proxy: 'orders:get-order', match: { method: 'POST' }, ttl: '10m' },
   'exports.create': { of: 'records', format: 'csv', ...DAY },
 }
 

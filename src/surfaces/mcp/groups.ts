@@ -7,7 +7,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
     'Collections: published APIs, each with a base path and an upstream. Imports OpenAPI, Postman and HAR files.',
   manage_proxies: 'Proxies: the routes (endpoints) of a collection, with methods, path, contract and cache.',
   manage_workflows: 'Workflows: graphs of nodes that answer calls of a proxy. Tests them.',
-  manage_policies: 'Policies: rate limits, quotas and concurrency limits.',
+  manage_policies: 'Policies: limits of rate, quota and concurrency.',
   manage_guardrails: 'Guardrails: content rules that block, change or count what calls contain.',
   manage_clients:
     'Clients: applications, partners and agents that call APIs, their collections, and access requests.',
@@ -29,7 +29,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   query_metrics: 'Metrics: totals, errors and latency, by status, method, endpoint or time.',
   query_logs:
     'Request records: search, show, follow, replay or delete calls, or explain a request or refusal.',
-  manage_exports: 'Exports of request records or of the audit log to CSV or NDJSON files.',
+  manage_exports: 'Exports of request records or the audit log to CSV or NDJSON.',
 }
 
 /** Longest sentence of a group. A longer one would leave too little of a description for the actions. */

@@ -8,6 +8,7 @@ import { isIdempotent } from '../methods.ts'
 import {
   type AnswerStream,
   type AnswerWriter,
+  type BodyWatch,
   FAILURE_CODES,
   type FieldNames,
   type ForwardRequest,
@@ -87,6 +88,8 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
   /** Source of the answer: a connection to an upstream, or a streamed answer of the handler. */
   #upstream: RequestConnection | null = null
   #collecting: Collecting | null = null
+  /** Sees the body while it comes; null from its end on. */
+  #bodyWatch: BodyWatch | null = null
   /** The whole body, when the handler wanted to see it before it forwards. */
   #collected: Buffer | null = null
   #again: ForwardRequest['again'] = null
@@ -209,6 +212,19 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
     }
   }
 
+  watchBody(watch: BodyWatch): void {
+    if (this.#phase === OVER) watch.end(false)
+    else this.#bodyWatch = watch
+  }
+
+  #seen(bytes: Uint8Array, from: number, to: number, last: boolean): void {
+    const watch = this.#bodyWatch!
+    if (to > from) watch.piece(bytes, from, to)
+    if (!last) return
+    this.#bodyWatch = null
+    watch.end(true)
+  }
+
   forward(upstream: Upstream, request: ForwardRequest): void {
     if (this.#phase !== OPEN) return
     if (!(upstream instanceof Pool)) throw new TypeError('the upstream belongs to another engine')
@@ -239,6 +255,8 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
         return
       }
       if (this.complete) bodyBytes = body.length
+      if (this.#bodyWatch !== null && (body !== '' || this.complete))
+        this.#seen(Buffer.from(body, 'latin1'), 0, body.length, this.complete)
     }
     this.#phase = FORWARDING
     this.#pool = upstream
@@ -282,6 +300,7 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
       this.refuse('body_too_large', 'body')
       return true
     }
+    if (this.#bodyWatch !== null) this.#seen(bytes, from, to, last)
     if (collecting !== null) {
       if (!collecting.add(bytes, from, to)) this.refuse('overloaded', 'no room for the body')
       else if (last) {
@@ -484,6 +503,9 @@ export class ServerExchange implements Incoming, UpstreamUser, AnswerCarrier {
 
   #over(): void {
     this.#phase = OVER
+    const watch = this.#bodyWatch
+    this.#bodyWatch = null
+    watch?.end(false)
     this.outcome.endedAt = this.#context.clock.monotonic()
     this.#context.finished(this)
   }

@@ -13,6 +13,7 @@ import { Tapped } from '../native/tapped.ts'
 import {
   type AnswerStream,
   type AnswerWriter,
+  type BodyWatch,
   FAILURE_CODES,
   type ForwardRequest,
   type Incoming,
@@ -72,6 +73,8 @@ export class NodeExchange implements Incoming, Receiver, AnswerCarrier {
   #again: ForwardRequest['again'] = null
   #tap: Tapped | null = null
   #collecting: Collecting | null = null
+  /** Sees the body while it comes; null from its end on. */
+  #bodyWatch: BodyWatch | null = null
   /** The whole body, when the handler wanted to see it before it forwards. */
   #collected: Buffer | null = null
   #isBodyWanted = false
@@ -197,6 +200,17 @@ export class NodeExchange implements Incoming, Receiver, AnswerCarrier {
       if (this.bodyBytes > this.#collecting.bytesMax) this.refuse('body_too_large', 'Content-Length')
       else this.#wantBody(withinMs)
     }
+  }
+
+  watchBody(watch: BodyWatch): void {
+    if (this.#phase === OVER) watch.end(false)
+    else this.#bodyWatch = watch
+  }
+
+  #bodyOver(isWhole: boolean): void {
+    const watch = this.#bodyWatch
+    this.#bodyWatch = null
+    watch?.end(isWhole)
   }
 
   forward(upstream: Upstream, request: ForwardRequest): void {
@@ -413,7 +427,14 @@ export class NodeExchange implements Incoming, Receiver, AnswerCarrier {
     this.outcome.bytesIn += bytes.length
     if (this.outcome.bytesIn > (collecting?.bytesMax ?? this.bodyBytesMax))
       this.refuse('body_too_large', 'body')
-    else if (collecting !== null) {
+    else {
+      this.#bodyWatch?.piece(bytes, 0, bytes.length)
+      this.#bodyCame(bytes, collecting)
+    }
+  }
+
+  #bodyCame(bytes: Buffer, collecting: Collecting | null): void {
+    if (collecting !== null) {
       if (!collecting.add(bytes, 0, bytes.length)) this.refuse('overloaded', 'no room for the body')
     } else if (this.#sending?.send(bytes, false) === false) {
       this.#connection.awaitBody(false)
@@ -422,6 +443,7 @@ export class NodeExchange implements Incoming, Receiver, AnswerCarrier {
   }
 
   #bodyEnded(): void {
+    this.#bodyOver(true)
     const collecting = this.#collecting
     if (collecting === null) {
       this.#sending?.send(EMPTY, true)
@@ -472,6 +494,7 @@ export class NodeExchange implements Incoming, Receiver, AnswerCarrier {
 
   #over(): void {
     this.#phase = OVER
+    this.#bodyOver(false)
     this.outcome.endedAt = this.#context.shared.clock.monotonic()
     this.#context.finished(this)
   }

@@ -1,0 +1,12 @@
+import { toTime } from '../../base/clock.ts'
+import type { NodeRun } from '../run.ts'
+
+export const manualTriggerRun: NodeRun = {
+  name: 'manual_trigger',
+  link:
+    ({ sample }) =>
+    (_inputs, { request, ambient }) => ({
+      handle: 'default',
+      outputs: { triggered_at: toTime(ambient.now()), trigger: request['body'] ?? sample },
+    }),
+}

@@ -1,0 +1,36 @@
+import { z } from 'zod'
+import { CaptureSummary } from '../../model/capture-view.ts'
+import { define } from '../engine/define.ts'
+import { refuseOptions } from '../workflows/trial.ts'
+import { CaptureId } from './get.ts'
+import { CAPTURE_COLUMNS, CAPTURE_GROUP, findCapture, READ_BODY, subject, summaryOf } from './view.ts'
+
+export const cancelCapture = define({
+  resource: 'workflows',
+  action: 'cancel_capture',
+  effect: 'act',
+  tool: 'cancel_trigger_capture',
+  group: CAPTURE_GROUP,
+  summary: 'End a capture, and delete what it has taken',
+  input: z.strictObject({ capture: CaptureId.describe('Id of the capture') }),
+  output: CaptureSummary,
+  permission: READ_BODY,
+  refuses: ['not_found', 'idempotency_conflict'],
+  columns: CAPTURE_COLUMNS,
+  subject,
+  prepare: async (input, context) => {
+    refuseOptions(
+      context,
+      'Captures are in memory alone: nothing is stored that could be previewed or repeated.',
+    )
+    return input
+  },
+  handle: async ({ capture: id }, context) => {
+    const { captures, change } = context
+    const found = await findCapture(id, context)
+    context.require('workflows:test')
+    await captures.end(id, 'cancelled')
+    change.finding = `${found.requests.length} captured requests were deleted.`
+    return summaryOf(captures.find(id) ?? found, context)
+  },
+})

@@ -1,0 +1,124 @@
+/**
+ * Captures of this process. They are in memory alone: what callers sent is in no file, and a restart ends all captures.
+ *
+ * 1. Requests that are kept and requests that are waited for are at most {@link CAPTURED_MAX} together.
+ * 2. A request is kept for {@link CAPTURE_KEEP_MS}.
+ * 3. All gateway threads know the captures that wait; this decides which of the requests that they take is kept.
+ */
+import type { Clock } from '../../base/clock.ts'
+import { newId } from '../../base/ids.ts'
+import {
+  type ArmedCapture,
+  CAPTURE_KEEP_MS,
+  CAPTURED_MAX,
+  type CapturedRequest,
+  type Taken,
+} from '../../model/capture.ts'
+import type { CaptureOrder, KeptCapture, TriggerCaptures } from '../engine/ports.ts'
+
+/** Captures without any request that are told of; the oldest give way. */
+const ENDED_MAX = 100
+
+/** @param arm has all gateway threads wait for these, in place of those before */
+export interface CaptureMemory extends TriggerCaptures {
+  /** Takes what a gateway thread has taken. */
+  readonly taken: (taken: Taken) => void
+  /** Deletes what was kept long enough. */
+  readonly sweep: () => void
+}
+
+interface Kept extends KeptCapture {
+  requests: KeptCapture['requests']
+  end: KeptCapture['end']
+}
+
+export function createCaptureMemory(
+  clock: Clock,
+  arm: (captures: readonly ArmedCapture[]) => Promise<void>,
+): CaptureMemory {
+  const captures = new Map<string, Kept>()
+
+  function isWaiting({ end, requests, count, until }: Kept): boolean {
+    return end === null && requests.length < count && clock.now() < until
+  }
+
+  function sweep(): void {
+    const now = clock.now()
+    for (const one of captures.values())
+      if (one.requests.some(({ keptUntil }) => keptUntil <= now))
+        one.requests = one.requests.filter(({ keptUntil }) => keptUntil > now)
+    const ended = [...captures.values()].filter((one) => !isWaiting(one) && one.requests.length === 0)
+    for (const { id, until } of ended)
+      if (until + CAPTURE_KEEP_MS * 2 <= now || ended.length > ENDED_MAX) {
+        captures.delete(id)
+        ended.length--
+      }
+  }
+
+  function armed(): readonly ArmedCapture[] {
+    return [...captures.values()].filter(isWaiting).map(({ id, proxy, match, count, requests, until }) => ({
+      ...{ id, match, until },
+      proxy: proxy.id,
+      left: count - requests.length,
+    }))
+  }
+
+  function keep(one: Kept, request: CapturedRequest): void {
+    const keptUntil = clock.now() + CAPTURE_KEEP_MS
+    one.requests = [...one.requests, { request, keptUntil, values: null }]
+  }
+
+  return {
+    sweep,
+    room() {
+      sweep()
+      let used = 0
+      for (const one of captures.values()) used += isWaiting(one) ? one.count : one.requests.length
+      return CAPTURED_MAX - used
+    },
+    async start(order: CaptureOrder) {
+      const { ttlMs, ...rest } = order
+      const now = clock.now()
+      const one: Kept = {
+        ...rest,
+        id: newId('cap', clock),
+        startedAt: now,
+        until: now + ttlMs,
+        requests: [],
+        end: null,
+      }
+      captures.set(one.id, one)
+      await arm(armed())
+      return one
+    },
+    find(id) {
+      sweep()
+      return captures.get(id)
+    },
+    all() {
+      sweep()
+      return [...captures.values()].reverse()
+    },
+    isWaiting: (one) => isWaiting(one),
+    async end(id, why) {
+      const one = captures.get(id)
+      if (one === undefined || one.end !== null) return
+      one.end = why
+      one.requests = []
+      await arm(armed())
+    },
+    taken(taken) {
+      const one = captures.get(taken.capture)
+      if (one === undefined || one.end !== null) return
+      if ('request' in taken) {
+        if (!isWaiting(one)) return
+        keep(one, taken.request)
+        // Nobody waits for it: a request that a thread takes too much is not kept
+        arm(armed()).catch(() => {})
+      } else
+        one.requests = one.requests.map((kept) =>
+          kept.request.requestId === taken.requestId ? { ...kept, values: taken.values } : kept,
+        )
+    },
+  }
+}
