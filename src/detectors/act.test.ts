@@ -87,3 +87,10 @@ test('hits are counts by detector and kind', () => {
   countHits(hits, detectors.find('b@example.com'))
   assert.deepEqual(hits, { pii: { card: 1, email: 2 } })
 })
+
+test('a kind with the name of a member that all objects have is counted', () => {
+  const hits: Hits = {}
+  const span: Span = { start: 0, end: 1, detector: 'webhook', kind: 'constructor', confidence: 1 }
+  countHits(hits, [span, span])
+  assert.deepEqual(hits, { webhook: { constructor: 2 } })
+})

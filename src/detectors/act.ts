@@ -116,6 +116,11 @@ export type Hits = Record<string, Record<string, number>>
 export function countHits(hits: Hits, spans: readonly Span[]): void {
   for (const { detector, kind } of spans) {
     hits[detector] ??= {}
-    hits[detector][kind] = (hits[detector][kind] ?? 0) + 1
+    addHit(hits[detector], kind, 1)
   }
+}
+
+/** Counts a kind. Webhooks and patterns name kinds: `constructor` is one like any other. */
+export function addHit(kinds: Record<string, number>, kind: string, count: number): void {
+  kinds[kind] = (Object.hasOwn(kinds, kind) ? kinds[kind]! : 0) + count
 }

@@ -1,5 +1,5 @@
 /** What the rules did to one exchange. It never holds a value. */
-import type { Hits } from '../detectors/act.ts'
+import { addHit, type Hits } from '../detectors/act.ts'
 import type { Leg } from './names.ts'
 import type { Rule } from './rule.ts'
 
@@ -72,7 +72,6 @@ export function countOf(hits: Hits): number {
 export function addHits(sum: Hits, more: Hits): void {
   for (const [detector, kinds] of Object.entries(more)) {
     sum[detector] ??= {}
-    for (const [kind, count] of Object.entries(kinds))
-      sum[detector][kind] = (sum[detector][kind] ?? 0) + count
+    for (const [kind, count] of Object.entries(kinds)) addHit(sum[detector], kind, count)
   }
 }

@@ -124,3 +124,14 @@ test('an answer with many places over many texts is a failure, and costs no time
   )
   assert.equal(answer.kind, 'failed')
 })
+
+test('an answer that gives a long text again and again costs no time that grows with both', () => {
+  const text = 'A'.repeat(200_000)
+  const answer = read(
+    { ...PRESIDIO, allow: ['aaa'] },
+    [text],
+    [...Array.from({ length: 20_000 }, () => entity(0, text.length)), entity(0, 3)],
+  )
+  assert.ok(answer.kind === 'places')
+  assert.equal(answer.places[0]!.length, 20_000)
+})

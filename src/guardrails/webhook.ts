@@ -96,6 +96,10 @@ function placesIn(answer: unknown, settings: WebhookSettings, texts: readonly As
   const entities = entitiesIn(answer, whole, settings)
   if (entities === null) return UNREADABLE
   const allowed = new Set((settings.allow ?? []).map((text) => text.toLowerCase()))
+  // No text is shorter in lower case. Longer ones are not looked at: an answer may give the whole text many times
+  const allowedMax = Math.max(0, ...[...allowed].map(({ length }) => length))
+  const isAllowed = (text: string, start: number, end: number): boolean =>
+    end - start <= allowedMax && allowed.has(text.slice(start, end).toLowerCase())
   const places: Places[number][][] = texts.map(() => [])
   let index = 0
   let from = 0
@@ -112,7 +116,7 @@ function placesIn(answer: unknown, settings: WebhookSettings, texts: readonly As
       const before = begin + length - text.length
       const start = Math.max(0, entity.start - before)
       const end = Math.min(text.length, entity.end - before)
-      if (start < end && !allowed.has(text.slice(start, end).toLowerCase()))
+      if (start < end && !isAllowed(text, start, end))
         places[at]!.push({ start, end, kind: entity.kind, confidence: entity.confidence })
       begin += length + SEPARATOR.length
     }

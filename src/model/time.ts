@@ -1,8 +1,11 @@
 import { z } from 'zod'
 import { DURATION_PATTERN, toMs } from '../base/duration.ts'
 
-/** A duration such as `30s`, `1m`, `24h`, `30d`. */
-export const Duration = z.string().regex(DURATION_PATTERN, 'a duration such as 30s, 1m, 24h or 30d')
+/** A duration such as `30s`, `1m`, `24h`, `30d`. A text that is none ends the checks, so that those after it may reckon with one. */
+export const Duration = z.string().regex(DURATION_PATTERN, {
+  error: 'a duration such as 30s, 1m, 24h or 30d',
+  abort: true,
+})
 
 /** RFC 3339 in UTC. */
 export const Time = z.iso

@@ -9,7 +9,7 @@ export interface RecordQuestions extends RecordQueryClient {
     onlyCount: boolean,
   ): ReturnType<Recorder['remove']>
   /** As of {@link Recorder}; a filter that is none is refused with input_invalid. */
-  follow(filter: Record<string, unknown>, waitMs: number): ReturnType<Recorder['follow']>
+  follow(filter: Record<string, unknown>, waitMs: number, by: string): ReturnType<Recorder['follow']>
 }
 
 /** Who asks right after a call finds it: what the gateway threads still hold is stored before a question is put. */
@@ -22,11 +22,11 @@ export function createFreshQueries(
     list: (filter) => recorder.flush().then(() => queries.list(filter)),
     get: (id) => recorder.flush().then(() => queries.get(id)),
     metrics: (question) => recorder.flush().then(() => queries.metrics(question)),
-    async follow(filter, waitMs) {
+    async follow(filter, waitMs, by) {
       const parsed = toRecordFilter(filter)
       // Who begins now has seen what was called before
       if (parsed.cursor == null) await recorder.flush()
-      return recorder.follow(parsed, waitMs)
+      return recorder.follow(parsed, waitMs, by)
     },
     remove: async (selection, onlyCount) => recorder.remove(toRecordSelection(selection), onlyCount),
   }

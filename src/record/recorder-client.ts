@@ -24,6 +24,8 @@ const STOP_DEADLINE_MS = 5000
 const FOLLOW_DEADLINE_MS = 5000
 /** Followers that wait at a time. */
 const FOLLOWERS_MAX = 64
+/** Of these, those of one caller. */
+const FOLLOWERS_OF_ONE_MAX = 16
 /** More than the thread gives itself. */
 const REMOVE_DEADLINE_MS = 6000
 
@@ -41,8 +43,9 @@ export interface Recorder {
   remove(selection: RecordSelection, onlyCount: boolean): Promise<Removal>
   /**
    * Records that were stored after a place. If none fits, waits up to `waitMs` milliseconds. Refuses with records_unavailable.
+   * @param by id of the caller: no caller takes all the places
    */
-  follow(filter: RecordFilter, waitMs: number): Promise<FollowedRecords>
+  follow(filter: RecordFilter, waitMs: number, by: string): Promise<FollowedRecords>
   /** Ends all waiting, now and later, so that a stop does not wait for it. */
   endFollowing(): void
   /** Reports the fault of the store, or null for none, at once and whenever the recorder has checked. */
@@ -72,6 +75,8 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
   const flushing = new Map<number, () => void>()
   const removing = new Map<number, (removal: Removal | Error) => void>()
   const following = new Map<number, (records: FollowedRecords | Error) => void>()
+  /** Id of the caller of each follower. */
+  const followers = new Map<number, string>()
   let isFollowed = true
   let asked = 0
   let state: RecorderState = { queued: 0, dropped: 0, lastError: null, fault: null }
@@ -178,8 +183,14 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
         if (worker === null) finish(new Error('the recorder thread is being replaced'))
         else say({ kind: 'remove', id, selection, onlyCount })
       }),
-    follow: (filter, waitMs) =>
+    follow: (filter, waitMs, by) =>
       new Promise((done, failed) => {
+        if ([...followers.values()].filter((one) => one === by).length >= FOLLOWERS_OF_ONE_MAX)
+          return failed(
+            refuse('records_unavailable', {
+              detail: `You follow request records ${FOLLOWERS_OF_ONE_MAX} times already. Ask again later, or list them.`,
+            }),
+          )
         if (following.size >= FOLLOWERS_MAX)
           return failed(
             refuse('records_unavailable', {
@@ -190,6 +201,7 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
         const finish = (records: FollowedRecords | Error): void => {
           clearTimeout(timer)
           following.delete(id)
+          followers.delete(id)
           if (records instanceof Error)
             failed(
               refuse('records_unavailable', {
@@ -201,6 +213,7 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
         }
         const timer = setTimeout(() => finish(new Error('no answer in time')), waitMs + FOLLOW_DEADLINE_MS)
         following.set(id, finish)
+        followers.set(id, by)
         if (worker === null || !isFollowed)
           finish(new Error('the recorder thread is being replaced, or Postern stops'))
         else say({ kind: 'follow', id, filter, waitMs })

@@ -117,6 +117,22 @@ test('grants within a scope follow the records of that scope alone', async () =>
   assert.deepEqual((await follow(`wait=0&cursor=${json.next_cursor}`, narrow.token)).json.items, [])
 })
 
+test('a caller that follows as often as it may leaves places to others', async () => {
+  const greedy = await issue(['auditor'])
+  const { json } = await follow('wait=0', greedy.token)
+  const waiting = Array.from({ length: 20 }, () =>
+    follow(`wait=25&path=/orders/v1/orders/greedy&cursor=${json.next_cursor}`, greedy.token),
+  )
+  const refused = await Promise.any(
+    waiting.map(async (one) => ((await one).status === 503 ? one : Promise.reject(new Error('not refused')))),
+  )
+  assert.match(refused.json.detail, /You follow request records 16 times already/)
+  const other = await issue(['auditor'])
+  assert.equal((await follow(`wait=0&cursor=${json.next_cursor}`, other.token)).status, 200)
+  await called('/orders/v1/orders/greedy')
+  assert.equal((await Promise.all(waiting)).filter(({ status }) => status === 200).length, 16)
+})
+
 test('a stream of events gives each record as it is stored, and goes on after its last id', async () => {
   const stream = await open(server.adminToken)
   assert.equal(stream.answer.headers.get('content-type'), 'text/event-stream')

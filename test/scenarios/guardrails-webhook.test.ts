@@ -327,6 +327,7 @@ test('a webhook names what is wrong with it', async () => {
   assert.equal(await faults({ url: undefined }), '/detector/url')
   assert.equal(await faults({ url: 'http://169.254.169.254/x' }), '/detector/url')
   assert.equal(await faults({ timeout: '1m' }), '/detector/timeout')
+  assert.equal(await faults({ timeout: 'soon' }), '/detector/timeout')
   assert.equal(await faults({ kinds: ['card'] }), '/detector/kinds')
   assert.equal(await faults({ format: 'signed' }), '/detector/credential')
   assert.equal(await faults({ format: 'signed', credential: 'signs', language: 'en' }), '/detector/language')

@@ -443,6 +443,33 @@ test('a capture waits for as long as its ttl, and a request is kept for an hour'
     ])
 })
 
+test('captures that are started together wait for at most 10 requests', async () => {
+  const path = await endpoint(ECHO)
+  const { json } = await manage('GET', '/clients')
+  const match = { client: json.items[0].slug }
+  const started = await Promise.all(Array.from({ length: 6 }, () => arm(path, { count: 10, match })))
+  assert.deepEqual(started.map(({ status }) => status).sort(), [200, 422, 422, 422, 422, 422])
+})
+
+test('a capture is cancelled with workflows:test for its proxy, and not for another one', async () => {
+  const path = await endpoint(ECHO)
+  const id = await armed(path)
+  await manage('POST', '/collections', { name: 'Beside', slug: 'beside', base_path: '/beside' })
+  for (const [name, permissions] of [
+    ['Reads bodies', ['records:read_body', 'proxies:read']],
+    ['Tries', ['workflows:test', 'proxies:read']],
+  ] as const)
+    assert.equal((await manage('POST', '/roles', { name, permissions })).status, 201)
+  const as = await server.running.issueToken({
+    ...{ ttl: '1h', name: 'beside', grants: ['reads-bodies@orders', 'tries@beside'] },
+  })
+  const options = { token: as.token }
+  assert.equal((await manage('GET', `/workflows/get_capture?capture=${id}`, undefined, options)).status, 200)
+  const refused = await manage('POST', '/workflows/cancel_capture', { capture: id }, options)
+  assert.equal(refused.status, 403, refused.text)
+  assert.equal((await show(id)).state, 'waiting')
+})
+
 test('all captures keep or wait for at most 10 requests, and a cancelled one keeps nothing and takes nothing', async () => {
   const path = await endpoint(ECHO)
   const first = await armed(path, { count: 7, match: { method: 'POST' } })

@@ -3,7 +3,15 @@ import { CaptureSummary } from '../../model/capture-view.ts'
 import { define } from '../engine/define.ts'
 import { refuseOptions } from '../workflows/trial.ts'
 import { CaptureId } from './get.ts'
-import { CAPTURE_COLUMNS, CAPTURE_GROUP, findCapture, READ_BODY, subject, summaryOf } from './view.ts'
+import {
+  CAPTURE_COLUMNS,
+  CAPTURE_GROUP,
+  findCapture,
+  placeOf,
+  READ_BODY,
+  subject,
+  summaryOf,
+} from './view.ts'
 
 export const cancelCapture = define({
   resource: 'workflows',
@@ -28,7 +36,7 @@ export const cancelCapture = define({
   handle: async ({ capture: id }, context) => {
     const { captures, change } = context
     const found = await findCapture(id, context)
-    context.require('workflows:test')
+    await context.demand('workflows:test', await placeOf(found, context))
     await captures.end(id, 'cancelled')
     change.finding = `${found.requests.length} captured requests were deleted.`
     return summaryOf(captures.find(id) ?? found, context)

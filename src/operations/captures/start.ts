@@ -47,11 +47,12 @@ export const startCapture = define({
     const collection = (await context.whole.byId('collections', proxy.parent!))!
     refuseUnpublished(proxy, collection)
     await endOrphans(context)
-    refuseFull(captures.room(), count)
     const named = {
       client: await find('clients', match.client, context),
       profile: await find('profiles', match.profile, context),
     }
+    // Nothing is waited for in between: captures that are started together would each find the same room
+    refuseFull(captures.room(), count)
     const capture = await captures.start({
       proxy,
       collection: collection.slug,

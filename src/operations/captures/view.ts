@@ -45,9 +45,13 @@ export async function readableCaptures(context: OperationContext): Promise<reado
   return found
 }
 
-async function mayRead({ proxy }: KeptCapture, context: OperationContext): Promise<boolean> {
-  const now: Placed = (await context.whole.byId('proxies', proxy.id)) ?? proxy
-  return context.allows(READ_BODY, now)
+async function mayRead(capture: KeptCapture, context: OperationContext): Promise<boolean> {
+  return context.allows(READ_BODY, await placeOf(capture, context))
+}
+
+/** What rights for a capture are judged by: its proxy as it is now, or as it was when it is gone. */
+export async function placeOf({ proxy }: KeptCapture, { whole }: OperationContext): Promise<Placed> {
+  return (await whole.byId('proxies', proxy.id)) ?? proxy
 }
 
 /** What was kept of a proxy goes with the proxy. */

@@ -269,8 +269,8 @@ function narrowedRecords(principal: Principal, whole: ConfigReader, all: RecordQ
   return {
     list: async (filter) =>
       all.list({ ...filter, ...(await ofCollections(principal, 'records:read', whole)) }),
-    follow: async (filter, waitMs) =>
-      all.follow({ ...filter, ...(await ofCollections(principal, 'records:read', whole)) }, waitMs),
+    follow: async (filter, waitMs, by) =>
+      all.follow({ ...filter, ...(await ofCollections(principal, 'records:read', whole)) }, waitMs, by),
     get: async (id) => {
       const record = await all.get(id)
       const collections = await collectionsOf(partsOf(principal, 'records:read'), whole)

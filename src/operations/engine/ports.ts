@@ -30,8 +30,9 @@ export interface RecordQueries extends Pick<RecordQueryClient, 'metrics' | 'cont
   /**
    * Records that were stored after `filter.cursor`, in that order. If none fits, waits up to `waitMs` milliseconds. Refuses with
    * records_unavailable.
+   * @param by id of the caller
    */
-  follow(filter: Record<string, unknown>, waitMs: number): Promise<FollowedRecords>
+  follow(filter: Record<string, unknown>, waitMs: number, by: string): Promise<FollowedRecords>
 }
 
 export interface LimitReader {

@@ -59,7 +59,8 @@ export const followRecords = define({
   subject: () => ({ type: 'record', id: null, slug: null }),
   handle: async ({ wait, ...input }, context) => {
     const filter = await toSelection(input, context)
-    const { items, next_cursor, missed } = await context.records.follow(filter, wait * 1000)
+    const { records, principal } = context
+    const { items, next_cursor, missed } = await records.follow(filter, wait * 1000, principal.id)
     return { items: await withSlugs(items, context.reader), next_cursor, missed }
   },
 })
