@@ -13,14 +13,14 @@ const STEPS = 60
 let server: TestServer
 let upstream: TestUpstream
 let origin: LegacyOrigin
-let headers: Record<string, string>
+/** A client each. Postern remembers few streams of one client that were written to their end. */
+let tokens: readonly string[]
 
 before(async () => {
   upstream = await startUpstream()
   origin = await startLegacyOrigin()
   server = await startTestServer({ workers: 2 })
-  const token = await publishOrders(server, upstream.url)
-  headers = { authorization: `Bearer ${token}`, connection: 'close', 'content-type': 'application/json' }
+  await publishOrders(server, upstream.url)
   for (const [path, body] of [
     ['/origins', { name: 'Old', slug: 'old', url: origin.url }],
     ['/virtual_mcps', { name: 'Desk', slug: 'desk', status: 'published', members: [{ origin: 'old' }] }],
@@ -28,8 +28,18 @@ before(async () => {
     const made = await server.manage('POST', path, body)
     assert.equal(made.status, 201, made.text)
   }
-  const assigned = await server.manage('PATCH', '/clients/acme', { virtual_mcps: ['desk'] })
-  assert.equal(assigned.status, 200, assigned.text)
+  tokens = await Promise.all(
+    Array.from({ length: CLIENTS }, async (_, n) => {
+      const profiles = [{ name: 'Live', auth: { type: 'token' } }]
+      const made = await server.manage('POST', '/clients', {
+        name: `C${n}`,
+        virtual_mcps: ['desk'],
+        profiles,
+      })
+      assert.equal(made.status, 201, made.text)
+      return made.json.profiles[0].token
+    }),
+  )
 })
 after(async () => {
   await server?.stop()
@@ -40,7 +50,7 @@ after(async () => {
 const post = (fields: Record<string, string>, message: object): Promise<EventReader> =>
   readEvents(`${server.running.gatewayUrl}/mcp/desk`, {
     method: 'POST',
-    headers: { ...headers, ...fields },
+    headers: { connection: 'close', 'content-type': 'application/json', ...fields },
     body: JSON.stringify({ jsonrpc: '2.0', ...message }),
   })
 
@@ -52,15 +62,20 @@ async function said(fields: Record<string, string>, message: object) {
   return { headers: answer.headers, ...JSON.parse(last) }
 }
 
-async function openSession(): Promise<Record<string, string>> {
+async function openSession(token: string): Promise<Record<string, string>> {
+  const authorization = `Bearer ${token}`
   const protocolVersion = '2025-11-25'
   const params = { protocolVersion, capabilities: {}, clientInfo: { name: 'test', version: '1' } }
-  const opened = await said({}, { id: 0, method: 'initialize', params })
-  return { 'mcp-session-id': opened.headers.get('mcp-session-id'), 'mcp-protocol-version': protocolVersion }
+  const opened = await said({ authorization }, { id: 0, method: 'initialize', params })
+  return {
+    authorization,
+    'mcp-session-id': opened.headers.get('mcp-session-id'),
+    'mcp-protocol-version': protocolVersion,
+  }
 }
 
 async function clients(work: (session: Record<string, string>) => Promise<void>): Promise<void> {
-  await Promise.all(Array.from({ length: CLIENTS }, async () => work(await openSession())))
+  await Promise.all(tokens.map(async (token) => work(await openSession(token))))
 }
 
 test('a stream is resumed by a request that comes to another thread', async () => {
@@ -75,7 +90,7 @@ test('a stream is resumed by a request that comes to another thread', async () =
     while (!all.some(({ data }) => data.includes('result'))) {
       const again = await readEvents(`${server.running.gatewayUrl}/mcp/desk`, {
         method: 'GET',
-        headers: { ...headers, ...session, 'last-event-id': lastEventId },
+        headers: { connection: 'close', ...session, 'last-event-id': lastEventId },
       })
       assert.equal(again.status, 200, again.text())
       await eventually(() => again.events.length > 4 || again.isEnded())

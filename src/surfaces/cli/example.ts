@@ -26,6 +26,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   'records.follow': '--collection orders --status 4xx',
   'workflows.create': '--file workflow.json',
   'workflows.nodes': '--type set_node -o json',
+  'workflows.start_capture': '--proxy orders:checked --count 1',
   'workflows.run_tests': '--workflow checked-order',
   'workflows.test': `--workflow checked-order --request '{"method":"POST","body":{"order":7}}'`,
   'workflows.test_node': `--type set_node --inputs '{"total":"{{ 6 * 7 }}"}'`,
