@@ -25,6 +25,8 @@ const SECRETS: readonly (readonly [text: string, secret: string])[] = [
   ['{\\"password\\": \\"hunter2\\"}', 'hunter2'],
   ['password: hunter2', 'hunter2'],
   ['grant_type=password&password=hunter2', 'hunter2'],
+  ['user[password]=hunter2&x=1', 'hunter2'],
+  ['x=1&user%5Bpassword%5D=hunter2', 'hunter2'],
   ['use ghp_16C7e42F292c6912E7710c838347Ae178B4a', 'ghp_16C7'],
   ['AKIAIOSFODNN7EXAMPLE', 'AKIAIOSFODNN7EXAMPLE'],
   [PEM.replace('MHc', 'Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nMHc'), 'AbCd'],
@@ -99,6 +101,9 @@ test('names of secrets are told from those of what is about them', () => {
     'Cookie',
     'accessToken',
     'token',
+    'user[password]',
+    'account[user][api_key]',
+    'password[0]',
   ])
     assert.equal(isSecretName(name), true, name)
   for (const name of [

@@ -6,9 +6,12 @@ const KEYS =
   '(?:api|private|secret|access|signing|signature|subscription|auth|master|encryption|application|functions?)[-_]?key'
 const WORDS = 'password|passwd|passphrase|passcode|pwd|secret|token|assertion'
 
+/** What follows in the names of form fields, such as `user[password]` and `password[0]`. */
+const NEST_END = String.raw`(?:\]|\[\d{0,9}\])?`
+
 /** Ends of names under which secrets stand. The name of a key, its id and a token's lifetime are none. */
 const SECRET_NAME = new RegExp(
-  `(^|[-_. ])(authorization|cookie|jwt|bearer|${WORDS})$|(^|[-_. ])${KEYS}$|(password|passphrase|secret|token|apikey)$`,
+  `(?:(^|[-_. [])(authorization|cookie|jwt|bearer|${WORDS}|${KEYS})|(password|passphrase|secret|token|apikey))${NEST_END}$`,
   'i',
 )
 /** Characters of a name that are looked at: what it is of stands at its end. */
@@ -19,8 +22,8 @@ export function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name.slice(-NAME_END_CHARS).trimEnd())
 }
 
-/** A name, what may stand in brackets after it, its quotation mark in JSON within JSON, and what parts it from its value. */
-const NAMED = String.raw`(?:${WORDS}|(?:user|device)_code|code_verifier|x-(?:amz|goog)-signature|${KEYS}|[?&;#](?:code|sig|signature|key|auth))(?:\[\w{0,20}\]|%5B\w{0,20}%5D)?\\{0,8}["']?(?:\s{0,8}(?:=>|[:=])\s{0,8}|>(?=[^\s<]))`
+/** A name, the bracket around it and what may stand in brackets after it, its quotation mark in JSON within JSON, and what parts it from its value. */
+const NAMED = String.raw`(?:${WORDS}|(?:user|device)_code|code_verifier|x-(?:amz|goog)-signature|${KEYS}|[?&;#](?:code|sig|signature|key|auth))(?:\]|%5D)?(?:\[\w{0,20}\]|%5B\w{0,20}%5D)?\\{0,8}["']?(?:\s{0,8}(?:=>|[:=])\s{0,8}|>(?=[^\s<]))`
 
 /** Each with what it is replaced by. None looks further than once over the text from any place where it may begin. */
 const SHAPES: readonly (readonly [form: RegExp, instead: string])[] = [

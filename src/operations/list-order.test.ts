@@ -95,3 +95,13 @@ test('a list does not take the cursor of another order', async () => {
   }
   await control.close()
 })
+
+test('case does not matter in any alphabet', async () => {
+  const control = await startControl()
+  await control.run('policies.create', { name: 'Élan für Ärzte', slug: 'elan' })
+  for (const text of ['Élan', 'ÉLAN', 'ärzte', 'FÜR Ä']) {
+    const { output } = await control.run('policies.list', { text })
+    assert.equal((output['items'] as Item[]).length, 1, text)
+  }
+  await control.close()
+})

@@ -15,7 +15,7 @@ import type { ConfigTables } from '../sql/tables.ts'
 import { BUSY_MS } from './busy.ts'
 import { type Connected, createKyselyDialect } from './connection.ts'
 import { runDataStep } from './data-step.ts'
-import { SQLITE } from './dialect.ts'
+import { addFunctions, SQLITE } from './dialect.ts'
 import { guarded, mendSideFiles, toLastingFault, toStoreError } from './fault.ts'
 import { HeaderWatch } from './file-header.ts'
 import { faultOfDatabase } from './judge-file.ts'
@@ -151,7 +151,7 @@ function openReading(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { timeout: BUSY_MS, readOnly: true })
   // SQLite opens the log at the first read: after this one, reads go on when the file is gone
   database.prepare('select count(*) from sqlite_schema').get()
-  return waitingNoMore(database)
+  return waitingNoMore(addFunctions(database))
 }
 
 /** From here on the dialect waits, without holding the thread. */
@@ -180,7 +180,7 @@ function openWriting(file: string): DatabaseSync {
     database = new DatabaseSync(file, { timeout: BUSY_MS })
     database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on')
     migrate(database, file, CONFIG_MIGRATIONS, runDataStep)
-    return waitingNoMore(database)
+    return waitingNoMore(addFunctions(database))
   } catch (error) {
     database?.close()
     if (error instanceof CannotStart) throw error
