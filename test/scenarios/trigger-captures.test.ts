@@ -313,6 +313,23 @@ test('of a long body the first 64 KiB are kept, and the rest streams on while th
   upstream.handler = null
 })
 
+test('a body that comes in very small pieces is kept whole', async () => {
+  const base = await route()
+  const { json } = await manage('POST', '/workflows/start_capture', ofRoute(base))
+  const text = Array.from({ length: 20_000 }, (_, at) => at % 10).join('')
+  const request = open(`${base}/1`)
+  const response = once(request, 'response')
+  request.flushHeaders()
+  // Each digit is a chunk of its own (RFC 9112 section 7.1)
+  request.cork()
+  for (const digit of text) request.write(digit)
+  request.uncork()
+  request.end()
+  await response
+  const [{ request: kept, body_state }] = (await captured(json.id)).requests
+  assert.deepEqual([body_state, kept.body], ['whole', text])
+})
+
 test('a body that is neither JSON nor text is not kept', async () => {
   const base = await route()
   for (const [type, body] of [

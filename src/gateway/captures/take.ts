@@ -6,6 +6,7 @@
  * 2. A request whose caller leaves before that, or whose body is refused, is not taken: the capture waits for the next one.
  * 3. Nothing here fails a request.
  */
+import { ByteBuffer } from '../../base/byte-buffer.ts'
 import { CAPTURE_BYTES_MAX } from '../../model/capture.ts'
 import type { BodyWatch } from '../../wire/port.ts'
 import type { Routed } from '../exchange.ts'
@@ -53,8 +54,8 @@ class Copy implements BodyWatch {
   readonly #exchange: Routed
   readonly #waiting: Waiting
   readonly #take: (bytes: Uint8Array, wholeBytes: number | null) => void
-  #pieces: Buffer[] = []
-  #kept = 0
+  /** Bounded by the bytes of a capture, and by the bodies that are awaited. */
+  readonly #kept = new ByteBuffer(null)
   #isOver = false
 
   constructor(
@@ -70,24 +71,23 @@ class Copy implements BodyWatch {
 
   piece(bytes: Uint8Array, from: number, to: number): void {
     if (this.#isOver) return
-    const until = Math.min(to, from + CAPTURE_BYTES_MAX - this.#kept)
+    const until = Math.min(to, from + CAPTURE_BYTES_MAX - this.#kept.length)
     // The engine reuses the bytes
-    this.#pieces.push(Buffer.from(bytes.subarray(from, until)))
-    this.#kept += until - from
+    this.#kept.add(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), from, until)
     if (until < to) this.#end(declared(this.#exchange.bodyBytes))
   }
 
   end(isWhole: boolean): void {
     if (this.#isOver) return
     const { outcome, code, bodyBytes } = this.#exchange
-    if (isWhole) this.#end(this.#kept)
+    if (isWhole) this.#end(this.#kept.length)
     // An upstream that answers early reads no more
-    else if (!outcome.aborted && code === null && this.#kept > 0) this.#end(declared(bodyBytes))
+    else if (!outcome.aborted && code === null && this.#kept.length > 0) this.#end(declared(bodyBytes))
     else this.#close()
   }
 
   #end(wholeBytes: number | null): void {
-    const bytes = Buffer.concat(this.#pieces)
+    const bytes = this.#kept.whole()
     this.#close()
     // Its requests have come meanwhile, or its time is over
     if (!this.#exchange.lane.captures.waitingFor(this.#exchange.proxy.id).includes(this.#waiting)) return
@@ -100,7 +100,7 @@ class Copy implements BodyWatch {
 
   #close(): void {
     this.#isOver = true
-    this.#pieces = []
+    this.#kept.drop()
     this.#waiting.open--
   }
 }
