@@ -317,7 +317,7 @@ test('a body that comes in very small pieces is kept whole', async () => {
   const base = await route()
   const { json } = await manage('POST', '/workflows/start_capture', ofRoute(base))
   const text = Array.from({ length: 20_000 }, (_, at) => at % 10).join('')
-  const request = open(`${base}/1`)
+  const request = open(`${base}/1`, {})
   const response = once(request, 'response')
   request.flushHeaders()
   // Each digit is a chunk of its own (RFC 9112 section 7.1)
