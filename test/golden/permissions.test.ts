@@ -162,6 +162,7 @@ async function overCli(operation: Operation, token: string): Promise<Answered> {
       ...(method === 'GET' ? [] : ['--json', JSON.stringify(WRONG)]),
       ...(operation.content === undefined ? [] : ['--out', join(control.directory, 'out')]),
       ...(needsConfirmation(operation) ? ['--confirm', ABSENT] : []),
+      ...(operation.follows === true ? ['--wait', '0'] : []),
       ...['-o', 'json'],
     ],
     {

@@ -8,6 +8,7 @@ import { toTable } from './table.ts'
 /**
  * Prints each item of an operation that waits: a line of JSON, a YAML document, or a row of a table whose heading stands once.
  *
+ * @param input With `wait` 0 the command ends when there is no further item.
  * @param count Items after which the command ends; null to go on until it is interrupted.
  */
 export async function followItems(
@@ -28,6 +29,8 @@ export async function followItems(
     // As the output schema of an operation that is followed has it
     const items = (body['items'] as readonly Record<string, unknown>[]).slice(0, left)
     left -= items.length
+    // With `--wait 0` the command shows what there is, and never asks in a busy loop
+    if (input['wait'] === 0 && items.length === 0) left = 0
     if (body['missed'] === true)
       ports.err('Some records came too fast and are left out: list them with --from.\n')
     if (format === 'json') for (const item of items) ports.out(`${JSON.stringify(item)}\n`)
