@@ -77,7 +77,8 @@ for (const [name, operations] of [
         assert.equal(entry.requestBody !== undefined, method !== 'get', `${method} ${path}`)
         assert.ok(Object.keys(entry.responses).some((status) => status.startsWith('2')))
         const operation = operations.find((one) => nameOf(one) === entry.operationId)
-        const answered = operation?.content?.mediaTypes ?? ['application/json']
+        const events = operation?.follows === true ? ['text/event-stream'] : []
+        const answered = operation?.content?.mediaTypes ?? ['application/json', ...events]
         for (const [status, given] of Object.entries(entry.responses)) {
           const response = resolved(document, given)
           assert.match(status, /^[2-5][0-9]{2}$/)
