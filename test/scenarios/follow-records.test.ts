@@ -159,6 +159,18 @@ test('a stream ends with an error event once its token is worth nothing, without
   assert.equal(await stream.ended(), true)
 })
 
+test('a HEAD request does not wait', async () => {
+  const { json } = await follow('wait=0')
+  const url = `${server.running.controlUrl}/management/v1/records/follow?wait=25&cursor=${json.next_cursor}`
+  const answer = await fetch(url, {
+    method: 'HEAD',
+    headers: { authorization: `Bearer ${server.adminToken}` },
+    // Half of what it would wait for
+    signal: AbortSignal.timeout(12_500),
+  })
+  assert.equal(answer.status, 200)
+})
+
 test('a refusal before the stream is a problem, not a stream', async () => {
   const { answer } = await open('pst_nothing')
   assert.deepEqual([answer.status, answer.headers.get('content-type')], [401, 'application/problem+json'])

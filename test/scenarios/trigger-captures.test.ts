@@ -181,7 +181,7 @@ test('no credential and no secret of a request is kept, wherever it stands', asy
         color: 'red',
       }),
     ],
-    ['application/x-www-form-urlencoded', `password=${key}&access_token=${jwt}&color=red`],
+    ['application/x-www-form-urlencoded', `password=${key}&access_token=${jwt}&pass%77ord=hunter3&color=red`],
     ['application/xml', `<login><password>${key}</password><color>red</color><t>${token}</t></login>`],
     ['text/plain', `password: ${key}\ntoken ${jwt} ${aws} color red`],
     ['application/json', `{"password": "${key}", "color": "red", "broken": `],

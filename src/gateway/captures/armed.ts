@@ -45,7 +45,7 @@ export function createCaptures(now: () => number, say: (taken: Taken) => void): 
     armed: null,
     arm(list) {
       const known = new Map(all().map((one) => [one.capture.id, one]))
-      // What is open goes on, and what this thread has taken already is told by the main thread
+      // Bodies that are awaited stay awaited. `left` of the main thread counts the requests that this thread took
       set(
         list.map((capture) =>
           Object.assign(known.get(capture.id) ?? { open: 0 }, { capture, left: capture.left }),

@@ -1,6 +1,7 @@
 /** A request as a capture keeps it: as the trigger of a workflow sees it, without credentials and secrets. */
 import { isSecretName, MASKED } from '../../base/mask.ts'
 import type { Plain } from '../../base/plain.ts'
+import { percentDecoded } from '../../guardrails/apply.ts'
 import { type WithoutSecrets, withoutSecrets } from '../../guardrails/without-secrets.ts'
 import type { CapturedRequest, CaptureMatch } from '../../model/capture.ts'
 import { readJsonBody } from '../contract/json-body.ts'
@@ -70,9 +71,13 @@ function named<T extends string | readonly string[]>(
     Object.entries(values as Plain).map(([name, value]) => [
       clean.text(name),
       // All of the values of a query, a path and a header are texts, or lists of them
-      (isSecretName(name) || CREDENTIAL_NAME.test(name) ? MASKED : texts(value)) as T,
+      (isCredential(name) ? MASKED : texts(value)) as T,
     ]),
   )
+}
+
+function isCredential(name: string): boolean {
+  return isSecretName(name) || CREDENTIAL_NAME.test(name)
 }
 
 /** True for a request whose method and caller fit: what costs nothing to look at. */
@@ -115,7 +120,21 @@ export function bodyOf(
   }
   const text = isJson || isTextType(contentType) ? textOf(bytes, isWhole) : null
   if (text === null) return { body: null, bodyState: 'not_text', bodyBytes: wholeBytes }
-  return { body: clean.text(text), bodyState: isWhole ? 'whole' : 'cut', bodyBytes: wholeBytes }
+  return {
+    body: clean.text(withoutEscapedNames(text)),
+    bodyState: isWhole ? 'whole' : 'cut',
+    bodyBytes: wholeBytes,
+  }
+}
+
+/** Masks values in the pairs of a form by their decoded names. The media type is not asked for: callers send wrong ones. */
+function withoutEscapedNames(text: string): string {
+  if (!text.includes('%')) return text
+  const pairs = text.split('&').map((pair) => {
+    const at = pair.indexOf('=')
+    return at >= 0 && isCredential(percentDecoded(pair.slice(0, at))) ? pair.slice(0, at + 1) + MASKED : pair
+  })
+  return pairs.join('&')
 }
 
 function textOf(bytes: Uint8Array, isWhole: boolean): string | null {

@@ -2,7 +2,8 @@
  * Asks the webhooks of guardrails. Nothing of the caller goes along but the texts: neither headers nor address nor identity.
  *
  * 1. A question ends with an answer within the time of the rule, or fails.
- * 2. Questions under way are bounded, for each webhook in number and for the thread in bytes. What is beyond fails at once.
+ * 2. Questions under way are bounded, for each webhook in number and for the thread in bytes. A question beyond
+ *    these bounds fails at once.
  * 3. A webhook that fails again and again is left alone for a moment, so that calls do not wait for it.
  */
 import type { Reservation } from '../../base/byte-buffer.ts'
@@ -60,7 +61,7 @@ interface Question {
 }
 
 export function createWebhooks(pools: Pools, clock: Clock): Webhooks {
-  // What is known of a server lives on over snapshots with this object
+  // A new snapshot keeps this key of a server, so that failures are still known
   const states = new WeakMap<TargetState, State>()
   let bytes = 0
 

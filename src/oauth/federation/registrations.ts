@@ -2,7 +2,7 @@
  * How authorization servers know Postern: by an id that an administrator has entered, by the URL of its client metadata document, or
  * by dynamic registration.
  *
- * 1. What was registered counts at one issuer alone. A secret that was entered by hand stays with the issuer that it was used at first.
+ * 1. A registration belongs to one issuer. A secret that an administrator entered belongs to the issuer that it was first used with.
  * 2. A server that has forgotten a registration gets another one, without an administrator.
  * 3. Of requests for one issuer at the same time, one registers.
  */

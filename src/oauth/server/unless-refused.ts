@@ -2,8 +2,8 @@ import { errors } from 'oidc-provider'
 import { Refusal } from '../../base/refusal.ts'
 
 /**
- * What was asked about a token that came with a request, in the errors of RFC 6749.
- * @param token what it is called in the answer, such as `the assertion`
+ * Awaits a check of a token that came with a request, and turns its refusal into an error of RFC 6749.
+ * @param token the name of the token in the error, such as `the assertion`
  */
 export async function unlessRefused<T>(asked: Promise<T>, token: string): Promise<T> {
   try {

@@ -3,7 +3,7 @@
  *
  * 1. Tokens of a person belong to the provider that has signed the ID token. They are shown to no other provider.
  * 2. They are kept only while an origin wants them, sealed, and end with the account.
- * 3. Of refreshes for one person at the same time, one asks the provider. What it rotates is stored before it is used.
+ * 3. Concurrent refreshes for one person share one request to the provider. A rotated token is stored before it is used.
  */
 import type { Configuration, TokenEndpointResponse } from 'openid-client'
 import type { Clock } from '../../base/clock.ts'

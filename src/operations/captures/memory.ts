@@ -48,11 +48,8 @@ export function createCaptureMemory(
       if (one.requests.some(({ keptUntil }) => keptUntil <= now))
         one.requests = one.requests.filter(({ keptUntil }) => keptUntil > now)
     const ended = [...captures.values()].filter((one) => !isWaiting(one) && one.requests.length === 0)
-    for (const { id, until } of ended)
-      if (until + CAPTURE_KEEP_MS * 2 <= now || ended.length > ENDED_MAX) {
-        captures.delete(id)
-        ended.length--
-      }
+    for (const [index, { id, until }] of ended.entries())
+      if (until + CAPTURE_KEEP_MS * 2 <= now || index < ended.length - ENDED_MAX) captures.delete(id)
   }
 
   function armed(): readonly ArmedCapture[] {
@@ -113,7 +110,7 @@ export function createCaptureMemory(
       if ('request' in taken) {
         if (!isWaiting(one)) return
         keep(one, taken.request)
-        // Nobody waits for it: a request that a thread takes too much is not kept
+        // The answer of the threads is not needed: `isWaiting` refuses a request that a thread takes too many
         arm(armed()).catch(() => {})
       } else
         one.requests = one.requests.map((kept) =>

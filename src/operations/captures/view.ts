@@ -61,13 +61,13 @@ export async function endOrphans({ captures, whole }: OperationContext): Promise
       await captures.end(id, 'proxy_deleted')
 }
 
-function stateOf(capture: KeptCapture, { captures }: Pick<OperationContext, 'captures'>) {
-  const state = (): (typeof CAPTURE_STATES)[number] => {
-    if (capture.end !== null) return 'cancelled'
-    if (captures.isWaiting(capture)) return 'waiting'
-    return capture.requests.length > 0 ? 'captured' : 'expired'
-  }
-  return state()
+function stateOf(
+  capture: KeptCapture,
+  { captures }: Pick<OperationContext, 'captures'>,
+): (typeof CAPTURE_STATES)[number] {
+  if (capture.end !== null) return 'cancelled'
+  if (captures.isWaiting(capture)) return 'waiting'
+  return capture.requests.length > 0 ? 'captured' : 'expired'
 }
 
 export function summaryOf(

@@ -186,7 +186,9 @@ async function call(
   if (operation.effect === 'read' && operation.posted !== true) {
     if (operation.follows === true && c.req.method === 'GET' && acceptsEvents(c.req.header('accept')))
       return follow(ports, c, operation, query, via)
-    const invoked = await ports.invoke(operation, { ...query, ...id }, {}, principal, via)
+    // Nobody waits for an answer without a body
+    const own = operation.follows === true && c.req.method === 'HEAD' ? { wait: 0 } : {}
+    const invoked = await ports.invoke(operation, { ...query, ...id, ...own }, {}, principal, via)
     return invoked.content === undefined ? toResponse(operation, invoked) : toFile(invoked.content)
   }
   if (ports.facts(c.req.raw).isBodyWithheld === true) throw bodyWithheld()
