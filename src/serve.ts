@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { createAllowedOrigins } from './base/allowed-origins.ts'
 import { type ClockCell, createClock } from './base/clock.ts'
 import { collectGarbage } from './base/collect-garbage.ts'
@@ -76,6 +76,8 @@ export interface Running {
   stop(deadlineMs?: number): Promise<void>
 }
 
+/** Files of the console, as its build leaves them. */
+const CONSOLE_FILES = resolve(import.meta.dirname, '../ui/dist')
 const DRAIN_MS = 30_000
 /** For answers that the control plane still writes when the gateway threads have ended. */
 const ANSWERS_MS = 1000
@@ -188,6 +190,7 @@ async function start(
     sessionKey,
     ...named,
     managementOrigin: named.managementOrigins[0],
+    consoleFiles: CONSOLE_FILES,
     allowsOrigin: createAllowedOrigins(
       [addresses.origin, addresses.controlOrigin],
       settings.corsOrigins,

@@ -1,15 +1,25 @@
 /**
- * Cookies that the authorization server gives to browsers. Their path holds all that is served at the origin, so a
+ * Cookies that the authorization server and the console give to browsers. Their path holds all that is served at the origin, so a
  * browser sends them with calls of published APIs too, and whoever runs an upstream could use them.
  */
 
-const NAMES = { session: 'postern_session', interaction: 'postern_interaction', resume: 'postern_resume' }
+const NAMES = {
+  session: 'postern_session',
+  interaction: 'postern_interaction',
+  resume: 'postern_resume',
+  /** The session of the console. */
+  console: 'postern_console',
+  /** A sign-in at the console that is under way. */
+  consoleSignIn: 'postern_console_sign_in',
+}
 
 /** The names bind cookies to this host, or to secure connections, wherever browsers can hold to that. */
 const SECURE_NAMES = {
   session: `__Host-${NAMES.session}`,
   interaction: `__Secure-${NAMES.interaction}`,
   resume: `__Secure-${NAMES.resume}`,
+  console: `__Host-${NAMES.console}`,
+  consoleSignIn: `__Host-${NAMES.consoleSignIn}`,
 }
 
 /** @param isSecure the origin is one of https. */

@@ -1,10 +1,11 @@
 import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
+import { CONSOLE_SESSION_MS } from '../access/console-sessions.ts'
 import type { OAuthTokens } from '../access/oauth-tokens.ts'
 import { permits, UNPLACED } from '../access/roles.ts'
 import type { AllowsOrigin } from '../base/allowed-origins.ts'
 import { bearerOf } from '../base/bearer.ts'
-import type { Origins } from '../base/challenge.ts'
+import { namesOf, type Origins } from '../base/challenge.ts'
 import type { Protected } from '../base/doors.ts'
 import type { Plain } from '../base/plain.ts'
 import type { GetJson } from '../base/public-fetch.ts'
@@ -13,6 +14,7 @@ import { factsOf, PREAMBLE } from '../fleet/shared/preamble.ts'
 import type { RefusedCallers } from '../fleet/shared/refused-callers.ts'
 import type { SignInProof } from '../model/sign-in-proof.ts'
 import type { Federation, ManualClient } from '../oauth/federation/port.ts'
+import { CONSOLE_CLIENT_ID } from '../oauth/server/clients.ts'
 import type { DocumentMode } from '../oauth/server/documents.ts'
 import type { AuthorizationServerParts } from '../oauth/server/server.ts'
 import { createOriginAccess } from '../operations/access/origin-access.ts'
@@ -35,6 +37,8 @@ import { checkFragment } from '../snapshot/compile/check.ts'
 import { networkOf } from '../snapshot/find/network.ts'
 import type { AuditMark } from '../store/ports/audit-chain.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
+import { createBundle } from '../surfaces/console/bundle.ts'
+import { callbacksOf, createConsole } from '../surfaces/console/door.ts'
 import { createManagementDoor, type ManagementDoorOptions } from '../surfaces/mcp/door.ts'
 import { createRegistry } from '../surfaces/mcp-registry/answer.ts'
 import { createRestApp } from '../surfaces/rest/app.ts'
@@ -70,6 +74,10 @@ export interface ControlPlaneOptions
   readonly exportFiles: ExportFiles
   /** Where management is reached; the first one is named where nothing tells of another. */
   readonly managementOrigins: Origins
+  /** Where the console is reached. */
+  readonly consoleOrigins: Origins
+  /** Directory of the files of the console. */
+  readonly consoleFiles: string
   /** Pages that may call management. */
   readonly allowsOrigin: AllowsOrigin
   /** The text of the metrics page. */
@@ -293,6 +301,7 @@ function openSurfaces(
     origins: options.managementOrigins,
     ...issued,
     authenticate: (token, via) => authenticate(token, 'rest', via),
+    session: (value, via) => identities.authenticateSession(value, 'rest', via),
     scrape: createScrape(options.metricsPage),
     keep,
     facts: factsOf,
@@ -319,6 +328,7 @@ function openSurfaces(
   })
   const oauth = createOAuthDoor({
     ...options,
+    consoleCallbacks: callbacksOf(options.consoleOrigins.flatMap(namesOf)),
     ...identities,
     throttle: options.state.throttle,
     grantEnded: endGrants(options),
@@ -327,11 +337,24 @@ function openSurfaces(
     networkOf,
     refused: ({ ip, userAgent }, reason) => unknown.note({ surface: 'oauth', ip, userAgent, reason }),
   })
+  const consolePages = createConsole({
+    bundle: createBundle(options.consoleFiles, () => clock.monotonic()),
+    origins: options.consoleOrigins,
+    issuer: options.issuer,
+    clientId: CONSOLE_CLIENT_ID,
+    sessionMs: CONSOLE_SESSION_MS,
+    redeem: oauth.redeem,
+    signedOut: oauth.signedOut,
+    sessions: identities.sessions,
+    facts: factsOf,
+    fault,
+  })
   return {
     listener: createControlListener({
       rest: getRequestListener(rest.fetch, { overrideGlobalObjects: false }),
       mcp,
-      oauth,
+      oauth: oauth.listener,
+      console: getRequestListener(consolePages, { overrideGlobalObjects: false }),
       registry: createRegistry({
         listed: createMcpListing(store.read),
         authenticate: (token, via) => authenticate(token, 'rest', via),

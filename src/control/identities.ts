@@ -1,4 +1,5 @@
 import { createAuthenticate, createVerifyToken } from '../access/authenticate.ts'
+import { createConsoleSessions } from '../access/console-sessions.ts'
 import type { KeysOf } from '../access/issuer-keys.ts'
 import { createOAuthTokens } from '../access/oauth-tokens.ts'
 import { createPersonalTokens } from '../access/personal-tokens.ts'
@@ -65,6 +66,7 @@ export function createIdentities(
 
   const tokens = createAccessTokens(store, clock)
   const personal = createPersonalTokens(store, clock, accounts)
+  const sessions = createConsoleSessions(store, clock, accounts)
   const workloads = createWorkloadTokens(store.read, clock, keysOf)
   const oauth = createOAuthTokens(store.read, clock, accounts, issuer, resources)
   const direct = openDirect(providers, resources, clock, keysOf, accounts)
@@ -107,6 +109,7 @@ export function createIdentities(
     accounts,
     links,
     tokens,
+    sessions,
     personal,
     workloads,
     oauth,
@@ -117,6 +120,8 @@ export function createIdentities(
     assertions: openAssertions(providers, issuer, clock, keysOf, accounts),
     verify,
     authenticate: createAuthenticate(verify, unknown),
+    /** Proves who asks by a session of the console. */
+    authenticateSession: createAuthenticate((value) => sessions.verify(value), unknown),
     signIn,
     /** On which local users choose their passwords; null where they do not sign in. */
     pages,

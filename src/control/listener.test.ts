@@ -24,6 +24,7 @@ test('messages of one principal that are kept at once are bounded, and given bac
           }
         },
       },
+      console: () => assert.fail('not asked for'),
       signInPages: null,
       registry: () => assert.fail('not asked for'),
       page: () => assert.fail('not asked for'),

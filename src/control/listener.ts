@@ -18,6 +18,8 @@ export interface ControlParts {
   readonly oauth: RequestListener
   /** Where local users choose their passwords; null where they do not sign in. */
   readonly signInPages: RequestListener | null
+  /** The console and the sign-in there. */
+  readonly console: RequestListener
   /** The MCP registry. */
   readonly registry: (request: RegistryRequest) => Promise<RegistryAnswer>
   /** Pages of one-time links. */
@@ -44,6 +46,7 @@ export function createControlListener(parts: ControlParts): RequestListener {
       orFailed(answerSecret(parts, request, response, path), request, response),
     mcp_registry: (request, response, path, query) =>
       orFailed(answerRegistry(parts, request, response, path, query), request, response),
+    console: parts.console,
     sign_in_page: parts.signInPages ?? parts.oauth,
     oauth: parts.oauth,
     rest: parts.rest,

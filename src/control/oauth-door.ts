@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http'
 import { doorAt } from '../base/doors.ts'
 import { PREAMBLE } from '../fleet/shared/preamble.ts'
 import type { Asker } from '../oauth/server/audit.ts'
+import type { ConsoleSignIn } from '../oauth/server/console-sign-in.ts'
 import type { AuthorizationServer, AuthorizationServerParts } from '../oauth/server/server.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
 
@@ -10,13 +11,19 @@ import { StoreUnavailable } from '../store/ports/unavailable.ts'
  * thread, and of its start. Clients from before there was metadata of resources (RFC 9728) put the path of a resource behind the
  * path of the metadata.
  */
-export function createOAuthDoor(parts: AuthorizationServerParts): RequestListener {
+export function createOAuthDoor(
+  parts: AuthorizationServerParts,
+): ConsoleSignIn & { readonly listener: RequestListener } {
   let loading: Promise<AuthorizationServer> | undefined
   const load = async (): Promise<AuthorizationServer> => {
     const { createAuthorizationServer } = await import('../oauth/server/server.ts')
     return createAuthorizationServer(parts)
   }
-  return (request, response) => {
+  const loaded = (): Promise<AuthorizationServer> => {
+    loading ??= load()
+    return loading
+  }
+  const listener: RequestListener = (request, response) => {
     const door = doorAt((request.url ?? '/').split('?', 1)[0]!)
     if (door?.extent === 'resources') request.url = door.path
     const text = (name: string): string | null => {
@@ -28,8 +35,7 @@ export function createOAuthDoor(parts: AuthorizationServerParts): RequestListene
       userAgent: text('user-agent'),
       requestId: text(PREAMBLE.requestId),
     }
-    loading ??= load()
-    loading
+    loaded()
       .then((server) => server.answer(request, response, asker))
       .catch((error: unknown) => {
         // A caller that leaves in the middle of its body is no fault
@@ -43,5 +49,10 @@ export function createOAuthDoor(parts: AuthorizationServerParts): RequestListene
             .end(JSON.stringify({ error: 'temporarily_unavailable', error_description: error.message }))
         return response.writeHead(500, { 'cache-control': 'no-store' }).end()
       })
+  }
+  return {
+    listener,
+    redeem: async (brought, asker) => (await loaded()).redeem(brought, asker),
+    signedOut: async (signedIn, asker) => (await loaded()).signedOut(signedIn, asker),
   }
 }

@@ -5,6 +5,7 @@ import { WorkflowTrace } from './workflow-trace.ts'
 /** The doors through which calls and changes come. */
 export const SURFACES = [
   ...RECORD_SURFACES,
+  'admin_ui',
   'management_api',
   'management_mcp',
   'cli',

@@ -100,6 +100,8 @@ export async function startAuthorization({
       tellOriginsDown() {},
       managementOrigin: origin,
       managementOrigins: [issuer],
+      consoleOrigins: [issuer],
+      consoleFiles: join(directory, 'console'),
       allowsOrigin: () => false,
       resources: createProtectedResources([issuer]),
       exportFiles: openExportFiles(join(directory, 'exports')),

@@ -49,10 +49,16 @@ function hostOf(host: string): string {
 export function originsOf(
   { origin, controlOrigin }: Addresses,
   expose: readonly Part[],
-): { readonly gatewayOrigin: string; readonly issuer: string; readonly managementOrigins: Origins } {
+): {
+  readonly gatewayOrigin: string
+  readonly issuer: string
+  readonly managementOrigins: Origins
+  readonly consoleOrigins: Origins
+} {
   return {
     gatewayOrigin: origin,
     issuer: expose.includes('oauth') ? origin : controlOrigin,
     managementOrigins: expose.includes('management') ? [origin, controlOrigin] : [controlOrigin],
+    consoleOrigins: expose.includes('console') ? [origin, controlOrigin] : [controlOrigin],
   }
 }

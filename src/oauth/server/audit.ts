@@ -20,6 +20,8 @@ export interface Happening {
     | 'connect'
     | 'disconnect'
     | 'refresh_connection'
+    | 'sign_in'
+    | 'sign_out'
   readonly actor: Omit<AuditEntry['actor'], 'auth_method'>
   /** Id of the OAuth client that it is about; empty where it is about {@link about}. */
   readonly client: string

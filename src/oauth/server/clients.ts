@@ -57,6 +57,27 @@ export function pagesClient(issuer: string): Plain {
   }
 }
 
+/** The console: its server signs people in, and needs no consent for that. */
+export const CONSOLE_CLIENT_ID = 'postern-console'
+
+/** @param redirects where the console may be reached: the URLs of its callback */
+export function consoleClient(redirects: readonly string[]): Plain {
+  return {
+    client_id: CONSOLE_CLIENT_ID,
+    client_name: 'Postern console',
+    application_type: 'web',
+    redirect_uris: redirects,
+    grant_types: ['authorization_code'],
+    response_types: ['code'],
+    token_endpoint_auth_method: 'none',
+  }
+}
+
+/** True for clients that are a part of Postern: they learn who has signed in, and get no token. */
+export function isOwnClient(id: string): boolean {
+  return id === PAGES_CLIENT_ID || id === CONSOLE_CLIENT_ID
+}
+
 /** To which a browser comes back that has signed in for a page. No origin has this slug. */
 export const SIGNED_IN_PATH = '/connect/-/signed-in'
 

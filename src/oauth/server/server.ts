@@ -43,6 +43,7 @@ import { agentClient, lenientMetadata, serviceClient } from './clients.ts'
 import { createConnectPages } from './connect.ts'
 import { createConnectLinks } from './connect-links.ts'
 import { createConsents } from './consents.ts'
+import { type ConsoleSignIn, createConsoleSignIn } from './console-sign-in.ts'
 import { createClientDocuments, type DocumentMode } from './documents.ts'
 import { createGrantProfiles } from './grant-profiles.ts'
 import { hostOf } from './hosts.ts'
@@ -59,6 +60,8 @@ import { CONNECT, INTERACTION } from './visit.ts'
 export interface AuthorizationServerParts {
   /** The origin at which the endpoints are reached, exactly. */
   readonly issuer: string
+  /** URLs to which the console has browsers sent back. */
+  readonly consoleCallbacks: readonly string[]
   readonly resources: ProtectedResources
   readonly store: ConfigStore
   readonly clock: Clock
@@ -97,7 +100,7 @@ export interface AuthorizationServerParts {
   readonly fault: (error: unknown, requestId: string) => void
 }
 
-export interface AuthorizationServer {
+export interface AuthorizationServer extends ConsoleSignIn {
   answer(request: IncomingMessage, response: ServerResponse, asker: Asker): Promise<void>
 }
 
@@ -201,6 +204,8 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
   }
 
   return {
+    ...createConsoleSignIn(currentProvider, parts, sealed, audit),
+
     async answer(request, response, asker) {
       const [path = '/', search = ''] = (request.url ?? '/').split(/\?(.*)/s)
       if (isMisspelt(path)) return refuse(response, 404, 'invalid_request', {})

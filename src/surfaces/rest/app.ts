@@ -4,12 +4,14 @@ import { bearerOf } from '../../base/bearer.ts'
 import type { Reservation } from '../../base/byte-buffer.ts'
 import { createChallenge, createOriginFor, isChallenged, type Origins } from '../../base/challenge.ts'
 import { DOORS } from '../../base/doors.ts'
+import { ownCookieNames } from '../../base/own-cookies.ts'
 import { isConsumerResource, PROTECTED } from '../../base/protected-resources.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import { inSlices, jsonText } from '../../base/time-slices.ts'
 import type { Content, Invoked, Via } from '../../operations/engine/call.ts'
 import { toWriteOptions, writeOptionNames } from '../../operations/engine/call.ts'
 import type { Invoke, Operation } from '../../operations/engine/define.ts'
+import { CONSOLE_HEADER, cookiesOf, isFromConsole } from '../console/cookies.ts'
 import type { JsonSchema } from '../fields.ts'
 import { printOpenApi } from '../openapi/document.ts'
 import { CONFIG_SCHEMA_PATH, printConfigSchema } from '../reference/config-schema.ts'
@@ -34,6 +36,8 @@ export interface RestPorts {
   readonly invoke: Invoke
   /** Who a bearer token stands for (empty: none was sent); refuses with credentials_missing, credential_invalid or credential_expired. */
   readonly authenticate: (token: string, via: Via) => Promise<Principal>
+  /** Who a session of the console stands for, by the value of its cookie; refuses as `authenticate`. Absent: no cookie counts. */
+  readonly session?: (value: string, via: Via) => Promise<Principal>
   readonly facts: (request: Request) => RequestFacts
   /** The metrics page for callers with a token, in the format that they accept; absent where there is none. */
   readonly scrape?: Operation
@@ -149,7 +153,7 @@ export function createRestApp(given: RestPorts): Hono {
     const allowed = [...methods.keys()].flatMap((method) => (method === 'GET' ? read : [method]))
     app.all(API_ROOT + path.replaceAll(/\{(\w+)\}/g, ':$1'), (c) =>
       answered(ports, c, async (via) => {
-        const principal = await ports.authenticate(bearerOf(c.req.header('authorization')), via)
+        const principal = await callerOf(ports, c.req.raw, via)
         demandMethod(c, allowed)
         const method = c.req.method === 'HEAD' ? 'GET' : c.req.method
         return call(ports, c, methods.get(method as HttpVerb)!, principal, via)
@@ -159,7 +163,7 @@ export function createRestApp(given: RestPorts): Hono {
   // Nobody learns which paths there are: what is unknown below the API is authenticated like the rest.
   app.all(`${API_ROOT}/*`, (c) =>
     answered(ports, c, async (via) => {
-      await ports.authenticate(bearerOf(c.req.header('authorization')), via)
+      await callerOf(ports, c.req.raw, via)
       throw refuse('not_found', { detail: `There is no such path; ${DOORS.openApi.path} lists them.` })
     }),
   )
@@ -229,14 +233,13 @@ function follow(
   query: Readonly<Record<string, unknown>>,
   via: Via,
 ): Promise<Response> {
-  const token = bearerOf(c.req.header('authorization'))
   let wait = 0
   const ask = async (cursor: string | null): Promise<Followed> => {
-    const principal = await ports.authenticate(token, via)
+    const principal = await callerOf(ports, c.req.raw, via)
     const input = { ...query, ...(cursor !== null && { cursor }), wait }
     const { output } = await ports.invoke(operation, input, {}, principal, via)
     // A token that was revoked meanwhile sees nothing of it
-    if (wait > 0) await ports.authenticate(token, via)
+    if (wait > 0) await callerOf(ports, c.req.raw, via)
     wait = EVENT_WAIT
     // The members that each operation of this sort has; its schema was applied
     return output as unknown as Followed
@@ -314,6 +317,33 @@ function demandMethod(c: Context, allowed: readonly string[]): void {
   })
 }
 
+/** The caller: by an access token, or else by the session of the console. */
+async function callerOf(ports: RestPorts, request: Request, via: Via): Promise<Principal> {
+  const authorization = request.headers.get('authorization')
+  const values = authorization === null && ports.session !== undefined ? sessionsIn(ports, request) : []
+  if (values.length === 0) return ports.authenticate(bearerOf(authorization), via)
+  if (!isFromConsole(request.headers))
+    throw refuse('credentials_missing', {
+      detail: `The session of the console counts only in requests that the console makes: with ${CONSOLE_HEADER}: 1 and Sec-Fetch-Site: same-origin. Other programs send an access token.`,
+    })
+  // A browser may hold several cookies of the name: somebody else's is none
+  const [first, ...others] = values
+  for (const value of others) {
+    const principal = await ports.session!(value, via).catch(() => null)
+    if (principal !== null) return principal
+  }
+  return ports.session!(first!, via)
+}
+
+/** Values of the cookie at the origin of a request. Over HTTPS only the name counts that binds the cookie to its host. */
+function sessionsIn({ origins }: RestPorts, request: Request): readonly string[] {
+  const isSecure = createOriginFor(origins)(request.headers.get('host')).startsWith('https:')
+  return cookiesOf(request.headers.get('cookie'), ownCookieNames(isSecure).console).slice(0, SESSIONS_MAX)
+}
+
+/** Cookies of the name that are tried. */
+const SESSIONS_MAX = 3
+
 /** Runs a handler; whatever it throws becomes a problem, and every answer gets the request id. */
 async function answered(
   ports: Parts,
@@ -354,6 +384,11 @@ function refused(ports: Parts, request: Request, refusal: Refusal, requestId: st
   return response
 }
 
+function surfaceOf(headers: Headers, userAgent: string | null): Via['surface'] {
+  if (isFromConsole(headers) && !headers.has('authorization')) return 'admin_ui'
+  return CLI_AGENT.test(userAgent ?? '') ? 'cli' : 'management_api'
+}
+
 /** The command line says that it is it; nothing but the audit entry depends on that. */
 const CLI_AGENT = /^postern-cli\//
 
@@ -361,7 +396,7 @@ function viaOf(request: Request, facts: RequestFacts): Via {
   const url = new URL(request.url)
   const userAgent = request.headers.get('user-agent')?.slice(0, 512) ?? null
   return {
-    surface: CLI_AGENT.test(userAgent ?? '') ? 'cli' : 'management_api',
+    surface: surfaceOf(request.headers, userAgent),
     requestId: facts.requestId,
     ip: facts.ip,
     userAgent,
