@@ -7,7 +7,7 @@ import type { AuditTrail } from '../../record/audit-chain.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { Vault } from '../../vault/vault.ts'
-import type { Via, WriteOptions } from './call.ts'
+import type { Via } from './call.ts'
 import type { Change } from './change.ts'
 import type { CarryOut } from './change-request.ts'
 import type { Placed } from './permission.ts'
@@ -25,6 +25,7 @@ import type {
   UpstreamWatch,
   WorkflowTrials,
 } from './ports.ts'
+import type { WriteOptions } from './write-options.ts'
 
 /** What a handler may use. Filled in by invoke; the ports behind it are wired by serve.ts. */
 export interface OperationContext {

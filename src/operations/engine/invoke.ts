@@ -17,7 +17,7 @@ import type { Vault } from '../../vault/vault.ts'
 import { answerNow, applied, approvalOf, ask, openRequest, passes } from './approval.ts'
 import { type Approval, gateFor, judgeOperation, NO_RULES } from './approval-rules.ts'
 import { type Attempt, attemptOf, remember, replay } from './attempts.ts'
-import { fromWriteOptions, type Invoked, type WriteOptions, WriteOptionsInput } from './call.ts'
+import { type Invoked, WriteOptionsInput } from './call.ts'
 import { Change } from './change.ts'
 import { type CarryOut, MustWait, outdated, requesterOf } from './change-request.ts'
 import { inMemoryWriter } from './config-in-memory.ts'
@@ -53,6 +53,7 @@ import {
   noteRefusal,
   subjectOf,
 } from './trail.ts'
+import { fromWriteOptions, type WriteOptions } from './write-options.ts'
 
 export interface InvokeDeps {
   readonly registry: Registry

@@ -8,7 +8,8 @@ import { permits } from '../../access/roles.ts'
 import { ceilingOf } from '../../access/scopes.ts'
 import { createClock } from '../../base/clock.ts'
 import { createAccounts } from '../access/accounts.ts'
-import type { Invoked, WriteOptions } from '../engine/call.ts'
+import type { Invoked } from '../engine/call.ts'
+import type { WriteOptions } from '../engine/write-options.ts'
 
 const DAY_MS = 86_400_000
 

@@ -972,7 +972,10 @@ export interface Operations {
   readonly 'exports.cancel': { readonly input: ExportsCancelInput; readonly output: Export }
 }
 
-/** Method and path of each, below /management/v1. */
+/** Path of Management REST. */
+export const API_ROOT = '/management/v1'
+
+/** Method and path of each, below {@link API_ROOT}. */
 export const ROUTES: { readonly [N in keyof Operations]: string } = {
   'collections.list': 'GET /collections',
   'collections.get': 'GET /collections/{id}',
