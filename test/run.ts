@@ -65,9 +65,12 @@ process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1))
 
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
-const every = globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'examples/**/*.test.ts'], {
-  cwd: top,
-}).sort()
+const every = globSync(
+  ['src/**/*.test.ts', 'test/**/*.test.ts', 'examples/**/*.test.ts', 'ui/**/*.test.ts'],
+  {
+    cwd: top,
+  },
+).sort()
 const isOnlyLong = process.argv.includes('--only-long')
 const files = isOnlyLong ? longFiles(named.length > 0 ? named : every, top) : named
 if (isOnlyLong && files.length === 0) throw new Error('no test has a long form')
@@ -107,6 +110,7 @@ const checks =
     ? []
     : [
         run('types', bin('tsc'), ['--noEmit']),
+        run('types of the console', bin('tsc'), ['--noEmit', '-p', 'ui']),
         run('lint', bin('biome'), ['check', '--error-on-warnings', '.']),
         run('dead code', bin('knip'), []),
       ]

@@ -1,0 +1,36 @@
+import { queryOptions, useQuery } from '@tanstack/react-query'
+import { client, type Output } from './client.ts'
+
+export type Session = Output<'whoami.show'>
+
+/** The signed-in person, and the operations that the server would let them call on at least one resource. */
+export const sessionQuery = queryOptions({
+  queryKey: ['whoami.show'],
+  queryFn: async () => (await client.call('whoami.show', { operations: true })).body,
+  staleTime: 60_000,
+  retry: false,
+})
+
+export function useSession(): Session | null {
+  return useQuery(sessionQuery).data ?? null
+}
+
+/**
+ * True if the person may call the operation on at least one resource, as the server says. Without an answer: false. Whether they
+ * may call it on a certain resource, only the call itself tells.
+ */
+export function useMay(): (operation: string) => boolean {
+  const session = useSession()
+  return (operation) => session?.operations?.includes(operation) === true
+}
+
+/** Where a sign-in starts that comes back to this page. */
+export function signInUrl(): string {
+  const here = location.pathname + location.search
+  return `/console/login?return_to=${encodeURIComponent(here)}`
+}
+
+export async function signOut(): Promise<void> {
+  await fetch('/console/logout', { method: 'POST', headers: { 'x-postern-console': '1' } })
+  location.assign('/console/')
+}

@@ -1,0 +1,134 @@
+import type { LucideIcon } from 'lucide-react'
+import {
+  Activity,
+  AppWindow,
+  Bot,
+  Boxes,
+  Building2,
+  Cable,
+  ChartLine,
+  Download,
+  FileClock,
+  Gauge,
+  GitPullRequestArrow,
+  History,
+  House,
+  Inbox,
+  KeyRound,
+  Link2,
+  Lock,
+  Network,
+  Plug,
+  ScrollText,
+  Settings,
+  ShieldAlert,
+  ShieldCheck,
+  SquareUser,
+  Ticket,
+  UserRoundCog,
+  Users,
+  UsersRound,
+  Waypoints,
+  Workflow,
+} from 'lucide-react'
+
+export interface Place {
+  readonly label: string
+  /** Below `/console`. */
+  readonly to: string
+  readonly icon: LucideIcon
+  /** The place is shown to people who may call this operation. */
+  readonly needs: string
+  /** After `g`, this letter goes to the place. */
+  readonly letter?: string
+}
+
+export interface Group {
+  readonly label: string | null
+  readonly places: readonly Place[]
+}
+
+export const GROUPS: readonly Group[] = [
+  { label: null, places: [{ label: 'Home', to: '/', icon: House, needs: 'whoami.show', letter: 'h' }] },
+  {
+    label: 'APIs',
+    places: [
+      { label: 'Collections', to: '/collections', icon: Boxes, needs: 'collections.list', letter: 'c' },
+      { label: 'Proxies', to: '/proxies', icon: Waypoints, needs: 'proxies.list', letter: 'p' },
+      { label: 'Workflows', to: '/workflows', icon: Workflow, needs: 'workflows.list', letter: 'w' },
+      { label: 'Policies', to: '/policies', icon: Gauge, needs: 'policies.list', letter: 'l' },
+      { label: 'Credentials', to: '/credentials', icon: KeyRound, needs: 'credentials.list', letter: 'k' },
+    ],
+  },
+  {
+    label: 'Access',
+    places: [
+      { label: 'Clients', to: '/clients', icon: AppWindow, needs: 'clients.list', letter: 'n' },
+      { label: 'Profiles', to: '/profiles', icon: SquareUser, needs: 'profiles.list' },
+      {
+        label: 'Access requests',
+        to: '/access_requests',
+        icon: Inbox,
+        needs: 'access_requests.list',
+        letter: 'i',
+      },
+      {
+        label: 'Change requests',
+        to: '/change_requests',
+        icon: GitPullRequestArrow,
+        needs: 'change_requests.list',
+      },
+    ],
+  },
+  {
+    label: 'MCP',
+    places: [
+      { label: 'Origins', to: '/origins', icon: Plug, needs: 'origins.list', letter: 'o' },
+      { label: 'Virtual MCPs', to: '/virtual_mcps', icon: Network, needs: 'virtual_mcps.list', letter: 'v' },
+      { label: 'Guardrails', to: '/guardrails', icon: ShieldAlert, needs: 'guardrails.list', letter: 'd' },
+      { label: 'Hosts', to: '/hosts', icon: Bot, needs: 'hosts.list' },
+      { label: 'Bindings', to: '/bindings', icon: Link2, needs: 'bindings.list' },
+      { label: 'Connections', to: '/connections', icon: Cable, needs: 'connections.list' },
+    ],
+  },
+  {
+    label: 'Observe',
+    places: [
+      { label: 'Records', to: '/records', icon: ScrollText, needs: 'records.list', letter: 'r' },
+      { label: 'Analytics', to: '/analytics', icon: ChartLine, needs: 'metrics.overview', letter: 'a' },
+      { label: 'Audit', to: '/audit', icon: FileClock, needs: 'audit.list', letter: 'u' },
+      { label: 'Exports', to: '/exports', icon: Download, needs: 'exports.list' },
+    ],
+  },
+  {
+    label: 'Govern',
+    places: [
+      { label: 'Revisions', to: '/revisions', icon: History, needs: 'revisions.list', letter: 'e' },
+      { label: 'People', to: '/users', icon: Users, needs: 'users.list' },
+      { label: 'Teams', to: '/teams', icon: UsersRound, needs: 'teams.list' },
+      { label: 'Roles', to: '/roles', icon: ShieldCheck, needs: 'roles.list' },
+      { label: 'Grants', to: '/grants', icon: UserRoundCog, needs: 'grants.list' },
+      { label: 'Machines', to: '/service_identities', icon: Building2, needs: 'service_identities.list' },
+      { label: 'Trust rules', to: '/trust_rules', icon: Lock, needs: 'trust_rules.list' },
+      { label: 'Personal tokens', to: '/personal_tokens', icon: Ticket, needs: 'personal_tokens.list' },
+      { label: 'Keys', to: '/keys', icon: Activity, needs: 'keys.list' },
+      { label: 'Settings', to: '/settings', icon: Settings, needs: 'settings.get', letter: 's' },
+    ],
+  },
+]
+
+export const PLACES: readonly Place[] = GROUPS.flatMap(({ places }) => places)
+
+/** Title of a resource, such as `Virtual MCPs` of `virtual_mcps`. */
+export function titleOf(resource: string): string {
+  const place = PLACES.find(({ to }) => to === `/${resource}`)
+  if (place !== undefined) return place.label
+  const words = resource.replaceAll('_', ' ')
+  return words.charAt(0).toUpperCase() + words.slice(1)
+}
+
+/** One item of a resource: `virtual MCP` of `virtual_mcps`. */
+export function singularOf(resource: string): string {
+  const words = resource.replaceAll('_', ' ').replace(/\bmcps\b/, 'MCPs')
+  return words.endsWith('ies') ? `${words.slice(0, -3)}y` : words.replace(/s$/, '')
+}

@@ -1,0 +1,93 @@
+import { keepPreviousData, useQueries } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
+import { useId, useMemo, useState } from 'react'
+import { client, type Input, type OperationName } from '../api/client.ts'
+import { ALL_OPERATIONS, nameOf } from '../api/operations.ts'
+import { useMay } from '../api/session.ts'
+import { Dialog } from '../kit/dialog.tsx'
+import { TextInput } from '../kit/inputs.tsx'
+import { Listbox, type Option } from '../kit/listbox.tsx'
+import { isObject } from '../schema/value.ts'
+import { PLACES, singularOf } from './navigation.ts'
+import { rank } from './rank.ts'
+
+/** Resources that the palette looks in: at most six, each with one request. */
+const FOUND_IN = ['collections', 'proxies', 'clients', 'origins', 'virtual_mcps', 'users'] as const
+const TEXT_MIN = 2
+const FOUND_MAX = 5
+const SHOWN_MAX = 40
+
+/** Go to a page, find a resource, run an operation. */
+export default function Palette({ onClose }: { onClose: () => void }) {
+  const [text, setText] = useState('')
+  const id = useId()
+  const may = useMay()
+  const navigate = useNavigate()
+  const found = useQueries({
+    queries: FOUND_IN.map((resource) => ({
+      queryKey: ['palette', resource, text],
+      queryFn: async () => {
+        const input = { text, limit: FOUND_MAX, fields: 'id,slug,name' } as Input<OperationName>
+        const { body } = await client.call(`${resource}.list`, input as never)
+        return (body as { readonly items: readonly unknown[] }).items
+      },
+      enabled: text.length >= TEXT_MIN && may(`${resource}.list`),
+      placeholderData: keepPreviousData,
+    })),
+  })
+  const fixed = useMemo<Option[]>(
+    () => [
+      ...PLACES.filter(({ needs }) => may(needs)).map(({ label, to }) => ({
+        value: to,
+        label,
+        hint: 'page',
+      })),
+      ...ALL_OPERATIONS.filter((row) => may(nameOf(row))).map((row) => ({
+        value: `/run/${nameOf(row)}`,
+        label: row.summary,
+        hint: nameOf(row),
+      })),
+    ],
+    [may],
+  )
+  const resources = found.flatMap(({ data }, index) => {
+    const resource = FOUND_IN[index]!
+    return text.length < TEXT_MIN
+      ? []
+      : (data ?? []).filter(isObject).map((item) => ({
+          value: `/${resource}/${encodeURIComponent(String(item['id']))}`,
+          label: String(item['name'] ?? item['slug']),
+          hint: singularOf(resource),
+        }))
+  })
+  const options = [...resources, ...rank(fixed, text)].slice(0, SHOWN_MAX)
+  return (
+    <Dialog title="Search or run" onClose={onClose} shape="wide">
+      <div className="flex min-h-100 flex-col">
+        <Listbox
+          id={id}
+          isOpen
+          isStatic
+          options={options}
+          onClose={onClose}
+          onPick={(to) => {
+            onClose()
+            navigate({ to }).catch(() => {})
+          }}
+        >
+          {(attributes) => (
+            <TextInput
+              {...attributes}
+              autoFocus
+              aria-label="Search or run"
+              placeholder="A page, a resource, or what you want to do"
+              value={text}
+              onChange={(event) => setText(event.target.value)}
+              onBlur={() => {}}
+            />
+          )}
+        </Listbox>
+      </div>
+    </Dialog>
+  )
+}

@@ -1,0 +1,109 @@
+import type { QueryClient } from '@tanstack/react-query'
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+} from '@tanstack/react-router'
+import { faultOf } from '../api/problem.ts'
+import { sessionQuery } from '../api/session.ts'
+import { FaultBox } from '../kit/states.tsx'
+import { NotFound } from './not-found.tsx'
+import { parseSearch, type Search, stringifySearch } from './search.ts'
+import { Shell } from './shell.tsx'
+import { SignIn } from './sign-in.tsx'
+
+interface Context {
+  readonly queries: QueryClient
+}
+
+const asSearch = (search: Record<string, unknown>): Search => search as Search
+
+const root = createRootRouteWithContext<Context>()({
+  validateSearch: asSearch,
+  notFoundComponent: NotFound,
+  errorComponent: ({ error, reset }) => (
+    <div className="p-6">
+      <FaultBox fault={faultOf(error)} retry={reset} />
+    </div>
+  ),
+})
+
+const signIn = createRoute({ getParentRoute: () => root, path: '/sign-in', component: SignIn })
+const signedIn = createRoute({
+  getParentRoute: () => root,
+  path: '/signed-in',
+  component: lazyRouteComponent(() => import('./signed-in.tsx')),
+})
+
+/** All pages behind the sign-in. */
+const shell = createRoute({
+  getParentRoute: () => root,
+  id: 'shell',
+  component: Shell,
+  beforeLoad: async ({ context, location }) => {
+    try {
+      await context.queries.ensureQueryData(sessionQuery)
+    } catch (error) {
+      if (faultOf(error).status === 401)
+        throw redirect({ to: '/sign-in', search: { return_to: location.href } })
+      throw error
+    }
+  },
+})
+
+const home = createRoute({
+  getParentRoute: () => shell,
+  path: '/',
+  component: lazyRouteComponent(() => import('../screens/home/home.tsx')),
+})
+const settings = createRoute({
+  getParentRoute: () => shell,
+  path: '/settings',
+  component: lazyRouteComponent(() => import('../screens/resources/single.tsx')),
+})
+const run = createRoute({
+  getParentRoute: () => shell,
+  path: '/run/$operation',
+  component: lazyRouteComponent(() => import('../screens/resources/run.tsx')),
+})
+const list = createRoute({
+  getParentRoute: () => shell,
+  path: '/$resource',
+  component: lazyRouteComponent(() => import('../screens/resources/list.tsx')),
+})
+const create = createRoute({
+  getParentRoute: () => shell,
+  path: '/$resource/new',
+  component: lazyRouteComponent(() => import('../screens/resources/create.tsx')),
+})
+const item = createRoute({
+  getParentRoute: () => shell,
+  path: '/$resource/$id',
+  component: lazyRouteComponent(() => import('../screens/resources/item.tsx')),
+})
+
+const tree = root.addChildren([
+  signIn,
+  signedIn,
+  shell.addChildren([home, settings, run, list, create, item]),
+])
+
+export function createConsoleRouter(queries: QueryClient) {
+  return createRouter({
+    routeTree: tree,
+    basepath: '/console',
+    context: { queries },
+    parseSearch: (text) => parseSearch(text),
+    stringifySearch: (search) => stringifySearch(search),
+    defaultPreload: 'intent',
+    scrollRestoration: true,
+  })
+}
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: ReturnType<typeof createConsoleRouter>
+  }
+}

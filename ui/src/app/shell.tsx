@@ -1,0 +1,182 @@
+import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router'
+import { Keyboard, LogOut, Menu, Moon, Search, X } from 'lucide-react'
+import { lazy, Suspense, useEffect, useRef, useState } from 'react'
+import { whenSignedOut } from '../api/client.ts'
+import { signInUrl, signOut, useMay, useSession } from '../api/session.ts'
+import { Button, buttonClasses, IconButton } from '../kit/button.tsx'
+import { classes } from '../kit/classes.ts'
+import { Dialog } from '../kit/dialog.tsx'
+import { Toasts } from '../kit/toast.tsx'
+import { useKeys } from './keys.ts'
+import { GROUPS, PLACES } from './navigation.ts'
+import { setTheme, type Theme, theme } from './theme.ts'
+
+const Palette = lazy(() => import('./palette.tsx'))
+const KeyHelp = lazy(() => import('./key-help.tsx'))
+
+/** The frame around every page: the sidebar, the bar with the command palette, and what may lie over the page. */
+export function Shell() {
+  const [over, setOver] = useState<'palette' | 'keys' | null>(null)
+  const [isOpen, setOpen] = useState(false)
+  const navigate = useNavigate()
+  const { pathname } = useLocation()
+  const main = useRef<HTMLElement>(null)
+  useEffect(() => setOpen(false), [pathname])
+  useKeys({
+    'mod+k': () => setOver('palette'),
+    '?': () => setOver('keys'),
+    ...Object.fromEntries(
+      PLACES.filter(({ letter }) => letter !== undefined).map(({ letter, to }) => [
+        `g ${letter}`,
+        () => {
+          navigate({ to }).catch(() => {})
+        },
+      ]),
+    ),
+  })
+  return (
+    <div className="flex h-full flex-col md:flex-row">
+      <button
+        type="button"
+        className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:bg-page focus:p-2"
+        onClick={() => main.current?.focus()}
+      >
+        Skip to the content
+      </button>
+      <header className="flex h-12 shrink-0 items-center justify-between border-b border-line bg-raised px-3 md:hidden">
+        <IconButton
+          icon={isOpen ? X : Menu}
+          label={isOpen ? 'Close the menu' : 'Open the menu'}
+          aria-expanded={isOpen}
+          onClick={() => setOpen(!isOpen)}
+        />
+        <span className="font-semibold">Postern</span>
+        <IconButton icon={Search} label="Search and commands" onClick={() => setOver('palette')} />
+      </header>
+      <aside
+        className={classes(
+          'w-full shrink-0 flex-col border-r border-line bg-raised md:flex md:w-54',
+          isOpen ? 'flex min-h-0 flex-1 md:flex-none' : 'hidden',
+        )}
+      >
+        <Sidebar openPalette={() => setOver('palette')} openKeys={() => setOver('keys')} />
+      </aside>
+      <main
+        id="main"
+        ref={main}
+        tabIndex={-1}
+        className={classes('min-h-0 min-w-0 flex-1 overflow-auto outline-none', isOpen && 'hidden md:block')}
+      >
+        <Suspense>
+          <Outlet />
+        </Suspense>
+      </main>
+      <Suspense>
+        {over === 'palette' && <Palette onClose={() => setOver(null)} />}
+        {over === 'keys' && <KeyHelp onClose={() => setOver(null)} />}
+      </Suspense>
+      <SignedOut />
+      <Toasts />
+    </div>
+  )
+}
+
+function Sidebar({ openPalette, openKeys }: { openPalette: () => void; openKeys: () => void }) {
+  const session = useSession()
+  const may = useMay()
+  const [chosen, setChosen] = useState<Theme>(theme())
+  const groups = GROUPS.map(({ label, places }) => ({
+    label,
+    places: places.filter(({ needs }) => may(needs)),
+  })).filter(({ places }) => places.length > 0)
+  return (
+    <>
+      <div className="hidden h-12 shrink-0 items-center px-4 md:flex">
+        <Link to="/" className="text-md font-semibold no-underline">
+          Postern
+        </Link>
+      </div>
+      <div className="px-2 pb-2 max-md:pt-2">
+        <button
+          type="button"
+          onClick={openPalette}
+          className="flex h-8 w-full items-center gap-2 rounded-md border border-edge bg-page px-2 text-sm text-muted hover:text-text"
+        >
+          <Search size={14} aria-hidden="true" />
+          <span className="flex-1 text-left">Search or run</span>
+          <kbd className="text-xs">Ctrl K</kbd>
+        </button>
+      </div>
+      <nav aria-label="Main" className="min-h-0 flex-1 overflow-auto px-2 pb-4">
+        {groups.map(({ label, places }) => (
+          <div key={label ?? ''} className="mb-3">
+            {label !== null && <h2 className="px-2 py-1 text-xs font-semibold text-muted">{label}</h2>}
+            <ul>
+              {places.map(({ label: name, to, icon: Icon }) => (
+                <li key={to}>
+                  <Link
+                    to={to}
+                    activeOptions={{ exact: to === '/', includeSearch: false }}
+                    className="flex h-8 items-center gap-2 rounded-md px-2 no-underline hover:bg-sunken md:h-7"
+                    activeProps={{
+                      className: 'bg-accent-soft text-accent font-medium',
+                      'aria-current': 'page',
+                    }}
+                    inactiveProps={{ className: 'text-text' }}
+                  >
+                    <Icon size={16} aria-hidden="true" className="shrink-0 opacity-80" />
+                    {name}
+                  </Link>
+                </li>
+              ))}
+            </ul>
+          </div>
+        ))}
+      </nav>
+      <footer className="flex shrink-0 items-center gap-1 border-t border-line px-3 py-2">
+        <span className="min-w-0 flex-1 truncate text-sm" title={session?.email ?? session?.name}>
+          {session?.name}
+        </span>
+        <IconButton icon={Keyboard} label="Keyboard shortcuts" onClick={openKeys} />
+        <IconButton
+          icon={Moon}
+          label={`Theme: ${chosen}`}
+          onClick={() => {
+            const next: Theme = chosen === 'system' ? 'dark' : chosen === 'dark' ? 'light' : 'system'
+            setTheme(next)
+            setChosen(next)
+          }}
+        />
+        <IconButton icon={LogOut} label="Sign out" onClick={() => signOut().catch(() => location.reload())} />
+      </footer>
+    </>
+  )
+}
+
+/** The session has ended while a page was open. A sign-in in another tab keeps what is on this page. */
+function SignedOut() {
+  const [isOut, setOut] = useState(false)
+  useEffect(() => {
+    whenSignedOut(() => setOut(true))
+    const channel = new BroadcastChannel('postern-session')
+    channel.onmessage = () => setOut(false)
+    return () => channel.close()
+  }, [])
+  if (!isOut) return null
+  return (
+    <Dialog title="You are signed out" onClose={() => setOut(false)}>
+      <p>Your session has ended. Sign in again in another tab: this page keeps what you have entered.</p>
+      <div className="mt-4 flex justify-end gap-2">
+        <Button onClick={() => location.assign(signInUrl())}>Sign in here</Button>
+        <a
+          href="/console/login?return_to=/console/signed-in"
+          target="_blank"
+          rel="noopener"
+          className={buttonClasses('primary')}
+        >
+          Sign in in another tab
+        </a>
+      </div>
+    </Dialog>
+  )
+}

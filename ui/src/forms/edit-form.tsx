@@ -1,0 +1,184 @@
+import { useQuery } from '@tanstack/react-query'
+import { useEffect, useMemo, useState } from 'react'
+import type { JsonObject, ResourceSchemas } from '../../build/document.ts'
+import { client, type Input, type OperationName } from '../api/client.ts'
+import { operation } from '../api/operations.ts'
+import { Button } from '../kit/button.tsx'
+import { Diff } from '../kit/diff.tsx'
+import { FaultBox } from '../kit/states.tsx'
+import { Status } from '../kit/status.tsx'
+import { say } from '../kit/toast.tsx'
+import { fieldsOf } from '../schema/fields.ts'
+import { changesOf, entriesOf, isObject } from '../schema/value.ts'
+import { ShowAs } from '../show-as/show-as.tsx'
+import { Review, WaitsFor } from './operation-form.tsx'
+import { SchemaForm } from './schema-form.tsx'
+import { errorsOf, useWrite } from './use-write.ts'
+
+interface EditFormProps {
+  readonly resource: string
+  /** Null for a resource of which there is one. */
+  readonly id: string | null
+  readonly loaded: JsonObject
+  readonly schemas: ResourceSchemas
+  readonly onDone: () => void
+}
+
+/** Changes a resource: only what was changed is sent, after its difference was seen, and only if nobody else was faster. */
+export function EditForm({ resource, id, loaded, schemas, onDone }: EditFormProps) {
+  const update = operation(`${resource}.update`)!
+  const put = operation(`${resource}.put`)
+  const shape = schemas.actions[put === null ? 'update' : 'put']!.input
+  const fields = useMemo(
+    () => fieldsOf(shape, schemas.$defs).filter(({ name }) => name !== 'id'),
+    [shape, schemas],
+  )
+  const start = useMemo(
+    () =>
+      only(
+        loaded,
+        fields.map(({ name }) => name),
+      ),
+    [loaded, fields],
+  )
+  const [value, setValue] = useState<JsonObject>(start)
+  const { patch, removes } = changesOf(start, value)
+  const isDirty = removes || Object.keys(patch).length > 0
+  // PATCH cannot take a member away
+  const row = removes && put !== null ? put : update
+  const write = useWrite(row)
+  const { state } = write
+  const input = { ...(id !== null && { id }), ...(row === put ? value : patch) }
+  const expectedRevision = typeof loaded['revision'] === 'number' ? loaded['revision'] : undefined
+  useLeaveGuard(isDirty && state.step !== 'done')
+  useEffect(() => {
+    if (state.step !== 'done') return
+    const isPending = (state.answer.body as { readonly pending?: unknown }).pending === true
+    say(
+      isPending ? 'pending' : 'ok',
+      isPending ? 'Stored. Not all gateway threads have confirmed it yet.' : 'Saved',
+    )
+    onDone()
+  }, [state, onDone])
+
+  if (state.step === 'done') return null
+  if (state.step === 'waiting') return <WaitsFor changeRequest={state.changeRequest} />
+  const showAs = <ShowAs request={{ operation: row, input, options: {} }} />
+  if (state.step === 'conflict')
+    return (
+      <Conflict
+        resource={resource}
+        id={id}
+        start={start}
+        mine={value}
+        names={fields.map(({ name }) => name)}
+        onKeep={write.edit}
+      />
+    )
+  if (state.step === 'review')
+    return (
+      <Review
+        row={row}
+        state={state}
+        confirmWith={null}
+        showAs={showAs}
+        onBack={write.edit}
+        onConfirm={(options) =>
+          write.confirm(input, { ...options, ...(expectedRevision !== undefined && { expectedRevision }) })
+        }
+      />
+    )
+  const fault = state.step === 'editing' ? state.fault : null
+  return (
+    <form
+      className="flex max-w-200 flex-col gap-4"
+      onSubmit={(event) => {
+        event.preventDefault()
+        if (isDirty) write.review(input).catch(() => {})
+      }}
+    >
+      <SchemaForm fields={fields} value={value} loaded={start} onChange={setValue} errors={errorsOf(fault)} />
+      {fault !== null && <FaultBox fault={fault} />}
+      <div className="sticky bottom-0 flex flex-wrap items-center justify-between gap-2 border-t border-line bg-page py-3">
+        <span className="flex items-center gap-2">
+          {showAs}
+          {isDirty && <Status state="changed">Not saved</Status>}
+        </span>
+        <div className="flex gap-2">
+          <Button disabled={!isDirty} onClick={() => setValue(start)}>
+            Undo all
+          </Button>
+          <Button type="submit" tone="primary" disabled={!isDirty} isBusy={state.step === 'asking'}>
+            Review the change
+          </Button>
+        </div>
+      </div>
+    </form>
+  )
+}
+
+function only(value: JsonObject, names: readonly string[]): JsonObject {
+  return Object.fromEntries(
+    names.filter((name) => Object.hasOwn(value, name)).map((name) => [name, value[name]!]),
+  )
+}
+
+/** Asks before a tab with unsaved changes closes. */
+function useLeaveGuard(isDirty: boolean): void {
+  useEffect(() => {
+    if (!isDirty) return
+    const ask = (event: BeforeUnloadEvent): void => event.preventDefault()
+    addEventListener('beforeunload', ask)
+    return () => removeEventListener('beforeunload', ask)
+  }, [isDirty])
+}
+
+interface ConflictProps {
+  readonly resource: string
+  readonly id: string | null
+  readonly start: JsonObject
+  readonly mine: JsonObject
+  readonly names: readonly string[]
+  readonly onKeep: () => void
+}
+
+/** Somebody else saved first: their changes and yours, since the revision that this form was opened with. */
+function Conflict({ resource, id, start, mine, names, onKeep }: ConflictProps) {
+  const name = `${resource}.get` as OperationName
+  const query = useQuery({
+    queryKey: [name, id, 'conflict'],
+    queryFn: async () =>
+      (await client.call(name, (id === null ? {} : { id }) as Input<OperationName>))
+        .body as unknown as JsonObject,
+    gcTime: 0,
+    staleTime: 0,
+  })
+  const theirs = isObject(query.data) ? only(query.data, names) : null
+  return (
+    <div className="flex flex-col gap-4">
+      <Status state="warn" className="whitespace-normal">
+        Somebody else changed this after you opened it. Nothing of yours was saved.
+      </Status>
+      <div className="grid gap-4 lg:grid-cols-2">
+        <section className="flex flex-col gap-2">
+          <h2 className="font-semibold">Their changes</h2>
+          {theirs === null ? (
+            <p className="text-muted">Loading</p>
+          ) : (
+            <Diff entries={entriesOf(start, theirs)} />
+          )}
+        </section>
+        <section className="flex flex-col gap-2">
+          <h2 className="font-semibold">Your changes</h2>
+          <Diff entries={entriesOf(start, mine)} />
+        </section>
+      </div>
+      <div className="flex justify-end gap-2">
+        <Button onClick={onKeep}>Keep editing</Button>
+        <Button tone="primary" onClick={() => location.reload()}>
+          Discard mine and load theirs
+        </Button>
+      </div>
+    </div>
+  )
+}

@@ -1,0 +1,35 @@
+import { createContext, useContext } from 'react'
+import type { Json, JsonObject } from '../../build/document.ts'
+import { at, isEqual, type Path, pointerOf } from '../schema/value.ts'
+
+interface FormState {
+  readonly value: JsonObject
+  /** As loaded, of a form that edits; otherwise null. */
+  readonly loaded: JsonObject | null
+  readonly set: (path: Path, next: Json | undefined) => void
+  /** What the server, or the form itself, finds wrong, by JSON pointer. */
+  readonly errors: Readonly<Record<string, string>>
+  readonly isReadOnly: boolean
+  /** Before the ids of inputs, so that two forms of a page do not meet. */
+  readonly prefix: string
+}
+
+const Context = createContext<FormState | null>(null)
+export const FormProvider = Context.Provider
+
+/** The member of the form at a path. */
+export function useMember(path: Path) {
+  const form = useContext(Context)
+  if (form === null) throw new Error('useMember outside of a form')
+  const pointer = pointerOf(path)
+  const value = at(form.value, path)
+  return {
+    id: form.prefix + pointer,
+    value,
+    error: form.errors[pointer] ?? null,
+    isReadOnly: form.isReadOnly,
+    isChanged: form.loaded !== null && !isEqual(at(form.loaded, path), value),
+    set: (next: Json | undefined) => form.set(path, next),
+    setAt: (inner: Path, next: Json | undefined) => form.set([...path, ...inner], next),
+  }
+}

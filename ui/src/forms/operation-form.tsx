@@ -1,0 +1,231 @@
+import { Link } from '@tanstack/react-router'
+import { type ReactNode, useEffect, useId, useState } from 'react'
+import type { JsonObject, ResourceSchemas } from '../../build/document.ts'
+import type { Answer, WriteOptions } from '../api/client.ts'
+import type { OperationRow } from '../api/operations.ts'
+import { Button } from '../kit/button.tsx'
+import { Diff } from '../kit/diff.tsx'
+import { Labeled, TextInput } from '../kit/inputs.tsx'
+import { FaultBox } from '../kit/states.tsx'
+import { Status } from '../kit/status.tsx'
+import { say } from '../kit/toast.tsx'
+import { fieldsOf } from '../schema/fields.ts'
+import { ShowAs } from '../show-as/show-as.tsx'
+import { Result } from './result.tsx'
+import { SchemaForm } from './schema-form.tsx'
+import { errorsOf, useWrite, type WriteInput } from './use-write.ts'
+
+interface OperationFormProps {
+  readonly row: OperationRow
+  readonly schemas: ResourceSchemas
+  /** Members that the place of the form decides, such as the id. They are sent and not asked for. */
+  readonly fixed?: JsonObject
+  /** First values of the other members. */
+  readonly start?: JsonObject
+  /** Slug to be typed before something that cannot be undone; null: the operation needs none. */
+  readonly confirmWith?: string | null
+  readonly expectedRevision?: number | undefined
+  readonly onCancel?: () => void
+  /** Told once the operation is done and its answer has nothing left to show. */
+  readonly onDone?: (answer: Answer) => void
+  /** True for an answer that is shown in place of the form before `onDone` is told. Default: every answer. */
+  readonly showsResult?: (output: JsonObject) => boolean
+}
+
+/** Runs an operation: its input as a form, the difference that it makes, a confirmation, and its answer. */
+export function OperationForm(props: OperationFormProps) {
+  const {
+    row,
+    schemas,
+    fixed = {},
+    start = {},
+    confirmWith = null,
+    expectedRevision,
+    onCancel,
+    onDone,
+    showsResult = () => true,
+  } = props
+  const [value, setValue] = useState<JsonObject>(start)
+  const write = useWrite(row)
+  const { state } = write
+  const schema = schemas.actions[row.action]?.input ?? {}
+  const fields = fieldsOf(schema, schemas.$defs).filter(({ name }) => !Object.hasOwn(fixed, name))
+  const input: WriteInput = { ...value, ...fixed }
+  const needsWord = row.options.includes('confirm') && confirmWith !== null && row.effect !== 'read'
+
+  if (state.step === 'done')
+    return (
+      <Done
+        row={row}
+        schemas={schemas}
+        answer={state.answer}
+        showsResult={showsResult}
+        onClose={() => (onDone === undefined ? write.edit() : onDone(state.answer))}
+      />
+    )
+  if (state.step === 'waiting') return <WaitsFor changeRequest={state.changeRequest} />
+  const request = { operation: row, input, options: {} }
+  if (state.step === 'review' || state.step === 'conflict')
+    return (
+      <Review
+        row={row}
+        confirmWith={needsWord ? confirmWith : null}
+        onBack={write.edit}
+        showAs={<ShowAs request={request} />}
+        onConfirm={(options) =>
+          write.confirm(input, { ...options, ...(expectedRevision !== undefined && { expectedRevision }) })
+        }
+        state={state}
+      />
+    )
+  const fault = state.step === 'editing' ? state.fault : null
+  const verb = write.hasDryRun ? 'Review the change' : row.effect === 'read' ? 'Show' : 'Run'
+  return (
+    <form
+      className="flex flex-col gap-4"
+      onSubmit={(event) => {
+        event.preventDefault()
+        // What cannot be undone is confirmed on the next page, with the difference
+        const options = needsWord ? { confirm: confirmWith } : {}
+        write.review(input, options).catch(() => {})
+      }}
+    >
+      {fields.length > 0 && (
+        <SchemaForm fields={fields} value={value} onChange={setValue} errors={errorsOf(fault)} />
+      )}
+      {fault !== null && <FaultBox fault={fault} />}
+      <div className="flex flex-wrap items-center justify-between gap-2">
+        <ShowAs request={request} />
+        <div className="flex gap-2">
+          {onCancel !== undefined && <Button onClick={onCancel}>Cancel</Button>}
+          <Button
+            type="submit"
+            tone={row.effect === 'delete' && !write.hasDryRun ? 'danger' : 'primary'}
+            isBusy={state.step === 'asking'}
+          >
+            {verb}
+          </Button>
+        </div>
+      </div>
+    </form>
+  )
+}
+
+interface ReviewProps {
+  readonly row: OperationRow
+  readonly state: Extract<ReturnType<typeof useWrite>['state'], { step: 'review' | 'conflict' }>
+  readonly confirmWith: string | null
+  readonly showAs: ReactNode
+  readonly onBack: () => void
+  readonly onConfirm: (options: WriteOptions) => Promise<void>
+}
+
+/** The difference that a change makes, and what is still needed to make it. */
+export function Review({ row, state, confirmWith, showAs, onBack, onConfirm }: ReviewProps) {
+  const [word, setWord] = useState('')
+  const [reason, setReason] = useState('')
+  const wordId = useId()
+  const reasonId = useId()
+  const isConflict = state.step === 'conflict'
+  const approval = state.step === 'review' ? state.approvalNeeded : []
+  return (
+    <form
+      className="flex flex-col gap-4"
+      onSubmit={(event) => {
+        event.preventDefault()
+        onConfirm({ ...(reason !== '' && { reason }), ...(confirmWith !== null && { confirm: word }) }).catch(
+          () => {},
+        )
+      }}
+    >
+      {state.step === 'review' && <Diff entries={state.diff} />}
+      {state.fault !== null && <FaultBox fault={state.fault} />}
+      {approval.length > 0 && (
+        <p>
+          <Status state="pending">Needs approval</Status> Another person has to approve this change by the
+          rules: {approval.join(', ')}.
+        </p>
+      )}
+      {row.options.includes('reason') && !isConflict && (
+        <Labeled id={reasonId} label="Reason" hint="Stored in the audit entry">
+          <TextInput
+            id={reasonId}
+            value={reason}
+            maxLength={2000}
+            onChange={(event) => setReason(event.target.value)}
+          />
+        </Labeled>
+      )}
+      {confirmWith !== null && !isConflict && (
+        <Labeled id={wordId} label={`Type ${confirmWith} to confirm`} hint="This cannot be undone.">
+          <TextInput
+            id={wordId}
+            value={word}
+            onChange={(event) => setWord(event.target.value)}
+            className="font-mono"
+          />
+        </Labeled>
+      )}
+      <div className="flex flex-wrap items-center justify-between gap-2">
+        {showAs}
+        <div className="flex gap-2">
+          <Button onClick={onBack}>Back</Button>
+          {!isConflict && (
+            <Button
+              type="submit"
+              tone={row.effect === 'delete' ? 'danger' : 'primary'}
+              disabled={confirmWith !== null && word !== confirmWith}
+            >
+              {approval.length > 0 ? 'Ask for approval' : row.summary.split(' ')[0]}
+            </Button>
+          )}
+        </div>
+      </div>
+    </form>
+  )
+}
+
+/** The change became a change request. */
+export function WaitsFor({ changeRequest }: { changeRequest: string }) {
+  return (
+    <div className="flex flex-col gap-2">
+      <Status state="pending">Waits for approval</Status>
+      <p>Nothing has changed yet. Another person has to approve this change.</p>
+      {changeRequest !== '' && (
+        <Link
+          to="/$resource/$id"
+          params={{ resource: 'change_requests', id: changeRequest }}
+          className="text-accent underline"
+        >
+          Open the change request
+        </Link>
+      )}
+    </div>
+  )
+}
+
+interface DoneProps {
+  readonly row: OperationRow
+  readonly schemas: ResourceSchemas
+  readonly answer: Answer
+  readonly showsResult: (output: JsonObject) => boolean
+  readonly onClose: () => void
+}
+
+/** The answer, or what follows if it has nothing to show. */
+function Done({ row, schemas, answer, showsResult, onClose }: DoneProps) {
+  // Operations answer objects
+  const output = answer.body as unknown as JsonObject
+  const isShown = showsResult(output)
+  useEffect(() => {
+    if (isShown) return
+    say(
+      output['pending'] === true ? 'pending' : 'ok',
+      output['pending'] === true
+        ? 'Stored. Not all gateway threads have confirmed it yet.'
+        : `Done: ${row.summary.toLowerCase()}`,
+    )
+    onClose()
+  }, [])
+  return isShown ? <Result row={row} output={output} schemas={schemas} onClose={onClose} /> : null
+}

@@ -1,0 +1,77 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { useCallback, useState } from 'react'
+import {
+  type Answer,
+  client,
+  type DiffEntry,
+  type Input,
+  type OperationName,
+  type WriteOptions,
+} from '../api/client.ts'
+import type { OperationRow } from '../api/operations.ts'
+import { nameOf } from '../api/operations.ts'
+import { type Fault, faultOf, waitingRequest } from '../api/problem.ts'
+
+export type WriteInput = Readonly<Record<string, unknown>>
+
+/** Where a change stands. Nothing that the gateway enforces is shown before the server has confirmed it. */
+export type WriteState =
+  | { readonly step: 'editing'; readonly fault: Fault | null }
+  | { readonly step: 'asking' }
+  /** The server has judged the change and stored nothing. */
+  | {
+      readonly step: 'review'
+      readonly diff: readonly DiffEntry[]
+      readonly approvalNeeded: readonly string[]
+      readonly fault: Fault | null
+    }
+  /** Somebody else has changed the resource since it was loaded. */
+  | { readonly step: 'conflict'; readonly fault: Fault }
+  | { readonly step: 'waiting'; readonly changeRequest: string }
+  | { readonly step: 'done'; readonly answer: Answer }
+
+/**
+ * Diff before write: a dry run shows what would change, then the same input is sent with the revision that the person has seen.
+ * Operations without a dry run are sent at once.
+ */
+export function useWrite(row: OperationRow) {
+  const queries = useQueryClient()
+  const [state, setState] = useState<WriteState>({ step: 'editing', fault: null })
+  const hasDryRun = row.options.includes('dry_run')
+
+  const send = useCallback(
+    async (input: WriteInput, options: WriteOptions): Promise<void> => {
+      setState({ step: 'asking' })
+      try {
+        const answer = await client.call(nameOf(row), input as Input<OperationName>, options)
+        if (answer.diff !== null) {
+          setState({ step: 'review', diff: answer.diff, approvalNeeded: answer.approvalNeeded, fault: null })
+          return
+        }
+        setState({ step: 'done', answer })
+        if (row.effect !== 'read') await queries.invalidateQueries()
+      } catch (error) {
+        const changeRequest = waitingRequest(error)
+        const fault = faultOf(error)
+        if (changeRequest !== null) setState({ step: 'waiting', changeRequest })
+        else if (fault.code === 'revision_conflict') setState({ step: 'conflict', fault })
+        else setState({ step: 'editing', fault })
+      }
+    },
+    [row, queries],
+  )
+
+  return {
+    state,
+    hasDryRun,
+    review: (input: WriteInput, options: WriteOptions = {}) =>
+      send(input, hasDryRun ? { ...options, dryRun: true } : options),
+    confirm: (input: WriteInput, options: WriteOptions) => send(input, options),
+    edit: () => setState({ step: 'editing', fault: null }),
+  }
+}
+
+/** Reasons by JSON pointer, for the fields of a form. */
+export function errorsOf(fault: Fault | null): Readonly<Record<string, string>> {
+  return Object.fromEntries((fault?.fields ?? []).map(({ pointer, reason }) => [pointer, reason]))
+}

@@ -1,0 +1,98 @@
+import type { ComponentProps, ReactNode } from 'react'
+import { classes } from './classes.ts'
+
+const BOX =
+  'w-full rounded-md border border-edge bg-page px-2 text-text disabled:bg-raised disabled:text-muted aria-invalid:border-bad'
+
+export function TextInput({ className, ...rest }: ComponentProps<'input'>) {
+  return (
+    <input
+      type="text"
+      autoComplete="off"
+      spellCheck={false}
+      {...rest}
+      className={classes(BOX, 'h-8', className)}
+    />
+  )
+}
+
+export function TextArea({ className, ...rest }: ComponentProps<'textarea'>) {
+  return <textarea rows={3} spellCheck={false} {...rest} className={classes(BOX, 'py-1.5', className)} />
+}
+
+export function Select({ className, children, ...rest }: ComponentProps<'select'>) {
+  return (
+    <select {...rest} className={classes(BOX, 'h-8', className)}>
+      {children}
+    </select>
+  )
+}
+
+export function Checkbox({
+  label,
+  hint,
+  ...rest
+}: ComponentProps<'input'> & { readonly label: ReactNode; readonly hint?: string }) {
+  return (
+    <label className="flex items-start gap-2 py-1">
+      <input type="checkbox" {...rest} className="mt-0.5 size-4 shrink-0 accent-accent" />
+      <span>
+        {label}
+        {hint !== undefined && hint !== '' && <span className="block text-sm text-muted">{hint}</span>}
+      </span>
+    </label>
+  )
+}
+
+interface LabeledProps {
+  readonly id: string
+  readonly label: string
+  readonly hint?: string
+  readonly error?: string | null
+  readonly isRequired?: boolean
+  readonly isChanged?: boolean
+  readonly aside?: ReactNode
+  readonly children: ReactNode
+}
+
+/** A label, its input, a hint and the error of the field. The input names `{id}-hint` and `{id}-error` as its description. */
+export function Labeled({
+  id,
+  label,
+  hint = '',
+  error = null,
+  isRequired = false,
+  isChanged = false,
+  aside,
+  children,
+}: LabeledProps) {
+  return (
+    <div className="flex flex-col gap-1">
+      <div className="flex items-baseline justify-between gap-2">
+        <label htmlFor={id} className="font-medium">
+          {label}
+          {isRequired && <span className="text-muted"> (required)</span>}
+          {isChanged && <span className="ml-2 text-xs text-accent">changed</span>}
+        </label>
+        {aside}
+      </div>
+      {children}
+      {hint !== '' && (
+        <p id={`${id}-hint`} className="text-sm text-muted">
+          {hint}
+        </p>
+      )}
+      {error !== null && (
+        <p id={`${id}-error`} className="text-sm text-bad">
+          {error}
+        </p>
+      )}
+    </div>
+  )
+}
+
+/** Ids that describe an input inside {@link Labeled}. */
+export function describedBy(id: string, hint: string, error: string | null): string | undefined {
+  const ids = [hint !== '' && `${id}-hint`, error !== null && `${id}-error`].filter(Boolean)
+  return ids.length > 0 ? ids.join(' ') : undefined
+}

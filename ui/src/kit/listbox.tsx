@@ -1,0 +1,98 @@
+import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 'react'
+import { classes } from './classes.ts'
+
+export interface Option {
+  readonly value: string
+  readonly label: string
+  readonly hint: string
+}
+
+interface InputAttributes {
+  readonly role: 'combobox'
+  readonly 'aria-expanded': boolean
+  readonly 'aria-controls': string
+  readonly 'aria-autocomplete': 'list'
+  readonly 'aria-activedescendant': string | undefined
+  readonly onKeyDown: (event: KeyboardEvent<HTMLInputElement>) => void
+  readonly onBlur: () => void
+}
+
+interface ListboxProps {
+  readonly id: string
+  readonly isOpen: boolean
+  readonly options: readonly Option[]
+  readonly onPick: (value: string) => void
+  readonly onClose: () => void
+  /** The list stands below the input instead of over what follows, and its first option is active. */
+  readonly isStatic?: boolean
+  readonly children: (attributes: InputAttributes) => ReactNode
+}
+
+/** Options below an input (the pattern "combobox" of the ARIA Authoring Practices): arrows walk, Enter picks, Escape closes. */
+export function Listbox({ id, isOpen, options, onPick, onClose, isStatic = false, children }: ListboxProps) {
+  const first = isStatic ? 0 : -1
+  const [active, setActive] = useState(first)
+  const list = useRef<HTMLUListElement>(null)
+  const names = options.map(({ value }) => value).join('\n')
+  // Other options begin anew
+  useEffect(() => setActive(first), [names, first])
+  useEffect(() => {
+    if (active >= 0) list.current?.children[active]?.scrollIntoView({ block: 'nearest' })
+  }, [active])
+  const optionId = (index: number): string => `${id}-${index}`
+  const onKeyDown = (event: KeyboardEvent<HTMLInputElement>): void => {
+    if (!isOpen) return
+    const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0
+    if (step !== 0) setActive((active + step + options.length) % options.length)
+    else if (event.key === 'Enter' && options[active] !== undefined) onPick(options[active].value)
+    else if (event.key === 'Escape') onClose()
+    else return
+    event.preventDefault()
+    event.stopPropagation()
+  }
+  return (
+    <div className="relative w-full">
+      {children({
+        role: 'combobox',
+        'aria-expanded': isOpen,
+        'aria-controls': id,
+        'aria-autocomplete': 'list',
+        'aria-activedescendant': isOpen && active >= 0 ? optionId(active) : undefined,
+        onKeyDown,
+        onBlur: onClose,
+      })}
+      <ul
+        ref={list}
+        id={id}
+        role="listbox"
+        hidden={!isOpen}
+        className={classes(
+          'w-full overflow-auto rounded-md bg-page',
+          isStatic ? 'mt-2 max-h-[60dvh]' : 'absolute z-20 mt-1 max-h-60 shadow-float',
+        )}
+      >
+        {isOpen &&
+          options.map(({ value, label, hint }, index) => (
+            <li
+              key={value}
+              id={optionId(index)}
+              role="option"
+              aria-selected={index === active}
+              // Before the input loses its focus
+              onPointerDown={(event) => {
+                event.preventDefault()
+                onPick(value)
+              }}
+              className={classes(
+                'flex cursor-pointer items-baseline justify-between gap-2 px-2 py-1.5',
+                index === active ? 'bg-accent-soft' : 'hover:bg-raised',
+              )}
+            >
+              <code className="truncate">{label}</code>
+              <span className="truncate text-sm text-muted">{hint}</span>
+            </li>
+          ))}
+      </ul>
+    </div>
+  )
+}

@@ -1,0 +1,112 @@
+import {
+  Ban,
+  CircleCheck,
+  CircleDashed,
+  CircleSlash,
+  Clock,
+  Diamond,
+  type LucideIcon,
+  OctagonAlert,
+  TriangleAlert,
+} from 'lucide-react'
+import { classes } from './classes.ts'
+
+export type State = 'ok' | 'warn' | 'bad' | 'draft' | 'off' | 'pending' | 'changed' | 'blocked'
+
+const STATES: Readonly<Record<State, { icon: LucideIcon; color: string }>> = {
+  ok: { icon: CircleCheck, color: 'text-ok' },
+  warn: { icon: TriangleAlert, color: 'text-warn' },
+  bad: { icon: OctagonAlert, color: 'text-bad' },
+  draft: { icon: CircleDashed, color: 'text-muted' },
+  off: { icon: CircleSlash, color: 'text-muted' },
+  pending: { icon: Clock, color: 'text-warn' },
+  changed: { icon: Diamond, color: 'text-accent' },
+  blocked: { icon: Ban, color: 'text-bad' },
+}
+
+/** A state as shape, word and colour, so that none of them has to be seen. */
+export function Status({
+  state,
+  children,
+  className,
+}: {
+  state: State
+  children: string
+  className?: string
+}) {
+  const { icon: Icon, color } = STATES[state]
+  return (
+    <span className={classes('inline-flex items-center gap-1 whitespace-nowrap text-sm', color, className)}>
+      <Icon size={14} aria-hidden="true" className="shrink-0" />
+      {children}
+    </span>
+  )
+}
+
+/** The state of a status word of the API; words without a state of their own are shown as text. */
+const OF_WORDS: Readonly<Record<string, State>> = {
+  published: 'ok',
+  active: 'ok',
+  healthy: 'ok',
+  ok: 'ok',
+  connected: 'ok',
+  approved: 'ok',
+  valid: 'ok',
+  done: 'ok',
+  up: 'ok',
+  draft: 'draft',
+  changed: 'changed',
+  drift: 'changed',
+  inactive: 'off',
+  off: 'off',
+  disabled: 'off',
+  archived: 'off',
+  unpublished: 'off',
+  never: 'off',
+  deprecated: 'off',
+  pending: 'pending',
+  open: 'pending',
+  waiting: 'pending',
+  running: 'pending',
+  rotating: 'pending',
+  expiring: 'warn',
+  warning: 'warn',
+  stale: 'warn',
+  degraded: 'warn',
+  expired: 'bad',
+  failed: 'bad',
+  down: 'bad',
+  unhealthy: 'bad',
+  rejected: 'bad',
+  error: 'bad',
+  revoked: 'blocked',
+  denied: 'blocked',
+}
+
+export function stateOf(word: string): State | null {
+  return OF_WORDS[word] ?? null
+}
+
+export function Badge({
+  children,
+  tone = 'plain',
+}: {
+  children: React.ReactNode
+  tone?: 'plain' | 'accent' | 'dashed'
+}) {
+  const tones = {
+    plain: 'border-line bg-raised text-muted',
+    accent: 'border-transparent bg-accent-soft text-accent',
+    dashed: 'border-dashed border-edge text-muted',
+  }
+  return (
+    <span
+      className={classes(
+        'inline-flex h-5 items-center rounded-md border px-1.5 text-xs whitespace-nowrap',
+        tones[tone],
+      )}
+    >
+      {children}
+    </span>
+  )
+}

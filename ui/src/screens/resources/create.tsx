@@ -1,0 +1,56 @@
+import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import type { JsonObject } from '../../../build/document.ts'
+import { operation } from '../../api/operations.ts'
+import { useMay } from '../../api/session.ts'
+import { singularOf } from '../../app/navigation.ts'
+import { NotFound } from '../../app/not-found.tsx'
+import { OperationForm } from '../../forms/operation-form.tsx'
+import { secretsOf } from '../../forms/secrets.ts'
+import { Page } from '../../kit/page.tsx'
+import { Forbidden } from '../../kit/states.tsx'
+import { useSchemas } from '../../schema/load.ts'
+import { aboutOf } from './about.ts'
+
+/** A new item of a resource. Search parameters are its first values, such as `?collection=orders`. */
+export default function CreateResource() {
+  const { resource } = useParams({ from: '/shell/$resource/new' })
+  const search = useSearch({ strict: false })
+  const navigate = useNavigate()
+  const may = useMay()
+  const schemas = useSchemas(resource)
+  const row = operation(`${resource}.create`)
+  if (row === null || schemas === null) return <NotFound />
+  const title = `New ${singularOf(resource)}`
+  if (!may(`${resource}.create`))
+    return (
+      <Page name={title} title={title}>
+        <Forbidden permission={row.permission} />
+      </Page>
+    )
+  const open = (output: JsonObject): void => {
+    const id = String(output['id'] ?? output['slug'] ?? '')
+    navigate(
+      id === ''
+        ? { to: '/$resource', params: { resource } }
+        : { to: '/$resource/$id', params: { resource, id } },
+    ).catch(() => {})
+  }
+  return (
+    <Page name={title} title={title} lead={aboutOf(resource)}>
+      <div className="max-w-200">
+        {schemas !== undefined && (
+          <OperationForm
+            row={row}
+            schemas={schemas}
+            start={search as JsonObject}
+            onCancel={() => history.back()}
+            onDone={(answer) => open(answer.body as unknown as JsonObject)}
+            showsResult={(output) =>
+              secretsOf(output, schemas.actions['create']?.output, schemas.$defs).length > 0
+            }
+          />
+        )}
+      </div>
+    </Page>
+  )
+}

@@ -1,0 +1,247 @@
+import { useQuery } from '@tanstack/react-query'
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { Pencil, Trash2 } from 'lucide-react'
+import { useState } from 'react'
+import type { JsonObject, ResourceSchemas } from '../../../build/document.ts'
+import { client, type Input, type OperationName } from '../../api/client.ts'
+import { nameOf, type OperationRow, operation, operationsOf } from '../../api/operations.ts'
+import { faultOf } from '../../api/problem.ts'
+import { useMay } from '../../api/session.ts'
+import { useKeys } from '../../app/keys.ts'
+import { singularOf, titleOf } from '../../app/navigation.ts'
+import { NotFound } from '../../app/not-found.tsx'
+import { one } from '../../app/search.ts'
+import { EditForm } from '../../forms/edit-form.tsx'
+import { OperationForm } from '../../forms/operation-form.tsx'
+import { Button } from '../../kit/button.tsx'
+import { classes } from '../../kit/classes.ts'
+import { CopyButton } from '../../kit/copy.tsx'
+import { Dialog } from '../../kit/dialog.tsx'
+import { Card, Page } from '../../kit/page.tsx'
+import { FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
+import { Badge, Status, stateOf } from '../../kit/status.tsx'
+import { Time } from '../../kit/time.tsx'
+import { useSchemas } from '../../schema/load.ts'
+import { ShowAs } from '../../show-as/show-as.tsx'
+import { COMMON, Details } from '../../tables/details.tsx'
+import { History } from './history.tsx'
+
+const TABS = [
+  { tab: 'overview', label: 'Overview' },
+  { tab: 'edit', label: 'Edit' },
+  { tab: 'history', label: 'History' },
+] as const
+/** Actions that have a place of their own on the page. */
+const PLACED = ['list', 'get', 'create', 'put', 'update', 'delete']
+
+/** One resource: what it is, how to change it, what may be done with it, and what was done. */
+export default function ResourceItem() {
+  const { resource, id } = useParams({ from: '/shell/$resource/$id' })
+  if (operation(`${resource}.get`) === null) return <NotFound />
+  return <Item key={`${resource}/${id}`} resource={resource} id={id} />
+}
+
+function Item({ resource, id }: { resource: string; id: string }) {
+  const search = useSearch({ strict: false })
+  const navigate = useNavigate()
+  const may = useMay()
+  const schemas = useSchemas(resource)
+  const [running, setRunning] = useState<OperationRow | null>(null)
+  const get = operation(`${resource}.get`)!
+  const query = useQuery({
+    queryKey: [nameOf(get), id],
+    queryFn: async () =>
+      (await client.call(nameOf(get), { id } as Input<OperationName>)).body as unknown as JsonObject,
+    enabled: may(nameOf(get)),
+  })
+  const mayEdit = may(`${resource}.update`) || may(`${resource}.put`)
+  useKeys({
+    e: () => (mayEdit ? void navigate({ to: '.', search: { ...search, tab: 'edit' } as never }) : false),
+  })
+  const kind = singularOf(resource)
+  if (!may(nameOf(get)))
+    return (
+      <Page name={kind} title={kind}>
+        <Forbidden permission={get.permission} />
+      </Page>
+    )
+  if (query.error !== null && query.data === undefined)
+    return (
+      <Page name={kind} title={id}>
+        <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />
+      </Page>
+    )
+  const value = query.data
+  if (value === undefined || schemas == null)
+    return (
+      <Page name={kind} title={<span className="skeleton h-7 w-60" />}>
+        <SkeletonRows rows={10} />
+      </Page>
+    )
+
+  const name = String(value['name'] ?? value['title'] ?? value['email'] ?? value['slug'] ?? id)
+  const slug = String(value['slug'] ?? value['id'] ?? id)
+  const tab = one(search['tab']) ?? 'overview'
+  const tabs = TABS.filter(
+    ({ tab: one }) => (one !== 'edit' || mayEdit) && (one !== 'history' || may('audit.list')),
+  )
+  const actions = operationsOf(resource).filter(
+    (row) => row.byId && row.effect !== 'read' && !PLACED.includes(row.action) && may(nameOf(row)),
+  )
+  const remove = operation(`${resource}.delete`)
+  return (
+    <Page
+      name={`${name} · ${titleOf(resource)}`}
+      title={
+        <>
+          {name} <States value={value} />
+        </>
+      }
+      lead={
+        <span className="inline-flex flex-wrap items-center gap-1">
+          <Link to="/$resource" params={{ resource }} className="underline">
+            {titleOf(resource)}
+          </Link>
+          <span aria-hidden="true">/</span> <code>{slug}</code>{' '}
+          <CopyButton text={slug} label="Copy the slug" />
+        </span>
+      }
+      actions={
+        <>
+          <ShowAs request={{ operation: get, input: { id: slug }, options: {} }} />
+          {actions.map((row) => (
+            <Button key={row.action} onClick={() => setRunning(row)}>
+              {wordOf(row)}
+            </Button>
+          ))}
+          {mayEdit && tab !== 'edit' && (
+            <Button
+              icon={Pencil}
+              onClick={() => void navigate({ to: '.', search: { ...search, tab: 'edit' } as never })}
+            >
+              Edit
+            </Button>
+          )}
+          {remove !== null && may(nameOf(remove)) && (
+            <Button tone="danger" icon={Trash2} onClick={() => setRunning(remove)}>
+              Delete
+            </Button>
+          )}
+        </>
+      }
+    >
+      <nav aria-label="Parts of the page" className="flex gap-4 border-b border-line">
+        {tabs.map((one) => (
+          <Link
+            key={one.tab}
+            to="."
+            search={{ ...search, tab: one.tab === 'overview' ? undefined : one.tab } as never}
+            aria-current={tab === one.tab ? 'page' : undefined}
+            className={classes(
+              '-mb-px border-b-2 py-1.5 no-underline',
+              tab === one.tab ? 'border-accent font-medium' : 'border-transparent text-muted hover:text-text',
+            )}
+          >
+            {one.label}
+          </Link>
+        ))}
+      </nav>
+      {tab === 'overview' && <Overview value={value} />}
+      {tab === 'edit' && (
+        <EditForm
+          key={String(value['revision'])}
+          resource={resource}
+          id={String(value['id'] ?? id)}
+          loaded={value}
+          schemas={schemas}
+          onDone={() => void navigate({ to: '.', search: { ...search, tab: undefined } as never })}
+        />
+      )}
+      {tab === 'history' && <History resource={resource} id={String(value['id'] ?? id)} />}
+      {running !== null && (
+        <Running
+          row={running}
+          schemas={schemas}
+          value={value}
+          slug={slug}
+          onClose={() => setRunning(null)}
+          onDeleted={() => void navigate({ to: '/$resource', params: { resource } })}
+        />
+      )}
+    </Page>
+  )
+}
+
+function wordOf({ action }: OperationRow): string {
+  const words = action.replaceAll('_', ' ')
+  return words.charAt(0).toUpperCase() + words.slice(1)
+}
+
+function States({ value }: { value: JsonObject }) {
+  const status = value['status'] ?? value['state']
+  const state = typeof status === 'string' ? stateOf(status) : null
+  return (
+    <>
+      {state !== null && <Status state={state}>{String(status)}</Status>}
+      {value['active'] === false && <Status state="off">inactive</Status>}
+      {value['has_draft'] === true && <Badge tone="dashed">draft</Badge>}
+      {typeof value['managed_by'] === 'string' && <Badge>managed by {value['managed_by']}</Badge>}
+    </>
+  )
+}
+
+function Overview({ value }: { value: JsonObject }) {
+  return (
+    <div className="grid items-start gap-4 lg:grid-cols-[1fr_280px]">
+      <Card title="Settings">
+        <Details value={value} without={COMMON} />
+      </Card>
+      <Card title="About">
+        <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-2">
+          {(
+            ['id', 'revision', 'created_at', 'created_by', 'updated_at', 'updated_by', 'managed_by'] as const
+          ).map((name) =>
+            value[name] === undefined || value[name] === null ? null : (
+              <div key={name} className="contents">
+                <dt className="text-muted">{name.replaceAll('_', ' ')}</dt>
+                <dd className="min-w-0 break-all">
+                  {name.endsWith('_at') ? <Time value={String(value[name])} /> : String(value[name])}
+                </dd>
+              </div>
+            ),
+          )}
+        </dl>
+      </Card>
+    </div>
+  )
+}
+
+interface RunningProps {
+  readonly row: OperationRow
+  readonly schemas: ResourceSchemas
+  readonly value: JsonObject
+  readonly slug: string
+  readonly onClose: () => void
+  readonly onDeleted: () => void
+}
+
+function Running({ row, schemas, value, slug, onClose, onDeleted }: RunningProps) {
+  const revision =
+    typeof value['revision'] === 'number' && row.options.includes('expected_revision')
+      ? value['revision']
+      : undefined
+  return (
+    <Dialog title={row.summary} onClose={onClose} shape="wide">
+      <OperationForm
+        row={row}
+        schemas={schemas}
+        fixed={{ id: String(value['id'] ?? slug) }}
+        confirmWith={slug}
+        expectedRevision={revision}
+        onCancel={onClose}
+        onDone={() => (row.effect === 'delete' ? onDeleted() : onClose())}
+        showsResult={() => row.effect !== 'delete'}
+      />
+    </Dialog>
+  )
+}

@@ -1,0 +1,171 @@
+import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { Plus } from 'lucide-react'
+import type { JsonObject } from '../../../build/document.ts'
+import { client, type Input, type OperationName } from '../../api/client.ts'
+import { operation } from '../../api/operations.ts'
+import { faultOf } from '../../api/problem.ts'
+import { useMay } from '../../api/session.ts'
+import { useKeys } from '../../app/keys.ts'
+import { singularOf, titleOf } from '../../app/navigation.ts'
+import { NotFound } from '../../app/not-found.tsx'
+import { one, type Search } from '../../app/search.ts'
+import { Button, buttonClasses } from '../../kit/button.tsx'
+import { Page } from '../../kit/page.tsx'
+import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
+import { columnsOf, filtersOf, takes } from '../../schema/columns.ts'
+import { fieldsOf } from '../../schema/fields.ts'
+import { useSchemas } from '../../schema/load.ts'
+import { isObject } from '../../schema/value.ts'
+import { ShowAs } from '../../show-as/show-as.tsx'
+import { Cell } from '../../tables/cell.tsx'
+import { DataTable } from '../../tables/data-table.tsx'
+import { FilterBar, OrderSelect, SearchBox } from '../../tables/filters.tsx'
+import { aboutOf } from './about.ts'
+
+const PAGE = 100
+
+/** All items of a resource: search, filters and order stand in the address, by the names of REST. */
+export default function ResourceList() {
+  const { resource } = useParams({ from: '/shell/$resource' })
+  const row = operation(`${resource}.list`)
+  if (row === null) return <NotFound />
+  return <List key={resource} resource={resource} />
+}
+
+function List({ resource }: { resource: string }) {
+  const search = useSearch({ strict: false }) as Search
+  const navigate = useNavigate()
+  const may = useMay()
+  const schemas = useSchemas(resource)
+  const name = `${resource}.list` as OperationName
+  const row = operation(name)!
+  const title = titleOf(resource)
+  const columns = schemas == null ? [] : columnsOf(schemas)
+  const filters = schemas == null ? [] : filtersOf(schemas)
+  const order =
+    schemas == null
+      ? undefined
+      : fieldsOf(schemas.actions['list']!.input, schemas.$defs).find((field) => field.name === 'order')
+  const fields =
+    schemas != null && takes(schemas, 'fields')
+      ? { fields: ['id', 'slug', ...columns.map((column) => column.name)].join(',') }
+      : {}
+  const input = { ...search, ...fields, limit: PAGE }
+  const query = useInfiniteQuery({
+    queryKey: [name, input],
+    queryFn: async ({ pageParam, signal: _ }) => {
+      const page = { ...input, ...(pageParam !== null && { cursor: pageParam }) }
+      const { body } = await client.call(name, page as Input<OperationName>)
+      const { items, next_cursor } = body as unknown as {
+        items: readonly JsonObject[]
+        next_cursor?: string | null
+      }
+      return { items, next: next_cursor ?? null }
+    },
+    initialPageParam: null as string | null,
+    getNextPageParam: ({ next }) => next,
+    enabled: schemas != null && may(name),
+    placeholderData: keepPreviousData,
+  })
+  const change = (changes: Readonly<Record<string, string | readonly string[] | undefined>>): void => {
+    navigate({ to: '.', search: { ...search, ...changes } as never, replace: 'text' in changes }).catch(
+      () => {},
+    )
+  }
+  const mayCreate = may(`${resource}.create`)
+  useKeys({ n: () => (mayCreate ? void navigate({ to: '/$resource/new', params: { resource } }) : false) })
+  const items = query.data?.pages.flatMap((page) => page.items) ?? []
+  const isFiltered = Object.keys(search).some((key) => key !== 'order')
+  const create = mayCreate && (
+    <Link to="/$resource/new" params={{ resource }} className={buttonClasses('primary')}>
+      <Plus size={16} aria-hidden="true" />
+      New {singularOf(resource)}
+    </Link>
+  )
+  if (!may(name))
+    return (
+      <Page name={title} title={title}>
+        <Forbidden permission={row.permission} />
+      </Page>
+    )
+  const shownAs = { operation: row, input: { ...search }, options: {} }
+  return (
+    <Page
+      name={title}
+      title={title}
+      lead={aboutOf(resource)}
+      actions={
+        <>
+          <ShowAs request={shownAs} />
+          {create}
+        </>
+      }
+      isFull
+    >
+      <div className="flex shrink-0 flex-wrap items-center gap-2">
+        {schemas != null && takes(schemas, 'text') && (
+          <SearchBox
+            label={`Search ${title.toLowerCase()}`}
+            value={one(search['text']) ?? ''}
+            onChange={(text) => change({ text: text === '' ? undefined : text })}
+          />
+        )}
+        <FilterBar fields={filters} search={search} onChange={change} />
+        {order !== undefined && <OrderSelect field={order} search={search} onChange={change} />}
+      </div>
+      {query.error !== null && <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />}
+      {query.data === undefined && query.error === null && <SkeletonRows rows={12} />}
+      {query.data !== undefined &&
+        items.length === 0 &&
+        (isFiltered ? (
+          <Empty
+            title={`No ${singularOf(resource)} fits the filters`}
+            action={<Button onClick={() => void navigate({ to: '.', search: {} })}>Clear the filters</Button>}
+          />
+        ) : (
+          <Empty
+            title={`No ${title.toLowerCase()} yet`}
+            action={
+              <>
+                {create}
+                <ShowAs
+                  request={{ operation: operation(`${resource}.create`) ?? row, input: {}, options: {} }}
+                />
+              </>
+            }
+          >
+            {aboutOf(resource)}
+          </Empty>
+        ))}
+      {items.length > 0 && (
+        <DataTable
+          label={title}
+          columns={columns.map((column) => ({
+            ...column,
+            render: (item: JsonObject) => <Cell name={column.name} value={valueAt(item, column.name)} />,
+          }))}
+          items={items}
+          keyOf={(item) => String(item['id'] ?? item['slug'])}
+          linkOf={(item) =>
+            operation(`${resource}.get`) === null
+              ? null
+              : { to: '/$resource/$id', params: { resource, id: String(item['id'] ?? item['slug']) } }
+          }
+          more={query.hasNextPage ? () => void query.fetchNextPage() : null}
+          isFetching={query.isFetching}
+        />
+      )}
+    </Page>
+  )
+}
+
+function valueAt(item: JsonObject, name: string) {
+  if (Object.hasOwn(item, name)) return item[name]
+  return name
+    .split('.')
+    .reduce<JsonObject[string] | undefined>(
+      (found, step) => (isObject(found) ? found[step] : undefined),
+      item,
+    )
+}

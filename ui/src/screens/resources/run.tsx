@@ -1,0 +1,41 @@
+import { useParams, useSearch } from '@tanstack/react-router'
+import type { JsonObject } from '../../../build/document.ts'
+import { nameOf, operation } from '../../api/operations.ts'
+import { useMay } from '../../api/session.ts'
+import { NotFound } from '../../app/not-found.tsx'
+import { OperationForm } from '../../forms/operation-form.tsx'
+import { Page } from '../../kit/page.tsx'
+import { Forbidden } from '../../kit/states.tsx'
+import { useSchemas } from '../../schema/load.ts'
+
+/** Any operation, as a form. Search parameters are its first values. */
+export default function RunOperation() {
+  const { operation: name } = useParams({ from: '/shell/run/$operation' })
+  const search = useSearch({ strict: false })
+  const may = useMay()
+  const row = operation(name)
+  const schemas = useSchemas(row?.resource ?? '')
+  if (row === null) return <NotFound />
+  if (!may(name))
+    return (
+      <Page name={row.summary} title={row.summary}>
+        <Forbidden permission={row.permission} />
+      </Page>
+    )
+  const id = typeof search['id'] === 'string' ? search['id'] : null
+  return (
+    <Page name={row.summary} title={row.summary} lead={<code>{nameOf(row)}</code>}>
+      <div className="max-w-200">
+        {schemas != null && (
+          <OperationForm
+            key={name}
+            row={row}
+            schemas={schemas}
+            start={search as JsonObject}
+            confirmWith={id}
+          />
+        )}
+      </div>
+    </Page>
+  )
+}

@@ -1,0 +1,169 @@
+import { Link } from '@tanstack/react-router'
+import { useVirtualizer } from '@tanstack/react-virtual'
+import { type ReactNode, useEffect, useRef, useState } from 'react'
+import { useKeys } from '../app/keys.ts'
+import type { Search } from '../app/search.ts'
+import { classes } from '../kit/classes.ts'
+import { useNarrow } from '../kit/narrow.ts'
+
+interface TableColumn<T> {
+  readonly name: string
+  readonly label: string
+  readonly render: (item: T) => ReactNode
+  /** Classes of head and cell, such as `w-24 text-right`. */
+  readonly className?: string
+}
+
+interface RowLink {
+  readonly to: string
+  readonly params?: Readonly<Record<string, string>>
+  readonly search?: Readonly<Record<string, unknown>>
+}
+
+interface DataTableProps<T> {
+  /** What the rows are, for people who hear the table. */
+  readonly label: string
+  readonly columns: readonly TableColumn<T>[]
+  readonly items: readonly T[]
+  readonly keyOf: (item: T) => string
+  /** Where the first column leads; null: nowhere. */
+  readonly linkOf: (item: T) => RowLink | null
+  /** Asks for the next page, when its place comes into view. */
+  readonly more?: (() => void) | null
+  readonly isFetching?: boolean
+  readonly selected?: string | null
+}
+
+const ROW = 32
+const CARD = 96
+const AHEAD = 12
+
+/** Rows of which only those in view are drawn. `j` and `k` walk them, Enter opens; on a narrow screen rows are cards. */
+export function DataTable<T>(props: DataTableProps<T>) {
+  const { items, more = null, columns, label, keyOf, linkOf, isFetching = false, selected = null } = props
+  const isNarrow = useNarrow()
+  const scroller = useRef<HTMLDivElement>(null)
+  const [current, setCurrent] = useState(-1)
+  const virtual = useVirtualizer({
+    count: items.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => (isNarrow ? CARD : ROW),
+    overscan: AHEAD,
+  })
+  const rows = virtual.getVirtualItems()
+  const last = rows.at(-1)?.index ?? -1
+  useEffect(() => {
+    if (more !== null && !isFetching && last >= items.length - AHEAD) more()
+  }, [more, isFetching, last, items.length])
+  useEffect(() => virtual.measure(), [virtual, isNarrow])
+
+  const walk = (step: number): void => {
+    const next = Math.min(items.length - 1, Math.max(0, current + step))
+    setCurrent(next)
+    virtual.scrollToIndex(next)
+    // The row may not be drawn yet
+    requestAnimationFrame(() =>
+      scroller.current?.querySelector<HTMLElement>(`[data-row="${next}"] a`)?.focus(),
+    )
+  }
+  useKeys({ j: () => walk(1), k: () => walk(-1) })
+
+  const before = rows[0]?.start ?? 0
+  const after = virtual.getTotalSize() - (rows.at(-1)?.end ?? 0)
+  const first = (item: T): ReactNode => {
+    const link = linkOf(item)
+    const name = columns[0]!.render(item)
+    if (link === null) return name
+    return (
+      <Link
+        to={link.to}
+        params={link.params ?? {}}
+        search={(link.search ?? {}) as Search}
+        className="font-medium no-underline hover:underline"
+      >
+        {name}
+      </Link>
+    )
+  }
+  return (
+    <div
+      ref={scroller}
+      tabIndex={0}
+      role="region"
+      aria-label={label}
+      className="min-h-40 flex-1 overflow-auto rounded-md border border-line"
+    >
+      {isNarrow ? (
+        <ul style={{ paddingTop: before, paddingBottom: after }}>
+          {rows.map(({ index }) => {
+            const item = items[index]!
+            return (
+              <li
+                key={keyOf(item)}
+                data-row={index}
+                style={{ minHeight: CARD }}
+                className="flex flex-col gap-1 border-b border-line p-3"
+              >
+                <div className="text-md break-words">{first(item)}</div>
+                <dl className="grid grid-cols-[auto_1fr] gap-x-3 text-sm">
+                  {columns.slice(1).map((column) => (
+                    <div key={column.name} className="contents">
+                      <dt className="text-muted">{column.label}</dt>
+                      <dd className="min-w-0 break-words">{column.render(item)}</dd>
+                    </div>
+                  ))}
+                </dl>
+              </li>
+            )
+          })}
+        </ul>
+      ) : (
+        <table aria-busy={isFetching} className="w-full border-collapse">
+          <thead className="sticky top-0 z-10 bg-raised">
+            <tr className="h-8 text-left text-sm text-muted">
+              {columns.map(({ name, label: head, className }) => (
+                <th
+                  key={name}
+                  scope="col"
+                  className={classes('border-b border-line px-3 font-medium', className)}
+                >
+                  {head}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {before > 0 && <tr aria-hidden="true" style={{ height: before }} />}
+            {rows.map(({ index }) => {
+              const item = items[index]!
+              const key = keyOf(item)
+              return (
+                <tr
+                  key={key}
+                  data-row={index}
+                  className={classes(
+                    'h-8 border-b border-line last:border-0 hover:bg-raised',
+                    key === selected && 'bg-accent-soft',
+                  )}
+                >
+                  {columns.map((column, place) => (
+                    <td
+                      key={column.name}
+                      className={classes(
+                        'max-w-100 overflow-hidden px-3 text-ellipsis whitespace-nowrap',
+                        column.className,
+                      )}
+                    >
+                      {place === 0 ? first(item) : column.render(item)}
+                    </td>
+                  ))}
+                </tr>
+              )
+            })}
+            {after > 0 && <tr aria-hidden="true" style={{ height: after }} />}
+          </tbody>
+        </table>
+      )}
+    </div>
+  )
+}

@@ -1,0 +1,70 @@
+import type { Json, JsonObject } from '../../build/document.ts'
+import { CodeBlock } from '../kit/copy.tsx'
+import { labelOf } from '../schema/fields.ts'
+import { isObject } from '../schema/value.ts'
+import { Cell } from './cell.tsx'
+
+/** Members that every resource has, shown at the side of its page. */
+export const COMMON = [
+  'id',
+  'slug',
+  'revision',
+  'created_at',
+  'created_by',
+  'updated_at',
+  'updated_by',
+  'managed_by',
+  'name',
+]
+const DEPTH_MAX = 3
+
+/** The members of an object, read as a list of terms. */
+export function Details({
+  value,
+  without = [],
+  depth = 0,
+}: {
+  value: JsonObject
+  without?: readonly string[]
+  depth?: number
+}) {
+  const members = Object.entries(value).filter(([name]) => !without.includes(name))
+  return (
+    <dl className="grid grid-cols-1 gap-x-4 gap-y-2 sm:grid-cols-[minmax(120px,200px)_1fr]">
+      {members.map(([name, member]) => (
+        <div key={name} className="contents">
+          <dt className="text-muted">{labelOf(name)}</dt>
+          <dd className="min-w-0 break-words max-sm:mb-2">
+            <Value name={name} value={member} depth={depth} />
+          </dd>
+        </div>
+      ))}
+    </dl>
+  )
+}
+
+function Value({ name, value, depth }: { name: string; value: Json; depth: number }) {
+  if (Array.isArray(value) && value.some((item) => isObject(item))) {
+    if (depth >= DEPTH_MAX) return <CodeBlock label={name} text={JSON.stringify(value, null, 2)} />
+    return (
+      <ol className="flex flex-col gap-2">
+        {(value as readonly Json[]).map((item, index) => (
+          <li key={index} className="rounded-md border border-line p-2">
+            {isObject(item) ? <Details value={item} depth={depth + 1} /> : <Cell name={name} value={item} />}
+          </li>
+        ))}
+      </ol>
+    )
+  }
+  if (isObject(value) && Object.keys(value).length > 0) {
+    if (depth >= DEPTH_MAX) return <CodeBlock label={name} text={JSON.stringify(value, null, 2)} />
+    return (
+      <div className="rounded-md border border-line p-2">
+        <Details value={value} depth={depth + 1} />
+      </div>
+    )
+  }
+  if (isObject(value)) return <span className="text-muted">–</span>
+  if (Array.isArray(value) && value.length > 3) return <span>{value.join(', ')}</span>
+  return <Cell name={name} value={value} />
+}

@@ -1,0 +1,221 @@
+import { ListFilter, Search as SearchIcon, X } from 'lucide-react'
+import { useEffect, useId, useRef, useState } from 'react'
+import { useKeys } from '../app/keys.ts'
+import { one, type Search } from '../app/search.ts'
+import { Button, IconButton } from '../kit/button.tsx'
+import { Select, TextInput } from '../kit/inputs.tsx'
+import { type Field, labelOf } from '../schema/fields.ts'
+
+type Change = (change: Readonly<Record<string, string | readonly string[] | undefined>>) => void
+
+/** A text that narrows the list a moment after the last key. `/` leads to it. */
+export function SearchBox({
+  value,
+  onChange,
+  label,
+}: {
+  value: string
+  onChange: (text: string) => void
+  label: string
+}) {
+  const [text, setText] = useState(value)
+  const input = useRef<HTMLInputElement>(null)
+  const sent = useRef(value)
+  useEffect(() => {
+    // The address has changed by other means, such as Back
+    if (value !== sent.current) setText(value)
+    sent.current = value
+  }, [value])
+  useEffect(() => {
+    if (text === sent.current) return
+    const timer = setTimeout(() => {
+      sent.current = text
+      onChange(text)
+    }, 250)
+    return () => clearTimeout(timer)
+  }, [text, onChange])
+  useKeys({ '/': () => input.current?.focus() })
+  return (
+    <div className="relative w-full sm:w-70">
+      <SearchIcon size={14} aria-hidden="true" className="absolute top-2.25 left-2 text-muted" />
+      <TextInput
+        ref={input}
+        type="search"
+        aria-label={label}
+        placeholder={label}
+        value={text}
+        maxLength={200}
+        onChange={(event) => setText(event.target.value)}
+        className="pl-7"
+      />
+    </div>
+  )
+}
+
+/** Filters that are set, as chips `field: value`, and a way to add one. Names and values are those of REST. */
+export function FilterBar({
+  fields,
+  search,
+  onChange,
+}: {
+  fields: readonly Field[]
+  search: Search
+  onChange: Change
+}) {
+  const [adding, setAdding] = useState<string | null>(null)
+  const set = fields.flatMap((field) => {
+    const value = search[field.name]
+    const values = value === undefined ? [] : typeof value === 'string' ? [value] : value
+    return values.map((text) => ({ field, text }))
+  })
+  const remove = (name: string, text: string): void => {
+    const value = search[name]
+    const rest = Array.isArray(value) ? value.filter((other) => other !== text) : []
+    onChange({ [name]: rest.length > 0 ? rest : undefined })
+  }
+  const added = fields.find(({ name }) => name === adding)
+  return (
+    <>
+      {set.map(({ field, text }) => (
+        <span
+          key={field.name + text}
+          className="inline-flex h-8 items-center gap-1 rounded-md border border-line bg-accent-soft pl-2 text-sm"
+        >
+          {field.name}: <span className="font-medium">{text}</span>
+          <IconButton
+            icon={X}
+            label={`Remove the filter ${field.name}: ${text}`}
+            onClick={() => remove(field.name, text)}
+          />
+        </span>
+      ))}
+      {added === undefined ? (
+        fields.length > 0 && <AddFilter fields={fields} onPick={setAdding} />
+      ) : (
+        <FilterValue
+          field={added}
+          onCancel={() => setAdding(null)}
+          onSet={(text) => {
+            setAdding(null)
+            const before = search[added.name]
+            const isList = added.kind === 'texts' || added.kind === 'choices'
+            const all = before === undefined ? [] : typeof before === 'string' ? [before] : before
+            onChange({ [added.name]: isList ? [...all, text] : text })
+          }}
+        />
+      )}
+      {set.length > 1 && (
+        <Button
+          tone="quiet"
+          isSmall
+          onClick={() => onChange(Object.fromEntries(set.map(({ field }) => [field.name, undefined])))}
+        >
+          Clear
+        </Button>
+      )}
+    </>
+  )
+}
+
+function AddFilter({ fields, onPick }: { fields: readonly Field[]; onPick: (name: string) => void }) {
+  return (
+    <span className="relative inline-flex">
+      <ListFilter
+        size={14}
+        aria-hidden="true"
+        className="pointer-events-none absolute top-2.25 left-2 text-muted"
+      />
+      <Select
+        aria-label="Add a filter"
+        value=""
+        onChange={(event) => onPick(event.target.value)}
+        className="w-28 pl-6 text-sm"
+      >
+        <option value="">Filter</option>
+        {fields.map(({ name, label }) => (
+          <option key={name} value={name}>
+            {label}
+          </option>
+        ))}
+      </Select>
+    </span>
+  )
+}
+
+function FilterValue({
+  field,
+  onSet,
+  onCancel,
+}: {
+  field: Field
+  onSet: (text: string) => void
+  onCancel: () => void
+}) {
+  const id = useId()
+  const [text, setText] = useState('')
+  const values =
+    field.kind === 'choice' || field.kind === 'choices'
+      ? field.values
+      : field.kind === 'switch'
+        ? ['true', 'false']
+        : null
+  return (
+    <form
+      className="inline-flex items-center gap-1"
+      onSubmit={(event) => {
+        event.preventDefault()
+        if (text !== '') onSet(text)
+      }}
+    >
+      <label htmlFor={id} className="text-sm">
+        {labelOf(field.name)}
+      </label>
+      {values === null ? (
+        <TextInput
+          id={id}
+          autoFocus
+          value={text}
+          onChange={(event) => setText(event.target.value)}
+          className="w-40"
+        />
+      ) : (
+        <Select
+          id={id}
+          autoFocus
+          value={text}
+          onChange={(event) => onSet(event.target.value)}
+          className="w-32"
+        >
+          <option value="">…</option>
+          {values.map((value) => (
+            <option key={value}>{value}</option>
+          ))}
+        </Select>
+      )}
+      {values === null && (
+        <Button isSmall type="submit">
+          Apply
+        </Button>
+      )}
+      <IconButton icon={X} label="Cancel the filter" onClick={onCancel} />
+    </form>
+  )
+}
+
+/** The order of a list, if it can be chosen. */
+export function OrderSelect({ field, search, onChange }: { field: Field; search: Search; onChange: Change }) {
+  if (field.kind !== 'choice') return null
+  const usual = typeof field.default === 'string' ? field.default : ''
+  return (
+    <Select
+      aria-label="Order"
+      value={one(search['order']) ?? usual}
+      onChange={(event) => onChange({ order: event.target.value === usual ? undefined : event.target.value })}
+      className="w-28 text-sm"
+    >
+      {field.values.map((value) => (
+        <option key={value}>{value}</option>
+      ))}
+    </Select>
+  )
+}

@@ -1,0 +1,13 @@
+declare module 'virtual:operations' {
+  import type { OperationRow } from '../build/document.ts'
+
+  const rows: Readonly<Record<string, OperationRow>>
+  export default rows
+}
+
+declare module 'virtual:schemas' {
+  import type { ResourceSchemas } from '../build/document.ts'
+
+  const loaders: Readonly<Record<string, () => Promise<{ readonly default: ResourceSchemas }>>>
+  export default loaders
+}
