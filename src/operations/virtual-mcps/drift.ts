@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { refersTo } from '../../model/annotations.ts'
 import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
 import {
   type Catalogue,
@@ -78,7 +79,7 @@ function itemOf(catalogue: Catalogue, type: CapabilityType, key: string) {
 }
 
 const DriftItem = z.object({
-  origin: z.string().describe('Slug of the origin'),
+  origin: z.string().meta(refersTo('origins')).describe('Slug of the origin'),
   type: z.enum(CAPABILITY_TYPES),
   key: z.string().describe('Name at the origin; of a resource its URI'),
   name: z.string().nullable().describe('Name at the virtual MCP'),
