@@ -87,6 +87,7 @@ export const UNSERVED: Pick<
   | 'localSignIn'
   | 'mappedGrants'
   | 'settings'
+  | 'instance'
   | 'gatewayOrigin'
   | 'trail'
 > = {
@@ -125,6 +126,7 @@ export const UNSERVED: Pick<
   egress: EGRESS,
   limits: { read: () => null },
   settings: [{ name: 'POSTERN_LISTEN', value: ':9000', source: 'flag', default: '127.0.0.1:8080' }],
+  instance: { version: '1.2.3', environment: null },
   mappedGrants: [],
   gatewayOrigin: 'http://localhost:8080',
   localSignIn: { setUpUrl: (token) => `http://localhost:8080/oauth/setup?token=${token}` },

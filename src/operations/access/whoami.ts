@@ -60,6 +60,14 @@ export const whoami = define({
       .array(OwnGrant)
       .nullable()
       .describe('Your full grants if the credential limits them; null if it does not'),
+    instance: z
+      .object({
+        version: z.string(),
+        environment: z.string().nullable().describe('Environment of the instance (POSTERN_ENV)'),
+        production: z.boolean().describe('True if the environment is called production or prod'),
+        config_revision: z.int().describe('Current revision of the configuration'),
+      })
+      .describe('The instance that you ask'),
     operations: z
       .array(z.string())
       .optional()
@@ -83,10 +91,19 @@ export const whoami = define({
       ...(await personOf(context)),
       grants: await viewsOf(grants, context),
       narrowed_from: unnarrowed === undefined ? null : await viewsOf(unnarrowed, context),
+      instance: {
+        ...context.instance,
+        production: isProduction(context.instance.environment),
+        config_revision: await context.whole.revision(),
+      },
       ...(operations && { operations: [...context.callable()] }),
     }
   },
 })
+
+function isProduction(environment: string | null): boolean {
+  return environment !== null && /^prod(uction)?$/i.test(environment)
+}
 
 /** What is known of a user beside their name; nothing of all others. */
 async function personOf({ principal, whole }: OperationContext) {

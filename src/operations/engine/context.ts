@@ -27,6 +27,13 @@ import type {
 } from './ports.ts'
 import type { WriteOptions } from './write-options.ts'
 
+/** What an instance is called. */
+interface Instance {
+  readonly version: string
+  /** Name of its environment (POSTERN_ENV). */
+  readonly environment: string | null
+}
+
 /** What a handler may use. Filled in by invoke; the ports behind it are wired by serve.ts. */
 export interface OperationContext {
   readonly principal: Principal
@@ -66,6 +73,8 @@ export interface OperationContext {
   readonly localSignIn: LocalSignInPage | null
   /** Where clients reach MCP endpoints, such as https://gateway.example.com. */
   readonly gatewayOrigin: string
+  /** The instance that answers. */
+  readonly instance: Instance
   /** What the process was started with. */
   readonly settings: readonly ShownSetting[]
   /** The configuration as the principal may see it: for a read the last committed state, for a write that of its transaction. */

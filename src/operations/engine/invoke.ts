@@ -75,6 +75,7 @@ export interface InvokeDeps {
   readonly localSignIn: OperationContext['localSignIn']
   readonly mappedGrants: OperationContext['mappedGrants']
   readonly gatewayOrigin: OperationContext['gatewayOrigin']
+  readonly instance: OperationContext['instance']
   readonly settings: OperationContext['settings']
   readonly trail: OperationContext['trail']
   readonly publisher: Publisher
@@ -404,6 +405,7 @@ function contextOf(
     localSignIn: deps.localSignIn,
     mappedGrants: deps.mappedGrants,
     gatewayOrigin: deps.gatewayOrigin,
+    instance: deps.instance,
     settings: deps.settings,
     trail: deps.trail,
     vault: deps.vault,
