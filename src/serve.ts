@@ -203,6 +203,7 @@ async function start(
     pins,
     egress,
     fetchPublic: createPublicGetJson(egress),
+    instance: { version: VERSION, environment: settings.environment },
     settings: settings.shown,
     exportFiles: openExportFiles(join(settings.data, 'exports')),
     providers,

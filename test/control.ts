@@ -8,13 +8,14 @@ import { Refusal, type RefusalCode } from '../src/base/refusal.ts'
 import { type CatalogueState, EMPTY_CATALOGUE } from '../src/model/catalogue.ts'
 import type { WholeRecord } from '../src/model/record.ts'
 import { createCaptureMemory } from '../src/operations/captures/memory.ts'
-import type { Invoked, Via, WriteOptions } from '../src/operations/engine/call.ts'
+import type { Invoked, Via } from '../src/operations/engine/call.ts'
 import type { Invoke, Operation } from '../src/operations/engine/define.ts'
 import { outdatedFragments } from '../src/operations/engine/fragments.ts'
 import type { InvokeDeps } from '../src/operations/engine/invoke.ts'
 import { createInvoke } from '../src/operations/engine/invoke.ts'
 import type { RecordQueries } from '../src/operations/engine/ports.ts'
 import { createFragmentPublisher } from '../src/operations/engine/publisher.ts'
+import type { WriteOptions } from '../src/operations/engine/write-options.ts'
 import { createExportJobs } from '../src/operations/exports/jobs.ts'
 import { OPERATIONS, REGISTRY } from '../src/operations/registry.ts'
 import { type AuditTrail, createAuditTrail } from '../src/record/audit-chain.ts'
@@ -86,6 +87,7 @@ export const UNSERVED: Pick<
   | 'localSignIn'
   | 'mappedGrants'
   | 'settings'
+  | 'instance'
   | 'gatewayOrigin'
   | 'trail'
 > = {
@@ -124,6 +126,7 @@ export const UNSERVED: Pick<
   egress: EGRESS,
   limits: { read: () => null },
   settings: [{ name: 'POSTERN_LISTEN', value: ':9000', source: 'flag', default: '127.0.0.1:8080' }],
+  instance: { version: '1.2.3', environment: null },
   mappedGrants: [],
   gatewayOrigin: 'http://localhost:8080',
   localSignIn: { setUpUrl: (token) => `http://localhost:8080/oauth/setup?token=${token}` },

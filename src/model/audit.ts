@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { refersTo } from './annotations.ts'
 import { Diff } from './diff.ts'
 import { SURFACES } from './record.ts'
 
@@ -28,7 +29,7 @@ export const AuditEntry = z.object({
     type: z.string(),
     id: z.string().nullable(),
     slug: z.string().nullable(),
-    collection: z.string().nullable(),
+    collection: z.string().meta(refersTo('collections')).nullable(),
   }),
   revision_before: z.int().nullable(),
   revision_after: z.int().nullable(),

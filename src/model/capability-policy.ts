@@ -7,7 +7,9 @@
  * 2. An item passes if an entry with `allow` fits and no entry with `deny` fits.
  * 3. What cannot be decided (a missing claim, an expression that fails) never lets an item pass.
  */
+
 import { z } from 'zod'
+import { unit } from './annotations.ts'
 import {
   CAPABILITY_TYPES,
   CAPABILITY_VARIABLES,
@@ -31,6 +33,7 @@ const readCondition = conditionReader(CAPABILITY_VARIABLES)
 
 const When = z
   .string()
+  .meta(unit('cel'))
   .min(1)
   .max(EXPRESSION_CHARS_MAX)
   .superRefine((text, context) => {

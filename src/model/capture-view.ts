@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { refersTo, unit } from './annotations.ts'
 import { CAPTURE_DOORS, CAPTURED_BODIES, CAPTURED_MAX } from './capture.ts'
 import { confidential } from './confidential.ts'
 import { HttpMethod } from './http-method.ts'
@@ -31,7 +32,7 @@ export const MatchInput = z
 export const CAPTURE_STATES = ['waiting', 'captured', 'expired', 'cancelled'] as const
 
 const CapturedView = z.object({
-  request_id: z.string().describe('Id of the request record'),
+  request_id: z.string().meta(refersTo('records')).describe('Id of the request record'),
   time: Time,
   door: z.enum(CAPTURE_DOORS),
   request: confidential(
@@ -41,7 +42,11 @@ const CapturedView = z.object({
   body_state: z
     .enum(CAPTURED_BODIES)
     .describe('cut: longer than 64 KiB, the beginning as text; not_text: neither JSON nor text, not kept'),
-  body_bytes: z.int().nullable().describe('Of the whole body; null if its end was not read'),
+  body_bytes: z
+    .int()
+    .meta(unit('bytes'))
+    .nullable()
+    .describe('Of the whole body; null if its end was not read'),
   kept_until: Time,
   nodes: NodeResults.nullable().describe(
     'What each node of the workflow gave in this run, at most 8 KiB each; null without a workflow, and until the run has ended',
@@ -53,12 +58,12 @@ export const CaptureSummary = z.object({
   id: z.string(),
   state: z.enum(CAPTURE_STATES),
   next: z.string().describe('What to do next'),
-  proxy: z.string().describe('Such as orders:get-order'),
+  proxy: z.string().meta(refersTo('proxies')).describe('Such as orders:get-order'),
   match: z.object({
     method: z.string().nullable(),
     path: z.string().nullable(),
-    client: z.string().nullable(),
-    profile: z.string().nullable(),
+    client: z.string().meta(refersTo('clients')).nullable(),
+    profile: z.string().meta(refersTo('profiles')).nullable(),
     query: z.record(z.string(), z.string()),
     headers: z.record(z.string(), z.string()),
   }),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { unit } from './annotations.ts'
 import { ValidationMode } from './contract.ts'
 import { Cors } from './cors.ts'
 import { Description, Name, Tags } from './display.ts'
@@ -22,6 +23,7 @@ export const BasePath = z
 
 const PassedHeader = z
   .string()
+  .meta(unit('http-header-name'))
   .max(128)
   .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'a header name')
   .refine((name) => !isNeverPassed(name), 'the gateway writes this header itself and never passes it on')
@@ -57,6 +59,7 @@ export const CollectionSpec = z.strictObject({
   policy: Ref.nullable().default(null).describe('Policy with limits, counted per client'),
   max_body: z
     .int()
+    .meta(unit('bytes'))
     .min(0)
     .max(4 * 1024 ** 3)
     .default(10 * 1024 ** 2)

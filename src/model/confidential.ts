@@ -15,6 +15,6 @@ export function confidential<T extends z.ZodType>(confidentiality: Confidentiali
 }
 
 /** What the schema itself is declared as; undefined where it is not confidential. */
-export function confidentialityOf(schema: z.ZodType): Confidentiality | undefined {
+export function confidentialityOf(schema: z.core.$ZodType): Confidentiality | undefined {
   return known.get(schema)?.confidentiality
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { unit } from './annotations.ts'
 import { HttpMethod } from './http-method.ts'
 import { Duration } from './time.ts'
 
@@ -13,6 +14,7 @@ const Origin = z
 
 const FieldName = z
   .string()
+  .meta(unit('http-header-name'))
   .max(128)
   .regex(/^[!#$%&'+.^_`|~0-9A-Za-z-]+$/, 'a header name')
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { refersTo } from './annotations.ts'
 
 /** What would become of a request, by the snapshot in force. Nothing of it is counted, sent or recorded. */
 export const Explanation = z.object({
@@ -12,14 +13,18 @@ export const Explanation = z.object({
     .object({ method: z.string(), host: z.string(), path: z.string(), query: z.string() })
     .describe('Target as the gateway parses it'),
   route: z
-    .object({ collection: z.string(), proxy: z.string(), path: z.string() })
+    .object({
+      collection: z.string().meta(refersTo('collections')),
+      proxy: z.string().meta(refersTo('proxies')),
+      path: z.string(),
+    })
     .nullable()
     .describe('Selected route'),
   candidates: z
     .array(
       z.object({
-        collection: z.string(),
-        proxy: z.string().nullable().describe('Proxy; null: the whole collection'),
+        collection: z.string().meta(refersTo('collections')),
+        proxy: z.string().meta(refersTo('proxies')).nullable().describe('Proxy; null: the whole collection'),
         path: z.string(),
         methods: z.array(z.string()),
         wins: z.boolean(),

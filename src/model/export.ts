@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { unit } from './annotations.ts'
 import { Time } from './time.ts'
 
 export const FORMATS = ['csv', 'ndjson'] as const
@@ -13,7 +14,7 @@ export const ExportView = z.object({
     .describe('expired: the file was deleted after its retention time, or by cancel'),
   filters: z.record(z.string(), z.json()).describe('Filters of the request'),
   rows: z.int(),
-  bytes: z.int(),
+  bytes: z.int().meta(unit('bytes')),
   truncated: z
     .boolean()
     .describe('True if the result exceeds the maximum file size; the file has the newest entries'),

@@ -3,6 +3,7 @@ import { toMs } from '../base/duration.ts'
 import { linearPattern } from '../base/linear-pattern.ts'
 import { INJECTION_KINDS, PII_KINDS, SECRET_KINDS } from '../detectors/settings.ts'
 import { LEGS, RULE_ACTIONS } from '../guardrails/names.ts'
+import { unit } from './annotations.ts'
 import { Description, Name } from './display.ts'
 import { Ref, Slug } from './slug.ts'
 import { Duration } from './time.ts'
@@ -30,6 +31,7 @@ const Pattern = z.strictObject({
       (text) => linearPattern(text) !== null,
       'a regular expression without look-around and back references, and not too large',
     )
+    .meta({ format: 'regex' })
     .describe('ECMAScript regular expression'),
 })
 
@@ -77,6 +79,7 @@ const Detector = z
       .describe('For pii, secrets and injection: kinds to look for, such as ["card","iban"]. Default: all'),
     threshold: z
       .number()
+      .meta(unit('fraction'))
       .min(0)
       .max(1)
       .optional()
@@ -96,6 +99,7 @@ const Detector = z
       .describe('For regex, such as [{"name":"order","pattern":"ORD-[0-9]+"}]'),
     bytes: z
       .int()
+      .meta(unit('bytes'))
       .min(0)
       .max(1024 ** 3)
       .optional()
@@ -109,6 +113,7 @@ const Detector = z
       .describe('For size: most items of a list, or members of an object, in JSON'),
     schema: z
       .record(z.string(), z.json())
+      .meta(unit('json-schema'))
       .refine(
         (schema) => JSON.stringify(schema).length <= SCHEMA_CHARS_MAX,
         `has at most ${SCHEMA_CHARS_MAX} characters as JSON`,
@@ -245,6 +250,7 @@ export const GuardrailSpec = z.strictObject({
     .describe('Compressed bodies: decode looks at the decoded body, refuse counts as a failure'),
   max_body: z
     .int()
+    .meta(unit('bytes'))
     .min(1024)
     .max(MAX_BODY_MAX)
     .default(MAX_BODY_DEFAULT)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { unit } from './annotations.ts'
 import type { CatalogueState } from './catalogue.ts'
 
 /** One request of a probe, or several of one list. */
@@ -14,7 +15,7 @@ export const ProbeStep = z.object({
     'resource_templates',
   ]),
   ok: z.boolean(),
-  latency_ms: z.number(),
+  latency_ms: z.number().meta(unit('ms')),
   status: z.int().nullable().describe('HTTP status; null when no response came'),
   error: z.string().nullable().describe('What came back in the place of what was expected'),
 })

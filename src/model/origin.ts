@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { urlTextFault } from '../base/url-text.ts'
+import { URL_FORMAT, unit } from './annotations.ts'
 import { Description, Name, Tags } from './display.ts'
 import { HeaderName } from './settable-header.ts'
 import { Ref, Slug } from './slug.ts'
@@ -13,6 +14,7 @@ const PARAMETERS_BYTES_MAX = 8192
 const OriginUrl = z
   .string()
   .max(2048)
+  .meta(URL_FORMAT)
   .refine((text) => isOriginUrl(text), {
     error: ({ input }) =>
       urlTextFault(String(input)) ?? 'an http:// or https:// URL without fragment or user information',
@@ -163,7 +165,13 @@ export const OriginSpec = z.strictObject({
     .describe(
       'Of origins up to 2025-11-25. separate: each client has a session of its own; shared: all clients with the same capabilities share one',
     ),
-  pool_max: z.int().min(1).max(10_000).default(256).describe('Connections per gateway thread'),
+  pool_max: z
+    .int()
+    .meta(unit('connections'))
+    .min(1)
+    .max(10_000)
+    .default(256)
+    .describe('Connections per gateway thread'),
   tls: UpstreamTlsSpec.nullable()
     .default(null)
     .describe('TLS settings for an https URL; null: system certificates'),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { DURATION_PATTERN, toMs } from '../base/duration.ts'
+import { unit } from './annotations.ts'
 import { Description, Name, Tags } from './display.ts'
 import {
   BURST_MAX,
@@ -53,7 +54,12 @@ const Limit = z
       .describe(
         'rate: never more than max in any trailing window; quota: per calendar period or rolling, survives a restart; concurrency: calls under way at once',
       ),
-    max: z.int().min(1).max(MAX_MAX).describe('Requests admitted in the window, or under way at once'),
+    max: z
+      .int()
+      .min(1)
+      .max(MAX_MAX)
+      .meta(unit('requests'))
+      .describe('Requests admitted in the window, or under way at once'),
     window: Duration.optional().describe(
       'rate: 1s to 24h; quota: 1d (day), 7d (week from Monday) or 30d (calendar month), with rolling 1h to 30d; concurrency: none',
     ),
@@ -68,6 +74,7 @@ const Limit = z
     rolling: z.boolean().optional().describe('Of a quota: any trailing window instead of a calendar period'),
     timezone: z
       .string()
+      .meta(unit('timezone'))
       .max(64)
       .refine(isTimeZone, 'an IANA time zone such as Europe/Berlin')
       .optional()
@@ -85,6 +92,7 @@ const Limit = z
       .describe('observe: counts and records what it would refuse, and refuses nothing. Default enforce'),
     warn_at: z
       .number()
+      .meta(unit('fraction'))
       .min(0.01)
       .max(1)
       .optional()

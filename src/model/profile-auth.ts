@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { ClaimRule } from '../base/claims.ts'
+import { unit } from './annotations.ts'
 import { secureUrl } from './secure-url.ts'
 import { Ref } from './slug.ts'
 import { Duration, Time } from './time.ts'
@@ -131,7 +132,7 @@ export const OidcAuth = z.strictObject({
   accept_id_tokens: z.boolean().default(false).describe('ID tokens are for the app, not for an API'),
 })
 
-const Pem = z.string().min(1).max(32_768)
+const Pem = z.string().meta(unit('pem')).min(1).max(32_768)
 
 const Binding = z
   .strictObject({

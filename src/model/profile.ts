@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { unit } from './annotations.ts'
 import { Description, Name, Tags } from './display.ts'
 import { HttpMethod } from './http-method.ts'
 import { JwtAuth, MtlsAuth, OidcAuth } from './profile-auth.ts'
@@ -9,6 +10,7 @@ import { Duration } from './time.ts'
 /** An address or network: `10.0.0.0/8`, `192.0.2.7`, `2001:db8::/32`. */
 export const Network = z
   .string()
+  .meta(unit('cidr'))
   .refine((text) => isNetwork(text), 'an IP address or network such as 10.0.0.0/8')
 
 function isNetwork(text: string): boolean {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { unit } from './annotations.ts'
 import { Cache, GraphqlLimits, MediaType, VALIDATION_MODES, ValidationMode } from './contract.ts'
 import { Description, Name, Tags } from './display.ts'
 import { Status } from './envelope.ts'
@@ -47,7 +48,7 @@ export function patternFault(pattern: string): string | null {
 }
 
 /** JSON Schema (2020-12). `$ref` may point at `#/$defs/<name>` of the collection's shared schemas. */
-export const JsonSchema = z.union([z.boolean(), z.record(z.string(), z.json())])
+export const JsonSchema = z.union([z.boolean(), z.record(z.string(), z.json())]).meta(unit('json-schema'))
 export type JsonSchema = z.infer<typeof JsonSchema>
 
 /** How lists and objects are written (OpenAPI 3.1.1 section 4.8.12.2). */
@@ -66,10 +67,10 @@ export const Parameter = z.strictObject({
   in: z.enum(['path', 'query', 'header', 'cookie']),
   type: z.enum(['string', 'integer', 'number', 'boolean', 'array', 'object']).default('string'),
   required: z.boolean().default(false),
-  description: z.string().max(20_000).default(''),
+  description: z.string().max(20_000).meta(unit('markdown')).default(''),
   default: z.json().optional(),
   enum: z.array(z.json()).max(2000).optional(),
-  pattern: z.string().max(4096).optional(),
+  pattern: z.string().max(4096).meta({ format: 'regex' }).optional(),
   min: z.number().optional(),
   max: z.number().optional(),
   schema: JsonSchema.optional().describe(

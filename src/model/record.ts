@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { refersTo, unit } from './annotations.ts'
 import { RECORD_SURFACES } from './record-surfaces.ts'
 import { WorkflowTrace } from './workflow-trace.ts'
 
@@ -32,14 +33,14 @@ export const RequestRecord = z.object({
   method: z.string(),
   path: z.string().describe('Canonical path without the query. Of several requests, the path of the first'),
   route: z.string().nullable().describe('Pattern that matched, with the base path'),
-  collection: z.string().nullable().describe('Id'),
-  proxy: z.string().nullable().describe('Id'),
-  virtual_mcp: z.string().nullable().describe('Id'),
-  origin: z.string().nullable().describe('Id of the origin that was called'),
-  client: z.string().nullable().describe('Id'),
-  profile: z.string().nullable().describe('Id'),
+  collection: z.string().meta(refersTo('collections')).nullable().describe('Id'),
+  proxy: z.string().meta(refersTo('proxies')).nullable().describe('Id'),
+  virtual_mcp: z.string().meta(refersTo('virtual_mcps')).nullable().describe('Id'),
+  origin: z.string().meta(refersTo('origins')).nullable().describe('Id of the origin that was called'),
+  client: z.string().meta(refersTo('clients')).nullable().describe('Id'),
+  profile: z.string().meta(refersTo('profiles')).nullable().describe('Id'),
   credential_id: z.string().nullable().describe('Id of the profile credential that the caller used'),
-  user: z.string().nullable().describe('Id of the user who requested the replay'),
+  user: z.string().meta(refersTo('users')).nullable().describe('Id of the user who requested the replay'),
   subject: z
     .string()
     .nullable()
@@ -63,11 +64,11 @@ export const RequestRecord = z.object({
       'application_error: the upstream answered 4xx; upstream_error: it answered 5xx, or not at all; gateway_error: Postern refused or failed. Null where the caller left before an answer',
     ),
   failure_origin: z.enum(FAILURE_ORIGINS).nullable().describe('Origin of the failure; null for success'),
-  duration_ms: z.number(),
-  gateway_ms: z.number().describe('Total time minus the time of the upstream'),
-  upstream_ms: z.number().nullable(),
-  bytes_in: z.int(),
-  bytes_out: z.int(),
+  duration_ms: z.number().meta(unit('ms')),
+  gateway_ms: z.number().meta(unit('ms')).describe('Total time minus the time of the upstream'),
+  upstream_ms: z.number().meta(unit('ms')).nullable(),
+  bytes_in: z.int().meta(unit('bytes')),
+  bytes_out: z.int().meta(unit('bytes')),
   upstream_status: z.int().nullable(),
   upstream_target: z.string().nullable().describe('Last upstream target'),
   retries: z.int().nullable().describe('Number of retries with another target'),
@@ -95,21 +96,27 @@ export const RequestRecord = z.object({
   mcp_request_id: z.string().nullable().describe('JSON-RPC id'),
   tokens_in: z
     .int()
+    .meta(unit('tokens'))
     .nullable()
     .describe(
       'Tokens of the arguments, estimated from their bytes. Null except for messages at virtual MCPs',
     ),
   tokens_out: z
     .int()
+    .meta(unit('tokens'))
     .nullable()
     .describe('Tokens of the result, estimated from the bytes of the answer. Null like tokens_in'),
   call_reason: z.string().nullable().describe('Reason that the agent gave for the call'),
-  replay_of: z.string().nullable().describe('Id of the record that this call replays'),
+  replay_of: z
+    .string()
+    .meta(refersTo('records'))
+    .nullable()
+    .describe('Id of the record that this call replays'),
   replayed_over: z.string().nullable().describe('Interface over which the replay was requested'),
   guardrail_hits: z
     .array(
       z.object({
-        rule: z.string().describe('Id of the guardrail'),
+        rule: z.string().meta(refersTo('guardrails')).describe('Id of the guardrail'),
         detector: z.string(),
         leg: z.string().describe('request or response'),
         action: z

@@ -1,12 +1,14 @@
 import { z } from 'zod'
 import { isRefusedHost, isSecureUrl } from '../base/address.ts'
 import { urlTextFault } from '../base/url-text.ts'
+import { URL_FORMAT } from './annotations.ts'
 
 /** A URL that is asked from here: https, or http on this machine; never a link-local or metadata address. */
 export function secureUrl(example: string) {
   return z
     .string()
     .max(1024)
+    .meta(URL_FORMAT)
     .refine((text) => faultOf(text, example) === null, {
       error: (issue) => faultOf(String(issue.input), example) ?? 'a URL',
     })

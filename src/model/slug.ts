@@ -14,6 +14,8 @@ export const Ref = z
   .string()
   .min(1)
   .max(130)
+  // The member that it is the value of says of what
+  .meta({ 'x-postern-ref': true })
   .describe('Id or slug; `parent:slug` where slugs are unique only below a parent')
 
 /** A slug made from a name: `Get order (v2)` gives `get-order-v2`; empty when nothing usable is left. */

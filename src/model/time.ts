@@ -1,11 +1,15 @@
 import { z } from 'zod'
 import { DURATION_PATTERN, toMs } from '../base/duration.ts'
+import { unit } from './annotations.ts'
 
 /** A duration such as `30s`, `1m`, `24h`, `30d`. A text that is none ends the checks, so that those after it may reckon with one. */
-export const Duration = z.string().regex(DURATION_PATTERN, {
-  error: 'a duration such as 30s, 1m, 24h or 30d',
-  abort: true,
-})
+export const Duration = z
+  .string()
+  .regex(DURATION_PATTERN, {
+    error: 'a duration such as 30s, 1m, 24h or 30d',
+    abort: true,
+  })
+  .meta(unit('duration'))
 
 /** RFC 3339 in UTC. */
 export const Time = z.iso
@@ -15,6 +19,7 @@ export const Time = z.iso
 /** A time that lists are filtered by, as people say it; {@link momentOf} gives the moment it means. */
 export const When = z
   .string()
+  .meta(unit('time'))
   .max(40)
   .refine(isWhen, 'a time with its zone such as 2026-05-01T00:00:00Z, a date, now, or -30d for 30 days ago')
   .describe('Time such as 2026-05-01T00:00:00Z, date (in UTC), now, or -30d for 30 days ago')

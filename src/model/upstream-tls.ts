@@ -1,11 +1,13 @@
 import { z } from 'zod'
 import { certificatesOf } from '../base/certificate.ts'
+import { unit } from './annotations.ts'
 
 const PEM_MAX = 262_144
 
 /** Certificates in PEM. They are no secret. */
 export const CertificatesPem = z
   .string()
+  .meta(unit('pem'))
   .max(PEM_MAX)
   .superRefine((pem, context) => {
     try {

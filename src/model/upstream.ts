@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { withoutEndSlashes } from '../base/slashes.ts'
 import { urlTextFault } from '../base/url-text.ts'
+import { URL_FORMAT, unit } from './annotations.ts'
 import { Duration } from './time.ts'
 import { UpstreamTlsSpec } from './upstream-tls.ts'
 
@@ -8,6 +9,7 @@ import { UpstreamTlsSpec } from './upstream-tls.ts'
 export const UpstreamUrl = z
   .string()
   .max(2048)
+  .meta(URL_FORMAT)
   .refine((text) => isUpstreamUrl(text), {
     error: ({ input }) =>
       urlTextFault(String(input)) ?? 'an http:// or https:// URL without query, fragment or user information',
@@ -47,12 +49,14 @@ const Target = z.strictObject({
 const Breaker = z.strictObject({
   errors: z
     .int()
+    .meta(unit('percent'))
     .min(1)
     .max(100)
     .default(50)
     .describe('Percentage of failed requests that opens the breaker'),
   requests: z
     .int()
+    .meta(unit('requests'))
     .min(1)
     .max(1_000_000)
     .default(20)
@@ -145,6 +149,7 @@ export const UpstreamSpec = z.strictObject({
     .prefault({}),
   pool_max: z
     .int()
+    .meta(unit('connections'))
     .min(1)
     .max(10_000)
     .default(256)

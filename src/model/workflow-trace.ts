@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { unit } from './annotations.ts'
 
 /** Levels of messages that a node logs. */
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
@@ -16,8 +17,8 @@ export const WorkflowTrace = z.object({
         node: z.string().describe('Id in the definition'),
         within: Within,
         type: z.string(),
-        start_ms: z.number(),
-        duration_ms: z.number(),
+        start_ms: z.number().meta(unit('ms')),
+        duration_ms: z.number().meta(unit('ms')),
         handle: z
           .string()
           .nullable()
@@ -36,7 +37,7 @@ export const WorkflowTrace = z.object({
     z.object({
       node: z.string(),
       within: Within,
-      time_ms: z.number(),
+      time_ms: z.number().meta(unit('ms')),
       level: z.enum(LOG_LEVELS),
       message: z.string(),
       fields: z.record(z.string(), z.unknown()).nullable().describe('null where they were too long'),
@@ -52,8 +53,8 @@ export const WorkflowTrace = z.object({
           .describe('In inner runs: the nodes that run the workflow, without the numbers of their runs'),
         model: z.string().describe('As the settings of the node name it'),
         calls: z.int().min(1).describe('Answers of the model'),
-        prompt_tokens: z.int().min(0),
-        completion_tokens: z.int().min(0),
+        prompt_tokens: z.int().meta(unit('tokens')).min(0),
+        completion_tokens: z.int().meta(unit('tokens')).min(0),
       }),
     )
     .describe('What nodes used of models, as the servers of the models count it; all executions together'),

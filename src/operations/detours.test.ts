@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type Control, example, refused, startControl } from '../../test/control.ts'
 import type { Grant, Scope } from '../access/principal.ts'
-import type { WriteOptions } from './engine/call.ts'
+import type { WriteOptions } from './engine/write-options.ts'
 
 let control: Control
 let payments = ''

@@ -9,8 +9,8 @@ import type { RefusalCode } from '../base/refusal.ts'
 import { ROLES } from '../model/access.ts'
 import { publishTools } from '../surfaces/mcp/list.ts'
 import { toTools } from '../surfaces/mcp/tools.ts'
-import type { WriteOptions } from './engine/call.ts'
 import type { Operation } from './engine/define.ts'
+import type { WriteOptions } from './engine/write-options.ts'
 import { OPERATIONS } from './registry.ts'
 
 const NO_REQUEST = `acr_${'0'.repeat(26)}`

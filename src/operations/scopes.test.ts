@@ -4,7 +4,7 @@ import { type Control, example, operationOf, refused, startControl, UNSERVED } f
 import type { Grant, Scope } from '../access/principal.ts'
 import { Refusal } from '../base/refusal.ts'
 import type { WholeRecord } from '../model/record.ts'
-import type { WriteOptions } from './engine/call.ts'
+import type { WriteOptions } from './engine/write-options.ts'
 import { OPERATIONS } from './registry.ts'
 
 let control: Control

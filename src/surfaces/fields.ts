@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { annotate } from '../model/annotations.ts'
 import type { Operation } from '../operations/engine/define.ts'
 
 /** A JSON Schema (2020-12) as plain data. */
@@ -53,7 +54,7 @@ function print(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
     $schema: _,
     '~standard': __,
     ...rest
-  } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Record<string, unknown>
+  } = z.toJSONSchema(schema, { io, unrepresentable: 'any', override: annotate }) as Record<string, unknown>
   return rest
 }
 

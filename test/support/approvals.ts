@@ -3,7 +3,8 @@ import type { Principal } from '../../src/access/principal.ts'
 import { createClock } from '../../src/base/clock.ts'
 import type { ChangeRequest } from '../../src/model/approval.ts'
 import { createAccounts } from '../../src/operations/access/accounts.ts'
-import type { Invoked, WriteOptions } from '../../src/operations/engine/call.ts'
+import type { Invoked } from '../../src/operations/engine/call.ts'
+import type { WriteOptions } from '../../src/operations/engine/write-options.ts'
 import { type Control, example, operationOf, principalOf, startControl, VIA } from '../control.ts'
 
 /**

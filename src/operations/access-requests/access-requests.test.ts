@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import { type Control, operationOf, principalOf, refused, startControl, VIA } from '../../../test/control.ts'
 import type { Grant, Principal } from '../../access/principal.ts'
-import type { Invoked, WriteOptions } from '../engine/call.ts'
+import type { Invoked } from '../engine/call.ts'
+import type { WriteOptions } from '../engine/write-options.ts'
 
 const DAY_MS = 86_400_000
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
+import { refersTo } from '../../model/annotations.ts'
 import { Time } from '../../model/time.ts'
 import { type StoredAccessRequest, stateAt } from '../../store/ports/access-requests.ts'
 import type { OperationContext } from '../engine/context.ts'
@@ -22,8 +23,10 @@ export const AccessRequestId = z
 export const AccessRequest = z.object({
   id: z.string(),
   requester: z.string().describe('Name of the requester'),
-  client: z.string().describe('Slug of the client that needs access'),
-  collections: z.array(z.string()).describe('Slugs of the requested collections'),
+  client: z.string().meta(refersTo('clients')).describe('Slug of the client that needs access'),
+  collections: z
+    .array(z.string().meta(refersTo('collections')))
+    .describe('Slugs of the requested collections'),
   message: z.string().describe('Reason that the requester gave'),
   state: z
     .enum(STATES)

@@ -4,6 +4,7 @@ import type { Grant } from '../../access/principal.ts'
 import { teamsAbove, teamsOf } from '../../access/teams.ts'
 import { toTime } from '../../base/clock.ts'
 import type { UserSpec } from '../../model/access.ts'
+import { refersTo } from '../../model/annotations.ts'
 import { Time } from '../../model/time.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
@@ -11,7 +12,11 @@ import { booleanFilter } from '../engine/lists.ts'
 
 const OwnGrant = z.object({
   grant: z.string().describe('Compact form, such as modifier:proxies@payments'),
-  role: z.string().nullable().describe('Role; null for single permissions without a role'),
+  role: z
+    .string()
+    .meta(refersTo('roles'))
+    .nullable()
+    .describe('Role; null for single permissions without a role'),
   permissions: z
     .array(z.string())
     .nullable()
@@ -20,8 +25,8 @@ const OwnGrant = z.object({
     .object({
       resource_types: z.array(z.string()),
       verbs: z.array(z.string()),
-      collections: z.array(z.string()),
-      virtual_mcps: z.array(z.string()),
+      collections: z.array(z.string().meta(refersTo('collections'))),
+      virtual_mcps: z.array(z.string().meta(refersTo('virtual_mcps'))),
       tags: z.array(z.string()),
     })
     .describe('Resources that the grant is limited to. An empty list sets no limit'),
@@ -49,12 +54,20 @@ export const whoami = define({
     auth_method: z.string(),
     expires_at: Time.nullable().describe('Expiry of your credential; null: never'),
     groups: z.array(z.string()).describe('At the identity provider'),
-    teams: z.array(z.string()).describe('Slugs of your teams and their parent teams'),
+    teams: z.array(z.string().meta(refersTo('teams'))).describe('Slugs of your teams and their parent teams'),
     grants: z.array(OwnGrant).describe('Your grants; each adds permissions'),
     narrowed_from: z
       .array(OwnGrant)
       .nullable()
       .describe('Your full grants if the credential limits them; null if it does not'),
+    instance: z
+      .object({
+        version: z.string(),
+        environment: z.string().nullable().describe('Environment of the instance (POSTERN_ENV)'),
+        production: z.boolean().describe('True if the environment is called production or prod'),
+        config_revision: z.int().describe('Current revision of the configuration'),
+      })
+      .describe('The instance that you ask'),
     operations: z
       .array(z.string())
       .optional()
@@ -78,10 +91,19 @@ export const whoami = define({
       ...(await personOf(context)),
       grants: await viewsOf(grants, context),
       narrowed_from: unnarrowed === undefined ? null : await viewsOf(unnarrowed, context),
+      instance: {
+        ...context.instance,
+        production: isProduction(context.instance.environment),
+        config_revision: await context.whole.revision(),
+      },
       ...(operations && { operations: [...context.callable()] }),
     }
   },
 })
+
+function isProduction(environment: string | null): boolean {
+  return environment !== null && /^prod(uction)?$/i.test(environment)
+}
 
 /** What is known of a user beside their name; nothing of all others. */
 async function personOf({ principal, whole }: OperationContext) {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
+import { refersTo } from '../../model/annotations.ts'
 import { AuditEntry } from '../../model/audit.ts'
 import { HttpMethod } from '../../model/http-method.ts'
 import { SURFACES } from '../../model/record.ts'
@@ -69,7 +70,10 @@ export const auditFilters = {
   response: text.optional().describe('Part of the response'),
   detail: text.optional().describe('Part of the detail text'),
   reason: text.optional().describe('Part of the reason that was given'),
-  collection: text.optional().describe('Id or slug: the collection itself and what belongs to it'),
+  collection: text
+    .meta(refersTo('collections'))
+    .optional()
+    .describe('Id or slug: the collection itself and what belongs to it'),
   text: text.optional().describe('Part of any text in the entry'),
   ...period,
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
+import { refersTo } from '../../model/annotations.ts'
 import { Ref } from '../../model/slug.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
@@ -9,7 +10,9 @@ import { viewOf } from '../engine/views.ts'
 import { patchResource } from '../engine/write-resource.ts'
 import { clientKind } from '../kinds/clients.ts'
 
-const Refs = z.array(Ref).max(1000)
+const refsTo = (type: Assigned) => z.array(Ref.meta(refersTo(type))).max(1000)
+const Collections = refsTo('collections')
+const VirtualMcps = refsTo('virtual_mcps')
 
 /** What becomes of one list of assignments: `replace` first, then what is added, then what is taken away. */
 interface Assigning {
@@ -40,12 +43,14 @@ export const setAssignments = define({
     'Set the collections and virtual MCPs of a client: the whole list, or what to add to it and remove from it',
   input: z.strictObject({
     id: Ref,
-    replace: Refs.optional().describe('Complete list of collections that the client may call'),
-    add: Refs.optional().describe('Collections'),
-    remove: Refs.optional().describe('Collections'),
-    replace_virtual_mcps: Refs.optional().describe('Complete list of virtual MCPs that the client may call'),
-    add_virtual_mcps: Refs.optional(),
-    remove_virtual_mcps: Refs.optional(),
+    replace: Collections.optional().describe('Complete list of collections that the client may call'),
+    add: Collections.optional().describe('Collections'),
+    remove: Collections.optional().describe('Collections'),
+    replace_virtual_mcps: VirtualMcps.optional().describe(
+      'Complete list of virtual MCPs that the client may call',
+    ),
+    add_virtual_mcps: VirtualMcps.optional(),
+    remove_virtual_mcps: VirtualMcps.optional(),
   }),
   handle: async ({ id, replace, add, remove, ...of }, context) =>
     assign(
@@ -68,8 +73,8 @@ const one = {
   group: 'manage_collections',
   input: z.strictObject({
     id: Ref.describe('The client'),
-    collections: Refs.default([]),
-    virtual_mcps: Refs.default([]),
+    collections: Collections.default([]),
+    virtual_mcps: VirtualMcps.default([]),
   }),
 }
 

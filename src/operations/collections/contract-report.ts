@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
+import { refersTo, unit } from '../../model/annotations.ts'
 import { ValidationMode } from '../../model/contract.ts'
 import { Ref } from '../../model/slug.ts'
 import { When } from '../../model/time.ts'
@@ -29,18 +30,18 @@ export const contractReport = define({
   output: z.object({
     ...coverage,
     request_validation: ValidationMode.describe('Current request_validation of the collection'),
-    requests: z.int().describe('Requests to the collection in this time'),
+    requests: z.int().meta(unit('requests')).describe('Requests to the collection in this time'),
     would_refuse: z.int().describe('Forwarded requests that would be refused'),
     places: z.int().describe('Total number of pairs of endpoint and pointer'),
     items: z
       .array(
         z.object({
           endpoint: z.string().describe('Method and route'),
-          proxy: z.string().describe('Id'),
+          proxy: z.string().meta(refersTo('proxies')).describe('Id'),
           code: z.string().describe('The refusal, such as body_invalid'),
           pointer: z.string().describe('Location of the first violation; * matches any index'),
           reason: z.string().describe('Violation in the last of these requests'),
-          requests: z.int(),
+          requests: z.int().meta(unit('requests')),
           faults: z.int().describe('Number of violations in these requests'),
           first_seen: z.string(),
           last_seen: z.string(),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { refersTo } from '../../model/annotations.ts'
 import { Ref } from '../../model/slug.ts'
 import { CHANGE_REFUSES, define } from '../engine/define.ts'
 import { viewOf } from '../engine/views.ts'
@@ -17,7 +18,9 @@ export const enforceCollection = define({
   input: z.strictObject({ id: Ref }),
   output: z.object({
     collection: collectionKind.view,
-    proxies: z.array(z.string()).describe('Slugs of the proxies changed from report to inherit'),
+    proxies: z
+      .array(z.string().meta(refersTo('proxies')))
+      .describe('Slugs of the proxies changed from report to inherit'),
     off: z.int().describe('Number of proxies with validation off, which do not change'),
   }),
   permission: 'collections:update',

@@ -12,10 +12,11 @@ import type { ContractsFragment, Fragment, SchemasFragment, SnapshotDelta } from
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { openConfigStore } from '../../store/sqlite/config.ts'
 import { openVault } from '../../vault/open.ts'
-import type { Invoked, WriteOptions } from '../engine/call.ts'
+import type { Invoked } from '../engine/call.ts'
 import type { Invoke } from '../engine/define.ts'
 import { createInvoke } from '../engine/invoke.ts'
 import { createFragmentPublisher } from '../engine/publisher.ts'
+import type { WriteOptions } from '../engine/write-options.ts'
 import { OPERATIONS } from '../registry.ts'
 
 const orders = readFileSync(resolve(import.meta.dirname, '../../../examples/orders/openapi.yaml'), 'utf8')

@@ -4,6 +4,7 @@ import { refuse } from '../../base/refusal.ts'
 import { yieldThread } from '../../base/yield.ts'
 import { type Imported, toCollection } from '../../import/openapi/collection.ts'
 import { extensionWarnings } from '../../import/openapi/extension.ts'
+import { refersTo } from '../../model/annotations.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
 import { type JsonSchema, ProxySpec } from '../../model/proxy.ts'
 import { Ref } from '../../model/slug.ts'
@@ -42,7 +43,7 @@ const ProxyChange = z.object({
   change: z
     .enum(['added', 'changed', 'missing'])
     .describe('missing: in the collection, but not in the description'),
-  proxy: z.string().describe('Slug'),
+  proxy: z.string().meta(refersTo('proxies')).describe('Slug'),
   route: z.string().describe('Methods and path'),
   members: z.array(z.string()).describe('Members that differ'),
   breaking: z

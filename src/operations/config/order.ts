@@ -1,8 +1,8 @@
 /** The order of the steps: removals first, then each resource before the resources that refer to it. */
 import { refuse } from '../../base/refusal.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
-import type { DiffEntry } from '../engine/call.ts'
 import { parentRef, refsIn } from '../engine/refs.ts'
+import type { DiffEntry } from '../engine/write-options.ts'
 import { addressOf, KINDS_IN_ORDER } from './address.ts'
 import type { Desired } from './desired.ts'
 import type { State } from './state.ts'

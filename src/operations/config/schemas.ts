@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { confidential } from '../../model/confidential.ts'
-import type { DiffEntry } from '../engine/call.ts'
 import { Warning } from '../engine/kind.ts'
+import type { DiffEntry } from '../engine/write-options.ts'
 import { VARIABLE_NAME } from './variables.ts'
 
 const TEXT_CHARS_MAX = 8 * 1024 ** 2

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { refersTo } from '../../model/annotations.ts'
 import { SHARED } from '../../model/connection.ts'
 import { Ref } from '../../model/slug.ts'
 import { define } from '../engine/define.ts'
@@ -59,7 +60,11 @@ export const disconnectConnection = define({
   group: 'manage_hosts',
   summary: 'End an account at an origin immediately: your own, or that of a user',
   input: z.strictObject(place),
-  output: z.object({ origin: z.string(), user: z.string().nullable(), disconnected: z.literal(true) }),
+  output: z.object({
+    origin: z.string().meta(refersTo('origins')),
+    user: z.string().meta(refersTo('users')).nullable(),
+    disconnected: z.literal(true),
+  }),
   permission: 'users:update',
   own: isUser,
   refuses: ['not_found', 'input_invalid', 'idempotency_conflict'],

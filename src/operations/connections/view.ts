@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { permits, UNPLACED } from '../../access/roles.ts'
 import { toTime } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
+import { refersTo } from '../../model/annotations.ts'
 import { SHARED } from '../../model/connection.ts'
 import { Time } from '../../model/time.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
@@ -13,8 +14,12 @@ import { isUser } from '../personal-tokens/view.ts'
 
 /** An account at an origin as callers read it: never its tokens. */
 export const Connection = z.object({
-  user: z.string().nullable().describe('Slug of the user; null: the account that all callers share'),
-  origin: z.string().describe('Slug of the origin'),
+  user: z
+    .string()
+    .meta(refersTo('users'))
+    .nullable()
+    .describe('Slug of the user; null: the account that all callers share'),
+  origin: z.string().meta(refersTo('origins')).describe('Slug of the origin'),
   kind: z.enum(['oauth', 'key']),
   state: z
     .enum(['connected', 'refresh_failed'])

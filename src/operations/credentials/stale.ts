@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { permits } from '../../access/roles.ts'
 import { toMs } from '../../base/duration.ts'
+import { unit } from '../../model/annotations.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
 import { Slug } from '../../model/slug.ts'
 import { Duration } from '../../model/time.ts'
@@ -30,7 +31,7 @@ const Stale = z.object({
     .min(1)
     .describe('due: it is older than its rotate_every'),
   since: z.string().nullable().describe('When it was issued or last changed; null where that is not known'),
-  age_days: z.int().nullable(),
+  age_days: z.int().meta(unit('days')).nullable(),
   expires_at: z.string().nullable(),
 })
 type Stale = z.infer<typeof Stale>

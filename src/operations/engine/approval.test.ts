@@ -8,8 +8,8 @@ import { createClock } from '../../base/clock.ts'
 import type { ChangeRequest } from '../../model/approval.ts'
 import { createOpener } from '../../vault/opener.ts'
 import { expireChangeRequests } from '../change-requests/expire.ts'
-import type { WriteOptions } from './call.ts'
 import { requesterOf } from './change-request.ts'
+import type { WriteOptions } from './write-options.ts'
 
 const DAY_MS = 86_400_000
 

@@ -22,7 +22,7 @@ import type { ConfigReader, ConfigStore } from '../../store/ports/config.ts'
 import type { Vault } from '../../vault/vault.ts'
 import type { Approval, Gate } from './approval-rules.ts'
 import { type Attempt, remember, replay } from './attempts.ts'
-import type { Invoked, Subject, Via, WriteOptions } from './call.ts'
+import type { Invoked, Subject, Via } from './call.ts'
 import {
   askerOf,
   baseOf,
@@ -40,6 +40,7 @@ import {
 import type { Operation, Registry } from './define.ts'
 import { tooLargeToReview } from './review.ts'
 import { requestOf, toCaller } from './trail.ts'
+import type { WriteOptions } from './write-options.ts'
 
 /** What is called, and by whom. */
 export interface Asked {

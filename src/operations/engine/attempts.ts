@@ -4,8 +4,9 @@ import { canonicalJson } from '../../base/canonical.ts'
 import { refuse } from '../../base/refusal.ts'
 import type { ConfigReader, ConfigWriter } from '../../store/ports/config.ts'
 import type { Vault } from '../../vault/vault.ts'
-import type { Invoked, WriteOptions } from './call.ts'
+import type { Invoked } from './call.ts'
 import type { Operation } from './define.ts'
+import type { WriteOptions } from './write-options.ts'
 
 const KEPT_MS = 24 * 3_600_000
 

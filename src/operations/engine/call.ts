@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { toInputInvalid } from '../../base/field-errors.ts'
 import type { AuditEntry } from '../../model/audit.ts'
 import type { Surface } from '../../model/record.ts'
+import type { DiffEntry, WriteOptions } from './write-options.ts'
 
 /** How a call came in: the only thing by which two audit entries of the same change differ. */
 export interface Via {
@@ -23,22 +24,6 @@ interface Agent {
   readonly conversationId: string | null
 }
 
-/** Safety that every write takes, on every surface, beside its own input. */
-export interface WriteOptions {
-  /** Validate and return the difference; store nothing. */
-  readonly dryRun?: boolean
-  /** Refuse with revision_conflict unless the resource is at this revision. */
-  readonly expectedRevision?: number
-  /** Same key and same input within 24 h: the first answer again. */
-  readonly idempotencyKey?: string
-  /** Kept in the audit entry. */
-  readonly reason?: string
-  /** Slug of the resource, for what cannot be undone. */
-  readonly confirm?: string
-  /** `draft` stages the change of a published resource until it is published. */
-  readonly mode?: 'live' | 'draft'
-}
-
 /** What every surface projects. */
 export interface Invoked {
   /** 201 for create (and a put that created), 202 for what waits for another person, else 200. */
@@ -56,19 +41,6 @@ export interface Invoked {
   readonly approval?: readonly string[]
   /** In the place of the output, of operations that answer bytes. */
   readonly content?: Content
-}
-
-export interface DiffEntry {
-  readonly op: 'add' | 'remove' | 'replace'
-  readonly path: string
-  readonly from?: unknown
-  readonly value?: unknown
-  /** Identity of the item of a list in which the difference lies. */
-  readonly item?: string
-  /** Of a long text in a review: number of the first line. */
-  readonly line?: number
-  /** Of a text that stands in several entries of a review: `2/3`. */
-  readonly part?: string
 }
 
 /** What an operation is about, for the audit entry. */
@@ -125,9 +97,8 @@ export const WriteOptionsInput = z.object({
     .optional()
     .describe('draft: stores the change of a published resource as a pending draft'),
 })
-type WriteOptionsInput = z.infer<typeof WriteOptionsInput>
 
-export type WriteOptionName = keyof WriteOptionsInput
+export type WriteOptionName = keyof z.infer<typeof WriteOptionsInput>
 
 /** The options that this operation takes: all but those whose name its own input has. Reads take none. */
 export function writeOptionNames(operation: {
@@ -150,19 +121,6 @@ export function toWriteOptions(given: Readonly<Record<string, unknown>>): WriteO
     ...(dry_run !== undefined && { dryRun: dry_run }),
     ...(expected_revision !== undefined && { expectedRevision: expected_revision }),
     ...(idempotency_key !== undefined && { idempotencyKey: idempotency_key }),
-    ...(reason !== undefined && { reason }),
-    ...(confirm !== undefined && { confirm }),
-    ...(mode !== undefined && { mode }),
-  }
-}
-
-/** The inverse of {@link toWriteOptions}. */
-export function fromWriteOptions(options: WriteOptions): WriteOptionsInput {
-  const { dryRun, expectedRevision, idempotencyKey, reason, confirm, mode } = options
-  return {
-    ...(dryRun !== undefined && { dry_run: dryRun }),
-    ...(expectedRevision !== undefined && { expected_revision: expectedRevision }),
-    ...(idempotencyKey !== undefined && { idempotency_key: idempotencyKey }),
     ...(reason !== undefined && { reason }),
     ...(confirm !== undefined && { confirm }),
     ...(mode !== undefined && { mode }),

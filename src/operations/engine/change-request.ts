@@ -15,9 +15,9 @@ import type {
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { Vault } from '../../vault/vault.ts'
-import type { DiffEntry, WriteOptions } from './call.ts'
 import type { Changed } from './diff.ts'
 import { touchedBy } from './permission.ts'
+import type { DiffEntry, WriteOptions } from './write-options.ts'
 
 /** So long a change request waits. */
 export const WAITS_MS = 7 * 86_400_000

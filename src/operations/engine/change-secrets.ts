@@ -15,7 +15,7 @@ import {
 import type { Resource } from '../../store/ports/resource.ts'
 import { type Resealed, resealSecrets } from '../../vault/reseal.ts'
 import type { Vault } from '../../vault/vault.ts'
-import type { DiffEntry } from './call.ts'
+import type { DiffEntry } from './write-options.ts'
 
 /** What secrets need of the change that they are made in. */
 interface ChangePorts {

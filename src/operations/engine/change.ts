@@ -20,7 +20,6 @@ import type { OAuthWriter } from '../../store/ports/oauth.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { Vault } from '../../vault/vault.ts'
 import { type Gate, refuseNamed, type StoredSettings, writeStoredSettings } from './approval-rules.ts'
-import type { DiffEntry, WriteOptions } from './call.ts'
 import { baseOfForetold, besides, type Foretold, type ShownChange, touchesOf } from './change-request.ts'
 import { ChangeSecrets } from './change-secrets.ts'
 import { boundedDiff, type Changed, type ChangedItem, diffOfAll, itemsOf, slugsOfChanges } from './diff.ts'
@@ -30,6 +29,7 @@ import type { KindSchema } from './kind-schema.ts'
 import { type Placed, type ScopedAccess, toMake, touchedBy } from './permission.ts'
 import { getRef, idsOf } from './refs.ts'
 import { type Review, reviewOf } from './review.ts'
+import type { DiffEntry, WriteOptions } from './write-options.ts'
 
 export interface ChangeDeps {
   readonly writer: ConfigWriter

@@ -7,7 +7,7 @@ import type { AuditTrail } from '../../record/audit-chain.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { Vault } from '../../vault/vault.ts'
-import type { Via, WriteOptions } from './call.ts'
+import type { Via } from './call.ts'
 import type { Change } from './change.ts'
 import type { CarryOut } from './change-request.ts'
 import type { Placed } from './permission.ts'
@@ -25,6 +25,14 @@ import type {
   UpstreamWatch,
   WorkflowTrials,
 } from './ports.ts'
+import type { WriteOptions } from './write-options.ts'
+
+/** What an instance is called. */
+interface Instance {
+  readonly version: string
+  /** Name of its environment (POSTERN_ENV). */
+  readonly environment: string | null
+}
 
 /** What a handler may use. Filled in by invoke; the ports behind it are wired by serve.ts. */
 export interface OperationContext {
@@ -65,6 +73,8 @@ export interface OperationContext {
   readonly localSignIn: LocalSignInPage | null
   /** Where clients reach MCP endpoints, such as https://gateway.example.com. */
   readonly gatewayOrigin: string
+  /** The instance that answers. */
+  readonly instance: Instance
   /** What the process was started with. */
   readonly settings: readonly ShownSetting[]
   /** The configuration as the principal may see it: for a read the last committed state, for a write that of its transaction. */

@@ -3,10 +3,11 @@ import type { Principal } from '../../access/principal.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
 import type { Fields } from '../../store/ports/resource.ts'
-import type { Content, Invoked, Subject, Via, WriteOptions } from './call.ts'
+import type { Content, Invoked, Subject, Via } from './call.ts'
 import type { OperationContext } from './context.ts'
 import type { KindSchema } from './kind-schema.ts'
 import type { Needs } from './permission.ts'
+import type { WriteOptions } from './write-options.ts'
 
 /**
  * What an operation is. From it follow the HTTP method and path, the default permission verb, whether it is

@@ -4,9 +4,9 @@ import { pointerTo } from '../../base/pointer.ts'
 import { yieldThread } from '../../base/yield.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
-import type { DiffEntry } from './call.ts'
 import type { KindSchema } from './kind-schema.ts'
 import { readable, referred } from './views.ts'
+import type { DiffEntry } from './write-options.ts'
 
 /** What one change did to one resource: null before for a new one, null after for one that is gone. */
 export interface Changed {

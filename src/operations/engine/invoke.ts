@@ -17,7 +17,7 @@ import type { Vault } from '../../vault/vault.ts'
 import { answerNow, applied, approvalOf, ask, openRequest, passes } from './approval.ts'
 import { type Approval, gateFor, judgeOperation, NO_RULES } from './approval-rules.ts'
 import { type Attempt, attemptOf, remember, replay } from './attempts.ts'
-import { fromWriteOptions, type Invoked, type WriteOptions, WriteOptionsInput } from './call.ts'
+import { type Invoked, WriteOptionsInput } from './call.ts'
 import { Change } from './change.ts'
 import { type CarryOut, MustWait, outdated, requesterOf } from './change-request.ts'
 import { inMemoryWriter } from './config-in-memory.ts'
@@ -53,6 +53,7 @@ import {
   noteRefusal,
   subjectOf,
 } from './trail.ts'
+import { fromWriteOptions, type WriteOptions } from './write-options.ts'
 
 export interface InvokeDeps {
   readonly registry: Registry
@@ -74,6 +75,7 @@ export interface InvokeDeps {
   readonly localSignIn: OperationContext['localSignIn']
   readonly mappedGrants: OperationContext['mappedGrants']
   readonly gatewayOrigin: OperationContext['gatewayOrigin']
+  readonly instance: OperationContext['instance']
   readonly settings: OperationContext['settings']
   readonly trail: OperationContext['trail']
   readonly publisher: Publisher
@@ -403,6 +405,7 @@ function contextOf(
     localSignIn: deps.localSignIn,
     mappedGrants: deps.mappedGrants,
     gatewayOrigin: deps.gatewayOrigin,
+    instance: deps.instance,
     settings: deps.settings,
     trail: deps.trail,
     vault: deps.vault,

@@ -38,6 +38,8 @@ export interface KindSchema {
   /** What a caller reads. */
   readonly view: z.ZodObject
   readonly columns: readonly string[]
+  /** The sections of its form in their order, each with the members of the spec that belong to it. */
+  readonly sections: Readonly<Record<string, readonly string[]>>
   /** The member that names the resource it belongs to; it cannot change. */
   readonly parent: RefField | null
   /** Further such members: of all of these at most one is set. */

@@ -12,7 +12,7 @@ const refs: readonly RefField[] = [
 ]
 
 const kind: KindSchema = {
-  ...{ type: 'workflows', noun: 'thing', prefix: 'thg', group: 'manage_things', columns: [] },
+  ...{ type: 'workflows', noun: 'thing', prefix: 'thg', group: 'manage_things', columns: [], sections: {} },
   ...{ spec: z.object({}), view: z.object({}), parent: null, refs, staged: false, filters: {} },
 }
 

@@ -14,9 +14,9 @@ import type { Principal } from '../../access/principal.ts'
 import { createClock } from '../../base/clock.ts'
 import type { ChangeRequest } from '../../model/approval.ts'
 import { createAccounts } from '../access/accounts.ts'
-import type { DiffEntry } from './call.ts'
 import { differencesOf, diffOf } from './diff.ts'
 import { holdsLengths, reviewOf } from './review.ts'
+import type { DiffEntry } from './write-options.ts'
 
 /** Carries out the entries of a diff as a JSON patch (RFC 6902). */
 function patched(document: unknown, entries: readonly DiffEntry[]): unknown {

@@ -5,7 +5,7 @@
 import { isPlain } from '../../base/plain.ts'
 import { pointerTo } from '../../base/pointer.ts'
 import { type Refusal, refuse } from '../../base/refusal.ts'
-import type { DiffEntry } from './call.ts'
+import type { DiffEntry } from './write-options.ts'
 
 /** Characters of JSON of the values of one entry; a larger difference is shown in several entries. */
 const ENTRY_CHARS_MAX = 4096

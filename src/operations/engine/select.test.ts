@@ -37,6 +37,18 @@ test('fields choose members of a resource and of every item of a list, at any de
   )
 })
 
+test('every read of items, and every read of one resource, takes fields', () => {
+  const reads = OPERATIONS.filter(
+    ({ effect, action, output }) =>
+      effect === 'read' && (action === 'get' || Object.hasOwn(output.shape, 'items')),
+  )
+  assert.ok(reads.length > 50)
+  assert.deepEqual(
+    reads.filter(({ input }) => !Object.hasOwn(input.shape, 'fields')).map(({ resource }) => resource),
+    [],
+  )
+})
+
 test('the revision is known also where fields leave it out', async () => {
   const { revision } = await control.run('policies.get', { id: 'gold', fields: 'slug' })
   assert.equal(revision, 1)

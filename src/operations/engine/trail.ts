@@ -10,12 +10,13 @@ import type { ConfigReader, ConfigStore } from '../../store/ports/config.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { RevisionImage } from '../../store/ports/revisions.ts'
 import { StoreUnavailable } from '../../store/ports/unavailable.ts'
-import { fromWriteOptions, type Subject, type Via, type WriteOptions } from './call.ts'
+import type { Subject, Via } from './call.ts'
 import type { Change } from './change.ts'
 import type { Operation } from './define.ts'
 import type { Changed, ChangedItem } from './diff.ts'
 import { masked, type Redacted, redacted } from './redact.ts'
 import { findRef } from './refs.ts'
+import { fromWriteOptions, type WriteOptions } from './write-options.ts'
 
 /** One call of an operation, after its input was parsed. */
 export interface Call {

@@ -23,6 +23,11 @@ export const bindingKind: Kind = {
   spec: BindingSpec,
   view: viewSchema(BindingSpec),
   columns: ['slug', 'host', 'virtual_mcp', 'user', 'active', 'updated_at'],
+  sections: {
+    info: ['name', 'slug', 'description', 'tags', 'active'],
+    access: ['host', 'virtual_mcp', 'user', 'acts_for', 'capabilities'],
+    authentication: ['keys', 'ip_allowlist', 'expires_in'],
+  },
   parent: { field: 'host', type: 'hosts' },
   refs: [
     { field: 'virtual_mcp', type: 'virtual_mcps' },

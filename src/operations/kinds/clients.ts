@@ -22,6 +22,11 @@ export const clientKind: Kind = {
   spec: ClientSpec,
   view: viewSchema(ClientSpec),
   columns: ['slug', 'name', 'kind', 'active', 'collections', 'policy', 'updated_at'],
+  sections: {
+    info: ['name', 'slug', 'description', 'tags', 'kind', 'contact_email'],
+    access: ['collections', 'virtual_mcps'],
+    limits: ['policy', 'active', 'valid_until'],
+  },
   parent: null,
   refs: [
     { field: 'collections', type: 'collections', many: true },

@@ -28,6 +28,13 @@ export const collectionKind: Kind = {
   spec: CollectionSpec,
   view: viewSchema(CollectionSpec.extend({ headers: HeaderViews }), {}, true),
   columns: ['slug', 'name', 'base_path', 'status', 'revision', 'updated_at'],
+  sections: {
+    info: ['name', 'slug', 'description', 'tags'],
+    route: ['base_path', 'hosts', 'status', 'schemas'],
+    upstream: ['upstream', 'headers', 'pass_headers', 'credential'],
+    access: ['teams', 'all_users', 'requestable', 'hide_unassigned'],
+    limits: ['policy', 'max_body', 'cors', 'request_validation'],
+  },
   parent: null,
   refs: [
     { field: 'credential', type: 'credentials' },

@@ -82,6 +82,11 @@ export const credentialKind: Kind = {
   spec: CredentialSpec,
   view: viewSchema(CredentialSpec.omit({ auth: true }), { auth: AuthView, ...currentCredentialShape }),
   columns: ['slug', 'name', 'auth.type', 'state', 'ends_at', 'last_used_at', 'updated_at'],
+  sections: {
+    info: ['name', 'slug', 'description', 'tags'],
+    authentication: ['auth'],
+    rotation: ['expires_at', 'rotate_every'],
+  },
   parent: null,
   refs: [],
   staged: false,

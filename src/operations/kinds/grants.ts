@@ -26,6 +26,11 @@ export const grantKind: Kind = {
     'scope.resource_types',
     'expires_at',
   ],
+  sections: {
+    info: ['name', 'slug', 'description', 'tags'],
+    holder: ['service_identity', 'user', 'team', 'group'],
+    permissions: ['role', 'scope', 'expires_at'],
+  },
   parent: { field: 'service_identity', type: 'service_identities' },
   otherParents: [
     { field: 'user', type: 'users' },

@@ -20,6 +20,12 @@ export const guardrailKind: Kind = {
   spec: GuardrailSpec,
   view: viewSchema(GuardrailSpec),
   columns: ['slug', 'name', 'order', 'detector.type', 'action', 'mode', 'active', 'updated_at'],
+  sections: {
+    info: ['name', 'slug', 'description', 'order', 'active'],
+    scope: ['scope', 'legs'],
+    detector: ['detector', 'max_body', 'compressed'],
+    action: ['action', 'text', 'mode', 'failure_mode'],
+  },
   parent: null,
   refs: [
     { field: 'collections', type: 'collections', many: true, within: 'scope', isInner: true },

@@ -17,6 +17,10 @@ export const hostKind: Kind = {
   spec: HostSpec,
   view: viewSchema(HostSpec),
   columns: ['slug', 'name', 'active', 'software', 'created_at'],
+  sections: {
+    info: ['name', 'slug', 'description', 'tags', 'active'],
+    identity: ['software'],
+  },
   parent: null,
   refs: [],
   staged: false,

@@ -36,6 +36,12 @@ export const originKind: Kind = {
     'capabilities.tools',
     'updated_at',
   ],
+  sections: {
+    info: ['name', 'slug', 'description', 'tags', 'kind', 'active'],
+    connection: ['url', 'collection', 'entry', 'parameters', 'timeouts', 'sessions', 'pool_max', 'tls'],
+    authentication: ['auth_mode', 'credential', 'oauth', 'key_header'],
+    limits: ['policy', 'catalog_refresh'],
+  },
   parent: null,
   refs: [
     { field: 'collection', type: 'collections' },

@@ -17,6 +17,10 @@ export const policyKind: Kind = {
   spec: PolicySpec,
   view: viewSchema(PolicySpec),
   columns: ['slug', 'name', 'active', 'revision', 'updated_at'],
+  sections: {
+    info: ['name', 'slug', 'description', 'tags', 'active'],
+    limits: ['limits', 'rate', 'quota', 'x_ratelimit'],
+  },
   parent: null,
   refs: [],
   staged: false,

@@ -23,6 +23,13 @@ export const profileKind: Kind = {
   spec: ProfileSpec,
   view: viewSchema(ProfileSpec, currentProfileShape),
   columns: ['slug', 'client', 'name', 'auth.type', 'active', 'credential_state', 'policy', 'updated_at'],
+  sections: {
+    info: ['client', 'name', 'slug', 'description', 'tags', 'active'],
+    authentication: ['auth', 'forward_identity', 'agent_sign_in'],
+    access: ['allowed_methods', 'ip_allowlist', 'collections', 'endpoints'],
+    limits: ['policy'],
+    mcp: ['mcp_search', 'mcp_view'],
+  },
   parent: { field: 'client', type: 'clients' },
   refs: [
     { field: 'collections', type: 'collections', many: true },

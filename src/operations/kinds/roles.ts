@@ -19,6 +19,10 @@ export const roleKind: Kind = {
   spec: RoleSpec,
   view: viewSchema(RoleSpec),
   columns: ['slug', 'name', 'permissions', 'updated_at'],
+  sections: {
+    info: ['name', 'slug', 'description', 'tags'],
+    permissions: ['permissions'],
+  },
   parent: null,
   refs: [],
   staged: false,

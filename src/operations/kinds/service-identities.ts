@@ -18,6 +18,10 @@ export const serviceIdentityKind: Kind = {
   spec: ServiceIdentitySpec,
   view: viewSchema(ServiceIdentitySpec),
   columns: ['slug', 'name', 'active', 'updated_at'],
+  sections: {
+    info: ['name', 'slug', 'description', 'tags', 'active'],
+    authentication: ['keys'],
+  },
   parent: null,
   refs: [],
   staged: false,

@@ -21,6 +21,10 @@ export const teamKind: Kind = {
   spec: TeamSpec,
   view: viewSchema(TeamSpec),
   columns: ['slug', 'name', 'parent', 'members', 'idp_groups', 'updated_at'],
+  sections: {
+    info: ['name', 'slug', 'description', 'tags', 'parent'],
+    members: ['members', 'idp_groups'],
+  },
   parent: null,
   refs: [
     { field: 'parent', type: 'teams' },

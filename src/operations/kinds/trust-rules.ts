@@ -14,6 +14,10 @@ export const trustRuleKind: Kind = {
   spec: TrustRuleSpec,
   view: viewSchema(TrustRuleSpec),
   columns: ['slug', 'service_identity', 'issuer', 'audience', 'updated_at'],
+  sections: {
+    info: ['name', 'slug', 'description', 'tags'],
+    token: ['service_identity', 'issuer', 'jwks_url', 'audience', 'conditions'],
+  },
   parent: { field: 'service_identity', type: 'service_identities' },
   refs: [],
   staged: false,

@@ -22,6 +22,10 @@ export const userKind: Kind = {
   fixed: SIGN_IN_MEMBERS,
   view: viewSchema(UserSpec),
   columns: ['slug', 'name', 'email', 'issuer', 'active', 'updated_at'],
+  sections: {
+    info: ['name', 'slug', 'description', 'tags', 'email', 'active'],
+    identity: ['issuer', 'subject', 'groups', 'mapped_grants'],
+  },
   parent: null,
   refs: [],
   staged: false,

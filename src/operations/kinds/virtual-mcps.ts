@@ -20,6 +20,12 @@ export const virtualMcpKind: Kind = {
   spec: VirtualMcpSpec,
   view: viewSchema(VirtualMcpSpec),
   columns: ['slug', 'name', 'status', 'members.origin', 'revision', 'updated_at'],
+  sections: {
+    info: ['name', 'slug', 'description', 'tags', 'status', 'icons'],
+    members: ['members', 'prefix', 'mcp_view', 'instructions'],
+    access: ['teams', 'all_users', 'registry'],
+    limits: ['policy'],
+  },
   parent: null,
   refs: [
     { field: 'origin', type: 'origins', within: 'members' },

@@ -28,6 +28,10 @@ export const workflowKind: Kind = {
       ),
   }),
   columns: ['slug', 'name', 'used_by', 'revision', 'updated_at'],
+  sections: {
+    info: ['name', 'slug', 'description', 'tags'],
+    definition: ['definition'],
+  },
   parent: null,
   refs: nodeRefs('definition'),
   staged: false,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { unit } from '../../model/annotations.ts'
 import { define } from '../engine/define.ts'
 import {
   asked,
@@ -26,8 +27,8 @@ export const metricsStatusCodes = define({
     items: z.array(
       z.object({
         status: z.int().describe('HTTP status; 0 if the caller disconnected before a response'),
-        requests: z.int(),
-        share: z.number().describe('Share of all requests, 0 to 1'),
+        requests: z.int().meta(unit('requests')),
+        share: z.number().meta(unit('fraction')).describe('Share of all requests, 0 to 1'),
       }),
     ),
   }),

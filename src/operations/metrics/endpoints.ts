@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { unit } from '../../model/annotations.ts'
 import type { MetricsQuestion } from '../../record/metrics.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
@@ -26,7 +27,7 @@ const output = z.object({
       ...counts,
       duration_ms: Percentiles,
       codes: z
-        .array(z.object({ code: z.string(), requests: z.int() }))
+        .array(z.object({ code: z.string(), requests: z.int().meta(unit('requests')) }))
         .describe('The most frequent problem codes; an error of the upstream itself has none'),
     }),
   ),

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
+import { unit } from '../../model/annotations.ts'
 import { When } from '../../model/time.ts'
 import type { MetricsAnswer, MetricsGroup, MetricsQuestion } from '../../record/metrics.ts'
 import type { OperationContext } from '../engine/context.ts'
@@ -37,16 +38,16 @@ export const coverage = {
   records_read: z.int(),
 }
 
-const percentile = z.number().nullable()
+const percentile = z.number().meta(unit('ms')).nullable()
 export const Percentiles = z
   .object({ p50: percentile, p95: percentile, p99: percentile })
   .describe('Milliseconds, within 2 %; responses only. Null if there are none')
 
 /** Counts of a group of requests. */
 export const counts = {
-  requests: z.int(),
+  requests: z.int().meta(unit('requests')),
   errors: z.int().describe('Answered with 4xx or 5xx'),
-  error_rate: z.number().describe('Share of requests that are errors, 0 to 1'),
+  error_rate: z.number().meta(unit('fraction')).describe('Share of requests that are errors, 0 to 1'),
   client_errors: z.int().describe('4xx'),
   server_errors: z.int().describe('5xx'),
   aborted: z.int().describe('The caller disconnected before the end'),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { unit } from '../../model/annotations.ts'
 import type { MetricsGroup } from '../../record/metrics.ts'
 import { define } from '../engine/define.ts'
 import {
@@ -40,8 +41,8 @@ export const metricsOverview = define({
     ...counts,
     from_agents: z.int().describe('Requests that came over MCP'),
     clients: z.int().describe('Distinct clients'),
-    bytes_in: z.int(),
-    bytes_out: z.int(),
+    bytes_in: z.int().meta(unit('bytes')),
+    bytes_out: z.int().meta(unit('bytes')),
     duration_ms: Percentiles,
     upstream_ms: Percentiles,
     gateway_ms: Percentiles,

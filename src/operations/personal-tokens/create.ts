@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { grantsOfToken, roleOf } from '../../access/identities.ts'
 import { toStoredGrants } from '../../access/tokens.ts'
 import { refuse } from '../../base/refusal.ts'
+import { unit } from '../../model/annotations.ts'
 import { confidential } from '../../model/confidential.ts'
 import { Name } from '../../model/display.ts'
 import { demandHolds } from '../access/authority.ts'
@@ -30,7 +31,7 @@ export const createPersonalToken = define({
       .describe(
         'Grants of the token, a subset of yours, such as ["modifier:proxies@payments"]; empty: all your grants',
       ),
-    days: z.int().min(1).max(90).default(30).describe('Lifetime of the token'),
+    days: z.int().meta(unit('days')).min(1).max(90).default(30).describe('Lifetime of the token'),
   }),
   output: PersonalToken.extend({
     token: confidential('secret', z.string()).optional().describe('The token; shown only in this response'),

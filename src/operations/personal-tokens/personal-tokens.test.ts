@@ -8,7 +8,8 @@ import { permits } from '../../access/roles.ts'
 import { ceilingOf } from '../../access/scopes.ts'
 import { createClock } from '../../base/clock.ts'
 import { createAccounts } from '../access/accounts.ts'
-import type { Invoked, WriteOptions } from '../engine/call.ts'
+import type { Invoked } from '../engine/call.ts'
+import type { WriteOptions } from '../engine/write-options.ts'
 
 const DAY_MS = 86_400_000
 
@@ -212,6 +213,20 @@ test('when it was used last is known to the minute, for one write in that', asyn
   assert.notEqual(await use(), first)
 })
 
+test('whoami names the environment, and tells whether it is production', async () => {
+  for (const [environment, production] of [
+    ['production', true],
+    ['PROD', true],
+    ['preprod', false],
+    ['staging', false],
+  ] as const) {
+    const other = await startControl({ deps: { instance: { version: '2.0.0', environment } } })
+    const { instance } = (await other.run('whoami.show', {})).output
+    assert.deepEqual(instance, { version: '2.0.0', environment, production, config_revision: 0 })
+    await other.close()
+  }
+})
+
 test('whoami tells anybody who they are and all that they may do', async () => {
   await control.run('teams.create', { name: 'Top' })
   await control.run('teams.create', { name: 'Core', parent: 'top', members: [{ user: 'ada' }] })
@@ -227,6 +242,12 @@ test('whoami tells anybody who they are and all that they may do', async () => {
     expires_at: null,
     issuer: null,
     groups: [],
+    instance: {
+      version: '1.2.3',
+      environment: null,
+      production: false,
+      config_revision: await control.store.read.revision(),
+    },
   })
   assert.deepEqual(teams, ['core', 'top'])
   assert.deepEqual(

@@ -5,6 +5,7 @@ import { permits } from '../../access/roles.ts'
 import { scopesFor } from '../../access/scopes.ts'
 import { toTime } from '../../base/clock.ts'
 import { type Refusal, refuse } from '../../base/refusal.ts'
+import { refersTo } from '../../model/annotations.ts'
 import { Time } from '../../model/time.ts'
 import type { ConfigReader, StoredPersonalToken } from '../../store/ports/config.ts'
 import type { OperationContext } from '../engine/context.ts'
@@ -13,7 +14,7 @@ import { subjectById } from '../engine/define.ts'
 export const PersonalToken = z.object({
   id: z.string(),
   name: z.string(),
-  user: z.string().describe('Slug of its owner'),
+  user: z.string().meta(refersTo('users')).describe('Slug of its owner'),
   grants: z
     .array(z.string())
     .describe('What of their grants it allows, in the compact form; empty for all that they may do'),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
+import { refersTo } from '../../model/annotations.ts'
 import {
   ATTACHMENTS,
   type Attachment,
@@ -9,6 +10,7 @@ import {
   type PolicySpec,
   WARN_AT_DEFAULT,
 } from '../../model/policy.ts'
+import { inWords, NOUNS, type ResourceType } from '../../model/resource-types.ts'
 import { Ref } from '../../model/slug.ts'
 import { compilePolicy } from '../../snapshot/compile/compile.ts'
 import type { LimitKey } from '../../snapshot/find/limit-key.ts'
@@ -26,19 +28,24 @@ import { policyKind } from '../kinds/policies.ts'
 /** Counters that one answer shows. */
 const ITEMS_MAX = 200
 
-const slugOf = (what: string) => z.string().nullable().describe(`Slug of the ${what} it counts for`)
+const slugOf = (type: ResourceType) =>
+  z
+    .string()
+    .meta(refersTo(type))
+    .nullable()
+    .describe(`Slug of the ${inWords(NOUNS[type])} it counts for`)
 
 const UsageItem = z.object({
   limit: z.string().describe('Name of the limit'),
   kind: z.enum(LIMIT_KINDS),
   mode: z.enum(['enforce', 'observe']),
   attached_to: z.enum(ATTACHMENTS),
-  client: slugOf('client'),
-  profile: slugOf('profile'),
-  collection: slugOf('collection'),
-  proxy: slugOf('proxy'),
-  origin: slugOf('origin'),
-  virtual_mcp: slugOf('virtual MCP'),
+  client: slugOf('clients'),
+  profile: slugOf('profiles'),
+  collection: slugOf('collections'),
+  proxy: slugOf('proxies'),
+  origin: slugOf('origins'),
+  virtual_mcp: slugOf('virtual_mcps'),
   key: z.string().describe('default, ip, global, tool, user, claim:<name> or header:<name>'),
   value: z.string().nullable().describe('Of a key that requests choose: the value that was asked for'),
   max: z.int().describe('What can be used: max of the limit, or its burst'),

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
+import { refersTo } from '../../model/annotations.ts'
 import type { Explanation } from '../../model/explanation.ts'
 import { HttpMethod } from '../../model/http-method.ts'
 import type { Parameter, ProxySpec } from '../../model/proxy.ts'
@@ -20,7 +21,7 @@ export const checkProfileAccess = define({
   summary: 'Check whether a profile may call an endpoint now, and which check refuses it; calls nothing',
   input: z.strictObject({
     id: Ref,
-    endpoint: Ref.describe('A proxy, such as orders:get-order'),
+    endpoint: Ref.meta(refersTo('proxies')).describe('A proxy, such as orders:get-order'),
     method: HttpMethod.optional().describe('The first of the endpoint when absent'),
     target: z
       .string()
@@ -36,8 +37,8 @@ export const checkProfileAccess = define({
   }),
   output: z.object({
     allowed: z.boolean().describe('True if no evaluated check refuses the call'),
-    profile: z.string(),
-    endpoint: z.string(),
+    profile: z.string().meta(refersTo('profiles')),
+    endpoint: z.string().meta(refersTo('proxies')),
     method: z.string(),
     target: z.string(),
     code: z.string().nullable().describe('Problem code of the refusal'),

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { newId } from '../../base/ids.ts'
 import { type FieldError, Refusal, refuse } from '../../base/refusal.ts'
+import { refersTo } from '../../model/annotations.ts'
 import { Status } from '../../model/envelope.ts'
 import { Ref, Slug } from '../../model/slug.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
@@ -45,13 +46,17 @@ export const bulkUpdateProxies = define({
       z.object({
         id: z.string(),
         slug: Slug,
-        collection: z.string(),
+        collection: z.string().meta(refersTo('collections')),
         revision: z.int(),
         changed: z.boolean().describe('False if the proxy already had these values'),
       }),
     ),
     changed: z.int(),
-    collection: z.string().nullable().describe('Id of the collection, where all are of one'),
+    collection: z
+      .string()
+      .meta(refersTo('collections'))
+      .nullable()
+      .describe('Id of the collection, where all are of one'),
     warnings: z.array(Warning).optional(),
   }),
   permission: 'proxies:update',

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { unit } from '../../model/annotations.ts'
 import { define } from '../engine/define.ts'
 import { pageOf } from '../engine/lists.ts'
 import { recordFilters } from './list.ts'
@@ -36,6 +37,7 @@ export const followRecords = define({
     wait: z.coerce
       .number()
       .int()
+      .meta(unit('s'))
       .min(0)
       .max(WAIT_MAX)
       .default(20)

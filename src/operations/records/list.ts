@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
+import { refersTo, unit } from '../../model/annotations.ts'
 import { define } from '../engine/define.ts'
 import { page, pageOf, period } from '../engine/lists.ts'
 import { selection, shortText, toSelection } from './selection.ts'
@@ -26,7 +27,7 @@ export const recordFilters = {
     .describe('Public name or URI of a capability of a virtual MCP'),
   session_id: shortText.optional(),
   conversation_id: shortText.optional(),
-  user: shortText.optional().describe('Id of the user for whom the call was made'),
+  user: shortText.meta(refersTo('users')).optional().describe('Id of the user for whom the call was made'),
   trace_id: z
     .string()
     .regex(/^[0-9a-f]{32}$/, '32 hexadecimal digits in lower case')
@@ -35,8 +36,8 @@ export const recordFilters = {
   min_retries: z.coerce.number().int().min(0).max(254).optional(),
   ip: shortText.optional(),
   request_id: shortText.optional(),
-  min_duration_ms: z.coerce.number().min(0).optional(),
-  max_duration_ms: z.coerce.number().min(0).optional(),
+  min_duration_ms: z.coerce.number().meta(unit('ms')).min(0).optional(),
+  max_duration_ms: z.coerce.number().meta(unit('ms')).min(0).optional(),
   aborted: z.boolean().optional().describe('The caller disconnected before the end'),
   text: shortText
     .optional()

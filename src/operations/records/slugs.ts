@@ -1,17 +1,24 @@
 import { z } from 'zod'
+import { refersTo } from '../../model/annotations.ts'
 import { RequestRecord, WholeRecord } from '../../model/record.ts'
+import type { ResourceType } from '../../model/resource-types.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 
-const slug = z.string().nullable().describe('Current slug; null if there is none or the resource was deleted')
+const slugOf = (type: ResourceType) =>
+  z
+    .string()
+    .meta(refersTo(type))
+    .nullable()
+    .describe('Current slug; null if there is none or the resource was deleted')
 
 /** A record as it is shown: the ids that it keeps, and beside them the slugs of now. */
 const slugs = {
-  collection_slug: slug,
-  proxy_slug: slug,
-  virtual_mcp_slug: slug,
-  origin_slug: slug,
-  client_slug: slug,
-  profile_slug: slug,
+  collection_slug: slugOf('collections'),
+  proxy_slug: slugOf('proxies'),
+  virtual_mcp_slug: slugOf('virtual_mcps'),
+  origin_slug: slugOf('origins'),
+  client_slug: slugOf('clients'),
+  profile_slug: slugOf('profiles'),
 }
 export const ShownRecord = RequestRecord.extend(slugs)
 export const ShownWholeRecord = WholeRecord.extend(slugs)

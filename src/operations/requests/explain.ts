@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
+import { refersTo, unit } from '../../model/annotations.ts'
 import { confidential } from '../../model/confidential.ts'
 import { Explanation, type Hypothetical } from '../../model/explanation.ts'
 import { HttpMethod } from '../../model/http-method.ts'
@@ -39,9 +40,10 @@ export const explainRequest = define({
       .describe(
         'All header lines of the request. Without them, checks that depend on headers are not evaluated',
       ),
-    body_bytes: z.coerce.number().int().min(0).optional().describe('Length of the body'),
+    body_bytes: z.coerce.number().int().meta(unit('bytes')).min(0).optional().describe('Length of the body'),
     request_id: z
       .string()
+      .meta(refersTo('records'))
       .min(1)
       .max(64)
       .optional()

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type RefusalCode, refuse } from '../../base/refusal.ts'
+import { refersTo, unit } from '../../model/annotations.ts'
 import { confidential } from '../../model/confidential.ts'
 import { RequestRecord } from '../../model/record.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
@@ -22,7 +23,7 @@ const COMPARED = ['status', 'code', 'stopped_at', 'upstream_status'] as const
 const Value = z.union([z.string(), z.number(), z.null()])
 const Replayed = z.object({
   id: z.string().describe('Id of the record that was replayed'),
-  request_id: z.string().describe('Id of the record of this call'),
+  request_id: z.string().meta(refersTo('records')).describe('Id of the record of this call'),
   method: RequestRecord.shape.method,
   path: RequestRecord.shape.path,
   status,
@@ -38,7 +39,7 @@ const Replayed = z.object({
     'Text, or base64 if the bytes are not text; at most 64 KiB',
   ),
   body_encoding: z.enum(['text', 'base64']),
-  body_bytes: z.int().describe('Of the whole body'),
+  body_bytes: z.int().meta(unit('bytes')).describe('Of the whole body'),
   truncated: z.boolean(),
   differs: z
     .array(z.object({ field: z.enum(COMPARED), was: Value, is: Value }))

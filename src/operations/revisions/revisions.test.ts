@@ -7,8 +7,8 @@ import { hashToken } from '../../base/token.ts'
 import { checkFragment } from '../../snapshot/compile/check.ts'
 import type { ClientFragment } from '../../snapshot/fragments.ts'
 import { REVISIONS_KEPT } from '../../store/ports/revisions.ts'
-import type { WriteOptions } from '../engine/call.ts'
 import { fullSnapshot } from '../engine/fragments.ts'
+import type { WriteOptions } from '../engine/write-options.ts'
 
 let control: Control
 beforeEach(async () => {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
+import { refersTo } from '../../model/annotations.ts'
 import type { BindingSpec } from '../../model/host.ts'
 import { Time } from '../../model/time.ts'
 import type { ConfigReader, StoredPersonalToken } from '../../store/ports/config.ts'
@@ -14,7 +15,7 @@ export const bindingsPart = definePart({
   permission: 'bindings:read',
   item: z.object({
     binding: z.string().describe('host:binding'),
-    virtual_mcp: z.string(),
+    virtual_mcp: z.string().meta(refersTo('virtual_mcps')),
     active: z.boolean().describe('false: the binding or its host is inactive'),
     tokens: z.int().describe('Tokens that act for the user'),
   }),

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { leads } from '../../access/teams.ts'
 import { DOORS } from '../../base/doors.ts'
 import type { TeamSpec, UserSpec } from '../../model/access.ts'
+import { refersTo } from '../../model/annotations.ts'
 import type { ClientSpec } from '../../model/client.ts'
 import type { BindingSpec } from '../../model/host.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
@@ -15,7 +16,7 @@ export const teamsPart = definePart({
   name: 'teams',
   permission: 'teams:read',
   item: z.object({
-    team: z.string(),
+    team: z.string().meta(refersTo('teams')),
     role: z.enum(['member', 'admin']),
     group: z.string().nullable().describe('Group of the identity provider; null: the team names the user'),
     above: z.array(z.string()).describe('Parent teams, from the nearest one on'),
@@ -81,7 +82,12 @@ async function endNaming(
 export const virtualMcpsPart = definePart({
   name: 'virtual_mcps',
   permission: 'virtual_mcps:read',
-  item: z.object({ virtual_mcp: z.string(), name: z.string(), url: z.string(), because: Because }),
+  item: z.object({
+    virtual_mcp: z.string().meta(refersTo('virtual_mcps')),
+    name: z.string(),
+    url: z.string(),
+    because: Because,
+  }),
   columns: ['virtual_mcp', 'name', 'url', 'because.text'],
   show: async ({ own }, { whole, gatewayOrigin }) =>
     (await sharedVirtualMcps(whole, own)).map(({ resource: { slug, name }, because }) => ({
@@ -97,10 +103,12 @@ export const profilesPart = definePart({
   name: 'profiles',
   permission: 'profiles:read',
   item: z.object({
-    profile: z.string().describe('client:profile'),
+    profile: z.string().meta(refersTo('profiles')).describe('client:profile'),
     url: z.string(),
     active: z.boolean().describe('false: the profile or its client is inactive'),
-    collections: z.array(z.string()).describe('Collections that the user may call through the profile'),
+    collections: z
+      .array(z.string().meta(refersTo('collections')))
+      .describe('Collections that the user may call through the profile'),
     because: Because,
   }),
   columns: ['profile', 'url', 'active', 'collections', 'because.text'],
@@ -135,7 +143,7 @@ export const agentsPart = definePart({
   permission: 'bindings:read',
   item: z.object({
     binding: z.string().describe('host:binding'),
-    virtual_mcp: z.string(),
+    virtual_mcp: z.string().meta(refersTo('virtual_mcps')),
     active: z.boolean().describe('false: the binding or its host is inactive'),
     because: Because,
   }),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { refersTo } from '../../model/annotations.ts'
 import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
 import {
   type Catalogue,
@@ -13,9 +14,9 @@ import { publicNamesOf } from '../../snapshot/compile/mcp.ts'
 import { virtualMcpSource } from '../../snapshot/compile/sources.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
-import type { DiffEntry } from '../engine/call.ts'
 import { about, define } from '../engine/define.ts'
 import { fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
+import type { DiffEntry } from '../engine/write-options.ts'
 import { virtualMcpKind } from '../kinds/virtual-mcps.ts'
 import { capabilityDiff } from './capability-diff.ts'
 import { driftStateOf } from './state.ts'
@@ -78,7 +79,7 @@ function itemOf(catalogue: Catalogue, type: CapabilityType, key: string) {
 }
 
 const DriftItem = z.object({
-  origin: z.string().describe('Slug of the origin'),
+  origin: z.string().meta(refersTo('origins')).describe('Slug of the origin'),
   type: z.enum(CAPABILITY_TYPES),
   key: z.string().describe('Name at the origin; of a resource its URI'),
   name: z.string().nullable().describe('Name at the virtual MCP'),

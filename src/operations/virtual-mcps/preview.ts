@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { estimateTokens } from '../../base/token-estimate.ts'
+import { refersTo, unit } from '../../model/annotations.ts'
 import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
 import { Ref } from '../../model/slug.ts'
 import { compileVirtualMcp, publicNamesOf } from '../../snapshot/compile/mcp.ts'
@@ -129,8 +130,12 @@ export const previewVirtualMcp = define({
     assigned: z.boolean().nullable().describe('The client may call it; null where no client was named'),
     shown: z.int().describe('Items of the type that the caller sees'),
     mcp_view: McpView,
-    tokens: z.int().describe('Estimated tokens of that list, in the expanded view'),
-    compact_tokens: z.int().describe('Estimated tokens in the compact view'),
+    tokens: z.int().meta(unit('tokens')).describe('Estimated tokens of that list, in the expanded view'),
+    compact_tokens: z
+      .int()
+      .meta(unit('tokens'))
+      .meta(unit('tokens'))
+      .describe('Estimated tokens in the compact view'),
     type: z.enum(CAPABILITY_TYPES),
     warnings: z
       .array(z.object({ pointer: z.string(), reason: z.string() }))
@@ -138,7 +143,7 @@ export const previewVirtualMcp = define({
     items: z.array(
       z.object({
         name: z.string().describe('Name at the virtual MCP; of a resource its URI'),
-        origin: z.string(),
+        origin: z.string().meta(refersTo('origins')),
         key: z.string().describe('Name at the origin'),
         shown: z.boolean(),
         because: z
@@ -217,18 +222,23 @@ export const getTokenCost = define({
     id: z.string(),
     slug: z.string(),
     mcp_view: McpView,
-    total: z.int().describe('Estimated tokens of all lists in the expanded view'),
-    compact_total: z.int().describe('The same in the compact view'),
+    total: z.int().meta(unit('tokens')).describe('Estimated tokens of all lists in the expanded view'),
+    compact_total: z.int().meta(unit('tokens')).meta(unit('tokens')).describe('The same in the compact view'),
     lists: z.array(
       z.object({
         type: z.enum(CAPABILITY_TYPES),
         items: z.int(),
-        tokens: z.int(),
-        compact_tokens: z.int(),
+        tokens: z.int().meta(unit('tokens')),
+        compact_tokens: z.int().meta(unit('tokens')).meta(unit('tokens')),
       }),
     ),
     largest: z.array(
-      z.object({ type: z.enum(CAPABILITY_TYPES), name: z.string(), origin: z.string(), tokens: z.int() }),
+      z.object({
+        type: z.enum(CAPABILITY_TYPES),
+        name: z.string(),
+        origin: z.string().meta(refersTo('origins')),
+        tokens: z.int().meta(unit('tokens')),
+      }),
     ),
   }),
   permission: 'virtual_mcps:read',

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
+import { refersTo } from '../../model/annotations.ts'
 import type { ProxySpec } from '../../model/proxy.ts'
 import { Ref } from '../../model/slug.ts'
 import { Finding, WorkflowDefinition } from '../../model/workflow.ts'
@@ -16,10 +17,14 @@ import { workflowOf } from './of-proxy.ts'
 const ProxyWorkflow = z.object({
   id: z.string(),
   slug: z.string(),
-  collection: z.string(),
+  collection: z.string().meta(refersTo('collections')),
   revision: z.int(),
   status: z.string(),
-  workflow: z.string().nullable().describe('Slug of the shared workflow; null: inline or none'),
+  workflow: z
+    .string()
+    .meta(refersTo('workflows'))
+    .nullable()
+    .describe('Slug of the shared workflow; null: inline or none'),
   workflow_revision: z.int().nullable(),
   definition: WorkflowDefinition.nullable().describe('null: requests are forwarded'),
   runs: z.boolean().describe('The proxy and its collection are published, so calls run the workflow'),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { unit } from '../../model/annotations.ts'
 import { confidential } from '../../model/confidential.ts'
 import { Ref } from '../../model/slug.ts'
 import { WorkflowDefinition } from '../../model/workflow.ts'
@@ -24,7 +25,7 @@ const Results = z.object({
         }),
       ),
       reason: z.string().nullable().describe('Cause of a run that failed'),
-      duration_ms: z.number(),
+      duration_ms: z.number().meta(unit('ms')),
     }),
   ),
 })

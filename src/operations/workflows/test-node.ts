@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
+import { unit } from '../../model/annotations.ts'
 import { confidential } from '../../model/confidential.ts'
 import { Ref } from '../../model/slug.ts'
 import { WorkflowDefinition } from '../../model/workflow.ts'
@@ -21,7 +22,7 @@ const SAMPLES_MAX = 50
 
 const TriedNode = z.object({
   ...NodeResults.element.pick({ handle: true, outputs: true, error: true, source: true }).shape,
-  duration_ms: z.number(),
+  duration_ms: z.number().meta(unit('ms')),
   logs: WorkflowTrace.shape.logs,
   inner: NodeResults.describe('Results of nodes of workflows that the node has run'),
 })

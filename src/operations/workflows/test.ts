@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
+import { refersTo } from '../../model/annotations.ts'
 import type { ProxySpec } from '../../model/proxy.ts'
 import { Ref } from '../../model/slug.ts'
 import { WorkflowDefinition } from '../../model/workflow.ts'
@@ -43,7 +44,11 @@ export const testWorkflow = define({
       ),
   }),
   output: Tried.extend({
-    request_id: z.string().nullable().describe('Of the request record of a live run'),
+    request_id: z
+      .string()
+      .meta(refersTo('records'))
+      .nullable()
+      .describe('Of the request record of a live run'),
   }),
   permission: 'workflows:test',
   refuses: ['not_found', 'configuration_invalid', 'upstream_timeout', 'not_ready', 'idempotency_conflict'],

@@ -1,6 +1,8 @@
 /** What the operations that try workflows have in common. */
+
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
+import { unit } from '../../model/annotations.ts'
 import { confidential } from '../../model/confidential.ts'
 import type { WorkflowDefinition } from '../../model/workflow.ts'
 import { WorkflowTrace } from '../../model/workflow-trace.ts'
@@ -26,8 +28,8 @@ export const Tried = z.object({
   headers: confidential('traffic', z.record(z.string(), z.unknown())),
   body: confidential('traffic', z.unknown()).describe('JSON, text, or base64; at most 64 KiB'),
   body_encoding: z.enum(['json', 'text', 'base64']),
-  body_bytes: z.int().describe('Of the whole body'),
-  duration_ms: z.number(),
+  body_bytes: z.int().meta(unit('bytes')).describe('Of the whole body'),
+  duration_ms: z.number().meta(unit('ms')),
   nodes: NodeResults.describe('Executions in the order in which they ended, with outputs'),
   trace: WorkflowTrace.nullable(),
 })

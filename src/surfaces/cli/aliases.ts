@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { Operation } from '../../operations/engine/define.ts'
-import type { Given } from './flags.ts'
+import { type Given, kebab } from './flags.ts'
 
 /** Operations that have a command of their own besides the generated one: the path of that main command. */
 const MAIN_COMMANDS: Readonly<Record<string, string>> = {
@@ -12,6 +12,12 @@ const MAIN_COMMANDS: Readonly<Record<string, string>> = {
   'requests.explain': 'explain',
   'collections.import': 'openapi import',
   'collections.reimport': 'openapi reimport',
+}
+
+/** The words of the command that runs an operation, without `postern`. */
+export function commandOf({ resource, action }: Operation): string {
+  if (resource === 'whoami') return 'whoami'
+  return MAIN_COMMANDS[`${resource}.${action}`] ?? `${kebab(resource)} ${kebab(action)}`
 }
 
 interface MainCommand {

@@ -1,6 +1,6 @@
 import { printable } from '../../base/visible.ts'
-import type { WriteOptions } from '../../operations/engine/call.ts'
 import type { Operation } from '../../operations/engine/define.ts'
+import type { WriteOptions } from '../../operations/engine/write-options.ts'
 import type { Client } from '../client/client.ts'
 import { needsConfirmation } from '../route.ts'
 import { UsageError } from './exit.ts'

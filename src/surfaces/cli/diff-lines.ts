@@ -1,5 +1,5 @@
 import { printable, visibleJson } from '../../base/visible.ts'
-import type { DiffEntry } from '../../operations/engine/call.ts'
+import type { DiffEntry } from '../../operations/engine/write-options.ts'
 
 /**
  * A difference for people, one line for each entry. Values are JSON, and names that could be read as another part of

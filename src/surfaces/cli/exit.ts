@@ -1,4 +1,4 @@
-import type { ProblemBody } from '../client/client.ts'
+import type { ProblemBody } from '../client/send.ts'
 
 /**
  * What a command ends with; scripts rely on them. `drift`: what is there differs from what was compared with it.

@@ -7,7 +7,7 @@ import { example, principalOf, startControl, UNSERVED, VIA } from '../../../test
 import { cliPorts } from '../../../test/support/cli-ports.ts'
 import { CannotStart } from '../../base/cannot-start.ts'
 import { DIFF_COLUMNS } from '../../model/diff.ts'
-import type { DiffEntry } from '../../operations/engine/call.ts'
+import type { DiffEntry } from '../../operations/engine/write-options.ts'
 import { OPERATIONS } from '../../operations/registry.ts'
 import { runCall } from '../mcp/run.ts'
 import { printAnswer, printFailure } from './print.ts'

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { isPlain } from '../../base/plain.ts'
 import { printable } from '../../base/visible.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import { addCommonFlags } from './common-flags.ts'
@@ -38,6 +39,7 @@ function identityText(body: Members, url: string, context: string | null): strin
   const until = text('expires_at') === null ? '' : `, until ${text('expires_at')}`
   const lines = [
     `${text('name')} (${about}) at ${printable(url)}${context === null ? '' : `, context ${context}`}`,
+    ...(environmentOf(body) === null ? [] : [`environment ${environmentOf(body)}`]),
     `authenticated by ${text('auth_method')}${until}`,
     ...(text('issuer') === null ? [] : [`identity provider ${text('issuer')}`]),
     ...(words('teams').length > 0 ? [`in the teams ${words('teams').join(', ')}`] : []),
@@ -48,6 +50,11 @@ function identityText(body: Members, url: string, context: string | null): strin
     ...(grants('narrowed_from').length > 0 ? [`narrowed from ${grants('narrowed_from').join(' and ')}`] : []),
   ]
   return `${lines.join('\n')}\n`
+}
+
+function environmentOf({ instance }: Members): string | null {
+  const { environment } = isPlain(instance) ? instance : {}
+  return typeof environment === 'string' ? printable(environment) : null
 }
 
 /** A grant as it is written. One without a role, which a narrower token has, tells how many permissions it holds. */

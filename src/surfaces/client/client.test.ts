@@ -3,7 +3,8 @@ import { createServer } from 'node:http'
 import { after, before, test } from 'node:test'
 import { sampleOperations } from '../../../test/fixtures/sample-operations.ts'
 import { startSampleServer } from '../../../test/fixtures/sample-server.ts'
-import { createClient, createNamedClient, ProblemError } from './client.ts'
+import { createClient } from './client.ts'
+import { ProblemError } from './send.ts'
 
 let server: Awaited<ReturnType<typeof startSampleServer>>
 before(async () => {
@@ -35,36 +36,6 @@ test('operations are called by their schemas, with the options of a write', asyn
   assert.equal(dry.body['size'], 4)
   await client.call(operation('delete'), { id: 'a:b' }, { confirm: 'a:b' })
   assert.equal(server.gadgets.size, 0)
-})
-
-test('operations are called by their names, typed by what is printed of them', async () => {
-  const asked: unknown[] = []
-  const client = createNamedClient({
-    url: 'http://postern.test',
-    token: 'admin-token',
-    fetch: async (url, init) => {
-      asked.push([init?.method, url, init?.body])
-      return Response.json({ id: 'pol_1', slug: 'gold', items: [], next_cursor: null })
-    },
-  })
-  const { body } = await client.call('policies.update', { id: 'gold', name: 'Gold' }, { reason: 'why' })
-  const slug: string = body.slug
-  assert.equal(slug, 'gold')
-  const listed = await client.call('policies.list', { fields: 'slug', tag: ['a', 'b'] })
-  assert.deepEqual(
-    listed.body.items.map((policy) => policy.name),
-    [],
-  )
-  assert.deepEqual(asked, [
-    ['PATCH', 'http://postern.test/management/v1/policies/gold', '{"name":"Gold","reason":"why"}'],
-    ['GET', 'http://postern.test/management/v1/policies?fields=slug&tag=a&tag=b', undefined],
-  ])
-  // @ts-expect-error a name is a text
-  await client.call('policies.create', { name: 7 })
-  // @ts-expect-error a name is needed
-  await client.call('policies.create', {})
-  // @ts-expect-error there is no such operation
-  await assert.rejects(client.call('policies.frobnicate', {}))
 })
 
 test('a refusal is thrown as the problem that came', async () => {

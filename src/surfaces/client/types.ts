@@ -470,7 +470,7 @@ type PersonalTokensCreateOutput = { readonly "id": string; readonly "name": stri
 type PersonalTokensRevokeInput = { readonly "id": string }
 type PersonalTokensRevokeOutput = { readonly "id": string; readonly "name": string; readonly "user": string; readonly "grants": readonly (string)[]; readonly "created_at": string; readonly "expires_at": string; readonly "last_used_at": string | null; readonly "revoked": true }
 type WhoamiShowInput = { readonly "operations"?: boolean }
-type WhoamiShowOutput = { readonly "id": string; readonly "type": "user" | "service" | "system"; readonly "name": string; readonly "email": string | null; readonly "issuer": string | null; readonly "auth_method": string; readonly "expires_at": string | null; readonly "groups": readonly (string)[]; readonly "teams": readonly (string)[]; readonly "grants": readonly ({ readonly "grant": string; readonly "role": string | null; readonly "permissions": readonly (string)[] | null; readonly "scope": { readonly "resource_types": readonly (string)[]; readonly "verbs": readonly (string)[]; readonly "collections": readonly (string)[]; readonly "virtual_mcps": readonly (string)[]; readonly "tags": readonly (string)[] } })[]; readonly "narrowed_from": (readonly ({ readonly "grant": string; readonly "role": string | null; readonly "permissions": readonly (string)[] | null; readonly "scope": { readonly "resource_types": readonly (string)[]; readonly "verbs": readonly (string)[]; readonly "collections": readonly (string)[]; readonly "virtual_mcps": readonly (string)[]; readonly "tags": readonly (string)[] } })[]) | null; readonly "operations"?: readonly (string)[] }
+type WhoamiShowOutput = { readonly "id": string; readonly "type": "user" | "service" | "system"; readonly "name": string; readonly "email": string | null; readonly "issuer": string | null; readonly "auth_method": string; readonly "expires_at": string | null; readonly "groups": readonly (string)[]; readonly "teams": readonly (string)[]; readonly "grants": readonly ({ readonly "grant": string; readonly "role": string | null; readonly "permissions": readonly (string)[] | null; readonly "scope": { readonly "resource_types": readonly (string)[]; readonly "verbs": readonly (string)[]; readonly "collections": readonly (string)[]; readonly "virtual_mcps": readonly (string)[]; readonly "tags": readonly (string)[] } })[]; readonly "narrowed_from": (readonly ({ readonly "grant": string; readonly "role": string | null; readonly "permissions": readonly (string)[] | null; readonly "scope": { readonly "resource_types": readonly (string)[]; readonly "verbs": readonly (string)[]; readonly "collections": readonly (string)[]; readonly "virtual_mcps": readonly (string)[]; readonly "tags": readonly (string)[] } })[]) | null; readonly "instance": { readonly "version": string; readonly "environment": string | null; readonly "production": boolean; readonly "config_revision": number }; readonly "operations"?: readonly (string)[] }
 type ConfigExportInput = { readonly "select"?: readonly (string)[]; readonly "managed_by"?: string }
 type ConfigExportOutput = { readonly "documents": readonly ({ readonly "kind": string; readonly "slug": string; readonly "spec": { readonly [name: string]: unknown } })[]; readonly "set_elsewhere": readonly ({ readonly "item": string; readonly "field": string })[] }
 type ConfigPlanInput = { readonly "documents": readonly (string | { readonly [name: string]: unknown })[]; readonly "variables"?: { readonly [name: string]: string | number | boolean }; readonly "managed_by"?: string; readonly "prune"?: boolean; readonly "take_over"?: boolean }
@@ -972,7 +972,10 @@ export interface Operations {
   readonly 'exports.cancel': { readonly input: ExportsCancelInput; readonly output: Export }
 }
 
-/** Method and path of each, below /management/v1. */
+/** Path of Management REST. */
+export const API_ROOT = '/management/v1'
+
+/** Method and path of each, below {@link API_ROOT}. */
 export const ROUTES: { readonly [N in keyof Operations]: string } = {
   'collections.list': 'GET /collections',
   'collections.get': 'GET /collections/{id}',

@@ -1,8 +1,8 @@
 import { pointerTo } from '../../base/pointer.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
-import type { WriteOptions } from '../../operations/engine/call.ts'
 import { toWriteOptions, WriteOptionsInput, writeOptionNames } from '../../operations/engine/call.ts'
 import type { Operation } from '../../operations/engine/define.ts'
+import type { WriteOptions } from '../../operations/engine/write-options.ts'
 import { isPaged, LIST_LIMIT } from './bounded.ts'
 import { type Property, publishInput } from './published.ts'
 

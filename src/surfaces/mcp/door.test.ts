@@ -8,8 +8,9 @@ import type { Principal, Role } from '../../access/principal.ts'
 import { DEFAULT_SCOPE } from '../../access/scopes.ts'
 import { createClock } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
-import type { Via, WriteOptions } from '../../operations/engine/call.ts'
+import type { Via } from '../../operations/engine/call.ts'
 import type { Invoke, Operation } from '../../operations/engine/define.ts'
+import type { WriteOptions } from '../../operations/engine/write-options.ts'
 import { createManagementDoor } from './door.ts'
 
 interface Invoked {

@@ -99,8 +99,9 @@ function outlinedForm(schema: Property, depth: number): Property {
   }
 }
 
-/** Formats say what their long patterns repeat; objects that forbid further members need not say so in every place. */
+/** Annotations are for forms. Formats say what their long patterns repeat; objects that forbid further members need not say so in every place. */
 function trim(json: Record<string, unknown>): void {
+  for (const key of Object.keys(json)) if (key.startsWith('x-postern-')) delete json[key]
   if (json['format'] !== undefined) delete json['pattern']
   if (json['additionalProperties'] === false) delete json['additionalProperties']
   // The bounds that zod puts on every integer are those of JavaScript.

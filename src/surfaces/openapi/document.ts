@@ -3,8 +3,11 @@ import { withoutPause } from '../../base/time-slices.ts'
 import { APPROVABLE } from '../../model/approval.ts'
 import { WriteOptionsInput, writeOptionNames } from '../../operations/engine/call.ts'
 import type { Operation } from '../../operations/engine/define.ts'
+import { commandOf } from '../cli/aliases.ts'
 import { fieldsOf, type JsonSchema, jsonSchemasOf, membersOf } from '../fields.ts'
+import { hintsOf } from '../mcp/hints.ts'
 import { API_ROOT, nameOf, needsConfirmation, routeOf } from '../route.ts'
+import { annotatedInput, annotatedOutput } from './annotated.ts'
 import { type Components, createComponents, pascal } from './components.ts'
 import { REQUEST_ID, SHARED_SCHEMAS } from './shared.ts'
 
@@ -30,16 +33,21 @@ export function* printOpenApi(operations: readonly Operation[]): Generator<void,
   const components = createComponents(SHARED_SCHEMAS)
   const responses: Record<string, JsonSchema> = {}
   // The resources first, so that lists and answers refer to them
+  const outputOf = (operation: Operation): JsonSchema =>
+    annotatedOutput(operation, columnsOf(operation, operations))
   for (const operation of operations)
     if (operation.action === 'get') {
-      components.share(singular(operation.resource), jsonSchemasOf(operation.output).output)
+      components.share(singular(operation.resource), outputOf(operation))
       yield
     }
   const paths: Record<string, Record<string, unknown>> = {}
   for (const operation of operations) {
     const { method, path } = routeOf(operation)
     const others = paths[API_ROOT + path]
-    paths[API_ROOT + path] = { ...others, [method.toLowerCase()]: toEntry(operation, components, responses) }
+    paths[API_ROOT + path] = {
+      ...others,
+      [method.toLowerCase()]: toEntry(operation, components, responses, outputOf),
+    }
     yield
   }
   return {
@@ -74,6 +82,7 @@ function toEntry(
   operation: Operation,
   components: Components,
   responses: Record<string, JsonSchema>,
+  outputOf: (operation: Operation) => JsonSchema,
 ): JsonSchema {
   const { method } = routeOf(operation)
   const withBody = method !== 'GET'
@@ -83,18 +92,34 @@ function toEntry(
     summary: operation.summary,
     'x-postern-permission': operation.permission,
     'x-postern-effect': operation.effect,
+    'x-postern-cli': commandOf(operation),
+    ...(operation.tool !== null && { 'x-postern-tool': operation.tool }),
+    ...(needsConfirmation(operation) && { 'x-postern-confirm': 'slug' }),
+    ...(hintsOf([operation])?.destructiveHint === true && { 'x-postern-destructive': true }),
     parameters: toParameters(operation),
     ...(withBody && { requestBody: toBody(operation, components) }),
-    responses: { ...toSuccess(operation, components), ...toFailures(operation, responses) },
+    responses: {
+      ...toSuccess(operation, components, outputOf(operation)),
+      ...toFailures(operation, responses),
+    },
   }
 }
 
 function toParameters(operation: Operation): JsonSchema[] {
   const { byId } = routeOf(operation)
   const path = byId
-    ? [{ name: 'id', in: 'path', required: true, description: 'Id or slug', schema: { type: 'string' } }]
+    ? [
+        {
+          name: 'id',
+          in: 'path',
+          required: true,
+          description: 'Id or slug',
+          schema: { type: 'string', 'x-postern-ref': operation.resource },
+        },
+      ]
     : []
   if (operation.effect === 'read' && operation.posted !== true) {
+    const annotated = membersOf(annotatedInput(operation))
     const query = fieldsOf(operation)
       .filter((field) => !(byId && field.name === 'id'))
       .map((field) => ({
@@ -103,7 +128,7 @@ function toParameters(operation: Operation): JsonSchema[] {
         required: field.required,
         ...(field.description !== '' && { description: field.description }),
         ...(field.kind === 'list' && { style: 'form', explode: true }),
-        schema: field.schema,
+        schema: annotated[field.name]!,
       }))
     return [...path, ...query]
   }
@@ -152,7 +177,7 @@ function toOptionParameters(operation: Operation): JsonSchema[] {
 /** The input without the id of the path, and the options of the write, which may stand in the body too. */
 function toBody(operation: Operation, components: Components): JsonSchema {
   const { byId } = routeOf(operation)
-  const input = jsonSchemasOf(operation.input).input
+  const input = annotatedInput(operation)
   const options = membersOf(jsonSchemasOf(WriteOptionsInput).input)
   const own = Object.entries(membersOf(input)).filter(([name]) => !(byId && name === 'id'))
   const names = writeOptionNames(operation).filter(
@@ -174,10 +199,10 @@ function toBody(operation: Operation, components: Components): JsonSchema {
   }
 }
 
-function toSuccess(operation: Operation, components: Components): JsonSchema {
+function toSuccess(operation: Operation, components: Components, output: JsonSchema): JsonSchema {
   if (operation.content !== undefined) return { 200: toFile(operation.content.mediaTypes) }
   const name = `${pascal(operation.resource)}${pascal(operation.action)}Response`
-  const schema = components.share(name, jsonSchemasOf(operation.output).output)
+  const schema = components.share(name, output)
   const dryRun = writeOptionNames(operation).includes('dry_run')
   const response = (description: string, shape: JsonSchema, created: boolean): JsonSchema => ({
     description,
@@ -263,6 +288,11 @@ function toFailure(status: number, codes: readonly RefusalCode[]): JsonSchema {
       },
     },
   }
+}
+
+/** Columns of the table of a resource: those of its list. */
+function columnsOf({ resource }: Operation, operations: readonly Operation[]): readonly string[] {
+  return operations.find((one) => one.resource === resource && one.action === 'list')?.columns ?? []
 }
 
 /** `policies` is `Policy`. */

@@ -3,7 +3,7 @@ import type { Operation } from '../../operations/engine/define.ts'
 import { type JsonSchema, jsonSchemasOf } from '../fields.ts'
 import { createComponents, pascal } from '../openapi/components.ts'
 import { singular } from '../openapi/document.ts'
-import { nameOf, routeOf } from '../route.ts'
+import { API_ROOT, nameOf, routeOf } from '../route.ts'
 
 const HEADER = `// Printed from the operations by \`npm run golden\`: what each of them takes and answers over REST.
 
@@ -41,7 +41,8 @@ export function clientTypes(operations: readonly Operation[]): string {
     ...types,
     '\n/** Every operation by its name. */\nexport interface Operations {\n',
     ...members,
-    '}\n\n/** Method and path of each, below /management/v1. */\nexport const ROUTES: { readonly [N in keyof Operations]: string } = {\n',
+    `}\n\n/** Path of Management REST. */\nexport const API_ROOT = '${API_ROOT}'\n\n/** Method and path of each, below {@link API_ROOT}. */\n`,
+    'export const ROUTES: { readonly [N in keyof Operations]: string } = {\n',
     ...routes,
     '}\n',
   ].join('')

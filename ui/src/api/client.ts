@@ -1,7 +1,7 @@
-import { createNamedClient, ProblemError, WaitsForApproval } from '../../../src/surfaces/client/client.ts'
+import { createNamedClient } from '../../../src/surfaces/client/named.ts'
 import type { Operations } from '../../../src/surfaces/client/types.ts'
 
-export { ProblemError, WaitsForApproval }
+export { ProblemError, WaitsForApproval } from '../../../src/surfaces/client/send.ts'
 
 export type OperationName = keyof Operations
 export type Input<N extends OperationName> = Operations[N]['input']
@@ -14,21 +14,21 @@ export function whenSignedOut(tell: () => void): void {
   onSignedOut = tell
 }
 
-/**
- * The session is a cookie that scripts cannot read. Management REST accepts it only with this header, which no other site can
- * send, and only from pages of its own origin.
- */
 async function sessionFetch(input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> {
-  const headers = new Headers(init.headers)
-  headers.delete('authorization')
-  headers.delete('user-agent')
-  headers.set('x-postern-console', '1')
-  const response = await fetch(input, { ...init, headers, credentials: 'same-origin' })
+  const response = await fetch(input, { ...init, credentials: 'same-origin' })
   if (response.status === 401) onSignedOut()
   return response
 }
 
-export const client = createNamedClient({ url: location.origin, token: '', fetch: sessionFetch })
+/**
+ * The session is a cookie that scripts cannot read. Management REST accepts it only with this header, which no other site can
+ * send, and only from pages of its own origin.
+ */
+export const client = createNamedClient({
+  url: location.origin,
+  headers: { 'x-postern-console': '1' },
+  fetch: sessionFetch,
+})
 
 export type Answer = Awaited<ReturnType<typeof client.call>>
 export type DiffEntry = NonNullable<Answer['diff']>[number]

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { printable } from '../../../base/visible.ts'
 import type { DriftItem, PlanItem } from '../../../operations/config/schemas.ts'
-import type { DiffEntry } from '../../../operations/engine/call.ts'
+import type { DiffEntry } from '../../../operations/engine/write-options.ts'
 import { diffLines } from '../diff-lines.ts'
 
 interface Plan {

@@ -1,6 +1,6 @@
 import type { Plain } from '../../../base/plain.ts'
 import { PROBLEMS, Refusal } from '../../../base/refusal.ts'
-import { type ProblemBody, ProblemError } from '../../client/client.ts'
+import { type ProblemBody, ProblemError } from '../../client/send.ts'
 
 /** Documents with the place that each comes from. */
 export interface ReadonlyDocuments {

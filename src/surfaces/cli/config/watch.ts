@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { ProblemError, WaitsForApproval } from '../../client/client.ts'
+import { ProblemError, WaitsForApproval } from '../../client/send.ts'
 import { UsageError } from '../exit.ts'
 import type { CliPorts } from '../ports.ts'
 import { type Format, printFailure, printWaiting } from '../print.ts'
