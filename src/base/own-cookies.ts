@@ -7,6 +7,8 @@ const NAMES = {
   session: 'postern_session',
   interaction: 'postern_interaction',
   resume: 'postern_resume',
+  /** A person who has just set up the first administrator. */
+  arrival: 'postern_arrival',
   /** The session of the console. */
   console: 'postern_console',
   /** A sign-in at the console that is under way. */
@@ -18,6 +20,7 @@ const SECURE_NAMES = {
   session: `__Host-${NAMES.session}`,
   interaction: `__Secure-${NAMES.interaction}`,
   resume: `__Secure-${NAMES.resume}`,
+  arrival: `__Host-${NAMES.arrival}`,
   console: `__Host-${NAMES.console}`,
   consoleSignIn: `__Host-${NAMES.consoleSignIn}`,
 }
@@ -77,4 +80,19 @@ function cleaned(line: string): string {
   // What stood before the next one separated it from ours
   const left = rest.replace(/^[;,\t ]+/, '')
   return left === '' ? '' : `${line.slice(0, from)} ${left}\r\n`
+}
+
+/** Header by which the console says that it made a request. Other sites cannot send it without asking, and nobody answers that. */
+export const CONSOLE_HEADER = 'x-postern-console'
+
+/** Before the value of a session of the console, where it stands in the place of a token. No token begins so. */
+export const SESSION_MARK = 'console:'
+
+/** Values of the cookies of a name (RFC 6265 section 5.4), in the order in which they came. */
+export function cookieValues(field: string | null, name: string): readonly string[] {
+  return (field ?? '')
+    .split(/[;,]/)
+    .map((pair) => pair.trim())
+    .filter((pair) => pair.startsWith(`${name}=`))
+    .map((pair) => pair.slice(name.length + 1))
 }

@@ -37,8 +37,8 @@ import { checkFragment } from '../snapshot/compile/check.ts'
 import { networkOf } from '../snapshot/find/network.ts'
 import type { AuditMark } from '../store/ports/audit-chain.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
-import { createBundle } from '../surfaces/console/bundle.ts'
-import { callbacksOf, createConsole } from '../surfaces/console/door.ts'
+import { type BundleSource, createBundle } from '../surfaces/console/bundle.ts'
+import { callbacksOf, createConsole, LOGIN_PATH } from '../surfaces/console/door.ts'
 import { createManagementDoor, type ManagementDoorOptions } from '../surfaces/mcp/door.ts'
 import { createRegistry } from '../surfaces/mcp-registry/answer.ts'
 import { createRestApp } from '../surfaces/rest/app.ts'
@@ -67,7 +67,7 @@ export interface ControlPlaneOptions
       InvokeDeps,
       'registry' | 'check' | 'trail' | 'localSignIn' | 'mappedGrants' | 'exports' | 'egress' | 'fault'
     >,
-    IdentitiesParts {
+    Omit<IdentitiesParts, 'consoleLoginUrl'> {
   /** The mark of the audit trail. */
   readonly mark: AuditMark
   /** Where the files of exports are kept. */
@@ -159,8 +159,13 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     },
   })
   const identityTokens = openIdentityTokens(options)
+  const bundle = createBundle(options.consoleFiles, () => clock.monotonic())
   const identities = createIdentities(
-    options,
+    {
+      ...options,
+      consoleLoginUrl: async () =>
+        (await bundle.read()) === null ? null : options.consoleOrigins[0] + LOGIN_PATH,
+    },
     invoke,
     unknown,
     identityTokens && {
@@ -183,7 +188,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     connected: (origin) => void refreshOrigin(origin, refreshing).catch(refreshing.fault),
   })
   const surfaces = openSurfaces(
-    { ...options, originAccess, federation: connections },
+    { ...options, originAccess, federation: connections, bundle },
     invoke,
     identities,
     unknown,
@@ -198,7 +203,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   return {
     listener: surfaces.listener,
     prove: (token, resource) =>
-      identities.verify(token, resource).then(
+      identities.proven(token, resource).then(
         ({ id }) => id,
         // The request itself is refused, and its reason noted, when it is judged
         () => null,
@@ -283,7 +288,11 @@ function endGrants({ state, clock }: Pick<ControlPlaneOptions, 'state' | 'clock'
 }
 
 function openSurfaces(
-  options: ControlPlaneOptions & Pick<AuthorizationServerParts, 'originAccess' | 'federation'>,
+  {
+    bundle,
+    ...options
+  }: ControlPlaneOptions &
+    Pick<AuthorizationServerParts, 'originAccess' | 'federation'> & { readonly bundle: BundleSource },
   invoke: Invoke,
   identities: Identities,
   unknown: UnauthenticatedAudit,
@@ -338,7 +347,7 @@ function openSurfaces(
     refused: ({ ip, userAgent }, reason) => unknown.note({ surface: 'oauth', ip, userAgent, reason }),
   })
   const consolePages = createConsole({
-    bundle: createBundle(options.consoleFiles, () => clock.monotonic()),
+    bundle,
     origins: options.consoleOrigins,
     issuer: options.issuer,
     clientId: CONSOLE_CLIENT_ID,

@@ -8,10 +8,14 @@ import { createSetUpLinks } from '../access/set-up-links.ts'
 import { createAccessTokens } from '../access/tokens.ts'
 import { createWorkloadTokens } from '../access/workload.ts'
 import type { Clock } from '../base/clock.ts'
+import type { Protected } from '../base/doors.ts'
 import type { Egress } from '../base/egress.ts'
 import { createGuardedFetch } from '../base/guarded-fetch.ts'
+import { SESSION_MARK } from '../base/own-cookies.ts'
 import type { ProtectedResources } from '../base/protected-resources.ts'
 import { factsOf } from '../fleet/shared/preamble.ts'
+import { createArrivalTickets, SET_UP } from '../oauth/server/arrival-tickets.ts'
+import { createSealed } from '../oauth/server/sealed.ts'
 import type { KeptIdentityTokens } from '../oauth/sign-in/identity-tokens.ts'
 import { createOidcSignIn } from '../oauth/sign-in/oidc.ts'
 import { createSignIn } from '../oauth/sign-in/sign-in.ts'
@@ -39,6 +43,8 @@ export interface IdentitiesParts {
   /** Where management is reached, for people. */
   readonly managementOrigin: string
   readonly resources: ProtectedResources
+  /** Where the console signs people in; null while there is no console. */
+  readonly consoleLoginUrl: () => Promise<string | null>
   /** The identity providers at which people sign in, in the order of their buttons. */
   readonly providers: readonly IdentityProvider[]
   /** Whether local users sign in by their passwords. */
@@ -72,6 +78,7 @@ export function createIdentities(
   const direct = openDirect(providers, resources, clock, keysOf, accounts)
   const verify = createVerifyToken(tokens, personal, workloads, oauth, direct)
 
+  const arrivals = createArrivalTickets({ store, clock, sealed: createSealed(vault.oauthKey()) })
   const guardedFetch = createGuardedFetch(parts.egress)
   const signInAt = (provider: IdentityProvider) => ({
     slug: provider.slug,
@@ -93,6 +100,10 @@ export function createIdentities(
     clock,
     origin: issuer,
     managementOrigin: parts.managementOrigin,
+    onToConsole: {
+      loginUrl: parts.consoleLoginUrl,
+      ticket: (account) => arrivals.issue(SET_UP, account),
+    },
     accounts,
     providers: providers.map(signInAt),
     links,
@@ -119,6 +130,11 @@ export function createIdentities(
     services: createServiceClients(store.read, (...place) => vault.open(...place).reveal()),
     assertions: openAssertions(providers, issuer, clock, keysOf, accounts),
     verify,
+    /** The same for what stands for a caller where capacity is shared out: a token, or a session of the console. */
+    proven: (token: string, resource: Protected) =>
+      token.startsWith(SESSION_MARK)
+        ? sessions.verify(token.slice(SESSION_MARK.length))
+        : verify(token, resource),
     authenticate: createAuthenticate(verify, unknown),
     /** Proves who asks by a session of the console. */
     authenticateSession: createAuthenticate((value) => sessions.verify(value), unknown),

@@ -6,9 +6,10 @@
  */
 import { bearerOf } from '../../base/bearer.ts'
 import { DOORS, doorAt, isAtOrBelow, type Protected } from '../../base/doors.ts'
+import { cookieValues, ownCookieNames, SESSION_MARK } from '../../base/own-cookies.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { SourceCounts } from '../../gateway/admit/sources.ts'
-import { AUTHORIZATION } from '../../gateway/fields.ts'
+import { AUTHORIZATION, CONSOLE, COOKIE } from '../../gateway/fields.ts'
 import { networkOf } from '../../snapshot/find/network.ts'
 import type { CallerMemory, MemoryReservation } from '../../wire/caller-memory.ts'
 import {
@@ -205,7 +206,7 @@ export function createControlDoor<State>(options: ControlDoorOptions<State>): Co
       const { ip, requestId } = options.trace(incoming)
       const listener = incoming.listener === LISTENERS.control ? 'control' : 'gateway'
       const resource = resourceOf(incoming.path)
-      const token = resource === null ? '' : bearerOf(incoming.taken[AUTHORIZATION])
+      const token = resource === null ? '' : tokenOf(incoming, resource)
       const known = resource === null || token === '' ? null : verifiedTokens.known(token, resource)
       const isWithheld = known === null && resource !== null && incoming.bodyBytes !== 0
       const request = (isBodyWithheld: boolean): ForwardRequest =>
@@ -242,6 +243,17 @@ export function createControlDoor<State>(options: ControlDoorOptions<State>): Co
 
 function queueOf(listener: keyof typeof PLACES, kind: 'authenticated' | 'anonymous'): FairQueue {
   return new FairQueue(PLACES[listener][kind])
+}
+
+/** The bearer token of a request, or the session of the console in its place; empty without either. */
+function tokenOf({ taken }: Incoming, resource: Protected): string {
+  const authorization = taken[AUTHORIZATION]
+  if (authorization !== undefined || resource !== 'rest' || taken[CONSOLE] !== '1')
+    return bearerOf(authorization)
+  const cookies = taken[COOKIE] ?? ''
+  const names = [ownCookieNames(true).console, ownCookieNames(false).console]
+  const [value] = names.flatMap((name) => cookieValues(cookies, name))
+  return value === undefined ? '' : SESSION_MARK + value
 }
 
 /** What a token at a path must be for; null for paths that take no bearer token of management. */

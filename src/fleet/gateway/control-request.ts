@@ -1,4 +1,5 @@
-import { FIELD_RULES } from '../../gateway/fields.ts'
+import { CONSOLE_HEADER } from '../../base/own-cookies.ts'
+import { CONSOLE, FIELD_RULES } from '../../gateway/fields.ts'
 import type { ForwardRequest, Incoming } from '../../wire/port.ts'
 import { PREAMBLE } from '../shared/preamble.ts'
 
@@ -25,6 +26,8 @@ export function controlRequest(
     const value = incoming.taken[index]
     if (value !== undefined) fields += `${name}: ${value}\r\n`
   }
+  // Stripped with all names of its prefix, whose other headers only this thread may set
+  if (incoming.taken[CONSOLE] !== undefined) fields += `${CONSOLE_HEADER}: ${incoming.taken[CONSOLE]}\r\n`
   fields += `${PREAMBLE.peer}: ${ip}\r\n${PREAMBLE.requestId}: ${requestId}\r\n`
   if (isBodyWithheld) fields += `${PREAMBLE.bodyWithheld}: 1\r\n`
   return {

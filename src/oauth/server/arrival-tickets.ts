@@ -12,13 +12,16 @@ export interface ArrivalTicketParts {
   readonly sealed: Sealed
 }
 
+/** In the place of an interaction: the person has set up the first administrator, and no interaction has begun. */
+export const SET_UP = 'set-up'
+
 interface ArrivalTickets {
   issue(interaction: string, account: string): Promise<string>
   /** Id of the account; null for what is not known, is not of this interaction, is too old, or was used. */
   redeem(ticket: string, interaction: string): Promise<string | null>
 }
 
-/** Who has just come back from an identity provider, known by a ticket for one minute and one use. */
+/** People who have just come back from an identity provider, or from the set-up page: each has a ticket for one minute and one use. */
 export function createArrivalTickets({ store, clock, sealed }: ArrivalTicketParts): ArrivalTickets {
   return {
     async issue(interaction, account) {

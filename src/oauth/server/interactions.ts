@@ -72,6 +72,7 @@ export function createInteractions(parts: InteractionParts): Interactions {
       if (interaction.prompt.name !== 'login') return consent.ask(visit, interaction)
       const ticket = url.searchParams.get('arrival')
       if (ticket !== null) return signIn.arrive(visit, interaction, ticket)
+      if (step === '' && (await signIn.arriveFromSetUp(visit, interaction))) return
       return step === 'provider'
         ? signIn.leave(visit, interaction, slug)
         : signIn.ask(visit, interaction, null)

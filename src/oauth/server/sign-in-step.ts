@@ -1,9 +1,11 @@
 import type { Account, Accounts } from '../../access/accounts.ts'
+import { cookieValues, ownCookieNames } from '../../base/own-cookies.ts'
 import { Refusal } from '../../base/refusal.ts'
 import { errorPage } from '../pages/error.ts'
 import { signInPage } from '../pages/sign-in.ts'
 import type { SignIn } from '../sign-in/port.ts'
-import { type ArrivalTicketParts, createArrivalTickets } from './arrival-tickets.ts'
+import { type ArrivalTicketParts, createArrivalTickets, SET_UP } from './arrival-tickets.ts'
+import { CONSOLE_CLIENT_ID } from './clients.ts'
 import {
   type AskedParts,
   askedOf,
@@ -29,6 +31,8 @@ interface SignInStep {
   leave(visit: Visit, interaction: Interaction, slug: string | null): Promise<void>
   /** From there to the page that the browser left: only there is its cookie. */
   comeBack(visit: Visit, url: URL): Promise<void>
+  /** With the cookie of the set-up page, for the console. False if there is none that counts. */
+  arriveFromSetUp(visit: Visit, interaction: Interaction): Promise<boolean>
   /** At the page that it left, with the ticket of {@link comeBack}. */
   arrive(visit: Visit, interaction: Interaction, ticket: string): Promise<void>
 }
@@ -73,6 +77,18 @@ export function createSignInStep(parts: SignInStepParts): SignInStep {
       const ticket = await tickets.issue(done.interaction, done.account.id)
       const page = INTERACTION + encodeURIComponent(done.interaction)
       redirect(visit, `${page}?arrival=${encodeURIComponent(ticket)}`)
+    },
+
+    async arriveFromSetUp(visit, interaction) {
+      const names = [ownCookieNames(true).arrival, ownCookieNames(false).arrival]
+      const { cookie = '' } = visit.request.headers
+      const [ticket] = names.flatMap((name) => cookieValues(cookie, name))
+      if (ticket === undefined || interaction.params['client_id'] !== CONSOLE_CLIENT_ID) return false
+      const id = await tickets.redeem(ticket, SET_UP)
+      const account = id === null ? undefined : await accounts.find(id)
+      if (account?.active !== true) return false
+      await signedIn(visit, interaction, account)
+      return true
     },
 
     async arrive(visit, interaction, ticket) {

@@ -83,6 +83,7 @@ beforeEach(async () => {
       throttle: createThrottle(clock),
       isLocal,
       providers: [{ slug: null, name: 'id.example', issuer: issuer.url, signIn: oidc }],
+      onToConsole: { loginUrl: async () => null, ticket: () => assert.fail('no console') },
       links: createSetUpLinks(store, clock),
       users: createLocalUsers(clock, control.invoke),
       noteUnknown: ({ reason }) => noted.push(reason),

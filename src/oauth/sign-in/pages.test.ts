@@ -29,7 +29,8 @@ function opened() {
       },
       setPassword: async (user) => void done.push(user.slug),
     },
-    accounts: { find: async () => ada },
+    onToConsole: { loginUrl: async () => null, ticket: () => assert.fail('no console') },
+    accounts: { find: async () => ada, findLocal: async () => ada },
     passwords: { hash: async () => 'hash', verify: () => assert.fail('no page verifies') },
     prove: async (name) => {
       if (name === 'ada') return { account: ada, hash: 'before' }

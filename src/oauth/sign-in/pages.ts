@@ -2,7 +2,8 @@ import type { Accounts } from '../../access/accounts.ts'
 import type { Sender } from '../../access/sender.ts'
 import type { SetUpLinks } from '../../access/set-up-links.ts'
 import { DOORS } from '../../base/doors.ts'
-import { faultPage, html, page } from '../../base/page.ts'
+import { ownCookieNames } from '../../base/own-cookies.ts'
+import { faultPage, html, page, pageHeaders, pageText } from '../../base/page.ts'
 import { Refusal } from '../../base/refusal.ts'
 import type { StoredSetUpLink } from '../../store/ports/config.ts'
 import { readForm } from '../form.ts'
@@ -33,13 +34,22 @@ interface LocalUsers {
   ): Promise<void>
 }
 
+/** How a person who has set up the first administrator goes on to the console, signed in. */
+export interface OnToConsole {
+  /** Where the console signs people in; null while there is no console. */
+  readonly loginUrl: () => Promise<string | null>
+  /** A ticket with which the next sign-in of this browser needs no password. */
+  readonly ticket: (account: string) => Promise<string>
+}
+
 export interface SignInPagesParts {
+  readonly onToConsole: OnToConsole
   /** Where these pages are. */
   readonly origin: string
   readonly managementOrigin: string
   readonly links: SetUpLinks
   readonly users: LocalUsers
-  readonly accounts: Pick<Accounts, 'find'>
+  readonly accounts: Pick<Accounts, 'find' | 'findLocal'>
   readonly passwords: Passwords
   /** Proves a local user. Refuses with credential_invalid or auth_throttled. */
   readonly prove: (name: string, password: string, sender: Sender) => Promise<Proved>
@@ -89,8 +99,30 @@ export function createSignInPages(parts: SignInPagesParts): (request: Request) =
         const password = chosen(form, [user.slug, user.name, user.email ?? ''])
         await users.setPassword(user, link, await passwords.hash(password), sender)
       }
-      return donePage(parts.managementOrigin)
+      return user === null ? openConsole(form) : donePage(parts.managementOrigin)
     })
+  }
+
+  /** The first administrator need not sign in with what was typed a moment ago. */
+  async function openConsole(form: Form): Promise<Response> {
+    const { loginUrl, ticket } = parts.onToConsole
+    const url = await loginUrl()
+    const account = url === null ? undefined : await accounts.findLocal(form.get('email')?.trim() ?? '')
+    if (url === null || account === undefined) return donePage(parts.managementOrigin)
+    const response = new Response(
+      pageText({
+        title: 'Done',
+        content: html`<p>The administrator is set up. <a href="${url}">Open the console</a>.</p>`,
+        refresh: url,
+      }),
+      { headers: pageHeaders({}) },
+    )
+    const isSecure = parts.origin.startsWith('https:')
+    response.headers.append(
+      'set-cookie',
+      `${ownCookieNames(isSecure).arrival}=${await ticket(account.id)}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`,
+    )
+    return response
   }
 
   async function changePassword(form: Form | null, sender: Sender): Promise<Response> {

@@ -19,7 +19,8 @@ interface SignInProvider extends ProviderChoice {
   readonly signIn: OidcSignIn
 }
 
-export interface SignInParts extends Pick<SignInPagesParts, 'managementOrigin' | 'users' | 'facts'> {
+export interface SignInParts
+  extends Pick<SignInPagesParts, 'managementOrigin' | 'onToConsole' | 'users' | 'facts'> {
   readonly store: ConfigStore
   readonly clock: Clock
   readonly origin: string

@@ -10,15 +10,17 @@ import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { isLoopbackHost } from '../../base/address.ts'
 import { createOriginFor, type Origins } from '../../base/challenge.ts'
 import { DOORS } from '../../base/doors.ts'
-import { ownCookieNames } from '../../base/own-cookies.ts'
+import { cookieValues, ownCookieNames } from '../../base/own-cookies.ts'
 import { faultPage, html, page } from '../../base/page.ts'
-import { refuse, toProblem } from '../../base/refusal.ts'
+import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import { type BundleSource, encodingFor } from './bundle.ts'
-import { cookiesOf, isFromConsole } from './cookies.ts'
+import { isFromConsole } from './cookies.ts'
 
 const ROOT = DOORS.console.path
 export const LOGIN_PATH = `${ROOT}/login`
 const LOGOUT_PATH = `${ROOT}/logout`
+/** Says whether the browser has a session: a refusal would be an error in its log. */
+const SESSION_PATH = `${ROOT}/session`
 const CALLBACK_PATH = `${ROOT}/callback`
 const ASSETS = `${ROOT}/assets/`
 /** How long a sign-in may take, seconds. */
@@ -58,6 +60,7 @@ export interface ConsoleParts {
   readonly sessions: {
     start(account: string, browser: string | null): Promise<string>
     end(value: string): Promise<SignedIn | null>
+    verify(value: string): Promise<unknown>
   }
   readonly facts: (request: Request) => { readonly ip: string | null; readonly requestId: string }
   readonly fault: (error: unknown, requestId: string) => void
@@ -91,6 +94,7 @@ export function createConsole(parts: ConsoleParts): (request: Request) => Promis
     if (!isRead) return Promise.resolve(notAllowed('GET, HEAD', asker))
     if (pathname === LOGIN_PATH) return Promise.resolve(logIn(request, url, origin))
     if (pathname === CALLBACK_PATH) return comeBack(request, url, origin, asker)
+    if (pathname === SESSION_PATH) return state(request, origin)
     if (pathname === ROOT) return Promise.resolve(redirect(`${ROOT}/`))
     return serve(request, pathname, origin, asker)
   }
@@ -134,6 +138,26 @@ export function createConsole(parts: ConsoleParts): (request: Request) => Promis
     return new Response(request.method === 'HEAD' ? null : (bytes as Uint8Array<ArrayBuffer>), { headers })
   }
 
+  async function state(request: Request, origin: string): Promise<Response> {
+    const { console: name } = ownCookieNames(isSecure(origin))
+    const values = isFromConsole(request.headers) ? cookieValues(request.headers.get('cookie'), name) : []
+    const [value] = values
+    const isSignedIn =
+      value !== undefined &&
+      (await parts.sessions.verify(value).then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof Refusal && error.status === 401) return false
+          throw error
+        },
+      ))
+    return withHeaders(
+      new Response(JSON.stringify({ signed_in: isSignedIn }), {
+        headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
+      }),
+    )
+  }
+
   function logIn(request: Request, url: URL, origin: string): Response {
     const fault = placeFault(request, origin)
     if (fault !== null) return withHeaders(faultPage(403, 'You cannot sign in here', fault))
@@ -164,7 +188,7 @@ export function createConsole(parts: ConsoleParts): (request: Request) => Promis
   async function comeBack(request: Request, url: URL, origin: string, asker: Asker): Promise<Response> {
     const names = ownCookieNames(isSecure(origin))
     const over = cookie(names.consoleSignIn, '', { origin, maxAge: 0, sameSite: 'Lax' })
-    const [kept] = cookiesOf(request.headers.get('cookie'), names.consoleSignIn)
+    const [kept] = cookieValues(request.headers.get('cookie'), names.consoleSignIn)
     const [state = '', verifier = '', back = ''] = kept?.split('.') ?? []
     const said = url.searchParams.get('state') ?? ''
     if (kept === undefined || !isEqual(said, state))
@@ -194,7 +218,7 @@ export function createConsole(parts: ConsoleParts): (request: Request) => Promis
         asker,
       )
     const names = ownCookieNames(isSecure(origin))
-    for (const value of cookiesOf(request.headers.get('cookie'), names.console)) {
+    for (const value of cookieValues(request.headers.get('cookie'), names.console)) {
       const ended = await parts.sessions.end(value)
       if (ended !== null) await parts.signedOut(ended, asker)
     }
@@ -221,7 +245,7 @@ export function returnPath(given: string | null): string {
   const url = URL.parse(given, 'http://console.invalid')
   if (url === null || url.origin !== 'http://console.invalid' || !url.pathname.startsWith(home)) return home
   if (/[\\\u0000-\u0020]|\/\//.test(given)) return home
-  if ([LOGIN_PATH, CALLBACK_PATH, LOGOUT_PATH].includes(url.pathname)) return home
+  if ([LOGIN_PATH, CALLBACK_PATH, LOGOUT_PATH, SESSION_PATH].includes(url.pathname)) return home
   return url.pathname + url.search
 }
 

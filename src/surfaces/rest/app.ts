@@ -4,14 +4,14 @@ import { bearerOf } from '../../base/bearer.ts'
 import type { Reservation } from '../../base/byte-buffer.ts'
 import { createChallenge, createOriginFor, isChallenged, type Origins } from '../../base/challenge.ts'
 import { DOORS } from '../../base/doors.ts'
-import { ownCookieNames } from '../../base/own-cookies.ts'
+import { CONSOLE_HEADER, cookieValues, ownCookieNames } from '../../base/own-cookies.ts'
 import { isConsumerResource, PROTECTED } from '../../base/protected-resources.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import { inSlices, jsonText } from '../../base/time-slices.ts'
 import type { Content, Invoked, Via } from '../../operations/engine/call.ts'
 import { toWriteOptions, writeOptionNames } from '../../operations/engine/call.ts'
 import type { Invoke, Operation } from '../../operations/engine/define.ts'
-import { CONSOLE_HEADER, cookiesOf, isFromConsole } from '../console/cookies.ts'
+import { isFromConsole } from '../console/cookies.ts'
 import type { JsonSchema } from '../fields.ts'
 import { printOpenApi } from '../openapi/document.ts'
 import { CONFIG_SCHEMA_PATH, printConfigSchema } from '../reference/config-schema.ts'
@@ -338,7 +338,7 @@ async function callerOf(ports: RestPorts, request: Request, via: Via): Promise<P
 /** Values of the cookie at the origin of a request. Over HTTPS only the name counts that binds the cookie to its host. */
 function sessionsIn({ origins }: RestPorts, request: Request): readonly string[] {
   const isSecure = createOriginFor(origins)(request.headers.get('host')).startsWith('https:')
-  return cookiesOf(request.headers.get('cookie'), ownCookieNames(isSecure).console).slice(0, SESSIONS_MAX)
+  return cookieValues(request.headers.get('cookie'), ownCookieNames(isSecure).console).slice(0, SESSIONS_MAX)
 }
 
 /** Cookies of the name that are tried. */

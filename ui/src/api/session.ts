@@ -24,6 +24,12 @@ export function useMay(): (operation: string) => boolean {
   return (operation) => session?.operations?.includes(operation) === true
 }
 
+/** True if this browser has a session. */
+export async function isSignedIn(): Promise<boolean> {
+  const response = await fetch('/console/session', { headers: { 'x-postern-console': '1' } })
+  return response.ok && ((await response.json()) as { readonly signed_in: boolean }).signed_in
+}
+
 /** Where a sign-in starts that comes back to this page. */
 export function signInUrl(): string {
   const here = location.pathname + location.search

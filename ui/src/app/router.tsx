@@ -7,7 +7,7 @@ import {
   redirect,
 } from '@tanstack/react-router'
 import { faultOf } from '../api/problem.ts'
-import { sessionQuery } from '../api/session.ts'
+import { isSignedIn, sessionQuery } from '../api/session.ts'
 import { FaultBox } from '../kit/states.tsx'
 import { NotFound } from './not-found.tsx'
 import { parseSearch, type Search, stringifySearch } from './search.ts'
@@ -43,6 +43,9 @@ const shell = createRoute({
   id: 'shell',
   component: Shell,
   beforeLoad: async ({ context, location }) => {
+    const isKnown = context.queries.getQueryData(sessionQuery.queryKey) !== undefined
+    if (!isKnown && !(await isSignedIn()))
+      throw redirect({ to: '/sign-in', search: { return_to: location.href } })
     try {
       await context.queries.ensureQueryData(sessionQuery)
     } catch (error) {

@@ -50,7 +50,8 @@ export function FieldEditor({ field, path }: EditorProps) {
 
 /** What an input without a value shows in its place. */
 function placeholderOf(field: Field): string {
-  if (field.default === undefined || field.default === null) return field.nullable ? 'not set' : ''
+  if (field.default === undefined || field.default === null || field.default === '')
+    return field.nullable ? 'not set' : ''
   return `default: ${typeof field.default === 'string' ? field.default : JSON.stringify(field.default)}`
 }
 

@@ -2,7 +2,12 @@ import type { ComponentProps, ReactNode } from 'react'
 import { classes } from './classes.ts'
 
 const BOX =
-  'w-full rounded-md border border-edge bg-page px-2 text-text disabled:bg-raised disabled:text-muted aria-invalid:border-bad'
+  'rounded-md border border-edge bg-page px-2 text-text disabled:bg-raised disabled:text-muted aria-invalid:border-bad'
+
+/** All of the width, unless the caller gives one. */
+function widthFor(className = ''): string {
+  return /(?:^|\s)w-/.test(className) ? '' : 'w-full'
+}
 
 export function TextInput({ className, ...rest }: ComponentProps<'input'>) {
   return (
@@ -11,18 +16,25 @@ export function TextInput({ className, ...rest }: ComponentProps<'input'>) {
       autoComplete="off"
       spellCheck={false}
       {...rest}
-      className={classes(BOX, 'h-8', className)}
+      className={classes(BOX, widthFor(className), 'h-8', className)}
     />
   )
 }
 
 export function TextArea({ className, ...rest }: ComponentProps<'textarea'>) {
-  return <textarea rows={3} spellCheck={false} {...rest} className={classes(BOX, 'py-1.5', className)} />
+  return (
+    <textarea
+      rows={3}
+      spellCheck={false}
+      {...rest}
+      className={classes(BOX, widthFor(className), 'py-1.5', className)}
+    />
+  )
 }
 
 export function Select({ className, children, ...rest }: ComponentProps<'select'>) {
   return (
-    <select {...rest} className={classes(BOX, 'h-8', className)}>
+    <select {...rest} className={classes(BOX, widthFor(className), 'h-8', className)}>
       {children}
     </select>
   )
