@@ -1,11 +1,238 @@
-import { useSession } from '../../api/session.ts'
-import { Page } from '../../kit/page.tsx'
+import { useQuery } from '@tanstack/react-query'
+import { Link, useNavigate, useSearch } from '@tanstack/react-router'
+import { CircleCheck, CircleDashed } from 'lucide-react'
+import { client, type Input, type OperationName } from '../../api/client.ts'
+import { faultOf } from '../../api/problem.ts'
+import { useMay, useSession } from '../../api/session.ts'
+import { one } from '../../app/search.ts'
+import { Select } from '../../kit/inputs.tsx'
+import { Card, Page } from '../../kit/page.tsx'
+import { FaultBox } from '../../kit/states.tsx'
+import { Badge, Status } from '../../kit/status.tsx'
+import { deltaOf, stepsOf } from './steps.ts'
+
+const RANGES = [
+  { name: '1h', label: 'Last hour', ms: 3_600_000 },
+  { name: '24h', label: 'Last 24 hours', ms: 86_400_000 },
+  { name: '7d', label: 'Last 7 days', ms: 7 * 86_400_000 },
+] as const
+/** Figures are fetched anew this often, milliseconds. */
+const AGAIN_MS = 15_000
+const MINUTE = 60_000
+
+/** The latest items of a list; null if the person may not see it. */
+function useItems(name: OperationName, input: object): readonly Record<string, unknown>[] | null {
+  const may = useMay()
+  const query = useQuery({
+    queryKey: [name, 'home', input],
+    queryFn: async () => {
+      const { body } = await client.call(name, input as Input<OperationName>)
+      return (body as unknown as { readonly items: readonly Record<string, unknown>[] }).items
+    },
+    enabled: may(name),
+    refetchInterval: AGAIN_MS,
+  })
+  return may(name) ? (query.data ?? []) : null
+}
 
 export default function Home() {
   const session = useSession()
+  const may = useMay()
+  const search = useSearch({ strict: false })
+  const navigate = useNavigate()
+  const range = RANGES.find(({ name }) => name === one(search['range'])) ?? RANGES[1]
+  const instance = session?.instance
   return (
-    <Page name="Home" title="Home" lead={session === null ? undefined : `Signed in as ${session.name}`}>
-      <span />
+    <Page
+      name="Home"
+      title={
+        <>
+          Home
+          {instance?.environment != null && (
+            <Badge tone={instance.production ? 'accent' : 'plain'}>{instance.environment}</Badge>
+          )}
+        </>
+      }
+      lead={session === null ? undefined : `Signed in as ${session.name}`}
+      actions={
+        <Select
+          aria-label="Period"
+          className="w-40"
+          value={range.name}
+          onChange={(event) => void navigate({ to: '/', search: { range: event.target.value } })}
+        >
+          {RANGES.map(({ name, label }) => (
+            <option key={name} value={name}>
+              {label}
+            </option>
+          ))}
+        </Select>
+      }
+    >
+      {may('metrics.overview') && <Figures ms={range.ms} />}
+      <div className="grid items-start gap-4 lg:grid-cols-2">
+        <FirstSteps />
+        {may('metrics.error_endpoints') && <Failing ms={range.ms} />}
+        <Waiting />
+      </div>
     </Page>
+  )
+}
+
+/** Whole minutes, so that the same question is asked once in a minute. */
+function periodOf(ms: number, back: number): { from: string; to: string } {
+  const now = Math.floor(Date.now() / MINUTE) * MINUTE
+  const to = now - back * ms
+  return { from: new Date(to - ms).toISOString(), to: new Date(to).toISOString() }
+}
+
+function useOverview(ms: number, back: number) {
+  return useQuery({
+    queryKey: ['metrics.overview', ms, back],
+    queryFn: async () => (await client.call('metrics.overview', periodOf(ms, back))).body,
+    refetchInterval: AGAIN_MS,
+  })
+}
+
+function Figures({ ms }: { ms: number }) {
+  const now = useOverview(ms, 0)
+  const before = useOverview(ms, 1)
+  if (now.error !== null) return <FaultBox fault={faultOf(now.error)} retry={() => void now.refetch()} />
+  const figures = [
+    { label: 'Requests', value: now.data?.requests ?? null, before: before.data?.requests ?? null, unit: '' },
+    {
+      label: 'Errors',
+      value: now.data === undefined ? null : now.data.error_rate * 100,
+      before: before.data === undefined ? null : before.data.error_rate * 100,
+      unit: '%',
+    },
+    {
+      label: 'p95 duration',
+      value: now.data?.duration_ms.p95 ?? null,
+      before: before.data?.duration_ms.p95 ?? null,
+      unit: 'ms',
+    },
+    {
+      label: 'From agents',
+      value: now.data?.from_agents ?? null,
+      before: before.data?.from_agents ?? null,
+      unit: '',
+    },
+    { label: 'Clients', value: now.data?.clients ?? null, before: before.data?.clients ?? null, unit: '' },
+  ]
+  return (
+    <dl className="grid grid-cols-2 gap-3 sm:grid-cols-3 lg:grid-cols-5">
+      {figures.map(({ label, value, before: earlier, unit }) => (
+        <div key={label} className="rounded-md border border-line p-3">
+          <dt className="text-sm text-muted">{label}</dt>
+          <dd>
+            <span className="text-xl font-semibold tabular-nums">
+              {now.data === undefined ? <span className="skeleton inline-block h-6 w-16" /> : shown(value)}
+            </span>
+            {value !== null && unit !== '' && <span className="ml-1 text-muted">{unit}</span>}
+            <span className="block h-5 text-sm text-muted">{deltaOf(value, earlier) ?? ''}</span>
+          </dd>
+        </div>
+      ))}
+      {now.data?.truncated === true && (
+        <p className="col-span-full">
+          <Status state="warn">Incomplete</Status> Figures count requests from {now.data.complete_from} on.
+        </p>
+      )}
+    </dl>
+  )
+}
+
+function shown(value: number | null): string {
+  return value === null ? '–' : value.toLocaleString('en', { maximumFractionDigits: value < 10 ? 2 : 0 })
+}
+
+function FirstSteps() {
+  const collections = useItems('collections.list', { limit: 50, fields: 'id,status' })
+  const clients = useItems('clients.list', { limit: 1, fields: 'id' })
+  const records = useItems('records.list', { limit: 50, fields: 'id,surface' })
+  const steps = stepsOf({ collections, clients, records })
+  return (
+    <Card title="First steps">
+      <ol className="flex flex-col gap-2">
+        {steps.map(({ label, hint, isDone, to }) => (
+          <li key={label} className="flex items-start gap-2">
+            {isDone === true ? (
+              <CircleCheck size={16} aria-hidden="true" className="mt-0.5 shrink-0 text-ok" />
+            ) : (
+              <CircleDashed size={16} aria-hidden="true" className="mt-0.5 shrink-0 text-muted" />
+            )}
+            <span>
+              <Link to={to} className="font-medium underline">
+                {label}
+              </Link>
+              <span className="text-sm text-muted"> {isDone === true ? 'done' : 'open'}</span>
+              <span className="block text-sm text-muted">{hint}</span>
+            </span>
+          </li>
+        ))}
+      </ol>
+    </Card>
+  )
+}
+
+function Failing({ ms }: { ms: number }) {
+  const query = useQuery({
+    queryKey: ['metrics.error_endpoints', ms],
+    queryFn: async () =>
+      (await client.call('metrics.error_endpoints', { ...periodOf(ms, 0), limit: 5 })).body,
+    refetchInterval: AGAIN_MS,
+  })
+  const items = query.data?.items.filter(({ errors }) => errors > 0) ?? []
+  return (
+    <Card title="Failing endpoints">
+      {items.length === 0 ? (
+        <p className="text-muted">No endpoint failed in this period.</p>
+      ) : (
+        <ul className="flex flex-col gap-2">
+          {items.map(({ endpoint, errors, error_rate, codes }) => (
+            <li key={endpoint} className="flex flex-wrap items-baseline justify-between gap-x-3">
+              <code className="break-all">{endpoint}</code>
+              <span className="text-sm text-muted">
+                {errors.toLocaleString('en')} errors, {(error_rate * 100).toFixed(1)} %
+                {codes[0] !== undefined && `, mostly ${codes[0].code}`}
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </Card>
+  )
+}
+
+function Waiting() {
+  const changes = useItems('change_requests.list', { limit: 5, state: 'open' })
+  const stale = useItems('credentials.stale', { limit: 5 })
+  if (changes === null && stale === null) return null
+  const isEmpty = (changes ?? []).length === 0 && (stale ?? []).length === 0
+  return (
+    <Card title="What waits, what expires">
+      {isEmpty && <p className="text-muted">Nothing waits, and nothing expires.</p>}
+      <ul className="flex flex-col gap-2">
+        {(changes ?? []).map((item) => (
+          <li key={String(item['id'])}>
+            <Status state="pending">Waits for approval</Status>{' '}
+            <Link
+              to="/$resource/$id"
+              params={{ resource: 'change_requests', id: String(item['id']) }}
+              className="underline"
+            >
+              {String(item['operation'] ?? item['id'])}
+            </Link>
+          </li>
+        ))}
+        {(stale ?? []).map((item) => (
+          <li key={`${item['type']} ${item['ref']}`}>
+            <Status state="warn">{[item['why']].flat().join(', ')}</Status> {String(item['type'])}{' '}
+            <code>{String(item['ref'])}</code>
+          </li>
+        ))}
+      </ul>
+    </Card>
   )
 }

@@ -1,0 +1,64 @@
+/** First steps with the gateway. Each is done when what it leads to is really there. */
+export interface StepFacts {
+  readonly collections: readonly { readonly status?: unknown }[] | null
+  readonly clients: readonly unknown[] | null
+  /** Latest calls, with the surface that they came through. */
+  readonly records: readonly { readonly surface?: unknown }[] | null
+}
+
+export interface Step {
+  readonly label: string
+  readonly hint: string
+  /** Null if the person may not see what tells it. */
+  readonly isDone: boolean | null
+  /** Below `/console`. */
+  readonly to: string
+}
+
+export function stepsOf({ collections, clients, records }: StepFacts): readonly Step[] {
+  const some = <T>(list: readonly T[] | null, fits: (one: T) => boolean = () => true): boolean | null =>
+    list === null ? null : list.some(fits)
+  return [
+    {
+      label: 'Add an API',
+      hint: 'Import an OpenAPI description, or create a collection by hand.',
+      isDone: some(collections),
+      to: '/run/collections.import',
+    },
+    {
+      label: 'Publish it',
+      hint: 'A draft answers 404 until it is published.',
+      isDone: some(collections, ({ status }) => status === 'published'),
+      to: '/collections',
+    },
+    {
+      label: 'Create a client',
+      hint: 'Its token is shown once.',
+      isDone: some(clients),
+      to: '/clients/new',
+    },
+    {
+      label: 'Make the first call',
+      hint: 'Call the API through the gateway with the token of the client.',
+      isDone: some(records, ({ surface }) => surface === 'gateway'),
+      to: '/records',
+    },
+    {
+      label: 'Let an agent call it',
+      hint: 'Give an AI application the MCP endpoint /mcp and the same token.',
+      isDone: some(records, ({ surface }) => surface === 'gateway_mcp' || surface === 'virtual_mcp'),
+      to: '/records?surface=agent',
+    },
+  ]
+}
+
+/** How a figure compares with the period before, in words; null if there is nothing to compare with. */
+export function deltaOf(now: number | null, before: number | null): string | null {
+  if (now === null || before === null || before === 0) return null
+  const change = (now - before) / before
+  if (Math.abs(change) < 0.005) return 'as before'
+  const percent =
+    Math.abs(change) >= 10 ? `${(1 + change).toFixed(0)} times` : `${Math.round(Math.abs(change) * 100)} %`
+  if (Math.abs(change) >= 10) return `${percent} as before`
+  return change > 0 ? `${percent} more than before` : `${percent} less than before`
+}
