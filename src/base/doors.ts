@@ -16,6 +16,7 @@ export type Part = (typeof PARTS)[number]
 export type ThreadHandler = 'consumer_mcp' | 'virtual_mcp' | 'health' | 'metrics'
 /** Handlers of the control plane, behind its private socket. `unknown_path` answers 404: the path is reserved for its part. */
 export type ControlHandler =
+  | 'console'
   | 'management_mcp'
   | 'mcp_registry'
   | 'oauth'
@@ -178,7 +179,13 @@ export const DOORS = {
     hasPages: true,
     summary: 'Pages on which people connect their accounts at origins',
   }),
-  console: own({ path: '/console', part: 'console', hasPages: true, summary: 'Reserved for the console' }),
+  console: own({
+    path: '/console',
+    handler: 'console',
+    part: 'console',
+    hasPages: true,
+    summary: 'Web console',
+  }),
   portal: own({ path: '/portal', part: 'portal', hasPages: true, summary: 'Reserved for the portal' }),
   wellKnown: oauth({ path: '/.well-known', handler: 'unknown_path', summary: 'Reserved for metadata' }),
   resourceMetadata: oauth({

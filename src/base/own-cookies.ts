@@ -17,10 +17,17 @@ export function ownCookieNames(isSecure: boolean): typeof NAMES {
   return isSecure ? SECURE_NAMES : NAMES
 }
 
+/** The session of the console, and what begins its sign-in. */
+export const CONSOLE_COOKIES = { session: 'postern_console', signIn: 'postern_console_login' }
+export const SECURE_CONSOLE_COOKIES = {
+  session: `__Host-${CONSOLE_COOKIES.session}`,
+  signIn: `__Host-${CONSOLE_COOKIES.signIn}`,
+}
+
 /** In every name of ours. */
 const MARK = 'postern_'
 
-const ALL = [...Object.values(NAMES), ...Object.values(SECURE_NAMES)].join('|')
+const ALL = [NAMES, SECURE_NAMES, CONSOLE_COOKIES, SECURE_CONSOLE_COOKIES].flatMap(Object.values).join('|')
 
 /**
  * A cookie of ours with what stands before it, signatures (`.sig`) included. Commas too: some proxies join fields by

@@ -10,13 +10,13 @@ const LENGTH = 70
 const LOOKUP_AT = 7
 const LOOKUP_LENGTH = 12
 const SECRET_LENGTH = 43
-const FORM = /^pst_(pk|ht|at|pt|su)_[0-9A-Za-z]{12}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$/
+const FORM = /^pst_(pk|ht|at|pt|su|ws)_[0-9A-Za-z]{12}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$/
 
 /**
  * `pk`: credential of a profile. `ht`: token of a host for one virtual MCP. `at`: access token of the management surfaces. `pt`: personal token of a user.
- * `su`: in a set-up link.
+ * `su`: in a set-up link. `ws`: session of the console.
  */
-export type TokenKind = 'pk' | 'ht' | 'at' | 'pt' | 'su'
+export type TokenKind = 'pk' | 'ht' | 'at' | 'pt' | 'su' | 'ws'
 
 export interface MintedToken {
   /** The whole token; shown once, then forgotten. */

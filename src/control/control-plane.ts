@@ -1,10 +1,12 @@
 import type { RequestListener } from 'node:http'
+import { join } from 'node:path'
 import { getRequestListener } from '@hono/node-server'
+import { isConsoleSession } from '../access/console-sessions.ts'
 import type { OAuthTokens } from '../access/oauth-tokens.ts'
 import { permits, UNPLACED } from '../access/roles.ts'
 import type { AllowsOrigin } from '../base/allowed-origins.ts'
 import { bearerOf } from '../base/bearer.ts'
-import type { Origins } from '../base/challenge.ts'
+import { namesOf, type Origins } from '../base/challenge.ts'
 import type { Protected } from '../base/doors.ts'
 import type { Plain } from '../base/plain.ts'
 import type { GetJson } from '../base/public-fetch.ts'
@@ -35,6 +37,7 @@ import { checkFragment } from '../snapshot/compile/check.ts'
 import { networkOf } from '../snapshot/find/network.ts'
 import type { AuditMark } from '../store/ports/audit-chain.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
+import { createBundle } from '../surfaces/console/bundle.ts'
 import { createManagementDoor, type ManagementDoorOptions } from '../surfaces/mcp/door.ts'
 import { createRegistry } from '../surfaces/mcp-registry/answer.ts'
 import { createRestApp } from '../surfaces/rest/app.ts'
@@ -43,6 +46,7 @@ import { VERSION } from '../version.ts'
 import { CallerMemory } from '../wire/caller-memory.ts'
 import { callerMemoryMax } from '../wire/caller-memory-max.ts'
 import { openConnections } from './connections.ts'
+import { createConsoleDoor } from './console-door.ts'
 import { createDocPages } from './doc-pages.ts'
 import { forgetForeignGroups } from './foreign-groups.ts'
 import { createIdentities, type Identities, type IdentitiesParts } from './identities.ts'
@@ -190,7 +194,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   return {
     listener: surfaces.listener,
     prove: (token, resource) =>
-      identities.verify(token, resource).then(
+      proveTo(identities, token, resource).then(
         ({ id }) => id,
         // The request itself is refused, and its reason noted, when it is judged
         () => null,
@@ -224,6 +228,17 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     },
     retain: (rule) => trail.retain(rule),
   }
+}
+
+/** The session of the console counts at Management REST alone. */
+function proveTo(
+  { verify, consoleSessions }: Identities,
+  token: string,
+  resource: Protected,
+): ReturnType<Identities['verify']> {
+  return isConsoleSession(token) && resource === 'rest'
+    ? consoleSessions.verify(token)
+    : verify(token, resource)
 }
 
 /** Verifies tokens of people at MCP endpoints for gateway threads. */
@@ -293,6 +308,7 @@ function openSurfaces(
     origins: options.managementOrigins,
     ...issued,
     authenticate: (token, via) => authenticate(token, 'rest', via),
+    authenticateConsole: (token, via) => identities.authenticateConsole(token, 'rest', via),
     scrape: createScrape(options.metricsPage),
     keep,
     facts: factsOf,
@@ -317,8 +333,10 @@ function openSurfaces(
     clock,
     fault,
   })
+  const consoleOrigins = [...options.managementOrigins, options.gatewayOrigin].flatMap(namesOf)
   const oauth = createOAuthDoor({
     ...options,
+    consoleOrigins: [...new Set(consoleOrigins)],
     ...identities,
     throttle: options.state.throttle,
     grantEnded: endGrants(options),
@@ -331,7 +349,14 @@ function openSurfaces(
     listener: createControlListener({
       rest: getRequestListener(rest.fetch, { overrideGlobalObjects: false }),
       mcp,
-      oauth,
+      oauth: oauth.listener,
+      console: createConsoleDoor({
+        issuer: options.issuer,
+        origins: new Set(consoleOrigins),
+        redeem: oauth.redeem,
+        sessions: identities.consoleSessions,
+        bundle: createBundle(join(import.meta.dirname, '../../ui/dist')),
+      }),
       registry: createRegistry({
         listed: createMcpListing(store.read),
         authenticate: (token, via) => authenticate(token, 'rest', via),

@@ -1,4 +1,5 @@
 import { createAuthenticate, createVerifyToken } from '../access/authenticate.ts'
+import { createConsoleSessions } from '../access/console-sessions.ts'
 import type { KeysOf } from '../access/issuer-keys.ts'
 import { createOAuthTokens } from '../access/oauth-tokens.ts'
 import { createPersonalTokens } from '../access/personal-tokens.ts'
@@ -63,6 +64,7 @@ export function createIdentities(
   const accounts = createAccounts(store.read, clock, invoke)
   const links = createSetUpLinks(store, clock)
 
+  const consoleSessions = createConsoleSessions(store, clock, accounts)
   const tokens = createAccessTokens(store, clock)
   const personal = createPersonalTokens(store, clock, accounts)
   const workloads = createWorkloadTokens(store.read, clock, keysOf)
@@ -117,6 +119,8 @@ export function createIdentities(
     assertions: openAssertions(providers, issuer, clock, keysOf, accounts),
     verify,
     authenticate: createAuthenticate(verify, unknown),
+    consoleSessions,
+    authenticateConsole: createAuthenticate(consoleSessions.verify, unknown),
     signIn,
     /** On which local users choose their passwords; null where they do not sign in. */
     pages,

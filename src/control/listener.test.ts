@@ -13,6 +13,7 @@ test('messages of one principal that are kept at once are bounded, and given bac
     createControlListener({
       rest: () => assert.fail('not asked for'),
       oauth: () => assert.fail('not asked for'),
+      console: () => assert.fail('not asked for'),
       mcp: {
         close() {},
         handle: async ({ header, body }) => {

@@ -16,6 +16,8 @@ export interface ControlParts {
   readonly mcp: ManagementDoor
   /** Sign-in and tokens. */
   readonly oauth: RequestListener
+  /** The web console. */
+  readonly console: (request: IncomingMessage, response: ServerResponse) => Promise<void>
   /** Where local users choose their passwords; null where they do not sign in. */
   readonly signInPages: RequestListener | null
   /** The MCP registry. */
@@ -44,6 +46,7 @@ export function createControlListener(parts: ControlParts): RequestListener {
       orFailed(answerSecret(parts, request, response, path), request, response),
     mcp_registry: (request, response, path, query) =>
       orFailed(answerRegistry(parts, request, response, path, query), request, response),
+    console: (request, response) => orFailed(parts.console(request, response), request, response),
     sign_in_page: parts.signInPages ?? parts.oauth,
     oauth: parts.oauth,
     rest: parts.rest,

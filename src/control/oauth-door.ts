@@ -5,18 +5,23 @@ import type { Asker } from '../oauth/server/audit.ts'
 import type { AuthorizationServer, AuthorizationServerParts } from '../oauth/server/server.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
 
+export interface OAuthDoor {
+  readonly listener: RequestListener
+  readonly redeem: AuthorizationServer['redeem']
+}
+
 /**
  * The authorization server. Its engine is loaded by the first request for it: it would be a third of the memory of the main
  * thread, and of its start. Clients from before there was metadata of resources (RFC 9728) put the path of a resource behind the
  * path of the metadata.
  */
-export function createOAuthDoor(parts: AuthorizationServerParts): RequestListener {
+export function createOAuthDoor(parts: AuthorizationServerParts): OAuthDoor {
   let loading: Promise<AuthorizationServer> | undefined
   const load = async (): Promise<AuthorizationServer> => {
     const { createAuthorizationServer } = await import('../oauth/server/server.ts')
     return createAuthorizationServer(parts)
   }
-  return (request, response) => {
+  const listener: RequestListener = (request, response) => {
     const door = doorAt((request.url ?? '/').split('?', 1)[0]!)
     if (door?.extent === 'resources') request.url = door.path
     const text = (name: string): string | null => {
@@ -43,5 +48,12 @@ export function createOAuthDoor(parts: AuthorizationServerParts): RequestListene
             .end(JSON.stringify({ error: 'temporarily_unavailable', error_description: error.message }))
         return response.writeHead(500, { 'cache-control': 'no-store' }).end()
       })
+  }
+  return {
+    listener,
+    async redeem(code) {
+      loading ??= load()
+      return (await loading).redeem(code)
+    },
   }
 }

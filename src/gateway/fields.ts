@@ -2,6 +2,7 @@
  * The request headers that the gateway reads, as the wire takes them. Cookies of Postern (`base/own-cookies`) are
  * removed here, once the value of the Cookie field has shown one. Requests to reserved paths keep them.
  */
+import { CONSOLE_FIELD } from '../base/console-credential.ts'
 import { withoutOwnCookies } from '../base/own-cookies.ts'
 import {
   FORWARDING_HEADERS,
@@ -26,6 +27,7 @@ export const AGENT_NAME = 6
 export const CONVERSATION_ID = 7
 export const SEC_FETCH_DEST = 8
 export const ORIGIN = 9
+export const POSTERN_CONSOLE = 10
 
 /** Fields that a proxy adds. Their values are believed only where the peer is a trusted proxy. */
 const FORWARDED_BY_PROXY = [
@@ -39,7 +41,15 @@ const FORWARDED_BY_PROXY = [
 /** What the gateway listener does with header names: the one place that says so. */
 export const FIELD_RULES: FieldRules = {
   take: [...IDENTITY_HEADERS, 'traceparent', 'tracestate'],
-  peek: ['cookie', 'x-agent-name', 'x-conversation-id', 'sec-fetch-dest', 'origin', ...FORWARDED_BY_PROXY],
+  peek: [
+    'cookie',
+    'x-agent-name',
+    'x-conversation-id',
+    'sec-fetch-dest',
+    'origin',
+    CONSOLE_FIELD,
+    ...FORWARDED_BY_PROXY,
+  ],
   identity: IDENTITY_HEADERS,
   strip: FORWARDING_HEADERS,
   stripPrefixes: FORWARDING_PREFIXES,
@@ -47,7 +57,7 @@ export const FIELD_RULES: FieldRules = {
   withholdPrefixes: OVERRIDE_PREFIXES,
 }
 
-export const FORWARDED_FOR = ORIGIN + 1
+export const FORWARDED_FOR = POSTERN_CONSOLE + 1
 export const FORWARDED = FORWARDED_FOR + 1
 export const FORWARDED_PROTO = FORWARDED_FOR + 2
 /** Places of what only a trusted proxy says: after all others, as it is lifted out only where there are such proxies. */

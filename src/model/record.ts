@@ -8,6 +8,7 @@ export const SURFACES = [
   ...RECORD_SURFACES,
   'management_api',
   'management_mcp',
+  'admin_ui',
   'cli',
   'oauth',
   'system',

@@ -5,10 +5,12 @@
  * control plane.
  */
 import { bearerOf } from '../../base/bearer.ts'
+import { consoleCredential } from '../../base/console-credential.ts'
 import { DOORS, doorAt, isAtOrBelow, type Protected } from '../../base/doors.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { SourceCounts } from '../../gateway/admit/sources.ts'
-import { AUTHORIZATION } from '../../gateway/fields.ts'
+import { AUTHORIZATION, COOKIE, POSTERN_CONSOLE } from '../../gateway/fields.ts'
+import { fieldValue } from '../../gateway/header-lines.ts'
 import { networkOf } from '../../snapshot/find/network.ts'
 import type { CallerMemory, MemoryReservation } from '../../wire/caller-memory.ts'
 import {
@@ -205,7 +207,7 @@ export function createControlDoor<State>(options: ControlDoorOptions<State>): Co
       const { ip, requestId } = options.trace(incoming)
       const listener = incoming.listener === LISTENERS.control ? 'control' : 'gateway'
       const resource = resourceOf(incoming.path)
-      const token = resource === null ? '' : bearerOf(incoming.taken[AUTHORIZATION])
+      const token = resource === null ? '' : tokenOf(incoming)
       const known = resource === null || token === '' ? null : verifiedTokens.known(token, resource)
       const isWithheld = known === null && resource !== null && incoming.bodyBytes !== 0
       const request = (isBodyWithheld: boolean): ForwardRequest =>
@@ -242,6 +244,18 @@ export function createControlDoor<State>(options: ControlDoorOptions<State>): Co
 
 function queueOf(listener: keyof typeof PLACES, kind: 'authenticated' | 'anonymous'): FairQueue {
   return new FairQueue(PLACES[listener][kind])
+}
+
+/** The bearer token, or at Management REST the session of the console where the request has no Authorization field. */
+function tokenOf({ path, taken, pass }: Incoming<unknown>): string {
+  if (taken[AUTHORIZATION] !== undefined || !isAtOrBelow(path, DOORS.managementRest.path))
+    return bearerOf(taken[AUTHORIZATION])
+  const credential = consoleCredential({
+    cookie: taken[COOKIE],
+    site: fieldValue(pass, 'sec-fetch-site'),
+    field: taken[POSTERN_CONSOLE],
+  })
+  return credential?.ok === true ? credential.token : ''
 }
 
 /** What a token at a path must be for; null for paths that take no bearer token of management. */

@@ -1,4 +1,5 @@
-import { FIELD_RULES } from '../../gateway/fields.ts'
+import { CONSOLE_FIELD } from '../../base/console-credential.ts'
+import { FIELD_RULES, POSTERN_CONSOLE } from '../../gateway/fields.ts'
 import type { ForwardRequest, Incoming } from '../../wire/port.ts'
 import { PREAMBLE } from '../shared/preamble.ts'
 
@@ -25,6 +26,9 @@ export function controlRequest(
     const value = incoming.taken[index]
     if (value !== undefined) fields += `${name}: ${value}\r\n`
   }
+  const console = incoming.taken[POSTERN_CONSOLE]
+  // The wire removes all fields whose names begin so
+  if (console !== undefined) fields += `${CONSOLE_FIELD}: ${console}\r\n`
   fields += `${PREAMBLE.peer}: ${ip}\r\n${PREAMBLE.requestId}: ${requestId}\r\n`
   if (isBodyWithheld) fields += `${PREAMBLE.bodyWithheld}: 1\r\n`
   return {

@@ -41,6 +41,7 @@ export function createRouter<State>(handlers: Handlers<State>): Handler<State> {
       case 'health':
       case 'metrics':
         return handlers[handler](incoming)
+      case 'console':
       case 'management_mcp':
       case 'mcp_registry':
       case 'oauth':

@@ -1,7 +1,7 @@
 import type { Provider } from 'oidc-provider'
 import type { Clock } from '../../base/clock.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
-import { PAGES_CLIENT_ID, type ShownClient, shownClient } from './clients.ts'
+import { CONSOLE_CLIENT_ID, PAGES_CLIENT_ID, type ShownClient, shownClient } from './clients.ts'
 import type { Consents } from './consents.ts'
 import type { ClientDocuments } from './documents.ts'
 import type { Sealed } from './sealed.ts'
@@ -55,7 +55,7 @@ export function createApplications(parts: ApplicationsParts): Applications {
         readonly clientId?: string
         readonly resources?: Readonly<Record<string, string>>
       }
-      if (clientId === PAGES_CLIENT_ID) return []
+      if (clientId === PAGES_CLIENT_ID || clientId === CONSOLE_CLIENT_ID) return []
       return [{ id, clientId, resources: Object.keys(resources), since }]
     })
   }

@@ -57,6 +57,23 @@ export function pagesClient(issuer: string): Plain {
   }
 }
 
+/** The web console. The control plane itself redeems its codes: no token is issued to it. */
+export const CONSOLE_CLIENT_ID = 'postern-console'
+export const CONSOLE_CALLBACK = '/console/callback'
+
+/** @param origins at which the console is served */
+export function consoleClient(origins: readonly string[]): Plain {
+  return {
+    client_id: CONSOLE_CLIENT_ID,
+    client_name: 'Postern console',
+    application_type: 'web',
+    redirect_uris: origins.map((origin) => origin + CONSOLE_CALLBACK),
+    grant_types: ['authorization_code'],
+    response_types: ['code'],
+    token_endpoint_auth_method: 'none',
+  }
+}
+
 /** To which a browser comes back that has signed in for a page. No origin has this slug. */
 export const SIGNED_IN_PATH = '/connect/-/signed-in'
 

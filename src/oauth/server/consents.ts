@@ -4,7 +4,7 @@ import { isTickedByHand } from '../../access/scopes.ts'
 import type { Clock } from '../../base/clock.ts'
 import { isConsumer, type ProtectedResources } from '../../base/protected-resources.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
-import { CLIENT_KEPT_MS, isLocalRedirect, PAGES_CLIENT_ID } from './clients.ts'
+import { CLIENT_KEPT_MS, CONSOLE_CLIENT_ID, isLocalRedirect, PAGES_CLIENT_ID } from './clients.ts'
 import type { GrantProfiles } from './grant-profiles.ts'
 import { hostOf } from './hosts.ts'
 import type { NeededAccounts } from './needed-accounts.ts'
@@ -115,7 +115,8 @@ export function createConsents(parts: ConsentsParts): Consents {
       if (given !== undefined) return provider.Grant.find(given)
       const { client, account } = oidc
       if (client === undefined || account === undefined) return undefined
-      if (client.clientId === PAGES_CLIENT_ID) return ownGrant(provider, account.accountId)
+      if (client.clientId === PAGES_CLIENT_ID || client.clientId === CONSOLE_CLIENT_ID)
+        return ownGrant(provider, account.accountId, client.clientId)
       // Whoever receives its redirects, or began at a device, could be any program: it is asked about each time
       const redirect = oidc.params?.redirect_uri
       if (typeof redirect !== 'string' || isLocalRedirect(redirect)) return undefined
@@ -137,10 +138,10 @@ export function createConsents(parts: ConsentsParts): Consents {
 }
 
 /** For the pages of Postern itself: they learn who has signed in, and ask for no token. */
-async function ownGrant(provider: Provider, accountId: string): Promise<Grant> {
-  const grant = new provider.Grant({ accountId, clientId: PAGES_CLIENT_ID })
+async function ownGrant(provider: Provider, accountId: string, clientId: string): Promise<Grant> {
+  const grant = new provider.Grant({ accountId, clientId })
   grant.addOIDCScope('openid')
-  // The code that belongs to it is never used
+  // No token is issued for the code that belongs to it
   // As all models of the engine; its types leave the parameter out
   await (grant as { save(seconds: number): Promise<string> }).save(OWN_GRANT_SECONDS)
   return grant

@@ -15,7 +15,7 @@ import { errorPage } from '../pages/error.ts'
 import { findAccessTokens } from './access-tokens.ts'
 import { type AdapterParts, createAdapter } from './adapter.ts'
 import type { Happening } from './audit.ts'
-import { CLI_CLIENT, JWT_BEARER, keptSecret, pagesClient } from './clients.ts'
+import { CLI_CLIENT, consoleClient, JWT_BEARER, keptSecret, pagesClient } from './clients.ts'
 import type { Consents } from './consents.ts'
 import { DEVICE_PAGES, takeCode } from './device-step.ts'
 import type { ClientDocuments, DocumentMode } from './documents.ts'
@@ -72,6 +72,7 @@ export function isMisspelt(path: string): boolean {
 
 export interface ProviderParts extends AdapterParts {
   readonly issuer: string
+  readonly consoleOrigins: readonly string[]
   readonly resources: ProtectedResources
   readonly accounts: Pick<Accounts, 'find'>
   readonly consents: Consents
@@ -119,7 +120,11 @@ function configurationOf(parts: ProviderParts): Configuration {
   const { issuer, accounts, consents, keys, documents } = parts
   return {
     adapter: createAdapter(parts),
-    clients: [structuredClone(CLI_CLIENT) as never, pagesClient(issuer) as never],
+    clients: [
+      structuredClone(CLI_CLIENT) as never,
+      pagesClient(issuer) as never,
+      consoleClient(parts.consoleOrigins) as never,
+    ],
     clientDefaults: {
       response_types: ['code'],
       response_modes: ['query'],

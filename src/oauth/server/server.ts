@@ -43,6 +43,7 @@ import { agentClient, lenientMetadata, serviceClient } from './clients.ts'
 import { createConnectPages } from './connect.ts'
 import { createConnectLinks } from './connect-links.ts'
 import { createConsents } from './consents.ts'
+import { type ConsoleCode, type RedeemedCode, redeemConsoleCode } from './console-code.ts'
 import { createClientDocuments, type DocumentMode } from './documents.ts'
 import { createGrantProfiles } from './grant-profiles.ts'
 import { hostOf } from './hosts.ts'
@@ -59,6 +60,8 @@ import { CONNECT, INTERACTION } from './visit.ts'
 export interface AuthorizationServerParts {
   /** The origin at which the endpoints are reached, exactly. */
   readonly issuer: string
+  /** Where the console is served. */
+  readonly consoleOrigins: readonly string[]
   readonly resources: ProtectedResources
   readonly store: ConfigStore
   readonly clock: Clock
@@ -98,6 +101,8 @@ export interface AuthorizationServerParts {
 }
 
 export interface AuthorizationServer {
+  /** Redeems a code of the console in process, once; null for a code that does not count. */
+  redeem(code: ConsoleCode): Promise<RedeemedCode | null>
   answer(request: IncomingMessage, response: ServerResponse, asker: Asker): Promise<void>
 }
 
@@ -201,6 +206,7 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
   }
 
   return {
+    redeem: async (code) => redeemConsoleCode(await currentProvider(), sealed, code),
     async answer(request, response, asker) {
       const [path = '/', search = ''] = (request.url ?? '/').split(/\?(.*)/s)
       if (isMisspelt(path)) return refuse(response, 404, 'invalid_request', {})

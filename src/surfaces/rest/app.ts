@@ -3,6 +3,7 @@ import type { Principal } from '../../access/principal.ts'
 import { bearerOf } from '../../base/bearer.ts'
 import type { Reservation } from '../../base/byte-buffer.ts'
 import { createChallenge, createOriginFor, isChallenged, type Origins } from '../../base/challenge.ts'
+import { CONSOLE_FIELD, type ConsoleCredential, consoleCredential } from '../../base/console-credential.ts'
 import { DOORS } from '../../base/doors.ts'
 import { isConsumerResource, PROTECTED } from '../../base/protected-resources.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
@@ -34,6 +35,8 @@ export interface RestPorts {
   readonly invoke: Invoke
   /** Who a bearer token stands for (empty: none was sent); refuses with credentials_missing, credential_invalid or credential_expired. */
   readonly authenticate: (token: string, via: Via) => Promise<Principal>
+  /** Who a session of the console stands for; refuses likewise. Absent where there is no console. */
+  readonly authenticateConsole?: RestPorts['authenticate']
   readonly facts: (request: Request) => RequestFacts
   /** The metrics page for callers with a token, in the format that they accept; absent where there is none. */
   readonly scrape?: Operation
@@ -149,7 +152,7 @@ export function createRestApp(given: RestPorts): Hono {
     const allowed = [...methods.keys()].flatMap((method) => (method === 'GET' ? read : [method]))
     app.all(API_ROOT + path.replaceAll(/\{(\w+)\}/g, ':$1'), (c) =>
       answered(ports, c, async (via) => {
-        const principal = await ports.authenticate(bearerOf(c.req.header('authorization')), via)
+        const principal = await prove(ports, c, via)
         demandMethod(c, allowed)
         const method = c.req.method === 'HEAD' ? 'GET' : c.req.method
         return call(ports, c, methods.get(method as HttpVerb)!, principal, via)
@@ -159,12 +162,31 @@ export function createRestApp(given: RestPorts): Hono {
   // Nobody learns which paths there are: what is unknown below the API is authenticated like the rest.
   app.all(`${API_ROOT}/*`, (c) =>
     answered(ports, c, async (via) => {
-      await ports.authenticate(bearerOf(c.req.header('authorization')), via)
+      await prove(ports, c, via)
       throw refuse('not_found', { detail: `There is no such path; ${DOORS.openApi.path} lists them.` })
     }),
   )
   app.all('*', (c) => answered(ports, c, () => Promise.reject(refuse('not_available'))))
   return app
+}
+
+/** Who asks: by the bearer token, or where there is no Authorization field by the session of the console. */
+async function prove(ports: RestPorts, c: Context, via: Via): Promise<Principal> {
+  const { headers } = c.req.raw
+  const authorization = headers.get('authorization') ?? undefined
+  const session = authorization === undefined ? consoleCredentialIn(headers) : null
+  if (session === null || ports.authenticateConsole === undefined)
+    return ports.authenticate(bearerOf(authorization), via)
+  if (!session.ok) throw refuse('credentials_missing', { detail: session.reason })
+  return ports.authenticateConsole(session.token, via)
+}
+
+function consoleCredentialIn(headers: Headers): ConsoleCredential | null {
+  return consoleCredential({
+    cookie: headers.get('cookie') ?? undefined,
+    site: headers.get('sec-fetch-site') ?? undefined,
+    field: headers.get(CONSOLE_FIELD) ?? undefined,
+  })
 }
 
 /** Paths with their operations; fixed paths first, since `/collections/import` would also fit `/collections/{id}`. */
@@ -229,14 +251,13 @@ function follow(
   query: Readonly<Record<string, unknown>>,
   via: Via,
 ): Promise<Response> {
-  const token = bearerOf(c.req.header('authorization'))
   let wait = 0
   const ask = async (cursor: string | null): Promise<Followed> => {
-    const principal = await ports.authenticate(token, via)
+    const principal = await prove(ports, c, via)
     const input = { ...query, ...(cursor !== null && { cursor }), wait }
     const { output } = await ports.invoke(operation, input, {}, principal, via)
     // A token that was revoked meanwhile sees nothing of it
-    if (wait > 0) await ports.authenticate(token, via)
+    if (wait > 0) await prove(ports, c, via)
     wait = EVENT_WAIT
     // The members that each operation of this sort has; its schema was applied
     return output as unknown as Followed
@@ -357,11 +378,16 @@ function refused(ports: Parts, request: Request, refusal: Refusal, requestId: st
 /** The command line says that it is it; nothing but the audit entry depends on that. */
 const CLI_AGENT = /^postern-cli\//
 
+function surfaceOf({ headers }: Request, userAgent: string): Via['surface'] {
+  if (!headers.has('authorization') && consoleCredentialIn(headers)?.ok === true) return 'admin_ui'
+  return CLI_AGENT.test(userAgent) ? 'cli' : 'management_api'
+}
+
 function viaOf(request: Request, facts: RequestFacts): Via {
   const url = new URL(request.url)
   const userAgent = request.headers.get('user-agent')?.slice(0, 512) ?? null
   return {
-    surface: CLI_AGENT.test(userAgent ?? '') ? 'cli' : 'management_api',
+    surface: surfaceOf(request, userAgent ?? ''),
     requestId: facts.requestId,
     ip: facts.ip,
     userAgent,
