@@ -24,7 +24,7 @@ const VARIANTS = [
   ['gzip', '.gz'],
 ] as const
 
-export interface BundleAnswer {
+interface BundleAnswer {
   readonly status: 200 | 304
   readonly headers: Readonly<Record<string, string>>
   readonly body: Buffer | null
