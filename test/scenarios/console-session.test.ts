@@ -117,7 +117,7 @@ test('a sign-in belongs to the browser that began it', async () => {
   assert.equal(back.status, 400)
   assert.match(back.text, /begun in another browser/)
   assert.equal(own.cookie(HOST, 'postern_console'), undefined)
-  assert.equal(begun.status, 302)
+  assert.equal(begun.status, 303)
 })
 
 test('a session value that a browser was given before the sign-in is worth nothing after it', async () => {

@@ -37,7 +37,8 @@ test('the gateway listener hands out what is exposed, the control listener every
     ['/connect', 'control', 'not_available', 'control'],
     ['/connect/github', 'control', 'not_available', 'control'],
     ['/mcp-registry/v0.1/servers', 'not_available', 'not_available', 'control'],
-    ['/console', 'not_available', 'not_available', 'not_available'],
+    ['/console', 'not_available', 'not_available', 'control'],
+    ['/portal', 'not_available', 'not_available', 'not_available'],
     ['/orders/v1/orders', 'not_available', 'not_available', 'not_available'],
   ] as const) {
     assert.equal(doorOf(path, gateway, all), open, `${path} exposed`)
@@ -48,4 +49,5 @@ test('the gateway listener hands out what is exposed, the control listener every
   assert.equal(doorOf('/connect', gateway, ['oauth']), 'control')
   assert.equal(doorOf('/mcp-registry/v0.1/servers', gateway, ['registry']), 'control')
   assert.equal(doorOf('/connect', gateway, ['management']), 'not_available')
+  assert.equal(doorOf('/console', gateway, ['console']), 'control')
 })

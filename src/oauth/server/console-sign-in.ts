@@ -7,13 +7,13 @@ import { CONSOLE_CLIENT_ID } from './clients.ts'
 import type { Sealed } from './sealed.ts'
 
 /** A code as the browser brings it back, with what the console remembers of the request (RFC 6749 section 4.1.3, RFC 7636). */
-export interface BroughtCode {
+interface BroughtCode {
   readonly code: string
   readonly verifier: string
   readonly redirectUri: string
 }
 
-export interface SignedIn {
+interface SignedIn {
   readonly account: string
   /** Id of the session of the browser at the authorization server. */
   readonly browser: string | null

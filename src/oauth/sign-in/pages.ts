@@ -35,7 +35,7 @@ interface LocalUsers {
 }
 
 /** How a person who has set up the first administrator goes on to the console, signed in. */
-export interface OnToConsole {
+interface OnToConsole {
   /** Where the console signs people in; null while there is no console. */
   readonly loginUrl: () => Promise<string | null>
   /** A ticket with which the next sign-in of this browser needs no password. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CONSOLE_SESSION } from '../../access/console-sessions.ts'
 import { toTime } from '../../base/clock.ts'
 import { refersTo } from '../../model/annotations.ts'
 import type { BindingSpec } from '../../model/host.ts'
@@ -106,16 +107,16 @@ async function personalTokensOf(
 }
 
 /** What the authorization server keeps of an account, by its names there. */
-const ISSUED = { session: 'Session', application: 'Grant' } as const
+const ISSUED = { session: 'Session', console: CONSOLE_SESSION, application: 'Grant' } as const
 
 export const signInsPart = definePart({
   name: 'sign_ins',
   permission: 'users:read',
   item: z.object({
     kind: z
-      .enum(['password', 'session', 'application'])
+      .enum(['password', 'session', 'console', 'application'])
       .describe(
-        'password: of a local user; session: of a browser; application: a client that the user has allowed, with its tokens',
+        'password: of a local user; session: of a browser; console: session of the web console; application: a client that the user has allowed, with its tokens',
       ),
     count: z.int(),
   }),

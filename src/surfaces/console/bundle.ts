@@ -32,7 +32,7 @@ interface BundleFile {
   readonly bytes: Readonly<Partial<Record<Encoding, Uint8Array>>>
 }
 
-export interface Bundle {
+interface Bundle {
   /** A file by its path in the bundle, such as `assets/index-a1b2.js`; undefined for any other path. */
   readonly file: (path: string) => BundleFile | undefined
 }

@@ -26,6 +26,8 @@ const ASSETS = `${ROOT}/assets/`
 /** How long a sign-in may take, seconds. */
 const SIGN_IN_S = 15 * 60
 const RETURN_MAX = 2000
+/** Cookies of one name that are looked at: a browser may hold several, and others may have set some. */
+const COOKIES_MAX = 3
 
 /** URLs to which browsers are sent back after the sign-in, by the origins of the console and their other names. */
 export function callbacksOf(origins: readonly string[]): readonly string[] {
@@ -198,6 +200,9 @@ export function createConsole(parts: ConsoleParts): (request: Request) => Promis
     const redirectUri = origin + CALLBACK_PATH
     const signedIn = await parts.redeem({ code, verifier, redirectUri }, asker)
     if (signedIn === null) return again('This sign-in was used before, or is too old.', over)
+    // A browser has one session: what it had before is over
+    for (const before of cookieValues(request.headers.get('cookie'), names.console).slice(0, COOKIES_MAX))
+      await parts.sessions.end(before)
     const value = await parts.sessions.start(signedIn.account, signedIn.browser)
     const session = cookie(names.console, value, {
       origin,
@@ -218,7 +223,7 @@ export function createConsole(parts: ConsoleParts): (request: Request) => Promis
         asker,
       )
     const names = ownCookieNames(isSecure(origin))
-    for (const value of cookieValues(request.headers.get('cookie'), names.console)) {
+    for (const value of cookieValues(request.headers.get('cookie'), names.console).slice(0, COOKIES_MAX)) {
       const ended = await parts.sessions.end(value)
       if (ended !== null) await parts.signedOut(ended, asker)
     }
@@ -305,7 +310,7 @@ function withHeaders(response: Response): Response {
 function redirect(location: string, cookies: readonly string[] = []): Response {
   const headers = new Headers({ location, 'cache-control': 'no-store' })
   for (const one of cookies) headers.append('set-cookie', one)
-  return withHeaders(new Response(null, { status: 302, headers }))
+  return withHeaders(new Response(null, { status: 303, headers }))
 }
 
 function again(sentence: string, over: string): Response {
