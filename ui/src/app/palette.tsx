@@ -78,7 +78,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
           {(attributes) => (
             <TextInput
               {...attributes}
-              autoFocus
+              data-autofocus
               aria-label="Search or run"
               placeholder="A page, a resource, or what you want to do"
               value={text}

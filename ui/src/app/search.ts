@@ -3,13 +3,13 @@ export type Search = Readonly<Record<string, string | readonly string[]>>
 
 /** `?tag=a&tag=b&active=true` as `{ tag: ['a', 'b'], active: 'true' }`. */
 export function parseSearch(text: string): Record<string, string | string[]> {
-  const found: Record<string, string | string[]> = {}
+  // No object: names such as `constructor` are parameters too
+  const found = new Map<string, string | string[]>()
   for (const [name, value] of new URLSearchParams(text)) {
-    const before = found[name]
-    if (before === undefined) found[name] = value
-    else found[name] = Array.isArray(before) ? [...before, value] : [before, value]
+    const before = found.get(name)
+    found.set(name, before === undefined ? value : [before, value].flat())
   }
-  return found
+  return Object.fromEntries(found)
 }
 
 /** The inverse of {@link parseSearch}, with a question mark before it unless it is empty. Members that are not set are left out. */

@@ -176,13 +176,21 @@ export function Review({ row, state, confirmWith, showAs, onBack, onConfirm }: R
               tone={row.effect === 'delete' ? 'danger' : 'primary'}
               disabled={confirmWith !== null && word !== confirmWith}
             >
-              {approval.length > 0 ? 'Ask for approval' : row.summary.split(' ')[0]}
+              {approval.length > 0 ? 'Ask for approval' : verbOf(row)}
             </Button>
           )}
         </div>
       </div>
     </form>
   )
+}
+
+function verbOf({ effect, action }: OperationRow): string {
+  if (effect === 'create') return 'Create'
+  if (effect === 'update') return 'Save'
+  if (effect === 'delete') return 'Delete'
+  const words = action.replaceAll('_', ' ')
+  return words.charAt(0).toUpperCase() + words.slice(1)
 }
 
 /** The change became a change request. */

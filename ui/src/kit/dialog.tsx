@@ -27,6 +27,8 @@ export function Dialog({ title, onClose, children, shape = 'middle', isGuarded =
   useEffect(() => {
     const dialog = ref.current
     dialog?.showModal()
+    // Not the button that closes it, if something in it is meant
+    dialog?.querySelector<HTMLElement>('[data-autofocus]')?.focus()
     return () => dialog?.close()
   }, [])
   return (

@@ -36,7 +36,13 @@ export function Status({
 }) {
   const { icon: Icon, color } = STATES[state]
   return (
-    <span className={classes('inline-flex items-center gap-1 whitespace-nowrap text-sm', color, className)}>
+    <span
+      className={classes(
+        'inline-flex items-center gap-1 text-sm font-normal whitespace-nowrap',
+        color,
+        className,
+      )}
+    >
       <Icon size={14} aria-hidden="true" className="shrink-0" />
       {children}
     </span>

@@ -53,6 +53,14 @@ export function columnsOf(schemas: ResourceSchemas, action = 'list'): readonly C
   return names.map((name) => ({ name, label: name.replaceAll('_', ' ') }))
 }
 
+/** What a table asks of each item: its columns, and what identifies it. */
+export function askedOf(schemas: ResourceSchemas, columns: readonly Column[], action = 'list'): string {
+  const properties = itemSchema(schemas, action)?.['properties']
+  const known = isObject(properties) ? properties : {}
+  const names = ['id', 'slug', ...columns.map(({ name }) => name)]
+  return [...new Set(names)].filter((name) => Object.hasOwn(known, name.split('.')[0]!)).join(',')
+}
+
 /** Parameters of a list that narrow it: not those that page, order or shape the answer. */
 const SHAPING = ['limit', 'cursor', 'order', 'fields', 'expand', 'text']
 

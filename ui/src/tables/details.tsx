@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from '../../build/document.ts'
+import { classes } from '../kit/classes.ts'
 import { CodeBlock } from '../kit/copy.tsx'
 import { labelOf } from '../schema/fields.ts'
 import { isObject } from '../schema/value.ts'
@@ -30,7 +31,12 @@ export function Details({
 }) {
   const members = Object.entries(value).filter(([name]) => !without.includes(name))
   return (
-    <dl className="grid grid-cols-1 gap-x-4 gap-y-2 sm:grid-cols-[minmax(120px,200px)_1fr]">
+    <dl
+      className={classes(
+        'grid grid-cols-1 gap-x-4 gap-y-2',
+        depth === 0 ? 'sm:grid-cols-[200px_1fr]' : 'sm:grid-cols-[fit-content(120px)_1fr]',
+      )}
+    >
       {members.map(([name, member]) => (
         <div key={name} className="contents">
           <dt className="text-muted">{labelOf(name)}</dt>

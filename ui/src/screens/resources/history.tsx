@@ -11,7 +11,7 @@ const SHOWN = 50
 export function History({ resource, id }: { resource: string; id: string }) {
   const query = useQuery({
     queryKey: ['audit.list', resource, id],
-    queryFn: async () => (await client.call('audit.list', { resource_id: id, limit: SHOWN } as never)).body,
+    queryFn: async () => (await client.call('audit.list', { resource: id, limit: SHOWN })).body,
   })
   if (query.error !== null)
     return <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />

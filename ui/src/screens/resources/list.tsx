@@ -13,7 +13,7 @@ import { one, type Search } from '../../app/search.ts'
 import { Button, buttonClasses } from '../../kit/button.tsx'
 import { Page } from '../../kit/page.tsx'
 import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
-import { columnsOf, filtersOf, takes } from '../../schema/columns.ts'
+import { askedOf, columnsOf, filtersOf, takes } from '../../schema/columns.ts'
 import { fieldsOf } from '../../schema/fields.ts'
 import { useSchemas } from '../../schema/load.ts'
 import { isObject } from '../../schema/value.ts'
@@ -47,16 +47,14 @@ function List({ resource }: { resource: string }) {
     schemas == null
       ? undefined
       : fieldsOf(schemas.actions['list']!.input, schemas.$defs).find((field) => field.name === 'order')
-  const fields =
-    schemas != null && takes(schemas, 'fields')
-      ? { fields: ['id', 'slug', ...columns.map((column) => column.name)].join(',') }
-      : {}
-  const input = { ...search, ...fields, limit: PAGE }
+  const fields = schemas != null && takes(schemas, 'fields') ? { fields: askedOf(schemas, columns) } : {}
+  const page = schemas != null && takes(schemas, 'limit') ? { limit: PAGE } : {}
+  const input = { ...search, ...fields, ...page }
   const query = useInfiniteQuery({
     queryKey: [name, input],
     queryFn: async ({ pageParam, signal: _ }) => {
-      const page = { ...input, ...(pageParam !== null && { cursor: pageParam }) }
-      const { body } = await client.call(name, page as Input<OperationName>)
+      const asked = { ...input, ...(pageParam !== null && { cursor: pageParam }) }
+      const { body } = await client.call(name, asked as Input<OperationName>)
       const { items, next_cursor } = body as unknown as {
         items: readonly JsonObject[]
         next_cursor?: string | null

@@ -1,0 +1,275 @@
+/** The console in a real browser, over the production bundle and a real gateway. */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { after, before, suite, test } from 'node:test'
+import type { Browser, Page } from 'playwright-core'
+import { startTestServer, type TestServer } from '../scenarios/server.ts'
+import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
+import { PASSWORD } from '../support/authorization.ts'
+import { addUser } from '../support/sign-in.ts'
+import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const SCRIPT = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
+/** Addresses below `/console`: all lists, and one page of each sort. */
+const PAGES = [
+  '/',
+  ...[
+    'collections',
+    'proxies',
+    'workflows',
+    'policies',
+    'credentials',
+    'clients',
+    'profiles',
+    'access_requests',
+  ],
+  ...[
+    'change_requests',
+    'origins',
+    'virtual_mcps',
+    'guardrails',
+    'hosts',
+    'bindings',
+    'connections',
+    'records',
+  ],
+  ...[
+    'audit',
+    'exports',
+    'revisions',
+    'users',
+    'teams',
+    'roles',
+    'grants',
+    'service_identities',
+    'trust_rules',
+  ],
+  ...['personal_tokens', 'keys', 'settings', 'collections/new', 'proxies/new', 'credentials/new'],
+  ...[
+    'collections/orders',
+    'collections/orders?tab=edit',
+    'collections/orders?tab=history',
+    'run/config.plan',
+  ],
+].map((path) => (path === '/' ? path : `/${path}`))
+
+suite('the console in a browser', { skip: SKIPPED }, () => {
+  let browser: Browser
+  let server: TestServer
+  let upstream: TestUpstream
+  let origin: string
+  let origins: string[]
+
+  before(async () => {
+    upstream = await startUpstream()
+    server = await startTestServer({ workers: 2 })
+    origin = server.running.controlUrl
+    origins = [origin, server.running.origin]
+    for (const [slug, role] of [
+      ['ann', 'admin'],
+      ['viv', 'viewer'],
+    ] as const) {
+      await addUser(server, server.running.origin, slug)
+      assert.equal((await server.manage('POST', '/grants', { name: slug, user: slug, role })).status, 201)
+    }
+    const made = await server.manage('POST', '/collections', {
+      name: SCRIPT.slice(0, 100),
+      slug: 'orders',
+      description: SCRIPT,
+      base_path: '/orders',
+      upstream: { targets: [{ url: upstream.url }] },
+      status: 'published',
+    })
+    assert.equal(made.status, 201, made.text)
+    browser = await launch()
+  })
+  after(async () => {
+    await browser?.close()
+    await server?.stop()
+    await upstream?.[Symbol.asyncDispose]()
+  })
+
+  const opened = async (page: Page, path: string): Promise<void> => {
+    await page.goto(`${origin}/console${path}`)
+    await page.getByRole('heading', { level: 1 }).waitFor()
+    await page.waitForLoadState('networkidle')
+  }
+
+  for (const { name, width, dark } of [
+    { name: 'at 1440 pixels, light', width: 1440, dark: false },
+    { name: 'at 390 pixels, dark', width: 390, dark: true },
+  ])
+    test(`every page renders ${name}: nothing is refused, nothing is asked elsewhere, and axe finds nothing`, async () => {
+      await using visit = await visitor(browser, origins, { width, dark })
+      await signIn(visit.page, origin, 'ann')
+      for (const path of PAGES) {
+        await opened(visit.page, path)
+        assertFaultless(visit, path)
+        const wide = Number(await visit.page.evaluate('document.documentElement.scrollWidth'))
+        assert.ok(wide <= width, `${path} is ${wide} pixels wide`)
+        await visit.page.evaluate(AXE)
+        const found = await visit.page.evaluate(async () => {
+          const { axe } = globalThis as unknown as {
+            axe: {
+              run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }>
+            }
+          }
+          const run = { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] }
+          const { violations } = await axe.run(run)
+          return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 200)}`)
+        })
+        assert.deepEqual(found, [], path)
+      }
+    })
+
+  test('a new instance has a signed-in console after the set-up page', async () => {
+    await using fresh = await startTestServer({ workers: 1, adminless: true })
+    const place = fresh.running.controlUrl
+    await using visit = await visitor(browser, [place, fresh.running.origin])
+    const { page } = visit
+    await page.goto((await fresh.running.firstLink())!.url)
+    await page.getByLabel('Name', { exact: true }).fill('Ada')
+    await page.getByLabel('Email').fill('ada@example.com')
+    await page.getByLabel('New password').fill(PASSWORD)
+    await page.getByLabel('The same again').fill(PASSWORD)
+    await page.getByRole('button', { name: 'Set up' }).click()
+    await page.getByRole('heading', { name: 'Home' }).waitFor()
+    assert.equal(page.url(), `${place}/console/`)
+    assertFaultless(visit, 'set-up')
+  })
+
+  test('a policy is made by keyboard alone, after its difference was shown, and the audit names the console', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await page.keyboard.press('Control+k')
+    await page.getByRole('combobox', { name: 'Search or run' }).waitFor()
+    await page.keyboard.type('Policies')
+    await page
+      .getByRole('option', { name: /^Policies/ })
+      .first()
+      .waitFor()
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'Policies' }).waitFor()
+    await page.keyboard.press('n')
+    await page.getByRole('heading', { name: 'New policy' }).waitFor()
+    await page.getByLabel(/^Name/).focus()
+    await page.keyboard.type('By keyboard')
+    await page.keyboard.press('Enter')
+    await page.getByLabel('Reason').waitFor()
+    await page.getByText('/name', { exact: true }).waitFor()
+    assert.equal((await server.manage('GET', '/policies/by-keyboard')).status, 404)
+    await page.getByLabel('Reason').focus()
+    await page.keyboard.type('a test')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: /^By keyboard/ }).waitFor()
+    const { json } = await server.manage('GET', '/audit?operation=policies.create')
+    const [entry] = json.items
+    assert.deepEqual([entry.surface, entry.actor.name, entry.reason], ['admin_ui', 'ann', 'a test'])
+    assertFaultless(visit, 'policy')
+  })
+
+  test('the second of two tabs that save sees both changes, and overwrites nothing', async () => {
+    await server.manage('POST', '/policies', { name: 'Two tabs', slug: 'two-tabs' })
+    await using visit = await visitor(browser, origins)
+    const { page, context } = visit
+    await signIn(page, origin, 'ann')
+    const other = await context.newPage()
+    const change = async (tab: Page, text: string): Promise<void> => {
+      await tab.getByLabel('Description').fill(text)
+      await tab.getByRole('button', { name: 'Review the change' }).click()
+      await tab.getByText('/description', { exact: true }).waitFor()
+    }
+    await opened(page, '/policies/two-tabs?tab=edit')
+    await opened(other, '/policies/two-tabs?tab=edit')
+    await change(page, 'mine')
+    await change(other, 'theirs')
+    await other.getByRole('button', { name: 'Save' }).click()
+    await other.getByText('Saved').waitFor()
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.getByText('Somebody else changed this after you opened it').waitFor()
+    await page.getByText('+ theirs').waitFor()
+    await page.getByText('+ mine').waitFor()
+    assert.equal((await server.manage('GET', '/policies/two-tabs')).json.description, 'theirs')
+  })
+
+  test('a viewer is offered no change, and a forged one is refused', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'viv')
+    await opened(page, '/collections')
+    assert.equal(await page.getByRole('link', { name: 'New collection' }).count(), 0)
+    await opened(page, '/collections/orders')
+    assert.equal(await page.getByRole('button', { name: 'Delete' }).count(), 0)
+    const status = await page.evaluate(async () => {
+      const headers = { 'content-type': 'application/json', 'x-postern-console': '1' }
+      const asked = await fetch('/management/v1/policies', {
+        method: 'POST',
+        headers,
+        body: '{"name":"Forged"}',
+      })
+      return asked.status
+    })
+    assert.equal(status, 403)
+  })
+
+  test('a page of an upstream at the same origin neither reads nor drives console, management, /oauth and /connect', async () => {
+    await using shared = await startTestServer({
+      workers: 1,
+      flags: ['--expose', 'management,oauth,registry,console'],
+    })
+    const place = shared.running.origin
+    await addUser(shared, place, 'ann')
+    await shared.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' })
+    const page = `<!doctype html><title>wait</title><script>
+      const paths = ['/management/v1/whoami', '/console/session', '/console/', '/oauth/authorize', '/connect']
+      const ask = (path) => fetch(path, { credentials: 'include', headers: { 'x-postern-console': '1' } }).then((r) => r.text(), () => 'refused')
+      const frame = new Promise((done) => { const f = document.createElement('iframe'); f.src = '/console/'; f.onload = () => { try { done(f.contentDocument.body.innerText) } catch { done('refused') } }; document.documentElement.append(f) })
+      let cookie = 'refused'; try { cookie = document.cookie } catch {}
+      Promise.all([...paths.map(ask), frame]).then((all) => { document.title = JSON.stringify([...all, cookie]) })
+    </script>`
+    await using hostile = await startUpstream()
+    hostile.answer = (_seen, response) => response.setHeader('content-type', 'text/html').end(page)
+    const made = await shared.manage('POST', '/collections', {
+      name: 'Hostile',
+      base_path: '/hostile',
+      upstream: { targets: [{ url: hostile.url }] },
+      status: 'published',
+    })
+    assert.equal(made.status, 201, made.text)
+    const proxy = {
+      collection: 'hostile',
+      name: 'Page',
+      methods: ['GET'],
+      path: '/page',
+      status: 'published',
+    }
+    assert.equal((await shared.manage('POST', '/proxies', proxy)).status, 201)
+    const client = {
+      name: 'All',
+      collections: ['hostile'],
+      profiles: [{ name: 'open', auth: { type: 'none' } }],
+    }
+    const all = await shared.manage('POST', '/clients', client)
+    assert.equal(all.status, 201, all.text)
+    await using visit = await visitor(browser, [place])
+    await signIn(visit.page, place, 'ann')
+    await visit.page.setExtraHTTPHeaders({ 'x-client-id': 'all', 'x-profile-id': 'open' })
+    const shown = await visit.page.goto(`${place}/hostile/page`)
+    assert.equal(shown?.status(), 200, await shown?.text())
+    await visit.page.waitForFunction(`document.title !== 'wait'`)
+    assert.deepEqual(JSON.parse(await visit.page.title()), Array(7).fill('refused'))
+  })
+
+  test('no page of another origin frames the console', async () => {
+    await using visit = await visitor(browser, origins)
+    await signIn(visit.page, origin, 'ann')
+    await visit.page.goto(`${server.running.gatewayUrl.replace('127.0.0.1', 'localhost')}/healthz`)
+    await visit.page.setContent(`<iframe src="${origin}/console/"></iframe>`)
+    const frame = visit.page.frames()[1]
+    await visit.page.waitForTimeout(0)
+    assert.doesNotMatch((await frame?.content()) ?? '', /Collections/)
+  })
+})

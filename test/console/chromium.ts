@@ -1,0 +1,88 @@
+/** Chromium at the console, and all that a page must not do: errors in its log, refused content, requests to elsewhere. */
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { PASSWORD } from '../support/authorization.ts'
+
+const PLACES = ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium']
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+const found = [process.env['CHROMIUM'], ...PLACES].find((path) => path !== undefined && existsSync(path))
+const isBuilt = existsSync(resolve(import.meta.dirname, '../../ui/dist/index.html'))
+
+/** Why no browser test can run; false if they run. They belong to the long form of the tests. */
+export const SKIPPED: string | false =
+  process.env['REAL_CLIENTS'] !== 'true'
+    ? 'only in npm run test:all'
+    : found === undefined
+      ? 'no Chromium was found: install the package chromium-headless-shell, or set CHROMIUM to its path'
+      : isBuilt
+        ? false
+        : 'the console is not built: npm run build'
+
+export async function launch(): Promise<Browser> {
+  return chromium.launch({ executablePath: found!, args: FLAGS })
+}
+
+export interface Visitor extends AsyncDisposable {
+  readonly context: BrowserContext
+  readonly page: Page
+  /** What the pages did that they must not do. */
+  readonly faults: string[]
+}
+
+/** A browser of its own for a test: no cookies, and a look at everything that goes wrong. */
+export async function visitor(
+  browser: Browser,
+  origins: readonly string[],
+  options: { readonly width?: number; readonly dark?: boolean } = {},
+): Promise<Visitor> {
+  const { width = 1440, dark = false } = options
+  const context = await browser.newContext({
+    viewport: { width, height: width < 640 ? 844 : 900 },
+    colorScheme: dark ? 'dark' : 'light',
+  })
+  const faults: string[] = []
+  await context.addInitScript({
+    content: `addEventListener('securitypolicyviolation', (event) => console.error('policy: ' + event.violatedDirective + ' ' + event.blockedURI))`,
+  })
+  const watch = (page: Page): void => {
+    page.on('console', (message) => message.type() === 'error' && faults.push(message.text()))
+    page.on('pageerror', (error) => faults.push(error.message))
+    page.on('dialog', (dialog) => {
+      faults.push(`dialog: ${dialog.message()}`)
+      void dialog.dismiss()
+    })
+    page.on('request', (request) => {
+      const { origin, protocol } = new URL(request.url())
+      if (/^(?:data|blob|about):$/.test(protocol) || origins.includes(origin)) return
+      faults.push(`outside: ${request.url()}`)
+    })
+  }
+  context.on('page', watch)
+  const page = await context.newPage()
+  return { context, page, faults, [Symbol.asyncDispose]: () => context.close() }
+}
+
+/** Signs a local user in at the console. */
+export async function signIn(page: Page, origin: string, name: string, path = '/console/'): Promise<void> {
+  await page.goto(origin + path)
+  await page.getByRole('link', { name: 'Sign in' }).click()
+  await page.getByLabel('Name or email').fill(name)
+  await page.getByLabel('Password').fill(PASSWORD)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.waitForURL(origin + path)
+  await page.getByRole('heading', { level: 1 }).waitFor()
+}
+
+export function assertFaultless({ faults }: Visitor, at: string): void {
+  assert.deepEqual(faults, [], at)
+}
