@@ -8,12 +8,11 @@ export interface ApiRequest {
   readonly options: Readonly<Record<string, unknown>>
 }
 
-export type Form = 'curl' | 'cli' | 'mcp' | 'yaml'
+type Form = 'curl' | 'cli' | 'mcp'
 export const FORMS: readonly { readonly form: Form; readonly label: string }[] = [
   { form: 'curl', label: 'curl' },
   { form: 'cli', label: 'Command line' },
-  { form: 'mcp', label: 'Management MCP' },
-  { form: 'yaml', label: 'Configuration file' },
+  { form: 'mcp', label: 'Management MCP, at /management/mcp?view=full' },
 ]
 
 /** The request in a form, or null if that interface does not have it. `origin`: of management REST, such as `http://localhost:8081`. */
@@ -25,8 +24,6 @@ export function formOf(form: Form, request: ApiRequest, origin: string): string 
       return commandOf(request)
     case 'mcp':
       return messageOf(request)
-    case 'yaml':
-      return null
   }
 }
 
@@ -60,21 +57,28 @@ function curlOf({ operation, input, options }: ApiRequest, origin: string): stri
   return lines.join(' \\\n  ')
 }
 
+/** Operations without a body have a flag for each member. Others get their members as JSON, which holds any value. */
 function commandOf({ operation, input, options }: ApiRequest): string {
   const { id, ...rest } = input
-  const words = operation.command ?? `${operation.resource} ${operation.action}`
-  const members = operation.byId ? rest : input
-  const flags = [...set(members), ...set(options)].flatMap(([name, value]) => flagOf(name, value))
-  return ['postern', words, ...(operation.byId ? [quoted(String(id))] : []), ...flags].join(' ')
+  const words = operation.command ?? `${operation.resource} ${operation.action}`.replaceAll('_', '-')
+  const argument = id === undefined ? [] : [quoted(String(id))]
+  const flags =
+    operation.method === 'GET'
+      ? set(rest).flatMap(([name, value]) => flagOf(name, value))
+      : set(rest).length > 0
+        ? [`--json ${quoted(JSON.stringify(Object.fromEntries(set(rest))))}`]
+        : []
+  const more = set(options).flatMap(([name, value]) => flagOf(name, value))
+  return ['postern', words, ...argument, ...flags, ...more].join(' ')
 }
 
 function flagOf(name: string, value: unknown): string[] {
-  const flag = `--${name.replaceAll('_', '-')}`
-  if (value === true) return [flag]
-  if (value === false) return [`${flag}=false`]
-  if (Array.isArray(value) && value.every((one) => typeof one !== 'object'))
-    return value.map((one) => `${flag} ${quoted(String(one))}`)
-  return [`${flag} ${quoted(typeof value === 'object' ? JSON.stringify(value) : String(value))}`]
+  const flag = name.replaceAll('_', '-')
+  if (typeof value === 'boolean') return [value ? `--${flag}` : `--no-${flag}`]
+  const values = Array.isArray(value) ? value : [value]
+  return values.map(
+    (one) => `--${flag} ${quoted(typeof one === 'object' ? JSON.stringify(one) : String(one))}`,
+  )
 }
 
 function messageOf({ operation, input, options }: ApiRequest): string | null {

@@ -25,6 +25,7 @@ import { useSchemas } from '../../schema/load.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { COMMON, Details } from '../../tables/details.tsx'
 import { History } from './history.tsx'
+import { RELATED } from './related.ts'
 
 const TABS = [
   { tab: 'overview', label: 'Overview' },
@@ -146,7 +147,7 @@ function Item({ resource, id }: { resource: string; id: string }) {
           </Link>
         ))}
       </nav>
-      {tab === 'overview' && <Overview value={value} />}
+      {tab === 'overview' && <Overview resource={resource} slug={slug} value={value} />}
       {tab === 'edit' && (
         <EditForm
           key={String(value['revision'])}
@@ -190,28 +191,58 @@ function States({ value }: { value: JsonObject }) {
   )
 }
 
-function Overview({ value }: { value: JsonObject }) {
+function Overview({ resource, slug, value }: { resource: string; slug: string; value: JsonObject }) {
+  const may = useMay()
+  const related = (RELATED[resource] ?? []).filter(({ list }) => may(`${list}.list`))
   return (
     <div className="grid items-start gap-4 lg:grid-cols-[1fr_280px]">
       <Card title="Settings">
         <Details value={value} without={COMMON} />
       </Card>
-      <Card title="About">
-        <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-2">
-          {(
-            ['id', 'revision', 'created_at', 'created_by', 'updated_at', 'updated_by', 'managed_by'] as const
-          ).map((name) =>
-            value[name] === undefined || value[name] === null ? null : (
-              <div key={name} className="contents">
-                <dt className="text-muted">{name.replaceAll('_', ' ')}</dt>
-                <dd className="min-w-0 break-all">
-                  {name.endsWith('_at') ? <Time value={String(value[name])} /> : String(value[name])}
-                </dd>
-              </div>
-            ),
-          )}
-        </dl>
-      </Card>
+      <div className="flex flex-col gap-4">
+        {related.length > 0 && (
+          <Card title="Related">
+            <ul className="flex flex-col gap-1">
+              {related.map(({ list, filter }) => (
+                <li key={list}>
+                  <Link
+                    to="/$resource"
+                    params={{ resource: list }}
+                    search={{ [filter]: slug }}
+                    className="underline"
+                  >
+                    {titleOf(list)}
+                  </Link>
+                </li>
+              ))}
+            </ul>
+          </Card>
+        )}
+        <Card title="About">
+          <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-2">
+            {(
+              [
+                'id',
+                'revision',
+                'created_at',
+                'created_by',
+                'updated_at',
+                'updated_by',
+                'managed_by',
+              ] as const
+            ).map((name) =>
+              value[name] === undefined || value[name] === null ? null : (
+                <div key={name} className="contents">
+                  <dt className="text-muted">{name.replaceAll('_', ' ')}</dt>
+                  <dd className="min-w-0 break-all">
+                    {name.endsWith('_at') ? <Time value={String(value[name])} /> : String(value[name])}
+                  </dd>
+                </div>
+              ),
+            )}
+          </dl>
+        </Card>
+      </div>
     </div>
   )
 }
