@@ -195,6 +195,20 @@ suite('the console in a browser', { skip: SKIPPED }, () => {
     assert.equal((await server.manage('GET', '/policies/two-tabs')).json.description, 'theirs')
   })
 
+  test('records of calls appear while they are followed', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/records')
+    const first = page.waitForResponse((response) => response.url().includes('/records/follow?'))
+    await page.getByRole('button', { name: 'Live' }).click()
+    await first
+    await server.gateway('GET', '/orders/while-followed')
+    await page.getByText('/orders/while-followed').first().waitFor()
+    await page.getByRole('button', { name: 'Live, 1 new' }).waitFor()
+    assertFaultless(visit, 'records')
+  })
+
   test('a viewer is offered no change, and a forged one is refused', async () => {
     await using visit = await visitor(browser, origins)
     const { page } = visit
