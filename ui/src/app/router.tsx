@@ -9,6 +9,7 @@ import {
 import { faultOf } from '../api/problem.ts'
 import { isSignedIn, sessionQuery } from '../api/session.ts'
 import { FaultBox } from '../kit/states.tsx'
+import { PAGES } from '../screens/hand-made.ts'
 import { NotFound } from './not-found.tsx'
 import { parseSearch, type Search, stringifySearch } from './search.ts'
 import { Shell } from './shell.tsx'
@@ -87,10 +88,14 @@ const item = createRoute({
   component: lazyRouteComponent(() => import('../screens/resources/item.tsx')),
 })
 
+const handMade = Object.entries(PAGES).map(([path, load]) =>
+  createRoute({ getParentRoute: () => shell, path, component: lazyRouteComponent(load) }),
+)
+
 const tree = root.addChildren([
   signIn,
   signedIn,
-  shell.addChildren([home, settings, run, list, create, item]),
+  shell.addChildren([home, settings, run, list, create, item, ...(handMade as [])]),
 ])
 
 export function createConsoleRouter(queries: QueryClient) {

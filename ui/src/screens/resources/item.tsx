@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { Pencil, Trash2 } from 'lucide-react'
-import { useState } from 'react'
+import { Suspense, useState } from 'react'
 import type { JsonObject, ResourceSchemas } from '../../../build/document.ts'
 import { client, type Input, type OperationName } from '../../api/client.ts'
 import { nameOf, type OperationRow, operation, operationsOf } from '../../api/operations.ts'
@@ -24,6 +24,7 @@ import { Time } from '../../kit/time.tsx'
 import { useSchemas } from '../../schema/load.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { COMMON, Details } from '../../tables/details.tsx'
+import { PARTS } from '../hand-made.ts'
 import { History } from './history.tsx'
 import { RELATED } from './related.ts'
 
@@ -83,9 +84,15 @@ function Item({ resource, id }: { resource: string; id: string }) {
   const name = String(value['name'] ?? value['title'] ?? value['email'] ?? value['slug'] ?? id)
   const slug = String(value['slug'] ?? value['id'] ?? id)
   const tab = one(search['tab']) ?? 'overview'
-  const tabs = TABS.filter(
-    ({ tab: one }) => (one !== 'edit' || mayEdit) && (one !== 'history' || may('audit.list')),
-  )
+  const parts = (PARTS[resource] ?? []).filter(({ needs }) => may(needs))
+  const part = parts.find((one) => one.tab === tab)
+  const isShown = { overview: true, edit: mayEdit, history: may('audit.list') }
+  const derived = TABS.filter((one) => isShown[one.tab])
+  const tabs = [
+    ...derived.filter((one) => one.tab !== 'history'),
+    ...parts.filter((one) => !Object.hasOwn(isShown, one.tab)),
+    ...derived.filter((one) => one.tab === 'history'),
+  ]
   const actions = operationsOf(resource).filter(
     (row) => row.byId && row.effect !== 'read' && !PLACED.includes(row.action) && may(nameOf(row)),
   )
@@ -147,8 +154,13 @@ function Item({ resource, id }: { resource: string; id: string }) {
           </Link>
         ))}
       </nav>
-      {tab === 'overview' && <Overview resource={resource} slug={slug} value={value} />}
-      {tab === 'edit' && (
+      {part !== undefined && (
+        <Suspense fallback={<SkeletonRows rows={10} />}>
+          <part.component resource={resource} slug={slug} value={value} schemas={schemas} />
+        </Suspense>
+      )}
+      {part === undefined && tab === 'overview' && <Overview resource={resource} slug={slug} value={value} />}
+      {part === undefined && tab === 'edit' && (
         <EditForm
           key={String(value['revision'])}
           resource={resource}
