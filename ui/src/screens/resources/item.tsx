@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { Pencil, Trash2 } from 'lucide-react'
 import { Suspense, useState } from 'react'
-import type { JsonObject, ResourceSchemas } from '../../../build/document.ts'
+import type { JsonObject } from '../../../build/document.ts'
 import { client, type Input, type OperationName } from '../../api/client.ts'
 import { nameOf, type OperationRow, operation, operationsOf } from '../../api/operations.ts'
 import { faultOf } from '../../api/problem.ts'
@@ -12,21 +12,18 @@ import { singularOf, titleOf } from '../../app/navigation.ts'
 import { NotFound } from '../../app/not-found.tsx'
 import { one } from '../../app/search.ts'
 import { EditForm } from '../../forms/edit-form.tsx'
-import { OperationForm } from '../../forms/operation-form.tsx'
+import { RunDialog } from '../../forms/run-dialog.tsx'
 import { Button } from '../../kit/button.tsx'
 import { classes } from '../../kit/classes.ts'
 import { CopyButton } from '../../kit/copy.tsx'
-import { Dialog } from '../../kit/dialog.tsx'
-import { Card, Page } from '../../kit/page.tsx'
+import { Page } from '../../kit/page.tsx'
 import { FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
 import { Badge, Status, stateOf } from '../../kit/status.tsx'
-import { Time } from '../../kit/time.tsx'
 import { useSchemas } from '../../schema/load.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
-import { COMMON, Details } from '../../tables/details.tsx'
 import { PARTS } from '../hand-made.ts'
 import { History } from './history.tsx'
-import { RELATED } from './related.ts'
+import { Overview } from './overview.tsx'
 
 const TABS = [
   { tab: 'overview', label: 'Overview' },
@@ -172,7 +169,7 @@ function Item({ resource, id }: { resource: string; id: string }) {
       )}
       {tab === 'history' && <History resource={resource} id={String(value['id'] ?? id)} />}
       {running !== null && (
-        <Running
+        <RunDialog
           row={running}
           schemas={schemas}
           value={value}
@@ -200,91 +197,5 @@ function States({ value }: { value: JsonObject }) {
       {value['has_draft'] === true && <Badge tone="dashed">draft</Badge>}
       {typeof value['managed_by'] === 'string' && <Badge>managed by {value['managed_by']}</Badge>}
     </>
-  )
-}
-
-function Overview({ resource, slug, value }: { resource: string; slug: string; value: JsonObject }) {
-  const may = useMay()
-  const related = (RELATED[resource] ?? []).filter(({ list }) => may(`${list}.list`))
-  return (
-    <div className="grid items-start gap-4 lg:grid-cols-[1fr_280px]">
-      <Card title="Settings">
-        <Details value={value} without={COMMON} />
-      </Card>
-      <div className="flex flex-col gap-4">
-        {related.length > 0 && (
-          <Card title="Related">
-            <ul className="flex flex-col gap-1">
-              {related.map(({ list, filter }) => (
-                <li key={list}>
-                  <Link
-                    to="/$resource"
-                    params={{ resource: list }}
-                    search={{ [filter]: slug }}
-                    className="underline"
-                  >
-                    {titleOf(list)}
-                  </Link>
-                </li>
-              ))}
-            </ul>
-          </Card>
-        )}
-        <Card title="About">
-          <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-2">
-            {(
-              [
-                'id',
-                'revision',
-                'created_at',
-                'created_by',
-                'updated_at',
-                'updated_by',
-                'managed_by',
-              ] as const
-            ).map((name) =>
-              value[name] === undefined || value[name] === null ? null : (
-                <div key={name} className="contents">
-                  <dt className="text-muted">{name.replaceAll('_', ' ')}</dt>
-                  <dd className="min-w-0 break-all">
-                    {name.endsWith('_at') ? <Time value={String(value[name])} /> : String(value[name])}
-                  </dd>
-                </div>
-              ),
-            )}
-          </dl>
-        </Card>
-      </div>
-    </div>
-  )
-}
-
-interface RunningProps {
-  readonly row: OperationRow
-  readonly schemas: ResourceSchemas
-  readonly value: JsonObject
-  readonly slug: string
-  readonly onClose: () => void
-  readonly onDeleted: () => void
-}
-
-function Running({ row, schemas, value, slug, onClose, onDeleted }: RunningProps) {
-  const revision =
-    typeof value['revision'] === 'number' && row.options.includes('expected_revision')
-      ? value['revision']
-      : undefined
-  return (
-    <Dialog title={row.summary} onClose={onClose} shape="wide">
-      <OperationForm
-        row={row}
-        schemas={schemas}
-        fixed={{ id: String(value['id'] ?? slug) }}
-        confirmWith={slug}
-        expectedRevision={revision}
-        onCancel={onClose}
-        onDone={() => (row.effect === 'delete' ? onDeleted() : onClose())}
-        showsResult={() => row.effect !== 'delete'}
-      />
-    </Dialog>
   )
 }
