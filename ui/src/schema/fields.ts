@@ -125,10 +125,11 @@ function withoutNull(schema: JsonObject, $defs: Place['$defs']): { schema: JsonO
 
 export function labelOf(name: string): string {
   const words = name.replaceAll('_', ' ').replaceAll('-', ' ')
-  const spelled = words.replace(
-    /\b(id|url|uri|ip|mcp|http|tls|jwt|jwks|cors|api|ttl|json|ui|oidc)\b/g,
-    (word) => word.toUpperCase(),
-  )
+  const spelled = words
+    .replace(/\b(id|url|uri|ip|mcp|http|ca|crl|tls|jwt|jwks|cors|api|ttl|json|ui|oidc)\b/g, (word) =>
+      word.toUpperCase(),
+    )
+    .replace(/\bmcps\b/, 'MCPs')
   return spelled.charAt(0).toUpperCase() + spelled.slice(1)
 }
 
@@ -255,4 +256,15 @@ function variantOf(branches: readonly JsonObject[], place: Place): Shape | null 
     }
   })
   return { kind: 'variant', tag, variants }
+}
+
+/** The resources that the members of an object name, by member: `{ policy: 'policies' }`. */
+export function refsOf(fields: readonly Field[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    fields.flatMap((field) =>
+      (field.kind === 'text' || field.kind === 'texts') && field.ref !== null
+        ? [[field.name, field.ref]]
+        : [],
+    ),
+  )
 }

@@ -91,7 +91,12 @@ function Item({ resource, id }: { resource: string; id: string }) {
     ...derived.filter((one) => one.tab === 'history'),
   ]
   const actions = operationsOf(resource).filter(
-    (row) => row.byId && row.effect !== 'read' && !PLACED.includes(row.action) && may(nameOf(row)),
+    (row) =>
+      row.byId &&
+      row.effect !== 'read' &&
+      !PLACED.includes(row.action) &&
+      part?.actions?.includes(row.action) !== true &&
+      may(nameOf(row)),
   )
   const remove = operation(`${resource}.delete`)
   return (
@@ -116,7 +121,7 @@ function Item({ resource, id }: { resource: string; id: string }) {
           <ShowAs request={{ operation: get, input: { id: slug }, options: {} }} />
           {actions.map((row) => (
             <Button key={row.action} onClick={() => setRunning(row)}>
-              {wordOf(row)}
+              {wordOf(row, value)}
             </Button>
           ))}
           {mayEdit && tab !== 'edit' && (
@@ -156,7 +161,9 @@ function Item({ resource, id }: { resource: string; id: string }) {
           <part.component resource={resource} slug={slug} value={value} schemas={schemas} />
         </Suspense>
       )}
-      {part === undefined && tab === 'overview' && <Overview resource={resource} slug={slug} value={value} />}
+      {part === undefined && tab === 'overview' && (
+        <Overview resource={resource} slug={slug} value={value} schemas={schemas} />
+      )}
       {part === undefined && tab === 'edit' && (
         <EditForm
           key={String(value['revision'])}
@@ -174,6 +181,7 @@ function Item({ resource, id }: { resource: string; id: string }) {
           schemas={schemas}
           value={value}
           slug={slug}
+          start={startOf(running, value)}
           onClose={() => setRunning(null)}
           onDeleted={() => void navigate({ to: '/$resource', params: { resource } })}
         />
@@ -182,9 +190,21 @@ function Item({ resource, id }: { resource: string; id: string }) {
   )
 }
 
-function wordOf({ action }: OperationRow): string {
+function wordOf({ action }: OperationRow, value: JsonObject): string {
+  if (action === 'toggle') return value['active'] === false ? 'Activate' : 'Deactivate'
+  if (action === 'publish' && value['status'] === 'published' && value['pending_draft'] === undefined)
+    return 'Unpublish'
   const words = action.replaceAll('_', ' ')
   return words.charAt(0).toUpperCase() + words.slice(1)
+}
+
+/** First values of an action: the state that it would change to. */
+function startOf({ action }: OperationRow, value: JsonObject): JsonObject {
+  if (action === 'toggle') return { active: value['active'] === false }
+  if (action !== 'publish') return {}
+  return {
+    status: value['status'] === 'published' && value['pending_draft'] === undefined ? 'draft' : 'published',
+  }
 }
 
 function States({ value }: { value: JsonObject }) {
@@ -194,7 +214,7 @@ function States({ value }: { value: JsonObject }) {
     <>
       {state !== null && <Status state={state}>{String(status)}</Status>}
       {value['active'] === false && <Status state="off">inactive</Status>}
-      {value['has_draft'] === true && <Badge tone="dashed">draft</Badge>}
+      {value['pending_draft'] !== undefined && <Badge tone="dashed">draft</Badge>}
       {typeof value['managed_by'] === 'string' && <Badge>managed by {value['managed_by']}</Badge>}
     </>
   )
