@@ -254,6 +254,7 @@ test('whoami tells anybody who they are and all that they may do', async () => {
       version: '1.2.3',
       environment: null,
       production: false,
+      gateway_url: 'http://gateway.test',
       config_revision: await control.store.read.revision(),
     },
   })

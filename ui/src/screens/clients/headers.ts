@@ -1,7 +1,7 @@
 /** How a caller presents the identity of a profile. */
 import type { JsonObject } from '../../../build/document.ts'
 
-export interface HeaderLine {
+interface HeaderLine {
   readonly name: string
   readonly value: string
 }

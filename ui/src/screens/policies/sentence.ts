@@ -25,7 +25,7 @@ const UNITS: Readonly<Record<string, string>> = {
 const CALENDAR: Readonly<Record<string, string>> = { '1d': 'day', '7d': 'week', '30d': 'month' }
 
 /** `minute` of `1m`, `5 minutes` of `5m`; any other text as it is. */
-export function durationWords(text: string): string {
+function durationWords(text: string): string {
   const [, digits, unit] = /^(\d+)(ms|s|m|h|d)$/.exec(text) ?? []
   const word = unit === undefined ? undefined : UNITS[unit]
   if (digits === undefined || word === undefined) return text
