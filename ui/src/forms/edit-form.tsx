@@ -63,7 +63,8 @@ export function EditForm({ resource, id, loaded, schemas, onDone }: EditFormProp
 
   if (state.step === 'done') return null
   if (state.step === 'waiting') return <WaitsFor changeRequest={state.changeRequest} />
-  const showAs = <ShowAs request={{ operation: row, input, options: {} }} />
+  const document = { slug: String(loaded['slug']), spec: without(value, 'slug') }
+  const showAs = <ShowAs request={{ operation: row, input, options: {}, document }} />
   if (state.step === 'conflict')
     return (
       <Conflict
@@ -115,6 +116,10 @@ export function EditForm({ resource, id, loaded, schemas, onDone }: EditFormProp
       </div>
     </form>
   )
+}
+
+function without(value: JsonObject, name: string): JsonObject {
+  return Object.fromEntries(Object.entries(value).filter(([one]) => one !== name))
 }
 
 function only(value: JsonObject, names: readonly string[]): JsonObject {
