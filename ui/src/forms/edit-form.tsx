@@ -82,6 +82,7 @@ export function EditForm({ resource, id, loaded, schemas, onDone }: EditFormProp
         row={row}
         state={state}
         confirmWith={null}
+        slug={typeof loaded['slug'] === 'string' ? loaded['slug'] : null}
         showAs={showAs}
         onBack={write.edit}
         onConfirm={(options) =>
@@ -92,7 +93,7 @@ export function EditForm({ resource, id, loaded, schemas, onDone }: EditFormProp
   const fault = state.step === 'editing' ? state.fault : null
   return (
     <form
-      className="flex max-w-200 flex-col gap-4"
+      className="flex max-w-240 flex-col gap-4"
       onSubmit={(event) => {
         event.preventDefault()
         if (isDirty) write.review(input).catch(() => {})
