@@ -203,7 +203,7 @@ async function start(
     pins,
     egress,
     fetchPublic: createPublicGetJson(egress),
-    instance: { version: VERSION, environment: settings.environment },
+    instance: { version: VERSION, environment: settings.environment, gatewayUrl: addresses.origin },
     settings: settings.shown,
     exportFiles: openExportFiles(join(settings.data, 'exports')),
     providers,

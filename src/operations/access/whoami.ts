@@ -65,6 +65,7 @@ export const whoami = define({
         version: z.string(),
         environment: z.string().nullable().describe('Environment of the instance (POSTERN_ENV)'),
         production: z.boolean().describe('True if the environment is called production or prod'),
+        gateway_url: z.string().describe('URL at which callers reach the gateway (POSTERN_ORIGIN)'),
         config_revision: z.int().describe('Current revision of the configuration'),
       })
       .describe('The instance that you ask'),
@@ -92,7 +93,9 @@ export const whoami = define({
       grants: await viewsOf(grants, context),
       narrowed_from: unnarrowed === undefined ? null : await viewsOf(unnarrowed, context),
       instance: {
-        ...context.instance,
+        version: context.instance.version,
+        environment: context.instance.environment,
+        gateway_url: context.instance.gatewayUrl,
         production: isProduction(context.instance.environment),
         config_revision: await context.whole.revision(),
       },

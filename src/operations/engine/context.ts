@@ -32,6 +32,8 @@ interface Instance {
   readonly version: string
   /** Name of its environment (POSTERN_ENV). */
   readonly environment: string | null
+  /** Origin at which callers reach the gateway listener, such as `https://api.example.com`. */
+  readonly gatewayUrl: string
 }
 
 /** What a handler may use. Filled in by invoke; the ports behind it are wired by serve.ts. */

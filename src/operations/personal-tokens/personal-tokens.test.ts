@@ -220,9 +220,17 @@ test('whoami names the environment, and tells whether it is production', async (
     ['preprod', false],
     ['staging', false],
   ] as const) {
-    const other = await startControl({ deps: { instance: { version: '2.0.0', environment } } })
+    const other = await startControl({
+      deps: { instance: { version: '2.0.0', environment, gatewayUrl: 'http://gateway.test' } },
+    })
     const { instance } = (await other.run('whoami.show', {})).output
-    assert.deepEqual(instance, { version: '2.0.0', environment, production, config_revision: 0 })
+    assert.deepEqual(instance, {
+      version: '2.0.0',
+      environment,
+      production,
+      gateway_url: 'http://gateway.test',
+      config_revision: 0,
+    })
     await other.close()
   }
 })
@@ -246,6 +254,7 @@ test('whoami tells anybody who they are and all that they may do', async () => {
       version: '1.2.3',
       environment: null,
       production: false,
+      gateway_url: 'http://gateway.test',
       config_revision: await control.store.read.revision(),
     },
   })

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { type JsonObject, rowsOf, schemasOf } from '../../build/document.ts'
 import { columnsOf, filtersOf } from './columns.ts'
-import { type Field, fieldsOf } from './fields.ts'
+import { type Field, fieldsOf, refsOf } from './fields.ts'
 
 const document = JSON.parse(
   readFileSync(new URL('../../../test/golden/openapi.json', import.meta.url), 'utf8'),
@@ -102,4 +102,14 @@ test('each list has columns, and filters that are no parameters of paging', () =
     const names = filtersOf(one).map(({ name }) => name)
     assert.ok(!names.includes('cursor') && !names.includes('limit') && !names.includes('order'), resource)
   }
+})
+
+test('members that name other resources are known by the resource', () => {
+  const ref = { type: 'string', 'x-postern-ref': 'policies' }
+  const list = { type: 'array', items: { type: 'string', 'x-postern-ref': 'teams' } }
+  const fields = fieldsOf(
+    { type: 'object', properties: { policy: ref, teams: list, name: { type: 'string' } } },
+    {},
+  )
+  assert.deepEqual(refsOf(fields), { policy: 'policies', teams: 'teams' })
 })

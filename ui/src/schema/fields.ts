@@ -24,6 +24,8 @@ export type Field = Base &
         readonly pattern: string | null
         /** Resource that the text names, such as `credentials`. */
         readonly ref: string | null
+        /** What the text means, such as `duration`, or null. */
+        readonly unit: string | null
       }
     | {
         readonly kind: 'number'
@@ -59,6 +61,8 @@ type TextFormat = 'line' | 'area' | 'time' | 'email' | 'url'
 /** Deeper than this, a value is edited as JSON. */
 const DEPTH_MAX = 4
 const AREA_LENGTH = 1000
+/** Texts of these units have several lines. */
+const AREA_UNITS = ['markdown', 'pem']
 
 interface Place {
   readonly $defs: Readonly<Record<string, JsonObject>>
@@ -125,10 +129,11 @@ function withoutNull(schema: JsonObject, $defs: Place['$defs']): { schema: JsonO
 
 export function labelOf(name: string): string {
   const words = name.replaceAll('_', ' ').replaceAll('-', ' ')
-  const spelled = words.replace(
-    /\b(id|url|uri|ip|mcp|http|tls|jwt|jwks|cors|api|ttl|json|ui|oidc)\b/g,
-    (word) => word.toUpperCase(),
-  )
+  const spelled = words
+    .replace(/\b(id|url|uri|ip|mcp|http|ca|crl|tls|jwt|jwks|cors|api|ttl|json|ui|oidc)\b/g, (word) =>
+      word.toUpperCase(),
+    )
+    .replace(/\bmcps\b/, 'MCPs')
   return spelled.charAt(0).toUpperCase() + spelled.slice(1)
 }
 
@@ -182,13 +187,17 @@ function textShape(schema: JsonObject): Shape {
   const maxLength = numberOf(schema['maxLength'])
   const formats: Record<string, TextFormat> = { 'date-time': 'time', email: 'email', uri: 'url' }
   const format = formats[textOf(schema['format']) ?? '']
-  const isLong = maxLength !== null && maxLength > AREA_LENGTH && schema['pattern'] === undefined
+  const unit = textOf(schema['x-postern-unit'])
+  const isLong =
+    (maxLength !== null && maxLength > AREA_LENGTH && schema['pattern'] === undefined) ||
+    (unit !== null && AREA_UNITS.includes(unit))
   return {
     kind: 'text',
     format: format ?? (isLong ? 'area' : 'line'),
     maxLength,
     pattern: textOf(schema['pattern']),
     ref: textOf(schema['x-postern-ref']),
+    unit,
   }
 }
 
@@ -255,4 +264,15 @@ function variantOf(branches: readonly JsonObject[], place: Place): Shape | null 
     }
   })
   return { kind: 'variant', tag, variants }
+}
+
+/** The resources that the members of an object name, by member: `{ policy: 'policies' }`. */
+export function refsOf(fields: readonly Field[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    fields.flatMap((field) =>
+      (field.kind === 'text' || field.kind === 'texts') && field.ref !== null
+        ? [[field.name, field.ref]]
+        : [],
+    ),
+  )
 }

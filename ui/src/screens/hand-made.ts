@@ -1,8 +1,8 @@
 /** The screens that are made by hand. All others derive from the OpenAPI document. */
-import type { ComponentType, LazyExoticComponent } from 'react'
+import { type ComponentType, type LazyExoticComponent, lazy } from 'react'
 import type { JsonObject, ResourceSchemas } from '../../build/document.ts'
 
-interface PartProps {
+export interface PartProps {
   readonly resource: string
   readonly slug: string
   /** As the operation `get` answers it. */
@@ -16,12 +16,90 @@ export interface Part {
   readonly label: string
   /** The part is shown to people who may call this operation. */
   readonly needs: string
+  /** Actions that the part has buttons for, such as `rotate`. While it is shown, the head of the page leaves them out. */
+  readonly actions?: readonly string[]
   /** `lazy(() => import(…))`: each part is a chunk of its own. */
   readonly component: LazyExoticComponent<ComponentType<PartProps>>
 }
 
 /** Parts of the page of a resource, by its name. */
-export const PARTS: Readonly<Record<string, readonly Part[]>> = {}
+export const PARTS: Readonly<Record<string, readonly Part[]>> = {
+  collections: [
+    {
+      tab: 'overview',
+      label: 'Overview',
+      needs: 'collections.get',
+      actions: ['reimport', 'enforce'],
+      component: lazy(() => import('./collections/overview.tsx')),
+    },
+  ],
+  clients: [
+    {
+      tab: 'overview',
+      label: 'Overview',
+      needs: 'clients.get',
+      component: lazy(() => import('./clients/overview.tsx')),
+    },
+  ],
+  credentials: [
+    {
+      tab: 'overview',
+      label: 'Overview',
+      needs: 'credentials.get',
+      actions: ['test', 'rotate', 'revert'],
+      component: lazy(() => import('./credentials/overview.tsx')),
+    },
+  ],
+  grants: [
+    {
+      tab: 'overview',
+      label: 'Overview',
+      needs: 'grants.get',
+      component: lazy(() => import('./people/grant.tsx')),
+    },
+  ],
+  policies: [
+    {
+      tab: 'overview',
+      label: 'Overview',
+      needs: 'policies.get',
+      component: lazy(() => import('./policies/overview.tsx')),
+    },
+  ],
+  profiles: [
+    {
+      tab: 'overview',
+      label: 'Overview',
+      needs: 'profiles.get',
+      actions: ['rotate', 'revoke'],
+      component: lazy(() => import('./clients/profile.tsx')),
+    },
+  ],
+  roles: [
+    {
+      tab: 'overview',
+      label: 'Overview',
+      needs: 'roles.get',
+      component: lazy(() => import('./people/role.tsx')),
+    },
+  ],
+  teams: [
+    {
+      tab: 'overview',
+      label: 'Overview',
+      needs: 'teams.list',
+      component: lazy(() => import('./people/team.tsx')),
+    },
+  ],
+  users: [
+    {
+      tab: 'access',
+      label: 'Access',
+      needs: 'users.reach',
+      component: lazy(() => import('./people/reach.tsx')),
+    },
+  ],
+}
 
 type Load = () => Promise<{ readonly default: ComponentType }>
 /** Pages by path below `/console`, such as `/records` or `/records/$id`. They take the place of the derived page there. */
@@ -29,4 +107,17 @@ export const PAGES: Readonly<Record<string, Load>> = {
   '/records': () => import('./records/list.tsx'),
   '/records/$id': () => import('./records/page.tsx'),
   '/run/requests.explain': () => import('./records/why.tsx'),
+  '/collections/import': () => import('./collections/import.tsx'),
+}
+
+interface ListAction {
+  readonly label: string
+  readonly to: string
+  /** The action is offered to people who may call this operation. */
+  readonly needs: string
+}
+
+/** What the list of a resource offers beside a new item. */
+export const LIST_ACTIONS: Readonly<Record<string, readonly ListAction[]>> = {
+  collections: [{ label: 'Import', to: '/collections/import', needs: 'collections.import' }],
 }

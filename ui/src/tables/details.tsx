@@ -1,3 +1,4 @@
+import { Link } from '@tanstack/react-router'
 import type { Json, JsonObject } from '../../build/document.ts'
 import { classes } from '../kit/classes.ts'
 import { CodeBlock } from '../kit/copy.tsx'
@@ -18,15 +19,20 @@ export const COMMON = [
   'name',
 ]
 const DEPTH_MAX = 3
+/** Values of references that name no resource. */
+const WORDS = ['inherit', 'none', 'viewer', 'modifier', 'auditor', 'admin']
 
 /** The members of an object, read as a list of terms. */
 export function Details({
   value,
   without = [],
+  refs = {},
   depth = 0,
 }: {
   value: JsonObject
   without?: readonly string[]
+  /** Resources that members name, by member. */
+  refs?: Readonly<Record<string, string>>
   depth?: number
 }) {
   const members = Object.entries(value).filter(([name]) => !without.includes(name))
@@ -41,11 +47,39 @@ export function Details({
         <div key={name} className="contents">
           <dt className="text-muted">{labelOf(name)}</dt>
           <dd className="min-w-0 break-words max-sm:mb-2">
-            <Value name={name} value={member} depth={depth} />
+            {refs[name] === undefined || isNothing(member) ? (
+              <Value name={name} value={member} depth={depth} />
+            ) : (
+              <References resource={refs[name]} value={member} />
+            )}
           </dd>
         </div>
       ))}
     </dl>
+  )
+}
+
+/** True for values that stand for no value: null, an empty text, an empty list and an empty object. */
+export function isNothing(value: Json): boolean {
+  if (value === null || value === '') return true
+  return Array.isArray(value) ? value.length === 0 : isObject(value) && Object.keys(value).length === 0
+}
+
+/** Slugs of other resources, as links. Words such as `inherit` are no slugs. */
+function References({ resource, value }: { resource: string; value: Json }) {
+  const slugs = [value].flat().filter((one) => typeof one === 'string')
+  return (
+    <span className="flex flex-wrap gap-x-3">
+      {slugs.map((slug) =>
+        WORDS.includes(slug) ? (
+          <span key={slug}>{slug}</span>
+        ) : (
+          <Link key={slug} to="/$resource/$id" params={{ resource, id: slug }} className="underline">
+            {slug}
+          </Link>
+        ),
+      )}
+    </span>
   )
 }
 

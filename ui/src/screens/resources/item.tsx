@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { Pencil, Trash2 } from 'lucide-react'
 import { Suspense, useState } from 'react'
-import type { JsonObject, ResourceSchemas } from '../../../build/document.ts'
+import type { JsonObject } from '../../../build/document.ts'
 import { client, type Input, type OperationName } from '../../api/client.ts'
 import { nameOf, type OperationRow, operation, operationsOf } from '../../api/operations.ts'
 import { faultOf } from '../../api/problem.ts'
@@ -12,21 +12,19 @@ import { singularOf, titleOf } from '../../app/navigation.ts'
 import { NotFound } from '../../app/not-found.tsx'
 import { one } from '../../app/search.ts'
 import { EditForm } from '../../forms/edit-form.tsx'
-import { OperationForm } from '../../forms/operation-form.tsx'
+import { RunDialog } from '../../forms/run-dialog.tsx'
 import { Button } from '../../kit/button.tsx'
 import { classes } from '../../kit/classes.ts'
 import { CopyButton } from '../../kit/copy.tsx'
-import { Dialog } from '../../kit/dialog.tsx'
-import { Card, Page } from '../../kit/page.tsx'
+import { Page } from '../../kit/page.tsx'
 import { FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
 import { Badge, Status, stateOf } from '../../kit/status.tsx'
-import { Time } from '../../kit/time.tsx'
+import { addressOf } from '../../schema/address.ts'
 import { useSchemas } from '../../schema/load.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
-import { COMMON, Details } from '../../tables/details.tsx'
 import { PARTS } from '../hand-made.ts'
 import { History } from './history.tsx'
-import { RELATED } from './related.ts'
+import { Overview } from './overview.tsx'
 
 const TABS = [
   { tab: 'overview', label: 'Overview' },
@@ -82,7 +80,7 @@ function Item({ resource, id }: { resource: string; id: string }) {
     )
 
   const name = String(value['name'] ?? value['title'] ?? value['email'] ?? value['slug'] ?? id)
-  const slug = String(value['slug'] ?? value['id'] ?? id)
+  const slug = addressOf(resource, value)
   const tab = one(search['tab']) ?? 'overview'
   const parts = (PARTS[resource] ?? []).filter(({ needs }) => may(needs))
   const part = parts.find((one) => one.tab === tab)
@@ -94,7 +92,12 @@ function Item({ resource, id }: { resource: string; id: string }) {
     ...derived.filter((one) => one.tab === 'history'),
   ]
   const actions = operationsOf(resource).filter(
-    (row) => row.byId && row.effect !== 'read' && !PLACED.includes(row.action) && may(nameOf(row)),
+    (row) =>
+      row.byId &&
+      row.effect !== 'read' &&
+      !PLACED.includes(row.action) &&
+      part?.actions?.includes(row.action) !== true &&
+      may(nameOf(row)),
   )
   const remove = operation(`${resource}.delete`)
   return (
@@ -119,7 +122,7 @@ function Item({ resource, id }: { resource: string; id: string }) {
           <ShowAs request={{ operation: get, input: { id: slug }, options: {} }} />
           {actions.map((row) => (
             <Button key={row.action} onClick={() => setRunning(row)}>
-              {wordOf(row)}
+              {wordOf(row, value)}
             </Button>
           ))}
           {mayEdit && tab !== 'edit' && (
@@ -159,7 +162,9 @@ function Item({ resource, id }: { resource: string; id: string }) {
           <part.component resource={resource} slug={slug} value={value} schemas={schemas} />
         </Suspense>
       )}
-      {part === undefined && tab === 'overview' && <Overview resource={resource} slug={slug} value={value} />}
+      {part === undefined && tab === 'overview' && (
+        <Overview resource={resource} slug={slug} value={value} schemas={schemas} />
+      )}
       {part === undefined && tab === 'edit' && (
         <EditForm
           key={String(value['revision'])}
@@ -172,11 +177,12 @@ function Item({ resource, id }: { resource: string; id: string }) {
       )}
       {tab === 'history' && <History resource={resource} id={String(value['id'] ?? id)} />}
       {running !== null && (
-        <Running
+        <RunDialog
           row={running}
           schemas={schemas}
           value={value}
           slug={slug}
+          start={startOf(running, value)}
           onClose={() => setRunning(null)}
           onDeleted={() => void navigate({ to: '/$resource', params: { resource } })}
         />
@@ -185,9 +191,21 @@ function Item({ resource, id }: { resource: string; id: string }) {
   )
 }
 
-function wordOf({ action }: OperationRow): string {
+function wordOf({ action }: OperationRow, value: JsonObject): string {
+  if (action === 'toggle') return value['active'] === false ? 'Activate' : 'Deactivate'
+  if (action === 'publish' && value['status'] === 'published' && value['pending_draft'] === undefined)
+    return 'Unpublish'
   const words = action.replaceAll('_', ' ')
   return words.charAt(0).toUpperCase() + words.slice(1)
+}
+
+/** First values of an action: the state that it would change to. */
+function startOf({ action }: OperationRow, value: JsonObject): JsonObject {
+  if (action === 'toggle') return { active: value['active'] === false }
+  if (action !== 'publish') return {}
+  return {
+    status: value['status'] === 'published' && value['pending_draft'] === undefined ? 'draft' : 'published',
+  }
 }
 
 function States({ value }: { value: JsonObject }) {
@@ -197,94 +215,8 @@ function States({ value }: { value: JsonObject }) {
     <>
       {state !== null && <Status state={state}>{String(status)}</Status>}
       {value['active'] === false && <Status state="off">inactive</Status>}
-      {value['has_draft'] === true && <Badge tone="dashed">draft</Badge>}
+      {value['pending_draft'] !== undefined && <Badge tone="dashed">draft</Badge>}
       {typeof value['managed_by'] === 'string' && <Badge>managed by {value['managed_by']}</Badge>}
     </>
-  )
-}
-
-function Overview({ resource, slug, value }: { resource: string; slug: string; value: JsonObject }) {
-  const may = useMay()
-  const related = (RELATED[resource] ?? []).filter(({ list }) => may(`${list}.list`))
-  return (
-    <div className="grid items-start gap-4 lg:grid-cols-[1fr_280px]">
-      <Card title="Settings">
-        <Details value={value} without={COMMON} />
-      </Card>
-      <div className="flex flex-col gap-4">
-        {related.length > 0 && (
-          <Card title="Related">
-            <ul className="flex flex-col gap-1">
-              {related.map(({ list, filter }) => (
-                <li key={list}>
-                  <Link
-                    to="/$resource"
-                    params={{ resource: list }}
-                    search={{ [filter]: slug }}
-                    className="underline"
-                  >
-                    {titleOf(list)}
-                  </Link>
-                </li>
-              ))}
-            </ul>
-          </Card>
-        )}
-        <Card title="About">
-          <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-2">
-            {(
-              [
-                'id',
-                'revision',
-                'created_at',
-                'created_by',
-                'updated_at',
-                'updated_by',
-                'managed_by',
-              ] as const
-            ).map((name) =>
-              value[name] === undefined || value[name] === null ? null : (
-                <div key={name} className="contents">
-                  <dt className="text-muted">{name.replaceAll('_', ' ')}</dt>
-                  <dd className="min-w-0 break-all">
-                    {name.endsWith('_at') ? <Time value={String(value[name])} /> : String(value[name])}
-                  </dd>
-                </div>
-              ),
-            )}
-          </dl>
-        </Card>
-      </div>
-    </div>
-  )
-}
-
-interface RunningProps {
-  readonly row: OperationRow
-  readonly schemas: ResourceSchemas
-  readonly value: JsonObject
-  readonly slug: string
-  readonly onClose: () => void
-  readonly onDeleted: () => void
-}
-
-function Running({ row, schemas, value, slug, onClose, onDeleted }: RunningProps) {
-  const revision =
-    typeof value['revision'] === 'number' && row.options.includes('expected_revision')
-      ? value['revision']
-      : undefined
-  return (
-    <Dialog title={row.summary} onClose={onClose} shape="wide">
-      <OperationForm
-        row={row}
-        schemas={schemas}
-        fixed={{ id: String(value['id'] ?? slug) }}
-        confirmWith={slug}
-        expectedRevision={revision}
-        onCancel={onClose}
-        onDone={() => (row.effect === 'delete' ? onDeleted() : onClose())}
-        showsResult={() => row.effect !== 'delete'}
-      />
-    </Dialog>
   )
 }

@@ -21,6 +21,7 @@ import { ShowAs } from '../../show-as/show-as.tsx'
 import { Cell } from '../../tables/cell.tsx'
 import { DataTable } from '../../tables/data-table.tsx'
 import { FilterBar, OrderSelect, SearchBox } from '../../tables/filters.tsx'
+import { LIST_ACTIONS } from '../hand-made.ts'
 import { aboutOf } from './about.ts'
 
 const PAGE = 100
@@ -95,6 +96,13 @@ function List({ resource }: { resource: string }) {
       lead={aboutOf(resource)}
       actions={
         <>
+          {(LIST_ACTIONS[resource] ?? [])
+            .filter(({ needs }) => may(needs))
+            .map(({ label, to }) => (
+              <Link key={to} to={to} className={buttonClasses()}>
+                {label}
+              </Link>
+            ))}
           <ShowAs request={shownAs} />
           {create}
         </>

@@ -1,0 +1,50 @@
+import type { LucideIcon } from 'lucide-react'
+import { useState } from 'react'
+import type { JsonObject, ResourceSchemas } from '../../build/document.ts'
+import type { OperationName } from '../api/client.ts'
+import { operation } from '../api/operations.ts'
+import { useMay } from '../api/session.ts'
+import { Button, type Tone } from '../kit/button.tsx'
+import { RunDialog } from './run-dialog.tsx'
+
+interface RunButtonProps {
+  readonly name: OperationName
+  readonly label: string
+  readonly schemas: ResourceSchemas
+  /** The resource that the operation is run on. */
+  readonly value: JsonObject
+  readonly slug: string
+  readonly start?: JsonObject
+  readonly icon?: LucideIcon
+  readonly tone?: Tone
+}
+
+/** A button that runs an operation on a resource, for people who may run it. */
+export function RunButton({ name, label, schemas, value, slug, start, icon, tone }: RunButtonProps) {
+  const may = useMay()
+  const [isOpen, setOpen] = useState(false)
+  const row = operation(name)
+  if (row === null || !may(name)) return null
+  return (
+    <>
+      <Button
+        isSmall
+        onClick={() => setOpen(true)}
+        {...(icon !== undefined && { icon })}
+        {...(tone !== undefined && { tone })}
+      >
+        {label}
+      </Button>
+      {isOpen && (
+        <RunDialog
+          row={row}
+          schemas={schemas}
+          value={value}
+          slug={slug}
+          onClose={() => setOpen(false)}
+          {...(start !== undefined && { start })}
+        />
+      )}
+    </>
+  )
+}

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { callerOf, curlOf } from './headers.ts'
+
+const profile = (type: string) => ({ client: 'acme', slug: 'live', auth: { type } })
+
+test('a profile without authentication is named by ids', () => {
+  const caller = callerOf(profile('none'))
+  assert.deepEqual(caller.headers, [
+    { name: 'X-Client-ID', value: 'acme' },
+    { name: 'X-Profile-ID', value: 'live' },
+  ])
+})
+
+test('a secret stands as a variable of the shell', () => {
+  assert.equal(
+    curlOf(callerOf(profile('token')), 'https://api.example.com/orders', false),
+    'curl https://api.example.com/orders \\\n  -H "Authorization: Bearer $TOKEN"',
+  )
+})
+
+test('a profile with certificates has a certificate in the place of headers', () => {
+  assert.equal(
+    curlOf(callerOf(profile('mtls')), 'https://api.example.com', true),
+    'curl https://api.example.com \\\n  --cert client.pem --key client.key',
+  )
+})

@@ -1,0 +1,210 @@
+import { Ban, RefreshCw } from 'lucide-react'
+import { useId, useState } from 'react'
+import type { Output } from '../../api/client.ts'
+import { operation } from '../../api/operations.ts'
+import { faultOf } from '../../api/problem.ts'
+import { useMay, useSession } from '../../api/session.ts'
+import { useCall } from '../../api/use-call.ts'
+import { RefInput } from '../../forms/ref-input.tsx'
+import { RunButton } from '../../forms/run-button.tsx'
+import { Button } from '../../kit/button.tsx'
+import { CodeBlock } from '../../kit/copy.tsx'
+import { Labeled, TextInput } from '../../kit/inputs.tsx'
+import { Card } from '../../kit/page.tsx'
+import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
+import { type State, Status } from '../../kit/status.tsx'
+import { Time } from '../../kit/time.tsx'
+import { ShowAs } from '../../show-as/show-as.tsx'
+import type { PartProps } from '../hand-made.ts'
+import { Overview } from '../resources/overview.tsx'
+import { callerOf, curlOf } from './headers.ts'
+import { SettingLink } from './setting-link.tsx'
+
+type Held = Output<'profiles.state'>['credentials'][number]
+export const HELD_STATES: Readonly<Record<Held['state'], State>> = {
+  valid: 'ok',
+  expiring_soon: 'warn',
+  retiring: 'pending',
+  expired: 'bad',
+  revoked: 'blocked',
+}
+
+/** A profile: how to call with it, its tokens and keys, and whether it may call an endpoint. */
+export default function ProfileOverview(props: PartProps) {
+  const may = useMay()
+  return (
+    <Overview {...props}>
+      <HowToCall value={props.value} />
+      {may('profiles.state') && <Held {...props} />}
+      {may('profiles.access') && <Access id={String(props.value['id'])} />}
+    </Overview>
+  )
+}
+
+function HowToCall({ value }: { value: PartProps['value'] }) {
+  const session = useSession()
+  const caller = callerOf(value)
+  const isCertificate = (value['auth'] as { readonly type?: unknown } | undefined)?.type === 'mtls'
+  const url = `${session?.instance.gateway_url ?? ''}/`
+  return (
+    <Card title="How to call">
+      <div className="flex flex-col gap-2">
+        {caller.headers.length > 0 && (
+          <CodeBlock
+            label="Headers of a request"
+            text={caller.headers.map(({ name, value: text }) => `${name}: ${text}`).join('\n')}
+          />
+        )}
+        <CodeBlock label="curl" text={curlOf(caller, url, isCertificate)} />
+        <p className="text-muted">{caller.hint}</p>
+      </div>
+    </Card>
+  )
+}
+
+/** Tokens, signing secrets, keys and certificates of a profile. */
+function Held({ value, slug, schemas }: PartProps) {
+  const query = useCall('profiles.state', { id: String(value['id']) })
+  const items = query.data?.credentials ?? []
+  return (
+    <Card
+      title="Tokens and keys"
+      actions={
+        <span className="flex gap-2">
+          <RunButton
+            name="profiles.rotate"
+            label="Rotate"
+            icon={RefreshCw}
+            schemas={schemas}
+            value={value}
+            slug={slug}
+          />
+          <RunButton
+            name="profiles.revoke"
+            label="Revoke"
+            icon={Ban}
+            tone="danger"
+            schemas={schemas}
+            value={value}
+            slug={slug}
+          />
+        </span>
+      }
+    >
+      {query.error !== null && <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />}
+      {query.isPending && <SkeletonRows rows={2} />}
+      {query.data !== undefined && items.length === 0 && (
+        <p className="text-muted">Postern holds no token or key of this profile.</p>
+      )}
+      <ul className="flex flex-col">
+        {items.map((item) => (
+          <li
+            key={item.id}
+            className="flex flex-wrap items-baseline justify-between gap-x-3 border-t border-line py-1 first:border-0"
+          >
+            <span className="inline-flex items-baseline gap-2">
+              <code className="break-all">{item.lookup}</code>
+              <Status state={HELD_STATES[item.state]}>{item.state.replace('_', ' ')}</Status>
+            </span>
+            <span className="text-sm text-muted">
+              {item.expires_at !== null && (
+                <>
+                  expires <Time value={item.expires_at} />,{' '}
+                </>
+              )}
+              {item.retires_at !== null && (
+                <>
+                  overlap ends <Time value={item.retires_at} />,{' '}
+                </>
+              )}
+              {item.last_used_at === null ? (
+                'never used'
+              ) : (
+                <>
+                  last used <Time value={item.last_used_at} />
+                </>
+              )}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  )
+}
+
+/** Asks the server whether the profile may call an endpoint. */
+function Access({ id }: { id: string }) {
+  const prefix = useId()
+  const [endpoint, setEndpoint] = useState('')
+  const [ip, setIp] = useState('')
+  const [asked, setAsked] = useState<{ id: string; endpoint: string; ip?: string } | null>(null)
+  const query = useCall('profiles.access', asked ?? { id, endpoint }, { enabled: asked !== null })
+  const answer = asked === null ? undefined : query.data
+  return (
+    <Card title="May it call an endpoint?">
+      <form
+        className="flex flex-wrap items-end gap-3"
+        onSubmit={(event) => {
+          event.preventDefault()
+          setAsked({ id, endpoint, ...(ip !== '' && { ip }) })
+        }}
+      >
+        <div className="min-w-40 flex-1">
+          <Labeled id={`${prefix}endpoint`} label="Endpoint">
+            <RefInput
+              id={`${prefix}endpoint`}
+              resource="proxies"
+              value={endpoint}
+              placeholder="orders:get-order"
+              onValue={setEndpoint}
+            />
+          </Labeled>
+        </div>
+        <div className="w-40">
+          <Labeled id={`${prefix}ip`} label="IP address">
+            <TextInput
+              id={`${prefix}ip`}
+              value={ip}
+              placeholder="not checked"
+              onChange={(event) => setIp(event.target.value)}
+            />
+          </Labeled>
+        </div>
+        <Button type="submit" tone="primary" disabled={endpoint === ''} isBusy={query.isFetching}>
+          Check
+        </Button>
+        <ShowAs
+          request={{
+            operation: operation('profiles.access')!,
+            input: { id, endpoint, ...(ip !== '' && { ip }) },
+            options: {},
+          }}
+        />
+      </form>
+      <div role="status" className="mt-3 empty:hidden">
+        {asked !== null && query.error !== null && <FaultBox fault={faultOf(query.error)} />}
+        {answer !== undefined && (
+          <div className="flex flex-col gap-1">
+            <p>
+              <Status state={answer.allowed ? 'ok' : 'blocked'}>
+                {answer.allowed ? 'Allowed' : 'Refused'}
+              </Status>{' '}
+              <code className="break-all">
+                {answer.method} {answer.target}
+              </code>
+            </p>
+            {!answer.allowed && (
+              <p className="break-words">
+                {answer.status} <code>{answer.code}</code>: {answer.reason}
+              </p>
+            )}
+            {answer.setting !== null && <SettingLink setting={answer.setting} />}
+            {answer.not_judged.length > 0 && (
+              <p className="text-sm text-muted">Not checked here: {answer.not_judged.join(', ')}.</p>
+            )}
+          </div>
+        )}
+      </div>
+    </Card>
+  )
+}

@@ -1,0 +1,159 @@
+import { Link } from '@tanstack/react-router'
+import type { Output } from '../../api/client.ts'
+import { faultOf } from '../../api/problem.ts'
+import { useMay } from '../../api/session.ts'
+import { useCall } from '../../api/use-call.ts'
+import { Meter } from '../../kit/meter.tsx'
+import { Card } from '../../kit/page.tsx'
+import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
+import { Badge, Status } from '../../kit/status.tsx'
+import { Time } from '../../kit/time.tsx'
+import type { PartProps } from '../hand-made.ts'
+import { Overview } from '../resources/overview.tsx'
+import { type Limit, sentenceOf } from './sentence.ts'
+
+/** Usage is fetched anew this often, milliseconds. */
+const AGAIN_MS = 3000
+const TONES = { ok: 'ok', warning: 'warn', exceeded: 'bad', unknown: 'ok' } as const
+
+type Counter = Output<'policies.usage'>['items'][number]
+
+interface NamedLimit extends Limit {
+  readonly name: string
+}
+
+/** A policy: its limits as sentences, and how much of them is used now. */
+export default function PolicyOverview({ resource, slug, value, schemas }: PartProps) {
+  const may = useMay()
+  const limits = limitsOf(value)
+  return (
+    <Overview
+      resource={resource}
+      slug={slug}
+      value={value}
+      schemas={schemas}
+      without={['limits', 'rate', 'quota']}
+    >
+      <Card title="Limits">
+        {limits.length === 0 && (
+          <p className="text-muted">This policy has no limits, so it refuses nothing.</p>
+        )}
+        <ul className="flex flex-col gap-2">
+          {limits.map((limit) => (
+            <li key={limit.name} className="flex flex-wrap items-baseline gap-2">
+              <code>{limit.name}</code>
+              <span>{sentenceOf(limit)}</span>
+              {limit.mode === 'observe' && <Badge tone="dashed">observe</Badge>}
+            </li>
+          ))}
+        </ul>
+      </Card>
+      {may('policies.usage') && <Usage slug={slug} isActive={value['active'] !== false} />}
+    </Overview>
+  )
+}
+
+/** `rate` and `quota` are short forms of limits of these names. */
+function limitsOf(value: PartProps['value']): readonly NamedLimit[] {
+  const short = (name: 'rate' | 'quota'): NamedLimit[] => {
+    const found = value[name] as { readonly max: number; readonly interval: string } | null | undefined
+    return found == null ? [] : [{ name, kind: name, max: found.max, window: found.interval }]
+  }
+  const limits = (value['limits'] ?? []) as unknown as readonly NamedLimit[]
+  const names = new Set(limits.map(({ name }) => name))
+  return [...limits, ...[...short('rate'), ...short('quota')].filter(({ name }) => !names.has(name))]
+}
+
+function Usage({ slug, isActive }: { slug: string; isActive: boolean }) {
+  const query = useCall('policies.usage', { id: slug }, { again: AGAIN_MS })
+  if (query.error !== null)
+    return (
+      <Card title="Usage now">
+        <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />
+      </Card>
+    )
+  const items = [...(query.data?.items ?? [])].sort((a, b) => shareOf(b) - shareOf(a))
+  return (
+    <Card
+      title="Usage now"
+      actions={<span className="text-sm text-muted">Counted by all gateway threads, every 3 s</span>}
+    >
+      {query.data === undefined ? (
+        <SkeletonRows rows={3} />
+      ) : !isActive ? (
+        <p className="text-muted">The policy is inactive. It counts nothing.</p>
+      ) : items.length === 0 ? (
+        <p className="text-muted">
+          No counter yet. Attach the policy to a client, profile, collection or proxy, and send a request.
+        </p>
+      ) : (
+        <ul className="flex flex-col gap-3">
+          {items.map((item, index) => (
+            <li key={index} className="flex flex-col gap-1">
+              <CounterLine item={item} />
+            </li>
+          ))}
+        </ul>
+      )}
+      {query.data?.truncated === true && (
+        <p className="mt-2 text-sm text-muted">There are more counters than these.</p>
+      )}
+    </Card>
+  )
+}
+
+function shareOf({ used, max }: Counter): number {
+  return (used ?? 0) / max
+}
+
+function CounterLine({ item }: { item: Counter }) {
+  const used = item.used ?? 0
+  const holder = holderOf(item)
+  return (
+    <>
+      <div className="flex flex-wrap items-baseline justify-between gap-x-3">
+        <span>
+          <code>{item.limit}</code>
+          {holder !== null && (
+            <>
+              {' '}
+              <Link to="/$resource/$id" params={holder} className="underline">
+                {holder.id}
+              </Link>
+            </>
+          )}
+          {item.value !== null && <span className="text-muted"> {item.value}</span>}
+        </span>
+        <span className="text-sm text-muted tabular-nums">
+          {item.used === null ? 'not known' : used.toLocaleString('en')} of {item.max.toLocaleString('en')}
+          {item.refused > 0 &&
+            `, ${item.refused.toLocaleString('en')} ${item.mode === 'observe' ? 'would be ' : ''}refused`}
+          {item.reset_at !== null && (
+            <>
+              , more <Time value={item.reset_at} />
+            </>
+          )}
+        </span>
+      </div>
+      <Meter
+        label={`${item.limit} of ${holder?.id ?? 'all callers'}`}
+        value={used}
+        max={item.max}
+        tone={TONES[item.state]}
+      />
+      {item.state === 'exceeded' && <Status state="bad">Nothing left</Status>}
+      {item.state === 'warning' && <Status state="warn">Nearly used up</Status>}
+    </>
+  )
+}
+
+/** The most exact holder of a counter. */
+function holderOf(item: Counter): { readonly resource: string; readonly id: string } | null {
+  if (item.profile !== null) return { resource: 'profiles', id: item.profile }
+  if (item.client !== null) return { resource: 'clients', id: item.client }
+  if (item.proxy !== null) return { resource: 'proxies', id: item.proxy }
+  if (item.collection !== null) return { resource: 'collections', id: item.collection }
+  if (item.virtual_mcp !== null) return { resource: 'virtual_mcps', id: item.virtual_mcp }
+  if (item.origin !== null) return { resource: 'origins', id: item.origin }
+  return null
+}
