@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { mkdtemp, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
 import { type JsonObject, rowsOf } from '../../ui/build/document.ts'
@@ -26,12 +29,12 @@ async function wordsOf(line: string): Promise<string[]> {
 }
 
 /** Runs a form; answers what came back as JSON. */
-const RUNS: Readonly<Record<(typeof FORMS)[number]['form'], (text: string) => Promise<unknown>>> = {
-  async curl(text) {
+const RUNS = {
+  async curl(text: string): Promise<unknown> {
     const env = { ...process.env, POSTERN_TOKEN: server.adminToken }
     return JSON.parse((await run('sh', ['-c', `${text} -s`], { env })).stdout)
   },
-  async cli(text) {
+  async cli(text: string): Promise<unknown> {
     const [program, ...args] = await wordsOf(text)
     assert.equal(program, 'postern')
     const { code, out, err } = await runCommand(
@@ -41,7 +44,7 @@ const RUNS: Readonly<Record<(typeof FORMS)[number]['form'], (text: string) => Pr
     assert.equal(code, 0, err)
     return JSON.parse(out)
   },
-  async mcp(text) {
+  async mcp(text: string): Promise<unknown> {
     const { params } = JSON.parse(text)
     const answer = await fetch(`${server.running.controlUrl}/management/mcp?view=full`, {
       method: 'POST',
@@ -51,6 +54,9 @@ const RUNS: Readonly<Record<(typeof FORMS)[number]['form'], (text: string) => Pr
     return answer.json()
   },
 }
+
+/** Forms of a single request; a configuration file describes what there is to be. */
+const SINGLE = FORMS.map(({ form }) => form).filter((form) => form !== 'yaml')
 
 const shown = (
   form: (typeof FORMS)[number]['form'],
@@ -62,7 +68,7 @@ const shown = (
 test('each form of a write makes the same change, and audit entries that differ by their surface alone', async () => {
   const limits = [{ name: 'minute', kind: 'rate', max: 7, window: '1m' }]
   const entries = []
-  for (const { form } of FORMS) {
+  for (const form of SINGLE) {
     const input = { name: `It's ${form} "quoted" $HOME`, slug: `by-${form}`, limits }
     const answer = await RUNS[form](shown(form, 'policies.create', input, { reason: `shown as ${form}` }))
     const stored = await server.manage('GET', `/policies/by-${form}`)
@@ -82,7 +88,7 @@ test('each form of a write makes the same change, and audit entries that differ 
 })
 
 test('each form of a read with filters answers the same items', async () => {
-  for (const { form } of FORMS) {
+  for (const form of SINGLE) {
     const answer = JSON.stringify(
       await RUNS[form](shown(form, 'policies.list', { text: "it's", order: 'slug' })),
     )
@@ -92,8 +98,38 @@ test('each form of a read with filters answers the same items', async () => {
 })
 
 test('each form changes the resource that its path names', async () => {
-  for (const { form } of FORMS) {
+  for (const form of SINGLE) {
     await RUNS[form](shown(form, 'policies.update', { id: `by-${form}`, active: false }))
     assert.equal((await server.manage('GET', `/policies/by-${form}`)).json.active, false, form)
   }
+})
+
+test('the configuration file of a new resource makes the same resource, and names the same in the audit', async () => {
+  const limits = [{ name: 'minute', kind: 'rate', max: 7, window: '1m' }]
+  const file = join(await mkdtemp(join(tmpdir(), 'show-as-')), 'policy.yaml')
+  const input = { name: 'It: "quoted" # yes', slug: 'by-file', limits }
+  await writeFile(file, shown('yaml', 'policies.create', input))
+  const { code, err } = await runCommand(server.data, ['apply', file, '--yes', '-o', 'json'])
+  assert.equal(code, 0, err)
+  const { json } = await server.manage('GET', '/policies/by-file')
+  assert.deepEqual([json.name, json.limits[0].max], [input.name, 7])
+  const [entry] = (await server.manage('GET', '/audit?resource_type=policies&resource=by-file')).json.items
+  assert.deepEqual(
+    [entry.surface, entry.action, entry.resource.slug, entry.outcome],
+    ['cli', 'CREATE', 'by-file', 'ok'],
+  )
+})
+
+test('what has no configuration file of its own has none: reads, and new resources without a slug', () => {
+  for (const [name, input] of [
+    ['policies.list', {}],
+    ['policies.create', { name: 'No slug' }],
+    ['policies.delete', { id: 'by-curl' }],
+    ['records.get', { id: 'req_1' }],
+  ] as const)
+    assert.equal(
+      formOf('yaml', { operation: rows[name]!, input, options: {} }, 'http://localhost'),
+      null,
+      name,
+    )
 })

@@ -25,6 +25,8 @@ export interface OperationRow {
   /** The MCP tool that runs the operation, and the words of its command; null if the document does not tell. */
   readonly tool: string | null
   readonly command: string | null
+  /** Kind of the document of the configuration that does the same, such as `proxy`; null if no document does. */
+  readonly kind: string | null
 }
 
 /** Schemas of the operations of one resource by action. References lead into `$defs`. */
@@ -80,6 +82,7 @@ function operationsOf(document: JsonObject): Found[] {
         options: optionsOf(document, entry),
         tool: text(entry['x-postern-tool']),
         command: text(entry['x-postern-cli']),
+        kind: text(entry['x-postern-kind']),
       }
       return [{ row, entry }]
     }),

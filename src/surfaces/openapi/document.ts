@@ -3,6 +3,7 @@ import { withoutPause } from '../../base/time-slices.ts'
 import { APPROVABLE } from '../../model/approval.ts'
 import { WriteOptionsInput, writeOptionNames } from '../../operations/engine/call.ts'
 import type { Operation } from '../../operations/engine/define.ts'
+import { ALL_KINDS } from '../../operations/kinds/kinds.ts'
 import { commandOf } from '../cli/aliases.ts'
 import { fieldsOf, type JsonSchema, jsonSchemasOf, membersOf } from '../fields.ts'
 import { hintsOf } from '../mcp/hints.ts'
@@ -94,6 +95,7 @@ function toEntry(
     'x-postern-effect': operation.effect,
     'x-postern-cli': commandOf(operation),
     ...(operation.tool !== null && { 'x-postern-tool': operation.tool }),
+    ...(DOCUMENTED.includes(operation.action) && kindIn(operation.resource)),
     ...(needsConfirmation(operation) && { 'x-postern-confirm': 'slug' }),
     ...(hintsOf([operation])?.destructiveHint === true && { 'x-postern-destructive': true }),
     parameters: toParameters(operation),
@@ -103,6 +105,15 @@ function toEntry(
       ...toFailures(operation, responses),
     },
   }
+}
+
+/** Operations that a document of the configuration can stand for. */
+const DOCUMENTED = ['get', 'create', 'put', 'update']
+
+/** The word for a resource in documents of the configuration, of resources that stand in documents. */
+function kindIn(resource: string): JsonSchema {
+  const kind = ALL_KINDS.find(({ type }) => type === resource)
+  return kind === undefined ? {} : { 'x-postern-kind': kind.noun }
 }
 
 function toParameters(operation: Operation): JsonSchema[] {

@@ -50,7 +50,9 @@ export function Shell() {
           aria-expanded={isOpen}
           onClick={() => setOpen(!isOpen)}
         />
-        <span className="font-semibold">Postern</span>
+        <span className="inline-flex items-center gap-2 font-semibold">
+          Postern <Environment />
+        </span>
         <IconButton icon={Search} label="Search and commands" onClick={() => setOver('palette')} />
       </header>
       <aside
@@ -81,6 +83,23 @@ export function Shell() {
   )
 }
 
+/** The name of the environment, in a colour of its own if it is production. */
+function Environment() {
+  const instance = useSession()?.instance
+  if (instance?.environment == null) return null
+  return (
+    <span
+      title={instance.production ? 'Production: changes ask for the slug' : 'Environment'}
+      className={classes(
+        'max-w-30 truncate rounded-md px-1.5 text-xs font-semibold',
+        instance.production ? 'bg-bad-soft text-bad' : 'bg-accent-soft text-accent',
+      )}
+    >
+      {instance.environment}
+    </span>
+  )
+}
+
 function Sidebar({ openPalette, openKeys }: { openPalette: () => void; openKeys: () => void }) {
   const session = useSession()
   const may = useMay()
@@ -91,10 +110,11 @@ function Sidebar({ openPalette, openKeys }: { openPalette: () => void; openKeys:
   })).filter(({ places }) => places.length > 0)
   return (
     <>
-      <div className="hidden h-12 shrink-0 items-center px-4 md:flex">
+      <div className="hidden h-12 shrink-0 items-center justify-between gap-2 px-4 md:flex">
         <Link to="/" className="text-md font-semibold no-underline">
           Postern
         </Link>
+        <Environment />
       </div>
       <div className="px-2 pb-2 max-md:pt-2">
         <button

@@ -63,7 +63,8 @@ export function EditForm({ resource, id, loaded, schemas, onDone }: EditFormProp
 
   if (state.step === 'done') return null
   if (state.step === 'waiting') return <WaitsFor changeRequest={state.changeRequest} />
-  const showAs = <ShowAs request={{ operation: row, input, options: {} }} />
+  const document = { slug: String(loaded['slug']), spec: without(value, 'slug') }
+  const showAs = <ShowAs request={{ operation: row, input, options: {}, document }} />
   if (state.step === 'conflict')
     return (
       <Conflict
@@ -81,6 +82,7 @@ export function EditForm({ resource, id, loaded, schemas, onDone }: EditFormProp
         row={row}
         state={state}
         confirmWith={null}
+        slug={typeof loaded['slug'] === 'string' ? loaded['slug'] : null}
         showAs={showAs}
         onBack={write.edit}
         onConfirm={(options) =>
@@ -91,7 +93,7 @@ export function EditForm({ resource, id, loaded, schemas, onDone }: EditFormProp
   const fault = state.step === 'editing' ? state.fault : null
   return (
     <form
-      className="flex max-w-200 flex-col gap-4"
+      className="flex max-w-240 flex-col gap-4"
       onSubmit={(event) => {
         event.preventDefault()
         if (isDirty) write.review(input).catch(() => {})
@@ -115,6 +117,10 @@ export function EditForm({ resource, id, loaded, schemas, onDone }: EditFormProp
       </div>
     </form>
   )
+}
+
+function without(value: JsonObject, name: string): JsonObject {
+  return Object.fromEntries(Object.entries(value).filter(([one]) => one !== name))
 }
 
 function only(value: JsonObject, names: readonly string[]): JsonObject {

@@ -4,6 +4,7 @@ import type { Json, JsonObject } from '../../build/document.ts'
 import { Button, IconButton } from '../kit/button.tsx'
 import { Checkbox, describedBy, Labeled, Select, TextArea, TextInput } from '../kit/inputs.tsx'
 import { type Field, labelOf } from '../schema/fields.ts'
+import { readingOf } from '../schema/reading.ts'
 import { isObject, type Path } from '../schema/value.ts'
 import { useMember } from './form-state.tsx'
 import { RefInput } from './ref-input.tsx'
@@ -98,13 +99,47 @@ function TextField({ field, path }: EditorProps<Of<'text'>>) {
       {field.format === 'area' ? (
         <TextArea {...common} onChange={(event) => change(event.target.value)} />
       ) : (
-        <TextInput
-          {...common}
-          inputMode={field.format === 'email' ? 'email' : field.format === 'url' ? 'url' : undefined}
-          onChange={(event) => change(event.target.value)}
-        />
+        <WithReading unit={field.unit} value={value ?? field.default}>
+          <TextInput
+            {...common}
+            {...(field.unit === 'timezone' && { list: `${attributes.id}-zones` })}
+            inputMode={field.format === 'email' ? 'email' : field.format === 'url' ? 'url' : undefined}
+            onChange={(event) => change(event.target.value)}
+            {...(field.unit === 'duration' && { className: 'max-w-40' })}
+          />
+          {field.unit === 'timezone' && <Zones id={`${attributes.id}-zones`} />}
+        </WithReading>
       )}
     </Line>
+  )
+}
+
+/** An input with its value in words beside it, where that says more. */
+function WithReading({
+  unit,
+  value,
+  children,
+}: {
+  unit: string | null
+  value: unknown
+  children: ReactNode
+}) {
+  const reading = readingOf(unit, value)
+  return (
+    <div className="flex items-center gap-2">
+      {children}
+      {reading !== null && <span className="text-sm whitespace-nowrap text-muted">{reading}</span>}
+    </div>
+  )
+}
+
+function Zones({ id }: { id: string }) {
+  return (
+    <datalist id={id}>
+      {Intl.supportedValuesOf('timeZone').map((zone) => (
+        <option key={zone} value={zone} />
+      ))}
+    </datalist>
   )
 }
 
@@ -133,7 +168,7 @@ function NumberField({ field, path }: EditorProps<Of<'number'>>) {
   }
   return (
     <Line field={field} path={path}>
-      <div className="flex items-center gap-2">
+      <WithReading unit={field.unit} value={value ?? field.default}>
         <TextInput
           {...attributes}
           inputMode={field.isInteger ? 'numeric' : 'decimal'}
@@ -143,7 +178,7 @@ function NumberField({ field, path }: EditorProps<Of<'number'>>) {
           className="max-w-40 tabular-nums"
         />
         {field.unit !== null && <span className="text-muted">{field.unit}</span>}
-      </div>
+      </WithReading>
     </Line>
   )
 }

@@ -3,6 +3,7 @@ import { type ReactNode, useEffect, useId, useState } from 'react'
 import type { JsonObject, ResourceSchemas } from '../../build/document.ts'
 import type { Answer, WriteOptions } from '../api/client.ts'
 import type { OperationRow } from '../api/operations.ts'
+import { useSession } from '../api/session.ts'
 import { Button } from '../kit/button.tsx'
 import { Diff } from '../kit/diff.tsx'
 import { Labeled, TextInput } from '../kit/inputs.tsx'
@@ -70,6 +71,7 @@ export function OperationForm(props: OperationFormProps) {
       <Review
         row={row}
         confirmWith={needsWord ? confirmWith : null}
+        slug={confirmWith}
         onBack={write.edit}
         showAs={<ShowAs request={request} />}
         onConfirm={(options) =>
@@ -114,14 +116,22 @@ export function OperationForm(props: OperationFormProps) {
 interface ReviewProps {
   readonly row: OperationRow
   readonly state: Extract<ReturnType<typeof useWrite>['state'], { step: 'review' | 'conflict' }>
+  /** Text that the server wants to be confirmed; null: it wants none. */
   readonly confirmWith: string | null
+  /** Slug of what is changed; null: a new resource, or one without a slug. */
+  readonly slug?: string | null
   readonly showAs: ReactNode
   readonly onBack: () => void
   readonly onConfirm: (options: WriteOptions) => Promise<void>
 }
 
 /** The difference that a change makes, and what is still needed to make it. */
-export function Review({ row, state, confirmWith, showAs, onBack, onConfirm }: ReviewProps) {
+export function Review(props: ReviewProps) {
+  const { row, state, confirmWith, slug = null, showAs, onBack, onConfirm } = props
+  const instance = useSession()?.instance
+  // In production, each change of something that is there is confirmed
+  const isProduction = instance?.production === true && row.effect !== 'create'
+  const asked = confirmWith ?? (isProduction ? (slug ?? instance.environment) : null)
   const [word, setWord] = useState('')
   const [reason, setReason] = useState('')
   const wordId = useId()
@@ -156,8 +166,12 @@ export function Review({ row, state, confirmWith, showAs, onBack, onConfirm }: R
           />
         </Labeled>
       )}
-      {confirmWith !== null && !isConflict && (
-        <Labeled id={wordId} label={`Type ${confirmWith} to confirm`} hint="This cannot be undone.">
+      {asked !== null && !isConflict && (
+        <Labeled
+          id={wordId}
+          label={`Type ${asked} to confirm`}
+          hint={confirmWith === null ? 'This is a production environment.' : 'This cannot be undone.'}
+        >
           <TextInput
             id={wordId}
             value={word}
@@ -174,7 +188,7 @@ export function Review({ row, state, confirmWith, showAs, onBack, onConfirm }: R
             <Button
               type="submit"
               tone={row.effect === 'delete' ? 'danger' : 'primary'}
-              disabled={confirmWith !== null && word !== confirmWith}
+              disabled={asked !== null && word !== asked}
             >
               {approval.length > 0 ? 'Ask for approval' : verbOf(row)}
             </Button>

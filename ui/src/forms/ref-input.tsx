@@ -4,6 +4,7 @@ import { client, type Input, type OperationName } from '../api/client.ts'
 import { operation } from '../api/operations.ts'
 import { TextInput } from '../kit/inputs.tsx'
 import { Listbox, type Option } from '../kit/listbox.tsx'
+import { addressOf } from '../schema/address.ts'
 import { isObject } from '../schema/value.ts'
 
 const SHOWN = 20
@@ -16,10 +17,7 @@ async function find(resource: string, text: string): Promise<Option[]> {
   const { body } = await client.call(name as OperationName, input)
   const items = (body as { readonly items?: unknown }).items
   return (Array.isArray(items) ? items : []).filter(isObject).map((item) => {
-    // Slugs of proxies and profiles are unique below their parent alone
-    const parent = item['collection'] ?? (resource === 'profiles' ? item['client'] : undefined)
-    const slug = String(item['slug'] ?? item['id'])
-    const value = typeof parent === 'string' ? `${parent}:${slug}` : slug
+    const value = addressOf(resource, item)
     return { value, label: value, hint: typeof item['name'] === 'string' ? item['name'] : '' }
   })
 }

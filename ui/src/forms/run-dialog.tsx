@@ -35,7 +35,7 @@ export function RunDialog({
         schemas={schemas}
         fixed={{ id: String(value['id'] ?? slug) }}
         {...(start !== undefined && { start })}
-        confirmWith={slug}
+        confirmWith={String(value['slug'] ?? slug)}
         expectedRevision={revision}
         onCancel={onClose}
         onDone={() => (row.effect === 'delete' ? onDeleted() : onClose())}

@@ -1,8 +1,10 @@
 import { useId, useMemo } from 'react'
 import type { Json, JsonObject } from '../../build/document.ts'
+import { classes } from '../kit/classes.ts'
 import { Card } from '../kit/page.tsx'
+import { Status } from '../kit/status.tsx'
 import { type Field, labelOf } from '../schema/fields.ts'
-import { type Path, withAt } from '../schema/value.ts'
+import { isEqual, type Path, pointerOf, withAt } from '../schema/value.ts'
 import { FieldEditor } from './field-editor.tsx'
 import { FormProvider } from './form-state.tsx'
 
@@ -32,13 +34,78 @@ export function SchemaForm({
       {sections.length === 1 ? (
         <Members fields={fields} />
       ) : (
-        sections.map(([section, members]) => (
-          <Card key={section ?? ''} title={section === null ? 'More' : labelOf(section)}>
-            <Members fields={members} />
-          </Card>
-        ))
+        <div className={classes('flex flex-col gap-4', sections.length > 2 && 'lg:flex-row lg:items-start')}>
+          {sections.length > 2 && (
+            <SectionList
+              prefix={prefix}
+              marks={sections.map(([section, members]) => ({
+                section,
+                isFaulty: members.some(({ name }) => hasFault(errors, name)),
+                isChanged: loaded !== null && members.some(({ name }) => !isEqual(loaded[name], value[name])),
+              }))}
+            />
+          )}
+          <div className="flex min-w-0 flex-1 flex-col gap-4">
+            {sections.map(([section, members]) => (
+              <Card key={section ?? ''} id={prefix + titleOf(section)} title={titleOf(section)}>
+                <Members fields={members} />
+              </Card>
+            ))}
+          </div>
+        </div>
       )}
     </FormProvider>
+  )
+}
+
+function titleOf(section: string | null): string {
+  return section === null ? 'More' : labelOf(section)
+}
+
+/** True if a member, or something in it, is at fault. */
+function hasFault(errors: Readonly<Record<string, string>>, name: string): boolean {
+  const pointer = pointerOf([name])
+  return Object.keys(errors).some((one) => one === pointer || one.startsWith(`${pointer}/`))
+}
+
+interface SectionListProps {
+  readonly prefix: string
+  readonly marks: readonly {
+    readonly section: string | null
+    readonly isFaulty: boolean
+    readonly isChanged: boolean
+  }[]
+}
+
+/** The sections of a long form: where something is changed or wrong, and a way to get there. */
+function SectionList({ prefix, marks }: SectionListProps) {
+  return (
+    <nav aria-label="Sections of the form" className="lg:sticky lg:top-4 lg:w-40 lg:shrink-0">
+      <ol className="flex flex-wrap gap-x-1 gap-y-1 lg:flex-col">
+        {marks.map(({ section, isFaulty, isChanged }) => (
+          <li key={section ?? ''}>
+            <button
+              type="button"
+              className="flex h-7 w-full items-center gap-2 rounded-md px-2 text-left hover:bg-sunken"
+              onClick={() => {
+                const card = document.getElementById(prefix + titleOf(section))
+                card?.scrollIntoView({ block: 'start' })
+                card?.querySelector<HTMLElement>('input, select, textarea, button')?.focus({
+                  preventScroll: true,
+                })
+              }}
+            >
+              {titleOf(section)}
+              {isFaulty ? (
+                <Status state="bad">wrong</Status>
+              ) : (
+                isChanged && <Status state="changed">changed</Status>
+              )}
+            </button>
+          </li>
+        ))}
+      </ol>
+    </nav>
   )
 }
 

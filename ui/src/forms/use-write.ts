@@ -1,5 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useCallback, useState } from 'react'
+import type { JsonObject } from '../../build/document.ts'
 import {
   type Answer,
   client,
@@ -23,6 +24,8 @@ export type WriteState =
       readonly step: 'review'
       readonly diff: readonly DiffEntry[]
       readonly approvalNeeded: readonly string[]
+      /** What the operation would answer. */
+      readonly result: JsonObject
       readonly fault: Fault | null
     }
   /** Somebody else has changed the resource since it was loaded. */
@@ -45,7 +48,13 @@ export function useWrite(row: OperationRow) {
       try {
         const answer = await client.call(nameOf(row), input as Input<OperationName>, options)
         if (answer.diff !== null) {
-          setState({ step: 'review', diff: answer.diff, approvalNeeded: answer.approvalNeeded, fault: null })
+          setState({
+            step: 'review',
+            diff: answer.diff,
+            approvalNeeded: answer.approvalNeeded,
+            result: answer.body as unknown as JsonObject,
+            fault: null,
+          })
           return
         }
         setState({ step: 'done', answer })

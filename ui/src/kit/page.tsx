@@ -34,14 +34,16 @@ export function Card({
   children,
   actions,
   className,
+  id,
 }: {
   title?: ReactNode
   children: ReactNode
   actions?: ReactNode
   className?: string
+  id?: string
 }) {
   return (
-    <section className={classes('rounded-md border border-line bg-page', className)}>
+    <section id={id} className={classes('rounded-md border border-line bg-page', className)}>
       {title !== undefined && (
         <header className="flex items-center justify-between gap-2 border-b border-line px-3 py-2">
           <h2 className="font-semibold">{title}</h2>

@@ -24,6 +24,8 @@ export type Field = Base &
         readonly pattern: string | null
         /** Resource that the text names, such as `credentials`. */
         readonly ref: string | null
+        /** What the text means, such as `duration`, or null. */
+        readonly unit: string | null
       }
     | {
         readonly kind: 'number'
@@ -59,6 +61,8 @@ type TextFormat = 'line' | 'area' | 'time' | 'email' | 'url'
 /** Deeper than this, a value is edited as JSON. */
 const DEPTH_MAX = 4
 const AREA_LENGTH = 1000
+/** Texts of these units have several lines. */
+const AREA_UNITS = ['markdown', 'pem']
 
 interface Place {
   readonly $defs: Readonly<Record<string, JsonObject>>
@@ -183,13 +187,17 @@ function textShape(schema: JsonObject): Shape {
   const maxLength = numberOf(schema['maxLength'])
   const formats: Record<string, TextFormat> = { 'date-time': 'time', email: 'email', uri: 'url' }
   const format = formats[textOf(schema['format']) ?? '']
-  const isLong = maxLength !== null && maxLength > AREA_LENGTH && schema['pattern'] === undefined
+  const unit = textOf(schema['x-postern-unit'])
+  const isLong =
+    (maxLength !== null && maxLength > AREA_LENGTH && schema['pattern'] === undefined) ||
+    (unit !== null && AREA_UNITS.includes(unit))
   return {
     kind: 'text',
     format: format ?? (isLong ? 'area' : 'line'),
     maxLength,
     pattern: textOf(schema['pattern']),
     ref: textOf(schema['x-postern-ref']),
+    unit,
   }
 }
 

@@ -24,6 +24,15 @@ export interface Part {
 
 /** Parts of the page of a resource, by its name. */
 export const PARTS: Readonly<Record<string, readonly Part[]>> = {
+  collections: [
+    {
+      tab: 'overview',
+      label: 'Overview',
+      needs: 'collections.get',
+      actions: ['reimport', 'enforce'],
+      component: lazy(() => import('./collections/overview.tsx')),
+    },
+  ],
   clients: [
     {
       tab: 'overview',
@@ -39,6 +48,14 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
       needs: 'credentials.get',
       actions: ['test', 'rotate', 'revert'],
       component: lazy(() => import('./credentials/overview.tsx')),
+    },
+  ],
+  grants: [
+    {
+      tab: 'overview',
+      label: 'Overview',
+      needs: 'grants.get',
+      component: lazy(() => import('./people/grant.tsx')),
     },
   ],
   policies: [
@@ -58,8 +75,46 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
       component: lazy(() => import('./clients/profile.tsx')),
     },
   ],
+  roles: [
+    {
+      tab: 'overview',
+      label: 'Overview',
+      needs: 'roles.get',
+      component: lazy(() => import('./people/role.tsx')),
+    },
+  ],
+  teams: [
+    {
+      tab: 'overview',
+      label: 'Overview',
+      needs: 'teams.list',
+      component: lazy(() => import('./people/team.tsx')),
+    },
+  ],
+  users: [
+    {
+      tab: 'access',
+      label: 'Access',
+      needs: 'users.reach',
+      component: lazy(() => import('./people/reach.tsx')),
+    },
+  ],
 }
 
 type Load = () => Promise<{ readonly default: ComponentType }>
 /** Pages by path below `/console`, such as `/records` or `/records/$id`. They take the place of the derived page there. */
-export const PAGES: Readonly<Record<string, Load>> = {}
+export const PAGES: Readonly<Record<string, Load>> = {
+  '/collections/import': () => import('./collections/import.tsx'),
+}
+
+interface ListAction {
+  readonly label: string
+  readonly to: string
+  /** The action is offered to people who may call this operation. */
+  readonly needs: string
+}
+
+/** What the list of a resource offers beside a new item. */
+export const LIST_ACTIONS: Readonly<Record<string, readonly ListAction[]>> = {
+  collections: [{ label: 'Import', to: '/collections/import', needs: 'collections.import' }],
+}

@@ -1,4 +1,5 @@
 /** One request, written for each interface. */
+import { stringify } from 'yaml'
 import type { OperationRow } from '../../build/document.ts'
 
 export interface ApiRequest {
@@ -6,13 +7,21 @@ export interface ApiRequest {
   readonly input: Readonly<Record<string, unknown>>
   /** Options of the write, in the names of REST. */
   readonly options: Readonly<Record<string, unknown>>
+  /** The resource as a document of the configuration describes it, of a request that changes it. */
+  readonly document?: ConfigDocument
 }
 
-type Form = 'curl' | 'cli' | 'mcp'
+interface ConfigDocument {
+  readonly slug: string
+  readonly spec: Readonly<Record<string, unknown>>
+}
+
+type Form = 'curl' | 'cli' | 'mcp' | 'yaml'
 export const FORMS: readonly { readonly form: Form; readonly label: string }[] = [
   { form: 'curl', label: 'curl' },
   { form: 'cli', label: 'Command line' },
   { form: 'mcp', label: 'Management MCP, at /management/mcp?view=full' },
+  { form: 'yaml', label: 'Configuration file, for postern apply' },
 ]
 
 /** The request in a form, or null if that interface does not have it. `origin`: of management REST, such as `http://localhost:8081`. */
@@ -24,6 +33,8 @@ export function formOf(form: Form, request: ApiRequest, origin: string): string 
       return commandOf(request)
     case 'mcp':
       return messageOf(request)
+    case 'yaml':
+      return documentOf(request)
   }
 }
 
@@ -85,4 +96,19 @@ function messageOf({ operation, input, options }: ApiRequest): string | null {
   if (operation.tool === null) return null
   const params = { name: operation.tool, arguments: Object.fromEntries([...set(input), ...set(options)]) }
   return JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params }, null, 2)
+}
+
+/** A resource that is created needs a slug here: a document names what it describes. */
+function documentOf({ operation, input, document }: ApiRequest): string | null {
+  const { kind, action } = operation
+  if (kind === null) return null
+  if (document !== undefined) return textOf(kind, document)
+  const { slug, ...spec } = input
+  if (action !== 'create' || typeof slug !== 'string') return null
+  return textOf(kind, { slug, spec })
+}
+
+/** A document of the configuration as YAML. */
+export function textOf(kind: string, { slug, spec }: ConfigDocument): string {
+  return stringify({ kind, slug, spec: Object.fromEntries(set(spec)) })
 }

@@ -1,4 +1,5 @@
 /** Limits of policies, read as sentences. */
+import { durationWords } from '../../schema/reading.ts'
 
 /** A limit, as `policies.get` answers it. */
 export interface Limit {
@@ -15,22 +16,7 @@ export interface Limit {
   readonly count?: readonly string[]
 }
 
-const UNITS: Readonly<Record<string, string>> = {
-  ms: 'millisecond',
-  s: 'second',
-  m: 'minute',
-  h: 'hour',
-  d: 'day',
-}
 const CALENDAR: Readonly<Record<string, string>> = { '1d': 'day', '7d': 'week', '30d': 'month' }
-
-/** `minute` of `1m`, `5 minutes` of `5m`; any other text as it is. */
-function durationWords(text: string): string {
-  const [, digits, unit] = /^(\d+)(ms|s|m|h|d)$/.exec(text) ?? []
-  const word = unit === undefined ? undefined : UNITS[unit]
-  if (digits === undefined || word === undefined) return text
-  return digits === '1' ? word : `${digits} ${word}s`
-}
 
 function holderWords(key: string | undefined): string {
   const [kind = '', name = ''] = (key ?? '').split(/:(.*)/s)

@@ -37,7 +37,7 @@ export default function CreateResource() {
   }
   return (
     <Page name={title} title={title} lead={aboutOf(resource)}>
-      <div className="max-w-200">
+      <div className="max-w-240">
         {schemas !== undefined && (
           <OperationForm
             row={row}

@@ -19,6 +19,7 @@ import { CopyButton } from '../../kit/copy.tsx'
 import { Page } from '../../kit/page.tsx'
 import { FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
 import { Badge, Status, stateOf } from '../../kit/status.tsx'
+import { addressOf } from '../../schema/address.ts'
 import { useSchemas } from '../../schema/load.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { PARTS } from '../hand-made.ts'
@@ -79,7 +80,7 @@ function Item({ resource, id }: { resource: string; id: string }) {
     )
 
   const name = String(value['name'] ?? value['title'] ?? value['email'] ?? value['slug'] ?? id)
-  const slug = String(value['slug'] ?? value['id'] ?? id)
+  const slug = addressOf(resource, value)
   const tab = one(search['tab']) ?? 'overview'
   const parts = (PARTS[resource] ?? []).filter(({ needs }) => may(needs))
   const part = parts.find((one) => one.tab === tab)

@@ -23,6 +23,7 @@ import { ShowAs } from '../../show-as/show-as.tsx'
 import { Cell } from '../../tables/cell.tsx'
 import { DataTable } from '../../tables/data-table.tsx'
 import { FilterBar, OrderSelect, SearchBox } from '../../tables/filters.tsx'
+import { LIST_ACTIONS } from '../hand-made.ts'
 import { useFollow } from '../records/follow.ts'
 import { aboutOf } from './about.ts'
 
@@ -103,6 +104,13 @@ function List({ resource }: { resource: string }) {
       lead={aboutOf(resource)}
       actions={
         <>
+          {(LIST_ACTIONS[resource] ?? [])
+            .filter(({ needs }) => may(needs))
+            .map(({ label, to }) => (
+              <Link key={to} to={to} className={buttonClasses()}>
+                {label}
+              </Link>
+            ))}
           {mayFollow && (
             <Button icon={isLive ? Pause : Radio} aria-pressed={isLive} onClick={() => setLive(!isLive)}>
               {isLive ? `Live, ${following.items.length} new` : 'Live'}

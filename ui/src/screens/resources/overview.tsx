@@ -7,6 +7,7 @@ import { Card } from '../../kit/page.tsx'
 import { Time } from '../../kit/time.tsx'
 import { type Field, fieldsOf, labelOf, refsOf } from '../../schema/fields.ts'
 import { COMMON, Details, isNothing } from '../../tables/details.tsx'
+import { DraftCard } from './draft-card.tsx'
 import { RELATED } from './related.ts'
 
 interface OverviewProps {
@@ -29,8 +30,9 @@ export function Overview({ resource, slug, value, schemas, children, without = [
   return (
     <div className="grid items-start gap-4 lg:grid-cols-[1fr_280px]">
       <div className="flex min-w-0 flex-col gap-4">
+        {value['pending_draft'] !== undefined && <DraftCard resource={resource} id={String(value['id'])} />}
         {children}
-        <Settings value={value} without={[...COMMON, ...without]} fields={fields} />
+        <Settings value={value} without={[...COMMON, 'pending_draft', ...without]} fields={fields} />
       </div>
       <div className="flex flex-col gap-4">
         {related.length > 0 && (

@@ -1,0 +1,64 @@
+/** Grants, read as sentences. */
+import type { JsonObject } from '../../../build/document.ts'
+
+const BUILT_IN: Readonly<Record<string, string>> = {
+  viewer: 'read',
+  modifier: 'read and change',
+  auditor: 'read the records and verify the audit log of',
+  admin: 'read, change and grant',
+}
+
+interface Scope {
+  readonly resource_types: readonly string[]
+  readonly verbs: readonly string[]
+  readonly collections: readonly string[]
+  readonly virtual_mcps: readonly string[]
+  readonly tags: readonly string[]
+}
+
+/** `a`, `a and b`, `a, b and c`. */
+function listed(words: readonly string[], conjunction = 'and'): string {
+  if (words.length < 2) return words[0] ?? ''
+  return `${words.slice(0, -1).join(', ')} ${conjunction} ${words.at(-1)}`
+}
+
+function names(list: readonly string[]): readonly string[] {
+  return list.map((name) => name.replaceAll('_', ' ').replace(/\bmcps\b/, 'MCPs'))
+}
+
+/** What a scope leaves, such as `proxies and policies in the collections orders and payments`; `everything` without a limit. */
+function scopeWords(scope: Scope): string {
+  const types = scope.resource_types.length === 0 ? 'everything' : listed(names(scope.resource_types))
+  const places = [
+    scope.collections.length > 0 &&
+      `the ${scope.collections.length === 1 ? 'collection' : 'collections'} ${listed(scope.collections)}`,
+    scope.virtual_mcps.length > 0 &&
+      `the virtual ${scope.virtual_mcps.length === 1 ? 'MCP' : 'MCPs'} ${listed(scope.virtual_mcps)}`,
+  ].filter((one) => typeof one === 'string')
+  const tags = scope.tags.length > 0 ? ` with the tag ${listed(scope.tags, 'or')}` : ''
+  return `${types}${places.length > 0 ? ` in ${listed(places)}` : ''}${tags}`
+}
+
+function holderWords(grant: JsonObject): string {
+  for (const [member, words] of [
+    ['user', ''],
+    ['team', 'Members of the team '],
+    ['service_identity', 'The service identity '],
+    ['group', 'Users in the group '],
+  ] as const)
+    if (typeof grant[member] === 'string') return `${words}${grant[member]}`
+  return 'Nobody'
+}
+
+/**
+ * A grant as a sentence: `ann may see and change proxies in the collection orders until 2026-12-01.`
+ * @param grant as `grants.get` answers it
+ */
+export function grantSentence(grant: JsonObject): string {
+  const role = String(grant['role'])
+  const scope = grant['scope'] as unknown as Scope
+  const can = BUILT_IN[role] ?? `do what the role ${role} allows with`
+  const verbs = scope.verbs.length > 0 ? `, limited to ${listed(names(scope.verbs))}` : ''
+  const end = typeof grant['expires_at'] === 'string' ? ` until ${grant['expires_at'].slice(0, 10)}` : ''
+  return `${holderWords(grant)} may ${can} ${scopeWords(scope)}${verbs}${end}.`
+}

@@ -1,0 +1,164 @@
+import { Link } from '@tanstack/react-router'
+import type { ReactNode } from 'react'
+import { faultOf } from '../../api/problem.ts'
+import { useCall } from '../../api/use-call.ts'
+import { Card } from '../../kit/page.tsx'
+import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
+import { Badge, Status } from '../../kit/status.tsx'
+import { Time } from '../../kit/time.tsx'
+import type { PartProps } from '../hand-made.ts'
+
+interface Reason {
+  readonly text: string
+}
+
+/** All that a user can reach and may do, each with the reason. */
+export default function UserReach({ slug }: PartProps) {
+  const query = useCall('users.reach', { id: slug })
+  const reach = query.data
+  if (query.error !== null)
+    return <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />
+  if (reach === undefined) return <SkeletonRows rows={12} />
+  return (
+    <div className="flex flex-col gap-4">
+      {!reach.active && (
+        <Status state="off" className="whitespace-normal">
+          The user is inactive. Nothing of this works until the user is activated.
+        </Status>
+      )}
+      <div className="grid items-start gap-4 lg:grid-cols-2">
+        <Part title="Grants" items={reach.grants} needs="grants:read">
+          {({ grant, name, expires_at, because }) => (
+            <>
+              {name === null ? <code>{grant}</code> : <Ref resource="grants" id={name} label={grant} />}
+              {expires_at !== null && (
+                <span className="text-sm text-muted">
+                  ends <Time value={expires_at} />
+                </span>
+              )}
+              <Because reasons={because} />
+            </>
+          )}
+        </Part>
+        <Part title="Teams" items={reach.teams} needs="teams:read">
+          {({ team, role, group, above }) => (
+            <>
+              <Ref resource="teams" id={team} label={team} />
+              <Badge>{role}</Badge>
+              {group !== null && <span className="text-sm text-muted">through the group {group}</span>}
+              {above.length > 0 && <span className="text-sm text-muted">below {above.join(', ')}</span>}
+            </>
+          )}
+        </Part>
+        <Part title="Profiles at /mcp" items={reach.profiles} needs="profiles:read">
+          {({ profile, active, collections, because }) => (
+            <>
+              <Ref resource="profiles" id={profile} label={profile} />
+              {!active && <Status state="off">inactive</Status>}
+              <span className="text-sm text-muted">{collections.join(', ')}</span>
+              <Because reasons={because} />
+            </>
+          )}
+        </Part>
+        <Part title="Virtual MCPs" items={reach.virtual_mcps} needs="virtual_mcps:read">
+          {({ virtual_mcp, because }) => (
+            <>
+              <Ref resource="virtual_mcps" id={virtual_mcp} label={virtual_mcp} />
+              <Because reasons={because} />
+            </>
+          )}
+        </Part>
+        <Part title="Bindings of hosts" items={reach.bindings} needs="bindings:read">
+          {({ binding, virtual_mcp, active, tokens }) => (
+            <>
+              <Ref resource="bindings" id={binding} label={binding} />
+              {!active && <Status state="off">inactive</Status>}
+              <span className="text-sm text-muted">
+                to {virtual_mcp}, {tokens} {tokens === 1 ? 'token' : 'tokens'}
+              </span>
+            </>
+          )}
+        </Part>
+        <Part title="Agents that act for the user" items={reach.agents} needs="bindings:read">
+          {({ binding, virtual_mcp, active, because }) => (
+            <>
+              <Ref resource="bindings" id={binding} label={binding} />
+              {!active && <Status state="off">inactive</Status>}
+              <span className="text-sm text-muted">to {virtual_mcp}</span>
+              <Because reasons={because} />
+            </>
+          )}
+        </Part>
+        <Part title="Connections to origins" items={reach.connections} needs="users:read">
+          {({ origin, state, active, account_label }) => (
+            <>
+              <Ref resource="origins" id={origin} label={origin} />
+              <Status state={state === 'connected' && active ? 'ok' : 'bad'}>
+                {active ? state.replace('_', ' ') : 'switched off'}
+              </Status>
+              <span className="text-sm text-muted">{account_label}</span>
+            </>
+          )}
+        </Part>
+        <Part title="Personal tokens" items={reach.personal_tokens} needs="users:read">
+          {({ name, id, grants, expires_at }) => (
+            <>
+              <Ref resource="personal_tokens" id={id} label={name} />
+              <span className="text-sm text-muted">
+                {grants.length === 0 ? 'all that the user may do' : grants.join(', ')}, expires{' '}
+                <Time value={expires_at} />
+              </span>
+            </>
+          )}
+        </Part>
+        <Part title="Sign-ins" items={reach.sign_ins} needs="users:read">
+          {({ kind, count }) => (
+            <span>
+              {kind}: {count}
+            </span>
+          )}
+        </Part>
+      </div>
+    </div>
+  )
+}
+
+interface PartOfReach<T> {
+  readonly title: string
+  /** Null: the signed-in person lacks the permission. */
+  readonly items: readonly T[] | null
+  readonly needs: string
+  readonly children: (item: T) => ReactNode
+}
+
+function Part<T>({ title, items, needs, children }: PartOfReach<T>) {
+  return (
+    <Card title={title}>
+      {items === null && (
+        <p className="text-muted">
+          To see this, you need <code>{needs}</code> over everything.
+        </p>
+      )}
+      {items?.length === 0 && <p className="text-muted">None</p>}
+      <ul className="flex flex-col gap-1">
+        {items?.map((item, index) => (
+          <li key={index} className="flex flex-wrap items-baseline gap-x-2">
+            {children(item)}
+          </li>
+        ))}
+      </ul>
+    </Card>
+  )
+}
+
+function Ref({ resource, id, label }: { resource: string; id: string; label: string }) {
+  return (
+    <Link to="/$resource/$id" params={{ resource, id }} className="break-all underline">
+      {label}
+    </Link>
+  )
+}
+
+function Because({ reasons }: { reasons: readonly Reason[] }) {
+  return <span className="text-sm text-muted">{reasons.map(({ text }) => text).join('; ')}</span>
+}
