@@ -41,7 +41,7 @@ async function take(browser: Browser, sample: Sample, folder: string): Promise<n
     .filter((width) => flags.wide === flags.narrow || flags.wide === (width === 1440))
     .flatMap((width) => [false, true].map((dark) => ({ width, dark })))
     .filter(({ dark }) => flags.light === flags.dark || flags.dark === dark)
-  for (const { width, dark } of forms) {
+  const takeForm = async ({ width, dark }: (typeof forms)[number]): Promise<void> => {
     await using visit = await visitor(browser, origins, { width, dark })
     await signIn(visit.page, origin, sample.administrator)
     const place = join(folder, `${width}-${dark ? 'dark' : 'light'}`)
@@ -52,6 +52,7 @@ async function take(browser: Browser, sample: Sample, folder: string): Promise<n
     }
     for (const fault of visit.faults) console.error(`${width} pixels, ${dark ? 'dark' : 'light'}: ${fault}`)
   }
+  await Promise.all(forms.map(takeForm))
   return pages.length * forms.length
 }
 
