@@ -9,52 +9,10 @@ import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
 import { PASSWORD } from '../support/authorization.ts'
 import { addUser } from '../support/sign-in.ts'
 import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
+import { PAGES } from './pages.ts'
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const SCRIPT = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
-/** Addresses below `/console`: all lists, and one page of each sort. */
-const PAGES = [
-  '/',
-  ...[
-    'collections',
-    'proxies',
-    'workflows',
-    'policies',
-    'credentials',
-    'clients',
-    'profiles',
-    'access_requests',
-  ],
-  ...[
-    'change_requests',
-    'origins',
-    'virtual_mcps',
-    'guardrails',
-    'hosts',
-    'bindings',
-    'connections',
-    'records',
-  ],
-  ...[
-    'audit',
-    'exports',
-    'revisions',
-    'users',
-    'teams',
-    'roles',
-    'grants',
-    'service_identities',
-    'trust_rules',
-  ],
-  ...['personal_tokens', 'keys', 'settings', 'collections/new', 'proxies/new', 'credentials/new'],
-  ...[
-    'collections/orders',
-    'collections/orders?tab=edit',
-    'collections/orders?tab=history',
-    'run/config.plan',
-  ],
-].map((path) => (path === '/' ? path : `/${path}`))
-
 suite('the console in a browser', { skip: SKIPPED }, () => {
   let browser: Browser
   let server: TestServer
@@ -104,7 +62,7 @@ suite('the console in a browser', { skip: SKIPPED }, () => {
     test(`every page renders ${name}: nothing is refused, nothing is asked elsewhere, and axe finds nothing`, async () => {
       await using visit = await visitor(browser, origins, { width, dark })
       await signIn(visit.page, origin, 'ann')
-      for (const path of PAGES) {
+      for (const { path } of PAGES.filter(({ isOfSample }) => isOfSample !== true)) {
         await opened(visit.page, path)
         assertFaultless(visit, path)
         const wide = Number(await visit.page.evaluate('document.documentElement.scrollWidth'))

@@ -22,7 +22,7 @@ export function Page({ title, name, lead, actions, children, isFull = false }: P
           <h1 className="flex flex-wrap items-center gap-2 text-lg font-semibold break-words">{title}</h1>
           {lead !== undefined && <div className="text-muted">{lead}</div>}
         </div>
-        {actions !== undefined && <div className="flex flex-wrap gap-2">{actions}</div>}
+        {actions !== undefined && <div className="flex flex-wrap items-center gap-2">{actions}</div>}
       </header>
       {children}
     </div>

@@ -10,7 +10,11 @@ interface TableColumn<T> {
   readonly name: string
   readonly label: string
   readonly render: (item: T) => ReactNode
-  /** Classes of head and cell, such as `w-24 text-right`. */
+  /** Pixels; without it, or null, columns share what is left. */
+  readonly width?: number | null
+  /** Numbers are aligned at the right. */
+  readonly isNumber?: boolean
+  /** Further classes of head and cell, such as `w-24`. */
   readonly className?: string
 }
 
@@ -42,6 +46,8 @@ interface DataTableProps<T> {
 
 const ROW = 32
 const CARD = 96
+/** Below this a table scrolls to the side instead of cutting texts further, pixels. */
+const SHARED_MIN = 130
 const AHEAD = 12
 
 /** Rows of which only those in view are drawn. `j` and `k` walk them, Enter opens; on a narrow screen rows are cards. */
@@ -98,6 +104,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
     event.preventDefault()
   }
 
+  const widthMin = columns.reduce((sum, { width }) => sum + (width ?? SHARED_MIN), 0)
   const before = rows[0]?.start ?? 0
   const after = virtual.getTotalSize() - (rows.at(-1)?.end ?? 0)
   const first = (item: T): ReactNode => {
@@ -150,14 +157,24 @@ export function DataTable<T>(props: DataTableProps<T>) {
           })}
         </ul>
       ) : (
-        <table aria-busy={isFetching} className="w-full border-collapse">
+        <table
+          aria-busy={isFetching}
+          style={{ minWidth: widthMin }}
+          // Columns keep their width while other rows scroll into view
+          className="w-full table-fixed border-collapse"
+        >
           <thead className="sticky top-0 z-10 bg-raised">
             <tr className="h-8 text-left text-sm text-muted">
-              {columns.map(({ name, label: head, className }) => (
+              {columns.map(({ name, label: head, className, width, isNumber }) => (
                 <th
                   key={name}
                   scope="col"
-                  className={classes('border-b border-line px-3 font-medium', className)}
+                  style={width == null ? {} : { width }}
+                  className={classes(
+                    'truncate border-b border-line px-3 font-medium',
+                    isNumber === true && 'text-right',
+                    className,
+                  )}
                 >
                   {head}
                 </th>
@@ -183,7 +200,8 @@ export function DataTable<T>(props: DataTableProps<T>) {
                       key={column.name}
                       tabIndex={onFilter === undefined ? undefined : -1}
                       className={classes(
-                        'max-w-100 overflow-hidden px-3 text-ellipsis whitespace-nowrap',
+                        'truncate px-3',
+                        column.isNumber === true && 'text-right',
                         column.className,
                       )}
                     >

@@ -17,7 +17,8 @@ interface RecordColumn {
   readonly name: string
   readonly label: string
   readonly render: (record: CallRecord) => ReactNode
-  readonly className?: string
+  readonly width?: number
+  readonly isNumber?: boolean
   /** Filter of the list that finds calls with the same value; null: there is none. */
   readonly filter: (record: CallRecord) => Readonly<Record<string, string>> | null
 }
@@ -30,6 +31,7 @@ export const COLUMNS: readonly RecordColumn[] = [
   {
     name: 'time',
     label: 'Time (UTC)',
+    width: 180,
     render: ({ id, time }) => (
       <time dateTime={time} data-record={id} className="font-mono text-sm">
         {momentOf(time)}
@@ -40,12 +42,14 @@ export const COLUMNS: readonly RecordColumn[] = [
   {
     name: 'status',
     label: 'Status',
+    width: 90,
     render: (record) => <CallStatus {...record} />,
     filter: ({ status }) => ({ status: String(status) }),
   },
   {
     name: 'method',
     label: 'Method',
+    width: 90,
     render: ({ method }) => method,
     filter: ({ method }) => ({ method }),
   },
@@ -61,6 +65,7 @@ export const COLUMNS: readonly RecordColumn[] = [
   {
     name: 'client',
     label: 'Client',
+    width: 130,
     render: ({ client_slug, client }) => client_slug ?? client ?? NONE,
     filter: ({ client_slug, client }) => set('client', client_slug ?? client),
   },
@@ -73,13 +78,15 @@ export const COLUMNS: readonly RecordColumn[] = [
   {
     name: 'duration_ms',
     label: 'Duration',
-    className: 'text-right',
+    width: 100,
+    isNumber: true,
     render: ({ duration_ms }) => <span className="tabular-nums">{durationOf(duration_ms)}</span>,
     filter: ({ duration_ms }) => ({ min_duration_ms: String(Math.floor(duration_ms)) }),
   },
   {
     name: 'surface',
     label: 'Interface',
+    width: 120,
     render: ({ surface }) => <span className="text-muted">{surface}</span>,
     filter: ({ surface }) => ({ surface }),
   },

@@ -68,7 +68,7 @@ export function Overview({ resource, slug, value, schemas, children, without = [
             ).map((name) =>
               value[name] === undefined || value[name] === null ? null : (
                 <div key={name} className="contents">
-                  <dt className="text-muted">{name.replaceAll('_', ' ')}</dt>
+                  <dt className="text-muted">{labelOf(name)}</dt>
                   <dd className="min-w-0 break-all">
                     {name.endsWith('_at') ? <Time value={String(value[name])} /> : String(value[name])}
                   </dd>
