@@ -4,7 +4,7 @@ import type { Search } from '../../app/search.ts'
 import type { CallRecord } from './sentence.ts'
 
 /** Members that the form edits, as text. */
-export const MEMBERS = [
+const MEMBERS = [
   'method',
   'target',
   'host',
