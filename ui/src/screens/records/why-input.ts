@@ -4,16 +4,7 @@ import type { Search } from '../../app/search.ts'
 import type { CallRecord } from './sentence.ts'
 
 /** Members that the form edits, as text. */
-const MEMBERS = [
-  'method',
-  'target',
-  'host',
-  'client',
-  'profile',
-  'ip',
-  'headers',
-  'body_bytes',
-] as const
+const MEMBERS = ['method', 'target', 'host', 'client', 'profile', 'ip', 'headers', 'body_bytes'] as const
 export type Asked = Readonly<Record<(typeof MEMBERS)[number], string>>
 
 /** Lines of a text area that are not empty. */
