@@ -98,9 +98,6 @@ suite('the screens for looking, in a browser', { skip: SKIPPED }, () => {
         '/records/none',
       ]) {
         await opened(visit.page, path)
-        await visit.page.screenshot({
-          path: `/tmp/shots/${width}${path.replaceAll(/[^a-z]/g, '_').slice(0, 40)}.png`,
-        })
         if (path !== '/records/none') await assertClean(visit, width, path)
       }
     })
