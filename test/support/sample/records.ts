@@ -78,7 +78,7 @@ const WEIGHTS = ENDINGS.reduce((sum, { weight }) => sum + weight, 0)
 
 /** Items early in the list come far more often than late ones. */
 function skewed<Item>(random: Random, list: readonly Item[]): Item {
-  return list[Math.floor(list.length * random() ** 3)]!
+  return list[Math.floor(list.length * random() ** 6)]!
 }
 
 function endingOf(random: Random): Ending {

@@ -105,6 +105,7 @@ type Load = () => Promise<{ readonly default: ComponentType }>
 /** Pages by path below `/console`, such as `/records` or `/records/$id`. They take the place of the derived page there. */
 export const PAGES: Readonly<Record<string, Load>> = {
   '/collections/import': () => import('./collections/import.tsx'),
+  '/kit': () => import('./kit/page.tsx'),
 }
 
 interface ListAction {
