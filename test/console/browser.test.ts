@@ -163,7 +163,7 @@ suite('the console in a browser', { skip: SKIPPED }, () => {
     await first
     await server.gateway('GET', '/orders/while-followed')
     await page.getByText('/orders/while-followed').first().waitFor()
-    await page.getByRole('button', { name: 'Live, 1 new' }).waitFor()
+    await page.getByRole('button', { name: 'Live', pressed: true }).waitFor()
     assertFaultless(visit, 'records')
   })
 

@@ -104,6 +104,9 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
 type Load = () => Promise<{ readonly default: ComponentType }>
 /** Pages by path below `/console`, such as `/records` or `/records/$id`. They take the place of the derived page there. */
 export const PAGES: Readonly<Record<string, Load>> = {
+  '/records': () => import('./records/list.tsx'),
+  '/records/$id': () => import('./records/page.tsx'),
+  '/run/requests.explain': () => import('./records/why.tsx'),
   '/collections/import': () => import('./collections/import.tsx'),
   '/kit': () => import('./kit/page.tsx'),
 }

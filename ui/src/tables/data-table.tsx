@@ -1,7 +1,7 @@
 import { Link } from '@tanstack/react-router'
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { type ReactNode, useEffect, useRef, useState } from 'react'
-import { useKeys } from '../app/keys.ts'
+import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 'react'
+import { singleKeysOn, useKeys } from '../app/keys.ts'
 import type { Search } from '../app/search.ts'
 import { classes } from '../kit/classes.ts'
 import { useNarrow } from '../kit/narrow.ts'
@@ -36,6 +36,12 @@ interface DataTableProps<T> {
   readonly more?: (() => void) | null
   readonly isFetching?: boolean
   readonly selected?: string | null
+  /** Told of the row that `j` or `k` has come to. */
+  readonly onWalk?: (item: T) => void
+  /** Told when the person scrolls away from the top, or back to it. */
+  readonly onTop?: (isAtTop: boolean) => void
+  /** Arrows then walk the cells, and `f` on a cell tells of its column. */
+  readonly onFilter?: (item: T, column: string) => void
 }
 
 const ROW = 32
@@ -47,6 +53,7 @@ const AHEAD = 12
 /** Rows of which only those in view are drawn. `j` and `k` walk them, Enter opens; on a narrow screen rows are cards. */
 export function DataTable<T>(props: DataTableProps<T>) {
   const { items, more = null, columns, label, keyOf, linkOf, isFetching = false, selected = null } = props
+  const { onWalk, onTop, onFilter } = props
   const isNarrow = useNarrow()
   const scroller = useRef<HTMLDivElement>(null)
   const [current, setCurrent] = useState(-1)
@@ -67,12 +74,35 @@ export function DataTable<T>(props: DataTableProps<T>) {
     const next = Math.min(items.length - 1, Math.max(0, current + step))
     setCurrent(next)
     virtual.scrollToIndex(next)
+    if (items[next] !== undefined) onWalk?.(items[next])
     // The row may not be drawn yet
     requestAnimationFrame(() =>
       scroller.current?.querySelector<HTMLElement>(`[data-row="${next}"] a`)?.focus(),
     )
   }
   useKeys({ j: () => walk(1), k: () => walk(-1) })
+
+  /** Arrows lead from cell to cell, and `f` takes the value of the cell as a filter. */
+  const onCellKey = (event: KeyboardEvent<HTMLElement>): void => {
+    if (onFilter === undefined || event.ctrlKey || event.metaKey || event.altKey) return
+    const cell = event.target instanceof Element ? event.target.closest('td') : null
+    const row = cell?.closest('tr')
+    if (!cell || !row) return
+    if (event.key === 'f' && singleKeysOn()) {
+      const item = items[Number(row.dataset['row'])]
+      if (item !== undefined) onFilter(item, columns[cell.cellIndex]!.name)
+    } else {
+      const side = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0
+      const rows = event.key === 'ArrowDown' ? row.nextElementSibling : row.previousElementSibling
+      const isUpOrDown = event.key === 'ArrowDown' || event.key === 'ArrowUp'
+      if (side === 0 && !isUpOrDown) return
+      const target = isUpOrDown ? rows?.children[cell.cellIndex] : row.children[cell.cellIndex + side]
+      // The first cell has the link of its row
+      const place = target?.querySelector('a') ?? target
+      if (place instanceof HTMLElement) place.focus()
+    }
+    event.preventDefault()
+  }
 
   const widthMin = columns.reduce((sum, { width }) => sum + (width ?? SHARED_MIN), 0)
   const before = rows[0]?.start ?? 0
@@ -98,6 +128,8 @@ export function DataTable<T>(props: DataTableProps<T>) {
       tabIndex={0}
       role="region"
       aria-label={label}
+      onScroll={() => onTop?.((scroller.current?.scrollTop ?? 0) < ROW)}
+      onKeyDown={onCellKey}
       className="min-h-40 flex-1 overflow-auto rounded-md border border-line"
     >
       {isNarrow ? (
@@ -166,6 +198,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
                   {columns.map((column, place) => (
                     <td
                       key={column.name}
+                      tabIndex={onFilter === undefined ? undefined : -1}
                       className={classes(
                         'truncate px-3',
                         column.isNumber === true && 'text-right',
