@@ -15,8 +15,8 @@ test('the console knows of the server its client alone', () => {
     }
 })
 
-/** Values that the scales of the theme cannot hold: parts of the window, characters of a text, and columns of a grid. */
-const FREE = /-\[(?:\d+(?:dvh|ch)|(?:auto|\d+px|\d+fr|fit-content\(\d+px\)|minmax\([^\]]*\)|_)+)\]$/
+/** Values that the scales of the theme cannot hold: columns of a grid, and parts of the window or characters of a text. */
+const FREE = /^grid-(?:cols|rows)-\[[\w(),-]+\]$|-\[\d+(?:dvh|ch)\]$/
 
 test('colours, sizes and distances come from the theme', () => {
   for (const path of files) {
