@@ -21,7 +21,7 @@ export const PAGES: readonly ConsolePage[] = [
   ...list('service_identities', 'trust_rules', 'personal_tokens', 'keys', 'settings'),
   ...list('collections/new', 'proxies/new', 'credentials/new'),
   ...list('collections/orders', 'collections/orders?tab=edit', 'collections/orders?tab=history'),
-  ...list('run/config.plan'),
+  ...list('run/config.plan', 'kit'),
   ...ofSample('proxies/orders:create-v1', 'proxies/orders:create-v1?tab=edit', 'proxies?collection=orders'),
   ...ofSample('collections/customs-declarations-and-tariff-classification', 'policies/gold'),
   ...ofSample('credentials/tax-authority', 'clients/acme-retail', 'profiles/acme-retail:production'),

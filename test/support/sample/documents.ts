@@ -200,6 +200,7 @@ function callers(now: number): ConfigDocument[] {
     const client = document('client', slug, {
       name,
       kind,
+      profiles: [],
       contact_email: kind === 'partner' ? `api@${slug}.example` : null,
       collections: PRODUCTS.filter(
         (_, product) => (product + index) % (kind === 'internal' ? 2 : 5) === 0 || product < 3,

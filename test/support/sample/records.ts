@@ -76,9 +76,9 @@ const ENDINGS: readonly Ending[] = [
 ]
 const WEIGHTS = ENDINGS.reduce((sum, { weight }) => sum + weight, 0)
 
-/** Items early in the list come far more often than late ones. */
-function skewed<Item>(random: Random, list: readonly Item[]): Item {
-  return list[Math.floor(list.length * random() ** 3)]!
+/** Items early in the list come far more often than late ones. @param power how much more */
+function skewed<Item>(random: Random, list: readonly Item[], power: number): Item {
+  return list[Math.floor(list.length * random() ** power)]!
 }
 
 function endingOf(random: Random): Ending {
@@ -113,8 +113,8 @@ export function* sampleRecords(traffic: Traffic, count: number, now: number): Ge
 }
 
 function recordOf(random: Random, traffic: Traffic, id: string, timeMs: number): RecordFields {
-  const proxy = skewed(random, traffic.proxies)
-  const caller = skewed(random, traffic.callers)
+  const proxy = skewed(random, traffic.proxies, 6)
+  const caller = skewed(random, traffic.callers, 3)
   const ending = endingOf(random)
   const refused = ending.code !== undefined
   const isAsked = !refused || ending.check === 'forward'

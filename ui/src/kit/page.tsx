@@ -45,7 +45,7 @@ export function Card({
   return (
     <section id={id} className={classes('rounded-md border border-line bg-page', className)}>
       {title !== undefined && (
-        <header className="flex items-center justify-between gap-2 border-b border-line px-3 py-2">
+        <header className="flex flex-wrap items-center justify-between gap-2 border-b border-line px-3 py-2">
           <h2 className="font-semibold">{title}</h2>
           {actions}
         </header>

@@ -114,6 +114,7 @@ export const PAGES: Readonly<Record<string, Load>> = {
   '/access_requests/$id': () => import('./requests/access-request.tsx'),
   '/run/requests.explain': () => import('./records/why.tsx'),
   '/collections/import': () => import('./collections/import.tsx'),
+  '/kit': () => import('./kit/page.tsx'),
 }
 
 interface ListAction {

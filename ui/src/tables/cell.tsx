@@ -34,11 +34,15 @@ function Several({ values }: { values: readonly Json[] }) {
   if (values.length === 0) return <span className="text-muted">–</span>
   const texts = values.map((value) => (isObject(value) ? shortOf(value) : String(value)))
   return (
-    <span className="inline-flex gap-1 max-sm:flex-wrap" title={texts.join(', ')}>
+    <span title={texts.join(', ')}>
+      {texts.length > SHOWN_MAX && <span className="mr-1 text-sm text-muted">{texts.length}:</span>}
       {texts.slice(0, SHOWN_MAX).map((text) => (
-        <Badge key={text}>{text}</Badge>
+        // One box each in a line of text, so that a cell ends with an ellipsis instead of half of one
+        <span key={text} className="mr-1 inline-block max-w-full">
+          <Badge>{text}</Badge>
+        </span>
       ))}
-      {texts.length > SHOWN_MAX && <span className="text-sm text-muted">+{texts.length - SHOWN_MAX}</span>}
+      {texts.length > SHOWN_MAX && <span className="text-sm text-muted">…</span>}
     </span>
   )
 }

@@ -20,6 +20,7 @@ import { isObject } from '../../schema/value.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { Cell } from '../../tables/cell.tsx'
 import { DataTable } from '../../tables/data-table.tsx'
+import { isNothing } from '../../tables/details.tsx'
 import { FilterBar, OrderSelect, SearchBox } from '../../tables/filters.tsx'
 import { LIST_ACTIONS } from '../hand-made.ts'
 import { aboutOf } from './about.ts'
@@ -75,6 +76,10 @@ function List({ resource }: { resource: string }) {
   const mayCreate = may(`${resource}.create`)
   useKeys({ n: () => (mayCreate ? void navigate({ to: '/$resource/new', params: { resource } }) : false) })
   const items = query.data?.pages.flatMap((page) => page.items) ?? []
+  // A column in which no row has a value tells nothing, but for the one that names the rows
+  const told = columns.filter(
+    ({ name }, index) => index === 0 || items.some((item) => !isNothing(valueAt(item, name) ?? null)),
+  )
   const isFiltered = Object.keys(search).some((key) => key !== 'order')
   const create = mayCreate && (
     <Link to="/$resource/new" params={{ resource }} className={buttonClasses('primary')}>
@@ -147,7 +152,7 @@ function List({ resource }: { resource: string }) {
       {items.length > 0 && (
         <DataTable
           label={title}
-          columns={columns.map((column) => ({
+          columns={told.map((column) => ({
             ...column,
             render: (item: JsonObject) => <Cell name={column.name} value={valueAt(item, column.name)} />,
           }))}
