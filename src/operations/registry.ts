@@ -67,6 +67,7 @@ import { metricsErrorEndpoints, metricsTopEndpoints } from './metrics/endpoints.
 import { metricsOverTime } from './metrics/over-time.ts'
 import { metricsOverview } from './metrics/overview.ts'
 import { getCatalog } from './origins/catalog.ts'
+import { probeServer } from './origins/probe-server.ts'
 import { refreshCatalog } from './origins/refresh-catalog.ts'
 import { testOrigin } from './origins/test-origin.ts'
 import { createPersonalToken } from './personal-tokens/create.ts'
@@ -198,6 +199,7 @@ export const OPERATIONS: readonly Operation[] = [
   originOperations.delete,
   originOperations.toggle,
   testOrigin,
+  probeServer,
   refreshCatalog,
   ...Object.values(virtualMcpOperations),
   previewVirtualMcp,
