@@ -93,6 +93,7 @@ import { updateSettings } from './settings/update.ts'
 import { offboardUser } from './users/offboard.ts'
 import { reachOfUser } from './users/reach.ts'
 import { listDrift } from './virtual-mcps/drift.ts'
+import { listDrifted } from './virtual-mcps/drifted.ts'
 import { getTokenCost, previewVirtualMcp } from './virtual-mcps/preview.ts'
 import { resolveDrift } from './virtual-mcps/resolve-drift.ts'
 import { listNodes } from './workflows/nodes.ts'
@@ -204,6 +205,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...Object.values(virtualMcpOperations),
   previewVirtualMcp,
   getTokenCost,
+  listDrifted,
   listDrift,
   resolveDrift,
   ...Object.values(roleOperations),

@@ -148,8 +148,8 @@ test('a server is asked before it is stored: nothing is kept, and the answer nam
 })
 
 test('a probe of a new server needs the permissions of a create, and meets the same rules', async () => {
-  const grants = [{ role: 'viewer', scope: null }] as const
-  await refused(run('origins.probe', { definition: { url: URL } }, { grants }), 'permission_denied')
+  const input = { definition: { url: URL } }
+  await refused(run('origins.probe', input, { role: 'viewer' }), 'permission_denied')
   await refused(run('origins.probe', { definition: { url: 'http://169.254.169.254/mcp' } }), 'input_invalid')
   await refused(run('origins.probe', { definition: {} }), 'input_invalid')
   assert.equal(probes.length, 0)

@@ -349,6 +349,8 @@ type VirtualMcpsPreviewOutput = { readonly "id": string; readonly "slug": string
 type VirtualMcpsTokenCostInputPart0 = string | number | boolean | null | readonly (VirtualMcpsTokenCostInputPart0)[] | { readonly [name: string]: VirtualMcpsTokenCostInputPart0 }
 type VirtualMcpsTokenCostInput = { readonly "id": string; readonly "client"?: string; readonly "profile"?: string; readonly "user"?: string; readonly "groups"?: readonly (string)[]; readonly "roles"?: readonly (string)[]; readonly "claims"?: { readonly [name: string]: VirtualMcpsTokenCostInputPart0 } }
 type VirtualMcpsTokenCostOutput = { readonly "id": string; readonly "slug": string; readonly "mcp_view": "expanded" | "compact"; readonly "total": number; readonly "compact_total": number; readonly "lists": readonly ({ readonly "type": "tools" | "prompts" | "resources" | "resource_templates"; readonly "items": number; readonly "tokens": number; readonly "compact_tokens": number })[]; readonly "largest": readonly ({ readonly "type": "tools" | "prompts" | "resources" | "resource_templates"; readonly "name": string; readonly "origin": string; readonly "tokens": number })[] }
+type VirtualMcpsDriftedInput = { readonly "limit"?: number; readonly "cursor"?: string; readonly "fields"?: string }
+type VirtualMcpsDriftedOutput = { readonly "items": readonly ({ readonly "id": string; readonly "slug": string; readonly "name": string; readonly "undecided": number; readonly "held": number; readonly "items": number })[]; readonly "next_cursor": string | null }
 type VirtualMcpsListDriftInput = { readonly "id": string; readonly "held"?: boolean; readonly "limit"?: number; readonly "cursor"?: string; readonly "fields"?: string }
 type VirtualMcpsListDriftOutput = { readonly "items": readonly ({ readonly "origin": string; readonly "type": "tools" | "prompts" | "resources" | "resource_templates"; readonly "key": string; readonly "name": string | null; readonly "change": "added" | "changed" | "removed"; readonly "held": boolean; readonly "rejected": boolean; readonly "hash": string | null; readonly "diff": (readonly ({ readonly "op": string; readonly "path": string } & { readonly [name: string]: unknown })[]) | null })[]; readonly "next_cursor": string | null }
 type VirtualMcpsResolveDriftInput = { readonly "id": string; readonly "decision": "approve" | "reject"; readonly "items"?: readonly ({ readonly "origin": string; readonly "type": "tools" | "prompts" | "resources" | "resource_templates"; readonly "key": string; readonly "hash"?: string })[]; readonly "all"?: boolean }
@@ -760,6 +762,8 @@ export interface Operations {
   readonly 'virtual_mcps.preview': { readonly input: VirtualMcpsPreviewInput; readonly output: VirtualMcpsPreviewOutput }
   /** Estimate how many tokens the lists of a virtual MCP cost a model, and which items cost most */
   readonly 'virtual_mcps.token_cost': { readonly input: VirtualMcpsTokenCostInput; readonly output: VirtualMcpsTokenCostOutput }
+  /** List virtual MCPs whose origins have added, changed or removed items since the approval */
+  readonly 'virtual_mcps.drifted': { readonly input: VirtualMcpsDriftedInput; readonly output: VirtualMcpsDriftedOutput }
   /** List what origins have added, changed or removed since it was approved, with the differences */
   readonly 'virtual_mcps.list_drift': { readonly input: VirtualMcpsListDriftInput; readonly output: VirtualMcpsListDriftOutput }
   /** Approve or reject items that origins have changed or added since they were approved */
@@ -1097,6 +1101,7 @@ export const ROUTES: { readonly [N in keyof Operations]: string } = {
   'virtual_mcps.publish': 'POST /virtual_mcps/{id}/publish',
   'virtual_mcps.preview': 'POST /virtual_mcps/{id}/preview',
   'virtual_mcps.token_cost': 'POST /virtual_mcps/{id}/token_cost',
+  'virtual_mcps.drifted': 'GET /virtual_mcps/drifted',
   'virtual_mcps.list_drift': 'GET /virtual_mcps/{id}/list_drift',
   'virtual_mcps.resolve_drift': 'POST /virtual_mcps/{id}/resolve_drift',
   'roles.list': 'GET /roles',
