@@ -35,7 +35,7 @@ const ROUNDS = 5
 const COUNTED_ROWS = 60_000
 
 /** One cell with so many requests: most answered quickly, some late, some not found, some failed. */
-function cellOf(random: Random, requests: number): Cell {
+function cellOf(random: Random, requests: number, isTimed: boolean): Cell {
   const cell: Cell = new Map()
   const parts = [
     [200, 0.93],
@@ -61,7 +61,8 @@ function cellOf(random: Random, requests: number): Cell {
         ['upstream', ms * 0.9],
         ['gateway', 0.2 + ms * 0.02],
       ] as const)
-        counts[name].set(stepOf(took), (counts[name].get(stepOf(took)) ?? 0) + times)
+        if (isTimed || name === 'duration')
+          counts[name].set(stepOf(took), (counts[name].get(stepOf(took)) ?? 0) + times)
     }
     if (status !== 200) counts.codes.set(1, count)
   }
@@ -110,7 +111,7 @@ function shardsOf(
     }))
     const all = values[facet.name]
     for (const value of all) {
-      const cell = cellOf(random, Math.round((PER_SECOND * 3600) / all.length))
+      const cell = cellOf(random, Math.round((PER_SECOND * 3600) / all.length), facet.isTimed)
       const day: Cell = new Map()
       for (let hour = 0; hour < 24; hour++) mergeCell(day, cell)
       if (!words.has(value)) words.set(value, words.size + 1)
@@ -153,7 +154,10 @@ export async function metrics(quick: boolean): Promise<Outcome> {
   const words = new Map<string, number>([['upstream_unreachable', 1]])
   const { hour, day } = shardsOf(words)
   const days = quick ? 3 : DAYS
-  await store.rollups.save({ rows: [], words: [...words].map(([text, id]) => [id, text] as const) }, [])
+  await store.rollups.save(
+    { rows: [], words: [...words].map(([text, id]) => [id, text] as const), uncarried: [], carried: [] },
+    [],
+  )
   const [, { widthMs: hourMs }, { widthMs: dayMs }] = TIERS as [
     unknown,
     { widthMs: number },
@@ -168,7 +172,7 @@ export async function metrics(quick: boolean): Promise<Outcome> {
       ...day.map((shard) => ({ ...shard, widthMs: dayMs, startMs: start })),
       ...hours.flatMap((startMs) => hour.map((shard) => ({ ...shard, widthMs: hourMs, startMs }))),
     ]
-    await store.rollups.save({ rows, words: [] }, [])
+    await store.rollups.save({ rows, words: [], uncarried: [], carried: [] }, [])
   }
   const reader = openRecordReader(path)
   const crowded = { ...reader, rowsWithin: async () => Number.POSITIVE_INFINITY }
@@ -232,7 +236,8 @@ async function countingCost(path: string): Promise<Record<string, number>> {
             proxy: `prx_${endpoint}`,
             collection: `col_${endpoint % COLLECTIONS}`,
             route: `/resources/${endpoint}`,
-            client: `cli_${Math.floor(random() * CLIENTS)}`,
+            // Each client calls three collections
+            client: `cli_${(CLIENTS + endpoint - Math.floor(random() * 3) - COLLECTIONS * Math.floor(random() * 10)) % CLIENTS}`,
             durationMs: random() * 100,
             upstreamMs: random() * 90,
           }),

@@ -58,7 +58,7 @@ export async function startRecording(
 ): Promise<(message: ToRecorderThread) => void> {
   const recent = createRecentRecords()
   const rollups = new RollupKeeper(store, clock.now)
-  store.whenReopened(() => rollups.forgetWords())
+  store.whenReopened(() => rollups.forget())
   const ingest = createIngest(store, setup.environment, recent.add, rollups)
   const quotas = counters === null ? null : await keepQuotas(counters, store, clock)
   let quotaError: string | null = null

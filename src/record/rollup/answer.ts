@@ -9,7 +9,16 @@ import { facet } from './facets.ts'
 import { OTHER } from './keeper.ts'
 import { type Plan, partsOf, planOf } from './plan.ts'
 import { Sum } from './sum.ts'
-import { alignedRange, DAY_MS, keptMs, piecesOf, type Range, startOf } from './tiers.ts'
+import {
+  alignedRange,
+  DAY_MS,
+  keptMs,
+  MINUTE_MS,
+  type Piece,
+  piecesOf,
+  type Range,
+  startOf,
+} from './tiers.ts'
 
 /** Questions about fewer rows read them: exactly the time that was asked for, with percentiles within 2 %. */
 const READ_ROWS_MAX = 50_000
@@ -38,9 +47,12 @@ export async function measureRolled(
     const pieces = piecesOf(range, keptSince, by === 'time' ? bucketMs : null)
     if (pieces === null) return null
     const count = new Count(view, question, plan)
-    for (const { widthMs, fromMs, toMs } of pieces) count.addShards(widthMs, fromMs, toMs)
     count.addRows(range)
-    return count.answer(range, keptSince(DAY_MS))
+    for (const piece of pieces) count.addCounts(piece)
+    // Of the groups that are answered alone: durations take most of the bytes
+    const groups = count.chosen()
+    for (const piece of pieces) count.addTimes(piece, groups)
+    return count.answer(groups, range, keptSince(DAY_MS))
   })
 }
 
@@ -56,6 +68,7 @@ class Count {
   #ungrouped = 0
   #omitted = 0
   #read = 0
+  #total = 0
 
   constructor(view: RollupView, question: MetricsQuestion, plan: Plan) {
     this.#view = view
@@ -66,17 +79,53 @@ class Count {
     this.#hasStatus = statuses === null ? () => true : (one) => statuses.has(one)
   }
 
-  addShards(widthMs: number, fromMs: number, toMs: number): void {
-    const { shard, countsClients } = this.#plan
-    const { id } = facet(this.#plan.facet)
-    for (const { startMs, data } of this.#view.shards(widthMs, id, shard, fromMs, toMs))
-      this.#addShard(startMs, data)
-    if (countsClients) this.#addClients(widthMs, fromMs, toMs)
+  addCounts(piece: Piece): void {
+    const { countsClients } = this.#plan
+    for (const { startMs, data } of this.#shards(piece)) this.#count(startMs, data)
+    if (countsClients) this.#addClients(piece)
   }
 
-  #addShard(startMs: number, data: Uint8Array): void {
+  /** Adds durations and problem codes to some of the groups. */
+  addTimes(piece: Piece, groups: readonly Sum[]): void {
+    const chosen = new Map(groups.map((sum) => [sum.key, sum]))
+    for (const { startMs, data } of this.#shards(piece)) {
+      const time = this.#timeOf(startMs)
+      readShard(data, (word, cell) => {
+        const group = this.#groupOf(word)
+        if (group === undefined || group === null) return
+        const byStatus = this.#question.by === 'status'
+        const sum = byStatus ? undefined : chosen.get(time ?? group)
+        if (!byStatus && sum === undefined) return
+        readCell(cell, {
+          status: (status) =>
+            this.#hasStatus(status) ? ((sum ?? chosen.get(status))?.timing ?? null) : null,
+        })
+      })
+    }
+  }
+
+  /** The shards of a piece, and those of its minutes that it does not count yet. */
+  *#shards(
+    { widthMs, fromMs, toMs }: Piece,
+    name = this.#plan.facet,
+  ): Iterable<{ startMs: number; data: Uint8Array }> {
+    const shard = name === this.#plan.facet ? this.#plan.shard : null
+    const { id } = facet(name)
+    yield* this.#view.shards(widthMs, id, shard, fromMs, toMs)
+    if (widthMs === MINUTE_MS) return
+    for (const minute of this.#view.uncarried(fromMs, toMs))
+      yield* this.#view.shards(MINUTE_MS, id, shard, minute, minute + MINUTE_MS)
+  }
+
+  /** The point that a rollup belongs to; null unless gathered by time. */
+  #timeOf(startMs: number): number | null {
     const { by, bucketMs } = this.#question
-    const time = by === 'time' ? startOf(startMs, bucketMs) : null
+    return by === 'time' ? startOf(startMs, bucketMs) : null
+  }
+
+  #count(startMs: number, data: Uint8Array): void {
+    const time = this.#timeOf(startMs)
+    const { by } = this.#question
     readShard(data, (word, cell) => {
       const group = this.#groupOf(word)
       if (group === undefined) return
@@ -85,20 +134,24 @@ class Count {
           if (!this.#hasStatus(status)) return null
           const key = group === null ? null : (time ?? (by === 'status' ? status : group))
           const sum = key === null ? null : this.#sumOf(key)
-          if (sum !== null) return sum.target(status)
-          return {
-            counts: (requests) => {
-              if (key === null && word !== OTHER) this.#ungrouped += requests
-              else this.#omitted += requests
-            },
-            duration: null,
-            upstream: null,
-            gateway: null,
-            codes: null,
-          }
+          if (sum !== null) return sum.counting(status)
+          return this.#leftOut(key === null && word !== OTHER)
         },
       })
     })
+  }
+
+  #leftOut(isUngrouped: boolean) {
+    return {
+      counts: (requests: number) => {
+        if (isUngrouped) this.#ungrouped += requests
+        else this.#omitted += requests
+      },
+      duration: null,
+      upstream: null,
+      gateway: null,
+      codes: null,
+    }
   }
 
   #groupOf(word: number): string | null | undefined {
@@ -111,10 +164,10 @@ class Count {
     return fits
   }
 
-  #addClients(widthMs: number, fromMs: number, toMs: number): void {
+  #addClients(piece: Piece): void {
     const { selection } = this.#question
     const wanted = selection.collection === undefined ? selection.collections : [selection.collection]
-    for (const { data } of this.#view.shards(widthMs, facet('client').id, null, fromMs, toMs))
+    for (const { data } of this.#shards(piece, 'client'))
       readShard(data, (word, cell) => {
         if (word === OTHER) return
         const [client = '', collection = ''] = partsOf(this.#view.word(word))
@@ -168,14 +221,21 @@ class Count {
     return sum
   }
 
+  /** The groups that are answered, in their order. */
+  chosen(): readonly Sum[] {
+    const { order, limit } = this.#question
+    const groups = [...this.#sums.values()].filter(({ requests }) => requests > 0)
+    this.#total = groups.length
+    return groups.sort(ORDERS[order]).slice(0, limit)
+  }
+
   /** @param since before it rollups may lack records, milliseconds since the epoch */
-  answer(range: Range, since: number): MetricsAnswer {
-    const { by, order, limit } = this.#question
-    const clients = by !== 'all' ? 0 : this.#plan.countsClients ? this.#clients.size : null
-    const ordered = [...this.#sums.values()].filter(({ requests }) => requests > 0).sort(ORDERS[order])
+  answer(groups: readonly Sum[], range: Range, since: number): MetricsAnswer {
+    const clients = this.#question.by !== 'all' ? 0 : this.#plan.countsClients ? this.#clients.size : null
+    const { isTimed } = facet(this.#plan.facet)
     return {
-      groups: ordered.slice(0, limit).map((sum) => sum.group(clients)),
-      total: ordered.length,
+      groups: groups.map((sum) => sum.group(clients, isTimed)),
+      total: this.#total,
       ungrouped: this.#ungrouped,
       omitted: this.#omitted,
       read: this.#read,

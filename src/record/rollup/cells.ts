@@ -52,11 +52,15 @@ export function countsIn(cell: Cell, status: number): Counts {
 }
 
 /**
- * Counts a row.
- * @param sign -1 takes it out again
- * @param code number of its problem code; 0 for none
+ * Counts a row: a sign of -1 takes it out again, a code of 0 is none, and `isTimed` counts the times at the upstream and in the
+ * gateway too.
  */
-export function addRow(counts: Counts, rows: Rows, row: number, sign: 1 | -1, code: number): void {
+export function addRow(
+  counts: Counts,
+  rows: Rows,
+  row: number,
+  { sign, code, isTimed }: { readonly sign: 1 | -1; readonly code: number; readonly isTimed: boolean },
+): void {
   const times = rows.requests(row) * sign
   counts.requests += times
   if (rows.isAborted(row)) counts.aborted += times
@@ -69,6 +73,7 @@ export function addRow(counts: Counts, rows: Rows, row: number, sign: 1 | -1, co
   const durationMs = rows.durationMs(row)
   const upstreamMs = rows.upstreamMs(row)
   bump(counts.duration, stepOf(durationMs), times)
+  if (!isTimed) return
   if (upstreamMs >= 0) bump(counts.upstream, stepOf(upstreamMs), times)
   bump(counts.gateway, stepOf(upstreamMs < 0 ? durationMs : Math.max(0, durationMs - upstreamMs)), times)
 }

@@ -28,10 +28,15 @@ class Writer {
   sized(inner: Writer, write: (inner: Writer) => void): void {
     inner.#at = 0
     write(inner)
-    this.number(inner.#at)
-    if (this.#at + inner.#at > this.#bytes.length) this.#grow(inner.#at)
-    this.#bytes.set(inner.#bytes.subarray(0, inner.#at), this.#at)
-    this.#at += inner.#at
+    this.sizedBytes(inner.#bytes.subarray(0, inner.#at))
+  }
+
+  /** Bytes, after their length. */
+  sizedBytes(bytes: Uint8Array): void {
+    this.number(bytes.length)
+    if (this.#at + bytes.length > this.#bytes.length) this.#grow(bytes.length)
+    this.#bytes.set(bytes, this.#at)
+    this.#at += bytes.length
   }
 
   take(): Uint8Array {
@@ -78,6 +83,18 @@ export class Reader {
     return new Reader(this.#bytes, start, start + length)
   }
 
+  /** Passes over the next part, which begins with its length. */
+  skip(): void {
+    const length = this.number()
+    if (this.#at + length > this.#end) throw new Error('a rollup of records is damaged')
+    this.#at += length
+  }
+
+  /** What is left, which is not read by this. */
+  rest(): Uint8Array {
+    return this.#bytes.subarray(this.#at, this.#end)
+  }
+
   get isAtEnd(): boolean {
     return this.#at >= this.#end
   }
@@ -85,24 +102,30 @@ export class Reader {
 
 const SPARSE = ['duration', 'upstream', 'gateway', 'codes'] as const
 
+/** A cell, or its bytes as they were read. */
+export type Encodable = Cell | Uint8Array
+
 /** @param cells by word. Counts that are zero, or were taken away more often than added, are left out */
-export function encodeShard(cells: ReadonlyMap<number, Cell>): Uint8Array {
+export function encodeShard(cells: ReadonlyMap<number, Encodable>): Uint8Array {
   const writer = new Writer()
   const inner = new Writer()
   const innermost = new Writer()
-  const kept = [...cells]
-    .map(([word, cell]) => [word, [...cell].filter(([, { requests }]) => requests > 0)] as const)
-    .filter(([, statuses]) => statuses.length > 0)
-    .sort(([a], [b]) => a - b)
+  const kept = [...cells].filter(([, cell]) => cell instanceof Uint8Array || statusesOf(cell).length > 0)
+  kept.sort(([a], [b]) => a - b)
   writer.number(VERSION)
   writer.number(kept.length)
   let before = 0
-  for (const [word, statuses] of kept) {
+  for (const [word, cell] of kept) {
     writer.number(word - before)
     before = word
-    writer.sized(inner, () => writeCell(inner, innermost, statuses))
+    if (cell instanceof Uint8Array) writer.sizedBytes(cell)
+    else writer.sized(inner, () => writeCell(inner, innermost, statusesOf(cell)))
   }
   return writer.take()
+}
+
+function statusesOf(cell: Cell): (readonly [number, Counts])[] {
+  return [...cell].filter(([, { requests }]) => requests > 0)
 }
 
 function writeCell(writer: Writer, inner: Writer, statuses: readonly (readonly [number, Counts])[]): void {
@@ -163,9 +186,12 @@ export function readCell(cell: Reader, to: StatusReader): void {
     const agents = cell.number()
     target?.counts(requests, aborted, bytesIn, bytesOut, agents)
     for (const name of SPARSE) {
-      const part = cell.part()
       const add = target?.[name] ?? null
-      if (add === null) continue
+      if (add === null) {
+        cell.skip()
+        continue
+      }
+      const part = cell.part()
       let key = 0
       while (!part.isAtEnd) {
         key += part.number()
@@ -175,27 +201,29 @@ export function readCell(cell: Reader, to: StatusReader): void {
   }
 }
 
+export function decodeCell(reader: Reader): Cell {
+  const cell: Cell = new Map()
+  readCell(reader, {
+    status(status) {
+      const counts = countsIn(cell, status)
+      const into = (sparse: Sparse) => (key: number, count: number) => void sparse.set(key, count)
+      return {
+        counts(requests, aborted, bytesIn, bytesOut, agents) {
+          Object.assign(counts, { requests, aborted, bytesIn, bytesOut, agents })
+        },
+        duration: into(counts.duration),
+        upstream: into(counts.upstream),
+        gateway: into(counts.gateway),
+        codes: into(counts.codes),
+      }
+    },
+  })
+  return cell
+}
+
 /** All cells of a shard, by word. */
 export function decodeShard(bytes: Uint8Array): Map<number, Cell> {
   const cells = new Map<number, Cell>()
-  readShard(bytes, (word, reader) => {
-    const cell: Cell = new Map()
-    readCell(reader, {
-      status(status) {
-        const counts = countsIn(cell, status)
-        const into = (sparse: Sparse) => (key: number, count: number) => void sparse.set(key, count)
-        return {
-          counts(requests, aborted, bytesIn, bytesOut, agents) {
-            Object.assign(counts, { requests, aborted, bytesIn, bytesOut, agents })
-          },
-          duration: into(counts.duration),
-          upstream: into(counts.upstream),
-          gateway: into(counts.gateway),
-          codes: into(counts.codes),
-        }
-      },
-    })
-    cells.set(word, cell)
-  })
+  readShard(bytes, (word, reader) => cells.set(word, decodeCell(reader)))
   return cells
 }

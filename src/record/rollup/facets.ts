@@ -19,19 +19,21 @@ interface Facet {
   readonly id: number
   /** Parts that the values are divided into, so that a question about one value reads one part. */
   readonly shards: number
+  /** The times at the upstream and in the gateway are counted too. Facets of many values have no room for them. */
+  readonly isTimed: boolean
 }
 
 export const FACETS: readonly Facet[] = [
-  { name: 'all', id: 0, shards: 1 },
-  { name: 'collection', id: 1, shards: 1 },
-  { name: 'endpoint', id: 2, shards: 16 },
-  { name: 'client', id: 3, shards: 16 },
-  { name: 'agent', id: 4, shards: 1 },
-  { name: 'method', id: 5, shards: 1 },
-  { name: 'surface', id: 6, shards: 1 },
-  { name: 'virtual_mcp', id: 7, shards: 1 },
-  { name: 'origin', id: 8, shards: 1 },
-  { name: 'profile', id: 9, shards: 4 },
+  { name: 'all', id: 0, shards: 1, isTimed: true },
+  { name: 'collection', id: 1, shards: 1, isTimed: true },
+  { name: 'endpoint', id: 2, shards: 16, isTimed: false },
+  { name: 'client', id: 3, shards: 16, isTimed: false },
+  { name: 'agent', id: 4, shards: 1, isTimed: true },
+  { name: 'method', id: 5, shards: 1, isTimed: true },
+  { name: 'surface', id: 6, shards: 1, isTimed: true },
+  { name: 'virtual_mcp', id: 7, shards: 1, isTimed: true },
+  { name: 'origin', id: 8, shards: 1, isTimed: true },
+  { name: 'profile', id: 9, shards: 4, isTimed: false },
 ]
 
 /** Between the parts of a value. */

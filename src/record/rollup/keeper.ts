@@ -1,11 +1,17 @@
 /** The recorder's end of rollups: counts stored blocks, and takes out what is deleted. */
-import type { RecordBlock, RecordStore, RollupChange, RollupKey } from '../../store/ports/records.ts'
+import type {
+  RecordBlock,
+  RecordStore,
+  RollupChange,
+  RollupKey,
+  RollupRow,
+} from '../../store/ports/records.ts'
 import { type Rows, readBlock } from '../block.ts'
 import { type Cell, mergeCell } from './cells.ts'
-import { decodeShard, encodeShard } from './codec.ts'
+import { decodeCell, type Encodable, encodeShard, Reader, readShard } from './codec.ts'
 import { FACETS, shardOf } from './facets.ts'
 import { Tally } from './tally.ts'
-import { forgottenBefore, startOf, TIERS } from './tiers.ts'
+import { forgottenBefore, MINUTE_MS, startOf, TIERS } from './tiers.ts'
 
 /** Blocks that are counted at a time, so that new rows come in between. */
 const STEP_BLOCKS = 16
@@ -18,18 +24,35 @@ export const OTHER = 0
 /** Values of a facet in one minute, hour or day; further ones are counted under {@link OTHER}. */
 const VALUES_MAX = 20_000
 
+/** So long after its start, a minute is added to its hour and day. What comes later is added to all three. */
+const OPEN_MS = 2 * MINUTE_MS
+/** Minutes wait so much longer, so that several are added at once. */
+const CARRY_MS = 5 * MINUTE_MS
+
 /** A shard that changes: the cells to be added, by word. */
 interface Change {
   readonly key: RollupKey
   readonly cells: Map<number, Cell>
 }
 
+/** The change of a shard among several. */
+function changeIn(changes: Map<string, Change>, key: RollupKey): Change {
+  const place = `${key.widthMs} ${key.startMs} ${key.facet} ${key.shard}`
+  let change = changes.get(place)
+  if (change === undefined) {
+    change = { key, cells: new Map() }
+    changes.set(place, change)
+  }
+  return change
+}
+
 /** Counts blocks for a store. One use at a time, in turn with all other uses of the store. */
 export class RollupKeeper {
   readonly #store: RecordStore
   readonly #now: () => number
-  /** Null until it is read. */
+  /** Null until they are read. */
   #words: Map<string, number> | null = null
+  #uncarried: Set<number> | null = null
 
   /** @param now milliseconds since the epoch */
   constructor(store: RecordStore, now: () => number) {
@@ -40,7 +63,7 @@ export class RollupKeeper {
   /** Counts some of the blocks that are not counted yet. True when none are left. Rejects when the store refuses. */
   async step(): Promise<boolean> {
     const blocks = await this.#store.rollups.uncounted(STEP_BLOCKS)
-    if (blocks.length === 0) return true
+    if (blocks.length === 0) return await this.#carry()
     await this.#saving(async () => {
       const change = await this.#changeOf((tally) => {
         for (const block of blocks) addSound(tally, block)
@@ -50,7 +73,7 @@ export class RollupKeeper {
         blocks.map(({ id }) => id),
       )
     })
-    return blocks.length < STEP_BLOCKS
+    return blocks.length < STEP_BLOCKS && (await this.#carry())
   }
 
   /** Erases rows of a block, and what rollups count of them. @param fits the rows that are erased */
@@ -74,8 +97,9 @@ export class RollupKeeper {
   }
 
   /** Another file is there now. */
-  forgetWords(): void {
+  forget(): void {
     this.#words = null
+    this.#uncarried = null
   }
 
   /** What is not stored is not known either: numbers of new words are given again. */
@@ -83,13 +107,14 @@ export class RollupKeeper {
     try {
       await save()
     } catch (error) {
-      this.#words = null
+      this.forget()
       throw error
     }
   }
 
   async #changeOf(count: (tally: Tally) => void): Promise<RollupChange> {
     this.#words ??= new Map(await this.#store.rollups.words())
+    this.#uncarried ??= new Set(await this.#store.rollups.uncarried())
     const known = this.#words
     const words: [number, string][] = []
     const wordId = (text: string): number => {
@@ -103,13 +128,45 @@ export class RollupKeeper {
     }
     const tally = new Tally(wordId)
     count(tally)
+    const opened = this.#open([...tally.minutes.keys()])
     const changes = this.#changesOf(tally, wordId)
+    return { rows: await this.#merged(changes), words, uncarried: opened, carried: [] }
+  }
+
+  async #merged(changes: readonly Change[]): Promise<RollupRow[]> {
     const stored = await this.#store.rollups.read(changes.map(({ key }) => key))
-    const rows = changes.map(({ key, cells }, at) => ({
-      ...key,
-      data: merged(key, stored[at] ?? null, cells),
-    }))
-    return { rows, words }
+    return changes.map(({ key, cells }, at) => ({ ...key, data: merged(key, stored[at] ?? null, cells) }))
+  }
+
+  /** The minutes among these that begin to be counted: hours and days count them once they are over. */
+  #open(minutes: readonly number[]): number[] {
+    const opened = minutes.filter(
+      (minute) => minute >= this.#now() - OPEN_MS && !this.#uncarried!.has(minute),
+    )
+    for (const minute of opened) this.#uncarried!.add(minute)
+    return opened
+  }
+
+  /** Adds minutes that are over to their hours and days: several at once, as that writes each of those anew. Always true. */
+  async #carry(): Promise<true> {
+    this.#uncarried ??= new Set(await this.#store.rollups.uncarried())
+    const before = this.#now() - OPEN_MS
+    const over = [...this.#uncarried].filter((minute) => minute < before)
+    if (over.every((minute) => minute >= before - CARRY_MS)) return true
+    const changes = new Map<string, Change>()
+    for (const minute of over)
+      for (const { facet, shard, data } of await this.#store.rollups.startingAt(MINUTE_MS, minute))
+        for (const { widthMs } of TIERS.slice(1)) {
+          const key = { widthMs, startMs: startOf(minute, widthMs), facet, shard }
+          const { cells } = changeIn(changes, key)
+          readShard(data, (word, reader) => mergeInto(cells, word, decodeCell(reader), true))
+        }
+    await this.#saving(async () => {
+      const rows = await this.#merged([...changes.values()])
+      await this.#store.rollups.save({ rows, words: [], uncarried: [], carried: over }, [])
+      for (const minute of over) this.#uncarried?.delete(minute)
+    })
+    return true
   }
 
   #changesOf(tally: Tally, wordId: (text: string) => number): Change[] {
@@ -120,16 +177,12 @@ export class RollupKeeper {
         for (const [value, cell] of byFacet[at]!) {
           const word = wordId(value)
           const shard = shardOf(facet, value)
-          for (const { widthMs, keptMs } of TIERS) {
+          const tiers = this.#uncarried!.has(minute) ? TIERS.slice(0, 1) : TIERS
+          for (const { widthMs, keptMs } of tiers) {
             const startMs = startOf(minute, widthMs)
             if (startMs < now - keptMs) continue
-            const place = `${widthMs} ${startMs} ${facet.id} ${shard}`
-            let change = changes.get(place)
-            if (change === undefined) {
-              change = { key: { widthMs, startMs, facet: facet.id, shard }, cells: new Map() }
-              changes.set(place, change)
-            }
-            mergeInto(change.cells, word, cell)
+            const { cells } = changeIn(changes, { widthMs, startMs, facet: facet.id, shard })
+            mergeInto(cells, word, cell, tiers.length === 1)
           }
         }
     return [...changes.values()]
@@ -146,23 +199,38 @@ function addSound(tally: Tally, block: RecordBlock): void {
   tally.add(block)
 }
 
-function mergeInto(cells: Map<number, Cell>, word: number, cell: Cell): void {
-  let target = cells.get(word)
-  if (target === undefined) {
-    target = new Map()
-    cells.set(word, target)
-  }
-  mergeCell(target, cell)
+/** @param isOwn nobody else has the cell, so that it may be kept and changed */
+function mergeInto(cells: Map<number, Cell>, word: number, cell: Cell, isOwn: boolean): void {
+  const target = cells.get(word)
+  if (target !== undefined) return mergeCell(target, cell)
+  if (isOwn) return void cells.set(word, cell)
+  const copy: Cell = new Map()
+  mergeCell(copy, cell)
+  cells.set(word, copy)
 }
 
-/** A shard with more cells added to it. */
-function merged(
-  { facet }: RollupKey,
-  stored: Uint8Array | null,
-  added: ReadonlyMap<number, Cell>,
-): Uint8Array {
-  const cells = stored === null ? new Map<number, Cell>() : decodeShard(stored)
+/** A shard with more cells added to it. Those that do not change are copied as they are. */
+function merged({ facet }: RollupKey, stored: Uint8Array | null, added: Map<number, Cell>): Uint8Array {
+  if (stored === null) return encodeShard(added)
   const max = VALUES_MAX / FACETS.find(({ id }) => id === facet)!.shards
-  for (const [word, cell] of added) mergeInto(cells, cells.has(word) || cells.size < max ? word : OTHER, cell)
+  const cells = new Map<number, Encodable>()
+  readShard(stored, (word, reader) => {
+    const more = added.get(word)
+    if (more === undefined) return void cells.set(word, reader.rest())
+    const cell = decodeCell(reader)
+    mergeCell(cell, more)
+    cells.set(word, cell)
+    added.delete(word)
+  })
+  for (const [word, cell] of added) {
+    if (cells.size < max) {
+      cells.set(word, cell)
+      continue
+    }
+    const others = cells.get(OTHER) ?? new Map()
+    const all = others instanceof Uint8Array ? decodeCell(new Reader(others)) : others
+    mergeCell(all, cell)
+    cells.set(OTHER, all)
+  }
   return encodeShard(cells)
 }

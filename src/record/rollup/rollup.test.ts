@@ -22,15 +22,20 @@ after(() => rmSync(directory, { recursive: true }))
 const NOW = Date.parse('2026-03-10T12:34:56Z')
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
-const clock = { now: () => NOW, monotonic: () => performance.now() }
+/** Milliseconds that the clock of a test is ahead. */
+let ahead = 0
+const clock = { now: () => NOW + ahead, monotonic: () => performance.now() }
 const iso = (ms: number): string => new Date(ms).toISOString()
 let files = 0
 
 const few = (...words: string[]) => fc.constantFrom(...words)
 const records = fc.array(
   fc.record({
-    // Over four days, so that minutes, hours and days all take part
-    timeMs: fc.integer({ min: NOW - 4 * DAY, max: NOW }),
+    // Over four days, so that minutes, hours and days all take part, and much of it in the last minutes, which hours count later
+    timeMs: fc.oneof(
+      fc.integer({ min: NOW - 4 * DAY, max: NOW }),
+      fc.integer({ min: NOW - 10 * 60_000, max: NOW }),
+    ),
     surface: fc.constantFrom<0 | 1 | 2>(0, 1, 2),
     method: few('GET', 'POST', 'DELETE'),
     endpoint: fc.constantFrom<readonly [string, string, string]>(
@@ -97,6 +102,8 @@ function exact({ duration, upstream, gateway, clients, ...counts }: MetricsGroup
 function assertNear(rolled: MetricsGroup, read: MetricsGroup, message: string): void {
   for (const name of ['duration', 'upstream', 'gateway'] as const)
     for (const part of ['p50', 'p95', 'p99'] as const) {
+      // Rollups of facets with many values have no times of upstream and gateway
+      if (name !== 'duration' && rolled[name] === null) continue
       const [a, b] = [rolled[name]?.[part] ?? null, read[name]?.[part] ?? null]
       if (b === null) assert.equal(a, null, message)
       // The read one is itself within 2 %
@@ -126,7 +133,9 @@ test('rollups count exactly what reading the same records counts, with percentil
       records,
       fc.integer({ min: 1, max: 9 }),
       fc.integer({ min: 0, max: 12 }),
-      async (made, blockRows, left) => {
+      fc.constantFrom(0, 3 * 60_000, 30 * 60_000),
+      async (made, blockRows, left, _carriedAfter) => {
+        ahead = 0
         const list = made.map(toRecord)
         const { store, keeper, reader } = await storeOf(
           list.slice(0, Math.max(1, list.length - left)),
@@ -169,8 +178,11 @@ test('rollups count exactly what reading the same records counts, with percentil
 
 test('records that are deleted are not counted any more, whether they were counted before or not', async () => {
   await fc.assert(
-    fc.asyncProperty(records, fc.boolean(), async (made, isCounted) => {
+    fc.asyncProperty(records, fc.boolean(), fc.boolean(), async (made, isCounted, isCarried) => {
+      ahead = 0
       const { store, keeper, reader } = await storeOf(made.map(toRecord), 5)
+      if (isCounted) while (!(await keeper.step()));
+      ahead = isCarried ? 30 * 60_000 : 0
       if (isCounted) while (!(await keeper.step()));
       const run = new RemovalRun(store, keeper, { client: 'cli_1' }, false)
       while (!(await run.step()));
@@ -192,6 +204,7 @@ test('records that are deleted are not counted any more, whether they were count
 })
 
 test('what retention has removed is counted still, and a time before the first rollup is said to be incomplete', async () => {
+  ahead = 0
   const old = recordFields({ id: 'old', timeMs: NOW - 40 * DAY, status: 200 })
   const { store, keeper, reader } = await storeOf([old, recordFields({ id: 'new', timeMs: NOW - HOUR })], 1)
   assert.equal(await store.prune(NOW - 30 * DAY, 10), 0)

@@ -20,7 +20,8 @@ export class Sum {
   readonly #upstream: Float64Array | null
   readonly #gateway: Float64Array | null
   readonly #codes = new Map<string, number>()
-  readonly #target: NonNullable<StatusTarget>
+  readonly #counting: NonNullable<StatusTarget>
+  readonly #timing: NonNullable<StatusTarget>
   #status = 0
 
   /** @param word text of a number of a word */
@@ -35,9 +36,16 @@ export class Sum {
         if (step < STEPS) counts[step]! += count
       })
     // One for all statuses: a shard has thousands
-    this.#target = {
+    this.#counting = {
       counts: (requests, aborted, bytesIn, bytesOut, agents) =>
         this.#add(this.#status, { requests, aborted, bytesIn, bytesOut, agents }),
+      duration: null,
+      upstream: null,
+      gateway: null,
+      codes: null,
+    }
+    this.#timing = {
+      counts: () => {},
       duration: into(this.#duration),
       upstream: into(this.#upstream),
       gateway: into(this.#gateway),
@@ -54,9 +62,14 @@ export class Sum {
   }
 
   /** Where the counts of a status are read to. */
-  target(status: number): NonNullable<StatusTarget> {
+  counting(status: number): NonNullable<StatusTarget> {
     this.#status = status
-    return this.#target
+    return this.#counting
+  }
+
+  /** Where the durations and problem codes of a status are read to. */
+  get timing(): NonNullable<StatusTarget> {
+    return this.#timing
   }
 
   addRow(rows: Rows, row: number): void {
@@ -97,8 +110,11 @@ export class Sum {
     this.#codes.set(code, (this.#codes.get(code) ?? 0) + count)
   }
 
-  /** @param clients distinct ones; null where that is not known */
-  group(clients: number | null): MetricsGroup {
+  /**
+   * @param clients distinct ones; null where that is not known
+   * @param isTimed the times at the upstream and in the gateway were counted
+   */
+  group(clients: number | null, isTimed: boolean): MetricsGroup {
     return {
       key: this.#by === 'endpoint' ? splitOnce(String(this.key)) : [this.key],
       requests: this.requests,
@@ -110,8 +126,8 @@ export class Sum {
       agents: this.#agents,
       clients,
       duration: percentilesOf(this.#duration),
-      upstream: this.#upstream && percentilesOf(this.#upstream),
-      gateway: this.#gateway && percentilesOf(this.#gateway),
+      upstream: isTimed && this.#upstream !== null ? percentilesOf(this.#upstream) : null,
+      gateway: isTimed && this.#gateway !== null ? percentilesOf(this.#gateway) : null,
       codes: mostFrequent(this.#codes),
     }
   }

@@ -42,7 +42,7 @@ export class Tally {
       this.minutes.set(minute, cells)
     }
     const status = rows.status(row)
-    for (const [at, { name }] of FACETS.entries()) {
+    for (const [at, { name, isTimed }] of FACETS.entries()) {
       const value = facetValue(name, rows, row, proved)
       if (value === null) continue
       const byValue = cells[at]!
@@ -51,7 +51,11 @@ export class Tally {
         cell = new Map()
         byValue.set(value, cell)
       }
-      addRow(countsIn(cell, status), rows, row, sign, name === 'endpoint' ? this.#codeOf(rows, row) : 0)
+      addRow(countsIn(cell, status), rows, row, {
+        sign,
+        isTimed,
+        code: name === 'endpoint' ? this.#codeOf(rows, row) : 0,
+      })
     }
   }
 

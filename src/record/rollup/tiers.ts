@@ -41,7 +41,7 @@ export interface Range {
 }
 
 /** A time without gaps whose rollups of one width are added up. */
-interface Piece extends Range {
+export interface Piece extends Range {
   readonly widthMs: number
 }
 

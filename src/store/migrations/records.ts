@@ -84,6 +84,7 @@ export const RECORD_MIGRATIONS: readonly Migration[] = [
       'CREATE UNIQUE INDEX rollups_place ON rollups (width, facet, shard, start)',
       'CREATE INDEX rollups_age ON rollups (width, start, bytes)',
       'CREATE TABLE rollup_words (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT',
+      'CREATE TABLE uncarried (start INTEGER PRIMARY KEY) STRICT',
       'CREATE TABLE rollup_kept (width INTEGER PRIMARY KEY, since INTEGER NOT NULL) STRICT',
       // Of records that were removed before there were rollups, none tells
       `INSERT INTO rollup_kept (width, since)

@@ -83,6 +83,10 @@ export interface RollupChange {
   readonly rows: readonly RollupRow[]
   /** New words, by their number. */
   readonly words: readonly (readonly [id: number, text: string])[]
+  /** Starts of minutes that wider rollups do not count yet. */
+  readonly uncarried: readonly number[]
+  /** Starts of such minutes that they count now. */
+  readonly carried: readonly number[]
 }
 
 /** Sums of records. A block that was appended is not counted until {@link RollupStore.save} says so. */
@@ -92,6 +96,10 @@ export interface RollupStore {
   /** Blocks that are not counted yet, oldest first. */
   uncounted(blocksMax: number): Promise<readonly StoredBlock[]>
   isCounted(block: number): Promise<boolean>
+  /** Starts of minutes that wider rollups do not count yet. */
+  uncarried(): Promise<readonly number[]>
+  /** All shards of a width that begin at a time. */
+  startingAt(widthMs: number, startMs: number): Promise<readonly RollupRow[]>
   /** Bytes of shards, in the order of the keys; null for those that are not there. */
   read(keys: readonly RollupKey[]): Promise<readonly (Uint8Array | null)[]>
   /** Adds or overwrites shards and notes which blocks they count, in one transaction. */
@@ -167,6 +175,8 @@ export interface RollupView {
   word(id: number): string
   /** Start of the first rollup of a width that is whole, milliseconds since the epoch; 0 if none was deleted. */
   keptSince(widthMs: number): number
+  /** Starts of the minutes of a time that wider rollups do not count yet. */
+  uncarried(fromMs: number, toMs: number): readonly number[]
   /** Shards of a width and a facet that begin in a time, in no order. @param shard null for all */
   shards(
     widthMs: number,

@@ -80,6 +80,8 @@ export function openLastingRecordStore(path: string, readOnly: string | null = n
       words: () => use((store) => store.rollups.words()),
       uncounted: (blocksMax) => use((store) => store.rollups.uncounted(blocksMax)),
       isCounted: (block) => use((store) => store.rollups.isCounted(block)),
+      uncarried: () => use((store) => store.rollups.uncarried()),
+      startingAt: (...asked) => use((store) => store.rollups.startingAt(...asked)),
       read: (keys) => use((store) => store.rollups.read(keys)),
       save: (...asked) => use((store) => store.rollups.save(...asked)),
       prune: (...asked) => use((store) => store.rollups.prune(...asked)),

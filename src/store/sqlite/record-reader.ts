@@ -82,6 +82,11 @@ function viewOf(db: DatabaseSync, words: Map<number, string>): RollupView {
     },
     keptSince: (widthMs) =>
       Number(db.prepare('SELECT since FROM rollup_kept WHERE width = ?').get(widthMs)?.['since'] ?? 0),
+    uncarried: (fromMs, toMs) =>
+      db
+        .prepare('SELECT start FROM uncarried WHERE start >= ? AND start < ?')
+        .all(fromMs, toMs)
+        .map((row) => Number(row['start'])),
     *shards(widthMs, facet, shard, fromMs, toMs) {
       const place = shard === null ? '' : 'AND shard = ?'
       // Rows of one shard lie together in the index

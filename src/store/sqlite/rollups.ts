@@ -32,7 +32,13 @@ export function createRollupStore(
   )
   const forgetOne = db.prepare('DELETE FROM rollups WHERE width = ? AND start = ?')
 
-  const write = ({ rows, words }: RollupChange): void => {
+  const uncarry = db.prepare('INSERT INTO uncarried (start) VALUES (?) ON CONFLICT DO NOTHING')
+  const carry = db.prepare('DELETE FROM uncarried WHERE start = ?')
+  const allUncarried = db.prepare('SELECT start FROM uncarried')
+  const starting = db.prepare('SELECT * FROM rollups WHERE width = ? AND start = ?')
+  const write = ({ rows, words, uncarried, carried }: RollupChange): void => {
+    for (const start of uncarried) uncarry.run(start)
+    for (const start of carried) carry.run(start)
     for (const [id, text] of words) addWord.run(id, text)
     for (const { widthMs, facet, shard, startMs, data } of rows)
       put.run(widthMs, facet, shard, startMs, data, data.byteLength)
@@ -43,6 +49,17 @@ export function createRollupStore(
       guarded(path, () => new Map(allWords.all().map((row) => [String(row['text']), Number(row['id'])]))),
     uncounted: async (blocksMax) => guarded(path, () => uncounted.all(blocksMax).map(toStoredBlock)),
     isCounted: async (block) => guarded(path, () => isUncounted.get(block) === undefined),
+    uncarried: async () => guarded(path, () => allUncarried.all().map((row) => Number(row['start']))),
+    startingAt: async (widthMs, startMs) =>
+      guarded(path, () =>
+        starting.all(widthMs, startMs).map((row) => ({
+          widthMs,
+          startMs,
+          facet: Number(row['facet']),
+          shard: Number(row['shard']),
+          data: row['data'] as Uint8Array,
+        })),
+      ),
     read: async (keys) =>
       guarded(path, () =>
         keys.map(({ widthMs, facet, shard, startMs }) => {
