@@ -166,6 +166,8 @@ export function createIngest(
   }
 
   const pruneSome = async ({ beforeMs, bytesMax }: NonNullable<typeof prune>): Promise<number> => {
+    // What is deleted must be counted before
+    while (!(await rollups.step()));
     const pruned =
       (await store.prune(beforeMs, PRUNE_BLOCKS)) ||
       (await store.shrink(bytesMax, bytesMax * UNPROVED_BYTES, PRUNE_BLOCKS))

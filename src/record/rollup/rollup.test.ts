@@ -46,6 +46,7 @@ const records = fc.array(
     ),
     client: few('', 'cli_1', 'cli_2', 'cli_3'),
     profile: few('', 'pro_1', 'pro_2'),
+    agentName: few('', 'claude-code', 'codex'),
     status: fc.constantFrom(0, 101, 200, 201, 404, 429, 502),
     code: few('', 'route_not_found', 'upstream_unreachable'),
     durationMs: fc.integer({ min: 1, max: 5000 }),
@@ -59,8 +60,13 @@ const records = fc.array(
 )
 type Made = (typeof records extends fc.Arbitrary<infer A> ? A : never)[number]
 
-function toRecord({ endpoint: [proxy, collection, route], ...rest }: Made, at: number): RecordFields {
-  return recordFields({ ...rest, proxy, collection, route, id: `r${at}` })
+function toRecord(
+  { endpoint: [proxy, collection, route], agentName, ...rest }: Made,
+  at: number,
+): RecordFields {
+  const none = { version: '', sessionId: '', conversationId: '', mcpMethod: '', tool: '', mcpRequestId: '' }
+  const agent = agentName === '' ? null : { ...none, name: agentName, reason: '' }
+  return recordFields({ ...rest, proxy, collection, route, agent, id: `r${at}` })
 }
 
 /** A store with these records in blocks of some rows. */
@@ -121,11 +127,23 @@ const SELECTIONS: readonly MetricsQuestion['selection'][] = [
   { client: 'cli_1', collection: 'col_2' },
   { profile: 'pro_2' },
   { method: 'POST' },
+  { agent_name: 'codex' },
   { method: 'GET', collection: 'col_1' },
   { surface: 'agent' },
   { surface: 'virtual_mcp' },
 ]
-const GROUPINGS = ['all', 'status', 'method', 'endpoint', 'time', 'collection', 'proxy', 'client'] as const
+const GROUPINGS = [
+  'all',
+  'status',
+  'method',
+  'endpoint',
+  'time',
+  'collection',
+  'proxy',
+  'client',
+  'agent',
+  'profile',
+] as const
 
 test('rollups count exactly what reading the same records counts, with percentiles within 5 %', async () => {
   await fc.assert(

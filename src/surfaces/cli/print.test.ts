@@ -257,7 +257,7 @@ test('figures that do not count everything say so, in a table of each operation 
     const measuring = OPERATIONS.filter(({ output }) => Object.hasOwn(output.shape, 'complete_from'))
     assert.deepEqual(measuring.map(({ resource, action }) => `${resource}.${action}`).toSorted(), [
       'collections.contract_report',
-      ...['error_endpoints', 'methods', 'over_time', 'overview', 'status_codes', 'top_endpoints'].map(
+      ...['error_endpoints', 'methods', 'over_time', 'overview', 'status_codes', 'top', 'top_endpoints'].map(
         (action) => `metrics.${action}`,
       ),
     ])
