@@ -9,6 +9,7 @@ import { FaultBox } from '../kit/states.tsx'
 import { Status } from '../kit/status.tsx'
 import { say } from '../kit/toast.tsx'
 import { fieldsOf } from '../schema/fields.ts'
+import { writableMembers } from '../schema/stored-secret.ts'
 import { changesOf, entriesOf, isObject } from '../schema/value.ts'
 import { ShowAs } from '../show-as/show-as.tsx'
 import { Review, WaitsFor } from './operation-form.tsx'
@@ -48,7 +49,7 @@ export function EditForm({ resource, id, loaded, schemas, onDone }: EditFormProp
   const row = removes && put !== null ? put : update
   const write = useWrite(row)
   const { state } = write
-  const input = { ...(id !== null && { id }), ...(row === put ? value : patch) }
+  const input = { ...(id !== null && { id }), ...writableMembers(row === put ? value : patch) }
   const expectedRevision = typeof loaded['revision'] === 'number' ? loaded['revision'] : undefined
   useLeaveGuard(isDirty && state.step !== 'done')
   useEffect(() => {
