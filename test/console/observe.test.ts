@@ -1,15 +1,14 @@
 /** Records, explanations and replays in a real browser, over the production bundle and a real gateway. */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { publishOrders, startTestServer, type TestServer, until } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
 import { addUser } from '../support/sign-in.ts'
 import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
+import { assertClean } from './clean.ts'
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const SCRIPT = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
 
 suite('the screens for looking, in a browser', { skip: SKIPPED }, () => {
@@ -62,23 +61,6 @@ suite('the screens for looking, in a browser', { skip: SKIPPED }, () => {
     await page.getByRole('heading', { level: 1 }).waitFor()
     await page.waitForLoadState('networkidle')
   }
-  /** Nothing is refused, nothing is asked elsewhere, nothing is wider than the page, and axe finds nothing. */
-  const assertClean = async (visit: Awaited<ReturnType<typeof visitor>>, width: number, at: string) => {
-    assertFaultless(visit, at)
-    const wide = Number(await visit.page.evaluate('document.documentElement.scrollWidth'))
-    assert.ok(wide <= width, `${at} is ${wide} pixels wide`)
-    await visit.page.evaluate(AXE)
-    const found = await visit.page.evaluate(async () => {
-      const { axe } = globalThis as unknown as {
-        axe: { run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> }
-      }
-      const run = { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] }
-      const { violations } = await axe.run(run)
-      return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 200)}`)
-    })
-    assert.deepEqual(found, [], at)
-  }
-
   for (const { name, width, dark } of [
     { name: 'at 1440 pixels, light', width: 1440, dark: false },
     { name: 'at 390 pixels, dark', width: 390, dark: true },
@@ -98,9 +80,6 @@ suite('the screens for looking, in a browser', { skip: SKIPPED }, () => {
         '/records/none',
       ]) {
         await opened(visit.page, path)
-        await visit.page.screenshot({
-          path: `/tmp/shots/${width}${path.replaceAll(/[^a-z]/g, '_').slice(0, 40)}.png`,
-        })
         if (path !== '/records/none') await assertClean(visit, width, path)
       }
     })

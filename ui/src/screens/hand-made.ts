@@ -106,6 +106,12 @@ type Load = () => Promise<{ readonly default: ComponentType }>
 export const PAGES: Readonly<Record<string, Load>> = {
   '/records': () => import('./records/list.tsx'),
   '/records/$id': () => import('./records/page.tsx'),
+  '/audit': () => import('./audit/list.tsx'),
+  '/audit/$id': () => import('./audit/page.tsx'),
+  '/change_requests': () => import('./requests/change-requests.tsx'),
+  '/change_requests/$id': () => import('./requests/change-request.tsx'),
+  '/access_requests': () => import('./requests/access-requests.tsx'),
+  '/access_requests/$id': () => import('./requests/access-request.tsx'),
   '/run/requests.explain': () => import('./records/why.tsx'),
   '/collections/import': () => import('./collections/import.tsx'),
   '/kit': () => import('./kit/page.tsx'),
