@@ -166,7 +166,7 @@ function Conflict({ resource, id, start, mine, names, onKeep }: ConflictProps) {
       <Status state="warn" className="whitespace-normal">
         Somebody else changed this after you opened it. Nothing of yours was saved.
       </Status>
-      <div className="grid gap-4 lg:grid-cols-2">
+      <div className="grid gap-4 grid-cols-1 lg:grid-cols-2">
         <section className="flex flex-col gap-2">
           <h2 className="font-semibold">Their changes</h2>
           {theirs === null ? (

@@ -15,7 +15,7 @@ function sourceOf({ source, reference }: JsonObject): Json | undefined {
 }
 
 /** A resource as it was read, in the form in which it can be written: answers tell of secrets what no request takes. */
-export function writable(value: Json): Json | undefined {
+function writable(value: Json): Json | undefined {
   if (Array.isArray(value)) return value.map((item) => writable(item) ?? null)
   if (!isObject(value)) return value
   if (isStoredSecret(value)) return sourceOf(value)
