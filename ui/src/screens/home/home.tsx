@@ -78,7 +78,7 @@ export default function Home() {
       }
     >
       {may('metrics.overview') && <Figures ms={range.ms} />}
-      <div className="grid items-start gap-4 lg:grid-cols-2">
+      <div className="grid items-start gap-4 grid-cols-1 lg:grid-cols-2">
         <FirstSteps ms={range.ms} />
         {may('metrics.error_endpoints') && <Failing ms={range.ms} />}
         <Waiting />

@@ -31,7 +31,7 @@ const NOW = Date.parse('2026-03-01T12:00:00Z')
 export default function Kit() {
   return (
     <Page name="Kit" title="Kit" lead="Every part that the console is made of, in every state.">
-      <div className="grid gap-4 lg:grid-cols-2">
+      <div className="grid gap-4 grid-cols-1 lg:grid-cols-2">
         <Buttons />
         <Words />
         <Inputs />
@@ -291,7 +291,7 @@ function Forms() {
   const [value, setValue] = useState<JsonObject>({ ...LOADED, name: 'Orders of all shops' })
   return (
     <Card title="Fields of forms" className="lg:col-span-2">
-      <div className="grid gap-6 lg:grid-cols-2">
+      <div className="grid gap-6 grid-cols-1 lg:grid-cols-2">
         <Part name="form">
           <SchemaForm fields={FIELDS} value={value} loaded={LOADED} onChange={setValue} errors={ERRORS} />
         </Part>
