@@ -14,19 +14,22 @@ const FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  // The network is cut: nothing but this machine is found
+  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost',
 ]
 const found = [process.env['CHROMIUM'], ...PLACES].find((path) => path !== undefined && existsSync(path))
 const isBuilt = existsSync(resolve(import.meta.dirname, '../../ui/dist/index.html'))
 
+/** What is missing to open the console in a browser, and how to get it; null if nothing is. */
+export function missing(): string | null {
+  if (found === undefined)
+    return 'no Chromium was found: install the package chromium-headless-shell, or set CHROMIUM to its path'
+  return isBuilt ? null : 'the console is not built: npm run build'
+}
+
 /** Why no browser test can run; false if they run. They belong to the long form of the tests. */
 export const SKIPPED: string | false =
-  process.env['REAL_CLIENTS'] !== 'true'
-    ? 'only in npm run test:all'
-    : found === undefined
-      ? 'no Chromium was found: install the package chromium-headless-shell, or set CHROMIUM to its path'
-      : isBuilt
-        ? false
-        : 'the console is not built: npm run build'
+  process.env['REAL_CLIENTS'] !== 'true' ? 'only in npm run test:all' : (missing() ?? false)
 
 export async function launch(): Promise<Browser> {
   return chromium.launch({ executablePath: found!, args: FLAGS })

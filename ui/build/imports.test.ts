@@ -15,10 +15,35 @@ test('the console knows of the server its client alone', () => {
     }
 })
 
+/** Values that the scales of the theme cannot hold: columns of a grid, and parts of the window or characters of a text. */
+const FREE = /^grid-(?:cols|rows)-\[[\w(),-]+\]$|-\[\d+(?:dvh|ch)\]$/
+
 test('colours, sizes and distances come from the theme', () => {
+  for (const path of files) {
+    const text = readFileSync(resolve(top, path), 'utf8')
+    assert.doesNotMatch(
+      text,
+      /["'`[(: ]#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})\b/i,
+      `${path} has a colour of its own`,
+    )
+    assert.doesNotMatch(text, /\b(?:rgba?|hsla?|oklch)\(/, `${path} has a colour of its own`)
+    for (const [value] of text.matchAll(/(?<=[\s"'`:])[a-z][a-z-]*-\[[^\]\s]*\]/g))
+      assert.match(value, FREE, `${path} has a value of its own`)
+  }
+})
+
+test('the style sheet names colours in its theme alone', () => {
+  const sheet = readFileSync(resolve(top, 'ui/src/styles.css'), 'utf8')
+  const [, after] = sheet.split(/@theme \{[^}]*\}/)
+  assert.ok(after !== undefined && after.length > 100)
+  assert.doesNotMatch(after, /#[0-9a-f]{3,8}\b|\b(?:rgba?|hsla?|oklch)\(/i)
+})
+
+test('a grid with columns for wide windows has columns that shrink in narrow ones', () => {
+  // Without a template the one column is as wide as its widest text, and the page scrolls sideways
   for (const path of files)
-    for (const [, names] of readFileSync(resolve(top, path), 'utf8').matchAll(
-      /className=["{`'(]+([^"`'}]*)/g,
+    for (const [, classes] of readFileSync(resolve(top, path), 'utf8').matchAll(
+      /["'`]([^"'`]*\w:grid-cols-[^"'`]*)["'`]/g,
     ))
-      assert.doesNotMatch(names!, /#[0-9a-f]{3}|(?:text|bg|border)-\[/i, path)
+      assert.match(classes!, /(?:^|\s)(?:max-\w+:)?grid-cols-/, `${path}: ${classes}`)
 })

@@ -8,7 +8,7 @@ import { Dialog } from '../kit/dialog.tsx'
 import { TextInput } from '../kit/inputs.tsx'
 import { Listbox, type Option } from '../kit/listbox.tsx'
 import { isObject } from '../schema/value.ts'
-import { PLACES, singularOf } from './navigation.ts'
+import { FURTHER, PLACES, singularOf } from './navigation.ts'
 import { rank } from './rank.ts'
 
 /** Resources that the palette looks in: at most six, each with one request. */
@@ -37,11 +37,13 @@ export default function Palette({ onClose }: { onClose: () => void }) {
   })
   const fixed = useMemo<Option[]>(
     () => [
-      ...PLACES.filter(({ needs }) => may(needs)).map(({ label, to }) => ({
-        value: to,
-        label,
-        hint: 'page',
-      })),
+      ...[...PLACES, ...FURTHER]
+        .filter(({ needs }) => may(needs))
+        .map(({ label, to }) => ({
+          value: to,
+          label,
+          hint: 'page',
+        })),
       ...ALL_OPERATIONS.filter((row) => may(nameOf(row))).map((row) => ({
         value: `/run/${nameOf(row)}`,
         label: row.summary,

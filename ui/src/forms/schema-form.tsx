@@ -1,4 +1,4 @@
-import { useId, useMemo } from 'react'
+import { useId, useMemo, useRef } from 'react'
 import type { Json, JsonObject } from '../../build/document.ts'
 import { classes } from '../kit/classes.ts'
 import { Card } from '../kit/page.tsx'
@@ -6,6 +6,7 @@ import { Status } from '../kit/status.tsx'
 import { type Field, labelOf } from '../schema/fields.ts'
 import { isEqual, type Path, pointerOf, withAt } from '../schema/value.ts'
 import { FieldEditor } from './field-editor.tsx'
+import { useFieldOfHash } from './focus-field.ts'
 import { FormProvider } from './form-state.tsx'
 
 interface SchemaFormProps {
@@ -28,32 +29,39 @@ export function SchemaForm({
 }: SchemaFormProps) {
   const prefix = useId()
   const sections = useMemo(() => [...Map.groupBy(fields, ({ section }) => section)], [fields])
+  const form = useRef<HTMLDivElement>(null)
+  useFieldOfHash(form, prefix)
   const set = (path: Path, next: Json | undefined): void => onChange(withAt(value, path, next) as JsonObject)
   return (
     <FormProvider value={{ value, loaded, set, errors, isReadOnly, prefix }}>
-      {sections.length === 1 ? (
-        <Members fields={fields} />
-      ) : (
-        <div className={classes('flex flex-col gap-4', sections.length > 2 && 'lg:flex-row lg:items-start')}>
-          {sections.length > 2 && (
-            <SectionList
-              prefix={prefix}
-              marks={sections.map(([section, members]) => ({
-                section,
-                isFaulty: members.some(({ name }) => hasFault(errors, name)),
-                isChanged: loaded !== null && members.some(({ name }) => !isEqual(loaded[name], value[name])),
-              }))}
-            />
-          )}
-          <div className="flex min-w-0 flex-1 flex-col gap-4">
-            {sections.map(([section, members]) => (
-              <Card key={section ?? ''} id={prefix + titleOf(section)} title={titleOf(section)}>
-                <Members fields={members} />
-              </Card>
-            ))}
+      <div ref={form}>
+        {sections.length === 1 ? (
+          <Members fields={fields} />
+        ) : (
+          <div
+            className={classes('flex flex-col gap-4', sections.length > 2 && 'lg:flex-row lg:items-start')}
+          >
+            {sections.length > 2 && (
+              <SectionList
+                prefix={prefix}
+                marks={sections.map(([section, members]) => ({
+                  section,
+                  isFaulty: members.some(({ name }) => hasFault(errors, name)),
+                  isChanged:
+                    loaded !== null && members.some(({ name }) => !isEqual(loaded[name], value[name])),
+                }))}
+              />
+            )}
+            <div className="flex min-w-0 flex-1 flex-col gap-4">
+              {sections.map(([section, members]) => (
+                <Card key={section ?? ''} id={prefix + titleOf(section)} title={titleOf(section)}>
+                  <Members fields={members} />
+                </Card>
+              ))}
+            </div>
           </div>
-        </div>
-      )}
+        )}
+      </div>
     </FormProvider>
   )
 }
@@ -113,7 +121,9 @@ function Members({ fields }: { fields: readonly Field[] }) {
   return (
     <div className="flex flex-col gap-4">
       {fields.map((field) => (
-        <FieldEditor key={field.name} field={field} path={[field.name]} />
+        <div key={field.name} data-member={field.name}>
+          <FieldEditor field={field} path={[field.name]} />
+        </div>
       ))}
     </div>
   )

@@ -1,5 +1,5 @@
 import { X } from 'lucide-react'
-import { type ReactNode, useEffect, useId, useRef } from 'react'
+import { type ReactNode, useId, useLayoutEffect, useRef } from 'react'
 import { IconButton } from './button.tsx'
 import { classes } from './classes.ts'
 
@@ -24,7 +24,8 @@ const SHAPES = {
 export function Dialog({ title, onClose, children, shape = 'middle', isGuarded = false }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null)
   const titleId = useId()
-  useEffect(() => {
+  // Closed before it leaves the page: only then the platform gives the focus back
+  useLayoutEffect(() => {
     const dialog = ref.current
     dialog?.showModal()
     // Not the button that closes it, if something in it is meant

@@ -37,7 +37,7 @@ export function Listbox({ id, isOpen, options, onPick, onClose, isStatic = false
   // Other options begin anew
   useEffect(() => setActive(first), [names, first])
   useEffect(() => {
-    if (active >= 0) list.current?.children[active]?.scrollIntoView({ block: 'nearest' })
+    if (list.current !== null) showOption(list.current, active)
   }, [active])
   const optionId = (index: number): string => `${id}-${index}`
   const onKeyDown = (event: KeyboardEvent<HTMLInputElement>): void => {
@@ -68,7 +68,7 @@ export function Listbox({ id, isOpen, options, onPick, onClose, isStatic = false
         hidden={!isOpen}
         className={classes(
           'w-full overflow-auto rounded-md bg-page',
-          isStatic ? 'mt-2 max-h-[60dvh]' : 'absolute z-20 mt-1 max-h-60 shadow-float',
+          isStatic ? 'relative mt-2 max-h-[60dvh]' : 'absolute z-20 mt-1 max-h-60 shadow-float',
         )}
       >
         {isOpen &&
@@ -95,4 +95,14 @@ export function Listbox({ id, isOpen, options, onPick, onClose, isStatic = false
       </ul>
     </div>
   )
+}
+
+/** Scrolls the list, and nothing around it, so far that the option is seen. */
+function showOption(list: HTMLElement, index: number): void {
+  const option = list.children[index]
+  if (!(option instanceof HTMLElement)) return
+  const { offsetTop: top, offsetHeight: height } = option
+  if (top < list.scrollTop) list.scrollTop = top
+  else if (top + height > list.scrollTop + list.clientHeight)
+    list.scrollTop = top + height - list.clientHeight
 }

@@ -22,7 +22,7 @@ export function Page({ title, name, lead, actions, children, isFull = false }: P
           <h1 className="flex flex-wrap items-center gap-2 text-lg font-semibold break-words">{title}</h1>
           {lead !== undefined && <div className="text-muted">{lead}</div>}
         </div>
-        {actions !== undefined && <div className="flex flex-wrap gap-2">{actions}</div>}
+        {actions !== undefined && <div className="flex flex-wrap items-center gap-2">{actions}</div>}
       </header>
       {children}
     </div>
@@ -45,7 +45,7 @@ export function Card({
   return (
     <section id={id} className={classes('rounded-md border border-line bg-page', className)}>
       {title !== undefined && (
-        <header className="flex items-center justify-between gap-2 border-b border-line px-3 py-2">
+        <header className="flex flex-wrap items-center justify-between gap-2 border-b border-line px-3 py-2">
           <h2 className="font-semibold">{title}</h2>
           {actions}
         </header>

@@ -38,12 +38,12 @@ export function Status({
   return (
     <span
       className={classes(
-        'inline-flex items-center gap-1 text-sm font-normal whitespace-nowrap',
+        'inline-flex items-baseline gap-1 text-sm font-normal whitespace-nowrap',
         color,
         className,
       )}
     >
-      <Icon size={14} aria-hidden="true" className="shrink-0" />
+      <Icon size={14} aria-hidden="true" className="shrink-0 self-center" />
       {children}
     </span>
   )
@@ -108,7 +108,7 @@ export function Badge({
   return (
     <span
       className={classes(
-        'inline-flex h-5 items-center rounded-md border px-1.5 text-xs whitespace-nowrap',
+        'inline-flex h-5 items-center rounded-md border px-1.5 text-xs font-normal whitespace-nowrap',
         tones[tone],
       )}
     >

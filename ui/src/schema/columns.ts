@@ -1,5 +1,5 @@
 import type { JsonObject, ResourceSchemas } from '../../build/document.ts'
-import { type Field, fieldsOf, resolve } from './fields.ts'
+import { type Field, fieldsOf, labelOf, resolve } from './fields.ts'
 import { isObject } from './value.ts'
 
 /** Shown in the column of the name. */
@@ -23,8 +23,12 @@ const USUAL = [
 const COLUMNS_MAX = 6
 
 export interface Column {
+  /** Member of the item, or of an object within it: `actor.name`. */
   readonly name: string
   readonly label: string
+  /** Pixels that its values take; null for texts of any length, which share the rest. */
+  readonly width: number | null
+  readonly isNumber: boolean
 }
 
 /** Schema of the items of a list, or null if the operation does not answer one. */
@@ -42,15 +46,71 @@ export function columnsOf(schemas: ResourceSchemas, action = 'list'): readonly C
   const item = itemSchema(schemas, action)
   const properties = item?.['properties']
   if (!isObject(properties)) return []
-  const numbered = Object.entries(properties)
-    .map(([name, member]) => ({ name, order: isObject(member) ? member['x-postern-column'] : undefined }))
-    .filter((one): one is { name: string; order: number } => typeof one.order === 'number')
-    .sort((a, b) => a.order - b.order)
+  const members = Object.entries(properties).flatMap(([name, member]) => membersOf(name, member))
+  const numbered = members
+    .filter(({ order }) => order !== null)
+    .sort((one, other) => one.order! - other.order!)
     .map(({ name }) => name)
   const usual = USUAL.filter((name) => Object.hasOwn(properties, name)).slice(0, COLUMNS_MAX - 1)
   const first = NAMES.find((name) => Object.hasOwn(properties, name)) ?? 'id'
-  const names = numbered.length > 0 ? numbered : [first, ...usual]
-  return names.map((name) => ({ name, label: name.replaceAll('_', ' ') }))
+  const names = numbered.length > 0 ? namedFirst(numbered) : [first, ...usual]
+  return names.map((name) => {
+    const schema = members.find((member) => member.name === name)?.schema ?? {}
+    return { name, label: headOf(name), ...sizeOf(name, resolve(schema, schemas.$defs)) }
+  })
+}
+
+/** A member, or the marked members of an object. */
+function membersOf(
+  name: string,
+  member: JsonObject[string],
+): { name: string; schema: JsonObject; order: number | null }[] {
+  if (!isObject(member)) return []
+  const inner = member['properties']
+  const marked = isObject(inner)
+    ? Object.entries(inner).flatMap(([step, one]) => (isObject(one) ? [{ step, one }] : []))
+    : []
+  const orderOf = (one: JsonObject): number | null =>
+    typeof one['x-postern-column'] === 'number' ? one['x-postern-column'] : null
+  return [
+    { name, schema: member, order: orderOf(member) },
+    ...marked
+      .filter(({ one }) => orderOf(one) !== null)
+      .map(({ step, one }) => ({ name: `${name}.${step}`, schema: one, order: orderOf(one) })),
+  ]
+}
+
+/** People look for names: a slug comes after the name, and an id, which names nothing to them, comes last. */
+function namedFirst(names: readonly string[]): readonly string[] {
+  const rank = (name: string): number =>
+    name === 'id' ? 2 : name === 'name' && names.includes('slug') ? 0 : 1
+  return names.toSorted((one, other) => rank(one) - rank(other))
+}
+
+function headOf(name: string): string {
+  const [first = name, ...rest] = name.split('.')
+  return labelOf(
+    rest.every((step) => step === 'name' || step === 'slug') ? first : [first, ...rest].join('_'),
+  )
+}
+
+const ID_WIDTH = 272
+const TIME_WIDTH = 128
+const WORD_WIDTH = 120
+
+function sizeOf(name: string, given: JsonObject): Pick<Column, 'width' | 'isNumber'> {
+  const branches = given['anyOf']
+  const schema =
+    Array.isArray(branches) && branches.length === 2
+      ? (branches.find((one): one is JsonObject => isObject(one) && one['type'] !== 'null') ?? given)
+      : given
+  const type = [schema['type']].flat().find((one) => one !== 'null')
+  if (type === 'integer' || type === 'number') return { width: WORD_WIDTH, isNumber: true }
+  if (name === 'id') return { width: ID_WIDTH, isNumber: false }
+  if (schema['format'] === 'date-time' || /(?:_at|^time)$/.test(name))
+    return { width: TIME_WIDTH, isNumber: false }
+  const isShort = type === 'boolean' || Array.isArray(schema['enum'])
+  return { width: isShort ? WORD_WIDTH : null, isNumber: false }
 }
 
 /** What a table asks of each item: its columns, and what identifies it. */

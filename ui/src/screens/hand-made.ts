@@ -104,7 +104,21 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
 type Load = () => Promise<{ readonly default: ComponentType }>
 /** Pages by path below `/console`, such as `/records` or `/records/$id`. They take the place of the derived page there. */
 export const PAGES: Readonly<Record<string, Load>> = {
+  '/records': () => import('./records/list.tsx'),
+  '/records/$id': () => import('./records/page.tsx'),
+  '/audit': () => import('./audit/list.tsx'),
+  '/audit/$id': () => import('./audit/page.tsx'),
+  '/change_requests': () => import('./requests/change-requests.tsx'),
+  '/change_requests/$id': () => import('./requests/change-request.tsx'),
+  '/access_requests': () => import('./requests/access-requests.tsx'),
+  '/access_requests/$id': () => import('./requests/access-request.tsx'),
+  '/revisions': () => import('./revisions/list.tsx'),
+  '/revisions/$id': () => import('./revisions/page.tsx'),
+  '/run/config.plan': () => import('./revisions/apply-file.tsx'),
+  '/run/config.apply': () => import('./revisions/apply-file.tsx'),
+  '/run/requests.explain': () => import('./records/why.tsx'),
   '/collections/import': () => import('./collections/import.tsx'),
+  '/kit': () => import('./kit/page.tsx'),
 }
 
 interface ListAction {

@@ -4,14 +4,14 @@ import { Time } from '../kit/time.tsx'
 import { isObject } from '../schema/value.ts'
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/
-const STATE_NAMES = ['status', 'state', 'health', 'mode']
+const STATE_NAMES = ['status', 'state', 'health', 'mode', 'outcome', 'credential_state']
 const SHOWN_MAX = 3
 
 /** The value of a member, in the form that fits it best in a line. */
 export function Cell({ name, value }: { name: string; value: Json | undefined }) {
   if (value === null || value === undefined || value === '') return <span className="text-muted">–</span>
   if (typeof value === 'boolean') {
-    if (name === 'active')
+    if (/(?:^|\.)active$/.test(name))
       return <Status state={value ? 'ok' : 'off'}>{value ? 'active' : 'inactive'}</Status>
     return <span className="text-muted">{value ? 'yes' : 'no'}</span>
   }
@@ -26,7 +26,7 @@ function Text({ name, value }: { name: string; value: string }) {
   if (TIME.test(value)) return <Time value={value} />
   const state = STATE_NAMES.includes(name) ? stateOf(value) : null
   if (state !== null) return <Status state={state}>{value.replaceAll('_', ' ')}</Status>
-  if (/path|url|id$/.test(name)) return <code className="break-all">{value}</code>
+  if (/path|url|id$/.test(name)) return <code className="max-sm:break-all">{value}</code>
   return <>{value}</>
 }
 
@@ -34,11 +34,15 @@ function Several({ values }: { values: readonly Json[] }) {
   if (values.length === 0) return <span className="text-muted">–</span>
   const texts = values.map((value) => (isObject(value) ? shortOf(value) : String(value)))
   return (
-    <span className="inline-flex flex-wrap gap-1" title={texts.join(', ')}>
+    <span title={texts.join(', ')}>
+      {texts.length > SHOWN_MAX && <span className="mr-1 text-sm text-muted">{texts.length}:</span>}
       {texts.slice(0, SHOWN_MAX).map((text) => (
-        <Badge key={text}>{text}</Badge>
+        // One box each in a line of text, so that a cell ends with an ellipsis instead of half of one
+        <span key={text} className="mr-1 inline-block max-w-full">
+          <Badge>{text}</Badge>
+        </span>
       ))}
-      {texts.length > SHOWN_MAX && <span className="text-sm text-muted">+{texts.length - SHOWN_MAX}</span>}
+      {texts.length > SHOWN_MAX && <span className="text-sm text-muted">…</span>}
     </span>
   )
 }

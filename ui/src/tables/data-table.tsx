@@ -1,7 +1,7 @@
 import { Link } from '@tanstack/react-router'
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { type ReactNode, useEffect, useRef, useState } from 'react'
-import { useKeys } from '../app/keys.ts'
+import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 'react'
+import { singleKeysOn, useKeys } from '../app/keys.ts'
 import type { Search } from '../app/search.ts'
 import { classes } from '../kit/classes.ts'
 import { useNarrow } from '../kit/narrow.ts'
@@ -10,7 +10,11 @@ interface TableColumn<T> {
   readonly name: string
   readonly label: string
   readonly render: (item: T) => ReactNode
-  /** Classes of head and cell, such as `w-24 text-right`. */
+  /** Pixels; without it, or null, columns share what is left. */
+  readonly width?: number | null
+  /** Numbers are aligned at the right. */
+  readonly isNumber?: boolean
+  /** Further classes of head and cell, such as `w-24`. */
   readonly className?: string
 }
 
@@ -32,15 +36,24 @@ interface DataTableProps<T> {
   readonly more?: (() => void) | null
   readonly isFetching?: boolean
   readonly selected?: string | null
+  /** Told of the row that `j` or `k` has come to. */
+  readonly onWalk?: (item: T) => void
+  /** Told when the person scrolls away from the top, or back to it. */
+  readonly onTop?: (isAtTop: boolean) => void
+  /** Arrows then walk the cells, and `f` on a cell tells of its column. */
+  readonly onFilter?: (item: T, column: string) => void
 }
 
 const ROW = 32
 const CARD = 96
+/** Below this a table scrolls to the side instead of cutting texts further, pixels. */
+const SHARED_MIN = 130
 const AHEAD = 12
 
 /** Rows of which only those in view are drawn. `j` and `k` walk them, Enter opens; on a narrow screen rows are cards. */
 export function DataTable<T>(props: DataTableProps<T>) {
   const { items, more = null, columns, label, keyOf, linkOf, isFetching = false, selected = null } = props
+  const { onWalk, onTop, onFilter } = props
   const isNarrow = useNarrow()
   const scroller = useRef<HTMLDivElement>(null)
   const [current, setCurrent] = useState(-1)
@@ -61,6 +74,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
     const next = Math.min(items.length - 1, Math.max(0, current + step))
     setCurrent(next)
     virtual.scrollToIndex(next)
+    if (items[next] !== undefined) onWalk?.(items[next])
     // The row may not be drawn yet
     requestAnimationFrame(() =>
       scroller.current?.querySelector<HTMLElement>(`[data-row="${next}"] a`)?.focus(),
@@ -68,6 +82,29 @@ export function DataTable<T>(props: DataTableProps<T>) {
   }
   useKeys({ j: () => walk(1), k: () => walk(-1) })
 
+  /** Arrows lead from cell to cell, and `f` takes the value of the cell as a filter. */
+  const onCellKey = (event: KeyboardEvent<HTMLElement>): void => {
+    if (onFilter === undefined || event.ctrlKey || event.metaKey || event.altKey) return
+    const cell = event.target instanceof Element ? event.target.closest('td') : null
+    const row = cell?.closest('tr')
+    if (!cell || !row) return
+    if (event.key === 'f' && singleKeysOn()) {
+      const item = items[Number(row.dataset['row'])]
+      if (item !== undefined) onFilter(item, columns[cell.cellIndex]!.name)
+    } else {
+      const side = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0
+      const rows = event.key === 'ArrowDown' ? row.nextElementSibling : row.previousElementSibling
+      const isUpOrDown = event.key === 'ArrowDown' || event.key === 'ArrowUp'
+      if (side === 0 && !isUpOrDown) return
+      const target = isUpOrDown ? rows?.children[cell.cellIndex] : row.children[cell.cellIndex + side]
+      // The first cell has the link of its row
+      const place = target?.querySelector('a') ?? target
+      if (place instanceof HTMLElement) place.focus()
+    }
+    event.preventDefault()
+  }
+
+  const widthMin = columns.reduce((sum, { width }) => sum + (width ?? SHARED_MIN), 0)
   const before = rows[0]?.start ?? 0
   const after = virtual.getTotalSize() - (rows.at(-1)?.end ?? 0)
   const first = (item: T): ReactNode => {
@@ -91,6 +128,8 @@ export function DataTable<T>(props: DataTableProps<T>) {
       tabIndex={0}
       role="region"
       aria-label={label}
+      onScroll={() => onTop?.((scroller.current?.scrollTop ?? 0) < ROW)}
+      onKeyDown={onCellKey}
       className="min-h-40 flex-1 overflow-auto rounded-md border border-line"
     >
       {isNarrow ? (
@@ -118,14 +157,24 @@ export function DataTable<T>(props: DataTableProps<T>) {
           })}
         </ul>
       ) : (
-        <table aria-busy={isFetching} className="w-full border-collapse">
+        <table
+          aria-busy={isFetching}
+          style={{ minWidth: widthMin }}
+          // Columns keep their width while other rows scroll into view
+          className="w-full table-fixed border-collapse"
+        >
           <thead className="sticky top-0 z-10 bg-raised">
             <tr className="h-8 text-left text-sm text-muted">
-              {columns.map(({ name, label: head, className }) => (
+              {columns.map(({ name, label: head, className, width, isNumber }) => (
                 <th
                   key={name}
                   scope="col"
-                  className={classes('border-b border-line px-3 font-medium', className)}
+                  style={width == null ? {} : { width }}
+                  className={classes(
+                    'truncate border-b border-line px-3 font-medium',
+                    isNumber === true && 'text-right',
+                    className,
+                  )}
                 >
                   {head}
                 </th>
@@ -149,8 +198,10 @@ export function DataTable<T>(props: DataTableProps<T>) {
                   {columns.map((column, place) => (
                     <td
                       key={column.name}
+                      tabIndex={onFilter === undefined ? undefined : -1}
                       className={classes(
-                        'max-w-100 overflow-hidden px-3 text-ellipsis whitespace-nowrap',
+                        'truncate px-3',
+                        column.isNumber === true && 'text-right',
                         column.className,
                       )}
                     >

@@ -81,7 +81,7 @@ function Proxies({ slug }: PartProps) {
             key={item.id}
             className="flex flex-wrap items-baseline gap-x-3 border-t border-line py-1 first:border-0"
           >
-            <span className="inline-flex w-40 flex-wrap gap-1">
+            <span className="inline-flex flex-wrap gap-1 sm:w-40">
               {item.methods.map((method) => (
                 <Badge key={method}>{method}</Badge>
               ))}
@@ -93,7 +93,7 @@ function Proxies({ slug }: PartProps) {
             >
               <code className="break-all">{item.path}</code>
             </Link>
-            <span className="min-w-0 flex-1 truncate text-muted">{item.name}</span>
+            <span className="min-w-0 flex-1 truncate text-muted max-sm:hidden">{item.name}</span>
             <Status state={item.status === 'published' ? 'ok' : 'draft'}>{item.status}</Status>
           </li>
         ))}

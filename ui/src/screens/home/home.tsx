@@ -7,9 +7,10 @@ import { useMay, useSession } from '../../api/session.ts'
 import { one } from '../../app/search.ts'
 import { Select } from '../../kit/inputs.tsx'
 import { Card, Page } from '../../kit/page.tsx'
-import { FaultBox } from '../../kit/states.tsx'
+import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
-import { deltaOf, stepsOf } from './steps.ts'
+import { isObject } from '../../schema/value.ts'
+import { deltaOf, mostErrors, stepsOf } from './steps.ts'
 
 const RANGES = [
   { name: '1h', label: 'Last hour', ms: 3_600_000 },
@@ -19,9 +20,16 @@ const RANGES = [
 /** Figures are fetched anew this often, milliseconds. */
 const AGAIN_MS = 15_000
 const MINUTE = 60_000
+/** The server ranks endpoints by their part of errors; of those, the ones with the most errors are shown. */
+const ASKED_FAILING = 100
+const SHOWN_FAILING = 5
 
 /** The latest items of a list; null if the person may not see it. */
-function useItems(name: OperationName, input: object): readonly Record<string, unknown>[] | null {
+function useItems(
+  name: OperationName,
+  input: object,
+  isAsked = true,
+): readonly Record<string, unknown>[] | null {
   const may = useMay()
   const query = useQuery({
     queryKey: [name, 'home', input],
@@ -29,7 +37,7 @@ function useItems(name: OperationName, input: object): readonly Record<string, u
       const { body } = await client.call(name, input as Input<OperationName>)
       return (body as unknown as { readonly items: readonly Record<string, unknown>[] }).items
     },
-    enabled: may(name),
+    enabled: isAsked && may(name),
     refetchInterval: AGAIN_MS,
   })
   return may(name) ? (query.data ?? []) : null
@@ -70,8 +78,8 @@ export default function Home() {
       }
     >
       {may('metrics.overview') && <Figures ms={range.ms} />}
-      <div className="grid items-start gap-4 lg:grid-cols-2">
-        <FirstSteps />
+      <div className="grid items-start gap-4 grid-cols-1 lg:grid-cols-2">
+        <FirstSteps ms={range.ms} />
         {may('metrics.error_endpoints') && <Failing ms={range.ms} />}
         <Waiting />
       </div>
@@ -86,17 +94,19 @@ function periodOf(ms: number, back: number): { from: string; to: string } {
   return { from: new Date(to - ms).toISOString(), to: new Date(to).toISOString() }
 }
 
-function useOverview(ms: number, back: number) {
+function useOverview(ms: number, back: number, isAsked = true) {
+  const may = useMay()
   return useQuery({
     queryKey: ['metrics.overview', ms, back],
     queryFn: async () => (await client.call('metrics.overview', periodOf(ms, back))).body,
+    enabled: isAsked && may('metrics.overview'),
     refetchInterval: AGAIN_MS,
   })
 }
 
 function Figures({ ms }: { ms: number }) {
   const now = useOverview(ms, 0)
-  const before = useOverview(ms, 1)
+  const before = useOverview(ms, 1, now.data !== undefined && now.data.requests > 0)
   if (now.error !== null) return <FaultBox fault={faultOf(now.error)} retry={() => void now.refetch()} />
   const figures = [
     { label: 'Requests', value: now.data?.requests ?? null, before: before.data?.requests ?? null, unit: '' },
@@ -147,10 +157,18 @@ function shown(value: number | null): string {
   return value === null ? '–' : value.toLocaleString('en', { maximumFractionDigits: value < 10 ? 2 : 0 })
 }
 
-function FirstSteps() {
-  const collections = useItems('collections.list', { limit: 50, fields: 'id,status' })
-  const clients = useItems('clients.list', { limit: 1, fields: 'id' })
-  const records = useItems('records.list', { limit: 50, fields: 'id,surface' })
+/** The steps of a new instance. Where agents call already, all of them are done and nothing is asked. */
+function FirstSteps({ ms }: { ms: number }) {
+  const may = useMay()
+  const { data: figures, error } = useOverview(ms, 0)
+  const isInUse = figures !== undefined && figures.from_agents > 0 && figures.clients > 0
+  const isKnown = figures !== undefined || error !== null || !may('metrics.overview')
+  const isAsked = isKnown && !isInUse
+  const collections = useItems('collections.list', { limit: 50, fields: 'id,status' }, isAsked)
+  const clients = useItems('clients.list', { limit: 1, fields: 'id' }, isAsked)
+  const mayHaveCalls = isAsked && (clients === null || clients.length > 0)
+  const records = useItems('records.list', { limit: 50, fields: 'id,surface' }, mayHaveCalls)
+  if (!isAsked) return null
   const steps = stepsOf({ collections, clients, records })
   return (
     <Card title="First steps">
@@ -177,25 +195,31 @@ function FirstSteps() {
 }
 
 function Failing({ ms }: { ms: number }) {
+  const { data: figures } = useOverview(ms, 0)
+  const hasFailed = figures !== undefined && figures.errors > 0
   const query = useQuery({
     queryKey: ['metrics.error_endpoints', ms],
     queryFn: async () =>
-      (await client.call('metrics.error_endpoints', { ...periodOf(ms, 0), limit: 5 })).body,
+      (await client.call('metrics.error_endpoints', { ...periodOf(ms, 0), limit: ASKED_FAILING })).body,
+    enabled: hasFailed,
     refetchInterval: AGAIN_MS,
   })
-  const items = query.data?.items.filter(({ errors }) => errors > 0) ?? []
+  const items = mostErrors(query.data?.items ?? [], SHOWN_FAILING)
+  const isLoading = figures === undefined || (hasFailed && query.isPending)
   return (
     <Card title="Failing endpoints">
-      {items.length === 0 ? (
+      {isLoading ? (
+        <SkeletonRows rows={SHOWN_FAILING} height={28} />
+      ) : items.length === 0 ? (
         <p className="text-muted">No endpoint failed in this period.</p>
       ) : (
         <ul className="flex flex-col gap-2">
           {items.map(({ endpoint, errors, error_rate, codes }) => (
             <li key={endpoint} className="flex flex-wrap items-baseline justify-between gap-x-3">
-              <code className="break-all">{endpoint}</code>
-              <span className="text-sm text-muted">
-                {errors.toLocaleString('en')} errors, {(error_rate * 100).toFixed(1)} %
-                {codes[0] !== undefined && `, mostly ${codes[0].code}`}
+              <code className="min-w-0 break-all">{endpoint}</code>
+              <span className="text-sm text-muted tabular-nums">
+                {errors === 1 ? '1 error' : `${errors.toLocaleString('en')} errors`},{' '}
+                {(error_rate * 100).toFixed(1)} %{codes[0] !== undefined && `, mostly ${codes[0].code}`}
               </span>
             </li>
           ))}
@@ -215,8 +239,8 @@ function Waiting() {
       {isEmpty && <p className="text-muted">Nothing waits, and nothing expires.</p>}
       <ul className="flex flex-col gap-2">
         {(changes ?? []).map((item) => (
-          <li key={String(item['id'])}>
-            <Status state="pending">Waits for approval</Status>{' '}
+          <li key={String(item['id'])} className="flex flex-wrap items-baseline gap-x-2">
+            <Status state="pending">Waits for approval</Status>
             <Link
               to="/$resource/$id"
               params={{ resource: 'change_requests', id: String(item['id']) }}
@@ -224,15 +248,25 @@ function Waiting() {
             >
               {String(item['operation'] ?? item['id'])}
             </Link>
+            <code className="min-w-0 break-all">{nameIn(item['resource'], 'slug')}</code>
+            <span className="text-muted">{nameIn(item['requester'], 'name')}</span>
           </li>
         ))}
         {(stale ?? []).map((item) => (
-          <li key={`${item['type']} ${item['ref']}`}>
-            <Status state="warn">{[item['why']].flat().join(', ')}</Status> {String(item['type'])}{' '}
-            <code>{String(item['ref'])}</code>
+          <li key={`${item['type']} ${item['ref']}`} className="flex flex-wrap items-baseline gap-x-2">
+            <Status state={[item['why']].flat().includes('expired') ? 'bad' : 'warn'}>
+              {[item['why']].flat().join(', ').replaceAll('_', ' ')}
+            </Status>
+            <span>
+              {String(item['type'])} <code>{String(item['ref'])}</code>
+            </span>
           </li>
         ))}
       </ul>
     </Card>
   )
+}
+
+function nameIn(value: unknown, member: string): string {
+  return isObject(value) && typeof value[member] === 'string' ? value[member] : ''
 }

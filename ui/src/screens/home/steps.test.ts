@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { deltaOf, stepsOf } from './steps.ts'
+import { deltaOf, mostErrors, stepsOf } from './steps.ts'
 
 test('a step is done when what it leads to is there, and open while the person may not see it', () => {
   const done = (facts: Parameters<typeof stepsOf>[0]) => stepsOf(facts).map(({ isDone }) => isDone)
@@ -21,4 +21,18 @@ test('a figure is compared with the period before in words', () => {
   assert.equal(deltaOf(100, 100), 'as before')
   assert.equal(deltaOf(2000, 100), '20 times as before')
   assert.equal(deltaOf(5, 0), null)
+})
+
+test('endpoints with the most errors come first, and those without errors are left out', () => {
+  const endpoints = [
+    { name: 'once', errors: 1, error_rate: 1 },
+    { name: 'none', errors: 0, error_rate: 0 },
+    { name: 'often', errors: 40, error_rate: 0.2 },
+    { name: 'worse', errors: 40, error_rate: 0.5 },
+  ]
+  assert.deepEqual(
+    mostErrors(endpoints, 2).map(({ name }) => name),
+    ['worse', 'often'],
+  )
+  assert.equal(mostErrors(endpoints, 9).length, 3)
 })

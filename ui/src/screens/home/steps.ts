@@ -62,3 +62,14 @@ export function deltaOf(now: number | null, before: number | null): string | nul
   if (Math.abs(change) >= 10) return `${percent} as before`
   return change > 0 ? `${percent} more than before` : `${percent} less than before`
 }
+
+/** Those with the most errors, most first; without errors none. */
+export function mostErrors<T extends { readonly errors: number; readonly error_rate: number }>(
+  endpoints: readonly T[],
+  max: number,
+): readonly T[] {
+  return endpoints
+    .filter(({ errors }) => errors > 0)
+    .toSorted((one, other) => other.errors - one.errors || other.error_rate - one.error_rate)
+    .slice(0, max)
+}

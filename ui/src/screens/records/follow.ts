@@ -1,28 +1,22 @@
 /** Request records as they are stored: each call waits on the server for the next ones. */
-import { useEffect, useState } from 'react'
-import { client, type Input, type Output } from '../../api/client.ts'
+import { useEffect, useRef, useState } from 'react'
+import { client, type Input } from '../../api/client.ts'
 import { type Fault, faultOf } from '../../api/problem.ts'
 import type { Search } from '../../app/search.ts'
+import type { CallRecord } from './sentence.ts'
+import { EMPTY_TAIL, paused, received, resumed, type Tail } from './tail.ts'
 
-type Followed = Output<'records.follow'>
-type FollowedRecord = Followed['items'][number]
-
-/** Kept in the page; older ones are in the list. */
-const KEPT_MAX = 2000
 /** How long a call waits for the next records, seconds. */
 const WAIT_S = 20
 /** After a failure, milliseconds. */
 const AGAIN_MS = 3000
 
 interface Following {
-  /** Newest first. */
-  readonly items: readonly FollowedRecord[]
-  /** Records came faster than they could be followed: the list has them all. */
-  readonly missed: boolean
+  readonly tail: Tail<CallRecord>
   readonly fault: Fault | null
+  readonly pause: () => void
+  readonly resume: () => void
 }
-
-const NOTHING: Following = { items: [], missed: false, fault: null }
 
 /** Resolves when the tab is in view: a hidden one asks for nothing. */
 function inView(signal: AbortSignal): Promise<void> {
@@ -36,16 +30,23 @@ function inView(signal: AbortSignal): Promise<void> {
   })
 }
 
-/** Follows the records that fit the filters, from now on, while `isOn`. */
-export function useFollow(search: Search, isOn: boolean): Following {
-  const [following, setFollowing] = useState(NOTHING)
-  const filters = JSON.stringify(search)
+/**
+ * Follows the records that fit the filters, from now on, while `isOn`.
+ * @param onStart told once the first answer has come: what was stored before it is in the list
+ */
+export function useFollow(filters: Search, isOn: boolean, onStart: () => void): Following {
+  const start = useRef(onStart)
+  start.current = onStart
+  const [tail, setTail] = useState<Tail<CallRecord>>(EMPTY_TAIL)
+  const [fault, setFault] = useState<Fault | null>(null)
+  const asked = JSON.stringify(filters)
   useEffect(() => {
-    setFollowing(NOTHING)
+    setTail(EMPTY_TAIL)
+    setFault(null)
     if (!isOn) return
     const leaving = new AbortController()
     const { signal } = leaving
-    const { text: _text, order: _order, ...rest } = JSON.parse(filters) as Record<string, unknown>
+    const { from: _from, to: _to, order: _order, ...rest } = JSON.parse(asked) as Record<string, unknown>
     const follow = async (): Promise<void> => {
       let cursor: string | undefined
       while (!signal.aborted) {
@@ -56,22 +57,19 @@ export function useFollow(search: Search, isOn: boolean): Following {
           const { body } = await client.call('records.follow', input, { signal })
           const isFirst = cursor === undefined
           cursor = body.next_cursor
-          // What the first answer has is in the list already
-          if (!isFirst && !signal.aborted)
-            setFollowing((before) => ({
-              items: [...body.items.toReversed(), ...before.items].slice(0, KEPT_MAX),
-              missed: before.missed || body.missed,
-              fault: null,
-            }))
+          if (signal.aborted) return
+          setFault(null)
+          if (isFirst) start.current()
+          else setTail((before) => received(before, body.items, body.missed))
         } catch (error) {
           if (signal.aborted) return
-          setFollowing((before) => ({ ...before, fault: faultOf(error) }))
+          setFault(faultOf(error))
           await new Promise((done) => setTimeout(done, AGAIN_MS))
         }
       }
     }
     void follow()
     return () => leaving.abort()
-  }, [filters, isOn])
-  return following
+  }, [asked, isOn])
+  return { tail, fault, pause: () => setTail(paused), resume: () => setTail(resumed) }
 }

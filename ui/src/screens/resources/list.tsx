@@ -1,7 +1,6 @@
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { Pause, Plus, Radio } from 'lucide-react'
-import { useState } from 'react'
+import { Plus } from 'lucide-react'
 import type { JsonObject } from '../../../build/document.ts'
 import { client, type Input, type OperationName } from '../../api/client.ts'
 import { operation } from '../../api/operations.ts'
@@ -14,7 +13,6 @@ import { one, type Search } from '../../app/search.ts'
 import { Button, buttonClasses } from '../../kit/button.tsx'
 import { Page } from '../../kit/page.tsx'
 import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
-import { Status } from '../../kit/status.tsx'
 import { askedOf, columnsOf, filtersOf, takes } from '../../schema/columns.ts'
 import { fieldsOf } from '../../schema/fields.ts'
 import { useSchemas } from '../../schema/load.ts'
@@ -22,9 +20,9 @@ import { isObject } from '../../schema/value.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { Cell } from '../../tables/cell.tsx'
 import { DataTable } from '../../tables/data-table.tsx'
+import { isNothing } from '../../tables/details.tsx'
 import { FilterBar, OrderSelect, SearchBox } from '../../tables/filters.tsx'
 import { LIST_ACTIONS } from '../hand-made.ts'
-import { useFollow } from '../records/follow.ts'
 import { aboutOf } from './about.ts'
 
 const PAGE = 100
@@ -41,7 +39,6 @@ function List({ resource }: { resource: string }) {
   const search = useSearch({ strict: false }) as Search
   const navigate = useNavigate()
   const may = useMay()
-  const [isLive, setLive] = useState(false)
   const schemas = useSchemas(resource)
   const name = `${resource}.list` as OperationName
   const row = operation(name)!
@@ -76,13 +73,13 @@ function List({ resource }: { resource: string }) {
       () => {},
     )
   }
-  const mayFollow = resource === 'records' && may('records.follow')
-  const following = useFollow(search, mayFollow && isLive)
   const mayCreate = may(`${resource}.create`)
   useKeys({ n: () => (mayCreate ? void navigate({ to: '/$resource/new', params: { resource } }) : false) })
-  const listed = query.data?.pages.flatMap((page) => page.items) ?? []
-  const items =
-    following.items.length === 0 ? listed : [...(following.items as unknown as JsonObject[]), ...listed]
+  const items = query.data?.pages.flatMap((page) => page.items) ?? []
+  // A column in which no row has a value tells nothing, but for the one that names the rows
+  const told = columns.filter(
+    ({ name }, index) => index === 0 || items.some((item) => !isNothing(valueAt(item, name) ?? null)),
+  )
   const isFiltered = Object.keys(search).some((key) => key !== 'order')
   const create = mayCreate && (
     <Link to="/$resource/new" params={{ resource }} className={buttonClasses('primary')}>
@@ -111,11 +108,6 @@ function List({ resource }: { resource: string }) {
                 {label}
               </Link>
             ))}
-          {mayFollow && (
-            <Button icon={isLive ? Pause : Radio} aria-pressed={isLive} onClick={() => setLive(!isLive)}>
-              {isLive ? `Live, ${following.items.length} new` : 'Live'}
-            </Button>
-          )}
           <ShowAs request={shownAs} />
           {create}
         </>
@@ -133,13 +125,6 @@ function List({ resource }: { resource: string }) {
         <FilterBar fields={filters} search={search} onChange={change} />
         {order !== undefined && <OrderSelect field={order} search={search} onChange={change} />}
       </div>
-      {following.fault !== null && <FaultBox fault={following.fault} />}
-      {following.missed && (
-        <p>
-          <Status state="warn">Some are missing</Status> Calls came faster than they could be followed. Reload
-          the list to see all of them.
-        </p>
-      )}
       {query.error !== null && <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />}
       {query.data === undefined && query.error === null && <SkeletonRows rows={12} />}
       {query.data !== undefined &&
@@ -167,7 +152,7 @@ function List({ resource }: { resource: string }) {
       {items.length > 0 && (
         <DataTable
           label={title}
-          columns={columns.map((column) => ({
+          columns={told.map((column) => ({
             ...column,
             render: (item: JsonObject) => <Cell name={column.name} value={valueAt(item, column.name)} />,
           }))}

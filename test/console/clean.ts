@@ -1,0 +1,23 @@
+/** What holds for every page: no fault, no overflow, and nothing that axe finds (WCAG 2.2 AA). */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { assertFaultless, type Visitor } from './chromium.ts'
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
+
+export async function assertClean(visit: Visitor, width: number, at: string): Promise<void> {
+  assertFaultless(visit, at)
+  const wide = Number(await visit.page.evaluate('document.documentElement.scrollWidth'))
+  assert.ok(wide <= width, `${at} is ${wide} pixels wide`)
+  await visit.page.evaluate(AXE)
+  const found = await visit.page.evaluate(async (runOnly) => {
+    const { axe } = globalThis as unknown as {
+      axe: { run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> }
+    }
+    const { violations } = await axe.run({ runOnly })
+    return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 200)}`)
+  }, RULES)
+  assert.deepEqual(found, [], at)
+}

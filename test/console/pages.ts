@@ -1,0 +1,37 @@
+/** The pages of the console that tests open and that `npm run console:shots` takes pictures of. A new screen is one line here. */
+
+export interface ConsolePage {
+  /** Below `/console`. */
+  readonly path: string
+  /** The page shows a resource that only the sample instance has; others are shown by every instance with a collection `orders`. */
+  readonly isOfSample?: true
+  /** Name of its picture in docs/console.md, and the words below it. */
+  readonly picture?: { readonly name: string; readonly caption: string }
+}
+
+const list = (...paths: readonly string[]): ConsolePage[] => paths.map((path) => ({ path: `/${path}` }))
+const ofSample = (...paths: readonly string[]): ConsolePage[] =>
+  paths.map((path) => ({ path: `/${path}`, isOfSample: true }))
+
+export const PAGES: readonly ConsolePage[] = [
+  { path: '/' },
+  ...list('collections', 'proxies', 'workflows', 'policies', 'credentials', 'clients', 'profiles'),
+  ...list('access_requests', 'change_requests', 'origins', 'virtual_mcps', 'guardrails', 'hosts', 'bindings'),
+  ...list('connections', 'records', 'audit', 'exports', 'revisions', 'users', 'teams', 'roles', 'grants'),
+  ...list('service_identities', 'trust_rules', 'personal_tokens', 'keys', 'settings'),
+  ...list('collections/new', 'proxies/new', 'credentials/new'),
+  ...list('collections/orders', 'collections/orders?tab=edit', 'collections/orders?tab=history'),
+  ...list('run/config.plan', 'kit', 'run/requests.explain', 'revisions/5', 'revisions?from=2&to=5'),
+  ...ofSample('proxies/payments:create-v1'),
+  ...ofSample('proxies/orders:create-v1', 'proxies/orders:create-v1?tab=edit', 'proxies?collection=orders'),
+  ...ofSample('collections/customs-declarations-and-tariff-classification', 'policies/gold'),
+  ...ofSample('credentials/tax-authority', 'clients/acme-retail', 'profiles/acme-retail:production'),
+  ...ofSample('workflows/checked-order', 'origins/tickets', 'virtual_mcps/support-desk'),
+  ...ofSample('guardrails/card-numbers', 'users/maria-theresia-von-hohenberg-waldenfels', 'teams/payments'),
+  ...ofSample('grants/commerce', 'bindings/claude:claude-support', 'records?status=5xx'),
+]
+
+/** The path as the name of a file: `collections-orders-tab-edit`, `home`. */
+export function fileNameOf({ path }: ConsolePage): string {
+  return path.replaceAll(/[^a-zA-Z0-9_]+/g, '-').replaceAll(/^-|-$/g, '') || 'home'
+}

@@ -1,0 +1,190 @@
+import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
+import { useNavigate, useSearch } from '@tanstack/react-router'
+import { Download } from 'lucide-react'
+import { useState } from 'react'
+import { client, type Input } from '../../api/client.ts'
+import { operation } from '../../api/operations.ts'
+import { faultOf } from '../../api/problem.ts'
+import { useMay } from '../../api/session.ts'
+import { useKeys } from '../../app/keys.ts'
+import { one, type Search } from '../../app/search.ts'
+import { Button } from '../../kit/button.tsx'
+import { useNarrow } from '../../kit/narrow.ts'
+import { Page } from '../../kit/page.tsx'
+import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
+import { Badge } from '../../kit/status.tsx'
+import { Time } from '../../kit/time.tsx'
+import { filtersOf } from '../../schema/columns.ts'
+import { useSchemas } from '../../schema/load.ts'
+import { ShowAs } from '../../show-as/show-as.tsx'
+import { DataTable } from '../../tables/data-table.tsx'
+import { FilterBar, SearchBox } from '../../tables/filters.tsx'
+import { ExportDialog } from '../records/export-dialog.tsx'
+import { RangeSelect } from '../records/range-select.tsx'
+import { ChainCheck } from './chain.tsx'
+import { EntryPane } from './entry-pane.tsx'
+import { Outcome } from './outcome.tsx'
+import { type AuditEntry, resourceOf } from './words.ts'
+
+const PAGE = 100
+const TITLE = 'Audit'
+/** Filters by the name of a column. */
+const FILTERS: Readonly<Record<string, (entry: AuditEntry) => Readonly<Record<string, string>>>> = {
+  actor: ({ actor }) => ({ actor: actor.id }),
+  operation: ({ operation: name }) => ({ operation: name }),
+  resource: ({ resource: { id, type } }): Readonly<Record<string, string>> =>
+    id === null ? { resource_type: type } : { resource: id },
+  surface: ({ surface }) => ({ surface }),
+  outcome: ({ outcome }) => ({ outcome }),
+}
+
+const COLUMNS: Parameters<typeof DataTable<AuditEntry>>[0]['columns'] = [
+  { name: 'time', label: 'Time', width: 130, render: ({ time }) => <Time value={time} /> },
+  {
+    name: 'actor',
+    label: 'Actor',
+    width: 180,
+    render: ({ actor, agent }) => (
+      <>
+        {actor.name} {agent.name !== null && <Badge>{agent.name}</Badge>}
+      </>
+    ),
+  },
+  { name: 'operation', label: 'Operation', render: ({ operation: name }) => <code>{name}</code> },
+  { name: 'resource', label: 'Resource', render: resourceOf },
+  {
+    name: 'surface',
+    label: 'Interface',
+    width: 150,
+    render: ({ surface }) => <span className="text-muted">{surface}</span>,
+  },
+  { name: 'outcome', label: 'Outcome', width: 100, render: ({ outcome }) => <Outcome outcome={outcome} /> },
+  {
+    name: 'reason',
+    label: 'Reason',
+    render: ({ reason }) => reason ?? <span className="text-muted">–</span>,
+  },
+]
+
+/** The audit log: filters and the open entry stand in the address. */
+export default function Audit() {
+  const may = useMay()
+  if (may('audit.list')) return <List />
+  return (
+    <Page name={TITLE} title={TITLE}>
+      <Forbidden permission={operation('audit.list')!.permission} />
+    </Page>
+  )
+}
+
+function List() {
+  const search = useSearch({ strict: false }) as Search
+  const navigate = useNavigate()
+  const may = useMay()
+  const isNarrow = useNarrow()
+  const schemas = useSchemas('audit')
+  const [isExporting, setExporting] = useState(false)
+  const { entry, ...filters } = search
+  const open = one(entry) ?? null
+  const query = useInfiniteQuery({
+    queryKey: ['audit.list', filters],
+    queryFn: async ({ pageParam, signal }) => {
+      const asked = { ...filters, limit: PAGE, ...(pageParam !== null && { cursor: pageParam }) }
+      return (await client.call('audit.list', asked as Input<'audit.list'>, { signal })).body
+    },
+    initialPageParam: null as string | null,
+    getNextPageParam: ({ next_cursor }) => next_cursor,
+    placeholderData: keepPreviousData,
+  })
+  const change = (changes: Readonly<Record<string, string | readonly string[] | undefined>>): void => {
+    navigate({ to: '.', search: { ...search, ...changes } as never, replace: 'text' in changes }).catch(
+      () => {},
+    )
+  }
+  const close = (): void => change({ entry: undefined })
+  useKeys({ Escape: () => (open === null ? false : close()) })
+  const items = query.data?.pages.flatMap((page) => page.items) ?? []
+  const row = operation('audit.list')!
+  const pane = open !== null && (
+    <EntryPane key={open} id={open} onClose={close} closeLabel={isNarrow ? 'Back to the list' : 'Close'} />
+  )
+  if (isNarrow && open !== null)
+    return (
+      <Page name="Audit entry" title="Audit entry">
+        {pane}
+      </Page>
+    )
+  return (
+    <Page
+      name={TITLE}
+      title={TITLE}
+      lead="Each change and each denied attempt is one entry. Entries are linked, so that a change to one is found."
+      actions={
+        <>
+          {may('audit.verify') && <ChainCheck />}
+          {may('exports.create') && (
+            <Button icon={Download} onClick={() => setExporting(true)}>
+              Export
+            </Button>
+          )}
+          <ShowAs request={{ operation: row, input: filters, options: {} }} />
+        </>
+      }
+      isFull
+    >
+      <div className="flex shrink-0 flex-wrap items-center gap-2">
+        <SearchBox
+          label="Search the audit log"
+          value={one(search['text']) ?? ''}
+          onChange={(text) => change({ text: text === '' ? undefined : text })}
+        />
+        <RangeSelect search={search} onChange={change} />
+        <FilterBar
+          fields={schemas == null ? [] : filtersOf(schemas).filter(({ name }) => name !== 'bodies')}
+          search={search}
+          onChange={change}
+        />
+      </div>
+      {query.error !== null && <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />}
+      {query.data === undefined && query.error === null && <SkeletonRows rows={12} />}
+      {query.data !== undefined && items.length === 0 && (
+        <Empty
+          title={Object.keys(filters).length > 0 ? 'No entry fits the filters' : 'No entries yet'}
+          action={
+            Object.keys(filters).length > 0 && (
+              <Button onClick={() => void navigate({ to: '.', search: {} })}>Clear the filters</Button>
+            )
+          }
+        />
+      )}
+      {items.length > 0 && (
+        <div className="flex min-h-0 flex-1 gap-4">
+          <DataTable
+            label={TITLE}
+            columns={COLUMNS}
+            items={items}
+            keyOf={({ id }) => id}
+            linkOf={({ id }) => ({ to: '.', search: { ...search, entry: id } })}
+            more={query.hasNextPage ? () => void query.fetchNextPage() : null}
+            isFetching={query.isFetching}
+            selected={open}
+            onWalk={({ id }) => open !== null && change({ entry: id })}
+            onFilter={(item, column) => {
+              const filter = FILTERS[column]?.(item)
+              if (filter !== undefined) change(filter)
+            }}
+          />
+          {open !== null && (
+            <aside
+              aria-label="Audit entry"
+              className="w-1/2 max-w-180 min-w-100 overflow-auto rounded-md border border-line p-4"
+            >
+              {pane}
+            </aside>
+          )}
+        </div>
+      )}
+      {isExporting && <ExportDialog of="audit" filters={filters} onClose={() => setExporting(false)} />}
+    </Page>
+  )
+}

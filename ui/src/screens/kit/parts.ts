@@ -1,0 +1,93 @@
+/** What the page of the kit shows its parts with: a form with every kind of field, rows of every length, a failure. */
+import type { JsonObject } from '../../../build/document.ts'
+import type { Fault } from '../../api/problem.ts'
+
+export const LONG =
+  'Cross-border customs declarations and tariff classification for parcels that leave the customs union'
+
+/** A member for each kind of field. */
+export const SCHEMA: JsonObject = {
+  type: 'object',
+  required: ['name', 'kind'],
+  properties: {
+    name: { type: 'string', description: 'A text that is required and changed' },
+    slug: { type: 'string', default: 'orders', description: 'A text with a default' },
+    description: { type: 'string', maxLength: 4000, description: 'A long text' },
+    collection: { type: 'string', 'x-postern-ref': 'collections', description: 'The name of a resource' },
+    kind: { type: 'string', enum: ['partner', 'internal', 'ai'], description: 'One of several words' },
+    methods: { type: 'array', items: { type: 'string', enum: ['GET', 'POST', 'DELETE'] } },
+    max: { type: 'integer', minimum: 1, 'x-postern-unit': 'requests', description: 'A number with a fault' },
+    active: { type: 'boolean', description: 'Yes or no' },
+    checked: { type: ['boolean', 'null'], description: 'Yes, no or not set' },
+    tags: { type: 'array', items: { type: 'string' }, description: 'Texts, one per line' },
+    secret: { type: 'string', 'x-postern-secret': true, description: 'A secret' },
+    timeouts: {
+      type: 'object',
+      description: 'An object that is set',
+      properties: { connect: { type: 'string', default: '2s', 'x-postern-unit': 'duration' } },
+    },
+    cache: {
+      description: 'An object that is not set',
+      anyOf: [{ type: 'object', properties: { ttl: { type: 'string' } } }, { type: 'null' }],
+    },
+    targets: {
+      type: 'array',
+      description: 'A list of objects',
+      items: { type: 'object', required: ['url'], properties: { url: { type: 'string', format: 'uri' } } },
+    },
+    claims: { type: 'object', additionalProperties: { type: 'string' }, description: 'Names and values' },
+    auth: {
+      description: 'One of several kinds of object',
+      oneOf: [
+        { type: 'object', properties: { type: { const: 'none' } } },
+        { type: 'object', properties: { type: { const: 'token' }, expires_in: { type: 'string' } } },
+      ],
+    },
+    body: { description: 'Any JSON' },
+  },
+}
+
+export const LOADED: JsonObject = {
+  name: 'Orders',
+  description: 'Places, changes and cancels orders.',
+  kind: 'partner',
+  methods: ['GET', 'POST'],
+  max: 0,
+  active: true,
+  tags: ['core', 'tier-1'],
+  timeouts: { connect: '5s' },
+  cache: null,
+  targets: [{ url: 'http://orders.internal:8080' }],
+  claims: { tenant: 'acme' },
+  auth: { type: 'token', expires_in: '90d' },
+  body: { lines: [{ sku: 'TEA-1' }] },
+}
+export const ERRORS = { '/max': 'must be at least 1' }
+
+export const FAULT: Fault = {
+  title: 'Configuration invalid',
+  detail: 'The policy "gold" is not there. Create it, or name another one.',
+  code: 'configuration_invalid',
+  requestId: 'req_01m85d5babsn6jnvgh0000000f',
+  status: 422,
+  fields: [{ pointer: '/policy', reason: 'there is no policy of this slug' }],
+}
+
+export const DIFF = [
+  { op: 'replace', path: '/description', from: 'Before', value: 'After' },
+  { op: 'add', path: '/tags/2', value: 'tier-1' },
+  { op: 'remove', path: '/limits/0', from: { name: 'minute', kind: 'rate', max: 60 } },
+] as const
+
+export interface Row {
+  readonly id: string
+  readonly name: string
+  readonly methods: readonly string[]
+  readonly status: string
+  readonly requests: number
+}
+export const ROWS: readonly Row[] = [
+  { id: 'short', name: 'Orders', methods: ['GET'], status: 'published', requests: 1_204_311 },
+  { id: 'long', name: LONG, methods: ['GET', 'POST', 'PATCH', 'DELETE'], status: 'draft', requests: 7 },
+  { id: 'none', name: 'Payments', methods: [], status: 'failed', requests: 0 },
+]

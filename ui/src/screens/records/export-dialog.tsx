@@ -1,0 +1,142 @@
+import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { Download } from 'lucide-react'
+import { useId, useState } from 'react'
+import { client } from '../../api/client.ts'
+import { operation } from '../../api/operations.ts'
+import { type Fault, faultOf } from '../../api/problem.ts'
+import type { Search } from '../../app/search.ts'
+import { Review, WaitsFor } from '../../forms/operation-form.tsx'
+import { useWrite } from '../../forms/use-write.ts'
+import { Button } from '../../kit/button.tsx'
+import { Dialog } from '../../kit/dialog.tsx'
+import { Labeled, Select } from '../../kit/inputs.tsx'
+import { FaultBox } from '../../kit/states.tsx'
+import { Badge, Status } from '../../kit/status.tsx'
+import { ShowAs } from '../../show-as/show-as.tsx'
+import { exportInput } from './export-input.ts'
+
+/** How often the state of an export is asked for, milliseconds. */
+const AGAIN_MS = 1000
+
+interface ExportDialogProps {
+  readonly of: 'records' | 'audit'
+  /** Filters of the list, by the names of REST. */
+  readonly filters: Search
+  readonly onClose: () => void
+}
+
+/** Writes the entries that a list shows to a file. */
+export function ExportDialog({ of, filters, onClose }: ExportDialogProps) {
+  const row = operation('exports.create')!
+  const formatId = useId()
+  const [format, setFormat] = useState('csv')
+  const write = useWrite(row)
+  const { state } = write
+  const input = exportInput(of, format, filters)
+  const showAs = <ShowAs request={{ operation: row, input, options: {} }} />
+  const set = Object.entries(input).filter(([name]) => name !== 'of' && name !== 'format')
+  return (
+    <Dialog title={of === 'records' ? 'Export records' : 'Export audit entries'} onClose={onClose}>
+      {state.step === 'done' ? (
+        <Ready id={(state.answer.body as { readonly id: string }).id} />
+      ) : state.step === 'waiting' ? (
+        <WaitsFor changeRequest={state.changeRequest} />
+      ) : state.step === 'review' || state.step === 'conflict' ? (
+        <Review
+          row={row}
+          state={state}
+          confirmWith={null}
+          showAs={showAs}
+          onBack={write.edit}
+          onConfirm={(options) => write.confirm(input, options)}
+        />
+      ) : (
+        <form
+          className="flex flex-col gap-4"
+          onSubmit={(event) => {
+            event.preventDefault()
+            write.review(input).catch(() => {})
+          }}
+        >
+          <p>
+            {set.length === 0
+              ? 'The file has all entries, the newest first, up to the maximum size of a file.'
+              : 'The file has the entries that fit these filters:'}
+          </p>
+          <p className="flex flex-wrap gap-1">
+            {set.map(([name, value]) => (
+              <Badge key={name}>
+                {name}: {String(value)}
+              </Badge>
+            ))}
+          </p>
+          <Labeled id={formatId} label="Format">
+            <Select id={formatId} value={format} onChange={(event) => setFormat(event.target.value)}>
+              <option value="csv">CSV</option>
+              <option value="ndjson">NDJSON, one JSON object in a line</option>
+            </Select>
+          </Labeled>
+          {state.step === 'editing' && state.fault !== null && <FaultBox fault={state.fault} />}
+          <div className="flex flex-wrap items-center justify-between gap-2">
+            {showAs}
+            <Button type="submit" tone="primary" isBusy={state.step === 'asking'}>
+              {write.hasDryRun ? 'Review the export' : 'Export'}
+            </Button>
+          </div>
+        </form>
+      )}
+    </Dialog>
+  )
+}
+
+/** The export is written; its file can be downloaded when it is ready. */
+function Ready({ id }: { id: string }) {
+  const [fault, setFault] = useState<Fault | null>(null)
+  const query = useQuery({
+    queryKey: ['exports.get', id],
+    queryFn: async () => (await client.call('exports.get', { id })).body,
+    refetchInterval: ({ state }) =>
+      state.data === undefined || ['queued', 'running'].includes(state.data.state) ? AGAIN_MS : false,
+  })
+  const found = query.data
+  const download = async (): Promise<void> => {
+    try {
+      const path = `/management/v1/exports/${encodeURIComponent(id)}/download`
+      const answer = await fetch(path, { headers: { 'x-postern-console': '1' } })
+      if (!answer.ok) throw new Error(`The download was answered ${answer.status}.`)
+      const url = URL.createObjectURL(await answer.blob())
+      const link = document.createElement('a')
+      link.href = url
+      link.download = `${found?.of ?? 'export'}-${id}.${found?.format ?? 'csv'}`
+      link.click()
+      URL.revokeObjectURL(url)
+    } catch (error) {
+      setFault(faultOf(error))
+    }
+  }
+  return (
+    <div className="flex flex-col items-start gap-3">
+      {query.error !== null && <FaultBox fault={faultOf(query.error)} />}
+      {found === undefined || found.state === 'queued' || found.state === 'running' ? (
+        <Status state="pending">The file is written</Status>
+      ) : found.state === 'ready' ? (
+        <>
+          <Status state="ok">{`The file is ready: ${found.rows.toLocaleString('en')} entries`}</Status>
+          {found.truncated && (
+            <p>The result is larger than a file may be. The file has the newest entries.</p>
+          )}
+          <Button tone="primary" icon={Download} onClick={() => void download()}>
+            Download
+          </Button>
+        </>
+      ) : (
+        <Status state="bad">{found.error ?? found.state}</Status>
+      )}
+      {fault !== null && <FaultBox fault={fault} />}
+      <Link to="/$resource" params={{ resource: 'exports' }} className="text-accent underline">
+        All exports
+      </Link>
+    </div>
+  )
+}

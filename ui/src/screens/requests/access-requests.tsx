@@ -1,0 +1,62 @@
+import { Link } from '@tanstack/react-router'
+import { Plus } from 'lucide-react'
+import { useMay } from '../../api/session.ts'
+import { buttonClasses } from '../../kit/button.tsx'
+import { Badge, Status, stateOf } from '../../kit/status.tsx'
+import { Time } from '../../kit/time.tsx'
+import { Inbox } from './inbox.tsx'
+import type { AccessRequest } from './words.ts'
+
+const STATES = ['open', 'applied', 'rejected', 'expired']
+
+export default function AccessRequests() {
+  const may = useMay()
+  return (
+    <Inbox<AccessRequest>
+      resource="access_requests"
+      title="Access requests"
+      states={STATES}
+      emptyHint="A consumer asks for access to a collection that is requestable."
+      actions={
+        may('access_requests.create') && (
+          <Link
+            to="/$resource/new"
+            params={{ resource: 'access_requests' }}
+            className={buttonClasses('primary')}
+          >
+            <Plus size={16} aria-hidden="true" />
+            New access request
+          </Link>
+        )
+      }
+      columns={[
+        { name: 'client', label: 'Client', render: ({ client }) => client },
+        {
+          name: 'collections',
+          label: 'Collections',
+          render: ({ collections }) => (
+            <span className="inline-flex flex-wrap gap-1">
+              {collections.map((slug) => (
+                <Badge key={slug}>{slug}</Badge>
+              ))}
+            </span>
+          ),
+        },
+        { name: 'requester', label: 'Requester', width: 150, render: ({ requester }) => requester },
+        { name: 'message', label: 'Message', render: ({ message }) => message },
+        {
+          name: 'state',
+          label: 'State',
+          width: 120,
+          render: ({ state }) => <Status state={stateOf(state) ?? 'ok'}>{state}</Status>,
+        },
+        {
+          name: 'created',
+          label: 'Asked',
+          width: 130,
+          render: ({ created_at }) => <Time value={created_at} />,
+        },
+      ]}
+    />
+  )
+}

@@ -1,0 +1,112 @@
+import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
+import { useNavigate, useSearch } from '@tanstack/react-router'
+import type { ReactNode } from 'react'
+import { client, type Input, type OperationName } from '../../api/client.ts'
+import { operation } from '../../api/operations.ts'
+import { faultOf } from '../../api/problem.ts'
+import { useMay } from '../../api/session.ts'
+import { one, type Search } from '../../app/search.ts'
+import { Button } from '../../kit/button.tsx'
+import { classes } from '../../kit/classes.ts'
+import { Page } from '../../kit/page.tsx'
+import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
+import { ShowAs } from '../../show-as/show-as.tsx'
+import { DataTable } from '../../tables/data-table.tsx'
+import { aboutOf } from '../resources/about.ts'
+
+const PAGE = 100
+/** Value of `state` in the address for requests in each state. The list then has no filter. */
+const ALL = 'all'
+
+interface InboxProps<T> {
+  readonly resource: 'change_requests' | 'access_requests'
+  readonly title: string
+  readonly states: readonly string[]
+  readonly columns: Parameters<typeof DataTable<T>>[0]['columns']
+  /** What stands there when nothing waits. */
+  readonly emptyHint: string
+  readonly actions?: ReactNode
+}
+
+/** Requests that wait for a decision, and those that have one. Open requests come first: `state` in the address shows others. */
+export function Inbox<T extends { readonly id: string }>(props: InboxProps<T>) {
+  const { resource, title, states, columns, emptyHint, actions } = props
+  const search = useSearch({ strict: false }) as Search
+  const navigate = useNavigate()
+  const may = useMay()
+  const name = `${resource}.list` as OperationName
+  const row = operation(name)!
+  const state = one(search['state']) ?? 'open'
+  const { state: _state, ...rest } = search
+  const input = { ...rest, ...(state !== ALL && { state }) }
+  const query = useInfiniteQuery({
+    queryKey: [name, input],
+    queryFn: async ({ pageParam, signal }) => {
+      const asked = { ...input, limit: PAGE, ...(pageParam !== null && { cursor: pageParam }) }
+      const { body } = await client.call(name, asked as Input<OperationName>, { signal })
+      return body as unknown as { readonly items: readonly T[]; readonly next_cursor: string | null }
+    },
+    initialPageParam: null as string | null,
+    getNextPageParam: ({ next_cursor }) => next_cursor,
+    placeholderData: keepPreviousData,
+    enabled: may(name),
+  })
+  if (!may(name))
+    return (
+      <Page name={title} title={title}>
+        <Forbidden permission={row.permission} />
+      </Page>
+    )
+  const items = query.data?.pages.flatMap((page) => page.items) ?? []
+  return (
+    <Page
+      name={title}
+      title={title}
+      lead={aboutOf(resource)}
+      actions={
+        <>
+          {actions}
+          <ShowAs request={{ operation: row, input, options: {} }} />
+        </>
+      }
+      isFull
+    >
+      <fieldset aria-label="State" className="flex shrink-0 flex-wrap gap-2">
+        {[...states, ALL].map((value) => (
+          <Button
+            key={value}
+            isSmall
+            aria-pressed={value === state}
+            className={classes(value === state && 'border-accent! bg-accent-soft! text-accent!')}
+            onClick={() =>
+              void navigate({
+                to: '.',
+                search: { ...search, state: value === 'open' ? undefined : value } as never,
+              })
+            }
+          >
+            {value.charAt(0).toUpperCase() + value.slice(1)}
+          </Button>
+        ))}
+      </fieldset>
+      {query.error !== null && <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />}
+      {query.data === undefined && query.error === null && <SkeletonRows rows={8} />}
+      {query.data !== undefined && items.length === 0 && (
+        <Empty title={state === 'open' ? 'Nothing waits for a decision' : `No request is ${state}`}>
+          {emptyHint}
+        </Empty>
+      )}
+      {items.length > 0 && (
+        <DataTable
+          label={title}
+          columns={columns}
+          items={items}
+          keyOf={({ id }) => id}
+          linkOf={({ id }) => ({ to: '/$resource/$id', params: { resource, id } })}
+          more={query.hasNextPage ? () => void query.fetchNextPage() : null}
+          isFetching={query.isFetching}
+        />
+      )}
+    </Page>
+  )
+}
