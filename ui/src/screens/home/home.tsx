@@ -161,7 +161,7 @@ function shown(value: number | null): string {
 function FirstSteps({ ms }: { ms: number }) {
   const may = useMay()
   const { data: figures, error } = useOverview(ms, 0)
-  const isInUse = figures !== undefined && figures.from_agents > 0 && figures.clients > 0
+  const isInUse = figures !== undefined && figures.from_agents > 0 && figures.clients !== 0
   const isKnown = figures !== undefined || error !== null || !may('metrics.overview')
   const isAsked = isKnown && !isInUse
   const collections = useItems('collections.list', { limit: 50, fields: 'id,status' }, isAsked)
