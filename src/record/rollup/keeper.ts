@@ -202,11 +202,13 @@ function addSound(tally: Tally, block: RecordBlock): void {
 /** @param isOwn nobody else has the cell, so that it may be kept and changed */
 function mergeInto(cells: Map<number, Cell>, word: number, cell: Cell, isOwn: boolean): void {
   const target = cells.get(word)
-  if (target !== undefined) return mergeCell(target, cell)
-  if (isOwn) return void cells.set(word, cell)
-  const copy: Cell = new Map()
-  mergeCell(copy, cell)
-  cells.set(word, copy)
+  if (target !== undefined) mergeCell(target, cell)
+  else if (isOwn) cells.set(word, cell)
+  else {
+    const copy: Cell = new Map()
+    mergeCell(copy, cell)
+    cells.set(word, copy)
+  }
 }
 
 /** A shard with more cells added to it. Those that do not change are copied as they are. */
