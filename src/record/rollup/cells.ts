@@ -24,7 +24,7 @@ export interface Counts {
 /** Counts by status; 0 if the caller left without an answer. */
 export type Cell = Map<number, Counts>
 
-export function emptyCounts(): Counts {
+function emptyCounts(): Counts {
   return {
     requests: 0,
     aborted: 0,

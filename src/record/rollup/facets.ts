@@ -41,7 +41,7 @@ export const SEPARATOR = '\0'
 
 /** Methods that are told apart: callers choose methods, and a rollup has no room for invented ones. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'CONNECT', 'TRACE'])
-export const OTHER_METHOD = 'OTHER'
+const OTHER_METHOD = 'OTHER'
 /** Longer names of agents are cut. */
 const AGENT_MAX = 100
 
@@ -50,7 +50,7 @@ export function facet(name: FacetName): Facet {
   return FACETS.find((one) => one.name === name)!
 }
 
-export function methodOf(rows: Rows, row: number): string {
+function methodOf(rows: Rows, row: number): string {
   const method = rows.method(row)
   return METHODS.has(method) ? method : OTHER_METHOD
 }
