@@ -36,6 +36,7 @@ const HEIGHT = 200
 /** Narrower parts are clicks, pixels. */
 const BRUSH_MIN = 6
 const TICK_WIDTH = 90
+const TICK_HEIGHT = 28
 const AXIS_WIDTH = 52
 const HATCH_STEP = 8
 const COMPACT = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 })
@@ -129,6 +130,7 @@ function optionsOf(
   return {
     width: element.clientWidth,
     height: HEIGHT,
+    padding: [8, 8, 0, 0],
     legend: { show: false },
     cursor: {
       y: false,
@@ -142,6 +144,7 @@ function optionsOf(
     axes: [
       {
         ...axis,
+        size: TICK_HEIGHT,
         splits: ({ width }, _, from, to) => [
           ...ticksOf(from, to, Math.max(2, Math.floor(width / TICK_WIDTH))),
         ],

@@ -139,7 +139,11 @@ function Charts() {
       <div className="flex flex-wrap items-center gap-2">
         <RangeChoice search={search} onChange={change} />
         <FilterBar
-          fields={schemas == null ? [] : filtersOf(schemas, 'overview')}
+          fields={
+            schemas == null
+              ? []
+              : filtersOf(schemas, 'overview').filter(({ name }) => name !== 'from' || !isRangeListed(search))
+          }
           search={search}
           onChange={change}
         />
@@ -191,12 +195,14 @@ function Charts() {
         </div>
       )}
       {now.data !== undefined && <PointsDisclosure answer={now.data} width={width} asked={asked} />}
-      <Breakdown
-        search={search}
-        asked={asked}
-        onChange={change}
-        {...(isMoving(search) && { again: AGAIN_MS })}
-      />
+      {fault === null && (
+        <Breakdown
+          search={search}
+          asked={asked}
+          onChange={change}
+          {...(isMoving(search) && { again: AGAIN_MS })}
+        />
+      )}
     </Page>
   )
 }
@@ -222,6 +228,12 @@ function PointsDisclosure(props: {
   )
 }
 
+/** True if the choice of times says all about the time. */
+function isRangeListed(search: Search): boolean {
+  const from = one(search['from']) ?? '-24h'
+  return search['to'] === undefined && RANGES.some((range) => range.from === from)
+}
+
 function RangeChoice({
   search,
   onChange,
@@ -230,7 +242,7 @@ function RangeChoice({
   onChange: (changes: Readonly<Record<string, string | undefined>>) => void
 }) {
   const from = one(search['from']) ?? '-24h'
-  const isListed = search['to'] === undefined && RANGES.some((range) => range.from === from)
+  const isListed = isRangeListed(search)
   return (
     <Select
       aria-label="Time range"
