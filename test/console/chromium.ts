@@ -14,6 +14,8 @@ const FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  // The network is cut: nothing but this machine is found
+  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost',
 ]
 const found = [process.env['CHROMIUM'], ...PLACES].find((path) => path !== undefined && existsSync(path))
 const isBuilt = existsSync(resolve(import.meta.dirname, '../../ui/dist/index.html'))

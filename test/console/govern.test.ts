@@ -118,6 +118,10 @@ suite('audit and decisions in a browser', { skip: SKIPPED }, () => {
         `/change_requests/${change}`,
         '/change_requests?state=expired',
         '/access_requests',
+        '/revisions',
+        '/revisions?from=2&to=5',
+        '/revisions/5',
+        '/run/config.plan',
       ]) {
         await opened(visit.page, path)
         await assertClean(visit, width, path)
@@ -260,5 +264,105 @@ suite('audit and decisions in a browser', { skip: SKIPPED }, () => {
       (await server.manage('POST', `/change_requests/${id}/reject`, { reason: 'a test' })).status,
       200,
     )
+  })
+
+  test('two revisions are chosen and compared; the address holds them', async () => {
+    const before = (await server.manage('GET', '/revisions?limit=1')).json.items[0].revision
+    await server.manage('PATCH', '/collections/orders', { description: 'Compared' })
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/revisions')
+    await page.getByRole('button', { name: `Compare to revision ${before + 1}`, exact: true }).click()
+    await page.getByText(`To revision ${before + 1}.`).waitFor()
+    await page.getByRole('button', { name: `Compare from revision ${before}`, exact: true }).click()
+    await page.getByText('collections/orders', { exact: true }).waitFor()
+    await page.getByText('+ Compared').waitFor()
+    assert.equal(new URL(page.url()).search, `?from=${before}&to=${before + 1}`)
+    await page.reload()
+    await page.getByText('+ Compared').waitFor()
+    assertFaultless(visit, 'compare')
+  })
+
+  test('a rollback shows its difference, asks for the number of the revision, and the audit entries hold what was shown', async () => {
+    await server.manage('PATCH', '/collections/orders', { description: 'Before' })
+    const target = String((await server.manage('GET', '/revisions?limit=1')).json.items[0].revision)
+    await server.manage('PATCH', '/collections/orders', { description: 'After' })
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, `/revisions/${target}`)
+    await page.getByRole('button', { name: 'Roll back to this revision' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByText('Changed (1): collections/orders').waitFor()
+    const shown = await shownDiff(dialog)
+    assert.equal(await dialog.getByRole('button', { name: 'Rollback' }).isDisabled(), true)
+    assert.equal((await server.manage('GET', '/collections/orders')).json.description, 'After')
+    await dialog.getByLabel(`Type ${target} to confirm`).fill(target)
+    await dialog.getByLabel('Reason').fill('a bad day')
+    await dialog.getByRole('button', { name: 'Rollback' }).click()
+    await page.getByText(`Rolled back to revision ${target}`).waitFor()
+    assert.equal((await server.manage('GET', '/collections/orders')).json.description, 'Before')
+    const { items } = (await server.manage('GET', '/audit?reason=a%20bad%20day')).json
+    // A difference of several resources names them before the member
+    const diffs = items.flatMap(({ diff, resource }: { diff: Entry[]; resource: { slug: string } }) =>
+      diff.map((entry) => ({ ...entry, path: `/collections/${resource.slug}${entry.path}` })),
+    )
+    assert.deepEqual(shown, asShown(diffs))
+    assertFaultless(visit, 'rollback')
+  })
+
+  test('a file is planned, applied and pruned; what it manages is read-only and names the set', async () => {
+    const text = (description: string) =>
+      `kind: policy\nslug: from-file\nspec:\n  name: From a file\n  description: ${description}\n`
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/run/config.plan')
+    const chosen = { name: 'team-a.yaml', mimeType: 'application/yaml', buffer: Buffer.from(text('one')) }
+    await page.getByLabel('Choose files').setInputFiles(chosen)
+    await page.getByText('team-a.yaml').waitFor()
+    assert.equal(await page.getByLabel('Name of the set').inputValue(), 'team-a')
+    await page.getByRole('button', { name: 'Show the plan' }).click()
+    await page.getByText('This would add 1, and leave 0 as they are.').waitFor()
+    await page.getByText('policy/from-file', { exact: true }).waitFor()
+    assert.equal((await server.manage('GET', '/policies/from-file')).status, 404)
+    await page.getByRole('button', { name: 'Apply' }).click()
+    await page.getByText('Added 1, changed 0').waitFor()
+    assert.equal((await server.manage('GET', '/policies/from-file')).json.managed_by, 'team-a')
+    await opened(page, '/policies/from-file?tab=edit')
+    await page.getByText('The set of documents team-a manages this. It is read-only here.').waitFor()
+    for (const name of ['Edit', 'Delete'])
+      assert.equal(await page.getByRole('button', { name }).count(), 0, name)
+    assert.equal(await page.getByRole('textbox').count(), 0)
+    await page.getByRole('link', { name: 'apply them' }).click()
+    await page.getByLabel('Or paste the text').fill('[]')
+    await page.getByLabel('Remove what the documents no longer contain').check()
+    await page.getByRole('button', { name: 'Show the plan' }).click()
+    await page.getByText('This would remove 1').waitFor()
+    assert.equal(await page.getByRole('button', { name: 'Apply' }).isDisabled(), true)
+    await page.getByLabel('Remove 1 resource').check()
+    await page.getByRole('button', { name: 'Apply' }).click()
+    await page.getByText('removed 1.').waitFor()
+    assert.equal((await server.manage('GET', '/policies/from-file')).status, 404)
+    assertFaultless(visit, 'file')
+  })
+
+  test('a file at fault is refused with the place of the fault, and nothing is planned', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/run/config.plan')
+    await page
+      .getByLabel('Or paste the text')
+      .fill(`kind: policy\nslug: bad\nspec:\n  name: ${SCRIPT}\n  no_such_member: 1\n`)
+    await page.getByRole('button', { name: 'Show the plan' }).click()
+    await page
+      .getByRole('alert')
+      .getByText(/no_such_member/)
+      .first()
+      .waitFor()
+    assert.equal(await page.locator('img').count(), 0)
+    assert.equal(await page.getByLabel('Or paste the text').count(), 1)
   })
 })

@@ -16,7 +16,10 @@ export interface SdkServer extends AsyncDisposable {
   addTool(): void
 }
 
-export async function startSdkServer(): Promise<SdkServer> {
+/** @param about title and description of its tool */
+export async function startSdkServer(
+  about: { readonly title?: string; readonly description?: string } = {},
+): Promise<SdkServer> {
   const transports = new Map<string, StreamableHTTPServerTransport>()
   const servers = new Set<McpServer>()
   const seen: SdkServer['seen'] = []
@@ -31,15 +34,19 @@ export async function startSdkServer(): Promise<SdkServer> {
       },
     })
     const server = new McpServer({ name: 'sums', version: '1' })
-    server.registerTool('add', { inputSchema: { a: z.number(), b: z.number() } }, async ({ a, b }, extra) => {
-      const progressToken = extra._meta?.progressToken
-      if (progressToken !== undefined)
-        await extra.sendNotification({
-          method: 'notifications/progress',
-          params: { progressToken, progress: 1 },
-        })
-      return { content: [{ type: 'text', text: String(a + b) }] }
-    })
+    server.registerTool(
+      'add',
+      { ...about, inputSchema: { a: z.number(), b: z.number() } },
+      async ({ a, b }, extra) => {
+        const progressToken = extra._meta?.progressToken
+        if (progressToken !== undefined)
+          await extra.sendNotification({
+            method: 'notifications/progress',
+            params: { progressToken, progress: 1 },
+          })
+        return { content: [{ type: 'text', text: String(a + b) }] }
+      },
+    )
     // The SDK declares its own transport in a way that exactOptionalPropertyTypes rejects.
     await server.connect(transport as Parameters<typeof server.connect>[0])
     servers.add(server)

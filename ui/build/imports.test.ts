@@ -38,3 +38,12 @@ test('the style sheet names colours in its theme alone', () => {
   assert.ok(after !== undefined && after.length > 100)
   assert.doesNotMatch(after, /#[0-9a-f]{3,8}\b|\b(?:rgba?|hsla?|oklch)\(/i)
 })
+
+test('a grid with columns for wide windows has columns that shrink in narrow ones', () => {
+  // Without a template the one column is as wide as its widest text, and the page scrolls sideways
+  for (const path of files)
+    for (const [, classes] of readFileSync(resolve(top, path), 'utf8').matchAll(
+      /["'`]([^"'`]*\w:grid-cols-[^"'`]*)["'`]/g,
+    ))
+      assert.match(classes!, /(?:^|\s)(?:max-\w+:)?grid-cols-/, `${path}: ${classes}`)
+})

@@ -112,7 +112,11 @@ async function configure(server: TestServer, places: SamplePlaces): Promise<void
         // The wiki cannot be reached
         ...(kind === 'origin' && { probe: false }),
       })
-  await answered(server, 'POST', '/config/apply', { documents: sampleProxies(places), managed_by: OWNER })
+  // People manage the proxies of one collection; documents manage all others
+  const proxies = Map.groupBy(sampleProxies(places), ({ spec }) => spec['collection'] === 'orders')
+  for (const { slug, spec } of proxies.get(true) ?? [])
+    await answered(server, 'POST', '/proxies', { slug, ...spec })
+  await answered(server, 'POST', '/config/apply', { documents: proxies.get(false), managed_by: OWNER })
   for (const [slug, role] of [
     ['ann', 'admin'],
     ['ben', 'modifier'],

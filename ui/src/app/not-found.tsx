@@ -1,17 +1,15 @@
 import { Link } from '@tanstack/react-router'
-import { Empty } from '../kit/states.tsx'
+import { Page } from '../kit/page.tsx'
 
 export function NotFound() {
   return (
-    <Empty
-      title="There is no such page"
-      action={
+    <Page name="No such page" title="There is no such page">
+      <p>The address may be mistyped, or the resource was deleted.</p>
+      <p>
         <Link to="/" className="text-accent underline">
           Go to the overview
         </Link>
-      }
-    >
-      The address may be mistyped, or the resource was deleted.
-    </Empty>
+      </p>
+    </Page>
   )
 }

@@ -9,6 +9,7 @@ import { FaultBox } from '../kit/states.tsx'
 import { Status } from '../kit/status.tsx'
 import { say } from '../kit/toast.tsx'
 import { fieldsOf } from '../schema/fields.ts'
+import { writableMembers } from '../schema/stored-secret.ts'
 import { changesOf, entriesOf, isObject } from '../schema/value.ts'
 import { ShowAs } from '../show-as/show-as.tsx'
 import { Review, WaitsFor } from './operation-form.tsx'
@@ -48,7 +49,7 @@ export function EditForm({ resource, id, loaded, schemas, onDone }: EditFormProp
   const row = removes && put !== null ? put : update
   const write = useWrite(row)
   const { state } = write
-  const input = { ...(id !== null && { id }), ...(row === put ? value : patch) }
+  const input = { ...(id !== null && { id }), ...writableMembers(row === put ? value : patch) }
   const expectedRevision = typeof loaded['revision'] === 'number' ? loaded['revision'] : undefined
   useLeaveGuard(isDirty && state.step !== 'done')
   useEffect(() => {
@@ -165,7 +166,7 @@ function Conflict({ resource, id, start, mine, names, onKeep }: ConflictProps) {
       <Status state="warn" className="whitespace-normal">
         Somebody else changed this after you opened it. Nothing of yours was saved.
       </Status>
-      <div className="grid gap-4 lg:grid-cols-2">
+      <div className="grid gap-4 grid-cols-1 lg:grid-cols-2">
         <section className="flex flex-col gap-2">
           <h2 className="font-semibold">Their changes</h2>
           {theirs === null ? (

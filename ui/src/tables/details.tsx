@@ -40,7 +40,9 @@ export function Details({
     <dl
       className={classes(
         'grid grid-cols-1 gap-x-4 gap-y-2',
-        depth === 0 ? 'sm:grid-cols-[200px_1fr]' : 'sm:grid-cols-[fit-content(120px)_1fr]',
+        depth === 0
+          ? 'grid-cols-1 sm:grid-cols-[200px_minmax(0,1fr)]'
+          : 'grid-cols-1 sm:grid-cols-[fit-content(120px)_minmax(0,1fr)]',
       )}
     >
       {members.map(([name, member]) => (

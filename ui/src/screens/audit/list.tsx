@@ -24,7 +24,7 @@ import { RangeSelect } from '../records/range-select.tsx'
 import { ChainCheck } from './chain.tsx'
 import { EntryPane } from './entry-pane.tsx'
 import { Outcome } from './outcome.tsx'
-import { type AuditEntry, resourceOf, surfaceOf } from './words.ts'
+import { type AuditEntry, resourceOf } from './words.ts'
 
 const PAGE = 100
 const TITLE = 'Audit'
@@ -52,7 +52,12 @@ const COLUMNS: Parameters<typeof DataTable<AuditEntry>>[0]['columns'] = [
   },
   { name: 'operation', label: 'Operation', render: ({ operation: name }) => <code>{name}</code> },
   { name: 'resource', label: 'Resource', render: resourceOf },
-  { name: 'surface', label: 'Interface', width: 150, render: ({ surface }) => surfaceOf(surface) },
+  {
+    name: 'surface',
+    label: 'Interface',
+    width: 150,
+    render: ({ surface }) => <span className="text-muted">{surface}</span>,
+  },
   { name: 'outcome', label: 'Outcome', width: 100, render: ({ outcome }) => <Outcome outcome={outcome} /> },
   {
     name: 'reason',

@@ -50,7 +50,7 @@ export default function ClientOverview({ resource, slug, value, schemas }: PartP
             No profile yet. A profile is how this client calls: with a token, a JWT, a certificate or ids.
           </p>
         )}
-        <ul className="grid gap-3 lg:grid-cols-2">
+        <ul className="grid gap-3 grid-cols-1 lg:grid-cols-2">
           {profiles.map((profile) => (
             <li key={profile.id} className="flex min-w-0 flex-col gap-2 rounded-md border border-line p-3">
               <ProfileCard profile={profile} />

@@ -149,7 +149,7 @@ function Test({ slug, value }: PartProps) {
           Reads the secret, fetches a token if the type needs one, and calls the upstream of a published
           collection. It changes nothing.
         </p>
-        <div className="grid gap-3 sm:grid-cols-2">
+        <div className="grid gap-3 grid-cols-1 sm:grid-cols-2">
           <Labeled
             id={`${prefix}collection`}
             label="Collection"

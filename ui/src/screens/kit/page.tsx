@@ -3,9 +3,11 @@ import { type ReactNode, useId, useState } from 'react'
 import type { JsonObject } from '../../../build/document.ts'
 import { SchemaForm } from '../../forms/schema-form.tsx'
 import { Button, buttonClasses, IconButton, type Tone } from '../../kit/button.tsx'
+import { Chart } from '../../kit/chart.tsx'
 import { CodeBlock, CopyButton } from '../../kit/copy.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
 import { Diff } from '../../kit/diff.tsx'
+import { Figures } from '../../kit/figures.tsx'
 import { Checkbox, Labeled, Select, TextArea, TextInput } from '../../kit/inputs.tsx'
 import { Listbox } from '../../kit/listbox.tsx'
 import { Meter } from '../../kit/meter.tsx'
@@ -18,7 +20,7 @@ import { fieldsOf } from '../../schema/fields.ts'
 import { Cell } from '../../tables/cell.tsx'
 import { DataTable } from '../../tables/data-table.tsx'
 import { Details } from '../../tables/details.tsx'
-import { DIFF, ERRORS, FAULT, LOADED, LONG, ROWS, SCHEMA } from './parts.ts'
+import { CHART, DIFF, ERRORS, FAULT, FIGURES, LOADED, LONG, ROWS, SCHEMA } from './parts.ts'
 
 const TONES: readonly Tone[] = ['primary', 'plain', 'quiet', 'danger']
 const STATES: readonly State[] = ['ok', 'warn', 'bad', 'draft', 'off', 'pending', 'changed', 'blocked']
@@ -31,13 +33,14 @@ const NOW = Date.parse('2026-03-01T12:00:00Z')
 export default function Kit() {
   return (
     <Page name="Kit" title="Kit" lead="Every part that the console is made of, in every state.">
-      <div className="grid gap-4 lg:grid-cols-2">
+      <div className="grid gap-4 grid-cols-1 lg:grid-cols-2">
         <Buttons />
         <Words />
         <Inputs />
         <Shown />
         <States />
         <Overlays />
+        <Numbers />
         <Tables />
         <Forms />
       </div>
@@ -248,6 +251,28 @@ function Overlays() {
   )
 }
 
+function Numbers() {
+  return (
+    <Card title="Numbers" className="lg:col-span-2">
+      <div className="flex flex-col gap-4">
+        <Part name="figures">
+          <Figures figures={FIGURES} isLoading={false} />
+        </Part>
+        <Part name="figures that load">
+          <Figures figures={FIGURES} isLoading />
+        </Part>
+        <Part name="chart">
+          <Chart
+            {...CHART}
+            format={(value) => `${value} ms`}
+            onBrush={(from, to) => say('ok', `${from} to ${to}`)}
+          />
+        </Part>
+      </div>
+    </Card>
+  )
+}
+
 function Tables() {
   return (
     <Card title="Table" className="lg:col-span-2">
@@ -291,7 +316,7 @@ function Forms() {
   const [value, setValue] = useState<JsonObject>({ ...LOADED, name: 'Orders of all shops' })
   return (
     <Card title="Fields of forms" className="lg:col-span-2">
-      <div className="grid gap-6 lg:grid-cols-2">
+      <div className="grid gap-6 grid-cols-1 lg:grid-cols-2">
         <Part name="form">
           <SchemaForm fields={FIELDS} value={value} loaded={LOADED} onChange={setValue} errors={ERRORS} />
         </Part>

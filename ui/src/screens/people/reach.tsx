@@ -26,7 +26,7 @@ export default function UserReach({ slug }: PartProps) {
           The user is inactive. Nothing of this works until the user is activated.
         </Status>
       )}
-      <div className="grid items-start gap-4 lg:grid-cols-2">
+      <div className="grid items-start gap-4 grid-cols-1 lg:grid-cols-2">
         <Part title="Grants" items={reach.grants} needs="grants:read">
           {({ grant, name, expires_at, because }) => (
             <>

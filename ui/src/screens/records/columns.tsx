@@ -72,6 +72,7 @@ export const COLUMNS: readonly RecordColumn[] = [
   {
     name: 'code',
     label: 'Code',
+    width: 190,
     render: ({ code }) => (code === null ? NONE : <code>{code}</code>),
     filter: ({ code }) => set('code', code),
   },

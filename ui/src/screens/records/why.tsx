@@ -63,7 +63,7 @@ export default function Why() {
       {isLoading ? (
         <SkeletonRows rows={8} />
       ) : (
-        <div className="grid items-start gap-4 lg:grid-cols-[360px_minmax(0,1fr)]">
+        <div className="grid items-start gap-4 grid-cols-1 lg:grid-cols-[360px_minmax(0,1fr)]">
           <div className="max-lg:order-2">
             <RequestForm key={JSON.stringify(search)} search={search} record={record} />
           </div>

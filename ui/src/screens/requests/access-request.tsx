@@ -14,7 +14,7 @@ export default function AccessRequestPage() {
       {(request) => (
         <>
           <p className="text-md break-words">{accessSentence(request)}</p>
-          <div className="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_380px]">
+          <div className="grid items-start gap-4 grid-cols-1 lg:grid-cols-[minmax(0,1fr)_380px]">
             <Card title="Request">
               <Terms
                 terms={[

@@ -32,7 +32,7 @@ function Shown({ request }: { request: ChangeRequest }) {
   return (
     <>
       <p className="text-md break-words">{changeSentence(request)}</p>
-      <div className="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_380px]">
+      <div className="grid items-start gap-4 grid-cols-1 lg:grid-cols-[minmax(0,1fr)_380px]">
         <Card title="What changes">
           <WholeDiff request={request} />
         </Card>

@@ -24,6 +24,7 @@ import { useSchemas } from '../../schema/load.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { PARTS } from '../hand-made.ts'
 import { History } from './history.tsx'
+import { Managed, NOT_IF_MANAGED, setOf } from './managed.tsx'
 import { Overview } from './overview.tsx'
 
 const TABS = [
@@ -56,7 +57,10 @@ function Item({ resource, id }: { resource: string; id: string }) {
   })
   const mayEdit = may(`${resource}.update`) || may(`${resource}.put`)
   useKeys({
-    e: () => (mayEdit ? void navigate({ to: '.', search: { ...search, tab: 'edit' } as never }) : false),
+    e: () =>
+      mayEdit && setOf(query.data?.['managed_by']) === null
+        ? void navigate({ to: '.', search: { ...search, tab: 'edit' } as never })
+        : false,
   })
   const kind = singularOf(resource)
   if (!may(nameOf(get)))
@@ -81,10 +85,14 @@ function Item({ resource, id }: { resource: string; id: string }) {
 
   const name = String(value['name'] ?? value['title'] ?? value['email'] ?? value['slug'] ?? id)
   const slug = addressOf(resource, value)
-  const tab = one(search['tab']) ?? 'overview'
+  // The documents decide: a change here would be undone the next time that they are applied
+  const set = setOf(value['managed_by'])
+  const isManaged = set !== null
+  const wanted = one(search['tab']) ?? 'overview'
+  const tab = isManaged && wanted === 'edit' ? 'overview' : wanted
   const parts = (PARTS[resource] ?? []).filter(({ needs }) => may(needs))
   const part = parts.find((one) => one.tab === tab)
-  const isShown = { overview: true, edit: mayEdit, history: may('audit.list') }
+  const isShown = { overview: true, edit: mayEdit && !isManaged, history: may('audit.list') }
   const derived = TABS.filter((one) => isShown[one.tab])
   const tabs = [
     ...derived.filter((one) => one.tab !== 'history'),
@@ -97,6 +105,7 @@ function Item({ resource, id }: { resource: string; id: string }) {
       row.effect !== 'read' &&
       !PLACED.includes(row.action) &&
       part?.actions?.includes(row.action) !== true &&
+      !(isManaged && NOT_IF_MANAGED.includes(row.action)) &&
       may(nameOf(row)),
   )
   const remove = operation(`${resource}.delete`)
@@ -125,7 +134,7 @@ function Item({ resource, id }: { resource: string; id: string }) {
               {wordOf(row, value)}
             </Button>
           ))}
-          {mayEdit && tab !== 'edit' && (
+          {isShown.edit && tab !== 'edit' && (
             <Button
               icon={Pencil}
               onClick={() => void navigate({ to: '.', search: { ...search, tab: 'edit' } as never })}
@@ -133,7 +142,7 @@ function Item({ resource, id }: { resource: string; id: string }) {
               Edit
             </Button>
           )}
-          {remove !== null && may(nameOf(remove)) && (
+          {remove !== null && !isManaged && may(nameOf(remove)) && (
             <Button tone="danger" icon={Trash2} onClick={() => setRunning(remove)}>
               Delete
             </Button>
@@ -157,6 +166,7 @@ function Item({ resource, id }: { resource: string; id: string }) {
           </Link>
         ))}
       </nav>
+      {set !== null && <Managed set={set} />}
       {part !== undefined && (
         <Suspense fallback={<SkeletonRows rows={10} />}>
           <part.component resource={resource} slug={slug} value={value} schemas={schemas} />

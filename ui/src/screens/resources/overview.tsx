@@ -28,7 +28,7 @@ export function Overview({ resource, slug, value, schemas, children, without = [
   const may = useMay()
   const related = (RELATED[resource] ?? []).filter(({ list }) => may(`${list}.list`))
   return (
-    <div className="grid items-start gap-4 lg:grid-cols-[1fr_280px]">
+    <div className="grid items-start gap-4 grid-cols-1 lg:grid-cols-[minmax(0,1fr)_280px]">
       <div className="flex min-w-0 flex-col gap-4">
         {value['pending_draft'] !== undefined && <DraftCard resource={resource} id={String(value['id'])} />}
         {children}

@@ -1,0 +1,151 @@
+/** A resource of each kind, with as many of its members set as the gateway takes together: as they derive from the OpenAPI document. */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { type Json, type JsonObject, type ResourceSchemas, schemasOf } from '../../../ui/build/document.ts'
+import { resolve } from '../../../ui/src/schema/fields.ts'
+import { isObject, type Path, pointerOf, withAt } from '../../../ui/src/schema/value.ts'
+import type { TestServer } from '../../scenarios/server.ts'
+
+const document = JSON.parse(
+  readFileSync(new URL('../../golden/openapi.json', import.meta.url), 'utf8'),
+) as JsonObject
+export const SCHEMAS: Readonly<Record<string, ResourceSchemas>> = schemasOf(document)
+
+const upstream = { targets: [{ url: 'http://127.0.0.1:9' }] }
+const START = { id: 'http', type: 'http_trigger' }
+const RESPONSE = { id: 'ok', type: 'response_node', inputs: { body: 'fine' } }
+const definition = { nodes: [START, RESPONSE], edges: [{ from: 'http', to: 'ok' }] }
+
+/** The least that a resource of each kind needs, in an order in which each comes after those that it names. */
+const LEAST: Readonly<Record<string, JsonObject>> = {
+  policies: {},
+  credentials: { auth: { type: 'bearer', token: { env: 'SECRET_MADE' } } },
+  workflows: { definition },
+  collections: { base_path: '/made', upstream },
+  proxies: { collection: 'collections-made', methods: ['GET'], path: '/made' },
+  origins: { url: 'http://127.0.0.1:9/mcp', probe: false },
+  virtual_mcps: { members: [{ origin: 'origins-made' }] },
+  clients: { profiles: [] },
+  profiles: { client: 'clients-made', auth: { type: 'token' } },
+  roles: { permissions: ['audit:read'] },
+  users: {},
+  teams: {},
+  service_identities: {},
+  grants: { service_identity: 'service-identities-made', role: 'viewer' },
+  trust_rules: {
+    service_identity: 'service-identities-made',
+    issuer: 'https://id.example.com',
+    audience: 'made',
+    conditions: [{ claim: 'sub', equals: 'made' }],
+  },
+  hosts: {},
+  bindings: { host: 'hosts-made', virtual_mcp: 'virtual-mcps-made' },
+  guardrails: { scope: { everywhere: true }, detector: { type: 'pii' }, action: 'log' },
+}
+export const KINDS: readonly string[] = Object.keys(LEAST)
+
+export interface Made {
+  readonly kind: string
+  readonly id: string
+  /** Members that were set, as JSON pointers. */
+  readonly set: readonly string[]
+}
+
+/** Values that may be tried for a member, the one that is liked most first. */
+export type Offer = (schema: JsonObject, path: Path) => readonly Json[]
+
+const slugOf = (kind: string): string => `${kind.replaceAll('_', '-')}-made`
+
+/** How a resource is addressed: those below others by both slugs. */
+function idOf(kind: string, spec: JsonObject): string {
+  const parent = { proxies: 'collection', profiles: 'client', bindings: 'host' }[kind]
+  return parent === undefined ? String(spec['slug']) : `${spec[parent]}:${spec['slug']}`
+}
+
+/** Makes a resource of a kind. Each offered value is kept if a dry run takes it beside those that were kept before. */
+export async function makeFull(server: TestServer, kind: string, offer: Offer | null): Promise<Made> {
+  const { actions, $defs } = SCHEMAS[kind]!
+  let spec: JsonObject = { name: `Made ${kind}`, slug: slugOf(kind), ...LEAST[kind] }
+  const set: string[] = []
+  if (offer !== null)
+    for (const { path, schema } of membersOf(actions['create']!.input, $defs)) {
+      if (path[0] === 'slug' || path[0] === 'probe') continue
+      for (const value of offer(schema, path)) {
+        const tried = withAt(spec, path, value) as JsonObject
+        const { status } = await server.manage('POST', `/${kind}`, { ...tried, dry_run: true })
+        if (status >= 300) continue
+        spec = tried
+        set.push(pointerOf(path))
+        break
+      }
+    }
+  const { status, text } = await server.manage('POST', `/${kind}`, spec)
+  assert.equal(status, 201, `${kind}: ${text}`)
+  return { kind, id: idOf(kind, spec), set }
+}
+
+interface Member {
+  readonly path: Path
+  readonly schema: JsonObject
+}
+
+/** Members of an input at any depth, each within lists as the first item. Deeper than `depth` they are left out. */
+export function membersOf(schema: JsonObject, $defs: ResourceSchemas['$defs'], depth = 5): readonly Member[] {
+  const walk = (given: JsonObject, path: Path, left: number): Member[] => {
+    if (left === 0) return []
+    const own = resolve(given, $defs)
+    const found: Member[] = path.length === 0 ? [] : [{ path, schema: own }]
+    for (const word of ['anyOf', 'oneOf'])
+      for (const branch of listOf(own[word])) found.push(...walk(branch, path, left - 1))
+    const properties = own['properties']
+    if (isObject(properties))
+      for (const [name, member] of Object.entries(properties))
+        if (isObject(member)) found.push(...walk(member, [...path, name], left - 1))
+    if (isObject(own['items'])) found.push(...walk(own['items'], [...path, 0], left - 1))
+    const further = own['additionalProperties']
+    if (isObject(further)) found.push(...walk(further, [...path, 'made'], left - 1))
+    return found
+  }
+  return walk(schema, [], depth + 1)
+}
+
+function listOf(value: Json | undefined): readonly JsonObject[] {
+  return Array.isArray(value) ? value.filter(isObject) : []
+}
+
+/** A value that differs from the default, or none. */
+export function plainValues(schema: JsonObject, path: Path): readonly Json[] {
+  // The token of the credential is read elsewhere: a text that is stored is never answered
+  if (pointerOf(path).startsWith('/auth/token')) return []
+  const usual = schema['default']
+  const values = schema['enum']
+  if (Array.isArray(values)) return values.filter((value) => value !== usual).slice(0, 3)
+  const [type] = [schema['type']].flat()
+  const name = String(path.at(-1))
+  if (type === 'boolean') return [usual !== true]
+  if (type === 'integer' || type === 'number')
+    return [Number(schema['minimum'] ?? 0) + 2, Number(schema['minimum'] ?? 1)]
+  if (type === 'string') {
+    const ref = schema['x-postern-ref']
+    if (typeof ref === 'string') return [slugOf(ref)]
+    if (schema['format'] === 'date-time') return ['2099-01-01T00:00:00.000Z']
+    if (schema['format'] === 'email') return ['made@example.com']
+    return [
+      'Made by hand',
+      '30s',
+      '7d',
+      'made',
+      'https://example.com/made',
+      '203.0.113.0/24',
+      '200-299',
+      'X-Made',
+    ]
+  }
+  const items = schema['items']
+  if (type !== 'array' || !isObject(items)) return []
+  if (typeof items['x-postern-ref'] === 'string') return [[slugOf(items['x-postern-ref'])]]
+  if (typeof schema['x-postern-ref'] === 'string') return [[slugOf(schema['x-postern-ref'])]]
+  if (Array.isArray(items['enum'])) return [items['enum'].slice(0, 2)]
+  if (name === 'permissions') return [['audit:read', 'proxies:read']]
+  return items['type'] === 'string' ? [['made', 'by-hand'], ['203.0.113.0/24'], ['https://example.com']] : []
+}

@@ -1,0 +1,266 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { Link, useSearch } from '@tanstack/react-router'
+import { FileUp } from 'lucide-react'
+import { useId, useState } from 'react'
+import { client, type Input, type Output } from '../../api/client.ts'
+import { operation } from '../../api/operations.ts'
+import { type Fault, faultOf, waitingRequest } from '../../api/problem.ts'
+import { useMay } from '../../api/session.ts'
+import { one } from '../../app/search.ts'
+import { WaitsFor } from '../../forms/operation-form.tsx'
+import { Button, buttonClasses } from '../../kit/button.tsx'
+import { classes } from '../../kit/classes.ts'
+import { Checkbox, Labeled, TextArea, TextInput } from '../../kit/inputs.tsx'
+import { Card, Page } from '../../kit/page.tsx'
+import { FaultBox, Forbidden } from '../../kit/states.tsx'
+import { Status } from '../../kit/status.tsx'
+import { ShowAs } from '../../show-as/show-as.tsx'
+import { type DocumentFile, setNameOf, variablesOf } from './documents.ts'
+import { PlanView } from './plan-view.tsx'
+
+const TITLE = 'Apply a configuration file'
+/** Longer documents are not put into commands. Characters. */
+const SHOWN_AS_MAX = 100_000
+
+/** Documents in YAML or JSON: file, plan, apply. The plan shows each resource that would be added, changed or removed. */
+export default function ApplyFile() {
+  const may = useMay()
+  if (may('config.plan')) return <Documents />
+  return (
+    <Page name={TITLE} title={TITLE}>
+      <Forbidden permission={operation('config.plan')!.permission} />
+    </Page>
+  )
+}
+
+interface Planned {
+  readonly input: Input<'config.plan'>
+  readonly plan: Output<'config.plan'>
+}
+
+function Documents() {
+  const queries = useQueryClient()
+  const id = useId()
+  const [files, setFiles] = useState<readonly DocumentFile[]>([])
+  const [pasted, setPasted] = useState('')
+  const search = useSearch({ strict: false })
+  const [managedBy, setManagedBy] = useState(one(search['managed_by']) ?? '')
+  const [variables, setVariables] = useState('')
+  const [prune, setPrune] = useState(false)
+  const [takeOver, setTakeOver] = useState(false)
+  const [planned, setPlanned] = useState<Planned | null>(null)
+  const [applied, setApplied] = useState<Output<'config.apply'> | null>(null)
+  const [waiting, setWaiting] = useState<string | null>(null)
+  const [fault, setFault] = useState<Fault | null>(null)
+  const [isBusy, setBusy] = useState(false)
+  const given = variablesOf(variables)
+  const documents = [...files.map(({ text }) => text), ...(pasted.trim() === '' ? [] : [pasted])]
+  const input: Input<'config.plan'> = {
+    documents,
+    ...(managedBy !== '' && { managed_by: managedBy }),
+    ...(Object.keys(given.variables).length > 0 && { variables: given.variables }),
+    ...(prune && { prune }),
+    ...(takeOver && { take_over: takeOver }),
+  }
+  const run = async (work: () => Promise<void>): Promise<void> => {
+    setBusy(true)
+    setFault(null)
+    try {
+      await work()
+    } catch (error) {
+      const request = waitingRequest(error)
+      if (request === null) setFault(faultOf(error))
+      else setWaiting(request)
+    } finally {
+      setBusy(false)
+    }
+  }
+  const add = async (list: FileList | null): Promise<void> => {
+    const read = await Promise.all(
+      [...(list ?? [])].map(async (file) => ({ name: file.name, text: await file.text() })),
+    )
+    setFiles((before) => [...before, ...read])
+    if (managedBy === '' && files.length === 0 && read[0] !== undefined) setManagedBy(setNameOf(read[0].name))
+  }
+  const size = documents.reduce((sum, text) => sum + text.length, 0)
+  const showAs = (name: 'config.plan' | 'config.apply', members: object) =>
+    size > SHOWN_AS_MAX ? (
+      <span className="text-sm text-muted">
+        <code>postern {operation(name)!.command}</code> takes files of this size
+      </span>
+    ) : (
+      <ShowAs
+        request={{ operation: operation(name)!, input: members as Record<string, unknown>, options: {} }}
+      />
+    )
+
+  if (waiting !== null)
+    return (
+      <Page name={TITLE} title={TITLE}>
+        <WaitsFor changeRequest={waiting} />
+      </Page>
+    )
+  if (applied !== null)
+    return (
+      <Page name={TITLE} title={TITLE}>
+        <p>
+          <Status state="ok">Applied</Status> Added {applied.create}, changed {applied.update}, adopted{' '}
+          {applied.adopt}, removed {applied.remove}. The configuration is at{' '}
+          <Link
+            to="/$resource/$id"
+            params={{ resource: 'revisions', id: String(applied.config_revision) }}
+            className="text-accent underline"
+          >
+            revision {applied.config_revision}
+          </Link>
+          .
+        </p>
+      </Page>
+    )
+  if (planned !== null)
+    return (
+      <Page name="Plan" title="Plan" lead={`Set of documents: ${planned.plan.managed_by}`}>
+        <PlanView
+          plan={planned.plan}
+          fault={fault}
+          isBusy={isBusy}
+          showAs={(members) => showAs('config.apply', { ...planned.input, ...members })}
+          onBack={() => {
+            setFault(null)
+            setPlanned(null)
+          }}
+          onApply={(members, options) =>
+            void run(async () => {
+              setApplied((await client.call('config.apply', { ...planned.input, ...members }, options)).body)
+              await queries.invalidateQueries()
+            })
+          }
+        />
+      </Page>
+    )
+  return (
+    <Page
+      name={TITLE}
+      title={TITLE}
+      lead="Documents of kind, slug and spec, or OpenAPI descriptions with x-postern, in YAML or JSON. The plan changes nothing."
+    >
+      <form
+        className="flex max-w-200 flex-col gap-4"
+        onSubmit={(event) => {
+          event.preventDefault()
+          void run(async () => setPlanned({ input, plan: (await client.call('config.plan', input)).body }))
+        }}
+      >
+        <Card title="Documents">
+          <fieldset
+            aria-label="Documents"
+            className="flex flex-col gap-3"
+            onDragOver={(event) => event.preventDefault()}
+            onDrop={(event) => {
+              event.preventDefault()
+              void run(() => add(event.dataTransfer.files))
+            }}
+          >
+            <div className="flex flex-wrap items-center gap-3">
+              <label
+                className={classes(buttonClasses(), 'focus-within:outline-2 focus-within:outline-accent')}
+              >
+                <FileUp size={16} aria-hidden="true" />
+                Choose files
+                <input
+                  type="file"
+                  multiple
+                  accept=".json,.yaml,.yml,application/json,application/yaml"
+                  className="sr-only"
+                  onChange={(event) => void run(() => add(event.target.files))}
+                />
+              </label>
+              <span className="text-muted">or drop them here</span>
+            </div>
+            {files.length > 0 && (
+              <ul className="flex flex-col gap-1">
+                {files.map(({ name, text }, index) => (
+                  <li key={name + index} className="flex flex-wrap items-center gap-2">
+                    <code className="break-all">{name}</code>
+                    <span className="text-sm text-muted">{text.length.toLocaleString('en')} characters</span>
+                    <Button
+                      isSmall
+                      tone="quiet"
+                      aria-label={`Remove ${name}`}
+                      onClick={() => setFiles(files.filter((_, other) => other !== index))}
+                    >
+                      Remove
+                    </Button>
+                  </li>
+                ))}
+              </ul>
+            )}
+            <Labeled id={`${id}text`} label="Or paste the text">
+              <TextArea
+                id={`${id}text`}
+                rows={8}
+                value={pasted}
+                className="font-mono"
+                onChange={(event) => setPasted(event.target.value)}
+              />
+            </Labeled>
+          </fieldset>
+        </Card>
+        <Card title="Options">
+          <div className="flex flex-col gap-3">
+            <Labeled
+              id={`${id}set`}
+              label="Name of the set"
+              hint="The set manages the resources that it creates. Default: default"
+            >
+              <TextInput
+                id={`${id}set`}
+                aria-describedby={`${id}set-hint`}
+                value={managedBy}
+                onChange={(event) => setManagedBy(event.target.value)}
+              />
+            </Labeled>
+            <Labeled
+              id={`${id}variables`}
+              label="Variables"
+              hint="One per line: NAME=value. They stand for ${var.NAME} in the documents."
+              error={given.fault}
+            >
+              <TextArea
+                id={`${id}variables`}
+                aria-describedby={`${id}variables-hint`}
+                aria-invalid={given.fault !== null || undefined}
+                value={variables}
+                className="font-mono"
+                onChange={(event) => setVariables(event.target.value)}
+              />
+            </Labeled>
+            <Checkbox
+              label="Remove what the documents no longer contain"
+              hint="Only resources that this set manages"
+              checked={prune}
+              onChange={(event) => setPrune(event.target.checked)}
+            />
+            <Checkbox
+              label="Take over resources of other sets"
+              checked={takeOver}
+              onChange={(event) => setTakeOver(event.target.checked)}
+            />
+          </div>
+        </Card>
+        {fault !== null && <FaultBox fault={fault} />}
+        <div className="flex flex-wrap items-center justify-between gap-2">
+          {showAs('config.plan', input)}
+          <Button
+            type="submit"
+            tone="primary"
+            disabled={documents.length === 0 || given.fault !== null}
+            isBusy={isBusy}
+          >
+            Show the plan
+          </Button>
+        </div>
+      </form>
+    </Page>
+  )
+}
