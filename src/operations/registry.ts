@@ -93,6 +93,7 @@ import { getSettings, listSettings } from './settings/list.ts'
 import { updateSettings } from './settings/update.ts'
 import { offboardUser } from './users/offboard.ts'
 import { reachOfUser } from './users/reach.ts'
+import { connectVirtualMcp } from './virtual-mcps/connect.ts'
 import { listDrift } from './virtual-mcps/drift.ts'
 import { listDrifted } from './virtual-mcps/drifted.ts'
 import { getTokenCost, previewVirtualMcp } from './virtual-mcps/preview.ts'
@@ -207,6 +208,7 @@ export const OPERATIONS: readonly Operation[] = [
   previewVirtualMcp,
   getTokenCost,
   listDrifted,
+  connectVirtualMcp,
   listDrift,
   resolveDrift,
   ...Object.values(roleOperations),

@@ -17,6 +17,21 @@ import { isUser } from '../personal-tokens/view.ts'
 import { endpointsText } from './as-text.ts'
 import { APPLICATION_NAMES, type Application, FORMS, snippetsFor } from './snippets.ts'
 
+export const Connect = z
+  .array(
+    z.object({
+      application: z.enum(APPLICATION_NAMES),
+      form: z
+        .enum(FORMS)
+        .describe(
+          'url: entered into the application; command: run in a shell; file: added to the file; link: opened in a browser',
+        ),
+      place: z.string().nullable().describe('File or form that takes the text; null: none, or any'),
+      text: z.string(),
+    }),
+  )
+  .describe('What to enter into AI applications')
+
 const McpEndpoint = z.object({
   kind: z.enum(['virtual_mcp', 'profile']).describe('profile: APIs at /mcp, with the access of the profile'),
   slug: z.string().describe('Of the virtual MCP, or client:profile'),
@@ -24,20 +39,7 @@ const McpEndpoint = z.object({
   description: z.string(),
   url: z.string(),
   origins: z.array(z.string()).describe('Names of the MCP servers behind a virtual MCP'),
-  connect: z
-    .array(
-      z.object({
-        application: z.enum(APPLICATION_NAMES),
-        form: z
-          .enum(FORMS)
-          .describe(
-            'url: entered into the application; command: run in a shell; file: added to the file; link: opened in a browser',
-          ),
-        place: z.string().nullable().describe('File or form that takes the text; null: none, or any'),
-        text: z.string(),
-      }),
-    )
-    .describe('What to enter into AI applications'),
+  connect: Connect,
 })
 export type McpEndpoint = z.output<typeof McpEndpoint>
 

@@ -247,3 +247,20 @@ test('virtual MCPs with drift are listed with counts, those with most undecided 
   const scope = { types: [], verbs: [], collections: [], tags: ['theirs'] }
   assert.equal(await listed({ grants: [{ role: 'admin', scope }] }), undefined)
 })
+
+test('drift shows an added and a removed item as a whole', async () => {
+  await origin('whole', [tool('kept'), tool('gone', 'Leaves')])
+  await run('virtual_mcps.create', { name: 'Whole', members: [{ origin: 'whole' }], status: 'published' })
+  await list('whole', [tool('kept'), tool('fresh', 'Comes')])
+  const [added, removed] = await drift('whole')
+  assert.deepEqual(added?.['diff'], [
+    { op: 'add', path: '/name', value: 'fresh' },
+    { op: 'add', path: '/description', value: 'Comes' },
+    { op: 'add', path: '/inputSchema', value: { type: 'object' } },
+  ])
+  assert.deepEqual(removed?.['diff'], [
+    { op: 'remove', path: '/name', from: 'gone' },
+    { op: 'remove', path: '/description', from: 'Leaves' },
+    { op: 'remove', path: '/inputSchema', from: { type: 'object' } },
+  ])
+})

@@ -35,7 +35,7 @@ export interface Drifted {
   readonly hash: string | null
   readonly held: boolean
   readonly rejected: boolean
-  /** From what was approved; null where that is not known. */
+  /** From what was approved, a new or removed item as a whole; null where that is not known. */
   readonly diff: readonly DiffEntry[] | null
 }
 
@@ -67,7 +67,7 @@ export async function driftIn(reader: ConfigReader, virtualMcp: Resource): Promi
           hash,
           held: item !== undefined && heldBack(rules, approved, { type, key }, () => hash ?? '') !== null,
           rejected: hash !== null && Object.hasOwn(rejected, key) && rejected[key] === hash,
-          diff: was === undefined || item === undefined ? null : capabilityDiff(type, was, item),
+          diff: change !== 'added' && was === undefined ? null : capabilityDiff(type, was, item),
         })
       }
   }
@@ -90,7 +90,9 @@ const DriftItem = z.object({
   diff: z
     .array(z.looseObject({ op: z.string(), path: z.string() }))
     .nullable()
-    .describe('What has changed since the approval; null where that is not known'),
+    .describe(
+      'What has changed since the approval, an added or removed item as a whole; null where that is not known',
+    ),
 })
 
 export const listDrift = define({

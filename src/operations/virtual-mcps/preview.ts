@@ -6,27 +6,13 @@ import { Ref } from '../../model/slug.ts'
 import { compileVirtualMcp, publicNamesOf } from '../../snapshot/compile/mcp.ts'
 import { virtualMcpSource } from '../../snapshot/compile/sources.ts'
 import { type Capabilities, linkCapabilities, type VisibleList } from '../../snapshot/find/capabilities.ts'
-import type { Caller } from '../../snapshot/find/capability-caller.ts'
 import { compactView } from '../../snapshot/find/compact-view.ts'
-import type { Fields, Resource } from '../../store/ports/resource.ts'
+import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { about, define } from '../engine/define.ts'
 import { fromCursor, page, toCursor } from '../engine/lists.ts'
 import { virtualMcpKind } from '../kinds/virtual-mcps.ts'
-
-const Texts = z.array(z.string().max(256)).max(100)
-
-/** For whom a virtual MCP is looked at. */
-const caller = {
-  client: Ref.optional().describe('As this client'),
-  profile: Ref.optional().describe('As this profile, and the client that it belongs to'),
-  user: z.string().max(256).optional().describe('Subject of the token of the caller'),
-  groups: Texts.optional().describe('Values of the groups claim; absent: the token has none'),
-  roles: Texts.optional().describe('Values of the roles claim; absent: the token has none'),
-  claims: z.record(z.string().max(256), z.json()).optional().describe('Further claims of the token'),
-}
-
-type CallerInput = z.output<z.ZodObject<typeof caller>>
+import { isAssigned, PREVIEW_CALLER, previewCaller, previewWarnings } from './preview-caller.ts'
 
 /** A virtual MCP as it would be served now, published or not. */
 interface Looked {
@@ -89,32 +75,6 @@ function viewOf({ spec }: Resource): z.output<typeof McpView> {
   return spec['mcp_view'] === 'compact' ? 'compact' : 'expanded'
 }
 
-const NOBODY = { id: '', slug: '' }
-
-async function callerOf(
-  { client, profile, user, groups, roles, claims }: CallerInput,
-  context: OperationContext,
-): Promise<{ readonly caller: Caller; readonly client: Resource | null }> {
-  const asProfile = profile === undefined ? null : await context.find('profiles', profile, 'profiles:read')
-  const ref = asProfile?.parent ?? client
-  const asClient = ref === undefined ? null : await context.find('clients', ref, 'clients:read')
-  const given: Fields = {
-    ...claims,
-    ...(user === undefined ? {} : { sub: user }),
-    ...(groups === undefined ? {} : { groups }),
-    ...(roles === undefined ? {} : { roles }),
-  }
-  return {
-    client: asClient,
-    caller: {
-      client: asClient === null ? NOBODY : { id: asClient.id, slug: asClient.slug },
-      profile: asProfile === null ? NOBODY : { id: asProfile.id, slug: asProfile.slug },
-      user: user ?? null,
-      claims: given,
-    },
-  }
-}
-
 export const previewVirtualMcp = define({
   resource: 'virtual_mcps',
   action: 'preview',
@@ -122,7 +82,16 @@ export const previewVirtualMcp = define({
   tool: 'preview_virtual_mcp',
   group: virtualMcpKind.group,
   summary: 'Show what a client, profile or user sees of a virtual MCP, and which rule decides',
-  input: z.strictObject({ id: Ref, type: z.enum(CAPABILITY_TYPES).default('tools'), ...caller, ...page }),
+  input: z.strictObject({
+    id: Ref,
+    type: z.enum(CAPABILITY_TYPES).default('tools'),
+    definitions: z
+      .boolean()
+      .default(false)
+      .describe('With each item that the caller sees, as its list has it'),
+    ...PREVIEW_CALLER,
+    ...page,
+  }),
   output: z.object({
     id: z.string(),
     slug: z.string(),
@@ -153,6 +122,16 @@ export const previewVirtualMcp = define({
           ),
         rule: z.int().nullable().describe('Index in the list of rules of its type'),
         held: z.enum(['changed', 'new']).nullable(),
+        tokens: z
+          .int()
+          .nullable()
+          .meta(unit('tokens'))
+          .describe('Estimated tokens of the item in the list; null where the caller does not see it'),
+        definition: z
+          .record(z.string(), z.json())
+          .nullable()
+          .optional()
+          .describe('With definitions: the item as the caller sees it; null where the caller does not'),
       }),
     ),
     next_cursor: z.string().nullable(),
@@ -162,50 +141,40 @@ export const previewVirtualMcp = define({
   posted: true,
   columns: ['name', 'origin', 'shown', 'because', 'rule', 'held'],
   ...about(virtualMcpKind),
-  handle: async ({ id, type, limit, cursor, ...input }, context) => {
+  handle: async ({ id, type, definitions, limit, cursor, ...input }, context) => {
     const virtualMcp = await context.find('virtual_mcps', id)
-    const { caller, client } = await callerOf(input, context)
+    const { caller, client, person } = await previewCaller(input, context)
     const looked = await lookAt(virtualMcp, context)
     const { capabilities, all } = looked
     const visible = capabilities.visible(caller, type)
     const from = cursor === undefined ? 0 : Number(fromCursor(cursor, /^[0-9]{1,6}$/))
-    const items = all[type].slice(from, from + limit).map((named) => ({
-      ...named,
-      ...capabilities.explain(caller, type, named.name),
-    }))
+    const seen = new Map(visible.items.map((one) => [one.name, one.shown]))
+    const items = all[type].slice(from, from + limit).map((named) => {
+      const shown = seen.get(named.name)
+      return {
+        ...named,
+        ...capabilities.explain(caller, type, named.name),
+        tokens: shown === undefined ? null : estimateTokens(JSON.stringify(shown)),
+        // JSON of the origin
+        ...(definitions && { definition: (shown ?? null) as Record<string, z.core.util.JSONType> | null }),
+      }
+    })
     return {
       id: virtualMcp.id,
       slug: virtualMcp.slug,
       status: String(virtualMcp.status),
-      assigned: client === null ? null : assigned(client, virtualMcp.id),
+      assigned: client === null ? null : isAssigned(client, virtualMcp.id),
       shown: visible.items.length,
       mcp_view: viewOf(virtualMcp),
       tokens: visible.tokens,
       compact_tokens: compactTokens(type, visible, looked),
       type,
-      warnings: warningsOf(virtualMcp, client),
+      warnings: [...previewWarnings(virtualMcp, { client, person })],
       items,
       next_cursor: from + limit < all[type].length ? toCursor(String(from + limit)) : null,
     }
   },
 })
-
-/** What keeps the caller from the endpoint, and what to do about it. */
-function warningsOf({ id, slug, status }: Resource, client: Resource | null) {
-  const warnings: { readonly pointer: string; readonly reason: string }[] = []
-  if (status !== 'published')
-    warnings.push({ pointer: '', reason: `The virtual MCP is a draft. Publish "${slug}" to serve it.` })
-  if (client !== null && !assigned(client, id))
-    warnings.push({
-      pointer: '',
-      reason: `The client "${client.slug}" may not call it. Assign the virtual MCP "${slug}" to the client.`,
-    })
-  return warnings
-}
-
-function assigned({ spec }: Resource, id: string): boolean {
-  return ((spec['virtual_mcps'] ?? []) as readonly string[]).includes(id)
-}
 
 /** The most expensive items that are named. */
 const LARGEST_MAX = 20
@@ -217,7 +186,7 @@ export const getTokenCost = define({
   tool: 'get_virtual_mcp_token_cost',
   group: virtualMcpKind.group,
   summary: 'Estimate how many tokens the lists of a virtual MCP cost a model, and which items cost most',
-  input: z.strictObject({ id: Ref, ...caller }),
+  input: z.strictObject({ id: Ref, ...PREVIEW_CALLER }),
   output: z.object({
     id: z.string(),
     slug: z.string(),
@@ -252,7 +221,7 @@ export const getTokenCost = define({
   ...about(virtualMcpKind),
   handle: async ({ id, ...input }, context) => {
     const virtualMcp = await context.find('virtual_mcps', id)
-    const { caller } = await callerOf(input, context)
+    const { caller } = await previewCaller(input, context)
     const looked = await lookAt(virtualMcp, context)
     const { capabilities, all } = looked
     const visible = CAPABILITY_TYPES.map((type) => ({ type, list: capabilities.visible(caller, type) }))
