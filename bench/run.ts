@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- plain tls governed latency recording start routes mcp memory clients accounts swaps config detectors guardrails workflows code profile soak [--quick]`: measures what is named, or everything. It installs
+ * `npm run bench -- plain tls governed latency recording start routes mcp memory metrics clients accounts swaps config detectors guardrails workflows code profile soak [--quick]`: measures what is named, or everything. It installs
  * nothing: what is missing is said and skipped.
  */
 import { accounts } from './accounts.ts'
@@ -13,6 +13,7 @@ import { latency } from './latency.ts'
 import { mcp } from './mcp.ts'
 import { keep, type Outcome } from './measure/results.ts'
 import { memory } from './memory.ts'
+import { metrics } from './metrics.ts'
 import { plain } from './plain.ts'
 import { profile } from './profile.ts'
 import { recording } from './recording.ts'
@@ -33,6 +34,7 @@ const MEASUREMENTS: Record<string, (quick: boolean) => Promise<Outcome>> = {
   routes,
   mcp,
   memory,
+  metrics,
   clients,
   accounts,
   swaps,

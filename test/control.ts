@@ -97,7 +97,15 @@ export const UNSERVED: Pick<
     get: async () => undefined,
     follow: async () => ({ items: [], next_cursor: 'next', missed: false }),
     remove: async () => ({ removed: 0, more: false }),
-    metrics: async () => ({ groups: [], total: 0, ungrouped: 0, omitted: 0, read: 0, completeFrom: null }),
+    metrics: async () => ({
+      groups: [],
+      total: 0,
+      ungrouped: 0,
+      omitted: 0,
+      read: 0,
+      rolled: null,
+      completeFrom: null,
+    }),
     contract: async () => NO_FAULTS,
   },
   exports: {

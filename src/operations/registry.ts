@@ -66,6 +66,7 @@ import { metricsMethods, metricsStatusCodes } from './metrics/distributions.ts'
 import { metricsErrorEndpoints, metricsTopEndpoints } from './metrics/endpoints.ts'
 import { metricsOverTime } from './metrics/over-time.ts'
 import { metricsOverview } from './metrics/overview.ts'
+import { metricsTop } from './metrics/top.ts'
 import { getCatalog } from './origins/catalog.ts'
 import { refreshCatalog } from './origins/refresh-catalog.ts'
 import { testOrigin } from './origins/test-origin.ts'
@@ -259,6 +260,7 @@ export const OPERATIONS: readonly Operation[] = [
   metricsTopEndpoints,
   metricsErrorEndpoints,
   metricsOverTime,
+  metricsTop,
   listRecords,
   followRecords,
   getRecord,

@@ -5,6 +5,7 @@ import { StoreUnavailable } from '../store/ports/unavailable.ts'
 import { reportContract } from './contract-report.ts'
 import type { FromQueryThread, ToQueryThread } from './messages.ts'
 import { measure } from './metrics.ts'
+import { measureRolled } from './rollup/answer.ts'
 import { getRecord, listRecords } from './search.ts'
 
 /** Answers a question about request records. Never rejects: what goes wrong is an answer too. */
@@ -19,7 +20,13 @@ export async function answerQuery(
       case 'list':
         return { kind: 'list', id, page: await listRecords(reader, clock, message.filter) }
       case 'metrics':
-        return { kind: 'metrics', id, answer: await measure(reader, clock, message.question) }
+        return {
+          kind: 'metrics',
+          id,
+          answer:
+            (await measureRolled(reader, clock, message.question)) ??
+            (await measure(reader, clock, message.question)),
+        }
       case 'contract':
         return { kind: 'contract', id, answer: await reportContract(reader, clock, message.question) }
       case 'get':

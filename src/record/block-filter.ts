@@ -141,7 +141,8 @@ function agentTestsOf(
   return pairs.flatMap(([member, value]) => (value === undefined ? [] : [[member, value] as const]))
 }
 
-function statusesOf(text: string): { has(status: number): boolean; classes: number } {
+/** The statuses that a filter names: `404`, `5xx`, or several separated by commas. */
+export function statusesOf(text: string): { has(status: number): boolean; classes: number } {
   const parts = text.split(',').map((part) => part.trim())
   const exact = new Set(parts.filter((part) => !part.endsWith('xx')).map(Number))
   const hundreds = new Set(parts.filter((part) => part.endsWith('xx')).map((part) => Number(part[0])))

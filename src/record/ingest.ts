@@ -9,6 +9,7 @@ import { mergeBlocks, toBlock } from './block.ts'
 import type { RecorderState, Removal } from './messages.ts'
 import type { RecordSelection } from './record-selection.ts'
 import { RemovalRun } from './removal.ts'
+import { RollupKeeper } from './rollup/keeper.ts'
 import { BLOCK_ROWS_MAX } from './row.ts'
 
 /** Rows after which a transaction is closed, and those of them that callers who have proved nothing get when there are more. */
@@ -60,6 +61,8 @@ export interface Ingest {
    * @param onlyCount deletes nothing
    */
   remove(selection: RecordSelection, onlyCount: boolean, isLate: () => boolean): Promise<Removal>
+  /** Adds to the rollups what they do not count yet, in small steps. */
+  count(): void
   readonly state: Omit<RecorderState, 'fault'>
 }
 
@@ -72,11 +75,13 @@ export interface Ingest {
  * 4. Batches of callers who have proved nothing delay those of the others by a part of one transaction at most.
  * @param environment of the instance; blocks of another one are not merged with its own
  * @param stored called with blocks once they are in the store
+ * @param rollups count what is stored
  */
 export function createIngest(
   store: RecordStore,
   environment: string | null = null,
   stored: (blocks: readonly RecordBlock[]) => void = () => {},
+  rollups: RollupKeeper = new RollupKeeper(store, Date.now),
 ): Ingest {
   const proved: Share = { proved: true, queue: [], small: SMALL_BLOCKS }
   const unproved: Share = { proved: false, queue: [], small: SMALL_BLOCKS }
@@ -87,6 +92,7 @@ export function createIngest(
   let running: Promise<void> | null = null
   let retry: NodeJS.Timeout | undefined
   let prune: { readonly beforeMs: number; readonly bytesMax: number } | null = null
+  let isCounting = false
   const removals: Removing[] = []
 
   const shareOf = (batch: RecordBatch): Share => (batch.proved ? proved : unproved)
@@ -143,6 +149,8 @@ export function createIngest(
 
   const merge = async (share: Share): Promise<void> => {
     share.small = 0
+    // Blocks that are put together must be counted before
+    while (!(await rollups.step()));
     const blocks = await store.small(SMALL_ROWS, SMALL_BLOCKS, environment, share.proved)
     if (blocks.length < SMALL_BLOCKS) {
       share.small = blocks.length
@@ -157,9 +165,15 @@ export function createIngest(
     share.small = SMALL_BLOCKS // There may be more to merge.
   }
 
-  const pruneSome = async ({ beforeMs, bytesMax }: NonNullable<typeof prune>): Promise<number> =>
-    (await store.prune(beforeMs, PRUNE_BLOCKS)) ||
-    store.shrink(bytesMax, bytesMax * UNPROVED_BYTES, PRUNE_BLOCKS)
+  const pruneSome = async ({ beforeMs, bytesMax }: NonNullable<typeof prune>): Promise<number> => {
+    // What is deleted must be counted before
+    while (!(await rollups.step()));
+    const pruned =
+      (await store.prune(beforeMs, PRUNE_BLOCKS)) ||
+      (await store.shrink(bytesMax, bytesMax * UNPROVED_BYTES, PRUNE_BLOCKS))
+    if (pruned === 0) await rollups.prune(bytesMax)
+    return pruned
+  }
 
   /** One step of what is to be deleted first. */
   const removeSome = async (): Promise<void> => {
@@ -191,7 +205,18 @@ export function createIngest(
       prune = null
       for (const share of shares) share.small = 0
     }
+    await countSome()
     await removeSome()
+  }
+
+  const countSome = async (): Promise<void> => {
+    if (!isCounting) return
+    try {
+      if (await rollups.step()) isCounting = false
+    } catch (error) {
+      lastError = reasonOf(error)
+      isCounting = false
+    }
   }
 
   const retryLater = (): void => {
@@ -202,7 +227,11 @@ export function createIngest(
   }
 
   const hasWork = (): boolean =>
-    isWaiting() || shares.some(({ small }) => small >= SMALL_BLOCKS) || prune !== null || removals.length > 0
+    isWaiting() ||
+    shares.some(({ small }) => small >= SMALL_BLOCKS) ||
+    prune !== null ||
+    isCounting ||
+    removals.length > 0
 
   const start = (): Promise<void> => {
     running ??= new Promise<void>((done) => setImmediate(done)).then(work).finally(() => {
@@ -230,9 +259,13 @@ export function createIngest(
     },
     remove: (selection, onlyCount, isLate) =>
       new Promise((settle, fail) => {
-        removals.push({ run: new RemovalRun(store, selection, onlyCount), isLate, settle, fail })
+        removals.push({ run: new RemovalRun(store, rollups, selection, onlyCount), isLate, settle, fail })
         if (retry === undefined) void start()
       }),
+    count() {
+      isCounting = true
+      if (retry === undefined) void start()
+    },
     get state() {
       return { queued, dropped, lastError }
     },

@@ -7,6 +7,7 @@ import { createClock } from '../base/clock.ts'
 import { openRecordReader } from '../store/sqlite/record-reader.ts'
 import { openRecordStore } from '../store/sqlite/records.ts'
 import { type MetricsQuestion, measure } from './metrics.ts'
+import { RollupKeeper } from './rollup/keeper.ts'
 
 const files = new RecordFiles()
 after(() => files[Symbol.dispose]())
@@ -146,6 +147,7 @@ test('a question about a time of which retention has removed a part says from wh
     10,
   )
   const store = openRecordStore(path)
+  await new RollupKeeper(store, clock.now).step()
   assert.equal(await store.prune(START + 15_000, 100), 1)
   await store.close()
   const reader = openRecordReader(path)

@@ -8,9 +8,22 @@ import { type Rows, readBlock } from './block.ts'
 import { compileFilter } from './block-filter.ts'
 import { Latency } from './latency.ts'
 import type { RecordSelection } from './record-selection.ts'
+import type { WordColumn } from './row.ts'
 
 /** What records are gathered by. */
-type MetricsGrouping = 'all' | 'status' | 'method' | 'endpoint' | 'time'
+export type MetricsGrouping =
+  | 'all'
+  | 'status'
+  | 'method'
+  | 'endpoint'
+  | 'time'
+  | 'collection'
+  | 'proxy'
+  | 'client'
+  | 'profile'
+  | 'agent'
+  | 'virtual_mcp'
+  | 'origin'
 
 export interface MetricsQuestion {
   readonly by: MetricsGrouping
@@ -43,8 +56,8 @@ export interface MetricsGroup {
   readonly bytesIn: number
   readonly bytesOut: number
   readonly agents: number
-  /** Distinct; 0 unless gathered by nothing. */
-  readonly clients: number
+  /** Distinct; 0 unless gathered by nothing, null where it is not known. */
+  readonly clients: number | null
   readonly duration: Percentiles
   /** Of requests that reached an upstream; null unless gathered by nothing. */
   readonly upstream: Percentiles | null
@@ -63,6 +76,8 @@ export interface MetricsAnswer {
   readonly read: number
   /** Requests of further groups than are told apart. */
   readonly omitted: number
+  /** The time that was counted, if rollups have answered: they begin and end with full minutes, hours or days. Otherwise null. */
+  readonly rolled: { readonly fromMs: number; readonly toMs: number } | null
   /** Not null when something is missing: everything from here on was counted, and of what is before only a part. */
   readonly completeFrom: string | null
 }
@@ -71,7 +86,7 @@ export interface MetricsAnswer {
 const READ_MS = 2000
 const READ_ROWS_MAX = 5_000_000
 /** Callers choose methods, and endpoints are made by people: far more than either makes on purpose. */
-const GROUPS_MAX = 5000
+export const GROUPS_MAX = 5000
 const CODES_SHOWN = 5
 
 /** Counts the records that fit, newest first; where that takes too long the answer says from when on it is whole. */
@@ -124,34 +139,54 @@ export async function measure(
     ungrouped,
     omitted,
     read,
+    rolled: null,
     completeFrom,
   }
 }
 
 /** Between the method and the route of an endpoint: neither holds one. */
-const SEPARATOR = ' '
+export const ENDPOINT_SEPARATOR = ' '
 
 /** The group of a row; null for none. */
-type KeyOf = (rows: Rows, row: number, bucketMs: number) => string | number | null
+export type KeyOf = (rows: Rows, row: number, bucketMs: number) => string | number | null
 
-const KEYS: Readonly<Record<MetricsGrouping, KeyOf>> = {
+export const KEYS: Readonly<Record<MetricsGrouping, KeyOf>> = {
   all: () => '',
   status: (rows, row) => rows.status(row),
   method: (rows, row) => rows.method(row),
   endpoint: (rows, row) => {
     const route = rows.words[rows.word(row, 'route')] ?? ''
-    return route === '' ? null : rows.method(row) + SEPARATOR + route
+    return route === '' ? null : rows.method(row) + ENDPOINT_SEPARATOR + route
   },
+  collection: (rows, row) => wordOf(rows, row, 'collection'),
+  proxy: (rows, row) => wordOf(rows, row, 'proxy'),
+  client: (rows, row) => wordOf(rows, row, 'client'),
+  profile: (rows, row) => wordOf(rows, row, 'profile'),
+  virtual_mcp: (rows, row) => wordOf(rows, row, 'virtualMcp'),
+  origin: (rows, row) => wordOf(rows, row, 'origin'),
+  agent: (rows, row) => rows.agent(row)?.name || null,
   time: (rows, row, bucketMs) => Math.floor(rows.timeMs(row) / bucketMs) * bucketMs,
 }
 
-const ORDERS: Readonly<Record<MetricsQuestion['order'], (a: Tally, b: Tally) => number>> = {
+function wordOf(rows: Rows, row: number, column: WordColumn): string | null {
+  return rows.words[rows.word(row, column)] || null
+}
+
+/** What groups are put in order by. */
+interface Ordered {
+  readonly key: string | number
+  readonly requests: number
+  readonly errors: number
+  readonly errorRate: number
+}
+
+export const ORDERS: Readonly<Record<MetricsQuestion['order'], (a: Ordered, b: Ordered) => number>> = {
   requests: (a, b) => b.requests - a.requests || compareKeys(a, b),
   error_rate: (a, b) => b.errorRate - a.errorRate || b.errors - a.errors || compareKeys(a, b),
   key: (a, b) => compareKeys(a, b),
 }
 
-function compareKeys({ key: a }: Tally, { key: b }: Tally): number {
+function compareKeys({ key: a }: Ordered, { key: b }: Ordered): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
@@ -229,13 +264,18 @@ class Tally {
       duration: percentilesOf(this.#duration),
       upstream: this.#upstream && percentilesOf(this.#upstream),
       gateway: this.#gateway && percentilesOf(this.#gateway),
-      codes: [...this.#codes].sort(([, a], [, b]) => b - a).slice(0, CODES_SHOWN),
+      codes: mostFrequent(this.#codes),
     }
   }
 }
 
-function splitOnce(key: string): [string, string] {
-  const at = key.indexOf(SEPARATOR)
+/** The problem codes that are shown, most frequent first. */
+export function mostFrequent(codes: ReadonlyMap<string, number>): [string, number][] {
+  return [...codes].sort(([one, a], [other, b]) => b - a || (one < other ? -1 : 1)).slice(0, CODES_SHOWN)
+}
+
+export function splitOnce(key: string): [string, string] {
+  const at = key.indexOf(ENDPOINT_SEPARATOR)
   return [key.slice(0, at), key.slice(at + 1)]
 }
 

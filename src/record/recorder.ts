@@ -21,9 +21,13 @@ import type {
 } from './messages.ts'
 import { createQuotaKeeper, PRUNE_MS, type QuotaCounters, type QuotaKeeper } from './quotas.ts'
 import { createRecentRecords } from './recent.ts'
+import { RollupKeeper } from './rollup/keeper.ts'
 
 const STATE_MS = 1000
 const PROBE_MS = 2000
+
+/** Between two additions to the rollups. Until then questions read the records themselves. */
+const COUNT_MS = 15_000
 
 /** How long one deletion may take. */
 const REMOVE_MS = 2000
@@ -53,7 +57,9 @@ export async function startRecording(
   { store, counters, clock, toMain, ended }: RecorderParts,
 ): Promise<(message: ToRecorderThread) => void> {
   const recent = createRecentRecords()
-  const ingest = createIngest(store, setup.environment, recent.add)
+  const rollups = new RollupKeeper(store, clock.now)
+  store.whenReopened(() => rollups.forget())
+  const ingest = createIngest(store, setup.environment, recent.add, rollups)
   const quotas = counters === null ? null : await keepQuotas(counters, store, clock)
   let quotaError: string | null = null
   const givers = new Set<Giver>()
@@ -132,6 +138,7 @@ export async function startRecording(
 
   async function stop(): Promise<void> {
     clearInterval(stateTimer)
+    clearInterval(countTimer)
     clearInterval(pruneTimer)
     clearInterval(probeTimer)
     await flush()
@@ -144,12 +151,14 @@ export async function startRecording(
   }
 
   const stateTimer = setInterval(reportState, STATE_MS)
+  const countTimer = setInterval(() => ingest.count(), COUNT_MS)
   const pruneTimer = setInterval(prune, PRUNE_MS)
   const probeTimer = setInterval(() => void store.probe().then(reportState), PROBE_MS)
   const endSaving = quotas?.keepSaving((error) => {
     quotaError = error
   })
   prune()
+  ingest.count()
   reportState()
   return (message) => {
     switch (message.kind) {

@@ -5,6 +5,7 @@ import { readBlock, toBlock } from './block.ts'
 import { compileFilter, type Match } from './block-filter.ts'
 import type { Removal } from './messages.ts'
 import type { RecordSelection } from './record-selection.ts'
+import type { RollupKeeper } from './rollup/keeper.ts'
 
 /** Blocks that are read at a time, so that new rows come in between. */
 const STEP_BLOCKS = 8
@@ -12,13 +13,15 @@ const STEP_BLOCKS = 8
 /** Deletes the rows that fit, in steps: what is left of a block takes its place. */
 export class RemovalRun {
   readonly #store: RecordStore
+  readonly #rollups: RollupKeeper
   readonly #match: Match
   readonly #onlyCount: boolean
   #after = 0
   #removed = 0
 
-  constructor(store: RecordStore, selection: RecordSelection, onlyCount: boolean) {
+  constructor(store: RecordStore, rollups: RollupKeeper, selection: RecordSelection, onlyCount: boolean) {
     this.#store = store
+    this.#rollups = rollups
     this.#match = compileFilter(selection)
     this.#onlyCount = onlyCount
   }
@@ -28,7 +31,7 @@ export class RemovalRun {
     const blocks = await this.#store.find(this.#match.range, this.#after, STEP_BLOCKS)
     for (const block of blocks) {
       const { removed, left } = split(block, this.#match)
-      if (removed > 0 && !this.#onlyCount) await this.#store.erase(block.id, left)
+      if (removed > 0 && !this.#onlyCount) await this.#rollups.erase(block.id, block, left, this.#match.on)
       this.#removed += removed
       this.#after = block.id
     }

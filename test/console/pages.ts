@@ -17,7 +17,18 @@ export const PAGES: readonly ConsolePage[] = [
   { path: '/' },
   ...list('collections', 'proxies', 'workflows', 'policies', 'credentials', 'clients', 'profiles'),
   ...list('access_requests', 'change_requests', 'origins', 'virtual_mcps', 'guardrails', 'hosts', 'bindings'),
-  ...list('connections', 'records', 'audit', 'exports', 'revisions', 'users', 'teams', 'roles', 'grants'),
+  ...list(
+    'connections',
+    'records',
+    'analytics',
+    'audit',
+    'exports',
+    'revisions',
+    'users',
+    'teams',
+    'roles',
+    'grants',
+  ),
   ...list('service_identities', 'trust_rules', 'personal_tokens', 'keys', 'settings'),
   ...list('collections/new', 'proxies/new', 'credentials/new'),
   ...list('collections/orders', 'collections/orders?tab=edit', 'collections/orders?tab=history'),
@@ -29,6 +40,7 @@ export const PAGES: readonly ConsolePage[] = [
   ...ofSample('workflows/checked-order', 'origins/tickets', 'virtual_mcps/support-desk'),
   ...ofSample('guardrails/card-numbers', 'users/maria-theresia-von-hohenberg-waldenfels', 'teams/payments'),
   ...ofSample('grants/commerce', 'bindings/claude:claude-support', 'records?status=5xx'),
+  ...ofSample('analytics?from=-7d&compare=true&by=client'),
 ]
 
 /** The path as the name of a file: `collections-orders-tab-edit`, `home`. */

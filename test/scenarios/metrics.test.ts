@@ -77,6 +77,16 @@ test('each view counts what it says, narrowed as asked', async () => {
       ['POST', 1],
     ],
   )
+  const clients = await get('top?by=client&collection=orders')
+  assert.deepEqual(
+    [
+      clients.items.map(({ slug, requests, errors }: Record<string, unknown>) => [slug, requests, errors]),
+      clients.entries,
+    ],
+    [[['acme', 6, 2]], 1],
+  )
+  const proxies = await get('top?by=proxy&order=error_rate&limit=1')
+  assert.match(proxies.items[0].slug, /^orders:/)
   const top = await get('top_endpoints?limit=1')
   assert.deepEqual(
     [top.items.length, top.items[0].endpoint, top.items[0].requests, top.endpoints, top.unmatched],

@@ -36,6 +36,16 @@ export function recordStoreSuite(name: string, make: () => Promise<RecordPlace>)
   const rowsOf = async (store: RecordStore, range: Partial<BlockRange> = {}): Promise<number[]> =>
     (await store.find({ ...ALL, ...range }, 0, 100)).map(({ rows }) => rows)
 
+  /** As if rollups had counted everything. */
+  const count = async (store: RecordStore): Promise<void> => {
+    const blocks = await store.rollups.uncounted(1000)
+    const nothing = { rows: [], words: [], uncarried: [], carried: [] }
+    await store.rollups.save(
+      nothing,
+      blocks.map(({ id }) => id),
+    )
+  }
+
   test(`${name}: blocks are found as they were stored, by time, words, class and agents`, async () => {
     const store = await (await make()).open()
     await store.append([block(1), block(2, { agents: 3, classes: 16 }), block(3, { environment: 'test' })])
@@ -69,6 +79,8 @@ export function recordStoreSuite(name: string, make: () => Promise<RecordPlace>)
       block(50),
       block(5),
     ])
+    assert.deepEqual(await store.small(50, 2, null, true), [], 'rollups must count them before')
+    await count(store)
     const small = await store.small(50, 2, null, true)
     assert.deepEqual(
       small.map(({ rows }) => rows),
@@ -88,9 +100,9 @@ export function recordStoreSuite(name: string, make: () => Promise<RecordPlace>)
     )
     assert.deepEqual(await rowsOf(store), [2, 3, 50, 5, 60])
     const [some] = await store.find({ ...ALL, words: ['w50'] }, 0, 1)
-    await store.erase(some!.id, block(49))
+    await store.erase(some!.id, block(49), null)
     const [other] = await store.find({ ...ALL, words: ['w5'] }, 0, 1)
-    await store.erase(other!.id, null)
+    await store.erase(other!.id, null, null)
     await store.settle()
     await store.touch()
     assert.deepEqual(await rowsOf(store), [2, 3, 60, 49])
@@ -103,6 +115,8 @@ export function recordStoreSuite(name: string, make: () => Promise<RecordPlace>)
     const reader = await place.openReader()
     await store.append([block(3), block(1), block(2), block(4)])
     assert.equal(await reader.removedUntil(), null)
+    assert.equal(await store.prune(NOW + 100, 9), 0, 'rollups must count them before')
+    await count(store)
     assert.deepEqual([await store.prune(NOW + 15, 9), await store.prune(NOW + 100, 2)], [0, 2])
     const left = await rowsOf(store)
     assert.equal(left.length, 2)
@@ -117,6 +131,8 @@ export function recordStoreSuite(name: string, make: () => Promise<RecordPlace>)
     const store = await (await make()).open()
     const large = (n: number, proved: boolean) => block(n, { proved, text: new Uint8Array(50_000) })
     await store.append([large(1, true), large(2, false), large(3, true), large(4, false)])
+    assert.equal(await store.shrink(1, 0, 9), 0, 'rollups must count them before')
+    await count(store)
     assert.equal(await store.shrink(Number.MAX_SAFE_INTEGER, 0, 9), 0)
     assert.equal(await store.shrink(1, 60_000, 1), 1)
     assert.deepEqual(await rowsOf(store), [1, 3, 4])
@@ -173,6 +189,104 @@ export function recordStoreSuite(name: string, make: () => Promise<RecordPlace>)
     assert.equal((await load()).length, 2, 'saved one turn ago')
     await store.quotas.prune(NOW + 1, 1)
     assert.deepEqual(await load(), [['b', 2 ** 40]])
+    await store.close()
+  })
+
+  test(`${name}: rollups are read as they were saved, by width, facet, shard and time, with what they do not count yet`, async () => {
+    const place = await make()
+    const store = await place.open()
+    const reader = await place.openReader()
+    await store.append([block(1), block(2), block(3)])
+    const [first, second] = await store.rollups.uncounted(2)
+    const row = (widthMs: number, startMs: number, facet: number, shard: number) => ({
+      ...{ widthMs, startMs, facet, shard },
+      data: Uint8Array.of(widthMs, startMs, facet, shard),
+    })
+    const rows = [row(1, 10, 0, 0), row(1, 11, 0, 0), row(1, 10, 2, 1), row(1, 10, 2, 2), row(5, 10, 0, 0)]
+    await store.rollups.save(
+      {
+        rows,
+        words: [
+          [1, 'é'],
+          [2, 'w'],
+        ],
+        uncarried: [10, 11],
+        carried: [],
+      },
+      [first!.id],
+    )
+    assert.deepEqual(
+      [await store.rollups.isCounted(first!.id), await store.rollups.isCounted(second!.id)],
+      [true, false],
+    )
+    assert.deepEqual(
+      [...(await store.rollups.words())],
+      [
+        ['é', 1],
+        ['w', 2],
+      ],
+    )
+    const changed = { ...row(1, 11, 0, 0), data: Uint8Array.of(99) }
+    await store.rollups.save({ rows: [changed], words: [], uncarried: [], carried: [10] }, [])
+    assert.deepEqual(await store.rollups.uncarried(), [11])
+    assert.deepEqual(
+      (await store.rollups.read([changed, { ...changed, shard: 7 }])).map((data) => data && [...data]),
+      [[99], null],
+    )
+    assert.equal((await store.rollups.startingAt(1, 10)).length, 3)
+    const seen = await reader.rollups((view) => ({
+      words: [view.word(2), view.word(1), view.word(9)],
+      all: [...view.shards(1, 2, null, 0, 99)].map(({ data }) => data[3]),
+      one: [...view.shards(1, 0, 0, 10, 11)].map(({ startMs }) => startMs),
+      uncarried: view.uncarried(0, 99),
+      uncounted: [...view.uncounted(0, NOW * 2)].map((one) => one.rows),
+      kept: view.keptSince(1),
+    }))
+    assert.deepEqual(seen, {
+      words: ['w', 'é', ''],
+      all: [1, 2],
+      one: [10],
+      uncarried: [11],
+      uncounted: [2, 3],
+      kept: 0,
+    })
+    assert.equal(await reader.rowsWithin(0, NOW * 2, 100), 6)
+    await store.rollups.prune([[1, 11]], Number.POSITIVE_INFINITY)
+    assert.deepEqual(
+      await reader.rollups((view) => [view.keptSince(1), [...view.shards(1, 0, 0, 0, 99)].length]),
+      [11, 1],
+    )
+    await store.rollups.prune([], 4)
+    assert.deepEqual(
+      await reader.rollups((view) => [
+        [...view.shards(1, 0, 0, 0, 99)].length,
+        [...view.shards(5, 0, 0, 0, 99)].length,
+      ]),
+      [0, 1],
+      'the narrowest go first',
+    )
+    await reader.close()
+    await store.close()
+  })
+
+  test(`${name}: rows that are erased leave the rollups in the same transaction`, async () => {
+    const place = await make()
+    const store = await place.open()
+    await store.append([block(1), block(2)])
+    const [first] = await store.rollups.uncounted(9)
+    await count(store)
+    const key = { widthMs: 1, startMs: 10, facet: 0, shard: 0 }
+    const rows = [{ ...key, data: Uint8Array.of(7) }]
+    await store.erase(first!.id, block(5), { rows, words: [], uncarried: [], carried: [] })
+    assert.deepEqual(await store.rollups.uncounted(9), [])
+    assert.deepEqual([...(await store.rollups.read([key]))[0]!], [7])
+    await store.append([block(9)])
+    const [last] = await store.rollups.uncounted(9)
+    await store.erase(last!.id, block(8), null)
+    assert.deepEqual(
+      (await store.rollups.uncounted(9)).map((one) => one.rows),
+      [8],
+    )
     await store.close()
   })
 }

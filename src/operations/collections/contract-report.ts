@@ -6,7 +6,7 @@ import { Ref } from '../../model/slug.ts'
 import { When } from '../../model/time.ts'
 import { define } from '../engine/define.ts'
 import { collectionKind } from '../kinds/collections.ts'
-import { coverage, rangeOf } from '../metrics/measure.ts'
+import { rangeOf, recordCoverage } from '../metrics/measure.ts'
 import { toSelection } from '../records/selection.ts'
 
 export const contractReport = define({
@@ -28,7 +28,7 @@ export const contractReport = define({
     limit: z.coerce.number().int().min(1).max(200).default(50).describe('Maximum number of items'),
   }),
   output: z.object({
-    ...coverage,
+    ...recordCoverage,
     request_validation: ValidationMode.describe('Current request_validation of the collection'),
     requests: z.int().meta(unit('requests')).describe('Requests to the collection in this time'),
     would_refuse: z.int().describe('Forwarded requests that would be refused'),

@@ -21,7 +21,7 @@ export const asked = {
 }
 
 /** How much of what was asked an answer counts. */
-export const coverage = {
+export const recordCoverage = {
   from: z.string(),
   to: z.string(),
   truncated: z
@@ -38,10 +38,20 @@ export const coverage = {
   records_read: z.int(),
 }
 
+/** How much of what was asked an answer about metrics counts. */
+export const coverage = {
+  ...recordCoverage,
+  from_rollups: z
+    .boolean()
+    .describe(
+      'True if rollups of minutes, hours and days were counted: from and to are then those of full ones, and percentiles within 5 %',
+    ),
+}
+
 const percentile = z.number().meta(unit('ms')).nullable()
 export const Percentiles = z
   .object({ p50: percentile, p95: percentile, p99: percentile })
-  .describe('Milliseconds, within 2 %; responses only. Null if there are none')
+  .describe('Milliseconds, within 2 %, or 5 % with from_rollups; responses only. Null if there are none')
 
 /** Counts of a group of requests. */
 export const counts = {
@@ -105,13 +115,14 @@ export async function measured(
   const { completeFrom } = answer
   return {
     answer,
-    fromMs,
-    toMs,
+    fromMs: answer.rolled?.fromMs ?? fromMs,
+    toMs: answer.rolled?.toMs ?? toMs,
     coverage: {
-      from: toTime(fromMs),
-      to: toTime(toMs),
+      from: toTime(answer.rolled?.fromMs ?? fromMs),
+      to: toTime(answer.rolled?.toMs ?? toMs),
       truncated: completeFrom !== null || answer.omitted > 0,
-      complete_from: completeFrom ?? toTime(fromMs),
+      complete_from: completeFrom ?? toTime(answer.rolled?.fromMs ?? fromMs),
+      from_rollups: answer.rolled !== null,
       sampled: false,
       records_read: answer.read,
     },

@@ -40,7 +40,12 @@ export const metricsOverview = define({
     ...coverage,
     ...counts,
     from_agents: z.int().describe('Requests that came over MCP'),
-    clients: z.int().describe('Distinct clients'),
+    clients: z
+      .int()
+      .nullable()
+      .describe(
+        'Distinct clients; null if from_rollups and the question is narrowed by more than collection, client and status',
+      ),
     bytes_in: z.int().meta(unit('bytes')),
     bytes_out: z.int().meta(unit('bytes')),
     duration_ms: Percentiles,

@@ -69,4 +69,30 @@ export const RECORD_MIGRATIONS: readonly Migration[] = [
       'INSERT INTO quota_turns (id, turn) VALUES (1, 0)',
     ],
   },
+  {
+    version: 7,
+    name: 'rollups',
+    sqlite: [
+      `CREATE TABLE rollups (
+         width INTEGER NOT NULL,
+         facet INTEGER NOT NULL,
+         shard INTEGER NOT NULL,
+         start INTEGER NOT NULL,
+         data BLOB NOT NULL,
+         bytes INTEGER NOT NULL
+       ) STRICT`,
+      'CREATE UNIQUE INDEX rollups_place ON rollups (width, facet, shard, start)',
+      'CREATE INDEX rollups_age ON rollups (width, start, bytes)',
+      'CREATE TABLE rollup_words (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT',
+      'CREATE TABLE uncarried (start INTEGER PRIMARY KEY) STRICT',
+      'CREATE TABLE rollup_kept (width INTEGER PRIMARY KEY, since INTEGER NOT NULL) STRICT',
+      // Of records that were removed before there were rollups, none tells
+      `INSERT INTO rollup_kept (width, since)
+         SELECT width, (until / width + 1) * width FROM removed,
+           (SELECT 60000 AS width UNION ALL SELECT 3600000 UNION ALL SELECT 86400000)`,
+      'CREATE TABLE uncounted (id INTEGER PRIMARY KEY) STRICT',
+      'CREATE TRIGGER blocks_uncounted AFTER DELETE ON blocks BEGIN DELETE FROM uncounted WHERE id = old.id; END',
+      'INSERT INTO uncounted (id) SELECT id FROM blocks',
+    ],
+  },
 ]

@@ -33,7 +33,7 @@ export interface StoredBlock extends RecordBlock {
 export interface RecordStore {
   /** Stores all blocks in one transaction, so that a reader sees each whole or not at all. */
   append(blocks: readonly RecordBlock[]): Promise<void>
-  /** Oldest blocks with fewer than `rowsBelow` rows, of one environment and share. */
+  /** Oldest counted blocks with fewer than `rowsBelow` rows, of one environment and share. */
   small(
     rowsBelow: number,
     blocksMax: number,
@@ -44,21 +44,71 @@ export interface RecordStore {
   replace(ids: readonly number[], block: RecordBlock): Promise<void>
   /** Blocks in which such rows may be, in the order of their ids, of which all are above `after`. */
   find(range: BlockRange, after: number, blocksMax: number): Promise<readonly StoredBlock[]>
-  /** Puts a block, or nothing, in the place of another, and leaves nothing of that in the pages of the file. */
-  erase(id: number, left: RecordBlock | null): Promise<void>
+  /**
+   * Puts a block, or nothing, in the place of another, and leaves nothing of that in the pages of the file.
+   * @param rollups what this changes in the rollups, stored in the same transaction; null where they do not count the block
+   */
+  erase(id: number, left: RecordBlock | null, rollups: RollupChange | null): Promise<void>
   /** Leaves nothing of what was erased in the write-ahead log either, unless a reader is in the way. */
   settle(): Promise<void>
-  /** Deletes up to `blocksMax` blocks whose newest row is older than `beforeMs`; resolves to how many. */
+  /** Deletes up to `blocksMax` counted blocks whose newest row is older than `beforeMs`; resolves to how many. */
   prune(beforeMs: number, blocksMax: number): Promise<number>
   /**
-   * While the file holds more than `bytesMax`, deletes the oldest blocks, up to `blocksMax`; resolves to how many. Blocks that
+   * While the file holds more than `bytesMax`, deletes the oldest counted blocks, up to `blocksMax`; resolves to how many. Blocks that
    * are not `proved` go first while they hold more than `unprovedMax` bytes; then the others go.
    */
   shrink(bytesMax: number, unprovedMax: number, blocksMax: number): Promise<number>
   /** Writes something that changes nothing, so that a file that cannot be written is noticed. */
   touch(): Promise<void>
   readonly quotas: QuotaStore
+  readonly rollups: RollupStore
   close(): Promise<void>
+}
+
+/** Names a shard of a rollup. What is in it, only `record/` knows. */
+export interface RollupKey {
+  /** Time that it counts, milliseconds. */
+  readonly widthMs: number
+  /** Start of that time, milliseconds since the epoch. */
+  readonly startMs: number
+  readonly facet: number
+  readonly shard: number
+}
+
+export interface RollupRow extends RollupKey {
+  readonly data: Uint8Array
+}
+
+export interface RollupChange {
+  readonly rows: readonly RollupRow[]
+  /** New words, by their number. */
+  readonly words: readonly (readonly [id: number, text: string])[]
+  /** Starts of minutes that wider rollups do not count yet. */
+  readonly uncarried: readonly number[]
+  /** Starts of such minutes that they count now. */
+  readonly carried: readonly number[]
+}
+
+/** Sums of records. A block that was appended is not counted until {@link RollupStore.save} says so. */
+export interface RollupStore {
+  /** Numbers of all words. */
+  words(): Promise<ReadonlyMap<string, number>>
+  /** Blocks that are not counted yet, oldest first. */
+  uncounted(blocksMax: number): Promise<readonly StoredBlock[]>
+  isCounted(block: number): Promise<boolean>
+  /** Starts of minutes that wider rollups do not count yet. */
+  uncarried(): Promise<readonly number[]>
+  /** All shards of a width that begin at a time. */
+  startingAt(widthMs: number, startMs: number): Promise<readonly RollupRow[]>
+  /** Bytes of shards, in the order of the keys; null for those that are not there. */
+  read(keys: readonly RollupKey[]): Promise<readonly (Uint8Array | null)[]>
+  /** Adds or overwrites shards and notes which blocks they count, in one transaction. */
+  save(change: RollupChange, counted: readonly number[]): Promise<void>
+  /**
+   * Deletes the shards of a width that begin before a time; then, while all take more than `bytesMax`, the oldest of the narrowest
+   * widths, so that days are kept longest.
+   */
+  prune(before: readonly (readonly [widthMs: number, startMs: number])[], bytesMax: number): Promise<void>
 }
 
 /** A store that outlives its file; see {@link Probed}. */
@@ -113,5 +163,28 @@ export interface RecordReader {
    * none. Before it records may be missing.
    */
   removedUntil(): Promise<number | null>
+  /** Rows of blocks in which records of a time may be, counted up to about `rowsMax`. */
+  rowsWithin(fromMs: number, toMs: number, rowsMax: number): Promise<number>
+  /** Calls `read` with a view of the rollups and of the blocks that they do not count yet, all of one moment. */
+  rollups<T>(read: (view: RollupView) => T): Promise<T>
   close(): Promise<void>
+}
+
+export interface RollupView {
+  /** A word by its number. */
+  word(id: number): string
+  /** Start of the first rollup of a width that is whole, milliseconds since the epoch; 0 if none was deleted. */
+  keptSince(widthMs: number): number
+  /** Starts of the minutes of a time that wider rollups do not count yet. */
+  uncarried(fromMs: number, toMs: number): readonly number[]
+  /** Shards of a width and a facet that begin in a time, in no order. @param shard null for all */
+  shards(
+    widthMs: number,
+    facet: number,
+    shard: number | null,
+    fromMs: number,
+    toMs: number,
+  ): Iterable<Pick<RollupRow, 'startMs' | 'data'>>
+  /** Blocks that are not counted yet and may hold records of a time. */
+  uncounted(fromMs: number, toMs: number): Iterable<RecordBlock>
 }

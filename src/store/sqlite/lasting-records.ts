@@ -21,7 +21,7 @@ export function openLastingRecordStore(path: string, readOnly: string | null = n
   let its: Opened | null = null
   /** What the last probe has found of the file. */
   let seen: StoreFault | null = null
-  let reopened = (): void => {}
+  const reopened: (() => void)[] = []
 
   function open(): Opened | null {
     if (readOnly !== null) {
@@ -66,7 +66,7 @@ export function openLastingRecordStore(path: string, readOnly: string | null = n
     small: (...asked) => use((store) => store.small(...asked)),
     replace: (ids, block) => use((store) => store.replace(ids, block)),
     find: (...asked) => use((store) => store.find(...asked)),
-    erase: (id, left) => use((store) => store.erase(id, left)),
+    erase: (...asked) => use((store) => store.erase(...asked)),
     settle: () => use((store) => store.settle()),
     prune: (...asked) => use((store) => store.prune(...asked)),
     shrink: (...asked) => use((store) => store.shrink(...asked)),
@@ -75,6 +75,16 @@ export function openLastingRecordStore(path: string, readOnly: string | null = n
       load: () => use((store) => store.quotas.load()),
       save: (rows) => use((store) => store.quotas.save(rows)),
       prune: (...asked) => use((store) => store.quotas.prune(...asked)),
+    },
+    rollups: {
+      words: () => use((store) => store.rollups.words()),
+      uncounted: (blocksMax) => use((store) => store.rollups.uncounted(blocksMax)),
+      isCounted: (block) => use((store) => store.rollups.isCounted(block)),
+      uncarried: () => use((store) => store.rollups.uncarried()),
+      startingAt: (...asked) => use((store) => store.rollups.startingAt(...asked)),
+      read: (keys) => use((store) => store.rollups.read(keys)),
+      save: (...asked) => use((store) => store.rollups.save(...asked)),
+      prune: (...asked) => use((store) => store.rollups.prune(...asked)),
     },
     get fault() {
       return fault
@@ -93,7 +103,7 @@ export function openLastingRecordStore(path: string, readOnly: string | null = n
           its = open()
           if (its === null) return
           fault = null
-          reopened()
+          for (const listener of reopened) listener()
         }
         await use((store) => store.touch())
         // That a page can be written does not repair the others
@@ -106,7 +116,7 @@ export function openLastingRecordStore(path: string, readOnly: string | null = n
       }
     },
     whenReopened(listener) {
-      reopened = listener
+      reopened.push(listener)
     },
     close,
   }

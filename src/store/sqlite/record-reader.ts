@@ -1,5 +1,5 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import type { BlockRange, RecordBlock, RecordReader } from '../ports/records.ts'
+import type { BlockRange, RecordBlock, RecordReader, RollupView } from '../ports/records.ts'
 import { guarded } from './fault.ts'
 import { boundsOf, toStoredBlock, within } from './records.ts'
 import { WatchedFile } from './watched-file.ts'
@@ -10,11 +10,14 @@ export function openRecordReader(path: string): RecordReader {
   let watched = new WatchedFile(path)
   /** Statements by the number of words that are asked for, and the order. */
   const statements = new Map<string, StatementSync>()
+  /** Words of rollups by their number. A word never changes. */
+  const words = new Map<number, string>()
   const open = (): void => {
     if (watched.look() === null) return
     // Another file may be there now; the old one is not written any more
     if (db.isOpen) db.close()
     statements.clear()
+    words.clear()
     db = new DatabaseSync(path, { readOnly: true, timeout: 1000 })
     watched = new WatchedFile(path)
   }
@@ -42,6 +45,66 @@ export function openRecordReader(path: string): RecordReader {
         const row = db.prepare('SELECT until FROM removed').get()
         return row === undefined ? null : Number(row['until'])
       }),
+    rowsWithin: async (fromMs, toMs, rowsMax) =>
+      guarded(path, () => {
+        open()
+        let rows = 0
+        const heads = db.prepare('SELECT rows FROM blocks WHERE max_time >= ? AND min_time <= ?')
+        for (const head of heads.iterate(fromMs, toMs)) {
+          rows += Number(head['rows'])
+          if (rows > rowsMax) break
+        }
+        return rows
+      }),
+    rollups: async (read) =>
+      guarded(path, () => {
+        open()
+        db.exec('BEGIN')
+        try {
+          return read(viewOf(db, words))
+        } finally {
+          db.exec('COMMIT')
+        }
+      }),
     close: async () => db.close(),
+  }
+}
+
+/** @param words those that are known; grows */
+function viewOf(db: DatabaseSync, words: Map<number, string>): RollupView {
+  return {
+    word(id) {
+      const known = words.get(id)
+      if (known !== undefined) return known
+      for (const row of db.prepare('SELECT id, text FROM rollup_words WHERE id > ?').iterate(words.size))
+        words.set(Number(row['id']), String(row['text']))
+      return words.get(id) ?? ''
+    },
+    keptSince: (widthMs) =>
+      Number(db.prepare('SELECT since FROM rollup_kept WHERE width = ?').get(widthMs)?.['since'] ?? 0),
+    uncarried: (fromMs, toMs) =>
+      db
+        .prepare('SELECT start FROM uncarried WHERE start >= ? AND start < ?')
+        .all(fromMs, toMs)
+        .map((row) => Number(row['start'])),
+    *shards(widthMs, facet, shard, fromMs, toMs) {
+      const place = shard === null ? '' : 'AND shard = ?'
+      // Rows of one shard lie together in the index
+      const shards = shard === null ? [] : [shard]
+      const found = db
+        .prepare(
+          `SELECT start, data FROM rollups WHERE width = ? AND facet = ? ${place} AND start >= ? AND start < ?`,
+        )
+        .iterate(widthMs, facet, ...shards, fromMs, toMs)
+      for (const row of found) yield { startMs: Number(row['start']), data: row['data'] as Uint8Array }
+    },
+    *uncounted(fromMs, toMs) {
+      const found = db
+        .prepare(
+          'SELECT blocks.* FROM uncounted JOIN blocks USING (id) WHERE max_time >= ? AND min_time <= ?',
+        )
+        .iterate(fromMs, toMs)
+      for (const row of found) yield toStoredBlock(row)
+    },
   }
 }

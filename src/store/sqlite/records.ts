@@ -9,6 +9,7 @@ import { RECORD_MIGRATIONS } from '../migrations/records.ts'
 import type { BlockRange, QuotaRow, RecordBlock, RecordStore, StoredBlock } from '../ports/records.ts'
 import { guarded, mendSideFiles } from './fault.ts'
 import { migrate, refuseNewer } from './migrate.ts'
+import { createRollupStore } from './rollups.ts'
 import { inTransaction } from './transaction.ts'
 
 /** How long a statement waits for another process that holds the file. */
@@ -33,22 +34,27 @@ export function openRecordStore(path: string): RecordStore {
   }
 }
 
+/** What rollups do not count yet is kept: they would never count it. */
+const COUNTED = 'id NOT IN (SELECT id FROM uncounted)'
+
 function createStore(db: DatabaseSync, path: string): RecordStore {
   const insert = db.prepare(
     'INSERT INTO blocks (min_time, max_time, rows, classes, agents, environment, words, numbers, text, proved, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   )
   const remove = db.prepare('DELETE FROM blocks WHERE id = ?')
   const small = db.prepare(
-    'SELECT * FROM blocks WHERE rows < ? AND environment IS ? AND proved = ? ORDER BY id LIMIT ?',
+    `SELECT * FROM blocks WHERE rows < ? AND environment IS ? AND proved = ?
+       AND ${COUNTED} ORDER BY id LIMIT ?`,
   )
   const old = db.prepare(
-    'DELETE FROM blocks WHERE id IN (SELECT id FROM blocks WHERE max_time < ? LIMIT ?) RETURNING max_time',
+    `DELETE FROM blocks WHERE id IN (SELECT id FROM blocks WHERE max_time < ? AND ${COUNTED} LIMIT ?) RETURNING max_time`,
   )
   const saveRemoved = db.prepare(
     'INSERT INTO removed (id, until) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET until = max(until, excluded.until)',
   )
   const oldest = db.prepare(
-    'DELETE FROM blocks WHERE id IN (SELECT id FROM blocks WHERE proved = ? ORDER BY max_time, id LIMIT 1) RETURNING bytes, max_time',
+    `DELETE FROM blocks WHERE id IN (SELECT id FROM blocks WHERE proved = ? AND ${COUNTED} ORDER BY max_time, id LIMIT 1)
+       RETURNING bytes, max_time`,
   )
   const unproved = db.prepare('SELECT sum(bytes) AS bytes FROM blocks WHERE proved = 0')
   const pages = db.prepare(
@@ -65,17 +71,19 @@ function createStore(db: DatabaseSync, path: string): RecordStore {
   const pruneQuotas = db.prepare(
     'DELETE FROM quotas WHERE period < ? AND turn < (SELECT turn FROM quota_turns) - ?',
   )
-  const add = (block: RecordBlock): void => {
+  const add = (block: RecordBlock): number | bigint => {
     const { minTimeMs, maxTimeMs, rows, classes, agents, environment, words, numbers, text, proved } = block
     const head = [minTimeMs, maxTimeMs, rows, classes, agents, environment]
     const bytes = Buffer.byteLength(words) + numbers.byteLength + text.byteLength
-    insert.run(...head, words, numbers, text, proved ? 1 : 0, bytes)
+    return insert.run(...head, words, numbers, text, proved ? 1 : 0, bytes).lastInsertRowid
   }
+  const notCounted = db.prepare('INSERT INTO uncounted (id) VALUES (?)')
+  const rollups = createRollupStore(db, path)
   return {
     append: async (blocks) =>
       guarded(path, () =>
         inTransaction(db, () => {
-          for (const block of blocks) add(block)
+          for (const block of blocks) notCounted.run(add(block))
         }),
       ),
     small: async (rowsBelow, blocksMax, environment, proved) =>
@@ -104,14 +112,16 @@ function createStore(db: DatabaseSync, path: string): RecordStore {
           .all(...boundsOf(range), after, blocksMax)
           .map(toStoredBlock),
       ),
-    erase: async (id, left) =>
+    erase: async (id, left, change) =>
       guarded(path, () => {
         // Only here: overwriting what retention deletes would cost as much again as storing it.
         db.exec('PRAGMA secure_delete = ON')
         try {
           inTransaction(db, () => {
             remove.run(id)
-            if (left !== null) add(left)
+            const place = left === null ? null : add(left)
+            if (change !== null) rollups.write(change)
+            else if (place !== null) notCounted.run(place)
           })
         } finally {
           db.exec('PRAGMA secure_delete = OFF')
@@ -135,6 +145,7 @@ function createStore(db: DatabaseSync, path: string): RecordStore {
         }
         return deleted
       }),
+    rollups,
     quotas: {
       load: async () =>
         guarded(path, () =>

@@ -248,7 +248,7 @@ test('a list of any length is a table', () => {
 
 test('figures that do not count everything say so, in a table of each operation that has them', async () => {
   const completeFrom = '2026-01-02T00:00:00.000Z'
-  const cut = { groups: [], total: 0, ungrouped: 0, omitted: 0, read: 5, completeFrom }
+  const cut = { groups: [], total: 0, ungrouped: 0, omitted: 0, read: 5, rolled: null, completeFrom }
   const faults = { groups: [], total: 0, requests: 0, wouldRefuse: 0, read: 5, completeFrom }
   const records = { ...UNSERVED.records, metrics: async () => cut, contract: async () => faults }
   const control = await startControl({ deps: { records } })
@@ -257,7 +257,7 @@ test('figures that do not count everything say so, in a table of each operation 
     const measuring = OPERATIONS.filter(({ output }) => Object.hasOwn(output.shape, 'complete_from'))
     assert.deepEqual(measuring.map(({ resource, action }) => `${resource}.${action}`).toSorted(), [
       'collections.contract_report',
-      ...['error_endpoints', 'methods', 'over_time', 'overview', 'status_codes', 'top_endpoints'].map(
+      ...['error_endpoints', 'methods', 'over_time', 'overview', 'status_codes', 'top', 'top_endpoints'].map(
         (action) => `metrics.${action}`,
       ),
     ])

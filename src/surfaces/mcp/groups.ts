@@ -26,7 +26,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
     'The configuration: revisions, rollback, plan and apply of documents, export, settings, change requests (approvals), identity of the caller.',
   manage_keys: 'The keys that encrypt stored secrets.',
   query_audit: 'The audit log: who changed, read or was denied what, and when.',
-  query_metrics: 'Metrics: totals, errors and latency, by status, method, endpoint or time.',
+  query_metrics: 'Metrics: errors and latency by status, endpoint, time, client or agent.',
   query_logs:
     'Request records: search, show, follow, replay or delete calls, or explain a request or refusal.',
   manage_exports: 'Exports of request records or the audit log to CSV or NDJSON.',

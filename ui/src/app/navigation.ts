@@ -6,6 +6,7 @@ import {
   Boxes,
   Building2,
   Cable,
+  ChartLine,
   Download,
   FileClock,
   Gauge,
@@ -94,6 +95,7 @@ export const GROUPS: readonly Group[] = [
     label: 'Observe',
     places: [
       { label: 'Records', to: '/records', icon: ScrollText, needs: 'records.list', letter: 'r' },
+      { label: 'Analytics', to: '/analytics', icon: ChartLine, needs: 'metrics.overview', letter: 'y' },
       { label: 'Audit', to: '/audit', icon: FileClock, needs: 'audit.list', letter: 'u' },
       { label: 'Exports', to: '/exports', icon: Download, needs: 'exports.list' },
     ],

@@ -106,6 +106,7 @@ type Load = () => Promise<{ readonly default: ComponentType }>
 export const PAGES: Readonly<Record<string, Load>> = {
   '/records': () => import('./records/list.tsx'),
   '/records/$id': () => import('./records/page.tsx'),
+  '/analytics': () => import('./analytics/page.tsx'),
   '/audit': () => import('./audit/list.tsx'),
   '/audit/$id': () => import('./audit/page.tsx'),
   '/change_requests': () => import('./requests/change-requests.tsx'),

@@ -5,12 +5,13 @@ import { client, type Input, type OperationName } from '../../api/client.ts'
 import { faultOf } from '../../api/problem.ts'
 import { useMay, useSession } from '../../api/session.ts'
 import { one } from '../../app/search.ts'
+import { Figures } from '../../kit/figures.tsx'
 import { Select } from '../../kit/inputs.tsx'
 import { Card, Page } from '../../kit/page.tsx'
 import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
 import { isObject } from '../../schema/value.ts'
-import { deltaOf, mostErrors, stepsOf } from './steps.ts'
+import { mostErrors, stepsOf } from './steps.ts'
 
 const RANGES = [
   { name: '1h', label: 'Last hour', ms: 3_600_000 },
@@ -77,7 +78,7 @@ export default function Home() {
         </Select>
       }
     >
-      {may('metrics.overview') && <Figures ms={range.ms} />}
+      {may('metrics.overview') && <Overview ms={range.ms} />}
       <div className="grid items-start gap-4 grid-cols-1 lg:grid-cols-2">
         <FirstSteps ms={range.ms} />
         {may('metrics.error_endpoints') && <Failing ms={range.ms} />}
@@ -104,7 +105,7 @@ function useOverview(ms: number, back: number, isAsked = true) {
   })
 }
 
-function Figures({ ms }: { ms: number }) {
+function Overview({ ms }: { ms: number }) {
   const now = useOverview(ms, 0)
   const before = useOverview(ms, 1, now.data !== undefined && now.data.requests > 0)
   if (now.error !== null) return <FaultBox fault={faultOf(now.error)} retry={() => void now.refetch()} />
@@ -131,37 +132,22 @@ function Figures({ ms }: { ms: number }) {
     { label: 'Clients', value: now.data?.clients ?? null, before: before.data?.clients ?? null, unit: '' },
   ]
   return (
-    <dl className="grid grid-cols-2 gap-3 sm:grid-cols-3 lg:grid-cols-5">
-      {figures.map(({ label, value, before: earlier, unit }) => (
-        <div key={label} className="rounded-md border border-line p-3">
-          <dt className="text-sm text-muted">{label}</dt>
-          <dd>
-            <span className="text-xl font-semibold tabular-nums">
-              {now.data === undefined ? <span className="skeleton inline-block h-6 w-16" /> : shown(value)}
-            </span>
-            {value !== null && unit !== '' && <span className="ml-1 text-muted">{unit}</span>}
-            <span className="block h-5 text-sm text-muted">{deltaOf(value, earlier) ?? ''}</span>
-          </dd>
-        </div>
-      ))}
+    <div className="flex flex-col gap-3">
+      <Figures figures={figures} isLoading={now.data === undefined} />
       {now.data?.truncated === true && (
-        <p className="col-span-full">
+        <p>
           <Status state="warn">Incomplete</Status> Figures count requests from {now.data.complete_from} on.
         </p>
       )}
-    </dl>
+    </div>
   )
-}
-
-function shown(value: number | null): string {
-  return value === null ? '–' : value.toLocaleString('en', { maximumFractionDigits: value < 10 ? 2 : 0 })
 }
 
 /** The steps of a new instance. Where agents call already, all of them are done and nothing is asked. */
 function FirstSteps({ ms }: { ms: number }) {
   const may = useMay()
   const { data: figures, error } = useOverview(ms, 0)
-  const isInUse = figures !== undefined && figures.from_agents > 0 && figures.clients > 0
+  const isInUse = figures !== undefined && figures.from_agents > 0 && figures.clients !== 0
   const isKnown = figures !== undefined || error !== null || !may('metrics.overview')
   const isAsked = isKnown && !isInUse
   const collections = useItems('collections.list', { limit: 50, fields: 'id,status' }, isAsked)

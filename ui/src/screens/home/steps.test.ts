@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { deltaOf, mostErrors, stepsOf } from './steps.ts'
+import { mostErrors, stepsOf } from './steps.ts'
 
 test('a step is done when what it leads to is there, and open while the person may not see it', () => {
   const done = (facts: Parameters<typeof stepsOf>[0]) => stepsOf(facts).map(({ isDone }) => isDone)
@@ -13,14 +13,6 @@ test('a step is done when what it leads to is there, and open while the person m
     done({ collections: [{ status: 'published' }], clients: null, records: [{ surface: 'gateway_mcp' }] }),
     [true, true, null, false, true],
   )
-})
-
-test('a figure is compared with the period before in words', () => {
-  assert.equal(deltaOf(150, 100), '50 % more than before')
-  assert.equal(deltaOf(50, 100), '50 % less than before')
-  assert.equal(deltaOf(100, 100), 'as before')
-  assert.equal(deltaOf(2000, 100), '20 times as before')
-  assert.equal(deltaOf(5, 0), null)
 })
 
 test('endpoints with the most errors come first, and those without errors are left out', () => {

@@ -3,9 +3,11 @@ import { type ReactNode, useId, useState } from 'react'
 import type { JsonObject } from '../../../build/document.ts'
 import { SchemaForm } from '../../forms/schema-form.tsx'
 import { Button, buttonClasses, IconButton, type Tone } from '../../kit/button.tsx'
+import { Chart } from '../../kit/chart.tsx'
 import { CodeBlock, CopyButton } from '../../kit/copy.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
 import { Diff } from '../../kit/diff.tsx'
+import { Figures } from '../../kit/figures.tsx'
 import { Checkbox, Labeled, Select, TextArea, TextInput } from '../../kit/inputs.tsx'
 import { Listbox } from '../../kit/listbox.tsx'
 import { Meter } from '../../kit/meter.tsx'
@@ -18,7 +20,7 @@ import { fieldsOf } from '../../schema/fields.ts'
 import { Cell } from '../../tables/cell.tsx'
 import { DataTable } from '../../tables/data-table.tsx'
 import { Details } from '../../tables/details.tsx'
-import { DIFF, ERRORS, FAULT, LOADED, LONG, ROWS, SCHEMA } from './parts.ts'
+import { CHART, DIFF, ERRORS, FAULT, FIGURES, LOADED, LONG, ROWS, SCHEMA } from './parts.ts'
 
 const TONES: readonly Tone[] = ['primary', 'plain', 'quiet', 'danger']
 const STATES: readonly State[] = ['ok', 'warn', 'bad', 'draft', 'off', 'pending', 'changed', 'blocked']
@@ -38,6 +40,7 @@ export default function Kit() {
         <Shown />
         <States />
         <Overlays />
+        <Numbers />
         <Tables />
         <Forms />
       </div>
@@ -244,6 +247,28 @@ function Overlays() {
           <p>{LONG}</p>
         </Dialog>
       )}
+    </Card>
+  )
+}
+
+function Numbers() {
+  return (
+    <Card title="Numbers" className="lg:col-span-2">
+      <div className="flex flex-col gap-4">
+        <Part name="figures">
+          <Figures figures={FIGURES} isLoading={false} />
+        </Part>
+        <Part name="figures that load">
+          <Figures figures={FIGURES} isLoading />
+        </Part>
+        <Part name="chart">
+          <Chart
+            {...CHART}
+            format={(value) => `${value} ms`}
+            onBrush={(from, to) => say('ok', `${from} to ${to}`)}
+          />
+        </Part>
+      </div>
     </Card>
   )
 }

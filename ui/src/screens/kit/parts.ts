@@ -73,6 +73,27 @@ export const FAULT: Fault = {
   fields: [{ pointer: '/policy', reason: 'there is no policy of this slug' }],
 }
 
+export const FIGURES = [
+  { label: 'Requests', value: 1_204_511, before: 1_003_760, unit: '' },
+  { label: 'Errors', value: 0.42, before: 0.42, unit: '%' },
+  { label: 'p95 duration', value: null, before: null, unit: 'ms' },
+]
+
+/** Each ink, a dashed line, a gap, and a part that is not known. */
+export const CHART = {
+  summary: 'Durations of an hour in points of ten minutes. The longest is 90 ms.',
+  times: [0, 600, 1200, 1800, 2400, 3000, 3600],
+  range: [0, 3600],
+  unknown: [0, 900],
+  series: [
+    { label: 'before', ink: 'muted', values: [15, 25, 20, 35, 30, 45, 40], isDashed: true },
+    { label: 'p50', ink: 'ok', values: [10, 12, 11, 14, 13, 12, 15] },
+    { label: 'p95', ink: 'accent', values: [30, 35, null, null, 45, 40, 60] },
+    { label: 'p99', ink: 'warn', values: [50, 55, 52, 60, 65, 70, 90] },
+    { label: 'failed', ink: 'bad', values: [0, 0, 2, 0, 0, 3, 0] },
+  ],
+} as const
+
 export const DIFF = [
   { op: 'replace', path: '/description', from: 'Before', value: 'After' },
   { op: 'add', path: '/tags/2', value: 'tier-1' },

@@ -1,0 +1,246 @@
+/** The reading end of rollups: they answer questions about more records than could be read. */
+import { type Clock, toTime } from '../../base/clock.ts'
+import type { RecordReader, RollupView } from '../../store/ports/records.ts'
+import { readBlock } from '../block.ts'
+import { compileFilter, statusesOf } from '../block-filter.ts'
+import { GROUPS_MAX, KEYS, type MetricsAnswer, type MetricsQuestion, ORDERS } from '../metrics.ts'
+import { readCell, readShard } from './codec.ts'
+import { facet } from './facets.ts'
+import { OTHER } from './keeper.ts'
+import { type Plan, partsOf, planOf } from './plan.ts'
+import { Sum } from './sum.ts'
+import {
+  alignedRange,
+  DAY_MS,
+  keptMs,
+  MINUTE_MS,
+  type Piece,
+  piecesOf,
+  type Range,
+  startOf,
+} from './tiers.ts'
+
+/** Questions about fewer rows read them: exactly the time that was asked for, with percentiles within 2 %. */
+const READ_ROWS_MAX = 50_000
+
+/**
+ * Counts by rollups, and the records that they do not count yet.
+ * @returns null where the records are to be read: they are few, or rollups do not tell apart what is asked for
+ */
+export async function measureRolled(
+  reader: RecordReader,
+  clock: Pick<Clock, 'now'>,
+  question: MetricsQuestion,
+): Promise<MetricsAnswer | null> {
+  const { selection, by, bucketMs } = question
+  const plan = planOf(question)
+  if (plan === null || selection.from === undefined || selection.to === undefined) return null
+  const asked = { fromMs: Date.parse(selection.from), toMs: Date.parse(selection.to) }
+  const removedUntil = await reader.removedUntil()
+  const isWhole = removedUntil === null || removedUntil < asked.fromMs
+  if (isWhole && (await reader.rowsWithin(asked.fromMs, asked.toMs, READ_ROWS_MAX)) <= READ_ROWS_MAX)
+    return null
+  const now = clock.now()
+  return reader.rollups((view) => {
+    const keptSince = (widthMs: number): number => Math.max(view.keptSince(widthMs), now - keptMs(widthMs))
+    const range = alignedRange(asked, keptSince)
+    const pieces = piecesOf(range, keptSince, by === 'time' ? bucketMs : null)
+    if (pieces === null) return null
+    const count = new Count(view, question, plan)
+    count.addRows(range)
+    for (const piece of pieces) count.addCounts(piece)
+    // Of the groups that are answered alone: durations take most of the bytes
+    const groups = count.chosen()
+    for (const piece of pieces) count.addTimes(piece, groups)
+    return count.answer(groups, range, keptSince(DAY_MS))
+  })
+}
+
+class Count {
+  readonly #view: RollupView
+  readonly #question: MetricsQuestion
+  readonly #plan: Plan
+  readonly #hasStatus: (status: number) => boolean
+  readonly #sums = new Map<string | number, Sum>()
+  readonly #clients = new Set<string>()
+  /** What a word is gathered under; undefined for a value that does not fit, null for one without a group. */
+  readonly #groups = new Map<number, string | null | undefined>()
+  #ungrouped = 0
+  #omitted = 0
+  #read = 0
+  #total = 0
+
+  constructor(view: RollupView, question: MetricsQuestion, plan: Plan) {
+    this.#view = view
+    this.#question = question
+    this.#plan = plan
+    const { status } = question.selection
+    const statuses = status === undefined ? null : statusesOf(status)
+    this.#hasStatus = statuses === null ? () => true : (one) => statuses.has(one)
+  }
+
+  addCounts(piece: Piece): void {
+    const { countsClients } = this.#plan
+    for (const { startMs, data } of this.#shards(piece)) this.#count(startMs, data)
+    if (countsClients) this.#addClients(piece)
+  }
+
+  /** Adds durations and problem codes to some of the groups. */
+  addTimes(piece: Piece, groups: readonly Sum[]): void {
+    const chosen = new Map(groups.map((sum) => [sum.key, sum]))
+    for (const { startMs, data } of this.#shards(piece)) {
+      const time = this.#timeOf(startMs)
+      readShard(data, (word, cell) => {
+        const group = this.#groupOf(word)
+        if (group === undefined || group === null) return
+        const byStatus = this.#question.by === 'status'
+        const sum = byStatus ? undefined : chosen.get(time ?? group)
+        if (!byStatus && sum === undefined) return
+        readCell(cell, {
+          status: (status) =>
+            this.#hasStatus(status) ? ((sum ?? chosen.get(status))?.timing ?? null) : null,
+        })
+      })
+    }
+  }
+
+  /** The shards of a piece, and those of its minutes that it does not count yet. */
+  *#shards(
+    { widthMs, fromMs, toMs }: Piece,
+    name = this.#plan.facet,
+  ): Iterable<{ startMs: number; data: Uint8Array }> {
+    const shard = name === this.#plan.facet ? this.#plan.shard : null
+    const { id } = facet(name)
+    yield* this.#view.shards(widthMs, id, shard, fromMs, toMs)
+    if (widthMs === MINUTE_MS) return
+    for (const minute of this.#view.uncarried(fromMs, toMs))
+      yield* this.#view.shards(MINUTE_MS, id, shard, minute, minute + MINUTE_MS)
+  }
+
+  /** The point that a rollup belongs to; null unless gathered by time. */
+  #timeOf(startMs: number): number | null {
+    const { by, bucketMs } = this.#question
+    return by === 'time' ? startOf(startMs, bucketMs) : null
+  }
+
+  #count(startMs: number, data: Uint8Array): void {
+    const time = this.#timeOf(startMs)
+    const { by } = this.#question
+    readShard(data, (word, cell) => {
+      const group = this.#groupOf(word)
+      if (group === undefined) return
+      readCell(cell, {
+        status: (status) => {
+          if (!this.#hasStatus(status)) return null
+          const key = group === null ? null : (time ?? (by === 'status' ? status : group))
+          const sum = key === null ? null : this.#sumOf(key)
+          if (sum !== null) return sum.counting(status)
+          return this.#leftOut(key === null && word !== OTHER)
+        },
+      })
+    })
+  }
+
+  #leftOut(isUngrouped: boolean) {
+    return {
+      counts: (requests: number) => {
+        if (isUngrouped) this.#ungrouped += requests
+        else this.#omitted += requests
+      },
+      duration: null,
+      upstream: null,
+      gateway: null,
+      codes: null,
+    }
+  }
+
+  #groupOf(word: number): string | null | undefined {
+    if (this.#groups.has(word)) return this.#groups.get(word)
+    const parts = partsOf(word === OTHER ? '' : this.#view.word(word))
+    // What is not told apart belongs to no group, unless nothing has to be told apart
+    const group = word === OTHER && this.#plan.facet !== 'all' ? null : this.#plan.groupOf(parts)
+    const fits = word === OTHER || this.#plan.fits(parts) ? group : undefined
+    this.#groups.set(word, fits)
+    return fits
+  }
+
+  #addClients(piece: Piece): void {
+    const { selection } = this.#question
+    const wanted = selection.collection === undefined ? selection.collections : [selection.collection]
+    for (const { data } of this.#shards(piece, 'client'))
+      readShard(data, (word, cell) => {
+        if (word === OTHER) return
+        const [client = '', collection = ''] = partsOf(this.#view.word(word))
+        if (wanted !== undefined && !wanted.includes(collection)) return
+        if (selection.client !== undefined && selection.client !== client) return
+        if (this.#clients.has(client)) return
+        readCell(cell, {
+          status: (status) => {
+            if (this.#hasStatus(status)) this.#clients.add(client)
+            return null
+          },
+        })
+      })
+  }
+
+  /** The records that no rollup counts yet. */
+  addRows({ fromMs, toMs }: Range): void {
+    const { by, bucketMs, selection } = this.#question
+    const keyOf = KEYS[by]
+    const match = compileFilter({
+      ...selection,
+      from: new Date(fromMs).toISOString(),
+      to: new Date(toMs).toISOString(),
+    })
+    for (const block of this.#view.uncounted(fromMs, toMs)) {
+      this.#read += block.rows
+      const rows = readBlock(block)
+      const fits = match.on(rows)
+      if (fits === null) continue
+      for (let row = 0; row < rows.count; row++) {
+        if (!fits(row)) continue
+        const key = keyOf(rows, row, bucketMs)
+        const sum = key === null ? null : this.#sumOf(key)
+        if (sum !== null) sum.addRow(rows, row)
+        else if (key === null) this.#ungrouped += rows.requests(row)
+        else this.#omitted += rows.requests(row)
+        const client = rows.words[rows.word(row, 'client')] ?? ''
+        if (client !== '') this.#clients.add(client)
+      }
+    }
+  }
+
+  /** Null when there are too many groups. */
+  #sumOf(key: string | number): Sum | null {
+    let sum = this.#sums.get(key)
+    if (sum === undefined) {
+      if (this.#sums.size >= GROUPS_MAX) return null
+      sum = new Sum(key, this.#question.by, (id) => this.#view.word(id))
+      this.#sums.set(key, sum)
+    }
+    return sum
+  }
+
+  /** The groups that are answered, in their order. */
+  chosen(): readonly Sum[] {
+    const { order, limit } = this.#question
+    const groups = [...this.#sums.values()].filter(({ requests }) => requests > 0)
+    this.#total = groups.length
+    return groups.sort(ORDERS[order]).slice(0, limit)
+  }
+
+  /** @param since before it rollups may lack records, milliseconds since the epoch */
+  answer(groups: readonly Sum[], range: Range, since: number): MetricsAnswer {
+    const clients = this.#question.by !== 'all' ? 0 : this.#plan.countsClients ? this.#clients.size : null
+    const { isTimed } = facet(this.#plan.facet)
+    return {
+      groups: groups.map((sum) => sum.group(clients, isTimed)),
+      total: this.#total,
+      ungrouped: this.#ungrouped,
+      omitted: this.#omitted,
+      read: this.#read,
+      rolled: range,
+      completeFrom: range.fromMs < since ? toTime(since) : null,
+    }
+  }
+}

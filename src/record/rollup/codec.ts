@@ -1,0 +1,229 @@
+/**
+ * The bytes of a shard: the cells of one facet, of one minute, hour or day. All numbers are unsigned LEB128; words stand in a
+ * dictionary of the store. Cells and histograms begin with their length, so that a reader passes over those it does not need.
+ *
+ * shard = version, number of cells, { word (as the difference from the one before), length, cell }
+ * cell = number of statuses, { status, requests, aborted, bytes in, bytes out, agents, duration, upstream, gateway, codes }
+ * histogram and codes = length, { step or word (difference), count }
+ */
+import { type Cell, type Counts, countsIn, type Sparse } from './cells.ts'
+
+const VERSION = 1
+
+class Writer {
+  #bytes = new Uint8Array(4096)
+  #at = 0
+
+  number(value: number): void {
+    if (this.#at + 10 > this.#bytes.length) this.#grow(10)
+    let rest = value
+    while (rest >= 0x80) {
+      this.#bytes[this.#at++] = (rest % 0x80) | 0x80
+      rest = Math.floor(rest / 0x80)
+    }
+    this.#bytes[this.#at++] = rest
+  }
+
+  /** What `write` adds, after its length. */
+  sized(inner: Writer, write: (inner: Writer) => void): void {
+    inner.#at = 0
+    write(inner)
+    this.sizedBytes(inner.#bytes.subarray(0, inner.#at))
+  }
+
+  /** Bytes, after their length. */
+  sizedBytes(bytes: Uint8Array): void {
+    this.number(bytes.length)
+    if (this.#at + bytes.length > this.#bytes.length) this.#grow(bytes.length)
+    this.#bytes.set(bytes, this.#at)
+    this.#at += bytes.length
+  }
+
+  take(): Uint8Array {
+    return this.#bytes.slice(0, this.#at)
+  }
+
+  #grow(by: number): void {
+    const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.#at + by))
+    larger.set(this.#bytes)
+    this.#bytes = larger
+  }
+}
+
+/** Throws when it reads beyond its end: the bytes are damaged. */
+export class Reader {
+  readonly #bytes: Uint8Array
+  #at: number
+  readonly #end: number
+
+  constructor(bytes: Uint8Array, at = 0, end = bytes.length) {
+    this.#bytes = bytes
+    this.#at = at
+    this.#end = end
+  }
+
+  number(): number {
+    let value = 0
+    let scale = 1
+    for (;;) {
+      if (this.#at >= this.#end || scale > 2 ** 50) throw new Error('a rollup of records is damaged')
+      const byte = this.#bytes[this.#at++]!
+      value += (byte & 0x7f) * scale
+      if (byte < 0x80) return value
+      scale *= 0x80
+    }
+  }
+
+  /** A reader of the next part, which begins with its length. */
+  part(): Reader {
+    const length = this.number()
+    const start = this.#at
+    if (start + length > this.#end) throw new Error('a rollup of records is damaged')
+    this.#at = start + length
+    return new Reader(this.#bytes, start, start + length)
+  }
+
+  /** Passes over the next part, which begins with its length. */
+  skip(): void {
+    const length = this.number()
+    if (this.#at + length > this.#end) throw new Error('a rollup of records is damaged')
+    this.#at += length
+  }
+
+  /** What is left, which is not read by this. */
+  rest(): Uint8Array {
+    return this.#bytes.subarray(this.#at, this.#end)
+  }
+
+  get isAtEnd(): boolean {
+    return this.#at >= this.#end
+  }
+}
+
+const SPARSE = ['duration', 'upstream', 'gateway', 'codes'] as const
+
+/** A cell, or its bytes as they were read. */
+export type Encodable = Cell | Uint8Array
+
+/** @param cells by word. Counts that are zero, or were taken away more often than added, are left out */
+export function encodeShard(cells: ReadonlyMap<number, Encodable>): Uint8Array {
+  const writer = new Writer()
+  const inner = new Writer()
+  const innermost = new Writer()
+  const kept = [...cells].filter(([, cell]) => cell instanceof Uint8Array || statusesOf(cell).length > 0)
+  kept.sort(([a], [b]) => a - b)
+  writer.number(VERSION)
+  writer.number(kept.length)
+  let before = 0
+  for (const [word, cell] of kept) {
+    writer.number(word - before)
+    before = word
+    if (cell instanceof Uint8Array) writer.sizedBytes(cell)
+    else writer.sized(inner, () => writeCell(inner, innermost, statusesOf(cell)))
+  }
+  return writer.take()
+}
+
+function statusesOf(cell: Cell): (readonly [number, Counts])[] {
+  return [...cell].filter(([, { requests }]) => requests > 0)
+}
+
+function writeCell(writer: Writer, inner: Writer, statuses: readonly (readonly [number, Counts])[]): void {
+  writer.number(statuses.length)
+  for (const [status, counts] of statuses) {
+    writer.number(status)
+    for (const count of [counts.requests, counts.aborted, counts.bytesIn, counts.bytesOut, counts.agents])
+      writer.number(Math.max(0, Math.round(count)))
+    for (const name of SPARSE) writer.sized(inner, () => writeSparse(inner, counts[name]))
+  }
+}
+
+function writeSparse(writer: Writer, counts: Sparse): void {
+  let before = 0
+  for (const [key, count] of [...counts].filter(([, one]) => one > 0).sort(([a], [b]) => a - b)) {
+    writer.number(key - before)
+    writer.number(count)
+    before = key
+  }
+}
+
+/**
+ * Calls `visit` with each cell of a shard.
+ * @param visit reads the cell, or leaves it alone
+ */
+export function readShard(bytes: Uint8Array, visit: (word: number, cell: Reader) => void): void {
+  const reader = new Reader(bytes)
+  if (reader.number() !== VERSION) throw new Error('a rollup of records is of another version')
+  const cells = reader.number()
+  let word = 0
+  for (let i = 0; i < cells; i++) {
+    word += reader.number()
+    visit(word, reader.part())
+  }
+}
+
+/** What is read of each status of a cell. */
+export interface StatusReader {
+  /** Null passes over the status. */
+  status(status: number): {
+    counts(requests: number, aborted: number, bytesIn: number, bytesOut: number, agents: number): void
+    /** Null passes over it. */
+    readonly duration: ((step: number, count: number) => void) | null
+    readonly upstream: ((step: number, count: number) => void) | null
+    readonly gateway: ((step: number, count: number) => void) | null
+    readonly codes: ((word: number, count: number) => void) | null
+  } | null
+}
+
+export function readCell(cell: Reader, to: StatusReader): void {
+  const statuses = cell.number()
+  for (let i = 0; i < statuses; i++) {
+    const target = to.status(cell.number())
+    const requests = cell.number()
+    const aborted = cell.number()
+    const bytesIn = cell.number()
+    const bytesOut = cell.number()
+    const agents = cell.number()
+    target?.counts(requests, aborted, bytesIn, bytesOut, agents)
+    for (const name of SPARSE) {
+      const add = target?.[name] ?? null
+      if (add === null) {
+        cell.skip()
+        continue
+      }
+      const part = cell.part()
+      let key = 0
+      while (!part.isAtEnd) {
+        key += part.number()
+        add(key, part.number())
+      }
+    }
+  }
+}
+
+export function decodeCell(reader: Reader): Cell {
+  const cell: Cell = new Map()
+  readCell(reader, {
+    status(status) {
+      const counts = countsIn(cell, status)
+      const into = (sparse: Sparse) => (key: number, count: number) => void sparse.set(key, count)
+      return {
+        counts(requests, aborted, bytesIn, bytesOut, agents) {
+          Object.assign(counts, { requests, aborted, bytesIn, bytesOut, agents })
+        },
+        duration: into(counts.duration),
+        upstream: into(counts.upstream),
+        gateway: into(counts.gateway),
+        codes: into(counts.codes),
+      }
+    },
+  })
+  return cell
+}
+
+/** All cells of a shard, by word. */
+export function decodeShard(bytes: Uint8Array): Map<number, Cell> {
+  const cells = new Map<number, Cell>()
+  readShard(bytes, (word, reader) => cells.set(word, decodeCell(reader)))
+  return cells
+}
