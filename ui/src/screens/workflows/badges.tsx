@@ -22,7 +22,9 @@ export function NodeBadges({
     <span className={classes('flex flex-wrap gap-x-2', className)}>
       {run !== undefined && <Status state={run.state}>{runWords(run)}</Status>}
       {worst !== null && (
-        <Status state={worst === 'error' ? 'bad' : 'warn'}>{`${count} ${noun}${count === 1 ? '' : 's'}`}</Status>
+        <Status
+          state={worst === 'error' ? 'bad' : 'warn'}
+        >{`${count} ${noun}${count === 1 ? '' : 's'}`}</Status>
       )}
     </span>
   )

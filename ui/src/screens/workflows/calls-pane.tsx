@@ -41,7 +41,11 @@ export function CallsPane({ editor, open, onTake }: CallsPaneProps) {
   })
   if (!may('records.list')) return <Forbidden permission={operation('records.list')!.permission} />
   if (proxies.length === 0)
-    return <Empty title="No proxy runs it">Set the workflow of a proxy, under Publish. Its calls appear here.</Empty>
+    return (
+      <Empty title="No proxy runs it">
+        Set the workflow of a proxy, under Publish. Its calls appear here.
+      </Empty>
+    )
   const items = query.data?.items ?? []
   return (
     <div className="grid grid-cols-1 gap-4 lg:grid-cols-2">
@@ -72,7 +76,11 @@ export function CallsPane({ editor, open, onTake }: CallsPaneProps) {
                 </span>
               </span>
               <span className="flex gap-2">
-                <Button isSmall isBusy={trace.isPending && trace.variables === record.id} onClick={() => trace.mutate(record.id)}>
+                <Button
+                  isSmall
+                  isBusy={trace.isPending && trace.variables === record.id}
+                  onClick={() => trace.mutate(record.id)}
+                >
                   Show the trace
                 </Button>
                 <Button isSmall onClick={() => onTake(fixtureOfRecord(record))}>

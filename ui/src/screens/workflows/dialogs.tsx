@@ -1,15 +1,20 @@
 /** The palette of nodes, and the choice of an edge: both work by keyboard alone. */
 import { useState } from 'react'
-import { addNode, connect, disconnect, type Exit, insertNode, nodeOf, type WorkflowEdge } from './definition.ts'
+import {
+  addNode,
+  connect,
+  disconnect,
+  type Exit,
+  insertNode,
+  nodeOf,
+  type WorkflowEdge,
+} from './definition.ts'
 import { kindsFor, leadsBack, onwardHandle, sentenceOf, wordsOf } from './graph.ts'
 import { Picker } from './picker.tsx'
 import type { Editor } from './use-editor.ts'
 
 /** Where a new node goes: behind a handle, into an edge, or on its own. */
-export type Place =
-  | { readonly into: WorkflowEdge }
-  | { readonly behind: Exit }
-  | { readonly alone: true }
+export type Place = { readonly into: WorkflowEdge } | { readonly behind: Exit } | { readonly alone: true }
 
 function titleOf(place: Place): string {
   if ('into' in place) return `Add a node between ${place.into.from} and ${place.into.to}`

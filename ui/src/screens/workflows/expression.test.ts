@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { completionsOf, type Known, pathBefore, pathTo, renameReferences, lastValueOf } from './expression.ts'
+import { completionsOf, type Known, lastValueOf, pathBefore, pathTo, renameReferences } from './expression.ts'
 
 const renamed = (text: string) => renameReferences(text, new Map([['call', 'ask']]))
 

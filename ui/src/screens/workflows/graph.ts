@@ -1,11 +1,5 @@
 /** The graph of a definition: order, ways, handles, and each node as a sentence. */
-import {
-  DEFAULT_HANDLE,
-  type Definition,
-  type Exit,
-  type WorkflowEdge,
-  type WorkflowNode,
-} from './definition.ts'
+import { DEFAULT_HANDLE, type Definition, type Exit, type WorkflowNode } from './definition.ts'
 
 /** A type of node, as `workflows.nodes` tells it. */
 export interface NodeKind {

@@ -104,7 +104,18 @@ interface FieldProps extends InputsFormProps {
 }
 
 /** Texts stay as they are typed; any other value is written as JSON. */
-function Field({ name, type, isRequired, value, known, errors, isReadOnly, set, onSeal, onFocus }: FieldProps) {
+function Field({
+  name,
+  type,
+  isRequired,
+  value,
+  known,
+  errors,
+  isReadOnly,
+  set,
+  onSeal,
+  onFocus,
+}: FieldProps) {
   const id = useId()
   const stored = value[name]
   const isText = stored === undefined ? !/^(?:object|list)/.test(type) : typeof stored === 'string'
@@ -153,7 +164,8 @@ function Field({ name, type, isRequired, value, known, errors, isReadOnly, set, 
             setChosen(next)
             setTyped(null)
             setFault(null)
-            if (next === 'text' && stored !== undefined && typeof stored !== 'string') set(JSON.stringify(stored))
+            if (next === 'text' && stored !== undefined && typeof stored !== 'string')
+              set(JSON.stringify(stored))
           }}
         >
           <option value="text">text</option>

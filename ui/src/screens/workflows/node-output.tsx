@@ -121,7 +121,10 @@ function Mock({ editor, node, last }: { editor: Editor; node: WorkflowNode; last
     )
   const error = isObject(mock['error']) ? String(mock['error']['kind'] ?? '') : ''
   return (
-    <section aria-label="Mock" className="flex flex-col gap-2 rounded-md border border-dashed border-edge p-2">
+    <section
+      aria-label="Mock"
+      className="flex flex-col gap-2 rounded-md border border-dashed border-edge p-2"
+    >
       <div className="flex items-center justify-between">
         <h4 className="text-sm font-semibold">Mock</h4>
         <Button isSmall tone="quiet" onClick={() => set(null)}>

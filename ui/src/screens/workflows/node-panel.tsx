@@ -1,7 +1,6 @@
 import { useId, useMemo, useRef, useState } from 'react'
 import type { Json, JsonObject, ResourceSchemas } from '../../../build/document.ts'
 import { SchemaForm } from '../../forms/schema-form.tsx'
-import { Button } from '../../kit/button.tsx'
 import { classes } from '../../kit/classes.ts'
 import { Dialog } from '../../kit/dialog.tsx'
 import { Labeled, TextInput } from '../../kit/inputs.tsx'
@@ -102,11 +101,7 @@ export function NodePanel({ editor, id, schemas, onClose, onRenamed }: NodePanel
           <Findings editor={editor} id={id} />
           <Id editor={editor} node={node} onRenamed={onRenamed} />
           {kind !== undefined && <p className="text-sm text-muted">{kind.summary}.</p>}
-          <Config
-            editor={editor}
-            node={node}
-            schema={kind?.config as JsonObject | undefined}
-          />
+          <Config editor={editor} node={node} schema={kind?.config as JsonObject | undefined} />
           <section aria-label="Inputs" className="flex flex-col gap-2">
             <h4 className="text-sm font-semibold text-muted">Inputs, computed in each run</h4>
             <InputsForm
@@ -187,7 +182,15 @@ function Findings({ editor, id }: { editor: Editor; id: string }) {
 }
 
 /** The id takes effect once it is complete: expressions of other nodes follow it. */
-function Id({ editor, node, onRenamed }: { editor: Editor; node: WorkflowNode; onRenamed: (id: string) => void }) {
+function Id({
+  editor,
+  node,
+  onRenamed,
+}: {
+  editor: Editor
+  node: WorkflowNode
+  onRenamed: (id: string) => void
+}) {
   const [text, setText] = useState<string | null>(null)
   const id = useId()
   const fault = text === null ? null : idFault(editor.definition, node.id, text)
@@ -199,7 +202,12 @@ function Id({ editor, node, onRenamed }: { editor: Editor; node: WorkflowNode; o
     if (fault === null) setText(null)
   }
   return (
-    <Labeled id={id} label="Id" hint="Names the node in edges and expressions, which follow a change" error={fault}>
+    <Labeled
+      id={id}
+      label="Id"
+      hint="Names the node in edges and expressions, which follow a change"
+      error={fault}
+    >
       <TextInput
         id={id}
         className="max-w-80 font-mono"
@@ -225,7 +233,10 @@ function Config({ editor, node, schema }: SettingsProps & { schema: JsonObject |
   const $defs = (schema?.['$defs'] ?? {}) as Readonly<Record<string, JsonObject>>
   const all = useMemo(() => {
     if (schema === undefined) return null
-    const whole = fieldsOf({ type: 'object', properties: { config: schema }, required: ['config'] }, $defs)[0]!
+    const whole = fieldsOf(
+      { type: 'object', properties: { config: schema }, required: ['config'] },
+      $defs,
+    )[0]!
     // Members of a plain object stand by themselves; kinds of settings need the choice around them
     return whole.kind === 'group'
       ? { fields: whole.fields, isWrapped: false }
@@ -236,7 +247,9 @@ function Config({ editor, node, schema }: SettingsProps & { schema: JsonObject |
   if (all.isWrapped && all.fields[0]!.kind === 'json' && isEmptyObject(schema)) return null
   const own = Object.fromEntries(
     Object.entries(errors).flatMap(([pointer, message]) =>
-      pointer.startsWith('/config') ? [[all.isWrapped ? pointer : pointer.slice('/config'.length), message]] : [],
+      pointer.startsWith('/config')
+        ? [[all.isWrapped ? pointer : pointer.slice('/config'.length), message]]
+        : [],
     ),
   )
   const set = (config: Json | undefined): void =>
@@ -307,7 +320,7 @@ function Failure({ editor, node, schemas }: SettingsProps & { schemas: ResourceS
 
 /** Fields of a node, out of the schema of a workflow. */
 function nodeFields({ actions, $defs }: ResourceSchemas): readonly Field[] {
-  const shape = actions['create']?.input ?? actions['set_workflow']?.input
+  const shape = actions['create']?.input
   if (shape === undefined) return []
   const definition = fieldsOf(shape, $defs).find(({ name }) => name === 'definition')
   if (definition?.kind !== 'group') return []

@@ -22,7 +22,10 @@ export function ProblemsPane({ editor, open }: { editor: Editor; open: (node: st
           const { code, severity, pointer, message } = finding
           const node = nodeOfFinding(finding, definition)
           return (
-            <li key={code + pointer + message} className="flex flex-wrap items-baseline gap-x-3 border-t border-line py-1">
+            <li
+              key={code + pointer + message}
+              className="flex flex-wrap items-baseline gap-x-3 border-t border-line py-1"
+            >
               <Status state={severity === 'error' ? 'bad' : 'warn'}>{severity}</Status>
               {node !== null && (
                 <button type="button" className="min-h-6 font-medium underline" onClick={() => open(node)}>

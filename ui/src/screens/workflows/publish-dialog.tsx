@@ -122,7 +122,11 @@ function Steps({ editor, proxy }: { editor: Editor; proxy: string }) {
           </Button>
         )}
         {isLive && isSet && workflow.data.runs && (
-          <Link to="/$resource/$id" params={{ resource: 'proxies', id: proxy }} className="text-accent underline">
+          <Link
+            to="/$resource/$id"
+            params={{ resource: 'proxies', id: proxy }}
+            className="text-accent underline"
+          >
             Open the proxy
           </Link>
         )}

@@ -1,6 +1,6 @@
+import { useMutation } from '@tanstack/react-query'
 import { Play } from 'lucide-react'
 import { type RefObject, useId, useImperativeHandle, useState } from 'react'
-import { useMutation } from '@tanstack/react-query'
 import { client, type Input, type Output } from '../../api/client.ts'
 import { operation } from '../../api/operations.ts'
 import { faultOf } from '../../api/problem.ts'
@@ -48,7 +48,8 @@ export function RunPane({ editor, text, onText, open, handle, onSources }: RunPa
     ...(isLive && { live: true, proxy }),
   }
   const test = useMutation({
-    mutationFn: async () => (await client.call('workflows.test', input as unknown as Input<'workflows.test'>)).body,
+    mutationFn: async () =>
+      (await client.call('workflows.test', input as unknown as Input<'workflows.test'>)).body,
     onSuccess: (tried) => editor.setRun(runOfTrial(tried)),
   })
   const run = (): void => {
@@ -137,8 +138,8 @@ export function RunPane({ editor, text, onText, open, handle, onSources }: RunPa
         )}
         {test.data === undefined && test.error === null && (
           <p className="text-muted">
-            The answer and the time of each node appear here. A run without effects calls no server: nodes that
-            would are mocked or simulated.
+            The answer and the time of each node appear here. A run without effects calls no server: nodes
+            that would are mocked or simulated.
           </p>
         )}
       </div>

@@ -91,7 +91,9 @@ export function useEditor(source: Source, isReadOnly: boolean) {
     if (isReadOnly) return
     if (!isCurrent) setOlder(draft)
     else if (!isSame(draft.definition, saved.definition) || !isEqual(draft.settings, saved.settings)) {
-      setHistory((now) => change(now, { ...draft, positions: { ...draft.positions, ...now.present.positions } }))
+      setHistory((now) =>
+        change(now, { ...draft, positions: { ...draft.positions, ...now.present.positions } }),
+      )
       setRestored(true)
     }
   })
@@ -105,12 +107,9 @@ export function useEditor(source: Source, isReadOnly: boolean) {
     setHistory((now) => begin(contentOf(source, now.present.positions)))
   }, [source, base, isDirty])
 
-  const set = useCallback(
-    (make: (content: Content) => Content, gesture: string | null = null): void => {
-      setHistory((now) => change(now, make(now.present), gesture))
-    },
-    [],
-  )
+  const set = useCallback((make: (content: Content) => Content, gesture: string | null = null): void => {
+    setHistory((now) => change(now, make(now.present), gesture))
+  }, [])
   const edit = useCallback(
     (make: (definition: Definition) => Definition, gesture: string | null = null): void => {
       if (isReadOnly) return
@@ -126,18 +125,31 @@ export function useEditor(source: Source, isReadOnly: boolean) {
     [kinds, judged.handles, definition],
   )
   return {
-    ...{ source, base, definition, settings, positions, kinds, judged, handles, run, setRun, mocks, setMocks },
+    ...{
+      source,
+      base,
+      definition,
+      settings,
+      positions,
+      kinds,
+      judged,
+      handles,
+      run,
+      setRun,
+      mocks,
+      setMocks,
+    },
     ...{ selection, wantsFocus, isDirty, isReadOnly, isRestored, older, edit },
     /** Selects nodes, and nothing else. */
-    select: (ids: readonly string[]) =>
-      setSelection((now) => (isEqual([...now], [...ids]) ? now : ids)),
+    select: (ids: readonly string[]) => setSelection((now) => (isEqual([...now], [...ids]) ? now : ids)),
     /** Selects a node and leads the keyboard to it. */
     focus: (id: string | null) => {
       setSelection(id === null ? [] : [id])
       setWantsFocus(id)
     },
     focused: () => setWantsFocus(null),
-    move: (next: Positions) => set((content) => ({ ...content, positions: next }), null),
+    move: (next: Positions, gesture: string | null = null) =>
+      set((content) => ({ ...content, positions: next }), gesture),
     setSettings: (next: JsonObject) => set((content) => ({ ...content, settings: next }), 'settings'),
     canUndo: history.past.length > 0,
     canRedo: history.future.length > 0,

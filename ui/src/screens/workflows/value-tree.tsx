@@ -26,7 +26,8 @@ export function leavesOf(value: Json | undefined, types: Readonly<Record<string,
       found.push({ steps, label: String(steps.at(-1)), hint })
     }
     if (steps.length >= DEPTH_MAX) return
-    if (Array.isArray(one)) for (const [index, item] of one.slice(0, ITEMS_MAX).entries()) walk(item, [...steps, index])
+    if (Array.isArray(one))
+      for (const [index, item] of one.slice(0, ITEMS_MAX).entries()) walk(item, [...steps, index])
     else if (isObject(one)) for (const [name, member] of Object.entries(one)) walk(member, [...steps, name])
   }
   if (value !== undefined) walk(value, [])
