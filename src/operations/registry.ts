@@ -68,6 +68,7 @@ import { metricsOverTime } from './metrics/over-time.ts'
 import { metricsOverview } from './metrics/overview.ts'
 import { metricsTop } from './metrics/top.ts'
 import { getCatalog } from './origins/catalog.ts'
+import { probeServer } from './origins/probe-server.ts'
 import { refreshCatalog } from './origins/refresh-catalog.ts'
 import { testOrigin } from './origins/test-origin.ts'
 import { createPersonalToken } from './personal-tokens/create.ts'
@@ -93,6 +94,7 @@ import { updateSettings } from './settings/update.ts'
 import { offboardUser } from './users/offboard.ts'
 import { reachOfUser } from './users/reach.ts'
 import { listDrift } from './virtual-mcps/drift.ts'
+import { listDrifted } from './virtual-mcps/drifted.ts'
 import { getTokenCost, previewVirtualMcp } from './virtual-mcps/preview.ts'
 import { resolveDrift } from './virtual-mcps/resolve-drift.ts'
 import { listNodes } from './workflows/nodes.ts'
@@ -199,10 +201,12 @@ export const OPERATIONS: readonly Operation[] = [
   originOperations.delete,
   originOperations.toggle,
   testOrigin,
+  probeServer,
   refreshCatalog,
   ...Object.values(virtualMcpOperations),
   previewVirtualMcp,
   getTokenCost,
+  listDrifted,
   listDrift,
   resolveDrift,
   ...Object.values(roleOperations),

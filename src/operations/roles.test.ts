@@ -95,6 +95,7 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'requests.explain': () => ({ method: 'GET', target: '/orders' }),
   'credentials.create': (n) => ({ name: `c${n}`, auth: { type: 'bearer', token: 'planted' } }),
   'origins.create': (n) => ({ name: `o${n}`, url: 'http://127.0.0.1:9002/mcp' }),
+  'origins.probe': () => ({ definition: { url: 'http://127.0.0.1:9002/mcp' } }),
   'origins.put': (n) => ({ id: `put${n}`, name: 'O', url: 'http://127.0.0.1:9002/mcp' }),
   'origins.toggle': () => ({ id: 'tools', active: true }),
   'hosts.toggle': () => ({ id: 'notes', active: true }),
@@ -290,7 +291,8 @@ test('every operation, for every role: done or refused as the table says, and ea
       assert.ok(parsed.success, `${name}: ${parsed.error?.message}`)
       if (role === 'admin')
         admitsContent(operation, diff === null ? output : { dry_run: true, diff, result: output })
-      const silent = operation.effect === 'read' || options.dryRun === true
+      const isNoted = operation.noted !== undefined && operation.notes === undefined
+      const silent = (operation.effect === 'read' && !isNoted) || options.dryRun === true
       assert.equal(await entries(), silent ? 0 : 1, `${name} as ${role}`)
     }
   }

@@ -125,6 +125,36 @@ test('nothing is sent to a server by who may not save it, or may not send it the
   assert.equal(probes.length, 0)
 })
 
+test('a server is asked before it is stored: nothing is kept, and the answer names a way to sign in', async () => {
+  const before = await control.store.read.revision()
+  const { output } = await run('origins.probe', { definition: { url: URL } })
+  assert.deepEqual(
+    [output['ok'], output['needs_sign_in'], output['recommended_auth_mode']],
+    [true, false, 'static'],
+  )
+  assert.equal(probes.length, 1)
+  answer = { ...FAILED, needsSignIn: true }
+  const { output: asked } = await run('origins.probe', { definition: { url: URL } })
+  assert.deepEqual(
+    [asked['ok'], asked['needs_sign_in'], asked['recommended_auth_mode']],
+    [false, true, 'user_oauth'],
+  )
+  answer = FAILED
+  const { output: failed } = await run('origins.probe', { definition: { url: URL } })
+  assert.deepEqual([failed['ok'], failed['recommended_auth_mode']], [false, null])
+  assert.match(String(failed['summary']), /initialize failed: status 502, no JSON/)
+  assert.equal(await control.store.read.revision(), before)
+  assert.equal((await entryOf('origins.probe'))?.operation, 'origins.probe')
+})
+
+test('a probe of a new server needs the permissions of a create, and meets the same rules', async () => {
+  const input = { definition: { url: URL } }
+  await refused(run('origins.probe', input, { role: 'viewer' }), 'permission_denied')
+  await refused(run('origins.probe', { definition: { url: 'http://169.254.169.254/mcp' } }), 'input_invalid')
+  await refused(run('origins.probe', { definition: {} }), 'input_invalid')
+  assert.equal(probes.length, 0)
+})
+
 test('a test keeps nothing but its finding', async () => {
   answer = found({ tools: [ECHO, { ...ECHO, name: 'other' }] })
   const before = await control.store.read.revision()

@@ -227,3 +227,23 @@ test('documents in which a client and a virtual MCP name each other make an empt
   assert.deepEqual((await other.run('config.export', {})).output['documents'], [])
   await other.close()
 })
+
+test('virtual MCPs with drift are listed with counts, those with most undecided items first, and only to who may read them', async () => {
+  await origin('moving', [tool('a'), tool('b')])
+  const members = [{ origin: 'moving', capability_policy: { tools: ['a', 'b'], pin: 'strict' } }]
+  await run('virtual_mcps.create', { name: 'Moved', members, tags: ['mine'] })
+  const listed = async (options = {}) =>
+    ((await run('virtual_mcps.drifted', {}, options)).output['items'] as readonly Item[]).find(
+      ({ slug }) => slug === 'moved',
+    )
+  assert.equal(await listed(), undefined)
+  await list('moving', [tool('a', 'other'), tool('c')])
+  const { id, ...found } = (await listed())!
+  assert.match(String(id), /^vmc_/)
+  assert.deepEqual(found, { slug: 'moved', name: 'Moved', undecided: 3, held: 2, items: 3 })
+  const items = [{ origin: 'moving', type: 'tools', key: 'a' }]
+  await run('virtual_mcps.resolve_drift', { id: 'moved', decision: 'reject', items })
+  assert.deepEqual([(await listed())?.['undecided'], (await listed())?.['held']], [2, 2])
+  const scope = { types: [], verbs: [], collections: [], tags: ['theirs'] }
+  assert.equal(await listed({ grants: [{ role: 'admin', scope }] }), undefined)
+})

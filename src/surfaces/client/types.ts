@@ -323,6 +323,8 @@ type OriginsDeleteInput = { readonly "id": string }
 type OriginsToggleInput = { readonly "id": string; readonly "status"?: "active" | "inactive"; readonly "active"?: boolean }
 type OriginsTestInput = { readonly "id": string }
 type OriginsTestOutput = { readonly "id": string; readonly "slug": string; readonly "ok": boolean; readonly "summary": string; readonly "steps": readonly ({ readonly "step": "entries" | "discover" | "initialize" | "sse" | "tools" | "prompts" | "resources" | "resource_templates"; readonly "ok": boolean; readonly "latency_ms": number; readonly "status": number | null; readonly "error": string | null })[]; readonly "protocol": ({ readonly "era": "modern" | "legacy"; readonly "version": string; readonly "transport": "streamable_http" | "http_sse"; readonly "server": { readonly "name": string; readonly "version": string }; readonly "found_at": string }) | null; readonly "capabilities": { readonly "tools": number; readonly "prompts": number; readonly "resources": number; readonly "resource_templates": number } | null; readonly "warnings": readonly (string)[] }
+type OriginsProbeInput = { readonly "definition": { readonly "kind"?: "http" | "collection" | "stdio"; readonly "url"?: string | null; readonly "entry"?: string | null; readonly "parameters"?: { readonly [name: string]: string }; readonly "credential"?: string | null; readonly "timeouts"?: { readonly "connect"?: string; readonly "first_byte"?: string; readonly "idle"?: string; readonly "total"?: string }; readonly "tls"?: ({ readonly "ca"?: string | null; readonly "server_name"?: string | null; readonly "min_version"?: "1.2" | "1.3"; readonly "verify"?: boolean }) | null } }
+type OriginsProbeOutput = { readonly "ok": boolean; readonly "summary": string; readonly "steps": readonly ({ readonly "step": "entries" | "discover" | "initialize" | "sse" | "tools" | "prompts" | "resources" | "resource_templates"; readonly "ok": boolean; readonly "latency_ms": number; readonly "status": number | null; readonly "error": string | null })[]; readonly "protocol": ({ readonly "era": "modern" | "legacy"; readonly "version": string; readonly "transport": "streamable_http" | "http_sse"; readonly "server": { readonly "name": string; readonly "version": string }; readonly "found_at": string }) | null; readonly "capabilities": { readonly "tools": number; readonly "prompts": number; readonly "resources": number; readonly "resource_templates": number } | null; readonly "warnings": readonly (string)[]; readonly "needs_sign_in": boolean; readonly "recommended_auth_mode": ("static" | "user_key" | "user_oauth" | "shared_oauth" | "token_exchange" | "id_jag") | null }
 type OriginsRefreshCatalogInput = { readonly "id": string }
 type OriginsRefreshCatalogOutput = { readonly "id": string; readonly "slug": string; readonly "changed": boolean; readonly "ok": boolean; readonly "summary": string; readonly "steps": readonly ({ readonly "step": "entries" | "discover" | "initialize" | "sse" | "tools" | "prompts" | "resources" | "resource_templates"; readonly "ok": boolean; readonly "latency_ms": number; readonly "status": number | null; readonly "error": string | null })[]; readonly "protocol": ({ readonly "era": "modern" | "legacy"; readonly "version": string; readonly "transport": "streamable_http" | "http_sse"; readonly "server": { readonly "name": string; readonly "version": string }; readonly "found_at": string }) | null; readonly "capabilities": { readonly "tools": number; readonly "prompts": number; readonly "resources": number; readonly "resource_templates": number } | null; readonly "warnings": readonly (string)[] }
 type VirtualMcpsListInput = { readonly "limit"?: number; readonly "cursor"?: string; readonly "text"?: string; readonly "order"?: "oldest" | "newest" | "slug" | "updated"; readonly "tag"?: readonly (string)[]; readonly "status"?: "draft" | "published"; readonly "policy"?: string; readonly "fields"?: string; readonly "expand"?: string }
@@ -347,6 +349,8 @@ type VirtualMcpsPreviewOutput = { readonly "id": string; readonly "slug": string
 type VirtualMcpsTokenCostInputPart0 = string | number | boolean | null | readonly (VirtualMcpsTokenCostInputPart0)[] | { readonly [name: string]: VirtualMcpsTokenCostInputPart0 }
 type VirtualMcpsTokenCostInput = { readonly "id": string; readonly "client"?: string; readonly "profile"?: string; readonly "user"?: string; readonly "groups"?: readonly (string)[]; readonly "roles"?: readonly (string)[]; readonly "claims"?: { readonly [name: string]: VirtualMcpsTokenCostInputPart0 } }
 type VirtualMcpsTokenCostOutput = { readonly "id": string; readonly "slug": string; readonly "mcp_view": "expanded" | "compact"; readonly "total": number; readonly "compact_total": number; readonly "lists": readonly ({ readonly "type": "tools" | "prompts" | "resources" | "resource_templates"; readonly "items": number; readonly "tokens": number; readonly "compact_tokens": number })[]; readonly "largest": readonly ({ readonly "type": "tools" | "prompts" | "resources" | "resource_templates"; readonly "name": string; readonly "origin": string; readonly "tokens": number })[] }
+type VirtualMcpsDriftedInput = { readonly "limit"?: number; readonly "cursor"?: string; readonly "fields"?: string }
+type VirtualMcpsDriftedOutput = { readonly "items": readonly ({ readonly "id": string; readonly "slug": string; readonly "name": string; readonly "undecided": number; readonly "held": number; readonly "items": number })[]; readonly "next_cursor": string | null }
 type VirtualMcpsListDriftInput = { readonly "id": string; readonly "held"?: boolean; readonly "limit"?: number; readonly "cursor"?: string; readonly "fields"?: string }
 type VirtualMcpsListDriftOutput = { readonly "items": readonly ({ readonly "origin": string; readonly "type": "tools" | "prompts" | "resources" | "resource_templates"; readonly "key": string; readonly "name": string | null; readonly "change": "added" | "changed" | "removed"; readonly "held": boolean; readonly "rejected": boolean; readonly "hash": string | null; readonly "diff": (readonly ({ readonly "op": string; readonly "path": string } & { readonly [name: string]: unknown })[]) | null })[]; readonly "next_cursor": string | null }
 type VirtualMcpsResolveDriftInput = { readonly "id": string; readonly "decision": "approve" | "reject"; readonly "items"?: readonly ({ readonly "origin": string; readonly "type": "tools" | "prompts" | "resources" | "resource_templates"; readonly "key": string; readonly "hash"?: string })[]; readonly "all"?: boolean }
@@ -738,6 +742,8 @@ export interface Operations {
   readonly 'origins.toggle': { readonly input: OriginsToggleInput; readonly output: OriginsCreateOutput }
   /** Ask an origin how it is spoken to and what it offers; changes nothing */
   readonly 'origins.test': { readonly input: OriginsTestInput; readonly output: OriginsTestOutput }
+  /** Ask a server that is not stored how it is spoken to, what it offers and whether it wants a sign-in */
+  readonly 'origins.probe': { readonly input: OriginsProbeInput; readonly output: OriginsProbeOutput }
   /** Read the catalogue of an origin again; when that fails, the last catalogue stays */
   readonly 'origins.refresh_catalog': { readonly input: OriginsRefreshCatalogInput; readonly output: OriginsRefreshCatalogOutput }
   /** List virtual MCPs */
@@ -758,6 +764,8 @@ export interface Operations {
   readonly 'virtual_mcps.preview': { readonly input: VirtualMcpsPreviewInput; readonly output: VirtualMcpsPreviewOutput }
   /** Estimate how many tokens the lists of a virtual MCP cost a model, and which items cost most */
   readonly 'virtual_mcps.token_cost': { readonly input: VirtualMcpsTokenCostInput; readonly output: VirtualMcpsTokenCostOutput }
+  /** List virtual MCPs whose origins have added, changed or removed items since the approval */
+  readonly 'virtual_mcps.drifted': { readonly input: VirtualMcpsDriftedInput; readonly output: VirtualMcpsDriftedOutput }
   /** List what origins have added, changed or removed since it was approved, with the differences */
   readonly 'virtual_mcps.list_drift': { readonly input: VirtualMcpsListDriftInput; readonly output: VirtualMcpsListDriftOutput }
   /** Approve or reject items that origins have changed or added since they were approved */
@@ -1086,6 +1094,7 @@ export const ROUTES: { readonly [N in keyof Operations]: string } = {
   'origins.delete': 'DELETE /origins/{id}',
   'origins.toggle': 'POST /origins/{id}/toggle',
   'origins.test': 'POST /origins/{id}/test',
+  'origins.probe': 'POST /origins/probe',
   'origins.refresh_catalog': 'POST /origins/{id}/refresh_catalog',
   'virtual_mcps.list': 'GET /virtual_mcps',
   'virtual_mcps.get': 'GET /virtual_mcps/{id}',
@@ -1096,6 +1105,7 @@ export const ROUTES: { readonly [N in keyof Operations]: string } = {
   'virtual_mcps.publish': 'POST /virtual_mcps/{id}/publish',
   'virtual_mcps.preview': 'POST /virtual_mcps/{id}/preview',
   'virtual_mcps.token_cost': 'POST /virtual_mcps/{id}/token_cost',
+  'virtual_mcps.drifted': 'GET /virtual_mcps/drifted',
   'virtual_mcps.list_drift': 'GET /virtual_mcps/{id}/list_drift',
   'virtual_mcps.resolve_drift': 'POST /virtual_mcps/{id}/resolve_drift',
   'roles.list': 'GET /roles',

@@ -60,6 +60,7 @@ const EXAMPLES: Readonly<Record<string, Members>> = {
     detector: { type: 'pii', kinds: ['card'] },
     action: 'mask',
   },
+  'origins.probe': { definition: { url: 'https://mcp.example.com/mcp' } },
   'guardrails.test': { guardrail: 'mask-cards', sample: '{"card":"4111 1111 1111 1111"}' },
   'guardrails.update': { id: 'mask-cards', mode: 'observe' },
   'guardrails.toggle': { id: 'mask-cards', active: false },

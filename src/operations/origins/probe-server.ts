@@ -1,0 +1,63 @@
+/** Probes a server that is not stored: what an administrator wants to know before the origin is saved. */
+import { z } from 'zod'
+import { OriginSpec } from '../../model/origin.ts'
+import { define } from '../engine/define.ts'
+import { parseSpec, settle } from '../engine/write-resource.ts'
+import { originKind } from '../kinds/origins.ts'
+import { probed } from './probe.ts'
+import { ProbeView, probeShown, probeView } from './test-origin.ts'
+
+/** Members of an origin that decide how its server is asked. */
+const Definition = OriginSpec.pick({
+  kind: true,
+  url: true,
+  entry: true,
+  parameters: true,
+  credential: true,
+  timeouts: true,
+  tls: true,
+})
+
+export const probeServer = define({
+  resource: 'origins',
+  action: 'probe',
+  effect: 'read',
+  posted: true,
+  noted: 'READ',
+  tool: 'probe_origin',
+  group: originKind.group,
+  summary:
+    'Ask a server that is not stored how it is spoken to, what it offers and whether it wants a sign-in',
+  input: z.strictObject({
+    definition: Definition.describe(
+      'The origin to ask, such as {"url":"https://mcp.example.com/mcp"}. A credential needs credentials:use',
+    ),
+  }),
+  output: z.object({
+    ...ProbeView,
+    needs_sign_in: z.boolean().describe('The server answered 401'),
+    recommended_auth_mode: OriginSpec.shape.auth_mode
+      .unwrap()
+      .nullable()
+      .describe('auth_mode to create the origin with; null where the server did not answer'),
+  }),
+  permission: 'origins:create',
+  refuses: ['not_found', 'configuration_invalid', 'not_ready'],
+  ...probeShown,
+  columns: ['ok', 'summary', 'needs_sign_in', 'recommended_auth_mode'],
+  subject: () => ({ type: originKind.noun, id: null, slug: null }),
+  fails: ({ ok, needs_sign_in }) => !ok && !needs_sign_in,
+  handle: async ({ definition }, context) => {
+    const whole = parseSpec(originKind.spec, { ...definition, name: 'Not stored' })
+    // The same rules and permissions as for a create, before anything is sent
+    const { fields: spec } = await settle(context, originKind, whole, '', null)
+    const came = await probed({ id: '', slug: '', spec }, context)
+    const needs_sign_in = came.needsSignIn === true
+    const isReached = came.found !== null
+    return {
+      ...probeView(came, spec),
+      needs_sign_in,
+      recommended_auth_mode: isReached ? 'static' : needs_sign_in ? 'user_oauth' : null,
+    } as const
+  },
+})
