@@ -187,6 +187,13 @@ function Graph({ editor, open, add, handle }: CanvasProps) {
         role="application"
         aria-label="Canvas of the workflow"
         aria-describedby="canvas-keys"
+        onFocus={({ target }) => {
+          // The pointer selects by itself, several nodes with Shift
+          const id = target.matches(':focus-visible')
+            ? target.closest<HTMLElement>('.react-flow__node')?.dataset['id']
+            : undefined
+          if (id !== undefined && !selection.includes(id)) editor.select([id])
+        }}
         className="h-120 overflow-hidden rounded-md border border-line bg-raised"
       >
         <ReactFlow<StepNode, WayEdge>
@@ -199,6 +206,7 @@ function Graph({ editor, open, add, handle }: CanvasProps) {
           minZoom={0.2}
           maxZoom={2}
           disableKeyboardA11y
+          proOptions={{ hideAttribution: true }}
           deleteKeyCode={null}
           nodeDragThreshold={3}
           onNodesChange={onNodesChange}

@@ -38,11 +38,10 @@ export function ExpressionInput(props: ExpressionInputProps) {
   }
   const pick = (path: string): void => {
     if (before === null || caret === null) return
-    const next = value.slice(0, before.start) + path + value.slice(caret)
-    onChange(next)
-    const at = before.start + path.length
+    // As if it were typed: the caret is behind the path before the next key comes
+    input.current?.setRangeText(path, before.start, caret, 'end')
+    input.current?.dispatchEvent(new Event('input', { bubbles: true }))
     setCaret(null)
-    requestAnimationFrame(() => input.current?.setSelectionRange(at, at))
   }
   const onKeyDown = (event: KeyboardEvent): void => {
     if (!isOpen) return

@@ -135,7 +135,7 @@ function Ways({ node, handle, editor, add }: WaysProps) {
             key={edge?.to ?? ''}
             aria-label={`${node.id}: ${handle} goes ${isFurther ? 'also ' : ''}to${index > 0 && !isFurther ? `, ${index + 1}` : ''}`}
             disabled={isReadOnly}
-            className={isFurther ? 'w-20' : 'w-40 max-w-full'}
+            className={isFurther ? 'w-24' : 'w-40 max-w-full'}
             value={edge?.to ?? ''}
             onChange={(event) => {
               const to = event.target.value

@@ -34,7 +34,7 @@ export function PublishDialog({ editor, onClose }: { editor: Editor; onClose: ()
         </p>
         {!base.isInline && (
           <Labeled id={id} label="Proxy" hint="Collection and proxy, such as orders:checked">
-            <RefInput id={id} data-autofocus resource="proxies" value={text} onValue={setText} />
+            <RefInput id={id} data-autofocus resource="proxies" value={text} onValue={setText} isPickOnly />
           </Labeled>
         )}
         {isRef && <Steps key={text} editor={editor} proxy={text} />}

@@ -7,6 +7,7 @@ import { Button } from '../../kit/button.tsx'
 import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { say } from '../../kit/toast.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
+import { itemized } from './changes.ts'
 
 interface ReviewWriteProps {
   readonly row: OperationRow
@@ -46,7 +47,7 @@ export function ReviewWrite(props: ReviewWriteProps) {
     return (
       <Review
         row={row}
-        state={state}
+        state={state.step === 'review' ? { ...state, diff: itemized(state.diff) } : state}
         confirmWith={null}
         slug={slug}
         showAs={<ShowAs request={{ operation: row, input, options: {} }} />}
