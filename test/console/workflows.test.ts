@@ -234,4 +234,118 @@ suite('workflows, in a browser', { skip: SKIPPED }, () => {
       assert.equal(proxy.json?.status ?? 'draft', 'draft')
       assertFaultless(visit, view)
     })
+
+  test('a copied node is pasted with an id of its own, and one step back takes it away', async () => {
+    await workflow('copied', CHECKED)
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/workflows/copied?tab=graph&view=canvas')
+    await tabTo(page, focusOf('canvas', 'http'))
+    await page.keyboard.press('ArrowRight')
+    await page.locator(focusOf('canvas', 'check')).waitFor()
+    await page.keyboard.press('Control+c')
+    await page.keyboard.press('Control+v')
+    await page.locator('.react-flow__node[data-id="check_2"]').waitFor()
+    await page.keyboard.press('Control+z')
+    await page.locator('.react-flow__node[data-id="check_2"]').waitFor({ state: 'detached' })
+    await page.getByText('Saved, revision 1').waitFor()
+    assertFaultless(visit, 'copy')
+  })
+
+  test('with the pointer, an edge is drawn from a handle to a node, and a node goes into an edge', async () => {
+    await workflow('drawn', { ...CHECKED, edges: CHECKED.edges.slice(0, 2) })
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/workflows/drawn?tab=graph&view=canvas')
+    const from = (await page.locator('[data-nodeid="check"][data-handleid="invalid"]').boundingBox())!
+    const to = (await page.locator('[data-nodeid="bad"].target').boundingBox())!
+    await page.mouse.move(from.x + 6, from.y + 6)
+    await page.mouse.down()
+    await page.mouse.move(to.x + 6, to.y + 6, { steps: 8 })
+    await page.mouse.up()
+    await page.getByRole('button', { name: 'Add a node between check and bad' }).click()
+    await page.keyboard.type('log')
+    await page.keyboard.press('Enter')
+    await page.getByRole('button', { name: 'Add a node between log and bad' }).waitFor()
+    await page.getByRole('button', { name: 'Add a node between check and log' }).waitFor()
+    assertFaultless(visit, 'pointer')
+  })
+
+  test('a problem leads to its node, whose panel shows it at the field', async () => {
+    await workflow('faulty', {
+      ...CHECKED,
+      nodes: CHECKED.nodes.map((node) =>
+        node.id === 'ok' ? { ...node, inputs: { body: '{{ $.nobody.x }}' } } : node,
+      ),
+    })
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/workflows/faulty?tab=graph&view=list&pane=problems')
+    await page.getByRole('list', { name: 'Problems' }).getByRole('button', { name: 'ok' }).first().click()
+    const panel = page.getByRole('dialog', { name: 'ok: response' })
+    await panel.locator('textarea[aria-invalid=true]').waitFor()
+    await page.goBack()
+    await panel.waitFor({ state: 'detached' })
+    assertFaultless(visit, 'problems')
+  })
+
+  test('changes that were not saved are there again after the page is opened anew, and can be discarded', async () => {
+    await workflow('kept', CHECKED)
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/workflows/kept?tab=graph&view=list')
+    await page.getByRole('button', { name: 'Remove bad' }).click()
+    await page.getByText('Changed, not saved').waitFor()
+    await page.getByRole('navigation').getByRole('link', { name: 'Workflows' }).first().click()
+    await page.getByRole('heading', { name: 'Workflows', level: 1 }).waitFor()
+    await page.waitForLoadState('networkidle')
+    await opened(page, '/workflows/kept?tab=graph&view=list')
+    await page.getByText('Your changes that were not saved are here again.').waitFor()
+    assert.equal(await page.locator('li[data-node="bad"]').count(), 0)
+    await page.getByRole('button', { name: 'Discard them' }).click()
+    await page.locator('li[data-node="bad"]').waitFor()
+    assertFaultless(visit, 'draft')
+  })
+
+  test('who was slower sees both differences, keeps the own changes, and nothing is overwritten', async () => {
+    await workflow('raced', CHECKED)
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/workflows/raced?tab=graph&view=list')
+    await page.getByRole('button', { name: 'Duplicate bad' }).click()
+    const theirs = {
+      ...CHECKED,
+      nodes: CHECKED.nodes.filter(({ id }) => id !== 'bad'),
+      edges: CHECKED.edges.slice(0, 2),
+    }
+    const other = await server.manage('PATCH', '/workflows/raced', { definition: theirs })
+    assert.equal(other.status, 200, other.text)
+    await page.getByRole('button', { name: 'Review and save' }).click()
+    const review = page.getByRole('dialog', { name: 'Review and save' })
+    await review.getByText('/definition/nodes/bad_2').waitFor()
+    await review.getByRole('button', { name: 'Save' }).click()
+    await review.getByText('Somebody else changed this after you opened it.').waitFor()
+    await review.getByText('Their changes').waitFor()
+    await review.getByRole('button', { name: 'Keep editing' }).click()
+    await page.locator('li[data-node="bad_2"]').waitFor()
+    assert.equal((await definitionOf('raced')).nodes.length, 3)
+  })
+
+  test('a viewer sees the graph and is offered no change', async () => {
+    await workflow('seen', CHECKED)
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'viv')
+    await opened(page, '/workflows/seen?tab=graph&view=list')
+    await page.getByText('Read-only').waitFor()
+    await page.locator('li[data-node="bad"]').waitFor()
+    for (const name of ['Add a node', 'Review and save', 'Remove bad', 'Publish'])
+      assert.equal(await page.getByRole('button', { name }).count(), 0, name)
+    assertFaultless(visit, 'viewer')
+  })
 })

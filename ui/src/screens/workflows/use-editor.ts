@@ -275,13 +275,17 @@ function useDraft(
   const latest = useRef({ revision, content, isKept })
   latest.current = { revision, content, isKept }
   // The page may be left before the moment has passed
-  useEffect(
-    () => () => {
+  useEffect(() => {
+    const keep = (): void => {
       const { isKept: isDue, ...draft } = latest.current
       if (isDue) writeDraft(key, { ...draft, content: draft.content as unknown as Json }).catch(() => {})
-    },
-    [key],
-  )
+    }
+    addEventListener('pagehide', keep)
+    return () => {
+      removeEventListener('pagehide', keep)
+      keep()
+    }
+  }, [key])
   useEffect(() => {
     if (!isRead || (!isKept && !wasKept.current)) return
     const timer = setTimeout(() => {
