@@ -35,7 +35,9 @@ export const validateWorkflow = define({
     findings: z.array(Finding),
     handles: z
       .record(z.string(), z.array(z.string()))
-      .describe('Handles at which edges can leave each node by its settings, by id. Nodes of unknown types are left out'),
+      .describe(
+        'Handles at which edges can leave each node by its settings, by id. Nodes of unknown types are left out',
+      ),
   }),
   permission: 'workflows:read',
   refuses: ['not_found'],
