@@ -83,7 +83,7 @@ export function nodeOf(definition: Definition, id: string): WorkflowNode | undef
 }
 
 /** `validate` of `validate_node`, with a number if the document or `taken` has it already. */
-export function freshId(
+function freshId(
   definition: Definition,
   base: string,
   taken: ReadonlySet<string> = new Set(),
@@ -99,7 +99,7 @@ export function freshId(
 }
 
 /** `validate` of `validate_node`; `http` of `http_trigger`, which documents usually call so. */
-export function baseId(type: string): string {
+function baseId(type: string): string {
   return type.replace(/_(?:node|trigger)$/, '')
 }
 
@@ -134,7 +134,7 @@ export function insertNode(
   return { definition: { ...definition, nodes: [...definition.nodes, newNode(id, type)], edges }, id }
 }
 
-export function isEdge(one: WorkflowEdge, other: WorkflowEdge): boolean {
+function isEdge(one: WorkflowEdge, other: WorkflowEdge): boolean {
   return one.from === other.from && one.handle === other.handle && one.to === other.to
 }
 

@@ -69,7 +69,7 @@ export function ancestorsOf({ edges }: Definition, id: string): ReadonlySet<stri
 }
 
 /** How many steps a node is behind the start, on the longest way. */
-export function depthsOf(definition: Definition): ReadonlyMap<string, number> {
+function depthsOf(definition: Definition): ReadonlyMap<string, number> {
   const depths = new Map<string, number>()
   for (const { id } of orderOf(definition)) {
     const before = definition.edges.filter(({ to }) => to === id).map(({ from }) => depths.get(from) ?? -1)

@@ -2,7 +2,7 @@
 import dagre from '@dagrejs/dagre'
 import type { Definition } from './definition.ts'
 
-export interface Position {
+interface Position {
   readonly x: number
   readonly y: number
 }

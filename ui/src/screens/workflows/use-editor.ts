@@ -43,7 +43,7 @@ export interface Content {
   readonly positions: Positions
 }
 
-export type Kinds = Output<'workflows.nodes'>['items']
+type Kinds = Output<'workflows.nodes'>['items']
 
 export interface Judged {
   /** The document that the findings are about. */
