@@ -83,11 +83,7 @@ export function nodeOf(definition: Definition, id: string): WorkflowNode | undef
 }
 
 /** `validate` of `validate_node`, with a number if the document or `taken` has it already. */
-function freshId(
-  definition: Definition,
-  base: string,
-  taken: ReadonlySet<string> = new Set(),
-): string {
+function freshId(definition: Definition, base: string, taken: ReadonlySet<string> = new Set()): string {
   const stem = ID.test(base) ? base : 'node'
   const isFree = (id: string): boolean => nodeOf(definition, id) === undefined && !taken.has(id)
   if (isFree(stem)) return stem
