@@ -216,7 +216,7 @@ export async function callAsAgent(
   return reply.json.result.structuredContent
 }
 
-async function created(reply: Promise<Reply>): Promise<Reply> {
+export async function created(reply: Promise<Reply>): Promise<Reply> {
   const answer = await reply
   if (answer.status !== 201) throw new Error(`${answer.status}: ${answer.text}`)
   return answer

@@ -56,7 +56,12 @@ test('a workflow, a proxy and a virtual MCP refer to another origin only with or
 
 test('an origin without a catalogue is judged by nothing, and is kept while a workflow refers to it', async () => {
   const { output } = await control.run('workflows.validate', { definition: CALLING })
-  assert.deepEqual(output, { valid: true, nodes: 3, findings: [] })
+  assert.deepEqual(output, {
+    valid: true,
+    nodes: 3,
+    findings: [],
+    handles: { http: ['default'], call: ['success', 'error'], end: [] },
+  })
   await control.run('proxies.set_workflow', { id: 'get-order', definition: CALLING })
   const refusal = await refused(control.run('origins.delete', { id: 'desk' }, { confirm: 'desk' }), 'in_use')
   assert.match(refusal.message, /proxies\/get-order/)

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
 import { Ref } from '../../model/slug.ts'
 import { Finding, WorkflowDefinition } from '../../model/workflow.ts'
+import { handlesOf, nodeType } from '../../nodes/definitions.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
 import { getRef } from '../engine/refs.ts'
@@ -32,6 +33,11 @@ export const validateWorkflow = define({
     valid: z.boolean().describe('No finding is an error'),
     nodes: z.int(),
     findings: z.array(Finding),
+    handles: z
+      .record(z.string(), z.array(z.string()))
+      .describe(
+        'Handles at which edges can leave each node by its settings, by id. Nodes of unknown types are left out',
+      ),
   }),
   permission: 'workflows:read',
   refuses: ['not_found'],
@@ -46,6 +52,12 @@ export const validateWorkflow = define({
       valid: findings.every(({ severity }) => severity !== 'error'),
       nodes: definition.nodes.length,
       findings,
+      handles: Object.fromEntries(
+        definition.nodes.flatMap((node) => {
+          const type = nodeType(node.type)
+          return type === undefined ? [] : [[node.id, [...handlesOf(node, type)]]]
+        }),
+      ),
     }
   },
 })

@@ -142,6 +142,7 @@ test('validation tells what is wrong with one that is given, stored, or of a pro
     valid: true,
     nodes: 2,
     findings: [],
+    handles: { http: ['default'], end: [] },
   })
   await refused(control.run('workflows.validate', {}), 'input_invalid')
   await refused(control.run('workflows.validate', { proxy: 'idle' }), 'not_found')

@@ -13,13 +13,16 @@ const SHOWN = 20
 async function find(resource: string, text: string): Promise<Option[]> {
   const name = `${resource}.list`
   if (operation(name) === null) return []
-  const input = { limit: SHOWN, ...(text !== '' && { text }) } as Input<OperationName>
+  // The server looks into names and slugs: `orders:create` is the slug `create` below `orders`
+  const own = text.slice(text.lastIndexOf(':') + 1)
+  const input = { limit: SHOWN, ...(own !== '' && { text: own }) } as Input<OperationName>
   const { body } = await client.call(name as OperationName, input)
   const items = (body as { readonly items?: unknown }).items
-  return (Array.isArray(items) ? items : []).filter(isObject).map((item) => {
+  const options = (Array.isArray(items) ? items : []).filter(isObject).map((item) => {
     const value = addressOf(resource, item)
     return { value, label: value, hint: typeof item['name'] === 'string' ? item['name'] : '' }
   })
+  return own === text ? options : options.filter(({ value }) => value.includes(text))
 }
 
 interface RefInputProps extends Omit<ComponentProps<'input'>, 'value' | 'onChange'> {
@@ -52,7 +55,7 @@ export function RefInput({ resource, value, onValue, isPickOnly = false, ...rest
       onClose={() => setTyped(null)}
       onPick={(next) => {
         onValue(next)
-        setTyped(isPickOnly ? null : null)
+        setTyped(null)
       }}
     >
       {(attributes) => (

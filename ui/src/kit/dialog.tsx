@@ -9,7 +9,7 @@ interface DialogProps {
   readonly onClose: () => void
   readonly children: ReactNode
   /** `side`: a drawer at the right; on a narrow screen each dialog takes the page. */
-  readonly shape?: 'middle' | 'wide' | 'side'
+  readonly shape?: 'middle' | 'wide' | 'full' | 'side'
   /** Closing needs the button: what the dialog shows cannot be shown again. */
   readonly isGuarded?: boolean
 }
@@ -17,6 +17,7 @@ interface DialogProps {
 const SHAPES = {
   middle: 'm-auto w-full max-w-140 rounded-md max-h-[85dvh]',
   wide: 'm-auto w-full max-w-220 rounded-md max-h-[90dvh]',
+  full: 'm-auto w-full max-w-320 rounded-md max-h-[94dvh]',
   side: 'my-0 mr-0 ml-auto h-dvh max-h-dvh w-full max-w-180 rounded-none',
 }
 

@@ -66,6 +66,15 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
       component: lazy(() => import('./policies/overview.tsx')),
     },
   ],
+  proxies: [
+    {
+      tab: 'workflow',
+      label: 'Workflow',
+      needs: 'proxies.workflow',
+      actions: ['set_workflow'],
+      component: lazy(() => import('./workflows/proxy-part.tsx')),
+    },
+  ],
   profiles: [
     {
       tab: 'overview',
@@ -89,6 +98,14 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
       label: 'Overview',
       needs: 'teams.list',
       component: lazy(() => import('./people/team.tsx')),
+    },
+  ],
+  workflows: [
+    {
+      tab: 'graph',
+      label: 'Graph',
+      needs: 'workflows.get',
+      component: lazy(() => import('./workflows/workflow-part.tsx')),
     },
   ],
   users: [

@@ -1,0 +1,70 @@
+import { type ReactNode, useEffect, useRef } from 'react'
+import type { Answer } from '../../api/client.ts'
+import type { OperationRow } from '../../api/operations.ts'
+import { Review, WaitsFor } from '../../forms/operation-form.tsx'
+import { useWrite, type WriteInput } from '../../forms/use-write.ts'
+import { Button } from '../../kit/button.tsx'
+import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
+import { say } from '../../kit/toast.tsx'
+import { ShowAs } from '../../show-as/show-as.tsx'
+import { itemized } from './changes.ts'
+
+interface ReviewWriteProps {
+  readonly row: OperationRow
+  readonly input: WriteInput
+  /** Slug of what is changed. */
+  readonly slug: string
+  readonly expectedRevision: number | undefined
+  /** What is said once it is stored. */
+  readonly done: string
+  readonly onBack: () => void
+  readonly onDone: (answer: Answer) => void
+  /** Shown in place of the refusal if somebody else was faster. */
+  readonly conflict?: ReactNode
+}
+
+/** A write whose input is complete: its difference at once, then the confirmation. */
+export function ReviewWrite(props: ReviewWriteProps) {
+  const { row, input, slug, expectedRevision, done, onBack, onDone, conflict } = props
+  const write = useWrite(row)
+  const { state } = write
+  const first = useRef(write)
+  useEffect(() => {
+    first.current.review(input).catch(() => {})
+  }, [])
+  useEffect(() => {
+    if (state.step !== 'done') return
+    const isPending = (state.answer.body as { readonly pending?: unknown }).pending === true
+    say(
+      isPending ? 'pending' : 'ok',
+      isPending ? 'Stored. Not all gateway threads have confirmed it yet.' : done,
+    )
+    onDone(state.answer)
+  }, [state])
+  if (state.step === 'waiting') return <WaitsFor changeRequest={state.changeRequest} />
+  if (state.step === 'conflict' && conflict !== undefined) return conflict
+  if (state.step === 'review' || state.step === 'conflict')
+    return (
+      <Review
+        row={row}
+        state={state.step === 'review' ? { ...state, diff: itemized(state.diff) } : state}
+        confirmWith={null}
+        slug={slug}
+        showAs={<ShowAs request={{ operation: row, input, options: {} }} />}
+        onBack={onBack}
+        onConfirm={(options) =>
+          write.confirm(input, { ...options, ...(expectedRevision !== undefined && { expectedRevision }) })
+        }
+      />
+    )
+  const fault = state.step === 'editing' ? state.fault : null
+  if (fault === null) return <SkeletonRows rows={6} />
+  return (
+    <div className="flex flex-col gap-4">
+      <FaultBox fault={fault} />
+      <div className="flex justify-end">
+        <Button onClick={onBack}>Back</Button>
+      </div>
+    </div>
+  )
+}
