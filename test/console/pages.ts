@@ -16,7 +16,16 @@ const ofSample = (...paths: readonly string[]): ConsolePage[] =>
 export const PAGES: readonly ConsolePage[] = [
   { path: '/' },
   ...list('collections', 'proxies', 'workflows', 'policies', 'credentials', 'clients', 'profiles'),
-  ...list('access_requests', 'change_requests', 'origins', 'virtual_mcps', 'guardrails', 'hosts', 'bindings'),
+  ...list(
+    'access_requests',
+    'change_requests',
+    'origins',
+    'virtual_mcps',
+    'drift',
+    'guardrails',
+    'hosts',
+    'bindings',
+  ),
   ...list(
     'connections',
     'records',
@@ -40,6 +49,8 @@ export const PAGES: readonly ConsolePage[] = [
   ...ofSample('workflows/checked-order', 'workflows/checked-order?tab=graph&view=canvas'),
   ...ofSample('workflows/checked-order?tab=graph&view=list', 'workflows/checked-order?tab=graph&node=check'),
   ...ofSample('origins/tickets', 'virtual_mcps/support-desk'),
+  ...ofSample('virtual_mcps/support-desk?tab=preview', 'virtual_mcps/support-desk?tab=drift'),
+  ...ofSample('virtual_mcps/support-desk?tab=connect', 'virtual_mcps/support-desk?tab=capabilities'),
   ...ofSample('guardrails/card-numbers', 'users/maria-theresia-von-hohenberg-waldenfels', 'teams/payments'),
   ...ofSample('grants/commerce', 'bindings/claude:claude-support', 'records?status=5xx'),
   ...ofSample('analytics?from=-7d&compare=true&by=client'),

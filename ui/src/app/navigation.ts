@@ -10,6 +10,7 @@ import {
   Download,
   FileClock,
   Gauge,
+  GitCompareArrows,
   GitPullRequestArrow,
   History,
   House,
@@ -85,6 +86,7 @@ export const GROUPS: readonly Group[] = [
     places: [
       { label: 'Origins', to: '/origins', icon: Plug, needs: 'origins.list', letter: 'o' },
       { label: 'Virtual MCPs', to: '/virtual_mcps', icon: Network, needs: 'virtual_mcps.list', letter: 'v' },
+      { label: 'Drift', to: '/drift', icon: GitCompareArrows, needs: 'virtual_mcps.drifted' },
       { label: 'Guardrails', to: '/guardrails', icon: ShieldAlert, needs: 'guardrails.list', letter: 'd' },
       { label: 'Hosts', to: '/hosts', icon: Bot, needs: 'hosts.list' },
       { label: 'Bindings', to: '/bindings', icon: Link2, needs: 'bindings.list' },

@@ -100,6 +100,33 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
       component: lazy(() => import('./people/team.tsx')),
     },
   ],
+  virtual_mcps: [
+    {
+      tab: 'capabilities',
+      label: 'Capabilities',
+      needs: 'origins.catalog',
+      component: lazy(() => import('./mcp/capabilities-part.tsx')),
+    },
+    {
+      tab: 'preview',
+      label: 'Preview',
+      needs: 'virtual_mcps.preview',
+      component: lazy(() => import('./mcp/preview-part.tsx')),
+    },
+    {
+      tab: 'drift',
+      label: 'Drift',
+      needs: 'virtual_mcps.list_drift',
+      actions: ['resolve_drift'],
+      component: lazy(() => import('./mcp/drift-part.tsx')),
+    },
+    {
+      tab: 'connect',
+      label: 'Connect',
+      needs: 'virtual_mcps.connect',
+      component: lazy(() => import('./mcp/connect-part.tsx')),
+    },
+  ],
   workflows: [
     {
       tab: 'graph',
@@ -130,6 +157,7 @@ export const PAGES: Readonly<Record<string, Load>> = {
   '/change_requests/$id': () => import('./requests/change-request.tsx'),
   '/access_requests': () => import('./requests/access-requests.tsx'),
   '/access_requests/$id': () => import('./requests/access-request.tsx'),
+  '/drift': () => import('./mcp/drift-list.tsx'),
   '/revisions': () => import('./revisions/list.tsx'),
   '/revisions/$id': () => import('./revisions/page.tsx'),
   '/run/config.plan': () => import('./revisions/apply-file.tsx'),

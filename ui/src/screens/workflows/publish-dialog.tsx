@@ -6,12 +6,13 @@ import { faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
 import { useCall } from '../../api/use-call.ts'
 import { RefInput } from '../../forms/ref-input.tsx'
+import { ReviewWrite } from '../../forms/review-write.tsx'
 import { Button } from '../../kit/button.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
 import { Labeled } from '../../kit/inputs.tsx'
 import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Status, stateOf } from '../../kit/status.tsx'
-import { ReviewWrite } from './review-write.tsx'
+import { itemized } from './changes.ts'
 import type { Editor } from './use-editor.ts'
 
 /** Puts a workflow into force: a proxy is given the workflow, and the proxy is published. Each step shows its difference. */
@@ -76,6 +77,7 @@ function Steps({ editor, proxy }: { editor: Editor; proxy: string }) {
       step === 'set' ? { id: proxy, workflow: base.slug } : { id: proxy, status: 'published' as const }
     return (
       <ReviewWrite
+        shownAs={itemized}
         key={step}
         row={row}
         input={input}

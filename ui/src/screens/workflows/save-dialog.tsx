@@ -1,13 +1,13 @@
 import { useQuery } from '@tanstack/react-query'
 import type { JsonObject } from '../../../build/document.ts'
 import { client } from '../../api/client.ts'
+import { ReviewWrite } from '../../forms/review-write.tsx'
 import { Button } from '../../kit/button.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
 import { Diff } from '../../kit/diff.tsx'
 import { Status } from '../../kit/status.tsx'
-import { changesBetween } from './changes.ts'
+import { changesBetween, itemized } from './changes.ts'
 import { definitionOf } from './definition.ts'
-import { ReviewWrite } from './review-write.tsx'
 import type { Editor } from './use-editor.ts'
 
 /** Saves what was changed: the difference first, and only onto the revision that the changes were made to. */
@@ -16,6 +16,7 @@ export function SaveDialog({ editor, onClose }: { editor: Editor; onClose: () =>
   return (
     <Dialog title="Review and save" onClose={onClose} shape="wide">
       <ReviewWrite
+        shownAs={itemized}
         row={base.row}
         input={base.inputOf(definition, settings)}
         slug={base.slug}

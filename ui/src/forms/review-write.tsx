@@ -1,13 +1,12 @@
 import { type ReactNode, useEffect, useRef } from 'react'
-import type { Answer } from '../../api/client.ts'
-import type { OperationRow } from '../../api/operations.ts'
-import { Review, WaitsFor } from '../../forms/operation-form.tsx'
-import { useWrite, type WriteInput } from '../../forms/use-write.ts'
-import { Button } from '../../kit/button.tsx'
-import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
-import { say } from '../../kit/toast.tsx'
-import { ShowAs } from '../../show-as/show-as.tsx'
-import { itemized } from './changes.ts'
+import type { Answer, DiffEntry } from '../api/client.ts'
+import type { OperationRow } from '../api/operations.ts'
+import { Button } from '../kit/button.tsx'
+import { FaultBox, SkeletonRows } from '../kit/states.tsx'
+import { say } from '../kit/toast.tsx'
+import { ShowAs } from '../show-as/show-as.tsx'
+import { Review, WaitsFor } from './operation-form.tsx'
+import { useWrite, type WriteInput } from './use-write.ts'
 
 interface ReviewWriteProps {
   readonly row: OperationRow
@@ -17,6 +16,8 @@ interface ReviewWriteProps {
   readonly expectedRevision: number | undefined
   /** What is said once it is stored. */
   readonly done: string
+  /** The difference as it is shown, if not as the server tells it. */
+  readonly shownAs?: (diff: readonly DiffEntry[]) => readonly DiffEntry[]
   readonly onBack: () => void
   readonly onDone: (answer: Answer) => void
   /** Shown in place of the refusal if somebody else was faster. */
@@ -26,6 +27,7 @@ interface ReviewWriteProps {
 /** A write whose input is complete: its difference at once, then the confirmation. */
 export function ReviewWrite(props: ReviewWriteProps) {
   const { row, input, slug, expectedRevision, done, onBack, onDone, conflict } = props
+  const { shownAs = (diff) => diff } = props
   const write = useWrite(row)
   const { state } = write
   const first = useRef(write)
@@ -47,7 +49,7 @@ export function ReviewWrite(props: ReviewWriteProps) {
     return (
       <Review
         row={row}
-        state={state.step === 'review' ? { ...state, diff: itemized(state.diff) } : state}
+        state={state.step === 'review' ? { ...state, diff: shownAs(state.diff) } : state}
         confirmWith={null}
         slug={slug}
         showAs={<ShowAs request={{ operation: row, input, options: {} }} />}

@@ -1,0 +1,115 @@
+import { Check, X } from 'lucide-react'
+import type { JsonObject } from '../../../build/document.ts'
+import type { Output } from '../../api/client.ts'
+import { faultOf } from '../../api/problem.ts'
+import { useCall } from '../../api/use-call.ts'
+import { RunButton } from '../../forms/run-button.tsx'
+import { Empty, FaultBox, SkeletonRows } from '../../kit/states.tsx'
+import { Badge, Status } from '../../kit/status.tsx'
+import type { PartProps } from '../hand-made.ts'
+import { labelOfType } from './capability.ts'
+import { HiddenNote, HiddenText } from './hidden-text.tsx'
+
+const SHOWN = 100
+
+type Drifted = Output<'virtual_mcps.list_drift'>['items'][number]
+
+/** Items of origins that are not as they were approved: old beside new, each approved or rejected by itself. */
+export default function DriftPart({ slug, value, schemas }: PartProps) {
+  const { data, error, refetch } = useCall('virtual_mcps.list_drift', { id: slug, limit: SHOWN })
+  if (error !== null) return <FaultBox fault={faultOf(error)} retry={() => void refetch()} />
+  if (data === undefined) return <SkeletonRows rows={8} />
+  if (data.items.length === 0)
+    return <Empty title="Nothing differs">All items of the origins are as they were approved.</Empty>
+  return (
+    <div className="flex flex-col gap-3">
+      <p className="text-muted">
+        A description is read by models. Characters that cannot be seen are marked.
+        {data.next_cursor !== null && ` The first ${SHOWN} items are shown. Decide some to see others.`}
+      </p>
+      <ul aria-label="Items that differ" className="flex flex-col gap-3">
+        {data.items.map((item) => (
+          <li
+            key={`${item.origin} ${item.type} ${item.key} ${item.change}`}
+            className="flex flex-col gap-3 rounded-md border border-line p-3"
+          >
+            <Head item={item} />
+            <Differences item={item} />
+            <span className="flex flex-wrap gap-2">
+              {(['approve', 'reject'] as const).map((decision) => (
+                <RunButton
+                  key={decision}
+                  name="virtual_mcps.resolve_drift"
+                  label={decision === 'approve' ? `Approve ${item.key}` : `Reject ${item.key}`}
+                  icon={decision === 'approve' ? Check : X}
+                  schemas={schemas}
+                  value={value}
+                  slug={slug}
+                  start={{ decision, items: [choiceOf(item)] }}
+                />
+              ))}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </div>
+  )
+}
+
+/** The item as it is shown here: the server refuses the decision if it has changed since. */
+function choiceOf({ origin, type, key, hash }: Drifted): JsonObject {
+  return { origin, type, key, ...(hash !== null && { hash }) }
+}
+
+function Head({ item }: { item: Drifted }) {
+  const { origin, type, key, change, held, rejected } = item
+  return (
+    <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
+      <code className="font-semibold break-all">
+        <HiddenText text={key} />
+      </code>
+      <Status state={change === 'removed' ? 'off' : 'changed'}>{change}</Status>
+      <span className="text-sm text-muted">
+        {labelOfType(type)} of <code>{origin}</code>
+      </span>
+      {held && <Badge tone="dashed">hidden until approved</Badge>}
+      {rejected && <Status state="blocked">rejected</Status>}
+    </div>
+  )
+}
+
+function Differences({ item: { diff } }: { item: Drifted }) {
+  if (diff === null) return <p className="text-sm text-muted">What was approved is not known any more.</p>
+  return (
+    <dl className="flex flex-col gap-2">
+      {diff.map((entry) => {
+        const { path } = entry
+        return (
+          <div key={path} className="flex flex-col gap-1">
+            <dt>
+              <code className="text-sm text-muted">{path === '' ? '/' : path}</code>
+            </dt>
+            <dd className="grid grid-cols-1 gap-2 lg:grid-cols-2">
+              <Side label="Approved" value={entry['from']} tone="bg-bad-soft" />
+              <Side label="Now" value={entry['value']} tone="bg-ok-soft" />
+            </dd>
+          </div>
+        )
+      })}
+    </dl>
+  )
+}
+
+function Side({ label, value, tone }: { label: string; value: unknown; tone: string }) {
+  if (value === undefined) return <p className="px-2 py-1 text-sm text-muted">{label}: not there</p>
+  const text = typeof value === 'string' ? value : JSON.stringify(value, null, 2)
+  return (
+    <div className={`min-w-0 rounded-md px-2 py-1 ${tone}`}>
+      <p className="text-sm text-muted">{label}</p>
+      <p className="font-mono text-sm break-words whitespace-pre-wrap">
+        <HiddenText text={text} />
+      </p>
+      <HiddenNote text={text} />
+    </div>
+  )
+}
