@@ -114,5 +114,13 @@ test('the pieces of a range have no gap and no overlap, and none covers two poin
       }
       assert.equal(at, range.toMs)
     }),
+    {
+      numRuns: 1000,
+      // A day that the rollups of hours are kept of only in part
+      examples: [
+        [3_022_496_000, 2_986_496_000, null],
+        [3_122_496_000, 2_986_496_000, null],
+      ],
+    },
   )
 })

@@ -48,17 +48,16 @@ export interface Piece extends Range {
 /** Start of the first rollup of a width that can be read, milliseconds since the epoch. */
 export type KeptSince = (widthMs: number) => number
 
-/** The range, extended to full minutes, hours or days: at each end the narrowest width that has rollups there. */
+/** The range, extended to full minutes, hours or days: at each end the narrowest width whose rollups lead there without a gap. */
 export function alignedRange({ fromMs, toMs }: Range, keptSince: KeptSince): Range {
-  return {
-    fromMs: startOf(fromMs, widthAt(fromMs, keptSince)),
-    toMs: -startOf(-toMs, widthAt(toMs, keptSince)),
-  }
-}
-
-function widthAt(timeMs: number, keptSince: KeptSince): number {
-  const tier = TIERS.find(({ widthMs }) => startOf(timeMs, widthMs) >= keptSince(widthMs))
-  return (tier ?? TIERS.at(-1)!).widthMs
+  const from = TIERS.find(({ widthMs }) => startOf(fromMs, widthMs) >= keptSince(widthMs)) ?? TIERS.at(-1)!
+  const startMs = startOf(fromMs, from.widthMs)
+  const to = TIERS.find(({ widthMs }, index) => {
+    const wider = TIERS[index + 1]
+    // Narrow rollups begin where the last wide one has ended, or with the range
+    return wider === undefined || Math.max(startMs, startOf(toMs, wider.widthMs)) >= keptSince(widthMs)
+  })!
+  return { fromMs: startMs, toMs: -startOf(-toMs, to.widthMs) }
 }
 
 /**

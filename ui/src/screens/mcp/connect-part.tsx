@@ -17,10 +17,10 @@ type Application = Output<'virtual_mcps.connect'>['connect'][number]['applicatio
 /** While no call has come, records are looked at this often, milliseconds. */
 const AGAIN_MS = 5000
 const FORMS: Readonly<Record<string, string>> = {
-  url: 'Enter this URL',
-  command: 'Run this command',
+  url: 'Enter this URL at',
+  command: 'Run this command in',
   file: 'Add this to',
-  link: 'Open this link',
+  link: 'Open this link in',
 }
 
 /** How AI applications connect to a virtual MCP, one tab each, and the first call that came. */
@@ -81,7 +81,7 @@ export default function ConnectPart({ slug }: PartProps) {
           .map(({ application, form, place, text }) => (
             <div key={form + text} className="flex flex-col gap-1">
               <p className="font-medium">
-                {FORMS[form] ?? form}
+                {place === null ? FORMS[form]?.replace(/ (?:at|in|to)$/, '') : FORMS[form]}
                 {place !== null && (
                   <>
                     {' '}

@@ -1,9 +1,14 @@
 import { Check, X } from 'lucide-react'
+import { useState } from 'react'
 import type { JsonObject } from '../../../build/document.ts'
 import type { Output } from '../../api/client.ts'
+import { operation } from '../../api/operations.ts'
 import { faultOf } from '../../api/problem.ts'
+import { useMay } from '../../api/session.ts'
 import { useCall } from '../../api/use-call.ts'
-import { RunButton } from '../../forms/run-button.tsx'
+import { ReviewWrite } from '../../forms/review-write.tsx'
+import { Button } from '../../kit/button.tsx'
+import { Dialog } from '../../kit/dialog.tsx'
 import { Empty, FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
 import type { PartProps } from '../hand-made.ts'
@@ -15,7 +20,9 @@ const SHOWN = 100
 type Drifted = Output<'virtual_mcps.list_drift'>['items'][number]
 
 /** Items of origins that are not as they were approved: old beside new, each approved or rejected by itself. */
-export default function DriftPart({ slug, value, schemas }: PartProps) {
+export default function DriftPart({ slug }: PartProps) {
+  const may = useMay()
+  const [deciding, setDeciding] = useState<{ decision: 'approve' | 'reject'; item: Drifted } | null>(null)
   const { data, error, refetch } = useCall('virtual_mcps.list_drift', { id: slug, limit: SHOWN })
   if (error !== null) return <FaultBox fault={faultOf(error)} retry={() => void refetch()} />
   if (data === undefined) return <SkeletonRows rows={8} />
@@ -36,22 +43,38 @@ export default function DriftPart({ slug, value, schemas }: PartProps) {
             <Head item={item} />
             <Differences item={item} />
             <span className="flex flex-wrap gap-2">
-              {(['approve', 'reject'] as const).map((decision) => (
-                <RunButton
-                  key={decision}
-                  name="virtual_mcps.resolve_drift"
-                  label={decision === 'approve' ? `Approve ${item.key}` : `Reject ${item.key}`}
-                  icon={decision === 'approve' ? Check : X}
-                  schemas={schemas}
-                  value={value}
-                  slug={slug}
-                  start={{ decision, items: [choiceOf(item)] }}
-                />
-              ))}
+              {may('virtual_mcps.resolve_drift') &&
+                (['approve', 'reject'] as const).map((decision) => (
+                  <Button
+                    key={decision}
+                    isSmall
+                    icon={decision === 'approve' ? Check : X}
+                    onClick={() => setDeciding({ decision, item })}
+                  >
+                    {decision === 'approve' ? `Approve ${item.key}` : `Reject ${item.key}`}
+                  </Button>
+                ))}
             </span>
           </li>
         ))}
       </ul>
+      {deciding !== null && (
+        <Dialog
+          title={`${deciding.decision === 'approve' ? 'Approve' : 'Reject'} ${deciding.item.key} of ${deciding.item.origin}`}
+          onClose={() => setDeciding(null)}
+          shape="wide"
+        >
+          <ReviewWrite
+            row={operation('virtual_mcps.resolve_drift')!}
+            input={{ id: slug, decision: deciding.decision, items: [choiceOf(deciding.item)] }}
+            slug={slug}
+            expectedRevision={undefined}
+            done={deciding.decision === 'approve' ? 'Approved' : 'Rejected'}
+            onBack={() => setDeciding(null)}
+            onDone={() => setDeciding(null)}
+          />
+        </Dialog>
+      )}
     </div>
   )
 }

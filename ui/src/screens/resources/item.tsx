@@ -150,7 +150,7 @@ function Item({ resource, id }: { resource: string; id: string }) {
         </>
       }
     >
-      <nav aria-label="Parts of the page" className="flex gap-4 border-b border-line">
+      <nav aria-label="Parts of the page" className="flex flex-wrap gap-x-4 border-b border-line">
         {tabs.map((one) => (
           <Link
             key={one.tab}

@@ -1,0 +1,202 @@
+/** Virtual MCPs in a real browser, over a real MCP server: what is shown, to whom, what has changed, and how to connect. */
+import assert from 'node:assert/strict'
+import { after, before, suite, test } from 'node:test'
+import type { Browser, Page } from 'playwright-core'
+import { textTool } from '../mcp/fixture/catalogue.ts'
+import { type Fixture, startFixture } from '../mcp/fixture/fixture.ts'
+import { rawClient } from '../mcp/raw-client.ts'
+import { created, startTestServer, type TestServer, until } from '../scenarios/server.ts'
+import { addUser } from '../support/sign-in.ts'
+import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
+import { assertClean } from './clean.ts'
+
+/** Zero-width space, and a tag character. */
+const HIDDEN = 'Reads a ticket\u200b\u{e0041}'
+
+suite('virtual MCPs, in a browser', { skip: SKIPPED }, () => {
+  let browser: Browser
+  let server: TestServer
+  let desk: Fixture
+  let origin: string
+  let origins: string[]
+  let token: string
+
+  before(async () => {
+    desk = await startFixture({ eras: 'modern', isFilled: false })
+    for (const name of ['read_ticket', 'close_ticket', 'delete_ticket'])
+      desk.catalogue.putTool(textTool(name, () => 'done'))
+    server = await startTestServer({ workers: 1 })
+    origin = server.running.controlUrl
+    origins = [origin, server.running.origin]
+    await addUser(server, server.running.origin, 'ann')
+    await created(server.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' }))
+    await created(server.manage('POST', '/origins', { name: 'Desk', slug: 'desk', url: desk.url }))
+    for (const slug of ['support', 'edited'])
+      await created(
+        server.manage('POST', '/virtual_mcps', {
+          name: slug,
+          slug,
+          status: 'published',
+          members: [{ origin: 'desk' }],
+        }),
+      )
+    await created(
+      server.manage('POST', '/clients', { name: 'Acme', slug: 'acme', virtual_mcps: ['support'] }),
+    )
+    const profile = await created(
+      server.manage('POST', '/profiles', {
+        client: 'acme',
+        name: 'Key',
+        slug: 'key',
+        auth: { type: 'token' },
+      }),
+    )
+    token = profile.json.token
+    browser = await launch()
+  })
+  after(async () => {
+    await browser?.close()
+    await server?.stop()
+    await desk?.[Symbol.asyncDispose]()
+  })
+
+  const opened = async (page: Page, path: string): Promise<void> => {
+    await page.goto(`${origin}/console${path}`)
+    await page.getByRole('heading', { level: 1 }).waitFor()
+    await page.waitForLoadState('networkidle')
+  }
+  const rulesOf = async (slug: string) =>
+    (await server.manage('GET', `/virtual_mcps/${slug}`)).json.members[0].capability_policy.tools
+
+  for (const { name, width, dark } of [
+    { name: 'at 1440 pixels, light', width: 1440, dark: false },
+    { name: 'at 390 pixels, dark', width: 390, dark: true },
+  ])
+    test(`each part of a virtual MCP renders ${name} without a fault`, async () => {
+      await using visit = await visitor(browser, origins, { width, dark })
+      await signIn(visit.page, origin, 'ann')
+      for (const path of [
+        '/drift',
+        '/virtual_mcps/support?tab=capabilities',
+        '/virtual_mcps/support?tab=capabilities&type=prompts',
+        '/virtual_mcps/support?tab=preview',
+        '/virtual_mcps/support?tab=preview&as=client&client=acme',
+        '/virtual_mcps/support?tab=drift',
+        '/virtual_mcps/support?tab=connect',
+        '/virtual_mcps/support?tab=connect&authentication=token&application=cursor',
+      ]) {
+        await opened(visit.page, path)
+        await assertClean(visit, width, path)
+      }
+    })
+
+  test('by keyboard alone: a tool is taken out and another renamed, and the rules that are stored say so', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/virtual_mcps/edited?tab=capabilities')
+    const tabTo = async (focused: string): Promise<void> => {
+      for (let at = 0; at < 120 && (await page.locator(focused).count()) === 0; at++)
+        await page.keyboard.press('Tab')
+      assert.equal(await page.locator(focused).count(), 1, `${focused} has the focus`)
+    }
+    await page.getByText('All items pass, also later ones').waitFor()
+    await tabTo('label:has-text("delete_ticket") input:focus')
+    await page.keyboard.press('Space')
+    await page.getByText('Some items are shown').waitFor()
+    await page.keyboard.press('Shift+Tab')
+    await page.reload()
+    // What is not saved is not kept, and the boxes show what is stored
+    await page.getByText('All items pass, also later ones').waitFor()
+    await tabTo('label:has-text("delete_ticket") input:focus')
+    await page.keyboard.press('Space')
+    for (
+      let at = 0;
+      at < 40 && (await page.locator('button:has-text("Rename read_ticket"):focus').count()) === 0;
+      at++
+    )
+      await page.keyboard.press('Shift+Tab')
+    await page.keyboard.press('Enter')
+    await page.keyboard.type('look_up')
+    await page.keyboard.press('Enter')
+    for (
+      let at = 0;
+      at < 40 && (await page.locator('button:has-text("Review and save"):focus').count()) === 0;
+      at++
+    )
+      await page.keyboard.press('Shift+Tab')
+    await page.keyboard.press('Enter')
+    const review = page.getByRole('dialog', { name: 'Review and save' })
+    await review.getByRole('button', { name: 'Save' }).waitFor()
+    await tabTo('dialog button:has-text("Save"):focus')
+    await page.keyboard.press('Enter')
+    await review.waitFor({ state: 'detached' })
+    assert.deepEqual(
+      (await server.manage('POST', '/virtual_mcps/edited/preview', {})).json.items.map(
+        ({ name, shown }: { name: string; shown: boolean }) => [name, shown],
+      ),
+      [
+        ['close_ticket', true],
+        ['delete_ticket', false],
+        ['look_up', true],
+      ],
+    )
+    assert.ok(Array.isArray(await rulesOf('edited')))
+    assertFaultless(visit, 'capabilities')
+  })
+
+  test('the preview tells for a caller what is shown, and warns of a client that may not call', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/virtual_mcps/support?tab=preview')
+    await page.getByLabel('Preview as').selectOption({ label: 'A client' })
+    await page.getByRole('combobox', { name: 'A client' }).fill('acme')
+    await page.getByRole('option', { name: 'acme' }).click()
+    await page.waitForURL((url) => url.searchParams.get('client') === 'acme')
+    await page.getByText('The caller sees 3 of 3.').waitFor()
+    await opened(page, '/virtual_mcps/edited?tab=preview&as=client&client=acme')
+    await page.getByText('The client may not call this virtual MCP').waitFor()
+    assertFaultless(visit, 'preview')
+  })
+
+  test('a changed description is shown old beside new with the characters that cannot be seen, and is approved', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    desk.catalogue.putTool(textTool('read_ticket', () => 'done', { description: HIDDEN }))
+    assert.equal((await server.manage('POST', '/origins/desk/refresh_catalog', {})).status, 200)
+    await opened(page, '/drift')
+    await page.getByRole('listitem').filter({ hasText: 'support' }).getByRole('link').click()
+    const item = page.getByRole('listitem').filter({ hasText: 'read_ticket' })
+    await item.getByText('U+200B').first().waitFor()
+    await item.getByText('They spell:').first().waitFor()
+    await item.getByRole('button', { name: 'Approve read_ticket' }).click()
+    await page
+      .getByRole('dialog', { name: 'Approve read_ticket of desk' })
+      .locator('button[type=submit]')
+      .click()
+    await until(
+      () => server.manage('GET', '/virtual_mcps/support/list_drift'),
+      ({ json }) => json.items.length === 0,
+    )
+    assertFaultless(visit, 'drift')
+  })
+
+  test('the part Connect waits for the first call, and shows it once it has come', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/virtual_mcps/support?tab=connect')
+    await page.getByText('No call seen yet').waitFor()
+    await page.getByRole('tab', { name: 'Cursor' }).click()
+    await page.getByRole('tabpanel', { name: 'Cursor' }).getByText('/mcp/support').first().waitFor()
+    const client = await rawClient(
+      { url: `${server.running.origin}/mcp/support`, headers: { authorization: `Bearer ${token}` } },
+      'modern',
+    )
+    assert.equal((await client.ask('tools/list', {})).status, 200)
+    await page.getByText('Call seen, answered 200').waitFor()
+    assertFaultless(visit, 'connect')
+  })
+})
