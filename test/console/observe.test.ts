@@ -90,6 +90,8 @@ suite('the screens for looking, in a browser', { skip: SKIPPED }, () => {
     await using visit = await visitor(browser, origins)
     const { page } = visit
     await signIn(page, origin, 'ann')
+    // The home page asks for records too
+    await page.waitForLoadState('networkidle')
     const asked: string[] = []
     page.on('request', (request) => {
       const { pathname } = new URL(request.url())
