@@ -164,6 +164,7 @@ export const PAGES: Readonly<Record<string, Load>> = {
   '/run/config.apply': () => import('./revisions/apply-file.tsx'),
   '/run/requests.explain': () => import('./records/why.tsx'),
   '/collections/import': () => import('./collections/import.tsx'),
+  '/origins/add': () => import('./origins/add.tsx'),
   '/kit': () => import('./kit/page.tsx'),
 }
 
@@ -177,4 +178,5 @@ interface ListAction {
 /** What the list of a resource offers beside a new item. */
 export const LIST_ACTIONS: Readonly<Record<string, readonly ListAction[]>> = {
   collections: [{ label: 'Import', to: '/collections/import', needs: 'collections.import' }],
+  origins: [{ label: 'Add a server', to: '/origins/add', needs: 'origins.probe' }],
 }

@@ -1,0 +1,250 @@
+import { useMutation } from '@tanstack/react-query'
+import { useNavigate, useSearch } from '@tanstack/react-router'
+import { Radio } from 'lucide-react'
+import { useId, useState } from 'react'
+import type { JsonObject } from '../../../build/document.ts'
+import { client, type Input, type Output } from '../../api/client.ts'
+import { operation } from '../../api/operations.ts'
+import { faultOf } from '../../api/problem.ts'
+import { useMay } from '../../api/session.ts'
+import { one, type Search } from '../../app/search.ts'
+import { RefInput } from '../../forms/ref-input.tsx'
+import { ReviewWrite } from '../../forms/review-write.tsx'
+import { Button } from '../../kit/button.tsx'
+import { Dialog } from '../../kit/dialog.tsx'
+import { Labeled, Select, TextInput } from '../../kit/inputs.tsx'
+import { Card, Page } from '../../kit/page.tsx'
+import { FaultBox, Forbidden } from '../../kit/states.tsx'
+import { ShowAs } from '../../show-as/show-as.tsx'
+import { Answer } from './answer.tsx'
+import {
+  type Asked,
+  AUTH_MODES,
+  type AuthMode,
+  createInput,
+  definitionOf,
+  KINDS,
+  type Kind,
+  nameFrom,
+} from './definition.ts'
+import { PickTools } from './pick-tools.tsx'
+
+const TITLE = 'Add an MCP server'
+const PLACES: Readonly<Record<Kind, { readonly label: string; readonly hint: string }>> = {
+  http: { label: 'URL', hint: 'The MCP endpoint, such as https://mcp.example.com/mcp' },
+  stdio: { label: 'Entry', hint: 'The name of the entry in the file of the runner' },
+  collection: { label: 'Collection', hint: 'Its published endpoints become tools' },
+}
+
+/**
+ * From a URL to tools: the server is asked, the origin is created by what it answered, and its tools are put into a virtual MCP.
+ * `?url=` fills in the URL; `?origin=` goes on with an origin that exists.
+ */
+export default function AddOrigin() {
+  const search = useSearch({ strict: false }) as Search
+  const may = useMay()
+  const origin = one(search['origin'])
+  return (
+    <Page
+      name={TITLE}
+      title={TITLE}
+      lead="Ask the server, create the origin, then choose the tools that callers get"
+    >
+      {!may('origins.create') ? (
+        <Forbidden permission={operation('origins.create')!.permission} />
+      ) : origin === undefined ? (
+        <Server first={one(search['url']) ?? ''} />
+      ) : (
+        <PickTools key={origin} slug={origin} />
+      )}
+    </Page>
+  )
+}
+
+function Server({ first }: { first: string }) {
+  const id = useId()
+  const may = useMay()
+  const [asked, setAsked] = useState<Asked>({ kind: 'http', place: first, credential: '' })
+  const probe = useMutation({
+    mutationFn: async (definition: JsonObject) =>
+      (await client.call('origins.probe', { definition } as Input<'origins.probe'>)).body,
+  })
+  const { kind, place, credential } = asked
+  const isProbed = kind !== 'collection'
+  const change = (changes: Partial<Asked>): void => {
+    probe.reset()
+    setAsked({ ...asked, ...changes })
+  }
+  const isReady = place.trim() !== ''
+  const mayProbe = may('origins.probe')
+  const request = {
+    operation: operation('origins.probe')!,
+    input: { definition: definitionOf(asked) },
+    options: {},
+  }
+  return (
+    <div className="flex max-w-220 flex-col gap-4">
+      <Card title="1. Server">
+        <form
+          className="flex flex-col gap-3"
+          onSubmit={(event) => {
+            event.preventDefault()
+            if (isProbed && isReady) probe.mutate(definitionOf(asked))
+          }}
+        >
+          <Labeled id={`${id}kind`} label="Kind">
+            <Select
+              id={`${id}kind`}
+              value={kind}
+              onChange={(event) => change({ kind: event.target.value as Kind, place: '' })}
+            >
+              {KINDS.map((row) => (
+                <option key={row.kind} value={row.kind}>
+                  {row.label}
+                </option>
+              ))}
+            </Select>
+          </Labeled>
+          <Labeled id={`${id}place`} label={PLACES[kind].label} hint={PLACES[kind].hint} isRequired>
+            {kind === 'collection' ? (
+              <RefInput
+                id={`${id}place`}
+                resource="collections"
+                value={place}
+                required
+                aria-describedby={`${id}place-hint`}
+                onValue={(next) => change({ place: next })}
+              />
+            ) : (
+              <TextInput
+                id={`${id}place`}
+                type={kind === 'http' ? 'url' : 'text'}
+                className="font-mono"
+                required
+                autoFocus
+                aria-describedby={`${id}place-hint`}
+                value={place}
+                onChange={(event) => change({ place: event.target.value })}
+              />
+            )}
+          </Labeled>
+          {kind === 'http' && (
+            <Labeled
+              id={`${id}credential`}
+              label="Credential"
+              hint="Postern sends it to the server. Leave it empty if the server needs none, or wants a sign-in."
+            >
+              <RefInput
+                id={`${id}credential`}
+                resource="credentials"
+                value={credential}
+                aria-describedby={`${id}credential-hint`}
+                onValue={(next) => change({ credential: next })}
+              />
+            </Labeled>
+          )}
+          {isProbed && (
+            <div className="flex flex-wrap items-center justify-between gap-2">
+              <ShowAs request={request} />
+              <Button
+                type="submit"
+                tone="primary"
+                icon={Radio}
+                disabled={!isReady || !mayProbe}
+                isBusy={probe.isPending}
+              >
+                Ask the server
+              </Button>
+            </div>
+          )}
+        </form>
+      </Card>
+      {probe.error !== null && <FaultBox fault={faultOf(probe.error)} />}
+      {probe.data !== undefined && <Answer answer={probe.data} />}
+      {isReady && (probe.data !== undefined || !isProbed) && (
+        <Create key={JSON.stringify(asked)} asked={asked} answer={probe.data ?? null} />
+      )}
+    </div>
+  )
+}
+
+/** @param answer of the server; null for a collection, which is no server */
+function Create({ asked, answer }: { asked: Asked; answer: Output<'origins.probe'> | null }) {
+  const id = useId()
+  const navigate = useNavigate()
+  const [name, setName] = useState(nameFrom(asked, answer?.protocol?.server?.name ?? null))
+  const [mode, setMode] = useState<AuthMode>(answer?.recommended_auth_mode ?? 'static')
+  const [isReviewing, setReviewing] = useState(false)
+  // A server that wants a sign-in is read once an account is connected; the others answer at the create as they did now
+  const isAsked = answer === null || answer.ok || mode !== 'static'
+  const input = createInput(asked, { name, mode, isAsked })
+  const row = operation('origins.create')!
+  return (
+    <Card title="3. Origin">
+      <form
+        className="flex flex-col gap-3"
+        onSubmit={(event) => {
+          event.preventDefault()
+          setReviewing(true)
+        }}
+      >
+        <Labeled id={`${id}name`} label="Name" isRequired>
+          <TextInput
+            id={`${id}name`}
+            required
+            value={name}
+            onChange={(event) => setName(event.target.value)}
+          />
+        </Labeled>
+        {asked.kind === 'http' && (
+          <Labeled
+            id={`${id}mode`}
+            label="What Postern sends to the server"
+            hint={AUTH_MODES.find((row_) => row_.mode === mode)!.hint}
+          >
+            <Select
+              id={`${id}mode`}
+              value={mode}
+              aria-describedby={`${id}mode-hint`}
+              onChange={(event) => setMode(event.target.value as AuthMode)}
+            >
+              {AUTH_MODES.map((row_) => (
+                <option key={row_.mode} value={row_.mode}>
+                  {row_.label}
+                  {row_.mode === answer?.recommended_auth_mode ? ' (recommended)' : ''}
+                </option>
+              ))}
+            </Select>
+          </Labeled>
+        )}
+        {!isAsked && (
+          <p className="text-muted">
+            The server did not answer. Postern stores the origin, and asks again later.
+          </p>
+        )}
+        <div className="flex flex-wrap items-center justify-between gap-2">
+          <ShowAs request={{ operation: row, input, options: {} }} />
+          <Button type="submit" tone="primary" disabled={name.trim() === ''}>
+            Review the origin
+          </Button>
+        </div>
+      </form>
+      {isReviewing && (
+        <Dialog title="Review the origin" onClose={() => setReviewing(false)} shape="wide">
+          <ReviewWrite
+            row={row}
+            input={input}
+            slug=""
+            expectedRevision={undefined}
+            done="The origin is created"
+            onBack={() => setReviewing(false)}
+            onDone={({ body }) => {
+              const origin = String((body as unknown as JsonObject)['slug'])
+              navigate({ to: '.', search: { origin } as never }).catch(() => {})
+            }}
+          />
+        </Dialog>
+      )}
+    </Card>
+  )
+}
