@@ -113,11 +113,14 @@ function sizeOf(name: string, given: JsonObject): Pick<Column, 'width' | 'isNumb
   return { width: isShort ? WORD_WIDTH : null, isNumber: false }
 }
 
-/** What a table asks of each item: its columns, and what identifies it. */
+/** Tells of a published item that a draft of it waits. The draft itself may be large. */
+const DRAFT = 'pending_draft.status'
+
+/** What a table asks of each item: its columns, what identifies it, and whether a draft of it waits. */
 export function askedOf(schemas: ResourceSchemas, columns: readonly Column[], action = 'list'): string {
   const properties = itemSchema(schemas, action)?.['properties']
   const known = isObject(properties) ? properties : {}
-  const names = ['id', 'slug', ...columns.map(({ name }) => name)]
+  const names = ['id', 'slug', ...columns.map(({ name }) => name), DRAFT]
   return [...new Set(names)].filter((name) => Object.hasOwn(known, name.split('.')[0]!)).join(',')
 }
 

@@ -79,12 +79,29 @@ export default function Home() {
       }
     >
       {may('metrics.overview') && <Overview ms={range.ms} />}
-      <div className="grid items-start gap-4 grid-cols-1 lg:grid-cols-2">
-        <FirstSteps ms={range.ms} />
-        {may('metrics.error_endpoints') && <Failing ms={range.ms} />}
-        <Waiting />
-      </div>
+      <Cards ms={range.ms} />
     </Page>
+  )
+}
+
+/** Which cards there are depends on the figures: until they are known, nothing is shown that would move. */
+function Cards({ ms }: { ms: number }) {
+  const may = useMay()
+  const { data: figures, error } = useOverview(ms, 0)
+  const isInUse = figures !== undefined && figures.from_agents > 0 && figures.clients !== 0
+  const isKnown = figures !== undefined || error !== null || !may('metrics.overview')
+  return (
+    <div className="grid items-start gap-4 grid-cols-1 lg:grid-cols-2">
+      {isKnown ? (
+        <>
+          {!isInUse && <FirstSteps />}
+          {may('metrics.error_endpoints') && <Failing ms={ms} />}
+          <Waiting />
+        </>
+      ) : (
+        <SkeletonRows rows={5} />
+      )}
+    </div>
   )
 }
 
@@ -143,18 +160,12 @@ function Overview({ ms }: { ms: number }) {
   )
 }
 
-/** The steps of a new instance. Where agents call already, all of them are done and nothing is asked. */
-function FirstSteps({ ms }: { ms: number }) {
-  const may = useMay()
-  const { data: figures, error } = useOverview(ms, 0)
-  const isInUse = figures !== undefined && figures.from_agents > 0 && figures.clients !== 0
-  const isKnown = figures !== undefined || error !== null || !may('metrics.overview')
-  const isAsked = isKnown && !isInUse
-  const collections = useItems('collections.list', { limit: 50, fields: 'id,status' }, isAsked)
-  const clients = useItems('clients.list', { limit: 1, fields: 'id' }, isAsked)
-  const mayHaveCalls = isAsked && (clients === null || clients.length > 0)
+/** The steps of a new instance. Where agents call already, all of them are done. */
+function FirstSteps() {
+  const collections = useItems('collections.list', { limit: 50, fields: 'id,status' })
+  const clients = useItems('clients.list', { limit: 1, fields: 'id' })
+  const mayHaveCalls = clients === null || clients.length > 0
   const records = useItems('records.list', { limit: 50, fields: 'id,surface' }, mayHaveCalls)
-  if (!isAsked) return null
   const steps = stepsOf({ collections, clients, records })
   return (
     <Card title="First steps">

@@ -13,6 +13,7 @@ import { one, type Search } from '../../app/search.ts'
 import { Button, buttonClasses } from '../../kit/button.tsx'
 import { Page } from '../../kit/page.tsx'
 import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
+import { Badge } from '../../kit/status.tsx'
 import { askedOf, columnsOf, filtersOf, takes } from '../../schema/columns.ts'
 import { fieldsOf } from '../../schema/fields.ts'
 import { useSchemas } from '../../schema/load.ts'
@@ -152,9 +153,19 @@ function List({ resource }: { resource: string }) {
       {items.length > 0 && (
         <DataTable
           label={title}
-          columns={told.map((column) => ({
+          columns={told.map((column, index) => ({
             ...column,
-            render: (item: JsonObject) => <Cell name={column.name} value={valueAt(item, column.name)} />,
+            render: (item: JsonObject) => (
+              <>
+                <Cell name={column.name} value={valueAt(item, column.name)} />
+                {index === 0 && item['pending_draft'] !== undefined && (
+                  <>
+                    {' '}
+                    <Badge tone="dashed">draft</Badge>
+                  </>
+                )}
+              </>
+            ),
           }))}
           items={items}
           keyOf={(item) => String(item['id'] ?? item['slug'])}

@@ -25,6 +25,7 @@ export default function Revisions() {
   const may = useMay()
   const row = operation('revisions.list')!
   const pair: Pair = { from: one(search['from']), to: one(search['to']) }
+  const isComparing = pair.from !== undefined && pair.to !== undefined
   const query = useInfiniteQuery({
     queryKey: ['revisions.list'],
     queryFn: async ({ pageParam, signal }) => {
@@ -34,7 +35,7 @@ export default function Revisions() {
     initialPageParam: null as string | null,
     getNextPageParam: ({ next_cursor }) => next_cursor,
     placeholderData: keepPreviousData,
-    enabled: may('revisions.list'),
+    enabled: may('revisions.list') && !isComparing,
   })
   if (!may('revisions.list'))
     return (
@@ -65,8 +66,8 @@ export default function Revisions() {
       isFull
     >
       {query.error !== null && <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />}
-      {query.data === undefined && query.error === null && <SkeletonRows rows={12} />}
-      {query.data !== undefined && items.length === 0 && (
+      {!isComparing && query.data === undefined && query.error === null && <SkeletonRows rows={12} />}
+      {!isComparing && query.data !== undefined && items.length === 0 && (
         <Empty title="No revisions yet">The first change of the configuration makes one.</Empty>
       )}
       {pair.from !== undefined && pair.to !== undefined ? (

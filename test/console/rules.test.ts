@@ -1,0 +1,359 @@
+/** Rules that hold on every screen of the console, in a real browser and over a real gateway. */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import { promisify } from 'node:util'
+import type { Browser, Page } from 'playwright-core'
+import { created, publishOrders, startTestServer, type TestServer } from '../scenarios/server.ts'
+import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
+import { PASSWORD, register, tokensFor } from '../support/authorization.ts'
+import { Browser as TextBrowser } from '../support/browser.ts'
+import { addUser } from '../support/sign-in.ts'
+import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
+import { PAGES } from './pages.ts'
+
+const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
+/** Requests to management of one screen. */
+const REQUESTS_MAX = 6
+/** Cumulative layout shift. */
+const SHIFT_MAX = 0.05
+
+/** Sum of the layout shifts of the page (Layout Instability API). */
+const SHIFT = `new Promise((done) => {
+  let sum = 0
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) sum += entry.value
+  }).observe({ type: 'layout-shift', buffered: true })
+  requestAnimationFrame(() => requestAnimationFrame(() => done(sum)))
+})`
+/** What a person sees of a view. Times as people say them go on. */
+const VIEW = `({
+  address: location.pathname + location.search,
+  text: [...document.querySelectorAll('main time')].reduce(
+    (text, { innerText }) => text.replace(innerText, 'a time'),
+    document.querySelector('main').innerText,
+  ),
+  fields: [...document.querySelectorAll('main input, main select')].map(({ value, checked }) => [value, checked]),
+})`
+/** All that a page can keep. */
+const KEPT = `(async () => JSON.stringify([
+  location.href, { ...localStorage }, { ...sessionStorage }, history.state, await indexedDB.databases(), document.cookie,
+]))()`
+/** The answer of a server one of whose threads has not confirmed a change in time. */
+const PENDING = `{
+  const ask = window.fetch
+  window.fetch = async (target, init) => {
+    const response = await ask(target, init)
+    if (init?.method !== 'POST' || !String(target).includes('/management/v1/policies')) return response
+    const { status, headers } = response
+    return new Response(JSON.stringify({ ...(await response.json()), pending: true }), { status, headers })
+  }
+}`
+
+const run = promisify(execFile)
+
+suite('rules of the console, in a browser', { skip: SKIPPED }, () => {
+  let browser: Browser
+  let server: TestServer
+  let upstream: TestUpstream
+  let origin: string
+  let origins: string[]
+  let folder: string
+
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'postern-rules-'))
+    upstream = await startUpstream()
+    server = await startTestServer({ workers: 1 })
+    origin = server.running.controlUrl
+    origins = [origin, server.running.origin]
+    await addUser(server, server.running.origin, 'ann')
+    await created(server.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' }))
+    await publishOrders(server, upstream.url)
+    browser = await launch()
+  })
+  after(async () => {
+    await browser?.close()
+    await server?.stop()
+    await upstream?.[Symbol.asyncDispose]()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  const opened = async (page: Page, path: string): Promise<void> => {
+    await page.goto(`${origin}/console${path}`)
+    await page.getByRole('heading', { level: 1 }).waitFor()
+    await page.waitForLoadState('networkidle')
+  }
+
+  test('each screen asks at most six times, and what is there does not move while the rest comes', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await page.waitForLoadState('networkidle')
+    let asked: string[] = []
+    const moved: string[] = []
+    page.on('request', (request) => {
+      const { pathname, search } = new URL(request.url())
+      if (pathname.startsWith('/management/')) asked.push(pathname + search)
+    })
+    for (const { path } of PAGES.filter(({ isOfSample }) => isOfSample !== true)) {
+      asked = []
+      await opened(page, path)
+      // Every page that is opened anew asks who is signed in
+      const own = asked.filter((one) => !one.startsWith('/management/v1/whoami'))
+      assert.ok(own.length <= REQUESTS_MAX, `${path} asks ${own.join(' ')}`)
+      const shift = Number(await page.evaluate(SHIFT))
+      if (shift >= SHIFT_MAX) moved.push(`${path} moves by ${shift.toFixed(3)}`)
+    }
+    assert.deepEqual(moved, [])
+    assertFaultless(visit, 'all screens')
+  })
+
+  test('a view is the same after a reload, and after Back from elsewhere', async () => {
+    await server.gateway('GET', '/orders/v1/orders/1')
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    const shown = async (): Promise<unknown> => {
+      await page.getByRole('heading', { level: 1 }).waitFor()
+      await page.waitForLoadState('networkidle')
+      await page.locator('[aria-busy=true]').waitFor({ state: 'detached' })
+      return page.evaluate(VIEW)
+    }
+    for (const path of [
+      '/collections?text=ord',
+      '/collections/orders?tab=edit',
+      '/proxies?collection=orders',
+      '/records?status=4xx',
+      '/audit?operation=grants.create',
+      '/policies?order=slug',
+      '/run/requests.explain?path=/orders/v1/orders/1&method=GET',
+      '/revisions?from=1&to=2',
+      '/analytics?from=-7d&by=status',
+    ]) {
+      await opened(page, path)
+      const first = await shown()
+      await page.reload()
+      assert.deepEqual(await shown(), first, `${path} after a reload`)
+      await page.getByRole('navigation').getByRole('link', { name: 'Credentials', exact: true }).click()
+      await page.getByRole('heading', { name: 'Credentials', level: 1 }).waitFor()
+      await page.goBack()
+      assert.deepEqual(await shown(), first, `${path} after Back`)
+    }
+    assertFaultless(visit, 'views')
+  })
+
+  test('each form of "Show as", executed as it stands, leaves the audit entry of the console, but for the surface', async (t) => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/policies/new')
+    await page.getByLabel(/^Name/).fill("Ann's policy")
+    await page.getByLabel(/^Slug/).fill('shown')
+    await page.getByRole('button', { name: 'Show as' }).click()
+    const dialog = page.getByRole('dialog')
+    const textOf = async (label: string | RegExp): Promise<string> =>
+      (await dialog.getByRole('region', { name: label }).innerText()).trim()
+    const curl = await textOf('curl')
+    const command = await textOf('Command line')
+    const message = await textOf(/^Management MCP/)
+    const file = await textOf(/^Configuration file/)
+    await page.keyboard.press('Escape')
+    await page.getByRole('button', { name: 'Review the change' }).click()
+    await page.getByRole('button', { name: 'Create' }).click()
+    await page.getByRole('heading', { name: /^Ann's policy/ }).waitFor()
+    // The policy is deleted before each other form of the same request
+    await opened(page, '/')
+
+    const entryOf = async (surface: string) => {
+      const path = `/audit?operation=policies.create&surface=${surface}&actor=ann&outcome=ok`
+      const { items } = (await server.manage('GET', path)).json
+      assert.equal(items.length, 1, surface)
+      const [{ operation, action, actor, resource, diff, reason }] = items
+      await server.manage('DELETE', '/policies/shown?confirm=shown')
+      assert.equal((await server.manage('GET', '/policies/shown')).status, 404)
+      return {
+        ...{ operation, action, reason },
+        actor: [actor.type, actor.name],
+        resource: [resource.type, resource.slug],
+        diff,
+      }
+    }
+    const own = await entryOf('admin_ui')
+    const gateway = server.running.origin
+    const text = new TextBrowser(gateway)
+    const tokenFor = async (place: string): Promise<string> =>
+      (await tokensFor(gateway, text, await register(gateway), { resource: gateway + place }, 'ann'))
+        .access_token
+    const env = {
+      ...process.env,
+      HOME: folder,
+      POSTERN_URL: gateway,
+      POSTERN_TOKEN: await tokenFor('/management/v1'),
+      CI: 'true',
+    }
+    const shell = (line: string) =>
+      run(
+        'bash',
+        [
+          '-c',
+          `postern() { "${process.execPath}" --disable-warning=ExperimentalWarning "${MAIN}" "$@"; }\n${line}`,
+        ],
+        { env, cwd: folder },
+      )
+
+    await shell(command)
+    assert.deepEqual(await entryOf('cli'), own)
+
+    const answer = await fetch(`${gateway}/management/mcp?view=full`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${await tokenFor('/management/mcp')}`,
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+      },
+      body: message,
+    })
+    assert.equal(answer.status, 200, await answer.clone().text())
+    assert.deepEqual(await entryOf('management_mcp'), own)
+
+    writeFileSync(join(folder, 'postern.yaml'), file)
+    await shell('postern apply postern.yaml --yes')
+    const applied = (await server.manage('GET', '/policies/shown')).json
+    assert.equal(applied.name, "Ann's policy")
+    await server.manage('DELETE', '/policies/shown?confirm=shown')
+
+    const hasCurl = await shell('command -v curl').then(
+      () => true,
+      () => false,
+    )
+    if (!hasCurl) return t.diagnostic('curl is not installed: its form was not executed')
+    await shell(`set -e; ${curl.replace('curl ', 'curl -sS --fail ')}`)
+    assert.deepEqual(await entryOf('management_api'), own)
+    assertFaultless(visit, 'Show as')
+  })
+
+  test('a new token is shown once: it is in no address and no storage of the browser, and closing waits until it is kept', async () => {
+    await created(server.manage('POST', '/clients', { name: 'Once', slug: 'once' }))
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/profiles/new?client=once')
+    await page.getByLabel(/^Name/).fill('Key')
+    await page.getByLabel('Type', { exact: true }).selectOption('token')
+    await page.getByRole('button', { name: 'Review the change' }).click()
+    await page.getByRole('button', { name: 'Create' }).click()
+    const region = page.getByRole('region', { name: 'token' })
+    const token = (await region.innerText()).trim()
+    assert.equal((await server.gateway('GET', '/orders/v1/orders/1', { token })).status === 401, false)
+    const close = page.getByRole('button', { name: 'Close' })
+    assert.equal(await close.isDisabled(), true)
+    const kept = String(await page.evaluate(KEPT))
+    assert.equal(kept.includes(token), false)
+    await page.getByLabel('I have stored it').check()
+    await close.click()
+    await region.waitFor({ state: 'detached' })
+    await page.waitForLoadState('networkidle')
+    assert.equal((await page.content()).includes(token), false)
+    await page.goBack()
+    await page.waitForLoadState('networkidle')
+    assert.equal((await page.content()).includes(token), false)
+    const { text } = await server.manage('GET', '/audit?limit=200')
+    assert.equal(text.includes(token), false)
+    assertFaultless(visit, 'a token')
+  })
+
+  test('a session that ends while a form is filled in keeps the form: a sign-in in another tab goes on with it', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page, context } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/policies/new')
+    await page.getByLabel(/^Name/).fill('Kept')
+    await context.clearCookies()
+    await page.getByRole('button', { name: 'Review the change' }).click()
+    const dialog = page.getByRole('dialog', { name: 'You are signed out' })
+    const [other] = await Promise.all([
+      context.waitForEvent('page'),
+      dialog.getByRole('link', { name: 'Sign in in another tab' }).click(),
+    ])
+    await other.getByLabel('Name or email').fill('ann')
+    await other.getByLabel('Password').fill(PASSWORD)
+    await other.getByRole('button', { name: 'Sign in' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    assert.equal(await page.getByLabel(/^Name/).inputValue(), 'Kept')
+    await page.getByRole('button', { name: 'Review the change' }).click()
+    await page.getByRole('button', { name: 'Create' }).click()
+    await page.getByRole('heading', { name: /^Kept/ }).waitFor()
+    assert.equal((await server.manage('GET', '/policies/kept')).status, 200)
+  })
+
+  test('a draft has a badge in list and page, and its page shows the difference that publishing then makes', async () => {
+    const { json: live } = await server.manage('GET', '/collections/orders')
+    const stored = await server.manage('PATCH', '/collections/orders', {
+      description: 'In the draft',
+      mode: 'draft',
+    })
+    assert.equal(stored.status, 200, stored.text)
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/collections')
+    await page.getByText('draft', { exact: true }).waitFor()
+    await opened(page, '/collections/orders')
+    await page.getByText('not live', { exact: true }).waitFor()
+    await page.getByText('+ In the draft').waitFor()
+    assert.equal((await server.manage('GET', '/collections/orders')).json.description, live.description)
+    await page.getByRole('button', { name: 'Publish' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByRole('button', { name: 'Review the change' }).click()
+    await dialog.getByText('+ In the draft').waitFor()
+    await dialog.getByRole('button', { name: 'Publish' }).click()
+    await page.getByText('not live', { exact: true }).waitFor({ state: 'detached' })
+    await opened(page, '/collections')
+    assert.equal(await page.getByText('draft', { exact: true }).count(), 0)
+    const [entry] = (await server.manage('GET', '/audit?operation=collections.publish')).json.items
+    assert.equal(entry.surface, 'admin_ui')
+    assert.equal((await server.manage('GET', '/collections/orders')).json.description, 'In the draft')
+    assertFaultless(visit, 'a draft')
+  })
+
+  test('a change that not all threads have confirmed is said to be not confirmed', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/policies/new')
+    await page.getByLabel(/^Name/).fill('Pending')
+    await page.getByRole('button', { name: 'Review the change' }).click()
+    await page.getByRole('button', { name: 'Create' }).waitFor()
+    await page.evaluate(PENDING)
+    await page.getByRole('button', { name: 'Create' }).click()
+    await page.getByText('Not all gateway threads have confirmed').waitFor()
+    assertFaultless(visit, 'pending')
+  })
+
+  test('single keys open, move and help, and a person can switch them off', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await page.keyboard.press('?')
+    const help = page.getByRole('dialog', { name: 'Keyboard shortcuts' })
+    await help.getByLabel('Shortcuts of a single key').uncheck()
+    await page.keyboard.press('Escape')
+    await help.waitFor({ state: 'detached' })
+    await page.keyboard.press('?')
+    await page.keyboard.press('g')
+    await page.keyboard.press('c')
+    await page.keyboard.press('Control+k')
+    await page.getByRole('combobox', { name: 'Search or run' }).waitFor()
+    assert.equal(await help.count(), 0)
+    assert.equal(new URL(page.url()).pathname, '/console/')
+    await page.keyboard.press('Escape')
+    await page.evaluate('localStorage.clear()')
+    await page.keyboard.press('g')
+    await page.keyboard.press('c')
+    await page.getByRole('heading', { name: 'Collections', level: 1 }).waitFor()
+    assertFaultless(visit, 'keys')
+  })
+})
