@@ -5,8 +5,6 @@ export interface ConsolePage {
   readonly path: string
   /** The page shows a resource that only the sample instance has; others are shown by every instance with a collection `orders`. */
   readonly isOfSample?: true
-  /** Name of its picture in docs/console.md, and the words below it. */
-  readonly picture?: { readonly name: string; readonly caption: string }
 }
 
 const list = (...paths: readonly string[]): ConsolePage[] => paths.map((path) => ({ path: `/${path}` }))
@@ -61,3 +59,17 @@ export const PAGES: readonly ConsolePage[] = [
 export function fileNameOf({ path }: ConsolePage): string {
   return path.replaceAll(/[^a-zA-Z0-9_]+/g, '-').replaceAll(/^-|-$/g, '') || 'home'
 }
+
+/** The pictures of docs/console.md: names of their files in docs/console, and pages of the sample instance. */
+export const PICTURES: readonly { readonly name: string; readonly path: string }[] = [
+  { name: 'home', path: '/' },
+  { name: 'collection', path: '/collections/orders' },
+  { name: 'proxy-edit', path: '/proxies/orders:create-v1?tab=edit' },
+  { name: 'client', path: '/clients/acme-retail' },
+  { name: 'records', path: '/records?status=5xx' },
+  { name: 'analytics', path: '/analytics?from=-7d&compare=true&by=client' },
+  { name: 'workflow', path: '/workflows/checked-order?tab=graph&view=canvas' },
+  { name: 'virtual-mcp', path: '/virtual_mcps/support-desk?tab=connect' },
+  { name: 'policy', path: '/policies/gold' },
+  { name: 'revisions', path: '/revisions?from=2&to=5' },
+]
