@@ -170,6 +170,28 @@ suite('the screens for looking, in a browser', { skip: SKIPPED }, () => {
     assertFaultless(visit, 'explain')
   })
 
+  test('the path tester of a proxy tells whether a request reaches it, and keeps the request in the address', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    const [first] = (await server.manage('GET', '/proxies?collection=orders&limit=1')).json.items
+    await opened(page, `/proxies/orders:${first.slug}`)
+    await page.getByRole('link', { name: 'Test a path' }).click()
+    const path = page.getByLabel('Path and query')
+    assert.match(await path.inputValue(), /^\/orders\//)
+    await page.getByLabel('Client').fill('acme')
+    await page.getByRole('button', { name: 'Ask', exact: true }).click()
+    await page.getByText('Checks, in order').waitFor()
+    assert.equal(new URL(page.url()).searchParams.get('tab'), 'path')
+    await assertClean(visit, 1440, 'the path tester')
+    await path.fill('/nowhere')
+    await page.getByRole('button', { name: 'Ask', exact: true }).click()
+    await page.getByText('No published route is selected').waitFor()
+    await page.reload()
+    await page.getByText('No published route is selected').waitFor()
+    assertFaultless(visit, 'the path tester')
+  })
+
   test('new calls come in while the list is live; they wait while it is paused', async () => {
     await called('GET', '/orders/v1/orders/before')
     await using visit = await visitor(browser, origins)

@@ -42,6 +42,10 @@ export const PAGES: readonly ConsolePage[] = [
   ...list('run/config.plan', 'kit', 'run/requests.explain', 'revisions/5', 'revisions?from=2&to=5'),
   ...ofSample('proxies/payments:create-v1'),
   ...ofSample('proxies/orders:create-v1', 'proxies/orders:create-v1?tab=edit', 'proxies?collection=orders'),
+  ...ofSample(
+    'proxies/orders:create-v1?tab=path',
+    'proxies/orders:create-v1?tab=path&method=POST&target=/orders/v1',
+  ),
   ...ofSample('collections/customs-declarations-and-tariff-classification', 'policies/gold'),
   ...ofSample('credentials/tax-authority', 'clients/acme-retail', 'profiles/acme-retail:production'),
   ...ofSample('workflows/checked-order', 'workflows/checked-order?tab=graph&view=canvas'),

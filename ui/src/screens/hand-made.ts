@@ -68,6 +68,12 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
   ],
   proxies: [
     {
+      tab: 'path',
+      label: 'Test a path',
+      needs: 'requests.explain',
+      component: lazy(() => import('./proxies/path-part.tsx')),
+    },
+    {
       tab: 'workflow',
       label: 'Workflow',
       needs: 'proxies.workflow',

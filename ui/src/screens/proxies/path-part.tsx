@@ -1,0 +1,47 @@
+import { useSearch } from '@tanstack/react-router'
+import { operation } from '../../api/operations.ts'
+import { useCall } from '../../api/use-call.ts'
+import type { Search } from '../../app/search.ts'
+import { SkeletonRows } from '../../kit/states.tsx'
+import { Status } from '../../kit/status.tsx'
+import { addressOf } from '../../schema/address.ts'
+import { ShowAs } from '../../show-as/show-as.tsx'
+import type { PartProps } from '../hand-made.ts'
+import { Answer, RequestForm } from '../records/explanation.tsx'
+import { inputOf, isWhole } from '../records/why-input.ts'
+import { targetOf } from './target.ts'
+
+const KEPT: Search = { tab: 'path' }
+
+/** Whether a request reaches this proxy, and what the gateway does with it. The address holds the request. */
+export default function PathPart({ value }: PartProps) {
+  const search = useSearch({ strict: false }) as Search
+  const collection = useCall('collections.get', { id: String(value['collection']) })
+  if (collection.isLoading) return <SkeletonRows rows={8} />
+  const first = targetOf(value, collection.data?.base_path ?? '')
+  return (
+    <div className="flex flex-col gap-4">
+      <div className="flex flex-wrap items-center justify-between gap-2">
+        <p className="text-muted">
+          Postern goes through all checks with the configuration of now. It counts, sends and records nothing.
+        </p>
+        <ShowAs
+          request={{ operation: operation('requests.explain')!, input: inputOf(search), options: {} }}
+        />
+      </div>
+      {value['status'] === 'draft' && (
+        <Status state="draft" className="whitespace-normal">
+          The proxy is a draft, which answers nobody. Publish it first.
+        </Status>
+      )}
+      <div className="grid items-start gap-4 grid-cols-1 lg:grid-cols-[360px_minmax(0,1fr)]">
+        <RequestForm key={JSON.stringify(search)} search={search} record={null} first={first} kept={KEPT} />
+        {isWhole(search) ? (
+          <Answer search={search} ended={null} proxy={addressOf('proxies', value)} />
+        ) : (
+          <p className="text-muted">Put values in the place of the path parameters, then ask.</p>
+        )}
+      </div>
+    </div>
+  )
+}
