@@ -16,7 +16,7 @@ export interface Outcome {
 
 /** A way in to the operations, for one person. */
 export interface Door {
-  readonly name: 'management_api' | 'cli' | 'management_mcp'
+  readonly name: 'management_api' | 'cli' | 'management_mcp' | 'admin_ui'
   run(operation: string, input?: Record<string, unknown>, options?: WriteOptions): Promise<Outcome>
 }
 

@@ -25,6 +25,10 @@ async function find(resource: string, text: string): Promise<Option[]> {
   return own === text ? options : options.filter(({ value }) => value.includes(text))
 }
 
+function fits({ value, hint }: Option, text: string): boolean {
+  return `${value} ${hint ?? ''}`.toLowerCase().includes(text.trim().toLowerCase())
+}
+
 interface RefInputProps extends Omit<ComponentProps<'input'>, 'value' | 'onChange'> {
   /** Such as `credentials`. */
   readonly resource: string
@@ -39,7 +43,7 @@ export function RefInput({ resource, value, onValue, isPickOnly = false, ...rest
   const [typed, setTyped] = useState<string | null>(null)
   const listId = useId()
   const text = typed ?? ''
-  const { data = [] } = useQuery({
+  const { data: found = [], isPlaceholderData } = useQuery({
     queryKey: ['refs', resource, text],
     queryFn: () => find(resource, text),
     enabled: typed !== null,
@@ -47,6 +51,8 @@ export function RefInput({ resource, value, onValue, isPickOnly = false, ...rest
     staleTime: 10_000,
     retry: false,
   })
+  // Until the server has answered for this text, the options before are shown: only those that fit, because Enter picks one
+  const data = isPlaceholderData ? found.filter((option) => fits(option, text)) : found
   return (
     <Listbox
       id={listId}
