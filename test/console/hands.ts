@@ -6,8 +6,8 @@ export interface Hand {
   readonly name: 'pointer' | 'keyboard'
   /** Presses a button, or follows a link. */
   press(target: Locator): Promise<void>
-  /** Ticks a box. */
-  check(box: Locator): Promise<void>
+  /** Ticks a box, or takes the tick away. */
+  check(box: Locator, isChecked?: boolean): Promise<void>
   fill(field: Locator, text: string): Promise<void>
   /** Chooses the option of a select element that begins with the text. */
   choose(field: Locator, text: string): Promise<void>
@@ -22,13 +22,16 @@ export function pointerOn(page: Page): Hand {
   return {
     name: 'pointer',
     press: (target) => target.click(),
-    check: (box) => box.check(),
+    check: (box, isChecked = true) => box.setChecked(isChecked),
     fill: (field, text) => field.fill(text),
-    choose: async (field, text) => void (await field.selectOption(text)),
+    choose: async (field, text) =>
+      void (await field.selectOption(
+        (await field.locator('option').allInnerTexts()).find((label) => label.startsWith(text))!,
+      )),
     async pick(field, option) {
       await field.click()
       await field.fill(option)
-      await page.getByRole('option', { name: option }).first().click()
+      await page.getByRole('listbox').getByRole('option', { name: option }).first().click()
     },
   }
 }
@@ -49,10 +52,10 @@ export function keyboardOn(page: Page): Hand {
       await tabTo(target)
       await page.keyboard.press('Enter')
     },
-    async check(box) {
+    async check(box, isChecked = true) {
       await tabTo(box)
-      await page.keyboard.press('Space')
-      assert.equal(await box.isChecked(), true)
+      if ((await box.isChecked()) !== isChecked) await page.keyboard.press('Space')
+      assert.equal(await box.isChecked(), isChecked)
     },
     async fill(field, text) {
       await tabTo(field)
@@ -62,14 +65,18 @@ export function keyboardOn(page: Page): Hand {
     async choose(field, text) {
       await tabTo(field)
       await page.keyboard.type(text)
-      assert.equal(await field.inputValue(), text)
+      assert.match(await field.locator('option:checked').innerText(), new RegExp(`^${text}`))
     },
     async pick(field, option) {
       await tabTo(field)
       await page.keyboard.type(option)
-      await page.getByRole('option', { name: option }).first().waitFor()
+      const wanted = page.getByRole('listbox').getByRole('option', { name: option }).first()
+      await wanted.waitFor()
       await page.waitForLoadState('networkidle')
-      await page.keyboard.press('ArrowDown')
+      for (let step = 0; (await wanted.getAttribute('aria-selected')) !== 'true'; step++) {
+        assert.ok(step < STEPS_MAX, `${option} is not reached with the arrow keys`)
+        await page.keyboard.press('ArrowDown')
+      }
       await page.keyboard.press('Enter')
     },
   }

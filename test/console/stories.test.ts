@@ -4,24 +4,22 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { textTool } from '../mcp/fixture/catalogue.ts'
 import { type Fixture, startFixture } from '../mcp/fixture/fixture.ts'
 import { created, startTestServer, type TestServer, until } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
 import type { Door } from '../support/doors.ts'
 import { atEachDoor, done, doorsOf, tokenIn } from '../support/stories.ts'
-import { assertFaultless, launch, SKIPPED, signIn, type Visitor, visitor } from './chromium.ts'
-import { type Hand, keyboardOn, pointerOn } from './hands.ts'
-
-const SUFFIXES = ['-assistant', '-program', '-terminal']
+import { launch, SKIPPED } from './chromium.ts'
+import { atConsole, consoleDoor, make, type Site, SUFFIXES } from './told.ts'
 
 suite('stories in the console, with the pointer and with the keyboard alone', { skip: SKIPPED }, () => {
   let browser: Browser
   let server: TestServer
   let upstream: TestUpstream
   let desk: Fixture
-  let origin: string
+  let site: Site
   let doors: readonly Door[]
   let close: () => Promise<void>
 
@@ -30,7 +28,6 @@ suite('stories in the console, with the pointer and with the keyboard alone', { 
     desk = await startFixture({ eras: 'modern', isFilled: false })
     desk.catalogue.putTool(textTool('read_ticket', () => 'done'))
     server = await startTestServer({ workers: 1 })
-    origin = server.running.controlUrl
     const found = await doorsOf(server, 'erin', { role: 'admin' })
     const [assistant] = found.doors
     doors = [assistant!, consoleDoor(), consoleDoor()]
@@ -47,6 +44,7 @@ suite('stories in the console, with the pointer and with the keyboard alone', { 
       await created(server.manage('POST', '/proxies', one))
     }
     browser = await launch()
+    site = { browser, origin: server.running.controlUrl, origins: [server.running.origin], name: 'erin' }
   })
   after(async () => {
     await browser?.close()
@@ -55,27 +53,6 @@ suite('stories in the console, with the pointer and with the keyboard alone', { 
     await desk?.[Symbol.asyncDispose]()
     await upstream?.[Symbol.asyncDispose]()
   })
-
-  /** Tells a story at the console, from its home page on. */
-  const atConsole = async (
-    suffix: string,
-    story: (hand: Hand, page: Page, visit: Visitor) => Promise<void>,
-  ): Promise<void> => {
-    await using visit = await visitor(browser, [origin, server.running.origin])
-    const { page } = visit
-    await signIn(page, origin, 'erin')
-    await story(suffix === SUFFIXES[1] ? pointerOn(page) : keyboardOn(page), page, visit)
-    assertFaultless(visit, suffix)
-  }
-  const go = async (hand: Hand, page: Page, place: string): Promise<void> => {
-    await hand.press(page.getByRole('navigation').getByRole('link', { name: place, exact: true }))
-    await page.getByRole('heading', { name: place, level: 1 }).waitFor()
-  }
-  const make = async (hand: Hand, page: Page, name: RegExp | string): Promise<void> => {
-    await hand.press(page.getByRole('button', { name: 'Review the change' }))
-    await hand.press(page.getByRole('button', { name: 'Create' }))
-    await page.getByRole('heading', { name, level: 1 }).waitFor()
-  }
 
   test('partner onboarding: a policy, a client and a token; the first calls are answered, and one too many is 429', async () => {
     const trail = await atEachDoor(server, 'erin', doors, async (door, suffix) => {
@@ -91,8 +68,8 @@ suite('stories in the console, with the pointer and with the keyboard alone', { 
         const { profiles } = await done(door, 'clients.create', client)
         token = await tokenIn(profiles[0])
       } else
-        await atConsole(suffix, async (hand, page) => {
-          await go(hand, page, 'Policies')
+        await atConsole(site, suffix, async ({ hand, page, go }) => {
+          await go('Policies')
           await hand.press(page.getByRole('link', { name: 'New policy' }).first())
           await hand.fill(page.getByLabel(/^Name/), `Gold${suffix}`)
           await hand.press(page.getByRole('button', { name: 'Add to limits' }))
@@ -101,7 +78,7 @@ suite('stories in the console, with the pointer and with the keyboard alone', { 
           await hand.fill(page.getByLabel(/^Max/), '3')
           await hand.fill(page.getByLabel('Window'), '1h')
           await make(hand, page, new RegExp(`^Gold${suffix}`))
-          await go(hand, page, 'Clients')
+          await go('Clients')
           await hand.press(page.getByRole('link', { name: 'New client' }).first())
           await hand.fill(page.getByLabel(/^Name/), `Acme${suffix}`)
           for (const slug of ['orders', 'payments'])
@@ -155,8 +132,8 @@ suite('stories in the console, with the pointer and with the keyboard alone', { 
       if (door.name === 'management_mcp')
         await done(door, 'proxies.publish', { id: `orders:smoke${suffix}`, status: 'published' })
       else
-        await atConsole(suffix, async (hand, page) => {
-          await go(hand, page, 'Proxies')
+        await atConsole(site, suffix, async ({ hand, page, go }) => {
+          await go('Proxies')
           await hand.press(page.getByRole('link').filter({ hasText: `Smoke${suffix}` }))
           await page.getByRole('heading', { name: new RegExp(`^Smoke${suffix}`) }).waitFor()
           await hand.press(page.getByRole('button', { name: 'Publish' }))
@@ -196,8 +173,8 @@ suite('stories in the console, with the pointer and with the keyboard alone', { 
         const items = [{ origin: from, type, key, hash }]
         await done(door, 'virtual_mcps.resolve_drift', { id, decision: 'approve', items })
       } else
-        await atConsole(suffix, async (hand, page) => {
-          await go(hand, page, 'Drift')
+        await atConsole(site, suffix, async ({ hand, page, go }) => {
+          await go('Drift')
           await hand.press(page.getByRole('listitem').filter({ hasText: id }).getByRole('link').first())
           await page.getByText('Send it to me instead').first().waitFor()
           await hand.press(page.getByRole('button', { name: 'Approve read_ticket' }))
@@ -213,8 +190,3 @@ suite('stories in the console, with the pointer and with the keyboard alone', { 
     )
   })
 })
-
-/** Names the audit entries of the console. Stories walk its pages. */
-function consoleDoor(): Door {
-  return { name: 'admin_ui', run: () => assert.fail('a story in the console walks its pages') }
-}

@@ -25,12 +25,23 @@ interface ListboxProps {
   readonly onClose: () => void
   /** The list stands below the input instead of over what follows, and its first option is active. */
   readonly isStatic?: boolean
+  /** Enter picks the first option if no other is walked to. Default: as `isStatic`. */
+  readonly isFirstActive?: boolean
   readonly children: (attributes: InputAttributes) => ReactNode
 }
 
 /** Options below an input (the pattern "combobox" of the ARIA Authoring Practices): arrows walk, Enter picks, Escape closes. */
-export function Listbox({ id, isOpen, options, onPick, onClose, isStatic = false, children }: ListboxProps) {
-  const first = isStatic ? 0 : -1
+export function Listbox({
+  id,
+  isOpen,
+  options,
+  onPick,
+  onClose,
+  isStatic = false,
+  isFirstActive = isStatic,
+  children,
+}: ListboxProps) {
+  const first = isFirstActive ? 0 : -1
   const [active, setActive] = useState(first)
   const list = useRef<HTMLUListElement>(null)
   const names = options.map(({ value }) => value).join('\n')

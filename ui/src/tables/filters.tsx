@@ -1,9 +1,10 @@
 import { ListFilter, Search as SearchIcon, X } from 'lucide-react'
-import { useEffect, useId, useRef, useState } from 'react'
+import { type ComponentProps, useEffect, useId, useRef, useState } from 'react'
 import { useKeys } from '../app/keys.ts'
 import { one, type Search } from '../app/search.ts'
 import { Button, IconButton } from '../kit/button.tsx'
 import { Select, TextInput } from '../kit/inputs.tsx'
+import { Listbox } from '../kit/listbox.tsx'
 import { type Field, labelOf } from '../schema/fields.ts'
 
 type Change = (change: Readonly<Record<string, string | readonly string[] | undefined>>) => void
@@ -119,27 +120,70 @@ export function FilterBar({
 
 function AddFilter({ fields, onPick }: { fields: readonly Field[]; onPick: (name: string) => void }) {
   return (
-    <span className="relative inline-flex">
+    <span className="relative inline-flex w-36">
       <ListFilter
         size={14}
         aria-hidden="true"
         className="pointer-events-none absolute top-2.25 left-2 text-muted"
       />
-      <Select
+      <PickOne
         aria-label="Add a filter"
-        value=""
-        onChange={(event) => onPick(event.target.value)}
-        className="w-28 pl-6 text-sm"
-      >
-        <option value="">Filter</option>
-        {fields.map(({ name, label }) => (
-          <option key={name} value={name}>
-            {label}
-          </option>
-        ))}
-      </Select>
+        placeholder="Filter"
+        className="pl-7"
+        values={fields.map(({ name }) => name)}
+        onPick={onPick}
+      />
     </span>
   )
+}
+
+interface PickOneProps extends Omit<ComponentProps<'input'>, 'value' | 'onChange'> {
+  readonly values: readonly string[]
+  readonly onPick: (value: string) => void
+}
+
+/**
+ * A value of a list is picked: the text narrows the list. In the place of a select element, whose value changes with the first arrow key,
+ * because a pick takes effect at once.
+ */
+function PickOne({ values, onPick, ...rest }: PickOneProps) {
+  const id = useId()
+  const [text, setText] = useState<string | null>(null)
+  const wanted = (text ?? '').trim().toLowerCase().replaceAll(' ', '_')
+  const options = values
+    .filter((value) => value.toLowerCase().includes(wanted))
+    .toSorted((one, other) => fit(other, wanted) - fit(one, wanted))
+    .map((value) => ({ value, label: value, hint: '' }))
+  return (
+    <Listbox
+      id={id}
+      isOpen={text !== null && options.length > 0}
+      options={options}
+      isFirstActive={wanted !== ''}
+      onPick={(value) => {
+        setText(null)
+        onPick(value)
+      }}
+      onClose={() => setText(null)}
+    >
+      {(attributes) => (
+        <TextInput
+          {...rest}
+          {...attributes}
+          value={text ?? ''}
+          onFocus={() => setText('')}
+          onClick={() => setText((now) => now ?? '')}
+          onChange={(event) => setText(event.target.value)}
+        />
+      )}
+    </Listbox>
+  )
+}
+
+/** 2 for a value that is the text, 1 for one that starts with it, 0 for another. */
+function fit(value: string, text: string): number {
+  const lower = value.toLowerCase()
+  return lower === text ? 2 : lower.startsWith(text) ? 1 : 0
 }
 
 function FilterValue({
@@ -179,18 +223,7 @@ function FilterValue({
           className="w-40"
         />
       ) : (
-        <Select
-          id={id}
-          autoFocus
-          value={text}
-          onChange={(event) => onSet(event.target.value)}
-          className="w-32"
-        >
-          <option value="">…</option>
-          {values.map((value) => (
-            <option key={value}>{value}</option>
-          ))}
-        </Select>
+        <PickOne id={id} autoFocus className="w-40" values={values} onPick={onSet} />
       )}
       {values === null && (
         <Button isSmall type="submit">

@@ -11,7 +11,7 @@ import { Card, Page } from '../../kit/page.tsx'
 import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
 import { isObject } from '../../schema/value.ts'
-import { mostErrors, stepsOf } from './steps.ts'
+import { mostErrors, recordsOf, stepsOf } from './steps.ts'
 
 const RANGES = [
   { name: '1h', label: 'Last hour', ms: 3_600_000 },
@@ -105,9 +105,9 @@ function Cards({ ms }: { ms: number }) {
   )
 }
 
-/** Whole minutes, so that the same question is asked once in a minute. */
+/** Whole minutes with the one that is under way, so that the same question is asked once in a minute and no call is missing. */
 function periodOf(ms: number, back: number): { from: string; to: string } {
-  const now = Math.floor(Date.now() / MINUTE) * MINUTE
+  const now = Math.ceil(Date.now() / MINUTE) * MINUTE
   const to = now - back * ms
   return { from: new Date(to - ms).toISOString(), to: new Date(to).toISOString() }
 }
@@ -192,6 +192,7 @@ function FirstSteps() {
 }
 
 function Failing({ ms }: { ms: number }) {
+  const range = RANGES.find((one) => one.ms === ms)!.name
   const { data: figures } = useOverview(ms, 0)
   const hasFailed = figures !== undefined && figures.errors > 0
   const query = useQuery({
@@ -213,7 +214,15 @@ function Failing({ ms }: { ms: number }) {
         <ul className="flex flex-col gap-2">
           {items.map(({ endpoint, errors, error_rate, codes }) => (
             <li key={endpoint} className="flex flex-wrap items-baseline justify-between gap-x-3">
-              <code className="min-w-0 break-all">{endpoint}</code>
+              <Link
+                to="/$resource"
+                params={{ resource: 'records' }}
+                search={recordsOf(endpoint, codes[0]?.code, range) as never}
+                title={`Records of ${endpoint}`}
+                className="min-w-0 underline"
+              >
+                <code className="break-all">{endpoint}</code>
+              </Link>
               <span className="text-sm text-muted tabular-nums">
                 {errors === 1 ? '1 error' : `${errors.toLocaleString('en')} errors`},{' '}
                 {(error_rate * 100).toFixed(1)} %{codes[0] !== undefined && `, mostly ${codes[0].code}`}

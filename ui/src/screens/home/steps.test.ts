@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { mostErrors, stepsOf } from './steps.ts'
+import { mostErrors, recordsOf, stepsOf } from './steps.ts'
 
 test('a step is done when what it leads to is there, and open while the person may not see it', () => {
   const done = (facts: Parameters<typeof stepsOf>[0]) => stepsOf(facts).map(({ isDone }) => isDone)
@@ -27,4 +27,14 @@ test('endpoints with the most errors come first, and those without errors are le
     ['worse', 'often'],
   )
   assert.equal(mostErrors(endpoints, 9).length, 3)
+})
+
+test('a failing endpoint leads to its records of the same period, by the code of most errors', () => {
+  assert.deepEqual(recordsOf('GET /orders/{id}', 'workflow_failed', '24h'), {
+    from: '-24h',
+    method: 'GET',
+    route: '/orders/{id}',
+    code: 'workflow_failed',
+  })
+  assert.equal('code' in recordsOf('GET /orders', undefined, '1h'), false)
 })

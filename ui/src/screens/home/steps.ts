@@ -62,3 +62,14 @@ export function mostErrors<T extends { readonly errors: number; readonly error_r
     .toSorted((one, other) => other.errors - one.errors || other.error_rate - one.error_rate)
     .slice(0, max)
 }
+
+/**
+ * Search of the list of records that shows the failed calls of an endpoint.
+ * @param endpoint method and route, such as `GET /orders/{id}`
+ * @param code of most of its errors
+ * @param range before now, such as `24h`
+ */
+export function recordsOf(endpoint: string, code: string | undefined, range: string) {
+  const [method = '', ...route] = endpoint.split(' ')
+  return { from: `-${range}`, method, route: route.join(' '), ...(code !== undefined && { code }) }
+}

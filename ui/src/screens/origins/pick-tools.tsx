@@ -92,6 +92,7 @@ function Choose({ slug, name }: { slug: string; name: string }) {
   const [isNew, setNew] = useState(true)
   const [title, setTitle] = useState(name)
   const [isPublished, setPublished] = useState(false)
+  const [isForAll, setForAll] = useState(false)
   const [isReviewing, setReviewing] = useState(false)
   const member: Member = {
     origin: slug,
@@ -104,7 +105,12 @@ function Choose({ slug, name }: { slug: string; name: string }) {
   const sent = { origin: slug, ...(rules !== undefined && { capability_policy: { tools: rules } }) }
   const before = target.data?.members.filter(({ origin }) => origin !== slug)
   const input = isNew
-    ? { name: title.trim(), members: [sent], ...(isPublished && { status: 'published' }) }
+    ? {
+        name: title.trim(),
+        members: [sent],
+        ...(isPublished && { status: 'published' }),
+        ...(isForAll && { all_users: true }),
+      }
     : { id: existing, members: [...(before ?? []), sent] }
   const isReady = isNew ? title.trim() !== '' : before !== undefined
   if (!may('virtual_mcps.create') && !may('virtual_mcps.update'))
@@ -152,6 +158,12 @@ function Choose({ slug, name }: { slug: string; name: string }) {
                   hint="A draft answers nobody."
                   checked={isPublished}
                   onChange={(event) => setPublished(event.target.checked)}
+                />
+                <Checkbox
+                  label="Share it with all users"
+                  hint="Otherwise only clients, hosts and teams that you add to it later can call it."
+                  checked={isForAll}
+                  onChange={(event) => setForAll(event.target.checked)}
                 />
               </>
             ) : (
