@@ -4,18 +4,21 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
-import type { Browser } from 'playwright-core'
+import type { Browser as Chromium } from 'playwright-core'
 import { textTool } from '../mcp/fixture/catalogue.ts'
 import { type Fixture, startFixture } from '../mcp/fixture/fixture.ts'
 import { created, startTestServer, type TestServer, until } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
+import { consent } from '../support/authorization.ts'
+import { AUTHORIZED_PEERS } from '../support/authorized-clients.ts'
+import { Browser } from '../support/browser.ts'
 import type { Door } from '../support/doors.ts'
 import { atEachDoor, done, doorsOf, tokenIn } from '../support/stories.ts'
 import { launch, SKIPPED } from './chromium.ts'
 import { atConsole, consoleDoor, make, type Site, SUFFIXES } from './told.ts'
 
 suite('stories in the console, with the pointer and with the keyboard alone', { skip: SKIPPED }, () => {
-  let browser: Browser
+  let browser: Chromium
   let server: TestServer
   let upstream: TestUpstream
   let desk: Fixture
@@ -187,6 +190,81 @@ suite('stories in the console, with the pointer and with the keyboard alone', { 
     assert.deepEqual(
       trail.map(({ operation, outcome }) => [operation, outcome]),
       [['virtual_mcps.resolve_drift', 'ok']],
+    )
+  })
+
+  test('ten-minute gateway: a server is added, its tools are picked, and a client is one sign-in away from a call; it sees no secret of the server', async () => {
+    const secret = 'desk-key-5b1f0a'
+    await created(
+      server.manage('POST', '/credentials', {
+        name: 'Desk key',
+        slug: 'desk-key',
+        auth: { type: 'bearer', token: secret },
+      }),
+    )
+    desk.catalogue.putTool(textTool('close_ticket', () => 'closed'))
+    desk.catalogue.putTool(textTool('delete_ticket', () => 'deleted'))
+    const trail = await atEachDoor(server, 'erin', doors, async (door, suffix) => {
+      const name = `Tickets${suffix}`
+      const slug = `help${suffix}`
+      if (door.name === 'management_mcp') {
+        const definition = { kind: 'http', url: desk.url, credential: 'desk-key' }
+        assert.equal((await done(door, 'origins.probe', { definition })).ok, true)
+        await done(door, 'origins.create', { name, ...definition })
+        await done(door, 'virtual_mcps.create', {
+          name: `Help${suffix}`,
+          members: [{ origin: `tickets${suffix}`, capability_policy: { tools: ['close_ticket'] } }],
+          status: 'published',
+          all_users: true,
+        })
+      } else
+        await atConsole(site, suffix, async ({ hand, page, go }) => {
+          await go('Origins')
+          await hand.press(page.getByRole('link', { name: 'Add a server' }))
+          await hand.fill(page.getByLabel('URL'), desk.url)
+          await hand.pick(page.getByLabel('Credential'), 'desk-key')
+          await hand.press(page.getByRole('button', { name: 'Ask the server' }))
+          await page.getByText('Answers', { exact: true }).waitFor()
+          await hand.fill(page.getByLabel('Name'), name)
+          await hand.press(page.getByRole('button', { name: 'Review the origin' }))
+          await hand.press(page.getByRole('dialog').getByRole('button', { name: 'Create' }))
+          await hand.check(page.getByLabel('delete_ticket'), false)
+          await hand.check(page.getByLabel('read_ticket'), false)
+          await hand.fill(page.getByLabel('Name'), `Help${suffix}`)
+          await hand.check(page.getByLabel('Publish it now'))
+          await hand.check(page.getByLabel('Share it with all users'))
+          await hand.press(page.getByRole('button', { name: 'Review the virtual MCP' }))
+          await hand.press(page.getByRole('dialog').getByRole('button', { name: 'Create' }))
+          await page.getByText('No call seen yet').waitFor()
+          await page.getByText(`/mcp/${slug}`).first().waitFor()
+        })
+      let signIns = 0
+      const peer = await AUTHORIZED_PEERS['SDK v2, pinned to 2026-07-28'].connect(
+        `${server.running.origin}/mcp/${slug}`,
+        async (url) => {
+          signIns++
+          return (await consent(new Browser(url.origin), url, 'erin')).url
+        },
+      )
+      desk.forgetRequests()
+      const tools = await peer.tools()
+      const called = await peer.call('close_ticket', {})
+      await peer.close()
+      assert.deepEqual(
+        [tools.map((tool) => tool.name), called.content[0]?.text],
+        [['close_ticket'], 'closed'],
+      )
+      assert.equal(signIns, 1)
+      assert.doesNotMatch(JSON.stringify([tools, called]), new RegExp(secret))
+      assert.ok(desk.requests.some(({ headers }) => headers['authorization'] === `Bearer ${secret}`))
+    })
+    assert.deepEqual(
+      trail.map(({ operation, outcome }) => [operation, outcome]),
+      [
+        ['origins.probe', 'ok'],
+        ['origins.create', 'ok'],
+        ['virtual_mcps.create', 'ok'],
+      ],
     )
   })
 })
