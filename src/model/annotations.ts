@@ -3,7 +3,7 @@
  * OpenAPI document carries the annotations (`docs/management-api.md`), schemas of tools do not. What the registry knows of a kind is
  * not repeated here: references, sections and columns are put in by `surfaces/openapi/annotated.ts`.
  */
-import type { z } from 'zod'
+import { z } from 'zod'
 import { isPlain } from '../base/plain.ts'
 import { confidentialityOf } from './confidential.ts'
 import { NOUNS, type ResourceType } from './resource-types.ts'
@@ -52,11 +52,22 @@ export function refersTo(resource: ResourceType | 'records'): Readonly<Record<st
 /** An absolute URL (RFC 3986). */
 export const URL_FORMAT = { format: 'uri' } as const
 
-/**
- * `override` of `z.toJSONSchema`: marks secrets, and gives each id or slug (`model/slug`) the type of resource by whose name its
- * member is called.
- */
-export function annotate({
+/** A JSON Schema of a zod schema: secrets are marked, and each id or slug (`model/slug`) has the type of resource that its member is named by. */
+export function annotatedSchema(
+  schema: z.ZodType,
+  options: Parameters<typeof z.toJSONSchema>[1],
+): Record<string, unknown> {
+  const {
+    $schema: _,
+    '~standard': __,
+    ...printed
+  } = z.toJSONSchema(schema, { ...options, override: markSecret }) as Record<string, unknown>
+  // Not in `override`: while zod prints, all uses of a schema are one object
+  nameMembers(printed)
+  return printed
+}
+
+function markSecret({
   zodSchema,
   jsonSchema,
 }: {
@@ -65,8 +76,6 @@ export function annotate({
 }): void {
   // What the audit log masks, forms hide
   if (confidentialityOf(zodSchema) === 'secret') jsonSchema['x-postern-secret'] = true
-  const { properties } = jsonSchema
-  if (isPlain(properties)) for (const [name, member] of Object.entries(properties)) nameRefs(member, name)
 }
 
 /** Types of resources by the member that names one or several of them. */
@@ -76,6 +85,15 @@ const REFERRED: ReadonlyMap<string, string> = new Map(
     [type, type],
   ]),
 )
+
+/** Names the references of each object within the value. */
+function nameMembers(value: unknown): void {
+  if (Array.isArray(value)) for (const one of value) nameMembers(one)
+  if (!isPlain(value)) return
+  const { properties } = value
+  if (isPlain(properties)) for (const [name, member] of Object.entries(properties)) nameRefs(member, name)
+  for (const one of Object.values(value)) nameMembers(one)
+}
 
 function nameRefs(schema: unknown, name: string): void {
   if (!isPlain(schema)) return

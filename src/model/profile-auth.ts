@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ClaimRule } from '../base/claims.ts'
-import { unit } from './annotations.ts'
+import { refersTo, unit } from './annotations.ts'
 import { secureUrl } from './secure-url.ts'
 import { Ref } from './slug.ts'
 import { Duration, Time } from './time.ts'
@@ -125,7 +125,8 @@ export const OidcAuth = z.strictObject({
     .default([])
     .describe('Conditions that a token of this profile must meet. Several profiles can share one provider'),
   claims: Claims,
-  introspection_credential: Ref.nullable()
+  introspection_credential: Ref.meta(refersTo('credentials'))
+    .nullable()
     .default(null)
     .describe('Credential (basic or bearer) for RFC 7662; opaque tokens are refused without it'),
   introspection_url: KeyUrl.nullable().default(null).describe('URL; null: the URL in the discovery document'),

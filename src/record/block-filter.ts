@@ -2,7 +2,7 @@ import { RECORD_SURFACES } from '../model/record-surfaces.ts'
 import type { BlockRange } from '../store/ports/records.ts'
 import { classOf, type Rows } from './block.ts'
 import { checkNamesOf } from './check-name.ts'
-import { CACHE_OUTCOMES } from './fields.ts'
+import { CACHE_OUTCOMES, type GuardrailHit } from './fields.ts'
 import { failureOriginOf, type Outcome, outcomeClassOf } from './outcome.ts'
 import type { RecordSelection } from './record-selection.ts'
 import type { WordColumn } from './row.ts'
@@ -50,6 +50,7 @@ export function compileFilter(filter: RecordSelection): Match {
     outcome_class: outcome,
     failure_origin: failureOrigin,
     trace_id: trace,
+    guardrail,
   } = filter
   const cache = filter.cache === undefined ? -1 : CACHE_OUTCOMES.indexOf(filter.cache)
   const text = filter.text?.toLowerCase()
@@ -108,6 +109,7 @@ export function compileFilter(filter: RecordSelection): Match {
       if (ip !== undefined) tests.push((row) => rows.ip(row) === ip)
       if (id !== undefined) tests.push((row) => rows.id(row) === id)
       if (trace !== undefined) tests.push((row) => rows.traceId(row) === trace)
+      if (guardrail !== undefined) tests.push((row) => isHit(rows.guardrailHits(row), guardrail))
       if (agentTests.length > 0)
         tests.push((row) => {
           const agent = rows.agent(row)
@@ -117,6 +119,12 @@ export function compileFilter(filter: RecordSelection): Match {
       return (row) => tests.every((test) => test(row))
     },
   }
+}
+
+/** True where the guardrail has found something; `hits` is JSON, or empty for none. */
+function isHit(hits: string, guardrail: string): boolean {
+  if (!hits.includes(guardrail)) return false
+  return (JSON.parse(hits) as GuardrailHit[]).some(({ rule }) => rule === guardrail)
 }
 
 function outcomeOf(rows: Rows, row: number): Outcome {

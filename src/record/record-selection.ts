@@ -43,6 +43,7 @@ export const RecordSelection = z.object({
   min_retries: z.int().min(0).optional(),
   cache: z.enum(CACHES).optional(),
   nearest_limit: z.string().optional(),
+  guardrail: z.string().optional().describe('That found something'),
   mcp_method: z.string().optional(),
   tool: z.string().optional(),
   capability: z.string().optional(),

@@ -56,6 +56,11 @@ const members = fc.record({
   ip: few('127.0.0.1', '::1'),
   durationMs: fc.constantFrom(0.5, 20, 300),
   aborted: fc.boolean(),
+  guardrailHits: few(
+    '',
+    JSON.stringify([{ rule: 'gdr_1' }]),
+    JSON.stringify([{ rule: 'gdr_2', kind: 'gdr_1' }]),
+  ),
   agent: fc.constantFrom(null, agent('execute_call', 'claude'), agent('list_endpoints', 'cursor')),
 })
 const filters = fc.record(
@@ -87,6 +92,7 @@ const filters = fc.record(
     subject: few('ann', 'cli_a'),
     agent_host: few('desktop'),
     upstream_target: few('http://a:1'),
+    guardrail: few('gdr_1', 'gdr_none'),
     min_retries: fc.constantFrom(0, 1),
     cache: few(...CACHES),
     nearest_limit: few('gold/minute'),
@@ -112,6 +118,7 @@ function fits(record: RequestRecord, filter: Record<string, unknown>): boolean {
     if (name === 'min_duration_ms') return record.duration_ms >= Number(wanted)
     if (name === 'max_duration_ms') return record.duration_ms <= Number(wanted)
     if (name === 'min_retries') return record.retries !== null && record.retries >= Number(wanted)
+    if (name === 'guardrail') return record.guardrail_hits?.some(({ rule }) => rule === wanted) ?? false
     if (name === 'check') return record.check === (wanted === 'replay' ? 'kept answer' : wanted)
     if (name === 'surface' && wanted === 'agent') return record.surface !== 'gateway'
     if (name === 'path_exact') return record.path === wanted

@@ -1,5 +1,5 @@
-import { z } from 'zod'
-import { annotate } from '../model/annotations.ts'
+import type { z } from 'zod'
+import { annotatedSchema } from '../model/annotations.ts'
 import type { Operation } from '../operations/engine/define.ts'
 
 /** A JSON Schema (2020-12) as plain data. */
@@ -50,12 +50,7 @@ export function jsonSchemasOf(schema: z.ZodType): Schemas {
 }
 
 function print(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
-  const {
-    $schema: _,
-    '~standard': __,
-    ...rest
-  } = z.toJSONSchema(schema, { io, unrepresentable: 'any', override: annotate }) as Record<string, unknown>
-  return rest
+  return annotatedSchema(schema, { io, unrepresentable: 'any' })
 }
 
 /** The members of the input, in the order of the schema. */

@@ -35,7 +35,12 @@ export const bulkUpdateProxies = define({
   group: proxyKind.group,
   summary: `Change the same members of up to ${PROXIES_MAX} proxies: all of them or none`,
   input: z.strictObject({
-    ids: z.array(Ref).min(1).max(PROXIES_MAX).optional().describe('Which; or a filter'),
+    ids: z
+      .array(Ref.meta(refersTo('proxies')))
+      .min(1)
+      .max(PROXIES_MAX)
+      .optional()
+      .describe('Which; or a filter'),
     filter: Filter.optional().describe('All that fit every member, such as {"collection":"orders"}'),
     changes: z
       .strictObject(patchSchema(proxyKind.spec, ['collection', 'slug', 'name']))

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
 import { refersTo, unit } from '../../model/annotations.ts'
+import { Ref } from '../../model/slug.ts'
 import { define } from '../engine/define.ts'
 import { page, pageOf, period } from '../engine/lists.ts'
 import { selection, shortText, toSelection } from './selection.ts'
@@ -33,6 +34,7 @@ export const recordFilters = {
     .regex(/^[0-9a-f]{32}$/, '32 hexadecimal digits in lower case')
     .optional(),
   nearest_limit: shortText.optional().describe('policy/limit with the fewest requests left'),
+  guardrail: Ref.optional().describe('Guardrail that found something'),
   min_retries: z.coerce.number().int().min(0).max(254).optional(),
   ip: shortText.optional(),
   request_id: shortText.optional(),

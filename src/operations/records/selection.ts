@@ -45,6 +45,7 @@ const REFS: readonly (readonly [string, ResourceType])[] = [
   ['proxy', 'proxies'],
   ['virtual_mcp', 'virtual_mcps'],
   ['origin', 'origins'],
+  ['guardrail', 'guardrails'],
 ]
 
 /**

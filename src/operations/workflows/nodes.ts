@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { annotate } from '../../model/annotations.ts'
+import { annotatedSchema } from '../../model/annotations.ts'
 import { NODE_TYPES } from '../../nodes/definitions.ts'
 import { PHASES } from '../../nodes/node-type.ts'
 import { define } from '../engine/define.ts'
@@ -58,10 +58,6 @@ export const listNodes = define({
 
 /** A schema of ours as plain JSON. */
 export function toSchema(schema: z.ZodType) {
-  const { $schema: _, ...json } = z.toJSONSchema(schema, {
-    io: 'input',
-    unrepresentable: 'any',
-    override: annotate,
-  })
+  const json = annotatedSchema(schema, { io: 'input', unrepresentable: 'any' })
   return JSON.parse(JSON.stringify(json)) as Record<string, z.output<ReturnType<typeof z.json>>>
 }

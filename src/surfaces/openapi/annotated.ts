@@ -91,9 +91,22 @@ function hasMember(schema: JsonSchema, [name, ...rest]: readonly string[]): bool
   return member !== undefined && hasMember(member, rest)
 }
 
+/** A copy in which ids and slugs within the forms of a member refer to the type; without a type, the same. */
+function withRefIn(schema: JsonSchema, type: unknown): JsonSchema {
+  if (type === undefined) return schema
+  const settled = (part: unknown): unknown => (isPlain(part) ? withRefIn(part, type) : part)
+  const { [REF]: ref, anyOf, items } = schema
+  return {
+    ...schema,
+    ...(ref === true && { [REF]: type }),
+    ...(Array.isArray(anyOf) && { anyOf: anyOf.map(settled) }),
+    ...(isPlain(items) && { items: settled(items) }),
+  }
+}
+
 /** A copy in which the member at the path has the annotations, in each alternative and item that has it; without it, the same. */
 function withMark(schema: JsonSchema, [name, ...rest]: readonly string[], marks: JsonSchema): JsonSchema {
-  if (name === undefined) return { ...schema, ...marks }
+  if (name === undefined) return { ...withRefIn(schema, marks[REF]), ...marks }
   const inner = (part: unknown): unknown => (isPlain(part) ? withMark(part, [name, ...rest], marks) : part)
   const changed: Record<string, unknown> = {}
   for (const key of ['anyOf', 'oneOf', 'allOf'] as const) {

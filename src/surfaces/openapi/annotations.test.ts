@@ -141,6 +141,27 @@ test('each reference leads to a resource that can be listed or shown', () => {
   )
 })
 
+test('a reference that has the name of a resource leads to that one, in each of its forms', () => {
+  const types = new Map(
+    Object.entries(NOUNS).flatMap(
+      ([type, noun]) =>
+        [
+          [noun, type],
+          [type, type],
+        ] as const,
+    ),
+  )
+  const astray = members.flatMap(({ name, schema, place }) =>
+    formsOf(schema)
+      .flatMap((form) => [form, ...(isPlain(form['items']) ? [form['items']] : [])])
+      .filter(
+        (form) => 'x-postern-ref' in form && types.has(name) && form['x-postern-ref'] !== types.get(name),
+      )
+      .map((form) => `${place} ${name}: ${String(form['x-postern-ref'])}`),
+  )
+  assert.deepEqual(astray, [])
+})
+
 test('each reference of each kind is marked where it is written', () => {
   for (const kind of ALL_KINDS) {
     const body = bodyOf(`${kind.type}.create`)
