@@ -54,7 +54,12 @@ export const PAGES: readonly ConsolePage[] = [
   ...ofSample('origins/tickets', 'origins/add?origin=tickets', 'virtual_mcps/support-desk'),
   ...ofSample('virtual_mcps/support-desk?tab=preview', 'virtual_mcps/support-desk?tab=drift'),
   ...ofSample('virtual_mcps/support-desk?tab=connect', 'virtual_mcps/support-desk?tab=capabilities'),
-  ...ofSample('guardrails/card-numbers', 'users/maria-theresia-von-hohenberg-waldenfels', 'teams/payments'),
+  ...ofSample(
+    'guardrails/card-numbers',
+    'guardrails/card-numbers?tab=test',
+    'users/maria-theresia-von-hohenberg-waldenfels',
+    'teams/payments',
+  ),
   ...ofSample('grants/commerce', 'bindings/claude:claude-support', 'records?status=5xx'),
   ...ofSample('analytics?from=-7d&compare=true&by=client'),
 ]

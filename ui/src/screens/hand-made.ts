@@ -58,6 +58,21 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
       component: lazy(() => import('./people/grant.tsx')),
     },
   ],
+  guardrails: [
+    {
+      tab: 'overview',
+      label: 'Overview',
+      needs: 'guardrails.get',
+      component: lazy(() => import('./guardrails/overview.tsx')),
+    },
+    {
+      tab: 'test',
+      label: 'Test',
+      needs: 'guardrails.test',
+      actions: ['test'],
+      component: lazy(() => import('./guardrails/tester.tsx')),
+    },
+  ],
   policies: [
     {
       tab: 'overview',
