@@ -1,11 +1,12 @@
 /**
- * `npm run bench -- plain tls governed latency recording start routes mcp memory metrics clients accounts swaps config detectors guardrails workflows code profile soak [--quick]`: measures what is named, or everything. It installs
+ * `npm run bench -- plain tls governed latency recording start routes mcp memory metrics clients accounts swaps config detectors guardrails workflows code console profile soak [--quick]`: measures what is named, or everything. It installs
  * nothing: what is missing is said and skipped.
  */
 import { accounts } from './accounts.ts'
 import { clients } from './clients.ts'
 import { code } from './code.ts'
 import { config } from './config.ts'
+import { consoleScreens } from './console.ts'
 import { detectors } from './detectors.ts'
 import { governed } from './governed.ts'
 import { guardrails } from './guardrails.ts'
@@ -41,6 +42,7 @@ const MEASUREMENTS: Record<string, (quick: boolean) => Promise<Outcome>> = {
   config,
   workflows,
   code,
+  console: consoleScreens,
   detectors,
   guardrails,
   profile,
