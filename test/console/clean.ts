@@ -11,6 +11,8 @@ export async function assertClean(visit: Visitor, width: number, at: string): Pr
   assertFaultless(visit, at)
   const wide = Number(await visit.page.evaluate('document.documentElement.scrollWidth'))
   assert.ok(wide <= width, `${at} is ${wide} pixels wide`)
+  // The inner form would send the outer one too
+  assert.equal(await visit.page.locator('form form').count(), 0, `${at} has a form within a form`)
   await visit.page.evaluate(AXE)
   const found = await visit.page.evaluate(async (runOnly) => {
     const { axe } = globalThis as unknown as {

@@ -7,12 +7,12 @@ import { Button } from '../kit/button.tsx'
 import { Diff } from '../kit/diff.tsx'
 import { FaultBox } from '../kit/states.tsx'
 import { Status } from '../kit/status.tsx'
-import { say } from '../kit/toast.tsx'
 import { fieldsOf } from '../schema/fields.ts'
 import { writableMembers } from '../schema/stored-secret.ts'
 import { changesOf, entriesOf, isObject } from '../schema/value.ts'
 import { ShowAs } from '../show-as/show-as.tsx'
 import { Review, WaitsFor } from './operation-form.tsx'
+import { sayStored } from './say-stored.ts'
 import { SchemaForm } from './schema-form.tsx'
 import { errorsOf, useWrite } from './use-write.ts'
 
@@ -54,11 +54,7 @@ export function EditForm({ resource, id, loaded, schemas, onDone }: EditFormProp
   useLeaveGuard(isDirty && state.step !== 'done')
   useEffect(() => {
     if (state.step !== 'done') return
-    const isPending = (state.answer.body as { readonly pending?: unknown }).pending === true
-    say(
-      isPending ? 'pending' : 'ok',
-      isPending ? 'Stored. Not all gateway threads have confirmed it yet.' : 'Saved',
-    )
+    sayStored(state.answer.body, 'Saved')
     onDone()
   }, [state, onDone])
 

@@ -9,10 +9,10 @@ import { Diff } from '../kit/diff.tsx'
 import { Labeled, TextInput } from '../kit/inputs.tsx'
 import { FaultBox } from '../kit/states.tsx'
 import { Status } from '../kit/status.tsx'
-import { say } from '../kit/toast.tsx'
 import { fieldsOf } from '../schema/fields.ts'
 import { ShowAs } from '../show-as/show-as.tsx'
 import { Result } from './result.tsx'
+import { sayStored } from './say-stored.ts'
 import { SchemaForm } from './schema-form.tsx'
 import { errorsOf, useWrite, type WriteInput } from './use-write.ts'
 
@@ -241,12 +241,7 @@ function Done({ row, schemas, answer, showsResult, onClose }: DoneProps) {
   const isShown = showsResult(output)
   useEffect(() => {
     if (isShown) return
-    say(
-      output['pending'] === true ? 'pending' : 'ok',
-      output['pending'] === true
-        ? 'Stored. Not all gateway threads have confirmed it yet.'
-        : `Done: ${row.summary.toLowerCase()}`,
-    )
+    sayStored(output, `Done: ${row.summary.toLowerCase()}`)
     onClose()
   }, [])
   return isShown ? <Result row={row} output={output} schemas={schemas} onClose={onClose} /> : null

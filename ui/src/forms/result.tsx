@@ -7,6 +7,7 @@ import { CodeBlock } from '../kit/copy.tsx'
 import { Checkbox } from '../kit/inputs.tsx'
 import { Status } from '../kit/status.tsx'
 import { Details } from '../tables/details.tsx'
+import { NOT_CONFIRMED } from './say-stored.ts'
 import { secretsOf } from './secrets.ts'
 
 interface ResultProps {
@@ -25,7 +26,7 @@ export function Result({ row, output, schemas, onClose }: ResultProps) {
       {row.effect !== 'read' &&
         (isPending ? (
           <Status state="pending" className="whitespace-normal">
-            Stored. Not all gateway threads have confirmed the change yet.
+            {NOT_CONFIRMED}
           </Status>
         ) : (
           <Status state="ok">Done</Status>

@@ -3,9 +3,9 @@ import type { Answer, DiffEntry } from '../api/client.ts'
 import type { OperationRow } from '../api/operations.ts'
 import { Button } from '../kit/button.tsx'
 import { FaultBox, SkeletonRows } from '../kit/states.tsx'
-import { say } from '../kit/toast.tsx'
 import { ShowAs } from '../show-as/show-as.tsx'
 import { Review, WaitsFor } from './operation-form.tsx'
+import { sayStored } from './say-stored.ts'
 import { useWrite, type WriteInput } from './use-write.ts'
 
 interface ReviewWriteProps {
@@ -36,11 +36,7 @@ export function ReviewWrite(props: ReviewWriteProps) {
   }, [])
   useEffect(() => {
     if (state.step !== 'done') return
-    const isPending = (state.answer.body as { readonly pending?: unknown }).pending === true
-    say(
-      isPending ? 'pending' : 'ok',
-      isPending ? 'Stored. Not all gateway threads have confirmed it yet.' : done,
-    )
+    sayStored(state.answer.body, done)
     onDone(state.answer)
   }, [state])
   if (state.step === 'waiting') return <WaitsFor changeRequest={state.changeRequest} />

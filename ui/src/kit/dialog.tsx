@@ -44,6 +44,8 @@ export function Dialog({ title, onClose, children, shape = 'middle', isGuarded =
       onClick={(event) => {
         if (event.target === ref.current && !isGuarded) onClose()
       }}
+      // A form around the dialog is not the one that is sent
+      onSubmit={(event) => event.stopPropagation()}
       className={classes('flex-col bg-page text-text shadow-float open:flex', SHAPES[shape])}
     >
       <header className="flex shrink-0 items-center justify-between gap-2 border-b border-line px-4 py-2">
