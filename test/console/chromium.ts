@@ -46,12 +46,13 @@ export interface Visitor extends AsyncDisposable {
 export async function visitor(
   browser: Browser,
   origins: readonly string[],
-  options: { readonly width?: number; readonly dark?: boolean } = {},
+  options: { readonly width?: number; readonly dark?: boolean; readonly anyCertificate?: boolean } = {},
 ): Promise<Visitor> {
-  const { width = 1440, dark = false } = options
+  const { width = 1440, dark = false, anyCertificate = false } = options
   const context = await browser.newContext({
     viewport: { width, height: width < 640 ? 844 : 900 },
     colorScheme: dark ? 'dark' : 'light',
+    ignoreHTTPSErrors: anyCertificate,
   })
   const faults: string[] = []
   await context.addInitScript({
