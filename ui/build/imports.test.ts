@@ -47,3 +47,13 @@ test('a grid with columns for wide windows has columns that shrink in narrow one
     ))
       assert.match(classes!, /(?:^|\s)(?:max-\w+:)?grid-cols-/, `${path}: ${classes}`)
 })
+
+test('an effect returns nothing but a function that ends it', () => {
+  // React calls what it returns; newer browsers return a promise where older ones returned nothing, as by `scrollTo`
+  for (const path of files)
+    assert.doesNotMatch(
+      readFileSync(resolve(top, path), 'utf8'),
+      /use(?:Layout)?Effect\(\s*\(\) =>\s*[^\s{]/,
+      `${path} has an effect without braces`,
+    )
+})

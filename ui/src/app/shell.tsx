@@ -21,7 +21,9 @@ export function Shell() {
   const navigate = useNavigate()
   const { pathname } = useLocation()
   const main = useRef<HTMLElement>(null)
-  useEffect(() => setOpen(false), [pathname])
+  useEffect(() => {
+    setOpen(false)
+  }, [pathname])
   useKeys({
     'mod+k': () => setOver('palette'),
     '?': () => setOver('keys'),

@@ -46,7 +46,9 @@ export function Listbox({
   const list = useRef<HTMLUListElement>(null)
   const names = options.map(({ value }) => value).join('\n')
   // Other options begin anew
-  useEffect(() => setActive(first), [names, first])
+  useEffect(() => {
+    setActive(first)
+  }, [names, first])
   useEffect(() => {
     if (list.current !== null) showOption(list.current, active)
   }, [active])

@@ -68,7 +68,9 @@ export function DataTable<T>(props: DataTableProps<T>) {
   useEffect(() => {
     if (more !== null && !isFetching && last >= items.length - AHEAD) more()
   }, [more, isFetching, last, items.length])
-  useEffect(() => virtual.measure(), [virtual, isNarrow])
+  useEffect(() => {
+    virtual.measure()
+  }, [virtual, isNarrow])
 
   const walk = (step: number): void => {
     const next = Math.min(items.length - 1, Math.max(0, current + step))

@@ -67,7 +67,9 @@ function Import({ row, schemas, collection }: ImportProps) {
   const [options, setOptions] = useState<JsonObject>({})
   const write = useWrite(row)
   const { state } = write
-  useEffect(() => document.getElementById('main')?.scrollTo(0, 0), [state.step])
+  useEffect(() => {
+    document.getElementById('main')?.scrollTo(0, 0)
+  }, [state.step])
   const input = { ...(collection !== null && { id: collection }), document: text, ...options }
   const fields = fieldsOf(schemas.actions[row.action]!.input, schemas.$defs).filter(
     ({ name }) => name !== 'document' && name !== 'id',

@@ -1,0 +1,190 @@
+/** APIs and their callers in a real browser: an import and its plan, live counters of a policy, a credential that is tested and rotated, and what a profile may call. */
+import assert from 'node:assert/strict'
+import { after, before, suite, test } from 'node:test'
+import type { Browser, Page } from 'playwright-core'
+import { type Orders, startOrders } from '../scenarios/orders.ts'
+import { created, type TestServer, until } from '../scenarios/server.ts'
+import { addUser } from '../support/sign-in.ts'
+import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
+import { assertClean } from './clean.ts'
+
+/** An API of a warehouse with so many paths. */
+const description = (paths: readonly string[], url: string): string =>
+  JSON.stringify({
+    openapi: '3.1.0',
+    info: { title: 'Warehouse', version: '1' },
+    servers: [{ url }],
+    paths: Object.fromEntries(
+      paths.map((path) => [
+        path,
+        { get: { operationId: path.slice(1), responses: { 200: { description: 'found' } } } },
+      ]),
+    ),
+  })
+
+suite('APIs and their callers, in a browser', { skip: SKIPPED }, () => {
+  let browser: Browser
+  let orders: Orders
+  let server: TestServer
+  let origin: string
+  let origins: string[]
+
+  before(async () => {
+    orders = await startOrders({ workers: 1 })
+    server = orders.server
+    origin = server.running.controlUrl
+    origins = [origin, server.running.origin]
+    await addUser(server, server.running.origin, 'ann')
+    await created(server.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' }))
+    await created(
+      server.manage('POST', '/credentials', {
+        name: 'Backend',
+        slug: 'backend',
+        auth: { type: 'bearer', token: 'first-secret-91' },
+      }),
+    )
+    assert.equal((await server.manage('PATCH', '/collections/orders', { credential: 'backend' })).status, 200)
+    browser = await launch()
+  })
+  after(async () => {
+    await browser?.close()
+    await orders?.stop()
+  })
+
+  const opened = async (page: Page, path: string): Promise<void> => {
+    await page.goto(`${origin}/console${path}`)
+    await page.getByRole('heading', { level: 1 }).waitFor()
+    await page.waitForLoadState('networkidle')
+  }
+
+  test('a description is imported after its plan, and a newer one says what it adds, misses and leaves', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/collections')
+    await page.getByRole('link', { name: 'Import' }).click()
+    const chosen = (paths: readonly string[]) => ({
+      name: 'warehouse.json',
+      mimeType: 'application/json',
+      buffer: Buffer.from(description(paths, orders.upstream.url)),
+    })
+    await page.locator('input[type=file]').setInputFiles(chosen(['/shelves', '/boxes']))
+    await page.getByText(/^warehouse\.json, \d/).waitFor()
+    await page.getByRole('button', { name: 'Show the plan' }).click()
+    const plan = page.getByRole('region', { name: 'Proxies of the plan' })
+    await plan.waitFor()
+    assert.deepEqual(
+      (await plan.locator('tr').allInnerTexts()).map((row) => row.split(/\s+/).slice(0, 2).join(' ')).sort(),
+      ['added GET', 'added GET'],
+    )
+    assert.equal((await server.manage('GET', '/collections/warehouse')).status, 404, 'a plan stores nothing')
+    await assertClean(visit, 1440, 'the plan')
+    await page.getByRole('button', { name: 'Import', exact: true }).click()
+    await page.getByRole('link', { name: 'Open the collection warehouse' }).waitFor()
+    const slugs = async () =>
+      (await server.manage('GET', '/proxies?collection=warehouse')).json.items.map(
+        ({ path }: { path: string }) => path,
+      )
+    assert.deepEqual((await slugs()).sort(), ['/boxes', '/shelves'])
+
+    await opened(page, '/collections/import?collection=warehouse')
+    await page.locator('input[type=file]').setInputFiles(chosen(['/shelves', '/pallets']))
+    await page.getByRole('button', { name: 'Show the plan' }).click()
+    await plan.waitFor()
+    const rows = (await plan.locator('tr').allInnerTexts()).map((row) => row.replace(/\s+/g, ' '))
+    assert.ok(
+      rows.some((row) => row.startsWith('added') && row.includes('/pallets')),
+      rows.join('; '),
+    )
+    assert.ok(
+      rows.some((row) => row.startsWith('missing') && row.includes('/boxes')),
+      rows.join('; '),
+    )
+    assertFaultless(visit, 'import')
+  })
+
+  test('what is no description is refused with its place, and the text stays', async () => {
+    await using visit = await visitor(browser, origins, { width: 390 })
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/collections/import')
+    await page.getByLabel('Or paste the text').fill('{"openapi":"3.1.0"')
+    await page.getByRole('button', { name: 'Show the plan' }).click()
+    await page.getByRole('alert').first().waitFor()
+    assert.equal(await page.getByLabel('Or paste the text').inputValue(), '{"openapi":"3.1.0"')
+    visit.faults.length = 0
+    await assertClean(visit, 390, 'a refused description')
+  })
+
+  test('calls move the counter of a policy on the open page', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await orders.ask('GET', '/v1/orders/7')
+    await opened(page, '/policies/gold')
+    await page.getByText('1,000 requests in any minute').first().waitFor()
+    const used = page.getByText(/^\d[\d,]* of 1,000/).first()
+    await used.waitFor()
+    const count = async () => Number(/^[\d,]+/.exec(await used.innerText())![0].replace(',', ''))
+    const before = await count()
+    for (let calls = 0; calls < 5; calls++) await orders.ask('GET', '/v1/orders/7')
+    await until(count, (now) => now >= before + 5)
+    await assertClean(visit, 1440, 'policy')
+  })
+
+  test('a credential is tested step by step, rotated with an overlap, and the rotation undone; no secret is shown', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/credentials/backend')
+    await page.getByRole('link', { name: 'collections/orders' }).waitFor()
+    const tests = page.getByRole('main').getByRole('button', { name: 'Test', exact: true })
+    await tests.click()
+    await page.getByText('Call the upstream').waitFor()
+    await page.getByText('answered 200', { exact: true }).waitFor()
+    assert.equal(orders.upstream.seen.at(-1)!.headers['authorization'], 'Bearer first-secret-91')
+
+    await page.getByRole('button', { name: 'Rotate' }).first().click()
+    const dialog = page.getByRole('dialog')
+    await dialog.locator('input[type=password]').first().fill('second-secret-92')
+    await dialog
+      .getByRole('button', { name: /Review the change|Rotate/ })
+      .last()
+      .click()
+    const confirm = dialog.getByRole('button', { name: 'Rotate', exact: true }).last()
+    if (await confirm.isVisible()) await confirm.click()
+    await page.getByRole('button', { name: 'Undo the rotation' }).waitFor()
+    await orders.ask('GET', '/v1/orders/7')
+    assert.equal(orders.upstream.seen.at(-1)!.headers['authorization'], 'Bearer second-secret-92')
+    assert.doesNotMatch(await page.content(), /(?:first|second)-secret/)
+    assertFaultless(visit, 'credential')
+  })
+
+  test('a profile shows its headers, and whether it may call an endpoint and why not', async () => {
+    await created(
+      server.manage('POST', '/proxies', {
+        collection: 'orders',
+        name: 'Later',
+        methods: ['GET'],
+        path: '/later',
+      }),
+    )
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/clients/acme')
+    await page.getByRole('link', { name: 'Sandbox' }).click()
+    const headers = page.getByRole('region', { name: 'Headers of a request' })
+    assert.match(await headers.innerText(), /^Authorization: Bearer /)
+    const ask = async (endpoint: string): Promise<void> => {
+      await page.getByLabel('Endpoint').fill(endpoint)
+      await page.getByRole('option', { name: endpoint }).first().click()
+      await page.getByRole('button', { name: 'Check' }).click()
+    }
+    await ask('orders:get-order')
+    await page.getByText('Allowed').waitFor()
+    await ask('orders:later')
+    await page.getByText('Refused').waitFor()
+    await assertClean(visit, 1440, 'profile')
+  })
+})
