@@ -10,6 +10,7 @@ import { Labeled, TextInput } from '../kit/inputs.tsx'
 import { FaultBox } from '../kit/states.tsx'
 import { Status } from '../kit/status.tsx'
 import { fieldsOf } from '../schema/fields.ts'
+import { ofStoredType } from '../schema/stored-type.ts'
 import { ShowAs } from '../show-as/show-as.tsx'
 import { Result } from './result.tsx'
 import { sayStored } from './say-stored.ts'
@@ -21,6 +22,8 @@ interface OperationFormProps {
   readonly schemas: ResourceSchemas
   /** Members that the place of the form decides, such as the id. They are sent and not asked for. */
   readonly fixed?: JsonObject
+  /** The resource that the operation is run on: members of other types than its own are not asked for. */
+  readonly stored?: JsonObject
   /** First values of the other members. */
   readonly start?: JsonObject
   /** Slug to be typed before something that cannot be undone; null: the operation needs none. */
@@ -39,6 +42,7 @@ export function OperationForm(props: OperationFormProps) {
     row,
     schemas,
     fixed = {},
+    stored,
     start = {},
     confirmWith = null,
     expectedRevision,
@@ -50,7 +54,12 @@ export function OperationForm(props: OperationFormProps) {
   const write = useWrite(row)
   const { state } = write
   const schema = schemas.actions[row.action]?.input ?? {}
-  const fields = fieldsOf(schema, schemas.$defs).filter(({ name }) => !Object.hasOwn(fixed, name))
+  const all = fieldsOf(schema, schemas.$defs).filter(({ name }) => !Object.hasOwn(fixed, name))
+  const created = schemas.actions['create']?.input
+  const fields =
+    stored === undefined || created === undefined
+      ? all
+      : ofStoredType(all, fieldsOf(created, schemas.$defs), stored)
   const input: WriteInput = { ...value, ...fixed }
   const needsWord = row.options.includes('confirm') && confirmWith !== null && row.effect !== 'read'
 

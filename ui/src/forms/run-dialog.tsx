@@ -34,6 +34,7 @@ export function RunDialog({
         row={row}
         schemas={schemas}
         fixed={{ id: String(value['id'] ?? slug) }}
+        stored={value}
         {...(start !== undefined && { start })}
         confirmWith={String(value['slug'] ?? slug)}
         expectedRevision={revision}
