@@ -356,4 +356,25 @@ suite('rules of the console, in a browser', { skip: SKIPPED }, () => {
     await page.getByRole('heading', { name: 'Collections', level: 1 }).waitFor()
     assertFaultless(visit, 'keys')
   })
+
+  test('the palette goes to a page, finds a resource and runs an operation, by keyboard alone', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    const pick = async (text: string, option: RegExp, title: string | RegExp): Promise<void> => {
+      await page.keyboard.press('Control+k')
+      await page.getByRole('combobox', { name: 'Search or run' }).waitFor()
+      await page.keyboard.type(text)
+      await page.getByRole('option', { name: option, selected: true }).waitFor()
+      await page.keyboard.press('Enter')
+      await page.getByRole('heading', { name: title, level: 1 }).waitFor()
+    }
+    await pick('Trust rules', /^Trust rules/, 'Trust rules')
+    await pick('Get order', /^Get order/, /^Get order/)
+    assert.match(new URL(page.url()).pathname, /^\/console\/proxies\//)
+    await pick('audit.verify', /audit\.verify/, /./)
+    assert.equal(new URL(page.url()).pathname, '/console/run/audit.verify')
+    await page.getByRole('main').getByRole('button', { name: 'Show', exact: true }).waitFor()
+    assertFaultless(visit, 'palette')
+  })
 })

@@ -6,7 +6,7 @@ import { ALL_OPERATIONS, nameOf } from '../api/operations.ts'
 import { useMay } from '../api/session.ts'
 import { Dialog } from '../kit/dialog.tsx'
 import { TextInput } from '../kit/inputs.tsx'
-import { Listbox, type Option } from '../kit/listbox.tsx'
+import { fitsText, Listbox, type Option } from '../kit/listbox.tsx'
 import { isObject } from '../schema/value.ts'
 import { FURTHER, PLACES, singularOf } from './navigation.ts'
 import { rank } from './rank.ts'
@@ -52,15 +52,15 @@ export default function Palette({ onClose }: { onClose: () => void }) {
     ],
     [may],
   )
-  const resources = found.flatMap(({ data }, index) => {
+  const resources = found.flatMap(({ data, isPlaceholderData }, index) => {
     const resource = FOUND_IN[index]!
-    return text.length < TEXT_MIN
-      ? []
-      : (data ?? []).filter(isObject).map((item) => ({
-          value: `/${resource}/${encodeURIComponent(String(item['id']))}`,
-          label: String(item['name'] ?? item['slug']),
-          hint: singularOf(resource),
-        }))
+    if (text.length < TEXT_MIN) return []
+    const options = (data ?? []).filter(isObject).map((item) => ({
+      value: `/${resource}/${encodeURIComponent(String(item['id']))}`,
+      label: String(item['name'] ?? item['slug']),
+      hint: singularOf(resource),
+    }))
+    return isPlaceholderData ? options.filter((option) => fitsText(option, text)) : options
   })
   const options = [...resources, ...rank(fixed, text)].slice(0, SHOWN_MAX)
   return (

@@ -3,7 +3,7 @@ import { type ReactNode, useId, useState } from 'react'
 import type { Json, JsonObject } from '../../build/document.ts'
 import { Button, IconButton } from '../kit/button.tsx'
 import { Checkbox, describedBy, Labeled, Select, TextArea, TextInput } from '../kit/inputs.tsx'
-import { type Field, labelOf } from '../schema/fields.ts'
+import { type Field, inSentence, labelOf } from '../schema/fields.ts'
 import { readingOf } from '../schema/reading.ts'
 import { isObject, type Path } from '../schema/value.ts'
 import { useMember } from './form-state.tsx'
@@ -442,7 +442,7 @@ function GroupField({ field, path }: EditorProps<Of<'group'>>) {
           {isOptional && !isReadOnly && (
             <div>
               <Button isSmall icon={Trash2} onClick={() => set(cleared(field))}>
-                Remove {field.label.toLowerCase()}
+                Remove {inSentence(field.label)}
               </Button>
             </div>
           )}
@@ -450,7 +450,7 @@ function GroupField({ field, path }: EditorProps<Of<'group'>>) {
       ) : (
         !isReadOnly && (
           <Button isSmall icon={Plus} onClick={() => set({})} className="mt-2">
-            Set {field.label.toLowerCase()}
+            Set {inSentence(field.label)}
           </Button>
         )
       )}
@@ -500,7 +500,7 @@ function ListField({ field, path }: EditorProps<Of<'list'>>) {
       {!isReadOnly && (
         <div>
           <Button isSmall icon={Plus} onClick={() => set([...items, startOf(field.item)])}>
-            Add to {field.label.toLowerCase()}
+            Add to {inSentence(field.label)}
           </Button>
         </div>
       )}

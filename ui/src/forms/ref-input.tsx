@@ -3,7 +3,7 @@ import { type ComponentProps, useId, useState } from 'react'
 import { client, type Input, type OperationName } from '../api/client.ts'
 import { operation } from '../api/operations.ts'
 import { TextInput } from '../kit/inputs.tsx'
-import { Listbox, type Option } from '../kit/listbox.tsx'
+import { fitsText, Listbox, type Option } from '../kit/listbox.tsx'
 import { addressOf } from '../schema/address.ts'
 import { isObject } from '../schema/value.ts'
 
@@ -23,10 +23,6 @@ async function find(resource: string, text: string): Promise<Option[]> {
     return { value, label: value, hint: typeof item['name'] === 'string' ? item['name'] : '' }
   })
   return own === text ? options : options.filter(({ value }) => value.includes(text))
-}
-
-function fits({ value, hint }: Option, text: string): boolean {
-  return `${value} ${hint ?? ''}`.toLowerCase().includes(text.trim().toLowerCase())
 }
 
 interface RefInputProps extends Omit<ComponentProps<'input'>, 'value' | 'onChange'> {
@@ -52,7 +48,7 @@ export function RefInput({ resource, value, onValue, isPickOnly = false, ...rest
     retry: false,
   })
   // Until the server has answered for this text, the options before are shown: only those that fit, because Enter picks one
-  const data = isPlaceholderData ? found.filter((option) => fits(option, text)) : found
+  const data = isPlaceholderData ? found.filter((option) => fitsText(option, text)) : found
   return (
     <Listbox
       id={listId}

@@ -7,6 +7,11 @@ export interface Option {
   readonly hint: string
 }
 
+/** True for an option whose label or hint holds the text. For options that were asked for with another text: Enter may pick no others. */
+export function fitsText({ label, hint }: Option, text: string): boolean {
+  return `${label} ${hint}`.toLowerCase().includes(text.trim().toLowerCase())
+}
+
 interface InputAttributes {
   readonly role: 'combobox'
   readonly 'aria-expanded': boolean

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { type JsonObject, rowsOf, schemasOf } from '../../build/document.ts'
 import { columnsOf, filtersOf } from './columns.ts'
-import { type Field, fieldsOf, refsOf } from './fields.ts'
+import { type Field, fieldsOf, inSentence, labelOf, refsOf } from './fields.ts'
 
 const document = JSON.parse(
   readFileSync(new URL('../../../test/golden/openapi.json', import.meta.url), 'utf8'),
@@ -112,4 +112,20 @@ test('members that name other resources are known by the resource', () => {
     {},
   )
   assert.deepEqual(refsOf(fields), { policy: 'policies', teams: 'teams' })
+})
+
+test('labels are spelled as the terms are, also within a sentence', () => {
+  assert.deepEqual(
+    ['request_schema', 'mcp', 'graphql', 'virtual_mcps', 'x'].map((name) => [
+      labelOf(name),
+      inSentence(labelOf(name)),
+    ]),
+    [
+      ['Request schema', 'request schema'],
+      ['MCP', 'MCP'],
+      ['GraphQL', 'GraphQL'],
+      ['Virtual MCPs', 'virtual MCPs'],
+      ['X', 'X'],
+    ],
+  )
 })

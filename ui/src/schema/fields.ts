@@ -134,7 +134,13 @@ export function labelOf(name: string): string {
       word.toUpperCase(),
     )
     .replace(/\bmcps\b/, 'MCPs')
+    .replace(/\bgraphql\b/, 'GraphQL')
   return spelled.charAt(0).toUpperCase() + spelled.slice(1)
+}
+
+/** A label within a sentence: `Request schema` is `request schema`, `MCP` and `GraphQL` stay. */
+export function inSentence(label: string): string {
+  return label.replace(/^[A-Z][a-z]+(?![A-Za-z])/, (word) => word.toLowerCase())
 }
 
 function fieldOf(name: string, given: JsonObject, required: boolean, place: Place): Field {
