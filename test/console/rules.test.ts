@@ -377,4 +377,27 @@ suite('rules of the console, in a browser', { skip: SKIPPED }, () => {
     await page.getByRole('main').getByRole('button', { name: 'Show', exact: true }).waitFor()
     assertFaultless(visit, 'palette')
   })
+
+  test('while Postern does not answer a page keeps what it shows, says how old it is, and comes up to date by itself', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page, context } = visit
+    await signIn(page, origin, 'ann')
+    await page.goto(`${origin}/console/policies`)
+    await page.getByRole('link', { name: 'Gold' }).first().waitFor()
+    await page.goto(`${origin}/console/policies/gold`)
+    await page.getByText('Counted by all gateway threads').waitFor()
+    await page.waitForLoadState('networkidle')
+    await context.setOffline(true)
+    const bar = page.getByRole('status').filter({ hasText: 'Postern does not answer' })
+    await bar.getByText('You see what was known').waitFor()
+    assert.equal(await page.getByText('requests in any minute').count(), 1)
+    assert.equal(await page.getByRole('alert').count(), 0)
+    // What was not asked for before is not there to be shown, and the frame stays
+    await page.getByRole('navigation').getByRole('link', { name: 'Workflows', exact: true }).click()
+    await page.getByRole('heading', { name: 'Workflows', level: 1 }).waitFor()
+    await context.setOffline(false)
+    await bar.waitFor({ state: 'detached' })
+    await page.getByRole('heading', { name: 'No workflows yet' }).waitFor()
+    assert.deepEqual([...new Set(visit.faults)], ['Failed to load resource: net::ERR_INTERNET_DISCONNECTED'])
+  })
 })

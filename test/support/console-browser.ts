@@ -28,6 +28,8 @@ export class ConsoleBrowser {
     const url = new URL(target)
     const jar = this.#cookies.get(url.hostname) ?? new Map<string, string>()
     const headers = new Headers(init.headers)
+    // A kept connection may have been closed by the server while this process was busy, and the request would fail
+    headers.set('connection', 'close')
     if (jar.size > 0) headers.set('cookie', [...jar].map(([name, value]) => `${name}=${value}`).join('; '))
     const response = await fetch(url, { ...init, headers, redirect: 'manual' })
     for (const line of response.headers.getSetCookie()) {

@@ -1,7 +1,9 @@
-import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
+import { reachNow } from './api/reach.ts'
+import { createQueries } from './app/queries.ts'
 import { createConsoleRouter } from './app/router.tsx'
 import { applyTheme } from './app/theme.ts'
 import './styles.css'
@@ -9,17 +11,14 @@ import './styles.css'
 applyTheme()
 // A page that was opened before a new version was installed asks for files that are gone. Once: a reload brings the new ones
 addEventListener('vite:preloadError', (event) => {
-  if (sessionStorage.getItem('postern-reloaded') !== null) return
+  if (!reachNow().isReached || !navigator.onLine || sessionStorage.getItem('postern-reloaded') !== null)
+    return
   sessionStorage.setItem('postern-reloaded', '1')
   event.preventDefault()
   location.reload()
 })
 
-const queries = new QueryClient({
-  defaultOptions: {
-    queries: { staleTime: 5000, retry: false, refetchOnWindowFocus: true },
-  },
-})
+const queries = createQueries()
 const router = createConsoleRouter(queries)
 
 createRoot(document.getElementById('root')!).render(

@@ -1,5 +1,6 @@
 import { createNamedClient } from '../../../src/surfaces/client/named.ts'
 import type { Operations } from '../../../src/surfaces/client/types.ts'
+import { reachingFetch } from './reach.ts'
 
 export { ProblemError, WaitsForApproval } from '../../../src/surfaces/client/send.ts'
 
@@ -15,7 +16,7 @@ export function whenSignedOut(tell: () => void): void {
 }
 
 async function sessionFetch(input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> {
-  const response = await fetch(input, { ...init, credentials: 'same-origin' })
+  const response = await reachingFetch(input, { ...init, credentials: 'same-origin' })
   if (response.status === 401) onSignedOut()
   return response
 }

@@ -1,5 +1,6 @@
 import { queryOptions, useQuery } from '@tanstack/react-query'
 import { client, type Output } from './client.ts'
+import { reachingFetch } from './reach.ts'
 
 export type Session = Output<'whoami.show'>
 
@@ -26,7 +27,7 @@ export function useMay(): (operation: string) => boolean {
 
 /** True if this browser has a session. */
 export async function isSignedIn(): Promise<boolean> {
-  const response = await fetch('/console/session', { headers: { 'x-postern-console': '1' } })
+  const response = await reachingFetch('/console/session', { headers: { 'x-postern-console': '1' } })
   return response.ok && ((await response.json()) as { readonly signed_in: boolean }).signed_in
 }
 

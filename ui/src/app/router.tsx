@@ -6,6 +6,7 @@ import {
   lazyRouteComponent,
   redirect,
 } from '@tanstack/react-router'
+import type { ComponentType } from 'react'
 import { faultOf } from '../api/problem.ts'
 import { isSignedIn, sessionQuery } from '../api/session.ts'
 import { FaultBox } from '../kit/states.tsx'
@@ -31,11 +32,37 @@ const root = createRootRouteWithContext<Context>()({
   ),
 })
 
+/** A page that cannot be shown, within the frame of the console. */
+function PageFault({ error }: { error: unknown }) {
+  // What a page is made of may have failed to load: only a page that is opened anew asks for it again
+  const retry = (): void =>
+    void isSignedIn().then(
+      () => location.reload(),
+      () => {},
+    )
+  return (
+    <div className="p-6">
+      <FaultBox fault={faultOf(error)} retry={retry} />
+    </div>
+  )
+}
+
+type Load = () => Promise<{ readonly default: ComponentType }>
+
+/** A page in a file of its own. The router would open the page anew where the file does not come, also while nothing answers. */
+function pageOf(load: Load) {
+  return lazyRouteComponent(() =>
+    load().catch((error: unknown) => {
+      throw new Error('A file of the console did not come. Try again once Postern answers.', { cause: error })
+    }),
+  )
+}
+
 const signIn = createRoute({ getParentRoute: () => root, path: '/sign-in', component: SignIn })
 const signedIn = createRoute({
   getParentRoute: () => root,
   path: '/signed-in',
-  component: lazyRouteComponent(() => import('./signed-in.tsx')),
+  component: pageOf(() => import('./signed-in.tsx')),
 })
 
 /** All pages behind the sign-in. */
@@ -60,36 +87,36 @@ const shell = createRoute({
 const home = createRoute({
   getParentRoute: () => shell,
   path: '/',
-  component: lazyRouteComponent(() => import('../screens/home/home.tsx')),
+  component: pageOf(() => import('../screens/home/home.tsx')),
 })
 const settings = createRoute({
   getParentRoute: () => shell,
   path: '/settings',
-  component: lazyRouteComponent(() => import('../screens/resources/single.tsx')),
+  component: pageOf(() => import('../screens/resources/single.tsx')),
 })
 const run = createRoute({
   getParentRoute: () => shell,
   path: '/run/$operation',
-  component: lazyRouteComponent(() => import('../screens/resources/run.tsx')),
+  component: pageOf(() => import('../screens/resources/run.tsx')),
 })
 const list = createRoute({
   getParentRoute: () => shell,
   path: '/$resource',
-  component: lazyRouteComponent(() => import('../screens/resources/list.tsx')),
+  component: pageOf(() => import('../screens/resources/list.tsx')),
 })
 const create = createRoute({
   getParentRoute: () => shell,
   path: '/$resource/new',
-  component: lazyRouteComponent(() => import('../screens/resources/create.tsx')),
+  component: pageOf(() => import('../screens/resources/create.tsx')),
 })
 const item = createRoute({
   getParentRoute: () => shell,
   path: '/$resource/$id',
-  component: lazyRouteComponent(() => import('../screens/resources/item.tsx')),
+  component: pageOf(() => import('../screens/resources/item.tsx')),
 })
 
 const handMade = Object.entries(PAGES).map(([path, load]) =>
-  createRoute({ getParentRoute: () => shell, path, component: lazyRouteComponent(load) }),
+  createRoute({ getParentRoute: () => shell, path, component: pageOf(load) }),
 )
 
 const tree = root.addChildren([
@@ -107,6 +134,7 @@ export function createConsoleRouter(queries: QueryClient) {
     stringifySearch: (search) => stringifySearch(search),
     defaultPreload: 'intent',
     scrollRestoration: true,
+    defaultErrorComponent: PageFault,
   })
 }
 

@@ -10,6 +10,7 @@ import { Toasts } from '../kit/toast.tsx'
 import { useKeys } from './keys.ts'
 import { GROUPS, PLACES } from './navigation.ts'
 import { setTheme, type Theme, theme } from './theme.ts'
+import { Unreached } from './unreached.tsx'
 
 const Palette = lazy(() => import('./palette.tsx'))
 const KeyHelp = lazy(() => import('./key-help.tsx'))
@@ -80,6 +81,7 @@ export function Shell() {
         {over === 'keys' && <KeyHelp onClose={() => setOver(null)} />}
       </Suspense>
       <SignedOut />
+      <Unreached />
       <Toasts />
     </div>
   )
