@@ -71,7 +71,8 @@ export async function startSample({
     const traffic = await (async () => {
       await using server = first
       await configure(server, places)
-      return trafficOf(server)
+      // Awaited: the server stops once this block is left
+      return await trafficOf(server)
     })()
     const now = Date.now()
     await writeRecords(data, sampleRecords(traffic, records, now))
