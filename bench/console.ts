@@ -3,7 +3,7 @@
  * (Event Timing), and within 200 ms on a processor four times slower.
  */
 import type { Page } from 'playwright-core'
-import { launch, missing, signIn, visitor } from '../test/console/chromium.ts'
+import { launch, missing, openPage, signIn, visitor } from '../test/console/chromium.ts'
 import { startSample } from '../test/support/sample/instance.ts'
 import { type Outcome, skipped } from './measure/results.ts'
 
@@ -85,7 +85,7 @@ export async function consoleScreens(quick: boolean): Promise<Outcome> {
     const hand = new Hand(page)
     for (const [screen, walk] of WALKS) {
       hand.screen = screen
-      await walk(page, hand, `${controlUrl}/console`)
+      await walk(page, hand, controlUrl)
     }
     const all = hand.took.map(({ ms }) => ms)
     p95s.push(at(all, 0.95))
@@ -129,20 +129,14 @@ function at(values: readonly number[], part: number): number {
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * part) - 1)]!
 }
 
-async function open(page: Page, url: string): Promise<void> {
-  await page.goto(url)
-  await page.getByRole('heading', { level: 1 }).waitFor()
-  await page.waitForLoadState('networkidle')
-}
-
 const WALKS: readonly (readonly [
   screen: string,
-  walk: (page: Page, hand: Hand, base: string) => Promise<void>,
+  walk: (page: Page, hand: Hand, origin: string) => Promise<void>,
 ])[] = [
   [
     'list of proxies',
-    async (page, hand, base) => {
-      await open(page, `${base}/proxies`)
+    async (page, hand, origin) => {
+      await openPage(page, origin, '/proxies')
       await hand.keys(...'jjjjjjjj')
       await hand.keys('/')
       await hand.type('create')
@@ -151,8 +145,8 @@ const WALKS: readonly (readonly [
   ],
   [
     'records',
-    async (page, hand, base) => {
-      await open(page, `${base}/records`)
+    async (page, hand, origin) => {
+      await openPage(page, origin, '/records')
       await hand.keys(...'jjjjjjjj')
       await hand.keys('Enter', 'j', 'j', 'Escape')
       await hand.click('[data-record]')
@@ -163,16 +157,16 @@ const WALKS: readonly (readonly [
   ],
   [
     'analytics',
-    async (page, hand, base) => {
-      await open(page, `${base}/analytics?from=-7d`)
+    async (page, hand, origin) => {
+      await openPage(page, origin, '/analytics?from=-7d')
       await hand.click('[role=tab]:not([aria-selected=true]), button[title^="Narrow to"]')
       await hand.keys('Tab', 'Tab', 'Tab')
     },
   ],
   [
     'command palette',
-    async (page, hand, base) => {
-      await open(page, `${base}/`)
+    async (page, hand, origin) => {
+      await openPage(page, origin, '/')
       await hand.keys('Control+k')
       await hand.type('orders')
       await hand.keys('ArrowDown', 'ArrowDown', 'Enter')
@@ -181,8 +175,8 @@ const WALKS: readonly (readonly [
   // The last: the page asks before it is left with changes
   [
     'form of a proxy',
-    async (page, hand, base) => {
-      await open(page, `${base}/proxies/orders:create-v1?tab=edit`)
+    async (page, hand, origin) => {
+      await openPage(page, origin, '/proxies/orders:create-v1?tab=edit')
       await hand.click('input[type=text], textarea')
       await hand.type('Longer')
       await hand.click('button:has-text("Review the change")')

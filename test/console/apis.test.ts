@@ -5,7 +5,7 @@ import type { Browser, Page } from 'playwright-core'
 import { type Orders, startOrders } from '../scenarios/orders.ts'
 import { created, type TestServer, until } from '../scenarios/server.ts'
 import { addUser } from '../support/sign-in.ts'
-import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
+import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
 import { assertClean } from './clean.ts'
 
 /** An API of a warehouse with so many paths. */
@@ -51,11 +51,7 @@ suite('APIs and their callers, in a browser', { skip: SKIPPED }, () => {
     await orders?.stop()
   })
 
-  const opened = async (page: Page, path: string): Promise<void> => {
-    await page.goto(`${origin}/console${path}`)
-    await page.getByRole('heading', { level: 1 }).waitFor()
-    await page.waitForLoadState('networkidle')
-  }
+  const opened = (page: Page, path: string): Promise<void> => openPage(page, origin, path)
 
   test('a description is imported after its plan, and a newer one says what it adds, misses and leaves', async () => {
     await using visit = await visitor(browser, origins)

@@ -8,7 +8,7 @@ import { startTestServer, type TestServer } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
 import { PASSWORD } from '../support/authorization.ts'
 import { addUser } from '../support/sign-in.ts'
-import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
+import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
 import { PAGES } from './pages.ts'
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -49,11 +49,7 @@ suite('the console in a browser', { skip: SKIPPED }, () => {
     await upstream?.[Symbol.asyncDispose]()
   })
 
-  const opened = async (page: Page, path: string): Promise<void> => {
-    await page.goto(`${origin}/console${path}`)
-    await page.getByRole('heading', { level: 1 }).waitFor()
-    await page.waitForLoadState('networkidle')
-  }
+  const opened = (page: Page, path: string): Promise<void> => openPage(page, origin, path)
 
   for (const { name, width, dark } of [
     { name: 'at 1440 pixels, light', width: 1440, dark: false },

@@ -87,6 +87,13 @@ export async function signIn(page: Page, origin: string, name: string, path = '/
   await page.getByRole('heading', { level: 1 }).waitFor()
 }
 
+/** Opens a page of the console, and waits for what it asks for. @param path below `/console` */
+export async function openPage(page: Page, origin: string, path: string): Promise<void> {
+  await page.goto(`${origin}/console${path}`)
+  await page.getByRole('heading', { level: 1 }).waitFor()
+  await page.waitForLoadState('networkidle')
+}
+
 export function assertFaultless({ faults }: Visitor, at: string): void {
   assert.deepEqual(faults, [], at)
 }

@@ -4,7 +4,7 @@ import { after, before, suite, test } from 'node:test'
 import type { Browser, Locator, Page } from 'playwright-core'
 import { publishOrders, startTestServer, type TestServer } from '../scenarios/server.ts'
 import { addUser } from '../support/sign-in.ts'
-import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
+import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
 import { assertClean } from './clean.ts'
 
 const SCRIPT = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
@@ -72,11 +72,7 @@ suite('audit and decisions in a browser', { skip: SKIPPED }, () => {
     await server?.stop()
   })
 
-  const opened = async (page: Page, path: string): Promise<void> => {
-    await page.goto(`${origin}/console${path}`)
-    await page.getByRole('heading', { level: 1 }).waitFor()
-    await page.waitForLoadState('networkidle')
-  }
+  const opened = (page: Page, path: string): Promise<void> => openPage(page, origin, path)
   /** A call of management REST with the session of the page. */
   const asked = (page: Page, method: string, path: string, body: object): Promise<[number, string]> =>
     page.evaluate(

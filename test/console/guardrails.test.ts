@@ -5,7 +5,7 @@ import type { Browser, Page } from 'playwright-core'
 import { type Orders, startOrders } from '../scenarios/orders.ts'
 import { created } from '../scenarios/server.ts'
 import { addUser } from '../support/sign-in.ts'
-import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
+import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
 import { assertClean } from './clean.ts'
 
 const CARD = '4111 1111 1111 1111'
@@ -48,11 +48,7 @@ suite('guardrails, in a browser', { skip: SKIPPED }, () => {
     await orders?.stop()
   })
 
-  const opened = async (page: Page, path: string): Promise<void> => {
-    await page.goto(`${origin}/console${path}`)
-    await page.getByRole('heading', { level: 1 }).waitFor()
-    await page.waitForLoadState('networkidle')
-  }
+  const opened = (page: Page, path: string): Promise<void> => openPage(page, origin, path)
   const tried = async (page: Page, content: string): Promise<void> => {
     await page.getByLabel('Content').fill(content)
     await page.getByRole('main').getByRole('button', { name: 'Test', exact: true }).click()

@@ -7,7 +7,7 @@ import { type Fixture, startFixture } from '../mcp/fixture/fixture.ts'
 import { rawClient } from '../mcp/raw-client.ts'
 import { created, startTestServer, type TestServer, until } from '../scenarios/server.ts'
 import { addUser } from '../support/sign-in.ts'
-import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
+import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
 import { assertClean } from './clean.ts'
 
 /** Zero-width space, and a tag character. */
@@ -60,11 +60,7 @@ suite('virtual MCPs, in a browser', { skip: SKIPPED }, () => {
     await desk?.[Symbol.asyncDispose]()
   })
 
-  const opened = async (page: Page, path: string): Promise<void> => {
-    await page.goto(`${origin}/console${path}`)
-    await page.getByRole('heading', { level: 1 }).waitFor()
-    await page.waitForLoadState('networkidle')
-  }
+  const opened = (page: Page, path: string): Promise<void> => openPage(page, origin, path)
   const rulesOf = async (slug: string) =>
     (await server.manage('GET', `/virtual_mcps/${slug}`)).json.members[0].capability_policy.tools
 

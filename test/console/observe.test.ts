@@ -6,7 +6,7 @@ import type { Browser, Page } from 'playwright-core'
 import { publishOrders, startTestServer, type TestServer, until } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
 import { addUser } from '../support/sign-in.ts'
-import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
+import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
 import { assertClean } from './clean.ts'
 
 const SCRIPT = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
@@ -56,11 +56,7 @@ suite('the screens for looking, in a browser', { skip: SKIPPED }, () => {
     )
     return id
   }
-  const opened = async (page: Page, path: string): Promise<void> => {
-    await page.goto(`${origin}/console${path}`)
-    await page.getByRole('heading', { level: 1 }).waitFor()
-    await page.waitForLoadState('networkidle')
-  }
+  const opened = (page: Page, path: string): Promise<void> => openPage(page, origin, path)
   for (const { name, width, dark } of [
     { name: 'at 1440 pixels, light', width: 1440, dark: false },
     { name: 'at 390 pixels, dark', width: 390, dark: true },

@@ -7,7 +7,7 @@ import { type Fixture, startFixture } from '../mcp/fixture/fixture.ts'
 import { created, startTestServer, type TestServer } from '../scenarios/server.ts'
 import { type GuardedOrigin, startGuardedOrigin } from '../support/guarded-origin.ts'
 import { addUser } from '../support/sign-in.ts'
-import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
+import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
 import { assertClean } from './clean.ts'
 
 suite('adding an MCP server, in a browser', { skip: SKIPPED }, () => {
@@ -50,11 +50,7 @@ suite('adding an MCP server, in a browser', { skip: SKIPPED }, () => {
     await guarded?.[Symbol.asyncDispose]()
   })
 
-  const opened = async (page: Page, path: string): Promise<void> => {
-    await page.goto(`${origin}/console${path}`)
-    await page.getByRole('heading', { level: 1 }).waitFor()
-    await page.waitForLoadState('networkidle')
-  }
+  const opened = (page: Page, path: string): Promise<void> => openPage(page, origin, path)
   const confirmed = async (page: Page, title: string): Promise<void> => {
     const review = page.getByRole('dialog', { name: title })
     await review.getByRole('button', { name: /^(Save|Create)$/ }).click()

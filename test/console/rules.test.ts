@@ -12,7 +12,7 @@ import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
 import { PASSWORD, register, tokensFor } from '../support/authorization.ts'
 import { Browser as TextBrowser } from '../support/browser.ts'
 import { addUser } from '../support/sign-in.ts'
-import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
+import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
 import { PAGES } from './pages.ts'
 
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
@@ -81,11 +81,7 @@ suite('rules of the console, in a browser', { skip: SKIPPED }, () => {
     rmSync(folder, { recursive: true, force: true })
   })
 
-  const opened = async (page: Page, path: string): Promise<void> => {
-    await page.goto(`${origin}/console${path}`)
-    await page.getByRole('heading', { level: 1 }).waitFor()
-    await page.waitForLoadState('networkidle')
-  }
+  const opened = (page: Page, path: string): Promise<void> => openPage(page, origin, path)
 
   test('each screen asks at most six times, and what is there does not move while the rest comes', async () => {
     await using visit = await visitor(browser, origins)

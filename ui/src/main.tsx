@@ -2,20 +2,24 @@ import { QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
-import { reachNow } from './api/reach.ts'
+import { isSignedIn } from './api/session.ts'
 import { createQueries } from './app/queries.ts'
 import { createConsoleRouter } from './app/router.tsx'
 import { applyTheme } from './app/theme.ts'
 import './styles.css'
 
 applyTheme()
-// A page that was opened before a new version was installed asks for files that are gone. Once: a reload brings the new ones
-addEventListener('vite:preloadError', (event) => {
-  if (!reachNow().isReached || !navigator.onLine || sessionStorage.getItem('postern-reloaded') !== null)
-    return
-  sessionStorage.setItem('postern-reloaded', '1')
-  event.preventDefault()
-  location.reload()
+// A page that was opened before a new version was installed asks for files that are gone. Once: a reload brings the new ones. Not
+// while nothing answers: a reload would bring an error of the browser, and lose what is on the page
+addEventListener('vite:preloadError', () => {
+  if (sessionStorage.getItem('postern-reloaded') !== null) return
+  isSignedIn().then(
+    () => {
+      sessionStorage.setItem('postern-reloaded', '1')
+      location.reload()
+    },
+    () => {},
+  )
 })
 
 const queries = createQueries()

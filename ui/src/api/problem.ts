@@ -12,11 +12,6 @@ export interface Fault {
   readonly fields: readonly { readonly pointer: string; readonly reason: string }[]
 }
 
-/** True for an error of a call to which no answer of Postern came. */
-export function isUnanswered(error: unknown): boolean {
-  return !(error instanceof ProblemError) && !(error instanceof WaitsForApproval)
-}
-
 /** Any error of a call as a {@link Fault}. */
 export function faultOf(error: unknown): Fault {
   if (error instanceof ProblemError) {

@@ -1,12 +1,12 @@
 import { QueryCache, QueryClient } from '@tanstack/react-query'
-import { isUnanswered } from '../api/problem.ts'
+import { reachNow } from '../api/reach.ts'
 
 /** What is on a page stays there while Postern does not answer: the bar of the shell says so, and how old it is. */
 export function createQueries(): QueryClient {
   return new QueryClient({
     queryCache: new QueryCache({
-      onError(error, query) {
-        if (query.state.data !== undefined && isUnanswered(error))
+      onError(_error, query) {
+        if (query.state.data !== undefined && !reachNow().isReached)
           query.setState({ error: null, status: 'success' })
       },
     }),

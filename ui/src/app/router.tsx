@@ -25,11 +25,6 @@ const asSearch = (search: Record<string, unknown>): Search => search as Search
 const root = createRootRouteWithContext<Context>()({
   validateSearch: asSearch,
   notFoundComponent: NotFound,
-  errorComponent: ({ error, reset }) => (
-    <div className="p-6">
-      <FaultBox fault={faultOf(error)} retry={reset} />
-    </div>
-  ),
 })
 
 /** A page that cannot be shown, within the frame of the console. */

@@ -149,9 +149,9 @@ interface PickOneProps extends Omit<ComponentProps<'input'>, 'value' | 'onChange
 function PickOne({ values, onPick, ...rest }: PickOneProps) {
   const id = useId()
   const [text, setText] = useState<string | null>(null)
-  const wanted = (text ?? '').trim().toLowerCase().replaceAll(' ', '_')
+  const wanted = plain((text ?? '').trim())
   const options = values
-    .filter((value) => value.toLowerCase().includes(wanted))
+    .filter((value) => plain(value).includes(wanted))
     .toSorted((one, other) => fit(other, wanted) - fit(one, wanted))
     .map((value) => ({ value, label: value, hint: '' }))
   return (
@@ -182,8 +182,13 @@ function PickOne({ values, onPick, ...rest }: PickOneProps) {
 
 /** 2 for a value that is the text, 1 for one that starts with it, 0 for another. */
 function fit(value: string, text: string): number {
-  const lower = value.toLowerCase()
-  return lower === text ? 2 : lower.startsWith(text) ? 1 : 0
+  const own = plain(value)
+  return own === text ? 2 : own.startsWith(text) ? 1 : 0
+}
+
+/** A value as people type it: `mcp method` for `mcp_method`. */
+function plain(value: string): string {
+  return value.toLowerCase().replaceAll('_', ' ')
 }
 
 function FilterValue({
