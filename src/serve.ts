@@ -268,6 +268,7 @@ async function start(
       prove: control.prove,
       signIn: control.signIn,
       connection: control.connection,
+      consoleCaller: control.consoleCaller,
       originSessions,
       taken: captures.taken,
     }),

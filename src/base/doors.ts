@@ -13,7 +13,7 @@ export const PARTS = ['management', 'oauth', 'registry', 'portal', 'console'] as
 export type Part = (typeof PARTS)[number]
 
 /** Handlers of gateway threads. They answer without the control plane. */
-export type ThreadHandler = 'consumer_mcp' | 'virtual_mcp' | 'health' | 'metrics'
+export type ThreadHandler = 'consumer_mcp' | 'virtual_mcp' | 'console_mcp' | 'health' | 'metrics'
 /** Handlers of the control plane, behind its private socket. `unknown_path` answers 404: the path is reserved for its part. */
 export type ControlHandler =
   | 'console'
@@ -185,6 +185,13 @@ export const DOORS = {
     part: 'console',
     hasPages: true,
     summary: 'Console',
+  }),
+  consoleMcp: own({
+    path: '/console/mcp',
+    extent: 'below',
+    handler: 'console_mcp',
+    part: 'console',
+    summary: 'Virtual MCPs, for the tester of the console: `/console/mcp/{slug}`',
   }),
   portal: own({ path: '/portal', part: 'portal', hasPages: true, summary: 'Reserved for the portal' }),
   wellKnown: oauth({ path: '/.well-known', handler: 'unknown_path', summary: 'Reserved for metadata' }),

@@ -12,6 +12,7 @@ import type { GetJson } from '../base/public-fetch.ts'
 import { Refusal, refuse, toProblem } from '../base/refusal.ts'
 import { factsOf, PREAMBLE } from '../fleet/shared/preamble.ts'
 import type { RefusedCallers } from '../fleet/shared/refused-callers.ts'
+import type { ConsoleCall, ConsoleCaller } from '../model/console-caller.ts'
 import type { SignInProof } from '../model/sign-in-proof.ts'
 import type { Federation, ManualClient } from '../oauth/federation/port.ts'
 import { CONSOLE_CLIENT_ID } from '../oauth/server/clients.ts'
@@ -47,6 +48,7 @@ import { VERSION } from '../version.ts'
 import { CallerMemory } from '../wire/caller-memory.ts'
 import { callerMemoryMax } from '../wire/caller-memory-max.ts'
 import { openConnections } from './connections.ts'
+import { createConsoleCallers } from './console-callers.ts'
 import { createDocPages } from './doc-pages.ts'
 import { forgetForeignGroups } from './foreign-groups.ts'
 import { createIdentities, type Identities, type IdentitiesParts } from './identities.ts'
@@ -102,6 +104,8 @@ export interface ControlPlane {
   readonly signIn: (token: string, resource: `/mcp${string}`) => Promise<SignInProof>
   /** The token or key that a person, or all callers, have connected at an origin; see {@link Federation}. Never rejects. */
   readonly connection: Federation['answer']
+  /** For whom a request of the console calls a virtual MCP. Never rejects. */
+  readonly consoleCaller: (call: ConsoleCall) => Promise<ConsoleCaller>
   /** Issues an access token, as `postern token` does. */
   readonly issueToken: (input: unknown) => Promise<IssuedToken>
   /** Makes the link by which a new installation gets its administrator; null when it needs none. */
@@ -210,6 +214,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
       ),
     signIn: proveSignIns(identities.oauth, fault),
     connection: connections.answer,
+    consoleCaller: surfaces.consoleCaller,
     refusedCallers: noteRefusedCallers(store.read, unknown, fault),
     issueToken: createLocalTokens(identities.tokens, clock),
     ...linksOf(options, identities),
@@ -346,6 +351,8 @@ function openSurfaces(
     networkOf,
     refused: ({ ip, userAgent }, reason) => unknown.note({ surface: 'oauth', ip, userAgent, reason }),
   })
+  const { sessions } = identities
+  const callers = createConsoleCallers({ sessions, tokens: oauth, clock, fault })
   const consolePages = createConsole({
     bundle,
     origins: options.consoleOrigins,
@@ -354,7 +361,13 @@ function openSurfaces(
     sessionMs: CONSOLE_SESSION_MS,
     redeem: oauth.redeem,
     signedOut: oauth.signedOut,
-    sessions: identities.sessions,
+    sessions: {
+      ...sessions,
+      async end(value) {
+        await callers.ended(value)
+        return sessions.end(value)
+      },
+    },
     facts: factsOf,
     fault,
   })
@@ -377,6 +390,7 @@ function openSurfaces(
       keep,
       fault,
     }),
+    consoleCaller: callers.answer,
     endQuestions: () => mcp.close(),
   }
 }
@@ -421,6 +435,7 @@ export function createClosedControlPlane(reason: string): ControlPlane {
     },
     prove: () => Promise.resolve(null),
     signIn: () => Promise.resolve({ ok: false, code: 'identity_unavailable', reason }),
+    consoleCaller: () => Promise.resolve({ ok: false, code: 'store_unavailable', detail: reason }),
     connection: notConnected(reason),
     refusedCallers() {},
     issueToken: () => Promise.reject(refusal),

@@ -3,6 +3,7 @@ import { doorAt } from '../base/doors.ts'
 import { PREAMBLE } from '../fleet/shared/preamble.ts'
 import type { Asker } from '../oauth/server/audit.ts'
 import type { ConsoleSignIn } from '../oauth/server/console-sign-in.ts'
+import type { ConsoleTokens } from '../oauth/server/console-tokens.ts'
 import type { AuthorizationServer, AuthorizationServerParts } from '../oauth/server/server.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
 
@@ -13,7 +14,7 @@ import { StoreUnavailable } from '../store/ports/unavailable.ts'
  */
 export function createOAuthDoor(
   parts: AuthorizationServerParts,
-): ConsoleSignIn & { readonly listener: RequestListener } {
+): ConsoleSignIn & ConsoleTokens & { readonly listener: RequestListener } {
   let loading: Promise<AuthorizationServer> | undefined
   const load = async (): Promise<AuthorizationServer> => {
     const { createAuthorizationServer } = await import('../oauth/server/server.ts')
@@ -54,5 +55,7 @@ export function createOAuthDoor(
     listener,
     redeem: async (brought, asker) => (await loaded()).redeem(brought, asker),
     signedOut: async (signedIn, asker) => (await loaded()).signedOut(signedIn, asker),
+    mcpToken: async (account, resource, asker) => (await loaded()).mcpToken(account, resource, asker),
+    endMcpTokens: async (grants) => (await loaded()).endMcpTokens(grants),
   }
 }

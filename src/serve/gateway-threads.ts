@@ -27,6 +27,7 @@ export function gatewaysOptions(
       | 'prove'
       | 'signIn'
       | 'connection'
+      | 'consoleCaller'
       | 'originSessions'
       | 'deliver'
       | 'originNews'
@@ -84,6 +85,7 @@ export function gatewaysOptions(
     prove: shared.prove,
     signIn: shared.signIn,
     connection: shared.connection,
+    consoleCaller: shared.consoleCaller,
     originSessions: shared.originSessions,
     deliver: shared.deliver,
     originNews: shared.originNews,

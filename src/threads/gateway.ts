@@ -10,6 +10,8 @@ import { createEgress } from '../base/egress.ts'
 import { createRequestIds } from '../base/ids.ts'
 import { createConnectionClient } from '../fleet/gateway/connection-client.ts'
 import { createConnectionPlaces } from '../fleet/gateway/connection-places.ts'
+import { createConsoleCallers } from '../fleet/gateway/console-callers.ts'
+import { createConsoleMcp } from '../fleet/gateway/console-mcp.ts'
 import { controlUpstream, createControlDoor } from '../fleet/gateway/control-door.ts'
 import { createCrossOrigin } from '../fleet/gateway/cross-origin.ts'
 import { createFailedOrigins } from '../fleet/gateway/failed-origins.ts'
@@ -240,6 +242,7 @@ const watch = createOriginWatch({
 })
 const control = engine.upstream(controlUpstream(init.controlSocket))
 const verifiedTokens = createVerifiedTokens(clock, say)
+const consoleCallers = createConsoleCallers(say)
 const door = createControlDoor<Exchange>({
   control,
   trace: (incoming) => gateway.trace(incoming),
@@ -273,6 +276,14 @@ const route = createReservedPaths(
   createRouter<Exchange>({
     consumer_mcp: consumer,
     virtual_mcp: virtual,
+    console_mcp: createConsoleMcp<Exchange>({
+      callers: consoleCallers,
+      virtual,
+      host: new URL(init.origin).host,
+      trace: (incoming) => gateway.trace(incoming),
+      refuse: answers.problem,
+      fault: report,
+    }),
     control: (incoming) => door.answer(incoming),
     health: answerHealth,
     metrics,
@@ -317,6 +328,7 @@ main.on(
     verifiedTokens,
     signIns,
     connections,
+    consoleCallers,
     keys,
     originSessions: sessionPool,
     deliver: events.deliver,

@@ -1,15 +1,13 @@
 import { type Connections, createConnections } from '../../gateway/forward/connections.ts'
 import type { ConnectionAnswer } from '../../model/connection.ts'
 import type { FromGateway } from '../shared/messages.ts'
+import { createQuestions, type Questions } from './questions.ts'
 
 /** The main thread may have to refresh a token first, milliseconds. */
 const ANSWER_MS = 30_000
 
 /** Accounts at origins as a gateway thread gets them: the main thread keeps and refreshes the tokens. */
-export interface ConnectionClient extends Connections {
-  /** Takes the answer of the main thread to the question of that number. */
-  answered(id: number, answer: ConnectionAnswer): void
-}
+export interface ConnectionClient extends Connections, Pick<Questions<ConnectionAnswer>, 'answered'> {}
 
 /** @param ended connections that have ended, and grants; shared by all threads */
 export function createConnectionClient(
@@ -17,27 +15,15 @@ export function createConnectionClient(
   clock: { now(): number },
   say: (message: FromGateway) => void,
 ): ConnectionClient {
-  const waiting = new Map<number, (answer: ConnectionAnswer) => void>()
-  let last = 0
+  const questions = createQuestions<ConnectionAnswer>(LATE, ANSWER_MS)
   const connections = createConnections({
     clock,
     hasEnded: (connection) => ended.has(connection, clock.now()),
     epoch: () => ended.epoch(),
-    ask(user, origin, refused) {
-      const { promise, resolve } = Promise.withResolvers<ConnectionAnswer>()
-      const id = ++last
-      const end = (answer: ConnectionAnswer): void => {
-        clearTimeout(timer)
-        waiting.delete(id)
-        resolve(answer)
-      }
-      const timer = setTimeout(() => end(LATE), ANSWER_MS).unref()
-      waiting.set(id, end)
-      say({ kind: 'connection', id, user, origin, refused })
-      return promise
-    },
+    ask: (user, origin, refused) =>
+      questions.ask((id) => say({ kind: 'connection', id, user, origin, refused })),
   })
-  return { ...connections, answered: (id, answer) => waiting.get(id)?.(answer) }
+  return { ...connections, answered: questions.answered }
 }
 
 const LATE: ConnectionAnswer = {

@@ -35,6 +35,7 @@ function thread(own: Partial<OrdersParts> = {}) {
     signIns: { answered: () => {} },
     verifiedTokens: { answered: () => assert.fail() },
     connections: { answered: () => assert.fail() },
+    consoleCallers: { answered: () => assert.fail() },
     keys: { claimed: () => assert.fail() },
     originSessions: { heard: () => assert.fail() },
     deliver: () => assert.fail(),

@@ -15,6 +15,7 @@ import { fromSent } from '../../snapshot/sent-delta.ts'
 import type { TlsOptions } from '../../wire/port.ts'
 import type { Answers, Attachment, FromGateway, Question, ToGateway } from '../shared/messages.ts'
 import type { ConnectionClient } from './connection-client.ts'
+import type { ConsoleCallers } from './console-callers.ts'
 import type { IdempotencyClient } from './idempotency-client.ts'
 import type { KeySetClient } from './key-set-client.ts'
 import type { OriginSessionClient } from './origin-session-client.ts'
@@ -58,6 +59,7 @@ export interface OrdersParts {
   readonly verifiedTokens: Pick<VerifiedTokens, 'answered'>
   readonly signIns: Pick<SignInClient, 'answered'>
   readonly connections: Pick<ConnectionClient, 'answered'>
+  readonly consoleCallers: Pick<ConsoleCallers, 'answered'>
   readonly keys: Pick<IdempotencyClient, 'claimed'>
   readonly originSessions: Pick<OriginSessionClient, 'heard'>
   readonly deliver: (event: Event) => void
@@ -131,6 +133,9 @@ export function createOrders(parts: OrdersParts): (message: ToGateway) => void {
         return
       case 'connected':
         parts.connections.answered(message.id, message.answer)
+        return
+      case 'console_caller':
+        parts.consoleCallers.answered(message.id, message.caller)
         return
       case 'ask': {
         const { id, question } = message

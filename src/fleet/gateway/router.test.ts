@@ -10,6 +10,7 @@ function doorOf(path: string, listener: number, expose: readonly Part[]): string
   const route = createRouter({
     consumer_mcp: () => (door = 'consumer'),
     virtual_mcp: () => (door = 'virtual'),
+    console_mcp: () => (door = 'tester'),
     control: () => (door = 'control'),
     health: () => (door = 'health'),
     metrics: () => (door = 'metrics'),
@@ -38,6 +39,8 @@ test('the gateway listener hands out what is exposed, the control listener every
     ['/connect/github', 'control', 'not_available', 'control'],
     ['/mcp-registry/v0.1/servers', 'not_available', 'not_available', 'control'],
     ['/console', 'not_available', 'not_available', 'control'],
+    ['/console/mcp', 'not_available', 'not_available', 'control'],
+    ['/console/mcp/travel', 'not_available', 'not_available', 'tester'],
     ['/portal', 'not_available', 'not_available', 'not_available'],
     ['/orders/v1/orders', 'not_available', 'not_available', 'not_available'],
   ] as const) {
@@ -50,4 +53,5 @@ test('the gateway listener hands out what is exposed, the control listener every
   assert.equal(doorOf('/mcp-registry/v0.1/servers', gateway, ['registry']), 'control')
   assert.equal(doorOf('/connect', gateway, ['management']), 'not_available')
   assert.equal(doorOf('/console', gateway, ['console']), 'control')
+  assert.equal(doorOf('/console/mcp/travel', gateway, ['console']), 'tester')
 })

@@ -38,6 +38,7 @@ export function createRouter<State>(handlers: Handlers<State>): Handler<State> {
     switch (handler) {
       case 'consumer_mcp':
       case 'virtual_mcp':
+      case 'console_mcp':
       case 'health':
       case 'metrics':
         return handlers[handler](incoming)

@@ -39,6 +39,7 @@ function starting(count: number, lookMs?: number, startMs?: number) {
         reason: 'none',
         page: null,
       }),
+      consoleCaller: async () => ({ ok: false, code: 'credential_invalid', detail: 'none' }),
       originSessions: createOriginSessionMemory(createClock()),
       deliver: () => {},
       originNews: () => {},

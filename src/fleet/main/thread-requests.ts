@@ -2,13 +2,25 @@ import type { Protected } from '../../base/doors.ts'
 import type { IdempotencyMemory } from '../../gateway/idempotency/keys.ts'
 import type { LoadKeySet } from '../../gateway/identify/key-sets.ts'
 import type { ConnectionAnswer, RefusedConnection } from '../../model/connection.ts'
+import type { ConsoleCall, ConsoleCaller } from '../../model/console-caller.ts'
 import type { SignInProof } from '../../model/sign-in-proof.ts'
 import type { FromGateway, ToGateway } from '../shared/messages.ts'
 
 /** What gateway threads ask of the main thread, which does it once for all of them. */
 export type ThreadRequest = Extract<
   FromGateway,
-  { kind: 'key_set' | 'prove' | 'sign_in' | 'connection' | 'claim' | 'settle' | 'release' | 'log' }
+  {
+    kind:
+      | 'key_set'
+      | 'prove'
+      | 'sign_in'
+      | 'connection'
+      | 'console_caller'
+      | 'claim'
+      | 'settle'
+      | 'release'
+      | 'log'
+  }
 >
 
 export interface ThreadRequestsOptions {
@@ -26,6 +38,8 @@ export interface ThreadRequestsOptions {
     origin: string,
     refused: RefusedConnection | null,
   ) => Promise<ConnectionAnswer>
+  /** For whom a request of the console calls a virtual MCP. Never rejects. */
+  readonly consoleCaller: (call: ConsoleCall) => Promise<ConsoleCaller>
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
 }
 
@@ -36,6 +50,7 @@ export function createThreadRequests({
   prove,
   signIn,
   connection,
+  consoleCaller,
   log,
 }: ThreadRequestsOptions): (
   slot: number,
@@ -62,6 +77,11 @@ export function createThreadRequests({
       case 'connection': {
         const { id, user, origin, refused } = request
         void connection(user, origin, refused).then((answer) => tell({ kind: 'connected', id, answer }))
+        break
+      }
+      case 'console_caller': {
+        const { kind, id, ...call } = request
+        void consoleCaller(call).then((caller) => tell({ kind, id, caller }))
         break
       }
       case 'claim': {

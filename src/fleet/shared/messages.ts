@@ -15,6 +15,7 @@ import type { KeptAnswer } from '../../gateway/kept-answer.ts'
 import type { WorkflowTrial } from '../../gateway/try-workflow.ts'
 import type { ArmedCapture, Taken } from '../../model/capture.ts'
 import type { ConnectionAnswer, RefusedConnection } from '../../model/connection.ts'
+import type { ConsoleCall, ConsoleCaller } from '../../model/console-caller.ts'
 import type { CredentialTest } from '../../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
 import type { GuardrailTried } from '../../model/guardrail-trial.ts'
@@ -156,6 +157,8 @@ export type ToGateway =
   | { readonly kind: 'signed_in'; readonly id: number; readonly proof: SignInProof }
   /** What is sent for the person and the origin of the question of this number: a token or key. */
   | { readonly kind: 'connected'; readonly id: number; readonly answer: ConnectionAnswer }
+  /** What the session of the question of this number may call as. */
+  | { readonly kind: 'console_caller'; readonly id: number; readonly caller: ConsoleCaller }
   /** What the claim of an idempotency key came to. */
   | { readonly kind: 'claimed'; readonly id: number; readonly claim: Claim }
   /** Of sessions at origins. */
@@ -210,6 +213,8 @@ export type FromGateway =
       /** What the origin has refused; null for nothing. */
       readonly refused: RefusedConnection | null
     }
+  /** Asks for whom a session of the console calls a virtual MCP; see console-callers.ts. */
+  | ({ readonly kind: 'console_caller'; readonly id: number } & ConsoleCall)
   /** Idempotency keys; see gateway/idempotency/keys. */
   | { readonly kind: 'claim'; readonly id: number; readonly key: string; readonly fingerprint: string }
   | { readonly kind: 'settle'; readonly key: string; readonly answer: KeptAnswer | null }

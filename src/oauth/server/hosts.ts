@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import type { KnownHost, McpAccess } from '../../access/mcp-access.ts'
 import type { ServiceClient } from '../../access/service-clients.ts'
-import { CLI_CLIENT, isLocalRedirect, redirectHost } from './clients.ts'
+import { CLI_CLIENT, CONSOLE_CLIENT_ID, isLocalRedirect, redirectHost } from './clients.ts'
 
 /** A client without a name is called by its id, which may be a long URL. */
 const NAME_MAX = 100
@@ -29,7 +29,8 @@ function softwareOf(
   service: Service | undefined,
 ): string {
   if (service !== undefined) return `service:${service.id}`
-  if (clientId.startsWith('https://') || clientId === CLI_CLIENT.client_id) return clientId
+  const isOwn = clientId === CLI_CLIENT.client_id || clientId === CONSOLE_CLIENT_ID
+  if (clientId.startsWith('https://') || isOwn) return clientId
   const places = [...new Set(redirectUris.map(placeOf))].sort()
   const software = `registered:${clientName ?? ''} (${places.join(', ')})`
   if (software.length <= SOFTWARE_MAX) return software

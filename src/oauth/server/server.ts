@@ -44,6 +44,7 @@ import { createConnectPages } from './connect.ts'
 import { createConnectLinks } from './connect-links.ts'
 import { createConsents } from './consents.ts'
 import { type ConsoleSignIn, createConsoleSignIn } from './console-sign-in.ts'
+import { type ConsoleTokens, createConsoleTokens } from './console-tokens.ts'
 import { createClientDocuments, type DocumentMode } from './documents.ts'
 import { createGrantProfiles } from './grant-profiles.ts'
 import { hostOf } from './hosts.ts'
@@ -100,7 +101,7 @@ export interface AuthorizationServerParts {
   readonly fault: (error: unknown, requestId: string) => void
 }
 
-export interface AuthorizationServer extends ConsoleSignIn {
+export interface AuthorizationServer extends ConsoleSignIn, ConsoleTokens {
   answer(request: IncomingMessage, response: ServerResponse, asker: Asker): Promise<void>
 }
 
@@ -205,6 +206,7 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
 
   return {
     ...createConsoleSignIn(currentProvider, parts, sealed, audit),
+    ...createConsoleTokens(currentProvider, { ...parts, claimsOf, audit, now: () => clock.now() }),
 
     async answer(request, response, asker) {
       const [path = '/', search = ''] = (request.url ?? '/').split(/\?(.*)/s)

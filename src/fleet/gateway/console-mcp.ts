@@ -1,0 +1,78 @@
+/**
+ * Virtual MCPs for the tester of the console, at `/console/mcp/{slug}`. A message there is the same message at `/mcp/{slug}`: it passes
+ * the same checks, counters and records, from the address of the person.
+ *
+ * 1. Only a page of the console gets in: its headers, and a session that the main thread proves for each message.
+ * 2. The browser holds no access token. The main thread names the token by which the person of the session calls. A page may bring
+ *    the token of a profile instead, which then is judged as at `/mcp/{slug}`.
+ * 3. What the browser sends of itself (cookies, Origin) goes no further.
+ */
+import { bearerOf } from '../../base/bearer.ts'
+import { DOORS } from '../../base/doors.ts'
+import { CONSOLE_HEADER } from '../../base/own-cookies.ts'
+import { isConsumerResource, isVirtualMcp } from '../../base/protected-resources.ts'
+import type { RefusalCode } from '../../base/refusal.ts'
+import { AUTHORIZATION, COOKIE, ORIGIN } from '../../gateway/fields.ts'
+import { fieldValue } from '../../gateway/header-lines.ts'
+import { networkOf } from '../../snapshot/find/network.ts'
+import { MovedRequest } from '../../wire/moved-request.ts'
+import type { Incoming } from '../../wire/port.ts'
+import type { ConsoleCallers } from './console-callers.ts'
+import { consoleSessions, isOfConsolePage } from './console-session.ts'
+
+const BELOW = DOORS.consoleMcp.path
+
+export interface ConsoleMcpOptions<State> {
+  readonly callers: Pick<ConsoleCallers, 'ask'>
+  /** The door of `/mcp/{slug}`. */
+  readonly virtual: (incoming: Incoming<State>) => void
+  /** Authority of the gateway, as its callers name it. */
+  readonly host: string
+  /** Address of the caller and id of the request. */
+  readonly trace: (incoming: Incoming<State>) => { readonly ip: string; readonly requestId: string }
+  readonly refuse: (incoming: Incoming<State>, code: RefusalCode, detail: string) => void
+  readonly fault: (error: unknown) => void
+}
+
+export function createConsoleMcp<State>(
+  options: ConsoleMcpOptions<State>,
+): (incoming: Incoming<State>) => void {
+  const { callers, virtual, host, refuse } = options
+
+  async function answer(incoming: Incoming<State>, resource: `/mcp${string}`): Promise<void> {
+    const { ip, requestId } = options.trace(incoming)
+    const brought = incoming.taken[AUTHORIZATION]
+    const caller = await callers.ask(
+      {
+        sessions: consoleSessions(incoming),
+        resource: bearerOf(brought) === '' ? resource : null,
+        ip,
+        userAgent: fieldValue(incoming.pass, 'user-agent')?.slice(0, 512) ?? null,
+        requestId,
+      },
+      networkOf(ip),
+    )
+    if (!caller.ok) return refuse(incoming, caller.code, caller.detail)
+    const taken = [...incoming.taken]
+    taken[AUTHORIZATION] = caller.token === null ? brought : `Bearer ${caller.token}`
+    taken[COOKIE] = undefined
+    taken[ORIGIN] = undefined
+    virtual(new MovedRequest(incoming, { path: resource, host, taken }))
+  }
+
+  return (incoming) => {
+    const resource = DOORS.consumerMcp.path + incoming.path.slice(BELOW.length)
+    if (!isConsumerResource(resource) || !isVirtualMcp(resource))
+      return refuse(incoming, 'not_found', `There is no virtual MCP at ${incoming.path}.`)
+    if (!isOfConsolePage(incoming))
+      return refuse(
+        incoming,
+        'credentials_missing',
+        `Only the console calls this path: with ${CONSOLE_HEADER}: 1 and Sec-Fetch-Site: same-origin. Other programs call ${resource} of the gateway listener.`,
+      )
+    answer(incoming, resource).catch((error: unknown) => {
+      options.fault(error)
+      refuse(incoming, 'internal_error', 'The message could not be handed on.')
+    })
+  }
+}
