@@ -53,6 +53,7 @@ export const PAGES: readonly ConsolePage[] = [
   ...list('origins/add'),
   ...ofSample('origins/tickets', 'origins/add?origin=tickets', 'virtual_mcps/support-desk'),
   ...ofSample('virtual_mcps/support-desk?tab=preview', 'virtual_mcps/support-desk?tab=drift'),
+  ...ofSample('virtual_mcps/support-desk?tab=test'),
   ...ofSample('virtual_mcps/support-desk?tab=connect', 'virtual_mcps/support-desk?tab=capabilities'),
   ...ofSample(
     'guardrails/card-numbers',

@@ -15,9 +15,14 @@ export function whenSignedOut(tell: () => void): void {
   onSignedOut = tell
 }
 
-async function sessionFetch(input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> {
+/** @param isSession a refusal of the request means that the session has ended */
+export async function sessionFetch(
+  input: RequestInfo | URL,
+  init: RequestInit = {},
+  { isSession = true }: { readonly isSession?: boolean } = {},
+): Promise<Response> {
   const response = await reachingFetch(input, { ...init, credentials: 'same-origin' })
-  if (response.status === 401) onSignedOut()
+  if (response.status === 401 && isSession) onSignedOut()
   return response
 }
 
@@ -28,7 +33,7 @@ async function sessionFetch(input: RequestInfo | URL, init: RequestInit = {}): P
 export const client = createNamedClient({
   url: location.origin,
   headers: { 'x-postern-console': '1' },
-  fetch: sessionFetch,
+  fetch: (input, init) => sessionFetch(input, init),
 })
 
 export type Answer = Awaited<ReturnType<typeof client.call>>

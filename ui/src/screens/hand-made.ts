@@ -142,6 +142,12 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
       component: lazy(() => import('./mcp/drift-part.tsx')),
     },
     {
+      tab: 'test',
+      label: 'Test',
+      needs: 'virtual_mcps.get',
+      component: lazy(() => import('./mcp/tester/tester-part.tsx')),
+    },
+    {
       tab: 'connect',
       label: 'Connect',
       needs: 'virtual_mcps.connect',

@@ -39,7 +39,7 @@ export function formOf(form: Form, request: ApiRequest, origin: string): string 
 }
 
 /** A word of a POSIX shell. */
-function quoted(text: string): string {
+export function quoted(text: string): string {
   return /^[A-Za-z0-9_./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
 

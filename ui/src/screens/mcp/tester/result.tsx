@@ -1,0 +1,134 @@
+import { Link } from '@tanstack/react-router'
+import { Reply } from 'lucide-react'
+import { useSession } from '../../../api/session.ts'
+import { Button } from '../../../kit/button.tsx'
+import { CodeBlock } from '../../../kit/copy.tsx'
+import { Card } from '../../../kit/page.tsx'
+import { FaultBox } from '../../../kit/states.tsx'
+import { Badge, Status } from '../../../kit/status.tsx'
+import { isObject } from '../../../schema/value.ts'
+import { quoted } from '../../../show-as/forms.ts'
+import { HiddenText } from '../hidden-text.tsx'
+import { blocksOf, type Entry, labelOfMessage, wordOf } from './entry.ts'
+import { ERAS, questionsIn } from './message.ts'
+
+interface ResultProps {
+  readonly entry: Entry
+  readonly slug: string
+  readonly onEdit: () => void
+  /** Present where the server asks for something. */
+  readonly onReply: (() => void) | null
+}
+
+/** What came of a message, as text. */
+export function Result({ entry, slug, onEdit, onReply }: ResultProps) {
+  const { state, word } = wordOf(entry)
+  const blocks = blocksOf(entry.messages)
+  const last = entry.messages.at(-1)
+  const result = isObject(last) && isObject(last['result']) ? last['result'] : null
+  const error = isObject(last) && isObject(last['error']) ? last['error'] : null
+  return (
+    <Card
+      title={
+        <span className="flex flex-wrap items-baseline gap-x-3">
+          <code className="break-all">{labelOfMessage(entry.message)}</code>
+          <Status state={state}>{word}</Status>
+        </span>
+      }
+      actions={
+        <span className="text-sm text-muted tabular-nums">
+          {entry.ms === null ? '' : `${entry.ms.toLocaleString('en')} ms · `}
+          {ERAS[entry.era]}
+        </span>
+      }
+    >
+      <div className="flex flex-col gap-3">
+        {entry.fault !== null && <FaultBox fault={entry.fault} />}
+        {error !== null && (
+          <p className="break-words">
+            <code>{String(error['code'])}</code> {String(error['message'])}
+          </p>
+        )}
+        {questionsIn(entry.messages, entry.era).map(({ key, text }) => (
+          <p key={key ?? ''} className="break-words whitespace-pre-line">
+            {key !== null && <code>{key}: </code>}
+            <HiddenText text={text} />
+          </p>
+        ))}
+        {blocks.map(({ kind, text }, index) => (
+          <div key={index} className="flex flex-col gap-1">
+            {kind !== 'text' && (
+              <div>
+                <Badge>{kind}</Badge>
+              </div>
+            )}
+            <CodeBlock label={`Content ${index + 1}`} text={text} />
+          </div>
+        ))}
+        {result?.['structuredContent'] !== undefined && (
+          <div className="flex flex-col gap-1">
+            <p className="font-medium">Structured content</p>
+            <CodeBlock
+              label="Structured content"
+              text={JSON.stringify(result['structuredContent'], null, 2)}
+            />
+          </div>
+        )}
+        {entry.messages.length > 0 && (
+          <details open={blocks.length === 0 && error === null}>
+            <summary className="min-h-6 cursor-pointer">
+              {entry.messages.length === 1
+                ? 'The message that came'
+                : `All ${entry.messages.length} messages that came`}
+            </summary>
+            <CodeBlock
+              label="Messages"
+              text={entry.messages.map((one) => JSON.stringify(one, null, 2)).join('\n')}
+            />
+          </details>
+        )}
+        <details>
+          <summary className="min-h-6 cursor-pointer">The same with curl</summary>
+          <Curl entry={entry} slug={slug} />
+        </details>
+        <div className="flex flex-wrap items-center gap-2">
+          {onReply !== null && (
+            <Button isSmall tone="primary" icon={Reply} onClick={onReply}>
+              Answer as JSON-RPC
+            </Button>
+          )}
+          <Button isSmall onClick={onEdit}>
+            Edit as JSON-RPC
+          </Button>
+          {entry.requestId !== null && (
+            <Link
+              to="/$resource"
+              params={{ resource: 'records' }}
+              search={{ record: entry.requestId, virtual_mcp: slug } as never}
+              className="underline"
+            >
+              Its record
+            </Link>
+          )}
+        </div>
+      </div>
+    </Card>
+  )
+}
+
+/** For a shell. A session of the earlier era is left out: the endpoint asks for none. */
+function Curl({ entry: { message, fields }, slug }: { entry: Entry; slug: string }) {
+  const url = `${useSession()?.instance.gateway_url ?? ''}/mcp/${slug}`
+  const headers = {
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+    ...fields,
+  }
+  const lines = [
+    `curl ${quoted(url)}`,
+    '-H "authorization: Bearer $TOKEN"',
+    ...Object.entries(headers).map(([name, value]) => `-H ${quoted(`${name}: ${value}`)}`),
+    `-d ${quoted(JSON.stringify(message))}`,
+  ]
+  return <CodeBlock label="curl" text={lines.join(' \\\n  ')} />
+}
