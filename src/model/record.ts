@@ -40,7 +40,11 @@ export const RequestRecord = z.object({
   client: z.string().meta(refersTo('clients')).nullable().describe('Id'),
   profile: z.string().meta(refersTo('profiles')).nullable().describe('Id'),
   credential_id: z.string().nullable().describe('Id of the profile credential that the caller used'),
-  user: z.string().meta(refersTo('users')).nullable().describe('Id of the user who requested the replay'),
+  user: z
+    .string()
+    .meta(refersTo('users'))
+    .nullable()
+    .describe('Id of the user for whom the call was made, or who requested the replay'),
   subject: z
     .string()
     .nullable()

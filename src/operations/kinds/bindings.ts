@@ -13,6 +13,7 @@ import type { Kind, Self } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { booleanFilter } from '../engine/lists.ts'
 import { standardOf, toggleOf } from '../engine/standard.ts'
+import { currentBindingShape, currentBindings } from '../hosts/current.ts'
 
 /** What an agent may call with tokens. */
 export const bindingKind: Kind = {
@@ -21,8 +22,11 @@ export const bindingKind: Kind = {
   prefix: 'bnd',
   group: 'manage_hosts',
   spec: BindingSpec,
-  view: viewSchema(BindingSpec),
-  columns: ['slug', 'host', 'virtual_mcp', 'user', 'active', 'updated_at'],
+  view: viewSchema(BindingSpec, currentBindingShape),
+  columns: [
+    ...['slug', 'host', 'virtual_mcp', 'user', 'active'],
+    ...['token_state', 'token_expires_at', 'updated_at'],
+  ],
   sections: {
     info: ['name', 'slug', 'description', 'tags', 'active'],
     access: ['host', 'virtual_mcp', 'user', 'acts_for', 'capabilities'],
@@ -37,6 +41,7 @@ export const bindingKind: Kind = {
   ],
   staged: false,
   filters: { active: booleanFilter },
+  current: currentBindings,
   check,
 }
 

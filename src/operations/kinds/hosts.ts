@@ -7,6 +7,7 @@ import type { Kind, Self } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { booleanFilter } from '../engine/lists.ts'
 import { standardOf, toggleOf } from '../engine/standard.ts'
+import { currentHostShape, currentHosts } from '../hosts/current.ts'
 
 /** An AI application or agent. The authorization server makes a host when a person first allows an unknown application. */
 export const hostKind: Kind = {
@@ -15,8 +16,8 @@ export const hostKind: Kind = {
   prefix: 'hst',
   group: 'manage_hosts',
   spec: HostSpec,
-  view: viewSchema(HostSpec),
-  columns: ['slug', 'name', 'active', 'software', 'created_at'],
+  view: viewSchema(HostSpec, currentHostShape),
+  columns: ['slug', 'name', 'active', 'bindings', 'tokens', 'software', 'created_at'],
   sections: {
     info: ['name', 'slug', 'description', 'tags', 'active'],
     identity: ['software'],
@@ -27,6 +28,7 @@ export const hostKind: Kind = {
   filters: { active: booleanFilter },
   // Stored by the schema of this type
   keyOf: (spec) => (spec as HostSpec).software,
+  current: currentHosts,
   check,
 }
 

@@ -1,6 +1,8 @@
+import { CLIENT_SECRET } from '../../access/service-clients.ts'
 import { canonicalJson } from '../../base/canonical.ts'
 import { ServiceIdentitySpec } from '../../model/access.ts'
 import { NOUNS } from '../../model/resource-types.ts'
+import { Time } from '../../model/time.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import { demandHoldsOf } from '../access/authority.ts'
 import type { OperationContext } from '../engine/context.ts'
@@ -16,8 +18,12 @@ export const serviceIdentityKind: Kind = {
   prefix: 'svc',
   group: 'manage_access',
   spec: ServiceIdentitySpec,
-  view: viewSchema(ServiceIdentitySpec),
-  columns: ['slug', 'name', 'active', 'updated_at'],
+  view: viewSchema(ServiceIdentitySpec, {
+    secret_issued_at: Time.nullable()
+      .optional()
+      .describe('When its client secret was issued; null: it has none. Shown by get and list'),
+  }),
+  columns: ['slug', 'name', 'active', 'secret_issued_at', 'updated_at'],
   sections: {
     info: ['name', 'slug', 'description', 'tags', 'active'],
     authentication: ['keys'],
@@ -26,6 +32,15 @@ export const serviceIdentityKind: Kind = {
   refs: [],
   staged: false,
   filters: { active: booleanFilter },
+  current: async (identities, { reader }) => {
+    const secrets = await reader.secretsOf(identities.map(({ id }) => id))
+    const issued = new Map(
+      secrets.flatMap(({ owner, field, updated_at }) =>
+        field === CLIENT_SECRET ? [[owner, updated_at]] : [],
+      ),
+    )
+    return new Map(identities.map(({ id }) => [id, { secret_issued_at: issued.get(id) ?? null }]))
+  },
   check: judge,
 }
 

@@ -19,6 +19,7 @@ const slugs = {
   origin_slug: slugOf('origins'),
   client_slug: slugOf('clients'),
   profile_slug: slugOf('profiles'),
+  user_slug: slugOf('users'),
 }
 export const ShownRecord = RequestRecord.extend(slugs)
 export const ShownWholeRecord = WholeRecord.extend(slugs)
@@ -29,13 +30,14 @@ export async function withSlugs<Shown extends RequestRecord>(
   records: readonly Shown[],
   reader: ConfigReader,
 ): Promise<(Shown & Slugs)[]> {
-  const ids = records.flatMap(({ collection, proxy, virtual_mcp, origin, client, profile }) => [
+  const ids = records.flatMap(({ collection, proxy, virtual_mcp, origin, client, profile, user }) => [
     collection,
     proxy,
     virtual_mcp,
     origin,
     client,
     profile,
+    user,
   ])
   const found = await reader.slugs([...new Set(ids.filter((id) => id !== null))])
   const slugOf = (id: string | null): string | null => (id === null ? null : (found.get(id) ?? null))
@@ -47,5 +49,6 @@ export async function withSlugs<Shown extends RequestRecord>(
     origin_slug: slugOf(record.origin),
     client_slug: slugOf(record.client),
     profile_slug: slugOf(record.profile),
+    user_slug: slugOf(record.user),
   }))
 }

@@ -36,6 +36,7 @@ const NOWHERE = {
   origin: null,
   client: null,
   profile: null,
+  user: null,
 }
 
 for (const view of ['grouped', 'full'] as const)
