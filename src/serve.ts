@@ -203,7 +203,12 @@ async function start(
     pins,
     egress,
     fetchPublic: createPublicGetJson(egress),
-    instance: { version: VERSION, environment: settings.environment, gatewayUrl: addresses.origin },
+    instance: {
+      version: VERSION,
+      environment: settings.environment,
+      gatewayUrl: addresses.origin,
+      managementUrl: named.managementOrigins[0],
+    },
     settings: settings.shown,
     exportFiles: openExportFiles(join(settings.data, 'exports')),
     providers,

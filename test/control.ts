@@ -134,7 +134,12 @@ export const UNSERVED: Pick<
   egress: EGRESS,
   limits: { read: () => null },
   settings: [{ name: 'POSTERN_LISTEN', value: ':9000', source: 'flag', default: '127.0.0.1:8080' }],
-  instance: { version: '1.2.3', environment: null, gatewayUrl: 'http://gateway.test' },
+  instance: {
+    version: '1.2.3',
+    environment: null,
+    gatewayUrl: 'http://gateway.test',
+    managementUrl: 'http://control.test',
+  },
   mappedGrants: [],
   gatewayOrigin: 'http://localhost:8080',
   localSignIn: { setUpUrl: (token) => `http://localhost:8080/oauth/setup?token=${token}` },

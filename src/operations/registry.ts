@@ -89,6 +89,7 @@ import { replayRequest } from './requests/replay.ts'
 import { diffRevisions } from './revisions/diff.ts'
 import { getRevision, listRevisions } from './revisions/list.ts'
 import { rollbackRevision } from './revisions/rollback.ts'
+import { connectManagementMcp } from './settings/connect.ts'
 import { getSettings, listSettings } from './settings/list.ts'
 import { updateSettings } from './settings/update.ts'
 import { offboardUser } from './users/offboard.ts'
@@ -235,6 +236,7 @@ export const OPERATIONS: readonly Operation[] = [
   diffRevisions,
   rollbackRevision,
   listSettings,
+  connectManagementMcp,
   getSettings,
   updateSettings,
   listChangeRequests,

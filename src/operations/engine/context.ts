@@ -34,6 +34,8 @@ interface Instance {
   readonly environment: string | null
   /** Origin at which callers reach the gateway listener, such as `https://api.example.com`. */
   readonly gatewayUrl: string
+  /** Origin at which the management interfaces are reached. */
+  readonly managementUrl: string
 }
 
 /** What a handler may use. Filled in by invoke; the ports behind it are wired by serve.ts. */

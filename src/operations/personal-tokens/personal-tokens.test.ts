@@ -221,7 +221,14 @@ test('whoami names the environment, and tells whether it is production', async (
     ['staging', false],
   ] as const) {
     const other = await startControl({
-      deps: { instance: { version: '2.0.0', environment, gatewayUrl: 'http://gateway.test' } },
+      deps: {
+        instance: {
+          version: '2.0.0',
+          environment,
+          gatewayUrl: 'http://gateway.test',
+          managementUrl: 'http://control.test',
+        },
+      },
     })
     const { instance } = (await other.run('whoami.show', {})).output
     assert.deepEqual(instance, {

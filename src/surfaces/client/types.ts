@@ -449,6 +449,8 @@ type RevisionsRollbackInput = { readonly "id": string }
 type RevisionsRollbackOutput = { readonly "rolled_back_to": number; readonly "restored": readonly (string)[]; readonly "changed": readonly (string)[]; readonly "removed": readonly (string)[]; readonly "kept": readonly ({ readonly "item": string; readonly "reason": string })[] }
 type SettingsListInput = { readonly "fields"?: string }
 type SettingsListOutput = { readonly "items": readonly ({ readonly "name": string; readonly "value": string | null; readonly "source": "flag" | "environment" | "default"; readonly "default": string })[] }
+type SettingsConnectInput = { readonly "application"?: "claude" | "claude_code" | "chatgpt" | "cursor" | "vscode" | "codex" | "gemini" | "other"; readonly "authentication"?: "sign_in" | "token" }
+type SettingsConnectOutput = { readonly "url": string; readonly "connect": readonly ({ readonly "application": "claude" | "claude_code" | "chatgpt" | "cursor" | "vscode" | "codex" | "gemini" | "other"; readonly "form": "url" | "command" | "file" | "link"; readonly "place": string | null; readonly "text": string })[] }
 type SettingsGetInput = { readonly "fields"?: string }
 type SettingsUpdateInput = { readonly "approvals"?: readonly ({ readonly "name": string; readonly "permissions": readonly (string)[]; readonly "scope"?: { readonly "resource_types"?: readonly ("collections" | "proxies" | "workflows" | "clients" | "profiles" | "policies" | "credentials" | "origins" | "virtual_mcps" | "guardrails" | "roles" | "users" | "teams" | "service_identities" | "grants" | "trust_rules" | "hosts" | "bindings" | "config" | "audit" | "records" | "metrics")[]; readonly "verbs"?: readonly ("read" | "create" | "update" | "delete" | "publish" | "test" | "rotate" | "reveal" | "use" | "verify" | "export" | "approve" | "execute" | "read_body")[]; readonly "collections"?: readonly (string)[]; readonly "virtual_mcps"?: readonly (string)[]; readonly "tags"?: readonly (string)[] }; readonly "subjects"?: { readonly "users"?: readonly (string)[]; readonly "teams"?: readonly (string)[]; readonly "service_identities"?: readonly (string)[] } })[]; readonly "new_hosts"?: "allow" | "hold" }
 type SettingsUpdateOutput = { readonly "revision": number; readonly "approvals": readonly ({ readonly "name": string; readonly "permissions": readonly (string)[]; readonly "scope": { readonly "resource_types": readonly ("collections" | "proxies" | "workflows" | "clients" | "profiles" | "policies" | "credentials" | "origins" | "virtual_mcps" | "guardrails" | "roles" | "users" | "teams" | "service_identities" | "grants" | "trust_rules" | "hosts" | "bindings" | "config" | "audit" | "records" | "metrics")[]; readonly "verbs": readonly ("read" | "create" | "update" | "delete" | "publish" | "test" | "rotate" | "reveal" | "use" | "verify" | "export" | "approve" | "execute" | "read_body")[]; readonly "collections": readonly (string)[]; readonly "virtual_mcps": readonly (string)[]; readonly "tags": readonly (string)[] }; readonly "subjects": { readonly "users": readonly (string)[]; readonly "teams": readonly (string)[]; readonly "service_identities": readonly (string)[] } })[]; readonly "new_hosts": "allow" | "hold"; readonly "updated_at": string | null; readonly "updated_by": string | null; readonly "warnings"?: readonly ({ readonly "pointer": string; readonly "reason": string })[] }
@@ -903,6 +905,8 @@ export interface Operations {
   readonly 'revisions.rollback': { readonly input: RevisionsRollbackInput; readonly output: RevisionsRollbackOutput }
   /** List the start settings of the process (POSTERN_*); they change only with a restart */
   readonly 'settings.list': { readonly input: SettingsListInput; readonly output: SettingsListOutput }
+  /** Show the URL of Management MCP, and how to connect AI applications to it */
+  readonly 'settings.connect': { readonly input: SettingsConnectInput; readonly output: SettingsConnectOutput }
   /** Show the runtime settings: the approval rules for writes, and what becomes of new hosts */
   readonly 'settings.get': { readonly input: SettingsGetInput; readonly output: Setting }
   /** Change the runtime settings: the approval rules for writes, and what becomes of new hosts */
@@ -1178,6 +1182,7 @@ export const ROUTES: { readonly [N in keyof Operations]: string } = {
   'revisions.diff': 'GET /revisions/diff',
   'revisions.rollback': 'POST /revisions/{id}/rollback',
   'settings.list': 'GET /settings',
+  'settings.connect': 'GET /settings/connect',
   'settings.get': 'GET /settings/current',
   'settings.update': 'PATCH /settings/current',
   'change_requests.list': 'GET /change_requests',

@@ -134,6 +134,7 @@ export function titleOf(resource: string): string {
 
 /** One item of a resource: `virtual MCP` of `virtual_mcps`. */
 export function singularOf(resource: string): string {
+  if (resource === 'service_identities') return 'machine'
   const words = resource.replaceAll('_', ' ').replace(/\bmcps\b/, 'MCPs')
   return words.endsWith('ies') ? `${words.slice(0, -3)}y` : words.replace(/s$/, '')
 }

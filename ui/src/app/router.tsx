@@ -87,7 +87,7 @@ const home = createRoute({
 const settings = createRoute({
   getParentRoute: () => shell,
   path: '/settings',
-  component: pageOf(() => import('../screens/resources/single.tsx')),
+  component: pageOf(() => import('../screens/settings/page.tsx')),
 })
 const run = createRoute({
   getParentRoute: () => shell,

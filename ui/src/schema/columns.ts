@@ -1,5 +1,5 @@
 import type { JsonObject, ResourceSchemas } from '../../build/document.ts'
-import { type Field, fieldsOf, labelOf, resolve } from './fields.ts'
+import { type Field, fieldsOf, labelOf, refsOf, resolve } from './fields.ts'
 import { isObject } from './value.ts'
 
 /** Shown in the column of the name. */
@@ -122,6 +122,12 @@ export function askedOf(schemas: ResourceSchemas, columns: readonly Column[], ac
   const known = isObject(properties) ? properties : {}
   const names = ['id', 'slug', ...columns.map(({ name }) => name), DRAFT]
   return [...new Set(names)].filter((name) => Object.hasOwn(known, name.split('.')[0]!)).join(',')
+}
+
+/** The resources that members of the items of a list name, by member. */
+export function itemRefsOf(schemas: ResourceSchemas, action = 'list'): Readonly<Record<string, string>> {
+  const item = itemSchema(schemas, action)
+  return item === null ? {} : refsOf(fieldsOf(item, schemas.$defs))
 }
 
 /** Parameters of a list that narrow it: not those that page, order or shape the answer. */

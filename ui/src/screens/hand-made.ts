@@ -24,6 +24,15 @@ export interface Part {
 
 /** Parts of the page of a resource, by its name. */
 export const PARTS: Readonly<Record<string, readonly Part[]>> = {
+  bindings: [
+    {
+      tab: 'overview',
+      label: 'Overview',
+      needs: 'bindings.get',
+      actions: ['issue_token', 'revoke_token'],
+      component: lazy(() => import('./agents/binding.tsx')),
+    },
+  ],
   collections: [
     {
       tab: 'overview',
@@ -73,6 +82,23 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
       component: lazy(() => import('./guardrails/tester.tsx')),
     },
   ],
+  hosts: [
+    {
+      tab: 'overview',
+      label: 'Overview',
+      needs: 'hosts.get',
+      component: lazy(() => import('./agents/host.tsx')),
+    },
+  ],
+  origins: [
+    {
+      tab: 'overview',
+      label: 'Overview',
+      needs: 'origins.get',
+      actions: ['test', 'refresh_catalog'],
+      component: lazy(() => import('./origins/overview.tsx')),
+    },
+  ],
   policies: [
     {
       tab: 'overview',
@@ -111,6 +137,15 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
       label: 'Overview',
       needs: 'roles.get',
       component: lazy(() => import('./people/role.tsx')),
+    },
+  ],
+  service_identities: [
+    {
+      tab: 'overview',
+      label: 'Overview',
+      needs: 'service_identities.get',
+      actions: ['issue_secret'],
+      component: lazy(() => import('./machines/overview.tsx')),
     },
   ],
   teams: [
@@ -200,10 +235,20 @@ interface ListAction {
   readonly to: string
   /** The action is offered to people who may call this operation. */
   readonly needs: string
+  /** The usual way to a new item: it stands out in the place of the form. */
+  readonly isPrimary?: true
 }
 
 /** What the list of a resource offers beside a new item. */
 export const LIST_ACTIONS: Readonly<Record<string, readonly ListAction[]>> = {
   collections: [{ label: 'Import', to: '/collections/import', needs: 'collections.import' }],
-  origins: [{ label: 'Add a server', to: '/origins/add', needs: 'origins.probe' }],
+  keys: [{ label: 'Rotate the keys', to: '/run/keys.rotate', needs: 'keys.rotate' }],
+  origins: [{ label: 'Add a server', to: '/origins/add', needs: 'origins.probe', isPrimary: true }],
+}
+
+/** What each row of a list offers, for resources without a page of their own. */
+export const ROW_ACTIONS: Readonly<
+  Record<string, LazyExoticComponent<ComponentType<{ readonly item: JsonObject }>>>
+> = {
+  connections: lazy(() => import('./connections/actions.tsx')),
 }

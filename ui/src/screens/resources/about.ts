@@ -14,7 +14,8 @@ const ABOUT: Readonly<Record<string, string>> = {
   virtual_mcps: 'A virtual MCP is one MCP endpoint with chosen tools of one or more origins.',
   guardrails: 'A guardrail finds personal data, secrets and injected instructions in requests and responses.',
   hosts: 'A host is an application that connects to MCP endpoints for people or agents.',
-  bindings: 'A binding lets an agent use one virtual MCP with a token of its own.',
+  bindings:
+    'A binding lets a host call one virtual MCP: for itself with a token, or for people whom it names.',
   connections: 'A connection is the account of a person at an origin.',
   exports: 'An export writes request records or audit entries to a file.',
   revisions:

@@ -1,6 +1,7 @@
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { Plus } from 'lucide-react'
+import { Suspense, useMemo } from 'react'
 import type { JsonObject } from '../../../build/document.ts'
 import { client, type Input, type OperationName } from '../../api/client.ts'
 import { operation } from '../../api/operations.ts'
@@ -14,7 +15,7 @@ import { Button, buttonClasses } from '../../kit/button.tsx'
 import { Page } from '../../kit/page.tsx'
 import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
 import { Badge } from '../../kit/status.tsx'
-import { askedOf, columnsOf, filtersOf, takes } from '../../schema/columns.ts'
+import { askedOf, columnsOf, filtersOf, itemRefsOf, takes } from '../../schema/columns.ts'
 import { fieldsOf } from '../../schema/fields.ts'
 import { useSchemas } from '../../schema/load.ts'
 import { isObject } from '../../schema/value.ts'
@@ -23,10 +24,12 @@ import { Cell } from '../../tables/cell.tsx'
 import { DataTable } from '../../tables/data-table.tsx'
 import { isNothing } from '../../tables/details.tsx'
 import { FilterBar, OrderSelect, SearchBox } from '../../tables/filters.tsx'
-import { LIST_ACTIONS } from '../hand-made.ts'
+import { LIST_ACTIONS, ROW_ACTIONS } from '../hand-made.ts'
 import { aboutOf } from './about.ts'
 
 const PAGE = 100
+/** Pixels that the buttons of a row take. */
+const ACTIONS_WIDTH = 220
 
 /** All items of a resource: search, filters and order stand in the address, by the names of REST. */
 export default function ResourceList() {
@@ -50,6 +53,8 @@ function List({ resource }: { resource: string }) {
     schemas == null
       ? undefined
       : fieldsOf(schemas.actions['list']!.input, schemas.$defs).find((field) => field.name === 'order')
+  const refs = useMemo(() => (schemas == null ? {} : itemRefsOf(schemas)), [schemas])
+  const RowActions = ROW_ACTIONS[resource]
   const fields = schemas != null && takes(schemas, 'fields') ? { fields: askedOf(schemas, columns) } : {}
   const page = schemas != null && takes(schemas, 'limit') ? { limit: PAGE } : {}
   const input = { ...search, ...fields, ...page }
@@ -82,8 +87,14 @@ function List({ resource }: { resource: string }) {
     ({ name }, index) => index === 0 || items.some((item) => !isNothing(valueAt(item, name) ?? null)),
   )
   const isFiltered = Object.keys(search).some((key) => key !== 'order')
+  const offered = (LIST_ACTIONS[resource] ?? []).filter(({ needs }) => may(needs))
+  const hasPrimary = offered.some(({ isPrimary }) => isPrimary === true)
   const create = mayCreate && (
-    <Link to="/$resource/new" params={{ resource }} className={buttonClasses('primary')}>
+    <Link
+      to="/$resource/new"
+      params={{ resource }}
+      className={buttonClasses(hasPrimary ? 'plain' : 'primary')}
+    >
       <Plus size={16} aria-hidden="true" />
       New {singularOf(resource)}
     </Link>
@@ -102,8 +113,8 @@ function List({ resource }: { resource: string }) {
       lead={aboutOf(resource)}
       actions={
         <>
-          {(LIST_ACTIONS[resource] ?? [])
-            .filter(({ needs }) => may(needs))
+          {offered
+            .filter(({ isPrimary }) => isPrimary !== true)
             .map(({ label, to }) => (
               <Link key={to} to={to} className={buttonClasses()}>
                 {label}
@@ -111,6 +122,13 @@ function List({ resource }: { resource: string }) {
             ))}
           <ShowAs request={shownAs} />
           {create}
+          {offered
+            .filter(({ isPrimary }) => isPrimary === true)
+            .map(({ label, to }) => (
+              <Link key={to} to={to} className={buttonClasses('primary')}>
+                {label}
+              </Link>
+            ))}
         </>
       }
       isFull
@@ -153,27 +171,39 @@ function List({ resource }: { resource: string }) {
       {items.length > 0 && (
         <DataTable
           label={title}
-          columns={told.map((column, index) => ({
-            ...column,
-            render: (item: JsonObject) => (
-              <>
-                <Cell name={column.name} value={valueAt(item, column.name)} />
-                {index === 0 && item['pending_draft'] !== undefined && (
-                  <>
-                    {' '}
-                    <Badge tone="dashed">draft</Badge>
-                  </>
-                )}
-              </>
-            ),
-          }))}
+          columns={[
+            ...told.map((column, index) => ({
+              ...column,
+              render: (item: JsonObject) => (
+                <>
+                  <Cell name={column.name} value={valueAt(item, column.name)} />
+                  {index === 0 && item['pending_draft'] !== undefined && (
+                    <>
+                      {' '}
+                      <Badge tone="dashed">draft</Badge>
+                    </>
+                  )}
+                </>
+              ),
+            })),
+            ...(RowActions === undefined
+              ? []
+              : [
+                  {
+                    name: 'actions',
+                    label: 'Actions',
+                    width: ACTIONS_WIDTH,
+                    render: (item: JsonObject) => (
+                      <Suspense>
+                        <RowActions item={item} />
+                      </Suspense>
+                    ),
+                  },
+                ]),
+          ]}
           items={items}
-          keyOf={(item) => String(item['id'] ?? item['slug'])}
-          linkOf={(item) =>
-            operation(`${resource}.get`) === null
-              ? null
-              : { to: '/$resource/$id', params: { resource, id: String(item['id'] ?? item['slug']) } }
-          }
+          keyOf={keyOf}
+          linkOf={(item) => linkOf(resource, told[0]?.name ?? '', refs, item)}
           more={query.hasNextPage ? () => void query.fetchNextPage() : null}
           isFetching={query.isFetching}
         />
@@ -190,4 +220,19 @@ function valueAt(item: JsonObject, name: string) {
       (found, step) => (isObject(found) ? found[step] : undefined),
       item,
     )
+}
+
+/** Connections have neither an id nor a slug. */
+function keyOf(item: JsonObject): string {
+  return String(item['id'] ?? item['slug'] ?? JSON.stringify(item))
+}
+
+/** The page of a row; where it has none, that of the resource which its first column names. */
+function linkOf(resource: string, first: string, refs: Readonly<Record<string, string>>, item: JsonObject) {
+  if (operation(`${resource}.get`) !== null)
+    return { to: '/$resource/$id', params: { resource, id: String(item['id'] ?? item['slug']) } }
+  const [to, id] = [refs[first], item[first]]
+  return to === undefined || typeof id !== 'string'
+    ? null
+    : { to: '/$resource/$id', params: { resource: to, id } }
 }

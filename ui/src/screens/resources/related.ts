@@ -25,4 +25,8 @@ export const RELATED: Readonly<
   ],
   teams: [{ list: 'grants', filter: 'team' }],
   roles: [{ list: 'grants', filter: 'role' }],
+  service_identities: [
+    { list: 'grants', filter: 'service_identity' },
+    { list: 'trust_rules', filter: 'service_identity' },
+  ],
 }

@@ -1,0 +1,149 @@
+import { Link } from '@tanstack/react-router'
+import { Ban, KeyRound, RefreshCw } from 'lucide-react'
+import { useMay } from '../../api/session.ts'
+import { useCall } from '../../api/use-call.ts'
+import { RunButton } from '../../forms/run-button.tsx'
+import { Card } from '../../kit/page.tsx'
+import { Badge, Status } from '../../kit/status.tsx'
+import { Time } from '../../kit/time.tsx'
+import { readingOf } from '../../schema/reading.ts'
+import type { PartProps } from '../hand-made.ts'
+import { Facts, ResourceLink } from '../resources/facts.tsx'
+import { Overview } from '../resources/overview.tsx'
+import { bindingSentence, isTokenLive, tokenWords } from './words.ts'
+
+interface Key {
+  readonly kid?: string
+  readonly kty?: string
+  readonly alg?: string
+  readonly retires_at?: string
+}
+
+const SHOWN = ['active', 'host', 'virtual_mcp', 'user', 'acts_for', 'keys', 'expires_in']
+const TOKEN = ['token_state', 'token_issued_at', 'token_expires_at']
+
+/** A binding: for whom its host calls, and what proves it. */
+export default function BindingOverview(props: PartProps) {
+  const { value } = props
+  const { host, user, active } = value
+  const may = useMay()
+  const keys = (value['keys'] ?? []) as unknown as readonly Key[]
+  return (
+    <Overview {...props} without={[...SHOWN, ...TOKEN]}>
+      <Card title="What it allows">
+        <p className="mb-3 break-words">{bindingSentence(value)}</p>
+        <Facts
+          facts={[
+            ['Host', <ResourceLink key="" resource="hosts" id={String(host)} />],
+            [
+              'Virtual MCP',
+              <ResourceLink key="" resource="virtual_mcps" id={String(value['virtual_mcp'])} />,
+            ],
+            [
+              'Person',
+              typeof user !== 'string' ? null : (
+                <span className="flex flex-wrap gap-x-3">
+                  <ResourceLink resource="users" id={user} />
+                  {may('connections.list') && (
+                    <Link
+                      to="/$resource"
+                      params={{ resource: 'connections' }}
+                      search={{ user }}
+                      className="underline"
+                    >
+                      Accounts at origins
+                    </Link>
+                  )}
+                </span>
+              ),
+            ],
+            [
+              'State',
+              active === false ? (
+                <Status state="off">Inactive: its calls are refused</Status>
+              ) : (
+                <Status state="ok">Active</Status>
+              ),
+            ],
+          ]}
+        />
+      </Card>
+      <Token {...props} />
+      {keys.length > 0 && (
+        <Card title="Keys">
+          <ul className="flex flex-col gap-1">
+            {keys.map(({ kid, kty, alg, retires_at }, index) => (
+              <li key={kid ?? index} className="flex flex-wrap items-center gap-x-3">
+                <code className="break-all">{kid ?? `key ${index + 1}`}</code>
+                <Badge>{alg ?? kty ?? 'JWK'}</Badge>
+                {retires_at !== undefined && (
+                  <span className="text-muted">
+                    retires <Time value={retires_at} />
+                  </span>
+                )}
+              </li>
+            ))}
+          </ul>
+        </Card>
+      )}
+    </Overview>
+  )
+}
+
+/** Whether a token was issued, when it ends, when it was used, and what may be done about it. */
+function Token({ slug, value, schemas }: PartProps) {
+  const may = useMay()
+  const calls = useCall('records.list', { profile: String(value['id']), limit: 1, fields: 'id,time,status' })
+  const last = calls.data?.items[0]
+  const state = value['token_state']
+  const isIssued = state !== 'none' && state !== undefined
+  const { words, state: shape } = tokenWords(state)
+  const { token_issued_at: issued, token_expires_at: ends, expires_in: lifetime } = value
+  const target = { schemas, value, slug }
+  return (
+    <Card
+      title="Token"
+      actions={
+        <span className="flex flex-wrap gap-2">
+          <RunButton
+            name="bindings.issue_token"
+            label={isIssued ? 'Issue a new token' : 'Issue a token'}
+            icon={isIssued ? RefreshCw : KeyRound}
+            {...target}
+          />
+          {isTokenLive(state) && (
+            <RunButton name="bindings.revoke_token" label="Revoke" icon={Ban} tone="danger" {...target} />
+          )}
+        </span>
+      }
+    >
+      <Facts
+        facts={[
+          [
+            'State',
+            <Status key="" state={shape}>
+              {words}
+            </Status>,
+          ],
+          ['Issued', typeof issued === 'string' ? <Time value={issued} /> : null],
+          ['Ends', !isIssued ? null : typeof ends === 'string' ? <Time value={ends} /> : 'Never'],
+          [
+            'Last call',
+            !may('records.list') || calls.data === undefined ? null : last === undefined ? (
+              'None on record'
+            ) : (
+              <ResourceLink resource="records" id={last.id}>
+                <Time value={last.time} />, answered {last.status}
+              </ResourceLink>
+            ),
+          ],
+          [
+            'A new token lasts',
+            typeof lifetime === 'string' ? (readingOf('duration', lifetime) ?? lifetime) : 'For ever',
+          ],
+        ]}
+      />
+      {isTokenLive(state) && <p className="mt-3 text-sm text-muted">A new token ends this one at once.</p>}
+    </Card>
+  )
+}

@@ -1,0 +1,87 @@
+import { useEffect, useState } from 'react'
+import type { JsonObject } from '../../../build/document.ts'
+import { operation } from '../../api/operations.ts'
+import { Review, WaitsFor } from '../../forms/operation-form.tsx'
+import { sayStored } from '../../forms/say-stored.ts'
+import { SchemaForm } from '../../forms/schema-form.tsx'
+import { errorsOf, useWrite } from '../../forms/use-write.ts'
+import { Button } from '../../kit/button.tsx'
+import { Dialog } from '../../kit/dialog.tsx'
+import { FaultBox } from '../../kit/states.tsx'
+import type { Field } from '../../schema/fields.ts'
+import { ShowAs } from '../../show-as/show-as.tsx'
+
+interface ChangeDialogProps {
+  readonly title: string
+  readonly fields: readonly Field[]
+  /** First values of the fields. */
+  readonly start: JsonObject
+  /** The input of `settings.update` for the values of the fields. */
+  readonly inputFor: (value: JsonObject) => JsonObject
+  /** Where the fields stand in that input, as a JSON pointer: faults of the server lead to them. */
+  readonly at: string
+  /** Revision of the settings that the person has seen. */
+  readonly revision: number
+  readonly onClose: () => void
+}
+
+/** Changes a part of the settings: a form, the difference, the confirmation. */
+export function ChangeDialog({ title, fields, start, inputFor, at, revision, onClose }: ChangeDialogProps) {
+  const row = operation('settings.update')!
+  const [value, setValue] = useState(start)
+  const write = useWrite(row)
+  const { state } = write
+  const input = inputFor(value)
+  useEffect(() => {
+    if (state.step !== 'done') return
+    sayStored(state.answer.body, 'Saved')
+    onClose()
+  }, [state, onClose])
+  const showAs = <ShowAs request={{ operation: row, input, options: {} }} />
+  const fault = state.step === 'editing' ? state.fault : null
+  return (
+    <Dialog title={title} onClose={onClose} shape="wide">
+      {state.step === 'waiting' && <WaitsFor changeRequest={state.changeRequest} />}
+      {(state.step === 'review' || state.step === 'conflict') && (
+        <Review
+          row={row}
+          state={state}
+          confirmWith={null}
+          showAs={showAs}
+          onBack={write.edit}
+          onConfirm={(options) => write.confirm(input, { ...options, expectedRevision: revision })}
+        />
+      )}
+      {(state.step === 'editing' || state.step === 'asking') && (
+        <form
+          className="flex flex-col gap-4"
+          onSubmit={(event) => {
+            event.preventDefault()
+            write.review(input).catch(() => {})
+          }}
+        >
+          <SchemaForm fields={fields} value={value} onChange={setValue} errors={below(errorsOf(fault), at)} />
+          {fault !== null && <FaultBox fault={fault} />}
+          <div className="flex flex-wrap items-center justify-between gap-2">
+            {showAs}
+            <div className="flex gap-2">
+              <Button onClick={onClose}>Cancel</Button>
+              <Button type="submit" tone="primary" isBusy={state.step === 'asking'}>
+                Review the change
+              </Button>
+            </div>
+          </div>
+        </form>
+      )}
+    </Dialog>
+  )
+}
+
+/** Errors below a pointer, by what follows it. */
+function below(errors: Readonly<Record<string, string>>, at: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(errors).flatMap(([pointer, reason]) =>
+      pointer.startsWith(`${at}/`) ? [[pointer.slice(at.length), reason]] : [],
+    ),
+  )
+}
