@@ -64,6 +64,7 @@ export const createPersonalToken = define({
       owner: principal.id,
     })
     const view = (await viewsOf(context.reader, [stored]))[0]!
+    change.tell({ op: 'add', path: '/name', value: name })
     change.tell({ op: 'add', path: '/grants', value: view.grants })
     change.tell({ op: 'add', path: '/expires_at', value: view.expires_at })
     return { ...view, ...(token === undefined ? {} : { token }) }

@@ -108,6 +108,12 @@ function Sidebar({ openPalette, openKeys }: { openPalette: () => void; openKeys:
   const session = useSession()
   const may = useMay()
   const [chosen, setChosen] = useState<Theme>(theme())
+  const { pathname } = useLocation()
+  const list = useRef<HTMLElement>(null)
+  const isKnown = session !== null
+  useEffect(() => {
+    if (isKnown) list.current?.querySelector('[aria-current=page]')?.scrollIntoView({ block: 'nearest' })
+  }, [pathname, isKnown])
   const groups = GROUPS.map(({ label, places }) => ({
     label,
     places: places.filter(({ needs }) => may(needs)),
@@ -131,7 +137,7 @@ function Sidebar({ openPalette, openKeys }: { openPalette: () => void; openKeys:
           <kbd className="text-xs">Ctrl K</kbd>
         </button>
       </div>
-      <nav aria-label="Main" className="min-h-0 flex-1 overflow-auto px-2 pb-4">
+      <nav ref={list} aria-label="Main" className="min-h-0 flex-1 overflow-auto px-2 pb-4">
         {groups.map(({ label, places }) => (
           <div key={label ?? ''} className="mb-3">
             {label !== null && <h2 className="px-2 py-1 text-xs font-semibold text-muted">{label}</h2>}

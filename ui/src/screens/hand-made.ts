@@ -99,6 +99,14 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
       component: lazy(() => import('./origins/overview.tsx')),
     },
   ],
+  personal_tokens: [
+    {
+      tab: 'overview',
+      label: 'Overview',
+      needs: 'personal_tokens.get',
+      component: lazy(() => import('./tokens/overview.tsx')),
+    },
+  ],
   policies: [
     {
       tab: 'overview',
@@ -227,6 +235,7 @@ export const PAGES: Readonly<Record<string, Load>> = {
   '/run/requests.explain': () => import('./records/why.tsx'),
   '/collections/import': () => import('./collections/import.tsx'),
   '/origins/add': () => import('./origins/add.tsx'),
+  '/personal_tokens/new': () => import('./tokens/create.tsx'),
   '/kit': () => import('./kit/page.tsx'),
 }
 

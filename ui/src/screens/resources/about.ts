@@ -16,7 +16,8 @@ const ABOUT: Readonly<Record<string, string>> = {
   hosts: 'A host is an application that connects to MCP endpoints for people or agents.',
   bindings:
     'A binding lets a host call one virtual MCP: for itself with a token, or for people whom it names.',
-  connections: 'A connection is the account of a person at an origin.',
+  connections:
+    'A connection is the account of a person at an origin. The list shows your own, and with the filter all_users those of everybody.',
   exports: 'An export writes request records or audit entries to a file.',
   revisions:
     'Each change of the configuration makes a revision. You can compare revisions and return to one.',

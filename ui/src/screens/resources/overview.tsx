@@ -98,6 +98,7 @@ function Settings({ value, without, fields }: SettingsProps) {
     members.filter(([, member]) => !isNothing(member)),
     ([name]) => sectionOf.get(name) ?? null,
   )
+  if (members.length === 0) return null
   return (
     <Card title="Settings">
       <div className="flex flex-col gap-4">

@@ -31,7 +31,11 @@ export default function SettingsPage() {
   const may = useMay()
   const schemas = useSchemas('settings')
   const row = operation('settings.get')!
+  const search = useSearch({ strict: false }) as Search
   const query = useCall('settings.get', {})
+  // What comes later would push the rest down
+  const connect = useCall('settings.connect', { authentication: authenticationOf(search) }, { isKept: true })
+  const start = useCall('settings.list', {})
   if (!may('settings.get'))
     return (
       <Page name="Settings" title="Settings">
@@ -46,7 +50,7 @@ export default function SettingsPage() {
       actions={<ShowAs request={{ operation: row, input: {}, options: {} }} />}
     >
       {query.error !== null && <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />}
-      {query.data === undefined || schemas == null ? (
+      {query.data === undefined || schemas == null || connect.isLoading || start.isLoading ? (
         <SkeletonRows rows={10} />
       ) : (
         <div className="flex max-w-260 flex-col gap-4">

@@ -1,0 +1,174 @@
+import { useNavigate } from '@tanstack/react-router'
+import { useId, useState } from 'react'
+import type { JsonObject } from '../../../build/document.ts'
+import { operation } from '../../api/operations.ts'
+import { useMay, useSession } from '../../api/session.ts'
+import { Review } from '../../forms/operation-form.tsx'
+import { Result } from '../../forms/result.tsx'
+import { errorsOf, useWrite } from '../../forms/use-write.ts'
+import { Button } from '../../kit/button.tsx'
+import { Checkbox, Labeled, TextArea, TextInput } from '../../kit/inputs.tsx'
+import { Page } from '../../kit/page.tsx'
+import { FaultBox, Forbidden } from '../../kit/states.tsx'
+import { useSchemas } from '../../schema/load.ts'
+import { ShowAs } from '../../show-as/show-as.tsx'
+import { grantChoices, grantLines } from './grants.ts'
+
+const TITLE = 'New personal token'
+const DAYS_DEFAULT = 30
+const DAYS_MAX = 90
+
+/** A token with which scripts act as the person: with all their grants, or with those that they choose. */
+export default function CreateToken() {
+  const may = useMay()
+  const row = operation('personal_tokens.create')!
+  return (
+    <Page name={TITLE} title={TITLE} lead="With a personal token your own scripts act as you.">
+      {may('personal_tokens.create') ? <Form /> : <Forbidden permission={row.permission} />}
+    </Page>
+  )
+}
+
+function Form() {
+  const prefix = useId()
+  const navigate = useNavigate()
+  const schemas = useSchemas('personal_tokens')
+  const choices = grantChoices(useSession()?.grants ?? [])
+  const [name, setName] = useState('')
+  const [days, setDays] = useState(String(DAYS_DEFAULT))
+  const [isLimited, setLimited] = useState(false)
+  const [chosen, setChosen] = useState<readonly string[]>([])
+  const [narrower, setNarrower] = useState('')
+  const row = operation('personal_tokens.create')!
+  const write = useWrite(row)
+  const { state } = write
+  const grants = isLimited ? [...new Set([...chosen, ...grantLines(narrower)])] : []
+  const input = { name, days: Number(days), ...(grants.length > 0 && { grants }) }
+  const showAs = <ShowAs request={{ operation: row, input, options: {} }} />
+  if (state.step === 'done' && schemas != null) {
+    // Operations answer objects
+    const output = state.answer.body as unknown as JsonObject
+    return (
+      <div className="max-w-200">
+        <Result
+          row={row}
+          output={output}
+          schemas={schemas}
+          onClose={() =>
+            void navigate({
+              to: '/$resource/$id',
+              params: { resource: 'personal_tokens', id: String(output['id']) },
+            })
+          }
+        />
+      </div>
+    )
+  }
+  if (state.step === 'review' || state.step === 'conflict')
+    return (
+      <div className="max-w-200">
+        <Review
+          row={row}
+          state={state}
+          confirmWith={null}
+          showAs={showAs}
+          onBack={write.edit}
+          onConfirm={(options) => write.confirm(input, options)}
+        />
+      </div>
+    )
+  const fault = state.step === 'editing' ? state.fault : null
+  const errors = errorsOf(fault)
+  const isEmpty = isLimited && grants.length === 0
+  return (
+    <form
+      className="flex max-w-200 flex-col gap-4"
+      onSubmit={(event) => {
+        event.preventDefault()
+        if (!isEmpty) write.review(input).catch(() => {})
+      }}
+    >
+      <Labeled
+        id={`${prefix}name`}
+        label="Name"
+        hint="What the token is for"
+        error={errors['/name'] ?? null}
+        isRequired
+      >
+        <TextInput id={`${prefix}name`} value={name} onChange={(event) => setName(event.target.value)} />
+      </Labeled>
+      <Labeled
+        id={`${prefix}days`}
+        label="Lifetime in days"
+        hint={`At most ${DAYS_MAX}`}
+        error={errors['/days'] ?? null}
+      >
+        <TextInput
+          id={`${prefix}days`}
+          type="number"
+          min={1}
+          max={DAYS_MAX}
+          className="w-24"
+          value={days}
+          onChange={(event) => setDays(event.target.value)}
+        />
+      </Labeled>
+      <fieldset className="flex min-w-0 flex-col gap-1">
+        <legend className="font-medium">What it may do</legend>
+        {[false, true].map((limited) => (
+          <label key={String(limited)} className="flex min-h-6 items-center gap-2">
+            <input
+              type="radio"
+              name={`${prefix}limited`}
+              className="size-4 accent-accent"
+              checked={isLimited === limited}
+              onChange={() => setLimited(limited)}
+            />
+            {limited ? 'Only some of it' : 'All that you may do, also what you are granted later'}
+          </label>
+        ))}
+        {isLimited && (
+          <div className="ml-6 flex flex-col gap-2">
+            {choices.map(({ grant, sentence }) => (
+              <Checkbox
+                key={grant}
+                label={sentence}
+                hint={grant}
+                checked={chosen.includes(grant)}
+                onChange={(event) =>
+                  setChosen(
+                    event.target.checked ? [...chosen, grant] : chosen.filter((other) => other !== grant),
+                  )
+                }
+              />
+            ))}
+            <Labeled
+              id={`${prefix}narrower`}
+              label="Narrower grants"
+              hint="One a line, such as viewer:proxies@payments"
+              error={errors['/grants'] ?? null}
+            >
+              <TextArea
+                id={`${prefix}narrower`}
+                value={narrower}
+                className="font-mono"
+                onChange={(event) => setNarrower(event.target.value)}
+              />
+            </Labeled>
+            {isEmpty && <p className="text-sm text-muted">Choose at least one grant.</p>}
+          </div>
+        )}
+      </fieldset>
+      {fault !== null && <FaultBox fault={fault} />}
+      <div className="flex flex-wrap items-center justify-between gap-2">
+        {showAs}
+        <div className="flex gap-2">
+          <Button onClick={() => history.back()}>Cancel</Button>
+          <Button type="submit" tone="primary" disabled={isEmpty} isBusy={state.step === 'asking'}>
+            Review the change
+          </Button>
+        </div>
+      </div>
+    </form>
+  )
+}
