@@ -156,6 +156,43 @@ suite('virtual MCPs, in a browser', { skip: SKIPPED }, () => {
     assertFaultless(visit, 'preview')
   })
 
+  test('the preview shows what a person and a team see, by the rules for their teams', async () => {
+    const make = (path: string, body: object) => created(server.manage('POST', path, body))
+    await addUser(server, server.running.origin, 'viv')
+    await make('/teams', { name: 'Support', slug: 'support', members: [{ user: 'viv' }] })
+    await make('/teams', { name: 'Sales', slug: 'sales' })
+    const rule = { match: { exact: 'delete_ticket' }, subjects: { teams: ['support'] } }
+    await make('/virtual_mcps', {
+      name: 'Shared',
+      slug: 'shared',
+      status: 'published',
+      teams: ['support', 'sales'],
+      members: [{ origin: 'desk', capability_policy: { tools: ['read_ticket', rule] } }],
+    })
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    const item = page.getByRole('listitem').filter({ hasText: 'delete_ticket' })
+    await opened(page, '/virtual_mcps/shared?tab=preview')
+    await page.getByLabel('Preview as').selectOption({ label: 'A person' })
+    await page.getByRole('combobox', { name: 'A person' }).fill('viv')
+    await page.getByRole('option', { name: 'viv' }).click()
+    await page.waitForURL((url) => url.searchParams.get('person') === 'viv')
+    await page.getByText('The caller sees 2 of 3.').waitFor()
+    await page.getByLabel('Preview as').selectOption({ label: 'A team' })
+    await page.getByRole('combobox', { name: 'A team' }).fill('sales')
+    await page.getByRole('option', { name: 'sales' }).click()
+    await page.waitForURL((url) => url.searchParams.get('team') === 'sales')
+    await page.getByText('The caller sees 1 of 3.').waitFor()
+    await item.getByText('hidden').waitFor()
+    await item.getByText('no rule fits it').waitFor()
+    await page.getByRole('combobox', { name: 'A team' }).fill('support')
+    await page.getByRole('option', { name: 'support' }).click()
+    await page.getByText('The caller sees 2 of 3.').waitFor()
+    await item.getByText('by rule 2').waitFor()
+    assertFaultless(visit, 'preview as people')
+  })
+
   test('a changed description is shown old beside new with the characters that cannot be seen, and is approved', async () => {
     await using visit = await visitor(browser, origins)
     const { page } = visit
