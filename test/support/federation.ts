@@ -27,6 +27,9 @@ export class MemoryConnections implements ConnectionWriter {
   async list(): Promise<readonly StoredConnection[]> {
     return [...this.rows.values()]
   }
+  byTime(): Promise<readonly StoredConnection[]> {
+    return this.list()
+  }
   async usable(origin: string): Promise<readonly StoredConnection[]> {
     return [...this.rows.values()].filter((row) => row.origin === origin && row.active)
   }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { permits } from '../../access/roles.ts'
 import { Ref } from '../../model/slug.ts'
 import { define } from '../engine/define.ts'
-import { firstThat, fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
+import { firstThat, hasText, page, pageOf, textFilter, timeCursors, timeOrder } from '../engine/lists.ts'
 import { findRef } from '../engine/refs.ts'
 import { findRequest, mayRead } from './find.ts'
 import { AccessRequest, AccessRequestId, COLUMNS, STATES, subject, viewsOf } from './view.ts'
@@ -21,20 +21,23 @@ export const listAccessRequests = define({
   ...common,
   action: 'list',
   tool: 'list_access_requests',
-  summary: 'List your access requests and those you may decide, oldest first',
+  summary: 'List your access requests and those you may decide',
   input: z.strictObject({
     ...page,
     state: z.enum(STATES).optional(),
     client: Ref.optional().describe('Only those for this client'),
+    text: textFilter('name of the requester, message, or reason of the decision'),
+    order: timeOrder('oldest'),
   }),
   output: pageOf(AccessRequest),
   refuses: [],
-  handle: async ({ limit, cursor, state, client: ref }, context) => {
+  handle: async ({ limit, cursor, state, client: ref, text, order }, context) => {
     const { principal, clock, reader, whole } = context
     const client = ref === undefined ? undefined : ((await findRef(reader, 'clients', ref))?.id ?? ref)
-    const after = cursor === undefined ? undefined : fromCursor(cursor, /^acr_[0-9a-z]{26}$/)
+    const cursors = timeCursors('oldest', order, 'acr_[0-9a-z]{26}')
     const query = {
       now: clock.now(),
+      order,
       ...(state === undefined ? {} : { state }),
       ...(client === undefined ? {} : { client }),
       ...(permits(principal, 'clients:update') ? {} : { requester: principal.id }),
@@ -43,13 +46,15 @@ export const listAccessRequests = define({
       limit + 1,
       (count, last) =>
         whole.accessRequests({ ...query, limit: count, ...(last === undefined ? {} : { after: last }) }),
-      after,
-      (request) => mayRead(request, context),
+      cursors.from(cursor),
+      async (request) =>
+        hasText(text, [request.requester_name, request.message, request.reason]) &&
+        (await mayRead(request, context)),
     )
     const items = found.slice(0, limit)
     return {
       items: await viewsOf(items, context),
-      next_cursor: found.length > limit ? toCursor(items.at(-1)!.id) : null,
+      next_cursor: found.length > limit ? cursors.to(items.at(-1)!.id) : null,
     }
   },
 })

@@ -8,7 +8,7 @@ import { NOUNS } from '../../model/resource-types.ts'
 import type { AuditFilter } from '../../store/ports/config.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
-import { booleanFilter, fromCursor, page, pageOf, period, toCursor, toPeriod } from '../engine/lists.ts'
+import { booleanFilter, page, pageOf, period, timeCursors, timeOrder, toPeriod } from '../engine/lists.ts'
 import { findRef } from '../engine/refs.ts'
 
 const text = z.string().min(1).max(200)
@@ -84,10 +84,11 @@ export const listAudit = define({
   effect: 'read',
   tool: 'list_audit_logs',
   group: 'query_audit',
-  summary: 'Search the audit trail, newest first',
+  summary: 'Search the audit trail',
   input: z.strictObject({
     ...page,
     ...auditFilters,
+    order: timeOrder('newest'),
     bodies: booleanFilter.optional().describe('Include requests and responses'),
   }),
   output: pageOf(AuditEntry),
@@ -96,11 +97,17 @@ export const listAudit = define({
   columns: ['time', 'actor.name', 'surface', 'operation', 'resource.slug', 'outcome'],
   subject: () => ({ type: 'audit', id: null, slug: null }),
   handle: async (input, context) => {
-    const { cursor, limit, ...asked } = input
-    const before = cursor === undefined ? {} : { before: Number(fromCursor(cursor, /^[0-9]{1,15}$/)) }
-    const filter = { ...(await toAuditFilter(asked, context)), ...before, limit }
+    const { cursor, limit, order, ...asked } = input
+    const cursors = timeCursors('newest', order, '[0-9]{1,15}')
+    const before = cursors.from(cursor)
+    const filter = {
+      ...(await toAuditFilter(asked, context)),
+      ...(before !== undefined && { before: Number(before) }),
+      order,
+      limit,
+    }
     const { items, next } = await context.reader.auditEntries(filter)
-    return { items: [...items], next_cursor: next === null ? null : toCursor(String(next)) }
+    return { items: [...items], next_cursor: next === null ? null : cursors.to(String(next)) }
   },
 })
 

@@ -6,7 +6,7 @@ import { CHANGE_REQUEST_STATES, ChangeRequest } from '../../model/approval.ts'
 import { Ref } from '../../model/slug.ts'
 import { askerOf, sees, stateAt, viewOfRequest } from '../engine/change-request.ts'
 import { define } from '../engine/define.ts'
-import { firstThat, fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
+import { firstThat, hasText, page, pageOf, textFilter, timeCursors, timeOrder } from '../engine/lists.ts'
 import { findRequest, subject } from './find.ts'
 
 // The model lists permissions in their form.
@@ -20,10 +20,12 @@ export const listChangeRequests = define({
   effect: 'read',
   tool: 'list_change_requests',
   group: 'manage_config',
-  summary: 'List change requests, newest first: your own, and those whose resources you may read',
+  summary: 'List change requests: your own, and those whose resources you may read',
   input: z.strictObject({
     ...page,
     state: z.enum(CHANGE_REQUEST_STATES).optional().describe('Only those in this state'),
+    text: textFilter('operation, slug, name of the requester, rules or reason'),
+    order: timeOrder('newest'),
   }),
   output: pageOf(ChangeRequest),
   permission: 'config:read',
@@ -31,24 +33,27 @@ export const listChangeRequests = define({
   refuses: [],
   columns: COLUMNS,
   subject,
-  handle: async ({ limit, cursor, state }, context) => {
+  handle: async ({ limit, cursor, state, text, order }, context) => {
     const { clock, principal, whole } = context
     const now = clock.now()
+    const cursors = timeCursors('newest', order, 'chg_[0-9a-z]{26}')
     // Whoever may read nothing has nobody else's to be shown
     const isBlind = !READS.some((permission) => permits(principal, permission))
     const query = isBlind ? { asker: askerOf(principal) } : {}
     const found = await firstThat(
       limit + 1,
       (count, last) =>
-        whole.changeRequests({ ...query, limit: count, ...(last === undefined ? {} : { before: last }) }),
-      cursor === undefined ? undefined : fromCursor(cursor, /^chg_[0-9a-z]{26}$/),
+        whole.changeRequests({ ...query, order, limit: count, ...(last === undefined ? {} : { last }) }),
+      cursors.from(cursor),
       async (one) =>
-        (state === undefined || stateAt(one, now) === state) && (await sees(principal, one, whole)),
+        (state === undefined || stateAt(one, now) === state) &&
+        hasText(text, [one.operation, one.resource.slug, one.requester.name, one.reason, ...one.rules]) &&
+        (await sees(principal, one, whole)),
     )
     const items = found.slice(0, limit)
     return {
       items: items.map((one) => viewOfRequest(one, now)),
-      next_cursor: found.length > limit ? toCursor(items.at(-1)!.id) : null,
+      next_cursor: found.length > limit ? cursors.to(items.at(-1)!.id) : null,
     }
   },
 })

@@ -4,6 +4,7 @@ import { refuse } from '../../base/refusal.ts'
 import { yieldThread } from '../../base/yield.ts'
 import { momentOf, When } from '../../model/time.ts'
 import type { Fields } from '../../store/ports/resource.ts'
+import { TIME_ORDERS, type TimeOrder } from '../../store/ports/time-order.ts'
 
 const PAGE_DEFAULT = 50
 const PAGE_MAX = 200
@@ -39,6 +40,40 @@ export function fromCursor(cursor: string, form: RegExp): string {
       errors: [{ pointer: '/cursor', reason: 'not a cursor of this list' }],
     })
   return position
+}
+
+/** A list that is narrowed by a text. @param where the texts that are looked through */
+export function textFilter(where: string) {
+  return z
+    .string()
+    .min(1)
+    .max(200)
+    .optional()
+    .describe(`Only those with this text in the ${where}; case does not matter`)
+}
+
+/** True if one of the texts has the part, or if nothing is looked for. */
+export function hasText(part: string | undefined, texts: readonly (string | null)[]): boolean {
+  if (part === undefined) return true
+  const wanted = part.toLowerCase()
+  return texts.some((text) => text?.toLowerCase().includes(wanted) === true)
+}
+
+/** The order of a list by time. @param usual that of a list for which nobody asks for another */
+export function timeOrder(usual: TimeOrder) {
+  return z.enum(TIME_ORDERS).default(usual).describe('Sort order by time')
+}
+
+/** Cursors of a list by time, as {@link toCursor} and {@link fromCursor}. The cursor of another order is none of the list. */
+export function timeCursors(usual: TimeOrder, order: TimeOrder, form: string) {
+  const sign = order === usual ? '' : '-'
+  return {
+    to: (position: string): string => toCursor(sign + position),
+    from: (cursor: string | undefined): string | undefined =>
+      cursor === undefined
+        ? undefined
+        : fromCursor(cursor, new RegExp(`^${sign}${form}$`)).slice(sign.length),
+  }
 }
 
 /** A boolean that may come as text, since queries do. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ExportView } from '../../model/export.ts'
 import { define } from '../engine/define.ts'
-import { fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
+import { hasText, page, pageOf, textFilter, timeCursors, timeOrder } from '../engine/lists.ts'
 import { EXPORT_COLUMNS, exportsAudit, findExport, mayTake, subject, viewOf } from './view.ts'
 
 export const listExports = define({
@@ -10,22 +10,33 @@ export const listExports = define({
   effect: 'read',
   tool: 'list_exports',
   group: 'manage_exports',
-  summary: 'List the exports of the last 7 days that you may download, newest first',
-  input: z.strictObject(page),
+  summary: 'List the exports of the last 7 days that you may download',
+  input: z.strictObject({
+    ...page,
+    text: textFilter('kind, format, state or name of the requester'),
+    order: timeOrder('newest'),
+  }),
   output: pageOf(ExportView),
   permission: 'records:export',
   own: exportsAudit,
   refuses: [],
   columns: EXPORT_COLUMNS,
   subject: () => subject({}, undefined),
-  handle: async ({ limit, cursor }, context) => {
-    const before = cursor === undefined ? null : fromCursor(cursor, /^exp_[0-9a-z]{26}$/)
+  handle: async ({ limit, cursor, text, order }, context) => {
+    const cursors = timeCursors('newest', order, 'exp_[0-9a-z]{26}')
+    const last = cursors.from(cursor)
     const isShown = await mayTake(context)
-    const found = context.exports.all().filter((one) => (before === null || one.id < before) && isShown(one))
+    const all = order === 'newest' ? context.exports.all() : context.exports.all().toReversed()
+    const found = all.filter(
+      (one) =>
+        (last === undefined || (order === 'newest' ? one.id < last : one.id > last)) &&
+        isShown(one) &&
+        hasText(text, [one.of, one.format, one.state, one.created_by]),
+    )
     const items = found.slice(0, limit)
     return {
       items: items.map(viewOf),
-      next_cursor: found.length > limit ? toCursor(items.at(-1)!.id) : null,
+      next_cursor: found.length > limit ? cursors.to(items.at(-1)!.id) : null,
     }
   },
 })

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { Ref } from '../../model/slug.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
-import { fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
+import { firstThat, hasText, page, pageOf, textFilter, timeCursors, timeOrder } from '../engine/lists.ts'
 import { getRef } from '../engine/refs.ts'
 import { COLUMNS, findToken, isUser, PersonalToken, subject, viewsOf } from './view.ts'
 
@@ -12,25 +12,38 @@ export const listPersonalTokens = define({
   effect: 'read',
   tool: 'list_personal_tokens',
   group: 'manage_access',
-  summary: 'List personal tokens, oldest first: your own, or those of a user',
-  input: z.strictObject({ ...page, user: Ref.optional().describe('User of the tokens. Default: you') }),
+  summary: 'List personal tokens: your own, or those of a user',
+  input: z.strictObject({
+    ...page,
+    user: Ref.optional().describe('User of the tokens. Default: you'),
+    text: textFilter('name'),
+    order: timeOrder('oldest'),
+  }),
   output: pageOf(PersonalToken),
   permission: 'users:read',
   own: isUser,
   refuses: ['not_found'],
   columns: COLUMNS,
   subject,
-  handle: async ({ limit, cursor, user: ref }, context) => {
+  handle: async ({ limit, cursor, user: ref, text, order }, context) => {
     const owner = ref === undefined ? context.principal.id : await ownerOf(ref, context)
-    const found = await context.whole.personalTokens({
-      owner,
-      limit: limit + 1,
-      ...(cursor === undefined ? {} : { after: fromCursor(cursor, /^tok_[0-9a-z]{26}$/) }),
-    })
+    const cursors = timeCursors('oldest', order, 'tok_[0-9a-z]{26}')
+    const found = await firstThat(
+      limit + 1,
+      (count, last) =>
+        context.whole.personalTokens({
+          owner,
+          order,
+          limit: count,
+          ...(last === undefined ? {} : { after: last }),
+        }),
+      cursors.from(cursor),
+      ({ name }) => hasText(text, [name]),
+    )
     const items = found.slice(0, limit)
     return {
       items: await viewsOf(context.reader, items),
-      next_cursor: found.length > limit ? toCursor(items.at(-1)!.id) : null,
+      next_cursor: found.length > limit ? cursors.to(items.at(-1)!.id) : null,
     }
   },
 })

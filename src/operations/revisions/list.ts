@@ -3,7 +3,7 @@ import { permits } from '../../access/roles.ts'
 import { refuse } from '../../base/refusal.ts'
 import { SURFACES } from '../../model/record.ts'
 import { define } from '../engine/define.ts'
-import { fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
+import { firstThat, hasText, page, pageOf, textFilter, timeCursors, timeOrder } from '../engine/lists.ts'
 import { nameOf } from './state.ts'
 
 export const RevisionId = z
@@ -39,20 +39,33 @@ export const listRevisions = define({
   action: 'list',
   effect: 'read',
   tool: 'list_revisions',
-  summary: 'List revisions of the configuration, newest first, with actor, time and reason',
-  input: z.strictObject(page),
+  summary: 'List revisions of the configuration with actor, time and reason',
+  input: z.strictObject({
+    ...page,
+    text: textFilter('operation, name of the actor or reason'),
+    order: timeOrder('newest'),
+  }),
   output: pageOf(Revision.extend({ items: z.int().describe('Number of affected resources') })),
   permission: 'config:read',
   refuses: [],
   columns: ['revision', 'time', 'actor.name', 'operation', 'items', 'reason'],
   subject: () => subjectOf(),
-  handle: async ({ limit, cursor }, { reader }) => {
-    const before = cursor === undefined ? undefined : Number(fromCursor(cursor, /^[0-9]{1,15}$/))
-    const found = await reader.revisions(limit + 1, before)
+  handle: async ({ limit, cursor, text, order }, { reader }) => {
+    const cursors = timeCursors('newest', order, '[0-9]{1,15}')
+    const found = await firstThat(
+      limit + 1,
+      async (count, last) =>
+        (await reader.revisions(count, last === undefined ? undefined : Number(last), order)).map((one) => ({
+          id: String(one.revision),
+          one,
+        })),
+      cursors.from(cursor),
+      ({ one }) => hasText(text, [one.operation, one.actor.name, one.reason]),
+    )
     const items = found
       .slice(0, limit)
-      .map((one) => ({ ...one, surface: Revision.shape.surface.parse(one.surface) }))
-    return { items, next_cursor: found.length > limit ? toCursor(String(items.at(-1)!.revision)) : null }
+      .map(({ one }) => ({ ...one, surface: Revision.shape.surface.parse(one.surface) }))
+    return { items, next_cursor: found.length > limit ? cursors.to(String(items.at(-1)!.revision)) : null }
   },
 })
 

@@ -1,3 +1,5 @@
+import type { TimeOrder } from './time-order.ts'
+
 /** What somebody asks for a client. Ids are kept, times are milliseconds since the epoch. */
 export interface StoredAccessRequest {
   readonly id: string
@@ -27,9 +29,10 @@ export function stateAt(
 
 export interface AccessRequestReader {
   accessRequest(id: string): Promise<StoredAccessRequest | undefined>
-  /** In order of creation. */
+  /** By creation, the oldest first unless another order is asked for. */
   accessRequests(query: {
     readonly limit: number
+    readonly order?: TimeOrder
     /** Id of the last one of the page before. */
     readonly after?: string
     readonly requester?: string

@@ -1,5 +1,6 @@
 import type { ChangeRequest } from '../../model/approval.ts'
 import type { Fields } from './resource.ts'
+import type { TimeOrder } from './time-order.ts'
 
 /** A thing that a change request touches, as it was when that was asked for. */
 export interface RequestTouch {
@@ -45,10 +46,12 @@ export interface StoredChangeRequest extends ChangeRequestFacts {
 
 export interface ChangeRequestReader {
   changeRequest(id: string): Promise<StoredChangeRequest | undefined>
-  /** Newest first, older than `before` where that is given. */
+  /** By creation, the newest first unless another order is asked for. */
   changeRequests(query: {
     readonly limit: number
-    readonly before?: string
+    readonly order?: TimeOrder
+    /** Id of the last one of the page before. */
+    readonly last?: string
     readonly asker?: string
   }): Promise<readonly ChangeRequestFacts[]>
   /** Those that are not decided, or approved and not carried out. */

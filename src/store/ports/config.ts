@@ -13,6 +13,7 @@ import type { FragmentReader, FragmentWriter } from './fragments.ts'
 import type { OAuthReader, OAuthWriter } from './oauth.ts'
 import type { Fields, Resource } from './resource.ts'
 import type { RevisionReader, RevisionWriter } from './revisions.ts'
+import type { TimeOrder } from './time-order.ts'
 import type { Probed } from './unavailable.ts'
 
 /**
@@ -175,6 +176,8 @@ interface StoredAnswer {
 
 export interface AuditFilter {
   readonly limit: number
+  /** `newest` when absent. */
+  readonly order?: TimeOrder
   /** Cursor of the last item of the page before. */
   readonly before?: number
   readonly resource_type?: string
@@ -245,7 +248,7 @@ export interface AuditReader {
   oldestAudit(): Promise<{ readonly seq: number; readonly time: string } | undefined>
   /** The number up to which every entry is from before the time; null when the first is not. */
   lastAuditBefore(time: string): Promise<number | null>
-  /** Newest first. */
+  /** Newest first, unless the filter asks for another order. */
   auditEntries(
     filter: AuditFilter,
   ): Promise<{ readonly items: readonly AuditEntry[]; readonly next: number | null }>
@@ -297,10 +300,11 @@ export interface ConfigReader
   personalToken(
     by: { readonly id: string } | { readonly lookup: string },
   ): Promise<StoredPersonalToken | undefined>
-  /** Those that are not revoked, of one owner or of all, in order of creation. */
+  /** Those that are not revoked, of one owner or of all, by creation: the oldest first unless another order is asked for. */
   personalTokens(query: {
     readonly owner: string | null
     readonly limit: number
+    readonly order?: TimeOrder
     readonly after?: string
   }): Promise<readonly StoredPersonalToken[]>
   /** What is kept of the password of a local user. */

@@ -1,3 +1,5 @@
+import type { TimeOrder } from './time-order.ts'
+
 /** Accounts at origins that people have connected; one with an empty `user` is shared by all callers. */
 export interface StoredConnection {
   /** Id of the person; empty for the connection that all callers share. */
@@ -40,6 +42,13 @@ export interface ConnectionReader {
     filter: ConnectionFilter,
     limit: number,
     after?: readonly [user: string, origin: string],
+  ): Promise<readonly StoredConnection[]>
+  /** In the order in which they were made. @param after the last one before */
+  byTime(
+    filter: ConnectionFilter,
+    limit: number,
+    order: TimeOrder,
+    after?: Pick<StoredConnection, 'created_at' | 'user' | 'origin'>,
   ): Promise<readonly StoredConnection[]>
   /** Those of an origin that are connected and active, the one updated last first. */
   usable(origin: string, limit: number): Promise<readonly StoredConnection[]>

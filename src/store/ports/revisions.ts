@@ -4,6 +4,7 @@
  */
 import type { ResourceType } from '../../model/resource-types.ts'
 import type { Resource } from './resource.ts'
+import type { TimeOrder } from './time-order.ts'
 
 /** Revisions of the configuration that are kept: the newest. Older ones are told by the audit trail alone. */
 export const REVISIONS_KEPT = 1000
@@ -35,8 +36,12 @@ export interface RevisionImage extends RevisionItem {
 }
 
 export interface RevisionReader {
-  /** Newest first, below `before` where that is given. */
-  revisions(limit: number, before?: number): Promise<readonly (StoredRevision & { readonly items: number })[]>
+  /** Those that follow `last` in the order; the newest first unless another order is asked for. */
+  revisions(
+    limit: number,
+    last?: number,
+    order?: TimeOrder,
+  ): Promise<readonly (StoredRevision & { readonly items: number })[]>
   revisionAt(revision: number): Promise<StoredRevision | undefined>
   /** At most `limit`, by type and slug. */
   revisionItems(revision: number, limit: number): Promise<readonly RevisionItem[]>

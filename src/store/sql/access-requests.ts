@@ -4,6 +4,7 @@ import type {
   AccessRequestWriter,
   StoredAccessRequest,
 } from '../ports/access-requests.ts'
+import { steps } from '../ports/time-order.ts'
 import { ROWS_MAX } from './dialect.ts'
 import type { ConfigTables } from './tables.ts'
 
@@ -17,9 +18,10 @@ export function createAccessRequestReader(db: Db): AccessRequestReader {
       const row = await db.selectFrom('access_requests').selectAll().where('id', '=', id).executeTakeFirst()
       return row && toRequest(row)
     },
-    accessRequests: async ({ limit, after, requester, client, state, now }) => {
+    accessRequests: async ({ limit, order = 'oldest', after, requester, client, state, now }) => {
+      const { beyond, direction } = steps(order)
       let query = db.selectFrom('access_requests').selectAll()
-      if (after !== undefined) query = query.where('id', '>', after)
+      if (after !== undefined) query = query.where('id', beyond, after)
       if (requester !== undefined) query = query.where('requester', '=', requester)
       if (client !== undefined) query = query.where('client', '=', client)
       if (state === 'open') query = query.where('state', '=', 'open').where('expires_at', '>', now)
@@ -31,7 +33,7 @@ export function createAccessRequestReader(db: Db): AccessRequestReader {
           ]),
         )
       else if (state !== undefined) query = query.where('state', '=', state)
-      return (await query.orderBy('id').limit(limit).execute()).map(toRequest)
+      return (await query.orderBy('id', direction).limit(limit).execute()).map(toRequest)
     },
   }
 }

@@ -2,6 +2,7 @@ import { type Expression, expressionBuilder, type Kysely, type SqlBool, sql } fr
 import type { AuditEntry } from '../../model/audit.ts'
 import { type AuditLink, linkedValues } from '../ports/audit-chain.ts'
 import type { AuditFilter, AuditReader } from '../ports/config.ts'
+import { steps } from '../ports/time-order.ts'
 import { type AuditFilters, areFiltersOf } from './audit-filters.ts'
 import type { Dialect } from './dialect.ts'
 import type { ConfigTables } from './tables.ts'
@@ -150,21 +151,22 @@ async function auditEntries(
   dialect: Dialect,
   filter: AuditFilter,
 ): Promise<{ items: readonly AuditEntry[]; next: number | null }> {
-  const { before, limit, bodies = false } = filter
+  const { before, limit, order = 'newest', bodies = false } = filter
+  const { beyond, direction } = steps(order)
   const columns = ['audit.seq', 'audit.entry', ...(bodies ? BODIES : [])] as const
   const wanted = on.and(ofEntry(dialect, filter))
   const found = ofFilters(dialect, filter)
-  let entries = db.selectFrom('audit').select(columns).where(wanted).orderBy('audit.seq', 'desc')
-  if (before !== undefined) entries = entries.where('audit.seq', '<', before)
-  // A cross join: SQLite keeps its order, and so looks through the small rows, newest first, before it reads an entry
+  let entries = db.selectFrom('audit').select(columns).where(wanted).orderBy('audit.seq', direction)
+  if (before !== undefined) entries = entries.where('audit.seq', beyond, before)
+  // A cross join: SQLite keeps its order, and so looks through the small rows, in the order asked for, before it reads an entry
   let filtered = db
     .selectFrom('audit_filters as found')
     .crossJoin('audit')
     .whereRef('audit.seq', '=', 'found.seq')
     .select(columns)
     .where(on.and([...found, wanted]))
-    .orderBy('found.seq', 'desc')
-  if (before !== undefined) filtered = filtered.where('found.seq', '<', before)
+    .orderBy('found.seq', direction)
+  if (before !== undefined) filtered = filtered.where('found.seq', beyond, before)
   const rows = await (found.length === 0 ? entries : filtered).limit(limit + 1).execute()
   const page = rows.slice(0, limit)
   return {

@@ -5,6 +5,7 @@ import type {
   ChangeRequestWriter,
   StoredChangeRequest,
 } from '../ports/change-requests.ts'
+import { steps } from '../ports/time-order.ts'
 import type { ConfigTables } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
@@ -21,11 +22,12 @@ export function createChangeRequestReader(db: Db): ChangeRequestReader {
       const row = await db.selectFrom('change_requests').selectAll().where('id', '=', id).executeTakeFirst()
       return row && { ...toFacts(row), sealed: row.sealed }
     },
-    changeRequests: async ({ limit, before, asker }) => {
+    changeRequests: async ({ limit, order = 'newest', last, asker }) => {
+      const { beyond, direction } = steps(order)
       let query = db.selectFrom('change_requests').select(FACTS)
-      if (before !== undefined) query = query.where('id', '<', before)
+      if (last !== undefined) query = query.where('id', beyond, last)
       if (asker !== undefined) query = query.where('asker', '=', asker)
-      return (await query.orderBy('id', 'desc').limit(limit).execute()).map(toFacts)
+      return (await query.orderBy('id', direction).limit(limit).execute()).map(toFacts)
     },
     pendingChangeRequests: async (asker) => {
       let query = db.selectFrom('change_requests').select(FACTS).where('state', 'in', PENDING)

@@ -7,6 +7,7 @@ import type {
   StoredSecret,
 } from '../ports/config.ts'
 import type { Fields } from '../ports/resource.ts'
+import { steps } from '../ports/time-order.ts'
 import { createAccessRequestReader } from './access-requests.ts'
 import { createAuditReader } from './audit-read.ts'
 import { createChangeRequestReader } from './change-requests.ts'
@@ -146,15 +147,16 @@ export function createReader(db: Db, dialect: Dialect): ConfigReader {
       ).executeTakeFirst()
       return row && toAccessToken(row)
     },
-    personalTokens: async ({ owner, limit, after }) => {
+    personalTokens: async ({ owner, limit, order = 'oldest', after }) => {
+      const { beyond, direction } = steps(order)
       let query = db
         .selectFrom('access_tokens')
         .selectAll()
         .where('owner', 'is not', null)
         .where('revoked_at', 'is', null)
       if (owner !== null) query = query.where('owner', '=', owner)
-      if (after !== undefined) query = query.where('id', '>', after)
-      return (await query.orderBy('id').limit(limit).execute()).map(toAccessToken)
+      if (after !== undefined) query = query.where('id', beyond, after)
+      return (await query.orderBy('id', direction).limit(limit).execute()).map(toAccessToken)
     },
     password: async (user) =>
       (await db.selectFrom('passwords').select('hash').where('user_id', '=', user).executeTakeFirst())?.hash,

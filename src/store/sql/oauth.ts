@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { ConnectionReader, ConnectionWriter, StoredConnection } from '../ports/connections.ts'
 import type { OAuthArtifact, OAuthKey, OAuthReader, OAuthWriter } from '../ports/oauth.ts'
+import { steps } from '../ports/time-order.ts'
 import type { ConfigTables } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
@@ -173,6 +174,26 @@ export function createConnectionReader(db: Db): ConnectionReader {
           .where((eb) => eb.or([eb('user', '>', lastUser), eb('origin', '>', lastOrigin)]))
       }
       return (await query.orderBy('user').orderBy('origin').limit(limit).execute()).map(toConnection)
+    },
+    byTime: async ({ user, origin }, limit, order, after) => {
+      const { beyond, direction } = steps(order)
+      let query = all()
+      if (user !== undefined) query = query.where('user', '=', user)
+      if (origin !== undefined) query = query.where('origin', '=', origin)
+      if (after !== undefined)
+        query = query.where((eb) =>
+          eb.or([
+            eb('created_at', beyond, after.created_at),
+            eb('created_at', '=', after.created_at).and(
+              eb.or([
+                eb('user', '>', after.user),
+                eb('user', '=', after.user).and('origin', '>', after.origin),
+              ]),
+            ),
+          ]),
+        )
+      const ordered = query.orderBy('created_at', direction).orderBy('user').orderBy('origin')
+      return (await ordered.limit(limit).execute()).map(toConnection)
     },
     usable: async (origin, limit) => {
       const rows = await all()

@@ -9,6 +9,7 @@ import {
   type RevisionWriter,
   type StoredRevision,
 } from '../ports/revisions.ts'
+import { steps } from '../ports/time-order.ts'
 import { ROWS_MAX } from './dialect.ts'
 import type { ConfigTables } from './tables.ts'
 
@@ -20,7 +21,8 @@ const COLUMNS = ['resource_id', 'type', 'slug', 'parent_id', 'action'] as const
 /** Reads the revisions that are kept. */
 export function createRevisionReader(db: Db): RevisionReader {
   return {
-    revisions: async (limit, before) => {
+    revisions: async (limit, last, order = 'newest') => {
+      const { beyond, direction } = steps(order)
       let query = db
         .selectFrom('revisions')
         .select('entry')
@@ -31,8 +33,8 @@ export function createRevisionReader(db: Db): RevisionReader {
             .whereRef('revision_items.revision', '=', 'revisions.revision')
             .as('items'),
         )
-      if (before !== undefined) query = query.where('revision', '<', before)
-      const rows = await query.orderBy('revision', 'desc').limit(limit).execute()
+      if (last !== undefined) query = query.where('revision', beyond, last)
+      const rows = await query.orderBy('revision', direction).limit(limit).execute()
       return rows.map(({ entry, items }) => ({ ...toRevision(entry), items: Number(items ?? 0) }))
     },
     revisionAt: async (revision) => {

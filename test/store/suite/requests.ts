@@ -59,7 +59,7 @@ export function requestsSuite(name: string, make: MakePlace): void {
       listed.map(({ id }) => id),
       ['chr_4', 'chr_3'],
     )
-    const older = await read.changeRequests({ limit: 9, before: 'chr_3', asker: 'ann' })
+    const older = await read.changeRequests({ limit: 9, last: 'chr_3', asker: 'ann' })
     assert.deepEqual(
       older.map(({ id }) => id),
       ['chr_1'],
