@@ -79,6 +79,25 @@ suite('sign-in and session, in a browser', { skip: SKIPPED }, () => {
     }
   })
 
+  test('a Postern that is overloaded has signed nobody out', async () => {
+    await using server = await startTestServer()
+    await addUser(server, server.running.origin, 'ann')
+    await created(server.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' }))
+    const origin = server.running.controlUrl
+    await using visit = await visitor(browser, [origin, server.running.origin])
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    for (const body of ['{"code":"overloaded"}', '<h1>Bad gateway</h1>']) {
+      await page.route('**/console/session', (route) => route.fulfill({ status: 503, body }))
+      await page.goto(`${origin}/console/policies`)
+      await page.getByText('Postern does not say whether you are signed in (status 503)').waitFor()
+      assert.equal(await page.getByRole('link', { name: 'Sign in' }).count(), 0)
+      await page.unroute('**/console/session')
+      await page.getByRole('button', { name: 'Try again' }).click()
+      await page.getByRole('heading', { name: 'Policies', level: 1 }).waitFor()
+    }
+  })
+
   test('a person whom an identity provider knows signs in there, and sees what their groups may do', async () => {
     await using issuer = await new Issuer(signingKey('k1')).listen()
     issuer.person = { sub: 'ada', name: 'Ada Lovelace', email: 'ada@example.com', groups: ['devs'] }

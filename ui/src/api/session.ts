@@ -25,10 +25,14 @@ export function useMay(): (operation: string) => boolean {
   return (operation) => session?.operations?.includes(operation) === true
 }
 
-/** True if this browser has a session. */
+/** True if this browser has a session. Rejects if no answer says so: an overloaded Postern has not signed anybody out. */
 export async function isSignedIn(): Promise<boolean> {
   const response = await reachingFetch('/console/session', { headers: { 'x-postern-console': '1' } })
-  return response.ok && ((await response.json()) as { readonly signed_in: boolean }).signed_in
+  const answer: unknown = await response.json().catch(() => null)
+  const told = (answer as { readonly signed_in?: unknown } | null)?.signed_in
+  if (!response.ok || typeof told !== 'boolean')
+    throw new Error(`Postern does not say whether you are signed in (status ${response.status}). Try again.`)
+  return told
 }
 
 /** Where a sign-in starts that comes back to this page. */
