@@ -98,6 +98,42 @@ suite('sign-in and session, in a browser', { skip: SKIPPED }, () => {
     }
   })
 
+  test('nothing of a person stays in a tab for whoever comes after them', async () => {
+    await using server = await startTestServer()
+    for (const user of ['ann', 'bob']) {
+      await addUser(server, server.running.origin, user)
+      await created(server.manage('POST', '/grants', { name: user, user, role: 'admin' }))
+    }
+    await created(server.manage('POST', '/policies', { name: 'Gold' }))
+    const origin = server.running.controlUrl
+    await using visit = await visitor(browser, [origin, server.running.origin])
+    const { page: first, context } = visit
+    await signIn(first, origin, 'ann', '/console/policies/new')
+    await first.getByLabel(/^Name/).fill('Entered by Ann')
+    const second = await context.newPage()
+    const signOut = async (): Promise<void> => {
+      await second.getByRole('button', { name: 'Sign out' }).click()
+      await second.getByRole('link', { name: 'Sign in' }).waitFor()
+    }
+    await second.goto(`${origin}/console/`)
+    await signOut()
+    await signIn(second, origin, 'bob')
+    const reloaded = first.waitForEvent('load')
+    await first.evaluate(`dispatchEvent(new Event('visibilitychange'))`)
+    await reloaded
+    await first.locator('footer').getByText('bob').waitFor()
+    await first.waitForLoadState('networkidle')
+    assert.equal(await first.getByLabel(/^Name/).inputValue(), '')
+
+    await first.goto(`${origin}/console/policies`)
+    await first.getByText('Gold').first().waitFor()
+    await signOut()
+    // What a browser says of a page that it has kept for the way back
+    await first.evaluate(`dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))`)
+    await first.getByRole('link', { name: 'Sign in' }).waitFor()
+    assert.equal(await first.getByText('Gold').count(), 0)
+  })
+
   test('a person whom an identity provider knows signs in there, and sees what their groups may do', async () => {
     await using issuer = await new Issuer(signingKey('k1')).listen()
     issuer.person = { sub: 'ada', name: 'Ada Lovelace', email: 'ada@example.com', groups: ['devs'] }

@@ -4,11 +4,27 @@ import { reachingFetch } from './reach.ts'
 
 export type Session = Output<'whoami.show'>
 
-/** The signed-in person, and the operations that the server would let them call on at least one resource. */
+/** Whose pages this tab shows; null before the first answer. */
+let person: string | null = null
+
+/**
+ * The signed-in person, and the operations that the server would let them call on at least one resource. It is asked for whenever the
+ * tab is looked at again: all tabs have one cookie, and another one may have signed in somebody else.
+ */
 export const sessionQuery = queryOptions({
   queryKey: ['whoami.show'],
-  queryFn: async () => (await client.call('whoami.show', { operations: true })).body,
+  queryFn: async () => {
+    const { body } = await client.call('whoami.show', { operations: true })
+    // Nothing that one person has seen or entered stays for another
+    if (person !== null && person !== body.id) {
+      location.reload()
+      return new Promise<never>(() => {})
+    }
+    person = body.id
+    return body
+  },
   staleTime: 60_000,
+  refetchOnWindowFocus: 'always',
   retry: false,
 })
 
