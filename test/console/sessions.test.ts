@@ -96,6 +96,12 @@ suite('sign-in and session, in a browser', { skip: SKIPPED }, () => {
       await page.getByRole('button', { name: 'Try again' }).click()
       await page.getByRole('heading', { name: 'Policies', level: 1 }).waitFor()
     }
+    await page.route('**/console/logout', (route) => route.fulfill({ status: 503, body: '' }))
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByText('You may still be signed in').waitFor()
+    await page.unroute('**/console/logout')
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByRole('link', { name: 'Sign in' }).waitFor()
   })
 
   test('nothing of a person stays in a tab for whoever comes after them', async () => {

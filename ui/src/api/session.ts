@@ -57,7 +57,12 @@ export function signInUrl(): string {
   return `/console/login?return_to=${encodeURIComponent(here)}`
 }
 
+/** Rejects if no answer says that the session has ended. */
 export async function signOut(): Promise<void> {
-  await fetch('/console/logout', { method: 'POST', headers: { 'x-postern-console': '1' } })
+  const { ok, status } = await fetch('/console/logout', {
+    method: 'POST',
+    headers: { 'x-postern-console': '1' },
+  })
+  if (!ok) throw new Error(`The sign-out was answered ${status}.`)
   location.assign('/console/')
 }
