@@ -1,0 +1,1 @@
+export { HiddenNote, HiddenText } from '../../kit/hidden-text.tsx'
