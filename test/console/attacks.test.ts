@@ -209,6 +209,23 @@ suite('attacks on the console', { skip: SKIPPED }, () => {
     assert.deepEqual(outside, [])
   })
 
+  test('an address gives a form its values, and neither a reason nor another option that nobody has typed', async () => {
+    await using visit = await visitor(browser, [origin, server.running.origin])
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/policies/new?name=From+a+link&slug=from-a-link&reason=forged&idempotency_key=forged')
+    await page.getByRole('button', { name: 'Show as' }).click()
+    await page.getByRole('dialog').getByText('From a link').first().waitFor()
+    assert.equal(await page.getByText('forged').count(), 0)
+    await page.keyboard.press('Escape')
+    await page.getByRole('button', { name: 'Review the change' }).click()
+    await page.getByRole('button', { name: 'Create' }).click()
+    await page.waitForURL(`${origin}/console/policies/*`)
+    const { items } = (await server.manage('GET', '/audit?operation=policies.create&actor=ann')).json
+    assert.deepEqual([items[0].resource.slug, items[0].reason], ['from-a-link', null])
+    assertFaultless(visit, 'a form from a link')
+  })
+
   test('a file whose name is markup is imported as a name', async () => {
     await using visit = await visitor(browser, [origin, server.running.origin])
     const { page } = visit

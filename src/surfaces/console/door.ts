@@ -26,8 +26,6 @@ const ASSETS = `${ROOT}/assets/`
 /** How long a sign-in may take, seconds. */
 const SIGN_IN_S = 15 * 60
 const RETURN_MAX = 2000
-/** Cookies of one name that are looked at: a browser may hold several, and others may have set some. */
-const COOKIES_MAX = 3
 
 /** URLs to which browsers are sent back after the sign-in, by the origins of the console and their other names. */
 export function callbacksOf(origins: readonly string[]): readonly string[] {
@@ -143,20 +141,22 @@ export function createConsole(parts: ConsoleParts): (request: Request) => Promis
   async function state(request: Request, origin: string): Promise<Response> {
     const { console: name } = ownCookieNames(isSecure(origin))
     const values = isFromConsole(request.headers) ? cookieValues(request.headers.get('cookie'), name) : []
-    const [value] = values
-    const isSignedIn =
-      value !== undefined &&
-      (await parts.sessions.verify(value).then(
-        () => true,
-        (error: unknown) => {
-          if (error instanceof Refusal && error.status === 401) return false
-          throw error
-        },
-      ))
+    let isSignedIn = false
+    for (const value of values) isSignedIn ||= await isSession(value)
     return withHeaders(
       new Response(JSON.stringify({ signed_in: isSignedIn }), {
         headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
       }),
+    )
+  }
+
+  function isSession(value: string): Promise<boolean> {
+    return parts.sessions.verify(value).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof Refusal && error.status === 401) return false
+        throw error
+      },
     )
   }
 
@@ -190,10 +190,12 @@ export function createConsole(parts: ConsoleParts): (request: Request) => Promis
   async function comeBack(request: Request, url: URL, origin: string, asker: Asker): Promise<Response> {
     const names = ownCookieNames(isSecure(origin))
     const over = cookie(names.consoleSignIn, '', { origin, maxAge: 0, sameSite: 'Lax' })
-    const [kept] = cookieValues(request.headers.get('cookie'), names.consoleSignIn)
-    const [state = '', verifier = '', back = ''] = kept?.split('.') ?? []
     const said = url.searchParams.get('state') ?? ''
-    if (kept === undefined || !isEqual(said, state))
+    const kept = cookieValues(request.headers.get('cookie'), names.consoleSignIn)
+      .map((value) => value.split('.'))
+      .find(([state = '']) => isEqual(said, state))
+    const [, verifier = '', back = ''] = kept ?? []
+    if (kept === undefined)
       return again('This sign-in has expired, or it was begun in another browser.', over)
     if (url.searchParams.has('error')) return again('The sign-in was not completed.', over)
     const code = url.searchParams.get('code') ?? ''
@@ -201,7 +203,7 @@ export function createConsole(parts: ConsoleParts): (request: Request) => Promis
     const signedIn = await parts.redeem({ code, verifier, redirectUri }, asker)
     if (signedIn === null) return again('This sign-in was used before, or is too old.', over)
     // A browser has one session: what it had before is over
-    for (const before of cookieValues(request.headers.get('cookie'), names.console).slice(0, COOKIES_MAX))
+    for (const before of cookieValues(request.headers.get('cookie'), names.console))
       await parts.sessions.end(before)
     const value = await parts.sessions.start(signedIn.account, signedIn.browser)
     const session = cookie(names.console, value, {
@@ -223,7 +225,7 @@ export function createConsole(parts: ConsoleParts): (request: Request) => Promis
         asker,
       )
     const names = ownCookieNames(isSecure(origin))
-    for (const value of cookieValues(request.headers.get('cookie'), names.console).slice(0, COOKIES_MAX)) {
+    for (const value of cookieValues(request.headers.get('cookie'), names.console)) {
       const ended = await parts.sessions.end(value)
       if (ended !== null) await parts.signedOut(ended, asker)
     }

@@ -6,6 +6,7 @@ import { singularOf } from '../../app/navigation.ts'
 import { NotFound } from '../../app/not-found.tsx'
 import { OperationForm } from '../../forms/operation-form.tsx'
 import { secretsOf } from '../../forms/secrets.ts'
+import { startOf } from '../../forms/start-of.ts'
 import { Page } from '../../kit/page.tsx'
 import { Forbidden } from '../../kit/states.tsx'
 import { useSchemas } from '../../schema/load.ts'
@@ -42,7 +43,7 @@ export default function CreateResource() {
           <OperationForm
             row={row}
             schemas={schemas}
-            start={search as JsonObject}
+            start={startOf(row, search as JsonObject)}
             onCancel={() => history.back()}
             onDone={(answer) => open(answer.body as unknown as JsonObject)}
             showsResult={(output) =>
