@@ -6,10 +6,10 @@
  */
 import { bearerOf } from '../../base/bearer.ts'
 import { DOORS, doorAt, isAtOrBelow, type Protected } from '../../base/doors.ts'
-import { cookieValues, ownCookieNames, SESSION_MARK } from '../../base/own-cookies.ts'
+import { SESSION_MARK } from '../../base/own-cookies.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { SourceCounts } from '../../gateway/admit/sources.ts'
-import { AUTHORIZATION, CONSOLE, COOKIE } from '../../gateway/fields.ts'
+import { AUTHORIZATION } from '../../gateway/fields.ts'
 import { networkOf } from '../../snapshot/find/network.ts'
 import type { CallerMemory, MemoryReservation } from '../../wire/caller-memory.ts'
 import {
@@ -20,6 +20,7 @@ import {
   type UpstreamOptions,
   withoutFields,
 } from '../../wire/port.ts'
+import { consoleSessions } from './console-session.ts'
 import { controlRequest } from './control-request.ts'
 import { FairQueue, type Place } from './fair-queue.ts'
 import { LISTENERS } from './router.ts'
@@ -265,15 +266,12 @@ function queueOf(listener: keyof typeof PLACES, kind: 'authenticated' | 'anonymo
 }
 
 /** The bearer token of a request, or the sessions of the console that may stand in its place; none without either. */
-function tokensOf({ taken }: Incoming, resource: Protected): readonly string[] {
-  const authorization = taken[AUTHORIZATION]
-  if (authorization !== undefined || resource !== 'rest' || taken[CONSOLE] !== '1') {
-    const token = bearerOf(authorization)
-    return token === '' ? [] : [token]
-  }
-  const cookies = taken[COOKIE] ?? ''
-  const names = [ownCookieNames(true).console, ownCookieNames(false).console]
-  return names.flatMap((name) => cookieValues(cookies, name)).map((value) => SESSION_MARK + value)
+function tokensOf(incoming: Incoming, resource: Protected): readonly string[] {
+  const authorization = incoming.taken[AUTHORIZATION]
+  const sessions = authorization === undefined && resource === 'rest' ? consoleSessions(incoming) : []
+  if (sessions.length > 0) return sessions.map((value) => SESSION_MARK + value)
+  const token = bearerOf(authorization)
+  return token === '' ? [] : [token]
 }
 
 /** What a token at a path must be for; null for paths that take no bearer token of management. */

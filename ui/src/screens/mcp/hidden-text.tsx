@@ -1,1 +1,0 @@
-export { HiddenNote, HiddenText } from '../../kit/hidden-text.tsx'
