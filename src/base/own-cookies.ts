@@ -85,6 +85,11 @@ function cleaned(line: string): string {
 /** Header by which the console says that it made a request. Other sites cannot send it without asking, and nobody answers that. */
 export const CONSOLE_HEADER = 'x-postern-console'
 
+/** Says whether the browser has a session: a refusal would be an error in its log. */
+export const CONSOLE_SESSION_PATH = '/console/session'
+/** Ends the session. */
+export const CONSOLE_LOGOUT_PATH = '/console/logout'
+
 /** Before the value of a session of the console, where it stands in the place of a token. No token begins so. */
 export const SESSION_MARK = 'console:'
 

@@ -6,7 +6,7 @@
  */
 import { bearerOf } from '../../base/bearer.ts'
 import { DOORS, doorAt, isAtOrBelow, type Protected } from '../../base/doors.ts'
-import { SESSION_MARK } from '../../base/own-cookies.ts'
+import { CONSOLE_LOGOUT_PATH, CONSOLE_SESSION_PATH, SESSION_MARK } from '../../base/own-cookies.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { SourceCounts } from '../../gateway/admit/sources.ts'
 import { AUTHORIZATION } from '../../gateway/fields.ts'
@@ -274,9 +274,13 @@ function tokensOf(incoming: Incoming, resource: Protected): readonly string[] {
   return token === '' ? [] : [token]
 }
 
-/** What a token at a path must be for; null for paths that take no bearer token of management. */
+/**
+ * What a token at a path must be for; null for paths that take no bearer token of management. Below the console, the session is asked
+ * about and ended: its person has their own capacity for that too.
+ */
 function resourceOf(path: string): Protected | null {
   const handler = doorAt(path)?.handler
+  if (path === CONSOLE_SESSION_PATH || path === CONSOLE_LOGOUT_PATH) return 'rest'
   if (handler === 'management_mcp') return 'mcp'
   return handler === 'mcp_registry' || isAtOrBelow(path, DOORS.management.path) ? 'rest' : null
 }

@@ -10,7 +10,12 @@ import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { isLoopbackHost } from '../../base/address.ts'
 import { createOriginFor, type Origins } from '../../base/challenge.ts'
 import { DOORS } from '../../base/doors.ts'
-import { cookieValues, ownCookieNames } from '../../base/own-cookies.ts'
+import {
+  CONSOLE_LOGOUT_PATH,
+  CONSOLE_SESSION_PATH,
+  cookieValues,
+  ownCookieNames,
+} from '../../base/own-cookies.ts'
 import { faultPage, html, page } from '../../base/page.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import { type BundleSource, encodingFor } from './bundle.ts'
@@ -18,9 +23,6 @@ import { isFromConsole } from './cookies.ts'
 
 const ROOT = DOORS.console.path
 export const LOGIN_PATH = `${ROOT}/login`
-const LOGOUT_PATH = `${ROOT}/logout`
-/** Says whether the browser has a session: a refusal would be an error in its log. */
-const SESSION_PATH = `${ROOT}/session`
 const CALLBACK_PATH = `${ROOT}/callback`
 const ASSETS = `${ROOT}/assets/`
 /** How long a sign-in may take, seconds. */
@@ -90,11 +92,11 @@ export function createConsole(parts: ConsoleParts): (request: Request) => Promis
   function route(request: Request, url: URL, origin: string, asker: Asker): Promise<Response> {
     const { pathname } = url
     const isRead = request.method === 'GET' || request.method === 'HEAD'
-    if (pathname === LOGOUT_PATH) return logOut(request, origin, asker)
+    if (pathname === CONSOLE_LOGOUT_PATH) return logOut(request, origin, asker)
     if (!isRead) return Promise.resolve(notAllowed('GET, HEAD', asker))
     if (pathname === LOGIN_PATH) return Promise.resolve(logIn(request, url, origin))
     if (pathname === CALLBACK_PATH) return comeBack(request, url, origin, asker)
-    if (pathname === SESSION_PATH) return state(request, origin)
+    if (pathname === CONSOLE_SESSION_PATH) return state(request, origin)
     if (pathname === ROOT) return Promise.resolve(redirect(`${ROOT}/`))
     return serve(request, pathname, origin, asker)
   }
@@ -252,7 +254,8 @@ export function returnPath(given: string | null): string {
   const url = URL.parse(given, 'http://console.invalid')
   if (url === null || url.origin !== 'http://console.invalid' || !url.pathname.startsWith(home)) return home
   if (/[\\\u0000-\u0020]|\/\//.test(given)) return home
-  if ([LOGIN_PATH, CALLBACK_PATH, LOGOUT_PATH, SESSION_PATH].includes(url.pathname)) return home
+  if ([LOGIN_PATH, CALLBACK_PATH, CONSOLE_LOGOUT_PATH, CONSOLE_SESSION_PATH].includes(url.pathname))
+    return home
   return url.pathname + url.search
 }
 
