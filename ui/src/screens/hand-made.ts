@@ -192,6 +192,8 @@ export const PAGES: Readonly<Record<string, Load>> = {
   '/run/requests.explain': () => import('./records/why.tsx'),
   '/collections/import': () => import('./collections/import.tsx'),
   '/origins/add': () => import('./origins/add.tsx'),
+  '/problems': () => import('./problems/list.tsx'),
+  '/problems/$id': () => import('./problems/page.tsx'),
   '/kit': () => import('./kit/page.tsx'),
 }
 
