@@ -10,6 +10,7 @@ import { startOf } from '../../forms/start-of.ts'
 import { Page } from '../../kit/page.tsx'
 import { Forbidden } from '../../kit/states.tsx'
 import { useSchemas } from '../../schema/load.ts'
+import { FIRST_PARTS } from '../hand-made.ts'
 import { aboutOf } from './about.ts'
 
 /** A new item of a resource. Search parameters are its first values, such as `?collection=orders`. */
@@ -33,7 +34,7 @@ export default function CreateResource() {
     navigate(
       id === ''
         ? { to: '/$resource', params: { resource } }
-        : { to: '/$resource/$id', params: { resource, id } },
+        : { to: '/$resource/$id', params: { resource, id }, search: { tab: FIRST_PARTS[resource] } as never },
     ).catch(() => {})
   }
   return (
