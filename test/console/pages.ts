@@ -51,7 +51,7 @@ export const PAGES: readonly ConsolePage[] = [
   ...ofSample('workflows/checked-order', 'workflows/checked-order?tab=graph&view=canvas'),
   ...ofSample('workflows/checked-order?tab=graph&view=list', 'workflows/checked-order?tab=graph&node=check'),
   ...list('problems', 'problems/rate_limit_exceeded'),
-  ...list('origins/add'),
+  ...list('origins/add', 'personal_tokens/new'),
   ...ofSample('origins/tickets', 'origins/add?origin=tickets', 'virtual_mcps/support-desk'),
   ...ofSample('virtual_mcps/support-desk?tab=preview', 'virtual_mcps/support-desk?tab=drift'),
   ...ofSample('virtual_mcps/support-desk?tab=test'),
@@ -63,6 +63,7 @@ export const PAGES: readonly ConsolePage[] = [
     'teams/payments',
   ),
   ...ofSample('grants/commerce', 'bindings/claude:claude-support', 'records?status=5xx'),
+  ...ofSample('hosts/claude', 'service_identities/deployment-pipeline'),
   ...ofSample('analytics?from=-7d&compare=true&by=client'),
 ]
 

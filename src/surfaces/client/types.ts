@@ -266,7 +266,7 @@ type ClientsToggleInput = { readonly "id": string; readonly "status"?: "active" 
 type ClientsAssignmentsInput = { readonly "id": string; readonly "replace"?: readonly (string)[]; readonly "add"?: readonly (string)[]; readonly "remove"?: readonly (string)[]; readonly "replace_virtual_mcps"?: readonly (string)[]; readonly "add_virtual_mcps"?: readonly (string)[]; readonly "remove_virtual_mcps"?: readonly (string)[] }
 type ClientsAssignInput = { readonly "id": string; readonly "collections"?: readonly (string)[]; readonly "virtual_mcps"?: readonly (string)[] }
 type ClientsUnassignInput = { readonly "id": string; readonly "collections"?: readonly (string)[]; readonly "virtual_mcps"?: readonly (string)[] }
-type AccessRequestsListInput = { readonly "limit"?: number; readonly "cursor"?: string; readonly "state"?: "open" | "rejected" | "expired" | "applied"; readonly "client"?: string; readonly "fields"?: string }
+type AccessRequestsListInput = { readonly "limit"?: number; readonly "cursor"?: string; readonly "state"?: "open" | "rejected" | "expired" | "applied"; readonly "client"?: string; readonly "text"?: string; readonly "order"?: "newest" | "oldest"; readonly "fields"?: string }
 type AccessRequestsListOutput = { readonly "items": readonly (AccessRequest)[]; readonly "next_cursor": string | null }
 type AccessRequestsGetInput = { readonly "id": string; readonly "fields"?: string }
 type AccessRequestsCreateInput = { readonly "client": string; readonly "collections": readonly (string)[]; readonly "message"?: string }
@@ -446,7 +446,7 @@ type BindingsRevokeTokenOutput = { readonly "id": string; readonly "slug": strin
 type BindingsToggleInput = { readonly "id": string; readonly "status"?: "active" | "inactive"; readonly "active"?: boolean }
 type McpEndpointsListInput = { readonly "limit"?: number; readonly "cursor"?: string; readonly "user"?: string; readonly "application"?: "claude" | "claude_code" | "chatgpt" | "cursor" | "vscode" | "codex" | "gemini" | "other"; readonly "authentication"?: "sign_in" | "token"; readonly "fields"?: string }
 type McpEndpointsListOutput = { readonly "items": readonly ({ readonly "kind": "virtual_mcp" | "profile"; readonly "slug": string; readonly "name": string; readonly "description": string; readonly "url": string; readonly "origins": readonly (string)[]; readonly "connect": readonly ({ readonly "application": "claude" | "claude_code" | "chatgpt" | "cursor" | "vscode" | "codex" | "gemini" | "other"; readonly "form": "url" | "command" | "file" | "link"; readonly "place": string | null; readonly "text": string })[] })[]; readonly "next_cursor": string | null }
-type RevisionsListInput = { readonly "limit"?: number; readonly "cursor"?: string; readonly "fields"?: string }
+type RevisionsListInput = { readonly "limit"?: number; readonly "cursor"?: string; readonly "text"?: string; readonly "order"?: "newest" | "oldest"; readonly "fields"?: string }
 type RevisionsListOutput = { readonly "items": readonly ({ readonly "revision": number; readonly "time": string; readonly "actor": { readonly "id": string; readonly "type": string; readonly "name": string }; readonly "surface": "gateway" | "gateway_mcp" | "virtual_mcp" | "admin_ui" | "management_api" | "management_mcp" | "cli" | "oauth" | "system"; readonly "operation": string; readonly "reason": string | null; readonly "request_id": string; readonly "items": number })[]; readonly "next_cursor": string | null }
 type RevisionsGetInput = { readonly "id": string; readonly "fields"?: string }
 type RevisionsDiffInput = { readonly "from": string; readonly "to"?: string; readonly "fields"?: string }
@@ -460,7 +460,7 @@ type SettingsConnectOutput = { readonly "url": string; readonly "connect": reado
 type SettingsGetInput = { readonly "fields"?: string }
 type SettingsUpdateInput = { readonly "approvals"?: readonly ({ readonly "name": string; readonly "permissions": readonly (string)[]; readonly "scope"?: { readonly "resource_types"?: readonly ("collections" | "proxies" | "workflows" | "clients" | "profiles" | "policies" | "credentials" | "origins" | "virtual_mcps" | "guardrails" | "roles" | "users" | "teams" | "service_identities" | "grants" | "trust_rules" | "hosts" | "bindings" | "config" | "audit" | "records" | "metrics")[]; readonly "verbs"?: readonly ("read" | "create" | "update" | "delete" | "publish" | "test" | "rotate" | "reveal" | "use" | "verify" | "export" | "approve" | "execute" | "read_body")[]; readonly "collections"?: readonly (string)[]; readonly "virtual_mcps"?: readonly (string)[]; readonly "tags"?: readonly (string)[] }; readonly "subjects"?: { readonly "users"?: readonly (string)[]; readonly "teams"?: readonly (string)[]; readonly "service_identities"?: readonly (string)[] } })[]; readonly "new_hosts"?: "allow" | "hold" }
 type SettingsUpdateOutput = { readonly "revision": number; readonly "approvals": readonly ({ readonly "name": string; readonly "permissions": readonly (string)[]; readonly "scope": { readonly "resource_types": readonly ("collections" | "proxies" | "workflows" | "clients" | "profiles" | "policies" | "credentials" | "origins" | "virtual_mcps" | "guardrails" | "roles" | "users" | "teams" | "service_identities" | "grants" | "trust_rules" | "hosts" | "bindings" | "config" | "audit" | "records" | "metrics")[]; readonly "verbs": readonly ("read" | "create" | "update" | "delete" | "publish" | "test" | "rotate" | "reveal" | "use" | "verify" | "export" | "approve" | "execute" | "read_body")[]; readonly "collections": readonly (string)[]; readonly "virtual_mcps": readonly (string)[]; readonly "tags": readonly (string)[] }; readonly "subjects": { readonly "users": readonly (string)[]; readonly "teams": readonly (string)[]; readonly "service_identities": readonly (string)[] } })[]; readonly "new_hosts": "allow" | "hold"; readonly "updated_at": string | null; readonly "updated_by": string | null; readonly "warnings"?: readonly ({ readonly "pointer": string; readonly "reason": string })[] }
-type ChangeRequestsListInput = { readonly "limit"?: number; readonly "cursor"?: string; readonly "state"?: "open" | "approved" | "applied" | "rejected" | "expired"; readonly "fields"?: string }
+type ChangeRequestsListInput = { readonly "limit"?: number; readonly "cursor"?: string; readonly "state"?: "open" | "approved" | "applied" | "rejected" | "expired"; readonly "text"?: string; readonly "order"?: "newest" | "oldest"; readonly "fields"?: string }
 type ChangeRequestsListOutputPart0 = string | number | boolean | null | readonly (ChangeRequestsListOutputPart0)[] | { readonly [name: string]: ChangeRequestsListOutputPart0 }
 type ChangeRequestsListOutputPart1 = string | number | boolean | null | readonly (ChangeRequestsListOutputPart1)[] | { readonly [name: string]: ChangeRequestsListOutputPart1 }
 type ChangeRequestsListOutput = { readonly "items": readonly ({ readonly "id": string; readonly "state": "open" | "approved" | "applied" | "rejected" | "expired"; readonly "operation": string; readonly "resource": { readonly "type": string; readonly "id": string | null; readonly "slug": string | null }; readonly "requester": { readonly "id": string; readonly "name": string; readonly "type": "user" | "service" | "system" }; readonly "rules": readonly (string)[]; readonly "reason": string | null; readonly "diff": readonly ({ readonly "op": "add" | "remove" | "replace"; readonly "path": string; readonly "from"?: ChangeRequestsListOutputPart0; readonly "value"?: ChangeRequestsListOutputPart1; readonly "item"?: string; readonly "line"?: number; readonly "part"?: string })[]; readonly "diff_entries": number; readonly "base_revision": number; readonly "repeats": boolean; readonly "created_at": string; readonly "expires_at": string; readonly "decided_at": string | null; readonly "decided_by": { readonly "id": string; readonly "name": string } | null; readonly "decision_reason": string | null; readonly "config_revision": number | null })[]; readonly "next_cursor": string | null }
@@ -471,13 +471,13 @@ type ChangeRequestsDiffOutputPart1 = string | number | boolean | null | readonly
 type ChangeRequestsDiffOutput = { readonly "items": readonly ({ readonly "op": "add" | "remove" | "replace"; readonly "path": string; readonly "from"?: ChangeRequestsDiffOutputPart0; readonly "value"?: ChangeRequestsDiffOutputPart1; readonly "item"?: string; readonly "line"?: number; readonly "part"?: string })[]; readonly "next_cursor": string | null }
 type ChangeRequestsApproveInput = { readonly "id": string }
 type ChangeRequestsRejectInput = { readonly "id": string }
-type ConnectionsListInput = { readonly "limit"?: number; readonly "cursor"?: string; readonly "user"?: string; readonly "origin"?: string; readonly "all_users"?: boolean; readonly "fields"?: string }
+type ConnectionsListInput = { readonly "limit"?: number; readonly "cursor"?: string; readonly "user"?: string; readonly "origin"?: string; readonly "all_users"?: boolean; readonly "text"?: string; readonly "order"?: "user" | "newest" | "oldest"; readonly "fields"?: string }
 type ConnectionsListOutput = { readonly "items": readonly ({ readonly "user": string | null; readonly "origin": string; readonly "kind": "oauth" | "key"; readonly "state": "connected" | "refresh_failed"; readonly "active": boolean; readonly "account_label": string; readonly "scope": string; readonly "connected_at": string; readonly "token_expires_at": string | null })[]; readonly "next_cursor": string | null }
 type ConnectionsToggleInput = { readonly "origin": string; readonly "user"?: string; readonly "shared"?: boolean; readonly "active": boolean }
 type ConnectionsToggleOutput = { readonly "user": string | null; readonly "origin": string; readonly "kind": "oauth" | "key"; readonly "state": "connected" | "refresh_failed"; readonly "active": boolean; readonly "account_label": string; readonly "scope": string; readonly "connected_at": string; readonly "token_expires_at": string | null }
 type ConnectionsDisconnectInput = { readonly "origin": string; readonly "user"?: string; readonly "shared"?: boolean }
 type ConnectionsDisconnectOutput = { readonly "origin": string; readonly "user": string | null; readonly "disconnected": true }
-type PersonalTokensListInput = { readonly "limit"?: number; readonly "cursor"?: string; readonly "user"?: string; readonly "fields"?: string }
+type PersonalTokensListInput = { readonly "limit"?: number; readonly "cursor"?: string; readonly "user"?: string; readonly "text"?: string; readonly "order"?: "newest" | "oldest"; readonly "fields"?: string }
 type PersonalTokensListOutput = { readonly "items": readonly (PersonalToken)[]; readonly "next_cursor": string | null }
 type PersonalTokensGetInput = { readonly "id": string; readonly "fields"?: string }
 type PersonalTokensCreateInput = { readonly "name": string; readonly "grants"?: readonly (string)[]; readonly "days"?: number }
@@ -501,7 +501,7 @@ type KeysListInput = { readonly "fields"?: string }
 type KeysListOutput = { readonly "items": readonly ({ readonly "id": string; readonly "fingerprint": string; readonly "seals": boolean; readonly "secrets": number })[]; readonly "next_cursor": null }
 type KeysRotateInput = { readonly "keep_old"?: boolean }
 type KeysRotateOutput = { readonly "key": string | null; readonly "resealed": number; readonly "dropped": readonly (string)[]; readonly "leaving": readonly (string)[]; readonly "closed": readonly (string)[] }
-type AuditListInput = { readonly "limit"?: number; readonly "cursor"?: string; readonly "resource_type"?: string; readonly "resource"?: string; readonly "action"?: "CREATE" | "UPDATE" | "DELETE" | "READ" | "CHANGE"; readonly "actor"?: string; readonly "approver"?: string; readonly "actor_type"?: "user" | "service" | "system" | "anonymous"; readonly "auth_method"?: string; readonly "agent"?: string; readonly "agent_version"?: string; readonly "session_id"?: string; readonly "conversation_id"?: string; readonly "operation"?: string; readonly "surface"?: "gateway" | "gateway_mcp" | "virtual_mcp" | "admin_ui" | "management_api" | "management_mcp" | "cli" | "oauth" | "system"; readonly "outcome"?: "ok" | "denied" | "failed"; readonly "error"?: string; readonly "status"?: number | string; readonly "method"?: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS"; readonly "path_contains"?: string; readonly "ip"?: string; readonly "user_agent"?: string; readonly "request_id"?: string; readonly "plan_id"?: string; readonly "revision"?: number; readonly "config_revision"?: number; readonly "diff"?: string; readonly "request"?: string; readonly "response"?: string; readonly "detail"?: string; readonly "reason"?: string; readonly "collection"?: string; readonly "text"?: string; readonly "from"?: string; readonly "to"?: string; readonly "bodies"?: boolean; readonly "fields"?: string }
+type AuditListInput = { readonly "limit"?: number; readonly "cursor"?: string; readonly "resource_type"?: string; readonly "resource"?: string; readonly "action"?: "CREATE" | "UPDATE" | "DELETE" | "READ" | "CHANGE"; readonly "actor"?: string; readonly "approver"?: string; readonly "actor_type"?: "user" | "service" | "system" | "anonymous"; readonly "auth_method"?: string; readonly "agent"?: string; readonly "agent_version"?: string; readonly "session_id"?: string; readonly "conversation_id"?: string; readonly "operation"?: string; readonly "surface"?: "gateway" | "gateway_mcp" | "virtual_mcp" | "admin_ui" | "management_api" | "management_mcp" | "cli" | "oauth" | "system"; readonly "outcome"?: "ok" | "denied" | "failed"; readonly "error"?: string; readonly "status"?: number | string; readonly "method"?: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS"; readonly "path_contains"?: string; readonly "ip"?: string; readonly "user_agent"?: string; readonly "request_id"?: string; readonly "plan_id"?: string; readonly "revision"?: number; readonly "config_revision"?: number; readonly "diff"?: string; readonly "request"?: string; readonly "response"?: string; readonly "detail"?: string; readonly "reason"?: string; readonly "collection"?: string; readonly "text"?: string; readonly "from"?: string; readonly "to"?: string; readonly "order"?: "newest" | "oldest"; readonly "bodies"?: boolean; readonly "fields"?: string }
 type AuditListOutputPart0 = string | number | boolean | null | readonly (AuditListOutputPart0)[] | { readonly [name: string]: AuditListOutputPart0 }
 type AuditListOutputPart1 = string | number | boolean | null | readonly (AuditListOutputPart1)[] | { readonly [name: string]: AuditListOutputPart1 }
 type AuditListOutputPart2 = string | number | boolean | null | readonly (AuditListOutputPart2)[] | { readonly [name: string]: AuditListOutputPart2 }
@@ -534,7 +534,7 @@ type RequestsExplainInput = { readonly "method"?: "GET" | "HEAD" | "POST" | "PUT
 type RequestsExplainOutput = { readonly "outcome": "forwarded" | "refused" | "answered" | "open"; readonly "code": string | null; readonly "status": number | null; readonly "summary": string; readonly "request": { readonly "method": string; readonly "host": string; readonly "path": string; readonly "query": string }; readonly "route": { readonly "collection": string; readonly "proxy": string; readonly "path": string } | null; readonly "candidates": readonly ({ readonly "collection": string; readonly "proxy": string | null; readonly "path": string; readonly "methods": readonly (string)[]; readonly "wins": boolean; readonly "reason": string })[]; readonly "checks": readonly ({ readonly "name": string; readonly "result": "pass" | "refuse" | "answer" | "not_judged" | "not_reached"; readonly "code": string | null; readonly "reason": string; readonly "setting": string | null })[]; readonly "forward": ({ readonly "method": string; readonly "upstream": string; readonly "path": string; readonly "credential": string | null }) | null }
 type RequestsReplayInput = { readonly "id": string; readonly "query"?: string; readonly "headers"?: readonly (string)[]; readonly "body"?: string; readonly "confirm"?: string }
 type RequestsReplayOutput = { readonly "id": string; readonly "request_id": string; readonly "method": string; readonly "path": string; readonly "status": number; readonly "code": string | null; readonly "stopped_at": number | null; readonly "upstream_status": number | null; readonly "reason": string | null; readonly "duration_ms": number; readonly "headers": { readonly [name: string]: string }; readonly "body": string; readonly "body_encoding": "text" | "base64"; readonly "body_bytes": number; readonly "truncated": boolean; readonly "differs": readonly ({ readonly "field": "status" | "code" | "stopped_at" | "upstream_status"; readonly "was": string | number | null; readonly "is": string | number | null })[] }
-type ExportsListInput = { readonly "limit"?: number; readonly "cursor"?: string; readonly "fields"?: string }
+type ExportsListInput = { readonly "limit"?: number; readonly "cursor"?: string; readonly "text"?: string; readonly "order"?: "newest" | "oldest"; readonly "fields"?: string }
 type ExportsListOutputPart0 = string | number | boolean | null | readonly (ExportsListOutputPart0)[] | { readonly [name: string]: ExportsListOutputPart0 }
 type ExportsListOutput = { readonly "items": readonly ({ readonly "id": string; readonly "of": "records" | "audit"; readonly "format": "csv" | "ndjson"; readonly "state": "queued" | "running" | "ready" | "failed" | "expired"; readonly "filters": { readonly [name: string]: ExportsListOutputPart0 }; readonly "rows": number; readonly "bytes": number; readonly "truncated": boolean; readonly "error": string | null; readonly "created_at": string; readonly "created_by": string; readonly "finished_at": string | null; readonly "expires_at": string | null })[]; readonly "next_cursor": string | null }
 type ExportsGetInput = { readonly "id": string; readonly "fields"?: string }
@@ -683,7 +683,7 @@ export interface Operations {
   readonly 'clients.assign': { readonly input: ClientsAssignInput; readonly output: Client }
   /** Remove collections or virtual MCPs from a client */
   readonly 'clients.unassign': { readonly input: ClientsUnassignInput; readonly output: Client }
-  /** List your access requests and those you may decide, oldest first */
+  /** List your access requests and those you may decide */
   readonly 'access_requests.list': { readonly input: AccessRequestsListInput; readonly output: AccessRequestsListOutput }
   /** Get an access request of yours, or one that you may decide */
   readonly 'access_requests.get': { readonly input: AccessRequestsGetInput; readonly output: AccessRequest }
@@ -903,7 +903,7 @@ export interface Operations {
   readonly 'bindings.toggle': { readonly input: BindingsToggleInput; readonly output: Binding }
   /** List the MCP endpoints that you, or a user, may sign in to, and how to connect AI applications */
   readonly 'mcp_endpoints.list': { readonly input: McpEndpointsListInput; readonly output: McpEndpointsListOutput }
-  /** List revisions of the configuration, newest first, with actor, time and reason */
+  /** List revisions of the configuration with actor, time and reason */
   readonly 'revisions.list': { readonly input: RevisionsListInput; readonly output: RevisionsListOutput }
   /** Show a revision of the configuration and the affected resources */
   readonly 'revisions.get': { readonly input: RevisionsGetInput; readonly output: Revision }
@@ -919,7 +919,7 @@ export interface Operations {
   readonly 'settings.get': { readonly input: SettingsGetInput; readonly output: Setting }
   /** Change the runtime settings: the approval rules for writes, and what becomes of new hosts */
   readonly 'settings.update': { readonly input: SettingsUpdateInput; readonly output: SettingsUpdateOutput }
-  /** List change requests, newest first: your own, and those whose resources you may read */
+  /** List change requests: your own, and those whose resources you may read */
   readonly 'change_requests.list': { readonly input: ChangeRequestsListInput; readonly output: ChangeRequestsListOutput }
   /** Show a change request and its difference */
   readonly 'change_requests.get': { readonly input: ChangeRequestsGetInput; readonly output: ChangeRequest }
@@ -935,7 +935,7 @@ export interface Operations {
   readonly 'connections.toggle': { readonly input: ConnectionsToggleInput; readonly output: ConnectionsToggleOutput }
   /** End an account at an origin immediately: your own, or that of a user */
   readonly 'connections.disconnect': { readonly input: ConnectionsDisconnectInput; readonly output: ConnectionsDisconnectOutput }
-  /** List personal tokens, oldest first: your own, or those of a user */
+  /** List personal tokens: your own, or those of a user */
   readonly 'personal_tokens.list': { readonly input: PersonalTokensListInput; readonly output: PersonalTokensListOutput }
   /** Show a personal token, without the token itself */
   readonly 'personal_tokens.get': { readonly input: PersonalTokensGetInput; readonly output: PersonalToken }
@@ -959,7 +959,7 @@ export interface Operations {
   readonly 'keys.list': { readonly input: KeysListInput; readonly output: KeysListOutput }
   /** Encrypt every secret with a new key without downtime and remove the old keys. Also replaces the signing key of access tokens. Completes an interrupted rotation */
   readonly 'keys.rotate': { readonly input: KeysRotateInput; readonly output: KeysRotateOutput }
-  /** Search the audit trail, newest first */
+  /** Search the audit trail */
   readonly 'audit.list': { readonly input: AuditListInput; readonly output: AuditListOutput }
   /** Show an audit entry with its difference */
   readonly 'audit.get': { readonly input: AuditGetInput; readonly output: Audit }
@@ -991,7 +991,7 @@ export interface Operations {
   readonly 'requests.explain': { readonly input: RequestsExplainInput; readonly output: RequestsExplainOutput }
   /** Repeat a recorded request as the same client and profile */
   readonly 'requests.replay': { readonly input: RequestsReplayInput; readonly output: RequestsReplayOutput }
-  /** List the exports of the last 7 days that you may download, newest first */
+  /** List the exports of the last 7 days that you may download */
   readonly 'exports.list': { readonly input: ExportsListInput; readonly output: ExportsListOutput }
   /** Show the progress of an export. Download its file over REST or with the CLI */
   readonly 'exports.get': { readonly input: ExportsGetInput; readonly output: Export }
