@@ -37,6 +37,7 @@ before(async () => {
                 origin: null,
                 client: null,
                 profile: null,
+                user: null,
               } as WholeRecord)
         },
       },

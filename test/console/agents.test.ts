@@ -82,6 +82,7 @@ suite('hosts, origins and secrets, in a browser', { skip: SKIPPED }, () => {
 
   /** Reads the secret that a dialog or page shows once, and closes it. */
   async function secretOf(place: Locator): Promise<string> {
+    await place.getByLabel('I have stored it').waitFor()
     const text = await place.getByRole('region').first().innerText()
     assert.equal(await place.getByRole('button', { name: 'Close', exact: true }).last().isDisabled(), true)
     await place.getByLabel('I have stored it').check()
@@ -155,6 +156,7 @@ suite('hosts, origins and secrets, in a browser', { skip: SKIPPED }, () => {
     await card(page, 'Bindings').getByRole('link', { name: 'Tickets' }).click()
     await token.getByRole('button', { name: 'Revoke' }).click()
     await confirmed(dialog, 'Revoke token')
+    await dialog.getByText('Done').waitFor()
     await dialog.getByRole('button', { name: 'Close', exact: true }).last().click()
     await token.getByText('Revoked').waitFor()
     assert.equal(await callWith(second), 401)

@@ -39,6 +39,7 @@ function pageOf(ids: readonly string[], next: string | null): Page {
     origin: null,
     client: null,
     profile: null,
+    user: null,
   }
   return { items: ids.map((id) => ({ id, ...none })) as unknown as Page['items'], next_cursor: next }
 }
