@@ -1,5 +1,6 @@
 import { Link } from '@tanstack/react-router'
 import { Ban, KeyRound, RefreshCw } from 'lucide-react'
+import { useRef } from 'react'
 import { useMay } from '../../api/session.ts'
 import { useCall } from '../../api/use-call.ts'
 import { RunButton } from '../../forms/run-button.tsx'
@@ -100,6 +101,9 @@ function Token({ slug, value, schemas }: PartProps) {
   const { words, state: shape } = tokenWords(state)
   const { token_issued_at: issued, token_expires_at: ends, expires_in: lifetime } = value
   const target = { schemas, value, slug }
+  // The button stays after the token has ended: its dialog shows what was done
+  const isRevocable = useRef(false)
+  if (isTokenLive(state)) isRevocable.current = true
   return (
     <Card
       title="Token"
@@ -111,7 +115,7 @@ function Token({ slug, value, schemas }: PartProps) {
             icon={isIssued ? RefreshCw : KeyRound}
             {...target}
           />
-          {isTokenLive(state) && (
+          {isRevocable.current && (
             <RunButton name="bindings.revoke_token" label="Revoke" icon={Ban} tone="danger" {...target} />
           )}
         </span>
