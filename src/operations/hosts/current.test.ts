@@ -17,7 +17,7 @@ test('get and the list show of a binding the state of its token, and of a host h
     const { output } = await run('hosts.get', { id: 'nightly' })
     const { items } = (await run('hosts.list', {})).output as { items: unknown[] }
     assert.deepEqual(items[0], output)
-    return [output['bindings'], output['tokens']]
+    return [output['bindings'], output['valid_tokens']]
   }
   assert.deepEqual(
     [await binding(), await host()],

@@ -23,7 +23,10 @@ export const currentBindingShape = {
 /** What get and list show of the bindings of a host. */
 export const currentHostShape = {
   bindings: z.int().optional().describe('Number of its bindings. Shown by get and list'),
-  tokens: z.int().optional().describe('Number of its bindings with a valid token. Shown by get and list'),
+  valid_tokens: z
+    .int()
+    .optional()
+    .describe('Number of its bindings with a valid token. Shown by get and list'),
 }
 
 /** How the tokens of bindings are now, by id of the binding. */
@@ -52,7 +55,7 @@ export async function currentHosts(
     hosts.map(({ id }) => {
       const own = byHost.get(id) ?? []
       const proved = own.filter((binding) => tokens.get(binding.id)?.some((token) => isLive(token, now)))
-      return [id, { bindings: own.length, tokens: proved.length }]
+      return [id, { bindings: own.length, valid_tokens: proved.length }]
     }),
   )
 }

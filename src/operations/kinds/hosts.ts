@@ -17,7 +17,7 @@ export const hostKind: Kind = {
   group: 'manage_hosts',
   spec: HostSpec,
   view: viewSchema(HostSpec, currentHostShape),
-  columns: ['slug', 'name', 'active', 'bindings', 'tokens', 'software', 'created_at'],
+  columns: ['slug', 'name', 'active', 'bindings', 'valid_tokens', 'software', 'created_at'],
   sections: {
     info: ['name', 'slug', 'description', 'tags', 'active'],
     identity: ['software'],

@@ -191,6 +191,7 @@ test('a token is shown once, is no change of the configuration, and its trail ho
     made?.diff.map(({ path, value }) => [path, value]).filter(([path]) => path !== '/expires_at'),
     [
       ['/token', 'changed'],
+      ['/name', 'Deploy'],
       ['/grants', ['viewer:proxies@orders']],
     ],
   )

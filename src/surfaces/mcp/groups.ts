@@ -22,7 +22,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
     'Hosts: AI applications in which people sign in to MCP endpoints, agents with tokens (bindings), what a user may use, accounts at origins (connections).',
   manage_access: 'Users, teams, roles, grants, service identities, trust rules and personal tokens.',
   manage_config:
-    'The configuration: revisions, rollback, plan and apply of documents, export, settings, change requests (approvals), identity of the caller.',
+    'The configuration: revisions, rollback, plan, apply and export of documents, settings, change requests (approvals), your identity.',
   manage_keys: 'The keys that encrypt stored secrets.',
   query_audit: 'The audit log: who changed, read or was denied what, and when.',
   query_metrics: 'Metrics: errors and latency by status, endpoint, time, client or agent.',

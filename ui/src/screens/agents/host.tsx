@@ -30,7 +30,7 @@ export default function HostOverview(props: PartProps) {
   const last = calls.data?.items[0]
   const people = peopleOf(calls.data?.items ?? [])
   return (
-    <Overview {...props} without={['active', 'software', 'bindings', 'tokens']}>
+    <Overview {...props} without={['active', 'software', 'bindings', 'valid_tokens']}>
       <Card title="The application">
         <Facts
           facts={[
