@@ -215,6 +215,9 @@ suite('hosts, origins and secrets, in a browser', { skip: SKIPPED }, () => {
     const dialog = page.getByRole('dialog')
     const accountOf = async (user: string) =>
       (await get('/connections?all_users=true')).items.find((one: { user: string }) => one.user === user)
+    await page.getByRole('link', { name: 'ann', exact: true }).waitFor()
+    await page.getByLabel('Search connections').fill('viv')
+    await page.getByRole('link', { name: 'ann', exact: true }).waitFor({ state: 'detached' })
     await page.getByRole('button', { name: 'Deactivate the account of viv at notes' }).click()
     await confirmed(dialog, 'Toggle')
     await dialog.waitFor({ state: 'detached' })
