@@ -191,6 +191,7 @@ export const PAGES: Readonly<Record<string, Load>> = {
   '/run/config.apply': () => import('./revisions/apply-file.tsx'),
   '/run/requests.explain': () => import('./records/why.tsx'),
   '/collections/import': () => import('./collections/import.tsx'),
+  '/run/collections.import': () => import('./collections/import.tsx'),
   '/origins/add': () => import('./origins/add.tsx'),
   '/kit': () => import('./kit/page.tsx'),
 }

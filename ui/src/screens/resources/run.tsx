@@ -19,7 +19,7 @@ export default function RunOperation() {
   if (!may(name))
     return (
       <Page name={row.summary} title={row.summary}>
-        <Forbidden permission={row.permission} />
+        <Forbidden permission={row.permission} to="run this operation" />
       </Page>
     )
   const id = typeof search['id'] === 'string' ? search['id'] : null
@@ -29,6 +29,7 @@ export default function RunOperation() {
         {schemas != null && (
           <OperationForm
             key={name}
+            isPage
             row={row}
             schemas={schemas}
             start={search as JsonObject}
