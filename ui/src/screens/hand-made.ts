@@ -172,6 +172,9 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
   ],
 }
 
+/** The part that a new resource is opened at, where it is not the overview. */
+export const FIRST_PARTS: Readonly<Record<string, string>> = { workflows: 'graph' }
+
 type Load = () => Promise<{ readonly default: ComponentType }>
 /** Pages by path below `/console`, such as `/records` or `/records/$id`. They take the place of the derived page there. */
 export const PAGES: Readonly<Record<string, Load>> = {
@@ -193,6 +196,8 @@ export const PAGES: Readonly<Record<string, Load>> = {
   '/collections/import': () => import('./collections/import.tsx'),
   '/run/collections.import': () => import('./collections/import.tsx'),
   '/origins/add': () => import('./origins/add.tsx'),
+  '/problems': () => import('./problems/list.tsx'),
+  '/problems/$id': () => import('./problems/page.tsx'),
   '/kit': () => import('./kit/page.tsx'),
 }
 
