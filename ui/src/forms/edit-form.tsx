@@ -86,7 +86,9 @@ function Form({ resource, id, loaded, schemas, onDone, onEdited, onDiscard }: Fo
   const expectedRevision = typeof loaded['revision'] === 'number' ? loaded['revision'] : undefined
   const isEdited = isDirty && state.step !== 'done' && state.step !== 'waiting'
   useLeaveGuard(isEdited)
-  useEffect(() => onEdited(isEdited), [onEdited, isEdited])
+  useEffect(() => {
+    onEdited(isEdited)
+  }, [onEdited, isEdited])
   useEffect(() => {
     if (state.step !== 'done') return
     sayStored(state.answer.body, 'Saved')

@@ -62,7 +62,7 @@ export function OperationForm(props: OperationFormProps) {
   const write = useWrite(row)
   const { state } = write
   const isOpen = state.step !== 'done' && state.step !== 'waiting'
-  useLeaveGuard(isOpen && row.effect !== 'read' && !isEqual(first, value))
+  useLeaveGuard(isOpen && row.effect !== 'read' && !isEqual(first, withoutCleared(value, first)))
   const schema = schemas.actions[row.action]?.input ?? {}
   const all = fieldsOf(schema, schemas.$defs).filter(({ name }) => !Object.hasOwn(fixed, name))
   const created = schemas.actions['create']?.input
@@ -126,6 +126,13 @@ export function OperationForm(props: OperationFormProps) {
         </Button>
       </FormBar>
     </form>
+  )
+}
+
+/** Without texts that were typed and removed again: the form would say nothing else. */
+function withoutCleared(value: JsonObject, first: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(value).filter(([name, member]) => member !== '' || Object.hasOwn(first, name)),
   )
 }
 

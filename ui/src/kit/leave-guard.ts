@@ -35,7 +35,9 @@ export function useLeaveGuard(isOn: boolean, question: Question = DISCARD): void
     shouldBlockFn: async ({ current, next }) => isLeaving(current, next) && !(await ask(question)),
     disabled: !isOn,
   })
-  useEffect(() => (isOn ? guard?.(question) : undefined), [isOn, guard, question])
+  useEffect(() => {
+    if (isOn) return guard?.(question)
+  }, [isOn, guard, question])
 }
 
 function isLeaving(from: Place, to: Place): boolean {
