@@ -16,7 +16,7 @@ const FINGER = 44
  * workflows, which is zoomed, are left out. It runs in the page.
  */
 const smallTargets = (least: number): string => `[...document.querySelectorAll(
-  'button, select, summary, input, textarea, [role=option], nav a, tbody td:first-child > a, li[data-row] a:first-of-type, a.target',
+  'button, select, summary, input, textarea, [role=option], nav a, tbody td:first-child > a, li[data-row] > div:first-child > a, a.target',
 )].flatMap((element) => {
   const target = element.matches('[type=checkbox], [type=radio]') ? element.closest('label') ?? element : element
   const { width, height } = target.getBoundingClientRect()
