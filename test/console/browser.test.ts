@@ -9,6 +9,7 @@ import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
 import { PASSWORD } from '../support/authorization.ts'
 import { addUser } from '../support/sign-in.ts'
 import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
+import { tooWide } from './clean.ts'
 import { PAGES } from './pages.ts'
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -61,8 +62,7 @@ suite('the console in a browser', { skip: SKIPPED }, () => {
       for (const { path } of PAGES.filter(({ isOfSample }) => isOfSample !== true)) {
         await opened(visit.page, path)
         assertFaultless(visit, path)
-        const wide = Number(await visit.page.evaluate('document.documentElement.scrollWidth'))
-        assert.ok(wide <= width, `${path} is ${wide} pixels wide`)
+        assert.equal(await tooWide(visit.page, width), null, path)
         await visit.page.evaluate(AXE)
         const found = await visit.page.evaluate(async () => {
           const { axe } = globalThis as unknown as {

@@ -23,7 +23,7 @@ export function stepsOf({ collections, clients, records }: StepFacts): readonly 
       label: 'Add an API',
       hint: 'Import an OpenAPI description, or create a collection by hand.',
       isDone: some(collections),
-      to: '/run/collections.import',
+      to: '/collections/import',
     },
     {
       label: 'Publish it',
