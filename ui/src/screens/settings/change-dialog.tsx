@@ -7,8 +7,10 @@ import { SchemaForm } from '../../forms/schema-form.tsx'
 import { errorsOf, useWrite } from '../../forms/use-write.ts'
 import { Button } from '../../kit/button.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
+import { useLeaveGuard } from '../../kit/leave-guard.ts'
 import { FaultBox } from '../../kit/states.tsx'
 import type { Field } from '../../schema/fields.ts'
+import { isEqual } from '../../schema/value.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 
 interface ChangeDialogProps {
@@ -26,12 +28,22 @@ interface ChangeDialogProps {
 }
 
 /** Changes a part of the settings: a form, the difference, the confirmation. */
-export function ChangeDialog({ title, fields, start, inputFor, at, revision, onClose }: ChangeDialogProps) {
+export function ChangeDialog({ title, ...props }: ChangeDialogProps) {
+  return (
+    <Dialog title={title} onClose={props.onClose} shape="wide">
+      <Change {...props} />
+    </Dialog>
+  )
+}
+
+function Change({ fields, start, inputFor, at, revision, onClose }: Omit<ChangeDialogProps, 'title'>) {
+  const [first] = useState(start)
   const row = operation('settings.update')!
-  const [value, setValue] = useState(start)
+  const [value, setValue] = useState(first)
   const write = useWrite(row)
   const { state } = write
   const input = inputFor(value)
+  useLeaveGuard(state.step !== 'done' && state.step !== 'waiting' && !isEqual(first, value))
   useEffect(() => {
     if (state.step !== 'done') return
     sayStored(state.answer.body, 'Saved')
@@ -40,7 +52,7 @@ export function ChangeDialog({ title, fields, start, inputFor, at, revision, onC
   const showAs = <ShowAs request={{ operation: row, input, options: {} }} />
   const fault = state.step === 'editing' ? state.fault : null
   return (
-    <Dialog title={title} onClose={onClose} shape="wide">
+    <>
       {state.step === 'waiting' && <WaitsFor changeRequest={state.changeRequest} />}
       {(state.step === 'review' || state.step === 'conflict') && (
         <Review
@@ -73,7 +85,7 @@ export function ChangeDialog({ title, fields, start, inputFor, at, revision, onC
           </div>
         </form>
       )}
-    </Dialog>
+    </>
   )
 }
 

@@ -8,6 +8,7 @@ import { Result } from '../../forms/result.tsx'
 import { errorsOf, useWrite } from '../../forms/use-write.ts'
 import { Button } from '../../kit/button.tsx'
 import { Checkbox, Labeled, TextArea, TextInput } from '../../kit/inputs.tsx'
+import { useLeaveGuard } from '../../kit/leave-guard.ts'
 import { Page } from '../../kit/page.tsx'
 import { FaultBox, Forbidden } from '../../kit/states.tsx'
 import { useSchemas } from '../../schema/load.ts'
@@ -44,6 +45,7 @@ function Form() {
   const { state } = write
   const grants = isLimited ? [...new Set([...chosen, ...grantLines(narrower)])] : []
   const input = { name, days: Number(days), ...(grants.length > 0 && { grants }) }
+  useLeaveGuard(state.step !== 'done' && (name !== '' || grants.length > 0))
   const showAs = <ShowAs request={{ operation: row, input, options: {} }} />
   if (state.step === 'done' && schemas != null) {
     // Operations answer objects
