@@ -97,6 +97,8 @@ test('each view counts what it says, narrowed as asked', async () => {
     failing.map(({ endpoint, errors }: { endpoint: string; errors: number }) => [endpoint, errors]),
     [['GET /orders/v1/orders/{id}', 1]],
   )
+  assert.deepEqual((await get('error_endpoints?order=errors&limit=1')).items, failing)
+  assert.equal((await server.manage('GET', '/metrics/error_endpoints?order=latency')).status, 400)
   const overTime = await get('over_time?from=-2h&bucket=1h')
   assert.ok(overTime.items.length >= 2, 'empty points are there too')
   assert.equal(

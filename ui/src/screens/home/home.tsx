@@ -11,7 +11,7 @@ import { Card, Page } from '../../kit/page.tsx'
 import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
 import { isObject } from '../../schema/value.ts'
-import { mostErrors, recordsOf, stepsOf } from './steps.ts'
+import { recordsOf, stepsOf } from './steps.ts'
 
 const RANGES = [
   { name: '1h', label: 'Last hour', ms: 3_600_000 },
@@ -21,8 +21,6 @@ const RANGES = [
 /** Figures are fetched anew this often, milliseconds. */
 const AGAIN_MS = 15_000
 const MINUTE = 60_000
-/** The server ranks endpoints by their part of errors; of those, the ones with the most errors are shown. */
-const ASKED_FAILING = 100
 const SHOWN_FAILING = 5
 
 /** The latest items of a list; null if the person may not see it. */
@@ -198,11 +196,17 @@ function Failing({ ms }: { ms: number }) {
   const query = useQuery({
     queryKey: ['metrics.error_endpoints', ms],
     queryFn: async () =>
-      (await client.call('metrics.error_endpoints', { ...periodOf(ms, 0), limit: ASKED_FAILING })).body,
+      (
+        await client.call('metrics.error_endpoints', {
+          ...periodOf(ms, 0),
+          order: 'errors',
+          limit: SHOWN_FAILING,
+        })
+      ).body,
     enabled: hasFailed,
     refetchInterval: AGAIN_MS,
   })
-  const items = mostErrors(query.data?.items ?? [], SHOWN_FAILING)
+  const items = query.data?.items ?? []
   const isLoading = figures === undefined || (hasFailed && query.isPending)
   return (
     <Card title="Failing endpoints">

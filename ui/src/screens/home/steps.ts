@@ -52,17 +52,6 @@ export function stepsOf({ collections, clients, records }: StepFacts): readonly 
   ]
 }
 
-/** Those with the most errors, most first; without errors none. */
-export function mostErrors<T extends { readonly errors: number; readonly error_rate: number }>(
-  endpoints: readonly T[],
-  max: number,
-): readonly T[] {
-  return endpoints
-    .filter(({ errors }) => errors > 0)
-    .toSorted((one, other) => other.errors - one.errors || other.error_rate - one.error_rate)
-    .slice(0, max)
-}
-
 /**
  * Search of the list of records that shows the failed calls of an endpoint.
  * @param endpoint method and route, such as `GET /orders/{id}`
