@@ -60,7 +60,8 @@ export const metricsErrorEndpoints = define({
   ...metricsOperation,
   action: 'error_endpoints',
   tool: 'metrics_error_endpoints',
-  summary: 'List the endpoints with the highest error rates or the most errors, and their most frequent problems',
+  summary:
+    'List the endpoints with the highest error rates or the most errors, and their most frequent problems',
   input: input.extend({
     order: z
       .enum(['error_rate', 'errors'])

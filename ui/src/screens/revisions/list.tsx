@@ -7,9 +7,9 @@ import { faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
 import { one, type Search } from '../../app/search.ts'
 import { Button, buttonClasses } from '../../kit/button.tsx'
+import { Moment } from '../../kit/moment.tsx'
 import { Page } from '../../kit/page.tsx'
 import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
-import { Time } from '../../kit/time.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { DataTable } from '../../tables/data-table.tsx'
 import { Compare } from './compare.tsx'
@@ -107,7 +107,12 @@ export default function Revisions() {
               isFetching={query.isFetching}
               columns={[
                 { name: 'revision', label: 'Revision', width: 100, render: ({ revision }) => revision },
-                { name: 'time', label: 'Time', width: 130, render: ({ time }) => <Time value={time} /> },
+                {
+                  name: 'time',
+                  label: 'Time (UTC)',
+                  width: 170,
+                  render: ({ time }) => <Moment value={time} />,
+                },
                 { name: 'actor', label: 'Who', width: 160, render: ({ actor }) => actor.name },
                 { name: 'operation', label: 'What', render: ({ operation: name }) => <code>{name}</code> },
                 {
