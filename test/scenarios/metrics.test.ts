@@ -109,6 +109,19 @@ test('each view counts what it says, narrowed as asked', async () => {
   assert.equal((await get('overview?agent_name=nobody')).requests, 0)
 })
 
+test('the totals of the period before are added where they are asked for', async () => {
+  const get = async (query: string) => (await server.manage('GET', `/metrics/overview?${query}`)).json
+  const hour = await get('from=-1h')
+  assert.equal(hour.before, null)
+  const both = await get('from=-1h&before=true')
+  assert.deepEqual([both.requests, both.before.requests], [hour.requests, 0])
+  assert.equal(both.before.to, both.from)
+  assert.equal(Date.parse(both.before.to) - Date.parse(both.before.from), 3_600_000)
+  const [from, to] = [0, 1].map((hours) => new Date(Date.now() + hours * 3_600_000).toISOString())
+  const later = await get(`from=${from}&to=${to}&before=true`)
+  assert.deepEqual([later.requests, later.before.requests], [0, hour.requests])
+})
+
 test('a time or a width that cannot be is refused', async () => {
   for (const [query, pointer] of [
     ['from=-91d', '/from'],

@@ -142,7 +142,9 @@ function Charts() {
           fields={
             schemas == null
               ? []
-              : filtersOf(schemas, 'overview').filter(({ name }) => name !== 'from' || !isRangeListed(search))
+              : filtersOf(schemas, 'overview').filter(
+                  ({ name }) => name !== 'before' && (name !== 'from' || !isRangeListed(search)),
+                )
           }
           search={search}
           onChange={change}

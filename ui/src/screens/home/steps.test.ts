@@ -3,7 +3,10 @@ import { test } from 'node:test'
 import { recordsOf, stepsOf } from './steps.ts'
 
 test('a step is done when what it leads to is there, and open while the person may not see it', () => {
-  const done = (facts: Parameters<typeof stepsOf>[0]) => stepsOf(facts).map(({ isDone }) => isDone)
+  const done = (facts: Partial<Parameters<typeof stepsOf>[0]>) =>
+    stepsOf({ isUsed: false, collections: [], clients: [], records: [], ...facts }).map(
+      ({ isDone }) => isDone,
+    )
   assert.deepEqual(done({ collections: [], clients: [], records: [] }), [false, false, false, false, false])
   assert.deepEqual(
     done({ collections: [{ status: 'draft' }], clients: [{}], records: [{ surface: 'gateway' }] }),
@@ -13,6 +16,7 @@ test('a step is done when what it leads to is there, and open while the person m
     done({ collections: [{ status: 'published' }], clients: null, records: [{ surface: 'gateway_mcp' }] }),
     [true, true, null, false, true],
   )
+  assert.deepEqual(done({ isUsed: true, records: [{ surface: 'gateway' }] }), [true, true, true, true, false])
 })
 
 test('a failing endpoint leads to its records of the same period, by the code of most errors', () => {
