@@ -10,17 +10,13 @@ import { Badge, Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/time.tsx'
 import type { PartProps } from '../hand-made.ts'
 import { Overview } from '../resources/overview.tsx'
-import { type Limit, sentenceOf } from './sentence.ts'
+import { limitsOf, sentenceOf } from './sentence.ts'
 
 /** Usage is fetched anew this often, milliseconds. */
 const AGAIN_MS = 3000
 const TONES = { ok: 'ok', warning: 'warn', exceeded: 'bad', unknown: 'ok' } as const
 
 type Counter = Output<'policies.usage'>['items'][number]
-
-interface NamedLimit extends Limit {
-  readonly name: string
-}
 
 /** A policy: its limits as sentences, and how much of them is used now. */
 export default function PolicyOverview({ resource, slug, value, schemas }: PartProps) {
@@ -51,17 +47,6 @@ export default function PolicyOverview({ resource, slug, value, schemas }: PartP
       {may('policies.usage') && <Usage slug={slug} isActive={value['active'] !== false} />}
     </Overview>
   )
-}
-
-/** `rate` and `quota` are short forms of limits of these names. */
-function limitsOf(value: PartProps['value']): readonly NamedLimit[] {
-  const short = (name: 'rate' | 'quota'): NamedLimit[] => {
-    const found = value[name] as { readonly max: number; readonly interval: string } | null | undefined
-    return found == null ? [] : [{ name, kind: name, max: found.max, window: found.interval }]
-  }
-  const limits = (value['limits'] ?? []) as unknown as readonly NamedLimit[]
-  const names = new Set(limits.map(({ name }) => name))
-  return [...limits, ...[...short('rate'), ...short('quota')].filter(({ name }) => !names.has(name))]
 }
 
 function Usage({ slug, isActive }: { slug: string; isActive: boolean }) {
