@@ -14,6 +14,8 @@ export interface Part {
   /** Value of `tab` in the address. `overview` and `edit` take the place of the derived parts. */
   readonly tab: string
   readonly label: string
+  /** The part is the first tab: the page opens with it. */
+  readonly isFirst?: true
   /** The part is shown to people who may call this operation. */
   readonly needs: string
   /** Actions that the part has buttons for, such as `rotate`. While it is shown, the head of the page leaves them out. */
@@ -158,6 +160,7 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
     {
       tab: 'graph',
       label: 'Graph',
+      isFirst: true,
       needs: 'workflows.get',
       component: lazy(() => import('./workflows/workflow-part.tsx')),
     },
@@ -166,6 +169,7 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
     {
       tab: 'access',
       label: 'Access',
+      isFirst: true,
       needs: 'users.reach',
       component: lazy(() => import('./people/reach.tsx')),
     },

@@ -2,7 +2,7 @@
 import { one, type Search } from '../../app/search.ts'
 
 /** Members of the address that shape the page and are not sent to every question. */
-const VIEW = ['by', 'order', 'compare', 'limit']
+const VIEW = ['by', 'order', 'compare', 'p99', 'limit']
 const USUAL_FROM = '-24h'
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }

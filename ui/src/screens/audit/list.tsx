@@ -39,11 +39,11 @@ const FILTERS: Readonly<Record<string, (entry: AuditEntry) => Readonly<Record<st
 }
 
 const COLUMNS: Parameters<typeof DataTable<AuditEntry>>[0]['columns'] = [
-  { name: 'time', label: 'Time (UTC)', width: 170, render: ({ time }) => <Moment value={time} /> },
+  { name: 'time', label: 'Time (UTC)', width: 186, render: ({ time }) => <Moment value={time} /> },
   {
     name: 'actor',
     label: 'Actor',
-    width: 150,
+    width: 140,
     render: ({ actor, agent }) => (
       <>
         {actor.name} {agent.name !== null && <Badge>{agent.name}</Badge>}
@@ -54,13 +54,12 @@ const COLUMNS: Parameters<typeof DataTable<AuditEntry>>[0]['columns'] = [
   {
     name: 'resource',
     label: 'Resource',
-    width: 240,
     render: (entry) => <span title={resourceOf(entry)}>{shortResourceOf(entry)}</span>,
   },
   {
     name: 'surface',
     label: 'Interface',
-    width: 140,
+    width: 150,
     render: ({ surface }) => <span className="text-muted">{interfaceOf(surface)}</span>,
   },
   { name: 'outcome', label: 'Outcome', width: 100, render: ({ outcome }) => <Outcome outcome={outcome} /> },

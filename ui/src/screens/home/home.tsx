@@ -118,7 +118,7 @@ function Overview({ ms }: { ms: number }) {
     label,
     unit,
     value: now === undefined ? null : value(now),
-    before: now?.before == null ? null : value(now.before),
+    before: now?.before == null ? null : now.before.requests === 0 ? ('none' as const) : value(now.before),
   })
   const figures = [
     figure('Requests', '', ({ requests }) => requests),

@@ -88,9 +88,10 @@ function Item({ resource, id }: { resource: string; id: string }) {
   // The documents decide: a change here would be undone the next time that they are applied
   const set = setOf(value['managed_by'])
   const isManaged = set !== null
-  const wanted = one(search['tab']) ?? 'overview'
-  const tab = isManaged && wanted === 'edit' ? 'overview' : wanted
   const parts = (PARTS[resource] ?? []).filter(({ needs }) => may(needs))
+  const first = parts.find(({ isFirst }) => isFirst === true)?.tab ?? 'overview'
+  const wanted = one(search['tab']) ?? first
+  const tab = isManaged && wanted === 'edit' ? first : wanted
   const part = parts.find((one) => one.tab === tab)
   const isShown = { overview: true, edit: mayEdit && !isManaged, history: may('audit.list') }
   const derived = TABS.filter((one) => isShown[one.tab])
@@ -98,7 +99,7 @@ function Item({ resource, id }: { resource: string; id: string }) {
     ...derived.filter((one) => one.tab !== 'history'),
     ...parts.filter((one) => !Object.hasOwn(isShown, one.tab)),
     ...derived.filter((one) => one.tab === 'history'),
-  ]
+  ].sort((a, b) => Number(b.tab === first) - Number(a.tab === first))
   const actions = operationsOf(resource).filter(
     (row) =>
       row.byId &&
@@ -155,7 +156,7 @@ function Item({ resource, id }: { resource: string; id: string }) {
           <Link
             key={one.tab}
             to="."
-            search={{ ...search, tab: one.tab === 'overview' ? undefined : one.tab } as never}
+            search={{ ...search, tab: one.tab === first ? undefined : one.tab } as never}
             aria-current={tab === one.tab ? 'page' : undefined}
             className={classes(
               '-mb-px border-b-2 py-1.5 no-underline',

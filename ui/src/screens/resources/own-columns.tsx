@@ -13,6 +13,8 @@ export interface OwnColumn extends Column {
 interface OwnColumns {
   /** Derived columns that are left out. */
   readonly without: readonly string[]
+  /** Pixels of columns whose texts are short. */
+  readonly widths?: Readonly<Record<string, number>>
   readonly add?: {
     /** A member of the item: the column is left out where no row has it. */
     readonly name: string
@@ -31,6 +33,7 @@ const OWN: Readonly<Record<string, OwnColumns>> = {
       ...['service_identity', 'user', 'team', 'group', 'role', 'scope', 'scope.collections'],
       ...['scope.virtual_mcps', 'scope.resource_types'],
     ],
+    widths: { slug: 200 },
     add: {
       name: 'scope',
       label: 'What it allows',
@@ -41,10 +44,12 @@ const OWN: Readonly<Record<string, OwnColumns>> = {
   },
   guardrails: {
     without: ['order'],
+    widths: { slug: 150 },
     add: { name: 'scope', label: 'Scope', asks: [], at: 2, words: scopeWords },
   },
   policies: {
     without: [],
+    widths: { name: 180, slug: 140 },
     add: { name: 'limits', label: 'Limits', asks: ['rate', 'quota'], at: 2, words: amountsOf },
   },
   // Its name and its path say the same
@@ -55,7 +60,9 @@ const OWN: Readonly<Record<string, OwnColumns>> = {
 export function withOwn(resource: string, columns: readonly Column[]): readonly OwnColumn[] {
   const own = OWN[resource]
   if (own === undefined) return columns
-  const kept: OwnColumn[] = columns.filter(({ name }) => !own.without.includes(name))
+  const kept: OwnColumn[] = columns
+    .filter(({ name }) => !own.without.includes(name))
+    .map((column) => ({ ...column, width: own.widths?.[column.name] ?? column.width }))
   if (own.add === undefined) return kept
   const { name, label, at, words } = own.add
   const render = (item: JsonObject): ReactNode => {

@@ -110,7 +110,7 @@ export default function Revisions() {
                 {
                   name: 'time',
                   label: 'Time (UTC)',
-                  width: 170,
+                  width: 186,
                   render: ({ time }) => <Moment value={time} />,
                 },
                 { name: 'actor', label: 'Who', width: 160, render: ({ actor }) => actor.name },
