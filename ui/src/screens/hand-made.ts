@@ -40,6 +40,7 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
       tab: 'overview',
       label: 'Overview',
       needs: 'clients.get',
+      actions: ['assignments', 'assign', 'unassign'],
       component: lazy(() => import('./clients/overview.tsx')),
     },
   ],

@@ -106,21 +106,24 @@ export default function Revisions() {
               more={query.hasNextPage ? () => void query.fetchNextPage() : null}
               isFetching={query.isFetching}
               columns={[
-                { name: 'revision', label: 'Revision', width: 100, render: ({ revision }) => revision },
+                { name: 'revision', label: 'Revision', width: 90, render: ({ revision }) => revision },
                 {
                   name: 'time',
                   label: 'Time (UTC)',
                   width: 186,
                   render: ({ time }) => <Moment value={time} />,
                 },
-                { name: 'actor', label: 'Who', width: 160, render: ({ actor }) => actor.name },
-                { name: 'operation', label: 'What', render: ({ operation: name }) => <code>{name}</code> },
+                { name: 'actor', label: 'Actor', width: 140, render: ({ actor }) => actor.name },
                 {
-                  name: 'items',
+                  name: 'operation',
+                  label: 'Operation',
+                  width: 205,
+                  render: ({ operation: name }) => <code>{name}</code>,
+                },
+                {
+                  name: 'resources',
                   label: 'Resources',
-                  width: 100,
-                  isNumber: true,
-                  render: ({ items: count }) => count,
+                  render: ({ first, items: count }) => <Changed first={first} count={count} />,
                 },
                 {
                   name: 'reason',
@@ -137,7 +140,6 @@ export default function Revisions() {
                         <Button
                           key={side}
                           isSmall
-                          tone="quiet"
                           className="h-6!"
                           aria-label={`Compare ${side} revision ${revision}`}
                           aria-pressed={pair[side] === String(revision)}
@@ -155,5 +157,24 @@ export default function Revisions() {
         )
       )}
     </Page>
+  )
+}
+
+interface ChangedProps {
+  /** Such as `proxies/orders:get-order`; null if the person may not see it. */
+  readonly first: string | null
+  readonly count: number
+}
+
+/** What a revision changed: one resource by its name, and how many more. */
+function Changed({ first, count }: ChangedProps) {
+  const many = (rest: number): string => rest.toLocaleString('en')
+  if (count === 0) return <span className="text-muted">–</span>
+  if (first === null) return <>{count === 1 ? '1 resource' : `${many(count)} resources`}</>
+  return (
+    <span title={count === 1 ? first : `${first} and ${many(count - 1)} more`}>
+      <code>{first}</code>
+      {count > 1 && <span className="text-muted"> and {many(count - 1)} more</span>}
+    </span>
   )
 }
