@@ -22,11 +22,13 @@ interface EditFormProps {
   readonly id: string | null
   readonly loaded: JsonObject
   readonly schemas: ResourceSchemas
+  /** Members that are changed elsewhere. */
+  readonly hidden?: readonly string[]
   readonly onDone: () => void
 }
 
 /** Changes a resource: only what was changed is sent, after its difference was seen, and only if nobody else was faster. */
-export function EditForm({ resource, id, loaded, schemas, onDone }: EditFormProps) {
+export function EditForm({ resource, id, loaded, schemas, hidden = [], onDone }: EditFormProps) {
   const update = operation(`${resource}.update`)!
   const put = operation(`${resource}.put`)
   const shape = schemas.actions[put === null ? 'update' : 'put']!.input
@@ -96,7 +98,13 @@ export function EditForm({ resource, id, loaded, schemas, onDone }: EditFormProp
         if (isDirty) write.review(input).catch(() => {})
       }}
     >
-      <SchemaForm fields={fields} value={value} loaded={start} onChange={setValue} errors={errorsOf(fault)} />
+      <SchemaForm
+        fields={fields.filter(({ name }) => !hidden.includes(name))}
+        value={value}
+        loaded={start}
+        onChange={setValue}
+        errors={errorsOf(fault)}
+      />
       {fault !== null && <FaultBox fault={fault} />}
       <div className="sticky bottom-0 flex flex-wrap items-center justify-between gap-2 border-t border-line bg-page py-3">
         <span className="flex items-center gap-2">

@@ -159,6 +159,12 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
   ],
   workflows: [
     {
+      tab: 'overview',
+      label: 'Overview',
+      needs: 'workflows.get',
+      component: lazy(() => import('./workflows/overview.tsx')),
+    },
+    {
       tab: 'graph',
       label: 'Graph',
       isFirst: true,
@@ -176,6 +182,9 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
     },
   ],
 }
+
+/** Members that a part of the page shows and changes, by resource. The form to edit leaves them out. */
+export const EDITED_ELSEWHERE: Readonly<Record<string, readonly string[]>> = { workflows: ['definition'] }
 
 type Load = () => Promise<{ readonly default: ComponentType }>
 /** Pages by path below `/console`, such as `/records` or `/records/$id`. They take the place of the derived page there. */

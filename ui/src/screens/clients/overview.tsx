@@ -24,7 +24,7 @@ const CARDS_MAX = 50
 const ASSIGNING = [
   { name: 'clients.assign', label: 'Assign' },
   { name: 'clients.unassign', label: 'Unassign' },
-  { name: 'clients.assignments', label: 'Choose all' },
+  { name: 'clients.assignments', label: 'Set the list' },
 ] as const
 
 /** A client: its profiles with the headers of their callers, and what each of them may call. */

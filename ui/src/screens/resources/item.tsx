@@ -22,7 +22,7 @@ import { Badge, Status, stateOf } from '../../kit/status.tsx'
 import { addressOf } from '../../schema/address.ts'
 import { useSchemas } from '../../schema/load.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
-import { PARTS } from '../hand-made.ts'
+import { EDITED_ELSEWHERE, PARTS } from '../hand-made.ts'
 import { History } from './history.tsx'
 import { Managed, NOT_IF_MANAGED, setOf } from './managed.tsx'
 import { Overview } from './overview.tsx'
@@ -183,6 +183,7 @@ function Item({ resource, id }: { resource: string; id: string }) {
           id={String(value['id'] ?? id)}
           loaded={value}
           schemas={schemas}
+          hidden={EDITED_ELSEWHERE[resource] ?? []}
           onDone={() => void navigate({ to: '.', search: { ...search, tab: undefined } as never })}
         />
       )}
