@@ -193,6 +193,7 @@ function Charts() {
             actions={
               <Button
                 isSmall
+                className="h-6!"
                 aria-pressed={hasP99}
                 tone={hasP99 ? 'primary' : 'plain'}
                 onClick={() => change({ p99: hasP99 ? undefined : 'true' })}

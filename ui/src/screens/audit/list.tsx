@@ -43,7 +43,7 @@ const COLUMNS: Parameters<typeof DataTable<AuditEntry>>[0]['columns'] = [
   {
     name: 'actor',
     label: 'Actor',
-    width: 140,
+    width: 130,
     render: ({ actor, agent }) => (
       <>
         {actor.name} {agent.name !== null && <Badge>{agent.name}</Badge>}
@@ -59,7 +59,7 @@ const COLUMNS: Parameters<typeof DataTable<AuditEntry>>[0]['columns'] = [
   {
     name: 'surface',
     label: 'Interface',
-    width: 150,
+    width: 160,
     render: ({ surface }) => <span className="text-muted">{interfaceOf(surface)}</span>,
   },
   { name: 'outcome', label: 'Outcome', width: 100, render: ({ outcome }) => <Outcome outcome={outcome} /> },

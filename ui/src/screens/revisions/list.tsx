@@ -113,11 +113,11 @@ export default function Revisions() {
                   width: 186,
                   render: ({ time }) => <Moment value={time} />,
                 },
-                { name: 'actor', label: 'Actor', width: 140, render: ({ actor }) => actor.name },
+                { name: 'actor', label: 'Actor', width: 110, render: ({ actor }) => actor.name },
                 {
                   name: 'operation',
                   label: 'Operation',
-                  width: 205,
+                  width: 200,
                   render: ({ operation: name }) => <code>{name}</code>,
                 },
                 {
@@ -128,12 +128,13 @@ export default function Revisions() {
                 {
                   name: 'reason',
                   label: 'Reason',
+                  width: 170,
                   render: ({ reason }) => reason ?? <span className="text-muted">–</span>,
                 },
                 {
                   name: 'compare',
                   label: 'Compare',
-                  width: 150,
+                  width: 130,
                   render: ({ revision }) => (
                     <span className="inline-flex gap-1">
                       {(['from', 'to'] as const).map((side) => (
@@ -166,15 +167,15 @@ interface ChangedProps {
   readonly count: number
 }
 
-/** What a revision changed: one resource by its name, and how many more. */
+/** What a revision changed: how many resources, and one of them by its name. */
 function Changed({ first, count }: ChangedProps) {
   const many = (rest: number): string => rest.toLocaleString('en')
   if (count === 0) return <span className="text-muted">–</span>
   if (first === null) return <>{count === 1 ? '1 resource' : `${many(count)} resources`}</>
   return (
-    <span title={count === 1 ? first : `${first} and ${many(count - 1)} more`}>
+    <span title={first}>
+      {count > 1 && `${many(count)}, such as `}
       <code>{first}</code>
-      {count > 1 && <span className="text-muted"> and {many(count - 1)} more</span>}
     </span>
   )
 }
