@@ -85,14 +85,27 @@ function cleaned(line: string): string {
 /** Header by which the console says that it made a request. Other sites cannot send it without asking, and nobody answers that. */
 export const CONSOLE_HEADER = 'x-postern-console'
 
+/** Says whether the browser has a session: a refusal would be an error in its log. */
+export const CONSOLE_SESSION_PATH = '/console/session'
+/** Ends the session. */
+export const CONSOLE_LOGOUT_PATH = '/console/logout'
+
 /** Before the value of a session of the console, where it stands in the place of a token. No token begins so. */
 export const SESSION_MARK = 'console:'
 
-/** Values of the cookies of a name (RFC 6265 section 5.4), in the order in which they came. */
+/** Cookies of one name that are looked at. */
+const COOKIES_MAX = 3
+
+/**
+ * Values of the cookies of a name (RFC 6265 section 5.4), in the order in which they came, and no more than {@link COOKIES_MAX}. A
+ * browser may hold several, and the first may be somebody else's: what another port of the host has set for a longer path comes
+ * before ours.
+ */
 export function cookieValues(field: string | null, name: string): readonly string[] {
   return (field ?? '')
     .split(/[;,]/)
     .map((pair) => pair.trim())
     .filter((pair) => pair.startsWith(`${name}=`))
+    .slice(0, COOKIES_MAX)
     .map((pair) => pair.slice(name.length + 1))
 }

@@ -101,7 +101,7 @@ import { resolveDrift } from './virtual-mcps/resolve-drift.ts'
 import { listNodes } from './workflows/nodes.ts'
 import { getProxyWorkflow, updateProxyWorkflow } from './workflows/proxy-workflow.ts'
 import { runWorkflowTests } from './workflows/run-tests.ts'
-import { applyTemplate, listTemplates } from './workflows/templates.ts'
+import { applyTemplate, expandTemplate, listTemplates } from './workflows/templates.ts'
 import { testWorkflow } from './workflows/test.ts'
 import { testNode } from './workflows/test-node.ts'
 import { validateWorkflow } from './workflows/validate.ts'
@@ -145,6 +145,7 @@ export const OPERATIONS: readonly Operation[] = [
   cancelCapture,
   listNodes,
   listTemplates,
+  expandTemplate,
   applyTemplate,
   policyOperations.list,
   policyOperations.get,

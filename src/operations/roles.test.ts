@@ -54,6 +54,7 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'workflows.test': () => ({ workflow: 'steps' }),
   'workflows.test_node': () => ({ type: 'set_node' }),
   'workflows.run_tests': () => ({ workflow: 'steps' }),
+  'workflows.expand_template': () => ({ template: 'canary-routing', parameters: { path: '/v2' } }),
   'proxies.set_workflow': () => ({ id: 'orders:get-order', definition: null }),
   'proxies.apply_template': () => ({
     template: 'canary-routing',

@@ -115,6 +115,7 @@ const engine = createEngine<Exchange>({
     refused: (incoming, code, inner) => gateway.refused(incoming, code, inner),
     finished: (incoming) => {
       door.finished(incoming)
+      consoleMcp.finished(incoming)
       gateway.finished(incoming)
     },
   },
@@ -196,6 +197,7 @@ const mcpDoor = {
   fault: report,
 }
 const consumer = createConsumerDoor<Exchange>(mcpDoor)
+const consoleCallers = createConsoleCallers(say)
 const sharedWatch = createSharedWatch(say)
 const own = { name: 'postern', version: init.version }
 const sessionPool = createOriginSessionClient(say)
@@ -231,6 +233,14 @@ const virtual = createVirtualDoor<Exchange>({
   isPersonal: gateway.isPersonal,
   sharedWatch,
 })
+const consoleMcp = createConsoleMcp<Exchange>({
+  callers: consoleCallers,
+  virtual,
+  host: new URL(init.origin).host,
+  trace: (incoming) => gateway.trace(incoming),
+  refuse: answers.problem,
+  fault: report,
+})
 const watch = createOriginWatch({
   gateway,
   own,
@@ -242,7 +252,6 @@ const watch = createOriginWatch({
 })
 const control = engine.upstream(controlUpstream(init.controlSocket))
 const verifiedTokens = createVerifiedTokens(clock, say)
-const consoleCallers = createConsoleCallers(say)
 const door = createControlDoor<Exchange>({
   control,
   trace: (incoming) => gateway.trace(incoming),
@@ -276,14 +285,7 @@ const route = createReservedPaths(
   createRouter<Exchange>({
     consumer_mcp: consumer,
     virtual_mcp: virtual,
-    console_mcp: createConsoleMcp<Exchange>({
-      callers: consoleCallers,
-      virtual,
-      host: new URL(init.origin).host,
-      trace: (incoming) => gateway.trace(incoming),
-      refuse: answers.problem,
-      fault: report,
-    }),
+    console_mcp: consoleMcp.answer,
     control: (incoming) => door.answer(incoming),
     health: answerHealth,
     metrics,

@@ -228,4 +228,42 @@ suite('APIs and their callers, in a browser', { skip: SKIPPED }, () => {
     assert.equal((await orders.ask('POST', '/v1/bookings', {})).json.code, 'body_invalid')
     assertFaultless(visit, 'the form of a proxy')
   })
+
+  test('a description in Markdown is shown as such, on the page and below its field', async () => {
+    const text =
+      'Places **orders**.\n\n- see [docs](https://docs.example/a)\n- ![chart](https://docs.example/c.png)'
+    for (const [width, dark] of [
+      [1440, false],
+      [390, true],
+    ] as const) {
+      await using visit = await visitor(browser, origins, { width, dark })
+      const { page } = visit
+      await signIn(page, origin, 'ann')
+      await opened(page, '/collections/orders?tab=edit')
+      const field = page.getByLabel('Description')
+      const preview = page.getByRole('group', { name: 'Preview' })
+      await field.fill('Places orders.')
+      await page.waitForLoadState('networkidle')
+      assert.equal(await preview.count(), 0, 'a plain text has no preview')
+      await field.fill(text)
+      await preview.locator('strong', { hasText: 'orders' }).waitFor()
+      await preview.locator('li a[href="https://docs.example/c.png"]', { hasText: 'chart' }).waitFor()
+      await assertClean(visit, width, 'a preview')
+      await page.getByRole('button', { name: 'Undo all' }).click()
+      const stored = await server.manage('PATCH', '/collections/orders', { description: text })
+      assert.equal(stored.status, 200, stored.text)
+      await opened(page, '/collections/orders')
+      const link = page.locator('dd a', { hasText: 'docs' })
+      await link.waitFor()
+      for (const [name, value] of [
+        ['href', 'https://docs.example/a'],
+        ['target', '_blank'],
+        ['rel', 'noreferrer'],
+      ] as const)
+        assert.equal(await link.getAttribute(name), value)
+      assert.equal(await page.locator('dd img').count(), 0)
+      await assertClean(visit, width, 'a description')
+      await server.manage('PATCH', '/collections/orders', { description: '' })
+    }
+  })
 })

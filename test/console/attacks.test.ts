@@ -31,6 +31,19 @@ function hostile(schema: JsonObject, path: readonly (string | number)[]): readon
   return isTexts ? SCRIPTS.map((script) => [script]) : plainValues(schema, path)
 }
 
+/** Descriptions in Markdown: each leads elsewhere, runs, loads something, or takes long where a reader is not bounded. */
+const MARKDOWN = [
+  '[a](javascript:ran=1) [b](JaVa\tScRiPt:ran=1) [c](data:text/html,<script>ran=1</script>) [d](&#106;avascript:ran=1) <javascript:ran=1>',
+  '![a](https://x.example/a.png) ![b](javascript:ran=1) [![c](https://x.example/c.svg)](javascript:ran=1)',
+  `<script>ran=1</script>\n\n<div onclick=ran=1>\n\n<iframe srcdoc="<script>parent.ran=1</script>"></iframe>\n\n<!-- ${SCRIPTS[1]} -->`,
+  '[a]: javascript:ran=1\n\n[a] [b][a]\n\n`</code><img src=x onerror=ran=1>`\n\n```"><svg onload=ran=1>\n```',
+  `${'>'.repeat(10_000)} deep`,
+  `${'- '.repeat(9_990)}deep`,
+  `${'*a '.repeat(3_300)}${'b* '.repeat(3_300)}`,
+  `${'['.repeat(9_000)}${']('.repeat(5_000)}`,
+  `${'|a'.repeat(2_500)}\n${'|-'.repeat(2_500)}\n${'|\n'.repeat(4_000)}`,
+]
+
 /** What a page must never have, wherever it came from. It runs in the page. */
 const RAN = `(() => {
   const found = []
@@ -207,6 +220,46 @@ suite('attacks on the console', { skip: SKIPPED }, () => {
     }
     const outside = visit.faults.filter((fault) => !fault.includes('status of 4'))
     assert.deepEqual(outside, [])
+  })
+
+  test('an address gives a form its values, and neither a reason nor another option that nobody has typed', async () => {
+    await using visit = await visitor(browser, [origin, server.running.origin])
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/policies/new?name=From+a+link&slug=from-a-link&reason=forged&idempotency_key=forged')
+    await page.getByRole('button', { name: 'Show as' }).click()
+    await page.getByRole('dialog').getByText('From a link').first().waitFor()
+    assert.equal(await page.getByText('forged').count(), 0)
+    await page.keyboard.press('Escape')
+    await page.getByRole('button', { name: 'Review the change' }).click()
+    await page.getByRole('button', { name: 'Create' }).click()
+    await page.waitForURL(`${origin}/console/policies/*`)
+    const { items } = (await server.manage('GET', '/audit?operation=policies.create&actor=ann')).json
+    assert.deepEqual([items[0].resource.slug, items[0].reason], ['from-a-link', null])
+    assertFaultless(visit, 'a form from a link')
+  })
+
+  test('no description in Markdown runs, loads or holds up anything, where it is shown and where it is written', async () => {
+    await using visit = await visitor(browser, [origin, server.running.origin])
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    for (const [index, text] of MARKDOWN.entries()) {
+      const { status, text: answer } = await server.manage('PATCH', '/collections/orders', {
+        description: text,
+      })
+      assert.equal(status, 200, answer)
+      await opened(page, `/collections/orders?text=${index}`)
+      await opened(page, `/collections/orders?tab=edit&text=${index}`)
+      assert.equal(await page.locator('img, iframe').count(), 0, text.slice(0, 80))
+      assertFaultless(visit, text.slice(0, 80))
+    }
+    // A megabyte that nobody could store
+    const field = page.getByLabel('Description')
+    await field.fill(MARKDOWN[0]!.repeat(8_000))
+    await page.getByRole('button', { name: 'Undo all' }).click()
+    assert.equal(await field.inputValue(), MARKDOWN.at(-1))
+    assert.deepEqual(await page.evaluate(RAN), [])
+    assertFaultless(visit, 'a megabyte')
   })
 
   test('a file whose name is markup is imported as a name', async () => {

@@ -152,6 +152,19 @@ suite('audit and decisions in a browser', { skip: SKIPPED }, () => {
     assertFaultless(visit, 'approve')
   })
 
+  test('a change shows whoever approves it the characters that cannot be seen', async () => {
+    const id = await requested('Limits for \u202ella\u202c\u200b')
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'bob')
+    await opened(page, `/change_requests/${id}`)
+    await page.getByText('Limits for U+202EllaU+202CU+200B').waitFor()
+    await page.getByText('3 characters of this text cannot be seen.').waitFor()
+    assertFaultless(visit, 'hidden characters')
+    const rejected = await server.manage('POST', `/change_requests/${id}/reject`, { reason: 'a test' })
+    assert.equal(rejected.status, 200, rejected.text)
+  })
+
   test('the requester is offered no approval, the server refuses one, and a withdrawal ends the request', async () => {
     const id = await requested('Mine')
     await using visit = await visitor(browser, origins)

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
+import { PROBLEMS } from '../../src/base/refusal.ts'
 import { publishOrders, startTestServer, type TestServer, until } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
 import { addUser } from '../support/sign-in.ts'
@@ -148,6 +149,37 @@ suite('the screens for looking, in a browser', { skip: SKIPPED }, () => {
     assert.match(decodeURIComponent(page.url()), /\/profiles\/acme:far\?tab=edit#\/ip_allowlist$/)
     assert.equal(await page.evaluate('document.activeElement.value'), '192.0.2.0/24')
     assertFaultless(visit, 'explain')
+  })
+
+  test('the code of a call leads to its page: from the table by keyboard, from the open record, and from the explanation', async () => {
+    const id = await called('GET', '/orders/v1/nowhere')
+    await using visit = await visitor(browser, origins)
+    const { page, context } = visit
+    await signIn(page, origin, 'ann')
+    const title = page.getByRole('heading', { name: PROBLEMS.route_not_found.title, level: 1 })
+    await opened(page, '/records?path_exact=/orders/v1/nowhere')
+    await page.keyboard.press('j')
+    await page.locator(`a:focus:has([data-record="${id}"])`).waitFor()
+    for (let step = 0; step < 5; step++) await page.keyboard.press('ArrowRight')
+    await page.locator('a:focus', { hasText: 'route_not_found' }).waitFor()
+    await page.keyboard.press('Enter')
+    await title.waitFor()
+    await page.goBack()
+    await opened(page, `/records/${id}`)
+    await page.getByRole('main').getByRole('link', { name: 'route_not_found', exact: true }).click()
+    await title.waitFor()
+    await page.getByRole('link', { name: 'Calls with this code' }).click()
+    await page.waitForURL((url) => url.searchParams.get('code') === 'route_not_found')
+    await page.locator(`[data-record="${id}"]`).waitFor()
+    await opened(page, `/run/requests.explain?request_id=${id}`)
+    const other = context.waitForEvent('page')
+    await page
+      .getByRole('main')
+      .getByRole('link', { name: /^route_not_found/ })
+      .click()
+    const tab = await other
+    await tab.getByRole('heading', { name: PROBLEMS.route_not_found.title, level: 1 }).waitFor()
+    assertFaultless(visit, 'codes')
   })
 
   test('the request of an explanation is changed and asked about again; the address holds it', async () => {

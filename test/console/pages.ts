@@ -54,6 +54,7 @@ export const PAGES: readonly ConsolePage[] = [
   ...ofSample('credentials/tax-authority', 'clients/acme-retail', 'profiles/acme-retail:production'),
   ...ofSample('workflows/checked-order', 'workflows/checked-order?tab=graph&view=canvas'),
   ...ofSample('workflows/checked-order?tab=graph&view=list', 'workflows/checked-order?tab=graph&node=check'),
+  ...list('problems', 'problems/rate_limit_exceeded'),
   ...list('origins/add'),
   ...ofSample('origins/tickets', 'origins/add?origin=tickets', 'virtual_mcps/support-desk'),
   ...ofSample('virtual_mcps/support-desk?tab=preview', 'virtual_mcps/support-desk?tab=drift'),

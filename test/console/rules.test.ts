@@ -7,12 +7,14 @@ import { join, resolve } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { promisify } from 'node:util'
 import type { Browser, Page } from 'playwright-core'
+import { PROBLEMS } from '../../src/base/refusal.ts'
 import { created, publishOrders, startTestServer, type TestServer } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
 import { PASSWORD, register, tokensFor } from '../support/authorization.ts'
 import { Browser as TextBrowser } from '../support/browser.ts'
 import { addUser } from '../support/sign-in.ts'
 import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
+import { keyboardOn, pointerOn } from './hands.ts'
 import { PAGES } from './pages.ts'
 
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
@@ -371,7 +373,47 @@ suite('rules of the console, in a browser', { skip: SKIPPED }, () => {
     await pick('audit.verify', /audit\.verify/, /./)
     assert.equal(new URL(page.url()).pathname, '/console/run/audit.verify')
     await page.getByRole('main').getByRole('button', { name: 'Show', exact: true }).waitFor()
+    await pick('upstream_timeout', /^upstream_timeout/, PROBLEMS.upstream_timeout.title)
+    assert.equal(new URL(page.url()).pathname, '/console/problems/upstream_timeout')
     assertFaultless(visit, 'palette')
+  })
+
+  test('the code of a failure leads to its page in another tab, and what was typed stays', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page, context } = visit
+    await signIn(page, origin, 'ann')
+    for (const hand of [pointerOn(page), keyboardOn(page)]) {
+      await opened(page, '/collections/new')
+      const name = page.getByLabel(/^Name/).first()
+      await hand.fill(name, `Typed by ${hand.name}`)
+      await hand.press(page.getByRole('button', { name: 'Review the change' }))
+      const code = page.getByRole('alert').getByRole('link', { name: /^input_invalid/ })
+      const other = context.waitForEvent('page')
+      await hand.press(code)
+      const tab = await other
+      await tab.getByRole('heading', { name: PROBLEMS.input_invalid.title, level: 1 }).waitFor()
+      const { pathname } = new URL(tab.url())
+      assert.equal(pathname, '/console/problems/input_invalid')
+      await tab.close()
+      assert.equal(await name.inputValue(), `Typed by ${hand.name}`)
+    }
+    const refused = visit.faults.filter((fault) => !fault.includes('status of 4'))
+    assert.deepEqual(refused, [])
+  })
+
+  test('a problem code that this version does not have is said to be unknown', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    for (const code of ['no_such_code', 'constructor', '%3Cscript%3E']) {
+      await opened(page, `/problems/${code}`)
+      await page.getByRole('heading', { name: 'Unknown problem code', level: 1 }).waitFor()
+      await page.getByText(`with the code ${decodeURIComponent(code)}.`).waitFor()
+    }
+    await page.getByRole('main').getByRole('link', { name: 'Problem codes' }).click()
+    await page.getByRole('main').getByRole('link', { name: 'route_not_found', exact: true }).click()
+    await page.getByText(PROBLEMS.route_not_found.help).waitFor()
+    assertFaultless(visit, 'problem codes')
   })
 
   test('while Postern does not answer a page keeps what it shows, says how old it is, and comes up to date by itself', async () => {

@@ -79,6 +79,67 @@ suite('sign-in and session, in a browser', { skip: SKIPPED }, () => {
     }
   })
 
+  test('a Postern that is overloaded has signed nobody out', async () => {
+    await using server = await startTestServer()
+    await addUser(server, server.running.origin, 'ann')
+    await created(server.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' }))
+    const origin = server.running.controlUrl
+    await using visit = await visitor(browser, [origin, server.running.origin])
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    for (const body of ['{"code":"overloaded"}', '<h1>Bad gateway</h1>']) {
+      await page.route('**/console/session', (route) => route.fulfill({ status: 503, body }))
+      await page.goto(`${origin}/console/policies`)
+      await page.getByText('Postern does not say whether you are signed in (status 503)').waitFor()
+      assert.equal(await page.getByRole('link', { name: 'Sign in' }).count(), 0)
+      await page.unroute('**/console/session')
+      await page.getByRole('button', { name: 'Try again' }).click()
+      await page.getByRole('heading', { name: 'Policies', level: 1 }).waitFor()
+    }
+    await page.route('**/console/logout', (route) => route.fulfill({ status: 503, body: '' }))
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByText('You may still be signed in').waitFor()
+    await page.unroute('**/console/logout')
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByRole('link', { name: 'Sign in' }).waitFor()
+  })
+
+  test('nothing of a person stays in a tab for whoever comes after them', async () => {
+    await using server = await startTestServer()
+    for (const user of ['ann', 'bob']) {
+      await addUser(server, server.running.origin, user)
+      await created(server.manage('POST', '/grants', { name: user, user, role: 'admin' }))
+    }
+    await created(server.manage('POST', '/policies', { name: 'Gold' }))
+    const origin = server.running.controlUrl
+    await using visit = await visitor(browser, [origin, server.running.origin])
+    const { page: first, context } = visit
+    await signIn(first, origin, 'ann', '/console/policies/new')
+    await first.getByLabel(/^Name/).fill('Entered by Ann')
+    const second = await context.newPage()
+    const signOut = async (): Promise<void> => {
+      await second.getByRole('button', { name: 'Sign out' }).click()
+      await second.getByRole('link', { name: 'Sign in' }).waitFor()
+    }
+    await second.goto(`${origin}/console/`)
+    await signOut()
+    await signIn(second, origin, 'bob')
+    const reloaded = first.waitForEvent('load')
+    await first.evaluate(`dispatchEvent(new Event('visibilitychange'))`)
+    await reloaded
+    await first.locator('footer').getByText('bob').waitFor()
+    await first.waitForLoadState('networkidle')
+    assert.equal(await first.getByLabel(/^Name/).inputValue(), '')
+
+    await first.goto(`${origin}/console/policies`)
+    await first.getByText('Gold').first().waitFor()
+    await signOut()
+    // What a browser says of a page that it has kept for the way back
+    await first.evaluate(`dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))`)
+    await first.getByRole('link', { name: 'Sign in' }).waitFor()
+    assert.equal(await first.getByText('Gold').count(), 0)
+  })
+
   test('a person whom an identity provider knows signs in there, and sees what their groups may do', async () => {
     await using issuer = await new Issuer(signingKey('k1')).listen()
     issuer.person = { sub: 'ada', name: 'Ada Lovelace', email: 'ada@example.com', groups: ['devs'] }

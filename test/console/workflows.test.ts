@@ -7,6 +7,7 @@ import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
 import { addUser } from '../support/sign-in.ts'
 import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
 import { assertClean } from './clean.ts'
+import { keyboardOn, pointerOn } from './hands.ts'
 
 const CHECKED = {
   nodes: [
@@ -235,6 +236,90 @@ suite('workflows, in a browser', { skip: SKIPPED }, () => {
       assertFaultless(visit, view)
     })
 
+  for (const { view, width, dark } of [
+    { view: 'list', width: 390, dark: true },
+    { view: 'canvas', width: 1440, dark: false },
+  ])
+    test(`in the ${view}, by pointer and by keyboard, a template is put into an empty workflow, undone, done again and saved; until then nothing is stored`, async () => {
+      await using visit = await visitor(browser, origins, { width, dark })
+      const { page } = visit
+      await signIn(page, origin, 'ann')
+      for (const hand of [pointerOn(page), keyboardOn(page)]) {
+        const slug = `template-${view}-${hand.name}`
+        await workflow(slug, { nodes: [], edges: [] })
+        await opened(page, `/workflows/${slug}?tab=graph&view=${view}`)
+        await assertClean(visit, width, 'a workflow without nodes')
+        await hand.press(page.getByRole('button', { name: 'Start from a template' }))
+        const templates = page.getByRole('dialog', { name: 'Start from a template' })
+        const template = templates.getByRole('button', { name: /^canary-routing.*Callers with a header/ })
+        await template.waitFor()
+        assert.equal(await templates.getByRole('listitem').count(), 9)
+        await assertClean(visit, width, 'the templates')
+        await hand.press(template)
+        const parameters = page.getByRole('dialog', { name: 'Template canary-routing' })
+        await hand.press(parameters.getByRole('button', { name: 'Insert' }))
+        const path = parameters.getByLabel(/^Path/)
+        await parameters.locator('input[aria-invalid=true]').waitFor()
+        visit.faults.length = 0
+        await assertClean(visit, width, 'the parameters of a template')
+        await hand.fill(path, '/v2/orders')
+        await hand.press(parameters.getByRole('button', { name: 'Insert' }))
+        await parameters.waitFor({ state: 'detached' })
+        await page.locator(focusOf(view, 'http')).waitFor()
+        const node = page.locator(
+          view === 'list' ? 'li[data-node="which"]' : '.react-flow__node[data-id="which"]',
+        )
+        await node.waitFor()
+        await page.getByText('Changed, not saved').waitFor()
+        assert.deepEqual((await definitionOf(slug)).nodes, [])
+        await page.keyboard.press('Control+z')
+        await page.getByRole('heading', { name: 'No node yet' }).waitFor()
+        await page.getByText('Saved, revision 1').waitFor()
+        await page.keyboard.press('Control+y')
+        await node.waitFor()
+        await hand.press(page.getByRole('button', { name: 'Review and save' }))
+        const review = page.getByRole('dialog', { name: 'Review and save' })
+        await hand.press(review.getByRole('button', { name: 'Save' }))
+        await page.getByText('Saved, revision 2').waitFor()
+        const { nodes } = await definitionOf(slug)
+        assert.deepEqual(
+          nodes.map(({ id }: { id: string }) => id),
+          ['http', 'which', 'new', 'call', 'from_new', 'ok'],
+        )
+        assert.deepEqual(nodes[2].inputs, { path: '/v2/orders' })
+        assertFaultless(visit, slug)
+      }
+    })
+
+  test('a new workflow opens at its graph, and it and a proxy without a workflow are offered templates', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await page.goto(`${origin}/console/workflows/new`)
+    await page.getByLabel(/^Name/).fill('Fresh')
+    await page.getByRole('button', { name: 'Review the change' }).click()
+    await page.getByRole('button', { name: 'Create', exact: true }).click()
+    await page.getByRole('button', { name: 'Start from a template' }).waitFor()
+    assert.equal(new URL(page.url()).searchParams.get('tab'), 'graph')
+    await page.goto(`${origin}/console/proxies/orders:get-order?tab=workflow`)
+    await page.getByRole('button', { name: 'Add a workflow' }).click()
+    await page.getByRole('button', { name: 'Start from a template' }).click()
+    await page
+      .getByRole('dialog')
+      .getByRole('button', { name: /^orchestration/ })
+      .click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Back' }).click()
+    await page
+      .getByRole('dialog')
+      .getByRole('button', { name: /^cached-read/ })
+      .click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Insert' }).click()
+    await page.getByText('Changed, not saved').waitFor()
+    const { json } = await server.manage('GET', '/proxies/orders:get-order/workflow')
+    assert.equal(json.definition, null)
+    assertFaultless(visit, 'templates')
+  })
+
   test('a copied node is pasted with an id of its own, and one step back takes it away', async () => {
     await workflow('copied', CHECKED)
     await using visit = await visitor(browser, origins)
@@ -346,6 +431,10 @@ suite('workflows, in a browser', { skip: SKIPPED }, () => {
     await page.locator('li[data-node="bad"]').waitFor()
     for (const name of ['Add a node', 'Review and save', 'Remove bad', 'Publish'])
       assert.equal(await page.getByRole('button', { name }).count(), 0, name)
+    await workflow('seen-empty', { nodes: [], edges: [] })
+    await opened(page, '/workflows/seen-empty?tab=graph&view=list')
+    await page.getByRole('heading', { name: 'No node yet' }).waitFor()
+    assert.equal(await page.getByRole('button', { name: 'Start from a template' }).count(), 0)
     assertFaultless(visit, 'viewer')
   })
 })

@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { ask } from '../gateway/serve.ts'
+import { ConsoleBrowser } from '../support/console-browser.ts'
 import { eventually } from '../support/eventually.ts'
+import { addUser } from '../support/sign-in.ts'
 import { CERTIFICATE, PRIVATE_KEY } from '../wire/certificate.ts'
 import { callSecurely, connectionShowing } from './secure.ts'
 import { call, startTestServer, type TestServer } from './server.ts'
@@ -102,6 +104,23 @@ test('400 slow anonymous requests on each listener leave an administrator of the
     await eventually(async () => (await ask(gatewayPort, METADATA)).status === 200)
   } finally {
     clearInterval(drip)
+    endAll(attackers)
+  }
+})
+
+test('while anonymous requests of their own address hold all its places, a person at the console keeps the session and signs out', async () => {
+  await addUser(server, server.running.origin, 'ann')
+  const browser = new ConsoleBrowser()
+  await browser.signIn(server.running.controlUrl, 'ann')
+  const attackers = Array.from({ length: 200 }, () => sendSlowly(controlPort, '/oauth/introspect'))
+  try {
+    await eventually(() => attackers.filter(({ status }) => status === '429').length >= 200 - 64)
+    const stranger = await new ConsoleBrowser().api(server.running.controlUrl, 'GET', '/console/session')
+    assert.equal(stranger.status, 429)
+    const session = await browser.api(server.running.controlUrl, 'GET', '/console/session')
+    assert.deepEqual([session.status, session.text], [200, '{"signed_in":true}'])
+    assert.equal((await browser.api(server.running.controlUrl, 'POST', '/console/logout')).status, 204)
+  } finally {
     endAll(attackers)
   }
 })

@@ -79,6 +79,41 @@ test('the cookie counts in requests of the console alone', async () => {
   }
 })
 
+test('a session counts beside cookies of its name that another port of the host has set', async () => {
+  const value = (await signedIn()).cookie(HOST, 'postern_console')!
+  const foreign = 'A'.repeat(43)
+  const cookies = [
+    `postern_console=${foreign}; postern_console=${value}`,
+    `postern_console=${value}; postern_console=${foreign}`,
+    `postern_console=; postern_console=x; postern_console=${value}`,
+    `__Host-postern_console=${foreign}; postern_console=${value}`,
+  ]
+  for (const [at, cookie] of cookies.entries()) {
+    // No cookies of its own
+    const browser = new ConsoleBrowser()
+    const state = await browser.api(origin, 'GET', '/console/session', undefined, { cookie })
+    assert.deepEqual(JSON.parse(state.text), { signed_in: true }, cookie)
+    assert.equal((await browser.api(origin, 'GET', WHOAMI, undefined, { cookie })).status, 200, cookie)
+    const body = { name: `Beside ${at}`, slug: `beside-${at}` }
+    const made = await browser.api(origin, 'POST', '/management/v1/policies', body, { cookie })
+    assert.equal(made.status, 201, `${cookie}: ${made.text}`)
+  }
+  const browser = new ConsoleBrowser()
+  const cookie = `${`postern_console=${foreign}; `.repeat(3)}postern_console=${value}`
+  assert.equal((await browser.api(origin, 'GET', WHOAMI, undefined, { cookie })).status, 401)
+})
+
+test('a sign-in goes on beside a cookie of its name that another port of the host has set', async () => {
+  const browser = new ConsoleBrowser()
+  const page = await browser.open(`${origin}/console/login?return_to=/console/clients`)
+  const kept = browser.cookie(HOST, 'postern_console_sign_in')!
+  browser.give(HOST, 'postern_console_sign_in', `x.y.z; postern_console_sign_in=${kept}`)
+  const { PASSWORD } = await import('../support/authorization.ts')
+  const shown = await browser.submit(page, { do: 'password', name: 'ann', password: PASSWORD })
+  assert.equal(shown.url.href, `${origin}/console/clients`)
+  assert.equal((await browser.api(origin, 'GET', WHOAMI)).status, 200)
+})
+
 test('the cookie opens neither Management MCP nor metrics', async () => {
   const browser = await signedIn()
   const message = { jsonrpc: '2.0', id: 1, method: 'ping' }

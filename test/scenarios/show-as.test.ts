@@ -97,6 +97,20 @@ test('each form of a read with filters answers the same items', async () => {
   }
 })
 
+test('no name or value of a filter is more than a word to a shell', async () => {
+  for (const hostile of ['a;:', '$(:)', '`:`', "a'b", 'a b', 'a\nb', '&', '|sh', '#', '<x', '*'])
+    for (const input of [{ [hostile]: 'v' }, { text: hostile }, { [hostile]: true }]) {
+      const [name, value] = Object.entries(input)[0]!
+      const words = await wordsOf(shown('cli', 'policies.list', input))
+      const flag = `--${name.replaceAll('_', '-')}`
+      const rest = value === true ? [flag] : [flag, value]
+      assert.deepEqual(words, ['postern', 'policies', 'list', ...rest])
+      const [program, url] = await wordsOf(shown('curl', 'policies.list', input))
+      assert.equal(program, 'curl')
+      assert.equal(new URL(url!).searchParams.get(name), String(value))
+    }
+})
+
 test('each form changes the resource that its path names', async () => {
   for (const form of SINGLE) {
     await RUNS[form](shown(form, 'policies.update', { id: `by-${form}`, active: false }))

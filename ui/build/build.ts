@@ -13,13 +13,17 @@ const place = resolve(top, 'ui/dist')
 const fresh = resolve(top, 'ui/dist-next')
 const stamp = resolve(top, 'ui/.built')
 const DOCUMENT = resolve(top, 'test/golden/openapi.json')
+const PROBLEMS = resolve(top, 'docs/problems')
 /** Files that a smaller copy of is served instead. */
 const COMPRESSIBLE = /\.(?:js|css|html|svg|json|txt)$/
 
 /** What the bundle is made of: if none of these files has changed, neither has the bundle. */
 function fingerprint(): string {
   const files = globSync(
-    ['ui/index.html', 'ui/build/**', 'ui/src/**', 'src/surfaces/client/*.ts', 'package-lock.json'],
+    [
+      ...['ui/index.html', 'ui/build/**', 'ui/src/**', 'src/surfaces/client/*.ts', 'docs/problems/*.md'],
+      'package-lock.json',
+    ],
     {
       cwd: top,
       withFileTypes: true,
@@ -55,7 +59,9 @@ async function compress(directory: string): Promise<void> {
 async function make(): Promise<void> {
   const { build } = await import('vite')
   const { consoleConfig } = await import('./config.ts')
-  await build(consoleConfig({ root: resolve(top, 'ui'), outDir: fresh, document: DOCUMENT }))
+  await build(
+    consoleConfig({ root: resolve(top, 'ui'), outDir: fresh, document: DOCUMENT, problems: PROBLEMS }),
+  )
   await compress(fresh)
   rmSync(place, { recursive: true, force: true })
   renameSync(fresh, place)

@@ -21,6 +21,16 @@ addEventListener('vite:preloadError', () => {
     () => {},
   )
 })
+// A browser may bring a page back as it was, also after a sign-out
+addEventListener('pageshow', ({ persisted }) => {
+  if (!persisted) return
+  isSignedIn().then(
+    (isIn) => {
+      if (!isIn) location.reload()
+    },
+    () => {},
+  )
+})
 
 const queries = createQueries()
 const router = createConsoleRouter(queries)

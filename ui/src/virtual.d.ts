@@ -11,3 +11,10 @@ declare module 'virtual:schemas' {
   const loaders: Readonly<Record<string, () => Promise<{ readonly default: ResourceSchemas }>>>
   export default loaders
 }
+
+declare module 'virtual:problems' {
+  import type { ProblemPage } from '../build/problems.ts'
+
+  const pages: Readonly<Record<string, ProblemPage>>
+  export default pages
+}

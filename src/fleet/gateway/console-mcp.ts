@@ -6,6 +6,7 @@
  * 2. The browser holds no access token. The main thread names the token by which the person of the session calls. A page may bring
  *    the token of a profile instead, which then is judged as at `/mcp/{slug}`.
  * 3. What the browser sends of itself (cookies, Origin) goes no further.
+ * 4. A message whose sender has left before its session was proved is dropped: nothing would end what it takes.
  */
 import { bearerOf } from '../../base/bearer.ts'
 import { DOORS } from '../../base/doors.ts'
@@ -34,14 +35,21 @@ export interface ConsoleMcpOptions<State> {
   readonly fault: (error: unknown) => void
 }
 
-export function createConsoleMcp<State>(
-  options: ConsoleMcpOptions<State>,
-): (incoming: Incoming<State>) => void {
-  const { callers, virtual, host, refuse } = options
+export interface ConsoleMcp<State> {
+  answer(incoming: Incoming<State>): void
+  /** A request of this listener is over, whether it came here or not. */
+  finished(incoming: Incoming<State>): void
+}
 
-  async function answer(incoming: Incoming<State>, resource: `/mcp${string}`): Promise<void> {
+export function createConsoleMcp<State>(options: ConsoleMcpOptions<State>): ConsoleMcp<State> {
+  const { callers, virtual, host, refuse } = options
+  /** Requests whose session is being proved. */
+  const waiting = new Set<Incoming<State>>()
+
+  async function handOn(incoming: Incoming<State>, resource: `/mcp${string}`): Promise<void> {
     const { ip, requestId } = options.trace(incoming)
     const brought = incoming.taken[AUTHORIZATION]
+    waiting.add(incoming)
     const caller = await callers.ask(
       {
         sessions: consoleSessions(incoming),
@@ -52,6 +60,7 @@ export function createConsoleMcp<State>(
       },
       networkOf(ip),
     )
+    if (!waiting.delete(incoming)) return
     if (!caller.ok) return refuse(incoming, caller.code, caller.detail)
     const taken = [...incoming.taken]
     taken[AUTHORIZATION] = caller.token === null ? brought : `Bearer ${caller.token}`
@@ -60,19 +69,22 @@ export function createConsoleMcp<State>(
     virtual(new MovedRequest(incoming, { path: resource, host, taken }))
   }
 
-  return (incoming) => {
-    const resource = DOORS.consumerMcp.path + incoming.path.slice(BELOW.length)
-    if (!isConsumerResource(resource) || !isVirtualMcp(resource))
-      return refuse(incoming, 'not_found', `There is no virtual MCP at ${incoming.path}.`)
-    if (!isOfConsolePage(incoming))
-      return refuse(
-        incoming,
-        'credentials_missing',
-        `Only the console calls this path: with ${CONSOLE_HEADER}: 1 and Sec-Fetch-Site: same-origin. Other programs call ${resource} of the gateway listener.`,
-      )
-    answer(incoming, resource).catch((error: unknown) => {
-      options.fault(error)
-      refuse(incoming, 'internal_error', 'The message could not be handed on.')
-    })
+  return {
+    answer(incoming) {
+      const resource = DOORS.consumerMcp.path + incoming.path.slice(BELOW.length)
+      if (!isConsumerResource(resource) || !isVirtualMcp(resource))
+        return refuse(incoming, 'not_found', `There is no virtual MCP at ${incoming.path}.`)
+      if (!isOfConsolePage(incoming))
+        return refuse(
+          incoming,
+          'credentials_missing',
+          `Only the console calls this path: with ${CONSOLE_HEADER}: 1 and Sec-Fetch-Site: same-origin. Other programs call ${resource} of the gateway listener.`,
+        )
+      handOn(incoming, resource).catch((error: unknown) => {
+        options.fault(error)
+        refuse(incoming, 'internal_error', 'The message could not be handed on.')
+      })
+    },
+    finished: (incoming) => void waiting.delete(incoming),
   }
 }

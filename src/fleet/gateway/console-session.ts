@@ -3,15 +3,12 @@ import { CONSOLE, COOKIE } from '../../gateway/fields.ts'
 import { fieldValue } from '../../gateway/header-lines.ts'
 import type { Incoming } from '../../wire/port.ts'
 
-/** Cookies of one name that are looked at: a browser may hold several, and others may have set some. */
-const COOKIES_MAX = 3
-
 /** Values of session cookies of the console, in the order in which they count; none in requests that do not say that the console made them. */
 export function consoleSessions({ taken }: Pick<Incoming, 'taken'>): readonly string[] {
   if (taken[CONSOLE] !== '1') return []
   const cookies = taken[COOKIE] ?? ''
   const names = [ownCookieNames(true).console, ownCookieNames(false).console]
-  return names.flatMap((name) => cookieValues(cookies, name)).slice(0, COOKIES_MAX)
+  return names.flatMap((name) => cookieValues(cookies, name))
 }
 
 /** True for a request that a page of this very origin made for the console; see `surfaces/console/cookies`. */

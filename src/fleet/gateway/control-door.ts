@@ -6,10 +6,10 @@
  */
 import { bearerOf } from '../../base/bearer.ts'
 import { DOORS, doorAt, isAtOrBelow, type Protected } from '../../base/doors.ts'
-import { cookieValues, ownCookieNames, SESSION_MARK } from '../../base/own-cookies.ts'
+import { CONSOLE_LOGOUT_PATH, CONSOLE_SESSION_PATH, SESSION_MARK } from '../../base/own-cookies.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { SourceCounts } from '../../gateway/admit/sources.ts'
-import { AUTHORIZATION, CONSOLE, COOKIE } from '../../gateway/fields.ts'
+import { AUTHORIZATION } from '../../gateway/fields.ts'
 import { networkOf } from '../../snapshot/find/network.ts'
 import type { CallerMemory, MemoryReservation } from '../../wire/caller-memory.ts'
 import {
@@ -20,6 +20,7 @@ import {
   type UpstreamOptions,
   withoutFields,
 } from '../../wire/port.ts'
+import { consoleSessions } from './console-session.ts'
 import { controlRequest } from './control-request.ts'
 import { FairQueue, type Place } from './fair-queue.ts'
 import { LISTENERS } from './router.ts'
@@ -201,23 +202,42 @@ export function createControlDoor<State>(options: ControlDoorOptions<State>): Co
     )
   }
 
+  function knownOf(tokens: readonly string[], resource: Protected): string | null {
+    for (const token of tokens) {
+      const known = verifiedTokens.known(token, resource)
+      if (known !== null) return known
+    }
+    return null
+  }
+
+  async function principalOf(
+    tokens: readonly string[],
+    resource: Protected,
+    source: string,
+  ): Promise<string | null> {
+    for (const token of tokens) {
+      const principal = await verifiedTokens.ask(token, resource, source)
+      if (principal !== null) return principal
+    }
+    return null
+  }
+
   return {
     answer(incoming) {
       const { ip, requestId } = options.trace(incoming)
       const listener = incoming.listener === LISTENERS.control ? 'control' : 'gateway'
       const resource = resourceOf(incoming.path)
-      const token = resource === null ? '' : tokenOf(incoming, resource)
-      const known = resource === null || token === '' ? null : verifiedTokens.known(token, resource)
+      const tokens = resource === null ? [] : tokensOf(incoming, resource)
+      const known = resource === null ? null : knownOf(tokens, resource)
       const isWithheld = known === null && resource !== null && incoming.bodyBytes !== 0
       const request = (isBodyWithheld: boolean): ForwardRequest =>
         controlRequest(incoming, ip, requestId, isBodyWithheld, options.corsLines(incoming))
       const visit = new Visit(incoming, ip, listener, request(isWithheld))
       visits.set(incoming, visit)
       if (known !== null) authenticated(visit, known)
-      else if (resource === null || token === '') anonymous(visit, resource !== null)
+      else if (resource === null || tokens.length === 0) anonymous(visit, resource !== null)
       else
-        verifiedTokens
-          .ask(token, resource, networkOf(ip))
+        principalOf(tokens, resource, networkOf(ip))
           .then((principal) => {
             if (visit.isOver) return
             if (principal === null) anonymous(visit, true)
@@ -245,20 +265,22 @@ function queueOf(listener: keyof typeof PLACES, kind: 'authenticated' | 'anonymo
   return new FairQueue(PLACES[listener][kind])
 }
 
-/** The bearer token of a request, or the session of the console in its place; empty without either. */
-function tokenOf({ taken }: Incoming, resource: Protected): string {
-  const authorization = taken[AUTHORIZATION]
-  if (authorization !== undefined || resource !== 'rest' || taken[CONSOLE] !== '1')
-    return bearerOf(authorization)
-  const cookies = taken[COOKIE] ?? ''
-  const names = [ownCookieNames(true).console, ownCookieNames(false).console]
-  const [value] = names.flatMap((name) => cookieValues(cookies, name))
-  return value === undefined ? '' : SESSION_MARK + value
+/** The bearer token of a request, or the sessions of the console that may stand in its place; none without either. */
+function tokensOf(incoming: Incoming, resource: Protected): readonly string[] {
+  const authorization = incoming.taken[AUTHORIZATION]
+  const sessions = authorization === undefined && resource === 'rest' ? consoleSessions(incoming) : []
+  if (sessions.length > 0) return sessions.map((value) => SESSION_MARK + value)
+  const token = bearerOf(authorization)
+  return token === '' ? [] : [token]
 }
 
-/** What a token at a path must be for; null for paths that take no bearer token of management. */
+/**
+ * What a token at a path must be for; null for paths that take no bearer token of management. Below the console, the session is asked
+ * about and ended: its person has their own capacity for that too.
+ */
 function resourceOf(path: string): Protected | null {
   const handler = doorAt(path)?.handler
+  if (path === CONSOLE_SESSION_PATH || path === CONSOLE_LOGOUT_PATH) return 'rest'
   if (handler === 'management_mcp') return 'mcp'
   return handler === 'mcp_registry' || isAtOrBelow(path, DOORS.management.path) ? 'rest' : null
 }

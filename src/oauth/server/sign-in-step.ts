@@ -82,13 +82,15 @@ export function createSignInStep(parts: SignInStepParts): SignInStep {
     async arriveFromSetUp(visit, interaction) {
       const names = [ownCookieNames(true).arrival, ownCookieNames(false).arrival]
       const { cookie = '' } = visit.request.headers
-      const [ticket] = names.flatMap((name) => cookieValues(cookie, name))
-      if (ticket === undefined || interaction.params['client_id'] !== CONSOLE_CLIENT_ID) return false
-      const id = await tickets.redeem(ticket, SET_UP)
-      const account = id === null ? undefined : await accounts.find(id)
-      if (account?.active !== true) return false
-      await signedIn(visit, interaction, account)
-      return true
+      if (interaction.params['client_id'] !== CONSOLE_CLIENT_ID) return false
+      for (const ticket of names.flatMap((name) => cookieValues(cookie, name))) {
+        const id = await tickets.redeem(ticket, SET_UP)
+        const account = id === null ? undefined : await accounts.find(id)
+        if (account?.active !== true) continue
+        await signedIn(visit, interaction, account)
+        return true
+      }
+      return false
     },
 
     async arrive(visit, interaction, ticket) {

@@ -3,7 +3,7 @@ import { toInputInvalid } from '../../base/field-errors.ts'
 import { newId } from '../../base/ids.ts'
 import { refuse } from '../../base/refusal.ts'
 import { Ref, Slug } from '../../model/slug.ts'
-import { Finding } from '../../model/workflow.ts'
+import { Finding, WorkflowDefinition } from '../../model/workflow.ts'
 import { TEMPLATES } from '../../nodes/templates.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import { CHANGE_REFUSES, define } from '../engine/define.ts'
@@ -15,6 +15,11 @@ import { toSchema } from './nodes.ts'
 import { setWorkflow } from './proxy-workflow.ts'
 
 const PROXIES_MAX = 100
+
+const Chosen = z.strictObject({
+  template: z.enum(TEMPLATES.map(({ name }) => name)),
+  parameters: z.record(z.string().max(64), z.json()).default({}),
+})
 
 export const listTemplates = define({
   resource: 'workflows',
@@ -46,6 +51,29 @@ export const listTemplates = define({
   }),
 })
 
+export const expandTemplate = define({
+  resource: 'workflows',
+  action: 'expand_template',
+  effect: 'read',
+  posted: true,
+  tool: 'expand_template',
+  group: workflowKind.group,
+  summary: 'Return the definition that a template makes of its parameters; stores nothing',
+  input: Chosen,
+  output: z.object({
+    definition: WorkflowDefinition,
+    findings: z.array(Finding).describe('As validate_workflow returns them'),
+  }),
+  permission: 'workflows:read',
+  refuses: [],
+  columns: ['definition', 'findings'],
+  subject: () => ({ type: workflowKind.noun, id: null, slug: null }),
+  handle: async (chosen, context) => {
+    const definition = definitionFrom(chosen)
+    return { definition, findings: await findingsOf(definition, context) }
+  },
+})
+
 export const applyTemplate = define({
   resource: 'proxies',
   action: 'apply_template',
@@ -53,11 +81,7 @@ export const applyTemplate = define({
   tool: 'apply_template',
   group: workflowKind.group,
   summary: 'Set a workflow from a template for several proxies: all of them or none',
-  input: z.strictObject({
-    template: z.enum(TEMPLATES.map(({ name }) => name)),
-    parameters: z.record(z.string().max(64), z.json()).default({}),
-    proxies: z.array(Ref).min(1).max(PROXIES_MAX),
-  }),
+  input: Chosen.extend({ proxies: z.array(Ref).min(1).max(PROXIES_MAX) }),
   output: z.object({
     proxies: z.array(z.object({ id: z.string(), slug: Slug, revision: z.int() })),
     findings: z.array(Finding),
@@ -66,11 +90,8 @@ export const applyTemplate = define({
   refuses: CHANGE_REFUSES,
   columns: ['proxies.slug', 'proxies.revision'],
   subject: () => ({ type: proxyKind.noun, id: null, slug: null }),
-  handle: async ({ template, parameters, proxies }, context) => {
-    const chosen = TEMPLATES.find(({ name }) => name === template)!
-    const parsed = chosen.parameters.safeParse(parameters)
-    if (!parsed.success) throw underParameters(toInputInvalid(parsed.error))
-    const definition = chosen.build(parsed.data)
+  handle: async ({ proxies, ...chosen }, context) => {
+    const definition = definitionFrom(chosen)
     const found: Resource[] = []
     for (const ref of proxies) found.push(await getRef(context.reader, 'proxies', ref))
     // Each has an entry of its own in the trail
@@ -86,6 +107,14 @@ export const applyTemplate = define({
     }
   },
 })
+
+/** Refuses with input_invalid. */
+function definitionFrom({ template, parameters }: z.output<typeof Chosen>): WorkflowDefinition {
+  const chosen = TEMPLATES.find(({ name }) => name === template)!
+  const parsed = chosen.parameters.safeParse(parameters)
+  if (!parsed.success) throw underParameters(toInputInvalid(parsed.error))
+  return chosen.build(parsed.data)
+}
 
 function underParameters({ message, facts }: ReturnType<typeof toInputInvalid>) {
   const errors = (facts.errors ?? []).map(({ pointer, reason }) => ({

@@ -222,6 +222,27 @@ test('a template covers several proxies at once, or none', async () => {
   assert.equal(wrong.facts.errors?.[0]?.pointer, '/parameters/second')
 })
 
+test('a template is expanded to what it would set, and nothing is stored', async () => {
+  const chosen = { template: 'orchestration', parameters: { first: '/a', second: '/b' } }
+  const { output } = await control.run('workflows.expand_template', chosen, { role: 'viewer' })
+  assert.deepEqual(output['findings'], [])
+  await control.run('proxies.apply_template', { ...chosen, proxies: ['lazy'] })
+  const set = (await control.run('proxies.workflow', { id: 'lazy' })).output['definition']
+  assert.deepEqual(output['definition'], set)
+  assert.equal((await control.run('proxies.workflow', { id: 'idle' })).output['definition'], null)
+  const wrong = await refused(
+    control.run('workflows.expand_template', { ...chosen, parameters: { first: '/a' } }),
+    'input_invalid',
+  )
+  assert.equal(wrong.facts.errors?.[0]?.pointer, '/parameters/second')
+  const unknown = await control.run('workflows.expand_template', {
+    template: 'mcp-bridge',
+    parameters: { origin: 'nowhere', tool: 'find' },
+  })
+  assert.equal((unknown.output['findings'] as unknown[]).length > 0, true)
+  await refused(control.run('workflows.expand_template', chosen, { role: 'auditor' }), 'permission_denied')
+})
+
 test('scopes and roles bound workflows as anything else', async () => {
   const grants = scoped(orders)
   await refused(control.run('workflows.create', { name: 'W' }, { grants }), 'permission_denied')

@@ -25,6 +25,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   'proxies.apply_template': '--file parameters.json',
   'records.follow': '--collection orders --status 4xx',
   'workflows.create': '--file workflow.json',
+  'workflows.expand_template': `--template canary-routing --parameters '{"path":"/v2"}' -o json`,
   'workflows.nodes': '--type set_node -o json',
   'workflows.start_capture': '--proxy orders:checked --count 1',
   'workflows.run_tests': '--workflow checked-order',

@@ -48,6 +48,33 @@ test('a refusal is thrown as the problem that came', async () => {
   })
 })
 
+test('an id that a path would take as a step is nobody, and no other call', async () => {
+  const client = createClient({ url: server.url, token: 'admin-token' })
+  const calls = server.calls.length
+  for (const id of ['.', '..', ''])
+    for (const action of ['get', 'update', 'delete'])
+      await assert.rejects(
+        client.call(operation(action), { id }),
+        (error) => error instanceof ProblemError && error.problem.code === 'not_found',
+      )
+  assert.equal(server.calls.length, calls)
+})
+
+test('of a problem that somebody else answers, members of other types are left out', async () => {
+  const fetch = async () =>
+    Response.json(
+      { title: {}, detail: 5, errors: [null, 'x', { pointer: 1 }, { pointer: '/a', reason: 'b' }] },
+      { status: 502 },
+    )
+  const client = createClient({ url: server.url, token: 'admin-token', fetch })
+  await assert.rejects(client.call(operation('list'), {}), (error) => {
+    assert.ok(error instanceof ProblemError)
+    assert.deepEqual(error.problem.errors, [{ pointer: '/a', reason: 'b' }])
+    assert.equal(error.problem.title, 'Status 502')
+    return true
+  })
+})
+
 test('a token is never sent on by a redirect', async () => {
   const seen: string[] = []
   const away = createServer((request, response) => {

@@ -163,6 +163,8 @@ function toRequest(
 ): { readonly url: string; readonly body?: string } {
   const { id, ...rest } = input
   const members = path.includes('{id}') ? rest : input
+  // Read as a step in the path, encoded or not (RFC 3986 section 5.2.4): the call would be another one
+  if (path.includes('{id}') && /^\.{0,2}$/.test(String(id))) throw noSuch(String(id))
   const url = path.replace('{id}', encodeURIComponent(String(id)))
   if (method === 'GET') {
     const query = toQuery(members).toString()
@@ -219,6 +221,25 @@ function toProblemBody(body: Readonly<Record<string, unknown>>, status: number):
     detail: text('detail', text('title', `The server answered with status ${status}.`)),
     code: text('code', 'unknown'),
     request_id: typeof body['request_id'] === 'string' ? body['request_id'] : null,
-    errors: Array.isArray(body['errors']) ? body['errors'] : [],
+    errors: Array.isArray(body['errors']) ? body['errors'].filter(isFieldError) : [],
   }
+}
+
+function noSuch(id: string): ProblemError {
+  const detail = `Nothing has the id or slug "${id}".`
+  return new ProblemError({
+    title: 'Not found',
+    status: 404,
+    detail,
+    code: 'not_found',
+    request_id: null,
+    errors: [],
+  })
+}
+
+/** A proxy in between has problems of its own, whose members are of other types. */
+function isFieldError(error: unknown): error is FieldError {
+  if (error === null || typeof error !== 'object') return false
+  const { pointer, reason } = error as Readonly<Record<string, unknown>>
+  return typeof pointer === 'string' && typeof reason === 'string'
 }

@@ -33,11 +33,11 @@ before(() => {
 after(() => rmSync(directory, { recursive: true, force: true }))
 
 const unused = () => assert.fail('nobody signs in')
-function open(place = join(directory, 'dist')) {
+function open(place = join(directory, 'dist'), origin = ORIGIN) {
   const faults: unknown[] = []
   const answer = createConsole({
     bundle: createBundle(place, () => now),
-    origins: [ORIGIN],
+    origins: [origin],
     issuer: 'http://localhost:8080',
     clientId: 'console',
     sessionMs: 1000,
@@ -48,7 +48,7 @@ function open(place = join(directory, 'dist')) {
     fault: (error) => faults.push(error),
   })
   const ask = (path: string, headers: Record<string, string> = {}, method = 'GET') =>
-    answer(new Request(ORIGIN + path, { method, headers: { host: '127.0.0.1:8081', ...headers } }))
+    answer(new Request(origin + path, { method, headers: { host: new URL(origin).host, ...headers } }))
   return { ask, faults }
 }
 const { ask, faults } = open()
@@ -134,6 +134,24 @@ test('without a bundle the page says how to make it', async () => {
 test('a method that a path does not take is refused', async () => {
   const answer = await ask('/console/', {}, 'POST')
   assert.deepEqual([answer.status, answer.headers.get('allow')], [405, 'GET, HEAD'])
+})
+
+test('over plain HTTP a sign-in begins at loopback addresses alone, and elsewhere the page says why', async () => {
+  for (const origin of [
+    'http://console.example.com',
+    'http://192.0.2.7:8081',
+    'http://127.0.0.1.example.com',
+  ]) {
+    const answer = await open(undefined, origin).ask('/console/login')
+    assert.equal(answer.status, 403, origin)
+    assert.match(await answer.text(), /plain HTTP.*POSTERN_CONTROL_TLS_CERT/s)
+    assert.equal(answer.headers.get('set-cookie'), null)
+  }
+  for (const origin of ['http://localhost:8081', 'http://[::1]:8081', 'https://console.example.com']) {
+    const answer = await open(undefined, origin).ask('/console/login')
+    assert.equal(answer.status, 303, origin)
+    assert.match(answer.headers.get('location')!, /\/oauth\/authorize\?/)
+  }
 })
 
 test('a sign-in comes back to a path of the console, whatever was asked for', () => {

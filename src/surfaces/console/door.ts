@@ -10,7 +10,12 @@ import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { isLoopbackHost } from '../../base/address.ts'
 import { createOriginFor, type Origins } from '../../base/challenge.ts'
 import { DOORS } from '../../base/doors.ts'
-import { cookieValues, ownCookieNames } from '../../base/own-cookies.ts'
+import {
+  CONSOLE_LOGOUT_PATH,
+  CONSOLE_SESSION_PATH,
+  cookieValues,
+  ownCookieNames,
+} from '../../base/own-cookies.ts'
 import { faultPage, html, page } from '../../base/page.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import { type BundleSource, encodingFor } from './bundle.ts'
@@ -18,16 +23,11 @@ import { isFromConsole } from './cookies.ts'
 
 const ROOT = DOORS.console.path
 export const LOGIN_PATH = `${ROOT}/login`
-const LOGOUT_PATH = `${ROOT}/logout`
-/** Says whether the browser has a session: a refusal would be an error in its log. */
-const SESSION_PATH = `${ROOT}/session`
 const CALLBACK_PATH = `${ROOT}/callback`
 const ASSETS = `${ROOT}/assets/`
 /** How long a sign-in may take, seconds. */
 const SIGN_IN_S = 15 * 60
 const RETURN_MAX = 2000
-/** Cookies of one name that are looked at: a browser may hold several, and others may have set some. */
-const COOKIES_MAX = 3
 
 /** URLs to which browsers are sent back after the sign-in, by the origins of the console and their other names. */
 export function callbacksOf(origins: readonly string[]): readonly string[] {
@@ -92,11 +92,11 @@ export function createConsole(parts: ConsoleParts): (request: Request) => Promis
   function route(request: Request, url: URL, origin: string, asker: Asker): Promise<Response> {
     const { pathname } = url
     const isRead = request.method === 'GET' || request.method === 'HEAD'
-    if (pathname === LOGOUT_PATH) return logOut(request, origin, asker)
+    if (pathname === CONSOLE_LOGOUT_PATH) return logOut(request, origin, asker)
     if (!isRead) return Promise.resolve(notAllowed('GET, HEAD', asker))
     if (pathname === LOGIN_PATH) return Promise.resolve(logIn(request, url, origin))
     if (pathname === CALLBACK_PATH) return comeBack(request, url, origin, asker)
-    if (pathname === SESSION_PATH) return state(request, origin)
+    if (pathname === CONSOLE_SESSION_PATH) return state(request, origin)
     if (pathname === ROOT) return Promise.resolve(redirect(`${ROOT}/`))
     return serve(request, pathname, origin, asker)
   }
@@ -143,20 +143,22 @@ export function createConsole(parts: ConsoleParts): (request: Request) => Promis
   async function state(request: Request, origin: string): Promise<Response> {
     const { console: name } = ownCookieNames(isSecure(origin))
     const values = isFromConsole(request.headers) ? cookieValues(request.headers.get('cookie'), name) : []
-    const [value] = values
-    const isSignedIn =
-      value !== undefined &&
-      (await parts.sessions.verify(value).then(
-        () => true,
-        (error: unknown) => {
-          if (error instanceof Refusal && error.status === 401) return false
-          throw error
-        },
-      ))
+    let isSignedIn = false
+    for (const value of values) isSignedIn ||= await isSession(value)
     return withHeaders(
       new Response(JSON.stringify({ signed_in: isSignedIn }), {
         headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
       }),
+    )
+  }
+
+  function isSession(value: string): Promise<boolean> {
+    return parts.sessions.verify(value).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof Refusal && error.status === 401) return false
+        throw error
+      },
     )
   }
 
@@ -190,10 +192,12 @@ export function createConsole(parts: ConsoleParts): (request: Request) => Promis
   async function comeBack(request: Request, url: URL, origin: string, asker: Asker): Promise<Response> {
     const names = ownCookieNames(isSecure(origin))
     const over = cookie(names.consoleSignIn, '', { origin, maxAge: 0, sameSite: 'Lax' })
-    const [kept] = cookieValues(request.headers.get('cookie'), names.consoleSignIn)
-    const [state = '', verifier = '', back = ''] = kept?.split('.') ?? []
     const said = url.searchParams.get('state') ?? ''
-    if (kept === undefined || !isEqual(said, state))
+    const kept = cookieValues(request.headers.get('cookie'), names.consoleSignIn)
+      .map((value) => value.split('.'))
+      .find(([state = '']) => isEqual(said, state))
+    const [, verifier = '', back = ''] = kept ?? []
+    if (kept === undefined)
       return again('This sign-in has expired, or it was begun in another browser.', over)
     if (url.searchParams.has('error')) return again('The sign-in was not completed.', over)
     const code = url.searchParams.get('code') ?? ''
@@ -201,7 +205,7 @@ export function createConsole(parts: ConsoleParts): (request: Request) => Promis
     const signedIn = await parts.redeem({ code, verifier, redirectUri }, asker)
     if (signedIn === null) return again('This sign-in was used before, or is too old.', over)
     // A browser has one session: what it had before is over
-    for (const before of cookieValues(request.headers.get('cookie'), names.console).slice(0, COOKIES_MAX))
+    for (const before of cookieValues(request.headers.get('cookie'), names.console))
       await parts.sessions.end(before)
     const value = await parts.sessions.start(signedIn.account, signedIn.browser)
     const session = cookie(names.console, value, {
@@ -223,7 +227,7 @@ export function createConsole(parts: ConsoleParts): (request: Request) => Promis
         asker,
       )
     const names = ownCookieNames(isSecure(origin))
-    for (const value of cookieValues(request.headers.get('cookie'), names.console).slice(0, COOKIES_MAX)) {
+    for (const value of cookieValues(request.headers.get('cookie'), names.console)) {
       const ended = await parts.sessions.end(value)
       if (ended !== null) await parts.signedOut(ended, asker)
     }
@@ -250,7 +254,8 @@ export function returnPath(given: string | null): string {
   const url = URL.parse(given, 'http://console.invalid')
   if (url === null || url.origin !== 'http://console.invalid' || !url.pathname.startsWith(home)) return home
   if (/[\\\u0000-\u0020]|\/\//.test(given)) return home
-  if ([LOGIN_PATH, CALLBACK_PATH, LOGOUT_PATH, SESSION_PATH].includes(url.pathname)) return home
+  if ([LOGIN_PATH, CALLBACK_PATH, CONSOLE_LOGOUT_PATH, CONSOLE_SESSION_PATH].includes(url.pathname))
+    return home
   return url.pathname + url.search
 }
 

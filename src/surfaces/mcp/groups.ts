@@ -10,7 +10,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   manage_policies: 'Policies: limits of rate, quota and concurrency.',
   manage_guardrails: 'Guardrails: content rules that block, change or count what calls contain.',
   manage_clients:
-    'Clients: applications, partners and agents that call APIs, their collections, and access requests.',
+    'Clients: apps, partners and agents that call APIs, their collections, and access requests.',
   manage_profiles:
     'Profiles: how a client authenticates (token, JWT, mTLS) and what it may call. Rotates and revokes tokens.',
   manage_credentials:

@@ -338,11 +338,8 @@ async function callerOf(ports: RestPorts, request: Request, via: Via): Promise<P
 /** Values of the cookie at the origin of a request. Over HTTPS only the name counts that binds the cookie to its host. */
 function sessionsIn({ origins }: RestPorts, request: Request): readonly string[] {
   const isSecure = createOriginFor(origins)(request.headers.get('host')).startsWith('https:')
-  return cookieValues(request.headers.get('cookie'), ownCookieNames(isSecure).console).slice(0, SESSIONS_MAX)
+  return cookieValues(request.headers.get('cookie'), ownCookieNames(isSecure).console)
 }
-
-/** Cookies of the name that are tried. */
-const SESSIONS_MAX = 3
 
 /** Runs a handler; whatever it throws becomes a problem, and every answer gets the request id. */
 async function answered(

@@ -4,11 +4,27 @@ import { reachingFetch } from './reach.ts'
 
 export type Session = Output<'whoami.show'>
 
-/** The signed-in person, and the operations that the server would let them call on at least one resource. */
+/** Whose pages this tab shows; null before the first answer. */
+let person: string | null = null
+
+/**
+ * The signed-in person, and the operations that the server would let them call on at least one resource. It is asked for whenever the
+ * tab is looked at again: all tabs have one cookie, and another one may have signed in somebody else.
+ */
 export const sessionQuery = queryOptions({
   queryKey: ['whoami.show'],
-  queryFn: async () => (await client.call('whoami.show', { operations: true })).body,
+  queryFn: async () => {
+    const { body } = await client.call('whoami.show', { operations: true })
+    // Nothing that one person has seen or entered stays for another
+    if (person !== null && person !== body.id) {
+      location.reload()
+      return new Promise<never>(() => {})
+    }
+    person = body.id
+    return body
+  },
   staleTime: 60_000,
+  refetchOnWindowFocus: 'always',
   retry: false,
 })
 
@@ -25,10 +41,14 @@ export function useMay(): (operation: string) => boolean {
   return (operation) => session?.operations?.includes(operation) === true
 }
 
-/** True if this browser has a session. */
+/** True if this browser has a session. Rejects if no answer says so: an overloaded Postern has not signed anybody out. */
 export async function isSignedIn(): Promise<boolean> {
   const response = await reachingFetch('/console/session', { headers: { 'x-postern-console': '1' } })
-  return response.ok && ((await response.json()) as { readonly signed_in: boolean }).signed_in
+  const answer: unknown = await response.json().catch(() => null)
+  const told = (answer as { readonly signed_in?: unknown } | null)?.signed_in
+  if (!response.ok || typeof told !== 'boolean')
+    throw new Error(`Postern does not say whether you are signed in (status ${response.status}). Try again.`)
+  return told
 }
 
 /** Where a sign-in starts that comes back to this page. */
@@ -37,7 +57,12 @@ export function signInUrl(): string {
   return `/console/login?return_to=${encodeURIComponent(here)}`
 }
 
+/** Rejects if no answer says that the session has ended. */
 export async function signOut(): Promise<void> {
-  await fetch('/console/logout', { method: 'POST', headers: { 'x-postern-console': '1' } })
+  const { ok, status } = await fetch('/console/logout', {
+    method: 'POST',
+    headers: { 'x-postern-console': '1' },
+  })
+  if (!ok) throw new Error(`The sign-out was answered ${status}.`)
   location.assign('/console/')
 }

@@ -122,7 +122,10 @@ export const GROUPS: readonly Group[] = [
 export const PLACES: readonly Place[] = GROUPS.flatMap(({ places }) => places)
 
 /** Pages that the palette finds and the side bar leaves out. */
-export const FURTHER = [{ label: 'Kit: all parts of the console', to: '/kit', needs: 'whoami.show' }] as const
+export const FURTHER = [
+  { label: 'Problem codes', to: '/problems', needs: 'whoami.show' },
+  { label: 'Kit: all parts of the console', to: '/kit', needs: 'whoami.show' },
+] as const
 
 /** Title of a resource, such as `Virtual MCPs` of `virtual_mcps`. */
 export function titleOf(resource: string): string {

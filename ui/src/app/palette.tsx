@@ -1,4 +1,4 @@
-import { keepPreviousData, useQueries } from '@tanstack/react-query'
+import { keepPreviousData, useQueries, useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useId, useMemo, useState } from 'react'
 import { client, type Input, type OperationName } from '../api/client.ts'
@@ -17,7 +17,7 @@ const TEXT_MIN = 2
 const FOUND_MAX = 5
 const SHOWN_MAX = 40
 
-/** Go to a page, find a resource, run an operation. */
+/** Go to a page, find a resource or the code of a problem, run an operation. */
 export default function Palette({ onClose }: { onClose: () => void }) {
   const [text, setText] = useState('')
   const id = useId()
@@ -36,6 +36,11 @@ export default function Palette({ onClose }: { onClose: () => void }) {
       placeholderData: keepPreviousData,
     })),
   })
+  const problems = useQuery({
+    queryKey: ['problems'],
+    queryFn: async () => (await import('virtual:problems')).default,
+    staleTime: Number.POSITIVE_INFINITY,
+  }).data
   const fixed = useMemo<Option[]>(
     () => [
       ...[...PLACES, ...FURTHER]
@@ -51,8 +56,13 @@ export default function Palette({ onClose }: { onClose: () => void }) {
         label: nameOf(row),
         hint: row.summary,
       })),
+      ...Object.entries(problems ?? {}).map(([code, { title }]) => ({
+        value: `/problems/${code}`,
+        label: code,
+        hint: `problem: ${title}`,
+      })),
     ],
-    [may],
+    [may, problems],
   )
   const resources = found.flatMap(({ data, isPlaceholderData }, index) => {
     const resource = FOUND_IN[index]!

@@ -6,7 +6,7 @@ import { signInUrl, signOut, useMay, useSession } from '../api/session.ts'
 import { Button, buttonClasses, IconButton } from '../kit/button.tsx'
 import { classes } from '../kit/classes.ts'
 import { Dialog } from '../kit/dialog.tsx'
-import { Toasts } from '../kit/toast.tsx'
+import { say, Toasts } from '../kit/toast.tsx'
 import { useKeys } from './keys.ts'
 import { GROUPS, PLACES } from './navigation.ts'
 import { setTheme, type Theme, theme } from './theme.ts'
@@ -171,7 +171,15 @@ function Sidebar({ openPalette, openKeys }: { openPalette: () => void; openKeys:
             setChosen(next)
           }}
         />
-        <IconButton icon={LogOut} label="Sign out" onClick={() => signOut().catch(() => location.reload())} />
+        <IconButton
+          icon={LogOut}
+          label="Sign out"
+          onClick={() =>
+            signOut().catch(() =>
+              say('bad', 'You may still be signed in: the sign-out did not succeed. Try again.'),
+            )
+          }
+        />
       </footer>
     </>
   )

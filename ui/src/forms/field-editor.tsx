@@ -3,6 +3,7 @@ import { type ReactNode, useId, useState } from 'react'
 import type { Json, JsonObject } from '../../build/document.ts'
 import { Button, IconButton } from '../kit/button.tsx'
 import { Checkbox, describedBy, Labeled, Select, TextArea, TextInput } from '../kit/inputs.tsx'
+import { MarkdownPreview } from '../markdown/markdown.tsx'
 import { type Field, inSentence, labelOf } from '../schema/fields.ts'
 import { readingOf } from '../schema/reading.ts'
 import { isObject, type Path } from '../schema/value.ts'
@@ -97,7 +98,10 @@ function TextField({ field, path }: EditorProps<Of<'text'>>) {
   return (
     <Line field={field} path={path}>
       {field.format === 'area' ? (
-        <TextArea {...common} onChange={(event) => change(event.target.value)} />
+        <>
+          <TextArea {...common} onChange={(event) => change(event.target.value)} />
+          {field.unit === 'markdown' && <MarkdownPreview text={text} />}
+        </>
       ) : (
         <WithReading unit={field.unit} value={value ?? field.default}>
           <TextInput

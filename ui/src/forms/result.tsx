@@ -6,6 +6,7 @@ import { Button } from '../kit/button.tsx'
 import { CodeBlock } from '../kit/copy.tsx'
 import { Checkbox } from '../kit/inputs.tsx'
 import { Status } from '../kit/status.tsx'
+import { fieldsOf, markdownOf } from '../schema/fields.ts'
 import { Details } from '../tables/details.tsx'
 import { NOT_CONFIRMED } from './say-stored.ts'
 import { secretsOf } from './secrets.ts'
@@ -19,7 +20,8 @@ interface ResultProps {
 
 /** What an operation has answered. Secrets are shown here once, and nowhere else: closing asks for them to be copied first. */
 export function Result({ row, output, schemas, onClose }: ResultProps) {
-  const secrets = secretsOf(output, schemas.actions[row.action]?.output, schemas.$defs)
+  const shape = schemas.actions[row.action]?.output
+  const secrets = secretsOf(output, shape, schemas.$defs)
   const isPending = output['pending'] === true
   return (
     <div className="flex flex-col gap-4">
@@ -35,7 +37,10 @@ export function Result({ row, output, schemas, onClose }: ResultProps) {
         <Secrets secrets={secrets} onClose={onClose} />
       ) : (
         <>
-          <Details value={output} />
+          <Details
+            value={output}
+            markdown={shape === undefined ? [] : markdownOf(fieldsOf(shape, schemas.$defs))}
+          />
           <div className="flex justify-end">
             <Button onClick={onClose}>Close</Button>
           </div>

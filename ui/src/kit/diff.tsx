@@ -3,6 +3,7 @@ import type { DiffEntry } from '../api/client.ts'
 import { isObject, pointerOf } from '../schema/value.ts'
 import { Button } from './button.tsx'
 import { classes } from './classes.ts'
+import { HiddenNote, HiddenText } from './hidden-text.tsx'
 
 /** Entries that are drawn at first: an import can have thousands. */
 const FIRST = 100
@@ -15,12 +16,17 @@ function shown(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value, null, 2)
 }
 
+/** Whoever approves a change judges what is there, not what marks of direction make of it. */
 function Side({ sign, value, color }: { sign: string; value: unknown; color: string }) {
+  const text = shown(value)
   return (
-    <pre className={classes('overflow-auto px-2 py-1 whitespace-pre-wrap break-all', color)}>
-      <span aria-hidden="true">{sign} </span>
-      {shown(value)}
-    </pre>
+    <div className={classes('px-2 py-1', color)}>
+      <pre className="overflow-auto whitespace-pre-wrap break-all">
+        <span aria-hidden="true">{sign} </span>
+        <HiddenText text={text} />
+      </pre>
+      <HiddenNote text={text} />
+    </div>
   )
 }
 

@@ -4,6 +4,7 @@ import type { ReactNode } from 'react'
 import type { Fault } from '../api/problem.ts'
 import { Button } from './button.tsx'
 import { CopyButton } from './copy.tsx'
+import { ProblemCode } from './problem-code.tsx'
 
 interface EmptyProps {
   readonly title: string
@@ -47,7 +48,7 @@ export function FaultBox({ fault, retry }: { fault: Fault; retry?: () => void })
       <div className="flex flex-wrap items-center gap-3 pl-6 text-sm text-muted">
         {fault.code !== null && (
           <span>
-            Code <code>{fault.code}</code>
+            Code <ProblemCode code={fault.code} />
           </span>
         )}
         {fault.requestId !== null && (

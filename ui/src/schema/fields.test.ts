@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { type JsonObject, rowsOf, schemasOf } from '../../build/document.ts'
 import { columnsOf, filtersOf } from './columns.ts'
-import { type Field, fieldsOf, inSentence, labelOf, refsOf } from './fields.ts'
+import { type Field, fieldsOf, inSentence, labelOf, markdownOf, refsOf } from './fields.ts'
 
 const document = JSON.parse(
   readFileSync(new URL('../../../test/golden/openapi.json', import.meta.url), 'utf8'),
@@ -128,4 +128,12 @@ test('labels are spelled as the terms are, also within a sentence', () => {
       ['X', 'X'],
     ],
   )
+})
+
+test('descriptions of resources are Markdown, in forms and in answers', () => {
+  for (const resource of ['collections', 'proxies', 'clients', 'policies', 'virtual_mcps']) {
+    const { actions, $defs } = schemas[resource]!
+    for (const shape of [actions['create']!.input, actions['get']!.output])
+      assert.deepEqual(markdownOf(fieldsOf(shape, $defs)), ['description'], resource)
+  }
 })

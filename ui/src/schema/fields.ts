@@ -282,3 +282,8 @@ export function refsOf(fields: readonly Field[]): Readonly<Record<string, string
     ),
   )
 }
+
+/** Members of an object that are written in Markdown. */
+export function markdownOf(fields: readonly Field[]): readonly string[] {
+  return fields.flatMap((field) => (field.kind === 'text' && field.unit === 'markdown' ? [field.name] : []))
+}

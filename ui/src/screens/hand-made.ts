@@ -186,6 +186,9 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
 /** Members that a part of the page shows and changes, by resource. The form to edit leaves them out. */
 export const EDITED_ELSEWHERE: Readonly<Record<string, readonly string[]>> = { workflows: ['definition'] }
 
+/** The part that a new resource is opened at, where it is not the overview. */
+export const FIRST_PARTS: Readonly<Record<string, string>> = { workflows: 'graph' }
+
 type Load = () => Promise<{ readonly default: ComponentType }>
 /** Pages by path below `/console`, such as `/records` or `/records/$id`. They take the place of the derived page there. */
 export const PAGES: Readonly<Record<string, Load>> = {
@@ -206,6 +209,8 @@ export const PAGES: Readonly<Record<string, Load>> = {
   '/run/requests.explain': () => import('./records/why.tsx'),
   '/collections/import': () => import('./collections/import.tsx'),
   '/origins/add': () => import('./origins/add.tsx'),
+  '/problems': () => import('./problems/list.tsx'),
+  '/problems/$id': () => import('./problems/page.tsx'),
   '/kit': () => import('./kit/page.tsx'),
 }
 

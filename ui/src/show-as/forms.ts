@@ -85,10 +85,11 @@ function commandOf({ operation, input, options }: ApiRequest): string {
 
 function flagOf(name: string, value: unknown): string[] {
   const flag = name.replaceAll('_', '-')
-  if (typeof value === 'boolean') return [value ? `--${flag}` : `--no-${flag}`]
+  if (typeof value === 'boolean') return [quoted(value ? `--${flag}` : `--no-${flag}`)]
   const values = Array.isArray(value) ? value : [value]
+  // Names too: those of filters come from the address of the page, which anybody can make
   return values.map(
-    (one) => `--${flag} ${quoted(typeof one === 'object' ? JSON.stringify(one) : String(one))}`,
+    (one) => `${quoted(`--${flag}`)} ${quoted(typeof one === 'object' ? JSON.stringify(one) : String(one))}`,
   )
 }
 

@@ -99,7 +99,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
       const isUpOrDown = event.key === 'ArrowDown' || event.key === 'ArrowUp'
       if (side === 0 && !isUpOrDown) return
       const target = isUpOrDown ? rows?.children[cell.cellIndex] : row.children[cell.cellIndex + side]
-      // The first cell has the link of its row
+      // The first cell has the link of its row, and others may have one too
       const place = target?.querySelector('a') ?? target
       if (place instanceof HTMLElement) place.focus()
     }

@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router'
 import type { Json, JsonObject } from '../../build/document.ts'
 import { classes } from '../kit/classes.ts'
 import { CodeBlock } from '../kit/copy.tsx'
+import { Markdown } from '../markdown/markdown.tsx'
 import { labelOf } from '../schema/fields.ts'
 import { isObject } from '../schema/value.ts'
 import { Cell } from './cell.tsx'
@@ -27,12 +28,15 @@ export function Details({
   value,
   without = [],
   refs = {},
+  markdown = [],
   depth = 0,
 }: {
   value: JsonObject
   without?: readonly string[]
   /** Resources that members name, by member. */
   refs?: Readonly<Record<string, string>>
+  /** Members that are written in Markdown. */
+  markdown?: readonly string[]
   depth?: number
 }) {
   const members = Object.entries(value).filter(([name]) => !without.includes(name))
@@ -49,7 +53,9 @@ export function Details({
         <div key={name} className="contents">
           <dt className="text-muted">{labelOf(name)}</dt>
           <dd className="min-w-0 break-words max-sm:mb-2">
-            {refs[name] === undefined || isNothing(member) ? (
+            {markdown.includes(name) && typeof member === 'string' && member !== '' ? (
+              <Markdown text={member} />
+            ) : refs[name] === undefined || isNothing(member) ? (
               <Value name={name} value={member} depth={depth} />
             ) : (
               <References resource={refs[name]} value={member} />

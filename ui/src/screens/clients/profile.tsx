@@ -11,6 +11,7 @@ import { Button } from '../../kit/button.tsx'
 import { CodeBlock } from '../../kit/copy.tsx'
 import { Labeled, TextInput } from '../../kit/inputs.tsx'
 import { Card } from '../../kit/page.tsx'
+import { ProblemCode } from '../../kit/problem-code.tsx'
 import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { type State, Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/time.tsx'
@@ -195,7 +196,7 @@ function Access({ id }: { id: string }) {
             </p>
             {!answer.allowed && (
               <p className="break-words">
-                {answer.status} <code>{answer.code}</code>: {answer.reason}
+                {answer.status} {answer.code !== null && <ProblemCode code={answer.code} />}: {answer.reason}
               </p>
             )}
             {answer.setting !== null && <SettingLink setting={answer.setting} />}

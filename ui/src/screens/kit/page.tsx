@@ -16,11 +16,12 @@ import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
 import { Badge, type State, Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/time.tsx'
 import { say } from '../../kit/toast.tsx'
+import { Markdown } from '../../markdown/markdown.tsx'
 import { fieldsOf } from '../../schema/fields.ts'
 import { Cell } from '../../tables/cell.tsx'
 import { DataTable } from '../../tables/data-table.tsx'
 import { Details } from '../../tables/details.tsx'
-import { CHART, DIFF, ERRORS, FAULT, FIGURES, LOADED, LONG, ROWS, SCHEMA } from './parts.ts'
+import { CHART, DIFF, ERRORS, FAULT, FIGURES, LOADED, LONG, MARKDOWN, ROWS, SCHEMA } from './parts.ts'
 
 const TONES: readonly Tone[] = ['primary', 'plain', 'quiet', 'danger']
 const STATES: readonly State[] = ['ok', 'warn', 'bad', 'draft', 'off', 'pending', 'changed', 'blocked']
@@ -196,6 +197,9 @@ function Shown() {
         </Part>
         <Part name="no difference">
           <Diff entries={[]} />
+        </Part>
+        <Part name="markdown">
+          <Markdown text={MARKDOWN} />
         </Part>
         <Part name="details">
           <Details

@@ -12,7 +12,12 @@ export const SCHEMA: JsonObject = {
   properties: {
     name: { type: 'string', description: 'A text that is required and changed' },
     slug: { type: 'string', default: 'orders', description: 'A text with a default' },
-    description: { type: 'string', maxLength: 4000, description: 'A long text' },
+    description: {
+      type: 'string',
+      maxLength: 4000,
+      'x-postern-unit': 'markdown',
+      description: 'A long text in Markdown',
+    },
     collection: { type: 'string', 'x-postern-ref': 'collections', description: 'The name of a resource' },
     kind: { type: 'string', enum: ['partner', 'internal', 'ai'], description: 'One of several words' },
     methods: { type: 'array', items: { type: 'string', enum: ['GET', 'POST', 'DELETE'] } },
@@ -49,7 +54,7 @@ export const SCHEMA: JsonObject = {
 
 export const LOADED: JsonObject = {
   name: 'Orders',
-  description: 'Places, changes and cancels orders.',
+  description: 'Places, changes and **cancels** orders.',
   kind: 'partner',
   methods: ['GET', 'POST'],
   max: 0,
@@ -72,6 +77,31 @@ export const FAULT: Fault = {
   status: 422,
   fields: [{ pointer: '/policy', reason: 'there is no policy of this slug' }],
 }
+
+/** Each form of Markdown that the console shows. */
+export const MARKDOWN = `# Orders
+Places, *changes* and **cancels** orders. ~~Drafts~~ are gone.
+
+\`GET /v1\` is new. See [the docs](https://docs.example.com).
+
+## Takes
+- one order
+  1. with lines
+  2. with a customer
+- several
+
+> Ask before you send more than 100.
+
+\`\`\`
+curl https://api.example.com/orders/v1/7
+\`\`\`
+
+| status | means |
+|---|---|
+| 202 | taken |
+
+---
+![A chart](https://docs.example.com/chart.png) and <b>HTML</b> are not loaded.`
 
 export const FIGURES = [
   { label: 'Requests', value: 1_204_511, before: 1_003_760, unit: '' },

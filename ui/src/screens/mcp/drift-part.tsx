@@ -9,11 +9,11 @@ import { useCall } from '../../api/use-call.ts'
 import { ReviewWrite } from '../../forms/review-write.tsx'
 import { Button } from '../../kit/button.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
+import { HiddenNote, HiddenText } from '../../kit/hidden-text.tsx'
 import { Empty, FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
 import type { PartProps } from '../hand-made.ts'
 import { labelOfType } from './capability.ts'
-import { HiddenNote, HiddenText } from './hidden-text.tsx'
 
 const SHOWN = 100
 

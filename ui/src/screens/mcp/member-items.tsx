@@ -2,11 +2,11 @@ import { useState } from 'react'
 import { faultOf } from '../../api/problem.ts'
 import { useCall } from '../../api/use-call.ts'
 import { Button } from '../../kit/button.tsx'
+import { HiddenNote, HiddenText } from '../../kit/hidden-text.tsx'
 import { TextInput } from '../../kit/inputs.tsx'
 import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
 import { type CapabilityType, type Item, itemOf, type Member } from './capability.ts'
-import { HiddenNote, HiddenText } from './hidden-text.tsx'
 import { choiceOf, type Rules, sentenceOfRule, summaryOf, withItem, withName } from './selection.ts'
 
 /** Items of one origin that are shown at once. */

@@ -6,13 +6,13 @@ import { faultOf } from '../../api/problem.ts'
 import { useCall } from '../../api/use-call.ts'
 import { one, type Search } from '../../app/search.ts'
 import { RefInput } from '../../forms/ref-input.tsx'
+import { HiddenText } from '../../kit/hidden-text.tsx'
 import { Labeled, Select } from '../../kit/inputs.tsx'
 import { Empty, FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Status } from '../../kit/status.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import type { PartProps } from '../hand-made.ts'
 import { TYPES } from './capability.ts'
-import { HiddenText } from './hidden-text.tsx'
 
 const CALLERS = [
   { member: '', label: 'Nobody in particular', resource: '' },

@@ -1,7 +1,7 @@
 import type { Output } from '../../api/client.ts'
+import { HiddenText } from '../../kit/hidden-text.tsx'
 import { Card } from '../../kit/page.tsx'
 import { Status } from '../../kit/status.tsx'
-import { HiddenText } from '../mcp/hidden-text.tsx'
 
 /** What a server answered that was asked: how it is spoken to, what it lists, and each request. */
 export function Answer({ answer }: { answer: Output<'origins.probe'> }) {

@@ -1,4 +1,5 @@
 import type { ReactNode } from 'react'
+import { ProblemCode } from '../../kit/problem-code.tsx'
 import { Status } from '../../kit/status.tsx'
 import { type CallRecord, callOf, durationOf } from './sentence.ts'
 
@@ -73,7 +74,7 @@ export const COLUMNS: readonly RecordColumn[] = [
     name: 'code',
     label: 'Code',
     width: 190,
-    render: ({ code }) => (code === null ? NONE : <code>{code}</code>),
+    render: ({ code }) => (code === null ? NONE : <ProblemCode code={code} isRead />),
     filter: ({ code }) => set('code', code),
   },
   {

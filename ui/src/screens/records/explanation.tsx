@@ -7,6 +7,7 @@ import type { Search } from '../../app/search.ts'
 import { Button } from '../../kit/button.tsx'
 import { Labeled, Select, TextArea, TextInput } from '../../kit/inputs.tsx'
 import { Card } from '../../kit/page.tsx'
+import { ProblemCode } from '../../kit/problem-code.tsx'
 import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Badge, type State, Status } from '../../kit/status.tsx'
 import { addressOf } from '../../schema/address.ts'
@@ -211,7 +212,7 @@ function Check({ check, hasEnded }: { check: Explanation['checks'][number]; hasE
       </span>
       <span className="min-w-0 text-sm break-words">
         {hasEnded && <Badge tone="accent">ended the recorded call</Badge>}{' '}
-        {code !== null && <code>{code}</code>} {reason}
+        {code !== null && <ProblemCode code={code} />} {reason}
         {setting !== null && (
           <span className="block">
             {settingLinksOf(setting).map(({ text, resource, id, pointer }) =>

@@ -4,6 +4,7 @@ import type { ReactNode } from 'react'
 import type { Output } from '../../api/client.ts'
 import { IconButton } from '../../kit/button.tsx'
 import { CodeBlock, CopyButton } from '../../kit/copy.tsx'
+import { ProblemCode } from '../../kit/problem-code.tsx'
 import { durationOf, limitOf, sizeOf } from './sentence.ts'
 
 type WholeRecord = Output<'records.get'>
@@ -30,6 +31,11 @@ function resource(type: string, id: string, slug: string | null): ReactNode {
 function text(label: string, value: string | null, filter?: string): Fact[] {
   if (value === null || value === '') return []
   return [{ label, value, ...(filter !== undefined && { filter: { [filter]: value } }) }]
+}
+
+function codeOf(code: string | null): Fact[] {
+  if (code === null) return []
+  return [{ label: 'Code', value: <ProblemCode code={code} isRead />, filter: { code } }]
 }
 
 function factsOf(record: WholeRecord): readonly Fact[] {
@@ -67,7 +73,7 @@ function factsOf(record: WholeRecord): readonly Fact[] {
     ...text('Session', record.session_id, 'session_id'),
     ...text('Conversation', record.conversation_id, 'conversation_id'),
     { label: 'Status', value: String(record.status), filter: { status: String(record.status) } },
-    ...text('Code', record.code, 'code'),
+    ...codeOf(record.code),
     ...text('Check', record.check, 'check'),
     ...text('Reason', record.reason),
     ...text('Failure origin', record.failure_origin, 'failure_origin'),

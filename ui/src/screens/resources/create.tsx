@@ -6,9 +6,11 @@ import { singularOf } from '../../app/navigation.ts'
 import { NotFound } from '../../app/not-found.tsx'
 import { OperationForm } from '../../forms/operation-form.tsx'
 import { secretsOf } from '../../forms/secrets.ts'
+import { startOf } from '../../forms/start-of.ts'
 import { Page } from '../../kit/page.tsx'
 import { Forbidden } from '../../kit/states.tsx'
 import { useSchemas } from '../../schema/load.ts'
+import { FIRST_PARTS } from '../hand-made.ts'
 import { aboutOf } from './about.ts'
 
 /** A new item of a resource. Search parameters are its first values, such as `?collection=orders`. */
@@ -32,7 +34,7 @@ export default function CreateResource() {
     navigate(
       id === ''
         ? { to: '/$resource', params: { resource } }
-        : { to: '/$resource/$id', params: { resource, id } },
+        : { to: '/$resource/$id', params: { resource, id }, search: { tab: FIRST_PARTS[resource] } as never },
     ).catch(() => {})
   }
   return (
@@ -42,7 +44,7 @@ export default function CreateResource() {
           <OperationForm
             row={row}
             schemas={schemas}
-            start={search as JsonObject}
+            start={startOf(row, search as JsonObject)}
             onCancel={() => history.back()}
             onDone={(answer) => open(answer.body as unknown as JsonObject)}
             showsResult={(output) =>

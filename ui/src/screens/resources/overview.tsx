@@ -5,7 +5,7 @@ import { useMay } from '../../api/session.ts'
 import { titleOf } from '../../app/navigation.ts'
 import { Card } from '../../kit/page.tsx'
 import { Time } from '../../kit/time.tsx'
-import { type Field, fieldsOf, labelOf, refsOf } from '../../schema/fields.ts'
+import { type Field, fieldsOf, labelOf, markdownOf, refsOf } from '../../schema/fields.ts'
 import { COMMON, Details, isNothing } from '../../tables/details.tsx'
 import { DraftCard } from './draft-card.tsx'
 import { RELATED } from './related.ts'
@@ -91,6 +91,7 @@ interface SettingsProps {
 /** The members of a resource by section. Those that are not set are named in one line. */
 function Settings({ value, without, fields }: SettingsProps) {
   const refs = refsOf(fields)
+  const markdown = markdownOf(fields)
   const sectionOf = new Map(fields.map(({ name, section }) => [name, section]))
   const members = Object.entries(value).filter(([name]) => !without.includes(name))
   const unset = members.filter(([, member]) => isNothing(member)).map(([name]) => labelOf(name))
@@ -106,7 +107,7 @@ function Settings({ value, without, fields }: SettingsProps) {
             {sections.size > 1 && (
               <h3 className="text-sm font-semibold text-muted">{labelOf(section ?? 'more')}</h3>
             )}
-            <Details value={Object.fromEntries(own)} refs={refs} />
+            <Details value={Object.fromEntries(own)} refs={refs} markdown={markdown} />
           </section>
         ))}
         {unset.length > 0 && <p className="text-sm text-muted">Not set: {unset.join(', ')}.</p>}

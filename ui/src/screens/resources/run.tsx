@@ -4,6 +4,7 @@ import { nameOf, operation } from '../../api/operations.ts'
 import { useMay } from '../../api/session.ts'
 import { NotFound } from '../../app/not-found.tsx'
 import { OperationForm } from '../../forms/operation-form.tsx'
+import { startOf } from '../../forms/start-of.ts'
 import { Page } from '../../kit/page.tsx'
 import { Forbidden } from '../../kit/states.tsx'
 import { useSchemas } from '../../schema/load.ts'
@@ -31,7 +32,7 @@ export default function RunOperation() {
             key={name}
             row={row}
             schemas={schemas}
-            start={search as JsonObject}
+            start={startOf(row, search as JsonObject)}
             confirmWith={id}
           />
         )}

@@ -149,6 +149,13 @@ function Graph({ editor, open, add, handle }: CanvasProps) {
       editor.select([...picked])
     }
   }
+  // Nodes that come onto an empty canvas together, as those of a template do
+  const isEmpty = definition.nodes.length === 0
+  const wasEmpty = useRef(isEmpty)
+  useEffect(() => {
+    if (wasEmpty.current && !isEmpty) requestAnimationFrame(() => void flow.fitView(FIT))
+    wasEmpty.current = isEmpty
+  }, [isEmpty])
   useEffect(() => {
     if (wantsFocus === null) return
     const element = place.current?.querySelector<HTMLElement>(

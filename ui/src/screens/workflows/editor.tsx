@@ -1,5 +1,17 @@
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import { Copy, Link2, Pencil, Play, Plus, Redo2, Save, Send, Trash2, Undo2 } from 'lucide-react'
+import {
+  Copy,
+  LayoutTemplate,
+  Link2,
+  Pencil,
+  Play,
+  Plus,
+  Redo2,
+  Save,
+  Send,
+  Trash2,
+  Undo2,
+} from 'lucide-react'
 import { lazy, Suspense, useRef, useState } from 'react'
 import type { JsonObject, ResourceSchemas } from '../../../build/document.ts'
 import { nameOf } from '../../api/operations.ts'
@@ -8,7 +20,7 @@ import { one, type Search } from '../../app/search.ts'
 import { Button, IconButton } from '../../kit/button.tsx'
 import { classes } from '../../kit/classes.ts'
 import { useNarrow } from '../../kit/narrow.ts'
-import { SkeletonRows } from '../../kit/states.tsx'
+import { Empty, SkeletonRows } from '../../kit/states.tsx'
 import { Status } from '../../kit/status.tsx'
 import { CallsPane } from './calls-pane.tsx'
 import type { CanvasHandle } from './canvas.tsx'
@@ -22,6 +34,7 @@ import { ProblemsPane } from './problems-pane.tsx'
 import { PublishDialog } from './publish-dialog.tsx'
 import { type RunHandle, RunPane } from './run-pane.tsx'
 import { SaveDialog } from './save-dialog.tsx'
+import { TemplatesDialog } from './templates-dialog.tsx'
 import { type Editor, type Source, useEditor } from './use-editor.ts'
 
 const Canvas = lazy(() => import('./canvas.tsx'))
@@ -46,7 +59,7 @@ export function WorkflowEditor({ source, schemas, isReadOnly }: WorkflowEditorPr
   const may = useMay()
   const [adding, setAdding] = useState<Place | null>(null)
   const [connecting, setConnecting] = useState<string | null>(null)
-  const [dialog, setDialog] = useState<'save' | 'publish' | null>(null)
+  const [dialog, setDialog] = useState<'save' | 'publish' | 'templates' | null>(null)
   const [request, setRequest] = useState('')
   const runner = useRef<RunHandle>(null)
   const canvas = useRef<CanvasHandle>(null)
@@ -92,6 +105,15 @@ export function WorkflowEditor({ source, schemas, isReadOnly }: WorkflowEditorPr
         onSave={() => setDialog('save')}
         onPublish={may('proxies.publish') ? () => setDialog('publish') : null}
       />
+      {editor.definition.nodes.length === 0 && (
+        <NoNodes
+          onTemplates={
+            !isReadOnly && may('workflows.templates') && may('workflows.expand_template')
+              ? () => setDialog('templates')
+              : null
+          }
+        />
+      )}
       <div data-graph>
         {view === 'canvas' ? (
           <Suspense fallback={<SkeletonRows rows={12} />}>
@@ -168,6 +190,7 @@ export function WorkflowEditor({ source, schemas, isReadOnly }: WorkflowEditorPr
         <EdgeDialog editor={editor} id={connecting} onClose={() => setConnecting(null)} />
       )}
       {dialog === 'save' && <SaveDialog editor={editor} onClose={() => setDialog(null)} />}
+      {dialog === 'templates' && <TemplatesDialog editor={editor} onClose={() => setDialog(null)} />}
       {dialog === 'publish' && <PublishDialog editor={editor} onClose={() => setDialog(null)} />}
     </div>
   )
@@ -270,6 +293,24 @@ function Toolbar(props: ToolbarProps) {
         </Button>
       )}
     </div>
+  )
+}
+
+/** A workflow without nodes. `onTemplates` is null for people who may not change it. */
+function NoNodes({ onTemplates }: { onTemplates: (() => void) | null }) {
+  return (
+    <Empty
+      title="No node yet"
+      action={
+        onTemplates !== null && (
+          <Button icon={LayoutTemplate} onClick={onTemplates}>
+            Start from a template
+          </Button>
+        )
+      }
+    >
+      A workflow starts at a trigger and answers by a response.
+    </Empty>
   )
 }
 

@@ -3,7 +3,6 @@ import { useEffect, useRef } from 'react'
 import { Button, IconButton } from '../../kit/button.tsx'
 import { classes } from '../../kit/classes.ts'
 import { Select } from '../../kit/inputs.tsx'
-import { Empty } from '../../kit/states.tsx'
 import { NodeBadges } from './badges.tsx'
 import { connect, removeNodes, retarget, type WorkflowNode } from './definition.ts'
 import type { Place } from './dialogs.tsx'
@@ -25,11 +24,6 @@ export function ListView({ editor, open, add, duplicate }: ListViewProps) {
   const rows = orderOf(definition)
   return (
     <div className="flex flex-col gap-2">
-      {rows.length === 0 && (
-        <Empty title="No node yet">
-          A workflow starts at a trigger and answers by a response. Add the trigger first.
-        </Empty>
-      )}
       <ol aria-label="Nodes" className="flex flex-col gap-2">
         {rows.map((node) => (
           <Row key={node.id} node={node} editor={editor} open={open} add={add} duplicate={duplicate} />

@@ -1,9 +1,9 @@
 import { useState } from 'react'
 import { classes } from '../../../kit/classes.ts'
+import { HiddenText } from '../../../kit/hidden-text.tsx'
 import { TextInput } from '../../../kit/inputs.tsx'
 import { Card } from '../../../kit/page.tsx'
 import { Empty } from '../../../kit/states.tsx'
-import { HiddenText } from '../hidden-text.tsx'
 import type { Tool } from './connection.ts'
 
 /** Tools that are drawn; the search finds the others. */
