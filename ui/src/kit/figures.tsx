@@ -1,6 +1,6 @@
 import { type Before, deltaOf } from './delta.ts'
 
-export interface Figure {
+interface Figure {
   readonly label: string
   /** Null if it is not known. */
   readonly value: number | null
