@@ -355,6 +355,41 @@ suite('what pages say, in a browser', { skip: SKIPPED }, () => {
     assertFaultless(visit, 'assign')
   })
 
+  test('a workflow opens with its graph in text that can be read, and overview and form leave the definition to it', async () => {
+    const ids = Array.from({ length: 9 }, (_, index) => `step${index}`)
+    const definition = {
+      nodes: [
+        { id: 'http', type: 'http_trigger' },
+        ...ids.map((id) => ({ id, type: 'code_node', config: { code: '() => 1' } })),
+        { id: 'ok', type: 'response_node', inputs: { body: 'fine' } },
+      ],
+      edges: ['http', ...ids].map((from, index) => ({ from, to: [...ids, 'ok'][index]! })),
+    }
+    await created(server.manage('POST', '/workflows', { name: 'Long', slug: 'long', definition }))
+    await using visit = await visitor(browser, origins, { width: 390 })
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/workflows/long?view=canvas')
+    const canvas = page.getByRole('application', { name: 'Canvas of the workflow' })
+    await canvas.getByText('http', { exact: true }).waitFor()
+    const box = (await canvas.locator('.react-flow__node[data-id=http]').boundingBox())!
+    assert.ok(box.width >= 0.6 * 208 - 1 && box.x >= 0 && box.x + box.width <= 390, JSON.stringify(box))
+    const shown = page.getByRole('main')
+    await page.getByRole('link', { name: 'Overview' }).click()
+    await page.getByRole('heading', { name: 'Settings' }).waitFor()
+    assert.equal(await shown.getByText('http_trigger').count(), 0)
+    await page.getByRole('link', { name: 'Edit', exact: true }).click()
+    await page.getByLabel('Description').fill('Nine steps')
+    assert.equal(await shown.getByText('Definition').count(), 0)
+    await page.getByRole('button', { name: 'Review the change' }).click()
+    await page.getByRole('button', { name: 'Save' }).click()
+    await until(
+      () => server.manage('GET', '/workflows/long'),
+      ({ json }) => json.description === 'Nine steps' && json.definition.nodes.length === 11,
+    )
+    assertFaultless(visit, 'workflow')
+  })
+
   test('the palette names the operation and the collection of a proxy', async () => {
     await using visit = await visitor(browser, origins)
     const { page } = visit

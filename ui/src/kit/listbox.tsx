@@ -108,9 +108,11 @@ export function Listbox({
                 index === active ? 'bg-accent-soft' : 'hover:bg-raised',
               )}
             >
-              <span className={classes('min-w-0 truncate', isPlain !== true && 'font-mono text-sm')}>
-                {label}
-              </span>
+              {isPlain === true ? (
+                <span className="truncate">{label}</span>
+              ) : (
+                <code className="truncate">{label}</code>
+              )}
               <span className="truncate text-sm text-muted">{hint}</span>
             </li>
           ))}
