@@ -31,7 +31,7 @@ export function Figures({ figures, isLoading, isCompared = true }: FiguresProps)
               <span className="ml-1 text-muted">{shown(value, unit).unit}</span>
             )}
             {isCompared && (
-              <span className="block h-5 text-sm text-muted">{deltaOf(value, before) ?? ''}</span>
+              <span className="block min-h-5 text-sm text-muted">{deltaOf(value, before) ?? ''}</span>
             )}
           </dd>
         </div>
