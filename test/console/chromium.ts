@@ -46,13 +46,21 @@ export interface Visitor extends AsyncDisposable {
 export async function visitor(
   browser: Browser,
   origins: readonly string[],
-  options: { readonly width?: number; readonly dark?: boolean; readonly anyCertificate?: boolean } = {},
+  options: {
+    readonly width?: number
+    readonly dark?: boolean
+    readonly anyCertificate?: boolean
+    /** The screen is touched. */
+    readonly isTouch?: boolean
+  } = {},
 ): Promise<Visitor> {
-  const { width = 1440, dark = false, anyCertificate = false } = options
+  const { width = 1440, dark = false, anyCertificate = false, isTouch = false } = options
   const context = await browser.newContext({
     viewport: { width, height: width < 640 ? 844 : 900 },
     colorScheme: dark ? 'dark' : 'light',
     ignoreHTTPSErrors: anyCertificate,
+    hasTouch: isTouch,
+    isMobile: isTouch,
   })
   const faults: string[] = []
   await context.addInitScript({

@@ -50,7 +50,11 @@ export const PAGES: readonly ConsolePage[] = [
     'proxies/orders:create-v1?tab=path',
     'proxies/orders:create-v1?tab=path&method=POST&target=/orders/v1',
   ),
-  ...ofSample('collections/customs-declarations-and-tariff-classification', 'policies/gold'),
+  ...ofSample(
+    'collections/customs-declarations-and-tariff-classification',
+    'policies/gold',
+    'policies/gold?tab=edit',
+  ),
   ...ofSample('credentials/tax-authority', 'clients/acme-retail', 'profiles/acme-retail:production'),
   ...ofSample('workflows/checked-order', 'workflows/checked-order?tab=graph&view=canvas'),
   ...ofSample('workflows/checked-order?tab=graph&view=list', 'workflows/checked-order?tab=graph&node=check'),

@@ -7,7 +7,7 @@ export function NotFound() {
       <p>The address may be mistyped, or the resource was deleted.</p>
       <p>
         <Link to="/" className="text-accent underline">
-          Go to the overview
+          Go to Home
         </Link>
       </p>
     </Page>

@@ -6,6 +6,7 @@ import { signInUrl, signOut, useMay, useSession } from '../api/session.ts'
 import { Button, buttonClasses, IconButton } from '../kit/button.tsx'
 import { classes } from '../kit/classes.ts'
 import { Dialog } from '../kit/dialog.tsx'
+import { Questions } from '../kit/questions.tsx'
 import { say, Toasts } from '../kit/toast.tsx'
 import { useKeys } from './keys.ts'
 import { GROUPS, PLACES } from './navigation.ts'
@@ -81,6 +82,7 @@ export function Shell() {
         {over === 'keys' && <KeyHelp onClose={() => setOver(null)} />}
       </Suspense>
       <SignedOut />
+      <Questions />
       <Unreached />
       <Toasts />
     </div>

@@ -1,16 +1,18 @@
-import { useQuery } from '@tanstack/react-query'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useMemo, useState } from 'react'
 import type { JsonObject, ResourceSchemas } from '../../build/document.ts'
 import { client, type Input, type OperationName } from '../api/client.ts'
 import { operation } from '../api/operations.ts'
 import { Button } from '../kit/button.tsx'
 import { Diff } from '../kit/diff.tsx'
-import { FaultBox } from '../kit/states.tsx'
+import { useLeaveGuard } from '../kit/leave-guard.ts'
 import { Status } from '../kit/status.tsx'
 import { fieldsOf } from '../schema/fields.ts'
 import { writableMembers } from '../schema/stored-secret.ts'
 import { changesOf, entriesOf, isObject } from '../schema/value.ts'
 import { ShowAs } from '../show-as/show-as.tsx'
+import { FormBar } from './form-bar.tsx'
+import { FormFault } from './form-fault.tsx'
 import { Review, WaitsFor } from './operation-form.tsx'
 import { sayStored } from './say-stored.ts'
 import { SchemaForm } from './schema-form.tsx'
@@ -28,7 +30,34 @@ interface EditFormProps {
 }
 
 /** Changes a resource: only what was changed is sent, after its difference was seen, and only if nobody else was faster. */
-export function EditForm({ resource, id, loaded, schemas, hidden = [], onDone }: EditFormProps) {
+export function EditForm(props: EditFormProps) {
+  const { loaded } = props
+  const queries = useQueryClient()
+  // Edits belong to the revision that they began with. Without edits, the form shows the newest one
+  const [opened, setOpened] = useState(loaded)
+  const [isEdited, setEdited] = useState(false)
+  if (opened !== loaded && !isEdited) setOpened(loaded)
+  return (
+    <Form
+      {...props}
+      key={String(opened['revision'])}
+      loaded={opened}
+      onEdited={setEdited}
+      onDiscard={() => {
+        setEdited(false)
+        void queries.invalidateQueries()
+      }}
+    />
+  )
+}
+
+interface FormProps extends EditFormProps {
+  readonly onEdited: (isEdited: boolean) => void
+  /** Told when the person gives their edits up for what is stored. */
+  readonly onDiscard: () => void
+}
+
+function Form({ resource, id, loaded, schemas, hidden = [], onDone, onEdited, onDiscard }: FormProps) {
   const update = operation(`${resource}.update`)!
   const put = operation(`${resource}.put`)
   const shape = schemas.actions[put === null ? 'update' : 'put']!.input
@@ -44,6 +73,10 @@ export function EditForm({ resource, id, loaded, schemas, hidden = [], onDone }:
       ),
     [loaded, fields],
   )
+  const fixed = useMemo(() => {
+    const changing = fieldsOf(schemas.actions['update']!.input, schemas.$defs).map(({ name }) => name)
+    return fields.filter(({ name, isFixed }) => isFixed || !changing.includes(name)).map(({ name }) => name)
+  }, [fields, schemas])
   const [value, setValue] = useState<JsonObject>(start)
   const { patch, removes } = changesOf(start, value)
   const isDirty = removes || Object.keys(patch).length > 0
@@ -53,7 +86,11 @@ export function EditForm({ resource, id, loaded, schemas, hidden = [], onDone }:
   const { state } = write
   const input = { ...(id !== null && { id }), ...writableMembers(row === put ? value : patch) }
   const expectedRevision = typeof loaded['revision'] === 'number' ? loaded['revision'] : undefined
-  useLeaveGuard(isDirty && state.step !== 'done')
+  const isEdited = isDirty && state.step !== 'done' && state.step !== 'waiting'
+  useLeaveGuard(isEdited)
+  useEffect(() => {
+    onEdited(isEdited)
+  }, [onEdited, isEdited])
   useEffect(() => {
     if (state.step !== 'done') return
     sayStored(state.answer.body, 'Saved')
@@ -73,6 +110,7 @@ export function EditForm({ resource, id, loaded, schemas, hidden = [], onDone }:
         mine={value}
         names={fields.map(({ name }) => name)}
         onKeep={write.edit}
+        onDiscard={onDiscard}
       />
     )
   if (state.step === 'review')
@@ -104,22 +142,25 @@ export function EditForm({ resource, id, loaded, schemas, hidden = [], onDone }:
         loaded={start}
         onChange={setValue}
         errors={errorsOf(fault)}
+        readOnly={fixed}
       />
-      {fault !== null && <FaultBox fault={fault} />}
-      <div className="sticky bottom-0 flex flex-wrap items-center justify-between gap-2 border-t border-line bg-page py-3">
-        <span className="flex items-center gap-2">
-          {showAs}
-          {isDirty && <Status state="changed">Not saved</Status>}
-        </span>
-        <div className="flex gap-2">
-          <Button disabled={!isDirty} onClick={() => setValue(start)}>
-            Undo all
-          </Button>
-          <Button type="submit" tone="primary" disabled={!isDirty} isBusy={state.step === 'asking'}>
-            Review the change
-          </Button>
-        </div>
-      </div>
+      <FormFault fault={fault} />
+      <FormBar
+        isSticky
+        aside={
+          <>
+            {showAs}
+            {isDirty && <Status state="changed">Not saved</Status>}
+          </>
+        }
+      >
+        <Button disabled={!isDirty} onClick={() => setValue(start)}>
+          Undo all
+        </Button>
+        <Button type="submit" tone="primary" disabled={!isDirty} isBusy={state.step === 'asking'}>
+          Review the change
+        </Button>
+      </FormBar>
     </form>
   )
 }
@@ -134,16 +175,6 @@ function only(value: JsonObject, names: readonly string[]): JsonObject {
   )
 }
 
-/** Asks before a tab with unsaved changes closes. */
-function useLeaveGuard(isDirty: boolean): void {
-  useEffect(() => {
-    if (!isDirty) return
-    const ask = (event: BeforeUnloadEvent): void => event.preventDefault()
-    addEventListener('beforeunload', ask)
-    return () => removeEventListener('beforeunload', ask)
-  }, [isDirty])
-}
-
 interface ConflictProps {
   readonly resource: string
   readonly id: string | null
@@ -151,10 +182,11 @@ interface ConflictProps {
   readonly mine: JsonObject
   readonly names: readonly string[]
   readonly onKeep: () => void
+  readonly onDiscard: () => void
 }
 
 /** Somebody else saved first: their changes and yours, since the revision that this form was opened with. */
-function Conflict({ resource, id, start, mine, names, onKeep }: ConflictProps) {
+function Conflict({ resource, id, start, mine, names, onKeep, onDiscard }: ConflictProps) {
   const name = `${resource}.get` as OperationName
   const query = useQuery({
     queryKey: [name, id, 'conflict'],
@@ -186,7 +218,7 @@ function Conflict({ resource, id, start, mine, names, onKeep }: ConflictProps) {
       </div>
       <div className="flex justify-end gap-2">
         <Button onClick={onKeep}>Keep editing</Button>
-        <Button tone="primary" onClick={() => location.reload()}>
+        <Button tone="primary" onClick={onDiscard}>
           Discard mine and load theirs
         </Button>
       </div>

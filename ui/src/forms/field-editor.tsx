@@ -4,7 +4,7 @@ import type { Json, JsonObject } from '../../build/document.ts'
 import { Button, IconButton } from '../kit/button.tsx'
 import { Checkbox, describedBy, Labeled, Select, TextArea, TextInput } from '../kit/inputs.tsx'
 import { MarkdownPreview } from '../markdown/markdown.tsx'
-import { type Field, inSentence, labelOf } from '../schema/fields.ts'
+import { type Field, inSentence, isOpenSwitch, labelOf } from '../schema/fields.ts'
 import { readingOf } from '../schema/reading.ts'
 import { isObject, type Path } from '../schema/value.ts'
 import { useMember } from './form-state.tsx'
@@ -91,9 +91,11 @@ function useInput(field: Field, path: Path) {
 }
 
 function TextField({ field, path }: EditorProps<Of<'text'>>) {
-  const { value, set, attributes } = useInput(field, path)
+  const { value, loaded, set, attributes } = useInput(field, path)
   const text = typeof value === 'string' ? value : ''
-  const change = (next: string): void => set(next === '' && !field.required ? cleared(field) : next)
+  const change = (next: string): void =>
+    // What is stored as an empty text is not changed by going back to it
+    set(next === '' && !field.required && loaded !== '' ? cleared(field) : next)
   const common = { ...attributes, value: text, placeholder: placeholderOf(field) }
   return (
     <Line field={field} path={path}>
@@ -189,7 +191,7 @@ function NumberField({ field, path }: EditorProps<Of<'number'>>) {
 
 function SwitchField({ field, path }: EditorProps<Of<'switch'>>) {
   const { value, set, attributes, error, isChanged, id } = useInput(field, path)
-  if (field.nullable || (field.default === undefined && !field.required)) {
+  if (isOpenSwitch(field)) {
     return (
       <Line field={field} path={path}>
         <Select
@@ -282,7 +284,7 @@ function Notes({ field, path }: EditorProps) {
   return (
     <>
       {field.description !== '' && (
-        <p id={`${id}-hint`} className="text-sm text-muted">
+        <p id={`${id}-hint`} className="text-sm break-words text-muted">
           {field.description}
         </p>
       )}

@@ -10,6 +10,8 @@ interface FormState {
   /** What the server, or the form itself, finds wrong, by JSON pointer. */
   readonly errors: Readonly<Record<string, string>>
   readonly isReadOnly: boolean
+  /** Members that are read-only in a form that is not. */
+  readonly readOnly: readonly string[]
   /** Before the ids of inputs, so that two forms of a page do not meet. */
   readonly prefix: string
 }
@@ -27,7 +29,8 @@ export function useMember(path: Path) {
     id: form.prefix + pointer,
     value,
     error: form.errors[pointer] ?? null,
-    isReadOnly: form.isReadOnly,
+    loaded: form.loaded === null ? undefined : at(form.loaded, path),
+    isReadOnly: form.isReadOnly || form.readOnly.includes(String(path[0])),
     isChanged: form.loaded !== null && !isEqual(at(form.loaded, path), value),
     set: (next: Json | undefined) => form.set(path, next),
     setAt: (inner: Path, next: Json | undefined) => form.set([...path, ...inner], next),

@@ -7,11 +7,15 @@ import { useSession } from '../api/session.ts'
 import { Button } from '../kit/button.tsx'
 import { Diff } from '../kit/diff.tsx'
 import { Labeled, TextInput } from '../kit/inputs.tsx'
+import { useLeaveGuard } from '../kit/leave-guard.ts'
 import { FaultBox } from '../kit/states.tsx'
 import { Status } from '../kit/status.tsx'
 import { fieldsOf } from '../schema/fields.ts'
 import { ofStoredType } from '../schema/stored-type.ts'
+import { isEqual } from '../schema/value.ts'
 import { ShowAs } from '../show-as/show-as.tsx'
+import { FormBar } from './form-bar.tsx'
+import { FormFault } from './form-fault.tsx'
 import { Result } from './result.tsx'
 import { sayStored } from './say-stored.ts'
 import { SchemaForm } from './schema-form.tsx'
@@ -32,6 +36,8 @@ interface OperationFormProps {
   readonly onCancel?: () => void
   /** Told once the operation is done and its answer has nothing left to show. */
   readonly onDone?: (answer: Answer) => void
+  /** The form is the page: its buttons stay in view. */
+  readonly isPage?: boolean
   /** True for an answer that is shown in place of the form before `onDone` is told. Default: every answer. */
   readonly showsResult?: (output: JsonObject) => boolean
 }
@@ -48,11 +54,15 @@ export function OperationForm(props: OperationFormProps) {
     expectedRevision,
     onCancel,
     onDone,
+    isPage = false,
     showsResult = () => true,
   } = props
-  const [value, setValue] = useState<JsonObject>(start)
+  const [first] = useState(start)
+  const [value, setValue] = useState<JsonObject>(first)
   const write = useWrite(row)
   const { state } = write
+  const isOpen = state.step !== 'done' && state.step !== 'waiting'
+  useLeaveGuard(isOpen && row.effect !== 'read' && !isEqual(first, withoutCleared(value, first)))
   const schema = schemas.actions[row.action]?.input ?? {}
   const all = fieldsOf(schema, schemas.$defs).filter(({ name }) => !Object.hasOwn(fixed, name))
   const created = schemas.actions['create']?.input
@@ -104,21 +114,25 @@ export function OperationForm(props: OperationFormProps) {
       {fields.length > 0 && (
         <SchemaForm fields={fields} value={value} onChange={setValue} errors={errorsOf(fault)} />
       )}
-      {fault !== null && <FaultBox fault={fault} />}
-      <div className="flex flex-wrap items-center justify-between gap-2">
-        <ShowAs request={request} />
-        <div className="flex gap-2">
-          {onCancel !== undefined && <Button onClick={onCancel}>Cancel</Button>}
-          <Button
-            type="submit"
-            tone={row.effect === 'delete' && !write.hasDryRun ? 'danger' : 'primary'}
-            isBusy={state.step === 'asking'}
-          >
-            {verb}
-          </Button>
-        </div>
-      </div>
+      <FormFault fault={fault} />
+      <FormBar aside={<ShowAs request={request} />} isSticky={isPage}>
+        {onCancel !== undefined && <Button onClick={onCancel}>Cancel</Button>}
+        <Button
+          type="submit"
+          tone={row.effect === 'delete' ? 'danger' : 'primary'}
+          isBusy={state.step === 'asking'}
+        >
+          {verb}
+        </Button>
+      </FormBar>
     </form>
+  )
+}
+
+/** Without texts that were typed and removed again: the form would say nothing else. */
+function withoutCleared(value: JsonObject, first: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(value).filter(([name, member]) => member !== '' || Object.hasOwn(first, name)),
   )
 }
 

@@ -1,10 +1,11 @@
 import { Download } from 'lucide-react'
-import { useEffect, useState } from 'react'
+import { useState } from 'react'
 import type { Json, JsonObject, ResourceSchemas } from '../../build/document.ts'
 import type { OperationRow } from '../api/operations.ts'
 import { Button } from '../kit/button.tsx'
 import { CodeBlock } from '../kit/copy.tsx'
 import { Checkbox } from '../kit/inputs.tsx'
+import { useLeaveGuard } from '../kit/leave-guard.ts'
 import { Status } from '../kit/status.tsx'
 import { fieldsOf, markdownOf } from '../schema/fields.ts'
 import { Details } from '../tables/details.tsx'
@@ -16,6 +17,13 @@ interface ResultProps {
   readonly output: JsonObject
   readonly schemas: ResourceSchemas
   readonly onClose: () => void
+}
+
+const NOT_KEPT = {
+  title: 'Close without storing the secret?',
+  text: 'It cannot be shown again. If you have not stored it, you need to issue a new one.',
+  yes: 'Close without storing it',
+  no: 'Back to the secret',
 }
 
 /** What an operation has answered. Secrets are shown here once, and nowhere else: closing asks for them to be copied first. */
@@ -58,12 +66,7 @@ function Secrets({
   onClose: () => void
 }) {
   const [isKept, setKept] = useState(false)
-  useEffect(() => {
-    if (isKept) return
-    const ask = (event: BeforeUnloadEvent): void => event.preventDefault()
-    addEventListener('beforeunload', ask)
-    return () => removeEventListener('beforeunload', ask)
-  }, [isKept])
+  useLeaveGuard(!isKept, NOT_KEPT)
   const texts = secrets.map(({ name, value }) => ({
     name,
     text: typeof value === 'string' ? value : JSON.stringify(value, null, 2),

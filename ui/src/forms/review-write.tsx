@@ -20,6 +20,8 @@ interface ReviewWriteProps {
   readonly shownAs?: (diff: readonly DiffEntry[]) => readonly DiffEntry[]
   readonly onBack: () => void
   readonly onDone: (answer: Answer) => void
+  /** Told if the change became a change request. */
+  readonly onWaiting?: () => void
   /** Shown in place of the refusal if somebody else was faster. */
   readonly conflict?: ReactNode
 }
@@ -27,7 +29,7 @@ interface ReviewWriteProps {
 /** A write whose input is complete: its difference at once, then the confirmation. */
 export function ReviewWrite(props: ReviewWriteProps) {
   const { row, input, slug, expectedRevision, done, onBack, onDone, conflict } = props
-  const { shownAs = (diff) => diff } = props
+  const { shownAs = (diff) => diff, onWaiting } = props
   const write = useWrite(row)
   const { state } = write
   const first = useRef(write)
@@ -35,6 +37,7 @@ export function ReviewWrite(props: ReviewWriteProps) {
     first.current.review(input).catch(() => {})
   }, [])
   useEffect(() => {
+    if (state.step === 'waiting') onWaiting?.()
     if (state.step !== 'done') return
     sayStored(state.answer.body, done)
     onDone(state.answer)

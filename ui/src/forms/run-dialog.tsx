@@ -2,6 +2,7 @@ import type { JsonObject, ResourceSchemas } from '../../build/document.ts'
 import type { OperationRow } from '../api/operations.ts'
 import { Dialog } from '../kit/dialog.tsx'
 import { OperationForm } from './operation-form.tsx'
+import { runTitleOf, sentenceOf } from './words.ts'
 
 interface RunDialogProps {
   readonly row: OperationRow
@@ -29,7 +30,8 @@ export function RunDialog({
       ? value['revision']
       : undefined
   return (
-    <Dialog title={row.summary} onClose={onClose} shape="wide">
+    <Dialog title={runTitleOf(row, value, slug)} onClose={onClose} shape="wide">
+      <p className="mb-4 text-muted">{sentenceOf(row.summary)}</p>
       <OperationForm
         row={row}
         schemas={schemas}

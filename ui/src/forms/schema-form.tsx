@@ -16,6 +16,8 @@ interface SchemaFormProps {
   readonly onChange: (value: JsonObject) => void
   readonly errors?: Readonly<Record<string, string>>
   readonly isReadOnly?: boolean
+  /** Members that are shown and cannot be changed. */
+  readonly readOnly?: readonly string[]
 }
 
 /** Inputs for the members of an object, in sections. A default is shown and not sent; a cleared optional member is left out. */
@@ -26,6 +28,7 @@ export function SchemaForm({
   onChange,
   errors = {},
   isReadOnly = false,
+  readOnly = [],
 }: SchemaFormProps) {
   const prefix = useId()
   const sections = useMemo(() => [...Map.groupBy(fields, ({ section }) => section)], [fields])
@@ -33,7 +36,7 @@ export function SchemaForm({
   useFieldOfHash(form, prefix)
   const set = (path: Path, next: Json | undefined): void => onChange(withAt(value, path, next) as JsonObject)
   return (
-    <FormProvider value={{ value, loaded, set, errors, isReadOnly, prefix }}>
+    <FormProvider value={{ value, loaded, set, errors, isReadOnly, readOnly, prefix }}>
       <div ref={form}>
         {sections.length === 1 ? (
           <Members fields={fields} />

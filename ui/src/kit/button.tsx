@@ -11,7 +11,7 @@ const TONES: Readonly<Record<Tone, string>> = {
   danger: 'bg-page text-bad border-bad hover:bg-bad-soft',
 }
 const SHAPE =
-  'inline-flex items-center justify-center gap-1.5 rounded-md border font-medium whitespace-nowrap disabled:opacity-50 no-underline'
+  'target inline-flex items-center justify-center gap-1.5 rounded-md border font-medium whitespace-nowrap disabled:opacity-50 no-underline'
 
 /** Classes of a link that looks like a button. */
 export function buttonClasses(tone: Tone = 'plain', isSmall = false): string {
@@ -63,7 +63,7 @@ export function IconButton({ icon: Icon, label, className, ...rest }: IconButton
       title={label}
       {...rest}
       className={classes(
-        'inline-flex size-7 items-center justify-center rounded-md text-muted hover:bg-sunken hover:text-text disabled:opacity-50',
+        'target-square inline-flex size-7 items-center justify-center rounded-md text-muted hover:bg-sunken hover:text-text disabled:opacity-50',
         className,
       )}
     >

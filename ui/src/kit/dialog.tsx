@@ -1,7 +1,9 @@
 import { X } from 'lucide-react'
-import { type ReactNode, useId, useLayoutEffect, useRef } from 'react'
+import { type ReactNode, useCallback, useId, useLayoutEffect, useRef } from 'react'
+import { ask, type Question } from './ask.ts'
 import { IconButton } from './button.tsx'
 import { classes } from './classes.ts'
+import { DialogGuards } from './leave-guard.ts'
 
 interface DialogProps {
   readonly title: string
@@ -10,8 +12,6 @@ interface DialogProps {
   readonly children: ReactNode
   /** `side`: a drawer at the right; on a narrow screen each dialog takes the page. */
   readonly shape?: 'middle' | 'wide' | 'full' | 'side'
-  /** Closing needs the button: what the dialog shows cannot be shown again. */
-  readonly isGuarded?: boolean
 }
 
 const SHAPES = {
@@ -21,28 +21,62 @@ const SHAPES = {
   side: 'my-0 mr-0 ml-auto h-dvh max-h-dvh w-full max-w-180 rounded-none',
 }
 
-/** A modal dialog of the platform: the rest of the page is inert, Escape closes it, focus returns where it was. */
-export function Dialog({ title, onClose, children, shape = 'middle', isGuarded = false }: DialogProps) {
+/** Dialogs that are open, the one on top last. */
+const open: HTMLDialogElement[] = []
+
+/**
+ * A modal dialog of the platform: the rest of the page is inert, Escape closes it, focus returns where it was. If something in it is
+ * guarded (`useLeaveGuard`), closing asks first.
+ */
+export function Dialog({ title, onClose, children, shape = 'middle' }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null)
   const titleId = useId()
+  const guards = useRef<readonly Question[]>([])
+  const guard = useCallback((question: Question) => {
+    guards.current = [...guards.current, question]
+    return () => {
+      guards.current = guards.current.filter((one) => one !== question)
+    }
+  }, [])
+  const close = (): void => {
+    const question = guards.current.at(-1)
+    if (question === undefined) onClose()
+    else void ask(question).then((isYes) => isYes && onClose())
+  }
+  const closeNow = useRef(close)
+  closeNow.current = close
   // Closed before it leaves the page: only then the platform gives the focus back
   useLayoutEffect(() => {
-    const dialog = ref.current
-    dialog?.showModal()
+    const dialog = ref.current!
+    dialog.showModal()
+    open.push(dialog)
     // Not the button that closes it, if something in it is meant
-    dialog?.querySelector<HTMLElement>('[data-autofocus]')?.focus()
-    return () => dialog?.close()
+    dialog.querySelector<HTMLElement>('[data-autofocus]')?.focus()
+    // Browsers let a page prevent only one Escape in a row, so the key itself is taken, wherever the focus is
+    const onKey = (event: KeyboardEvent): void => {
+      if (event.key !== 'Escape' || event.defaultPrevented || open.at(-1) !== dialog) return
+      event.preventDefault()
+      closeNow.current()
+    }
+    addEventListener('keydown', onKey)
+    return () => {
+      removeEventListener('keydown', onKey)
+      open.splice(open.indexOf(dialog), 1)
+      dialog.close()
+    }
   }, [])
   return (
     <dialog
       ref={ref}
       aria-labelledby={titleId}
+      // By other means than the key, such as a gesture. File choosers within tell it, too
       onCancel={(event) => {
+        if (event.target !== ref.current) return
         event.preventDefault()
-        if (!isGuarded) onClose()
+        close()
       }}
       onClick={(event) => {
-        if (event.target === ref.current && !isGuarded) onClose()
+        if (event.target === ref.current) close()
       }}
       // A form around the dialog is not the one that is sent
       onSubmit={(event) => event.stopPropagation()}
@@ -52,9 +86,11 @@ export function Dialog({ title, onClose, children, shape = 'middle', isGuarded =
         <h2 id={titleId} className="text-md font-semibold">
           {title}
         </h2>
-        {!isGuarded && <IconButton icon={X} label="Close" onClick={onClose} />}
+        <IconButton icon={X} label="Close" onClick={close} />
       </header>
-      <div className="min-h-0 flex-1 overflow-auto p-4">{children}</div>
+      <div className="min-h-0 flex-1 overflow-auto p-4">
+        <DialogGuards value={guard}>{children}</DialogGuards>
+      </div>
     </dialog>
   )
 }

@@ -90,12 +90,12 @@ export function Labeled({
       </div>
       {children}
       {hint !== '' && (
-        <p id={`${id}-hint`} className="text-sm text-muted">
+        <p id={`${id}-hint`} className="text-sm break-words text-muted">
           {hint}
         </p>
       )}
       {error !== null && (
-        <p id={`${id}-error`} className="text-sm text-bad">
+        <p id={`${id}-error`} className="text-sm break-words text-bad">
           {error}
         </p>
       )}

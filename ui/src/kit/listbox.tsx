@@ -104,7 +104,7 @@ export function Listbox({
                 onPick(value)
               }}
               className={classes(
-                'flex cursor-pointer items-baseline justify-between gap-2 px-2 py-1.5',
+                'flex cursor-pointer items-center justify-between gap-2 px-2 py-1.5',
                 index === active ? 'bg-accent-soft' : 'hover:bg-raised',
               )}
             >

@@ -1,14 +1,24 @@
 import { useSyncExternalStore } from 'react'
 
 const NARROW = matchMedia('(max-width: 639px)')
+const TOUCH = matchMedia('(pointer: coarse)')
 
 /** True on a screen of a phone, where tables are cards and drawers are pages. */
 export function useNarrow(): boolean {
+  return useMatches(NARROW)
+}
+
+/** True where people point with a finger: rows of tables are higher. */
+export function useTouch(): boolean {
+  return useMatches(TOUCH)
+}
+
+function useMatches(query: MediaQueryList): boolean {
   return useSyncExternalStore(
     (tell) => {
-      NARROW.addEventListener('change', tell)
-      return () => NARROW.removeEventListener('change', tell)
+      query.addEventListener('change', tell)
+      return () => query.removeEventListener('change', tell)
     },
-    () => NARROW.matches,
+    () => query.matches,
   )
 }

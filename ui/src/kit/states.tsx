@@ -52,8 +52,8 @@ export function FaultBox({ fault, retry }: { fault: Fault; retry?: () => void })
           </span>
         )}
         {fault.requestId !== null && (
-          <span className="inline-flex items-center gap-1">
-            Request <code>{fault.requestId}</code>
+          <span className="inline-flex min-w-0 flex-wrap items-center gap-1">
+            Request <code className="break-all">{fault.requestId}</code>
             <CopyButton text={fault.requestId} label="Copy the request id" />
           </span>
         )}
@@ -67,15 +67,15 @@ export function FaultBox({ fault, retry }: { fault: Fault; retry?: () => void })
   )
 }
 
-/** The page may not be seen, or the action not be taken. */
-export function Forbidden({ permission }: { permission: string }) {
+/** The page may not be seen, or the action not be taken. @param to what may not be done, such as `create this` */
+export function Forbidden({ permission, to = 'see this' }: { permission: string; to?: string }) {
   return (
     <Empty
-      title="You may not see this"
+      title={`You may not ${to}`}
       icon={CircleSlash}
       action={
         <Link to="/" className="text-accent underline">
-          Go to the overview
+          Go to Home
         </Link>
       }
     >

@@ -28,7 +28,7 @@ const STATES: Readonly<Record<State, { icon: LucideIcon; color: string }>> = {
 export function Status({
   state,
   children,
-  className,
+  className = '',
 }: {
   state: State
   children: string
@@ -38,7 +38,9 @@ export function Status({
   return (
     <span
       className={classes(
-        'inline-flex items-baseline gap-1 text-sm font-normal whitespace-nowrap',
+        'inline-flex items-baseline gap-1 text-sm font-normal',
+        // One line, unless the caller lets it wrap
+        !className.includes('whitespace-') && 'whitespace-nowrap',
         color,
         className,
       )}

@@ -1,5 +1,6 @@
 /** Fields of a form, read from a JSON Schema of the management API. A schema that no field fits becomes a field for JSON text. */
 import type { Json, JsonObject } from '../../build/document.ts'
+import { hintOf } from './hint.ts'
 
 interface Base {
   readonly name: string
@@ -13,6 +14,8 @@ interface Base {
   readonly default: Json | undefined
   /** Section of the form, or null. */
   readonly section: string | null
+  /** Chosen once: a stored resource keeps it. */
+  readonly isFixed: boolean
 }
 
 export type Field = Base &
@@ -67,17 +70,29 @@ const AREA_UNITS = ['markdown', 'pem']
 interface Place {
   readonly $defs: Readonly<Record<string, JsonObject>>
   readonly depth: number
+  readonly hint: typeof hintOf
+  /** Labels of the members of the object around, by name. */
+  readonly labels: Readonly<Record<string, string>>
 }
 
-/** Fields of the members of an object schema, in the order of the schema. */
-export function fieldsOf(schema: JsonObject, $defs: Readonly<Record<string, JsonObject>>): readonly Field[] {
-  return membersOf(resolve(schema, $defs), { $defs, depth: 0 })
+/**
+ * Fields of the members of an object schema, in the order of the schema.
+ * @param hint makes the hint of a field from its description. Default: for descriptions of the management API
+ */
+export function fieldsOf(
+  schema: JsonObject,
+  $defs: Readonly<Record<string, JsonObject>>,
+  hint: Place['hint'] = hintOf,
+): readonly Field[] {
+  return membersOf(resolve(schema, $defs), { $defs, depth: 0, hint, labels: {} })
 }
 
 function membersOf(schema: JsonObject, place: Place): Field[] {
   const required = Array.isArray(schema['required']) ? schema['required'] : []
-  return Object.entries(objectOr(schema['properties'])).map(([name, member]) =>
-    fieldOf(name, objectOr(member), required.includes(name), place),
+  const members = Object.entries(objectOr(schema['properties']))
+  const labels = Object.fromEntries(members.map(([name]) => [name, inSentence(labelOf(name))]))
+  return members.map(([name, member]) =>
+    fieldOf(name, objectOr(member), required.includes(name), { ...place, labels }),
   )
 }
 
@@ -135,6 +150,7 @@ export function labelOf(name: string): string {
     )
     .replace(/\bmcps\b/, 'MCPs')
     .replace(/\bgraphql\b/, 'GraphQL')
+    .replace(/\bx ratelimit\b/, 'X-RateLimit')
   return spelled.charAt(0).toUpperCase() + spelled.slice(1)
 }
 
@@ -146,16 +162,35 @@ export function inSentence(label: string): string {
 function fieldOf(name: string, given: JsonObject, required: boolean, place: Place): Field {
   const { $defs } = place
   const { schema, nullable } = withoutNull(resolve(given, $defs), $defs)
+  const description = textOf(schema['description']) ?? ''
   const base: Base = {
     name,
     label: labelOf(name),
-    description: textOf(schema['description']) ?? '',
+    description: place.hint(description, {
+      ...wordsOfSwitch(schema, required, nullable),
+      labels: place.labels,
+    }),
     required,
     nullable,
     default: schema['default'],
     section: textOf(schema['x-postern-section']),
+    isFixed: /\bcannot change$/i.test(description),
   }
   return { ...base, ...shapeOf(schema, place) }
+}
+
+/** A switch is a box, or a choice of yes and no if it may be left open. */
+export function isOpenSwitch(field: Pick<Field, 'required' | 'nullable' | 'default'>): boolean {
+  return field.nullable || (field.default === undefined && !field.required)
+}
+
+function wordsOfSwitch(
+  schema: JsonObject,
+  required: boolean,
+  nullable: boolean,
+): { on: string; off: string } {
+  const isOpen = isOpenSwitch({ required, nullable, default: schema['default'] })
+  return isOpen ? { on: 'Yes', off: 'No' } : { on: 'On', off: 'Off' }
 }
 
 type Shape = Field extends infer F ? (F extends Field ? Omit<F, keyof Base> : never) : never
@@ -265,7 +300,10 @@ function variantOf(branches: readonly JsonObject[], place: Place): Shape | null 
     const member = objectOr(objectOr(one['properties'])[tag])
     return {
       value: String(member['const']),
-      description: textOf(member['description']) ?? textOf(one['description']) ?? '',
+      description: place.hint(textOf(member['description']) ?? textOf(one['description']) ?? '', {
+        ...wordsOfSwitch({}, true, false),
+        labels: place.labels,
+      }),
       fields: membersOf(one, deeper).filter((field) => field.name !== tag),
     }
   })

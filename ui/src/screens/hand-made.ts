@@ -208,6 +208,7 @@ export const PAGES: Readonly<Record<string, Load>> = {
   '/run/config.apply': () => import('./revisions/apply-file.tsx'),
   '/run/requests.explain': () => import('./records/why.tsx'),
   '/collections/import': () => import('./collections/import.tsx'),
+  '/run/collections.import': () => import('./collections/import.tsx'),
   '/origins/add': () => import('./origins/add.tsx'),
   '/problems': () => import('./problems/list.tsx'),
   '/problems/$id': () => import('./problems/page.tsx'),

@@ -4,7 +4,7 @@ import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 
 import { singleKeysOn, useKeys } from '../app/keys.ts'
 import type { Search } from '../app/search.ts'
 import { classes } from '../kit/classes.ts'
-import { useNarrow } from '../kit/narrow.ts'
+import { useNarrow, useTouch } from '../kit/narrow.ts'
 
 interface TableColumn<T> {
   readonly name: string
@@ -45,6 +45,8 @@ interface DataTableProps<T> {
 }
 
 const ROW = 32
+/** A target for fingers of 44 pixels, and the line below it. */
+const ROW_TOUCH = 45
 const CARD = 96
 /** Below this a table scrolls to the side instead of cutting texts further, pixels. */
 const SHARED_MIN = 130
@@ -55,12 +57,13 @@ export function DataTable<T>(props: DataTableProps<T>) {
   const { items, more = null, columns, label, keyOf, linkOf, isFetching = false, selected = null } = props
   const { onWalk, onTop, onFilter } = props
   const isNarrow = useNarrow()
+  const row = useTouch() ? ROW_TOUCH : ROW
   const scroller = useRef<HTMLDivElement>(null)
   const [current, setCurrent] = useState(-1)
   const virtual = useVirtualizer({
     count: items.length,
     getScrollElement: () => scroller.current,
-    estimateSize: () => (isNarrow ? CARD : ROW),
+    estimateSize: () => (isNarrow ? CARD : row),
     overscan: AHEAD,
   })
   const rows = virtual.getVirtualItems()
@@ -70,7 +73,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
   }, [more, isFetching, last, items.length])
   useEffect(() => {
     virtual.measure()
-  }, [virtual, isNarrow])
+  }, [virtual, isNarrow, row])
 
   const walk = (step: number): void => {
     const next = Math.min(items.length - 1, Math.max(0, current + step))
@@ -118,7 +121,10 @@ export function DataTable<T>(props: DataTableProps<T>) {
         to={link.to}
         params={link.params ?? {}}
         search={(link.search ?? {}) as Search}
-        className="font-medium no-underline hover:underline"
+        className={classes(
+          'target font-medium no-underline hover:underline',
+          isNarrow ? 'block' : 'inline-block max-w-full truncate align-middle',
+        )}
       >
         {name}
       </Link>
@@ -192,8 +198,9 @@ export function DataTable<T>(props: DataTableProps<T>) {
                 <tr
                   key={key}
                   data-row={index}
+                  style={{ height: row }}
                   className={classes(
-                    'h-8 border-b border-line last:border-0 hover:bg-raised',
+                    'border-b border-line last:border-0 hover:bg-raised',
                     key === selected && 'bg-accent-soft',
                   )}
                 >

@@ -38,7 +38,6 @@ export function SearchBox({
   useKeys({ '/': () => input.current?.focus() })
   return (
     <div className="relative w-full sm:w-70">
-      <SearchIcon size={14} aria-hidden="true" className="absolute top-2.25 left-2 text-muted" />
       <TextInput
         ref={input}
         type="search"
@@ -48,6 +47,11 @@ export function SearchBox({
         maxLength={200}
         onChange={(event) => setText(event.target.value)}
         className="pl-7"
+      />
+      <SearchIcon
+        size={14}
+        aria-hidden="true"
+        className="pointer-events-none absolute inset-y-0 left-2 my-auto text-muted"
       />
     </div>
   )
@@ -80,7 +84,7 @@ export function FilterBar({
       {set.map(({ field, text }) => (
         <span
           key={field.name + text}
-          className="inline-flex h-8 items-center gap-1 rounded-md border border-line bg-accent-soft pl-2 text-sm"
+          className="inline-flex min-h-8 items-center gap-1 rounded-md border border-line bg-accent-soft pl-2 text-sm"
         >
           {field.name}: <span className="font-medium">{text}</span>
           <IconButton
@@ -121,17 +125,18 @@ export function FilterBar({
 function AddFilter({ fields, onPick }: { fields: readonly Field[]; onPick: (name: string) => void }) {
   return (
     <span className="relative inline-flex w-36">
-      <ListFilter
-        size={14}
-        aria-hidden="true"
-        className="pointer-events-none absolute top-2.25 left-2 text-muted"
-      />
       <PickOne
         aria-label="Add a filter"
         placeholder="Filter"
         className="pl-7"
         values={fields.map(({ name }) => name)}
         onPick={onPick}
+      />
+      <ListFilter
+        size={14}
+        aria-hidden="true"
+        // After the input, which would be painted over it
+        className="pointer-events-none absolute inset-y-0 left-2 my-auto text-muted"
       />
     </span>
   )

@@ -11,6 +11,7 @@ import { errorsOf, useWrite } from '../../forms/use-write.ts'
 import { Button, buttonClasses } from '../../kit/button.tsx'
 import { classes } from '../../kit/classes.ts'
 import { Labeled, TextArea } from '../../kit/inputs.tsx'
+import { useLeaveGuard } from '../../kit/leave-guard.ts'
 import { Card, Page } from '../../kit/page.tsx'
 import { FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
 import { Status } from '../../kit/status.tsx'
@@ -67,6 +68,8 @@ function Import({ row, schemas, collection }: ImportProps) {
   const [options, setOptions] = useState<JsonObject>({})
   const write = useWrite(row)
   const { state } = write
+  const isOpen = state.step !== 'done' && state.step !== 'waiting'
+  useLeaveGuard(isOpen && (text !== '' || Object.keys(options).length > 0))
   useEffect(() => {
     document.getElementById('main')?.scrollTo(0, 0)
   }, [state.step])

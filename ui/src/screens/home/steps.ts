@@ -25,7 +25,7 @@ export function stepsOf({ isUsed, collections, clients, records }: StepFacts): r
       label: 'Add an API',
       hint: 'Import an OpenAPI description, or create a collection by hand.',
       isDone: isUsed || some(collections),
-      to: '/run/collections.import',
+      to: '/collections/import',
     },
     {
       label: 'Publish it',

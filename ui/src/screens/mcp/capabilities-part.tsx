@@ -8,6 +8,7 @@ import { ReviewWrite } from '../../forms/review-write.tsx'
 import { Button } from '../../kit/button.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
 import { Labeled, Select } from '../../kit/inputs.tsx'
+import { useLeaveGuard } from '../../kit/leave-guard.ts'
 import { Empty } from '../../kit/states.tsx'
 import { Status } from '../../kit/status.tsx'
 import { isEqual } from '../../schema/value.ts'
@@ -26,8 +27,10 @@ export default function CapabilitiesPart({ slug, value }: PartProps) {
   const stored = value['members'] as unknown as readonly Member[]
   const [edited, setEdited] = useState<readonly Member[] | null>(null)
   const [isSaving, setSaving] = useState(false)
+  const [isRequested, setRequested] = useState(false)
   const members = edited ?? stored
   const isDirty = edited !== null && !isEqual(edited as never, stored as never)
+  useLeaveGuard(isDirty && !isRequested)
   const isReadOnly = setOf(value['managed_by']) !== null || !may('virtual_mcps.update')
   const type = TYPES.find((listed) => listed.type === one(search['type']))?.type ?? 'tools'
   if (members.length === 0)
@@ -74,9 +77,10 @@ export default function CapabilitiesPart({ slug, value }: PartProps) {
           member={member}
           type={type}
           isReadOnly={isReadOnly}
-          onRules={(rules) =>
+          onRules={(rules) => {
+            setRequested(false)
             setEdited(members.map((before, at) => (at === index ? withRules(before, type, rules) : before)))
-          }
+          }}
         />
       ))}
       {isSaving && (
@@ -88,6 +92,7 @@ export default function CapabilitiesPart({ slug, value }: PartProps) {
             expectedRevision={Number(value['revision'])}
             done="Saved"
             onBack={() => setSaving(false)}
+            onWaiting={() => setRequested(true)}
             onDone={() => {
               setSaving(false)
               setEdited(null)

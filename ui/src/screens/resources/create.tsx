@@ -2,13 +2,14 @@ import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import type { JsonObject } from '../../../build/document.ts'
 import { operation } from '../../api/operations.ts'
 import { useMay } from '../../api/session.ts'
-import { singularOf } from '../../app/navigation.ts'
+import { singularOf, titleOf } from '../../app/navigation.ts'
 import { NotFound } from '../../app/not-found.tsx'
 import { OperationForm } from '../../forms/operation-form.tsx'
 import { secretsOf } from '../../forms/secrets.ts'
 import { startOf } from '../../forms/start-of.ts'
 import { Page } from '../../kit/page.tsx'
 import { Forbidden } from '../../kit/states.tsx'
+import { inSentence } from '../../schema/fields.ts'
 import { useSchemas } from '../../schema/load.ts'
 import { FIRST_PARTS } from '../hand-made.ts'
 import { aboutOf } from './about.ts'
@@ -26,7 +27,7 @@ export default function CreateResource() {
   if (!may(`${resource}.create`))
     return (
       <Page name={title} title={title}>
-        <Forbidden permission={row.permission} />
+        <Forbidden permission={row.permission} to={`create ${inSentence(titleOf(resource))}`} />
       </Page>
     )
   const open = (output: JsonObject): void => {
@@ -42,7 +43,9 @@ export default function CreateResource() {
       <div className="max-w-240">
         {schemas !== undefined && (
           <OperationForm
+            key={resource}
             row={row}
+            isPage
             schemas={schemas}
             start={startOf(row, search as JsonObject)}
             onCancel={() => history.back()}

@@ -13,6 +13,7 @@ import { NotFound } from '../../app/not-found.tsx'
 import { one } from '../../app/search.ts'
 import { EditForm } from '../../forms/edit-form.tsx'
 import { RunDialog } from '../../forms/run-dialog.tsx'
+import { nameOfItem, wordOf } from '../../forms/words.ts'
 import { Button } from '../../kit/button.tsx'
 import { classes } from '../../kit/classes.ts'
 import { CopyButton } from '../../kit/copy.tsx'
@@ -83,7 +84,7 @@ function Item({ resource, id }: { resource: string; id: string }) {
       </Page>
     )
 
-  const name = String(value['name'] ?? value['title'] ?? value['email'] ?? value['slug'] ?? id)
+  const name = nameOfItem(value, id)
   const slug = addressOf(resource, value)
   // The documents decide: a change here would be undone the next time that they are applied
   const set = setOf(value['managed_by'])
@@ -94,6 +95,7 @@ function Item({ resource, id }: { resource: string; id: string }) {
   const tab = isManaged && wanted === 'edit' ? first : wanted
   const part = parts.find((one) => one.tab === tab)
   const isShown = { overview: true, edit: mayEdit && !isManaged, history: may('audit.list') }
+  const update = operation(`${resource}.update`)
   const derived = TABS.filter((one) => isShown[one.tab])
   const tabs = [
     ...derived.filter((one) => one.tab !== 'history'),
@@ -176,9 +178,11 @@ function Item({ resource, id }: { resource: string; id: string }) {
       {part === undefined && tab === 'overview' && (
         <Overview resource={resource} slug={slug} value={value} schemas={schemas} />
       )}
-      {part === undefined && tab === 'edit' && (
+      {part === undefined && tab === 'edit' && !isShown.edit && (
+        <Forbidden permission={update?.permission ?? get.permission} to="change this" />
+      )}
+      {part === undefined && tab === 'edit' && isShown.edit && (
         <EditForm
-          key={String(value['revision'])}
           resource={resource}
           id={String(value['id'] ?? id)}
           loaded={value}
@@ -187,7 +191,8 @@ function Item({ resource, id }: { resource: string; id: string }) {
           onDone={() => void navigate({ to: '.', search: { ...search, tab: undefined } as never })}
         />
       )}
-      {tab === 'history' && <History resource={resource} id={String(value['id'] ?? id)} />}
+      {tab === 'history' && !isShown.history && <Forbidden permission="audit:read" />}
+      {tab === 'history' && isShown.history && <History resource={resource} id={String(value['id'] ?? id)} />}
       {running !== null && (
         <RunDialog
           row={running}
@@ -201,14 +206,6 @@ function Item({ resource, id }: { resource: string; id: string }) {
       )}
     </Page>
   )
-}
-
-function wordOf({ action }: OperationRow, value: JsonObject): string {
-  if (action === 'toggle') return value['active'] === false ? 'Activate' : 'Deactivate'
-  if (action === 'publish' && value['status'] === 'published' && value['pending_draft'] === undefined)
-    return 'Unpublish'
-  const words = action.replaceAll('_', ' ')
-  return words.charAt(0).toUpperCase() + words.slice(1)
 }
 
 /** First values of an action: the state that it would change to. */
@@ -226,7 +223,11 @@ function States({ value }: { value: JsonObject }) {
   return (
     <>
       {state !== null && <Status state={state}>{String(status)}</Status>}
-      {value['active'] === false && <Status state="off">inactive</Status>}
+      {value['active'] === false ? (
+        <Status state="off">inactive</Status>
+      ) : (
+        value['active'] === true && state === null && <Status state="ok">active</Status>
+      )}
       {value['pending_draft'] !== undefined && <Badge tone="dashed">draft</Badge>}
       {typeof value['managed_by'] === 'string' && <Badge>managed by {value['managed_by']}</Badge>}
     </>

@@ -44,7 +44,7 @@ export function Overview({ resource, slug, value, schemas, children, without = [
                     to="/$resource"
                     params={{ resource: list }}
                     search={{ [filter]: slug }}
-                    className="underline"
+                    className="target inline-block underline"
                   >
                     {titleOf(list)}
                   </Link>

@@ -20,7 +20,7 @@ export default function RunOperation() {
   if (!may(name))
     return (
       <Page name={row.summary} title={row.summary}>
-        <Forbidden permission={row.permission} />
+        <Forbidden permission={row.permission} to="run this operation" />
       </Page>
     )
   const id = typeof search['id'] === 'string' ? search['id'] : null
@@ -30,6 +30,7 @@ export default function RunOperation() {
         {schemas != null && (
           <OperationForm
             key={name}
+            isPage
             row={row}
             schemas={schemas}
             start={startOf(row, search as JsonObject)}

@@ -38,14 +38,7 @@ export default function Settings() {
       {query.data === undefined || schemas == null ? (
         <SkeletonRows rows={10} />
       ) : may('settings.update') ? (
-        <EditForm
-          key={String(query.data['revision'])}
-          resource="settings"
-          id={null}
-          loaded={query.data}
-          schemas={schemas}
-          onDone={() => {}}
-        />
+        <EditForm resource="settings" id={null} loaded={query.data} schemas={schemas} onDone={() => {}} />
       ) : (
         <Details value={query.data} />
       )}

@@ -25,9 +25,9 @@ export function formsOf(schema: JsonObject): readonly ToolForm[] | null {
       ? branches.map((branch, index) => {
           const own = isObject(branch) ? resolve(branch, $defs) : {}
           const title = typeof own['title'] === 'string' ? own['title'] : `Form ${index + 1}`
-          return { title, fields: named(fieldsOf(joined(beside, own), $defs)) }
+          return { title, fields: named(fieldsOf(joined(beside, own), $defs, asWritten)) }
         })
-      : [{ title: '', fields: named(fieldsOf(root, $defs)) }]
+      : [{ title: '', fields: named(fieldsOf(root, $defs, asWritten)) }]
     const isShown = forms.length <= FORMS_MAX && forms.every(({ fields }) => fields.length <= FIELDS_MAX)
     return isShown ? forms : null
   } catch {
@@ -49,6 +49,9 @@ function joined(root: JsonObject, branch: JsonObject): JsonObject {
     required: [...new Set([...list(root['required']), ...list(branch['required'])])],
   }
 }
+
+/** Descriptions of others are no text of the management API. */
+const asWritten = (description: string): string => description
 
 /** Arguments are known by their names, not by words made of these. */
 function named(fields: readonly Field[]): readonly Field[] {

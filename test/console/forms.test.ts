@@ -1,0 +1,231 @@
+/** Forms and their dialogs in a real browser: who may fill them in, what they name, and what they say. */
+import assert from 'node:assert/strict'
+import { after, before, suite, test } from 'node:test'
+import type { Browser, Locator, Page } from 'playwright-core'
+import { created, publishOrders, startTestServer, type TestServer } from '../scenarios/server.ts'
+import { addUser } from '../support/sign-in.ts'
+import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
+import { assertClean } from './clean.ts'
+import { keyboardOn, pointerOn } from './hands.ts'
+
+suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
+  let browser: Browser
+  let server: TestServer
+  let origin: string
+  let origins: string[]
+
+  before(async () => {
+    server = await startTestServer({ workers: 1 })
+    origin = server.running.controlUrl
+    origins = [origin, server.running.origin]
+    for (const [slug, role, scope] of [
+      ['ann', 'admin', undefined],
+      ['bob', 'admin', undefined],
+      ['viv', 'viewer', undefined],
+      ['mia', 'modifier', { collections: ['orders'] }],
+    ] as const) {
+      await addUser(server, server.running.origin, slug)
+      if (slug === 'mia') {
+        await publishOrders(server, 'http://127.0.0.1:9')
+        await created(server.manage('POST', '/grants', { name: 'mia reads', user: slug, role: 'viewer' }))
+      }
+      await created(
+        server.manage('POST', '/grants', { name: slug, user: slug, role, ...(scope && { scope }) }),
+      )
+    }
+    await created(
+      server.manage('POST', '/collections', {
+        name: 'Stock',
+        slug: 'stock',
+        base_path: '/stock',
+        upstream: { targets: [{ url: 'http://127.0.0.1:9' }] },
+      }),
+    )
+    browser = await launch()
+  })
+  after(async () => {
+    await browser?.close()
+    await server?.stop()
+  })
+
+  const opened = (page: Page, path: string): Promise<void> => openPage(page, origin, path)
+  const isInView = (part: Locator): Promise<boolean> =>
+    part.evaluate((element) => {
+      const { top, bottom } = element.getBoundingClientRect()
+      return top >= 0 && bottom <= element.ownerDocument.defaultView!.innerHeight
+    })
+  const colorOf = (part: Locator): Promise<string> =>
+    part.evaluate((element) => element.ownerDocument.defaultView!.getComputedStyle(element).color)
+
+  test('a viewer who opens the address of a form is told what is missing, and is shown no form', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'viv')
+    await opened(page, '/policies/gold?tab=edit')
+    await page.getByText('You may not change this').waitFor()
+    await page.getByText('policies:update').waitFor()
+    assert.equal(await page.getByRole('main').locator('form, textarea').count(), 0)
+    await opened(page, '/policies/new')
+    await page.getByText('You may not create policies').waitFor()
+    await page.getByText('policies:create').waitFor()
+    await assertClean(visit, 1440, 'for a viewer')
+  })
+
+  test('a refusal that names no field comes into view and into focus, however long the form is', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'mia')
+    await opened(page, '/collections/stock?tab=edit')
+    await page.getByLabel(/^Name/).fill('Not hers')
+    const review = page.getByRole('button', { name: 'Review the change' })
+    assert.equal(await isInView(review), true, 'the button is in view at the top of the form')
+    await review.click()
+    const alert = page.getByRole('main').getByRole('alert')
+    await alert.waitFor()
+    assert.equal(await isInView(alert), true)
+    assert.equal(
+      await alert.locator('xpath=..').evaluate((box) => box === box.ownerDocument.activeElement),
+      true,
+    )
+  })
+
+  test('a new resource can be sent from everywhere in its form', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/collections/new')
+    assert.equal(await isInView(page.getByRole('button', { name: 'Review the change' })), true)
+    await assertClean(visit, 1440, 'a new collection')
+  })
+
+  test('what cannot change is read-only in the form that edits, and can be chosen in the form that creates', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/proxies/new?collection=orders')
+    assert.equal(await page.getByLabel(/^Collection/).isEnabled(), true)
+    await opened(page, '/proxies/orders:get-order?tab=edit')
+    assert.equal(await page.getByLabel(/^Collection/).inputValue(), 'orders')
+    assert.equal(await page.getByLabel(/^Collection/).isDisabled(), true)
+    assert.equal(await page.getByLabel(/^Name/).isEnabled(), true)
+    assertFaultless(visit, 'read-only')
+  })
+
+  test('a dialog names what it is about; a deletion is red from the first button on and asks for the slug', async () => {
+    await created(server.manage('POST', '/policies', { name: 'Silver', slug: 'silver' }))
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/policies/silver')
+    const remove = page.getByRole('button', { name: 'Delete' })
+    const danger = await colorOf(remove)
+    await remove.click()
+    const dialog = page.getByRole('dialog', { name: 'Delete Silver', exact: true })
+    await dialog.getByText('Delete a policy.', { exact: true }).waitFor()
+    const review = dialog.getByRole('button', { name: 'Review the change' })
+    assert.equal(await colorOf(review), danger)
+    await review.click()
+    assert.equal(await dialog.getByRole('button', { name: 'Delete' }).isDisabled(), true)
+    await dialog.getByLabel('Type silver to confirm').fill('silver')
+    await dialog.getByRole('button', { name: 'Delete' }).click()
+    await page.getByRole('heading', { name: 'Policies', level: 1 }).waitFor()
+    assert.equal((await server.manage('GET', '/policies/silver')).status, 404)
+    // The page asks for what is gone once more
+    assert.deepEqual(
+      [...new Set(visit.faults.map((fault) => fault.replace(/^.* (?=404)/, '')))],
+      ['404 (Not Found)'],
+    )
+  })
+
+  test('the head of a page says whether the resource is active', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    for (const path of ['/policies/gold', '/clients/acme', '/users/viv']) {
+      await opened(page, path)
+      await page.getByRole('heading', { level: 1 }).getByText('active', { exact: true }).waitFor()
+    }
+    await page.getByRole('button', { name: 'Deactivate' }).click()
+    const dialog = page.getByRole('dialog', { name: /^Deactivate/ })
+    await dialog.getByRole('button', { name: 'Review the change' }).click()
+    await dialog.getByRole('button', { name: 'Toggle' }).click()
+    await page.getByRole('heading', { level: 1 }).getByText('inactive', { exact: true }).waitFor()
+    assertFaultless(visit, 'states')
+  })
+
+  for (const handOn of [pointerOn, keyboardOn]) {
+    const { name } = handOn(null as never)
+    test(`a change that needs approval becomes a change request, which another person approves, with the ${name}`, async () => {
+      const approvals = [{ name: 'Two people for policies', permissions: ['policies:update'] }]
+      assert.equal((await server.manage('PATCH', '/settings/current', { approvals })).status, 200)
+      const described = async () => (await server.manage('GET', '/policies/gold')).json.description
+      const before = await described()
+      {
+        await using visit = await visitor(browser, origins)
+        const { page } = visit
+        const hand = handOn(page)
+        await signIn(page, origin, 'ann')
+        await opened(page, '/policies/gold?tab=edit')
+        await hand.fill(page.getByLabel('Description'), `approved by ${name}`)
+        await hand.press(page.getByRole('button', { name: 'Review the change' }))
+        await page.getByText(`+ approved by ${name}`).waitFor()
+        await page.getByText(/by the rules: Two people for policies\./).waitFor()
+        await hand.fill(page.getByLabel('Reason'), 'a better text')
+        await hand.press(page.getByRole('button', { name: 'Ask for approval' }))
+        await page.getByText('Waits for approval').waitFor()
+        await page.getByText('Nothing has changed yet.').waitFor()
+        // What is requested is no longer lost by leaving
+        await hand.press(page.getByRole('link', { name: 'Open the change request' }))
+        await page.getByText(`+ approved by ${name}`).waitFor()
+        await page.getByText('a better text').waitFor()
+        assert.equal(await described(), before)
+        assertFaultless(visit, 'the request')
+      }
+      const [request] = (await server.manage('GET', '/change_requests?state=open')).json.items
+      await using visit = await visitor(browser, origins)
+      const { page } = visit
+      const hand = handOn(page)
+      await signIn(page, origin, 'bob')
+      await opened(page, `/change_requests/${request.id}`)
+      await hand.press(page.getByRole('button', { name: 'Approve' }))
+      await hand.press(page.getByRole('button', { name: 'Confirm: approve' }))
+      await page.getByText(/bob approved it, which made revision/).waitFor()
+      assert.equal(await described(), `approved by ${name}`)
+      assertFaultless(visit, 'the approval')
+    })
+
+    test(`a list that is empty because of its filters says so, and clears them, with the ${name}`, async () => {
+      await using visit = await visitor(browser, origins)
+      const { page } = visit
+      const hand = handOn(page)
+      await signIn(page, origin, 'ann')
+      await opened(page, '/policies?text=no-such-policy')
+      await page.getByRole('heading', { name: 'No policy fits the filters' }).waitFor()
+      assert.equal(await page.getByRole('main').getByText('No policies yet').count(), 0)
+      await assertClean(visit, 1440, 'a filtered list')
+      await hand.press(page.getByRole('button', { name: 'Clear the filters' }))
+      await page.getByRole('link', { name: 'Gold' }).waitFor()
+      assert.equal(new URL(page.url()).search, '')
+      assert.equal(await page.getByRole('searchbox').inputValue(), '')
+      assertFaultless(visit, 'cleared')
+    })
+  }
+
+  test('the field that adds a filter shows its icon', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/policies')
+    const icon = page.getByLabel('Add a filter').locator('xpath=ancestor::span[1]').locator('svg')
+    assert.equal(
+      // What takes no pointer is left out of the question what lies on top
+      await icon.evaluate((element) => {
+        element.style.pointerEvents = 'auto'
+        const { left, top, width, height } = element.getBoundingClientRect()
+        return element.contains(element.ownerDocument.elementFromPoint(left + width / 2, top + height / 2))
+      }),
+      true,
+    )
+    assertFaultless(visit, 'the icon')
+  })
+})

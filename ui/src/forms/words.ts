@@ -1,0 +1,29 @@
+/** How the console names operations, where it does not show the summary of the API as it stands. */
+import type { JsonObject } from '../../build/document.ts'
+import type { OperationRow } from '../api/operations.ts'
+
+/** Name of the button that runs an operation on a resource. */
+export function wordOf({ action }: Pick<OperationRow, 'action'>, value: JsonObject): string {
+  if (action === 'toggle') return value['active'] === false ? 'Activate' : 'Deactivate'
+  if (action === 'publish' && value['status'] === 'published' && value['pending_draft'] === undefined)
+    return 'Unpublish'
+  const words = action.replaceAll('_', ' ')
+  return words.charAt(0).toUpperCase() + words.slice(1)
+}
+
+/** Name of a resource for people. */
+export function nameOfItem(value: JsonObject, slug: string): string {
+  return String(value['name'] ?? value['title'] ?? value['email'] ?? value['slug'] ?? slug)
+}
+
+/** `Delete Gold`, `Issue token: Support bot`. */
+export function runTitleOf(row: Pick<OperationRow, 'action'>, value: JsonObject, slug: string): string {
+  const word = wordOf(row, value)
+  const isVerb = !word.includes(' ') && word !== 'Assignments'
+  return `${word}${isVerb ? '' : ':'} ${nameOfItem(value, slug)}`
+}
+
+/** The summary of an operation as a sentence, without what only programs need to know: the form asks for the confirmation. */
+export function sentenceOf(summary: string): string {
+  return `${summary.replace(/[;,] (?:needs|requires) confirm\b[^.;]*/, '').replace(/, with status or active$/, '')}.`
+}

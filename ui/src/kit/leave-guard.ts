@@ -1,0 +1,49 @@
+/**
+ * Asks before a person loses what only the page has: edits that are not saved, or a secret that is shown once.
+ *
+ * 1. While the guard is on, links, Back and Forward ask by a dialog of the console, and so does closing the dialog that the guard is
+ *    in. The browser itself asks before its tab closes.
+ * 2. Leaving is another path, or another tab of the page (`?tab=`). Other parameters only change what the page shows.
+ * 3. An answer of yes lets one navigation go on; the guard itself ends with what it guards.
+ */
+import { useBlocker } from '@tanstack/react-router'
+import { createContext, useContext, useEffect } from 'react'
+import { ask, type Question } from './ask.ts'
+
+/** Takes a question that the dialog around asks before it closes. Returns a function that takes it back. */
+type Guarding = (question: Question) => () => void
+
+/** The dialog around; null outside of dialogs. */
+export const DialogGuards = createContext<Guarding | null>(null)
+
+const DISCARD: Question = {
+  title: 'Discard your changes?',
+  text: 'What you have entered here is not saved.',
+  yes: 'Discard',
+  no: 'Keep editing',
+}
+
+interface Place {
+  readonly pathname: string
+  readonly search: object
+}
+
+/** @param question must stay the same object between renderings */
+export function useLeaveGuard(isOn: boolean, question: Question = DISCARD): void {
+  const guard = useContext(DialogGuards)
+  useBlocker({
+    shouldBlockFn: async ({ current, next }) => isLeaving(current, next) && !(await ask(question)),
+    disabled: !isOn,
+  })
+  useEffect(() => {
+    if (isOn) return guard?.(question)
+  }, [isOn, guard, question])
+}
+
+function isLeaving(from: Place, to: Place): boolean {
+  return from.pathname !== to.pathname || tabOf(from) !== tabOf(to)
+}
+
+function tabOf({ search }: Place): unknown {
+  return (search as { readonly tab?: unknown }).tab
+}
