@@ -9,7 +9,7 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
 
 /** Says what is wider than the window; null if nothing is. The content scrolls within `main`, so the document tells only of the frame. */
-async function tooWide(page: Page, width: number): Promise<string | null> {
+export async function tooWide(page: Page, width: number): Promise<string | null> {
   const [document, main, room] = await page.evaluate<number[]>(
     `(({ scrollWidth, clientWidth }) => [document.documentElement.scrollWidth, scrollWidth, clientWidth])(document.getElementById('main'))`,
   )
