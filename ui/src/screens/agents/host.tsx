@@ -9,7 +9,7 @@ import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/time.tsx'
 import type { PartProps } from '../hand-made.ts'
-import { Facts, ResourceLink } from '../resources/facts.tsx'
+import { ActiveState, Facts, LastCall, ResourceLink } from '../resources/facts.tsx'
 import { Overview } from '../resources/overview.tsx'
 import { kindOfHost, peopleOf, tokenWords } from './words.ts'
 
@@ -27,7 +27,6 @@ export default function HostOverview(props: PartProps) {
     limit: CALLS_MAX,
     fields: 'id,time,status,user,user_slug',
   })
-  const last = calls.data?.items[0]
   const people = peopleOf(calls.data?.items ?? [])
   return (
     <Overview {...props} without={['active', 'software', 'bindings', 'valid_tokens']}>
@@ -41,23 +40,12 @@ export default function HostOverview(props: PartProps) {
                 <code className="break-all">{value['software']}</code>
               ) : null,
             ],
-            [
-              'State',
-              value['active'] === false ? (
-                <Status state="off">Inactive: its calls are refused</Status>
-              ) : (
-                <Status state="ok">Active</Status>
-              ),
-            ],
+            ['State', <ActiveState key="" active={value['active']} />],
             [
               'Last call',
-              !may('records.list') || calls.data === undefined ? null : last === undefined ? (
-                'None on record'
-              ) : (
-                <ResourceLink resource="records" id={last.id}>
-                  <Time value={last.time} />, answered {last.status}
-                </ResourceLink>
-              ),
+              may('records.list') && calls.data !== undefined ? (
+                <LastCall call={calls.data.items[0]} />
+              ) : null,
             ],
           ]}
         />

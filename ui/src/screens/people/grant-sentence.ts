@@ -8,7 +8,8 @@ const BUILT_IN: Readonly<Record<string, string>> = {
   admin: 'read, change and grant',
 }
 
-interface Scope {
+/** Where a grant or a rule holds; an empty list sets no limit. */
+export interface Scope {
   readonly resource_types: readonly string[]
   readonly verbs: readonly string[]
   readonly collections: readonly string[]
@@ -17,7 +18,7 @@ interface Scope {
 }
 
 /** `a`, `a and b`, `a, b and c`. */
-function listed(words: readonly string[], conjunction = 'and'): string {
+export function listed(words: readonly string[], conjunction = 'and'): string {
   if (words.length < 2) return words[0] ?? ''
   return `${words.slice(0, -1).join(', ')} ${conjunction} ${words.at(-1)}`
 }
