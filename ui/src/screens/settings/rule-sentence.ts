@@ -52,7 +52,7 @@ export function ruleSentence({ permissions, scope, subjects }: ApprovalRule): st
   const people = [
     ...subjects.users,
     ...subjects.teams.map((team) => `a member of the team ${team}`),
-    ...subjects.service_identities.map((machine) => `the machine ${machine}`),
+    ...subjects.service_identities.map((slug) => `the service identity ${slug}`),
   ]
   const by = people.length === 0 ? '' : ` if ${listed(people, 'or')} asks for it`
   const text = [what, ...limits].join(', ')
