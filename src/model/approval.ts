@@ -68,7 +68,15 @@ export const ChangeRequest = z.object({
     .enum(CHANGE_REQUEST_STATES)
     .describe('approved: runs when the requester repeats the same call; applied: done'),
   operation: z.string().describe('resource.action, such as proxies.update'),
-  resource: z.object({ type: z.string(), id: z.string().nullable(), slug: z.string().nullable() }),
+  resource: z.object({
+    type: z.string(),
+    id: z.string().nullable(),
+    slug: z.string().nullable(),
+    parent: z
+      .string()
+      .nullable()
+      .describe('Slug of the collection, client or host that it belonged to when the request was made'),
+  }),
   requester: Person.extend({ type: z.enum(['user', 'service', 'system']) }),
   rules: z.array(z.string()).describe('Names of the approval rules that apply'),
   reason: z.string().nullable(),

@@ -99,7 +99,7 @@ test('what is counted is what is there, however it is gathered', async () => {
   )
 })
 
-test('endpoints come by their requests or by their part of errors, with the codes that were answered most', async () => {
+test('endpoints come by their requests, by their errors or by their part of errors, with the codes that were answered most', async () => {
   const calls = (route: string, errors: number, requests: number) =>
     Array.from({ length: requests }, (_, i) =>
       recordFields({
@@ -109,12 +109,13 @@ test('endpoints come by their requests or by their part of errors, with the code
       }),
     )
   const reader = await files.read(
-    [...calls('/busy', 2, 10), ...calls('/broken', 3, 4), ...calls('/fine', 0, 5)],
+    [...calls('/busy', 4, 10), ...calls('/broken', 3, 4), ...calls('/fine', 0, 5)],
     7,
   )
   const routes = async (order: MetricsQuestion['order'], limit = 10) =>
     (await measure(reader, clock, ask('endpoint', { order, limit }))).groups.map(({ key }) => key[1])
   assert.deepEqual(await routes('requests'), ['/busy', '/fine', '/broken'])
+  assert.deepEqual(await routes('errors'), ['/busy', '/broken', '/fine'])
   assert.deepEqual(await routes('error_rate'), ['/broken', '/busy', '/fine'])
   const top = await measure(reader, clock, ask('endpoint', { order: 'error_rate', limit: 1 }))
   assert.deepEqual([top.groups.length, top.total], [1, 3])

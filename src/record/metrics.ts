@@ -31,8 +31,8 @@ export interface MetricsQuestion {
   readonly selection: RecordSelection
   /** Width of a group by time. */
   readonly bucketMs: number
-  /** Which groups come first: those with the most requests, with the largest part of errors, or in the order of their keys. */
-  readonly order: 'requests' | 'error_rate' | 'key'
+  /** Which groups come first: those with the most requests, errors, or the largest part of errors, or in the order of their keys. */
+  readonly order: 'requests' | 'errors' | 'error_rate' | 'key'
   /** Groups that are answered. */
   readonly limit: number
 }
@@ -182,6 +182,7 @@ interface Ordered {
 
 export const ORDERS: Readonly<Record<MetricsQuestion['order'], (a: Ordered, b: Ordered) => number>> = {
   requests: (a, b) => b.requests - a.requests || compareKeys(a, b),
+  errors: (a, b) => b.errors - a.errors || b.errorRate - a.errorRate || compareKeys(a, b),
   error_rate: (a, b) => b.errorRate - a.errorRate || b.errors - a.errors || compareKeys(a, b),
   key: (a, b) => compareKeys(a, b),
 }

@@ -1,7 +1,5 @@
 /** The console in a real browser, over the production bundle and a real gateway. */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { startTestServer, type TestServer } from '../scenarios/server.ts'
@@ -9,10 +7,9 @@ import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
 import { PASSWORD } from '../support/authorization.ts'
 import { addUser } from '../support/sign-in.ts'
 import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
-import { tooWide } from './clean.ts'
+import { assertClean } from './clean.ts'
 import { PAGES } from './pages.ts'
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const SCRIPT = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
 suite('the console in a browser', { skip: SKIPPED }, () => {
   let browser: Browser
@@ -52,29 +49,20 @@ suite('the console in a browser', { skip: SKIPPED }, () => {
 
   const opened = (page: Page, path: string): Promise<void> => openPage(page, origin, path)
 
-  for (const { name, width, dark } of [
-    { name: 'at 1440 pixels, light', width: 1440, dark: false },
-    { name: 'at 390 pixels, dark', width: 390, dark: true },
-  ])
+  for (const { name, width, themes } of [
+    { name: 'at 1440 pixels, light and dark', width: 1440, themes: ['light', 'dark'] },
+    { name: 'at 390 pixels, dark', width: 390, themes: ['dark'] },
+  ] as const)
     test(`with the network cut every page renders ${name}: nothing is refused, nothing is asked elsewhere, and axe finds nothing`, async () => {
-      await using visit = await visitor(browser, origins, { width, dark })
+      await using visit = await visitor(browser, origins, { width })
       await signIn(visit.page, origin, 'ann')
       for (const { path } of PAGES.filter(({ isOfSample }) => isOfSample !== true)) {
+        await visit.page.emulateMedia({ colorScheme: themes[0] })
         await opened(visit.page, path)
-        assertFaultless(visit, path)
-        assert.equal(await tooWide(visit.page, width), null, path)
-        await visit.page.evaluate(AXE)
-        const found = await visit.page.evaluate(async () => {
-          const { axe } = globalThis as unknown as {
-            axe: {
-              run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }>
-            }
-          }
-          const run = { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] }
-          const { violations } = await axe.run(run)
-          return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 200)}`)
-        })
-        assert.deepEqual(found, [], path)
+        for (const colorScheme of themes) {
+          await visit.page.emulateMedia({ colorScheme })
+          await assertClean(visit, width, `${path}, ${colorScheme}`)
+        }
       }
     })
 

@@ -1,10 +1,14 @@
 /** The pages of the console that tests open and that `npm run console:shots` takes pictures of. A new screen is one line here. */
+import assert from 'node:assert/strict'
+import type { Page } from 'playwright-core'
 
 export interface ConsolePage {
   /** Below `/console`. */
   readonly path: string
   /** The page shows a resource that only the sample instance has; others are shown by every instance with a collection `orders`. */
   readonly isOfSample?: true
+  /** Of its picture. Default: made of the path. */
+  readonly name?: string
 }
 
 const list = (...paths: readonly string[]): ConsolePage[] => paths.map((path) => ({ path: `/${path}` }))
@@ -67,13 +71,52 @@ export const PAGES: readonly ConsolePage[] = [
     'teams/payments',
   ),
   ...ofSample('grants/commerce', 'bindings/claude:claude-support', 'records?status=5xx'),
-  ...ofSample('hosts/claude', 'service_identities/deployment-pipeline'),
-  ...ofSample('analytics?from=-7d&compare=true&by=client'),
+  ...ofSample('analytics?from=-7d&compare=true&by=client', 'analytics?from=-7d&p99=true&by=status'),
+  ...ofSample('users/ann', 'users/ann?tab=overview', 'roles/release-manager', 'hosts/claude'),
+  ...ofSample(
+    'service_identities/deployment-pipeline',
+    'trust_rules/main-branch',
+    'records?guardrail=injection',
+  ),
+  ...ofSample('policies/gold?tab=history', 'collections?text=nothing-has-this-name'),
 ]
 
+/** Pages whose address has an id that each instance draws anew: that of the first item of a list. */
+const DRAWN: readonly {
+  readonly name: string
+  readonly list: string
+  readonly path: (id: string) => string
+}[] = [
+  { name: 'record', list: '/records?limit=1', path: (id) => `/records/${id}` },
+  {
+    name: 'why-denied',
+    list: '/records?limit=1&status=4xx',
+    path: (id) => `/run/requests.explain?request_id=${id}`,
+  },
+  { name: 'audit-entry', list: '/audit?limit=1&operation=policies.update', path: (id) => `/audit/${id}` },
+  { name: 'change-request', list: '/change_requests?limit=1', path: (id) => `/change_requests/${id}` },
+  { name: 'access-request', list: '/access_requests?limit=1', path: (id) => `/access_requests/${id}` },
+  { name: 'export', list: '/exports?limit=1', path: (id) => `/exports/${id}` },
+  { name: 'personal-token', list: '/personal_tokens?limit=1', path: (id) => `/personal_tokens/${id}` },
+]
+
+/** Pages of the sample instance whose addresses have drawn ids. @param page signed in at the console */
+export async function drawnPages(page: Page): Promise<readonly ConsolePage[]> {
+  const pages: ConsolePage[] = []
+  for (const { name, list, path } of DRAWN) {
+    const id = await page.evaluate(async (from) => {
+      const answer = await fetch(`/management/v1${from}`, { headers: { 'x-postern-console': '1' } })
+      return ((await answer.json()) as { items?: { id: string }[] }).items?.[0]?.id ?? null
+    }, list)
+    assert.ok(id !== null, `the sample instance has no ${name}`)
+    pages.push({ path: path(id), name, isOfSample: true })
+  }
+  return pages
+}
+
 /** The path as the name of a file: `collections-orders-tab-edit`, `home`. */
-export function fileNameOf({ path }: ConsolePage): string {
-  return path.replaceAll(/[^a-zA-Z0-9_]+/g, '-').replaceAll(/^-|-$/g, '') || 'home'
+export function fileNameOf({ path, name }: ConsolePage): string {
+  return name ?? (path.replaceAll(/[^a-zA-Z0-9_]+/g, '-').replaceAll(/^-|-$/g, '') || 'home')
 }
 
 /** The pictures of docs/console.md: names of their files in docs/console, and pages of the sample instance. */

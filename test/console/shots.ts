@@ -3,7 +3,7 @@
  *
  *     npm run console:shots -- --out /tmp/shots --only clients --wide
  *
- * `--out` is the folder; without it a temporary one is made. `--only` takes the pages whose address has the text. `--wide` and
+ * `--out` is the folder; without it a temporary one is made. `--only` takes the pages whose address or picture has the text. `--wide` and
  * `--narrow`, `--light` and `--dark` take one of both.
  */
 import { mkdirSync, mkdtempSync } from 'node:fs'
@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util'
 import type { Browser, Page } from 'playwright-core'
 import { type Sample, startSample } from '../support/sample/instance.ts'
 import { launch, missing, signIn, visitor } from './chromium.ts'
-import { type ConsolePage, fileNameOf, PAGES } from './pages.ts'
+import { type ConsolePage, drawnPages, fileNameOf, PAGES } from './pages.ts'
 
 const { values: flags } = parseArgs({
   options: {
@@ -36,7 +36,9 @@ async function opened(page: Page, origin: string, { path }: ConsolePage): Promis
 async function take(browser: Browser, sample: Sample, folder: string): Promise<number> {
   const origin = sample.server.running.controlUrl
   const origins = [origin, sample.server.running.origin]
-  const pages = PAGES.filter(({ path }) => path.includes(flags.only))
+  const isWanted = (page: ConsolePage): boolean =>
+    fileNameOf(page).includes(flags.only) || page.path.includes(flags.only)
+  let count = 0
   const forms = [1440, 390]
     .filter((width) => flags.wide === flags.narrow || flags.wide === (width === 1440))
     .flatMap((width) => [false, true].map((dark) => ({ width, dark })))
@@ -46,14 +48,15 @@ async function take(browser: Browser, sample: Sample, folder: string): Promise<n
     await signIn(visit.page, origin, sample.administrator)
     const place = join(folder, `${width}-${dark ? 'dark' : 'light'}`)
     mkdirSync(place, { recursive: true })
-    for (const page of pages) {
+    for (const page of [...PAGES, ...(await drawnPages(visit.page))].filter(isWanted)) {
+      count++
       await opened(visit.page, origin, page)
       await visit.page.screenshot({ path: join(place, `${fileNameOf(page)}.png`) })
     }
     for (const fault of visit.faults) console.error(`${width} pixels, ${dark ? 'dark' : 'light'}: ${fault}`)
   }
   await Promise.all(forms.map(takeForm))
-  return pages.length * forms.length
+  return count
 }
 
 const lacking = missing()

@@ -97,6 +97,8 @@ test('each view counts what it says, narrowed as asked', async () => {
     failing.map(({ endpoint, errors }: { endpoint: string; errors: number }) => [endpoint, errors]),
     [['GET /orders/v1/orders/{id}', 1]],
   )
+  assert.deepEqual((await get('error_endpoints?order=errors&limit=1')).items, failing)
+  assert.equal((await server.manage('GET', '/metrics/error_endpoints?order=latency')).status, 400)
   const overTime = await get('over_time?from=-2h&bucket=1h')
   assert.ok(overTime.items.length >= 2, 'empty points are there too')
   assert.equal(
@@ -105,6 +107,19 @@ test('each view counts what it says, narrowed as asked', async () => {
   )
   assert.equal((await get('over_time')).bucket, '15m')
   assert.equal((await get('overview?agent_name=nobody')).requests, 0)
+})
+
+test('the totals of the period before are added where they are asked for', async () => {
+  const get = async (query: string) => (await server.manage('GET', `/metrics/overview?${query}`)).json
+  const hour = await get('from=-1h')
+  assert.equal(hour.before, null)
+  const both = await get('from=-1h&before=true')
+  assert.deepEqual([both.requests, both.before.requests], [hour.requests, 0])
+  assert.equal(both.before.to, both.from)
+  assert.equal(Date.parse(both.before.to) - Date.parse(both.before.from), 3_600_000)
+  const [from, to] = [0, 1].map((hours) => new Date(Date.now() + hours * 3_600_000).toISOString())
+  const later = await get(`from=${from}&to=${to}&before=true`)
+  assert.deepEqual([later.requests, later.before.requests], [0, hour.requests])
 })
 
 test('a time or a width that cannot be is refused', async () => {

@@ -99,10 +99,10 @@ export const listAudit = define({
   handle: async (input, context) => {
     const { cursor, limit, order, ...asked } = input
     const cursors = timeCursors('newest', order, '[0-9]{1,15}')
-    const before = cursors.from(cursor)
+    const last = cursors.from(cursor)
     const filter = {
       ...(await toAuditFilter(asked, context)),
-      ...(before !== undefined && { before: Number(before) }),
+      ...(last !== undefined && { last: Number(last) }),
       order,
       limit,
     }

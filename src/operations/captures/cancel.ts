@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { CaptureSummary } from '../../model/capture-view.ts'
-import { define } from '../engine/define.ts'
-import { refuseOptions } from '../workflows/trial.ts'
+import { define, ONCE } from '../engine/define.ts'
 import { CaptureId } from './get.ts'
 import {
   CAPTURE_COLUMNS,
@@ -17,6 +16,7 @@ export const cancelCapture = define({
   resource: 'workflows',
   action: 'cancel_capture',
   effect: 'act',
+  without: ONCE,
   tool: 'cancel_trigger_capture',
   group: CAPTURE_GROUP,
   summary: 'End a capture, and delete what it has taken',
@@ -26,13 +26,6 @@ export const cancelCapture = define({
   refuses: ['not_found', 'idempotency_conflict'],
   columns: CAPTURE_COLUMNS,
   subject,
-  prepare: async (input, context) => {
-    refuseOptions(
-      context,
-      'Captures are in memory alone: nothing is stored that could be previewed or repeated.',
-    )
-    return input
-  },
   handle: async ({ capture: id }, context) => {
     const { captures, change } = context
     const found = await findCapture(id, context)

@@ -7,9 +7,8 @@ import { Ref } from '../../model/slug.ts'
 import { Duration } from '../../model/time.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
-import { define } from '../engine/define.ts'
+import { define, ONCE } from '../engine/define.ts'
 import { getRef } from '../engine/refs.ts'
-import { refuseOptions } from '../workflows/trial.ts'
 import { CAPTURE_COLUMNS, CAPTURE_GROUP, endOrphans, READ_BODY, subject, viewOf } from './view.ts'
 
 const TTL_MS_MIN = 1000
@@ -18,6 +17,7 @@ export const startCapture = define({
   resource: 'workflows',
   action: 'start_capture',
   effect: 'act',
+  without: ONCE,
   tool: 'start_trigger_capture',
   group: CAPTURE_GROUP,
   summary: 'Keep the next requests of callers to a proxy, to try workflows with them',
@@ -32,13 +32,6 @@ export const startCapture = define({
   refuses: ['not_found', 'configuration_invalid', 'idempotency_conflict'],
   columns: CAPTURE_COLUMNS,
   subject,
-  prepare: async (input, context) => {
-    refuseOptions(
-      context,
-      'Captures are in memory alone: nothing is stored that could be previewed or repeated.',
-    )
-    return input
-  },
   handle: async ({ proxy: ref, match, count, ttl }, context) => {
     const { captures, change, principal } = context
     const proxy = await getRef(context.reader, 'proxies', ref)

@@ -62,20 +62,20 @@ async function hadAHandIn(
 /** True for who made, changed or deleted a trust rule that is gone and may have been of the service identity. */
 async function hadOneThatIsGone(service: string, actor: string, whole: ConfigReader): Promise<boolean> {
   const slug = (await whole.byId('service_identities', service))?.slug
-  for (let before: number | undefined; ; ) {
+  for (let last: number | undefined; ; ) {
     const { items, next } = await whole.auditEntries({
       resource_type: NOUNS.trust_rules,
       actor,
       outcome: 'ok',
       limit: ENTRIES,
-      ...(before === undefined ? {} : { before }),
+      ...(last === undefined ? {} : { last }),
     })
     for (const { resource, diff } of items) {
       const isGone = resource.id !== null && (await whole.byId('trust_rules', resource.id)) === undefined
       if (isGone && !isOfOther(diff, slug)) return true
     }
     if (next === null) return false
-    before = next
+    last = next
   }
 }
 

@@ -8,6 +8,7 @@ import { firstThat, fromCursor, hasText, page, pageOf, textFilter, toCursor } fr
 import { isUser } from '../personal-tokens/view.ts'
 import { COLUMNS, Connection, findOrigin, userOf, viewsOf } from './view.ts'
 
+/** Where a connection stands in the list. */
 interface Place {
   readonly user: string
   readonly origin: string
@@ -16,7 +17,7 @@ interface Place {
 
 const IDS = '((?:usr_[0-9a-z]{26})?) (ori_[0-9a-z]{26})'
 
-/** Places in the list: ids of user and origin, by time with the time before them. */
+/** Cursors of an order. The sign keeps those of one order from being read in another; orders by time also need the time. */
 function placesBy(order: 'user' | TimeOrder) {
   const sign = { user: '', newest: '-', oldest: '+' }[order]
   const form = order === 'user' ? new RegExp(`^()${IDS}$`) : new RegExp(`^\\${sign}(\\d{1,16}) ${IDS}$`)

@@ -13,6 +13,7 @@ export const testCredential = define({
   resource: 'credentials',
   action: 'test',
   effect: 'act',
+  without: ['dry_run'],
   tool: 'test_credential',
   group: credentialKind.group,
   summary: 'Test a credential with a real call to its token endpoint or to an upstream',

@@ -78,7 +78,7 @@ export function passes(
   { options }: Pick<Asked, 'options'>,
   { type, id, slug }: Subject,
 ): { readonly answer: Pick<Invoked, 'approval'>; readonly notes: readonly string[] } {
-  const resource = { type, id, slug }
+  const resource = { type, id, slug, parent: null }
   if (approved !== undefined) {
     // What was foretold has been done, by what Change.mustWait found
     const isDone = approved.is_foretold && shown.foretold.length === 0
@@ -183,7 +183,11 @@ export async function ask(
       refuseTooMuch(pending.length, (await writer.pendingSize(same.asker)) + sent.length)
       const id = newId('chg', clock)
       const base_revision = await writer.revision()
-      request = { ...toRequest(asked, shown), ...same, id, resource, base_revision, ...waitsFrom(now) }
+      const placed = { ...resource, parent: await parentOf(resource, shown, writer) }
+      request = {
+        ...{ ...toRequest(asked, shown), ...same, id, resource: placed, base_revision },
+        ...waitsFrom(now),
+      }
       const sealed = vault.sealArguments(new Secret(sent), id)
       await writer.putChangeRequest({ ...request, sealed })
       await writer.appendAudit(toEntry(asked, request, clock))
@@ -192,6 +196,16 @@ export async function ask(
     if (attempt !== null) await remember(writer, attempt, answer, false, now)
     return answer
   })
+}
+
+/** Slug of what the resource belongs to: slugs of proxies, profiles and bindings are unique only below it. */
+async function parentOf(
+  { id }: ChangeRequest['resource'],
+  { touches }: ShownChange,
+  reader: Pick<ConfigReader, 'slugs'>,
+): Promise<string | null> {
+  const parent = touches.find((touch) => id !== null && touch.id === id)?.parent ?? null
+  return parent === null ? null : ((await reader.slugs([parent])).get(parent) ?? null)
 }
 
 /** What the call alone says of its request, which nobody has decided. */

@@ -100,13 +100,17 @@ export const WriteOptionsInput = z.object({
 
 export type WriteOptionName = keyof z.infer<typeof WriteOptionsInput>
 
-/** The options that this operation takes: all but those whose name its own input has. Reads take none. */
+/** The options that this operation takes: all but those whose name its own input has, and those it is `without`. Reads take none. */
 export function writeOptionNames(operation: {
   readonly effect: string
   readonly input: z.ZodObject
+  readonly without?: readonly WriteOptionName[]
 }): readonly WriteOptionName[] {
   if (operation.effect === 'read') return []
-  return WriteOptionsInput.keyof().options.filter((name) => !Object.hasOwn(operation.input.shape, name))
+  const { input, without = [] } = operation
+  return WriteOptionsInput.keyof().options.filter(
+    (name) => !Object.hasOwn(input.shape, name) && !without.includes(name),
+  )
 }
 
 /**

@@ -163,7 +163,8 @@ export function viewOfRequest(request: ChangeRequestFacts, now: number): ChangeR
     id,
     state: stateAt(request, now),
     operation,
-    resource,
+    // Requests of earlier versions were stored without a parent
+    resource: { ...resource, parent: resource.parent ?? null },
     requester,
     rules,
     reason,

@@ -3,7 +3,7 @@ import type { Principal } from '../../access/principal.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
 import type { Fields } from '../../store/ports/resource.ts'
-import type { Content, Invoked, Subject, Via } from './call.ts'
+import type { Content, Invoked, Subject, Via, WriteOptionName } from './call.ts'
 import type { OperationContext } from './context.ts'
 import type { KindSchema } from './kind-schema.ts'
 import type { Needs } from './permission.ts'
@@ -39,6 +39,11 @@ export interface Operation<
   readonly answers?: KindSchema
   /** Codes it may answer besides those of every operation (input_invalid, permission_denied, internal_error). */
   readonly refuses: readonly RefusalCode[]
+  /**
+   * Options of writes that mean nothing for it. Surfaces do not offer them, and a call with one is refused with input_invalid.
+   * {@link ONCE} are those of what happens once.
+   */
+  readonly without?: readonly WriteOptionName[]
   /** Repeating it changes nothing more. Defaults by effect: read, update, delete true; create, act false. */
   readonly idempotent?: boolean
   /** The output holds a secret that is shown once; replays refuse instead of repeating it. */
@@ -113,6 +118,9 @@ export type Invoke = (
   principal: Principal,
   via: Via,
 ) => Promise<Invoked>
+
+/** What happens once, to what is there now, is neither tried out nor answered from memory. */
+export const ONCE: readonly WriteOptionName[] = ['dry_run', 'idempotency_key', 'expected_revision']
 
 /** What any change of the fields of a resource may be refused with. */
 export const CHANGE_REFUSES: readonly RefusalCode[] = [

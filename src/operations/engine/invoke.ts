@@ -3,7 +3,7 @@ import { permits } from '../../access/roles.ts'
 import type { Clock } from '../../base/clock.ts'
 import { toInputInvalid } from '../../base/field-errors.ts'
 import { maskText } from '../../base/mask.ts'
-import { type FieldError, Refusal } from '../../base/refusal.ts'
+import { type FieldError, Refusal, refuse } from '../../base/refusal.ts'
 import { demandStorable } from '../../base/storable.ts'
 import type { OriginSpec } from '../../model/origin.ts'
 import { inWords } from '../../model/resource-types.ts'
@@ -103,6 +103,12 @@ export function createInvoke(deps: InvokeDeps): Invoke {
     demandStorable(asked)
     const faulty = WriteOptionsInput.safeParse(asked).error
     if (faulty !== undefined) throw toInputInvalid(faulty)
+    const vain = operation.without?.find((name) => asked[name] !== undefined && asked[name] !== false)
+    if (vain !== undefined)
+      throw refuse('input_invalid', {
+        detail: `${operation.resource}.${operation.action} happens once, to what is there now: it takes no ${vain}.`,
+        errors: [{ pointer: `/${vain}`, reason: 'not for this operation' }],
+      })
     demandStorable(input)
     const parsed = operation.input.safeParse(input)
     if (!parsed.success) throw toInputInvalid(parsed.error)

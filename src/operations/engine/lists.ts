@@ -42,7 +42,7 @@ export function fromCursor(cursor: string, form: RegExp): string {
   return position
 }
 
-/** A list that is narrowed by a text. @param where the texts that are looked through */
+/** The filter `text` of a list. @param where names what is searched, within the sentence `Only those with this text in the …` */
 export function textFilter(where: string) {
   return z
     .string()
@@ -52,19 +52,24 @@ export function textFilter(where: string) {
     .describe(`Only those with this text in the ${where}; case does not matter`)
 }
 
-/** True if one of the texts has the part, or if nothing is looked for. */
+/** True if one of the texts contains the part, in any case of letters, or if the part is undefined. */
 export function hasText(part: string | undefined, texts: readonly (string | null)[]): boolean {
   if (part === undefined) return true
   const wanted = part.toLowerCase()
   return texts.some((text) => text?.toLowerCase().includes(wanted) === true)
 }
 
-/** The order of a list by time. @param usual that of a list for which nobody asks for another */
+/** The input `order` of a list by time. @param usual the default order of the list */
 export function timeOrder(usual: TimeOrder) {
   return z.enum(TIME_ORDERS).default(usual).describe('Sort order by time')
 }
 
-/** Cursors of a list by time, as {@link toCursor} and {@link fromCursor}. The cursor of another order is none of the list. */
+/**
+ * {@link toCursor} and {@link fromCursor} for a list by time. A cursor belongs to one order: `from` refuses that of the other with
+ * input_invalid.
+ * @param usual the default order of the list
+ * @param form of a position, as a regular expression
+ */
 export function timeCursors(usual: TimeOrder, order: TimeOrder, form: string) {
   const sign = order === usual ? '' : '-'
   return {

@@ -73,11 +73,13 @@ function order(jobs: ExportJobs, owner = 'tok_1') {
 }
 
 async function done(jobs: ExportJobs, id: string) {
-  for (;;) {
+  const end = Date.now() + 10_000
+  while (Date.now() < end) {
     const one = jobs.find(id)!
     if (one.state !== 'queued' && one.state !== 'running') return one
     await setImmediate()
   }
+  assert.fail(`the export is still ${jobs.find(id)?.state}`)
 }
 
 async function textOf(jobs: ExportJobs, id: string): Promise<string> {

@@ -46,15 +46,15 @@ async function* recordsOf({ filter, collections }: ExportOrder, { records, reade
 }
 
 async function* auditOf({ filter, collections }: ExportOrder, { reader }: RowSources) {
-  let before: number | null = null
+  let last: number | null = null
   do {
-    const place = before === null ? {} : { before }
+    const place = last === null ? {} : { last }
     const page: Awaited<ReturnType<ConfigReader['auditEntries']>> = await entriesOf(
       collections,
       { ...filter, ...place, limit: ENTRIES_STEP, bodies: true },
       reader,
     )
     yield page.items
-    before = page.next
-  } while (before !== null)
+    last = page.next
+  } while (last !== null)
 }

@@ -29,7 +29,7 @@ export const currentHostShape = {
     .describe('Number of its bindings with a valid token. Shown by get and list'),
 }
 
-/** How the tokens of bindings are now, by id of the binding. */
+/** State and times of the token of each binding, by id of the binding. */
 export async function currentBindings(
   bindings: readonly Resource[],
   { reader, clock }: OperationContext,
@@ -39,7 +39,7 @@ export async function currentBindings(
   return new Map(bindings.map(({ id }) => [id, tokenOf(tokens.get(id) ?? [], now)]))
 }
 
-/** How many bindings hosts have now, by id of the host. */
+/** The numbers of bindings, and of bindings with a valid token, by id of the host. */
 export async function currentHosts(
   hosts: readonly Resource[],
   { reader, clock }: OperationContext,
@@ -54,8 +54,8 @@ export async function currentHosts(
   return new Map(
     hosts.map(({ id }) => {
       const own = byHost.get(id) ?? []
-      const proved = own.filter((binding) => tokens.get(binding.id)?.some((token) => isLive(token, now)))
-      return [id, { bindings: own.length, valid_tokens: proved.length }]
+      const withToken = own.filter((binding) => tokens.get(binding.id)?.some((token) => isLive(token, now)))
+      return [id, { bindings: own.length, valid_tokens: withToken.length }]
     }),
   )
 }
@@ -64,7 +64,7 @@ async function tokensBelow(bindings: readonly Resource[], reader: OperationConte
   return Map.groupBy(await reader.tokensOf(bindings.map(({ id }) => id)), ({ profile }) => profile)
 }
 
-/** The token that works, or else the one that was issued last. */
+/** The valid token, or else the one that was issued last: a revoked token is still told from none. */
 function tokenOf(tokens: readonly StoredToken[], now: number): Fields {
   const token = tokens.find((one) => isLive(one, now)) ?? tokens.toSorted(byAge).at(-1)
   if (token === undefined) return { token_state: 'none', token_issued_at: null, token_expires_at: null }

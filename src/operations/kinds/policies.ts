@@ -16,7 +16,7 @@ export const policyKind: Kind = {
   group: 'manage_policies',
   spec: PolicySpec,
   view: viewSchema(PolicySpec),
-  columns: ['slug', 'name', 'active', 'revision', 'updated_at'],
+  columns: ['slug', 'name', 'active', 'limits.name', 'updated_at'],
   sections: {
     info: ['name', 'slug', 'description', 'tags', 'active'],
     limits: ['limits', 'rate', 'quota', 'x_ratelimit'],

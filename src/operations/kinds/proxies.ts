@@ -29,7 +29,7 @@ export const proxyKind: Kind = {
   group: 'manage_proxies',
   spec: ProxySpec,
   view: viewSchema(ProxySpec.extend({ headers: HeaderViews }), {}, true),
-  columns: ['slug', 'collection', 'methods', 'path', 'status', 'revision', 'updated_at'],
+  columns: ['slug', 'name', 'collection', 'methods', 'path', 'status', 'updated_at'],
   sections: {
     info: [
       'collection',

@@ -60,12 +60,18 @@ export const metricsErrorEndpoints = define({
   ...metricsOperation,
   action: 'error_endpoints',
   tool: 'metrics_error_endpoints',
-  summary: 'List the endpoints with the highest error rates, and their most frequent problems',
-  input,
+  summary:
+    'List the endpoints with the highest error rates or the most errors, and their most frequent problems',
+  input: input.extend({
+    order: z
+      .enum(['error_rate', 'errors'])
+      .default('error_rate')
+      .describe('First those with the largest share of errors, or with the most errors'),
+  }),
   output,
   columns,
-  handle: async (input, context) => {
-    const answer = await endpoints(input, context, 'error_rate')
+  handle: async ({ order, ...rest }, context) => {
+    const answer = await endpoints(rest, context, order)
     return { ...answer, items: answer.items.filter(({ errors }) => errors > 0) }
   },
 })

@@ -19,8 +19,8 @@ export interface Probed {
 }
 
 /**
- * Probes an origin as its spec says. Refuses with configuration_invalid where it is no server, with input_invalid for a dry run, and with
- * not_ready while no gateway thread can.
+ * Probes an origin as its spec says. Refuses with configuration_invalid where it is no server, and with not_ready while no gateway
+ * thread can.
  */
 export async function probed({ id, slug, spec }: Probed, context: OperationContext): Promise<OriginProbed> {
   // Parsed by the schema, then references became ids, which are strings too.
@@ -28,11 +28,6 @@ export async function probed({ id, slug, spec }: Probed, context: OperationConte
   if (origin.kind === 'collection')
     throw refuse('configuration_invalid', {
       detail: `An origin of kind ${origin.kind} has no server to ask: its capabilities are those of the configuration.`,
-    })
-  if (context.options.dryRun === true)
-    throw refuse('input_invalid', {
-      detail: 'This operation makes real calls, so it has no dry run.',
-      errors: [{ pointer: '/dry_run', reason: 'not for this operation' }],
     })
   try {
     return await probeOf({ id, slug, spec }, context.origins, context.whole.connections)

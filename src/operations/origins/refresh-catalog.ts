@@ -13,6 +13,7 @@ export const refreshCatalog = define({
   resource: 'origins',
   action: 'refresh_catalog',
   effect: 'act',
+  without: ['dry_run'],
   tool: 'refresh_origin_catalog',
   group: originKind.group,
   summary: 'Read the catalogue of an origin again; when that fails, the last catalogue stays',

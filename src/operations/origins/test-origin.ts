@@ -54,6 +54,7 @@ export const testOrigin = define({
   resource: 'origins',
   action: 'test',
   effect: 'act',
+  without: ['dry_run'],
   tool: 'test_origin',
   group: originKind.group,
   summary: 'Ask an origin how it is spoken to and what it offers; changes nothing',

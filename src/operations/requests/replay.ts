@@ -7,7 +7,7 @@ import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
 import { NOUNS, type ResourceType } from '../../model/resource-types.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
-import { define } from '../engine/define.ts'
+import { define, ONCE } from '../engine/define.ts'
 import { HeaderLines, refuseCredentials } from './header-lines.ts'
 
 /** Methods that change nothing (RFC 9110 section 9.2.1). */
@@ -92,6 +92,7 @@ export const replayRequest = define({
     'records_unavailable',
     'idempotency_conflict',
   ],
+  without: ONCE,
   columns: ['method', 'path', 'status', 'code', 'stopped_at', 'differs.field', 'duration_ms'],
   subject: ({ id }) => ({ type: 'record', id, slug: null }),
   prepare: async (input, context): Promise<Made> => {
@@ -126,7 +127,6 @@ async function toAsked(
   context: OperationContext,
 ): Promise<ReplayAsked> {
   refuseCredentials(headers)
-  refuseOptions(context)
   if (record.proxy === null || record.profile === null || record.client === null)
     throw refuse('replay_refused', {
       detail: `${id} was not found to be for a proxy, or not known to be by a client.`,
@@ -165,22 +165,6 @@ async function toAsked(
     body: body === undefined ? null : new TextEncoder().encode(body),
     ip: context.via.ip ?? '',
   }
-}
-
-/** What would be asked for in vain: the call is made, and once. */
-function refuseOptions({ options }: OperationContext): void {
-  const vain = [
-    ['dry_run', options.dryRun === true],
-    ['idempotency_key', options.idempotencyKey !== undefined],
-    ['expected_revision', options.expectedRevision !== undefined],
-  ] as const
-  const found = vain.find(([, isGiven]) => isGiven)
-  if (found !== undefined)
-    throw refuse('input_invalid', {
-      detail:
-        'This makes a real call of what is there now, so it is neither tried out nor answered from memory.',
-      errors: [{ pointer: `/${found[0]}`, reason: 'not for this operation' }],
-    })
 }
 
 /** What the record names, as it is now. Refuses with replay_refused when it is gone; nothing of it is shown. */

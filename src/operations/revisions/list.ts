@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { permits } from '../../access/roles.ts'
 import { refuse } from '../../base/refusal.ts'
 import { SURFACES } from '../../model/record.ts'
+import type { RevisionItem } from '../../store/ports/revisions.ts'
 import { define } from '../engine/define.ts'
 import { firstThat, hasText, page, pageOf, textFilter, timeCursors, timeOrder } from '../engine/lists.ts'
 import { nameOf } from './state.ts'
@@ -45,12 +46,20 @@ export const listRevisions = define({
     text: textFilter('operation, name of the actor or reason'),
     order: timeOrder('newest'),
   }),
-  output: pageOf(Revision.extend({ items: z.int().describe('Number of affected resources') })),
+  output: pageOf(
+    Revision.extend({
+      items: z.int().describe('Number of affected resources'),
+      first: z
+        .string()
+        .nullable()
+        .describe('One of them, such as proxies/orders:get-order; null if you may not read it'),
+    }),
+  ),
   permission: 'config:read',
   refuses: [],
-  columns: ['revision', 'time', 'actor.name', 'operation', 'items', 'reason'],
+  columns: ['revision', 'time', 'actor.name', 'operation', 'first', 'items', 'reason'],
   subject: () => subjectOf(),
-  handle: async ({ limit, cursor, text, order }, { reader }) => {
+  handle: async ({ limit, cursor, text, order }, { reader, principal }) => {
     const cursors = timeCursors('newest', order, '[0-9]{1,15}')
     const found = await firstThat(
       limit + 1,
@@ -62,9 +71,19 @@ export const listRevisions = define({
       cursors.from(cursor),
       ({ one }) => hasText(text, [one.operation, one.actor.name, one.reason]),
     )
-    const items = found
-      .slice(0, limit)
-      .map(({ one }) => ({ ...one, surface: Revision.shape.surface.parse(one.surface) }))
+    const shown = found.slice(0, limit)
+    const firsts: (RevisionItem | undefined)[] = []
+    for (const { one } of shown) firsts.push((await reader.revisionItems(one.revision, 1))[0])
+    const slugs = await reader.slugs(firsts.flatMap((first) => first?.parent ?? []))
+    const items = shown.map(({ one }, index) => {
+      const first = firsts[index]
+      const isShown = first !== undefined && permits(principal, `${first.type}:read`)
+      return {
+        ...one,
+        surface: Revision.shape.surface.parse(one.surface),
+        first: isShown ? nameOf(first, slugs) : null,
+      }
+    })
     return { items, next_cursor: found.length > limit ? cursors.to(String(items.at(-1)!.revision)) : null }
   },
 })

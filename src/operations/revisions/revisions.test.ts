@@ -31,10 +31,16 @@ test('every revision says who made it, when, why and what it touched', async () 
   const { output } = await control.run('revisions.list', { limit: 2 })
   const listed = output['items'] as Record<string, unknown>[]
   assert.deepEqual(
-    listed.map(({ revision, operation, reason, items }) => [revision, operation, reason, items]),
+    listed.map(({ revision, operation, reason, items, first }) => [
+      revision,
+      operation,
+      reason,
+      items,
+      first,
+    ]),
     [
-      [await now(), 'profiles.rotate', null, 1],
-      [(await now()) - 1, 'clients.update', 'renamed', 1],
+      [await now(), 'profiles.rotate', null, 1, 'profiles/acme:sandbox'],
+      [(await now()) - 1, 'clients.update', 'renamed', 1, 'clients/acme'],
     ],
   )
   assert.deepEqual(listed[0]?.['actor'], { id: 'tok_admin', type: 'user', name: 'admin' })

@@ -23,7 +23,7 @@ export const connectManagementMcp = define({
   }),
   output: z.object({ url: z.string(), connect: Connect }),
   permission: 'settings:read',
-  // It tells nothing but where this very interface is
+  // Each caller may ask: the answer has only the address of the management interfaces, which the caller knows
   own: () => true,
   refuses: [],
   columns: ['url', 'connect.application', 'connect.text'],

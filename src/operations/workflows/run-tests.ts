@@ -3,10 +3,10 @@ import { unit } from '../../model/annotations.ts'
 import { confidential } from '../../model/confidential.ts'
 import { Ref } from '../../model/slug.ts'
 import { WorkflowDefinition } from '../../model/workflow.ts'
-import { define } from '../engine/define.ts'
+import { define, ONCE } from '../engine/define.ts'
 import { workflowKind } from '../kinds/workflows.ts'
 import { runTest, type TestResult } from './saved-tests.ts'
-import { planOf, refuseOptions } from './trial.ts'
+import { planOf } from './trial.ts'
 import { definitionOf } from './validate.ts'
 
 const Value = confidential('traffic', z.unknown())
@@ -34,6 +34,7 @@ export const runWorkflowTests = define({
   resource: 'workflows',
   action: 'run_tests',
   effect: 'act',
+  without: ONCE,
   tool: 'run_workflow_tests',
   group: workflowKind.group,
   summary: 'Run the tests that are saved with a workflow, without effects',
@@ -50,7 +51,6 @@ export const runWorkflowTests = define({
   fails: ({ passed }) => !passed,
   subject: ({ workflow }) => ({ type: workflowKind.noun, id: null, slug: workflow ?? null }),
   prepare: async ({ test: name, ...asked }, context): Promise<z.output<typeof Results>> => {
-    refuseOptions(context)
     const definition = await definitionOf(asked, context)
     const plan = await planOf(definition, context)
     const tests: TestResult[] = []

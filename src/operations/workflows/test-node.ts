@@ -10,10 +10,10 @@ import { handlesOf, nodeType } from '../../nodes/definitions.ts'
 import { readWorkflowTrace } from '../../record/workflow-trace.ts'
 import { FromCapture, GivenRequest, requestOf } from '../captures/sample.ts'
 import type { OperationContext } from '../engine/context.ts'
-import { define } from '../engine/define.ts'
+import { define, ONCE } from '../engine/define.ts'
 import { resolveRefs } from '../engine/refs.ts'
 import { workflowKind } from '../kinds/workflows.ts'
-import { nodesOf, planOf, refuseOptions, runTrial } from './trial.ts'
+import { nodesOf, planOf, runTrial } from './trial.ts'
 import { definitionOf } from './validate.ts'
 
 /** Ids of the nodes around the one that is tried. */
@@ -31,6 +31,7 @@ export const testNode = define({
   resource: 'workflows',
   action: 'test_node',
   effect: 'act',
+  without: ONCE,
   tool: 'test_node',
   group: workflowKind.group,
   summary: 'Run one node with sample outputs of the nodes before it, without effects; stores nothing',
@@ -54,7 +55,6 @@ export const testNode = define({
   columns: ['handle', 'outputs', 'error', 'source', 'duration_ms'],
   subject: ({ workflow }) => ({ type: workflowKind.noun, id: null, slug: workflow ?? null }),
   prepare: async (input, context) => {
-    refuseOptions(context)
     const node = await nodeOf(input, context)
     const request = await requestOf(input, context)
     const type = nodeType(node.type)

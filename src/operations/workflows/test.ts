@@ -8,12 +8,12 @@ import { type LiveTrial, NodeMock, type RequestFixture } from '../../model/workf
 import type { Resource } from '../../store/ports/resource.ts'
 import { FromCapture, GivenRequest, requestOf } from '../captures/sample.ts'
 import type { OperationContext } from '../engine/context.ts'
-import { define } from '../engine/define.ts'
+import { define, ONCE } from '../engine/define.ts'
 import { getRef, resolveRefs } from '../engine/refs.ts'
 import { workflowKind } from '../kinds/workflows.ts'
 import { refuseCredentials } from '../requests/header-lines.ts'
 import { demandDestinations } from './destinations.ts'
-import { mockFault, planOf, refuseOptions, runTrial, Tried, triedOf } from './trial.ts'
+import { mockFault, planOf, runTrial, Tried, triedOf } from './trial.ts'
 import { type AskedDefinition, definitionOf } from './validate.ts'
 
 const MOCKS_MAX = 200
@@ -22,6 +22,7 @@ export const testWorkflow = define({
   resource: 'workflows',
   action: 'test',
   effect: 'act',
+  without: ONCE,
   tool: 'test_workflow',
   group: workflowKind.group,
   summary: 'Run a workflow once with a given request, without effects unless live is set; stores nothing',
@@ -55,7 +56,6 @@ export const testWorkflow = define({
   columns: ['status', 'code', 'reason', 'duration_ms', 'nodes.node', 'nodes.handle', 'nodes.source'],
   subject: ({ workflow }) => ({ type: workflowKind.noun, id: null, slug: workflow ?? null }),
   prepare: async (input, context): Promise<z.output<typeof Tried> & { request_id: string | null }> => {
-    refuseOptions(context)
     const { mocks } = input
     const request = await requestOf(input, context)
     const live = input.live ? await toLive({ proxy: input.proxy, request }, context) : null

@@ -149,21 +149,3 @@ function shownBody(bytes: Uint8Array, wholeBytes: number, contentType: string) {
     }
   return { body: text, body_encoding: 'text' as const }
 }
-
-/** Refuses options with input_invalid that make no sense for what happens once, to what is there now. */
-export function refuseOptions(
-  { options }: OperationContext,
-  detail = 'This runs a workflow, and stores nothing that could be previewed or repeated.',
-): void {
-  const vain = [
-    ['dry_run', options.dryRun === true],
-    ['idempotency_key', options.idempotencyKey !== undefined],
-    ['expected_revision', options.expectedRevision !== undefined],
-  ] as const
-  const found = vain.find(([, isGiven]) => isGiven)
-  if (found !== undefined)
-    throw refuse('input_invalid', {
-      detail,
-      errors: [{ pointer: `/${found[0]}`, reason: 'not for this operation' }],
-    })
-}

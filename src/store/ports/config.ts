@@ -178,8 +178,8 @@ export interface AuditFilter {
   readonly limit: number
   /** `newest` when absent. */
   readonly order?: TimeOrder
-  /** Cursor of the last item of the page before. */
-  readonly before?: number
+  /** Number of the last item of the page before, whichever the order. */
+  readonly last?: number
   readonly resource_type?: string
   /** Id or slug of the resource. */
   readonly resource?: string

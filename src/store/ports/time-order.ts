@@ -1,8 +1,11 @@
-/** How lists of what happened may be ordered. */
+/** The orders of a list by time. */
 export const TIME_ORDERS = ['newest', 'oldest'] as const
 export type TimeOrder = (typeof TIME_ORDERS)[number]
 
-/** The comparison that finds what follows the last one of a page, and the direction of the order. */
-export function steps(order: TimeOrder): { readonly beyond: '<' | '>'; readonly direction: 'asc' | 'desc' } {
+/** An order as keyset pagination needs it: the comparison with the last item of a page that finds the next page, and the direction. */
+export function keysetOf(order: TimeOrder): {
+  readonly beyond: '<' | '>'
+  readonly direction: 'asc' | 'desc'
+} {
   return order === 'newest' ? { beyond: '<', direction: 'desc' } : { beyond: '>', direction: 'asc' }
 }

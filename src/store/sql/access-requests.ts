@@ -4,7 +4,7 @@ import type {
   AccessRequestWriter,
   StoredAccessRequest,
 } from '../ports/access-requests.ts'
-import { steps } from '../ports/time-order.ts'
+import { keysetOf } from '../ports/time-order.ts'
 import { ROWS_MAX } from './dialect.ts'
 import type { ConfigTables } from './tables.ts'
 
@@ -19,7 +19,7 @@ export function createAccessRequestReader(db: Db): AccessRequestReader {
       return row && toRequest(row)
     },
     accessRequests: async ({ limit, order = 'oldest', after, requester, client, state, now }) => {
-      const { beyond, direction } = steps(order)
+      const { beyond, direction } = keysetOf(order)
       let query = db.selectFrom('access_requests').selectAll()
       if (after !== undefined) query = query.where('id', beyond, after)
       if (requester !== undefined) query = query.where('requester', '=', requester)

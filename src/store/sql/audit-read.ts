@@ -2,7 +2,7 @@ import { type Expression, expressionBuilder, type Kysely, type SqlBool, sql } fr
 import type { AuditEntry } from '../../model/audit.ts'
 import { type AuditLink, linkedValues } from '../ports/audit-chain.ts'
 import type { AuditFilter, AuditReader } from '../ports/config.ts'
-import { steps } from '../ports/time-order.ts'
+import { keysetOf } from '../ports/time-order.ts'
 import { type AuditFilters, areFiltersOf } from './audit-filters.ts'
 import type { Dialect } from './dialect.ts'
 import type { ConfigTables } from './tables.ts'
@@ -151,13 +151,13 @@ async function auditEntries(
   dialect: Dialect,
   filter: AuditFilter,
 ): Promise<{ items: readonly AuditEntry[]; next: number | null }> {
-  const { before, limit, order = 'newest', bodies = false } = filter
-  const { beyond, direction } = steps(order)
+  const { last, limit, order = 'newest', bodies = false } = filter
+  const { beyond, direction } = keysetOf(order)
   const columns = ['audit.seq', 'audit.entry', ...(bodies ? BODIES : [])] as const
   const wanted = on.and(ofEntry(dialect, filter))
   const found = ofFilters(dialect, filter)
   let entries = db.selectFrom('audit').select(columns).where(wanted).orderBy('audit.seq', direction)
-  if (before !== undefined) entries = entries.where('audit.seq', beyond, before)
+  if (last !== undefined) entries = entries.where('audit.seq', beyond, last)
   // A cross join: SQLite keeps its order, and so looks through the small rows, in the order asked for, before it reads an entry
   let filtered = db
     .selectFrom('audit_filters as found')
@@ -166,7 +166,7 @@ async function auditEntries(
     .select(columns)
     .where(on.and([...found, wanted]))
     .orderBy('found.seq', direction)
-  if (before !== undefined) filtered = filtered.where('found.seq', beyond, before)
+  if (last !== undefined) filtered = filtered.where('found.seq', beyond, last)
   const rows = await (found.length === 0 ? entries : filtered).limit(limit + 1).execute()
   const page = rows.slice(0, limit)
   return {

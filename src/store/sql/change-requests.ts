@@ -5,7 +5,7 @@ import type {
   ChangeRequestWriter,
   StoredChangeRequest,
 } from '../ports/change-requests.ts'
-import { steps } from '../ports/time-order.ts'
+import { keysetOf } from '../ports/time-order.ts'
 import type { ConfigTables } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
@@ -23,7 +23,7 @@ export function createChangeRequestReader(db: Db): ChangeRequestReader {
       return row && { ...toFacts(row), sealed: row.sealed }
     },
     changeRequests: async ({ limit, order = 'newest', last, asker }) => {
-      const { beyond, direction } = steps(order)
+      const { beyond, direction } = keysetOf(order)
       let query = db.selectFrom('change_requests').select(FACTS)
       if (last !== undefined) query = query.where('id', beyond, last)
       if (asker !== undefined) query = query.where('asker', '=', asker)

@@ -7,7 +7,7 @@ import type {
   StoredSecret,
 } from '../ports/config.ts'
 import type { Fields } from '../ports/resource.ts'
-import { steps } from '../ports/time-order.ts'
+import { keysetOf } from '../ports/time-order.ts'
 import { createAccessRequestReader } from './access-requests.ts'
 import { createAuditReader } from './audit-read.ts'
 import { createChangeRequestReader } from './change-requests.ts'
@@ -148,7 +148,7 @@ export function createReader(db: Db, dialect: Dialect): ConfigReader {
       return row && toAccessToken(row)
     },
     personalTokens: async ({ owner, limit, order = 'oldest', after }) => {
-      const { beyond, direction } = steps(order)
+      const { beyond, direction } = keysetOf(order)
       let query = db
         .selectFrom('access_tokens')
         .selectAll()

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { ConnectionReader, ConnectionWriter, StoredConnection } from '../ports/connections.ts'
 import type { OAuthArtifact, OAuthKey, OAuthReader, OAuthWriter } from '../ports/oauth.ts'
-import { steps } from '../ports/time-order.ts'
+import { keysetOf } from '../ports/time-order.ts'
 import type { ConfigTables } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
@@ -176,7 +176,7 @@ export function createConnectionReader(db: Db): ConnectionReader {
       return (await query.orderBy('user').orderBy('origin').limit(limit).execute()).map(toConnection)
     },
     byTime: async ({ user, origin }, limit, order, after) => {
-      const { beyond, direction } = steps(order)
+      const { beyond, direction } = keysetOf(order)
       let query = all()
       if (user !== undefined) query = query.where('user', '=', user)
       if (origin !== undefined) query = query.where('origin', '=', origin)

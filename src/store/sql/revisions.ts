@@ -9,7 +9,7 @@ import {
   type RevisionWriter,
   type StoredRevision,
 } from '../ports/revisions.ts'
-import { steps } from '../ports/time-order.ts'
+import { keysetOf } from '../ports/time-order.ts'
 import { ROWS_MAX } from './dialect.ts'
 import type { ConfigTables } from './tables.ts'
 
@@ -22,7 +22,7 @@ const COLUMNS = ['resource_id', 'type', 'slug', 'parent_id', 'action'] as const
 export function createRevisionReader(db: Db): RevisionReader {
   return {
     revisions: async (limit, last, order = 'newest') => {
-      const { beyond, direction } = steps(order)
+      const { beyond, direction } = keysetOf(order)
       let query = db
         .selectFrom('revisions')
         .select('entry')

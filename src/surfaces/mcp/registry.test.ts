@@ -46,7 +46,7 @@ for (const view of ['grouped', 'full'] as const)
     golden(`mcp-management-${view}.json`, `${JSON.stringify(list, null, 2)}\n`)
   })
 
-test('every tool says what it does and answers, and every write takes what makes it safe', () => {
+test('every tool says what it does and answers, and every write takes what makes it safe, or refuses it', () => {
   for (const tool of [...tools.full, ...tools.grouped]) {
     const { title, annotations, outputSchema } = publishTools([tool], () => true)[0]!
     assert.ok(title !== '' && outputSchema !== undefined, tool.name)
@@ -56,9 +56,10 @@ test('every tool says what it does and answers, and every write takes what makes
     assert.equal(annotations.readOnlyHint, isRead, tool.name)
     assert.equal(annotations.destructiveHint && isRead, false, tool.name)
     for (const operation of tool.operations)
-      for (const option of ['dry_run', 'expected_revision', 'idempotency_key', 'reason', 'confirm'])
+      for (const option of ['dry_run', 'expected_revision', 'idempotency_key', 'reason', 'confirm'] as const)
         assert.ok(
-          operation.effect === 'read' || Object.hasOwn(inputOf(operation).properties, option),
+          operation.effect === 'read' ||
+            Object.hasOwn(inputOf(operation).properties, option) !== operation.without?.includes(option),
           `${nameOf(operation)}: ${option}`,
         )
   }

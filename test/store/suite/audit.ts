@@ -235,7 +235,7 @@ export function auditSuite(name: string, make: MakePlace): void {
       { collections: [] },
       { revision: 9 },
       { diff: 'sure' },
-      { before: 2, request_id: 'req_1' },
+      { last: 2, request_id: 'req_1' },
     ] as const)
       assert.deepEqual(await found(filter), [], JSON.stringify(filter))
     assert.deepEqual(await found({ to: '2026-01-02T00:00:00.000Z' }), ['aud_1'])
@@ -261,14 +261,14 @@ export function auditSuite(name: string, make: MakePlace): void {
     )
     const pages = async (filter: Partial<AuditFilter>) => {
       const seen: string[] = []
-      for (let before: number | null | undefined; before !== null; ) {
+      for (let last: number | null | undefined; last !== null; ) {
         const page = await store.read.auditEntries({
           limit: 2,
           ...filter,
-          ...(before === undefined ? {} : { before }),
+          ...(last === undefined ? {} : { last }),
         })
         seen.push(page.items.map(({ id }) => id.slice(4)).join(''))
-        before = page.next
+        last = page.next
       }
       return seen.join(' ')
     }

@@ -1,11 +1,13 @@
 /**
  * A running Postern with data as a company has it: collections, proxies, callers, people, MCP servers, what waits for approval,
- * and a week of request records. For the screens of the console, its tests and its measurements.
+ * and two weeks of request records. For the screens of the console, its tests and its measurements.
  */
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { textTool } from '../../mcp/fixture/catalogue.ts'
+import { type Fixture, startFixture } from '../../mcp/fixture/fixture.ts'
 import { startTestServer, type TestServer, until } from '../../scenarios/server.ts'
 import { startUpstream } from '../../scenarios/upstream.ts'
 import { ConsoleBrowser } from '../console-browser.ts'
@@ -50,6 +52,8 @@ const PLURALS = {
   binding: 'bindings',
   guardrail: 'guardrails',
 } as const
+/** Origins that answer: their tools are approved when they become members of virtual MCPs. */
+const PROBED = ['tickets', 'analytics']
 const OWNER = 'retail-configuration'
 /** Calls of a proxy with a workflow. */
 const LIVE_CALLS = 18
@@ -65,7 +69,7 @@ export async function startSample({
     const data = await mkdtemp(join(tmpdir(), 'postern-sample-'))
     stack.defer(() => rm(data, { recursive: true, force: true }))
     const upstream = stack.use(await startUpstream())
-    const [tickets, analytics] = [stack.use(await startSdkServer()), stack.use(await startSdkServer())]
+    const [tickets, analytics] = [stack.use(await startTickets()), stack.use(await startSdkServer())]
     const places = { upstream: upstream.url, mcp: [tickets.url, analytics.url], proxiesEach }
     const first = await startTestServer({ data, workers: 1 })
     const traffic = await (async () => {
@@ -77,8 +81,7 @@ export async function startSample({
     const now = Date.now()
     await writeRecords(data, sampleRecords(traffic, records, now))
     const server = stack.use(await startTestServer({ data, workers }))
-    tickets.addTool()
-    await live(server)
+    await live(server, tickets)
     const held = stack.move()
     return {
       server,
@@ -90,6 +93,26 @@ export async function startSample({
     await stack.disposeAsync()
     throw error
   }
+}
+
+/** Tools of the support desk, as they were approved. */
+const TICKET_TOOLS = [
+  ['search_tickets', 'Finds tickets by words, customer or state.'],
+  ['get_ticket', 'Shows a ticket with its messages.'],
+  ['reply_to_ticket', 'Answers the customer of a ticket.'],
+  ['find_order', 'Finds the order that a ticket is about.'],
+] as const
+/** A tool whose description has changed since, and one that is new. */
+const DRIFTED = [
+  ['get_ticket', 'Shows a ticket with its messages and internal notes.'],
+  ['merge_tickets', 'Makes one ticket of two.'],
+] as const
+
+async function startTickets(): Promise<Fixture> {
+  const tickets = await startFixture({ eras: 'modern', isFilled: false })
+  for (const [name, description] of TICKET_TOOLS)
+    tickets.catalogue.putTool(textTool(name, () => 'done', { description }))
+  return tickets
 }
 
 async function answered(
@@ -111,7 +134,7 @@ async function configure(server: TestServer, places: SamplePlaces): Promise<void
         slug,
         ...spec,
         // The wiki cannot be reached
-        ...(kind === 'origin' && { probe: false }),
+        ...(kind === 'origin' && { probe: PROBED.includes(slug) }),
       })
   // People manage the proxies of one collection; documents manage all others
   const proxies = Map.groupBy(sampleProxies(places), ({ spec }) => spec['collection'] === 'orders')
@@ -174,12 +197,20 @@ async function trafficOf(server: TestServer): Promise<Traffic> {
     slug: String(slug),
     origin: origins.get((members as { readonly origin: string }[])[0]!.origin) ?? '',
   }))
-  return { proxies: proxies.toReversed(), callers: profiles, virtualMcps }
+  const guardrails = (await all(server, '/guardrails')).map(({ id, detector, legs, action }) => ({
+    rule: String(id),
+    detector: (detector as { readonly type: string }).type,
+    leg: (legs as string[])[0]!,
+    action: String(action),
+  }))
+  return { proxies: proxies.toReversed(), callers: profiles, virtualMcps, guardrails }
 }
 
 /** What only a running gateway has: catalogues, drift, calls through workflows, people's changes, and changes that wait. */
-async function live(server: TestServer): Promise<void> {
+async function live(server: TestServer, { catalogue }: Fixture): Promise<void> {
   const { manage, running } = server
+  // After what is approved was stored
+  for (const [name, description] of DRIFTED) catalogue.putTool(textTool(name, () => 'done', { description }))
   for (const origin of ['tickets', 'analytics']) {
     const refreshed = await manage('POST', `/origins/${origin}/refresh_catalog`, {})
     assert.ok(refreshed.status < 500, refreshed.text)
@@ -235,6 +266,15 @@ async function live(server: TestServer): Promise<void> {
       message: 'We want to match your invoices with our deliveries.',
     })
     assert.ok(status < 500, text)
+  }
+  await answered(server, 'POST', '/bindings/claude:claude-support/issue_token', {})
+  await answered(server, 'POST', '/service_identities/deployment-pipeline/issue_secret', {})
+  for (const [path, body] of [
+    ['/personal_tokens', { name: 'Nightly report', days: 30 }],
+    ['/exports', { of: 'records', format: 'csv', status: '5xx', from: '-7d' }],
+  ] as const) {
+    const { status, text } = await ann!('POST', path, body)
+    assert.ok(status < 300, `${path} answered ${status}: ${text}`)
   }
   await until(
     () => manage('GET', '/records?limit=1&path_contains=/orders/v1'),

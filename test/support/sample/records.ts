@@ -1,11 +1,11 @@
-/** Request records of a week of traffic, written as the recorder writes them. */
+/** Request records of two weeks of traffic, written as the recorder writes them. */
 import { join } from 'node:path'
 import { createClock } from '../../../src/base/clock.ts'
 import { createRequestIds } from '../../../src/base/ids.ts'
 import { PROBLEMS, type RefusalCode } from '../../../src/base/refusal.ts'
 import { type CheckName, checkNumber } from '../../../src/gateway/check-names.ts'
 import { createBatchWriter } from '../../../src/record/batch.ts'
-import { isProved, type RecordFields } from '../../../src/record/fields.ts'
+import { type GuardrailHit, isProved, type RecordFields } from '../../../src/record/fields.ts'
 import { createIngest } from '../../../src/record/ingest.ts'
 import { openRecordStore } from '../../../src/store/sqlite/records.ts'
 import { chars, pick, type Random, seeded } from '../planted-values.ts'
@@ -27,9 +27,15 @@ export interface Traffic {
     readonly limit: string
   }[]
   readonly virtualMcps: readonly { readonly id: string; readonly slug: string; readonly origin: string }[]
+  /** What finds something in calls of virtual MCPs. */
+  readonly guardrails: readonly Pick<GuardrailHit, 'rule' | 'detector' | 'leg' | 'action'>[]
 }
 
 const DAY_MS = 86_400_000
+/** Figures of a week have a week before to be compared with. */
+const DAYS = 14
+/** Traffic grows: above 1 there is more of it in the second week. */
+const GROWTH = 1.25
 const BATCH_ROWS = 1024
 const HEX = '0123456789abcdef'
 /** Share of requests by hour of the day, UTC. */
@@ -90,12 +96,12 @@ function endingOf(random: Random): Ending {
   return ENDINGS[0]!
 }
 
-/** Times of a week that ends at `now`, by the hours of the day, in order. */
+/** Times of two weeks that end at `now`, by the hours of the day, in order. */
 function timesOf(random: Random, count: number, now: number): number[] {
   const most = Math.max(...HOURS)
   const times: number[] = []
   while (times.length < count) {
-    const time = now - random() * 7 * DAY_MS
+    const time = now - random() ** GROWTH * DAYS * DAY_MS
     if (random() * most < HOURS[new Date(time).getUTCHours()]!) times.push(time)
   }
   return times.sort((one, other) => one - other)
@@ -161,7 +167,7 @@ function recordOf(random: Random, traffic: Traffic, id: string, timeMs: number):
     aborted: random() < 0.004,
     argumentBytes: virtual === null ? 0 : 20 + Math.floor(random() * 300),
     count: 1,
-    guardrailHits: '',
+    guardrailHits: virtual === null ? '' : hitsOf(random, traffic),
     agent: caller.isAgent
       ? {
           name: pick(random, AGENT_NAMES),
@@ -175,6 +181,17 @@ function recordOf(random: Random, traffic: Traffic, id: string, timeMs: number):
         }
       : null,
   }
+}
+
+/** What a guardrail has found in one of a few calls, as JSON; empty for nothing. */
+function hitsOf(random: Random, { guardrails }: Traffic): string {
+  if (guardrails.length === 0 || random() >= 0.15) return ''
+  const hit: GuardrailHit = {
+    ...pick(random, guardrails),
+    observed: false,
+    count: 1 + Math.floor(random() * 3),
+  }
+  return JSON.stringify([hit])
 }
 
 /** A normally distributed number with mean 0 and deviation 1 (Box and Muller). */

@@ -27,7 +27,8 @@ export default function Palette({ onClose }: { onClose: () => void }) {
     queries: FOUND_IN.map((resource) => ({
       queryKey: ['palette', resource, text],
       queryFn: async () => {
-        const input = { text, limit: FOUND_MAX, fields: 'id,slug,name' } as Input<OperationName>
+        const fields = `id,slug,name${resource === 'proxies' ? ',collection' : ''}`
+        const input = { text, limit: FOUND_MAX, fields } as Input<OperationName>
         const { body } = await client.call(`${resource}.list`, input as never)
         return (body as { readonly items: readonly unknown[] }).items
       },
@@ -48,11 +49,12 @@ export default function Palette({ onClose }: { onClose: () => void }) {
           value: to,
           label,
           hint: 'page',
+          isPlain: true,
         })),
       ...ALL_OPERATIONS.filter((row) => may(nameOf(row))).map((row) => ({
         value: `/run/${nameOf(row)}`,
-        label: row.summary,
-        hint: nameOf(row),
+        label: nameOf(row),
+        hint: row.summary,
       })),
       ...Object.entries(problems ?? {}).map(([code, { title }]) => ({
         value: `/problems/${code}`,
@@ -68,7 +70,12 @@ export default function Palette({ onClose }: { onClose: () => void }) {
     const options = (data ?? []).filter(isObject).map((item) => ({
       value: `/${resource}/${encodeURIComponent(String(item['id']))}`,
       label: String(item['name'] ?? item['slug']),
-      hint: singularOf(resource),
+      // Proxies of many collections have the same name
+      hint:
+        typeof item['collection'] === 'string'
+          ? `${singularOf(resource)} of ${item['collection']}`
+          : singularOf(resource),
+      isPlain: true,
     }))
     return isPlaceholderData ? options.filter((option) => fitsText(option, text)) : options
   })

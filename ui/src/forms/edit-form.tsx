@@ -24,6 +24,8 @@ interface EditFormProps {
   readonly id: string | null
   readonly loaded: JsonObject
   readonly schemas: ResourceSchemas
+  /** Members that are changed elsewhere. */
+  readonly hidden?: readonly string[]
   readonly onDone: () => void
 }
 
@@ -55,7 +57,7 @@ interface FormProps extends EditFormProps {
   readonly onDiscard: () => void
 }
 
-function Form({ resource, id, loaded, schemas, onDone, onEdited, onDiscard }: FormProps) {
+function Form({ resource, id, loaded, schemas, hidden = [], onDone, onEdited, onDiscard }: FormProps) {
   const update = operation(`${resource}.update`)!
   const put = operation(`${resource}.put`)
   const shape = schemas.actions[put === null ? 'update' : 'put']!.input
@@ -135,7 +137,7 @@ function Form({ resource, id, loaded, schemas, onDone, onEdited, onDiscard }: Fo
       }}
     >
       <SchemaForm
-        fields={fields}
+        fields={fields.filter(({ name }) => !hidden.includes(name))}
         value={value}
         loaded={start}
         onChange={setValue}

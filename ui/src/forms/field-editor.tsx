@@ -464,7 +464,8 @@ function GroupField({ field, path }: EditorProps<Of<'group'>>) {
   )
 }
 
-function startOf(field: Field): Json {
+/** The value of a new item: the person fills it in. */
+function emptyOf(field: Field): Json {
   if (field.kind === 'group') return {}
   if (field.kind === 'variant') return { [field.tag]: field.variants[0]?.value ?? '' }
   if (field.kind === 'list' || field.kind === 'texts' || field.kind === 'choices') return []
@@ -505,7 +506,7 @@ function ListField({ field, path }: EditorProps<Of<'list'>>) {
       ))}
       {!isReadOnly && (
         <div>
-          <Button isSmall icon={Plus} onClick={() => set([...items, startOf(field.item)])}>
+          <Button isSmall icon={Plus} onClick={() => set([...items, emptyOf(field.item)])}>
             Add to {inSentence(field.label)}
           </Button>
         </div>
@@ -548,7 +549,7 @@ function MapField({ field, path }: EditorProps<Of<'map'>>) {
             icon={Plus}
             disabled={name === '' || Object.hasOwn(members, name)}
             onClick={() => {
-              set({ ...members, [name]: startOf(field.item) })
+              set({ ...members, [name]: emptyOf(field.item) })
               setName('')
             }}
           >

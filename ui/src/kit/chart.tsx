@@ -26,6 +26,8 @@ export interface ChartProps {
   readonly series: readonly ChartSeries[]
   /** A value with its unit. */
   readonly format: (value: number) => string
+  /** A value at the axis. Default: without its unit, in few letters. */
+  readonly axis?: (value: number) => string
   /** Seconds of which not all is known. They are hatched. */
   readonly unknown: readonly [from: number, to: number] | null
   /** A part of the time was chosen with the pointer, in seconds. */
@@ -115,7 +117,7 @@ function Legend({ ink, isDashed, children }: { ink: Ink; isDashed: boolean; chil
 }
 
 function optionsOf(
-  { range, series, unknown, onBrush }: ChartProps,
+  { range, series, unknown, onBrush, axis: label = COMPACT.format }: ChartProps,
   element: HTMLElement,
   onPoint: (index: number | null) => void,
   onChosen: (from: number, to: number) => void,
@@ -150,7 +152,7 @@ function optionsOf(
         ],
         values: (_, splits) => splits.map(tickLabel),
       },
-      { ...axis, size: AXIS_WIDTH, values: (_, splits) => splits.map((split) => COMPACT.format(split)) },
+      { ...axis, size: AXIS_WIDTH, values: (_, splits) => splits.map((split) => label(split)) },
     ],
     series: [
       {},

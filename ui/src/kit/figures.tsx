@@ -1,16 +1,23 @@
-import { deltaOf } from './delta.ts'
+import { type Before, deltaOf } from './delta.ts'
 
-export interface Figure {
+interface Figure {
   readonly label: string
   /** Null if it is not known. */
   readonly value: number | null
   /** The same of the period before. */
-  readonly before: number | null
+  readonly before: Before
   readonly unit: string
 }
 
+interface FiguresProps {
+  readonly figures: readonly Figure[]
+  readonly isLoading: boolean
+  /** The period before is asked for: its line has a place from the start. */
+  readonly isCompared?: boolean
+}
+
 /** The few numbers that a page begins with, each with what has changed since the period before. */
-export function Figures({ figures, isLoading }: { figures: readonly Figure[]; isLoading: boolean }) {
+export function Figures({ figures, isLoading, isCompared = true }: FiguresProps) {
   return (
     <dl className="grid grid-cols-2 gap-3 sm:grid-cols-3 lg:grid-flow-col lg:auto-cols-fr lg:grid-cols-none">
       {figures.map(({ label, value, before, unit }) => (
@@ -18,10 +25,14 @@ export function Figures({ figures, isLoading }: { figures: readonly Figure[]; is
           <dt className="text-sm text-muted">{label}</dt>
           <dd>
             <span className="text-xl font-semibold tabular-nums">
-              {isLoading ? <span className="skeleton inline-block h-6 w-16" /> : shown(value)}
+              {isLoading ? <span className="skeleton inline-block h-6 w-16" /> : shown(value, unit).text}
             </span>
-            {value !== null && unit !== '' && <span className="ml-1 text-muted">{unit}</span>}
-            <span className="block h-5 text-sm text-muted">{deltaOf(value, before) ?? ''}</span>
+            {value !== null && unit !== '' && (
+              <span className="ml-1 text-muted">{shown(value, unit).unit}</span>
+            )}
+            {isCompared && (
+              <span className="block min-h-5 text-sm text-muted">{deltaOf(value, before) ?? ''}</span>
+            )}
           </dd>
         </div>
       ))}
@@ -29,6 +40,10 @@ export function Figures({ figures, isLoading }: { figures: readonly Figure[]; is
   )
 }
 
-function shown(value: number | null): string {
-  return value === null ? '–' : value.toLocaleString('en', { maximumFractionDigits: value < 10 ? 2 : 0 })
+/** Milliseconds are read as seconds from 1,000 on. */
+function shown(value: number | null, unit: string): { readonly text: string; readonly unit: string } {
+  if (value === null) return { text: '–', unit }
+  if (unit === 'ms' && value >= 1000)
+    return { text: (value / 1000).toFixed(value < 10_000 ? 1 : 0), unit: 's' }
+  return { text: value.toLocaleString('en', { maximumFractionDigits: value < 10 ? 2 : 0 }), unit }
 }

@@ -5,6 +5,8 @@ export interface Option {
   readonly value: string
   readonly label: string
   readonly hint: string
+  /** The label is a name that people gave, not a name of the API. */
+  readonly isPlain?: boolean
 }
 
 /** True for an option whose label or hint holds the text. For options that were asked for with another text: Enter may pick no others. */
@@ -90,7 +92,7 @@ export function Listbox({
         )}
       >
         {isOpen &&
-          options.map(({ value, label, hint }, index) => (
+          options.map(({ value, label, hint, isPlain }, index) => (
             <li
               key={value}
               id={optionId(index)}
@@ -106,7 +108,11 @@ export function Listbox({
                 index === active ? 'bg-accent-soft' : 'hover:bg-raised',
               )}
             >
-              <code className="truncate">{label}</code>
+              {isPlain === true ? (
+                <span className="truncate">{label}</span>
+              ) : (
+                <code className="truncate">{label}</code>
+              )}
               <span className="truncate text-sm text-muted">{hint}</span>
             </li>
           ))}

@@ -19,7 +19,7 @@ export function Page({ title, name, lead, actions, children, isFull = false }: P
       <title>{`${name} · Postern`}</title>
       <header className="flex shrink-0 flex-wrap items-start justify-between gap-3">
         <div className="min-w-0">
-          <h1 className="flex flex-wrap items-center gap-2 text-lg font-semibold break-words">{title}</h1>
+          <h1 className="flex flex-wrap items-center gap-2 text-lg font-semibold wrap-anywhere">{title}</h1>
           {lead !== undefined && <div className="text-muted">{lead}</div>}
         </div>
         {actions !== undefined && <div className="flex flex-wrap items-center gap-2">{actions}</div>}

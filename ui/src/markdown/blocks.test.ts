@@ -157,8 +157,8 @@ test('no text nests without end, and none makes more parts than it has character
   const deep = 10_000
   for (const text of [
     `${'>'.repeat(deep)} a`,
-    `${'> '.repeat(deep)}a`,
-    `${'- '.repeat(deep)}a`,
+    `${'> '.repeat(deep - 1)}a`,
+    `${'- '.repeat(deep - 1)}a`,
     `${'1. '.repeat(6000)}a`,
     Array.from({ length: 190 }, (_, level) => `${' '.repeat(level)}- a`).join('\n'),
     '*a '.repeat(5000) + 'b* '.repeat(1600),
@@ -179,9 +179,10 @@ test('no text nests without end, and none makes more parts than it has character
     '\\'.repeat(20_000),
     ' '.repeat(20_000),
   ]) {
-    assert.ok(text.length <= 20_001, `${text.length}`)
     const blocks = blocksOf(text)
     const at = text.slice(0, 20)
+    // A longer text is not read at all, and would prove nothing
+    assert.notEqual(blocks[0]?.kind, 'plain', at)
     assert.ok(depthOf(blocks) < 40, at)
     assert.ok(sizeOf(blocks) <= text.length + 2, at)
   }

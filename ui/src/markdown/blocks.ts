@@ -1,7 +1,7 @@
 /**
  * Paragraphs, headings, lists, quotes, code and tables of a Markdown text, as far as descriptions of APIs use them. The reader is our own
- * and small: it runs on each key that is pressed, over texts that anybody may have written. It is bounded: quotes and lists are nested
- * at most eight deep, what is deeper is text, and its time is in proportion to the text.
+ * and small: it runs on each key that is pressed, over texts that anybody may have written. It is bounded: a text has at most
+ * 20,000 characters, and quotes and lists are nested at most eight deep. What is longer or deeper is shown as text.
  */
 import { type Inline, inlinesOf } from './inlines.ts'
 
@@ -39,6 +39,7 @@ const INDENTED = /^ {4}/
 /** A block, and the line after it. */
 type Read = readonly [block: Block, next: number]
 
+/** The blocks of a text. A text that is too long is one block of the kind `plain`. */
 export function blocksOf(text: string): readonly Block[] {
   if (text.length > TEXT_MAX) return [{ kind: 'plain', text }]
   return read(text.replaceAll(/\r\n?/g, '\n').replaceAll('\t', '    ').split('\n'), 0)

@@ -57,7 +57,10 @@ export function safeHref(text: string): string | null {
   return ['http:', 'https:', 'mailto:'].includes(protocol) ? href : null
 }
 
-/** The content of a paragraph. It takes time in proportion to the text, but for emphasis that is nested too deep. */
+/**
+ * The content of a paragraph. Time grows with the length of the text. Only where emphasis is nested deeper than {@link DEPTH_MAX}, it
+ * grows with the square of the length.
+ */
 export function inlinesOf(text: string): readonly Inline[] {
   return nodesOf(marked(itemsOf(text)))
 }

@@ -56,20 +56,26 @@ export function columnsOf(schemas: ResourceSchemas, action = 'list'): readonly C
   const names = numbered.length > 0 ? namedFirst(numbered) : [first, ...usual]
   return names.map((name) => {
     const schema = members.find((member) => member.name === name)?.schema ?? {}
-    return { name, label: headOf(name), ...sizeOf(name, resolve(schema, schemas.$defs)) }
+    const label = headOf(name)
+    const { width, isNumber } = sizeOf(name, resolve(schema, schemas.$defs))
+    return { name, label, width: width === null ? null : Math.max(width, headWidth(label)), isNumber }
   })
 }
 
-/** A member, or the marked members of an object. */
+/** Of the letters of a head, with the padding of its cell, pixels. */
+function headWidth(label: string): number {
+  return Math.ceil(label.length * HEAD_LETTER) + HEAD_PADDING
+}
+
+/** A member, or the marked members of an object in any of its forms. */
 function membersOf(
   name: string,
   member: JsonObject[string],
 ): { name: string; schema: JsonObject; order: number | null }[] {
   if (!isObject(member)) return []
-  const inner = member['properties']
-  const marked = isObject(inner)
-    ? Object.entries(inner).flatMap(([step, one]) => (isObject(one) ? [{ step, one }] : []))
-    : []
+  const forms = [member, ...[member['anyOf'], member['oneOf']].flat()].filter((one) => isObject(one))
+  const inner = Object.assign({}, ...forms.map((one) => one['properties']).filter((one) => isObject(one)))
+  const marked = Object.entries(inner).flatMap(([step, one]) => (isObject(one) ? [{ step, one }] : []))
   const orderOf = (one: JsonObject): number | null =>
     typeof one['x-postern-column'] === 'number' ? one['x-postern-column'] : null
   return [
@@ -97,6 +103,8 @@ function headOf(name: string): string {
 const ID_WIDTH = 272
 const TIME_WIDTH = 128
 const WORD_WIDTH = 120
+const HEAD_LETTER = 7.2
+const HEAD_PADDING = 24
 
 function sizeOf(name: string, given: JsonObject): Pick<Column, 'width' | 'isNumber'> {
   const branches = given['anyOf']
@@ -116,11 +124,15 @@ function sizeOf(name: string, given: JsonObject): Pick<Column, 'width' | 'isNumb
 /** Tells of a published item that a draft of it waits. The draft itself may be large. */
 const DRAFT = 'pending_draft.status'
 
-/** What a table asks of each item: its columns, what identifies it, and whether a draft of it waits. */
-export function askedOf(schemas: ResourceSchemas, columns: readonly Column[], action = 'list'): string {
-  const properties = itemSchema(schemas, action)?.['properties']
+/** What a table asks of each item: its columns, what identifies it, whether a draft of it waits, and `further` members. */
+export function askedOf(
+  schemas: ResourceSchemas,
+  columns: readonly Column[],
+  further: readonly string[] = [],
+): string {
+  const properties = itemSchema(schemas)?.['properties']
   const known = isObject(properties) ? properties : {}
-  const names = ['id', 'slug', ...columns.map(({ name }) => name), DRAFT]
+  const names = ['id', 'slug', ...columns.map(({ name }) => name), ...further, DRAFT]
   return [...new Set(names)].filter((name) => Object.hasOwn(known, name.split('.')[0]!)).join(',')
 }
 

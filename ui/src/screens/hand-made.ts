@@ -14,6 +14,8 @@ export interface Part {
   /** Value of `tab` in the address. `overview` and `edit` take the place of the derived parts. */
   readonly tab: string
   readonly label: string
+  /** The part is the first tab: the page opens with it. */
+  readonly isFirst?: true
   /** The part is shown to people who may call this operation. */
   readonly needs: string
   /** Actions that the part has buttons for, such as `rotate`. While it is shown, the head of the page leaves them out. */
@@ -47,6 +49,7 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
       tab: 'overview',
       label: 'Overview',
       needs: 'clients.get',
+      actions: ['assignments', 'assign', 'unassign'],
       component: lazy(() => import('./clients/overview.tsx')),
     },
   ],
@@ -199,8 +202,15 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
   ],
   workflows: [
     {
+      tab: 'overview',
+      label: 'Overview',
+      needs: 'workflows.get',
+      component: lazy(() => import('./workflows/overview.tsx')),
+    },
+    {
       tab: 'graph',
       label: 'Graph',
+      isFirst: true,
       needs: 'workflows.get',
       component: lazy(() => import('./workflows/workflow-part.tsx')),
     },
@@ -209,11 +219,15 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
     {
       tab: 'access',
       label: 'Access',
+      isFirst: true,
       needs: 'users.reach',
       component: lazy(() => import('./people/reach.tsx')),
     },
   ],
 }
+
+/** Members that a part of the page shows and changes, by resource. The form to edit leaves them out. */
+export const EDITED_ELSEWHERE: Readonly<Record<string, readonly string[]>> = { workflows: ['definition'] }
 
 /** The part that a new resource is opened at, where it is not the overview. */
 export const FIRST_PARTS: Readonly<Record<string, string>> = { workflows: 'graph' }

@@ -4,6 +4,7 @@ import { Time } from '../kit/time.tsx'
 import { isObject } from '../schema/value.ts'
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/
+const TYPE = /(?:^|\.)type$/
 const STATE_NAMES = ['status', 'state', 'health', 'mode', 'outcome', 'credential_state']
 const SHOWN_MAX = 3
 
@@ -26,6 +27,7 @@ function Text({ name, value }: { name: string; value: string }) {
   if (TIME.test(value)) return <Time value={value} />
   const state = STATE_NAMES.includes(name) ? stateOf(value) : null
   if (state !== null) return <Status state={state}>{value.replaceAll('_', ' ')}</Status>
+  if (TYPE.test(name)) return <>{value.replaceAll('_', ' ')}</>
   if (/path|url|id$/.test(name)) return <code className="max-sm:break-all">{value}</code>
   return <>{value}</>
 }
@@ -35,21 +37,21 @@ function Several({ values }: { values: readonly Json[] }) {
   const texts = values.map((value) => (isObject(value) ? shortOf(value) : String(value)))
   return (
     <span title={texts.join(', ')}>
-      {texts.length > SHOWN_MAX && <span className="mr-1 text-sm text-muted">{texts.length}:</span>}
-      {texts.slice(0, SHOWN_MAX).map((text) => (
-        // One box each in a line of text, so that a cell ends with an ellipsis instead of half of one
-        <span key={text} className="mr-1 inline-block max-w-full">
-          <Badge>{text}</Badge>
-        </span>
-      ))}
-      {texts.length > SHOWN_MAX && <span className="text-sm text-muted">…</span>}
+      {texts.length > SHOWN_MAX
+        ? texts.length
+        : texts.map((text) => (
+            // One box each in a line of text, so that a cell ends with an ellipsis instead of half of one
+            <span key={text} className="mr-1 inline-block max-w-full">
+              <Badge>{text}</Badge>
+            </span>
+          ))}
     </span>
   )
 }
 
 /** An object in a few words: its name, type or state if it has one. */
 function shortOf(value: Readonly<Record<string, Json>>): string {
-  for (const name of ['slug', 'name', 'type', 'kind', 'status', 'url'])
+  for (const name of ['slug', 'name', 'user', 'type', 'kind', 'status', 'url'])
     if (typeof value[name] === 'string') return value[name]
   return JSON.stringify(value)
 }

@@ -9,7 +9,7 @@ import { Badge, Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/time.tsx'
 import { readingOf } from '../../schema/reading.ts'
 import type { PartProps } from '../hand-made.ts'
-import { Facts, ResourceLink } from '../resources/facts.tsx'
+import { ActiveState, Facts, LastCall, ResourceLink } from '../resources/facts.tsx'
 import { Overview } from '../resources/overview.tsx'
 import { bindingSentence, isTokenLive, tokenWords } from './words.ts'
 
@@ -58,14 +58,7 @@ export default function BindingOverview(props: PartProps) {
                 </span>
               ),
             ],
-            [
-              'State',
-              active === false ? (
-                <Status state="off">Inactive: its calls are refused</Status>
-              ) : (
-                <Status state="ok">Active</Status>
-              ),
-            ],
+            ['State', <ActiveState key="" active={active} />],
           ]}
         />
       </Card>
@@ -95,7 +88,6 @@ export default function BindingOverview(props: PartProps) {
 function Token({ slug, value, schemas }: PartProps) {
   const may = useMay()
   const calls = useCall('records.list', { profile: String(value['id']), limit: 1, fields: 'id,time,status' })
-  const last = calls.data?.items[0]
   const state = value['token_state']
   const isIssued = state !== 'none' && state !== undefined
   const { words, state: shape } = tokenWords(state)
@@ -133,13 +125,7 @@ function Token({ slug, value, schemas }: PartProps) {
           ['Ends', !isIssued ? null : typeof ends === 'string' ? <Time value={ends} /> : 'Never'],
           [
             'Last call',
-            !may('records.list') || calls.data === undefined ? null : last === undefined ? (
-              'None on record'
-            ) : (
-              <ResourceLink resource="records" id={last.id}>
-                <Time value={last.time} />, answered {last.status}
-              </ResourceLink>
-            ),
+            may('records.list') && calls.data !== undefined ? <LastCall call={calls.data.items[0]} /> : null,
           ],
           [
             'A new token lasts',

@@ -1,5 +1,6 @@
 import { Link } from '@tanstack/react-router'
 import { Plus } from 'lucide-react'
+import type { Output } from '../../api/client.ts'
 import { faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
 import { useCall } from '../../api/use-call.ts'
@@ -9,7 +10,7 @@ import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/time.tsx'
 import type { PartProps } from '../hand-made.ts'
-import { Facts, ResourceLink } from '../resources/facts.tsx'
+import { ActiveState, Facts, LastCall, ResourceLink } from '../resources/facts.tsx'
 import { Overview } from '../resources/overview.tsx'
 import { kindOfHost, peopleOf, tokenWords } from './words.ts'
 
@@ -27,7 +28,6 @@ export default function HostOverview(props: PartProps) {
     limit: CALLS_MAX,
     fields: 'id,time,status,user,user_slug',
   })
-  const last = calls.data?.items[0]
   const people = peopleOf(calls.data?.items ?? [])
   return (
     <Overview {...props} without={['active', 'software', 'bindings', 'valid_tokens']}>
@@ -41,23 +41,12 @@ export default function HostOverview(props: PartProps) {
                 <code className="break-all">{value['software']}</code>
               ) : null,
             ],
-            [
-              'State',
-              value['active'] === false ? (
-                <Status state="off">Inactive: its calls are refused</Status>
-              ) : (
-                <Status state="ok">Active</Status>
-              ),
-            ],
+            ['State', <ActiveState key="" active={value['active']} />],
             [
               'Last call',
-              !may('records.list') || calls.data === undefined ? null : last === undefined ? (
-                'None on record'
-              ) : (
-                <ResourceLink resource="records" id={last.id}>
-                  <Time value={last.time} />, answered {last.status}
-                </ResourceLink>
-              ),
+              may('records.list') && calls.data !== undefined ? (
+                <LastCall call={calls.data.items[0]} />
+              ) : null,
             ],
           ]}
         />
@@ -125,44 +114,9 @@ function Bindings({ host }: { host: string }) {
               </tr>
             </thead>
             <tbody>
-              {bindings.map((binding) => {
-                const token = tokenWords(binding.token_state)
-                return (
-                  <tr key={binding.id} className="border-t border-line">
-                    <th scope="row" className="py-1 pr-4 font-normal">
-                      <ResourceLink resource="bindings" id={binding.id}>
-                        {binding.name}
-                      </ResourceLink>
-                      {!binding.active && (
-                        <>
-                          {' '}
-                          <Status state="off">inactive</Status>
-                        </>
-                      )}
-                    </th>
-                    <td className="pr-4">
-                      <ResourceLink resource="virtual_mcps" id={binding.virtual_mcp} />
-                    </td>
-                    <td className="pr-4">
-                      {binding.user === null ? (
-                        binding.acts_for === null ? (
-                          'itself'
-                        ) : (
-                          'people'
-                        )
-                      ) : (
-                        <ResourceLink resource="users" id={binding.user} />
-                      )}
-                    </td>
-                    <td className="pr-4">
-                      <Status state={token.state}>{token.words}</Status>
-                    </td>
-                    <td>
-                      {binding.token_expires_at == null ? '–' : <Time value={binding.token_expires_at} />}
-                    </td>
-                  </tr>
-                )
-              })}
+              {bindings.map((binding) => (
+                <Row key={binding.id} binding={binding} />
+              ))}
             </tbody>
           </table>
         </div>
@@ -176,4 +130,41 @@ function Bindings({ host }: { host: string }) {
       )}
     </Card>
   )
+}
+
+type Binding = Output<'bindings.list'>['items'][number]
+
+function Row({ binding }: { binding: Binding }) {
+  const token = tokenWords(binding.token_state)
+  return (
+    <tr className="border-t border-line">
+      <th scope="row" className="py-1 pr-4 font-normal">
+        <ResourceLink resource="bindings" id={binding.id}>
+          {binding.name}
+        </ResourceLink>
+        {!binding.active && (
+          <>
+            {' '}
+            <Status state="off">inactive</Status>
+          </>
+        )}
+      </th>
+      <td className="pr-4">
+        <ResourceLink resource="virtual_mcps" id={binding.virtual_mcp} />
+      </td>
+      <td className="pr-4">
+        <CalledFor binding={binding} />
+      </td>
+      <td className="pr-4">
+        <Status state={token.state}>{token.words}</Status>
+      </td>
+      <td>{binding.token_expires_at == null ? '–' : <Time value={binding.token_expires_at} />}</td>
+    </tr>
+  )
+}
+
+/** For whom the host calls by a binding, in a word. `bindingSentence` says it in full. */
+function CalledFor({ binding }: { binding: Binding }) {
+  if (binding.user !== null) return <ResourceLink resource="users" id={binding.user} />
+  return binding.acts_for === null ? 'itself' : 'people'
 }

@@ -5,6 +5,8 @@ import { durationsSummary, linesOf, type OverTime, type Point, requestsSummary }
 const HOUR = 3_600_000
 const NOON = Date.parse('2026-03-29T12:00:00Z')
 
+const OPTIONS = { shift: 2 * HOUR, width: HOUR, hasP99: false }
+
 function point(at: number, requests: number, p95: number | null = 20): Point {
   return {
     time: new Date(at).toISOString(),
@@ -31,7 +33,10 @@ function answer(from: number, to: number, items: Point[]): OverTime {
 
 test('a point that is not full yet is no part of the line', () => {
   const items = [point(NOON, 10), point(NOON + HOUR, 12), point(NOON + 2 * HOUR, 1)]
-  const { times, requests } = linesOf(answer(NOON, NOON + 2 * HOUR + 60_000, items), null, 0, HOUR)
+  const { times, requests } = linesOf(answer(NOON, NOON + 2 * HOUR + 60_000, items), null, {
+    ...OPTIONS,
+    shift: 0,
+  })
   assert.deepEqual(times, [NOON / 1000, NOON / 1000 + 3600])
   assert.deepEqual(
     requests.map(({ label, values }) => [label, values]),
@@ -46,10 +51,23 @@ test('a point that is not full yet is no part of the line', () => {
 test('points of the period before stand at the times of this one, and where there is none is a gap', () => {
   const now = answer(NOON, NOON + 2 * HOUR, [point(NOON, 10), point(NOON + HOUR, 12, null)])
   const before = answer(NOON - 2 * HOUR, NOON, [point(NOON - HOUR, 7, 90)])
-  const { requests, durations } = linesOf(now, before, 2 * HOUR, HOUR)
+  const { requests, durations } = linesOf(now, before, OPTIONS)
   assert.deepEqual(requests[0], { label: 'Requests before', ink: 'muted', values: [null, 7], isDashed: true })
   assert.deepEqual(durations[0]?.values, [null, 90])
   assert.deepEqual(durations.find(({ label }) => label === 'p95')?.values, [20, null])
+})
+
+test('p99 is a line only where it is asked for', () => {
+  const now = answer(NOON, NOON + HOUR, [point(NOON, 10)])
+  const labels = (hasP99: boolean) =>
+    linesOf(now, null, { ...OPTIONS, hasP99 }).durations.map(({ label }) => label)
+  assert.deepEqual(
+    [labels(false), labels(true)],
+    [
+      ['p50', 'p95'],
+      ['p50', 'p95', 'p99'],
+    ],
+  )
 })
 
 test('charts are told in a sentence', () => {

@@ -12,11 +12,24 @@ export interface Lines {
   readonly durations: readonly ChartSeries[]
 }
 
+interface LineOptions {
+  /** From the period before to this one, milliseconds. */
+  readonly shift: number
+  /** Of a point, milliseconds. */
+  readonly width: number
+  /** With the line of p99, whose peaks press the others onto the axis. */
+  readonly hasP99: boolean
+}
+
 /**
- * Lines of the points, and dashed those of the period before, moved by `shift` milliseconds. The last point of a time that
+ * Lines of the points, and dashed those of the period before. The last point of a time that
  * goes on is not full: it is left out, as it would look like a fall.
  */
-export function linesOf(now: OverTime, before: OverTime | null, shift: number, width: number): Lines {
+export function linesOf(
+  now: OverTime,
+  before: OverTime | null,
+  { shift, width, hasP99 }: LineOptions,
+): Lines {
   const end = Date.parse(now.to)
   const points = now.items.filter(({ time }, index) => index === 0 || Date.parse(time) + width <= end)
   const times = points.map(({ time }) => Date.parse(time) / 1000)
@@ -61,7 +74,7 @@ export function linesOf(now: OverTime, before: OverTime | null, shift: number, w
           ]),
       line('p50', 'ok', ({ duration_ms }) => duration_ms.p50),
       line('p95', 'accent', ({ duration_ms }) => duration_ms.p95),
-      line('p99', 'warn', ({ duration_ms }) => duration_ms.p99),
+      ...(hasP99 ? [line('p99', 'warn', ({ duration_ms }) => duration_ms.p99)] : []),
     ],
   }
 }

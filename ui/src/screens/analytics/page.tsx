@@ -18,6 +18,7 @@ import { filtersOf } from '../../schema/columns.ts'
 import { useSchemas } from '../../schema/load.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { FilterBar } from '../../tables/filters.tsx'
+import { durationOf } from '../records/sentence.ts'
 import { Breakdown } from './breakdown.tsx'
 import { durationsSummary, linesOf, type OverTime, requestsSummary } from './lines.ts'
 import { askedOf, brushed, isMoving, type Period, periodBefore, widthMs, zoomedOut } from './period.ts'
@@ -94,9 +95,10 @@ function Charts() {
   }
   const changePeriod = ({ from, to }: Period): void =>
     change({ from: new Date(from).toISOString(), to: new Date(to).toISOString() })
+  const hasP99 = one(search['p99']) === 'true'
   const lines = useMemo(
-    () => (now.data === undefined ? null : linesOf(now.data, before ?? null, shift, width)),
-    [now.data, before, shift, width],
+    () => (now.data === undefined ? null : linesOf(now.data, before ?? null, { shift, width, hasP99 })),
+    [now.data, before, shift, width, hasP99],
   )
   const fault = now.error ?? total.error
   const frame =
@@ -142,7 +144,9 @@ function Charts() {
           fields={
             schemas == null
               ? []
-              : filtersOf(schemas, 'overview').filter(({ name }) => name !== 'from' || !isRangeListed(search))
+              : filtersOf(schemas, 'overview').filter(
+                  ({ name }) => name !== 'before' && (name !== 'from' || !isRangeListed(search)),
+                )
           }
           search={search}
           onChange={change}
@@ -158,7 +162,11 @@ function Charts() {
         />
       )}
       {total.error === null && (
-        <Figures isLoading={total.data === undefined} figures={figuresOf(total.data, totalBefore)} />
+        <Figures
+          isLoading={total.data === undefined}
+          isCompared={isCompared}
+          figures={figuresOf(total.data, totalBefore)}
+        />
       )}
       {now.data?.truncated === true && (
         <p>
@@ -180,7 +188,20 @@ function Charts() {
               />
             )}
           </Card>
-          <Card title="Duration, ms">
+          <Card
+            title="Duration"
+            actions={
+              <Button
+                isSmall
+                className="h-6!"
+                aria-pressed={hasP99}
+                tone={hasP99 ? 'primary' : 'plain'}
+                onClick={() => change({ p99: hasP99 ? undefined : 'true' })}
+              >
+                p99
+              </Button>
+            }
+          >
             {frame === null || now.data === undefined ? (
               <ChartSkeleton />
             ) : (
@@ -188,7 +209,8 @@ function Charts() {
                 {...frame}
                 summary={durationsSummary(now.data)}
                 series={lines!.durations}
-                format={(value) => `${value.toLocaleString('en')} ms`}
+                format={durationOf}
+                axis={durationOf}
               />
             )}
           </Card>
@@ -271,7 +293,7 @@ function figuresOf(now: Overview | undefined, before: Overview | undefined) {
     label,
     unit,
     value: now === undefined ? null : value(now),
-    before: before === undefined ? null : value(before),
+    before: before === undefined ? null : before.requests === 0 ? ('none' as const) : value(before),
   })
   return [
     figure('Requests', '', ({ requests }) => requests),

@@ -29,6 +29,13 @@ test('the period before ends where this one begins, and its points lie below tho
   assert.ok(moving.to <= NOON - 24 * HOUR && moving.from + moving.shift <= NOON - 24 * HOUR + 7000)
 })
 
+test('seven days are compared with the seven days before, at the same hours', () => {
+  const week = 7 * 24 * HOUR
+  const before = periodBefore({ from: NOON - week - 2 * HOUR, to: NOON + HOUR }, 6 * HOUR)
+  assert.equal(before.shift, week)
+  assert.ok(before.to <= NOON - week - 2 * HOUR && before.from < before.to)
+})
+
 test('a part that was chosen takes whole points, and a click on one of them takes it', () => {
   assert.deepEqual(brushed({ from: NOON + 5, to: NOON + HOUR + 5 }, HOUR), {
     from: NOON,

@@ -2,9 +2,10 @@
 import { one, type Search } from '../../app/search.ts'
 
 /** Members of the address that shape the page and are not sent to every question. */
-const VIEW = ['by', 'order', 'compare', 'limit']
+const VIEW = ['by', 'order', 'compare', 'p99', 'limit']
 const USUAL_FROM = '-24h'
 
+const DAY_MS = 86_400_000
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /** What every question is asked with: the filters of the address, and the last 24 hours unless it says otherwise. */
@@ -37,12 +38,15 @@ export interface Period {
 
 /**
  * The period of the same length just before, moved by whole points of `width` milliseconds, so that each of its points lies
- * below one of this period.
+ * below one of this period. Days are compared with whole days before, so that the hours of a day lie below each other.
  */
 export function periodBefore({ from, to }: Period, width: number): Period & { readonly shift: number } {
   const start = Math.floor(from / width) * width
   const end = Math.ceil(to / width) * width
-  const shift = Math.max(width, end - start)
+  const whole = Math.max(width, end - start)
+  const days = Math.floor((to - from) / DAY_MS) * DAY_MS
+  const isDays = days > 0 && DAY_MS % width === 0 && whole - days <= 2 * width
+  const shift = isDays ? days : whole
   return { from: start - shift, to: Math.min(to - shift, start), shift }
 }
 

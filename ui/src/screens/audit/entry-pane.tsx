@@ -7,11 +7,12 @@ import { faultOf } from '../../api/problem.ts'
 import { Button, buttonClasses } from '../../kit/button.tsx'
 import { CodeBlock } from '../../kit/copy.tsx'
 import { Diff } from '../../kit/diff.tsx'
+import { Moment } from '../../kit/moment.tsx'
 import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { Terms } from '../requests/request-page.tsx'
 import { Outcome } from './outcome.tsx'
-import { entrySentence, surfaceOf } from './words.ts'
+import { entrySentence, interfaceOf } from './words.ts'
 
 interface EntryPaneProps {
   readonly id: string
@@ -83,13 +84,13 @@ export function EntryPane({ id, onClose, closeLabel = 'Close' }: EntryPaneProps)
         <Terms
           terms={[
             ['Id', <code key="i">{entry.id}</code>],
-            ['Time', entry.time],
+            ['Time (UTC)', <Moment key="t" value={entry.time} />],
             ['Environment', entry.environment],
             ['Actor', `${actor.name} (${actor.type}, ${actor.auth_method})`],
             ['Approved by', approver?.name],
             ['Agent', [agent.name, agent.version].filter(Boolean).join(' ')],
             ['Session of the agent', agent.session_id],
-            ['Interface', surfaceOf(entry.surface)],
+            ['Interface', interfaceOf(entry.surface)],
             ['Operation', <code key="o">{entry.operation}</code>],
             ['Resource', <Subject key="r" type={resource.type} id={resource.id} slug={resource.slug} />],
             ['Reason', entry.reason],

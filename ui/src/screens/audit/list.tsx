@@ -9,11 +9,11 @@ import { useMay } from '../../api/session.ts'
 import { useKeys } from '../../app/keys.ts'
 import { one, type Search } from '../../app/search.ts'
 import { Button } from '../../kit/button.tsx'
+import { Moment } from '../../kit/moment.tsx'
 import { useNarrow } from '../../kit/narrow.ts'
 import { Page } from '../../kit/page.tsx'
 import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
 import { Badge } from '../../kit/status.tsx'
-import { Time } from '../../kit/time.tsx'
 import { filtersOf } from '../../schema/columns.ts'
 import { useSchemas } from '../../schema/load.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
@@ -24,7 +24,7 @@ import { RangeSelect } from '../records/range-select.tsx'
 import { ChainCheck } from './chain.tsx'
 import { EntryPane } from './entry-pane.tsx'
 import { Outcome } from './outcome.tsx'
-import { type AuditEntry, resourceOf } from './words.ts'
+import { type AuditEntry, interfaceOf, resourceOf, shortResourceOf } from './words.ts'
 
 const PAGE = 100
 const TITLE = 'Audit'
@@ -39,24 +39,28 @@ const FILTERS: Readonly<Record<string, (entry: AuditEntry) => Readonly<Record<st
 }
 
 const COLUMNS: Parameters<typeof DataTable<AuditEntry>>[0]['columns'] = [
-  { name: 'time', label: 'Time', width: 130, render: ({ time }) => <Time value={time} /> },
+  { name: 'time', label: 'Time (UTC)', width: 186, render: ({ time }) => <Moment value={time} /> },
   {
     name: 'actor',
     label: 'Actor',
-    width: 180,
+    width: 130,
     render: ({ actor, agent }) => (
       <>
         {actor.name} {agent.name !== null && <Badge>{agent.name}</Badge>}
       </>
     ),
   },
-  { name: 'operation', label: 'Operation', render: ({ operation: name }) => <code>{name}</code> },
-  { name: 'resource', label: 'Resource', render: resourceOf },
+  { name: 'operation', label: 'Operation', width: 210, render: ({ operation: name }) => <code>{name}</code> },
+  {
+    name: 'resource',
+    label: 'Resource',
+    render: (entry) => <span title={resourceOf(entry)}>{shortResourceOf(entry)}</span>,
+  },
   {
     name: 'surface',
     label: 'Interface',
-    width: 150,
-    render: ({ surface }) => <span className="text-muted">{surface}</span>,
+    width: 160,
+    render: ({ surface }) => <span className="text-muted">{interfaceOf(surface)}</span>,
   },
   { name: 'outcome', label: 'Outcome', width: 100, render: ({ outcome }) => <Outcome outcome={outcome} /> },
   {

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type AuditEntry, chainSentence, entrySentence, type Verification } from './words.ts'
+import {
+  type AuditEntry,
+  chainSentence,
+  entrySentence,
+  interfaceOf,
+  resourceOf,
+  shortResourceOf,
+  type Verification,
+} from './words.ts'
 
 const ENTRY = {
   actor: { name: 'ann' },
@@ -25,6 +33,22 @@ test('an entry says who ran what on which resource, over which interface, and ho
     of({ outcome: 'denied', error: 'permission_denied', count: 1200, agent: { name: 'Claude' } }),
     'ann, through the agent Claude, ran policies.update 1,200 times on policy gold over the console. It was refused: permission_denied.',
   )
+})
+
+test('interfaces and types of resources are words; an id stands only where a sentence needs it', () => {
+  assert.deepEqual(['admin_ui', 'cli', 'not_known'].map(interfaceOf), [
+    'Console',
+    'Command line',
+    'not_known',
+  ])
+  const of = (resource: object) => ({ ...ENTRY, resource }) as unknown as AuditEntry
+  const request = of({ type: 'change_request', id: 'chg_01', slug: null })
+  assert.deepEqual(
+    [resourceOf(request), shortResourceOf(request)],
+    ['change request chg_01', 'change request'],
+  )
+  const client = of({ type: 'oauth_client', id: 'postern-console', slug: 'postern-console' })
+  assert.equal(shortResourceOf(client), 'OAuth client postern-console')
 })
 
 test('the state of the chain is a sentence that names the first broken entry', () => {

@@ -4,26 +4,47 @@ import type { Output } from '../../api/client.ts'
 export type AuditEntry = Output<'audit.list'>['items'][number]
 export type Verification = Output<'audit.verify'>
 
-const SURFACES: Readonly<Record<string, string>> = {
-  admin_ui: 'the console',
-  management_api: 'Management REST',
-  management_mcp: 'Management MCP',
-  cli: 'the command line',
-  oauth: 'the authorization server',
-  system: 'the system itself',
-  gateway: 'the gateway',
-  gateway_mcp: 'the gateway over MCP',
-  virtual_mcp: 'a virtual MCP',
+/** Each interface within a sentence, and as a value of its own. */
+const SURFACES: Readonly<Record<string, readonly [within: string, alone: string]>> = {
+  admin_ui: ['the console', 'Console'],
+  management_api: ['Management REST', 'Management REST'],
+  management_mcp: ['Management MCP', 'Management MCP'],
+  cli: ['the command line', 'Command line'],
+  oauth: ['the authorization server', 'OAuth'],
+  system: ['the system itself', 'System'],
+  gateway: ['the gateway', 'Gateway'],
+  gateway_mcp: ['the gateway over MCP', 'Gateway, MCP'],
+  virtual_mcp: ['a virtual MCP', 'Virtual MCP'],
 }
 
 export function surfaceOf(surface: string): string {
-  return SURFACES[surface] ?? surface
+  return SURFACES[surface]?.[0] ?? surface
+}
+
+/** Name of the interface in a column or a list. */
+export function interfaceOf(surface: string): string {
+  return SURFACES[surface]?.[1] ?? surface
+}
+
+const SPELT: Readonly<Record<string, string>> = { mcp: 'MCP', oauth: 'OAuth' }
+
+/** `OAuth client` of `oauth_client`. */
+function typeWords(type: string): string {
+  return type
+    .split('_')
+    .map((word) => SPELT[word] ?? word)
+    .join(' ')
 }
 
 /** `collection orders`, or the type alone. */
 export function resourceOf({ resource }: AuditEntry): string {
   const name = resource.slug ?? resource.id
-  return name === null ? resource.type : `${resource.type} ${name}`
+  return name === null ? typeWords(resource.type) : `${typeWords(resource.type)} ${name}`
+}
+
+/** The same without an id, which names nothing to people. */
+export function shortResourceOf({ resource: { type, slug } }: AuditEntry): string {
+  return slug === null ? typeWords(type) : `${typeWords(type)} ${slug}`
 }
 
 /** Such as `ann ran policies.update on policy gold over the console. It was refused: permission_denied.` */

@@ -1,10 +1,12 @@
 import { Link } from '@tanstack/react-router'
 import { Plus } from 'lucide-react'
+import type { ReactNode } from 'react'
 import type { JsonObject } from '../../../build/document.ts'
 import type { Output } from '../../api/client.ts'
 import { faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
 import { useCall } from '../../api/use-call.ts'
+import { RunButton } from '../../forms/run-button.tsx'
 import { buttonClasses } from '../../kit/button.tsx'
 import { CodeBlock } from '../../kit/copy.tsx'
 import { Card } from '../../kit/page.tsx'
@@ -19,6 +21,11 @@ import { HELD_STATES } from './profile.tsx'
 type Profile = Output<'profiles.list'>['items'][number]
 /** Profiles of a client that are shown as cards. */
 const CARDS_MAX = 50
+const ASSIGNING = [
+  { name: 'clients.assign', label: 'Assign' },
+  { name: 'clients.unassign', label: 'Unassign' },
+  { name: 'clients.assignments', label: 'Set the list' },
+] as const
 
 /** A client: its profiles with the headers of their callers, and what each of them may call. */
 export default function ClientOverview({ resource, slug, value, schemas }: PartProps) {
@@ -70,7 +77,17 @@ export default function ClientOverview({ resource, slug, value, schemas }: PartP
           </p>
         )}
       </Card>
-      <MayCall collections={(value['collections'] ?? []) as readonly string[]} profiles={profiles} />
+      <MayCall
+        collections={(value['collections'] ?? []) as readonly string[]}
+        profiles={profiles}
+        actions={
+          <span className="flex flex-wrap gap-2">
+            {ASSIGNING.map(({ name, label }) => (
+              <RunButton key={name} name={name} label={label} schemas={schemas} value={value} slug={slug} />
+            ))}
+          </span>
+        }
+      />
     </Overview>
   )
 }
@@ -112,12 +129,13 @@ function ProfileCard({ profile }: { profile: Profile }) {
 interface MayCallProps {
   readonly collections: readonly string[]
   readonly profiles: readonly Profile[]
+  readonly actions: ReactNode
 }
 
 /** Which collections the client has, and which of its profiles are limited to some of them. */
-function MayCall({ collections, profiles }: MayCallProps) {
+function MayCall({ collections, profiles, actions }: MayCallProps) {
   return (
-    <Card title="Collections it may call">
+    <Card title="Collections it may call" actions={actions}>
       {collections.length === 0 ? (
         <p className="text-muted">None. Assign a collection, or let the client request access.</p>
       ) : (

@@ -5,6 +5,8 @@ import type { JsonObject, ResourceSchemas } from '../../../build/document.ts'
 import { type OperationRow, operation } from '../../api/operations.ts'
 import { useMay } from '../../api/session.ts'
 import { one } from '../../app/search.ts'
+import { FormBar } from '../../forms/form-bar.tsx'
+import { FormFault } from '../../forms/form-fault.tsx'
 import { Review, WaitsFor } from '../../forms/operation-form.tsx'
 import { SchemaForm } from '../../forms/schema-form.tsx'
 import { errorsOf, useWrite } from '../../forms/use-write.ts'
@@ -13,7 +15,7 @@ import { classes } from '../../kit/classes.ts'
 import { Labeled, TextArea } from '../../kit/inputs.tsx'
 import { useLeaveGuard } from '../../kit/leave-guard.ts'
 import { Card, Page } from '../../kit/page.tsx'
-import { FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
+import { Forbidden, SkeletonRows } from '../../kit/states.tsx'
 import { Status } from '../../kit/status.tsx'
 import { fieldsOf } from '../../schema/fields.ts'
 import { useSchemas } from '../../schema/load.ts'
@@ -133,26 +135,23 @@ function Import({ row, schemas, collection }: ImportProps) {
       <Card title="Options">
         <SchemaForm fields={fields} value={options} onChange={setOptions} errors={errorsOf(fault)} />
       </Card>
-      {fault !== null && <FaultBox fault={fault} />}
-      <div className="flex flex-wrap items-center justify-between gap-2">
-        {showAs}
-        <div className="flex gap-2">
-          <Button
-            onClick={() =>
-              void navigate(
-                collection === null
-                  ? { to: '/$resource', params: { resource: 'collections' } }
-                  : { to: '/$resource/$id', params: { resource: 'collections', id: collection } },
-              )
-            }
-          >
-            Cancel
-          </Button>
-          <Button type="submit" tone="primary" disabled={text === ''} isBusy={state.step === 'asking'}>
-            Show the plan
-          </Button>
-        </div>
-      </div>
+      <FormFault fault={fault} />
+      <FormBar aside={showAs}>
+        <Button
+          onClick={() =>
+            void navigate(
+              collection === null
+                ? { to: '/$resource', params: { resource: 'collections' } }
+                : { to: '/$resource/$id', params: { resource: 'collections', id: collection } },
+            )
+          }
+        >
+          Cancel
+        </Button>
+        <Button type="submit" tone="primary" disabled={text === ''} isBusy={state.step === 'asking'}>
+          Show the plan
+        </Button>
+      </FormBar>
     </form>
   )
 }

@@ -14,19 +14,19 @@ import type { PartProps } from '../hand-made.ts'
 import { Overview } from '../resources/overview.tsx'
 
 /** Proxies that are shown on the page of their collection. */
-const PROXIES_MAX = 50
+const PROXIES_MAX = 10
 /** Health is fetched anew this often, milliseconds. */
 const AGAIN_MS = 5000
 
-/** A collection: its proxies, the health of its upstream, and how well callers keep its contract. */
+/** A collection: the health of its upstream, its first proxies, and how well callers keep its contract. */
 export default function CollectionOverview(props: PartProps) {
   const may = useMay()
   const { value } = props
   const isPublished = value['status'] === 'published'
   return (
     <Overview {...props}>
-      {may('collections.proxies') && <Proxies {...props} />}
       {isPublished && may('collections.health') && <Health slug={props.slug} />}
+      {may('collections.proxies') && <Proxies {...props} />}
       {value['request_validation'] !== 'off' && may('collections.contract_report') && <Contract {...props} />}
     </Overview>
   )
@@ -79,9 +79,9 @@ function Proxies({ slug }: PartProps) {
         {items.map((item) => (
           <li
             key={item.id}
-            className="flex flex-wrap items-baseline gap-x-3 border-t border-line py-1 first:border-0"
+            className="grid grid-cols-[minmax(0,1fr)_auto] items-baseline gap-x-3 border-t border-line py-1 first:border-0 sm:grid-cols-[80px_minmax(0,1fr)_minmax(0,1fr)_96px]"
           >
-            <span className="inline-flex flex-wrap gap-1 sm:w-40">
+            <span className="inline-flex flex-wrap gap-1 max-sm:col-span-2">
               {item.methods.map((method) => (
                 <Badge key={method}>{method}</Badge>
               ))}
@@ -89,11 +89,11 @@ function Proxies({ slug }: PartProps) {
             <Link
               to="/$resource/$id"
               params={{ resource: 'proxies', id: item.id }}
-              className="min-w-0 flex-1 no-underline hover:underline"
+              className="truncate no-underline hover:underline"
             >
-              <code className="break-all">{item.path}</code>
+              {item.name}
             </Link>
-            <span className="min-w-0 flex-1 truncate text-muted max-sm:hidden">{item.name}</span>
+            <code className="break-all max-sm:hidden">{item.path}</code>
             <Status state={item.status === 'published' ? 'ok' : 'draft'}>{item.status}</Status>
           </li>
         ))}

@@ -1,5 +1,7 @@
 /** First steps with the gateway. Each is done when what it leads to is really there. */
 export interface StepFacts {
+  /** Clients have called: what a call needs is there. */
+  readonly isUsed: boolean
   readonly collections: readonly { readonly status?: unknown }[] | null
   readonly clients: readonly unknown[] | null
   /** Latest calls, with the surface that they came through. */
@@ -15,52 +17,46 @@ export interface Step {
   readonly to: string
 }
 
-export function stepsOf({ collections, clients, records }: StepFacts): readonly Step[] {
+export function stepsOf({ isUsed, collections, clients, records }: StepFacts): readonly Step[] {
   const some = <T>(list: readonly T[] | null, fits: (one: T) => boolean = () => true): boolean | null =>
     list === null ? null : list.some(fits)
   return [
     {
       label: 'Add an API',
       hint: 'Import an OpenAPI description, or create a collection by hand.',
-      isDone: some(collections),
+      isDone: isUsed || some(collections),
       to: '/collections/import',
     },
     {
       label: 'Publish it',
       hint: 'A draft answers 404 until it is published.',
-      isDone: some(collections, ({ status }) => status === 'published'),
+      isDone: isUsed || some(collections, ({ status }) => status === 'published'),
       to: '/collections',
     },
     {
       label: 'Create a client',
       hint: 'Its token is shown once.',
-      isDone: some(clients),
+      isDone: isUsed || some(clients),
       to: '/clients/new',
     },
     {
       label: 'Make the first call',
       hint: 'Call the API through the gateway with the token of the client.',
-      isDone: some(records, ({ surface }) => surface === 'gateway'),
+      isDone: isUsed || some(records, ({ surface }) => surface === 'gateway'),
       to: '/records',
     },
     {
       label: 'Let an agent call it',
       hint: 'Give an AI application the MCP endpoint /mcp and the same token.',
-      isDone: some(records, ({ surface }) => surface === 'gateway_mcp' || surface === 'virtual_mcp'),
+      isDone: some(records, ({ surface }) => isAgent(surface)),
       to: '/records?surface=agent',
     },
   ]
 }
 
-/** Those with the most errors, most first; without errors none. */
-export function mostErrors<T extends { readonly errors: number; readonly error_rate: number }>(
-  endpoints: readonly T[],
-  max: number,
-): readonly T[] {
-  return endpoints
-    .filter(({ errors }) => errors > 0)
-    .toSorted((one, other) => other.errors - one.errors || other.error_rate - one.error_rate)
-    .slice(0, max)
+/** True for the interfaces of agents. */
+export function isAgent(surface: unknown): boolean {
+  return surface === 'gateway_mcp' || surface === 'virtual_mcp'
 }
 
 /**

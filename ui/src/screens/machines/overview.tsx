@@ -10,11 +10,10 @@ import { buttonClasses } from '../../kit/button.tsx'
 import { CodeBlock } from '../../kit/copy.tsx'
 import { Card } from '../../kit/page.tsx'
 import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
-import { Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/time.tsx'
 import type { PartProps } from '../hand-made.ts'
 import { grantSentence } from '../people/grant-sentence.ts'
-import { Facts, ResourceLink } from '../resources/facts.tsx'
+import { ActiveState, Facts, ResourceLink } from '../resources/facts.tsx'
 import { Overview } from '../resources/overview.tsx'
 
 /** Grants and trust rules that are shown. */
@@ -44,14 +43,7 @@ export default function MachineOverview(props: PartProps) {
       >
         <Facts
           facts={[
-            [
-              'State',
-              value['active'] === false ? (
-                <Status state="off">Inactive: its calls are refused</Status>
-              ) : (
-                <Status state="ok">Active</Status>
-              ),
-            ],
+            ['State', <ActiveState key="" active={value['active']} />],
             ['Client ID', <CodeBlock key="" label="Client ID" text={slug} />],
             [
               'Client secret',

@@ -95,7 +95,7 @@ export function Snippets({ connect, ways }: SnippetsProps) {
   )
 }
 
-/** As people know the applications. */
+/** Names of the applications. The server has the same ones (`operations/mcp-endpoints/snippets`), which the console may not import. */
 const NAMES: Readonly<Record<Application, string>> = {
   claude: 'Claude',
   claude_code: 'Claude Code',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { grantSentence } from './grant-sentence.ts'
+import { grantSentence, grantWords } from './grant-sentence.ts'
 
 const scope = { resource_types: [], verbs: [], collections: [], virtual_mcps: [], tags: [] }
 
@@ -35,4 +35,18 @@ test('a role of its own is named, as is the machine that holds it', () => {
     grantSentence({ service_identity: 'ci', role: 'deployer', scope }),
     'The service identity ci may do what the role deployer allows with everything.',
   )
+})
+
+test('the compact form of a grant is read in the same words', () => {
+  for (const [text, words] of [
+    ['admin', 'May read, change and grant everything.'],
+    ['modifier@orders,payments', 'May read and change everything in the collections orders and payments.'],
+    [
+      'modifier:proxies,policies@orders',
+      'May read and change proxies and policies in the collection orders.',
+    ],
+    ['viewer@mcp:desk,tag:partner', 'May read everything in the virtual MCP desk with the tag partner.'],
+    ['deployer', 'May do what the role deployer allows with everything.'],
+  ] as const)
+    assert.equal(grantWords(text), words)
 })

@@ -8,7 +8,8 @@ const BUILT_IN: Readonly<Record<string, string>> = {
   admin: 'read, change and grant',
 }
 
-interface Scope {
+/** Where a grant or a rule holds; an empty list sets no limit. */
+export interface Scope {
   readonly resource_types: readonly string[]
   readonly verbs: readonly string[]
   readonly collections: readonly string[]
@@ -17,7 +18,7 @@ interface Scope {
 }
 
 /** `a`, `a and b`, `a, b and c`. */
-function listed(words: readonly string[], conjunction = 'and'): string {
+export function listed(words: readonly string[], conjunction = 'and'): string {
   if (words.length < 2) return words[0] ?? ''
   return `${words.slice(0, -1).join(', ')} ${conjunction} ${words.at(-1)}`
 }
@@ -39,6 +40,10 @@ function scopeWords(scope: Scope): string {
   return `${types}${places.length > 0 ? ` in ${listed(places)}` : ''}${tags}`
 }
 
+function roleWords(role: string): string {
+  return BUILT_IN[role] ?? `do what the role ${role} allows with`
+}
+
 function holderWords(grant: JsonObject): string {
   for (const [member, words] of [
     ['user', ''],
@@ -55,10 +60,28 @@ function holderWords(grant: JsonObject): string {
  * @param grant as `grants.get` answers it
  */
 export function grantSentence(grant: JsonObject): string {
-  const role = String(grant['role'])
   const scope = grant['scope'] as unknown as Scope
-  const can = BUILT_IN[role] ?? `do what the role ${role} allows with`
+  const can = roleWords(String(grant['role']))
   const verbs = scope.verbs.length > 0 ? `, limited to ${listed(names(scope.verbs))}` : ''
   const end = typeof grant['expires_at'] === 'string' ? ` until ${grant['expires_at'].slice(0, 10)}` : ''
   return `${holderWords(grant)} may ${can} ${scopeWords(scope)}${verbs}${end}.`
+}
+
+/**
+ * The compact form of a grant in words: `May read and change proxies in the collections orders and payments.`
+ * @param text such as `modifier:proxies@orders,payments`, `viewer@tag:partner` or `modifier@mcp:desk`
+ */
+export function grantWords(text: string): string {
+  const [what = '', where] = text.split('@')
+  const [role = '', types] = what.split(':')
+  const places = where?.split(',') ?? []
+  const after = (mark: string): string[] =>
+    places.flatMap((place) => (place.startsWith(mark) ? [place.slice(mark.length)] : []))
+  return `May ${roleWords(role)} ${scopeWords({
+    resource_types: types?.split(',') ?? [],
+    verbs: [],
+    collections: places.filter((place) => !place.includes(':')),
+    virtual_mcps: after('mcp:'),
+    tags: after('tag:'),
+  })}.`
 }

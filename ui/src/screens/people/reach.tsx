@@ -6,11 +6,25 @@ import { Card } from '../../kit/page.tsx'
 import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/time.tsx'
+import { inSentence } from '../../schema/fields.ts'
 import type { PartProps } from '../hand-made.ts'
+import { grantWords } from './grant-sentence.ts'
 
 interface Reason {
   readonly text: string
 }
+
+const TITLES = {
+  grants: 'Grants',
+  teams: 'Teams',
+  profiles: 'Profiles at /mcp',
+  virtual_mcps: 'Virtual MCPs',
+  bindings: 'Bindings of hosts',
+  agents: 'Agents that act for the user',
+  connections: 'Connections to origins',
+  personal_tokens: 'Personal tokens',
+  sign_ins: 'Sign-ins',
+} as const
 
 /** All that a user can reach and may do, each with the reason. */
 export default function UserReach({ slug }: PartProps) {
@@ -19,6 +33,9 @@ export default function UserReach({ slug }: PartProps) {
   if (query.error !== null)
     return <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />
   if (reach === undefined) return <SkeletonRows rows={12} />
+  const none = Object.entries(TITLES).flatMap(([part, title]) =>
+    reach[part as keyof typeof TITLES]?.length === 0 ? [inSentence(title)] : [],
+  )
   return (
     <div className="flex flex-col gap-4">
       {!reach.active && (
@@ -27,10 +44,11 @@ export default function UserReach({ slug }: PartProps) {
         </Status>
       )}
       <div className="grid items-start gap-4 grid-cols-1 lg:grid-cols-2">
-        <Part title="Grants" items={reach.grants} needs="grants:read">
+        <Part title={TITLES.grants} items={reach.grants} needs="grants:read">
           {({ grant, name, expires_at, because }) => (
             <>
-              {name === null ? <code>{grant}</code> : <Ref resource="grants" id={name} label={grant} />}
+              <span className="break-words">{grantWords(grant)}</span>
+              {name !== null && <Ref resource="grants" id={name} label={name} />}
               {expires_at !== null && (
                 <span className="text-sm text-muted">
                   ends <Time value={expires_at} />
@@ -40,7 +58,7 @@ export default function UserReach({ slug }: PartProps) {
             </>
           )}
         </Part>
-        <Part title="Teams" items={reach.teams} needs="teams:read">
+        <Part title={TITLES.teams} items={reach.teams} needs="teams:read">
           {({ team, role, group, above }) => (
             <>
               <Ref resource="teams" id={team} label={team} />
@@ -50,7 +68,7 @@ export default function UserReach({ slug }: PartProps) {
             </>
           )}
         </Part>
-        <Part title="Profiles at /mcp" items={reach.profiles} needs="profiles:read">
+        <Part title={TITLES.profiles} items={reach.profiles} needs="profiles:read">
           {({ profile, active, collections, because }) => (
             <>
               <Ref resource="profiles" id={profile} label={profile} />
@@ -60,7 +78,7 @@ export default function UserReach({ slug }: PartProps) {
             </>
           )}
         </Part>
-        <Part title="Virtual MCPs" items={reach.virtual_mcps} needs="virtual_mcps:read">
+        <Part title={TITLES.virtual_mcps} items={reach.virtual_mcps} needs="virtual_mcps:read">
           {({ virtual_mcp, because }) => (
             <>
               <Ref resource="virtual_mcps" id={virtual_mcp} label={virtual_mcp} />
@@ -68,7 +86,7 @@ export default function UserReach({ slug }: PartProps) {
             </>
           )}
         </Part>
-        <Part title="Bindings of hosts" items={reach.bindings} needs="bindings:read">
+        <Part title={TITLES.bindings} items={reach.bindings} needs="bindings:read">
           {({ binding, virtual_mcp, active, tokens }) => (
             <>
               <Ref resource="bindings" id={binding} label={binding} />
@@ -79,7 +97,7 @@ export default function UserReach({ slug }: PartProps) {
             </>
           )}
         </Part>
-        <Part title="Agents that act for the user" items={reach.agents} needs="bindings:read">
+        <Part title={TITLES.agents} items={reach.agents} needs="bindings:read">
           {({ binding, virtual_mcp, active, because }) => (
             <>
               <Ref resource="bindings" id={binding} label={binding} />
@@ -89,7 +107,7 @@ export default function UserReach({ slug }: PartProps) {
             </>
           )}
         </Part>
-        <Part title="Connections to origins" items={reach.connections} needs="users:read">
+        <Part title={TITLES.connections} items={reach.connections} needs="users:read">
           {({ origin, state, active, account_label }) => (
             <>
               <Ref resource="origins" id={origin} label={origin} />
@@ -100,18 +118,18 @@ export default function UserReach({ slug }: PartProps) {
             </>
           )}
         </Part>
-        <Part title="Personal tokens" items={reach.personal_tokens} needs="users:read">
+        <Part title={TITLES.personal_tokens} items={reach.personal_tokens} needs="users:read">
           {({ name, id, grants, expires_at }) => (
             <>
               <Ref resource="personal_tokens" id={id} label={name} />
               <span className="text-sm text-muted">
-                {grants.length === 0 ? 'all that the user may do' : grants.join(', ')}, expires{' '}
+                {grants.length === 0 ? 'All that the user may do' : grants.map(grantWords).join(' ')}, expires{' '}
                 <Time value={expires_at} />
               </span>
             </>
           )}
         </Part>
-        <Part title="Sign-ins" items={reach.sign_ins} needs="users:read">
+        <Part title={TITLES.sign_ins} items={reach.sign_ins} needs="users:read">
           {({ kind, count }) => (
             <span>
               {kind}: {count}
@@ -119,6 +137,7 @@ export default function UserReach({ slug }: PartProps) {
           )}
         </Part>
       </div>
+      {none.length > 0 && <p className="text-muted">None: {none.join(', ')}.</p>}
     </div>
   )
 }
@@ -132,6 +151,8 @@ interface PartOfReach<T> {
 }
 
 function Part<T>({ title, items, needs, children }: PartOfReach<T>) {
+  // Those without items are named in one line
+  if (items?.length === 0) return null
   return (
     <Card title={title}>
       {items === null && (
@@ -139,7 +160,6 @@ function Part<T>({ title, items, needs, children }: PartOfReach<T>) {
           To see this, you need <code>{needs}</code> over everything.
         </p>
       )}
-      {items?.length === 0 && <p className="text-muted">None</p>}
       <ul className="flex flex-col gap-1">
         {items?.map((item, index) => (
           <li key={index} className="flex flex-wrap items-baseline gap-x-2">

@@ -10,17 +10,14 @@ import { Badge, Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/time.tsx'
 import type { PartProps } from '../hand-made.ts'
 import { Overview } from '../resources/overview.tsx'
-import { type Limit, sentenceOf } from './sentence.ts'
+import { limitsOf, sentenceOf } from './sentence.ts'
+import { byLimit } from './usage.ts'
 
 /** Usage is fetched anew this often, milliseconds. */
 const AGAIN_MS = 3000
 const TONES = { ok: 'ok', warning: 'warn', exceeded: 'bad', unknown: 'ok' } as const
 
 type Counter = Output<'policies.usage'>['items'][number]
-
-interface NamedLimit extends Limit {
-  readonly name: string
-}
 
 /** A policy: its limits as sentences, and how much of them is used now. */
 export default function PolicyOverview({ resource, slug, value, schemas }: PartProps) {
@@ -48,23 +45,21 @@ export default function PolicyOverview({ resource, slug, value, schemas }: PartP
           ))}
         </ul>
       </Card>
-      {may('policies.usage') && <Usage slug={slug} isActive={value['active'] !== false} />}
+      {may('policies.usage') && (
+        <Usage slug={slug} isActive={value['active'] !== false} limits={limits.map(({ name }) => name)} />
+      )}
     </Overview>
   )
 }
 
-/** `rate` and `quota` are short forms of limits of these names. */
-function limitsOf(value: PartProps['value']): readonly NamedLimit[] {
-  const short = (name: 'rate' | 'quota'): NamedLimit[] => {
-    const found = value[name] as { readonly max: number; readonly interval: string } | null | undefined
-    return found == null ? [] : [{ name, kind: name, max: found.max, window: found.interval }]
-  }
-  const limits = (value['limits'] ?? []) as unknown as readonly NamedLimit[]
-  const names = new Set(limits.map(({ name }) => name))
-  return [...limits, ...[...short('rate'), ...short('quota')].filter(({ name }) => !names.has(name))]
+interface UsageProps {
+  readonly slug: string
+  readonly isActive: boolean
+  /** Names of the limits, in the order of the policy. */
+  readonly limits: readonly string[]
 }
 
-function Usage({ slug, isActive }: { slug: string; isActive: boolean }) {
+function Usage({ slug, isActive, limits }: UsageProps) {
   const query = useCall('policies.usage', { id: slug }, { again: AGAIN_MS })
   if (query.error !== null)
     return (
@@ -72,7 +67,7 @@ function Usage({ slug, isActive }: { slug: string; isActive: boolean }) {
         <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />
       </Card>
     )
-  const items = [...(query.data?.items ?? [])].sort((a, b) => shareOf(b) - shareOf(a))
+  const items = query.data?.items ?? []
   return (
     <Card
       title="Usage now"
@@ -87,13 +82,23 @@ function Usage({ slug, isActive }: { slug: string; isActive: boolean }) {
           No counter yet. Attach the policy to a client, profile, collection or proxy, and send a request.
         </p>
       ) : (
-        <ul className="flex flex-col gap-3">
-          {items.map((item, index) => (
-            <li key={index} className="flex flex-col gap-1">
-              <CounterLine item={item} />
-            </li>
+        <div className="flex flex-col gap-5">
+          {byLimit(items, limits).map(({ limit, used, idle }) => (
+            <section key={limit} aria-label={`Usage of ${limit}`} className="flex flex-col gap-3">
+              <h3 className="text-sm font-semibold">
+                <code>{limit}</code>
+              </h3>
+              <ul className="flex flex-col gap-3 empty:hidden">
+                {used.map((item, index) => (
+                  <li key={index} className="flex flex-col gap-1">
+                    <CounterLine item={item} />
+                  </li>
+                ))}
+              </ul>
+              {idle.length > 0 && <Idle items={idle} />}
+            </section>
           ))}
-        </ul>
+        </div>
       )}
       {query.data?.truncated === true && (
         <p className="mt-2 text-sm text-muted">There are more counters than these.</p>
@@ -102,8 +107,39 @@ function Usage({ slug, isActive }: { slug: string; isActive: boolean }) {
   )
 }
 
-function shareOf({ used, max }: Counter): number {
-  return (used ?? 0) / max
+/** Counters at zero, folded: who has not used the limit. */
+function Idle({ items }: { items: readonly Counter[] }) {
+  return (
+    <details>
+      <summary className="text-sm text-muted">
+        {items.length === 1 ? '1 counter is' : `${items.length.toLocaleString('en')} counters are`} at zero
+      </summary>
+      <ul className="flex flex-wrap gap-x-4 gap-y-1 pt-2">
+        {items.map((item, index) => (
+          <li key={index}>
+            <Holder item={item} />
+          </li>
+        ))}
+      </ul>
+    </details>
+  )
+}
+
+/** Whom a counter counts for. */
+function Holder({ item }: { item: Counter }) {
+  const holder = holderOf(item)
+  return (
+    <>
+      {holder === null ? (
+        'All callers'
+      ) : (
+        <Link to="/$resource/$id" params={holder} className="underline">
+          {holder.id}
+        </Link>
+      )}
+      {item.value !== null && <span className="text-muted"> {item.value}</span>}
+    </>
+  )
 }
 
 function CounterLine({ item }: { item: Counter }) {
@@ -113,16 +149,7 @@ function CounterLine({ item }: { item: Counter }) {
     <>
       <div className="flex flex-wrap items-baseline justify-between gap-x-3">
         <span>
-          <code>{item.limit}</code>
-          {holder !== null && (
-            <>
-              {' '}
-              <Link to="/$resource/$id" params={holder} className="underline">
-                {holder.id}
-              </Link>
-            </>
-          )}
-          {item.value !== null && <span className="text-muted"> {item.value}</span>}
+          <Holder item={item} />
         </span>
         <span className="text-sm text-muted tabular-nums">
           {item.used === null ? 'not known' : used.toLocaleString('en')} of {item.max.toLocaleString('en')}
@@ -149,9 +176,11 @@ function CounterLine({ item }: { item: Counter }) {
 
 /** The most exact holder of a counter. */
 function holderOf(item: Counter): { readonly resource: string; readonly id: string } | null {
-  if (item.profile !== null) return { resource: 'profiles', id: item.profile }
+  if (item.profile !== null)
+    return { resource: 'profiles', id: [item.client, item.profile].filter(Boolean).join(':') }
   if (item.client !== null) return { resource: 'clients', id: item.client }
-  if (item.proxy !== null) return { resource: 'proxies', id: item.proxy }
+  if (item.proxy !== null)
+    return { resource: 'proxies', id: [item.collection, item.proxy].filter(Boolean).join(':') }
   if (item.collection !== null) return { resource: 'collections', id: item.collection }
   if (item.virtual_mcp !== null) return { resource: 'virtual_mcps', id: item.virtual_mcp }
   if (item.origin !== null) return { resource: 'origins', id: item.origin }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { sentenceOf } from './sentence.ts'
+import { amountsOf, sentenceOf } from './sentence.ts'
 
 test('a limit is read as a sentence that says how much, how long and for whom', () => {
   assert.equal(
@@ -27,4 +27,17 @@ test('what is special about a limit follows in sentences of its own', () => {
     '5 requests at the same time, for each client or profile. Further requests wait up to 500 milliseconds. Each request counts as 2. ' +
       'Only responses with status 200-299 count. It refuses nothing: it records what it would refuse.',
   )
+})
+
+test('all limits of a policy stand in a line, the short forms among them', () => {
+  const limits = [
+    { name: 'minute', kind: 'rate', max: 6000, window: '1m' },
+    { name: 'month', kind: 'quota', max: 5_000_000, window: '30d' },
+  ]
+  assert.equal(
+    amountsOf({ limits, rate: null }),
+    '6,000 requests in any minute; 5,000,000 requests in each month (UTC)',
+  )
+  assert.equal(amountsOf({ limits: [], quota: { max: 1, interval: '1d' } }), '1 request in each day (UTC)')
+  assert.equal(amountsOf({ limits: [] }), '')
 })

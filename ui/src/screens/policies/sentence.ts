@@ -1,4 +1,5 @@
 /** Limits of policies, read as sentences. */
+import type { JsonObject } from '../../../build/document.ts'
 import { durationWords } from '../../schema/reading.ts'
 
 /** A limit, as `policies.get` answers it. */
@@ -14,6 +15,10 @@ export interface Limit {
   readonly cost?: number
   readonly mode?: string
   readonly count?: readonly string[]
+}
+
+export interface NamedLimit extends Limit {
+  readonly name: string
 }
 
 const CALENDAR: Readonly<Record<string, string>> = { '1d': 'day', '7d': 'week', '30d': 'month' }
@@ -48,6 +53,22 @@ function amountWords(limit: Limit): string {
   if (limit.burst !== undefined)
     return `${max} ${requests} in each ${durationWords(window)} on average, up to ${limit.burst.toLocaleString('en')} at once`
   return `${max} ${requests} in any ${durationWords(window)}`
+}
+
+/** All limits of a policy in a line: `6,000 requests in any minute; 5,000,000 requests in each month (UTC)`. */
+export function amountsOf(policy: JsonObject): string {
+  return limitsOf(policy).map(amountWords).join('; ')
+}
+
+/** `rate` and `quota` are short forms of limits of these names. */
+export function limitsOf(policy: JsonObject): readonly NamedLimit[] {
+  const short = (name: 'rate' | 'quota'): NamedLimit[] => {
+    const found = policy[name] as { readonly max: number; readonly interval: string } | null | undefined
+    return found == null ? [] : [{ name, kind: name, max: found.max, window: found.interval }]
+  }
+  const limits = (policy['limits'] ?? []) as unknown as readonly NamedLimit[]
+  const names = new Set(limits.map(({ name }) => name))
+  return [...limits, ...[...short('rate'), ...short('quota')].filter(({ name }) => !names.has(name))]
 }
 
 /** What a limit does, such as `1,000 requests in any minute, for each client.` */

@@ -225,7 +225,7 @@ function Check({ check, hasEnded }: { check: Explanation['checks'][number]; hasE
                   params={{ resource, id }}
                   search={{ tab: 'edit' } as never}
                   hash={pointer}
-                  className="mr-2 text-accent underline"
+                  className="mr-2 inline-flex min-h-6 items-center text-accent underline"
                 >
                   {text}
                 </Link>

@@ -144,7 +144,7 @@ export function Facts({ record, onFilter }: { record: WholeRecord; onFilter: (fi
         <h3 id="facts" className="font-semibold">
           Record
         </h3>
-        <dl className="grid grid-cols-[max-content_1fr] gap-x-4 gap-y-1 text-sm max-sm:grid-cols-1">
+        <dl className="grid grid-cols-[max-content_1fr] gap-x-4 gap-y-2 text-sm max-sm:grid-cols-1">
           {factsOf(record).map(({ label, value, copy, filter }) => (
             <div key={label} className="contents">
               <dt className="text-muted">{label}</dt>

@@ -1,8 +1,10 @@
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { client, type DiffEntry } from '../../api/client.ts'
+import { operation } from '../../api/operations.ts'
 import { type Fault, faultOf } from '../../api/problem.ts'
 import { useSession } from '../../api/session.ts'
+import { singularOf } from '../../app/navigation.ts'
 import { Button } from '../../kit/button.tsx'
 import { Diff } from '../../kit/diff.tsx'
 import { Card } from '../../kit/page.tsx'
@@ -11,7 +13,7 @@ import { Badge } from '../../kit/status.tsx'
 import { Time } from '../../kit/time.tsx'
 import { Decide } from './decide.tsx'
 import { RequestPage, Terms } from './request-page.tsx'
-import { type ChangeRequest, changeSentence } from './words.ts'
+import { type ChangeRequest, changeSentence, placeOf } from './words.ts'
 
 /** Entries of one page of a long difference. */
 const PAGE = 200
@@ -29,6 +31,7 @@ function Shown({ request }: { request: ChangeRequest }) {
   const session = useSession()
   const isOwn = session?.id === request.requester.id
   const isOpen = request.state === 'open'
+  const place = placeOf(request)
   return (
     <>
       <p className="text-md break-words">{changeSentence(request)}</p>
@@ -50,6 +53,19 @@ function Shown({ request }: { request: ChangeRequest }) {
             <Terms
               terms={[
                 ['Operation', <code key="o">{request.operation}</code>],
+                [
+                  'Resource',
+                  place === null || operation(`${place.resource}.get`) === null ? null : (
+                    <Link
+                      key="p"
+                      to="/$resource/$id"
+                      params={{ resource: place.resource, id: request.resource.id ?? place.id }}
+                      className="break-all underline"
+                    >
+                      {singularOf(place.resource)} {place.id}
+                    </Link>
+                  ),
+                ],
                 ['Requester', request.requester.name],
                 ['Reason', request.reason ?? 'none given'],
                 [

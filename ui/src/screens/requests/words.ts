@@ -5,10 +5,25 @@ import { singularOf } from '../../app/navigation.ts'
 export type ChangeRequest = Output<'change_requests.get'>
 export type AccessRequest = Output<'access_requests.get'>
 
-/** `update the proxy get-order` of the operation `proxies.update`. */
-export function askedFor({ operation, resource }: Pick<ChangeRequest, 'operation' | 'resource'>): string {
+type Asked = Pick<ChangeRequest, 'operation' | 'resource'>
+
+/** The resource as commands name it: `orders:get-order`, or its id; null if the request is about none. */
+function nameOf({ slug, parent, id }: Asked['resource']): string | null {
+  if (slug === null) return id
+  return parent === null ? slug : `${parent}:${slug}`
+}
+
+/** Where the resource has its page; null if it has none, as one that is not made yet. */
+export function placeOf({ operation, resource }: Asked): { resource: string; id: string } | null {
   const [type = '', action = ''] = operation.split('.')
-  const name = resource.slug ?? resource.id
+  const name = nameOf(resource)
+  return name === null || resource.id === null || action === 'create' ? null : { resource: type, id: name }
+}
+
+/** `update the proxy orders:get-order` of the operation `proxies.update`. */
+export function askedFor({ operation, resource }: Asked): string {
+  const [type = '', action = ''] = operation.split('.')
+  const name = nameOf(resource)
   const verb = action.replaceAll('_', ' ')
   return name === null ? `${verb} ${type.replaceAll('_', ' ')}` : `${verb} the ${singularOf(type)} ${name}`
 }

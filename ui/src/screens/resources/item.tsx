@@ -23,7 +23,7 @@ import { Badge, Status, stateOf } from '../../kit/status.tsx'
 import { addressOf } from '../../schema/address.ts'
 import { useSchemas } from '../../schema/load.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
-import { PARTS } from '../hand-made.ts'
+import { EDITED_ELSEWHERE, PARTS } from '../hand-made.ts'
 import { History } from './history.tsx'
 import { Managed, NOT_IF_MANAGED, setOf } from './managed.tsx'
 import { Overview } from './overview.tsx'
@@ -89,9 +89,10 @@ function Item({ resource, id }: { resource: string; id: string }) {
   // The documents decide: a change here would be undone the next time that they are applied
   const set = setOf(value['managed_by'])
   const isManaged = set !== null
-  const wanted = one(search['tab']) ?? 'overview'
-  const tab = isManaged && wanted === 'edit' ? 'overview' : wanted
   const parts = (PARTS[resource] ?? []).filter(({ needs }) => may(needs))
+  const first = parts.find(({ isFirst }) => isFirst === true)?.tab ?? 'overview'
+  const wanted = one(search['tab']) ?? first
+  const tab = isManaged && wanted === 'edit' ? first : wanted
   const part = parts.find((one) => one.tab === tab)
   const isShown = { overview: true, edit: mayEdit && !isManaged, history: may('audit.list') }
   const update = operation(`${resource}.update`)
@@ -100,7 +101,7 @@ function Item({ resource, id }: { resource: string; id: string }) {
     ...derived.filter((one) => one.tab !== 'history'),
     ...parts.filter((one) => !Object.hasOwn(isShown, one.tab)),
     ...derived.filter((one) => one.tab === 'history'),
-  ]
+  ].sort((a, b) => Number(b.tab === first) - Number(a.tab === first))
   const actions = operationsOf(resource).filter(
     (row) =>
       row.byId &&
@@ -157,7 +158,7 @@ function Item({ resource, id }: { resource: string; id: string }) {
           <Link
             key={one.tab}
             to="."
-            search={{ ...search, tab: one.tab === 'overview' ? undefined : one.tab } as never}
+            search={{ ...search, tab: one.tab === first ? undefined : one.tab } as never}
             aria-current={tab === one.tab ? 'page' : undefined}
             className={classes(
               '-mb-px border-b-2 py-1.5 no-underline',
@@ -186,6 +187,7 @@ function Item({ resource, id }: { resource: string; id: string }) {
           id={String(value['id'] ?? id)}
           loaded={value}
           schemas={schemas}
+          hidden={EDITED_ELSEWHERE[resource] ?? []}
           onDone={() => void navigate({ to: '.', search: { ...search, tab: undefined } as never })}
         />
       )}

@@ -26,6 +26,7 @@ import { isNothing } from '../../tables/details.tsx'
 import { FilterBar, OrderSelect, SearchBox } from '../../tables/filters.tsx'
 import { LIST_ACTIONS, ROW_ACTIONS } from '../hand-made.ts'
 import { aboutOf } from './about.ts'
+import { alsoAsked, withOwn } from './own-columns.tsx'
 
 const PAGE = 100
 /** Pixels that the buttons of a row take. */
@@ -47,7 +48,7 @@ function List({ resource }: { resource: string }) {
   const name = `${resource}.list` as OperationName
   const row = operation(name)!
   const title = titleOf(resource)
-  const columns = schemas == null ? [] : columnsOf(schemas)
+  const columns = withOwn(resource, schemas == null ? [] : columnsOf(schemas))
   const filters = schemas == null ? [] : filtersOf(schemas)
   const order =
     schemas == null
@@ -55,7 +56,10 @@ function List({ resource }: { resource: string }) {
       : fieldsOf(schemas.actions['list']!.input, schemas.$defs).find((field) => field.name === 'order')
   const refs = useMemo(() => (schemas == null ? {} : itemRefsOf(schemas)), [schemas])
   const RowActions = ROW_ACTIONS[resource]
-  const fields = schemas != null && takes(schemas, 'fields') ? { fields: askedOf(schemas, columns) } : {}
+  const fields =
+    schemas != null && takes(schemas, 'fields')
+      ? { fields: askedOf(schemas, columns, alsoAsked(resource)) }
+      : {}
   const page = schemas != null && takes(schemas, 'limit') ? { limit: PAGE } : {}
   const input = { ...search, ...fields, ...page }
   const query = useInfiniteQuery({
@@ -176,7 +180,7 @@ function List({ resource }: { resource: string }) {
               ...column,
               render: (item: JsonObject) => (
                 <>
-                  <Cell name={column.name} value={valueAt(item, column.name)} />
+                  {column.render?.(item) ?? <Cell name={column.name} value={valueAt(item, column.name)} />}
                   {index === 0 && item['pending_draft'] !== undefined && (
                     <>
                       {' '}

@@ -7,9 +7,9 @@ import { faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
 import { one, type Search } from '../../app/search.ts'
 import { Button, buttonClasses } from '../../kit/button.tsx'
+import { Moment } from '../../kit/moment.tsx'
 import { Page } from '../../kit/page.tsx'
 import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
-import { Time } from '../../kit/time.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { DataTable } from '../../tables/data-table.tsx'
 import { Compare } from './compare.tsx'
@@ -106,33 +106,41 @@ export default function Revisions() {
               more={query.hasNextPage ? () => void query.fetchNextPage() : null}
               isFetching={query.isFetching}
               columns={[
-                { name: 'revision', label: 'Revision', width: 100, render: ({ revision }) => revision },
-                { name: 'time', label: 'Time', width: 130, render: ({ time }) => <Time value={time} /> },
-                { name: 'actor', label: 'Who', width: 160, render: ({ actor }) => actor.name },
-                { name: 'operation', label: 'What', render: ({ operation: name }) => <code>{name}</code> },
+                { name: 'revision', label: 'Revision', width: 90, render: ({ revision }) => revision },
                 {
-                  name: 'items',
+                  name: 'time',
+                  label: 'Time (UTC)',
+                  width: 186,
+                  render: ({ time }) => <Moment value={time} />,
+                },
+                { name: 'actor', label: 'Actor', width: 110, render: ({ actor }) => actor.name },
+                {
+                  name: 'operation',
+                  label: 'Operation',
+                  width: 200,
+                  render: ({ operation: name }) => <code>{name}</code>,
+                },
+                {
+                  name: 'resources',
                   label: 'Resources',
-                  width: 100,
-                  isNumber: true,
-                  render: ({ items: count }) => count,
+                  render: ({ first, items: count }) => <Changed first={first} count={count} />,
                 },
                 {
                   name: 'reason',
                   label: 'Reason',
+                  width: 170,
                   render: ({ reason }) => reason ?? <span className="text-muted">–</span>,
                 },
                 {
                   name: 'compare',
                   label: 'Compare',
-                  width: 150,
+                  width: 130,
                   render: ({ revision }) => (
                     <span className="inline-flex gap-1">
                       {(['from', 'to'] as const).map((side) => (
                         <Button
                           key={side}
                           isSmall
-                          tone="quiet"
                           className="h-6!"
                           aria-label={`Compare ${side} revision ${revision}`}
                           aria-pressed={pair[side] === String(revision)}
@@ -150,5 +158,24 @@ export default function Revisions() {
         )
       )}
     </Page>
+  )
+}
+
+interface ChangedProps {
+  /** Such as `proxies/orders:get-order`; null if the person may not see it. */
+  readonly first: string | null
+  readonly count: number
+}
+
+/** What a revision changed: how many resources, and one of them by its name. */
+function Changed({ first, count }: ChangedProps) {
+  const many = (rest: number): string => rest.toLocaleString('en')
+  if (count === 0) return <span className="text-muted">–</span>
+  if (first === null) return <>{count === 1 ? '1 resource' : `${many(count)} resources`}</>
+  return (
+    <span title={first}>
+      {count > 1 && `${many(count)}, such as `}
+      <code>{first}</code>
+    </span>
   )
 }

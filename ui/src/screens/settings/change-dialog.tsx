@@ -1,6 +1,8 @@
 import { useEffect, useState } from 'react'
 import type { JsonObject } from '../../../build/document.ts'
 import { operation } from '../../api/operations.ts'
+import { FormBar } from '../../forms/form-bar.tsx'
+import { FormFault } from '../../forms/form-fault.tsx'
 import { Review, WaitsFor } from '../../forms/operation-form.tsx'
 import { sayStored } from '../../forms/say-stored.ts'
 import { SchemaForm } from '../../forms/schema-form.tsx'
@@ -8,7 +10,6 @@ import { errorsOf, useWrite } from '../../forms/use-write.ts'
 import { Button } from '../../kit/button.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
 import { useLeaveGuard } from '../../kit/leave-guard.ts'
-import { FaultBox } from '../../kit/states.tsx'
 import type { Field } from '../../schema/fields.ts'
 import { isEqual } from '../../schema/value.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
@@ -73,16 +74,13 @@ function Change({ fields, start, inputFor, at, revision, onClose }: Omit<ChangeD
           }}
         >
           <SchemaForm fields={fields} value={value} onChange={setValue} errors={below(errorsOf(fault), at)} />
-          {fault !== null && <FaultBox fault={fault} />}
-          <div className="flex flex-wrap items-center justify-between gap-2">
-            {showAs}
-            <div className="flex gap-2">
-              <Button onClick={onClose}>Cancel</Button>
-              <Button type="submit" tone="primary" isBusy={state.step === 'asking'}>
-                Review the change
-              </Button>
-            </div>
-          </div>
+          <FormFault fault={fault} />
+          <FormBar aside={showAs}>
+            <Button onClick={onClose}>Cancel</Button>
+            <Button type="submit" tone="primary" isBusy={state.step === 'asking'}>
+              Review the change
+            </Button>
+          </FormBar>
         </form>
       )}
     </>

@@ -25,7 +25,7 @@ test('places, tags and requesters of a rule are part of its sentence', () => {
       subjects: { users: ['ada'], teams: ['support'], service_identities: ['pipeline'] },
     }),
     'Changing proxies, in the collections orders and payments, with the tag money, needs the approval of another person' +
-      ' if ada, a member of the team support or the machine pipeline asks for it.',
+      ' if ada, a member of the team support or the service identity pipeline asks for it.',
   )
   assert.match(
     ruleSentence({

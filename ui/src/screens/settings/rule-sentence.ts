@@ -1,15 +1,11 @@
 /** Approval rules, read as sentences. */
+import { listed, type Scope } from '../people/grant-sentence.ts'
 
+/** A rule as `settings.get` answers it. */
 export interface ApprovalRule {
   readonly name: string
   readonly permissions: readonly string[]
-  readonly scope: {
-    readonly resource_types: readonly string[]
-    readonly verbs: readonly string[]
-    readonly collections: readonly string[]
-    readonly virtual_mcps: readonly string[]
-    readonly tags: readonly string[]
-  }
+  readonly scope: Scope
   readonly subjects: {
     readonly users: readonly string[]
     readonly teams: readonly string[]
@@ -24,11 +20,6 @@ const DOING: Readonly<Record<string, string>> = {
   publish: 'publishing',
   rotate: 'rotating',
   '*': 'any change of',
-}
-
-function listed(words: readonly string[], conjunction: 'and' | 'or'): string {
-  if (words.length < 2) return words[0] ?? ''
-  return `${words.slice(0, -1).join(', ')} ${conjunction} ${words.at(-1)}`
 }
 
 function named(resource: string): string {
@@ -61,7 +52,7 @@ export function ruleSentence({ permissions, scope, subjects }: ApprovalRule): st
   const people = [
     ...subjects.users,
     ...subjects.teams.map((team) => `a member of the team ${team}`),
-    ...subjects.service_identities.map((machine) => `the machine ${machine}`),
+    ...subjects.service_identities.map((slug) => `the service identity ${slug}`),
   ]
   const by = people.length === 0 ? '' : ` if ${listed(people, 'or')} asks for it`
   const text = [what, ...limits].join(', ')

@@ -3,6 +3,8 @@ import { useId, useState } from 'react'
 import type { JsonObject } from '../../../build/document.ts'
 import { operation } from '../../api/operations.ts'
 import { useMay, useSession } from '../../api/session.ts'
+import { FormBar } from '../../forms/form-bar.tsx'
+import { FormFault } from '../../forms/form-fault.tsx'
 import { Review } from '../../forms/operation-form.tsx'
 import { Result } from '../../forms/result.tsx'
 import { errorsOf, useWrite } from '../../forms/use-write.ts'
@@ -10,7 +12,7 @@ import { Button } from '../../kit/button.tsx'
 import { Checkbox, Labeled, TextArea, TextInput } from '../../kit/inputs.tsx'
 import { useLeaveGuard } from '../../kit/leave-guard.ts'
 import { Page } from '../../kit/page.tsx'
-import { FaultBox, Forbidden } from '../../kit/states.tsx'
+import { Forbidden } from '../../kit/states.tsx'
 import { useSchemas } from '../../schema/load.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { grantChoices, grantLines } from './grants.ts'
@@ -37,15 +39,14 @@ function Form() {
   const choices = grantChoices(useSession()?.grants ?? [])
   const [name, setName] = useState('')
   const [days, setDays] = useState(String(DAYS_DEFAULT))
-  const [isLimited, setLimited] = useState(false)
-  const [chosen, setChosen] = useState<readonly string[]>([])
-  const [narrower, setNarrower] = useState('')
+  const [limits, setLimits] = useState<Limits>({ isLimited: false, chosen: [], narrower: '' })
   const row = operation('personal_tokens.create')!
   const write = useWrite(row)
   const { state } = write
-  const grants = isLimited ? [...new Set([...chosen, ...grantLines(narrower)])] : []
+  const grants = grantsOf(limits)
   const input = { name, days: Number(days), ...(grants.length > 0 && { grants }) }
-  useLeaveGuard(state.step !== 'done' && (name !== '' || grants.length > 0))
+  const isEdited = name !== '' || days !== String(DAYS_DEFAULT) || grants.length > 0
+  useLeaveGuard(state.step !== 'done' && isEdited)
   const showAs = <ShowAs request={{ operation: row, input, options: {} }} />
   if (state.step === 'done' && schemas != null) {
     // Operations answer objects
@@ -81,7 +82,7 @@ function Form() {
     )
   const fault = state.step === 'editing' ? state.fault : null
   const errors = errorsOf(fault)
-  const isEmpty = isLimited && grants.length === 0
+  const isEmpty = limits.isLimited && grants.length === 0
   return (
     <form
       className="flex max-w-200 flex-col gap-4"
@@ -115,62 +116,88 @@ function Form() {
           onChange={(event) => setDays(event.target.value)}
         />
       </Labeled>
-      <fieldset className="flex min-w-0 flex-col gap-1">
-        <legend className="font-medium">What it may do</legend>
-        {[false, true].map((limited) => (
-          <label key={String(limited)} className="flex min-h-6 items-center gap-2">
-            <input
-              type="radio"
-              name={`${prefix}limited`}
-              className="size-4 accent-accent"
-              checked={isLimited === limited}
-              onChange={() => setLimited(limited)}
-            />
-            {limited ? 'Only some of it' : 'All that you may do, also what you are granted later'}
-          </label>
-        ))}
-        {isLimited && (
-          <div className="ml-6 flex flex-col gap-2">
-            {choices.map(({ grant, sentence }) => (
-              <Checkbox
-                key={grant}
-                label={sentence}
-                hint={grant}
-                checked={chosen.includes(grant)}
-                onChange={(event) =>
-                  setChosen(
-                    event.target.checked ? [...chosen, grant] : chosen.filter((other) => other !== grant),
-                  )
-                }
-              />
-            ))}
-            <Labeled
-              id={`${prefix}narrower`}
-              label="Narrower grants"
-              hint="One a line, such as viewer:proxies@payments"
-              error={errors['/grants'] ?? null}
-            >
-              <TextArea
-                id={`${prefix}narrower`}
-                value={narrower}
-                className="font-mono"
-                onChange={(event) => setNarrower(event.target.value)}
-              />
-            </Labeled>
-            {isEmpty && <p className="text-sm text-muted">Choose at least one grant.</p>}
-          </div>
-        )}
-      </fieldset>
-      {fault !== null && <FaultBox fault={fault} />}
-      <div className="flex flex-wrap items-center justify-between gap-2">
-        {showAs}
-        <div className="flex gap-2">
-          <Button onClick={() => history.back()}>Cancel</Button>
-          <Button type="submit" tone="primary" disabled={isEmpty} isBusy={state.step === 'asking'}>
-            Review the change
-          </Button>
-        </div>
-      </div>
+      <WhatItMayDo choices={choices} limits={limits} onChange={setLimits} error={errors['/grants'] ?? null} />
+      <FormFault fault={fault} />
+      {/* Without a grant, the call would make a token that may do everything */}
+      <FormBar aside={isEmpty ? null : showAs}>
+        <Button onClick={() => history.back()}>Cancel</Button>
+        <Button type="submit" tone="primary" disabled={isEmpty} isBusy={state.step === 'asking'}>
+          Review the change
+        </Button>
+      </FormBar>
     </form>
+  )
+}
+
+/** Which grants of the person the token gets. */
+interface Limits {
+  /** False: the token has all grants of the person, and the other members count for nothing. */
+  readonly isLimited: boolean
+  readonly chosen: readonly string[]
+  /** Further grants, one a line. */
+  readonly narrower: string
+}
+
+function grantsOf({ isLimited, chosen, narrower }: Limits): readonly string[] {
+  return isLimited ? [...new Set([...chosen, ...grantLines(narrower)])] : []
+}
+
+interface WhatItMayDoProps {
+  readonly choices: ReturnType<typeof grantChoices>
+  readonly limits: Limits
+  readonly onChange: (limits: Limits) => void
+  /** Of the grants. */
+  readonly error: string | null
+}
+
+function WhatItMayDo({ choices, limits, onChange, error }: WhatItMayDoProps) {
+  const prefix = useId()
+  const { isLimited, chosen, narrower } = limits
+  return (
+    <fieldset className="flex min-w-0 flex-col gap-1">
+      <legend className="font-medium">What it may do</legend>
+      {[false, true].map((limited) => (
+        <label key={String(limited)} className="flex min-h-6 items-center gap-2">
+          <input
+            type="radio"
+            name={`${prefix}limited`}
+            className="size-4 accent-accent"
+            checked={isLimited === limited}
+            onChange={() => onChange({ ...limits, isLimited: limited })}
+          />
+          {limited ? 'Only some of it' : 'All that you may do, also what you are granted later'}
+        </label>
+      ))}
+      {isLimited && (
+        <div className="ml-6 flex flex-col gap-2">
+          {choices.map(({ grant, sentence }) => (
+            <Checkbox
+              key={grant}
+              label={sentence}
+              hint={grant}
+              checked={chosen.includes(grant)}
+              onChange={(event) => {
+                const others = chosen.filter((other) => other !== grant)
+                onChange({ ...limits, chosen: event.target.checked ? [...others, grant] : others })
+              }}
+            />
+          ))}
+          <Labeled
+            id={`${prefix}narrower`}
+            label="Narrower grants"
+            hint="One a line, such as viewer:proxies@payments"
+            error={error}
+          >
+            <TextArea
+              id={`${prefix}narrower`}
+              value={narrower}
+              className="font-mono"
+              onChange={(event) => onChange({ ...limits, narrower: event.target.value })}
+            />
+          </Labeled>
+          {grantsOf(limits).length === 0 && <p className="text-sm text-muted">Choose at least one grant.</p>}
+        </div>
+      )}
+    </fieldset>
   )
 }

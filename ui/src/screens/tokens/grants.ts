@@ -1,17 +1,11 @@
 import type { JsonObject } from '../../../build/document.ts'
-import { grantSentence } from '../people/grant-sentence.ts'
+import { grantSentence, type Scope } from '../people/grant-sentence.ts'
 
 interface OwnGrant {
   /** Compact form, such as `modifier:proxies@payments`. */
   readonly grant: string
   readonly role: string | null
-  readonly scope: {
-    readonly resource_types: readonly string[]
-    readonly verbs: readonly string[]
-    readonly collections: readonly string[]
-    readonly virtual_mcps: readonly string[]
-    readonly tags: readonly string[]
-  }
+  readonly scope: Scope
 }
 
 /** The grants of a person that a token can be limited to, each with a sentence. One without a role has no name to limit to. */

@@ -23,7 +23,15 @@ import { NodeBadges } from './badges.tsx'
 import { connect, type WorkflowEdge, type WorkflowNode } from './definition.ts'
 import type { Place } from './dialogs.tsx'
 import { leadsBack, sentenceOf, wordsOf } from './graph.ts'
-import { HANDLE_HEIGHT, HEAD_HEIGHT, heightOf, NODE_WIDTH, type Positions, placed } from './layout.ts'
+import {
+  HANDLE_HEIGHT,
+  HEAD_HEIGHT,
+  heightOf,
+  NODE_WIDTH,
+  type Positions,
+  placed,
+  startView,
+} from './layout.ts'
 import { isTaken } from './run.ts'
 import { type Editor, findingsAt } from './use-editor.ts'
 
@@ -77,8 +85,7 @@ function Graph({ editor, open, add, handle }: CanvasProps) {
     [definition, editor.handles],
   )
   const all = useMemo(
-    () =>
-      placed(definition, positions, Object.fromEntries([...handles].map(([id, { length }]) => [id, length]))),
+    () => placed(definition, positions, Object.fromEntries(handles)),
     [definition, positions, handles],
   )
   const starts = new Set(editor.kinds.filter(({ phase }) => phase === 'trigger').map(({ type }) => type))
@@ -208,8 +215,12 @@ function Graph({ editor, open, add, handle }: CanvasProps) {
           edges={edges}
           nodeTypes={NODE_TYPES}
           edgeTypes={EDGE_TYPES}
-          fitView
-          fitViewOptions={FIT}
+          onInit={() => {
+            const { clientWidth: width, clientHeight: height } = place.current!
+            flow
+              .setViewport(startView(definition, all, Object.fromEntries(handles), { width, height }))
+              .catch(() => {})
+          }}
           minZoom={0.2}
           maxZoom={2}
           disableKeyboardA11y

@@ -41,7 +41,9 @@ export function CapturesPane({ editor, schemas, onTake }: CapturesPaneProps) {
   const items = query.data?.items ?? []
   const waits = query.data === undefined || items.some(({ state }) => state === 'waiting')
   if (waits !== isWaiting) setWaiting(waits)
-  const start = operation('workflows.start_capture')!
+  const row = operation('workflows.start_capture')!
+  // Captures are in memory alone, so the server refuses to preview one
+  const start = { ...row, options: row.options.filter((option) => option !== 'dry_run') }
   if (!may('workflows.captures'))
     return <Forbidden permission={operation('workflows.captures')!.permission} />
   const button = may('workflows.start_capture') && (

@@ -32,6 +32,8 @@ const KINDS = [
 ]
 const node = (id: string) => CHECKED.nodes.find((one) => one.id === id)!
 
+const HANDLES = { check: ['valid', 'invalid'], call: ['success', 'error'] }
+
 test('rows follow the ways, one after the other', () => {
   assert.deepEqual(
     orderOf(CHECKED).map(({ id }) => id),
@@ -88,7 +90,7 @@ test('a trigger is offered at the start of an empty workflow alone', () => {
 })
 
 test('nodes without a place get one that overlaps no other, and the others keep theirs', () => {
-  const all = placed(CHECKED, {}, { check: 2, call: 2 })
+  const all = placed(CHECKED, {}, HANDLES)
   const boxes = CHECKED.nodes.map(({ id }) => ({
     id,
     ...all[id]!,
@@ -106,7 +108,7 @@ test('nodes without a place get one that overlaps no other, and the others keep 
         )
   const moved = { ...all, call: { x: 900, y: 900 } }
   const { definition, id } = addNode(CHECKED, 'response_node', { from: 'call', handle: 'error' })
-  const again = placed(definition, moved, { check: 2, call: 2 })
+  const again = placed(definition, moved, HANDLES)
   assert.deepEqual(again['call'], { x: 900, y: 900 })
   assert.ok(again[id]!.x > 900)
 })

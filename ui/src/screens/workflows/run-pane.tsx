@@ -35,7 +35,8 @@ interface RunPaneProps {
 export function RunPane({ editor, text, onText, open, handle, onSources }: RunPaneProps) {
   const [hasMocks, setHasMocks] = useState(true)
   const [isLive, setLive] = useState(false)
-  const [proxy, setProxy] = useState(editor.base.proxies[0] ?? '')
+  const [chosen, setProxy] = useState<string | null>(null)
+  const proxy = chosen ?? editor.base.proxies[0] ?? ''
   const id = useId()
   const read = readFixture(text)
   const mocks = mocksFor(editor.mocks, editor.definition)

@@ -127,7 +127,8 @@ export function useEditor(source: Source, isReadOnly: boolean) {
   return {
     ...{
       source,
-      base,
+      // Who uses the workflow is known later than the workflow
+      base: { ...base, proxies: source.proxies },
       definition,
       settings,
       positions,

@@ -107,8 +107,9 @@ export function Caller({ slug, era, onEra, connected, onConnected }: CallerProps
           </Button>
         </div>
         <p className="text-sm text-muted">
-          Messages take the way of every application: they count against limits and are recorded. Arguments,
-          answers and the token stay in this page and are gone when you leave it. For any other caller, see{' '}
+          Messages pass the same checks as those of any application: they count against limits and are
+          recorded. Arguments, answers and the token stay in this page and are gone when you leave it. For any
+          other caller, see{' '}
           <Link to="." search={{ tab: 'preview' } as never} className="underline">
             Preview
           </Link>

@@ -2,7 +2,7 @@
 import type { Json, JsonObject } from '../../../../build/document.ts'
 import { ProblemError, sessionFetch, toProblemBody } from '../../../api/client.ts'
 import { isObject } from '../../../schema/value.ts'
-import { ERAS, type Era, eventsIn, fieldsOf, initializeOf, requestOf } from './message.ts'
+import { ERAS, type Era, eventsIn, headersOf, initializeOf, requestOf } from './message.ts'
 
 export interface Tool {
   readonly name: string
@@ -93,7 +93,7 @@ export function connect(slug: string, era: Era, token: string): Connection {
         throw error
       })
     }
-    const response = await post(message, fieldsOf(era, message, inputSchema), signal)
+    const response = await post(message, headersOf(era, message, inputSchema), signal)
     return {
       status: response.status,
       requestId: response.headers.get('x-request-id'),

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Json } from '../../../../build/document.ts'
-import { blocksOf, bounded, type Entry, textOf } from './entry.ts'
+import { bounded, contentOf, type Entry, textOf } from './entry.ts'
 
 const entry = (id: number, messages: readonly Json[]): Entry => ({
   id,
   at: 0,
   era: 'modern',
   message: {},
-  fields: {},
+  headers: {},
   ms: 1,
   status: 200,
   requestId: null,
@@ -38,5 +38,5 @@ test('what is no text is written as JSON, also where it says that it is a text o
   const deep = JSON.parse(`${'['.repeat(100_000)}${']'.repeat(100_000)}`) as Json
   assert.equal(textOf(deep), 'The value is nested too deeply to be shown.')
   const content = [{ type: 'image', data: 'abcd', mimeType: { toString: 1 } }]
-  assert.match(blocksOf([{ result: { content } } as Json])[0]!.text, /"toString": 1[\s\S]*about 3 bytes/)
+  assert.match(contentOf([{ result: { content } } as Json])[0]!.text, /"toString": 1[\s\S]*about 3 bytes/)
 })

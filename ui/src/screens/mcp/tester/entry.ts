@@ -11,8 +11,8 @@ export interface Entry {
   readonly at: number
   readonly era: Era
   readonly message: Json
-  /** Headers that say the same as the message. */
-  readonly fields: Readonly<Record<string, string>>
+  /** Headers that repeat what the message says. */
+  readonly headers: Readonly<Record<string, string>>
   /** Null while it is under way. */
   readonly ms: number | null
   readonly status: number
@@ -36,6 +36,7 @@ const WORDS: Readonly<Record<Outcome, { readonly state: State; readonly word: st
   sent: { state: 'ok', word: 'Accepted' },
 }
 
+/** The state of an entry, with a word for it. */
 export function wordOf({ ms, fault, status, messages }: Entry): {
   readonly state: State
   readonly word: string
@@ -86,7 +87,7 @@ export function textOf(value: Json | undefined): string {
 }
 
 /** Blocks of the content of a result, as texts: nothing in them is read as markup, and nothing is loaded. */
-export function blocksOf(
+export function contentOf(
   messages: readonly Json[],
 ): readonly { readonly kind: string; readonly text: string }[] {
   const last = messages.findLast((one): one is JsonObject => isObject(one) && isObject(one['result']))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { eventsIn, fieldsOf, mirrored, outcomeOf, questionsIn, replyTo, requestOf } from './message.ts'
+import { eventsIn, headersOf, mirrored, outcomeOf, questionsIn, replyTo, requestOf } from './message.ts'
 
 const message = (params: object) => ({ jsonrpc: '2.0', id: 1, method: 'tools/call', params }) as never
 
@@ -9,13 +9,13 @@ test('a modern request says in its meta and in its headers what it is, a legacy 
   const meta = (modern['params'] as { _meta: Record<string, unknown> })._meta
   assert.equal(meta['io.modelcontextprotocol/protocolVersion'], '2026-07-28')
   assert.equal(meta['progressToken'], 1)
-  assert.deepEqual(fieldsOf('modern', message({ name: 'read' }), null), {
+  assert.deepEqual(headersOf('modern', message({ name: 'read' }), null), {
     'mcp-protocol-version': '2026-07-28',
     'mcp-method': 'tools/call',
     'mcp-name': 'read',
   })
   assert.deepEqual(requestOf('legacy', 7, 'ping', {}), { jsonrpc: '2.0', id: 7, method: 'ping', params: {} })
-  assert.deepEqual(fieldsOf('legacy', message({ name: 'read' }), null), {
+  assert.deepEqual(headersOf('legacy', message({ name: 'read' }), null), {
     'mcp-protocol-version': '2025-11-25',
   })
 })
@@ -30,7 +30,7 @@ test('arguments that the schema marks are repeated in headers, wherever their va
     },
   }
   const given = { name: 'read', arguments: { region: 'Zürich', deep: { count: 3 }, none: null, odd: 'x' } }
-  assert.deepEqual(fieldsOf('modern', message(given), schema), {
+  assert.deepEqual(headersOf('modern', message(given), schema), {
     'mcp-protocol-version': '2026-07-28',
     'mcp-method': 'tools/call',
     'mcp-name': 'read',

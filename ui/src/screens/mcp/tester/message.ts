@@ -39,36 +39,37 @@ export function mirrored(value: string): string {
 }
 
 /**
- * Header fields that repeat what a message says (2026-07-28, streamable HTTP). A legacy message has the version alone.
+ * Headers that repeat what a message says (2026-07-28, streamable HTTP). A legacy message has the version alone.
  *
  * @param inputSchema of the tool that is called: its arguments with `x-mcp-header` are repeated
  */
-export function fieldsOf(era: Era, message: Json, inputSchema: JsonObject | null): Record<string, string> {
-  const fields: Record<string, string> = { 'mcp-protocol-version': ERAS[era] }
-  if (era === 'legacy' || !isObject(message)) return fields
+export function headersOf(era: Era, message: Json, inputSchema: JsonObject | null): Record<string, string> {
+  const headers: Record<string, string> = { 'mcp-protocol-version': ERAS[era] }
+  if (era === 'legacy' || !isObject(message)) return headers
   const { method, params } = message
-  if (typeof method === 'string') fields['mcp-method'] = mirrored(method)
-  if (!isObject(params)) return fields
+  if (typeof method === 'string') headers['mcp-method'] = mirrored(method)
+  if (!isObject(params)) return headers
   const name = params['name'] ?? params['uri'] ?? params['taskId']
-  if (typeof name === 'string') fields['mcp-name'] = mirrored(name)
+  if (typeof name === 'string') headers['mcp-name'] = mirrored(name)
   if (inputSchema !== null && isObject(params['arguments']))
-    for (const [field, value] of markedOf(inputSchema, params['arguments'], 0))
-      fields[`mcp-param-${field}`] = mirrored(value)
-  return fields
+    for (const [name, value] of markedOf(inputSchema, params['arguments'], 0))
+      headers[`mcp-param-${name}`] = mirrored(value)
+  return headers
 }
 
 const DEPTH_MAX = 8
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
+/** Names and values of the `mcp-param-` headers: the arguments that the schema marks with `x-mcp-header`. */
 function markedOf(schema: JsonObject, value: JsonObject, depth: number): readonly [string, string][] {
   const properties = schema['properties']
   if (!isObject(properties) || depth > DEPTH_MAX) return []
   return Object.entries(properties).flatMap(([name, member]): readonly [string, string][] => {
     const given = Object.hasOwn(value, name) ? value[name] : undefined
     if (!isObject(member) || given === undefined || given === null) return []
-    const field = member['x-mcp-header']
-    if (typeof field === 'string' && TOKEN.test(field) && typeof given !== 'object')
-      return [[field, String(given)]]
+    const header = member['x-mcp-header']
+    if (typeof header === 'string' && TOKEN.test(header) && typeof given !== 'object')
+      return [[header, String(given)]]
     return isObject(given) ? markedOf(member, given, depth + 1) : []
   })
 }

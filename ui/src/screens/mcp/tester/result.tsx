@@ -10,7 +10,7 @@ import { FaultBox } from '../../../kit/states.tsx'
 import { Badge, Status } from '../../../kit/status.tsx'
 import { isObject } from '../../../schema/value.ts'
 import { quoted } from '../../../show-as/forms.ts'
-import { blocksOf, type Entry, labelOfMessage, textOf, wordOf } from './entry.ts'
+import { contentOf, type Entry, labelOfMessage, textOf, wordOf } from './entry.ts'
 import { ERAS, questionsIn } from './message.ts'
 
 interface ResultProps {
@@ -24,7 +24,7 @@ interface ResultProps {
 /** What came of a message, as text. */
 export function Result({ entry, slug, onEdit, onReply }: ResultProps) {
   const { state, word } = wordOf(entry)
-  const blocks = blocksOf(entry.messages)
+  const blocks = contentOf(entry.messages)
   const last = entry.messages.at(-1)
   const result = isObject(last) && isObject(last['result']) ? last['result'] : null
   const error = isObject(last) && isObject(last['error']) ? last['error'] : null
@@ -134,17 +134,17 @@ function Messages({ entry: { messages, left }, isOpen }: { entry: Entry; isOpen:
 }
 
 /** For a shell. A session of the earlier era is left out: the endpoint asks for none. */
-function Curl({ entry: { message, fields }, slug }: { entry: Entry; slug: string }) {
+function Curl({ entry: { message, headers }, slug }: { entry: Entry; slug: string }) {
   const url = `${useSession()?.instance.gateway_url ?? ''}/mcp/${slug}`
-  const headers = {
+  const all = {
     'content-type': 'application/json',
     accept: 'application/json, text/event-stream',
-    ...fields,
+    ...headers,
   }
   const lines = [
     `curl ${quoted(url)}`,
     '-H "authorization: Bearer $TOKEN"',
-    ...Object.entries(headers).map(([name, value]) => `-H ${quoted(`${name}: ${value}`)}`),
+    ...Object.entries(all).map(([name, value]) => `-H ${quoted(`${name}: ${value}`)}`),
     `-d ${quoted(JSON.stringify(message))}`,
   ]
   return <CodeBlock label="curl" text={lines.join(' \\\n  ')} />

@@ -13,7 +13,7 @@ import { Caller, type Connected } from './caller.tsx'
 import type { Tool } from './connection.ts'
 import { bounded, ENTRIES_MAX, type Entry } from './entry.ts'
 import { History } from './history.tsx'
-import { type Era, fieldsOf, replyTo, requestOf } from './message.ts'
+import { ERAS, type Era, headersOf, replyTo, requestOf } from './message.ts'
 import { RawForm } from './raw-form.tsx'
 import { Result } from './result.tsx'
 import { ToolCall } from './tool-call.tsx'
@@ -63,7 +63,7 @@ export default function TesterPart({ slug, value }: PartProps) {
       at,
       era: connected.era,
       message,
-      fields: fieldsOf(connected.era, message, inputSchema),
+      headers: headersOf(connected.era, message, inputSchema),
       ms: null,
       status: 0,
       requestId: null,
@@ -181,7 +181,7 @@ export default function TesterPart({ slug, value }: PartProps) {
 
 const STOPPED: Fault = {
   title: 'Stopped',
-  detail: 'The answer was not waited for. In the modern era that cancels the call.',
+  detail: `You stopped waiting for the answer. By revision ${ERAS.modern} this cancels the call.`,
   code: null,
   requestId: null,
   status: null,

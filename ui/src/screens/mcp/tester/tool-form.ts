@@ -24,14 +24,14 @@ export function formsOf(schema: JsonObject): readonly ToolForm[] | null {
     const forms = Array.isArray(branches)
       ? branches.map((branch, index) => {
           const own = isObject(branch) ? resolve(branch, $defs) : {}
-          const title = typeof own['title'] === 'string' ? own['title'] : `Form ${index + 1}`
+          const title = typeof own['title'] === 'string' ? own['title'] : `Alternative ${index + 1}`
           return { title, fields: named(fieldsOf(joined(beside, own), $defs, asWritten)) }
         })
       : [{ title: '', fields: named(fieldsOf(root, $defs, asWritten)) }]
     const isShown = forms.length <= FORMS_MAX && forms.every(({ fields }) => fields.length <= FIELDS_MAX)
     return isShown ? forms : null
   } catch {
-    // Such as references without an end
+    // Too large, too deep, or a reference that leads back to itself
     return null
   }
 }
