@@ -218,6 +218,9 @@ suite('the tester of a virtual MCP, in a browser', { skip: SKIPPED }, () => {
       'JSON.stringify([{ ...localStorage }, { ...sessionStorage }, location.href, history.state])',
     )
     assert.ok(!kept.includes(token))
+    await page.getByText('The same with curl').click()
+    const curl = await page.getByRole('region', { name: 'curl', exact: true }).innerText()
+    assert.ok(curl.includes('$TOKEN') && !curl.includes(token))
     const { json } = await until(
       () => server.manage('GET', '/records?client=acme'),
       ({ json: { items } }) => items.length > 0,

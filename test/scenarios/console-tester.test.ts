@@ -237,7 +237,11 @@ test('a sign-out ends an open stream of the tester', async () => {
   const { value } = await reader.read()
   assert.match(Buffer.from(value!).toString(), /acknowledged/)
   assert.equal((await browser.api(origin, 'POST', '/console/logout')).status, 204)
-  for (let isOver = false; !isOver; ) isOver = (await reader.read()).done
+  const end = new Promise((_, late) =>
+    setTimeout(() => late(new Error('the stream goes on')), 20_000).unref(),
+  )
+  for (let isOver = false; !isOver; )
+    isOver = ((await Promise.race([reader.read(), end])) as { done: boolean }).done
 })
 
 test('an inactive person and a host that is switched off are refused with the next message', async () => {

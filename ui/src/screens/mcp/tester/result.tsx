@@ -147,5 +147,12 @@ function Curl({ entry: { message, headers }, slug }: { entry: Entry; slug: strin
     ...Object.entries(all).map(([name, value]) => `-H ${quoted(`${name}: ${value}`)}`),
     `-d ${quoted(JSON.stringify(message))}`,
   ]
-  return <CodeBlock label="curl" text={lines.join(' \\\n  ')} />
+  return (
+    <>
+      <p className="text-sm text-muted">
+        <code>$TOKEN</code> stands for the token of a profile or of a binding that may call this virtual MCP.
+      </p>
+      <CodeBlock label="curl" text={lines.join(' \\\n  ')} />
+    </>
+  )
 }

@@ -16,7 +16,7 @@ const PROVED_MAX = 1024
 const ANSWER_MS = 10_000
 
 /** Sessions of the console as a gateway thread has them proved, with the tokens by which they call virtual MCPs. */
-export interface ConsoleCallers extends Pick<Questions<ConsoleCaller>, 'answered'> {
+export interface ConsoleCallerClient extends Pick<Questions<ConsoleCaller>, 'answered'> {
   /**
    * Never rejects. What is remembered decides about places alone: a session that has ended counts no longer with the next message.
    * @param source network of the caller
@@ -24,7 +24,7 @@ export interface ConsoleCallers extends Pick<Questions<ConsoleCaller>, 'answered
   ask(call: ConsoleCall, source: string): Promise<ConsoleCaller>
 }
 
-export function createConsoleCallers(say: (message: FromGateway) => void): ConsoleCallers {
+export function createConsoleCallerClient(say: (message: FromGateway) => void): ConsoleCallerClient {
   const questions = createQuestions<ConsoleCaller>(LATE, ANSWER_MS)
   const places = new PoolShare(ASKED_MAX)
   const proved = new Lru<string, true>(PROVED_MAX)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { FromGateway } from '../shared/messages.ts'
-import { createConsoleCallers } from './console-callers.ts'
+import { createConsoleCallerClient } from './console-caller-client.ts'
 
 const call = (session: string) => ({
   sessions: [session],
@@ -14,7 +14,7 @@ const NETWORK = '192.0.2.1'
 
 test('an address that sends forged sessions takes no place from a person behind it, until the session of the person ends', async () => {
   const said: FromGateway[] = []
-  const callers = createConsoleCallers((message) => said.push(message))
+  const callers = createConsoleCallerClient((message) => said.push(message))
   const answer = (caller: Parameters<typeof callers.answered>[1]) => {
     const last = said.at(-1)
     assert.ok(last?.kind === 'console_caller')
