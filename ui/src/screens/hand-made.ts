@@ -255,6 +255,7 @@ export const PAGES: Readonly<Record<string, Load>> = {
   '/origins/add': () => import('./origins/add.tsx'),
   '/personal_tokens/new': () => import('./tokens/create.tsx'),
   '/problems': () => import('./problems/list.tsx'),
+  '/run/config.export': () => import('./revisions/export.tsx'),
   '/problems/$id': () => import('./problems/page.tsx'),
   '/kit': () => import('./kit/page.tsx'),
 }
