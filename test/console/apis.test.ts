@@ -190,6 +190,49 @@ suite('APIs and their callers, in a browser', { skip: SKIPPED }, () => {
     await assertClean(visit, 1440, 'profile')
   })
 
+  test('the curl of a profile, with its token, is answered by the first endpoint that it may call; pages show public URLs', async () => {
+    await created(
+      server.manage('POST', '/proxies', {
+        collection: 'orders',
+        name: 'Open hours',
+        methods: ['GET'],
+        path: '/v1/hours',
+        status: 'published',
+      }),
+    )
+    const { json } = await created(
+      server.manage('POST', '/profiles', {
+        client: 'acme',
+        name: 'First call',
+        slug: 'first-call',
+        auth: { type: 'token' },
+      }),
+    )
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/profiles/acme:first-call')
+    const text = await page.getByRole('region', { name: 'curl', exact: true }).innerText()
+    const gateway = server.running.origin
+    assert.ok(text.startsWith(`curl ${gateway}/orders/v1/`), text)
+    await page.getByText('Replace $TOKEN with the token of the profile.').waitFor()
+    const path = /^curl (\S+)/.exec(text)![1]!.slice(gateway.length)
+    assert.equal((await server.gateway('GET', path, { token: json.token })).status, 200)
+    await assertClean(visit, 1440, 'how to call')
+
+    const url = page.getByRole('region', { name: 'Public URL' })
+    await opened(page, '/collections/orders')
+    assert.equal((await url.innerText()).trim(), `${gateway}/orders`)
+    await opened(page, '/proxies/orders:get-order')
+    assert.match((await url.innerText()).trim(), /\/orders\/v1\/orders\/\{\w+\}$/)
+    assert.equal(await page.getByText('The gateway answers 404 here').count(), 0)
+    await server.manage('PATCH', '/proxies/orders:open-hours', { status: 'draft' })
+    await opened(page, '/proxies/orders:open-hours')
+    assert.equal((await url.innerText()).trim(), `${gateway}/orders/v1/hours`)
+    await page.getByText('The gateway answers 404 here').waitFor()
+    assertFaultless(visit, 'public URLs')
+  })
+
   test('the form of a proxy has its steps as sections, shows where something is wrong, and what is created answers', async () => {
     await using visit = await visitor(browser, origins)
     const { page } = visit

@@ -120,6 +120,12 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
   ],
   proxies: [
     {
+      tab: 'overview',
+      label: 'Overview',
+      needs: 'proxies.get',
+      component: lazy(() => import('./proxies/overview.tsx')),
+    },
+    {
       tab: 'path',
       label: 'Test a path',
       needs: 'requests.explain',
@@ -249,13 +255,13 @@ export const PAGES: Readonly<Record<string, Load>> = {
   '/revisions/$id': () => import('./revisions/page.tsx'),
   '/run/config.plan': () => import('./revisions/apply-file.tsx'),
   '/run/config.apply': () => import('./revisions/apply-file.tsx'),
+  '/run/config.export': () => import('./revisions/export.tsx'),
   '/run/requests.explain': () => import('./records/why.tsx'),
   '/collections/import': () => import('./collections/import.tsx'),
   '/run/collections.import': () => import('./collections/import.tsx'),
   '/origins/add': () => import('./origins/add.tsx'),
   '/personal_tokens/new': () => import('./tokens/create.tsx'),
   '/problems': () => import('./problems/list.tsx'),
-  '/run/config.export': () => import('./revisions/export.tsx'),
   '/problems/$id': () => import('./problems/page.tsx'),
   '/kit': () => import('./kit/page.tsx'),
 }
