@@ -99,6 +99,28 @@ suite('APIs and their callers, in a browser', { skip: SKIPPED }, () => {
     assertFaultless(visit, 'import')
   })
 
+  test('a draft collection is marked in what a client may call', async () => {
+    const base = { name: 'Attic', slug: 'attic', base_path: '/attic' }
+    await created(server.manage('POST', '/collections', base))
+    await created(
+      server.manage('POST', '/clients', {
+        name: 'Loft',
+        slug: 'loft',
+        collections: ['attic', 'orders'],
+        profiles: [{ name: 'Key', auth: { type: 'token' } }],
+      }),
+    )
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/clients/loft')
+    const row = (slug: string) =>
+      page.getByRole('region', { name: 'Collections it may call' }).getByRole('row').filter({ hasText: slug })
+    await row('attic').getByText('draft, answers 404').waitFor()
+    await row('orders').getByText('all endpoints').waitFor()
+    assertFaultless(visit, 'may call')
+  })
+
   test('what is no description is refused with its place, and the text stays', async () => {
     await using visit = await visitor(browser, origins, { width: 390 })
     const { page } = visit
