@@ -71,7 +71,10 @@ export function Shell() {
         id="main"
         ref={main}
         tabIndex={-1}
-        className={classes('min-h-0 min-w-0 flex-1 overflow-auto outline-none', isOpen && 'hidden md:block')}
+        className={classes(
+          'relative min-h-0 min-w-0 flex-1 overflow-auto outline-none',
+          isOpen && 'hidden md:block',
+        )}
       >
         <Suspense>
           <Outlet />
