@@ -75,8 +75,12 @@ suite('APIs and their callers, in a browser', { skip: SKIPPED }, () => {
     )
     assert.equal((await server.manage('GET', '/collections/warehouse')).status, 404, 'a plan stores nothing')
     await assertClean(visit, 1440, 'the plan')
+    assert.equal(await page.getByText('All that changes').count(), 1)
+    assert.equal(await page.locator('details[open]').count(), 0, 'the difference is folded')
     await page.getByRole('button', { name: 'Import', exact: true }).click()
     await page.getByRole('link', { name: 'Open the collection warehouse' }).waitFor()
+    await page.getByText('The gateway answers 404 for this collection until it is published.').waitFor()
+    assert.equal(await page.getByRole('heading', { name: 'Imported' }).count(), 0, 'no empty card')
     const slugs = async () =>
       (await server.manage('GET', '/proxies?collection=warehouse')).json.items.map(
         ({ path }: { path: string }) => path,
@@ -97,6 +101,37 @@ suite('APIs and their callers, in a browser', { skip: SKIPPED }, () => {
       rows.join('; '),
     )
     assertFaultless(visit, 'import')
+  })
+
+  test('a large import keeps its buttons in view, with the difference open too, and is published from its result', async () => {
+    const paths = Array.from({ length: 120 }, (_, index) => `/part-${index}`)
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/collections/import')
+    const text = description(paths, orders.upstream.url).replace('Warehouse', 'Parts')
+    await page.getByLabel('Or paste the text').fill(text)
+    await page.getByRole('button', { name: 'Show the plan' }).click()
+    await page.getByRole('region', { name: 'Proxies of the plan' }).waitFor()
+    const button = page.getByRole('button', { name: 'Import', exact: true })
+    const isInView = async (): Promise<boolean> => {
+      const box = (await button.boundingBox())!
+      return box.y >= 0 && box.y + box.height <= page.viewportSize()!.height
+    }
+    assert.equal(await isInView(), true)
+    await page.getByText('All that changes').click()
+    await page.locator('details[open]').waitFor()
+    assert.equal(await isInView(), true, 'with the difference')
+    await button.click()
+    await page.getByRole('button', { name: 'Publish', exact: true }).click()
+    const dialog = page.getByRole('dialog', { name: 'Publish Parts' })
+    await dialog.getByRole('button', { name: 'Review the change' }).click()
+    await dialog.getByRole('button', { name: 'Publish', exact: true }).click()
+    await dialog.getByRole('button', { name: 'Close' }).last().click()
+    await page.getByText('The gateway answers 404 for this collection').waitFor({ state: 'detached' })
+    const { items } = (await server.manage('GET', '/proxies?collection=parts&status=draft')).json
+    assert.equal(items.length, 0, 'its proxies are published with it')
+    assertFaultless(visit, 'large import')
   })
 
   test('a draft collection is marked in what a client may call', async () => {
