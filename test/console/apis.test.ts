@@ -75,8 +75,12 @@ suite('APIs and their callers, in a browser', { skip: SKIPPED }, () => {
     )
     assert.equal((await server.manage('GET', '/collections/warehouse')).status, 404, 'a plan stores nothing')
     await assertClean(visit, 1440, 'the plan')
+    assert.equal(await page.getByText('All that changes').count(), 1)
+    assert.equal(await page.locator('details[open]').count(), 0, 'the difference is folded')
     await page.getByRole('button', { name: 'Import', exact: true }).click()
     await page.getByRole('link', { name: 'Open the collection warehouse' }).waitFor()
+    await page.getByText('The gateway answers 404 for this collection until it is published.').waitFor()
+    assert.equal(await page.getByRole('heading', { name: 'Imported' }).count(), 0, 'no empty card')
     const slugs = async () =>
       (await server.manage('GET', '/proxies?collection=warehouse')).json.items.map(
         ({ path }: { path: string }) => path,
@@ -97,6 +101,59 @@ suite('APIs and their callers, in a browser', { skip: SKIPPED }, () => {
       rows.join('; '),
     )
     assertFaultless(visit, 'import')
+  })
+
+  test('a large import keeps its buttons in view, with the difference open too, and is published from its result', async () => {
+    const paths = Array.from({ length: 120 }, (_, index) => `/part-${index}`)
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/collections/import')
+    const text = description(paths, orders.upstream.url).replace('Warehouse', 'Parts')
+    await page.getByLabel('Or paste the text').fill(text)
+    await page.getByRole('button', { name: 'Show the plan' }).click()
+    await page.getByRole('region', { name: 'Proxies of the plan' }).waitFor()
+    const button = page.getByRole('button', { name: 'Import', exact: true })
+    const isInView = async (): Promise<boolean> => {
+      const box = (await button.boundingBox())!
+      return box.y >= 0 && box.y + box.height <= page.viewportSize()!.height
+    }
+    assert.equal(await isInView(), true)
+    await page.getByText('All that changes').click()
+    await page.locator('details[open]').waitFor()
+    assert.equal(await isInView(), true, 'with the difference')
+    await button.click()
+    await page.getByRole('button', { name: 'Publish', exact: true }).click()
+    const dialog = page.getByRole('dialog', { name: 'Publish Parts' })
+    await dialog.getByRole('button', { name: 'Review the change' }).click()
+    await dialog.getByRole('button', { name: 'Publish', exact: true }).click()
+    await dialog.getByRole('button', { name: 'Close' }).last().click()
+    await page.getByText('The gateway answers 404 for this collection').waitFor({ state: 'detached' })
+    const { items } = (await server.manage('GET', '/proxies?collection=parts&status=draft')).json
+    assert.equal(items.length, 0, 'its proxies are published with it')
+    assertFaultless(visit, 'large import')
+  })
+
+  test('a draft collection is marked in what a client may call', async () => {
+    const base = { name: 'Attic', slug: 'attic', base_path: '/attic' }
+    await created(server.manage('POST', '/collections', base))
+    await created(
+      server.manage('POST', '/clients', {
+        name: 'Loft',
+        slug: 'loft',
+        collections: ['attic', 'orders'],
+        profiles: [{ name: 'Key', auth: { type: 'token' } }],
+      }),
+    )
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/clients/loft')
+    const row = (slug: string) =>
+      page.getByRole('region', { name: 'Collections it may call' }).getByRole('row').filter({ hasText: slug })
+    await row('attic').getByText('draft, answers 404').waitFor()
+    await row('orders').getByText('all endpoints').waitFor()
+    assertFaultless(visit, 'may call')
   })
 
   test('what is no description is refused with its place, and the text stays', async () => {
@@ -188,6 +245,49 @@ suite('APIs and their callers, in a browser', { skip: SKIPPED }, () => {
     await ask('orders:later')
     await page.getByText('Refused', { exact: true }).waitFor()
     await assertClean(visit, 1440, 'profile')
+  })
+
+  test('the curl of a profile, with its token, is answered by the first endpoint that it may call; pages show public URLs', async () => {
+    await created(
+      server.manage('POST', '/proxies', {
+        collection: 'orders',
+        name: 'Open hours',
+        methods: ['GET'],
+        path: '/v1/hours',
+        status: 'published',
+      }),
+    )
+    const { json } = await created(
+      server.manage('POST', '/profiles', {
+        client: 'acme',
+        name: 'First call',
+        slug: 'first-call',
+        auth: { type: 'token' },
+      }),
+    )
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/profiles/acme:first-call')
+    const text = await page.getByRole('region', { name: 'curl', exact: true }).innerText()
+    const gateway = server.running.origin
+    assert.ok(text.startsWith(`curl ${gateway}/orders/v1/`), text)
+    await page.getByText('Replace $TOKEN with the token of the profile.').waitFor()
+    const path = /^curl (\S+)/.exec(text)![1]!.slice(gateway.length)
+    assert.equal((await server.gateway('GET', path, { token: json.token })).status, 200)
+    await assertClean(visit, 1440, 'how to call')
+
+    const url = page.getByRole('region', { name: 'Public URL' })
+    await opened(page, '/collections/orders')
+    assert.equal((await url.innerText()).trim(), `${gateway}/orders`)
+    await opened(page, '/proxies/orders:get-order')
+    assert.match((await url.innerText()).trim(), /\/orders\/v1\/orders\/\{\w+\}$/)
+    assert.equal(await page.getByText('The gateway answers 404 here').count(), 0)
+    await server.manage('PATCH', '/proxies/orders:open-hours', { status: 'draft' })
+    await opened(page, '/proxies/orders:open-hours')
+    assert.equal((await url.innerText()).trim(), `${gateway}/orders/v1/hours`)
+    await page.getByText('The gateway answers 404 here').waitFor()
+    assertFaultless(visit, 'public URLs')
   })
 
   test('the form of a proxy has its steps as sections, shows where something is wrong, and what is created answers', async () => {

@@ -1,7 +1,9 @@
 /** Audit, change requests and access requests in a real browser, over the production bundle and a real gateway. */
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, Locator, Page } from 'playwright-core'
+import { toYaml } from '../../src/surfaces/cli/config/files.ts'
 import { publishOrders, startTestServer, type TestServer } from '../scenarios/server.ts'
 import { addUser } from '../support/sign-in.ts'
 import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
@@ -118,6 +120,7 @@ suite('audit and decisions in a browser', { skip: SKIPPED }, () => {
         '/revisions?from=2&to=5',
         '/revisions/5',
         '/run/config.plan',
+        '/run/config.export',
       ]) {
         await opened(visit.page, path)
         await assertClean(visit, width, path)
@@ -305,11 +308,13 @@ suite('audit and decisions in a browser', { skip: SKIPPED }, () => {
     const dialog = page.getByRole('dialog')
     await dialog.getByText('Changed (1): collections/orders').waitFor()
     const shown = await shownDiff(dialog)
-    assert.equal(await dialog.getByRole('button', { name: 'Rollback' }).isDisabled(), true)
+    assert.equal(await dialog.getByRole('button', { name: 'Roll back', exact: true }).isDisabled(), true)
+    await dialog.getByText('The rollback makes a new revision.').waitFor()
+    assert.equal(await dialog.getByText('This cannot be undone.').count(), 0)
     assert.equal((await server.manage('GET', '/collections/orders')).json.description, 'After')
     await dialog.getByLabel(`Type ${target} to confirm`).fill(target)
     await dialog.getByLabel('Reason').fill('a bad day')
-    await dialog.getByRole('button', { name: 'Rollback' }).click()
+    await dialog.getByRole('button', { name: 'Roll back', exact: true }).click()
     await page.getByText(`Rolled back to revision ${target}`).waitFor()
     assert.equal((await server.manage('GET', '/collections/orders')).json.description, 'Before')
     const { items } = (await server.manage('GET', '/audit?reason=a%20bad%20day')).json
@@ -355,6 +360,35 @@ suite('audit and decisions in a browser', { skip: SKIPPED }, () => {
     await page.getByText('removed 1.').waitFor()
     assert.equal((await server.manage('GET', '/policies/from-file')).status, 404)
     assertFaultless(visit, 'file')
+  })
+
+  test('the configuration is exported as the YAML that the command line prints, to copy or download', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/revisions')
+    await page.getByRole('link', { name: 'Export', exact: true }).click()
+    await page.getByRole('heading', { name: 'Export the configuration', level: 1 }).waitFor()
+    const shown = page.getByRole('region', { name: 'postern.yaml' })
+    await shown.getByText('kind: collection').waitFor()
+    const downloaded = async (): Promise<[string, string]> => {
+      const [download] = await Promise.all([
+        page.waitForEvent('download'),
+        page.getByRole('button', { name: 'Download' }).click(),
+      ])
+      return [download.suggestedFilename(), await readFile(await download.path(), 'utf8')]
+    }
+    const { documents } = (await server.manage('GET', '/config/export')).json
+    assert.deepEqual(await downloaded(), ['postern.yaml', toYaml(documents)])
+    await page.getByRole('button', { name: 'Copy: postern.yaml' }).waitFor()
+    await page.getByLabel('Resources').fill('policy/gold')
+    await page.getByRole('button', { name: 'Select', exact: true }).click()
+    await shown.getByText('kind: collection').waitFor({ state: 'detached' })
+    await shown.getByText('slug: gold').waitFor()
+    assert.equal(new URL(page.url()).pathname, '/console/run/config.export')
+    const some = (await server.manage('GET', '/config/export?select=policy/gold')).json.documents
+    assert.deepEqual(await downloaded(), ['postern.yaml', toYaml(some)])
+    assertFaultless(visit, 'export')
   })
 
   test('a file at fault is refused with the place of the fault, and nothing is planned', async () => {

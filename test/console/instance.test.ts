@@ -94,16 +94,21 @@ suite('an instance in a browser', { skip: SKIPPED }, () => {
       await page.getByRole('heading', { name: /^Shop/, level: 1 }).waitFor()
       assert.deepEqual(await done(), ['Add an API', 'Publish it', 'Create a client'])
 
+      assert.equal((await server.gateway('GET', '/', { token })).status, 404)
+      await until(
+        () => server.manage('GET', '/records?status=404'),
+        ({ json }) => json.items.length === 1,
+      )
+      assert.deepEqual(await done(), ['Add an API', 'Publish it', 'Create a client'], 'a 404 is no call')
+      await begin('Make the first call', /^Default/)
+      const curl = await page.getByRole('region', { name: 'curl', exact: true }).innerText()
+      assert.ok(curl.startsWith(`curl ${origin}/warehouse/shelves`), curl)
       assert.equal((await server.gateway('GET', '/warehouse/shelves', { token })).status, 200)
       await until(
-        () => server.manage('GET', '/records?surface=gateway'),
+        () => server.manage('GET', '/records?surface=gateway&status=200'),
         ({ json }) => json.items.length === 1,
       )
       assert.deepEqual(await done(), ['Add an API', 'Publish it', 'Create a client', 'Make the first call'])
-      await begin('Make the first call', 'Records')
-      await page.getByText('/warehouse/shelves').first().waitFor()
-
-      await openPage(page, controlUrl, '/')
       await begin('Let an agent call it', 'Records')
       const proxy = (await server.manage('GET', '/proxies?collection=warehouse')).json.items[0]
       await callAsAgent(server, token, { endpoint: `warehouse:${proxy.slug}` })

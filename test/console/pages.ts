@@ -43,7 +43,14 @@ export const PAGES: readonly ConsolePage[] = [
   ...list('service_identities', 'trust_rules', 'personal_tokens', 'keys', 'settings'),
   ...list('collections/new', 'proxies/new', 'credentials/new'),
   ...list('collections/orders', 'collections/orders?tab=edit', 'collections/orders?tab=history'),
-  ...list('run/config.plan', 'kit', 'run/requests.explain', 'revisions/5', 'revisions?from=2&to=5'),
+  ...list(
+    'run/config.export',
+    'run/config.plan',
+    'kit',
+    'run/requests.explain',
+    'revisions/5',
+    'revisions?from=2&to=5',
+  ),
   ...ofSample('proxies/payments:create-v1'),
   ...ofSample('proxies/orders:create-v1', 'proxies/orders:create-v1?tab=edit', 'proxies?collection=orders'),
   ...ofSample(

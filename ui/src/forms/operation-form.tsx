@@ -146,11 +146,20 @@ interface ReviewProps {
   readonly showAs: ReactNode
   readonly onBack: () => void
   readonly onConfirm: (options: WriteOptions) => Promise<void>
+  /** What the change does, in words of its own: the difference is folded below it. */
+  readonly summary?: ReactNode
+  /** The review is the page: its buttons stay in view. */
+  readonly isPage?: boolean
+  /** Name of the button that makes the change. Default: made of the operation. */
+  readonly verb?: string
+  /** A later change can undo this one. */
+  readonly isUndoable?: boolean
 }
 
 /** The difference that a change makes, and what is still needed to make it. */
 export function Review(props: ReviewProps) {
-  const { row, state, confirmWith, slug = null, showAs, onBack, onConfirm } = props
+  const { row, state, confirmWith, slug = null, showAs, onBack, onConfirm, summary, isPage = false } = props
+  const { verb = verbOf(row), isUndoable = confirmWith === null } = props
   const instance = useSession()?.instance
   // In production, each change of something that is there is confirmed
   const isProduction = instance?.production === true && row.effect !== 'create'
@@ -171,7 +180,18 @@ export function Review(props: ReviewProps) {
         )
       }}
     >
-      {state.step === 'review' && <Diff entries={state.diff} />}
+      {summary}
+      {state.step === 'review' &&
+        (summary === undefined ? (
+          <Diff entries={state.diff} />
+        ) : (
+          <details>
+            <summary className="font-medium">All that changes</summary>
+            <div className="mt-2">
+              <Diff entries={state.diff} />
+            </div>
+          </details>
+        ))}
       {state.fault !== null && <FaultBox fault={state.fault} />}
       {approval.length > 0 && (
         <p>
@@ -193,7 +213,9 @@ export function Review(props: ReviewProps) {
         <Labeled
           id={wordId}
           label={`Type ${asked} to confirm`}
-          hint={confirmWith === null ? 'This is a production environment.' : 'This cannot be undone.'}
+          hint={
+            !isUndoable ? 'This cannot be undone.' : isProduction ? 'This is a production environment.' : ''
+          }
         >
           <TextInput
             id={wordId}
@@ -203,21 +225,18 @@ export function Review(props: ReviewProps) {
           />
         </Labeled>
       )}
-      <div className="flex flex-wrap items-center justify-between gap-2">
-        {showAs}
-        <div className="flex gap-2">
-          <Button onClick={onBack}>Back</Button>
-          {!isConflict && (
-            <Button
-              type="submit"
-              tone={row.effect === 'delete' ? 'danger' : 'primary'}
-              disabled={asked !== null && word !== asked}
-            >
-              {approval.length > 0 ? 'Ask for approval' : verbOf(row)}
-            </Button>
-          )}
-        </div>
-      </div>
+      <FormBar aside={showAs} isSticky={isPage}>
+        <Button onClick={onBack}>Back</Button>
+        {!isConflict && (
+          <Button
+            type="submit"
+            tone={row.effect === 'delete' ? 'danger' : 'primary'}
+            disabled={asked !== null && word !== asked}
+          >
+            {approval.length > 0 ? 'Ask for approval' : verb}
+          </Button>
+        )}
+      </FormBar>
     </form>
   )
 }

@@ -31,8 +31,15 @@ export function CopyButton({ text, label = 'Copy' }: { text: string; label?: str
   )
 }
 
+interface CodeBlockProps {
+  readonly text: string
+  readonly label: string
+  /** Characters that are shown. The button copies all. */
+  readonly shownMax?: number
+}
+
 /** Text as a program writes or reads it, with a button that copies it. */
-export function CodeBlock({ text, label }: { text: string; label: string }) {
+export function CodeBlock({ text, label, shownMax = Number.POSITIVE_INFINITY }: CodeBlockProps) {
   return (
     <div className="relative rounded-md border border-line bg-raised">
       <pre
@@ -41,7 +48,7 @@ export function CodeBlock({ text, label }: { text: string; label: string }) {
         aria-label={label}
         className="max-h-96 overflow-auto p-3 pr-10 whitespace-pre-wrap break-all"
       >
-        {text}
+        {text.length > shownMax ? `${text.slice(0, shownMax)} …` : text}
       </pre>
       <div className="absolute top-1 right-1">
         <CopyButton text={text} label={`Copy: ${label}`} />

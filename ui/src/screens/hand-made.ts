@@ -120,6 +120,12 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
   ],
   proxies: [
     {
+      tab: 'overview',
+      label: 'Overview',
+      needs: 'proxies.get',
+      component: lazy(() => import('./proxies/overview.tsx')),
+    },
+    {
       tab: 'path',
       label: 'Test a path',
       needs: 'requests.explain',
@@ -249,6 +255,7 @@ export const PAGES: Readonly<Record<string, Load>> = {
   '/revisions/$id': () => import('./revisions/page.tsx'),
   '/run/config.plan': () => import('./revisions/apply-file.tsx'),
   '/run/config.apply': () => import('./revisions/apply-file.tsx'),
+  '/run/config.export': () => import('./revisions/export.tsx'),
   '/run/requests.explain': () => import('./records/why.tsx'),
   '/collections/import': () => import('./collections/import.tsx'),
   '/run/collections.import': () => import('./collections/import.tsx'),

@@ -1,6 +1,7 @@
 /** One request, written for each interface. */
 import { stringify } from 'yaml'
 import type { OperationRow } from '../../build/document.ts'
+import { quoted } from './quoted.ts'
 
 export interface ApiRequest {
   readonly operation: OperationRow
@@ -36,11 +37,6 @@ export function formOf(form: Form, request: ApiRequest, origin: string): string 
     case 'yaml':
       return documentOf(request)
   }
-}
-
-/** A word of a POSIX shell. */
-export function quoted(text: string): string {
-  return /^[A-Za-z0-9_./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
 
 function set(members: Readonly<Record<string, unknown>>): [string, unknown][] {

@@ -19,6 +19,13 @@ test('a secret stands as a variable of the shell', () => {
   )
 })
 
+test('a request names its method unless it is GET, and its URL is one word of the shell', () => {
+  assert.equal(
+    curlOf(callerOf(profile('none')), 'https://api.example.com/a(b)', false, 'POST').split(' \\')[0],
+    "curl -X POST 'https://api.example.com/a(b)'",
+  )
+})
+
 test('a profile with certificates has a certificate in the place of headers', () => {
   assert.equal(
     curlOf(callerOf(profile('mtls')), 'https://api.example.com', true),

@@ -1,5 +1,6 @@
 /** How a caller presents the identity of a profile. */
 import type { JsonObject } from '../../../build/document.ts'
+import { quoted } from '../../show-as/quoted.ts'
 
 interface HeaderLine {
   readonly name: string
@@ -8,6 +9,8 @@ interface HeaderLine {
 
 interface Caller {
   readonly headers: readonly HeaderLine[]
+  /** What stands for a secret in the request, and what takes its place; null: nothing. */
+  readonly replace: string | null
   /** What the caller needs besides these headers. */
   readonly hint: string
 }
@@ -22,32 +25,43 @@ export function callerOf(profile: JsonObject): Caller {
   const bearer = (value: string): HeaderLine => ({ name: 'Authorization', value: `Bearer ${value}` })
   switch (type) {
     case 'none':
-      return { headers: ids, hint: 'These ids are not secret. Limit the profile to known IP addresses.' }
+      return {
+        headers: ids,
+        replace: null,
+        hint: 'These ids are not secret. Limit the profile to known IP addresses.',
+      }
     case 'token':
       return {
         headers: [bearer('$TOKEN')],
+        replace: '$TOKEN with the token of the profile',
         hint: 'The token was shown once when it was issued. Rotate the profile to issue a new one.',
       }
     case 'jwt':
       return {
         headers: [bearer('$JWT')],
+        replace: '$JWT with a JWT that the caller signs',
         hint: 'The caller signs a JWT for each request or for a short time.',
       }
     case 'oidc':
-      return { headers: [bearer('$ACCESS_TOKEN')], hint: 'The OpenID provider issues the access token.' }
+      return {
+        headers: [bearer('$ACCESS_TOKEN')],
+        replace: '$ACCESS_TOKEN with an access token',
+        hint: 'The OpenID provider issues the access token.',
+      }
     case 'mtls':
       return {
         headers: [],
+        replace: 'client.pem and client.key with the files of the certificate and its key',
         hint: 'The connection has a client certificate. Several profiles may need X-Profile-ID to choose between them.',
       }
     default:
-      return { headers: [], hint: '' }
+      return { headers: [], replace: null, hint: '' }
   }
 }
 
-/** A request of this profile for a shell. `url`: where callers reach the gateway. */
-export function curlOf({ headers }: Caller, url: string, isCertificate: boolean): string {
+/** A request of this profile for a shell. `url`: of an endpoint of the gateway. */
+export function curlOf({ headers }: Caller, url: string, isCertificate: boolean, method = 'GET'): string {
   const lines = headers.map(({ name, value }) => `-H "${name}: ${value}"`)
   if (isCertificate) lines.push('--cert client.pem --key client.key')
-  return [`curl ${url}`, ...lines].join(' \\\n  ')
+  return [`curl ${method === 'GET' ? '' : `-X ${method} `}${quoted(url)}`, ...lines].join(' \\\n  ')
 }

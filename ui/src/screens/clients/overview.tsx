@@ -21,6 +21,8 @@ import { HELD_STATES } from './profile.tsx'
 type Profile = Output<'profiles.list'>['items'][number]
 /** Profiles of a client that are shown as cards. */
 const CARDS_MAX = 50
+/** Draft collections that are looked up. */
+const DRAFTS_MAX = 200
 const ASSIGNING = [
   { name: 'clients.assign', label: 'Assign' },
   { name: 'clients.unassign', label: 'Unassign' },
@@ -134,6 +136,8 @@ interface MayCallProps {
 
 /** Which collections the client has, and which of its profiles are limited to some of them. */
 function MayCall({ collections, profiles, actions }: MayCallProps) {
+  const { data } = useCall('collections.list', { status: 'draft', limit: DRAFTS_MAX, fields: 'slug' })
+  const drafts = new Set(data?.items.map(({ slug }) => slug))
   return (
     <Card title="Collections it may call" actions={actions}>
       {collections.length === 0 ? (
@@ -167,7 +171,7 @@ function MayCall({ collections, profiles, actions }: MayCallProps) {
                   </th>
                   {profiles.map((profile) => (
                     <td key={profile.id} className="px-2">
-                      <Assigned profile={profile} collection={collection} />
+                      <Assigned profile={profile} collection={collection} isDraft={drafts.has(collection)} />
                     </td>
                   ))}
                 </tr>
@@ -180,10 +184,17 @@ function MayCall({ collections, profiles, actions }: MayCallProps) {
   )
 }
 
+interface AssignedProps {
+  readonly profile: Profile
+  readonly collection: string
+  readonly isDraft: boolean
+}
+
 /** As the settings say. Whether a certain call is allowed, the check on the page of the profile tells. */
-function Assigned({ profile, collection }: { profile: Profile; collection: string }) {
+function Assigned({ profile, collection, isDraft }: AssignedProps) {
   if (profile.collections !== null && !profile.collections.includes(collection))
     return <Status state="off">not assigned</Status>
+  if (isDraft) return <Status state="draft">draft, answers 404</Status>
   const { allow, deny } = profile.endpoints
   const methods = profile.allowed_methods.join(', ')
   if (allow.length > 0 || deny.length > 0) return <Status state="ok">some endpoints</Status>

@@ -1,3 +1,4 @@
+import { Link } from '@tanstack/react-router'
 import { Ban, RefreshCw } from 'lucide-react'
 import { useId, useState } from 'react'
 import type { Output } from '../../api/client.ts'
@@ -17,7 +18,9 @@ import { type State, Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/time.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import type { PartProps } from '../hand-made.ts'
+import { publicUrl } from '../proxies/public-url.ts'
 import { Overview } from '../resources/overview.tsx'
+import { useFirstEndpoint } from './first-endpoint.ts'
 import { callerOf, curlOf } from './headers.ts'
 import { SettingLink } from './setting-link.tsx'
 
@@ -46,7 +49,20 @@ function HowToCall({ value }: { value: PartProps['value'] }) {
   const session = useSession()
   const caller = callerOf(value)
   const isCertificate = (value['auth'] as { readonly type?: unknown } | undefined)?.type === 'mtls'
-  const url = `${session?.instance.gateway_url ?? ''}/`
+  const gateway = session?.instance.gateway_url ?? ''
+  const query = useFirstEndpoint(value)
+  const first = query.data ?? null
+  if (query.isLoading)
+    return (
+      <Card title="How to call">
+        <SkeletonRows rows={4} />
+      </Card>
+    )
+  const url = publicUrl(gateway, first?.collection ?? {}, first?.target ?? '/')
+  const replaced = [
+    caller.replace,
+    first?.endpoint === null && `${first.target} with the path of an endpoint of ${first.collection.slug}`,
+  ].filter((one) => typeof one === 'string')
   return (
     <Card title="How to call">
       <div className="flex flex-col gap-2">
@@ -56,7 +72,28 @@ function HowToCall({ value }: { value: PartProps['value'] }) {
             text={caller.headers.map(({ name, value: text }) => `${name}: ${text}`).join('\n')}
           />
         )}
-        <CodeBlock label="curl" text={curlOf(caller, url, isCertificate)} />
+        <CodeBlock label="curl" text={curlOf(caller, url, isCertificate, first?.method)} />
+        {first === null ? (
+          <p>
+            <Status state="warn">No endpoint</Status> No published collection is assigned to this profile.
+            Until then, the gateway does not answer its calls.
+          </p>
+        ) : (
+          first.endpoint !== null && (
+            <p>
+              Calls{' '}
+              <Link
+                to="/$resource/$id"
+                params={{ resource: 'proxies', id: first.endpoint }}
+                className="break-all underline"
+              >
+                {first.endpoint}
+              </Link>
+              , the first endpoint that this profile may call.
+            </p>
+          )
+        )}
+        {replaced.length > 0 && <p>Replace {replaced.join(', and ')}.</p>}
         <p className="text-muted">{caller.hint}</p>
       </div>
     </Card>

@@ -4,10 +4,12 @@ import { type ReactNode, useEffect, useId, useState } from 'react'
 import type { JsonObject, ResourceSchemas } from '../../../build/document.ts'
 import { type OperationRow, operation } from '../../api/operations.ts'
 import { useMay } from '../../api/session.ts'
+import { useCall } from '../../api/use-call.ts'
 import { one } from '../../app/search.ts'
 import { FormBar } from '../../forms/form-bar.tsx'
 import { FormFault } from '../../forms/form-fault.tsx'
 import { Review, WaitsFor } from '../../forms/operation-form.tsx'
+import { RunDialog } from '../../forms/run-dialog.tsx'
 import { SchemaForm } from '../../forms/schema-form.tsx'
 import { errorsOf, useWrite } from '../../forms/use-write.ts'
 import { Button, buttonClasses } from '../../kit/button.tsx'
@@ -84,7 +86,7 @@ function Import({ row, schemas, collection }: ImportProps) {
     const result = state.answer.body as unknown as JsonObject
     const slug = String((result['collection'] as JsonObject | undefined)?.['slug'] ?? collection)
     return (
-      <Done slug={slug}>
+      <Done slug={slug} schemas={schemas}>
         <PlanView plan={planOf(result, [])} isDone />
       </Done>
     )
@@ -99,18 +101,17 @@ function Import({ row, schemas, collection }: ImportProps) {
     )
   if (state.step === 'review' || state.step === 'conflict')
     return (
-      <div className="flex max-w-260 flex-col gap-4">
-        {state.step === 'review' && <PlanView plan={planOf(state.result, state.diff)} />}
-        <Card title="All that changes">
-          <Review
-            row={row}
-            state={state}
-            confirmWith={null}
-            showAs={showAs}
-            onBack={write.edit}
-            onConfirm={(more) => write.confirm(input, more)}
-          />
-        </Card>
+      <div className="max-w-260">
+        <Review
+          row={row}
+          state={state}
+          confirmWith={null}
+          isPage
+          summary={state.step === 'review' && <PlanView plan={planOf(state.result, state.diff)} />}
+          showAs={showAs}
+          onBack={write.edit}
+          onConfirm={(more) => write.confirm(input, more)}
+        />
       </div>
     )
   const fault = state.step === 'editing' ? state.fault : null
@@ -228,6 +229,7 @@ const CHANGES = {
 const ROWS_MAX = 500
 
 function PlanView({ plan, isDone = false }: { plan: Plan; isDone?: boolean }) {
+  if (isDone && [plan.rows, plan.warnings, plan.notEnforced].every(({ length }) => length === 0)) return null
   return (
     <Card title={isDone ? 'Imported' : 'Plan'}>
       <div className="flex flex-col gap-3">
@@ -295,7 +297,16 @@ function Notes({ title, notes }: { title: string; notes: readonly Note[] }) {
   )
 }
 
-function Done({ slug, children }: { slug: string; children: ReactNode }) {
+interface DoneProps {
+  readonly slug: string
+  readonly schemas: ResourceSchemas
+  readonly children: ReactNode
+}
+
+function Done({ slug, schemas, children }: DoneProps) {
+  const may = useMay()
+  const [isPublishing, setPublishing] = useState(false)
+  const { data: collection } = useCall('collections.get', { id: slug })
   return (
     <div className="flex max-w-200 flex-col gap-4">
       <p>
@@ -304,6 +315,29 @@ function Done({ slug, children }: { slug: string; children: ReactNode }) {
           Open the collection {slug}
         </Link>
       </p>
+      {collection?.status === 'draft' && (
+        <div className="flex flex-wrap items-center gap-3">
+          <p>
+            <Status state="draft">draft</Status> The gateway answers 404 for this collection until it is
+            published.
+          </p>
+          {may('collections.publish') && (
+            <Button tone="primary" isSmall onClick={() => setPublishing(true)}>
+              Publish
+            </Button>
+          )}
+        </div>
+      )}
+      {isPublishing && collection !== undefined && (
+        <RunDialog
+          row={operation('collections.publish')!}
+          schemas={schemas}
+          value={collection as unknown as JsonObject}
+          slug={slug}
+          start={{ status: 'published', cascade: true }}
+          onClose={() => setPublishing(false)}
+        />
+      )}
       {children}
     </div>
   )

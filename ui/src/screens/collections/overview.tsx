@@ -11,6 +11,7 @@ import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Badge, type State, Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/time.tsx'
 import type { PartProps } from '../hand-made.ts'
+import { PublicUrl } from '../proxies/public-url-card.tsx'
 import { Overview } from '../resources/overview.tsx'
 
 /** Proxies that are shown on the page of their collection. */
@@ -25,6 +26,7 @@ export default function CollectionOverview(props: PartProps) {
   const isPublished = value['status'] === 'published'
   return (
     <Overview {...props}>
+      <PublicUrl collection={value} isPublished={isPublished} />
       {isPublished && may('collections.health') && <Health slug={props.slug} />}
       {may('collections.proxies') && <Proxies {...props} />}
       {value['request_validation'] !== 'off' && may('collections.contract_report') && <Contract {...props} />}

@@ -10,7 +10,7 @@ import { Select } from '../../kit/inputs.tsx'
 import { Card, Page } from '../../kit/page.tsx'
 import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
-import { isAgent, recordsOf, type StepFacts, stepsOf } from './steps.ts'
+import { isAgent, isAnswered, recordsOf, type StepFacts, stepsOf } from './steps.ts'
 import { AGAIN_MS, useItems } from './use-items.ts'
 import { Expiring, Waiting } from './waiting.tsx'
 
@@ -71,14 +71,16 @@ function Cards({ ms }: { ms: number }) {
   const isKnown = figures !== undefined || error !== null || !may('metrics.overview')
   const isCalled = figures !== undefined && figures.requests > 0 && figures.clients !== 0
   const isCalledByAgents = isCalled && figures.from_agents > 0
-  // Calls of the period say the same as the latest records
+  // Calls by agents in the period say the same as the latest records
   const latest = useItems(
     'records.list',
-    { limit: 50, fields: 'id,surface,client' },
+    { limit: 50, outcome_class: 'success', fields: 'id,surface,client,status' },
     isKnown && !isCalledByAgents,
   )
   const records = latest.items ?? []
-  const isUsed = isCalled || records.some(({ client: caller }) => caller !== null)
+  const isUsed =
+    isCalledByAgents ||
+    (latest.items === null ? isCalled && figures.errors < figures.requests : records.some(isAnswered))
   const isUsedByAgents = isCalledByAgents || (!isCalled && records.some(({ surface }) => isAgent(surface)))
   if (!isKnown || latest.isLoading) return <SkeletonRows rows={5} />
   return (
@@ -140,9 +142,9 @@ function Overview({ ms }: { ms: number }) {
 }
 
 interface FirstStepsProps {
-  /** Clients have called: what a call needs is there. */
+  /** Clients have called and got an answer below 400: what a call needs is there. */
   readonly isUsed: boolean
-  /** Latest calls; null if the person may not see them. */
+  /** Latest calls that were answered below 400; null if the person may not see them. */
   readonly records: StepFacts['records']
 }
 
@@ -150,7 +152,10 @@ interface FirstStepsProps {
 function FirstSteps({ isUsed, records }: FirstStepsProps) {
   const { items: collections } = useItems('collections.list', { limit: 50, fields: 'id,status' }, !isUsed)
   const { items: clients } = useItems('clients.list', { limit: 1, fields: 'id' }, !isUsed)
-  const steps = stepsOf({ isUsed, collections, clients, records })
+  const { items: profiles } = useItems('profiles.list', { limit: 1, fields: 'slug,client' })
+  const [first] = profiles ?? []
+  const profile = first === undefined ? null : `${first.client}:${first.slug}`
+  const steps = stepsOf({ isUsed, collections, clients, records, profile })
   return (
     <Card title="First steps">
       <ol className="flex flex-col gap-2">

@@ -1,11 +1,19 @@
 /** First steps with the gateway. Each is done when what it leads to is really there. */
 export interface StepFacts {
-  /** Clients have called: what a call needs is there. */
+  /** Clients have called and got an answer below 400: what a call needs is there. */
   readonly isUsed: boolean
   readonly collections: readonly { readonly status?: unknown }[] | null
   readonly clients: readonly unknown[] | null
   /** Latest calls, with the surface that they came through. */
-  readonly records: readonly { readonly surface?: unknown }[] | null
+  readonly records: readonly StepCall[] | null
+  /** A profile, such as `acme:live`, whose page shows how to call; null if there is none to show. */
+  readonly profile: string | null
+}
+
+export interface StepCall {
+  readonly surface?: unknown
+  readonly client?: unknown
+  readonly status?: unknown
 }
 
 export interface Step {
@@ -17,7 +25,7 @@ export interface Step {
   readonly to: string
 }
 
-export function stepsOf({ isUsed, collections, clients, records }: StepFacts): readonly Step[] {
+export function stepsOf({ isUsed, collections, clients, records, profile }: StepFacts): readonly Step[] {
   const some = <T>(list: readonly T[] | null, fits: (one: T) => boolean = () => true): boolean | null =>
     list === null ? null : list.some(fits)
   return [
@@ -42,8 +50,8 @@ export function stepsOf({ isUsed, collections, clients, records }: StepFacts): r
     {
       label: 'Make the first call',
       hint: 'Call the API through the gateway with the token of the client.',
-      isDone: isUsed || some(records, ({ surface }) => surface === 'gateway'),
-      to: '/records',
+      isDone: isUsed || some(records, (call) => call.surface === 'gateway' && isAnswered(call)),
+      to: profile === null ? '/clients' : `/profiles/${profile}`,
     },
     {
       label: 'Let an agent call it',
@@ -52,6 +60,11 @@ export function stepsOf({ isUsed, collections, clients, records }: StepFacts): r
       to: '/records?surface=agent',
     },
   ]
+}
+
+/** True for a call of a client that got what it asked for. */
+export function isAnswered({ client, status }: StepCall): boolean {
+  return typeof client === 'string' && typeof status === 'number' && status < 400
 }
 
 /** True for the interfaces of agents. */

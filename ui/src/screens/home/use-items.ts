@@ -12,6 +12,7 @@ type ListName = Extract<
   | 'clients.list'
   | 'collections.list'
   | 'credentials.stale'
+  | 'profiles.list'
   | 'records.list'
   | 'virtual_mcps.drifted'
 >

@@ -11,6 +11,7 @@ import { useWrite } from '../../forms/use-write.ts'
 import { Button } from '../../kit/button.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
 import { Labeled, Select } from '../../kit/inputs.tsx'
+import { saveFile } from '../../kit/save-file.ts'
 import { FaultBox } from '../../kit/states.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
@@ -105,12 +106,7 @@ function Ready({ id }: { id: string }) {
       const path = `/management/v1/exports/${encodeURIComponent(id)}/download`
       const answer = await fetch(path, { headers: { 'x-postern-console': '1' } })
       if (!answer.ok) throw new Error(`The download was answered ${answer.status}.`)
-      const url = URL.createObjectURL(await answer.blob())
-      const link = document.createElement('a')
-      link.href = url
-      link.download = `${found?.of ?? 'export'}-${id}.${found?.format ?? 'csv'}`
-      link.click()
-      URL.revokeObjectURL(url)
+      saveFile(`${found?.of ?? 'export'}-${id}.${found?.format ?? 'csv'}`, await answer.blob())
     } catch (error) {
       setFault(faultOf(error))
     }

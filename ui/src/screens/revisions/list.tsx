@@ -1,6 +1,6 @@
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
-import { FileUp } from 'lucide-react'
+import { FileDown, FileUp } from 'lucide-react'
 import { client } from '../../api/client.ts'
 import { operation } from '../../api/operations.ts'
 import { faultOf } from '../../api/problem.ts'
@@ -58,6 +58,12 @@ export default function Revisions() {
             <Link to="/run/$operation" params={{ operation: 'config.plan' }} className={buttonClasses()}>
               <FileUp size={16} aria-hidden="true" />
               Apply a file
+            </Link>
+          )}
+          {may('config.export') && (
+            <Link to="/run/$operation" params={{ operation: 'config.export' }} className={buttonClasses()}>
+              <FileDown size={16} aria-hidden="true" />
+              Export
             </Link>
           )}
           <ShowAs request={{ operation: row, input: {}, options: {} }} />

@@ -51,6 +51,8 @@ export function RollbackDialog({ id, onClose }: { id: string; onClose: () => voi
             row={row}
             state={state}
             confirmWith={id}
+            isUndoable
+            verb="Roll back"
             showAs={<ShowAs request={{ operation: row, input: { id }, options: { confirm: id } }} />}
             onBack={onClose}
             onConfirm={(options) =>

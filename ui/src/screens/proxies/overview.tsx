@@ -1,0 +1,22 @@
+import type { JsonObject } from '../../../build/document.ts'
+import { useCall } from '../../api/use-call.ts'
+import type { PartProps } from '../hand-made.ts'
+import { Overview } from '../resources/overview.tsx'
+import { PublicUrl } from './public-url-card.tsx'
+
+/** A proxy: the URL at which callers reach it, and its settings. */
+export default function ProxyOverview(props: PartProps) {
+  const { value } = props
+  const { data: collection } = useCall('collections.get', { id: String(value['collection']) })
+  return (
+    <Overview {...props}>
+      {collection !== undefined && (
+        <PublicUrl
+          collection={collection as unknown as JsonObject}
+          proxy={value}
+          isPublished={value['status'] === 'published' && collection.status === 'published'}
+        />
+      )}
+    </Overview>
+  )
+}

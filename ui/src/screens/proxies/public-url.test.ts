@@ -1,0 +1,14 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { publicUrl } from './public-url.ts'
+
+test('a target is below the URL of the gateway, or at the first host name of its collection', () => {
+  const gateway = 'http://gateway.test:8080'
+  assert.equal(publicUrl(gateway, {}, '/orders/v1'), 'http://gateway.test:8080/orders/v1')
+  assert.equal(publicUrl(`${gateway}/`, { hosts: [] }, '/orders'), 'http://gateway.test:8080/orders')
+  assert.equal(
+    publicUrl(gateway, { hosts: ['api.shop.test', 'shop.test'] }, '/orders/{id}'),
+    'http://api.shop.test:8080/orders/{id}',
+  )
+  assert.equal(publicUrl('', { hosts: ['api.shop.test'] }, '/orders'), '/orders')
+})
