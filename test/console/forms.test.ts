@@ -149,8 +149,56 @@ suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
     await page.getByRole('button', { name: 'Deactivate' }).click()
     const dialog = page.getByRole('dialog', { name: /^Deactivate/ })
     await dialog.getByRole('button', { name: 'Review the change' }).click()
-    await dialog.getByRole('button', { name: 'Toggle' }).click()
+    await dialog.getByRole('button', { name: 'Deactivate' }).click()
     await page.getByRole('heading', { level: 1 }).getByText('inactive', { exact: true }).waitFor()
+    assertFaultless(visit, 'states')
+  })
+
+  test('a dialog of a state asks for nothing that its button has said, keeps its name, and ends with a note', async () => {
+    await created(server.manage('POST', '/policies', { name: 'Bronze', slug: 'bronze' }))
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    const names: string[] = []
+    for (const [path, word, next, asked] of [
+      ['/policies/bronze', 'Deactivate', 'Activate', []],
+      ['/policies/bronze', 'Activate', 'Deactivate', []],
+      ['/collections/stock', 'Publish', 'Unpublish', ['Cascade']],
+      ['/collections/stock', 'Unpublish', 'Publish', ['Cascade']],
+    ] as const) {
+      await opened(page, path)
+      await page.getByRole('button', { name: word, exact: true }).click()
+      const name = `${word} ${path.includes('stock') ? 'Stock' : 'Bronze'}`
+      const dialog = page.getByRole('dialog', { name, exact: true })
+      const fields = dialog.locator('input, select, textarea')
+      assert.equal(await fields.count(), asked.length, name)
+      for (const label of asked) assert.equal(await dialog.getByLabel(label).count(), 1)
+      await dialog.getByRole('button', { name: 'Review the change' }).click()
+      // From here on, each name that the dialog takes is written down
+      await page.exposeFunction(`told${names.length}`, (title: string) => names.push(title))
+      await page.getByRole('dialog').evaluate((element, told) => {
+        const heading = element.querySelector('h2')!
+        const tell = () =>
+          (globalThis as never as Record<string, (text: string) => void>)[told]!(heading.textContent)
+        tell()
+        new element.ownerDocument.defaultView!.MutationObserver(tell).observe(heading, {
+          characterData: true,
+          childList: true,
+          subtree: true,
+        })
+      }, `told${names.length}`)
+      await dialog.getByRole('button', { name: word, exact: true }).click()
+      await page
+        .getByRole('status')
+        .getByText(`Done: ${name.charAt(0).toLowerCase()}${name.slice(1)}`)
+        .waitFor()
+      await page.getByRole('dialog').waitFor({ state: 'detached' })
+      assert.equal(names.at(-1), name)
+      await page.getByRole('button', { name: next, exact: true }).waitFor()
+    }
+    assert.equal(names.length, 4)
+    assert.equal((await server.manage('GET', '/policies/bronze')).json.active, true)
+    assert.equal((await server.manage('GET', '/collections/stock')).json.status, 'draft')
     assertFaultless(visit, 'states')
   })
 
@@ -231,7 +279,7 @@ suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
       assert.equal(await search.inputValue(), '')
 
       const gate = Promise.withResolvers<void>()
-      await page.route(/text=stock/, async (route) => {
+      await page.route(/text=stock/i, async (route) => {
         await gate.promise
         await route.continue()
       })

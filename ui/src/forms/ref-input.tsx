@@ -1,6 +1,7 @@
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query'
 import { ChevronDown } from 'lucide-react'
-import { type ComponentProps, useEffect, useId, useRef, useState } from 'react'
+import { type ComponentProps, useEffect, useId, useLayoutEffect, useRef, useState } from 'react'
+import { flushSync } from 'react-dom'
 import { client, type Input, type OperationName } from '../api/client.ts'
 import { operation } from '../api/operations.ts'
 import { singularOf } from '../app/navigation.ts'
@@ -68,7 +69,7 @@ export function RefInput({ resource, value, onValue, isPickOnly = false, ...rest
   const kind = singularOf(resource)
   // As of the last rendering, for answers that come later; null once the input is gone
   const now = useRef<{ typed: string | null; onValue: (value: string) => void } | null>(null)
-  useEffect(() => {
+  useLayoutEffect(() => {
     now.current = { typed, onValue }
     const isSearch = isPickOnly && text.trim() !== ''
     input.current?.setCustomValidity(
@@ -105,9 +106,13 @@ export function RefInput({ resource, value, onValue, isPickOnly = false, ...rest
     // Somebody has typed on, or picked one
     if (now.current === null || now.current.typed !== typed) return
     if (address === null) return setUnknown(wanted)
-    now.current.onValue(address)
-    setOpen(false)
-    type(null)
+    const { onValue: tell } = now.current
+    // At once: what is entered next changes the form with this value in it
+    flushSync(() => {
+      tell(address)
+      setOpen(false)
+      type(null)
+    })
   }
   return (
     <>
