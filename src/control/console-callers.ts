@@ -27,7 +27,7 @@ export interface ConsoleCallersParts {
 export interface ConsoleCallers {
   /** For whom a request of the console calls. Never rejects. */
   answer(call: ConsoleCall): Promise<ConsoleCaller>
-  /** Ends the tokens of a session. @param session value of the cookie */
+  /** Ends the tokens of a session, which has ended before. @param session value of the cookie */
   ended(session: string): Promise<void>
 }
 
@@ -61,12 +61,16 @@ export function createConsoleCallers({
     const owner = hashToken(session)
     const ofSession = kept.get(owner) ?? new Map<string, Promise<ConsoleToken>>()
     kept.set(owner, ofSession)
-    const known = await ofSession.get(resource)?.catch(() => null)
-    if (known?.ok === true && known.until - clock.now() > LEFT_MS) return { ok: true, token: known.token }
-    const { ip, userAgent, requestId } = call
-    const issuing = tokens.mcpToken(id, resource, { ip, userAgent, requestId })
-    // Messages that come meanwhile wait for the same token
-    ofSession.set(resource, issuing)
+    const before = ofSession.get(resource)
+    const known = await before?.catch(() => null)
+    if (known?.ok === true && known.until - clock.now() > LEFT_MS && (await tokens.holds(known)))
+      return { ok: true, token: known.token }
+    let issuing = ofSession.get(resource)
+    if (issuing === undefined || issuing === before) {
+      issuing = issue(session, id, resource, call)
+      // Messages that come meanwhile wait for the same token
+      ofSession.set(resource, issuing)
+    }
     try {
       const issued = await issuing
       if (issued.ok) return { ok: true, token: issued.token }
@@ -74,6 +78,24 @@ export function createConsoleCallers({
       return issued
     } catch (error) {
       ofSession.delete(resource)
+      throw error
+    }
+  }
+
+  /** Refuses, with nothing left behind, if the session ends meanwhile: whoever ended it may have seen no token. */
+  async function issue(
+    session: string,
+    account: string,
+    resource: `/mcp${string}`,
+    { ip, userAgent, requestId }: ConsoleCall,
+  ): Promise<ConsoleToken> {
+    const issued = await tokens.mcpToken(account, resource, { ip, userAgent, requestId })
+    if (!issued.ok) return issued
+    try {
+      await sessions.verify(session)
+      return issued
+    } catch (error) {
+      await tokens.endMcpTokens([issued.grant])
       throw error
     }
   }
@@ -106,12 +128,12 @@ export function createConsoleCallers({
     async ended(session) {
       const owner = hashToken(session)
       const ofSession = kept.get(owner)
-      kept.delete(owner)
       const issued = await Promise.all(
         [...(ofSession?.values() ?? [])].map((token) => token.catch(() => null)),
       )
       const grants = issued.flatMap((token) => (token?.ok === true ? [token.grant] : []))
       if (grants.length > 0) await tokens.endMcpTokens(grants)
+      kept.delete(owner)
     },
   }
 }

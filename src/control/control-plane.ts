@@ -364,8 +364,10 @@ function openSurfaces(
     sessions: {
       ...sessions,
       async end(value) {
+        // In this order: nobody is given a token of a session that is over
+        const ended = await sessions.end(value)
         await callers.ended(value)
-        return sessions.end(value)
+        return ended
       },
     },
     facts: factsOf,

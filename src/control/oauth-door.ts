@@ -56,6 +56,7 @@ export function createOAuthDoor(
     redeem: async (brought, asker) => (await loaded()).redeem(brought, asker),
     signedOut: async (signedIn, asker) => (await loaded()).signedOut(signedIn, asker),
     mcpToken: async (account, resource, asker) => (await loaded()).mcpToken(account, resource, asker),
+    holds: async (token) => (await loaded()).holds(token),
     endMcpTokens: async (grants) => (await loaded()).endMcpTokens(grants),
   }
 }

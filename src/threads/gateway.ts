@@ -10,7 +10,7 @@ import { createEgress } from '../base/egress.ts'
 import { createRequestIds } from '../base/ids.ts'
 import { createConnectionClient } from '../fleet/gateway/connection-client.ts'
 import { createConnectionPlaces } from '../fleet/gateway/connection-places.ts'
-import { createConsoleCallers } from '../fleet/gateway/console-callers.ts'
+import { createConsoleCallerClient } from '../fleet/gateway/console-caller-client.ts'
 import { createConsoleMcp } from '../fleet/gateway/console-mcp.ts'
 import { controlUpstream, createControlDoor } from '../fleet/gateway/control-door.ts'
 import { createCrossOrigin } from '../fleet/gateway/cross-origin.ts'
@@ -197,7 +197,7 @@ const mcpDoor = {
   fault: report,
 }
 const consumer = createConsumerDoor<Exchange>(mcpDoor)
-const consoleCallers = createConsoleCallers(say)
+const consoleCallers = createConsoleCallerClient(say)
 const sharedWatch = createSharedWatch(say)
 const own = { name: 'postern', version: init.version }
 const sessionPool = createOriginSessionClient(say)
@@ -236,6 +236,7 @@ const virtual = createVirtualDoor<Exchange>({
 const consoleMcp = createConsoleMcp<Exchange>({
   callers: consoleCallers,
   virtual,
+  consoleOrigins: init.expose.includes('console') ? [init.origin, init.controlOrigin] : [init.controlOrigin],
   host: new URL(init.origin).host,
   trace: (incoming) => gateway.trace(incoming),
   refuse: answers.problem,

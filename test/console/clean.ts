@@ -8,18 +8,22 @@ import { assertFaultless, type Visitor } from './chromium.ts'
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
 
-/** Says what is wider than the window; null if nothing is. The content scrolls within `main`, so the document tells only of the frame. */
-export async function tooWide(page: Page, width: number): Promise<string | null> {
-  const [document, main, room] = await page.evaluate<number[]>(
-    `(({ scrollWidth, clientWidth }) => [document.documentElement.scrollWidth, scrollWidth, clientWidth])(document.getElementById('main'))`,
+/**
+ * Says what is larger than the window; null if nothing is. The content scrolls within `main`, so the document is never larger than the
+ * window, also not by texts for screen readers alone.
+ */
+export async function tooLarge(page: Page, width: number): Promise<string | null> {
+  const [document, height, window, main, room] = await page.evaluate<number[]>(
+    `(({ scrollWidth, clientWidth }, page) => [page.scrollWidth, page.scrollHeight, innerHeight, scrollWidth, clientWidth])(document.getElementById('main'), document.documentElement)`,
   )
   if (document! > width) return `the page is ${document} pixels wide`
+  if (height! > window!) return `the page is ${height} pixels high in ${window}`
   return main! > room! ? `the content is ${main} pixels wide in ${room}` : null
 }
 
 export async function assertClean(visit: Visitor, width: number, at: string): Promise<void> {
   assertFaultless(visit, at)
-  assert.equal(await tooWide(visit.page, width), null, at)
+  assert.equal(await tooLarge(visit.page, width), null, at)
   // The inner form would send the outer one too
   assert.equal(await visit.page.locator('form form').count(), 0, `${at} has a form within a form`)
   await visit.page.evaluate(AXE)

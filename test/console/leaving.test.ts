@@ -10,6 +10,9 @@ import { addUser } from '../support/sign-in.ts'
 import { assertFaultless, launch, openPage, SKIPPED, signIn, type Visitor, visitor } from './chromium.ts'
 import { type Hand, keyboardOn, pointerOn } from './hands.ts'
 
+/** What the pages of the console say of themselves. */
+const OF_PAGE = { 'x-postern-console': '1', 'sec-fetch-site': 'same-origin' }
+
 suite('leaving a page of the console, in a browser', { skip: SKIPPED }, () => {
   let browser: Browser
   let server: TestServer
@@ -273,5 +276,33 @@ suite('leaving a page of the console, in a browser', { skip: SKIPPED }, () => {
     await sideBar(page, 'Clients').click()
     await heading(page, 'Clients')
     assert.match(visit.faults.join(), /^Failed to load resource: .* 412 \(Precondition Failed\)$/)
+  })
+
+  test('a sign-out asks for edits and secrets before it ends the session, and once only', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    const hand = pointerOn(page)
+    const signOut = () => page.getByRole('button', { name: 'Sign out' }).click()
+    await signIn(page, origin, 'ann')
+    await opened(page, '/personal_tokens/new')
+    await page.getByLabel(/^Name/).click()
+    await page.keyboard.type('script')
+    await signOut()
+    await keep(hand, page)
+    await page.getByRole('button', { name: 'Review the change' }).click()
+    await page.getByRole('button', { name: 'Create', exact: true }).click()
+    await page.getByText('Copy this now').waitFor()
+    await signOut()
+    await answer(hand, page, SECRET, 'Back to the secret')
+    // The session stands: pages are still answered
+    assert.equal(
+      (await page.request.get(`${origin}/management/v1/whoami`, { headers: OF_PAGE })).status(),
+      200,
+    )
+    await signOut()
+    await answer(hand, page, SECRET, 'Close without storing it')
+    await page.getByRole('link', { name: 'Sign in' }).waitFor()
+    assert.equal(await page.getByText('Copy this now').count(), 0)
+    assertFaultless(visit, 'sign-out')
   })
 })

@@ -133,12 +133,12 @@ suite('settings and access, in a browser', { skip: SKIPPED }, () => {
     )
   })
 
-  test('the settings of the start are a table, and the snippets of Management MCP name its address', async () => {
+  test('startup settings are a table, and the snippets of Management MCP name its address', async () => {
     await using visit = await visitor(browser, origins)
     const { page } = visit
     await signIn(page, origin, 'ann')
     await opened(page, '/settings')
-    const start = card(page, 'Settings of the start')
+    const start = card(page, 'Startup settings')
     const row = (name: string): Locator => start.getByRole('row').filter({ hasText: name })
     const { items } = (await server.manage('GET', '/settings')).json as {
       items: { name: string; value: string | null; source: string }[]

@@ -4,7 +4,7 @@ import { after, before, suite, test } from 'node:test'
 import type { Browser } from 'playwright-core'
 import { type Sample, startSample } from '../support/sample/instance.ts'
 import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
-import { tooWide } from './clean.ts'
+import { tooLarge } from './clean.ts'
 import { PAGES } from './pages.ts'
 
 /** Heights in CSS pixels of a target for a mouse (WCAG 2.2, 2.5.8) and for a finger. */
@@ -57,7 +57,7 @@ suite('sizes on all pages of the console, in a browser', { skip: SKIPPED }, () =
       ]) {
         await openPage(page, controlUrl, path)
         const small = await page.evaluate<string[]>(smallTargets(least))
-        for (const fault of [await tooWide(page, width), ...small])
+        for (const fault of [await tooLarge(page, width), ...small])
           if (fault !== null) faults.push(`${path}: ${fault}`)
         assertFaultless(visit, path)
       }

@@ -218,6 +218,9 @@ suite('the tester of a virtual MCP, in a browser', { skip: SKIPPED }, () => {
       'JSON.stringify([{ ...localStorage }, { ...sessionStorage }, location.href, history.state])',
     )
     assert.ok(!kept.includes(token))
+    await page.getByText('The same with curl').click()
+    const curl = await page.getByRole('region', { name: 'curl', exact: true }).innerText()
+    assert.ok(curl.includes('$TOKEN') && !curl.includes(token))
     const { json } = await until(
       () => server.manage('GET', '/records?client=acme'),
       ({ json: { items } }) => items.length > 0,
@@ -228,5 +231,39 @@ suite('the tester of a virtual MCP, in a browser', { skip: SKIPPED }, () => {
       visit.faults.filter((fault) => !/the server responded with a status of 40[14]/.test(fault)),
       [],
     )
+  })
+
+  test('answers without bounds leave the page as it is: blocks, messages and depth have an end', async () => {
+    await using visit = await opened('ann')
+    const { page } = visit
+    await connected(page)
+    await page.getByRole('button', { name: 'find_ticket' }).click()
+    let answer = (_id: number): { type?: string; body: string } => ({ body: '' })
+    await page.route('**/console/mcp/**', (route) => {
+      const { type = 'application/json', body } = answer(route.request().postDataJSON().id)
+      return route.fulfill({ contentType: type, body })
+    })
+    const call = async (next: typeof answer): Promise<void> => {
+      answer = next
+      await page.getByRole('button', { name: 'Call tool' }).click()
+    }
+    const content = Array.from({ length: 5000 }, (_, at) => ({ type: 'text', text: `block ${at}` }))
+    await call((id) => ({ body: JSON.stringify({ jsonrpc: '2.0', id, result: { content } }) }))
+    await page.getByText('4,900 more blocks of content are in the message.').waitFor()
+    const event = (at: number) =>
+      `data: {"jsonrpc":"2.0","method":"notifications/x","params":{"at":${at}}}\n\n`
+    await call((id) => ({
+      type: 'text/event-stream',
+      body: `${Array.from({ length: 20_000 }, (_, at) => event(at)).join('')}data: {"jsonrpc":"2.0","id":${id},"result":{}}\n\n`,
+    }))
+    await page.getByText('The last 1,000 of 20,001 messages that came').waitFor()
+    const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`
+    await call((id) => ({ body: `{"jsonrpc":"2.0","id":${id},"result":{"structuredContent":${deep}}}` }))
+    await page.getByText('The value is nested too deeply to be shown.').first().waitFor()
+    await call((id) => ({ body: `{"jsonrpc":"2.0","id":${id},"error":{"code":1,"message":{"toString":1}}}` }))
+    await page.getByText('"toString": 1').first().waitFor()
+    await call(() => ({ type: 'application/problem+json', body: '{"title":{"a":1},"errors":[null]}' }))
+    await page.getByText('unknown').first().waitFor()
+    assertFaultless(visit, 'answers without bounds')
   })
 })

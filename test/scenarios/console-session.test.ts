@@ -38,6 +38,10 @@ const audit = async (query: string) => (await server.manage('GET', `/audit?${que
 
 test('a person signs in at the control listener, comes back to their page, and calls management as themselves', async () => {
   const browser = new ConsoleBrowser()
+  assert.match(
+    (await browser.open(`${origin}/console/login`)).text,
+    /to continue to <strong>Postern console</,
+  )
   const shown = await browser.signIn(origin, 'ann', '/console/clients?text=acme')
   assert.equal(shown.url.href, `${origin}/console/clients?text=acme`)
   const line = browser.set.find((one) => one.startsWith('postern_console='))!

@@ -237,7 +237,11 @@ test('a sign-out ends an open stream of the tester', async () => {
   const { value } = await reader.read()
   assert.match(Buffer.from(value!).toString(), /acknowledged/)
   assert.equal((await browser.api(origin, 'POST', '/console/logout')).status, 204)
-  for (let isOver = false; !isOver; ) isOver = (await reader.read()).done
+  const end = new Promise((_, late) =>
+    setTimeout(() => late(new Error('the stream goes on')), 20_000).unref(),
+  )
+  for (let isOver = false; !isOver; )
+    isOver = ((await Promise.race([reader.read(), end])) as { done: boolean }).done
 })
 
 test('an inactive person and a host that is switched off are refused with the next message', async () => {
@@ -256,4 +260,16 @@ test('an inactive person and a host that is switched off are refused with the ne
   assert.equal((await call(headers)).status, 200)
   assert.equal((await server.manage('POST', '/users/eve/toggle', { active: false })).status, 200)
   assert.equal((await call(headers)).status, 401)
+})
+
+test('after the host of the console was deleted, the next message makes it anew', async () => {
+  const { headers } = await signedIn('bob')
+  assert.equal((await call(headers)).status, 200)
+  const consoleHost = async () => (await server.manage('GET', '/hosts?text=postern')).json.items[0]
+  const { id, slug } = await consoleHost()
+  const gone = await server.manage('DELETE', `/hosts/${slug}?confirm=${slug}`)
+  assert.equal(gone.status, 200, gone.text)
+  const answer = await call(headers)
+  assert.deepEqual([answer.status, answer.result?.['content']], [200, TICKET], answer.text)
+  assert.notEqual((await consoleHost()).id, id)
 })

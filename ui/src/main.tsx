@@ -6,6 +6,7 @@ import { isSignedIn } from './api/session.ts'
 import { createQueries } from './app/queries.ts'
 import { createConsoleRouter } from './app/router.tsx'
 import { applyTheme } from './app/theme.ts'
+import { giveUp } from './kit/leave-guard.ts'
 import './styles.css'
 
 applyTheme()
@@ -26,7 +27,9 @@ addEventListener('pageshow', ({ persisted }) => {
   if (!persisted) return
   isSignedIn().then(
     (isIn) => {
-      if (!isIn) location.reload()
+      if (isIn) return
+      giveUp()
+      location.reload()
     },
     () => {},
   )

@@ -13,7 +13,7 @@ const VALUES: Readonly<Record<string, string>> = {
 }
 
 /** A door, one request at it, and the answer that the main thread is to give. */
-function atDoor(values: Readonly<Record<string, string>> = VALUES) {
+function atDoor(values: Readonly<Record<string, string>> = VALUES, origin = 'http://127.0.0.1:8081') {
   const { promise, resolve } = Promise.withResolvers<ConsoleCaller>()
   const asked: ConsoleCall[] = []
   const handed: Incoming[] = []
@@ -26,6 +26,7 @@ function atDoor(values: Readonly<Record<string, string>> = VALUES) {
       },
     },
     virtual: (incoming) => handed.push(incoming),
+    consoleOrigins: [origin],
     host: 'gateway.example',
     trace: () => ({ ip: '192.0.2.1', requestId: 'req_1' }),
     refuse: (_, code) => refused.push(code),
@@ -65,6 +66,13 @@ test('a message whose sender has left meanwhile is dropped', async () => {
   resolve({ ok: true, token: 'at' })
   await settled()
   assert.deepEqual([handed.length, refused.length], [0, 0])
+})
+
+test('over HTTPS only the cookie with a prefix is a session', () => {
+  const cookie = `postern_console=planted; __Host-postern_console=${SESSION}`
+  const { door, incoming, asked } = atDoor({ ...VALUES, cookie }, 'https://console.example')
+  door.answer(incoming)
+  assert.deepEqual(asked[0]?.sessions, [SESSION])
 })
 
 test('without the header of the console no session is looked at', () => {

@@ -9,6 +9,7 @@
  * 4. A message whose sender has left before its session was proved is dropped: nothing would end what it takes.
  */
 import { bearerOf } from '../../base/bearer.ts'
+import { createOriginFor, type Origins } from '../../base/challenge.ts'
 import { DOORS } from '../../base/doors.ts'
 import { CONSOLE_HEADER } from '../../base/own-cookies.ts'
 import { isConsumerResource, isVirtualMcp } from '../../base/protected-resources.ts'
@@ -18,15 +19,17 @@ import { fieldValue } from '../../gateway/header-lines.ts'
 import { networkOf } from '../../snapshot/find/network.ts'
 import { MovedRequest } from '../../wire/moved-request.ts'
 import type { Incoming } from '../../wire/port.ts'
-import type { ConsoleCallers } from './console-callers.ts'
+import type { ConsoleCallerClient } from './console-caller-client.ts'
 import { consoleSessions, isOfConsolePage } from './console-session.ts'
 
 const BELOW = DOORS.consoleMcp.path
 
 export interface ConsoleMcpOptions<State> {
-  readonly callers: Pick<ConsoleCallers, 'ask'>
+  readonly callers: Pick<ConsoleCallerClient, 'ask'>
   /** The door of `/mcp/{slug}`. */
   readonly virtual: (incoming: Incoming<State>) => void
+  /** Where the console is reached. */
+  readonly consoleOrigins: Origins
   /** Authority of the gateway, as its callers name it. */
   readonly host: string
   /** Address of the caller and id of the request. */
@@ -43,6 +46,7 @@ export interface ConsoleMcp<State> {
 
 export function createConsoleMcp<State>(options: ConsoleMcpOptions<State>): ConsoleMcp<State> {
   const { callers, virtual, host, refuse } = options
+  const originFor = createOriginFor(options.consoleOrigins)
   /** Requests whose session is being proved. */
   const waiting = new Set<Incoming<State>>()
 
@@ -52,7 +56,7 @@ export function createConsoleMcp<State>(options: ConsoleMcpOptions<State>): Cons
     waiting.add(incoming)
     const caller = await callers.ask(
       {
-        sessions: consoleSessions(incoming),
+        sessions: consoleSessions(incoming, originFor(incoming.host).startsWith('https:')),
         resource: bearerOf(brought) === '' ? resource : null,
         ip,
         userAgent: fieldValue(incoming.pass, 'user-agent')?.slice(0, 512) ?? null,

@@ -268,7 +268,7 @@ function queueOf(listener: keyof typeof PLACES, kind: 'authenticated' | 'anonymo
 /** The bearer token of a request, or the sessions of the console that may stand in its place; none without either. */
 function tokensOf(incoming: Incoming, resource: Protected): readonly string[] {
   const authorization = incoming.taken[AUTHORIZATION]
-  const sessions = authorization === undefined && resource === 'rest' ? consoleSessions(incoming) : []
+  const sessions = authorization === undefined && resource === 'rest' ? consoleSessions(incoming, null) : []
   if (sessions.length > 0) return sessions.map((value) => SESSION_MARK + value)
   const token = bearerOf(authorization)
   return token === '' ? [] : [token]

@@ -15,7 +15,7 @@ import { fromSent } from '../../snapshot/sent-delta.ts'
 import type { TlsOptions } from '../../wire/port.ts'
 import type { Answers, Attachment, FromGateway, Question, ToGateway } from '../shared/messages.ts'
 import type { ConnectionClient } from './connection-client.ts'
-import type { ConsoleCallers } from './console-callers.ts'
+import type { ConsoleCallerClient } from './console-caller-client.ts'
 import type { IdempotencyClient } from './idempotency-client.ts'
 import type { KeySetClient } from './key-set-client.ts'
 import type { OriginSessionClient } from './origin-session-client.ts'
@@ -59,7 +59,7 @@ export interface OrdersParts {
   readonly verifiedTokens: Pick<VerifiedTokens, 'answered'>
   readonly signIns: Pick<SignInClient, 'answered'>
   readonly connections: Pick<ConnectionClient, 'answered'>
-  readonly consoleCallers: Pick<ConsoleCallers, 'answered'>
+  readonly consoleCallers: Pick<ConsoleCallerClient, 'answered'>
   readonly keys: Pick<IdempotencyClient, 'claimed'>
   readonly originSessions: Pick<OriginSessionClient, 'heard'>
   readonly deliver: (event: Event) => void

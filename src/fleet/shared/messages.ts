@@ -213,7 +213,7 @@ export type FromGateway =
       /** What the origin has refused; null for nothing. */
       readonly refused: RefusedConnection | null
     }
-  /** Asks for whom a session of the console calls a virtual MCP; see console-callers.ts. */
+  /** Asks for whom a session of the console calls a virtual MCP; see console-caller-client.ts. */
   | ({ readonly kind: 'console_caller'; readonly id: number } & ConsoleCall)
   /** Idempotency keys; see gateway/idempotency/keys. */
   | { readonly kind: 'claim'; readonly id: number; readonly key: string; readonly fingerprint: string }

@@ -170,7 +170,7 @@ export function shownClient(
   name: string | undefined,
   known: string | undefined = undefined,
 ): ShownClient {
-  const isOwn = id === CLI_CLIENT.client_id
+  const isOwn = id === CLI_CLIENT.client_id || isOwnClient(id)
   // Registered before names were reserved
   const isTaken = name !== undefined && !isOwn && isReservedName(name)
   const shown = name === undefined || isTaken ? null : name

@@ -7,7 +7,7 @@ import type { ProtectedResources } from '../../base/protected-resources.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import type { Asker, Happening } from './audit.ts'
 import { CONSOLE_CLIENT_ID } from './clients.ts'
-import { arriveWith } from './hosts.ts'
+import { arriveWith, hostOf } from './hosts.ts'
 import { SIGNING_ALG } from './keys.ts'
 
 export type ConsoleToken =
@@ -16,6 +16,8 @@ export type ConsoleToken =
       readonly token: string
       /** Id of the grant, which ends the token. */
       readonly grant: string
+      /** Id of the host that it names. */
+      readonly host: string
       /** End of the token, milliseconds since the epoch. */
       readonly until: number
     }
@@ -28,6 +30,8 @@ export type ConsoleToken =
 export interface ConsoleTokens {
   /** Issues a token for a person. Refused where nothing is shared with the person, or where the host is switched off. */
   mcpToken(account: string, resource: `/mcp${string}`, asker: Asker): Promise<ConsoleToken>
+  /** False once its grant has ended, or its host was deleted: a further one may still be issued. */
+  holds(token: ConsoleToken & { readonly ok: true }): Promise<boolean>
   /** Ends the tokens of grants. */
   endMcpTokens(grants: readonly string[]): Promise<void>
 }
@@ -105,7 +109,18 @@ export function createConsoleTokens(
         asker,
         facts: { resource: audience, scope, host: host.id },
       })
-      return { ok: true, token, grant: grantId, until: parts.now() + TOKEN_SECONDS * 1000 }
+      return {
+        ok: true,
+        token,
+        grant: grantId,
+        host: host.id,
+        until: parts.now() + TOKEN_SECONDS * 1000,
+      }
+    },
+
+    async holds({ grant, host }) {
+      const known = await hostOf({ clientId: CONSOLE_CLIENT_ID }, mcp)
+      return known?.id === host && (await store.read.oauth.artifact('Grant', grant)) !== undefined
     },
 
     async endMcpTokens(grants) {

@@ -211,7 +211,7 @@ async function readJson(
   return value as Record<string, unknown>
 }
 
-function toProblemBody(body: Readonly<Record<string, unknown>>, status: number): ProblemBody {
+export function toProblemBody(body: Readonly<Record<string, unknown>>, status: number): ProblemBody {
   const text = (name: string, otherwise: string): string =>
     typeof body[name] === 'string' ? body[name] : otherwise
   return {

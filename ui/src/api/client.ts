@@ -2,7 +2,7 @@ import { createNamedClient } from '../../../src/surfaces/client/named.ts'
 import type { Operations } from '../../../src/surfaces/client/types.ts'
 import { reachingFetch } from './reach.ts'
 
-export { ProblemError, WaitsForApproval } from '../../../src/surfaces/client/send.ts'
+export { ProblemError, toProblemBody, WaitsForApproval } from '../../../src/surfaces/client/send.ts'
 
 export type OperationName = keyof Operations
 export type Input<N extends OperationName> = Operations[N]['input']

@@ -1,4 +1,5 @@
 import { queryOptions, useQuery } from '@tanstack/react-query'
+import { giveUp } from '../kit/leave-guard.ts'
 import { client, type Output } from './client.ts'
 import { reachingFetch } from './reach.ts'
 
@@ -17,6 +18,7 @@ export const sessionQuery = queryOptions({
     const { body } = await client.call('whoami.show', { operations: true })
     // Nothing that one person has seen or entered stays for another
     if (person !== null && person !== body.id) {
+      giveUp()
       location.reload()
       return new Promise<never>(() => {})
     }
@@ -64,5 +66,6 @@ export async function signOut(): Promise<void> {
     headers: { 'x-postern-console': '1' },
   })
   if (!ok) throw new Error(`The sign-out was answered ${status}.`)
+  giveUp()
   location.assign('/console/')
 }

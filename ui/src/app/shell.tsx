@@ -6,6 +6,7 @@ import { signInUrl, signOut, useMay, useSession } from '../api/session.ts'
 import { Button, buttonClasses, IconButton } from '../kit/button.tsx'
 import { classes } from '../kit/classes.ts'
 import { Dialog } from '../kit/dialog.tsx'
+import { mayLeave } from '../kit/leave-guard.ts'
 import { Questions } from '../kit/questions.tsx'
 import { say, Toasts } from '../kit/toast.tsx'
 import { useKeys } from './keys.ts'
@@ -71,7 +72,10 @@ export function Shell() {
         id="main"
         ref={main}
         tabIndex={-1}
-        className={classes('min-h-0 min-w-0 flex-1 overflow-auto outline-none', isOpen && 'hidden md:block')}
+        className={classes(
+          'relative min-h-0 min-w-0 flex-1 overflow-auto outline-none',
+          isOpen && 'hidden md:block',
+        )}
       >
         <Suspense>
           <Outlet />
@@ -183,9 +187,9 @@ function Sidebar({ openPalette, openKeys }: { openPalette: () => void; openKeys:
           icon={LogOut}
           label="Sign out"
           onClick={() =>
-            signOut().catch(() =>
-              say('bad', 'You may still be signed in: the sign-out did not succeed. Try again.'),
-            )
+            mayLeave()
+              .then((isYes) => (isYes ? signOut() : undefined))
+              .catch(() => say('bad', 'You may still be signed in: the sign-out did not succeed. Try again.'))
           }
         />
       </footer>

@@ -5,6 +5,7 @@
  *    in. The browser itself asks before its tab closes.
  * 2. Leaving is another path, or another tab of the page (`?tab=`). Other parameters only change what the page shows.
  * 3. An answer of yes lets one navigation go on; the guard itself ends with what it guards.
+ * 4. Nothing asks before a page is given up because its person has left it: nobody else is to see what is on it.
  */
 import { useBlocker } from '@tanstack/react-router'
 import { createContext, useContext, useEffect } from 'react'
@@ -28,15 +29,37 @@ interface Place {
   readonly search: object
 }
 
+/** Questions of the guards that are on, the newest last. */
+const guarded: Question[] = []
+let isGivenUp = false
+
+/** Asks as the guards do. True if nothing is guarded, or if the person leaves it. */
+export async function mayLeave(): Promise<boolean> {
+  const question = guarded.at(-1)
+  return question === undefined || ask(question)
+}
+
+/** Ends all guards: the document is about to be replaced. */
+export function giveUp(): void {
+  isGivenUp = true
+}
+
 /** @param question must stay the same object between renderings */
 export function useLeaveGuard(isOn: boolean, question: Question = DISCARD): void {
   const guard = useContext(DialogGuards)
   useBlocker({
     shouldBlockFn: async ({ current, next }) => isLeaving(current, next) && !(await ask(question)),
+    enableBeforeUnload: () => !isGivenUp,
     disabled: !isOn,
   })
   useEffect(() => {
-    if (isOn) return guard?.(question)
+    if (!isOn) return
+    const leaveDialog = guard?.(question)
+    guarded.push(question)
+    return () => {
+      leaveDialog?.()
+      guarded.splice(guarded.lastIndexOf(question), 1)
+    }
   }, [isOn, guard, question])
 }
 

@@ -46,7 +46,7 @@ export default function SettingsPage() {
     <Page
       name="Settings"
       title="Settings"
-      lead="Rules for approvals and new hosts change at once. The settings of the start need a restart."
+      lead="Rules for approvals and new hosts change at once. Startup settings need a restart."
       actions={<ShowAs request={{ operation: row, input: {}, options: {} }} />}
     >
       {query.error !== null && <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />}
@@ -232,7 +232,7 @@ function OfTheStart() {
   const items = (data?.items ?? []).filter(({ source }) => isAll || source !== 'default')
   return (
     <Card
-      title="Settings of the start"
+      title="Startup settings"
       actions={
         <Checkbox
           label="Also those with their default"
@@ -247,7 +247,7 @@ function OfTheStart() {
         <p className="text-muted">Every setting has its default.</p>
       )}
       {items.length > 0 && (
-        <div className="overflow-auto" tabIndex={0} role="region" aria-label="Settings of the start">
+        <div className="overflow-auto" tabIndex={0} role="region" aria-label="Startup settings">
           <table className="w-full border-collapse text-left">
             <thead>
               <tr className="text-sm text-muted">

@@ -118,7 +118,8 @@ function Form() {
       </Labeled>
       <WhatItMayDo choices={choices} limits={limits} onChange={setLimits} error={errors['/grants'] ?? null} />
       <FormFault fault={fault} />
-      <FormBar aside={showAs}>
+      {/* Without a grant, the call would make a token that may do everything */}
+      <FormBar aside={isEmpty ? null : showAs}>
         <Button onClick={() => history.back()}>Cancel</Button>
         <Button type="submit" tone="primary" disabled={isEmpty} isBusy={state.step === 'asking'}>
           Review the change

@@ -1,6 +1,6 @@
 /** The tester as an MCP client of one virtual MCP, by way of the console: the server knows the person by the session. */
 import type { Json, JsonObject } from '../../../../build/document.ts'
-import { ProblemError, sessionFetch } from '../../../api/client.ts'
+import { ProblemError, sessionFetch, toProblemBody } from '../../../api/client.ts'
 import { isObject } from '../../../schema/value.ts'
 import { ERAS, type Era, eventsIn, headersOf, initializeOf, requestOf } from './message.ts'
 
@@ -15,16 +15,20 @@ interface Answer {
   /** Of HTTP. */
   readonly status: number
   readonly requestId: string | null
-  /** What came, in its order; the response of a request is the last. */
+  /** What came last, in its order; the response of a request is the last. */
   readonly messages: readonly Json[]
+  /** Messages that came before these, and are not kept. */
+  readonly left: number
 }
+
+type Came = Pick<Answer, 'messages' | 'left'>
 
 interface SendOptions {
   /** Of the tool that is called. */
   readonly inputSchema?: JsonObject | null
   readonly signal?: AbortSignal
-  /** Told of each message of a stream as it comes. */
-  readonly onMessages?: (messages: readonly Json[]) => void
+  /** Told of the messages of a stream as they come. */
+  readonly onMessages?: (came: Came) => void
 }
 
 export interface Connection {
@@ -93,7 +97,7 @@ export function connect(slug: string, era: Era, token: string): Connection {
     return {
       status: response.status,
       requestId: response.headers.get('x-request-id'),
-      messages: await messagesIn(response, onMessages),
+      ...(await messagesIn(response, onMessages)),
     }
   }
 
@@ -137,40 +141,54 @@ function toTool(value: Json): Tool[] {
   return [{ name: value['name'], title: text('title'), description: text('description'), inputSchema }]
 }
 
+/** Messages of one answer that are kept: a stream may have no end. */
+const MESSAGES_MAX = 1000
+/** Of one answer, or of one event of a stream, characters. The gateway sends no larger ones. */
+const TEXT_MAX = 32 * 1024 * 1024
+
 /** Throws the problem that an answer is, if it is one. */
-async function messagesIn(
-  response: Response,
-  onMessages: (messages: readonly Json[]) => void = () => {},
-): Promise<readonly Json[]> {
+async function messagesIn(response: Response, onMessages: (came: Came) => void = () => {}): Promise<Came> {
   const type = response.headers.get('content-type') ?? ''
   if (!type.startsWith('text/event-stream') || response.body === null) {
     const text = await response.text()
-    if (text === '') return []
+    if (text === '') return { messages: [], left: 0 }
     const value = parsed(text)
     if (type.startsWith('application/problem+json') && isObject(value))
-      throw new ProblemError(value as unknown as ConstructorParameters<typeof ProblemError>[0])
-    return [value]
+      throw new ProblemError(toProblemBody(value, response.status))
+    return { messages: [value], left: 0 }
   }
-  const messages: Json[] = []
+  let messages: readonly Json[] = []
+  let left = 0
   let rest = ''
   for await (const piece of piecesOf(response.body)) {
-    const read = eventsIn(rest + piece)
+    rest += piece
+    if (rest.length > TEXT_MAX) throw new Error('The server sent an event that is too large to be shown.')
+    // A large event comes in many pieces: it is read once its end may have come
+    if (!piece.includes('\n')) continue
+    const read = eventsIn(rest)
     rest = read.rest
     if (read.data.length === 0) continue
-    messages.push(...read.data.map(parsed))
-    onMessages([...messages])
+    const all = [...messages, ...read.data.map(parsed)]
+    messages = all.slice(-MESSAGES_MAX)
+    left += all.length - messages.length
+    onMessages({ messages, left })
   }
-  return messages
+  return { messages, left }
 }
 
 /** Not every browser iterates over streams. */
 async function* piecesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   const reader = body.getReader()
   const decoder = new TextDecoder()
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return
-    yield decoder.decode(value, { stream: true })
+  try {
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) return
+      yield decoder.decode(value, { stream: true })
+    }
+  } finally {
+    // Also where the rest is not wanted
+    reader.cancel().catch(() => {})
   }
 }
 

@@ -18,6 +18,8 @@ export interface Entry {
   readonly status: number
   readonly requestId: string | null
   readonly messages: readonly Json[]
+  /** Messages that came before these, and are not kept. */
+  readonly left: number
   /** The endpoint refused the message, or no answer came. */
   readonly fault: Fault | null
 }
@@ -53,6 +55,37 @@ export function labelOfMessage(message: Json): string {
   return typeof name === 'string' ? `${method} ${name}` : method
 }
 
+/** Messages of all entries that are kept, characters of their JSON. */
+const KEPT_MAX = 64 * 1024 * 1024
+
+/** Entries as far as their messages may be kept. Those of the oldest are left out first, and of the newest never. */
+export function bounded(entries: readonly Entry[], max = KEPT_MAX): readonly Entry[] {
+  let size = 0
+  return entries.map((entry, index) => {
+    size += sizeOf(entry.messages)
+    if (size <= max || index === 0 || entry.messages.length === 0) return entry
+    return { ...entry, messages: [], left: entry.left + entry.messages.length }
+  })
+}
+
+const sizes = new WeakMap<readonly Json[], number>()
+
+function sizeOf(messages: readonly Json[]): number {
+  const size = sizes.get(messages) ?? messages.reduce((sum: number, one) => sum + textOf(one).length, 0)
+  sizes.set(messages, size)
+  return size
+}
+
+/** A value as a person reads it: what is no text as JSON, as far as it can be written. */
+export function textOf(value: Json | undefined): string {
+  if (typeof value === 'string') return value
+  try {
+    return JSON.stringify(value, null, 2) ?? ''
+  } catch {
+    return 'The value is nested too deeply to be shown.'
+  }
+}
+
 /** Blocks of the content of a result, as texts: nothing in them is read as markup, and nothing is loaded. */
 export function contentOf(
   messages: readonly Json[],
@@ -65,10 +98,10 @@ export function contentOf(
     const kind = typeof block['type'] === 'string' ? block['type'] : 'unknown'
     if (kind === 'text' && typeof block['text'] === 'string') return [{ kind, text: block['text'] }]
     const data = block['data']
-    if (typeof data !== 'string') return [{ kind, text: JSON.stringify(block, null, 2) }]
+    if (typeof data !== 'string') return [{ kind, text: textOf(block) }]
     const bytes = Math.floor((data.length * 3) / 4)
     return [
-      { kind, text: `${String(block['mimeType'] ?? 'bytes')}, about ${bytes.toLocaleString('en')} bytes` },
+      { kind, text: `${textOf(block['mimeType'] ?? 'bytes')}, about ${bytes.toLocaleString('en')} bytes` },
     ]
   })
 }

@@ -1,5 +1,6 @@
 import { Link } from '@tanstack/react-router'
 import { Reply } from 'lucide-react'
+import { useState } from 'react'
 import { useSession } from '../../../api/session.ts'
 import { Button } from '../../../kit/button.tsx'
 import { CodeBlock } from '../../../kit/copy.tsx'
@@ -9,7 +10,7 @@ import { FaultBox } from '../../../kit/states.tsx'
 import { Badge, Status } from '../../../kit/status.tsx'
 import { isObject } from '../../../schema/value.ts'
 import { quoted } from '../../../show-as/forms.ts'
-import { contentOf, type Entry, labelOfMessage, wordOf } from './entry.ts'
+import { contentOf, type Entry, labelOfMessage, textOf, wordOf } from './entry.ts'
 import { ERAS, questionsIn } from './message.ts'
 
 interface ResultProps {
@@ -46,7 +47,7 @@ export function Result({ entry, slug, onEdit, onReply }: ResultProps) {
         {entry.fault !== null && <FaultBox fault={entry.fault} />}
         {error !== null && (
           <p className="break-words">
-            <code>{String(error['code'])}</code> {String(error['message'])}
+            <code>{textOf(error['code'])}</code> {textOf(error['message'])}
           </p>
         )}
         {questionsIn(entry.messages, entry.era).map(({ key, text }) => (
@@ -55,7 +56,7 @@ export function Result({ entry, slug, onEdit, onReply }: ResultProps) {
             <HiddenText text={text} />
           </p>
         ))}
-        {blocks.map(({ kind, text }, index) => (
+        {blocks.slice(0, BLOCKS_MAX).map(({ kind, text }, index) => (
           <div key={index} className="flex flex-col gap-1">
             {kind !== 'text' && (
               <div>
@@ -65,27 +66,22 @@ export function Result({ entry, slug, onEdit, onReply }: ResultProps) {
             <CodeBlock label={`Content ${index + 1}`} text={text} />
           </div>
         ))}
+        {blocks.length > BLOCKS_MAX && (
+          <p className="text-muted">
+            {`${(blocks.length - BLOCKS_MAX).toLocaleString('en')} more blocks of content are in the message.`}
+          </p>
+        )}
         {result?.['structuredContent'] !== undefined && (
           <div className="flex flex-col gap-1">
             <p className="font-medium">Structured content</p>
-            <CodeBlock
-              label="Structured content"
-              text={JSON.stringify(result['structuredContent'], null, 2)}
-            />
+            <CodeBlock label="Structured content" text={textOf(result['structuredContent'])} />
           </div>
         )}
         {entry.messages.length > 0 && (
-          <details open={blocks.length === 0 && error === null}>
-            <summary className="min-h-6 cursor-pointer">
-              {entry.messages.length === 1
-                ? 'The message that came'
-                : `All ${entry.messages.length} messages that came`}
-            </summary>
-            <CodeBlock
-              label="Messages"
-              text={entry.messages.map((one) => JSON.stringify(one, null, 2)).join('\n')}
-            />
-          </details>
+          <Messages key={entry.id} entry={entry} isOpen={blocks.length === 0 && error === null} />
+        )}
+        {entry.messages.length === 0 && entry.left > 0 && (
+          <p className="text-muted">The messages that came were large, and are no longer kept.</p>
         )}
         <details>
           <summary className="min-h-6 cursor-pointer">The same with curl</summary>
@@ -116,6 +112,27 @@ export function Result({ entry, slug, onEdit, onReply }: ResultProps) {
   )
 }
 
+/** Blocks of content that are drawn. */
+const BLOCKS_MAX = 100
+
+/** The messages as they came. They are written once somebody looks: they may be large. */
+function Messages({ entry: { messages, left }, isOpen }: { entry: Entry; isOpen: boolean }) {
+  const [isShown, setShown] = useState(isOpen)
+  const count = messages.length.toLocaleString('en')
+  const name =
+    left > 0
+      ? `The last ${count} of ${(messages.length + left).toLocaleString('en')} messages that came`
+      : messages.length === 1
+        ? 'The message that came'
+        : `All ${count} messages that came`
+  return (
+    <details open={isShown} onToggle={(event) => setShown(event.currentTarget.open)}>
+      <summary className="min-h-6 cursor-pointer">{name}</summary>
+      {isShown && <CodeBlock label="Messages" text={messages.map((one) => textOf(one)).join('\n')} />}
+    </details>
+  )
+}
+
 /** For a shell. A session of the earlier era is left out: the endpoint asks for none. */
 function Curl({ entry: { message, headers }, slug }: { entry: Entry; slug: string }) {
   const url = `${useSession()?.instance.gateway_url ?? ''}/mcp/${slug}`
@@ -130,5 +147,12 @@ function Curl({ entry: { message, headers }, slug }: { entry: Entry; slug: strin
     ...Object.entries(all).map(([name, value]) => `-H ${quoted(`${name}: ${value}`)}`),
     `-d ${quoted(JSON.stringify(message))}`,
   ]
-  return <CodeBlock label="curl" text={lines.join(' \\\n  ')} />
+  return (
+    <>
+      <p className="text-sm text-muted">
+        <code>$TOKEN</code> stands for the token of a profile or of a binding that may call this virtual MCP.
+      </p>
+      <CodeBlock label="curl" text={lines.join(' \\\n  ')} />
+    </>
+  )
 }

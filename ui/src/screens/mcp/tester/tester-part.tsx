@@ -11,7 +11,7 @@ import { Status } from '../../../kit/status.tsx'
 import type { PartProps } from '../../hand-made.ts'
 import { Caller, type Connected } from './caller.tsx'
 import type { Tool } from './connection.ts'
-import { ENTRIES_MAX, type Entry } from './entry.ts'
+import { bounded, ENTRIES_MAX, type Entry } from './entry.ts'
 import { History } from './history.tsx'
 import { ERAS, type Era, headersOf, replyTo, requestOf } from './message.ts'
 import { RawForm } from './raw-form.tsx'
@@ -55,7 +55,9 @@ export default function TesterPart({ slug, value }: PartProps) {
     const id = ++count.current
     const at = Date.now()
     const update = (changes: Partial<Entry>): void =>
-      setEntries((before) => before.map((entry) => (entry.id === id ? { ...entry, ...changes } : entry)))
+      setEntries((before) =>
+        bounded(before.map((entry) => (entry.id === id ? { ...entry, ...changes } : entry))),
+      )
     const entry: Entry = {
       id,
       at,
@@ -66,6 +68,7 @@ export default function TesterPart({ slug, value }: PartProps) {
       status: 0,
       requestId: null,
       messages: [],
+      left: 0,
       fault: null,
     }
     setEntries((before) => [entry, ...before].slice(0, ENTRIES_MAX))
@@ -73,8 +76,9 @@ export default function TesterPart({ slug, value }: PartProps) {
     const abort = new AbortController()
     running.current.add(abort)
     try {
-      const onMessages = (messages: readonly Json[]): void => update({ messages })
-      update(await connected.connection.send(message, { inputSchema, signal: abort.signal, onMessages }))
+      update(
+        await connected.connection.send(message, { inputSchema, signal: abort.signal, onMessages: update }),
+      )
     } catch (error) {
       const fault = abort.signal.aborted ? STOPPED : faultOf(error)
       update({ fault, requestId: fault.requestId })
