@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, Locator, Page } from 'playwright-core'
-import { created, publishOrders, startTestServer, type TestServer } from '../scenarios/server.ts'
+import { created, publishOrders, startTestServer, type TestServer, until } from '../scenarios/server.ts'
 import { addUser } from '../support/sign-in.ts'
 import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
 import { assertClean } from './clean.ts'
@@ -41,6 +41,7 @@ suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
         upstream: { targets: [{ url: 'http://127.0.0.1:9' }] },
       }),
     )
+    await created(server.manage('POST', '/clients', { name: 'Idle', slug: 'idle', collections: [] }))
     browser = await launch()
   })
   after(async () => {
@@ -148,8 +149,56 @@ suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
     await page.getByRole('button', { name: 'Deactivate' }).click()
     const dialog = page.getByRole('dialog', { name: /^Deactivate/ })
     await dialog.getByRole('button', { name: 'Review the change' }).click()
-    await dialog.getByRole('button', { name: 'Toggle' }).click()
+    await dialog.getByRole('button', { name: 'Deactivate' }).click()
     await page.getByRole('heading', { level: 1 }).getByText('inactive', { exact: true }).waitFor()
+    assertFaultless(visit, 'states')
+  })
+
+  test('a dialog of a state asks for nothing that its button has said, keeps its name, and ends with a note', async () => {
+    await created(server.manage('POST', '/policies', { name: 'Bronze', slug: 'bronze' }))
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    const names: string[] = []
+    for (const [path, word, next, asked] of [
+      ['/policies/bronze', 'Deactivate', 'Activate', []],
+      ['/policies/bronze', 'Activate', 'Deactivate', []],
+      ['/collections/stock', 'Publish', 'Unpublish', ['Cascade']],
+      ['/collections/stock', 'Unpublish', 'Publish', ['Cascade']],
+    ] as const) {
+      await opened(page, path)
+      await page.getByRole('button', { name: word, exact: true }).click()
+      const name = `${word} ${path.includes('stock') ? 'Stock' : 'Bronze'}`
+      const dialog = page.getByRole('dialog', { name, exact: true })
+      const fields = dialog.locator('input, select, textarea')
+      assert.equal(await fields.count(), asked.length, name)
+      for (const label of asked) assert.equal(await dialog.getByLabel(label).count(), 1)
+      await dialog.getByRole('button', { name: 'Review the change' }).click()
+      // From here on, each name that the dialog takes is written down
+      await page.exposeFunction(`told${names.length}`, (title: string) => names.push(title))
+      await page.getByRole('dialog').evaluate((element, told) => {
+        const heading = element.querySelector('h2')!
+        const tell = () =>
+          (globalThis as never as Record<string, (text: string) => void>)[told]!(heading.textContent)
+        tell()
+        new element.ownerDocument.defaultView!.MutationObserver(tell).observe(heading, {
+          characterData: true,
+          childList: true,
+          subtree: true,
+        })
+      }, `told${names.length}`)
+      await dialog.getByRole('button', { name: word, exact: true }).click()
+      await page
+        .getByRole('status')
+        .getByText(`Done: ${name.charAt(0).toLowerCase()}${name.slice(1)}`)
+        .waitFor()
+      await page.getByRole('dialog').waitFor({ state: 'detached' })
+      assert.equal(names.at(-1), name)
+      await page.getByRole('button', { name: next, exact: true }).waitFor()
+    }
+    assert.equal(names.length, 4)
+    assert.equal((await server.manage('GET', '/policies/bronze')).json.active, true)
+    assert.equal((await server.manage('GET', '/collections/stock')).json.status, 'draft')
     assertFaultless(visit, 'states')
   })
 
@@ -210,6 +259,107 @@ suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
       assertFaultless(visit, 'cleared')
     })
   }
+
+  for (const key of ['Enter', 'Tab'])
+    test(`a slug that is typed to its end is added by ${key}, also while it is still looked up, and sends no form`, async () => {
+      await using visit = await visitor(browser, origins)
+      const { page } = visit
+      await signIn(page, origin, 'ann')
+      await opened(page, '/clients/new')
+      await page.getByLabel(/^Name/).fill('Unsent')
+      const search = page.getByLabel('Add to Collections')
+      const added = page.getByRole('textbox', { name: /^Collections/ })
+      await search.fill('orders')
+      await page.getByRole('option', { name: 'orders' }).waitFor()
+      await search.press(key)
+      await until(
+        () => added.inputValue(),
+        (text) => text === 'orders',
+      )
+      assert.equal(await search.inputValue(), '')
+
+      const gate = Promise.withResolvers<void>()
+      await page.route(/text=stock/i, async (route) => {
+        await gate.promise
+        await route.continue()
+      })
+      await search.fill('Stock')
+      await search.press(key)
+      // What is entered meanwhile stays
+      await page.getByLabel('Description').fill('meanwhile')
+      gate.resolve()
+      await until(
+        () => added.inputValue(),
+        (text) => text === 'orders\nstock',
+      )
+      assert.equal(await page.getByLabel('Description').inputValue(), 'meanwhile')
+      assert.equal(await page.getByRole('button', { name: 'Create', exact: true }).count(), 0)
+      assertFaultless(visit, key)
+    })
+
+  test('a text that names nothing stays in the field with the reason, and its form is not sent', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/clients/idle')
+    await page.getByRole('button', { name: 'Assign', exact: true }).click()
+    const dialog = page.getByRole('dialog')
+    const search = dialog.getByLabel('Add to Collections')
+    const reason = dialog.getByRole('alert').filter({ hasText: 'there is no collection nowhere.' })
+    const review = dialog.getByRole('button', { name: 'Review the change' })
+    for (const leave of [() => search.press('Enter'), () => search.press('Tab'), () => review.click()]) {
+      await search.fill('nowher')
+      await search.fill('nowhere')
+      await reason.waitFor({ state: 'detached' })
+      await leave()
+      await reason.waitFor()
+      assert.equal(await search.inputValue(), 'nowhere')
+      assert.equal(await review.count(), 1)
+    }
+    await search.fill('')
+    await reason.waitFor({ state: 'detached' })
+    await search.fill('stock')
+    await search.press('Enter')
+    await until(
+      () => dialog.getByRole('textbox', { name: /^Collections/ }).inputValue(),
+      (text) => text === 'stock',
+    )
+    await review.click()
+    await dialog.getByText('/collections').first().waitFor()
+    await assertClean(visit, 1440, 'a search')
+  })
+
+  test('pickers of one value and of several open by a press and by the arrow key, and show what they are', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/clients/new')
+    for (const [label, option] of [
+      [/^Policy/, 'gold'],
+      ['Add to Collections', 'orders'],
+    ] as const) {
+      const picker = page.getByRole('combobox', { name: label })
+      const shown = page.getByRole('option', { name: option })
+      assert.equal(await picker.locator('xpath=..').locator('svg').isVisible(), true)
+      await picker.click()
+      await shown.waitFor()
+      await picker.press('Escape')
+      await shown.waitFor({ state: 'detached' })
+      await picker.press('ArrowDown')
+      await shown.waitFor()
+      await picker.press('Tab')
+      await shown.waitFor({ state: 'detached' })
+    }
+    const policy = page.getByRole('combobox', { name: /^Policy/ })
+    await policy.fill('platinum')
+    await policy.press('Enter')
+    await page.getByRole('alert').filter({ hasText: 'there is no policy platinum.' }).waitFor()
+    await policy.fill('gold')
+    await policy.press('Tab')
+    await page.getByRole('alert').waitFor({ state: 'detached' })
+    assert.equal(await policy.inputValue(), 'gold')
+    assertFaultless(visit, 'pickers')
+  })
 
   test('the field that adds a filter shows its icon', async () => {
     await using visit = await visitor(browser, origins)

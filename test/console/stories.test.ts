@@ -143,7 +143,6 @@ suite('stories in the console, with the pointer and with the keyboard alone', { 
           const dialog = page.getByRole('dialog')
           await hand.press(dialog.getByRole('button', { name: 'Review the change' }))
           await hand.press(dialog.getByRole('button', { name: 'Publish' }))
-          await hand.press(dialog.getByRole('button', { name: 'Close' }).last())
           await dialog.waitFor({ state: 'detached' })
         })
       assert.notEqual((await called()).status, 404)

@@ -30,6 +30,12 @@ interface OperationFormProps {
   readonly stored?: JsonObject
   /** First values of the other members. */
   readonly start?: JsonObject
+  /** Members that are not asked for, and not sent unless `fixed` has them. */
+  readonly unasked?: readonly string[]
+  /** The word of the last button, if the name of the action says less. */
+  readonly verb?: string
+  /** What is said of an answer that is not shown. */
+  readonly done?: string
   /** Slug to be typed before something that cannot be undone; null: the operation needs none. */
   readonly confirmWith?: string | null
   readonly expectedRevision?: number | undefined
@@ -50,6 +56,9 @@ export function OperationForm(props: OperationFormProps) {
     fixed = {},
     stored,
     start = {},
+    unasked = [],
+    verb,
+    done = `Done: ${row.summary.toLowerCase()}`,
     confirmWith = null,
     expectedRevision,
     onCancel,
@@ -64,7 +73,9 @@ export function OperationForm(props: OperationFormProps) {
   const isOpen = state.step !== 'done' && state.step !== 'waiting'
   useLeaveGuard(isOpen && row.effect !== 'read' && !isEqual(first, withoutCleared(value, first)))
   const schema = schemas.actions[row.action]?.input ?? {}
-  const all = fieldsOf(schema, schemas.$defs).filter(({ name }) => !Object.hasOwn(fixed, name))
+  const all = fieldsOf(schema, schemas.$defs).filter(
+    ({ name }) => !Object.hasOwn(fixed, name) && !unasked.includes(name),
+  )
   const created = schemas.actions['create']?.input
   const fields =
     stored === undefined || created === undefined
@@ -79,6 +90,7 @@ export function OperationForm(props: OperationFormProps) {
         row={row}
         schemas={schemas}
         answer={state.answer}
+        done={done}
         showsResult={showsResult}
         onClose={() => (onDone === undefined ? write.edit() : onDone(state.answer))}
       />
@@ -89,6 +101,7 @@ export function OperationForm(props: OperationFormProps) {
     return (
       <Review
         row={row}
+        {...(verb !== undefined && { verb })}
         confirmWith={needsWord ? confirmWith : null}
         slug={confirmWith}
         onBack={write.edit}
@@ -100,7 +113,7 @@ export function OperationForm(props: OperationFormProps) {
       />
     )
   const fault = state.step === 'editing' ? state.fault : null
-  const verb = write.hasDryRun ? 'Review the change' : row.effect === 'read' ? 'Show' : 'Run'
+  const next = write.hasDryRun ? 'Review the change' : row.effect === 'read' ? 'Show' : (verb ?? 'Run')
   return (
     <form
       className="flex flex-col gap-4"
@@ -122,7 +135,7 @@ export function OperationForm(props: OperationFormProps) {
           tone={row.effect === 'delete' ? 'danger' : 'primary'}
           isBusy={state.step === 'asking'}
         >
-          {verb}
+          {next}
         </Button>
       </FormBar>
     </form>
@@ -143,6 +156,8 @@ interface ReviewProps {
   readonly confirmWith: string | null
   /** Slug of what is changed; null: a new resource, or one without a slug. */
   readonly slug?: string | null
+  /** The word of the button that makes the change. Default: by the operation. */
+  readonly verb?: string
   readonly showAs: ReactNode
   readonly onBack: () => void
   readonly onConfirm: (options: WriteOptions) => Promise<void>
@@ -150,8 +165,6 @@ interface ReviewProps {
   readonly summary?: ReactNode
   /** The review is the page: its buttons stay in view. */
   readonly isPage?: boolean
-  /** Name of the button that makes the change. Default: made of the operation. */
-  readonly verb?: string
   /** A later change can undo this one. */
   readonly isUndoable?: boolean
 }
@@ -272,18 +285,19 @@ interface DoneProps {
   readonly row: OperationRow
   readonly schemas: ResourceSchemas
   readonly answer: Answer
+  readonly done: string
   readonly showsResult: (output: JsonObject) => boolean
   readonly onClose: () => void
 }
 
 /** The answer, or what follows if it has nothing to show. */
-function Done({ row, schemas, answer, showsResult, onClose }: DoneProps) {
+function Done({ row, schemas, answer, done, showsResult, onClose }: DoneProps) {
   // Operations answer objects
   const output = answer.body as unknown as JsonObject
   const isShown = showsResult(output)
   useEffect(() => {
     if (isShown) return
-    sayStored(output, `Done: ${row.summary.toLowerCase()}`)
+    sayStored(output, done)
     onClose()
   }, [])
   return isShown ? <Result row={row} output={output} schemas={schemas} onClose={onClose} /> : null

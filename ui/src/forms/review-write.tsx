@@ -14,6 +14,8 @@ interface ReviewWriteProps {
   /** Slug of what is changed. */
   readonly slug: string
   readonly expectedRevision: number | undefined
+  /** The word of the button that makes the change, if the name of the action says less. */
+  readonly verb?: string
   /** What is said once it is stored. */
   readonly done: string
   /** The difference as it is shown, if not as the server tells it. */
@@ -29,7 +31,7 @@ interface ReviewWriteProps {
 /** A write whose input is complete: its difference at once, then the confirmation. */
 export function ReviewWrite(props: ReviewWriteProps) {
   const { row, input, slug, expectedRevision, done, onBack, onDone, conflict } = props
-  const { shownAs = (diff) => diff, onWaiting } = props
+  const { shownAs = (diff) => diff, verb, onWaiting } = props
   const write = useWrite(row)
   const { state } = write
   const first = useRef(write)
@@ -51,6 +53,7 @@ export function ReviewWrite(props: ReviewWriteProps) {
         state={state.step === 'review' ? { ...state, diff: shownAs(state.diff) } : state}
         confirmWith={null}
         slug={slug}
+        {...(verb !== undefined && { verb })}
         showAs={<ShowAs request={{ operation: row, input, options: {} }} />}
         onBack={onBack}
         onConfirm={(options) =>

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { runTitleOf, sentenceOf, wordOf } from './words.ts'
+import { decidedBy, runTitleOf, sentenceOf, wordOf } from './words.ts'
 
 test('the title of an operation is its verb and the name of what it is run on', () => {
   const gold = { name: 'Gold', slug: 'gold' }
@@ -15,6 +15,16 @@ test('a switch is named by what it would do', () => {
   assert.equal(wordOf({ action: 'toggle' }, { active: false }), 'Activate')
   assert.equal(wordOf({ action: 'publish' }, { status: 'published' }), 'Unpublish')
   assert.equal(wordOf({ action: 'publish' }, { status: 'published', pending_draft: {} }), 'Publish')
+})
+
+test('the button of a state decides the input that leads to the state, and other buttons decide nothing', () => {
+  assert.deepEqual(decidedBy({ action: 'toggle' }, { active: true }), { active: false })
+  assert.deepEqual(decidedBy({ action: 'toggle' }, { active: false }), { active: true })
+  assert.deepEqual(decidedBy({ action: 'publish' }, { status: 'draft' }), { status: 'published' })
+  assert.deepEqual(decidedBy({ action: 'publish' }, { status: 'published' }), { status: 'draft' })
+  const edited = { status: 'published', pending_draft: {} }
+  assert.deepEqual(decidedBy({ action: 'publish' }, edited), { status: 'published' })
+  assert.equal(decidedBy({ action: 'rotate' }, { active: true }), null)
 })
 
 test('a summary says what an operation does, not how a program confirms it', () => {

@@ -11,6 +11,13 @@ export function wordOf({ action }: Pick<OperationRow, 'action'>, value: JsonObje
   return words.charAt(0).toUpperCase() + words.slice(1)
 }
 
+/** What the button of a state has decided: the input that leads to the state of its name; null: the person decides in a form. */
+export function decidedBy({ action }: Pick<OperationRow, 'action'>, value: JsonObject): JsonObject | null {
+  if (action === 'toggle') return { active: value['active'] === false }
+  if (action !== 'publish') return null
+  return { status: wordOf({ action }, value) === 'Publish' ? 'published' : 'draft' }
+}
+
 /** Name of a resource for people. */
 export function nameOfItem(value: JsonObject, slug: string): string {
   return String(value['name'] ?? value['title'] ?? value['email'] ?? value['slug'] ?? slug)

@@ -38,6 +38,7 @@ export default function ConnectionActions({ item }: { item: JsonObject }) {
             row={operation(`connections.${running}`)!}
             input={{ ...placeOf(item), ...(running === 'toggle' && { active: item['active'] === false }) }}
             slug={String(item['origin'])}
+            verb={running === 'toggle' ? word : 'Disconnect'}
             expectedRevision={undefined}
             done={running === 'toggle' ? 'Saved' : 'Disconnected'}
             onBack={close}

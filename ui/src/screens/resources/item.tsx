@@ -199,22 +199,12 @@ function Item({ resource, id }: { resource: string; id: string }) {
           schemas={schemas}
           value={value}
           slug={slug}
-          start={startOf(running, value)}
           onClose={() => setRunning(null)}
           onDeleted={() => void navigate({ to: '/$resource', params: { resource } })}
         />
       )}
     </Page>
   )
-}
-
-/** First values of an action: the state that it would change to. */
-function startOf({ action }: OperationRow, value: JsonObject): JsonObject {
-  if (action === 'toggle') return { active: value['active'] === false }
-  if (action !== 'publish') return {}
-  return {
-    status: value['status'] === 'published' && value['pending_draft'] === undefined ? 'draft' : 'published',
-  }
 }
 
 function States({ value }: { value: JsonObject }) {
