@@ -151,11 +151,11 @@ interface FirstStepsProps {
 /** The steps of a new instance. */
 function FirstSteps({ isUsed, records }: FirstStepsProps) {
   const { items: collections } = useItems('collections.list', { limit: 50, fields: 'id,status' }, !isUsed)
-  const { items: clients } = useItems('clients.list', { limit: 1, fields: 'id' }, !isUsed)
-  const { items: profiles } = useItems('profiles.list', { limit: 1, fields: 'slug,client' })
+  // A client without a profile cannot call: one question tells of both
+  const { items: profiles } = useItems('profiles.list', { limit: 1, fields: 'slug,client' }, !isUsed)
   const [first] = profiles ?? []
   const profile = first === undefined ? null : `${first.client}:${first.slug}`
-  const steps = stepsOf({ isUsed, collections, clients, records, profile })
+  const steps = stepsOf({ isUsed, collections, clients: profiles, records, profile })
   return (
     <Card title="First steps">
       <ol className="flex flex-col gap-2">

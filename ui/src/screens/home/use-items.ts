@@ -9,7 +9,6 @@ type ListName = Extract<
   OperationName,
   | 'access_requests.list'
   | 'change_requests.list'
-  | 'clients.list'
   | 'collections.list'
   | 'credentials.stale'
   | 'profiles.list'
