@@ -127,7 +127,7 @@ suite('APIs and their callers, in a browser', { skip: SKIPPED }, () => {
     const dialog = page.getByRole('dialog', { name: 'Publish Parts' })
     await dialog.getByRole('button', { name: 'Review the change' }).click()
     await dialog.getByRole('button', { name: 'Publish', exact: true }).click()
-    await dialog.getByRole('button', { name: 'Close' }).last().click()
+    await dialog.waitFor({ state: 'detached' })
     await page.getByText('The gateway answers 404 for this collection').waitFor({ state: 'detached' })
     const { items } = (await server.manage('GET', '/proxies?collection=parts&status=draft')).json
     assert.equal(items.length, 0, 'its proxies are published with it')
