@@ -101,3 +101,12 @@ test('what is no plain data is left alone, and names are bounded', () => {
   assert.equal(unstorableIn(Array.from({ length: 1000 }, () => '\0')).length, 100)
   assert.equal(withStorable({ bytes, text: '\0' }).bytes, bytes)
 })
+
+test('a length that no schema can compare is refused with its place, and any other length passes', () => {
+  const odd = { toString: 1, valueOf: 1 }
+  assert.deepEqual(
+    unstorableIn({ a: [{ length: odd }], length: { type: 'integer' }, b: odd }).map(({ pointer }) => pointer),
+    ['/a/0/length'],
+  )
+  assert.deepEqual(unstorableIn({ length: { toString: 1 }, properties: { length: 3 } }), [])
+})

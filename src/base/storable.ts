@@ -5,6 +5,8 @@
 import { pointerTo } from './pointer.ts'
 import { type FieldError, refuse } from './refusal.ts'
 
+/** Why a member named `length` is refused; see {@link isNoLength}. */
+const NO_LENGTH = 'must not have members named toString and valueOf'
 /** Why a text is refused. */
 export const UNSTORABLE = 'must not contain U+0000 or a lone surrogate'
 /** Places that one refusal names. */
@@ -19,7 +21,21 @@ export function toStorable(text: string): string {
   return isStorable(text) ? text : text.replaceAll('\0', '\ufffd').toWellFormed()
 }
 
-/** The places of plain data, to any depth, whose text or name is not storable; at most 100. */
+/**
+ * True for a member that cannot be compared with a number. Schemas compare the member `length` of every value where a bound of length
+ * stands, before they know that the value has another type, and would throw.
+ */
+function isNoLength(name: string, value: unknown): boolean {
+  return (
+    name === 'length' &&
+    value !== null &&
+    typeof value === 'object' &&
+    typeof value.toString !== 'function' &&
+    typeof value.valueOf !== 'function'
+  )
+}
+
+/** The places of plain data, to any depth, whose text or name is not storable, or that no schema can judge; at most 100. */
 export function unstorableIn(data: unknown): readonly FieldError[] {
   // Nearly all data is storable, and needs no pointers
   if (isStorableData(data)) return []
@@ -35,6 +51,7 @@ export function unstorableIn(data: unknown): readonly FieldError[] {
       for (const [name, inner] of membersOf(value).reverse()) {
         const place = pointerTo(pointer, toStorable(name))
         if (!isStorable(name)) errors.push({ pointer: place, reason: `its name ${UNSTORABLE}` })
+        if (isNoLength(name, inner)) errors.push({ pointer: place, reason: NO_LENGTH })
         open.push({ value: inner, pointer: place })
       }
     if (errors.length >= ERRORS_MAX) break
@@ -51,14 +68,14 @@ function isStorableData(data: unknown): boolean {
     } else if (Array.isArray(value)) for (const item of value) open.push(item)
     else
       for (const [name, inner] of membersOf(value)) {
-        if (!isStorable(name)) return false
+        if (!isStorable(name) || isNoLength(name, inner)) return false
         open.push(inner)
       }
   }
   return true
 }
 
-/** Refuses plain data that contains text which is not storable, with input_invalid. */
+/** Refuses plain data that contains text which is not storable, or a member that no schema can judge, with input_invalid. */
 export function demandStorable(data: unknown): void {
   const errors = unstorableIn(data)
   const [first] = errors

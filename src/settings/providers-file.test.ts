@@ -248,6 +248,11 @@ test('a file that cannot be read refuses the start', () => {
   assert.throws(() => readProviders(settings), /^CannotStart: .*none\.yaml: the file cannot be read/)
 })
 
+test('a length that cannot be compared is refused with its place', () => {
+  const text = JSON.stringify([{ slug: 'partner', name: { length: { toString: 1, valueOf: 1 } } }])
+  assert.throws(() => read(text), /^CannotStart: .*entry 1 \("partner"\), name.*length.*toString and valueOf/)
+})
+
 test('any entries, and any text, either make providers or refuse with one sentence', () => {
   const value = anyJson({ maxDepth: 2 }) as fc.Arbitrary<unknown>
   const or = (...more: unknown[]): fc.Arbitrary<unknown> => fc.oneof(fc.constantFrom(...more), value)

@@ -10,6 +10,7 @@ import { z } from 'zod'
 import { CannotStart } from '../base/cannot-start.ts'
 import { fieldErrorsOf } from '../base/field-errors.ts'
 import { type FieldError, Refusal } from '../base/refusal.ts'
+import { unstorableIn } from '../base/storable.ts'
 import { hasUnseen, printable } from '../base/visible.ts'
 import { readText } from '../import/text/read.ts'
 import type { Settings } from '../settings.ts'
@@ -82,6 +83,8 @@ export function readProviders({
   const first = oidc === null ? [] : [oidc]
   if (path === null) return first
   const given = readFile(path)
+  const unusable = unstorableIn(given)
+  if (unusable.length > 0) throw faulty(path, unusable, given)
   const parsed = ProvidersFile.safeParse(given)
   if (!parsed.success) {
     const errors = fieldErrorsOf(parsed.error)
