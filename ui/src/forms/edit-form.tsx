@@ -3,6 +3,7 @@ import { useEffect, useMemo, useState } from 'react'
 import type { JsonObject, ResourceSchemas } from '../../build/document.ts'
 import { client, type Input, type OperationName } from '../api/client.ts'
 import { operation } from '../api/operations.ts'
+import { refreshPage } from '../api/refresh.ts'
 import { Button } from '../kit/button.tsx'
 import { Diff } from '../kit/diff.tsx'
 import { useLeaveGuard } from '../kit/leave-guard.ts'
@@ -45,7 +46,7 @@ export function EditForm(props: EditFormProps) {
       onEdited={setEdited}
       onDiscard={() => {
         setEdited(false)
-        void queries.invalidateQueries()
+        void refreshPage(queries)
       }}
     />
   )

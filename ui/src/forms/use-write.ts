@@ -12,6 +12,7 @@ import {
 import type { OperationRow } from '../api/operations.ts'
 import { nameOf } from '../api/operations.ts'
 import { type Fault, faultOf, waitingRequest } from '../api/problem.ts'
+import { refreshPage } from '../api/refresh.ts'
 
 export type WriteInput = Readonly<Record<string, unknown>>
 
@@ -58,7 +59,7 @@ export function useWrite(row: OperationRow) {
           return
         }
         setState({ step: 'done', answer })
-        if (row.effect !== 'read') await queries.invalidateQueries()
+        if (row.effect !== 'read') await refreshPage(queries)
       } catch (error) {
         const changeRequest = waitingRequest(error)
         const fault = faultOf(error)

@@ -4,6 +4,7 @@ import { useId, useState } from 'react'
 import { client, type DiffEntry, type Input, type OperationName } from '../../api/client.ts'
 import { operation } from '../../api/operations.ts'
 import { type Fault, faultOf, waitingRequest } from '../../api/problem.ts'
+import { refreshPage } from '../../api/refresh.ts'
 import { useMay } from '../../api/session.ts'
 import { WaitsFor } from '../../forms/operation-form.tsx'
 import { Button } from '../../kit/button.tsx'
@@ -48,7 +49,7 @@ export function Decide({ resource, id, isOwn, canApprove }: DecideProps) {
       else {
         setJudged(null)
         say('ok', `Done: ${wordOf(verb).toLowerCase()}`)
-        await queries.invalidateQueries()
+        await refreshPage(queries)
       }
     } catch (error) {
       const request = waitingRequest(error)

@@ -5,6 +5,7 @@ import { useId, useState } from 'react'
 import { client, type Input, type Output } from '../../api/client.ts'
 import { operation } from '../../api/operations.ts'
 import { type Fault, faultOf, waitingRequest } from '../../api/problem.ts'
+import { refreshPage } from '../../api/refresh.ts'
 import { useMay } from '../../api/session.ts'
 import { one } from '../../app/search.ts'
 import { WaitsFor } from '../../forms/operation-form.tsx'
@@ -132,7 +133,7 @@ function Documents() {
           onApply={(members, options) =>
             void run(async () => {
               setApplied((await client.call('config.apply', { ...planned.input, ...members }, options)).body)
-              await queries.invalidateQueries()
+              await refreshPage(queries)
             })
           }
         />

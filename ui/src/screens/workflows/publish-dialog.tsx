@@ -3,6 +3,7 @@ import { Link } from '@tanstack/react-router'
 import { useId, useState } from 'react'
 import { operation } from '../../api/operations.ts'
 import { faultOf } from '../../api/problem.ts'
+import { refreshPage } from '../../api/refresh.ts'
 import { useMay } from '../../api/session.ts'
 import { useCall } from '../../api/use-call.ts'
 import { RefInput } from '../../forms/ref-input.tsx'
@@ -69,7 +70,7 @@ function Steps({ editor, proxy }: { editor: Editor; proxy: string }) {
   const isLive = workflow.data.status === 'published' && !hasDraft
   const refresh = (): void => {
     setStep(null)
-    queries.invalidateQueries().catch(() => {})
+    refreshPage(queries).catch(() => {})
   }
   if (step !== null) {
     const row = operation(step === 'set' ? 'proxies.set_workflow' : 'proxies.publish')!
