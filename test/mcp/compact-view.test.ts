@@ -127,7 +127,7 @@ for (const originEra of ERAS)
       stop.signal,
     )
     call.catch(() => {})
-    await eventually(() => origin.requests.some(({ body }) => body.includes('20000')))
+    await eventually(() => origin.started.includes('test_slow'))
     stop.abort()
     await eventually(() => origin.cancelled.includes('test_slow'))
   })

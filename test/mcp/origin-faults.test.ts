@@ -135,7 +135,7 @@ for (const originEra of ERAS)
       const ms = clientEra === 'modern' ? 20_000 : 300
       const call = client.ask('tools/call', { name: 'test_slow', arguments: { ms } }, stop.signal)
       call.catch(() => {})
-      await eventually(() => origin.requests.some(({ rpcMethod }) => rpcMethod === 'tools/call'))
+      await eventually(() => origin.started.includes('test_slow'))
       stop.abort()
       if (clientEra === 'modern') await eventually(() => origin.cancelled.includes('test_slow'))
       else {
