@@ -290,6 +290,10 @@ const route = createReservedPaths(
     control: (incoming) => door.answer(incoming),
     health: answerHealth,
     metrics,
+    toConsole: (incoming) => {
+      const fields = `Location: /console/\r\nX-Request-ID: ${requestIds()}\r\nCache-Control: no-store\r\n`
+      incoming.answer(303, fields, '')
+    },
     refuse: answers.problem,
     expose: new Set(init.expose),
   }),

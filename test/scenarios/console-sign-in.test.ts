@@ -11,6 +11,16 @@ before(async () => {
 })
 after(() => server.stop())
 
+test('the root of the control listener leads to the console, that of the gateway listener answers for the APIs', async () => {
+  for (const method of ['GET', 'HEAD']) {
+    const root = await fetch(new URL('/', server.running.controlUrl), { method, redirect: 'manual' })
+    assert.deepEqual([root.status, root.headers.get('location')], [303, '/console/'])
+    assert.match(root.headers.get('x-request-id')!, /^req_/)
+  }
+  const root = await fetch(new URL('/', server.running.origin), { redirect: 'manual' })
+  assert.equal(root.status, 404)
+})
+
 test('a person signs in at the console of the control listener, writes there, and comes back to it', async () => {
   const { running } = server
   const link = new URL((await running.firstLink())!.url)

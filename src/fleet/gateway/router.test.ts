@@ -5,7 +5,7 @@ import type { Incoming } from '../../wire/port.ts'
 import { createRouter, LISTENERS } from './router.ts'
 
 /** Which door answers a path on a listener. */
-function doorOf(path: string, listener: number, expose: readonly Part[]): string {
+function doorOf(path: string, listener: number, expose: readonly Part[], method = 'GET'): string {
   let door = ''
   const route = createRouter({
     consumer_mcp: () => (door = 'consumer'),
@@ -14,11 +14,12 @@ function doorOf(path: string, listener: number, expose: readonly Part[]): string
     control: () => (door = 'control'),
     health: () => (door = 'health'),
     metrics: () => (door = 'metrics'),
+    toConsole: () => (door = 'to the console'),
     refuse: (_incoming, code) => (door = code),
     expose: new Set(expose),
   })
-  // The router reads these two alone.
-  route({ path, listener } as Incoming)
+  // The router reads these alone.
+  route({ path, listener, method } as Incoming)
   return door
 }
 
@@ -54,4 +55,12 @@ test('the gateway listener hands out what is exposed, the control listener every
   assert.equal(doorOf('/connect', gateway, ['management']), 'not_available')
   assert.equal(doorOf('/console', gateway, ['console']), 'control')
   assert.equal(doorOf('/console/mcp/travel', gateway, ['console']), 'tester')
+})
+
+test('the root of the control listener leads a reader to the console, that of the gateway listener does not', () => {
+  const { gateway, control } = LISTENERS
+  assert.equal(doorOf('/', control, []), 'to the console')
+  assert.equal(doorOf('/', control, [], 'HEAD'), 'to the console')
+  assert.equal(doorOf('/', control, [], 'POST'), 'not_available')
+  assert.equal(doorOf('/', gateway, ['console']), 'not_available')
 })

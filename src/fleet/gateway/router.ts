@@ -10,17 +10,24 @@ type Handler<State> = (incoming: Incoming<State>) => void
 interface Handlers<State> extends Readonly<Record<ThreadHandler, Handler<State>>> {
   /** Hands a request to the control plane, over its private socket. */
   readonly control: Handler<State>
+  /** Leads to the console. */
+  readonly toConsole: Handler<State>
   /** Answers a problem. */
   readonly refuse: (incoming: Incoming<State>, code: RefusalCode, detail: string) => void
   /** Parts of the control plane that the gateway listener serves; the control listener serves all. */
   readonly expose: ReadonlySet<Part>
 }
 
-/** Finds the handler of a reserved path in the table of doors. A path without one gets 404 `not_available`. */
+/**
+ * Finds the handler of a reserved path in the table of doors. A path without one gets 404 `not_available`. The root of the
+ * control listener, which people type, leads to the console.
+ */
 export function createRouter<State>(handlers: Handlers<State>): Handler<State> {
   const { expose } = handlers
   return (incoming) => {
-    const { path, listener } = incoming
+    const { path, listener, method } = incoming
+    if (path === '/' && listener === LISTENERS.control && (method === 'GET' || method === 'HEAD'))
+      return handlers.toConsole(incoming)
     const door = doorAt(path)
     if (
       door === null ||
