@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import type { Browser } from 'playwright-core'
+import { textTool } from '../mcp/fixture/catalogue.ts'
+import { startFixture } from '../mcp/fixture/fixture.ts'
 import { created, startTestServer } from '../scenarios/server.ts'
 import { Issuer, signingKey } from '../support/issuer.ts'
 import { ownPort } from '../support/ports.ts'
@@ -25,13 +27,22 @@ suite('sign-in and session, in a browser', { skip: SKIPPED }, () => {
     await rm(directory, { recursive: true, force: true })
   })
 
-  test('a session outlives a restart, and over HTTPS its cookie is bound to the host', async () => {
+  test('a session outlives a restart, and over HTTPS its cookie is bound to the host, also for the tester', async () => {
+    await using desk = await startFixture({ eras: 'modern', isFilled: false })
+    desk.catalogue.putTool(textTool('read_ticket', () => 'Ticket 7'))
     const data = join(directory, 'data')
     const controlListen = `127.0.0.1:${await ownPort()}`
     {
       await using server = await startTestServer({ data, controlListen })
       await addUser(server, server.running.origin, 'ann')
       await created(server.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' }))
+      await created(server.manage('POST', '/origins', { name: 'Desk', slug: 'desk', url: desk.url }))
+      await created(
+        server.manage('POST', '/virtual_mcps', {
+          ...{ name: 'Desk', slug: 'desk', status: 'published' },
+          ...{ members: [{ origin: 'desk' }], all_users: true },
+        }),
+      )
     }
     const origin = `http://${controlListen}`
     let server = await startTestServer({ data, controlListen })
@@ -73,6 +84,14 @@ suite('sign-in and session, in a browser', { skip: SKIPPED }, () => {
         ]),
         [['__Host-postern_console', true, true, 'Strict', '/', '127.0.0.1']],
       )
+      await second.page.goto(`${secure}/console/virtual_mcps/desk?tab=test`)
+      await second.page.getByRole('button', { name: 'Connect', exact: true }).click()
+      await second.page.getByRole('button', { name: 'read_ticket' }).click()
+      await second.page.getByRole('button', { name: 'Call tool' }).click()
+      await second.page
+        .getByRole('region', { name: 'Content 1', exact: true })
+        .getByText('Ticket 7')
+        .waitFor()
       assertFaultless(second, 'over HTTPS')
     } finally {
       await server.stop()

@@ -1,5 +1,8 @@
 /** Virtual MCPs at `/console/mcp/{slug}`: who gets in, as whom they call, and how it ends. */
 import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { textTool } from '../mcp/fixture/catalogue.ts'
 import { type Fixture, startFixture } from '../mcp/fixture/fixture.ts'
@@ -272,4 +275,42 @@ test('after the host of the console was deleted, the next message makes it anew'
   const answer = await call(headers)
   assert.deepEqual([answer.status, answer.result?.['content']], [200, TICKET], answer.text)
   assert.notEqual((await consoleHost()).id, id)
+})
+
+test('a session goes on calling after a restart, and behind a proxy that is trusted its record has the address of the person', async (t) => {
+  const data = await mkdtemp(join(tmpdir(), 'postern-tester-'))
+  t.after(() => rm(data, { recursive: true, force: true }))
+  await using own = await startTestServer({ workers: 1, data })
+  const controlListen = new URL(own.running.controlUrl).host
+  await addUser(own, own.running.origin, 'ann')
+  await created(own.manage('POST', '/origins', { name: 'Desk', slug: 'desk', url: desk.url }))
+  await created(
+    own.manage('POST', '/virtual_mcps', {
+      ...{ name: 'Desk', slug: 'desk', status: 'published' },
+      ...{ members: [{ origin: 'desk' }], all_users: true },
+    }),
+  )
+  const browser = new ConsoleBrowser()
+  await browser.signIn(own.running.controlUrl, 'ann')
+  const cookie = `postern_console=${browser.cookie(HOST, 'postern_console')}`
+  const headers = { ...OF_THE_CONSOLE, cookie }
+  assert.deepEqual((await call(headers, 'desk', own.running.controlUrl)).result?.['content'], TICKET)
+  await own.stop()
+
+  const flags = ['--trusted-proxies', '127.0.0.1/32']
+  await using again = await startTestServer({ workers: 1, data, controlListen, flags })
+  const client = await rawClient(
+    {
+      url: `${again.running.controlUrl}/console/mcp/desk`,
+      headers: { ...headers, 'x-forwarded-for': '192.0.2.7' } as unknown as { authorization: string },
+    },
+    'modern',
+  )
+  const answer = await client.ask('tools/call', CALL)
+  assert.deepEqual(answer.messages.at(-1)?.result?.['content'], TICKET, answer.text)
+  const { json: record } = await until(
+    () => again.manage('GET', `/records/${answer.headers.get('x-request-id')}`),
+    ({ status }) => status === 200,
+  )
+  assert.equal(record.ip, '192.0.2.7')
 })
