@@ -2,7 +2,6 @@ import { z } from 'zod'
 import { permits } from '../../access/roles.ts'
 import { refuse } from '../../base/refusal.ts'
 import { SURFACES } from '../../model/record.ts'
-import type { RevisionItem } from '../../store/ports/revisions.ts'
 import { define } from '../engine/define.ts'
 import { firstThat, hasText, page, pageOf, textFilter, timeCursors, timeOrder } from '../engine/lists.ts'
 import { nameOf } from './state.ts'
@@ -72,11 +71,10 @@ export const listRevisions = define({
       ({ one }) => hasText(text, [one.operation, one.actor.name, one.reason]),
     )
     const shown = found.slice(0, limit)
-    const firsts: (RevisionItem | undefined)[] = []
-    for (const { one } of shown) firsts.push((await reader.revisionItems(one.revision, 1))[0])
-    const slugs = await reader.slugs(firsts.flatMap((first) => first?.parent ?? []))
-    const items = shown.map(({ one }, index) => {
-      const first = firsts[index]
+    const firsts = await reader.firstItems(shown.map(({ one }) => one.revision))
+    const slugs = await reader.slugs([...firsts.values()].flatMap(({ parent }) => parent ?? []))
+    const items = shown.map(({ one }) => {
+      const first = firsts.get(one.revision)
       const isShown = first !== undefined && permits(principal, `${first.type}:read`)
       return {
         ...one,

@@ -54,6 +54,24 @@ test('every revision says who made it, when, why and what it touched', async () 
   await refused(control.run('revisions.get', { id: 'x' }), 'input_invalid')
 })
 
+test('a page of revisions asks the store as often as a single revision does', async (t) => {
+  for (const name of ['Silver', 'Bronze', 'Tin']) await control.run('policies.create', { name, limits: [] })
+  const { read } = control.store
+  const methods = (['revisions', 'revisionItems', 'firstItems', 'slugs'] as const).map((method) =>
+    t.mock.method(read, method),
+  )
+  const questions = async (limit: number): Promise<number[]> => {
+    for (const { mock } of methods) mock.resetCalls()
+    assert.equal(
+      ((await control.run('revisions.list', { limit })).output['items'] as unknown[]).length,
+      limit,
+    )
+    return methods.map(({ mock }) => mock.callCount())
+  }
+  assert.deepEqual(await questions(1), [1, 0, 1, 1])
+  assert.deepEqual(await questions(8), [1, 0, 1, 1])
+})
+
 test('the difference between two revisions is told resource by resource, secrets never', async () => {
   const before = await now()
   const auth = { type: 'bearer', token: 'planted-secret' }

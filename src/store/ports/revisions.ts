@@ -45,6 +45,8 @@ export interface RevisionReader {
   revisionAt(revision: number): Promise<StoredRevision | undefined>
   /** At most `limit`, by type and slug. */
   revisionItems(revision: number, limit: number): Promise<readonly RevisionItem[]>
+  /** The first item of each of these revisions, by type and slug; a revision without items is left out. */
+  firstItems(revisions: readonly number[]): Promise<ReadonlyMap<number, RevisionItem>>
   /** The oldest that is kept; undefined without any. */
   oldestRevision(): Promise<number | undefined>
   /**

@@ -52,9 +52,45 @@ export function createRevisionReader(db: Db): RevisionReader {
         .where('revision', '=', revision)
         .orderBy('type')
         .orderBy('slug')
+        .orderBy('resource_id')
         .limit(limit)
         .execute()
       return rows.map(toItem)
+    },
+    firstItems: async (revisions) => {
+      // A window function would sort every item of all these revisions
+      const first = db
+        .selectFrom('revisions')
+        .select('revision')
+        .select((eb) =>
+          eb
+            .selectFrom('revision_items as one')
+            .select('one.resource_id')
+            .whereRef('one.revision', '=', 'revisions.revision')
+            .orderBy('one.type')
+            .orderBy('one.slug')
+            .orderBy('one.resource_id')
+            .limit(1)
+            .as('resource_id'),
+        )
+        .where('revision', 'in', revisions)
+      const rows = await db
+        .selectFrom(first.as('first'))
+        .innerJoin('revision_items as item', (join) =>
+          join
+            .onRef('item.revision', '=', 'first.revision')
+            .onRef('item.resource_id', '=', 'first.resource_id'),
+        )
+        .select([
+          'item.revision',
+          'item.resource_id',
+          'item.type',
+          'item.slug',
+          'item.parent_id',
+          'item.action',
+        ])
+        .execute()
+      return new Map(rows.map((row) => [row.revision, toItem(row)]))
     },
     oldestRevision: async () => {
       const row = await db

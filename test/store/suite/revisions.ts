@@ -51,6 +51,35 @@ export function revisionsSuite(name: string, make: MakePlace): void {
     await store.close()
   })
 
+  test(`${name}: the first item of several revisions is read with one question`, async () => {
+    const store = await (await make()).open()
+    await store.write(async (writer) => {
+      await writer.putRevision(revision(1), [
+        image('c', { slug: 'same' }),
+        image('b', { slug: 'same' }),
+        image('a', { type: 'proxies', parent: 'col_1', action: 'removed' }),
+      ])
+      await writer.putRevision(revision(2), [])
+      await writer.putRevision(revision(3), [image('a')])
+      await writer.putRevision(revision(4), [image('z'), image('d', { type: 'clients' })])
+    })
+    const { read } = store
+    const firsts = await read.firstItems([4, 2, 1, 9])
+    assert.deepEqual([...firsts.keys()].sort(), [1, 4])
+    assert.deepEqual(firsts.get(4), {
+      id: 'd',
+      type: 'clients',
+      slug: 'slug-d',
+      parent: null,
+      action: 'changed',
+    })
+    for (const [number, first] of firsts)
+      assert.deepEqual([first], await read.revisionItems(number, 1), String(number))
+    assert.equal(firsts.get(1)?.id, 'b')
+    assert.equal((await read.firstItems([])).size, 0)
+    await store.close()
+  })
+
   test(`${name}: what has changed since a revision is told as it was then`, async () => {
     const store = await (await make()).open()
     const first = policy('a', 'first')
