@@ -179,6 +179,7 @@ export function Review(props: ReviewProps) {
   const asked = confirmWith ?? (isProduction ? (slug ?? instance.environment) : null)
   const [word, setWord] = useState('')
   const [reason, setReason] = useState('')
+  useLeaveGuard(reason !== '')
   const wordId = useId()
   const reasonId = useId()
   const isConflict = state.step === 'conflict'

@@ -35,7 +35,8 @@ export function Dialog({ title, onClose, children, shape = 'middle' }: DialogPro
   const guard = useCallback((question: Question) => {
     guards.current = [...guards.current, question]
     return () => {
-      guards.current = guards.current.filter((one) => one !== question)
+      // Another guard may have the same question
+      guards.current = guards.current.toSpliced(guards.current.lastIndexOf(question), 1)
     }
   }, [])
   const close = (): void => {

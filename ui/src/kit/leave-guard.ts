@@ -5,10 +5,11 @@
  *    in. The browser itself asks before its tab closes.
  * 2. Leaving is another path, or another tab of the page (`?tab=`). Other parameters only change what the page shows.
  * 3. An answer of yes lets one navigation go on; the guard itself ends with what it guards.
- * 4. Nothing asks before a page is given up because its person has left it: nobody else is to see what is on it.
+ * 4. Several guards with the same question ask once.
+ * 5. Nothing asks before a page is given up because its person has left it: nobody else is to see what is on it.
  */
 import { useBlocker } from '@tanstack/react-router'
-import { createContext, useContext, useEffect } from 'react'
+import { createContext, useContext, useEffect, useRef } from 'react'
 import { ask, type Question } from './ask.ts'
 
 /** Takes a question that the dialog around asks before it closes. Returns a function that takes it back. */
@@ -29,14 +30,18 @@ interface Place {
   readonly search: object
 }
 
-/** Questions of the guards that are on, the newest last. */
-const guarded: Question[] = []
+interface Guard {
+  readonly question: Question
+}
+
+/** The guards that are on, the newest last. */
+const guards: Guard[] = []
 let isGivenUp = false
 
 /** Asks as the guards do. True if nothing is guarded, or if the person leaves it. */
 export async function mayLeave(): Promise<boolean> {
-  const question = guarded.at(-1)
-  return question === undefined || ask(question)
+  const newest = guards.at(-1)
+  return newest === undefined || ask(newest.question)
 }
 
 /** Ends all guards: the document is about to be replaced. */
@@ -46,21 +51,31 @@ export function giveUp(): void {
 
 /** @param question must stay the same object between renderings */
 export function useLeaveGuard(isOn: boolean, question: Question = DISCARD): void {
-  const guard = useContext(DialogGuards)
+  const guardDialog = useContext(DialogGuards)
+  const own = useRef<Guard>(null)
   useBlocker({
-    shouldBlockFn: async ({ current, next }) => isLeaving(current, next) && !(await ask(question)),
+    shouldBlockFn: async ({ current, next }) =>
+      isLeaving(current, next) && isAsking(own.current) && !(await ask(question)),
     enableBeforeUnload: () => !isGivenUp,
     disabled: !isOn,
   })
   useEffect(() => {
     if (!isOn) return
-    const leaveDialog = guard?.(question)
-    guarded.push(question)
+    const leaveDialog = guardDialog?.(question)
+    const guard: Guard = { question }
+    own.current = guard
+    guards.push(guard)
     return () => {
       leaveDialog?.()
-      guarded.splice(guarded.lastIndexOf(question), 1)
+      own.current = null
+      guards.splice(guards.indexOf(guard), 1)
     }
-  }, [isOn, guard, question])
+  }, [isOn, guardDialog, question])
+}
+
+/** True for the newest guard with its question. */
+function isAsking(guard: Guard | null): boolean {
+  return guard !== null && guards.findLast(({ question }) => question === guard.question) === guard
 }
 
 function isLeaving(from: Place, to: Place): boolean {

@@ -13,6 +13,7 @@ import { ReviewWrite } from '../../forms/review-write.tsx'
 import { Button } from '../../kit/button.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
 import { Labeled, Select, TextInput } from '../../kit/inputs.tsx'
+import { useLeaveGuard } from '../../kit/leave-guard.ts'
 import { Card, Page } from '../../kit/page.tsx'
 import { FaultBox, Forbidden } from '../../kit/states.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
@@ -65,14 +66,17 @@ function Server({ first }: { first: string }) {
   const id = useId()
   const may = useMay()
   const [asked, setAsked] = useState<Asked>({ kind: 'http', place: first, credential: '' })
+  const [isRequested, setRequested] = useState(false)
   const probe = useMutation({
     mutationFn: async (definition: JsonObject) =>
       (await client.call('origins.probe', { definition } as Input<'origins.probe'>)).body,
   })
   const { kind, place, credential } = asked
   const isProbed = kind !== 'collection'
+  useLeaveGuard(!isRequested && ((place !== first && place !== '') || credential !== ''))
   const change = (changes: Partial<Asked>): void => {
     probe.reset()
+    setRequested(false)
     setAsked({ ...asked, ...changes })
   }
   const isReady = place.trim() !== ''
@@ -162,18 +166,37 @@ function Server({ first }: { first: string }) {
       {probe.error !== null && <FaultBox fault={faultOf(probe.error)} />}
       {probe.data !== undefined && <Answer answer={probe.data} />}
       {isReady && (probe.data !== undefined || !isProbed) && (
-        <Create key={JSON.stringify(asked)} asked={asked} answer={probe.data ?? null} />
+        <Create
+          key={JSON.stringify(asked)}
+          asked={asked}
+          answer={probe.data ?? null}
+          isRequested={isRequested}
+          onWaiting={() => setRequested(true)}
+        />
       )}
     </div>
   )
 }
 
-/** @param answer of the server; null for a collection, which is no server */
-function Create({ asked, answer }: { asked: Asked; answer: Output<'origins.probe'> | null }) {
+interface CreateProps {
+  readonly asked: Asked
+  /** Of the server; null for a collection, which is no server. */
+  readonly answer: Output<'origins.probe'> | null
+  /** The origin became a change request. */
+  readonly isRequested: boolean
+  readonly onWaiting: () => void
+}
+
+function Create({ asked, answer, isRequested, onWaiting }: CreateProps) {
   const id = useId()
   const navigate = useNavigate()
-  const [name, setName] = useState(nameFrom(asked, answer?.protocol?.server?.name ?? null))
-  const [mode, setMode] = useState<AuthMode>(answer?.recommended_auth_mode ?? 'static')
+  const [first] = useState({
+    name: nameFrom(asked, answer?.protocol?.server?.name ?? null),
+    mode: answer?.recommended_auth_mode ?? 'static',
+  })
+  const [name, setName] = useState(first.name)
+  const [mode, setMode] = useState<AuthMode>(first.mode)
+  useLeaveGuard(!isRequested && (name !== first.name || mode !== first.mode))
   const [isReviewing, setReviewing] = useState(false)
   // A server that wants a sign-in is read once an account is connected; the others answer at the create as they did now
   const isAsked = answer === null || answer.ok || mode !== 'static'
@@ -238,6 +261,7 @@ function Create({ asked, answer }: { asked: Asked; answer: Output<'origins.probe
             expectedRevision={undefined}
             done="The origin is created"
             onBack={() => setReviewing(false)}
+            onWaiting={onWaiting}
             onDone={({ body }) => {
               const origin = String((body as unknown as JsonObject)['slug'])
               navigate({ to: '.', search: { origin } as never }).catch(() => {})

@@ -12,6 +12,7 @@ import { RunButton } from '../../forms/run-button.tsx'
 import { Button } from '../../kit/button.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
 import { Checkbox, Labeled, TextInput } from '../../kit/inputs.tsx'
+import { useLeaveGuard } from '../../kit/leave-guard.ts'
 import { Card } from '../../kit/page.tsx'
 import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Status } from '../../kit/status.tsx'
@@ -94,6 +95,9 @@ function Choose({ slug, name }: { slug: string; name: string }) {
   const [isPublished, setPublished] = useState(false)
   const [isForAll, setForAll] = useState(false)
   const [isReviewing, setReviewing] = useState(false)
+  const [isRequested, setRequested] = useState(false)
+  const isEdited = rules !== undefined || existing !== '' || title !== name || isPublished || isForAll
+  useLeaveGuard(isEdited && !isRequested)
   const member: Member = {
     origin: slug,
     active: true,
@@ -198,6 +202,7 @@ function Choose({ slug, name }: { slug: string; name: string }) {
           {...{ row, input, isNew }}
           revision={target.data?.revision}
           onBack={() => setReviewing(false)}
+          onWaiting={() => setRequested(true)}
         />
       )}
     </>
@@ -210,9 +215,11 @@ interface ReviewedProps {
   readonly isNew: boolean
   readonly revision: number | undefined
   readonly onBack: () => void
+  /** Told if the virtual MCP became a change request. */
+  readonly onWaiting: () => void
 }
 
-function Reviewed({ row, input, isNew, revision, onBack }: ReviewedProps) {
+function Reviewed({ row, input, isNew, revision, onBack, onWaiting }: ReviewedProps) {
   const navigate = useNavigate()
   return (
     <Dialog title="Review the virtual MCP" onClose={onBack} shape="wide">
@@ -223,11 +230,14 @@ function Reviewed({ row, input, isNew, revision, onBack }: ReviewedProps) {
         expectedRevision={isNew ? undefined : revision}
         done={isNew ? 'The virtual MCP is created' : 'The origin is added'}
         onBack={onBack}
+        onWaiting={onWaiting}
         onDone={({ body }) => {
           const id = String((body as unknown as JsonObject)['slug'])
           const to = '/$resource/$id'
           const search = { tab: 'connect' } as never
-          navigate({ to, params: { resource: 'virtual_mcps', id }, search }).catch(() => {})
+          // What was chosen is stored
+          const ignoreBlocker = true
+          navigate({ to, params: { resource: 'virtual_mcps', id }, search, ignoreBlocker }).catch(() => {})
         }}
       />
     </Dialog>

@@ -11,6 +11,7 @@ import { useWrite } from '../../forms/use-write.ts'
 import { Button } from '../../kit/button.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
 import { Labeled, Select } from '../../kit/inputs.tsx'
+import { useLeaveGuard } from '../../kit/leave-guard.ts'
 import { saveFile } from '../../kit/save-file.ts'
 import { FaultBox } from '../../kit/states.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
@@ -19,6 +20,7 @@ import { exportInput } from './export-input.ts'
 
 /** How often the state of an export is asked for, milliseconds. */
 const AGAIN_MS = 1000
+const FORMAT_DEFAULT = 'csv'
 
 interface ExportDialogProps {
   readonly of: 'records' | 'audit'
@@ -29,65 +31,70 @@ interface ExportDialogProps {
 
 /** Writes the entries that a list shows to a file. */
 export function ExportDialog({ of, filters, onClose }: ExportDialogProps) {
+  return (
+    <Dialog title={of === 'records' ? 'Export records' : 'Export audit entries'} onClose={onClose}>
+      <Export of={of} filters={filters} />
+    </Dialog>
+  )
+}
+
+function Export({ of, filters }: Pick<ExportDialogProps, 'of' | 'filters'>) {
   const row = operation('exports.create')!
   const formatId = useId()
-  const [format, setFormat] = useState('csv')
+  const [format, setFormat] = useState(FORMAT_DEFAULT)
   const write = useWrite(row)
   const { state } = write
+  useLeaveGuard(state.step !== 'done' && state.step !== 'waiting' && format !== FORMAT_DEFAULT)
   const input = exportInput(of, format, filters)
   const showAs = <ShowAs request={{ operation: row, input, options: {} }} />
   const set = Object.entries(input).filter(([name]) => name !== 'of' && name !== 'format')
+  if (state.step === 'done') return <Ready id={(state.answer.body as { readonly id: string }).id} />
+  if (state.step === 'waiting') return <WaitsFor changeRequest={state.changeRequest} />
+  if (state.step === 'review' || state.step === 'conflict')
+    return (
+      <Review
+        row={row}
+        state={state}
+        confirmWith={null}
+        showAs={showAs}
+        onBack={write.edit}
+        onConfirm={(options) => write.confirm(input, options)}
+      />
+    )
   return (
-    <Dialog title={of === 'records' ? 'Export records' : 'Export audit entries'} onClose={onClose}>
-      {state.step === 'done' ? (
-        <Ready id={(state.answer.body as { readonly id: string }).id} />
-      ) : state.step === 'waiting' ? (
-        <WaitsFor changeRequest={state.changeRequest} />
-      ) : state.step === 'review' || state.step === 'conflict' ? (
-        <Review
-          row={row}
-          state={state}
-          confirmWith={null}
-          showAs={showAs}
-          onBack={write.edit}
-          onConfirm={(options) => write.confirm(input, options)}
-        />
-      ) : (
-        <form
-          className="flex flex-col gap-4"
-          onSubmit={(event) => {
-            event.preventDefault()
-            write.review(input).catch(() => {})
-          }}
-        >
-          <p>
-            {set.length === 0
-              ? 'The file has all entries, the newest first, up to the maximum size of a file.'
-              : 'The file has the entries that fit these filters:'}
-          </p>
-          <p className="flex flex-wrap gap-1">
-            {set.map(([name, value]) => (
-              <Badge key={name}>
-                {name}: {String(value)}
-              </Badge>
-            ))}
-          </p>
-          <Labeled id={formatId} label="Format">
-            <Select id={formatId} value={format} onChange={(event) => setFormat(event.target.value)}>
-              <option value="csv">CSV</option>
-              <option value="ndjson">NDJSON, one JSON object in a line</option>
-            </Select>
-          </Labeled>
-          {state.step === 'editing' && state.fault !== null && <FaultBox fault={state.fault} />}
-          <div className="flex flex-wrap items-center justify-between gap-2">
-            {showAs}
-            <Button type="submit" tone="primary" isBusy={state.step === 'asking'}>
-              {write.hasDryRun ? 'Review the export' : 'Export'}
-            </Button>
-          </div>
-        </form>
-      )}
-    </Dialog>
+    <form
+      className="flex flex-col gap-4"
+      onSubmit={(event) => {
+        event.preventDefault()
+        write.review(input).catch(() => {})
+      }}
+    >
+      <p>
+        {set.length === 0
+          ? 'The file has all entries, the newest first, up to the maximum size of a file.'
+          : 'The file has the entries that fit these filters:'}
+      </p>
+      <p className="flex flex-wrap gap-1">
+        {set.map(([name, value]) => (
+          <Badge key={name}>
+            {name}: {String(value)}
+          </Badge>
+        ))}
+      </p>
+      <Labeled id={formatId} label="Format">
+        <Select id={formatId} value={format} onChange={(event) => setFormat(event.target.value)}>
+          <option value={FORMAT_DEFAULT}>CSV</option>
+          <option value="ndjson">NDJSON, one JSON object in a line</option>
+        </Select>
+      </Labeled>
+      {state.step === 'editing' && state.fault !== null && <FaultBox fault={state.fault} />}
+      <div className="flex flex-wrap items-center justify-between gap-2">
+        {showAs}
+        <Button type="submit" tone="primary" isBusy={state.step === 'asking'}>
+          {write.hasDryRun ? 'Review the export' : 'Export'}
+        </Button>
+      </div>
+    </form>
   )
 }
 

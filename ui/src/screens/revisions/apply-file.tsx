@@ -12,6 +12,7 @@ import { WaitsFor } from '../../forms/operation-form.tsx'
 import { Button, buttonClasses } from '../../kit/button.tsx'
 import { classes } from '../../kit/classes.ts'
 import { Checkbox, Labeled, TextArea, TextInput } from '../../kit/inputs.tsx'
+import { useLeaveGuard } from '../../kit/leave-guard.ts'
 import { Card, Page } from '../../kit/page.tsx'
 import { FaultBox, Forbidden } from '../../kit/states.tsx'
 import { Status } from '../../kit/status.tsx'
@@ -45,7 +46,8 @@ function Documents() {
   const [files, setFiles] = useState<readonly DocumentFile[]>([])
   const [pasted, setPasted] = useState('')
   const search = useSearch({ strict: false })
-  const [managedBy, setManagedBy] = useState(one(search['managed_by']) ?? '')
+  const [firstManagedBy] = useState(one(search['managed_by']) ?? '')
+  const [managedBy, setManagedBy] = useState(firstManagedBy)
   const [variables, setVariables] = useState('')
   const [prune, setPrune] = useState(false)
   const [takeOver, setTakeOver] = useState(false)
@@ -54,6 +56,13 @@ function Documents() {
   const [waiting, setWaiting] = useState<string | null>(null)
   const [fault, setFault] = useState<Fault | null>(null)
   const [isBusy, setBusy] = useState(false)
+  const isEdited =
+    files.length > 0 ||
+    [pasted, variables].some((text) => text.trim() !== '') ||
+    managedBy !== firstManagedBy ||
+    prune ||
+    takeOver
+  useLeaveGuard(isEdited && applied === null && waiting === null)
   const given = variablesOf(variables)
   const documents = [...files.map(({ text }) => text), ...(pasted.trim() === '' ? [] : [pasted])]
   const input: Input<'config.plan'> = {
