@@ -267,6 +267,87 @@ suite('what pages say, in a browser', { skip: SKIPPED }, () => {
     assertFaultless(visit, 'clear')
   })
 
+  test('requests, revisions and the audit log are searched and ordered, and their address keeps both', async () => {
+    for (const slug of ['parts', 'tools']) {
+      const target = { url: upstream.url }
+      await created(
+        server.manage('POST', '/collections', {
+          name: slug,
+          slug,
+          base_path: `/${slug}`,
+          requestable: true,
+          status: 'published',
+          upstream: { targets: [target] },
+        }),
+      )
+      const message = `Needed for ${slug}`
+      await created(
+        server.manage('POST', '/access_requests', { client: 'acme', collections: [slug], message }),
+      )
+    }
+    await server.manage('PATCH', '/collections/parts', { description: 'Found', reason: 'INC-44' })
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    const address = (): string => new URL(page.url()).search
+    const first = page.locator('tbody tr').first()
+    const isFirst = (text: string): Promise<void> => first.filter({ hasText: text }).waitFor()
+    const order = async (name: string): Promise<void> => {
+      await page.getByLabel('Order').selectOption(name)
+      await page.waitForURL((url) => url.searchParams.get('order') === name)
+    }
+    const search = async (label: string, text: string): Promise<void> => {
+      await page.getByRole('searchbox', { name: label }).fill(text)
+      await page.waitForURL((url) => url.searchParams.get('text') === text)
+    }
+
+    await opened(page, '/access_requests')
+    await order('newest')
+    await isFirst('Needed for tools')
+    await search('Search access requests', 'FOR PARTS')
+    await isFirst('Needed for parts')
+    assert.equal((await rowsOf(page)).length, 1)
+    await page.reload()
+    await isFirst('Needed for parts')
+    assert.equal(address(), '?order=newest&text=FOR+PARTS')
+    await search('Search access requests', 'nothing has this text')
+    await page.getByText('No request fits the filters').waitFor()
+    await page.getByRole('button', { name: 'Clear the filters' }).click()
+    await page.getByRole('row').filter({ hasText: 'Needed for tools' }).waitFor()
+    assert.equal(address(), '')
+
+    await opened(page, '/change_requests')
+    await page.getByRole('button', { name: 'All' }).click()
+    await search('Search change requests', 'nothing has this text')
+    await page.getByText('No request fits the filters').waitFor()
+
+    await opened(page, '/revisions')
+    await search('Search revisions', 'inc-44')
+    await isFirst('collections/parts')
+    assert.equal((await rowsOf(page)).length, 1)
+    await page.getByRole('button', { name: /^Compare from revision/ }).click()
+    await page.getByText(/^From revision/).waitFor()
+    await page.getByRole('button', { name: 'Cancel' }).click()
+    await isFirst('INC-44')
+    assert.equal(address(), '?text=inc-44')
+    await search('Search revisions', 'nothing has this text')
+    await page.getByText('No revision fits the search').waitFor()
+    await page.getByRole('button', { name: 'Clear the search' }).click()
+    await order('oldest')
+    const [oldest] = (await server.manage('GET', '/revisions?order=oldest&limit=1')).json.items
+    await first
+      .getByRole('cell', { name: String(oldest.revision), exact: true })
+      .first()
+      .waitFor()
+
+    await opened(page, '/audit?outcome=ok')
+    await order('oldest')
+    const [entry] = (await server.manage('GET', '/audit?order=oldest&outcome=ok&limit=1')).json.items
+    await isFirst(entry.operation)
+    assert.equal(address(), '?outcome=ok&order=oldest')
+    assertFaultless(visit, 'search and order')
+  })
+
   test('a user opens with their access in sentences, and what they lack is one line', async () => {
     await using visit = await visitor(browser, origins)
     const { page } = visit

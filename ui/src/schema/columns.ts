@@ -151,6 +151,12 @@ export function filtersOf(schemas: ResourceSchemas, action = 'list'): readonly F
   return fieldsOf(input, schemas.$defs).filter(({ name }) => !SHAPING.includes(name))
 }
 
+/** The parameter by which a list is ordered, if it can be chosen. */
+export function orderOf({ actions, $defs }: ResourceSchemas, action = 'list'): Field | undefined {
+  const input = actions[action]?.input
+  return input === undefined ? undefined : fieldsOf(input, $defs).find(({ name }) => name === 'order')
+}
+
 /** True if the list takes the parameter. */
 export function takes(schemas: ResourceSchemas, parameter: string, action = 'list'): boolean {
   const properties = schemas.actions[action]?.input['properties']

@@ -6,8 +6,7 @@ import { Button, IconButton } from '../kit/button.tsx'
 import { Select, TextInput } from '../kit/inputs.tsx'
 import { Listbox } from '../kit/listbox.tsx'
 import { type Field, labelOf } from '../schema/fields.ts'
-
-type Change = (change: Readonly<Record<string, string | readonly string[] | undefined>>) => void
+import type { Change } from './use-list-search.ts'
 
 /** A text that narrows the list a moment after the last key. `/` leads to it. */
 export function SearchBox({

@@ -1,5 +1,5 @@
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
-import { useNavigate, useSearch } from '@tanstack/react-router'
+import { useNavigate } from '@tanstack/react-router'
 import { Download } from 'lucide-react'
 import { useState } from 'react'
 import { client, type Input } from '../../api/client.ts'
@@ -7,7 +7,7 @@ import { operation } from '../../api/operations.ts'
 import { faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
 import { useKeys } from '../../app/keys.ts'
-import { one, type Search } from '../../app/search.ts'
+import { one } from '../../app/search.ts'
 import { Button } from '../../kit/button.tsx'
 import { Moment } from '../../kit/moment.tsx'
 import { useNarrow } from '../../kit/narrow.ts'
@@ -18,7 +18,9 @@ import { filtersOf } from '../../schema/columns.ts'
 import { useSchemas } from '../../schema/load.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { DataTable } from '../../tables/data-table.tsx'
-import { FilterBar, SearchBox } from '../../tables/filters.tsx'
+import { FilterBar } from '../../tables/filters.tsx'
+import { ListBar } from '../../tables/list-bar.tsx'
+import { useListSearch } from '../../tables/use-list-search.ts'
 import { ExportDialog } from '../records/export-dialog.tsx'
 import { RangeSelect } from '../records/range-select.tsx'
 import { ChainCheck } from './chain.tsx'
@@ -82,13 +84,14 @@ export default function Audit() {
 }
 
 function List() {
-  const search = useSearch({ strict: false }) as Search
+  const { search, change } = useListSearch()
   const navigate = useNavigate()
   const may = useMay()
   const isNarrow = useNarrow()
   const schemas = useSchemas('audit')
   const [isExporting, setExporting] = useState(false)
   const { entry, ...filters } = search
+  const isFiltered = Object.keys(filters).some((name) => name !== 'order')
   const open = one(entry) ?? null
   const query = useInfiniteQuery({
     queryKey: ['audit.list', filters],
@@ -100,11 +103,6 @@ function List() {
     getNextPageParam: ({ next_cursor }) => next_cursor,
     placeholderData: keepPreviousData,
   })
-  const change = (changes: Readonly<Record<string, string | readonly string[] | undefined>>): void => {
-    navigate({ to: '.', search: { ...search, ...changes } as never, replace: 'text' in changes }).catch(
-      () => {},
-    )
-  }
   const close = (): void => change({ entry: undefined })
   useKeys({ Escape: () => (open === null ? false : close()) })
   const items = query.data?.pages.flatMap((page) => page.items) ?? []
@@ -136,26 +134,21 @@ function List() {
       }
       isFull
     >
-      <div className="flex shrink-0 flex-wrap items-center gap-2">
-        <SearchBox
-          label="Search the audit log"
-          value={one(search['text']) ?? ''}
-          onChange={(text) => change({ text: text === '' ? undefined : text })}
-        />
+      <ListBar label="Search the audit log" schemas={schemas} search={search} onChange={change}>
         <RangeSelect search={search} onChange={change} />
         <FilterBar
           fields={schemas == null ? [] : filtersOf(schemas).filter(({ name }) => name !== 'bodies')}
           search={search}
           onChange={change}
         />
-      </div>
+      </ListBar>
       {query.error !== null && <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />}
       {query.data === undefined && query.error === null && <SkeletonRows rows={12} />}
       {query.data !== undefined && items.length === 0 && (
         <Empty
-          title={Object.keys(filters).length > 0 ? 'No entry fits the filters' : 'No entries yet'}
+          title={isFiltered ? 'No entry fits the filters' : 'No entries yet'}
           action={
-            Object.keys(filters).length > 0 && (
+            isFiltered && (
               <Button onClick={() => void navigate({ to: '.', search: {} })}>Clear the filters</Button>
             )
           }

@@ -1,17 +1,20 @@
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
-import { useNavigate, useSearch } from '@tanstack/react-router'
+import { useNavigate } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { client, type Input, type OperationName } from '../../api/client.ts'
 import { operation } from '../../api/operations.ts'
 import { faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
-import { one, type Search } from '../../app/search.ts'
+import { one } from '../../app/search.ts'
 import { Button } from '../../kit/button.tsx'
 import { classes } from '../../kit/classes.ts'
 import { Page } from '../../kit/page.tsx'
 import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
+import { useSchemas } from '../../schema/load.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { DataTable } from '../../tables/data-table.tsx'
+import { ListBar } from '../../tables/list-bar.tsx'
+import { useListSearch } from '../../tables/use-list-search.ts'
 import { aboutOf } from '../resources/about.ts'
 
 const PAGE = 100
@@ -31,9 +34,10 @@ interface InboxProps<T> {
 /** Requests that wait for a decision, and those that have one. Open requests come first: `state` in the address shows others. */
 export function Inbox<T extends { readonly id: string }>(props: InboxProps<T>) {
   const { resource, title, states, columns, emptyHint, actions } = props
-  const search = useSearch({ strict: false }) as Search
+  const { search, change } = useListSearch()
   const navigate = useNavigate()
   const may = useMay()
+  const schemas = useSchemas(resource)
   const name = `${resource}.list` as OperationName
   const row = operation(name)!
   const state = one(search['state']) ?? 'open'
@@ -57,6 +61,7 @@ export function Inbox<T extends { readonly id: string }>(props: InboxProps<T>) {
         <Forbidden permission={row.permission} />
       </Page>
     )
+  const isFiltered = Object.keys(rest).some((one) => one !== 'order')
   const items = query.data?.pages.flatMap((page) => page.items) ?? []
   return (
     <Page
@@ -71,31 +76,43 @@ export function Inbox<T extends { readonly id: string }>(props: InboxProps<T>) {
       }
       isFull
     >
-      <fieldset aria-label="State" className="flex shrink-0 flex-wrap gap-2">
-        {[...states, ALL].map((value) => (
-          <Button
-            key={value}
-            isSmall
-            aria-pressed={value === state}
-            className={classes(value === state && 'border-accent! bg-accent-soft! text-accent!')}
-            onClick={() =>
-              void navigate({
-                to: '.',
-                search: { ...search, state: value === 'open' ? undefined : value } as never,
-              })
-            }
-          >
-            {value.charAt(0).toUpperCase() + value.slice(1)}
-          </Button>
-        ))}
-      </fieldset>
+      <ListBar label={`Search ${title.toLowerCase()}`} schemas={schemas} search={search} onChange={change}>
+        <fieldset aria-label="State" className="flex flex-wrap gap-2">
+          {[...states, ALL].map((value) => (
+            <Button
+              key={value}
+              isSmall
+              aria-pressed={value === state}
+              className={classes(value === state && 'border-accent! bg-accent-soft! text-accent!')}
+              onClick={() => change({ state: value === 'open' ? undefined : value })}
+            >
+              {value.charAt(0).toUpperCase() + value.slice(1)}
+            </Button>
+          ))}
+        </fieldset>
+      </ListBar>
       {query.error !== null && <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />}
       {query.data === undefined && query.error === null && <SkeletonRows rows={8} />}
-      {query.data !== undefined && items.length === 0 && (
-        <Empty title={state === 'open' ? 'Nothing waits for a decision' : `No request is ${state}`}>
-          {emptyHint}
-        </Empty>
-      )}
+      {query.data !== undefined &&
+        items.length === 0 &&
+        (isFiltered ? (
+          <Empty
+            title="No request fits the filters"
+            action={<Button onClick={() => void navigate({ to: '.', search: {} })}>Clear the filters</Button>}
+          />
+        ) : (
+          <Empty
+            title={
+              state === 'open'
+                ? 'Nothing waits for a decision'
+                : state === ALL
+                  ? 'No requests yet'
+                  : `No request is ${state}`
+            }
+          >
+            {emptyHint}
+          </Empty>
+        ))}
       {items.length > 0 && (
         <DataTable
           label={title}

@@ -1,36 +1,40 @@
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
-import { Link, useNavigate, useSearch } from '@tanstack/react-router'
+import { Link } from '@tanstack/react-router'
 import { FileDown, FileUp } from 'lucide-react'
-import { client } from '../../api/client.ts'
+import { client, type Input } from '../../api/client.ts'
 import { operation } from '../../api/operations.ts'
 import { faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
-import { one, type Search } from '../../app/search.ts'
+import { one } from '../../app/search.ts'
 import { Button, buttonClasses } from '../../kit/button.tsx'
 import { Moment } from '../../kit/moment.tsx'
 import { Page } from '../../kit/page.tsx'
 import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
+import { useSchemas } from '../../schema/load.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { DataTable } from '../../tables/data-table.tsx'
+import { ListBar } from '../../tables/list-bar.tsx'
+import { useListSearch } from '../../tables/use-list-search.ts'
 import { Compare } from './compare.tsx'
 import { chosenPair, type Pair } from './pair.ts'
 
 const PAGE = 100
 const TITLE = 'Revisions'
 
-/** Each change of the configuration, newest first, and the difference of any two (`from`, `to` in the address). */
+/** Each change of the configuration, and the difference of any two. Search, order and these two stand in the address. */
 export default function Revisions() {
-  const search = useSearch({ strict: false }) as Search
-  const navigate = useNavigate()
+  const { search, change } = useListSearch()
   const may = useMay()
+  const schemas = useSchemas('revisions')
   const row = operation('revisions.list')!
-  const pair: Pair = { from: one(search['from']), to: one(search['to']) }
+  const { from, to, ...filters } = search
+  const pair: Pair = { from: one(from), to: one(to) }
   const isComparing = pair.from !== undefined && pair.to !== undefined
   const query = useInfiniteQuery({
-    queryKey: ['revisions.list'],
+    queryKey: ['revisions.list', filters],
     queryFn: async ({ pageParam, signal }) => {
-      const asked = { limit: PAGE, ...(pageParam !== null && { cursor: pageParam }) }
-      return (await client.call('revisions.list', asked, { signal })).body
+      const asked = { ...filters, limit: PAGE, ...(pageParam !== null && { cursor: pageParam }) }
+      return (await client.call('revisions.list', asked as Input<'revisions.list'>, { signal })).body
     },
     initialPageParam: null as string | null,
     getNextPageParam: ({ next_cursor }) => next_cursor,
@@ -43,9 +47,9 @@ export default function Revisions() {
         <Forbidden permission={row.permission} />
       </Page>
     )
-  const choose = (side: 'from' | 'to', revision: number): void => {
-    navigate({ to: '.', search: chosenPair(pair, side, revision) as never }).catch(() => {})
-  }
+  const choose = (side: 'from' | 'to', revision: number): void =>
+    change({ ...chosenPair(pair, side, revision) })
+  const compareNone = (): void => change({ from: undefined, to: undefined })
   const items = query.data?.pages.flatMap((page) => page.items) ?? []
   return (
     <Page
@@ -66,29 +70,36 @@ export default function Revisions() {
               Export
             </Link>
           )}
-          <ShowAs request={{ operation: row, input: {}, options: {} }} />
+          <ShowAs request={{ operation: row, input: filters, options: {} }} />
         </>
       }
       isFull
     >
+      {!isComparing && (
+        <ListBar label="Search revisions" schemas={schemas} search={search} onChange={change} />
+      )}
       {query.error !== null && <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />}
       {!isComparing && query.data === undefined && query.error === null && <SkeletonRows rows={12} />}
-      {!isComparing && query.data !== undefined && items.length === 0 && (
-        <Empty title="No revisions yet">The first change of the configuration makes one.</Empty>
-      )}
+      {!isComparing &&
+        query.data !== undefined &&
+        items.length === 0 &&
+        (filters['text'] === undefined ? (
+          <Empty title="No revisions yet">The first change of the configuration makes one.</Empty>
+        ) : (
+          <Empty
+            title="No revision fits the search"
+            action={<Button onClick={() => change({ text: undefined })}>Clear the search</Button>}
+          />
+        ))}
       {pair.from !== undefined && pair.to !== undefined ? (
-        <Compare
-          from={pair.from}
-          to={pair.to}
-          onClose={() => void navigate({ to: '.', search: {} as never })}
-        />
+        <Compare from={pair.from} to={pair.to} onClose={compareNone} />
       ) : (
         items.length > 0 && (
           <>
             {pair.from !== undefined && (
               <p role="status" className="flex flex-wrap items-center gap-2">
                 From revision {pair.from}. Choose a later revision with "To".
-                <Button isSmall onClick={() => void navigate({ to: '.', search: {} as never })}>
+                <Button isSmall onClick={compareNone}>
                   Cancel
                 </Button>
               </p>
@@ -96,7 +107,7 @@ export default function Revisions() {
             {pair.to !== undefined && (
               <p role="status" className="flex flex-wrap items-center gap-2">
                 To revision {pair.to}. Choose an earlier revision with "From".
-                <Button isSmall onClick={() => void navigate({ to: '.', search: {} as never })}>
+                <Button isSmall onClick={compareNone}>
                   Cancel
                 </Button>
               </p>
