@@ -5,14 +5,17 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { promisify } from 'node:util'
+import { isDeepStrictEqual, promisify } from 'node:util'
 import type { Browser, Page } from 'playwright-core'
 import { PROBLEMS } from '../../src/base/refusal.ts'
-import { created, publishOrders, startTestServer, type TestServer } from '../scenarios/server.ts'
+import { killNow, startUp } from '../scenarios/process.ts'
+import { call, created, publishOrders, startTestServer, type TestServer, until } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
 import { PASSWORD, register, tokensFor } from '../support/authorization.ts'
 import { Browser as TextBrowser } from '../support/browser.ts'
+import { DEBUGGED, debugThreads, type ThreadDebugger } from '../support/paused-threads.ts'
 import { addUser } from '../support/sign-in.ts'
+import { CERTIFICATE, PRIVATE_KEY } from '../wire/certificate.ts'
 import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
 import { keyboardOn, pointerOn } from './hands.ts'
 import { PAGES } from './pages.ts'
@@ -44,18 +47,21 @@ const VIEW = `({
 const KEPT = `(async () => JSON.stringify([
   location.href, { ...localStorage }, { ...sessionStorage }, history.state, await indexedDB.databases(), document.cookie,
 ]))()`
-/** The answer of a server one of whose threads has not confirmed a change in time. */
-const PENDING = `{
-  const ask = window.fetch
-  window.fetch = async (target, init) => {
-    const response = await ask(target, init)
-    if (init?.method !== 'POST' || !String(target).includes('/management/v1/policies')) return response
-    const { status, headers } = response
-    return new Response(JSON.stringify({ ...(await response.json()), pending: true }), { status, headers })
-  }
-}`
+/** True if a request of the page is answered. */
+const ANSWERS = `fetch('/console/session', { headers: { 'x-postern-console': '1' }, signal: AbortSignal.timeout(2000) })
+  .then(({ ok }) => ok, () => false)`
 
 const run = promisify(execFile)
+
+/** Pauses the gateway thread that does not answer the page, and returns its name. */
+async function pauseOther(threads: ThreadDebugger, page: Page): Promise<string> {
+  for (const name of threads.threads.filter((thread) => thread.startsWith('gateway-'))) {
+    await threads.pause(name)
+    if (await page.evaluate<boolean>(ANSWERS)) return name
+    await threads.resume(name)
+  }
+  return assert.fail('no thread answers the page')
+}
 
 suite('rules of the console, in a browser', { skip: SKIPPED }, () => {
   let browser: Browser
@@ -317,18 +323,61 @@ suite('rules of the console, in a browser', { skip: SKIPPED }, () => {
     assertFaultless(visit, 'a draft')
   })
 
-  test('a change that not all threads have confirmed is said to be not confirmed', async () => {
-    await using visit = await visitor(browser, origins)
-    const { page } = visit
-    await signIn(page, origin, 'ann')
-    await opened(page, '/policies/new')
-    await page.getByLabel(/^Name/).fill('Pending')
-    await page.getByRole('button', { name: 'Review the change' }).click()
-    await page.getByRole('button', { name: 'Create' }).waitFor()
-    await page.evaluate(PENDING)
-    await page.getByRole('button', { name: 'Create' }).click()
-    await page.getByText('Not all gateway threads have confirmed').waitFor()
-    assertFaultless(visit, 'pending')
+  test('while a gateway thread hangs a change is said to be not confirmed, and once the thread runs the change is in force', async () => {
+    const data = join(folder, 'data')
+    let token: string
+    {
+      await using first = await startTestServer({ data })
+      await addUser(first, first.running.origin, 'ann')
+      await created(first.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' }))
+      token = await publishOrders(first, upstream.url)
+    }
+    const [certificate, key] = [join(folder, 'a.pem'), join(folder, 'a.key')]
+    writeFileSync(certificate, CERTIFICATE)
+    writeFileSync(key, PRIVATE_KEY)
+    // Over HTTP/2 all requests of the page go to one thread
+    const tls = ['--control-tls-cert', certificate, '--control-tls-key', key]
+    const up = await startUp(data, ['--workers', '2', ...tls], DEBUGGED)
+    try {
+      using threads = await debugThreads(up.output())
+      const signInOrigin = `http://localhost:${new URL(up.gatewayUrl).port}`
+      await using visit = await visitor(browser, [up.controlUrl, signInOrigin], { anyCertificate: true })
+      const { page } = visit
+      await signIn(page, up.controlUrl, 'ann')
+      await openPage(page, up.controlUrl, '/clients/acme')
+      const press = async (name: 'Deactivate' | 'Activate'): Promise<void> => {
+        await page.getByRole('main').getByRole('button', { name, exact: true }).click()
+        const dialog = page.getByRole('dialog')
+        await dialog.getByRole('button', { name: 'Review the change' }).click()
+        await dialog.getByRole('button', { name, exact: true }).click()
+        await dialog.waitFor({ state: 'detached' })
+      }
+      /** Statuses of calls on connections of their own, which are spread over both threads. */
+      const statuses = async (): Promise<number[]> => {
+        const answers = await Promise.all(
+          Array.from({ length: 16 }, () =>
+            call('GET', `${up.gatewayUrl}/orders/v1/orders/1`, { token, headers: { connection: 'close' } }),
+          ),
+        )
+        return [...new Set(answers.map(({ status }) => status))]
+      }
+      const said = page.getByRole('status').last()
+      assert.deepEqual(await statuses(), [200])
+
+      const hanging = await pauseOther(threads, page)
+      await press('Deactivate')
+      await said.getByText('Not all gateway threads have confirmed').waitFor()
+      assert.equal(await said.getByText(/^Done/).count(), 0)
+
+      await threads.resume(hanging)
+      await until(statuses, (found) => isDeepStrictEqual(found, [403]))
+      await press('Activate')
+      await said.getByText(/^Done/).waitFor()
+      assert.deepEqual(await statuses(), [200])
+      assertFaultless(visit, 'a thread that hangs')
+    } finally {
+      await killNow(up)
+    }
   })
 
   test('single keys open, move and help, and a person can switch them off', async () => {
