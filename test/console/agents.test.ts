@@ -157,7 +157,8 @@ suite('hosts, origins and secrets, in a browser', { skip: SKIPPED }, () => {
     await token.getByRole('button', { name: 'Revoke' }).click()
     await confirmed(dialog, 'Revoke token')
     await dialog.getByText('Done').waitFor()
-    await dialog.getByRole('button', { name: 'Close', exact: true }).last().click()
+    // The second one is that of the answer
+    await dialog.getByRole('button', { name: 'Close', exact: true }).nth(1).click()
     await token.getByText('Revoked').waitFor()
     assert.equal(await callWith(second), 401)
     assertFaultless(visit, 'token')

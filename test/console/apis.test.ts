@@ -203,7 +203,8 @@ suite('APIs and their callers, in a browser', { skip: SKIPPED }, () => {
     assert.equal(await dialog.getByLabel('Password').count(), 0, 'members of other types')
     await dialog.getByRole('button', { name: 'Review the change' }).click()
     await dialog.getByRole('button', { name: 'Rotate', exact: true }).click()
-    await dialog.getByRole('button', { name: 'Close' }).last().click()
+    // The second one is that of the answer
+    await dialog.getByRole('button', { name: 'Close' }).nth(1).click()
     await page.getByRole('button', { name: 'Undo the rotation' }).waitFor()
     await orders.ask('GET', '/v1/orders/7')
     assert.equal(orders.upstream.seen.at(-1)!.headers['authorization'], 'Bearer second-secret-92')

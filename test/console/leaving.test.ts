@@ -366,6 +366,36 @@ suite('leaving a page of the console, in a browser', { skip: SKIPPED }, () => {
     assertFaultless(visit, 'a dialog')
   })
 
+  test('a question goes once the change that it is about is stored', async () => {
+    await created(server.manage('POST', '/policies', { name: 'Late', slug: 'late' }))
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/policies/late')
+    let letGo = (): void => {}
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve
+    })
+    await page.route('**/management/v1/policies/**', async (route) => {
+      const isWrite = route.request().method() !== 'GET' && !route.request().url().includes('dry_run')
+      if (isWrite) await held
+      await route.continue()
+    })
+    await page.getByRole('button', { name: 'Deactivate' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Deactivate Late', exact: true })
+    await dialog.getByRole('button', { name: 'Review the change' }).click()
+    await dialog.getByLabel('Reason').fill('no longer sold')
+    await dialog.getByRole('button', { name: 'Deactivate', exact: true }).click()
+    await dialog.getByRole('button', { name: 'Close' }).click()
+    const asked = question(page, DISCARD)
+    await asked.waitFor()
+    letGo()
+    await asked.waitFor({ state: 'detached' })
+    await dialog.waitFor({ state: 'detached' })
+    await page.getByRole('heading', { level: 1 }).getByText('inactive', { exact: true }).waitFor()
+    assertFaultless(visit, 'late')
+  })
+
   test('edits stay while another person saves, and giving them up shows what is stored', async () => {
     await using visit = await visitor(browser, origins)
     const { page } = visit

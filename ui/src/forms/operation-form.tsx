@@ -184,6 +184,7 @@ export function Review(props: ReviewProps) {
   const reasonId = useId()
   const isConflict = state.step === 'conflict'
   const approval = state.step === 'review' ? state.approvalNeeded : []
+  const isSending = state.step === 'review' && state.isSending
   return (
     <form
       className="flex flex-col gap-4"
@@ -240,12 +241,15 @@ export function Review(props: ReviewProps) {
         </Labeled>
       )}
       <FormBar aside={showAs} isSticky={isPage}>
-        <Button onClick={onBack}>Back</Button>
+        <Button onClick={onBack} disabled={isSending}>
+          Back
+        </Button>
         {!isConflict && (
           <Button
             type="submit"
             tone={row.effect === 'delete' ? 'danger' : 'primary'}
             disabled={asked !== null && word !== asked}
+            isBusy={isSending}
           >
             {approval.length > 0 ? 'Ask for approval' : verb}
           </Button>

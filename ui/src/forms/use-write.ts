@@ -28,6 +28,8 @@ export type WriteState =
       /** What the operation would answer. */
       readonly result: JsonObject
       readonly fault: Fault | null
+      /** It was confirmed, and the server has not answered yet. */
+      readonly isSending: boolean
     }
   /** Somebody else has changed the resource since it was loaded. */
   | { readonly step: 'conflict'; readonly fault: Fault }
@@ -45,7 +47,7 @@ export function useWrite(row: OperationRow) {
 
   const send = useCallback(
     async (input: WriteInput, options: WriteOptions): Promise<void> => {
-      setState({ step: 'asking' })
+      setState((before) => (before.step === 'review' ? { ...before, isSending: true } : { step: 'asking' }))
       try {
         const answer = await client.call(nameOf(row), input as Input<OperationName>, options)
         if (answer.diff !== null) {
@@ -55,6 +57,7 @@ export function useWrite(row: OperationRow) {
             approvalNeeded: answer.approvalNeeded,
             result: answer.body as unknown as JsonObject,
             fault: null,
+            isSending: false,
           })
           return
         }

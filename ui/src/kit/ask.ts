@@ -10,6 +10,8 @@ export interface Question {
 }
 
 interface Asked extends Question {
+  /** The question as it was given. */
+  readonly question: Question
   readonly answer: (isYes: boolean) => void
 }
 
@@ -27,6 +29,7 @@ export function ask(question: Question): Promise<boolean> {
   return new Promise((resolve) => {
     const own: Asked = {
       ...question,
+      question,
       answer: (isYes) => {
         if (asked === own) set(null)
         resolve(isYes)
@@ -34,6 +37,11 @@ export function ask(question: Question): Promise<boolean> {
     }
     set(own)
   })
+}
+
+/** Answers a question that is open with no: what it is about is over. */
+export function withdraw(question: Question): void {
+  if (asked?.question === question) asked.answer(false)
 }
 
 /** The question that is open, for the dialog that shows it. */

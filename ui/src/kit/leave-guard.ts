@@ -5,12 +5,13 @@
  *    in. The browser itself asks before its tab closes.
  * 2. Leaving is another path, or another tab of the page (`?tab=`). Other parameters only change what the page shows.
  * 3. An answer of yes lets one navigation go on; the guard itself ends with what it guards.
- * 4. Several guards with the same question ask once.
+ * 4. Several guards with the same question ask once. An open question goes with the last of them, answered with no: what was
+ *    guarded is stored by then, or gone.
  * 5. Nothing asks before a page is given up because its person has left it: nobody else is to see what is on it.
  */
 import { useBlocker } from '@tanstack/react-router'
 import { createContext, useContext, useEffect, useRef } from 'react'
-import { ask, type Question } from './ask.ts'
+import { ask, type Question, withdraw } from './ask.ts'
 
 /** Takes a question that the dialog around asks before it closes. Returns a function that takes it back. */
 type Guarding = (question: Question) => () => void
@@ -69,6 +70,7 @@ export function useLeaveGuard(isOn: boolean, question: Question = DISCARD): void
       leaveDialog?.()
       own.current = null
       guards.splice(guards.indexOf(guard), 1)
+      if (!guards.some((other) => other.question === question)) withdraw(question)
     }
   }, [isOn, guardDialog, question])
 }
