@@ -58,6 +58,7 @@ export function createRevisionReader(db: Db): RevisionReader {
       return rows.map(toItem)
     },
     firstItems: async (revisions) => {
+      if (revisions.length === 0) return new Map()
       // A window function would sort every item of all these revisions
       const first = db
         .selectFrom('revisions')
