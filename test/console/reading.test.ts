@@ -348,6 +348,67 @@ suite('what pages say, in a browser', { skip: SKIPPED }, () => {
     assertFaultless(visit, 'search and order')
   })
 
+  test('a press anywhere in a row opens it, but not on a link of its own, with Ctrl, or at the end of a selection', async () => {
+    const { headers } = await server.gateway('GET', '/orders/v1/orders/1')
+    await until(
+      () => server.manage('GET', `/records/${headers.get('x-request-id')}`),
+      ({ status }) => status === 200,
+    )
+    await using visit = await visitor(browser, origins)
+    const { page, context } = visit
+    await signIn(page, origin, 'ann')
+    await created(server.manage('POST', '/policies', { name: 'Silver', slug: 'silver' }))
+    await opened(page, '/policies')
+    const path = (): string => new URL(page.url()).pathname
+    const row = page.getByRole('row').filter({ hasText: 'Silver' })
+    assert.equal(
+      await row.locator('a, button, [tabindex="0"]').count(),
+      1,
+      'one thing in the row takes the focus',
+    )
+    const cell = row.getByText('silver', { exact: true })
+    await cell.click({ modifiers: ['Control'] })
+    await cell.click({ button: 'middle' })
+    assert.equal(path(), '/console/policies')
+    for (const options of [{ modifiers: ['Control' as const] }, { button: 'middle' as const }]) {
+      const [other] = await Promise.all([
+        context.waitForEvent('page'),
+        row.getByRole('link', { name: 'Silver' }).click(options),
+      ])
+      await other.waitForURL(/\/console\/policies\/[^/]+$/)
+      await other.close()
+      assert.equal(path(), '/console/policies')
+    }
+    const box = (await cell.boundingBox())!
+    await page.mouse.move(box.x + 1, box.y + box.height / 2)
+    await page.mouse.down()
+    await page.mouse.move(box.x + box.width - 1, box.y + box.height / 2)
+    await page.mouse.up()
+    assert.notEqual(await page.evaluate('String(getSelection())'), '')
+    assert.equal(path(), '/console/policies')
+    await row.locator('td').last().click()
+    await page.getByRole('heading', { name: 'Silver', level: 1 }).waitFor()
+    await page.goBack()
+    await row.waitFor()
+    await opened(page, '/records?status=401')
+    const call = page.getByRole('row').filter({ hasText: '/orders/v1/orders/1' })
+    await call.getByText('GET', { exact: true }).click()
+    await page.getByRole('complementary', { name: 'Record' }).waitFor()
+    await call.first().getByRole('link').last().click()
+    await page.waitForURL(/\/problems\//)
+    assertFaultless(visit, 'presses in rows')
+  })
+
+  test('at 390 pixels a press anywhere in a card opens it', async () => {
+    await using visit = await visitor(browser, origins, { width: 390, isTouch: true })
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/collections')
+    await page.getByRole('listitem').filter({ hasText: 'orders' }).getByText('/orders', { exact: true }).tap()
+    await page.getByRole('heading', { level: 1, name: 'Orders' }).waitFor()
+    assertFaultless(visit, 'presses in cards')
+  })
+
   test('a user opens with their access in sentences, and what they lack is one line', async () => {
     await using visit = await visitor(browser, origins)
     const { page } = visit

@@ -5,6 +5,7 @@ import { singleKeysOn, useKeys } from '../app/keys.ts'
 import type { Search } from '../app/search.ts'
 import { classes } from '../kit/classes.ts'
 import { useNarrow, useTouch } from '../kit/narrow.ts'
+import { openPressed } from './row-press.ts'
 
 interface TableColumn<T> {
   readonly name: string
@@ -30,7 +31,7 @@ interface DataTableProps<T> {
   readonly columns: readonly TableColumn<T>[]
   readonly items: readonly T[]
   readonly keyOf: (item: T) => string
-  /** Where the first column leads; null: nowhere. */
+  /** Where a row leads: the link of its first column, and a press anywhere in the row; null: nowhere. */
   readonly linkOf: (item: T) => RowLink | null
   /** Asks for the next page, when its place comes into view. */
   readonly more?: (() => void) | null
@@ -119,6 +120,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
     return (
       <Link
         to={link.to}
+        data-row-link=""
         params={link.params ?? {}}
         search={(link.search ?? {}) as Search}
         className={classes(
@@ -149,7 +151,11 @@ export function DataTable<T>(props: DataTableProps<T>) {
                 key={keyOf(item)}
                 data-row={index}
                 style={{ minHeight: CARD }}
-                className="flex flex-col gap-1 border-b border-line p-3"
+                onClick={openPressed}
+                className={classes(
+                  'flex flex-col gap-1 border-b border-line p-3',
+                  linkOf(item) !== null && 'cursor-pointer',
+                )}
               >
                 <div className="text-md break-words">{first(item)}</div>
                 <dl className="grid grid-cols-[auto_1fr] gap-x-3 text-sm">
@@ -199,8 +205,10 @@ export function DataTable<T>(props: DataTableProps<T>) {
                   key={key}
                   data-row={index}
                   style={{ height: row }}
+                  onClick={openPressed}
                   className={classes(
                     'border-b border-line last:border-0 hover:bg-raised',
+                    linkOf(item) !== null && 'cursor-pointer',
                     key === selected && 'bg-accent-soft',
                   )}
                 >
