@@ -55,6 +55,8 @@ suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
       const { top, bottom } = element.getBoundingClientRect()
       return top >= 0 && bottom <= element.ownerDocument.defaultView!.innerHeight
     })
+  const isFocused = (part: Locator): Promise<boolean> =>
+    part.evaluate((element) => element === element.ownerDocument.activeElement)
   const colorOf = (part: Locator): Promise<string> =>
     part.evaluate((element) => element.ownerDocument.defaultView!.getComputedStyle(element).color)
 
@@ -97,6 +99,80 @@ suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
     await opened(page, '/collections/new')
     assert.equal(await isInView(page.getByRole('button', { name: 'Review the change' })), true)
     await assertClean(visit, 1440, 'a new collection')
+  })
+
+  test('a new policy shows no limit until one is added by its kind; what it takes is shown, and a refusal opens what is folded', async () => {
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/policies/new')
+    const hand = keyboardOn(page)
+    assert.equal(await page.getByLabel(/^(?:Max|Window|Burst|Rate|Quota)/).count(), 0)
+    await hand.fill(page.getByLabel(/^Name/), 'Bursts')
+    await hand.press(page.getByRole('button', { name: 'Add a rate limit' }))
+    const limit = page.getByRole('group', { name: 'Rate limit 1' })
+    assert.equal(await isFocused(limit.getByLabel(/^Name/)), true)
+    assert.equal(await limit.getByLabel(/^Name/).inputValue(), 'rate')
+    assert.equal(await limit.getByLabel('Burst').isVisible(), false)
+    await hand.fill(limit.getByLabel(/^Max/), '3')
+    await hand.fill(limit.getByLabel('Window'), '1m')
+    await limit.getByText('3 requests in any minute, for each client or profile.').waitFor()
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('Space')
+    assert.equal(await limit.getByLabel(/^(?:Rolling|Timezone|Wait)/).count(), 0)
+    await hand.fill(limit.getByLabel('Burst'), '4')
+    await hand.fill(limit.getByLabel('Cost'), '5')
+    await limit.getByText('More settings of this limit: 2 set').click()
+    assert.equal(await limit.getByLabel('Cost').isVisible(), false)
+    const review = page.getByRole('button', { name: 'Review the change' })
+    await review.click()
+    await limit.getByText('one call would cost more than there is: at most 4').waitFor()
+    assert.equal(await limit.getByLabel('Cost').getAttribute('aria-invalid'), 'true')
+    await limit.getByLabel('Cost').fill('')
+    // What the new kind does not take stays until it is cleared
+    await limit.getByLabel(/^Kind/).selectOption('quota')
+    const quota = page.getByRole('group', { name: 'Quota 1' })
+    assert.equal(await quota.getByLabel('Burst').inputValue(), '4')
+    await review.click()
+    await quota.getByText('only a rate has burst').waitFor()
+    await quota.getByText('the window of a quota is 1d, 7d or 30d, or set rolling').waitFor()
+    await quota.getByLabel(/^Kind/).selectOption('rate')
+    await hand.press(page.getByRole('button', { name: 'Add a concurrency limit' }))
+    const second = page.getByRole('group', { name: 'Concurrency limit 2' })
+    assert.equal(await second.getByLabel('Window').count(), 0)
+    await hand.press(second.getByRole('button', { name: 'Remove limit 2' }))
+    assert.equal(await isFocused(page.getByRole('button', { name: 'Add a rate limit' })), true)
+    assert.match(
+      visit.faults.splice(0).join(),
+      /^(?:Failed to load resource: [^,]* 400 \(Bad Request\),?){2}$/,
+    )
+    await assertClean(visit, 1440, 'a new policy')
+    await page.setViewportSize({ width: 390, height: 844 })
+    await assertClean(visit, 390, 'a new policy at 390 pixels')
+    await page.setViewportSize({ width: 1440, height: 900 })
+    await review.click()
+    await page.getByRole('button', { name: 'Create' }).click()
+    await page.getByRole('heading', { name: /^Bursts/ }).waitFor()
+    assert.deepEqual((await server.manage('GET', '/policies/bursts')).json.limits, [
+      { name: 'rate', kind: 'rate', max: 3, window: '1m', burst: 4 },
+    ])
+  })
+
+  test('the form of a policy shows a short limit that is set, and leads to a folded setting by its address', async () => {
+    const limits = [{ name: 'calls', kind: 'concurrency', max: 2 }]
+    const rate = { max: 9, interval: '1m' }
+    await created(server.manage('POST', '/policies', { name: 'Short', slug: 'short', limits, rate }))
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, '/policies/short?tab=edit#/limits/0/cost')
+    assert.equal(await isFocused(page.getByLabel('Cost')), true)
+    assert.equal(
+      await page.getByRole('group', { name: 'Rate', exact: true }).getByLabel(/^Max/).inputValue(),
+      '9',
+    )
+    assert.equal(await page.getByRole('group', { name: 'Quota', exact: true }).count(), 0)
+    assertFaultless(visit, 'a short limit')
   })
 
   test('what cannot change is read-only in the form that edits, and can be chosen in the form that creates', async () => {

@@ -75,7 +75,7 @@ suite('stories in the console, with the pointer and with the keyboard alone', { 
           await go('Policies')
           await hand.press(page.getByRole('link', { name: 'New policy' }).first())
           await hand.fill(page.getByLabel(/^Name/), `Gold${suffix}`)
-          await hand.press(page.getByRole('button', { name: 'Add to limits' }))
+          await hand.press(page.getByRole('button', { name: 'Add a rate limit' }))
           await hand.fill(page.getByLabel(/^Name/).nth(1), 'minute')
           await hand.choose(page.getByLabel(/^Kind/), 'rate')
           await hand.fill(page.getByLabel(/^Max/), '3')

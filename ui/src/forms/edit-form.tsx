@@ -14,6 +14,7 @@ import { changesOf, entriesOf, isObject } from '../schema/value.ts'
 import { ShowAs } from '../show-as/show-as.tsx'
 import { FormBar } from './form-bar.tsx'
 import { FormFault } from './form-fault.tsx'
+import type { OwnFields } from './form-state.tsx'
 import { Review, WaitsFor } from './operation-form.tsx'
 import { sayStored } from './say-stored.ts'
 import { SchemaForm } from './schema-form.tsx'
@@ -27,6 +28,7 @@ interface EditFormProps {
   readonly schemas: ResourceSchemas
   /** Members that are changed elsewhere. */
   readonly hidden?: readonly string[]
+  readonly own?: OwnFields
   readonly onDone: () => void
 }
 
@@ -58,7 +60,17 @@ interface FormProps extends EditFormProps {
   readonly onDiscard: () => void
 }
 
-function Form({ resource, id, loaded, schemas, hidden = [], onDone, onEdited, onDiscard }: FormProps) {
+function Form({
+  resource,
+  id,
+  loaded,
+  schemas,
+  hidden = [],
+  own = {},
+  onDone,
+  onEdited,
+  onDiscard,
+}: FormProps) {
   const update = operation(`${resource}.update`)!
   const put = operation(`${resource}.put`)
   const shape = schemas.actions[put === null ? 'update' : 'put']!.input
@@ -144,6 +156,7 @@ function Form({ resource, id, loaded, schemas, hidden = [], onDone, onEdited, on
         onChange={setValue}
         errors={errorsOf(fault)}
         readOnly={fixed}
+        own={own}
       />
       <FormFault fault={fault} />
       <FormBar

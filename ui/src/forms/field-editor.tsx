@@ -7,14 +7,10 @@ import { MarkdownPreview } from '../markdown/markdown.tsx'
 import { type Field, inSentence, isOpenSwitch, labelOf } from '../schema/fields.ts'
 import { readingOf } from '../schema/reading.ts'
 import { isObject, type Path } from '../schema/value.ts'
-import { useMember } from './form-state.tsx'
+import { type EditorProps, useMember } from './form-state.tsx'
 import { RefInput } from './ref-input.tsx'
 
 type Of<K extends Field['kind']> = Extract<Field, { kind: K }>
-interface EditorProps<F extends Field = Field> {
-  readonly field: F
-  readonly path: Path
-}
 
 /** The input of a field, with label, hint and error. */
 export function FieldEditor({ field, path }: EditorProps) {
@@ -279,7 +275,8 @@ function ChoicesField({ field, path }: EditorProps<Of<'choices'>>) {
   )
 }
 
-function Notes({ field, path }: EditorProps) {
+/** The hint and the error of a field. */
+export function Notes({ field, path }: EditorProps) {
   const { id, error } = useMember(path)
   return (
     <>

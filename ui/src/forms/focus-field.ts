@@ -36,6 +36,8 @@ export function useFieldOfHash(form: RefObject<HTMLElement | null>, prefix: stri
     )
     const found = exact[0] ?? member
     const place = found?.matches(INPUTS) === true ? found : found?.querySelector<HTMLElement>(INPUTS)
+    for (let fold = place?.closest('details'); fold != null; fold = fold.parentElement?.closest('details'))
+      fold.open = true
     place?.scrollIntoView({ block: 'center' })
     place?.focus()
   }, [form, prefix])

@@ -1,6 +1,15 @@
-import { createContext, useContext } from 'react'
+import { type ComponentType, createContext, useContext } from 'react'
 import type { Json, JsonObject } from '../../build/document.ts'
+import type { Field } from '../schema/fields.ts'
 import { at, isEqual, type Path, pointerOf } from '../schema/value.ts'
+
+export interface EditorProps<F extends Field = Field> {
+  readonly field: F
+  readonly path: Path
+}
+
+/** Fields that are made by hand, by the member of the resource that they edit. */
+export type OwnFields = Readonly<Record<string, ComponentType<EditorProps>>>
 
 interface FormState {
   readonly value: JsonObject
@@ -19,6 +28,11 @@ interface FormState {
 const Context = createContext<FormState | null>(null)
 export const FormProvider = Context.Provider
 
+/** True if the value at a pointer, or something in it, is at fault. */
+export function hasFault(errors: Readonly<Record<string, string>>, pointer: string): boolean {
+  return Object.keys(errors).some((one) => one === pointer || one.startsWith(`${pointer}/`))
+}
+
 /** The member of the form at a path. */
 export function useMember(path: Path) {
   const form = useContext(Context)
@@ -29,6 +43,8 @@ export function useMember(path: Path) {
     id: form.prefix + pointer,
     value,
     error: form.errors[pointer] ?? null,
+    /** True if a value within, or something in it, is at fault. */
+    isFaulty: (inner: Path) => hasFault(form.errors, pointerOf([...path, ...inner])),
     loaded: form.loaded === null ? undefined : at(form.loaded, path),
     isReadOnly: form.isReadOnly || form.readOnly.includes(String(path[0])),
     isChanged: form.loaded !== null && !isEqual(at(form.loaded, path), value),

@@ -16,6 +16,7 @@ import { isEqual } from '../schema/value.ts'
 import { ShowAs } from '../show-as/show-as.tsx'
 import { FormBar } from './form-bar.tsx'
 import { FormFault } from './form-fault.tsx'
+import type { OwnFields } from './form-state.tsx'
 import { Result } from './result.tsx'
 import { sayStored } from './say-stored.ts'
 import { SchemaForm } from './schema-form.tsx'
@@ -46,6 +47,7 @@ interface OperationFormProps {
   readonly isPage?: boolean
   /** True for an answer that is shown in place of the form before `onDone` is told. Default: every answer. */
   readonly showsResult?: (output: JsonObject) => boolean
+  readonly own?: OwnFields
 }
 
 /** Runs an operation: its input as a form, the difference that it makes, a confirmation, and its answer. */
@@ -65,6 +67,7 @@ export function OperationForm(props: OperationFormProps) {
     onDone,
     isPage = false,
     showsResult = () => true,
+    own = {},
   } = props
   const [first] = useState(start)
   const [value, setValue] = useState<JsonObject>(first)
@@ -125,7 +128,7 @@ export function OperationForm(props: OperationFormProps) {
       }}
     >
       {fields.length > 0 && (
-        <SchemaForm fields={fields} value={value} onChange={setValue} errors={errorsOf(fault)} />
+        <SchemaForm fields={fields} value={value} onChange={setValue} errors={errorsOf(fault)} own={own} />
       )}
       <FormFault fault={fault} />
       <FormBar aside={<ShowAs request={request} />} isSticky={isPage}>

@@ -7,7 +7,7 @@ import { type Field, labelOf } from '../schema/fields.ts'
 import { isEqual, type Path, pointerOf, withAt } from '../schema/value.ts'
 import { FieldEditor } from './field-editor.tsx'
 import { useFieldOfHash } from './focus-field.ts'
-import { FormProvider } from './form-state.tsx'
+import { FormProvider, hasFault, type OwnFields } from './form-state.tsx'
 
 interface SchemaFormProps {
   readonly fields: readonly Field[]
@@ -18,6 +18,7 @@ interface SchemaFormProps {
   readonly isReadOnly?: boolean
   /** Members that are shown and cannot be changed. */
   readonly readOnly?: readonly string[]
+  readonly own?: OwnFields
 }
 
 /** Inputs for the members of an object, in sections. A default is shown and not sent; a cleared optional member is left out. */
@@ -29,6 +30,7 @@ export function SchemaForm({
   errors = {},
   isReadOnly = false,
   readOnly = [],
+  own = {},
 }: SchemaFormProps) {
   const prefix = useId()
   const sections = useMemo(() => [...Map.groupBy(fields, ({ section }) => section)], [fields])
@@ -39,7 +41,7 @@ export function SchemaForm({
     <FormProvider value={{ value, loaded, set, errors, isReadOnly, readOnly, prefix }}>
       <div ref={form}>
         {sections.length === 1 ? (
-          <Members fields={fields} />
+          <Members fields={fields} own={own} />
         ) : (
           <div
             className={classes('flex flex-col gap-4', sections.length > 2 && 'lg:flex-row lg:items-start')}
@@ -49,7 +51,7 @@ export function SchemaForm({
                 prefix={prefix}
                 marks={sections.map(([section, members]) => ({
                   section,
-                  isFaulty: members.some(({ name }) => hasFault(errors, name)),
+                  isFaulty: members.some(({ name }) => hasFault(errors, pointerOf([name]))),
                   isChanged:
                     loaded !== null && members.some(({ name }) => !isEqual(loaded[name], value[name])),
                 }))}
@@ -58,7 +60,7 @@ export function SchemaForm({
             <div className="flex min-w-0 flex-1 flex-col gap-4">
               {sections.map(([section, members]) => (
                 <Card key={section ?? ''} id={prefix + titleOf(section)} title={titleOf(section)}>
-                  <Members fields={members} />
+                  <Members fields={members} own={own} />
                 </Card>
               ))}
             </div>
@@ -71,12 +73,6 @@ export function SchemaForm({
 
 function titleOf(section: string | null): string {
   return section === null ? 'More' : labelOf(section)
-}
-
-/** True if a member, or something in it, is at fault. */
-function hasFault(errors: Readonly<Record<string, string>>, name: string): boolean {
-  const pointer = pointerOf([name])
-  return Object.keys(errors).some((one) => one === pointer || one.startsWith(`${pointer}/`))
 }
 
 interface SectionListProps {
@@ -120,14 +116,17 @@ function SectionList({ prefix, marks }: SectionListProps) {
   )
 }
 
-function Members({ fields }: { fields: readonly Field[] }) {
+function Members({ fields, own }: { fields: readonly Field[]; own: OwnFields }) {
   return (
     <div className="flex flex-col gap-4">
-      {fields.map((field) => (
-        <div key={field.name} data-member={field.name}>
-          <FieldEditor field={field} path={[field.name]} />
-        </div>
-      ))}
+      {fields.map((field) => {
+        const Editor = own[field.name] ?? FieldEditor
+        return (
+          <div key={field.name} data-member={field.name} className="empty:hidden">
+            <Editor field={field} path={[field.name]} />
+          </div>
+        )
+      })}
     </div>
   )
 }

@@ -12,6 +12,7 @@ import { Forbidden } from '../../kit/states.tsx'
 import { inSentence } from '../../schema/fields.ts'
 import { useSchemas } from '../../schema/load.ts'
 import { FIRST_PARTS } from '../hand-made.ts'
+import { OWN_FIELDS } from '../own-fields.ts'
 import { aboutOf } from './about.ts'
 
 /** A new item of a resource. Search parameters are its first values, such as `?collection=orders`. */
@@ -46,6 +47,7 @@ export default function CreateResource() {
             key={resource}
             row={row}
             isPage
+            own={OWN_FIELDS[resource] ?? {}}
             schemas={schemas}
             start={startOf(row, search as JsonObject)}
             onCancel={() => history.back()}

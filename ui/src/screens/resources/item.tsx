@@ -24,6 +24,7 @@ import { addressOf } from '../../schema/address.ts'
 import { useSchemas } from '../../schema/load.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { EDITED_ELSEWHERE, PARTS } from '../hand-made.ts'
+import { OWN_FIELDS } from '../own-fields.ts'
 import { History } from './history.tsx'
 import { Managed, NOT_IF_MANAGED, setOf } from './managed.tsx'
 import { Overview } from './overview.tsx'
@@ -188,6 +189,7 @@ function Item({ resource, id }: { resource: string; id: string }) {
           loaded={value}
           schemas={schemas}
           hidden={EDITED_ELSEWHERE[resource] ?? []}
+          own={OWN_FIELDS[resource] ?? {}}
           onDone={() => void navigate({ to: '.', search: { ...search, tab: undefined } as never })}
         />
       )}
