@@ -42,6 +42,7 @@ export async function replayRequest(
     code: answer.code,
     reason: exchange.reason,
     stoppedAt: exchange.check === '' ? null : checkNumber(exchange.check),
+    check: exchange.check === '' ? null : exchange.check,
     upstreamStatus: upstreamStatus === 0 ? null : upstreamStatus,
     durationMs: answer.durationMs,
     headers: shownHeaders(answer.fields),

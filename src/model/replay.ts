@@ -39,6 +39,8 @@ export interface ReplayAnswer {
   readonly reason: string
   /** Null when no check ended it. */
   readonly stoppedAt: number | null
+  /** Name of the check of `stoppedAt`. */
+  readonly check: string | null
   readonly upstreamStatus: number | null
   readonly durationMs: number
   /** Those that are shown, names in lower case. */

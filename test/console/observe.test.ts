@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { PROBLEMS } from '../../src/base/refusal.ts'
-import { publishOrders, startTestServer, type TestServer, until } from '../scenarios/server.ts'
+import { created, publishOrders, startTestServer, type TestServer, until } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
 import { addUser } from '../support/sign-in.ts'
 import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
@@ -291,6 +291,32 @@ suite('the screens for looking, in a browser', { skip: SKIPPED }, () => {
     assert.ok(rows.includes('status200409'), rows.join(' | '))
     upstream.answer = (_seen, response) => void response.end('{}')
     assertFaultless(visit, 'replay')
+  })
+
+  test('a replay that a check ends names the check', async () => {
+    const other = await called('GET', '/orders/v1/orders/5', { token })
+    await created(
+      server.manage('POST', '/policies', {
+        name: 'One',
+        slug: 'one',
+        limits: [{ name: 'hour', kind: 'rate', max: 1, window: '1h', key: 'global' }],
+      }),
+    )
+    assert.equal((await server.manage('PATCH', '/collections/orders', { policy: 'one' })).status, 200)
+    await server.gateway('GET', '/orders/v1/orders/5', { token })
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    await opened(page, `/records/${other}`)
+    await page.getByRole('button', { name: 'Replay' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByRole('button', { name: 'Replay' }).click()
+    await dialog.getByText(/^The call ended at the check limits/).waitFor()
+    const rows = await dialog.getByRole('row').allTextContents()
+    assert.ok(rows.includes('checknonethe check limits'), rows.join(' | '))
+    assert.ok(!rows.some((row) => row.includes('stopped_at')))
+    assert.equal((await server.manage('PATCH', '/collections/orders', { policy: null })).status, 200)
+    assertFaultless(visit, 'a replay that is refused')
   })
 
   test('a shared link has absolute times, and an export takes the filters of the list', async () => {

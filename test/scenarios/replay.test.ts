@@ -147,7 +147,12 @@ test('limits count it, and the address of who asks is judged', async () => {
   assert.equal((await replay(id)).json.status, 200)
   assert.equal((await replay(id)).json.status, 200)
   const { json } = await replay(id)
-  assert.partialDeepStrictEqual(json, { status: 429, code: 'rate_limit_exceeded', stopped_at: 13 })
+  assert.partialDeepStrictEqual(json, {
+    status: 429,
+    code: 'rate_limit_exceeded',
+    stopped_at: 13,
+    check: 'limits',
+  })
   assert.deepEqual(
     json.differs.map(({ field }: { field: string }) => field),
     ['status', 'code', 'stopped_at', 'upstream_status'],
@@ -157,6 +162,7 @@ test('limits count it, and the address of who asks is judged', async () => {
     status: 403,
     code: 'ip_not_allowed',
     stopped_at: 7,
+    check: 'address',
   })
 })
 

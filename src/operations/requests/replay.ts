@@ -16,7 +16,7 @@ const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 /** Header lines by which some servers take a request for one of another method. */
 const OVERRIDE = /^x[-_](http[-_])?method([-_]override)?[\t ]*:/i
 
-const { status, code, stopped_at, upstream_status, reason, duration_ms } = RequestRecord.shape
+const { status, code, stopped_at, check, upstream_status, reason, duration_ms } = RequestRecord.shape
 /** What the answers to the same request may differ in. */
 const COMPARED = ['status', 'code', 'stopped_at', 'upstream_status'] as const
 
@@ -29,6 +29,7 @@ const Replayed = z.object({
   status,
   code,
   stopped_at,
+  check,
   upstream_status,
   reason,
   duration_ms,
@@ -93,7 +94,7 @@ export const replayRequest = define({
     'idempotency_conflict',
   ],
   without: ONCE,
-  columns: ['method', 'path', 'status', 'code', 'stopped_at', 'differs.field', 'duration_ms'],
+  columns: ['method', 'path', 'status', 'code', 'check', 'differs.field', 'duration_ms'],
   subject: ({ id }) => ({ type: 'record', id, slug: null }),
   prepare: async (input, context): Promise<Made> => {
     context.require('records:read')
@@ -229,6 +230,7 @@ function toOutput(
     method,
     path: record.path,
     ...now,
+    check: answer.check,
     reason: answer.reason === '' ? null : answer.reason,
     duration_ms: Math.round(answer.durationMs * 1000) / 1000,
     headers: { ...answer.headers },

@@ -13,6 +13,7 @@ import { FaultBox } from '../../kit/states.tsx'
 import { Status } from '../../kit/status.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { CallStatus } from './columns.tsx'
+import { endedOf } from './ended.ts'
 import { type CallRecord, durationOf } from './sentence.ts'
 import { linesOf } from './why-input.ts'
 
@@ -113,14 +114,25 @@ export function ReplayDialog({ record, onClose }: { record: CallRecord; onClose:
           </Button>
         </div>
       </form>
-      {answer !== null && <Answered answer={answer} />}
+      {answer !== null && <Answered answer={answer} record={record} />}
     </Dialog>
   )
 }
 
 /** What the second call came to, beside the first. */
-function Answered({ answer }: { answer: Output<'requests.replay'> }) {
+function Answered({ answer, record }: { answer: Output<'requests.replay'>; record: CallRecord }) {
   const { differs, status, duration_ms, headers, body, body_encoding, request_id, truncated } = answer
+  const ended = endedOf(answer.check, answer.reason)
+  // The number of a check says nothing to people: its name stands in its place
+  const rows = differs.map(({ field, was, is }) =>
+    field === 'stopped_at'
+      ? {
+          field: 'check',
+          was: endedOf(record.check, record.reason)?.at ?? null,
+          is: ended?.at ?? null,
+        }
+      : { field, was, is },
+  )
   return (
     <section aria-label="Answer" className="mt-4 flex flex-col gap-3 border-t border-line pt-4">
       <div role="status" className="flex flex-wrap items-center gap-3">
@@ -135,6 +147,12 @@ function Answered({ answer }: { answer: Output<'requests.replay'> }) {
         </Link>
         {differs.length === 0 && <Status state="ok">The outcome is the same as the first time</Status>}
       </div>
+      {ended !== null && (
+        <p>
+          The call ended at {ended.at}
+          {ended.why === null ? '.' : `: ${ended.why}`}
+        </p>
+      )}
       {differs.length > 0 && (
         <table className="w-full text-sm">
           <caption className="pb-1 text-left">
@@ -148,7 +166,7 @@ function Answered({ answer }: { answer: Output<'requests.replay'> }) {
             </tr>
           </thead>
           <tbody>
-            {differs.map(({ field, was, is }) => (
+            {rows.map(({ field, was, is }) => (
               <tr key={field} className="border-t border-line">
                 <th scope="row" className="py-1 text-left font-normal">
                   <code>{field}</code>
