@@ -236,6 +236,51 @@ suite('workflows, in a browser', { skip: SKIPPED }, () => {
       assertFaultless(visit, view)
     })
 
+  for (const width of [1440, 390])
+    test(`at ${width} pixels the dialog that publishes shows its list of proxies whole, and each of them is walked to`, async () => {
+      const slug = `many-${width}`
+      await workflow(slug, CHECKED)
+      const name = `Customs declarations and tariff classification ${width}`
+      for (let at = 1; at <= 12; at++)
+        await created(
+          server.manage('POST', '/proxies', {
+            collection: 'orders',
+            name: `${name} ${at}`,
+            methods: ['GET'],
+            path: `/v1/${slug}/${at}`,
+          }),
+        )
+      await using visit = await visitor(browser, origins, { width })
+      const { page } = visit
+      await signIn(page, origin, 'ann')
+      await opened(page, `/workflows/${slug}?tab=graph`)
+      await page.getByRole('button', { name: 'Publish' }).click()
+      const dialog = page.getByRole('dialog', { name: 'Publish' })
+      await dialog.getByRole('combobox', { name: 'Proxy' }).fill(`classification-${width}`)
+      const options = dialog.getByRole('listbox').getByRole('option')
+      await options.nth(11).waitFor()
+      await assertClean(visit, width, 'the list of proxies')
+      for (let at = 0; at < 12; at++) {
+        await page.keyboard.press('ArrowDown')
+        const active = dialog.getByRole('option', { selected: true })
+        await active.filter({ hasText: new RegExp(`-${at + 1}(?!\\d)`) }).waitFor()
+        const isSeen = await active.evaluate((option) => {
+          const { left, right, top, bottom } = option.getBoundingClientRect()
+          const { ownerDocument: page } = option
+          const code = option.querySelector('code')!
+          return (
+            [top + 2, bottom - 2].every((y) =>
+              option.contains(page.elementFromPoint((left + right) / 2, y)),
+            ) && code.scrollWidth <= code.clientWidth
+          )
+        })
+        assert.ok(isSeen, `option ${at + 1} is seen`)
+      }
+      await page.keyboard.press('Enter')
+      await dialog.getByText(/does not run this workflow/).waitFor()
+      assertFaultless(visit, 'the dialog that publishes')
+    })
+
   for (const { view, width, dark } of [
     { view: 'list', width: 390, dark: true },
     { view: 'canvas', width: 1440, dark: false },

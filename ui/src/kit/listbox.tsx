@@ -1,5 +1,6 @@
 import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 'react'
 import { classes } from './classes.ts'
+import { useListPlace } from './list-place.ts'
 
 export interface Option {
   readonly value: string
@@ -37,6 +38,8 @@ interface ListboxProps {
   readonly children: (attributes: InputAttributes) => ReactNode
 }
 
+const LABEL = 'truncate max-sm:break-all max-sm:whitespace-normal'
+
 /** Options below an input (the pattern "combobox" of the ARIA Authoring Practices): arrows walk, Enter picks, Escape closes. */
 export function Listbox({
   id,
@@ -51,6 +54,8 @@ export function Listbox({
   const first = isFirstActive ? 0 : -1
   const [active, setActive] = useState(first)
   const list = useRef<HTMLUListElement>(null)
+  const box = useRef<HTMLDivElement>(null)
+  const place = useListPlace(box, isOpen && !isStatic)
   const names = options.map(({ value }) => value).join('\n')
   // Other options begin anew
   useEffect(() => {
@@ -71,7 +76,7 @@ export function Listbox({
     event.stopPropagation()
   }
   return (
-    <div className="relative w-full">
+    <div ref={box} className="relative w-full">
       {children({
         role: 'combobox',
         'aria-expanded': isOpen,
@@ -86,9 +91,10 @@ export function Listbox({
         id={id}
         role="listbox"
         hidden={!isOpen}
+        style={place}
         className={classes(
           'w-full overflow-auto rounded-md bg-page',
-          isStatic ? 'relative mt-2 max-h-[60dvh]' : 'absolute z-20 mt-1 max-h-60 shadow-float',
+          isStatic ? 'relative mt-2 max-h-[60dvh]' : 'fixed z-20 shadow-float',
         )}
       >
         {isOpen &&
@@ -105,15 +111,17 @@ export function Listbox({
               }}
               className={classes(
                 'flex cursor-pointer items-center justify-between gap-2 px-2 py-1.5',
+                // Names that begin alike are told apart on a phone too
+                'max-sm:flex-col max-sm:items-start max-sm:justify-center max-sm:gap-0',
                 index === active ? 'bg-accent-soft' : 'hover:bg-raised',
               )}
             >
               {isPlain === true ? (
-                <span className="truncate">{label}</span>
+                <span className={LABEL}>{label}</span>
               ) : (
-                <code className="truncate">{label}</code>
+                <code className={LABEL}>{label}</code>
               )}
-              <span className="truncate text-sm text-muted">{hint}</span>
+              <span className="max-w-full shrink-99 truncate text-sm text-muted">{hint}</span>
             </li>
           ))}
       </ul>
