@@ -216,6 +216,63 @@ suite('virtual MCPs, in a browser', { skip: SKIPPED }, () => {
     assertFaultless(visit, 'drift')
   })
 
+  test('the part Connect says who may call: people, clients and agents, as far as the person may see them', async () => {
+    await created(server.manage('POST', '/teams', { name: 'Tier 1', slug: 'tier-1', members: [] }))
+    await created(server.manage('POST', '/hosts', { name: 'Nightly', slug: 'nightly' }))
+    for (const slug of ['tickets', 'spare'])
+      await created(
+        server.manage('POST', '/bindings', { host: 'nightly', name: slug, slug, virtual_mcp: 'edited' }),
+      )
+    const issued = await server.manage('POST', '/bindings/nightly:tickets/issue_token', {})
+    assert.equal(issued.status, 200, issued.text)
+    for (const [slug, active] of [
+      ['north', true],
+      ['south', false],
+    ])
+      await created(server.manage('POST', '/clients', { name: slug, slug, active, virtual_mcps: ['edited'] }))
+    await using visit = await visitor(browser, origins)
+    const { page } = visit
+    await signIn(page, origin, 'ann')
+    const asked: string[] = []
+    page.on('request', (request) => {
+      const { pathname } = new URL(request.url())
+      if (pathname.startsWith('/management/') && !pathname.endsWith('/whoami')) asked.push(pathname)
+    })
+    await opened(page, '/virtual_mcps/edited?tab=connect')
+    const card = page.locator('section').filter({ has: page.getByRole('heading', { name: 'Who may call' }) })
+    await card.getByText('Nobody: it is not shared.').waitFor()
+    assert.ok(asked.length <= 6, asked.join(' '))
+    const lines = await card.getByRole('listitem').allInnerTexts()
+    assert.deepEqual(lines.map((line) => line.replaceAll(/\s+/g, ' ').trim()).toSorted(), [
+      'nightly calls edited for itself, with a token of its own.',
+      'nightly calls edited for itself, with a token of its own. no valid token',
+      'north',
+      'south inactive',
+    ])
+    await card.getByRole('link', { name: 'Change' }).click()
+    await page.waitForURL(/tab=edit#\/teams$/)
+    assert.equal((await server.manage('PATCH', '/virtual_mcps/edited', { teams: ['tier-1'] })).status, 200)
+    await opened(page, '/virtual_mcps/edited?tab=connect')
+    await card.getByText('Members of tier-1 and of the teams below.').waitFor()
+    assert.equal((await server.manage('PATCH', '/virtual_mcps/edited', { all_users: true })).status, 200)
+    await opened(page, '/virtual_mcps/edited?tab=connect')
+    await card.getByText('Every active user.').waitFor()
+    await page.setViewportSize({ width: 390, height: 844 })
+    await assertClean(visit, 390, 'who may call')
+
+    const permissions = ['virtual_mcps:read']
+    await created(server.manage('POST', '/roles', { name: 'Looker', slug: 'looker', permissions }))
+    await addUser(server, server.running.origin, 'lou')
+    await created(server.manage('POST', '/grants', { name: 'lou', user: 'lou', role: 'looker' }))
+    await using other = await visitor(browser, origins)
+    await signIn(other.page, origin, 'lou')
+    await opened(other.page, '/virtual_mcps/edited?tab=connect')
+    await other.page.getByText('Every active user.').waitFor()
+    for (const permission of ['clients:read', 'bindings:read'])
+      await other.page.getByText(`Not shown: this needs the permission ${permission}.`).waitFor()
+    assertFaultless(other, 'who may call, for a person who may see less')
+  })
+
   test('the part Connect waits for the first call, and shows it once it has come', async () => {
     await using visit = await visitor(browser, origins)
     const { page } = visit

@@ -8,14 +8,15 @@ import { Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/time.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import type { PartProps } from '../hand-made.ts'
+import { Callers } from './callers-card.tsx'
 import { authenticationOf, Snippets } from './snippets.tsx'
 
 /** While no call has come, records are looked at this often, milliseconds. */
 const AGAIN_MS = 5000
 const WAYS = { sign_in: 'People, who sign in', token: 'An agent, with a token' }
 
-/** How AI applications connect to a virtual MCP, one tab each, and the first call that came. */
-export default function ConnectPart({ slug }: PartProps) {
+/** Who may call a virtual MCP, how AI applications connect to it, one tab each, and the first call that came. */
+export default function ConnectPart({ slug, value }: PartProps) {
   const search = useSearch({ strict: false }) as Search
   const input = { id: slug, authentication: authenticationOf(search) } as const
   const { data, error, refetch } = useCall('virtual_mcps.connect', input)
@@ -24,6 +25,7 @@ export default function ConnectPart({ slug }: PartProps) {
   return (
     <div className="flex max-w-220 flex-col gap-4">
       <FirstCall slug={slug} isPublished={data.status === 'published'} />
+      <Callers slug={slug} value={value} />
       <Snippets connect={data.connect} ways={WAYS} />
       <div>
         <ShowAs request={{ operation: operation('virtual_mcps.connect')!, input, options: {} }} />
