@@ -24,20 +24,44 @@ function textOf(value: Part): string {
   return value instanceof Html ? value.text : value.map(textOf).join('')
 }
 
-const STYLE = `:root{color-scheme:light dark}
-body{font:16px/1.5 system-ui,sans-serif;max-width:26rem;margin:10vh auto;padding:0 1rem}
-label{display:block;margin:1rem 0}
-input{display:block;width:100%;box-sizing:border-box;font:inherit;padding:.4rem}
-fieldset{border:0;margin:0 0 1rem;padding:0}
-legend{font-weight:600;padding:0}
-.choice{display:flex;gap:.5rem;margin:.4rem 0}
-.choice input{width:auto;margin-top:.35rem}
-button{font:inherit;padding:.4rem 1rem}
-code{overflow-wrap:anywhere}
-dt{font-weight:600}
-dd{margin:0 0 .6rem}
-.warning{border-left:4px solid #c80;padding-left:.8rem}
-.fault{border-left:4px solid #c33;padding-left:.8rem}`
+/** Colours, type and distances of the console (`ui/src/styles.css`). There is no script, so the theme is that of the system. */
+const STYLE = `:root{color-scheme:light dark;
+--page:light-dark(#ffffff,#0f1216);--raised:light-dark(#f6f7f9,#161a20);--line:light-dark(#e1e5ea,#2a313b);
+--edge:light-dark(#7d8794,#6b7685);--text:light-dark(#14181f,#e8ebf0);--muted:light-dark(#56606e,#9aa5b4);
+--accent:light-dark(#1f5fd0,#7aa9ff);--on-accent:light-dark(#ffffff,#0f1216);
+--warn:light-dark(#8a5a00,#e0a83a);--warn-soft:light-dark(#fbf3e2,#2b2313);
+--bad:light-dark(#c0262d,#ff7b7b);--bad-soft:light-dark(#fdecec,#301a1c)}
+*{box-sizing:border-box}
+body{margin:0;min-height:100vh;padding:48px 16px;background:var(--raised);color:var(--text);font:14px/20px system-ui,sans-serif;overflow-wrap:anywhere}
+header,main{max-width:448px;margin:0 auto}
+header{margin-bottom:16px;font-size:16px;line-height:24px;font-weight:600}
+main{padding:24px;border:1px solid var(--line);border-radius:6px;background:var(--page)}
+main>:last-child{margin-bottom:0}
+h1{margin:0 0 16px;font-size:20px;line-height:28px;font-weight:600}
+h2{margin:24px 0 8px;font-size:16px;line-height:24px;font-weight:600}
+p,dl,fieldset{margin:0 0 16px}
+a{color:var(--accent)}
+form+form{margin-top:8px}
+label{display:block;margin:0 0 16px;font-weight:500}
+input{display:block;width:100%;min-height:32px;margin-top:4px;padding:4px 8px;border:1px solid var(--edge);border-radius:6px;background:var(--page);color:inherit;font:inherit;font-weight:400}
+input[readonly]{background:var(--raised);color:var(--muted)}
+fieldset{border:0;padding:0;min-width:0}
+legend,dt{padding:0;color:var(--muted);font-size:13px;line-height:18px;font-weight:500}
+.choice{display:flex;gap:8px;margin:0;padding:4px 0;font-weight:400}
+.choice input{flex:none;width:16px;height:16px;min-height:0;margin:2px 0 0;accent-color:var(--accent)}
+button,.button{display:inline-block;min-height:32px;padding:5px 12px;border:1px solid var(--accent);border-radius:6px;background:var(--accent);color:var(--on-accent);font:inherit;font-weight:500;text-decoration:none;cursor:pointer}
+.other,.button{border-color:var(--edge);background:var(--page);color:var(--text)}
+button:not(:enabled){opacity:.5;cursor:not-allowed}
+code{font:13px/20px ui-monospace,monospace}
+dd{margin:0 0 8px}
+.warning,.fault{padding:8px 12px;border-left:4px solid var(--warn);border-radius:6px;background:var(--warn-soft)}
+.fault{border-color:var(--bad);background:var(--bad-soft)}
+:focus-visible{outline:2px solid var(--accent);outline-offset:1px}
+@media (pointer:coarse),(max-width:639px){body{padding:16px}
+main{padding:16px}
+input,button,.button,.choice{min-height:44px}
+button,.button{padding:11px 16px}
+.choice{padding:12px 0}}`
 
 const STYLE_HASH = hash('sha256', STYLE, 'base64')
 
@@ -67,10 +91,11 @@ export function pageHeaders({ formAction }: Pick<Page, 'formAction'>): Record<st
 /** The whole document of a page. */
 export function pageText({ title, content, refresh }: Page): string {
   return html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">${refresh === undefined ? null : html`<meta http-equiv="refresh" content="0;url=${refresh}">`}<title>${title}</title><style>${new Html(STYLE)}</style></head>
-<body><h1>${title}</h1>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">${refresh === undefined ? null : html`<meta http-equiv="refresh" content="0;url=${refresh}">`}<title>${title} · Postern</title><style>${new Html(STYLE)}</style></head>
+<body><header>Postern</header>
+<main id="main"><h1>${title}</h1>
 ${content}
-</body></html>
+</main></body></html>
 `.text
 }
 

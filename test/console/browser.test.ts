@@ -4,10 +4,10 @@ import { after, before, suite, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { startTestServer, type TestServer } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
-import { PASSWORD } from '../support/authorization.ts'
+import { authorization, PASSWORD, register } from '../support/authorization.ts'
 import { addUser } from '../support/sign-in.ts'
 import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
-import { assertClean } from './clean.ts'
+import { assertAccessible, assertClean } from './clean.ts'
 import { PAGES } from './pages.ts'
 
 const SCRIPT = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
@@ -81,6 +81,69 @@ suite('the console in a browser', { skip: SKIPPED }, () => {
     assert.equal(page.url(), `${place}/console/`)
     assertFaultless(visit, 'set-up')
   })
+
+  for (const { width, colorScheme } of [
+    { width: 1440, colorScheme: 'light' },
+    { width: 390, colorScheme: 'dark' },
+  ] as const)
+    test(`at ${width} pixels, ${colorScheme}, pages of the server for sign-in, set-up and consent look like the console, and axe finds nothing`, async () => {
+      await using fresh = await startTestServer({ workers: 1, adminless: true })
+      const gateway = server.running.origin
+      await using visit = await visitor(browser, [...origins, fresh.running.origin], {
+        width,
+        dark: colorScheme === 'dark',
+      })
+      const { page } = visit
+      const lookOf = (selector: string): Promise<readonly string[]> =>
+        page
+          .locator(selector)
+          .first()
+          .evaluate((part) => {
+            const { backgroundColor, color, fontFamily } =
+              part.ownerDocument.defaultView!.getComputedStyle(part)
+            return [backgroundColor, color, fontFamily]
+          })
+      const unlike: string[] = []
+      const shown = async (at: string, url: string, heading: string | RegExp): Promise<void> => {
+        await page.goto(url)
+        await page.getByRole('heading', { level: 1, name: heading }).waitFor()
+        await assertAccessible(page, at)
+        const [wide, room] = await page.evaluate<[number, number]>(
+          '[document.documentElement.scrollWidth, innerWidth]',
+        )
+        assert.ok(wide <= room, `${at} is ${wide} pixels wide`)
+        if (JSON.stringify(await lookOf('main')) !== JSON.stringify(look)) unlike.push(at)
+        const low = await page
+          .locator('button, input:not([type=hidden], .choice *), .choice')
+          .evaluateAll(
+            (parts, min) => parts.filter((part) => part.getBoundingClientRect().height < min).length,
+            width < 640 ? 44 : 24,
+          )
+        assert.equal(low, 0, `${at} has targets that are too small`)
+      }
+      await page.goto(`${origin}/console/`)
+      const enter = page.getByRole('link', { name: 'Sign in' })
+      await enter.waitFor()
+      const look = await lookOf('body')
+      const primary = (await lookOf('a')).slice(0, 2)
+      await shown('set-up', (await fresh.running.firstLink())!.url, 'Set up the administrator')
+      await shown('dead link', `${gateway}/oauth/setup?token=none`, 'This link does not work')
+      await shown('sign-in', `${origin}/console/login`, 'Sign in')
+      assert.deepEqual((await lookOf('button')).slice(0, 2), primary)
+      const { url } = authorization(gateway, await register(gateway))
+      await page.goto(String(url))
+      await page.getByLabel('Name or email').fill('ann')
+      await page.getByLabel('Password').fill(PASSWORD)
+      await page.getByRole('button', { name: 'Sign in' }).click()
+      await page.getByRole('button', { name: 'Allow' }).waitFor()
+      await shown('consent', page.url(), 'Allow access?')
+      await shown('accounts', `${gateway}/connect`, 'Connected accounts')
+      assert.deepEqual(unlike, [])
+      assert.deepEqual(
+        visit.faults.filter((fault) => !fault.includes('404')),
+        [],
+      )
+    })
 
   test('a policy is made by keyboard alone, after its difference was shown, and the audit names the console', async () => {
     await using visit = await visitor(browser, origins)

@@ -26,8 +26,13 @@ export async function assertClean(visit: Visitor, width: number, at: string): Pr
   assert.equal(await tooLarge(visit.page, width), null, at)
   // The inner form would send the outer one too
   assert.equal(await visit.page.locator('form form').count(), 0, `${at} has a form within a form`)
-  await visit.page.evaluate(AXE)
-  const found = await visit.page.evaluate(async (runOnly) => {
+  await assertAccessible(visit.page, at)
+}
+
+/** No finding of axe for WCAG 2.2 AA. */
+export async function assertAccessible(page: Page, at: string): Promise<void> {
+  await page.evaluate(AXE)
+  const found = await page.evaluate(async (runOnly) => {
     const { axe } = globalThis as unknown as {
       axe: { run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> }
     }

@@ -107,5 +107,6 @@ function isRedirect({ method }: IncomingMessage, { pathname, searchParams }: URL
 
 function page(response: ServerResponse, status: number, sentence: string): void {
   response.writeHead(status, { ...pageHeaders({}), connection: 'close' })
-  response.end(pageText({ title: 'Postern', content: html`<p>${sentence}</p>` }))
+  const title = status === 200 ? 'Signed in' : 'Not signed in'
+  response.end(pageText({ title, content: html`<p>${sentence}</p>` }))
 }
