@@ -9,26 +9,31 @@ const DETECTORS = REDACT_DETECTORS.filter((name) => name !== 'injection')
 
 const Parameters = z.strictObject({
   base_url: BaseUrl,
-  credential: Ref.nullable().default(null).describe('Sent to the server'),
-  model: ModelName,
+  credential: Ref.nullable().default(null).describe('Credential for the server, by id or slug'),
+  model: ModelName.describe('Model that is asked, as the server names it'),
   fallback_model: ModelName.nullable().default(null).describe('Asked if the first model cannot be used'),
-  system: z.string().min(1).max(32_768).default('You are a helpful assistant.').describe('Instructions'),
+  system: z
+    .string()
+    .min(1)
+    .max(32_768)
+    .default('You are a helpful assistant.')
+    .describe('Instructions for the model'),
   question: z
     .string()
     .min(1)
     .max(1024)
     .default('{{ $.http.request.body.question }}')
-    .describe('The question of the caller, a text'),
-  question_chars: z.int().min(1).max(1_000_000).default(8000).describe('Longest question'),
+    .describe('The question of the caller: a text, or an expression that gives one'),
+  question_chars: z.int().min(1).max(1_000_000).default(8000).describe('Longest question, in characters'),
   max_tokens: MaxTokens.describe('Longest answer in tokens'),
-  max: z.int().min(1).default(20).describe('Questions of a client in window'),
-  window: Duration.default('1m'),
-  timeout: Duration.default('10s').describe('Of each attempt; the whole run has 30 s'),
+  max: z.int().min(1).default(20).describe('Questions that each client may ask in any window'),
+  window: Duration.default('1m').describe('Sliding window, from 1s to 24h'),
+  timeout: Duration.default('10s').describe('Time for each attempt; the whole run has 30 s'),
   detectors: z
     .array(z.enum(DETECTORS))
     .min(1)
     .default(['email', 'card', 'iban', 'phone', 'national_id', 'secret'])
-    .describe('Redacted in questions and answers'),
+    .describe('What is redacted in questions and answers'),
 })
 type Given = z.output<typeof Parameters>
 

@@ -61,8 +61,8 @@ export const READ_TEMPLATES: readonly Template[] = [
     'resiliency',
     'Repeats a read that fails, then gives the last good answer, then one standard error',
     z.strictObject({
-      retries: z.int().min(1).max(5).default(2),
-      timeout: Duration.default('5s').describe('Of each attempt'),
+      retries: z.int().min(1).max(5).default(2).describe('How often a failed read is repeated'),
+      timeout: Duration.default('5s').describe('Time for each attempt'),
       keep: Duration.default('10m').describe('How long a good answer may stand in'),
       shared: Shared,
     }),
@@ -86,7 +86,10 @@ export const READ_TEMPLATES: readonly Template[] = [
   template(
     'cached-read',
     'Keeps the answers of reads for a time',
-    z.strictObject({ ttl: Duration.default('1m'), shared: Shared }),
+    z.strictObject({
+      ttl: Duration.default('1m').describe('How long a kept answer is given'),
+      shared: Shared,
+    }),
     ({ ttl, shared }) => ({
       nodes: [
         isRead,

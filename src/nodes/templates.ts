@@ -25,7 +25,14 @@ export const TEMPLATES: readonly Template[] = [
   template(
     'orchestration',
     'Two calls of the upstream side by side, answered as one',
-    z.strictObject({ first: PATH, second: PATH }),
+    z.strictObject({
+      first: PATH.describe(
+        'Path of the first call below the URL of the upstream, such as /v1/orders/7. The response has its answer as first',
+      ),
+      second: PATH.describe(
+        'Path of the second call, such as /v1/customers/{{ $.http.request.path_params.id }}. The response has its answer as second',
+      ),
+    }),
     ({ first, second }) => ({
       nodes: [
         { id: 'a', type: 'proxy_node', inputs: { path: first } },
@@ -39,7 +46,10 @@ export const TEMPLATES: readonly Template[] = [
   template(
     'transformation',
     'Request and answer in another format',
-    z.strictObject({ to_upstream: z.enum(FORMATS), to_caller: z.enum(FORMATS) }),
+    z.strictObject({
+      to_upstream: z.enum(FORMATS).describe('Format that the upstream reads and answers'),
+      to_caller: z.enum(FORMATS).describe('Format that callers send and receive'),
+    }),
     ({ to_upstream, to_caller }) => ({
       nodes: [
         convert('before', '{{ $.http.request.body }}', to_caller, to_upstream),
@@ -53,7 +63,13 @@ export const TEMPLATES: readonly Template[] = [
   template(
     'canary-routing',
     'Callers with a header go to another path',
-    z.strictObject({ header: HeaderName.default('x-canary'), value: Text.default('true'), path: PATH }),
+    z.strictObject({
+      header: HeaderName.default('x-canary').describe('Name of the request header that is looked at'),
+      value: Text.default('true').describe('Value of the header with which a request goes to the other path'),
+      path: PATH.describe(
+        'Path of these requests below the URL of the upstream, such as /v2/orders. Other requests keep their path',
+      ),
+    }),
     ({ header, value, path }) => ({
       nodes: [
         {
@@ -76,7 +92,10 @@ export const TEMPLATES: readonly Template[] = [
     z.strictObject({
       origin: Ref.describe('Origin, by id or slug'),
       tool: Text.describe('Name of the tool at the origin'),
-      as: z.enum(['shared', 'user']).default('shared'),
+      as: z
+        .enum(['shared', 'user'])
+        .default('shared')
+        .describe('Account at the origin. shared: one for all callers; user: that of the person who calls'),
       arguments: z
         .union([z.string().max(1024), z.record(z.string().max(256), z.json())])
         .default('{{ $.http.request.body }}')
@@ -102,9 +121,11 @@ export const TEMPLATES: readonly Template[] = [
     'auth-and-limit',
     'A scope that the token of the caller must have, and a rate for each client',
     z.strictObject({
-      scope: Text.describe('The profile must list the claim scope or scp in claims'),
-      max: z.int().min(1).default(100),
-      window: Duration.default('1m'),
+      scope: Text.describe(
+        'Scope that the token must have, such as orders:read. The profile must list the claim scope or scp in claims',
+      ),
+      max: z.int().min(1).default(100).describe('Requests that each client may make in any window'),
+      window: Duration.default('1m').describe('Sliding window, from 1s to 24h'),
     }),
     ({ scope, max, window }) => ({
       nodes: [
@@ -133,7 +154,7 @@ export const TEMPLATES: readonly Template[] = [
       url: UpstreamUrl.refine((text) => !text.includes('{{'), 'is fixed, without expressions').describe(
         'Where the service takes work by POST',
       ),
-      credential: Ref.nullable().default(null).describe('Sent to the service'),
+      credential: Ref.nullable().default(null).describe('Credential for the service, by id or slug'),
       timeout: Duration.default('5s').describe('Until the service must have accepted the work'),
     }),
     ({ url, credential, timeout }) => ({

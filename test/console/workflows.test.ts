@@ -353,6 +353,9 @@ suite('workflows, in a browser', { skip: SKIPPED }, () => {
       .getByRole('dialog')
       .getByRole('button', { name: /^orchestration/ })
       .click()
+    const first = page.getByRole('dialog').getByLabel(/^First/)
+    const hint = page.locator(`[id="${await first.getAttribute('aria-describedby')}"]`)
+    assert.match(await hint.innerText(), /^Path of the first call below the URL of the upstream, such as/)
     await page.getByRole('dialog').getByRole('button', { name: 'Back' }).click()
     await page
       .getByRole('dialog')
