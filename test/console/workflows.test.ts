@@ -228,7 +228,7 @@ suite('workflows, in a browser', { skip: SKIPPED }, () => {
       await page.keyboard.press('Enter')
       await tabTo(page, 'dialog button:has-text("Publish"):not(:has-text("the proxy")):focus')
       await page.keyboard.press('Enter')
-      await publish.getByText('Published').first().waitFor()
+      await publish.getByText('Published', { exact: true }).waitFor()
       const answer = await server.gateway('POST', `/orders/v1/${slug}`, { token, body: { sku: 'TEA-2' } })
       assert.equal(answer.status, 200, answer.text)
       assert.equal(answer.json, 'TEA-2')
