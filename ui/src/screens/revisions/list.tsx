@@ -1,5 +1,5 @@
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
-import { Link } from '@tanstack/react-router'
+import { Link, useNavigate } from '@tanstack/react-router'
 import { FileDown, FileUp } from 'lucide-react'
 import { client, type Input } from '../../api/client.ts'
 import { operation } from '../../api/operations.ts'
@@ -24,6 +24,7 @@ const TITLE = 'Revisions'
 /** Each change of the configuration, and the difference of any two. Search, order and these two stand in the address. */
 export default function Revisions() {
   const { search, change } = useListSearch()
+  const navigate = useNavigate()
   const may = useMay()
   const schemas = useSchemas('revisions')
   const row = operation('revisions.list')!
@@ -47,8 +48,10 @@ export default function Revisions() {
         <Forbidden permission={row.permission} />
       </Page>
     )
-  const choose = (side: 'from' | 'to', revision: number): void =>
-    change({ ...chosenPair(pair, side, revision) })
+  const choose = (side: 'from' | 'to', revision: number): void => {
+    const chosen = { ...filters, ...chosenPair(pair, side, revision) }
+    navigate({ to: '.', search: chosen as never }).catch(() => {})
+  }
   const compareNone = (): void => change({ from: undefined, to: undefined })
   const items = query.data?.pages.flatMap((page) => page.items) ?? []
   return (
