@@ -2,16 +2,15 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, Locator, Page } from 'playwright-core'
-import { textTool } from '../mcp/fixture/catalogue.ts'
-import { type Fixture, startFixture } from '../mcp/fixture/fixture.ts'
+import type { Fixture } from '../mcp/fixture/fixture.ts'
 import { rawClient } from '../mcp/raw-client.ts'
-import { call, created, startTestServer, type TestServer, until } from '../scenarios/server.ts'
+import { call, created, type TestServer, until } from '../scenarios/server.ts'
 import { postForm } from '../support/authorization.ts'
 import { connect, signedInBrowser } from '../support/connect.ts'
 import { type GuardedOrigin, startGuardedOrigin } from '../support/guarded-origin.ts'
-import { addUser } from '../support/sign-in.ts'
-import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
+import { assertFaultless, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
 import { assertClean } from './clean.ts'
+import { startConsole, startDesk } from './start-console.ts'
 
 suite('hosts, origins and secrets, in a browser', { skip: SKIPPED }, () => {
   let browser: Browser
@@ -19,22 +18,13 @@ suite('hosts, origins and secrets, in a browser', { skip: SKIPPED }, () => {
   let desk: Fixture
   let notes: GuardedOrigin
   let origin: string
-  let origins: string[]
+  let origins: readonly string[]
+  const stack = new AsyncDisposableStack()
 
   before(async () => {
-    desk = await startFixture({ eras: 'modern', isFilled: false })
-    for (const name of ['read_ticket', 'close_ticket']) desk.catalogue.putTool(textTool(name, () => 'done'))
-    notes = await startGuardedOrigin()
-    server = await startTestServer({ workers: 1 })
-    origin = server.running.controlUrl
-    origins = [origin, server.running.origin]
-    for (const [slug, role] of [
-      ['ann', 'admin'],
-      ['viv', 'viewer'],
-    ] as const) {
-      await addUser(server, server.running.origin, slug)
-      await created(server.manage('POST', '/grants', { name: slug, user: slug, role }))
-    }
+    desk = stack.use(await startDesk(['read_ticket', 'close_ticket']))
+    notes = stack.use(await startGuardedOrigin())
+    ;({ browser, server, origin, origins } = stack.use(await startConsole({ ann: 'admin', viv: 'viewer' })))
     const make = (path: string, body: object) => created(server.manage('POST', path, body))
     await make('/origins', { name: 'Desk', slug: 'desk', url: desk.url })
     await make('/origins', { name: 'Notes', slug: 'notes', url: notes.url, auth_mode: 'user_oauth' })
@@ -56,14 +46,8 @@ suite('hosts, origins and secrets, in a browser', { skip: SKIPPED }, () => {
     await make('/service_identities', { name: 'Pipeline', slug: 'pipeline' })
     for (const person of ['ann', 'viv'])
       await connect(await signedInBrowser(server.running.origin, person), 'notes')
-    browser = await launch()
   })
-  after(async () => {
-    await browser?.close()
-    await server?.stop()
-    await desk?.[Symbol.asyncDispose]()
-    await notes?.[Symbol.asyncDispose]()
-  })
+  after(() => stack.disposeAsync())
 
   const opened = (page: Page, path: string): Promise<void> => openPage(page, origin, path)
   const get = async (path: string) => (await server.manage('GET', path)).json

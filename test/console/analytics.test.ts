@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
-import { publishOrders, startTestServer, type TestServer, until } from '../scenarios/server.ts'
+import { publishOrders, type TestServer, until } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
-import { addUser } from '../support/sign-in.ts'
-import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
+import { assertFaultless, SKIPPED, signIn, visitor } from './chromium.ts'
 import { assertClean } from './clean.ts'
+import { startConsole } from './start-console.ts'
 
 const CALLS = 12
 
@@ -15,19 +15,14 @@ suite('analytics, in a browser', { skip: SKIPPED }, () => {
   let server: TestServer
   let upstream: TestUpstream
   let origin: string
-  let origins: string[]
+  let origins: readonly string[]
+  const stack = new AsyncDisposableStack()
 
   before(async () => {
-    upstream = await startUpstream()
-    server = await startTestServer({ workers: 2 })
-    origin = server.running.controlUrl
-    origins = [origin, server.running.origin]
-    await addUser(server, server.running.origin, 'ann')
-    assert.equal(
-      (await server.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' })).status,
-      201,
-    )
-    await addUser(server, server.running.origin, 'noa')
+    upstream = stack.use(await startUpstream())
+    ;({ browser, server, origin, origins } = stack.use(
+      await startConsole({ ann: 'admin', noa: null }, { workers: 2 }),
+    ))
     const token = await publishOrders(server, upstream.url)
     for (let at = 0; at < CALLS; at++) await server.gateway('GET', `/orders/v1/orders/${at}`, { token })
     await server.gateway('GET', '/orders/v1/orders/none', {})
@@ -35,13 +30,8 @@ suite('analytics, in a browser', { skip: SKIPPED }, () => {
       () => server.manage('GET', '/metrics/overview?collection=orders'),
       ({ json }) => json.requests === CALLS + 1,
     )
-    browser = await launch()
   })
-  after(async () => {
-    await browser?.close()
-    await server?.stop()
-    await upstream?.[Symbol.asyncDispose]()
-  })
+  after(() => stack.disposeAsync())
 
   const opened = async (page: Page, path: string): Promise<void> => {
     await page.goto(`${origin}/console${path}`)

@@ -4,9 +4,9 @@ import { after, before, suite, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { type Orders, startOrders } from '../scenarios/orders.ts'
 import { created, type TestServer, until } from '../scenarios/server.ts'
-import { addUser } from '../support/sign-in.ts'
 import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
 import { assertClean } from './clean.ts'
+import { addPeople } from './start-console.ts'
 
 /** An API of a warehouse with so many paths. */
 const description = (paths: readonly string[], url: string): string =>
@@ -34,8 +34,7 @@ suite('APIs and their callers, in a browser', { skip: SKIPPED }, () => {
     server = orders.server
     origin = server.running.controlUrl
     origins = [origin, server.running.origin]
-    await addUser(server, server.running.origin, 'ann')
-    await created(server.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' }))
+    await addPeople(server)
     await created(
       server.manage('POST', '/credentials', {
         name: 'Backend',

@@ -7,9 +7,9 @@ import { startTestServer, type TestServer } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
 import { startSdkServer } from '../support/mcp-server.ts'
 import { KINDS, type Made, makeFull, plainValues } from '../support/sample/every-kind.ts'
-import { addUser } from '../support/sign-in.ts'
 import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
 import { PAGES } from './pages.ts'
+import { addPeople } from './start-console.ts'
 
 /** Each sets `ran` where it runs; all begin with what ends an attribute and a text. */
 const SCRIPTS = [
@@ -67,9 +67,7 @@ suite('attacks on the console', { skip: SKIPPED }, () => {
     const tools = stack.use(await startSdkServer({ title: SCRIPTS[0]!, description: SCRIPTS[0]! }))
     server = await startTestServer({ workers: 1 })
     origin = server.running.controlUrl
-    await addUser(server, server.running.origin, 'ann')
-    const grant = await server.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' })
-    assert.equal(grant.status, 201, grant.text)
+    await addPeople(server)
     made = []
     for (const kind of KINDS) made.push(await makeFull(server, kind, hostile))
     for (const [path, body] of [

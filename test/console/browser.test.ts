@@ -5,10 +5,10 @@ import type { Browser, Page } from 'playwright-core'
 import { startTestServer, type TestServer } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
 import { authorization, PASSWORD, register } from '../support/authorization.ts'
-import { addUser } from '../support/sign-in.ts'
-import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
+import { assertFaultless, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
 import { assertAccessible, assertClean } from './clean.ts'
 import { PAGES } from './pages.ts'
+import { addPeople, startConsole } from './start-console.ts'
 
 const SCRIPT = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
 suite('the console in a browser', { skip: SKIPPED }, () => {
@@ -16,20 +16,14 @@ suite('the console in a browser', { skip: SKIPPED }, () => {
   let server: TestServer
   let upstream: TestUpstream
   let origin: string
-  let origins: string[]
+  let origins: readonly string[]
+  const stack = new AsyncDisposableStack()
 
   before(async () => {
-    upstream = await startUpstream()
-    server = await startTestServer({ workers: 2 })
-    origin = server.running.controlUrl
-    origins = [origin, server.running.origin]
-    for (const [slug, role] of [
-      ['ann', 'admin'],
-      ['viv', 'viewer'],
-    ] as const) {
-      await addUser(server, server.running.origin, slug)
-      assert.equal((await server.manage('POST', '/grants', { name: slug, user: slug, role })).status, 201)
-    }
+    upstream = stack.use(await startUpstream())
+    ;({ browser, server, origin, origins } = stack.use(
+      await startConsole({ ann: 'admin', viv: 'viewer' }, { workers: 2 }),
+    ))
     const made = await server.manage('POST', '/collections', {
       name: SCRIPT.slice(0, 100),
       slug: 'orders',
@@ -39,13 +33,8 @@ suite('the console in a browser', { skip: SKIPPED }, () => {
       status: 'published',
     })
     assert.equal(made.status, 201, made.text)
-    browser = await launch()
   })
-  after(async () => {
-    await browser?.close()
-    await server?.stop()
-    await upstream?.[Symbol.asyncDispose]()
-  })
+  after(() => stack.disposeAsync())
 
   const opened = (page: Page, path: string): Promise<void> => openPage(page, origin, path)
 
@@ -240,8 +229,7 @@ suite('the console in a browser', { skip: SKIPPED }, () => {
       flags: ['--expose', 'management,oauth,registry,console'],
     })
     const place = shared.running.origin
-    await addUser(shared, place, 'ann')
-    await shared.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' })
+    await addPeople(shared)
     const page = `<!doctype html><title>wait</title><script>
       const paths = ['/management/v1/whoami', '/console/session', '/console/', '/oauth/authorize', '/connect']
       const ask = (path) => fetch(path, { credentials: 'include', headers: { 'x-postern-console': '1' } }).then((r) => r.text(), () => 'refused')

@@ -6,8 +6,8 @@ import { fieldsOf } from '../../ui/src/schema/fields.ts'
 import { writableMembers } from '../../ui/src/schema/stored-secret.ts'
 import { startTestServer, type TestServer } from '../scenarios/server.ts'
 import { KINDS, type Made, makeFull, plainValues, SCHEMAS } from '../support/sample/every-kind.ts'
-import { addUser } from '../support/sign-in.ts'
 import { launch, SKIPPED, signIn, visitor } from './chromium.ts'
+import { addPeople } from './start-console.ts'
 
 let server: TestServer
 before(async () => {
@@ -60,9 +60,7 @@ for (const isFull of [false, true])
 suite('edit forms in a browser', { skip: SKIPPED }, () => {
   test('who edits one member of a resource of any kind, with all members that it takes, changes no other', async () => {
     const { controlUrl: origin, origin: other } = server.running
-    await addUser(server, other, 'ann')
-    const grant = await server.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' })
-    assert.equal(grant.status, 201, grant.text)
+    await addPeople(server)
     const browser = await launch()
     try {
       await using visit = await visitor(browser, [origin, other])

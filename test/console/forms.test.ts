@@ -2,37 +2,28 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, Locator, Page } from 'playwright-core'
-import { created, publishOrders, startTestServer, type TestServer, until } from '../scenarios/server.ts'
-import { addUser } from '../support/sign-in.ts'
-import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
+import { created, publishOrders, type TestServer, until } from '../scenarios/server.ts'
+import { assertFaultless, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
 import { assertClean } from './clean.ts'
 import { keyboardOn, pointerOn } from './hands.ts'
+import { startConsole } from './start-console.ts'
 
 suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
   let browser: Browser
   let server: TestServer
   let origin: string
-  let origins: string[]
+  let origins: readonly string[]
+  const stack = new AsyncDisposableStack()
 
   before(async () => {
-    server = await startTestServer({ workers: 1 })
-    origin = server.running.controlUrl
-    origins = [origin, server.running.origin]
-    for (const [slug, role, scope] of [
-      ['ann', 'admin', undefined],
-      ['bob', 'admin', undefined],
-      ['viv', 'viewer', undefined],
-      ['mia', 'modifier', { collections: ['orders'] }],
-    ] as const) {
-      await addUser(server, server.running.origin, slug)
-      if (slug === 'mia') {
-        await publishOrders(server, 'http://127.0.0.1:9')
-        await created(server.manage('POST', '/grants', { name: 'mia reads', user: slug, role: 'viewer' }))
-      }
-      await created(
-        server.manage('POST', '/grants', { name: slug, user: slug, role, ...(scope && { scope }) }),
-      )
-    }
+    ;({ browser, server, origin, origins } = stack.use(
+      await startConsole({ ann: 'admin', bob: 'admin', viv: 'viewer', mia: 'viewer' }),
+    ))
+    await publishOrders(server, 'http://127.0.0.1:9')
+    const scope = { collections: ['orders'] }
+    await created(
+      server.manage('POST', '/grants', { name: 'mia changes', user: 'mia', role: 'modifier', scope }),
+    )
     await created(
       server.manage('POST', '/collections', {
         name: 'Stock',
@@ -42,12 +33,8 @@ suite('forms of the console, in a browser', { skip: SKIPPED }, () => {
       }),
     )
     await created(server.manage('POST', '/clients', { name: 'Idle', slug: 'idle', collections: [] }))
-    browser = await launch()
   })
-  after(async () => {
-    await browser?.close()
-    await server?.stop()
-  })
+  after(() => stack.disposeAsync())
 
   const opened = (page: Page, path: string): Promise<void> => openPage(page, origin, path)
   const isInView = (part: Locator): Promise<boolean> =>

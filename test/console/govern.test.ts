@@ -4,10 +4,10 @@ import { readFile } from 'node:fs/promises'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, Locator, Page } from 'playwright-core'
 import { toYaml } from '../../src/surfaces/cli/config/files.ts'
-import { publishOrders, startTestServer, type TestServer } from '../scenarios/server.ts'
-import { addUser } from '../support/sign-in.ts'
-import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
+import { publishOrders, type TestServer } from '../scenarios/server.ts'
+import { assertFaultless, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
 import { assertClean } from './clean.ts'
+import { startConsole } from './start-console.ts'
 
 const SCRIPT = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
 const RULE = 'Two of us'
@@ -48,31 +48,19 @@ suite('audit and decisions in a browser', { skip: SKIPPED }, () => {
   let browser: Browser
   let server: TestServer
   let origin: string
-  let origins: string[]
+  let origins: readonly string[]
+  const stack = new AsyncDisposableStack()
 
   before(async () => {
-    server = await startTestServer({ workers: 2 })
-    origin = server.running.controlUrl
-    origins = [origin, server.running.origin]
-    for (const [slug, role] of [
-      ['ann', 'admin'],
-      ['bob', 'admin'],
-      ['viv', 'viewer'],
-    ] as const) {
-      await addUser(server, server.running.origin, slug)
-      assert.equal((await server.manage('POST', '/grants', { name: slug, user: slug, role })).status, 201)
-    }
-    await addUser(server, server.running.origin, 'noa')
+    ;({ browser, server, origin, origins } = stack.use(
+      await startConsole({ ann: 'admin', bob: 'admin', viv: 'viewer', noa: null }, { workers: 2 }),
+    ))
     await publishOrders(server, 'http://127.0.0.1:9')
     const approvals = [{ name: RULE, permissions: ['policies:update'] }]
     const set = await server.manage('PATCH', '/settings/current', { approvals })
     assert.equal(set.status, 200, set.text)
-    browser = await launch()
   })
-  after(async () => {
-    await browser?.close()
-    await server?.stop()
-  })
+  after(() => stack.disposeAsync())
 
   const opened = (page: Page, path: string): Promise<void> => openPage(page, origin, path)
   /** A call of management REST with the session of the page. */

@@ -4,9 +4,9 @@ import { after, before, suite, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { type Orders, startOrders } from '../scenarios/orders.ts'
 import { created } from '../scenarios/server.ts'
-import { addUser } from '../support/sign-in.ts'
 import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
 import { assertClean } from './clean.ts'
+import { addPeople } from './start-console.ts'
 
 const CARD = '4111 1111 1111 1111'
 
@@ -21,8 +21,7 @@ suite('guardrails, in a browser', { skip: SKIPPED }, () => {
     const { server } = orders
     origin = server.running.controlUrl
     origins = [origin, server.running.origin]
-    await addUser(server, server.running.origin, 'ann')
-    await created(server.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' }))
+    await addPeople(server)
     for (const [slug, kinds] of [
       ['cards', ['card']],
       ['emails', ['email']],

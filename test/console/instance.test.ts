@@ -4,9 +4,9 @@ import { after, before, suite, test } from 'node:test'
 import type { Browser } from 'playwright-core'
 import { callAsAgent, created, startTestServer, type TestServer, until } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
-import { addUser } from '../support/sign-in.ts'
 import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
 import { keyboardOn, pointerOn } from './hands.ts'
+import { addPeople } from './start-console.ts'
 
 /** In YAML: what people paste. */
 const description = (url: string): string => `openapi: 3.1.0
@@ -34,8 +34,7 @@ suite('an instance in a browser', { skip: SKIPPED }, () => {
 
   const started = async (flags: readonly string[] = []): Promise<TestServer> => {
     const server = await startTestServer({ workers: 1, flags })
-    await addUser(server, server.running.origin, 'ann')
-    await created(server.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' }))
+    await addPeople(server)
     return server
   }
 

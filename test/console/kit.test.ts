@@ -4,8 +4,8 @@ import { after, before, suite, test } from 'node:test'
 import type { Browser } from 'playwright-core'
 import { golden } from '../golden/golden.ts'
 import { startTestServer, type TestServer } from '../scenarios/server.ts'
-import { addUser } from '../support/sign-in.ts'
 import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
+import { addPeople } from './start-console.ts'
 
 /**
  * Of each part, and of what is in it, what the theme decides. Widths follow from the fonts of a machine, so they are left out, and so are
@@ -28,9 +28,7 @@ suite('the kit of the console in a browser', { skip: SKIPPED }, () => {
   let server: TestServer
   before(async () => {
     server = await startTestServer({ workers: 1 })
-    await addUser(server, server.running.origin, 'ann')
-    const made = await server.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' })
-    assert.equal(made.status, 201)
+    await addPeople(server)
     browser = await launch()
   })
   after(async () => {

@@ -2,13 +2,12 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
-import { textTool } from '../mcp/fixture/catalogue.ts'
-import { type Fixture, startFixture } from '../mcp/fixture/fixture.ts'
-import { created, publishOrders, startTestServer, type TestServer } from '../scenarios/server.ts'
+import type { Fixture } from '../mcp/fixture/fixture.ts'
+import { created, publishOrders, type TestServer } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
-import { addUser } from '../support/sign-in.ts'
-import { assertFaultless, launch, openPage, SKIPPED, signIn, type Visitor, visitor } from './chromium.ts'
+import { assertFaultless, openPage, SKIPPED, signIn, type Visitor, visitor } from './chromium.ts'
 import { type Hand, keyboardOn, pointerOn } from './hands.ts'
+import { startConsole, startDesk } from './start-console.ts'
 
 /** What the pages of the console say of themselves. */
 const OF_PAGE = { 'x-postern-console': '1', 'sec-fetch-site': 'same-origin' }
@@ -19,17 +18,13 @@ suite('leaving a page of the console, in a browser', { skip: SKIPPED }, () => {
   let upstream: TestUpstream
   let desk: Fixture
   let origin: string
-  let origins: string[]
+  let origins: readonly string[]
+  const stack = new AsyncDisposableStack()
 
   before(async () => {
-    upstream = await startUpstream()
-    desk = await startFixture({ eras: 'modern', isFilled: false })
-    desk.catalogue.putTool(textTool('read_ticket', () => 'done'))
-    server = await startTestServer({ workers: 1 })
-    origin = server.running.controlUrl
-    origins = [origin, server.running.origin]
-    await addUser(server, server.running.origin, 'ann')
-    await created(server.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' }))
+    upstream = stack.use(await startUpstream())
+    desk = stack.use(await startDesk(['read_ticket']))
+    ;({ browser, server, origin, origins } = stack.use(await startConsole()))
     await publishOrders(server, upstream.url)
     await created(server.manage('POST', '/origins', { name: 'Desk', slug: 'desk', url: desk.url }))
     for (const slug of ['pointer', 'keyboard']) {
@@ -39,14 +34,8 @@ suite('leaving a page of the console, in a browser', { skip: SKIPPED }, () => {
     await created(
       server.manage('POST', '/virtual_mcps', { name: 'Help', slug: 'help', members: [{ origin: 'desk' }] }),
     )
-    browser = await launch()
   })
-  after(async () => {
-    await browser?.close()
-    await server?.stop()
-    await upstream?.[Symbol.asyncDispose]()
-    await desk?.[Symbol.asyncDispose]()
-  })
+  after(() => stack.disposeAsync())
 
   const opened = (page: Page, path: string): Promise<void> => openPage(page, origin, path)
   const question = (page: Page, title: string) => page.getByRole('dialog', { name: title })

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { textTool } from '../mcp/fixture/catalogue.ts'
-import { type Fixture, startFixture } from '../mcp/fixture/fixture.ts'
+import type { Fixture } from '../mcp/fixture/fixture.ts'
 import { rawClient } from '../mcp/raw-client.ts'
-import { created, startTestServer, type TestServer, until } from '../scenarios/server.ts'
-import { addUser } from '../support/sign-in.ts'
-import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
+import { created, type TestServer, until } from '../scenarios/server.ts'
+import { assertFaultless, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
 import { assertClean } from './clean.ts'
+import { addPeople, publishSupport, startConsole, startDesk } from './start-console.ts'
 
 /** Zero-width space, and a tag character. */
 const HIDDEN = 'Reads a ticket\u200b\u{e0041}'
@@ -18,47 +18,18 @@ suite('virtual MCPs, in a browser', { skip: SKIPPED }, () => {
   let server: TestServer
   let desk: Fixture
   let origin: string
-  let origins: string[]
+  let origins: readonly string[]
   let token: string
+  const stack = new AsyncDisposableStack()
 
   before(async () => {
-    desk = await startFixture({ eras: 'modern', isFilled: false })
-    for (const name of ['read_ticket', 'close_ticket', 'delete_ticket'])
-      desk.catalogue.putTool(textTool(name, () => 'done'))
-    server = await startTestServer({ workers: 1 })
-    origin = server.running.controlUrl
-    origins = [origin, server.running.origin]
-    await addUser(server, server.running.origin, 'ann')
-    await created(server.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' }))
-    await created(server.manage('POST', '/origins', { name: 'Desk', slug: 'desk', url: desk.url }))
-    for (const slug of ['support', 'edited'])
-      await created(
-        server.manage('POST', '/virtual_mcps', {
-          name: slug,
-          slug,
-          status: 'published',
-          members: [{ origin: 'desk' }],
-        }),
-      )
-    await created(
-      server.manage('POST', '/clients', { name: 'Acme', slug: 'acme', virtual_mcps: ['support'] }),
-    )
-    const profile = await created(
-      server.manage('POST', '/profiles', {
-        client: 'acme',
-        name: 'Key',
-        slug: 'key',
-        auth: { type: 'token' },
-      }),
-    )
-    token = profile.json.token
-    browser = await launch()
+    desk = stack.use(await startDesk(['read_ticket', 'close_ticket', 'delete_ticket']))
+    ;({ browser, server, origin, origins } = stack.use(await startConsole()))
+    token = await publishSupport(server, desk)
+    const edited = { name: 'Edited', slug: 'edited', status: 'published', members: [{ origin: 'desk' }] }
+    await created(server.manage('POST', '/virtual_mcps', edited))
   })
-  after(async () => {
-    await browser?.close()
-    await server?.stop()
-    await desk?.[Symbol.asyncDispose]()
-  })
+  after(() => stack.disposeAsync())
 
   const opened = (page: Page, path: string): Promise<void> => openPage(page, origin, path)
   const rulesOf = async (slug: string) =>
@@ -158,7 +129,7 @@ suite('virtual MCPs, in a browser', { skip: SKIPPED }, () => {
 
   test('the preview shows what a person and a team see, by the rules for their teams', async () => {
     const make = (path: string, body: object) => created(server.manage('POST', path, body))
-    await addUser(server, server.running.origin, 'viv')
+    await addPeople(server, { viv: null })
     await make('/teams', { name: 'Support', slug: 'support', members: [{ user: 'viv' }] })
     await make('/teams', { name: 'Sales', slug: 'sales' })
     const rule = { match: { exact: 'delete_ticket' }, subjects: { teams: ['support'] } }

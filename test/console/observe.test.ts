@@ -4,11 +4,11 @@ import { readFileSync } from 'node:fs'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { PROBLEMS } from '../../src/base/refusal.ts'
-import { created, publishOrders, startTestServer, type TestServer, until } from '../scenarios/server.ts'
+import { created, publishOrders, type TestServer, until } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
-import { addUser } from '../support/sign-in.ts'
-import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
+import { assertFaultless, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
 import { assertClean } from './clean.ts'
+import { startConsole } from './start-console.ts'
 
 const SCRIPT = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
 
@@ -17,32 +17,18 @@ suite('the screens for looking, in a browser', { skip: SKIPPED }, () => {
   let server: TestServer
   let upstream: TestUpstream
   let origin: string
-  let origins: string[]
+  let origins: readonly string[]
   let token: string
+  const stack = new AsyncDisposableStack()
 
   before(async () => {
-    upstream = await startUpstream()
-    server = await startTestServer({ workers: 2 })
-    origin = server.running.controlUrl
-    origins = [origin, server.running.origin]
-    for (const [slug, role] of [
-      ['ann', 'admin'],
-      ['bob', 'admin'],
-      ['viv', 'viewer'],
-    ] as const) {
-      await addUser(server, server.running.origin, slug)
-      assert.equal((await server.manage('POST', '/grants', { name: slug, user: slug, role })).status, 201)
-    }
-    // Without a grant
-    await addUser(server, server.running.origin, 'noa')
+    upstream = stack.use(await startUpstream())
+    ;({ browser, server, origin, origins } = stack.use(
+      await startConsole({ ann: 'admin', bob: 'admin', viv: 'viewer', noa: null }, { workers: 2 }),
+    ))
     token = await publishOrders(server, upstream.url)
-    browser = await launch()
   })
-  after(async () => {
-    await browser?.close()
-    await server?.stop()
-    await upstream?.[Symbol.asyncDispose]()
-  })
+  after(() => stack.disposeAsync())
 
   /** Makes a call, waits for its record, and gives the id of it. */
   const called = async (

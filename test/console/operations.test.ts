@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs'
 import { after, before, suite, test } from 'node:test'
 import type { Browser } from 'playwright-core'
 import { startTestServer, type TestServer } from '../scenarios/server.ts'
-import { addUser } from '../support/sign-in.ts'
 import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
+import { addPeople } from './start-console.ts'
 
 interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly operationId?: string }>>>>
@@ -17,11 +17,7 @@ suite('operations of the console, in a browser', { skip: SKIPPED }, () => {
 
   before(async () => {
     server = await startTestServer({ workers: 1 })
-    await addUser(server, server.running.origin, 'ann')
-    assert.equal(
-      (await server.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' })).status,
-      201,
-    )
+    await addPeople(server)
     browser = await launch()
   })
   after(async () => {

@@ -2,13 +2,12 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
-import { textTool } from '../mcp/fixture/catalogue.ts'
-import { type Fixture, startFixture } from '../mcp/fixture/fixture.ts'
-import { created, startTestServer, type TestServer } from '../scenarios/server.ts'
+import type { Fixture } from '../mcp/fixture/fixture.ts'
+import { created, type TestServer } from '../scenarios/server.ts'
 import { type GuardedOrigin, startGuardedOrigin } from '../support/guarded-origin.ts'
-import { addUser } from '../support/sign-in.ts'
-import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
+import { assertFaultless, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
 import { assertClean } from './clean.ts'
+import { startConsole, startDesk } from './start-console.ts'
 
 suite('adding an MCP server, in a browser', { skip: SKIPPED }, () => {
   let browser: Browser
@@ -16,20 +15,13 @@ suite('adding an MCP server, in a browser', { skip: SKIPPED }, () => {
   let desk: Fixture
   let guarded: GuardedOrigin
   let origin: string
-  let origins: string[]
+  let origins: readonly string[]
+  const stack = new AsyncDisposableStack()
 
   before(async () => {
-    desk = await startFixture({ eras: 'modern', isFilled: false })
-    for (const name of ['read_ticket', 'close_ticket', 'delete_ticket'])
-      desk.catalogue.putTool(textTool(name, () => 'done'))
-    guarded = await startGuardedOrigin()
-    server = await startTestServer({ workers: 1 })
-    origin = server.running.controlUrl
-    origins = [origin, server.running.origin]
-    await addUser(server, server.running.origin, 'ann')
-    await created(server.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' }))
-    await addUser(server, server.running.origin, 'vic')
-    await created(server.manage('POST', '/grants', { name: 'vic', user: 'vic', role: 'viewer' }))
+    desk = stack.use(await startDesk(['read_ticket', 'close_ticket', 'delete_ticket']))
+    guarded = stack.use(await startGuardedOrigin())
+    ;({ browser, server, origin, origins } = stack.use(await startConsole({ ann: 'admin', vic: 'viewer' })))
     await created(
       server.manage('POST', '/origins', { name: 'Unread', slug: 'unread', url: desk.url, probe: false }),
     )
@@ -41,14 +33,8 @@ suite('adding an MCP server, in a browser', { skip: SKIPPED }, () => {
         members: [{ origin: 'first', capability_policy: { tools: ['read_ticket'] } }],
       }),
     )
-    browser = await launch()
   })
-  after(async () => {
-    await browser?.close()
-    await server?.stop()
-    await desk?.[Symbol.asyncDispose]()
-    await guarded?.[Symbol.asyncDispose]()
-  })
+  after(() => stack.disposeAsync())
 
   const opened = (page: Page, path: string): Promise<void> => openPage(page, origin, path)
   const confirmed = async (page: Page, title: string): Promise<void> => {

@@ -3,18 +3,11 @@ import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { textTool } from '../mcp/fixture/catalogue.ts'
-import { type Fixture, startFixture } from '../mcp/fixture/fixture.ts'
-import {
-  callAsAgent,
-  created,
-  publishOrders,
-  startTestServer,
-  type TestServer,
-  until,
-} from '../scenarios/server.ts'
+import type { Fixture } from '../mcp/fixture/fixture.ts'
+import { callAsAgent, created, publishOrders, type TestServer, until } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
-import { addUser } from '../support/sign-in.ts'
-import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
+import { assertFaultless, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
+import { startConsole, startDesk } from './start-console.ts'
 
 const DAY_MS = 86_400_000
 const TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/
@@ -25,29 +18,17 @@ suite('what pages say, in a browser', { skip: SKIPPED }, () => {
   let upstream: TestUpstream
   let desk: Fixture
   let origin: string
-  let origins: string[]
+  let origins: readonly string[]
   let token: string
+  const stack = new AsyncDisposableStack()
 
   before(async () => {
-    upstream = await startUpstream()
-    desk = await startFixture({ eras: 'modern', isFilled: false })
-    desk.catalogue.putTool(textTool('read_ticket'))
-    server = await startTestServer({ workers: 1 })
-    origin = server.running.controlUrl
-    origins = [origin, server.running.origin]
-    for (const slug of ['ann', 'bob']) {
-      await addUser(server, server.running.origin, slug)
-      await created(server.manage('POST', '/grants', { name: slug, user: slug, role: 'admin' }))
-    }
+    upstream = stack.use(await startUpstream())
+    desk = stack.use(await startDesk(['read_ticket']))
+    ;({ browser, server, origin, origins } = stack.use(await startConsole({ ann: 'admin', bob: 'admin' })))
     token = await publishOrders(server, upstream.url)
-    browser = await launch()
   })
-  after(async () => {
-    await browser?.close()
-    await server?.stop()
-    await desk?.[Symbol.asyncDispose]()
-    await upstream?.[Symbol.asyncDispose]()
-  })
+  after(() => stack.disposeAsync())
 
   const opened = (page: Page, path: string): Promise<void> => openPage(page, origin, path)
   const rowsOf = (page: Page) => page.locator('tbody tr').allInnerTexts()

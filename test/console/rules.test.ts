@@ -14,11 +14,11 @@ import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
 import { PASSWORD, register, tokensFor } from '../support/authorization.ts'
 import { Browser as TextBrowser } from '../support/browser.ts'
 import { DEBUGGED, debugThreads, type ThreadDebugger } from '../support/paused-threads.ts'
-import { addUser } from '../support/sign-in.ts'
 import { CERTIFICATE, PRIVATE_KEY } from '../wire/certificate.ts'
-import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
+import { assertFaultless, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
 import { keyboardOn, pointerOn } from './hands.ts'
 import { PAGES } from './pages.ts'
+import { addPeople, startConsole } from './start-console.ts'
 
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
 /** Requests to management of one screen. */
@@ -68,26 +68,18 @@ suite('rules of the console, in a browser', { skip: SKIPPED }, () => {
   let server: TestServer
   let upstream: TestUpstream
   let origin: string
-  let origins: string[]
+  let origins: readonly string[]
   let folder: string
+  const stack = new AsyncDisposableStack()
 
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'postern-rules-'))
-    upstream = await startUpstream()
-    server = await startTestServer({ workers: 1 })
-    origin = server.running.controlUrl
-    origins = [origin, server.running.origin]
-    await addUser(server, server.running.origin, 'ann')
-    await created(server.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' }))
+    stack.defer(() => rmSync(folder, { recursive: true, force: true }))
+    upstream = stack.use(await startUpstream())
+    ;({ browser, server, origin, origins } = stack.use(await startConsole()))
     await publishOrders(server, upstream.url)
-    browser = await launch()
   })
-  after(async () => {
-    await browser?.close()
-    await server?.stop()
-    await upstream?.[Symbol.asyncDispose]()
-    rmSync(folder, { recursive: true, force: true })
-  })
+  after(() => stack.disposeAsync())
 
   const opened = (page: Page, path: string): Promise<void> => openPage(page, origin, path)
 
@@ -328,8 +320,7 @@ suite('rules of the console, in a browser', { skip: SKIPPED }, () => {
     let token: string
     {
       await using first = await startTestServer({ data })
-      await addUser(first, first.running.origin, 'ann')
-      await created(first.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' }))
+      await addPeople(first)
       token = await publishOrders(first, upstream.url)
     }
     const [certificate, key] = [join(folder, 'a.pem'), join(folder, 'a.key')]

@@ -10,9 +10,9 @@ import { startFixture } from '../mcp/fixture/fixture.ts'
 import { created, startTestServer } from '../scenarios/server.ts'
 import { Issuer, signingKey } from '../support/issuer.ts'
 import { ownPort } from '../support/ports.ts'
-import { addUser } from '../support/sign-in.ts'
 import { CERTIFICATE, PRIVATE_KEY } from '../wire/certificate.ts'
 import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
+import { addPeople } from './start-console.ts'
 
 suite('sign-in and session, in a browser', { skip: SKIPPED }, () => {
   let browser: Browser
@@ -34,8 +34,7 @@ suite('sign-in and session, in a browser', { skip: SKIPPED }, () => {
     const controlListen = `127.0.0.1:${await ownPort()}`
     {
       await using server = await startTestServer({ data, controlListen })
-      await addUser(server, server.running.origin, 'ann')
-      await created(server.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' }))
+      await addPeople(server)
       await created(server.manage('POST', '/origins', { name: 'Desk', slug: 'desk', url: desk.url }))
       await created(
         server.manage('POST', '/virtual_mcps', {
@@ -100,8 +99,7 @@ suite('sign-in and session, in a browser', { skip: SKIPPED }, () => {
 
   test('a Postern that is overloaded has signed nobody out', async () => {
     await using server = await startTestServer()
-    await addUser(server, server.running.origin, 'ann')
-    await created(server.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' }))
+    await addPeople(server)
     const origin = server.running.controlUrl
     await using visit = await visitor(browser, [origin, server.running.origin])
     const { page } = visit
@@ -125,10 +123,7 @@ suite('sign-in and session, in a browser', { skip: SKIPPED }, () => {
 
   test('nothing of a person stays in a tab for whoever comes after them', async () => {
     await using server = await startTestServer()
-    for (const user of ['ann', 'bob']) {
-      await addUser(server, server.running.origin, user)
-      await created(server.manage('POST', '/grants', { name: user, user, role: 'admin' }))
-    }
+    await addPeople(server, { ann: 'admin', bob: 'admin' })
     await created(server.manage('POST', '/policies', { name: 'Gold' }))
     const origin = server.running.controlUrl
     await using visit = await visitor(browser, [origin, server.running.origin])

@@ -2,36 +2,26 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, Locator, Page } from 'playwright-core'
-import { created, publishOrders, startTestServer, type TestServer } from '../scenarios/server.ts'
-import { addUser } from '../support/sign-in.ts'
-import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
+import { created, publishOrders, type TestServer } from '../scenarios/server.ts'
+import { assertFaultless, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
 import { assertClean } from './clean.ts'
 import { pointerOn } from './hands.ts'
+import { startConsole } from './start-console.ts'
 
 suite('settings and access, in a browser', { skip: SKIPPED }, () => {
   let browser: Browser
   let server: TestServer
   let origin: string
-  let origins: string[]
+  let origins: readonly string[]
+  const stack = new AsyncDisposableStack()
 
   before(async () => {
-    server = await startTestServer({ workers: 1 })
-    origin = server.running.controlUrl
-    origins = [origin, server.running.origin]
-    for (const slug of ['ann', 'bob', 'viv']) await addUser(server, server.running.origin, slug)
-    for (const [slug, role] of [
-      ['ann', 'admin'],
-      ['bob', 'admin'],
-      ['viv', 'viewer'],
-    ] as const)
-      await created(server.manage('POST', '/grants', { name: slug, user: slug, role }))
+    ;({ browser, server, origin, origins } = stack.use(
+      await startConsole({ ann: 'admin', bob: 'admin', viv: 'viewer' }),
+    ))
     await publishOrders(server, 'http://127.0.0.1:9')
-    browser = await launch()
   })
-  after(async () => {
-    await browser?.close()
-    await server?.stop()
-  })
+  after(() => stack.disposeAsync())
 
   const opened = (page: Page, path: string): Promise<void> => openPage(page, origin, path)
   const get = async (path: string) => (await server.manage('GET', path)).json

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import type { Browser as Chromium } from 'playwright-core'
 import { textTool } from '../mcp/fixture/catalogue.ts'
-import { type Fixture, startFixture } from '../mcp/fixture/fixture.ts'
+import type { Fixture } from '../mcp/fixture/fixture.ts'
 import { created, startTestServer, type TestServer, until } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
 import { consent } from '../support/authorization.ts'
@@ -15,6 +15,7 @@ import { Browser } from '../support/browser.ts'
 import type { Door } from '../support/doors.ts'
 import { atEachDoor, done, doorsOf, tokenIn } from '../support/stories.ts'
 import { launch, SKIPPED } from './chromium.ts'
+import { startDesk } from './start-console.ts'
 import { atConsole, consoleDoor, make, type Site, SUFFIXES } from './told.ts'
 
 suite('stories in the console, with the pointer and with the keyboard alone', { skip: SKIPPED }, () => {
@@ -28,8 +29,7 @@ suite('stories in the console, with the pointer and with the keyboard alone', { 
 
   before(async () => {
     upstream = await startUpstream()
-    desk = await startFixture({ eras: 'modern', isFilled: false })
-    desk.catalogue.putTool(textTool('read_ticket', () => 'done'))
+    desk = await startDesk(['read_ticket'])
     server = await startTestServer({ workers: 1 })
     const found = await doorsOf(server, 'erin', { role: 'admin' })
     const [assistant] = found.doors

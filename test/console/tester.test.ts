@@ -5,11 +5,11 @@ import type { Browser, Page } from 'playwright-core'
 import { ASKING_TOOLS } from '../mcp/fixture/asking-tools.ts'
 import { textTool } from '../mcp/fixture/catalogue.ts'
 import { type Fixture, startFixture } from '../mcp/fixture/fixture.ts'
-import { created, startTestServer, type TestServer, until } from '../scenarios/server.ts'
-import { addUser } from '../support/sign-in.ts'
-import { assertFaultless, launch, openPage, SKIPPED, signIn, type Visitor, visitor } from './chromium.ts'
+import { created, type TestServer, until } from '../scenarios/server.ts'
+import { assertFaultless, openPage, SKIPPED, signIn, type Visitor, visitor } from './chromium.ts'
 import { assertClean } from './clean.ts'
 import { type Hand, keyboardOn, pointerOn } from './hands.ts'
+import { publishSupport, startConsole } from './start-console.ts'
 
 const ASKS = 'test_elicitation'
 const HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=1</script>'
@@ -19,11 +19,12 @@ suite('the tester of a virtual MCP, in a browser', { skip: SKIPPED }, () => {
   let server: TestServer
   let desk: Fixture
   let origin: string
-  let origins: string[]
+  let origins: readonly string[]
   let token: string
+  const stack = new AsyncDisposableStack()
 
   before(async () => {
-    desk = await startFixture({ eras: 'dual', isFilled: false })
+    desk = stack.use(await startFixture({ eras: 'dual', isFilled: false }))
     desk.catalogue.putTool(
       textTool('find_ticket', (args) => `Found ${JSON.stringify(args)}`, {
         description: `Finds a ticket. ${HOSTILE}`,
@@ -39,43 +40,11 @@ suite('the tester of a virtual MCP, in a browser', { skip: SKIPPED }, () => {
     )
     desk.catalogue.putTool(textTool('hostile', () => HOSTILE))
     for (const tool of ASKING_TOOLS) if (tool.listed.name === ASKS) desk.catalogue.putTool(tool)
-    server = await startTestServer({ workers: 1 })
-    origin = server.running.controlUrl
-    origins = [origin, server.running.origin]
-    for (const slug of ['ann', 'bob']) {
-      await addUser(server, server.running.origin, slug)
-      await created(server.manage('POST', '/grants', { name: slug, user: slug, role: 'admin' }))
-    }
+    ;({ browser, server, origin, origins } = stack.use(await startConsole({ ann: 'admin', bob: 'admin' })))
     await created(server.manage('POST', '/teams', { name: 'Desk', slug: 'desk', members: [{ user: 'ann' }] }))
-    await created(server.manage('POST', '/origins', { name: 'Desk', slug: 'desk', url: desk.url }))
-    await created(
-      server.manage('POST', '/virtual_mcps', {
-        name: 'Support',
-        slug: 'support',
-        status: 'published',
-        members: [{ origin: 'desk' }],
-        teams: ['desk'],
-      }),
-    )
-    await created(
-      server.manage('POST', '/clients', { name: 'Acme', slug: 'acme', virtual_mcps: ['support'] }),
-    )
-    const profile = await created(
-      server.manage('POST', '/profiles', {
-        client: 'acme',
-        name: 'Key',
-        slug: 'key',
-        auth: { type: 'token' },
-      }),
-    )
-    token = profile.json.token
-    browser = await launch()
+    token = await publishSupport(server, desk, { teams: ['desk'] })
   })
-  after(async () => {
-    await browser?.close()
-    await server?.stop()
-    await desk?.[Symbol.asyncDispose]()
-  })
+  after(() => stack.disposeAsync())
 
   async function opened(
     name: string,

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
-import { created, publishOrders, startTestServer, type TestServer } from '../scenarios/server.ts'
+import { created, publishOrders, type TestServer } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
-import { addUser } from '../support/sign-in.ts'
-import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
+import { assertFaultless, SKIPPED, signIn, visitor } from './chromium.ts'
+import { startConsole } from './start-console.ts'
 
 const CHECKED = {
   nodes: [
@@ -30,26 +30,20 @@ suite('trials of workflows, in a browser', { skip: SKIPPED }, () => {
   let browser: Browser
   let server: TestServer
   let upstream: TestUpstream
-  let origins: string[]
+  let origin: string
+  let origins: readonly string[]
   let token: string
+  const stack = new AsyncDisposableStack()
 
   before(async () => {
-    upstream = await startUpstream()
-    server = await startTestServer({ workers: 1 })
-    origins = [server.running.controlUrl, server.running.origin]
-    await addUser(server, server.running.origin, 'ann')
-    await created(server.manage('POST', '/grants', { name: 'ann', user: 'ann', role: 'admin' }))
+    upstream = stack.use(await startUpstream())
+    ;({ browser, server, origin, origins } = stack.use(await startConsole()))
     token = await publishOrders(server, upstream.url)
-    browser = await launch()
   })
-  after(async () => {
-    await browser?.close()
-    await server?.stop()
-    await upstream?.[Symbol.asyncDispose]()
-  })
+  after(() => stack.disposeAsync())
 
   const opened = async (page: Page, path: string): Promise<void> => {
-    await page.goto(`${server.running.controlUrl}/console${path}`)
+    await page.goto(`${origin}/console${path}`)
     await page.getByRole('toolbar', { name: 'Workflow' }).waitFor()
     await page.waitForLoadState('networkidle')
   }
@@ -66,7 +60,7 @@ suite('trials of workflows, in a browser', { skip: SKIPPED }, () => {
     await workflow('dropped')
     await using visit = await visitor(browser, origins)
     const { page } = visit
-    await signIn(page, origins[0]!, 'ann')
+    await signIn(page, origin, 'ann')
     await opened(page, '/workflows/dropped?view=canvas')
     const from = (await page.locator('[data-nodeid="check"][data-handleid="invalid"]').boundingBox())!
     const canvas = (await page.getByRole('application', { name: 'Canvas of the workflow' }).boundingBox())!
@@ -97,7 +91,7 @@ suite('trials of workflows, in a browser', { skip: SKIPPED }, () => {
     )
     await using visit = await visitor(browser, origins)
     const { page } = visit
-    await signIn(page, origins[0]!, 'ann')
+    await signIn(page, origin, 'ann')
     await opened(page, '/workflows/captured?view=list&pane=captures')
     await page.getByRole('button', { name: 'Start a capture' }).click()
     const dialog = page.getByRole('dialog')
@@ -117,7 +111,7 @@ suite('trials of workflows, in a browser', { skip: SKIPPED }, () => {
     await workflow('mocked')
     await using visit = await visitor(browser, origins)
     const { page } = visit
-    await signIn(page, origins[0]!, 'ann')
+    await signIn(page, origin, 'ann')
     await opened(page, '/workflows/mocked?view=list')
     const request = page.getByRole('region', { name: 'Run and problems' }).locator('textarea').first()
     await request.fill('{"sku": "TEA-1"}')

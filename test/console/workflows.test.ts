@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
-import { created, publishOrders, startTestServer, type TestServer } from '../scenarios/server.ts'
+import { created, publishOrders, type TestServer } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
-import { addUser } from '../support/sign-in.ts'
-import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
+import { assertFaultless, SKIPPED, signIn, visitor } from './chromium.ts'
 import { assertClean } from './clean.ts'
 import { keyboardOn, pointerOn } from './hands.ts'
+import { startConsole } from './start-console.ts'
 
 const CHECKED = {
   nodes: [
@@ -38,29 +38,16 @@ suite('workflows, in a browser', { skip: SKIPPED }, () => {
   let server: TestServer
   let upstream: TestUpstream
   let origin: string
-  let origins: string[]
+  let origins: readonly string[]
   let token: string
+  const stack = new AsyncDisposableStack()
 
   before(async () => {
-    upstream = await startUpstream()
-    server = await startTestServer({ workers: 1 })
-    origin = server.running.controlUrl
-    origins = [origin, server.running.origin]
-    for (const [slug, role] of [
-      ['ann', 'admin'],
-      ['viv', 'viewer'],
-    ] as const) {
-      await addUser(server, server.running.origin, slug)
-      await created(server.manage('POST', '/grants', { name: slug, user: slug, role }))
-    }
+    upstream = stack.use(await startUpstream())
+    ;({ browser, server, origin, origins } = stack.use(await startConsole({ ann: 'admin', viv: 'viewer' })))
     token = await publishOrders(server, upstream.url)
-    browser = await launch()
   })
-  after(async () => {
-    await browser?.close()
-    await server?.stop()
-    await upstream?.[Symbol.asyncDispose]()
-  })
+  after(() => stack.disposeAsync())
 
   const workflow = async (slug: string, definition: unknown): Promise<void> => {
     await created(server.manage('POST', '/workflows', { name: slug, slug, definition }))
