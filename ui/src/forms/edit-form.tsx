@@ -1,24 +1,19 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQueryClient } from '@tanstack/react-query'
 import { useEffect, useMemo, useState } from 'react'
 import type { JsonObject, ResourceSchemas } from '../../build/document.ts'
-import { client, type Input, type OperationName } from '../api/client.ts'
 import { operation } from '../api/operations.ts'
 import { refreshPage } from '../api/refresh.ts'
-import { Button } from '../kit/button.tsx'
-import { Diff } from '../kit/diff.tsx'
 import { useLeaveGuard } from '../kit/leave-guard.ts'
-import { Status } from '../kit/status.tsx'
-import { fieldsOf } from '../schema/fields.ts'
 import { writableMembers } from '../schema/stored-secret.ts'
-import { changesOf, entriesOf, isObject } from '../schema/value.ts'
+import { changesOf } from '../schema/value.ts'
 import { ShowAs } from '../show-as/show-as.tsx'
-import { FormBar } from './form-bar.tsx'
-import { FormFault } from './form-fault.tsx'
+import { EditConflict } from './edit-conflict.tsx'
+import { EditFields } from './edit-fields.tsx'
+import { editableOf, without } from './editable.ts'
 import type { OwnFields } from './form-state.tsx'
 import { Review, WaitsFor } from './operation-form.tsx'
 import { sayStored } from './say-stored.ts'
-import { SchemaForm } from './schema-form.tsx'
-import { errorsOf, useWrite } from './use-write.ts'
+import { useWrite } from './use-write.ts'
 
 interface EditFormProps {
   readonly resource: string
@@ -73,23 +68,8 @@ function Form({
 }: FormProps) {
   const update = operation(`${resource}.update`)!
   const put = operation(`${resource}.put`)
-  const shape = schemas.actions[put === null ? 'update' : 'put']!.input
-  const fields = useMemo(
-    () => fieldsOf(shape, schemas.$defs).filter(({ name }) => name !== 'id'),
-    [shape, schemas],
-  )
-  const start = useMemo(
-    () =>
-      only(
-        loaded,
-        fields.map(({ name }) => name),
-      ),
-    [loaded, fields],
-  )
-  const fixed = useMemo(() => {
-    const changing = fieldsOf(schemas.actions['update']!.input, schemas.$defs).map(({ name }) => name)
-    return fields.filter(({ name, isFixed }) => isFixed || !changing.includes(name)).map(({ name }) => name)
-  }, [fields, schemas])
+  const editable = useMemo(() => editableOf(resource, loaded, schemas), [resource, loaded, schemas])
+  const { fields, start } = editable
   const [value, setValue] = useState<JsonObject>(start)
   const { patch, removes } = changesOf(start, value)
   const isDirty = removes || Object.keys(patch).length > 0
@@ -116,7 +96,7 @@ function Form({
   const showAs = <ShowAs request={{ operation: row, input, options: {}, document }} />
   if (state.step === 'conflict')
     return (
-      <Conflict
+      <EditConflict
         resource={resource}
         id={id}
         start={start}
@@ -140,102 +120,20 @@ function Form({
         }
       />
     )
-  const fault = state.step === 'editing' ? state.fault : null
   return (
-    <form
-      className="flex max-w-240 flex-col gap-4"
-      onSubmit={(event) => {
-        event.preventDefault()
-        if (isDirty) write.review(input).catch(() => {})
+    <EditFields
+      editable={editable}
+      hidden={hidden}
+      own={own}
+      value={value}
+      onChange={setValue}
+      isDirty={isDirty}
+      isAsking={state.step === 'asking'}
+      fault={state.step === 'editing' ? state.fault : null}
+      showAs={showAs}
+      onReview={() => {
+        write.review(input).catch(() => {})
       }}
-    >
-      <SchemaForm
-        fields={fields.filter(({ name }) => !hidden.includes(name))}
-        value={value}
-        loaded={start}
-        onChange={setValue}
-        errors={errorsOf(fault)}
-        readOnly={fixed}
-        own={own}
-      />
-      <FormFault fault={fault} />
-      <FormBar
-        isSticky
-        aside={
-          <>
-            {showAs}
-            {isDirty && <Status state="changed">Not saved</Status>}
-          </>
-        }
-      >
-        <Button disabled={!isDirty} onClick={() => setValue(start)}>
-          Undo all
-        </Button>
-        <Button type="submit" tone="primary" disabled={!isDirty} isBusy={state.step === 'asking'}>
-          Review the change
-        </Button>
-      </FormBar>
-    </form>
-  )
-}
-
-function without(value: JsonObject, name: string): JsonObject {
-  return Object.fromEntries(Object.entries(value).filter(([one]) => one !== name))
-}
-
-function only(value: JsonObject, names: readonly string[]): JsonObject {
-  return Object.fromEntries(
-    names.filter((name) => Object.hasOwn(value, name)).map((name) => [name, value[name]!]),
-  )
-}
-
-interface ConflictProps {
-  readonly resource: string
-  readonly id: string | null
-  readonly start: JsonObject
-  readonly mine: JsonObject
-  readonly names: readonly string[]
-  readonly onKeep: () => void
-  readonly onDiscard: () => void
-}
-
-/** Somebody else saved first: their changes and yours, since the revision that this form was opened with. */
-function Conflict({ resource, id, start, mine, names, onKeep, onDiscard }: ConflictProps) {
-  const name = `${resource}.get` as OperationName
-  const query = useQuery({
-    queryKey: [name, id, 'conflict'],
-    queryFn: async () =>
-      (await client.call(name, (id === null ? {} : { id }) as Input<OperationName>))
-        .body as unknown as JsonObject,
-    gcTime: 0,
-    staleTime: 0,
-  })
-  const theirs = isObject(query.data) ? only(query.data, names) : null
-  return (
-    <div className="flex flex-col gap-4">
-      <Status state="warn" className="whitespace-normal">
-        Somebody else changed this after you opened it. Nothing of yours was saved.
-      </Status>
-      <div className="grid gap-4 grid-cols-1 lg:grid-cols-2">
-        <section className="flex flex-col gap-2">
-          <h2 className="font-semibold">Their changes</h2>
-          {theirs === null ? (
-            <p className="text-muted">Loading</p>
-          ) : (
-            <Diff entries={entriesOf(start, theirs)} />
-          )}
-        </section>
-        <section className="flex flex-col gap-2">
-          <h2 className="font-semibold">Your changes</h2>
-          <Diff entries={entriesOf(start, mine)} />
-        </section>
-      </div>
-      <div className="flex justify-end gap-2">
-        <Button onClick={onKeep}>Keep editing</Button>
-        <Button tone="primary" onClick={onDiscard}>
-          Discard mine and load theirs
-        </Button>
-      </div>
-    </div>
+    />
   )
 }

@@ -5,7 +5,7 @@ import { Card } from '../kit/page.tsx'
 import { Status } from '../kit/status.tsx'
 import { type Field, labelOf } from '../schema/fields.ts'
 import { isEqual, type Path, pointerOf, withAt } from '../schema/value.ts'
-import { FieldEditor } from './field-editor.tsx'
+import { FieldEditor } from './fields/field-editor.tsx'
 import { useFieldOfHash } from './focus-field.ts'
 import { FormProvider, hasFault, type OwnFields } from './form-state.tsx'
 
