@@ -74,6 +74,7 @@ function faultOf({ claims, audience, subject }: Jwt, clientId: string): string |
     return 'no access token by its claim typ'
   if (subject === '') return 'the token has no sub'
   // RFC 9068 section 2.2: without a person the subject is the client. Trust rules are for those.
-  if (subject === client_id || subject === azp || idtyp === 'app') return 'the token of a machine'
+  if (subject === client_id || subject === azp || idtyp === 'app')
+    return 'the token of a client, not of a person'
   return null
 }

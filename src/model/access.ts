@@ -164,7 +164,7 @@ export const SUBJECTS = ['service_identity', 'user', 'team', 'group'] as const
 
 export const GrantSpec = z.strictObject({
   ...head,
-  service_identity: subject('A machine that may do it'),
+  service_identity: subject('The service identity that may do it'),
   user: subject('The person who may do it'),
   team: subject('A team whose members may do it, and those of the teams below it'),
   group: z

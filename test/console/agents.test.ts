@@ -86,7 +86,7 @@ suite('hosts, origins and secrets, in a browser', { skip: SKIPPED }, () => {
     { name: 'at 1440 pixels, light', width: 1440, dark: false },
     { name: 'at 390 pixels, dark', width: 390, dark: true },
   ])
-    test(`the pages of hosts, bindings, origins, machines and secrets render ${name} without a fault`, async () => {
+    test(`the pages of hosts, bindings, origins, service identities and secrets render ${name} without a fault`, async () => {
       await using visit = await visitor(browser, origins, { width, dark })
       await signIn(visit.page, origin, 'ann')
       for (const path of [
@@ -148,7 +148,7 @@ suite('hosts, origins and secrets, in a browser', { skip: SKIPPED }, () => {
     assertFaultless(visit, 'token')
   })
 
-  test('the secret of a machine is issued and shown once, proves the machine, and its age and grants are on the page', async () => {
+  test('the secret of a service identity is issued and shown once, proves the identity, and its age and grants are on the page', async () => {
     await using visit = await visitor(browser, origins)
     const { page } = visit
     await signIn(page, origin, 'ann')
@@ -167,7 +167,7 @@ suite('hosts, origins and secrets, in a browser', { skip: SKIPPED }, () => {
       client_secret: secret,
     })
     assert.equal(status, 200)
-    assertFaultless(visit, 'machine')
+    assertFaultless(visit, 'service identity')
   })
 
   test('an origin tells whether it answers, which tools it has, and which virtual MCPs use it', async () => {

@@ -1,4 +1,4 @@
-/** Settings, and who may do what: people, teams, roles, grants and machines, by task in a real browser. */
+/** Settings, and who may do what: people, teams, roles, grants and service identities, by task in a real browser. */
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import type { Browser, Locator, Page } from 'playwright-core'
@@ -205,15 +205,20 @@ suite('settings and access, in a browser', { skip: SKIPPED }, () => {
     assertFaultless(visit, 'role')
   })
 
-  test('a machine is made and gets a grant and a trust rule from its page', async () => {
+  test('a service identity is made and gets a grant and a trust rule from its page', async () => {
     await using visit = await visitor(browser, origins)
     const { page } = visit
     const { fill } = pointerOn(page)
     const main = page.locator('#main')
     await signIn(page, origin, 'ann')
-    await opened(page, '/service_identities')
-    await page.getByRole('link', { name: 'New machine' }).first().click()
-    await page.getByRole('heading', { name: 'New machine' }).waitFor()
+    await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Machines' }).click()
+    await page.getByRole('heading', { name: 'Service identities', level: 1 }).waitFor()
+    await page
+      .getByText(/^Machines are service identities: /)
+      .first()
+      .waitFor()
+    await page.getByRole('link', { name: 'New service identity' }).first().click()
+    await page.getByRole('heading', { name: 'New service identity' }).waitFor()
     await fill(page.getByRole('textbox', { name: 'Name (required)' }), 'Release train')
     await reviewed(main, 'Create')
     await page.waitForURL(/\/service_identities\/svc_/)
@@ -237,6 +242,6 @@ suite('settings and access, in a browser', { skip: SKIPPED }, () => {
     await card(page, 'Trust rules').getByText('tokens of https://ci.example').waitFor()
     await page.getByRole('link', { name: 'Grants' }).last().click()
     await page.waitForURL(/\/grants\?service_identity=release-train/)
-    assertFaultless(visit, 'machine')
+    assertFaultless(visit, 'service identity')
   })
 })

@@ -133,9 +133,9 @@ test('a grant that is taken back, and an identity that is switched off, count fr
   assert.equal((await as(token)).status, 401)
 })
 
-test('what docs/machines.md shows makes a token of that platform stand for the identity', async () => {
+test('what docs/service-identities.md shows makes a token of that platform stand for the identity', async () => {
   const words = { 'https://token.actions.githubusercontent.com': issuer.url }
-  assert.equal(await runPage('machines.md', server, words), 4)
+  assert.equal(await runPage('service-identities.md', server, words), 4)
   const run = { repository: 'acme/orders', ref: 'refs/heads/main', aud: 'https://gateway.example.com' }
   const changed = await as(signedBy(key, claims(run)), 'PATCH', '/collections/orders', {
     description: 'Deployed',

@@ -185,7 +185,7 @@ function listenToRefusals(provider: Provider, parts: ListenParts, note: Note): v
       if (name !== 'grant.error' || !(error instanceof errors.OIDCProviderError) || UNPROVEN.has(reason))
         return gather()
       note(context, async () => {
-        const happening = await refusedMachine(context, error, parts)
+        const happening = await refusedClient(context, error, parts)
         if (happening === null) gather()
         // The grant has noted it, with what it knows of the reason
         return reason === 'access_denied' ? null : happening
@@ -197,7 +197,7 @@ function listenToRefusals(provider: Provider, parts: ListenParts, note: Note): v
 const UNPROVEN: ReadonlySet<string> = new Set(['invalid_client', 'invalid_request', 'unsupported_grant_type'])
 
 /** A refused token request of an agent or a service identity; null for any other client, which anybody can register. */
-async function refusedMachine(
+async function refusedClient(
   { oidc: { client, params } }: KoaContextWithOIDC,
   { error, error_description: said, error_detail: fault = said ?? error }: errors.OIDCProviderError,
   parts: ListenParts,

@@ -256,7 +256,7 @@ async function describeResource(
     if (agent?.resource !== found)
       throw new errors.InvalidTarget('the binding of the agent is for another resource')
   } else if (isConsumer(found) && grantType === 'client_credentials')
-    // A machine is no person: nothing at an MCP endpoint is shared with it
+    // A service identity is no person: nothing at an MCP endpoint is shared with it
     throw new errors.InvalidTarget('this resource is for people who sign in, and for agents with a binding')
   return {
     scope: (isConsumer(found) ? MCP_SCOPES : SCOPES).join(' '),

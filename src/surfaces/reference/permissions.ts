@@ -15,10 +15,10 @@ export function permissionsPage(operations: readonly Operation[]): string {
 
 A permission is a resource and a verb. What a role may do is the same over REST, Management MCP and the command line.
 
-Grants are given to [users, teams and groups](people.md) and to [machines](machines.md). Of the roles, \`viewer\` reads the
-configuration, the trail, records and metrics; \`modifier\` also changes the configuration; \`auditor\` reads the trail and the
-records, and verifies the trail; \`admin\` does everything, access and keys included. [Roles of your
-own](machines.md#roles-of-your-own) list their permissions.
+Grants are given to [users, teams and groups](people.md) and to [service identities](service-identities.md). Of the roles,
+\`viewer\` reads the configuration, the trail, records and metrics; \`modifier\` also changes the configuration; \`auditor\` reads
+the trail and the records, and verifies the trail; \`admin\` does everything, access and keys included. [Roles of your
+own](service-identities.md#roles-of-your-own) list their permissions.
 
 A **grant** is a role, over everything or narrowed to a scope; an access token holds one or several, and may do what any of
 them allows. \`postern token --grant modifier:proxies@payments\` prints a token that may change the proxies of the

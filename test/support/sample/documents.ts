@@ -36,7 +36,7 @@ export function sampleDocuments({ upstream, mcp }: SamplePlaces, now: number): r
     ...collections(upstream),
     ...callers(now),
     ...people(),
-    ...machines(now),
+    ...programs(now),
     ...guardrails(),
     ...workflows(),
     ...mcpServers(mcp),
@@ -305,7 +305,7 @@ function people(): ConfigDocument[] {
   ]
 }
 
-function machines(now: number): ConfigDocument[] {
+function programs(now: number): ConfigDocument[] {
   const names = ['Deployment pipeline', 'Nightly export', 'Terraform']
   const hosts = ['Claude', 'ChatGPT', 'Cursor']
   return [

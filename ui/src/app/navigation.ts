@@ -35,6 +35,8 @@ import {
 
 export interface Place {
   readonly label: string
+  /** Of its page, if that is not the label. */
+  readonly title?: string
   /** Below `/console`. */
   readonly to: string
   readonly icon: LucideIcon
@@ -110,7 +112,13 @@ export const GROUPS: readonly Group[] = [
       { label: 'Teams', to: '/teams', icon: UsersRound, needs: 'teams.list' },
       { label: 'Roles', to: '/roles', icon: ShieldCheck, needs: 'roles.list' },
       { label: 'Grants', to: '/grants', icon: UserRoundCog, needs: 'grants.list' },
-      { label: 'Machines', to: '/service_identities', icon: Building2, needs: 'service_identities.list' },
+      {
+        label: 'Machines',
+        title: 'Service identities',
+        to: '/service_identities',
+        icon: Building2,
+        needs: 'service_identities.list',
+      },
       { label: 'Trust rules', to: '/trust_rules', icon: Lock, needs: 'trust_rules.list' },
       { label: 'Personal tokens', to: '/personal_tokens', icon: Ticket, needs: 'personal_tokens.list' },
       { label: 'Keys', to: '/keys', icon: Activity, needs: 'keys.list' },
@@ -130,14 +138,13 @@ export const FURTHER = [
 /** Title of a resource, such as `Virtual MCPs` of `virtual_mcps`. */
 export function titleOf(resource: string): string {
   const place = PLACES.find(({ to }) => to === `/${resource}`)
-  if (place !== undefined) return place.label
+  if (place !== undefined) return place.title ?? place.label
   const words = resource.replaceAll('_', ' ')
   return words.charAt(0).toUpperCase() + words.slice(1)
 }
 
 /** One item of a resource: `virtual MCP` of `virtual_mcps`. */
 export function singularOf(resource: string): string {
-  if (resource === 'service_identities') return 'machine'
   const words = resource.replaceAll('_', ' ').replace(/\bmcps\b/, 'MCPs')
   return words.endsWith('ies') ? `${words.slice(0, -3)}y` : words.replace(/s$/, '')
 }

@@ -45,10 +45,10 @@ export default function Palette({ onClose }: { onClose: () => void }) {
     () => [
       ...[...PLACES, ...FURTHER]
         .filter(({ needs }) => may(needs))
-        .map(({ label, to }) => ({
-          value: to,
-          label,
-          hint: 'page',
+        .map((place) => ({
+          value: place.to,
+          label: place.label,
+          hint: 'title' in place ? `page: ${place.title}` : 'page',
           isPlain: true,
         })),
       ...ALL_OPERATIONS.filter((row) => may(nameOf(row))).map((row) => ({

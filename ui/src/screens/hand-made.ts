@@ -162,7 +162,7 @@ export const PARTS: Readonly<Record<string, readonly Part[]>> = {
       label: 'Overview',
       needs: 'service_identities.get',
       actions: ['issue_secret'],
-      component: lazy(() => import('./machines/overview.tsx')),
+      component: lazy(() => import('./service-identities/overview.tsx')),
     },
   ],
   teams: [

@@ -30,7 +30,7 @@ test('a grant names its types, places, tags, verbs and end', () => {
   )
 })
 
-test('a role of its own is named, as is the machine that holds it', () => {
+test('a role of its own is named, as is the service identity that holds it', () => {
   assert.equal(
     grantSentence({ service_identity: 'ci', role: 'deployer', scope }),
     'The service identity ci may do what the role deployer allows with everything.',

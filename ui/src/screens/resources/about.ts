@@ -24,9 +24,10 @@ const ABOUT: Readonly<Record<string, string>> = {
   users: 'People who sign in to administer the gateway or to use MCP endpoints.',
   teams: 'A team groups people. Grants and virtual MCPs can be shared with a team.',
   roles: 'A role is a named set of permissions.',
-  grants: 'A grant gives a person, a team or a machine a role, for all resources or for some.',
-  service_identities: 'A machine that calls the management API, such as a pipeline.',
-  trust_rules: 'A trust rule accepts tokens of another issuer, such as a CI system, for a machine.',
+  grants: 'A grant gives a person, a team or a service identity a role, for all resources or for some.',
+  service_identities:
+    'Machines are service identities: programs that call the management API, such as a pipeline.',
+  trust_rules: 'A trust rule accepts tokens of another issuer, such as a CI system, for a service identity.',
   personal_tokens: 'A personal token lets your own tools call the management API as you.',
   keys: 'Keys that seal stored secrets and sign tokens.',
   audit: 'Each change and each denied attempt is one entry.',

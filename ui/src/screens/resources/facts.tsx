@@ -37,7 +37,7 @@ export function ResourceLink({
   )
 }
 
-/** Whether calls of a caller, such as a host or a machine, are accepted. @param active as the caller has it */
+/** Whether calls of a caller, such as a host or a service identity, are accepted. @param active as the caller has it */
 export function ActiveState({ active }: { active: Json | undefined }) {
   return active === false ? (
     <Status state="off">Inactive: its calls are refused</Status>

@@ -19,8 +19,8 @@ import { Overview } from '../resources/overview.tsx'
 /** Grants and trust rules that are shown. */
 const SHOWN_MAX = 50
 
-/** A machine: how it proves itself, and what it may do. */
-export default function MachineOverview(props: PartProps) {
+/** A service identity: how it proves itself, and what it may do. */
+export default function ServiceIdentityOverview(props: PartProps) {
   const { slug, value, schemas } = props
   const may = useMay()
   const issued = value['secret_issued_at']
@@ -125,7 +125,7 @@ interface BelowProps {
   readonly children: ReactNode
 }
 
-/** What belongs to the machine, with the way to one more. */
+/** What belongs to the service identity, with the way to one more. */
 function Below({ title, resource, word, slug, query, empty, children }: BelowProps) {
   const may = useMay()
   return (
