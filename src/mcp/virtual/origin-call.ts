@@ -20,8 +20,9 @@ import type { RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
 import { isModernVersion } from '../protocol/versions.ts'
 import type { ArgumentHeaders } from './argument-headers.ts'
 import { connectPage, type Retried, URL_NEEDED, URL_NEEDED_VERSION } from './connect-page.ts'
-import { inputFault, isPageUrl, offers, requiredBy } from './input-requests.ts'
+import { inputFault, offers, requiredBy } from './input-requests.ts'
 import type { MessageGuard } from './message-guard.ts'
+import { answerUndeclared, errorFor, pagesIn } from './origin-error.ts'
 import { OriginLine, type OriginLineTools } from './origin-line.ts'
 import { type ParkedCall, ROUNDS_MAX } from './parked-call.ts'
 import { type Parking, tokenOf } from './parking.ts'
@@ -36,17 +37,7 @@ import { failureText, undeclaredIn } from './undeclared.ts'
 const EMPTY: Members = Object.freeze({})
 /** Requests of an origin during one call that it gets an answer to: each answer is a request to it. */
 const ORIGIN_REQUESTS_MAX = 32
-/** The client lacks a capability (2026-07-28, basic: error codes). */
-export const MISSING_CAPABILITY = -32021
 const PAGE_DONE = 'notifications/elicitation/complete'
-
-/** Errors that only make sense between Postern and an origin, or not in every revision. */
-const STAYS: ReadonlySet<number> = new Set([
-  RPC.headerMismatch,
-  RPC.unsupportedVersion,
-  MISSING_CAPABILITY,
-  URL_NEEDED,
-])
 
 export interface OriginCallTools extends OriginLineTools {
   readonly running: RunningCalls
@@ -431,20 +422,8 @@ export class OriginCall {
     const { isModern, clientCapabilities } = this.#request
     if (!isModern || isModernOrigin) return false
     const missing = this.#missing ?? undeclaredIn(text, clientCapabilities)
-    if (missing !== null) this.#lacks(missing)
+    if (missing !== null) this.#done(answerUndeclared(missing))
     return missing !== null
-  }
-
-  /** 2026-07-28, basic: error codes. */
-  #lacks(requiredCapabilities: Members): void {
-    const message = 'The call needs a capability that the client has not declared'
-    this.#done({
-      kind: 'error',
-      code: MISSING_CAPABILITY,
-      message,
-      data: { requiredCapabilities },
-      status: 400,
-    })
   }
 
   /** The origin wants pages to be opened first: the client is asked, and its retry makes the call again. */
@@ -455,7 +434,7 @@ export class OriginCall {
       return
     }
     if (!offers(this.#request.clientCapabilities, 'elicitation', 'url')) {
-      this.#lacks({ elicitation: { url: {} } })
+      this.#done(answerUndeclared({ elicitation: { url: {} } }))
       return
     }
     const asked = this.#parked.pagesFirst(
@@ -504,21 +483,8 @@ export class OriginCall {
     return this.#request.method === 'resources/read' ? { own: String(params['uri']), name } : null
   }
 
-  /** Errors that only make sense between Postern and the origin stay there. */
-  #errorOf({ code, message, data: given }: RpcError, isModernOrigin: boolean): RelayedAnswer {
-    const asked = this.#askedUri()
-    const namesAsked = asked !== null && isMembers(given) && given['uri'] === asked.own
-    const data = namesAsked ? { ...given, uri: asked.name } : given
-    if (code === MISSING_CAPABILITY && this.#request.isModern && isModernOrigin)
-      return { kind: 'error', code, message, data, status: 400 }
-    const pages = code === URL_NEEDED && !isModernOrigin ? pagesIn(data) : null
-    if (pages !== null && this.#request.version === URL_NEEDED_VERSION)
-      return { kind: 'error', code, message, data: { elicitations: pages } }
-    if (STAYS.has(code))
-      return { kind: 'error', code: RPC.internalError, message: `The origin refused the request: ${message}` }
-    // Each era has its own code for a resource that is not there
-    const own = code === -32002 && this.#request.isModern ? RPC.invalidParams : code
-    return { kind: 'error', code: own, message, ...(data === undefined ? {} : { data }) }
+  #errorOf(error: RpcError, isModernOrigin: boolean): RelayedAnswer {
+    return errorFor(error, this.#request, isModernOrigin, this.#askedUri())
   }
 
   #refuse(code: RefusalCode, reason: string, members: Members = EMPTY): void {
@@ -602,12 +568,4 @@ export class OriginCall {
 /** A notification without what the origin may have added to it. */
 function notificationText(method: string, params: Members): string {
   return JSON.stringify({ jsonrpc: '2.0', method, params })
-}
-
-/** The pages that a client is asked to open; null when one of them is none. */
-function pagesIn(data: unknown): readonly Members[] | null {
-  const given: unknown = isMembers(data) ? data['elicitations'] : null
-  if (!Array.isArray(given)) return null
-  const pages = (given as readonly unknown[]).filter(isMembers)
-  return pages.length === given.length && pages.every(({ url }) => isPageUrl(url)) ? pages : null
 }

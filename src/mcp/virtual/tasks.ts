@@ -21,7 +21,8 @@ import {
   tasksServed,
   withTasks,
 } from '../protocol/tasks.ts'
-import { MISSING_CAPABILITY, OriginCall, type OriginCallTools, type Target } from './origin-call.ts'
+import { OriginCall, type OriginCallTools, type Target } from './origin-call.ts'
+import { MISSING_CAPABILITY } from './origin-error.ts'
 import type { StreamsTools } from './origin-streams.ts'
 import { withPublicUris } from './public-uris.ts'
 import { TaskCall, type TaskCallTools } from './task-calls.ts'
