@@ -9,7 +9,7 @@ import { postForm } from '../support/authorization.ts'
 import { connect, signedInBrowser } from '../support/connect.ts'
 import { type GuardedOrigin, startGuardedOrigin } from '../support/guarded-origin.ts'
 import { assertFaultless, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
-import { assertClean } from './clean.ts'
+import { assertClean, SIZES } from './clean.ts'
 import { startConsole, startDesk } from './start-console.ts'
 
 suite('hosts, origins and secrets, in a browser', { skip: SKIPPED }, () => {
@@ -82,10 +82,7 @@ suite('hosts, origins and secrets, in a browser', { skip: SKIPPED }, () => {
     return (await ask('tools/list', {})).status
   }
 
-  for (const { name, width, dark } of [
-    { name: 'at 1440 pixels, light', width: 1440, dark: false },
-    { name: 'at 390 pixels, dark', width: 390, dark: true },
-  ])
+  for (const { name, width, dark } of SIZES)
     test(`the pages of hosts, bindings, origins, service identities and secrets render ${name} without a fault`, async () => {
       await using visit = await visitor(browser, origins, { width, dark })
       await signIn(visit.page, origin, 'ann')

@@ -5,7 +5,7 @@ import type { Browser, Page } from 'playwright-core'
 import { publishOrders, type TestServer, until } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
 import { assertFaultless, SKIPPED, signIn, visitor } from './chromium.ts'
-import { assertClean } from './clean.ts'
+import { assertClean, SIZES } from './clean.ts'
 import { startConsole } from './start-console.ts'
 
 const CALLS = 12
@@ -44,10 +44,7 @@ suite('analytics, in a browser', { skip: SKIPPED }, () => {
       await page.keyboard.press('Tab')
   }
 
-  for (const { name, width, dark } of [
-    { name: 'at 1440 pixels, light', width: 1440, dark: false },
-    { name: 'at 390 pixels, dark', width: 390, dark: true },
-  ])
+  for (const { name, width, dark } of SIZES)
     test(`charts, their table and the breakdown render ${name} without a fault`, async () => {
       await using visit = await visitor(browser, origins, { width, dark })
       await signIn(visit.page, origin, 'ann')

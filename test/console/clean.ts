@@ -8,6 +8,12 @@ import { assertFaultless, type Visitor } from './chromium.ts'
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
 
+/** A wide screen in the light theme, and a phone in the dark one. */
+export const SIZES = [
+  { name: 'at 1440 pixels, light', width: 1440, dark: false },
+  { name: 'at 390 pixels, dark', width: 390, dark: true },
+]
+
 /**
  * Says what is larger than the window; null if nothing is. The content scrolls within `main`, so the document is never larger than the
  * window, also not by texts for screen readers alone.

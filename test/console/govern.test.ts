@@ -6,7 +6,7 @@ import type { Browser, Locator, Page } from 'playwright-core'
 import { toYaml } from '../../src/surfaces/cli/config/files.ts'
 import { publishOrders, type TestServer } from '../scenarios/server.ts'
 import { assertFaultless, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
-import { assertClean } from './clean.ts'
+import { assertClean, SIZES } from './clean.ts'
 import { startConsole } from './start-console.ts'
 
 const SCRIPT = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
@@ -86,10 +86,7 @@ suite('audit and decisions in a browser', { skip: SKIPPED }, () => {
     return items[0].id
   }
 
-  for (const { name, width, dark } of [
-    { name: 'at 1440 pixels, light', width: 1440, dark: false },
-    { name: 'at 390 pixels, dark', width: 390, dark: true },
-  ])
+  for (const { name, width, dark } of SIZES)
     test(`audit and inboxes render ${name} without a fault`, async () => {
       const change = await requested(SCRIPT, SCRIPT)
       const [entry] = (await server.manage('GET', '/audit?operation=policies.create')).json.items

@@ -5,7 +5,7 @@ import type { Browser, Page } from 'playwright-core'
 import { type Orders, startOrders } from '../scenarios/orders.ts'
 import { created } from '../scenarios/server.ts'
 import { assertFaultless, launch, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
-import { assertClean } from './clean.ts'
+import { assertClean, SIZES } from './clean.ts'
 import { addPeople } from './start-console.ts'
 
 const CARD = '4111 1111 1111 1111'
@@ -53,10 +53,7 @@ suite('guardrails, in a browser', { skip: SKIPPED }, () => {
     await page.getByRole('main').getByRole('button', { name: 'Test', exact: true }).click()
   }
 
-  for (const { name, width, dark } of [
-    { name: 'at 1440 pixels, light', width: 1440, dark: false },
-    { name: 'at 390 pixels, dark', width: 390, dark: true },
-  ])
+  for (const { name, width, dark } of SIZES)
     test(`the findings, the tester and its answer render ${name} without a fault`, async () => {
       await using visit = await visitor(browser, origins, { width, dark })
       const { page } = visit

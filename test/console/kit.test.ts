@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import type { Browser } from 'playwright-core'
 import { golden } from '../golden/golden.ts'
-import { startTestServer, type TestServer } from '../scenarios/server.ts'
-import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
-import { addPeople } from './start-console.ts'
+import type { TestServer } from '../scenarios/server.ts'
+import { assertFaultless, SKIPPED, signIn, visitor } from './chromium.ts'
+import { startConsole } from './start-console.ts'
 
 /**
  * Of each part, and of what is in it, what the theme decides. Widths follow from the fonts of a machine, so they are left out, and so are
@@ -26,15 +26,11 @@ const LOOKS = `[...document.querySelectorAll('[data-part]')].flatMap((part) => {
 suite('the kit of the console in a browser', { skip: SKIPPED }, () => {
   let browser: Browser
   let server: TestServer
+  const stack = new AsyncDisposableStack()
   before(async () => {
-    server = await startTestServer({ workers: 1 })
-    await addPeople(server)
-    browser = await launch()
+    ;({ browser, server } = stack.use(await startConsole()))
   })
-  after(async () => {
-    await browser?.close()
-    await server?.stop()
-  })
+  after(() => stack.disposeAsync())
 
   test('all parts look as they did, in both themes', async () => {
     const origin = server.running.controlUrl

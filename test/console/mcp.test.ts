@@ -7,7 +7,7 @@ import type { Fixture } from '../mcp/fixture/fixture.ts'
 import { rawClient } from '../mcp/raw-client.ts'
 import { created, type TestServer, until } from '../scenarios/server.ts'
 import { assertFaultless, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
-import { assertClean } from './clean.ts'
+import { assertClean, SIZES } from './clean.ts'
 import { addPeople, publishSupport, startConsole, startDesk } from './start-console.ts'
 
 /** Zero-width space, and a tag character. */
@@ -35,10 +35,7 @@ suite('virtual MCPs, in a browser', { skip: SKIPPED }, () => {
   const rulesOf = async (slug: string) =>
     (await server.manage('GET', `/virtual_mcps/${slug}`)).json.members[0].capability_policy.tools
 
-  for (const { name, width, dark } of [
-    { name: 'at 1440 pixels, light', width: 1440, dark: false },
-    { name: 'at 390 pixels, dark', width: 390, dark: true },
-  ])
+  for (const { name, width, dark } of SIZES)
     test(`each part of a virtual MCP renders ${name} without a fault`, async () => {
       await using visit = await visitor(browser, origins, { width, dark })
       await signIn(visit.page, origin, 'ann')

@@ -7,7 +7,7 @@ import { PROBLEMS } from '../../src/base/refusal.ts'
 import { created, publishOrders, type TestServer, until } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
 import { assertFaultless, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
-import { assertClean } from './clean.ts'
+import { assertClean, SIZES } from './clean.ts'
 import { startConsole } from './start-console.ts'
 
 const SCRIPT = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
@@ -44,10 +44,7 @@ suite('the screens for looking, in a browser', { skip: SKIPPED }, () => {
     return id
   }
   const opened = (page: Page, path: string): Promise<void> => openPage(page, origin, path)
-  for (const { name, width, dark } of [
-    { name: 'at 1440 pixels, light', width: 1440, dark: false },
-    { name: 'at 390 pixels, dark', width: 390, dark: true },
-  ])
+  for (const { name, width, dark } of SIZES)
     test(`records, an open record and an explanation render ${name} without a fault`, async () => {
       const good = await called('GET', '/orders/v1/orders/7')
       const bad = await called('GET', '/orders/v1/orders/8', {})

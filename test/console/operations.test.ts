@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, before, suite, test } from 'node:test'
 import type { Browser } from 'playwright-core'
-import { startTestServer, type TestServer } from '../scenarios/server.ts'
-import { assertFaultless, launch, SKIPPED, signIn, visitor } from './chromium.ts'
-import { addPeople } from './start-console.ts'
+import type { TestServer } from '../scenarios/server.ts'
+import { assertFaultless, SKIPPED, signIn, visitor } from './chromium.ts'
+import { startConsole } from './start-console.ts'
 
 interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly operationId?: string }>>>>
@@ -14,16 +14,12 @@ interface Document {
 suite('operations of the console, in a browser', { skip: SKIPPED }, () => {
   let browser: Browser
   let server: TestServer
+  const stack = new AsyncDisposableStack()
 
   before(async () => {
-    server = await startTestServer({ workers: 1 })
-    await addPeople(server)
-    browser = await launch()
+    ;({ browser, server } = stack.use(await startConsole()))
   })
-  after(async () => {
-    await browser?.close()
-    await server?.stop()
-  })
+  after(() => stack.disposeAsync())
 
   test('an administrator finds a page with a form or a button for each operation of the OpenAPI document', async () => {
     const document: Document = JSON.parse(

@@ -6,7 +6,7 @@ import type { Fixture } from '../mcp/fixture/fixture.ts'
 import { created, type TestServer } from '../scenarios/server.ts'
 import { type GuardedOrigin, startGuardedOrigin } from '../support/guarded-origin.ts'
 import { assertFaultless, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
-import { assertClean } from './clean.ts'
+import { assertClean, SIZES } from './clean.ts'
 import { startConsole, startDesk } from './start-console.ts'
 
 suite('adding an MCP server, in a browser', { skip: SKIPPED }, () => {
@@ -43,10 +43,7 @@ suite('adding an MCP server, in a browser', { skip: SKIPPED }, () => {
     await review.waitFor({ state: 'detached' })
   }
 
-  for (const { name, width, dark } of [
-    { name: 'at 1440 pixels, light', width: 1440, dark: false },
-    { name: 'at 390 pixels, dark', width: 390, dark: true },
-  ])
+  for (const { name, width, dark } of SIZES)
     test(`the page renders with an answer and with tools ${name} without a fault`, async () => {
       await using visit = await visitor(browser, origins, { width, dark })
       const { page } = visit

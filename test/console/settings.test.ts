@@ -4,7 +4,7 @@ import { after, before, suite, test } from 'node:test'
 import type { Browser, Locator, Page } from 'playwright-core'
 import { created, publishOrders, type TestServer } from '../scenarios/server.ts'
 import { assertFaultless, openPage, SKIPPED, signIn, visitor } from './chromium.ts'
-import { assertClean } from './clean.ts'
+import { assertClean, SIZES } from './clean.ts'
 import { pointerOn } from './hands.ts'
 import { startConsole } from './start-console.ts'
 
@@ -34,10 +34,7 @@ suite('settings and access, in a browser', { skip: SKIPPED }, () => {
     await place.getByRole('button', { name: verb, exact: true }).click()
   }
 
-  for (const { name, width, dark } of [
-    { name: 'at 1440 pixels, light', width: 1440, dark: false },
-    { name: 'at 390 pixels, dark', width: 390, dark: true },
-  ])
+  for (const { name, width, dark } of SIZES)
     test(`the page of the settings renders ${name} without a fault`, async () => {
       await using visit = await visitor(browser, origins, { width, dark })
       await signIn(visit.page, origin, 'ann')

@@ -4,27 +4,11 @@ import { after, before, suite, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { created, publishOrders, type TestServer } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
+import { checkedWorkflow } from './checked-workflow.ts'
 import { assertFaultless, SKIPPED, signIn, visitor } from './chromium.ts'
 import { startConsole } from './start-console.ts'
 
-const CHECKED = {
-  nodes: [
-    { id: 'http', type: 'http_trigger' },
-    {
-      id: 'check',
-      type: 'validate_node',
-      config: { schema: { required: ['sku'] } },
-      inputs: { value: '{{ $.http.request.body }}' },
-    },
-    { id: 'ok', type: 'response_node', inputs: { body: { sku: '{{ $.http.request.body.sku }}' } } },
-    { id: 'bad', type: 'response_node', config: { status: 422 }, inputs: { body: 'refused' } },
-  ],
-  edges: [
-    { from: 'http', to: 'check' },
-    { from: 'check', handle: 'valid', to: 'ok' },
-    { from: 'check', handle: 'invalid', to: 'bad' },
-  ],
-}
+const CHECKED = checkedWorkflow('refused')
 
 suite('trials of workflows, in a browser', { skip: SKIPPED }, () => {
   let browser: Browser

@@ -4,34 +4,13 @@ import { after, before, suite, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { created, publishOrders, type TestServer } from '../scenarios/server.ts'
 import { startUpstream, type TestUpstream } from '../scenarios/upstream.ts'
+import { checkedWorkflow } from './checked-workflow.ts'
 import { assertFaultless, SKIPPED, signIn, visitor } from './chromium.ts'
-import { assertClean } from './clean.ts'
+import { assertClean, SIZES } from './clean.ts'
 import { keyboardOn, pointerOn } from './hands.ts'
 import { startConsole } from './start-console.ts'
 
-const CHECKED = {
-  nodes: [
-    { id: 'http', type: 'http_trigger' },
-    {
-      id: 'check',
-      type: 'validate_node',
-      config: { schema: { required: ['sku'] } },
-      inputs: { value: '{{ $.http.request.body }}' },
-    },
-    { id: 'ok', type: 'response_node', inputs: { body: { sku: '{{ $.http.request.body.sku }}' } } },
-    {
-      id: 'bad',
-      type: 'response_node',
-      config: { status: 422 },
-      inputs: { body: '{{ $.check.errors }}' },
-    },
-  ],
-  edges: [
-    { from: 'http', to: 'check' },
-    { from: 'check', handle: 'valid', to: 'ok' },
-    { from: 'check', handle: 'invalid', to: 'bad' },
-  ],
-}
+const CHECKED = checkedWorkflow('{{ $.check.errors }}')
 
 suite('workflows, in a browser', { skip: SKIPPED }, () => {
   let browser: Browser
@@ -67,10 +46,7 @@ suite('workflows, in a browser', { skip: SKIPPED }, () => {
   const definitionOf = async (slug: string) =>
     (await server.manage('GET', `/workflows/${slug}`)).json.definition
 
-  for (const { name, width, dark } of [
-    { name: 'at 1440 pixels, light', width: 1440, dark: false },
-    { name: 'at 390 pixels, dark', width: 390, dark: true },
-  ])
+  for (const { name, width, dark } of SIZES)
     test(`both views, a node and each pane render ${name} without a fault`, async () => {
       await workflow(`shown-${width}`, CHECKED)
       await using visit = await visitor(browser, origins, { width, dark })
