@@ -230,7 +230,7 @@ suite('virtual MCPs, in a browser', { skip: SKIPPED }, () => {
 
     const permissions = ['virtual_mcps:read']
     await created(server.manage('POST', '/roles', { name: 'Looker', slug: 'looker', permissions }))
-    await addUser(server, server.running.origin, 'lou')
+    await addPeople(server, { lou: null })
     await created(server.manage('POST', '/grants', { name: 'lou', user: 'lou', role: 'looker' }))
     await using other = await visitor(browser, origins)
     await signIn(other.page, origin, 'lou')
