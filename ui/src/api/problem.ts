@@ -1,4 +1,4 @@
-import { ProblemError, WaitsForApproval } from './client.ts'
+import { type DiffEntry, ProblemError, WaitsForApproval } from './client.ts'
 
 /** A failure as a page shows it. */
 export interface Fault {
@@ -22,11 +22,19 @@ export function faultOf(error: unknown): Fault {
   return { title: 'No answer', detail, code: null, requestId: null, status: null, fields: [] }
 }
 
-/** Id of the change request that a write has become, if it waits for another person; otherwise null. */
-export function waitingRequest(error: unknown): string | null {
-  if (!(error instanceof WaitsForApproval)) return null
-  const request = error.body['change_request']
-  if (typeof request === 'string') return request
-  const id = (request as { readonly id?: unknown } | null | undefined)?.id
-  return typeof id === 'string' ? id : ''
+/** The change request that a write has become, as the server answers it. */
+export interface WaitingChange {
+  readonly id: string
+  /** Names of the approval rules that apply. */
+  readonly rules: readonly string[]
+  /** The first entries of the difference. */
+  readonly diff: readonly DiffEntry[]
+  /** Entries of the whole difference. */
+  readonly diff_entries: number
+}
+
+/** The change request that a write has become, if it waits for another person; otherwise null. */
+export function waitingChange(error: unknown): WaitingChange | null {
+  // Management REST answers the request as `change_requests.get` does
+  return error instanceof WaitsForApproval ? (error.body['change_request'] as WaitingChange) : null
 }

@@ -11,9 +11,10 @@ import { EditConflict } from './edit-conflict.tsx'
 import { EditFields } from './edit-fields.tsx'
 import { editableOf, without } from './editable.ts'
 import type { OwnFields } from './form-state.tsx'
-import { Review, WaitsFor } from './operation-form.tsx'
+import { Review } from './operation-form.tsx'
 import { sayStored } from './say-stored.ts'
 import { useWrite } from './use-write.ts'
+import { WaitsFor } from './waits-for.tsx'
 
 interface EditFormProps {
   readonly resource: string
@@ -91,7 +92,7 @@ function Form({
   }, [state, onDone])
 
   if (state.step === 'done') return null
-  if (state.step === 'waiting') return <WaitsFor changeRequest={state.changeRequest} />
+  if (state.step === 'waiting') return <WaitsFor change={state.change} />
   const document = { slug: String(loaded['slug']), spec: without(value, 'slug') }
   const showAs = <ShowAs request={{ operation: row, input, options: {}, document }} />
   if (state.step === 'conflict')

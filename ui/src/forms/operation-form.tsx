@@ -1,4 +1,3 @@
-import { Link } from '@tanstack/react-router'
 import { type ReactNode, useEffect, useId, useState } from 'react'
 import type { JsonObject, ResourceSchemas } from '../../build/document.ts'
 import type { Answer, WriteOptions } from '../api/client.ts'
@@ -21,6 +20,7 @@ import { Result } from './result.tsx'
 import { sayStored } from './say-stored.ts'
 import { SchemaForm } from './schema-form.tsx'
 import { errorsOf, useWrite, type WriteInput } from './use-write.ts'
+import { WaitsFor } from './waits-for.tsx'
 
 interface OperationFormProps {
   readonly row: OperationRow
@@ -98,7 +98,7 @@ export function OperationForm(props: OperationFormProps) {
         onClose={() => (onDone === undefined ? write.edit() : onDone(state.answer))}
       />
     )
-  if (state.step === 'waiting') return <WaitsFor changeRequest={state.changeRequest} />
+  if (state.step === 'waiting') return <WaitsFor change={state.change} />
   const request = { operation: row, input, options: {} }
   if (state.step === 'review' || state.step === 'conflict')
     return (
@@ -268,25 +268,6 @@ function verbOf({ effect, action }: OperationRow): string {
   if (effect === 'delete') return 'Delete'
   const words = action.replaceAll('_', ' ')
   return words.charAt(0).toUpperCase() + words.slice(1)
-}
-
-/** The change became a change request. */
-export function WaitsFor({ changeRequest }: { changeRequest: string }) {
-  return (
-    <div className="flex flex-col gap-2">
-      <Status state="pending">Waits for approval</Status>
-      <p>Nothing has changed yet. Another person has to approve this change.</p>
-      {changeRequest !== '' && (
-        <Link
-          to="/$resource/$id"
-          params={{ resource: 'change_requests', id: changeRequest }}
-          className="text-accent underline"
-        >
-          Open the change request
-        </Link>
-      )}
-    </div>
-  )
 }
 
 interface DoneProps {

@@ -4,9 +4,10 @@ import type { OperationRow } from '../api/operations.ts'
 import { Button } from '../kit/button.tsx'
 import { FaultBox, SkeletonRows } from '../kit/states.tsx'
 import { ShowAs } from '../show-as/show-as.tsx'
-import { Review, WaitsFor } from './operation-form.tsx'
+import { Review } from './operation-form.tsx'
 import { sayStored } from './say-stored.ts'
 import { useWrite, type WriteInput } from './use-write.ts'
+import { WaitsFor } from './waits-for.tsx'
 
 interface ReviewWriteProps {
   readonly row: OperationRow
@@ -44,7 +45,7 @@ export function ReviewWrite(props: ReviewWriteProps) {
     sayStored(state.answer.body, done)
     onDone(state.answer)
   }, [state])
-  if (state.step === 'waiting') return <WaitsFor changeRequest={state.changeRequest} />
+  if (state.step === 'waiting') return <WaitsFor change={state.change} />
   if (state.step === 'conflict' && conflict !== undefined) return conflict
   if (state.step === 'review' || state.step === 'conflict')
     return (

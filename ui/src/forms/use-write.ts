@@ -11,7 +11,7 @@ import {
 } from '../api/client.ts'
 import type { OperationRow } from '../api/operations.ts'
 import { nameOf } from '../api/operations.ts'
-import { type Fault, faultOf, waitingRequest } from '../api/problem.ts'
+import { type Fault, faultOf, type WaitingChange, waitingChange } from '../api/problem.ts'
 import { refreshPage } from '../api/refresh.ts'
 
 export type WriteInput = Readonly<Record<string, unknown>>
@@ -33,7 +33,7 @@ export type WriteState =
     }
   /** Somebody else has changed the resource since it was loaded. */
   | { readonly step: 'conflict'; readonly fault: Fault }
-  | { readonly step: 'waiting'; readonly changeRequest: string }
+  | { readonly step: 'waiting'; readonly change: WaitingChange }
   | { readonly step: 'done'; readonly answer: Answer }
 
 /**
@@ -64,9 +64,9 @@ export function useWrite(row: OperationRow) {
         setState({ step: 'done', answer })
         if (row.effect !== 'read') await refreshPage(queries)
       } catch (error) {
-        const changeRequest = waitingRequest(error)
+        const change = waitingChange(error)
         const fault = faultOf(error)
-        if (changeRequest !== null) setState({ step: 'waiting', changeRequest })
+        if (change !== null) setState({ step: 'waiting', change })
         else if (fault.code === 'revision_conflict') setState({ step: 'conflict', fault })
         else setState({ step: 'editing', fault })
       }

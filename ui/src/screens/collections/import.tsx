@@ -8,10 +8,12 @@ import { useCall } from '../../api/use-call.ts'
 import { one } from '../../app/search.ts'
 import { FormBar } from '../../forms/form-bar.tsx'
 import { FormFault } from '../../forms/form-fault.tsx'
-import { Review, WaitsFor } from '../../forms/operation-form.tsx'
+import { Review } from '../../forms/operation-form.tsx'
 import { RunDialog } from '../../forms/run-dialog.tsx'
+import { NOT_CONFIRMED } from '../../forms/say-stored.ts'
 import { SchemaForm } from '../../forms/schema-form.tsx'
 import { errorsOf, useWrite } from '../../forms/use-write.ts'
+import { WaitsFor } from '../../forms/waits-for.tsx'
 import { Button, buttonClasses } from '../../kit/button.tsx'
 import { classes } from '../../kit/classes.ts'
 import { Labeled, TextArea } from '../../kit/inputs.tsx'
@@ -81,12 +83,12 @@ function Import({ row, schemas, collection }: ImportProps) {
   const fields = fieldsOf(schemas.actions[row.action]!.input, schemas.$defs).filter(
     ({ name }) => name !== 'document' && name !== 'id',
   )
-  if (state.step === 'waiting') return <WaitsFor changeRequest={state.changeRequest} />
+  if (state.step === 'waiting') return <WaitsFor change={state.change} />
   if (state.step === 'done') {
     const result = state.answer.body as unknown as JsonObject
     const slug = String((result['collection'] as JsonObject | undefined)?.['slug'] ?? collection)
     return (
-      <Done slug={slug} schemas={schemas}>
+      <Done slug={slug} schemas={schemas} isPending={result['pending'] === true}>
         <PlanView plan={planOf(result, [])} isDone />
       </Done>
     )
@@ -300,17 +302,25 @@ function Notes({ title, notes }: { title: string; notes: readonly Note[] }) {
 interface DoneProps {
   readonly slug: string
   readonly schemas: ResourceSchemas
+  /** Not all gateway threads have confirmed the import. */
+  readonly isPending: boolean
   readonly children: ReactNode
 }
 
-function Done({ slug, schemas, children }: DoneProps) {
+function Done({ slug, schemas, isPending, children }: DoneProps) {
   const may = useMay()
   const [isPublishing, setPublishing] = useState(false)
   const { data: collection } = useCall('collections.get', { id: slug })
   return (
     <div className="flex max-w-200 flex-col gap-4">
       <p>
-        <Status state="ok">Imported</Status>{' '}
+        {isPending ? (
+          <Status state="pending" className="whitespace-normal">
+            {NOT_CONFIRMED}
+          </Status>
+        ) : (
+          <Status state="ok">Imported</Status>
+        )}{' '}
         <Link to="/$resource/$id" params={{ resource: 'collections', id: slug }} className="underline">
           Open the collection {slug}
         </Link>

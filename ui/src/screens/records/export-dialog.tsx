@@ -6,8 +6,9 @@ import { client } from '../../api/client.ts'
 import { operation } from '../../api/operations.ts'
 import { type Fault, faultOf } from '../../api/problem.ts'
 import type { Search } from '../../app/search.ts'
-import { Review, WaitsFor } from '../../forms/operation-form.tsx'
+import { Review } from '../../forms/operation-form.tsx'
 import { useWrite } from '../../forms/use-write.ts'
+import { WaitsFor } from '../../forms/waits-for.tsx'
 import { Button } from '../../kit/button.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
 import { Labeled, Select } from '../../kit/inputs.tsx'
@@ -49,7 +50,7 @@ function Export({ of, filters }: Pick<ExportDialogProps, 'of' | 'filters'>) {
   const showAs = <ShowAs request={{ operation: row, input, options: {} }} />
   const set = Object.entries(input).filter(([name]) => name !== 'of' && name !== 'format')
   if (state.step === 'done') return <Ready id={(state.answer.body as { readonly id: string }).id} />
-  if (state.step === 'waiting') return <WaitsFor changeRequest={state.changeRequest} />
+  if (state.step === 'waiting') return <WaitsFor change={state.change} />
   if (state.step === 'review' || state.step === 'conflict')
     return (
       <Review

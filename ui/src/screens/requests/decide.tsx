@@ -3,17 +3,17 @@ import { Check, X } from 'lucide-react'
 import { useId, useState } from 'react'
 import { client, type DiffEntry, type Input, type OperationName } from '../../api/client.ts'
 import { operation } from '../../api/operations.ts'
-import { type Fault, faultOf, waitingRequest } from '../../api/problem.ts'
+import { type Fault, faultOf, type WaitingChange, waitingChange } from '../../api/problem.ts'
 import { refreshPage } from '../../api/refresh.ts'
 import { useMay } from '../../api/session.ts'
-import { WaitsFor } from '../../forms/operation-form.tsx'
+import { sayStored } from '../../forms/say-stored.ts'
+import { WaitsFor } from '../../forms/waits-for.tsx'
 import { Button } from '../../kit/button.tsx'
 import { Diff } from '../../kit/diff.tsx'
 import { Labeled, TextInput } from '../../kit/inputs.tsx'
 import { Card } from '../../kit/page.tsx'
 import { FaultBox } from '../../kit/states.tsx'
 import { Status } from '../../kit/status.tsx'
-import { say } from '../../kit/toast.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
 
 interface DecideProps {
@@ -36,7 +36,7 @@ export function Decide({ resource, id, isOwn, canApprove }: DecideProps) {
   const [judged, setJudged] = useState<{ verb: Verb; diff: readonly DiffEntry[] } | null>(null)
   const [busy, setBusy] = useState<Verb | null>(null)
   const [fault, setFault] = useState<Fault | null>(null)
-  const [waiting, setWaiting] = useState<string | null>(null)
+  const [waiting, setWaiting] = useState<WaitingChange | null>(null)
   const nameOf = (verb: Verb) => `${resource}.${verb}` as OperationName
   const wordOf = (verb: Verb): string => (verb === 'approve' ? 'Approve' : isOwn ? 'Withdraw' : 'Reject')
   const send = async (verb: Verb, dryRun: boolean): Promise<void> => {
@@ -44,15 +44,15 @@ export function Decide({ resource, id, isOwn, canApprove }: DecideProps) {
     setFault(null)
     try {
       const options = { ...(reason !== '' && { reason }), ...(dryRun && { dryRun }) }
-      const { diff } = await client.call(nameOf(verb), { id } as Input<OperationName>, options)
+      const { body, diff } = await client.call(nameOf(verb), { id } as Input<OperationName>, options)
       if (dryRun) setJudged({ verb, diff: diff ?? [] })
       else {
         setJudged(null)
-        say('ok', `Done: ${wordOf(verb).toLowerCase()}`)
+        sayStored(body, `Done: ${wordOf(verb).toLowerCase()}`)
         await refreshPage(queries)
       }
     } catch (error) {
-      const request = waitingRequest(error)
+      const request = waitingChange(error)
       setJudged(null)
       if (request === null) setFault(faultOf(error))
       else setWaiting(request)
@@ -60,7 +60,7 @@ export function Decide({ resource, id, isOwn, canApprove }: DecideProps) {
       setBusy(null)
     }
   }
-  if (waiting !== null) return <WaitsFor changeRequest={waiting} />
+  if (waiting !== null) return <WaitsFor change={waiting} />
   // Everybody may call reject, to withdraw what they asked for
   const verbs = (['approve', 'reject'] as const).filter((verb) =>
     verb === 'approve' ? canApprove && may(nameOf('approve')) : isOwn || may(nameOf('approve')),

@@ -4,11 +4,12 @@ import { FileUp } from 'lucide-react'
 import { useId, useState } from 'react'
 import { client, type Input, type Output } from '../../api/client.ts'
 import { operation } from '../../api/operations.ts'
-import { type Fault, faultOf, waitingRequest } from '../../api/problem.ts'
+import { type Fault, faultOf, type WaitingChange, waitingChange } from '../../api/problem.ts'
 import { refreshPage } from '../../api/refresh.ts'
 import { useMay } from '../../api/session.ts'
 import { one } from '../../app/search.ts'
-import { WaitsFor } from '../../forms/operation-form.tsx'
+import { NOT_CONFIRMED } from '../../forms/say-stored.ts'
+import { WaitsFor } from '../../forms/waits-for.tsx'
 import { Button, buttonClasses } from '../../kit/button.tsx'
 import { classes } from '../../kit/classes.ts'
 import { Checkbox, Labeled, TextArea, TextInput } from '../../kit/inputs.tsx'
@@ -40,6 +41,9 @@ interface Planned {
   readonly plan: Output<'config.plan'>
 }
 
+/** `pending`: not all gateway threads have confirmed the change. */
+type Applied = Output<'config.apply'> & { readonly pending?: boolean }
+
 function Documents() {
   const queries = useQueryClient()
   const id = useId()
@@ -52,8 +56,8 @@ function Documents() {
   const [prune, setPrune] = useState(false)
   const [takeOver, setTakeOver] = useState(false)
   const [planned, setPlanned] = useState<Planned | null>(null)
-  const [applied, setApplied] = useState<Output<'config.apply'> | null>(null)
-  const [waiting, setWaiting] = useState<string | null>(null)
+  const [applied, setApplied] = useState<Applied | null>(null)
+  const [waiting, setWaiting] = useState<WaitingChange | null>(null)
   const [fault, setFault] = useState<Fault | null>(null)
   const [isBusy, setBusy] = useState(false)
   const isEdited =
@@ -78,7 +82,7 @@ function Documents() {
     try {
       await work()
     } catch (error) {
-      const request = waitingRequest(error)
+      const request = waitingChange(error)
       if (request === null) setFault(faultOf(error))
       else setWaiting(request)
     } finally {
@@ -107,15 +111,22 @@ function Documents() {
   if (waiting !== null)
     return (
       <Page name={TITLE} title={TITLE}>
-        <WaitsFor changeRequest={waiting} />
+        <WaitsFor change={waiting} />
       </Page>
     )
   if (applied !== null)
     return (
       <Page name={TITLE} title={TITLE}>
         <p>
-          <Status state="ok">Applied</Status> Added {applied.create}, changed {applied.update}, adopted{' '}
-          {applied.adopt}, removed {applied.remove}. The configuration is at{' '}
+          {applied.pending === true ? (
+            <Status state="pending" className="whitespace-normal">
+              {NOT_CONFIRMED}
+            </Status>
+          ) : (
+            <Status state="ok">Applied</Status>
+          )}{' '}
+          Added {applied.create}, changed {applied.update}, adopted {applied.adopt}, removed {applied.remove}.
+          The configuration is at{' '}
           <Link
             to="/$resource/$id"
             params={{ resource: 'revisions', id: String(applied.config_revision) }}

@@ -4,12 +4,13 @@ import { useEffect } from 'react'
 import { client, type Output } from '../../api/client.ts'
 import { operation } from '../../api/operations.ts'
 import { faultOf } from '../../api/problem.ts'
-import { Review, WaitsFor } from '../../forms/operation-form.tsx'
+import { Review } from '../../forms/operation-form.tsx'
+import { sayStored } from '../../forms/say-stored.ts'
 import { useWrite } from '../../forms/use-write.ts'
+import { WaitsFor } from '../../forms/waits-for.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
 import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Status } from '../../kit/status.tsx'
-import { say } from '../../kit/toast.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
 
 type RolledBack = Output<'revisions.rollback'>
@@ -32,7 +33,7 @@ export function RollbackDialog({ id, onClose }: { id: string; onClose: () => voi
   }, [expected])
   useEffect(() => {
     if (state.step !== 'done') return
-    say('ok', `Rolled back to revision ${id}`)
+    sayStored(state.answer.body, `Rolled back to revision ${id}`)
     navigate({ to: '/$resource', params: { resource: 'revisions' } }).catch(() => {})
   }, [state.step])
   const result = state.step === 'review' ? (state.result as unknown as RolledBack) : null
@@ -43,7 +44,7 @@ export function RollbackDialog({ id, onClose }: { id: string; onClose: () => voi
       {(state.step === 'asking' || (state.step === 'editing' && state.fault === null)) && (
         <SkeletonRows rows={6} />
       )}
-      {state.step === 'waiting' && <WaitsFor changeRequest={state.changeRequest} />}
+      {state.step === 'waiting' && <WaitsFor change={state.change} />}
       {(state.step === 'review' || state.step === 'conflict') && (
         <div className="flex flex-col gap-4">
           {result !== null && <Summary result={result} />}

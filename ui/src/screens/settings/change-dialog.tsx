@@ -3,10 +3,11 @@ import type { JsonObject } from '../../../build/document.ts'
 import { operation } from '../../api/operations.ts'
 import { FormBar } from '../../forms/form-bar.tsx'
 import { FormFault } from '../../forms/form-fault.tsx'
-import { Review, WaitsFor } from '../../forms/operation-form.tsx'
+import { Review } from '../../forms/operation-form.tsx'
 import { sayStored } from '../../forms/say-stored.ts'
 import { SchemaForm } from '../../forms/schema-form.tsx'
 import { errorsOf, useWrite } from '../../forms/use-write.ts'
+import { WaitsFor } from '../../forms/waits-for.tsx'
 import { Button } from '../../kit/button.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
 import { useLeaveGuard } from '../../kit/leave-guard.ts'
@@ -54,7 +55,7 @@ function Change({ fields, start, inputFor, at, revision, onClose }: Omit<ChangeD
   const fault = state.step === 'editing' ? state.fault : null
   return (
     <>
-      {state.step === 'waiting' && <WaitsFor changeRequest={state.changeRequest} />}
+      {state.step === 'waiting' && <WaitsFor change={state.change} />}
       {(state.step === 'review' || state.step === 'conflict') && (
         <Review
           row={row}

@@ -8,6 +8,7 @@ import { FormFault } from '../../forms/form-fault.tsx'
 import { Review } from '../../forms/operation-form.tsx'
 import { Result } from '../../forms/result.tsx'
 import { errorsOf, useWrite } from '../../forms/use-write.ts'
+import { WaitsFor } from '../../forms/waits-for.tsx'
 import { Button } from '../../kit/button.tsx'
 import { Checkbox, Labeled, TextArea, TextInput } from '../../kit/inputs.tsx'
 import { useLeaveGuard } from '../../kit/leave-guard.ts'
@@ -46,7 +47,7 @@ function Form() {
   const grants = grantsOf(limits)
   const input = { name, days: Number(days), ...(grants.length > 0 && { grants }) }
   const isEdited = name !== '' || days !== String(DAYS_DEFAULT) || grants.length > 0
-  useLeaveGuard(state.step !== 'done' && isEdited)
+  useLeaveGuard(state.step !== 'done' && state.step !== 'waiting' && isEdited)
   const showAs = <ShowAs request={{ operation: row, input, options: {} }} />
   if (state.step === 'done' && schemas != null) {
     // Operations answer objects
@@ -67,6 +68,7 @@ function Form() {
       </div>
     )
   }
+  if (state.step === 'waiting') return <WaitsFor change={state.change} />
   if (state.step === 'review' || state.step === 'conflict')
     return (
       <div className="max-w-200">
