@@ -1,10 +1,12 @@
 import { Link } from '@tanstack/react-router'
 import { Ban, KeyRound, RefreshCw } from 'lucide-react'
 import { useRef } from 'react'
+import { faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
 import { useCall } from '../../api/use-call.ts'
 import { RunButton } from '../../forms/run-button.tsx'
 import { Card } from '../../kit/page.tsx'
+import { FaultBox } from '../../kit/states.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/time.tsx'
 import { readingOf } from '../../schema/reading.ts'
@@ -133,6 +135,7 @@ function Token({ slug, value, schemas }: PartProps) {
           ],
         ]}
       />
+      {calls.error !== null && <FaultBox fault={faultOf(calls.error)} retry={() => void calls.refetch()} />}
       {isTokenLive(state) && <p className="mt-3 text-sm text-muted">A new token ends this one at once.</p>}
     </Card>
   )

@@ -100,7 +100,6 @@ function Charts() {
     () => (now.data === undefined ? null : linesOf(now.data, before ?? null, { shift, width, hasP99 })),
     [now.data, before, shift, width, hasP99],
   )
-  const fault = now.error ?? total.error
   const frame =
     now.data === undefined || lines === null
       ? null
@@ -152,14 +151,9 @@ function Charts() {
           onChange={change}
         />
       </div>
-      {fault !== null && (
-        <FaultBox
-          fault={faultOf(fault)}
-          retry={() => {
-            void now.refetch()
-            void total.refetch()
-          }}
-        />
+      {[now, total].map(
+        ({ error, refetch }, index) =>
+          error !== null && <FaultBox key={index} fault={faultOf(error)} retry={() => void refetch()} />,
       )}
       {total.error === null && (
         <Figures
@@ -217,14 +211,12 @@ function Charts() {
         </div>
       )}
       {now.data !== undefined && <PointsDisclosure answer={now.data} width={width} asked={asked} />}
-      {fault === null && (
-        <Breakdown
-          search={search}
-          asked={asked}
-          onChange={change}
-          {...(isMoving(search) && { again: AGAIN_MS })}
-        />
-      )}
+      <Breakdown
+        search={search}
+        asked={asked}
+        onChange={change}
+        {...(isMoving(search) && { again: AGAIN_MS })}
+      />
     </Page>
   )
 }

@@ -136,10 +136,15 @@ interface MayCallProps {
 
 /** Which collections the client has, and which of its profiles are limited to some of them. */
 function MayCall({ collections, profiles, actions }: MayCallProps) {
-  const { data } = useCall('collections.list', { status: 'draft', limit: DRAFTS_MAX, fields: 'slug' })
+  const { data, error, refetch } = useCall('collections.list', {
+    status: 'draft',
+    limit: DRAFTS_MAX,
+    fields: 'slug',
+  })
   const drafts = new Set(data?.items.map(({ slug }) => slug))
   return (
     <Card title="Collections it may call" actions={actions}>
+      {error !== null && <FaultBox fault={faultOf(error)} retry={() => void refetch()} />}
       {collections.length === 0 ? (
         <p className="text-muted">None. Assign a collection, or let the client request access.</p>
       ) : (

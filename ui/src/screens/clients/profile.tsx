@@ -66,6 +66,7 @@ function HowToCall({ value }: { value: PartProps['value'] }) {
   return (
     <Card title="How to call">
       <div className="flex flex-col gap-2">
+        {query.error !== null && <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />}
         {caller.headers.length > 0 && (
           <CodeBlock
             label="Headers of a request"
@@ -73,12 +74,13 @@ function HowToCall({ value }: { value: PartProps['value'] }) {
           />
         )}
         <CodeBlock label="curl" text={curlOf(caller, url, isCertificate, first?.method)} />
-        {first === null ? (
+        {query.data === null ? (
           <p>
             <Status state="warn">No endpoint</Status> No published collection is assigned to this profile.
             Until then, the gateway does not answer its calls.
           </p>
         ) : (
+          first !== null &&
           first.endpoint !== null && (
             <p>
               Calls{' '}

@@ -11,7 +11,7 @@ import { Card, Page } from '../../kit/page.tsx'
 import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
 import { isAgent, isAnswered, recordsOf, type StepFacts, stepsOf } from './steps.ts'
-import { AGAIN_MS, useItems } from './use-items.ts'
+import { AGAIN_MS, type Items, useItems } from './use-items.ts'
 import { Expiring, Waiting } from './waiting.tsx'
 
 type Totals = NonNullable<Output<'metrics.overview'>['before']>
@@ -31,6 +31,8 @@ export default function Home() {
   const navigate = useNavigate()
   const range = RANGES.find(({ name }) => name === one(search['range'])) ?? RANGES[1]
   const instance = session?.instance
+  // Asked for here alone: a card that asked anew when it appears would hide all cards until the answer, and so itself
+  const overview = useOverview(range.ms)
   return (
     <Page
       name="Home"
@@ -58,16 +60,16 @@ export default function Home() {
         </Select>
       }
     >
-      {may('metrics.overview') && <Overview ms={range.ms} />}
-      <Cards ms={range.ms} />
+      {may('metrics.overview') && <Overview overview={overview} />}
+      <Cards ms={range.ms} overview={overview} />
     </Page>
   )
 }
 
 /** Which cards there are depends on the figures: until they are known, nothing is shown that would move. */
-function Cards({ ms }: { ms: number }) {
+function Cards({ ms, overview }: { ms: number; overview: OverviewQuery }) {
   const may = useMay()
-  const { data: figures, error } = useOverview(ms)
+  const { data: figures, error } = overview
   const isKnown = figures !== undefined || error !== null || !may('metrics.overview')
   const isCalled = figures !== undefined && figures.requests > 0 && figures.clients !== 0
   const isCalledByAgents = isCalled && figures.from_agents > 0
@@ -86,8 +88,8 @@ function Cards({ ms }: { ms: number }) {
   return (
     <div className="grid items-start gap-4 grid-cols-1 lg:grid-cols-2">
       <div className="flex min-w-0 flex-col gap-4">
-        {!isCalledByAgents && <FirstSteps isUsed={isUsed} records={latest.items} />}
-        {may('metrics.error_endpoints') && <Failing ms={ms} />}
+        {!isCalledByAgents && <FirstSteps isUsed={isUsed} latest={latest} />}
+        {may('metrics.error_endpoints') && <Failing ms={ms} overview={overview} />}
       </div>
       <div className="flex min-w-0 flex-col gap-4">
         <Waiting isUsed={isUsed} isUsedByAgents={isUsedByAgents} />
@@ -113,8 +115,10 @@ function useOverview(ms: number) {
   })
 }
 
-function Overview({ ms }: { ms: number }) {
-  const { data: now, error, refetch } = useOverview(ms)
+type OverviewQuery = ReturnType<typeof useOverview>
+
+function Overview({ overview }: { overview: OverviewQuery }) {
+  const { data: now, error, refetch } = overview
   if (error !== null) return <FaultBox fault={faultOf(error)} retry={() => void refetch()} />
   const figure = (label: string, unit: string, value: (totals: Totals) => number | null) => ({
     label,
@@ -144,18 +148,34 @@ function Overview({ ms }: { ms: number }) {
 interface FirstStepsProps {
   /** Clients have called and got an answer below 400: what a call needs is there. */
   readonly isUsed: boolean
-  /** Latest calls that were answered below 400; null if the person may not see them. */
-  readonly records: StepFacts['records']
+  /** Latest calls that were answered below 400. */
+  readonly latest: Items<NonNullable<StepFacts['records']>[number]>
 }
 
 /** The steps of a new instance. */
-function FirstSteps({ isUsed, records }: FirstStepsProps) {
-  const { items: collections } = useItems('collections.list', { limit: 50, fields: 'id,status' }, !isUsed)
+function FirstSteps({ isUsed, latest }: FirstStepsProps) {
+  const collections = useItems('collections.list', { limit: 50, fields: 'id,status' }, !isUsed)
   // A client without a profile cannot call: one question tells of both
-  const { items: profiles } = useItems('profiles.list', { limit: 1, fields: 'slug,client' }, !isUsed)
-  const [first] = profiles ?? []
+  const profiles = useItems('profiles.list', { limit: 1, fields: 'slug,client' }, !isUsed)
+  const failed = [latest, collections, profiles].filter(({ fault }) => fault !== null)
+  const [first] = profiles.items ?? []
   const profile = first === undefined ? null : `${first.client}:${first.slug}`
-  const steps = stepsOf({ isUsed, collections, clients: profiles, records, profile })
+  const steps = stepsOf({
+    isUsed,
+    collections: collections.items,
+    clients: profiles.items,
+    records: latest.items,
+    profile,
+  })
+  // A step that is done must not be shown as open
+  if (failed.length > 0)
+    return (
+      <Card title="First steps">
+        {failed.map(({ fault, retry }, index) => (
+          <FaultBox key={index} fault={fault!} retry={retry} />
+        ))}
+      </Card>
+    )
   return (
     <Card title="First steps">
       <ol className="flex flex-col gap-2">
@@ -180,9 +200,9 @@ function FirstSteps({ isUsed, records }: FirstStepsProps) {
   )
 }
 
-function Failing({ ms }: { ms: number }) {
+function Failing({ ms, overview }: { ms: number; overview: OverviewQuery }) {
   const range = RANGES.find((one) => one.ms === ms)!.name
-  const { data: figures } = useOverview(ms)
+  const { data: figures, error } = overview
   const hasFailed = figures !== undefined && figures.errors > 0
   const query = useQuery({
     queryKey: ['metrics.error_endpoints', ms],
@@ -199,10 +219,14 @@ function Failing({ ms }: { ms: number }) {
   })
   const items = query.data?.items ?? []
   const isLoading = figures === undefined || (hasFailed && query.isPending)
+  // The figures above say why
+  if (figures === undefined && error !== null) return null
   return (
     <Card title="Failing endpoints">
       {isLoading ? (
         <SkeletonRows rows={SHOWN_FAILING} height={28} />
+      ) : query.error !== null ? (
+        <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />
       ) : items.length === 0 ? (
         <p className="text-muted">No endpoint failed in this period.</p>
       ) : (

@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { client, type Input, type OperationName, type Output } from '../../api/client.ts'
+import { type Fault, faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
 
 /** Figures and lists are fetched anew this often, milliseconds. */
@@ -21,6 +22,9 @@ export interface Items<T> {
   /** Null if the person may not see the list. */
   readonly items: readonly T[] | null
   readonly isLoading: boolean
+  /** Why there is no answer; null if there is one. */
+  readonly fault: Fault | null
+  readonly retry: () => void
 }
 
 /** The latest items of a list. It is asked for only if `isAsked`. */
@@ -35,5 +39,10 @@ export function useItems<N extends ListName>(name: N, input: Input<N>, isAsked =
     enabled: isAsked && may(name),
     refetchInterval: AGAIN_MS,
   })
-  return { items: may(name) ? (query.data ?? []) : null, isLoading: query.isLoading }
+  return {
+    items: may(name) ? (query.data ?? []) : null,
+    isLoading: query.isLoading,
+    fault: query.error === null ? null : faultOf(query.error),
+    retry: () => void query.refetch(),
+  }
 }

@@ -1,7 +1,7 @@
 import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { Card } from '../../kit/page.tsx'
-import { SkeletonRows } from '../../kit/states.tsx'
+import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Status } from '../../kit/status.tsx'
 import { Time } from '../../kit/time.tsx'
 import { askedFor } from '../requests/words.ts'
@@ -26,11 +26,15 @@ export function Waiting({ isUsed, isUsedByAgents }: WaitingProps) {
   if (lists.every(({ items }) => items === null)) return null
   const undecided = (drifted.items ?? []).filter((one) => one.undecided > 0)
   const isEmpty = [changes.items, accesses.items, undecided].every((items) => (items ?? []).length === 0)
+  const failed = lists.filter(({ fault }) => fault !== null)
   return (
     <Card title="Waits for a decision">
+      {failed.map(({ fault, retry }, index) => (
+        <FaultBox key={index} fault={fault!} retry={retry} />
+      ))}
       {lists.some(({ isLoading }) => isLoading) ? (
         <SkeletonRows rows={2} height={28} />
-      ) : isEmpty ? (
+      ) : isEmpty && failed.length > 0 ? null : isEmpty ? (
         <p className="text-muted">Nothing waits.</p>
       ) : (
         <ul className="flex flex-col gap-2">
@@ -66,12 +70,14 @@ export function Waiting({ isUsed, isUsedByAgents }: WaitingProps) {
 
 /** Credentials that have expired, will soon, or are older than they should be. */
 export function Expiring() {
-  const { items, isLoading } = useItems('credentials.stale', { limit: SHOWN })
+  const { items, isLoading, fault, retry } = useItems('credentials.stale', { limit: SHOWN })
   if (items === null) return null
   return (
     <Card title="Credentials to renew">
       {isLoading ? (
         <SkeletonRows rows={2} height={28} />
+      ) : fault !== null ? (
+        <FaultBox fault={fault} retry={retry} />
       ) : items.length === 0 ? (
         <p className="text-muted">No credential has expired, expires soon or is due for rotation.</p>
       ) : (

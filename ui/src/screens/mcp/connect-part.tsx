@@ -42,7 +42,10 @@ function FirstCall({ slug, isPublished }: { slug: string; isPublished: boolean }
     { ...asked, order: 'oldest' },
     { again: AGAIN_MS, enabled: seen.data?.items.length === 0 },
   )
+  const failed = [seen, waiting].find(({ error }) => error !== null)
   const [call] = seen.data?.items.length ? seen.data.items : (waiting.data?.items ?? [])
+  if (failed !== undefined)
+    return <FaultBox fault={faultOf(failed.error)} retry={() => void failed.refetch()} />
   if (seen.data === undefined) return null
   if (call === undefined)
     return (

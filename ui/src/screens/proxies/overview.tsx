@@ -1,5 +1,7 @@
 import type { JsonObject } from '../../../build/document.ts'
+import { faultOf } from '../../api/problem.ts'
 import { useCall } from '../../api/use-call.ts'
+import { FaultBox } from '../../kit/states.tsx'
 import type { PartProps } from '../hand-made.ts'
 import { Overview } from '../resources/overview.tsx'
 import { PublicUrl } from './public-url-card.tsx'
@@ -7,9 +9,10 @@ import { PublicUrl } from './public-url-card.tsx'
 /** A proxy: the URL at which callers reach it, and its settings. */
 export default function ProxyOverview(props: PartProps) {
   const { value } = props
-  const { data: collection } = useCall('collections.get', { id: String(value['collection']) })
+  const { data: collection, error, refetch } = useCall('collections.get', { id: String(value['collection']) })
   return (
     <Overview {...props}>
+      {error !== null && <FaultBox fault={faultOf(error)} retry={() => void refetch()} />}
       {collection !== undefined && (
         <PublicUrl
           collection={collection as unknown as JsonObject}

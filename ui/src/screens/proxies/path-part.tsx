@@ -1,8 +1,9 @@
 import { useSearch } from '@tanstack/react-router'
 import { operation } from '../../api/operations.ts'
+import { faultOf } from '../../api/problem.ts'
 import { useCall } from '../../api/use-call.ts'
 import type { Search } from '../../app/search.ts'
-import { SkeletonRows } from '../../kit/states.tsx'
+import { FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Status } from '../../kit/status.tsx'
 import { addressOf } from '../../schema/address.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
@@ -29,6 +30,9 @@ export default function PathPart({ value }: PartProps) {
           request={{ operation: operation('requests.explain')!, input: inputOf(search), options: {} }}
         />
       </div>
+      {collection.error !== null && (
+        <FaultBox fault={faultOf(collection.error)} retry={() => void collection.refetch()} />
+      )}
       {value['status'] === 'draft' && (
         <Status state="draft" className="whitespace-normal">
           The proxy is a draft, which answers nobody. Publish it first.

@@ -2,10 +2,11 @@ import { useQuery } from '@tanstack/react-query'
 import { Link, useSearch } from '@tanstack/react-router'
 import { client } from '../../api/client.ts'
 import { operation } from '../../api/operations.ts'
+import { faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
 import { one, type Search } from '../../app/search.ts'
 import { Page } from '../../kit/page.tsx'
-import { Forbidden, SkeletonRows } from '../../kit/states.tsx'
+import { FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { Answer, RequestForm } from './explanation.tsx'
 import { sentenceOf } from './sentence.ts'
@@ -41,6 +42,9 @@ export default function Why() {
       lead="Postern goes through all checks with the configuration of now. It counts, sends and records nothing."
       actions={<ShowAs request={{ operation: row, input: inputOf(search), options: {} }} />}
     >
+      {recorded.error !== null && (
+        <FaultBox fault={faultOf(recorded.error)} retry={() => void recorded.refetch()} />
+      )}
       {record !== null && (
         <p className="break-words">
           <Link

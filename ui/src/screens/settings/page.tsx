@@ -1,3 +1,4 @@
+import type { UseQueryResult } from '@tanstack/react-query'
 import { useSearch } from '@tanstack/react-router'
 import { Pencil, Plus } from 'lucide-react'
 import { useState } from 'react'
@@ -33,7 +34,7 @@ export default function SettingsPage() {
   const row = operation('settings.get')!
   const search = useSearch({ strict: false }) as Search
   const query = useCall('settings.get', {})
-  // What comes later would push the rest down
+  // What comes later would push the rest down. The cards get these answers: a card that asked anew would hide all cards
   const connect = useCall('settings.connect', { authentication: authenticationOf(search) }, { isKept: true })
   const start = useCall('settings.list', {})
   if (!may('settings.get'))
@@ -50,14 +51,18 @@ export default function SettingsPage() {
       actions={<ShowAs request={{ operation: row, input: {}, options: {} }} />}
     >
       {query.error !== null && <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />}
-      {query.data === undefined || schemas == null || connect.isLoading || start.isLoading ? (
+      {query.isLoading || schemas == null || connect.isLoading || start.isLoading ? (
         <SkeletonRows rows={10} />
       ) : (
         <div className="flex max-w-260 flex-col gap-4">
-          <Rules settings={query.data} schemas={schemas} />
-          <NewHosts settings={query.data} schemas={schemas} />
-          <ConnectManagement />
-          {may('settings.list') && <OfTheStart />}
+          {query.data !== undefined && (
+            <>
+              <Rules settings={query.data} schemas={schemas} />
+              <NewHosts settings={query.data} schemas={schemas} />
+            </>
+          )}
+          <ConnectManagement connect={connect} />
+          {may('settings.list') && <OfTheStart start={start} />}
         </div>
       )}
     </Page>
@@ -199,10 +204,12 @@ function NewHosts({ settings, schemas }: PartProps) {
   )
 }
 
-function ConnectManagement() {
+type Connect = UseQueryResult<Output<'settings.connect'>>
+
+function ConnectManagement({ connect }: { connect: Connect }) {
   const search = useSearch({ strict: false }) as Search
   const input = { authentication: authenticationOf(search) } as const
-  const { data, error, refetch } = useCall('settings.connect', input, { isKept: true })
+  const { data, error, refetch } = connect
   return (
     <Card
       title="Connect to Management MCP"
@@ -226,9 +233,9 @@ function ConnectManagement() {
 }
 
 /** The settings of the process, which change only with a restart. */
-function OfTheStart() {
+function OfTheStart({ start }: { start: UseQueryResult<Output<'settings.list'>> }) {
   const [isAll, setAll] = useState(false)
-  const { data, error, refetch } = useCall('settings.list', {})
+  const { data, error, refetch } = start
   const items = (data?.items ?? []).filter(({ source }) => isAll || source !== 'default')
   return (
     <Card

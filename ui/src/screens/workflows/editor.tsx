@@ -15,12 +15,13 @@ import {
 import { lazy, Suspense, useRef, useState } from 'react'
 import type { JsonObject, ResourceSchemas } from '../../../build/document.ts'
 import { nameOf } from '../../api/operations.ts'
+import { faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
 import { one, type Search } from '../../app/search.ts'
 import { Button, IconButton } from '../../kit/button.tsx'
 import { classes } from '../../kit/classes.ts'
 import { useNarrow } from '../../kit/narrow.ts'
-import { Empty, SkeletonRows } from '../../kit/states.tsx'
+import { Empty, FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Status } from '../../kit/status.tsx'
 import { CallsPane } from './calls-pane.tsx'
 import type { CanvasHandle } from './canvas.tsx'
@@ -94,6 +95,9 @@ export function WorkflowEditor({ source, schemas, isReadOnly }: WorkflowEditorPr
   return (
     <div className="flex min-w-0 flex-col gap-4">
       <Drafts editor={editor} />
+      {editor.failed.map(({ error, refetch }, index) => (
+        <FaultBox key={index} fault={faultOf(error)} retry={() => void refetch()} />
+      ))}
       <Toolbar
         editor={editor}
         view={view}

@@ -1,10 +1,10 @@
-import { keepPreviousData, useQuery } from '@tanstack/react-query'
+import { keepPreviousData, type UseQueryResult, useQuery } from '@tanstack/react-query'
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import type { Json, JsonObject } from '../../../build/document.ts'
 import { client, type Input, type Output } from '../../api/client.ts'
 import type { OperationRow } from '../../api/operations.ts'
 import { faultOf } from '../../api/problem.ts'
-import { useSession } from '../../api/session.ts'
+import { useMay, useSession } from '../../api/session.ts'
 import { useCall } from '../../api/use-call.ts'
 import { isEqual, isObject } from '../../schema/value.ts'
 import { type Definition, definitionOf, isSame, toJson, type WorkflowNode } from './definition.ts'
@@ -85,8 +85,9 @@ export function useEditor(source: Source, isReadOnly: boolean) {
   const isDirty =
     !isSame(definition, saved.definition) || !isEqual(settings ?? undefined, saved.settings ?? undefined)
 
-  const kinds = useCall('workflows.nodes', { schemas: true }).data?.items ?? NO_KINDS
-  const judged = useJudged(definition)
+  const known = useCall('workflows.nodes', { schemas: true })
+  const kinds = known.data?.items ?? NO_KINDS
+  const { query: judging, ...judged } = useJudged(definition)
   useDraft(draftKey, base.revision, history.present, isDirty && !isReadOnly, (draft, isCurrent) => {
     if (isReadOnly) return
     if (!isCurrent) setOlder(draft)
@@ -140,6 +141,8 @@ export function useEditor(source: Source, isReadOnly: boolean) {
       mocks,
       setMocks,
     },
+    /** Questions without an answer: the types of nodes, and what validation finds. */
+    failed: [known, judging].filter(({ error }) => error !== null),
     ...{ selection, wantsFocus, isDirty, isReadOnly, isRestored, older, edit },
     /** Selects nodes, and nothing else. */
     select: (ids: readonly string[]) => setSelection((now) => (isEqual([...now], [...ids]) ? now : ids)),
@@ -192,7 +195,10 @@ export type Editor = ReturnType<typeof useEditor>
 const NO_KINDS: Kinds = []
 
 /** What the server finds, once nobody has changed anything for a moment. */
-function useJudged(definition: Definition): Judged & { readonly isCurrent: boolean } {
+function useJudged(
+  definition: Definition,
+): Judged & { readonly isCurrent: boolean; readonly query: UseQueryResult<Judged> } {
+  const may = useMay()
   const [idle, setIdle] = useState(definition)
   useEffect(() => {
     const timer = setTimeout(() => setIdle(definition), IDLE_MS)
@@ -212,13 +218,14 @@ function useJudged(definition: Definition): Judged & { readonly isCurrent: boole
         return { ...NOT_JUDGED, definition: idle, findings: fields.map(formFinding) }
       }
     },
+    enabled: may('workflows.validate'),
     placeholderData: keepPreviousData,
     staleTime: 30_000,
   })
   const judged = query.data ?? NOT_JUDGED
   return useMemo(
-    () => ({ ...judged, isCurrent: judged.definition === definition && !query.isFetching }),
-    [judged, definition, query.isFetching],
+    () => ({ ...judged, isCurrent: judged.definition === definition && !query.isFetching, query }),
+    [judged, definition, query],
   )
 }
 
