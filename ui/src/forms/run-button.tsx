@@ -5,6 +5,7 @@ import type { OperationName } from '../api/client.ts'
 import { operation } from '../api/operations.ts'
 import { useMay } from '../api/session.ts'
 import { Button, type Tone } from '../kit/button.tsx'
+import { NOT_IF_MANAGED, setOf } from './managed.ts'
 import { RunDialog } from './run-dialog.tsx'
 
 interface RunButtonProps {
@@ -19,12 +20,13 @@ interface RunButtonProps {
   readonly tone?: Tone
 }
 
-/** A button that runs an operation on a resource, for people who may run it. */
+/** A button that runs an operation on a resource, for people who may run it. Documents that manage the resource decide some. */
 export function RunButton({ name, label, schemas, value, slug, start, icon, tone }: RunButtonProps) {
   const may = useMay()
   const [isOpen, setOpen] = useState(false)
   const row = operation(name)
-  if (row === null || !may(name)) return null
+  const isManaged = setOf(value['managed_by']) !== null
+  if (row === null || !may(name) || (isManaged && NOT_IF_MANAGED.includes(row.action))) return null
   return (
     <>
       <Button

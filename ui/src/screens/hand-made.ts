@@ -249,6 +249,7 @@ export const PAGES: Readonly<Record<string, Load>> = {
   '/change_requests': () => import('./requests/change-requests.tsx'),
   '/change_requests/$id': () => import('./requests/change-request.tsx'),
   '/access_requests': () => import('./requests/access-requests.tsx'),
+  '/access_requests/new': () => import('./requests/new-access-request.tsx'),
   '/access_requests/$id': () => import('./requests/access-request.tsx'),
   '/drift': () => import('./mcp/drift-list.tsx'),
   '/revisions': () => import('./revisions/list.tsx'),
@@ -280,6 +281,12 @@ export const LIST_ACTIONS: Readonly<Record<string, readonly ListAction[]>> = {
   collections: [{ label: 'Import', to: '/collections/import', needs: 'collections.import' }],
   keys: [{ label: 'Rotate the keys', to: '/run/keys.rotate', needs: 'keys.rotate' }],
   origins: [{ label: 'Add a server', to: '/origins/add', needs: 'origins.probe', isPrimary: true }],
+}
+
+/** The next step of a list that is empty, for resources without a form for a new item. */
+export const EMPTY_ACTIONS: Readonly<Record<string, ListAction>> = {
+  connections: { label: 'Origins', to: '/origins', needs: 'origins.list' },
+  mcp_endpoints: { label: 'Virtual MCPs', to: '/virtual_mcps', needs: 'virtual_mcps.list' },
 }
 
 /** What each row of a list offers, for resources without a page of their own. */

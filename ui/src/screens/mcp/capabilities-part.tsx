@@ -1,19 +1,20 @@
-import { useNavigate, useSearch } from '@tanstack/react-router'
+import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { Save } from 'lucide-react'
 import { useId, useState } from 'react'
 import { operation } from '../../api/operations.ts'
 import { useMay } from '../../api/session.ts'
 import { one, type Search } from '../../app/search.ts'
+import { setOf } from '../../forms/managed.ts'
 import { ReviewWrite } from '../../forms/review-write.tsx'
-import { Button } from '../../kit/button.tsx'
+import { Button, buttonClasses } from '../../kit/button.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
 import { Labeled, Select } from '../../kit/inputs.tsx'
 import { useLeaveGuard } from '../../kit/leave-guard.ts'
 import { Empty } from '../../kit/states.tsx'
 import { Status } from '../../kit/status.tsx'
 import { isEqual } from '../../schema/value.ts'
+import { ShowAs } from '../../show-as/show-as.tsx'
 import type { PartProps } from '../hand-made.ts'
-import { setOf } from '../resources/managed.tsx'
 import { type CapabilityType, type Member, TYPES } from './capability.ts'
 import { MemberItems } from './member-items.tsx'
 import type { Rules } from './selection.ts'
@@ -35,8 +36,26 @@ export default function CapabilitiesPart({ slug, value }: PartProps) {
   const type = TYPES.find((listed) => listed.type === one(search['type']))?.type ?? 'tools'
   if (members.length === 0)
     return (
-      <Empty title="No origin yet">
-        A virtual MCP shows the tools, prompts and resources of its origins. Add an origin under Edit.
+      <Empty
+        title="No origin yet"
+        action={
+          <>
+            {!isReadOnly && (
+              <Link to="." search={{ tab: 'edit' } as never} className={buttonClasses('primary')}>
+                Add an origin
+              </Link>
+            )}
+            <ShowAs
+              request={{
+                operation: operation('virtual_mcps.update')!,
+                input: { id: slug, members: [] },
+                options: {},
+              }}
+            />
+          </>
+        }
+      >
+        A virtual MCP shows the tools, prompts and resources of its origins.
       </Empty>
     )
   return (

@@ -3,6 +3,7 @@ import { operation } from '../../api/operations.ts'
 import { faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
 import { useCall } from '../../api/use-call.ts'
+import { buttonClasses } from '../../kit/button.tsx'
 import { Page } from '../../kit/page.tsx'
 import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
 import { Status } from '../../kit/status.tsx'
@@ -32,7 +33,17 @@ export default function DriftList() {
       {error !== null && <FaultBox fault={faultOf(error)} retry={() => void refetch()} />}
       {data === undefined && error === null && <SkeletonRows rows={6} />}
       {data?.items.length === 0 && (
-        <Empty title="Nothing differs">
+        <Empty
+          title="Nothing differs"
+          action={
+            <>
+              <Link to="/$resource" params={{ resource: 'virtual_mcps' }} className={buttonClasses()}>
+                Virtual MCPs
+              </Link>
+              <ShowAs request={{ operation: row, input: {}, options: {} }} />
+            </>
+          }
+        >
           Every tool, prompt and resource of your virtual MCPs is as it was approved.
         </Empty>
       )}

@@ -1,3 +1,4 @@
+import { Link } from '@tanstack/react-router'
 import { Check, X } from 'lucide-react'
 import { useState } from 'react'
 import type { JsonObject } from '../../../build/document.ts'
@@ -7,11 +8,12 @@ import { faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
 import { useCall } from '../../api/use-call.ts'
 import { ReviewWrite } from '../../forms/review-write.tsx'
-import { Button } from '../../kit/button.tsx'
+import { Button, buttonClasses } from '../../kit/button.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
 import { HiddenNote, HiddenText } from '../../kit/hidden-text.tsx'
 import { Empty, FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
+import { ShowAs } from '../../show-as/show-as.tsx'
 import type { PartProps } from '../hand-made.ts'
 import { labelOfType } from './capability.ts'
 
@@ -27,7 +29,23 @@ export default function DriftPart({ slug }: PartProps) {
   if (error !== null) return <FaultBox fault={faultOf(error)} retry={() => void refetch()} />
   if (data === undefined) return <SkeletonRows rows={8} />
   if (data.items.length === 0)
-    return <Empty title="Nothing differs">All items of the origins are as they were approved.</Empty>
+    return (
+      <Empty
+        title="Nothing differs"
+        action={
+          <>
+            <Link to="." search={{ tab: 'capabilities' } as never} className={buttonClasses()}>
+              Capabilities
+            </Link>
+            <ShowAs
+              request={{ operation: operation('virtual_mcps.list_drift')!, input: { id: slug }, options: {} }}
+            />
+          </>
+        }
+      >
+        All items of the origins are as they were approved.
+      </Empty>
+    )
   return (
     <div className="flex flex-col gap-3">
       <p className="text-muted">

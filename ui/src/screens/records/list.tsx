@@ -1,5 +1,5 @@
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
-import { useNavigate, useSearch } from '@tanstack/react-router'
+import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { Download, Pause, Radio, Share2 } from 'lucide-react'
 import { useEffect, useState } from 'react'
 import { client, type Input } from '../../api/client.ts'
@@ -8,7 +8,7 @@ import { faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
 import { useKeys } from '../../app/keys.ts'
 import { one, type Search, stringifySearch } from '../../app/search.ts'
-import { Button } from '../../kit/button.tsx'
+import { Button, buttonClasses } from '../../kit/button.tsx'
 import { useNarrow } from '../../kit/narrow.ts'
 import { Page } from '../../kit/page.tsx'
 import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
@@ -247,7 +247,14 @@ function NoRecords({ isFiltered, onClear }: { isFiltered: boolean; onClear: () =
   return (
     <Empty
       title="No calls yet"
-      action={<ShowAs request={{ operation: operation('records.list')!, input: {}, options: {} }} />}
+      action={
+        <>
+          <Link to="/" className={buttonClasses()}>
+            First steps
+          </Link>
+          <ShowAs request={{ operation: operation('records.list')!, input: {}, options: {} }} />
+        </>
+      }
     >
       A record appears here with the first call of a client through the gateway.
     </Empty>

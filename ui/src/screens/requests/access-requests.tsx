@@ -11,24 +11,20 @@ const STATES = ['open', 'applied', 'rejected', 'expired']
 
 export default function AccessRequests() {
   const may = useMay()
+  const create = may('access_requests.create') && (
+    <Link to="/$resource/new" params={{ resource: 'access_requests' }} className={buttonClasses('primary')}>
+      <Plus size={16} aria-hidden="true" />
+      New access request
+    </Link>
+  )
   return (
     <Inbox<AccessRequest>
       resource="access_requests"
       title="Access requests"
       states={STATES}
       emptyHint="A consumer asks for access to a collection that is requestable."
-      actions={
-        may('access_requests.create') && (
-          <Link
-            to="/$resource/new"
-            params={{ resource: 'access_requests' }}
-            className={buttonClasses('primary')}
-          >
-            <Plus size={16} aria-hidden="true" />
-            New access request
-          </Link>
-        )
-      }
+      actions={create}
+      emptyAction={create}
       columns={[
         { name: 'client', label: 'Client', render: ({ client }) => client },
         {

@@ -1,3 +1,6 @@
+import { Link } from '@tanstack/react-router'
+import { useMay } from '../../api/session.ts'
+import { buttonClasses } from '../../kit/button.tsx'
 import { Badge, Status, stateOf } from '../../kit/status.tsx'
 import { Time } from '../../kit/time.tsx'
 import { Inbox } from './inbox.tsx'
@@ -6,11 +9,19 @@ import { askedFor, type ChangeRequest } from './words.ts'
 const STATES = ['open', 'approved', 'applied', 'rejected', 'expired']
 
 export default function ChangeRequests() {
+  const may = useMay()
   return (
     <Inbox<ChangeRequest>
       resource="change_requests"
       title="Change requests"
       states={STATES}
+      emptyAction={
+        may('settings.get') && (
+          <Link to="/settings" className={buttonClasses()}>
+            Approval rules
+          </Link>
+        )
+      }
       emptyHint="A change comes here if an approval rule of the settings applies to it."
       columns={[
         { name: 'change', label: 'Change', render: askedFor },

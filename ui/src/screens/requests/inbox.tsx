@@ -28,12 +28,14 @@ interface InboxProps<T> {
   readonly columns: Parameters<typeof DataTable<T>>[0]['columns']
   /** What stands there when nothing waits. */
   readonly emptyHint: string
+  /** The next step while nothing waits. */
+  readonly emptyAction: ReactNode
   readonly actions?: ReactNode
 }
 
 /** Requests that wait for a decision, and those that have one. Open requests come first: `state` in the address shows others. */
 export function Inbox<T extends { readonly id: string }>(props: InboxProps<T>) {
-  const { resource, title, states, columns, emptyHint, actions } = props
+  const { resource, title, states, columns, emptyHint, emptyAction, actions } = props
   const { search, change } = useListSearch()
   const navigate = useNavigate()
   const may = useMay()
@@ -61,7 +63,7 @@ export function Inbox<T extends { readonly id: string }>(props: InboxProps<T>) {
         <Forbidden permission={row.permission} />
       </Page>
     )
-  const isFiltered = Object.keys(rest).some((one) => one !== 'order')
+  const isFiltered = Object.keys(search).some((one) => one !== 'order')
   const items = query.data?.pages.flatMap((page) => page.items) ?? []
   return (
     <Page
@@ -93,26 +95,23 @@ export function Inbox<T extends { readonly id: string }>(props: InboxProps<T>) {
       </ListBar>
       {query.error !== null && <FaultBox fault={faultOf(query.error)} retry={() => void query.refetch()} />}
       {query.data === undefined && query.error === null && <SkeletonRows rows={8} />}
-      {query.data !== undefined &&
-        items.length === 0 &&
-        (isFiltered ? (
-          <Empty
-            title="No request fits the filters"
-            action={<Button onClick={() => void navigate({ to: '.', search: {} })}>Clear the filters</Button>}
-          />
-        ) : (
-          <Empty
-            title={
-              state === 'open'
-                ? 'Nothing waits for a decision'
-                : state === ALL
-                  ? 'No requests yet'
-                  : `No request is ${state}`
-            }
-          >
-            {emptyHint}
-          </Empty>
-        ))}
+      {query.data !== undefined && items.length === 0 && (
+        <Empty
+          title={isFiltered ? 'No request fits the filters' : 'Nothing waits for a decision'}
+          action={
+            isFiltered ? (
+              <Button onClick={() => void navigate({ to: '.', search: {} })}>Clear the filters</Button>
+            ) : (
+              <>
+                {emptyAction}
+                <ShowAs request={{ operation: row, input, options: {} }} />
+              </>
+            )
+          }
+        >
+          {emptyHint}
+        </Empty>
+      )}
       {items.length > 0 && (
         <DataTable
           label={title}

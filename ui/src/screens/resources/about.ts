@@ -30,6 +30,8 @@ const ABOUT: Readonly<Record<string, string>> = {
   trust_rules: 'A trust rule accepts tokens of another issuer, such as a CI system, for a service identity.',
   personal_tokens: 'A personal token lets your own tools call the management API as you.',
   keys: 'Keys that seal stored secrets and sign tokens.',
+  records: 'Each call through the gateway is one record.',
+  mcp_endpoints: 'The MCP endpoints that you may connect an application to.',
   audit: 'Each change and each denied attempt is one entry.',
 }
 

@@ -15,9 +15,14 @@ import { FIRST_PARTS } from '../hand-made.ts'
 import { OWN_FIELDS } from '../own-fields.ts'
 import { aboutOf } from './about.ts'
 
-/** A new item of a resource. Search parameters are its first values, such as `?collection=orders`. */
+/** A new item of the resource that the address names. */
 export default function CreateResource() {
   const { resource } = useParams({ from: '/shell/$resource/new' })
+  return <Create resource={resource} />
+}
+
+/** A new item of a resource. Search parameters are its first values, such as `?collection=orders`. */
+export function Create({ resource }: { resource: string }) {
   const search = useSearch({ strict: false })
   const navigate = useNavigate()
   const may = useMay()

@@ -34,7 +34,7 @@ export function DraftCard({ resource, id }: { resource: string; id: string }) {
       {isAsked && query.isPending && <SkeletonRows rows={3} />}
       {query.data != null && (
         <div className="flex flex-col gap-2">
-          <p className="text-muted">Callers get the version below Settings. Publishing changes:</p>
+          <p className="text-muted">Callers get the live version. Publishing changes:</p>
           <Diff entries={query.data} />
         </div>
       )}

@@ -12,6 +12,7 @@ import { singularOf, titleOf } from '../../app/navigation.ts'
 import { NotFound } from '../../app/not-found.tsx'
 import { one } from '../../app/search.ts'
 import { EditForm } from '../../forms/edit-form.tsx'
+import { NOT_IF_MANAGED, setOf } from '../../forms/managed.ts'
 import { RunDialog } from '../../forms/run-dialog.tsx'
 import { nameOfItem, wordOf } from '../../forms/words.ts'
 import { Button } from '../../kit/button.tsx'
@@ -22,11 +23,12 @@ import { FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
 import { Badge, Status, stateOf } from '../../kit/status.tsx'
 import { addressOf } from '../../schema/address.ts'
 import { useSchemas } from '../../schema/load.ts'
+import { isObject } from '../../schema/value.ts'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { EDITED_ELSEWHERE, PARTS } from '../hand-made.ts'
 import { OWN_FIELDS } from '../own-fields.ts'
 import { History } from './history.tsx'
-import { Managed, NOT_IF_MANAGED, setOf } from './managed.tsx'
+import { Managed } from './managed.tsx'
 import { Overview } from './overview.tsx'
 
 const TABS = [
@@ -95,8 +97,13 @@ function Item({ resource, id }: { resource: string; id: string }) {
   const wanted = one(search['tab']) ?? first
   const tab = isManaged && wanted === 'edit' ? first : wanted
   const part = parts.find((one) => one.tab === tab)
+  const denied = part === undefined ? PARTS[resource]?.find((one) => one.tab === tab) : undefined
   const isShown = { overview: true, edit: mayEdit && !isManaged, history: may('audit.list') }
   const update = operation(`${resource}.update`)
+  const draft = isObject(value['pending_draft']) ? value['pending_draft'] : null
+  const isDraft = draft !== null && one(search['version']) === 'draft'
+  // The draft takes the place of what callers get, and stays known as a draft
+  const shown = isDraft ? { ...value, ...draft } : value
   const derived = TABS.filter((one) => isShown[one.tab])
   const tabs = [
     ...derived.filter((one) => one.tab !== 'history'),
@@ -171,13 +178,41 @@ function Item({ resource, id }: { resource: string; id: string }) {
         ))}
       </nav>
       {set !== null && <Managed set={set} />}
+      {draft !== null && tab === 'overview' && (
+        <fieldset aria-label="Version" className="flex flex-wrap gap-2">
+          {(['live', 'draft'] as const).map((version) => (
+            <Button
+              key={version}
+              isSmall
+              aria-pressed={isDraft === (version === 'draft')}
+              className={classes(
+                isDraft === (version === 'draft') && 'border-accent! bg-accent-soft! text-accent!',
+              )}
+              onClick={() =>
+                void navigate({
+                  to: '.',
+                  search: { ...search, version: version === 'draft' ? version : undefined } as never,
+                })
+              }
+            >
+              {version === 'draft' ? 'Draft' : 'Live'}
+            </Button>
+          ))}
+        </fieldset>
+      )}
       {part !== undefined && (
         <Suspense fallback={<SkeletonRows rows={10} />}>
-          <part.component resource={resource} slug={slug} value={value} schemas={schemas} />
+          <part.component
+            resource={resource}
+            slug={slug}
+            value={tab === 'overview' ? shown : value}
+            schemas={schemas}
+          />
         </Suspense>
       )}
+      {denied !== undefined && <Forbidden permission={operation(denied.needs)?.permission ?? denied.needs} />}
       {part === undefined && tab === 'overview' && (
-        <Overview resource={resource} slug={slug} value={value} schemas={schemas} />
+        <Overview resource={resource} slug={slug} value={shown} schemas={schemas} />
       )}
       {part === undefined && tab === 'edit' && !isShown.edit && (
         <Forbidden permission={update?.permission ?? get.permission} to="change this" />

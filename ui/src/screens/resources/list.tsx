@@ -24,7 +24,7 @@ import { Cell } from '../../tables/cell.tsx'
 import { DataTable } from '../../tables/data-table.tsx'
 import { isNothing } from '../../tables/details.tsx'
 import { FilterBar, OrderSelect, SearchBox } from '../../tables/filters.tsx'
-import { LIST_ACTIONS, ROW_ACTIONS } from '../hand-made.ts'
+import { EMPTY_ACTIONS, LIST_ACTIONS, ROW_ACTIONS } from '../hand-made.ts'
 import { aboutOf } from './about.ts'
 import { alsoAsked, withOwn } from './own-columns.tsx'
 
@@ -92,6 +92,7 @@ function List({ resource }: { resource: string }) {
   )
   const isFiltered = Object.keys(search).some((key) => key !== 'order')
   const offered = (LIST_ACTIONS[resource] ?? []).filter(({ needs }) => may(needs))
+  const next = EMPTY_ACTIONS[resource]
   const hasPrimary = offered.some(({ isPrimary }) => isPrimary === true)
   const create = mayCreate && (
     <Link
@@ -163,6 +164,11 @@ function List({ resource }: { resource: string }) {
             action={
               <>
                 {create}
+                {next !== undefined && may(next.needs) && (
+                  <Link to={next.to} className={buttonClasses()}>
+                    {next.label}
+                  </Link>
+                )}
                 <ShowAs
                   request={{ operation: operation(`${resource}.create`) ?? row, input: {}, options: {} }}
                 />

@@ -2,14 +2,6 @@ import { Link } from '@tanstack/react-router'
 import { FileCog } from 'lucide-react'
 import { useMay } from '../../api/session.ts'
 
-/** Actions that change what the documents say. */
-export const NOT_IF_MANAGED = ['publish', 'toggle']
-
-/** The set of documents that manages a resource; null if people manage it. */
-export function setOf(managedBy: unknown): string | null {
-  return typeof managedBy === 'string' ? managedBy : null
-}
-
 /** Says which documents manage the resource: here it is read-only. */
 export function Managed({ set }: { set: string }) {
   const may = useMay()

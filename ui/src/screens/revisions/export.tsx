@@ -12,7 +12,7 @@ import { CodeBlock } from '../../kit/copy.tsx'
 import { Labeled, TextInput } from '../../kit/inputs.tsx'
 import { Card, Page } from '../../kit/page.tsx'
 import { saveFile } from '../../kit/save-file.ts'
-import { FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
+import { Empty, FaultBox, Forbidden, SkeletonRows } from '../../kit/states.tsx'
 import { Status } from '../../kit/status.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import { yamlTextOf } from '../../show-as/yaml-text.ts'
@@ -34,6 +34,7 @@ export default function ExportConfig() {
 }
 
 function Exported() {
+  const navigate = useNavigate()
   const search = useSearch({ strict: false })
   const select = [search['select'] ?? []].flat().map(String)
   const managedBy = one(search['managed_by'])
@@ -72,7 +73,15 @@ function Exported() {
           instance stores the secret <code>{field}</code>.
         </p>
       ))}
-      {documents?.length === 0 && <p className="text-muted">No resource is selected.</p>}
+      {documents?.length === 0 &&
+        (Object.keys(input).length > 0 ? (
+          <Empty
+            title="No resource fits the selection"
+            action={<Button onClick={() => void navigate({ to: '.', search: {} })}>Export all</Button>}
+          />
+        ) : (
+          <Empty title="No configuration yet">Everything that you add to the gateway is in the file.</Empty>
+        ))}
       {text !== '' && (
         <Card title={FILE}>
           {text.length > SHOWN_MAX && (

@@ -6,11 +6,12 @@ import { operation } from '../../api/operations.ts'
 import { faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
 import { useCall } from '../../api/use-call.ts'
+import { setOf } from '../../forms/managed.ts'
 import { Button } from '../../kit/button.tsx'
 import { Empty, FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { useSchemas } from '../../schema/load.ts'
+import { ShowAs } from '../../show-as/show-as.tsx'
 import type { PartProps } from '../hand-made.ts'
-import { setOf } from '../resources/managed.tsx'
 import { toJson } from './definition.ts'
 import { WorkflowEditor } from './editor.tsx'
 import type { Source } from './use-editor.ts'
@@ -47,11 +48,20 @@ export default function ProxyPart({ slug, value }: PartProps) {
       <Empty
         title="The proxy runs no workflow"
         action={
-          !isReadOnly && (
-            <Button icon={Plus} onClick={() => setStarted(true)}>
-              Add a workflow
-            </Button>
-          )
+          <>
+            {!isReadOnly && (
+              <Button icon={Plus} onClick={() => setStarted(true)}>
+                Add a workflow
+              </Button>
+            )}
+            <ShowAs
+              request={{
+                operation: operation(isReadOnly ? 'proxies.workflow' : 'proxies.set_workflow')!,
+                input: { id: slug },
+                options: {},
+              }}
+            />
+          </>
         }
       >
         Requests go to the upstream. A workflow answers in its place: it checks, calls, transforms and

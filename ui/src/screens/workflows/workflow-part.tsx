@@ -1,9 +1,11 @@
 import { operation } from '../../api/operations.ts'
+import { faultOf } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
 import { useCall } from '../../api/use-call.ts'
+import { setOf } from '../../forms/managed.ts'
+import { FaultBox } from '../../kit/states.tsx'
 import { addressOf } from '../../schema/address.ts'
 import type { PartProps } from '../hand-made.ts'
-import { setOf } from '../resources/managed.tsx'
 import { toJson } from './definition.ts'
 import { WorkflowEditor } from './editor.tsx'
 import type { Source } from './use-editor.ts'
@@ -26,5 +28,10 @@ export default function WorkflowPart({ slug, value, schemas }: PartProps) {
     isInline: false,
   }
   const isReadOnly = setOf(value['managed_by']) !== null || !may('workflows.update')
-  return <WorkflowEditor source={source} schemas={schemas} isReadOnly={isReadOnly} />
+  return (
+    <div className="flex min-w-0 flex-col gap-4">
+      {users.error !== null && <FaultBox fault={faultOf(users.error)} retry={() => void users.refetch()} />}
+      <WorkflowEditor source={source} schemas={schemas} isReadOnly={isReadOnly} />
+    </div>
+  )
 }
