@@ -41,7 +41,7 @@ export const PAGES: readonly ConsolePage[] = [
     'grants',
   ),
   ...list('service_identities', 'trust_rules', 'personal_tokens', 'keys', 'settings'),
-  ...list('collections/new', 'proxies/new', 'credentials/new'),
+  ...list('collections/new', 'proxies/new', 'credentials/new', 'access_requests/new'),
   ...list('collections/orders', 'collections/orders?tab=edit', 'collections/orders?tab=history'),
   ...list(
     'run/config.export',
