@@ -85,7 +85,7 @@ export const getRecord = define({
   output: ShownWholeRecord,
   permission: 'records:read',
   refuses: ['not_found', 'records_unavailable'],
-  columns: ['time', 'surface', 'method', 'path', 'status', 'code', 'stopped_at', 'duration_ms'],
+  columns: ['time', 'surface', 'method', 'path', 'status', 'code', 'check', 'duration_ms'],
   subject: ({ id }) => ({ type: 'record', id, slug: null }),
   handle: async ({ id }, context) => {
     const record = await context.records.get(id)
