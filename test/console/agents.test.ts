@@ -276,6 +276,9 @@ suite('hosts, origins and secrets, in a browser', { skip: SKIPPED }, () => {
       () => status('/policies'),
       (code) => code === 401,
     )
+    // Its page is left, and nothing asks for it once more
+    await page.getByRole('heading', { name: 'Personal tokens', level: 1 }).waitFor()
+    await page.waitForLoadState('networkidle')
     assertFaultless(visit, 'personal token')
   })
 

@@ -22,6 +22,15 @@ export function faultOf(error: unknown): Fault {
   return { title: 'No answer', detail, code: null, requestId: null, status: null, fields: [] }
 }
 
+/** True if two failures say the same, such as of a filter that two questions of a page have. */
+export function isSameFault(one: Fault, other: Fault): boolean {
+  return (
+    one.code === other.code &&
+    one.detail === other.detail &&
+    JSON.stringify(one.fields) === JSON.stringify(other.fields)
+  )
+}
+
 /** The change request that a write has become, as the server answers it. */
 export interface WaitingChange {
   readonly id: string

@@ -4,6 +4,7 @@ import type { OperationRow } from '../api/operations.ts'
 import { Dialog } from '../kit/dialog.tsx'
 import { OperationForm } from './operation-form.tsx'
 import { isTold } from './told.ts'
+import { isEndOf } from './use-write.ts'
 import { decidedBy, runTitleOf, sentenceOf, wordOf } from './words.ts'
 
 /** Members that name the same state in two ways. */
@@ -56,8 +57,8 @@ export function RunDialog({
         confirmWith={String(value['slug'] ?? slug)}
         expectedRevision={revision}
         onCancel={onClose}
-        onDone={() => (row.effect === 'delete' ? onDeleted() : onClose())}
-        showsResult={(output) => row.effect !== 'delete' && !isTold(row, output, schemas)}
+        onDone={({ body }) => (isEndOf(row, body) ? onDeleted() : onClose())}
+        showsResult={(output) => !isEndOf(row, output) && !isTold(row, output, schemas)}
       />
     </Dialog>
   )

@@ -62,7 +62,7 @@ export function useWrite(row: OperationRow) {
           return
         }
         setState({ step: 'done', answer })
-        if (row.effect !== 'read') await refreshPage(queries)
+        if (row.effect !== 'read') await refreshPage(queries, isEndOf(row, answer.body) ? row.resource : null)
       } catch (error) {
         const change = waitingChange(error)
         const fault = faultOf(error)
@@ -82,6 +82,15 @@ export function useWrite(row: OperationRow) {
     confirm: (input: WriteInput, options: WriteOptions) => send(input, options),
     edit: () => setState({ step: 'editing', fault: null }),
   }
+}
+
+/** Members of answers that are true if the resource has gone with the change. */
+const ENDS = ['deleted', 'disconnected', 'revoked']
+
+/** True if the resource is gone after the operation: its page is left. */
+export function isEndOf({ effect }: OperationRow, output: object): boolean {
+  const members = output as Readonly<Record<string, unknown>>
+  return effect === 'delete' || ENDS.some((name) => members[name] === true)
 }
 
 /** Reasons by JSON pointer, for the fields of a form. */

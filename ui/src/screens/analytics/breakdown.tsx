@@ -1,6 +1,6 @@
 import { Link } from '@tanstack/react-router'
 import { operation } from '../../api/operations.ts'
-import { faultOf } from '../../api/problem.ts'
+import { type Fault, faultOf, isSameFault } from '../../api/problem.ts'
 import { useCall } from '../../api/use-call.ts'
 import { one, type Search } from '../../app/search.ts'
 import { Select } from '../../kit/inputs.tsx'
@@ -15,18 +15,21 @@ interface BreakdownProps {
   readonly search: Search
   /** Filters and times of the page. */
   readonly asked: Readonly<Record<string, string>>
+  /** Failures that the page shows already. */
+  readonly told: readonly Fault[]
   readonly onChange: (changes: Readonly<Record<string, string | undefined>>) => void
   readonly again?: number
 }
 
 /** Requests by collection, client, status and so on. A name narrows the page to it; a number leads to the records. */
-export function Breakdown({ search, asked, onChange, again }: BreakdownProps) {
+export function Breakdown({ search, asked, told, onChange, again }: BreakdownProps) {
   const grouping = GROUPINGS.find(({ by }) => by === one(search['by'])) ?? GROUPINGS[0]!
   const order = one(search['order'])
   const question = questionOf(grouping, asked, order)
   const { data, error, refetch } = useCall(question.operation, question.input, {
     ...(again !== undefined && { again }),
   })
+  const fault = error === null ? null : faultOf(error)
   const answer = data as Parameters<typeof rowsOf>[1] | undefined
   const rows = answer === undefined ? null : rowsOf(grouping.by, answer)
   return (
@@ -63,7 +66,9 @@ export function Breakdown({ search, asked, onChange, again }: BreakdownProps) {
         </span>
       }
     >
-      {error !== null && <FaultBox fault={faultOf(error)} retry={() => void refetch()} />}
+      {fault !== null && !told.some((one) => isSameFault(one, fault)) && (
+        <FaultBox fault={fault} retry={() => void refetch()} />
+      )}
       {rows === null && error === null && <SkeletonRows rows={10} />}
       {rows?.length === 0 && <p className="text-muted">No requests in this time.</p>}
       {rows !== null && rows.length > 0 && (

@@ -3,7 +3,7 @@ import { ZoomOut } from 'lucide-react'
 import { useMemo, useState } from 'react'
 import type { Input } from '../../api/client.ts'
 import { operation } from '../../api/operations.ts'
-import { faultOf } from '../../api/problem.ts'
+import { faultOf, isSameFault } from '../../api/problem.ts'
 import { useMay } from '../../api/session.ts'
 import { useCall } from '../../api/use-call.ts'
 import { one, type Search } from '../../app/search.ts'
@@ -100,6 +100,9 @@ function Charts() {
     () => (now.data === undefined ? null : linesOf(now.data, before ?? null, { shift, width, hasP99 })),
     [now.data, before, shift, width, hasP99],
   )
+  const faults = [now.error, total.error]
+    .flatMap((error) => (error === null ? [] : [faultOf(error)]))
+    .filter((fault, index, all) => all.findIndex((other) => isSameFault(other, fault)) === index)
   const frame =
     now.data === undefined || lines === null
       ? null
@@ -151,10 +154,16 @@ function Charts() {
           onChange={change}
         />
       </div>
-      {[now, total].map(
-        ({ error, refetch }, index) =>
-          error !== null && <FaultBox key={index} fault={faultOf(error)} retry={() => void refetch()} />,
-      )}
+      {faults.map((fault, index) => (
+        <FaultBox
+          key={index}
+          fault={fault}
+          retry={() => {
+            for (const { error, refetch } of [now, total])
+              if (error !== null && isSameFault(faultOf(error), fault)) void refetch()
+          }}
+        />
+      ))}
       {total.error === null && (
         <Figures
           isLoading={total.data === undefined}
@@ -214,6 +223,7 @@ function Charts() {
       <Breakdown
         search={search}
         asked={asked}
+        told={faults}
         onChange={change}
         {...(isMoving(search) && { again: AGAIN_MS })}
       />
