@@ -33,7 +33,7 @@ const Parameters = z.strictObject({
     .array(z.enum(DETECTORS))
     .min(1)
     .default(['email', 'card', 'iban', 'phone', 'national_id', 'secret'])
-    .describe('What is redacted in questions and answers'),
+    .describe('Kinds of data that are redacted in questions and answers'),
 })
 type Given = z.output<typeof Parameters>
 

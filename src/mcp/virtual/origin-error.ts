@@ -31,7 +31,7 @@ export function answerUndeclared(requiredCapabilities: Members): RelayedAnswer {
 }
 
 /**
- * The error that a caller gets of an error of its origin. Those that only make sense between Postern and the origin stay there.
+ * The error that a caller gets for an error of an origin. An error that concerns only Postern and the origin is not passed on.
  * @param asked the URI of resources/read at the origin, and as the caller gave it; null for another method
  */
 export function errorFor(

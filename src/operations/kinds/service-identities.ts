@@ -11,7 +11,7 @@ import { viewSchema } from '../engine/kind-schema.ts'
 import { booleanFilter } from '../engine/lists.ts'
 import { standardOf, toggleOf } from '../engine/standard.ts'
 
-/** A program that administers: a pipeline, a script, a service. What it may do stands in grants, who it is in trust rules. */
+/** A program that administers Postern: a pipeline, a script, a service. Grants give it permissions, and trust rules identify it. */
 export const serviceIdentityKind: Kind = {
   type: 'service_identities',
   noun: NOUNS.service_identities,

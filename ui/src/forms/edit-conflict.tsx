@@ -2,10 +2,9 @@ import { useQuery } from '@tanstack/react-query'
 import type { JsonObject } from '../../build/document.ts'
 import { client, type Input, type OperationName } from '../api/client.ts'
 import { Button } from '../kit/button.tsx'
-import { Diff } from '../kit/diff.tsx'
-import { Status } from '../kit/status.tsx'
 import { entriesOf, isObject } from '../schema/value.ts'
 import { only } from './editable.ts'
+import { TheirsAndMine } from './theirs-and-mine.tsx'
 
 interface EditConflictProps {
   readonly resource: string
@@ -30,30 +29,15 @@ export function EditConflict({ resource, id, start, mine, names, onKeep, onDisca
   })
   const theirs = isObject(query.data) ? only(query.data, names) : null
   return (
-    <div className="flex flex-col gap-4">
-      <Status state="warn" className="whitespace-normal">
-        Somebody else changed this after you opened it. Nothing of yours was saved.
-      </Status>
-      <div className="grid gap-4 grid-cols-1 lg:grid-cols-2">
-        <section className="flex flex-col gap-2">
-          <h2 className="font-semibold">Their changes</h2>
-          {theirs === null ? (
-            <p className="text-muted">Loading</p>
-          ) : (
-            <Diff entries={entriesOf(start, theirs)} />
-          )}
-        </section>
-        <section className="flex flex-col gap-2">
-          <h2 className="font-semibold">Your changes</h2>
-          <Diff entries={entriesOf(start, mine)} />
-        </section>
-      </div>
-      <div className="flex justify-end gap-2">
-        <Button onClick={onKeep}>Keep editing</Button>
-        <Button tone="primary" onClick={onDiscard}>
-          Discard mine and load theirs
-        </Button>
-      </div>
-    </div>
+    <TheirsAndMine
+      theirs={theirs === null ? null : entriesOf(start, theirs)}
+      mine={entriesOf(start, mine)}
+      heading="h2"
+    >
+      <Button onClick={onKeep}>Keep editing</Button>
+      <Button tone="primary" onClick={onDiscard}>
+        Discard mine and load theirs
+      </Button>
+    </TheirsAndMine>
   )
 }

@@ -2,10 +2,9 @@ import { useQuery } from '@tanstack/react-query'
 import type { JsonObject } from '../../../build/document.ts'
 import { client } from '../../api/client.ts'
 import { ReviewWrite } from '../../forms/review-write.tsx'
+import { TheirsAndMine } from '../../forms/theirs-and-mine.tsx'
 import { Button } from '../../kit/button.tsx'
 import { Dialog } from '../../kit/dialog.tsx'
-import { Diff } from '../../kit/diff.tsx'
-import { Status } from '../../kit/status.tsx'
 import { changesBetween, itemized } from './changes.ts'
 import { definitionOf } from './definition.ts'
 import type { Editor } from './use-editor.ts'
@@ -57,41 +56,26 @@ function Conflict({ editor, onClose }: { editor: Editor; onClose: () => void }) 
   const before = definitionOf(base.definition)
   const theirs = query.data && definitionOf((query.data as unknown as JsonObject)['definition'])
   return (
-    <div className="flex flex-col gap-4">
-      <Status state="warn" className="whitespace-normal">
-        Somebody else changed this after you opened it. Nothing of yours was saved.
-      </Status>
-      <div className="grid grid-cols-1 gap-4 lg:grid-cols-2">
-        <section className="flex flex-col gap-2">
-          <h3 className="font-semibold">Their changes</h3>
-          {theirs === undefined ? (
-            <p className="text-muted">Loading</p>
-          ) : (
-            <Diff entries={changesBetween(before, theirs)} />
-          )}
-        </section>
-        <section className="flex flex-col gap-2">
-          <h3 className="font-semibold">Your changes</h3>
-          <Diff entries={changesBetween(before, editor.definition)} />
-        </section>
-      </div>
-      <div className="flex flex-wrap justify-end gap-2">
-        <Button onClick={onClose}>Keep editing</Button>
-        <Button
-          tone="primary"
-          disabled={theirs === undefined}
-          onClick={() => {
-            editor.takeTheirs({
-              ...base,
-              revision: Number((query.data as { readonly revision: number }).revision),
-              definition: (query.data as unknown as JsonObject)['definition'],
-            })
-            onClose()
-          }}
-        >
-          Discard mine and load theirs
-        </Button>
-      </div>
-    </div>
+    <TheirsAndMine
+      theirs={theirs === undefined ? null : changesBetween(before, theirs)}
+      mine={changesBetween(before, editor.definition)}
+      heading="h3"
+    >
+      <Button onClick={onClose}>Keep editing</Button>
+      <Button
+        tone="primary"
+        disabled={theirs === undefined}
+        onClick={() => {
+          editor.takeTheirs({
+            ...base,
+            revision: Number((query.data as { readonly revision: number }).revision),
+            definition: (query.data as unknown as JsonObject)['definition'],
+          })
+          onClose()
+        }}
+      >
+        Discard mine and load theirs
+      </Button>
+    </TheirsAndMine>
   )
 }
