@@ -10,7 +10,7 @@ import { fieldValue } from '../header-lines.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 import { readDocument } from './document.ts'
 import { Unreadable } from './lexer.ts'
-import { createMeasure } from './measure.ts'
+import { createMeasure, excessOf } from './measure.ts'
 
 /**
  * For proxies of kind graphql: the operation can be read and stays within the bounds of the proxy. Requests
@@ -97,17 +97,8 @@ function judge(
     for (const { type, selections } of document.operations) {
       if (queriesOnly && type !== 'query')
         return refused(exchange, code, pointer, 'must be a query; send mutations by POST')
-      const { depth, fields, introspects } = measure(selections)
-      if (depth > limits.max_depth)
-        return exceeded(exchange, pointer, `is ${depth} deep, and ${limits.max_depth} is allowed`, {
-          max_depth: limits.max_depth,
-        })
-      if (fields > limits.max_complexity)
-        return exceeded(exchange, pointer, `has ${fields} fields, and ${limits.max_complexity} are allowed`, {
-          max_complexity: limits.max_complexity,
-        })
-      if (introspects && !limits.introspection)
-        return exceeded(exchange, pointer, 'asks for the schema, which is not shown', {})
+      const excess = excessOf(measure(selections), limits)
+      if (excess !== null) return exceeded(exchange, pointer, excess.reason, excess.members)
     }
     return null
   } catch (error) {

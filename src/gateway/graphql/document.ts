@@ -24,7 +24,7 @@ const TOKENS_MAX = 20_000
 const DEPTH_MAX = 200
 const FRAGMENTS_MAX = 500
 
-/** Reads an executable document (GraphQL 2.2). Throws {@link Unreadable} with one sentence on what is wrong. */
+/** Reads an executable document (GraphQL, September 2025, section 2). Throws {@link Unreadable} with one sentence on what is wrong. */
 export function readDocument(text: string): Document {
   if (text.length > CHARS_MAX) throw new Unreadable(`longer than ${CHARS_MAX} characters`)
   return new Parser(text).document()
@@ -48,6 +48,7 @@ class Parser {
       if (this.#isPunctuator('{'))
         operations.push({ type: 'query', name: '', selections: this.#selectionSet() })
       else {
+        this.#description()
         const word = this.#name()
         if (word === 'fragment') {
           const name = this.#name()
@@ -79,6 +80,7 @@ class Parser {
   #variables(): void {
     this.#expect('(')
     do {
+      this.#description()
       this.#expect('$')
       this.#name()
       this.#expect(':')
@@ -90,6 +92,11 @@ class Parser {
       this.#directives()
     } while (!this.#isPunctuator(')'))
     this.#advance()
+  }
+
+  /** A text before an operation, a fragment or a variable (section 2.2 "Description"); the short form `{ ... }` has none. */
+  #description(): void {
+    if (this.#token.kind === 'string') this.#advance()
   }
 
   #type(): void {

@@ -4,11 +4,16 @@ import fc from 'fast-check'
 import { fuzzCases } from '../../../test/support/long.ts'
 import { readDocument } from './document.ts'
 import { Unreadable } from './lexer.ts'
-import { createMeasure, type Size } from './measure.ts'
+import { createMeasure, excessOf, type Size } from './measure.ts'
 
-function sizeOf(text: string): Size {
+function wholeSizeOf(text: string): Size {
   const document = readDocument(text)
   return createMeasure(document)(document.operations[0]!.selections)
+}
+
+function sizeOf(text: string): Pick<Size, 'depth' | 'fields' | 'introspects'> {
+  const { depth, fields, introspects } = wholeSizeOf(text)
+  return { depth, fields, introspects }
 }
 
 const KITCHEN = `# every construct
@@ -54,6 +59,74 @@ test('introspection is found wherever it hides, and the name of a type is none',
     assert.equal(sizeOf(text).introspects, true, text)
   for (const text of ['{ __typename }', '{ __schema: a }', '{ a(x: "__schema") }', '{ a #__schema\n }'])
     assert.equal(sizeOf(text).introspects, false, text)
+})
+
+/** What tools such as GraphiQL send: the whole schema, with nine wrappers of a type. */
+const ofType = (levels: number): string =>
+  levels === 0 ? 'kind name' : `kind name ofType { ${ofType(levels - 1)} }`
+const WHOLE_SCHEMA = `query IntrospectionQuery {
+  __schema {
+    description queryType { name kind } mutationType { name kind } subscriptionType { name kind }
+    types { ...FullType }
+    directives { name description isRepeatable locations args(includeDeprecated: true) { ...InputValue } }
+  }
+}
+fragment FullType on __Type {
+  kind name description specifiedByURL isOneOf
+  fields(includeDeprecated: true) {
+    name description args(includeDeprecated: true) { ...InputValue } type { ...TypeRef } isDeprecated deprecationReason
+  }
+  inputFields(includeDeprecated: true) { ...InputValue }
+  interfaces { ...TypeRef }
+  enumValues(includeDeprecated: true) { name description isDeprecated deprecationReason }
+  possibleTypes { ...TypeRef }
+}
+fragment InputValue on __InputValue {
+  name description type { ...TypeRef } defaultValue isDeprecated deprecationReason
+}
+fragment TypeRef on __Type { ${ofType(9)} }`
+
+test('the introspection query of tools passes the smallest bounds where introspection is allowed', () => {
+  const limits = { max_depth: 1, max_complexity: 1, introspection: true }
+  const size = wholeSizeOf(WHOLE_SCHEMA)
+  assert.ok(size.depth > 10 && size.fields > 150)
+  assert.equal(excessOf(size, limits), null)
+  assert.equal(excessOf(wholeSizeOf('{ __typename x: __type(name: "A") { name } }'), limits), null)
+  assert.match(
+    excessOf(size, { ...limits, introspection: false })?.reason ?? '',
+    /asks for the schema, which is not shown/,
+  )
+})
+
+test('an operation that selects data beside the schema keeps the bounds of the proxy', () => {
+  const limits = { max_depth: 3, max_complexity: 50, introspection: true }
+  for (const text of [
+    '{ order { id } __schema { types { fields { name } } } }',
+    '{ ...F order { id } } fragment F on Query { __schema { types { fields { name } } } }',
+    '{ order { id { a { b } } } __typename }',
+    '{ a { __schema { types { fields { name } } } } }',
+  ])
+    assert.match(excessOf(wholeSizeOf(text), limits)?.reason ?? '', /deep, and 3 is allowed/, text)
+})
+
+test('introspection has bounds of its own: fields in all, and lists of types below each other', () => {
+  const limits = { max_depth: 1000, max_complexity: 100_000, introspection: true }
+  const many = `{ __schema { types { ${'a: name '.repeat(1000)} } } }`
+  assert.match(excessOf(wholeSizeOf(many), limits)?.reason ?? '', /with 1002 fields, and 1000 are allowed/)
+  const nested =
+    '{ __type(name: "A") { fields { type { fields { type { interfaces { fields { name } } } } } } } }'
+  assert.match(
+    excessOf(wholeSizeOf(nested), limits)?.reason ?? '',
+    /lists of types 4 deep, and 3 are allowed/,
+  )
+})
+
+test('descriptions of operations, fragments and variables are read, and of the short form are not', () => {
+  const text = `"Reads one order" query Q("The id" $id: ID!, """block""" $n: Int) { order { ...F } }
+    """Parts""" fragment F on Order { id }`
+  assert.deepEqual(sizeOf(text), { depth: 2, fields: 2, introspects: false })
+  for (const broken of ['"d" { a }', '"d"', '"d" "e" query { a }', 'query "d" { a }', '{ "d" a }'])
+    assert.throws(() => readDocument(broken), Unreadable, broken)
 })
 
 test('fragments that multiply are counted at once', () => {
