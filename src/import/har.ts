@@ -1,7 +1,7 @@
 import { isPlain, type Plain, scalarText } from '../base/plain.ts'
 import { pointerTo } from '../base/pointer.ts'
-import { leftOut } from './openapi/left-out.ts'
-import { MadePaths } from './openapi/made-paths.ts'
+import type { FieldError } from '../base/refusal.ts'
+import { type Description, MadePaths } from './openapi/description.ts'
 import { broken } from './text/plain-data.ts'
 
 /** A segment that is the id of something: a number, a UUID, or long and of digits and letters. */
@@ -21,9 +21,10 @@ export function isHar(document: Plain): boolean {
  * and media types of bodies, of the host that most calls went to. No value of the traffic is taken over: it is full of
  * secrets and personal data. Refuses with document_invalid.
  */
-export function fromHar(document: Plain): Plain {
+export function fromHar(document: Plain): Description {
   const notes = new Set<string>(['values of the traffic are not taken over, and authentication is not'])
-  const calls = callsOf((document['log'] as Plain)['entries'] as unknown[], notes)
+  const faults: FieldError[] = []
+  const calls = callsOf((document['log'] as Plain)['entries'] as unknown[], notes, faults)
   const counts = new Map<string, number>()
   for (const { origin, isAsset } of calls) if (!isAsset) counts.set(origin, (counts.get(origin) ?? 0) + 1)
   const [main] = [...counts].sort(([, a], [, b]) => b - a)
@@ -36,17 +37,22 @@ export function fromHar(document: Plain): Plain {
     else gather(gathered, call)
   }
   const paths = new MadePaths()
-  for (const one of gathered.values()) paths.set(one.path, one.method, toOperation(one))
+  for (const one of gathered.values()) paths.set(one.path, one.method, toOperation(one), one.place)
   return {
-    openapi: '3.1.0',
-    info: { title: new URL(origin).hostname, version: '1' },
-    servers: [{ url: origin }],
-    paths: paths.toPlain(),
-    ...leftOut(notes),
+    document: {
+      openapi: '3.1.0',
+      info: { title: new URL(origin).hostname, version: '1' },
+      servers: [{ url: origin }],
+      paths: paths.toPlain(),
+    },
+    sourceOf: (pointer) => paths.sourceOf(pointer),
+    notes: [...faults, ...[...notes].map((reason) => ({ pointer: '', reason }))],
   }
 }
 
 interface Call {
+  /** Pointer of its entry. */
+  readonly place: string
   readonly origin: string
   readonly method: string
   readonly path: string
@@ -59,13 +65,20 @@ interface Call {
   readonly isAsset: boolean
 }
 
-function callsOf(entries: readonly unknown[], notes: Set<string>): Call[] {
+function callsOf(entries: readonly unknown[], notes: Set<string>, faults: FieldError[]): Call[] {
+  const leftOut = (pointer: string, reason: string): [] => {
+    faults.push({ pointer, reason: `left out: ${reason}` })
+    return []
+  }
   return entries.flatMap((entry, index) => {
     const place = pointerTo('/log/entries', index)
-    if (!isPlain(entry) || !isPlain(entry['request'])) throw broken(place, 'an entry has a request')
-    const { method, url, postData } = entry['request']
+    const request = isPlain(entry) ? entry['request'] : undefined
+    if (!isPlain(entry) || !isPlain(request)) return leftOut(place, 'an entry has a request')
+    const { method, url, postData } = request
     if (typeof url !== 'string' || !URL.canParse(url))
-      throw broken(pointerTo(place, 'request', 'url'), 'an absolute URL')
+      return leftOut(pointerTo(place, 'request', 'url'), 'an absolute URL is needed')
+    if (typeof method !== 'string')
+      return leftOut(pointerTo(place, 'request', 'method'), 'a method is needed')
     const { protocol, origin, pathname, searchParams } = new URL(url)
     if (protocol !== 'http:' && protocol !== 'https:') {
       notes.add(`calls by ${protocol.slice(0, 40)} are left out`)
@@ -73,10 +86,10 @@ function callsOf(entries: readonly unknown[], notes: Set<string>): Call[] {
     }
     const response = isPlain(entry['response']) ? entry['response'] : {}
     const answered = typeOf(response['content'])
-    if (typeof method !== 'string') throw broken(pointerTo(place, 'request', 'method'), 'a method')
     const verb = method.toLowerCase()
     return [
       {
+        place,
         origin,
         method: verb,
         ...templated(pathname),
@@ -107,7 +120,7 @@ function typeOf(body: unknown): string | null {
 }
 
 /** What all calls of a method and path show of it. */
-interface Gathered extends Pick<Call, 'method' | 'path' | 'ids'> {
+interface Gathered extends Pick<Call, 'place' | 'method' | 'path' | 'ids'> {
   readonly query: Set<string>
   readonly sent: Set<string>
   /** Media types by status. */
@@ -115,9 +128,10 @@ interface Gathered extends Pick<Call, 'method' | 'path' | 'ids'> {
 }
 
 function gather(gathered: Map<string, Gathered>, call: Call): void {
-  const { method, path, ids, query, sent, answered, status } = call
+  const { place, method, path, ids, query, sent, answered, status } = call
   const key = `${method} ${path}`
   const known = gathered.get(key) ?? {
+    place,
     method,
     path,
     ids,

@@ -1,8 +1,9 @@
 import { isPlain, type Plain, scalarText } from '../base/plain.ts'
 import { pointerTo } from '../base/pointer.ts'
+import { type FieldError, Refusal } from '../base/refusal.ts'
 import { withoutEndSlashes } from '../base/slashes.ts'
-import { leftOut } from './openapi/left-out.ts'
-import { MadePaths } from './openapi/made-paths.ts'
+import { type Description, MadePaths } from './openapi/description.ts'
+import { toPattern } from './openapi/paths.ts'
 import { broken } from './text/plain-data.ts'
 
 /** Values of variables may hold variables; more is a circle. */
@@ -18,18 +19,23 @@ export function isPostman(document: Plain): boolean {
   return Array.isArray(item) && isPlain(info) && /\/v2\.[01]\.\d\//.test(scalarText(info['schema']) ?? '')
 }
 
+/** True for a collection of Postman in the format 1, which Postman itself no longer imports. */
+export function isFirstPostman({ requests, order, folders }: Plain): boolean {
+  return Array.isArray(requests) && (Array.isArray(order) || Array.isArray(folders))
+}
+
 /**
- * A Postman collection as an OpenAPI 3.1 description. Names, texts, paths, parameters and example bodies are taken over; values of
+ * A Postman collection as an OpenAPI 3.1 description. A request that cannot be read is left out. Names, texts, paths, parameters and example bodies are taken over; values of
  * variables serve the host alone, and authentication, scripts and values of headers are left out: they may be secrets.
  * Refuses with document_invalid.
  */
-export function fromPostman(collection: Plain): Plain {
+export function fromPostman(collection: Plain): Description {
   const info = collection['info'] as Plain
   const state: State = {
     variables: variablesOf(collection['variable']),
     paths: new MadePaths(),
     servers: new Map(),
-    notes: new Set(),
+    notes: [],
     requests: [],
   }
   takeItems(state, collection['item'], '/item', [])
@@ -37,11 +43,14 @@ export function fromPostman(collection: Plain): Plain {
   const [main] = [...state.servers].sort(([, a], [, b]) => b - a)
   for (const request of state.requests) takeRequest(state, request, main?.[0] ?? null)
   return {
-    openapi: '3.1.0',
-    info: { title: info['name'], description: textOf(info['description']), version: '1' },
-    ...(main === undefined ? {} : { servers: [{ url: main[0] }] }),
-    paths: state.paths.toPlain(),
-    ...leftOut(state.notes),
+    document: {
+      openapi: '3.1.0',
+      info: { title: info['name'], description: textOf(info['description']), version: '1' },
+      ...(main === undefined ? {} : { servers: [{ url: main[0] }] }),
+      paths: state.paths.toPlain(),
+    },
+    sourceOf: (pointer) => placeOf(state, pointer),
+    notes: state.notes,
   }
 }
 
@@ -50,11 +59,12 @@ interface State {
   readonly paths: MadePaths
   /** How many requests go to each. */
   readonly servers: Map<string, number>
-  readonly notes: Set<string>
+  readonly notes: FieldError[]
   readonly requests: FoundRequest[]
 }
 
 interface FoundRequest {
+  readonly place: string
   readonly item: Plain
   readonly asked: Plain
   readonly url: ReadUrl
@@ -62,49 +72,93 @@ interface FoundRequest {
 }
 
 function takeItems(state: State, items: unknown, pointer: string, tags: readonly string[]): void {
-  if (!Array.isArray(items)) throw broken(pointer, 'a list of requests and folders')
+  if (!Array.isArray(items)) {
+    note(state, 'left out, a folder has a list of requests and folders', pointer)
+    return
+  }
   for (const [index, item] of items.entries()) {
     const place = pointerTo(pointer, index)
-    if (!isPlain(item)) throw broken(place, 'a request or a folder is an object')
-    noteLeftOut(state, item)
-    if (item['item'] !== undefined)
-      takeItems(state, item['item'], pointerTo(place, 'item'), [...tags, scalarText(item['name']) ?? ''])
-    else findRequest(state, item, place, tags)
+    if (!isPlain(item)) note(state, 'left out, a request or a folder is an object', place)
+    else {
+      noteLeftOut(state, item)
+      if (item['item'] !== undefined)
+        takeItems(state, item['item'], pointerTo(place, 'item'), [...tags, scalarText(item['name']) ?? ''])
+      else findRequest(state, item, place, tags)
+    }
   }
 }
 
+/** Places of the description are those of requests; what it says as a whole stands in `info`. */
+function placeOf(state: State, pointer: string): string {
+  const place = state.paths.sourceOf(pointer)
+  if (place !== '') return place
+  return pointer.startsWith('/info/title') ? '/info/name' : pointer.startsWith('/paths') ? '/item' : ''
+}
+
+/** Notes a part of the collection; without a place, what is true of many requests, once. */
+function note({ notes }: State, reason: string, pointer = ''): void {
+  if (pointer !== '' || notes.every((known) => known.reason !== reason)) notes.push({ pointer, reason })
+}
+
 /** Of the collection, a folder, a request. */
-function noteLeftOut({ notes }: State, { auth, event }: Plain): void {
-  if (isPlain(auth)) notes.add('authentication is not taken over; set a credential')
-  if (Array.isArray(event) && event.length > 0) notes.add('scripts and tests are not taken over')
+function noteLeftOut(state: State, { auth, event }: Plain): void {
+  if (isPlain(auth)) note(state, 'authentication is not taken over; set a credential')
+  if (Array.isArray(event) && event.length > 0) note(state, 'scripts and tests are not taken over')
 }
 
 function findRequest(state: State, item: Plain, pointer: string, tags: readonly string[]): void {
   const { request } = item
   const asked: Plain = typeof request === 'string' ? { url: request } : isPlain(request) ? request : {}
-  const url = readUrl(state, asked['url'], pointerTo(pointer, 'request', 'url'))
+  const place = isPlain(request)
+    ? pointerTo(pointer, 'request', 'url')
+    : pointerTo(pointer, ...(request === undefined ? [] : ['request']))
+  const url = usableUrl(state, asked['url'], place)
+  if (url === null) return
   if (url.server !== null) state.servers.set(url.server, (state.servers.get(url.server) ?? 0) + 1)
-  state.requests.push({ item, asked, url, tags })
+  state.requests.push({ place: pointer, item, asked, url, tags })
+}
+
+/** The URL of a request; null for one that no request can be made of, which is noted. */
+function usableUrl(state: State, given: unknown, pointer: string): ReadUrl | null {
+  try {
+    const url = readUrl(state, given, pointer)
+    toPattern(url.path, pointer)
+    return url
+  } catch (error) {
+    const fault = error instanceof Refusal ? error.facts.errors?.[0] : undefined
+    if (fault === undefined) throw error
+    note(state, `left out: ${fault.reason}`, fault.pointer)
+    return null
+  }
 }
 
 /** @param main the server of the description: what was sent elsewhere is not sent there instead */
-function takeRequest(state: State, { item, asked, url, tags }: FoundRequest, main: string | null): void {
+function takeRequest(
+  state: State,
+  { place, item, asked, url, tags }: FoundRequest,
+  main: string | null,
+): void {
   const called = `"${(scalarText(item['name']) ?? '').slice(0, 80)}"`
   const path = pathAt(url, main)
   if (path === null) {
-    state.notes.add(`${called} is left out: it is sent to ${url.server?.slice(0, 200)}; import that apart`)
+    const server = url.server?.slice(0, 200)
+    note(state, `${called} is left out: it is sent to ${server}; import that apart`, place)
     return
   }
   if (url.server === null && main !== null)
-    state.notes.add(`${called} is sent to a host that is not known; it is taken for ${main.slice(0, 200)}`)
+    note(state, `${called} is sent to a host that is not known; it is taken for ${main.slice(0, 200)}`, place)
   const method = (scalarText(asked['method']) ?? 'GET').toLowerCase()
-  if (state.paths.get(path, method) !== undefined) {
-    state.notes.add(`${called} is left out: ${method.toUpperCase()} ${path.slice(0, 200)} was there before`)
+  if (state.paths.has(path, method)) {
+    note(
+      state,
+      `${called} is left out: ${method.toUpperCase()} ${path.slice(0, 200)} was there before`,
+      place,
+    )
     return
   }
   noteLeftOut(state, asked)
   if (listedHeaders(asked['header']).some((name) => name.toLowerCase() === 'authorization'))
-    state.notes.add('authentication is not taken over; set a credential')
+    note(state, 'authentication is not taken over; set a credential')
   const body = bodyOf(asked['body'])
   if (
     body === null &&
@@ -112,20 +166,21 @@ function takeRequest(state: State, { item, asked, url, tags }: FoundRequest, mai
     asked['body']['disabled'] !== true &&
     Object.keys(asked['body']).length > 0
   )
-    state.notes.add(`the body of ${called} is left out: its mode is not known`)
+    note(state, `the body of ${called} is left out: its mode is not known`, place)
   if (
     Array.isArray(item['response']) &&
     item['response'].some((one) => isPlain(one) && parsed(one['body']) === undefined)
   )
-    state.notes.add('examples of answers that are not JSON are left out')
-  state.paths.set(path, method, {
+    note(state, 'examples of answers that are not JSON are left out')
+  const operation = {
     summary: item['name'],
     description: textOf(asked['description'] ?? item['description']),
     tags,
     parameters: [...url.parameters, ...headersOf(asked['header'])],
     ...(body === null ? {} : { requestBody: { content: body } }),
     responses: responsesOf(item['response']),
-  })
+  }
+  state.paths.set(path, method, operation, place)
 }
 
 /** The path of a request below the main server; null where it is sent elsewhere. */

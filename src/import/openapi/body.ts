@@ -137,7 +137,8 @@ function exampleOf(document: Plain, media: Plain): Json | undefined {
   const listed = isPlain(media['examples']) ? Object.values(media['examples']).slice(0, ALTERNATIVES_MAX) : []
   for (const item of listed) {
     const example = follow(document, item)
-    if (isPlain(example)) candidates.push(example['value'])
+    // OpenAPI 3.2 calls it `dataValue`
+    if (isPlain(example)) candidates.push(example['value'] ?? example['dataValue'])
   }
   const schema = follow(document, media['schema'])
   if (isPlain(schema))

@@ -10,8 +10,8 @@ import { createSlugs, toName, toTags } from '../names.ts'
 import { broken } from '../text/plain-data.ts'
 import { type Body, requestBody, responseBody } from './body.ts'
 import { commonContract, type ImportedContract } from './common-contract.ts'
+import { type Description, withSourcePlaces } from './description.ts'
 import { type DescribedEndpoint, listEndpoints } from './endpoints.ts'
-import { warnOfLeftOut } from './left-out.ts'
 import { type Reading, takeParameters } from './parameters.ts'
 import { createSchemas } from './schemas.ts'
 import { type Placement, placeEndpoints } from './upstream.ts'
@@ -50,18 +50,22 @@ const PROXIES_MAX = 64 * 1024 ** 2
  * Makes of a description, as `readDocument` gives it, a collection with one proxy per path and method. Pure and
  * deterministic; linear in the document. Refuses with `document_invalid` and the pointer of what is broken.
  */
-export function toCollection(document: Plain, options: ImportOptions): Imported {
-  const { warn, leave, list, notEnforced } = createWarnings()
+export function toCollection(description: Description, options: ImportOptions): Imported {
+  return withSourcePlaces(description, () => read(description, options))
+}
+
+function read({ document, sourceOf, notes }: Description, options: ImportOptions): Imported {
+  const { warn, note, leave, list, notEnforced } = createWarnings(sourceOf)
   const info = document['info']
   if (!isPlain(info))
     throw broken('/info', info === undefined ? 'missing' : 'an object with title and version')
-  if (options.name === undefined && toName([info['title'], '-']) === '-')
-    throw broken('/info/title', 'missing; the title becomes the name of the collection')
-  const name = toName([options.name, info['title']])
-  const slug = options.slug ?? (slugOf(name) || 'api')
 
   const endpoints = endpointsOf(document, warn)
   const placement = placeEndpoints(document, endpoints, options.upstream, warn)
+  const name = toName([options.name, info['title'], nameOfPath(options.base_path ?? placement.path), 'API'])
+  if (options.name === undefined && toName([info['title'], '-']) === '-')
+    warn('/info/title', `missing; the collection is called "${name}"`)
+  const slug = options.slug ?? (slugOf(name) || 'api')
   const upstream = usableUpstream(placement, options)
   const schemas = createSchemas(document, options.broken_refs ?? 'refuse', warn, leave)
   const reading = { document, schemas, warn, leave }
@@ -85,7 +89,7 @@ export function toCollection(document: Plain, options: ImportOptions): Imported 
     }
   })
   noteSecurity(document, warn)
-  warnOfLeftOut(document, warn)
+  for (const { pointer, reason } of notes) note(pointer, reason)
 
   const shared = schemas.all()
   return {
@@ -103,6 +107,11 @@ export function toCollection(document: Plain, options: ImportOptions): Imported 
     warnings: list(),
     notEnforced: notEnforced(),
   }
+}
+
+/** The last segment of a path, for a description without a title. */
+function nameOfPath(path: string | null): string | undefined {
+  return path?.split('/').findLast((segment) => segment !== '')
 }
 
 function endpointsOf(document: Plain, warn: Warn): DescribedEndpoint[] {

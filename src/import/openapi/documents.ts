@@ -6,6 +6,7 @@ import { ProxySpec } from '../../model/proxy.ts'
 import { UpstreamUrl } from '../../model/upstream.ts'
 import { takeDocument } from '../descriptions.ts'
 import { type Imported, toCollection } from './collection.ts'
+import type { Description } from './description.ts'
 import { EXTENSION } from './extension.ts'
 
 /** Members of a proxy that only a description says; an operation may say the others in its extension. */
@@ -62,8 +63,8 @@ export function fromDescription(value: Plain, place: string): Described {
   }
 }
 
-function describe(description: Plain, place: string): Described {
-  const { slug, spec } = extensionOf(description)
+function describe(description: Description, place: string): Described {
+  const { slug, spec } = extensionOf(description.document)
   const { upstream } = spec
   const first = firstUrl(upstream)
   const imported = toCollection(description, {

@@ -2,7 +2,7 @@ import { isPlain, type Plain } from '../../base/plain.ts'
 import { pointerTo } from '../../base/pointer.ts'
 import type { HttpMethod } from '../../model/http-method.ts'
 import { broken } from '../text/plain-data.ts'
-import { matrixPrefixes, type ParameterList } from './parameters.ts'
+import { ambiguousParameter, matrixPrefixes, type ParameterList } from './parameters.ts'
 import { type ReadPath, toPattern } from './paths.ts'
 import { resolve } from './resolve.ts'
 import { firstServer, type Server } from './servers.ts'
@@ -17,6 +17,16 @@ const METHODS = new Map<string, HttpMethod | null>([
   ['head', 'HEAD'],
   ['patch', 'PATCH'],
   ['trace', null], // The gateway never forwards TRACE (RFC 9110 section 9.3.8).
+])
+
+/** Members of a path item that are no operations. */
+const NO_OPERATIONS = new Set([
+  '$ref',
+  'summary',
+  'description',
+  'servers',
+  'parameters',
+  'additionalOperations',
 ])
 
 /** Proxies in one collection; the largest public descriptions have a few thousand operations. */
@@ -63,6 +73,14 @@ export function listEndpoints(document: Plain, warn: Warn): DescribedEndpoint[] 
         warn(endpoint.pointer, `left out, no request can match its path: ${path.unusable}`)
         continue
       }
+      const ambiguous = ambiguousParameter(document, endpoint.parameters, path)
+      if (ambiguous !== null) {
+        warn(
+          endpoint.pointer,
+          `left out, {${ambiguous.slice(0, 80)}} stands twice in its path and is described in two ways`,
+        )
+        continue
+      }
       const route = `${endpoint.method} ${path.shape}`
       const first = routes.get(route)
       if (first !== undefined) {
@@ -86,9 +104,13 @@ export function listEndpoints(document: Plain, warn: Warn): DescribedEndpoint[] 
 type Twin = DescribedEndpoint['twins'][number]
 
 /** A path of the same shape, whose parameters are called as those of the other in our pattern. */
-function withNamesOf(first: ReadPath, { names, ...path }: ReadPath): ReadPath {
-  const ours = [...first.names.values()]
-  return { ...path, names: new Map([...names.keys()].map((name, index) => [name, ours[index] ?? null])) }
+function withNamesOf(first: ReadPath, path: ReadPath): ReadPath {
+  const slots = path.slots.map(({ name }, index) => ({ name, ours: first.slots[index]?.ours ?? null }))
+  return { ...path, slots }
+}
+
+function notForwarded(method: string): string {
+  return `left out, the gateway does not forward the method ${method.slice(0, 40)}`
 }
 
 function readItem(document: Plain, value: unknown, place: string, warn: Warn): ReadEndpoint[] {
@@ -106,12 +128,16 @@ function readItem(document: Plain, value: unknown, place: string, warn: Warn): R
     const pointer = pointerOf(member)
     const method = METHODS.get(member)
     if (method === undefined) {
+      const named = isPlain(operation) && member === 'additionalOperations' ? Object.keys(operation) : []
+      for (const name of named) warn(pointerTo(pointer, name), notForwarded(name))
       if (METHODS.has(member.toLowerCase())) warn(pointer, 'left out, methods are written in lower case')
+      else if (isPlain(operation) && !NO_OPERATIONS.has(member) && !member.startsWith('x-'))
+        warn(pointer, notForwarded(member.toUpperCase()))
       continue
     }
     if (!isPlain(operation)) throw broken(pointer, 'an operation is an object')
     if (method === null) {
-      warn(pointer, 'left out, the gateway never forwards TRACE')
+      warn(pointer, notForwarded('TRACE'))
       continue
     }
     endpoints.push({

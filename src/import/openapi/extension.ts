@@ -1,12 +1,12 @@
-import type { Plain } from '../../base/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
+import type { Description } from './description.ts'
 
 /** The member by which a description counts as documents of configuration. */
 export const EXTENSION = 'x-postern'
 
 /** What an import says of that member, which it does not read. */
-export function extensionWarnings(description: Plain): FieldError[] {
-  if (description[EXTENSION] === undefined) return []
+export function extensionWarnings({ document }: Description): FieldError[] {
+  if (document[EXTENSION] === undefined) return []
   return [
     {
       pointer: `/${EXTENSION}`,

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { canonicalJson, type Json } from '../../base/canonical.ts'
 import { linearPattern } from '../../base/linear-pattern.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { pointerTo } from '../../base/pointer.ts'
@@ -62,21 +63,21 @@ export function takeParameters(
   const described = new Set<string>()
   for (const parameter of merged.values()) {
     if (parameter.in === 'path') {
-      const ours = path.names.get(parameter.name)
-      if (typeof ours !== 'string') {
-        if (ours === undefined)
-          warn(
-            lists.at(-1)?.pointer ?? '',
-            `path parameter "${parameter.name.slice(0, 80)}" is not in the path; left out`,
-          )
-        continue
+      const slots = path.slots.filter(({ name }) => name === parameter.name)
+      if (slots.length === 0)
+        warn(
+          lists.at(-1)?.pointer ?? '',
+          `path parameter "${parameter.name.slice(0, 80)}" is not in the path; left out`,
+        )
+      for (const { ours } of slots) {
+        if (ours === null) continue
+        described.add(ours)
+        kept.push({ ...parameter, name: ours, required: true })
       }
-      described.add(ours)
-      kept.push({ ...parameter, name: ours, required: true })
     } else if (parameter.in !== 'header' || !IGNORED_HEADERS.has(parameter.name.toLowerCase()))
       kept.push(parameter)
   }
-  for (const ours of path.names.values())
+  for (const { ours } of path.slots)
     if (ours !== null && !described.has(ours)) kept.push({ name: ours, in: 'path', required: true })
   return bounded(kept, lists.at(-1)?.pointer ?? '', warn)
 }
@@ -98,10 +99,40 @@ function readList(
   if (value === undefined || value === null) return []
   if (!Array.isArray(value)) throw broken(pointer, 'a list of parameters')
   if (value.length > LISTED_MAX) throw broken(pointer, `more than ${LISTED_MAX} parameters`)
-  return value.map((item, index) => {
+  return value.flatMap((item, index) => {
     const found = resolve(reading.document, item, pointerTo(pointer, index), 'a parameter')
-    return { parameter: readParameter(reading, found.value, found.pointer), pointer: found.pointer }
+    const unusable = unusableReason(found.value)
+    if (unusable === null)
+      return [{ parameter: readParameter(reading, found.value, found.pointer), pointer: found.pointer }]
+    reading.warn(found.pointer, `left out, ${unusable}`)
+    return []
   })
+}
+
+/**
+ * A parameter that stands twice in a path and is described in two ways: which value means what is not known. Null: there is none.
+ */
+export function ambiguousParameter(
+  document: Plain,
+  lists: readonly ParameterList[],
+  { slots }: ReadPath,
+): string | null {
+  const names = new Set(slots.map(({ name }) => name))
+  if (names.size === slots.length) return null
+  const isTwice = (name: string): boolean => slots.filter((slot) => slot.name === name).length > 1
+  for (const { value, pointer } of lists) {
+    if (!Array.isArray(value) || value.length > LISTED_MAX) continue
+    const described = new Map<string, string>()
+    for (const [index, item] of value.entries()) {
+      const { value: parameter } = resolve(document, item, pointerTo(pointer, index), 'a parameter')
+      const { in: place, name } = parameter
+      if (place !== 'path' || typeof name !== 'string' || !isTwice(name)) continue
+      const text = canonicalJson(parameter as Json)
+      if ((described.get(name) ?? text) !== text) return name
+      described.set(name, text)
+    }
+  }
+  return null
 }
 
 /**
@@ -125,6 +156,13 @@ export function matrixPrefixes(
     }
   }
   return [...found]
+}
+
+/** Why a parameter of a description has no place in a contract; null for all others. */
+function unusableReason(parameter: Plain): string | null {
+  if (parameter['name'] === '') return 'a parameter without a name'
+  // OpenAPI 3.2 section 4.12.2: the whole query string as one value
+  return parameter['in'] === 'querystring' ? 'the query string is not looked at as a whole' : null
 }
 
 function readParameter(reading: Reading, value: Plain, pointer: string): ParameterInput {

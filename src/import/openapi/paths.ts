@@ -6,10 +6,16 @@ export interface ReadPath {
   readonly pattern: string
   /** Same for two paths that differ only in parameter names. */
   readonly shape: string
-  /** Parameter names of the description -> names in the pattern; null: the parameter became a wildcard. */
-  readonly names: ReadonlyMap<string, string | null>
+  /** The parameters in their order. */
+  readonly slots: readonly Slot[]
   /** What is imported differently from what was written. */
   readonly notes: readonly string[]
+}
+
+/** A parameter of a path: its name in the description, and in the pattern. null: it became a wildcard. */
+interface Slot {
+  readonly name: string
+  readonly ours: string | null
 }
 
 /** Why no proxy can be made of a path. */
@@ -30,7 +36,7 @@ export function toPattern(
   if (!path.startsWith('/')) throw broken(pointer, 'a path starts with /')
   if (path.length > 4096) return { unusable: 'longer than 1024 characters' }
   const notes: string[] = []
-  const names = new Map<string, string | null>()
+  const slots: Slot[] = []
   const taken = new Set<string>()
   let pattern = ''
   let shape = ''
@@ -48,9 +54,8 @@ export function toPattern(
       notes.push(`imported without {${name.slice(0, 80)}}`)
       break
     }
-    if (names.has(name)) throw broken(pointer, `parameter {${name.slice(0, 80)}} stands twice in the path`)
     if (/[+*]$|^\+/.test(name) && pattern.endsWith('/') && path.endsWith(`{${name}}`)) {
-      names.set(name, null)
+      slots.push({ name, ours: null })
       notes.push(`{${name}} became a wildcard for the rest of the path`)
       pattern += '*'
       shape += '*'
@@ -62,15 +67,19 @@ export function toPattern(
       shape += prefix
     }
     const ours = toName(name, taken)
-    if (ours !== name) notes.push(`parameter {${name.slice(0, 80)}} is called {${ours}}`)
-    names.set(name, ours)
+    if (slots.some((slot) => slot.name === name))
+      notes.push(
+        `parameter {${name.slice(0, 80)}} stands twice in the path; the later one is called {${ours}}`,
+      )
+    else if (ours !== name) notes.push(`parameter {${name.slice(0, 80)}} is called {${ours}}`)
+    slots.push({ name, ours })
     pattern += `{${ours}}`
     shape += '{}'
   }
-  if (pattern.endsWith('/*') && ![...names.values()].includes(null))
+  if (pattern.endsWith('/*') && slots.every(({ ours }) => ours !== null))
     notes.push('/* matches the rest of the path')
   const fault = unusable(pattern)
-  return fault === null ? { pattern, shape, names, notes } : { unusable: fault }
+  return fault === null ? { pattern, shape, slots, notes } : { unusable: fault }
 }
 
 const NO_PREFIXES: ReadonlyMap<string, string> = new Map()

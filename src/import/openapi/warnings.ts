@@ -16,9 +16,14 @@ export interface NotEnforced extends FieldError {
 /** Notes a keyword that cannot be judged exactly, or whose meaning is not settled; the pointer leads to it. */
 export type Leave = (pointer: string, keyword: string, reason: string) => void
 
-/** Collects warnings, and keywords that are not enforced; the same one is kept once. */
-export function createWarnings(): {
+/**
+ * Collects warnings, and keywords that are not enforced; the same one is kept once.
+ * @param sourceOf place in the source of a place in the description that is read
+ */
+export function createWarnings(sourceOf: (pointer: string) => string): {
   warn: Warn
+  /** Notes a place of the source itself. */
+  note: Warn
   leave: Leave
   list: () => FieldError[]
   notEnforced: () => NotEnforced[]
@@ -26,8 +31,9 @@ export function createWarnings(): {
   const warnings = createList<FieldError>()
   const left = createList<NotEnforced>()
   return {
-    warn: (pointer, reason) => warnings.add({ pointer, reason }),
-    leave: (pointer, keyword, reason) => left.add({ pointer, reason, keyword }),
+    warn: (pointer, reason) => warnings.add({ pointer: sourceOf(pointer), reason }),
+    note: (pointer, reason) => warnings.add({ pointer, reason }),
+    leave: (pointer, keyword, reason) => left.add({ pointer: sourceOf(pointer), reason, keyword }),
     list: () => warnings.list((count) => ({ pointer: '', reason: `${count} more warnings are not listed` })),
     notEnforced: () =>
       left.list((count) => ({ pointer: '', keyword: '', reason: `${count} more keywords are not listed` })),

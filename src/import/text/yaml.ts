@@ -1,4 +1,16 @@
-import { CST, isAlias, isMap, isPair, isScalar, isSeq, Lexer, parseAllDocuments, parseDocument } from 'yaml'
+import {
+  CST,
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  Lexer,
+  parseAllDocuments,
+  parseDocument,
+  type ScalarTag,
+  type Tags,
+} from 'yaml'
 import type { Plain } from '../../base/plain.ts'
 import { pointerTo } from '../../base/pointer.ts'
 import { toStorable } from '../../base/storable.ts'
@@ -11,40 +23,107 @@ const ALIASED_MAX = 100_000
 const NESTING_MAX = 500
 
 /**
- * Reads YAML 1.2 (core schema) as JSON data. Refused: tags of any kind, members that stand twice, keys that are no
- * scalars, numbers that JSON does not have, more than one document. Anchors and `<<` merges work within bounds.
+ * Reads YAML 1.2 (core schema) as JSON data. Refused: tags beside those of the core schema, members that stand twice, keys that
+ * are no scalars, numbers that JSON does not have, more than one document. Anchors and `<<` merges work within bounds.
  */
 export function readYaml(text: string): unknown {
-  const document = parsed(text, (options) => parseDocument(text, options))
-  return toData(text, document, { count: 0 })
+  const [document] = parsed(text, (source, options) => [parseDocument(source, options)])
+  return toData(text, document!, { count: 0 })
 }
 
 /** As {@link readYaml}, for a text of any number of documents; the bounds hold over all of them. */
 export function readYamlStream(text: string): unknown[] {
-  const documents = parsed(text, (options) => parseAllDocuments(text, options))
+  const documents = parsed(text, (source, options) => [...parseAllDocuments(source, options)])
   const aliased = { count: 0 }
   // Without any document it is an empty list, too
-  return [...documents].map((document) => toData(text, document, aliased))
+  return documents.map((document) => toData(text, document, aliased))
+}
+
+/** `!!float 3`: the core schema of the library knows the tag for texts with a dot alone. */
+const FLOAT: ScalarTag = {
+  tag: 'tag:yaml.org,2002:float',
+  resolve: (text, onError) => {
+    if (/^[-+]?(\.\d+|\d+(\.\d*)?)(e[-+]?\d+)?$/i.test(text)) return Number(text)
+    onError('not a number')
+    return text
+  },
 }
 
 const OPTIONS = {
   version: '1.2',
   schema: 'core',
+  customTags: (tags: Tags): Tags => [...tags, FLOAT],
   resolveKnownTags: false,
   uniqueKeys: false, // Checked below in linear time; the library compares every pair of keys.
   prettyErrors: false, // Prepared for each of a hundred thousand errors, it takes minutes.
 } as const
 
-function parsed<T>(text: string, parse: (options: typeof OPTIONS) => T): T {
+type Parsed = Pick<ReturnType<typeof parseDocument>, 'errors' | 'warnings' | 'contents'>
+
+function parsed(text: string, parse: (source: string, options: typeof OPTIONS) => Parsed[]): Parsed[] {
   refuseNesting(text)
   try {
-    return parse(OPTIONS)
+    const documents = parse(text, OPTIONS)
+    if (!documents.some(({ errors }) => errors[0]?.code === 'MISSING_CHAR')) return documents
+    const mended = withIndentedQuotes(text)
+    const again = mended === null ? documents : parse(mended, OPTIONS)
+    return again.every(({ errors }) => errors.length === 0) ? again : documents
   } catch (error) {
     throw broken('', `not YAML: ${error instanceof RangeError ? 'nested too deep' : 'it cannot be parsed'}`)
   }
 }
 
-type Parsed = Pick<ReturnType<typeof parseDocument>, 'errors' | 'warnings' | 'contents'>
+/** Quoted texts that are indented in one document; each costs one more pass over it. */
+const MENDED_MAX = 100
+/** Indentation that is written before a line. */
+const INDENT_MAX = 200
+
+/**
+ * The text with the lines of quoted scalars indented below their key, as YAML 1.2 section 7.3 asks, and widespread parsers do not:
+ * line folding drops that space, so each scalar keeps its value and its line. Null if there is none to mend.
+ */
+function withIndentedQuotes(text: string): string | null {
+  let mended = text
+  for (let count = 0; count < MENDED_MAX; count++) {
+    const next = withNextIndented(mended)
+    if (next === null) return count === 0 ? null : mended
+    mended = next
+  }
+  return mended
+}
+
+/** Indents the first quoted scalar that the lexer ends at a line with too little indentation. */
+function withNextIndented(text: string): string | null {
+  let start = 0
+  for (const token of new Lexer().lex(text)) {
+    const type = CST.tokenType(token)
+    if (type === 'doc-mode' || type === 'flow-error-end' || type === 'scalar') continue // marks of the lexer, not in the text
+    if (type === 'double-quoted-scalar' || type === 'single-quoted-scalar') {
+      const end = endOfQuoted(text, start)
+      const indent = start - text.lastIndexOf('\n', start - 1)
+      if (end > start + token.length && indent <= INDENT_MAX)
+        return (
+          text.slice(0, start) +
+          text.slice(start, end).replaceAll(/\n(?=[^\r\n])/g, `\n${' '.repeat(indent)}`) +
+          text.slice(end)
+        )
+    }
+    start += token.length
+  }
+  return null
+}
+
+/** Index after the closing quote of the scalar that starts here, or 0 without one. */
+function endOfQuoted(text: string, start: number): number {
+  const quote = text[start]!
+  const isEscape = (at: number): boolean =>
+    quote === '"' ? text[at] === '\\' : text[at] === quote && text[at + 1] === quote
+  for (let at = start + 1; at < text.length; at++) {
+    if (isEscape(at)) at++
+    else if (text[at] === quote) return at + 1
+  }
+  return 0
+}
 
 function toData(text: string, { errors, warnings, contents }: Parsed, aliased: Aliased): unknown {
   const fault = errors[0] ?? warnings[0]

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { Plain } from '../../base/plain.ts'
 import { readAhead, readDocument, takeDocument } from '../../import/descriptions.ts'
+import type { Description } from '../../import/openapi/description.ts'
 import { DOCUMENT_BYTES_MAX } from '../../import/text/read.ts'
 import { confidential } from '../../model/confidential.ts'
 
@@ -30,7 +30,7 @@ export async function readAheadOf<I extends { readonly document: Document }>(inp
 }
 
 /** The description in the terms of OpenAPI 3.1. Refuses with document_invalid. */
-export function readInput(document: Document): Plain {
+export function readInput(document: Document): Description {
   return typeof document === 'string'
     ? readDocument(document, { bytesMax: DOCUMENT_BYTES_MAX })
     : takeDocument(document)
