@@ -1,9 +1,31 @@
 import type { Plain } from '../../base/plain.ts'
 import { ProfileSpec } from '../../model/profile.ts'
 import type { MadeCollection, Making } from './made.ts'
-import { CONSUMER_MEMBERS, unknownMembers } from './members.ts'
+import { CONSUMER_MEMBERS, OF_CONSUMERS, unknownMembers } from './members.ts'
 import { listIn, nameOf, oddLists, refOf, tagsOf } from './parts.ts'
 import type { PluginInForce } from './plugins-in-force.ts'
+
+/**
+ * The document with the credentials and groups at its top in their consumers.
+ * @param leftOut told each member with a part whose consumer is not in the document
+ */
+export function withOwnParts(document: Plain, leftOut: (sentence: string) => void): Plain {
+  const members = OF_CONSUMERS.filter((member) => listIn(document, member).length > 0)
+  if (members.length === 0) return document
+  const ownerOf = new Map<string, number>()
+  const consumers = listIn(document, 'consumers').map((one) => ({ ...one }))
+  for (const [index, { username, custom_id: id, id: uuid }] of consumers.entries())
+    for (const key of [username, id, uuid])
+      if (typeof key === 'string' && !ownerOf.has(key)) ownerOf.set(key, index)
+  for (const member of members)
+    for (const [ref, parts] of Map.groupBy(listIn(document, member), ({ consumer }) => refOf(consumer))) {
+      const owner = consumers[ownerOf.get(ref ?? '') ?? -1]
+      if (owner === undefined)
+        leftOut(`${member} of ${ref?.slice(0, 100) ?? 'no consumer'} are left out: there is no such consumer`)
+      else if (oddLists(owner, [member]).length === 0) owner[member] = [...listIn(owner, member), ...parts]
+    }
+  return { ...document, consumers }
+}
 
 /** Collections that a client may call. */
 const CALLABLE_MAX = 1000
@@ -32,9 +54,7 @@ export function consumersOf(document: Plain, making: Making, collections: readon
     let found = callableBy.get(key)
     if (found === undefined) {
       making.count(collections.length)
-      const open = collections.filter(
-        (one) => isMember(one, member) && isProved(one, new Set(proofs), making),
-      )
+      const open = collections.filter((one) => isMember(one, member) && isProved(one, new Set(proofs)))
       if (open.length > CALLABLE_MAX)
         making.note(
           `consumers may call the first ${CALLABLE_MAX} collections only, which is the most that a client may`,
@@ -115,13 +135,11 @@ function isMember({ acl }: MadeCollection, groups: ReadonlySet<string>): boolean
 }
 
 /** True where the consumer has what every route of the collection asks for. */
-function isProved({ routes, slug }: MadeCollection, proofs: ReadonlySet<string>, making: Making): boolean {
+function isProved({ routes }: MadeCollection, proofs: ReadonlySet<string>): boolean {
   for (const { plugins } of routes) {
     const asked = [...plugins.values()].flatMap(({ effect }) =>
       effect.kind === 'auth' ? [effect.credentials] : [],
     )
-    if (asked.length === 0)
-      making.tell(`collection ${slug} had no authentication; here its callers need the token of a profile`)
     if (asked.some((credentials) => credentials === null || !proofs.has(credentials))) return false
   }
   return true

@@ -170,8 +170,56 @@ test('what is carried over exactly is published', () => {
   )
   const { exact } = converted({
     services: [{ name: 's', url: 'http://a.example', routes: [{ name: 'r', paths: ['/a'] }] }],
+    plugins: [{ name: 'key-auth' }],
   })
   assert.equal(exact, true)
+})
+
+test('a service that was open without authentication is named as closed, with and without consumers', () => {
+  const routes = [{ name: 'r', paths: ['/a'] }]
+  const services = [{ name: 's', url: 'http://a.example', routes }]
+  for (const more of [{}, { consumers: [{ username: 'c' }] }]) {
+    const { notes, exact } = converted({ services, ...more })
+    assert.ok(
+      notes.some((note) => /^collection s had no authentication and is closed here: callers need/.test(note)),
+    )
+    assert.equal(exact, false)
+  }
+  const keyed = converted({ services, plugins: [{ name: 'key-auth' }] })
+  assert.ok(keyed.notes.every((note) => !note.includes('had no authentication')))
+})
+
+test('credentials and groups at the top of the document belong to the consumer that they name', () => {
+  const acl = { name: 'acl', config: { allow: ['gold'] } }
+  const of = (consumers: Plain[], top: Plain): Converted =>
+    converted({
+      services: [{ name: 's', url: 'http://a.example', routes: [{ name: 'r', paths: ['/a'] }] }],
+      plugins: [{ name: 'key-auth' }, acl],
+      consumers,
+      ...top,
+    })
+  const callable = (made: Converted, slug: string): unknown => specOf(made, 'client', slug)['collections']
+  const acls = [
+    { consumer: 'gold', group: 'gold' },
+    { consumer: { id: 'uuid-1' }, group: 'gold' },
+    { consumer: 'absent', group: 'gold' },
+  ]
+  const keyauth_credentials = [{ consumer: 'gold', key: 'PLANTED-SECRET' }]
+  const made = of(
+    [
+      { username: 'gold' },
+      { username: 'own', id: 'uuid-1', keyauth_credentials: [{ key: 'PLANTED-SECRET' }] },
+      { username: 'plain' },
+    ],
+    { acls, keyauth_credentials },
+  )
+  assert.deepEqual(
+    ['gold', 'own', 'plain'].map((slug) => callable(made, slug)),
+    [['s'], ['s'], []],
+  )
+  assert.ok(made.notes.includes('acls of absent are left out: there is no such consumer'))
+  assert.ok(made.notes.every((note) => !/^(acls|keyauth_credentials) are left out/.test(note)))
+  assert.doesNotMatch(JSON.stringify(made), /PLANTED/)
 })
 
 test('what protects a route and has no counterpart leaves it closed, wherever the plugin stands', () => {

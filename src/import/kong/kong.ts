@@ -3,9 +3,9 @@ import { refuse } from '../../base/refusal.ts'
 import type { HttpMethod } from '../../model/http-method.ts'
 import { slugOf } from '../../model/slug.ts'
 import type { Converted, MadeDocument } from '../converted.ts'
-import { consumersOf } from './consumers.ts'
+import { consumersOf, withOwnParts } from './consumers.ts'
 import type { MadeCollection, MadeRoute, Making } from './made.ts'
-import { DOCUMENT_MEMBERS, unknownMembers } from './members.ts'
+import { DOCUMENT_MEMBERS, OF_CONSUMERS, unknownMembers } from './members.ts'
 import { listIn, nameOf, oddLists, refOf, tagsOf } from './parts.ts'
 import { narrowed, type PluginInForce, Plugins, type PluginsByName } from './plugins-in-force.ts'
 import { type ReadRoute, type RoutePath, readRoute } from './routes.ts'
@@ -17,7 +17,7 @@ export function isKong(document: Plain): boolean {
 }
 
 /** Members of the document that are lists of objects. */
-const LISTS = ['services', 'routes', 'upstreams', 'plugins', 'consumers', 'consumer_groups']
+const LISTS = ['services', 'routes', 'upstreams', 'plugins', 'consumers', 'consumer_groups', ...OF_CONSUMERS]
 
 /** Parts that are made in all. */
 const PARTS_MAX = 1_000_000
@@ -60,7 +60,7 @@ class Conversion implements Making {
   #partsLeft = PARTS_MAX
 
   constructor(document: Plain) {
-    this.#document = document
+    this.#document = withOwnParts(document, (sentence) => this.note(sentence))
     for (const pool of listIn(document, 'upstreams').toReversed()) this.#pools.set(pool['name'], pool)
     this.plugins = new Plugins(document, (parts) => this.count(parts))
   }
@@ -346,6 +346,13 @@ class Conversion implements Making {
     for (const collection of this.#collections) {
       const { slug, spec, closed, service } = collection
       if (closed.size > 0) this.note(`collection ${slug} is a draft: ${[...closed].join('; ')}`)
+      const isOpen = [...collection.routes].some(({ plugins }) =>
+        [...plugins.values()].every(({ effect }) => effect.kind !== 'auth'),
+      )
+      if (closed.size === 0 && isOpen)
+        this.note(
+          `collection ${slug} had no authentication and is closed here: callers need the token of a profile, or the id of a profile of type none`,
+        )
       const status = closed.size > 0 || service.isOff ? 'draft' : 'published'
       this.#documents.push({ kind: 'collection', slug, spec: { ...spec, status } })
       for (const { route, path, methods } of collection.proxies) {

@@ -3,7 +3,19 @@ import type { Plain } from '../../base/plain.ts'
 /** Members that are carried over, or that say nothing about calls, by what has them. */
 const NOTHING = ['id', 'created_at', 'updated_at', 'tags', '_comment']
 
-export const DOCUMENT_MEMBERS = new Set([
+/** Parts of consumers, which decK also writes at the top of the document with the name of their consumer. */
+export const OF_CONSUMERS = [
+  'acls',
+  'keyauth_credentials',
+  'keyauth_enc_credentials',
+  'basicauth_credentials',
+  'hmacauth_credentials',
+  'jwt_secrets',
+  'oauth2_credentials',
+  'mtls_auth_credentials',
+] as const
+
+export const DOCUMENT_MEMBERS = new Set<string>([
   '_format_version',
   '_transform',
   '_info',
@@ -17,6 +29,7 @@ export const DOCUMENT_MEMBERS = new Set([
   'plugins',
   'consumers',
   'consumer_groups',
+  ...OF_CONSUMERS,
 ])
 
 export const SERVICE_MEMBERS = new Set([
@@ -72,20 +85,13 @@ export const POOL_MEMBERS = new Set([
 
 export const TARGET_MEMBERS = new Set([...NOTHING, 'target', 'weight', 'upstream'])
 
-export const CONSUMER_MEMBERS = new Set([
+export const CONSUMER_MEMBERS = new Set<string>([
   ...NOTHING,
+  ...OF_CONSUMERS,
   'username',
   'custom_id',
   'groups',
-  'acls',
   'plugins',
-  'keyauth_credentials',
-  'keyauth_enc_credentials',
-  'basicauth_credentials',
-  'hmacauth_credentials',
-  'jwt_secrets',
-  'oauth2_credentials',
-  'mtls_auth_credentials',
 ])
 
 export const PLUGIN_MEMBERS = new Set([
