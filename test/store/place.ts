@@ -6,7 +6,9 @@ import type { Tamper } from '../support/tamper.ts'
 
 /** Where one store lies. It outlives the process that opens it. */
 export interface Place {
-  /** Opens the store, which is empty the first time. Two may be open at once, as in two processes. @param environment stands in audit entries */
+  /** One process at a time has the store: it is not opened a second time while it is open. */
+  readonly isOfOneProcess: boolean
+  /** Opens the store, which is empty the first time. @param environment stands in audit entries */
   open(environment?: string | null): Promise<ConfigStore>
   tamper(): Promise<Tamper>
 }

@@ -42,6 +42,7 @@ let files = 0
 configStoreSuite('SQLite', async () => {
   const file = join(directory, `${files++}.db`)
   return {
+    isOfOneProcess: true,
     open: async (environment) => openConfigStore(file, environment),
     tamper: async () => tamperWithFile(file),
   }

@@ -2,7 +2,7 @@
  * The configuration store on a SQLite file: connections, the watch over the file, and its faults. One connection writes, and one reads
  * beside it, so both write lanes are one; record queries use a third one in the query thread. Turns and queries are those of `store/sql`.
  */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { Kysely } from 'kysely'
 import { CannotStart } from '../../base/cannot-start.ts'
@@ -21,7 +21,7 @@ import { HeaderWatch } from './file-header.ts'
 import { faultOfDatabase } from './judge-file.ts'
 import { migrate, refuseNewer } from './migrate.ts'
 import { probeFile } from './probe.ts'
-import { rewrittenOf } from './side-files.ts'
+import { rewrittenOf, setLogAside } from './side-files.ts'
 import { WatchedFile } from './watched-file.ts'
 
 /**
@@ -42,11 +42,10 @@ function openEngine(file: string): Engine {
       throw new StoreUnavailable('overwritten', `${file}: its header is of another file`)
   }
   const writing: Connected = { file, database: openWriting(file), demand, failed }
+  // Before there is a reader, which could keep the stamp from the file
+  let header = new HeaderWatch(writing.database, file)
   const reading: Connected = { file, database: openReading(file), demand, failed }
   let watched = new WatchedFile(file)
-  let header = new HeaderWatch(file)
-  /** The header has a version of this process. */
-  let isStamped = false
   let fault: StoreUnavailable | null = null
   const writer = new Kysely<ConfigTables>({ dialect: createKyselyDialect(writing) })
   const reader = new Kysely<ConfigTables>({ dialect: createKyselyDialect(reading) })
@@ -72,14 +71,13 @@ function openEngine(file: string): Engine {
     reading.database.close()
     writing.database.close()
     header.close()
-    // SQLite leaves the log of a file that is gone, and would apply it to the copy
+    // SQLite leaves the log of a file that is gone, and would apply it to the copy, which holds all of it
     watched.removeLog()
     renameSync(copy, file)
     writing.database = openWriting(file)
+    header = new HeaderWatch(writing.database, file)
     reading.database = openReading(file)
     watched = new WatchedFile(file)
-    header = new HeaderWatch(file)
-    isStamped = false
   }
 
   /** What another program has written to the file in place is seen here, and that nothing has. */
@@ -97,11 +95,8 @@ function openEngine(file: string): Engine {
     watched.demand()
     demandPages()
     await probeFile(writing.database, file, watched, header.next(), fault)
-    if (!isStamped) {
-      // From the log into the file, so that any other file is told from this one
-      guarded(file, () => writing.database.exec('pragma wal_checkpoint(passive)'))
-      isStamped = true
-    }
+    // From the log into the file, so that any other file is told from this one
+    if (!header.isStamped) guarded(file, () => writing.database.exec('pragma wal_checkpoint(passive)'))
     await check()
     // What is damaged needs a person; that a page can be written proves nothing
     if (fault?.fault !== 'damaged') fault = null
@@ -142,7 +137,7 @@ function openEngine(file: string): Engine {
       // Closed already where a file that was written again could not be opened
       for (const { database } of order) if (database.isOpen) database.close()
       header.close()
-      watched.removeLog(header.isOverwritten)
+      watched.setLogAside(header.isOverwritten)
     },
   }
 }
@@ -173,6 +168,8 @@ function syncFile(file: string): void {
 function openWriting(file: string): DatabaseSync {
   let database: DatabaseSync | undefined
   try {
+    // SQLite deletes the log of a file without pages
+    if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0) setLogAside(file)
     // SQLite would make it readable for everybody; its side files take over the mode of this one.
     closeSync(openSync(file, 'a', 0o600))
     mendSideFiles(file)

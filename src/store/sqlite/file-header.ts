@@ -1,9 +1,11 @@
 /**
- * Recognizes a file that was overwritten in place. Each probe writes a new version number into the header, and the
- * process knows the number that it wrote last.
+ * Recognizes a file that was overwritten in place. The start and each probe write a new version number into the header, and the
+ * process knows which numbers it wrote. Once the file has one of them, no copy of the write-ahead log can put another number there.
+ * Before that, the log of an earlier process can, so that a different number proves nothing.
  */
 import { randomInt } from 'node:crypto'
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import type { DatabaseSync } from 'node:sqlite'
 
 /** The header of a database file (https://sqlite.org/fileformat.html#the_database_header). */
 const HEADER_BYTES = 100
@@ -13,14 +15,15 @@ const USER_VERSION = 60
 
 /**
  * - `same`: nothing has written to the file, or only SQLite.
- * - `touched`: the file was written to, and its header is the one of before. Only its pages can tell whether it is whole.
- * - `overwritten`: the header is none that this process has written.
+ * - `touched`: the file was written to, and its header is the one of before, or this process has not stamped the file yet. Only its
+ *   pages can tell whether it is whole.
+ * - `overwritten`: the header is none that Postern has written.
  */
 export type HeaderState = 'same' | 'touched' | 'overwritten'
 
 /**
  * Notices that another program writes to an open database file in place: size and inode stay, and SQLite goes on with the pages
- * in its cache. In a write-ahead log, SQLite changes the file itself only when it copies the log into it. Each
+ * in its cache. With a write-ahead log, SQLite changes the file itself only when it copies the log into the file. Each
  * probe writes a new {@link HeaderWatch.next} version into the header. After such a copy the header has one of these versions;
  * an older file, or another one, does not.
  */
@@ -34,13 +37,28 @@ export class HeaderWatch {
   #last: number
   #isOverwritten = false
 
-  /** @param path of a file that is open as a database. Throws where it cannot be read. */
-  constructor(path: string) {
+  /**
+   * Stamps the file with the first version of this process, so that any other file is told from it at once. Where the stamp cannot be
+   * written, such as on a full disk, a later probe writes it.
+   * @param database writes to the file. No other connection reads from it yet. @param path of the file. Throws where it cannot be read.
+   */
+  constructor(database: DatabaseSync, path: string) {
+    this.#first = randomInt(1, 2 ** 30)
+    this.#last = this.#first
+    try {
+      database.exec(`pragma user_version = ${this.#first}`)
+      database.exec('pragma wal_checkpoint(passive)')
+    } catch {
+      // A probe says what is wrong, and writes the next version
+    }
     this.#descriptor = openSync(path, 'r')
     this.#seen = this.#header()
-    this.#modified = fstatSync(this.#descriptor, { bigint: true }).mtimeNs
-    this.#first = randomInt(1, 2 ** 30)
-    this.#last = this.#first - 1
+    this.#modified = this.#modifiedNow()
+  }
+
+  /** The header in the file has a version of this process. Until then, the stamp is only in the write-ahead log, or nowhere. */
+  get isStamped(): boolean {
+    return this.#isOwn(versionOf(this.#seen))
   }
 
   /** What has become of the file. `overwritten` is final. */
@@ -51,13 +69,14 @@ export class HeaderWatch {
     const header = this.#header()
     if (header.equals(this.#seen)) return 'touched'
     const version = versionOf(header)
-    const isNext = version !== null && version >= this.#first && version <= this.#last
-    // A copy of the log before the next probe changes other fields alone
-    if (!isNext && (version === null || version !== versionOf(this.#seen))) {
+    const isOwn = this.#isOwn(version)
+    // A copy of the log before the next stamp changes other fields alone
+    if (!isOwn && version !== versionOf(this.#seen)) {
+      if (version !== null && !this.isStamped) return 'touched'
       this.#isOverwritten = true
       return 'overwritten'
     }
-    if (isNext) this.#first = version
+    if (isOwn && version !== null) this.#first = version
     this.#seen = header
     this.#modified = modified
     return 'same'
@@ -81,6 +100,10 @@ export class HeaderWatch {
   /** After the last connection to the file was closed. */
   close(): void {
     closeSync(this.#descriptor)
+  }
+
+  #isOwn(version: number | null): boolean {
+    return version !== null && version >= this.#first && version <= this.#last
   }
 
   #modifiedNow(): bigint {

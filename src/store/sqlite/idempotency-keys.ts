@@ -25,6 +25,7 @@ export function openKeyStore(file: string): KeyStore {
 
   function close(): void {
     its?.database.close()
+    // The memory has every key of the log
     its?.watched.removeLog()
     its = null
   }

@@ -57,7 +57,7 @@ export function openLastingRecordStore(path: string, readOnly: string | null = n
     const last = its
     its = null
     await last?.store.close()
-    last?.watched.removeLog()
+    last?.watched.setLogAside()
   }
 
   its = open()

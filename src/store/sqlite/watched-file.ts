@@ -8,6 +8,7 @@
  */
 import { type BigIntStats, rmSync, statSync } from 'node:fs'
 import { type StoreFault, StoreUnavailable } from '../ports/unavailable.ts'
+import { setLogAside } from './side-files.ts'
 
 /** An open database file, looked at by its path: a connection goes on with a file that was deleted, and loses what it writes. */
 export class WatchedFile {
@@ -64,14 +65,24 @@ export class WatchedFile {
 
   /**
    * After the last connection was closed: SQLite leaves the write-ahead log of a file that was replaced, and would read it
-   * as the log of the file that took its place. @param isOverwritten the file has the pages of another one
+   * as the log of the file that took its place. What the log holds may be in no other file, so the log is kept under another name.
+   * @param isOverwritten the file has the pages of another one
    */
-  removeLog(isOverwritten = false): void {
-    const log = `${this.#path}-wal`
+  setLogAside(isOverwritten = false): void {
+    if (this.#hasForeignLog(isOverwritten)) setLogAside(this.#path)
+  }
+
+  /** As {@link WatchedFile.setLogAside}, where everything that the log holds is kept elsewhere: the log is deleted. */
+  removeLog(): void {
+    if (!this.#hasForeignLog(false)) return
+    for (const suffix of ['-wal', '-shm']) rmSync(this.#path + suffix, { force: true })
+  }
+
+  /** The log beside the file is the one of the opened file, and the file is another one, or gone. */
+  #hasForeignLog(isOverwritten: boolean): boolean {
     const fault = this.look()
-    if (!isOverwritten && fault !== 'replaced' && fault !== 'missing') return
-    if (this.#logNow() !== this.#logInode) return
-    for (const file of [log, `${this.#path}-shm`]) rmSync(file, { force: true })
+    const isOther = isOverwritten || fault === 'replaced' || fault === 'missing'
+    return isOther && this.#logNow() === this.#logInode
   }
 
   #logNow(): number | undefined {

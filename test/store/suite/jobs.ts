@@ -10,7 +10,7 @@ export function jobsSuite(name: string, make: MakePlace): void {
   test(`${name}: of two that share a store, one gets the claim of each period`, async () => {
     const place = await make()
     const a = await place.open()
-    const b = await place.open()
+    const b = place.isOfOneProcess ? a : await place.open()
     assert.equal(await a.claimJob('sweep', EVERY_MS, NOW), true)
     assert.equal(await b.claimJob('sweep', EVERY_MS, NOW), false)
     assert.equal(await b.claimJob('sweep', EVERY_MS, NOW + EVERY_MS - 1), false)
@@ -23,7 +23,7 @@ export function jobsSuite(name: string, make: MakePlace): void {
       assert.equal(claims.filter(Boolean).length, 1, `period ${period}`)
     }
     await a.close()
-    await b.close()
+    if (b !== a) await b.close()
   })
 
   test(`${name}: a claim is there when the store is opened again`, async () => {
