@@ -84,13 +84,14 @@ export function runPostern(args: readonly string[], env: Record<string, string> 
 /**
  * Starts `postern up` on free ports and resolves when it says that it is ready; rejects when it ends before.
  * @param args may have other ports, and more than one worker.
- * @param isScript by npm, in a process group of its own that the child leads.
+ * @param isScript by npm, in a process group of its own that the child leads. @param killed kills it, during its start too
  */
 export async function startUp(
   data: string,
   args: readonly string[] = [],
   env: Record<string, string> = {},
   isScript = false,
+  killed?: AbortSignal,
 ): Promise<UpProcess> {
   const usual = {
     '--data': data,
@@ -100,6 +101,9 @@ export async function startUp(
   }
   const flags = Object.entries(usual).filter(([name]) => !args.includes(name))
   const { child, text, ended } = start(['up', ...flags.flat(), ...args], env, isScript)
+  const kill = (): unknown => child.kill('SIGKILL')
+  if (killed?.aborted === true) kill()
+  else killed?.addEventListener('abort', kill)
   const ready = new Promise<void>((done) => {
     child.stdout?.on('data', () => {
       if (/ready/i.test(text.out)) done()

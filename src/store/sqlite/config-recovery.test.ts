@@ -59,7 +59,10 @@ test('killed while its log waits to be copied: the copies by the next process ar
   assert.equal(store.fault, null)
   await store.probe()
   assert.equal(store.fault, null)
-  assert.deepEqual([await store.read.meta('last'), await store.read.meta('after')], ['yes', '59'.repeat(PAGE)])
+  assert.deepEqual(
+    [await store.read.meta('last'), await store.read.meta('after')],
+    ['yes', '59'.repeat(PAGE)],
+  )
   await store.close()
 })
 
