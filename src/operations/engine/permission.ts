@@ -8,12 +8,12 @@ import { isWithin, partsOf, permits, permitsForSome, UNPLACED } from '../../acce
 import { scopesFor } from '../../access/scopes.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 import { PERMISSIONS } from '../../model/access.ts'
-import type { AuditEntry } from '../../model/audit.ts'
 import { inWords, NOUNS, type ResourceType } from '../../model/resource-types.ts'
 import type { AuditFilter, ConfigReader, ListQuery, Part } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { RecordQueries } from './ports.ts'
 import { aboveOf } from './refs.ts'
+import { aboutCollection, entriesOf } from './shown-audit.ts'
 
 /** What a caller needs for an operation. */
 export interface Needs {
@@ -204,34 +204,6 @@ function narrowed(principal: Principal, whole: ConfigReader): ConfigReader {
   }
 }
 
-/** A page of the trail as it is shown to who may read that of these collections; null for all of it. */
-export async function entriesOf(
-  collections: readonly string[] | null,
-  filter: AuditFilter,
-  whole: Pick<ConfigReader, 'auditEntries'>,
-): ReturnType<ConfigReader['auditEntries']> {
-  if (collections === null) return whole.auditEntries(filter)
-  const { items, next } = await whole.auditEntries({ ...filter, collections })
-  // What was found by the part that is not shown was not found
-  return { items: items.map(aboutCollection).filter((entry) => holds(entry, filter)), next }
-}
-
-/** True when what is shown of an entry holds the texts that were asked for. */
-function holds(entry: AuditEntry, { text, diff, detail, request, response }: AuditFilter): boolean {
-  const has = (shown: unknown, part: string | undefined): boolean =>
-    part === undefined ||
-    JSON.stringify(shown ?? '')
-      .toLowerCase()
-      .includes(part.toLowerCase())
-  return (
-    has(entry, text) &&
-    has(entry.diff, diff) &&
-    has(entry.detail, detail) &&
-    has(entry.request, request) &&
-    has(entry.response, response)
-  )
-}
-
 /** Ids of the collections of which a principal may both read and export; null for everything. */
 export async function exportableOf(
   principal: Principal,
@@ -242,27 +214,6 @@ export async function exportableOf(
   const taken = await collectionsOf(partsOf(principal, `${of}:export`), whole)
   if (read === null || taken === null) return read ?? taken
   return taken.filter((id) => read.includes(id))
-}
-
-/** In differences, paths of other resources than that of the entry; proxies are of its collection. */
-const BESIDE = new RegExp(
-  `^/(${Object.keys(NOUNS)
-    .filter((type) => type !== 'proxies')
-    .join('|')})/`,
-)
-
-/**
- * An entry of a collection, or of a proxy, without what the change did to others, such as clients of the collection.
- * Sentences may name others too, but for those of denials, which name
- * permissions; so may what was asked and answered.
- */
-function aboutCollection(entry: AuditEntry): AuditEntry {
-  return {
-    ...entry,
-    diff: entry.diff.filter(({ path }) => !BESIDE.test(path)),
-    detail: entry.outcome === 'denied' ? entry.detail : null,
-    ...(entry.request === undefined ? {} : { request: null, response: null }),
-  }
 }
 
 function narrowedRecords(principal: Principal, whole: ConfigReader, all: RecordQueries): RecordQueries {

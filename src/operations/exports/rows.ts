@@ -1,6 +1,6 @@
 import type { ConfigReader } from '../../store/ports/config.ts'
-import { entriesOf } from '../engine/permission.ts'
 import type { RecordQueries } from '../engine/ports.ts'
+import { entriesOf } from '../engine/shown-audit.ts'
 import { ShownRecord, withSlugs } from '../records/slugs.ts'
 import type { ExportOrder } from './view.ts'
 

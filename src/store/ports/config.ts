@@ -249,9 +249,13 @@ export interface AuditReader {
   /** The number up to which every entry is from before the time; null when the first is not. */
   lastAuditBefore(time: string): Promise<number | null>
   /** Newest first, unless the filter asks for another order. */
-  auditEntries(
-    filter: AuditFilter,
-  ): Promise<{ readonly items: readonly AuditEntry[]; readonly next: number | null }>
+  auditEntries(filter: AuditFilter): Promise<{
+    readonly items: readonly AuditEntry[]
+    /** Number of each item, for {@link AuditFilter.last}. */
+    readonly seqs: readonly number[]
+    /** Number of the last item where there are more; null at the end. */
+    readonly next: number | null
+  }>
 }
 
 /** What may be asked at any time. */

@@ -150,7 +150,7 @@ async function auditEntries(
   db: Db,
   dialect: Dialect,
   filter: AuditFilter,
-): Promise<{ items: readonly AuditEntry[]; next: number | null }> {
+): ReturnType<AuditReader['auditEntries']> {
   const { last, limit, order = 'newest', bodies = false } = filter
   const { beyond, direction } = keysetOf(order)
   const columns = ['audit.seq', 'audit.entry', ...(bodies ? BODIES : [])] as const
@@ -171,6 +171,7 @@ async function auditEntries(
   const page = rows.slice(0, limit)
   return {
     items: page.map((row) => (bodies ? withBodies(row) : toEntry(row.entry))),
+    seqs: page.map(({ seq }) => seq),
     next: rows.length > limit ? (page.at(-1)?.seq ?? null) : null,
   }
 }
