@@ -32,6 +32,7 @@ import { isPage } from './answer/shared-origin.ts'
 import { AnswerCache } from './cache/answer-cache.ts'
 import { answerBudgetOf, budgetOf, reserveFor } from './caller-memory.ts'
 import { createCaptures } from './captures/armed.ts'
+import { contractFaults } from './contract/judged-call.ts'
 import { createContractFaults } from './contract/unusable.ts'
 import { createInnerCalls } from './ends/in-process.ts'
 import { createSockets, NOT_READY_RETRY_MS } from './ends/socket.ts'
@@ -288,6 +289,10 @@ export function createGateway(options: GatewayOptions): Gateway {
 
     contract(endpoint, method) {
       return visible.contract(snapshot, endpoint, method)
+    },
+
+    contractFaults(endpoint, method, call) {
+      return contractFaults(snapshot, endpoint, method, call)
     },
 
     policies(caller, endpoint) {

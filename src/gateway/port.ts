@@ -4,7 +4,7 @@
  */
 
 import type { ByteBudget, Reservation } from '../base/byte-buffer.ts'
-import type { RefusalCode } from '../base/refusal.ts'
+import type { FieldError, RefusalCode } from '../base/refusal.ts'
 import type { AskWebhook } from '../guardrails/asked.ts'
 import type { AnswerCode, RecordAgent } from '../record/fields.ts'
 import type { Caller as PolicySubject } from '../snapshot/find/capability-caller.ts'
@@ -53,6 +53,15 @@ export interface Endpoint {
   readonly methods: readonly string[]
   /** Base path and pattern: `/orders/v1/orders/{id}`. */
   readonly path: string
+}
+
+/** A call that is not made, as it would be sent. */
+export interface JudgedCall {
+  /** Path and query. */
+  readonly target: string
+  /** Header lines ending in CRLF. */
+  readonly lines: string
+  readonly body: Uint8Array | null
 }
 
 /** What a call needs to know of who makes it. */
@@ -207,6 +216,8 @@ export interface GatewayPort {
     endpoint: Endpoint,
     method?: string,
   ): { readonly contract: Contract; readonly schemas: Readonly<Record<string, unknown>> } | null
+  /** What the contract of an endpoint finds wrong with a call that is not made; see `contract/judged-call.ts`. */
+  contractFaults(endpoint: Endpoint, method: string, call: JudgedCall): readonly FieldError[]
   /** Policies that apply to the caller at the endpoint, outermost first, with where each is attached. */
   policies(
     caller: Caller,

@@ -208,7 +208,7 @@ test('a tool has the merged contract as its input, and hints that follow from it
     type: 'object',
     properties: {
       status: { type: 'string', enum: ['open', 'paid'] },
-      filter_customer: { type: 'string' },
+      filter_customer: { type: 'string', description: 'Sent as "filter[customer]" in query.' },
       'X-Reason': { type: 'string' },
     },
     additionalProperties: false,

@@ -172,6 +172,7 @@ export function fakeGateway(): FakeGateway {
     budget: () => gateway.memory,
     admitDiscovery: () => 0,
     endpoints: () => ENDPOINTS,
+    contractFaults: () => [],
     contract(endpoint) {
       const contract = CONTRACTS[endpoint.proxy.id]
       return contract === undefined

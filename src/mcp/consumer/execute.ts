@@ -1,5 +1,6 @@
 import { HTTP_METHODS } from '../../model/methods.ts'
 import { answerOutcome } from '../endpoints/answer-outcome.ts'
+import { toldByContract } from '../endpoints/contract-told.ts'
 import { buildTarget } from '../endpoints/target.ts'
 import type { Sender } from '../http/caller.ts'
 import { parameterInvalid, refused } from '../http/outcome.ts'
@@ -55,7 +56,7 @@ export function execute(
     resolved.values,
     resolved.query,
     (values.get('params') as Members | undefined) ?? NO_PARAMS,
-    () => gateway.contract(endpoint, method)?.contract ?? null,
+    toldByContract(() => gateway.contract(endpoint, method)),
     values.get('idempotency_key') as string | undefined,
   )
   if (!built.ok) {

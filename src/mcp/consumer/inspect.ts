@@ -1,13 +1,19 @@
 import type { Endpoint, GatewayPort } from '../../gateway/port.ts'
+import { bodyFormOf, isJson } from '../../model/body-form.ts'
+import { isOfMessage } from '../../model/header-names.ts'
 import type { JsonSchema, Parameter } from '../../model/proxy.ts'
 import type { Contract } from '../../snapshot/fragments.ts'
 import { boundedSchema } from '../../snapshot/schema/bounded.ts'
+import { type FoundContract, toldByContract } from '../endpoints/contract-told.ts'
+import { scalarText } from '../endpoints/parameter-text.ts'
+import { buildTarget } from '../endpoints/target.ts'
 import type { Sender } from '../http/caller.ts'
 import { given, refused } from '../http/outcome.ts'
-import type { Members } from '../protocol/message.ts'
+import { isMembers, type Members } from '../protocol/message.ts'
 import type { ToolOutcome } from '../protocol/tool-call.ts'
 import { answers, type Catalogue } from './catalogue.ts'
 import { resolve } from './resolve.ts'
+import { sampleOf } from './sample.ts'
 
 /** Bounds of one contract, so that a large description still gives something a model can read. */
 const SCHEMA_BYTES_MAX = 16 * 1024
@@ -43,7 +49,6 @@ export function inspect(
   const schemaOf = (schema: JsonSchema | null): JsonSchema | null =>
     schema === null ? null : boundedSchema(schema, found?.schemas ?? {}, SCHEMA_BYTES_MAX)
   const names = catalogue.patternOf(endpoint).names
-  const request = schemaOf(contract?.request_schema ?? null)
   return given({
     endpoint_id: endpoint.proxy.id,
     name: endpoint.proxy.name,
@@ -54,7 +59,8 @@ export function inspect(
     path_params: pathParams(names, contract),
     query_params: paramsIn('query', contract),
     header_params: paramsIn('header', contract),
-    request_schema: request,
+    cookie_params: paramsIn('cookie', contract),
+    request_schema: schemaOf(contract?.request_schema ?? null),
     response_schema: schemaOf(contract?.response_schema ?? null),
     request_example: bounded(contract?.request_example),
     response_example: bounded(contract?.response_example),
@@ -63,7 +69,7 @@ export function inspect(
       note: 'This connection proves who you are. Send no credentials in params.',
     },
     limits: limitsOf(gateway, caller, endpoint),
-    call_example: exampleOf(endpoint, resolved.method, names, contract, request),
+    call_example: callExample(gateway, catalogue, endpoint, resolved.method),
   })
 }
 
@@ -142,83 +148,108 @@ function durationOf(ms: number): string {
   return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`
 }
 
-/** A call of the endpoint that has everything its contract requires. */
+/** A call of the endpoint that has everything its contract requires, and that `execute_call` accepts. */
 export function callExample(
   gateway: GatewayPort,
   catalogue: Catalogue,
   endpoint: Endpoint,
   method: string | null,
 ): Members {
-  const found = gateway.contract(endpoint, method ?? endpoint.methods[0])
-  const contract = found?.contract ?? null
-  const schema = contract?.request_schema ?? null
-  const request = schema === null ? null : boundedSchema(schema, found?.schemas ?? {}, SCHEMA_BYTES_MAX)
-  const said = method !== null && answers(endpoint, method) ? method : null
-  return exampleOf(endpoint, said, catalogue.patternOf(endpoint).names, contract, request)
-}
-
-/** Arguments of an execute_call that has everything the contract requires. */
-function exampleOf(
-  endpoint: Endpoint,
-  said: string | null,
-  names: readonly string[],
-  contract: Contract | null,
-  request: JsonSchema | null,
-): Members {
-  const method = said ?? endpoint.methods[0]!
-  const parameters = contract?.parameters ?? []
-  const valuesOf = (place: Parameter['in']): [string, unknown][] =>
-    parameters
-      .filter((parameter) => parameter.in === place && parameter.required)
-      .slice(0, PARAMETERS_MAX)
-      .map((parameter) => [parameter.name, sampleOf(parameter)])
-  const path = names.map((name) => {
-    const declared = parameters.find((parameter) => parameter.in === 'path' && parameter.name === name)
-    return [name, declared === undefined ? 'value' : sampleOf(declared)] as const
-  })
-  const query = valuesOf('query')
-  const headers = valuesOf('header')
-  const takesBody = method !== 'GET' && method !== 'HEAD' && method !== 'DELETE' && request !== null
-  const params = {
-    ...(path.length === 0 ? {} : { path: Object.fromEntries(path) }),
-    ...(query.length === 0 ? {} : { query: Object.fromEntries(query) }),
-    ...(headers.length === 0 ? {} : { headers: Object.fromEntries(headers) }),
-    ...(takesBody ? { body: bounded(contract?.request_example) ?? skeletonOf(request, 0) } : {}),
+  const said = method !== null && answers(endpoint, method) ? method : endpoint.methods[0]!
+  const found = gateway.contract(endpoint, said)
+  const pattern = catalogue.patternOf(endpoint)
+  let params: Members = {}
+  // Examples of descriptions say most, but often break their own rules
+  for (const examples of [true, false]) {
+    params = paramsOf(pattern.names, said, found, examples)
+    const built = buildTarget(
+      pattern,
+      NO_VALUES,
+      '',
+      params,
+      toldByContract(() => found),
+      undefined,
+    )
+    if (!built.ok) continue
+    const { target, fields, ownFields, body } = built.built
+    if (gateway.contractFaults(endpoint, said, { target, lines: fields + ownFields, body }).length === 0)
+      break
   }
   return {
     name: 'execute_call',
     arguments: {
       endpoint: endpoint.proxy.id,
-      ...(endpoint.methods.length > 1 ? { method } : {}),
+      ...(endpoint.methods.length > 1 ? { method: said } : {}),
       ...(Object.keys(params).length === 0 ? {} : { params }),
     },
   }
 }
 
-function sampleOf(parameter: Parameter): unknown {
-  if (parameter.default !== undefined) return bounded(parameter.default)
-  if (parameter.enum !== undefined && parameter.enum.length > 0) return bounded(parameter.enum[0])
-  if (parameter.type === 'integer' || parameter.type === 'number') return parameter.min ?? 1
-  if (parameter.type === 'boolean') return true
-  return parameter.type === 'array' ? ['value'] : 'value'
+const NO_VALUES: ReadonlyMap<string, string> = new Map()
+const NO_BODY: ReadonlySet<string> = new Set(['GET', 'HEAD'])
+
+/** Parameters with everything that the contract requires. */
+function paramsOf(
+  names: readonly string[],
+  method: string,
+  found: FoundContract | null,
+  examples: boolean,
+): Members {
+  const contract = found?.contract ?? null
+  const schemas = found?.schemas ?? {}
+  const parameters = contract?.parameters ?? []
+  const valuesOf = (place: Parameter['in']): [string, unknown][] =>
+    parameters
+      .filter(
+        ({ in: in_, required, name }) =>
+          in_ === place && required && !(place === 'header' && isOfMessage(name)),
+      )
+      .slice(0, PARAMETERS_MAX)
+      .map((parameter) => [parameter.name, sampleOfParameter(parameter, schemas, examples)])
+  const path = names.map((name) => {
+    const declared = parameters.find((parameter) => parameter.in === 'path' && parameter.name === name)
+    return [name, declared === undefined ? 'value' : sampleOfParameter(declared, schemas, examples)] as const
+  })
+  const groups = {
+    path,
+    query: valuesOf('query'),
+    headers: valuesOf('header'),
+    cookies: valuesOf('cookie'),
+  }
+  const params: Record<string, unknown> = {}
+  for (const [group, values] of Object.entries(groups))
+    if (values.length > 0) params[group] = Object.fromEntries(values)
+  const body =
+    NO_BODY.has(method) || contract === null ? undefined : bodyOf(contract, schemas, method, examples)
+  if (body !== undefined) params['body'] = body
+  return params
 }
 
-/** The required members of a schema with plausible values; a start for the model, not a valid instance. */
-function skeletonOf(schema: unknown, depth: number): unknown {
-  if (schema === null || typeof schema !== 'object' || depth > 4) return {}
-  const node = schema as Readonly<Record<string, unknown>> // a JSON Schema object; every member is checked below
-  for (const key of ['example', 'default', 'const']) if (node[key] !== undefined) return bounded(node[key])
-  if (Array.isArray(node['enum'])) return bounded(node['enum'][0])
-  const [type] = Array.isArray(node['type']) ? (node['type'] as unknown[]) : [node['type']]
-  if (type === 'string') return 'value'
-  if (type === 'integer' || type === 'number') return 1
-  if (type === 'boolean') return true
-  if (type === 'array') return [skeletonOf(node['items'], depth + 1)]
-  const properties = node['properties']
-  if (properties === null || typeof properties !== 'object') return {}
-  const required = Array.isArray(node['required']) ? (node['required'] as unknown[]) : []
-  const members = Object.entries(properties).filter(([name]) => required.includes(name))
-  return Object.fromEntries(members.slice(0, 50).map(([name, below]) => [name, skeletonOf(below, depth + 1)]))
+function bodyOf(contract: Contract, schemas: Members, method: string, examples: boolean): unknown {
+  const { request_schemas = {}, request_schema, request_types, request_required, request_example } = contract
+  if (request_schema === null && (request_types.length === 0 || !request_required)) return undefined
+  if (method === 'DELETE' && !request_required) return undefined
+  const { type, base64 } = bodyFormOf(contract, schemas)
+  const example = examples ? bounded(request_example) : undefined
+  if (base64 === true) return 'dmFsdWU='
+  if (example !== undefined) return example
+  const schema = Object.hasOwn(request_schemas, type) ? request_schemas[type]! : request_schema
+  const sample = bounded(sampleOf(schema, schemas, examples))
+  return isJson(type) || isMembers(sample) || scalarText(sample) !== null ? sample : 'value'
+}
+
+function sampleOfParameter(parameter: Parameter, schemas: Members, examples: boolean): unknown {
+  const { schema, type, enum: values, pattern, min, max, default: otherwise } = parameter
+  const isText = type === 'string'
+  const own = schema ?? {
+    type,
+    ...(values === undefined ? {} : { enum: values }),
+    ...(pattern === undefined ? {} : { pattern }),
+    ...(min === undefined ? {} : { [isText ? 'minLength' : 'minimum']: min }),
+    ...(max === undefined ? {} : { [isText ? 'maxLength' : 'maximum']: max }),
+  }
+  if (examples && otherwise !== undefined && otherwise !== '' && otherwise !== null) return bounded(otherwise)
+  return bounded(sampleOf(own, schemas, examples))
 }
 
 /** The value when it is small; undefined leaves it out. */

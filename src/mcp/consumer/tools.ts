@@ -204,12 +204,19 @@ export const TOOLS: readonly Tool[] = [
         params: {
           type: 'object',
           description:
-            'Parameters of the call. Names that the contract declares may also stand here directly, without path, query or headers.',
+            'Parameters of the call. Names that the contract declares may also stand here directly, without path, query, headers or cookies.',
           properties: {
             path: { type: 'object', description: 'Values of the {parameters} in the path' },
-            query: { type: 'object', description: 'Query parameters; a list repeats the parameter' },
+            query: {
+              type: 'object',
+              description: 'Query parameters; lists and objects are written as the contract says',
+            },
             headers: { type: 'object', description: 'Request headers' },
-            body: { description: 'Request body; sent as JSON unless a content-type header says otherwise' },
+            cookies: { type: 'object', description: 'Cookies' },
+            body: {
+              description:
+                'Request body: an object for JSON and forms, base64 for bytes. Sent in the media type of the contract unless a content-type header says otherwise',
+            },
           },
         },
         method: text('HTTP method, when the endpoint has several'),

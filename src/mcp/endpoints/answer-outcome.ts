@@ -107,7 +107,7 @@ function errorsIn({ errors }: Members, isBody: boolean, { pointer }: ArgumentsOf
   const found = Array.isArray(errors) ? errors.filter(isMembers) : []
   return found.map((error) => {
     const given = String(error['pointer'])
-    const place = isBody ? `/body${given}` : given.replace(/^\/header\//, '/headers/')
+    const place = isBody ? `/body${given}` : given.replace(/^\/(header|cookie)\//, '/$1s/')
     return { ...error, pointer: pointer(place) }
   })
 }

@@ -1,3 +1,5 @@
+import type { PathText } from './parameter-text.ts'
+
 /**
  * Path patterns as an agent uses them: filled with values, or recognised in a concrete path. Only finds and
  * fills; what a path may reach is decided by the gateway's own router when the call runs.
@@ -116,9 +118,10 @@ export type Filled =
 
 /**
  * Fills a pattern. Every value is percent-encoded as a whole, so that it stays inside its segment; values that
- * could not (separators, control characters, dot segments, nothing at all) are refused by name.
+ * could not (separators, control characters, dot segments, nothing at all) are refused by name. A text that is encoded already stands
+ * as it is, without the prefix that the pattern has.
  */
-export function fillPattern(pattern: Pattern, values: ReadonlyMap<string, string>): Filled {
+export function fillPattern(pattern: Pattern, values: ReadonlyMap<string, string | PathText>): Filled {
   let path = ''
   for (const segment of pattern.segments) {
     if (segment.length === 1) {
@@ -133,6 +136,12 @@ export function fillPattern(pattern: Pattern, values: ReadonlyMap<string, string
       }
       const value = values.get(part)
       if (value === undefined) return { ok: false, name: part, reason: 'is required' }
+      if (typeof value !== 'string') {
+        const fault = value.encoded === '' ? EMPTY : firstFault(value.parts)
+        if (fault !== null) return { ok: false, name: part, reason: fault }
+        text += (value.prefix !== '.' && text.endsWith(value.prefix) ? '' : value.prefix) + value.encoded
+        continue
+      }
       const pieces = part === WILDCARD ? value.split('/') : [value]
       for (const [at, piece] of pieces.entries()) {
         const fault = faultOf(piece)
@@ -153,8 +162,14 @@ function isDots(text: string): boolean {
   return text === '.' || text === '..'
 }
 
+function firstFault(texts: readonly string[]): string | null {
+  return texts.map((text) => (text === '' ? null : faultOf(text))).find((fault) => fault !== null) ?? null
+}
+
+const EMPTY = 'must not be empty'
+
 function faultOf(value: string): string | null {
-  if (value === '') return 'must not be empty'
+  if (value === '') return EMPTY
   if (/[/\\]/.test(value)) return 'must not hold a slash or backslash'
   if (/[\x00-\x1f\x7f]/.test(value)) return 'must not hold control characters'
   return value.isWellFormed() ? null : 'must be valid Unicode'

@@ -1,8 +1,20 @@
 import { pointerTo } from '../../base/pointer.ts'
 import type { FieldError } from '../../base/refusal.ts'
+import type { BodyForm } from '../../model/body-form.ts'
 import { isOfMessage } from '../../model/header-names.ts'
-import type { Contract } from '../../snapshot/fragments.ts'
+import type { Parameter } from '../../model/proxy.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
+import { bodyBytes } from './body-bytes.ts'
+import {
+  cookieText,
+  type Form,
+  headerText,
+  ifEncodable,
+  type PathText,
+  pathText,
+  queryText,
+  scalarText,
+} from './parameter-text.ts'
 import { fillPattern, type Pattern } from './pattern.ts'
 
 /** One call as REST would have sent it. */
@@ -20,74 +32,89 @@ type Built =
   | { readonly ok: true; readonly built: Target }
   | { readonly ok: false; readonly errors: readonly FieldError[] }
 
+const PLACES = ['path', 'query', 'headers', 'cookies'] as const
+/** Where a parameter goes, as the groups of `params` are called. */
+export type Place = (typeof PLACES)[number]
+
+/** What a call is built by. Each function is called only for a call that needs it. */
+export interface Told {
+  /** Declared parameters, by whose names parameters without a group find their place. */
+  readonly parameters: () => readonly Pick<Parameter, 'in' | 'name'>[]
+  /** How a declared parameter is written; undefined for one that is not declared. */
+  readonly formOf: (place: Place, name: string) => Form | undefined
+  /** How the body is written. @param type the media type that the agent names, in lower case and without parameters */
+  readonly bodyForm: (type: string | undefined, body: unknown) => BodyForm
+}
+
 /** Parameters sorted by where they go. Keys of headers are as given. */
-interface Sorted {
-  readonly path: Map<string, unknown>
-  readonly query: Map<string, unknown>
-  readonly headers: Map<string, unknown>
+interface Sorted extends Readonly<Record<Place, Map<string, unknown>>> {
   body: unknown
 }
 
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/
 const HEADER_VALUE = /^([!-~]([\t -~]*[!-~])?)?$/
+const COOKIE_NAME = HEADER_NAME
 const RAW_QUERY = /^[!"$-~]*$/
 const PARAMETERS_MAX = 500
+const NO_FORM: Form = Object.freeze({})
 
 const ACCEPT = 'accept: application/json, */*;q=0.5\r\n'
-const JSON_TYPE = 'content-type: application/json\r\n'
 
 /**
  * Builds the call of an endpoint from an agent's parameters.
- * @param known values that a concrete path gave. @param contract asked for only when a parameter stands flat.
+ * @param known values that a concrete path gave
  */
 export function buildTarget(
   pattern: Pattern,
   known: ReadonlyMap<string, string>,
   rawQuery: string,
   params: Members,
-  contract: () => Contract | null,
+  told: Told,
   idempotencyKey: string | undefined,
 ): Built {
   const errors: FieldError[] = []
-  const sorted = sortParameters(pattern, params, contract, errors)
-  const path = fillPath(pattern, known, sorted.path, errors)
-  const query = buildQuery(rawQuery, sorted.query, errors)
-  const { fields, dropped, type, hasAccept } = buildHeaders(sorted.headers, errors)
-  const body = buildBody(sorted.body, type, errors)
+  const sorted = sortParameters(pattern, params, told, errors)
+  const path = fillPath(pattern, known, sorted.path, told, errors)
+  const query = buildQuery(rawQuery, sorted.query, told, errors)
+  const { fields, dropped, type, hasAccept } = buildHeaders(sorted, told, errors)
+  const body = buildBody(sorted.body, type, told, errors)
   if (errors.length > 0) return { ok: false, errors }
   const key = idempotencyKey === undefined ? '' : `idempotency-key: ${idempotencyKey}\r\n`
   if (key !== '' && !HEADER_VALUE.test(idempotencyKey ?? ''))
     return { ok: false, errors: [{ pointer: '/idempotency_key', reason: 'must be visible ASCII' }] }
+  const typeOfBody = body?.type ?? type
+  const typeLine = typeOfBody === undefined ? '' : `content-type: ${typeOfBody}\r\n`
   return {
     ok: true,
     built: {
       target: query === '' ? path : `${path}?${query}`,
-      fields: fields + key,
-      ownFields: (hasAccept ? '' : ACCEPT) + (body !== null && type === undefined ? JSON_TYPE : ''),
-      body,
+      fields: fields + (type === undefined ? '' : typeLine) + key,
+      ownFields: (hasAccept ? '' : ACCEPT) + (type === undefined ? typeLine : ''),
+      body: body?.bytes ?? null,
       dropped,
     },
   }
 }
 
-function sortParameters(
-  pattern: Pattern,
-  params: Members,
-  contract: () => Contract | null,
-  errors: FieldError[],
-): Sorted {
-  const sorted: Sorted = { path: new Map(), query: new Map(), headers: new Map(), body: undefined }
+function sortParameters(pattern: Pattern, params: Members, told: Told, errors: FieldError[]): Sorted {
+  const sorted: Sorted = {
+    path: new Map(),
+    query: new Map(),
+    headers: new Map(),
+    cookies: new Map(),
+    body: undefined,
+  }
   const flat: [string, unknown][] = []
   for (const key of Object.keys(params)) {
     const value = params[key]
-    if ((key === 'path' || key === 'query' || key === 'headers') && (isMembers(value) || value === null)) {
-      for (const name of Object.keys(value ?? {})) sorted[key].set(name, value![name])
+    const place = PLACES.find((one) => one === key)
+    if (place !== undefined && (isMembers(value) || value === null)) {
+      for (const name of Object.keys(value ?? {})) sorted[place].set(name, value![name])
     } else if (key === 'body') sorted.body = value
     else flat.push([key, value])
   }
-  if (flat.length > 0) sortFlat(pattern, flat, contract()?.parameters ?? [], sorted, errors)
-  const size = sorted.path.size + sorted.query.size + sorted.headers.size
-  if (size > PARAMETERS_MAX)
+  if (flat.length > 0) sortFlat(pattern, flat, told.parameters(), sorted, errors)
+  if (PLACES.reduce((sum, place) => sum + sorted[place].size, 0) > PARAMETERS_MAX)
     errors.push({ pointer: '/params', reason: `at most ${PARAMETERS_MAX} parameters` })
   return sorted
 }
@@ -96,7 +123,7 @@ function sortParameters(
 function sortFlat(
   pattern: Pattern,
   flat: readonly (readonly [string, unknown])[],
-  declared: Contract['parameters'],
+  declared: ReturnType<Told['parameters']>,
   sorted: Sorted,
   errors: FieldError[],
 ): void {
@@ -107,7 +134,7 @@ function sortFlat(
     if (place === undefined) {
       errors.push({
         pointer,
-        reason: 'the contract declares no such name; put it in path, query, headers or body',
+        reason: 'the contract declares no such name; put it in path, query, headers, cookies or body',
       })
     } else if (places.length > 1) {
       errors.push({ pointer, reason: `is declared in ${places.join(' and ')}; put it into one of them` })
@@ -117,14 +144,14 @@ function sortFlat(
   }
 }
 
-type Place = 'path' | 'query' | 'headers'
-
-function placesOf(key: string, pattern: Pattern, declared: Contract['parameters']): Place[] {
+function placesOf(key: string, pattern: Pattern, declared: ReturnType<Told['parameters']>): Place[] {
   const places: Place[] = pattern.names.includes(key) ? ['path'] : []
   if (declared.some((parameter) => parameter.in === 'query' && parameter.name === key)) places.push('query')
   const lower = key.toLowerCase()
   if (declared.some((parameter) => parameter.in === 'header' && parameter.name.toLowerCase() === lower))
     places.push('headers')
+  if (declared.some((parameter) => parameter.in === 'cookie' && parameter.name === key))
+    places.push('cookies')
   return places
 }
 
@@ -137,27 +164,36 @@ function fillPath(
   pattern: Pattern,
   known: ReadonlyMap<string, string>,
   given: ReadonlyMap<string, unknown>,
+  told: Told,
   errors: FieldError[],
 ): string {
-  if (given.size === 0 && pattern.names.length === 0) return fillPatternOrReport(pattern, known, errors)
-  const values = new Map(known)
+  const values = new Map<string, string | PathText>(known)
   for (const [name, value] of given) {
-    const text = toText(value)
+    const text = scalarText(value)
+    const form = told.formOf('path', name)
+    const isPlainText = text !== null && (name === '*' || isSimple(form))
+    const made = isPlainText ? text : ifEncodable(() => pathText(name, value, form ?? NO_FORM))
     const wrong = (reason: string): void =>
       void errors.push({ pointer: pointerOf('/params/path', name), reason })
     if (!pattern.names.includes(name))
       wrong(`no such path parameter; there are: ${pattern.names.join(', ') || 'none'}`)
-    else if (text === null) wrong('must be a string, number or boolean')
+    else if (made === null) wrong('must be a string, number, boolean, or a list or object of these')
     else if (known.has(name) && known.get(name) !== text)
       wrong('differs from the path that names the endpoint')
-    else values.set(name, text)
+    // A concrete path has its values as they are written
+    else if (!known.has(name)) values.set(name, made)
   }
   return errors.length > 0 ? '' : fillPatternOrReport(pattern, values, errors)
 }
 
+/** A scalar of this form is written as it is. */
+function isSimple(form: Form | undefined): boolean {
+  return (form?.style ?? 'simple') === 'simple' && form?.content_type === undefined
+}
+
 function fillPatternOrReport(
   pattern: Pattern,
-  values: ReadonlyMap<string, string>,
+  values: ReadonlyMap<string, string | PathText>,
   errors: FieldError[],
 ): string {
   const filled = fillPattern(pattern, values)
@@ -166,36 +202,32 @@ function fillPatternOrReport(
   return ''
 }
 
-function buildQuery(raw: string, given: ReadonlyMap<string, unknown>, errors: FieldError[]): string {
+function buildQuery(
+  raw: string,
+  given: ReadonlyMap<string, unknown>,
+  told: Told,
+  errors: FieldError[],
+): string {
   if (!RAW_QUERY.test(raw)) {
     errors.push({ pointer: '/endpoint', reason: 'the query must be percent-encoded' })
     return ''
   }
-  let query = raw
-  const add = (name: string, text: string): void => {
-    query += `${query === '' ? '' : '&'}${encodeURIComponent(name)}=${encodeURIComponent(text)}`
-  }
+  const pairs = raw === '' ? [] : [raw]
   for (const [name, value] of given) {
     if (value === null || value === undefined) continue
-    const items: [string, unknown][] = isMembers(value)
-      ? Object.keys(value).map((key) => [`${name}[${key}]`, value[key]])
-      : (Array.isArray(value) ? value : [value]).map((item: unknown) => [name, item])
-    for (const [key, item] of items) {
-      const text = toText(item)
-      if (text === null || !text.isWellFormed() || !key.isWellFormed()) {
-        errors.push({
-          pointer: pointerOf('/params/query', name),
-          reason: 'must be a string, number, boolean, a list or a flat object of these',
-        })
-        break
-      }
-      add(key, text)
-    }
+    const text = ifEncodable(() => queryText(name, value, told.formOf('query', name)))
+    if (text === null)
+      errors.push({
+        pointer: pointerOf('/params/query', name),
+        reason: 'must be a string, number, boolean, or a list or object of these',
+      })
+    else if (text !== '') pairs.push(text)
   }
-  return query
+  return pairs.join('&')
 }
 
 interface Headers {
+  /** Without the line of the media type. */
   readonly fields: string
   readonly dropped: readonly string[]
   /** Media type of the body; undefined when the agent names none. */
@@ -205,62 +237,52 @@ interface Headers {
 
 const NO_HEADERS: Headers = { fields: '', dropped: [], type: undefined, hasAccept: false }
 
-function buildHeaders(given: ReadonlyMap<string, unknown>, errors: FieldError[]): Headers {
-  if (given.size === 0) return NO_HEADERS
+function buildHeaders({ headers: given, cookies }: Sorted, told: Told, errors: FieldError[]): Headers {
+  if (given.size === 0 && cookies.size === 0) return NO_HEADERS
   const dropped: string[] = []
   const names = new Set<string>()
   let fields = ''
   let type: string | undefined
+  const cookie = buildCookies(cookies, told, errors)
   for (const [name, value] of given) {
     if (value === null || value === undefined) continue
     const lower = name.toLowerCase()
-    const text = toText(value)
+    const text = headerText(value, told.formOf('headers', name) ?? NO_FORM)
     const wrong = (reason: string): void =>
       void errors.push({ pointer: pointerOf('/params/headers', name), reason })
     if (!HEADER_NAME.test(name)) wrong('is no header name')
     else if (text === null || !HEADER_VALUE.test(text)) wrong('must be visible ASCII without line breaks')
     else if (names.has(lower)) wrong('is given twice')
     else if (isOfMessage(lower)) dropped.push(name)
-    else {
-      fields += `${lower}: ${text}\r\n`
-      if (lower === 'content-type') type = text
-    }
+    else if (lower === 'cookie') cookie.unshift(text)
+    else if (lower === 'content-type') type = text
+    else fields += `${lower}: ${text}\r\n`
     names.add(lower)
   }
+  if (cookie.length > 0) fields += `cookie: ${cookie.join('; ')}\r\n`
   return { fields, dropped, type, hasAccept: names.has('accept') }
 }
 
-/** JSON unless the agent names another media type: forms from a flat object, else text as it stands. */
-function buildBody(body: unknown, type: string | undefined, errors: FieldError[]): Uint8Array | null {
+function buildCookies(given: ReadonlyMap<string, unknown>, told: Told, errors: FieldError[]): string[] {
+  const pairs: string[] = []
+  for (const [name, value] of given) {
+    if (value === null || value === undefined) continue
+    const text = ifEncodable(() => cookieText(name, value, told.formOf('cookies', name) ?? NO_FORM))
+    const wrong = (reason: string): void =>
+      void errors.push({ pointer: pointerOf('/params/cookies', name), reason })
+    if (!COOKIE_NAME.test(name)) wrong('is no cookie name')
+    else if (text === null || !HEADER_VALUE.test(text))
+      wrong('must be a string, number, boolean, or a list or object of these')
+    else if (text !== '') pairs.push(text)
+  }
+  return pairs
+}
+
+function buildBody(body: unknown, line: string | undefined, told: Told, errors: FieldError[]) {
   if (body === undefined) return null
-  if (type === undefined || /[/+]json\b/i.test(type)) {
-    // Models often send the document as a string; it is meant as the document.
-    if (typeof body === 'string' && isDocument(body)) return Buffer.from(body)
-    return Buffer.from(JSON.stringify(body))
-  }
-  if (typeof body === 'string') return Buffer.from(body)
-  if (/^application\/x-www-form-urlencoded\b/i.test(type) && isMembers(body)) {
-    const before = errors.length
-    const form = buildQuery('', new Map(Object.entries(body)), errors)
-    return errors.length === before ? Buffer.from(form) : null
-  }
-  errors.push({ pointer: '/params/body', reason: `must be a string for content-type ${type.slice(0, 64)}` })
-  return null
-}
-
-function isDocument(text: string): boolean {
-  if (!/^\s*[{[]/.test(text)) return false
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
-}
-
-function toText(value: unknown): string | null {
-  if (typeof value === 'string') return value
-  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : null
+  const [named] = line === undefined ? [] : line.toLowerCase().split(/\s*;/, 1)
+  const form = told.bodyForm(named, body)
+  return bodyBytes(body, form, line, errors)
 }
 
 function pointerOf(base: string, key: string): string {

@@ -9,11 +9,12 @@
  */
 import { hash } from 'node:crypto'
 import { isPlain, type Plain } from '../../base/plain.ts'
+import { bodyFormOf, isJson, isMultipart, isUrlEncoded } from '../../model/body-form.ts'
 import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
 import type { Catalogue } from '../../model/capability-drift.ts'
 import { isOfMessage } from '../../model/header-names.ts'
 import type { HttpMethod } from '../../model/http-method.ts'
-import type { OfferedEndpoint, OfferedEndpoints } from '../../model/offered-endpoint.ts'
+import type { ArgumentPlace, OfferedEndpoint, OfferedEndpoints } from '../../model/offered-endpoint.ts'
 import { parameterNames } from '../../model/parameter-names.ts'
 import type { JsonSchema, Parameter, ProxySpec } from '../../model/proxy.ts'
 import { boundedSchema } from '../schema/bounded.ts'
@@ -49,6 +50,7 @@ export interface Offered {
 
 const NAME_CHARS_MAX = 60
 const ARGUMENT_CHARS_MAX = 64
+const ARGUMENT = /^[A-Za-z0-9_.-]{1,64}$/
 const TEXT_CHARS_MAX = 2000
 /** Bytes of the schema of a body. */
 const SCHEMA_BYTES_MAX = 8 * 1024
@@ -90,14 +92,7 @@ export function offeredBy(
       const role = roleOf(proxy.spec, method)
       const base = baseOf(proxy, role === 'tool' && tools.length > 1 ? method : null)
       const shape = shapeOf(proxy.spec, method, shared, isWhole)
-      const { places, hasBody, bodyType } = shape
-      const endpoint = {
-        proxy: proxy.id,
-        method,
-        places,
-        hasBody,
-        ...(bodyType === undefined ? {} : { bodyType }),
-      }
+      const endpoint = { proxy: proxy.id, method, ...shape.called }
       const texts = textsOf(proxy.spec, method, collection.spec.base_path)
       if (role === 'tool') {
         const name = freeName(base, proxy, method, taken.tools)
@@ -201,8 +196,8 @@ function hintsOf(method: HttpMethod): Plain {
 }
 
 /** What a call takes. */
-interface Shape extends Pick<OfferedEndpoint, 'places' | 'hasBody'> {
-  readonly bodyType: string | undefined
+interface Shape {
+  readonly called: Omit<OfferedEndpoint, 'proxy' | 'method'>
   readonly schema: Plain
   readonly prompt: readonly Plain[]
   readonly parameters: readonly Parameter[]
@@ -210,30 +205,28 @@ interface Shape extends Pick<OfferedEndpoint, 'places' | 'hasBody'> {
 
 function shapeOf(spec: OfferedSpec, method: HttpMethod, shared: Plain, isWhole: boolean): Shape {
   const contract = contractOf(spec, method)
-  const body = bodyOf(spec, method, contract)
+  const body = bodyOf(spec, method, contract, shared)
   const parameters = parametersOf(spec, method)
-  const places: Record<string, readonly ['path' | 'query' | 'headers', string]> = {}
+  const places: Record<string, ArgumentPlace> = {}
   const properties: Plain = {}
   const required: string[] = []
   const prompt: Plain[] = []
-  const taken = new Set(body === null ? [] : [BODY])
-  for (const parameter of parameters) {
-    const place = parameter.in === 'header' ? 'headers' : (parameter.in as 'path' | 'query')
-    const name = argumentName(parameter, taken)
-    places[name] = [place, parameter.name]
+  const names = argumentNames(parameters, body !== null)
+  for (const [index, parameter] of parameters.entries()) {
+    const name = names[index]!
+    places[name] = placeOf(parameter)
     if (parameter.required) required.push(name)
     if (!isWhole) continue
-    properties[name] = parameterSchema(parameter, shared)
-    prompt.push({ name, ...described(parameter.description), required: parameter.required })
+    const description = described(textOf(parameter, name))
+    properties[name] = { ...parameterSchema(parameter, shared), ...description }
+    prompt.push({ name, ...description, required: parameter.required })
   }
   if (body !== null && isWhole) {
     properties[BODY] = body.schema(shared)
     if (body.isRequired) required.push(BODY)
   }
   return {
-    places,
-    hasBody: body !== null,
-    bodyType: body?.type,
+    called: { places, hasBody: body !== null, ...body?.form },
     schema: {
       type: 'object',
       properties,
@@ -270,11 +263,21 @@ function parametersOf(spec: OfferedSpec, method: HttpMethod): readonly Parameter
       required: true,
     }
   })
-  const others = parameters.filter((one) => one.in === 'query' || (one.in === 'header' && isGiven(one.name)))
+  const others = parameters.filter((one) => one.in !== 'path' && (one.in !== 'header' || isGiven(one.name)))
   return [...inPath, ...others]
 }
 
-/** A name that model APIs take for an argument. */
+/** Names that model APIs take for arguments, in the order of the parameters. A name that can stay as it is stays. */
+function argumentNames(parameters: readonly Parameter[], hasBody: boolean): readonly string[] {
+  const taken = new Set(hasBody ? [BODY] : [])
+  const kept = parameters.map(({ name }) => {
+    if (!ARGUMENT.test(name) || taken.has(name)) return null
+    taken.add(name)
+    return name
+  })
+  return parameters.map((parameter, index) => kept[index] ?? argumentName(parameter, taken))
+}
+
 function argumentName({ name, in: place }: Parameter, taken: Set<string>): string {
   const clean =
     name === '*' ? 'rest' : name.replaceAll(/[^A-Za-z0-9_.-]/gu, '_').replace(/_+$/, '') || 'argument'
@@ -286,8 +289,26 @@ function argumentName({ name, in: place }: Parameter, taken: Set<string>): strin
   return free
 }
 
+/** The description of an argument. One that has another name than its parameter says so. */
+function textOf({ name, in: place, description }: Parameter, argument: string): string {
+  if (argument === name || name === '*') return description
+  const sent = `Sent as ${JSON.stringify(name)} in ${place}.`
+  return description === '' ? sent : `${sent} ${description}`
+}
+
+const PLACE_OF = { path: 'path', query: 'query', header: 'headers', cookie: 'cookies' } as const
+
+function placeOf({ name, in: place, style, explode, content_type }: Parameter): ArgumentPlace {
+  const form = {
+    ...(style === undefined ? {} : { style }),
+    ...(explode === undefined ? {} : { explode }),
+    ...(content_type === undefined ? {} : { content_type }),
+  }
+  return Object.keys(form).length === 0 ? [PLACE_OF[place], name] : [PLACE_OF[place], name, form]
+}
+
 function parameterSchema(parameter: Parameter, shared: Plain): Plain {
-  const { schema, type, enum: values, pattern, min, max, default: otherwise, description } = parameter
+  const { schema, type, enum: values, pattern, min, max, default: otherwise } = parameter
   const own: Plain =
     schema === undefined
       ? {
@@ -299,40 +320,59 @@ function parameterSchema(parameter: Parameter, shared: Plain): Plain {
           ...(max === undefined ? {} : { maximum: max }),
         }
       : plainSchema(schema, shared, PARAMETER_BYTES_MAX)
-  const isFlat = parameter.in === 'query' || (own['type'] !== 'array' && own['type'] !== 'object')
-  return {
-    // A path and a header take one text
-    ...(isFlat ? own : { type: 'string' }),
-    ...(otherwise === undefined ? {} : { default: otherwise }),
-    ...described(description),
-  }
+  return { ...own, ...(otherwise === undefined ? {} : { default: otherwise }) }
 }
 
 interface Body {
   readonly isRequired: boolean
-  /** Undefined for JSON. */
-  readonly type: string | undefined
+  /** How it is written; nothing for JSON. */
+  readonly form: Pick<OfferedEndpoint, 'bodyType' | 'base64'>
   readonly schema: (shared: Plain) => Plain
 }
 
 /** The body that a method takes; null for none. */
-function bodyOf({ kind }: OfferedSpec, method: HttpMethod, contract: Contract): Body | null {
+function bodyOf({ kind }: OfferedSpec, method: HttpMethod, contract: Contract, shared: Plain): Body | null {
   const { request_schema, request_schemas = {}, request_types: types = [], request_required } = contract
   if (method === 'GET' || method === 'HEAD') return null
   if (!WITH_BODY.has(method) && request_schema === null && types.length === 0) return null
-  const json = types.find((type) => /[/+]json\b/i.test(type))
-  const type = types.length === 0 || json !== undefined ? undefined : types[0]!
-  const schema = request_schemas[json ?? type ?? ''] ?? request_schema
+  const { type, base64 } = bodyFormOf(contract, shared)
+  const schema = Object.hasOwn(request_schemas, type) ? request_schemas[type]! : request_schema
+  const hasBase64 = base64 === true || base64.length > 0
+  const form = {
+    ...(type === 'application/json' ? {} : { bodyType: type }),
+    ...(hasBase64 ? { base64 } : {}),
+  }
   const isRequired = (request_required ?? true) && schema !== null && WITH_BODY.has(method)
-  if (type !== undefined && !/^application\/x-www-form-urlencoded\b/i.test(type))
-    return { isRequired, type, schema: () => ({ type: 'string', description: `Sent as ${type}` }) }
   if (kind === 'graphql' && schema === null)
-    return { isRequired: true, type, schema: () => structuredClone(GRAPHQL) }
+    return { isRequired: true, form, schema: () => structuredClone(GRAPHQL) }
+  if (base64 === true) return { isRequired, form, schema: () => bytesSchema(`The body, sent as ${type}.`) }
+  if (!isJson(type) && !isUrlEncoded(type) && !isMultipart(type))
+    return { isRequired, form, schema: () => ({ type: 'string', description: `Sent as ${type}` }) }
   return {
     isRequired,
-    type,
-    schema: (shared) => (schema === null ? {} : plainSchema(schema, shared, SCHEMA_BYTES_MAX)),
+    form,
+    schema: (shared) =>
+      schema === null ? {} : withFiles(plainSchema(schema, shared, SCHEMA_BYTES_MAX), base64),
   }
+}
+
+function bytesSchema(what: string): Plain {
+  const description = `${what} Base64, or a data: URL with the media type and the parameter name.`
+  return { type: 'string', contentEncoding: 'base64', description: description.trim() }
+}
+
+/** A schema of a form whose fields of these names are files. */
+function withFiles(schema: Plain, files: readonly string[]): Plain {
+  // It says of the whole what is not so of its fields
+  const { contentMediaType: _, properties, ...rest } = schema
+  if (!isPlain(properties)) return rest
+  const fields = Object.entries(properties).map(([name, field]) => {
+    if (!files.includes(name)) return [name, field]
+    const { description, type } = isPlain(field) ? field : {}
+    const file = bytesSchema(typeof description === 'string' ? description : '')
+    return [name, type === 'array' ? { type, items: file } : file]
+  })
+  return { ...rest, properties: Object.fromEntries(fields) }
 }
 
 /** A request of GraphQL (GraphQL over HTTP, section 5.1). */

@@ -1,0 +1,228 @@
+/**
+ * A value that fits a JSON Schema, as an example. It has what is required and writable, in few bytes. Schemas may be anything: what
+ * cannot be told gives a plausible value. The work is bounded by {@link STEPS_MAX} schemas.
+ */
+import { isPlain, type Plain } from '../../base/plain.ts'
+import { nameIn } from '../../model/schema-looseness.ts'
+import { textOfPattern } from './pattern-sample.ts'
+
+const STEPS_MAX = 2000
+const DEPTH_MAX = 12
+/** Deeper than this, a value that may be null is. */
+const NESTED = 2
+const ITEMS_MAX = 20
+const TEXT_MAX = 2000
+
+/** Texts by format; those of `src/model/schema-formats.ts` and others that are common. */
+const FORMATS: Readonly<Record<string, string>> = {
+  date: '2026-01-31',
+  'date-time': '2026-01-31T12:00:00Z',
+  time: '12:00:00Z',
+  duration: 'P1D',
+  email: 'name@example.com',
+  'idn-email': 'name@example.com',
+  hostname: 'example.com',
+  'idn-hostname': 'example.com',
+  ipv4: '192.0.2.1',
+  ipv6: '2001:db8::1',
+  uri: 'https://example.com/',
+  url: 'https://example.com/',
+  'uri-reference': '/example',
+  iri: 'https://example.com/',
+  'iri-reference': '/example',
+  'uri-template': '/example/{id}',
+  uuid: '00000000-0000-4000-8000-000000000000',
+  'json-pointer': '/example',
+  'relative-json-pointer': '0',
+  regex: '.*',
+  byte: 'dmFsdWU=',
+  binary: 'dmFsdWU=',
+}
+
+/**
+ * @param shared schemas that `#/$defs/<name>` leads to
+ * @param examples false leaves out examples of the description, which often break its own rules
+ */
+export function sampleOf(schema: unknown, shared: Plain, examples: boolean): unknown {
+  let steps = 0
+  return of(schema, 0)
+
+  function of(given: unknown, depth: number): unknown {
+    const merged = mergedOf(given, [], depth > NESTED)
+    const { type } = merged
+    if (merged['const'] !== undefined) return merged['const']
+    const [said] = [merged['default'], merged['example'], listOf(merged['examples'])[0]].filter(
+      (value) => value !== undefined && examples,
+    )
+    if (said !== undefined) return said
+    const values = listOf(merged['enum'])
+    if (values.length > 0) return values.find((value) => value !== null && isOfType(value, type)) ?? values[0]
+    switch (typeOf(merged)) {
+      case 'object':
+        return depth > DEPTH_MAX ? {} : objectOf(merged, depth)
+      case 'array':
+        return depth > DEPTH_MAX ? [] : arrayOf(merged, depth)
+      case 'integer':
+        return numberOf(merged, 1)
+      case 'number':
+        return numberOf(merged, 1)
+      case 'boolean':
+        return true
+      case 'null':
+        return null
+      default:
+        return textOf(merged)
+    }
+  }
+
+  /** What is said about one value, in one schema: references, all of `allOf`, and the first usable alternative. */
+  function mergedOf(given: unknown, above: readonly unknown[], isDeep = false): Plain {
+    if (!isPlain(given) || above.includes(given) || above.length > 20 || ++steps > STEPS_MAX) return {}
+    const inside = [...above, given]
+    let merged: Plain = { ...given }
+    const name = typeof given['$ref'] === 'string' ? nameIn(given['$ref']) : null
+    const own = isPlain(given['$defs']) ? given['$defs'] : {}
+    if (name !== null) {
+      const target = Object.hasOwn(own, name) ? own[name] : Object.hasOwn(shared, name) ? shared[name] : {}
+      merged = together(mergedOf(target, inside, isDeep), merged)
+    }
+    for (const one of listOf(given['allOf'])) merged = together(merged, mergedOf(one, inside, isDeep))
+    for (const keyword of ['oneOf', 'anyOf']) {
+      const list = listOf(given[keyword])
+      const some = list.map((one) => mergedOf(one, inside, isDeep))
+      // Null ends what contains itself
+      const chosen = some.find(({ type }) => (type === 'null') === isDeep) ?? some[0]
+      if (chosen !== undefined) merged = together(merged, chosen)
+    }
+    return merged
+  }
+
+  function objectOf(schema: Plain, depth: number): Plain {
+    const properties = isPlain(schema['properties']) ? schema['properties'] : {}
+    const required = listOf(schema['required']).filter((name) => typeof name === 'string')
+    const least = typeof schema['minProperties'] === 'number' ? schema['minProperties'] : 0
+    const names = new Set(required.filter((name) => !isReadOnly(properties[name])))
+    for (const name of Object.keys(properties)) {
+      if (names.size >= least) break
+      if (!isReadOnly(properties[name])) names.add(name)
+    }
+    const rest = isPlain(schema['additionalProperties']) ? schema['additionalProperties'] : {}
+    for (let count = 1; names.size < Math.min(least, ITEMS_MAX); count++) names.add(`name${count}`)
+    return Object.fromEntries(
+      [...names].map((name) => [
+        name,
+        of(Object.hasOwn(properties, name) ? properties[name] : rest, depth + 1),
+      ]),
+    )
+  }
+
+  function isReadOnly(property: unknown): boolean {
+    return isPlain(property) && mergedOf(property, [])['readOnly'] === true
+  }
+
+  function arrayOf(schema: Plain, depth: number): unknown[] {
+    const least = typeof schema['minItems'] === 'number' ? schema['minItems'] : 1
+    const most = typeof schema['maxItems'] === 'number' ? schema['maxItems'] : ITEMS_MAX
+    const length = Math.min(Math.max(1, least), most, ITEMS_MAX)
+    const first = listOf(schema['prefixItems'])
+    const items: unknown[] = []
+    while (items.length < length) items.push(of(first[items.length] ?? schema['items'] ?? {}, depth + 1))
+    if (schema['uniqueItems'] !== true || length < 2) return items
+    const values = listOf(mergedOf(schema['items'], [])['enum'])
+    return items.map((item, index) =>
+      values.length > index
+        ? values[index]
+        : typeof item === 'number'
+          ? item + index
+          : typeof item === 'string'
+            ? `${item}${index}`
+            : item,
+    )
+  }
+}
+
+/** Both schemas hold. */
+function together(a: Plain, b: Plain): Plain {
+  const properties = { ...(isPlain(a['properties']) ? a['properties'] : {}) }
+  for (const [name, one] of Object.entries(isPlain(b['properties']) ? b['properties'] : {}))
+    properties[name] = Object.hasOwn(properties, name) ? { allOf: [properties[name], one] } : one
+  const required = [...new Set([...listOf(a['required']), ...listOf(b['required'])])]
+  const [these, those] = [listOf(a['enum']), listOf(b['enum'])]
+  const both = these.filter((value) => those.length === 0 || those.includes(value))
+  const values = these.length === 0 ? those : both.length === 0 ? these : both
+  return {
+    ...a,
+    ...b,
+    ...(Object.keys(properties).length === 0 ? {} : { properties }),
+    ...(required.length === 0 ? {} : { required }),
+    ...(values.length === 0 ? {} : { enum: values }),
+  }
+}
+
+function typeOf(schema: Plain): unknown {
+  const types = (Array.isArray(schema['type']) ? schema['type'] : [schema['type']]) as readonly unknown[]
+  const type = types.find((one) => one !== 'null') ?? types[0]
+  if (type !== undefined) return type
+  if (
+    isPlain(schema['properties']) ||
+    schema['additionalProperties'] !== undefined ||
+    schema['required'] !== undefined
+  )
+    return 'object'
+  if (schema['items'] !== undefined) return 'array'
+  return ['minimum', 'maximum', 'multipleOf'].some((keyword) => schema[keyword] !== undefined)
+    ? 'number'
+    : 'string'
+}
+
+function isOfType(value: unknown, type: unknown): boolean {
+  switch (type) {
+    case 'string':
+      return typeof value === 'string'
+    case 'integer':
+    case 'number':
+      return typeof value === 'number'
+    default:
+      return true
+  }
+}
+
+function numberOf(schema: Plain, usual: number): number {
+  const bound = (keyword: string): number | null =>
+    typeof schema[keyword] === 'number' ? (schema[keyword] as number) : null
+  const step = bound('multipleOf') ?? (typeOf(schema) === 'integer' ? 1 : null)
+  const low = bound('minimum')
+  const above = bound('exclusiveMinimum')
+  const high = bound('maximum')
+  const below = bound('exclusiveMaximum')
+  const width = step ?? ((high ?? below ?? Number.POSITIVE_INFINITY) - (low ?? above ?? 0) < 1 ? 0.001 : 1)
+  const least = Math.max(
+    low ?? Number.NEGATIVE_INFINITY,
+    above === null ? Number.NEGATIVE_INFINITY : above + width,
+  )
+  const most = Math.min(
+    high ?? Number.POSITIVE_INFINITY,
+    below === null ? Number.POSITIVE_INFINITY : below - width,
+  )
+  const near = Math.min(Math.max(usual, least), most)
+  if (step === null || step <= 0) return near
+  const up = Math.ceil(near / step) * step
+  return up <= most ? up : Math.floor(near / step) * step
+}
+
+function textOf(schema: Plain): string {
+  const { format, pattern } = schema
+  const least = typeof schema['minLength'] === 'number' ? schema['minLength'] : 0
+  const most = typeof schema['maxLength'] === 'number' ? schema['maxLength'] : TEXT_MAX
+  const known = typeof format === 'string' && Object.hasOwn(FORMATS, format) ? FORMATS[format]! : null
+  if (typeof pattern === 'string') {
+    const made = textOfPattern(pattern, least, known === null ? ['value'] : [known, 'value'])
+    if (made !== null) return made
+  }
+  if (known !== null) return known
+  return 'value'.padEnd(Math.min(least, TEXT_MAX), 'e').slice(0, Math.max(most, 0))
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? (value as readonly unknown[]) : []
+}

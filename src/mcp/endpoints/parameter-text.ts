@@ -1,0 +1,201 @@
+/**
+ * Serialization of parameters as OpenAPI 3.1.1 sections 4.8.12.2 to 4.8.12.4 and RFC 6570 define it: a value becomes the text that
+ * stands in the path, the query, a header or a cookie.
+ *
+ * 1. Null and undefined are absent values, also as an item of a list or a member of an object.
+ * 2. A text with unpaired surrogates has no encoding: the functions throw a URIError, which {@link ifEncodable} turns into null.
+ * 3. Where OpenAPI defines nothing, the text is what servers commonly read: a list or object inside a list or object becomes JSON, and
+ *    style deepObject nests brackets.
+ */
+import { isMembers } from '../protocol/message.ts'
+
+/** How a parameter is written. Absent members have the defaults of OpenAPI. */
+export interface Form {
+  readonly style?: string | undefined
+  readonly explode?: boolean | undefined
+  /** Media type of a parameter that the description declares with `content`. */
+  readonly content_type?: string | undefined
+}
+
+/** The text of a path parameter: encoded, with the separator that its style puts before it. */
+export interface PathText {
+  readonly prefix: string
+  readonly encoded: string
+  /** The texts that are encoded in it. */
+  readonly parts: readonly string[]
+}
+
+/** Brackets inside each other in a query. */
+const NESTED_MAX = 16
+const JSON_TYPE = /[/+]json$/i
+
+/** A string, number or boolean as text; null for anything else. */
+export function scalarText(value: unknown): string | null {
+  if (typeof value === 'string') return value
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : null
+}
+
+/** A value flattened: an item has one text, a member has a name and a text. Null for a value that is no list and no object. */
+type Flat = { readonly items: string[] } | { readonly members: [string, string][] } | null
+
+function flatOf(value: unknown): Flat {
+  if (Array.isArray(value)) return { items: value.filter(isThere).map(textOf) }
+  if (!isMembers(value) || scalarText(value) !== null) return null
+  return {
+    members: Object.keys(value)
+      .filter((name) => isThere(value[name]))
+      .map((name) => [name, textOf(value[name])]),
+  }
+}
+
+function isThere(value: unknown): boolean {
+  return value !== null && value !== undefined
+}
+
+function textOf(value: unknown): string {
+  return scalarText(value) ?? JSON.stringify(value)
+}
+
+/** A value that is declared with `content`; null where it has no text in that media type. */
+function contentText(type: string, value: unknown): string | null {
+  if (!JSON_TYPE.test(type)) return scalarText(value)
+  // Models often send the document as a string; it is meant as the document
+  return typeof value === 'string' && isDocument(value) ? value : JSON.stringify(value)
+}
+
+/** True for the JSON text of an object or a list. */
+export function isDocument(text: string): boolean {
+  if (!/^\s*[{[]/.test(text)) return false
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The text of a path parameter (styles simple, label and matrix); null for a value that has none. */
+export function pathText(name: string, value: unknown, form: Form): PathText | null {
+  const { style = 'simple', explode = false, content_type } = form
+  if (content_type !== undefined) {
+    const text = contentText(content_type, value)
+    return text === null ? null : { prefix: '', encoded: encoded(text), parts: [text] }
+  }
+  const flat = flatOf(value)
+  const scalar = scalarText(value)
+  if (flat === null && scalar === null) return null
+  const parts = flat === null ? [scalar!] : 'items' in flat ? flat.items : flat.members.flat()
+  const isScattered = explode && flat !== null && 'members' in flat
+  const separator = !explode ? ',' : style === 'label' ? '.' : style === 'matrix' ? ';' : ','
+  const repeated = style === 'matrix' && explode ? `${separator}${encoded(name)}=` : separator
+  const text = isScattered
+    ? flat.members.map(([key, one]) => `${encoded(key)}=${encoded(one)}`).join(separator)
+    : parts.map(encoded).join(repeated)
+  const prefix = style === 'label' ? '.' : style !== 'matrix' ? '' : isScattered ? ';' : `;${encoded(name)}=`
+  return { prefix, encoded: text, parts }
+}
+
+/**
+ * The pairs of a query parameter (styles form, spaceDelimited, pipeDelimited and deepObject), encoded: `id=1&id=2`. Empty for a list or
+ * object without anything in it; null for a value that has no text.
+ * @param form undefined for a parameter that nobody has declared: its objects are written with brackets
+ */
+export function queryText(name: string, value: unknown, form: Form | undefined): string | null {
+  const { style = form === undefined ? 'deepObject' : 'form', content_type } = form ?? {}
+  const explode = form?.explode ?? (style === 'form' || style === 'deepObject')
+  const pair = (key: string, text: string): string => `${encoded(key)}=${encoded(text)}`
+  if (content_type !== undefined) {
+    const text = contentText(content_type, value)
+    return text === null ? null : pair(name, text)
+  }
+  const flat = flatOf(value)
+  if (flat === null) {
+    const text = scalarText(value)
+    return text === null ? null : pair(name, text)
+  }
+  if (style === 'deepObject') return bracketed(name, value, form !== undefined)
+  if (explode)
+    return 'items' in flat
+      ? flat.items.map((one) => pair(name, one)).join('&')
+      : flat.members.map(([key, one]) => pair(key, one)).join('&')
+  const delimiter = style === 'spaceDelimited' ? '%20' : style === 'pipeDelimited' ? '%7C' : ','
+  const texts = 'items' in flat ? flat.items : flat.members.flat()
+  return texts.length === 0 ? '' : `${encoded(name)}=${texts.map(encoded).join(delimiter)}`
+}
+
+/** Pairs such as `filter[state]=open`. @param marks items of a list have a name of their own, `name[]` */
+function bracketed(name: string, value: unknown, marks: boolean): string | null {
+  const pairs: string[] = []
+  const add = (key: string, one: unknown, depth: number): boolean => {
+    if (!isThere(one)) return true
+    const text = scalarText(one)
+    if (text !== null) {
+      pairs.push(`${encoded(key)}=${encoded(text)}`)
+      return true
+    }
+    if (depth > NESTED_MAX) return false
+    if (!Array.isArray(one))
+      return (
+        isMembers(one) && Object.keys(one).every((inner) => add(`${key}[${inner}]`, one[inner], depth + 1))
+      )
+    return one.every((item: unknown, index) => {
+      const isFlat = scalarText(item) !== null
+      if (isFlat) return add(marks ? `${key}[]` : key, item, depth + 1)
+      return add(`${key}[${index}]`, item, depth + 1)
+    })
+  }
+  return add(name, value, 0) ? pairs.join('&') : null
+}
+
+/** The value of a header (style simple); null for a value that has none. Header values are not encoded. */
+export function headerText(value: unknown, form: Form): string | null {
+  if (form.content_type !== undefined) return contentText(form.content_type, value)
+  const flat = flatOf(value)
+  if (flat === null) return scalarText(value)
+  if ('items' in flat) return flat.items.join(',')
+  return form.explode === true
+    ? flat.members.map(([key, one]) => `${key}=${one}`).join(',')
+    : flat.members.flat().join(',')
+}
+
+/** The pairs of a cookie (style form): `id=1`, or `id=1; id=2` for an exploded list. Null for a value that has no text. */
+export function cookieText(name: string, value: unknown, form: Form): string | null {
+  if (form.content_type !== undefined) {
+    const text = contentText(form.content_type, value)
+    return text === null ? null : `${name}=${cookieOctets(text)}`
+  }
+  const flat = flatOf(value)
+  if (flat === null) {
+    const text = scalarText(value)
+    return text === null ? null : `${name}=${cookieOctets(text)}`
+  }
+  const isList = 'items' in flat
+  if (form.explode === false) {
+    const texts = isList ? flat.items : flat.members.flat()
+    return texts.length === 0 ? '' : `${name}=${texts.map(cookieOctets).join(',')}`
+  }
+  const pairs: readonly (readonly [string, string])[] = isList
+    ? flat.items.map((one) => [name, one])
+    : flat.members
+  return pairs.map(([key, one]) => `${key}=${cookieOctets(one)}`).join('; ')
+}
+
+/** Characters that cannot stand in the value of a cookie, encoded (RFC 6265 section 4.1.1). A comma may, to most readers. */
+function cookieOctets(text: string): string {
+  return text.replaceAll(/[^!#-:<-[\]-~]/gu, encoded)
+}
+
+/** Percent-encoded. Throws a URIError for a text with unpaired surrogates, which has no encoding. */
+function encoded(text: string): string {
+  return encodeURIComponent(text)
+}
+
+/** What `work` gives; null where a text has no encoding. */
+export function ifEncodable<T>(work: () => T | null): T | null {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof URIError) return null
+    throw error
+  }
+}
