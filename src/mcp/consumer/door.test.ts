@@ -128,6 +128,29 @@ describe('the Gateway MCP door', () => {
     return { ...answer.result.structuredContent, isError: answer.result.isError }
   }
 
+  test('numbers keep their digits from the message to the call, and from the answer to the result', async () => {
+    const numbers = '[12345678901234567890,1.0,1e400,0.10000000000000000001]'
+    gateway.reply = () => ({
+      fields: 'content-type: application/json\r\n',
+      body: Buffer.from(`{"kept":${numbers},"other":1}`),
+    })
+    for (const fields of [undefined, ['kept']]) {
+      const body = JSON.stringify(
+        call({ endpoint: 'create-order', params: { query: { q: 'N' }, body: { n: 'N' } }, fields }),
+      ).replaceAll('"N"', numbers)
+      const answer = await fetch(`${shell.url}/mcp`, {
+        method: 'POST',
+        headers: { ...headers, 'content-type': 'application/json' },
+        body,
+      })
+      const text = await answer.text()
+      const made = gateway.calls.at(-1)!
+      assert.equal(Buffer.from(made.body!).toString(), `{"n":${numbers}}`)
+      assert.match(made.target, /\?q=12345678901234567890&q=1\.0&q=1e400&q=0\.10000000000000000001$/)
+      assert.ok(text.includes(`"body":{"kept":${numbers}`), text)
+    }
+  })
+
   test('a call without credentials is challenged, whatever its method', async () => {
     for (const method of ['GET', 'POST', 'DELETE']) {
       const answer = await fetch(`${shell.url}/mcp`, { method })

@@ -1,3 +1,4 @@
+import { withDigits } from '../../base/exact-json.ts'
 import { HTTP_METHODS } from '../../model/methods.ts'
 import { answerOutcome } from '../endpoints/answer-outcome.ts'
 import { toldByContract } from '../endpoints/contract-told.ts'
@@ -55,7 +56,7 @@ export function execute(
     catalogue.patternOf(endpoint),
     resolved.values,
     resolved.query,
-    (values.get('params') as Members | undefined) ?? NO_PARAMS,
+    withDigits((values.get('params') as Members | undefined) ?? NO_PARAMS),
     toldByContract(() => gateway.contract(endpoint, method)),
     values.get('idempotency_key') as string | undefined,
   )

@@ -3,7 +3,9 @@
  * endpoint, and clients can still call the tools of the compact view. An endpoint that the caller may not call gets the answer of an unknown
  * endpoint.
  */
+
 import type { Clock } from '../../base/clock.ts'
+import { withDigits } from '../../base/exact-json.ts'
 import { PROBLEMS, type RefusalCode } from '../../base/refusal.ts'
 import type { Endpoint } from '../../gateway/port.ts'
 import type { CapabilityType } from '../../model/capability.ts'
@@ -193,7 +195,7 @@ export function createConsumerRelay(options: RelayOptions): Relay<Sender> {
     finish: (outcome: ToolOutcome | null) => void,
   ) {
     const { requestId } = sender
-    const built = byArguments(item, given)
+    const built = byArguments(item, withDigits(given))
     if (!built.ok) {
       const detail = `${built.errors[0]!.pointer}: ${built.errors[0]!.reason}`
       return finish(refused('parameter_invalid', requestId, { detail, errors: built.errors }))
@@ -217,7 +219,7 @@ export function createConsumerRelay(options: RelayOptions): Relay<Sender> {
     received.tool = name
     const given = params['arguments'] ?? EMPTY
     if (!isMembers(given)) return done(invalid('/params/arguments', 'arguments must be an object'))
-    const built = method === 'resources/read' ? byUri(item, name) : byArguments(item, given)
+    const built = method === 'resources/read' ? byUri(item, name) : byArguments(item, withDigits(given))
     if (!built.ok) {
       const outcome = parameterInvalid(sender.requestId, built.errors, EMPTY)
       received.outcome = outcome

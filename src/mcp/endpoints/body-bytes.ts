@@ -40,19 +40,19 @@ export function bodyBytes(
     const text = typeof body === 'string' && isDocument(body) ? body : JSON.stringify(body)
     return { bytes: Buffer.from(text), type }
   }
-  if (isMembers(body) && isUrlEncoded(form.type)) {
+  const scalar = scalarText(body)
+  if (scalar === null && isMembers(body) && isUrlEncoded(form.type)) {
     const text = urlEncoded(body, errors)
     return text === null ? null : { bytes: Buffer.from(text), type }
   }
-  if (isMembers(body) && isMultipart(form.type)) return multipart(body, form, errors)
+  if (scalar === null && isMembers(body) && isMultipart(form.type)) return multipart(body, form, errors)
   if (form.base64 === true) {
     const file = typeof body === 'string' ? fileOf(body) : null
     // The description says which type the body has, or which range its type is of
     return file === null ? wrong(NOT_BYTES) : { bytes: file.bytes, type: line ?? file.type ?? form.type }
   }
-  const text = scalarText(body)
-  if (text === null) return wrong(`must be a string for content-type ${type.slice(0, 64)}`)
-  return { bytes: Buffer.from(text), type }
+  if (scalar === null) return wrong(`must be a string for content-type ${type.slice(0, 64)}`)
+  return { bytes: Buffer.from(scalar), type }
 }
 
 function urlEncoded(body: Members, errors: FieldError[]): string | null {

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { parseExact } from '../../base/exact-json.ts'
 import { quotedJson } from '../../base/quoted-json.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import { select, toWanted } from './select.ts'
@@ -41,7 +42,7 @@ export function fitResult(raw: Raw, fields: readonly string[], bytesMax: number)
     const quoted = fields.length === 0 && raw.body.length <= bytesMax ? quotedJson(raw.body) : null
     if (quoted !== null) return { json: text, quoted, truncated: false, hint: null, blocks: NO_BLOCKS }
     try {
-      return fitJson(text, JSON.parse(text), raw, fields, bytesMax)
+      return fitJson(text, parseExact(text), raw, fields, bytesMax)
     } catch {
       // Not JSON after all, or nested too deeply to be written again: given as text.
     }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { FORMS, type Json, written } from '../../../test/support/parameter-forms.ts'
+import { parseExact } from '../../base/exact-json.ts'
 import type { Form } from './parameter-text.ts'
 import { toPattern } from './pattern.ts'
 import type { Place, Told } from './target.ts'
@@ -145,4 +146,18 @@ test('text with half of a surrogate pair is refused in each place where it would
       assert.ok(!built.ok)
       assert.equal(built.errors[0]!.pointer, `/params/${group}/p`)
     }
+})
+
+test('numbers of a call keep their digits in path, query, header, cookie and body', () => {
+  const numbers = { p: 0, q: [0], h: 0, c: 0, body: { deep: [0], n: 0 } }
+  const text = JSON.stringify(numbers)
+    .replaceAll(/:0/g, ':12345678901234567890')
+    .replaceAll('[0]', '[1.0,1e400]')
+  const { p, q, h, c, body } = parseExact(text) as typeof numbers
+  const params = { path: { p }, query: { q }, headers: { h }, cookies: { c }, body }
+  const built = buildTarget(toPattern('/{p}'), new Map(), '', params, toldOf({}), undefined)
+  assert.ok(built.ok)
+  assert.equal(built.built.target, '/12345678901234567890?q=1.0&q=1e400')
+  assert.equal(built.built.fields, 'h: 12345678901234567890\r\ncookie: c=12345678901234567890\r\n')
+  assert.equal(Buffer.from(built.built.body!).toString(), '{"deep":[1.0,1e400],"n":12345678901234567890}')
 })

@@ -7,6 +7,7 @@
  * 3. Where OpenAPI defines nothing, the text is what servers commonly read: a list or object inside a list or object becomes JSON, and
  *    style deepObject nests brackets.
  */
+import { rawNumber } from '../../base/exact-json.ts'
 import { isMembers } from '../protocol/message.ts'
 
 /** How a parameter is written. Absent members have the defaults of OpenAPI. */
@@ -29,10 +30,10 @@ export interface PathText {
 const NESTED_MAX = 16
 const JSON_TYPE = /[/+]json$/i
 
-/** A string, number or boolean as text; null for anything else. */
+/** A string, number or boolean as text, a number with the digits that came; null for anything else. */
 export function scalarText(value: unknown): string | null {
   if (typeof value === 'string') return value
-  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : null
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : rawNumber(value)
 }
 
 /** A value flattened: an item has one text, a member has a name and a text. Null for a value that is no list and no object. */

@@ -1,3 +1,4 @@
+import { rawNumber } from '../../base/exact-json.ts'
 import { isMembers } from '../protocol/message.ts'
 
 /** A tree of the members to keep; null keeps everything below. */
@@ -49,7 +50,7 @@ function stepsOf(path: string): string[] | null {
 export function select(value: unknown, wanted: Wanted | null): unknown {
   if (wanted === null) return value
   if (Array.isArray(value)) return selectItems(value, wanted)
-  if (!isMembers(value)) return undefined
+  if (!isMembers(value) || rawNumber(value) !== null) return undefined
   const kept: [string, unknown][] = []
   for (const key of wanted.has(EACH) ? Object.keys(value) : wanted.keys()) {
     if (!Object.hasOwn(value, key)) continue

@@ -14,8 +14,9 @@ export type ReadJson =
  * Reads a message strictly: UTF-8, JSON (RFC 8259), bounded depth, and no member named twice in the envelope,
  * `params` or `_meta`. Two JSON readers may pick different ones of a repeated member, and what one of them judged
  * the other would execute. A member named `__proto__` stays an ordinary member.
+ * @param parse reads the text as JSON.parse does
  */
-export function readJson(bytes: Uint8Array): ReadJson {
+export function readJson(bytes: Uint8Array, parse: (text: string) => unknown = JSON.parse): ReadJson {
   if (!isUtf8(bytes)) return { ok: false, syntax: true, reason: 'The body is not UTF-8' }
   const text = bufferOf(bytes).toString('utf8')
   const written = countMembers(bytes)
@@ -23,7 +24,7 @@ export function readJson(bytes: Uint8Array): ReadJson {
     return { ok: false, syntax: false, reason: `The body is nested deeper than ${JSON_DEPTH_MAX}` }
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = parse(text)
   } catch {
     return { ok: false, syntax: true, reason: `The body is not JSON: ${jsonFaultText(text)}` }
   }

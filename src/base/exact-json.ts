@@ -1,0 +1,77 @@
+/**
+ * JSON whose numbers keep their digits. A double cannot hold 12345678901234567890 or 1e400, and writes 1.0 as 1. Readers go on seeing
+ * doubles, so that everything that judges a value stays as it is; what is sent on is written with the digits that came.
+ *
+ * 1. A text without such a number is read and written as before: it costs one search.
+ * 2. Digits belong to the object or list that holds the number. A copy of it has doubles alone.
+ */
+
+/** Found in every text with a number that a double writes in another way; also in others, which costs time alone. */
+const MAY_CHANGE =
+  /(?:^|[[:,\s])-?(?:\d[\d.]{15}|[\d.]{1,15}[eE]|\d+\.\d*0(?![\d.])|0\.000000)|(?:^|[[:,\s])-0(?![\d.])/
+
+/** Numbers as they were written, by the object or list that holds them. */
+const digits = new WeakMap<object, Map<string, string>>()
+/** Some value of this thread has such numbers. */
+let hasDigits = false
+
+interface Source {
+  readonly source: string
+}
+type Reviver = (this: object, key: string, value: unknown, context: Source) => unknown
+interface ExactJson {
+  parse(text: string, reviver: Reviver): unknown
+  rawJSON(text: string): object
+  isRawJSON(value: unknown): value is { readonly rawJSON: string }
+}
+/** Of ECMA-262 "JSON.parse source text access", which the types do not know yet. */
+const JSON_TEXT = JSON as unknown as ExactJson
+
+function isChanged(value: unknown, { source }: Source): boolean {
+  return typeof value === 'number' && String(value) !== source
+}
+
+/** As JSON.parse; the numbers of the value keep their digits for {@link withDigits}. */
+export function parseKeepingDigits(text: string): unknown {
+  if (!MAY_CHANGE.test(text)) return JSON.parse(text)
+  return JSON_TEXT.parse(text, function (key, value, context) {
+    if (isChanged(value, context)) {
+      hasDigits = true
+      const own = digits.get(this)
+      if (own === undefined) digits.set(this, new Map([[key, context.source]]))
+      else own.set(key, context.source)
+    }
+    return value
+  })
+}
+
+/** As JSON.parse; a number that a double writes in another way is what JSON.stringify writes as it came. */
+export function parseExact(text: string): unknown {
+  if (!MAY_CHANGE.test(text)) return JSON.parse(text)
+  return JSON_TEXT.parse(text, (_key, value, context) =>
+    isChanged(value, context) ? JSON_TEXT.rawJSON(context.source) : value,
+  )
+}
+
+/** The number as it was written; null for any value that JSON.parse gives. */
+export function rawNumber(value: unknown): string | null {
+  return JSON_TEXT.isRawJSON(value) ? value.rawJSON : null
+}
+
+/** The value, with what JSON.stringify writes as it came in the place of numbers that have digits. Nothing is changed in place. */
+export function withDigits<T>(value: T): T {
+  return hasDigits ? (replaced(value) as T) : value
+}
+
+function replaced(value: unknown): unknown {
+  if (value === null || typeof value !== 'object' || JSON_TEXT.isRawJSON(value)) return value
+  const own = digits.get(value)
+  const members = Object.entries(value).map(([key, one]): [string, unknown] => {
+    const text = own?.get(key)
+    // Another number may have taken its place since
+    return [key, text !== undefined && Object.is(Number(text), one) ? JSON_TEXT.rawJSON(text) : replaced(one)]
+  })
+  const isSame = members.every(([key, one]) => one === (value as Readonly<Record<string, unknown>>)[key])
+  if (isSame) return value
+  return Array.isArray(value) ? members.map(([, one]) => one) : Object.fromEntries(members)
+}
