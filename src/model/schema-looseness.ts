@@ -17,9 +17,12 @@ export interface Definitions {
 }
 
 interface Looseness {
-  /** The schema takes more than it says, itself or in what it refers to. */
+  /** The schema takes more than it says, itself or in what it refers to. True also when that would take too long to find out. */
   isLoose(schema: unknown): boolean
-  /** Names of properties that go the other way alone (OpenAPI 3.0.4 section 4.7.24.2), by all that is said of the same value. */
+  /**
+   * Names of properties that go the other way alone (OpenAPI 3.0.4 section 4.7.24.2), by all that is said of the same value.
+   * Throws a RangeError when that would take too long to find out.
+   */
   othersOf(schema: Plain): ReadonlySet<string>
 }
 
@@ -30,8 +33,8 @@ const HAS_LIST = [...LIST, 'items']
 const HAS_MAP = [...MAP, 'dependencies']
 /** Schemas about the same value. `not` and `if` are no promise about it. */
 const IN_PLACE = ['allOf', 'anyOf', 'oneOf'] as const
-/** Schemas of one value that are looked into; deeper ones are not worth their cost. */
-const DEPTH_MAX = 32
+/** Schemas that are looked at for one schema, in all. Parts of it that share large definitions are looked at again for each. */
+const VISITS_MAX = 2_000_000
 
 /** Of all schemas over one set of shared ones. */
 export interface Loosenesses {
@@ -52,7 +55,12 @@ export function createLooseness(shared: Definitions, way: Way): Loosenesses {
     if (known !== undefined) return known
     const found: Survey = { isLoose: false, names: new Set() }
     surveys.set(name, found)
-    survey(shared.get(name), found, () => undefined)
+    survey(
+      shared.get(name),
+      found,
+      () => true,
+      () => undefined,
+    )
     return found
   }
 
@@ -73,9 +81,14 @@ export function createLooseness(shared: Definitions, way: Way): Loosenesses {
   }
 
   /** Notes what a schema says, without what it refers to among the shared ones. */
-  function survey(schema: unknown, found: Survey, local: (reference: string) => unknown): void {
+  function survey(
+    schema: unknown,
+    found: Survey,
+    mayVisit: () => boolean,
+    local: (reference: string) => unknown,
+  ): void {
     if (!isPlain(schema) || found.isLoose) return
-    if (isLooseItself(schema, mark)) {
+    if (!mayVisit() || isLooseItself(schema, mark)) {
       found.isLoose = true
       return
     }
@@ -83,10 +96,10 @@ export function createLooseness(shared: Definitions, way: Way): Loosenesses {
     if (typeof reference === 'string') {
       const name = nameIn(reference)
       const target = local(reference)
-      if (target !== undefined) survey(target, found, local)
+      if (target !== undefined) survey(target, found, mayVisit, local)
       else if (name !== null && shared.has(name)) found.names.add(name)
     }
-    for (const inner of partsOf(schema)) survey(inner, found, local)
+    for (const inner of partsOf(schema)) survey(inner, found, mayVisit, local)
   }
 
   const required = new Map<string, ReadonlySet<string>>()
@@ -101,25 +114,47 @@ export function createLooseness(shared: Definitions, way: Way): Loosenesses {
     }
     const known = new Map<object, boolean>()
     const others = new Map<object, ReadonlySet<string>>()
+    const otherWay = new Map<object, boolean>()
+    let left = VISITS_MAX
+    const mayVisit = (): boolean => left-- > 0
+    const visit = (): void => {
+      if (!mayVisit()) throw new RangeError('its parts lead to each other in too many ways')
+    }
 
-    const goesOtherWay = (property: unknown, depth: number): boolean => {
-      if (!isPlain(property) || depth > DEPTH_MAX) return false
-      if (property[mark] === true) return true
-      const reference = property['$ref']
-      if (typeof reference === 'string' && goesOtherWay(target(reference), depth + 1)) return true
-      return IN_PLACE.some((keyword) => {
-        const list = property[keyword]
-        return Array.isArray(list) && list.some((item) => goesOtherWay(item, depth + 1))
-      })
+    /** Some schema that is about the same value has the mark. */
+    const goesOtherWay = (property: unknown): boolean => {
+      if (!isPlain(property)) return false
+      const before = otherWay.get(property)
+      if (before !== undefined) return before
+      const seen = new Set<unknown>([property])
+      let isMarked = false
+      // A set is walked with what is added on the way
+      for (const schema of seen) {
+        visit()
+        if (!isPlain(schema)) continue
+        isMarked = schema[mark] === true
+        if (isMarked) break
+        const reference = schema['$ref']
+        if (typeof reference === 'string') seen.add(target(reference))
+        for (const keyword of IN_PLACE) {
+          const list = schema[keyword]
+          if (Array.isArray(list)) for (const item of list) seen.add(item)
+        }
+      }
+      otherWay.set(property, isMarked)
+      return isMarked
     }
 
     const collect = (schema: unknown, names: Set<string>, seen: Set<unknown>): void => {
       if (!isPlain(schema) || seen.has(schema)) return
       seen.add(schema)
+      visit()
       const { properties, $ref: reference } = schema
       if (isPlain(properties))
-        for (const [name, property] of Object.entries(properties))
-          if (goesOtherWay(property, 0)) names.add(name)
+        for (const [name, property] of Object.entries(properties)) {
+          visit()
+          if (goesOtherWay(property)) names.add(name)
+        }
       if (typeof reference === 'string') collect(target(reference), names, seen)
       for (const keyword of IN_PLACE) {
         const list = schema[keyword]
@@ -137,7 +172,7 @@ export function createLooseness(shared: Definitions, way: Way): Loosenesses {
         if (before !== undefined) return before
         const found: Survey = { isLoose: false, names: new Set() }
         const entered = new Set<string>()
-        survey(schema, found, (reference) => {
+        survey(schema, found, mayVisit, (reference) => {
           if (entered.has(reference)) return undefined
           entered.add(reference)
           if (!resolved.has(reference)) resolved.set(reference, lookUpLocal(root, reference))
@@ -249,7 +284,7 @@ export function nameIn(reference: string): string | null {
 }
 
 /** What a reference into the schema itself points at, or undefined. */
-function lookUpLocal(root: unknown, reference: string): unknown {
+export function lookUpLocal(root: unknown, reference: string): unknown {
   if (reference === '#') return root
   if (!reference.startsWith('#/')) return undefined
   let value = root

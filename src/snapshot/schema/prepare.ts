@@ -1,22 +1,17 @@
 import { linearPattern } from '../../base/linear-pattern.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
+import { pointerTo } from '../../base/pointer.ts'
 import type { JsonSchema } from '../../model/proxy.ts'
 import { LIST, MAP, NOT_JUDGED, ONE } from '../../model/schema-keywords.ts'
 import {
   createLooseness,
   type Definitions,
+  lookUpLocal,
   NO_NAMES,
   nameIn,
   type Way,
 } from '../../model/schema-looseness.ts'
-
-/** The keyword that a reference into the shared schemas becomes: it is followed when a value leads there. */
-export const SHARED = 'postern:shared'
-
-/** Stands beside every other reference: each time that one is followed counts. */
-export const FOLLOWED = 'postern:followed'
-
-const REFERENCES = new Set(['$ref', '$dynamicRef', '$recursiveRef'])
+import { shapeFault } from './shape.ts'
 
 /** Keywords that hold one schema, a list or a map of them, in any draft. */
 const HAS_ONE = new Set<string>([...ONE, 'additionalItems', 'unevaluatedItems', 'unevaluatedProperties'])
@@ -24,10 +19,7 @@ const HAS_LIST = new Set<string>([...LIST, 'items'])
 const HAS_MAP = new Set<string>([...MAP, 'dependencies', '$defs', 'definitions'])
 /** Of those, the ones whose schemas are about the same value. */
 const IN_PLACE = new Set(['allOf', 'anyOf', 'oneOf', 'then', 'else', 'dependentSchemas', 'dependencies'])
-/**
- * Left out: names that would move references or turn a judge into a promise, notes, and our own keyword, which nobody
- * else may write.
- */
+/** Left out: names that would move references, and notes. */
 const DROPPED = new Set([
   '$schema',
   '$id',
@@ -37,13 +29,14 @@ const DROPPED = new Set([
   'nullable',
   'contentSchema',
   NOT_JUDGED,
-  SHARED,
-  FOLLOWED,
 ])
 
 const UNEVALUATED = ['unevaluatedProperties', 'unevaluatedItems'] as const
 
 const BESIDE_REFERENCE = new Set(['$ref', 'definitions', '$defs'])
+const DEFINITIONS = new Set(['$defs', 'definitions'])
+const REFERENCES = new Set(['$ref', '$dynamicRef', '$recursiveRef'])
+const ANCHORS = new Set(['$anchor', '$dynamicAnchor'])
 
 /** Parts of one schema; more would take noticeable time to compile. */
 const PARTS_MAX = 20_000
@@ -56,52 +49,65 @@ export interface SharedReference {
   readonly others: readonly string[]
 }
 
+/** A copy of a schema to judge by. All its parts have the shape that the judge relies on. */
+export interface Prepared {
+  readonly schema: Plain | boolean
+  readonly isModern: boolean
+  /** What a reference in the copy leads to, other than a shared schema. */
+  target(reference: string): Plain | boolean
+  /** What a part of the copy says by a reference to a shared schema. */
+  sharedOf(part: Plain): SharedReference | undefined
+}
+
 /**
- * Makes a copy of a schema to compile, and tells the dialect to read it in. Throws a RangeError for a schema that is too
- * large or too deep.
+ * Makes the copy. Throws a RangeError, with the place of the fault, for a schema that is too large or too deep, has a keyword
+ * of the wrong shape, or leads to no schema.
  *
  * @param others names of properties that are not required here, whatever the schema says
  */
-export type Preparation = (
-  root: JsonSchema,
-  others?: readonly string[],
-) => { readonly schema: Plain | boolean; readonly draft7: boolean }
+export type Preparation = (root: JsonSchema, others?: readonly string[]) => Prepared
 
 /**
  * The copy takes whatever the schema takes. Where a part of it is judged less strictly than it is written (a property
  * that goes the other way, a format, an expression that is not regular), the keywords that would turn that around are
  * loosened with it: `not` and `if` are left out, `oneOf` becomes `anyOf`.
  *
- * @param lenient an expression that is not regular fits everything
+ * @param lenient for stored schemas: notes may be anything, and an expression that is not regular fits everything
  */
 export function createPreparation(shared: Definitions, way: Way, lenient: boolean): Preparation {
   const looseness = createLooseness(shared, way)
 
   return (root, others = []) => {
     const own = isPlain(root) && isPlain(root['$defs']) ? root['$defs'] : {}
-    const draft7 = isPlain(root) && /draft-0[4-7]/.test(String(root['$schema'] ?? ''))
+    const isModern = !(isPlain(root) && /draft-0[4-7]/.test(String(root['$schema'] ?? '')))
     const { isLoose, othersOf } = looseness.of(root)
     let left = PARTS_MAX
-    let usesShared = false
+    const path: PropertyKey[] = []
+    const sharedReferences = new Map<object, SharedReference>()
+    const anchors = new Map<string, Plain>()
 
     function part(schema: unknown, depth: number, inherited: ReadonlySet<string>): unknown {
       if (!isPlain(schema)) return schema
       if (left-- === 0) throw new RangeError(`the schema has more than ${PARTS_MAX} parts`)
       if (depth > DEPTH_MAX) throw new RangeError(`the schema is nested more than ${DEPTH_MAX} deep`)
+      const fault = shapeFault(schema, isModern, lenient)
+      if (fault !== null) throw new RangeError(placed(path, fault))
       const result: Plain = {}
       const others = union(inherited, othersOf(schema))
-      const inner = (keyword: string, value: unknown): unknown =>
-        part(value, depth + 1, IN_PLACE.has(keyword) ? others : NO_NAMES)
+      const inner = (keyword: string, value: unknown, ...tokens: readonly PropertyKey[]): unknown => {
+        path.push(keyword, ...tokens)
+        const made = part(value, depth + 1, IN_PLACE.has(keyword) ? others : NO_NAMES)
+        path.length -= 1 + tokens.length
+        return made
+      }
       // Before 2019 a reference stood for the whole schema, whatever was beside it.
-      const isReference = draft7 && typeof schema['$ref'] === 'string'
+      const isReference = !isModern && typeof schema['$ref'] === 'string'
       for (const [keyword, value] of Object.entries(schema)) {
         if (DROPPED.has(keyword) || (isReference && !BESIDE_REFERENCE.has(keyword))) continue
         const name = keyword === '$ref' ? sharedName(value) : null
-        if (name !== null) {
-          usesShared = true
-          result[SHARED] = { name, others: looseness.relevantTo(name, others) } satisfies SharedReference
-        } else if (HAS_LIST.has(keyword) && Array.isArray(value))
-          result[keyword] = value.map((item) => inner(keyword, item))
+        if (name !== null) sharedReferences.set(result, { name, others: looseness.relevantTo(name, others) })
+        else if (HAS_LIST.has(keyword) && Array.isArray(value))
+          result[keyword] = value.map((item, index) => inner(keyword, item, index))
         else if (keyword === 'required' && Array.isArray(value)) {
           const required = value.filter((name) => !others.has(String(name)))
           if (required.length > 0) result[keyword] = required
@@ -117,16 +123,40 @@ export function createPreparation(shared: Definitions, way: Way, lenient: boolea
               key,
               keyword === 'dependencies' && Array.isArray(item)
                 ? without(item, others)
-                : inner(keyword, item),
+                : inner(keyword, item, key),
             ]),
           )
         else {
           result[keyword] = value
-          if (REFERENCES.has(keyword)) result[FOLLOWED] = true
+          if (typeof value !== 'string') continue
+          if (ANCHORS.has(keyword) && !anchors.has(value)) anchors.set(value, result)
         }
       }
       loosen(schema, result, others.size > 0)
+      made.add(result)
       return result
+    }
+
+    /** Every part of the copy. */
+    const made = new WeakSet<object>()
+    /** Copies of schemas that a reference leads to outside of all keywords that hold schemas. */
+    const elsewhere = new Map<object, unknown>()
+    const targets = new Map<string, Plain | boolean>()
+
+    function target(reference: string): Plain | boolean {
+      const known = targets.get(reference)
+      if (known !== undefined) return known
+      const anchor = reference.startsWith('#') ? anchors.get(reference.slice(1)) : undefined
+      let found: unknown = anchor ?? lookUpLocal(copy, reference)
+      if (isPlain(found) && !made.has(found)) {
+        const before = elsewhere.get(found) ?? part(found, 0, NO_NAMES)
+        elsewhere.set(found, before)
+        found = before
+      }
+      if (!isPlain(found) && typeof found !== 'boolean')
+        throw new RangeError(`the reference ${reference.slice(0, 200)} leads to no schema`)
+      targets.set(reference, found)
+      return found
     }
 
     function loosen(schema: Plain, result: Plain, hasOthers: boolean): void {
@@ -157,7 +187,8 @@ export function createPreparation(shared: Definitions, way: Way, lenient: boolea
           }
       // What a shared schema has looked at is not known to those that refer to it.
       for (const keyword of UNEVALUATED)
-        if (result[keyword] !== undefined && usesShared && leadsAway(result)) delete result[keyword]
+        if (result[keyword] !== undefined && sharedReferences.size > 0 && leadsAway(result))
+          delete result[keyword]
     }
 
     function sharedName(reference: unknown): string | null {
@@ -166,12 +197,52 @@ export function createPreparation(shared: Definitions, way: Way, lenient: boolea
       return name
     }
 
-    return {
-      // A part of an object is an object, and of a boolean the boolean.
-      schema: part(root, 0, new Set(others)) as Plain | boolean,
-      draft7,
+    /** Something about the same value is said by a shared schema, or by a definition that may lead to one. */
+    function leadsAway(schema: unknown): boolean {
+      if (!isPlain(schema)) return false
+      if (sharedReferences.has(schema) || [...REFERENCES].some((keyword) => schema[keyword] !== undefined))
+        return true
+      const { dependentSchemas } = schema
+      return (
+        ['allOf', 'anyOf', 'oneOf'].some((keyword) => {
+          const list = schema[keyword]
+          return Array.isArray(list) && list.some(leadsAway)
+        }) ||
+        ['if', 'then', 'else'].some((keyword) => leadsAway(schema[keyword])) ||
+        (isPlain(dependentSchemas) && Object.values(dependentSchemas).some(leadsAway))
+      )
+    }
+
+    // A part of an object is an object, and of a boolean the boolean.
+    const copy = part(root, 0, new Set(others)) as Plain | boolean
+    // Those found on the way are looked at too. Definitions that nothing leads to may be broken.
+    checkReachable(copy, target)
+    return { schema: copy, isModern, target, sharedOf: (part) => sharedReferences.get(part) }
+  }
+}
+
+/** Throws a RangeError for a reference that a value may lead to and that leads to no schema. */
+function checkReachable(root: unknown, target: (reference: string) => unknown): void {
+  const seen = new Set<unknown>([root])
+  // A set is walked with what is added on the way
+  for (const schema of seen) {
+    if (!isPlain(schema)) continue
+    for (const keyword of REFERENCES) {
+      const reference = schema[keyword]
+      if (typeof reference === 'string') seen.add(target(reference))
+    }
+    for (const [keyword, value] of Object.entries(schema)) {
+      if (DEFINITIONS.has(keyword)) continue
+      if (HAS_ONE.has(keyword)) seen.add(value)
+      if (HAS_LIST.has(keyword) && Array.isArray(value)) for (const item of value) seen.add(item)
+      if (HAS_MAP.has(keyword) && isPlain(value)) for (const item of Object.values(value)) seen.add(item)
     }
   }
+}
+
+function placed(path: readonly PropertyKey[], fault: string): string {
+  const pointer = pointerTo('', ...path).slice(0, 200)
+  return pointer === '' ? fault : `${pointer}/${fault}`
 }
 
 function union(a: ReadonlySet<string>, b: ReadonlySet<string>): ReadonlySet<string> {
@@ -181,19 +252,4 @@ function union(a: ReadonlySet<string>, b: ReadonlySet<string>): ReadonlySet<stri
 
 function without(names: unknown, others: ReadonlySet<string>): unknown {
   return Array.isArray(names) ? names.filter((name) => !others.has(String(name))) : names
-}
-
-/** Something about the same value is said by a shared schema, or by a definition that may lead to one. */
-function leadsAway(schema: unknown): boolean {
-  if (!isPlain(schema)) return false
-  if (schema[SHARED] !== undefined || schema[FOLLOWED] !== undefined) return true
-  const { dependentSchemas } = schema
-  return (
-    ['allOf', 'anyOf', 'oneOf'].some((keyword) => {
-      const list = schema[keyword]
-      return Array.isArray(list) && list.some(leadsAway)
-    }) ||
-    ['if', 'then', 'else'].some((keyword) => leadsAway(schema[keyword])) ||
-    (isPlain(dependentSchemas) && Object.values(dependentSchemas).some(leadsAway))
-  )
 }

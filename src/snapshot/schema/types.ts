@@ -13,19 +13,44 @@ export const ALL_TYPES: ReadonlySet<Type> = new Set([
   'object',
 ])
 
-/** References and alternatives that are looked into; what lies deeper may be anything. */
+/** References and alternatives inside of each other that are looked into; what lies deeper may be anything. */
 const DEPTH_MAX = 16
+/** Schemas that are looked at for one question. Those beyond may be anything: alternatives multiply with each level. */
+const LOOKS_MAX = 2000
+
+/** What is left to look at for one question. */
+interface Looks {
+  left: number
+}
 
 /** Types of which a value may be that fits the schema; all where it does not say. */
-export function typesOf(schema: unknown, shared: Definitions, depth = 0): ReadonlySet<Type> {
+export function typesOf(
+  schema: unknown,
+  shared: Definitions,
+  looks: Looks = { left: LOOKS_MAX },
+  depth = 0,
+): ReadonlySet<Type> {
   if (schema === false) return new Set()
-  if (!isPlain(schema) || depth > DEPTH_MAX) return ALL_TYPES
+  if (!isPlain(schema) || depth > DEPTH_MAX || looks.left-- <= 0) return ALL_TYPES
   let types = ownTypes(schema)
-  for (const inner of targetsOf(schema, shared)) types = both(types, typesOf(inner, shared, depth + 1))
+  for (const inner of targetsOf(schema, shared)) types = both(types, typesOf(inner, shared, looks, depth + 1))
   for (const keyword of ['anyOf', 'oneOf'] as const) {
     const list = schema[keyword]
-    if (Array.isArray(list))
-      types = both(types, new Set(list.flatMap((item) => [...typesOf(item, shared, depth + 1)])))
+    if (Array.isArray(list)) types = both(types, ofEither(list, shared, looks, depth + 1))
+  }
+  return types
+}
+
+function ofEither(
+  schemas: readonly unknown[],
+  shared: Definitions,
+  looks: Looks,
+  depth: number,
+): ReadonlySet<Type> {
+  const types = new Set<Type>()
+  for (const schema of schemas) {
+    for (const type of typesOf(schema, shared, looks, depth)) types.add(type)
+    if (types.size === ALL_TYPES.size) return ALL_TYPES
   }
   return types
 }
@@ -33,38 +58,41 @@ export function typesOf(schema: unknown, shared: Definitions, depth = 0): Readon
 /** Types of which the items of a list may be that fits the schema. */
 export function itemTypesOf(schema: unknown, shared: Definitions): ReadonlySet<Type> {
   const found = new Set<Type>()
-  for (const items of partsIn(schema, shared, 0, (one) => [
+  const looks = { left: LOOKS_MAX }
+  for (const items of partsIn(schema, shared, looks, 0, (one) => [
     one['items'],
     ...listOf(one, 'prefixItems'),
     ...[...listOf(one, 'enum'), one['const']].flatMap((value) =>
       Array.isArray(value) ? value.map(asConst) : [],
     ),
   ]))
-    for (const type of typesOf(items, shared)) found.add(type)
-  return found.size === 0 ? ALL_TYPES : found
+    for (const type of typesOf(items, shared, looks)) found.add(type)
+  return found.size === 0 || looks.left <= 0 ? ALL_TYPES : found
 }
 
 /** Types of a property of an object that fits the schema. */
 export function propertyTypesOf(schema: unknown, name: string, shared: Definitions): ReadonlySet<Type> {
   const found = new Set<Type>()
-  for (const property of partsIn(schema, shared, 0, ({ properties }) =>
+  const looks = { left: LOOKS_MAX }
+  for (const property of partsIn(schema, shared, looks, 0, ({ properties }) =>
     isPlain(properties) && Object.hasOwn(properties, name) ? [properties[name]] : [],
   ))
-    for (const type of typesOf(property, shared)) found.add(type)
-  return found.size === 0 ? ALL_TYPES : found
+    for (const type of typesOf(property, shared, looks)) found.add(type)
+  return found.size === 0 || looks.left <= 0 ? ALL_TYPES : found
 }
 
 /** What `pick` finds in a schema and in all that is said of the same value. */
 function* partsIn(
   schema: unknown,
   shared: Definitions,
+  looks: Looks,
   depth: number,
   pick: (schema: Plain) => readonly unknown[],
 ): Iterable<unknown> {
-  if (!isPlain(schema) || depth > DEPTH_MAX) return
+  if (!isPlain(schema) || depth > DEPTH_MAX || looks.left-- <= 0) return
   for (const part of pick(schema)) if (part !== undefined) yield part
   for (const inner of [...targetsOf(schema, shared), ...listOf(schema, 'anyOf'), ...listOf(schema, 'oneOf')])
-    yield* partsIn(inner, shared, depth + 1, pick)
+    yield* partsIn(inner, shared, looks, depth + 1, pick)
 }
 
 /** Schemas that the value fits as well: what is referred to, and each of `allOf`. */

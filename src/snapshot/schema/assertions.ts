@@ -1,0 +1,205 @@
+/** Keywords that look at one value alone, without schemas inside. Each spends steps for what it looks at. */
+import { canonicalJson } from '../../base/canonical.ts'
+import { isMultipleOf } from '../../base/decimal.ts'
+import { linearPattern } from '../../base/linear-pattern.ts'
+import { isPlain, type Plain } from '../../base/plain.ts'
+import type { Effort } from './effort.ts'
+import { FORMATS } from './formats.ts'
+
+/** True when a value fits. It notes what is wrong otherwise. */
+export type Check<T = unknown> = (value: T, effort: Effort) => boolean
+
+/** Characters of a text that a simple loop looks at in one step. */
+const CHARACTERS_PER_STEP = 4
+/** Steps for each character that an expression of a schema looks at. */
+const STEPS_PER_PATTERN_CHARACTER = 2
+const SHOWN_MAX = 200
+
+export function typeCheck(said: unknown): Check {
+  const names = Array.isArray(said) ? (said as string[]) : [said as string]
+  const types = new Set(names)
+  const reason = `must be ${names.join(',')}`
+  return (value, effort) => fitsType(value, types) || effort.fail(reason)
+}
+
+function fitsType(value: unknown, types: ReadonlySet<string>): boolean {
+  switch (typeof value) {
+    case 'number':
+      return types.has('number') || (types.has('integer') && isWhole(value))
+    case 'object':
+      return types.has(value === null ? 'null' : Array.isArray(value) ? 'array' : 'object')
+    default:
+      return types.has(typeof value)
+  }
+}
+
+/** 1e400 is a number of JSON, and Infinity here. */
+function isWhole(value: number): boolean {
+  return !(value % 1) || !Number.isFinite(value)
+}
+
+/** Keywords of numbers in decimal arithmetic. A double that is not the number that was written is given the benefit of the doubt. */
+export function numberChecks(schema: Plain): Check<number>[] {
+  const checks: Check<number>[] = []
+  const add = (
+    keyword: string,
+    sign: string,
+    fits: (value: number, bound: number, effort: Effort) => boolean,
+  ) => {
+    const bound = schema[keyword]
+    if (typeof bound !== 'number') return
+    const reason = `must be ${sign} ${bound}`
+    checks.push((value, effort) => fits(value, bound, effort) || effort.fail(reason))
+  }
+  const isNear = (value: number, bound: number, effort: Effort): boolean =>
+    value === bound && (effort.isInexact(value) || !isExactBound(bound))
+  add('maximum', '<=', (value, bound) => value <= bound)
+  add('minimum', '>=', (value, bound) => value >= bound)
+  checks.push(...formatChecks<number>(schema, 'number'))
+  add(
+    'multipleOf',
+    'multiple of',
+    (value, bound, effort) => isMultipleOf(value, bound) || effort.isInexact(value),
+  )
+  add('exclusiveMinimum', '>', (value, bound, effort) => value > bound || isNear(value, bound, effort))
+  add('exclusiveMaximum', '<', (value, bound, effort) => value < bound || isNear(value, bound, effort))
+  return checks
+}
+
+/** Bounds of schemas were read as doubles when they were stored. */
+function isExactBound(bound: number): boolean {
+  return Math.abs(bound) <= Number.MAX_SAFE_INTEGER
+}
+
+export function stringChecks(schema: Plain): Check<string>[] {
+  const checks: Check<string>[] = []
+  const { maxLength, minLength, pattern } = schema
+  if (typeof maxLength === 'number')
+    checks.push(
+      (text, effort) =>
+        text.length <= maxLength ||
+        lengthOf(text, effort) <= maxLength ||
+        effort.fail(`must NOT have more than ${maxLength} characters`),
+    )
+  if (typeof minLength === 'number')
+    checks.push(
+      (text, effort) =>
+        (text.length >= minLength && (text.length >= 2 * minLength || lengthOf(text, effort) >= minLength)) ||
+        effort.fail(`must NOT have fewer than ${minLength} characters`),
+    )
+  if (typeof pattern === 'string') {
+    const fits = patternTest(pattern)
+    const reason = `must match pattern "${pattern}"`
+    checks.push((text, effort) => fits(text, effort) || effort.fail(reason))
+  }
+  checks.push(...formatChecks<string>(schema, 'string'))
+  return checks
+}
+
+/** An expression that is not regular fits everything. Stored schemas alone may have one. */
+export function patternTest(source: string): Check<string> {
+  const pattern = linearPattern(source)
+  if (pattern === null) return () => true
+  return (text, effort) => {
+    effort.spend(text.length * STEPS_PER_PATTERN_CHARACTER)
+    return pattern.test(text)
+  }
+}
+
+function formatChecks<T extends string | number>(schema: Plain, type: 'string' | 'number'): Check<T>[] {
+  const name = schema['format']
+  const format = typeof name === 'string' ? FORMATS.get(name) : undefined
+  if (format === undefined || format.type !== type) return []
+  // The type of the format is that of the value
+  const fits = format.fits as (value: T) => boolean
+  const reason = `must match format "${String(name)}"`
+  return [
+    (value, effort) => {
+      if (typeof value === 'string') effort.spend(Math.ceil(value.length / CHARACTERS_PER_STEP))
+      return fits(value) || effort.fail(reason)
+    },
+  ]
+}
+
+/** Code points (RFC 8259 section 7 counts none; JSON Schema Validation section 6.3.1 does). */
+function lengthOf(text: string, effort: Effort): number {
+  effort.spend(Math.ceil(text.length / CHARACTERS_PER_STEP))
+  let length = text.length
+  for (let at = 0; at < text.length - 1; at++) {
+    const isPair = (text.charCodeAt(at) & 0xfc00) === 0xd800 && (text.charCodeAt(at + 1) & 0xfc00) === 0xdc00
+    if (isPair) {
+      length--
+      at++
+    }
+  }
+  return length
+}
+
+export function valueChecks(schema: Plain): Check[] {
+  const checks: Check[] = []
+  if (Object.hasOwn(schema, 'const')) {
+    const wanted = schema['const']
+    checks.push(
+      (value, effort) =>
+        isEqual(value, wanted, effort) ||
+        (effort.goal !== 'fits' && effort.fail(`must be ${JSON.stringify(wanted).slice(0, SHOWN_MAX)}`)),
+    )
+  }
+  const values = schema['enum']
+  if (Array.isArray(values)) {
+    const plain = new Set(values.filter((one) => one === null || typeof one !== 'object'))
+    const composite = values.filter((one) => one !== null && typeof one === 'object')
+    let shown: string | null = null
+    checks.push((value, effort) => {
+      const fits =
+        value === null || typeof value !== 'object'
+          ? plain.has(value)
+          : composite.some((one) => isEqual(value, one, effort))
+      if (fits || effort.goal === 'fits') return fits
+      shown ??= `must be one of ${shownList(values)}`
+      return effort.fail(shown)
+    })
+  }
+  return checks
+}
+
+/** The beginning of a list as JSON. */
+function shownList(values: readonly unknown[]): string {
+  return JSON.stringify(values.slice(0, SHOWN_MAX)).slice(0, SHOWN_MAX)
+}
+
+/** Equality of JSON Schema Core section 4.2.2. */
+function isEqual(a: unknown, b: unknown, effort: Effort): boolean {
+  effort.spend(1)
+  if (a === b) return true
+  if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object') return false
+  if (Array.isArray(a))
+    return (
+      Array.isArray(b) && a.length === b.length && a.every((item, index) => isEqual(item, b[index], effort))
+    )
+  if (Array.isArray(b) || !isPlain(a) || !isPlain(b)) return false
+  const names = Object.keys(a)
+  effort.spend(names.length)
+  if (names.length !== Object.keys(b).length) return false
+  return names.every((name) => Object.hasOwn(b, name) && isEqual(a[name], b[name], effort))
+}
+
+/** Linear in the items: each with each would be too much. */
+export const areItemsUnique: Check<readonly unknown[]> = (items, effort) => {
+  const plain = new Set<unknown>()
+  const composite = new Set<string>()
+  let uncertain = 0
+  for (const item of items) {
+    effort.spend(1)
+    if (item !== null && typeof item === 'object') {
+      if (effort.hasInexact()) uncertain++
+      else {
+        const text = canonicalJson(item)
+        effort.spend(Math.ceil(text.length / CHARACTERS_PER_STEP))
+        composite.add(text)
+      }
+    } else if (typeof item === 'number' && effort.isInexact(item)) uncertain++
+    else plain.add(item)
+  }
+  return plain.size + composite.size + uncertain === items.length || effort.fail('must not have equal items')
+}

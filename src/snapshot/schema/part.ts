@@ -1,0 +1,245 @@
+/**
+ * A prepared schema as functions that judge a value. Parts are made when a value first reaches them, so a schema costs
+ * what its values use of it. Every function spends steps of {@link Effort} before it looks.
+ */
+import { isPlain, type Plain } from '../../base/plain.ts'
+import {
+  areItemsUnique,
+  type Check,
+  numberChecks,
+  stringChecks,
+  typeCheck,
+  valueChecks,
+} from './assertions.ts'
+import { type Effort, Evaluated } from './effort.ts'
+import { arrayChecks } from './lists.ts'
+import { objectChecks } from './objects.ts'
+
+/** Finds the parts that a schema leads to. */
+export interface Places {
+  part(schema: unknown): Part
+  /** What a reference into the schema itself leads to. */
+  local(reference: string): Part
+  /** What is said of the same value by a shared schema; undefined for most schemas. Made when a value leads there. */
+  shared(schema: Plain): (() => Part) | undefined
+  readonly isModern: boolean
+}
+
+/** Keywords that are looked at for a value, by its type. */
+interface Checks {
+  readonly string: readonly Check<string>[]
+  readonly number: readonly Check<number>[]
+  readonly array: readonly Check<readonly unknown[]>[]
+  readonly object: readonly Check<Plain>[]
+  readonly other: readonly Check[]
+  /** Something asks which properties or items other keywords have evaluated. */
+  readonly asksForEvaluated: boolean
+}
+
+/** One schema inside of a schema. */
+export class Part {
+  readonly #schema: unknown
+  readonly #places: Places
+  #checks: Checks | null = null
+
+  constructor(schema: unknown, places: Places) {
+    this.#schema = schema
+    this.#places = places
+  }
+
+  /** Whether a value fits. Errors are noted at the current place of the effort. */
+  fits(value: unknown, effort: Effort): boolean {
+    this.#checks ??= checksOf(this.#schema, this.#places)
+    const checks = this.#checks
+    effort.enter()
+    const outer = effort.evaluated
+    if (checks.asksForEvaluated) effort.evaluated = new Evaluated()
+    const list = listFor(value, checks)
+    effort.spend(1 + list.length)
+    let fits = true
+    for (const check of list) {
+      if (check(value as never, effort)) continue
+      fits = false
+      if (effort.isDecided) break
+    }
+    if (checks.asksForEvaluated) {
+      if (outer !== null && fits) outer.add(effort.evaluated!, effort)
+      effort.evaluated = outer
+    }
+    effort.leave()
+    return fits
+  }
+
+  /** Whether a part of the value fits, which has its place below the current one. */
+  fitsBelow(token: PropertyKey, value: unknown, effort: Effort): boolean {
+    const { evaluated } = effort
+    effort.evaluated = null
+    if (effort.goal !== 'fits') effort.path.push(token)
+    const fits = this.fits(value, effort)
+    if (effort.goal !== 'fits') effort.path.pop()
+    effort.evaluated = evaluated
+    return fits
+  }
+
+  /** Whether the same value fits. What this schema evaluates counts for the schema around it only if it does. */
+  fitsInPlace(value: unknown, effort: Effort): boolean {
+    const outer = effort.evaluated
+    if (outer === null) return this.fits(value, effort)
+    effort.evaluated = new Evaluated()
+    const fits = this.fits(value, effort)
+    if (fits) outer.add(effort.evaluated, effort)
+    effort.evaluated = outer
+    return fits
+  }
+
+  /** As {@link fitsInPlace}, without errors. */
+  fitsQuietly(value: unknown, effort: Effort): boolean {
+    const { goal } = effort
+    effort.goal = 'fits'
+    const fits = this.fitsInPlace(value, effort)
+    effort.goal = goal
+    return fits
+  }
+}
+
+function listFor(value: unknown, checks: Checks): readonly Check<never>[] {
+  switch (typeof value) {
+    case 'string':
+      return checks.string
+    case 'number':
+      return checks.number
+    case 'object':
+      return value === null ? checks.other : Array.isArray(value) ? checks.array : checks.object
+    default:
+      return checks.other
+  }
+}
+
+const NOTHING: Checks = {
+  string: [],
+  number: [],
+  array: [],
+  object: [],
+  other: [],
+  asksForEvaluated: false,
+}
+
+function checksOf(schema: unknown, places: Places): Checks {
+  if (schema === false) {
+    const never = [(_value: unknown, effort: Effort) => effort.fail('is not allowed here')]
+    return {
+      string: never,
+      number: never,
+      array: never,
+      object: never,
+      other: never,
+      asksForEvaluated: false,
+    }
+  }
+  if (!isPlain(schema)) return NOTHING
+  const type = schema['type'] === undefined ? [] : [typeCheck(schema['type'])]
+  const general = [
+    ...referenceChecks(schema, places),
+    ...valueChecks(schema),
+    ...choiceChecks(schema, places),
+  ]
+  const unique = schema['uniqueItems'] === true ? [areItemsUnique] : []
+  return {
+    string: [...type, ...stringChecks(schema), ...general],
+    number: [...type, ...numberChecks(schema), ...general],
+    array: [...type, ...general, ...arrayChecks(schema, places), ...unique],
+    object: [...type, ...general, ...objectChecks(schema, places)],
+    other: [...type, ...general],
+    asksForEvaluated:
+      places.isModern &&
+      (schema['unevaluatedProperties'] !== undefined || schema['unevaluatedItems'] !== undefined),
+  }
+}
+
+function referenceChecks(schema: Plain, places: Places): Check[] {
+  const checks: Check[] = []
+  const follow = (find: () => Part): void => {
+    let target: Part | null = null
+    checks.push((value, effort) => {
+      target ??= find()
+      const known = target
+      return effort.remembered(known, value, () => known.fitsInPlace(value, effort))
+    })
+  }
+  const keywords = places.isModern ? ['$ref', '$dynamicRef', '$recursiveRef'] : ['$ref']
+  for (const keyword of keywords) {
+    const reference = schema[keyword]
+    if (typeof reference === 'string') follow(() => places.local(reference))
+  }
+  const shared = places.shared(schema)
+  if (shared !== undefined) follow(shared)
+  return checks
+}
+
+/** Parts of a list of schemas. */
+function partsOf(list: unknown, places: Places): readonly Part[] {
+  return Array.isArray(list) ? list.map((item) => places.part(item)) : []
+}
+
+function choiceChecks(schema: Plain, places: Places): Check[] {
+  const checks: Check[] = []
+  if (schema['not'] !== undefined) checks.push(notCheck(places.part(schema['not'])))
+  if (schema['anyOf'] !== undefined) checks.push(anyOfCheck(partsOf(schema['anyOf'], places)))
+  if (schema['oneOf'] !== undefined) checks.push(oneOfCheck(partsOf(schema['oneOf'], places)))
+  for (const part of partsOf(schema['allOf'], places))
+    checks.push((value, effort) => part.fitsInPlace(value, effort))
+  if (schema['if'] !== undefined) checks.push(ifCheck(schema, places))
+  return checks
+}
+
+function notCheck(part: Part): Check {
+  return (value, effort) => {
+    const { evaluated } = effort
+    effort.evaluated = null
+    const fits = part.fitsQuietly(value, effort)
+    effort.evaluated = evaluated
+    return !fits || effort.fail('must NOT be valid')
+  }
+}
+
+function anyOfCheck(parts: readonly Part[]): Check {
+  return (value, effort) => {
+    const errors = effort.errorCount
+    let fits = false
+    for (const part of parts) {
+      effort.spend(1)
+      if (!part.fitsInPlace(value, effort)) continue
+      fits = true
+      // All that fit have evaluated something
+      if (effort.evaluated === null) break
+    }
+    if (!fits) return effort.fail('must match a schema in anyOf')
+    effort.forgetErrors(errors)
+    return true
+  }
+}
+
+function oneOfCheck(parts: readonly Part[]): Check {
+  return (value, effort) => {
+    const errors = effort.errorCount
+    let fitting = 0
+    for (const part of parts) {
+      effort.spend(1)
+      if (part.fitsInPlace(value, effort) && ++fitting > 1) break
+    }
+    if (fitting > 0) effort.forgetErrors(errors)
+    return fitting === 1 || effort.fail('must match exactly one schema in oneOf')
+  }
+}
+
+function ifCheck(schema: Plain, places: Places): Check {
+  const condition = places.part(schema['if'])
+  const then = schema['then'] === undefined ? null : places.part(schema['then'])
+  const otherwise = schema['else'] === undefined ? null : places.part(schema['else'])
+  return (value, effort) => {
+    const holds = condition.fitsQuietly(value, effort)
+    const part = holds ? then : otherwise
+    if (part === null || part.fitsInPlace(value, effort)) return true
+    return effort.fail(`must match "${holds ? 'then' : 'else'}" schema`)
+  }
+}
