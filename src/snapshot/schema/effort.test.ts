@@ -66,7 +66,7 @@ test('a judgement whose results cannot be remembered ends at its bound, with an 
   const { errors, spent } = counted({ properties: { a: { $ref: '#/$defs/d0' } }, $defs })({ a: value })
   assert.equal(errors, null)
   assert.ok(spent < FREE_STEPS)
-  const evaluated = counted({ if: true, then: { $ref: '#/$defs/d0' }, unevaluatedItems: false, $defs })(value)
+  const evaluated = counted({ allOf: [{ $ref: '#/$defs/d0' }], unevaluatedItems: false, $defs })(value)
   assert.deepEqual(evaluated.errors, [{ pointer: '', reason: 'takes too long to be judged' }])
   assert.ok(evaluated.spent <= stepsMax(value) + 100)
 })
@@ -139,33 +139,23 @@ test('preparing a schema takes a bounded number of looks, however its definition
 })
 
 const names = fc.constantFrom('a', 'b', 'c')
-const { schema: schemas } = fc.letrec<{ schema: unknown; list: unknown[] }>((tie) => ({
-  list: fc.array(tie('schema'), { minLength: 1, maxLength: 4 }),
-  schema: fc.oneof(
-    { depthSize: 'small' },
-    names.map((name) => ({ $ref: `#/$defs/${name}` })),
-    fc.record(
-      {
-        $ref: names.map((name) => `#/$defs/${name}`),
-        type: fc.constantFrom('object', 'array', 'string', 'number'),
-        properties: fc.dictionary(names, tie('schema')),
-        additionalProperties: tie('schema'),
-        items: tie('schema'),
-        contains: tie('schema'),
-        required: fc.uniqueArray(names),
-        anyOf: tie('list'),
-        oneOf: tie('list'),
-        allOf: tie('list'),
-        not: tie('schema'),
-        if: tie('schema'),
-        then: tie('schema'),
-        else: tie('schema'),
-        uniqueItems: fc.boolean(),
-        unevaluatedProperties: fc.boolean(),
-        propertyNames: fc.constant({ maxLength: 1 }),
-      },
-      { requiredKeys: [] },
+const ONE = ['not', 'if', 'then', 'else', 'items', 'contains', 'additionalProperties', 'unevaluatedProperties']
+const { schema: schemas } = fc.letrec<{ schema: unknown; member: [string, unknown] }>((tie) => ({
+  member: fc.oneof(
+    fc.tuple(fc.constantFrom(...ONE), tie('schema')),
+    fc.tuple(
+      fc.constantFrom('anyOf', 'oneOf', 'allOf'),
+      fc.array(tie('schema'), { minLength: 1, maxLength: 3 }),
     ),
+    fc.tuple(fc.constant('properties'), fc.dictionary(names, tie('schema'), { maxKeys: 2 })),
+    fc.tuple(fc.constant('required'), fc.uniqueArray(names)),
+    fc.tuple(fc.constant('type'), fc.constantFrom('object', 'array', 'string')),
+    fc.constant<[string, unknown]>(['uniqueItems', true]),
+  ),
+  schema: fc.oneof(
+    { maxDepth: 3 },
+    names.map((name) => ({ $ref: `#/$defs/${name}` })),
+    fc.array(tie('member'), { maxLength: 3 }).map((members) => Object.fromEntries(members)),
   ),
 }))
 const { value: values } = fc.letrec<{ value: unknown }>((tie) => ({
