@@ -16,7 +16,7 @@ export interface Reservation extends ByteBudget {
 
 /**
  * Bytes that are copied as they come and wanted as a whole. They lie in few blocks, each as large as what came before: a
- * peer that sends single bytes must not cost an object for each.
+ * peer that sends single bytes must not cost an object for each. A block is no part of a slab of Node: the budget counts what is held.
  */
 export class ByteBuffer {
   #length = 0
@@ -45,19 +45,22 @@ export class ByteBuffer {
         return false
       }
       this.#fill(bytes, from, from + left)
-      this.#blocks.push(Buffer.allocUnsafe(size))
+      this.#blocks.push(Buffer.allocUnsafeSlow(size))
       this.#bytes += size
       this.#fill(bytes, from + left, to)
     } else this.#fill(bytes, from, to)
     return true
   }
 
-  /** All of it as one Buffer. */
+  /** All of it as one Buffer, which may be a view of a block. `ownedBytes` makes what is kept of it. */
   whole(): Buffer {
     const { length } = this
     const first = this.#blocks[0]
-    if (first === undefined || this.#blocks.length > 1) return Buffer.concat(this.#blocks, length)
-    return first.length === length ? first : first.subarray(0, length)
+    if (this.#blocks.length === 1) return first!.length === length ? first! : first!.subarray(0, length)
+    const whole = Buffer.allocUnsafeSlow(length)
+    let at = 0
+    for (const block of this.#blocks) at += block.copy(whole, at, 0, Math.min(block.length, length - at))
+    return whole
   }
 
   /** Forgets all. */

@@ -1,3 +1,4 @@
+import { type OwnedBytes, ownedBytes } from '../base/owned-bytes.ts'
 import { withoutFields } from '../wire/port.ts'
 
 /** An answer of an upstream that is kept to be given again. Plain data. */
@@ -5,7 +6,7 @@ export interface KeptAnswer {
   readonly status: number
   /** Header lines as the upstream sent them, without those that belong to one answer. */
   readonly fields: string
-  readonly body: Uint8Array
+  readonly body: OwnedBytes
   /** Hash of the guardrails that have left the answer; absent for none. */
   readonly guardrails?: string
 }
@@ -15,7 +16,7 @@ const OWN: ReadonlySet<string> = new Set(['date', 'age', 'x-cache', 'idempotency
 
 /** What to keep of an answer. */
 export function toKept(status: number, fields: string, body: Uint8Array): KeptAnswer {
-  return { status, fields: withoutFields(fields, OWN), body }
+  return { status, fields: withoutFields(fields, OWN), body: ownedBytes(body) }
 }
 
 /** Bytes that an answer takes in memory, roughly. */

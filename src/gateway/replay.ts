@@ -5,6 +5,7 @@
  * the caller (`proof`), and the path must lead to the proxy of the recorded request (`same proxy`). The call is made
  * before the transaction that writes its audit entry.
  */
+import { ownedBytes } from '../base/owned-bytes.ts'
 import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
 import { checkNumber } from './check-names.ts'
 import { type AsProfileOptions, callAsProfile } from './ends/call-as-profile.ts'
@@ -46,8 +47,7 @@ export async function replayRequest(
     upstreamStatus: upstreamStatus === 0 ? null : upstreamStatus,
     durationMs: answer.durationMs,
     headers: shownHeaders(answer.fields),
-    // A copy: what it is cut from would go along
-    body: Uint8Array.from(answer.body),
+    body: ownedBytes(answer.body),
     bodyBytes: answer.bodyBytes,
   }
 }

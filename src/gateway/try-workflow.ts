@@ -3,6 +3,7 @@
  * and calls. A live one is a request of its own: it passes the checks of a repeated request, its calls are made, and it has a record.
  */
 import { ExpressionFailure, SYSTEM_AMBIENT } from '../base/expression.ts'
+import { ownedBytes, ownedText } from '../base/owned-bytes.ts'
 import type { Plain } from '../base/plain.ts'
 import { PROBLEMS, type RefusalCode } from '../base/refusal.ts'
 import { WORKFLOW_LEVELS_MAX } from '../model/workflow-levels.ts'
@@ -119,7 +120,7 @@ function answerOf(end: RunEnd, requestId: string): Answer {
   if (!('answer' in end)) return refusedWith('workflow_failed', 'the run was forwarded')
   try {
     const { status, fields, body } = runAnswer(end.answer, requestId)
-    const kept = Uint8Array.from(body.subarray(0, KEEP_BYTES_MAX))
+    const kept = ownedBytes(body.subarray(0, KEEP_BYTES_MAX))
     const headers = toFieldObject(fields)
     return { status, code: null, reason: '', headers: { ...headers }, body: kept, bodyBytes: body.length }
   } catch (error) {
@@ -130,7 +131,7 @@ function answerOf(end: RunEnd, requestId: string): Answer {
 
 function refusedWith(code: RefusalCode, reason: string): Answer {
   const { status } = PROBLEMS[code]
-  return { status, code, reason, headers: {}, body: new Uint8Array(0), bodyBytes: 0 }
+  return { status, code, reason, headers: {}, body: ownedText(''), bodyBytes: 0 }
 }
 
 function outputsOf(end: RunEnd, requestId: string): Plain | NodeFailure {
@@ -229,7 +230,7 @@ async function live(
     ...{ status, code, durationMs, bodyBytes },
     reason: exchange.reason,
     headers: { ...toFieldObject(answer.fields) },
-    body: Uint8Array.from(answer.body),
+    body: ownedBytes(answer.body),
     trace: exchange.trace?.close(code) ?? '',
     steps: watch.steps,
   }

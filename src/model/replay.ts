@@ -1,3 +1,4 @@
+import type { OwnedBytes } from '../base/owned-bytes.ts'
 import type { RequestRecord, Surface } from './record.ts'
 
 /** A recorded request that is to be made again. */
@@ -26,7 +27,7 @@ export interface ReplayAsked {
   readonly target: string
   /** Header lines ending in CRLF. */
   readonly fields: string
-  readonly body: Uint8Array | null
+  readonly body: OwnedBytes | null
   /** Of who asks for it: the request comes from there now. */
   readonly ip: string
 }
@@ -46,7 +47,7 @@ export interface ReplayAnswer {
   /** Those that are shown, names in lower case. */
   readonly headers: Readonly<Record<string, string>>
   /** As much of it as is kept. */
-  readonly body: Uint8Array
+  readonly body: OwnedBytes
   /** Bytes of the whole body. */
   readonly bodyBytes: number
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { OwnedBytes } from '../base/owned-bytes.ts'
 import { confidential } from './confidential.ts'
 import { HttpMethod } from './http-method.ts'
 import { Ref } from './slug.ts'
@@ -76,7 +77,7 @@ export interface LiveTrial {
   readonly target: string
   /** Header lines ending in CRLF. */
   readonly fields: string
-  readonly body: Uint8Array | null
+  readonly body: OwnedBytes | null
 }
 
 /** What one execution of a node gave. */
@@ -97,7 +98,7 @@ export interface TrialAnswer {
   /** What callers are not told. */
   readonly reason: string
   readonly headers: Readonly<Record<string, unknown>>
-  readonly body: Uint8Array
+  readonly body: OwnedBytes
   readonly bodyBytes: number
   readonly durationMs: number
   /** As a record keeps it. */

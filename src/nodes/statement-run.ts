@@ -1,3 +1,4 @@
+import { type OwnedBytes, ownedBytes } from '../base/owned-bytes.ts'
 import { isPlain, type Plain, scalarText } from '../base/plain.ts'
 import { NodeFailure, type NodeRun } from './run.ts'
 import { boundValues, placeOf } from './service-question.ts'
@@ -31,11 +32,11 @@ export function statementRun(service: 'postgres' | 'mysql', truth: (value: boole
 function valuesOf(
   { values = [] }: Plain,
   truth: (value: boolean) => string,
-): readonly (string | Uint8Array | null)[] {
+): readonly (string | OwnedBytes | null)[] {
   if (!Array.isArray(values) || values.length > VALUES_MAX)
     throw new NodeFailure('values', `values is no list of at most ${VALUES_MAX} values`)
   const bound = values.map((value) => {
-    if (value instanceof Uint8Array) return value
+    if (value instanceof Uint8Array) return ownedBytes(value)
     if (typeof value === 'boolean') return truth(value)
     return isPlain(value) || Array.isArray(value) ? JSON.stringify(value) : (scalarText(value) ?? null)
   })

@@ -1,3 +1,4 @@
+import { ownedBytes, ownedText } from '../base/owned-bytes.ts'
 import type { RecordBlock } from '../store/ports/records.ts'
 import { createBatchWriter, type RecordBatch } from './batch.ts'
 import { checkNameOf } from './check-name.ts'
@@ -96,9 +97,10 @@ export function toBlock(batch: RecordBatch, environment: string | null = null): 
     agents,
     environment,
     words: JSON.stringify(batch.words),
-    numbers: new Uint8Array(batch.numbers, 0, rows * ROW_BYTES),
+    // The batch has room for more rows than came
+    numbers: ownedBytes(new Uint8Array(batch.numbers, 0, rows * ROW_BYTES)),
     // A lone surrogate has no UTF-8; its replacement has the same length, so that no border moves.
-    text: Buffer.from(batch.text.isWellFormed() ? batch.text : batch.text.toWellFormed(), 'utf8'),
+    text: ownedText(batch.text.isWellFormed() ? batch.text : batch.text.toWellFormed()),
   }
 }
 

@@ -1,4 +1,5 @@
 /** What gateway threads say to the thread that asks databases and mail servers. Plain data. */
+import type { OwnedBytes } from '../base/owned-bytes.ts'
 
 /** A server that an administrator has written into a node. */
 export interface ServiceAddress {
@@ -21,7 +22,7 @@ export interface RedisWork {
   /** Number of the database. */
   readonly database: number
   readonly command: string
-  readonly args: readonly (string | Uint8Array)[]
+  readonly args: readonly (string | OwnedBytes)[]
   /** How bulk strings of the reply are given. */
   readonly encoding: 'text' | 'json' | 'base64'
 }
@@ -31,7 +32,7 @@ interface SqlWork {
   readonly database: string
   readonly text: string
   /** Bound in their order. Texts are in the form that the server reads. */
-  readonly values: readonly (string | Uint8Array | null)[]
+  readonly values: readonly (string | OwnedBytes | null)[]
   readonly rowLimit: number
   readonly readOnly: boolean
 }

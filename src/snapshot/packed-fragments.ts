@@ -7,6 +7,7 @@
  * 3. A piece has about `PIECE_CHARS` of text, or one fragment that is longer.
  */
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
+import { type OwnedBytes, ownedBytes } from '../base/owned-bytes.ts'
 import { type FragmentKey, type FragmentKind, FragmentText } from './fragments.ts'
 import type { SentFragment } from './sent-delta.ts'
 
@@ -24,7 +25,7 @@ export interface PackedSnapshot {
 
 interface Piece {
   readonly first: FragmentKey
-  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly bytes: OwnedBytes
 }
 
 export class PackedFragments implements Iterable<FragmentText> {
@@ -36,7 +37,7 @@ export class PackedFragments implements Iterable<FragmentText> {
   }
 
   /** Pieces for {@link unpack}; in another thread too. */
-  get pieces(): readonly Uint8Array<ArrayBuffer>[] {
+  get pieces(): readonly OwnedBytes[] {
     return this.#pieces.map(({ bytes }) => bytes)
   }
 
@@ -118,8 +119,7 @@ function merged(
 function pack(fragments: readonly SentFragment[]): Piece {
   const lines = fragments.map(({ key, hash, text }) => `${key}\n${hash}\n${text}\n`)
   const bytes = deflateRawSync(lines.join(''), { level: LEVEL })
-  // A copy: the buffer below is larger, and would be kept and sent whole
-  return { first: fragments[0]!.key, bytes: new Uint8Array(bytes) }
+  return { first: fragments[0]!.key, bytes: ownedBytes(bytes) }
 }
 
 /** The fragments of a piece. Their strings are parts of nothing larger, which they would keep in memory. */

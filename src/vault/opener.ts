@@ -1,3 +1,4 @@
+import { type OwnedBytes, ownedBytes } from '../base/owned-bytes.ts'
 import { Secret } from '../base/secret.ts'
 import { type KeyRing, unseal } from './envelope.ts'
 
@@ -14,7 +15,7 @@ export function createOpener(derivedKey: Uint8Array): Opener {
 }
 
 /** A key ring as bytes that survive a message to a thread: 16 bytes of id, padded with zeros, then 32 of key. */
-export function packRing(ring: KeyRing): Uint8Array {
+export function packRing(ring: KeyRing): OwnedBytes {
   const bytes = new Uint8Array(ring.size * (ID_BYTES + KEY_BYTES))
   let at = 0
   for (const [id, key] of ring) {
@@ -22,7 +23,7 @@ export function packRing(ring: KeyRing): Uint8Array {
     bytes.set(key, at + ID_BYTES)
     at += ID_BYTES + KEY_BYTES
   }
-  return bytes
+  return ownedBytes(bytes)
 }
 
 function unpackRing(bytes: Uint8Array): KeyRing {

@@ -1,4 +1,5 @@
 import { createHmac, hkdfSync } from 'node:crypto'
+import { type OwnedBytes, ownedBytes } from '../base/owned-bytes.ts'
 import { Secret } from '../base/secret.ts'
 import { type KeyRing, keyIdOf, seal, unseal } from './envelope.ts'
 import { type KeyRingFile, LASTING, type Lasting, type MasterKey, makeKey } from './keys.ts'
@@ -29,9 +30,9 @@ export interface Vault {
   /** True for a canary of a data directory whose audit trail has keyed links. Nobody makes one without the key. */
   saysKeyed(sealed: string): boolean
   /** Derived keys for gateway threads: they open secrets of credentials, nothing else. For `createOpener`. */
-  gatewayKey(): Uint8Array
+  gatewayKey(): OwnedBytes
   /** 32 bytes that seal MCP session ids; the same in every thread, and after a restart or a new key. */
-  sessionKey(): Uint8Array
+  sessionKey(): OwnedBytes
   /** 32 bytes from which the key that signs checkpoints of the audit trail is made; lasting, as that of sessions. */
   trailKey(): Uint8Array
   /** 32 bytes that seal what the authorization server keeps; lasting, as that of sessions. */
@@ -135,7 +136,7 @@ export function createVault(ring: KeyRingFile, store: KeyStore): Vault {
     opensCanary: (sealed) => [CANARY, KEYED_CANARY].includes(opened(sealed)),
     saysKeyed: (sealed) => opened(sealed) === KEYED_CANARY,
     gatewayKey: () => packRing(credentials),
-    sessionKey: () => lasting.get('mcp-sessions')!,
+    sessionKey: () => ownedBytes(lasting.get('mcp-sessions')!),
     trailKey: () =>
       new Uint8Array(hkdfSync('sha256', lasting.get('fingerprint')!, '', 'postern audit checkpoints', 32)),
     oauthKey: () =>

@@ -1,4 +1,5 @@
 import type { MessagePort, Worker } from 'node:worker_threads'
+import type { OwnedBytes } from '../../base/owned-bytes.ts'
 import type { Trial } from '../../gateway/forward/try-credential.ts'
 import type { GuardrailTrial } from '../../gateway/guardrails/try-guardrail.ts'
 import type { WorkflowTrial } from '../../gateway/try-workflow.ts'
@@ -50,7 +51,7 @@ export interface Gateways {
   /** New certificates or ticket keys for the threads that run, and for those that replace them. */
   setTls(listener: Listener, tls: TlsOptions): void
   /** What opens credential secrets, likewise; in force for every change that is published after it. */
-  setCredentialKey(credentialKey: Uint8Array): void
+  setCredentialKey(credentialKey: OwnedBytes): void
   /** Tells all threads an event of the main thread. */
   tell(event: Event): void
   /** Says which origins cannot be reached, to the threads that run and to those that replace them. */

@@ -1,3 +1,4 @@
+import type { OwnedBytes } from '../../base/owned-bytes.ts'
 import type { FragmentKey, TextDelta } from '../../snapshot/fragments.ts'
 import type { PackedSnapshot } from '../../snapshot/packed-fragments.ts'
 import { PackedFragments } from '../../snapshot/packed-fragments.ts'
@@ -61,7 +62,7 @@ export class PublishedSnapshot {
   }
 
   /** All of it: pieces of fragments, no key twice, and the full delta that is to be sent after them. */
-  whole(): { readonly pieces: readonly Uint8Array<ArrayBuffer>[]; readonly last: SentDelta } {
+  whole(): { readonly pieces: readonly OwnedBytes[]; readonly last: SentDelta } {
     this.#pack(0, 0)
     return {
       pieces: this.#packed.pieces,

@@ -4,6 +4,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { ClockCell } from '../../base/clock.ts'
 import type { Part, Protected } from '../../base/doors.ts'
 import type { EgressSettings } from '../../base/egress.ts'
+import type { OwnedBytes } from '../../base/owned-bytes.ts'
 import type { RunnerPlace } from '../../base/runner-address.ts'
 import { SLOTS_MAX } from '../../gateway/admit/stripes.ts'
 import type { Trial } from '../../gateway/forward/try-credential.ts'
@@ -87,9 +88,9 @@ export interface GatewayInit {
   readonly cells: SharedCells
   readonly clockCell: ClockCell | null
   /** Opens credential secrets; derived, never the master key. */
-  readonly credentialKey: Uint8Array
+  readonly credentialKey: OwnedBytes
   /** Seals MCP session ids; derived. */
-  readonly sessionKey: Uint8Array
+  readonly sessionKey: OwnedBytes
 }
 
 /** The two listeners, by name. */
@@ -139,13 +140,13 @@ export interface Attachment {
 export type ToGateway =
   | { readonly kind: 'snapshot'; readonly delta: SentDelta }
   /** Some packed fragments of the full delta that comes after all its parts. No fragment comes twice. */
-  | { readonly kind: 'snapshot_part'; readonly piece: Uint8Array<ArrayBuffer> }
+  | { readonly kind: 'snapshot_part'; readonly piece: OwnedBytes }
   /** Batches of request records go to this port; a new one comes when the recorder was restarted. */
   | { readonly kind: 'recorder'; readonly port: MessagePort }
   /** A question; what `answered` brings back has its id. */
   | { readonly kind: 'ask'; readonly id: number; readonly question: Question }
   /** What opens credential secrets from now on, before the first snapshot that needs it. */
-  | { readonly kind: 'credential_key'; readonly credentialKey: Uint8Array }
+  | { readonly kind: 'credential_key'; readonly credentialKey: OwnedBytes }
   /** New certificates, or new keys for session tickets. */
   | { readonly kind: 'tls'; readonly listener: Listener; readonly tls: TlsOptions }
   | { readonly kind: 'drain'; readonly deadlineMs: number }

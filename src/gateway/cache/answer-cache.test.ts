@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ownedBytes } from '../../base/owned-bytes.ts'
 import type { CacheFragment } from '../../snapshot/fragments.ts'
 import type { LinkedProxy } from '../../snapshot/linked/collection.ts'
 import type { LinkedCredential } from '../../snapshot/linked/credential.ts'
@@ -19,7 +20,7 @@ const AS_NOW = { proxy, credential: null, guardrails: '' }
 
 function entry(bytes: number, given: Partial<CacheEntry> = {}): CacheEntry {
   const times = { bornAt: 0, freshUntil: 10, staleUntil: 20 }
-  return { status: 200, fields: '', body: new Uint8Array(bytes), ...AS_NOW, ...times, ...given }
+  return { status: 200, fields: '', body: ownedBytes(new Uint8Array(bytes)), ...AS_NOW, ...times, ...given }
 }
 
 test('an answer is fresh for no longer than the upstream says', () => {

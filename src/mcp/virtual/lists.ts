@@ -1,3 +1,4 @@
+import { ownedText } from '../../base/owned-bytes.ts'
 import type { CapabilityType } from '../../model/capability.ts'
 import type { RelayedAnswer } from '../protocol/relay.ts'
 
@@ -37,7 +38,7 @@ export function listAnswer(
   const made = known[era]
   if (made !== undefined) return made
   const text = listText(list, member, isModern)
-  const answer: RelayedAnswer = { kind: 'result', text, bytes: Buffer.from(text) }
+  const answer: RelayedAnswer = { kind: 'result', text, bytes: Buffer.from(ownedText(text).buffer) }
   known[era] = answer
   return answer
 }

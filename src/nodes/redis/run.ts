@@ -1,3 +1,4 @@
+import { type OwnedBytes, ownedBytes } from '../../base/owned-bytes.ts'
 import { isPlain, type Plain, scalarText } from '../../base/plain.ts'
 import { keyOf } from '../key.ts'
 import { NodeFailure, type NodeRun } from '../run.ts'
@@ -39,11 +40,11 @@ function keysOf({ key }: Plain, prefix: string, takesSeveral: boolean): string[]
   return key.map((one) => prefix + keyOf(one))
 }
 
-function argsOf({ args = [] }: Plain): (string | Uint8Array)[] {
+function argsOf({ args = [] }: Plain): (string | OwnedBytes)[] {
   if (!Array.isArray(args) || args.length > ARGS_MAX)
     throw new NodeFailure('args', `args is no list of at most ${ARGS_MAX} values`)
   return args.map((value, index) => {
-    if (value instanceof Uint8Array) return value
+    if (value instanceof Uint8Array) return ownedBytes(value)
     if (isPlain(value) || Array.isArray(value)) return JSON.stringify(value)
     const text = scalarText(value)
     if (text === undefined) throw new NodeFailure('args', `value ${index} of args is null`)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ownedText } from '../../base/owned-bytes.ts'
 import { type RefusalCode, refuse } from '../../base/refusal.ts'
 import { refersTo, unit } from '../../model/annotations.ts'
 import { confidential } from '../../model/confidential.ts'
@@ -163,7 +164,7 @@ async function toAsked(
     host: (collection.spec['hosts'] as readonly string[])[0] ?? '',
     target: query === '' ? record.path : `${record.path}?${query}`,
     fields: headers.map((line) => `${line}\r\n`).join(''),
-    body: body === undefined ? null : new TextEncoder().encode(body),
+    body: body === undefined ? null : ownedText(body),
     ip: context.via.ip ?? '',
   }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ownedText } from '../../base/owned-bytes.ts'
 import { refuse } from '../../base/refusal.ts'
 import { refersTo } from '../../model/annotations.ts'
 import type { ProxySpec } from '../../model/proxy.ts'
@@ -128,7 +129,7 @@ async function toLive(
     host: (collection.spec['hosts'] as readonly string[])[0] ?? '',
     target: query === '' ? request.path : `${request.path}?${query}`,
     fields: all.map((line) => `${headerLine(line)}\r\n`).join(''),
-    body: body === null ? null : new TextEncoder().encode(isData ? JSON.stringify(body) : body),
+    body: body === null ? null : ownedText(isData ? JSON.stringify(body) : body),
   }
 }
 

@@ -10,6 +10,7 @@ import { createSecretKey } from 'node:crypto'
 import { decrypt, encrypt } from '../../base/aes-gcm.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { AccessFault } from '../../base/file-access.ts'
+import { ownedBytes } from '../../base/owned-bytes.ts'
 import { type Repeating, repeat } from '../../base/repeat.ts'
 import {
   IdempotencyMemory,
@@ -168,7 +169,7 @@ function packed({ status, fields, body, guardrails }: KeptAnswer): string {
 /** Of {@link packed} alone, as the seal proves. */
 function unpacked(text: string): KeptAnswer {
   const [status, fields, body, guardrails] = JSON.parse(text) as [number, string, string, string?]
-  const answer = { status, fields, body: Buffer.from(body, 'base64') }
+  const answer = { status, fields, body: ownedBytes(Buffer.from(body, 'base64')) }
   return guardrails === undefined ? answer : { ...answer, guardrails }
 }
 

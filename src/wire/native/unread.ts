@@ -1,6 +1,9 @@
 const NOTHING = Buffer.alloc(0)
 
-/** Bytes of one socket that arrived and were not interpreted yet. Readers move `at` up to `end`. */
+/**
+ * Bytes of one socket that arrived and were not interpreted yet. Readers move `at` up to `end`. Copies are no part of a slab of Node, which the
+ * beginning of a request of a slow client would hold.
+ */
 export class Unread {
   bytes: Buffer = NOTHING
   at = 0
@@ -24,7 +27,7 @@ export class Unread {
     const need = this.end - this.at + length
     if (!this.#own || this.bytes.length - this.end < length) {
       // Twice the need, so that a peer that sends single bytes costs linear work
-      const grown = Buffer.allocUnsafe(need * 2)
+      const grown = Buffer.allocUnsafeSlow(need * 2)
       this.bytes.copy(grown, 0, this.at, this.end)
       this.end -= this.at
       this.at = 0
@@ -39,7 +42,7 @@ export class Unread {
   keep(): void {
     if (this.at === this.end) this.clear()
     else if (!this.#own) {
-      const copy = Buffer.allocUnsafe(this.length * 2)
+      const copy = Buffer.allocUnsafeSlow(this.length * 2)
       this.bytes.copy(copy, 0, this.at, this.end)
       this.end -= this.at
       this.at = 0
