@@ -93,19 +93,18 @@ export const CONSOLE_LOGOUT_PATH = '/console/logout'
 /** Before the value of a session of the console, where it stands in the place of a token. No token begins so. */
 export const SESSION_MARK = 'console:'
 
-/** Cookies of one name that are looked at. */
-const COOKIES_MAX = 3
+/** Different cookies of one name that are looked at. A page can make a browser send about two for each segment of a path. */
+const COOKIES_MAX = 64
 
 /**
- * Values of the cookies of a name (RFC 6265 section 5.4), in the order in which they came, and no more than {@link COOKIES_MAX}. A
+ * Different values of the cookies of a name (RFC 6265 section 5.4), in the order in which they came: the last {@link COOKIES_MAX}. A
  * browser may hold several, and the first may be somebody else's: what another port of the host has set for a longer path comes
  * before ours.
  */
 export function cookieValues(field: string | null, name: string): readonly string[] {
-  return (field ?? '')
+  const pairs = (field ?? '')
     .split(/[;,]/)
     .map((pair) => pair.trim())
     .filter((pair) => pair.startsWith(`${name}=`))
-    .slice(0, COOKIES_MAX)
-    .map((pair) => pair.slice(name.length + 1))
+  return [...new Set(pairs)].slice(-COOKIES_MAX).map((pair) => pair.slice(name.length + 1))
 }

@@ -15,7 +15,7 @@ import type { ForwardRequest } from '../wire/port.ts'
 import { answerFields } from './answer/fields.ts'
 import { judgeGathered } from './answer/gathered.ts'
 import { problemAnswer } from './answer/problem.ts'
-import { replyFields } from './answer/shared-origin.ts'
+import { leavingFields } from './answer/shared-origin.ts'
 import { staleAnswer } from './answer/stale.ts'
 import { overloaded } from './caller-memory.ts'
 import type { CheckName } from './check-names.ts'
@@ -41,7 +41,7 @@ function judged(exchange: Exchange, admitted: boolean): void {
   if (admitted) SEND.send(exchange, LIFE)
   else if (reply === null) giveProblem(exchange)
   else {
-    const fields = replyFields(exchange, reply) + answerFields(exchange)
+    const fields = leavingFields(exchange, reply) + answerFields(exchange)
     exchange.end.answer(exchange, reply.status, fields, reply.body)
   }
 }

@@ -103,7 +103,9 @@ test('a session counts beside cookies of its name that another port of the host 
     assert.equal(made.status, 201, `${cookie}: ${made.text}`)
   }
   const browser = new ConsoleBrowser()
-  const cookie = `${`postern_console=${foreign}; `.repeat(3)}postern_console=${value}`
+  // A bound on what is looked up: the last 64 different values
+  const others = Array.from({ length: 64 }, (_, n) => `postern_console=${`${n}`.padStart(43, 'A')}`)
+  const cookie = [`postern_console=${value}`, ...others].join('; ')
   assert.equal((await browser.api(origin, 'GET', WHOAMI, undefined, { cookie })).status, 401)
 })
 
@@ -168,6 +170,35 @@ test('a session value that a browser was given before the sign-in is worth nothi
   const attacker = new ConsoleBrowser()
   attacker.give(HOST, 'postern_console', planted)
   assert.equal((await attacker.api(origin, 'GET', WHOAMI)).status, 401)
+})
+
+/** Cookies of our names that are not ours: some have the form of ours, and those of the authorization server a signature. */
+const JUNK = Array.from({ length: 20 }, (_, n) => [
+  `postern_console=${`${n}`.padStart(43, 'A')}`,
+  `postern_console=${n}`,
+  `postern_session=${`${n}`.padStart(21, 'B')}`,
+  `postern_session.sig=${`${n}`.padStart(27, 'C')}`,
+  `postern_console_sign_in=${n}.x.y`,
+]).flat()
+
+test('cookies of our names before the real ones sign nobody out, and keep nobody from signing in', async () => {
+  const browser = await signedIn()
+  browser.before = JUNK
+  const shown = await browser.ask(`${origin}/console/session`, {
+    headers: { 'x-postern-console': '1', 'sec-fetch-site': 'same-origin' },
+  })
+  assert.deepEqual(JSON.parse(shown.text), { signed_in: true })
+  assert.equal((await browser.api(origin, 'GET', WHOAMI)).status, 200)
+  // The session at the authorization server holds too: the console asks for no password
+  const again = await browser.open(`${origin}/console/login`)
+  assert.equal(again.url.pathname, '/console/')
+
+  const other = new ConsoleBrowser()
+  other.before = JUNK
+  await other.signIn(origin, 'ann')
+  assert.equal((await other.api(origin, 'GET', WHOAMI)).status, 200)
+  assert.equal((await other.api(origin, 'POST', '/console/logout')).status, 204)
+  assert.equal((await other.api(origin, 'GET', WHOAMI)).status, 401)
 })
 
 test('a code is good for one sign-in', async () => {

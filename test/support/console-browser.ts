@@ -11,6 +11,8 @@ interface Answer {
 /** As much of a browser as the sign-in at the console takes: cookies by host name, as cookies ignore ports, and redirects to any origin. */
 export class ConsoleBrowser {
   readonly #cookies = new Map<string, Map<string, string>>()
+  /** Cookies that are sent before those of the host, as `name=value`: what another port has set for a longer path. */
+  before: readonly string[] = []
   /** Lines of Set-Cookie as they came. */
   readonly set: string[] = []
 
@@ -30,7 +32,8 @@ export class ConsoleBrowser {
     const headers = new Headers(init.headers)
     // A kept connection may have been closed by the server while this process was busy, and the request would fail
     headers.set('connection', 'close')
-    if (jar.size > 0) headers.set('cookie', [...jar].map(([name, value]) => `${name}=${value}`).join('; '))
+    const cookies = [...this.before, ...[...jar].map(([name, value]) => `${name}=${value}`)]
+    if (cookies.length > 0) headers.set('cookie', cookies.join('; '))
     const response = await fetch(url, { ...init, headers, redirect: 'manual' })
     for (const line of response.headers.getSetCookie()) {
       this.set.push(line)

@@ -84,15 +84,19 @@ export function kindFields(exchange: Exchange): readonly [string, string, string
 }
 
 /** The same for an answer that is at hand. */
-export function kindLines(exchange: Exchange, status: number, fields: string): string {
+function kindLines(exchange: Exchange, status: number, fields: string): string {
   const lines = kindFields(exchange)
   if (lines === undefined) return ''
   const kinds = fieldValues(fields, 'content-type').map(contentKind)
   return kindFieldsOf(lines, status, kinds.find((kind) => lines[kind] !== '') ?? kinds[0] ?? UNKNOWN)
 }
 
-/** The header lines of an answer that was kept: it may have come at another host, or been stored by an earlier version. */
-export function replyFields(
+/**
+ * The header lines with which an answer leaves that is at hand: gathered, changed by a guardrail, made by a workflow, or kept, perhaps at
+ * another host or by an earlier version. What streams from an upstream to its caller is judged by the same names while the wire reads it
+ * (`answerNames`, and `refusesCookie` of the pool).
+ */
+export function leavingFields(
   exchange: Exchange,
   { status, fields }: Pick<Reply, 'status' | 'fields'>,
 ): string {

@@ -3,7 +3,7 @@ import { fromCache } from '../cache/cached.ts'
 import { mayKeep } from '../caller-memory.ts'
 import type { Exchange, Reply } from '../exchange.ts'
 import { answerFields } from './fields.ts'
-import { replyFields } from './shared-origin.ts'
+import { leavingFields } from './shared-origin.ts'
 import type { AnswerRow } from './watch.ts'
 
 /** Answers in whose place a kept one is given (RFC 5861 section 4). */
@@ -19,7 +19,7 @@ export const standIn: AnswerRow = {
 /** The kept answer that stands in for a failing upstream, or null. */
 export function staleAnswer(exchange: Exchange): Substitute | null {
   const reply = staleReply(exchange)
-  return reply === null ? null : { ...reply, fields: replyFields(exchange, reply) + answerFields(exchange) }
+  return reply === null ? null : { ...reply, fields: leavingFields(exchange, reply) + answerFields(exchange) }
 }
 
 /** The same for a request that is not forwarded at all. */

@@ -3,7 +3,7 @@ import { mayHaveOwnCookies, withoutOwnCookies } from '../../base/own-cookies.ts'
 import { isReserved } from '../../model/reserved-paths.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { type Handler, type Incoming, withoutFields } from '../../wire/port.ts'
-import { isDocument, kindLines } from '../answer/shared-origin.ts'
+import { isDocument, leavingFields } from '../answer/shared-origin.ts'
 import { answerBudgetOf } from '../caller-memory.ts'
 import { type End, Exchange, type Targeted } from '../exchange.ts'
 import {
@@ -45,14 +45,14 @@ const SOCKET: End = {
   open: (exchange, status, fields, writer) =>
     incomingOf(exchange).stream(
       status,
-      withoutFields(fields, DATE) + kindLines(exchange, status, fields),
+      withoutFields(leavingFields(exchange, { status, fields }), DATE),
       writer,
       answerBudgetOf(exchange),
     ),
   answer: (exchange, status, fields, body) => incomingOf(exchange).answer(status, fields, body),
-  pass(exchange, { status, fields, body }) {
-    const lines = withoutFields(fields, DATE) + kindLines(exchange, status, fields)
-    incomingOf(exchange).answer(status, lines, body)
+  pass(exchange, given) {
+    const lines = withoutFields(leavingFields(exchange, given), DATE)
+    incomingOf(exchange).answer(given.status, lines, given.body)
   },
 }
 

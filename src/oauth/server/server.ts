@@ -16,6 +16,7 @@ import type { ServiceClients } from '../../access/service-clients.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
 import type { Clock } from '../../base/clock.ts'
 import { isAtOrBelow } from '../../base/doors.ts'
+import { ownCookieNames } from '../../base/own-cookies.ts'
 import { pageHeaders, pageText } from '../../base/page.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { isConsumer, isVirtualMcp, type ProtectedResources } from '../../base/protected-resources.ts'
@@ -56,6 +57,7 @@ import { createProvider, isForConsumers, isMisspelt, nameAlike, REGISTRATION } f
 import { withinRefreshScope } from './refresh-scope.ts'
 import { createRequestLimits } from './request-limits.ts'
 import { createSealed } from './sealed.ts'
+import { withProvenFirst } from './signed-cookies.ts'
 import { CONNECT, INTERACTION } from './visit.ts'
 
 export interface AuthorizationServerParts {
@@ -125,7 +127,12 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
   })
   const wait = createRequestLimits(parts.throttle, parts.networkOf)
   const { protocol, host } = new URL(issuer)
-  let made: { readonly version: string; readonly provider: Provider } | undefined
+  const { session, interaction, resume } = ownCookieNames(protocol === 'https:')
+  /** Those that the engine signs. */
+  const cookieNames = [session, interaction, resume]
+  let made:
+    | { readonly version: string; readonly provider: Provider; readonly cookieKeys: readonly string[] }
+    | undefined
 
   async function findClient(id: string): Promise<AdapterPayload | undefined> {
     const agent = await parts.agents.find(id)
@@ -150,7 +157,7 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
         claimsOf: (token) => claimsOf(token),
       })
       listen(provider, parts, audit)
-      made = { version: keys.version, provider }
+      made = { version: keys.version, provider, cookieKeys: keys.cookies }
     }
     return made.provider
   }
@@ -228,6 +235,9 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
       })
       if (path === CLIENT_DOCUMENT_PATH) return answerDocument(response, clientDocument(issuer))
       const provider = await currentProvider()
+      const { cookie } = request.headers
+      if (cookie !== undefined)
+        request.headers.cookie = withProvenFirst(cookie, cookieNames, made!.cookieKeys)
       if (isAtOrBelow(path, CONNECT)) return pages.answer({ provider, request, response, asker })
       if (isAtOrBelow(path, CALLBACK_PATH) || path.startsWith(INTERACTION))
         return interactions.answer({ provider, request, response, asker })
