@@ -63,10 +63,10 @@ function made(
   }
 }
 
-function request(connection: Connection, peer: Caller, message: object): void {
+function request(connection: Connection, peer: Caller, message: object, caller = ''): void {
   const text = JSON.stringify({ jsonrpc: '2.0', ...message })
   const parsed = toMessage(JSON.parse(text)) as Request
-  connection.request({ peer, message: parsed, text, exchange: peer.exchange, timeoutMs: null })
+  connection.request({ peer, caller, message: parsed, text, exchange: peer.exchange, timeoutMs: null })
 }
 
 const call = (id: string | number, progressToken?: unknown): object => ({
@@ -76,6 +76,23 @@ const call = (id: string | number, progressToken?: unknown): object => ({
 })
 
 const ENDED: Failure = { reason: 'process_ended', message: 'x', executed: 'unknown' }
+
+test('one caller has half of the requests under way, and another always finds a place', () => {
+  const { connection, written, line } = made()
+  const [hog, other] = [caller(), caller()]
+  for (let id = 1; id <= 10; id++) request(connection, hog, call(id), 'hog')
+  assert.equal(connection.callCount, 2)
+  request(connection, other, call('a'), 'other')
+  assert.equal(connection.callCount, 3)
+  // A call that has ended makes room
+  line({ jsonrpc: '2.0', id: 1, result: {} })
+  request(connection, hog, call(11), 'hog')
+  assert.deepEqual([connection.callCount, written.length], [3, 4])
+  // Whoever leaves takes the calls along, and the server is told
+  connection.abandon(hog.exchange)
+  assert.equal(connection.callCount, 2)
+  assert.match(written.at(-1)!, /notifications\/cancelled/)
+})
 
 test('requests under way are told that they may have been executed, later ones that they were not', () => {
   const { connection } = made()

@@ -7,11 +7,13 @@
  *    request is declined, a notification is left out.
  * 3. Each request is answered once: by the server, or by the runner when the process ends, a limit is reached or the
  *    caller is too late.
+ * 4. A caller has at most as many requests under way as then remain free: one alone half, two a third each.
  */
 import { Lru } from '../base/lru.ts'
 import { errorText, RPC, resultText } from '../mcp/protocol/answer.ts'
 import { readJson } from '../mcp/protocol/json.ts'
 import { isMembers, type Members, type Message, type RpcId, toMessage } from '../mcp/protocol/message.ts'
+import { PoolShare } from '../wire/pool-share.ts'
 import type { Exchange } from './exchange.ts'
 import { type Failure, failure } from './failure.ts'
 import { type Edit, edited, placeOf } from './json-places.ts'
@@ -55,6 +57,8 @@ export interface Peer {
 interface RequestOptions {
   /** Null for a modern request. */
   readonly peer: Peer | null
+  /** Whose share of the requests under way it counts in; empty for a client that names no caller. */
+  readonly caller: string
   readonly message: Request
   /** Of the whole message, as it came. */
   readonly text: string
@@ -97,6 +101,8 @@ export interface ConnectionOptions {
 
 interface Call {
   readonly peer: Peer | null
+  /** Whose share it counts in; empty for the runner itself, and for clients that name no caller. */
+  readonly caller: string
   readonly method: string
   readonly id: RpcId
   /** JSON of the caller's id and progress token. */
@@ -114,6 +120,7 @@ const INPUT_FULL = failure('input_full', 'The server does not read its input at 
 
 export function createConnection({ isModern, callsMax, timers, write, note }: ConnectionOptions): Connection {
   const calls = new Map<number, Call>()
+  const share = new PoolShare(callsMax)
   const peers = new Set<Peer>()
   /** Requests of the server, by their ids, with the caller that was asked. */
   const asked = new Map<RpcId, Peer>()
@@ -128,20 +135,21 @@ export function createConnection({ isModern, callsMax, timers, write, note }: Co
     message: Request,
     text: string,
     timeoutMs: number | null,
-    call: Pick<Call, 'peer' | 'exchange' | 'done'>,
+    call: Pick<Call, 'peer' | 'caller' | 'exchange' | 'done'>,
   ): void {
     const id = ++lastId
     const idPlace = placeOf(text, 'id')!
     const tokenPlace = placeOf(text, 'params', '_meta', 'progressToken')
     const edits: Edit[] = [{ ...idPlace, text: String(id) }]
     if (tokenPlace !== null) edits.push({ ...tokenPlace, text: String(id) })
-    const why = refusal() ?? (write(edited(text, edits)) ? null : INPUT_FULL)
+    const why = refusal(call.caller) ?? (write(edited(text, edits)) ? null : INPUT_FULL)
     if (why !== null) {
       call.exchange?.fail(why, message.id)
       call.done?.({ why })
       return
     }
     const meta = message.params['_meta']
+    share.take(call.caller)
     calls.set(id, {
       ...call,
       method: message.method,
@@ -154,10 +162,13 @@ export function createConnection({ isModern, callsMax, timers, write, note }: Co
   }
 
   /** Why no further request can be passed on at the moment; null when it can. */
-  function refusal(): Failure | null {
+  function refusal(caller: string): Failure | null {
     if (end !== null) return { ...end, executed: 'no' }
-    if (calls.size < callsMax) return null
-    const text = `The server has ${callsMax} requests under way (limits.calls).`
+    if (share.mayTake(caller)) return null
+    const text =
+      calls.size < callsMax
+        ? `The caller has its share of the ${callsMax} requests that the server may have under way (limits.calls).`
+        : `The server has ${callsMax} requests under way (limits.calls).`
     return failure('calls_full', text, { retryAfterMs: 1000 })
   }
 
@@ -174,11 +185,16 @@ export function createConnection({ isModern, callsMax, timers, write, note }: Co
   function finish(id: number, why: Failure | null): void {
     const call = calls.get(id)
     if (call === undefined) return
-    calls.delete(id)
-    call.stopTimer()
+    forget(id, call)
     if (why === null) call.exchange?.end()
     else call.exchange?.fail(why, call.id)
     call.done?.({ why: why ?? failure('stopped', 'The request was cancelled.') })
+  }
+
+  function forget(id: number, { caller, stopTimer }: Call): void {
+    calls.delete(id)
+    share.give(caller)
+    stopTimer()
   }
 
   function cancel(requestId: number, reason: string): void {
@@ -194,8 +210,7 @@ export function createConnection({ isModern, callsMax, timers, write, note }: Co
       if (typeof id !== 'number' || id < 1 || id > lastId) note('answered a request that it was never sent')
       return
     }
-    calls.delete(id as number)
-    call.stopTimer()
+    forget(id as number, call)
     call.done?.({ text })
     if (call.exchange === null) return
     const edits: Edit[] = [{ ...placeOf(text, 'id')!, text: call.idText }]
@@ -361,12 +376,14 @@ export function createConnection({ isModern, callsMax, timers, write, note }: Co
     get callCount() {
       return calls.size
     },
-    request({ peer, message, text, exchange, timeoutMs }) {
+    request({ peer, caller, message, text, exchange, timeoutMs }) {
       if (peer !== null && subscribes(peer, message)) return exchange.answer(resultText(message.id, '{}'))
-      start(message, text, timeoutMs, { peer, exchange, done: null })
+      start(message, text, timeoutMs, { peer, caller, exchange, done: null })
     },
     ask(message, text, timeoutMs) {
-      return new Promise((done) => start(message, text, timeoutMs, { peer: null, exchange: null, done }))
+      return new Promise((done) =>
+        start(message, text, timeoutMs, { peer: null, caller: '', exchange: null, done }),
+      )
     },
     notify(peer, { method, params }, text) {
       if (method !== 'notifications/cancelled') {

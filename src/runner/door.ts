@@ -32,6 +32,8 @@ import type { Timers } from './timers.ts'
 const PARAMETERS_HEADER = 'runner-parameters'
 /** Header that names the user whose process it is, for entries with `instance: per_user`. */
 const INSTANCE_HEADER = 'runner-instance'
+/** Header that names the caller, whose share of the requests under way at a process is bounded. */
+const CALLER_HEADER = 'runner-caller'
 /** Header that names the origin: each origin has processes of its own. */
 const ORIGIN_HEADER = 'runner-origin'
 
@@ -126,7 +128,7 @@ export function createDoor({ config, instances, eraOf, timers, fault }: DoorPart
       .trim()
     if (isModernMessage(message, request.headers['mcp-protocol-version']))
       return modern(request, wanted, message, text, exchange, whenLeft)
-    return legacy(request, wanted, message, text, exchange)
+    return legacy(request, wanted, message, text, exchange, whenLeft)
   }
 
   function list(allowed: ReadonlySet<string> | null, exchange: Exchange): void {
@@ -164,6 +166,7 @@ export function createDoor({ config, instances, eraOf, timers, fault }: DoorPart
     message: Exclude<Message, { kind: 'invalid' }>,
     text: string,
     exchange: Exchange,
+    whenLeft: (() => void)[],
   ): Promise<void> {
     const id = message.kind === 'request' ? message.id : undefined
     if (message.kind === 'request' && message.method === 'initialize')
@@ -173,7 +176,10 @@ export function createDoor({ config, instances, eraOf, timers, fault }: DoorPart
     const { session, instance } = found
     if (message.kind === 'request') {
       const timeoutMs = wanted.entry.limits.call_timeout
-      return instance.connection.request({ peer: session, message, text, exchange, timeoutMs })
+      // A response whose reader has left goes nowhere: there is nothing to resume
+      whenLeft.push(() => instance.connection.abandon(exchange))
+      const { caller } = wanted
+      return instance.connection.request({ peer: session, caller, message, text, exchange, timeoutMs })
     }
     if (message.kind === 'notification') {
       const isRepeated =
@@ -225,7 +231,8 @@ export function createDoor({ config, instances, eraOf, timers, fault }: DoorPart
     if ('reason' in instance) return exchange.fail(instance, message.id)
     whenLeft.push(() => instance.connection.abandon(exchange))
     const timeoutMs = message.method === 'subscriptions/listen' ? null : wanted.entry.limits.call_timeout
-    instance.connection.request({ peer: null, message, text, exchange, timeoutMs })
+    const { caller } = wanted
+    instance.connection.request({ peer: null, caller, message, text, exchange, timeoutMs })
   }
 }
 
@@ -244,11 +251,12 @@ function wantedOf(request: IncomingMessage, name: string, entry: EntrySpec, toke
   }
   const user = request.headers[INSTANCE_HEADER]
   const origin = request.headers[ORIGIN_HEADER]
-  for (const key of [user, origin])
+  const caller = request.headers[CALLER_HEADER]
+  for (const key of [user, origin, caller])
     if (key !== undefined && !KEY.test(String(key)))
       return failure(
         'parameters_invalid',
-        'Runner-Instance and Runner-Origin take 1 to 128 visible ASCII characters.',
+        'Runner-Instance, Runner-Origin and Runner-Caller take 1 to 128 visible ASCII characters.',
       )
   if (entry.instance === 'per_user' && user === undefined)
     return failure('instance_required', 'The entry has a process per user; send Runner-Instance.')
@@ -260,6 +268,7 @@ function wantedOf(request: IncomingMessage, name: string, entry: EntrySpec, toke
     entry,
     args: filled.args,
     command,
+    caller: String(caller ?? ''),
     owner: textHash(canonicalJson([command, token, origin ?? null, key])),
   }
 }

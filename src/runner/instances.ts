@@ -37,6 +37,8 @@ export interface Wanted {
   readonly args: readonly string[]
   /** Hash over entry and arguments. */
   readonly command: string
+  /** Whose share of the requests under way it counts in; empty for a client that names none. */
+  readonly caller: string
   /** Hash over entry, arguments, token, origin and user. */
   readonly owner: string
 }

@@ -6,6 +6,7 @@ import { client, collection, profile, proxy, token, upstream } from './fragments
 import { type Served, serve } from './serve.ts'
 
 const good = token('tok_good')
+const own = token('tok_own')
 
 function start(httpEngine: 'native' | 'node'): Promise<Served> {
   return serve(
@@ -15,7 +16,13 @@ function start(httpEngine: 'native' | 'node'): Promise<Served> {
         body_bytes_max: 1_000_000,
         proxies: [proxy('all', '/*', { methods: ['GET', 'POST'] })],
       }),
-      client('hog', { profiles: [profile('one'), profile('two')] }),
+      client('hog', {
+        profiles: [
+          profile('one'),
+          profile('two'),
+          profile('proved', { id: 'pro_proved', auth: 'token', tokens: [own.fragment] }),
+        ],
+      }),
       client('other', { profiles: [profile('keyed', { auth: 'token', tokens: [good.fragment] })] }),
       client('third', { profiles: [profile('open', { id: 'pro_third' })] }),
     ],
@@ -75,7 +82,11 @@ for (const httpEngine of ['native', 'node'] as const)
       [],
     )
     assert.ok(connections <= 32, `${connections} connections`)
-    // The client itself still waits for its own connections alone
+    // Callers of the same client who have a credential count apart from those who have none
+    const proven = { authorization: `Bearer ${own.text}` }
+    for (let i = 0; i < 20; i++)
+      assert.equal((await served.ask('/orders/x', { headers: proven })).status, 200)
+    // The others still wait for their own connections alone
     const hog = await served.ask('/orders/x', { headers: { 'x-client-id': 'hog', 'x-profile-id': 'one' } })
     assert.equal(hog.status, 503)
     for (const { socket } of uploads) socket.destroy()

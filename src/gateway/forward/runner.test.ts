@@ -18,17 +18,22 @@ const linesOf = (
   more: { client?: string; profile?: string; token?: string } = {},
 ): string => {
   const { client = 'cli_1', profile = 'pro_1', token = '' } = more
-  const identity = { client: { id: client }, profile: { id: profile }, subject }
+  const identity = { client: { id: client }, profile: { id: profile }, subject, credentialId: 'tok_1' }
   const lane = { runner: { ...toRunnerAddress('unix:/run/x.sock'), token } }
   // The members of an exchange that are read
-  return runnerLines({ capability: { origin: stdio }, lane, identity } as unknown as Routed)
+  return runnerLines({
+    capability: { origin: stdio },
+    lane,
+    identity,
+    snapshot: { hosts: new Map() },
+  } as unknown as Routed)
 }
 
 test('the runner is told of origin, parameters and user; each user has a key, which tells nothing', () => {
   const lines = linesOf('alice@example.com', { token: 'planted' })
   assert.match(
     lines,
-    /^Runner-Origin: ori_1\r\nRunner-Parameters: [\w+/=]+\r\nRunner-Instance: [\w-]{43}\r\n/,
+    /^Runner-Origin: ori_1\r\nRunner-Parameters: [\w+/=]+\r\nRunner-Instance: [\w-]{43}\r\nRunner-Caller: [\w-]{43}\r\n/,
   )
   assert.match(lines, /\r\nAuthorization: Bearer planted\r\n$/)
   assert.doesNotMatch(lines, /alice|cli_1/)
