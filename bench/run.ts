@@ -51,7 +51,7 @@ const MEASUREMENTS: Record<string, (quick: boolean) => Promise<Outcome>> = {
 
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
 const quick = process.argv.includes('--quick')
-/** Takes ten minutes alone. */
+/** Takes an hour alone. */
 const ONLY_WHEN_NAMED = new Set(['soak'])
 const all = Object.keys(MEASUREMENTS).filter((name) => !ONLY_WHEN_NAMED.has(name))
 for (const name of names.length > 0 ? names : all) {

@@ -134,7 +134,7 @@ interface ModernMessage {
   readonly params: Readonly<Record<string, unknown>>
 }
 
-function toolCall(name: string, given: object): ModernMessage {
+export function toolCall(name: string, given: object): ModernMessage {
   return { method: 'tools/call', params: { name, arguments: given } }
 }
 
