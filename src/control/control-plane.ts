@@ -78,6 +78,8 @@ export interface ControlPlaneOptions
   readonly managementOrigins: Origins
   /** Where the console is reached. */
   readonly consoleOrigins: Origins
+  /** Where the listeners are reached, by callers and on this machine. */
+  readonly ownOrigins: readonly string[]
   /** Directory of the files of the console. */
   readonly consoleFiles: string
   /** Pages that may call management. */

@@ -14,7 +14,7 @@ import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { startTestServer, type TestServer } from '../scenarios/server.ts'
 import { choose, PASSWORD } from '../support/authorization.ts'
 import { Browser } from '../support/browser.ts'
-import { signedInBrowser } from '../support/connect.ts'
+import { leaveFrom, signedInBrowser } from '../support/connect.ts'
 import { eventually } from '../support/eventually.ts'
 import { IS_LONG } from '../support/long.ts'
 import { Loopback } from '../support/loopback.ts'
@@ -227,7 +227,7 @@ test('a person connects an account at Glewlwyd, and calls carry its token', { sk
   const shared = { status: 'published', all_users: true, members: [{ origin: 'desk' }] }
   await server.manage('POST', '/virtual_mcps', { name: 'Desk', slug: 'desk', ...shared })
   const browser = await signedInBrowser(server.running.origin, 'ann')
-  const leaving = await browser.submit(await browser.open('/connect/desk'), { do: 'connect' })
+  const leaving = await leaveFrom(browser, await browser.open('/connect/desk'))
   const link = /<a href="(https?:[^"]+)">Continue to /.exec(leaving.text)?.[1]
   assert.ok(link !== undefined, leaving.text)
   const url = new URL(link.replaceAll('&#38;', '&'))

@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net'
 import { startTestServer, type TestServer } from '../scenarios/server.ts'
 import { choose } from '../support/authorization.ts'
 import { Browser } from '../support/browser.ts'
-import { signedInBrowser } from '../support/connect.ts'
+import { leaveFrom, signedInBrowser } from '../support/connect.ts'
 import { eventually } from '../support/eventually.ts'
 import { message, signIn, signInAtProvider } from '../support/sign-in.ts'
 import { drive } from './client-driver.ts'
@@ -164,7 +164,7 @@ async function ownCredential({ url, context }: Told): Promise<object> {
 
 /** From a page that connects the account to the authorization server, and back. False where either refuses; the account may have ended again. */
 async function connect(browser: Browser, page: string): Promise<boolean> {
-  const leaving = await browser.submit(await browser.open(page), { do: 'connect' })
+  const leaving = await leaveFrom(browser, await browser.open(page))
   const link = /<a href="(https?:[^"]+)">Continue to /.exec(leaving.text)?.[1]
   if (link === undefined) return false
   const to = new URL(link.replaceAll('&#38;', '&'))

@@ -5,7 +5,7 @@ import { startLegacyOrigin } from '../mcp/legacy.ts'
 import { addAgent, exchange } from '../support/agents.ts'
 import { choose, postForm } from '../support/authorization.ts'
 import { Browser } from '../support/browser.ts'
-import { connect, signedInBrowser } from '../support/connect.ts'
+import { connect, leaveFrom, signedInBrowser } from '../support/connect.ts'
 import { eventually } from '../support/eventually.ts'
 import { type GuardedOrigin, startGuardedOrigin } from '../support/guarded-origin.ts'
 import { Issuer, signingKey } from '../support/issuer.ts'
@@ -143,7 +143,7 @@ const redeemedCodes = (): number =>
 /** Where the browser comes back from the authorization server of the origin, not yet opened. */
 async function callbackOf(person: string): Promise<URL> {
   const browser = browsers[person]!
-  const leaving = await browser.submit(await browser.open('/connect/notes'), { do: 'connect' })
+  const leaving = await leaveFrom(browser, await browser.open('/connect/notes'))
   const link = /<a href="(https?:[^"]+)">Continue to /.exec(leaving.text)?.[1]
   assert.ok(link !== undefined, leaving.text)
   const { headers } = await fetch(link.replaceAll('&#38;', '&'), { redirect: 'manual' })

@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http'
 import { after, before, test } from 'node:test'
 import { choose } from '../support/authorization.ts'
 import { Browser } from '../support/browser.ts'
-import { signedInBrowser } from '../support/connect.ts'
+import { leaveFrom, signedInBrowser } from '../support/connect.ts'
 import { eventually } from '../support/eventually.ts'
 import { json, ScriptedServer } from '../support/scripted-as.ts'
 import { addUser } from '../support/sign-in.ts'
@@ -52,7 +52,7 @@ after(async () => {
 /** Where the browser comes back from the authorization server, not yet opened. */
 async function callbackOf(person: string, slug: string): Promise<URL> {
   const browser = browsers[person]!
-  const leaving = await browser.submit(await browser.open(`/connect/${slug}`), { do: 'connect' })
+  const leaving = await leaveFrom(browser, await browser.open(`/connect/${slug}`))
   const link = /<a href="(https?:[^"]+)">Continue to /.exec(leaving.text)?.[1]
   assert.ok(link !== undefined, leaving.text)
   const { headers } = await fetch(link.replaceAll('&#38;', '&'), { redirect: 'manual' })
@@ -174,7 +174,7 @@ test('a person who begins again and again is told to wait, and pushes out nobody
   const callback = await callbackOf('ann', 'notes')
   for (let at = 0; at < 20; at++) await callbackOf('bob', 'notes')
   const browser = browsers['bob']!
-  const refused = await browser.submit(await browser.open('/connect/notes'), { do: 'connect' })
+  const refused = await leaveFrom(browser, await browser.open('/connect/notes'))
   assert.match(refused.text, /Too many connections are being made/)
   const shown = await browsers['ann']!.open(callback)
   assert.equal(shown.url.pathname, '/connect/notes', shown.text)

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { choose } from '../support/authorization.ts'
 import { Browser } from '../support/browser.ts'
-import { signedInBrowser } from '../support/connect.ts'
+import { leaveFrom, signedInBrowser } from '../support/connect.ts'
 import { eventually } from '../support/eventually.ts'
 import { json, ScriptedServer } from '../support/scripted-as.ts'
 import { examine } from '../support/upkeep.ts'
@@ -57,7 +57,7 @@ const about = (lines: string, slug: string): string =>
 
 /** Up to the page of the authorization server, and back where it sends the browser there. */
 async function connect(slug: string): Promise<string> {
-  const leaving = await browser.submit(await browser.open(`/connect/${slug}`), { do: 'connect' })
+  const leaving = await leaveFrom(browser, await browser.open(`/connect/${slug}`))
   const link = /<a href="(https?:[^"]+)">Continue to /.exec(leaving.text)?.[1]
   if (link === undefined) return leaving.text
   const { headers } = await fetch(link.replaceAll('&#38;', '&'), { redirect: 'manual' })

@@ -4,7 +4,7 @@ import { connect as connectSocket } from 'node:net'
 import { after, before, test } from 'node:test'
 import { choose, PASSWORD, postForm } from '../support/authorization.ts'
 import { Browser } from '../support/browser.ts'
-import { connect, signedInBrowser } from '../support/connect.ts'
+import { connect, leaveFrom, signedInBrowser } from '../support/connect.ts'
 import { eventually } from '../support/eventually.ts'
 import { type GuardedOrigin, startGuardedOrigin } from '../support/guarded-origin.ts'
 import { Issuer, signingKey } from '../support/issuer.ts'
@@ -196,7 +196,7 @@ test('a callback of an origin that comes back to a browser without a session ask
   const browser = await signedInBrowser(server.running.origin, 'bob')
   const disconnected = await browser.submit(await browser.open('/connect/notes'), { do: 'disconnect' })
   assert.match(disconnected.text, /is disconnected/)
-  const leaving = await browser.submit(await browser.open('/connect/notes'), { do: 'connect' })
+  const leaving = await leaveFrom(browser, await browser.open('/connect/notes'))
   const link = /<a href="(https?:[^"]+)">Continue to /.exec(leaving.text)![1]!
   notes.account = 'bob-at-notes'
   const to = new URL(link.replaceAll('&#38;', '&'))

@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test'
 import { type LegacyOrigin, startLegacyOrigin } from '../mcp/legacy.ts'
 import { choose, PASSWORD } from '../support/authorization.ts'
 import { Browser } from '../support/browser.ts'
-import { signedInBrowser } from '../support/connect.ts'
+import { leaveFrom, signedInBrowser } from '../support/connect.ts'
 import { eventually } from '../support/eventually.ts'
 import { addUser, message, signIn } from '../support/sign-in.ts'
 import { startTestServer, type TestServer } from './server.ts'
@@ -59,7 +59,7 @@ after(async () => {
 test('a person connects an account at another Postern, and calls reach its tools as that account', async () => {
   const browser = await signedInBrowser(front.running.origin, 'ann')
   const page = await browser.open('/connect/inner')
-  const leaving = await browser.submit(page, { do: 'connect' })
+  const leaving = await leaveFrom(browser, page)
   const link = /<a href="(https?:[^"]+)">Continue to /.exec(leaving.text)?.[1]
   assert.ok(link !== undefined, leaving.text)
   const there = new Browser(back.running.origin)

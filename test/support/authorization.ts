@@ -101,6 +101,7 @@ export async function startAuthorization({
       managementOrigin: origin,
       managementOrigins: [issuer],
       consoleOrigins: [issuer],
+      ownOrigins: [issuer, origin],
       consoleFiles: join(directory, 'console'),
       allowsOrigin: () => false,
       resources: createProtectedResources([issuer]),

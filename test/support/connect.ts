@@ -13,9 +13,14 @@ export async function signedInBrowser(origin: string, person: string): Promise<B
   return browser
 }
 
+/** From a page with a Connect button, over the page that asks the person to agree, to the page that leads away. */
+export async function leaveFrom(browser: Browser, page: Shown): Promise<Shown> {
+  return browser.submit(await browser.submit(page, { do: 'connect' }), { do: 'agree' })
+}
+
 /** From a page with a Connect button to the authorization server, and back. */
 export async function connectFrom(browser: Browser, page: Shown): Promise<Shown> {
-  const leaving = await browser.submit(page, { do: 'connect' })
+  const leaving = await leaveFrom(browser, page)
   const link = /<a href="(https?:[^"]+)">Continue to /.exec(leaving.text)?.[1]
   assert.ok(link !== undefined, `a link in ${leaving.status} ${leaving.text}`)
   const to = new URL(link.replaceAll('&#38;', '&'))

@@ -9,6 +9,20 @@ export async function visit(begun: URL): Promise<URL> {
   return new URL(headers.get('location')!)
 }
 
+/** A person begins to connect an account, and agrees to what the origin asks for. */
+export async function beginAt(
+  federation: Federation,
+  user: string,
+  origin: ConnectedOrigin,
+  by: string,
+  returnTo: string,
+): Promise<URL> {
+  const offer = await federation.offer(user, origin)
+  const to = await federation.begin(user, origin, by, returnTo, offer?.digest ?? '')
+  assert.ok(to instanceof URL, 'the offer has changed')
+  return to
+}
+
 /** A person connects an account where the authorization server asks nothing. */
 export async function connect(
   { federation }: { readonly federation: Federation },
@@ -16,7 +30,7 @@ export async function connect(
   user = 'ada',
 ): Promise<void> {
   const by = user === '' ? 'admin' : user
-  await federation.finish(await visit(await federation.begin(user, origin, by, '/connect')), by)
+  await federation.finish(await visit(await beginAt(federation, user, origin, by, '/connect')), by)
 }
 
 /** The answer, which gives a header. */

@@ -47,18 +47,21 @@ function hostOf(host: string): string {
 
 /** What the control plane calls itself and its parts, by where the listeners serve them. */
 export function originsOf(
-  { origin, controlOrigin }: Addresses,
+  { origin, controlOrigin, gatewayUrl, controlUrl }: Addresses,
   expose: readonly Part[],
 ): {
   readonly gatewayOrigin: string
   readonly issuer: string
   readonly managementOrigins: Origins
   readonly consoleOrigins: Origins
+  /** All origins of both listeners. */
+  readonly ownOrigins: readonly string[]
 } {
   return {
     gatewayOrigin: origin,
     issuer: expose.includes('oauth') ? origin : controlOrigin,
     managementOrigins: expose.includes('management') ? [origin, controlOrigin] : [controlOrigin],
     consoleOrigins: expose.includes('console') ? [origin, controlOrigin] : [controlOrigin],
+    ownOrigins: [origin, controlOrigin, gatewayUrl, controlUrl],
   }
 }

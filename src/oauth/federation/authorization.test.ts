@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import fc from 'fast-check'
 import { refused } from '../../../test/control.ts'
-import { codeOf, connect, given, visit } from '../../../test/support/connected.ts'
+import { beginAt, codeOf, connect, given, visit } from '../../../test/support/connected.ts'
 import { connectedOrigin, type StartedFederation, startFederation } from '../../../test/support/federation.ts'
 import { part } from '../../../test/support/issuer.ts'
 import { json, ScriptedServer } from '../../../test/support/scripted-as.ts'
@@ -22,7 +22,7 @@ beforeEach(async () => {
 })
 afterEach(() => server[Symbol.asyncDispose]())
 
-const begin = (user = 'ada') => all.federation.begin(user, origin, user, '/connect')
+const begin = (user = 'ada') => beginAt(all.federation, user, origin, user, '/connect')
 const labelled = async () => (await all.federation.shown('ada', origin.id)).accountLabel
 
 test('a state works once, for ten minutes, in the browser of the person who began', async () => {
@@ -74,6 +74,100 @@ for (const [what, callback] of Object.entries(MIXED))
       ['connect_failed'],
     )
   })
+
+test('a response at the redirect URI of another issuer is refused, and its code goes nowhere', async () => {
+  for (const path of ['/connect/callback', `/connect/callback/${'x'.repeat(22)}`]) {
+    const back = await visit(await begin())
+    back.pathname = path
+    await refused(all.federation.finish(back, 'ada'), 'credential_invalid')
+  }
+  assert.ok(server.forms.every(({ form }) => !form.has('code')))
+})
+
+test('an authorization server that leads to the sign-in page of another one does not get its code', async () => {
+  await using evil = await new ScriptedServer().listen()
+  all = startFederation({ allow: ['127.0.0.1'] })
+  all.know(origin)
+  await connect(all, origin)
+  const registered = [...server.clients.keys()][0]!
+  evil.serverMetadata = { authorization_endpoint: `${server.url}/authorize` }
+  evil.acts.set('/register', (_, outgoing) => json(outgoing, 201, { client_id: registered }))
+  const bad = all.know(connectedOrigin(evil.mcp, { id: 'org_evil' }))
+  // The honest server knows the client with the redirect URI of its own issuer alone
+  const to = await beginAt(all.federation, 'ada', bad, 'ada', '/')
+  const { redirect_uris: known } = server.clients.get(registered) as { redirect_uris: string[] }
+  assert.equal(to.searchParams.get('client_id'), registered)
+  assert.ok(!known.includes(to.searchParams.get('redirect_uri')!))
+  // And it says who it is
+  await refused(all.federation.finish(await visit(to), 'ada'), 'credential_invalid')
+  assert.ok(evil.forms.every(({ form }) => !form.has('code')))
+})
+
+test('a person agrees to the servers, the scopes and the resource before anything is registered', async () => {
+  const offer = (await all.federation.offer('ada', origin))!
+  const { digest, ...shown } = offer
+  assert.deepEqual(shown, {
+    ...{ url: server.mcp, issuer: server.url, signInHost: new URL(server.url).host, elsewhere: [] },
+    ...{ scopes: ['read', 'write'], resource: server.mcp, isOwnServer: true },
+  })
+  assert.equal(server.times('/register'), 0)
+  assert.ok((await all.federation.begin('ada', origin, 'ada', '/', digest)) instanceof URL)
+})
+
+const ASKED: Readonly<Record<string, () => unknown>> = {
+  'another scope': () => {
+    server.resourceMetadata = { scopes_supported: ['admin'] }
+  },
+  'another token endpoint': () => {
+    server.serverMetadata = { token_endpoint: 'https://evil.example/token' }
+  },
+  'another path of the sign-in page': () => {
+    server.serverMetadata = { authorization_endpoint: `${server.url}/other` }
+  },
+}
+for (const [what, happens] of Object.entries(ASKED))
+  test(`an origin that names ${what} after the person has agreed is shown again`, async () => {
+    const { digest } = (await all.federation.offer('ada', origin))!
+    happens()
+    const other = await all.restart().begin('ada', origin, 'ada', '/', digest)
+    assert.ok(!(other instanceof URL))
+    assert.notEqual(other.digest, digest)
+    assert.equal(server.times('/register'), 0)
+  })
+
+test('endpoints on other hosts than the issuer are named', async () => {
+  server.serverMetadata = {
+    authorization_endpoint: 'https://honest.example/authorize?tenant=a%20b',
+    token_endpoint: 'https://tokens.example/token',
+  }
+  const offer = (await all.federation.offer('ada', origin))!
+  assert.deepEqual(
+    offer.elsewhere.map(({ host }) => host),
+    ['honest.example', 'tokens.example'],
+  )
+  const to = await beginAt(all.federation, 'ada', origin, 'ada', '/')
+  assert.match(to.search, /^\?tenant=a%20b&response_type=code&/)
+})
+
+test('an account says whether its token names the MCP server as its audience', async () => {
+  const isBound = async () => (await all.federation.shown('ada', origin.id)).isBound
+  assert.equal(await isBound(), null)
+  await connect(all, origin)
+  assert.equal(await isBound(), false)
+  const exp = Math.floor(all.clock.now() / 1000) + 3600
+  for (const [aud, expected] of [
+    [server.mcp, true],
+    [`${server.mcp}/`, true],
+    [[server.mcp, 'https://other.example'], false],
+    ['https://other.example', false],
+  ] as const) {
+    const claims = { iss: server.url, sub: 'ada', aud, exp }
+    const access_token = `${part({ alg: 'ES256', typ: 'at+jwt' })}.${part(claims)}.${part({})}`
+    server.tokenAnswer = { access_token }
+    await connect(all, origin)
+    assert.equal(await isBound(), expected, JSON.stringify(aud))
+  }
+})
 
 test('a server that announces no issuer in responses need not name it, but may not name another', async () => {
   server.serverMetadata = { authorization_response_iss_parameter_supported: undefined }
@@ -232,7 +326,7 @@ test('one page connects three upstreams for one user, and another user sees none
 
 test('an origin over plain HTTP elsewhere cannot be connected', async () => {
   const plain = connectedOrigin('http://desk.example/mcp')
-  const refusal = await refused(all.federation.begin('ada', plain, 'ada', '/'), 'configuration_invalid')
+  const refusal = await refused(beginAt(all.federation, 'ada', plain, 'ada', '/'), 'configuration_invalid')
   assert.match(refusal.message, /the URL is not https/)
 })
 
@@ -254,7 +348,7 @@ test('any callback with a state of ours connects, or is refused', async () => {
   await fc.assert(
     fc.asyncProperty(params, async (more) => {
       const by = `person${count++}`
-      const back = await visit(await all.federation.begin(by, origin, by, '/'))
+      const back = await visit(await beginAt(all.federation, by, origin, by, '/'))
       for (const [key, value] of more) back.searchParams.append(key, value)
       const outcome = await all.federation.finish(back, by).catch((error: unknown) => error)
       if (outcome instanceof Error)
@@ -309,7 +403,7 @@ for (const [what, [happens, code]] of Object.entries(CHANGED))
 
 test('an administrator who may no longer change origins does not finish the account of all callers', async () => {
   origin = all.know({ ...origin, mode: 'shared_oauth' })
-  const back = await visit(await all.federation.begin(SHARED, origin, 'admin', '/connect'))
+  const back = await visit(await beginAt(all.federation, SHARED, origin, 'admin', '/connect'))
   all.barred.add('admin')
   await refused(all.federation.finish(back, 'admin'), 'permission_denied')
   assert.equal(all.connections.rows.size, 0)

@@ -2,10 +2,12 @@
  * How a person, or an administrator for all callers, connects an account at an origin: authorization code with PKCE (RFC 7636),
  * resource indicators (RFC 8707) and the check of the issuer (RFC 9207).
  *
- * 1. The hash of its `state` finds an attempt once, within {@link FLOW_MS}, and only in the browser of the person who began it.
- * 2. The authorization server is recorded before the browser leaves: the code goes to no other, whatever the origin says by then.
- * 3. A response of another issuer is refused before anything else of it is read or shown.
- * 4. The account is stored only if the person may still connect it and the origin is still the same: both are read in the transaction
+ * 1. The person agrees to what the origin asks for before anything is registered or kept. If the origin names another server, endpoint
+ *    or scope after that, the person is asked again.
+ * 2. The hash of its `state` finds an attempt once, within {@link FLOW_MS}, and only in the browser of the person who began it.
+ * 3. The authorization server is recorded before the browser leaves: the code goes to no other, whatever the origin says by then.
+ * 4. A response of another issuer, or at the redirect URI of another issuer, is refused before anything else of it is read or shown.
+ * 5. The account is stored only if the person may still connect it and the origin is still the same: both are read in the transaction
  *    that stores it, after the authorization server has answered.
  */
 import { hash, randomBytes } from 'node:crypto'
@@ -14,6 +16,7 @@ import { readJwt } from '../../base/jwt.ts'
 import type { Plain } from '../../base/plain.ts'
 import { type Refusal, refuse } from '../../base/refusal.ts'
 import { hashToken } from '../../base/token.ts'
+import { withQuery } from '../../base/url-query.ts'
 import { printable } from '../../base/visible.ts'
 import { SHARED } from '../../model/connection.ts'
 import type { ConnectionWriter, StoredConnection } from '../../store/ports/connections.ts'
@@ -23,8 +26,8 @@ import { endOf, hostOf, newId, openTokens, sealTokens } from './kept-tokens.ts'
 import { type AuthorizationServer, scopesIn, Unusable } from './metadata.ts'
 import { withMore, withoutLacked } from './more-scopes.ts'
 import type { FederationParts } from './parts.ts'
-import type { ConnectedOrigin, Federation } from './port.ts'
-import { CONNECT_CALLBACK_PATH, type Registrations } from './registrations.ts'
+import type { ConnectedOrigin, ConnectOffer, Federation, ManualClient } from './port.ts'
+import { type Registrations, redirectUriOf } from './registrations.ts'
 import type { FederatedClient, Party, TokenClient, Tokens } from './token-client.ts'
 
 /** Milliseconds that a person may take at the authorization server. */
@@ -43,6 +46,16 @@ interface Flow {
   readonly resource: string | null
   readonly scope: string
   readonly returnTo: string
+  /** To which the response must come (RFC 9700 section 4.4.2). */
+  readonly redirectUri: string
+}
+
+/** What is to be agreed to, and what follows from it. */
+interface Plan {
+  readonly manual: ManualClient | null
+  readonly at: Omit<Party, 'client'>
+  readonly scopes: readonly string[]
+  readonly offer: ConnectOffer
 }
 
 const FLOW = 'ConnectionFlow'
@@ -63,40 +76,42 @@ export function scopesFor({ oauth }: Pick<ConnectedOrigin, 'oauth'>, found: Disc
   return isOffered ? [...found.scopes, 'offline_access'] : found.scopes
 }
 
-export function createAuthorization(parts: Parts): Pick<Federation, 'begin' | 'finish'> {
+export function createAuthorization(parts: Parts): Pick<Federation, 'offer' | 'begin' | 'finish'> {
   const { sealed, clock, links, discovery, registrations, tokens } = parts
-  const redirectUri = parts.postern + CONNECT_CALLBACK_PATH
 
-  /** Where the connection is made, and as which client. */
-  async function partyOf(
-    origin: ConnectedOrigin,
-    before: StoredConnection | undefined,
-  ): Promise<{ party: Party; scopes: readonly string[]; resource: string }> {
-    const manual = await parts.manualClient(origin)
-    const found = await discovery.find(origin, (server) => registrations.faultOf(origin, manual, server))
-    const scopes = withMore(
-      scopesFor(origin, found),
-      origin,
-      found.server,
-      before,
-      openTokens(sealed, before),
-    )
-    const at = { server: found.server, sourceOf: (url: string) => sourceOf(origin, url) }
-    const client = await registrations.clientFor(origin, manual, at, scopes)
-    return { party: { ...at, client }, scopes, resource: found.resource }
-  }
-
-  async function begin(user: string, origin: ConnectedOrigin, by: string, returnTo: string): Promise<URL> {
+  async function planOf(user: string, origin: ConnectedOrigin): Promise<Plan> {
     const before = await parts.connections.one(user, origin.id)
     if (before?.active === false) throw switchedOff(origin)
-    const { party, scopes, resource } = await partyOf(origin, before).catch((error: unknown) => {
+    const manual = await parts.manualClient(origin)
+    const found = await discovery.find(origin, (server) => registrations.faultOf(origin, manual, server))
+    const asked = scopesFor(origin, found)
+    const scopes = withMore(asked, origin, found.server, before, openTokens(sealed, before))
+    const at = { server: found.server, sourceOf: (url: string) => sourceOf(origin, url) }
+    return { manual, at, scopes, offer: offerOf(origin, found, scopes) }
+  }
+
+  async function offer(user: string, origin: ConnectedOrigin): Promise<ConnectOffer> {
+    const plan = await planOf(user, origin).catch((error: unknown) => {
       throw unusable(origin, error)
     })
-    const { server, client } = party
+    return plan.offer
+  }
+
+  async function begin(
+    user: string,
+    origin: ConnectedOrigin,
+    by: string,
+    returnTo: string,
+    agreed: string,
+  ): Promise<URL | ConnectOffer> {
+    const got = await agreedPlan(user, origin, agreed).catch((error: unknown) => {
+      throw unusable(origin, error)
+    })
+    if (!('client' in got)) return got
+    const { server, client, scopes, resource: sent } = got
     const [state, verifier] = [randomText(), randomText()]
-    const sent = origin.oauth.send_resource ? resource : null
     const scope = scopes.join(origin.oauth.scope_delimiter)
-    const url = new URL(server.authorizationEndpoint)
+    const redirectUri = redirectUriOf(client.by, server.issuer, parts.postern)
     const query = {
       response_type: 'code',
       client_id: client.id,
@@ -111,7 +126,7 @@ export function createAuthorization(parts: Parts): Pick<Federation, 'begin' | 'f
       // OpenID Connect Core 1.0 section 11
       ...(scopes.includes('offline_access') ? { prompt: 'consent' } : {}),
     }
-    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
+    const url = withQuery(server.authorizationEndpoint, query)
     const flow: Flow = {
       // Its scopes have served their purpose
       ...{
@@ -123,7 +138,7 @@ export function createAuthorization(parts: Parts): Pick<Federation, 'begin' | 'f
         server: { ...server, scopes: [] },
         client,
       },
-      ...{ resource: sent, scope: scopes.join(' '), returnTo },
+      ...{ resource: sent, scope: scopes.join(' '), returnTo, redirectUri },
     }
     const key = hashToken(state)
     if (!(await links.put(key, sealed.seal(JSON.stringify(flow), FLOW, key), FLOW_MS, by)))
@@ -131,6 +146,14 @@ export function createAuthorization(parts: Parts): Pick<Federation, 'begin' | 'f
         detail: 'Too many connections are being made at this moment. Try again in ten minutes.',
       })
     return url
+  }
+
+  /** The client and the rest of what the person has agreed to, or the offer as it is by now. */
+  async function agreedPlan(user: string, origin: ConnectedOrigin, agreed: string) {
+    const { manual, at, scopes, offer: current } = await planOf(user, origin)
+    if (current.digest !== agreed) return current
+    const client = await registrations.clientFor(origin, manual, at, scopes)
+    return { server: at.server, client, scopes, resource: current.resource }
   }
 
   async function finish(callback: URL, by: string): Promise<{ origin: string; returnTo: string }> {
@@ -178,9 +201,13 @@ export function createAuthorization(parts: Parts): Pick<Federation, 'begin' | 'f
   }
 
   async function redeem(callback: URL, state: string, flow: Flow, origin: ConnectedOrigin): Promise<void> {
-    const { server, client, resource, verifier } = flow
-    const party = { server, client, sourceOf: (url: string) => sourceOf(origin, url) }
+    const { server, client, resource, verifier, redirectUri } = flow
     const exact = new URL(redirectUri)
+    if (callback.pathname !== exact.pathname)
+      throw refuse('credential_invalid', {
+        detail: `The response for ${origin.name} came to the redirect URI of another authorization server. Begin again.`,
+      })
+    const party = { server, client, sourceOf: (url: string) => sourceOf(origin, url) }
     exact.search = callback.search
     const answer = await tokens.redeem(
       party,
@@ -197,7 +224,7 @@ export function createAuthorization(parts: Parts): Pick<Federation, 'begin' | 'f
         })
       case 'refused':
         if (answer.error === 'invalid_client' || answer.error === 'unauthorized_client')
-          await registrations.forget(server.issuer, client)
+          await registrations.forget(origin.id, server.issuer, client)
         if (answer.error === 'invalid_scope') await forgetLacked(flow)
         throw refuse('credential_invalid', {
           detail: `The authorization server of ${origin.name} did not allow it: ${answer.reason}.`,
@@ -250,7 +277,33 @@ export function createAuthorization(parts: Parts): Pick<Federation, 'begin' | 'f
     return labelIn(await tokens.userInfo(party, given.access))
   }
 
-  return { begin, finish }
+  return { offer, begin, finish }
+}
+
+/** Endpoints that get something of the person or of the connection, by what they are for. */
+const USES: readonly (readonly [keyof AuthorizationServer, string])[] = [
+  ['authorizationEndpoint', 'Sign-in page'],
+  ['tokenEndpoint', 'Gets the code and issues tokens'],
+  ['registrationEndpoint', 'Registers Postern'],
+  ['revocationEndpoint', 'Gets tokens that end'],
+  ['userinfoEndpoint', 'Gets the access token, for your name'],
+]
+
+function offerOf(origin: ConnectedOrigin, found: Discovered, scopes: readonly string[]): ConnectOffer {
+  const { server } = found
+  const hostIn = (url: unknown): string | null => (typeof url === 'string' ? new URL(url).host : null)
+  const own = new URL(server.issuer).host
+  const elsewhere = USES.flatMap(([member, use]) => {
+    const host = hostIn(server[member])
+    return host === null || host === own ? [] : [{ use, host }]
+  })
+  const shown = {
+    ...{ url: origin.url, issuer: server.issuer, signInHost: new URL(server.authorizationEndpoint).host },
+    ...{ elsewhere, scopes, resource: origin.oauth.send_resource ? found.resource : null },
+    isOwnServer: own === new URL(origin.url).host,
+  }
+  const endpoints = USES.map(([member]) => server[member])
+  return { ...shown, digest: hash('sha256', JSON.stringify([origin.id, shown, endpoints]), 'base64url') }
 }
 
 /** 256 bits: more than RFC 7636 section 7.1 asks of verifiers. */

@@ -367,7 +367,7 @@ export function createBroker(parts: Parts): Broker {
     const { reason } = outcome
     if (outcome.kind === 'failed') return waited(tokens.grant, reason, false)
     if (outcome.error === 'invalid_client')
-      await parts.registrations.forget(tokens.server.issuer, tokens.client)
+      await parts.registrations.forget(origin.id, tokens.server.issuer, tokens.client)
     if (outcome.error !== 'invalid_grant' && outcome.error !== 'invalid_client')
       return waited(tokens.grant, reason, true)
     await end(origin, user, tokens, reason)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import { refused } from '../../../test/control.ts'
-import { codeOf, given } from '../../../test/support/connected.ts'
+import { beginAt, codeOf, given } from '../../../test/support/connected.ts'
 import { ExchangingIssuer } from '../../../test/support/exchanging-issuer.ts'
 import {
   connectedOrigin,
@@ -187,10 +187,10 @@ test('an origin that was changed gets a token of its own', async () => {
 
 test('connecting tries the exchange, and what an administrator switches off stays off', async () => {
   const origin = all.know(connectedOrigin(server.mcp, { mode: 'id_jag' }))
-  await refused(all.federation.begin('ada', origin, 'ada', '/connect'), 'credential_invalid')
+  await refused(beginAt(all.federation, 'ada', origin, 'ada', '/connect'), 'credential_invalid')
   await signIn()
   all.move(5000)
-  const to = await all.federation.begin('ada', origin, 'ada', '/connect')
+  const to = await beginAt(all.federation, 'ada', origin, 'ada', '/connect')
   assert.equal(to.href, `${POSTERN}/connect`)
   assert.equal((await all.federation.shown('ada', origin.id)).state, 'connected')
   assert.deepEqual(

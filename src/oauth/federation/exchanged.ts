@@ -272,7 +272,7 @@ export function createExchanged(parts: Parts): Broker {
       ...scope,
     })
     if (outcome.kind === 'refused' && outcome.error === 'invalid_client')
-      await registrations.forget(found.server.issuer, client)
+      await registrations.forget(origin.id, found.server.issuer, client)
     return granted(origin, 'authorization server', outcome)
   }
 

@@ -9,9 +9,9 @@ import { createAuthorization, switchedOff } from './authorization.ts'
 import { createBroker, revokeAll } from './broker.ts'
 import { createDiscovery, sourceOf } from './discovery.ts'
 import { createExchanged } from './exchanged.ts'
-import { hostOf, newId, openTokens, sealKey } from './kept-tokens.ts'
+import { hostOf, isBoundTo, newId, openTokens, sealKey } from './kept-tokens.ts'
 import type { FederationParts } from './parts.ts'
-import type { ConnectedOrigin, Federation } from './port.ts'
+import type { ConnectedOrigin, Federation, ShownConnection } from './port.ts'
 import { createRegistrations } from './registrations.ts'
 import { createTokenClient } from './token-client.ts'
 
@@ -46,7 +46,12 @@ export function createFederation(parts: FederationParts): Federation {
   }
 
   return {
-    async begin(user, origin, by, returnTo) {
+    async offer(user, origin) {
+      if (isExchanging(origin.mode)) return null
+      checkOAuth(user, origin)
+      return authorization.offer(user, origin)
+    },
+    async begin(user, origin, by, returnTo, agreed) {
       if (isExchanging(origin.mode)) {
         if (user === SHARED) throw wrongMode(origin)
         const got = await exchanged.answer(user, origin, null)
@@ -56,7 +61,7 @@ export function createFederation(parts: FederationParts): Federation {
         throw refuse(code, { detail: got.reason })
       }
       checkOAuth(user, origin)
-      return authorization.begin(user, origin, by, returnTo)
+      return authorization.begin(user, origin, by, returnTo, agreed)
     },
     finish: authorization.finish,
     async keepKey(user, origin, key) {
@@ -111,8 +116,7 @@ export function createFederation(parts: FederationParts): Federation {
     },
     async shown(user, origin) {
       const row = await connections.one(user, origin)
-      if (row === undefined)
-        return { state: 'none', accountLabel: '', connectedAt: null, expiresAt: null, lacked: [] }
+      if (row === undefined) return NOT_CONNECTED
       const tokens = openTokens(sealed, row)
       const isRefreshed = tokens?.refresh != null
       return {
@@ -122,6 +126,7 @@ export function createFederation(parts: FederationParts): Federation {
         // A token that is refreshed has no end that matters to people
         expiresAt: isRefreshed ? null : row.expires_at,
         lacked: tokens?.lacked ?? [],
+        isBound: tokens === null ? null : isBoundTo(tokens.access, tokens.resource),
       }
     },
     async answer(user, id, refused) {
@@ -140,6 +145,11 @@ export function createFederation(parts: FederationParts): Federation {
       }
     },
   }
+}
+
+const NOT_CONNECTED: ShownConnection = {
+  ...{ state: 'none', accountLabel: '', connectedAt: null, expiresAt: null },
+  ...{ lacked: [], isBound: null },
 }
 
 const unavailable = (reason: string) =>

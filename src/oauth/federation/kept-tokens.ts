@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { readJwt } from '../../base/jwt.ts'
 import type { StoredConnection } from '../../store/ports/connections.ts'
 import type { Sealed } from '../server/sealed.ts'
 import type { AuthorizationServer } from './metadata.ts'
@@ -77,6 +78,17 @@ function open(sealed: Seals, row: StoredConnection, kind: string): string | null
     // The person has to connect the account again
     return null
   }
+}
+
+/**
+ * True for an access token that names the resource as its audience (RFC 8707, RFC 9068). False for any other: Postern cannot tell where
+ * else an opaque token is accepted. The signature is not verified: the token came from its server.
+ */
+export function isBoundTo(access: string, resource: string | null): boolean {
+  const jwt = readJwt(access)
+  if (resource === null || typeof jwt === 'string') return false
+  const bare = (text: string): string => text.replace(/\/$/, '')
+  return jwt.audience.length > 0 && jwt.audience.every((one) => bare(one) === bare(resource))
 }
 
 /** Tokens after a refresh. The refresh token is kept if the server issued no new one. */

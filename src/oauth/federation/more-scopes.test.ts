@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import fc from 'fast-check'
 import { refused } from '../../../test/control.ts'
-import { codeOf, connect, given, visit } from '../../../test/support/connected.ts'
+import { beginAt, codeOf, connect, given, visit } from '../../../test/support/connected.ts'
 import { connectedOrigin, type StartedFederation, startFederation } from '../../../test/support/federation.ts'
 import { ScriptedServer } from '../../../test/support/scripted-as.ts'
 import type { ConnectedOrigin } from './port.ts'
@@ -28,7 +28,7 @@ const lacks = async (challenge: string) => {
   return answer({ connection, generation, challenge })
 }
 const askedScopes = async (): Promise<string[]> => {
-  const begun = await all.federation.begin('ada', origin, 'ada', '/connect')
+  const begun = await beginAt(all.federation, 'ada', origin, 'ada', '/connect')
   return begun.searchParams.get('scope')?.split(' ') ?? []
 }
 
@@ -97,7 +97,7 @@ test('scopes that an administrator has entered are not widened by the origin', a
 test('scopes that the authorization server does not know are given up', async () => {
   await connect(all, origin)
   await lacks(challengeOf('unheard'))
-  const begun = await all.federation.begin('ada', origin, 'ada', '/connect')
+  const begun = await beginAt(all.federation, 'ada', origin, 'ada', '/connect')
   server.callback = { code: '', error: 'invalid_scope' }
   const back = await visit(begun)
   server.callback = {}
@@ -114,7 +114,7 @@ test('scopes for one authorization server are not asked for at another', async (
   await using other = await new ScriptedServer().listen()
   server.resourceMetadata = { authorization_servers: [other.url] }
   all.move(HOUR)
-  const begun = await all.federation.begin('ada', origin, 'ada', '/connect')
+  const begun = await beginAt(all.federation, 'ada', origin, 'ada', '/connect')
   assert.equal(begun.origin, other.url)
   assert.equal(begun.searchParams.get('scope'), 'read write')
 })

@@ -30,6 +30,27 @@ export interface ShownConnection {
   readonly expiresAt: number | null
   /** Scopes that calls have lacked; connecting again asks for them. */
   readonly lacked: readonly string[]
+  /** The access token names the MCP server as its audience. Null for an account without tokens. */
+  readonly isBound: boolean | null
+}
+
+/** What a person agrees to before the browser leaves for an authorization server that an origin has named. */
+export interface ConnectOffer {
+  /** URL of the MCP server that gets the access token. */
+  readonly url: string
+  readonly issuer: string
+  /** Host of the page on which the person signs in. */
+  readonly signInHost: string
+  /** Endpoints on another host than the issuer, by what they are for. */
+  readonly elsewhere: readonly { readonly use: string; readonly host: string }[]
+  /** Empty: the authorization server chooses. */
+  readonly scopes: readonly string[]
+  /** Value of the `resource` parameter (RFC 8707); null where none is sent. */
+  readonly resource: string | null
+  /** The authorization server is on the host of the MCP server. */
+  readonly isOwnServer: boolean
+  /** Hash of all that was offered, and of the endpoints that get the code. */
+  readonly digest: string
 }
 
 /**
@@ -40,11 +61,24 @@ export interface ShownConnection {
  */
 export interface Federation {
   /**
-   * Begins to connect an account. The answer is the URL to which the browser of the person goes.
-   * @param user empty for the shared connection @param by id of the person who uses the browser
-   * @param returnTo path to which the browser goes in the end
+   * What {@link begin} would do, for the person to agree to. Nothing is registered or kept for it.
+   * @param user empty for the shared connection
+   * @returns null where Postern gets tokens without the person, so that there is nothing to agree to
    */
-  begin(user: string, origin: ConnectedOrigin, by: string, returnTo: string): Promise<URL>
+  offer(user: string, origin: ConnectedOrigin): Promise<ConnectOffer | null>
+  /**
+   * Begins to connect an account. The answer is the URL to which the browser of the person goes, or what is offered by now if that is
+   * not what the person has agreed to.
+   * @param user empty for the shared connection @param by id of the person who uses the browser
+   * @param returnTo path to which the browser goes in the end @param agreed digest of the offer that the person has agreed to
+   */
+  begin(
+    user: string,
+    origin: ConnectedOrigin,
+    by: string,
+    returnTo: string,
+    agreed: string,
+  ): Promise<URL | ConnectOffer>
   /**
    * Finishes what {@link begin} began. Each attempt can be finished once.
    * @param callback URL to which the authorization server sent the browser @param by as for {@link begin}

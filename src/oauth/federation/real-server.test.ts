@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { Browser } from '../../../test/support/browser.ts'
-import { codeOf, given } from '../../../test/support/connected.ts'
+import { beginAt, codeOf, given } from '../../../test/support/connected.ts'
 import { connectedOrigin, type StartedFederation, startFederation } from '../../../test/support/federation.ts'
 import { type GuardedOrigin, startGuardedOrigin } from '../../../test/support/guarded-origin.ts'
 import type { ConnectedOrigin } from './port.ts'
@@ -19,7 +19,7 @@ async function connect(
   user: string,
 ): Promise<URL> {
   real.account = user
-  const begun = await federation.begin(user, origin, user, '/connect')
+  const begun = await beginAt(federation, user, origin, user, '/connect')
   const { url: back } = await new Browser(real.issuer).open(begun)
   await federation.finish(back, user)
   return begun

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { beginAt } from '../../../test/support/connected.ts'
 import { connectedOrigin, POSTERN, startFederation } from '../../../test/support/federation.ts'
 import { ScriptedServer } from '../../../test/support/scripted-as.ts'
 import type { ConnectionAnswer } from '../../model/connection.ts'
@@ -8,7 +9,7 @@ import type { ConnectionAnswer } from '../../model/connection.ts'
 async function connected(server: ScriptedServer) {
   const all = startFederation()
   const origin = all.know(connectedOrigin(server.mcp))
-  const { headers } = await fetch(await all.federation.begin('ada', origin, 'ada', '/connect'), {
+  const { headers } = await fetch(await beginAt(all.federation, 'ada', origin, 'ada', '/connect'), {
     redirect: 'manual',
   })
   await all.federation.finish(new URL(headers.get('location')!), 'ada')

@@ -2,10 +2,17 @@
  * How authorization servers know Postern: by an id that an administrator has entered, by the URL of its client metadata document, or
  * by dynamic registration.
  *
- * 1. A registration belongs to one issuer. A secret that an administrator entered belongs to the issuer that it was first used with.
- * 2. A server that has forgotten a registration gets another one, without an administrator.
- * 3. Of requests for one issuer at the same time, one registers.
+ * 1. A registration belongs to one origin and one issuer. An authorization server that one origin names therefore asks the person
+ *    again, also if the person has allowed Postern for another origin (confused deputy).
+ * 2. Each issuer has a redirect URI of its own, so a code that another server issued is never taken for one of this issuer (RFC 9700
+ *    section 4.4.2). Clients that were registered by hand have the common redirect URI, and belong to the issuer of their first use.
+ * 3. A server that has forgotten a registration gets another one, without an administrator.
+ * 4. Of requests for one origin and issuer at the same time, one registers.
+ *
+ * Connections of earlier versions keep the client that their tokens were issued to: a registration that all origins of an issuer
+ * shared, or the document at {@link CLIENT_DOCUMENT_PATH}.
  */
+import { hash } from 'node:crypto'
 import { isLoopbackHost } from '../../base/address.ts'
 import { FetchFailure, type GuardedFetch } from '../../base/guarded-fetch.ts'
 import { Lru } from '../../base/lru.ts'
@@ -16,15 +23,18 @@ import type { ClientAuthMethod } from '../sign-in/client-auth.ts'
 import { methodFor } from '../sign-in/client-auth.ts'
 import { shownError } from '../sign-in/oidc.ts'
 import { objectIn } from './json-object.ts'
+import { openTokens } from './kept-tokens.ts'
 import { type AuthorizationServer, Unusable } from './metadata.ts'
 import type { FederationParts } from './parts.ts'
 import type { ConnectedOrigin, ManualClient } from './port.ts'
 import type { FederatedClient, Party, TokenClient } from './token-client.ts'
 
-/** Path of the client metadata document. */
+/** Path of the client metadata document that all origins shared in earlier versions. */
 export const CLIENT_DOCUMENT_PATH = '/oauth/client.json'
-/** Path to which authorization servers send browsers back. */
+/** Path of the redirect URI of clients that were registered by hand. Below it are those of other clients, one for each issuer. */
 export const CONNECT_CALLBACK_PATH = '/connect/callback'
+/** `/oauth/client/{id of the origin}/{key of the issuer}.json`: a client metadata document. */
+const DOCUMENT = /^\/oauth\/client\/([\w-]{1,64})\/([\w-]{22})\.json$/
 
 /** Artifacts: clients that registered themselves, and the issuers that secrets entered by hand stay with. */
 const CLIENT = 'FederatedClient'
@@ -33,8 +43,12 @@ const PIN = 'FederatedIssuer'
 /** Milliseconds for which a registration is believed to be known at the server. */
 const KNOWN_MS = 10 * 60_000
 const KNOWN_MAX = 1000
-/** Scopes of one registration, of all origins at an issuer. */
+/** Scopes of one registration. */
 const SCOPES_MAX = 300
+/** Registrations that are kept. The oldest gives way: connections keep their client, so it only makes a new registration necessary. */
+const REGISTRATIONS_MAX = 10_000
+/** Connections of an origin that are searched for the issuer of a client that was registered by hand. */
+const SEARCHED_MAX = 20
 
 const METADATA = {
   client_name: 'Postern',
@@ -43,13 +57,27 @@ const METADATA = {
   response_types: ['code'],
 } as const
 
-/** What `/oauth/client.json` says of Postern (Client ID Metadata Document). @param postern origin of its URLs */
-export function clientDocument(postern: string): Plain {
+/** 132 bits of a hash: a second issuer with the same key cannot be found. It stays the same after a restore on another machine. */
+const keyOf = (issuer: string): string => hash('sha256', issuer, 'base64url').slice(0, 22)
+
+/** Redirect URI of a client at an issuer. @param postern origin of the URLs of Postern */
+export function redirectUriOf(by: FederatedClient['by'], issuer: string, postern: string): string {
+  const common = postern + CONNECT_CALLBACK_PATH
+  return by === 'manual' ? common : `${common}/${keyOf(issuer)}`
+}
+
+/**
+ * A client metadata document of Postern (Client ID Metadata Document); null for a path that has none.
+ * @param postern origin of its URLs @param path such as `/oauth/client/org_1/Zm9v….json`
+ */
+export function clientDocument(postern: string, path: string): Plain | null {
+  const key = path === CLIENT_DOCUMENT_PATH ? '' : DOCUMENT.exec(path)?.[2]
+  if (key === undefined) return null
   return {
-    client_id: postern + CLIENT_DOCUMENT_PATH,
+    client_id: postern + path,
     ...METADATA,
     client_uri: postern,
-    redirect_uris: [postern + CONNECT_CALLBACK_PATH],
+    redirect_uris: [postern + CONNECT_CALLBACK_PATH + (key === '' ? '' : `/${key}`)],
     token_endpoint_auth_method: 'none',
   }
 }
@@ -70,13 +98,13 @@ export interface Registrations {
     at: Omit<Party, 'client'>,
     scopes: readonly string[],
   ): Promise<FederatedClient>
-  /** The server does not know a client any more: the next one is registered anew. */
-  forget(issuer: string, client: FederatedClient): Promise<void>
+  /** The server does not know a client any more: the next one is registered anew. @param origin id */
+  forget(origin: string, issuer: string, client: FederatedClient): Promise<void>
 }
 
 type Parts = Pick<
   FederationParts,
-  'artifacts' | 'writeArtifacts' | 'sealed' | 'clock' | 'fetch' | 'postern'
+  'artifacts' | 'writeArtifacts' | 'sealed' | 'clock' | 'fetch' | 'postern' | 'connections'
 > & {
   readonly tokens: TokenClient
 }
@@ -89,24 +117,23 @@ interface Registered {
 
 export function createRegistrations(parts: Parts): Registrations {
   const { artifacts, writeArtifacts, sealed, clock, postern } = parts
-  const redirectUri = postern + CONNECT_CALLBACK_PATH
   const underWay = new Map<string, Promise<unknown>>()
   /** Until when a client is believed to be known, monotonic, by issuer and id. */
   const known = new Lru<string, number>(KNOWN_MAX)
-  const idOf = (issuer: string): string => sealed.hash(`${issuer}\n${redirectUri}`)
+  const idOf = (origin: string, issuer: string): string =>
+    sealed.hash(`${issuer}\n${redirectUriOf('dcr', issuer, postern)}\n${origin}`)
 
-  async function keptOf(issuer: string): Promise<Registered | null> {
-    const id = idOf(issuer)
+  async function keptAt(id: string): Promise<Registered | null> {
     const found = await artifacts.artifact(CLIENT, id)
     if (found === undefined || (found.expires_at !== null && found.expires_at <= clock.now())) return null
     // Sealed by this file from this very type
     return JSON.parse(sealed.open(found.sealed, CLIENT, id)) as Registered
   }
 
-  async function keep(issuer: string, registered: Registered, expiresAt: number | null): Promise<void> {
-    const id = idOf(issuer)
+  async function keep(id: string, registered: Registered, expiresAt: number | null): Promise<void> {
     const text = sealed.seal(JSON.stringify(registered), CLIENT, id)
-    await writeArtifacts((writer) => writer.put(artifactOf(CLIENT, id, text, clock.now(), expiresAt)))
+    const artifact = artifactOf(CLIENT, id, text, clock.now(), expiresAt)
+    await writeArtifacts((writer) => writer.put(artifact, REGISTRATIONS_MAX))
   }
 
   /** A registration of earlier days may have been removed, of which a browser that is sent there would not bring word. */
@@ -119,41 +146,59 @@ export function createRegistrations(parts: Parts): Registrations {
     return true
   }
 
-  async function registered(at: Omit<Party, 'client'>, scopes: readonly string[]): Promise<FederatedClient> {
+  async function registered(
+    origin: string,
+    at: Omit<Party, 'client'>,
+    scopes: readonly string[],
+  ): Promise<FederatedClient> {
     const { issuer } = at.server
-    const kept = await keptOf(issuer)
+    const id = idOf(origin, issuer)
+    const redirectUri = redirectUriOf('dcr', issuer, postern)
+    const kept = await keptAt(id)
     const fits = kept !== null && scopes.every((scope) => kept.scopes.includes(scope))
     if (fits && (await isKnown(at, kept.client))) return kept.client
     const both = [...new Set([...(kept?.scopes ?? []), ...scopes])]
     // An origin that names other scopes each time does not fill the store
     const wanted = both.length > SCOPES_MAX ? scopes : both
     const { client, expiresAt } = await register(parts.fetch, at, redirectUri, wanted, postern)
-    await keep(issuer, { client, scopes: wanted }, expiresAt)
+    await keep(id, { client, scopes: wanted }, expiresAt)
     known.set(`${issuer}\n${client.id}`, clock.monotonic() + KNOWN_MS)
     return client
   }
 
-  /** A secret is not sent to another server because an origin has come to name one. */
-  async function pinned(
-    origin: ConnectedOrigin,
-    { id, secret }: ManualClient,
-    issuer: string,
-  ): Promise<void> {
-    if (secret === null) return
+  /**
+   * A client that was registered by hand is used at no other server because an origin has come to name one. Refuses with
+   * configuration_invalid.
+   */
+  async function pinned(origin: ConnectedOrigin, client: ManualClient, issuer: string): Promise<void> {
+    const { id, secret } = client
     const place = JSON.stringify([origin.id, id, secret, origin.oauth.resource_metadata_url])
     const key = sealed.hash(`${PIN}\n${place}`)
-    const before = await writeArtifacts(async (writer) => {
+    const used = (await artifacts.artifact(PIN, key)) === undefined ? await usedAt(origin, client) : null
+    const bound = await writeArtifacts(async (writer) => {
       const found = await writer.artifact(PIN, key)
-      if (found === undefined)
-        await writer.put(artifactOf(PIN, key, sealed.seal(issuer, PIN, key), clock.now(), null))
-      return found
+      if (found !== undefined) return sealed.open(found.sealed, PIN, key)
+      const first = used ?? issuer
+      await writer.put(artifactOf(PIN, key, sealed.seal(first, PIN, key), clock.now(), null))
+      return first
     })
-    if (before === undefined) return
-    const first = sealed.open(before.sealed, PIN, key)
-    if (first !== issuer)
-      throw refuse('configuration_invalid', {
-        detail: `The authorization server of ${origin.name} has changed from ${first} to ${issuer}. The client secret was entered for the first. Register Postern at the second and enter the new client_credential.`,
-      })
+    if (bound === issuer) return
+    const [what, next] =
+      secret === null ? ['client ID', 'oauth.client_id'] : ['client secret', 'oauth.client_credential']
+    throw refuse('configuration_invalid', {
+      detail: `The authorization server of ${origin.name} has changed from ${bound} to ${issuer}. The ${what} was entered for the first. Register Postern at the second and enter the new ${next}.`,
+    })
+  }
+
+  /** The issuer at which accounts are connected with the client: earlier versions bound only secrets. Null for none. */
+  async function usedAt({ id: origin }: ConnectedOrigin, manual: ManualClient): Promise<string | null> {
+    for (const row of await parts.connections.usable(origin, SEARCHED_MAX)) {
+      const tokens = openTokens(sealed, row)
+      if (tokens?.client.by !== 'manual') continue
+      const { id, secret } = tokens.client
+      if (id === manual.id && secret === manual.secret) return tokens.server.issuer
+    }
+    return null
   }
 
   return {
@@ -161,29 +206,36 @@ export function createRegistrations(parts: Parts): Registrations {
     async clientFor(origin, manual, at, scopes) {
       const { by, fault } = wayOf(origin, manual, at.server, postern)
       if (by === null) throw new Unusable(`the authorization server ${at.server.issuer} ${fault}`)
-      if (by === 'cimd') return { id: postern + CLIENT_DOCUMENT_PATH, secret: null, method: 'none', by }
+      const { issuer } = at.server
+      if (by === 'cimd') {
+        const path = `/oauth/client/${origin.id}/${keyOf(issuer)}.json`
+        return { id: postern + path, secret: null, method: 'none', by }
+      }
       if (by === 'manual') {
         const { id, secret } = manual!
-        await pinned(origin, manual!, at.server.issuer)
+        await pinned(origin, manual!, issuer)
         const method = methodFor(null, { secret, key: null }, at.server.authMethods ?? undefined)
         return { id, secret, method, by }
       }
-      const { issuer } = at.server
       // One after the other: the next finds what was registered
-      const before = underWay.get(issuer) ?? Promise.resolve()
-      const running = before.catch(() => undefined).then(() => registered(at, scopes))
-      underWay.set(issuer, running)
+      const place = JSON.stringify([origin.id, issuer])
+      const before = underWay.get(place) ?? Promise.resolve()
+      const running = before.catch(() => undefined).then(() => registered(origin.id, at, scopes))
+      underWay.set(place, running)
       try {
         return await running
       } finally {
-        if (underWay.get(issuer) === running) underWay.delete(issuer)
+        if (underWay.get(place) === running) underWay.delete(place)
       }
     },
-    async forget(issuer, client) {
+    async forget(origin, issuer, client) {
       known.delete(`${issuer}\n${client.id}`)
       if (client.by !== 'dcr') return
-      const kept = await keptOf(issuer)
-      if (kept?.client.id === client.id) await writeArtifacts((writer) => writer.remove(CLIENT, idOf(issuer)))
+      // Earlier versions kept one for all origins
+      const shared = sealed.hash(`${issuer}\n${postern}${CONNECT_CALLBACK_PATH}`)
+      for (const id of [idOf(origin, issuer), shared])
+        if ((await keptAt(id))?.client.id === client.id)
+          await writeArtifacts((writer) => writer.remove(CLIENT, id))
     },
   }
 }
@@ -267,7 +319,7 @@ async function register(
   if (status === 400 && scopes.length > 0) return register(send, at, redirectUri, [], postern)
   if ((status !== 201 && status !== 200) || value === null)
     throw new Unusable(
-      `the authorization server ${server.issuer} refused the registration with status ${status}${said}. Register Postern there with the redirect URI ${redirectUri}, and set oauth.client_id or oauth.client_credential`,
+      `the authorization server ${server.issuer} refused the registration with status ${status}${said}. Register Postern there with the redirect URI ${redirectUriOf('manual', server.issuer, postern)}, and set oauth.client_id or oauth.client_credential`,
     )
   return readRegistration(value, asked, server.issuer)
 }

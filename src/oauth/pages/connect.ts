@@ -1,7 +1,7 @@
 import type { ConnectedOrigin } from '../../access/origin-access.ts'
 import { type Html, html, type Page } from '../../base/page.ts'
 import { isExchanging } from '../../model/origin.ts'
-import type { ShownConnection } from '../federation/port.ts'
+import type { ConnectOffer, ShownConnection } from '../federation/port.ts'
 
 /** An origin with the account of the person there. */
 export interface OriginRow {
@@ -77,6 +77,52 @@ ${back === null ? html`<p><a href="/connect">All connected accounts</a></p>` : h
   }
 }
 
+/** What a person agrees to before the browser leaves. */
+interface AgreeView {
+  readonly csrf: string
+  readonly account: string
+  readonly origin: Pick<ConnectedOrigin, 'slug' | 'name'>
+  readonly offer: ConnectOffer
+  /** The account is for all callers. */
+  readonly isShared: boolean
+  /** The origin has asked for something else when the person agreed. */
+  readonly isChanged: boolean
+  readonly back: string | null
+}
+
+/**
+ * Names the MCP server, the authorization server and the scopes. An origin chooses its authorization server, so a hostile one could
+ * name the server of something else and get tokens for it.
+ */
+export function agreePage({ csrf, account, origin, offer, isShared, isChanged, back }: AgreeView): Page {
+  const { url, issuer, signInHost, elsewhere, scopes, resource, isOwnServer } = offer
+  const { host } = new URL(url)
+  return {
+    title: `Connect ${origin.name}?`,
+    content: html`${isChanged ? notices(`${origin.name} asks for something else than before. Read it again.`, null) : null}${signedInAs(account)}
+<p>Postern gets an access token and sends it to this MCP server, ${isShared ? 'for all callers' : 'when your applications call it'}.</p>
+<dl>
+<dt>MCP server</dt><dd><strong>${origin.name}</strong> <code>${url}</code></dd>
+<dt>Authorization server</dt><dd><code>${issuer}</code></dd>
+${elsewhere.map(({ use, host: other }) => html`<dt>${use}</dt><dd><code>${other}</code></dd>`)}
+<dt>Scopes</dt>${scopes.length === 0 ? html`<dd>those that the authorization server chooses</dd>` : scopes.map((scope) => html`<dd><code>${scope}</code></dd>`)}
+<dt>Token for</dt><dd>${resource === null ? 'not limited: Postern names no resource' : html`<code>${resource}</code>`}</dd>
+</dl>
+${
+  elsewhere.length === 0
+    ? null
+    : html`<p class="warning">The authorization server uses other hosts than its own. Go on only if you know that they belong together.</p>`
+}
+${
+  isOwnServer && resource !== null
+    ? null
+    : html`<p class="warning">The token may work at other services of <strong>${new URL(issuer).host}</strong>, too. <strong>${host}</strong> can then use it there. Go on only if you trust <strong>${host}</strong> with your account.</p>`
+}
+<form method="post" action="/connect/${origin.slug}"><input type="hidden" name="csrf" value="${csrf}"><input type="hidden" name="agreed" value="${offer.digest}">${back === null ? null : html`<input type="hidden" name="back" value="${back}">`}<button name="do" value="agree">Go on to ${signInHost}</button></form>
+<p><a href="/connect/${origin.slug}${back === null ? '' : `?back=${encodeURIComponent(back)}`}">Cancel</a></p>`,
+  }
+}
+
 /** Leads to the authorization server of an origin. A redirect is not possible: `form-action` of the page would block it. */
 export function leavePage(name: string, to: URL): Page {
   return {
@@ -139,12 +185,18 @@ function stateText({ active, mode }: OriginRow['origin'], connection: ShownConne
 }
 
 /** The state of a connection as a sentence. */
-export function connectionText({ state, accountLabel, connectedAt, lacked }: ShownConnection): string {
+export function connectionText({
+  state,
+  accountLabel,
+  connectedAt,
+  lacked,
+  isBound,
+}: ShownConnection): string {
   const as = accountLabel === '' ? '' : ` as ${accountLabel}`
   const since = connectedAt === null ? '' : ` since ${new Date(connectedAt).toISOString().slice(0, 10)}`
   switch (state) {
     case 'connected':
-      return `Connected${as}${since}.${lacked.length === 0 ? '' : ` A call needs more scopes: ${lacked.join(' ')}. Connect again to allow them.`}`
+      return `Connected${as}${since}.${isBound === false ? ' The token does not say that it is for this server alone.' : ''}${lacked.length === 0 ? '' : ` A call needs more scopes: ${lacked.join(' ')}. Connect again to allow them.`}`
     case 'refresh_failed':
       return `The connection${as} has ended. Connect again.`
     case 'switched_off':

@@ -4,12 +4,14 @@
  */
 import { timingSafeEqual } from 'node:crypto'
 import type { ConnectedOrigin, OriginAccess } from '../../access/origin-access.ts'
+import { isAtOrBelow } from '../../base/doors.ts'
 import { maskText } from '../../base/mask.ts'
 import { Refusal } from '../../base/refusal.ts'
 import { UNSTORABLE } from '../../base/storable.ts'
 import { SHARED } from '../../model/connection.ts'
-import type { Federation } from '../federation/port.ts'
+import type { ConnectOffer, Federation } from '../federation/port.ts'
 import {
+  agreePage,
   connectListPage,
   connectOriginPage,
   leavePage,
@@ -168,13 +170,26 @@ export function createConnectPages(parts: ConnectParts): ConnectPages {
     const { origin, user } = place
     const back = backOf(form.get('back'))
     const page = `${CONNECT}/${origin.slug}${back === null ? '' : `?back=${encodeURIComponent(back)}`}`
+    const agreeTo = (offer: ConnectOffer, isChanged: boolean): null => {
+      const { csrf, account } = session
+      const isShared = user === SHARED
+      show(visit, 200, agreePage({ csrf, account: account.name, origin, offer, isShared, isChanged, back }))
+      return null
+    }
+    const leave = async (agreed: string): Promise<null> => {
+      const to = await federation.begin(user, origin, session.account.id, page, agreed)
+      if (!(to instanceof URL)) return agreeTo(to, true)
+      show(visit, 200, leavePage(origin.name, to))
+      return null
+    }
     switch (form.get('do')) {
       case 'connect':
         return attempt(visit, session, place, back, 'connect', async () => {
-          const to = await federation.begin(user, origin, session.account.id, page)
-          show(visit, 200, leavePage(origin.name, to))
-          return null
+          const offer = await federation.offer(user, origin)
+          return offer === null ? leave('') : agreeTo(offer, false)
         })
+      case 'agree':
+        return attempt(visit, session, place, back, 'connect', () => leave(form.get('agreed') ?? ''))
       case 'key':
         return attempt(visit, session, place, back, 'connect', async () => {
           await federation.keepKey(user, origin, form.get('key') ?? '')
@@ -292,7 +307,8 @@ export function createConnectPages(parts: ConnectParts): ConnectPages {
         parts.refused(visit.asker, 'connect: a form without a session')
         return show(visit, 403, errorPage('access_denied', 'You are signed out. Open the page again.'))
       }
-      if (pathname === CALLBACK_PATH && url.searchParams.has('state')) return finish(visit, session, url)
+      if (isAtOrBelow(pathname, CALLBACK_PATH) && url.searchParams.has('state'))
+        return finish(visit, session, url)
       const slug = slugIn(pathname)
       if (slug === null) return missing(visit)
       return request.method === 'POST' ? submit(visit, session, slug) : open(visit, session, slug, url)

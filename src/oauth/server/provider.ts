@@ -15,7 +15,7 @@ import { errorPage } from '../pages/error.ts'
 import { findAccessTokens } from './access-tokens.ts'
 import { type AdapterParts, createAdapter } from './adapter.ts'
 import type { Happening } from './audit.ts'
-import { CLI_CLIENT, consoleClient, JWT_BEARER, keptSecret, pagesClient } from './clients.ts'
+import { CLI_CLIENT, consoleClient, isOwnClient, JWT_BEARER, keptSecret, pagesClient } from './clients.ts'
 import type { Consents } from './consents.ts'
 import { DEVICE_PAGES, takeCode } from './device-step.ts'
 import type { ClientDocuments, DocumentMode } from './documents.ts'
@@ -23,6 +23,7 @@ import type { GrantProfiles } from './grant-profiles.ts'
 import { IDENTITY_ASSERTION, registerIdentityAssertion } from './identity-assertion.ts'
 import { keepErrorsHere } from './kept-errors.ts'
 import { type ServerKeys, SIGNING_ALG } from './keys.ts'
+import type { OwnRedirects } from './own-redirects.ts'
 import { registerTokenExchange } from './token-exchange.ts'
 import { answerPage, type EngineContext, INTERACTION } from './visit.ts'
 
@@ -45,9 +46,10 @@ const TTL = {
 const INTERACTION_TTL = { login: 10 * MINUTE, consent: 15 * MINUTE } as const
 
 export const REGISTRATION = '/oauth/register'
+export const AUTHORIZATION = '/oauth/authorize'
 
 const ROUTES = {
-  authorization: '/oauth/authorize',
+  authorization: AUTHORIZATION,
   token: '/oauth/token',
   registration: REGISTRATION,
   revocation: '/oauth/revoke',
@@ -90,6 +92,7 @@ export interface ProviderParts extends AdapterParts {
   readonly documents: ClientDocuments
   readonly documentMode: DocumentMode
   readonly keys: ServerKeys
+  readonly redirects: Pick<OwnRedirects, 'faultOf'>
   /** Members of access tokens beside those of RFC 9068. */
   readonly claimsOf: (token: object) => Promise<Plain>
 }
@@ -106,6 +109,7 @@ export function createProvider(parts: ProviderParts): Provider {
   registerIdentityAssertion(provider, parts, TTL.AccessToken)
   findAccessTokens(provider, parts)
   compareHashes(provider)
+  refuseOwnRedirects(provider, parts.redirects)
   keepErrorsHere(provider, parts.documents)
   provider.proxy = true
   provider.use(async (context, next) => {
@@ -272,6 +276,21 @@ function compareHashes({ Client: { prototype } }: Provider): void {
   const { compareClientSecret: same } = prototype
   prototype.compareClientSecret = function (actual) {
     return same.call(this, keptSecret(actual))
+  }
+}
+
+/**
+ * Judged with each request: a client may have registered before a collection got its host name, and a redirect URI of the loopback
+ * names its port only in the request.
+ */
+function refuseOwnRedirects(
+  { Client: { prototype } }: Provider,
+  redirects: Pick<OwnRedirects, 'faultOf'>,
+): void {
+  const { redirectUriAllowed: allowed } = prototype
+  prototype.redirectUriAllowed = function (redirect) {
+    const isAllowed = allowed.call(this, redirect)
+    return isAllowed && (isOwnClient(this.clientId) || redirects.faultOf(redirect) === null)
   }
 }
 

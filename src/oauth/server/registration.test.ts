@@ -54,6 +54,41 @@ test('clients register with what they leave out, and with what we do not know', 
   assert.match(page.headers.get('content-security-policy')!, /form-action 'self' cursor:;/)
 })
 
+test('a redirect URI that leads to Postern, or has user information, is refused at registration', async () => {
+  const port = new URL(origin).port
+  for (const redirect of [
+    `${origin}/payments/callback`,
+    `http://localhost:${port}/callback`,
+    `http://[::1]:${port}/callback`,
+    'https://user:word@app.example.com/callback',
+  ]) {
+    const redirect_uris = [REDIRECT, redirect]
+    const { status, body } = await postJson(`${origin}/oauth/register`, { redirect_uris })
+    assert.deepEqual([status, body.error], [400, 'invalid_redirect_uri'], redirect)
+  }
+})
+
+test('no client gets a code at Postern: by the port of a request, or by the host of a later collection', async () => {
+  const shown = async (client: string, redirect_uri: string) =>
+    (await server.browser().open(authorization(origin, client, { redirect_uri }).url)).status
+  const local = await register(origin, { redirect_uris: ['http://127.0.0.1/callback'] })
+  const { host } = new URL(origin)
+  assert.equal(await shown(local, `http://${host}/callback`), 400)
+  assert.equal(await shown('postern-cli', `http://${host}/callback`), 400)
+  assert.equal(await shown(local, 'http://127.0.0.1:1/callback'), 200)
+
+  const web = 'https://api.example.com/callback'
+  const client = await register(origin, { redirect_uris: [web] })
+  assert.equal(await shown(client, web), 200)
+  const made = await server.manage('POST', '/collections', {
+    ...{ name: 'Payments', base_path: '/payments', hosts: ['api.example.com'] },
+  })
+  assert.equal(made.status, 201)
+  assert.equal(await shown(client, web), 400)
+  const { body } = await postJson(`${origin}/oauth/register`, { redirect_uris: [web] })
+  assert.equal(body.error, 'invalid_redirect_uri')
+})
+
 test('a client is called by what can be seen of its name, or by its id', async () => {
   const nameOf = async (client_name: string) =>
     (await postJson(`${origin}/oauth/register`, { client_name, redirect_uris: [REDIRECT] })).body.client_name

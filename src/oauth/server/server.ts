@@ -18,7 +18,7 @@ import type { Clock } from '../../base/clock.ts'
 import { isAtOrBelow } from '../../base/doors.ts'
 import { ownCookieNames } from '../../base/own-cookies.ts'
 import { pageHeaders, pageText } from '../../base/page.ts'
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { isPlain, listedTexts, type Plain } from '../../base/plain.ts'
 import { isConsumer, isVirtualMcp, type ProtectedResources } from '../../base/protected-resources.ts'
 import type { GetJson } from '../../base/public-fetch.ts'
 import {
@@ -32,7 +32,7 @@ import { UNSTORABLE, unstorableIn } from '../../base/storable.ts'
 import type { Throttle } from '../../shared-state/ports/throttle.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import type { Federation } from '../federation/port.ts'
-import { CLIENT_DOCUMENT_PATH, clientDocument } from '../federation/registrations.ts'
+import { clientDocument } from '../federation/registrations.ts'
 import { errorPage } from '../pages/error.ts'
 import { CALLBACK_PATH, type SignIn } from '../sign-in/port.ts'
 import { withMarkedToken } from './access-tokens.ts'
@@ -53,7 +53,15 @@ import { createInteractions } from './interactions.ts'
 import { currentKeys } from './keys.ts'
 import { listen } from './listen.ts'
 import { createNeededAccounts } from './needed-accounts.ts'
-import { createProvider, isForConsumers, isMisspelt, nameAlike, REGISTRATION } from './provider.ts'
+import { createOwnRedirects } from './own-redirects.ts'
+import {
+  AUTHORIZATION,
+  createProvider,
+  isForConsumers,
+  isMisspelt,
+  nameAlike,
+  REGISTRATION,
+} from './provider.ts'
 import { withinRefreshScope } from './refresh-scope.ts'
 import { createRequestLimits } from './request-limits.ts'
 import { createSealed } from './sealed.ts'
@@ -65,6 +73,8 @@ export interface AuthorizationServerParts {
   readonly issuer: string
   /** URLs to which the console has browsers sent back. */
   readonly consoleCallbacks: readonly string[]
+  /** Origins at which the listeners are reached, by callers and on this machine. */
+  readonly ownOrigins: readonly string[]
   readonly resources: ProtectedResources
   readonly store: ConfigStore
   readonly clock: Clock
@@ -125,6 +135,7 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
     links: createConnectLinks(issuer, sealed, clock),
     applications: createApplications({ ...parts, sealed, documents, consents }),
   })
+  const redirects = createOwnRedirects(parts.ownOrigins, store.read)
   const wait = createRequestLimits(parts.throttle, parts.networkOf)
   const { protocol, host } = new URL(issuer)
   const { session, interaction, resume } = ownCookieNames(protocol === 'https:')
@@ -154,6 +165,7 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
         findClient,
         audit,
         profiles,
+        redirects,
         claimsOf: (token) => claimsOf(token),
       })
       listen(provider, parts, audit)
@@ -233,7 +245,9 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
         'x-forwarded-host': host,
         'x-forwarded-for': asker.ip ?? '',
       })
-      if (path === CLIENT_DOCUMENT_PATH) return answerDocument(response, clientDocument(issuer))
+      const document = clientDocument(issuer, path)
+      if (document !== null) return answerDocument(response, document)
+      if (path === REGISTRATION || isAtOrBelow(path, AUTHORIZATION)) await redirects.refresh()
       const provider = await currentProvider()
       const { cookie } = request.headers
       if (cookie !== undefined)
@@ -245,8 +259,14 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
       const text = await readText(request)
       if (text === null) return refuse(response, 413, 'invalid_request', { connection: 'close' })
       if (path === REGISTRATION) {
-        const [fault] = unstorableIn(readMetadata(text))
+        const metadata = readMetadata(text)
+        const [fault] = unstorableIn(metadata)
         if (fault !== undefined) return refuseField(response, 'invalid_client_metadata', fault.pointer)
+        for (const one of listedTexts(metadata?.['redirect_uris'])) {
+          const wrong = redirects.faultOf(one)
+          if (wrong !== null)
+            return refuse(response, 400, 'invalid_redirect_uri', {}, `a redirect URI ${wrong}`)
+        }
       } else {
         const field = unstorableField(new URLSearchParams(text))
         if (field !== null) return refuseField(response, 'invalid_request', field)
@@ -330,7 +350,7 @@ function isPage(path: string): boolean {
   return (
     isAtOrBelow(path, CONNECT) ||
     path.startsWith(INTERACTION) ||
-    path === '/oauth/authorize' ||
+    path === AUTHORIZATION ||
     path === '/oauth/device'
   )
 }
