@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ALL_DOORS, DOORS, doorAt } from './doors.ts'
+import { ALL_DOORS, DOORS, doorAt, withoutSlash } from './doors.ts'
 
 test('the most specific row decides a path, and a path beside all rows has none', () => {
   for (const [path, name] of [
@@ -44,3 +44,24 @@ test('no two rows decide the same path', () => {
   ])
   assert.equal(new Set(decided).size, decided.length, decided.join(' '))
 })
+
+const SAME = ['/', '/mcp', '/mcp/desk', '/mcpx/', '/connect/', '/orders/v1/', '/healthz/', '/management']
+for (const path of SAME)
+  test(`${path} keeps what it ends with`, () => {
+    assert.equal(withoutSlash(path), path)
+  })
+
+const BARE: readonly (readonly [string, string])[] = [
+  ['/mcp/', '/mcp'],
+  ['/mcp/desk/', '/mcp/desk'],
+  ['/mcp/-/acme/main/', '/mcp/-/acme/main'],
+  ['/management/', '/management'],
+  ['/management/mcp/', '/management/mcp'],
+  ['/management/v1/origins/', '/management/v1/origins'],
+  ['/api/v1/mcp/', '/api/v1/mcp'],
+  ['/mcp//', '/mcp/'],
+]
+for (const [path, bare] of BARE)
+  test(`${path} is ${bare}`, () => {
+    assert.equal(withoutSlash(path), bare)
+  })

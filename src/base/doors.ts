@@ -297,6 +297,16 @@ function decide(path: string): Door | null {
   return null
 }
 
+/** Paths at and below which a slash at the end says nothing: clients write it behind URLs that people enter. */
+const SLASH_ROOTS = [DOORS.consumerMcp.path, DOORS.management.path, DOORS.managementMcpAlias.path] as const
+
+/** The path without a slash at its end, if that says nothing there; else the path itself. */
+export function withoutSlash(path: string): string {
+  if (path.charCodeAt(path.length - 1) !== 0x2f) return path
+  const bare = path.slice(0, -1)
+  return SLASH_ROOTS.some((root) => isAtOrBelow(bare, root)) ? bare : path
+}
+
 /** True for a path and everything below it. */
 export function isAtOrBelow(path: string, root: string): boolean {
   return path.startsWith(root) && (path.length === root.length || path.charCodeAt(root.length) === 0x2f)

@@ -40,6 +40,8 @@ export interface ProtectedResources {
    * is named like any other: callers without a token cannot find out which exist.
    */
   readonly find: (indicator: string) => Protected | null
+  /** True for an indicator that names an origin alone, which has several resources. */
+  readonly isWholeOrigin: (indicator: string) => boolean
 }
 
 /**
@@ -54,6 +56,11 @@ export function createProtectedResources(origins: Origins): ProtectedResources {
   return {
     nameOf: (resource) => origin + pathOf(resource),
     namesOf: (resource) => origins.map((one) => one + pathOf(resource)),
+    isWholeOrigin(indicator) {
+      const url = URL.parse(indicator)
+      const isBare = url !== null && url.pathname === '/' && url.search === '' && url.hash === ''
+      return isBare && url.username === '' && isOurs(url)
+    },
     find(indicator) {
       const url = URL.parse(indicator)
       if (url === null || url.search !== '' || url.hash !== '' || url.username !== '' || !isOurs(url))

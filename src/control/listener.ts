@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Reservation } from '../base/byte-buffer.ts'
-import { type ControlHandler, doorAt } from '../base/doors.ts'
+import { type ControlHandler, doorAt, withoutSlash } from '../base/doors.ts'
 import { PREAMBLE } from '../fleet/shared/preamble.ts'
 import type { ManagementDoor } from '../surfaces/mcp/door.ts'
 import type { RegistryAnswer, RegistryRequest } from '../surfaces/mcp-registry/answer.ts'
@@ -54,7 +54,10 @@ export function createControlListener(parts: ControlParts): RequestListener {
   }
   const isBound = (name: string): name is ControlHandler => Object.hasOwn(handlers, name)
   return (request, response) => {
-    const [path = '', query = ''] = split(request.url ?? '/')
+    const [given = '', query = ''] = split(request.url ?? '/')
+    const path = withoutSlash(given)
+    // The interfaces read the URL themselves
+    if (path !== given) request.url = path + (request.url ?? '').slice(given.length)
     const name = doorAt(path)?.handler ?? 'rest'
     // A gateway thread passes on a call of /metrics that carries a token
     handlers[isBound(name) ? name : 'rest'](request, response, path, query)

@@ -1,5 +1,6 @@
-import { doorAt, type Part, type ThreadHandler } from '../../base/doors.ts'
+import { doorAt, type Part, type ThreadHandler, withoutSlash } from '../../base/doors.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
+import { MovedRequest } from '../../wire/moved-request.ts'
 import type { Incoming } from '../../wire/port.ts'
 
 /** The two listeners of a gateway thread, by the order in which it opens them. */
@@ -19,12 +20,15 @@ interface Handlers<State> extends Readonly<Record<ThreadHandler, Handler<State>>
 }
 
 /**
- * Finds the handler of a reserved path in the table of doors. A path without one gets 404 `not_available`. The root of the
+ * Finds the handler of a reserved path in the table of doors. A slash at the end says nothing at MCP endpoints and management. A path without one gets 404 `not_available`. The root of the
  * control listener, which people type, leads to the console.
  */
 export function createRouter<State>(handlers: Handlers<State>): Handler<State> {
   const { expose } = handlers
-  return (incoming) => {
+  return (asked) => {
+    const bare = withoutSlash(asked.path)
+    const { host, taken } = asked
+    const incoming = bare === asked.path ? asked : new MovedRequest(asked, { path: bare, host, taken })
     const { path, listener, method } = incoming
     if (path === '/' && listener === LISTENERS.control && (method === 'GET' || method === 'HEAD'))
       return handlers.toConsole(incoming)

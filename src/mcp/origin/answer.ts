@@ -1,6 +1,6 @@
 /** Answers of origins: one JSON object, or a stream of events that holds it. */
 import { isUtf8 } from 'node:buffer'
-import { bufferOf, type ReadJson, readJson } from '../protocol/json.ts'
+import { bufferOf, type ReadJson, readJson, withoutMark } from '../protocol/json.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
 import { type PlainResult, plainResultIn } from './plain-result.ts'
 import { resultTextIn } from './result-text.ts'
@@ -61,7 +61,8 @@ export function readReply(answer: OriginAnswer, id: RpcId, hasSession: boolean):
   if (hasSession && status === 404) return { kind: 'session_gone' }
   if (answer.truncated) return none('the answer is too long')
   const type = (answer.header('content-type') ?? '').toLowerCase()
-  const messages = type.startsWith('text/event-stream') ? eventMessages(answer.body) : [answer.body]
+  const body = withoutMark(answer.body)
+  const messages = type.startsWith('text/event-stream') ? eventMessages(body) : [body]
   if (type !== '' && !type.startsWith('text/event-stream') && !type.includes('json'))
     return none(`it answered ${status} with ${type.slice(0, 64)}`)
   for (const bytes of messages) {
@@ -116,7 +117,7 @@ function eventMessages(body: Uint8Array): Uint8Array[] {
     .split(/\r\n|\r|\n/)) {
     if (line.startsWith('data:')) data.push(line.slice(line.startsWith('data: ') ? 6 : 5))
     else if (line === '' && data.length > 0) {
-      found.push(Buffer.from(data.join('\n')))
+      found.push(withoutMark(Buffer.from(data.join('\n'))))
       data = []
     }
   }

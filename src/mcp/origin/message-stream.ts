@@ -1,5 +1,5 @@
 import { ByteBuffer } from '../../base/byte-buffer.ts'
-import { readJson } from '../protocol/json.ts'
+import { readJson, withoutMark } from '../protocol/json.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import { SseReader } from '../protocol/sse-reader.ts'
 
@@ -56,7 +56,7 @@ export class MessageStream {
 
   #read(bytes: Buffer): void {
     if (!this.#isGood || bytes.length === 0) return
-    const read = readJson(bytes)
+    const read = readJson(withoutMark(bytes))
     if (read.ok && isMembers(read.value)) this.#isGood = this.#onMessage(read.value)
   }
 }

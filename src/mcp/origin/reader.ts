@@ -1,5 +1,5 @@
 import { type ByteBudget, ByteBuffer } from '../../base/byte-buffer.ts'
-import { readJson } from '../protocol/json.ts'
+import { readJson, withoutMark } from '../protocol/json.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
 import { SseReader } from '../protocol/sse-reader.ts'
 import { type OriginReply, plainReplyIn, readReply, replyIn } from './answer.ts'
@@ -96,7 +96,7 @@ export class OriginReader {
       this.#reply = this.#none('it sends messages without end')
       return
     }
-    const message = Buffer.from(data)
+    const message = withoutMark(Buffer.from(data))
     this.#reply = plainReplyIn(message, this.#id, this.#status)
     if (this.#reply !== null) {
       this.#responseBytes = message.length

@@ -10,7 +10,7 @@
 
 import type { ByteBudget } from '../../base/byte-buffer.ts'
 import { timerMs } from '../../base/timer.ts'
-import { readJson } from '../protocol/json.ts'
+import { readJson, withoutMark } from '../protocol/json.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
 import { SseReader } from '../protocol/sse-reader.ts'
 import { type OriginReply, replyIn } from './answer.ts'
@@ -168,7 +168,7 @@ export class SseSession {
       this.#end('it sends messages without end')
       return
     }
-    const read = readJson(Buffer.from(data))
+    const read = readJson(withoutMark(Buffer.from(data)))
     if (!read.ok || !isMembers(read.value)) return
     if (typeof read.value['method'] === 'string') {
       listener.heard(read.value)

@@ -33,6 +33,13 @@ export function readJson(bytes: Uint8Array, parse: (text: string) => unknown = J
   return { ok: true, value, text }
 }
 
+const MARK = [0xef, 0xbb, 0xbf] as const
+
+/** Bytes of UTF-8 without a byte order mark before them, which some servers write (RFC 8259 section 8.1 lets readers skip it). */
+export function withoutMark(bytes: Uint8Array): Uint8Array {
+  return MARK.every((byte, at) => bytes[at] === byte) ? bytes.subarray(MARK.length) : bytes
+}
+
 /** The same bytes. */
 export function bufferOf(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

@@ -44,7 +44,8 @@ export function toMessage(value: unknown): Message {
       id: known,
       reason: `method must be a string of 1 to ${NAME_CHARS_MAX} characters`,
     }
-  if (params !== undefined && !isMembers(params))
+  // Some clients write null for what is absent
+  if (params != null && !isMembers(params))
     return { kind: 'invalid', id: known, reason: 'params must be an object' }
   if (id === undefined) {
     // Executing a call that nobody waits for would hide its outcome, so only true notifications may come without id.
@@ -54,5 +55,12 @@ export function toMessage(value: unknown): Message {
   }
   if (known === undefined)
     return { kind: 'invalid', id: undefined, reason: 'id must be a string or an integer' }
-  return { kind: 'request', id: known, method, params: params ?? EMPTY }
+  return { kind: 'request', id: known, method, params: withoutNullCursor(params ?? EMPTY) }
+}
+
+/** The first page, as some clients ask for it, is that of a request without a cursor. */
+function withoutNullCursor(params: Members): Members {
+  if (params['cursor'] !== null) return params
+  const { cursor, ...rest } = params
+  return rest
 }

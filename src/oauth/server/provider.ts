@@ -249,6 +249,7 @@ async function describeResource(
   grantType: unknown,
   { resources, agents }: Pick<ProviderParts, 'resources' | 'agents'>,
 ) {
+  if (resources.isWholeOrigin(indicator)) throw new errors.InvalidTarget(severalResources(resources))
   const found = resources.find(indicator)
   if (found === null) throw new errors.InvalidTarget('there is no such resource')
   if (isAgentId(client)) {
@@ -269,6 +270,12 @@ async function describeResource(
     accessTokenTTL: TTL.AccessToken,
     jwt: { sign: { alg: SIGNING_ALG } },
   } as const
+}
+
+/** What to name in the place of an origin. */
+function severalResources({ nameOf }: Pick<ProtectedResources, 'nameOf'>): string {
+  const gateway = nameOf('/mcp')
+  return `this origin has several resources: name the URL of the MCP server that you call. Resources: ${nameOf('mcp')} (Management MCP), ${nameOf('rest')} (Management REST), ${gateway} (published APIs), ${gateway}/{slug} (a virtual MCP)`
 }
 
 /** Of secrets only hashes are kept. */
@@ -324,9 +331,9 @@ export function isForConsumers(indicator: string, resources: Pick<ProtectedResou
   return found !== null && isConsumer(found)
 }
 
-/** The one name of a resource; another indicator as it is. */
+/** The one name of a resource; another indicator, and an origin alone, as it is. */
 export function nameAlike(indicator: string, resources: ProtectedResources): string {
-  const found = resources.find(indicator)
+  const found = resources.isWholeOrigin(indicator) ? null : resources.find(indicator)
   return found === null ? indicator : resources.nameOf(found)
 }
 

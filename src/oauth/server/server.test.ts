@@ -106,7 +106,7 @@ test('the metadata says what is served, and each protected resource names its is
   for (const path of below) {
     const answer = await fetch(`${origin}/.well-known/oauth-protected-resource${path}`)
     const metadata = (await answer.json()) as Record<string, unknown>
-    assert.equal(metadata['resource'], origin + path)
+    assert.equal(metadata['resource'], origin + (path === '' ? '/management/mcp' : path))
     assert.deepEqual(metadata['authorization_servers'], [origin])
     assert.deepEqual(metadata['scopes_supported'], ['management:read', 'management:write'])
   }
@@ -116,6 +116,18 @@ test('the metadata says what is served, and each protected resource names its is
     [authorization_servers, scopes_supported],
     [[origin], ['mcp:tools', 'mcp:prompts', 'mcp:resources']],
   )
+})
+
+test('a client that names the origin as its resource is told which resources there are', async () => {
+  const client = await register(origin)
+  for (const resource of [origin, `${origin}/`]) {
+    const { url } = authorization(origin, client, { resource })
+    const { headers } = await fetch(url, { redirect: 'manual' })
+    const told = new URL(headers.get('location')!).searchParams
+    assert.equal(told.get('error'), 'invalid_target')
+    for (const path of ['/management/mcp', '/management/v1', '/mcp', '/mcp/{slug}'])
+      assert.ok(told.get('error_description')!.includes(`${origin}${path} (`), path)
+  }
 })
 
 test('a page of any origin may read the metadata and register, and nothing else', async () => {

@@ -313,7 +313,12 @@ function namedAlike(text: string, resources: ProtectedResources): URLSearchParam
   const form = new URLSearchParams(text)
   const named = form.getAll('resource')
   form.delete('resource')
-  for (const indicator of named) form.append('resource', nameAlike(indicator, resources))
+  // A sign-in that named the origin, as earlier versions took it, goes on
+  const isRefresh = form.get('grant_type') === 'refresh_token'
+  for (const indicator of named) {
+    const found = isRefresh ? resources.find(indicator) : null
+    form.append('resource', found === null ? nameAlike(indicator, resources) : resources.nameOf(found))
+  }
   if (form.get('grant_type') === 'client_credentials' && !form.has('scope')) {
     const isForConsumer = named.some((one) => isForConsumers(one, resources))
     form.set('scope', isForConsumer ? MCP_SCOPES.join(' ') : DEFAULT_SCOPE)

@@ -1,9 +1,9 @@
 import { MCP_SCOPES } from '../../access/scopes.ts'
 import { RESOURCE_METADATA } from '../../base/challenge.ts'
-import { ALL_DOORS } from '../../base/doors.ts'
-import { isConsumerResource } from '../../base/protected-resources.ts'
+import { ALL_DOORS, withoutSlash } from '../../base/doors.ts'
+import { isConsumerResource, PROTECTED } from '../../base/protected-resources.ts'
 
-/** Paths that are protected resources of management (RFC 9728 section 3.1); the empty one is the whole origin. */
+/** Paths that are protected resources of management (RFC 9728 section 3.1); the empty one stands for Management MCP. */
 const RESOURCES: ReadonlySet<string> = new Set([
   '',
   ...ALL_DOORS.filter(({ resource }) => resource === 'mcp' || resource === 'rest').map(({ path }) => path),
@@ -32,7 +32,8 @@ export function protectedResourceMetadata(
   const servers = consumer ? [issuer] : authorizationServers
   const scopes = consumer ? [...MCP_SCOPES] : (scope?.split(' ') ?? null)
   return {
-    resource: origin + path,
+    // An origin has several resources, so tokens are for none by the name of the origin
+    resource: origin + (path === '' ? PROTECTED.mcp : path),
     ...(servers.length === 0
       ? {}
       : {
@@ -48,5 +49,5 @@ export function protectedResourceMetadata(
 /** The path that the metadata URL `/.well-known/oauth-protected-resource[/path]` speaks of, or null for another URL. */
 export function resourcePathOf(pathname: string): string | null {
   if (pathname !== RESOURCE_METADATA && !pathname.startsWith(`${RESOURCE_METADATA}/`)) return null
-  return pathname.slice(RESOURCE_METADATA.length)
+  return withoutSlash(pathname.slice(RESOURCE_METADATA.length))
 }
