@@ -309,7 +309,8 @@ test('the OpenAPI document and the metadata of the protected resources are publi
   const document = await call('GET', '/management/openapi.json', { token: null })
   assert.equal(document.json['openapi'], '3.1.0')
   for (const [path, resource] of [
-    ['', ''],
+    ['', '/management/mcp'],
+    ['/mcp/desk/', '/mcp/desk'],
     ['/mcp', '/mcp'],
     ['/mcp/desk', '/mcp/desk'],
     ['/management', '/management'],
