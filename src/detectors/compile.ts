@@ -1,4 +1,5 @@
 /** Makes detectors of settings: once for each snapshot, never for a request. */
+import { type Folded, foldedOf } from './folded.ts'
 import { compilePattern, type PatternCursor } from './regex.ts'
 import { scanBeyondAscii, scanFor, type Wanted } from './scan.ts'
 import { namedValue } from './secrets/named.ts'
@@ -19,6 +20,8 @@ import type { Found, Span } from './span.ts'
 interface Cursor {
   at: number
   beyondAscii: number
+  /** In what the text reads as (`folded.ts`). */
+  folded: number
   readonly patterns: PatternCursor[]
 }
 
@@ -64,6 +67,37 @@ export function compileDetectors(settings: readonly DetectorSettings[]): Detecto
   // The text of the current scan: a scan waits for nothing, so there is only one at a time
   let read = ''
   let into: Span[] = []
+  /** The spans of a folded text are those that the text itself does not have. */
+  let view: Folded | null = null
+  let known: Set<string> | null = null
+
+  function reportFolded(found: Found): boolean {
+    const start = view!.startOf(found.start)
+    const end = view!.endOf(found.end)
+    const places = [`${found.kind} from ${start}`, `${found.kind} to ${end}`]
+    known ??= new Set(
+      into.flatMap((span) => [`${span.kind} from ${span.start}`, `${span.kind} to ${span.end}`]),
+    )
+    if (places.some((place) => known!.has(place))) return true
+    const before = into.length
+    if (!report(found)) return false
+    into[before] = { ...into[before]!, start, end }
+    for (const place of places) known.add(place)
+    return true
+  }
+
+  /** Reads what the text reads as, from the place `from` of the text itself to before `to`, and gives the place where to go on. */
+  function scanFolded(text: string, from: number, to: number, name: string): number {
+    view = scan === null ? null : foldedOf(text)
+    if (view === null) return Math.max(from, to)
+    read = view.text
+    const at = scan!(read, view.placeOf(from), view.placeOf(to), name, reportFolded)
+    const reached = at < read.length ? view.startOf(at) : text.length
+    view = null
+    known = null
+    return Math.max(reached, from)
+  }
+
   function report({ start, end, kind, confidence }: Found): boolean {
     const rule = rules.get(kind)
     if (rule === undefined || confidence < rule.threshold) return false
@@ -81,6 +115,7 @@ export function compileDetectors(settings: readonly DetectorSettings[]): Detecto
       scanBeyond === null
         ? Math.max(cursor.beyondAscii, to)
         : scanBeyond(text, cursor.beyondAscii, to, '', report)
+    cursor.folded = scanFolded(text, cursor.folded, to, '')
     read = ''
     for (const [index, pattern] of patterns.entries())
       pattern.advance(text, offset, cursor.patterns[index]!, to, spans)
@@ -88,7 +123,12 @@ export function compileDetectors(settings: readonly DetectorSettings[]): Detecto
 
   return {
     hasSize: size !== undefined,
-    cursor: () => ({ at: 0, beyondAscii: 0, patterns: patterns.map(() => ({ at: 0, matches: 0 })) }),
+    cursor: () => ({
+      at: 0,
+      beyondAscii: 0,
+      folded: 0,
+      patterns: patterns.map(() => ({ at: 0, matches: 0 })),
+    }),
     advance,
     find(text, name = '') {
       const spans: Span[] = size === undefined ? [] : sizeSpans(text, size)
@@ -100,6 +140,7 @@ export function compileDetectors(settings: readonly DetectorSettings[]): Detecto
         const found = namedValue(text, name)
         if (found !== null) report(found)
       }
+      scanFolded(text, 0, text.length, name)
       read = ''
       for (const pattern of patterns) pattern.advance(text, 0, { at: 0, matches: 0 }, text.length, spans)
       return spans.length > 1 ? spans.sort(inOrder) : spans

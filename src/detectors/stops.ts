@@ -4,7 +4,7 @@
  */
 import { classOf, DIGIT, isHex, LOWER, UPPER, WORD } from './chars.ts'
 import { hashed, PHRASE_BEGINS, WORD_MAX } from './injection/phrase-match.ts'
-import { DIGITS_MIN } from './pii/numbers.ts'
+import { DIGITS_MIN, GAP_MAX } from './pii/numbers.ts'
 import { NAME_ENDS } from './secrets/named.ts'
 import { TOKEN_BEGINS } from './secrets/tokens.ts'
 
@@ -76,7 +76,7 @@ export function nextStop(text: string, from: number, to: number, filter: Filter)
     const size = end - at
     let isStop = false
     if ((first & DIGIT) !== 0) {
-      isStop = digits && (size >= DIGITS_MIN || (isSeparator(next) && isDigitAt(text, end + 1)))
+      isStop = digits && (size >= DIGITS_MIN || (isSeparator(next) && isDigitBehind(text, end)))
     } else if (size > 1) {
       // Of lower case alone, a mark has something behind it: sk-, hvs.
       if (tokens && (bits !== LOWER || next === 45 || next === 46))
@@ -111,6 +111,16 @@ function isIdle(code: number, text: string, at: number, length: number): boolean
 /** What may stand between groups of digits: a space, a no-break space, `-`, `.`, `/`. */
 function isSeparator(code: number): boolean {
   return code === 32 || (code >= 45 && code <= 47) || code === 160
+}
+
+/** True where a digit follows at most three separators, of which the first stands at `from`. */
+function isDigitBehind(text: string, from: number): boolean {
+  if (isDigitAt(text, from + 1)) return true
+  for (let at = from + 1; at - from < GAP_MAX && at < text.length; at++) {
+    if (!isSeparator(text.charCodeAt(at))) return false
+    if (isDigitAt(text, at + 1)) return true
+  }
+  return false
 }
 
 function isDigitAt(text: string, at: number): boolean {

@@ -161,7 +161,7 @@ class PieceWindow implements Window {
     const patterns = this.#cursor.patterns.map(({ at }) => at)
     const from = Math.max(
       0,
-      Math.min(passed, this.#cursor.at, this.#cursor.beyondAscii, ...patterns) - CONTEXT,
+      Math.min(passed, this.#cursor.at, this.#cursor.beyondAscii, this.#cursor.folded, ...patterns) - CONTEXT,
     )
     this.#text = this.#text.slice(from)
     this.#offset += from
@@ -169,6 +169,7 @@ class PieceWindow implements Window {
     this.#looked -= from
     this.#cursor.at -= from
     this.#cursor.beyondAscii -= from
+    this.#cursor.folded -= from
     for (const pattern of this.#cursor.patterns) pattern.at -= from
     if (from > 0)
       this.#spans = this.#spans.map((span) => ({ ...span, start: span.start - from, end: span.end - from }))

@@ -34,6 +34,32 @@ export function applyText(chain: Chain, text: string, leg: Leg, tally: Tally, na
   )
 }
 
+/**
+ * A JSON text of a media type that is not JSON: servers that do not look at the type read it as JSON. It fits no schema. As `pairs`, it
+ * is looked at as JSON and then as pairs, since servers may read either.
+ */
+export function applyHiddenJson(
+  chain: Chain,
+  text: string,
+  leg: Leg,
+  tally: Tally,
+  kind: 'pairs' | 'text',
+): Judged<string> {
+  return applied(chain, text, leg, tally, (value, rule, hits) => {
+    if (rule.fits !== null) return notJson(value, hits)
+    if (rule.isWhole) return changedText(value, rule, hits, '')
+    const asJson: Hits = {}
+    const changed = changedJson(value, rule, asJson)
+    const asPairs: Hits = {}
+    const after = kind === 'pairs' ? changedPairs(changed, rule, asPairs) : changed
+    // What stays is found twice
+    const isLess = rule.act === null && countOf(asJson) < countOf(asPairs)
+    if (!isLess) addHits(hits, asJson)
+    if (isLess || rule.act !== null) addHits(hits, asPairs)
+    return after
+  })
+}
+
 /** Bytes of a media type that is no text. They pass, but for rules of the detector `schema`, which they cannot fit. */
 export function applyBinary(chain: Chain, leg: Leg, tally: Tally): Stop | null {
   const judging = chain.filter(({ fits }) => fits !== null)
@@ -55,9 +81,7 @@ function notJson<T>(value: T, hits: Hits): T {
 export function applyJson(chain: Chain, text: string, leg: Leg, tally: Tally): Judged<string> {
   if (!isJson(text)) return failed(chain, text, leg, tally, 'the content is no valid JSON')
   return applied(chain, text, leg, tally, (value, rule, hits) =>
-    rule.isWhole
-      ? changedText(value, rule, hits, '')
-      : actedJsonText(value, { detectors: rule.detectors, act: rule.act ?? unchanged }, hits),
+    rule.isWhole ? changedText(value, rule, hits, '') : changedJson(value, rule, hits),
   )
 }
 
@@ -80,10 +104,7 @@ export function applyPairs(chain: Chain, text: string, leg: Leg, tally: Tally): 
   return applied(chain, text, leg, tally, (value, rule, hits) => {
     if (rule.fits !== null) return notJson(value, hits)
     if (rule.isWhole) return changedText(value, rule, hits, '')
-    return value
-      .split('&')
-      .map((pair) => (pair === '' ? pair : changedPair(pair, rule, hits)))
-      .join('&')
+    return changedPairs(value, rule, hits)
   })
 }
 
@@ -121,6 +142,17 @@ function changedText(text: string, rule: Rule, hits: Hits, name: string): string
   return rule.act === null ? text : acted(text, spans, rule.act)
 }
 
+function changedJson(text: string, { detectors, act }: Rule, hits: Hits): string {
+  return actedJsonText(text, { detectors, act: act ?? unchanged }, hits)
+}
+
+function changedPairs(text: string, rule: Rule, hits: Hits): string {
+  return text
+    .split('&')
+    .map((pair) => (pair === '' ? pair : changedPair(pair, rule, hits)))
+    .join('&')
+}
+
 function changedPair(pair: string, rule: Rule, hits: Hits): string {
   const at = pair.indexOf('=')
   const name = decoded(at === -1 ? pair : pair.slice(0, at))
@@ -145,6 +177,11 @@ export function percentDecoded(text: string): string {
 
 function decoded(text: string): string {
   return percentDecoded(text.replaceAll('+', ' '))
+}
+
+/** True for an object or a list: a number or a word alone is rather a text. */
+export function isJsonWithMembers(text: string): boolean {
+  return /^[\t\n\r ]*[{[]/.test(text) && isJson(text)
 }
 
 export function isJson(text: string): boolean {

@@ -1,9 +1,19 @@
 /** Rules on a content whose bytes are at hand as a whole. */
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib'
-import { applyBinary, applyJson, applyPairs, applyText, failed, isJson, type Judged } from './apply.ts'
+import {
+  applyBinary,
+  applyHiddenJson,
+  applyJson,
+  applyPairs,
+  applyText,
+  failed,
+  isJson,
+  isJsonWithMembers,
+  type Judged,
+} from './apply.ts'
 import { createFilter } from './filter.ts'
-import { contentOf } from './media.ts'
+import { type ContentKind, contentOf, isLikeText, isOpaque } from './media.ts'
 import { applyMultipart } from './multipart.ts'
 import type { Leg } from './names.ts'
 import type { Chain } from './rule.ts'
@@ -19,8 +29,8 @@ export function bytesMaxOf(chain: Chain): number {
 }
 
 /**
- * A content as the rules leave it: the same bytes where no rule changes anything. Bytes of a media type that is no text are not looked
- * at. @param type value of Content-Type
+ * A content as the rules leave it: the same bytes where no rule changes anything. Bytes that no reader takes for text are not looked at.
+ * @param type value of Content-Type
  */
 export function applyContent(
   chain: Chain,
@@ -31,9 +41,11 @@ export function applyContent(
 ): Judged<Uint8Array> {
   const { kind, isUtf8 } = contentOf(type)
   if (bytes.length === 0) return { value: bytes, stop: null }
-  if (kind === 'multipart' && leg === 'request') return applyMultipart(chain, bytes, type!, leg, tally)
-  if (kind === 'binary' || kind === 'multipart') return { value: bytes, stop: applyBinary(chain, leg, tally) }
-  if (!isUtf8) return failed(chain, bytes, leg, tally, 'the charset of the content is not UTF-8')
+  if (leg === 'request' && kind === 'multipart') return applyMultipart(chain, bytes, type!, leg, tally)
+  if (kind === 'multipart' || (leg !== 'request' && isOpaque(kind)))
+    return { value: bytes, stop: applyBinary(chain, leg, tally) }
+  if (!isUtf8 && kind !== 'binary')
+    return failed(chain, bytes, leg, tally, 'the charset of the content is not UTF-8')
   if (kind === 'events' || kind === 'lines') return filtered(chain, bytes, kind, leg, tally)
   const within = kind === 'text' ? chain : chain.filter(({ bytesMax }) => bytes.length <= bytesMax)
   if (within.length < chain.length) {
@@ -45,29 +57,47 @@ export function applyContent(
   try {
     text = UTF_8.decode(bytes)
   } catch {
-    return kind === 'unknown'
-      ? { value: bytes, stop: null }
-      : failed(within, bytes, leg, tally, 'the content is no valid UTF-8')
+    const isRead = (kind !== 'unknown' && kind !== 'other' && kind !== 'binary') || isLikeText(bytes, kind)
+    return isRead
+      ? failed(within, bytes, leg, tally, 'the content is no valid UTF-8')
+      : { value: bytes, stop: kind === 'unknown' ? null : applyBinary(within, leg, tally) }
   }
   const { value, stop } = applyKind(within, text, kind, leg, tally)
-  return { value: stop === null && value !== text ? Buffer.from(value) : bytes, stop }
+  if (stop !== null || value === text) return { value: bytes, stop }
+  // Such as a message of protobuf, which says how long its texts are
+  if ((kind === 'other' || kind === 'binary') && hasControls(text)) {
+    const changing = within.filter(({ act }) => act !== null)
+    return failed(
+      changing,
+      bytes,
+      leg,
+      tally,
+      'the content is no plain text, so nothing in it can be changed',
+    )
+  }
+  return { value: Buffer.from(value), stop: null }
 }
 
-function applyKind(
-  chain: Chain,
-  text: string,
-  kind: 'json' | 'pairs' | 'text' | 'unknown',
-  leg: Leg,
-  tally: Tally,
-): Judged<string> {
-  if (kind === 'pairs') return applyPairs(chain, text, leg, tally)
-  if (kind === 'json' || (kind === 'unknown' && isJson(text))) {
-    // Some writers of JSON begin with a byte order mark, which is none of it (RFC 8259 section 8.1)
-    if (!text.startsWith(BYTE_ORDER_MARK)) return applyJson(chain, text, leg, tally)
-    const { value, stop } = applyJson(chain, text.slice(1), leg, tally)
-    return { value: BYTE_ORDER_MARK + value, stop }
-  }
-  return applyText(chain, text, leg, tally)
+type ReadKind = Exclude<ContentKind, 'lines' | 'events' | 'multipart'>
+
+function applyKind(chain: Chain, text: string, kind: ReadKind, leg: Leg, tally: Tally): Judged<string> {
+  // Some writers of JSON begin with a byte order mark, which is none of it (RFC 8259 section 8.1)
+  const mark = text.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK : ''
+  const rest = text.slice(mark.length)
+  const isRead = kind === 'json' || (kind === 'unknown' ? isJson(rest) : isJsonWithMembers(rest))
+  // Clients of a text read it as such; JSON in it would be held back as a whole
+  if (!isRead || (kind === 'text' && leg !== 'request'))
+    return kind === 'pairs' ? applyPairs(chain, text, leg, tally) : applyText(chain, text, leg, tally)
+  const { value, stop } =
+    kind === 'json' || kind === 'unknown'
+      ? applyJson(chain, rest, leg, tally)
+      : applyHiddenJson(chain, rest, leg, tally, kind === 'pairs' ? kind : 'text')
+  return { value: mark + value, stop }
+}
+
+/** True for control characters other than white space, and the record separator of JSON texts (RFC 7464). */
+function hasControls(text: string): boolean {
+  return /[\0-\x08\x0e-\x1d\x1f\x7f]/.test(text)
 }
 
 function filtered(

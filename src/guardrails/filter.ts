@@ -11,7 +11,7 @@ import type { Leg } from './names.ts'
 import type { Chain } from './rule.ts'
 import type { Tally } from './tally.ts'
 import type { TextFilter } from './text-filter.ts'
-import { EVENTS, LINES, UnitFilter } from './units.ts'
+import { EVENTS, LINES, SENT_EVENTS, UnitFilter } from './units.ts'
 import { completeLength } from './utf8.ts'
 import { WindowedText } from './windowed-text.ts'
 
@@ -32,7 +32,8 @@ export function createFilter(kind: StreamedKind, chain: Chain, leg: Leg, tally: 
 
 function textFilter(kind: StreamedKind, chain: Chain, leg: Leg, tally: Tally): TextFilter {
   if (kind === 'text') return new WindowedText(chain, leg, tally)
-  return new UnitFilter(kind === 'events' ? EVENTS : LINES, chain, leg, tally)
+  const events = leg === 'request' ? SENT_EVENTS : EVENTS
+  return new UnitFilter(kind === 'events' ? events : LINES, chain, leg, tally)
 }
 
 const NOTHING = Buffer.alloc(0)

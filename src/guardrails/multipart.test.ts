@@ -49,6 +49,25 @@ test('fields are changed by their media types, and files and all other bytes sta
   assert.equal(apply([rule('block')], given).stop?.cause, 'found')
 })
 
+test('a part whose file has no name is looked at like a field, as servers read it', () => {
+  for (const filename of ['', ' '])
+    for (const type of ['', '\r\nContent-Type: text/plain', '\r\nContent-Type: application/octet-stream'])
+      assert.equal(
+        apply([rule('mask')], form([`name="a"; filename="${filename}"${type}`, CARD])).text,
+        form([`name="a"; filename="${filename}"${type}`, '********1111']),
+      )
+  const none = form(['name="file"; filename=""\r\nContent-Type: application/octet-stream', ''])
+  assert.equal(apply([rule('block')], none).stop, null)
+})
+
+test('a field that is JSON is looked at as JSON, whatever type it has', () => {
+  const given = form([
+    'name="payload"',
+    '{"number": 4111111111111111.0, "name": "4111\\u00311111111\\u0031111"}',
+  ])
+  assert.match(apply([rule('mask')], given).text, /\{"number": "\*{8}1111", "name": "\*{8}1111"\}/)
+})
+
 test('names of fields and files are looked at by rules that change nothing', () => {
   for (const head of [`name="${CARD}"`, `name="a"; filename="${CARD} a.txt"`]) {
     assert.equal(apply([rule('block')], form([head, 'x'])).stop?.cause, 'found')

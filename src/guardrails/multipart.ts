@@ -4,7 +4,16 @@
  *
  * What readers could split in different ways is not looked at but is a failure: else a server would read what no rule has seen.
  */
-import { applyBinary, applyJson, applyText, failed, isJson, type Judged, type Stop } from './apply.ts'
+import {
+  applyBinary,
+  applyJson,
+  applyText,
+  failed,
+  isJson,
+  isJsonWithMembers,
+  type Judged,
+  type Stop,
+} from './apply.ts'
 import { boundaryOf, contentOf } from './media.ts'
 import type { Leg } from './names.ts'
 import type { Chain } from './rule.ts'
@@ -18,7 +27,7 @@ const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /** A part, by the places of its bytes. */
 export interface FormPart {
   readonly name: string
-  /** Null for a field. */
+  /** Null for a field, and for a file without a name. */
   readonly filename: string | null
   /** Value of its Content-Type; undefined where there is none. */
   readonly type: string | undefined
@@ -104,7 +113,7 @@ function applyField(
   } catch {
     return failed(chain, null, leg, tally, 'a field of the form is no valid UTF-8')
   }
-  const isOfJson = kind === 'json' || (kind !== 'text' && isJson(text))
+  const isOfJson = kind === 'json' || (kind === 'text' ? isJsonWithMembers(text) : isJson(text))
   const { value, stop } = isOfJson
     ? applyJson(chain, text, leg, tally)
     : applyText(chain, text, leg, tally, name)
@@ -157,5 +166,8 @@ function readHead(head: string): Pick<FormPart, 'name' | 'filename' | 'type'> | 
   }
   if (fields.has('content-transfer-encoding')) return null
   const [, name, filename] = DISPOSITION.exec(fields.get('content-disposition') ?? '') ?? []
-  return name === undefined ? null : { name, filename: filename ?? null, type: fields.get('content-type') }
+  if (name === undefined) return null
+  // Servers in Go and Python, among others, read a part whose file has no name as a field
+  const isFile = filename !== undefined && filename.trim() !== ''
+  return { name, filename: isFile ? filename : null, type: fields.get('content-type') }
 }

@@ -46,24 +46,41 @@ export const EVENTS: UnitFormat = {
   },
 }
 
+/** The same for a request, whose other lines are looked at too, one by one: few servers read events, and many read any lines. */
+export const SENT_EVENTS: UnitFormat = {
+  endOf: EVENTS.endOf,
+  apply(unit, judge) {
+    let out = ''
+    for (const line of linesOf(unit)) {
+      const { value, stop } =
+        line.text.trim() === '' || isData(line) ? { value: line.text, stop: null } : judge(line.text)
+      if (stop !== null) return { value: unit, stop }
+      out += value + line.end
+    }
+    return EVENTS.apply(out, judge)
+  },
+}
+
 const LINE = /([^\r\n]*)(\r\n|\n|\r|$)/g
 
 function linesOf(unit: string): readonly Line[] {
   return [...unit.matchAll(LINE)].map(([, text, end]) => ({ text: text!, end: end! }))
 }
 
-/** One JSON value on each line. */
+/** One JSON value on each line, also behind a record separator (RFC 7464). */
 export const LINES: UnitFormat = {
   endOf(text, from) {
     return text.indexOf('\n', from) + 1 || -1
   },
   apply(unit, judge) {
-    const line = unit.trim()
+    const line = unit.replace(SEPARATORS, '').trim()
     if (line === '') return { value: unit, stop: null }
     const { value, stop } = judge(line)
     return { value: value === line ? unit : unit.replace(line, () => value), stop }
   },
 }
+
+const SEPARATORS = /^[\s\x1e]+/
 
 /** A stream may begin with a byte order mark, which readers drop. */
 const DATA = /^\ufeff?data(?::|$)/

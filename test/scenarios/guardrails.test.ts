@@ -106,8 +106,8 @@ test('a request body that nothing is found in is sent on byte by byte, and so is
   await using _mask = await rule({})
   for (const [type, body] of [
     ['application/json', '{"a": [1,  2.50], "a":"x"}'],
-    ['application/octet-stream', `card ${CARD}`],
-    ['image/png', CARD],
+    ['application/octet-stream', '\x00\x01 order'],
+    ['image/png', Buffer.from('\x89PNG\r\n\x1a\n\x00\x00', 'latin1').toString('latin1')],
   ] as const) {
     const reply = await call('POST', `${url}/v1/orders`, { token, headers: { 'content-type': type }, body })
     assert.equal(reply.status, 200, reply.text)

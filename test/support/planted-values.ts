@@ -334,3 +334,38 @@ function make(random: Random, kind: string): [string, string] {
 }
 
 export const PLANTED_KINDS = [...PII_KINDS, ...SECRET_KINDS] as const
+
+const eachDigit = (value: string, spelt: (digit: string) => string): string =>
+  value.replaceAll(/[0-9]/g, (digit) => spelt(digit))
+const hex = (digit: string): string => digit.charCodeAt(0).toString(16)
+const between = (value: string, gap: string): string => grouped(value.replaceAll(/\D/g, ''), 4, gap)
+
+/** Ways to spell the digits of a number that servers read as these digits, and filters may not. */
+export const SPELLINGS: Readonly<Record<string, (value: string) => string>> = {
+  'full width': (value) => eachDigit(value, (digit) => String.fromCharCode(0xfee0 + digit.charCodeAt(0))),
+  'digits of another script': (value) =>
+    eachDigit(value, (digit) => String.fromCharCode(0x630 + digit.charCodeAt(0))),
+  'mathematical digits': (value) =>
+    eachDigit(value, (digit) => String.fromCodePoint(0x1d7e2 + Number(digit))),
+  'zero width between digits': (value) => eachDigit(value, (digit) => `${digit}\u200b`),
+  'soft hyphens': (value) => eachDigit(value, (digit) => `\u00ad${digit}`),
+  'a byte order mark between digits': (value) => eachDigit(value, (digit) => `${digit}\ufeff`),
+  'wide spaces and dashes': (value) => value.replaceAll(' ', '\u3000').replaceAll('-', '\u2011'),
+  escapes: (value) => eachDigit(value, (digit) => `\\u00${hex(digit)}`),
+  'escapes, escaped twice': (value) => eachDigit(value, (digit) => `\\\\\\u00${hex(digit)}`),
+  'short escapes': (value) => eachDigit(value, (digit) => `\\x${hex(digit)}`),
+  'percent-encoding': (value) => eachDigit(value, (digit) => `%${hex(digit)}`),
+  'percent-encoding, twice': (value) => eachDigit(value, (digit) => `%25${hex(digit)}`),
+  'percent-encoding of full width': (value) =>
+    encodeURIComponent(SPELLINGS['full width']!(value)).replaceAll('%20', ' '),
+  'character references': (value) => eachDigit(value, (digit) => `&#${digit.charCodeAt(0)};`),
+  'character references, escaped': (value) => eachDigit(value, (digit) => `&amp;#x${hex(digit)};`),
+  'an escape within an escape': (value) => eachDigit(value, (digit) => `\\u0025${hex(digit)}`),
+}
+
+/** Ways to part the groups of a card of 16 digits. */
+export const PARTINGS: Readonly<Record<string, (value: string) => string>> = Object.fromEntries(
+  Object.entries({ dots: '.', slashes: '/', 'double spaces': '  ', 'spaced hyphens': ' - ' }).map(
+    ([name, gap]) => [name, (value: string) => between(value, gap)],
+  ),
+)

@@ -1,6 +1,7 @@
 /**
- * Numbers written in digits: cards, phone numbers, national ids, IPv4 addresses. A number is read as groups of digits with
- * one character between them. The lengths of the groups select what it can be, so most numbers are left at once.
+ * Numbers written in digits: cards, phone numbers, national ids, IPv4 addresses. A number is read as groups of digits with one
+ * separator between them, or up to three of them, which cards alone may have. The lengths of the groups select what it can be, so most
+ * numbers are left at once.
  */
 import { codeAt, goesOn, isContinued, isDigit, isWord } from '../chars.ts'
 import { contextOf } from '../context.ts'
@@ -19,11 +20,19 @@ import {
 } from './national-ids.ts'
 import { isNationalPhone, isNorthAmerican } from './phone.ts'
 
-const GROUPS_MAX = 8
+/** A card may be written digit by digit. */
+const GROUPS_MAX = 19
+/** Of all other numbers. */
+const GROUPS_OF_SHAPE_MAX = 8
+/** Characters between two groups. */
+export const GAP_MAX = 3
+/** A separator of several characters: no other number than a card is taken apart so. */
+const WIDE = 128
 const DIGITS_MAX = 19
 /** Shorter numbers are nothing that is looked for, but for IPv4 addresses. */
 export const DIGITS_MIN = 7
 const PHONE_DIGITS_MAX = 15
+const CARD_DIGITS_MIN = 14
 /** Confidence where the context names the kind. */
 const NAMED = 0.9
 
@@ -52,7 +61,8 @@ const TAX_ID = /tax.?id|steuer|\btin\b|idnr/
 const PHONE =
   /phone|mobil|\bcell|\bfax|\btel\b|tel[.:_]|telef|t[eé]l[eé]ph|whatsapp|handy|\bsms\b|msisdn|contact.?n/
 
-const ANY_OF_CARDS = ' -'
+/** Any separators, however many and mixed. */
+const ANY = 'any'
 const isAny = (): boolean => true
 const isCall = (digits: Digits, total: number): boolean => isNationalPhone(digits, total)
 
@@ -68,7 +78,7 @@ const FORMS: Readonly<Record<string, readonly Form[]>> = {
   }),
   ...forAll(['4 4 4 4', '4 6 5', '4 6 4', '4 4 4 4 3'], {
     kind: 'card',
-    separators: ANY_OF_CARDS,
+    separators: ANY,
     fits: isCard,
     confidence: 0.95,
   }),
@@ -123,6 +133,8 @@ const SOLID_NIR: Form = {
 }
 /** A number behind a word for phones, however it is grouped. */
 const BEHIND_PHONE: Form = { kind: 'phone', separators: ' -./', fits: isAny, confidence: 0.1, context: PHONE }
+/** A card behind a word for cards, however it is grouped. */
+const BEHIND_CARD: Form = { kind: 'card', separators: ANY, fits: isCard, confidence: 0.1, context: CARD }
 /** A trunk prefix 0, an area and a number, as in Germany, Italy, the United Kingdom. */
 const WITH_TRUNK: Form = { kind: 'phone', separators: ' -/', fits: isCall, confidence: 0.6, context: PHONE }
 
@@ -162,10 +174,22 @@ function readGroups(text: string, start: number): void {
     total += at - begun
     lengths[groups] = at - begun
     ends[groups++] = at
-    if (groups === GROUPS_MAX || !isSeparator(code) || !isDigit(codeAt(text, at + 1))) return
-    separators[groups] = code === 160 ? 32 : code
-    at++
+    if (groups === GROUPS_MAX || !isSeparator(code)) return
+    const next = behindGap(text, at)
+    if (next < 0) return
+    separators[groups] = (code === 160 ? 32 : code) | (next - at > 1 ? WIDE : 0)
+    at = next
   }
+}
+
+/** The place of the digit behind at most three separators that begin at `from`; -1 where there is none. */
+function behindGap(text: string, from: number): number {
+  for (let at = from + 1; at - from <= GAP_MAX; at++) {
+    const code = codeAt(text, at)
+    if (isDigit(code)) return at
+    if (!isSeparator(code)) return -1
+  }
+  return -1
 }
 
 /** A space, a no-break space, and `-`, `.`, `/`. */
@@ -211,9 +235,12 @@ function formOf(place: Place, count: number): Found | null {
   }
   if (total < DIGITS_MIN || goesOn(place.text, ends[count - 1]!)) return null
   let best: Found | null = null
-  const forms = BY_SHAPE.get(shape)
+  const forms = count > GROUPS_OF_SHAPE_MAX ? undefined : BY_SHAPE.get(shape)
   if (forms !== undefined) for (const form of forms) best = better(best, judged(form, place, count, total))
   if (best !== null && best.confidence >= 0.5) return best
+  if (count > 1 && total >= CARD_DIGITS_MIN && total <= DIGITS_MAX)
+    best = better(best, judged(BEHIND_CARD, place, count, total))
+  if (count > GROUPS_OF_SHAPE_MAX) return best
   if (digits[0] === 0 && count > 1 && hasTrunk(count))
     best = better(best, judged(WITH_TRUNK, place, count, total))
   return total > PHONE_DIGITS_MAX ? best : better(best, judged(BEHIND_PHONE, place, count, total))
@@ -234,6 +261,7 @@ function judged(form: Form, place: Place, count: number, total: number): Found |
 }
 
 function isJoinedBy({ separators: allowed, joints }: Form, count: number): boolean {
+  if (allowed === ANY) return true
   for (let group = 1; group < count; group++) {
     const separator = separators[group]!
     if (joints === undefined ? separator !== separators[1] : separator !== joints.charCodeAt(group - 1))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { luhn, planted, seeded } from '../../../test/support/planted-values.ts'
+import { luhn, PARTINGS, planted, SPELLINGS, seeded } from '../../../test/support/planted-values.ts'
 import { compileDetectors } from '../compile.ts'
 import { PII_KINDS, type PiiKind } from '../settings.ts'
 
@@ -37,7 +37,6 @@ test('cards are found by prefix, length and check digit, in one piece or in grou
   ignores([
     '4111111111111112',
     '9111111111111111',
-    '4111-1111 1111-1111',
     '41111111111111111111111',
     'a4111111111111111',
     '4111111111111111b',
@@ -47,6 +46,48 @@ test('cards are found by prefix, length and check digit, in one piece or in grou
     // 13 digits: an article number
     '4006381333931',
   ])
+})
+
+test('a card is found however its digits are spelt and its groups are parted', () => {
+  const random = seeded(11)
+  for (const [name, spelt] of [...Object.entries(SPELLINGS), ...Object.entries(PARTINGS)])
+    for (let round = 0; round < 50; round++) {
+      let { value } = planted(random, 'card')
+      while (value.replaceAll(/\D/g, '').length !== 16) ({ value } = planted(random, 'card'))
+      const given = spelt(value)
+      const [start, end] = ['card ', ' is due'].map((text) => text.length) as [number, number]
+      const spans = detectors.find(`card ${given} is due`)
+      assert.deepEqual(
+        spans.map(({ kind }) => kind),
+        ['card'],
+        `${name}: ${given}`,
+      )
+      // What is dropped before the first digit is no part of it
+      assert.ok(spans[0]!.start <= start + 1 && spans[0]!.end >= start + given.length - 1, name)
+      assert.ok(spans[0]!.end <= start + given.length && end > 0, name)
+    }
+  finds('card', [
+    '{4111-1111 1111-1111}',
+    'card {4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1}',
+    'Visa card: {41111111 11111111}',
+  ])
+  ignores(['41111111 11111111', '4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1'])
+})
+
+test('other values are found in spellings that their readers undo', () => {
+  for (const [text, kind] of [
+    ['078\u200b-05-1120', 'us_ssn'],
+    ['ada%40example.com', 'email'],
+    ['ada&#64;example.com', 'email'],
+    ['ada\\u0040example.com', 'email'],
+    ['+49\u00a030\u3000901820', 'phone'],
+    ['DE89\u200b370400440532013000', 'iban'],
+  ] as const)
+    assert.deepEqual(
+      detectors.find(text).map((span) => span.kind),
+      [kind],
+      text,
+    )
 })
 
 test('IBANs are found by the length of their country and their check digits', () => {

@@ -1,7 +1,6 @@
 /** The check `guardrails`: rules of the leg `request` look at the path, the query and the body, and may change query and body. */
 import { hash } from 'node:crypto'
 import {
-  applyBinary,
   applyPairs,
   applyText,
   failed,
@@ -11,7 +10,6 @@ import {
 } from '../../guardrails/apply.ts'
 import { judgedWith } from '../../guardrails/asked.ts'
 import { applyContent, bytesMaxOf, decodedContent, isEncoded } from '../../guardrails/content.ts'
-import { contentOf } from '../../guardrails/media.ts'
 import type { Chain } from '../../guardrails/rule.ts'
 import type { PlacedGuardrails } from '../../snapshot/linked/guardrail.ts'
 import { withoutFields } from '../../wire/port.ts'
@@ -58,10 +56,6 @@ function lookAtRest(
   const stop = stopped ?? (isTunnel ? tunnelStop(rules, guard) : null)
   if (stop !== null) return blocked(exchange, stop)
   if (request === null || exchange.bodyBytes === 0) return null
-  if (contentOf(fieldValue(exchange.pass, 'content-type')).kind === 'binary') {
-    const unfit = applyBinary(request, 'request', guard.tally)
-    return unfit === null ? null : blocked(exchange, unfit)
-  }
   const body = bodyOf(exchange)
   return body instanceof Promise
     ? body.then((read) => lookAtBody(exchange, guard, request, read))
