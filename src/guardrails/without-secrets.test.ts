@@ -50,7 +50,8 @@ test('no JSON value keeps a planted secret, none is changed in place, and what c
   const json = fc.letrec((tie) => ({
     node: fc.oneof(
       { maxDepth: 5 },
-      fc.jsonValue(),
+      // JSON has no -0
+      fc.jsonValue().map((one) => JSON.parse(JSON.stringify(one))),
       planted,
       fc.array(tie('node'), { maxLength: 4 }),
       fc.dictionary(fc.oneof(fc.string(), planted), tie('node'), { maxKeys: 4 }),
