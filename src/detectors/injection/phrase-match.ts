@@ -10,7 +10,7 @@ export const WORD_MAX = 24
 const GAP_MAX = 4
 const REPEATED_MAX = 5
 
-/** A place of a phrase: one of `words`, or (`most` above 0) up to so many of them; null for any words. */
+/** A place of a phrase: one of `words`, or (`most` above 0) up to so many of them; null for any words. `END` takes no word. */
 interface Slot {
   readonly words: ReadonlySet<string> | null
   readonly most: number
@@ -26,7 +26,11 @@ function withoutApostrophes(word: string): string {
   return word.includes("'") || word.includes('’') ? word.replaceAll(/['’]/g, '') : word
 }
 
+/** Where the sentence ends. */
+const END: Slot = { words: new Set(['']), most: 0 }
+
 function slotOf(part: string): Slot {
+  if (part === '$') return END
   if (part.startsWith('~')) return { words: null, most: Number(part.slice(1)) }
   const isRepeated = part.startsWith('?')
   const words = new Set(
@@ -93,6 +97,7 @@ export function phraseAt(text: string, start: number, end: number): Found | null
 function fit(slots: readonly Slot[], slot: number, from: number): number {
   const next = slots[slot]
   if (next === undefined) return from
+  if (next === END) return wordAt(from) === '' ? from : 0
   if (next.most === 0) return next.words!.has(wordAt(from)) ? fit(slots, slot + 1, from + 1) : 0
   let taken = 0
   while (taken < next.most && isTaken(next, wordAt(from + taken))) taken++

@@ -16,6 +16,9 @@ const RULES =
 const EARLIER =
   'previous|prior|above|earlier|preceding|former|foregoing|past|existing|original|initial|system|given'
 const ANY = 'all|any|every|each|the|your|my|our|its|of|these|those|this|that|other|and|or|to'
+/** What a model is told to keep to itself. */
+const DEEDS =
+  'this|it|these|those|anything|your|its|instructions|instruction|prompt|prompts|step|steps|action|actions|call|calls|tool|tools|file|files|key|keys|credentials|secret|secrets|message'
 const NOT = "not|never|don't|dont"
 
 const instruction = (confidence: number, ...texts: string[]): Phrase[] =>
@@ -71,8 +74,14 @@ export const PHRASES: readonly Phrase[] = [
   ),
   ...tool(
     0.9,
-    `do ${NOT} tell|inform|mention|reveal|disclose ?this|it|that|anything|about|any|of|these ~2 ?to|the user|users|human|customer`,
-    "don't|never|dont|without tell|telling|inform|informing|mention|mentioning|reveal|revealing ?this|it|that|anything|about|any|of|these ~2 ?to|the user|users|human|customer",
+    // What is kept from the user is what the model does. What a shop keeps from its customers is no instruction for a model
+    ...[`do ${NOT}`, "don't|never|dont"].flatMap((never) => [
+      `${never} tell|inform|mention|reveal|disclose ?about|of|any|the ${DEEDS} ~2 ?to|from|the user|users|human`,
+      `${never} tell|inform|mention|reveal|disclose ?about|of|any this|it|these|anything|your ~2 ?to|from|the customer`,
+      `${never} tell|inform ?to|the|any user|users|human|customer ?about|of|that|what|how|why|when ${DEEDS}|you`,
+      `${never} tell|inform ?to|the|any user|users|human|customer $`,
+    ]),
+    'without tell|telling|inform|informing|mention|mentioning|reveal|revealing ?this|it|that|anything|about|any|of|these ~2 ?to|the user|users|human|customer',
     `don't|not|never let ?the user|users|human know|see|notice`,
     'keep ?this|it|that|the|these|a|hidden|secret ?hidden|secret from ?the user|users|human',
     'before|prior|when|whenever ?to|you using|use|calling|call|invoking|invoke|running|run|executing ?this|the|any|other|of|these tool|tools|function ?you|must|should|always|first|please|need|to|have|make|sure|and read|send|fetch|open|access|include|collect|provide|pass|retrieve|cat|upload|check',

@@ -57,9 +57,14 @@ export function isDutchBsn(digits: Digits): boolean {
   return weighted(digits, [9, 8, 7, 6, 5, 4, 3, 2, -1]) % 11 === 0
 }
 
-/** Poland, PESEL: a date of birth, with its century in the month, and the check digit. */
+/** The last year of birth that a PESEL of this century may have. */
+const BIRTH_YEAR_MAX = 40
+
+/** Poland, PESEL: a date of birth of a person who lives, with its century in the month, and the check digit. */
 export function isPesel(digits: Digits): boolean {
-  if (!isDay(numberAt(digits, 2, 2) % 20, numberAt(digits, 4, 2))) return false
+  const month = numberAt(digits, 2, 2)
+  if (month > 32 || (month > 20 && numberAt(digits, 0, 2) > BIRTH_YEAR_MAX)) return false
+  if (!isDay(month % 20, numberAt(digits, 4, 2))) return false
   return weighted(digits, [1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]) % 10 === 0
 }
 

@@ -4,7 +4,7 @@
  * numbers are left at once.
  */
 import { codeAt, goesOn, isContinued, isDigit, isWord } from '../chars.ts'
-import { contextOf } from '../context.ts'
+import { contextOf, isOfThing, namedBy } from '../context.ts'
 import type { BuiltInKind, PiiKind } from '../settings.ts'
 import type { Found } from '../span.ts'
 import { type Digits, isCard } from './card.ts'
@@ -35,6 +35,8 @@ const PHONE_DIGITS_MAX = 15
 const CARD_DIGITS_MIN = 14
 /** Confidence where the context names the kind. */
 const NAMED = 0.9
+/** Confidence where the context says that it is something else: below the default of what counts. */
+const UNSURE = 0.4
 
 /** One way to write a number. */
 interface Form {
@@ -51,30 +53,33 @@ interface Form {
 }
 
 const CARD = /card|\bpan\b|karte|carte|tarjeta/
-const SSN = /ssn|social.{0,3}security/
-const BSN = /bsn|burgerservice|sofi/
-const PESEL = /pesel/
-const PERSONNUMMER = /person.?n(umme)?r|samordning/
-const AADHAAR = /aadh?aar|\buid(ai)?\b/
-const CPF = /cpf/
-const TAX_ID = /tax.?id|steuer|\btin\b|idnr/
-const PHONE =
-  /phone|mobil|\bcell|\bfax|\btel\b|tel[.:_]|telef|t[eé]l[eé]ph|whatsapp|handy|\bsms\b|msisdn|contact.?n/
+const SSN = namedBy('ssn|social.{0,3}security')
+const BSN = namedBy('bsn|burgerservice(?:nummer)?|sofi')
+const PESEL = namedBy('pesel')
+const PERSONNUMMER = namedBy('person.?n(?:umme)?r|samordning(?:snummer)?')
+const AADHAAR = namedBy('aadh?aar|\\buid(?:ai)?')
+const CPF = namedBy('cpf')
+const TAX_ID = namedBy(
+  'tax.?(?:payer.?)?id(?:entification)?|steuer.{0,3}id(?:entifikationsnummer)?|steuer(?:nummer)?|\\btin|idnr',
+)
+const PHONE = namedBy(
+  'tele(?:ph|f)one?|phone|mobile?|\\bcell|\\bfax|\\btel|telef(?:on[aeo]?|oon)|t[eé]l[eé]phone|whatsapp|handy|\\bsms|msisdn|contact.?n(?:umber|o|r)',
+)
 
 /** Any separators, however many and mixed. */
 const ANY = 'any'
-const isAny = (): boolean => true
 const isCall = (digits: Digits, total: number): boolean => isNationalPhone(digits, total)
 
 /** Forms by the lengths of their groups. Of several forms the one with the highest confidence counts. */
 const FORMS: Readonly<Record<string, readonly Form[]>> = {
-  // Of 17 and 18 digits hardly any card is left, and many numbers of other things
-  ...forAll(['17', '18'], { kind: 'card', separators: '', fits: isCard, confidence: 0.4, context: CARD }),
-  ...forAll(['14', '15', '16', '19'], {
+  // Of 17 to 19 digits hardly any card is left, and many numbers of other things
+  ...forAll(['17', '18', '19'], { kind: 'card', separators: '', fits: isCard, confidence: 0.4, context: CARD }),
+  ...forAll(['14', '15', '16'], {
     kind: 'card',
     separators: '',
     fits: isCard,
     confidence: 0.9,
+    context: CARD,
   }),
   ...forAll(['4 4 4 4', '4 6 5', '4 6 4', '4 4 4 4 3'], {
     kind: 'card',
@@ -82,7 +87,11 @@ const FORMS: Readonly<Record<string, readonly Form[]>> = {
     fits: isCard,
     confidence: 0.95,
   }),
-  '3 2 4': [{ kind: 'us_ssn', separators: '- ', fits: isUsSsn, confidence: 0.8, context: SSN }],
+  '3 2 4': [
+    { kind: 'us_ssn', separators: '-', fits: isUsSsn, confidence: 0.8, context: SSN },
+    // Columns of numbers too
+    { kind: 'us_ssn', separators: ' ', fits: isUsSsn, confidence: UNSURE, context: SSN },
+  ],
   '9': [
     { kind: 'us_ssn', separators: '', fits: isUsSsn, confidence: 0.1, context: SSN },
     { kind: 'nl_bsn', separators: '', fits: isDutchBsn, confidence: 0.3, context: BSN },
@@ -118,7 +127,7 @@ const FORMS: Readonly<Record<string, readonly Form[]>> = {
   }),
   '3 3 4': [
     { kind: 'phone', separators: '-.', fits: isNorthAmerican, confidence: 0.75 },
-    { kind: 'phone', separators: ' ', fits: isNorthAmerican, confidence: 0.6 },
+    { kind: 'phone', separators: ' ', fits: isNorthAmerican, confidence: 0.6, context: PHONE },
   ],
   '1 3 3 4': [{ kind: 'phone', separators: '-. ', fits: isNorthAmerican, confidence: 0.75 }],
   '2 2 2 2 2': [{ kind: 'phone', separators: ' .-', fits: isCall, confidence: 0.75 }],
@@ -132,7 +141,7 @@ const SOLID_NIR: Form = {
   confidence: 0.8,
 }
 /** A number behind a word for phones, however it is grouped. */
-const BEHIND_PHONE: Form = { kind: 'phone', separators: ' -./', fits: isAny, confidence: 0.1, context: PHONE }
+const BEHIND_PHONE: Form = { kind: 'phone', separators: ' -./', fits: isNoDate, confidence: 0.1, context: PHONE }
 /** A card behind a word for cards, however it is grouped. */
 const BEHIND_CARD: Form = { kind: 'card', separators: ANY, fits: isCard, confidence: 0.1, context: CARD }
 /** A trunk prefix 0, an area and a number, as in Germany, Italy, the United Kingdom. */
@@ -254,10 +263,34 @@ function judged(form: Form, place: Place, count: number, total: number): Found |
   const { text, start, name, thresholds } = place
   const threshold = thresholds(form.kind)
   if (threshold > 1 || !isJoinedBy(form, count) || !form.fits(digits, total)) return null
-  if (form.context !== undefined) place.context ??= contextOf(text, start, name)
-  const isNamed = form.context?.test(place.context ?? '') === true
-  const confidence = isNamed ? Math.max(NAMED, form.confidence) : form.confidence
-  return confidence < threshold ? null : { start, end: ends[count - 1]!, kind: form.kind, confidence }
+  const end = ends[count - 1]!
+  place.context ??= contextOf(text, start, name)
+  let { confidence } = form
+  if (form.context?.test(place.context) === true) confidence = Math.max(NAMED, confidence)
+  else if (isElse(form, place, count, end)) confidence = Math.min(UNSURE, confidence)
+  return confidence < threshold ? null : { start, end, kind: form.kind, confidence }
+}
+
+/** True where what stands around the number says that it is something else. */
+function isElse(form: Form, { text, start, context }: Place, count: number, end: number): boolean {
+  if (count === 1) return isOfThing(context!, codeAt(text, start - 1))
+  return form.kind !== 'card' && separators[1] === 32 && isInRow(text, start, end)
+}
+
+/** False for `2026-11-25`, `25.11.2026` and the like, and for the digits of times since 1970. */
+function isNoDate(all: Digits, total: number): boolean {
+  const isYearFirst = lengths[0] === 4 && lengths[1]! <= 2
+  const isYearLast = lengths[0]! <= 2 && lengths[1]! <= 2 && lengths[2] === 4
+  if (!isYearFirst && !isYearLast) return true
+  const at = isYearFirst ? 0 : lengths[0]! + lengths[1]!
+  const century = all[at]! * 10 + all[at + 1]!
+  return total > 8 || (century !== 19 && century !== 20)
+}
+
+/** True for groups with spaces between them that stand in a row of further numbers. */
+function isInRow(text: string, start: number, end: number): boolean {
+  const isBefore = codeAt(text, start - 1) === 32 && isDigit(codeAt(text, start - 2))
+  return isBefore || (codeAt(text, end) === 32 && isDigit(codeAt(text, end + 1)))
 }
 
 function isJoinedBy({ separators: allowed, joints }: Form, count: number): boolean {
@@ -299,15 +332,22 @@ function addressOf(text: string, start: number, name: string): Found | null {
     if (octets[group]! > 255) return null
     if (octets[group]! > 9) isSmall = false
   }
-  const [first] = octets
+  const [first, second] = octets
   if (first === 0 || first === 127 || first === 255) return null
   // A program and its version: Chrome/120.0.0.0
   if (text[start - 1] === '/' && isWord(codeAt(text, start - 2))) return null
   const before = contextOf(text, start, '')
   if (VERSION.test(before) || VERSION_NAME.test(name)) return null
+  if (isPrivate(first!, second!)) return { start, end, kind: 'ip', confidence: UNSURE }
   if (ADDRESS.test(before) || ADDRESS.test(name.toLowerCase()))
     return { start, end, kind: 'ip', confidence: 0.95 }
   // postern@1.20.30.40
   const isUnsure = isSmall || octets[3] === 0 || text[start - 1] === '@'
   return { start, end, kind: 'ip', confidence: isUnsure ? 0.4 : 0.8 }
+}
+
+/** Of a private network (RFC 1918), of a carrier's (RFC 6598) or of one link (RFC 3927): these lead to nobody from outside. */
+function isPrivate(first: number, second: number): boolean {
+  if (first === 10 || (first === 192 && second === 168) || (first === 169 && second === 254)) return true
+  return (first === 172 && (second & 0xf0) === 16) || (first === 100 && (second & 0xc0) === 64)
 }

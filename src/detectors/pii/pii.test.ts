@@ -163,7 +163,7 @@ test('addresses of machines are found, and not versions, times and what belongs 
   finds('ip', [
     'from {203.0.113.7}',
     'http://{203.0.113.7}/x',
-    '{10.20.30.0}/24 is blocked by address 1'.replace('{10.20.30.0}/24 is', 'client {10.20.30.0}/24 is'),
+    'client {20.20.30.0}/24 is blocked by address 1',
     'ip {8.8.8.8}',
     '{2001:db8::8a2e:370:7334}',
     '[{2001:db8:0:0:1:0:0:1}]:443',
@@ -177,6 +177,11 @@ test('addresses of machines are found, and not versions, times and what belongs 
     '010.20.30.40',
     '10.20.30.40.50',
     '127.0.0.1',
+    'client 10.20.30.40',
+    'gateway 192.168.0.1',
+    'ip 172.16.5.4',
+    'ip 100.64.5.4',
+    'ip 169.254.169.254',
     '0.0.0.0',
     '::1',
     '10:30:45',
@@ -256,6 +261,52 @@ test('a changed digit of a card is never found as a card', () => {
       changed,
     )
   }
+})
+
+test('a word for phones names a value only where nothing else does, and only one of the right form', () => {
+  for (const [name, text] of [
+    ['phone', '2026-11-25'],
+    ['phone_updated', '2026-11-25'],
+    ['phone_updated_at', '1699999999'],
+    ['phone_case_sku', '3213424492'],
+    ['phoneCaseSku', '3213424492'],
+    ['mobile_views', '20650053'],
+    ['note', 'the phone desk has ticket 26756266'],
+    ['note', 'Telephone order 5552671999'],
+  ] as const)
+    assert.deepEqual(found(text, name), [], `${name}: ${text}`)
+  for (const [name, text] of [
+    ['phone_number', '612345678'],
+    ['contactNumber', '612345678'],
+    ['homePhone2', '612345678'],
+    ['mobile_no', '612345678'],
+  ] as const)
+    assert.deepEqual(found(text, name), [`phone: ${text}`], name)
+  finds('phone', ['my phone number is {612345678}', 'Telefon: {61 23 456 78}', '"phone (home)": "{612345678}"'])
+})
+
+test('a number without separators that is the id of a thing is none of a card or a person', () => {
+  const ids = { card: '4111111111111111', br_cpf: '52998224725', pl_pesel: '44051401359' }
+  for (const [kind, value] of Object.entries(ids)) {
+    for (const name of ['id', 'order_id', 'ref', 'job', 'campaign'])
+      assert.deepEqual(found(value, name), [], name)
+    ignores([`{"id":"${value}"}`, `ref=${value}`, `id: ${value}`, `/orders/${value}`, `Vorgang ${value}.`])
+    for (const name of ['value', 'number', 'national_id', 'person_id'])
+      assert.deepEqual(found(value, name), [`${kind}: ${value}`], name)
+    const [low] = compileDetectors([{ detector: 'pii', threshold: 0.4 }]).find(value, 'id')
+    assert.equal(low?.kind, kind)
+  }
+  assert.deepEqual(found('4111 1111 1111 1111', 'id'), ['card: 4111 1111 1111 1111'])
+  // The word that names the kind is stronger
+  assert.deepEqual(found('4111111111111111', 'card_id'), ['card: 4111111111111111'])
+  // 1800 and 2200 are no years of birth, and neither is 2055
+  ignores(['44851401353', '44651401351', '55251401357'])
+})
+
+test('columns of numbers are neither phone numbers nor ids of people', () => {
+  ignores(['97 777 512 4371', '777 512 4371 086', '45 784 24 5830', '6580 4600 8556 12'])
+  finds('phone', ['call {777 512 4371}', 'phone 5 or {777 512 4371}'])
+  finds('us_ssn', ['ssn: {784 24 5830}'])
 })
 
 test('only the kinds that are selected are found, above the threshold, and what is allowed is not', () => {

@@ -54,6 +54,18 @@ test('words that only begin like tokens are not found', () => {
     assert.deepEqual(found(text), [], text)
 })
 
+test('tokens that were written as examples are not found', () => {
+  for (const text of [
+    'AKIAIOSFODNN7EXAMPLE',
+    `ghp_${'x'.repeat(36)}`,
+    `ghp_1234567890${chars(seeded(3), 26, BASE62)}`,
+    'xoxb-000000000000-000000000000-xxxxxxxxxxxxxxxxxxxxxxxx',
+    'sk-proj-your-key-of-32-characters-or-more-1',
+    'AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+  ])
+    assert.deepEqual(found(text), [], text)
+})
+
 test('a private key is found whole, also as it stands in JSON, and as far as it goes without its end', () => {
   const { value } = planted(seeded(5), 'private_key')
   assert.deepEqual(found(`a ${value} b`), [`private_key: ${value}`])

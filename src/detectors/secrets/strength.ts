@@ -8,6 +8,14 @@ export function isPlaceholder(value: string): boolean {
   return PLACEHOLDER.test(value)
 }
 
+/** What stands in examples within the form of a token. Of generated tokens not one in a million has six equal characters in a row. */
+const EXAMPLE = /example|placeholder|redacted|your[-_]|changeme|(.)\1{5}|0123456789|1234567890|abcdefghij/i
+
+/** True for a token that was written as an example: `AKIA…EXAMPLE`, `ghp_xxxx…`. @param token at most some hundred characters */
+export function isExample(token: string): boolean {
+  return EXAMPLE.test(token)
+}
+
 const counts = new Uint16Array(128)
 
 /** Shannon entropy in bits for each character; characters beyond ASCII count as one. */
@@ -33,5 +41,6 @@ export function isStrong(value: string, isPassword: boolean): boolean {
     const classes = [/[a-z]/, /[A-Z]/, /\d/, /[^A-Za-z0-9]/].filter((one) => one.test(value)).length
     return classes >= 2 && entropyOf(value) >= 2.25
   }
-  return value.length >= 16 && hasDigit && /[A-Za-z]/.test(value) && entropyOf(value) >= 3
+  if (value.length < 16 || !hasDigit || !/[A-Za-z]/.test(value) || isExample(value)) return false
+  return entropyOf(value) >= 3
 }

@@ -2,6 +2,7 @@
 import { codeAt, isBase64Url, isDigit, isWord, runEnd } from '../chars.ts'
 import type { SecretKind } from '../settings.ts'
 import type { Found } from '../span.ts'
+import { isExample } from './strength.ts'
 
 /** What follows a mark. */
 interface Mark {
@@ -113,7 +114,8 @@ function endOf({ mark: begin, min, max, isOf, form }: Mark, text: string, start:
   // The end of a sentence
   while (codeAt(text, end - 1) === 46) end--
   if (end - from < min || end - from > max || isWord(codeAt(text, end))) return -1
-  return form === undefined || form.test(text.slice(from, end)) ? end : -1
+  const rest = text.slice(from, end)
+  return (form === undefined || form.test(rest)) && !isExample(rest) ? end : -1
 }
 
 /**
