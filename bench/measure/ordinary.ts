@@ -70,7 +70,13 @@ export function ordinaryTexts(detectors: Detectors): { readonly least: number; r
     least: Math.min(...halves.map(({ share }) => share)),
     table: {
       columns: ['half of the corpus', 'texts', 'tools', 'without a false report', 'false reports'],
-      rows: halves.map(({ half, texts, tools, share, wrong }) => [half, texts, tools, share.toFixed(4), wrong]),
+      rows: halves.map(({ half, texts, tools, share, wrong }) => [
+        half,
+        texts,
+        tools,
+        share.toFixed(4),
+        wrong,
+      ]),
     },
   }
 }
@@ -87,7 +93,9 @@ export function spelledRecall(
     const random = seeded(24)
     let found = 0
     let all = 0
-    for (const kind of isParted ? (['card'] as const) : (['card', 'phone', 'iban', 'us_ssn', 'br_cpf'] as const))
+    for (const kind of isParted
+      ? (['card'] as const)
+      : (['card', 'phone', 'iban', 'us_ssn', 'br_cpf'] as const))
       for (let round = 0; round < each; round++) {
         const { value } = planted(random, kind)
         if (isParted && value.replaceAll(/\D/g, '').length !== 16) continue

@@ -38,16 +38,16 @@ const IDS_IN_PROSE =
 /** Ids of people are what is looked for. */
 const OF_PEOPLE = /nation|person|citizen|identi|tax|patient|passport|social|fiscal|insur/
 
-const ID = new RegExp(`(?:^|[^a-z])(?:${IDS})["'\\\\]{0,2} ?(?:[:=] ?["'\\\\]{0,2}| $)$|^[^ ]*[a-z](?:_|-)(?:${IDS}) $`)
+const ID = new RegExp(
+  `(?:^|[^a-z])(?:${IDS})["'\\\\]{0,2} ?(?:[:=] ?["'\\\\]{0,2}| $)$|^[^ ]*[a-z](?:_|-)(?:${IDS}) $`,
+)
 const ID_IN_PROSE = new RegExp(`(?:^|[^a-z])(?:${IDS_IN_PROSE}) ?(?:nr\\.?|no\\.?|:)? ?$`)
 
 /**
  * True for a number that its context calls the id of a thing. A number without separators under such a name fits the check digits of cards and
  * people once in thirty times.
- * @param context as of {@link contextOf} @param before the character before the number
+ * @param context as of {@link contextOf}
  */
-export function isOfThing(context: string, before: number): boolean {
-  // A segment of a path
-  if (before === 47) return true
+export function isOfThing(context: string): boolean {
   return (ID.test(context) || ID_IN_PROSE.test(context)) && !OF_PEOPLE.test(context)
 }

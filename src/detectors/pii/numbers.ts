@@ -73,7 +73,13 @@ const isCall = (digits: Digits, total: number): boolean => isNationalPhone(digit
 /** Forms by the lengths of their groups. Of several forms the one with the highest confidence counts. */
 const FORMS: Readonly<Record<string, readonly Form[]>> = {
   // Of 17 to 19 digits hardly any card is left, and many numbers of other things
-  ...forAll(['17', '18', '19'], { kind: 'card', separators: '', fits: isCard, confidence: 0.4, context: CARD }),
+  ...forAll(['17', '18', '19'], {
+    kind: 'card',
+    separators: '',
+    fits: isCard,
+    confidence: 0.4,
+    context: CARD,
+  }),
   ...forAll(['14', '15', '16'], {
     kind: 'card',
     separators: '',
@@ -141,7 +147,13 @@ const SOLID_NIR: Form = {
   confidence: 0.8,
 }
 /** A number behind a word for phones, however it is grouped. */
-const BEHIND_PHONE: Form = { kind: 'phone', separators: ' -./', fits: isNoDate, confidence: 0.1, context: PHONE }
+const BEHIND_PHONE: Form = {
+  kind: 'phone',
+  separators: ' -./',
+  fits: isNoDate,
+  confidence: 0.1,
+  context: PHONE,
+}
 /** A card behind a word for cards, however it is grouped. */
 const BEHIND_CARD: Form = { kind: 'card', separators: ANY, fits: isCard, confidence: 0.1, context: CARD }
 /** A trunk prefix 0, an area and a number, as in Germany, Italy, the United Kingdom. */
@@ -273,7 +285,7 @@ function judged(form: Form, place: Place, count: number, total: number): Found |
 
 /** True where what stands around the number says that it is something else. */
 function isElse(form: Form, { text, start, context }: Place, count: number, end: number): boolean {
-  if (count === 1) return isOfThing(context!, codeAt(text, start - 1))
+  if (count === 1) return isOfThing(context!)
   return form.kind !== 'card' && separators[1] === 32 && isInRow(text, start, end)
 }
 
