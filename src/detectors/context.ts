@@ -38,8 +38,9 @@ const IDS_IN_PROSE =
 /** Ids of people are what is looked for. */
 const OF_PEOPLE = /nation|person|citizen|identi|tax|patient|passport|social|fiscal|insur/
 
+/** As a name behind which a colon or an equals sign stands, and as the name of a member. */
 const ID = new RegExp(
-  `(?:^|[^a-z])(?:${IDS})["'\\\\]{0,2} ?(?:[:=] ?["'\\\\]{0,2}| $)$|^[^ ]*[a-z](?:_|-)(?:${IDS}) $`,
+  `(?:^|[^a-z])(?:${IDS})["'\\\\]{0,2} ?[:=] ?["'\\\\]{0,2}$|^(?:[^ ]{0,63}[^a-z ])?(?:${IDS}) $|^[^ ]{1,63}id $`,
 )
 const ID_IN_PROSE = new RegExp(`(?:^|[^a-z])(?:${IDS_IN_PROSE}) ?(?:nr\\.?|no\\.?|:)? ?$`)
 

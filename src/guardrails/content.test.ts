@@ -123,7 +123,7 @@ test('a request that is JSON and a form in one is looked at as both, and counts 
 
 test('each line of a request in events is looked at, and each record of a sequence', () => {
   const type = 'text/event-stream'
-  for (const line of [`event: ${CARD}`, `: ${CARD}`, CARD, `data: ${CARD}`, `data:{"a":\ndata:"${CARD}"}`])
+  for (const line of [`retry: ${CARD}`, `: ${CARD}`, CARD, `data: ${CARD}`, `data:{"a":\ndata:"${CARD}"}`])
     assert.doesNotMatch(sent(type, `data: 1\n${line}\n\n`), /4111/, line)
   assert.equal(
     sent('application/json-seq', `\x1e{"a": 1}\n\x1e{"card": "${CARD}"}\n`),

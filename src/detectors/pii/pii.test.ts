@@ -292,13 +292,13 @@ test('a word for phones names a value only where nothing else does, and only one
 test('a number without separators that is the id of a thing is none of a card or a person', () => {
   const ids = { card: '4111111111111111', br_cpf: '52998224725', pl_pesel: '44051401359' }
   for (const [kind, value] of Object.entries(ids)) {
-    for (const name of ['id', 'order_id', 'ref', 'job', 'campaign'])
+    for (const name of ['id', 'order_id', 'orderId', 'ref', 'job', 'campaign'])
       assert.deepEqual(found(value, name), [], name)
     ignores([`{"id":"${value}"}`, `ref=${value}`, `id: ${value}`, `Vorgang ${value}.`])
     for (const name of ['value', 'number', 'national_id', 'person_id'])
       assert.deepEqual(found(value, name), [`${kind}: ${value}`], name)
     // A path does not tell what its segments are
-    finds(kind as PiiKind, [`/orders/{${value}}`])
+    finds(kind as PiiKind, [`/orders/{${value}}`, `of order {${value}}`])
     const [low] = compileDetectors([{ detector: 'pii', threshold: 0.4 }]).find(value, 'id')
     assert.equal(low?.kind, kind)
   }
