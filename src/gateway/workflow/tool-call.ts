@@ -6,6 +6,7 @@
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { PROBLEMS } from '../../base/refusal.ts'
 import { NodeFailure, type NodeTool } from '../../nodes/run.ts'
+import { namesIn } from '../../snapshot/find/declared-names.ts'
 import type { Routed } from '../exchange.ts'
 import { type KnownTool, knownTools } from './known-tools.ts'
 import type { CalledTool, ToolAnswer } from './tool-port.ts'
@@ -56,8 +57,11 @@ function locate(
   return { origin, name, schema: tool.schema, arguments: argumentsFrom(given, tool), guardrails }
 }
 
-function argumentsFrom(given: unknown, { judge }: KnownTool): Plain {
+function argumentsFrom(given: unknown, { judge, schema }: KnownTool): Plain {
   if (!isPlain(given)) throw new NodeFailure('arguments', 'arguments are no object')
+  const misspelt = namesIn(schema).fault(given)
+  if (misspelt !== null)
+    throw new NodeFailure('arguments', `arguments${misspelt.pointer}: ${misspelt.reason}`)
   const faults = judge(given) ?? []
   if (faults.length === 0) return given
   const named = faults.slice(0, FAULTS_MAX).map(({ pointer, reason }) => `arguments${pointer} ${reason}`)

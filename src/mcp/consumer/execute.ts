@@ -1,11 +1,14 @@
 import { withDigits } from '../../base/exact-json.ts'
+import type { FieldError } from '../../base/refusal.ts'
 import { HTTP_METHODS } from '../../model/methods.ts'
+import { type DeclaredNames, flatNames, namesIn } from '../../snapshot/find/declared-names.ts'
+import type { Contract } from '../../snapshot/fragments.ts'
 import { answerOutcome } from '../endpoints/answer-outcome.ts'
 import { toldByContract } from '../endpoints/contract-told.ts'
 import { buildTarget } from '../endpoints/target.ts'
 import type { Sender } from '../http/caller.ts'
 import { parameterInvalid, refused } from '../http/outcome.ts'
-import type { Members } from '../protocol/message.ts'
+import { isMembers, type Members } from '../protocol/message.ts'
 import type { RelayedRequest } from '../protocol/relay.ts'
 import type { ToolOutcome } from '../protocol/tool-call.ts'
 import type { Catalogue } from './catalogue.ts'
@@ -65,6 +68,11 @@ export function execute(
     return
   }
   const { dropped, ...made } = built.built
+  const misspelt = misspeltIn(gateway.contract(endpoint, method), values.get('params'))
+  if (misspelt !== null) {
+    done(parameterInvalid(requestId, [misspelt], example()))
+    return
+  }
   const bytesMax = (values.get('max_bytes') as number | undefined) ?? BYTES_DEFAULT
   const wanted = (values.get('fields') as string[] | undefined) ?? NO_FIELDS
   const reason = (values.get('reason') as string | undefined) ?? ''
@@ -79,4 +87,21 @@ export function execute(
     },
     () => done(refused('internal_error', requestId, {})),
   )
+}
+
+const queryNames = new WeakMap<Contract['parameters'], DeclaredNames>()
+
+/** The first member of query or body that is another spelling of a name of the contract; null without one. */
+function misspeltIn(found: ReturnType<CallTools['gateway']['contract']>, params: unknown): FieldError | null {
+  if (found === null || !isMembers(params)) return null
+  const { parameters, request_schema: schema } = found.contract
+  let names = queryNames.get(parameters)
+  if (names === undefined) {
+    names = flatNames(parameters.flatMap(({ in: place, name }) => (place === 'query' ? [name] : [])))
+    queryNames.set(parameters, names)
+  }
+  const query = names.fault(params['query'])
+  if (query !== null) return { pointer: `/params/query${query.pointer}`, reason: query.reason }
+  const body = namesIn(schema, found.schemas).fault(params['body'])
+  return body && { pointer: `/params/body${body.pointer}`, reason: body.reason }
 }

@@ -10,6 +10,7 @@ import { hash } from 'node:crypto'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import type { Endpoint, GatewayPort } from '../../gateway/port.ts'
 import { CAPABILITY_TYPES, type CapabilityType, KEY_OF } from '../../model/capability.ts'
+import { type DeclaredNames, namesIn } from '../../snapshot/find/declared-names.ts'
 import { isPlainUri, toUriMatch } from '../../snapshot/find/uri-template.ts'
 import type { CollectionFragment, Contract, ProxyFragment } from '../../snapshot/fragments.ts'
 import { type Offered, type OfferedProxy, offeredBy } from '../../snapshot/offer/endpoint-catalogue.ts'
@@ -19,6 +20,8 @@ import type { Members } from '../protocol/message.ts'
 /** An endpoint with one method, as it is called by its own name. */
 export interface ExpandedItem extends CalledOffer {
   readonly endpoint: Endpoint
+  /** Names of the arguments of a tool, at every depth. */
+  readonly names: DeclaredNames
 }
 
 export interface Expanded {
@@ -132,8 +135,10 @@ function itemsOf(
       const endpoint = endpoints.get(own.proxy)
       if (endpoint === undefined || !endpoint.methods.includes(own.method)) continue
       const route = { route: endpoint.path, fragment: endpoint.proxy }
-      const item = { ...own, endpoint, collection: { fragment: collection }, route }
-      found[type].push({ shown: shown.get(key)!, item })
+      const listed = shown.get(key)!
+      const names = namesIn(listed['inputSchema'])
+      const item = { ...own, endpoint, names, collection: { fragment: collection }, route }
+      found[type].push({ shown: listed, item })
     }
   }
   return found

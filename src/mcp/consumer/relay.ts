@@ -49,12 +49,12 @@ const NO_ROOM = {
 } as const
 
 /** The list that each method asks for, and the member of its result. */
-const LISTS: Readonly<Record<string, readonly [type: CapabilityType, member: string]>> = {
-  'tools/list': ['tools', 'tools'],
-  'prompts/list': ['prompts', 'prompts'],
-  'resources/list': ['resources', 'resources'],
-  'resources/templates/list': ['resource_templates', 'resourceTemplates'],
-}
+const LISTS: ReadonlyMap<string, readonly [type: CapabilityType, member: string]> = new Map([
+  ['tools/list', ['tools', 'tools']],
+  ['prompts/list', ['prompts', 'prompts']],
+  ['resources/list', ['resources', 'resources']],
+  ['resources/templates/list', ['resource_templates', 'resourceTemplates']],
+])
 
 /** What each view offers. A client of an earlier revision has no stream here on which it could hear of changes. */
 function aboutOf(offers: readonly string[], instructions: string, listChanged: boolean): About {
@@ -195,7 +195,9 @@ export function createConsumerRelay(options: RelayOptions): Relay<Sender> {
     finish: (outcome: ToolOutcome | null) => void,
   ) {
     const { requestId } = sender
-    const built = byArguments(item, withDigits(given))
+    const misspelt = item.names.fault(given)
+      const built =
+        misspelt === null ? byArguments(item, withDigits(given)) : { ok: false as const, errors: [misspelt] }
     if (!built.ok) {
       const detail = `${built.errors[0]!.pointer}: ${built.errors[0]!.reason}`
       return finish(refused('parameter_invalid', requestId, { detail, errors: built.errors }))
@@ -275,7 +277,7 @@ export function createConsumerRelay(options: RelayOptions): Relay<Sender> {
         done(answer)
       })
     }
-    const list = LISTS[method]
+    const list = LISTS.get(method)
     if (list !== undefined && (expanded !== null || method !== 'prompts/list'))
       return done(answerList(sender, list, expanded, request))
     if (method === 'subscriptions/listen' && isModern) {

@@ -2,6 +2,7 @@
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
 import { encodeMirrored } from '../protocol/mirrored.ts'
 import { CLIENT_CAPABILITIES, NAMED_BY, PROTOCOL_VERSION } from '../protocol/modern.ts'
+import { sentParams } from '../protocol/params.ts'
 import { CLIENT_INFO } from '../protocol/received-message.ts'
 import { isModernVersion } from '../protocol/versions.ts'
 import type { OriginRequest } from './send.ts'
@@ -26,7 +27,8 @@ export interface Speaker {
 /**
  * A request to an origin that speaks `version`.
  * @param session id of the legacy session; null for none
- * @param params the `_meta` of the caller may stand in it; of a modern one the envelope is kept
+ * @param given params; members that the method does not have in `version` are left out. The `_meta` of the caller may stand in it; of a
+ *   modern one the envelope is kept
  * @param mirrored header lines of arguments, see mirrored-params
  */
 export function originRequest(
@@ -34,10 +36,11 @@ export function originRequest(
   session: string | null,
   id: RpcId,
   method: string,
-  params: Members,
+  given: Members,
   speaker: Speaker,
   mirrored = '',
 ): OriginRequest {
+  const params = sentParams(version, method, given)
   if (!isModernVersion(version))
     return post(legacyFields(version, session), {
       jsonrpc: '2.0',

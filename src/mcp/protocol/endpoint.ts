@@ -8,9 +8,10 @@ import type { Door } from './door.ts'
 import { createHeldStreams } from './held-streams.ts'
 import { readJson } from './json.ts'
 import { createLegacyCodec } from './legacy.ts'
-import { isMembers, type Message, toMessage } from './message.ts'
+import { isMembers, type Message } from './message.ts'
 import { createModernCodec, PROTOCOL_VERSION, refuseVersion } from './modern.ts'
 import { createOpenQuestions } from './open-questions.ts'
+import { toClientMessage } from './params.ts'
 import { createQuestions } from './questions.ts'
 import { toReceived } from './received-message.ts'
 import { createSessions } from './session.ts'
@@ -89,14 +90,14 @@ export function createMcpEndpoint<Caller>(door: Door<Caller>, options: EndpointO
       if (Array.isArray(read.value)) {
         if (isModernVersion(request.header('mcp-protocol-version') ?? ''))
           return tell(errorAnswer(400, undefined, RPC.invalidRequest, 'The body must be one message'))
-        for (const message of read.value.map(toMessage)) {
+        for (const message of read.value.map(toClientMessage)) {
           const refused = refusedBy(caller, message)
           if (refused !== null) return tell(refused)
         }
         const refused = legacy.answerBatch(caller, read.value, request, done)
         return refused === null ? undefined : tell(refused)
       }
-      const message = toMessage(read.value)
+      const message = toClientMessage(read.value)
       const received = toReceived(message, request, 0)
       const answered = (answer: McpAnswer): void => tell(answer, received)
       const refused = refusedBy(caller, message)

@@ -19,10 +19,11 @@ import { toAgent } from './declared-agent.ts'
 import type { Door, Tool, ToolDoor } from './door.ts'
 import { openEventStream } from './event-stream.ts'
 import type { HeldStreams } from './held-streams.ts'
-import { isRpcId, type Members, type Message, type RpcId, toMessage } from './message.ts'
+import { isRpcId, type Members, type Message, type RpcId } from './message.ts'
 import { refuseVersion } from './modern.ts'
 import { aboutOf, errorOf, type Offered, offer } from './offers.ts'
 import { KEEP_ALIVE_MS, type OpenQuestions } from './open-questions.ts'
+import { sentResult, toClientMessage } from './params.ts'
 import { takesForms } from './questions.ts'
 import { type ReceivedMessage, toReceived } from './received-message.ts'
 import type { Relay, RelayedRequest } from './relay.ts'
@@ -312,7 +313,7 @@ export function createLegacyCodec<Caller>(
         return errorAnswer(400, undefined, RPC.invalidRequest, 'Batches exist in 2025-03-26 only')
       if (values.length === 0 || values.length > BATCH_MAX)
         return errorAnswer(400, undefined, RPC.invalidRequest, `A batch has 1 to ${BATCH_MAX} messages`)
-      const messages = values.map(toMessage)
+      const messages = values.map(toClientMessage)
       // 2025-03-26, lifecycle: initialize must not be part of a batch.
       if (messages.some((message) => message.kind === 'request' && message.method === 'initialize'))
         return errorAnswer(400, undefined, RPC.invalidRequest, 'initialize cannot be part of a batch')
@@ -428,7 +429,7 @@ function put(
 ): void {
   const id = questions.ask({ identity, sessionId }, (answer) => {
     if (id !== null) open.delete(id)
-    done(answer)
+    done(sentResult(answer))
   })
   if (id === null) {
     done(null)

@@ -3,12 +3,12 @@ import type { CapabilityType } from '../../model/capability.ts'
 import type { RelayedAnswer } from '../protocol/relay.ts'
 
 /** The list that each method asks for, and the member of its result (2026-07-28, server). */
-export const LISTS: Readonly<Record<string, readonly [CapabilityType, member: string]>> = {
-  'tools/list': ['tools', 'tools'],
-  'prompts/list': ['prompts', 'prompts'],
-  'resources/list': ['resources', 'resources'],
-  'resources/templates/list': ['resource_templates', 'resourceTemplates'],
-}
+export const LISTS: ReadonlyMap<string, readonly [CapabilityType, member: string]> = new Map([
+  ['tools/list', ['tools', 'tools']],
+  ['prompts/list', ['prompts', 'prompts']],
+  ['resources/list', ['resources', 'resources']],
+  ['resources/templates/list', ['resource_templates', 'resourceTemplates']],
+])
 
 /** Milliseconds for which a client may keep a list (2026-07-28: ttlMs). */
 const LIST_TTL_MS = 60_000

@@ -353,13 +353,13 @@ export class OriginCall {
     const wanted = isMembers(inputRequests) ? Object.entries(inputRequests) : []
     if (ask === null || this.#round >= ROUNDS_MAX)
       return this.#refuse('upstream_invalid_response', 'it asks the client for more than the client can give')
-    const responses: Record<string, unknown> = {}
+    const responses = new Map<string, unknown>()
     let waiting = wanted.length
     const settle = (): void => {
       if (waiting > 0) return
       this.#round++
       this.#answers = {
-        inputResponses: responses,
+        inputResponses: Object.fromEntries(responses),
         ...(requestState === undefined ? {} : { requestState }),
       }
       this.#guarded(() => this.begin())
@@ -369,8 +369,8 @@ export class OriginCall {
       const { method, params } = isMembers(request) ? request : EMPTY
       ask(String(method), isMembers(params) ? this.#toLegacy(params) : EMPTY, (answer) => {
         // What the client did not answer is asked for again, or missed, by the origin
-        if (answer !== null) responses[key] = answer
-        else if (method === 'elicitation/create') responses[key] = { action: 'cancel' }
+        if (answer !== null) responses.set(key, answer)
+        else if (method === 'elicitation/create') responses.set(key, { action: 'cancel' })
         waiting--
         settle()
       })

@@ -10,6 +10,7 @@ import { BEYOND_BINDING } from '../../gateway/refusal-reasons.ts'
 import type { CapabilityType } from '../../model/capability.ts'
 import type { CapabilityKey } from '../../model/capability-drift.ts'
 import type { Caller as PolicySubject } from '../../snapshot/find/capability-caller.ts'
+import type { SpellingFault } from '../../snapshot/find/declared-names.ts'
 import type { JoinedVirtualMcp } from '../../snapshot/find/virtual-mcps.ts'
 import type { Sender } from '../http/caller.ts'
 import { mirroredMismatch, mirroredParams } from '../origin/mirrored-params.ts'
@@ -41,12 +42,12 @@ const EMPTY: Members = Object.freeze({})
 const NO_COMPLETION: Members = { completion: { values: [], total: 0, hasMore: false } }
 
 /** What a method is about that names one capability. */
-const NOUNS: Readonly<Record<string, string>> = {
-  'tools/call': 'tool',
-  'prompts/get': 'prompt',
-  'resources/read': 'resource',
-  'completion/complete': 'prompt or resource template',
-}
+const NOUNS: ReadonlyMap<string, string> = new Map([
+  ['tools/call', 'tool'],
+  ['prompts/get', 'prompt'],
+  ['resources/read', 'resource'],
+  ['completion/complete', 'prompt or resource template'],
+])
 
 type Found =
   | { readonly kind: 'target'; readonly target: Target }
@@ -103,6 +104,7 @@ export function createRelay(
     const type = method === 'tools/call' ? 'tools' : 'prompts'
     const admission = capabilities.call(subject, type, name, given)
     if (admission.kind === 'unknown') return { kind: 'unknown', pointer: '/params/name', name }
+    if (admission.kind === 'misspelt') return misspelt(admission)
     const { item } = admission
     const differs = type === 'tools' ? mismatchOf(item.shown, given, mirrored) : null
     if (differs !== null) return { kind: 'mismatch', name, reason: differs }
@@ -323,7 +325,7 @@ export function createRelay(
     },
     answer(sender, request, done) {
       const { method, params, isModern, received } = request
-      const list = LISTS[method]
+      const list = LISTS.get(method)
       if (list !== undefined) {
         if (params['cursor'] !== undefined) return done(invalid('/params/cursor', 'Unknown cursor'))
         const subject = admitted(sender, request, done)
@@ -337,7 +339,7 @@ export function createRelay(
       if (method === 'subscriptions/listen' && isModern) return listen(sender, request, done)
       if (SUBSCRIBING.has(method) && !isModern) return done(subscribe(sender, request))
       if (tasks.answer(sender, request, done)) return
-      const noun = NOUNS[method]
+      const noun = NOUNS.get(method)
       if (noun === undefined) return done(unknownMethod(method))
       const retry = parking.read(request)
       const own = retry === null ? request : { ...request, params: withoutRetry(params) }
@@ -421,6 +423,10 @@ function mismatchOf(
 ): string | null {
   if (mirrored === null || !isMembers(inputSchema)) return null
   return mirroredMismatch(mirroredParams(inputSchema), given, mirrored)
+}
+
+function misspelt({ pointer, reason }: SpellingFault): Found {
+  return { kind: 'invalid', pointer: `/params/arguments${pointer}`, reason }
 }
 
 function notA(type: string, pointer: string): Found {

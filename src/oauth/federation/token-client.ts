@@ -187,11 +187,11 @@ function toOutcome(answer: TokenEndpointResponse): TokenOutcome {
 }
 
 /** Errors that some servers name in their own words. */
-const OWN_ERRORS: Readonly<Record<string, string>> = {
-  bad_refresh_token: 'invalid_grant',
-  bad_verification_code: 'invalid_grant',
-  incorrect_client_credentials: 'invalid_client',
-}
+const OWN_ERRORS: ReadonlyMap<string, string> = new Map([
+  ['bad_refresh_token', 'invalid_grant'],
+  ['bad_verification_code', 'invalid_grant'],
+  ['incorrect_client_credentials', 'invalid_client'],
+])
 
 /** Codes with which a server says that it has a fault itself. */
 const SERVER_ERRORS: ReadonlySet<string> = new Set(['server_error', 'temporarily_unavailable', 'slow_down'])
@@ -202,7 +202,7 @@ function judge(error: unknown): TokenOutcome | null {
     if ('error' in one && typeof one.error === 'string') {
       const reason = `it answered ${shownError(one as never)}`
       if (SERVER_ERRORS.has(one.error)) return { kind: 'failed', reason }
-      return { kind: 'refused', error: OWN_ERRORS[one.error] ?? one.error, reason }
+      return { kind: 'refused', error: OWN_ERRORS.get(one.error) ?? one.error, reason }
     }
     if ('code' in one && typeof one.code === 'string' && one.code.startsWith('OAUTH_'))
       return { kind: 'failed', reason: one.message }

@@ -31,16 +31,16 @@ interface ConsentScope {
   readonly isTicked: boolean
 }
 
-const MEANINGS: Readonly<Record<string, string>> = {
-  'management:read': 'see what you may see',
-  'management:write': 'change what you may change, apart from access',
-  'management:admin': 'do everything that you may do, access and keys included',
-  'mcp:tools': 'call tools',
-  'mcp:prompts': 'use prompts',
-  'mcp:resources': 'read resources',
-  openid: 'know who you are',
-  offline_access: 'go on while you are away',
-}
+const MEANINGS: ReadonlyMap<string, string> = new Map([
+  ['management:read', 'see what you may see'],
+  ['management:write', 'change what you may change, apart from access'],
+  ['management:admin', 'do everything that you may do, access and keys included'],
+  ['mcp:tools', 'call tools'],
+  ['mcp:prompts', 'use prompts'],
+  ['mcp:resources', 'read resources'],
+  ['openid', 'know who you are'],
+  ['offline_access', 'go on while you are away'],
+])
 
 /** Asks a person whether a client may act for them, and how much it may do: a scope that is not ticked is not given. */
 export function consentPage(view: ConsentView): Page {
@@ -124,6 +124,6 @@ function choice({ name, isTicked }: ConsentScope): Html {
   const box = isTicked
     ? html`<input type="checkbox" name="scope" value="${name}" checked>`
     : html`<input type="checkbox" name="scope" value="${name}">`
-  return html`<label class="choice">${box}<span><code>${name}</code>: ${MEANINGS[name] ?? name}</span></label>
+  return html`<label class="choice">${box}<span><code>${name}</code>: ${MEANINGS.get(name) ?? name}</span></label>
 `
 }

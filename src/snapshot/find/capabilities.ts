@@ -17,29 +17,40 @@ import { estimateTokens } from '../../base/token-estimate.ts'
 import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
 import {
   type Approved,
-  type CapabilityKey,
   type Catalogue,
   capabilityHash,
-  type Held,
   hashIn,
   heldBack,
   itemsByKey,
 } from '../../model/capability-drift.ts'
-import type { CapabilityRules, Projection } from '../../model/capability-rules.ts'
+import type { CapabilityRules } from '../../model/capability-rules.ts'
 import type { PublicNames } from '../../model/public-names.ts'
-import { fromPublicUri, toPublicUri } from '../../model/public-uri.ts'
+import { type Caller, type FactsOf, factsBy, type SubjectClaims, toCondition } from './capability-caller.ts'
 import {
-  type Caller,
-  type Condition,
-  type FactsOf,
-  factsBy,
-  type SubjectClaims,
-  toCondition,
-} from './capability-caller.ts'
+  type Admission,
+  type Applies,
+  admitted,
+  appliesTo,
+  decide,
+  type Explanation,
+  explained,
+  isReached,
+  type LinkedItem,
+  type LinkedMember,
+  type LinkedRule,
+  NO_RULE,
+  namesOf,
+  type ReadAdmission,
+  readOf,
+  seen,
+  UNKNOWN,
+  viewUnder,
+} from './capability-judge.ts'
 import { toMatch } from './capability-match.ts'
-import { NO_ARGUMENTS, type Visible, viewOf, withPublicApp } from './capability-view.ts'
+import { type UriSpace, uriSpace } from './capability-uris.ts'
+import type { Visible } from './capability-view.ts'
 import type { Reach } from './offered-endpoints.ts'
-import { isPlainUri, toUriMatch } from './uri-template.ts'
+import { toUriMatch } from './uri-template.ts'
 
 /** One member of a virtual MCP, with everything that decides about it. */
 export interface CapabilityMember {
@@ -68,42 +79,6 @@ export interface VisibleList {
   readonly tokens: number
 }
 
-/** The answer for what is hidden and for what does not exist. */
-export const UNKNOWN = Object.freeze({ kind: 'unknown' } as const)
-type Unknown = typeof UNKNOWN
-
-/** The item is listed for the caller, but not for these arguments. */
-interface RefusedArguments {
-  readonly kind: 'refused'
-  readonly item: Visible
-  readonly reason: string
-}
-
-export type Admission =
-  | Unknown
-  | RefusedArguments
-  | { readonly kind: 'admitted'; readonly item: Visible; readonly arguments: Plain }
-
-export type ReadAdmission =
-  | Unknown
-  | RefusedArguments
-  /** The id of the member, what the URI is there, and the item that admits it: a resource or a template; null for neither. */
-  | {
-      readonly kind: 'admitted'
-      readonly member: string
-      readonly uri: string
-      readonly item: CapabilityKey | null
-    }
-
-/** Which rule decides about an item for a caller, before the arguments of a call are known. */
-export interface Explanation {
-  readonly shown: boolean
-  readonly because: 'passes_all' | 'rule' | 'no_rule' | 'held' | 'unknown'
-  /** Place of the rule in the list of its type. */
-  readonly rule: number | null
-  readonly held: Held | null
-}
-
 export interface Capabilities {
   /** What the caller sees of a type; the same object for callers that see the same. */
   visible(caller: Caller, type: CapabilityType): VisibleList
@@ -126,60 +101,6 @@ const CLAIMS: SubjectClaims = { groups: 'groups', roles: 'roles' }
 const LISTS_MAX = 16
 /** Combinations of decided rules whose list is known. */
 const COMBINATIONS_MAX = 256
-
-/** A rule of one type of one member. */
-interface LinkedRule {
-  readonly isDeny: boolean
-  /** Place in the policy. */
-  readonly place: number
-  readonly projection: Projection | null
-  /** Null for a rule that always applies. */
-  readonly condition: Condition | null
-  readonly matches: (item: Plain) => boolean
-}
-
-interface LinkedItem {
-  readonly member: LinkedMember
-  readonly type: CapabilityType
-  readonly key: string
-  readonly name: string
-  readonly item: Plain
-  readonly held: Held | null
-  /** Rules that match the item, deny first; null where the type passes whole. */
-  readonly rules: readonly LinkedRule[] | null
-  /** As callers see it, by the place of the rule that lets it pass; made when it is first wanted. */
-  readonly views: Map<number, Visible>
-  /** Of a template. */
-  readonly isFor: ((uri: string) => boolean) | null
-}
-
-interface LinkedMember {
-  readonly id: string
-  readonly prefix: string
-  readonly rules: Readonly<Record<CapabilityType, readonly LinkedRule[] | null>>
-  /** All resources of the catalogue, by their URI at the member. */
-  readonly resources: ReadonlyMap<string, LinkedItem | null>
-  readonly templates: readonly LinkedItem[]
-  /** Templates without a public name. */
-  readonly unnamed: readonly ((uri: string) => boolean)[]
-  readonly isDown: boolean
-  readonly reach: ((caller: Caller) => Reach) | null
-  /** The public URI for one of the member; not before all members are linked. */
-  readonly toPublicUri: (uri: string) => string
-}
-
-/** Which rule lets an item pass, or keeps it back. */
-interface Decision {
-  readonly isAllowed: boolean
-  /** Null where no rule decides. */
-  readonly rule: LinkedRule | null
-}
-
-const PASSES: Decision = { isAllowed: true, rule: null }
-const NO_RULE: Decision = { isAllowed: false, rule: null }
-
-/** Says whether a rule applies; `maybe` counts as applied for an allow rule alone. */
-type Applies = (rule: LinkedRule) => boolean
 
 /**
  * Links the policies and catalogues of a virtual MCP.
@@ -269,7 +190,18 @@ function linkMember(
       const held = approved === null ? null : heldBack(rules, approved, { type, key }, hash)
       const matching = byType[type]?.filter((rule) => rule.matches(item)) ?? null
       const isFor = type === 'resource_templates' ? toUriMatch(key) : null
-      const one = { member, type, key, name, item: shown, held, rules: matching, views: new Map(), isFor }
+      const one = {
+        member,
+        type,
+        key,
+        name,
+        item: shown,
+        held,
+        rules: matching,
+        views: new Map(),
+        isFor,
+        names: namesOf(type, item),
+      }
       items[type].push(one)
       if (type === 'resources') resources.set(key, one)
     }
@@ -295,90 +227,6 @@ function linkRules(
     }
   })
   return linked?.sort((a, b) => Number(b.isDeny) - Number(a.isDeny) || a.place - b.place) ?? null
-}
-
-/** The one decision about an item, for lists and for calls. */
-function decide({ held, rules }: LinkedItem, applies: Applies): Decision {
-  if (held !== null) return NO_RULE
-  return rules === null ? PASSES : decideBy(rules, applies)
-}
-
-function decideBy(rules: readonly LinkedRule[], applies: Applies): Decision {
-  for (const rule of rules) if (applies(rule)) return { isAllowed: !rule.isDeny, rule }
-  return NO_RULE
-}
-
-/** How rules apply before the arguments are known: as far as some arguments may be admitted. */
-function appliesTo(caller: Caller): Applies {
-  return ({ condition, isDeny }) => {
-    if (condition === null) return true
-    const fit = condition(caller)
-    return fit === 'yes' || (fit === 'maybe' && !isDeny)
-  }
-}
-
-function appliesWith(caller: Caller, given: Plain): Applies {
-  return ({ condition }) => condition === null || condition(caller, given) === 'yes'
-}
-
-function isReached({ member: { reach }, type, key }: LinkedItem, caller: Caller): boolean {
-  return reach === null || reach(caller).has(type, key)
-}
-
-/** The item as the caller sees it; null for a hidden one. */
-function seen(item: LinkedItem, caller: Caller): Visible | null {
-  if (!isReached(item, caller)) return null
-  const { isAllowed, rule } = decide(item, appliesTo(caller))
-  return isAllowed ? viewUnder(item, rule) : null
-}
-
-const WITHOUT_RULE = -1
-
-function viewUnder(item: LinkedItem, rule: LinkedRule | null): Visible {
-  const place = rule?.place ?? WITHOUT_RULE
-  let view = item.views.get(place)
-  if (view === undefined) {
-    const { type, key, name, member } = item
-    const shown = type === 'tools' ? withPublicApp(item.item, member.toPublicUri) : item.item
-    view = viewOf({ type, member: member.id, key, name }, shown, rule?.projection ?? null)
-    item.views.set(place, view)
-  }
-  return view
-}
-
-/** Judges the arguments for an item that the caller sees. */
-function admitted(item: LinkedItem, caller: Caller, given: Plain): Exclude<Admission, Unknown> {
-  const { isAllowed, rule } = decide(item, appliesWith(caller, given))
-  if (!isAllowed) return { kind: 'refused', item: seen(item, caller)!, reason: NOT_THESE }
-  const view = viewUnder(item, rule)
-  for (const name of view.closed)
-    if (Object.hasOwn(given, name))
-      return {
-        kind: 'refused',
-        item: view,
-        reason: `The capability policy does not let callers set the argument ${JSON.stringify(name)}. Leave it out.`,
-      }
-  const whole = view.fixed === NO_ARGUMENTS ? given : { ...given, ...view.fixed }
-  return { kind: 'admitted', item: view, arguments: whole }
-}
-
-const NOT_THESE = 'The capability policy does not allow these arguments.'
-
-function readOf(item: LinkedItem, uri: string, caller: Caller): ReadAdmission {
-  const admission = admitted(item, caller, { uri })
-  if (admission.kind === 'refused') return admission
-  const { type, key, member } = item
-  return { kind: 'admitted', member: member.id, uri, item: { type, key } }
-}
-
-function explained(item: LinkedItem | undefined, caller: Caller): Explanation {
-  if (item === undefined || !isReached(item, caller))
-    return { shown: false, because: 'unknown', rule: null, held: null }
-  if (item.held !== null) return { shown: false, because: 'held', rule: null, held: item.held }
-  if (item.rules === null) return { shown: true, because: 'passes_all', rule: null, held: null }
-  const { isAllowed, rule } = decide(item, appliesTo(caller))
-  if (rule === null) return { shown: false, because: 'no_rule', rule: null, held: null }
-  return { shown: isAllowed, because: 'rule', rule: rule.place, held: null }
 }
 
 /** The items of one type. */
@@ -459,116 +307,4 @@ export function listOf(items: readonly Visible[]): VisibleList {
       return tokens
     },
   }
-}
-
-/** URIs that no list has, and URIs on their way out. */
-interface UriSpace {
-  read(caller: Caller, uri: string): ReadAdmission
-  publicUri: Capabilities['publicUri']
-}
-
-/** Unprefixed templates of a member that are asked whether they stand for a URI on its way out. */
-const ASKED_MAX = 16
-const URI_CHARS_MAX = 2048
-
-function uriSpace(members: readonly LinkedMember[], { resources: given }: PublicNames): UriSpace {
-  const byId = new Map(members.map((member) => [member.id, member]))
-  // Also of resources that are gone: their URIs mean nothing else
-  const holders = new Map(given.map(({ name, member }) => [name, member]))
-  const byPrefix = new Map<string, LinkedMember>()
-  for (const member of members) {
-    // URIs that were published under an earlier prefix go on
-    for (const { name, key } of member.templates) {
-      const found = fromPublicUri(name)
-      if (found !== null && name !== key && !byPrefix.has(found.prefix)) byPrefix.set(found.prefix, member)
-    }
-  }
-  for (const member of members) byPrefix.set(member.prefix, member)
-  const isSole = members.length === 1
-
-  const isHeldByAnother = (uri: string, { id }: LinkedMember): boolean => (holders.get(uri) ?? id) !== id
-  const unprefixed = new Map(
-    members.map((member) => {
-      const own = member.templates.filter(({ name, key }) => name === key)
-      return [member, own.slice(0, ASKED_MAX)]
-    }),
-  )
-  /** True if the URI without a prefix leads to the member. */
-  const mayStay = (member: LinkedMember, uri: string, isQuick: boolean): boolean => {
-    if (fromPublicUri(uri) !== null || isHeldByAnother(uri, member)) return false
-    if (isSole) return true
-    if (isQuick || uri.length > URI_CHARS_MAX) return false
-    const holds = (one: LinkedMember): boolean => unprefixed.get(one)!.some(({ isFor }) => isFor!(uri))
-    return holds(member) && members.find(holds) === member
-  }
-
-  return {
-    read: (caller, uri) => {
-      const found = fromPublicUri(uri)
-      const named = found === null ? undefined : byPrefix.get(found.prefix)
-      if (found !== null && named !== undefined) return readAt(named, found.uri, caller, true, true)
-      let refused: ReadAdmission = UNKNOWN
-      for (const member of members) {
-        if (isHeldByAnother(uri, member)) continue
-        const answer = readAt(member, uri, caller, false, isSole)
-        if (answer.kind === 'admitted') return answer
-        if (answer.kind === 'refused' && refused.kind === 'unknown') refused = answer
-      }
-      return refused
-    },
-    publicUri: (id, uri, isQuick = false) => {
-      const member = byId.get(id)
-      if (member === undefined) return uri
-      const listed = member.resources.get(uri)
-      if (listed !== undefined && listed !== null) return listed.name
-      return mayStay(member, uri, isQuick) ? uri : toPublicUri(member.prefix, uri)
-    },
-  }
-}
-
-/**
- * Whether the caller may read a URI that is not a public one of a list.
- * @param uri As the member knows it.
- * @param isPrefixed The caller named the member by its prefix; otherwise only templates without one count.
- * @param isSole No other member could be meant: a URI that no template has is for a member that passes everything.
- */
-function readAt(
-  member: LinkedMember,
-  uri: string,
-  caller: Caller,
-  isPrefixed: boolean,
-  isSole: boolean,
-): ReadAdmission {
-  const listed = member.resources.get(uri)
-  // What the catalogue has is decided by its own rules, under whatever URI it is asked for
-  if (listed !== undefined)
-    return listed === null || !isPrefixed || seen(listed, caller) === null
-      ? UNKNOWN
-      : readOf(listed, uri, caller)
-  if (!passesUnlisted(member, uri, caller)) return UNKNOWN
-  let isOpen = isSole && member.rules.resources === null && member.rules.resource_templates === null
-  let refused: ReadAdmission = UNKNOWN
-  for (const template of member.templates) {
-    if (!(isPrefixed || template.name === template.key) || !template.isFor!(uri)) continue
-    if (seen(template, caller) === null) {
-      isOpen = false
-      continue
-    }
-    const answer = readOf(template, uri, caller)
-    if (answer.kind === 'admitted') return answer
-    if (refused.kind === 'unknown') refused = answer
-  }
-  isOpen &&= !member.unnamed.some((isFor) => isFor(uri))
-  return isOpen ? { kind: 'admitted', member: member.id, uri, item: null } : refused
-}
-
-/**
- * Deny rules of resources hold for URIs of templates too. Where some resource may be hidden, no spelling of a URI evades that.
- */
-function passesUnlisted(member: LinkedMember, uri: string, caller: Caller): boolean {
-  const rules = member.rules.resources
-  const mayHide = rules !== null || [...member.resources.values()].some((item) => item?.held !== null)
-  if (mayHide && !isPlainUri(uri)) return false
-  const applies = appliesWith(caller, { uri })
-  return !rules?.some((rule) => rule.isDeny && rule.matches({ uri }) && applies(rule))
 }

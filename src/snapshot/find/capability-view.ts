@@ -1,4 +1,5 @@
 /** Items as callers see them: with their public name, and with what a policy projects. */
+import { FoldedNames } from '../../base/folded-names.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { type CapabilityType, KEY_OF } from '../../model/capability.ts'
 import type { Projection } from '../../model/capability-rules.ts'
@@ -18,10 +19,10 @@ export interface Visible {
   /** Arguments that every call has. */
   readonly fixed: Plain
   /** Arguments that callers must not give: those that are fixed or hidden. */
-  readonly closed: ReadonlySet<string>
+  readonly closed: FoldedNames
 }
 
-const NONE: ReadonlySet<string> = new Set()
+const NONE = new FoldedNames([])
 export const NO_ARGUMENTS: Plain = Object.freeze({})
 
 /** The item under a projection; the item itself where nothing differs. */
@@ -35,7 +36,7 @@ export function viewOf(
   if (projection === null)
     return { type, member, key, name, shown: named, schema, fixed: NO_ARGUMENTS, closed: NONE }
   const { fixed = NO_ARGUMENTS, hidden = [] } = projection
-  const closed = new Set([...Object.keys(fixed), ...hidden])
+  const closed = new FoldedNames([...Object.keys(fixed), ...hidden])
   const shown: Plain = { ...named }
   // The name of a tool or prompt is the public name already
   if (projection.name !== undefined && KEY_OF[type] !== 'name') shown['name'] = projection.name
@@ -81,7 +82,7 @@ const SAME_VALUE = ['allOf', 'anyOf', 'oneOf', 'if', 'then', 'else'] as const
 const DEPTH_MAX = 16
 
 /** The schema of an object without some of its properties, also where it requires or combines them. */
-function withoutProperties(schema: unknown, closed: ReadonlySet<string>, depth: number = 0): unknown {
+function withoutProperties(schema: unknown, closed: Pick<FoldedNames, 'has'>, depth: number = 0): unknown {
   if (Array.isArray(schema)) return schema.map((one) => withoutProperties(one, closed, depth))
   if (!isPlain(schema) || depth > DEPTH_MAX) return schema
   const copy: Plain = { ...schema }
@@ -98,6 +99,6 @@ function withoutProperties(schema: unknown, closed: ReadonlySet<string>, depth: 
   return copy
 }
 
-function withoutNames(value: unknown, closed: ReadonlySet<string>): unknown {
+function withoutNames(value: unknown, closed: Pick<FoldedNames, 'has'>): unknown {
   return Array.isArray(value) ? value.filter((name) => typeof name !== 'string' || !closed.has(name)) : value
 }

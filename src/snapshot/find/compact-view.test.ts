@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { anyJson } from '../../../test/support/any-json.ts'
+import { FoldedNames } from '../../base/folded-names.ts'
 import type { Plain } from '../../base/plain.ts'
 import { estimateTokens } from '../../base/token-estimate.ts'
 import { CapabilityPolicy } from '../../model/capability-policy.ts'
@@ -147,7 +148,7 @@ test('words are read by the first search, and never again', () => {
       shown,
       schema: undefined,
       fixed: {},
-      closed: new Set(),
+      closed: new FoldedNames([]),
     }
   })
   const view = compactView({ items, json: '', tokens: 0 }, () => 'One')

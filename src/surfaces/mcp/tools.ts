@@ -50,8 +50,9 @@ export function meantByMember(
   action: unknown,
   given: Readonly<Record<string, unknown>>,
 ): { readonly member: string; readonly operation: Operation } | null {
-  const members = typeof action === 'string' ? BY_MEMBER[tool.name]?.[action] : undefined
-  for (const [member, name] of Object.entries(members ?? {})) {
+  const actions = BY_MEMBER[tool.name] ?? {}
+  const members = typeof action === 'string' && Object.hasOwn(actions, action) ? actions[action]! : {}
+  for (const [member, name] of Object.entries(members)) {
     const operation = tool.others.find((one) => nameOf(one) === name)
     if (given[member] != null && operation !== undefined) return { member, operation }
   }

@@ -1,0 +1,217 @@
+/**
+ * The decision about one item for one caller, whatever the method: a list, a call, a completion, a read and a subscription are all
+ * judged here.
+ */
+import { isPlain, type Plain } from '../../base/plain.ts'
+import type { CapabilityType } from '../../model/capability.ts'
+import type { CapabilityKey, Held } from '../../model/capability-drift.ts'
+import type { Projection } from '../../model/capability-rules.ts'
+import type { Caller, Condition } from './capability-caller.ts'
+import { NO_ARGUMENTS, type Visible, viewOf, withPublicApp } from './capability-view.ts'
+import { type DeclaredNames, flatNames, namesIn, type SpellingFault } from './declared-names.ts'
+import type { Reach } from './offered-endpoints.ts'
+
+/** The answer for what is hidden and for what does not exist. */
+export const UNKNOWN = Object.freeze({ kind: 'unknown' } as const)
+type Unknown = typeof UNKNOWN
+
+/** The item is listed for the caller, but an argument is another spelling of a declared one. */
+interface MisspeltArguments extends SpellingFault {
+  readonly kind: 'misspelt'
+}
+
+/** The item is listed for the caller, but not for these arguments. */
+interface RefusedArguments {
+  readonly kind: 'refused'
+  readonly item: Visible
+  readonly reason: string
+}
+
+export type Admission =
+  | Unknown
+  | RefusedArguments
+  | MisspeltArguments
+  | { readonly kind: 'admitted'; readonly item: Visible; readonly arguments: Plain }
+
+export type ReadAdmission =
+  | Unknown
+  | RefusedArguments
+  /** The id of the member, what the URI is there, and the item that admits it: a resource or a template; null for neither. */
+  | {
+      readonly kind: 'admitted'
+      readonly member: string
+      readonly uri: string
+      readonly item: CapabilityKey | null
+    }
+
+/** Which rule decides about an item for a caller, before the arguments of a call are known. */
+export interface Explanation {
+  readonly shown: boolean
+  readonly because: 'passes_all' | 'rule' | 'no_rule' | 'held' | 'unknown'
+  /** Place of the rule in the list of its type. */
+  readonly rule: number | null
+  readonly held: Held | null
+}
+
+/** A rule of one type of one member. */
+export interface LinkedRule {
+  readonly isDeny: boolean
+  /** Place in the policy. */
+  readonly place: number
+  readonly projection: Projection | null
+  /** Null for a rule that always applies. */
+  readonly condition: Condition | null
+  readonly matches: (item: Plain) => boolean
+}
+
+export interface LinkedItem {
+  readonly member: LinkedMember
+  readonly type: CapabilityType
+  readonly key: string
+  readonly name: string
+  readonly item: Plain
+  readonly held: Held | null
+  /** Rules that match the item, deny first; null where the type passes whole. */
+  readonly rules: readonly LinkedRule[] | null
+  /** As callers see it, by the place of the rule that lets it pass; made when it is first wanted. */
+  readonly views: Map<number, Visible>
+  /** Names of arguments that the server declares. */
+  readonly names: DeclaredNames
+  /** Of a template. */
+  readonly isFor: ((uri: string) => boolean) | null
+}
+
+export interface LinkedMember {
+  readonly id: string
+  readonly prefix: string
+  readonly rules: Readonly<Record<CapabilityType, readonly LinkedRule[] | null>>
+  /** All resources of the catalogue, by their URI at the member. */
+  readonly resources: ReadonlyMap<string, LinkedItem | null>
+  readonly templates: readonly LinkedItem[]
+  /** Templates without a public name. */
+  readonly unnamed: readonly ((uri: string) => boolean)[]
+  readonly isDown: boolean
+  readonly reach: ((caller: Caller) => Reach) | null
+  /** The public URI for one of the member; not before all members are linked. */
+  readonly toPublicUri: (uri: string) => string
+}
+
+/** Which rule lets an item pass, or keeps it back. */
+interface Decision {
+  readonly isAllowed: boolean
+  /** Null where no rule decides. */
+  readonly rule: LinkedRule | null
+}
+
+const PASSES: Decision = { isAllowed: true, rule: null }
+export const NO_RULE: Decision = { isAllowed: false, rule: null }
+
+/** Says whether a rule applies; `maybe` counts as applied for an allow rule alone. */
+export type Applies = (rule: LinkedRule) => boolean
+
+/** The one decision about an item, for lists and for calls. */
+export function decide({ held, rules }: LinkedItem, applies: Applies): Decision {
+  if (held !== null) return NO_RULE
+  return rules === null ? PASSES : decideBy(rules, applies)
+}
+
+function decideBy(rules: readonly LinkedRule[], applies: Applies): Decision {
+  for (const rule of rules) if (applies(rule)) return { isAllowed: !rule.isDeny, rule }
+  return NO_RULE
+}
+
+/** How rules apply before the arguments are known: as far as some arguments may be admitted. */
+export function appliesTo(caller: Caller): Applies {
+  return ({ condition, isDeny }) => {
+    if (condition === null) return true
+    const fit = condition(caller)
+    return fit === 'yes' || (fit === 'maybe' && !isDeny)
+  }
+}
+
+export function appliesWith(caller: Caller, given: Plain): Applies {
+  return ({ condition }) => condition === null || condition(caller, given) === 'yes'
+}
+
+export function isReached({ member: { reach }, type, key }: LinkedItem, caller: Caller): boolean {
+  return reach === null || reach(caller).has(type, key)
+}
+
+/** The item as the caller sees it; null for a hidden one. */
+export function seen(item: LinkedItem, caller: Caller): Visible | null {
+  if (!isReached(item, caller)) return null
+  const { isAllowed, rule } = decide(item, appliesTo(caller))
+  return isAllowed ? viewUnder(item, rule) : null
+}
+
+const WITHOUT_RULE = -1
+
+export function viewUnder(item: LinkedItem, rule: LinkedRule | null): Visible {
+  const place = rule?.place ?? WITHOUT_RULE
+  let view = item.views.get(place)
+  if (view === undefined) {
+    const { type, key, name, member } = item
+    const shown = type === 'tools' ? withPublicApp(item.item, member.toPublicUri) : item.item
+    view = viewOf({ type, member: member.id, key, name }, shown, rule?.projection ?? null)
+    item.views.set(place, view)
+  }
+  return view
+}
+
+/** Judges the arguments for an item that the caller sees. */
+export function admitted(item: LinkedItem, caller: Caller, given: Plain): Exclude<Admission, Unknown> {
+  const misspelt = item.names.fault(given)
+  if (misspelt !== null) return { kind: 'misspelt', ...misspelt }
+  const { isAllowed, rule } = decide(item, appliesWith(caller, given))
+  if (!isAllowed) return { kind: 'refused', item: seen(item, caller)!, reason: NOT_THESE }
+  const view = viewUnder(item, rule)
+  const closed = closedIn(item, view, given)
+  if (closed !== null)
+    return {
+      kind: 'refused',
+      item: view,
+      reason: `The capability policy does not let callers set the argument ${JSON.stringify(closed)}. Leave it out.`,
+    }
+  const whole = view.fixed === NO_ARGUMENTS ? given : { ...given, ...view.fixed }
+  return { kind: 'admitted', item: view, arguments: whole }
+}
+
+/** The closed argument that is given, in whatever spelling; null without one. */
+function closedIn({ names }: LinkedItem, { closed }: Visible, given: Plain): string | null {
+  if (closed.size === 0) return null
+  for (const name of Object.keys(given)) {
+    if (closed.has(name)) return name
+    const meant = closed.declaredFor(name)
+    if (meant !== null && !names.declares(name)) return meant
+  }
+  return null
+}
+
+/** The names of arguments that an item declares. */
+export function namesOf(type: CapabilityType, item: Plain): DeclaredNames {
+  if (type === 'tools') return namesIn(item['inputSchema'])
+  const listed = type === 'prompts' && Array.isArray(item['arguments']) ? item['arguments'] : []
+  return flatNames(
+    listed.flatMap((one: unknown) => (isPlain(one) && typeof one['name'] === 'string' ? [one['name']] : [])),
+  )
+}
+
+const NOT_THESE = 'The capability policy does not allow these arguments.'
+
+export function readOf(item: LinkedItem, uri: string, caller: Caller): ReadAdmission {
+  const admission = admitted(item, caller, { uri })
+  if (admission.kind === 'misspelt') return UNKNOWN
+  if (admission.kind === 'refused') return admission
+  const { type, key, member } = item
+  return { kind: 'admitted', member: member.id, uri, item: { type, key } }
+}
+
+export function explained(item: LinkedItem | undefined, caller: Caller): Explanation {
+  if (item === undefined || !isReached(item, caller))
+    return { shown: false, because: 'unknown', rule: null, held: null }
+  if (item.held !== null) return { shown: false, because: 'held', rule: null, held: item.held }
+  if (item.rules === null) return { shown: true, because: 'passes_all', rule: null, held: null }
+  const { isAllowed, rule } = decide(item, appliesTo(caller))
+  if (rule === null) return { shown: false, because: 'no_rule', rule: null, held: null }
+  return { shown: isAllowed, because: 'rule', rule: rule.place, held: null }
+}

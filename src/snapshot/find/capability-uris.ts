@@ -1,0 +1,126 @@
+/** URIs that no list of a virtual MCP has, and URIs on their way out. */
+import type { PublicNames } from '../../model/public-names.ts'
+import { fromPublicUri, toPublicUri } from '../../model/public-uri.ts'
+import type { Capabilities } from './capabilities.ts'
+import type { Caller } from './capability-caller.ts'
+import {
+  appliesWith,
+  type LinkedMember,
+  type ReadAdmission,
+  readOf,
+  seen,
+  UNKNOWN,
+} from './capability-judge.ts'
+import { isPlainUri } from './uri-template.ts'
+
+/** URIs that no list has, and URIs on their way out. */
+export interface UriSpace {
+  read(caller: Caller, uri: string): ReadAdmission
+  publicUri: Capabilities['publicUri']
+}
+
+/** Unprefixed templates of a member that are asked whether they stand for a URI on its way out. */
+const ASKED_MAX = 16
+const URI_CHARS_MAX = 2048
+
+export function uriSpace(members: readonly LinkedMember[], { resources: given }: PublicNames): UriSpace {
+  const byId = new Map(members.map((member) => [member.id, member]))
+  // Also of resources that are gone: their URIs mean nothing else
+  const holders = new Map(given.map(({ name, member }) => [name, member]))
+  const byPrefix = new Map<string, LinkedMember>()
+  for (const member of members) {
+    // URIs that were published under an earlier prefix go on
+    for (const { name, key } of member.templates) {
+      const found = fromPublicUri(name)
+      if (found !== null && name !== key && !byPrefix.has(found.prefix)) byPrefix.set(found.prefix, member)
+    }
+  }
+  for (const member of members) byPrefix.set(member.prefix, member)
+  const isSole = members.length === 1
+
+  const isHeldByAnother = (uri: string, { id }: LinkedMember): boolean => (holders.get(uri) ?? id) !== id
+  const unprefixed = new Map(
+    members.map((member) => {
+      const own = member.templates.filter(({ name, key }) => name === key)
+      return [member, own.slice(0, ASKED_MAX)]
+    }),
+  )
+  /** True if the URI without a prefix leads to the member. */
+  const mayStay = (member: LinkedMember, uri: string, isQuick: boolean): boolean => {
+    if (fromPublicUri(uri) !== null || isHeldByAnother(uri, member)) return false
+    if (isSole) return true
+    if (isQuick || uri.length > URI_CHARS_MAX) return false
+    const holds = (one: LinkedMember): boolean => unprefixed.get(one)!.some(({ isFor }) => isFor!(uri))
+    return holds(member) && members.find(holds) === member
+  }
+
+  return {
+    read: (caller, uri) => {
+      const found = fromPublicUri(uri)
+      const named = found === null ? undefined : byPrefix.get(found.prefix)
+      if (found !== null && named !== undefined) return readAt(named, found.uri, caller, true, true)
+      let refused: ReadAdmission = UNKNOWN
+      for (const member of members) {
+        if (isHeldByAnother(uri, member)) continue
+        const answer = readAt(member, uri, caller, false, isSole)
+        if (answer.kind === 'admitted') return answer
+        if (answer.kind === 'refused' && refused.kind === 'unknown') refused = answer
+      }
+      return refused
+    },
+    publicUri: (id, uri, isQuick = false) => {
+      const member = byId.get(id)
+      if (member === undefined) return uri
+      const listed = member.resources.get(uri)
+      if (listed !== undefined && listed !== null) return listed.name
+      return mayStay(member, uri, isQuick) ? uri : toPublicUri(member.prefix, uri)
+    },
+  }
+}
+
+/**
+ * Whether the caller may read a URI that is not a public one of a list.
+ * @param uri As the member knows it.
+ * @param isPrefixed The caller named the member by its prefix; otherwise only templates without one count.
+ * @param isSole No other member could be meant: a URI that no template has is for a member that passes everything.
+ */
+function readAt(
+  member: LinkedMember,
+  uri: string,
+  caller: Caller,
+  isPrefixed: boolean,
+  isSole: boolean,
+): ReadAdmission {
+  const listed = member.resources.get(uri)
+  // What the catalogue has is decided by its own rules, under whatever URI it is asked for
+  if (listed !== undefined)
+    return listed === null || !isPrefixed || seen(listed, caller) === null
+      ? UNKNOWN
+      : readOf(listed, uri, caller)
+  if (!passesUnlisted(member, uri, caller)) return UNKNOWN
+  let isOpen = isSole && member.rules.resources === null && member.rules.resource_templates === null
+  let refused: ReadAdmission = UNKNOWN
+  for (const template of member.templates) {
+    if (!(isPrefixed || template.name === template.key) || !template.isFor!(uri)) continue
+    if (seen(template, caller) === null) {
+      isOpen = false
+      continue
+    }
+    const answer = readOf(template, uri, caller)
+    if (answer.kind === 'admitted') return answer
+    if (refused.kind === 'unknown') refused = answer
+  }
+  isOpen &&= !member.unnamed.some((isFor) => isFor(uri))
+  return isOpen ? { kind: 'admitted', member: member.id, uri, item: null } : refused
+}
+
+/**
+ * Deny rules of resources hold for URIs of templates too. Where some resource may be hidden, no spelling of a URI evades that.
+ */
+function passesUnlisted(member: LinkedMember, uri: string, caller: Caller): boolean {
+  const rules = member.rules.resources
+  const mayHide = rules !== null || [...member.resources.values()].some((item) => item?.held !== null)
+  if (mayHide && !isPlainUri(uri)) return false
+  const applies = appliesWith(caller, { uri })
+  return !rules?.some((rule) => rule.isDeny && rule.matches({ uri }) && applies(rule))
+}
