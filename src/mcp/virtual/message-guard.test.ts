@@ -48,6 +48,26 @@ test('what the client sends is looked at field by field: arguments, answers to q
   assert.equal(guard({ request: [rule('block')] }).request(named), named)
 })
 
+test('rules see _meta and members that Postern does not know, and leave the protocol version as it is', () => {
+  const version = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', progressToken: 'SECRET' }
+  const info = { 'io.modelcontextprotocol/clientInfo': { name: 'SECRET' }, 'acme/own': ['SECRET'] }
+  const params = { name: 'a', other: { b: 'SECRET' }, _meta: { ...version, ...info } }
+  assert.deepEqual(guard({ request: [rule('redact')] }).request(params), {
+    name: 'a',
+    other: { b: REDACTED },
+    _meta: {
+      ...version,
+      'io.modelcontextprotocol/clientInfo': { name: REDACTED },
+      'acme/own': [REDACTED],
+    },
+  })
+  const block = (sent: Members): unknown => guard({ request: [rule('block')] }).request(sent)
+  assert.equal(block({ name: 'a', _meta: { 'acme/own': 'SECRET' } }), null)
+  assert.equal(block({ name: 'a', requestState: 'SECRET' }), null)
+  const only = { name: 'a', _meta: version }
+  assert.equal(block(only), only)
+})
+
 test('questions of an origin and answers of the client pass the rules of both legs', () => {
   const asked: unknown[] = []
   const answers: (Members | null)[] = []

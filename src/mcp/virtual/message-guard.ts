@@ -30,6 +30,7 @@ import type { McpGuardrails } from '../../snapshot/linked/guardrail.ts'
 import { createSchemaJudges, type Judge } from '../../snapshot/schema/judge.ts'
 import type { ClientAnswer } from '../protocol/client-questions.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
+import { LOG_LEVEL, PROTOCOL_VERSION } from '../protocol/modern.ts'
 import type { RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
 
 /** Why an answer is refused: a rule, or structured content that does not fit any more. */
@@ -94,25 +95,24 @@ export class MessageGuard implements CallGuard {
     const passed = { value: params, stop: null }
     if (this.#rules.request === null) return passed
     const chain = run.chain(this.#rules.request)
-    const { uri } = params
-    // The URI that was admitted is the URI that is read
-    const still =
-      typeof uri === 'string' ? chain.filter(({ act, webhook }) => act === null && webhook === null) : []
-    if (still.length > 0) {
-      const { stop } = applyText(still, String(uri), 'request', run.tally, 'uri')
+    const still = chain.filter(({ act, webhook }) => act === null && webhook === null)
+    // What was admitted, and what only its origin can read, is sent as it is or not at all
+    for (const name of STILL) {
+      const text = params[name]
+      if (still.length === 0 || typeof text !== 'string') continue
+      const { stop } = applyText(still, text, 'request', run.tally, name)
       if (stop !== null) return { value: params, stop }
     }
-    const { arguments: given, inputResponses, argument, context } = params
+    const { arguments: given } = params
     const unfit = given === undefined ? null : schemaStop(chain, given, 'request', run.tally)
     if (unfit !== null) return { value: params, stop: unfit }
-    const fields = Object.fromEntries(
-      Object.entries({ arguments: given, inputResponses, argument, context }).filter(
-        ([, value]) => value !== undefined,
-      ),
-    )
-    if (Object.keys(fields).length === 0) return passed
-    const { value, stop } = judgedValue(chain, fields, 'request', run.tally)
-    return { value: value === fields ? params : { ...params, ...(value as Members) }, stop }
+    const { own, rest } = apart(params)
+    if (Object.keys(rest).length === 0) return passed
+    const { value, stop } = judgedValue(chain, rest, 'request', run.tally)
+    if (value === rest) return { value: params, stop }
+    const changed = value as Members
+    const meta = isMembers(changed['_meta']) ? { _meta: { ...own, ...changed['_meta'] } } : {}
+    return { value: { ...params, ...changed, ...meta }, stop }
   }
 
   /** The request with its talk to and from the client under the rules. */
@@ -265,6 +265,26 @@ function judgedValue(
   if (Buffer.byteLength(JSON.stringify(value)) > bytesMaxOf(chain))
     return failed(chain, value, leg, tally, 'the message is longer than max_body')
   return applyValue(chain.filter(isOfTexts), value, leg, tally)
+}
+
+/** Members that are sent as they came. */
+const STILL = ['uri', 'requestState'] as const
+/** Members that the policy has admitted, by which the origin finds what is meant. */
+const ADMITTED: ReadonlySet<string> = new Set([...STILL, 'name', 'ref', 'taskId', 'cursor', 'task'])
+/** Members of `_meta` that were checked, or that Postern sets itself. */
+const CHECKED: ReadonlySet<string> = new Set([PROTOCOL_VERSION, LOG_LEVEL, 'progressToken'])
+
+/** What rules look at in the parameters of a request, apart from the members of `_meta` that they do not. */
+function apart(params: Members): { readonly own: Members; readonly rest: Members } {
+  const rest = Object.entries(params).filter(([name, value]) => !ADMITTED.has(name) && value !== undefined)
+  const { _meta: meta } = params
+  if (!isMembers(meta)) return { own: {}, rest: Object.fromEntries(rest) }
+  const [own, judged] = [true, false].map((isOwn) =>
+    Object.fromEntries(Object.entries(meta).filter(([name]) => CHECKED.has(name) === isOwn)),
+  )
+  const others = rest.filter(([name]) => name !== '_meta')
+  const seen = Object.keys(judged!).length === 0 ? others : [...others, ['_meta', judged] as const]
+  return { own: own!, rest: Object.fromEntries(seen) }
 }
 
 /** A schema is one of arguments and of structured content, and no other part of a message has to fit it. */

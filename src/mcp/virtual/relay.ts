@@ -10,6 +10,7 @@ import { BEYOND_BINDING } from '../../gateway/refusal-reasons.ts'
 import type { CapabilityType } from '../../model/capability.ts'
 import type { CapabilityKey } from '../../model/capability-drift.ts'
 import type { Caller as PolicySubject } from '../../snapshot/find/capability-caller.ts'
+import type { Visible } from '../../snapshot/find/capability-view.ts'
 import type { SpellingFault } from '../../snapshot/find/declared-names.ts'
 import type { JoinedVirtualMcp } from '../../snapshot/find/virtual-mcps.ts'
 import type { Sender } from '../http/caller.ts'
@@ -148,15 +149,35 @@ export function createRelay(
     const member = isPrompt ? 'name' : 'uri'
     const name = ref[member]
     if (typeof name !== 'string') return notA('string', `/params/ref/${member}`)
-    const item = capabilities.find(subject, isPrompt ? 'prompts' : 'resource_templates', name)
-    if (item === null) return { kind: 'unknown', pointer: `/params/ref/${member}`, name }
+    const type = isPrompt ? 'prompts' : 'resource_templates'
+    if (capabilities.find(subject, type, name) === null)
+      return { kind: 'unknown', pointer: `/params/ref/${member}`, name }
     if (!isMembers(argument)) return notA('object', '/params/argument')
     // Of another type it would not be found among those that are closed, and origins may read it as that text
     if (typeof argument['name'] !== 'string') return notA('string', '/params/argument/name')
-    if (item.closed.has(argument['name']))
-      return { kind: 'refused', name, reason: 'the argument is not for callers' }
+    const { context = EMPTY } = params
+    const others = isMembers(context) ? (context['arguments'] ?? EMPTY) : null
+    if (!isMembers(others)) return notA('object', '/params/context')
+    const own = argument['name']
+    // An argument that is given twice is judged both times
+    const both = Object.hasOwn(others, own) ? [others] : []
+    const judged = [...both, Object.fromEntries([...Object.entries(others), [own, argument['value']]])]
+    let [sent, item]: [Members, Visible | null] = [EMPTY, null]
+    for (const given of judged) {
+      const admission = capabilities.complete(subject, type, name, given)
+      if (admission.kind === 'unknown') return { kind: 'unknown', pointer: `/params/ref/${member}`, name }
+      if (admission.kind === 'misspelt')
+        return { kind: 'invalid', pointer: '/params/argument', reason: admission.reason }
+      if (admission.kind === 'refused') return { kind: 'refused', name, reason: admission.reason }
+      sent = admission.arguments
+      item = admission.item
+    }
+    if (item === null) return { kind: 'unknown', pointer: `/params/ref/${member}`, name }
+    const entries = Object.entries(sent).filter(([key]) => key !== own || both.length > 0)
     const inner = { ...ref, [member]: item.key }
-    const target = { member: item.member, name, params: { ...params, ref: inner } }
+    const told = entries.length === 0 ? {} : { context: { arguments: Object.fromEntries(entries) } }
+    const { context: _, ...rest } = params
+    const target = { member: item.member, name, params: { ...rest, ref: inner, ...told } }
     return located(target, item, subject, `/params/ref/${member}`)
   }
 

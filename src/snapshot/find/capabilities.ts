@@ -47,7 +47,7 @@ import {
   viewUnder,
 } from './capability-judge.ts'
 import { toMatch } from './capability-match.ts'
-import { type UriSpace, uriSpace } from './capability-uris.ts'
+import { completedTemplate, type UriSpace, uriSpace } from './capability-uris.ts'
 import type { Visible } from './capability-view.ts'
 import type { Reach } from './offered-endpoints.ts'
 import { toUriMatch } from './uri-template.ts'
@@ -86,6 +86,12 @@ export interface Capabilities {
   find(caller: Caller, type: CapabilityType, name: string): Visible | null
   /** Whether the caller may call a tool or get a prompt with these arguments, and the arguments to send. */
   call(caller: Caller, type: 'tools' | 'prompts', name: string, given: Plain): Admission
+  /**
+   * Whether the caller may ask for values of an argument of a prompt, or of a variable of a template. It is judged as a call with these
+   * arguments, and a template as a read of the URI that they make.
+   * @param given all arguments that the caller gives, with the one that is completed
+   */
+  complete(caller: Caller, type: 'prompts' | 'resource_templates', name: string, given: Plain): Admission
   /** Whether the caller may read or subscribe to a URI: a listed resource, or one of a template. */
   read(caller: Caller, uri: string): ReadAdmission
   /**
@@ -133,6 +139,11 @@ export function linkCapabilities(
       const item = types[type].byName.get(name)
       if (item === undefined || seen(item, caller) === null) return UNKNOWN
       return admitted(item, caller, given)
+    },
+    complete: (caller, type, name, given) => {
+      const item = types[type].byName.get(name)
+      if (item === undefined || seen(item, caller) === null) return UNKNOWN
+      return type === 'prompts' ? admitted(item, caller, given) : completedTemplate(item, caller, given)
     },
     read: (caller, uri) => {
       const item = types.resources.byName.get(uri)

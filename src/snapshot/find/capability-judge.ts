@@ -3,13 +3,14 @@
  * judged here.
  */
 import { isPlain, type Plain } from '../../base/plain.ts'
-import type { CapabilityType } from '../../model/capability.ts'
+import { type CapabilityType, KEY_OF } from '../../model/capability.ts'
 import type { CapabilityKey, Held } from '../../model/capability-drift.ts'
 import type { Projection } from '../../model/capability-rules.ts'
 import type { Caller, Condition } from './capability-caller.ts'
 import { NO_ARGUMENTS, type Visible, viewOf, withPublicApp } from './capability-view.ts'
 import { type DeclaredNames, flatNames, namesIn, type SpellingFault } from './declared-names.ts'
 import type { Reach } from './offered-endpoints.ts'
+import { templateNames } from './uri-template.ts'
 
 /** The answer for what is hidden and for what does not exist. */
 export const UNKNOWN = Object.freeze({ kind: 'unknown' } as const)
@@ -160,7 +161,8 @@ export function viewUnder(item: LinkedItem, rule: LinkedRule | null): Visible {
 
 /** Judges the arguments for an item that the caller sees. */
 export function admitted(item: LinkedItem, caller: Caller, given: Plain): Exclude<Admission, Unknown> {
-  const misspelt = item.names.fault(given)
+  // Of resources and templates the one argument is the URI, which Postern gives
+  const misspelt = KEY_OF[item.type] === 'name' ? item.names.fault(given) : null
   if (misspelt !== null) return { kind: 'misspelt', ...misspelt }
   const { isAllowed, rule } = decide(item, appliesWith(caller, given))
   if (!isAllowed) return { kind: 'refused', item: seen(item, caller)!, reason: NOT_THESE }
@@ -190,6 +192,7 @@ function closedIn({ names }: LinkedItem, { closed }: Visible, given: Plain): str
 /** The names of arguments that an item declares. */
 export function namesOf(type: CapabilityType, item: Plain): DeclaredNames {
   if (type === 'tools') return namesIn(item['inputSchema'])
+  if (type === 'resource_templates') return flatNames(templateNames(String(item['uriTemplate'])))
   const listed = type === 'prompts' && Array.isArray(item['arguments']) ? item['arguments'] : []
   return flatNames(
     listed.flatMap((one: unknown) => (isPlain(one) && typeof one['name'] === 'string' ? [one['name']] : [])),

@@ -58,6 +58,8 @@ export function selectedOf(all: Capabilities, selection: CapabilitySelection): C
     find,
     call: (caller, type, name, given) =>
       find(caller, type, name) === null ? UNKNOWN : all.call(caller, type, name, given),
+    complete: (caller, type, name, given) =>
+      find(caller, type, name) === null ? UNKNOWN : all.complete(caller, type, name, given),
     read(caller, uri) {
       const admission = all.read(caller, uri)
       if (admission.kind === 'unknown') return UNKNOWN

@@ -1,17 +1,21 @@
 /** URIs that no list of a virtual MCP has, and URIs on their way out. */
+import type { Plain } from '../../base/plain.ts'
 import type { PublicNames } from '../../model/public-names.ts'
 import { fromPublicUri, toPublicUri } from '../../model/public-uri.ts'
 import type { Capabilities } from './capabilities.ts'
 import type { Caller } from './capability-caller.ts'
 import {
+  type Admission,
+  admitted,
   appliesWith,
+  type LinkedItem,
   type LinkedMember,
   type ReadAdmission,
   readOf,
   seen,
   UNKNOWN,
 } from './capability-judge.ts'
-import { isPlainUri } from './uri-template.ts'
+import { expandedUri, isPlainUri } from './uri-template.ts'
 
 /** URIs that no list has, and URIs on their way out. */
 export interface UriSpace {
@@ -115,12 +119,47 @@ function readAt(
 }
 
 /**
- * Deny rules of resources hold for URIs of templates too. Where some resource may be hidden, no spelling of a URI evades that.
+ * Deny rules of resources hold for URIs of templates too. Where something may be hidden, or a condition looks at URIs, no spelling of a URI
+ * evades that.
  */
-function passesUnlisted(member: LinkedMember, uri: string, caller: Caller): boolean {
+export function passesUnlisted(member: LinkedMember, uri: string, caller: Caller): boolean {
   const rules = member.rules.resources
-  const mayHide = rules !== null || [...member.resources.values()].some((item) => item?.held !== null)
+  const isHeld = (item: LinkedItem | null): boolean => item === null || item.held !== null
+  const mayHide =
+    rules !== null ||
+    member.rules.resource_templates !== null ||
+    member.unnamed.length > 0 ||
+    [...member.resources.values()].some(isHeld) ||
+    member.templates.some(isHeld)
   if (mayHide && !isPlainUri(uri)) return false
   const applies = appliesWith(caller, { uri })
   return !rules?.some((rule) => rule.isDeny && rule.matches({ uri }) && applies(rule))
 }
+
+/** Whether the caller may ask for values of a variable of a template: for the URI that the given values make. */
+export function completedTemplate(
+  item: LinkedItem,
+  caller: Caller,
+  given: Plain,
+): Exclude<Admission, { kind: 'unknown' }> {
+  const view = seen(item, caller)!
+  const refused = { kind: 'refused', item: view, reason: UNDECIDED } as const
+  const misspelt = item.names.fault(given)
+  if (misspelt !== null) return { kind: 'misspelt', ...misspelt }
+  const texts = new Map(
+    Object.entries(given).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : [])),
+  )
+  const uri = expandedUri(item.key, texts)
+  if (uri === null)
+    return item.rules?.some(({ condition }) => condition !== null) === true
+      ? refused
+      : { kind: 'admitted', item: view, arguments: given }
+  const listed = item.member.resources.get(uri)
+  const isHidden = listed === null || (listed !== undefined && seen(listed, caller) === null)
+  if (isHidden || !passesUnlisted(item.member, uri, caller)) return refused
+  const admission = admitted(item, caller, { uri })
+  return admission.kind === 'admitted' ? { ...admission, arguments: given } : admission
+}
+
+const UNDECIDED =
+  'The capability policy does not allow these values, or needs all variables of the template to decide.'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { isPlainUri, toUriMatch } from './uri-template.ts'
+import { expandedUri, isPlainUri, templateNames, toUriMatch } from './uri-template.ts'
 
 test('a template stands for what RFC 6570 expands it to, and for nothing beyond', () => {
   for (const [template, fits, fails] of [
@@ -52,7 +52,36 @@ test('a URI that a server may take for another one is not plain', () => {
     assert.equal(isPlainUri(uri), true, uri)
   for (const uri of [
     ...['file:///a/../b', 'file:///a/..', 'file:///./a', 'file:///%2e%2E/a', 'file:///%61', 'file:///a%2Fb'],
+    ...[
+      'file:///a/..;/b',
+      'file:///a/..%20/b',
+      'file:///a/%252e%252e/b',
+      'file:///a/.%09./b',
+      'file:///a%00',
+    ],
+    ...['file:///a/\uff0e\uff0e/b', 'file:///a\uff0fb', 'file:///a/.\u200b./b', 'file:///a/.\u00ad./b'],
     ...['file:///a\\..\\b', 'file:///a%5cb', 'file:///a b', 'file:///a\n', 'file:///\u0000'],
   ])
     assert.equal(isPlainUri(uri), false, JSON.stringify(uri))
+})
+
+test('a template expands to the URI of RFC 6570 where each variable has a text', () => {
+  const texts = new Map([
+    ['a', 'x/y'],
+    ['b', 'z'],
+  ])
+  for (const [template, uri] of [
+    ['t:{a}', 't:x%2Fy'],
+    ['t:{+a}', 't:x/y'],
+    ['t{#a,b}', 't#x/y,z'],
+    ['t{/a,b}', 't/x%2Fy/z'],
+    ['t{.b}', 't.z'],
+    ['t{;b}', 't;b=z'],
+    ['t{?a,b}', 't?a=x%2Fy&b=z'],
+    ['t?c{&b}', 't?c&b=z'],
+    ['t:{+a:1}{b*}', 't:xz'],
+    ['t:{c}', null],
+  ] as const)
+    assert.equal(expandedUri(template, texts), uri, template)
+  assert.deepEqual(templateNames('t:{+a:1}{?b*,c}'), ['a', 'b', 'c'])
 })
