@@ -2,7 +2,8 @@ import { isPlain, type Plain } from '../base/plain.ts'
 import { refuse } from '../base/refusal.ts'
 import type { Converted } from './converted.ts'
 import { fromKong, isKong } from './kong/kong.ts'
-import { fromMcpServers, mcpServersIn, type ServersAs } from './mcp-client/servers.ts'
+import { clientFileIn } from './mcp-client/files.ts'
+import { fromMcpServers, type ServersAs } from './mcp-client/servers.ts'
 import { registryEntriesIn } from './mcp-registry/entries.ts'
 import type { GivenValues } from './mcp-registry/inputs.ts'
 import { fromRegistry } from './mcp-registry/registry.ts'
@@ -45,12 +46,12 @@ export const CONFIGURATIONS: readonly ConfigurationFormat[] = [
   },
   {
     member: 'mcpServers',
-    name: 'one of an MCP client',
+    name: 'a file of an AI application (Claude, Codex, Continue, Copilot, Cursor, Gemini, Goose, opencode, VS Code, Zed and others)',
     resembles: ({ mcpServers }) => isPlain(mcpServers),
     hint: 'these are servers of an MCP client; convert_config (postern convert) makes documents of them',
     convert: (document, { servers: as, hasRunner }) => {
-      const servers = mcpServersIn(document)
-      return servers === null ? null : fromMcpServers(servers, as, hasRunner)
+      const file = clientFileIn(document)
+      return file === null ? null : fromMcpServers(file.servers, as, hasRunner, file.notes)
     },
   },
   {

@@ -35,6 +35,11 @@ const KEY_SHAPED = /^(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9_+=-]{24,}$/
 export function programOf(server: Plain, name: string): Program | string {
   const { command } = server
   if (typeof command !== 'string' || command === '') return 'it has neither a URL nor a command'
+  const shell = shellIn(command, listedTexts(server['args']))
+  if (shell !== null)
+    return `${shell} is a shell, which runs any text: give the program that it starts as command, and the rest as args`
+  if (/^[A-Za-z]:[\\/]/.test(command))
+    return 'its command is a path of Windows: give the path of the program on the machine of the runner'
   const program = command.startsWith('/') ? command : BARE.test(command) ? `/usr/bin/${command}` : null
   if (program === null || isUnfit(program) || program.length > TEXT_MAX)
     return 'its command is neither the name of a program nor an absolute path'
@@ -73,6 +78,14 @@ export function programOf(server: Plain, name: string): Program | string {
   }
 }
 
+/** The shell that a command line would be given to; null where there is none. `sh FILE` is a program like any other. */
+function shellIn(command: string, args: readonly string[]): string | null {
+  const base = (/[^\\/]*$/.exec(command)?.[0] ?? '').toLowerCase().replace(/\.exe$/, '')
+  if (/^(cmd|powershell|pwsh)$/.test(base)) return base
+  const isShell = /^(sh|bash|dash|zsh|ksh|fish|busybox)$/.test(base)
+  return isShell && (args.length === 0 || args.some((arg) => /^-[a-z]*c[a-z]*$/.test(arg))) ? base : null
+}
+
 function environmentOf(given: unknown, name: string, notes: string[]): Plain | string {
   const entries = isPlain(given) ? Object.entries(given) : []
   if (entries.length > ENV_MAX) return `it has more than ${ENV_MAX} environment variables`
@@ -81,6 +94,12 @@ function environmentOf(given: unknown, name: string, notes: string[]): Plain | s
     if (!VARIABLE_NAME.test(variable) || variable.startsWith('POSTERN_'))
       return 'a variable of its environment has a name that no variable may have'
     const text = scalarText(value)
+    const preset = /^\$\{(?:env:)?[A-Za-z0-9_]+:-([^${}]*)\}$/.exec(text ?? '')?.[1]
+    if (preset !== undefined && !isTelling(variable, preset)) {
+      env.set(variable, preset)
+      notes.push(`its variable ${variable} has the value that the file presets`)
+      continue
+    }
     if (text === undefined || text.length > TEXT_MAX || /\0/.test(text) || !text.isWellFormed())
       return `its variable ${variable} is not text`
     if (isTelling(variable, text) || maskText(text) !== text) {

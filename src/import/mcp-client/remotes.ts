@@ -23,7 +23,9 @@ export const PROGRAM = Symbol('program')
  */
 export function remoteOf(server: unknown, isOrigin: boolean): Remote | typeof PROGRAM | string {
   if (!isPlain(server)) return 'it is no object'
-  const type = typeOf(server)
+  const given = typeOf(server)
+  // GitHub Copilot calls a program so
+  const type = given === 'local' ? 'stdio' : given
   const { httpUrl, serverUrl, command } = server
   const url = [httpUrl, server['url'], serverUrl].find((one) => typeof one === 'string')
   const isOff = isSwitchedOff(server)

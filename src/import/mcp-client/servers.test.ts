@@ -9,7 +9,8 @@ import type { Plain } from '../../base/plain.ts'
 import { fillArguments } from '../../runner/command-line.ts'
 import { RunnerFileSchema } from '../../runner/file-schema.ts'
 import type { Converted } from '../converted.ts'
-import { fromMcpServers, mcpServersIn, type ServersAs } from './servers.ts'
+import { clientFileIn } from './files.ts'
+import { fromMcpServers, type ServersAs } from './servers.ts'
 
 const remote = (headers: Plain = {}, url = 'https://mcp.example.com/v1/mcp'): Plain => ({ url, headers })
 
@@ -303,7 +304,7 @@ test('what comes out is applied as it is', async () => {
   } finally {
     await control.close()
   }
-  assert.equal(mcpServersIn({ servers: [{ url: 'https://a' }] }), null)
+  assert.equal(clientFileIn({ servers: [{ url: 'https://a' }] }), null)
 })
 
 const PATHS = { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: '/var/lib/postern-runner' }

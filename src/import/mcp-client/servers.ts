@@ -53,12 +53,6 @@ const ENDPOINT = {
 /** Each agent that listens holds a connection. */
 const POOL_MAX = 1024
 
-/** The servers of a configuration of an MCP client: `mcpServers`, or `servers` of VS Code; null where it is none. */
-export function mcpServersIn(document: Plain): Plain | null {
-  const { mcpServers, servers, mcp } = document
-  return [mcpServers, servers, isPlain(mcp) ? mcp['servers'] : undefined].find(isPlain) ?? null
-}
-
 /** What servers become: origins with a virtual MCP each, or collections that pass their messages through. */
 export type ServersAs = 'origins' | 'collections'
 
@@ -66,9 +60,14 @@ export type ServersAs = 'origins' | 'collections'
  * The servers of an MCP client as documents: each that is reached over HTTP becomes an origin and a virtual MCP over it, or where it
  * speaks Streamable HTTP a collection with one proxy, and what proves its caller a credential that is read elsewhere; no literal of it is in the documents or notes. A program becomes
  * an entry of the runner, an origin and a virtual MCP. Servers that cannot be forwarded are noted with the reason. Pure. Refuses with document_invalid what is too much.
- * @param hasRunner an origin over a program can be in use at once
+ * @param hasRunner an origin over a program can be in use at once @param told notes about the file
  */
-export function fromMcpServers(servers: Plain, as: ServersAs, hasRunner = false): Converted {
+export function fromMcpServers(
+  servers: Plain,
+  as: ServersAs,
+  hasRunner = false,
+  told: readonly string[] = [],
+): Converted {
   const entries = Object.entries(servers)
   if (entries.length > SERVERS_MAX)
     throw refuse('document_invalid', {
@@ -76,6 +75,7 @@ export function fromMcpServers(servers: Plain, as: ServersAs, hasRunner = false)
       errors: [{ pointer: '', reason: `more than ${SERVERS_MAX} servers` }],
     })
   const making = new Making(as, hasRunner)
+  for (const sentence of told) making.tell(sentence)
   for (const [name, server] of entries) making.server(name, server)
   return making.done()
 }
@@ -108,17 +108,17 @@ class Making {
   /** Something is left out, closed or different. */
   #note(sentence: string): void {
     this.#isExact = false
-    this.#tell(sentence)
+    this.tell(sentence)
   }
 
   /** Something that is good to know of what is carried over. */
-  #tell(sentence: string): void {
+  tell(sentence: string): void {
     this.#notes.add(sentence.slice(0, 500).toWellFormed())
   }
 
   done(): Converted {
     if (this.#unproved.length > 0)
-      this.#tell(
+      this.tell(
         `these servers get no credential: ${this.#unproved.join(', ')}. A server that signs people in itself (OAuth) answers 401, because Postern does not pass on the Authorization header of callers`,
       )
     const [documents, runner] = [this.#documents, this.#runner]
@@ -140,9 +140,9 @@ class Making {
 
   #remote(label: string, server: Plain, remote: Remote, place: Place): void {
     if (remote.isBridged)
-      this.#tell(`server ${label} was reached through mcp-remote; its URL is used directly`)
+      this.tell(`server ${label} was reached through mcp-remote; its URL is used directly`)
     if (isLoopbackHost(new URL(place.origin).hostname))
-      this.#tell(`server ${label} has a loopback URL: Postern looks for the server on its own machine`)
+      this.tell(`server ${label} has a loopback URL: Postern looks for the server on its own machine`)
     if (place.path.split('/').some((segment) => isTelling('', segment)))
       this.#note(
         `the path of server ${label} may contain a secret, and the ${this.#isOrigin ? 'origin' : 'proxy'} shows the path to everybody who can read it. Use a URL without a secret`,
@@ -188,7 +188,9 @@ class Making {
   }
 
   #choosesTools(label: string, server: Plain): boolean {
-    const [first] = Object.keys(server).filter((name) => CHOOSES_TOOLS.test(name))
+    const [first] = Object.keys(server).filter(
+      (name) => CHOOSES_TOOLS.test(name) && !isAllTools(server[name]),
+    )
     if (first === undefined) return false
     this.#note(
       `server ${label} becomes a draft, because ${first.slice(0, 64)} is not converted. Select its tools with a capability policy`,
@@ -214,8 +216,8 @@ class Making {
     const isOff = isSwitchedOff(server)
     this.#runner[slug] = program.entry
     this.#isExact &&= program.isExact
-    for (const sentence of program.notes) this.#tell(`server ${label}: ${sentence}`)
-    this.#tell(
+    for (const sentence of program.notes) this.tell(`server ${label}: ${sentence}`)
+    this.tell(
       this.#hasRunner
         ? `server ${label} is a program: add the entry ${slug} to the file of postern runner, and restart the runner`
         : `server ${label} is a program: add the entry ${slug} to the file of postern runner, start Postern with POSTERN_RUNNER set, and activate the origin: postern origins toggle ${slug} --active`,
@@ -244,7 +246,9 @@ class Making {
   }
 
   #noteMembers(label: string, server: Plain): void {
-    const unknown = Object.keys(server).filter((member) => !MEMBERS.has(member))
+    const unknown = Object.keys(server).filter(
+      (member) => !MEMBERS.has(member) && !(CHOOSES_TOOLS.test(member) && isAllTools(server[member])),
+    )
     if (unknown.length > 0)
       this.#note(
         `server ${label}: these members are not converted: ${unknown.slice(0, MEMBERS_TOLD).join(', ')}`,
@@ -266,9 +270,13 @@ class Making {
         this.#note(
           `a header of server ${label} is left out: its name is not valid, or the gateway sets this header`,
         )
-      else if (OF_CALLERS.test(name)) this.#tell(`header ${name} of server ${label} is left to its callers`)
+      else if (OF_CALLERS.test(name)) this.tell(`header ${name} of server ${label} is left to its callers`)
       else if (text === undefined || text === '')
         this.#note(`header ${name} of server ${label} is left out: its value is not text`)
+      else if (/\{\{[^{}]*\}\}/.test(text))
+        this.#note(
+          `header ${name} of server ${label} is left out: its application fills it in for each person, and Postern does not`,
+        )
       else if (isTelling(name, text)) proofs.push({ in: 'header', name, value: text })
       else if (InjectedHeader.safeParse({ name, value: text }).success) headers.push({ name, value: text })
       else this.#note(`header ${name} of server ${label} is left out: its value is not valid`)
@@ -290,10 +298,15 @@ class Making {
       ? { type: 'bearer', token: key }
       : { type: 'api_key', key, in: proof.in, name: proof.name, prefix }
     this.#documents.push({ kind: 'credential', slug, spec: { name: label, auth } })
-    this.#tell(
+    this.tell(
       `server ${label}: Postern reads the value for ${proof.name} from the environment variable ${env}. Set it to ${expected}`,
     )
   }
+}
+
+/** `["*"]`, as GitHub Copilot names all tools. */
+function isAllTools(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 1 && value[0] === '*'
 }
 
 /** Where calls go. */

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { destinationOf } from '../../base/egress.ts'
 import { fromConfiguration } from '../../import/configurations.ts'
-import { DOCUMENT_BYTES_MAX, readObject } from '../../import/text/read.ts'
+import { readConfiguration } from '../../import/text/configuration.ts'
+import { DOCUMENT_BYTES_MAX } from '../../import/text/read.ts'
 import { confidential } from '../../model/confidential.ts'
 import { define } from '../engine/define.ts'
 import { hasRunner } from '../origins/runner.ts'
@@ -16,12 +17,12 @@ export const convertConfig = define({
   tool: 'convert_config',
   group: 'manage_config',
   summary:
-    'Convert a declarative configuration of Kong (decK), the servers of an MCP client (mcpServers), or an entry of an MCP registry (server.json) to documents. Changes nothing: plan and apply the result',
+    'Convert a declarative configuration of Kong (decK), the servers in a file of an AI application (such as mcpServers), or an entry of an MCP registry (server.json) to documents. Changes nothing: plan and apply the result',
   input: z.strictObject({
     document: confidential(
       'document',
       z.union([z.string().max(DOCUMENT_BYTES_MAX), z.looseObject({})]),
-    ).describe('The configuration: YAML or JSON as text, or the object itself'),
+    ).describe('The configuration: JSON, also with comments, YAML or TOML as text, or the object itself'),
     servers: z
       .enum(['origins', 'collections'])
       .default('origins')
@@ -56,7 +57,7 @@ export const convertConfig = define({
       notes,
       exact,
       runner = {},
-    } = fromConfiguration(await readObject(document), {
+    } = fromConfiguration(await readConfiguration(document), {
       servers,
       values,
       hasRunner: hasRunner(settings),
