@@ -47,7 +47,9 @@ function reservationOf(exchange: Exchange): MemoryReservation | null {
 
 /** Whoever names a profile of type none has proved nothing: there the address counts. */
 function holderIn({ identity: { client, credentialId, subject }, ip, snapshot }: Exchange): string {
-  return client === null || credentialId === '' ? networkOf(ip) : holderOf({ client, subject, credentialId }, snapshot)
+  return client === null || credentialId === ''
+    ? networkOf(ip)
+    : holderOf({ client, subject, credentialId }, snapshot)
 }
 
 /**

@@ -149,7 +149,10 @@ test('the expanded view has a tool for each endpoint and method, which answers a
     assert.equal((hintsOf('crm_delete_person') as { destructiveHint: boolean }).destructiveHint, true)
     assert.deepEqual(tools.find((one) => one.name === 'crm_delete_person')!['inputSchema'], {
       type: 'object',
-      properties: { id: { type: 'string' }, dry_run: { type: 'string', description: 'Sent as "dry run" in query.' } },
+      properties: {
+        id: { type: 'string' },
+        dry_run: { type: 'string', description: 'Sent as "dry run" in query.' },
+      },
       required: ['id'],
       additionalProperties: false,
     })

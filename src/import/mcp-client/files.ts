@@ -189,7 +189,7 @@ function fromOpencode(server: Plain): Plain {
 
 function withReferences(given: Plain): Plain {
   const refer = (value: unknown): unknown =>
-    typeof value === 'string' ? value.replaceAll(/\{env:([^{}]{1,100})\}/g, '${env:$1}') : value
+    typeof value === 'string' ? value.replaceAll(/\{env:([^{}]{1,100})\}/g, '$${env:$1}') : value
   return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, refer(value)]))
 }
 

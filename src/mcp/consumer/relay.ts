@@ -196,8 +196,8 @@ export function createConsumerRelay(options: RelayOptions): Relay<Sender> {
   ) {
     const { requestId } = sender
     const misspelt = item.names.fault(given)
-      const built =
-        misspelt === null ? byArguments(item, withDigits(given)) : { ok: false as const, errors: [misspelt] }
+    const built =
+      misspelt === null ? byArguments(item, withDigits(given)) : { ok: false as const, errors: [misspelt] }
     if (!built.ok) {
       const detail = `${built.errors[0]!.pointer}: ${built.errors[0]!.reason}`
       return finish(refused('parameter_invalid', requestId, { detail, errors: built.errors }))

@@ -169,7 +169,7 @@ function faultIn(names: FoldedNames, members: Members, pointer: string): string 
 }
 
 /** The sentence of a refusal. @param pointer of the object that has the member */
-export function misspeltText(given: string, declared: string, pointer: string): string {
+function misspeltText(given: string, declared: string, pointer: string): string {
   const place = pointer === '' ? 'the message' : pointer
   return `The member ${shownName(given)} of ${place} is another spelling of "${declared}". Use the exact name`
 }

@@ -30,9 +30,9 @@ import type { ConnectedOrigin, ManualClient } from './port.ts'
 import type { FederatedClient, Party, TokenClient } from './token-client.ts'
 
 /** Path of the client metadata document that all origins shared in earlier versions. */
-export const CLIENT_DOCUMENT_PATH = '/oauth/client.json'
+const CLIENT_DOCUMENT_PATH = '/oauth/client.json'
 /** Path of the redirect URI of clients that were registered by hand. Below it are those of other clients, one for each issuer. */
-export const CONNECT_CALLBACK_PATH = '/connect/callback'
+const CONNECT_CALLBACK_PATH = '/connect/callback'
 /** `/oauth/client/{id of the origin}/{key of the issuer}.json`: a client metadata document. */
 const DOCUMENT = /^\/oauth\/client\/([\w-]{1,64})\/([\w-]{22})\.json$/
 

@@ -122,7 +122,7 @@ function readAt(
  * Deny rules of resources hold for URIs of templates too. Where something may be hidden, or a condition looks at URIs, no spelling of a URI
  * evades that.
  */
-export function passesUnlisted(member: LinkedMember, uri: string, caller: Caller): boolean {
+function passesUnlisted(member: LinkedMember, uri: string, caller: Caller): boolean {
   const rules = member.rules.resources
   const isHeld = (item: LinkedItem | null): boolean => item === null || item.held !== null
   const mayHide =

@@ -139,7 +139,16 @@ test('preparing a schema takes a bounded number of looks, however its definition
 })
 
 const names = fc.constantFrom('a', 'b', 'c')
-const ONE = ['not', 'if', 'then', 'else', 'items', 'contains', 'additionalProperties', 'unevaluatedProperties']
+const ONE = [
+  'not',
+  'if',
+  'then',
+  'else',
+  'items',
+  'contains',
+  'additionalProperties',
+  'unevaluatedProperties',
+]
 const { schema: schemas } = fc.letrec<{ schema: unknown; member: [string, unknown] }>((tie) => ({
   member: fc.oneof(
     fc.tuple(fc.constantFrom(...ONE), tie('schema')),

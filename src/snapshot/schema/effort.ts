@@ -17,7 +17,7 @@ const REMEMBER_FROM = 2000
 /** Most results that are remembered. */
 const REMEMBERED_MAX = 100_000
 /** Errors that are gathered for one value; many say the same. */
-export const GATHERED_MAX = 80
+const GATHERED_MAX = 80
 const POINTER_MAX = 512
 const REASON_MAX = 300
 

@@ -953,7 +953,7 @@ export interface Operations {
   readonly 'config.apply': { readonly input: ConfigApplyInput; readonly output: ConfigApplyOutput }
   /** Compare documents with the configuration or with other documents; stores no plan */
   readonly 'config.diff': { readonly input: ConfigDiffInput; readonly output: ConfigDiffOutput }
-  /** Convert a declarative configuration of Kong (decK), the servers of an MCP client (mcpServers), or an entry of an MCP registry (server.json) to documents. Changes nothing: plan and apply the result */
+  /** Convert a declarative configuration of Kong (decK), the servers in a file of an AI application (such as mcpServers), or an entry of an MCP registry (server.json) to documents. Changes nothing: plan and apply the result */
   readonly 'config.convert': { readonly input: ConfigConvertInput; readonly output: ConfigConvertOutput }
   /** List the encryption keys and the number of secrets that each one encrypts */
   readonly 'keys.list': { readonly input: KeysListInput; readonly output: KeysListOutput }
