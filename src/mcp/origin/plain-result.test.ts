@@ -14,6 +14,7 @@ test('a complete result without a resource is plain, as it was written', () => {
   for (const [result, hasType] of [
     ['{"content":[{"type":"text","text":"a \\"b\\" \\\\ é 😀"}],"isError":false}', false],
     ['{ "resultType" : "complete" ,\t"content" : [ ] , "_meta" : { "n" : -1.5e+3 } }', true],
+    ['{"content":[{"mimeType":"image/png","data":"AAA=","type":"image"},{"text":"","type":"text"}]}', false],
     ['{"content":[],"structuredContent":{"a":[null,true,false,0,10,0.5,1E9,""],"resultType":"x"}}', false],
   ] as const) {
     assert.deepEqual(plainIn(responseOf(result)), { text: result, hasType }, result)
@@ -37,6 +38,22 @@ test('a result that says anything else is not plain', () => {
     '{"content":[{"type":"resource","resource":{"uri":"a:b"}}]}',
     '{"content":[{"type":"r\\u0065source","resource":{"uri":"a:b"}}]}',
     '{"content":[],\n"isError":false}',
+    '{"a":1}',
+    '{"content":null}',
+    '{"content":{}}',
+    '{"content":["text"]}',
+    '{"content":[{}]}',
+    '{"content":[{"type":"text"}]}',
+    '{"content":[{"type":"text","text":null}]}',
+    '{"content":[{"type":"text","text":"a","annotations":null}]}',
+    '{"content":[{"type":"audio","data":"AA==","mimeType":"audio/wav"}]}',
+    '{"content":[{"type":"image","data":"A","mimeType":"image/png"}]}',
+    '{"content":[{"type":"image","data":"A===","mimeType":"image/png"}]}',
+    '{"content":[{"type":"image","data":"AA=="}]}',
+    '{"content":[],"structuredContent":null}',
+    '{"content":[],"structuredContent":[]}',
+    '{"content":[],"_meta":null}',
+    '{"content":[],"_meta":{"progressToken":{}}}',
   ]) {
     assert.ok(readJson(Buffer.from(responseOf(result))).ok, result)
     assert.equal(plainIn(responseOf(result)), null, result)
@@ -58,7 +75,8 @@ test('a response to another request, or with more than its result, is not plain'
 })
 
 test('a plain result is nested no deeper than a message may be', () => {
-  const nested = (depth: number): string => responseOf(`{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`)
+  const nested = (depth: number): string =>
+    responseOf(`{"content":[],"a":${'['.repeat(depth)}${']'.repeat(depth)}}`)
   const most = JSON_DEPTH_MAX - 2
   assert.ok(readJson(Buffer.from(nested(most))).ok && plainIn(nested(most)) !== null)
   assert.ok(!readJson(Buffer.from(nested(most + 1))).ok && plainIn(nested(most + 1)) === null)
@@ -75,7 +93,7 @@ test('a plain result is what JSON.parse reads, and nothing that JSON.parse refus
   let plain = 0
   fc.assert(
     fc.property(value, (text) => {
-      const json = responseOf(`{"a":${text}}`)
+      const json = responseOf(`{"content":[],"a":${text}}`)
       const read = readJson(Buffer.from(json))
       const found = plainIn(json)
       const isRead = read.ok && Object.keys((read.value as { result: object }).result).length > 0

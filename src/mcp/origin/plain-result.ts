@@ -6,7 +6,7 @@ import { JSON_DEPTH_MAX } from '../protocol/json.ts'
 import type { RpcId } from '../protocol/message.ts'
 import { resultStart } from './result-text.ts'
 
-/** A result that is complete, no failure, not empty, and names no resource. */
+/** A result of a tool that is complete, no failure, names no resource, and has texts and images alone as content. */
 export interface PlainResult {
   /** As its origin wrote it, on one line. */
   readonly bytes: Buffer
@@ -24,13 +24,15 @@ export function plainResultIn(json: Buffer, id: RpcId): PlainResult | null {
   if (from === -1) return null
   isDoubtful = false
   hasType = false
-  const end = endOfMembers(json, from, JSON_DEPTH_MAX - 2, true)
-  if (end === -1 || isDoubtful) return null
+  hasContent = false
+  const end = endOfMembers(json, from, JSON_DEPTH_MAX - 2, RESULT)
+  if (end === -1 || isDoubtful || !hasContent) return null
   const last = afterSpace(json, end)
   if (json[last] !== CLOSE_OBJECT || afterSpace(json, last + 1) !== json.length) return null
   return { bytes: json.subarray(from, end), hasType }
 }
 
+const EQUALS = 0x3d
 const QUOTE = 0x22
 const COMMA = 0x2c
 const MINUS = 0x2d
@@ -44,18 +46,27 @@ const CLOSE_OBJECT = 0x7d
 /** The result may be another than a plain one. */
 let isDoubtful = false
 let hasType = false
+let hasContent = false
+
+/** What an object is, as far as its members count. */
+const ANY = 0
+const RESULT = 1
+const META = 2
+const BLOCK = 3
+type Place = typeof ANY | typeof RESULT | typeof META | typeof BLOCK
 
 /**
  * Index behind the object that begins at `at`, or -1 where none does.
  * @param levels containers that may stand inside each other in its members
  */
-function endOfMembers(json: Uint8Array, at: number, levels: number, isResult: boolean): number {
+function endOfMembers(json: Uint8Array, at: number, levels: number, place: Place): number {
   if (json[at] !== OPEN_OBJECT) return -1
   let next = afterSpace(json, at + 1)
   if (json[next] === CLOSE_OBJECT) {
-    if (isResult) isDoubtful = true
+    if (place === BLOCK) isDoubtful = true
     return next + 1
   }
+  let seen = 0
   for (;;) {
     if (json[next] !== QUOTE) return -1
     const name = next
@@ -64,11 +75,16 @@ function endOfMembers(json: Uint8Array, at: number, levels: number, isResult: bo
     next = afterSpace(json, nameEnd)
     if (json[next] !== COLON) return -1
     const value = afterSpace(json, next + 1)
-    const valueEnd = endOfValue(json, value, levels)
+    const valueEnd = endOfValue(json, value, levels, place === RESULT ? placeOf(json, name, nameEnd) : ANY)
     if (valueEnd === -1) return -1
-    if (isResult) judge(json, name, nameEnd, value, valueEnd)
+    if (place === RESULT) judge(json, name, nameEnd, value, valueEnd)
+    else if (place === BLOCK) seen |= partOf(json, name, nameEnd, value, valueEnd)
+    else if (place === META) isDoubtful ||= NOT_ANY.some((one) => says(json, name, nameEnd, one))
     next = afterSpace(json, valueEnd)
-    if (json[next] === CLOSE_OBJECT) return next + 1
+    if (json[next] === CLOSE_OBJECT) {
+      if (place === BLOCK) isDoubtful ||= seen !== TEXT_BLOCK && seen !== IMAGE_BLOCK
+      return next + 1
+    }
     if (json[next] !== COMMA) return -1
     next = afterSpace(json, next + 1)
   }
@@ -78,6 +94,17 @@ const TYPE = Buffer.from('"resultType"')
 const COMPLETE = Buffer.from('"complete"')
 const IS_ERROR = Buffer.from('"isError"')
 const FALSE = Buffer.from('false')
+const CONTENT = Buffer.from('"content"')
+const STRUCTURED = Buffer.from('"structuredContent"')
+const META_NAME = Buffer.from('"_meta"')
+/** Members of `_meta` that have a form. */
+const NOT_ANY = ['"progressToken"', '"io.modelcontextprotocol/related-task"'].map((name) => Buffer.from(name))
+
+/** What the items, or the members, of a member of the result are. */
+function placeOf(json: Uint8Array, name: number, nameEnd: number): Place {
+  if (says(json, name, nameEnd, CONTENT)) return BLOCK
+  return says(json, name, nameEnd, META_NAME) ? META : ANY
+}
 
 /** Looks at a member of the result. */
 function judge(json: Uint8Array, name: number, nameEnd: number, value: number, valueEnd: number): void {
@@ -85,6 +112,11 @@ function judge(json: Uint8Array, name: number, nameEnd: number, value: number, v
     hasType = true
     isDoubtful ||= !says(json, value, valueEnd, COMPLETE)
   } else if (says(json, name, nameEnd, IS_ERROR)) isDoubtful ||= !says(json, value, valueEnd, FALSE)
+  else if (says(json, name, nameEnd, CONTENT)) {
+    hasContent = true
+    isDoubtful ||= json[value] !== OPEN_ARRAY
+  } else if (says(json, name, nameEnd, STRUCTURED) || says(json, name, nameEnd, META_NAME))
+    isDoubtful ||= json[value] !== OPEN_OBJECT
   // An escape may stand for any letter of these
   else for (let at = name; at < nameEnd; at++) if (json[at] === BACKSLASH) isDoubtful = true
 }
@@ -95,11 +127,49 @@ function says(json: Uint8Array, from: number, to: number, text: Uint8Array): boo
   return true
 }
 
-function endOfItems(json: Uint8Array, at: number, levels: number): number {
+const TYPE_NAME = Buffer.from('"type"')
+const TEXT_NAME = Buffer.from('"text"')
+const IMAGE = Buffer.from('"image"')
+const DATA_NAME = Buffer.from('"data"')
+const MIME_NAME = Buffer.from('"mimeType"')
+
+const IS_TEXT = 1
+const IS_IMAGE = 2
+const HAS_TEXT = 4
+const HAS_DATA = 8
+const HAS_MIME = 16
+const TEXT_BLOCK = IS_TEXT | HAS_TEXT
+const IMAGE_BLOCK = IS_IMAGE | HAS_DATA | HAS_MIME
+
+/** What a member of a content is; any that texts and images do not need is doubtful. */
+function partOf(json: Uint8Array, name: number, nameEnd: number, value: number, valueEnd: number): number {
+  if (json[value] === QUOTE) {
+    if (says(json, name, nameEnd, TEXT_NAME)) return HAS_TEXT
+    if (says(json, name, nameEnd, TYPE_NAME)) {
+      if (says(json, value, valueEnd, TEXT_NAME)) return IS_TEXT
+      if (says(json, value, valueEnd, IMAGE)) return IS_IMAGE
+    } else if (says(json, name, nameEnd, MIME_NAME)) return HAS_MIME
+    else if (says(json, name, nameEnd, DATA_NAME) && isBase64(json, value + 1, valueEnd - 1)) return HAS_DATA
+  }
+  isDoubtful = true
+  return 0
+}
+
+/** As RFC 4648 section 4 has it, with all padding. */
+function isBase64(json: Uint8Array, from: number, to: number): boolean {
+  if ((to - from) % 4 !== 0) return false
+  let end = to
+  while (end > from && to - end < 2 && json[end - 1] === EQUALS) end--
+  for (let at = from; at < end; at++) if (DIGITS_64[json[at]!] !== 1) return false
+  return true
+}
+
+function endOfItems(json: Uint8Array, at: number, levels: number, place: Place): number {
   let next = afterSpace(json, at + 1)
   if (json[next] === CLOSE_ARRAY) return next + 1
   for (;;) {
-    const end = endOfValue(json, next, levels)
+    if (place === BLOCK && json[next] !== OPEN_OBJECT) isDoubtful = true
+    const end = endOfValue(json, next, levels, place)
     if (end === -1) return -1
     next = afterSpace(json, end)
     if (json[next] === CLOSE_ARRAY) return next + 1
@@ -110,11 +180,12 @@ function endOfItems(json: Uint8Array, at: number, levels: number): number {
 
 const LITERALS = new Map(['true', 'false', 'null'].map((word) => [word.charCodeAt(0), Buffer.from(word)]))
 
-function endOfValue(json: Uint8Array, at: number, levels: number): number {
+/** @param place what an object is that begins there, or the items of a list */
+function endOfValue(json: Uint8Array, at: number, levels: number, place: Place): number {
   const first = json[at]
   if (first === QUOTE) return endOfString(json, at)
-  if (first === OPEN_OBJECT) return levels === 0 ? -1 : endOfMembers(json, at, levels - 1, false)
-  if (first === OPEN_ARRAY) return levels === 0 ? -1 : endOfItems(json, at, levels - 1)
+  if (first === OPEN_OBJECT) return levels === 0 ? -1 : endOfMembers(json, at, levels - 1, place)
+  if (first === OPEN_ARRAY) return levels === 0 ? -1 : endOfItems(json, at, levels - 1, place)
   if (first === MINUS || isDigit(first)) return endOfNumber(json, at)
   const literal = LITERALS.get(first ?? -1)
   return literal !== undefined && says(json, at, at + literal.length, literal) ? at + literal.length : -1
@@ -148,6 +219,7 @@ function endOfString(json: Uint8Array, start: number): number {
   return -1
 }
 
+const DIGITS_64 = flags('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/')
 const HEX = flags('0123456789abcdefABCDEF')
 
 function endOfNumber(json: Uint8Array, at: number): number {

@@ -14,6 +14,7 @@ import { hasUnseen, isDeceptive, printable } from '../../base/visible.ts'
 import { type CapabilityType, KEY_OF } from '../../model/capability.ts'
 import type { Catalogue } from '../../model/capability-drift.ts'
 import type { CatalogueState, Verdict } from '../../model/catalogue.ts'
+import { findingsOf } from '../../model/mcp/listed-item.ts'
 import type { OriginProbed, ProbeStep } from '../../model/origin-probe.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import { isLegacyVersion, LEGACY_VERSIONS, MODERN_VERSIONS } from '../protocol/versions.ts'
@@ -269,7 +270,9 @@ class Probe {
       cursor = next
     }
     this.#took(type, last, null)
-    return [...items.values()]
+    const all = [...items.values()]
+    for (const finding of findingsOf(type, all)) this.#warn(finding)
+    return all
   }
 
   #keepTtl(ttlMs: unknown): void {
@@ -293,10 +296,10 @@ class Probe {
       this.#warn(`${type} "${name}" is left out: it ${reason}`)
       return
     }
-    if (hidesText(json))
-      this.#warn(`${type} "${shown(identifierOf(type, item as Plain))}" has text that people do not see`)
-    this.#bytes += bytes
     const known = item as Plain
+    if (hidesText(json))
+      this.#warn(`${type} "${shown(identifierOf(type, known))}" has text that people do not see`)
+    this.#bytes += bytes
     items.set(identifierOf(type, known), known)
   }
 

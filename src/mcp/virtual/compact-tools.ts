@@ -4,7 +4,7 @@
  * tools by their own names: the view hides none of them.
  */
 import type { FieldError } from '../../base/refusal.ts'
-import type { Capabilities, VisibleList } from '../../snapshot/find/capabilities.ts'
+import type { Capabilities, VisibleList } from '../../snapshot/find/capability-answers.ts'
 import type { Caller } from '../../snapshot/find/capability-caller.ts'
 import {
   COMPACT_TOOLS,
@@ -63,18 +63,18 @@ export function createCompactTools(
     return view
   }
 
-  function search({ query, limit }: Members, caller: Caller): ToolOutcome {
-    const view = list(capabilities.visible(caller, 'tools'))
+  function search({ query, limit }: Members, caller: Caller, own: Capabilities): ToolOutcome {
+    const view = list(own.visible(caller, 'tools'))
     // Checked before
     const found = view.search(query as string, (limit as number | undefined) ?? SEARCH_LIMIT.default)
     const hint = found.total === 0 ? { hint: 'No tool has these words. Try others, or an empty query.' } : {}
     return given({ ...found, ...hint })
   }
 
-  function describe({ name }: Members, caller: Caller, requestId: string): ToolOutcome {
+  function describe({ name }: Members, caller: Caller, own: Capabilities, requestId: string): ToolOutcome {
     // Checked before
     const asked = name as string
-    const found = capabilities.find(caller, 'tools', asked)
+    const found = own.find(caller, 'tools', asked)
     if (found !== null) return given(found.shown)
     const shown = asked.slice(0, NAME_CHARS_SHOWN)
     return refused('not_found', requestId, { detail: `Unknown tool: ${shown}. search_tools finds names.` })
@@ -102,8 +102,11 @@ export function createCompactTools(
       if (name === COMPACT_TOOLS.call) return { request: called(request, arguments_), done: within(done) }
       const caller = look()
       if (caller === null) return null
+      const own = request.isModern ? capabilities : capabilities.legacy
       return answer(
-        name === COMPACT_TOOLS.search ? search(arguments_, caller) : describe(arguments_, caller, requestId),
+        name === COMPACT_TOOLS.search
+          ? search(arguments_, caller, own)
+          : describe(arguments_, caller, own, requestId),
       )
     },
   }

@@ -20,6 +20,7 @@ import type { RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
 import { isModernVersion } from '../protocol/versions.ts'
 import type { ArgumentHeaders } from './argument-headers.ts'
 import { connectPage, type Retried, URL_NEEDED, URL_NEEDED_VERSION } from './connect-page.ts'
+import { fitResult } from './fitted-result.ts'
 import { inputFault, offers, requiredBy } from './input-requests.ts'
 import type { MessageGuard } from './message-guard.ts'
 import { answerUndeclared, errorFor, pagesIn } from './origin-error.ts'
@@ -392,7 +393,7 @@ export class OriginCall {
       case 'result':
         if (reply.plain === null && !this.#isComplete(reply.result, isModernOrigin)) return
         for (const elicitationId of this.#pages) notify(notificationText(PAGE_DONE, { elicitationId }))
-        return this.#done(this.#resultOf(reply, isModernOrigin))
+        return this.#giveResult(reply, isModernOrigin)
       case 'error':
         return this.#failed(reply.error, isModernOrigin)
       case 'session_gone':
@@ -459,22 +460,31 @@ export class OriginCall {
   }
 
   /** As its origin wrote it where nothing differs. */
-  #resultOf(reply: ResultReply, isModernOrigin: boolean): RelayedAnswer {
-    const { method, isModern } = this.#request
+  #giveResult(reply: ResultReply, isModernOrigin: boolean): void {
+    const { method, isModern, version } = this.#request
     // The answer of a parked call is written for another thread
     const passed = this.#parked === null ? passedResult(method, reply, isModernOrigin, isModern) : null
-    if (passed !== null) return passed
+    if (passed !== null) {
+      this.#done(passed)
+      return
+    }
     const { result, text } = reply
     const { capabilities } = this.#joined
     const { member } = this.#target
+    const asked = this.#askedUri()
+    const fitted = fitResult(method, result, { version, isModernOrigin, uri: asked?.own ?? null })
+    if ('fault' in fitted) {
+      this.#refuse('upstream_invalid_response', `its result ${fitted.fault}`)
+      return
+    }
     const shown = withPublicUris(
       method,
-      result,
+      fitted.result,
       (uri, isQuick) => capabilities.publicUri(member, uri, isQuick),
-      this.#askedUri(),
+      asked,
     )
     const own = shown === result ? text : null
-    return { kind: 'result', text: resultFor(method, shown, isModernOrigin, isModern, own) }
+    this.#done({ kind: 'result', text: resultFor(method, shown, isModernOrigin, isModern, own) })
   }
 
   /** The URI of resources/read at the origin, and as the caller gave it. */

@@ -9,6 +9,7 @@ import { hitsText } from '../../gateway/record.ts'
 import { BEYOND_BINDING } from '../../gateway/refusal-reasons.ts'
 import type { CapabilityType } from '../../model/capability.ts'
 import type { CapabilityKey } from '../../model/capability-drift.ts'
+import type { Capabilities } from '../../snapshot/find/capability-answers.ts'
 import type { Caller as PolicySubject } from '../../snapshot/find/capability-caller.ts'
 import type { Visible } from '../../snapshot/find/capability-view.ts'
 import type { SpellingFault } from '../../snapshot/find/declared-names.ts'
@@ -73,7 +74,6 @@ export function createRelay(
   tools: RelayTools,
   instructions: string,
 ): Relay<Sender> {
-  const { capabilities } = joined
   const { gateway, parking } = tools
   const tasks = createTasks(joined, tools)
   const declared = capabilitiesOf(joined)
@@ -83,10 +83,16 @@ export function createRelay(
   })
   const about = { modern: aboutFor(true), legacy: aboutFor(false) }
 
+  function capabilitiesFor({ isModern }: Pick<RelayedRequest, 'isModern'>): Capabilities {
+    return isModern ? joined.capabilities : joined.capabilities.legacy
+  }
+
   function find(
-    { method, params, mirrored }: Pick<RelayedRequest, 'method' | 'params' | 'mirrored'>,
+    request: Pick<RelayedRequest, 'method' | 'params' | 'mirrored' | 'isModern'>,
     subject: PolicySubject,
   ): Found {
+    const { method, params, mirrored } = request
+    const capabilities = capabilitiesFor(request)
     const given = params['arguments'] === undefined ? EMPTY : params['arguments']
     if (method === 'resources/read') {
       const { uri } = params
@@ -98,7 +104,7 @@ export function createRelay(
       const target = { member, name: uri, params: { ...params, uri: key } }
       return located(target, item, subject, '/params/uri')
     }
-    if (method === 'completion/complete') return findCompleted(params, subject)
+    if (method === 'completion/complete') return findCompleted(capabilities, params, subject)
     const { name } = params
     if (typeof name !== 'string') return notA('string', '/params/name')
     if (!isMembers(given)) return notA('object', '/params/arguments')
@@ -142,7 +148,7 @@ export function createRelay(
   }
 
   /** Of a prompt, or of a template of URIs (2025-11-25, server/utilities/completion). */
-  function findCompleted(params: Members, subject: PolicySubject): Found {
+  function findCompleted(capabilities: Capabilities, params: Members, subject: PolicySubject): Found {
     const { ref, argument } = params
     if (!isMembers(ref)) return notA('object', '/params/ref')
     const isPrompt = ref['type'] === 'ref/prompt'
@@ -225,7 +231,7 @@ export function createRelay(
   const { slug, mcp_view } = joined.virtualMcp.fragment
   const compact =
     mcp_view === 'compact'
-      ? createCompactTools(capabilities, (id) => joined.members.get(id)!.origin.fragment.name)
+      ? createCompactTools(joined.capabilities, (id) => joined.members.get(id)!.origin.fragment.name)
       : null
 
   /** Who looks at a list; null when too many were asked for, and that was answered. */
@@ -296,7 +302,7 @@ export function createRelay(
       tools.subscriptions.remove(received.sessionId, uri)
       return { kind: 'result', text: '{}' }
     }
-    if (capabilities.read(gateway.policySubject(sender.caller), uri).kind !== 'admitted')
+    if (joined.capabilities.read(gateway.policySubject(sender.caller), uri).kind !== 'admitted')
       return invalid('/params/uri', `Unknown resource: ${uri.slice(0, 128)}`)
     return tools.subscriptions.add(received.sessionId, uri)
       ? { kind: 'result', text: '{}' }
@@ -352,7 +358,7 @@ export function createRelay(
         const subject = admitted(sender, request, done)
         if (subject === null) return
         received.guardrailHits = hitsOfList(list[0])
-        const seen = capabilities.visible(subject, list[0])
+        const seen = capabilitiesFor(request).visible(subject, list[0])
         const listed = compact !== null && list[0] === 'tools' ? compact.list(seen) : seen
         return done(listAnswer(listed, list[1], isModern))
       }

@@ -10,8 +10,7 @@ const MODERN_MEMBERS: ReadonlySet<string> = new Set(['resultType', 'ttlMs', 'cac
 const KEPT: ReadonlySet<string> = new Set(['resources/read'])
 
 /**
- * A plain result that passes as its origin wrote it, so that its values need not be built; null for any other. Results of `resources/read`
- * have URIs.
+ * A plain result of a tool that passes as its origin wrote it, so that its values need not be built; null for any other.
  */
 export function passedResult(
   method: string,
@@ -19,7 +18,7 @@ export function passedResult(
   isModernOrigin: boolean,
   isModernClient: boolean,
 ): RelayedAnswer | null {
-  if (plain === null || KEPT.has(method) || (isModernOrigin && !isModernClient)) return null
+  if (plain === null || method !== 'tools/call' || (isModernOrigin && !isModernClient)) return null
   if (plain.hasType || !isModernClient) return new PassedResult(plain.bytes)
   return { kind: 'result', text: withType(plain.bytes.toString('utf8')) }
 }

@@ -22,7 +22,7 @@ export interface TaskCallTools {
   seal(sender: Sender, place: TaskPlace, ttlMs: number | null): string | null
   wait(waited: Omit<WaitedTask, 'member' | 'shown'>, origin: string, done: Done): void
   /** A result of a tool of an origin, as callers see it. @param origin its id */
-  shown(origin: string, result: Members): Members
+  shown(origin: string, result: Members, client: Pick<RelayedRequest, 'version'>): Members
 }
 
 /** One call of a tool. */
@@ -67,7 +67,7 @@ export class TaskCall {
         progressToken: this.#sender.requestId,
         replied: (reply) => {
           if (reply.kind !== 'result') return PASSED
-          const result = this.#tools.shown(this.#target.member, relatedTo(null, reply.result))
+          const result = this.#tools.shown(this.#target.member, relatedTo(null, reply.result), this.#request)
           this.#done({ kind: 'result', text: resultFor('tools/call', result, false, this.#request.isModern) })
           return TAKEN
         },

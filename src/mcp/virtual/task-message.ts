@@ -192,7 +192,7 @@ export class TaskMessage {
   }
 
   #shown(result: Members): Members {
-    return this.#tools.shown(this.#place.member, result)
+    return this.#tools.shown(this.#place.member, result, this.#request)
   }
 
   #give(content: Members): Handling {

@@ -58,7 +58,7 @@ export interface TaskListen {
   readonly request: RelayedRequest
   readonly tasks: readonly WatchedTask[]
   /** A result of a tool of an origin, as callers see it. @param origin its id */
-  shown(origin: string, result: Members): Members
+  shown(origin: string, result: Members, client: Pick<RelayedRequest, 'version'>): Members
   /** Takes the parameters of a notification. */
   told(task: Members): void
 }
@@ -180,7 +180,9 @@ abstract class Watch {
     const { clientCapabilities } = this.listen.request
     if (inputFault(detail['inputRequests'], clientCapabilities) !== null) return
     const { result } = detail
-    const shown = isMembers(result) ? { result: this.listen.shown(task.place.member, result) } : detail
+    const shown = isMembers(result)
+      ? { result: this.listen.shown(task.place.member, result, this.listen.request) }
+      : detail
     const told = { ...taskMembers(task.id, state, true), ...shown }
     const text = JSON.stringify(told)
     if (this.#last.get(id) === text) return

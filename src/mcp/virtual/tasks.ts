@@ -21,6 +21,7 @@ import {
   tasksServed,
   withTasks,
 } from '../protocol/tasks.ts'
+import { fitToolResult } from './fitted-result.ts'
 import { OriginCall, type OriginCallTools, type Target } from './origin-call.ts'
 import { MISSING_CAPABILITY } from './origin-error.ts'
 import type { StreamsTools } from './origin-streams.ts'
@@ -89,15 +90,20 @@ export function createTasks(joined: JoinedVirtualMcp, tools: TaskTools): Tasks {
     wait(waited, origin, done) {
       // Origins of targets and places are members
       const member = members.get(origin)!
-      waitForTask(tools, { ...waited, member, shown: (result) => shown(origin, result) }, done)
+      waitForTask(
+        tools,
+        { ...waited, member, shown: (result) => shown(origin, result, waited.request) },
+        done,
+      )
     },
     shown,
   }
 
-  function shown(origin: string, result: Members): Members {
+  function shown(origin: string, result: Members, { version }: Pick<RelayedRequest, 'version'>): Members {
     const toPublicUri = (uri: string, isQuick: boolean): string =>
       capabilities.publicUri(origin, uri, isQuick)
-    return withPublicUris('tools/call', result, toPublicUri, null)
+    const fitted = fitToolResult(result, { version, isModernOrigin: served.get(origin) === 'extension' })
+    return withPublicUris('tools/call', fitted, toPublicUri, null)
   }
 
   /** The caller still sees the tool, and its origin still has such tasks. */

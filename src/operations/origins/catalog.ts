@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Plain } from '../../base/plain.ts'
 import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
 import { capabilityHash, itemsByKey } from '../../model/capability-drift.ts'
+import { findingOf, fitItem } from '../../model/mcp/listed-item.ts'
 import { Ref } from '../../model/slug.ts'
 import { about, define } from '../engine/define.ts'
 import { fromCursor, page, toCursor } from '../engine/lists.ts'
@@ -35,6 +36,11 @@ export const getCatalog = define({
       .describe(
         'Hashes of these items, by name or URI: what pin of mcp_call_node takes, and what drift is told by',
       ),
+    findings: z
+      .record(z.string(), z.string())
+      .describe(
+        'Items that differ from the MCP specification, by name or URI: what is repaired, or why clients do not get the item',
+      ),
     next_cursor: z.string().nullable(),
   }),
   permission: 'origins:read',
@@ -55,6 +61,7 @@ export const getCatalog = define({
         type,
         items: [],
         hashes: {},
+        findings: {},
         next_cursor: null,
       }
     const { verdict, catalogue, warnings } = found
@@ -72,6 +79,12 @@ export const getCatalog = define({
       type,
       items,
       hashes: hashesOf(type, items),
+      findings: Object.fromEntries(
+        [...itemsByKey(type, items)].flatMap(([key, item]) => {
+          const finding = findingOf(fitItem(type, item))
+          return finding === null ? [] : [[key, finding] as const]
+        }),
+      ),
       next_cursor,
     }
   },

@@ -5,7 +5,8 @@ import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts
 import { Ref } from '../../model/slug.ts'
 import { compileVirtualMcp, publicNamesOf } from '../../snapshot/compile/mcp.ts'
 import { virtualMcpSource } from '../../snapshot/compile/sources.ts'
-import { type Capabilities, linkCapabilities, type VisibleList } from '../../snapshot/find/capabilities.ts'
+import { linkCapabilities } from '../../snapshot/find/capabilities.ts'
+import type { Capabilities, VisibleList } from '../../snapshot/find/capability-answers.ts'
 import { compactView } from '../../snapshot/find/compact-view.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
@@ -116,12 +117,16 @@ export const previewVirtualMcp = define({
         key: z.string().describe('Name at the origin'),
         shown: z.boolean(),
         because: z
-          .enum(['passes_all', 'rule', 'no_rule', 'held', 'unknown'])
+          .enum(['passes_all', 'rule', 'no_rule', 'held', 'invalid', 'unknown'])
           .describe(
-            'passes_all: its type has no rules; rule: the rule decides; no_rule: none fits; held: waits for approval; unknown: the origin no longer lists it',
+            'passes_all: its type has no rules; rule: the rule decides; no_rule: none fits; held: waits for approval; invalid: it does not fit the MCP specification; unknown: the origin no longer lists it',
           ),
         rule: z.int().nullable().describe('Index in the list of rules of its type'),
         held: z.enum(['changed', 'new']).nullable(),
+        finding: z
+          .string()
+          .nullable()
+          .describe('How the item differs from the MCP specification, and what clients get; null if it fits'),
         tokens: z
           .int()
           .nullable()

@@ -9,10 +9,10 @@ import { approvedOf, type Catalogue } from '../../model/capability-drift.ts'
 import { CapabilityPolicy } from '../../model/capability-policy.ts'
 import { assignNames, assignUris, type NamedMember } from '../../model/public-names.ts'
 import { rulesOf } from '../compile/capability-rules.ts'
-import { type Capabilities, linkCapabilities, type VisibleList } from './capabilities.ts'
+import { linkCapabilities } from './capabilities.ts'
+import { type Capabilities, UNKNOWN, type VisibleList } from './capability-answers.ts'
 import { basesOf } from './capability-bases.ts'
 import type { Caller } from './capability-caller.ts'
-import { UNKNOWN } from './capability-judge.ts'
 
 type Given = Readonly<Record<string, string | number>>
 /** A condition as text, and what it is for a caller and arguments; an error is null. */

@@ -11,10 +11,16 @@ import {
   prefixesOf,
 } from '../../model/public-names.ts'
 import { rulesOf } from '../compile/capability-rules.ts'
-import { type Capabilities, linkCapabilities } from './capabilities.ts'
+import { linkCapabilities } from './capabilities.ts'
+import {
+  type Admission,
+  type Capabilities,
+  type Explanation,
+  type ReadAdmission,
+  UNKNOWN,
+} from './capability-answers.ts'
 import { basesOf } from './capability-bases.ts'
 import type { Caller, SubjectClaims } from './capability-caller.ts'
-import { type Admission, type Explanation, type ReadAdmission, UNKNOWN } from './capability-judge.ts'
 
 /** Answers of the filter, by name, for a virtual MCP made of policies and catalogues as they are written. */
 interface Made {

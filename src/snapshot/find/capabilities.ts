@@ -9,6 +9,7 @@
  * 4. An item that its caller does not reach is hidden, whatever the policy says.
  * 5. A public URI that Postern gives out leads back to its member and to its URI there.
  * 6. Equal lists are one object. At most {@link LISTS_MAX} of them are kept for each type.
+ * 7. An item that does not fit the schema of the client's era is repaired, or hidden from the clients of that era.
  */
 import { textHash } from '../../base/canonical.ts'
 import { Lru } from '../../base/lru.ts'
@@ -24,26 +25,25 @@ import {
   itemsByKey,
 } from '../../model/capability-drift.ts'
 import type { CapabilityRules } from '../../model/capability-rules.ts'
+import { type Era, findingOf, fitItem } from '../../model/mcp/listed-item.ts'
 import type { PublicNames } from '../../model/public-names.ts'
+import { type Capabilities, UNKNOWN, type VisibleList } from './capability-answers.ts'
 import { type Caller, type FactsOf, factsBy, type SubjectClaims, toCondition } from './capability-caller.ts'
 import {
-  type Admission,
   type Applies,
   admitted,
   appliesTo,
   decide,
-  type Explanation,
   explained,
   isReached,
   type LinkedItem,
   type LinkedMember,
   type LinkedRule,
   NO_RULE,
+  NOWHERE,
   namesOf,
-  type ReadAdmission,
   readOf,
   seen,
-  UNKNOWN,
   viewUnder,
 } from './capability-judge.ts'
 import { toMatch } from './capability-match.ts'
@@ -71,37 +71,6 @@ export interface CapabilityMember {
   readonly guard?: (type: CapabilityType, item: Plain) => Plain | null
 }
 
-export interface VisibleList {
-  readonly items: readonly Visible[]
-  /** JSON of the array that a list result has. */
-  readonly json: string
-  /** Estimated tokens of {@link json}. */
-  readonly tokens: number
-}
-
-export interface Capabilities {
-  /** What the caller sees of a type; the same object for callers that see the same. */
-  visible(caller: Caller, type: CapabilityType): VisibleList
-  /** What the caller sees under a public name; null for nothing. */
-  find(caller: Caller, type: CapabilityType, name: string): Visible | null
-  /** Whether the caller may call a tool or get a prompt with these arguments, and the arguments to send. */
-  call(caller: Caller, type: 'tools' | 'prompts', name: string, given: Plain): Admission
-  /**
-   * Whether the caller may ask for values of an argument of a prompt, or of a variable of a template. It is judged as a call with these
-   * arguments, and a template as a read of the URI that they make.
-   * @param given all arguments that the caller gives, with the one that is completed
-   */
-  complete(caller: Caller, type: 'prompts' | 'resource_templates', name: string, given: Plain): Admission
-  /** Whether the caller may read or subscribe to a URI: a listed resource, or one of a template. */
-  read(caller: Caller, uri: string): ReadAdmission
-  /**
-   * The public URI for a URI of a member, as it stands in contents, links and notifications.
-   * @param isQuick leaves out the templates, which take longest: what is not listed then gets a prefix where there are several members
-   */
-  publicUri(member: string, uri: string, isQuick?: boolean): string
-  explain(caller: Caller, type: CapabilityType, name: string): Explanation
-}
-
 const CLAIMS: SubjectClaims = { groups: 'groups', roles: 'roles' }
 /** Lists of a type whose JSON is kept. */
 const LISTS_MAX = 16
@@ -118,9 +87,19 @@ export function linkCapabilities(
   names: PublicNames,
   claims: SubjectClaims = CLAIMS,
 ): Capabilities {
-  const facts = factsBy(claims)
+  return linkFor('modern', members, names, factsBy(claims))
+}
+
+function linkFor(
+  era: Era,
+  members: readonly CapabilityMember[],
+  names: PublicNames,
+  facts: FactsOf,
+): Capabilities {
   let toPublic: UriSpace['publicUri'] = (_member, uri) => uri
-  const linked = members.map((member) => linkMember(member, names, facts, (uri) => toPublic(member.id, uri)))
+  const linked = members.map((member) =>
+    linkMember(member, names, facts, era, (uri) => toPublic(member.id, uri)),
+  )
   const space = uriSpace(
     linked.map(({ member }) => member),
     names,
@@ -129,7 +108,9 @@ export function linkCapabilities(
   const types = Object.fromEntries(
     CAPABILITY_TYPES.map((type) => [type, indexOf(linked.flatMap(({ items }) => items[type]))]),
   ) as Readonly<Record<CapabilityType, Index>>
-  return {
+  const hasOther = era === 'modern' && linked.some(({ differs }) => differs)
+  let legacy: Capabilities | null = null
+  const capabilities: Capabilities = {
     visible: (caller, type) => types[type].visible(caller),
     find: (caller, type, name) => {
       const item = types[type].byName.get(name)
@@ -151,18 +132,33 @@ export function linkCapabilities(
       return seen(item, caller) === null ? UNKNOWN : readOf(item, item.key, caller)
     },
     publicUri: space.publicUri,
-    explain: (caller, type, name) => explained(types[type].byName.get(name), caller),
+    explain(caller, type, name) {
+      const explanation = explained(types[type].byName.get(name), caller)
+      if (explanation.because !== 'unknown') return explanation
+      const finding = linked.map(({ leftOut }) => leftOut[type].get(name)).find((one) => one !== undefined)
+      return finding === undefined ? explanation : { ...NOWHERE, because: 'invalid', finding }
+    },
+    get legacy() {
+      legacy ??= hasOther ? linkFor('legacy', members, names, facts) : capabilities
+      return legacy
+    },
   }
+  return capabilities
 }
 
 function linkMember(
   { id, prefix, rules, catalogue, hashes, approved, isDown, reach, guard }: CapabilityMember,
   names: PublicNames,
   facts: FactsOf,
+  era: Era,
   toPublicUri: LinkedMember['toPublicUri'],
 ): {
   readonly member: LinkedMember
   readonly items: Readonly<Record<CapabilityType, readonly LinkedItem[]>>
+  /** Findings about items that are left out, by type and public name. */
+  readonly leftOut: Readonly<Record<CapabilityType, ReadonlyMap<string, string>>>
+  /** Items differ for clients of the other era. */
+  readonly differs: boolean
 } {
   const byType = Object.fromEntries(
     CAPABILITY_TYPES.map((type) => [type, linkRules(type, rules, facts)]),
@@ -187,11 +183,23 @@ function linkMember(
     resources: [],
     resource_templates: templates,
   }
+  const leftOut = {
+    tools: new Map(),
+    prompts: new Map(),
+    resources: new Map(),
+    resource_templates: new Map(),
+  }
+  let differs = false
   for (const type of CAPABILITY_TYPES) {
     const own = new Map(names[type].filter((one) => one.member === id).map(({ key, name }) => [key, name]))
     for (const [key, item] of itemsByKey(type, catalogue[type])) {
       const name = own.get(key)
-      const shown = guard === undefined ? item : guard(type, item)
+      const guarded = guard === undefined ? item : guard(type, item)
+      const fitted = guarded && fitItem(type, guarded)
+      const finding = fitted && findingOf(fitted)
+      const shown = fitted?.[era].item ?? null
+      differs ||= fitted !== null && fitted.modern !== fitted.legacy
+      if (name !== undefined && fitted !== null && shown === null) leftOut[type].set(name, finding!)
       if (name === undefined || shown === null) {
         if (type === 'resources') resources.set(key, null)
         if (type === 'resource_templates') unnamed.push(toUriMatch(key))
@@ -210,6 +218,7 @@ function linkMember(
         held,
         rules: matching,
         views: new Map(),
+        finding,
         isFor,
         names: namesOf(type, item),
       }
@@ -217,7 +226,7 @@ function linkMember(
       if (type === 'resources') resources.set(key, one)
     }
   }
-  return { member, items }
+  return { member, items, leftOut, differs }
 }
 
 function linkRules(

@@ -4,55 +4,20 @@
  */
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { type CapabilityType, KEY_OF } from '../../model/capability.ts'
-import type { CapabilityKey, Held } from '../../model/capability-drift.ts'
+import type { Held } from '../../model/capability-drift.ts'
 import type { Projection } from '../../model/capability-rules.ts'
+import {
+  type Admission,
+  type Explanation,
+  type ReadAdmission,
+  UNKNOWN,
+  type Unknown,
+} from './capability-answers.ts'
 import type { Caller, Condition } from './capability-caller.ts'
 import { NO_ARGUMENTS, type Visible, viewOf, withPublicApp } from './capability-view.ts'
-import { type DeclaredNames, flatNames, namesIn, type SpellingFault } from './declared-names.ts'
+import { type DeclaredNames, flatNames, namesIn } from './declared-names.ts'
 import type { Reach } from './offered-endpoints.ts'
 import { templateNames } from './uri-template.ts'
-
-/** The answer for what is hidden and for what does not exist. */
-export const UNKNOWN = Object.freeze({ kind: 'unknown' } as const)
-type Unknown = typeof UNKNOWN
-
-/** The item is listed for the caller, but an argument is another spelling of a declared one. */
-interface MisspeltArguments extends SpellingFault {
-  readonly kind: 'misspelt'
-}
-
-/** The item is listed for the caller, but not for these arguments. */
-interface RefusedArguments {
-  readonly kind: 'refused'
-  readonly item: Visible
-  readonly reason: string
-}
-
-export type Admission =
-  | Unknown
-  | RefusedArguments
-  | MisspeltArguments
-  | { readonly kind: 'admitted'; readonly item: Visible; readonly arguments: Plain }
-
-export type ReadAdmission =
-  | Unknown
-  | RefusedArguments
-  /** The id of the member, what the URI is there, and the item that admits it: a resource or a template; null for neither. */
-  | {
-      readonly kind: 'admitted'
-      readonly member: string
-      readonly uri: string
-      readonly item: CapabilityKey | null
-    }
-
-/** Which rule decides about an item for a caller, before the arguments of a call are known. */
-export interface Explanation {
-  readonly shown: boolean
-  readonly because: 'passes_all' | 'rule' | 'no_rule' | 'held' | 'unknown'
-  /** Place of the rule in the list of its type. */
-  readonly rule: number | null
-  readonly held: Held | null
-}
 
 /** A rule of one type of one member. */
 export interface LinkedRule {
@@ -76,6 +41,8 @@ export interface LinkedItem {
   readonly rules: readonly LinkedRule[] | null
   /** As callers see it, by the place of the rule that lets it pass; made when it is first wanted. */
   readonly views: Map<number, Visible>
+  /** As of `findingOf`; null for an item that fits the specification. */
+  readonly finding: string | null
   /** Names of arguments that the server declares. */
   readonly names: DeclaredNames
   /** Of a template. */
@@ -210,11 +177,19 @@ export function readOf(item: LinkedItem, uri: string, caller: Caller): ReadAdmis
 }
 
 export function explained(item: LinkedItem | undefined, caller: Caller): Explanation {
-  if (item === undefined || !isReached(item, caller))
-    return { shown: false, because: 'unknown', rule: null, held: null }
-  if (item.held !== null) return { shown: false, because: 'held', rule: null, held: item.held }
-  if (item.rules === null) return { shown: true, because: 'passes_all', rule: null, held: null }
+  if (item === undefined || !isReached(item, caller)) return NOWHERE
+  const { finding } = item
+  if (item.held !== null) return { ...NOWHERE, because: 'held', held: item.held, finding }
+  if (item.rules === null) return { ...NOWHERE, shown: true, because: 'passes_all', finding }
   const { isAllowed, rule } = decide(item, appliesTo(caller))
-  if (rule === null) return { shown: false, because: 'no_rule', rule: null, held: null }
-  return { shown: isAllowed, because: 'rule', rule: rule.place, held: null }
+  if (rule === null) return { ...NOWHERE, because: 'no_rule', finding }
+  return { ...NOWHERE, shown: isAllowed, because: 'rule', rule: rule.place, finding }
+}
+
+export const NOWHERE: Explanation = {
+  shown: false,
+  because: 'unknown',
+  rule: null,
+  held: null,
+  finding: null,
 }

@@ -5,9 +5,9 @@ import { CAPABILITY_TYPES } from '../../model/capability.ts'
 import type { Catalogue } from '../../model/capability-drift.ts'
 import { CapabilitySubset } from '../../model/capability-subset.ts'
 import { selectionOf } from '../compile/capability-rules.ts'
-import { type Capabilities, linkCapabilities } from './capabilities.ts'
+import { linkCapabilities } from './capabilities.ts'
+import { type Capabilities, UNKNOWN } from './capability-answers.ts'
 import type { Caller } from './capability-caller.ts'
-import { UNKNOWN } from './capability-judge.ts'
 import { selectedOf } from './capability-selection.ts'
 
 const CATALOGUE: Catalogue = {

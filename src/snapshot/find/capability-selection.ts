@@ -7,8 +7,8 @@
 import type { CapabilityType } from '../../model/capability.ts'
 import { CAPABILITY_TYPES } from '../../model/capability.ts'
 import type { CapabilitySelection } from '../../model/capability-rules.ts'
-import { type Capabilities, listOf, type VisibleList } from './capabilities.ts'
-import { UNKNOWN } from './capability-judge.ts'
+import { listOf } from './capabilities.ts'
+import { type Capabilities, UNKNOWN, type VisibleList } from './capability-answers.ts'
 import { toMatch } from './capability-match.ts'
 import type { Visible } from './capability-view.ts'
 import { isPlainUri } from './uri-template.ts'
@@ -53,7 +53,8 @@ export function selectedOf(all: Capabilities, selection: CapabilitySelection): C
     return item !== null && isLeft(type, item) ? item : null
   }
 
-  return {
+  let legacy: Capabilities | null = null
+  const selected: Capabilities = {
     visible,
     find,
     call: (caller, type, name, given) =>
@@ -87,7 +88,12 @@ export function selectedOf(all: Capabilities, selection: CapabilitySelection): C
       const found = all.explain(caller, type, name)
       return found.shown && find(caller, type, name) === null ? { ...found, shown: false } : found
     },
+    get legacy() {
+      legacy ??= all.legacy === all ? selected : selectedOf(all.legacy, selection)
+      return legacy
+    },
   }
+  return selected
 }
 
 function questionOf(selection: CapabilitySelection): (type: CapabilityType, item: Visible) => boolean {

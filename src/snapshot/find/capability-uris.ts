@@ -2,18 +2,15 @@
 import type { Plain } from '../../base/plain.ts'
 import type { PublicNames } from '../../model/public-names.ts'
 import { fromPublicUri, toPublicUri } from '../../model/public-uri.ts'
-import type { Capabilities } from './capabilities.ts'
+import { type Admission, type Capabilities, type ReadAdmission, UNKNOWN } from './capability-answers.ts'
 import type { Caller } from './capability-caller.ts'
 import {
-  type Admission,
   admitted,
   appliesWith,
   type LinkedItem,
   type LinkedMember,
-  type ReadAdmission,
   readOf,
   seen,
-  UNKNOWN,
 } from './capability-judge.ts'
 import { expandedUri, isPlainUri } from './uri-template.ts'
 

@@ -5,7 +5,7 @@
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { indexTexts, type SearchField, type TextIndex } from '../../base/text-search.ts'
 import { estimateTokens } from '../../base/token-estimate.ts'
-import type { VisibleList } from './capabilities.ts'
+import type { VisibleList } from './capability-answers.ts'
 import type { Visible } from './capability-view.ts'
 
 export const COMPACT_TOOLS = { search: 'search_tools', describe: 'describe_tool', call: 'call_tool' } as const

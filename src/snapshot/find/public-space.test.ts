@@ -7,7 +7,8 @@ import type { Catalogue } from '../../model/capability-drift.ts'
 import type { PublicName, PublicNames } from '../../model/public-names.ts'
 import { VirtualMcpSpec } from '../../model/virtual-mcp.ts'
 import { compileVirtualMcp } from '../compile/mcp.ts'
-import { type Capabilities, linkCapabilities } from './capabilities.ts'
+import { linkCapabilities } from './capabilities.ts'
+import type { Capabilities } from './capability-answers.ts'
 import type { Caller } from './capability-caller.ts'
 
 const NO_NAMES: PublicNames = { tools: [], prompts: [], resources: [], resource_templates: [] }

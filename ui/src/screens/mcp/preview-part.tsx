@@ -143,6 +143,11 @@ function Preview({ preview }: { preview: Output<'virtual_mcps.preview'> }) {
                   </>
                 )}
               </span>
+              {item.finding !== null && (
+                <Status state="warn" className="whitespace-normal">
+                  <HiddenText text={`The item is ${item.finding}`} />
+                </Status>
+              )}
               {item.tokens !== null && (
                 <span className="ml-auto text-sm text-muted tabular-nums">{item.tokens} tokens</span>
               )}
@@ -165,6 +170,8 @@ function reasonOf({ because, rule, held }: Item): string {
       return 'no rule fits it'
     case 'held':
       return held === 'new' ? 'new, waits for approval' : 'changed, waits for approval'
+    case 'invalid':
+      return 'it does not fit the MCP specification'
     case 'unknown':
       return 'the origin no longer lists it'
   }
