@@ -19,7 +19,8 @@ const DEPTH_MAX = 32
 
 /** Why the marks of a schema are not legal, as the end of a sentence about its tool; null when they are. */
 export function mirroredFault(schema: unknown): string | null {
-  if (!isMembers(schema)) return 'has no inputSchema'
+  // Without a schema there are no marks
+  if (!isMembers(schema)) return null
   try {
     mirroredParams(schema)
     return null

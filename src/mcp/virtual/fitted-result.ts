@@ -75,10 +75,10 @@ function withResultMembers(result: Members): Members {
 
 /** The result of a tool as {@link fitResult} gives it: any can be repaired. */
 export function fitToolResult(
-  answered: Members,
+  whole: Members,
   { version, isModernOrigin }: Pick<ResultWay, 'version' | 'isModernOrigin'>,
 ): Members {
-  const result = withResultMembers(answered)
+  const result = withResultMembers(whole)
   const { content: given, structuredContent: structured, isError } = result
   const content = contentOf(given, version)
   const isModern = isModernVersion(version)
