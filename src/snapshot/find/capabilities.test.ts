@@ -97,7 +97,7 @@ test('items are found by name, glob and hint, and deny outweighs allow wherever 
     tools: [
       { name: 'get_user', title: 'User', annotations: { readOnlyHint: true } },
       { name: 'get_key', description: 'the secret key', annotations: { readOnlyHint: true, title: 'Key' } },
-      { name: 'drop', annotations: { readOnlyHint: 'yes' } },
+      { name: 'drop', annotations: { readOnlyHint: null } },
     ],
   }
   const shown = (...entries: object[]): string[] =>
@@ -317,7 +317,7 @@ test('equal lists are one object, whatever decided them', () => {
 
 test('what is new or has changed is hidden from lists and refused to calls, as what does not exist', () => {
   const [read, write] = tools('read', 'write') as [Plain, Plain]
-  const offers = { tools: [{ ...read, description: 'Other.' }, write, { name: 'fresh' }] }
+  const offers = { tools: [{ ...read, description: 'Other.' }, write, ...tools('fresh')] }
   const approved = { tools: [read, write] }
   const of = (policy: object): Capabilities => made([{ origin: 'fs', policy, offers, approved }])
   const strict = of({})
@@ -326,16 +326,49 @@ test('what is new or has changed is hidden from lists and refused to calls, as w
   assert.deepEqual(
     ['read', 'fresh', 'write', 'none'].map((name) => strict.explain(acme, 'tools', name)),
     [
-      { shown: false, because: 'held', rule: null, held: 'changed' },
-      { shown: false, because: 'held', rule: null, held: 'new' },
-      { shown: true, because: 'passes_all', rule: null, held: null },
-      { shown: false, because: 'unknown', rule: null, held: null },
+      { shown: false, because: 'held', rule: null, held: 'changed', finding: null },
+      { shown: false, because: 'held', rule: null, held: 'new', finding: null },
+      { shown: true, because: 'passes_all', rule: null, held: null, finding: null },
+      { shown: false, because: 'unknown', rule: null, held: null, finding: null },
     ],
   )
   assert.deepEqual(namesFor(of({ new_items: 'show' }), acme), ['write', 'fresh'])
   assert.deepEqual(namesFor(of({ tools: [{ match: { glob: '*' } }], new_items: 'show' }), acme), ['write'])
   assert.deepEqual(namesFor(of({ pin: 'warn' }), acme), ['read', 'write'])
   assert.deepEqual(namesFor(of({ pin: 'off' }), acme), ['read', 'write', 'fresh'])
+})
+
+test('an item that does not fit is repaired or hidden, for the era of the client, and explained', () => {
+  const offers = {
+    tools: [
+      { name: 'whole', inputSchema: { type: 'object' } },
+      { name: 'nulls', title: null, inputSchema: {} },
+      { name: 'odd', description: 5, inputSchema: { type: 'object' } },
+      { name: 'list', inputSchema: { type: 'object' }, outputSchema: { type: 'array' } },
+    ],
+    resources: [{ uri: 'a:odd', name: 'odd', size: 'large' }],
+    resource_templates: [{ uriTemplate: 'a:{b}', name: 'any' }],
+  }
+  const modern = made([{ origin: 'x', offers, approved: offers }])
+  assert.deepEqual(namesFor(modern, acme), ['whole', 'nulls', 'list'])
+  assert.deepEqual(namesFor(modern.legacy, acme), ['whole', 'nulls'])
+  assert.deepEqual(modern.find(acme, 'tools', 'nulls')?.shown, {
+    name: 'nulls',
+    inputSchema: { type: 'object' },
+  })
+  assert.equal(modern.call(acme, 'tools', 'odd', {}), UNKNOWN)
+  assert.equal(modern.legacy.call(acme, 'tools', 'list', {}), UNKNOWN)
+  // A template that passes does not open what was left out
+  assert.equal(modern.read(acme, 'a:odd'), UNKNOWN)
+  assert.equal(modern.read(acme, 'a:other').kind, 'admitted')
+  const { because, finding } = modern.explain(acme, 'tools', 'odd')
+  assert.deepEqual([because, finding], ['invalid', 'left out: it has no text at /description'])
+  assert.match(String(modern.explain(acme, 'tools', 'nulls').finding), /^repaired: null at \/title/)
+})
+
+test('capabilities are the same object for both eras where no item differs', () => {
+  const same = made([{ origin: 'x', offers: { tools: [{ name: 'nulls', title: null, inputSchema: {} }] } }])
+  assert.equal(same.legacy, same)
 })
 
 test('changing only a description holds the tool until approved', () => {
