@@ -145,7 +145,7 @@ function Preview({ preview }: { preview: Output<'virtual_mcps.preview'> }) {
               </span>
               {item.finding !== null && (
                 <Status state="warn" className="whitespace-normal">
-                  <HiddenText text={`The item is ${item.finding}`} />
+                  {`The item is ${item.finding}`}
                 </Status>
               )}
               {item.tokens !== null && (
