@@ -1,3 +1,4 @@
+import type { CapabilityType } from './capability.ts'
 import type { Catalogue } from './capability-drift.ts'
 
 /** Name of the part of an origin's state that {@link CatalogueState} is. */
@@ -25,6 +26,8 @@ export interface CatalogueState {
   readonly catalogue: Catalogue
   /** What was left out of the catalogue, as sentences. */
   readonly warnings: readonly string[]
+  /** Lists that could not be read, while others could: what was known of them before is kept. Absent for none. */
+  readonly unread?: readonly CapabilityType[]
   /** Time for which the origin says that its lists hold, milliseconds; null where it says nothing. */
   readonly ttl_ms: number | null
 }

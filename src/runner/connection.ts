@@ -85,11 +85,14 @@ export interface Connection {
   leave(peer: Peer): void
   /** Takes a line of the server. */
   line(bytes: Buffer): void
+  /** The server has told its era, which was not known before. */
+  speaks(isModern: boolean): void
   /** The process has ended: everything under way is answered. */
   ended(why: Failure): void
 }
 
 export interface ConnectionOptions {
+  /** See {@link Connection.speaks}. */
   readonly isModern: boolean
   readonly callsMax: number
   readonly timers: Timers
@@ -118,7 +121,9 @@ const INPUT_FULL = failure('input_full', 'The server does not read its input at 
   retryAfterMs: 1000,
 })
 
-export function createConnection({ isModern, callsMax, timers, write, note }: ConnectionOptions): Connection {
+export function createConnection(options: ConnectionOptions): Connection {
+  const { callsMax, timers, write, note } = options
+  let { isModern } = options
   const calls = new Map<number, Call>()
   const share = new PoolShare(callsMax)
   const peers = new Set<Peer>()
@@ -442,6 +447,9 @@ export function createConnection({ isModern, callsMax, timers, write, note }: Co
       if (message.kind === 'response') answered(message.id, read.value as Members, text)
       else if (message.kind === 'request') serverAsks(message, text)
       else serverTells(message.method, message.params, text)
+    },
+    speaks(given) {
+      isModern = given
     },
     ended(why) {
       end ??= why

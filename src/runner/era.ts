@@ -1,7 +1,7 @@
 /**
- * Which era a server speaks. A modern request asks it by `server/discover`, in a process that is thrown away: some
- * legacy servers exit on a request before `initialize`. Legacy clients need no verdict: servers of both eras take
- * `initialize`, and others refuse it themselves.
+ * Which era a server speaks. A modern request asks it by `server/discover`, in a new process. A process that answers is kept for
+ * the request that follows. Some legacy servers exit on a request before `initialize`, and are started again. Legacy clients need no
+ * verdict: servers of both eras take `initialize`, and others refuse it themselves.
  */
 import type { Clock } from '../base/clock.ts'
 import { Lru } from '../base/lru.ts'
@@ -11,7 +11,7 @@ import { MODERN_VERSIONS } from '../mcp/protocol/versions.ts'
 import { VERSION } from '../version.ts'
 import type { Request } from './connection.ts'
 import { type Failure, failure } from './failure.ts'
-import type { Instances, Wanted } from './instances.ts'
+import type { Era, Instances, Wanted } from './instances.ts'
 
 /** A server may have been upgraded since, milliseconds. */
 const VERDICT_MS = 24 * 60 * 60 * 1000
@@ -19,13 +19,11 @@ const VERDICT_MS = 24 * 60 * 60 * 1000
 const DOUBTFUL_MS = 60_000
 const PROBE_MS_MAX = 10_000
 const VERDICTS_MAX = 1000
-/** Throw-away processes at once. */
+/** Processes at once that are asked. */
 const PROBES_MAX = 8
 
 /** Codes that only modern servers send. */
 const MODERN_CODES: ReadonlySet<unknown> = new Set([RPC.headerMismatch, -32_021, RPC.unsupportedVersion])
-
-type Era = 'legacy' | 'modern'
 
 /** Tells the era of a server, or why it cannot be known. */
 export type EraOf = (wanted: Wanted) => Promise<Era | Failure>
@@ -45,17 +43,14 @@ export function createEraOf(instances: Instances, clock: Clock): EraOf {
 
   async function probe(wanted: Wanted): Promise<Era | Failure> {
     const { start_timeout } = wanted.entry.limits
-    const outcome = await instances.throwAway(wanted, message, text, Math.min(PROBE_MS_MAX, start_timeout))
+    const timeoutMs = Math.min(PROBE_MS_MAX, start_timeout)
+    const outcome = await instances.askFirst(wanted, message, text, timeoutMs, eraIn)
     if ('why' in outcome) {
       const { reason } = outcome.why
       if (reason === 'process_ended') return keep(wanted, 'legacy', VERDICT_MS)
       return reason === 'call_timeout' ? keep(wanted, 'legacy', DOUBTFUL_MS) : outcome.why
     }
-    const { result, error } = JSON.parse(outcome.text) as Members
-    const isModern = isMembers(error)
-      ? MODERN_CODES.has(error['code'])
-      : isMembers(result) && Array.isArray(result['supportedVersions'])
-    return keep(wanted, isModern ? 'modern' : 'legacy', VERDICT_MS)
+    return keep(wanted, eraIn(outcome.text), VERDICT_MS)
   }
 
   function keep({ command }: Wanted, era: Era, ms: number): Era {
@@ -78,4 +73,13 @@ export function createEraOf(instances: Instances, clock: Clock): EraOf {
     }
     return probing
   }
+}
+
+/** @param answer response to `server/discover` */
+function eraIn(answer: string): Era {
+  const { result, error } = JSON.parse(answer) as Members
+  const isModern = isMembers(error)
+    ? MODERN_CODES.has(error['code'])
+    : isMembers(result) && Array.isArray(result['supportedVersions'])
+  return isModern ? 'modern' : 'legacy'
 }

@@ -9,7 +9,7 @@
 import { canonicalJson, textHash } from '../base/canonical.ts'
 import type { Clock } from '../base/clock.ts'
 import { Lru } from '../base/lru.ts'
-import type { Members } from '../mcp/protocol/message.ts'
+import { isMembers, type Members } from '../mcp/protocol/message.ts'
 import { type Connection, createConnection, type Request } from './connection.ts'
 import { environmentOf } from './environment.ts'
 import { type Failure, failure } from './failure.ts'
@@ -29,6 +29,10 @@ const PAUSE_MS_MAX = 60_000
 /** Kept for a legacy process without a session, in case that the next client comes soon, milliseconds. */
 const LINGER_MS = 30_000
 const FAILURES_KEPT_MAX = 1000
+/** Kind of a process of a legacy server that was asked for its era, and has not been initialized. */
+const SPARE = 'legacy, not initialized'
+
+export type Era = 'legacy' | 'modern'
 
 /** What a process is started for, and for whom. */
 export interface Wanted {
@@ -50,7 +54,9 @@ export interface Instance {
 
 /** A process as this module keeps it. */
 interface Kept extends Instance {
-  readonly key: string
+  key: string
+  /** Its key in `negotiated`; null where it has none. */
+  alias: string | null
   readonly process: StdioProcess
   readonly startedAt: number
   readonly sessions: Map<string, Session>
@@ -79,12 +85,16 @@ export interface Instances {
   /** True once for each process: its server is told only once that a client is ready. */
   tellsInitialized(instance: Instance): boolean
   endSession(session: Session): void
-  /** Runs a process for one request of the runner, and ends it. */
-  throwAway(
+  /**
+   * Asks a new process one request of the runner. `keep` says of its answer for which era the process is kept, so that the next
+   * request of the owner finds it; null ends the process.
+   */
+  askFirst(
     wanted: Wanted,
     message: Request,
     text: string,
     timeoutMs: number,
+    keep: (answer: string) => Era | null,
   ): Promise<{ text: string } | { why: Failure }>
   /** Kills all processes without waiting. */
   kill(): void
@@ -105,6 +115,8 @@ export interface InstancesOptions {
 export function createInstances(options: InstancesOptions): Instances {
   const { timers, clock, table, log, graceMs } = options
   const kept = new Map<string, Kept>()
+  /** Of these, legacy processes by the revision that they speak, where that is another than their client has asked for. */
+  const negotiated = new Map<string, Kept>()
   const sessions = new Map<string, { readonly session: Session; readonly instance: Kept }>()
   /** With the names of their entries; also those that are ending, and those that are started for one request. */
   const alive = new Map<StdioProcess, string>()
@@ -139,7 +151,7 @@ export function createInstances(options: InstancesOptions): Instances {
     }
     for (const one of [...kept.values()]) {
       const { idle_timeout } = one.wanted.entry.limits
-      const isUnused = one.initialized !== null && one.sessions.size === 0
+      const isUnused = (one.initialized !== null || one.key.endsWith(SPARE)) && one.sessions.size === 0
       const idleMs = isUnused ? Math.min(LINGER_MS, idle_timeout) : idle_timeout
       if (isIdle(one) && now - one.usedAt > idleMs) stop(one, 'The process was idle.')
     }
@@ -219,8 +231,8 @@ export function createInstances(options: InstancesOptions): Instances {
   /** The kept process of that key, or a new one. */
   function take(wanted: Wanted, kind: string, isModern: boolean): Kept | Failure {
     const key = `${wanted.owner} ${kind}`
-    const found = kept.get(key)
-    if (found !== undefined) {
+    const found = kept.get(key) ?? negotiated.get(key) ?? (isModern ? null : takeSpare(wanted, key))
+    if (found !== null) {
       found.usedAt = clock.monotonic()
       return found
     }
@@ -228,15 +240,45 @@ export function createInstances(options: InstancesOptions): Instances {
     if (refusal !== null) return refusal
     const started = run(wanted, isModern, (why) => forget(one, why))
     if ('reason' in started) return started
-    const now = clock.monotonic()
+    const one = toKept(started, key, wanted, clock.monotonic())
+    return one
+  }
+
+  function toKept(
+    started: { process: StdioProcess; connection: Connection },
+    key: string,
+    wanted: Wanted,
+    startedAt: number,
+  ): Kept {
     const one: Kept = {
       ...started,
-      ...{ key, wanted, startedAt: now, usedAt: now, sessions: new Map() },
-      ...{ waiting: 0, initialized: null, hasToldInitialized: false },
+      ...{ key, wanted, startedAt, usedAt: clock.monotonic(), sessions: new Map() },
+      ...{ waiting: 0, initialized: null, hasToldInitialized: false, alias: null },
     }
     kept.set(key, one)
     log('info', `${wanted.name}: started process ${one.process.pid}`)
     return one
+  }
+
+  /** The process that has told its era, for the first session of its owner; null for none. */
+  function takeSpare({ owner }: Wanted, key: string): Kept | null {
+    const spare = kept.get(`${owner} ${SPARE}`)
+    if (spare === undefined || kept.has(key)) return null
+    kept.delete(spare.key)
+    spare.key = key
+    spare.usedAt = clock.monotonic()
+    kept.set(key, spare)
+    return spare
+  }
+
+  /** A client that asks for the revision that the server speaks finds the process too. */
+  function nameBySpoken(one: Kept, params: Members, answer: string): void {
+    const { result } = JSON.parse(answer) as Members
+    const protocolVersion = isMembers(result) ? result['protocolVersion'] : undefined
+    const alias = `${one.wanted.owner} legacy ${digestOf({ ...params, protocolVersion })}`
+    if (one.alias !== null || alias === one.key || kept.has(alias) || negotiated.has(alias)) return
+    one.alias = alias
+    negotiated.set(alias, one)
   }
 
   /** Why no process may be started now, for whatever purpose; null when one may. */
@@ -266,6 +308,7 @@ export function createInstances(options: InstancesOptions): Instances {
 
   function forget(one: Kept, why: Failure): void {
     if (kept.get(one.key) === one) kept.delete(one.key)
+    if (one.alias !== null && negotiated.get(one.alias) === one) negotiated.delete(one.alias)
     for (const session of [...one.sessions.values()]) endSession(session)
     if (why.reason !== 'stopped') count(one.wanted.owner, clock.monotonic() - one.startedAt)
   }
@@ -320,6 +363,7 @@ export function createInstances(options: InstancesOptions): Instances {
         return { text: outcome.text, session: null }
       }
       if (kept.get(one.key) !== one) return failure('process_ended', 'The server has ended after its start.')
+      nameBySpoken(one, message.params, outcome.text)
       const session = createSession(wanted.owner, clock.monotonic(), timers)
       sessions.set(session.id, { session, instance: one })
       one.sessions.set(session.id, session)
@@ -339,18 +383,27 @@ export function createInstances(options: InstancesOptions): Instances {
       return isFirst
     },
     endSession,
-    async throwAway(wanted, message, text, timeoutMs) {
+    async askFirst(wanted, message, text, timeoutMs, keep) {
       const refusal = refusalOfStart(wanted)
       if (refusal !== null) return { why: refusal }
       const startedAt = clock.monotonic()
+      let one: Kept | null = null
       const started = run(wanted, true, (why) => {
+        if (one !== null) forget(one, why)
         // A legacy server may exit on what it does not know
-        if (why.reason !== 'stopped' && why.reason !== 'process_ended')
+        else if (why.reason !== 'stopped' && why.reason !== 'process_ended')
           count(wanted.owner, clock.monotonic() - startedAt)
       })
       if ('reason' in started) return { why: started }
       const outcome = await started.connection.ask(message, text, timeoutMs)
-      void started.process.stop(failure('stopped', 'It has answered.'))
+      const era = 'why' in outcome ? null : keep(outcome.text)
+      const key = `${wanted.owner} ${era === 'modern' ? 'modern' : SPARE}`
+      if (era === null || kept.has(key) || refusalOf(wanted) !== null) {
+        void started.process.stop(failure('stopped', 'It has answered.'))
+        return outcome
+      }
+      started.connection.speaks(era === 'modern')
+      one = toKept(started, key, wanted, startedAt)
       return outcome
     },
     kill() {

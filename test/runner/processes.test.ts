@@ -400,3 +400,32 @@ async function initializeAt(socketPath: string, entry: string): Promise<{ status
     made.end(JSON.stringify(initialize()))
   })
 }
+
+const META = {
+  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+  'io.modelcontextprotocol/clientCapabilities': {},
+  'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
+}
+const discover = { jsonrpc: '2.0', id: 1, method: 'server/discover', params: { _meta: META } }
+const DISCOVER_HEADERS = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'server/discover' }
+
+for (const name of ['legacy', 'modern', 'sdk-v2'] as const)
+  test(`a ${name} server that is asked for its era is started once, for the requests that follow too`, async () => {
+    using counted = runnerFile({})
+    const starts = join(counted.directory, 'starts')
+    const { program, args } = server(name) as unknown as { program: string; args: string[] }
+    const entry = { program: '/bin/sh', args: ['-c', 'echo x >> "$0"; exec "$@"', starts, program, ...args] }
+    await using started = await startTestRunner({ small: entry })
+    const origin = { 'runner-origin': 'ori_1' }
+    const { messages } = await started.send('small', discover, { ...origin, ...DISCOVER_HEADERS })
+    const isModern = messages[0]?.result !== undefined
+    assert.equal(isModern, name !== 'legacy')
+    if (isModern) await started.send('small', discover, { ...origin, ...DISCOVER_HEADERS })
+    else {
+      const first = await started.session('small', {}, origin)
+      await first.end()
+      const second = await started.session('small', {}, origin)
+      assert.deepEqual(await second.call('echo', { text: 'a\u2028b\u2029c' }), { text: 'a\u2028b\u2029c' })
+    }
+    assert.equal(readFileSync(starts, 'utf8'), 'x\n')
+  })

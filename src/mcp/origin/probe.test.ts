@@ -84,3 +84,84 @@ test('a server that names no revision that Postern speaks is asked nothing more'
   assert.equal(found, null)
   assert.deepEqual(methods, ['server/discover'])
 })
+
+const FAILURES: Readonly<Record<string, Answered>> = {
+  'method not found': { status: 200, error: { code: -32601, message: 'Method not found' } },
+  'an internal error': { status: 200, error: { code: -32603, message: 'no roots' } },
+  null: { status: 200, result: { prompts: null, resources: null } },
+  'an empty result': { status: 200, result: {} },
+  'status 500': { status: 500 },
+}
+
+/** A server that declares all lists, and answers those that it is not told to fail with one item. */
+const listing =
+  (fails: ReadonlySet<string>, failure: Answered) =>
+  (method: string): Answered => {
+    if (fails.has(method)) return failure
+    const item = { name: 'a', uri: 'a:b', uriTemplate: 'a:{b}', inputSchema: { type: 'object' } }
+    const lists = { tools: [item], prompts: [item], resources: [item], resourceTemplates: [item] }
+    const capabilities = { tools: {}, prompts: {}, resources: {} }
+    const supportedVersions = ['2026-07-28']
+    return { status: 200, result: { resultType: 'complete', supportedVersions, capabilities, ...lists } }
+  }
+
+for (const [name, failure] of Object.entries(FAILURES))
+  test(`a list that answers ${name} leaves the others usable, and is named`, async () => {
+    for (const [method, type] of [
+      ['prompts/list', 'prompts'],
+      ['resources/list', 'resources'],
+    ] as const) {
+      const { found, steps } = await probed(listing(new Set([method]), failure))
+      assert.equal(found?.catalogue.tools.length, 1)
+      assert.deepEqual(found.catalogue[type], [])
+      assert.match(found.warnings.join('\n'), new RegExp(method))
+      const isUnread = name !== 'method not found' && name !== 'null'
+      assert.deepEqual(found.unread, isUnread ? [type] : undefined)
+      assert.deepEqual(
+        steps.filter(({ ok }) => !ok).map(({ step }) => step),
+        name === 'null' ? [] : [type],
+      )
+    }
+  })
+
+test('a server of which no list can be read has no catalogue', async () => {
+  const all = new Set(['tools/list', 'prompts/list', 'resources/list', 'resources/templates/list'])
+  const { found, steps } = await probed(listing(all, FAILURES['an internal error']!))
+  assert.equal(found, null)
+  assert.equal(steps.filter(({ ok }) => !ok).length, 4)
+})
+
+test('a list that asks for a sign-in is no catalogue without it', async () => {
+  const probing = await probed(listing(new Set(['tools/list']), { status: 401 }))
+  assert.equal(probing.found, null)
+  assert.equal(probing.needsSignIn, true)
+})
+
+test('a list that never answers holds up no other', async () => {
+  const methods: string[] = []
+  const held: (() => void)[] = []
+  const answer = listing(new Set(), { status: 500 })
+  const probing = probeOrigin({
+    async send({ body }): Promise<OriginAnswer> {
+      const { id, method } = JSON.parse(body ?? '{}')
+      methods.push(method)
+      if (method === 'tools/list') await new Promise<void>((resolve) => held.push(resolve))
+      if (methods.length === 5) for (const release of held) release()
+      if (method === 'tools/list') return { ok: false, reason: 'no answer came in time' }
+      const { status, ...content } = answer(method)
+      const text = JSON.stringify({ jsonrpc: '2.0', id, ...content })
+      return { ok: true, status, header: () => undefined, body: Buffer.from(text), truncated: false }
+    },
+    clock: createClock(),
+    own: { name: 'postern', version: '0' },
+  })
+  const { found } = await probing
+  assert.deepEqual(methods.slice(1).sort(), [
+    'prompts/list',
+    'resources/list',
+    'resources/templates/list',
+    'tools/list',
+  ])
+  assert.deepEqual(found?.unread, ['tools'])
+  assert.equal(found?.catalogue.prompts.length, 1)
+})

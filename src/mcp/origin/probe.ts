@@ -5,6 +5,7 @@
  *    missing response nothing follows. Any other response leads to `initialize` (2026-07-28, basic/versioning).
  * 2. A probe leaves no session at the origin.
  * 3. The catalogue is bounded. Items beyond a limit are left out and named.
+ * 4. A list that cannot be read leaves the others usable, and is named. Without any list, nothing is found.
  */
 import type { Clock } from '../../base/clock.ts'
 import { toTime } from '../../base/clock.ts'
@@ -13,9 +14,10 @@ import { RUNNER_ERROR } from '../../base/runner-error.ts'
 import { hasUnseen, isDeceptive, printable } from '../../base/visible.ts'
 import { type CapabilityType, KEY_OF } from '../../model/capability.ts'
 import type { Catalogue } from '../../model/capability-drift.ts'
-import type { CatalogueState, Verdict } from '../../model/catalogue.ts'
+import { type CatalogueState, EMPTY_CATALOGUE, type Verdict } from '../../model/catalogue.ts'
 import { findingsOf } from '../../model/mcp/listed-item.ts'
 import type { OriginProbed, ProbeStep } from '../../model/origin-probe.ts'
+import { RPC } from '../protocol/answer.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import { isLegacyVersion, LEGACY_VERSIONS, MODERN_VERSIONS } from '../protocol/versions.ts'
 import { type OriginReply, readReply } from './answer.ts'
@@ -61,6 +63,19 @@ export interface ProbeTools {
   readonly sse?: SseTools
 }
 
+/** What a list came to. */
+interface Listed {
+  readonly type: CapabilityType
+  readonly method: string
+  readonly items: readonly Plain[]
+  readonly last: Asked
+  /** Why it cannot be read; null where it was. */
+  readonly error: string | null
+  /** The origin says that it has no such method. */
+  readonly isAbsent: boolean
+  readonly warnings: readonly string[]
+}
+
 type Asked = { readonly reply: OriginReply; readonly answer: OriginAnswer; readonly latencyMs: number }
 
 /** Never rejects. */
@@ -100,10 +115,17 @@ class Probe {
   async #run(): Promise<OriginProbed> {
     const verdict = await this.#verdict()
     if (verdict === null) return this.#nothing()
-    const catalogue = await this.#catalogue(verdict)
+    const lists = await this.#catalogue(verdict)
     if (this.#session !== null) await this.#tools.send(endSession(verdict.version, this.#session))
-    if (catalogue === null) return this.#nothing()
-    const found: CatalogueState = { verdict, catalogue, warnings: this.#warnings, ttl_ms: this.#ttlMs }
+    if (lists === null) return this.#nothing()
+    const { catalogue, unread } = lists
+    const found: CatalogueState = {
+      verdict,
+      catalogue,
+      warnings: this.#warnings,
+      ttl_ms: this.#ttlMs,
+      ...(unread.length === 0 ? {} : { unread }),
+    }
     return { steps: this.#steps, found }
   }
 
@@ -215,32 +237,51 @@ class Probe {
     }
   }
 
-  /** Null when a list that the origin says to have cannot be read. */
-  async #catalogue(verdict: Verdict): Promise<Catalogue | null> {
-    const lists: Partial<Record<CapabilityType, readonly Plain[]>> = {}
-    for (const [type, capability, method, member] of LISTS) {
-      if (verdict.capabilities[capability] === undefined) {
-        lists[type] = []
-        continue
+  /** Null when no list that the origin says to have can be read, or when it asks for a sign-in first. */
+  async #catalogue(verdict: Verdict): Promise<{
+    readonly catalogue: Catalogue
+    /** Lists that may be there, and were not read. */
+    readonly unread: readonly CapabilityType[]
+  } | null> {
+    const { version, capabilities } = verdict
+    const declared = LISTS.filter(([, capability]) => (capabilities[capability] ?? null) !== null)
+    const lists: Listed[] = []
+    // One that never answers holds up no other; a stream of HTTP+SSE hears one answer at a time
+    if (this.#stream === null)
+      lists.push(...(await Promise.all(declared.map((list) => this.#list(version, ...list)))))
+    else for (const list of declared) lists.push(await this.#list(version, ...list))
+    const catalogue: Record<CapabilityType, readonly Plain[]> = { ...EMPTY_CATALOGUE }
+    const unread: CapabilityType[] = []
+    for (const { type, method, items, last, error, isAbsent, warnings } of lists) {
+      this.#took(type, last, error)
+      for (const warning of warnings) this.#warn(warning)
+      if (error === null) catalogue[type] = items
+      else if (isAbsent) this.#warn(`${method} is declared and not there: ${error}`)
+      else {
+        this.#warn(`${method} cannot be read, so its last result is used: ${error}`)
+        unread.push(type)
       }
-      const items = await this.#list(verdict.version, type, method, member)
-      if (items === null) return null
-      lists[type] = items
     }
-    return lists as Catalogue
+    const hasAny = lists.length === 0 || lists.some(({ error }) => error === null)
+    return hasAny && !this.#needsSignIn ? { catalogue, unread } : null
   }
 
   async #list(
     version: string,
     type: CapabilityType,
+    _capability: string,
     method: string,
     member: string,
-  ): Promise<readonly Plain[] | null> {
+  ): Promise<Listed> {
     const items = new Map<string, Plain>()
+    const warnings: string[] = []
+    const warn = (warning: string): void => {
+      if (warnings.length < WARNINGS_MAX) warnings.push(warning)
+    }
     const cursors = new Set<string>()
     let cursor: string | undefined
     let latencyMs = 0
-    let last: Asked | null = null
+    let last: Asked
     for (let page = 0; ; page++) {
       const params = cursor === undefined ? {} : { cursor }
       const speaker = { info: { ...this.#tools.own }, capabilities: {} }
@@ -250,29 +291,32 @@ class Probe {
       latencyMs += asked.latencyMs
       last = { ...asked, latencyMs }
       const { reply } = asked
+      const isAbsent = reply.kind === 'error' && reply.error.code === RPC.methodNotFound
       // A server that declares resources need not have templates
-      if (reply.kind === 'error' && reply.error.code === -32601 && type === 'resource_templates') break
-      const listed = reply.kind === 'result' ? reply.result[member] : undefined
+      if (isAbsent && type === 'resource_templates') break
+      const given = reply.kind === 'result' ? reply.result[member] : undefined
+      // An empty list, as some languages write it
+      const listed = given === null ? [] : given
+      if (given === null) warn(`${method} answers null, which is read as an empty list`)
       if (reply.kind !== 'result' || !Array.isArray(listed)) {
-        this.#took(type, last, reply.kind === 'result' ? `its answer has no ${member}` : reasonOf(reply))
-        return null
+        const error = reply.kind === 'result' ? `its answer has no ${member}` : reasonOf(reply)
+        return { type, method, items: [], last, error, isAbsent, warnings }
       }
       this.#keepTtl(reply.result['ttlMs'])
-      for (const item of listed as readonly unknown[]) this.#take(type, item, items)
+      for (const item of listed as readonly unknown[]) this.#take(type, item, items, warn)
       const next = reply.result['nextCursor']
       if (typeof next !== 'string') break
       const isLate = this.#tools.clock.monotonic() - this.#startedAt > PROBE_MS_MAX
       if (cursors.has(next) || page + 1 >= PAGES_MAX || items.size >= ITEMS_MAX || isLate) {
-        this.#warn(`${method}: pages after number ${page + 1} are not read`)
+        warn(`${method}: pages after number ${page + 1} are not read`)
         break
       }
       cursors.add(next)
       cursor = next
     }
-    this.#took(type, last, null)
     const all = [...items.values()]
-    for (const finding of findingsOf(type, all)) this.#warn(finding)
-    return all
+    for (const finding of findingsOf(type, all)) warn(finding)
+    return { type, method, items: all, last, error: null, isAbsent: false, warnings }
   }
 
   #keepTtl(ttlMs: unknown): void {
@@ -280,7 +324,12 @@ class Probe {
     this.#ttlMs = Math.min(this.#ttlMs ?? TTL_MS_MAX, ttlMs)
   }
 
-  #take(type: CapabilityType, item: unknown, items: Map<string, Plain>): void {
+  #take(
+    type: CapabilityType,
+    item: unknown,
+    items: Map<string, Plain>,
+    warn: (warning: string) => void,
+  ): void {
     const fault = itemFault(type, item, items)
     const json = fault === null ? JSON.stringify(item) : ''
     const bytes = Buffer.byteLength(json)
@@ -293,12 +342,11 @@ class Probe {
     const reason = fault ?? tooLarge
     if (reason !== null) {
       const name = isMembers(item) ? shown(identifierOf(type, item)) : ''
-      this.#warn(`${type} "${name}" is left out: it ${reason}`)
+      warn(`${type} "${name}" is left out: it ${reason}`)
       return
     }
     const known = item as Plain
-    if (hidesText(json))
-      this.#warn(`${type} "${shown(identifierOf(type, known))}" has text that people do not see`)
+    if (hidesText(json)) warn(`${type} "${shown(identifierOf(type, known))}" has text that people do not see`)
     this.#bytes += bytes
     items.set(identifierOf(type, known), known)
   }

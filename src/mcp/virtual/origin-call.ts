@@ -29,8 +29,9 @@ import { type ParkedCall, ROUNDS_MAX } from './parked-call.ts'
 import { type Parking, tokenOf } from './parking.ts'
 import { withPublicUris } from './public-uris.ts'
 import { refusalFor } from './reply-verdict.ts'
-import { passedResult, resultFor, toolErrorText } from './results.ts'
+import { NO_COMPLETION, passedResult, resultFor, toolErrorText } from './results.ts'
 import { type RunnerFailure, runnerFailureIn } from './runner-error.ts'
+import { levelFor } from './session-logs.ts'
 import type { NoSession } from './sessions.ts'
 import { PASSED, type TaskTerms } from './task-terms.ts'
 import { failureText, undeclaredIn } from './undeclared.ts'
@@ -38,6 +39,7 @@ import { failureText, undeclaredIn } from './undeclared.ts'
 const EMPTY: Members = Object.freeze({})
 /** Requests of an origin during one call that it gets an answer to: each answer is a request to it. */
 const ORIGIN_REQUESTS_MAX = 32
+const COMPLETE = 'completion/complete'
 const PAGE_DONE = 'notifications/elicitation/complete'
 
 export interface OriginCallTools extends OriginLineTools {
@@ -293,13 +295,14 @@ export class OriginCall {
     const listener = this.#parked === null ? this.#request : this.#parked.turn
     if (listener === null) return
     const { notify, logLevel } = listener
+    const least = this.#request.isModern ? logLevel : levelFor(this.#member.origin, logLevel)
     const given = isMembers(params) ? params : EMPTY
     if (method === 'notifications/progress') {
       const token = 'progressToken' in listener ? listener.progressToken : tokenOf(listener.params)
       const own = this.#target.task?.progressToken ?? this.#requestId
       if (token != null && given['progressToken'] === own)
         notify(notificationText(method, { ...given, progressToken: token }))
-    } else if (method === 'notifications/message' && logLevel !== null && isWanted(given['level'], logLevel))
+    } else if (method === 'notifications/message' && least !== null && isWanted(given['level'], least))
       notify(notificationText(method, given))
     else if (method === PAGE_DONE && this.#request.version === URL_NEEDED_VERSION)
       notify(notificationText(method, { elicitationId: given['elicitationId'] }))
@@ -451,7 +454,14 @@ export class OriginCall {
     if (failure !== null) this.#refuse(failure.code, failure.reason, failure.members)
     else if (this.#isForWant(error.message, isModernOrigin)) return
     else if (!isModernOrigin && this.#request.isModern && error.code === URL_NEEDED) this.#needsPages(error)
+    else if (this.#request.method === COMPLETE && error.code === RPC.methodNotFound)
+      this.#done(this.#noValues())
     else this.#done(this.#errorOf(error, isModernOrigin))
+  }
+
+  /** The virtual MCP completes arguments, since some of its origins do. */
+  #noValues(): RelayedAnswer {
+    return { kind: 'result', text: resultFor(COMPLETE, NO_COMPLETION, false, this.#request.isModern) }
   }
 
   /** Null for an error of the server itself. */

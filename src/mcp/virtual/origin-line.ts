@@ -186,7 +186,8 @@ export class OriginLine {
   #needsStream({ id }: OriginSession, capabilities: Members): boolean {
     const { member, request } = this.#call
     if (id === null || member.origin.fragment.shares_sessions === true) return false
-    return Object.keys(capabilities).length > 0 || request.logLevel !== null
+    if (Object.keys(capabilities).length > 0 || request.logLevel !== null) return true
+    return !request.isModern && takesLevels(member.origin)
   }
 
   #join(session: OriginSession, ready: () => void): void {

@@ -34,14 +34,12 @@ import { OriginCall, type Target } from './origin-call.ts'
 import { tellsOfResources } from './origin-streams.ts'
 import { type Parking, type Retry, unusable } from './parking.ts'
 import { refusal } from './refusal.ts'
-import { resultFor } from './results.ts'
+import { NO_COMPLETION, resultFor } from './results.ts'
 import { withoutRetry } from './retry-state.ts'
 import type { TaskNews } from './task-news.ts'
 import { createTasks, NOT_DECLARED, type TaskTools } from './tasks.ts'
 
 const EMPTY: Members = Object.freeze({})
-/** Endpoints suggest no values of their arguments. */
-const NO_COMPLETION: Members = { completion: { values: [], total: 0, hasMore: false } }
 
 /** What a method is about that names one capability. */
 const NOUNS: ReadonlyMap<string, string> = new Map([

@@ -6,6 +6,9 @@ import type { RelayedAnswer } from '../protocol/relay.ts'
 /** Members of results that came with 2026-07-28. */
 const MODERN_MEMBERS: ReadonlySet<string> = new Set(['resultType', 'ttlMs', 'cacheScope'])
 
+/** The answer of what suggests no values of its arguments, such as an endpoint. */
+export const NO_COMPLETION: Members = { completion: { values: [], total: 0, hasMore: false } }
+
 /** Methods whose results say how long they may be kept (2026-07-28, server/resources). */
 const KEPT: ReadonlySet<string> = new Set(['resources/read'])
 

@@ -12,17 +12,42 @@ export const MOST_VERBOSE = 'debug'
 
 const asked = new WeakMap<OriginSession, Promise<unknown>>()
 
+/** An origin that does not answer a request for a level holds up its calls for so long, milliseconds. */
+const LEVEL_MS = 2000
+
+const takers = new WeakMap<LinkedOrigin, boolean>()
+
 /** True for an origin that says it takes levels. */
-export function takesLevels({ fragment: { verdict } }: LinkedOrigin): boolean {
-  const capabilities: unknown = JSON.parse(verdict?.capabilities ?? '{}')
-  return isMembers(capabilities) && isMembers(capabilities['logging'])
+export function takesLevels(origin: LinkedOrigin): boolean {
+  let takes = takers.get(origin)
+  if (takes === undefined) {
+    const capabilities: unknown = JSON.parse(origin.fragment.verdict?.capabilities ?? '{}')
+    takes = isMembers(capabilities) && isMembers(capabilities['logging'])
+    takers.set(origin, takes)
+  }
+  return takes
+}
+
+/**
+ * The level from which a client of an earlier revision gets log messages; null for none. Without a level of its own the origin decides
+ * (2025-11-25, server/utilities/logging), but other clients of a shared session may have asked for all messages.
+ * @param given level that the client has set; null for none
+ */
+export function levelFor(origin: LinkedOrigin, given: string | null): string | null {
+  if (given !== null || !takesLevels(origin)) return given
+  return origin.fragment.shares_sessions === true ? 'info' : MOST_VERBOSE
 }
 
 /** Resolves when the session has a level, whether its origin took it or not. @param ask sets it; never rejects */
 export function withLogs(session: OriginSession, ask: () => Promise<unknown>): Promise<unknown> {
   let asking = asked.get(session)
   if (asking === undefined) {
-    asking = ask()
+    const { promise, resolve } = Promise.withResolvers<unknown>()
+    const timer = setTimeout(resolve, LEVEL_MS).unref()
+    void ask()
+      .finally(() => clearTimeout(timer))
+      .then(resolve)
+    asking = promise
     asked.set(session, asking)
   }
   return asking

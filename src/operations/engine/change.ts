@@ -102,6 +102,7 @@ export class Change {
   /** Resources whose fragments are compiled anew although nothing of them was written, by id. */
   readonly #touched = new Map<string, Resource>()
   #settings: StoredSettings | undefined
+  #givenId: string | null = null
   #subject: Resource | undefined
   #created = false
   /** What was carried out in this transaction of what somebody else had asked for. */
@@ -292,7 +293,14 @@ export class Change {
   }
 
   newId(kind: KindSchema): string {
-    return newId(kind.prefix, this.#deps.clock)
+    const given = this.#givenId
+    this.#givenId = null
+    return given ?? newId(kind.prefix, this.#deps.clock)
+  }
+
+  /** The next new resource gets this id, by which others know it already. */
+  giveId(id: string): void {
+    this.#givenId = id
   }
 
   /** Stores a new resource. `subject` when the operation is about it. */

@@ -274,3 +274,20 @@ test('an origin of kind collection has no server to ask', async () => {
   assert.equal(probes.length, 0)
   assert.equal((await run('origins.get', { id: 'own' })).output['reachable'], undefined)
 })
+
+test('a list that cannot be read keeps its last items at the same server, and none of another', async () => {
+  const prompt = { name: 'greet' }
+  const lists = (listed: Partial<Catalogue>, unread: CatalogueState['unread'] = []) =>
+    found(listed, { unread, warnings: unread.map((type) => `${type} cannot be read`) })
+  answer = lists({ tools: [ECHO], prompts: [prompt] })
+  await run('origins.create', { name: 'Partly', url: URL })
+  const counts = async () => (await run('origins.get', { id: 'partly' })).output['capabilities']
+  answer = lists({ tools: [] }, ['prompts'])
+  const { output } = await run('origins.refresh_catalog', { id: 'partly' })
+  assert.equal(output['ok'], true)
+  assert.deepEqual(await counts(), { tools: 0, prompts: 1, resources: 0, resource_templates: 0 })
+  const { output: catalog } = await run('origins.catalog', { id: 'partly', type: 'prompts' })
+  assert.deepEqual([catalog['items'], catalog['warnings']], [[prompt], ['prompts cannot be read']])
+  await run('origins.update', { id: 'partly', url: `${URL}/other` })
+  assert.deepEqual(await counts(), { tools: 0, prompts: 0, resources: 0, resource_templates: 0 })
+})

@@ -14,6 +14,7 @@ import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { followCatalogue } from '../virtual-mcps/state.ts'
+import { attemptsOf, probedKeyOf } from './attempt.ts'
 
 /** Items of one type that are kept. */
 const ITEMS_MAX = 2000
@@ -99,6 +100,21 @@ function isFlat(value: unknown, levels: number): boolean {
   return levels > 0 && Object.values(value).every((member) => isFlat(member, levels - 1))
 }
 
+/** What a probe has found, with the lists that it could not read as they were before, at the same server. */
+export async function withLastLists(
+  { id, spec }: Resource,
+  probed: CatalogueState,
+  reader: Pick<ConfigReader, 'statesOf'>,
+): Promise<CatalogueState> {
+  const { unread = [] } = probed
+  if (unread.length === 0) return probed
+  const attempt = (await attemptsOf(reader, [id])).get(id)
+  const before = attempt?.of === probedKeyOf(spec) ? await foundOf(reader, id) : null
+  if (before === null) return probed
+  const last = Object.fromEntries(unread.map((type) => [type, before.catalogue[type]]))
+  return bounded({ ...probed, catalogue: { ...probed.catalogue, ...last } })
+}
+
 /** True where the two differ in more than in when they were found. */
 export function differs(before: CatalogueState | null, after: CatalogueState): boolean {
   const undated = ({ verdict: { at: _at, ...verdict }, ...rest }: CatalogueState): string =>
@@ -108,15 +124,17 @@ export function differs(before: CatalogueState | null, after: CatalogueState): b
 
 /**
  * Keeps what a probe has found, where it differs, in the transaction of a change of the origin. Returns one sentence on what is new.
- * @param given as {@link bounded} gives it
+ * To be called before the attempt is kept, which tells whether what was found before is of the same server.
+ * @param probed as {@link bounded} gives it
  */
 export async function keepFound(
   origin: Resource,
-  given: CatalogueState,
+  probed: CatalogueState,
   context: OperationContext,
 ): Promise<string> {
   const { change } = context
   const before = await foundOf(change.writer, origin.id)
+  const given = await withLastLists(origin, probed, change.writer)
   if (!differs(before, given)) return 'The catalogue is unchanged.'
   const summary = summaryOf(given)
   await change.writer.putState(origin.id, CATALOGUE, JSON.stringify(given))

@@ -3,7 +3,7 @@ import type { ConfigReader, ConfigWriter } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { ATTEMPT, attemptsOf, toAttempt } from './attempt.ts'
-import { differs, foundOf } from './found.ts'
+import { differs, foundOf, withLastLists } from './found.ts'
 
 /** Keeps that an origin was probed, in the transaction of an operation; counts no revision. */
 export async function keepAttempt(
@@ -28,9 +28,10 @@ export async function storeAttempt(
 
 /** True where a probe has found a catalogue that is to be stored. */
 export async function isNews(
-  { id }: Resource,
+  origin: Resource,
   { found }: OriginProbed,
   reader: Pick<ConfigReader, 'statesOf'>,
 ): Promise<boolean> {
-  return found !== null && differs(await foundOf(reader, id), found)
+  if (found === null) return false
+  return differs(await foundOf(reader, origin.id), await withLastLists(origin, found, reader))
 }

@@ -42,9 +42,9 @@ export const refreshCatalog = define({
         detail: `The origin "${origin.slug}" was changed while it was asked. Try again.`,
         members: { revision: origin.revision },
       })
-    await keepAttempt(origin, came, context)
     const view = probeView(came, origin.spec)
     change.finding = came.found === null ? view.summary : await keepFound(origin, came.found, context)
+    await keepAttempt(origin, came, context)
     const changed = change.revisions.before !== change.revisions.after
     return { id: origin.id, slug: origin.slug, changed, ...view }
   },

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { newId } from '../../base/ids.ts'
 import { refuse } from '../../base/refusal.ts'
 import type { OriginSpec } from '../../model/origin.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
@@ -35,15 +36,18 @@ export function probing(operation: Operation, kind: Kind): Operation {
       if (wanted === null) return { given }
       const came = await probed(wanted, context)
       refuseUnreachable(came, wanted.spec)
-      return { given, came, of: probedKeyOf(wanted.spec) }
+      return { given, came, of: probedKeyOf(wanted.spec), id: wanted.id }
     },
     async handle(prepared, context) {
       // As prepare has given it
-      const { given, came, of } = prepared as {
+      const { given, came, of, id } = prepared as {
         readonly given: Fields
+        readonly id?: string
         readonly came?: Awaited<ReturnType<typeof probed>>
         readonly of?: string
       }
+      // A runner that was asked with this id keeps the program that it has started
+      if (operation.action === 'create' && id !== undefined) context.change.giveId(id)
       const output = await operation.handle(given, context)
       if (came === undefined || came.found === null) return output
       const origin = (await context.whole.byId(kind.type, String(output['id'])))!
@@ -52,8 +56,8 @@ export function probing(operation: Operation, kind: Kind): Operation {
           detail: `The origin "${origin.slug}" was changed while it was asked. Try again.`,
           members: { revision: origin.revision },
         })
-      await keepAttempt(origin, came, context)
       context.change.finding = await keepFound(origin, came.found, context)
+      await keepAttempt(origin, came, context)
       const { revision, updated_at, updated_by } = (await context.whole.byId(kind.type, origin.id))!
       return { ...output, revision, updated_at, updated_by, ...withWarnings(output, came.found.warnings) }
     },
@@ -91,7 +95,11 @@ async function wantedBy(
   const needsAccount = (spec as Partial<OriginSpec>).auth_mode !== 'static'
   if (spec['kind'] === 'collection' || spec['active'] === false || needsAccount) return null
   if (before !== null && (await isKnown(before, spec, context))) return null
-  return { id: before?.id ?? '', slug: before?.slug ?? String(given['slug'] ?? ''), spec }
+  return {
+    id: before?.id ?? newId(kind.prefix, context.clock),
+    slug: before?.slug ?? String(given['slug'] ?? ''),
+    spec,
+  }
 }
 
 async function existing(
