@@ -101,7 +101,7 @@ const Limits = z.strictObject({
   processes: count(32, 4096),
   instances: count(8, 1024),
   sessions: count(256, 65_536),
-  calls: count(64, 4096),
+  calls: count(256, 4096),
   message: size('4M', '64M'),
   start_timeout: duration('30s', '10m'),
   call_timeout: duration('5m', '24h'),

@@ -45,7 +45,7 @@ test('a file has defaults for all but program and place', () => {
       processes: 32,
       instances: 8,
       sessions: 256,
-      calls: 64,
+      calls: 256,
       message: 4 * 1024 ** 2,
       start_timeout: 30_000,
       call_timeout: 300_000,

@@ -23,9 +23,10 @@ import { pointerTo } from '../base/pointer.ts'
 import { type FieldError, Refusal } from '../base/refusal.ts'
 import { printable } from '../base/visible.ts'
 import { readText } from '../import/text/read.ts'
+import { faultOfCode } from './code-arguments.ts'
 import { placeholdersIn } from './command-line.ts'
 import { type EntrySpec, RunnerFileSchema } from './file-schema.ts'
-import { faultOfCode, faultOfPackage } from './pinned.ts'
+import { faultOfPackage } from './pinned.ts'
 
 const FILE_BYTES_MAX = 1024 ** 2
 /** Of a file that holds one secret. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { createLineReader } from './lines.ts'
+import { oneLine } from './stdio-process.ts'
 
 test('lines are the same however the bytes are cut, and empty ones are left out', () => {
   fc.assert(
@@ -36,4 +37,12 @@ test('a line is not changed by what comes after it', () => {
   const reader = createLineReader(100, (bytes) => lines.push(bytes))
   for (const piece of ['a', 'b\nc', 'd\n']) reader.push(Buffer.from(piece))
   assert.deepEqual(lines.map(String), ['ab', 'cd'])
+})
+
+test('characters at which some servers end a line are written as escapes', () => {
+  const message = JSON.stringify({ text: 'a\u2028b\u2029c\u0085d "é" 😀' })
+  const line = oneLine(message)
+  assert.doesNotMatch(line, /[\u0085\u2028\u2029]/)
+  assert.deepEqual(JSON.parse(line), JSON.parse(message))
+  assert.equal(oneLine('{"a":"b"}'), '{"a":"b"}')
 })

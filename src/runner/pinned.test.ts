@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { faultOfCode, faultOfPackage } from './pinned.ts'
+import { faultOfCode } from './code-arguments.ts'
+import { faultOfPackage } from './pinned.ts'
 
 const words = (line: string): [string, string[]] => {
   const [program, ...args] = line.split(' ')
@@ -26,6 +27,17 @@ test('a package with an exact version passes', () => {
     '/usr/bin/node /usr/lib/node_modules/npm/bin/npx-cli.js server@1.2.3',
     '/usr/bin/npm start',
     '/usr/bin/uv run server.py',
+    '/usr/bin/uv run --with server==1.2.3 server',
+    '/usr/bin/uv run --with=server==1.2.3 python -m server',
+    '/usr/bin/deno run -A npm:@scope/server@1.2.3 /data',
+    '/usr/bin/deno run jsr:@scope/server@1.2.3',
+    '/usr/bin/deno run https://deno.land/x/server@v1.2.3/mod.ts',
+    '/usr/bin/deno run server.ts',
+    '/usr/bin/go run example.com/server@v1.2.3 -http a@b',
+    '/usr/bin/go run ./cmd/server',
+    '/usr/bin/python3 -m server',
+    '/usr/bin/python3 -m pipx run server==1.2.3',
+    '/usr/bin/dnx Server@1.2.3 --yes',
     '/usr/local/bin/mcp-server /data',
     '/usr/bin/node server.js npx-like',
     '/usr/bin/setpriv --pdeathsig KILL /usr/local/bin/server',
@@ -64,6 +76,32 @@ test('a package without an exact version is refused with the fix, however it is 
     '/usr/bin/uvx git+https://example.com/server@1.2.3',
     '/usr/bin/uv tool run server',
     '/usr/bin/pipx run server',
+    '/usr/bin/uv run --with server server',
+    '/usr/bin/uv run --with=server>=1 server',
+    '/usr/bin/uv run -w server -- server',
+    '/usr/bin/uv run --with server==1.2.3 --with other server',
+    '/usr/bin/uv run https://example.com/server.py',
+    '/usr/bin/uv --directory /x run --with server server',
+    '/usr/bin/uvx -w other server==1.2.3',
+    '/usr/bin/deno run npm:server',
+    '/usr/bin/deno run -A npm:@scope/server@latest',
+    '/usr/bin/deno run npm:server@1',
+    '/usr/bin/deno run jsr:@scope/server',
+    '/usr/bin/deno run --preload npm:other server.ts',
+    '/usr/bin/deno run https://example.com/server.ts',
+    '/usr/bin/deno npm:server',
+    '/usr/bin/deno x server',
+    '/usr/bin/go run example.com/server@latest',
+    '/usr/bin/go run example.com/server@main',
+    '/usr/bin/go run -C /x example.com/server@v1',
+    '/usr/bin/bunx --bun server',
+    '/usr/bin/bun --bun x server',
+    '/usr/bin/python3 -m pipx run server',
+    '/usr/bin/python3.12 -m uv tool run server',
+    '/usr/bin/corepack pnpm dlx server',
+    '/usr/bin/tini -- npx server',
+    '/usr/bin/npx -y pnpm@9.0.0 dlx server',
+    '/usr/bin/dnx Server',
     '/usr/bin/env npx server',
     '/usr/bin/env -S npx server',
     '/usr/bin/env A=b npx server',
@@ -72,7 +110,26 @@ test('a package without an exact version is refused with the fix, however it is 
     '/usr/bin/node /usr/lib/node_modules/npm/bin/npx-cli.js server',
   ])
     assert.match(faultOfPackage(...words(line)) ?? '', /exact version/, line)
-  assert.match(faultOfPackage('/bin/sh', ['-c', 'cd /x && npx server']) ?? '', /exact version/)
+  for (const code of [
+    'cd /x && npx server',
+    '(npx server)',
+    'true;npx server',
+    'exec "npx" server',
+    '`uvx server`',
+  ])
+    assert.match(faultOfPackage('/bin/sh', ['-c', code]) ?? '', /exact version/, code)
+})
+
+test('the value of a parameter is never split into words', () => {
+  for (const [program, ...args] of [
+    ['/usr/bin/env', '-S', 'node {name}'],
+    ['/usr/bin/env', '-Snode {name}'],
+    ['/usr/bin/env', '-iS', 'server {name}'],
+    ['/usr/bin/env', '--split-string=server {name}'],
+    ['/usr/bin/nice', 'env', '-S', 'server {name}'],
+  ])
+    assert.match(faultOfCode(program!, args) ?? '', /split into words/, args.join(' '))
+  assert.equal(faultOfCode('/usr/bin/env', ['-S', 'node server.js', '{name}']), null)
 })
 
 test('the value of a parameter is never run as code', () => {
@@ -85,11 +142,34 @@ test('the value of a parameter is never run as code', () => {
     ['/usr/bin/python3', '-c', '{name}'],
     ['/usr/bin/python3.12', '-c', '{name}'],
     ['/usr/bin/perl', '-e', '{name}'],
+    ['/usr/bin/perl', '-E', '{name}'],
+    ['/usr/bin/perl', '-ne', 'print', '-e', '{name}'],
+    ['/usr/bin/perl5.36', '-eprint {name}'],
+    ['/usr/bin/node', '--eval=run({name})'],
+    ['/usr/bin/node', '--print={name}'],
+    ['/usr/bin/node', '-pe', '{name}'],
+    ['/usr/bin/node', '--import=data:text/javascript,{name}'],
+    ['/usr/bin/node', '--require', '{name}', 'server.js'],
+    ['/usr/bin/node', '--no-warnings', '-e', '1', '-e', '{name}'],
+    ['/usr/bin/node22', '-e', '{name}'],
+    ['/usr/bin/python3', '-c{name}'],
+    ['/usr/bin/ruby3.2', '-e', '{name}'],
+    ['/usr/bin/php8.2', '-r', '{name}'],
+    ['/usr/bin/deno', 'eval', '{name}'],
+    ['/usr/bin/awk', '{name}'],
+    ['/usr/bin/sed', '-n', 's/a/{name}/e'],
+    ['/usr/bin/ssh', 'host', 'server', '{name}'],
+    ['/usr/bin/su', '-c', 'server {name}', 'user'],
+    ['/usr/bin/timeout', '10', 'sh', '-c', '{name}'],
+    ['/usr/bin/node', 'wrapper.js', 'sh', '-c', '{name}'],
   ])
     assert.match(faultOfCode(program!, args) ?? '', /run as code/, args.join(' '))
   for (const [program, ...args] of [
     ['/bin/sh', '-c', 'server "$1"', 'sh', '{name}'],
     ['/usr/bin/node', 'server.js', '{name}'],
+    ['/usr/bin/node', 'server.js', '--port={name}'],
+    ['/usr/bin/python3', '-m', 'server', '{name}'],
+    ['/usr/bin/awk', '{ print }', '{name}'],
     ['/usr/local/bin/server', '-c', '{name}'],
   ])
     assert.equal(faultOfCode(program!, args), null, args.join(' '))

@@ -223,9 +223,10 @@ export function startProcess(options: ProcessOptions): StdioProcess {
     gone: gone.promise,
     write(message) {
       if (child === null || isOver || hasExited || !child.stdin.writable) return false
+      const line = oneLine(message)
       // Twice, so that a longest message can follow one that is being read
-      if (child.stdin.writableLength + message.length > 2 * messageBytesMax) return false
-      child.stdin.write(`${message}\n`)
+      if (child.stdin.writableLength + line.length > 2 * messageBytesMax) return false
+      child.stdin.write(`${line}\n`)
       return true
     },
     check(rows) {
@@ -255,6 +256,14 @@ export function startProcess(options: ProcessOptions): StdioProcess {
     },
     kill: () => signal('SIGKILL', members(options.table.rows())),
   }
+}
+
+/** Characters beside the line feed at which some servers end a line. In JSON they stand in strings alone. */
+const LINE_ENDS = /[\u0085\u2028\u2029]/g
+
+/** The message with such characters as escapes, which mean the same. @param message JSON without line feeds */
+export function oneLine(message: string): string {
+  return message.replace(LINE_ENDS, (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 /** Reads a stream, at most so many bytes in each second. @param take what a piece counts as, in bytes */
