@@ -105,7 +105,13 @@ test('no published name exceeds 60 characters, and every shortening is unique an
             for (const item of items)
               assert.equal(next.filter((one) => one.member === id && one.key === item.key).length, 1)
           const ids = new Set(round.map(({ id }) => id))
-          for (const old of names.filter((one) => ids.has(one.member))) assert.ok(next.includes(old), 'stays')
+          const isOfAnother = ({ member, name }: PublicName): boolean =>
+            round.some(
+              ({ id, prefix }) => id !== member && name.toLowerCase().startsWith(`${prefix.toLowerCase()}_`),
+            )
+          for (const old of names.filter((one) => ids.has(one.member) && !isOfAnother(one)))
+            assert.ok(next.includes(old), 'stays')
+          assert.ok(!next.some((one) => ids.has(one.member) && isOfAnother(one)), 'reserved')
           const reversed = round.map((one) => ({ ...one, items: one.items.toReversed() }))
           assert.deepEqual(assignNames(type, names, reversed, prefixing), next)
           assert.deepEqual(assignNames(type, next, round, prefixing), next, 'nothing new, nothing changed')
@@ -268,4 +274,41 @@ test('the prefix of a member stays when its origin is renamed, and another origi
     ['old'],
     'that of no member is free',
   )
+})
+
+test('a name that begins with the prefix of another member is reserved for it, in any spelling of the prefix', () => {
+  const honest = member('honest', ['pay', 'honest_own'])
+  const evil = member('evil', ['honest_pay', 'Honest_pay', 'honest', 'evil_x'])
+  for (const type of ['tools', 'prompts'] as const)
+    for (const members of [
+      [honest, evil],
+      [evil, honest],
+    ]) {
+      const names = namesIn(assignNames(type, [], members, 'auto'))
+      assert.equal(names['honest pay'], 'pay')
+      assert.equal(names['honest honest_own'], 'honest_own')
+      assert.equal(names['evil honest_pay'], 'evil_honest_pay')
+      assert.equal(names['evil Honest_pay'], 'evil_Honest_pay')
+      assert.equal(names['evil honest'], 'honest')
+      assert.equal(names['evil evil_x'], 'evil_x')
+    }
+})
+
+test('a name that was given before its prefix belonged to another member is given up for it', () => {
+  const evil = member('evil', ['honest_pay', 'pay'])
+  const alone = assignNames('tools', [], [evil], 'auto')
+  assert.equal(namesIn(alone)['evil honest_pay'], 'honest_pay')
+  const names = assignNames('tools', alone, [evil, member('honest', ['pay'])], 'auto')
+  assert.deepEqual(namesIn(names), {
+    'evil honest_pay': 'evil_honest_pay',
+    'evil pay': 'pay',
+    'honest pay': 'honest_pay',
+  })
+  assert.deepEqual(assignNames('tools', names, [evil, member('honest', ['pay'])], 'auto'), names)
+})
+
+test('a policy may project a name with the prefix of another member', () => {
+  const chosen = { id: 'own', prefix: 'own', items: [{ key: 'send', base: 'honest_send' }] }
+  const names = assignNames('tools', [], [chosen, member('honest', ['pay'])], 'auto')
+  assert.equal(namesIn(names)['own send'], 'honest_send')
 })

@@ -2,14 +2,18 @@
  * Public names of capabilities: what clients of a virtual MCP call tools and prompts, and read resources by.
  *
  * Invariants:
- * 1. A name is fixed once it is given, also while its item is gone. It changes only with the name that the policy projects.
+ * 1. A name is fixed once it is given, also while its item is gone. It changes only with the name that the policy projects, and where a
+ *    member comes whose prefix it begins with.
  * 2. No two items of a type have the same name.
  * 3. Names of tools and prompts have 1 to 60 characters; those of tools are of `A-Za-z0-9_.-`.
  * 4. New items get the same names in whatever order a member lists them.
  * 5. A URI that an unprefixed template of one member may stand for is never the unprefixed URI of a new item of another member.
  * 6. A prefix that stands in URIs of one member is never given to another one.
+ * 7. A name of a tool or prompt that begins with the prefix of another member is never what a server calls its item: rules and people take
+ *    such a name for one of that member. A policy may project one.
  */
 import { hash } from 'node:crypto'
+import { foldName } from '../base/folded-names.ts'
 import type { CapabilityType } from './capability.ts'
 import { fromPublicUri, toPublicUri } from './public-uri.ts'
 import { UriClaims } from './uri-claims.ts'
@@ -76,9 +80,15 @@ export function assignNames(
   const clean = type === 'tools' ? cleanToolName : (name: string): string => name
   // Names that stand as they are come first: they win over those that cleaning makes equal
   const rank = ({ base }: Item): number => (clean(base) === base ? 0 : 1)
-  return assign(existing, members, rank, function* ({ prefix, id }, { key, base }) {
+  const holders = new Map(members.map(({ id, prefix }) => [foldName(prefix), id]))
+  const isReserved = (name: string, id: string): boolean => {
+    const end = name.indexOf('_')
+    return end > 0 && (holders.get(foldName(name.slice(0, end))) ?? id) !== id
+  }
+  const fit = existing.filter(({ member, key, base, name }) => base !== key || !isReserved(name, member))
+  return assign(fit, members, rank, function* ({ prefix, id }, { key, base }) {
     const plain = clean(base)
-    if (mode === 'auto') yield shortened(plain, id, key)
+    if (mode === 'auto' && (base !== key || !isReserved(plain, id))) yield shortened(plain, id, key)
     const prefixed = `${prefix}_${plain}`
     yield shortened(prefixed, id, key)
     for (let round = 0; ; round++) yield withHash(prefixed, id, `${key}\0${round}`)
