@@ -121,8 +121,14 @@ test('convert ends with 3 where something is left out or a draft, with a line fo
   const service = { name: 's', url: 'http://127.0.0.1:9', routes: [{ name: 'r', paths: ['/s'] }] }
   const kong = (more: object): string =>
     write('kong.json', JSON.stringify({ _format_version: '3.0', services: [{ ...service, ...more }] }))
-  const whole = await runCommand(server.data, ['convert', kong({})])
-  assert.deepEqual([whole.code, whole.err], [0, ''])
+  const keyed = await runCommand(server.data, ['convert', kong({ plugins: [{ name: 'key-auth' }] })])
+  assert.deepEqual(
+    [keyed.code, keyed.err],
+    [0, 'plugin key-auth is replaced: callers prove themselves by their profile\n'],
+  )
+  const open = await runCommand(server.data, ['convert', kong({})])
+  assert.equal(open.code, 3)
+  assert.match(open.err, /^collection s had no authentication and is closed here: .+\n$/)
   const plugins = [{ name: 'ip-restriction', config: { allow: ['10.0.0.0/8'] } }]
   const closed = await runCommand(server.data, ['convert', kong({ plugins, vaults: [1] })])
   assert.equal(closed.code, 3)
