@@ -88,6 +88,8 @@ function judge(name: BehaviourName, { status, headers, messages, text }: RawAnsw
   for (const field of ['set-cookie', 'location', 'www-authenticate']) assert.equal(headers.get(field), null)
   const response = messages.at(-1)!
   for (const message of messages.slice(0, -1)) {
+    // Clients of earlier revisions get log messages without asking for them
+    if (era === 'legacy' && message.method === 'notifications/message') continue
     assert.equal(message.method, 'notifications/progress')
     assert.equal(message.params?.['progressToken'], 'mine')
   }

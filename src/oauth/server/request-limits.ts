@@ -11,7 +11,8 @@ const MAX: Readonly<Record<string, number>> = {
   '/oauth/device/authorize': 30,
   '/oauth/token': 600,
   [INTERACTION]: 600,
-  [CONNECT]: 600,
+  // A connection takes half as many requests again as a sign-in: a person agrees to its servers first
+  [CONNECT]: 900,
 }
 
 /** Paths with pages below them, which count together. */

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, beforeEach, test } from 'node:test'
 import { ORDERS, refused, startControl } from '../../../test/control.ts'
 import { requestOf, startApprovals } from '../../../test/support/approvals.ts'
@@ -494,10 +497,14 @@ test('what narrowed whoever asked narrows the carrying out', async () => {
 test('requests outlive a restart, and end after seven days', async () => {
   const kept = requestOf(await as('ada', 'clients.update', { id: 'acme', description: 'kept' }))
   const late = requestOf(await as('ada', 'clients.update', { id: 'acme', description: 'late' }))
-  const again = await startControl({ directory: control.directory })
+  // One process at a time has a store: the next one gets a copy of the directory
+  const copy = mkdtempSync(join(tmpdir(), 'postern-'))
+  cpSync(control.directory, copy, { recursive: true })
+  const again = await startControl({ directory: copy })
   const { id } = (await again.run('change_requests.get', { id: kept.id })).output
   assert.equal(id, kept.id)
   await again.close()
+  rmSync(copy, { recursive: true })
   assert.equal((await approve('bob', kept.id)).output['state'], 'applied')
   control.move(7 * DAY_MS)
   assert.equal((await control.run('change_requests.get', { id: late.id })).output['state'], 'expired')

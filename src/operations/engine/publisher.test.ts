@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { example, refused, startControl } from '../../../test/control.ts'
 import type { SnapshotDelta } from '../../snapshot/fragments.ts'
-import type { ConfigReader, ConfigStore } from '../../store/ports/config.ts'
+import type { ConfigReader } from '../../store/ports/config.ts'
 import { StoreUnavailable } from '../../store/ports/unavailable.ts'
-import { openConfigStore } from '../../store/sqlite/config.ts'
 import { createFragmentPublisher } from './publisher.ts'
 
 /** A publisher that keeps what it sends. */
@@ -29,15 +27,9 @@ function held(deltas: readonly SnapshotDelta[]): ReadonlyMap<string, string> {
   return all
 }
 
-/** As a second process that shares the store. */
-function besides(directory: string): ConfigStore {
-  return openConfigStore(join(directory, 'config.db'))
-}
-
-test('a process that shares the store sends what another has compiled, in the order of revisions', async () => {
+test('a publisher that shares the store sends what another has compiled, in the order of revisions', async () => {
   const control = await startControl()
-  const other = besides(control.directory)
-  const { sent, publisher } = publisherOf(other.read)
+  const { sent, publisher } = publisherOf(control.store.read)
   await example(control)
   await publisher.catchUp()
   assert.equal(sent.length, 1)
@@ -56,7 +48,6 @@ test('a process that shares the store sends what another has compiled, in the or
   assert.equal(held(sent).size, 1, 'the policy is left')
   await publisher.catchUp()
   assert.equal(sent.length, 3, 'nothing is sent twice')
-  await other.close()
   await control.close()
 })
 

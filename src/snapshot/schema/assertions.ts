@@ -6,6 +6,28 @@ import { isPlain, type Plain } from '../../base/plain.ts'
 import type { Effort } from './effort.ts'
 import { FORMATS } from './formats.ts'
 
+/** One schema inside of a schema, as the keywords that apply it see it. */
+export interface Applied {
+  /** Whether a value fits. Errors are noted at the current place of the effort. */
+  fits(value: unknown, effort: Effort): boolean
+  /** Whether a part of the value fits, which has its place below the current one. */
+  fitsBelow(token: PropertyKey, value: unknown, effort: Effort): boolean
+  /** As {@link fits}, for a schema about the same value. */
+  fitsInPlace(value: unknown, effort: Effort): boolean
+  /** As {@link fits}, without noting errors. */
+  fitsQuietly(value: unknown, effort: Effort): boolean
+}
+
+/** Finds the parts that a schema leads to. */
+export interface Places {
+  part(schema: unknown): Applied
+  /** What a reference into the schema itself leads to. */
+  local(reference: string): Applied
+  /** What is said of the same value by a shared schema; undefined for most schemas. Made when a value leads there. */
+  shared(schema: Plain): (() => Applied) | undefined
+  readonly isModern: boolean
+}
+
 /** True when a value fits. It notes what is wrong otherwise. */
 export type Check<T = unknown> = (value: T, effort: Effort) => boolean
 

@@ -5,8 +5,9 @@
 import type { FieldError } from '../../base/refusal.ts'
 import type { JsonSchema } from '../../model/proxy.ts'
 import type { Definitions, Way } from '../../model/schema-looseness.ts'
+import type { Places } from './assertions.ts'
 import { Effort, type Goal, NO_NUMBERS, TooMuch } from './effort.ts'
-import { Part, type Places } from './part.ts'
+import { Part } from './part.ts'
 import { createPreparation, type Prepared, type SharedReference } from './prepare.ts'
 
 /**
@@ -79,7 +80,8 @@ export function createSchemaJudges(
           return reference === undefined ? undefined : () => sharedPart(reference)
         },
       }
-      return places.part(prepared.schema)
+      // Of the class that is made above
+      return places.part(prepared.schema) as Part
     }
     return (schema) => rootOf(usable(() => prepare(schema), 'the schema'))
   }

@@ -1,8 +1,7 @@
 /** Keywords of arrays. */
 import type { Plain } from '../../base/plain.ts'
-import type { Check } from './assertions.ts'
+import type { Check, Places } from './assertions.ts'
 import type { Effort } from './effort.ts'
-import type { Places } from './part.ts'
 
 type ArrayCheck = Check<readonly unknown[]>
 

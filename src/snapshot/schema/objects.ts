@@ -1,8 +1,7 @@
 /** Keywords of objects. */
 import { isPlain, type Plain } from '../../base/plain.ts'
-import { type Check, patternTest } from './assertions.ts'
+import { type Applied, type Check, type Places, patternTest } from './assertions.ts'
 import type { Effort } from './effort.ts'
-import type { Part, Places } from './part.ts'
 
 type ObjectCheck = Check<Plain>
 
@@ -62,7 +61,7 @@ function requiredCheck(required: readonly string[]): ObjectCheck {
   }
 }
 
-function namesCheck(part: Part): ObjectCheck {
+function namesCheck(part: Applied): ObjectCheck {
   return (object, effort) => {
     const { evaluated } = effort
     effort.evaluated = null
@@ -79,7 +78,7 @@ function namesCheck(part: Part): ObjectCheck {
 
 interface Pattern {
   readonly fits: Check<string>
-  readonly part: Part
+  readonly part: Applied
 }
 
 function patternsOf(patterns: unknown, places: Places): readonly Pattern[] {
@@ -120,7 +119,7 @@ function mustNotHave(name: string): string {
 
 function propertiesCheck(properties: Plain, places: Places): ObjectCheck {
   const parts = new Map(Object.entries(properties).map(([name, schema]) => [name, places.part(schema)]))
-  const one = (name: string, part: Part, object: Plain, effort: Effort): boolean => {
+  const one = (name: string, part: Applied, object: Plain, effort: Effort): boolean => {
     effort.evaluated?.names.add(name)
     return part.fitsBelow(name, object[name], effort)
   }

@@ -4,9 +4,11 @@
  */
 import { isPlain, type Plain } from '../../base/plain.ts'
 import {
+  type Applied,
   areItemsUnique,
   type Check,
   numberChecks,
+  type Places,
   stringChecks,
   typeCheck,
   valueChecks,
@@ -14,16 +16,6 @@ import {
 import { type Effort, Evaluated } from './effort.ts'
 import { arrayChecks } from './lists.ts'
 import { objectChecks } from './objects.ts'
-
-/** Finds the parts that a schema leads to. */
-export interface Places {
-  part(schema: unknown): Part
-  /** What a reference into the schema itself leads to. */
-  local(reference: string): Part
-  /** What is said of the same value by a shared schema; undefined for most schemas. Made when a value leads there. */
-  shared(schema: Plain): (() => Part) | undefined
-  readonly isModern: boolean
-}
 
 /** Keywords that are looked at for a value, by its type. */
 interface Checks {
@@ -37,7 +29,7 @@ interface Checks {
 }
 
 /** One schema inside of a schema. */
-export class Part {
+export class Part implements Applied {
   readonly #schema: unknown
   readonly #places: Places
   #checks: Checks | null = null
@@ -158,8 +150,8 @@ function checksOf(schema: unknown, places: Places): Checks {
 
 function referenceChecks(schema: Plain, places: Places): Check[] {
   const checks: Check[] = []
-  const follow = (find: () => Part): void => {
-    let target: Part | null = null
+  const follow = (find: () => Applied): void => {
+    let target: Applied | null = null
     checks.push((value, effort) => {
       target ??= find()
       const known = target
@@ -177,7 +169,7 @@ function referenceChecks(schema: Plain, places: Places): Check[] {
 }
 
 /** Parts of a list of schemas. */
-function partsOf(list: unknown, places: Places): readonly Part[] {
+function partsOf(list: unknown, places: Places): readonly Applied[] {
   return Array.isArray(list) ? list.map((item) => places.part(item)) : []
 }
 
@@ -192,7 +184,7 @@ function choiceChecks(schema: Plain, places: Places): Check[] {
   return checks
 }
 
-function notCheck(part: Part): Check {
+function notCheck(part: Applied): Check {
   return (value, effort) => {
     const { evaluated } = effort
     effort.evaluated = null
@@ -202,7 +194,7 @@ function notCheck(part: Part): Check {
   }
 }
 
-function anyOfCheck(parts: readonly Part[]): Check {
+function anyOfCheck(parts: readonly Applied[]): Check {
   return (value, effort) => {
     const errors = effort.errorCount
     let fits = false
@@ -219,7 +211,7 @@ function anyOfCheck(parts: readonly Part[]): Check {
   }
 }
 
-function oneOfCheck(parts: readonly Part[]): Check {
+function oneOfCheck(parts: readonly Applied[]): Check {
   return (value, effort) => {
     const errors = effort.errorCount
     let fitting = 0
