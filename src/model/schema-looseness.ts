@@ -30,6 +30,8 @@ const HAS_LIST = [...LIST, 'items']
 const HAS_MAP = [...MAP, 'dependencies']
 /** Schemas about the same value. `not` and `if` are no promise about it. */
 const IN_PLACE = ['allOf', 'anyOf', 'oneOf'] as const
+/** Keywords by which {@link Looseness.othersOf} finds names. */
+const SAYS_OF_MEMBERS = ['properties', '$ref', ...IN_PLACE, 'then', 'else', 'dependentSchemas'] as const
 /** Schemas of one value that are looked into; deeper ones are not worth their cost. */
 const DEPTH_MAX = 32
 
@@ -148,6 +150,8 @@ export function createLooseness(shared: Definitions, way: Way): Loosenesses {
         return isLoose
       },
       othersOf(schema) {
+        // Most schemas say nothing of members
+        if (!SAYS_OF_MEMBERS.some((keyword) => keyword in schema)) return NO_NAMES
         const before = others.get(schema)
         if (before !== undefined) return before
         const names = new Set<string>()
@@ -221,8 +225,6 @@ function isLooseItself(schema: Plain, mark: string): boolean {
     typeof schema['format'] === 'string' ||
     schema['multipleOf'] !== undefined ||
     schema['$dynamicRef'] !== undefined ||
-    schema['unevaluatedProperties'] !== undefined ||
-    schema['unevaluatedItems'] !== undefined ||
     (Array.isArray(schema[NOT_JUDGED]) && schema[NOT_JUDGED].length > 0) ||
     (typeof pattern === 'string' && linearPattern(pattern) === null) ||
     (isPlain(patternProperties) &&

@@ -238,8 +238,6 @@ export function createSchemas(
       const value = schema[keyword]
       if (keyword === 'oneOf' && Array.isArray(value) && value.some(isLoose))
         leave(pointer, keyword, `judged as anyOf: a part of it ${LOOSE}`)
-      else if (keyword !== 'oneOf' && keyword.startsWith('unevaluated') && leadsAway(schema))
-        leave(pointer, keyword, 'not known together with references to other schemas')
       else if ((keyword === 'not' || keyword === 'if') && isLoose(value))
         leave(pointer, keyword, `left out: a part of it ${LOOSE}`)
     }
@@ -266,20 +264,10 @@ export function createSchemas(
   }
 }
 
-const TURNING = new Set(['oneOf', 'not', 'if', 'unevaluatedProperties', 'unevaluatedItems'])
+const TURNING = new Set(['oneOf', 'not', 'if'])
 const LOOSE = 'is judged less strictly (readOnly, format, multipleOf, or a keyword that is not enforced)'
 const NOT_LINEAR =
   'the expression is broken, too large, needs look-around or back references, or is no ECMA-262'
-
-/** What is said of the same value stands in part behind a reference. */
-function leadsAway(schema: unknown): boolean {
-  if (!isPlain(schema)) return false
-  if (schema['$ref'] !== undefined) return true
-  return [...LIST].some((keyword) => {
-    const list = schema[keyword]
-    return Array.isArray(list) && list.some(leadsAway)
-  })
-}
 
 /** A value that may be null is null also where its values are listed without it, as many do since OpenAPI 3.0. */
 function nullAmongValues(schema: Plain): void {

@@ -1,38 +1,61 @@
-import type { ErrorObject } from 'ajv'
+/** What it costs to judge one value. Every schema that is applied to a part counts, also in branches that fail. */
 
-/** References that are followed for one value before it is counted, and then for each of its parts. */
-const FREE = 10_000
-const PER_PART = 20
+/** Steps for one value before its parts are counted. A step is one schema applied to one part, or about as much other work. */
+const FREE = 100_000
+/** Further steps for each part of the value. Public descriptions need fewer than ten. */
+const PER_PART = 50
+/** Schemas within each other on the way to a part, so that the stack of the thread is never used up. */
+const DEPTH_MAX = 1000
 
 export const NO_NUMBERS: ReadonlySet<number> = new Set()
 
-/**
- * What it costs to judge one value. Where a schema leads back into itself by several alternatives, each part of a value is
- * looked at once for each way to it, and the ways multiply with each level.
- */
-export class Effort {
-  #value: unknown
-  #spent = 0
-  #allowed = FREE
-  #inexact: ReadonlySet<number> = NO_NUMBERS
-  readonly #known = new Map<string, Map<object, readonly ErrorObject[]>>()
+/** Thrown in the middle of a value that is given up. */
+export class TooMuch extends Error {
+  override readonly name = 'TooMuch'
+}
 
-  /**
-   * Judges one value; what is known of its parts is forgotten afterwards.
-   * @param inexact doubles in it that stand for other numbers
-   */
-  run<T>(value: unknown, inexact: ReadonlySet<number>, work: () => T): T {
+/** One value that is judged: the steps it may still take, and what is known of its parts. */
+export class Effort {
+  readonly #value: unknown
+  readonly #inexact: ReadonlySet<number>
+  #allowed = FREE
+  #left = FREE
+  #depth = 0
+  readonly #known = new Map<object, Map<object, boolean>>()
+
+  /** @param inexact doubles in the value that stand for numbers that they do not hold exactly */
+  constructor(value: unknown, inexact: ReadonlySet<number>) {
     this.#value = value
     this.#inexact = inexact
-    this.#spent = 0
-    this.#allowed = FREE
-    try {
-      return work()
-    } finally {
-      this.#value = undefined
-      this.#inexact = NO_NUMBERS
-      this.#known.clear()
+  }
+
+  /** Steps that were taken so far. */
+  get spent(): number {
+    return this.#allowed - this.#left
+  }
+
+  /** Throws {@link TooMuch} when the value is not worth these further steps. */
+  spend(steps: number): void {
+    this.#left -= steps
+    if (this.#left < 0) this.#allowMore()
+  }
+
+  /** Counts the parts of the value, once. */
+  #allowMore(): void {
+    if (this.#allowed === FREE) {
+      const more = partsOf(this.#value) * PER_PART
+      this.#allowed += more
+      this.#left += more
     }
+    if (this.#left < 0) throw new TooMuch()
+  }
+
+  enter(): void {
+    if (++this.#depth > DEPTH_MAX) throw new TooMuch()
+  }
+
+  leave(): void {
+    this.#depth--
   }
 
   /** The double stands for a number that it does not hold exactly. */
@@ -45,30 +68,19 @@ export class Effort {
     return this.#inexact.size > 0
   }
 
-  /** A reference is followed. True when that has happened far more often than the value has parts. */
-  spend(): boolean {
-    if (++this.#spent <= this.#allowed) return false
-    if (this.#allowed === FREE) this.#allowed += partsOf(this.#value) * PER_PART
-    return this.#spent > this.#allowed
-  }
-
-  /** What the shared schema of this name has said of parts of the value. */
-  known(name: string): Map<object, readonly ErrorObject[]> {
-    let known = this.#known.get(name)
+  /** What a schema that references lead to has said of parts of the value. */
+  known(schema: object): Map<object, boolean> {
+    let known = this.#known.get(schema)
     if (known === undefined) {
       known = new Map()
-      this.#known.set(name, known)
+      this.#known.set(schema, known)
     }
     return known
   }
 }
 
+/** Values in a value, itself included. */
 function partsOf(value: unknown): number {
   if (value === null || typeof value !== 'object') return 1
   return Object.values(value).reduce<number>((sum, part) => sum + partsOf(part), 1)
-}
-
-/** Thrown in the middle of a value that is given up. */
-export class TooMuch extends Error {
-  override readonly name = 'TooMuch'
 }

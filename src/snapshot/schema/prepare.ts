@@ -9,14 +9,21 @@ import {
   nameIn,
   type Way,
 } from '../../model/schema-looseness.ts'
+import { type Alternatives, tagsOf } from './tags.ts'
 
 /** The keyword that a reference into the shared schemas becomes: it is followed when a value leads there. */
 export const SHARED = 'postern:shared'
 
-/** Stands beside every other reference: each time that one is followed counts. */
-export const FOLLOWED = 'postern:followed'
+/** The keyword that alternatives with a discriminator become: one is chosen by a property of the value. */
+export const TAGGED = 'postern:tagged'
 
-const REFERENCES = new Set(['$ref', '$dynamicRef', '$recursiveRef'])
+/** Alternatives of which a property of the value names the one that counts. */
+export interface Tagged {
+  readonly property: string
+  /** Index of the alternative, by value of the property. */
+  readonly tags: Readonly<Record<string, number>>
+  readonly alternatives: readonly unknown[]
+}
 
 /** Keywords that hold one schema, a list or a map of them, in any draft. */
 const HAS_ONE = new Set<string>([...ONE, 'additionalItems', 'unevaluatedItems', 'unevaluatedProperties'])
@@ -38,16 +45,27 @@ const DROPPED = new Set([
   'contentSchema',
   NOT_JUDGED,
   SHARED,
-  FOLLOWED,
+  TAGGED,
 ])
-
-const UNEVALUATED = ['unevaluatedProperties', 'unevaluatedItems'] as const
 
 const BESIDE_REFERENCE = new Set(['$ref', 'definitions', '$defs'])
 
 /** Parts of one schema; more would take noticeable time to compile. */
 const PARTS_MAX = 20_000
 const DEPTH_MAX = 100
+
+/** Puts the choice by a tag in the place of the alternatives; null stays one of them where it was. */
+function choose(result: Plain, { keyword, property, tags, places, hasNull }: Alternatives): void {
+  const all = result[keyword] as readonly unknown[]
+  const choice = { [TAGGED]: { property, tags, alternatives: places.map((at) => all[at]) } satisfies Tagged }
+  delete result[keyword]
+  if (!hasNull) Object.assign(result, choice)
+  else
+    result['allOf'] = [
+      ...(Array.isArray(result['allOf']) ? result['allOf'] : []),
+      { anyOf: [{ type: 'null' }, choice] },
+    ]
+}
 
 /** A reference to a shared schema, with the properties that go the other way for what refers to it. */
 export interface SharedReference {
@@ -57,15 +75,12 @@ export interface SharedReference {
 }
 
 /**
- * Makes a copy of a schema to compile, and tells the dialect to read it in. Throws a RangeError for a schema that is too
+ * Makes a copy of a schema to link. Throws a RangeError for a schema that is too
  * large or too deep.
  *
  * @param others names of properties that are not required here, whatever the schema says
  */
-export type Preparation = (
-  root: JsonSchema,
-  others?: readonly string[],
-) => { readonly schema: Plain | boolean; readonly draft7: boolean }
+export type Preparation = (root: JsonSchema, others?: readonly string[]) => Plain | boolean
 
 /**
  * The copy takes whatever the schema takes. Where a part of it is judged less strictly than it is written (a property
@@ -82,7 +97,6 @@ export function createPreparation(shared: Definitions, way: Way, lenient: boolea
     const draft7 = isPlain(root) && /draft-0[4-7]/.test(String(root['$schema'] ?? ''))
     const { isLoose, othersOf } = looseness.of(root)
     let left = PARTS_MAX
-    let usesShared = false
 
     function part(schema: unknown, depth: number, inherited: ReadonlySet<string>): unknown {
       if (!isPlain(schema)) return schema
@@ -97,10 +111,9 @@ export function createPreparation(shared: Definitions, way: Way, lenient: boolea
       for (const [keyword, value] of Object.entries(schema)) {
         if (DROPPED.has(keyword) || (isReference && !BESIDE_REFERENCE.has(keyword))) continue
         const name = keyword === '$ref' ? sharedName(value) : null
-        if (name !== null) {
-          usesShared = true
+        if (name !== null)
           result[SHARED] = { name, others: looseness.relevantTo(name, others) } satisfies SharedReference
-        } else if (HAS_LIST.has(keyword) && Array.isArray(value))
+        else if (HAS_LIST.has(keyword) && Array.isArray(value))
           result[keyword] = value.map((item) => inner(keyword, item))
         else if (keyword === 'required' && Array.isArray(value)) {
           const required = value.filter((name) => !others.has(String(name)))
@@ -120,12 +133,11 @@ export function createPreparation(shared: Definitions, way: Way, lenient: boolea
                 : inner(keyword, item),
             ]),
           )
-        else {
-          result[keyword] = value
-          if (REFERENCES.has(keyword)) result[FOLLOWED] = true
-        }
+        else result[keyword] = value
       }
-      loosen(schema, result, others.size > 0)
+      const tags = tagsOf(schema, targetOf)
+      if (tags === null) loosen(schema, result, others.size > 0)
+      else choose(result, tags)
       return result
     }
 
@@ -155,9 +167,13 @@ export function createPreparation(shared: Definitions, way: Way, lenient: boolea
             delete patterns[source]
             patterns[''] ??= true
           }
-      // What a shared schema has looked at is not known to those that refer to it.
-      for (const keyword of UNEVALUATED)
-        if (result[keyword] !== undefined && usesShared && leadsAway(result)) delete result[keyword]
+    }
+
+    /** The schema that a reference leads to, if it has a name. */
+    function targetOf(reference: string): unknown {
+      const name = nameIn(reference)
+      if (name === null) return undefined
+      return Object.hasOwn(own, name) ? own[name] : shared.get(name)
     }
 
     function sharedName(reference: unknown): string | null {
@@ -166,11 +182,8 @@ export function createPreparation(shared: Definitions, way: Way, lenient: boolea
       return name
     }
 
-    return {
-      // A part of an object is an object, and of a boolean the boolean.
-      schema: part(root, 0, new Set(others)) as Plain | boolean,
-      draft7,
-    }
+    // A part of an object is an object, and of a boolean the boolean.
+    return part(root, 0, new Set(others)) as Plain | boolean
   }
 }
 
@@ -181,19 +194,4 @@ function union(a: ReadonlySet<string>, b: ReadonlySet<string>): ReadonlySet<stri
 
 function without(names: unknown, others: ReadonlySet<string>): unknown {
   return Array.isArray(names) ? names.filter((name) => !others.has(String(name))) : names
-}
-
-/** Something about the same value is said by a shared schema, or by a definition that may lead to one. */
-function leadsAway(schema: unknown): boolean {
-  if (!isPlain(schema)) return false
-  if (schema[SHARED] !== undefined || schema[FOLLOWED] !== undefined) return true
-  const { dependentSchemas } = schema
-  return (
-    ['allOf', 'anyOf', 'oneOf'].some((keyword) => {
-      const list = schema[keyword]
-      return Array.isArray(list) && list.some(leadsAway)
-    }) ||
-    ['if', 'then', 'else'].some((keyword) => leadsAway(schema[keyword])) ||
-    (isPlain(dependentSchemas) && Object.values(dependentSchemas).some(leadsAway))
-  )
 }
