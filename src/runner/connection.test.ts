@@ -88,7 +88,7 @@ test('one caller has half of the requests under way, and another always finds a 
   line({ jsonrpc: '2.0', id: 1, result: {} })
   request(connection, hog, call(11), 'hog')
   assert.deepEqual([connection.callCount, written.length], [3, 4])
-  // Whoever leaves takes the calls along, and the server is told
+  // A caller that leaves cancels its calls, and the server is told
   connection.abandon(hog.exchange)
   assert.equal(connection.callCount, 2)
   assert.match(written.at(-1)!, /notifications\/cancelled/)

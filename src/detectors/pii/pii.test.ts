@@ -62,7 +62,7 @@ test('a card is found however its digits are spelt and its groups are parted', (
         ['card'],
         `${name}: ${given}`,
       )
-      // What is dropped before the first digit is no part of it
+      // The value does not include characters that are dropped before its first digit
       assert.ok(spans[0]!.start <= start + 1 && spans[0]!.end >= start + given.length - 1, name)
       assert.ok(spans[0]!.end <= start + given.length && end > 0, name)
     }

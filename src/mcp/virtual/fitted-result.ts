@@ -93,7 +93,7 @@ export function fitToolResult(
     ...rest,
     content: isTold ? content : [textOf(JSON.stringify(structured))],
     ...(isKept && structured !== undefined ? { structuredContent: structured } : {}),
-    // What is unclear about a failure counts as one
+    // An unclear answer counts as a failure
     ...(isFlag ? {} : { isError: isError !== 'false' && isError !== 0 }),
   }
 }

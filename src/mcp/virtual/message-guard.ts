@@ -96,7 +96,7 @@ export class MessageGuard implements CallGuard {
     if (this.#rules.request === null) return passed
     const chain = run.chain(this.#rules.request)
     const still = chain.filter(({ act, webhook }) => act === null && webhook === null)
-    // What was admitted, and what only its origin can read, is sent as it is or not at all
+    // Admitted values, and values that only the origin can read, are sent unchanged or not at all
     for (const name of STILL) {
       const text = params[name]
       if (still.length === 0 || typeof text !== 'string') continue

@@ -118,7 +118,7 @@ const schemaMembers = object({
 
 const IS_OBJECT = { type: 'object' } as const
 
-/** A schema that only objects fit. What it is about is an object in any case, so `type` may be added. */
+/** A schema for a value that is always an object, so `type` may be added. */
 const objectSchema: Shape = (value, findings, at) => {
   const schema = schemaMembers(value, findings, at)
   if (!isPlain(schema)) return schema
