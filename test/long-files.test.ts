@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { test } from 'node:test'
-import { LONG_FORM, longFiles } from './long-files.ts'
+import { LONG_FORM, longFiles, SMOKE } from './long-files.ts'
 
 test('files that read a variable of the long form are found, also through modules of tests, and no others', () => {
   const top = mkdtempSync(join(tmpdir(), 'postern-long-'))
@@ -25,4 +25,14 @@ test('files that read a variable of the long form are found, also through module
   const tests = Object.keys(files).filter((name) => name.endsWith('.test.ts'))
   assert.deepEqual(longFiles(tests, top), ['src/reads.test.ts', 'src/helped.test.ts', 'test/further.test.ts'])
   rmSync(top, { recursive: true })
+})
+
+test('each file of the long form that CI runs exists and has a long form', () => {
+  const top = resolve(import.meta.dirname, '..')
+  const files = Object.values(SMOKE).flat()
+  assert.deepEqual(
+    files.filter((file) => !existsSync(join(top, file))),
+    [],
+  )
+  assert.deepEqual(longFiles(files, top), files)
 })

@@ -1,7 +1,7 @@
 /**
  * `npm test`: type check, linter and dead-code check side by side, then every test. `--all` fuzzes for longer, and has
  * clients of other projects sign in, which it installs. `--only-long` runs only the files that `--all` runs otherwise, and
- * no checks. Arguments that name files run only those tests.
+ * no checks; `--smoke` runs of these what CI runs. Arguments that name files run only those tests.
  */
 import { spawn } from 'node:child_process'
 import {
@@ -17,7 +17,7 @@ import {
 import { availableParallelism, tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { LONG_FORM, longFiles } from './long-files.ts'
+import { LONG_FORM, longFiles, SMOKE } from './long-files.ts'
 
 const top = resolve(import.meta.dirname, '..')
 /** As src/main.ts: what Node has compiled is kept. Tests start many threads and processes, and compiling was half of a start. */
@@ -72,7 +72,8 @@ const every = globSync(
   },
 ).sort()
 const isOnlyLong = process.argv.includes('--only-long')
-const files = isOnlyLong ? longFiles(named.length > 0 ? named : every, top) : named
+const chosen = process.argv.includes('--smoke') ? Object.values(SMOKE).flat() : named
+const files = isOnlyLong ? longFiles(chosen.length > 0 ? chosen : every, top) : chosen
 if (isOnlyLong && files.length === 0) throw new Error('no test has a long form')
 
 function run(name: string, command: string, args: readonly string[]): Promise<boolean> {
