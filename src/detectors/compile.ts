@@ -67,22 +67,22 @@ export function compileDetectors(settings: readonly DetectorSettings[]): Detecto
   // The text of the current scan: a scan waits for nothing, so there is only one at a time
   let read = ''
   let into: Span[] = []
-  /** The spans of a folded text are those that the text itself does not have. */
+  /** The spans of a folded text are those that reach beyond what the text itself has. */
   let view: Folded | null = null
-  let known: Set<string> | null = null
+  /** By kind and begin where spans end, and by kind and end where they begin. */
+  let known: Map<string, number> | null = null
 
   function reportFolded(found: Found): boolean {
     const start = view!.startOf(found.start)
     const end = view!.endOf(found.end)
-    const places = [`${found.kind} from ${start}`, `${found.kind} to ${end}`]
-    known ??= new Set(
-      into.flatMap((span) => [`${span.kind} from ${span.start}`, `${span.kind} to ${span.end}`]),
-    )
-    if (places.some((place) => known!.has(place))) return true
+    known ??= new Map(into.flatMap(placesOf))
+    const places = placesOf({ kind: found.kind, start, end })
+    const [[from], [to]] = places
+    if ((known.get(from) ?? -1) >= end || (known.get(to) ?? Infinity) <= start) return true
     const before = into.length
     if (!report(found)) return false
     into[before] = { ...into[before]!, start, end }
-    for (const place of places) known.add(place)
+    for (const [place, other] of places) known.set(place, other)
     return true
   }
 
@@ -146,6 +146,17 @@ export function compileDetectors(settings: readonly DetectorSettings[]): Detecto
       return spans.length > 1 ? spans.sort(inOrder) : spans
     },
   }
+}
+
+function placesOf({
+  kind,
+  start,
+  end,
+}: Pick<Span, 'kind' | 'start' | 'end'>): [[string, number], [string, number]] {
+  return [
+    [`${kind} from ${start}`, end],
+    [`${kind} to ${end}`, start],
+  ]
 }
 
 function inOrder(one: Span, other: Span): number {

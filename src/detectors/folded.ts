@@ -25,6 +25,21 @@ const BEYOND = '[[\\p{Nd}\\p{Zs}\\p{Pd}\\u2212\\uff01-\\uff5e\\p{Default_Ignorab
 const MAY_FOLD = /[^\0-\x7f]|%[0-9a-fA-F]{2}|\\[ux]|&#|&amp;/
 const FOLDS = new RegExp(`${ESCAPES.join('|')}|${BEYOND}`, 'gv')
 
+/** Characters that one character is counted as at most, where characters are counted as they read. Escapes of JSON take 6 to 13. */
+const SPELT_MAX = 16
+
+/**
+ * The place from which on `count` characters stand before `end`, as readers may come to see them: what is spelt in escapes takes more
+ * of the text. At most {@link SPELT_MAX} times as many are looked at.
+ */
+export function placeBefore(text: string, end: number, count: number): number {
+  const from = Math.max(0, end - count * SPELT_MAX)
+  const part = text.slice(from, end)
+  const folded = foldedOf(part)
+  if (folded === null) return end - count
+  return folded.text.length <= count ? from : from + folded.startOf(folded.text.length - count)
+}
+
 /** A folded text. Its places lead back to those of the text that was folded. */
 export class Folded {
   readonly text: string

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { PLANTED_KINDS, planted, SPELLINGS, seeded } from '../../test/support/planted-values.ts'
+import {
+  chars,
+  DIGITS,
+  PLANTED_KINDS,
+  pick,
+  planted,
+  SPELLINGS,
+  seeded,
+} from '../../test/support/planted-values.ts'
 import { acted, compileAction, countHits, type Hits } from './act.ts'
 import { compileDetectors, type Detectors } from './compile.ts'
 import { createWindow, WINDOW_BYTES_MIN } from './window.ts'
@@ -136,6 +144,9 @@ test('no more is held back than the window and its margin', () => {
     const most = Math.max(...streamed(bytes, cuts).held)
     assert.ok(most <= WINDOW_BYTES_MIN + 3 * 385 + 100, `${unit}: ${most}`)
   }
+  const escapes = Buffer.from('\\u0034\\u0020'.repeat(2000))
+  const cuts = Array.from({ length: 240 }, (_, at) => at * 100)
+  assert.ok(Math.max(...streamed(escapes, cuts).held) <= WINDOW_BYTES_MIN + 16 * 385 + 100)
 })
 
 test('a value that is longer than the window is acted on, and what it goes on with is dropped', () => {
@@ -180,4 +191,41 @@ test('every cursor moves on, whichever detectors read, so that a window keeps no
     const places = [cursor.at, cursor.beyondAscii, ...cursor.patterns.map(({ at }) => at)]
     assert.ok(Math.min(...places) >= 3000, `${settings.detector}: ${places}`)
   }
+})
+
+/** Values, one beside the other, that are spelt in one way, with what surrounds values. */
+function speltText(random: () => number): string {
+  const oneOf = <Item>(list: readonly Item[]): Item => pick(random, list)
+  const spelt = oneOf(Object.values(SPELLINGS))
+  const part = (): string => {
+    const chance = random()
+    if (chance < 0.5) {
+      const { name, value } = planted(
+        random,
+        oneOf(['card', 'us_ssn', 'phone', 'iban', 'email', 'named'] as const),
+      )
+      return `${random() < 0.3 ? `${name}: ` : ''}${random() < 0.7 ? spelt(value) : value}`
+    }
+    if (chance < 0.7)
+      return oneOf([' ', '.', '-', '@', '"', '7', 'card ', 'phone: ', 'ssn ', 'password=', '+', '('])
+    if (chance < 0.8) return 'x1 word '.repeat(Math.floor(random() * 90))
+    return spelt(chars(random, 15, DIGITS).repeat(1 + Math.floor(random() * 3)))
+  }
+  return Array.from({ length: 5 + Math.floor(random() * 20) }, () => part() + oneOf(['', ' '])).join('')
+}
+
+test('values that are spelt in escapes are found in pieces as in the whole text, with what stands before them', () => {
+  let found = 0
+  for (let seed = 0; seed < 40 * RUNS; seed += RUNS === 300 ? 14 : 40) {
+    const random = seeded(seed)
+    const text = speltText(random).toWellFormed()
+    const spans = detectors.find(text)
+    if (spans.some(({ start, end }) => end - start > 700)) continue
+    const size = Buffer.byteLength(text)
+    const cuts: number[] = []
+    for (let at = 0; at < size; at += 1 + Math.floor(random() * 500)) cuts.push(at)
+    assert.equal(streamed(Buffer.from(text), cuts).out, acted(text, spans, redact), `seed ${seed}`)
+    found += spans.length
+  }
+  assert.ok(found > RUNS, 'values were among the texts')
 })

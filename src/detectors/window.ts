@@ -3,12 +3,14 @@
  * pieces is found.
  *
  * 1. Any splitting gives the same output as the whole text, for values of at most `bytesMax` bytes.
- * 2. At most `bytesMax` bytes and 385 characters are held back, but while a value goes on, which it may up to twice that.
+ * 2. At most `bytesMax` bytes and 385 characters, counted as they read, are held back, but while a value goes on, which it may up to
+ *    twice that. What is spelt in escapes takes up to 16 times as many.
  * 3. A value that is longer is acted on as far as the window reaches, and the characters with which it goes on are dropped.
  */
 import { type Act, countHits, type Hits, merged } from './act.ts'
 import { codeAt, isBase64Url } from './chars.ts'
 import type { Detectors } from './compile.ts'
+import { placeBefore } from './folded.ts'
 import { BEHIND_MAX } from './scan.ts'
 import { isOfKey, keyEnd } from './secrets/private-key.ts'
 import type { Span } from './span.ts'
@@ -99,7 +101,7 @@ class PieceWindow implements Window {
     this.#looked = text.length
     this.#detectors.advance(text, this.#offset, this.#cursor, to, this.#spans)
     countHits(this.hits, this.#spans.slice(known))
-    return this.#pass(isEnd ? text.length : to - BEHIND_MAX)
+    return this.#pass(isEnd ? text.length : placeBefore(text, to, BEHIND_MAX))
   }
 
   /** Passes on what stands before `to`, or before the value that reaches beyond it. */
@@ -159,9 +161,10 @@ class PieceWindow implements Window {
   /** Keeps a context before what is held back. */
   #forget(passed: number): void {
     const patterns = this.#cursor.patterns.map(({ at }) => at)
+    const { at, beyondAscii, folded } = this.#cursor
     const from = Math.max(
       0,
-      Math.min(passed, this.#cursor.at, this.#cursor.beyondAscii, this.#cursor.folded, ...patterns) - CONTEXT,
+      placeBefore(this.#text, Math.min(passed, at, beyondAscii, folded, ...patterns), CONTEXT),
     )
     this.#text = this.#text.slice(from)
     this.#offset += from
@@ -187,7 +190,7 @@ function isSecondHalf(code: number): boolean {
 
 /** The place to which enough text has come: behind it are `bytesMax` bytes, and those that decide about a value's end. */
 function decidedTo(text: string, from: number, bytesMax: number): number {
-  let to = text.length - AHEAD
+  let to = placeBefore(text, text.length, AHEAD)
   let bytes = 0
   while (to > from && bytes < bytesMax) {
     const code = codeAt(text, --to)
