@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
-import { createCodePool } from './pool.ts'
-import type { CodeResult, CodeTask } from './port.ts'
+import { type CodePoolOptions, createCodePool } from './pool.ts'
+import { type CodeResult, type CodeTask, READY } from './port.ts'
 
 const ENTRY = new URL('../threads/code.ts', import.meta.url)
 
@@ -19,12 +19,15 @@ class FakeThread extends EventEmitter {
     this.isEnded = true
     return Promise.resolve(0)
   }
+  begin(): void {
+    this.emit('message', READY)
+  }
   answer(output: string): void {
     this.emit('message', { ok: true, output } satisfies CodeResult)
   }
 }
 
-function start(options: { threads?: number; waiting?: number; answerMs?: number; idleMs?: number } = {}) {
+function start(options: Omit<CodePoolOptions, 'start'> = {}) {
   const threads: FakeThread[] = []
   const pool = createCodePool({
     start() {
@@ -71,8 +74,14 @@ test('a thread that does not answer in time, or ends, is replaced, and its task 
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const { threads, results, ask } = start({ threads: 1, answerMs: 100, idleMs: 1000 })
   for (const code of ['a', 'b', 'c']) ask(code)
-  t.mock.timers.tick(100)
+  t.mock.timers.tick(10_000)
+  assert.equal(threads.length, 1, 'the time for an answer begins when the thread has started')
+  threads[0]!.begin()
+  t.mock.timers.tick(99)
+  assert.equal(threads.length, 1)
+  t.mock.timers.tick(1)
   assert.deepEqual([threads.length, threads[0]!.isEnded], [2, true])
+  threads[1]!.begin()
   threads[1]!.emit('exit', 1)
   assert.equal(threads.length, 3)
   threads[0]!.answer('late')
@@ -80,6 +89,17 @@ test('a thread that does not answer in time, or ends, is replaced, and its task 
   assert.deepEqual(told(results), ['a time', 'b lost', 'c 1'])
   t.mock.timers.tick(1000)
   assert.equal(threads[2]!.isEnded, true, 'it has had nothing to do')
+})
+
+test('a thread that does not start in time is replaced, and its task is lost', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const { threads, results, ask } = start({ threads: 1, startMs: 200, answerMs: 100 })
+  for (const code of ['a', 'b']) ask(code)
+  t.mock.timers.tick(200)
+  assert.deepEqual([threads.length, threads[0]!.isEnded], [2, true])
+  threads[1]!.begin()
+  threads[1]!.answer('1')
+  assert.deepEqual(told(results), ['a lost', 'b 1'])
 })
 
 test('while code runs until it is ended, this thread goes on, and other code gets its value', async () => {

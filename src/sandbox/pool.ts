@@ -6,7 +6,7 @@
  * 3. Threads start when they are first needed, and end after a time without a task.
  */
 import type { Worker } from 'node:worker_threads'
-import type { CodeResult, CodeRunner, CodeTask } from './port.ts'
+import { type CodeResult, type CodeRunner, type CodeTask, READY } from './port.ts'
 
 export interface CodePoolOptions {
   readonly start: () => Pick<Worker, 'postMessage' | 'on' | 'terminate' | 'unref'>
@@ -14,13 +14,18 @@ export interface CodePoolOptions {
   readonly threads?: number
   /** Tasks that wait. */
   readonly waiting?: number
-  /** For an answer, with the start of a thread, milliseconds. */
+  /** For the start of a thread, milliseconds. */
+  readonly startMs?: number
+  /**
+   * For an answer of a thread that has started, milliseconds. The isolate ends code by its CPU time; this is for an isolate that fails,
+   * and far longer, since threads that run code get what others leave of the processors.
+   */
   readonly answerMs?: number
   /** Without a task, milliseconds. */
   readonly idleMs?: number
 }
 
-const DEFAULTS = { threads: 2, waiting: 64, answerMs: 5000, idleMs: 60_000 }
+const DEFAULTS = { threads: 2, waiting: 64, startMs: 30_000, answerMs: 15_000, idleMs: 60_000 }
 
 interface Asked {
   readonly task: CodeTask
@@ -32,11 +37,12 @@ interface Thread {
   readonly worker: ReturnType<CodePoolOptions['start']>
   /** Null while it has nothing to do. */
   asked: Asked | null
+  hasStarted: boolean
   timer: NodeJS.Timeout | undefined
 }
 
 export function createCodePool({ start, ...given }: CodePoolOptions): CodeRunner & { close(): void } {
-  const { threads: most, waiting: waitingMax, answerMs, idleMs } = { ...DEFAULTS, ...given }
+  const { threads: most, waiting: waitingMax, startMs, answerMs, idleMs } = { ...DEFAULTS, ...given }
   const threads = new Set<Thread>()
   const waiting: Asked[] = []
 
@@ -46,21 +52,35 @@ export function createCodePool({ start, ...given }: CodePoolOptions): CodeRunner
     const thread = [...threads].find((one) => one.asked === null) ?? (threads.size < most ? open() : null)
     if (thread === null) return
     waiting.shift()
-    clearTimeout(thread.timer)
     thread.asked = asked
-    thread.timer = setTimeout(() => end(thread, 'the code did not end in time', 'time'), answerMs)
+    if (thread.hasStarted) awaitAnswer(thread)
     thread.worker.postMessage(asked.task)
     next()
+  }
+
+  function awaitAnswer(thread: Thread): void {
+    clearTimeout(thread.timer)
+    thread.timer = setTimeout(() => end(thread, 'the code did not end in time', 'time'), answerMs)
   }
 
   function open(): Thread {
     const worker = start()
     // It holds up no end of its process
     worker.unref()
-    const thread: Thread = { worker, asked: null, timer: undefined }
+    const thread: Thread = {
+      worker,
+      asked: null,
+      hasStarted: false,
+      timer: setTimeout(() => end(thread, 'a thread for code did not start in time', 'lost'), startMs),
+    }
     threads.add(thread)
-    worker.on('message', (result: CodeResult) => {
+    worker.on('message', (result: CodeResult | typeof READY) => {
       if (!threads.has(thread)) return
+      if (result === READY) {
+        thread.hasStarted = true
+        if (thread.asked !== null) awaitAnswer(thread)
+        return
+      }
       const { asked } = thread
       rest(thread)
       asked?.done?.(result)

@@ -14,6 +14,9 @@ export type CodeResult =
   | { readonly ok: true; readonly output: string }
   | { readonly ok: false; readonly fault: CodeFault; readonly message: string }
 
+/** What a thread says when it has started. */
+export const READY = 'ready'
+
 export interface CodeRunner {
   /**
    * Runs code apart from everything: no network, no modules, no time of the system but `Date`. Tells `done` later, once, unless the

@@ -2,14 +2,15 @@
 import { parentPort } from 'node:worker_threads'
 import { yieldToOthers } from '../base/thread-priority.ts'
 import { openIsolate } from '../sandbox/isolate.ts'
-import type { CodeTask } from '../sandbox/port.ts'
+import { type CodeTask, READY } from '../sandbox/port.ts'
 
 /** Code takes what processors have left: requests that run none must not wait for it. */
 const NICE = 10
 
 if (parentPort === null) throw new Error('threads/code.ts runs as a worker thread only')
 const pool = parentPort
-yieldToOthers(NICE)
 const run = await openIsolate()
+yieldToOthers(NICE)
+pool.postMessage(READY)
 // A throw ends the thread: its engine is not used again
 pool.on('message', (task: CodeTask) => pool.postMessage(run(task)))
