@@ -73,6 +73,7 @@ export function createSchemas(
   leave: Leave,
 ): Schemas {
   const components = componentNames(document)
+  const isComponent = new Set(components)
   /** By pointer. Components keep their names where these need no escaping, so theirs are given out first. */
   const reserved = new Map(
     components.filter((name) => name === toPlainName(name)).map((name) => [componentPointer(name), name]),
@@ -137,7 +138,7 @@ export function createSchemas(
       const place = pointerTo(pointer, keyword)
       if (keyword === '$ref') Object.assign(result, rewriteReference(value, place))
       else if (keyword === 'type') takeType(value, place, result)
-      else if (keyword === 'discriminator') takeDiscriminator(value, result)
+      else if (keyword === 'discriminator') takeDiscriminator(value, schema, result)
       else if (ONE.has(keyword)) takeOne(keyword, value, place, result)
       else if (LIST.has(keyword)) takeList(keyword, value, place, result)
       else if (MAP.has(keyword)) takeMap(keyword, value, place, result)
@@ -156,7 +157,7 @@ export function createSchemas(
     }
     const known = schema[NOT_JUDGED]
     if (Array.isArray(known)) result[NOT_JUDGED] ??= known.filter((one) => typeof one === 'string')
-    if (schema['nullable'] === true) allowNull(result)
+    if (schema['nullable'] === true) allowNull(schema, result, document)
     nullAmongValues(result)
     return result as Record<string, Json> as JsonSchema // Copied from a document that is plain JSON.
   }
@@ -207,18 +208,35 @@ export function createSchemas(
     else if (listed.length > 0) result['required'] = [...new Set(listed)]
   }
 
-  const takeDiscriminator = (value: unknown, result: Plain): void => {
+  const takeDiscriminator = (value: unknown, schema: Plain, result: Plain): void => {
     if (!isPlain(value) || typeof value['propertyName'] !== 'string') return
-    const mapping: Plain = {}
-    for (const [key, target] of Object.entries(isPlain(value['mapping']) ? value['mapping'] : {})) {
-      const tokens = typeof target === 'string' ? localTokens(target) : null
+    // An entry is a reference or the name of a component (OpenAPI 3.1 section 4.8.25.4)
+    const targetOf = (target: unknown): string | null => {
+      if (typeof target !== 'string') return null
+      const tokens = isComponent.has(target) ? ['components', 'schemas', target] : localTokens(target)
       const name = tokens === null ? null : toDefinition(tokens)
-      if (name !== null) mapping[key] = `#/$defs/${name}`
+      return name === null ? target.slice(0, 200) : `#/$defs/${name}`
     }
-    result['discriminator'] =
-      Object.keys(mapping).length > 0
-        ? { propertyName: value['propertyName'], mapping }
-        : { propertyName: value['propertyName'] }
+    const mapping = new Map<string, string>()
+    const add = (key: string, target: unknown): void => {
+      const found = mapping.has(key) ? null : targetOf(target)
+      if (found !== null) mapping.set(key, found)
+    }
+    for (const [key, target] of Object.entries(isPlain(value['mapping']) ? value['mapping'] : {}))
+      add(key, target)
+    // Values have the names of the components, which the definitions may not have
+    const list: unknown = schema['oneOf'] ?? schema['anyOf']
+    for (const one of Array.isArray(list) ? list : []) {
+      const reference: unknown = isPlain(one) ? one['$ref'] : undefined
+      const name = typeof reference === 'string' ? localTokens(reference)?.at(-1) : undefined
+      if (name !== undefined && name !== toPlainName(name)) add(name, reference)
+    }
+    const fallback = targetOf(value['defaultMapping'])
+    result['discriminator'] = {
+      propertyName: value['propertyName'],
+      ...(mapping.size > 0 ? { mapping: Object.fromEntries(mapping) } : {}),
+      ...(fallback === null ? {} : { defaultMapping: fallback }),
+    }
   }
 
   const drain = (): void => {
@@ -236,9 +254,11 @@ export function createSchemas(
     for (const { keyword, schema, pointer } of turning) {
       const { isLoose } = looseness.of(schema)
       const value = schema[keyword]
-      if (keyword === 'oneOf' && Array.isArray(value) && value.some(isLoose))
-        leave(pointer, keyword, `judged as anyOf: a part of it ${LOOSE}`)
-      else if (keyword !== 'oneOf' && keyword.startsWith('unevaluated') && leadsAway(schema))
+      if (keyword === 'oneOf' && Array.isArray(value) && value.some(isLoose)) {
+        // A discriminator names the alternative
+        if (schema['discriminator'] === undefined)
+          leave(pointer, keyword, `judged as anyOf: a part of it ${LOOSE}`)
+      } else if (keyword !== 'oneOf' && keyword.startsWith('unevaluated') && leadsAway(schema))
         leave(pointer, keyword, 'not known together with references to other schemas')
       else if ((keyword === 'not' || keyword === 'if') && isLoose(value))
         leave(pointer, keyword, `left out: a part of it ${LOOSE}`)
@@ -341,16 +361,46 @@ function createNames(reserved: Iterable<string>): (tokens: readonly string[]) =>
   }
 }
 
-/** OpenAPI 3.0's `nullable` where it stands beside something the upgrade leaves alone, and in 3.1 by mistake. */
-function allowNull(schema: Plain): void {
+/**
+ * OpenAPI 3.0's `nullable` where it stands beside something the upgrade leaves alone, and in 3.1 by mistake.
+ * @param schema as it stands in the document
+ * @param result what it becomes
+ */
+function allowNull(schema: Plain, result: Plain, document: Plain): void {
   const nothing = { type: 'null' }
-  const type = schema['type']
-  if (typeof type === 'string' && type !== 'null') schema['type'] = [type, 'null']
-  else if (Array.isArray(type)) schema['type'] = [...new Set([...type, 'null'])]
-  else if (Array.isArray(schema['anyOf'])) schema['anyOf'].push(nothing)
-  else if (Array.isArray(schema['oneOf'])) schema['oneOf'].push(nothing)
-  else if (schema['$ref'] !== undefined) {
-    schema['anyOf'] = [{ $ref: schema['$ref'] }, nothing]
-    delete schema['$ref']
+  const type = result['type']
+  if (typeof type === 'string' && type !== 'null') result['type'] = [type, 'null']
+  else if (Array.isArray(type)) result['type'] = [...new Set([...type, 'null'])]
+  else if (Array.isArray(result['anyOf'])) result['anyOf'].push(nothing)
+  else if (Array.isArray(result['oneOf'])) {
+    const before = schema['oneOf']
+    if (Array.isArray(before) && before.every((one) => !mayBeNull(one, document, NULL_HOPS_MAX)))
+      result['oneOf'].push(nothing)
+    else {
+      // Null may fit one alternative already, or several: it would then fit more than one
+      const { oneOf, discriminator } = result
+      result['anyOf'] = [{ oneOf, ...(discriminator === undefined ? {} : { discriminator }) }, nothing]
+      delete result['oneOf']
+      delete result['discriminator']
+    }
+  } else if (result['$ref'] !== undefined) {
+    result['anyOf'] = [{ $ref: result['$ref'] }, nothing]
+    delete result['$ref']
   }
+}
+
+const NULL_HOPS_MAX = 8
+
+/** False where a schema says that null does not fit, itself or at the end of references. */
+function mayBeNull(schema: unknown, document: Plain, hops: number): boolean {
+  if (!isPlain(schema) || hops === 0) return true
+  const { $ref: reference, type, enum: values, allOf } = schema
+  if (schema['nullable'] === true) return true
+  if (typeof reference === 'string') {
+    const tokens = localTokens(reference)
+    return tokens === null || mayBeNull(lookUp(document, tokens), document, hops - 1)
+  }
+  if (type !== undefined && type !== 'null' && !(Array.isArray(type) && type.includes('null'))) return false
+  if (Array.isArray(values) && !values.includes(null)) return false
+  return !(Array.isArray(allOf) && allOf.some((one) => !mayBeNull(one, document, hops - 1)))
 }

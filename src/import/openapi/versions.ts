@@ -5,6 +5,7 @@ import { pointerTo } from '../../base/pointer.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import { broken } from '../text/plain-data.ts'
 import { asItIs, type Description, sourceOf } from './description.ts'
+import { prepareSchemas } from './schemas-for-upgrade.ts'
 import { forUpgrade, swaggerPlace } from './swagger.ts'
 import { fromThreeTwo } from './three-two.ts'
 
@@ -18,6 +19,7 @@ export function fromOpenApi(given: Plain): Description {
   // The upgrades write into what they are given
   const source = structuredClone(given)
   try {
+    prepareSchemas(document)
     // The upgrader looks at the version as text; a number (`openapi: 3.1` in YAML) was understood above.
     const three = version === '2.0' ? upgradeFromTwoToThree(forUpgrade(document)) : document
     const upgraded = upgradeFromThreeToThreeOne({ ...three, openapi: '3.0.3' }) as Plain

@@ -5,6 +5,7 @@ import { linearPattern } from '../../base/linear-pattern.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import type { Effort } from './effort.ts'
 import { FORMATS } from './formats.ts'
+import type { Tags } from './tags.ts'
 
 /** One schema inside of a schema, as the keywords that apply it see it. */
 export interface Applied {
@@ -25,6 +26,8 @@ export interface Places {
   local(reference: string): Applied
   /** What is said of the same value by a shared schema; undefined for most schemas. Made when a value leads there. */
   shared(schema: Plain): (() => Applied) | undefined
+  /** How a discriminator tells the alternatives of a schema apart; undefined for most schemas. */
+  tags(schema: Plain): Tags | undefined
   readonly isModern: boolean
 }
 
@@ -186,7 +189,7 @@ export function valueChecks(schema: Plain): Check[] {
 }
 
 /** The beginning of a list as JSON. */
-function shownList(values: readonly unknown[]): string {
+export function shownList(values: readonly unknown[]): string {
   return JSON.stringify(values.slice(0, SHOWN_MAX)).slice(0, SHOWN_MAX)
 }
 

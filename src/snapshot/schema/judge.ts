@@ -79,6 +79,7 @@ export function createSchemaJudges(
           const reference = prepared.sharedOf(schema)
           return reference === undefined ? undefined : () => sharedPart(reference)
         },
+        tags: (schema) => prepared.tagsOf(schema),
       }
       // Of the class that is made above
       return places.part(prepared.schema) as Part

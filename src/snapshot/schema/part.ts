@@ -9,6 +9,7 @@ import {
   type Check,
   numberChecks,
   type Places,
+  shownList,
   stringChecks,
   typeCheck,
   valueChecks,
@@ -16,6 +17,7 @@ import {
 import { type Effort, Evaluated } from './effort.ts'
 import { arrayChecks } from './lists.ts'
 import { objectChecks } from './objects.ts'
+import { type Tags, tagText } from './tags.ts'
 
 /** Keywords that are looked at for a value, by its type. */
 interface Checks {
@@ -176,8 +178,13 @@ function partsOf(list: unknown, places: Places): readonly Applied[] {
 function choiceChecks(schema: Plain, places: Places): Check[] {
   const checks: Check[] = []
   if (schema['not'] !== undefined) checks.push(notCheck(places.part(schema['not'])))
-  if (schema['anyOf'] !== undefined) checks.push(anyOfCheck(partsOf(schema['anyOf'], places)))
-  if (schema['oneOf'] !== undefined) checks.push(oneOfCheck(partsOf(schema['oneOf'], places)))
+  const tags = places.tags(schema)
+  for (const keyword of ['anyOf', 'oneOf'] as const) {
+    if (schema[keyword] === undefined) continue
+    const parts = partsOf(schema[keyword], places)
+    if (tags?.keyword === keyword) checks.push(taggedCheck(tags, parts))
+    else checks.push(CHOICES[keyword](parts))
+  }
   for (const part of partsOf(schema['allOf'], places))
     checks.push((value, effort) => part.fitsInPlace(value, effort))
   if (schema['if'] !== undefined) checks.push(ifCheck(schema, places))
@@ -221,6 +228,43 @@ function oneOfCheck(parts: readonly Applied[]): Check {
     }
     if (fitting > 0) effort.forgetErrors(errors)
     return fitting === 1 || effort.fail('must match exactly one schema in oneOf')
+  }
+}
+
+const CHOICES = { anyOf: anyOfCheck, oneOf: oneOfCheck }
+
+/** Alternatives that a value does not name do not count. */
+function taggedCheck(tags: Tags, parts: readonly Applied[]): Check {
+  const { property, byValue, open, notObjects, fallback } = tags
+  const choiceOf = (positions: readonly number[]): Check | null => {
+    const some = positions.map((at) => parts[at]!)
+    const [only] = some
+    if (only === undefined) return null
+    return some.length === 1
+      ? (value, effort) => only.fitsInPlace(value, effort)
+      : CHOICES[tags.keyword](some)
+  }
+  const named = new Map<string, Check | null>()
+  const choiceFor = (text: string): Check | null => {
+    let choice = named.get(text)
+    if (choice === undefined) {
+      const positions = byValue.get(text)
+      if (positions === undefined) return unnamed
+      choice = choiceOf([...new Set([...positions, ...open])])
+      named.set(text, choice)
+    }
+    return choice
+  }
+  const unnamed = choiceOf(fallback.length > 0 ? fallback : open)
+  const other = choiceOf(notObjects)
+  return (value, effort) => {
+    if (!isPlain(value)) return other === null ? effort.fail('must be object') : other(value, effort)
+    const isThere = Object.hasOwn(value, property)
+    const text = isThere ? tagText(value[property]) : null
+    const choice = text === null ? unnamed : choiceFor(text)
+    if (choice !== null) return choice(value, effort)
+    if (!isThere) return effort.fail('is required', property)
+    return effort.goal !== 'fits' && effort.fail(`must be one of ${shownList([...byValue.keys()])}`, property)
   }
 }
 

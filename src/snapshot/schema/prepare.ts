@@ -12,6 +12,7 @@ import {
   type Way,
 } from '../../model/schema-looseness.ts'
 import { shapeFault } from './shape.ts'
+import { type Tags, tagsOf } from './tags.ts'
 
 /** Keywords that hold one schema, a list or a map of them, in any draft. */
 const HAS_ONE = new Set<string>([...ONE, 'additionalItems', 'unevaluatedItems', 'unevaluatedProperties'])
@@ -41,6 +42,8 @@ const ANCHORS = new Set(['$anchor', '$dynamicAnchor'])
 /** Parts of one schema; more would take noticeable time to compile. */
 const PARTS_MAX = 20_000
 const DEPTH_MAX = 100
+/** Schemas that are looked at for the discriminators of one schema. */
+const TAG_LOOKS_MAX = 50_000
 
 /** A reference to a shared schema, with the properties that go the other way for what refers to it. */
 export interface SharedReference {
@@ -57,6 +60,8 @@ export interface Prepared {
   target(reference: string): Plain | boolean
   /** What a part of the copy says by a reference to a shared schema. */
   sharedOf(part: Plain): SharedReference | undefined
+  /** How a discriminator tells the alternatives of a part of the copy apart. */
+  tagsOf(part: Plain): Tags | undefined
 }
 
 /**
@@ -84,7 +89,18 @@ export function createPreparation(shared: Definitions, way: Way, lenient: boolea
     let left = PARTS_MAX
     const path: PropertyKey[] = []
     const sharedReferences = new Map<object, SharedReference>()
+    const tags = new Map<object, Tags>()
+    const looks = { left: TAG_LOOKS_MAX }
     const anchors = new Map<string, Plain>()
+    const known: Definitions = {
+      has: (name) => Object.hasOwn(own, name) || shared.has(name),
+      get: (name) => (Object.hasOwn(own, name) ? own[name] : shared.get(name)),
+    }
+    const written = (reference: string): unknown => {
+      const local = lookUpLocal(root, reference)
+      const name = local === undefined ? nameIn(reference) : null
+      return name === null ? local : shared.get(name)
+    }
 
     function part(schema: unknown, depth: number, inherited: ReadonlySet<string>): unknown {
       if (!isPlain(schema)) return schema
@@ -132,6 +148,8 @@ export function createPreparation(shared: Definitions, way: Way, lenient: boolea
           if (ANCHORS.has(keyword) && !anchors.has(value)) anchors.set(value, result)
         }
       }
+      const told = isReference ? null : tagsOf(schema, known, written, looks)
+      if (told !== null) tags.set(result, told)
       loosen(schema, result, others.size > 0)
       made.add(result)
       return result
@@ -170,10 +188,11 @@ export function createPreparation(shared: Definitions, way: Way, lenient: boolea
         for (const keyword of ['if', 'then', 'else']) delete result[keyword]
       const choices = schema['oneOf']
       if (Array.isArray(choices) && (hasOthers || choices.some(isLoose))) {
-        result['allOf'] = [
-          ...(Array.isArray(result['allOf']) ? result['allOf'] : []),
-          { anyOf: result['oneOf'] },
-        ]
+        const choice = { anyOf: result['oneOf'] }
+        const told = tags.get(result)
+        if (told !== undefined) tags.set(choice, { ...told, keyword: 'anyOf' })
+        result['allOf'] = [...(Array.isArray(result['allOf']) ? result['allOf'] : []), choice]
+        tags.delete(result)
         delete result['oneOf']
       }
       if (result['maxContains'] !== undefined && isLoose(schema['contains'])) delete result['maxContains']
@@ -217,7 +236,13 @@ export function createPreparation(shared: Definitions, way: Way, lenient: boolea
     const copy = part(root, 0, new Set(others)) as Plain | boolean
     // Those found on the way are looked at too. Definitions that nothing leads to may be broken.
     checkReachable(copy, target)
-    return { schema: copy, isModern, target, sharedOf: (part) => sharedReferences.get(part) }
+    return {
+      schema: copy,
+      isModern,
+      target,
+      sharedOf: (part) => sharedReferences.get(part),
+      tagsOf: (part) => tags.get(part),
+    }
   }
 }
 
