@@ -17,11 +17,11 @@ const PETS: Readonly<Record<string, unknown>> = {
 }
 const MAPPING = { cat: '#/$defs/Cat', dog: '#/$defs/Dog' }
 
-function pets(discriminator: object, keyword = 'oneOf', more: readonly object[] = []): JsonSchema {
+function pets(discriminator: object, keyword = 'oneOf', more: readonly object[] = []): object {
   return {
     [keyword]: [{ $ref: '#/$defs/Cat' }, { $ref: '#/$defs/Dog' }, ...more],
     discriminator,
-  } as JsonSchema
+  }
 }
 
 function judged(schema: object, shared: Readonly<Record<string, unknown>> = {}) {
@@ -35,7 +35,7 @@ test('a value is judged by the alternative that its discriminator names, and by 
     pets({ propertyName: 'kind', mapping: MAPPING }, 'anyOf'),
     pets({ propertyName: 'kind', mapping: { cat: 'Cat', dog: 'Dog' } }, 'oneOf', nothing),
   ])
-    for (const judge of [judged(schema, PETS), judged({ ...(schema as object), $defs: PETS })]) {
+    for (const judge of [judged(schema, PETS), judged({ ...schema, $defs: PETS })]) {
       // Both alternatives take it: without the discriminator oneOf would refuse it
       assert.equal(judge({ kind: 'cat' }), null)
       assert.equal(judge({ kind: 'Dog', bark: 'x' }), null)
@@ -178,7 +178,7 @@ test('alternatives that are judged loosely are told apart as well', () => {
 
 test('what a named alternative evaluates counts, and schemas that lead back to themselves end', () => {
   const closed = judged({
-    ...(pets({ propertyName: 'kind', mapping: MAPPING }) as object),
+    ...pets({ propertyName: 'kind', mapping: MAPPING }),
     unevaluatedProperties: false,
     $defs: PETS,
   })
