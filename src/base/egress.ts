@@ -51,6 +51,8 @@ export interface Destination {
 
 /** The rule, for one process. No method throws or waits. */
 export interface Egress {
+  /** What it was made of: another thread makes the same rule of it. */
+  readonly settings: EgressSettings
   /**
    * Why a destination is refused as it stands, as a sentence without a period; null when it is not. A name that passes
    * may still be refused by the addresses that it resolves to.
@@ -81,7 +83,8 @@ export const NO_LISTENER: EgressSettings = { allow: [], control: null, sockets: 
 type Verdict = 'never' | 'own' | 'inside' | null
 
 /** Makes the rule. Throws a RangeError for an entry of `allow` that is none. */
-export function createEgress({ allow, control, sockets }: EgressSettings): Egress {
+export function createEgress(settings: EgressSettings): Egress {
+  const { allow, control, sockets } = settings
   const allowed = createEgressAllow(allow)
 
   /** @param isNamed the host of the URL stands in the list by its name */
@@ -100,6 +103,7 @@ export function createEgress({ allow, control, sockets }: EgressSettings): Egres
   }
 
   return {
+    settings,
     faultOf,
     socketFault(path) {
       const isPrivate =

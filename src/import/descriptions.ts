@@ -5,7 +5,7 @@ import type { Description } from './openapi/description.ts'
 import { fromOpenApi } from './openapi/versions.ts'
 import { fromPostman, isFirstPostman, isPostman } from './postman.ts'
 import { broken, toPlain } from './text/plain-data.ts'
-import { readText, readYamlAhead } from './text/read.ts'
+import { readText } from './text/read.ts'
 
 /** A format that describes an API, other than OpenAPI. */
 interface DescriptionFormat {
@@ -27,17 +27,6 @@ const FORMATS: readonly DescriptionFormat[] = [
  */
 export function readDocument(text: string, { bytesMax }: { readonly bytesMax: number }): Description {
   return toOpenApi(readText(text, bytesMax))
-}
-
-/** The object of a YAML text, read in a thread of its own; a JSON text as it is. Refuses as {@link readDocument} does. */
-export async function readAhead(
-  text: string,
-  { bytesMax }: { readonly bytesMax: number },
-): Promise<string | Plain> {
-  const ahead = await readYamlAhead(text, bytesMax)
-  if ('json' in ahead) return ahead.json
-  if (!isPlain(ahead.value)) throw broken('', NO_OBJECT)
-  return ahead.value
 }
 
 /** The same as {@link readDocument} for a description that is an object already. */

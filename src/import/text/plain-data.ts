@@ -1,6 +1,6 @@
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { pointerTo } from '../../base/pointer.ts'
-import { refuse } from '../../base/refusal.ts'
+import { type Refusal, refuse } from '../../base/refusal.ts'
 import { isStorable, toStorable, UNSTORABLE } from '../../base/storable.ts'
 
 /** Deeper documents are refused: real ones stay below 60, and recursive readers must not run out of stack. */
@@ -17,12 +17,17 @@ export function boundedPointer(pointer: string): string {
 }
 
 /** A refusal of the document for one place in it. */
-export function broken(place: string, reason: string): Error {
+export function broken(place: string, reason: string): Refusal {
   const pointer = boundedPointer(place)
   return refuse('document_invalid', {
     detail: `The document is broken at ${pointer === '' ? 'its root' : pointer}: ${reason}.`,
     errors: [{ pointer, reason }],
   })
+}
+
+/** The refusal of a document that takes more time or memory than reading it may. */
+export function tooMuchToRead(): Refusal {
+  return broken('', 'too much to read; split it, or convert it to JSON if it is YAML')
 }
 
 /** The text, or the refusal of one that no store keeps. */

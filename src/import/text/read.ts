@@ -2,7 +2,6 @@ import { isPlain, type Plain } from '../../base/plain.ts'
 import { readJson } from './json.ts'
 import { broken, toPlain } from './plain-data.ts'
 import { readYaml } from './yaml.ts'
-import { readYamlApart } from './yaml-apart.ts'
 
 /** Largest document in bytes of UTF-8; the largest public OpenAPI descriptions have about 12 MB. */
 export const DOCUMENT_BYTES_MAX = 16 * 1024 ** 2
@@ -15,20 +14,10 @@ export function readText(text: string, bytesMax: number): unknown {
   return form === 'json' ? readJson(source) : readYaml(source)
 }
 
-/** The value of a text of YAML, read in a thread of its own; a text of JSON as it is. Refuses as {@link readText} does. */
-export async function readYamlAhead(
-  text: string,
-  bytesMax: number,
-): Promise<{ readonly json: string } | { readonly value: unknown }> {
-  const { form, source } = sourceOf(text, bytesMax)
-  return form === 'json' ? { json: text } : { value: await readYamlApart(source) }
-}
-
-/** An object of a text or an object, whatever it says; YAML is read in a thread of its own. Refuses as {@link readText} does. */
-export async function readObject(given: string | Readonly<Record<string, unknown>>): Promise<Plain> {
+/** An object of a text or an object, whatever it says. Refuses as {@link readText} does. */
+export function readObject(given: string | Readonly<Record<string, unknown>>): Plain {
   if (typeof given !== 'string') return toPlain(given) as Plain
-  const ahead = await readYamlAhead(given, DOCUMENT_BYTES_MAX)
-  const read = 'json' in ahead ? readText(ahead.json, DOCUMENT_BYTES_MAX) : ahead.value
+  const read = readText(given, DOCUMENT_BYTES_MAX)
   if (!isPlain(read)) throw broken('', 'an object is needed')
   return read
 }

@@ -1,15 +1,21 @@
 import { z } from 'zod'
-import { readAhead, readDocument, takeDocument } from '../../import/descriptions.ts'
-import type { Description } from '../../import/openapi/description.ts'
+import { canonicalJson, textHash } from '../../base/canonical.ts'
+import type { Plain } from '../../base/plain.ts'
+import type { FieldError } from '../../base/refusal.ts'
+import { readDocument, takeDocument } from '../../import/descriptions.ts'
+import { type Imported, type ImportOptions, toCollection } from '../../import/openapi/collection.ts'
+import { extensionWarnings } from '../../import/openapi/extension.ts'
+import { tooMuchToRead } from '../../import/text/plain-data.ts'
 import { DOCUMENT_BYTES_MAX } from '../../import/text/read.ts'
 import { confidential } from '../../model/confidential.ts'
+import { type JsonSchema, ProxySpec } from '../../model/proxy.ts'
+import type { Job } from '../engine/apart.ts'
 
 /** A description as operations take it. */
 export const Document = confidential(
   'document',
   z.union([z.string().max(DOCUMENT_BYTES_MAX), z.looseObject({})]),
 ).describe('The description, Postman collection or HAR: JSON or YAML as text, or the JSON object itself')
-type Document = z.output<typeof Document>
 
 export const BrokenRefs = z
   .enum(['refuse', 'skip'])
@@ -21,17 +27,53 @@ export const NotEnforced = z
   .array(z.object({ pointer: z.string(), keyword: z.string(), reason: z.string() }))
   .describe('Keywords of the description that are not enforced, with reasons; pointers refer to the document')
 
-/** The input with what takes long read already, which `prepare` of an operation may do. Refuses with document_invalid. */
-export async function readAheadOf<I extends { readonly document: Document }>(input: I): Promise<I> {
-  const { document } = input
-  return typeof document === 'string'
-    ? { ...input, document: await readAhead(document, { bytesMax: DOCUMENT_BYTES_MAX }) }
-    : input
+export interface AskedDescription {
+  readonly document: string | Plain
+  readonly options: ImportOptions
 }
 
-/** The description in the terms of OpenAPI 3.1. Refuses with document_invalid. */
-export function readInput(document: Document): Description {
-  return typeof document === 'string'
-    ? readDocument(document, { bytesMax: DOCUMENT_BYTES_MAX })
-    : takeDocument(document)
+/** What an import makes of a description. */
+export interface ReadDescription {
+  readonly collection: Imported['collection']
+  /** Parsed by the schema of the kind. */
+  readonly proxies: readonly (ProxySpec & { readonly slug: string })[]
+  readonly schemas: {
+    /** As a collection refers to them. */
+    readonly hash: string
+    /** Canonical. */
+    readonly json: string
+    readonly count: number
+  } | null
+  readonly warnings: readonly FieldError[]
+  readonly notEnforced: Imported['notEnforced']
+}
+
+/** Reads a description. Refuses with document_invalid. */
+export const readDescription: Job<AskedDescription, ReadDescription> = {
+  name: 'collections.import',
+  tooMuch: tooMuchToRead,
+  run: ({ document, options }) => {
+    const description =
+      typeof document === 'string'
+        ? readDocument(document, { bytesMax: DOCUMENT_BYTES_MAX })
+        : takeDocument(document)
+    const { collection, proxies, schemas, warnings, notEnforced } = toCollection(description, options)
+    return {
+      collection,
+      proxies: proxies.map((proxy) => ({ ...ProxySpec.parse(proxy), slug: proxy.slug })),
+      schemas: schemas === null ? null : storedSchemas(schemas),
+      warnings: [...extensionWarnings(description), ...warnings],
+      notEnforced,
+    }
+  },
+}
+
+/** Shared schemas as they are stored. */
+export function storedSchemas(schemas: Readonly<Record<string, JsonSchema>>): {
+  readonly hash: string
+  readonly json: string
+  readonly count: number
+} {
+  const json = canonicalJson(schemas)
+  return { hash: `sha256-${textHash(json)}`, json, count: Object.keys(schemas).length }
 }

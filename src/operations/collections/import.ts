@@ -1,12 +1,9 @@
 import { z } from 'zod'
-import { canonicalJson, contentHash } from '../../base/canonical.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
-import { toCollection } from '../../import/openapi/collection.ts'
-import { extensionWarnings } from '../../import/openapi/extension.ts'
+import { yieldThread } from '../../base/yield.ts'
 import { BasePath, CollectionSpec } from '../../model/collection.ts'
 import { IMPORTED_VALIDATION, ValidationMode } from '../../model/contract.ts'
 import { Name } from '../../model/display.ts'
-import { ProxySpec } from '../../model/proxy.ts'
 import { Slug } from '../../model/slug.ts'
 import { UpstreamUrl } from '../../model/upstream.ts'
 import { define } from '../engine/define.ts'
@@ -16,7 +13,7 @@ import { createResource } from '../engine/write-resource.ts'
 import { collectionKind } from '../kinds/collections.ts'
 import { proxyKind } from '../kinds/proxies.ts'
 import { fromImport } from '../proxies/contract.ts'
-import { BrokenRefs, Document, NotEnforced, readAheadOf, readInput } from './description-input.ts'
+import { BrokenRefs, Document, NotEnforced, readDescription } from './description-input.ts'
 
 /** Reads a description and stores what it becomes in one change: the collection, its proxies, its schemas. */
 export const importCollection = define({
@@ -76,29 +73,35 @@ export const importCollection = define({
     id: (output?.collection['id'] as string | undefined) ?? null,
     slug: (output?.collection['slug'] as string | undefined) ?? input.slug ?? null,
   }),
-  prepare: readAheadOf,
-  handle: async ({ document, request_validation, ...options }, context) => {
+  prepare: async ({ document, request_validation, ...options }, { apart }) => ({
+    ...(await apart(readDescription, { document, options })),
+    request_validation,
+    isDefaultPath: options.base_path === undefined,
+  }),
+  handle: async (
+    { collection, proxies, schemas, warnings, notEnforced, request_validation, isDefaultPath },
+    context,
+  ) => {
     context.require('proxies:create')
-    const description = readInput(document)
-    const { collection, proxies, schemas, warnings, notEnforced } = toCollection(description, options)
-
-    const hash = schemas === null ? null : `sha256-${contentHash(schemas)}`
-    if (hash !== null) await context.change.writer.putSchema(hash, canonicalJson(schemas))
+    const hash = schemas?.hash ?? null
+    if (schemas !== null) await context.change.writer.putSchema(schemas.hash, schemas.json)
     const made = CollectionSpec.parse({ ...collection, request_validation, schemas: hash })
     const stored = await createResource(context, collectionKind, made).catch((error: unknown) => {
-      throw withRemedy(error, options.base_path === undefined)
+      throw withRemedy(error, isDefaultPath)
     })
-    for (const proxy of proxies) {
-      const spec = ProxySpec.parse({ ...proxy, collection: stored.id })
+    for (const [index, proxy] of proxies.entries()) {
+      const { slug: _slug, ...described } = proxy
+      const spec = { ...described, collection: stored.id }
       fromImport(spec)
-      await createResource(context, proxyKind, spec, false)
+      await createResource(context, proxyKind, { ...spec, slug: proxy.slug }, false)
+      await yieldThread(index)
     }
     return {
       collection: await viewOf(context.reader, collectionKind, stored),
       proxies: proxies.length,
       draft_proxies: proxies.filter(({ status }) => status === 'draft').length,
-      schemas: schemas === null ? 0 : Object.keys(schemas).length,
-      warnings: [...extensionWarnings(description), ...warnings],
+      schemas: schemas?.count ?? 0,
+      warnings: [...warnings],
       not_enforced: [...notEnforced],
     }
   },

@@ -1,9 +1,7 @@
 import { z } from 'zod'
-import { canonicalJson, contentHash } from '../../base/canonical.ts'
+import { canonicalJson } from '../../base/canonical.ts'
 import { refuse } from '../../base/refusal.ts'
 import { yieldThread } from '../../base/yield.ts'
-import { type Imported, toCollection } from '../../import/openapi/collection.ts'
-import { extensionWarnings } from '../../import/openapi/extension.ts'
 import { refersTo } from '../../model/annotations.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
 import { type JsonSchema, ProxySpec } from '../../model/proxy.ts'
@@ -18,7 +16,14 @@ import { collectionKind } from '../kinds/collections.ts'
 import { proxyKind } from '../kinds/proxies.ts'
 import { fromImport } from '../proxies/contract.ts'
 import { breakingChanges, type Shared, sharedBy } from './breaking.ts'
-import { BrokenRefs, Document, NotEnforced, readAheadOf, readInput } from './description-input.ts'
+import {
+  BrokenRefs,
+  Document,
+  NotEnforced,
+  type ReadDescription,
+  readDescription,
+  storedSchemas,
+} from './description-input.ts'
 
 /** Members of a proxy that a description says; all others are the operator's. */
 const DESCRIBED = [
@@ -97,19 +102,24 @@ export const reimportCollection = define({
     id: (output?.collection['id'] as string | undefined) ?? null,
     slug: (output?.collection['slug'] as string | undefined) ?? input.id,
   }),
-  prepare: readAheadOf,
-  handle: async ({ document, ...options }, context) => {
+  prepare: async ({ document, broken_refs, ...options }, { apart, find }) => {
+    const { base_path } = (await find('collections', options.id)).spec as CollectionSpec
+    return {
+      options,
+      imported: await apart(readDescription, { document, options: { base_path, broken_refs } }),
+    }
+  },
+  handle: async ({ options, imported }, context) => {
     const collection = await context.change.act('collections', options.id)
     const spec = collection.spec as CollectionSpec
-    const description = readInput(document)
-    const imported = toCollection(description, {
-      base_path: spec.base_path,
-      broken_refs: options.broken_refs,
-    })
     const before = await schemasOf(spec.schemas, context)
     const known = await context.reader.all('proxies', collection.id)
     const pairs = pairsOf(known, imported)
-    const after = imported.schemas ?? {}
+    // As the job has written them
+    const after =
+      imported.schemas === null
+        ? {}
+        : (JSON.parse(imported.schemas.json) as Readonly<Record<string, JsonSchema>>)
     const kept = keptSchemas(pairs.missing, before, after)
     const shared = sharedBy(before, kept)
     const judged: (Pairs['found'][number] & { readonly change: ProxyChange | null })[] = []
@@ -144,13 +154,13 @@ export const reimportCollection = define({
       unchanged: known.length - count('changed') - count('missing'),
       breaking: changes.filter(({ breaking }) => breaking.length > 0).length,
       changes,
-      warnings: [...extensionWarnings(description), ...imported.warnings],
+      warnings: [...imported.warnings],
       not_enforced: [...imported.notEnforced],
     }
   },
 })
 
-type ImportedProxy = ProxySpec & { readonly slug: string }
+type ImportedProxy = ReadDescription['proxies'][number]
 
 interface Pairs {
   /** What the description has, with the proxy of it; null for a new one. */
@@ -158,7 +168,7 @@ interface Pairs {
   readonly missing: readonly { readonly resource: Resource }[]
 }
 
-function pairsOf(known: readonly Resource[], { proxies }: Imported): Pairs {
+function pairsOf(known: readonly Resource[], { proxies }: ReadDescription): Pairs {
   const left = new Set(known)
   const byId = new Map<string, Resource>()
   const byRoute = new Map<string, Resource>()
@@ -169,14 +179,10 @@ function pairsOf(known: readonly Resource[], { proxies }: Imported): Pairs {
   }
   const take = (resource: Resource | undefined): Resource | null =>
     resource !== undefined && left.delete(resource) ? resource : null
-  const parsed = proxies.map((proxy) => {
-    const spec = ProxySpec.parse(proxy)
-    fromImport(spec)
-    return { ...spec, slug: proxy.slug }
-  })
+  for (const proxy of proxies) fromImport(proxy)
   // By operationId first, so that a route that moved is not taken for another operation
-  const named = new Map(parsed.map((proxy) => [proxy, take(byId.get(proxy.operation_id ?? ''))]))
-  const found = parsed.map((proxy) => ({
+  const named = new Map(proxies.map((proxy) => [proxy, take(byId.get(proxy.operation_id ?? ''))]))
+  const found = proxies.map((proxy) => ({
     proxy,
     resource: named.get(proxy) ?? take(byRoute.get(routesOf(proxy)[0]!)),
   }))
@@ -273,10 +279,10 @@ async function storeSchemas(
   schemas: Readonly<Record<string, JsonSchema>>,
   context: OperationContext,
 ): Promise<void> {
-  const isEmpty = Object.keys(schemas).length === 0
-  const hash = isEmpty ? null : `sha256-${contentHash(schemas)}`
+  const kept = Object.keys(schemas).length === 0 ? null : storedSchemas(schemas)
+  const hash = kept?.hash ?? null
   if (hash === spec.schemas) return
-  if (hash !== null) await context.change.writer.putSchema(hash, canonicalJson(schemas))
+  if (kept !== null) await context.change.writer.putSchema(kept.hash, kept.json)
   await replaceResource(context, collectionKind, collection, { ...collection.spec, schemas: hash })
 }
 

@@ -1,13 +1,10 @@
 import { z } from 'zod'
-import { destinationOf } from '../../base/egress.ts'
-import { fromConfiguration } from '../../import/configurations.ts'
-import { readConfiguration } from '../../import/text/configuration.ts'
 import { DOCUMENT_BYTES_MAX } from '../../import/text/read.ts'
 import { confidential } from '../../model/confidential.ts'
 import { define } from '../engine/define.ts'
 import { hasRunner } from '../origins/runner.ts'
+import { convertDocument } from './convert-document.ts'
 import { Exported } from './schemas.ts'
-import { withoutVariables } from './variables.ts'
 
 /** What another gateway or an MCP client was told, as documents: they are planned and applied like any others. */
 export const convertConfig = define({
@@ -51,29 +48,12 @@ export const convertConfig = define({
   large: true,
   columns: ['documents.kind', 'documents.slug'],
   subject: () => ({ type: 'config', id: null, slug: null }),
-  handle: async ({ document, servers, values }, { egress, settings }) => {
-    const {
-      documents,
-      notes,
-      exact,
-      runner = {},
-    } = fromConfiguration(await readConfiguration(document), {
+  handle: async ({ document, servers, values }, { apart, egress, settings }) =>
+    apart(convertDocument, {
+      document,
       servers,
       values,
       hasRunner: hasRunner(settings),
-      urlFault: (url) => egress.faultOf(destinationOf(url, 'discovered')),
-    })
-    return {
-      // What looks like a variable there is none here
-      documents: documents.map(({ kind, slug, spec }) => ({
-        kind,
-        slug,
-        spec: withoutVariables(spec) as typeof spec,
-      })),
-      notes: [...notes],
-      // Made of texts alone
-      runner: runner as Record<string, Record<string, z.core.util.JSONType>>,
-      exact,
-    }
-  },
+      egress: egress.settings,
+    }),
 })

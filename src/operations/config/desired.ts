@@ -1,10 +1,9 @@
 import { contentHash } from '../../base/canonical.ts'
 import { isPlain } from '../../base/plain.ts'
 import { type FieldError, Refusal } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/yield.ts'
 import { IMPORTED_VALIDATION } from '../../model/contract.ts'
 import { withoutHeaderTexts } from '../../model/injected-header.ts'
-import { JsonSchema, type ProxySpec } from '../../model/proxy.ts'
+import { JsonSchema } from '../../model/proxy.ts'
 import { isReference } from '../../model/secret-reference.ts'
 import type { Fields } from '../../store/ports/resource.ts'
 import type { Kind } from '../engine/kind.ts'
@@ -12,8 +11,6 @@ import { writableSchema } from '../engine/kind-schema.ts'
 import { KEEP } from '../engine/resource-secrets.ts'
 import { parseSpec } from '../engine/write-resource.ts'
 import { collectionKind } from '../kinds/collections.ts'
-import { proxyKind } from '../kinds/proxies.ts'
-import { fromImport } from '../proxies/contract.ts'
 import { addressBy } from './address.ts'
 import { type ReadDocument, refuseFaults } from './read-documents.ts'
 
@@ -32,16 +29,18 @@ export interface Desired {
   readonly schemas: Fields | null
   readonly place: string
   readonly specPlace: string
+  /** Of an OpenAPI description. */
+  readonly isDescribed: boolean
 }
 
 /** States that a document leaves alone when it does not name them: silence must not publish, hide or revive anything. */
 export const STATES = ['status', 'active', 'schemas'] as const
 
 /** Judges documents by the schemas of their kinds. Refuses with input_invalid, naming every fault. */
-export async function toDesired(documents: readonly ReadDocument[]): Promise<readonly Desired[]> {
+export function toDesired(documents: readonly ReadDocument[]): readonly Desired[] {
   const errors: FieldError[] = []
   const desired = new Map<string, Desired>()
-  for (const [index, document] of documents.entries()) {
+  for (const document of documents) {
     try {
       const one = judge(document)
       const twin = desired.get(one.address)
@@ -52,7 +51,6 @@ export async function toDesired(documents: readonly ReadDocument[]): Promise<rea
       for (const { pointer, reason } of error.facts.errors ?? [])
         errors.push({ pointer: document.specPlace + pointer, reason })
     }
-    await yieldThread(index)
   }
   refuseFaults(errors)
   return [...desired.values()]
@@ -64,12 +62,11 @@ function judge({ kind, slug, spec: written, place, specPlace, isDescribed }: Rea
   const isImported = isDescribed && kind === collectionKind && written['request_validation'] === undefined
   const implied = isImported ? { request_validation: IMPORTED_VALIDATION } : {}
   const { slug: _slug, ...spec } = parseSpec(writableSchema(kind), { ...plain, ...implied, slug })
-  // The schema of the kind has made it that
-  if (isDescribed && kind === proxyKind) fromImport(spec as ProxySpec)
   const silent: string[] = STATES.filter((name) => name in kind.spec.shape && !Object.hasOwn(written, name))
   // As in a newer version of a description that is imported: how requests are judged is not for the description to change.
   if (isImported) silent.push('request_validation')
-  return { kind, slug, address: addressBy(kind, spec, slug), spec, kept, silent, schemas, place, specPlace }
+  const address = addressBy(kind, spec, slug)
+  return { kind, slug, address, spec, kept, silent, schemas, place, specPlace, isDescribed }
 }
 
 /** Secrets that are left out are those that are stored. */

@@ -33,8 +33,8 @@ export const diffConfig = define({
   handle: async (input, context) => {
     const { desired, manner, warnings } = await take(input, context)
     if (input.against === undefined) return shown({ ...(await toSteps(desired, manner, context)), warnings })
-    const against = await readDocuments(input.against, input.variables)
-    return { ...compared(desired, await toDesired(against.documents)), warnings: [...warnings] }
+    const against = readDocuments(input.against, input.variables)
+    return { ...compared(desired, toDesired(against.documents)), warnings: [...warnings] }
   },
 })
 

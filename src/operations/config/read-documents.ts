@@ -1,9 +1,8 @@
 import { isPlain } from '../../base/plain.ts'
 import { pointerTo } from '../../base/pointer.ts'
 import { type FieldError, Refusal, refuse, type Sought } from '../../base/refusal.ts'
-import { yieldThread } from '../../base/yield.ts'
 import { fromDescription, isDescription, type Placed } from '../../import/openapi/documents.ts'
-import { readYamlStreamApart } from '../../import/text/yaml-apart.ts'
+import { readYamlStream } from '../../import/text/yaml.ts'
 import { Slug } from '../../model/slug.ts'
 import type { Fields } from '../../store/ports/resource.ts'
 import type { Kind } from '../engine/kind.ts'
@@ -41,18 +40,13 @@ interface Read {
  * with `x-postern` is several. Refuses with
  * document_invalid a text that cannot be read, with input_invalid what is no document.
  */
-export async function readDocuments(
-  given: readonly (string | Fields)[],
-  variables: Variables,
-): Promise<Read> {
+export function readDocuments(given: readonly (string | Fields)[], variables: Variables): Read {
   const errors: FieldError[] = []
   const documents: ReadDocument[] = []
   const warnings: FieldError[] = []
   for (const [index, one] of given.entries()) {
     const place = `/documents/${index}`
-    for (const [inner, value] of typeof one === 'string'
-      ? await readText(one, place)
-      : [['', one] as const]) {
+    for (const [inner, value] of typeof one === 'string' ? readText(one, place) : [['', one] as const]) {
       const at = place + inner
       const filled = fill(value, at, variables, errors)
       const isOne = !isPlain(filled) || !isDescription(filled)
@@ -65,7 +59,6 @@ export async function readDocuments(
     }
     if (documents.length > DOCUMENTS_MAX)
       throw refuse('input_invalid', { detail: `More than ${DOCUMENTS_MAX} documents at once.` })
-    await yieldThread(index)
   }
   refuseFaults(errors)
   return { documents, warnings: warnings.slice(0, WARNINGS_MAX) }
@@ -86,15 +79,18 @@ export function refuseFaults(errors: readonly FieldError[], sought: readonly Sou
 }
 
 /** The documents of a text with their places in it. Lists hold documents too; empty ones are none. */
-async function readText(text: string, place: string): Promise<(readonly [string, unknown])[]> {
-  const values = await readYamlStreamApart(text).catch((error: unknown) => {
+function readText(text: string, place: string): (readonly [string, unknown])[] {
+  let values: unknown[]
+  try {
+    values = readYamlStream(text)
+  } catch (error) {
     if (!(error instanceof Refusal) || error.code !== 'document_invalid') throw error
     const errors = (error.facts.errors ?? []).map(({ pointer, reason }) => ({
       pointer: place + pointer,
       reason,
     }))
     throw refuse('document_invalid', { detail: error.message, errors })
-  })
+  }
   return values
     .flatMap((value, index): (readonly [string, unknown])[] =>
       Array.isArray(value)

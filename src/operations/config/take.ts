@@ -1,13 +1,23 @@
-import { canonicalJson } from '../../base/canonical.ts'
+/** Documents are read and judged in a thread apart: there are very many of them, and texts of YAML among them. */
+import { contentHash } from '../../base/canonical.ts'
+import { isPlain } from '../../base/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
+import { tooMuchToRead } from '../../import/text/plain-data.ts'
+import type { ProxySpec } from '../../model/proxy.ts'
+import type { ResourceType } from '../../model/resource-types.ts'
 import type { Fields } from '../../store/ports/resource.ts'
+import type { Job } from '../engine/apart.ts'
 import type { OperationContext } from '../engine/context.ts'
+import { KEEP } from '../engine/resource-secrets.ts'
+import { kindOf } from '../kinds/kinds.ts'
+import { proxyKind } from '../kinds/proxies.ts'
+import { fromImport } from '../proxies/contract.ts'
 import { type Desired, toDesired } from './desired.ts'
 import { readDocuments } from './read-documents.ts'
 import type { Manner } from './steps.ts'
 import type { Variables } from './variables.ts'
 
-interface Given {
+export interface Given {
   readonly documents: readonly (string | Fields)[]
   readonly variables: Variables
   readonly managed_by: string
@@ -24,15 +34,59 @@ interface Taken {
   readonly warnings: readonly FieldError[]
 }
 
+/** As it crosses between threads: kinds are known by their names. */
+type SentDesired = Omit<Desired, 'kind'> & { readonly type: ResourceType }
+
+interface Sent {
+  readonly desired: readonly SentDesired[]
+  readonly hash: string
+  readonly warnings: readonly FieldError[]
+}
+
+export const takeDocuments: Job<Given, Sent> = {
+  name: 'config.documents',
+  tooMuch: tooMuchToRead,
+  run: ({ documents: given, variables, managed_by: owner, prune, take_over: takeOver }) => {
+    const { documents, warnings } = readDocuments(given, variables)
+    const plain = documents.map(({ kind, slug, spec }) => ({ kind: kind.noun, slug, spec }))
+    return {
+      desired: toDesired(documents).map(({ kind, ...one }) => ({ ...one, type: kind.type })),
+      hash: contentHash({ documents: plain, owner, prune, takeOver }),
+      warnings,
+    }
+  },
+}
+
 /** Documents as they were given, read and judged. */
-export async function take(given: Given, { vault }: Pick<OperationContext, 'vault'>): Promise<Taken> {
-  const { managed_by: owner, prune, take_over: takeOver } = given
-  const { documents, warnings } = await readDocuments(given.documents, given.variables)
-  const plain = documents.map(({ kind, slug, spec }) => ({ kind: kind.noun, slug, spec }))
+export async function take(
+  given: Given,
+  { apart, vault }: Pick<OperationContext, 'apart' | 'vault'>,
+): Promise<Taken> {
+  const { documents, variables, managed_by, prune, take_over } = given
+  const sent = await apart(takeDocuments, { documents, variables, managed_by, prune, take_over })
   return {
-    desired: await toDesired(documents),
-    manner: { owner, prune, takeOver },
-    fingerprint: vault.fingerprint(canonicalJson({ documents: plain, owner, prune, takeOver })),
-    warnings,
+    desired: sent.desired.map(received),
+    manner: { owner: managed_by, prune, takeOver: take_over },
+    fingerprint: vault.fingerprint(sent.hash),
+    warnings: sent.warnings,
   }
+}
+
+function received({ type, ...one }: SentDesired): Desired {
+  const kind = kindOf(type)
+  const spec = withKeep(one)
+  // The schema of the kind has made it that
+  if (one.isDescribed && kind === proxyKind) fromImport(spec as ProxySpec)
+  return { ...one, kind, spec }
+}
+
+/** Each thread has a mark of its own for a secret that stays. */
+function withKeep({ spec, kept }: Pick<Desired, 'spec' | 'kept'>): Fields {
+  if (kept.length === 0) return spec
+  const auth: Record<string, unknown> = { ...(spec['auth'] as Fields) }
+  for (const field of kept) {
+    const value = auth[field]
+    auth[field] = isPlain(value) ? { ...value, value: KEEP } : KEEP
+  }
+  return { ...spec, auth }
 }

@@ -7,6 +7,7 @@ import type { AuditTrail } from '../../record/audit-chain.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { Vault } from '../../vault/vault.ts'
+import type { RunApart } from './apart.ts'
 import type { Via } from './call.ts'
 import type { Change } from './change.ts'
 import type { CarryOut } from './change-request.ts'
@@ -62,7 +63,7 @@ export interface OperationContext {
   /** The keys that secrets are sealed with; only a write may change them. */
   readonly vault: Pick<Vault, 'keys' | 'isCurrent' | 'addKey' | 'dropKeys' | 'open' | 'fingerprint'>
   /** Judges what Postern is to connect to. */
-  readonly egress: Pick<Egress, 'faultOf'>
+  readonly egress: Pick<Egress, 'faultOf' | 'settings'>
   /** How the servers behind collections are. */
   readonly upstreams: UpstreamWatch
   /** Knows whether the audit trail is whole. */
@@ -85,6 +86,8 @@ export interface OperationContext {
   readonly reader: ConfigReader
   /** All of the configuration, for rules that hold over what the principal cannot see; nothing of it is shown. */
   readonly whole: ConfigReader
+  /** Does work in a thread apart that takes long by what the caller sends. */
+  readonly apart: RunApart
   /** Does what others asked for, as them. */
   readonly carryOut: CarryOut
   /** The transaction of a write. A read that asks for it is a fault. */

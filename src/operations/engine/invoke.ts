@@ -14,6 +14,7 @@ import type { ConfigReader, ConfigStore, ConfigWriter } from '../../store/ports/
 import type { StoredConnection } from '../../store/ports/connections.ts'
 import type { Fields } from '../../store/ports/resource.ts'
 import type { Vault } from '../../vault/vault.ts'
+import { runApartFor } from './apart.ts'
 import { answerNow, applied, approvalOf, ask, openRequest, passes } from './approval.ts'
 import { type Approval, gateFor, judgeOperation, NO_RULES } from './approval-rules.ts'
 import { type Attempt, attemptOf, remember, replay } from './attempts.ts'
@@ -405,6 +406,7 @@ function contextOf(
     credentials: deps.credentials,
     origins: deps.origins,
     egress: deps.egress,
+    apart: runApartFor(principal.id),
     upstreams: deps.upstreams,
     limits: deps.limits,
     exports: deps.exports,

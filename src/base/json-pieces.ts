@@ -1,0 +1,108 @@
+/**
+ * JSON data as pieces of text, so that a large value crosses between threads, and is written and read, in time slices. Strings are
+ * copied between threads far faster than objects.
+ */
+
+/** Characters of one piece, about. */
+const PIECE_CHARS = 65_536
+/** Values of which one piece is made at once. */
+const PIECE_VALUES = 2000
+
+/** A text of JSON, a long string as it is, or the parts of a large list or object. */
+export type JsonPieces =
+  | { readonly json: string }
+  | { readonly text: string }
+  | { readonly items: readonly Run[] }
+  | { readonly members: readonly Run[] }
+
+/** Several small items or members as JSON, or one large one. */
+type Run = { readonly json: string } | { readonly name: string; readonly value: JsonPieces }
+
+/** The pieces of plain data; `undefined` is left out, as `JSON.stringify` does. */
+export function* toPieces(value: unknown): Generator<void, JsonPieces> {
+  if (typeof value === 'string' && value.length > PIECE_CHARS) return { text: value }
+  if (isSmall(value)) {
+    yield
+    return { json: JSON.stringify(value) ?? 'null' }
+  }
+  if (Array.isArray(value)) return { items: yield* runsOf(value.entries(), '[', ']', (_, json) => json) }
+  const members = Object.entries(value as object).filter(([, member]) => member !== undefined)
+  return { members: yield* runsOf(members, '{', '}', (name, json) => `${JSON.stringify(name)}:${json}`) }
+}
+
+function* runsOf(
+  entries: Iterable<readonly [string | number, unknown]>,
+  open: string,
+  close: string,
+  written: (name: string | number, json: string) => string,
+): Generator<void, Run[]> {
+  const runs: Run[] = []
+  let small: string[] = []
+  let chars = 0
+  const flush = (): void => {
+    if (small.length > 0) runs.push({ json: open + small.join() + close })
+    small = []
+    chars = 0
+  }
+  for (const [name, value] of entries) {
+    const piece = yield* toPieces(value)
+    if ('json' in piece) {
+      const one = written(name, piece.json)
+      chars += one.length
+      small.push(one)
+      if (chars > PIECE_CHARS) flush()
+    } else {
+      flush()
+      runs.push({ name: String(name), value: piece })
+    }
+  }
+  flush()
+  return runs
+}
+
+/** The data of pieces. Objects have no member named `__proto__`. */
+export function* fromPieces(pieces: JsonPieces): Generator<void, unknown> {
+  if ('text' in pieces) return pieces.text
+  if ('json' in pieces) {
+    yield
+    return JSON.parse(pieces.json)
+  }
+  if ('items' in pieces) {
+    const items: unknown[] = []
+    for (const run of pieces.items) {
+      if ('json' in run) for (const item of JSON.parse(run.json) as unknown[]) items.push(item)
+      else items.push(yield* fromPieces(run.value))
+      yield
+    }
+    return items
+  }
+  const members: Record<string, unknown> = {}
+  for (const run of pieces.members) {
+    if ('json' in run) Object.assign(members, JSON.parse(run.json))
+    else members[run.name] = yield* fromPieces(run.value)
+    yield
+  }
+  return members
+}
+
+/** True for what is one piece. It looks at as many values as a piece may have, and no further. */
+function isSmall(root: unknown): boolean {
+  let values = 0
+  let chars = 0
+  const open: unknown[] = [root]
+  while (open.length > 0) {
+    const value = open.pop()
+    if (typeof value === 'string') chars += value.length
+    if (++values > PIECE_VALUES || chars > PIECE_CHARS) return false
+    if (value === null || typeof value !== 'object') continue
+    if (Array.isArray(value)) {
+      if (value.length > PIECE_VALUES) return false
+      for (const item of value) open.push(item)
+    } else
+      for (const name in value) {
+        chars += name.length
+        if (open.push((value as Record<string, unknown>)[name]) > PIECE_VALUES) return false
+      }
+  }
+  return true
+}

@@ -1,0 +1,18 @@
+/** A thread that does long work of operations, one job after the other. Wiring only: see `operations/engine/apart.ts`. */
+import { parentPort } from 'node:worker_threads'
+import { yieldToOthers } from '../base/thread-priority.ts'
+import { JOBS } from '../operations/apart-jobs.ts'
+import { type Asked, answerApart } from '../operations/engine/apart.ts'
+
+/** Requests through the gateway come first. */
+const NICE = 10
+
+if (parentPort === null) throw new Error('threads/apart.ts runs as a worker thread only')
+const main = parentPort
+yieldToOthers(NICE)
+const jobs = new Map(JOBS.map((job) => [job.name, job]))
+// A throw ends the thread: nothing is known of its state
+main.on(
+  'message',
+  (asked: Asked) => void answerApart(jobs, asked).then((answered) => main.postMessage(answered)),
+)
