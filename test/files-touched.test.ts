@@ -132,5 +132,5 @@ test('proxies.update', { skip }, async (t) => {
   ends.push(() => control.close())
   await example(control)
   const update = () => control.run('proxies.update', { id: 'orders:get-order', name: 'Get one order' })
-  check(t, await filesTouched(update), 80)
+  check(t, await filesTouched(update), 83)
 })

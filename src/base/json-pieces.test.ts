@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fromPieces, type JsonPieces, toPieces } from './json-pieces.ts'
+import { fromPieces, type JsonPieces, jsonInPieces, toPieces } from './json-pieces.ts'
 import { withoutPause } from './time-slices.ts'
 
 const crossed = (value: unknown): unknown =>
@@ -21,8 +21,10 @@ test('data of any size and shape comes back as JSON would bring it', () => {
     Array.from({ length: 3000 }, () => []),
     Object.fromEntries(list.map((one) => [`name "${one.index}"`, one])),
     { gone: undefined, items: [undefined, ...list] },
-  ])
+  ]) {
     assert.deepEqual(crossed(value), JSON.parse(JSON.stringify(value)))
+    assert.equal(withoutPause(jsonInPieces(value)), JSON.stringify(value))
+  }
 })
 
 test('large data is cut into pieces of a bounded size', () => {

@@ -85,6 +85,22 @@ export function* fromPieces(pieces: JsonPieces): Generator<void, unknown> {
   return members
 }
 
+/** The text that `JSON.stringify` makes of plain data, with a pause after each piece. */
+export function* jsonInPieces(value: unknown): Generator<void, string> {
+  return textOf(yield* toPieces(value))
+}
+
+function textOf(pieces: JsonPieces): string {
+  if ('json' in pieces) return pieces.json
+  if ('text' in pieces) return JSON.stringify(pieces.text)
+  const runs = 'items' in pieces ? pieces.items : pieces.members
+  const inside = runs.map((run) => {
+    if ('json' in run) return run.json.slice(1, -1)
+    return 'items' in pieces ? textOf(run.value) : `${JSON.stringify(run.name)}:${textOf(run.value)}`
+  })
+  return 'items' in pieces ? `[${inside.join()}]` : `{${inside.join()}}`
+}
+
 /** True for what is one piece. It looks at as many values as a piece may have, and no further. */
 function isSmall(root: unknown): boolean {
   let values = 0

@@ -4,6 +4,7 @@
  */
 import { pointerTo } from './pointer.ts'
 import { type FieldError, refuse } from './refusal.ts'
+import { withoutPause } from './time-slices.ts'
 
 /** Why a member named `length` is refused; see {@link isNoLength}. */
 const NO_LENGTH = 'must not have members named toString and valueOf'
@@ -60,8 +61,16 @@ export function unstorableIn(data: unknown): readonly FieldError[] {
 }
 
 function isStorableData(data: unknown): boolean {
+  return withoutPause(isStorablePaused(data))
+}
+
+/** Values between two pauses. */
+const PAUSE_VALUES = 2000
+
+function* isStorablePaused(data: unknown): Generator<void, boolean> {
   const open: unknown[] = [data]
-  while (open.length > 0) {
+  for (let values = 1; open.length > 0; values++) {
+    if (values % PAUSE_VALUES === 0) yield
     const value = open.pop()
     if (typeof value === 'string') {
       if (!isStorable(value)) return false
@@ -77,6 +86,12 @@ function isStorableData(data: unknown): boolean {
 
 /** Refuses plain data that contains text which is not storable, or a member that no schema can judge, with input_invalid. */
 export function demandStorable(data: unknown): void {
+  withoutPause(demandStorablePaused(data))
+}
+
+/** The same, with pauses. */
+export function* demandStorablePaused(data: unknown): Generator<void, void> {
+  if (yield* isStorablePaused(data)) return
   const errors = unstorableIn(data)
   const [first] = errors
   if (first === undefined) return

@@ -7,8 +7,8 @@ import type { RegistryAnswer, RegistryRequest } from '../surfaces/mcp-registry/a
 import { bodyWithheld, gather } from '../surfaces/rest/body.ts'
 import type { PageAnswer, PageRequest } from '../surfaces/secrets/page.ts'
 
-/** Largest message to Management MCP, bytes: an OpenAPI document may travel in it. */
-const MESSAGE_BYTES_MAX = 64 * 1024 * 1024
+/** Largest message to Management MCP, bytes: an OpenAPI document may travel in it. The main thread reads it. */
+const MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 
 export interface ControlParts {
   /** Management REST, its OpenAPI document and the protected-resource metadata. */

@@ -3,6 +3,7 @@ import { parentPort } from 'node:worker_threads'
 import { yieldToOthers } from '../base/thread-priority.ts'
 import { JOBS } from '../operations/apart-jobs.ts'
 import { type Asked, answerApart } from '../operations/engine/apart.ts'
+import { readJsonBody } from '../surfaces/rest/body.ts'
 
 /** Requests through the gateway come first. */
 const NICE = 10
@@ -10,7 +11,7 @@ const NICE = 10
 if (parentPort === null) throw new Error('threads/apart.ts runs as a worker thread only')
 const main = parentPort
 yieldToOthers(NICE)
-const jobs = new Map(JOBS.map((job) => [job.name, job]))
+const jobs = new Map([...JOBS, readJsonBody].map((job) => [job.name, job]))
 // A throw ends the thread: nothing is known of its state
 main.on(
   'message',

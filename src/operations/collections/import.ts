@@ -59,6 +59,7 @@ export const importCollection = define({
   }),
   permission: 'collections:create',
   refuses: ['document_invalid', 'already_exists', 'configuration_invalid', 'idempotency_conflict'],
+  large: true,
   columns: [
     'collection.slug',
     'collection.base_path',

@@ -95,6 +95,7 @@ export const reimportCollection = define({
   }),
   permission: 'collections:update',
   refuses: [...CHANGE_REFUSES, 'document_invalid'],
+  large: true,
   columns: ['collection.slug', 'added', 'changed', 'missing', 'unchanged', 'breaking'],
   subject: (input, output) => ({
     type: collectionKind.noun,

@@ -5,6 +5,7 @@
  * 2. A caller has one place. Its further jobs wait in their order, callers take turns, and too many are refused with `overloaded`.
  * 3. A job that takes longer than its time, or more than the memory of a thread, is refused, and its thread ends.
  * 4. Small inputs are worked on by the main thread: a thread costs more than they do.
+ * 5. A job inside of a transaction, for which other writes wait, goes first and may have one thread more.
  */
 import { Worker } from 'node:worker_threads'
 import { mayFit } from '../../base/bounded-json.ts'
@@ -54,6 +55,7 @@ const IDLE_MS = 30_000
 const MEGABYTES_MAX = 1536
 
 interface Waiting {
+  readonly isUrgent: boolean
   readonly job: Job<never, unknown>
   readonly input: Sent
   readonly done: (output: JsonPieces) => void
@@ -72,7 +74,7 @@ class Apart {
   /** By caller; who has waited longest is first. */
   readonly #lines = new Map<string, Waiting[]>()
 
-  ask(caller: string, job: Job<never, unknown>, input: Sent): Promise<JsonPieces> {
+  ask(caller: string, asked: Pick<Waiting, 'job' | 'input' | 'isUrgent'>): Promise<JsonPieces> {
     const line = this.#lines.get(caller) ?? []
     if (line.length >= WAITING_MAX)
       throw refuse('overloaded', {
@@ -80,7 +82,7 @@ class Apart {
         members: { retry_after_ms: 1000 },
       })
     return new Promise((done, failed) => {
-      line.push({ job, input, done, failed })
+      line.push({ ...asked, done, failed })
       this.#lines.set(caller, line)
       this.#next()
     })
@@ -88,10 +90,13 @@ class Apart {
 
   #next(): void {
     const busy = new Set([...this.#threads].map(({ at }) => at?.caller))
-    const caller = [...this.#lines.keys()].find((one) => !busy.has(one))
+    const callers = [...this.#lines.keys()].filter((one) => !busy.has(one))
+    const isUrgent = (name: string): boolean => this.#lines.get(name)![0]!.isUrgent
+    const caller = callers.find(isUrgent) ?? callers[0]
     if (caller === undefined) return
     const idle = [...this.#threads].find(({ at }) => at === null)
-    if (idle === undefined && this.#threads.size >= THREADS_MAX) return
+    const most = isUrgent(caller) ? THREADS_MAX + 1 : THREADS_MAX
+    if (idle === undefined && this.#threads.size >= most) return
     const line = this.#lines.get(caller)!
     const one = line.shift()!
     // Others come before its next one
@@ -149,21 +154,30 @@ class Apart {
 /** One for the process, so that several interfaces do not take all memory and all cores. */
 const apart = new Apart()
 
-/** {@link RunApart} for a caller, by the id of its principal. */
-export function runApartFor(caller: string): RunApart {
+/**
+ * {@link RunApart} for a caller, by the id of its principal.
+ * @param isUrgent inside of a transaction
+ */
+export function runApartFor(caller: string, isUrgent = false): RunApart {
+  // Its jobs outside of transactions must not hold up one inside
+  const place = isUrgent ? `${caller} write` : caller
   return async (job, input) => {
     if (input instanceof Uint8Array) {
-      // Small, they may be part of a larger buffer
-      const bytes = new Uint8Array(input)
-      return work(caller, job, { bytes })
+      const isWhole = input.buffer instanceof ArrayBuffer && input.byteLength === input.buffer.byteLength
+      // Of a part of a buffer only a copy can change hands
+      const bytes = isWhole ? (input as Uint8Array<ArrayBuffer>) : new Uint8Array(input)
+      return work(place, { job, input: { bytes }, isUrgent })
     }
     if (job.isAlwaysApart !== true && mayFit(input, SMALL_CHARS)) return job.run(input)
-    return work(caller, job, { pieces: await inSlices(toPieces(input)) })
+    return work(place, { job, input: { pieces: await inSlices(toPieces(input)) }, isUrgent })
   }
 }
 
-async function work<I, O>(caller: string, job: Job<I, O>, input: Sent): Promise<O> {
-  const output = await apart.ask(caller, job as Job<never, unknown>, input)
+async function work<I, O>(
+  place: string,
+  { job, ...asked }: { readonly job: Job<I, O>; readonly input: Sent; readonly isUrgent: boolean },
+): Promise<O> {
+  const output = await apart.ask(place, { ...asked, job: job as Job<never, unknown> })
   // The JSON of what the job gave
   return (await inSlices(fromPieces(output))) as O
 }

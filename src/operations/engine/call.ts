@@ -4,6 +4,11 @@ import type { AuditEntry } from '../../model/audit.ts'
 import type { Surface } from '../../model/record.ts'
 import type { DiffEntry, WriteOptions } from './write-options.ts'
 
+/** Bytes of the JSON of an input. */
+export const INPUT_BYTES_MAX = 1024 ** 2
+/** Of operations that take whole API descriptions, or thousands of resources. */
+export const LARGE_INPUT_BYTES_MAX = 64 * 1024 ** 2
+
 /** How a call came in: the only thing by which two audit entries of the same change differ. */
 export interface Via {
   readonly surface: Surface

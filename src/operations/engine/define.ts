@@ -58,7 +58,7 @@ export interface Operation<
   readonly tables?: Readonly<Record<string, readonly string[]>>
   /** Sentences that the CLI prints instead of a table. */
   readonly sentences?: (output: Readonly<Record<string, unknown>>) => readonly string[]
-  /** It takes thousands of resources at once: its body may be as large as that of an import. */
+  /** It takes whole API descriptions, or thousands of resources at once: its input has at most `LARGE_INPUT_BYTES_MAX` bytes. */
   readonly large?: true
   /** It changes thousands of resources at once, and finds all of the configuration in memory. */
   readonly inMemory?: true

@@ -4,7 +4,8 @@ import type { Clock } from '../../base/clock.ts'
 import { toInputInvalid } from '../../base/field-errors.ts'
 import { maskText } from '../../base/mask.ts'
 import { type FieldError, Refusal, refuse } from '../../base/refusal.ts'
-import { demandStorable } from '../../base/storable.ts'
+import { demandStorable, demandStorablePaused } from '../../base/storable.ts'
+import { inSlices } from '../../base/time-slices.ts'
 import type { OriginSpec } from '../../model/origin.ts'
 import { inWords } from '../../model/resource-types.ts'
 import type { Fragment } from '../../snapshot/fragments.ts'
@@ -25,6 +26,7 @@ import { inMemoryWriter } from './config-in-memory.ts'
 import type { OperationContext } from './context.ts'
 import type { Invoke, Operation, Registry } from './define.ts'
 import type { Changed } from './diff.ts'
+import { demandInputSize } from './input-size.ts'
 import { accessOf, asStepUp, denial, mayCall } from './permission.ts'
 import type {
   CredentialProbe,
@@ -110,7 +112,8 @@ export function createInvoke(deps: InvokeDeps): Invoke {
         detail: `${operation.resource}.${operation.action} happens once, to what is there now: it takes no ${vain}.`,
         errors: [{ pointer: `/${vain}`, reason: 'not for this operation' }],
       })
-    demandStorable(input)
+    demandInputSize(input, operation.large === true)
+    await inSlices(demandStorablePaused(input))
     const parsed = operation.input.safeParse(input)
     if (!parsed.success) throw toInputInvalid(parsed.error)
     const call: Call = { ...coarse, input: parsed.data, isParsed: true }
@@ -406,7 +409,7 @@ function contextOf(
     credentials: deps.credentials,
     origins: deps.origins,
     egress: deps.egress,
-    apart: runApartFor(principal.id),
+    apart: runApartFor(principal.id, change !== null),
     upstreams: deps.upstreams,
     limits: deps.limits,
     exports: deps.exports,

@@ -1,26 +1,18 @@
 import { z } from 'zod'
-import { isPlain, type Plain } from '../../base/plain.ts'
 import { refuse } from '../../base/refusal.ts'
-import { Secret } from '../../base/secret.ts'
-import { applyContent } from '../../guardrails/content.ts'
-import { listedItem } from '../../guardrails/listed.ts'
-import { LEGS, type Leg } from '../../guardrails/names.ts'
-import type { Rule } from '../../guardrails/rule.ts'
-import { Tally } from '../../guardrails/tally.ts'
+import { LEGS } from '../../guardrails/names.ts'
 import { confidential } from '../../model/confidential.ts'
 import { GuardrailSpec } from '../../model/guardrail.ts'
 import type { GuardrailTried } from '../../model/guardrail-trial.ts'
 import { Ref } from '../../model/slug.ts'
 import { compileGuardrail } from '../../snapshot/compile/guardrail.ts'
 import type { GuardrailFragment } from '../../snapshot/fragments.ts'
-import { linkGuardrail } from '../../snapshot/link/guardrail.ts'
 import { capturedRequest, FromCapture } from '../captures/sample.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
 import { checkCredential, checkMembers, guardrailKind } from '../kinds/guardrails.ts'
+import { lookAtSample } from './look-at-sample.ts'
 
-/** In the place of the key of a guardrail: its hashes would tell whether a guess is right. */
-const SAMPLE_KEY = new Secret('the key of samples'.padEnd(32))
 const SAMPLE_CHARS_MAX = 256 * 1024
 
 /** Members of a guardrail that decide what it does to a content. */
@@ -101,7 +93,7 @@ export const testGuardrail = define({
     if (asking !== null) await demandAsking(guardrail, asking, context)
     const { result, reason, hits } =
       asking === null
-        ? lookedAt(fragment, sample, content_type, leg)
+        ? await context.apart(lookAtSample, { fragment, sample, type: content_type ?? null, leg })
         : await asked(asking, sample, content_type, leg as 'request' | 'response', context)
     return {
       outcome: result === null ? 'blocked' : result === sample ? 'unchanged' : 'changed',
@@ -164,57 +156,6 @@ async function asked(
       detail: `The guardrail cannot be tried now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
     })
   }
-}
-
-function lookedAt(
-  fragment: GuardrailFragment,
-  sample: string,
-  type: string | undefined,
-  leg: Leg,
-): GuardrailTried {
-  const { rule } = linkGuardrail(fragment, () => SAMPLE_KEY)
-  const tally = new Tally()
-  const outcome = leg === 'list' ? listed(rule!, sample, tally) : passed(rule!, sample, type, leg, tally)
-  return { ...outcome, hits: tally.of(rule!, leg).hits }
-}
-
-/** What became of a sample; null for one that is blocked. */
-interface Outcome {
-  readonly result: string | null
-  readonly reason: string
-}
-
-function passed(
-  rule: Rule,
-  sample: string,
-  type: string | undefined,
-  leg: 'request' | 'response',
-  tally: Tally,
-): Outcome {
-  const { value, stop } = applyContent([rule], Buffer.from(sample), type, leg, tally)
-  return stop === null ? { result: Buffer.from(value).toString(), reason: '' } : { result: null, ...stop }
-}
-
-/** Of an item of a list. */
-function listed(rule: Rule, sample: string, tally: Tally): Outcome {
-  const item = itemIn(sample)
-  const key = ['uri', 'uriTemplate'].find((name) => Object.hasOwn(item, name)) ?? 'name'
-  const after = listedItem([rule], item, key, tally)
-  const result = after === null ? null : after === item ? sample : JSON.stringify(after)
-  return { result, reason: '' }
-}
-
-function itemIn(sample: string): Plain {
-  try {
-    const item: unknown = JSON.parse(sample)
-    if (isPlain(item)) return item
-  } catch {
-    // Told below
-  }
-  throw refuse('input_invalid', {
-    detail: 'The sample of the leg list is a tool, prompt or resource as JSON, such as {"name":"add"}.',
-    errors: [{ pointer: '/sample', reason: 'must be a JSON object' }],
-  })
 }
 
 async function fromDefinition(given: z.output<typeof Definition>, context: OperationContext) {

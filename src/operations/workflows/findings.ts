@@ -1,18 +1,18 @@
-import { isDriverInstalled } from '../../base/drivers.ts'
 import { capabilityHash, itemsByKey } from '../../model/capability-drift.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
 import type { CredentialSpec } from '../../model/credential.ts'
 import type { OriginSpec } from '../../model/origin.ts'
 import type { ProxySpec } from '../../model/proxy.ts'
 import type { Finding, WorkflowDefinition } from '../../model/workflow.ts'
-import type { KnownOrigin, Referred } from '../../nodes/known.ts'
 import { type RequestTypes, requestTypesOf } from '../../nodes/request-types.ts'
-import { referencesOf, validateDefinition } from '../../nodes/validate.ts'
+import { referencesOf } from '../../nodes/validate.ts'
+import { rememberRunnable } from '../../snapshot/compile/workflow.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { findRef } from '../engine/refs.ts'
 import { foundOf } from '../origins/found.ts'
 import { sharedSchemas } from '../proxies/contract.ts'
+import { type Judged, judgeWorkflow, type SentOrigin } from './judge-workflow.ts'
 
 /**
  * What is wrong with a definition, as far as its reader may see what it refers to.
@@ -23,9 +23,18 @@ export async function findingsOf(
   context: OperationContext,
   proxy: ProxySpec | null = null,
 ): Promise<Finding[]> {
-  const { reader, whole } = context
+  return (await judgedBy(definition, context, proxy)).findings
+}
+
+/** The same, with the handles of nodes. */
+export async function judgedBy(
+  definition: WorkflowDefinition,
+  context: OperationContext,
+  proxy: ProxySpec | null,
+): Promise<Judged> {
+  const { reader, whole, apart } = context
   const known = new Set<string>()
-  const origins = new Map<string, KnownOrigin>()
+  const origins = new Map<string, SentOrigin>()
   const credentials = new Map<string, string>()
   for (const { type, ref } of referencesOf(definition)) {
     if (ref.length > 130 || known.has(`${type} ${ref}`)) continue
@@ -34,15 +43,22 @@ export async function findingsOf(
     if (found === undefined) continue
     known.add(`${type} ${ref}`)
     if (type === 'credentials') credentials.set(ref, (found.spec as CredentialSpec).auth.type)
-    if (type === 'origins') origins.set(ref, await knownOrigin(found, context))
+    if (type === 'origins') origins.set(ref, await knownOrigin(found, toolsIn(definition), context))
   }
-  const all = {
-    has: (type: Referred, ref: string) => known.has(`${type} ${ref}`),
-    credentialType: (ref: string) => credentials.get(ref),
-    origin: (ref: string) => origins.get(ref) ?? null,
-    hasDriver: isDriverInstalled,
-  }
-  return validateDefinition(definition, all, proxy && (await requestTypes(proxy, context)))
+  const judged = await apart(judgeWorkflow, {
+    definition,
+    known: [...known],
+    credentials: [...credentials],
+    origins: [...origins],
+    request: proxy && (await requestTypes(proxy, context)),
+  })
+  rememberRunnable(definition, judged.isRunnable)
+  return judged
+}
+
+/** Names of tools that nodes call. */
+function toolsIn({ nodes }: WorkflowDefinition): ReadonlySet<unknown> {
+  return new Set(nodes.map(({ config }) => config['tool']))
 }
 
 /** A proxy as the owner of its workflow; null if the workflow is a shared one. */
@@ -60,8 +76,9 @@ async function requestTypes(proxy: ProxySpec, context: OperationContext): Promis
 
 async function knownOrigin(
   { id, slug, spec }: Resource,
+  names: ReadonlySet<unknown>,
   { whole }: Pick<OperationContext, 'whole'>,
-): Promise<KnownOrigin> {
+): Promise<SentOrigin> {
   // Stored by the schema of this type; specs of earlier versions have no mode
   const { kind, auth_mode = 'static' } = spec as Partial<OriginSpec> & Pick<OriginSpec, 'kind'>
   const found = await foundOf(whole, id)
@@ -72,6 +89,8 @@ async function knownOrigin(
     account: auth_mode === 'static' || auth_mode === 'shared_oauth' ? 'shared' : 'user',
     tools:
       tools &&
-      new Map([...tools].map(([name, item]) => [name, { item, hash: capabilityHash('tools', item) }])),
+      [...tools]
+        .filter(([name]) => names.has(name))
+        .map(([name, item]) => [name, { item, hash: capabilityHash('tools', item) }]),
   }
 }

@@ -7,6 +7,7 @@ import type { OperationContext } from '../engine/context.ts'
 import type { Self } from '../engine/kind.ts'
 import { calledBy } from '../engine/refs.ts'
 import { refuseByHand, refuseFaults } from './faults.ts'
+import { findingsOf } from './findings.ts'
 import { definitionIn, publishedOver, refuseNesting } from './inner.ts'
 import { refuseFailedGates } from './saved-tests.ts'
 
@@ -43,6 +44,8 @@ export async function checkWorkflow(spec: ProxySpec, context: OperationContext):
 export async function checkShared(spec: Fields, { id }: Self, context: OperationContext): Promise<void> {
   const definition = definitionIn(spec)
   await refuseNesting(definition, '/definition', id, context)
+  // In a thread apart, before it is compiled
+  await findingsOf(definition, context)
   const running = await publishedOver(id, context.whole)
   if (running === undefined) return
   const called = await calledBy(context.whole, running)

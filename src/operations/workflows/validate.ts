@@ -2,12 +2,11 @@ import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
 import { Ref } from '../../model/slug.ts'
 import { Finding, WorkflowDefinition } from '../../model/workflow.ts'
-import { handlesOf, nodeType } from '../../nodes/definitions.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
 import { getRef } from '../engine/refs.ts'
 import { workflowKind } from '../kinds/workflows.ts'
-import { findingsOf, ownerOf } from './findings.ts'
+import { judgedBy, ownerOf } from './findings.ts'
 import { workflowOf } from './of-proxy.ts'
 
 export interface AskedDefinition {
@@ -47,17 +46,12 @@ export const validateWorkflow = define({
   handle: async (input, context) => {
     const definition = await definitionOf(input, context)
     const proxy = input.proxy === undefined ? null : await getRef(context.reader, 'proxies', input.proxy)
-    const findings = await findingsOf(definition, context, proxy && ownerOf(proxy))
+    const { findings, handles } = await judgedBy(definition, context, proxy && ownerOf(proxy))
     return {
       valid: findings.every(({ severity }) => severity !== 'error'),
       nodes: definition.nodes.length,
       findings,
-      handles: Object.fromEntries(
-        definition.nodes.flatMap((node) => {
-          const type = nodeType(node.type)
-          return type === undefined ? [] : [[node.id, [...handlesOf(node, type)]]]
-        }),
-      ),
+      handles,
     }
   },
 })

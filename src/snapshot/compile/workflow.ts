@@ -1,5 +1,7 @@
 /** Workflow definitions to plans. Pure: the same definition gives the same plan. */
+import { contentHash } from '../../base/canonical.ts'
 import { toMs } from '../../base/duration.ts'
+import { Lru } from '../../base/lru.ts'
 import { isPlain } from '../../base/plain.ts'
 import { valueReader } from '../../model/expression.ts'
 import type { ProxySpec } from '../../model/proxy.ts'
@@ -26,9 +28,17 @@ export function compileOwnWorkflow(workflow: NonNullable<ProxySpec['workflow']>)
   return plan
 }
 
+/** By the hash of a definition. They are judged in a thread apart before they are compiled, and judging them here would take as long. */
+const runnable = new Lru<string, boolean>(100)
+
+/** Notes what {@link isRunnable} says of a definition. */
+export function rememberRunnable(definition: WorkflowDefinition, is: boolean): void {
+  runnable.set(contentHash(definition), is)
+}
+
 /** The plan of a definition; null for a definition with faults. */
 export function compilePlan(definition: WorkflowDefinition): PlanFragment | null {
-  if (!isRunnable(definition)) return null
+  if (!(runnable.get(contentHash(definition)) ?? isRunnable(definition))) return null
   const nodes = definition.nodes.toSorted((a, b) => Number(isTrigger(b)) - Number(isTrigger(a)))
   const places = new Map(nodes.map(({ id }, place) => [id, place]))
   const read = valueReader(variablesOf(definition))

@@ -269,7 +269,7 @@ function toFile(mediaTypes: readonly string[]): JsonSchema {
 
 /** A named response per set of codes, since most operations refuse alike. */
 function toFailures(operation: Operation, responses: Record<string, JsonSchema>): JsonSchema {
-  const bodies = operation.effect === 'read' ? [] : OF_BODIES
+  const bodies = operation.effect === 'read' && operation.posted !== true ? [] : OF_BODIES
   const waits: readonly RefusalCode[] = APPROVABLE.includes(operation.permission) ? ['change_too_large'] : []
   const codes = [...new Set<RefusalCode>([...EVERYWHERE, ...bodies, ...waits, ...operation.refuses])]
   const byStatus = Map.groupBy(codes, (code) => PROBLEMS[code].status)

@@ -4,12 +4,19 @@ import { bearerOf } from '../../base/bearer.ts'
 import type { Reservation } from '../../base/byte-buffer.ts'
 import { createChallenge, createOriginFor, isChallenged, type Origins } from '../../base/challenge.ts'
 import { DOORS } from '../../base/doors.ts'
+import { jsonInPieces } from '../../base/json-pieces.ts'
 import { CONSOLE_HEADER, cookieValues, ownCookieNames } from '../../base/own-cookies.ts'
 import { isConsumerResource, PROTECTED } from '../../base/protected-resources.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import { inSlices, jsonText } from '../../base/time-slices.ts'
+import { runApartFor } from '../../operations/engine/apart.ts'
 import type { Content, Invoked, Via } from '../../operations/engine/call.ts'
-import { toWriteOptions, writeOptionNames } from '../../operations/engine/call.ts'
+import {
+  INPUT_BYTES_MAX,
+  LARGE_INPUT_BYTES_MAX,
+  toWriteOptions,
+  writeOptionNames,
+} from '../../operations/engine/call.ts'
 import type { Invoke, Operation } from '../../operations/engine/define.ts'
 import { isFromConsole } from '../console/cookies.ts'
 import type { JsonSchema } from '../fields.ts'
@@ -17,7 +24,7 @@ import { printOpenApi } from '../openapi/document.ts'
 import { CONFIG_SCHEMA_PATH, printConfigSchema } from '../reference/config-schema.ts'
 import { API_ROOT, type HttpVerb, routeOf } from '../route.ts'
 import { dryRunOf, requestIn } from '../waiting.ts'
-import { BODY_BYTES_MAX, bodyWithheld, IMPORT_BYTES_MAX, readBody } from './body.ts'
+import { bodyWithheld, readBody } from './body.ts'
 import { type Followed, followStream } from './follow.ts'
 import { readOptionHeaders, toEtag } from './headers.ts'
 import { protectedResourceMetadata, resourcePathOf } from './metadata.ts'
@@ -198,9 +205,8 @@ async function call(
   if (ports.facts(c.req.raw).isBodyWithheld === true) throw bodyWithheld()
   const budget = ports.keep(principal.id)
   try {
-    const bytesMax =
-      operation.action === 'import' || operation.large === true ? IMPORT_BYTES_MAX : BODY_BYTES_MAX
-    const body = await readBody(c.req.raw, bytesMax, budget)
+    const bytesMax = operation.large === true ? LARGE_INPUT_BYTES_MAX : INPUT_BYTES_MAX
+    const body = await readBody(c.req.raw, bytesMax, budget, runApartFor(principal.id))
     const { options, input } = liftOptions(operation, body, query, readOptionHeaders(c.req.raw.headers))
     if (byId && Object.hasOwn(input, 'id') && input['id'] !== id.id)
       throw refuse('input_invalid', {
@@ -272,13 +278,14 @@ function liftOptions(
   return { options: Object.fromEntries(options), input }
 }
 
-function toResponse(operation: Operation, invoked: Invoked): Response {
+async function toResponse(operation: Operation, invoked: Invoked): Promise<Response> {
   const pending = invoked.pending ? { pending: true } : {}
   const body =
     invoked.diff === null
       ? { ...invoked.output, ...pending }
       : { ...dryRunOf(invoked), diff: invoked.diff, result: invoked.output }
-  const response = json(invoked.diff === null ? invoked.status : 200, JSON.stringify(body))
+  const text = operation.large === true ? await inSlices(jsonInPieces(body)) : JSON.stringify(body)
+  const response = json(invoked.diff === null ? invoked.status : 200, text)
   if (invoked.revision !== null && invoked.diff === null)
     response.headers.set('etag', toEtag(invoked.revision))
   if (response.status === 202)

@@ -1,10 +1,18 @@
 import { type ByteBudget, ByteBuffer } from '../../base/byte-buffer.ts'
 import { jsonFaultText } from '../../base/json-fault.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
+import type { Job, RunApart } from '../../operations/engine/apart.ts'
 
-/** Bytes of a JSON body; importing takes whole API descriptions. */
-export const BODY_BYTES_MAX = 8 * 1024 ** 2
-export const IMPORT_BYTES_MAX = 64 * 1024 ** 2
+/** Bytes of a body that the main thread reads itself. */
+const SMALL_BYTES = 256 * 1024
+
+/** Reads a body, which may be large. Refuses as {@link parseObject} does. */
+export const readJsonBody: Job<Uint8Array, Record<string, unknown>> = {
+  name: 'rest.body',
+  tooMuch: () =>
+    refuse('payload_rejected', { detail: 'The body takes too much to read. Send less at once.' }),
+  run: parseObject,
+}
 
 /**
  * The JSON object in the body of a request; an empty body is an empty object.
@@ -15,6 +23,7 @@ export async function readBody(
   request: Request,
   bytesMax: number,
   budget: ByteBudget,
+  apart: RunApart,
 ): Promise<Record<string, unknown>> {
   const declared = request.headers.get('content-length')
   const bytes = request.body === null ? NOTHING : await gather(request.body, declared, bytesMax, budget)
@@ -24,7 +33,7 @@ export async function readBody(
   const encoding = request.headers.get('content-encoding') ?? 'identity'
   if (encoding.toLowerCase() !== 'identity')
     throw refuse('unsupported_media_type', { detail: 'The body must not be compressed.' })
-  return parseObject(bytes)
+  return bytes.length <= SMALL_BYTES ? parseObject(bytes) : apart(readJsonBody, bytes)
 }
 
 /** The credential was found valid only after the body had been left with its caller: all of it must be sent again. */

@@ -1,0 +1,47 @@
+/** Bounds of inputs before schemas judge them: a schema gathers an error for each of a million items, and takes seconds for it. */
+import { mayFit } from '../../base/bounded-json.ts'
+import { pointerTo } from '../../base/pointer.ts'
+import { refuse } from '../../base/refusal.ts'
+import { toStorable } from '../../base/storable.ts'
+import { INPUT_BYTES_MAX } from './call.ts'
+
+/** Items of a list, and members of an object. */
+const ITEMS_MAX = 50_000
+/** Levels that are looked at of a large input: below, no schema judges it. */
+const LARGE_DEPTH = 2
+
+/**
+ * Refuses with body_too_large an input that is larger than that of an operation may be, and with input_invalid one with very long
+ * lists or objects.
+ */
+export function demandInputSize(input: unknown, isLarge: boolean): void {
+  // Surfaces have bounded a large one
+  if (!isLarge && !mayFit(input, INPUT_BYTES_MAX))
+    throw refuse('body_too_large', {
+      detail: `The input is larger than ${INPUT_BYTES_MAX} bytes of JSON.`,
+    })
+  demandFew(input, isLarge ? LARGE_DEPTH : Number.POSITIVE_INFINITY)
+}
+
+function demandFew(input: unknown, depthMax: number): void {
+  const open = [{ value: input, pointer: '', depth: 0 }]
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { value, pointer, depth } = next
+    if (value === null || typeof value !== 'object') continue
+    const names = Array.isArray(value) ? null : Object.keys(value)
+    const count = names === null ? (value as readonly unknown[]).length : names.length
+    if (count > ITEMS_MAX) {
+      const reason = `has ${count} ${names === null ? 'items' : 'members'}, and may have at most ${ITEMS_MAX}`
+      throw refuse('input_invalid', {
+        detail: `${pointer === '' ? 'The input' : pointer}: ${reason}.`,
+        errors: [{ pointer, reason }],
+      })
+    }
+    if (depth + 1 >= depthMax) continue
+    for (const name of names ?? Object.keys(value)) {
+      const inner = (value as Readonly<Record<string, unknown>>)[name]
+      if (inner !== null && typeof inner === 'object')
+        open.push({ value: inner, pointer: pointerTo(pointer, toStorable(name)), depth: depth + 1 })
+    }
+  }
+}
