@@ -10,6 +10,8 @@ import { ancestorsOf } from './graph.ts'
 const UNKNOWN = /^Unknown variable: (\w+)/
 
 const DEPTH_MAX = 32
+/** Expressions of one definition: each is read by a parser. */
+const EXPRESSIONS_MAX = 5000
 
 /** What expressions may read: the outputs of all nodes, by id. Their types are known in the run. */
 export function variablesOf({ nodes }: WorkflowDefinition): Variables {
@@ -22,6 +24,15 @@ export function expressionFaults(definition: WorkflowDefinition): Finding[] {
   const read = valueReader(variables)
   const names = Object.keys(variables)
   const before = ancestorsOf(definition)
+  if (countOf(definition) > EXPRESSIONS_MAX)
+    return [
+      {
+        code: 'bad_expression',
+        severity: 'error',
+        pointer: '/nodes',
+        message: `more than ${EXPRESSIONS_MAX} expressions; move a part into a workflow of its own`,
+      },
+    ]
   return definition.nodes.flatMap(({ id, inputs }, index) =>
     textsIn(inputs, pointerTo('/nodes', index, 'inputs')).flatMap(({ text, pointer }): Finding[] => {
       const { template, faults } = readTemplate(text, read, pointer)
@@ -46,6 +57,11 @@ export function expressionFaults(definition: WorkflowDefinition): Finding[] {
       ].map(([code, message]) => ({ code, severity: 'error', pointer, node_id: id, message }))
     }),
   )
+}
+
+function countOf({ nodes }: WorkflowDefinition): number {
+  const texts = nodes.flatMap(({ inputs }) => textsIn(inputs, ''))
+  return texts.reduce((count, { text }) => count + text.split('{{').length - 1, 0)
 }
 
 function faultOf(reason: string): readonly [Finding['code'], string] {

@@ -304,3 +304,14 @@ test('a node whose driver is not installed, or whose credential it cannot use, i
     ],
   ])
 })
+
+test('a workflow with more than 5,000 expressions has one finding that says so', () => {
+  const texts = (count: number) => [
+    http,
+    { id: 'set', type: 'set_node', inputs: { value: ['{{ $.http.request.body }} '.repeat(count)] } },
+    end,
+  ]
+  const edges = ['http set', 'set end']
+  assert.deepEqual(found(texts(5000), edges), [])
+  assert.deepEqual(found(texts(5001), edges), ['bad_expression /nodes'])
+})

@@ -23,6 +23,7 @@ export function demandInputSize(input: unknown, isLarge: boolean): void {
   demandFew(input, isLarge ? LARGE_DEPTH : Number.POSITIVE_INFINITY)
 }
 
+/** Names the member of the input in which the list is: the pointers of deep values would take longest. */
 function demandFew(input: unknown, depthMax: number): void {
   const open = [{ value: input, pointer: '', depth: 0 }]
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
@@ -31,7 +32,8 @@ function demandFew(input: unknown, depthMax: number): void {
     const names = Array.isArray(value) ? null : Object.keys(value)
     const count = names === null ? (value as readonly unknown[]).length : names.length
     if (count > ITEMS_MAX) {
-      const reason = `has ${count} ${names === null ? 'items' : 'members'}, and may have at most ${ITEMS_MAX}`
+      const what = names === null ? 'a list of' : 'an object with'
+      const reason = `contains ${what} ${count} ${names === null ? 'items' : 'members'}; at most ${ITEMS_MAX} are allowed`
       throw refuse('input_invalid', {
         detail: `${pointer === '' ? 'The input' : pointer}: ${reason}.`,
         errors: [{ pointer, reason }],
@@ -41,7 +43,11 @@ function demandFew(input: unknown, depthMax: number): void {
     for (const name of names ?? Object.keys(value)) {
       const inner = (value as Readonly<Record<string, unknown>>)[name]
       if (inner !== null && typeof inner === 'object')
-        open.push({ value: inner, pointer: pointerTo(pointer, toStorable(name)), depth: depth + 1 })
+        open.push({
+          value: inner,
+          pointer: depth === 0 ? pointerTo('', toStorable(name)) : pointer,
+          depth: depth + 1,
+        })
     }
   }
 }
