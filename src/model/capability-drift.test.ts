@@ -1,10 +1,23 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Plain } from '../base/plain.ts'
-import { approvedOf, type Catalogue, capabilityHash, driftOf, heldBack } from './capability-drift.ts'
+import {
+  type Approved,
+  approvalOf,
+  approvedOf,
+  baseHashOf,
+  type Catalogue,
+  capabilityHash,
+  deliveredInstructions,
+  deliveredItem,
+  driftOf,
+  heldBack,
+  type Listed,
+} from './capability-drift.ts'
 import type { CapabilityRules } from './capability-rules.ts'
 
 const NONE: Catalogue = { tools: [], prompts: [], resources: [], resource_templates: [] }
+const listed = (catalogue: Catalogue, instructions = ''): Listed => ({ catalogue, instructions })
 const tool = {
   name: 'search',
   title: 'Search',
@@ -33,7 +46,7 @@ test('changing only a description, or any other member that a model reads, chang
   )
 })
 
-test('the order of members and what is not approved change nothing', () => {
+test('the order of members changes nothing, and metadata changes the approval but not the hash of the base', () => {
   const { name, inputSchema, ...rest } = tool
   const turned = {
     ...rest,
@@ -43,6 +56,12 @@ test('the order of members and what is not approved change nothing', () => {
     icons: [],
   }
   assert.equal(capabilityHash('tools', turned), capabilityHash('tools', tool))
+  assert.notEqual(approvalOf('tools', turned), approvalOf('tools', tool))
+  assert.equal(
+    approvalOf('tools', { ...turned, name }),
+    approvalOf('tools', { ...tool, icons: [], _meta: { version: 2 } }),
+  )
+  assert.equal(baseHashOf(approvalOf('tools', turned)), capabilityHash('tools', tool))
   assert.notEqual(inputSchema, turned.inputSchema)
 })
 
@@ -64,7 +83,7 @@ test('drift names what was added, changed and removed', () => {
     resources: [{ uri: 'file:///a', name: 'b' }],
     prompts: [{ name: 'constructor' }],
   }
-  assert.deepEqual(driftOf(approvedOf(before), now), {
+  assert.deepEqual(driftOf(approvedOf(before, ''), listed(now)), {
     added: [
       { type: 'tools', key: 'new' },
       { type: 'prompts', key: 'constructor' },
@@ -75,7 +94,7 @@ test('drift names what was added, changed and removed', () => {
     ],
     removed: [{ type: 'tools', key: 'gone' }],
   })
-  assert.deepEqual(driftOf(approvedOf(now), now), { added: [], changed: [], removed: [] })
+  assert.deepEqual(driftOf(approvedOf(now, ''), listed(now)), { added: [], changed: [], removed: [] })
 })
 
 test('each mode holds back what it says', () => {
@@ -86,7 +105,7 @@ test('each mode holds back what it says', () => {
       { pin: 'strict', new_items: 'hide', ...rules },
       approved,
       { type: 'tools', key: String(item['name']) },
-      () => capabilityHash('tools', item),
+      () => approvalOf('tools', item),
     )
   const fresh = { name: 'valueOf' }
   assert.deepEqual([held({}, tool), held({}, changed), held({}, fresh)], [null, 'changed', 'new'])
@@ -109,8 +128,68 @@ test('an item that no store or stack takes is left out', () => {
     { name: 'flat', inputSchema: nested(150) },
     { name: '__proto__', description: 'a name as any other' },
   ]
-  const approved = approvedOf({ ...NONE, tools: items })
+  const approved = approvedOf({ ...NONE, tools: items }, '')
   assert.deepEqual(Object.keys(approved.tools), ['flat', '__proto__'])
   const kept = JSON.parse(JSON.stringify(approved)) as typeof approved
-  assert.deepEqual(driftOf(kept, { ...NONE, tools: items }), { added: [], changed: [], removed: [] })
+  assert.deepEqual(driftOf(kept, listed({ ...NONE, tools: items })), { added: [], changed: [], removed: [] })
+})
+
+/** As a version that hashed no metadata has stored it. */
+function earlier({ tools, prompts, resources, resource_templates }: Approved): Approved {
+  const bases = (hashes: Readonly<Record<string, string>>) =>
+    Object.fromEntries(Object.entries(hashes).map(([key, hash]) => [key, baseHashOf(hash)]))
+  return {
+    tools: bases(tools),
+    prompts: bases(prompts),
+    resources: bases(resources),
+    resource_templates: bases(resource_templates),
+  }
+}
+
+test('every member that is not in the base is metadata: a change of it is drift, in each type', () => {
+  const items: Catalogue = {
+    tools: [{ ...tool, _meta: { ui: { resourceUri: 'ui://a' } } }],
+    prompts: [{ name: 'a', icons: [{ src: 'https://a.example/a.png' }] }],
+    resources: [{ uri: 'file:///a', name: 'a', size: 1 }],
+    resource_templates: [{ uriTemplate: 'file:///{a}', name: 'a', later: true }],
+  }
+  const changed: Catalogue = {
+    tools: [{ ...tool, _meta: { ui: { resourceUri: 'ui://b' } } }],
+    prompts: [{ name: 'a' }],
+    resources: [{ uri: 'file:///a', name: 'a', size: 2 }],
+    resource_templates: [{ uriTemplate: 'file:///{a}', name: 'a', later: true, execution: {} }],
+  }
+  const drift = driftOf(approvedOf(items, 'Be brief.'), listed(changed, 'Be long.'))
+  assert.deepEqual(
+    drift.changed.map(({ type }) => type),
+    ['tools', 'prompts', 'resources', 'resource_templates', 'instructions'],
+  )
+  assert.deepEqual([drift.added, drift.removed], [[], []])
+})
+
+test('an approval of an earlier version holds for the base, and covers no metadata and no instructions', () => {
+  const item = { ...tool, icons: [], __proto: 1 }
+  const now = listed({ ...NONE, tools: [item, { name: 'plain' }] }, 'Be brief.')
+  const approved = earlier(approvedOf(now.catalogue))
+  assert.deepEqual(driftOf(approved, now), {
+    added: [{ type: 'metadata', key: 'metadata' }],
+    changed: [],
+    removed: [],
+  })
+  const strict: CapabilityRules = { pin: 'strict', new_items: 'hide' }
+  const key = { type: 'tools', key: 'search' } as const
+  assert.equal(
+    heldBack(strict, approved, key, () => approvalOf('tools', item)),
+    null,
+  )
+  assert.deepEqual(deliveredItem(strict, approved, key, item), tool)
+  assert.equal(deliveredInstructions(strict, approved, 'Be brief.'), '')
+  for (const pin of ['warn', 'off'] as const) {
+    assert.equal(deliveredItem({ ...strict, pin }, approved, key, item), item)
+    assert.equal(deliveredInstructions({ ...strict, pin }, approved, 'Be brief.'), 'Be brief.')
+  }
+  const whole = approvedOf(now.catalogue, 'Be brief.')
+  assert.equal(deliveredItem(strict, whole, key, item), item)
+  assert.equal(deliveredInstructions(strict, whole, 'Be brief.'), 'Be brief.')
+  assert.equal(deliveredInstructions(strict, whole, 'Be long.'), '')
 })

@@ -4,6 +4,13 @@
 export const CAPABILITY_TYPES = ['tools', 'prompts', 'resources', 'resource_templates'] as const
 export type CapabilityType = (typeof CAPABILITY_TYPES)[number]
 
+/**
+ * What an administrator approves of an origin: its capabilities, its instructions, and the metadata of capabilities whose approval was
+ * stored by a version that did not hash metadata.
+ */
+export const DRIFT_TYPES = [...CAPABILITY_TYPES, 'instructions', 'metadata'] as const
+export type DriftType = (typeof DRIFT_TYPES)[number]
+
 /** Hints of tools in `annotations`. */
 export const HINTS = ['readOnlyHint', 'destructiveHint', 'idempotentHint', 'openWorldHint'] as const
 export type Hint = (typeof HINTS)[number]

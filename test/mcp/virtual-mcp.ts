@@ -164,15 +164,21 @@ export async function startVirtualMcp(
     )
   }
   const fragments: Fragment[] = []
-  const origins = new Map<string, { slug: string; catalogue: Catalogue }>()
+  const origins = new Map<string, { slug: string; catalogue: Catalogue; instructions: string }>()
   for (const [slug, url] of Object.entries(urls)) {
     const origin = originOf(slug, url)
     const { steps, found } = await probe(originOf(slug, url, patient))
     assert.ok(found !== null, JSON.stringify(steps))
     fragments.push(compileOrigin(origin, found), compileCatalogue(origin, found))
-    origins.set(origin.id, { slug, catalogue: found.catalogue })
+    origins.set(origin.id, {
+      slug,
+      catalogue: found.catalogue,
+      instructions: found.verdict.instructions,
+    })
   }
-  const approved = Object.fromEntries([...origins].map(([id, { catalogue }]) => [id, approvedOf(catalogue)]))
+  const approved = Object.fromEntries(
+    [...origins].map(([id, { catalogue, instructions }]) => [id, approvedOf(catalogue, instructions)]),
+  )
   const compiled = (changed: Record<string, unknown>): Fragment => {
     const members = [...origins.keys()].map((origin) => ({ origin }))
     const all_users = people.length > 0

@@ -1,12 +1,19 @@
 /** Tools that origins list, as nodes of workflows call them. */
 import { isPlain, type Plain } from '../../base/plain.ts'
-import { type Approved, type Catalogue, hashIn, itemsByKey } from '../../model/capability-drift.ts'
+import {
+  type Approved,
+  baseHashOf,
+  type Catalogue,
+  hashIn,
+  itemsByKey,
+} from '../../model/capability-drift.ts'
 import type { JsonSchema } from '../../model/proxy.ts'
 import type { CatalogueFragment } from '../../snapshot/fragments.ts'
 import { createSchemaJudges, type Judge } from '../../snapshot/schema/judge.ts'
 import { keptIn } from '../contract/parsed-contracts.ts'
 
 export interface KnownTool {
+  /** Of its base members, as of `capabilityHash`: a workflow reads no metadata. */
   readonly hash: string
   /** Null where it has none that is an object. */
   readonly schema: Plain | null
@@ -25,7 +32,10 @@ export function knownTools(catalogue: CatalogueFragment): ReadonlyMap<string, Kn
     return new Map(
       [...itemsByKey('tools', tools)].map(([name, { inputSchema }]) => [
         name,
-        toKnown((hashes && hashIn(hashes, 'tools', name)) ?? '', isPlain(inputSchema) ? inputSchema : null),
+        toKnown(
+          baseHashOf((hashes && hashIn(hashes, 'tools', name)) ?? ''),
+          isPlain(inputSchema) ? inputSchema : null,
+        ),
       ]),
     )
   })

@@ -13,7 +13,7 @@ import { CATALOGUE, type CatalogueState } from '../../model/catalogue.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
-import { followCatalogue } from '../virtual-mcps/state.ts'
+import { followCatalogue, listedIn } from '../virtual-mcps/state.ts'
 import { attemptsOf, probedKeyOf } from './attempt.ts'
 
 /** Items of one type that are kept. */
@@ -147,7 +147,7 @@ export async function keepFound(
     ...(from === undefined ? {} : { from }),
     value: { ...noted(summary), ...changes },
   })
-  await followCatalogue(origin.id, before?.catalogue ?? null, given.catalogue, context)
+  await followCatalogue(origin.id, before && listedIn(before), listedIn(given), context)
   return sentence(summary, before === null)
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { capabilityDiff } from './capability-diff.ts'
 
-test('the difference of a tool is told member by member, without what approval is not about', () => {
+test('the difference of a tool is told member by member', () => {
   const tool = {
     name: 'search',
     description: 'Finds documents.',
@@ -23,7 +23,8 @@ test('the difference of a tool is told member by member, without what approval i
   assert.deepEqual(capabilityDiff('tools', tool, changed), [
     { op: 'replace', path: '/description', from: tool.description, value: changed.description },
     { op: 'add', path: '/inputSchema/properties/key', value: { type: 'string' } },
+    { op: 'replace', path: '/_meta/build', from: 1, value: 2 },
     { op: 'add', path: '/annotations', value: { readOnlyHint: true } },
   ])
-  assert.deepEqual(capabilityDiff('tools', tool, { ...tool, _meta: {} }), [])
+  assert.deepEqual(capabilityDiff('tools', tool, { ...tool }), [])
 })

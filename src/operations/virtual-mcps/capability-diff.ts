@@ -1,20 +1,21 @@
 import type { Plain } from '../../base/plain.ts'
-import type { CapabilityType } from '../../model/capability.ts'
-import { approvable } from '../../model/capability-drift.ts'
+import type { DriftType } from '../../model/capability.ts'
+import { inReadingOrder } from '../../model/capability-drift.ts'
 import { diffOf } from '../engine/diff.ts'
 import type { DiffEntry } from '../engine/write-options.ts'
 
 /**
  * What has changed in an item since it was approved, member by member; values over 8,192 characters of JSON are named by their
- * length. Members that approval is not about are left out. Without one of the two, the item is added or removed: each of its members is.
+ * length. Without one of the two, the item is added or removed: each of its members is.
  */
 export function capabilityDiff(
-  type: CapabilityType,
+  type: DriftType,
   approved: Plain | undefined,
   current: Plain | undefined,
 ): DiffEntry[] {
-  if (approved !== undefined && current !== undefined)
-    return diffOf(approvable(type, approved), approvable(type, current))
-  if (current !== undefined) return diffOf({}, approvable(type, current))
-  return approved === undefined ? [] : diffOf(approvable(type, approved), {})
+  const ordered = (item: Plain | undefined): Plain =>
+    item === undefined || type === 'instructions' || type === 'metadata'
+      ? (item ?? {})
+      : inReadingOrder(type, item)
+  return diffOf(ordered(approved), ordered(current))
 }

@@ -1,13 +1,23 @@
 import { z } from 'zod'
+import { contentHash, textHash } from '../../base/canonical.ts'
+import type { Plain } from '../../base/plain.ts'
 import { refersTo } from '../../model/annotations.ts'
-import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
+import { DRIFT_TYPES, type DriftType } from '../../model/capability.ts'
 import {
-  type Catalogue,
-  capabilityHash,
+  type Approved,
+  approvalOf,
+  type DriftKey,
+  deliveredInstructions,
   driftOf,
   heldBack,
+  isAsApproved,
   itemsByKey,
+  type Listed,
+  NO_INSTRUCTIONS,
+  type Uncovered,
+  uncoveredIn,
 } from '../../model/capability-drift.ts'
+import type { CapabilityRules } from '../../model/capability-rules.ts'
 import { Ref } from '../../model/slug.ts'
 import { rulesOf } from '../../snapshot/compile/capability-rules.ts'
 import { publicNamesOf } from '../../snapshot/compile/mcp.ts'
@@ -26,7 +36,7 @@ export interface Drifted {
   /** Id and slug of the origin. */
   readonly origin: string
   readonly slug: string
-  readonly type: CapabilityType
+  readonly type: DriftType
   readonly key: string
   /** Public name; null where it has none yet. */
   readonly name: string | null
@@ -35,6 +45,8 @@ export interface Drifted {
   readonly hash: string | null
   readonly held: boolean
   readonly rejected: boolean
+  /** Of type `metadata` alone: what its approval stores. */
+  readonly approvals?: Uncovered['approvals']
   /** From what was approved, a new or removed item as a whole; null where that is not known. */
   readonly diff: readonly DiffEntry[] | null
 }
@@ -49,24 +61,27 @@ export async function driftIn(reader: ConfigReader, virtualMcp: Resource): Promi
     const [known, approved] = [source.origins.get(origin), state.approved[origin]]
     if (known === undefined || approved === undefined || capability_policy.pin === 'off') continue
     const rules = rulesOf(capability_policy)
-    const drift = driftOf(approved, known.catalogue)
+    const listed = { catalogue: known.catalogue, instructions: known.instructions ?? '' }
+    const drift = driftOf(approved, listed)
     for (const change of ['added', 'changed', 'removed'] as const)
       for (const { type, key } of drift[change]) {
-        const item = change === 'removed' ? undefined : itemOf(known.catalogue, type, key)
+        const { item, hash, held, approvals } = currentOf({ type, key }, listed, approved, rules)
         const before = state.items[origin]?.[type]
         const was = before !== undefined && Object.hasOwn(before, key) ? before[key] : undefined
-        const hash = item === undefined ? null : capabilityHash(type, item)
         const rejected = state.rejected[origin]?.[type] ?? {}
+        const isNamed = type !== 'instructions' && type !== 'metadata'
         all.push({
           origin,
           slug: known.slug,
           type,
           key,
-          name: names[type].find((one) => one.member === origin && one.key === key)?.name ?? null,
+          name:
+            (isNamed && names[type].find((one) => one.member === origin && one.key === key)?.name) || null,
           change,
           hash,
-          held: item !== undefined && heldBack(rules, approved, { type, key }, () => hash ?? '') !== null,
-          rejected: hash !== null && Object.hasOwn(rejected, key) && rejected[key] === hash,
+          held,
+          rejected: hash !== null && Object.hasOwn(rejected, key) && isAsApproved(rejected[key]!, hash),
+          ...(approvals === undefined ? {} : { approvals }),
           diff: change !== 'added' && was === undefined ? null : capabilityDiff(type, was, item),
         })
       }
@@ -74,17 +89,47 @@ export async function driftIn(reader: ConfigReader, virtualMcp: Resource): Promi
   return all
 }
 
-function itemOf(catalogue: Catalogue, type: CapabilityType, key: string) {
-  return itemsByKey(type, catalogue[type]).get(key)
+/** What has drifted as it is now: its content, what its approval stores, and whether clients receive it. */
+function currentOf(
+  { type, key }: DriftKey,
+  listed: Listed,
+  approved: Approved,
+  rules: CapabilityRules,
+): {
+  readonly item: Plain | undefined
+  readonly hash: string | null
+  readonly held: boolean
+  readonly approvals?: Uncovered['approvals']
+} {
+  if (type === 'metadata') {
+    const { content, approvals } = uncoveredIn(approved, listed)!
+    return { item: content, hash: contentHash(content), held: rules.pin === 'strict', approvals }
+  }
+  if (type === 'instructions') {
+    const { instructions } = listed
+    if (instructions === '') return { item: undefined, hash: NO_INSTRUCTIONS, held: false }
+    const held = deliveredInstructions(rules, approved, instructions) === ''
+    return { item: { instructions }, hash: textHash(instructions), held }
+  }
+  const item = itemsByKey(type, listed.catalogue[type]).get(key)
+  if (item === undefined) return { item, hash: null, held: false }
+  const hash = approvalOf(type, item)
+  return { item, hash, held: heldBack(rules, approved, { type, key }, () => hash) !== null }
 }
 
 const DriftItem = z.object({
   origin: z.string().meta(refersTo('origins')).describe('Slug of the origin'),
-  type: z.enum(CAPABILITY_TYPES),
-  key: z.string().describe('Name at the origin; of a resource its URI'),
+  type: z
+    .enum(DRIFT_TYPES)
+    .describe(
+      'instructions: the text that models read before the first call. metadata: icons, _meta, execution and other members, and instructions, which an approval by an earlier version does not cover',
+    ),
+  key: z
+    .string()
+    .describe('Name at the origin; of a resource its URI; of instructions and metadata the type itself'),
   name: z.string().nullable().describe('Name at the virtual MCP'),
   change: z.enum(['added', 'changed', 'removed']),
-  held: z.boolean().describe('Hidden, and calls are refused, until somebody approves it'),
+  held: z.boolean().describe('Not delivered until somebody approves it; calls of a held item are refused'),
   rejected: z.boolean().describe('Somebody has rejected it as it is now'),
   hash: z.string().nullable().describe('Hash of the item as it is now, for resolve_drift'),
   diff: z
@@ -120,7 +165,7 @@ export const listDrift = define({
     const drift = await driftIn(context.whole, virtualMcp)
     const all = drift.filter((one) => held === undefined || one.held === held)
     const from = cursor === undefined ? 0 : Number(fromCursor(cursor, /^[0-9]{1,6}$/))
-    const items = all.slice(from, from + limit).map(({ origin: _id, slug, diff, ...one }) => ({
+    const items = all.slice(from, from + limit).map(({ origin: _id, approvals: _, slug, diff, ...one }) => ({
       ...one,
       origin: slug,
       diff: diff === null ? null : diff.map((entry) => ({ ...entry })),

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import { CAPABILITY_TYPES } from '../../model/capability.ts'
+import { DRIFT_TYPES } from '../../model/capability.ts'
 import type { Approved } from '../../model/capability-drift.ts'
 import { Ref } from '../../model/slug.ts'
 import type { OperationContext } from '../engine/context.ts'
@@ -15,11 +15,11 @@ const NOTED_MAX = 200
 
 const Item = z.strictObject({
   origin: Ref,
-  type: z.enum(CAPABILITY_TYPES),
+  type: z.enum(DRIFT_TYPES),
   key: z.string().max(8192),
   hash: z
     .string()
-    .max(64)
+    .max(128)
     .optional()
     .describe('As in list_drift: refuses when the item has changed since then'),
 })
@@ -99,13 +99,14 @@ function resolved(state: DriftState, chosen: readonly Drifted[], decision: 'appr
   const approved = toMaps(state.approved)
   const items = toMaps(state.items)
   const rejected = toMaps(state.rejected)
-  for (const { origin, type, key, hash } of chosen) {
+  for (const { origin, type, key, hash, approvals } of chosen) {
     const at = `${origin} ${type}`
     if (decision === 'reject') {
       put(rejected, at, key, hash)
       continue
     }
-    put(approved, at, key, hash)
+    for (const one of approvals ?? [{ type, key, hash }])
+      put(approved, `${origin} ${one.type}`, one.key, one.hash)
     put(items, at, key, null)
     put(rejected, at, key, null)
   }
@@ -131,7 +132,7 @@ function emptied(approved: DriftState['approved']): DriftState['approved'] {
 type Maps = Map<string, Map<string, unknown>>
 
 /** By origin and type: keys are texts of servers, which no object should have as names. */
-function toMaps(state: Readonly<Record<string, Readonly<Record<string, object>>>>): Maps {
+function toMaps(state: Readonly<Record<string, object>>): Maps {
   return new Map(
     Object.entries(state).flatMap(([origin, types]) =>
       Object.entries(types).map(([type, values]) => [`${origin} ${type}`, new Map(Object.entries(values))]),

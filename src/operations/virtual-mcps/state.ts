@@ -5,18 +5,19 @@
  * 2. Saving the capability policy of a member approves what its origin lists then. Before the first catalogue, that one is approved.
  * 3. Of an approved item that has changed or is gone, what was approved is kept, so that the difference can be shown.
  */
-import { canonicalJson } from '../../base/canonical.ts'
+import { canonicalJson, textHash } from '../../base/canonical.ts'
 import type { Plain } from '../../base/plain.ts'
-import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
+import { CAPABILITY_TYPES, type DriftType } from '../../model/capability.ts'
 import {
   type Approved,
-  approvable,
+  approvalOf,
   approvedOf,
-  type Catalogue,
-  capabilityHash,
+  coveredPart,
+  isAsApproved,
   itemsByKey,
+  type Listed,
 } from '../../model/capability-drift.ts'
-import { CATALOGUE } from '../../model/catalogue.ts'
+import { CATALOGUE, type CatalogueState } from '../../model/catalogue.ts'
 import type { VirtualMcpSpec } from '../../model/virtual-mcp.ts'
 import { APPROVED } from '../../snapshot/compile/sources.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
@@ -25,21 +26,23 @@ import type { OperationContext } from '../engine/context.ts'
 
 /** Hashes of items by id of the origin. */
 type ApprovedByOrigin = Readonly<Record<string, Approved>>
+/** Of what was rejected, by id of the origin, type and key. */
+type RejectedByOrigin = Readonly<Record<string, Partial<Record<DriftType, Readonly<Record<string, string>>>>>>
 
 /** Items by id of the origin, type and key. */
 type ItemsByOrigin = Readonly<
-  Record<string, Readonly<Partial<Record<CapabilityType, Readonly<Record<string, Plain>>>>>>
+  Record<string, Readonly<Partial<Record<DriftType, Readonly<Record<string, Plain>>>>>>
 >
 
 /** Name of the part {@link ItemsByOrigin}: what was approved of items that are no more as they were. */
 const APPROVED_ITEMS = 'approved_items'
-/** Name of the part {@link ApprovedByOrigin}: hashes of what was rejected. */
+/** Name of the part {@link RejectedByOrigin}. */
 const REJECTED = 'rejected'
 
 export interface DriftState {
   readonly approved: ApprovedByOrigin
   readonly items: ItemsByOrigin
-  readonly rejected: ApprovedByOrigin
+  readonly rejected: RejectedByOrigin
 }
 
 export async function driftStateOf(
@@ -54,7 +57,7 @@ export async function driftStateOf(
   return {
     approved: await part<ApprovedByOrigin>(APPROVED),
     items: await part<ItemsByOrigin>(APPROVED_ITEMS),
-    rejected: await part<ApprovedByOrigin>(REJECTED),
+    rejected: await part<RejectedByOrigin>(REJECTED),
   }
 }
 
@@ -84,8 +87,8 @@ export async function keepVirtualMcp(
   for (const [origin, policy] of policiesOf(virtualMcp)) {
     const known = state.approved[origin]
     const isSame = known !== undefined && policies.get(origin) === policy
-    const catalogue = isSame ? null : await catalogueOf(context.change.writer, origin)
-    if (catalogue !== null) assign(next, origin, { approved: approvedOf(catalogue) })
+    const listed = isSame ? null : await listedOf(context.change.writer, origin)
+    if (listed !== null) assign(next, origin, { approved: approvedOf(listed.catalogue, listed.instructions) })
     else if (isSame)
       assign(next, origin, {
         approved: known,
@@ -96,11 +99,11 @@ export async function keepVirtualMcp(
   await putDriftState(virtualMcp.id, next, context)
 }
 
-/** Follows a catalogue that has changed, for each virtual MCP that has the origin. @param before the catalogue so far */
+/** Follows what an origin lists, for each virtual MCP that has the origin. @param before what it listed so far */
 export async function followCatalogue(
   origin: string,
-  before: Catalogue | null,
-  now: Catalogue,
+  before: Listed | null,
+  now: Listed,
   context: OperationContext,
 ): Promise<void> {
   for (const virtualMcp of await context.whole.usersOf(origin)) {
@@ -112,7 +115,8 @@ export async function followCatalogue(
       items: { ...state.items },
       rejected: { ...state.rejected },
     }
-    if (approved === undefined) assign(next, origin, { approved: approvedOf(now) })
+    if (approved === undefined)
+      assign(next, origin, { approved: approvedOf(now.catalogue, now.instructions) })
     else {
       const items = itemsBefore(approved, state.items[origin] ?? {}, before, now)
       assign(next, origin, { approved, items, rejected: state.rejected[origin] })
@@ -126,24 +130,29 @@ export async function followCatalogue(
 function itemsBefore(
   approved: Approved,
   known: ItemsByOrigin[string],
-  before: Catalogue | null,
-  now: Catalogue,
+  before: Listed | null,
+  now: Listed,
 ): ItemsByOrigin[string] {
-  const kept: Partial<Record<CapabilityType, Record<string, Plain>>> = {}
+  const kept: Partial<Record<DriftType, Record<string, Plain>>> = {}
   for (const type of CAPABILITY_TYPES) {
-    const [was, is] = [itemsByKey(type, before?.[type] ?? []), itemsByKey(type, now[type])]
+    const [was, is] = [itemsByKey(type, before?.catalogue[type] ?? []), itemsByKey(type, now.catalogue[type])]
     // A key may be that of something that every object inherits
     const items = new Map<string, Plain>()
     for (const [key, hash] of Object.entries(approved[type])) {
       const [old, current] = [was.get(key), is.get(key)]
-      if (current !== undefined && capabilityHash(type, current) === hash) continue
+      if (current !== undefined && isAsApproved(hash, approvalOf(type, current))) continue
       const remembered = known[type]
       if (remembered !== undefined && Object.hasOwn(remembered, key)) items.set(key, remembered[key]!)
-      else if (old !== undefined && capabilityHash(type, old) === hash) items.set(key, approvable(type, old))
+      else if (old !== undefined && isAsApproved(hash, approvalOf(type, old)))
+        items.set(key, coveredPart(hash, type, old))
     }
     if (items.size > 0) kept[type] = Object.fromEntries(items)
   }
-  return kept
+  const hash = approved.instructions?.['instructions']
+  if (hash === undefined || hash === textHash(now.instructions)) return kept
+  const isOld = before !== null && hash === textHash(before.instructions)
+  const text = isOld ? { instructions: { instructions: before.instructions } } : known.instructions
+  return text === undefined ? kept : { ...kept, instructions: text }
 }
 
 function assign(
@@ -152,7 +161,7 @@ function assign(
   parts: {
     readonly approved: Approved
     readonly items?: ItemsByOrigin[string] | undefined
-    readonly rejected?: Approved | undefined
+    readonly rejected?: RejectedByOrigin[string] | undefined
   },
 ): void {
   const of = state as Record<keyof DriftState, Record<string, unknown>>
@@ -171,11 +180,13 @@ function policiesOf(virtualMcp: Resource | null): ReadonlyMap<string, string> {
 }
 
 /** What an origin lists; null before its first probe. */
-async function catalogueOf(
-  reader: Pick<ConfigReader, 'statesOf'>,
-  origin: string,
-): Promise<Catalogue | null> {
+async function listedOf(reader: Pick<ConfigReader, 'statesOf'>, origin: string): Promise<Listed | null> {
   const [state] = await reader.statesOf([origin], CATALOGUE)
   // Written by operations/origins
-  return state === undefined ? null : (JSON.parse(state.json) as { readonly catalogue: Catalogue }).catalogue
+  return state === undefined ? null : listedIn(JSON.parse(state.json) as CatalogueState)
+}
+
+/** What approvals cover of what a probe has found. */
+export function listedIn({ catalogue, verdict }: CatalogueState): Listed {
+  return { catalogue, instructions: verdict.instructions }
 }

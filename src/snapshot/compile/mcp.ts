@@ -93,6 +93,8 @@ export function compileCatalogue(
 export interface NamedSource {
   readonly slug: string
   readonly catalogue: Catalogue
+  /** What its server gives for models to read; absent without. */
+  readonly instructions?: string
   /** Of kind `collection`: nothing of it drifts, so nothing is held back. */
   readonly isOwn?: boolean
 }

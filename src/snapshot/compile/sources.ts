@@ -213,7 +213,8 @@ export async function virtualMcpSource(
     const isOwn = origin.spec['kind'] === 'collection'
     const offered = offer === null ? null : offeredBy(offer, isWhole).catalogue
     const catalogue = (isOwn ? offered : found?.catalogue) ?? EMPTY_CATALOGUE
-    origins.set(id, { slug: origin.slug, catalogue, isOwn })
+    const instructions = found?.verdict.instructions ?? ''
+    origins.set(id, { slug: origin.slug, catalogue, instructions, isOwn })
   }
   // Written by operations/virtual-mcps from these very types
   const stateOf = async <T>(part: string, otherwise: T): Promise<T> => {

@@ -5,7 +5,8 @@
  * 1. A call is admitted only if the item is in the caller's list, or would be if its server could be reached. The list has an item if
  *    some arguments may be admitted.
  * 2. A hidden item and one that does not exist give the same object, found by the same steps.
- * 3. An item without a public name, and one that is held back, is hidden from everybody, also under another URI.
+ * 3. An item without a public name, and one that is held back, is hidden from everybody, also under another URI. Metadata without an
+ *    approval is left out of its item.
  * 4. An item that its caller does not reach is hidden, whatever the policy says.
  * 5. A public URI that Postern gives out leads back to its member and to its URI there.
  * 6. Equal lists are one object. At most {@link LISTS_MAX} of them are kept for each type.
@@ -18,8 +19,10 @@ import { estimateTokens } from '../../base/token-estimate.ts'
 import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
 import {
   type Approved,
+  approvalOf,
   type Catalogue,
-  capabilityHash,
+  coversMetadata,
+  deliveredItem,
   hashIn,
   heldBack,
   itemsByKey,
@@ -195,7 +198,8 @@ function linkMember(
     for (const [key, item] of itemsByKey(type, catalogue[type])) {
       const name = own.get(key)
       const guarded = guard === undefined ? item : guard(type, item)
-      const fitted = guarded && fitItem(type, guarded)
+      const delivered = guarded && deliveredItem(rules, approved, { type, key }, guarded)
+      const fitted = delivered && fitItem(type, delivered)
       const finding = fitted && findingOf(fitted)
       const shown = fitted?.[era].item ?? null
       differs ||= fitted !== null && fitted.modern !== fitted.legacy
@@ -205,7 +209,11 @@ function linkMember(
         if (type === 'resource_templates') unnamed.push(toUriMatch(key))
         continue
       }
-      const hash = (): string => (hashes && hashIn(hashes, type, key)) ?? capabilityHash(type, item)
+      const hash = (): string => {
+        const known = hashes && hashIn(hashes, type, key)
+        // Hashes of an earlier version do not cover metadata
+        return known !== undefined && coversMetadata(known) ? known : approvalOf(type, item)
+      }
       const held = approved === null ? null : heldBack(rules, approved, { type, key }, hash)
       const matching = byType[type]?.filter((rule) => rule.matches(item)) ?? null
       const isFor = type === 'resource_templates' ? toUriMatch(key) : null

@@ -5,7 +5,7 @@
 import { listedText } from '../../guardrails/listed.ts'
 import type { Chain } from '../../guardrails/rule.ts'
 import { Tally } from '../../guardrails/tally.ts'
-import type { Approved, Catalogue } from '../../model/capability-drift.ts'
+import { type Approved, type Catalogue, deliveredInstructions } from '../../model/capability-drift.ts'
 import type { OfferedEndpoints } from '../../model/offered-endpoint.ts'
 import type { CatalogueFragment } from '../fragments.ts'
 import type { LinkedProxy } from '../linked/collection.ts'
@@ -28,7 +28,7 @@ export interface Member {
   readonly through: CalledThrough
   /** Rules for messages between the virtual MCP and the origin; null where none applies. */
   readonly guardrails: McpGuardrails | null
-  /** What its server tells clients for a model to read; empty without. */
+  /** What its server tells clients for a model to read, as far as it is approved; empty without. */
   readonly instructions: string
 }
 
@@ -89,7 +89,7 @@ function join(
     const guardrails = guards?.ofMcp(virtualMcp.id, id, endpoints !== null) ?? null
     const chain = guardrails?.list ?? null
     const isBroken = guardrails !== null && guardrails.fault !== null
-    const said = origin.fragment.verdict?.instructions ?? ''
+    const said = deliveredInstructions(rules, approved, origin.fragment.verdict?.instructions ?? '')
     members.set(id, {
       origin,
       route: routeOf(origin, virtualMcp),

@@ -17,6 +17,12 @@ export function labelOfType(type: CapabilityType): string {
   return TYPES.find((one) => one.type === type)!.label
 }
 
+/** Words for what an administrator approves of an origin. */
+export function labelOfDrift(type: Output<'virtual_mcps.list_drift'>['items'][number]['type']): string {
+  if (type === 'instructions') return 'Instructions'
+  return type === 'metadata' ? 'Metadata' : labelOfType(type)
+}
+
 /** Member by which a server tells the items of a type apart. */
 const KEYS: Readonly<Record<CapabilityType, string>> = {
   tools: 'name',

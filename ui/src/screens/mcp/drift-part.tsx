@@ -15,7 +15,7 @@ import { Empty, FaultBox, SkeletonRows } from '../../kit/states.tsx'
 import { Badge, Status } from '../../kit/status.tsx'
 import { ShowAs } from '../../show-as/show-as.tsx'
 import type { PartProps } from '../hand-made.ts'
-import { labelOfType } from './capability.ts'
+import { labelOfDrift } from './capability.ts'
 
 const SHOWN = 100
 
@@ -111,7 +111,7 @@ function Head({ item }: { item: Drifted }) {
       </code>
       <Status state={change === 'removed' ? 'off' : 'changed'}>{change}</Status>
       <span className="text-sm text-muted">
-        {labelOfType(type)} of <code>{origin}</code>
+        {labelOfDrift(type)} of <code>{origin}</code>
       </span>
       {held && <Badge tone="dashed">hidden until approved</Badge>}
       {rejected && <Status state="blocked">rejected</Status>}
