@@ -13,14 +13,11 @@ export const TYPES: readonly { readonly type: CapabilityType; readonly label: st
   { type: 'resource_templates', label: 'Resource templates' },
 ]
 
-export function labelOfType(type: CapabilityType): string {
-  return TYPES.find((one) => one.type === type)!.label
-}
-
 /** Words for what an administrator approves of an origin. */
 export function labelOfDrift(type: Output<'virtual_mcps.list_drift'>['items'][number]['type']): string {
   if (type === 'instructions') return 'Instructions'
-  return type === 'metadata' ? 'Metadata' : labelOfType(type)
+  if (type === 'metadata') return 'Metadata'
+  return TYPES.find((one) => one.type === type)!.label
 }
 
 /** Member by which a server tells the items of a type apart. */
