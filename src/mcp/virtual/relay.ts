@@ -125,7 +125,7 @@ export function createRelay(
       params: isAsGiven && item.key === name ? params : { ...params, name: item.key, ...sent },
       annotations: type === 'tools' && isMembers(annotations) ? annotations : null,
       schema,
-      taskSupport: taskSupportOf(item.shown),
+      taskSupport: taskSupportOf({ execution: item.execution }),
       ...(type === 'tools' ? { outputSchema: item.shown['outputSchema'] } : {}),
     }
     return located(target, item, subject, '/params/name')

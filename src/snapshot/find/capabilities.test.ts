@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Plain } from '../../base/plain.ts'
-import { approvedOf, type Catalogue } from '../../model/capability-drift.ts'
+import { approvedOf, type Catalogue, capabilityHash } from '../../model/capability-drift.ts'
 import { CapabilityPolicy } from '../../model/capability-policy.ts'
 import {
   assignNames,
@@ -383,6 +383,23 @@ test('changing only a description holds the tool until approved', () => {
     ).kind
   assert.equal(kindOf(tool), 'unknown')
   assert.equal(kindOf(changed), 'admitted')
+})
+
+test('a tool whose metadata is withheld is still called as its server wants', () => {
+  const execution = { taskSupport: 'required' }
+  const tool = { name: 'search', inputSchema: { type: 'object' }, execution, _meta: { a: 1 } }
+  const approved = { ...approvedOf(NONE), tools: { search: capabilityHash('tools', tool) } }
+  const { id, prefix, rules } = { id: 'm0', prefix: 'x', rules: rulesOf(CapabilityPolicy.parse({})) }
+  const tools: readonly PublicName[] = [{ member: id, key: 'search', name: 'search' }]
+  const names = { tools, prompts: [], resources: [], resource_templates: [] }
+  const catalogue = { ...NONE, tools: [tool] }
+  const found = linkCapabilities([{ id, prefix, rules, catalogue, approved }], names).find(
+    acme,
+    'tools',
+    'search',
+  )
+  assert.deepEqual(found?.shown, { name: 'search', inputSchema: { type: 'object' } })
+  assert.deepEqual(found?.execution, execution)
 })
 
 test('preview names the rule that decides', () => {

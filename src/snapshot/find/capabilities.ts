@@ -223,6 +223,7 @@ function linkMember(
         key,
         name,
         item: shown,
+        execution: item['execution'],
         held,
         rules: matching,
         views: new Map(),

@@ -36,6 +36,8 @@ export interface LinkedItem {
   readonly key: string
   readonly name: string
   readonly item: Plain
+  /** As of `Visible`. */
+  readonly execution: unknown
   readonly held: Held | null
   /** Rules that match the item, deny first; null where the type passes whole. */
   readonly rules: readonly LinkedRule[] | null
@@ -118,9 +120,9 @@ export function viewUnder(item: LinkedItem, rule: LinkedRule | null): Visible {
   const place = rule?.place ?? WITHOUT_RULE
   let view = item.views.get(place)
   if (view === undefined) {
-    const { type, key, name, member } = item
+    const { type, key, name, member, execution } = item
     const shown = type === 'tools' ? withPublicApp(item.item, member.toPublicUri) : item.item
-    view = viewOf({ type, member: member.id, key, name }, shown, rule?.projection ?? null)
+    view = viewOf({ type, member: member.id, key, name, execution }, shown, rule?.projection ?? null)
     item.views.set(place, view)
   }
   return view

@@ -16,6 +16,8 @@ export interface Visible {
   readonly shown: Plain
   /** Input schema of a tool as its server lists it: with the arguments that callers must not give. */
   readonly schema: unknown
+  /** `execution` of a tool as its server lists it: Postern calls the tool by it, also where callers do not see it. */
+  readonly execution: unknown
   /** Arguments that every call has. */
   readonly fixed: Plain
   /** Arguments that callers must not give: those that are fixed or hidden. */
@@ -27,14 +29,14 @@ export const NO_ARGUMENTS: Plain = Object.freeze({})
 
 /** The item under a projection; the item itself where nothing differs. */
 export function viewOf(
-  { type, member, key, name }: Pick<Visible, 'type' | 'member' | 'key' | 'name'>,
+  { type, member, key, name, execution }: Pick<Visible, 'type' | 'member' | 'key' | 'name' | 'execution'>,
   item: Plain,
   projection: Projection | null,
 ): Visible {
   const named = item[KEY_OF[type]] === name ? item : { ...item, [KEY_OF[type]]: name }
   const schema = item['inputSchema']
   if (projection === null)
-    return { type, member, key, name, shown: named, schema, fixed: NO_ARGUMENTS, closed: NONE }
+    return { type, member, key, name, shown: named, schema, execution, fixed: NO_ARGUMENTS, closed: NONE }
   const { fixed = NO_ARGUMENTS, hidden = [] } = projection
   const closed = new FoldedNames([...Object.keys(fixed), ...hidden])
   const shown: Plain = { ...named }
@@ -54,7 +56,7 @@ export function viewOf(
       const argument = isPlain(one) ? one['name'] : null
       return typeof argument !== 'string' || !closed.has(argument)
     })
-  return { type, member, key, name, shown, schema, fixed, closed }
+  return { type, member, key, name, shown, schema, execution, fixed, closed }
 }
 
 /**

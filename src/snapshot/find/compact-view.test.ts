@@ -149,6 +149,7 @@ test('words are read by the first search, and never again', () => {
       shown,
       schema: undefined,
       fixed: {},
+      execution: undefined,
       closed: new FoldedNames([]),
     }
   })
