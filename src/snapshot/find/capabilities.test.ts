@@ -390,7 +390,7 @@ test('a tool whose metadata is withheld is still called as its server wants', ()
   const tool = { name: 'search', inputSchema: { type: 'object' }, execution, _meta: { a: 1 } }
   const approved = { ...approvedOf(NONE), tools: { search: capabilityHash('tools', tool) } }
   const { id, prefix, rules } = { id: 'm0', prefix: 'x', rules: rulesOf(CapabilityPolicy.parse({})) }
-  const tools: readonly PublicName[] = [{ member: id, key: 'search', name: 'search' }]
+  const tools: readonly PublicName[] = [{ member: id, key: 'search', base: 'search', name: 'search' }]
   const names = { tools, prompts: [], resources: [], resource_templates: [] }
   const catalogue = { ...NONE, tools: [tool] }
   const found = linkCapabilities([{ id, prefix, rules, catalogue, approved }], names).find(
