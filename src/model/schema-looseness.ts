@@ -43,8 +43,11 @@ export interface Loosenesses {
   relevantTo(name: string, others: ReadonlySet<string>): readonly string[]
 }
 
-/** @param way of the values that are judged */
-export function createLooseness(shared: Definitions, way: Way): Loosenesses {
+/**
+ * @param way of the values that are judged
+ * @param visitsMax schemas that are looked at for one schema, in all
+ */
+export function createLooseness(shared: Definitions, way: Way, visitsMax = VISITS_MAX): Loosenesses {
   const mark = way === 'request' ? 'readOnly' : 'writeOnly'
   /** What is said of a shared schema alone, and the names that it leads to. */
   const surveys = new Map<string, Survey>()
@@ -115,7 +118,7 @@ export function createLooseness(shared: Definitions, way: Way): Loosenesses {
     const known = new Map<object, boolean>()
     const others = new Map<object, ReadonlySet<string>>()
     const otherWay = new Map<object, boolean>()
-    let left = VISITS_MAX
+    let left = visitsMax
     const mayVisit = (): boolean => left-- > 0
     const visit = (): void => {
       if (!mayVisit()) throw new RangeError('its parts lead to each other in too many ways')

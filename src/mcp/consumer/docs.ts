@@ -7,6 +7,7 @@ import { Lru } from '../../base/lru.ts'
 import type { Endpoint, GatewayPort } from '../../gateway/port.ts'
 import type { HttpMethod } from '../../model/http-method.ts'
 import type { Parameter } from '../../model/proxy.ts'
+import type { Way } from '../../model/schema-looseness.ts'
 import type { CollectionFragment } from '../../snapshot/fragments.ts'
 import { type DescribedProxy, toDocument, withUsedSchemas } from '../../snapshot/offer/openapi-document.ts'
 import { boundedSchema } from '../../snapshot/schema/bounded.ts'
@@ -207,13 +208,13 @@ function methodOf(gateway: GatewayPort, endpoint: Endpoint, method: string): str
   const found = gateway.contract(endpoint, method)
   if (found === null) return []
   const { parameters, request_schema: request, response_schema: response } = found.contract
-  const shown = (title: string, schema: typeof request): string[] =>
-    schema === null ? [] : [`${title}:`, block(boundedSchema(schema, found.schemas, SCHEMA_BYTES_MAX))]
+  const shown = (title: string, schema: typeof request, way: Way): string[] =>
+    schema === null ? [] : [`${title}:`, block(boundedSchema(schema, found.schemas, SCHEMA_BYTES_MAX, way))]
   const hasBody = method !== 'GET' && method !== 'HEAD'
   return [
     ...(parameters.length === 0 ? [] : [tableOf(parameters)]),
-    ...(hasBody ? shown('Request body', request) : []),
-    ...shown('Response', response),
+    ...(hasBody ? shown('Request body', request, 'request') : []),
+    ...shown('Response', response, 'response'),
   ]
 }
 

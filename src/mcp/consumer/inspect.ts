@@ -2,7 +2,9 @@ import type { Endpoint, GatewayPort } from '../../gateway/port.ts'
 import { bodyFormOf, isJson } from '../../model/body-form.ts'
 import { isOfMessage } from '../../model/header-names.ts'
 import type { JsonSchema, Parameter } from '../../model/proxy.ts'
+import type { Way } from '../../model/schema-looseness.ts'
 import type { Contract } from '../../snapshot/fragments.ts'
+import { schemaOfParameter } from '../../snapshot/offer/parameter-schema.ts'
 import { boundedSchema } from '../../snapshot/schema/bounded.ts'
 import { type FoundContract, toldByContract } from '../endpoints/contract-told.ts'
 import { scalarText } from '../endpoints/parameter-text.ts'
@@ -20,7 +22,6 @@ const SCHEMA_BYTES_MAX = 16 * 1024
 const EXAMPLE_BYTES_MAX = 8 * 1024
 const TEXT_CHARS_MAX = 2000
 const PARAMETERS_MAX = 100
-const ENUM_MAX = 50
 
 /** Runs `inspect_contract`. */
 export function inspect(
@@ -46,8 +47,8 @@ export function inspect(
   }
   const found = gateway.contract(endpoint, resolved.method ?? endpoint.methods[0])
   const contract = found?.contract ?? null
-  const schemaOf = (schema: JsonSchema | null): JsonSchema | null =>
-    schema === null ? null : boundedSchema(schema, found?.schemas ?? {}, SCHEMA_BYTES_MAX)
+  const schemaOf = (schema: JsonSchema | null | undefined, way: Way): JsonSchema | null =>
+    schema == null ? null : boundedSchema(schema, found?.schemas ?? {}, SCHEMA_BYTES_MAX, way)
   const names = catalogue.patternOf(endpoint).names
   return given({
     endpoint_id: endpoint.proxy.id,
@@ -60,8 +61,8 @@ export function inspect(
     query_params: paramsIn('query', contract),
     header_params: paramsIn('header', contract),
     cookie_params: paramsIn('cookie', contract),
-    request_schema: schemaOf(contract?.request_schema ?? null),
-    response_schema: schemaOf(contract?.response_schema ?? null),
+    request_schema: schemaOf(contract?.request_schema, 'request'),
+    response_schema: schemaOf(contract?.response_schema, 'response'),
     request_example: bounded(contract?.request_example),
     response_example: bounded(contract?.response_example),
     auth: {
@@ -95,7 +96,7 @@ function shown(parameter: Parameter): ShownParameter {
     name: parameter.name,
     type: parameter.type,
     required: parameter.required,
-    ...(parameter.enum === undefined ? {} : { enum: parameter.enum.slice(0, ENUM_MAX) }),
+    ...(parameter.enum === undefined ? {} : { enum: parameter.enum }),
     ...(parameter.default === undefined ? {} : { default: bounded(parameter.default) }),
     description: cut(parameter.description),
   }
@@ -239,15 +240,8 @@ function bodyOf(contract: Contract, schemas: Members, method: string, examples: 
 }
 
 function sampleOfParameter(parameter: Parameter, schemas: Members, examples: boolean): unknown {
-  const { schema, type, enum: values, pattern, min, max, default: otherwise } = parameter
-  const isText = type === 'string'
-  const own = schema ?? {
-    type,
-    ...(values === undefined ? {} : { enum: values }),
-    ...(pattern === undefined ? {} : { pattern }),
-    ...(min === undefined ? {} : { [isText ? 'minLength' : 'minimum']: min }),
-    ...(max === undefined ? {} : { [isText ? 'maxLength' : 'maximum']: max }),
-  }
+  const { default: otherwise } = parameter
+  const own = schemaOfParameter({ ...parameter, default: undefined })
   if (examples && otherwise !== undefined && otherwise !== '' && otherwise !== null) return bounded(otherwise)
   return bounded(sampleOf(own, schemas, examples))
 }

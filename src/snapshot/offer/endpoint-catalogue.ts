@@ -18,6 +18,7 @@ import type { ArgumentPlace, OfferedEndpoint, OfferedEndpoints } from '../../mod
 import { parameterNames } from '../../model/parameter-names.ts'
 import type { JsonSchema, Parameter, ProxySpec } from '../../model/proxy.ts'
 import { boundedSchema } from '../schema/bounded.ts'
+import { schemaOfParameter } from './parameter-schema.ts'
 
 /** What of a proxy makes it a capability. */
 export interface OfferedProxy {
@@ -54,8 +55,7 @@ const ARGUMENT = /^[A-Za-z0-9_.-]{1,64}$/
 const TEXT_CHARS_MAX = 2000
 /** Bytes of the schema of a body. */
 const SCHEMA_BYTES_MAX = 8 * 1024
-const PARAMETER_BYTES_MAX = 1024
-const ENUM_MAX = 50
+const PARAMETER_BYTES_MAX = 4 * 1024
 const BODY = 'body'
 
 const WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
@@ -308,19 +308,7 @@ function placeOf({ name, in: place, style, explode, content_type }: Parameter): 
 }
 
 function parameterSchema(parameter: Parameter, shared: Plain): Plain {
-  const { schema, type, enum: values, pattern, min, max, default: otherwise } = parameter
-  const own: Plain =
-    schema === undefined
-      ? {
-          type,
-          ...(type === 'array' ? { items: {} } : {}),
-          ...(values === undefined ? {} : { enum: values.slice(0, ENUM_MAX) }),
-          ...(pattern === undefined ? {} : { pattern }),
-          ...(min === undefined ? {} : { minimum: min }),
-          ...(max === undefined ? {} : { maximum: max }),
-        }
-      : plainSchema(schema, shared, PARAMETER_BYTES_MAX)
-  return { ...own, ...(otherwise === undefined ? {} : { default: otherwise }) }
+  return plainSchema(schemaOfParameter(parameter), shared, PARAMETER_BYTES_MAX)
 }
 
 interface Body {

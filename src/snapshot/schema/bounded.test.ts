@@ -29,7 +29,7 @@ test('references are put in place, with what stands beside them', () => {
 test('a reference beside something narrower keeps both', () => {
   const schema = { $ref: '#/$defs/A', required: ['b'] }
   assert.deepEqual(boundedSchema(schema, { A: object({ a: true }) }, 4096), {
-    allOf: [object({ a: true }), { required: ['b'] }],
+    allOf: [object({ a: {} }), { description: 'Requires b.' }],
   })
 })
 
@@ -82,8 +82,7 @@ test('over the budget, what is near the root is expanded and the rest keeps type
   assert.deepEqual(first?.properties['two'], {
     type: 'object',
     title: 'A leaf',
-    required: ['field7'],
-    description: 'Leaf, not expanded.',
+    description: 'Leaf, not expanded. Requires field7.',
   })
 })
 
@@ -113,10 +112,16 @@ test('long texts and lists are shortened', () => {
     pattern: 'y'.repeat(5000),
     'x-own': 1,
   }
-  const result = boundedSchema(schema, {}, 24_576) as Record<string, unknown>
-  assert.deepEqual(Object.keys(result).sort(), ['description', 'examples', 'type'])
-  assert.match(String(result['description']), /^One of 1000 values, \d+ not shown\. word .*word…$/)
-  assert.ok(bytes(result) < 3000)
+  const whole = boundedSchema(schema, {}, 24_576) as Record<string, unknown>
+  assert.deepEqual(Object.keys(whole).sort(), ['description', 'enum', 'type'])
+  assert.deepEqual(whole['enum'], schema.enum)
+  assert.match(String(whole['description']), /^word .*word…$/)
+  assert.ok(String(whole['description']).length <= 1024)
+  const cut = boundedSchema(schema, {}, 3000) as Record<string, unknown>
+  assert.deepEqual(Object.keys(cut).sort(), ['description', 'examples', 'type'])
+  assert.match(String(cut['description']), /^One of 1000 values, \d+ not shown\. word .*word…$/)
+  assert.ok(bytes(cut) <= 3000)
+  assert.ok(String(cut['description']).length <= 1024)
 })
 
 test('however small the budget, the result is a schema within it', () => {

@@ -1,32 +1,52 @@
 /**
  * Reading of JSON schemas that may be anything: what was imported or written by hand is only known to be JSON.
  */
+import { linearPattern } from '../../base/linear-pattern.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { tokenText } from '../../base/pointer.ts'
 import { LIST, MAP, ONE } from '../../model/schema-keywords.ts'
 
-/** Keywords with a plain number, text or flag. */
-const LIMITS = [
-  'format',
-  'pattern',
-  'minimum',
-  'maximum',
-  'exclusiveMinimum',
-  'exclusiveMaximum',
-  'multipleOf',
-  'minLength',
-  'maxLength',
-  'minItems',
-  'maxItems',
-  'uniqueItems',
-  'minProperties',
-  'maxProperties',
-  'contentEncoding',
-  'contentMediaType',
-  'readOnly',
-  'writeOnly',
-  'deprecated',
-] as const
+/** Keywords with a plain value of each type. */
+const LIMITS: readonly (readonly [keyword: string, type: 'number' | 'string' | 'boolean'])[] = [
+  ['format', 'string'],
+  ['pattern', 'string'],
+  ['minimum', 'number'],
+  ['maximum', 'number'],
+  ['exclusiveMinimum', 'number'],
+  ['exclusiveMaximum', 'number'],
+  ['multipleOf', 'number'],
+  ['minLength', 'number'],
+  ['maxLength', 'number'],
+  ['minItems', 'number'],
+  ['maxItems', 'number'],
+  ['uniqueItems', 'boolean'],
+  ['minProperties', 'number'],
+  ['maxProperties', 'number'],
+  ['contentEncoding', 'string'],
+  ['contentMediaType', 'string'],
+  ['readOnly', 'boolean'],
+  ['writeOnly', 'boolean'],
+  ['deprecated', 'boolean'],
+]
+/** Types of values that a keyword says something of; those that are missing here say something of any value. */
+const SAYS_OF: Readonly<Record<string, readonly string[]>> = {
+  ...byKeyword(['pattern', 'minLength', 'maxLength', 'contentEncoding', 'contentMediaType'], ['string']),
+  ...byKeyword(
+    ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf'],
+    ['number', 'integer'],
+  ),
+  ...byKeyword(['minItems', 'maxItems', 'uniqueItems'], ['array']),
+  ...byKeyword(['minProperties', 'maxProperties'], ['object']),
+}
+const TYPES: ReadonlySet<unknown> = new Set([
+  'string',
+  'number',
+  'integer',
+  'boolean',
+  'null',
+  'array',
+  'object',
+])
 /** Beside a reference these describe the place; anything else narrows the schema. */
 const ANNOTATIONS = new Set([
   'title',
@@ -45,9 +65,9 @@ const TITLE_MAX = 120
 const LIMIT_TEXT_MAX = 256
 /** Bytes of one `default`, `const` or example; longer ones are left out. */
 const VALUE_BYTES_MAX = 512
-const ENUM_BYTES_MAX = 1500
+/** Bytes of a list of values that are always shown. */
+const ENUM_BYTES_MIN = 1500
 const REQUIRED_BYTES_MAX = 2000
-const TYPES_MAX = 8
 
 /** Definitions that were entered on the way to a schema, innermost first. */
 export interface Chain {
@@ -127,27 +147,31 @@ function beside(siblings: Plain, target: unknown): Plain {
   return { ...Object.fromEntries(annotations), allOf: [base, Object.fromEntries(narrowing)] }
 }
 
-/** Type, title and required names: what a schema is about in few bytes. */
+/** Type and title: what a schema is about in few bytes. */
 export function gistOf(schema: Plain): Plain {
   const gist: Plain = {}
   const type = typeOf(schema)
   if (type !== undefined) gist['type'] = type
   if (typeof schema['title'] === 'string') gist['title'] = shorten(schema['title'], TITLE_MAX)
-  const required = requiredOf(schema)
-  if (required.length > 0) gist['required'] = required
+  // Model APIs refuse lists that say nothing of their items
+  if (type === 'array' || (Array.isArray(type) && type.includes('array'))) gist['items'] = {}
   return gist
 }
 
+/** The type or the list of types, with null for `nullable` of OpenAPI 3.0. */
 function typeOf(schema: Plain): unknown {
-  const type = schema['type']
-  if (typeof type === 'string') return shorten(type, 20)
-  if (Array.isArray(type))
-    return type.filter((item) => typeof item === 'string' && item.length <= 20).slice(0, TYPES_MAX)
-  return isPlain(schema['properties']) ? 'object' : undefined
+  const { type } = schema
+  if (typeof type === 'string') {
+    if (!TYPES.has(type)) return undefined
+    return schema['nullable'] === true && type !== 'null' ? [type, 'null'] : type
+  }
+  if (!Array.isArray(type)) return undefined
+  const types = [...new Set(type.filter((one) => TYPES.has(one)))]
+  return types.length === 0 ? undefined : types.length === 1 ? types[0] : types
 }
 
 /** Names that must be present, as many as fit a bound. */
-function requiredOf(schema: Plain): string[] {
+export function requiredOf(schema: Plain): string[] {
   const required = schema['required']
   if (!Array.isArray(required)) return []
   return fitting(
@@ -156,31 +180,54 @@ function requiredOf(schema: Plain): string[] {
   )
 }
 
-/** All keywords but description and those that hold schemas, and a note on what was shortened. */
-export function keywordsOf(schema: Plain): { keywords: Plain; note: string } {
+/**
+ * All keywords but description, `required` and those that hold schemas, and a note on what was shortened. They refuse no value that
+ * the schema takes, and say nothing of values of another type than `type`.
+ * @param bytesMax of the values of an `enum`; longer ones become examples
+ */
+export function keywordsOf(schema: Plain, bytesMax: number): { keywords: Plain; note: string } {
   const keywords = gistOf(schema)
-  for (const keyword of LIMITS) {
+  const type = keywords['type']
+  const types = type === undefined ? null : new Set<unknown>(Array.isArray(type) ? type : [type])
+  for (const [keyword, kind] of LIMITS) {
     const value = schema[keyword]
-    const usable =
-      typeof value === 'number' ||
-      typeof value === 'boolean' ||
-      (typeof value === 'string' && value.length <= LIMIT_TEXT_MAX)
-    if (usable) keywords[keyword] = value
+    if (typeof value !== kind || (typeof value === 'string' && value.length > LIMIT_TEXT_MAX)) continue
+    const said = SAYS_OF[keyword]
+    if (types !== null && said !== undefined && !said.some((one) => types.has(one))) continue
+    // Others judge fractions in floating point, in which 19.99 is no multiple of 0.01
+    if (keyword === 'multipleOf' && !(Number.isInteger(value) && (value as number) > 0)) continue
+    if (keyword === 'pattern' && linearPattern(value as string) === null) continue
+    keywords[keyword] = value
   }
-  for (const keyword of ['const', 'default'] as const) {
-    const value = schema[keyword]
-    if (value !== undefined && bytesOf(value) <= VALUE_BYTES_MAX) keywords[keyword] = value
-  }
-  const examples: unknown = schema['examples']
-  if (Array.isArray(examples) && examples.length > 0 && bytesOf(examples[0]) <= VALUE_BYTES_MAX)
-    keywords['examples'] = [examples[0]]
-  const values: unknown = schema['enum']
-  if (!Array.isArray(values) || values.length === 0) return { keywords, note: '' }
-  const shown = fitting(values, ENUM_BYTES_MAX)
+  const fits = (value: unknown): boolean => types === null || isOfTypes(value, types)
+  const { const: only, default: otherwise, examples } = schema
+  if (only !== undefined && bytesOf(only) <= VALUE_BYTES_MAX && fits(only)) keywords['const'] = only
+  if (otherwise !== undefined && bytesOf(otherwise) <= VALUE_BYTES_MAX && fits(otherwise))
+    keywords['default'] = otherwise
+  if (Array.isArray(examples) && examples.length > 0 && fits(examples[0]))
+    if (bytesOf(examples[0]) <= VALUE_BYTES_MAX) keywords['examples'] = [examples[0]]
+  const listed: unknown = schema['enum']
+  const values = new Set(Array.isArray(listed) ? listed : [])
+  if (schema['nullable'] === true && types?.has('null') === true && values.size > 0) values.add(null)
+  // Without a value of the type nothing would be left to choose
+  const all = [...values].filter(fits)
+  if (all.length === 0) return { keywords, note: '' }
+  const shown = fitting(all, Math.max(bytesMax, ENUM_BYTES_MIN))
   // A shortened enum would forbid the values it leaves out, so it becomes examples.
-  keywords[shown.length === values.length ? 'enum' : 'examples'] = shown
-  const more = values.length - shown.length
-  return { keywords, note: more === 0 ? '' : `One of ${values.length} values, ${more} not shown.` }
+  keywords[shown.length === all.length ? 'enum' : 'examples'] = shown
+  const more = all.length - shown.length
+  return { keywords, note: more === 0 ? '' : `One of ${all.length} values, ${more} not shown.` }
+}
+
+function isOfTypes(value: unknown, types: ReadonlySet<unknown>): boolean {
+  if (value === null) return types.has('null')
+  if (Array.isArray(value)) return types.has('array')
+  if (typeof value !== 'number') return types.has(typeof value)
+  return types.has('number') || (types.has('integer') && Number.isInteger(value))
+}
+
+function byKeyword<T>(keywords: readonly string[], value: T): Record<string, T> {
+  return Object.fromEntries(keywords.map((keyword) => [keyword, value]))
 }
 
 function fitting<T>(list: readonly T[], bytesMax: number): T[] {
