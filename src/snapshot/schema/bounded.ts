@@ -180,13 +180,13 @@ function grow(
   partly: boolean,
 ): Node[] | null {
   const { schema, chain } = node.source
-  const { keywords, note } = keywordsOf(schema, bytesMax - ENUM_ROOM)
+  const described = descriptionBeyondNote(node)
+  const { keywords, note } = keywordsOf(schema, bytesMax - ENUM_ROOM - bytesOf(described ?? ''))
   if (note !== '' && !cutsValues) return null
   const required = writable(node)
   const { properties } = schema
   const unlisted = required.filter((name) => !isPlain(properties) || !Object.hasOwn(properties, name))
   const notes = [note, requiresNote(unlisted)]
-  const described = node.grown ? undefined : descriptionBeyondNote(node)
   if (described !== undefined) keywords['description'] = described
   let left = bytesMax - bytesOf(keywords) - DESCRIPTION_KEY_BYTES - NOTE_BYTES - bytesOf(notes)
   if (required.length > 0) left -= bytesOf({ required })

@@ -65,8 +65,8 @@ const TITLE_MAX = 120
 const LIMIT_TEXT_MAX = 256
 /** Bytes of one `default`, `const` or example; longer ones are left out. */
 const VALUE_BYTES_MAX = 512
-/** Bytes of a list of values that are always shown. */
-const ENUM_BYTES_MIN = 1500
+/** Bytes of the values that are shown of an `enum` too long for its bound. */
+const CUT_ENUM_BYTES_MAX = 1500
 const REQUIRED_BYTES_MAX = 2000
 
 /** Definitions that were entered on the way to a schema, innermost first. */
@@ -212,11 +212,14 @@ export function keywordsOf(schema: Plain, bytesMax: number): { keywords: Plain; 
   // Without a value of the type nothing would be left to choose
   const all = [...values].filter(fits)
   if (all.length === 0) return { keywords, note: '' }
-  const shown = fitting(all, Math.max(bytesMax, ENUM_BYTES_MIN))
+  if (fitting(all, bytesMax).length === all.length) {
+    keywords['enum'] = all
+    return { keywords, note: '' }
+  }
   // A shortened enum would forbid the values it leaves out, so it becomes examples.
-  keywords[shown.length === all.length ? 'enum' : 'examples'] = shown
-  const more = all.length - shown.length
-  return { keywords, note: more === 0 ? '' : `One of ${all.length} values, ${more} not shown.` }
+  const shown = fitting(all, Math.min(bytesMax, CUT_ENUM_BYTES_MAX))
+  if (shown.length > 0) keywords['examples'] = shown
+  return { keywords, note: `One of ${all.length} values, ${all.length - shown.length} not shown.` }
 }
 
 function isOfTypes(value: unknown, types: ReadonlySet<unknown>): boolean {
