@@ -65,6 +65,33 @@ test('names of tools have the characters that models take, and a clean name wins
   })
 })
 
+test('names of endpoints have no dots, and the name with dots is an alias that nobody else gets', () => {
+  const own = (...keys: string[]): NamedMember => ({ ...member('shop', keys), isOwn: true })
+  const aliasesIn = (names: readonly PublicName[]) => names.map(({ name, alias }) => [name, alias])
+  const before = assignNames('tools', [], [member('shop', ['orders.get', 'a.b', 'a_b'])], 'auto')
+  const after = assignNames('tools', before, [own('orders.get', 'a.b', 'a_b', 'x.y')], 'auto')
+  const byKey = new Map(after.map(({ key, name, alias }) => [key, [name, alias]]))
+  assert.deepEqual(byKey.get('a_b'), ['a_b', undefined])
+  assert.deepEqual(byKey.get('a.b'), ['shop_a_b', 'a.b'])
+  assert.deepEqual(byKey.get('orders.get'), ['orders_get', 'orders.get'])
+  assert.deepEqual(byKey.get('x.y'), ['x_y', 'x.y'])
+  assert.deepEqual(
+    assignNames('tools', after, [own('orders.get', 'a.b', 'a_b', 'x.y')], 'auto'),
+    after,
+    'nothing new, nothing changed',
+  )
+  // Tools of a server keep their names, also where they have dots
+  const both = assignNames('tools', after, [own('orders.get'), member('wiki', ['x.y', 'p.q'])], 'auto')
+  assert.equal(namesIn(both)['wiki x.y'], 'wiki_x.y')
+  assert.equal(namesIn(both)['wiki p.q'], 'p.q')
+  // A name that a policy projects stands as it is written
+  const projected = { ...own(), items: [{ key: 'get', base: 'my.get' }] }
+  assert.deepEqual(aliasesIn(assignNames('tools', [], [projected], 'auto')), [['my.get', undefined]])
+  // A name that begins with the prefix of another member is not given
+  const orders = assignNames('tools', before, [own('orders.get'), member('orders', ['x'])], 'auto')
+  assert.equal(namesIn(orders)['shop orders.get'], 'shop_orders_get')
+})
+
 test('a projected name is the base, and a new projection gives a new name', () => {
   const of = (base: string): NamedMember[] => [{ id: 'git', prefix: 'git', items: [{ key: 'log', base }] }]
   const first = assignNames('tools', [], of('history'), 'auto')

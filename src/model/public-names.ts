@@ -2,10 +2,11 @@
  * Public names of capabilities: what clients of a virtual MCP call tools and prompts, and read resources by.
  *
  * Invariants:
- * 1. A name is fixed once it is given, also while its item is gone. It changes only with the name that the policy projects, and where a
- *    member comes whose prefix it begins with.
+ * 1. A name is fixed once it is given, also while its item is gone. It changes only with the name that the policy projects, where a
+ *    member comes whose prefix it begins with, and where it has dots that model APIs refuse: the name with dots is then an alias.
  * 2. No two items of a type have the same name.
- * 3. Names of tools and prompts have 1 to 60 characters; those of tools are of `A-Za-z0-9_.-`.
+ * 3. Names of tools and prompts have 1 to 60 characters; those of tools are of `A-Za-z0-9_.-`, and those of endpoints of collections have
+ *    no dots.
  * 4. New items get the same names in whatever order a member lists them.
  * 5. A URI that an unprefixed template of one member may stand for is never the unprefixed URI of a new item of another member.
  * 6. A prefix that stands in URIs of one member is never given to another one.
@@ -34,6 +35,8 @@ export interface PublicName {
   /** What the name was made of: the projected name, or the key. */
   readonly base: string
   readonly name: string
+  /** A name with dots that the item answers to as well and that no list has. */
+  readonly alias?: string
 }
 
 /** All public names of a virtual MCP, as its state has them. */
@@ -55,6 +58,8 @@ export interface NamedMember {
   /** As of {@link prefixesOf}. */
   readonly prefix: string
   readonly items: readonly Item[]
+  /** What it lists are endpoints of a collection: what they are called was made of a description. */
+  readonly isOwn?: boolean
 }
 
 /** A member with what it lists of both types that have URIs. */
@@ -78,21 +83,69 @@ export function assignNames(
   mode: 'auto' | 'always',
 ): PublicName[] {
   const clean = type === 'tools' ? cleanToolName : (name: string): string => name
+  // What a policy projects stands as a person wrote it
+  const hasNoDots = ({ isOwn }: Pick<NamedMember, 'isOwn'>, { key, base }: Item): boolean =>
+    type === 'tools' && isOwn === true && base === key
+  const plainOf = (member: NamedMember, item: Item): string =>
+    hasNoDots(member, item) ? withoutDots(clean(item.base)) : clean(item.base)
   // Names that stand as they are come first: they win over those that cleaning makes equal
-  const rank = ({ base }: Item): number => (clean(base) === base ? 0 : 1)
+  const rank = (item: Item, member: NamedMember): number => (plainOf(member, item) === item.base ? 0 : 1)
   const holders = new Map(members.map(({ id, prefix }) => [foldName(prefix), id]))
   const isReserved = (name: string, id: string): boolean => {
     const end = name.indexOf('_')
     return end > 0 && (holders.get(foldName(name.slice(0, end))) ?? id) !== id
   }
-  const fit = existing.filter(({ member, key, base, name }) => base !== key || !isReserved(name, member))
-  return assign(fit, members, rank, function* ({ prefix, id }, { key, base }) {
-    const plain = clean(base)
+  const fit = existing
+    .filter(({ member, key, base, name }) => base !== key || !isReserved(name, member))
+    .map((one): PublicName => {
+      const { alias, ...rest } = one
+      return alias !== undefined && isReserved(alias, one.member) ? rest : one
+    })
+  function* candidates(member: NamedMember, item: Item): Generator<string> {
+    const { prefix, id } = member
+    const { key, base } = item
+    const plain = plainOf(member, item)
     if (mode === 'auto' && (base !== key || !isReserved(plain, id))) yield shortened(plain, id, key)
     const prefixed = `${prefix}_${plain}`
     yield shortened(prefixed, id, key)
     for (let round = 0; ; round++) yield withHash(prefixed, id, `${key}\0${round}`)
+  }
+  const byId = new Map(members.map((member) => [member.id, member]))
+  const taken = takenBy(fit)
+  const given = fit.map((one): PublicName => {
+    const member = byId.get(one.member)
+    if (member === undefined || !one.name.includes('.') || !hasNoDots(member, one)) return one
+    const plain = withoutDots(one.name)
+    const isFree = !taken.has(plain) && !isReserved(plain, one.member)
+    const name = isFree ? plain : firstFree(candidates(member, one), taken)
+    taken.add(name)
+    return { ...one, name, alias: one.name }
   })
+  const names = assign(given, members, rank, candidates)
+  return type === 'tools' ? withAliases(names, byId, hasNoDots, isReserved) : names
+}
+
+/** Names with dots for items that never had one, where nothing else has it: people know an endpoint by this name. */
+function withAliases(
+  names: readonly PublicName[],
+  members: ReadonlyMap<string, NamedMember>,
+  hasNoDots: (member: NamedMember, item: Item) => boolean,
+  isReserved: (name: string, id: string) => boolean,
+): PublicName[] {
+  const taken = takenBy(names)
+  return names.map((one) => {
+    const dotted = cleanToolName(one.base)
+    if (one.alias !== undefined || !dotted.includes('.')) return one
+    if (!hasNoDots(members.get(one.member)!, one) || !one.name.endsWith(withoutDots(dotted))) return one
+    const alias = one.name.slice(0, -dotted.length) + dotted
+    if (taken.has(alias) || isReserved(alias, one.member)) return one
+    taken.add(alias)
+    return { ...one, alias }
+  })
+}
+
+function takenBy(names: readonly PublicName[]): Set<string> {
+  return new Set(names.flatMap(({ name, alias }) => (alias === undefined ? [name] : [name, alias])))
 }
 
 /**
@@ -170,18 +223,18 @@ export function prefixesOf(
 function assign(
   existing: readonly PublicName[],
   members: readonly NamedMember[],
-  rank: (item: Item) => number,
+  rank: (item: Item, member: NamedMember) => number,
   candidates: (member: NamedMember, item: Item) => Generator<string>,
   given: (name: PublicName) => void = () => {},
 ): PublicName[] {
   const names = kept(existing, members)
-  const taken = new Set(names.map(({ name }) => name))
+  const taken = takenBy(names)
   const known = new Set(names.map(({ member, key }) => `${member}\0${key}`))
   for (const member of members) {
     const fresh = [...new Map(member.items.map((item) => [item.key, item])).values()].filter(
       ({ key }) => !known.has(`${member.id}\0${key}`),
     )
-    const order = (a: Item, b: Item): number => rank(a) - rank(b) || (a.key < b.key ? -1 : 1)
+    const order = (a: Item, b: Item): number => rank(a, member) - rank(b, member) || (a.key < b.key ? -1 : 1)
     for (const item of fresh.sort(order)) {
       const name = firstFree(candidates(member, item), taken)
       const named = { member: member.id, key: item.key, base: item.base, name }
@@ -213,6 +266,10 @@ function kept(existing: readonly PublicName[], members: readonly NamedMember[]):
 function firstFree(candidates: Generator<string>, taken: ReadonlySet<string>): string {
   for (const name of candidates) if (!taken.has(name)) return name
   throw new Error('the candidates of a name never end')
+}
+
+function withoutDots(name: string): string {
+  return name.replaceAll('.', '_')
 }
 
 function cleanToolName(name: string): string {

@@ -3,7 +3,8 @@
  * callers that see the same endpoints.
  *
  * 1. A name depends on the collection and its published proxies alone, never on what a caller may call.
- * 2. Names are unlike each other, and have at most {@link NAME_CHARS_MAX} characters.
+ * 2. Names are unlike each other, and have at most {@link NAME_CHARS_MAX} characters. Names of tools have no dots, which model APIs refuse;
+ *    a tool answers to its name with dots too.
  * 3. Only what the caller may call is in it.
  */
 import { hash } from 'node:crypto'
@@ -79,6 +80,7 @@ function partsOf(endpoints: readonly Endpoint[]): readonly Part[] {
 async function expand(gateway: GatewayPort, endpoints: readonly Endpoint[]): Promise<Expanded> {
   const lists = noItems<Members>()
   const names = { tools: new Map<string, ExpandedItem>(), prompts: new Map<string, ExpandedItem>() }
+  const dotted = new Map<string, ExpandedItem>()
   const resources = new Map<string, ExpandedItem>()
   const templates: { readonly matches: (uri: string) => boolean; readonly item: ExpandedItem }[] = []
   for (const part of partsOf(endpoints)) {
@@ -86,8 +88,10 @@ async function expand(gateway: GatewayPort, endpoints: readonly Endpoint[]): Pro
     await new Promise(setImmediate)
     const items = itemsOf(gateway, part, true)
     for (const type of ['tools', 'prompts'] as const)
-      for (const { item, shown } of items[type]) {
-        const name = freeName(part.collection, String(shown['name']), names[type])
+      for (const { item, shown, plain } of items[type]) {
+        const key = String(shown['name'])
+        const name = freeName(part.collection, plain, names[type])
+        if (plain !== key) dotted.set(freeName(part.collection, key, NO_NAMES), item)
         names[type].set(name, item)
         lists[type].push({ ...shown, name })
       }
@@ -102,7 +106,7 @@ async function expand(gateway: GatewayPort, endpoints: readonly Endpoint[]): Pro
   }
   return {
     lists,
-    tool: (name) => names.tools.get(name) ?? null,
+    tool: (name) => names.tools.get(name) ?? dotted.get(name) ?? null,
     prompt: (name) => names.prompts.get(name) ?? null,
     resource(uri) {
       const listed = resources.get(uri)
@@ -116,8 +120,12 @@ function noItems<T>(): Record<CapabilityType, T[]> {
   return { tools: [], prompts: [], resources: [], resource_templates: [] }
 }
 
+const NO_NAMES: ReadonlySet<string> = new Set()
+
 interface Shown {
   readonly shown: Members
+  /** What a tool or prompt is called in its collection, a tool without dots. */
+  readonly plain: string
   readonly item: ExpandedItem
 }
 
@@ -131,6 +139,7 @@ function itemsOf(
   const found = noItems<Shown>()
   for (const type of CAPABILITY_TYPES) {
     const shown = new Map(offered.catalogue[type].map((item) => [item[KEY_OF[type]], item]))
+    const plain = type === 'tools' ? namesWithoutDots(Object.keys(offered.endpoints.tools)) : null
     for (const [key, own] of Object.entries(offered.endpoints[type])) {
       const endpoint = endpoints.get(own.proxy)
       if (endpoint === undefined || !endpoint.methods.includes(own.method)) continue
@@ -138,7 +147,7 @@ function itemsOf(
       const listed = shown.get(key)!
       const names = namesIn(listed['inputSchema'])
       const item = { ...own, endpoint, names, collection: { fragment: collection }, route }
-      found[type].push({ shown: listed, item })
+      found[type].push({ shown: listed, plain: plain?.get(key) ?? key, item })
     }
   }
   return found
@@ -180,6 +189,20 @@ function offeredProxy(proxy: ProxyFragment, contract: Contract | null): OfferedP
     // A snapshot has what is published alone
     spec: { ...told, name, path, methods, kind, status: 'published', contracts: told.by_method },
   }
+}
+
+/** Names of the tools of a collection without dots, by what they are called there. One that another tool has ends in a hash. */
+function namesWithoutDots(keys: readonly string[]): ReadonlyMap<string, string> {
+  const taken = new Set(keys)
+  return new Map(
+    keys.map((key) => {
+      const plain = key.replaceAll('.', '_')
+      if (plain === key) return [key, key]
+      const name = taken.has(plain) ? `${plain}_${hash('sha256', key, 'hex').slice(0, 8)}` : plain
+      taken.add(name)
+      return [key, name]
+    }),
+  )
 }
 
 /**

@@ -56,6 +56,15 @@ export function findingOf({ modern, legacy }: Readonly<Record<Era, FittedItem>>)
   return null
 }
 
+/** Names of tools that the APIs of models take, beside which a request with all its tools is refused. */
+const TOOL_NAME = /^[A-Za-z0-9_-]{1,64}$/
+
+/** What people are told of the name that clients get, which stays as it is; null where model APIs take it. */
+export function nameFinding(type: CapabilityType, name: string): string | null {
+  if (type !== 'tools' || TOOL_NAME.test(name)) return null
+  return 'listed as it is named, though model APIs take names of 1 to 64 letters, digits, _ and - alone'
+}
+
 /** Names of items of which one finding tells. */
 const NAMED_MAX = 3
 const NAME_CHARS_MAX = 100

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Plain } from '../../base/plain.ts'
 import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
 import { capabilityHash, itemsByKey } from '../../model/capability-drift.ts'
-import { findingOf, fitItem } from '../../model/mcp/listed-item.ts'
+import { findingOf, fitItem, nameFinding } from '../../model/mcp/listed-item.ts'
 import { Ref } from '../../model/slug.ts'
 import { about, define } from '../engine/define.ts'
 import { fromCursor, page, toCursor } from '../engine/lists.ts'
@@ -39,7 +39,7 @@ export const getCatalog = define({
     findings: z
       .record(z.string(), z.string())
       .describe(
-        'Items that differ from the MCP specification, by name or URI: what is repaired, or why clients do not get the item',
+        'Items that differ from the MCP specification, by name or URI: what is repaired, or why clients do not get the item. Names that model APIs refuse',
       ),
     next_cursor: z.string().nullable(),
   }),
@@ -81,7 +81,7 @@ export const getCatalog = define({
       hashes: hashesOf(type, items),
       findings: Object.fromEntries(
         [...itemsByKey(type, items)].flatMap(([key, item]) => {
-          const finding = findingOf(fitItem(type, item))
+          const finding = findingOf(fitItem(type, item)) ?? nameFinding(type, key)
           return finding === null ? [] : [[key, finding] as const]
         }),
       ),

@@ -159,6 +159,7 @@ interface NamedOrigin {
   readonly prefix: string
   readonly rules: CapabilityRules
   readonly catalogue: Catalogue
+  readonly isOwn?: boolean
 }
 
 function membersOf(
@@ -175,8 +176,9 @@ function membersOf(
       capability_policy,
     }))
   const prefixes = prefixesOf(known, names)
-  return known.map(({ id, isActive, catalogue, capability_policy }, index) => ({
+  return known.map(({ id, isActive, catalogue, isOwn = false, capability_policy }, index) => ({
     id,
+    isOwn,
     isActive,
     prefix: prefixes[index]!,
     rules: rulesOf(capability_policy),
@@ -191,10 +193,11 @@ function namesOf(
   mode: VirtualMcpSpec['prefix'],
 ): PublicNames {
   const named = (type: 'tools' | 'prompts') =>
-    members.map(({ id, prefix, rules, catalogue }) => ({
+    members.map(({ id, prefix, rules, catalogue, isOwn = false }) => ({
       id,
       prefix,
       items: basesOf(type, rules, catalogue[type]),
+      isOwn,
     }))
   const located = members.map(({ id, prefix, rules, catalogue }) => ({
     id,

@@ -28,14 +28,17 @@ interface Made {
   readonly policy?: object
   readonly offers: Partial<Catalogue>
   readonly approved?: Partial<Catalogue>
+  /** Offers endpoints of a collection. */
+  readonly isOwn?: boolean
 }
 
 const NONE: Catalogue = { tools: [], prompts: [], resources: [], resource_templates: [] }
 
 function made(members: readonly Made[], claims?: SubjectClaims): Capabilities {
   const prefixes = prefixesOf(members.map(({ origin }, at) => ({ id: `m${at}`, slug: origin })))
-  const linked = members.map(({ policy = {}, offers, approved }, at) => ({
+  const linked = members.map(({ policy = {}, offers, approved, isOwn = false }, at) => ({
     id: `m${at}`,
+    isOwn,
     prefix: prefixes[at]!,
     // As a fragment carries them
     rules: JSON.parse(JSON.stringify(rulesOf(CapabilityPolicy.parse(policy)))) as ReturnType<typeof rulesOf>,
@@ -43,8 +46,8 @@ function made(members: readonly Made[], claims?: SubjectClaims): Capabilities {
     approved: approved === undefined ? null : approvedOf({ ...NONE, ...approved }),
   }))
   const named = (type: 'tools' | 'prompts'): NamedMember[] =>
-    linked.map(({ id, prefix, rules, catalogue }) => ({
-      ...{ id, prefix },
+    linked.map(({ id, prefix, rules, catalogue, isOwn }) => ({
+      ...{ id, prefix, isOwn },
       items: basesOf(type, rules, catalogue[type]),
     }))
   const names: Record<keyof Catalogue, readonly PublicName[]> = {
@@ -89,6 +92,25 @@ test('without a key all pass, an empty list passes none, and entries pass only w
     kind: 'admitted',
     item: all.find(acme, 'tools', 'read'),
     arguments: { a: 1 },
+  })
+})
+
+test('a tool with an alias is listed once and answers to both names, and a name with dots has a finding', () => {
+  const all = made([
+    { origin: 'shop', isOwn: true, offers: { tools: tools('orders.get') } },
+    { origin: 'wiki', offers: { tools: tools('page.read', 'orders.get') } },
+  ])
+  assert.deepEqual(namesFor(all, acme), ['orders_get', 'page.read', 'orders.get'])
+  assert.equal(all.explain(acme, 'tools', 'orders_get').finding, null)
+  assert.match(String(all.explain(acme, 'tools', 'page.read').finding), /^listed as it is named/)
+  const alone = made([{ origin: 'shop', isOwn: true, offers: { tools: tools('orders.get') } }])
+  assert.deepEqual(namesFor(alone, acme), ['orders_get'])
+  const named = alone.find(acme, 'tools', 'orders_get')
+  assert.equal(alone.find(acme, 'tools', 'orders.get'), named)
+  assert.deepEqual(alone.call(acme, 'tools', 'orders.get', {}), {
+    kind: 'admitted',
+    item: named,
+    arguments: {},
   })
 })
 

@@ -28,7 +28,7 @@ import {
   itemsByKey,
 } from '../../model/capability-drift.ts'
 import type { CapabilityRules } from '../../model/capability-rules.ts'
-import { type Era, findingOf, fitItem } from '../../model/mcp/listed-item.ts'
+import { type Era, findingOf, fitItem, nameFinding } from '../../model/mcp/listed-item.ts'
 import type { PublicNames } from '../../model/public-names.ts'
 import { type Capabilities, UNKNOWN, type VisibleList } from './capability-answers.ts'
 import { type Caller, type FactsOf, factsBy, type SubjectClaims, toCondition } from './capability-caller.ts'
@@ -194,9 +194,9 @@ function linkMember(
   }
   let differs = false
   for (const type of CAPABILITY_TYPES) {
-    const own = new Map(names[type].filter((one) => one.member === id).map(({ key, name }) => [key, name]))
+    const own = new Map(names[type].filter((one) => one.member === id).map((one) => [one.key, one]))
     for (const [key, item] of itemsByKey(type, catalogue[type])) {
-      const name = own.get(key)
+      const { name, alias = null } = own.get(key) ?? {}
       const guarded = guard === undefined ? item : guard(type, item)
       const delivered = guarded && deliveredItem(rules, approved, { type, key }, guarded)
       const fitted = delivered && fitItem(type, delivered)
@@ -222,12 +222,13 @@ function linkMember(
         type,
         key,
         name,
+        alias,
         item: shown,
         execution: item['execution'],
         held,
         rules: matching,
         views: new Map(),
-        finding,
+        finding: finding ?? nameFinding(type, name),
         isFor,
         names: namesOf(type, item),
       }
@@ -271,7 +272,9 @@ interface Index {
 function indexOf(items: readonly LinkedItem[]): Index {
   const byName = new Map<string, LinkedItem>()
   for (const item of items) if (!byName.has(item.name)) byName.set(item.name, item)
-  const open = [...byName.values()].filter(({ held, member }) => held === null && !member.isDown)
+  const listed = [...byName.values()]
+  for (const item of items) if (item.alias !== null && !byName.has(item.alias)) byName.set(item.alias, item)
+  const open = listed.filter(({ held, member }) => held === null && !member.isDown)
   const conditional = [
     ...new Set(open.flatMap(({ rules }) => rules?.filter((rule) => rule.condition !== null) ?? [])),
   ]

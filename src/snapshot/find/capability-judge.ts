@@ -35,6 +35,8 @@ export interface LinkedItem {
   readonly type: CapabilityType
   readonly key: string
   readonly name: string
+  /** As of `PublicName`; null without one. */
+  readonly alias: string | null
   readonly item: Plain
   /** As of `Visible`. */
   readonly execution: unknown
@@ -43,7 +45,7 @@ export interface LinkedItem {
   readonly rules: readonly LinkedRule[] | null
   /** As callers see it, by the place of the rule that lets it pass; made when it is first wanted. */
   readonly views: Map<number, Visible>
-  /** As of `findingOf`; null for an item that fits the specification. */
+  /** As of `findingOf` and `nameFinding`; null for an item that fits the specification and model APIs. */
   readonly finding: string | null
   /** Names of arguments that the server declares. */
   readonly names: DeclaredNames

@@ -5,7 +5,7 @@
  *
  * 1. Names do not depend on the order of proxies in the store: of two endpoints that ask for one name, the older proxy has it.
  * 2. Names of arguments are of `A-Za-z0-9_.-` and unlike each other: model APIs refuse a list with any other.
- * 3. An input schema stands for itself and has at most {@link SCHEMA_BYTES_MAX} bytes for its body.
+ * 3. An input schema stands for itself and has at most {@link SCHEMA_BYTES_MAX} bytes for its body, and a bound for all arguments beside it.
  */
 import { hash } from 'node:crypto'
 import { isPlain, type Plain } from '../../base/plain.ts'
@@ -18,7 +18,8 @@ import type { ArgumentPlace, OfferedEndpoint, OfferedEndpoints } from '../../mod
 import { parameterNames } from '../../model/parameter-names.ts'
 import type { JsonSchema, Parameter, ProxySpec } from '../../model/proxy.ts'
 import { boundedSchema } from '../schema/bounded.ts'
-import { schemaOfParameter } from './parameter-schema.ts'
+import { shorten } from '../schema/parts.ts'
+import { type Argument, argumentSchemas, DESCRIPTION_CHARS_MAX } from './parameter-schema.ts'
 
 /** What of a proxy makes it a capability. */
 export interface OfferedProxy {
@@ -52,10 +53,10 @@ export interface Offered {
 const NAME_CHARS_MAX = 60
 const ARGUMENT_CHARS_MAX = 64
 const ARGUMENT = /^[A-Za-z0-9_.-]{1,64}$/
-const TEXT_CHARS_MAX = 2000
+/** Characters of the names that a description says are not shown. */
+const OMITTED_CHARS_MAX = 300
 /** Bytes of the schema of a body. */
 const SCHEMA_BYTES_MAX = 8 * 1024
-const PARAMETER_BYTES_MAX = 4 * 1024
 const BODY = 'body'
 
 const WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
@@ -98,7 +99,8 @@ export function offeredBy(
         const name = freeName(base, proxy, method, taken.tools)
         const annotations = { ...hintsOf(method), ...proxy.spec.mcp?.annotations }
         const schema = isWhole ? { inputSchema: shape.schema } : {}
-        add('tools', name, { name, ...texts, ...schema, annotations }, endpoint)
+        const description = withOmitted(texts.description, shape.omitted)
+        add('tools', name, { name, ...texts, description, ...schema, annotations }, endpoint)
       } else if (role === 'prompt') {
         const name = freeName(base, proxy, method, taken.prompts)
         add('prompts', name, { name, ...texts, arguments: shape.prompt }, endpoint)
@@ -170,12 +172,23 @@ function freeName(base: string, { id, slug }: OfferedProxy, method: HttpMethod, 
   return name
 }
 
-function textsOf({ name, description, mcp, path }: OfferedSpec, method: HttpMethod, basePath: string): Plain {
+function textsOf(
+  { name, description, mcp, path }: OfferedSpec,
+  method: HttpMethod,
+  basePath: string,
+): { readonly title: string; readonly description: string } {
   const text = mcp?.description ?? description
   return {
     title: mcp?.title ?? name,
-    description: text === '' ? `${method} ${basePath}${path}` : cut(text),
+    description: shorten(text === '' ? `${method} ${basePath}${path}` : text, DESCRIPTION_CHARS_MAX),
   }
+}
+
+/** A description that says which arguments the schema does not show. */
+function withOmitted(description: string, omitted: readonly string[]): string {
+  if (omitted.length === 0) return description
+  const note = `Takes ${omitted.length} more arguments: ${shorten(omitted.join(', '), OMITTED_CHARS_MAX)}.`
+  return `${shorten(description, DESCRIPTION_CHARS_MAX - note.length - 1)} ${note}`
 }
 
 /** What follows from the method (RFC 9110 section 9.2). What a POST or PATCH does, nothing tells. */
@@ -199,6 +212,8 @@ function hintsOf(method: HttpMethod): Plain {
 interface Shape {
   readonly called: Omit<OfferedEndpoint, 'proxy' | 'method'>
   readonly schema: Plain
+  /** Names of arguments that the schema does not show. */
+  readonly omitted: readonly string[]
   readonly prompt: readonly Plain[]
   readonly parameters: readonly Parameter[]
 }
@@ -208,32 +223,32 @@ function shapeOf(spec: OfferedSpec, method: HttpMethod, shared: Plain, isWhole: 
   const body = bodyOf(spec, method, contract, shared)
   const parameters = parametersOf(spec, method)
   const places: Record<string, ArgumentPlace> = {}
-  const properties: Plain = {}
-  const required: string[] = []
-  const prompt: Plain[] = []
   const names = argumentNames(parameters, body !== null)
-  for (const [index, parameter] of parameters.entries()) {
+  const all = parameters.map((parameter, index): Argument => {
     const name = names[index]!
     places[name] = placeOf(parameter)
-    if (parameter.required) required.push(name)
-    if (!isWhole) continue
-    const description = described(textOf(parameter, name))
-    properties[name] = { ...parameterSchema(parameter, shared), ...description }
-    prompt.push({ name, ...description, required: parameter.required })
-  }
-  if (body !== null && isWhole) {
-    properties[BODY] = body.schema(shared)
-    if (body.isRequired) required.push(BODY)
-  }
+    return { name, parameter, description: textOf(parameter, name) }
+  })
+  const shown = argumentSchemas(isWhole ? all : [], shared)
+  const isBodyShown = body !== null && isWhole
+  const required = [...shown.required, ...(isBodyShown && body.isRequired ? [BODY] : [])]
   return {
     called: { places, hasBody: body !== null, ...body?.form },
     schema: {
       type: 'object',
-      properties,
+      properties: { ...shown.properties, ...(isBodyShown ? { [BODY]: body.schema(shared) } : {}) },
       ...(required.length === 0 ? {} : { required }),
-      additionalProperties: false,
+      // A call may have those that are not shown
+      ...(shown.omitted.length === 0 ? { additionalProperties: false } : {}),
     },
-    prompt,
+    omitted: shown.omitted,
+    prompt: isWhole
+      ? all.map(({ name, parameter, description }) => ({
+          name,
+          ...described(description),
+          required: parameter.required,
+        }))
+      : [],
     parameters,
   }
 }
@@ -305,10 +320,6 @@ function placeOf({ name, in: place, style, explode, content_type }: Parameter): 
     ...(content_type === undefined ? {} : { content_type }),
   }
   return Object.keys(form).length === 0 ? [PLACE_OF[place], name] : [PLACE_OF[place], name, form]
-}
-
-function parameterSchema(parameter: Parameter, shared: Plain): Plain {
-  return plainSchema(schemaOfParameter(parameter), shared, PARAMETER_BYTES_MAX)
 }
 
 interface Body {
@@ -396,9 +407,5 @@ function variableOf(name: string): string {
 }
 
 function described(description: string): Plain {
-  return description === '' ? {} : { description: cut(description) }
-}
-
-function cut(text: string): string {
-  return text.length <= TEXT_CHARS_MAX ? text : `${text.slice(0, TEXT_CHARS_MAX - 1).toWellFormed()}…`
+  return description === '' ? {} : { description: shorten(description, DESCRIPTION_CHARS_MAX) }
 }

@@ -1,5 +1,68 @@
-import { isPlain } from '../../base/plain.ts'
+/** Schemas of parameters: of one, and of all that a tool takes within one bound. */
+import { isPlain, type Plain } from '../../base/plain.ts'
 import type { JsonSchema, Parameter } from '../../model/proxy.ts'
+import { boundedSchema } from '../schema/bounded.ts'
+import { bytesOf, shorten } from '../schema/parts.ts'
+
+/** Bytes of all arguments but the body, of one, and of one for which little is left. */
+const ARGUMENTS_BYTES_MAX = 16 * 1024
+const ARGUMENT_BYTES_MAX = 4 * 1024
+const SCARCE_BYTES_MAX = 160
+/** Characters of a description; model APIs refuse longer ones. */
+export const DESCRIPTION_CHARS_MAX = 1024
+const SCARCE_CHARS_MAX = 100
+/** Bytes around a property and its name. */
+const AROUND_BYTES = 2
+
+/** An argument of a tool: what it is called there and is told of it. */
+export interface Argument {
+  readonly name: string
+  readonly parameter: Parameter
+  readonly description: string
+}
+
+export interface ArgumentSchemas {
+  readonly properties: Plain
+  /** Of the properties. */
+  readonly required: readonly string[]
+  /** Names of arguments that did not fit in the bound; a call may have them. */
+  readonly omitted: readonly string[]
+}
+
+/** Schemas of arguments, in their order. Where they do not all fit, those that a call needs come first, the later ones with less detail. */
+export function argumentSchemas(all: readonly Argument[], shared: Plain): ArgumentSchemas {
+  let left = ARGUMENTS_BYTES_MAX
+  const found = new Map<string, Plain>()
+  for (const argument of all.toSorted(
+    (a, b) => Number(b.parameter.required) - Number(a.parameter.required),
+  )) {
+    const { name } = argument
+    const costOf = (schema: Plain): number => bytesOf(name) + bytesOf(schema) + AROUND_BYTES
+    const full = argumentSchema(argument, shared, ARGUMENT_BYTES_MAX, DESCRIPTION_CHARS_MAX)
+    const schema =
+      costOf(full) <= left ? full : argumentSchema(argument, shared, SCARCE_BYTES_MAX, SCARCE_CHARS_MAX)
+    if (costOf(schema) > left) continue
+    left -= costOf(schema)
+    found.set(name, schema)
+  }
+  const shown = all.filter(({ name }) => found.has(name))
+  return {
+    properties: Object.fromEntries(shown.map(({ name }) => [name, found.get(name)])),
+    required: shown.filter(({ parameter }) => parameter.required).map(({ name }) => name),
+    omitted: all.filter(({ name }) => !found.has(name)).map(({ name }) => name),
+  }
+}
+
+function argumentSchema(
+  { parameter, description }: Argument,
+  shared: Plain,
+  bytesMax: number,
+  charsMax: number,
+): Plain {
+  const bounded = boundedSchema(schemaOfParameter(parameter), shared, bytesMax)
+  const schema = isPlain(bounded) ? bounded : {}
+  return description === '' ? schema : { ...schema, description: shorten(description, charsMax) }
+}
 
 type Typed = Pick<Parameter, 'type' | 'schema' | 'enum' | 'pattern' | 'min' | 'max' | 'default'>
 
