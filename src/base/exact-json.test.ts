@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { parseExact, parseKeepingDigits, rawNumber, withDigits } from './exact-json.ts'
+import { joined, parseExact, parseKeepingDigits, rawNumber, withDigits, withoutDigits } from './exact-json.ts'
 
 /** Numbers that a double changes, or writes in another way. */
 const NUMBERS = [
@@ -60,4 +60,25 @@ test('a text without such numbers is the value that JSON.parse gives', () => {
   const read = parseKeepingDigits('{"id":"4e1-1.0-0","n":[1,2.5,100000]}')
   assert.equal(withDigits(read), read)
   assert.equal(rawNumber(1), null)
+})
+
+test('a value without digits is what JSON.parse gives, and the value itself keeps its digits', () => {
+  for (const number of NUMBERS.filter((one) => Number.isFinite(Number(one)))) {
+    const text = `{"a":[1,{"b":${number}}],"c":${number}}`
+    const value = parseKeepingDigits(text)
+    assert.equal(JSON.stringify(withDigits(withoutDigits(value))), JSON.stringify(JSON.parse(text)))
+    assert.equal(JSON.stringify(withDigits(value)), text)
+  }
+  const plain = parseKeepingDigits('{"a":[1,{"b":2}]}')
+  assert.equal(withoutDigits(plain), plain)
+  const large = parseKeepingDigits('{"a":1e400,"b":1.0}')
+  assert.equal(JSON.stringify(withDigits(withoutDigits(large))), '{"a":1e400,"b":1}')
+})
+
+test('members that are joined keep the digits of both, and the second goes before', () => {
+  const [one, other] = ['{"a":1.0,"b":2.0}', '{"b":3.0,"c":1e400}'].map(
+    (text) => parseKeepingDigits(text) as object,
+  )
+  assert.equal(JSON.stringify(withDigits(joined(one!, other!))), '{"a":1.0,"b":3.0,"c":1e400}')
+  assert.equal(JSON.stringify(withDigits(joined(one!, { b: 2 }))), '{"a":1.0,"b":2}')
 })

@@ -4,6 +4,7 @@
  *
  * 1. A text without such a number is read and written as before: it costs one search.
  * 2. Digits belong to the object or list that holds the number. A copy of it has doubles alone.
+ * 3. What has judged a number has seen the double, so that only the double may be sent on: see {@link withoutDigits}.
  */
 
 /** Found in every text with a number that a double writes in another way; also in others, which costs time alone. */
@@ -61,6 +62,38 @@ export function rawNumber(value: unknown): string | null {
 /** The value, with what JSON.stringify writes as it came in the place of numbers that have digits. Nothing is changed in place. */
 export function withDigits<T>(value: T): T {
   return hasDigits ? (replaced(value) as T) : value
+}
+
+/** The members of both, with the digits that either has; the second goes before. */
+export function joined<T extends object, U extends object>(value: T, more: U): T & U {
+  const whole = { ...value, ...more }
+  if (!hasDigits) return whole
+  const kept = [...(digits.get(value) ?? [])].filter(([key]) => !Object.hasOwn(more, key))
+  const own = [...kept, ...(digits.get(more) ?? [])]
+  if (own.length > 0) digits.set(whole, new Map(own))
+  return whole
+}
+
+/**
+ * The value as it was judged: with doubles alone, in a copy where numbers have digits. For what is sent on after something has decided by
+ * a number, which saw the double. A number that no double comes near (1e400) keeps its digits: no decision could let it pass for another.
+ */
+export function withoutDigits<T>(value: T): T {
+  return hasDigits ? (judged(value) as T) : value
+}
+
+function judged(value: unknown): unknown {
+  if (value === null || typeof value !== 'object') return value
+  const members = Object.entries(value).map(([key, one]): [string, unknown] => [key, judged(one)])
+  const own = digits.get(value)
+  const isSame =
+    members.every(([key, one]) => one === (value as Readonly<Record<string, unknown>>)[key]) &&
+    (own === undefined || [...own.values()].every((text) => !Number.isFinite(Number(text))))
+  if (isSame) return value
+  const copy = Array.isArray(value) ? members.map(([, one]) => one) : Object.fromEntries(members)
+  const kept = [...(own ?? [])].filter(([, text]) => !Number.isFinite(Number(text)))
+  if (kept.length > 0) digits.set(copy, new Map(kept))
+  return copy
 }
 
 function replaced(value: unknown): unknown {

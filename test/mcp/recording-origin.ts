@@ -13,6 +13,8 @@ export interface Offer {
   prompts?: readonly Content[]
   resources?: readonly Content[]
   resourceTemplates?: readonly Content[]
+  /** What each call of a tool gives. */
+  result?: Content
 }
 
 export interface RecordingOrigin extends AsyncDisposable {
@@ -49,7 +51,7 @@ export async function startRecordingOrigin(era: Era, offer: Offer): Promise<Reco
       case 'resources/templates/list':
         return { resourceTemplates, ...kept }
       case 'tools/call':
-        return { content: [{ type: 'text', text: 'done' }] }
+        return offer.result ?? { content: [{ type: 'text', text: 'done' }] }
       case 'prompts/get':
         return { messages: [] }
       case 'resources/read':

@@ -1,5 +1,6 @@
 /** Answers of origins: one JSON object, or a stream of events that holds it. */
 import { isUtf8 } from 'node:buffer'
+import { parseKeepingDigits } from '../../base/exact-json.ts'
 import { bufferOf, type ReadJson, readJson, withoutMark } from '../protocol/json.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
 import { type PlainResult, plainResultIn } from './plain-result.ts'
@@ -48,7 +49,7 @@ class PlainReply implements ResultReply {
 
   get result(): Members {
     // The text of an object
-    this.#result ??= JSON.parse(this.text) as Members
+    this.#result ??= parseKeepingDigits(this.text) as Members
     return this.#result
   }
 }

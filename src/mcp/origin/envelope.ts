@@ -1,4 +1,5 @@
 /** Requests as an origin of either era takes them (mcp: 2026-07-28 basic/transports; 2025-11-25 basic/transports). */
+import { joined, withDigits } from '../../base/exact-json.ts'
 import { isMembers, type Members, type RpcId } from '../protocol/message.ts'
 import { encodeMirrored } from '../protocol/mirrored.ts'
 import { CLIENT_CAPABILITIES, NAMED_BY, PROTOCOL_VERSION } from '../protocol/modern.ts'
@@ -65,12 +66,11 @@ function withEnvelope(params: Members, version: string, { info, capabilities }: 
   if (meta[PROTOCOL_VERSION] === version && given.info !== null && given.capabilities !== null) return params
   return {
     ...params,
-    _meta: {
-      ...meta,
+    _meta: joined(meta, {
       [PROTOCOL_VERSION]: version,
       [CLIENT_INFO]: given.info ?? info,
       [CLIENT_CAPABILITIES]: given.capabilities ?? capabilities,
-    },
+    }),
   }
 }
 
@@ -123,7 +123,7 @@ function legacyFields(version: string, session: string | null): string {
 }
 
 function post(fields: string, message: Members): OriginRequest {
-  return { method: 'POST', fields: CONTENT + fields, body: JSON.stringify(message) }
+  return { method: 'POST', fields: CONTENT + fields, body: JSON.stringify(withDigits(message)) }
 }
 
 function withoutEnvelope(params: Members): Members {

@@ -1,5 +1,4 @@
 import type { Clock } from '../../base/clock.ts'
-import { parseKeepingDigits } from '../../base/exact-json.ts'
 import type { HeldCalls } from '../../shared-state/ports/held-calls.ts'
 import type { Once } from '../../shared-state/ports/once.ts'
 import type { Tombstones } from '../../shared-state/ports/tombstones.ts'
@@ -82,7 +81,7 @@ export function createMcpEndpoint<Caller>(door: Door<Caller>, options: EndpointO
       }
       const refusal = refuseTransport(request)
       if (refusal !== null) return tell(refusal)
-      const read = readJson(request.body, parseKeepingDigits)
+      const read = readJson(request.body)
       if (!read.ok)
         return tell(
           errorAnswer(400, undefined, read.syntax ? RPC.parseError : RPC.invalidRequest, read.reason),

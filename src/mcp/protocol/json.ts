@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { parseKeepingDigits } from '../../base/exact-json.ts'
 import { jsonFaultText } from '../../base/json-fault.ts'
 import { isMembers } from './message.ts'
 
@@ -13,10 +14,9 @@ export type ReadJson =
 /**
  * Reads a message strictly: UTF-8, JSON (RFC 8259), bounded depth, and no member named twice in the envelope,
  * `params` or `_meta`. Two JSON readers may pick different ones of a repeated member, and what one of them judged
- * the other would execute. A member named `__proto__` stays an ordinary member.
- * @param parse reads the text as JSON.parse does
+ * the other would execute. A member named `__proto__` stays an ordinary member, and numbers keep their digits for `withDigits`.
  */
-export function readJson(bytes: Uint8Array, parse: (text: string) => unknown = JSON.parse): ReadJson {
+export function readJson(bytes: Uint8Array): ReadJson {
   if (!isUtf8(bytes)) return { ok: false, syntax: true, reason: 'The body is not UTF-8' }
   const text = bufferOf(bytes).toString('utf8')
   const written = countMembers(bytes)
@@ -24,7 +24,7 @@ export function readJson(bytes: Uint8Array, parse: (text: string) => unknown = J
     return { ok: false, syntax: false, reason: `The body is nested deeper than ${JSON_DEPTH_MAX}` }
   let value: unknown
   try {
-    value = parse(text)
+    value = parseKeepingDigits(text)
   } catch {
     return { ok: false, syntax: true, reason: `The body is not JSON: ${jsonFaultText(text)}` }
   }

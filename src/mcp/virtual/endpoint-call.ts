@@ -2,6 +2,7 @@
  * One call of an endpoint that a virtual MCP offers as a tool, prompt or resource. It runs in process, through the checks, limits and
  * record of any request to the endpoint; the policies of the virtual MCP and of its origin are taken besides.
  */
+import { withDigits } from '../../base/exact-json.ts'
 import type { LocatedEndpoint } from '../../snapshot/find/offered-endpoints.ts'
 import type { Member } from '../../snapshot/find/virtual-mcps.ts'
 import type { CallHandle } from '../../wire/port.ts'
@@ -35,7 +36,7 @@ export function callEndpoint(
   const built =
     method === 'resources/read'
       ? byUri(endpoint, String(target.params['uri']))
-      : byArguments(endpoint, target.params['arguments'])
+      : byArguments(endpoint, withDigits(target.params['arguments']))
   if (!built.ok) {
     const [first] = built.errors
     const detail = `${first!.pointer}: ${first!.reason}`

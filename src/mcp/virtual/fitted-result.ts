@@ -7,6 +7,7 @@
  * 3. In the place of a content that cannot be repaired, or that the revision of the client does not have, stands a text that says so.
  */
 
+import { withDigits } from '../../base/exact-json.ts'
 import { RESOURCE } from '../../model/mcp/listed-item.ts'
 import { ANNOTATIONS, META } from '../../model/mcp/parts.ts'
 import {
@@ -91,7 +92,7 @@ export function fitToolResult(
   const isTold = isKept || structured === null || content.length > 0
   return {
     ...rest,
-    content: isTold ? content : [textOf(JSON.stringify(structured))],
+    content: isTold ? content : [textOf(JSON.stringify(withDigits(structured)))],
     ...(isKept && structured !== undefined ? { structuredContent: structured } : {}),
     // An unclear answer counts as a failure
     ...(isFlag ? {} : { isError: isError !== 'false' && isError !== 0 }),

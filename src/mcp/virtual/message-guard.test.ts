@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { parseKeepingDigits, withDigits } from '../../base/exact-json.ts'
 import type { RuleAction } from '../../guardrails/names.ts'
 import { compileRule, type Rule } from '../../guardrails/rule.ts'
 import type { McpGuardrails } from '../../snapshot/linked/guardrail.ts'
@@ -46,6 +47,13 @@ test('what the client sends is looked at field by field: arguments, answers to q
   // Members of a client are no decision
   const named = { rule: {}, cause: 'found', arguments: {} }
   assert.equal(guard({ request: [rule('block')] }).request(named), named)
+})
+
+test('what rules on requests have read as a double is sent as that double', () => {
+  const params = parseKeepingDigits('{"name":"a","arguments":{"n":12345678901234567890}}') as Members
+  const sent = guard({ request: [rule('redact')] }).request(params)
+  assert.equal(JSON.stringify(withDigits(sent)), '{"name":"a","arguments":{"n":12345678901234567000}}')
+  assert.equal(guard({ response: [rule('redact')] }).request(params), params)
 })
 
 test('rules see _meta and members that Postern does not know, and leave the protocol version as it is', () => {

@@ -7,6 +7,7 @@
  *    notifications. A notification or question that is blocked is left out.
  * 3. Structured content that a rule has changed still fits the output schema of its tool, or the result is refused.
  */
+import { parseKeepingDigits, withDigits, withoutDigits } from '../../base/exact-json.ts'
 import { isPlain } from '../../base/plain.ts'
 import type { RefusalCode, RefusalFacts } from '../../base/refusal.ts'
 import type { CallGuard } from '../../gateway/called-capability.ts'
@@ -83,7 +84,9 @@ export class MessageGuard implements CallGuard {
       this.refusal = refusalOf('guardrail_blocked', stop, 'request')
       return null
     }
-    const judged = this.#under(this.#rules.request, 'request', (run) => this.#sent(params, run))
+    // Rules read doubles, so that doubles are what they let pass
+    const whole = this.#rules.request === null ? params : withoutDigits(params)
+    const judged = this.#under(this.#rules.request, 'request', (run) => this.#sent(whole, run))
     return judged instanceof Promise ? judged.then(settled) : settled(judged)
   }
 
@@ -177,11 +180,11 @@ export class MessageGuard implements CallGuard {
   /** Null for one that is left out. @param text a notification as JSON */
   #notification(chain: Chain, text: string): string | null | Promise<string | null> {
     // Written by Postern
-    const { params, ...message } = JSON.parse(text) as Members
+    const { params, ...message } = parseKeepingDigits(text) as Members
     if (!isMembers(params)) return text
     const settled = ({ value, stop }: Judged<unknown>): string | null => {
       if (stop !== null) return null
-      return value === params ? text : JSON.stringify({ ...message, params: value })
+      return value === params ? text : JSON.stringify(withDigits({ ...message, params: value }))
     }
     const judged = this.#judged(chain, params, 'response')
     return judged instanceof Promise ? judged.then(settled) : settled(judged)
@@ -219,7 +222,7 @@ export class MessageGuard implements CallGuard {
     }
     const { text } = answer
     // A result as Postern writes it
-    const result = JSON.parse(text) as Members
+    const result = parseKeepingDigits(text) as Members
     if (Buffer.byteLength(text) > bytesMaxOf(chain)) {
       const { stop } = failed(chain, result, 'response', tally, 'the result is longer than max_body')
       return { value: answer, blocked: stop }
@@ -233,7 +236,7 @@ export class MessageGuard implements CallGuard {
     if (after === result) return { value: answer, blocked: null }
     if (after['structuredContent'] !== result['structuredContent'] && !this.#fits(after['structuredContent']))
       return { value: answer, blocked: 'schema' }
-    return { value: { kind: 'result', text: JSON.stringify(after) }, blocked: null }
+    return { value: { kind: 'result', text: JSON.stringify(withDigits(after)) }, blocked: null }
   }
 
   #fits(content: unknown): boolean {

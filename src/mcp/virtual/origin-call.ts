@@ -1,5 +1,7 @@
 /** One request to an origin on behalf of a caller, until its answer. */
+
 import { randomUUID } from 'node:crypto'
+import { withDigits, withoutDigits } from '../../base/exact-json.ts'
 import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'
 import { connectionFacts } from '../../gateway/forward/connected.ts'
 import type { Connection, NotConnected } from '../../gateway/forward/connections.ts'
@@ -208,6 +210,8 @@ export class OriginCall {
     const originId = this.#round === 0 ? this.#requestId : `${this.#requestId}.round-${this.#round}`
     const name = received.sessionId === '' ? null : callName(received.sessionId, id)
     this.#mirroredLines = this.#mirrored(line.version, params)
+    // Headers have doubles, and a server compares them with the body
+    const sent = this.#mirroredLines === '' ? params : withoutDigits(params)
     let isOver = false
     let told: Promise<unknown> | null = null
     const own: CallHandle = {
@@ -217,7 +221,7 @@ export class OriginCall {
       },
     }
     const handle = line.request(
-      { id: originId, params, mirrored: this.#mirroredLines },
+      { id: originId, params: sent, mirrored: this.#mirroredLines },
       {
         heard: (message) => this.#guarded(() => this.#heard(message, line)),
         // A connection that closes says nothing in earlier revisions (2025-11-25, basic/utilities/cancellation)
@@ -352,7 +356,7 @@ export class OriginCall {
     const ask = this.#ask
     const fault = inputFault(result['inputRequests'], clientCapabilities)
     if (fault !== null) return this.#refuse('upstream_invalid_response', fault)
-    if (isModern) return this.#done({ kind: 'result', text: JSON.stringify(result) })
+    if (isModern) return this.#done({ kind: 'result', text: JSON.stringify(withDigits(result)) })
     const { inputRequests, requestState } = result
     const wanted = isMembers(inputRequests) ? Object.entries(inputRequests) : []
     if (ask === null || this.#round >= ROUNDS_MAX)
@@ -587,5 +591,5 @@ export class OriginCall {
 
 /** A notification without what the origin may have added to it. */
 function notificationText(method: string, params: Members): string {
-  return JSON.stringify({ jsonrpc: '2.0', method, params })
+  return JSON.stringify(withDigits({ jsonrpc: '2.0', method, params }))
 }

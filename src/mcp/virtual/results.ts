@@ -1,4 +1,5 @@
 /** Results of origins in the form of the revision that the client speaks. */
+import { withDigits } from '../../base/exact-json.ts'
 import type { ResultReply } from '../origin/answer.ts'
 import type { Members } from '../protocol/message.ts'
 import type { RelayedAnswer } from '../protocol/relay.ts'
@@ -53,18 +54,18 @@ export function resultFor(
   text: string | null = null,
 ): string {
   if (!isModernClient) {
-    if (!isModernOrigin) return text ?? JSON.stringify(result)
+    if (!isModernOrigin) return text ?? JSON.stringify(withDigits(result))
     return JSON.stringify(
-      Object.fromEntries(Object.entries(result).filter(([name]) => !MODERN_MEMBERS.has(name))),
+      withDigits(Object.fromEntries(Object.entries(result).filter(([name]) => !MODERN_MEMBERS.has(name)))),
     )
   }
   // What an origin calls public may be public for its callers, of whom Postern is one
   if (KEPT.has(method)) {
     const kept = { ttlMs: 0, ...(isModernOrigin ? ttlOf(result) : {}), cacheScope: 'private' }
-    return JSON.stringify({ resultType: 'complete', ...result, ...kept })
+    return JSON.stringify(withDigits({ resultType: 'complete', ...result, ...kept }))
   }
   if (text === null || Object.keys(result).length === 0)
-    return JSON.stringify({ resultType: 'complete', ...result })
+    return JSON.stringify(withDigits({ resultType: 'complete', ...result }))
   return result['resultType'] === undefined ? withType(text) : text
 }
 

@@ -253,6 +253,7 @@ function linkRules(
       place,
       projection,
       condition: toCondition(rule, facts),
+      isByArguments: rule.when !== null,
       matches: toMatch(type, match),
     }
   })

@@ -2,6 +2,7 @@
  * The decision about one item for one caller, whatever the method: a list, a call, a completion, a read and a subscription are all
  * judged here.
  */
+import { joined, withoutDigits } from '../../base/exact-json.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { type CapabilityType, KEY_OF } from '../../model/capability.ts'
 import type { Held } from '../../model/capability-drift.ts'
@@ -27,6 +28,8 @@ export interface LinkedRule {
   readonly projection: Projection | null
   /** Null for a rule that always applies. */
   readonly condition: Condition | null
+  /** Its condition has seen the arguments of the call. */
+  readonly isByArguments: boolean
   readonly matches: (item: Plain) => boolean
 }
 
@@ -145,7 +148,9 @@ export function admitted(item: LinkedItem, caller: Caller, given: Plain): Exclud
       item: view,
       reason: `The capability policy does not let callers set the argument ${JSON.stringify(closed)}. Leave it out.`,
     }
-  const whole = view.fixed === NO_ARGUMENTS ? given : { ...given, ...view.fixed }
+  // Conditions decide by doubles, so that doubles are what they admit
+  const seenAs = item.rules?.some(({ isByArguments }) => isByArguments) ? withoutDigits(given) : given
+  const whole = view.fixed === NO_ARGUMENTS ? seenAs : joined(seenAs, view.fixed)
   return { kind: 'admitted', item: view, arguments: whole }
 }
 
