@@ -270,10 +270,13 @@ const CAME: Readonly<Record<Tool, string | null>> = {
 for (const era of ERAS)
   test(`${era} client: whatever an origin of HTTP+SSE does to a call, the next call is served`, async (t) => {
     await using hostile = await startHostileSse()
-    await using desk = await startVirtualMcp({ sse: hostile.url }, { timeouts: TIMEOUTS })
-    const client = await rawClient(desk, era)
+    // A storm takes its time on a busy machine, and only what never comes is to be given up
+    await using patient = await startVirtualMcp({ sse: hostile.url })
+    await using hasty = await startVirtualMcp({ sse: hostile.url }, { timeouts: TIMEOUTS })
+    const clients = [patient, hasty].map(async (desk) => ({ desk, client: await rawClient(desk, era) }))
     for (const [name, expected] of Object.entries(CAME))
       await t.test(name, async () => {
+        const { desk, client } = await clients[expected === 'upstream_timeout' ? 1 : 0]!
         const answer = await client.ask('tools/call', { name, arguments: { word: name } })
         if (expected === null) assert.match(answer.text, new RegExp(`\\\\"word\\\\":\\\\"${name}\\\\"`))
         else {
