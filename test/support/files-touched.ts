@@ -13,8 +13,12 @@ interface Coverage {
   }[]
 }
 
-/** Files below `src` of which `work` runs a function, in this thread, by path. Their loading does not count. */
-export async function filesTouched(work: () => Promise<unknown>): Promise<string[]> {
+/**
+ * Files below `src` of which `work` runs a function, in this thread, by path. Their loading does not count.
+ * @param times How often it is run: only files of each time count. All runs follow each other at once, since to begin to count takes
+ *   long enough on a busy machine for connections to be given up that stand unused.
+ */
+export async function filesTouched(work: () => Promise<unknown>, times = 1): Promise<string[]> {
   const session = new Session()
   session.connect()
   const ask = (method: string, given = {}): Promise<Coverage> =>
@@ -26,15 +30,22 @@ export async function filesTouched(work: () => Promise<unknown>): Promise<string
   try {
     await ask('Profiler.enable')
     await ask('Profiler.startPreciseCoverage', { callCount: true, detailed: false })
-    // Counts begin anew with each answer
-    await ask('Profiler.takePreciseCoverage')
-    await work()
-    const { result } = await ask('Profiler.takePreciseCoverage')
-    return result
-      .filter(({ functions }) => functions.some(({ ranges }) => ranges[0]!.count > 0))
-      .flatMap(({ url }) => (url.startsWith('file:') ? [relative(SOURCES, fileURLToPath(url))] : []))
-      .filter((path) => !path.startsWith('..') && !BY_THE_CLOCK.has(path))
-      .sort()
+    if (times > 1) await work()
+    let files: string[] | null = null
+    for (let time = 0; time < times; time++) {
+      // Counts begin anew with each answer
+      await ask('Profiler.takePreciseCoverage')
+      await work()
+      const { result } = await ask('Profiler.takePreciseCoverage')
+      const run = new Set(
+        result
+          .filter(({ functions }) => functions.some(({ ranges }) => ranges[0]!.count > 0))
+          .flatMap(({ url }) => (url.startsWith('file:') ? [relative(SOURCES, fileURLToPath(url))] : []))
+          .filter((path) => !path.startsWith('..') && !BY_THE_CLOCK.has(path)),
+      )
+      files = files === null ? [...run] : files.filter((file) => run.has(file))
+    }
+    return files!.sort()
   } finally {
     session.disconnect()
   }
