@@ -271,6 +271,25 @@ describe('the Gateway MCP door', () => {
     assert.equal(unknown['code'], 'parameter_invalid')
   })
 
+  test('another spelling of a declared name is refused in the query and at any depth of the body', async () => {
+    const order = { sku: 'a', lines: [{ n: 1 }] }
+    for (const [endpoint, params, pointer] of [
+      ['list-orders', { query: { status: 'open', Status: 'hidden' } }, '/params/query/Status'],
+      ['list-orders', { query: { 'status\0': 'hidden' } }, '/params/query/status\0'],
+      ['list-orders', { query: { '\u017ftatus': 'hidden' } }, '/params/query/\u017ftatus'],
+      ['create-order', { body: { ...order, SKU: 'b' } }, '/params/body/SKU'],
+      ['create-order', { body: { ...order, lines: [{ n: 1, N: 2 }] } }, '/params/body/lines/0/N'],
+    ] as const) {
+      const answer = await execute({ endpoint, params })
+      assert.equal(answer['code'], 'parameter_invalid', pointer)
+      const [first] = answer['errors'] as readonly { readonly pointer: string }[]
+      assert.ok(first!.pointer.startsWith(pointer.split('\0')[0]!), first!.pointer)
+    }
+    assert.deepEqual(gateway.calls, [])
+    await execute({ endpoint: 'create-order', params: { body: { ...order, Other: 1, other: 2 } } })
+    assert.equal(gateway.calls.length, 1, 'names that nothing declares may be like each other')
+  })
+
   test('lists repeat a query parameter and objects become bracketed names', async () => {
     await execute({
       endpoint: 'list-orders',
