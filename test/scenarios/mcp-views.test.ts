@@ -217,6 +217,17 @@ test('an endpoint that the profile may not call is in no view, on any thread', a
   await update('/profiles/acme:agent', { endpoints: { deny: [] } })
 })
 
+test('a tool of an endpoint is listed without dots, and a call of its name with dots is a call of it', async () => {
+  await proxy('crm', 'everybody', '/everybody', { operation_id: 'people.all' })
+  const peer = await connect(undefined, '?view=expanded')
+  const names = await expanded(peer, 'crm_people')
+  assert.deepEqual(names, ['crm_people', 'crm_people_all'])
+  for (const name of ['crm_people_all', 'crm_people.all'])
+    assert.equal((await peer.call(name, {})).structuredContent!['status'], 200)
+  await peer.close()
+  await update('/proxies/crm:everybody', { status: 'draft' })
+})
+
 test('the profile sets the view, the URL goes before it, and auto expands up to 40 tools', async () => {
   const count = async (query: string) => {
     const peer = await connect(undefined, query)
