@@ -21,6 +21,7 @@ import {
 } from './capability-answers.ts'
 import { basesOf } from './capability-bases.ts'
 import type { Caller, SubjectClaims } from './capability-caller.ts'
+import { selectedOf } from './capability-selection.ts'
 
 /** Answers of the filter, by name, for a virtual MCP made of policies and catalogues as they are written. */
 interface Made {
@@ -112,6 +113,12 @@ test('a tool with an alias is listed once and answers to both names, and a name 
     item: named,
     arguments: {},
   })
+  // Tokens that were restricted to the name with dots keep the tool
+  const restricted = selectedOf(alone, { tools: [{ exact: 'orders.get' }] })
+  assert.deepEqual(namesFor(restricted, acme), ['orders_get'])
+  assert.equal(restricted.find(acme, 'tools', 'orders_get'), named)
+  const other = selectedOf(alone, { tools: [{ exact: 'orders.put' }] })
+  assert.equal(other.find(acme, 'tools', 'orders.get'), null)
 })
 
 test('items are found by name, glob and hint, and deny outweighs allow wherever it stands', () => {

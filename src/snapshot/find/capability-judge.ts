@@ -125,9 +125,10 @@ export function viewUnder(item: LinkedItem, rule: LinkedRule | null): Visible {
   const place = rule?.place ?? WITHOUT_RULE
   let view = item.views.get(place)
   if (view === undefined) {
-    const { type, key, name, member, execution } = item
+    const { type, key, name, alias, member, execution } = item
     const shown = type === 'tools' ? withPublicApp(item.item, member.toPublicUri) : item.item
     view = viewOf({ type, member: member.id, key, name, execution }, shown, rule?.projection ?? null)
+    if (alias !== null) view = { ...view, alias }
     item.views.set(place, view)
   }
   return view

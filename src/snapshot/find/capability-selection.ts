@@ -100,5 +100,10 @@ function questionOf(selection: CapabilitySelection): (type: CapabilityType, item
   const matches = new Map(
     CAPABILITY_TYPES.map((type) => [type, selection[type]?.map((match) => toMatch(type, match))]),
   )
-  return (type, { shown }) => matches.get(type)?.some((fits) => fits(shown)) ?? true
+  return (type, { shown, alias }) => {
+    const meant = matches.get(type)
+    if (meant === undefined || meant.some((fits) => fits(shown))) return true
+    // Selections that were made when this was the name go on
+    return alias !== undefined && meant.some((fits) => fits({ ...shown, name: alias }))
+  }
 }

@@ -12,6 +12,8 @@ export interface Visible {
   readonly key: string
   /** What callers call it: a name, a URI or a URI template. */
   readonly name: string
+  /** As of `PublicName`: what callers may call it beside its name. Absent without one. */
+  readonly alias?: string
   /** The item as lists have it. */
   readonly shown: Plain
   /** Input schema of a tool as its server lists it: with the arguments that callers must not give. */
