@@ -25,6 +25,8 @@ import { RollupKeeper } from './rollup/keeper.ts'
 
 const STATE_MS = 1000
 const PROBE_MS = 2000
+/** As for the configuration: a probe that takes longer shows. */
+const SLOW_MS = 2000
 
 /** Between two additions to the rollups. Until then questions read the records themselves. */
 const COUNT_MS = 15_000
@@ -65,6 +67,8 @@ export async function startRecording(
   const givers = new Set<Giver>()
   let flushes = 0
   let lastState = ''
+  /** Milliseconds of the last probe, where they were too many; else 0. */
+  let slowMs = 0
 
   function connect(port: MessagePort): void {
     const giver: Giver = { port, answered: () => {} }
@@ -109,12 +113,23 @@ export async function startRecording(
       queued,
       dropped,
       lastError: lastError ?? quotaError,
-      fault: fault && { fault: fault.fault, inner: fault.facts.inner ?? '' },
+      fault:
+        fault === null && slowMs > 0
+          ? { fault: 'slow', inner: `a write took ${slowMs} ms. Request records wait in memory.` }
+          : fault && { fault: fault.fault, inner: fault.facts.inner ?? '' },
     }
     const text = JSON.stringify(state)
     if (text === lastState) return
     lastState = text
     toMain({ kind: 'state', state })
+  }
+
+  async function probe(): Promise<void> {
+    const begun = performance.now()
+    await store.probe()
+    const ms = Math.round(performance.now() - begun)
+    slowMs = ms > SLOW_MS ? ms : 0
+    reportState()
   }
 
   function prune(): void {
@@ -153,7 +168,7 @@ export async function startRecording(
   const stateTimer = setInterval(reportState, STATE_MS)
   const countTimer = setInterval(() => ingest.count(), COUNT_MS)
   const pruneTimer = setInterval(prune, PRUNE_MS)
-  const probeTimer = setInterval(() => void store.probe().then(reportState), PROBE_MS)
+  const probeTimer = setInterval(() => void probe(), PROBE_MS)
   const endSaving = quotas?.keepSaving((error) => {
     quotaError = error
   })

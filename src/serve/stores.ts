@@ -16,6 +16,7 @@ import { isInside, keyBesideData } from '../upkeep/key-place.ts'
 import { compilerVersion } from '../upkeep/start/compiler-version.ts'
 import { type Configuration, openConfiguration } from '../upkeep/start/configuration.ts'
 import { clearDamagedFiles } from '../upkeep/start/damaged-files.ts'
+import { watchKeyFile } from '../upkeep/start/key-watch.ts'
 import { copyForReading, type ReadingPlace } from '../upkeep/start/reading-place.ts'
 import { VERSION } from '../version.ts'
 import { PLACES } from './places.ts'
@@ -27,6 +28,8 @@ export interface Stores extends Configuration {
   readonly keys: IdempotencyMemory
   /** What keeps the keys over a restart. */
   readonly keptKeys: Probed
+  /** The file of the master key. */
+  readonly vaultKey: Probed
   /** Why the data directory may not be written; null when it may. */
   readonly readOnly: AccessFault | null
   /** See {@link HEALTH}. */
@@ -78,7 +81,8 @@ export async function openOwnStores(its: Start) {
     sealKey: configuration.vault.answersKey(),
     unwritable: place.readOnly === null ? null : { file: files.keys.file, fault: place.readOnly },
   })
-  return { ...configuration, lastGood, keys, keptKeys, readOnly: place.readOnly }
+  const vaultKey = watchKeyFile(keyFile, configuration.vault)
+  return { ...configuration, lastGood, keys, keptKeys, vaultKey, readOnly: place.readOnly }
 }
 
 /** Opens all that is in the data directory, records in threads of their own. Throws CannotStart as the stores do. */

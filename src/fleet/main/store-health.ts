@@ -5,11 +5,13 @@
 import { type Repeating, repeat } from '../../base/repeat.ts'
 import type { Recorder } from '../../record/recorder-client.ts'
 import { type Probed, STORE_FAULTS, type StoreFault } from '../../store/ports/unavailable.ts'
-import { HEALTH, STORES, type StoreName } from '../shared/messages.ts'
+import { HEALTH, healthTime, STORES, type StoreName } from '../shared/messages.ts'
 
 const LOOK_MS = 1000
 /** Probes write to the disk: every second look is one. A store that fails is probed at every look. */
 const LOOKS_PER_PROBE = 2
+/** A probe writes one page. Where that takes longer, changes wait so long that their callers may give up. */
+const SLOW_MS = 2000
 
 interface Seen {
   readonly fault: StoreFault
@@ -27,6 +29,8 @@ export interface WatchedStores {
   readonly lastGood: Probed
   /** Of idempotency keys. */
   readonly keptKeys: Probed
+  /** The file of the master key, which is read at starts alone. */
+  readonly vaultKey: Probed
   /** See {@link HEALTH}. */
   readonly health: SharedArrayBuffer
 }
@@ -36,6 +40,7 @@ const FILES: Readonly<Record<StoreName, string>> = {
   records: 'records.db',
   idempotency: 'idempotency.db',
   serving: 'serving.db',
+  key: 'the key file',
 }
 
 /**
@@ -46,11 +51,13 @@ export function keepHealth(
   its: Repeating & { readonly log: (level: 'info' | 'error', message: string) => void },
   stores: WatchedStores,
 ): SharedArrayBuffer {
-  const { store, recorder, lastGood, keptKeys, health, fault: closed } = stores
+  const { store, recorder, lastGood, keptKeys, vaultKey, health, fault: closed } = stores
   const cells = new Int32Array(health)
   Atomics.store(cells, HEALTH.recorder, 1)
   const known = new Map<StoreName, StoreFault | null>()
   let looks = 0
+  /** Milliseconds of the last probe. */
+  let probed = 0
 
   function show(name: StoreName, fault: StoreFault | null): void {
     const cell = HEALTH.faults + STORES.indexOf(name)
@@ -63,22 +70,29 @@ export function keepHealth(
     known.set(name, seen?.fault ?? null)
     if (seen?.fault === before || (seen === null && before === null)) return
     if (seen === null) its.log('info', `${FILES[name]} can be used again`)
+    else if (seen.fault === 'slow') its.log('error', `${FILES[name]} is slow: ${seen.inner}`)
     else its.log('error', `${FILES[name]} cannot be used (${seen.fault}): ${seen.inner}. ${EFFECT[name]}`)
   }
 
   function tellConfig({ fault }: Probed): void {
-    tell('config', fault && { fault: fault.fault, inner: fault.facts.inner ?? fault.message })
+    if (fault === null && probed > SLOW_MS) tell('config', { fault: 'slow', inner: slowly(probed) })
+    else tell('config', fault && { fault: fault.fault, inner: fault.facts.inner ?? fault.message })
   }
 
   async function look(): Promise<void> {
     const isProbe = looks++ % LOOKS_PER_PROBE === 0
     // Before the probe too, which may mend what a use has met
     if (store !== null) tellConfig(store)
-    if (store !== null && (isProbe || store.fault !== null)) await store.probe()
-    await Promise.all([lastGood.probe(), keptKeys.probe()])
+    if (store !== null && (isProbe || store.fault !== null)) {
+      const begun = performance.now()
+      await store.probe()
+      probed = performance.now() - begun
+    }
+    await Promise.all([lastGood.probe(), keptKeys.probe(), vaultKey.probe()])
     for (const [name, { fault }] of [
       ['serving', lastGood],
       ['idempotency', keptKeys],
+      ['key', vaultKey],
     ] as const)
       tell(name, fault && { fault: fault.fault, inner: fault.facts.inner ?? fault.message })
     if (store !== null) tellConfig(store)
@@ -86,12 +100,15 @@ export function keepHealth(
     const { running, dropped } = recorder.state
     Atomics.store(cells, HEALTH.recorder, running ? 1 : 0)
     Atomics.store(cells, HEALTH.recordsDropped, Math.min(dropped, 2 ** 31 - 1))
+    Atomics.store(cells, HEALTH.looked, healthTime())
   }
 
   Atomics.store(cells, HEALTH.store, store === null ? 0 : 1)
   // The start has logged it
   if (closed !== null) show('config', closed.fault)
   recorder.watch((fault) => tell('records', fault))
+  // At once too: a start on a full disk says so as soon as it is ready
+  void look().catch((error: unknown) => its.fault(error, 'the state of the stores'))
   repeat(its, LOOK_MS, 'the state of the stores', look)
   return health
 }
@@ -100,5 +117,11 @@ const EFFECT: Readonly<Record<StoreName, string>> = {
   config: 'Traffic is served; management answers 503 store_unavailable until the file can be used again.',
   records: 'Traffic is served; request records wait in memory, and are dropped and counted when it is full.',
   idempotency: 'Traffic is served; idempotency keys are kept in memory alone and do not survive a restart.',
+  key: 'Secrets can be opened until this process ends; the next start is refused. Put the key file back from your copy of it.',
   serving: 'Traffic is served; a restart without config.db would not find the last known configuration.',
+}
+
+/** For the log. @param ms of one write */
+function slowly(ms: number): string {
+  return `a write took ${Math.round(ms)} ms. Traffic is served; changes wait, and their callers may give up.`
 }

@@ -261,14 +261,16 @@ export const HEALTH = {
   /** From here on one cell for each of {@link STORES}: 0, or one more than the index of its fault in STORE_FAULTS. */
   faults: 8,
   /** Gateway threads whose event loop is blocked; see heartbeats.ts. */
-  stalled: 12,
+  stalled: 13,
   /** From here on one cell for each of {@link REPLACEMENTS}: gateway threads that were replaced for that reason. */
-  replaced: 13,
+  replaced: 14,
   /** Origins that cannot be reached. */
-  originsDown: 16,
+  originsDown: 17,
+  /** When the main thread last finished a look at the stores, as {@link healthTime} counts. */
+  looked: 18,
   /** From here on one cell for the heartbeats of each gateway thread, by slot. */
-  heartbeats: 17,
-  cells: 17 + SLOTS_MAX,
+  heartbeats: 19,
+  cells: 19 + SLOTS_MAX,
 } as const
 
 /**
@@ -278,8 +280,13 @@ export const HEALTH = {
 export const REPLACEMENTS = ['died', 'hung', 'start_timeout'] as const
 export type Replacement = (typeof REPLACEMENTS)[number]
 
+/** Milliseconds that all threads count from one origin, whatever the clock is set to, in the positive numbers of a cell. */
+export function healthTime(): number {
+  return Number(process.hrtime.bigint() / 1_000_000n) & 0x7fff_ffff
+}
+
 /** The files whose state health tells of, in the order of their cells. */
-export const STORES = ['config', 'records', 'idempotency', 'serving'] as const
+export const STORES = ['config', 'records', 'idempotency', 'serving', 'key'] as const
 export type StoreName = (typeof STORES)[number]
 
 /** Slots of the threads beside the gateway threads, which count up from 0, among those who use the shared counters. */

@@ -4,6 +4,7 @@
  */
 import { type ExpositionFormat, toExposition } from '../../record/exposition.ts'
 import { readCounts } from '../../record/request-counts.ts'
+import type { StoreFault } from '../../store/ports/unavailable.ts'
 import { HEALTH, REPLACEMENTS } from './messages.ts'
 import type { Readiness } from './readiness.ts'
 
@@ -49,13 +50,19 @@ export function createMetricsPage({
         originsDown: Atomics.load(cells, HEALTH.originsDown),
         recordsDropped: recorder.dropped,
         stores: {
-          configuration: { isAvailable: store && stores.config === null, fault: stores.config },
-          records: { isAvailable: recorder.running && stores.records === null, fault: stores.records },
+          configuration: { isAvailable: store && isUsable(stores.config), fault: stores.config },
+          records: { isAvailable: recorder.running && isUsable(stores.records), fault: stores.records },
           idempotency: { isAvailable: stores.idempotency === null, fault: stores.idempotency },
+          key: { isAvailable: stores.key === null, fault: stores.key },
           serving: { isAvailable: stores.serving === null, fault: stores.serving },
         },
       },
       format,
     )
   }
+}
+
+/** A slow store can be used. */
+function isUsable(fault: StoreFault | null): boolean {
+  return fault === null || fault === 'slow'
 }

@@ -3,7 +3,7 @@
  * told to stop. While a dead thread is replaced, it stays 200 with `"status": "warn"`, since the other threads serve.
  */
 import { STORE_FAULTS, type StoreFault } from '../../store/ports/unavailable.ts'
-import { HEALTH, STORES, type StoreName } from './messages.ts'
+import { HEALTH, healthTime, STORES, type StoreName } from './messages.ts'
 
 /** What `/readyz` says, with the states of draft-inadarei-api-health-check. */
 export interface Readiness {
@@ -58,12 +58,20 @@ function droppedRecords(health: Int32Array): number {
   return Atomics.load(health, HEALTH.recordsDropped) + Atomics.load(health, HEALTH.droppedByGateways)
 }
 
-/** Why each file cannot be used; null while it can. */
+/**
+ * The main thread looks at its stores every second. A write to a disk that stalls blocks it, so that it cannot tell of that itself:
+ * without a look for so long, the other threads do.
+ */
+const UNSEEN_MS = 4000
+
+/** Why each file cannot be used, or is slow; null while there is nothing to say. */
 function faultsOf(health: Int32Array): Record<StoreName, StoreFault | null> {
-  const faults = STORES.map((name, index) => [
-    name,
-    STORE_FAULTS[Atomics.load(health, HEALTH.faults + index) - 1] ?? null,
-  ])
+  const looked = Atomics.load(health, HEALTH.looked)
+  const isUnseen = looked !== 0 && ((healthTime() - looked) & 0x7fff_ffff) > UNSEEN_MS
+  const faults = STORES.map((name, index) => {
+    const fault = STORE_FAULTS[Atomics.load(health, HEALTH.faults + index) - 1] ?? null
+    return [name, fault === null && name === 'config' && isUnseen ? 'slow' : fault]
+  })
   // One entry for each of STORES.
   return Object.fromEntries(faults) as Record<StoreName, StoreFault | null>
 }

@@ -14,6 +14,7 @@ export const STORE_FAULTS = [
   'cannot_open',
   'changed',
   'overwritten',
+  'slow',
 ] as const
 export type StoreFault = (typeof STORE_FAULTS)[number]
 
@@ -30,6 +31,7 @@ const SENTENCES: Readonly<Record<StoreFault, string>> = {
   changed:
     'Another program has changed the audit trail of the store; stop the gateway and run postern doctor.',
   overwritten: 'Another program has overwritten the file of the store.',
+  slow: 'The disk of the store answers slowly.',
 }
 
 /**

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { afterEach, mock, test } from 'node:test'
+import { type Probed, StoreUnavailable } from '../../store/ports/unavailable.ts'
+import { HEALTH } from '../shared/messages.ts'
+import { readinessOf } from '../shared/readiness.ts'
+import { keepHealth, type WatchedStores } from './store-health.ts'
+
+const parts: AsyncDisposableStack[] = []
+afterEach(async () => {
+  mock.restoreAll()
+  for (const one of parts.splice(0)) await one.disposeAsync()
+})
+
+const WELL: Probed = { fault: null, probe: async () => {} }
+
+/** An instance whose gateway threads listen, with these stores. */
+function instance(stores: Partial<WatchedStores>) {
+  const log: string[] = []
+  const stack = new AsyncDisposableStack()
+  parts.push(stack)
+  const health = new SharedArrayBuffer(HEALTH.cells * Int32Array.BYTES_PER_ELEMENT)
+  const cells = new Int32Array(health)
+  for (const cell of [HEALTH.threads, HEALTH.workers, HEALTH.started]) Atomics.store(cells, cell, 1)
+  keepHealth(
+    {
+      parts: stack,
+      fault: (error) => log.push(String(error)),
+      log: (level, message) => log.push(`${level} ${message}`),
+    },
+    {
+      store: WELL,
+      fault: null,
+      recorder: {
+        state: { running: true, queued: 0, dropped: 0, lastError: null, fault: null },
+        watch: () => {},
+      },
+      lastGood: WELL,
+      keptKeys: WELL,
+      vaultKey: WELL,
+      health,
+      ...stores,
+    },
+  )
+  return { log, ready: () => readinessOf(cells, true, 0) }
+}
+
+const turn = (): Promise<void> => new Promise((done) => setImmediate(done))
+
+test('the first look is at once, so that a store that cannot be used shows as soon as the instance is ready', async () => {
+  let store: Probed['fault'] = null
+  const { ready } = instance({
+    store: {
+      get fault() {
+        return store
+      },
+      async probe() {
+        store = new StoreUnavailable('disk_full', 'config.db')
+      },
+    },
+  })
+  await turn()
+  const { status, stores } = ready()
+  assert.deepEqual([status, stores.config], ['warn', 'disk_full'])
+})
+
+test('a probe that takes more than two seconds shows as slow, and the log says so', async () => {
+  let ms = 0
+  mock.method(performance, 'now', () => ms)
+  const { log, ready } = instance({
+    store: {
+      fault: null,
+      async probe() {
+        ms += 2500
+      },
+    },
+  })
+  await turn()
+  const { ready: isReady, status, store, stores } = ready()
+  assert.deepEqual([isReady, status, store, stores.config], [true, 'warn', true, 'slow'])
+  assert.match(log.join(), /^error config\.db is slow: a write took 2500 ms/)
+})
+
+test('while a write blocks the main thread, the other threads show the store as slow', async () => {
+  let ms = 1000n
+  mock.method(process.hrtime, 'bigint', () => ms * 1_000_000n)
+  const { ready } = instance({})
+  await turn()
+  ms += 4000n
+  assert.deepEqual([ready().status, ready().stores.config], ['pass', null])
+  ms += 1n
+  assert.deepEqual([ready().status, ready().stores.config], ['warn', 'slow'])
+})
+
+test('a fault of the key file shows, and the log says what to do', async () => {
+  const missing = new StoreUnavailable('missing', '/data/vault.key is gone')
+  const { log, ready } = instance({ vaultKey: { fault: missing, probe: async () => {} } })
+  await turn()
+  assert.deepEqual([ready().status, ready().stores.key], ['warn', 'missing'])
+  assert.match(
+    log.join(),
+    /key file cannot be used \(missing\): \/data\/vault\.key is gone.*next start is refused/,
+  )
+})
