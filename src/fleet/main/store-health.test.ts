@@ -14,7 +14,7 @@ afterEach(async () => {
 const WELL: Probed = { fault: null, probe: async () => {} }
 
 /** An instance whose gateway threads listen, with these stores. */
-function instance(stores: Partial<WatchedStores>) {
+function instance(stores: Partial<WatchedStores>, clock = { now: () => 0, monotonic: () => 0 }) {
   const log: string[] = []
   const stack = new AsyncDisposableStack()
   parts.push(stack)
@@ -24,6 +24,7 @@ function instance(stores: Partial<WatchedStores>) {
   keepHealth(
     {
       parts: stack,
+      clock,
       fault: (error) => log.push(String(error)),
       log: (level, message) => log.push(`${level} ${message}`),
     },
@@ -100,4 +101,24 @@ test('a fault of the key file shows, and the log says what to do', async () => {
     log.join(),
     /key file cannot be used \(missing\): \/data\/vault\.key is gone.*next start is refused/,
   )
+})
+
+test('a clock that moves forward by more than an hour is told of once, and one that moves less or back is not', async () => {
+  mock.timers.enable({ apis: ['setInterval'] })
+  let wall = 0
+  let passed = 0
+  const { log } = instance({}, { now: () => wall, monotonic: () => passed })
+  const look = async (jump: number): Promise<void> => {
+    passed += 1000
+    wall += 1000 + jump
+    mock.timers.tick(1000)
+    await turn()
+  }
+  await turn()
+  for (const jump of [0, 3_600_000, -7_200_000]) await look(jump)
+  assert.deepEqual(log, [])
+  for (const jump of [500 * 24 * 3_600_000, 0]) await look(jump)
+  assert.equal(log.length, 1)
+  assert.match(log[0]!, /clock of this machine moved forward by 720000 minutes/)
+  mock.timers.reset()
 })

@@ -2,6 +2,7 @@
  * Probes the database files and writes their faults to shared memory, where the gateway threads read them for
  * `/readyz`.
  */
+import type { Clock } from '../../base/clock.ts'
 import { type Repeating, repeat } from '../../base/repeat.ts'
 import type { Recorder } from '../../record/recorder-client.ts'
 import { type Probed, STORE_FAULTS, type StoreFault } from '../../store/ports/unavailable.ts'
@@ -12,6 +13,9 @@ const LOOK_MS = 1000
 const LOOKS_PER_PROBE = 2
 /** A probe writes one page. Where that takes longer, changes wait so long that their callers may give up. */
 const SLOW_MS = 2000
+
+/** A clock that moves ahead of the time that has passed by more than that is told of: what has an end may end early. */
+const JUMP_MS = 3_600_000
 
 interface Seen {
   readonly fault: StoreFault
@@ -48,7 +52,10 @@ const FILES: Readonly<Record<StoreName, string>> = {
  * and once when it can be used again.
  */
 export function keepHealth(
-  its: Repeating & { readonly log: (level: 'info' | 'error', message: string) => void },
+  its: Repeating & {
+    readonly clock: Clock
+    readonly log: (level: 'info' | 'error', message: string) => void
+  },
   stores: WatchedStores,
 ): SharedArrayBuffer {
   const { store, recorder, lastGood, keptKeys, vaultKey, health, fault: closed } = stores
@@ -56,6 +63,7 @@ export function keepHealth(
   Atomics.store(cells, HEALTH.recorder, 1)
   const known = new Map<StoreName, StoreFault | null>()
   let looks = 0
+  let ahead = aheadOf(its.clock)
   /** Milliseconds of the last probe. */
   let probed = 0
 
@@ -79,7 +87,19 @@ export function keepHealth(
     else tell('config', fault && { fault: fault.fault, inner: fault.facts.inner ?? fault.message })
   }
 
+  /** By log alone: the instance serves as before. */
+  function tellJump(): void {
+    const now = aheadOf(its.clock)
+    if (now - ahead > JUMP_MS)
+      its.log(
+        'error',
+        `The clock of this machine moved forward by ${Math.round((now - ahead) / 60_000)} minutes: it was set, or the machine was suspended. Tokens, sessions and records may end early. If the clock is wrong, set it and restart Postern.`,
+      )
+    ahead = now
+  }
+
   async function look(): Promise<void> {
+    tellJump()
     const isProbe = looks++ % LOOKS_PER_PROBE === 0
     // Before the probe too, which may mend what a use has met
     if (store !== null) tellConfig(store)
@@ -124,4 +144,9 @@ const EFFECT: Readonly<Record<StoreName, string>> = {
 /** For the log. @param ms of one write */
 function slowly(ms: number): string {
   return `a write took ${Math.round(ms)} ms. Traffic is served; changes wait, and their callers may give up.`
+}
+
+/** Milliseconds from the time that has passed to the clock. */
+function aheadOf(clock: Clock): number {
+  return clock.now() - clock.monotonic()
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { after, test } from 'node:test'
+import { after, mock, test } from 'node:test'
 import { createClock } from '../../base/clock.ts'
 import { IdempotencyMemory } from '../../gateway/idempotency/keys.ts'
 import { toKept } from '../../gateway/kept-answer.ts'
@@ -199,4 +199,42 @@ test('what could not be written while the process ran is written when it ends', 
   assert.deepEqual(kept.claim('k'), { state: 'answered', answer: ANSWER })
   assert.equal(kept.claim('before').state, 'cut_off')
   assert.equal(told.length, 1)
+})
+
+test('a clock that jumps drops no key early and keeps none longer, in this process and in the next one', async () => {
+  for (const jump of [500 * 24 * HOUR, -500 * 24 * HOUR]) {
+    const store = openKeyStore(newFile())
+    let wall = 1_800_000_000_000
+    let passed = 0
+    const clock = { now: () => wall, monotonic: () => passed }
+    const pass = (ms: number): void => {
+      wall += ms
+      passed += ms
+      // The work of each second
+      mock.timers.tick(1000)
+    }
+    mock.timers.enable({ apis: ['setInterval'] })
+    try {
+      /** A process, until it is killed. */
+      const begun = () => {
+        const parts = new AsyncDisposableStack()
+        const its = { store, sealKey: SEAL_KEY, clock, unwritable: null, parts, fault: assert.ifError }
+        return { ...openIdempotencyKeys(its), parts }
+      }
+      const state = (keys: IdempotencyMemory): string => keys.claim('cli_1 key', 'f', 0).state
+      const first = begun()
+      assert.equal(state(first.keys), 'claimed')
+      first.keys.settle('cli_1 key', ANSWER, 0)
+      wall += jump
+      pass(23 * HOUR)
+      assert.equal(state(first.keys), 'answered')
+      const second = begun()
+      assert.equal(state(second.keys), 'answered', 'the file has times of the new clock')
+      pass(HOUR)
+      assert.equal(state(first.keys), 'claimed', 'a day has passed')
+      assert.equal(state(second.keys), 'claimed')
+    } finally {
+      mock.timers.reset()
+    }
+  }
 })

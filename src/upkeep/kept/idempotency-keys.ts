@@ -4,7 +4,9 @@
  * 1. A claim is written to `idempotency.db` before it is answered, and read at the next start. Responses are sealed.
  * 2. The effect of a request that a dead thread or process had in progress is unknown: it is not made again under its
  *    key.
- * 3. When the file cannot be written, the memory continues alone, and writes everything as soon as it can.
+ * 3. Keys expire by the time that has passed, not by the clock: a clock that jumps keeps none longer and drops none earlier. The file
+ *    has times of the clock, so that it is written anew after a jump.
+ * 4. When the file cannot be written, the memory continues alone, and writes everything as soon as it can.
  */
 import { createSecretKey } from 'node:crypto'
 import { decrypt, encrypt } from '../../base/aes-gcm.ts'
@@ -25,6 +27,8 @@ import { type Probed, StoreUnavailable } from '../../store/ports/unavailable.ts'
 const EXPIRE_MS = 1000
 /** In each turn, so that none holds up what else the main thread does. */
 const EXPIRED_MAX = 200
+/** A clock that moves against the time that has passed by more than that, milliseconds, has jumped; less is keeping the time. */
+const JUMP_MS = 60_000
 /** Everything is written for it, which a disk that stays full must not have happen all the time. */
 const MEND_MS = 30_000
 
@@ -46,7 +50,10 @@ export function openIdempotencyKeys(its: IdempotencyKeysParts): {
   const { store, sealKey, clock, unwritable, fault, parts } = its
   const unkept = (error: unknown): void => fault(error, 'idempotency keys are not kept over a restart')
   const keeper = createKeyKeeper(store, sealKey, unkept)
-  const keys = new IdempotencyMemory({ ...KEYS_BOUNDS, now: () => clock.now(), keeper })
+  const origin = clock.now() - clock.monotonic()
+  /** The time at the start of the process, and what has passed since. */
+  const now = (): number => origin + clock.monotonic()
+  const keys = new IdempotencyMemory({ ...KEYS_BOUNDS, now, keeper })
   keys.restore(keeper.load())
   parts.defer(() => {
     try {
@@ -55,7 +62,10 @@ export function openIdempotencyKeys(its: IdempotencyKeysParts): {
       unkept(error)
     }
   })
-  repeat(its, EXPIRE_MS, 'idempotency keys', () => keys.expire(EXPIRED_MAX))
+  repeat(its, EXPIRE_MS, 'idempotency keys', () => {
+    if (keeper.follow(clock.now() - now())) keeper.mend(() => keys.all())
+    keys.expire(EXPIRED_MAX)
+  })
   repeat(its, MEND_MS, 'idempotency keys', () => keeper.mend(() => keys.all()))
   return { keys, kept: unwritable === null ? keeper : unkeepable(unwritable) }
 }
@@ -73,7 +83,12 @@ function unkeepable({
 export interface StoredKeyKeeper extends KeyKeeper, Probed {
   /** What the process before kept; nothing when the file is gone, damaged or cannot be read. Throws CannotStart for one of a newer version. */
   load(): readonly KeptKey[]
-  /** After a fault: keeps all there is anew. Throws while that is not possible. */
+  /**
+   * Takes up that the clock is now so many milliseconds ahead of the time that keys expire by. True after a jump: what is in the
+   * file has other times, and nothing is kept until {@link StoredKeyKeeper.mend}.
+   */
+  follow(ahead: number): boolean
+  /** After a fault or a jump: keeps all there is anew. Throws while that is not possible. */
   mend(all: () => Iterable<KeptKey>): void
 }
 
@@ -89,6 +104,8 @@ export function createKeyKeeper(
   // Read once: as bytes it would cost more than the sealing
   const sealing = createSecretKey(sealKey)
   let isWhole = true
+  /** Milliseconds from the time that keys expire by to the clock, as the rows in the file have them. */
+  let ahead = 0
   let fault: StoreUnavailable | null = null
 
   function orLater(work: () => void): void {
@@ -107,7 +124,7 @@ export function createKeyKeeper(
   }
 
   function toRow({ key, fingerprint, until, answer }: KeptKey): KeyRow {
-    const shared = { key, fingerprint, until: Math.floor(until) }
+    const shared = { key, fingerprint, until: Math.floor(until + ahead) }
     if (answer === undefined) return { ...shared, state: 'open', sealed: null }
     if (answer === null) return { ...shared, state: 'unkept', sealed: null }
     return { ...shared, state: 'answered', sealed: encrypt(sealing, packed(answer), key) }
@@ -144,6 +161,12 @@ export function createKeyKeeper(
     },
     keep(gone, put) {
       if (isWhole) orLater(() => store.save(gone, put === null ? [] : [toRow(put)]))
+    },
+    follow(now) {
+      if (Math.abs(now - ahead) <= JUMP_MS) return false
+      ahead = now
+      isWhole = false
+      return true
     },
     mend(all) {
       if (isWhole) return
