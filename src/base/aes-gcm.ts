@@ -1,7 +1,7 @@
 import { type CipherKey, createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 
 export const NONCE_BYTES = 12
-const TAG_BYTES = 16
+export const TAG_BYTES = 16
 
 /**
  * AES-256-GCM under a nonce of its own: nonce, ciphertext and tag.

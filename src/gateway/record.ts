@@ -21,6 +21,7 @@ import type { HitLabel, RequestCounts } from '../record/request-counts.ts'
 import type { LinkedVirtualMcp } from '../snapshot/linked/mcp.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { checkNumber } from './check-names.ts'
+import type { Identity } from './identity.ts'
 import type { Exchange } from './exchange.ts'
 import type { RecordWriter } from './lane.ts'
 
@@ -61,7 +62,7 @@ export function createRecordWriter(
     fields.client = client === null ? '' : client.id
     fields.profile = profile === null ? '' : profile.id
     fields.credentialId = identity.credentialId
-    fields.user = exchange.replayed === null ? '' : exchange.replayed.user
+    fields.user = exchange.replayed === null ? personOf(identity) : exchange.replayed.user
     fields.subject = identity.subject
     fields.agentHost = identity.agentHost
     fields.ip = exchange.ip
@@ -269,4 +270,11 @@ function emptyFields(): RecordFields {
     guardrailHits: '',
     agent: null,
   }
+}
+
+/** Id of the person for whom a proved caller calls; empty for other callers. */
+function personOf({ signIn, verified, profile, credentialId }: Identity): string {
+  const signedIn = verified?.signIn ?? signIn
+  if (signedIn !== null) return signedIn.user ?? ''
+  return credentialId === '' ? '' : (profile?.binding?.user ?? '')
 }

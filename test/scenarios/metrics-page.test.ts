@@ -75,7 +75,7 @@ test('the page tells of the process: revision, threads, heap, stores, lost recor
     ].map((name) => sumOf(all, name)),
     [1, 2, 0, 0, 2, 0],
   )
-  assert.equal(sumOf(all, 'postern_store_available'), 4)
+  assert.equal(sumOf(all, 'postern_store_available'), 5)
   assert.equal(sumOf(all, 'postern_store_fault'), 0)
   assert.ok(sumOf(all, 'process_resident_memory_bytes') > 20_000_000)
   assert.ok(sumOf(all, 'process_cpu_seconds_total') > 0)

@@ -134,6 +134,7 @@ describe('the records of a running server', () => {
 
     const only = async (query: string): Promise<number> => (await records(query)).length
     assert.equal(await only(`&session_id=${sessionId}`), 9)
+    assert.equal(await only(`&session_id=${session['mcp-session-id']}`), 9, 'the id as the client sends it')
     assert.equal(await only('&mcp_method=tools/call'), 4)
     assert.equal(await only('&tool=list_endpoints&agent_name=probe&conversation_id=talk-1'), 1)
     assert.equal(await only('&surface=gateway_mcp&path=/mcp'), 8)

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
+import { SEALED_CHARS_MAX, sessionNameOf } from '../../base/sealed-name.ts'
 import { refersTo } from '../../model/annotations.ts'
 import { AuditEntry } from '../../model/audit.ts'
 import { HttpMethod } from '../../model/http-method.ts'
@@ -33,7 +34,12 @@ export const auditFilters = {
   auth_method: text.optional().describe('Authentication method of the actor, such as access_token'),
   agent: text.optional().describe('Name that the AI agent declared'),
   agent_version: text.optional(),
-  session_id: text.optional().describe('MCP session of the agent'),
+  session_id: z
+    .string()
+    .min(1)
+    .max(SEALED_CHARS_MAX)
+    .optional()
+    .describe('MCP session of the agent: its id as the client sends it, or the hash that entries have'),
   conversation_id: text.optional(),
   operation: text.optional().describe('Such as collections.update'),
   surface: z.enum(SURFACES).optional(),
@@ -116,7 +122,7 @@ export async function toAuditFilter(
   input: z.output<z.ZodObject<typeof auditFilters>>,
   context: OperationContext,
 ): Promise<Omit<AuditFilter, 'limit'>> {
-  const { resource_type, collection, action, status, from, to, ...rest } = input
+  const { resource_type, collection, action, status, session_id, from, to, ...rest } = input
   // The slug that a collection has now also means its entries from before it had it.
   const known =
     collection === undefined ? undefined : await findRef(context.reader, 'collections', collection)
@@ -124,6 +130,7 @@ export async function toAuditFilter(
     ...rest,
     resource_type: resource_type && (SINGULAR[resource_type] ?? resource_type),
     collection: known?.id ?? collection,
+    session_id: session_id && sessionNameOf(session_id),
     actions: action && (action === 'CHANGE' ? CHANGES : [action]),
     statuses: status === undefined ? undefined : statusesOf(status),
     ...toPeriod({ from, to }, context),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
+import { SEALED_CHARS_MAX } from '../../base/sealed-name.ts'
 import { refersTo, unit } from '../../model/annotations.ts'
 import { Ref } from '../../model/slug.ts'
 import { define } from '../engine/define.ts'
@@ -26,7 +27,12 @@ export const recordFilters = {
     .max(256)
     .optional()
     .describe('Public name or URI of a capability of a virtual MCP'),
-  session_id: shortText.optional(),
+  session_id: z
+    .string()
+    .min(1)
+    .max(SEALED_CHARS_MAX)
+    .optional()
+    .describe('MCP session: its id as the client sends it, or the hash that records have'),
   conversation_id: shortText.optional(),
   user: shortText.meta(refersTo('users')).optional().describe('Id of the user for whom the call was made'),
   trace_id: z

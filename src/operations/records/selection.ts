@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { sessionNameOf } from '../../base/sealed-name.ts'
 import { HttpMethod } from '../../model/http-method.ts'
 import { CACHES, FAILURE_ORIGINS, OUTCOME_CLASSES } from '../../model/record.ts'
 import { RECORD_SURFACES } from '../../model/record-surfaces.ts'
@@ -67,5 +68,6 @@ export async function toSelection(
       typeof parent === 'string' && !ref.includes(':') && !ref.includes('_') ? `${parent}:${ref}` : ref
     found[field] = (await findRef(context.reader, type, whole, `/${field}`))?.id ?? ref
   }
+  if (typeof found['session_id'] === 'string') found['session_id'] = sessionNameOf(found['session_id'])
   return found['surface'] === 'app' ? { ...found, surface: 'gateway' } : found
 }
