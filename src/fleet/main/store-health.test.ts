@@ -32,7 +32,7 @@ function instance(stores: Partial<WatchedStores>, clock = { now: () => 0, monoto
       store: WELL,
       fault: null,
       recorder: {
-        state: { running: true, queued: 0, dropped: 0, lastError: null, fault: null },
+        state: { running: true, queued: 0, dropped: 0, lastError: null },
         watch: () => {},
       },
       lastGood: WELL,
