@@ -17,7 +17,8 @@ export interface Sealer {
 export function createSealer(keyBytes: Uint8Array, purpose: string, charsMax?: number): Sealer {
   const key = createSecretKey(keyBytes)
   return {
-    seal: (text) => Buffer.concat([Buffer.of(SEALED_FORM), encrypt(key, text, purpose)]).toString('base64url'),
+    seal: (text) =>
+      Buffer.concat([Buffer.of(SEALED_FORM), encrypt(key, text, purpose)]).toString('base64url'),
     open(sealed) {
       const bytes = sealedBytes(sealed, charsMax)
       if (bytes === null) return null
