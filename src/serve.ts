@@ -45,6 +45,7 @@ import { createOriginSessionMemory } from './shared-state/memory/origin-sessions
 import { createSharedCells } from './shared-state/memory/shared-cells.ts'
 import { createReferences } from './snapshot/compile/references.ts'
 import { createWorkers, type Workers } from './threads/worker.ts'
+import { keepFileChecks } from './upkeep/start/file-check.ts'
 import { logOpenFiles } from './upkeep/start/open-files.ts'
 import { createSecretSources } from './vault/sources.ts'
 import { VERSION } from './version.ts'
@@ -227,7 +228,7 @@ async function start(
   })
   await listenForControl(its, control, addresses, certificates.control, grace, sockets.path)
 
-  const health = keepHealth(its, stores)
+  const { cells: health, checked } = keepHealth(its, stores)
   const claimed = createClaimedWork(store, clock)
   keepThreadFigures(new RequestCounts(counts.memory, settings.workers, CHECK_NAMES), () => 0)
   repeat(its, HOUSEKEEPING_MS, 'audit of unknown callers', () => control.flush())
@@ -281,6 +282,8 @@ async function start(
   )
   await workers.endUnused()
   haveStarted(gateways)
+  if (stores.readOnly === null)
+    keepFileChecks({ ...its, start: () => its.workers.start('check', { data: settings.data }), checked })
   await control.forgetForeignGroups().catch((error: unknown) => fault(error, 'groups of identity providers'))
   const collecting = setTimeout(collectGarbage, COLLECT_MS)
   parts.defer(() => clearTimeout(collecting))

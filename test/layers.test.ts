@@ -304,6 +304,7 @@ for (const entry of [
   'threads/gateway',
   'threads/recorder',
   'threads/query',
+  'threads/check',
   'nodes/runs',
   'snapshot/find/capabilities',
 ])

@@ -18,6 +18,7 @@ import { type Configuration, openConfiguration } from '../upkeep/start/configura
 import { clearDamagedFiles } from '../upkeep/start/damaged-files.ts'
 import { watchKeyFile } from '../upkeep/start/key-watch.ts'
 import { copyForReading, type ReadingPlace } from '../upkeep/start/reading-place.ts'
+import { openUpgraded } from '../upkeep/start/upgrade.ts'
 import { VERSION } from '../version.ts'
 import { PLACES } from './places.ts'
 import type { Start } from './start.ts'
@@ -62,7 +63,13 @@ export async function openOwnStores(its: Start) {
   const configuration = await openConfiguration({
     settings,
     keyFile,
-    files,
+    files: {
+      ...files,
+      config: {
+        ...files.config,
+        open: (environment) => openUpgraded(files.config, log, () => files.config.open(environment)),
+      },
+    },
     lastGood,
     clock,
     version: compilerVersion(VERSION, await PLACES.newestSchema()),
@@ -73,7 +80,7 @@ export async function openOwnStores(its: Start) {
   if (isInside(keyFile, settings.data)) log('warn', keyBesideData(keyFile))
   for (const note of configuration.notes) log('warn', note)
   if (configuration.fault !== null) log('error', configuration.fault.log)
-  const keyStore = await served.keys.open()
+  const keyStore = await openUpgraded(served.keys, log, () => served.keys.open())
   parts.defer(() => keyStore.close())
   const { keys, kept: keptKeys } = openIdempotencyKeys({
     ...its,
@@ -91,7 +98,8 @@ export async function openStores(its: Start): Promise<Stores> {
   const own = await openOwnStores(its)
   const { readOnly } = own
   const counterMemory = createCounterMemory()
-  const path = filesIn(settings.data, PLACES).records.file
+  const place = filesIn(settings.data, PLACES).records
+  const path = place.file
   const recorderSetup: RecorderSetup = {
     path,
     readOnly: readOnly && `${readOnly.found}. ${readOnly.fix}`,
@@ -101,10 +109,12 @@ export async function openStores(its: Start): Promise<Stores> {
     clockCell,
     counters: counterMemory,
   }
-  const recorder = await startRecorder(
-    () => workers.start('recorder', recorderSetup),
-    (text) => log('error', text),
-  )
+  const start = () =>
+    startRecorder(
+      () => workers.start('recorder', recorderSetup),
+      (text) => log('error', text),
+    )
+  const recorder = await (readOnly === null ? openUpgraded(place, log, start) : start())
   parts.defer(() => recorder.stop())
   const querySetup: QuerySetup = { path, clockCell }
   const queries = createRecordQueries(() => workers.start('query', querySetup))

@@ -5,7 +5,7 @@
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 
-type Entry = 'gateway' | 'recorder' | 'query'
+type Entry = 'gateway' | 'recorder' | 'query' | 'check'
 
 export interface Workers {
   /** Starts a thread that `start` takes when its name is asked for. @param name shown by debuggers and `top` */

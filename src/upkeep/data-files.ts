@@ -2,7 +2,14 @@
 import { join } from 'node:path'
 import type { KeyStore } from '../store/ports/idempotency-keys.ts'
 import type { LastGoodStore } from '../store/ports/last-good.ts'
-import type { ConfigPlace, LockPlace, RecordsPlace, ServedPlace, StorePlaces } from '../store/ports/places.ts'
+import type {
+  ConfigPlace,
+  LockPlace,
+  RecordsPlace,
+  ServedPlace,
+  StorePlaces,
+  UpgradedPlace,
+} from '../store/ports/places.ts'
 
 /** Folder in an empty data directory where a restore is prepared. */
 export const RESTORE_PART = 'restore.part'
@@ -12,7 +19,7 @@ export interface DataFiles {
   readonly lock: LockPlace
   readonly config: ConfigPlace
   readonly lastGood: ServedPlace<LastGoodStore>
-  readonly keys: ServedPlace<KeyStore>
+  readonly keys: ServedPlace<KeyStore> & UpgradedPlace
   readonly records: RecordsPlace
 }
 

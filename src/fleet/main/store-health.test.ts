@@ -21,7 +21,7 @@ function instance(stores: Partial<WatchedStores>, clock = { now: () => 0, monoto
   const health = new SharedArrayBuffer(HEALTH.cells * Int32Array.BYTES_PER_ELEMENT)
   const cells = new Int32Array(health)
   for (const cell of [HEALTH.threads, HEALTH.workers, HEALTH.started]) Atomics.store(cells, cell, 1)
-  keepHealth(
+  const { checked } = keepHealth(
     {
       parts: stack,
       clock,
@@ -42,7 +42,7 @@ function instance(stores: Partial<WatchedStores>, clock = { now: () => 0, monoto
       ...stores,
     },
   )
-  return { log, ready: () => readinessOf(cells, true, 0) }
+  return { log, checked, ready: () => readinessOf(cells, true, 0) }
 }
 
 const turn = (): Promise<void> => new Promise((done) => setImmediate(done))
@@ -101,6 +101,24 @@ test('a fault of the key file shows, and the log says what to do', async () => {
     log.join(),
     /key file cannot be used \(missing\): \/data\/vault\.key is gone.*next start is refused/,
   )
+})
+
+test('damage that a check of a whole file finds shows until a check finds none, whatever probes say', async () => {
+  mock.timers.enable({ apis: ['setInterval'] })
+  const { log, ready, checked } = instance({})
+  await turn()
+  checked('config', 'Tree 9 page 12: btreeInitPage() returns error code 11')
+  for (let looks = 0; looks < 2; looks++) {
+    const { ready: isReady, status, store, stores } = ready()
+    assert.deepEqual([isReady, status, store, stores.config], [true, 'warn', true, 'damaged'])
+    mock.timers.tick(1000)
+    await turn()
+  }
+  checked('config', null)
+  assert.deepEqual([ready().status, ready().stores.config], ['pass', null])
+  assert.equal(log.length, 2)
+  assert.match(log[0]!, /^error config\.db is damaged: Tree 9 page 12.*postern restore --force/)
+  mock.timers.reset()
 })
 
 test('a clock that moves forward by more than an hour is told of once, and one that moves less or back is not', async () => {

@@ -47,6 +47,14 @@ const FILES: Readonly<Record<StoreName, string>> = {
   key: 'the key file',
 }
 
+/** What the main thread keeps for health questions. */
+export interface Health {
+  /** See {@link HEALTH}. */
+  readonly cells: SharedArrayBuffer
+  /** Takes up what a check of a whole file has found: what is wrong, or null. Holds until the next check of that file. */
+  readonly checked: (name: Exclude<StoreName, 'key'>, damage: string | null) => void
+}
+
 /**
  * What all threads answer health questions from, kept up to date; see {@link HEALTH}. The log tells once when a store fails,
  * and once when it can be used again.
@@ -57,11 +65,15 @@ export function keepHealth(
     readonly log: (level: 'info' | 'error', message: string) => void
   },
   stores: WatchedStores,
-): SharedArrayBuffer {
+): Health {
   const { store, recorder, lastGood, keptKeys, vaultKey, health, fault: closed } = stores
   const cells = new Int32Array(health)
   Atomics.store(cells, HEALTH.recorder, 1)
   const known = new Map<StoreName, StoreFault | null>()
+  /** By uses and probes, which do not read whole files. */
+  const used = new Map<StoreName, Seen | null>()
+  /** What checks of whole files have found. */
+  const damages = new Map<StoreName, string>()
   let looks = 0
   let ahead = aheadOf(its.clock)
   /** Milliseconds of the last probe. */
@@ -72,14 +84,26 @@ export function keepHealth(
     Atomics.store(cells, cell, fault === null ? 0 : STORE_FAULTS.indexOf(fault) + 1)
   }
 
-  function tell(name: StoreName, seen: Seen | null): void {
+  function tell(name: StoreName, found: Seen | null): void {
+    used.set(name, found)
+    const damage = damages.get(name)
+    const isChecked = damage !== undefined && (found === null || found.fault === 'slow')
+    const seen: Seen | null = isChecked ? { fault: 'damaged', inner: damage } : found
     show(name, seen?.fault ?? null)
     const before = known.get(name) ?? null
     known.set(name, seen?.fault ?? null)
     if (seen?.fault === before || (seen === null && before === null)) return
     if (seen === null) its.log('info', `${FILES[name]} can be used again`)
+    else if (isChecked) its.log('error', `${FILES[name]} is damaged: ${seen.inner}. ${REMEDY[name]}`)
     else if (seen.fault === 'slow') its.log('error', `${FILES[name]} is slow: ${seen.inner}`)
     else its.log('error', `${FILES[name]} cannot be used (${seen.fault}): ${seen.inner}. ${EFFECT[name]}`)
+  }
+
+  function checked(name: StoreName, damage: string | null): void {
+    if (damage === null) damages.delete(name)
+    else damages.set(name, damage)
+    // Without a store, the fault of the start shows
+    if (name !== 'config' || store !== null) tell(name, used.get(name) ?? null)
   }
 
   function tellConfig({ fault }: Probed): void {
@@ -130,7 +154,17 @@ export function keepHealth(
   // At once too: a start on a full disk says so as soon as it is ready
   void look().catch((error: unknown) => its.fault(error, 'the state of the stores'))
   repeat(its, LOOK_MS, 'the state of the stores', look)
-  return health
+  return { cells: health, checked }
+}
+
+/** For damage that a check finds, in a file that is still in use. */
+const REMEDY: Readonly<Record<StoreName, string>> = {
+  config: 'Traffic is served. Stop, restore a backup (postern restore --force), and start.',
+  records: 'Stop, move the file away or restore a backup that has the records, and start.',
+  idempotency:
+    'Restart Postern, which begins a new file. A repeated request then reaches its upstream again.',
+  serving: 'Restart Postern, which makes the file anew from config.db.',
+  key: 'Put the key file back from your copy of it.',
 }
 
 const EFFECT: Readonly<Record<StoreName, string>> = {

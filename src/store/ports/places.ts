@@ -18,7 +18,7 @@ export interface StorePlaces {
   /** @param file its path in the data directory, as for all that follow */
   config(file: string): ConfigPlace
   lastGood(file: string): ServedPlace<LastGoodStore>
-  keys(file: string): ServedPlace<KeyStore>
+  keys(file: string): ServedPlace<KeyStore> & UpgradedPlace
   records(file: string): RecordsPlace
 }
 
@@ -57,8 +57,14 @@ export interface StartLock extends DirectoryLock {
   readonly readOnly: AccessFault | null
 }
 
+/** A store whose schema is brought to the newest version when it is opened. */
+export interface UpgradedPlace extends StorePlace {
+  /** The version that its file has, and the newest that this program knows; null when the file is missing, empty or cannot be read. */
+  schema(): Promise<{ readonly version: number; readonly newest: number } | null>
+}
+
 /** Configuration and audit. */
-export interface ConfigPlace extends StorePlace {
+export interface ConfigPlace extends UpgradedPlace {
   /** The copy that a running process makes when the file was deleted, until the copy has taken its place. */
   readonly rewritten: StorePlace
   /**
@@ -100,7 +106,7 @@ export interface ServedPlace<Store> extends StorePlace {
 }
 
 /** Request records and counts of quotas. */
-export interface RecordsPlace extends StorePlace {
+export interface RecordsPlace extends UpgradedPlace {
   /** As `damage`, but reads everything. */
   damageOfAll(): Promise<string | null>
   /** Opens it for the only process that writes. Throws CannotStart for a newer version alone. @param readOnly why it may not be opened */

@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
 import { KEY_MIGRATIONS } from '../migrations/idempotency-keys.ts'
-import type { Migration } from '../migrations/migration.ts'
+import { type Migration, newestOf } from '../migrations/migration.ts'
 import { RECORD_MIGRATIONS } from '../migrations/records.ts'
+import { schemaVersionIn } from './migrate.ts'
 
 /** Result codes of SQLite that say nothing of the file: BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL, CANTOPEN. */
 const NOT_THE_FILE = new Set([5, 6, 7, 8, 10, 13, 14])
@@ -46,6 +48,14 @@ export function faultOfRecords(file: string): string | null {
 /** What SQLite finds wrong with a file; null when it is sound, missing, or cannot be reached. Reads the whole file. */
 export function faultOfDatabase(file: string): string | null {
   return faultOf(file, quickCheck)
+}
+
+const STEPS = { config: CONFIG_MIGRATIONS, keys: KEY_MIGRATIONS, records: RECORD_MIGRATIONS } as const
+
+/** The version of the schema of a file, and the newest that is known; null when the file is missing, empty or cannot be read. */
+export function schemaOf(file: string, kind: keyof typeof STEPS): { version: number; newest: number } | null {
+  const found = schemaVersionIn(file)
+  return found && { version: found.version, newest: newestOf(STEPS[kind]) }
 }
 
 function faultOf(file: string, judge: (database: DatabaseSync) => void): string | null {

@@ -42,18 +42,22 @@ export function migrate(
  * would set its journal mode and empty its write-ahead log. What cannot be read says nothing here; opening it does.
  */
 export function refuseNewer(file: string, steps: readonly Migration[]): void {
-  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0) return
-  let found = NO_SCHEMA
+  const found = schemaVersionIn(file)
+  if (found !== null) demandKnown(found, file, steps)
+}
+
+/** The version of a file that is not open; null when it is missing, empty, or cannot be read. */
+export function schemaVersionIn(file: string): SchemaVersion | null {
+  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0) return null
   let database: DatabaseSync | undefined
   try {
     database = new DatabaseSync(file, { readOnly: true, timeout: READ_MS })
-    found = schemaVersionOf(database)
+    return schemaVersionOf(database)
   } catch {
-    return
+    return null
   } finally {
     database?.close()
   }
-  demandKnown(found, file, steps)
 }
 
 /** The version of a database that was migrated. Throws as SQLite does where it was not. */

@@ -29,6 +29,7 @@ export const sqlitePlaces: StorePlaces = {
   config: (file) => ({
     ...placeOf(file),
     rewritten: placeOf(rewrittenOf(file)),
+    schema: async () => (await judging()).schemaOf(file, 'config'),
     open: async (environment) => (await import('./config.ts')).openConfigStore(file, environment),
     faultOf(error) {
       const known = toStoreError(error instanceof CannotStart ? error.cause : error, file)
@@ -47,11 +48,13 @@ export const sqlitePlaces: StorePlaces = {
     ...placeOf(file),
     toRead: readWith(file),
     damage: async () => (await judging()).faultOfKeys(file),
+    schema: async () => (await judging()).schemaOf(file, 'keys'),
     open: async () => (await import('./idempotency-keys.ts')).openKeyStore(file),
   }),
   records: (file) => ({
     ...placeOf(file),
     damage: async () => (await judging()).faultOfRecords(file),
+    schema: async () => (await judging()).schemaOf(file, 'records'),
     damageOfAll: async () => (await judging()).faultOfDatabase(file),
     open: async (readOnly) => openLastingRecordStore(file, readOnly),
     openReader: async () => openRecordReader(file),
