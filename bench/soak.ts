@@ -265,7 +265,7 @@ class Mix {
   #open = 0
   #keys = ['key-0']
   #keysMade = 1
-  #session: { readonly id: string; readonly token: string; left: number } | null = null
+  #session: LegacySession | null = null
 
   constructor(url: string, tokens: Tokens) {
     this.#url = url
@@ -331,11 +331,16 @@ class Mix {
       const clientInfo = { name: 'bench', version: '1' }
       const answer = await send('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo })
       const id = answer.headers.get('mcp-session-id') ?? ''
-      this.#session = { id, token, left: SESSION_CALLS }
-    } else if (session.left-- > 0)
-      await send('tools/call', TOOL_CALL.params, { ...version, 'mcp-session-id': session.id }, session.token)
-    else {
+      this.#session = { id, token, left: SESSION_CALLS, running: new Set() }
+    } else if (session.left-- > 0) {
+      const more = { ...version, 'mcp-session-id': session.id }
+      const call = send('tools/call', TOOL_CALL.params, more, session.token)
+      session.running.add(call)
+      await call.finally(() => session.running.delete(call))
+    } else {
       this.#session = null
+      // A call that comes after the end of its session is refused
+      await Promise.allSettled(session.running)
       const authorization = `Bearer ${session.token}`
       const ended = { method: 'DELETE', headers: { ...version, authorization, 'mcp-session-id': session.id } }
       await (await fetch(`${this.#url}/mcp/desk`, ended)).text()
@@ -358,6 +363,14 @@ class Mix {
     this.failed++
     if (this.fault === '') this.fault = fault
   }
+}
+
+interface LegacySession {
+  readonly id: string
+  readonly token: string
+  left: number
+  /** Its calls that are under way. */
+  readonly running: Set<Promise<unknown>>
 }
 
 interface Call {
