@@ -21,6 +21,8 @@ test('data of any size and shape comes back as JSON would bring it', () => {
     Array.from({ length: 3000 }, () => []),
     Object.fromEntries(list.map((one) => [`name "${one.index}"`, one])),
     { gone: undefined, items: [undefined, ...list] },
+    JSON.parse(`{"__proto__":{"a":1},"list":${JSON.stringify(list)}}`),
+    JSON.parse(`{"a":1,"__proto__":{"list":${JSON.stringify(list)}}}`),
   ]) {
     assert.deepEqual(crossed(value), JSON.parse(JSON.stringify(value)))
     assert.equal(withoutPause(jsonInPieces(value)), JSON.stringify(value))

@@ -60,7 +60,7 @@ function* runsOf(
   return runs
 }
 
-/** The data of pieces. Objects have no member named `__proto__`. */
+/** The data of pieces. A member named `__proto__` is a member like any other, as of `JSON.parse`. */
 export function* fromPieces(pieces: JsonPieces): Generator<void, unknown> {
   if ('text' in pieces) return pieces.text
   if ('json' in pieces) {
@@ -78,11 +78,18 @@ export function* fromPieces(pieces: JsonPieces): Generator<void, unknown> {
   }
   const members: Record<string, unknown> = {}
   for (const run of pieces.members) {
-    if ('json' in run) Object.assign(members, JSON.parse(run.json))
-    else members[run.name] = yield* fromPieces(run.value)
+    if ('json' in run)
+      for (const [name, one] of Object.entries(JSON.parse(run.json) as object)) put(members, name, one)
+    else put(members, run.name, yield* fromPieces(run.value))
     yield
   }
   return members
+}
+
+/** An assignment to `__proto__` would change what the object inherits. */
+function put(members: Record<string, unknown>, name: string, value: unknown): void {
+  if (name !== '__proto__') members[name] = value
+  else Object.defineProperty(members, name, { value, enumerable: true, configurable: true, writable: true })
 }
 
 /** The text that `JSON.stringify` makes of plain data, with a pause after each piece. */

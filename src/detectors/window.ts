@@ -4,7 +4,7 @@
  *
  * 1. Any splitting gives the same output as the whole text, for values of at most `bytesMax` bytes.
  * 2. At most `bytesMax` bytes and 385 characters, counted as they read, are held back, but while a value goes on, which it may up to
- *    twice that. What is spelt in escapes takes up to 16 times as many.
+ *    twice that. A value that is spelt in escapes may take up to 16 times as many.
  * 3. A value that is longer is acted on as far as the window reaches, and the characters with which it goes on are dropped.
  */
 import { type Act, countHits, type Hits, merged } from './act.ts'

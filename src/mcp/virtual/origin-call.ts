@@ -1,5 +1,4 @@
 /** One request to an origin on behalf of a caller, until its answer. */
-
 import { randomUUID } from 'node:crypto'
 import { withDigits, withoutDigits } from '../../base/exact-json.ts'
 import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'

@@ -10,6 +10,7 @@
 import { Worker } from 'node:worker_threads'
 import { mayFit } from '../../base/bounded-json.ts'
 import { fromPieces, type JsonPieces, toPieces } from '../../base/json-pieces.ts'
+import { ownedBytes } from '../../base/owned-bytes.ts'
 import { Refusal, type RefusalCode, type RefusalFacts, refuse } from '../../base/refusal.ts'
 import { inSlices } from '../../base/time-slices.ts'
 
@@ -163,10 +164,8 @@ export function runApartFor(caller: string, isUrgent = false): RunApart {
   const place = isUrgent ? `${caller} write` : caller
   return async (job, input) => {
     if (input instanceof Uint8Array) {
-      const isWhole = input.buffer instanceof ArrayBuffer && input.byteLength === input.buffer.byteLength
       // Of a part of a buffer only a copy can change hands
-      const bytes = isWhole ? (input as Uint8Array<ArrayBuffer>) : new Uint8Array(input)
-      return work(place, { job, input: { bytes }, isUrgent })
+      return work(place, { job, input: { bytes: ownedBytes(input) }, isUrgent })
     }
     if (job.isAlwaysApart !== true && mayFit(input, SMALL_CHARS)) return job.run(input)
     return work(place, { job, input: { pieces: await inSlices(toPieces(input)) }, isUrgent })

@@ -216,6 +216,7 @@ function linkMember(
       }
       const held = approved === null ? null : heldBack(rules, approved, { type, key }, hash)
       const matching = byType[type]?.filter((rule) => rule.matches(item)) ?? null
+      const isByArguments = matching?.some(({ place }) => rules[type]?.[place]?.when !== null) ?? false
       const isFor = type === 'resource_templates' ? toUriMatch(key) : null
       const one = {
         member,
@@ -227,6 +228,7 @@ function linkMember(
         execution: item['execution'],
         held,
         rules: matching,
+        isByArguments,
         views: new Map(),
         finding: finding ?? nameFinding(type, name),
         isFor,
@@ -253,7 +255,6 @@ function linkRules(
       place,
       projection,
       condition: toCondition(rule, facts),
-      isByArguments: rule.when !== null,
       matches: toMatch(type, match),
     }
   })

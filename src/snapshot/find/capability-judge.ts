@@ -28,8 +28,6 @@ export interface LinkedRule {
   readonly projection: Projection | null
   /** Null for a rule that always applies. */
   readonly condition: Condition | null
-  /** Its condition has seen the arguments of the call. */
-  readonly isByArguments: boolean
   readonly matches: (item: Plain) => boolean
 }
 
@@ -46,6 +44,8 @@ export interface LinkedItem {
   readonly held: Held | null
   /** Rules that match the item, deny first; null where the type passes whole. */
   readonly rules: readonly LinkedRule[] | null
+  /** A condition of its rules sees the arguments of a call. */
+  readonly isByArguments: boolean
   /** As callers see it, by the place of the rule that lets it pass; made when it is first wanted. */
   readonly views: Map<number, Visible>
   /** As of `findingOf` and `nameFinding`; null for an item that fits the specification and model APIs. */
@@ -150,7 +150,7 @@ export function admitted(item: LinkedItem, caller: Caller, given: Plain): Exclud
       reason: `The capability policy does not let callers set the argument ${JSON.stringify(closed)}. Leave it out.`,
     }
   // Conditions decide by doubles, so that doubles are what they admit
-  const seenAs = item.rules?.some(({ isByArguments }) => isByArguments) ? withoutDigits(given) : given
+  const seenAs = item.isByArguments ? withoutDigits(given) : given
   const whole = view.fixed === NO_ARGUMENTS ? seenAs : joined(seenAs, view.fixed)
   return { kind: 'admitted', item: view, arguments: whole }
 }

@@ -105,7 +105,7 @@ test('arguments have a bound in all: the description names what is left out, and
   assert.ok(tool.description.length <= 1024)
   assert.ok(takes(tool.inputSchema, { 'needed.most': 1, filter_299: 'x' }))
   assert.ok(!takes(tool.inputSchema, { filter_299: 'x' }))
-  // What is sent has the name of the parameter, shown or not
+  // The request has the wire name of each parameter, also of those that the schema leaves out
   assert.deepEqual(endpoint.places['filter_299'], ['query', 'filter_299'])
   assert.deepEqual(endpoint.places['needed.most'], ['query', 'needed.most'])
   const { tool: small } = toolOf({ parameters: many.slice(0, 5) })

@@ -57,7 +57,7 @@ test('a value fits as ajv has it, for schemas of all keywords that refer to each
       if (effort.spent > STEPS_MAX || isReadOtherwise(own)) return
       const expected = ajvSays(own, one)
       if (expected === null) return
-      // What is loosened may fit although it does not, and never the other way around
+      // A loosened schema may take a value that ajv refuses. It never refuses one that ajv takes
       if (isLoosened(own) && errors === null) return
       compared++
       assert.equal(errors === null, expected, JSON.stringify(errors))
