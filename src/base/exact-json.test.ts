@@ -72,7 +72,22 @@ test('a value without digits is what JSON.parse gives, and the value itself keep
   const plain = parseKeepingDigits('{"a":[1,{"b":2}]}')
   assert.equal(withoutDigits(plain), plain)
   const large = parseKeepingDigits('{"a":1e400,"b":1.0}')
-  assert.equal(JSON.stringify(withDigits(withoutDigits(large))), '{"a":1e400,"b":1}')
+  assert.equal(JSON.stringify(withDigits(withoutDigits(large))), '{"a":null,"b":1}')
+})
+
+test('a text that is too long to keep its digits reads as JSON.parse has it', () => {
+  const text = `[1.0,"${'x'.repeat(128 * 1024)}"]`
+  assert.equal(JSON.stringify(withDigits(parseKeepingDigits(text))), JSON.stringify(JSON.parse(text)))
+})
+
+test('digits are found through objects that were made around what was read', () => {
+  const value = parseKeepingDigits('{"a":{"b":[1.0]}}') as { readonly a: object }
+  const around = { method: 'x', params: { name: 'y', ...value } }
+  assert.equal(JSON.stringify(withDigits(around)), '{"method":"x","params":{"name":"y","a":{"b":[1.0]}}}')
+  assert.equal(
+    JSON.stringify(withDigits(withoutDigits(around))),
+    '{"method":"x","params":{"name":"y","a":{"b":[1]}}}',
+  )
 })
 
 test('members that are joined keep the digits of both, and the second goes before', () => {

@@ -13,8 +13,14 @@ const MAY_CHANGE =
 
 /** Numbers as they were written, by the object or list that holds them. */
 const digits = new WeakMap<object, Map<string, string>>()
+/** Objects and lists that have such a number anywhere inside, so that what has none is not walked. */
+const holders = new WeakSet<object>()
 /** Some value of this thread has such numbers. */
 let hasDigits = false
+/** Characters of a text whose numbers keep their digits: to read a number so takes twenty times as long. */
+const KEEPING_CHARS_MAX = 128 * 1024
+/** Objects around a holder that were made since it was read, such as the message around its arguments. */
+const AROUND_MAX = 4
 
 interface Source {
   readonly source: string
@@ -32,18 +38,23 @@ function isChanged(value: unknown, { source }: Source): boolean {
   return typeof value === 'number' && String(value) !== source
 }
 
-/** As JSON.parse; the numbers of the value keep their digits for {@link withDigits}. */
+/** As JSON.parse; the numbers of a text of at most {@link KEEPING_CHARS_MAX} characters keep their digits for {@link withDigits}. */
 export function parseKeepingDigits(text: string): unknown {
-  if (!MAY_CHANGE.test(text)) return JSON.parse(text)
+  if (text.length > KEEPING_CHARS_MAX || !MAY_CHANGE.test(text)) return JSON.parse(text)
   return JSON_TEXT.parse(text, function (key, value, context) {
     if (isChanged(value, context)) {
       hasDigits = true
+      holders.add(this)
       const own = digits.get(this)
       if (own === undefined) digits.set(this, new Map([[key, context.source]]))
       else own.set(key, context.source)
-    }
+    } else if (hasDigits && isHolder(value)) holders.add(this)
     return value
   })
+}
+
+function isHolder(value: unknown): value is object {
+  return value !== null && typeof value === 'object' && holders.has(value)
 }
 
 /** As JSON.parse; a number that a double writes in another way is what JSON.stringify writes as it came. */
@@ -61,13 +72,22 @@ export function rawNumber(value: unknown): string | null {
 
 /** The value, with what JSON.stringify writes as it came in the place of numbers that have digits. Nothing is changed in place. */
 export function withDigits<T>(value: T): T {
-  return hasDigits ? (replaced(value) as T) : value
+  return hasDigits ? (rewritten(value, (text) => JSON_TEXT.rawJSON(text), AROUND_MAX) as T) : value
+}
+
+/**
+ * The value as it was judged: with doubles alone, in a copy where numbers have digits. For what is sent on after something has decided by
+ * a number, which saw the double. A number that no double comes near (1e400) is then written as null.
+ */
+export function withoutDigits<T>(value: T): T {
+  return hasDigits ? (rewritten(value, (_text, double) => double, AROUND_MAX) as T) : value
 }
 
 /** The members of both, with the digits that either has; the second goes before. */
 export function joined<T extends object, U extends object>(value: T, more: U): T & U {
   const whole = { ...value, ...more }
   if (!hasDigits) return whole
+  if (holders.has(value) || holders.has(more)) holders.add(whole)
   const kept = [...(digits.get(value) ?? [])].filter(([key]) => !Object.hasOwn(more, key))
   const own = [...kept, ...(digits.get(more) ?? [])]
   if (own.length > 0) digits.set(whole, new Map(own))
@@ -75,36 +95,27 @@ export function joined<T extends object, U extends object>(value: T, more: U): T
 }
 
 /**
- * The value as it was judged: with doubles alone, in a copy where numbers have digits. For what is sent on after something has decided by
- * a number, which saw the double. A number that no double comes near (1e400) keeps its digits: no decision could let it pass for another.
+ * A copy with other values in the place of numbers that have digits; the value itself where there are none.
+ * @param around how many objects that are no holders may lie above one
  */
-export function withoutDigits<T>(value: T): T {
-  return hasDigits ? (judged(value) as T) : value
-}
-
-function judged(value: unknown): unknown {
-  if (value === null || typeof value !== 'object') return value
-  const members = Object.entries(value).map(([key, one]): [string, unknown] => [key, judged(one)])
-  const own = digits.get(value)
-  const isSame =
-    members.every(([key, one]) => one === (value as Readonly<Record<string, unknown>>)[key]) &&
-    (own === undefined || [...own.values()].every((text) => !Number.isFinite(Number(text))))
-  if (isSame) return value
-  const copy = Array.isArray(value) ? members.map(([, one]) => one) : Object.fromEntries(members)
-  const kept = [...(own ?? [])].filter(([, text]) => !Number.isFinite(Number(text)))
-  if (kept.length > 0) digits.set(copy, new Map(kept))
-  return copy
-}
-
-function replaced(value: unknown): unknown {
+function rewritten(
+  value: unknown,
+  write: (text: string, double: number) => unknown,
+  around: number,
+): unknown {
   if (value === null || typeof value !== 'object' || JSON_TEXT.isRawJSON(value)) return value
+  const isOne = holders.has(value)
+  if (!isOne && (around === 0 || Array.isArray(value))) return value
   const own = digits.get(value)
+  let isSame = true
   const members = Object.entries(value).map(([key, one]): [string, unknown] => {
     const text = own?.get(key)
     // Another number may have taken its place since
-    return [key, text !== undefined && Object.is(Number(text), one) ? JSON_TEXT.rawJSON(text) : replaced(one)]
+    const isOwn = text !== undefined && Object.is(Number(text), one)
+    const after = isOwn ? write(text, one as number) : rewritten(one, write, isOne ? 0 : around - 1)
+    isSame &&= !isOwn && after === one
+    return [key, after]
   })
-  const isSame = members.every(([key, one]) => one === (value as Readonly<Record<string, unknown>>)[key])
   if (isSame) return value
   return Array.isArray(value) ? members.map(([, one]) => one) : Object.fromEntries(members)
 }

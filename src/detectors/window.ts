@@ -4,7 +4,7 @@
  *
  * 1. Any splitting gives the same output as the whole text, for values of at most `bytesMax` bytes.
  * 2. At most `bytesMax` bytes and 385 characters, counted as they read, are held back, but while a value goes on, which it may up to
- *    twice that. A value that is spelt in escapes may take up to 16 times as many.
+ *    twice that. A value that is spelt in escapes may take up to 24 times as many.
  * 3. A value that is longer is acted on as far as the window reaches, and the characters with which it goes on are dropped.
  */
 import { type Act, countHits, type Hits, merged } from './act.ts'
@@ -23,6 +23,8 @@ const AHEAD = 64
 const CONTEXT = 256
 /** Characters that have to come before it is worth a look: models write few at a time. */
 const STEP = 256
+/** Characters that are held back beside the longest value, but for what is spelt in escapes. */
+const MARGIN = AHEAD + BEHIND_MAX + CONTEXT + STEP
 /** Characters of one value that are dropped. More than any value has. */
 const DROPPED_MAX = 16_384
 
@@ -95,7 +97,9 @@ class PieceWindow implements Window {
   #take(more: string, isEnd: boolean): string {
     this.#text += more
     const text = this.#text
-    if (!isEnd && text.length - this.#looked < STEP) return ''
+    // A text that is spelt in escapes is held back longer; to look at all of it again and again would take its square
+    const step = Math.max(STEP, (text.length - this.#bytesMax - MARGIN) / 2)
+    if (!isEnd && text.length - this.#looked < step) return ''
     const to = isEnd ? text.length : decidedTo(text, this.#passed, this.#bytesMax)
     const known = this.#spans.length
     this.#looked = text.length

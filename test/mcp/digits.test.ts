@@ -65,7 +65,7 @@ test('a number that a condition has judged is sent as the double that it saw', a
   origin.forget()
   await client.ask('tools/call', { name: 'open', arguments: VALUE })
   const asJudged =
-    '{"ids":[12345678901234567000,9007199254740992,1,0.1,1e400,3.141592653589793],"one":12345678901234567000,"in":{"amount":1.5}}'
+    '{"ids":[12345678901234567000,9007199254740992,1,0.1,null,3.141592653589793],"one":12345678901234567000,"in":{"amount":1.5}}'
   assert.deepEqual(argumentsIn(origin.bodies), [asJudged])
 })
 

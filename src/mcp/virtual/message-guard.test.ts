@@ -49,11 +49,32 @@ test('what the client sends is looked at field by field: arguments, answers to q
   assert.equal(guard({ request: [rule('block')] }).request(named), named)
 })
 
-test('what rules on requests have read as a double is sent as that double', () => {
+test('what rules have read as a double goes on as that double, whichever way', () => {
   const params = parseKeepingDigits('{"name":"a","arguments":{"n":12345678901234567890}}') as Members
   const sent = guard({ request: [rule('redact')] }).request(params)
   assert.equal(JSON.stringify(withDigits(sent)), '{"name":"a","arguments":{"n":12345678901234567000}}')
   assert.equal(guard({ response: [rule('redact')] }).request(params), params)
+  const one = '{"n":1234567890123456789}'
+  const asDouble = '{"n":1234567890123456800}'
+  const told: string[] = []
+  let asked: unknown = null
+  const request = {
+    notify: (text: string) => void told.push(text),
+    ask: (_method: string, _params: Members, done: (answer: Members) => void) =>
+      done(parseKeepingDigits(`{"content":${one}}`) as Members),
+  } as unknown as RelayedRequest
+  guard({ request: [rule('redact')] }).talk(request).ask!('elicitation/create', {}, (answer) => {
+    asked = answer
+  })
+  assert.equal(JSON.stringify(withDigits(asked)), `{"content":${asDouble}}`)
+  const response = guard({ response: [rule('redact')] })
+  response.talk(request).notify(`{"method":"a","params":${one}}`)
+  assert.deepEqual(told, [`{"method":"a","params":${asDouble}}`])
+  const answer = response.answer({ kind: 'result', text: `{"structuredContent":${one}}` })
+  assert.deepEqual(answer, { kind: 'result', text: `{"structuredContent":${asDouble}}` })
+  const data = parseKeepingDigits(one)
+  const error = response.answer({ kind: 'error', code: -1, message: '', data })
+  assert.equal(JSON.stringify(withDigits((error as { readonly data?: unknown }).data)), asDouble)
 })
 
 test('rules see _meta and members that Postern does not know, and leave the protocol version as it is', () => {

@@ -7,7 +7,7 @@
  *    notifications. A notification or question that is blocked is left out.
  * 3. Structured content that a rule has changed still fits the output schema of its tool, or the result is refused.
  */
-import { parseKeepingDigits, withDigits, withoutDigits } from '../../base/exact-json.ts'
+import { parseKeepingDigits, withoutDigits } from '../../base/exact-json.ts'
 import { isPlain } from '../../base/plain.ts'
 import type { RefusalCode, RefusalFacts } from '../../base/refusal.ts'
 import type { CallGuard } from '../../gateway/called-capability.ts'
@@ -84,7 +84,7 @@ export class MessageGuard implements CallGuard {
       this.refusal = refusalOf('guardrail_blocked', stop, 'request')
       return null
     }
-    // Rules read doubles, so that doubles are what they let pass
+    // Rules read doubles, so that doubles are what they let pass, on both legs
     const whole = this.#rules.request === null ? params : withoutDigits(params)
     const judged = this.#under(this.#rules.request, 'request', (run) => this.#sent(whole, run))
     return judged instanceof Promise ? judged.then(settled) : settled(judged)
@@ -184,7 +184,7 @@ export class MessageGuard implements CallGuard {
     if (!isMembers(params)) return text
     const settled = ({ value, stop }: Judged<unknown>): string | null => {
       if (stop !== null) return null
-      return value === params ? text : JSON.stringify(withDigits({ ...message, params: value }))
+      return value === params ? text : JSON.stringify({ ...message, params: value })
     }
     const judged = this.#judged(chain, params, 'response')
     return judged instanceof Promise ? judged.then(settled) : settled(judged)
@@ -214,15 +214,17 @@ export class MessageGuard implements CallGuard {
   #answered(chain: Chain, answer: Exclude<RelayedAnswer, { kind: 'none' }>, tally: Tally): JudgedAnswer {
     if (answer.kind === 'error') {
       const { message, data } = answer
-      const fields = { message, ...(data === undefined ? {} : { data }) }
+      const given = { message, ...(data === undefined ? {} : { data }) }
+      const fields = withoutDigits(given)
       const { value, stop } = judgedValue(chain, fields, 'response', tally)
       if (stop !== null) return { value: answer, blocked: stop }
-      const after = value === fields ? answer : { ...answer, ...(value as typeof fields) }
+      const after = value === given ? answer : { ...answer, ...(value as typeof fields) }
       return { value: after, blocked: null }
     }
     const { text } = answer
     // A result as Postern writes it
-    const result = parseKeepingDigits(text) as Members
+    const read = parseKeepingDigits(text) as Members
+    const result = withoutDigits(read)
     if (Buffer.byteLength(text) > bytesMaxOf(chain)) {
       const { stop } = failed(chain, result, 'response', tally, 'the result is longer than max_body')
       return { value: answer, blocked: stop }
@@ -233,10 +235,10 @@ export class MessageGuard implements CallGuard {
     // Of an object comes an object
     const after = under(result, fields) as Members
     if (fields.stop !== null) return { value: answer, blocked: fields.stop }
-    if (after === result) return { value: answer, blocked: null }
+    if (after === read) return { value: answer, blocked: null }
     if (after['structuredContent'] !== result['structuredContent'] && !this.#fits(after['structuredContent']))
       return { value: answer, blocked: 'schema' }
-    return { value: { kind: 'result', text: JSON.stringify(withDigits(after)) }, blocked: null }
+    return { value: { kind: 'result', text: JSON.stringify(after) }, blocked: null }
   }
 
   #fits(content: unknown): boolean {
@@ -255,7 +257,8 @@ export class MessageGuard implements CallGuard {
     value: unknown,
     leg: 'request' | 'response',
   ): Judged<unknown> | Promise<Judged<unknown>> {
-    return this.#under(chain, leg, (run) => judgedValue(run.chain(chain), value, leg, run.tally))
+    const whole = withoutDigits(value)
+    return this.#under(chain, leg, (run) => judgedValue(run.chain(chain), whole, leg, run.tally))
   }
 }
 

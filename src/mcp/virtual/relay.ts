@@ -3,6 +3,7 @@
  * request to its origin. Hidden and unknown names get the same answer.
  */
 
+import { withoutDigits } from '../../base/exact-json.ts'
 import type { Plain } from '../../base/plain.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { hitsText } from '../../gateway/record.ts'
@@ -181,7 +182,7 @@ export function createRelay(
     const inner = { ...ref, [member]: item.key }
     const told = entries.length === 0 ? {} : { context: { arguments: Object.fromEntries(entries) } }
     const { context: _, ...rest } = params
-    const target = { member: item.member, name, params: { ...rest, ref: inner, ...told } }
+    const target = { member: item.member, name, params: withoutDigits({ ...rest, ref: inner, ...told }) }
     return located(target, item, subject, `/params/ref/${member}`)
   }
 

@@ -85,6 +85,17 @@ test('a caller has one place and a line of bounded length, and another caller do
   assert.ok(ended.indexOf('bob') < 2, ended.join())
 })
 
+test('the further thread stays for urgent jobs, also once one has opened it', async () => {
+  const ended: string[] = []
+  const ask = (caller: string, count: number, isUrgent = false) =>
+    runApartFor(caller, isUrgent)(takeDocuments, asked(count)).then(() => void ended.push(caller))
+  const others = ['alice', 'bob', 'carol', 'dave'].map((caller) => ask(caller, 6000))
+  await ask('erin', 200, true)
+  await ask('frank', 200, true)
+  assert.deepEqual(ended, ['erin', 'frank'])
+  await Promise.all(others)
+})
+
 test('the main thread has its turns while a small file becomes very much', async () => {
   const hosts = Array.from({ length: 40 }, (_, at) => `h${at}.example.com`)
   const document = {

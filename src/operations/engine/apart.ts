@@ -95,9 +95,12 @@ class Apart {
     const isUrgent = (name: string): boolean => this.#lines.get(name)![0]!.isUrgent
     const caller = callers.find(isUrgent) ?? callers[0]
     if (caller === undefined) return
-    const idle = [...this.#threads].find(({ at }) => at === null)
-    const most = isUrgent(caller) ? THREADS_MAX + 1 : THREADS_MAX
-    if (idle === undefined && this.#threads.size >= most) return
+    const threads = [...this.#threads]
+    // The further thread is for urgent jobs, whichever thread was opened for them
+    const others = threads.filter(({ at }) => at !== null && !at.one.isUrgent).length
+    if (!isUrgent(caller) && others >= THREADS_MAX) return
+    const idle = threads.find(({ at }) => at === null)
+    if (idle === undefined && threads.length > THREADS_MAX) return
     const line = this.#lines.get(caller)!
     const one = line.shift()!
     // Others come before its next one
@@ -139,6 +142,8 @@ class Apart {
       const isTooMuch = error.code === 'ERR_WORKER_OUT_OF_MEMORY' && thread.at !== null
       this.#end(thread, isTooMuch ? thread.at!.one.job.tooMuch() : error)
     })
+    // An answer that cannot be read would leave the thread at its job
+    worker.on('messageerror', (error) => this.#end(thread, error))
     worker.on('exit', () => this.#end(thread, new Error('the thread apart ended without an answer')))
     return thread
   }

@@ -244,14 +244,15 @@ function taggedCheck(tags: Tags, parts: readonly Applied[]): Check {
       ? (value, effort) => only.fitsInPlace(value, effort)
       : CHOICES[tags.keyword](some)
   }
-  const named = new Map<string, Check | null>()
+  // Values that name the same alternatives share one choice: a mapping may have many that lead to all of them
+  const named = new Map<readonly number[], Check | null>()
   const choiceFor = (text: string): Check | null => {
-    let choice = named.get(text)
+    const positions = byValue.get(text)
+    if (positions === undefined) return unnamed
+    let choice = named.get(positions)
     if (choice === undefined) {
-      const positions = byValue.get(text)
-      if (positions === undefined) return unnamed
       choice = choiceOf([...new Set([...positions, ...open])])
-      named.set(text, choice)
+      named.set(positions, choice)
     }
     return choice
   }

@@ -211,6 +211,14 @@ test('only JSON objects in UTF-8 are read', async () => {
   assert.equal(await code({ raw: Uint8Array.from([123, 34, 0xff, 34, 58, 49, 125]) }), 'payload_rejected')
   assert.equal(await code({ raw: '{"name":"x","extra":{"__proto__":{"a":1}}}' }), 'payload_rejected')
   assert.equal(await code({ raw: '{"\\u005f_proto__":{}}' }), 'payload_rejected')
+  for (const [depth, pad] of [
+    [200, 0],
+    [20_000, 0],
+    [3000, 300_000],
+  ] as const) {
+    const raw = `{"pad":"${'x'.repeat(pad)}","deep":${'['.repeat(depth)}${']'.repeat(depth)}}`
+    assert.equal(await code({ raw }), 'payload_rejected', `${depth} deep`)
+  }
   assert.equal(await code({}), 'input_invalid', 'an empty body is an empty object')
   const twice = await call('POST', path, { raw: '{"name":"First","name":"Second","slug":"twice"}' })
   assert.equal(twice.json['name'], 'Second')
