@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { createAllowedOrigins } from './base/allowed-origins.ts'
 import { type ClockCell, createClock } from './base/clock.ts'
 import { collectGarbage } from './base/collect-garbage.ts'
@@ -6,6 +6,7 @@ import { createEgress, type EgressSettings } from './base/egress.ts'
 import { faultText } from './base/fault-text.ts'
 import { createFetchJson } from './base/fetch-json.ts'
 import { createProtectedResources } from './base/protected-resources.ts'
+import { PROGRAM } from './base/program.ts'
 import { createPublicGetJson } from './base/public-fetch.ts'
 import { repeat } from './base/repeat.ts'
 import { openSocketDirectory } from './base/socket-path.ts'
@@ -78,7 +79,7 @@ export interface Running {
 }
 
 /** Files of the console, as its build leaves them. */
-const CONSOLE_FILES = resolve(import.meta.dirname, '../ui/dist')
+const CONSOLE_FILES = join(PROGRAM, 'ui/dist')
 const DRAIN_MS = 30_000
 /** For answers that the control plane still writes when the gateway threads have ended. */
 const ANSWERS_MS = 1000

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { join } from 'node:path'
+import { PROGRAM } from './base/program.ts'
 
 /** Version of this checkout or package. */
 export const VERSION: string =
   // package.json belongs to the program and has this member.
-  (JSON.parse(readFileSync(resolve(import.meta.dirname, '../package.json'), 'utf8')) as { version: string })
-    .version
+  (JSON.parse(readFileSync(join(PROGRAM, 'package.json'), 'utf8')) as { version: string }).version

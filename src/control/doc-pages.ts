@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
+import { PROGRAM } from '../base/program.ts'
 import type { DocPages } from '../surfaces/mcp/resources.ts'
 
-const DOCS = resolve(import.meta.dirname, '../../docs')
+const DOCS = join(PROGRAM, 'docs')
 
 /** The pages of `docs/` that came with the program; read when they are first asked for. None where they were left out. */
 export function createDocPages(directory: string = DOCS): DocPages {

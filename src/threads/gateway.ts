@@ -8,6 +8,7 @@ import { createClock } from '../base/clock.ts'
 import { collectGarbage } from '../base/collect-garbage.ts'
 import { createEgress } from '../base/egress.ts'
 import { createRequestIds } from '../base/ids.ts'
+import { entryUrl } from '../base/program.ts'
 import { createConnectionClient } from '../fleet/gateway/connection-client.ts'
 import { createConnectionPlaces } from '../fleet/gateway/connection-places.ts'
 import { createConsoleCallerClient } from '../fleet/gateway/console-caller-client.ts'
@@ -127,11 +128,11 @@ const ended = openEndedIds(init.cells.endedGrants, init.cells.endedEpoch)
 const signIns = createSignInClient(init.issuer, ended, clock, say)
 const connections = createConnectionClient(ended, clock, say)
 const code = createCodePool({
-  start: () => new Worker(new URL('./code.ts', import.meta.url), { name: 'code' }),
+  start: () => new Worker(entryUrl('code'), { name: 'code' }),
 })
 const services = createServiceClient({
   start: () =>
-    new Worker(new URL('./services.ts', import.meta.url), {
+    new Worker(entryUrl('services'), {
       name: 'services',
       workerData: { egress: init.egress, clockCell: init.clockCell },
       resourceLimits: { maxOldGenerationSizeMb: 256 },

@@ -4,6 +4,7 @@
  * (`data.ts`). It opens nothing before it has them.
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { entryUrl } from '../base/program.ts'
 
 type Entry = 'gateway' | 'recorder' | 'query' | 'check'
 
@@ -32,8 +33,7 @@ export function createWorkers(): Workers {
 
   function load(entry: Entry, name: string): Loading {
     const { port1: port, port2: data } = new MessageChannel()
-    const url = new URL(`./${entry}.ts`, import.meta.url)
-    return { worker: new Worker(url, { name, workerData: data, transferList: [data] }), port }
+    return { worker: new Worker(entryUrl(entry), { name, workerData: data, transferList: [data] }), port }
   }
 
   return {

@@ -11,6 +11,7 @@ import { Worker } from 'node:worker_threads'
 import { mayFit } from '../../base/bounded-json.ts'
 import { fromPieces, type JsonPieces, toPieces } from '../../base/json-pieces.ts'
 import { ownedBytes } from '../../base/owned-bytes.ts'
+import { entryUrl } from '../../base/program.ts'
 import { Refusal, type RefusalCode, type RefusalFacts, refuse } from '../../base/refusal.ts'
 import { inSlices } from '../../base/time-slices.ts'
 
@@ -120,7 +121,7 @@ class Apart {
   }
 
   #open(): Thread {
-    const worker = new Worker(new URL('../../threads/apart.ts', import.meta.url), {
+    const worker = new Worker(entryUrl('apart'), {
       name: 'apart',
       resourceLimits: { maxOldGenerationSizeMb: MEGABYTES_MAX },
     })

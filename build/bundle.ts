@@ -1,0 +1,117 @@
+/**
+ * Makes the bundle of the program (`src/base/bundle.ts`): a file for each entry, and parts that entries share or load later.
+ * Packages are in it; only `mysql2`, which an administrator may install, and files of WebAssembly stay outside.
+ */
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { basename, join, relative } from 'node:path'
+import { type OutputChunk, type Plugin, rolldown } from 'rolldown'
+import { ENTRIES, nextSlot, useBundle } from '../src/base/bundle.ts'
+import { compilerDigest } from '../src/upkeep/start/compiler-version.ts'
+
+/** Its package reads it beside its own file. */
+const WASM = '@jitl/quickjs-ng-wasmfile-release-sync/wasm'
+/** The second is what `pg` looks for and does without. */
+const OUTSIDE = [/^mysql2(?:\/|$)/, 'pg-native']
+/** What decides how a bundle is made, beside the sources in it. */
+const MADE_BY = ['package.json', 'package-lock.json', 'build/bundle.ts']
+/** With the name, version, licence and its text of each package in a bundle. */
+export const LICENCES = 'licences.txt'
+
+/**
+ * Makes a bundle and puts it into use.
+ * @param program the folder with `src` and `node_modules`
+ * @returns the folder of the bundle
+ */
+export async function makeBundle(program: string): Promise<string> {
+  const slot = nextSlot(program)
+  const dir = join(program, slot)
+  const input = Object.fromEntries(
+    Object.entries(ENTRIES).map(([entry, path]) => [entry, join(program, 'src', path)]),
+  )
+  const build = await rolldown({
+    cwd: program,
+    input,
+    platform: 'node',
+    external: OUTSIDE,
+    plugins: [adapted(program)],
+    transform: {
+      define: { BUILT_BUNDLE: JSON.stringify({ compiler: compilerDigest(join(program, 'src')) }) },
+    },
+    // `depd` calls it for functions that warn
+    checks: { eval: false },
+  })
+  rmSync(dir, { recursive: true, force: true })
+  mkdirSync(dir, { recursive: true })
+  const { output } = await build.write({
+    dir,
+    format: 'esm',
+    // All in one folder: modules of `src` find their files from there
+    entryFileNames: '[name].js',
+    chunkFileNames: 'part-[name].js',
+    sourcemap: true,
+    sourcemapExcludeSources: true,
+    // Comments and spaces are a third of what a start reads. Names stay, for stack traces
+    minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
+  })
+  await build.close()
+  const chunks = output.filter((one) => one.type === 'chunk')
+  assertThatNoneWaits(chunks)
+  const modules = [...new Set(chunks.flatMap(({ moduleIds }) => moduleIds))].filter((id) => id.startsWith(program))
+  const paths = modules.map((id) => relative(program, id))
+  copyFileSync(createRequire(join(program, 'package.json')).resolve(WASM), join(dir, 'emscripten-module.wasm'))
+  writeFileSync(join(dir, LICENCES), licencesOf(program, packagesOf(paths)))
+  useBundle(program, slot, [...MADE_BY, ...paths.filter((path) => !path.startsWith('node_modules'))])
+  return dir
+}
+
+/** Sources that need another form in a bundle. */
+function adapted(program: string): Plugin {
+  const entries = new Set(Object.values(ENTRIES).map((path) => join(program, 'src', path)))
+  const lines = join(program, 'src/base/source-lines.ts')
+  const REQUIRE = 'createRequire(import.meta.url)('
+  return {
+    name: 'postern-adapted',
+    transform: {
+      filter: { id: /\/src\/.*\.ts$/ },
+      handler(code, id) {
+        // On its first line, so that traces name the right ones
+        if (entries.has(id)) return { code: `import ${JSON.stringify(lines)};${code}`, map: null }
+        // A package that is loaded when it is first needed, without waiting
+        return code.includes(REQUIRE) ? { code: code.replaceAll(REQUIRE, 'require('), map: null } : null
+      },
+    },
+  }
+}
+
+/**
+ * An entry waits at its top level for parts that it loads later. A part that imports the entry would wait for it, and neither would go on.
+ * @throws for such a part
+ */
+function assertThatNoneWaits(chunks: readonly OutputChunk[]): void {
+  const entries = new Set(chunks.filter(({ isEntry, name }) => isEntry && name !== 'serve').map(({ fileName }) => fileName))
+  for (const { fileName, imports } of chunks)
+    for (const name of imports)
+      if (entries.has(name)) throw new Error(`${fileName} imports the entry ${name}, which may be waiting for it`)
+}
+
+/** Folders of the packages that these modules belong to. */
+function packagesOf(paths: readonly string[]): string[] {
+  const folders = paths.flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? [])
+  return [...new Set(folders)].sort()
+}
+
+function licencesOf(program: string, packages: readonly string[]): string {
+  const parts = packages.map((folder) => {
+    const path = join(program, folder)
+    const { name, version, license } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8')) as Record<
+      string,
+      unknown
+    >
+    const texts = readdirSync(path)
+      .filter((file) => /^(?:licen[cs]e|copying|notice)/i.test(file))
+      .map((file) => readFileSync(join(path, file), 'utf8').trim())
+    return [`${name} ${version} (${license})`, ...texts].join('\n\n')
+  })
+  return `${parts.join(`\n\n${'-'.repeat(80)}\n\n`)}\n`
+}

@@ -1,0 +1,96 @@
+/**
+ * The bundle of the program in `dist`: all modules of a thread in a few files, without types. `npm run build` makes it
+ * (`build/bundle.ts`). It is used only while each source that it was made of is as it was; otherwise the sources run.
+ *
+ * A build writes to a folder that the last one did not: what runs may load a module later.
+ */
+import { hash } from 'node:crypto'
+import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** What is started by name, by its source below `src`. */
+export const ENTRIES = {
+  command: 'command.ts',
+  serve: 'serve.ts',
+  gateway: 'threads/gateway.ts',
+  recorder: 'threads/recorder.ts',
+  query: 'threads/query.ts',
+  check: 'threads/check.ts',
+  code: 'threads/code.ts',
+  services: 'threads/services.ts',
+  apart: 'threads/apart.ts',
+} as const
+export type Entry = keyof typeof ENTRIES
+
+/** Folders of bundles below the program. They are as deep as `src/base`. */
+export const SLOTS = ['dist/a', 'dist/b'] as const
+const MANIFEST = 'dist/bundle.json'
+
+/** A file that a bundle was made of. */
+interface Source {
+  /** Below the program. */
+  readonly path: string
+  readonly size: number
+  readonly mtimeMs: number
+  /** SHA-256 of its content. */
+  readonly digest: string
+}
+
+interface Manifest {
+  readonly slot: string
+  readonly sources: readonly Source[]
+}
+
+function sourceOf(program: string, path: string): Source | null {
+  const file = join(program, path)
+  const found = statSync(file, { throwIfNoEntry: false })
+  if (found === undefined) return null
+  return { path, size: found.size, mtimeMs: found.mtimeMs, digest: digestOf(file) }
+}
+
+function digestOf(file: string): string {
+  return hash('sha256', readFileSync(file), 'base64url')
+}
+
+/** A file with the same size and time is taken as unchanged, and read only if it has another time. */
+function isAsItWas(program: string, { path, size, mtimeMs, digest }: Source): boolean {
+  const file = join(program, path)
+  const found = statSync(file, { throwIfNoEntry: false })
+  return found?.size === size && (found.mtimeMs === mtimeMs || digestOf(file) === digest)
+}
+
+function readManifest(program: string): Manifest | null {
+  try {
+    // Written by this module, as a whole
+    return JSON.parse(readFileSync(join(program, MANIFEST), 'utf8')) as Manifest
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
+}
+
+/** The folder of the bundle that is up to date with its sources; null if there is none. */
+export function findBundle(program: string): string | null {
+  const manifest = readManifest(program)
+  return manifest?.sources.every((source) => isAsItWas(program, source)) === true
+    ? join(program, manifest.slot)
+    : null
+}
+
+/** The folder for the next bundle, below the program. */
+export function nextSlot(program: string): string {
+  const last = readManifest(program)?.slot
+  return SLOTS.find((slot) => slot !== last)!
+}
+
+/**
+ * From now on the bundle in this folder is used.
+ * @param paths of all files that it was made of, below the program
+ */
+export function useBundle(program: string, slot: string, paths: readonly string[]): void {
+  const sources = paths.map((path) => sourceOf(program, path)).filter((source) => source !== null)
+  const manifest: Manifest = { slot, sources }
+  const fresh = join(program, `${MANIFEST}-${process.pid}`)
+  writeFileSync(fresh, JSON.stringify(manifest))
+  renameSync(fresh, join(program, MANIFEST))
+}

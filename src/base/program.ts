@@ -1,0 +1,34 @@
+/** Where the program is, and which of its two forms runs: the sources, or the bundle of them (`bundle.ts`). */
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { ENTRIES, type Entry, findBundle } from './bundle.ts'
+
+/** What the build puts into a bundle. */
+interface Built {
+  /** Digest of the sources of the compiler of snapshots. */
+  readonly compiler: string
+}
+
+declare const BUILT_BUNDLE: Built
+/** Null if the sources run. */
+export const BUILT: Built | null = typeof BUILT_BUNDLE === 'undefined' ? null : BUILT_BUNDLE
+
+/** The folder with `package.json`, `docs` and `ui`. This module is two folders below it, in a bundle too. */
+export const PROGRAM = resolve(import.meta.dirname, '../..')
+
+/** Has the sources run, though a bundle is up to date. It is no setting of an instance. */
+const WANTS_SOURCES = 'RUN_SOURCES'
+
+let found: string | null | undefined
+
+/**
+ * The file to run for a program or a thread. A bundle starts threads from itself. Sources start them from a bundle that is up to date,
+ * and else from sources: both are the same code, so they understand each other.
+ */
+export function entryUrl(entry: Entry): URL {
+  if (BUILT !== null) return pathToFileURL(join(import.meta.dirname, `${entry}.js`))
+  found ??= process.env[WANTS_SOURCES] === 'true' ? null : findBundle(PROGRAM)
+  return pathToFileURL(
+    found === null ? join(PROGRAM, 'src', ENTRIES[entry]) : join(found, `${entry}.js`),
+  )
+}
