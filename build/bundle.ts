@@ -2,9 +2,9 @@
  * Makes the bundle of the program (`src/base/bundle.ts`): a file for each entry, and parts that entries share or load later.
  * Packages are in it; only `mysql2`, which an administrator may install, and files of WebAssembly stay outside.
  */
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { basename, join, relative } from 'node:path'
+import { join, relative } from 'node:path'
 import { type OutputChunk, type Plugin, rolldown } from 'rolldown'
 import { ENTRIES, nextSlot, useBundle } from '../src/base/bundle.ts'
 import { compilerDigest } from '../src/upkeep/start/compiler-version.ts'
@@ -51,17 +51,20 @@ export async function makeBundle(program: string): Promise<string> {
     chunkFileNames: 'part-[name].js',
     sourcemap: true,
     sourcemapExcludeSources: true,
-    // Comments and spaces are a third of what a start reads. Names stay, for stack traces
-    minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
+    // Lines stay: an uncaught error prints the whole of one
+    comments: false,
   })
   await build.close()
   const chunks = output.filter((one) => one.type === 'chunk')
   assertThatNoneWaits(chunks)
-  const modules = [...new Set(chunks.flatMap(({ moduleIds }) => moduleIds))].filter((id) => id.startsWith(program))
-  const paths = modules.map((id) => relative(program, id))
-  copyFileSync(createRequire(join(program, 'package.json')).resolve(WASM), join(dir, 'emscripten-module.wasm'))
-  writeFileSync(join(dir, LICENCES), licencesOf(program, packagesOf(paths)))
-  useBundle(program, slot, [...MADE_BY, ...paths.filter((path) => !path.startsWith('node_modules'))])
+  const modules = [...new Set(chunks.flatMap(({ moduleIds }) => moduleIds))]
+  const sources = modules.filter((id) => id.startsWith(join(program, 'src')))
+  copyFileSync(
+    createRequire(join(program, 'package.json')).resolve(WASM),
+    join(dir, 'emscripten-module.wasm'),
+  )
+  writeFileSync(join(dir, LICENCES), licencesOf(packagesOf(modules)))
+  useBundle(program, slot, [...MADE_BY, ...sources.map((path) => relative(program, path))])
   return dir
 }
 
@@ -89,21 +92,23 @@ function adapted(program: string): Plugin {
  * @throws for such a part
  */
 function assertThatNoneWaits(chunks: readonly OutputChunk[]): void {
-  const entries = new Set(chunks.filter(({ isEntry, name }) => isEntry && name !== 'serve').map(({ fileName }) => fileName))
+  const entries = new Set(
+    chunks.filter(({ isEntry, name }) => isEntry && name !== 'serve').map(({ fileName }) => fileName),
+  )
   for (const { fileName, imports } of chunks)
     for (const name of imports)
-      if (entries.has(name)) throw new Error(`${fileName} imports the entry ${name}, which may be waiting for it`)
+      if (entries.has(name))
+        throw new Error(`${fileName} imports the entry ${name}, which may be waiting for it`)
 }
 
 /** Folders of the packages that these modules belong to. */
-function packagesOf(paths: readonly string[]): string[] {
-  const folders = paths.flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? [])
+function packagesOf(modules: readonly string[]): string[] {
+  const folders = modules.flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? [])
   return [...new Set(folders)].sort()
 }
 
-function licencesOf(program: string, packages: readonly string[]): string {
-  const parts = packages.map((folder) => {
-    const path = join(program, folder)
+function licencesOf(packages: readonly string[]): string {
+  const parts = packages.map((path) => {
     const { name, version, license } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8')) as Record<
       string,
       unknown

@@ -97,7 +97,7 @@ const ARROWS: Record<string, readonly string[]> = {
   oauth: ['base', 'model', 'store/ports', 'shared-state/ports', 'vault', 'access', 'record', 'wire'],
   runner: ['base', 'model/time', 'import/text', 'mcp/protocol', 'wire/pool-share', 'version'],
   settings: ['base', 'import/text'],
-  version: [],
+  version: ['base'],
   // What all threads say to each other and share
   'fleet/shared': [
     ...['base', 'model', 'store/ports', 'shared-state/ports', 'shared-state/memory/shared-cells'],

@@ -1,7 +1,8 @@
 /**
  * `npm test`: type check, linter and dead-code check side by side, then every test. `--all` fuzzes for longer, and has
  * clients of other projects sign in, which it installs. `--only-long` runs only the files that `--all` runs otherwise, and
- * no checks; `--smoke` runs of these what CI runs. Arguments that name files run only those tests.
+ * no checks; `--smoke` runs of these what CI runs. Arguments that name files run only those tests. It first makes the bundle, if
+ * that is not up to date; with `RUN_SOURCES=true` all runs from sources.
  */
 import { spawn } from 'node:child_process'
 import {
@@ -17,6 +18,7 @@ import {
 import { availableParallelism, tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { findBundle } from '../src/base/bundle.ts'
 import { LONG_FORM, longFiles, SMOKE } from './long-files.ts'
 
 const top = resolve(import.meta.dirname, '..')
@@ -104,6 +106,10 @@ function run(name: string, command: string, args: readonly string[]): Promise<bo
     })
   })
 }
+
+// Servers and threads of tests run from it: without it, they load some hundred modules each
+if (process.env['RUN_SOURCES'] !== 'true' && findBundle(top) === null)
+  await (await import('../build/bundle.ts')).makeBundle(top)
 
 const bin = (name: string): string => resolve(top, 'node_modules/.bin', name)
 const checks =

@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { styleText } from 'node:util'
 import { CannotStart } from '../../src/base/cannot-start.ts'
+import { entryUrl } from '../../src/base/program.ts'
 import { stopSignal } from '../../src/base/stop-signal.ts'
-import { startServer } from '../../src/serve.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
 import { createOrdersService } from '../orders/service.ts'
 import { clientConfigurations } from './clients.ts'
@@ -22,6 +22,8 @@ const write = (line: string): void => console.log(line)
 const data = await mkdtemp(join(tmpdir(), 'postern-demo-'))
 const settings = await readDemoSettings()
 const orders = await createOrdersService({ host: '127.0.0.1', port: 0 })
+// As `postern up`: from the bundle, if it is up to date
+const { startServer } = (await import(entryUrl('serve').href)) as typeof import('../../src/serve.ts')
 const server = await startServer(settings, { log: () => {} })
 
 /** Free ports unless they are set; the data directory of the environment is somebody's own, so only the flag names another. */

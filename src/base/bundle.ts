@@ -23,7 +23,7 @@ export const ENTRIES = {
 export type Entry = keyof typeof ENTRIES
 
 /** Folders of bundles below the program. They are as deep as `src/base`. */
-export const SLOTS = ['dist/a', 'dist/b'] as const
+const SLOTS = ['dist/a', 'dist/b'] as const
 const MANIFEST = 'dist/bundle.json'
 
 /** A file that a bundle was made of. */

@@ -28,7 +28,5 @@ let found: string | null | undefined
 export function entryUrl(entry: Entry): URL {
   if (BUILT !== null) return pathToFileURL(join(import.meta.dirname, `${entry}.js`))
   found ??= process.env[WANTS_SOURCES] === 'true' ? null : findBundle(PROGRAM)
-  return pathToFileURL(
-    found === null ? join(PROGRAM, 'src', ENTRIES[entry]) : join(found, `${entry}.js`),
-  )
+  return pathToFileURL(found === null ? join(PROGRAM, 'src', ENTRIES[entry]) : join(found, `${entry}.js`))
 }

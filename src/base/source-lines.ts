@@ -14,9 +14,7 @@ function mapOf(url: string): SourceMap | null {
   let map = maps.get(url)
   if (map === undefined) {
     const path = `${fileURLToPath(url)}.map`
-    map = existsSync(path)
-      ? new SourceMap(JSON.parse(readFileSync(path, 'utf8')) as SourceMapPayload)
-      : null
+    map = existsSync(path) ? new SourceMap(JSON.parse(readFileSync(path, 'utf8')) as SourceMapPayload) : null
     maps.set(url, map)
   }
   return map
@@ -30,7 +28,10 @@ function described(call: NodeJS.CallSite): string {
   const entry = mapOf(url)?.findEntry(line - 1, column - 1)
   if (entry === undefined || !('originalSource' in entry)) return text
   const source = new URL(entry.originalSource, url).href
-  return text.replace(`${url}:${line}:${column}`, `${source}:${entry.originalLine + 1}:${entry.originalColumn + 1}`)
+  return text.replace(
+    `${url}:${line}:${column}`,
+    `${source}:${entry.originalLine + 1}:${entry.originalColumn + 1}`,
+  )
 }
 
 Error.prepareStackTrace = (error, calls) =>

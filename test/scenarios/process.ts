@@ -6,6 +6,8 @@ import { ownPort } from '../support/ports.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const MAIN = join(ROOT, 'src/main.ts')
+/** A run of the tests from sources starts processes from sources. */
+const SOURCES = process.env['RUN_SOURCES'] === undefined ? {} : { RUN_SOURCES: process.env['RUN_SOURCES'] }
 
 /** What a finished `postern` process left. */
 export interface Finished {
@@ -50,12 +52,13 @@ function start(
   args: readonly string[],
   env: Record<string, string>,
   isScript = false,
+  main = MAIN,
 ): { child: ChildProcess; text: { out: string; err: string }; ended: Promise<Finished> } {
   const command = isScript ? 'npm' : process.execPath
-  const before = isScript ? ['run', 'postern', '--'] : ['--disable-warning=ExperimentalWarning', MAIN]
+  const before = isScript ? ['run', 'postern', '--'] : ['--disable-warning=ExperimentalWarning', main]
   const child = spawn(command, [...before, ...args], {
     cwd: ROOT,
-    env: { PATH: process.env['PATH'] ?? '', HOME: tmpdir(), NO_COLOR: '1', ...env },
+    env: { PATH: process.env['PATH'] ?? '', HOME: tmpdir(), NO_COLOR: '1', ...SOURCES, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     // As a terminal gives each command a process group of its own
     detached: isScript,
@@ -77,14 +80,19 @@ function start(
 }
 
 /** Runs a command to its end. */
-export function runPostern(args: readonly string[], env: Record<string, string> = {}): Promise<Finished> {
-  return start(args, env).ended
+export function runPostern(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  main?: string,
+): Promise<Finished> {
+  return start(args, env, false, main).ended
 }
 
 /**
  * Starts `postern up` on free ports and resolves when it says that it is ready; rejects when it ends before.
  * @param args may have other ports, and more than one worker.
  * @param isScript by npm, in a process group of its own that the child leads. @param killed kills it, during its start too
+ * @param main the program, if it is not that of this checkout
  */
 export async function startUp(
   data: string,
@@ -92,6 +100,7 @@ export async function startUp(
   env: Record<string, string> = {},
   isScript = false,
   killed?: AbortSignal,
+  main?: string,
 ): Promise<UpProcess> {
   const usual = {
     '--data': data,
@@ -100,7 +109,7 @@ export async function startUp(
     '--workers': '1',
   }
   const flags = Object.entries(usual).filter(([name]) => !args.includes(name))
-  const { child, text, ended } = start(['up', ...flags.flat(), ...args], env, isScript)
+  const { child, text, ended } = start(['up', ...flags.flat(), ...args], env, isScript, main)
   const kill = (): unknown => child.kill('SIGKILL')
   if (killed?.aborted === true) kill()
   else killed?.addEventListener('abort', kill)

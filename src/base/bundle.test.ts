@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { findBundle, nextSlot, useBundle } from './bundle.ts'
+
+const program = mkdtempSync(join(tmpdir(), 'postern-bundle-'))
+after(() => rmSync(program, { recursive: true }))
+mkdirSync(join(program, 'src'))
+mkdirSync(join(program, 'dist'))
+const source = join(program, 'src/one.ts')
+writeFileSync(source, 'one')
+
+test('a bundle is found while its sources have the content that they had', () => {
+  assert.equal(findBundle(program), null)
+  const slot = nextSlot(program)
+  useBundle(program, slot, ['src/one.ts'])
+  assert.equal(findBundle(program), join(program, slot))
+  // As a checkout does that goes to another commit and back
+  utimesSync(source, 1, 1)
+  assert.equal(findBundle(program), join(program, slot))
+  writeFileSync(source, 'two')
+  assert.equal(findBundle(program), null, 'of the same size')
+  writeFileSync(source, 'three')
+  assert.equal(findBundle(program), null)
+  writeFileSync(source, 'one')
+  assert.equal(findBundle(program), join(program, slot))
+  rmSync(source)
+  assert.equal(findBundle(program), null)
+  writeFileSync(source, 'one')
+})
+
+test('a bundle is never written over the one in use', () => {
+  const slots = Array.from({ length: 4 }, () => {
+    const slot = nextSlot(program)
+    useBundle(program, slot, ['src/one.ts'])
+    return slot
+  })
+  assert.equal(new Set(slots).size, 2)
+  assert.ok(slots.every((slot, at) => slot !== slots[at - 1]))
+})
