@@ -88,7 +88,7 @@ test('a caller has one place and a line of bounded length, and another caller do
 test('the further thread stays for urgent jobs, also once one has opened it', async () => {
   const ended: string[] = []
   const ask = (caller: string, count: number, isUrgent = false) =>
-    runApartFor(caller, isUrgent)(takeDocuments, asked(count)).then(() => void ended.push(caller))
+    runApartFor(caller, { isUrgent })(takeDocuments, asked(count)).then(() => void ended.push(caller))
   const others = ['alice', 'bob', 'carol', 'dave'].map((caller) => ask(caller, 6000))
   await ask('erin', 200, true)
   await ask('frank', 200, true)

@@ -6,8 +6,9 @@
  * 3. A job that takes longer than its time, or more than the memory of a thread, is refused, and its thread ends.
  * 4. Small inputs are worked on by the main thread: a thread costs more than they do.
  * 5. A job inside of a transaction, for which other writes wait, goes first and may have one thread more.
+ * 6. A job whose caller has left ends, and its place is free.
  */
-import { Worker } from 'node:worker_threads'
+import { type ResourceLimits, Worker } from 'node:worker_threads'
 import { mayFit } from '../../base/bounded-json.ts'
 import { fromPieces, type JsonPieces, toPieces } from '../../base/json-pieces.ts'
 import { ownedBytes } from '../../base/owned-bytes.ts'
@@ -64,6 +65,17 @@ interface Waiting {
   readonly failed: (error: unknown) => void
 }
 
+/** What threads are opened with; tests have less memory, and threads of their own. */
+export interface Opening {
+  readonly megabytesMax: number
+  readonly open: (limits: ResourceLimits) => Worker
+}
+
+const OPENING: Opening = {
+  megabytesMax: MEGABYTES_MAX,
+  open: (resourceLimits) => new Worker(entryUrl('apart'), { name: 'apart', resourceLimits }),
+}
+
 interface Thread {
   readonly worker: Worker
   /** Null without a job. */
@@ -71,23 +83,55 @@ interface Thread {
   timer: NodeJS.Timeout | undefined
 }
 
-class Apart {
+/** Threads apart, and who waits for one. */
+export class Apart {
+  readonly #opening: Opening
   readonly #threads = new Set<Thread>()
   /** By caller; who has waited longest is first. */
   readonly #lines = new Map<string, Waiting[]>()
 
-  ask(caller: string, asked: Pick<Waiting, 'job' | 'input' | 'isUrgent'>): Promise<JsonPieces> {
+  constructor(opening: Partial<Opening> = {}) {
+    this.#opening = { ...OPENING, ...opening }
+  }
+
+  /** @param left aborted when the caller has left */
+  async ask(
+    caller: string,
+    asked: Pick<Waiting, 'job' | 'input' | 'isUrgent'>,
+    left: AbortSignal | undefined,
+  ): Promise<JsonPieces> {
+    if (left?.aborted === true) throw nobodyWaits()
     const line = this.#lines.get(caller) ?? []
     if (line.length >= WAITING_MAX)
       throw refuse('overloaded', {
         detail: `${WAITING_MAX} of your requests wait for work that takes long. Send the request again when one has been answered.`,
         members: { retry_after_ms: 1000 },
       })
-    return new Promise((done, failed) => {
-      line.push({ ...asked, done, failed })
-      this.#lines.set(caller, line)
-      this.#next()
-    })
+    const answer = Promise.withResolvers<JsonPieces>()
+    const one: Waiting = { ...asked, done: answer.resolve, failed: answer.reject }
+    line.push(one)
+    this.#lines.set(caller, line)
+    this.#next()
+    const leave = (): void => this.#leave(caller, one)
+    left?.addEventListener('abort', leave, { once: true })
+    try {
+      return await answer.promise
+    } finally {
+      left?.removeEventListener('abort', leave)
+    }
+  }
+
+  #leave(caller: string, one: Waiting): void {
+    const thread = [...this.#threads].find(({ at }) => at?.one === one)
+    if (thread !== undefined) {
+      this.#end(thread, nobodyWaits())
+      return
+    }
+    const line = (this.#lines.get(caller) ?? []).filter((other) => other !== one)
+    // A line keeps its turn
+    if (line.length > 0) this.#lines.set(caller, line)
+    else this.#lines.delete(caller)
+    one.failed(nobodyWaits())
   }
 
   #next(): void {
@@ -104,11 +148,23 @@ class Apart {
     if (idle === undefined && threads.length > THREADS_MAX) return
     const line = this.#lines.get(caller)!
     const one = line.shift()!
-    // Others come before its next one
-    this.#lines.delete(caller)
-    if (line.length > 0) this.#lines.set(caller, line)
+    if (line.length === 0) this.#lines.delete(caller)
     this.#start(idle ?? this.#open(), caller, one)
     this.#next()
+  }
+
+  /** The job of a thread has ended, however: who waits comes before further jobs of its caller. */
+  #ended(thread: Thread): Waiting | undefined {
+    clearTimeout(thread.timer)
+    const { at } = thread
+    thread.at = null
+    if (at === null) return undefined
+    const line = this.#lines.get(at.caller)
+    if (line !== undefined) {
+      this.#lines.delete(at.caller)
+      this.#lines.set(at.caller, line)
+    }
+    return at.one
   }
 
   #start(thread: Thread, caller: string, one: Waiting): void {
@@ -121,17 +177,14 @@ class Apart {
   }
 
   #open(): Thread {
-    const worker = new Worker(entryUrl('apart'), {
-      name: 'apart',
-      resourceLimits: { maxOldGenerationSizeMb: MEGABYTES_MAX },
-    })
+    const { open, megabytesMax } = this.#opening
+    const worker = open({ maxOldGenerationSizeMb: megabytesMax })
     const thread: Thread = { worker, at: null, timer: undefined }
     this.#threads.add(thread)
     worker.on('message', (answered: Answered) => {
-      const one = thread.at?.one
-      if (!this.#threads.has(thread) || one === undefined) return
-      clearTimeout(thread.timer)
-      thread.at = null
+      if (!this.#threads.has(thread)) return
+      const one = this.#ended(thread)
+      if (one === undefined) return
       // A thread without a job holds up no end of its process
       worker.unref()
       thread.timer = setTimeout(() => this.#end(thread, null), IDLE_MS).unref()
@@ -151,40 +204,50 @@ class Apart {
 
   #end(thread: Thread, error: unknown): void {
     if (!this.#threads.delete(thread)) return
-    clearTimeout(thread.timer)
-    thread.at?.one.failed(error)
+    this.#ended(thread)?.failed(error)
     void thread.worker.terminate()
     this.#next()
   }
 }
 
-/** One for the process, so that several interfaces do not take all memory and all cores. */
-const apart = new Apart()
-
-/**
- * {@link RunApart} for a caller, by the id of its principal.
- * @param isUrgent inside of a transaction
- */
-export function runApartFor(caller: string, isUrgent = false): RunApart {
-  // Its jobs outside of transactions must not hold up one inside
-  const place = isUrgent ? `${caller} write` : caller
-  return async (job, input) => {
-    if (input instanceof Uint8Array) {
-      // Of a part of a buffer only a copy can change hands
-      return work(place, { job, input: { bytes: ownedBytes(input) }, isUrgent })
-    }
-    if (job.isAlwaysApart !== true && mayFit(input, SMALL_CHARS)) return job.run(input)
-    return work(place, { job, input: { pieces: await inSlices(toPieces(input)) }, isUrgent })
-  }
+/** Of a job that ends because its caller has left: only the trail reads it. */
+function nobodyWaits(): Refusal {
+  return refuse('payload_rejected', { detail: 'The caller left before the work was done.' })
 }
 
-async function work<I, O>(
-  place: string,
-  { job, ...asked }: { readonly job: Job<I, O>; readonly input: Sent; readonly isUrgent: boolean },
-): Promise<O> {
-  const output = await apart.ask(place, { ...asked, job: job as Job<never, unknown> })
-  // The JSON of what the job gave
-  return (await inSlices(fromPieces(output))) as O
+/** One for the process, so that several interfaces do not take all memory and all cores. */
+const ofProcess = new Apart()
+
+/** Whose work it is. */
+export interface Place {
+  /** Inside of a transaction. */
+  readonly isUrgent?: boolean
+  /** Aborted when the caller has left. */
+  readonly left?: AbortSignal | undefined
+  /** Threads of a test. */
+  readonly apart?: Apart
+}
+
+/** {@link RunApart} for a caller, by the id of its principal. */
+export function runApartFor(
+  caller: string,
+  { isUrgent = false, left, apart = ofProcess }: Place = {},
+): RunApart {
+  // Its jobs outside of transactions must not hold up one inside
+  const place = isUrgent ? `${caller} write` : caller
+  return async <I, O>(job: Job<I, O>, input: I): Promise<O> => {
+    if (!(input instanceof Uint8Array) && job.isAlwaysApart !== true && mayFit(input, SMALL_CHARS))
+      return job.run(input)
+    const sent: Sent =
+      input instanceof Uint8Array
+        ? // Of a part of a buffer only a copy can change hands
+          { bytes: ownedBytes(input) }
+        : { pieces: await inSlices(toPieces(input)) }
+    const asked = { job: job as Job<never, unknown>, input: sent, isUrgent }
+    const output = await apart.ask(place, asked, left)
+    // The JSON of what the job gave
+    return (await inSlices(fromPieces(output))) as O
+  }
 }
 
 /** Does a job in its thread. Rejects with what is no refusal. */

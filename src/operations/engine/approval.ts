@@ -209,7 +209,8 @@ async function parentOf(
 }
 
 /** What the call alone says of its request, which nobody has decided. */
-function toRequest({ operation, options, principal, via }: Asked, shown: ShownChange) {
+function toRequest({ operation, options, principal, via: given }: Asked, shown: ShownChange) {
+  const { left: _left, ...via } = given
   const { id, type, name, authMethod } = principal
   const { rules, touches, foretold, isRevealing } = shown
   return {
@@ -226,7 +227,7 @@ function toRequest({ operation, options, principal, via }: Asked, shown: ShownCh
     is_foretold: foretold.length > 0,
     ceiling: principal.unnarrowed === undefined ? null : principal.grants.map(toPlainGrant),
     auth_method: authMethod,
-    via: { ...via },
+    via,
     decided_at: null,
     decided_by: null,
     decision_reason: null,

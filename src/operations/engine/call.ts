@@ -19,6 +19,8 @@ export interface Via {
   readonly agent: Agent | null
   /** Who approved the call, where it was held until somebody did. */
   readonly approver?: AuditEntry['approver']
+  /** Aborted when the caller has left; absent where that is not known. */
+  readonly left?: AbortSignal
 }
 
 /** What an AI agent says about itself; declared, never trusted. */

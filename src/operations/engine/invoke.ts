@@ -409,7 +409,7 @@ function contextOf(
     credentials: deps.credentials,
     origins: deps.origins,
     egress: deps.egress,
-    apart: runApartFor(principal.id, change !== null),
+    apart: runApartFor(principal.id, { isUrgent: change !== null, left: via.left }),
     upstreams: deps.upstreams,
     limits: deps.limits,
     exports: deps.exports,

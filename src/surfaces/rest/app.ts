@@ -206,7 +206,7 @@ async function call(
   const budget = ports.keep(principal.id)
   try {
     const bytesMax = operation.large === true ? LARGE_INPUT_BYTES_MAX : INPUT_BYTES_MAX
-    const body = await readBody(c.req.raw, bytesMax, budget, runApartFor(principal.id))
+    const body = await readBody(c.req.raw, bytesMax, budget, runApartFor(principal.id, { left: via.left }))
     const { options, input } = liftOptions(operation, body, query, readOptionHeaders(c.req.raw.headers))
     if (byId && Object.hasOwn(input, 'id') && input['id'] !== id.id)
       throw refuse('input_invalid', {
@@ -406,5 +406,6 @@ function viaOf(request: Request, facts: RequestFacts): Via {
     userAgent,
     http: { method: request.method, url: (url.pathname + url.search).slice(0, 2048) },
     agent: null,
+    left: request.signal,
   }
 }
