@@ -57,6 +57,28 @@ function isHolder(value: unknown): value is object {
   return value !== null && typeof value === 'object' && holders.has(value)
 }
 
+/** Keeps the digits of a number of a text that is longer than what {@link parseKeepingDigits} keeps them of. */
+export function keepDigits(holder: object, key: string, text: string): void {
+  hasDigits = true
+  holders.add(holder)
+  digits.set(holder, new Map([...(digits.get(holder) ?? []), [key, text]]))
+}
+
+/** True for a text whose numbers {@link parseKeepingDigits} reads as doubles alone. */
+export function isBeyondDigits(text: string): boolean {
+  return text.length > KEEPING_CHARS_MAX
+}
+
+/** The number as it was written. @param double the member of `holder` with that name */
+export function writtenNumber(holder: object, key: string, double: number): string {
+  return digits.get(holder)?.get(key) ?? String(double)
+}
+
+/** What JSON.stringify writes with all digits. */
+export function exactInteger(value: bigint): object {
+  return JSON_TEXT.rawJSON(String(value))
+}
+
 /** As JSON.parse; a number that a double writes in another way is what JSON.stringify writes as it came. */
 export function parseExact(text: string): unknown {
   if (!MAY_CHANGE.test(text)) return JSON.parse(text)

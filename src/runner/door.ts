@@ -8,7 +8,7 @@
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { canonicalJson, textHash } from '../base/canonical.ts'
-import { RPC } from '../mcp/protocol/answer.ts'
+import { errorText, RPC } from '../mcp/protocol/answer.ts'
 import { readJson } from '../mcp/protocol/json.ts'
 import { isMembers, type Message, type RpcId, toMessage } from '../mcp/protocol/message.ts'
 import { decodeMirrored } from '../mcp/protocol/mirrored.ts'
@@ -322,7 +322,7 @@ function mismatchOf({ headers }: IncomingMessage, { id, method, params }: Reques
 
 function mismatchText(id: RpcId, header: string): string {
   const message = `Header mismatch: ${header} is missing or differs from the body`
-  return JSON.stringify({ jsonrpc: '2.0', id, error: { code: RPC.headerMismatch, message } })
+  return errorText(id, RPC.headerMismatch, message)
 }
 
 /** The text of a response with the id that the request has. */

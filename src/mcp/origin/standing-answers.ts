@@ -1,4 +1,4 @@
-import { isRpcId, type Members } from '../protocol/message.ts'
+import { type Members, rpcIdIn, writableId } from '../protocol/message.ts'
 import { originResponse } from './envelope.ts'
 import type { SendToOrigin } from './send.ts'
 
@@ -24,15 +24,18 @@ export class StandingAnswers {
   }
 
   /** @param session of the server; null for one without ids */
-  answer({ id, method }: Members, session: string | null): void {
-    if (!isRpcId(id)) return
+  answer(asked: Members, session: string | null): void {
+    const id = rpcIdIn(asked, 'id')
+    if (id === undefined) return
     if (this.#now() - this.#since >= WINDOW_MS) {
       this.#since = this.#now()
       this.#answers = 0
     }
     if (++this.#answers > ANSWERS_MAX) return
     const error = { code: METHOD_NOT_FOUND, message: 'Nothing is asked on this stream' }
-    const content = method === 'ping' ? { result: {} } : { error }
-    void this.#send(originResponse(this.#version, session, { jsonrpc: '2.0', id, ...content }))
+    const content = asked['method'] === 'ping' ? { result: {} } : { error }
+    void this.#send(
+      originResponse(this.#version, session, { jsonrpc: '2.0', id: writableId(id), ...content }),
+    )
   }
 }

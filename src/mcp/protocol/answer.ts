@@ -1,5 +1,5 @@
 import type { RefusalCode } from '../../base/refusal.ts'
-import type { RpcId } from './message.ts'
+import { idText, type RpcId, writableId } from './message.ts'
 
 /** What a transport must know of a request. Header names are lower case; repeated fields are joined by `, `. */
 export interface McpRequest {
@@ -58,7 +58,7 @@ const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
 
 /** Text of a JSON-RPC response around the text of its result. */
 export function resultText(id: RpcId, result: string): string {
-  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${result}}`
+  return `{"jsonrpc":"2.0","id":${idText(id)},"result":${result}}`
 }
 
 /** Ids of ASCII, such as all usual ones. */
@@ -76,7 +76,7 @@ export function resultAnswer(id: RpcId, result: ResultBody): McpAnswer {
   const { bytes } = result
   if (bytes === undefined || (typeof id === 'string' && !ASCII_ID.test(id)))
     return jsonAnswer(200, resultText(id, result.text))
-  const before = `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":`
+  const before = `{"jsonrpc":"2.0","id":${idText(id)},"result":`
   return { status: 200, headers: JSON_HEADERS, body: '', kept: { before, bytes, after: '}' } }
 }
 
@@ -84,7 +84,7 @@ export function resultAnswer(id: RpcId, result: ResultBody): McpAnswer {
 export function errorText(id: RpcId | undefined, code: number, message: string, data?: unknown): string {
   return JSON.stringify({
     jsonrpc: '2.0',
-    ...(id === undefined ? {} : { id }),
+    ...(id === undefined ? {} : { id: writableId(id) }),
     error: { code, message, ...(data === undefined ? {} : { data }) },
   })
 }

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
-import { parseKeepingDigits } from '../../base/exact-json.ts'
+import { isBeyondDigits, keepDigits, parseKeepingDigits } from '../../base/exact-json.ts'
 import { jsonFaultText } from '../../base/json-fault.ts'
-import { isMembers } from './message.ts'
+import { isMembers, type Members } from './message.ts'
 
 /** Containers inside each other. At the bound the message is refused, so that nothing later can exhaust the stack. */
 export const JSON_DEPTH_MAX = 100
@@ -30,7 +30,39 @@ export function readJson(bytes: Uint8Array): ReadJson {
   }
   const level = repeatingLevel(value, written)
   if (level !== null) return { ok: false, syntax: false, reason: `A member of ${level} is given twice` }
+  if (isBeyondDigits(text)) keepIds(value, bytes)
   return { ok: true, value, text }
+}
+
+/** Ids keep their digits in a long message, too. */
+function keepIds(value: unknown, json: Uint8Array): void {
+  const isLong = (one: unknown): one is Members =>
+    isMembers(one) && typeof one['id'] === 'number' && !Number.isSafeInteger(one['id'])
+  if (isLong(value)) {
+    const written = idIn(json)
+    if (written !== null) keepDigits(value, 'id', written)
+  } else if (Array.isArray(value))
+    // Unknown digits are those of no integer
+    for (const one of value as readonly unknown[]) if (isLong(one)) keepDigits(one, 'id', '')
+}
+
+/** The number that the member `id` of a message is, as it is written; null where it is no number. */
+function idIn(json: Uint8Array): string | null {
+  let [depth, lastString] = [0, 0]
+  for (let at = 0; at < json.length; at++) {
+    const code = json[at]
+    if (code === 0x22) {
+      lastString = at
+      at = endOfString(json, at)
+      if (at === -1) return null
+    } else if (code === 0x7b || code === 0x5b) depth++
+    else if (code === 0x7d || code === 0x5d) depth--
+    else if (code === 0x3a && depth === 1 && isNamed(json, lastString, 'id'))
+      return (
+        /^\s*(-?[\d.eE+-]+)/.exec(bufferOf(json).toString('latin1', at + 1, at + 1 + ID_BYTES))?.[1] ?? null
+      )
+  }
+  return null
 }
 
 const MARK = [0xef, 0xbb, 0xbf] as const
@@ -113,6 +145,8 @@ function countMembers(json: Uint8Array): MemberCounts | null {
   return counts
 }
 
+/** Of an id, with the space before it. Longer ones are refused. */
+const ID_BYTES = 512
 /** Strings up to this length are read here, which costs less than to have them searched. */
 const SHORT_BYTES = 256
 

@@ -19,7 +19,7 @@ import { toAgent } from './declared-agent.ts'
 import type { Door, Tool, ToolDoor } from './door.ts'
 import { openEventStream } from './event-stream.ts'
 import type { HeldStreams } from './held-streams.ts'
-import { isRpcId, type Members, type Message, type RpcId } from './message.ts'
+import { type Members, type Message, type RpcId, rpcIdIn } from './message.ts'
 import { refuseVersion } from './modern.ts'
 import { aboutOf, errorOf, type Offered, offer } from './offers.ts'
 import { KEEP_ALIVE_MS, type OpenQuestions } from './open-questions.ts'
@@ -188,8 +188,8 @@ export function createLegacyCodec<Caller>(
       door.relay?.sessions?.questions.answer({ identity, sessionId }, message.id, message.result)
     }
     if (message.kind !== 'notification' || message.method !== 'notifications/cancelled') return
-    const { requestId } = message.params
-    if (!isRpcId(requestId)) return
+    const requestId = rpcIdIn(message.params, 'requestId')
+    if (requestId === undefined) return
     questions.cancel(sessionId, requestId)
     door.cancel?.(sessionId, requestId)
   }

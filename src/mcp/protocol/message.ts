@@ -1,5 +1,10 @@
-/** Id of a request: a string or an integer, never null (2026-07-28, basic). */
-export type RpcId = string | number
+import { exactInteger, writtenNumber } from '../../base/exact-json.ts'
+
+/**
+ * Id of a request: a string or an integer, never null (2026-07-28, basic). Its sender alone reads it, so that an integer keeps its digits:
+ * one that no double holds is a bigint, which JSON.stringify does not take. See {@link idText} and {@link writableId}.
+ */
+export type RpcId = string | number | bigint
 
 export type Members = Readonly<Record<string, unknown>>
 
@@ -11,7 +16,7 @@ export type Message =
   | { readonly kind: 'response'; readonly id: RpcId | undefined; readonly result: Members | null }
   | { readonly kind: 'invalid'; readonly id: RpcId | undefined; readonly reason: string }
 
-/** Characters of a method or a string id. Longer ones are refused; they end up in headers, records and logs. */
+/** Characters of a method or an id. Longer ones are refused; they end up in headers, records and logs. */
 const NAME_CHARS_MAX = 256
 
 const EMPTY: Members = Object.freeze({})
@@ -21,16 +26,33 @@ export function isMembers(value: unknown): value is Members {
   return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
 
-/** True for what may be the id of a request. */
-export function isRpcId(value: unknown): value is RpcId {
-  return typeof value === 'string' ? value.length <= NAME_CHARS_MAX : Number.isSafeInteger(value)
+const INTEGER = /^-?\d+$/
+
+/** The id that a member of a message of `readJson` is; undefined where it is none. @param name such as `id` */
+export function rpcIdIn(holder: Members, name: string): RpcId | undefined {
+  const value = holder[name]
+  if (typeof value === 'string') return value.length <= NAME_CHARS_MAX ? value : undefined
+  if (typeof value !== 'number') return undefined
+  if (Number.isSafeInteger(value)) return value
+  const written = writtenNumber(holder, name, value)
+  return INTEGER.test(written) && written.length <= NAME_CHARS_MAX ? BigInt(written) : undefined
+}
+
+/** Text of an id in JSON. */
+export function idText(id: RpcId): string {
+  return typeof id === 'bigint' ? String(id) : JSON.stringify(id)
+}
+
+/** What JSON.stringify writes as the id. */
+export function writableId(id: RpcId): unknown {
+  return typeof id === 'bigint' ? exactInteger(id) : id
 }
 
 /** Tells what a parsed value is as a JSON-RPC 2.0 message; parameters are by name only. */
 export function toMessage(value: unknown): Message {
   if (!isMembers(value)) return { kind: 'invalid', id: undefined, reason: 'A message is a JSON object' }
   const { id, method, params } = value
-  const known = isRpcId(id) ? id : undefined
+  const known = rpcIdIn(value, 'id')
   if (value['jsonrpc'] !== '2.0') return { kind: 'invalid', id: known, reason: 'jsonrpc must be "2.0"' }
   if (method === undefined) {
     if ((value['result'] === undefined) === (value['error'] === undefined) || id === undefined)

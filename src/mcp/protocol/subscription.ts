@@ -1,6 +1,6 @@
 /** The messages of `subscriptions/listen` (2026-07-28, basic/patterns: subscriptions). */
 import { RPC } from './answer.ts'
-import { isMembers, type Members, type RpcId } from './message.ts'
+import { isMembers, type Members, type RpcId, writableId } from './message.ts'
 import type { RelayedAnswer } from './relay.ts'
 
 /** What a caller wants to hear of. */
@@ -53,7 +53,7 @@ export function taskIdsOf(params: Members): readonly string[] {
 
 /** Texts of what is told on the stream of one listen, by the id of its request. */
 export function listenTexts(id: RpcId) {
-  const _meta = { [SUBSCRIPTION_ID]: id }
+  const _meta = { [SUBSCRIPTION_ID]: writableId(id) }
   return {
     /** @param uri of `notifications/resources/updated`; null for the others */
     changed: (method: string, uri: string | null): string =>

@@ -15,7 +15,7 @@ import { mirroredLines } from '../origin/mirrored-params.ts'
 import { RPC } from '../protocol/answer.ts'
 import { askableOf } from '../protocol/client-questions.ts'
 import { isWanted } from '../protocol/log-levels.ts'
-import { isMembers, isRpcId, type Members } from '../protocol/message.ts'
+import { isMembers, type Members, rpcIdIn, writableId } from '../protocol/message.ts'
 import { LOG_LEVEL } from '../protocol/modern.ts'
 import type { RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
 import { isModernVersion } from '../protocol/versions.ts'
@@ -312,10 +312,14 @@ export class OriginCall {
   }
 
   /** A request of an origin of an earlier era: the client answers it where it can be asked. */
-  #answerOrigin({ id, method, params }: Members, line: OriginLine): void {
+  #answerOrigin(message: Members, line: OriginLine): void {
+    const { method, params } = message
+    const id = rpcIdIn(message, 'id')
     // Requests of origins ended with 2025-11-25
-    if (isModernVersion(line.version) || !isRpcId(id) || ++this.#originRequests > ORIGIN_REQUESTS_MAX) return
-    const answer = (content: Members): void => line.respond({ jsonrpc: '2.0', id, ...content })
+    if (isModernVersion(line.version) || id === undefined || ++this.#originRequests > ORIGIN_REQUESTS_MAX)
+      return
+    const answer = (content: Members): void =>
+      line.respond({ jsonrpc: '2.0', id: writableId(id), ...content })
     const ask = this.#ask
     const asked = { method, params }
     if (method === 'ping') answer({ result: {} })

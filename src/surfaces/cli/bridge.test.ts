@@ -199,3 +199,40 @@ test('a stream gives the same messages wherever it is cut, and throws at nothing
   )
   await fc.assert(fc.asyncProperty(fc.array(fc.uint8Array()), async (pieces) => void (await read(pieces))))
 })
+
+test('ids and results keep their digits, and a call is given up by its id with all of them', async () => {
+  const [kept, given] = ['9007199254740993', '9007199254740992']
+  const lines: string[] = []
+  const aborted: string[] = []
+  const request = (id: string): string =>
+    `{"jsonrpc":"2.0","id":${id},"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}`
+  await bridge(
+    (async function* () {
+      yield request(kept)
+      yield request(given)
+      yield `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${given}}}`
+    })(),
+    {
+      url: 'http://postern.example/management/mcp',
+      authorization: async () => null,
+      headers: {},
+      fetch: async (_url, init) => {
+        const id = /"id":(\d+)/.exec(String(init?.body))![1]!
+        if (id === given)
+          return new Promise((_resolve, reject) =>
+            init!.signal!.addEventListener('abort', () => {
+              aborted.push(id)
+              reject(new Error('aborted'))
+            }),
+          )
+        return new Response(`{"jsonrpc":"2.0","id":${id},"result":{"n":1.50}}`, {
+          headers: { 'content-type': 'application/json' },
+        })
+      },
+      send: (message) => lines.push(message),
+      warn: () => {},
+    },
+  )
+  assert.deepEqual(lines, [`{"jsonrpc":"2.0","id":${kept},"result":{"n":1.50}}`])
+  assert.deepEqual(aborted, [given])
+})

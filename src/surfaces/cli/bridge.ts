@@ -1,3 +1,5 @@
+import { parseExact, rawNumber } from '../../base/exact-json.ts'
+import { type RpcId, writableId } from '../../mcp/protocol/message.ts'
 import { encodeMirrored } from '../../mcp/protocol/mirrored.ts'
 import { NAMED_BY, PROTOCOL_VERSION } from '../../mcp/protocol/modern.ts'
 import { isLegacyVersion } from '../../mcp/protocol/versions.ts'
@@ -18,7 +20,6 @@ export interface BridgeOptions {
 }
 
 type Members = Readonly<Record<string, unknown>>
-type Id = string | number
 
 /** Codes of JSON-RPC 2.0, and the one that servers may use for what is between. */
 const RPC = { parse: -32700, invalid: -32600, between: -32000 } as const
@@ -60,7 +61,7 @@ interface State {
   session: string | null
   /** Of the handshake; null without one. */
   version: string | null
-  readonly underWay: Map<Id, AbortController>
+  readonly underWay: Map<RpcId, AbortController>
 }
 
 /** Sends one message and hands over what answers it. Never throws: what goes wrong is an answer too. */
@@ -70,8 +71,8 @@ async function carry(text: string, message: Members, state: State, options: Brid
   const isModern = state.version === null && versionIn(message) !== null
   if (method === 'notifications/cancelled' && state.version === null) {
     // Without a handshake, who leaves ends the call by leaving
-    const asked = paramsOf(message)['requestId']
-    return state.underWay.get(asked as Id)?.abort()
+    const asked = idOf(paramsOf(message), 'requestId')
+    return asked === null ? undefined : state.underWay.get(asked)?.abort()
   }
   const aborter = new AbortController()
   if (method !== null && id !== null) state.underWay.set(id, aborter)
@@ -176,7 +177,8 @@ async function endSession(state: State, { url, headers, authorization, fetch, wa
 /** A JSON-RPC message (or a batch of them, which is carried as it is), or null for anything else. */
 function toMembers(text: string): Members | null {
   try {
-    const value: unknown = JSON.parse(text)
+    // What is sent on keeps its digits
+    const value: unknown = parseExact(text)
     if (value === null || typeof value !== 'object') return null
     // An object of JSON has no other keys than texts
     return Array.isArray(value) || (value as Members)['jsonrpc'] === '2.0' ? (value as Members) : null
@@ -185,9 +187,11 @@ function toMembers(text: string): Members | null {
   }
 }
 
-function idOf(message: Members): Id | null {
-  const id = message['id']
-  return typeof id === 'string' || typeof id === 'number' ? id : null
+function idOf(holder: Members, name = 'id'): RpcId | null {
+  const id = holder[name]
+  if (typeof id === 'string' || typeof id === 'number') return id
+  const written = rawNumber(id)
+  return written !== null && /^-?\d+$/.test(written) ? BigInt(written) : null
 }
 
 function paramsOf(message: Members): Members {
@@ -202,8 +206,8 @@ function versionIn(message: Members): string | null {
   return typeof version === 'string' ? version : null
 }
 
-function errorLine(id: Id | null, code: number, message: string): string {
-  return JSON.stringify({ jsonrpc: '2.0', id, error: { code, message } })
+function errorLine(id: RpcId | null, code: number, message: string): string {
+  return JSON.stringify({ jsonrpc: '2.0', id: id === null ? null : writableId(id), error: { code, message } })
 }
 
 /** What an answer says that is no message: a problem object, or its status alone. */
