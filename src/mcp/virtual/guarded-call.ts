@@ -3,6 +3,7 @@ import type { RefusalCode } from '../../base/refusal.ts'
 import type { GatewayPort } from '../../gateway/port.ts'
 import { hitsText } from '../../gateway/record.ts'
 import type { JoinedVirtualMcp } from '../../snapshot/find/virtual-mcps.ts'
+import type { McpGuardrails } from '../../snapshot/linked/guardrail.ts'
 import type { Sender } from '../http/caller.ts'
 import type { Members } from '../protocol/message.ts'
 import type { RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
@@ -35,19 +36,16 @@ export function guarded(
       send(sender, request, target, retry, done)
       return
     }
-    const { received } = request
-    if (guardrails.fault !== null) {
-      received.reason = guardrails.fault
-      done(refusal(request, sender, 'route_unavailable', { detail: UNUSABLE_GUARDRAIL }))
+    const unusable = faultAnswer(guardrails, sender, request)
+    if (unusable !== null) {
+      done(unusable)
       return
     }
+    const { received } = request
     const guard = new MessageGuard(guardrails, target.outputSchema ?? null, gateway.askWebhook)
     const go = (params: Members | null, retried: Members | null): void => {
       if (params === null || retried === null) {
-        const { code, facts, reason } = guard.refusal!
-        received.guardrailHits = hitsText([guard.tally])
-        received.reason = reason
-        done(refusal(request, sender, code, facts))
+        done(blockedAnswer(guard, sender, request))
         return
       }
       const asked = guard.talk(retry === null ? request : { ...request, params: retried })
@@ -80,6 +78,52 @@ export function guarded(
       else go(one, other)
     })
   }
+}
+
+/**
+ * Judges a request that Postern itself answers, as one that goes to the member.
+ * @param params what of the request is judged @param done the refusal; null where nothing refuses it
+ */
+export function judgeAlone(
+  { members }: JoinedVirtualMcp,
+  { askWebhook }: Pick<GatewayPort, 'askWebhook'>,
+  sender: Sender,
+  request: RelayedRequest,
+  member: string,
+  params: Members,
+  done: (refused: RelayedAnswer | null) => void,
+) {
+  const { guardrails } = members.get(member)!
+  if (guardrails === null) return done(null)
+  const unusable = faultAnswer(guardrails, sender, request)
+  if (unusable !== null) return done(unusable)
+  const guard = new MessageGuard(guardrails, null, askWebhook)
+  const settled = (passed: Members | null) => {
+    if (passed === null) return done(blockedAnswer(guard, sender, request))
+    request.received.guardrailHits = hitsText([guard.tally])
+    done(null)
+  }
+  const judged = guard.request(params)
+  if (judged instanceof Promise) void judged.then(settled)
+  else settled(judged)
+}
+
+function faultAnswer(
+  { fault }: McpGuardrails,
+  sender: Sender,
+  request: RelayedRequest,
+): RelayedAnswer | null {
+  if (fault === null) return null
+  request.received.reason = fault
+  return refusal(request, sender, 'route_unavailable', { detail: UNUSABLE_GUARDRAIL })
+}
+
+/** Of a guard that has not let a request pass. */
+function blockedAnswer({ refusal: why, tally }: MessageGuard, sender: Sender, request: RelayedRequest) {
+  const { code, facts, reason } = why!
+  request.received.guardrailHits = hitsText([tally])
+  request.received.reason = reason
+  return refusal(request, sender, code, facts)
 }
 
 /** What a client answers comes with the retry of a call that waits. All else is the call, which was sent before. */

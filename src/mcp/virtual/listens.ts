@@ -9,6 +9,7 @@ import type { CapabilityType } from '../../model/capability.ts'
 import type { JoinedVirtualMcp } from '../../snapshot/find/virtual-mcps.ts'
 import { createStandingStreams, type Standing } from '../http/standing.ts'
 import type { Wanted } from '../protocol/subscription.ts'
+import { isUriBlocked } from './message-guard.ts'
 import type { OriginUpdates } from './origin-updates.ts'
 
 /** Where it is told. */
@@ -142,6 +143,8 @@ class OpenListen implements Listen, Standing {
       const admission = this.#joined.capabilities.read(subject, uri)
       const member = admission.kind === 'admitted' ? this.#joined.members.get(admission.member) : undefined
       if (admission.kind !== 'admitted' || member === undefined) continue
+      // A guardrail may have come since the client has asked
+      if (member.guardrails !== null && isUriBlocked(member.guardrails, admission.uri)) continue
       const tell = (): void => this.#listener.notify('notifications/resources/updated', uri)
       const stop = this.#updates.watch(member, this.#caller, admission.uri, tell)
       if (stop !== null) this.#watched.set(uri, stop)

@@ -98,7 +98,7 @@ export class MessageGuard implements CallGuard {
     const passed = { value: params, stop: null }
     if (this.#rules.request === null) return passed
     const chain = run.chain(this.#rules.request)
-    const still = chain.filter(({ act, webhook }) => act === null && webhook === null)
+    const still = stillOf(chain)
     // Admitted values, and values that only the origin can read, are sent unchanged or not at all
     for (const name of STILL) {
       const text = params[name]
@@ -260,6 +260,17 @@ export class MessageGuard implements CallGuard {
     const whole = withoutDigits(value)
     return this.#under(chain, leg, (run) => judgedValue(run.chain(chain), whole, leg, run.tally))
   }
+}
+
+/** True if the rules on requests let no message about the resource pass, or cannot be used. @param uri of the origin */
+export function isUriBlocked({ request, fault }: McpGuardrails, uri: string): boolean {
+  if (fault !== null) return true
+  return request !== null && applyText(stillOf(request), uri, 'request', new Tally(), 'uri').stop !== null
+}
+
+/** Rules that look at what is sent unchanged or not at all. */
+function stillOf(chain: Chain): Chain {
+  return chain.filter(({ act, webhook }) => act === null && webhook === null)
 }
 
 function judgedValue(

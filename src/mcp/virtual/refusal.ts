@@ -2,6 +2,7 @@ import { PROBLEMS, type RefusalCode, type RefusalFacts } from '../../base/refusa
 import { messageId } from '../http/account.ts'
 import type { Sender } from '../http/caller.ts'
 import { refused } from '../http/outcome.ts'
+import { RPC } from '../protocol/answer.ts'
 import type { RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
 import { toolErrorText } from './results.ts'
 
@@ -17,4 +18,9 @@ export function refusal(
   if (method === 'tools/call') return { kind: 'result', text: toolErrorText(outcome.json, isModern) }
   const data: unknown = JSON.parse(outcome.json)
   return { kind: 'error', code: PROBLEMS[code].status, message: facts.detail ?? PROBLEMS[code].title, data }
+}
+
+/** The answer to parameters that cannot be used. @param pointer RFC 6901, into the message */
+export function invalid(pointer: string, message: string): RelayedAnswer {
+  return { kind: 'error', code: RPC.invalidParams, message, data: { pointer } }
 }

@@ -23,8 +23,7 @@ import { isLogLevel, type LogLevels } from '../protocol/log-levels.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import type { About, Relay, RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
 import type { SessionSubscriptions } from '../protocol/session-subscriptions.ts'
-import { listenTexts, NEEDS_STREAM, taskIdsOf, type Wanted, wantedOf } from '../protocol/subscription.ts'
-import { declaresTasks, taskSupportOf } from '../protocol/tasks.ts'
+import { taskSupportOf } from '../protocol/tasks.ts'
 import { isModernVersion } from '../protocol/versions.ts'
 import { createCompactTools } from './compact-tools.ts'
 import { callEndpoint } from './endpoint-call.ts'
@@ -34,11 +33,11 @@ import { LISTS, listAnswer } from './lists.ts'
 import { OriginCall, type Target } from './origin-call.ts'
 import { tellsOfResources } from './origin-streams.ts'
 import { type Parking, type Retry, unusable } from './parking.ts'
-import { refusal } from './refusal.ts'
+import { invalid, refusal } from './refusal.ts'
 import { NO_COMPLETION, resultFor } from './results.ts'
 import { withoutRetry } from './retry-state.ts'
-import type { TaskNews } from './task-news.ts'
-import { createTasks, NOT_DECLARED, type TaskTools } from './tasks.ts'
+import { createSubscribing, SUBSCRIBING } from './subscribing.ts'
+import { createTasks, type TaskTools } from './tasks.ts'
 
 const EMPTY: Members = Object.freeze({})
 
@@ -56,8 +55,6 @@ type Found =
   | { readonly kind: 'refused'; readonly name: string; readonly reason: string }
   | { readonly kind: 'invalid'; readonly pointer: string; readonly reason: string }
   | { readonly kind: 'mismatch'; readonly name: string; readonly reason: string }
-
-const SUBSCRIBING: ReadonlySet<string> = new Set(['resources/subscribe', 'resources/unsubscribe'])
 
 export interface RelayTools extends TaskTools {
   readonly questions: ClientQuestions
@@ -215,6 +212,7 @@ export function createRelay(
   }
 
   const begin = guarded(joined, gateway, send)
+  const subscribing = createSubscribing(joined, tools, tasks)
 
   const listHits = new Map<CapabilityType, string>()
   function hitsOfList(type: CapabilityType): string {
@@ -227,7 +225,7 @@ export function createRelay(
     return text
   }
 
-  const { slug, mcp_view } = joined.virtualMcp.fragment
+  const { mcp_view } = joined.virtualMcp.fragment
   const compact =
     mcp_view === 'compact'
       ? createCompactTools(joined.capabilities, (id) => joined.members.get(id)!.origin.fragment.name)
@@ -252,97 +250,12 @@ export function createRelay(
     return verdict === null || isModernVersion(verdict.version)
   }
 
-  /** 2026-07-28, basic/patterns: subscriptions. The stream ends when its client leaves, or Postern ends it. */
-  function listen(sender: Sender, request: RelayedRequest, done: (answer: RelayedAnswer) => void) {
-    const { id, params, notify } = request
-    if (!request.readsStreams) return done(NEEDS_STREAM)
-    const taskIds = taskIdsOf(params)
-    if (taskIds.length > 0 && !declaresTasks(request.clientCapabilities)) return done(NOT_DECLARED)
-    const texts = listenTexts(id)
-    const wanted = wantedOf(params)
-    /** What comes before the acknowledgement, which is the first message. */
-    let early: string[] | null = []
-    const say = (text: string): void => void (early === null ? notify(text) : early.push(text))
-    let news: TaskNews | null = null
-    const opened = tools.listens.open(sender.caller, slug, wanted, {
-      notify: (name, uri) => say(texts.changed(name, uri)),
-      end() {
-        news?.close()
-        done({ kind: 'result', text: texts.ended })
-      },
-    })
-    if (opened === null) {
-      const detail = 'Too many streams are open for the client.'
-      done(refusal(request, sender, 'concurrency_exceeded', { detail }))
-      return
-    }
-    const acknowledge = (honoured: readonly string[] | null): void => {
-      notify(texts.acknowledged({ ...wanted, uris: opened.honoured }, honoured))
-      for (const text of early ?? []) notify(text)
-      early = null
-    }
-    if (taskIds.length === 0) acknowledge(null)
-    else {
-      news = tasks.watch(sender, request, taskIds, (task) => say(texts.task(task)))
-      void news.honoured.then(acknowledge)
-    }
-    request.onLeft(() => {
-      news?.close()
-      opened.close()
-    })
-  }
-
-  /** Subscriptions of earlier revisions; what changes is told on the stream of the session. */
-  function subscribe(sender: Sender, { method, params, received }: RelayedRequest): RelayedAnswer {
-    const { uri } = params
-    if (typeof uri !== 'string') return invalid('/params/uri', 'uri must be a string')
-    if (received.sessionId === '') return invalid('/params', 'Subscriptions need a session')
-    if (method === 'resources/unsubscribe') {
-      tools.subscriptions.remove(received.sessionId, uri)
-      return { kind: 'result', text: '{}' }
-    }
-    if (joined.capabilities.read(gateway.policySubject(sender.caller), uri).kind !== 'admitted')
-      return invalid('/params/uri', `Unknown resource: ${uri.slice(0, 128)}`)
-    return tools.subscriptions.add(received.sessionId, uri)
-      ? { kind: 'result', text: '{}' }
-      : invalid('/params/uri', 'The session has too many subscriptions')
-  }
-
-  /** The stream of a session of an earlier revision. */
-  function listenInSession(
-    sender: Sender,
-    sessionId: string,
-    message: (text: string) => void,
-    end: () => void,
-  ): (() => void) | null {
-    const all = (): Wanted => ({
-      tools: true,
-      prompts: true,
-      resources: true,
-      uris: tools.subscriptions.of(sessionId),
-    })
-    const opened = tools.listens.open(sender.caller, slug, all(), {
-      notify: (method, uri) =>
-        message(JSON.stringify({ jsonrpc: '2.0', method, ...(uri === null ? {} : { params: { uri } }) })),
-      end() {
-        stop?.()
-        end()
-      },
-    })
-    if (opened === null) return null
-    const stop = tools.subscriptions.watch(sessionId, () => opened.want(all()))
-    return () => {
-      stop()
-      opened.close()
-    }
-  }
-
   const relay: Relay<Sender> = {
     about: (_sender, isModern) => (isModern ? about.modern : about.legacy),
     sessions: {
       questions: tools.questions,
       logLevels: tools.logLevels,
-      listen: listenInSession,
+      listen: subscribing.listenInSession,
       reserve: ({ caller }) => gateway.reserve(caller),
       ended(sessionId) {
         tools.sessions.clientLeft(sessionId)
@@ -362,8 +275,8 @@ export function createRelay(
         return done(listAnswer(listed, list[1], isModern))
       }
       if (method === 'logging/setLevel' && !isModern) return done(setLevel(tools.logLevels, request))
-      if (method === 'subscriptions/listen' && isModern) return listen(sender, request, done)
-      if (SUBSCRIBING.has(method) && !isModern) return done(subscribe(sender, request))
+      if (method === 'subscriptions/listen' && isModern) return subscribing.listen(sender, request, done)
+      if (SUBSCRIBING.has(method) && !isModern) return subscribing.subscribe(sender, request, done)
       if (tasks.answer(sender, request, done)) return
       const noun = NOUNS.get(method)
       if (noun === undefined) return done(unknownMethod(method))
@@ -464,10 +377,6 @@ function notA(type: string, pointer: string): Found {
       'an object',
     ),
   }
-}
-
-function invalid(pointer: string, message: string): RelayedAnswer {
-  return { kind: 'error', code: RPC.invalidParams, message, data: { pointer } }
 }
 
 function unknownMethod(method: string): RelayedAnswer {
