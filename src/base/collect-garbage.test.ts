@@ -1,15 +1,42 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { setImmediate as turn } from 'node:timers/promises'
-import { collectGarbage } from './collect-garbage.ts'
+import { Worker } from 'node:worker_threads'
+import { exposeCollector } from './collect-garbage.ts'
 
-test('what nothing refers to is collected, the rest stays, and programs see no collector', async () => {
-  const kept = { large: new Array(1000).fill('kept') }
-  const gone = new WeakRef({ large: new Array(1000).fill('gone') })
-  // A WeakRef keeps its target until the turn has ended
-  await turn()
-  collectGarbage()
-  assert.equal(gone.deref(), undefined)
-  assert.equal(kept.large.length, 1000)
-  assert.equal('gc' in globalThis, false)
+const MODULE = new URL('./collect-garbage.ts', import.meta.url).href
+
+/** Collects in a thread of its own, and tells whether what nothing refers to is gone and the rest is there. */
+const PROGRAM = `
+import { parentPort } from 'node:worker_threads'
+import { setImmediate as turn } from 'node:timers/promises'
+const { collectGarbage } = await import(${JSON.stringify(MODULE)})
+const kept = { large: new Array(1000).fill('kept') }
+const gone = new WeakRef({ large: new Array(1000).fill('gone') })
+// A WeakRef keeps its target until the turn has ended
+await turn()
+collectGarbage()
+parentPort.postMessage({ isGone: gone.deref() === undefined, kept: kept.large.length })
+`
+
+test('a thread that starts after the collector is exposed collects what nothing refers to, and keeps the rest', async () => {
+  exposeCollector()
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(PROGRAM)}`))
+  const [told] = await once(worker, 'message')
+  assert.deepEqual(told, { isGone: true, kept: 1000 })
+  await once(worker, 'exit')
+})
+
+test('no module of the program makes a second context', () => {
+  const root = join(import.meta.dirname, '..')
+  const modules = globSync('**/*.ts', { cwd: root }).filter((path) => !path.endsWith('.test.ts'))
+  assert.ok(modules.length > 500)
+  const making = modules.filter((path) =>
+    /import \{[^}]*\b(runIn\w*Context|createContext)\b[^}]*\} from 'node:vm'/.test(
+      readFileSync(join(root, path), 'utf8'),
+    ),
+  )
+  assert.deepEqual(making, [])
 })
