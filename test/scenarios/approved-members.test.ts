@@ -126,10 +126,17 @@ const approve = (slug: string, items: readonly Item[]) =>
     decision: 'approve',
     items: items.map(({ origin, type, key, hash }) => ({ origin, type, key, hash })),
   })
+/** The answers to clients of both eras. */
 async function callOf(name: string): Promise<string> {
   const headers = { authorization: `Bearer ${token}` }
-  const client = await rawClient({ url: `${server.running.gatewayUrl}/mcp/strict`, headers }, 'modern')
-  return (await client.ask('tools/call', { name, arguments: {} })).text
+  const texts: string[] = []
+  for (const era of ERAS) {
+    const client = await rawClient({ url: `${server.running.gatewayUrl}/mcp/strict`, headers }, era)
+    texts.push((await client.ask('tools/call', { name, arguments: {} })).text)
+  }
+  const [modern, legacy] = texts.map((text) => /Unknown tool|from \w+/.exec(text)?.[0])
+  assert.equal(modern, legacy, texts.join())
+  return modern ?? ''
 }
 
 test('what is approved with the policy is delivered whole', async () => {
@@ -235,6 +242,42 @@ test('approvals of the previous version keep tools working without metadata, unt
     assert.ok(text.includes(part))
   assert.deepEqual(brief(await drift('warn')), ['metadata metadata added false'])
   assert.equal((await received('warn')).instructions, 'Be brief.')
+
+  // A rejection withholds for good, and takes nothing that was approved
+  const reject = {
+    decision: 'reject',
+    items: found.map(({ origin, type, key, hash }) => ({ origin, type, key, hash })),
+  }
+  const { resolved, left } = await done('POST', '/virtual_mcps/strict/resolve_drift', reject)
+  assert.deepEqual([resolved, left], [1, 0])
+  for (const isRefreshed of [false, true]) {
+    if (isRefreshed) await refresh()
+    const rejected = await drift('strict')
+    assert.deepEqual(
+      rejected.map(({ type, held, rejected: is }) => [type, held, is]),
+      [['metadata', true, true]],
+    )
+    const kept = await received('strict')
+    assert.equal(kept.instructions, '')
+    assert.deepEqual([...kept.items.keys()], [...items.keys()])
+    for (const item of kept.items.values())
+      assert.deepEqual(extras(item), { icons: undefined, _meta: undefined })
+    for (const name of ['plain', 'rich']) assert.match(await callOf(name), new RegExp(`from ${name}`))
+  }
+  // What was rejected is one text: another one is a new decision
+  fixture.catalogue.changeTool('plain', { icons: [...ICONS, ...ICONS] })
+  await refresh()
+  assert.deepEqual(
+    (await drift('strict')).map(({ type, held, rejected }) => [type, held, rejected]),
+    [['metadata', true, false]],
+  )
+  assert.deepEqual(extras((await received('strict')).items.get('tools plain')!)['icons'], undefined)
+  // What is delivered all the same cannot be rejected
+  const shown = await server.manage('POST', '/virtual_mcps/warn/resolve_drift', {
+    decision: 'reject',
+    all: true,
+  })
+  assert.equal(shown.json.code, 'configuration_invalid')
 
   // A base that changes meanwhile is held back as before
   fixture.catalogue.changeTool('plain', { description: 'Other.' })

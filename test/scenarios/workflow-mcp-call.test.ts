@@ -243,21 +243,28 @@ test('a tool that the origin withdraws or changes, and an origin that is switche
     const { json } = await server.manage('POST', '/workflows/validate', {
       definition: calling('own', '', wrong),
     })
-    assert.match(json.findings[0].message, new RegExp(` its hash is ${pin} now$`))
+    assert.match(json.findings[0].message, new RegExp(` its hash is ${pin.replace('.', '\\.')} now$`))
     const pinned = await endpoint(
       calling('own', 'test_echo', { on_error: 'handle', config: { origin: 'own', tool: 'test_echo', pin } }),
     )
-    assert.equal((await post(free, {})).status, 200)
-    assert.equal((await post(pinned, {})).status, 200)
+    // As earlier versions showed it, without the metadata
+    const base = { origin: 'own', tool: 'test_echo', pin: pin.split('.')[0] }
+    const ofBase = await endpoint(calling('own', 'test_echo', { on_error: 'handle', config: base }))
+    for (const one of [free, pinned, ofBase]) assert.equal((await post(one, {})).status, 200)
+
+    const refusal = {
+      kind: 'tool',
+      message: 'the origin "own" has changed the tool "test_echo" since it was pinned',
+    }
+    own.catalogue.changeTool('test_echo', { _meta: { ui: { resourceUri: 'ui://own/other' } } })
+    assert.equal((await server.manage('POST', '/origins/own/refresh_catalog', {})).status, 200)
+    for (const one of [free, ofBase]) assert.equal((await post(one, {})).status, 200)
+    assert.deepEqual((await post(pinned, {})).json.error, refusal)
 
     own.catalogue.changeTool('test_echo', { description: 'Now it does more.' })
     assert.equal((await server.manage('POST', '/origins/own/refresh_catalog', {})).status, 200)
     assert.equal((await post(free, {})).status, 200)
-    const changed = await post(pinned, {})
-    assert.deepEqual(changed.json.error, {
-      kind: 'tool',
-      message: 'the origin "own" has changed the tool "test_echo" since it was pinned',
-    })
+    for (const one of [pinned, ofBase]) assert.deepEqual((await post(one, {})).json.error, refusal)
 
     own.catalogue.removeTool('test_echo')
     assert.equal((await server.manage('POST', '/origins/own/refresh_catalog', {})).status, 200)

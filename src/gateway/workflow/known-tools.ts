@@ -2,7 +2,6 @@
 import { isPlain, type Plain } from '../../base/plain.ts'
 import {
   type Approved,
-  baseHashOf,
   type Catalogue,
   hashIn,
   itemsByKey,
@@ -13,7 +12,7 @@ import { createSchemaJudges, type Judge } from '../../snapshot/schema/judge.ts'
 import { keptIn } from '../contract/parsed-contracts.ts'
 
 export interface KnownTool {
-  /** Of its base members, as of `capabilityHash`: a workflow reads no metadata. */
+  /** As of `approvalOf`: it covers metadata, of which `execution` decides how the tool is called. */
   readonly hash: string
   /** Null where it has none that is an object. */
   readonly schema: Plain | null
@@ -33,7 +32,7 @@ export function knownTools(catalogue: CatalogueFragment): ReadonlyMap<string, Kn
       [...itemsByKey('tools', tools)].map(([name, { inputSchema }]) => [
         name,
         toKnown(
-          baseHashOf((hashes && hashIn(hashes, 'tools', name)) ?? ''),
+          (hashes && hashIn(hashes, 'tools', name)) ?? '',
           isPlain(inputSchema) ? inputSchema : null,
         ),
       ]),

@@ -5,6 +5,7 @@
  */
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { PROBLEMS } from '../../base/refusal.ts'
+import { isAsApproved } from '../../model/capability-drift.ts'
 import { NodeFailure, type NodeTool } from '../../nodes/run.ts'
 import { namesIn } from '../../snapshot/find/declared-names.ts'
 import type { Routed } from '../exchange.ts'
@@ -48,7 +49,7 @@ function locate(
   const catalogue = snapshot.catalogues.get(id)
   const tool = catalogue && knownTools(catalogue).get(name)
   if (tool === undefined) throw new NodeFailure('tool', `the origin "${slug}" has no tool "${name}"`)
-  if (pin !== null && pin !== tool.hash)
+  if (pin !== null && !isAsApproved(pin, tool.hash))
     throw new NodeFailure('tool', `the origin "${slug}" has changed the tool "${name}" since it was pinned`)
   // Rules for all places look at the request that the workflow answers
   const guardrails = snapshot.guards?.ofMcp('', id, true) ?? null

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Ref } from '../../model/slug.ts'
+import { isAsApproved } from '../../model/capability-drift.ts'
 import type { WorkflowNode } from '../../model/workflow.ts'
 import type { Known, KnownOrigin } from '../known.ts'
 import { ASKING, type NodeFault, type NodeType } from '../node-type.ts'
@@ -18,9 +19,9 @@ export const mcpCallNode: NodeType = {
       .describe('Account at the origin. shared: one for all callers; user: that of the person who calls'),
     pin: z
       .string()
-      .regex(/^[A-Za-z0-9_-]{43}$/, 'a hash as get_origin_catalog shows it')
+      .regex(/^[\w-]{43}(\.([\w-]{43})?)?$/, 'a hash as get_origin_catalog shows it')
       .optional()
-      .describe('Hash of the tool as it was approved: the node fails once the origin has changed the tool'),
+      .describe('Hash of the tool as it was approved, with its metadata: the node fails once the origin has changed the tool. 43 characters, as earlier versions showed it: without the metadata'),
   }),
   inputs: { 'arguments?': 'object; none when absent or null' },
   outputs: { content: 'list', structured: 'object, or null', is_error: 'boolean' },
@@ -64,7 +65,7 @@ function toolFaults(
   if (tool === undefined)
     return [at(`the origin "${slug}" has no tool "${name}"`, ['config', 'tool'], 'unknown_reference')]
   const faults: NodeFault[] = []
-  if (pin !== undefined && pin !== tool.hash)
+  if (typeof pin === 'string' && !isAsApproved(pin, tool.hash))
     faults.push(
       at(
         `the origin "${slug}" has changed the tool "${name}" since it was pinned: its hash is ${tool.hash} now`,

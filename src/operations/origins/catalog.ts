@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Plain } from '../../base/plain.ts'
 import { CAPABILITY_TYPES, type CapabilityType } from '../../model/capability.ts'
-import { capabilityHash, itemsByKey } from '../../model/capability-drift.ts'
+import { approvalOf, itemsByKey } from '../../model/capability-drift.ts'
 import { findingOf, fitItem, nameFinding } from '../../model/mcp/listed-item.ts'
 import { Ref } from '../../model/slug.ts'
 import { about, define } from '../engine/define.ts'
@@ -92,6 +92,6 @@ export const getCatalog = define({
 
 function hashesOf(type: CapabilityType, items: readonly Plain[]): Record<string, string> {
   return Object.fromEntries(
-    [...itemsByKey(type, items)].map(([key, item]) => [key, capabilityHash(type, item)]),
+    [...itemsByKey(type, items)].map(([key, item]) => [key, approvalOf(type, item)]),
   )
 }

@@ -1,4 +1,4 @@
-import { capabilityHash, itemsByKey } from '../../model/capability-drift.ts'
+import { approvalOf, itemsByKey } from '../../model/capability-drift.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
 import type { CredentialSpec } from '../../model/credential.ts'
 import type { OriginSpec } from '../../model/origin.ts'
@@ -91,6 +91,6 @@ async function knownOrigin(
       tools &&
       [...tools]
         .filter(([name]) => names.has(name))
-        .map(([name, item]) => [name, { item, hash: capabilityHash('tools', item) }]),
+        .map(([name, item]) => [name, { item, hash: approvalOf('tools', item) }]),
   }
 }
