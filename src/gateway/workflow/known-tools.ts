@@ -1,11 +1,6 @@
 /** Tools that origins list, as nodes of workflows call them. */
 import { isPlain, type Plain } from '../../base/plain.ts'
-import {
-  type Approved,
-  type Catalogue,
-  hashIn,
-  itemsByKey,
-} from '../../model/capability-drift.ts'
+import { type Approved, type Catalogue, hashIn, itemsByKey } from '../../model/capability-drift.ts'
 import type { JsonSchema } from '../../model/proxy.ts'
 import type { CatalogueFragment } from '../../snapshot/fragments.ts'
 import { createSchemaJudges, type Judge } from '../../snapshot/schema/judge.ts'
@@ -31,10 +26,7 @@ export function knownTools(catalogue: CatalogueFragment): ReadonlyMap<string, Kn
     return new Map(
       [...itemsByKey('tools', tools)].map(([name, { inputSchema }]) => [
         name,
-        toKnown(
-          (hashes && hashIn(hashes, 'tools', name)) ?? '',
-          isPlain(inputSchema) ? inputSchema : null,
-        ),
+        toKnown((hashes && hashIn(hashes, 'tools', name)) ?? '', isPlain(inputSchema) ? inputSchema : null),
       ]),
     )
   })

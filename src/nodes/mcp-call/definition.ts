@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { Ref } from '../../model/slug.ts'
 import { isAsApproved } from '../../model/capability-drift.ts'
+import { Ref } from '../../model/slug.ts'
 import type { WorkflowNode } from '../../model/workflow.ts'
 import type { Known, KnownOrigin } from '../known.ts'
 import { ASKING, type NodeFault, type NodeType } from '../node-type.ts'
@@ -21,7 +21,9 @@ export const mcpCallNode: NodeType = {
       .string()
       .regex(/^[\w-]{43}(\.([\w-]{43})?)?$/, 'a hash as get_origin_catalog shows it')
       .optional()
-      .describe('Hash of the tool as it was approved, with its metadata: the node fails once the origin has changed the tool. 43 characters, as earlier versions showed it: without the metadata'),
+      .describe(
+        'Hash of the tool as it was approved, with its metadata: the node fails once the origin has changed the tool. 43 characters, as earlier versions showed it: without the metadata',
+      ),
   }),
   inputs: { 'arguments?': 'object; none when absent or null' },
   outputs: { content: 'list', structured: 'object, or null', is_error: 'boolean' },

@@ -91,7 +91,5 @@ export const getCatalog = define({
 })
 
 function hashesOf(type: CapabilityType, items: readonly Plain[]): Record<string, string> {
-  return Object.fromEntries(
-    [...itemsByKey(type, items)].map(([key, item]) => [key, approvalOf(type, item)]),
-  )
+  return Object.fromEntries([...itemsByKey(type, items)].map(([key, item]) => [key, approvalOf(type, item)]))
 }
