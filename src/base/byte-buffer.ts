@@ -63,6 +63,16 @@ export class ByteBuffer {
     return whole
   }
 
+  /** All of it in parts, each in a buffer of its own, which can change hands. Nothing is copied. */
+  parts(): Uint8Array<ArrayBuffer>[] {
+    let at = 0
+    return this.#blocks.map(({ buffer, byteLength }) => {
+      const bytes = new Uint8Array(buffer as ArrayBuffer, 0, Math.min(byteLength, this.#length - at))
+      at += bytes.length
+      return bytes
+    })
+  }
+
   /** Forgets all. */
   drop(): void {
     this.#budget?.give(this.#bytes)

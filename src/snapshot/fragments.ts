@@ -45,7 +45,7 @@ export interface Fragments {
  * its rule in `needs` of `compile/kinds.ts` makes fragments that carry it need that form. A member with a new name takes one too,
  * and `earlier-form.ts` reads the old name.
  */
-export const FORM = 6
+export const FORM = 7
 
 interface Formed {
   /**
@@ -271,7 +271,7 @@ export interface Contract {
   readonly by_method?: Readonly<Partial<Record<HttpMethod, Partial<Contract>>>>
 }
 
-/** Shared schemas of an imported description: JSON text of `{ name: schema }`. The id is its content hash. */
+/** Shared schemas of an imported description: JSON text of `{ name: schema }`, packed by `packJson`. The id is the content hash of the JSON. */
 export interface SchemasFragment extends Formed {
   readonly kind: 'schemas'
   readonly id: string

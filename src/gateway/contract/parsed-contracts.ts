@@ -1,3 +1,4 @@
+import { unpackJson } from '../../base/packed-text.ts'
 import type { Contracts, ContractsFragment, SchemasFragment } from '../../snapshot/fragments.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 
@@ -16,7 +17,7 @@ export function contractsOf(fragment: ContractsFragment): Contracts {
 
 /** Shared schemas by name. */
 export function schemasOf(fragment: SchemasFragment): Readonly<Record<string, unknown>> {
-  return keptIn(schemas, fragment, () => JSON.parse(fragment.json) as Record<string, unknown>)
+  return keptIn(schemas, fragment, () => JSON.parse(unpackJson(fragment.json)) as Record<string, unknown>)
 }
 
 /** The schemas that the contracts of a collection share; undefined where there are none. */

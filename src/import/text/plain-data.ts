@@ -5,8 +5,8 @@ import { isStorable, toStorable, UNSTORABLE } from '../../base/storable.ts'
 
 /** Deeper documents are refused: real ones stay below 60, and recursive readers must not run out of stack. */
 export const DEPTH_MAX = 128
-/** Values (scalars, arrays, objects) in one document. The largest public descriptions have about 300,000. */
-const VALUES_MAX = 2_000_000
+/** Values (scalars, arrays, objects) in one document. The largest public descriptions have some 1,500,000. */
+const VALUES_MAX = 5_000_000
 
 /** Longest pointer that is told: names in a document may be megabytes long. */
 const POINTER_MAX = 2000

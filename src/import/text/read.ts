@@ -3,8 +3,8 @@ import { readJson } from './json.ts'
 import { broken, toPlain } from './plain-data.ts'
 import { readYaml } from './yaml.ts'
 
-/** Largest document in bytes of UTF-8; the largest public OpenAPI descriptions have about 12 MB. */
-export const DOCUMENT_BYTES_MAX = 16 * 1024 ** 2
+/** Largest document in bytes of UTF-8; the largest public OpenAPI descriptions have some 40 MB. */
+export const DOCUMENT_BYTES_MAX = 64 * 1024 ** 2
 /** YAML costs some fifty times more to parse than JSON. */
 const YAML_BYTES_MAX = 8 * 1024 ** 2
 

@@ -1,15 +1,17 @@
 import { z } from 'zod'
 import { canonicalJson, textHash } from '../../base/canonical.ts'
+import { packJson } from '../../base/packed-text.ts'
 import type { Plain } from '../../base/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import { readDocument, takeDocument } from '../../import/descriptions.ts'
 import { type Imported, type ImportOptions, toCollection } from '../../import/openapi/collection.ts'
 import { extensionWarnings } from '../../import/openapi/extension.ts'
-import { tooMuchToRead } from '../../import/text/plain-data.ts'
+import { broken, tooMuchToRead } from '../../import/text/plain-data.ts'
 import { DOCUMENT_BYTES_MAX } from '../../import/text/read.ts'
 import { confidential } from '../../model/confidential.ts'
 import { type JsonSchema, ProxySpec } from '../../model/proxy.ts'
 import type { Job } from '../engine/apart.ts'
+import { readUnread, type UnreadDocument } from '../engine/unread.ts'
 
 /** A description as operations take it. */
 export const Document = confidential(
@@ -28,7 +30,7 @@ export const NotEnforced = z
   .describe('Keywords of the description that are not enforced, with reasons; pointers refer to the document')
 
 export interface AskedDescription {
-  readonly document: string | Plain
+  readonly document: string | Plain | UnreadDocument
   readonly options: ImportOptions
 }
 
@@ -40,7 +42,7 @@ export interface ReadDescription {
   readonly schemas: {
     /** As a collection refers to them. */
     readonly hash: string
-    /** Canonical. */
+    /** Canonical, and packed by `packJson`. */
     readonly json: string
     readonly count: number
   } | null
@@ -52,7 +54,8 @@ export interface ReadDescription {
 export const readDescription: Job<AskedDescription, ReadDescription> = {
   name: 'collections.import',
   tooMuch: tooMuchToRead,
-  run: ({ document, options }) => {
+  run: ({ document: given, options }) => {
+    const document = readUnread(given)
     const description =
       typeof document === 'string'
         ? readDocument(document, { bytesMax: DOCUMENT_BYTES_MAX })
@@ -68,12 +71,18 @@ export const readDescription: Job<AskedDescription, ReadDescription> = {
   },
 }
 
-/** Shared schemas as they are stored. */
+/** Characters of shared schemas, packed. The main thread stores and publishes them. */
+const PACKED_CHARS_MAX = 8 * 1024 ** 2
+
+/** Shared schemas as they are stored. Refuses with document_invalid. */
 export function storedSchemas(schemas: Readonly<Record<string, JsonSchema>>): {
   readonly hash: string
   readonly json: string
   readonly count: number
 } {
   const json = canonicalJson(schemas)
-  return { hash: `sha256-${textHash(json)}`, json, count: Object.keys(schemas).length }
+  const packed = packJson(json)
+  if (packed.length > PACKED_CHARS_MAX)
+    throw broken('/components/schemas', `the schemas take more than ${PACKED_CHARS_MAX} bytes, compressed`)
+  return { hash: `sha256-${textHash(json)}`, json: packed, count: Object.keys(schemas).length }
 }

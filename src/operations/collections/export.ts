@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { unpackJson } from '../../base/packed-text.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
 import type { JsonSchema, ProxySpec } from '../../model/proxy.ts'
 import { Ref } from '../../model/slug.ts'
@@ -51,7 +52,7 @@ export const exportOpenapi = define({
       server: server === 'gateway' ? spec.base_path : (spec.upstream?.targets[0]?.url ?? spec.base_path),
       proxies: published.map((proxy) => ({ ...(proxy.spec as ProxySpec), slug: proxy.slug })),
       // Stored by the import
-      schemas: json === undefined ? {} : (JSON.parse(json) as Record<string, JsonSchema>),
+      schemas: json === undefined ? {} : (JSON.parse(unpackJson(json)) as Record<string, JsonSchema>),
     })
     return { document: { openapi: '3.1.0', ...document }, proxies: published.length, warnings: [...warnings] }
   },

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { canonicalJson } from '../../base/canonical.ts'
+import { unpackJson } from '../../base/packed-text.ts'
 import { refuse } from '../../base/refusal.ts'
 import { yieldThread } from '../../base/yield.ts'
 import { refersTo } from '../../model/annotations.ts'
@@ -116,11 +117,14 @@ export const reimportCollection = define({
     const before = await schemasOf(spec.schemas, context)
     const known = await context.reader.all('proxies', collection.id)
     const pairs = pairsOf(known, imported)
+    // Each of these takes long by itself for the largest descriptions
+    await yieldThread(0)
     // As the job has written them
     const after =
       imported.schemas === null
         ? {}
-        : (JSON.parse(imported.schemas.json) as Readonly<Record<string, JsonSchema>>)
+        : (JSON.parse(unpackJson(imported.schemas.json)) as Readonly<Record<string, JsonSchema>>)
+    await yieldThread(0)
     const kept = keptSchemas(pairs.missing, before, after)
     const shared = sharedBy(before, kept)
     const judged: (Pairs['found'][number] & { readonly change: ProxyChange | null })[] = []
@@ -132,7 +136,7 @@ export const reimportCollection = define({
     for (const { resource } of pairs.missing) changes.push(missing(resource, options.missing === 'draft'))
     refuseBreaking(changes, options.breaking)
 
-    await storeSchemas(collection, spec, kept, context)
+    await storeSchemas(collection, spec, kept === after ? imported.schemas : toStoredSchemas(kept), context)
     for (const { resource, proxy, change } of judged) {
       if (resource === null) await create(collection, proxy, options.publish, context)
       else if (change !== null && change.members.length > 0)
@@ -261,7 +265,7 @@ async function schemasOf(
 ): Promise<Readonly<Record<string, JsonSchema>>> {
   const text = hash === null ? undefined : await context.whole.schema(hash)
   // Stored by an import, as its shared schemas.
-  return text === undefined ? {} : (JSON.parse(text) as Record<string, JsonSchema>)
+  return text === undefined ? {} : (JSON.parse(unpackJson(text)) as Record<string, JsonSchema>)
 }
 
 /** Proxies that stay without being described any more may still point into the schemas of before. */
@@ -274,13 +278,16 @@ function keptSchemas(
   return isUsed ? { ...before, ...after } : after
 }
 
+function toStoredSchemas(schemas: Readonly<Record<string, JsonSchema>>): ReadDescription['schemas'] {
+  return Object.keys(schemas).length === 0 ? null : storedSchemas(schemas)
+}
+
 async function storeSchemas(
   collection: Resource,
   spec: CollectionSpec,
-  schemas: Readonly<Record<string, JsonSchema>>,
+  kept: ReadDescription['schemas'],
   context: OperationContext,
 ): Promise<void> {
-  const kept = Object.keys(schemas).length === 0 ? null : storedSchemas(schemas)
   const hash = kept?.hash ?? null
   if (hash === spec.schemas) return
   if (kept !== null) await context.change.writer.putSchema(kept.hash, kept.json)

@@ -1,4 +1,5 @@
 import { canonicalJson } from '../../base/canonical.ts'
+import { packJson } from '../../base/packed-text.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 import { yieldThread } from '../../base/yield.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
@@ -104,7 +105,8 @@ async function write(
   context: OperationContext,
 ): Promise<Resource> {
   const { kind, slug, schemas } = desired
-  if (schemas !== null) await context.change.writer.putSchema(String(spec['schemas']), canonicalJson(schemas))
+  if (schemas !== null)
+    await context.change.writer.putSchema(String(spec['schemas']), packJson(canonicalJson(schemas)))
   const input: Fields = mapEndpoints(kind, spec, (entry) =>
     entry.startsWith('proxy/') ? idOf(entry) : entry,
   )

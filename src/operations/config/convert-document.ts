@@ -5,10 +5,11 @@ import { type ConvertOptions, fromConfiguration } from '../../import/configurati
 import { readConfiguration } from '../../import/text/configuration.ts'
 import { tooMuchToRead } from '../../import/text/plain-data.ts'
 import type { Job } from '../engine/apart.ts'
+import { readUnread, type UnreadDocument } from '../engine/unread.ts'
 import { withoutVariables } from './variables.ts'
 
 interface Asked extends Pick<ConvertOptions, 'servers' | 'values'> {
-  readonly document: string | Plain
+  readonly document: string | Plain | UnreadDocument
   readonly hasRunner: boolean
   readonly egress: EgressSettings
 }
@@ -26,7 +27,7 @@ export const convertDocument: Job<Asked, Documents> = {
   tooMuch: tooMuchToRead,
   run: async ({ document, egress, ...options }) => {
     const { faultOf } = createEgress(egress)
-    const converted = fromConfiguration(await readConfiguration(document), {
+    const converted = fromConfiguration(await readConfiguration(readUnread(document)), {
       ...options,
       urlFault: (url) => faultOf(destinationOf(url, 'discovered')),
     })

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { permits } from '../../access/roles.ts'
+import { unpackJson } from '../../base/packed-text.ts'
 import { refuse } from '../../base/refusal.ts'
 import { yieldThread } from '../../base/yield.ts'
 import { sealedHeadersOf } from '../../model/injected-header.ts'
@@ -157,7 +158,7 @@ async function toDocument(
   const hash = words['schemas']
   if (kind.type === 'collections' && typeof hash === 'string') {
     const schemas = await whole.schema(hash)
-    if (schemas !== undefined) words['schemas'] = JSON.parse(schemas)
+    if (schemas !== undefined) words['schemas'] = JSON.parse(unpackJson(schemas))
   }
   return withoutVariables(words) as Fields
 }

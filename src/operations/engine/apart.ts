@@ -11,10 +11,11 @@
 import { type ResourceLimits, Worker } from 'node:worker_threads'
 import { mayFit } from '../../base/bounded-json.ts'
 import { fromPieces, type JsonPieces, toPieces } from '../../base/json-pieces.ts'
-import { ownedBytes } from '../../base/owned-bytes.ts'
+import { isPlain, type Plain } from '../../base/plain.ts'
 import { entryUrl } from '../../base/program.ts'
 import { Refusal, type RefusalCode, type RefusalFacts, refuse } from '../../base/refusal.ts'
 import { inSlices } from '../../base/time-slices.ts'
+import { isUnread, type UnreadDocument } from './unread.ts'
 
 /** A function of plain data that threads apart know by its name. */
 export interface Job<I, O> {
@@ -28,8 +29,13 @@ export interface Job<I, O> {
   readonly isAlwaysApart?: true
 }
 
-/** Plain data, or bytes, which change hands. */
-type Sent = { readonly pieces: JsonPieces } | { readonly bytes: Uint8Array<ArrayBuffer> }
+/** Plain data in pieces, and beside it the members that are bytes or documents that nobody has read: these change hands, or are shared. */
+interface Sent {
+  readonly pieces: JsonPieces
+  readonly held: Readonly<Record<string, Held>>
+}
+
+type Held = Uint8Array | readonly Uint8Array[] | UnreadDocument
 
 /** What a thread is asked. */
 export interface Asked {
@@ -39,7 +45,7 @@ export interface Asked {
 
 /** What it answers. A fault ends it. */
 export type Answered =
-  | { readonly output: JsonPieces }
+  | { readonly output: Sent }
   | { readonly refusal: { readonly code: RefusalCode; readonly facts: RefusalFacts } }
 
 /** Runs a job for the caller of an operation. Refuses as the job does, with `overloaded`, and by its `tooMuch`. */
@@ -61,7 +67,7 @@ interface Waiting {
   readonly isUrgent: boolean
   readonly job: Job<never, unknown>
   readonly input: Sent
-  readonly done: (output: JsonPieces) => void
+  readonly done: (output: Sent) => void
   readonly failed: (error: unknown) => void
 }
 
@@ -99,7 +105,7 @@ export class Apart {
     caller: string,
     asked: Pick<Waiting, 'job' | 'input' | 'isUrgent'>,
     left: AbortSignal | undefined,
-  ): Promise<JsonPieces> {
+  ): Promise<Sent> {
     if (left?.aborted === true) throw nobodyWaits()
     const line = this.#lines.get(caller) ?? []
     if (line.length >= WAITING_MAX)
@@ -107,7 +113,7 @@ export class Apart {
         detail: `${WAITING_MAX} of your requests wait for work that takes long. Send the request again when one has been answered.`,
         members: { retry_after_ms: 1000 },
       })
-    const answer = Promise.withResolvers<JsonPieces>()
+    const answer = Promise.withResolvers<Sent>()
     const one: Waiting = { ...asked, done: answer.resolve, failed: answer.reject }
     line.push(one)
     this.#lines.set(caller, line)
@@ -173,7 +179,7 @@ export class Apart {
     thread.worker.ref()
     thread.timer = setTimeout(() => this.#end(thread, one.job.tooMuch()), one.job.msMax ?? MS_MAX)
     const asked: Asked = { job: one.job.name, input: one.input }
-    thread.worker.postMessage(asked, 'bytes' in one.input ? [one.input.bytes.buffer] : [])
+    thread.worker.postMessage(asked, changingHands(one.input))
   }
 
   #open(): Thread {
@@ -236,18 +242,42 @@ export function runApartFor(
   // Its jobs outside of transactions must not hold up one inside
   const place = isUrgent ? `${caller} write` : caller
   return async <I, O>(job: Job<I, O>, input: I): Promise<O> => {
-    if (!(input instanceof Uint8Array) && job.isAlwaysApart !== true && mayFit(input, SMALL_CHARS))
+    if (job.isAlwaysApart !== true && heldIn(input).length === 0 && mayFit(input, SMALL_CHARS))
       return job.run(input)
-    const sent: Sent =
-      input instanceof Uint8Array
-        ? // Of a part of a buffer only a copy can change hands
-          { bytes: ownedBytes(input) }
-        : { pieces: await inSlices(toPieces(input)) }
-    const asked = { job: job as Job<never, unknown>, input: sent, isUrgent }
-    const output = await apart.ask(place, asked, left)
-    // The JSON of what the job gave
-    return (await inSlices(fromPieces(output))) as O
+    const asked = { job: job as Job<never, unknown>, input: await toSent(input), isUrgent }
+    // What the job gave
+    return (await fromSent(await apart.ask(place, asked, left))) as O
   }
+}
+
+/** Members of an input or output that are held apart from its pieces. */
+function heldIn(value: unknown): [string, Held][] {
+  if (!isPlain(value)) return []
+  // A list of bytes is one of bytes alone
+  const isBytes = (one: unknown): boolean => one instanceof Uint8Array
+  return Object.entries(value).filter(
+    ([, one]) => isBytes(one) || isUnread(one) || (Array.isArray(one) && isBytes(one[0])),
+  ) as [string, Held][]
+}
+
+async function toSent(value: unknown): Promise<Sent> {
+  const held = Object.fromEntries(heldIn(value))
+  const rest = isPlain(value)
+    ? Object.fromEntries(Object.entries(value).filter(([name]) => !Object.hasOwn(held, name)))
+    : value
+  return { pieces: await inSlices(toPieces(rest)), held }
+}
+
+async function fromSent({ pieces, held }: Sent): Promise<unknown> {
+  const value = await inSlices(fromPieces(pieces))
+  return Object.keys(held).length === 0 ? value : { ...(value as Plain), ...held }
+}
+
+/** Buffers that their sender has no longer. Each must hold nothing else. */
+function changingHands({ held }: Sent): ArrayBuffer[] {
+  return Object.values(held)
+    .flatMap((one) => (isUnread(one) ? one.bytes : one))
+    .flatMap(({ buffer }) => (buffer instanceof ArrayBuffer ? buffer : []))
 }
 
 /** Does a job in its thread. Rejects with what is no refusal. */
@@ -258,10 +288,9 @@ export async function answerApart(
   const job = jobs.get(name)
   if (job === undefined) throw new Error(`there is no job "${name}"`)
   try {
-    const input = 'bytes' in sent ? sent.bytes : await inSlices(fromPieces(sent.pieces))
     // Of the type of the job that was named
-    const output = await job.run(input as never)
-    return { output: await inSlices(toPieces(output)) }
+    const output = await job.run((await fromSent(sent)) as never)
+    return { output: await toSent(output) }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     return { refusal: { code: error.code, facts: error.facts } }

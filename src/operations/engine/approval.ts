@@ -40,6 +40,7 @@ import {
 import type { Operation, Registry } from './define.ts'
 import { tooLargeToReview } from './review.ts'
 import { requestOf, toCaller } from './trail.ts'
+import { unreadBytes, withRead } from './unread.ts'
 import type { WriteOptions } from './write-options.ts'
 
 /** What is called, and by whom. */
@@ -145,6 +146,8 @@ export function applied(request: ChangeRequestFacts, revision: number | null): S
 /** Of one asker: how many wait, and how much they have sent. */
 const PENDING_MAX = 100
 const SIZE_MAX = 64 * 1024 ** 2
+/** Bytes of a document in what waits. */
+const KEPT_BYTES_MAX = 2 * 1024 ** 2
 
 interface Parts {
   readonly store: ConfigStore
@@ -164,7 +167,8 @@ export async function ask(
   attempt: Attempt | null,
 ): Promise<Invoked> {
   const { operation, input, options, principal } = asked
-  if (!shown.isWhole) throw tooLargeToReview()
+  // The main thread reads and seals what is kept
+  if (!shown.isWhole || unreadBytes(input) > KEPT_BYTES_MAX) throw tooLargeToReview()
   return store.write(async (writer) => {
     const now = clock.now()
     const known = attempt && (await replay(writer, attempt, now))
@@ -179,7 +183,7 @@ export async function ask(
       (one) => one.state === 'open' && one.fingerprint === same.fingerprint && one.base === same.base,
     )
     if (request === undefined) {
-      const sent = JSON.stringify({ input, options: kept(options) })
+      const sent = JSON.stringify({ input: withRead(input), options: kept(options) })
       refuseTooMuch(pending.length, (await writer.pendingSize(same.asker)) + sent.length)
       const id = newId('chg', clock)
       const base_revision = await writer.revision()

@@ -6,6 +6,7 @@ import type { ConfigReader, ConfigWriter } from '../../store/ports/config.ts'
 import type { Vault } from '../../vault/vault.ts'
 import type { Invoked } from './call.ts'
 import type { Operation } from './define.ts'
+import { fingerprinted } from './unread.ts'
 import type { WriteOptions } from './write-options.ts'
 
 const KEPT_MS = 24 * 3_600_000
@@ -33,7 +34,7 @@ export function attemptOf(
     scope: canonicalJson([principal.id, operation.resource, operation.action, key]),
     fingerprint: vault.fingerprint(
       canonicalJson({
-        input,
+        input: fingerprinted(input),
         mode,
         confirm,
         expectedRevision,

@@ -17,6 +17,7 @@ import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { Vault } from '../../vault/vault.ts'
 import type { Changed } from './diff.ts'
 import { touchedBy } from './permission.ts'
+import { fingerprinted } from './unread.ts'
 import type { DiffEntry, WriteOptions } from './write-options.ts'
 
 /** So long a change request waits. */
@@ -77,7 +78,9 @@ export function fingerprintOf(
   vault: Pick<Vault, 'fingerprint'>,
 ): string {
   const named = `${operation.resource}.${operation.action}`
-  return vault.fingerprint(canonicalJson(['change request', named, input, mode, confirm, expectedRevision]))
+  return vault.fingerprint(
+    canonicalJson(['change request', named, fingerprinted(input), mode, confirm, expectedRevision]),
+  )
 }
 
 /** Ids, and moments that are counted from now: drawn anew each time that the same is done. */

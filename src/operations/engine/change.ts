@@ -10,6 +10,7 @@ import { canonicalJson } from '../../base/canonical.ts'
 import { type Clock, toTime } from '../../base/clock.ts'
 import { newId } from '../../base/ids.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
+import { yieldThread } from '../../base/yield.ts'
 import type { Status } from '../../model/envelope.ts'
 import { inWords, NOUNS, type ResourceType } from '../../model/resource-types.ts'
 import type { Fragment } from '../../snapshot/fragments.ts'
@@ -471,10 +472,13 @@ export class Change {
     const isShown = !isMany || this.#deps.options.dryRun === true
     const isHeld = this.#deps.approved !== undefined || (this.#deps.gate?.met.size ?? 0) > 0
     const resources = isShown || isHeld ? await diffOfAll(changes, slugs, this.#subject?.id) : []
+    // Each of these takes long by itself for thousands of resources
+    await yieldThread(0)
     const all = [...this.#unrevised, ...this.#beside, ...resources]
     const review = isHeld ? reviewOf(all) : null
     const configured = [...this.#beside, ...(isShown ? resources : [])]
     const diff = boundedDiff(isShown ? all : [...this.#unrevised, ...configured])
+    await yieldThread(0)
     if (items.length + configured.length === 0)
       return { diff, review, items, gone, fragments: null, revision: null }
     const revision = await writer.nextRevision()

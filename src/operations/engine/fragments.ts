@@ -44,7 +44,11 @@ export async function compileChanges(
     const compiled = await compileResource(reader, served)
     put.push(...compiled.put)
     drop.push(...compiled.drop)
-    errors.push(...compiled.put.flatMap((fragment) => check(fragment)))
+    for (const fragment of compiled.put) {
+      errors.push(...check(fragment))
+      // What a collection of thousands of endpoints becomes takes long, each by itself
+      await yieldThread(index + 1)
+    }
     await yieldThread(index + 1)
   }
   if (errors.length > 0)

@@ -4,6 +4,7 @@ import { pointerTo } from '../../base/pointer.ts'
 import { refuse } from '../../base/refusal.ts'
 import { toStorable } from '../../base/storable.ts'
 import { INPUT_BYTES_MAX } from './call.ts'
+import { isUnread } from './unread.ts'
 
 /** Items of a list, and members of an object. */
 const ITEMS_MAX = 50_000
@@ -28,7 +29,7 @@ function demandFew(input: unknown, depthMax: number): void {
   const open = [{ value: input, pointer: '', depth: 0 }]
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { value, pointer, depth } = next
-    if (value === null || typeof value !== 'object') continue
+    if (value === null || typeof value !== 'object' || isUnread(value)) continue
     const names = Array.isArray(value) ? null : Object.keys(value)
     const count = names === null ? (value as readonly unknown[]).length : names.length
     if (count > ITEMS_MAX) {

@@ -1,4 +1,5 @@
 import { linearPattern } from '../../base/linear-pattern.ts'
+import { unpackJson } from '../../base/packed-text.ts'
 import { pointerTo } from '../../base/pointer.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import type { JsonSchema, ProxySpec } from '../../model/proxy.ts'
@@ -140,5 +141,5 @@ export async function sharedSchemas(
   const collection = await context.whole.byId('collections', spec.collection)
   const hash = collection?.spec['schemas']
   const json = typeof hash === 'string' ? await context.whole.schema(hash) : undefined
-  return json === undefined ? {} : (JSON.parse(json) as Record<string, unknown>)
+  return json === undefined ? {} : (JSON.parse(unpackJson(json)) as Record<string, unknown>)
 }

@@ -1,3 +1,4 @@
+import { isPacked } from '../../base/packed-text.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
@@ -65,6 +66,7 @@ export const COMPILE: { readonly [K in FragmentKind]: Row<K> } = {
   },
   schemas: {
     from: 'collections',
+    needs: [{ form: 7, when: ({ json }) => isPacked(json) }],
     compile: ({ collection: { spec }, schemas }) =>
       spec.schemas === null || schemas === undefined ? null : compileSchemas(spec.schemas, schemas),
     check: checkJson,
@@ -86,7 +88,8 @@ export const COMPILE: { readonly [K in FragmentKind]: Row<K> } = {
   contracts: {
     from: 'collections',
     compile: ({ collection, proxies }) => compileContracts(collection, proxies),
-    check: checkJson,
+    // It has just been written as JSON
+    check: () => [],
   },
   client: {
     from: 'clients',

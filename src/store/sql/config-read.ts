@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely'
+import { yieldThread } from '../../base/yield.ts'
 import type {
   ConfigReader,
   StoredGrant,
@@ -6,7 +7,7 @@ import type {
   StoredPlan,
   StoredSecret,
 } from '../ports/config.ts'
-import type { Fields } from '../ports/resource.ts'
+import type { Fields, Resource } from '../ports/resource.ts'
 import { keysetOf } from '../ports/time-order.ts'
 import { createAccessRequestReader } from './access-requests.ts'
 import { createAuditReader } from './audit-read.ts'
@@ -18,6 +19,9 @@ import { fits, listResources } from './resource-list.ts'
 import { toResource } from './resource-row.ts'
 import { createRevisionReader } from './revisions.ts'
 import type { ConfigTables } from './tables.ts'
+
+/** Rows of which the specs are parsed before others get a turn. */
+const PARSED_AT_ONCE = 100
 
 type Db = Kysely<ConfigTables>
 
@@ -65,7 +69,12 @@ export function createReader(db: Db, dialect: Dialect): ConfigReader {
     all: async (type, parent) => {
       let query = db.selectFrom('resources').selectAll().where('type', '=', type)
       if (parent !== undefined) query = query.where('parent_id', '=', parent)
-      return (await query.orderBy('id').execute()).map(toResource)
+      const found: Resource[] = []
+      for (const row of await query.orderBy('id').execute()) {
+        found.push(toResource(row))
+        if (found.length % PARSED_AT_ONCE === 0) await yieldThread(0)
+      }
+      return found
     },
     below: async (type, parents) => {
       const rows = await inPieces(parents, (some) =>

@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { yieldThread } from '../../base/yield.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
 import type { Resource } from '../ports/resource.ts'
 import {
@@ -131,11 +132,13 @@ export function createRevisionWriter(db: Db): RevisionWriter {
         .values({ revision: number, entry: JSON.stringify(revision) })
         .execute()
       const rows = images.map((image) => toRow(number, image))
-      for (let at = 0; at < rows.length; at += ROWS_MAX)
+      for (let at = 0; at < rows.length; at += ROWS_MAX) {
+        await yieldThread(0)
         await db
           .insertInto('revision_items')
           .values(rows.slice(at, at + ROWS_MAX))
           .execute()
+      }
       const forgotten = number - REVISIONS_KEPT
       await db.deleteFrom('revision_items').where('revision', '<=', forgotten).execute()
       await db.deleteFrom('revisions').where('revision', '<=', forgotten).execute()

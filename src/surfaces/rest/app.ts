@@ -9,6 +9,7 @@ import { CONSOLE_HEADER, cookieValues, ownCookieNames } from '../../base/own-coo
 import { isConsumerResource, PROTECTED } from '../../base/protected-resources.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import { inSlices, jsonText } from '../../base/time-slices.ts'
+import { confidentialityOf } from '../../model/confidential.ts'
 import { runApartFor } from '../../operations/engine/apart.ts'
 import type { Content, Invoked, Via } from '../../operations/engine/call.ts'
 import {
@@ -24,7 +25,7 @@ import { printOpenApi } from '../openapi/document.ts'
 import { CONFIG_SCHEMA_PATH, printConfigSchema } from '../reference/config-schema.ts'
 import { API_ROOT, type HttpVerb, routeOf } from '../route.ts'
 import { dryRunOf, requestIn } from '../waiting.ts'
-import { bodyWithheld, readBody } from './body.ts'
+import { type BodyForm, bodyWithheld, readBody } from './body.ts'
 import { type Followed, followStream } from './follow.ts'
 import { readOptionHeaders, toEtag } from './headers.ts'
 import { protectedResourceMetadata, resourcePathOf } from './metadata.ts'
@@ -205,8 +206,8 @@ async function call(
   if (ports.facts(c.req.raw).isBodyWithheld === true) throw bodyWithheld()
   const budget = ports.keep(principal.id)
   try {
-    const bytesMax = operation.large === true ? LARGE_INPUT_BYTES_MAX : INPUT_BYTES_MAX
-    const body = await readBody(c.req.raw, bytesMax, budget, runApartFor(principal.id, { left: via.left }))
+    const apart = runApartFor(principal.id, { left: via.left })
+    const body = await readBody(c.req.raw, formOf(operation), budget, apart)
     const { options, input } = liftOptions(operation, body, query, readOptionHeaders(c.req.raw.headers))
     if (byId && Object.hasOwn(input, 'id') && input['id'] !== id.id)
       throw refuse('input_invalid', {
@@ -224,6 +225,14 @@ async function call(
   } finally {
     budget.release()
   }
+}
+
+/** What the body of an operation may be. */
+function formOf({ large, input }: Operation): BodyForm {
+  if (large !== true) return { bytesMax: INPUT_BYTES_MAX, documents: [] }
+  const members = Object.entries(input.shape)
+  const documents = members.filter(([, schema]) => confidentialityOf(schema) === 'document')
+  return { bytesMax: LARGE_INPUT_BYTES_MAX, documents: documents.map(([name]) => name) }
 }
 
 /** True where `text/event-stream` is accepted by name: `*` means JSON. */

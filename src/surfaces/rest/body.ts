@@ -1,17 +1,30 @@
 import { type ByteBudget, ByteBuffer } from '../../base/byte-buffer.ts'
 import { jsonFaultText } from '../../base/json-fault.ts'
+import { isPlain } from '../../base/plain.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 import type { Job, RunApart } from '../../operations/engine/apart.ts'
+import { unread } from '../../operations/engine/unread.ts'
 
 /** Bytes of a body that the main thread reads itself. */
 const SMALL_BYTES = 256 * 1024
 
-/** Reads a body, which may be large. Refuses as {@link parseObject} does. */
-export const readJsonBody: Job<Uint8Array, Record<string, unknown>> = {
+/** Reads a body, which may be large. Documents in it stay unread. Refuses as {@link parseObject} does. */
+export const readJsonBody: Job<
+  { readonly parts: readonly Uint8Array[]; readonly documents: readonly string[] },
+  Record<string, unknown>
+> = {
   name: 'rest.body',
+  isAlwaysApart: true,
   tooMuch: () =>
     refuse('payload_rejected', { detail: 'The body takes too much to read. Send less at once.' }),
-  run: parseObject,
+  run: ({ parts, documents }) => {
+    const body = parseObject(Buffer.concat(parts))
+    for (const name of documents) {
+      const document = body[name]
+      if (typeof document === 'string' || isPlain(document)) body[name] = unread(document)
+    }
+    return body
+  },
 }
 
 /**
@@ -21,19 +34,28 @@ export const readJsonBody: Job<Uint8Array, Record<string, unknown>> = {
  */
 export async function readBody(
   request: Request,
-  bytesMax: number,
+  { bytesMax, documents }: BodyForm,
   budget: ByteBudget,
   apart: RunApart,
 ): Promise<Record<string, unknown>> {
   const declared = request.headers.get('content-length')
-  const bytes = request.body === null ? NOTHING : await gather(request.body, declared, bytesMax, budget)
-  if (bytes.length === 0) return {}
+  const kept = request.body === null ? null : await gathered(request.body, declared, bytesMax, budget)
+  if (kept === null || kept.length === 0) return {}
   const type = request.headers.get('content-type') ?? ''
   if (!/^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(type)) throw refuse('unsupported_media_type')
   const encoding = request.headers.get('content-encoding') ?? 'identity'
   if (encoding.toLowerCase() !== 'identity')
     throw refuse('unsupported_media_type', { detail: 'The body must not be compressed.' })
-  return bytes.length <= SMALL_BYTES ? parseObject(bytes) : apart(readJsonBody, bytes)
+  return kept.length <= SMALL_BYTES
+    ? parseObject(kept.whole())
+    : apart(readJsonBody, { parts: kept.parts(), documents })
+}
+
+/** What a body may be. */
+export interface BodyForm {
+  readonly bytesMax: number
+  /** Members that are documents: of a large body they stay unread, see `operations/engine/unread.ts`. */
+  readonly documents: readonly string[]
 }
 
 /** The credential was found valid only after the body had been left with its caller: all of it must be sent again. */
@@ -51,8 +73,6 @@ function brokenOff(error: unknown): Refusal {
     : refuse('payload_rejected', { detail: 'The body ended before it was complete.' })
 }
 
-const NOTHING = new Uint8Array()
-
 function tooLarge(bytesMax: number): Refusal {
   return refuse('body_too_large', { detail: `The body is larger than ${bytesMax} bytes.` })
 }
@@ -64,6 +84,15 @@ export async function gather(
   bytesMax: number,
   budget: ByteBudget,
 ): Promise<Uint8Array> {
+  return (await gathered(pieces, declared, bytesMax, budget)).whole()
+}
+
+async function gathered(
+  pieces: AsyncIterable<Uint8Array>,
+  declared: string | null | undefined,
+  bytesMax: number,
+  budget: ByteBudget,
+): Promise<ByteBuffer> {
   if (Number(declared ?? 0) > bytesMax) throw tooLarge(bytesMax)
   const kept = new ByteBuffer(budget)
   try {
@@ -75,7 +104,7 @@ export async function gather(
   } catch (error) {
     throw brokenOff(error)
   }
-  return kept.whole()
+  return kept
 }
 
 /** A JSON object out of UTF-8 bytes. Refuses with payload_rejected. */
