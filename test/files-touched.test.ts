@@ -128,5 +128,5 @@ test('proxies.update', { skip }, async (t) => {
   await example(control)
   let count = 0
   const update = () => control.run('proxies.update', { id: 'orders:get-order', name: `Order ${++count}` })
-  check(t, await filesTouched(update, MEASUREMENTS), 82)
+  check(t, await filesTouched(update, MEASUREMENTS), 83)
 })
