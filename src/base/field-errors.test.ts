@@ -53,3 +53,12 @@ test('a value of another type, length or size is told what it must be', () => {
     '/own a single letter',
   ])
 })
+
+test('of very many faults the first hundred are named', () => {
+  const strict = z.strictObject({ a: z.array(z.string()).optional() })
+  const unknown = Object.fromEntries(Array.from({ length: 5000 }, (_, at) => [`m${at}`, 1]))
+  assert.equal(fieldErrorsOf(strict.safeParse(unknown).error!).length, 100)
+  const errors = fieldErrorsOf(strict.safeParse({ a: Array.from({ length: 5000 }, () => 1) }).error!)
+  assert.equal(errors.length, 100)
+  assert.equal(errors.at(-1)?.pointer, '/a/99')
+})

@@ -2,9 +2,14 @@ import type { z } from 'zod'
 import { pointerTo } from './pointer.ts'
 import { type FieldError, type Refusal, refuse } from './refusal.ts'
 
-/** What a schema does not accept, by JSON pointers. Names fields, never their values. */
+/** Places that one refusal names. */
+const ERRORS_MAX = 100
+
+/** What a schema does not accept, by JSON pointers, at most {@link ERRORS_MAX}. Names fields, never their values. */
 export function fieldErrorsOf(error: z.ZodError): FieldError[] {
-  return error.issues.flatMap((issue) => toFieldErrors(issue, []))
+  // Of a list with a million faults the first suffice, and all would take seconds
+  const first = error.issues.slice(0, ERRORS_MAX)
+  return first.flatMap((issue) => toFieldErrors(issue, [])).slice(0, ERRORS_MAX)
 }
 
 /** The refusal of an input that its schema does not accept. Names fields, never their values. */
@@ -18,7 +23,9 @@ export function toInputInvalid(error: z.ZodError): Refusal {
 function toFieldErrors(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): FieldError[] {
   const path = [...above, ...issue.path]
   if (issue.code === 'unrecognized_keys')
-    return issue.keys.map((key) => ({ pointer: pointerTo('', ...path, key), reason: 'unknown member' }))
+    return issue.keys
+      .slice(0, ERRORS_MAX)
+      .map((key) => ({ pointer: pointerTo('', ...path, key), reason: 'unknown member' }))
   if (issue.code === 'invalid_union') {
     // The branch of the same type with the fewest faults is most likely the one that was meant
     const [nearest] = [...issue.errors].sort(

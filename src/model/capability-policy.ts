@@ -19,6 +19,7 @@ import {
   type MatchField,
 } from './capability.ts'
 import { conditionReader, EXPRESSION_CHARS_MAX } from './expression.ts'
+import { jsonValue } from './json-value.ts'
 import { Ref } from './slug.ts'
 
 const ENTRIES_MAX = 500
@@ -108,7 +109,7 @@ const Projection = z
       .optional()
       .describe('Replace annotations of the same name'),
     fixed: z
-      .record(ArgumentName, z.json())
+      .record(ArgumentName, jsonValue())
       .refine((members) => Object.keys(members).length <= ARGUMENTS_MAX, `at most ${ARGUMENTS_MAX} arguments`)
       .refine(
         (members) => JSON.stringify(members).length <= FIXED_CHARS_MAX,

@@ -5,6 +5,7 @@ import { INJECTION_KINDS, PII_KINDS, SECRET_KINDS } from '../detectors/settings.
 import { LEGS, RULE_ACTIONS } from '../guardrails/names.ts'
 import { unit } from './annotations.ts'
 import { Description, Name } from './display.ts'
+import { jsonValue } from './json-value.ts'
 import { Ref, Slug } from './slug.ts'
 import { Duration } from './time.ts'
 import { UpstreamUrl } from './upstream.ts'
@@ -112,7 +113,7 @@ const Detector = z
       .optional()
       .describe('For size: most items of a list, or members of an object, in JSON'),
     schema: z
-      .record(z.string(), z.json())
+      .record(z.string(), jsonValue())
       .meta(unit('json-schema'))
       .refine(
         (schema) => JSON.stringify(schema).length <= SCHEMA_CHARS_MAX,

@@ -5,6 +5,7 @@ import { Description, Name, Tags } from './display.ts'
 import { Status } from './envelope.ts'
 import { HttpMethod } from './http-method.ts'
 import { InjectedHeaders } from './injected-header.ts'
+import { jsonValue } from './json-value.ts'
 import { PATH_PARAMETER } from './parameter-names.ts'
 import { Ref, Slug } from './slug.ts'
 import { ProxyTimeouts } from './upstream.ts'
@@ -48,7 +49,7 @@ export function patternFault(pattern: string): string | null {
 }
 
 /** JSON Schema (2020-12). `$ref` may point at `#/$defs/<name>` of the collection's shared schemas. */
-export const JsonSchema = z.union([z.boolean(), z.record(z.string(), z.json())]).meta(unit('json-schema'))
+export const JsonSchema = z.union([z.boolean(), z.record(z.string(), jsonValue())]).meta(unit('json-schema'))
 export type JsonSchema = z.infer<typeof JsonSchema>
 
 /** How lists and objects are written (OpenAPI 3.1.1 section 4.8.12.2). */
@@ -68,8 +69,8 @@ export const Parameter = z.strictObject({
   type: z.enum(['string', 'integer', 'number', 'boolean', 'array', 'object']).default('string'),
   required: z.boolean().default(false),
   description: z.string().max(20_000).meta(unit('markdown')).default(''),
-  default: z.json().optional(),
-  enum: z.array(z.json()).max(2000).optional(),
+  default: jsonValue().optional(),
+  enum: z.array(jsonValue()).max(2000).optional(),
   pattern: z.string().max(4096).meta({ format: 'regex' }).optional(),
   min: z.number().optional(),
   max: z.number().optional(),
@@ -101,8 +102,8 @@ const contractMembers = {
     .describe('Media types of the request body; empty: JSON where there is a schema, else any'),
   request_required: z.boolean().describe('Require a body on POST, PUT and PATCH if a schema exists'),
   response_schema: JsonSchema.nullable().describe('JSON Schema of the successful response body'),
-  request_example: z.json(),
-  response_example: z.json(),
+  request_example: jsonValue(),
+  response_example: jsonValue(),
 }
 
 /** What holds for one method alone; members that are left out are those of the proxy. */
@@ -203,7 +204,7 @@ export const ProxySpec = z.strictObject({
     .describe('Overrides the timeouts of the upstream, such as {"first_byte":"5m"}'),
   graphql: GraphqlLimits.nullable().default(null).describe('Limits for kind graphql; null: the defaults'),
   workflow: z
-    .union([Ref, z.record(z.string(), z.json())])
+    .union([Ref, z.record(z.string(), jsonValue())])
     .nullable()
     .default(null)
     .describe(

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { jsonValue } from './json-value.ts'
 import { FIXTURE, NodeMock } from './workflow-trial.ts'
 
 /** A test that is stored with a definition. */
@@ -21,7 +22,7 @@ export const WorkflowTest = z.strictObject({
             .string()
             .max(500)
             .regex(/^(\/.*)?$/s, 'a JSON pointer, such as /id; empty for the whole body'),
-          equals: z.json(),
+          equals: jsonValue(),
         }),
       )
       .max(50)

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Description, Name, Tags } from './display.ts'
+import { jsonValue } from './json-value.ts'
 import { Slug } from './slug.ts'
 import { Duration } from './time.ts'
 import { WorkflowTest } from './workflow-test.ts'
@@ -10,7 +11,7 @@ const NodeId = z
 
 const Handle = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, 'letters, digits, - and _, at most 64')
 
-const Values = z.record(z.string().max(128), z.json())
+const Values = z.record(z.string().max(128), jsonValue())
 
 const WorkflowNode = z.strictObject({
   id: NodeId.describe('Names the node in edges and expressions'),
@@ -31,7 +32,7 @@ const WorkflowNode = z.strictObject({
     .enum(['fail', 'handle', 'fallback'])
     .default('fail')
     .describe('handle: continues at the handle error; fallback: continues with that value'),
-  fallback: z.json().optional(),
+  fallback: jsonValue().optional(),
 })
 export type WorkflowNode = z.output<typeof WorkflowNode>
 

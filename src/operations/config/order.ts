@@ -1,5 +1,6 @@
 /** The order of the steps: removals first, then each resource before the resources that refer to it. */
 import { refuse } from '../../base/refusal.ts'
+import { yieldThread } from '../../base/yield.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import { parentRef, refsIn } from '../engine/refs.ts'
 import type { DiffEntry } from '../engine/write-options.ts'
@@ -30,7 +31,7 @@ export interface Step {
  * what they hold is free. Then what others refer to, and where a resource gives up what another takes, such as a base
  * path, that one before. Refuses with input_invalid what refers to itself in a circle.
  */
-export function inDependence(steps: readonly Step[], state: State): readonly Step[] {
+export async function inDependence(steps: readonly Step[], state: State): Promise<readonly Step[]> {
   const byItem = new Map(steps.map((step) => [step.item, step]))
   const holders = holdersOf(steps, state)
   const ordered = removalsOf(steps)
@@ -57,7 +58,10 @@ export function inDependence(steps: readonly Step[], state: State): readonly Ste
     done.add(step)
     ordered.push(step)
   }
-  for (const step of steps) visit(step, false)
+  for (const [index, step] of steps.entries()) {
+    visit(step, false)
+    await yieldThread(index + 1)
+  }
   return ordered
 }
 

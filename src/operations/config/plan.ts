@@ -60,6 +60,11 @@ export const planConfig = define({
       created_at: now,
     }
     await change.writer.putPlan(kept, now - PLAN_MS, PLANS_EACH_MAX)
-    return { plan_id: id, managed_by: owner, config_revision: revision, ...shown({ ...steps, warnings }) }
+    return {
+      plan_id: id,
+      managed_by: owner,
+      config_revision: revision,
+      ...(await shown({ ...steps, warnings })),
+    }
   },
 })

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { type FieldError, refuse } from '../../base/refusal.ts'
+import { yieldThread } from '../../base/yield.ts'
 import type { StoredPlan } from '../../store/ports/config.ts'
 import type { Fields } from '../../store/ports/resource.ts'
 import type { Step } from './order.ts'
@@ -7,12 +8,12 @@ import { createDiffBound, type DriftItem, type PlanItem } from './schemas.ts'
 import type { Steps } from './steps.ts'
 
 /** What a plan shows. */
-export function shown({
+export async function shown({
   steps,
   drift,
   unchanged,
   warnings,
-}: Pick<Steps, 'steps' | 'drift' | 'unchanged'> & { readonly warnings: readonly FieldError[] }): {
+}: Pick<Steps, 'steps' | 'drift' | 'unchanged'> & { readonly warnings: readonly FieldError[] }): Promise<{
   create: number
   update: number
   adopt: number
@@ -21,19 +22,18 @@ export function shown({
   items: z.output<typeof PlanItem>[]
   drift: z.output<typeof DriftItem>[]
   warnings: FieldError[]
-} {
+}> {
   const bound = createDiffBound()
+  const items: z.output<typeof PlanItem>[] = []
+  for (const { action, item, before, side, diff } of steps) {
+    const { managed_by = null, revision = null } = before ?? {}
+    items.push({ action, item, managed_by, revision, side, diff: bound(diff) })
+    await yieldThread(items.length)
+  }
   return {
     ...countsOf(steps),
     unchanged,
-    items: steps.map(({ action, item, before, side, diff }) => ({
-      action,
-      item,
-      managed_by: before?.managed_by ?? null,
-      revision: before?.revision ?? null,
-      side,
-      diff: bound(diff),
-    })),
+    items,
     drift: drift.map(({ item, side, diff }) => ({ item, side, diff: bound(diff) })),
     warnings: [...warnings],
   }

@@ -96,7 +96,7 @@ export async function toSteps(
       steps.push({ action: 'remove', item: address, before: resource, desired: null, spec, diff, side: null })
     }
   return {
-    steps: inDependence(steps, state),
+    steps: await inDependence(steps, state),
     drift,
     unchanged: desired.length - steps.filter(({ action }) => action !== 'remove').length,
     words,

@@ -2,6 +2,7 @@
 import { contentHash } from '../../base/canonical.ts'
 import { isPlain } from '../../base/plain.ts'
 import type { FieldError } from '../../base/refusal.ts'
+import { yieldThread } from '../../base/yield.ts'
 import { tooMuchToRead } from '../../import/text/plain-data.ts'
 import type { ProxySpec } from '../../model/proxy.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
@@ -64,8 +65,13 @@ export async function take(
 ): Promise<Taken> {
   const { documents, variables, managed_by, prune, take_over } = given
   const sent = await apart(takeDocuments, { documents, variables, managed_by, prune, take_over })
+  const desired: Desired[] = []
+  for (const one of sent.desired) {
+    desired.push(received(one))
+    await yieldThread(desired.length)
+  }
   return {
-    desired: sent.desired.map(received),
+    desired,
     manner: { owner: managed_by, prune, takeOver: take_over },
     fingerprint: vault.fingerprint(sent.hash),
     warnings: sent.warnings,

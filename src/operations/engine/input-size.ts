@@ -30,25 +30,25 @@ function demandFew(input: unknown, depthMax: number): void {
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { value, pointer, depth } = next
     if (value === null || typeof value !== 'object' || isUnread(value)) continue
-    const names = Array.isArray(value) ? null : Object.keys(value)
-    const count = names === null ? (value as readonly unknown[]).length : names.length
+    const isList = Array.isArray(value)
+    const names = isList ? null : Object.keys(value)
+    const count = isList ? value.length : names!.length
     if (count > ITEMS_MAX) {
-      const what = names === null ? 'a list of' : 'an object with'
-      const reason = `contains ${what} ${count} ${names === null ? 'items' : 'members'}; at most ${ITEMS_MAX} are allowed`
+      const what = isList ? 'a list of' : 'an object with'
+      const reason = `contains ${what} ${count} ${isList ? 'items' : 'members'}; at most ${ITEMS_MAX} are allowed`
       throw refuse('input_invalid', {
         detail: `${pointer === '' ? 'The input' : pointer}: ${reason}.`,
         errors: [{ pointer, reason }],
       })
     }
     if (depth + 1 >= depthMax) continue
-    for (const name of names ?? Object.keys(value)) {
-      const inner = (value as Readonly<Record<string, unknown>>)[name]
-      if (inner !== null && typeof inner === 'object')
-        open.push({
-          value: inner,
-          pointer: depth === 0 ? pointerTo('', toStorable(name)) : pointer,
-          depth: depth + 1,
-        })
+    const add = (inner: unknown, name: string): void => {
+      // Nothing is made for scalars, which most values are
+      if (inner === null || typeof inner !== 'object') return
+      const below = depth === 0 ? pointerTo('', toStorable(name)) : pointer
+      open.push({ value: inner, pointer: below, depth: depth + 1 })
     }
+    if (isList) for (const inner of value) add(inner, '')
+    else for (const name of names!) add((value as Readonly<Record<string, unknown>>)[name], name)
   }
 }

@@ -10,7 +10,7 @@ import { longestBlock } from '../../../test/support/main-thread.ts'
 import type { Role } from '../../access/principal.ts'
 import { DEFAULT_SCOPE } from '../../access/scopes.ts'
 import { ROLES } from '../../model/access.ts'
-import { INPUT_BYTES_MAX } from '../../operations/engine/call.ts'
+import { INPUT_BYTES_MAX, LARGE_INPUT_BYTES_MAX } from '../../operations/engine/call.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import { mayCall } from '../../operations/engine/permission.ts'
 import { OPERATIONS } from '../../operations/registry.ts'
@@ -19,9 +19,6 @@ import { createRestApp } from './app.ts'
 
 /** Far above what a shared machine measures, and far below the seconds that these inputs took. */
 const BLOCK_MS_MAX = 1000
-/** Of an input of operations that take large ones. */
-const LARGE_BYTES = 16 * 1024 ** 2
-
 let control: Control
 let app: ReturnType<typeof createRestApp>
 const longest: { readonly ms: number; readonly what: string }[] = []
@@ -103,7 +100,7 @@ test('no operation holds the main thread with inputs that its schema refuses, wh
 }, async (t) => {
   for (const operation of POSTED) {
     const members = Object.keys(operation.input.shape)
-    const max = operation.large !== true ? INPUT_BYTES_MAX : LARGE_BYTES
+    const max = operation.large !== true ? INPUT_BYTES_MAX : LARGE_INPUT_BYTES_MAX
     for (const [shape, make] of Object.entries(SHAPES)) {
       const value = make(Math.floor((max * 0.9) / Math.max(members.length, 1)))
       const body = bytesOf(
