@@ -168,6 +168,26 @@ export function createLooseness(shared: Definitions, way: Way, visitsMax = VISIT
         for (const item of Object.values(schema['dependentSchemas'])) collect(item, names, seen)
     }
 
+    const othersOf = (schema: Plain): ReadonlySet<string> => {
+      const before = others.get(schema)
+      if (before !== undefined) return before
+      const reference = schema['$ref']
+      const isReference = typeof reference === 'string' && Object.keys(schema).length === 1
+      const to = isReference ? target(reference) : undefined
+      if (isPlain(to)) {
+        // Hundreds of places may refer to one schema with hundreds of parts. References in a circle name nothing
+        others.set(schema, new Set())
+        visit()
+        const names = othersOf(to)
+        others.set(schema, names)
+        return names
+      }
+      const names = new Set<string>()
+      collect(schema, names, new Set())
+      others.set(schema, names)
+      return names
+    }
+
     return {
       isLoose(schema) {
         if (!isPlain(schema)) return false
@@ -185,14 +205,7 @@ export function createLooseness(shared: Definitions, way: Way, visitsMax = VISIT
         known.set(schema, isLoose)
         return isLoose
       },
-      othersOf(schema) {
-        const before = others.get(schema)
-        if (before !== undefined) return before
-        const names = new Set<string>()
-        collect(schema, names, new Set())
-        others.set(schema, names)
-        return names
-      },
+      othersOf,
     }
   }
 
