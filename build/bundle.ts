@@ -23,7 +23,7 @@ export const LICENCES = 'licences.txt'
  * of a module. The others share much with each other, and little with it.
  */
 const GROUPS: readonly (readonly Entry[])[] = [
-  ['command', 'serve', 'apart'],
+  ['command', 'main', 'serve', 'apart'],
   ['gateway'],
   ['recorder', 'query', 'check', 'code', 'services'],
 ]

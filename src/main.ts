@@ -5,8 +5,8 @@
  */
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
-import { entryUrl, PROGRAM } from './base/program.ts'
+import { currentUrl, PROGRAM } from './base/program.ts'
 
 const { directory } = enableCompileCache(join(PROGRAM, 'node_modules/.cache/postern'))
 if (directory !== undefined) process.env['NODE_COMPILE_CACHE'] ??= directory
-await import(entryUrl('command').href)
+await import(currentUrl('command').href)

@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { ownPort } from '../../test/support/ports.ts'
 import { type Processes, type Started, untilStatus } from './processes.ts'
 
-const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
+const MAIN = resolve(import.meta.dirname, '../../postern.js')
 
 /** A running `postern up`. */
 export interface Postern {
@@ -19,6 +19,8 @@ export interface PosternOptions {
   readonly workers: number
   /** Further flags of Node. */
   readonly nodeFlags?: readonly string[]
+  /** Runs the sources, though there is a bundle. */
+  readonly fromSources?: boolean
   /** Files for TLS on the gateway listener. */
   readonly tls?: { readonly certificate: string; readonly key: string }
 }
@@ -41,6 +43,7 @@ export async function startPostern(
       POSTERN_LISTEN: `127.0.0.1:${port}`,
       POSTERN_CONTROL_LISTEN: `127.0.0.1:${controlPort}`,
       POSTERN_WORKERS: String(options.workers),
+      RUN_SOURCES: String(options.fromSources === true),
       ...(tls === undefined ? {} : { POSTERN_TLS_CERT: tls.certificate, POSTERN_TLS_KEY: tls.key }),
     },
   )

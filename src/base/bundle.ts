@@ -10,6 +10,7 @@ import { join } from 'node:path'
 
 /** What is started by name, by its source below `src`. */
 export const ENTRIES = {
+  main: 'main.ts',
   command: 'command.ts',
   serve: 'serve.ts',
   gateway: 'threads/gateway.ts',

@@ -19,6 +19,7 @@ export const PROGRAM = resolve(import.meta.dirname, '../..')
 /** Has the sources run, though a bundle is up to date. It is no setting of an instance. */
 const WANTS_SOURCES = 'RUN_SOURCES'
 
+/** The folder of the bundle that is up to date; null for none, undefined where nobody has asked. */
 let found: string | null | undefined
 
 /**
@@ -26,7 +27,11 @@ let found: string | null | undefined
  * and else from sources: both are the same code, so they understand each other.
  */
 export function entryUrl(entry: Entry): URL {
-  if (BUILT !== null) return pathToFileURL(join(import.meta.dirname, `${entry}.js`))
-  found ??= process.env[WANTS_SOURCES] === 'true' ? null : findBundle(PROGRAM)
+  return BUILT === null ? currentUrl(entry) : pathToFileURL(join(import.meta.dirname, `${entry}.js`))
+}
+
+/** The file of a bundle that is up to date, else of the sources, whichever of the two asks. */
+export function currentUrl(entry: Entry): URL {
+  if (found === undefined) found = process.env[WANTS_SOURCES] === 'true' ? null : findBundle(PROGRAM)
   return pathToFileURL(found === null ? join(PROGRAM, 'src', ENTRIES[entry]) : join(found, `${entry}.js`))
 }

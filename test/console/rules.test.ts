@@ -20,7 +20,7 @@ import { keyboardOn, pointerOn } from './hands.ts'
 import { PAGES } from './pages.ts'
 import { addPeople, startConsole } from './start-console.ts'
 
-const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
+const MAIN = resolve(import.meta.dirname, '../../postern.js')
 /** Requests to management of one screen. */
 const REQUESTS_MAX = 6
 /** Cumulative layout shift. */

@@ -364,7 +364,7 @@ test('servers of a killed runner end with their input, and the next start with t
   const write = (entries: object) =>
     writeFileSync(made.file, JSON.stringify({ listen: { socket }, entries }), { mode: 0o600 })
   write({ legacy, stubborn })
-  const main = join(import.meta.dirname, '../../src/main.ts')
+  const main = join(import.meta.dirname, '../../postern.js')
   const args = ['--disable-warning=ExperimentalWarning', main, 'runner', '--file', made.file]
   const run = async () => {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })

@@ -10,7 +10,7 @@ import { runCommand } from './cli.ts'
 import { publishOrders, startTestServer, until } from './server.ts'
 import { startUpstream } from './upstream.ts'
 
-const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
+const MAIN = resolve(import.meta.dirname, '../../postern.js')
 const directory = mkdtempSync(join(tmpdir(), 'postern-backup-'))
 after(() => rmSync(directory, { recursive: true }))
 

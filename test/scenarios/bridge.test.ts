@@ -9,7 +9,7 @@ import { type CallResult, CLIENT_INFO } from '../support/mcp-clients.ts'
 import { publishOrders, startTestServer, type TestServer } from './server.ts'
 import { startUpstream } from './upstream.ts'
 
-const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
+const MAIN = resolve(import.meta.dirname, '../../postern.js')
 
 let server: TestServer
 let upstream: Awaited<ReturnType<typeof startUpstream>>

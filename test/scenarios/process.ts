@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { ownPort } from '../support/ports.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const MAIN = join(ROOT, 'src/main.ts')
+const MAIN = join(ROOT, 'postern.js')
 /** A run of the tests from sources starts processes from sources. */
 const SOURCES = process.env['RUN_SOURCES'] === undefined ? {} : { RUN_SOURCES: process.env['RUN_SOURCES'] }
 
