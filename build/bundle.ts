@@ -2,9 +2,18 @@
  * Makes the bundle of the program (`src/base/bundle.ts`): a file for each entry, and parts that entries share or load later.
  * Packages are in it; only `mysql2`, which an administrator may install, and files of WebAssembly stay outside.
  */
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { type OutputChunk, type Plugin, type RolldownOutput, rolldown } from 'rolldown'
 import { ENTRIES, type Entry, nextSlot, useBundle } from '../src/base/bundle.ts'
 import { compilerDigest } from '../src/upkeep/start/compiler-version.ts'
@@ -34,21 +43,26 @@ const GROUPS: readonly (readonly Entry[])[] = [
  * @returns the folder of the bundle
  */
 export async function makeBundle(program: string): Promise<string> {
+  // A source may have been written in this millisecond
+  const begunMs = Date.now() + 1
   const slot = nextSlot(program)
   const dir = join(program, slot)
   const groups = await Promise.all(GROUPS.map((entries) => filesOf(program, dir, entries)))
-  rmSync(dir, { recursive: true, force: true })
-  mkdirSync(dir, { recursive: true })
-  for (const file of groups.flat())
-    writeFileSync(join(dir, file.fileName), file.type === 'chunk' ? oneByte(file.code) : file.source)
   const modules = [...new Set(groups.flat().flatMap((file) => (file.type === 'chunk' ? file.moduleIds : [])))]
-  const sources = modules.filter((id) => id.startsWith(join(program, 'src')))
+  mkdirSync(dirname(dir), { recursive: true })
+  // Another build may be writing to the same folder
+  const fresh = mkdtempSync(`${dir}-`)
+  for (const file of groups.flat())
+    writeFileSync(join(fresh, file.fileName), file.type === 'chunk' ? oneByte(file.code) : file.source)
   copyFileSync(
     createRequire(join(program, 'package.json')).resolve(WASM),
-    join(dir, 'emscripten-module.wasm'),
+    join(fresh, 'emscripten-module.wasm'),
   )
-  writeFileSync(join(dir, LICENCES), licencesOf(packagesOf(modules)))
-  useBundle(program, slot, [...MADE_BY, ...sources.map((path) => relative(program, path))])
+  writeFileSync(join(fresh, LICENCES), licencesOf(packagesOf(modules)))
+  rmSync(dir, { recursive: true, force: true })
+  renameSync(fresh, dir)
+  const sources = modules.filter((id) => id.startsWith(join(program, 'src')))
+  useBundle(program, slot, [...MADE_BY, ...sources.map((path) => relative(program, path))], begunMs)
   return dir
 }
 

@@ -15,7 +15,7 @@ writeFileSync(source, 'one')
 test('a bundle is found while its sources have the content that they had', () => {
   assert.equal(findBundle(program), null)
   const slot = nextSlot(program)
-  useBundle(program, slot, ['src/one.ts'])
+  useBundle(program, slot, ['src/one.ts'], Date.now() + 1)
   assert.equal(findBundle(program), join(program, slot))
   // As a checkout does that goes to another commit and back
   utimesSync(source, 1, 1)
@@ -31,10 +31,16 @@ test('a bundle is found while its sources have the content that they had', () =>
   writeFileSync(source, 'one')
 })
 
+test('a bundle is not used if a source has changed while it was made', () => {
+  const slot = nextSlot(program)
+  useBundle(program, slot, ['src/one.ts'], 0)
+  assert.notEqual(findBundle(program), join(program, slot))
+})
+
 test('a bundle is never written over the one in use', () => {
   const slots = Array.from({ length: 4 }, () => {
     const slot = nextSlot(program)
-    useBundle(program, slot, ['src/one.ts'])
+    useBundle(program, slot, ['src/one.ts'], Date.now() + 1)
     return slot
   })
   assert.equal(new Set(slots).size, 2)

@@ -87,9 +87,11 @@ export function nextSlot(program: string): string {
 /**
  * From now on the bundle in this folder is used.
  * @param paths of all files that it was made of, below the program
+ * @param begunMs since 1970. A file that has changed since may have been read before: then the bundle is not used.
  */
-export function useBundle(program: string, slot: string, paths: readonly string[]): void {
+export function useBundle(program: string, slot: string, paths: readonly string[], begunMs: number): void {
   const sources = paths.map((path) => sourceOf(program, path)).filter((source) => source !== null)
+  if (sources.some(({ mtimeMs }) => mtimeMs >= begunMs)) return
   const manifest: Manifest = { slot, sources }
   const fresh = join(program, `${MANIFEST}-${process.pid}`)
   writeFileSync(fresh, JSON.stringify(manifest))
