@@ -10,7 +10,7 @@ import { actedJson } from '../src/detectors/json.ts'
 import { createWindow } from '../src/detectors/window.ts'
 import { chars, PLANTED_KINDS, planted, type Random, seeded } from '../test/support/planted-values.ts'
 import { bodyOf, INJECTIONS, ordinary, sentence } from './measure/corpus.ts'
-import { ordinaryTexts, reports, spelledRecall } from './measure/ordinary.ts'
+import { ordinaryTexts, reports, spelledRecall, trueRecall } from './measure/ordinary.ts'
 import type { Outcome, Table } from './measure/results.ts'
 
 const BODY_BYTES = 10_240
@@ -50,6 +50,7 @@ export async function detectors(quick: boolean): Promise<Outcome> {
   const speeds = measure(all, quick)
   const body = speeds['texts of the parsed body']!
   const texts = ordinaryTexts(all)
+  const held = trueRecall(all)
   const spelled = spelledRecall(all, quick ? 20 : 200)
   return {
     name: 'detectors',
@@ -57,8 +58,9 @@ export async function detectors(quick: boolean): Promise<Outcome> {
     bar: `all together read the texts of a body of 10 KB at ${BAR} MB/s per core or more, and report nothing in ${PRECISION_BAR * 100} of 100 ordinary texts`,
     met: body >= BAR && texts.least >= PRECISION_BAR,
     comparisons: [],
-    tables: [speedTable(speeds), scoreTable(scores), texts.table, spelled.table],
+    tables: [speedTable(speeds), scoreTable(scores), texts.table, held.table, spelled.table],
     facts: {
+      'recall in texts that hold something': Math.round(held.share * 1e4) / 1e4,
       'least recall of a spelling': spelled.least,
       'documents without a planted value': documents,
       'their size, MB': Math.round(bytes / 1e5) / 10,
