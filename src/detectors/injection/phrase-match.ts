@@ -20,6 +20,7 @@ interface Compiled {
   readonly kind: Found['kind']
   readonly confidence: number
   readonly slots: readonly Slot[]
+  readonly unless: RegExp | undefined
 }
 
 function withoutApostrophes(word: string): string {
@@ -44,13 +45,16 @@ function slotOf(part: string): Slot {
 
 /** By the word that the scan sees first: the ASCII letters that a phrase begins with. */
 const BY_BEGIN = new Map<string, Compiled[]>()
-for (const { text, kind, confidence } of PHRASES) {
+for (const { text, kind, confidence, unless } of PHRASES) {
   const [first, ...rest] = text.split(' ')
   const slots = rest.map(slotOf)
   for (const word of new Set(first!.split('|'))) {
     const begin = /^[a-z]+/.exec(word)![0]
     const whole: Slot = { words: new Set([withoutApostrophes(word)]), most: 0 }
-    BY_BEGIN.set(begin, [...(BY_BEGIN.get(begin) ?? []), { kind, confidence, slots: [whole, ...slots] }])
+    BY_BEGIN.set(begin, [
+      ...(BY_BEGIN.get(begin) ?? []),
+      { kind, confidence, slots: [whole, ...slots], unless },
+    ])
   }
 }
 
@@ -84,13 +88,20 @@ export function phraseAt(text: string, start: number, end: number): Found | null
   readFrom = start
   readText = text
   let best: Found | null = null
-  for (const { kind, confidence, slots } of candidates) {
+  for (const { kind, confidence, slots, unless } of candidates) {
     const last = fit(slots, 0, 0)
-    if (last > 0 && (best === null || wordEnds[last - 1]! > best.end))
+    if (last === 0 || isHonest(text, wordEnds[last - 1]!, unless)) continue
+    if (best === null || wordEnds[last - 1]! > best.end)
       best = { start, end: wordEnds[last - 1]!, kind, confidence }
   }
   readText = ''
   return best
+}
+
+function isHonest(text: string, end: number, unless: RegExp | undefined): boolean {
+  if (unless === undefined) return false
+  unless.lastIndex = end
+  return unless.test(text)
 }
 
 /** How many words the slots from `slot` on take, counted from the first word of the phrase; 0 where they do not fit. */

@@ -9,6 +9,8 @@ interface Phrase {
   readonly kind: InjectionKind
   readonly confidence: number
   readonly text: string
+  /** Sticky. Where it fits behind the phrase, the text is honest. */
+  readonly unless?: RegExp
 }
 
 const RULES =
@@ -20,6 +22,13 @@ const ANY = 'all|any|every|each|the|your|my|our|its|of|these|those|this|that|oth
 const DEEDS =
   'this|it|these|those|anything|your|its|instructions|instruction|prompt|prompts|step|steps|action|actions|call|calls|tool|tools|file|files|key|keys|credentials|secret|secrets|message'
 const NOT = "not|never|don't|dont"
+
+const BEFORE_THE_TOOL =
+  'before|prior|when|whenever ?to|you using|use|calling|call|invoking|invoke|running|run|executing ?this|the|any|other|of|these tool|tools|function ?you|must|should|always|first|please|need|to|have|make|sure|and'
+/** What a server has written for its callers to read first: resources of its own scheme, and its documentation. No file and no
+ * page, and the sentence ends there. */
+const OWN_TEXT =
+  /\s{1,3}(?:(?:the|its|this|our)\s)?(?:(?:mcp\s)?resources?\s[`"'(<]?(?!file:|https?:|ftp:|data:)[a-z][a-z0-9_+.-]{1,30}:\/\/[\w{][\w{}./-]{0,60}[`"')>]?|documentation|docs|guide|manual)(?=[.;]|\s*$)/iy
 
 const instruction = (confidence: number, ...texts: string[]): Phrase[] =>
   texts.map((text) => ({ kind: 'instruction', confidence, text }))
@@ -84,7 +93,7 @@ export const PHRASES: readonly Phrase[] = [
     'without tell|telling|inform|informing|mention|mentioning|reveal|revealing ?this|it|that|anything|about|any|of|these ~2 ?to|the user|users|human|customer',
     `don't|not|never let ?the user|users|human know|see|notice`,
     'keep ?this|it|that|the|these|a|hidden|secret ?hidden|secret from ?the user|users|human',
-    'before|prior|when|whenever ?to|you using|use|calling|call|invoking|invoke|running|run|executing ?this|the|any|other|of|these tool|tools|function ?you|must|should|always|first|please|need|to|have|make|sure|and read|send|fetch|open|access|include|collect|provide|pass|retrieve|cat|upload|check',
+    `${BEFORE_THE_TOOL} send|include|collect|provide|pass|cat|upload`,
     'always|must|first ?always|must|first|you|to call|use|invoke|run ?this|the tool|function ?first before|instead|prior ?of|to any|other|all|every|using|calling|responding|answering ~2',
     'use|call|invoke ?this|the tool instead|rather of|than ?the|any|all|other ~2 tool|tools',
     'send|forward|post|upload|exfiltrate|email|transmit|leak ?all|the|your|any|its|full|entire|of|user|users|complete|a|copy conversation|chat|history|credentials|passwords|secrets|tokens|keys ?history|and|content|contents|of|transcript|api|keys to',
@@ -93,6 +102,10 @@ export const PHRASES: readonly Phrase[] = [
     'tool supersedes|replaces|overrides|invalidates ?all|any|the|other|of|previous ~1 tool|tools|instructions',
     'user|human ?must|should|does|shall not|never|need be|know|see|learn ?to|be|know told|informed|about|this|aware|notified|shown|of|notice|why',
   ),
+  ...tool(0.9, `${BEFORE_THE_TOOL} read|fetch|open|access|retrieve|check`).map((phrase) => ({
+    ...phrase,
+    unless: OWN_TEXT,
+  })),
 ]
 
 /** Phrases of scripts without spaces between words, and of scripts beyond ASCII: found as they stand. */

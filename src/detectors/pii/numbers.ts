@@ -4,7 +4,7 @@
  * numbers are left at once.
  */
 import { codeAt, goesOn, isContinued, isDigit, isWord } from '../chars.ts'
-import { contextOf, isOfThing, namedBy } from '../context.ts'
+import { contextOf, isBehindGoods, isNumberOfGoods, isOfThing, namedBy } from '../context.ts'
 import type { BuiltInKind, PiiKind } from '../settings.ts'
 import type { Found } from '../span.ts'
 import { type Digits, isCard } from './card.ts'
@@ -285,8 +285,26 @@ function judged(form: Form, place: Place, count: number, total: number): Found |
 
 /** True where what stands around the number says that it is something else. */
 function isElse(form: Form, { text, start, context }: Place, count: number, end: number): boolean {
-  if (count === 1) return isOfThing(context!)
-  return form.kind !== 'card' && separators[1] === 32 && isInRow(text, start, end)
+  if (count === 1) return isOfThing(context!) || isInListOfThings(text, start)
+  if (form.kind === 'card') return false
+  // These have no check digit
+  if ((form.kind === 'us_ssn' || form.kind === 'phone') && isNumberOfGoods(context!)) return true
+  if (form.kind === 'us_ssn' && isBehindGoods(context!)) return true
+  return separators[1] === 32 && isInRow(text, start, end)
+}
+
+/** Characters of a list before one of its numbers that are looked at. */
+const LIST_MAX = 192
+
+/** True for a number of a list of numbers that is called one of ids of things: `"order_ids":[1,2]`. */
+function isInListOfThings(text: string, start: number): boolean {
+  const from = Math.max(0, start - LIST_MAX)
+  for (let at = start - 1; at >= from; at--) {
+    const code = codeAt(text, at)
+    if (code === 91) return isOfThing(contextOf(text, at, ''))
+    if (!isDigit(code) && code !== 44 && code !== 34 && code !== 32 && code !== 10) return false
+  }
+  return false
 }
 
 /** False for `2026-11-25`, `25.11.2026` and the like, and for the digits of times since 1970. */

@@ -315,6 +315,48 @@ test('columns of numbers are neither phone numbers nor ids of people', () => {
   finds('us_ssn', ['ssn: {784 24 5830}'])
 })
 
+test('a number with hyphens behind a word for goods is none of a person', () => {
+  for (const name of ['part_no', 'partNo', 'sku', 'spare_part_number', 'order_number', 'drawing'])
+    for (const value of ['616-77-4300', '238-526-1343']) assert.deepEqual(found(value, name), [], name)
+  ignores([
+    '{"part_no": "616-77-4300"}',
+    '{"part": "238-526-1343"}',
+    'Pallets 616-77-4300.',
+    'Order no. 238-526-1343',
+    'lot 616-77-4300',
+  ])
+  // What people say of goods, and the word that names the kind
+  finds('phone', [
+    'Parts {238-526-1343}, service',
+    'about your order: {238-526-1343}',
+    'parts phone: {238-526-1343}',
+  ])
+  finds('us_ssn', ['the order of {616-77-4300}', 'lot owner {616-77-4300}', 'part 2, ssn: {616-77-4300}'])
+  assert.deepEqual(found('616-77-4300', 'person_id'), ['us_ssn: 616-77-4300'])
+  const [low] = compileDetectors([{ detector: 'pii', threshold: 0.4 }]).find('616-77-4300', 'part_no')
+  assert.equal(low?.kind, 'us_ssn')
+})
+
+test('a number without separators under the name of a quantity is no card', () => {
+  for (const name of ['pos', 'factor_a', 'factor', 'total', 'size_2'])
+    assert.deepEqual(found('4111111111111111', name), [], name)
+  ignores(['{"pos": 4111111111111111}', 'factor_a=4111111111111111'])
+  for (const name of ['number', 'account', 'payment_a'])
+    assert.deepEqual(found('4111111111111111', name), ['card: 4111111111111111'], name)
+  assert.deepEqual(found('4111111111111111', 'card_total'), ['card: 4111111111111111'])
+})
+
+test('a number of a list takes the name of the list', () => {
+  for (const value of ['44051401359', '52998224725', '4111111111111111'])
+    ignores([
+      `{"order_ids":[61044724138,${value},32239804020]}`,
+      `{"ids": ["61044724138", "${value}"]}`,
+      `{"order_ids":[${value}]}`,
+    ])
+  finds('pl_pesel', ['"people":[61044724138,{44051401359}]', '[61044724138, {44051401359}]'])
+  finds('br_cpf', ['"national_ids":[61044724138,{52998224725}]', 'ids,[x],61044724138,{52998224725}'])
+})
+
 test('only the kinds that are selected are found, above the threshold, and what is allowed is not', () => {
   const text = 'a@example.com 4111111111111111 612345678'
   const kinds = (settings: object): string[] =>

@@ -12,6 +12,12 @@ const SPACES_MAX = 3
 const NO_SECRET =
   /(page|next|prev(ious)?|continu(e|ation)|cursor|sync|pagination|list|resume|delta|max|csrf|idempotency)[-_. ]?token$/i
 const PASSWORD = /pass(word|wd|phrase|code)$|pwd$/i
+/** In a query, what tells the place in a list; up to the parameter `token` of the same query. */
+const PAGED =
+  /[?&](?:offset|cursor|start|page|page_?size|limit|per_?page)=[^&\s"'<>#]{0,64}&(?:[^\s"'<>#?]{0,64}&)?$/i
+const PAGED_CHARS = 160
+/** A token of a session or a key has more. */
+const PAGE_TOKEN_MAX = 20
 /**
  * By the last two letters of a name, five bits each: 0 for no name that `isSecretName` knows, which most are.
  */
@@ -45,7 +51,15 @@ export function valueBehind(text: string, start: number, end: number): Found | n
   while (end - from < NAME_MAX && isBase64Url(codeAt(text, from - 1))) from--
   const name = text.slice(Math.max(from, end - NAME_MAX), end)
   if (!mayBeSecret(name)) return null
-  return literalFrom(text, assigned, PASSWORD.test(name))
+  const found = literalFrom(text, assigned, PASSWORD.test(name))
+  return found !== null && name === 'token' && isOfPage(text, from, found) ? null : found
+}
+
+/** True for a short token in a query that asks for a page of a list: it tells where the page begins. */
+function isOfPage(text: string, nameStart: number, { start, end }: Found): boolean {
+  return (
+    end - start < PAGE_TOKEN_MAX && PAGED.test(text.slice(Math.max(0, nameStart - PAGED_CHARS), nameStart))
+  )
 }
 
 /** The place behind `:`, `=` and spaces, or -1. */

@@ -122,6 +122,20 @@ test('values behind names of secrets are found if they look generated', () => {
     assert.deepEqual(found(text), [], text)
 })
 
+test('a short token of a query that asks for a page is no secret', () => {
+  for (const query of ['offset=252&token=', 'page=2&sort=name&token=', 'limit=20&token=', 'cursor=&token='])
+    assert.deepEqual(found(`https://api.example.com/v1/search?${query}a8cd330fd8f2cad6`), [], query)
+  for (const [query, value] of [
+    ['offset=252&access_token=', 'a8cd330fd8f2cad6'],
+    ['offset=252&token=', 'a8cd330fd8f2cad6b71e'],
+    ['user=5&token=', 'a8cd330fd8f2cad6'],
+    ['offset=252&api_key=', 'a8cd330fd8f2cad6'],
+  ])
+    assert.deepEqual(found(`https://api.example.com/v1/search?${query}${value}`), [`named: ${value}`], query)
+  // A page of another address
+  assert.deepEqual(found('?offset=1&x=2 token=a8cd330fd8f2cad6'), ['named: a8cd330fd8f2cad6'])
+})
+
 test('a whole text is judged by the name of its member', () => {
   assert.deepEqual(found('Zx81kqP0sm3KKe02mZbQ', 'api_key'), ['named: Zx81kqP0sm3KKe02mZbQ'])
   assert.deepEqual(found('Bearer Zx81kqP0sm3KKe02mZbQ', 'Authorization'), ['named: Zx81kqP0sm3KKe02mZbQ'])
