@@ -75,6 +75,10 @@ function parsed(text: string, parse: (source: string, options: typeof OPTIONS) =
 
 /** Quoted texts that are indented in one document; each costs one more pass over it. */
 const MENDED_MAX = 100
+/** Characters of a short text that those passes read together: it is read on the thread that the rest of the program runs on. */
+const MENDING_CHARS_MAX = 80_000
+/** Longer texts are read in threads apart. */
+const SHORT_CHARS = 8192
 /** Indentation that is written before a line. */
 const INDENT_MAX = 200
 
@@ -84,7 +88,9 @@ const INDENT_MAX = 200
  */
 function withIndentedQuotes(text: string): string | null {
   let mended = text
-  for (let count = 0; count < MENDED_MAX; count++) {
+  const rounds =
+    text.length > SHORT_CHARS ? MENDED_MAX : Math.min(MENDED_MAX, MENDING_CHARS_MAX / (text.length + 1))
+  for (let count = 0; count < rounds; count++) {
     const next = withNextIndented(mended)
     if (next === null) return count === 0 ? null : mended
     mended = next
