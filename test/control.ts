@@ -81,6 +81,7 @@ export const UNSERVED: Pick<
   | 'guardrails'
   | 'credentials'
   | 'origins'
+  | 'authorizations'
   | 'upstreams'
   | 'egress'
   | 'limits'
@@ -130,6 +131,7 @@ export const UNSERVED: Pick<
     uses: async () => new Map(),
   },
   origins: { probe: async () => ({ steps: [], found: EMPTY_FOUND }) },
+  authorizations: { find: () => Promise.reject(new Error('nobody listens')) },
   upstreams: { health: async () => null },
   egress: EGRESS,
   limits: { read: () => null },

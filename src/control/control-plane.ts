@@ -67,7 +67,15 @@ import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link
 export interface ControlPlaneOptions
   extends Omit<
       InvokeDeps,
-      'registry' | 'check' | 'trail' | 'localSignIn' | 'mappedGrants' | 'exports' | 'egress' | 'fault'
+      | 'authorizations'
+      | 'registry'
+      | 'check'
+      | 'trail'
+      | 'localSignIn'
+      | 'mappedGrants'
+      | 'exports'
+      | 'egress'
+      | 'fault'
     >,
     Omit<IdentitiesParts, 'consoleLoginUrl'> {
   /** The mark of the audit trail. */
@@ -154,6 +162,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     ...options,
     registry: REGISTRY,
     trail,
+    authorizations: { find: (origin) => connections.authorization(origin) },
     exports,
     localSignIn: options.isLocalSignIn ? { setUpUrl: (token) => setUpUrl(options.issuer, token) } : null,
     mappedGrants: options.providers.flatMap(({ roleMap }) => roleMap.map(({ grant }) => grant)),

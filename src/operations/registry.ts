@@ -67,6 +67,7 @@ import { metricsErrorEndpoints, metricsTopEndpoints } from './metrics/endpoints.
 import { metricsOverTime } from './metrics/over-time.ts'
 import { metricsOverview } from './metrics/overview.ts'
 import { metricsTop } from './metrics/top.ts'
+import { getAuthorization } from './origins/authorization.ts'
 import { getCatalog } from './origins/catalog.ts'
 import { probeServer } from './origins/probe-server.ts'
 import { refreshCatalog } from './origins/refresh-catalog.ts'
@@ -198,6 +199,7 @@ export const OPERATIONS: readonly Operation[] = [
   originOperations.list,
   originOperations.get,
   getCatalog,
+  getAuthorization,
   originOperations.create,
   originOperations.update,
   originOperations.put,

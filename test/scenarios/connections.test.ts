@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { choose } from '../support/authorization.ts'
 import { Browser } from '../support/browser.ts'
-import { connect, connectFrom, signedInBrowser } from '../support/connect.ts'
+import { connect, connectFrom, leaveFrom, signedInBrowser } from '../support/connect.ts'
 import { eventually } from '../support/eventually.ts'
 import { type GuardedOrigin, startGuardedOrigin } from '../support/guarded-origin.ts'
 import { addUser, message, signIn } from '../support/sign-in.ts'
@@ -100,6 +100,31 @@ test('a person without an account gets a link, which works for that person alone
   await connectFrom(browsers['bob']!, page)
   assert.equal(await accountAt('desk', 'bob', 'notes_whoami'), 'bob-at-notes')
   assert.equal(await accountAt('desk', 'ann', 'notes_whoami'), 'ann-at-notes')
+})
+
+test('an administrator is shown the authorization server and its redirect URI, which sign-ins use', async () => {
+  const { status, json, text } = await server.manage('GET', '/origins/notes/authorization')
+  assert.equal(status, 200, text)
+  assert.equal(json.issuer, new URL(origins['notes']!.url).origin)
+  assert.equal(json.registration, 'dcr')
+  assert.ok(json.redirect_uri.startsWith(`${server.running.origin}/connect/callback/`), text)
+  assert.deepEqual([json.fault, json.endpoints], [null, []])
+  const mail = await server.manage('GET', '/origins/mail/authorization')
+  assert.notEqual(mail.json.redirect_uri, json.redirect_uri)
+  const leaving = await leaveFrom(browsers['bob']!, await browsers['bob']!.open('/connect/notes'))
+  const link = /<a href="(https?:[^"]+)">Continue to /.exec(leaving.text)?.[1]
+  assert.ok(link !== undefined, leaving.text)
+  const to = new URL(link.replaceAll('&#38;', '&'))
+  assert.equal(to.searchParams.get('redirect_uri'), json.redirect_uri)
+  const plain = await server.manage('POST', '/origins', {
+    name: 'plain',
+    url: origins['notes']!.url,
+    probe: false,
+  })
+  assert.equal(plain.status, 201, plain.text)
+  const refused = await server.manage('GET', '/origins/plain/authorization')
+  assert.deepEqual([refused.status, refused.json.code], [422, 'configuration_invalid'])
+  assert.match(refused.json.detail, /Set it to user_oauth or shared_oauth first/)
 })
 
 test('no token of an origin reaches a client, a record or the audit trail', async () => {

@@ -26,8 +26,8 @@ import { endOf, hostOf, newId, openTokens, sealTokens } from './kept-tokens.ts'
 import { type AuthorizationServer, scopesIn, Unusable } from './metadata.ts'
 import { withMore, withoutLacked } from './more-scopes.ts'
 import type { FederationParts } from './parts.ts'
-import type { ConnectedOrigin, ConnectOffer, Federation, ManualClient } from './port.ts'
-import { type Registrations, redirectUriOf } from './registrations.ts'
+import type { ConnectedOrigin, ConnectOffer, Federation, ManualClient, OriginAuthorization } from './port.ts'
+import type { Registrations } from './registrations.ts'
 import type { FederatedClient, Party, TokenClient, Tokens } from './token-client.ts'
 
 /** Milliseconds that a person may take at the authorization server. */
@@ -76,7 +76,9 @@ export function scopesFor({ oauth }: Pick<ConnectedOrigin, 'oauth'>, found: Disc
   return isOffered ? [...found.scopes, 'offline_access'] : found.scopes
 }
 
-export function createAuthorization(parts: Parts): Pick<Federation, 'offer' | 'begin' | 'finish'> {
+export function createAuthorization(
+  parts: Parts,
+): Pick<Federation, 'authorization' | 'offer' | 'begin' | 'finish'> {
   const { sealed, clock, links, discovery, registrations, tokens } = parts
 
   async function planOf(user: string, origin: ConnectedOrigin): Promise<Plan> {
@@ -88,6 +90,27 @@ export function createAuthorization(parts: Parts): Pick<Federation, 'offer' | 'b
     const scopes = withMore(asked, origin, found.server, before, openTokens(sealed, before))
     const at = { server: found.server, sourceOf: (url: string) => sourceOf(origin, url) }
     return { manual, at, scopes, offer: offerOf(origin, found, scopes) }
+  }
+
+  async function authorization(origin: ConnectedOrigin): Promise<OriginAuthorization> {
+    const manual = await parts.manualClient(origin)
+    // A server at which no client can be registered by itself is what an administrator asks about
+    const found = await discovery
+      .find(origin, () => null)
+      .catch((error: unknown) => {
+        throw unusable(origin, error)
+      })
+    const { server } = found
+    const { by, redirectUri } = await registrations.wayAt(origin, manual, server)
+    const { elsewhere } = offerOf(origin, found, [])
+    const fault = registrations.faultOf(origin, manual, server)
+    // The next who asks finds what has been corrected
+    if (fault !== null) discovery.forget(origin.id)
+    return {
+      ...{ issuer: server.issuer, registration: by, redirectUri, elsewhere },
+      hasIssParameter: server.hasIssParameter,
+      fault,
+    }
   }
 
   async function offer(user: string, origin: ConnectedOrigin): Promise<ConnectOffer> {
@@ -111,7 +134,7 @@ export function createAuthorization(parts: Parts): Pick<Federation, 'offer' | 'b
     const { server, client, scopes, resource: sent } = got
     const [state, verifier] = [randomText(), randomText()]
     const scope = scopes.join(origin.oauth.scope_delimiter)
-    const redirectUri = redirectUriOf(client.by, server.issuer, parts.postern)
+    const redirectUri = await registrations.redirectUri(origin.id, server.issuer, client)
     const query = {
       response_type: 'code',
       client_id: client.id,
@@ -277,7 +300,7 @@ export function createAuthorization(parts: Parts): Pick<Federation, 'offer' | 'b
     return labelIn(await tokens.userInfo(party, given.access))
   }
 
-  return { offer, begin, finish }
+  return { authorization, offer, begin, finish }
 }
 
 /** Endpoints that get something of the person or of the connection, by what they are for. */

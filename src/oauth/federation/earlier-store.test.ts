@@ -76,6 +76,48 @@ test('the shared document is still there, with the redirect URI of its time', ()
   ])
 })
 
+const COMMON = `${POSTERN}/connect/callback`
+
+/** How an earlier version has used a client that was entered by hand. */
+const USES: Readonly<Record<string, (all: Awaited<ReturnType<typeof earlier>>['all']) => void>> = {
+  'with accounts and without a bound issuer': (all) => all.artifacts.rows.clear(),
+  'with accounts and a bound issuer': forgetCommon,
+  'with a bound issuer and no account': (all) => {
+    forgetCommon(all)
+    all.connections.rows.clear()
+  },
+}
+
+/** Earlier versions kept the issuer alone. */
+function forgetCommon({ artifacts }: Awaited<ReturnType<typeof earlier>>['all']): void {
+  for (const [key, { kind }] of artifacts.rows) if (kind === 'FederatedCallback') artifacts.rows.delete(key)
+}
+
+for (const [what, use] of Object.entries(USES))
+  test(`a client that an earlier version has used ${what} keeps its redirect URI at its issuer`, async () => {
+    await using other = await new ScriptedServer().listen()
+    const { all, origin } = await earlier(CLIENTS['a client that was registered by hand']!)
+    all.manual.client = { id: 'manual-1', secret: null }
+    await beginAt(all.federation, 'bob', origin, 'bob', '/')
+    use(all)
+    for (const [index, secret] of [null, null, 'changed'].entries()) {
+      all.manual.client = { id: 'manual-1', secret }
+      assert.equal((await all.federation.authorization(origin)).redirectUri, COMMON)
+      const person = `usr_${index}`
+      const to = await beginAt(all.restart(), person, origin, person, '/')
+      assert.equal(to.searchParams.get('redirect_uri'), COMMON)
+    }
+    // Another client, and another issuer, are new registrations
+    all.manual.client = { id: 'manual-2', secret: null }
+    const second = await beginAt(all.federation, 'eve', origin, 'eve', '/')
+    assert.match(second.searchParams.get('redirect_uri')!, /\/connect\/callback\/[\w-]{22}$/)
+    server.resourceMetadata = { authorization_servers: [other.url] }
+    all.manual.client = { id: 'manual-1', secret: 'of the other' }
+    const third = await beginAt(all.restart(), 'eve', origin, 'eve', '/')
+    assert.match(third.searchParams.get('redirect_uri')!, /\/connect\/callback\/[\w-]{22}$/)
+    assert.notEqual(third.searchParams.get('redirect_uri'), second.searchParams.get('redirect_uri'))
+  })
+
 test('a client ID that was entered by hand is bound to the issuer at which accounts are connected', async () => {
   await using other = await new ScriptedServer().listen()
   const { all, origin } = await earlier(CLIENTS['a client that was registered by hand']!)

@@ -46,6 +46,7 @@ export function createFederation(parts: FederationParts): Federation {
   }
 
   return {
+    authorization: authorization.authorization,
     async offer(user, origin) {
       if (isExchanging(origin.mode)) return null
       checkOAuth(user, origin)

@@ -53,6 +53,21 @@ export interface ConnectOffer {
   readonly digest: string
 }
 
+/** What an administrator must know to register Postern at the authorization server of an origin. */
+export interface OriginAuthorization {
+  readonly issuer: string
+  /** How Postern is a client there; null where it cannot be one yet. */
+  readonly registration: 'manual' | 'cimd' | 'dcr' | null
+  /** The redirect URI that Postern uses there, or that is to be registered by hand. */
+  readonly redirectUri: string
+  /** As of {@link ConnectOffer}. */
+  readonly elsewhere: ConnectOffer['elsewhere']
+  /** The server says that its responses carry `iss`, so that a response without it is refused (RFC 9207). */
+  readonly hasIssParameter: boolean
+  /** Why Postern cannot be a client there, as a predicate without period; null where it can. */
+  readonly fault: string | null
+}
+
 /**
  * Postern as OAuth client of the authorization servers of origins, and the broker of the tokens. Refusals:
  * `configuration_invalid` where the origin or its authorization server cannot be used, with a sentence that says why and what to do;
@@ -60,6 +75,8 @@ export interface ConnectOffer {
  * switched the connection off; `overloaded` where the person has begun too often at once.
  */
 export interface Federation {
+  /** How Postern is a client of the authorization server of an origin. Nothing is registered or kept for it. */
+  authorization(origin: ConnectedOrigin): Promise<OriginAuthorization>
   /**
    * What {@link begin} would do, for the person to agree to. Nothing is registered or kept for it.
    * @param user empty for the shared connection

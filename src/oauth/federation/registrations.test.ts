@@ -179,16 +179,23 @@ test('a client secret that was entered by hand stays with the server that it was
   await beginAt(all.restart(), 'ada', origin, 'ada', '/')
 })
 
-test('a client ID that was entered by hand stays with its issuer, and keeps the common redirect URI', async () => {
+test('a client that is entered by hand stays with its issuer, and has the redirect URI of that issuer', async () => {
   await using other = await new ScriptedServer().listen()
   const all = startFederation({ allow: ['127.0.0.1'] })
   all.manual.client = { id: 'manual', secret: null }
   const origin = all.know(connectedOrigin(server.mcp))
+  const shown = await all.federation.authorization(origin)
+  assert.match(shown.redirectUri, /^https:\/\/postern\.example\/connect\/callback\/[\w-]{22}$/)
+  assert.deepEqual([shown.issuer, shown.registration, shown.fault], [server.url, 'manual', null])
+  assert.equal(all.artifacts.rows.size, 0, 'nothing is kept for it')
   await connect(all, origin)
-  assert.equal(
-    redirectOf(await beginAt(all.federation, 'bob', origin, 'bob', '/')),
-    `${POSTERN}/connect/callback`,
-  )
+  // Also with another secret, and in another process
+  all.manual.client = { id: 'manual', secret: 'new' }
+  for (const federation of [all.federation, all.restart()]) {
+    assert.equal(redirectOf(await beginAt(federation, 'bob', origin, 'bob', '/')), shown.redirectUri)
+    assert.deepEqual(await federation.authorization(origin), shown)
+  }
+  all.manual.client = { id: 'manual', secret: null }
   server.resourceMetadata = { authorization_servers: [other.url] }
   const refusal = await refused(beginAt(all.restart(), 'ada', origin, 'ada', '/'), 'configuration_invalid')
   assert.match(refusal.message, new RegExp(`has changed from ${server.url} to ${other.url}`))
@@ -216,10 +223,16 @@ test('where nothing can be registered, the error says what to do', async () => {
   const all = startFederation()
   const origin = connectedOrigin(server.mcp)
   const none = await refused(beginAt(all.federation, 'ada', origin, 'ada', '/'), 'configuration_invalid')
-  assert.match(
+  const { redirectUri, registration, fault } = await all.federation.authorization(origin)
+  assert.ok(
+    none.message.includes(`Register Postern there with the redirect URI ${redirectUri},`),
     none.message,
-    /Register Postern there with the redirect URI https:\/\/postern\.example\/connect\/callback/,
   )
+  assert.deepEqual([registration, fault?.includes(redirectUri)], [null, true])
+  // What is said is what is used
+  all.manual.client = { id: 'manual', secret: null }
+  assert.equal(redirectOf(await beginAt(all.restart(), 'bob', all.know(origin), 'bob', '/')), redirectUri)
+  all.manual.client = null
   const manual = connectedOrigin(server.mcp, { id: 'other', oauth: { registration: 'manual' } })
   const lacks = await refused(beginAt(all.federation, 'ada', manual, 'ada', '/'), 'configuration_invalid')
   assert.match(lacks.message, /set oauth\.client_id or oauth\.client_credential/)

@@ -5,7 +5,8 @@
  * 1. A registration belongs to one origin and one issuer. An authorization server that one origin names therefore asks the person
  *    again, also if the person has allowed Postern for another origin (confused deputy).
  * 2. Each issuer has a redirect URI of its own, so a code that another server issued is never taken for one of this issuer (RFC 9700
- *    section 4.4.2). Clients that were registered by hand have the common redirect URI, and belong to the issuer of their first use.
+ *    section 4.4.2). A client that was registered by hand belongs to the issuer of its first use. If an earlier version used it first, it
+ *    keeps the common redirect URI at that issuer, under which its administrator has registered it.
  * 3. A server that has forgotten a registration gets another one, without an administrator.
  * 4. Of requests for one origin and issuer at the same time, one registers.
  *
@@ -31,7 +32,7 @@ import type { FederatedClient, Party, TokenClient } from './token-client.ts'
 
 /** Path of the client metadata document that all origins shared in earlier versions. */
 const CLIENT_DOCUMENT_PATH = '/oauth/client.json'
-/** Path of the redirect URI of clients that were registered by hand. Below it are those of other clients, one for each issuer. */
+/** Path of the redirect URI of clients that earlier versions used, registered by hand. Below it is a redirect URI for each issuer. */
 const CONNECT_CALLBACK_PATH = '/connect/callback'
 /** `/oauth/client/{id of the origin}/{key of the issuer}.json`: a client metadata document. */
 const DOCUMENT = /^\/oauth\/client\/([\w-]{1,64})\/([\w-]{22})\.json$/
@@ -39,6 +40,8 @@ const DOCUMENT = /^\/oauth\/client\/([\w-]{1,64})\/([\w-]{22})\.json$/
 /** Artifacts: clients that registered themselves, and the issuers that secrets entered by hand stay with. */
 const CLIENT = 'FederatedClient'
 const PIN = 'FederatedIssuer'
+/** Artifact: the issuer at which a client entered by hand has the common redirect URI; empty for none. */
+const COMMON = 'FederatedCallback'
 
 /** Milliseconds for which a registration is believed to be known at the server. */
 const KNOWN_MS = 10 * 60_000
@@ -60,10 +63,9 @@ const METADATA = {
 /** 132 bits of a hash: a second issuer with the same key cannot be found. It stays the same after a restore on another machine. */
 const keyOf = (issuer: string): string => hash('sha256', issuer, 'base64url').slice(0, 22)
 
-/** Redirect URI of a client at an issuer. @param postern origin of the URLs of Postern */
-export function redirectUriOf(by: FederatedClient['by'], issuer: string, postern: string): string {
-  const common = postern + CONNECT_CALLBACK_PATH
-  return by === 'manual' ? common : `${common}/${keyOf(issuer)}`
+/** Redirect URI of clients at an issuer. @param postern origin of the URLs of Postern */
+function redirectUriOf(issuer: string, postern: string): string {
+  return `${postern}${CONNECT_CALLBACK_PATH}/${keyOf(issuer)}`
 }
 
 /**
@@ -91,6 +93,14 @@ function hasDocument(postern: string): boolean {
 export interface Registrations {
   /** Why no client can be known at the server, and what to do; null when one can. */
   faultOf(origin: ConnectedOrigin, manual: ManualClient | null, server: AuthorizationServer): string | null
+  /** How Postern is a client there, and the redirect URI that it uses, or that is to be registered by hand. Registers nothing. */
+  wayAt(
+    origin: ConnectedOrigin,
+    manual: ManualClient | null,
+    server: AuthorizationServer,
+  ): Promise<{ readonly by: FederatedClient['by'] | null; readonly redirectUri: string }>
+  /** Redirect URI of a client of {@link clientFor} at an issuer. */
+  redirectUri(origin: string, issuer: string, client: FederatedClient): Promise<string>
   /** Postern as a client there, registered if need be. Refuses with configuration_invalid. @param scopes that will be asked for */
   clientFor(
     origin: ConnectedOrigin,
@@ -109,6 +119,14 @@ type Parts = Pick<
   readonly tokens: TokenClient
 }
 
+interface UsedBefore {
+  /** With the same secret. */
+  readonly same: string | null
+  readonly any: string | null
+}
+
+const NEVER: UsedBefore = { same: null, any: null }
+
 /** What is kept of a registration. */
 interface Registered {
   readonly client: FederatedClient
@@ -121,7 +139,7 @@ export function createRegistrations(parts: Parts): Registrations {
   /** Until when a client is believed to be known, monotonic, by issuer and id. */
   const known = new Lru<string, number>(KNOWN_MAX)
   const idOf = (origin: string, issuer: string): string =>
-    sealed.hash(`${issuer}\n${redirectUriOf('dcr', issuer, postern)}\n${origin}`)
+    sealed.hash(`${issuer}\n${redirectUriOf(issuer, postern)}\n${origin}`)
 
   async function keptAt(id: string): Promise<Registered | null> {
     const found = await artifacts.artifact(CLIENT, id)
@@ -153,7 +171,7 @@ export function createRegistrations(parts: Parts): Registrations {
   ): Promise<FederatedClient> {
     const { issuer } = at.server
     const id = idOf(origin, issuer)
-    const redirectUri = redirectUriOf('dcr', issuer, postern)
+    const redirectUri = redirectUriOf(issuer, postern)
     const kept = await keptAt(id)
     const fits = kept !== null && scopes.every((scope) => kept.scopes.includes(scope))
     if (fits && (await isKnown(at, kept.client))) return kept.client
@@ -172,14 +190,24 @@ export function createRegistrations(parts: Parts): Registrations {
    */
   async function pinned(origin: ConnectedOrigin, client: ManualClient, issuer: string): Promise<void> {
     const { id, secret } = client
-    const place = JSON.stringify([origin.id, id, secret, origin.oauth.resource_metadata_url])
-    const key = sealed.hash(`${PIN}\n${place}`)
-    const used = (await artifacts.artifact(PIN, key)) === undefined ? await usedAt(origin, client) : null
+    const key = pinKeyOf(origin, client)
+    const commonKey = commonKeyOf(origin.id, id)
+    const [pin, common] = await Promise.all([
+      artifacts.artifact(PIN, key),
+      artifacts.artifact(COMMON, commonKey),
+    ])
+    const before = pin !== undefined && common !== undefined ? NEVER : await usedBefore(origin, client)
     const bound = await writeArtifacts(async (writer) => {
       const found = await writer.artifact(PIN, key)
-      if (found !== undefined) return sealed.open(found.sealed, PIN, key)
-      const first = used ?? issuer
-      await writer.put(artifactOf(PIN, key, sealed.seal(first, PIN, key), clock.now(), null))
+      const first = found === undefined ? (before.same ?? issuer) : sealed.open(found.sealed, PIN, key)
+      if (found === undefined)
+        await writer.put(artifactOf(PIN, key, sealed.seal(first, PIN, key), clock.now(), null))
+      if ((await writer.artifact(COMMON, commonKey)) === undefined) {
+        // This version writes both together
+        const at = found === undefined ? before.any : first
+        const text = sealed.seal(at ?? '', COMMON, commonKey)
+        await writer.put(artifactOf(COMMON, commonKey, text, clock.now(), null))
+      }
       return first
     })
     if (bound === issuer) return
@@ -190,19 +218,59 @@ export function createRegistrations(parts: Parts): Registrations {
     })
   }
 
-  /** The issuer at which accounts are connected with the client: earlier versions bound only secrets. Null for none. */
-  async function usedAt({ id: origin }: ConnectedOrigin, manual: ManualClient): Promise<string | null> {
+  /**
+   * The issuers at which accounts are connected with the client: with the same secret, of which earlier versions bound no client without
+   * one, and with any, since a secret changes without another registration.
+   */
+  async function usedBefore({ id: origin }: ConnectedOrigin, manual: ManualClient): Promise<UsedBefore> {
+    let any: string | null = null
     for (const row of await parts.connections.usable(origin, SEARCHED_MAX)) {
       const tokens = openTokens(sealed, row)
-      if (tokens?.client.by !== 'manual') continue
-      const { id, secret } = tokens.client
-      if (id === manual.id && secret === manual.secret) return tokens.server.issuer
+      if (tokens?.client.by !== 'manual' || tokens.client.id !== manual.id) continue
+      any ??= tokens.server.issuer
+      if (tokens.client.secret === manual.secret) return { same: tokens.server.issuer, any }
     }
-    return null
+    return { same: null, any }
+  }
+
+  function pinKeyOf(origin: ConnectedOrigin, { id, secret }: ManualClient): string {
+    const place = JSON.stringify([origin.id, id, secret, origin.oauth.resource_metadata_url])
+    return sealed.hash(`${PIN}\n${place}`)
+  }
+
+  const commonKeyOf = (origin: string, client: string): string =>
+    sealed.hash(`${COMMON}\n${JSON.stringify([origin, client])}`)
+
+  /** The redirect URI of a client that was entered by hand. @param used issuer of an earlier version, where nothing is kept yet */
+  async function manualUri(
+    origin: string,
+    issuer: string,
+    client: string,
+    used: () => Promise<string | null>,
+  ): Promise<string> {
+    const key = commonKeyOf(origin, client)
+    const found = await artifacts.artifact(COMMON, key)
+    const at = found === undefined ? await used() : sealed.open(found.sealed, COMMON, key)
+    return at === issuer ? postern + CONNECT_CALLBACK_PATH : redirectUriOf(issuer, postern)
   }
 
   return {
     faultOf: (origin, manual, server) => faultOfWay(origin, manual, server, postern),
+    async wayAt(origin, manual, server) {
+      const { by } = wayOf(origin, manual, server, postern)
+      const { issuer } = server
+      if (by !== 'manual') return { by, redirectUri: redirectUriOf(issuer, postern) }
+      const used = async (): Promise<string | null> => {
+        const pin = await artifacts.artifact(PIN, pinKeyOf(origin, manual!))
+        if (pin !== undefined) return sealed.open(pin.sealed, PIN, pin.id)
+        return (await usedBefore(origin, manual!)).any
+      }
+      return { by, redirectUri: await manualUri(origin.id, issuer, manual!.id, used) }
+    },
+    async redirectUri(origin, issuer, { by, id }) {
+      if (by !== 'manual') return redirectUriOf(issuer, postern)
+      return manualUri(origin, issuer, id, async () => null)
+    },
     async clientFor(origin, manual, at, scopes) {
       const { by, fault } = wayOf(origin, manual, at.server, postern)
       if (by === null) throw new Unusable(`the authorization server ${at.server.issuer} ${fault}`)
@@ -282,7 +350,7 @@ function wayOf(
   if (server.registrationEndpoint !== null) return { by: 'dcr', fault: null }
   return {
     by: null,
-    fault: `registers no clients by itself. Register Postern there with the redirect URI ${postern}${CONNECT_CALLBACK_PATH}, and set oauth.client_id or oauth.client_credential`,
+    fault: `registers no clients by itself. Register Postern there with the redirect URI ${redirectUriOf(server.issuer, postern)}, and set oauth.client_id or oauth.client_credential`,
   }
 }
 
@@ -319,7 +387,7 @@ async function register(
   if (status === 400 && scopes.length > 0) return register(send, at, redirectUri, [], postern)
   if ((status !== 201 && status !== 200) || value === null)
     throw new Unusable(
-      `the authorization server ${server.issuer} refused the registration with status ${status}${said}. Register Postern there with the redirect URI ${redirectUriOf('manual', server.issuer, postern)}, and set oauth.client_id or oauth.client_credential`,
+      `the authorization server ${server.issuer} refused the registration with status ${status}${said}. Register Postern there with the redirect URI ${redirectUri}, and set oauth.client_id or oauth.client_credential`,
     )
   return readRegistration(value, asked, server.issuer)
 }

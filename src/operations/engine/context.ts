@@ -19,6 +19,7 @@ import type {
   GuardrailTrials,
   LimitReader,
   LocalSignInPage,
+  OriginAuthorizations,
   OriginProbe,
   RecordQueries,
   Replayer,
@@ -60,6 +61,8 @@ export interface OperationContext {
   readonly credentials: CredentialProbe
   /** Finds out how origins are spoken to and what they list. */
   readonly origins: OriginProbe
+  /** Knows the authorization servers of origins. */
+  readonly authorizations: OriginAuthorizations
   /** The keys that secrets are sealed with; only a write may change them. */
   readonly vault: Pick<Vault, 'keys' | 'isCurrent' | 'addKey' | 'dropKeys' | 'open' | 'fingerprint'>
   /** Judges what Postern is to connect to. */

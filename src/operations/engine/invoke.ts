@@ -34,6 +34,7 @@ import type {
   ExportJobs,
   GuardrailTrials,
   LimitReader,
+  OriginAuthorizations,
   OriginProbe,
   RecordQueries,
   Replayer,
@@ -71,6 +72,7 @@ export interface InvokeDeps {
   readonly guardrails: GuardrailTrials
   readonly credentials: CredentialProbe
   readonly origins: OriginProbe
+  readonly authorizations: OriginAuthorizations
   readonly egress: OperationContext['egress']
   readonly upstreams: UpstreamWatch
   readonly limits: LimitReader
@@ -408,6 +410,7 @@ function contextOf(
     guardrails: deps.guardrails,
     credentials: deps.credentials,
     origins: deps.origins,
+    authorizations: deps.authorizations,
     egress: deps.egress,
     apart: runApartFor(principal.id, { isUrgent: change !== null, left: via.left }),
     upstreams: deps.upstreams,

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { ConnectedOrigin } from '../../access/origin-access.ts'
 import type { CapturedRequest, CaptureMatch } from '../../model/capture.ts'
 import type { CredentialTest } from '../../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../../model/explanation.ts'
@@ -74,6 +75,19 @@ export interface OriginProbe {
    * @param as whose account at an origin with connections is used: the id of a person, or SHARED. Absent: it is asked as nobody
    */
   probe(origin: OriginFragment, as?: string): Promise<OriginProbed>
+}
+
+export interface OriginAuthorizations {
+  /** Asks the origin for its authorization server. Refuses with configuration_invalid where that cannot be used. */
+  find(origin: ConnectedOrigin): Promise<{
+    readonly issuer: string
+    readonly registration: 'manual' | 'cimd' | 'dcr' | null
+    readonly redirectUri: string
+    readonly elsewhere: readonly { readonly use: string; readonly host: string }[]
+    readonly hasIssParameter: boolean
+    /** A predicate without period, such as "registers no clients by itself"; null for none. */
+    readonly fault: string | null
+  }>
 }
 
 export interface UpstreamWatch {

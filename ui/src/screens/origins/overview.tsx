@@ -89,6 +89,9 @@ export default function OriginOverview(props: PartProps) {
       </Card>
       {isServer && may('origins.catalog') && <Catalogue slug={slug} value={value} />}
       {may('virtual_mcps.list') && <VirtualMcps slug={slug} />}
+      {(mode === 'user_oauth' || mode === 'shared_oauth') && may('origins.authorization') && (
+        <Authorization slug={slug} />
+      )}
       {mode !== 'static' && may('connections.list') && <Accounts slug={slug} />}
     </Overview>
   )
@@ -205,6 +208,47 @@ function VirtualMcps({ slug }: { slug: string }) {
     </Card>
   )
 }
+
+/** The authorization server of the origin, and what to enter there to register Postern by hand. */
+function Authorization({ slug }: { slug: string }) {
+  const { data, error, refetch } = useCall('origins.authorization', { id: slug })
+  return (
+    <Card title="Authorization server">
+      {error !== null && <FaultBox fault={faultOf(error)} retry={() => void refetch()} />}
+      {data === undefined && error === null && <SkeletonRows rows={2} />}
+      {data !== undefined && (
+        <>
+          <Facts
+            facts={[
+              ['Issuer', <code key="issuer">{data.issuer}</code>],
+              ['Registration', data.registration === null ? null : REGISTRATIONS[data.registration]],
+              [
+                'Redirect URI',
+                <code key="redirect" className="break-all">
+                  {data.redirect_uri}
+                </code>,
+              ],
+              ...data.endpoints.map(({ use, host }): [string, string] => [use, host]),
+            ]}
+          />
+          {data.fault !== null && (
+            <p className="mt-2">
+              <Status state="warn" className="whitespace-normal">
+                {data.fault}
+              </Status>
+            </p>
+          )}
+        </>
+      )}
+    </Card>
+  )
+}
+
+const REGISTRATIONS = {
+  manual: 'By hand. Enter the redirect URI at the authorization server.',
+  cimd: 'By the URL of a client metadata document',
+  dcr: 'Postern registers itself',
+} as const
 
 /** The accounts of people at the origin, and the one that all callers share. */
 function Accounts({ slug }: { slug: string }) {
