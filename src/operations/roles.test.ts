@@ -166,6 +166,8 @@ const TRUST = {
 
 /** Neither records nor gateway threads are here, and no credential with an overlap. */
 const REFUSED: Readonly<Record<string, RefusalCode>> = {
+  // Its origin has no sign-in
+  'origins.authorization': 'configuration_invalid',
   'access_requests.create': 'not_found',
   'access_requests.get': 'not_found',
   'access_requests.approve': 'not_found',

@@ -15,9 +15,9 @@ export const GROUPS: Readonly<Record<string, string>> = {
     'Profiles: how a client authenticates (token, JWT, mTLS) and what it may call. Rotates and revokes tokens.',
   manage_credentials:
     'Credentials: secrets that the gateway sends to upstreams. Tests, rotates and lists stale ones. With `profile`, `rotate` rotates a profile token.',
-  manage_origins: 'Origins: MCP servers behind virtual MCPs, with URL, credential and catalogue. Tests them.',
+  manage_origins: 'Origins: MCP servers behind virtual MCPs, with credential and catalogue. Tests them.',
   manage_virtual_mcps:
-    'Virtual MCPs: MCP endpoints /mcp/{slug} with tools, prompts and resources of origins. Shows what callers see. Approves changes of origins.',
+    'Virtual MCPs: MCP endpoints /mcp/{slug} with tools, prompts and resources of origins. Shows what callers see. Approves changes.',
   manage_hosts:
     'Hosts: AI applications in which people sign in to MCP endpoints, agents with tokens (bindings), what a user may use, accounts at origins (connections).',
   manage_access: 'Users, teams, roles, grants, service identities, trust rules and personal tokens.',
