@@ -8,7 +8,10 @@ import { findBundle, nextSlot, useBundle } from './bundle.ts'
 const program = mkdtempSync(join(tmpdir(), 'postern-bundle-'))
 after(() => rmSync(program, { recursive: true }))
 mkdirSync(join(program, 'src'))
-mkdirSync(join(program, 'dist'))
+for (const slot of ['dist/a', 'dist/b']) {
+  mkdirSync(join(program, slot), { recursive: true })
+  writeFileSync(join(program, slot, 'command.js'), 'whole')
+}
 const source = join(program, 'src/one.ts')
 writeFileSync(source, 'one')
 
@@ -45,4 +48,26 @@ test('a bundle is never written over the one in use', () => {
   })
   assert.equal(new Set(slots).size, 2)
   assert.ok(slots.every((slot, at) => slot !== slots[at - 1]))
+})
+
+test('a bundle that is not whole is not used, and the next build makes one anew', () => {
+  const slot = nextSlot(program)
+  useBundle(program, slot, ['src/one.ts'], Date.now() + 1)
+  const part = join(program, slot, 'command.js')
+  for (const content of ['who', '', null]) {
+    if (content === null) rmSync(part)
+    else writeFileSync(part, content)
+    assert.equal(findBundle(program), null)
+  }
+  writeFileSync(part, 'whole')
+  assert.equal(findBundle(program), join(program, slot))
+})
+
+test('a manifest that cannot be read is as none', () => {
+  useBundle(program, nextSlot(program), ['src/one.ts'], Date.now() + 1)
+  for (const text of ['', '{', 'null', '{}', '{"slot":"dist/a"}']) {
+    writeFileSync(join(program, 'dist/bundle.json'), text)
+    assert.equal(findBundle(program), null)
+    assert.equal(nextSlot(program), 'dist/a')
+  }
 })

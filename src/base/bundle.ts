@@ -5,7 +5,7 @@
  * A build writes to a folder that the last one did not: what runs may load a module later.
  */
 import { hash } from 'node:crypto'
-import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** What is started by name, by its source below `src`. */
@@ -39,6 +39,8 @@ interface Source {
 
 interface Manifest {
   readonly slot: string
+  /** Of the bundle, with their sizes: one that was removed or cut off since cannot run. */
+  readonly files: readonly (readonly [name: string, size: number])[]
   readonly sources: readonly Source[]
 }
 
@@ -60,22 +62,32 @@ function isAsItWas(program: string, { path, size, mtimeMs, digest }: Source): bo
   return found?.size === size && (found.mtimeMs === mtimeMs || digestOf(file) === digest)
 }
 
+/** Null where there is none that can be used, as after a loss of power. */
 function readManifest(program: string): Manifest | null {
   try {
     // Written by this module, as a whole
-    return JSON.parse(readFileSync(join(program, MANIFEST), 'utf8')) as Manifest
+    const manifest = JSON.parse(readFileSync(join(program, MANIFEST), 'utf8')) as Partial<Manifest> | null
+    const { slot, files, sources } = manifest ?? {}
+    if (slot === undefined || files === undefined || sources === undefined) return null
+    return { slot, files, sources }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return null
     throw error
   }
+}
+
+/** -1 without the file. */
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? -1
 }
 
 /** The folder of the bundle that is up to date with its sources; null if there is none. */
 export function findBundle(program: string): string | null {
   const manifest = readManifest(program)
-  return manifest?.sources.every((source) => isAsItWas(program, source)) === true
-    ? join(program, manifest.slot)
-    : null
+  if (manifest === null) return null
+  const dir = join(program, manifest.slot)
+  const isWhole = manifest.files.every(([name, size]) => sizeOf(join(dir, name)) >= size)
+  return isWhole && manifest.sources.every((source) => isAsItWas(program, source)) ? dir : null
 }
 
 /** The folder for the next bundle, below the program. */
@@ -92,7 +104,9 @@ export function nextSlot(program: string): string {
 export function useBundle(program: string, slot: string, paths: readonly string[], begunMs: number): void {
   const sources = paths.map((path) => sourceOf(program, path)).filter((source) => source !== null)
   if (sources.some(({ mtimeMs }) => mtimeMs >= begunMs)) return
-  const manifest: Manifest = { slot, sources }
+  const dir = join(program, slot)
+  const files = readdirSync(dir).map((name) => [name, sizeOf(join(dir, name))] as const)
+  const manifest: Manifest = { slot, files, sources }
   const fresh = join(program, `${MANIFEST}-${process.pid}`)
   writeFileSync(fresh, JSON.stringify(manifest))
   renameSync(fresh, join(program, MANIFEST))

@@ -12,7 +12,14 @@
 import { Lru } from '../base/lru.ts'
 import { errorText, RPC, resultText } from '../mcp/protocol/answer.ts'
 import { readJson } from '../mcp/protocol/json.ts'
-import { isMembers, type Members, type Message, type RpcId, toMessage } from '../mcp/protocol/message.ts'
+import {
+  isMembers,
+  type Members,
+  type Message,
+  type RpcId,
+  rpcIdIn,
+  toMessage,
+} from '../mcp/protocol/message.ts'
 import { PoolShare } from '../wire/pool-share.ts'
 import type { Exchange } from './exchange.ts'
 import { type Failure, failure } from './failure.ts'
@@ -324,7 +331,8 @@ export function createConnection(options: ConnectionOptions): Connection {
         return
       }
       case 'notifications/cancelled': {
-        const id = params['requestId'] as RpcId
+        const id = rpcIdIn(params, 'requestId')
+        if (id === undefined) return
         const peer = asked.get(id)
         if (peer !== undefined) {
           asked.delete(id)
@@ -395,8 +403,9 @@ export function createConnection(options: ConnectionOptions): Connection {
         write(text)
         return
       }
+      const cancelled = rpcIdIn(params, 'requestId')
       for (const [id, call] of calls)
-        if (call.peer === peer && call.id === params['requestId']) {
+        if (call.peer === peer && call.id === cancelled) {
           write(edited(text, [{ ...placeOf(text, 'params', 'requestId')!, text: String(id) }]))
           finish(id, null)
           return

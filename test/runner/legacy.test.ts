@@ -209,6 +209,29 @@ test('a hang-up cancels the request at the server, and so does notifications/can
   assert.match(seen[1]!, /^cancelled \d+$/)
 })
 
+test('notifications/cancelled finds a request by an id that no double holds', async () => {
+  await using started = await startTestRunner({ small: server('legacy') })
+  const session = await started.session('small')
+  const id = 9007199254740993n
+  const given = started.send(
+    'small',
+    `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":"hang","arguments":{}}}`,
+    session.headers,
+  )
+  await session.call('pid')
+  const cancel = (one: bigint) =>
+    started.send(
+      'small',
+      `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${one}}}`,
+      session.headers,
+    )
+  await cancel(id - 1n)
+  assert.deepEqual(await session.call('seen'), [])
+  await cancel(id)
+  assert.equal((await given).text, '')
+  assert.equal(((await session.call('seen')) as string[]).length, 1)
+})
+
 test('an ended, foreign or unknown session is 404, and a missing one 400', async () => {
   const small = server('legacy')
   await using started = await startTestRunner({ small, other: small })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { JSON_DEPTH_MAX, readJson } from './json.ts'
+import { type Members, rpcIdIn } from './message.ts'
 
 const read = (text: string) => readJson(Buffer.from(text))
 
@@ -19,6 +20,19 @@ test('a member given twice in the envelope, params or _meta is refused, escaped 
     const answer = read(text)
     assert.ok(!answer.ok && !answer.syntax, text)
     assert.match(answer.reason, /given twice/)
+  }
+})
+
+test('an id of a long message keeps all its digits behind any space', () => {
+  const pad = JSON.stringify('x'.repeat(150_000))
+  for (const [spaces, digits] of [
+    [' '.repeat(400), '9'.repeat(200)],
+    ['\t\r\n'.repeat(300), '-9007199254740993'],
+    ['', '9007199254740993'],
+  ] as const) {
+    const answer = read(`{"id":${spaces}${digits},"params":{"pad":${pad}}}`)
+    assert.ok(answer.ok)
+    assert.equal(String(rpcIdIn(answer.value as Members, 'id')), digits)
   }
 })
 

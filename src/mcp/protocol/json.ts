@@ -57,12 +57,16 @@ function idIn(json: Uint8Array): string | null {
       if (at === -1) return null
     } else if (code === 0x7b || code === 0x5b) depth++
     else if (code === 0x7d || code === 0x5d) depth--
-    else if (code === 0x3a && depth === 1 && isNamed(json, lastString, 'id'))
-      return (
-        /^\s*(-?[\d.eE+-]+)/.exec(bufferOf(json).toString('latin1', at + 1, at + 1 + ID_BYTES))?.[1] ?? null
-      )
+    else if (code === 0x3a && depth === 1 && isNamed(json, lastString, 'id')) return numberAt(json, at + 1)
   }
   return null
+}
+
+/** The number that is written here, after spaces; null where there is none. */
+function numberAt(json: Uint8Array, start: number): string | null {
+  let at = start
+  while (SPACES.has(json[at]!)) at++
+  return /^-?[\d.eE+-]+/.exec(bufferOf(json).toString('latin1', at, at + ID_BYTES))?.[0] ?? null
 }
 
 const MARK = [0xef, 0xbb, 0xbf] as const
@@ -145,8 +149,10 @@ function countMembers(json: Uint8Array): MemberCounts | null {
   return counts
 }
 
-/** Of an id, with the space before it. Longer ones are refused. */
+/** Of an id. Longer ones are refused. */
 const ID_BYTES = 512
+/** RFC 8259 section 2. */
+const SPACES: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d])
 /** Strings up to this length are read here, which costs less than to have them searched. */
 const SHORT_BYTES = 256
 

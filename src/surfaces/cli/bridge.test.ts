@@ -236,3 +236,23 @@ test('ids and results keep their digits, and a call is given up by its id with a
   assert.deepEqual(lines, [`{"jsonrpc":"2.0","id":${kept},"result":{"n":1.50}}`])
   assert.deepEqual(aborted, [given])
 })
+
+test('a request whose id is written as 1.0 or 1e3 is told that it failed', async () => {
+  const lines: string[] = []
+  await bridge(
+    (async function* () {
+      for (const id of ['1.0', '1e3', '-0', '9007199254740993'])
+        yield `{"jsonrpc":"2.0","id":${id},"method":"tools/list"}`
+    })(),
+    {
+      url: 'http://postern.example/management/mcp',
+      authorization: async () => null,
+      headers: {},
+      fetch: async () => Promise.reject(new TypeError('fetch failed')),
+      send: (message) => lines.push(message),
+      warn: () => assert.fail('nobody is asked to guess which request it was'),
+    },
+  )
+  const ids = lines.map((line) => /"id":([^,]+),"error"/.exec(line)![1])
+  assert.deepEqual(ids.toSorted(), ['0', '1', '1000', '9007199254740993'])
+})

@@ -191,7 +191,11 @@ function idOf(holder: Members, name = 'id'): RpcId | null {
   const id = holder[name]
   if (typeof id === 'string' || typeof id === 'number') return id
   const written = rawNumber(id)
-  return written !== null && /^-?\d+$/.test(written) ? BigInt(written) : null
+  if (written === null) return null
+  // 1.0 and 1e3 are ids as well: an error has to reach their request
+  const double = Number(written)
+  if (Number.isSafeInteger(double)) return double
+  return /^-?\d+$/.test(written) ? BigInt(written) : null
 }
 
 function paramsOf(message: Members): Members {
