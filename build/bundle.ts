@@ -5,7 +5,6 @@
 import {
   copyFileSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -51,7 +50,10 @@ export async function makeBundle(program: string): Promise<string> {
   const modules = [...new Set(groups.flat().flatMap((file) => (file.type === 'chunk' ? file.moduleIds : [])))]
   mkdirSync(dirname(dir), { recursive: true })
   // Another build may be writing to the same folder
-  const fresh = mkdtempSync(`${dir}-`)
+  // With the modes of other files: whoever builds need not be who runs it
+  const fresh = `${dir}-${process.pid}`
+  rmSync(fresh, { recursive: true, force: true })
+  mkdirSync(fresh, { recursive: true })
   for (const file of groups.flat())
     writeFileSync(join(fresh, file.fileName), file.type === 'chunk' ? oneByte(file.code) : file.source)
   copyFileSync(

@@ -76,9 +76,14 @@ function readManifest(program: string): Manifest | null {
   }
 }
 
-/** -1 without the file. */
+/** -1 without the file, and where this account may not look for it. */
 function sizeOf(file: string): number {
-  return statSync(file, { throwIfNoEntry: false })?.size ?? -1
+  try {
+    return statSync(file, { throwIfNoEntry: false })?.size ?? -1
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return -1
+    throw error
+  }
 }
 
 /** The folder of the bundle that is up to date with its sources; null if there is none. */
