@@ -77,6 +77,8 @@ async function filesOf(
     cwd: program,
     input: Object.fromEntries(entries.map((entry) => [entry, join(program, 'src', ENTRIES[entry])])),
     platform: 'node',
+    // It would leave out calls whose result is not used, such as a decodeURIComponent that only may throw
+    treeshake: false,
     external: OUTSIDE,
     plugins: [adapted(program)],
     transform: {
@@ -96,6 +98,7 @@ async function filesOf(
     sourcemapExcludeSources: true,
     // Lines stay: an uncaught error prints the whole of one
     comments: false,
+    minify: false,
   })
   assertThatNoneWaits(output.filter((file) => file.type === 'chunk'))
   return output

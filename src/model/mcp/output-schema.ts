@@ -251,8 +251,7 @@ function nameIn(part: string): string | null {
 function isExpression(source: string): boolean {
   if (source.length > PATTERN_CHARS_MAX) return false
   try {
-    new RegExp(source, 'u')
-    return true
+    return new RegExp(source, 'u').unicode
   } catch {
     return false
   }
