@@ -49,8 +49,7 @@ export async function makeBundle(program: string): Promise<string> {
   const groups = await Promise.all(GROUPS.map((entries) => filesOf(program, dir, entries)))
   const modules = [...new Set(groups.flat().flatMap((file) => (file.type === 'chunk' ? file.moduleIds : [])))]
   mkdirSync(dirname(dir), { recursive: true })
-  // Another build may be writing to the same folder
-  // With the modes of other files: whoever builds need not be who runs it
+  // Another build may be writing to the same folder. Not by mkdtemp, whose folders only their owner may read: another account may run it
   const fresh = `${dir}-${process.pid}`
   rmSync(fresh, { recursive: true, force: true })
   mkdirSync(fresh, { recursive: true })
@@ -77,7 +76,7 @@ async function filesOf(
     cwd: program,
     input: Object.fromEntries(entries.map((entry) => [entry, join(program, 'src', ENTRIES[entry])])),
     platform: 'node',
-    // It would leave out calls whose result is not used, such as a decodeURIComponent that only may throw
+    // It takes calls such as decodeURIComponent for calls that do nothing, and leaves out a check that is there to throw
     treeshake: false,
     external: OUTSIDE,
     plugins: [adapted(program)],
@@ -98,6 +97,7 @@ async function filesOf(
     sourcemapExcludeSources: true,
     // Lines stay: an uncaught error prints the whole of one
     comments: false,
+    // As treeshake; by default it removes what seems dead
     minify: false,
   })
   assertThatNoneWaits(output.filter((file) => file.type === 'chunk'))

@@ -54,7 +54,7 @@ const ID = new RegExp(
   `(?:^|[^a-z])(?:${IDS})${NUMBERED}["'\\\\]{0,2} ?[:=] ?["'\\\\]{0,2}$|^(?:[^ ]{0,63}[^a-z ])?(?:${IDS})${NUMBERED} $|^[^ ]{1,63}id $`,
 )
 const ID_IN_PROSE = new RegExp(`(?:^|[^a-z])(?:${IDS_IN_PROSE}) ?(?:nr\\.?|no\\.?|:)? ?$`)
-/** As a number, and as the name of a member. Who writes `parts: ` may mean the phone of a department. */
+/** The label of a number of goods, or the name of a member. Not `parts: `, which may be the phone number of the parts department. */
 const GOODS_NUMBER = new RegExp(
   `(?:^|[^a-z])(?:${GOODS}|${ORDERS})(?:${NUMBER}[.:="'\\\\# ]{0,4}|\\\\?["'] ?: ?\\\\?["'])$|^(?:[^ ]{0,63}[^a-z ])?(?:${GOODS}) $`,
 )

@@ -129,7 +129,6 @@ function decodedPath(path: string, slashesBelow: string | null): string | null {
 function isUtf8(path: string): boolean {
   if (!/%[89A-F]/.test(path)) return true
   try {
-    // The result is used: a bundler leaves out a call that seems to do nothing
     return decodeURIComponent(path) !== ''
   } catch {
     return false

@@ -1,6 +1,15 @@
 /** The bundle of a program of its own: a copy of this checkout, as a fresh one that was built. */
 import assert from 'node:assert/strict'
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { realpath, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -14,6 +23,17 @@ import { call, created, publishOrders, type Reply } from './server.ts'
 import { startUpstream } from './upstream.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
+/** Ends the program unless a text that it is given is UTF-8 in percent escapes. */
+const CHECK = `
+function demandUtf8(text: string): void {
+  try {
+    decodeURIComponent(text)
+  } catch {
+    process.exit(77)
+  }
+}
+demandUtf8(process.env['BUNDLE_PROBE'] ?? '')
+`
 let program = ''
 let bundle = ''
 
@@ -22,6 +42,9 @@ before(async () => {
   const copied = (path: string): boolean => !path.endsWith('.test.ts')
   for (const path of ['src', 'build/bundle.ts', 'package.json', 'package-lock.json', 'postern.js'])
     cpSync(join(ROOT, path), join(program, path), { recursive: true, filter: copied })
+  // A check that is there to throw, whose result nobody uses
+  const version = join(program, 'src/version.ts')
+  writeFileSync(version, `${readFileSync(version, 'utf8')}${CHECK}`)
   symlinkSync(join(ROOT, 'node_modules'), join(program, 'node_modules'))
   bundle = await makeBundle(program)
 })
@@ -142,6 +165,24 @@ test('the program runs the bundle while it is up to date, and the sources when o
   assert.deepEqual(await version(), ['main'], 'which finds that it is not up to date')
   writeFileSync(source, text)
   assert.deepEqual(await version(), ['command', 'main'])
+})
+
+test('a bundle keeps a call that is there to throw and whose result nobody uses', async () => {
+  const run = (probe: string) =>
+    runPostern(['--version'], { BUNDLE_PROBE: probe }, join(bundle, 'command.js'))
+  assert.equal((await run('%c3%a4')).code, 0)
+  assert.equal((await run('%c0%ae')).code, 77)
+})
+
+test('a bundle has the mode of other folders, and the sources run if one of its files is missing', async () => {
+  const main = join(program, 'postern.js')
+  assert.equal(statSync(bundle).mode & 0o777, 0o777 & ~process.umask())
+  const part = join(bundle, 'main.js')
+  const text = readFileSync(part)
+  rmSync(part)
+  const { code, stdout } = await runPostern(['--version'], { RUN_SOURCES: 'false' }, main)
+  assert.deepEqual([code, stdout], [0, '0.1.0\n'])
+  writeFileSync(part, text)
 })
 
 test('the licences of all packages in a bundle are beside it', () => {

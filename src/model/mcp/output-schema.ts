@@ -251,7 +251,8 @@ function nameIn(part: string): string | null {
 function isExpression(source: string): boolean {
   if (source.length > PATTERN_CHARS_MAX) return false
   try {
-    return new RegExp(source, 'u').unicode
+    new RegExp(source, 'u')
+    return true
   } catch {
     return false
   }

@@ -229,7 +229,7 @@ test('where nothing can be registered, the error says what to do', async () => {
     none.message,
   )
   assert.deepEqual([registration, fault?.includes(redirectUri)], [null, true])
-  // What is said is what is used
+  // The administrator is shown the redirect URI that the request then has
   all.manual.client = { id: 'manual', secret: null }
   assert.equal(redirectOf(await beginAt(all.restart(), 'bob', all.know(origin), 'bob', '/')), redirectUri)
   all.manual.client = null

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { once } from 'node:events'
+import { type TestContext, test } from 'node:test'
+import { Worker } from 'node:worker_threads'
 import { createEgress, NO_LISTENER } from '../../base/egress.ts'
 import { convertDocument } from '../config/convert-document.ts'
 import { takeDocuments } from '../config/take.ts'
-import { type Job, runApartFor } from './apart.ts'
+import { Apart, type Job, runApartFor } from './apart.ts'
 
 /** Documents in YAML, which take a while to read. */
 const asked = (count: number) => ({
@@ -120,4 +122,126 @@ test('the main thread has its turns while a small file becomes very much', async
   clearInterval(ticking)
   assert.equal(converted.documents.length, 900)
   assert.ok(turns > 10, `${turns} turns of the event loop`)
+})
+
+/** Threads that begin a job and never end it. */
+const IDLERS = new URL(
+  'data:text/javascript,import{parentPort}from"node:worker_threads";parentPort.on("message",()=>{})',
+)
+
+/** Threads of a test, which knows them in the order in which they were opened. */
+function watched(t: TestContext): { apart: Apart; workers: Worker[] } {
+  const workers: Worker[] = []
+  const apart = new Apart({
+    open: (resourceLimits) => {
+      const worker = new Worker(IDLERS, { resourceLimits })
+      workers.push(worker)
+      return worker
+    },
+  })
+  // Those of a test that fails would keep its process until the time of their jobs is over
+  t.after(() => Promise.all(workers.map((worker) => worker.terminate())))
+  return { apart, workers }
+}
+
+/** After the inputs of jobs have been cut into pieces, the jobs have begun or wait. */
+const begun = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+
+test('a job over the memory of its thread is refused by its own refusal, the process goes on, and so does the next job', async () => {
+  const apart = new Apart({ megabytesMax: 48 })
+  const run = runApartFor('alice', { apart })
+  await assert.rejects(run(takeDocuments, asked(60_000)), {
+    code: 'document_invalid',
+    message: /too much to read/,
+  })
+  assert.equal((await run(takeDocuments, asked(500))).desired.length, 500)
+})
+
+test('an answer that cannot be read fails its job, ends its thread, and leaves the place to the next job', async (t) => {
+  const { apart, workers } = watched(t)
+  const run = runApartFor('alice', { apart })
+  const first = run(takeDocuments, asked(500))
+  await begun()
+  const [worker] = workers
+  const ended = once(worker!, 'exit')
+  // No program can make a thread post what its reader refuses: that takes a fault of Node
+  worker!.emit('messageerror', new Error('cannot be read'))
+  await assert.rejects(first, /cannot be read/)
+  await ended
+  const second = run(takeDocuments, asked(500))
+  await begun()
+  assert.equal(workers.length, 2)
+  workers[1]!.emit('messageerror', new Error('again'))
+  await assert.rejects(second, /again/)
+})
+
+test('the job of a caller who has left ends with its thread, and the next caller has the place', async (t) => {
+  const { apart, workers } = watched(t)
+  const left = new AbortController()
+  const first = runApartFor('alice', { apart, left: left.signal })(takeDocuments, asked(500))
+  const next = runApartFor('alice', { apart })(takeDocuments, asked(501))
+  await begun()
+  assert.equal(workers.length, 1)
+  const ended = once(workers[0]!, 'exit')
+  left.abort()
+  await assert.rejects(first, { code: 'payload_rejected', message: /caller left/ })
+  await ended
+  assert.equal(workers.length, 2)
+  workers[1]!.emit('messageerror', new Error('done'))
+  await assert.rejects(next, /done/)
+})
+
+test('the job of a caller who has left while it waited never begins, and its line is shorter by one', async (t) => {
+  const { apart, workers } = watched(t)
+  const ask = (left?: AbortSignal) => runApartFor('alice', { apart, left })(takeDocuments, asked(500))
+  const first = ask()
+  const leaving = new AbortController()
+  const waiting = Array.from({ length: 7 }, () => ask(leaving.signal))
+  const last = ask()
+  await begun()
+  await assert.rejects(ask(), { code: 'overloaded' })
+  leaving.abort()
+  for (const one of waiting) await assert.rejects(one, { code: 'payload_rejected' })
+  await assert.rejects(ask(leaving.signal), { code: 'payload_rejected' })
+  for (const [at, one] of [first, last].entries()) {
+    assert.equal(workers.length, at + 1)
+    workers[at]!.emit('messageerror', new Error(`done ${at}`))
+    await assert.rejects(one, new RegExp(`done ${at}`))
+  }
+  assert.equal(workers.length, 2)
+})
+
+test('one caller never holds both threads, and a further caller waits for one running job at most', async (t) => {
+  const { apart, workers } = watched(t)
+  const failures: string[] = []
+  const ask = (caller: string): void => {
+    runApartFor(caller, { apart })(takeDocuments, asked(500)).catch((error: Error) =>
+      failures.push(`${caller}: ${error.message}`),
+    )
+  }
+  for (let count = 0; count < 8; count++) ask('alice')
+  await begun()
+  assert.equal(workers.length, 1)
+  ask('bob')
+  await begun()
+  assert.equal(workers.length, 2)
+  ask('carol')
+  await begun()
+  assert.equal(workers.length, 2)
+  // The first that ends makes room for her, although alice has asked before her
+  workers[0]!.emit('messageerror', new Error('first'))
+  await begun()
+  assert.equal(workers.length, 3)
+  workers[2]!.emit('messageerror', new Error('third'))
+  await begun()
+  assert.deepEqual(failures, ['alice: first', 'carol: third'])
+  // Then it is the turn of alice again
+  assert.equal(workers.length, 4)
+  workers[1]!.emit('messageerror', new Error('second'))
+  for (let at = 3; at < 10; at++) {
+    await begun()
+    workers[at]!.emit('messageerror', new Error(`${at}`))
+  }
+  await begun()
+  assert.equal(failures.length, 10)
 })

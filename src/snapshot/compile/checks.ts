@@ -79,7 +79,7 @@ export function checkWorkflow(fragment: WorkflowFragment): FieldError[] {
   return []
 }
 
-/** Throws for text that is no JSON. What is packed was JSON when it was packed, and would hold the thread for long. */
+/** Throws for a text that is not JSON. A packed text was made from JSON (`packJson`), and reading it would hold the thread for long. */
 export function checkJson({ json }: { readonly json: string }): FieldError[] {
   if (!isPacked(json)) JSON.parse(json)
   return []

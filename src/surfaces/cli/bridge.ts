@@ -177,7 +177,7 @@ async function endSession(state: State, { url, headers, authorization, fetch, wa
 /** A JSON-RPC message (or a batch of them, which is carried as it is), or null for anything else. */
 function toMembers(text: string): Members | null {
   try {
-    // What is sent on keeps its digits
+    // The server gets numbers with the digits that the client wrote
     const value: unknown = parseExact(text)
     if (value === null || typeof value !== 'object') return null
     // An object of JSON has no other keys than texts
