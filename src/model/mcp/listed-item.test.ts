@@ -151,6 +151,48 @@ const value = fc.oneof(
     { src: 'a:' },
   ]),
 )
+/** What stands in `$id`: names that clients take, and those that some of them cannot read or resolve. */
+const TAKEN = [
+  ...[
+    'a',
+    '',
+    '/a/b',
+    '#a',
+    'a#b',
+    'mailto:a',
+    'https://example.com/a.json',
+    'http://127.0.0.1:8080/a?b=1#c',
+  ],
+  ...['urn:a:b', 'urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6', 'tag:example.com,2026', 'file:///a', 'a/b'],
+]
+const REFUSED = [
+  ...[
+    '2026-01-01T00:00:00Z',
+    '1:2',
+    '+:a',
+    ':a',
+    ':',
+    '%',
+    '%zz',
+    'a%41',
+    'http://%zz/',
+    'http://h/%zz',
+    '.',
+  ],
+  ...[
+    '//[/a',
+    'http://a b/c',
+    'http://[/x',
+    'https://a.b:99999/x',
+    'https://a.b:c/x',
+    'urn:',
+    'urn:a',
+    'é',
+    '{',
+  ],
+  ...['http://é/', '\\', 'a b', '<', 'a/b:c', '\u0000', '\n', '../../a', 'http://u:p@h/'],
+]
+const IDS = [...TAKEN, ...REFUSED]
 const part: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
   schema: fc.oneof(
     { maxDepth: 3 },
@@ -189,10 +231,18 @@ const part: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
       ),
       fc.oneof(
         tie('schema'),
-        fc.constantFrom<unknown>('object', '#', '#/$defs/a', '#/properties/a', '#a', '^a+$', '(', 'string', [
+        fc.constantFrom<unknown>(
           'object',
-          'null',
-        ]),
+          '#',
+          '#/$defs/a',
+          '#/properties/a',
+          '#a',
+          '^a+$',
+          '(',
+          'string',
+          ['object', 'null'],
+          ...IDS,
+        ),
         fc.dictionary(fc.constantFrom('a', 'b', '['), tie('schema'), { maxKeys: 2 }),
         fc.array(tie('schema'), { maxLength: 2 }),
       ),
@@ -233,4 +283,22 @@ test('official clients take each item that is listed, whatever an origin has wri
     }),
     { numRuns: 3000 },
   )
+})
+
+test('a schema with a name that a client cannot read or resolve is left out, and others are passed', () => {
+  const shapes = (id: string): readonly Plain[] => [
+    { ...OBJECT, $id: id },
+    { ...OBJECT, $id: id, properties: { a: { $ref: '#' } } },
+    { ...OBJECT, properties: { a: { $id: id, type: 'string' } } },
+    {
+      ...OBJECT,
+      properties: { a: { properties: { b: { $id: id, type: 'string' } } }, c: { $ref: '#/properties/a' } },
+    },
+  ]
+  for (const id of IDS)
+    for (const outputSchema of shapes(id)) {
+      const { item } = fitted(tool({ outputSchema })).legacy
+      assert.equal(Object.hasOwn(item!, 'outputSchema'), TAKEN.includes(id), JSON.stringify(outputSchema))
+      takeList('tools', [item!])
+    }
 })

@@ -13,6 +13,8 @@ const PARTS_MAX = 20_000
 const DEPTH_MAX = 64
 /** Characters of an expression. */
 const PATTERN_CHARS_MAX = 4096
+/** Characters of a name of a part. */
+const ID_CHARS_MAX = 2048
 const SHOWN_CHARS_MAX = 80
 
 const TYPES: ReadonlySet<unknown> = new Set([
@@ -47,6 +49,20 @@ const isType = (value: unknown): boolean =>
 const isAnchor = (value: unknown): boolean =>
   typeof value === 'string' && /^[A-Za-z_][-A-Za-z0-9._]{0,127}$/.test(value)
 
+/**
+ * A URI reference (RFC 3986) that each client reads alike: its host, port and path have no escapes, and what is before a colon is a scheme.
+ * Clients resolve it against the `$id` around it, and some throw for one that they cannot read.
+ */
+const ID =
+  /^(?:urn:[a-z0-9][a-z0-9-]{0,31}:[\w.:-]+|(?!urn:)(?:[a-z][a-z0-9+.-]*:)?(?:\/\/[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::\d{1,4})?(?=[/?#]|$))?[\w.~!$&'()*+,;=@/?#-]*)$/i
+const DOT_SEGMENT = /(?:^|\/)\.\.?(?:[/?#]|$)/
+
+function isId(value: unknown): boolean {
+  return (
+    typeof value === 'string' && value.length <= ID_CHARS_MAX && ID.test(value) && !DOT_SEGMENT.test(value)
+  )
+}
+
 /** Keywords that name a part of a schema. */
 const NAMES: ReadonlySet<string> = new Set(['$id', '$anchor', '$dynamicAnchor'])
 /** Keywords whose values are no schemas. */
@@ -67,7 +83,7 @@ const VALUES: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
   ...['Length', 'Items', 'Properties', 'Contains'].flatMap((name) =>
     [`max${name}`, `min${name}`].map((one) => [one, isNumber] as const),
   ),
-  ['$id', isText],
+  ['$id', isId],
   ['$anchor', isAnchor],
   ['$dynamicAnchor', isAnchor],
   ['$ref', isText],
