@@ -111,6 +111,30 @@ test('bytes that are no UTF-8 and that a server may yet read as text are a failu
   assert.equal(sent('application/x-thing', Buffer.from(`caf\xe9 ${CARD}`, 'latin1')), 'failed')
 })
 
+test('a request in UTF-16 or UTF-32 without a byte order mark is a failure: its ASCII is valid UTF-8 with zeros', () => {
+  const [le, utf32] = [Buffer.from(json, 'utf16le'), Buffer.alloc(json.length * 4)]
+  for (const [index, char] of [...json].entries()) utf32.writeUInt32LE(char.charCodeAt(0), index * 4)
+  for (const bytes of [le, Buffer.from(le).swap16(), utf32, Buffer.from(utf32).swap32()])
+    for (const type of [
+      'application/json',
+      'text/plain',
+      'application/xml',
+      'application/x-www-form-urlencoded',
+      'text/event-stream',
+      'application/x-ndjson',
+      'application/octet-stream',
+      'application/x-thing',
+      'image/png',
+      undefined,
+    ])
+      assert.equal(sent(type, bytes), 'failed', `${type} ${bytes.toString('hex')}`)
+  for (const type of ['text/plain', 'application/xml', 'application/x-www-form-urlencoded'])
+    assert.equal(sent(type, Buffer.from(CARD, 'utf16le')), 'failed', type)
+  // Such as a message of gRPC, and one of protobuf
+  for (const body of ['\0\0\0\0\x05\x0a\x03abc', '\x0a\x01{\x10\0'])
+    assert.equal(sent('application/grpc', body), body)
+})
+
 test('a request that is JSON and a form in one is looked at as both, and counts once', () => {
   const both = `{"a":"${CARD}","b":"%34${CARD.slice(1)}"}`
   const type = 'application/x-www-form-urlencoded'

@@ -13,7 +13,7 @@ import {
   type Judged,
 } from './apply.ts'
 import { createFilter } from './filter.ts'
-import { type ContentKind, contentOf, isLikeText, isOpaque } from './media.ts'
+import { type ContentKind, contentOf, isLikeText, isLikeWideText, isOpaque } from './media.ts'
 import { applyMultipart } from './multipart.ts'
 import type { Leg } from './names.ts'
 import type { Chain } from './rule.ts'
@@ -46,6 +46,9 @@ export function applyContent(
     return { value: bytes, stop: applyBinary(chain, leg, tally) }
   if (!isUtf8 && kind !== 'binary')
     return failed(chain, bytes, leg, tally, 'the charset of the content is not UTF-8')
+  // Clients do not guess charsets by zeros
+  if (leg === 'request' && isLikeWideText(bytes, kind))
+    return failed(chain, bytes, leg, tally, 'the content may be read as UTF-16')
   if (kind === 'events' || kind === 'lines') return filtered(chain, bytes, kind, leg, tally)
   const within = kind === 'text' ? chain : chain.filter(({ bytesMax }) => bytes.length <= bytesMax)
   if (within.length < chain.length) {

@@ -84,9 +84,21 @@ const BEFORE_JSON: ReadonlySet<number> = new Set([0, 9, 10, 13, 32, 0xef, 0xbb, 
  * skip; and any text of another charset, which has no control characters, unlike almost all files. Takes time linear in the bytes.
  */
 export function isLikeText(bytes: Uint8Array, kind: ContentKind): boolean {
+  return beginsLikeJson(bytes) || (kind !== 'binary' && !bytes.some((byte) => isControl(byte)))
+}
+
+/**
+ * True for valid UTF-8 that some server may yet read as UTF-16 or UTF-32: a text in ASCII has zeros there, and readers of JSON recognize
+ * it by those among its first bytes, without a byte order mark (RFC 4627 section 3). Takes time linear in the bytes.
+ */
+export function isLikeWideText(bytes: Uint8Array, kind: ContentKind): boolean {
+  if (kind !== 'unknown' && kind !== 'other' && kind !== 'binary') return bytes.includes(0)
+  return bytes.subarray(0, 4).includes(0) && beginsLikeJson(bytes)
+}
+
+function beginsLikeJson(bytes: Uint8Array): boolean {
   const begin = bytes.find((byte) => !BEFORE_JSON.has(byte))
-  if (begin !== undefined && JSON_BEGINS.has(begin)) return true
-  return kind !== 'binary' && !bytes.some((byte) => isControl(byte))
+  return begin !== undefined && JSON_BEGINS.has(begin)
 }
 
 function isControl(code: number): boolean {

@@ -68,6 +68,13 @@ test('a field that is JSON is looked at as JSON, whatever type it has', () => {
   assert.match(apply([rule('mask')], given).text, /\{"number": "\*{8}1111", "name": "\*{8}1111"\}/)
 })
 
+test('a field in UTF-16 is a failure, whatever type it has, and a file in UTF-16 passes', () => {
+  const wide = Buffer.from(`{"card":"${CARD}"}`, 'utf16le').toString()
+  for (const type of ['', '\r\nContent-Type: application/octet-stream', '\r\nContent-Type: text/plain'])
+    assert.equal(apply([rule('mask')], form([`name="a"${type}`, wide])).stop?.cause, 'failed', type)
+  assert.equal(apply([rule('block')], form(['name="a"; filename="b.txt"', wide])).stop, null)
+})
+
 test('names of fields and files are looked at by rules that change nothing', () => {
   for (const head of [`name="${CARD}"`, `name="a"; filename="${CARD} a.txt"`]) {
     assert.equal(apply([rule('block')], form([head, 'x'])).stop?.cause, 'found')

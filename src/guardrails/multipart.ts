@@ -14,7 +14,7 @@ import {
   type Judged,
   type Stop,
 } from './apply.ts'
-import { boundaryOf, contentOf } from './media.ts'
+import { boundaryOf, contentOf, isLikeWideText } from './media.ts'
 import type { Leg } from './names.ts'
 import type { Chain } from './rule.ts'
 import type { Tally } from './tally.ts'
@@ -113,6 +113,8 @@ function applyField(
   } catch {
     return failed(chain, null, leg, tally, 'a field of the form is no valid UTF-8')
   }
+  if (isLikeWideText(bytes, kind))
+    return failed(chain, null, leg, tally, 'a field of the form may be read as UTF-16')
   const isOfJson = kind === 'json' || (kind === 'text' ? isJsonWithMembers(text) : isJson(text))
   const { value, stop } = isOfJson
     ? applyJson(chain, text, leg, tally)
