@@ -96,7 +96,7 @@ const ORIGINS_MS = 15_000
 const WATCH_MS = 250
 /** Sessions at origins that are not used any more. */
 const ORIGIN_SESSIONS_MS = 30_000
-const CAPTURES_MS = 60_000
+const CAPTURES_MS = 10_000
 /** What of the audit trail is newer is not signed. */
 const CHECKPOINT_MS = 60_000
 /** More often than instances are started anew. */

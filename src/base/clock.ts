@@ -12,25 +12,46 @@ export interface Clock {
   monotonic(): number
 }
 
-/** Shared memory that holds the offset, in milliseconds, which tests add to the clocks of all threads. */
+/**
+ * Shared memory that holds the offsets, in milliseconds, which tests add to the clocks of all threads: one to both times of a clock,
+ * and one to its wall clock alone.
+ */
 export type ClockCell = SharedArrayBuffer
 
-/** Makes a cell for {@link createClock} and {@link moveClock}. */
+/** Makes a cell for {@link createClock}, {@link moveClock} and {@link jumpClock}. */
 export function createClockCell(): ClockCell {
-  return new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT)
+  return new SharedArrayBuffer(2 * Float64Array.BYTES_PER_ELEMENT)
 }
 
 /** A clock; with a cell it runs `offset` milliseconds ahead of the system, whatever the cell holds at that moment. */
 export function createClock(cell?: ClockCell): Clock {
   if (cell === undefined) return { now: Date.now, monotonic: () => performance.now() }
   const offset = new Float64Array(cell)
-  return { now: () => Date.now() + offset[0]!, monotonic: () => performance.now() + offset[0]! }
+  return {
+    now: () => Date.now() + offset[0]! + offset[1]!,
+    monotonic: () => performance.now() + offset[0]!,
+  }
 }
 
 /** Moves every clock that shares `cell` by `ms` (negative steps the clock back). */
 export function moveClock(cell: ClockCell, ms: number): void {
   const offset = new Float64Array(cell)
   offset[0] = offset[0]! + ms
+}
+
+/** Sets the wall clocks that share `cell` forward by `ms` (negative sets them back), as whoever sets the clock of a machine: no time passes. */
+export function jumpClock(cell: ClockCell, ms: number): void {
+  const offset = new Float64Array(cell)
+  offset[1] = offset[1]! + ms
+}
+
+/**
+ * The wall clock as it was at the call, and the time that has passed since: who sets the clock does not move it. For what is kept for a
+ * time, and is not to be lost or kept longer because the clock jumps.
+ */
+export function steadyOf(clock: Clock): Pick<Clock, 'now'> {
+  const origin = clock.now() - clock.monotonic()
+  return { now: () => origin + clock.monotonic() }
 }
 
 /** RFC 3339 in UTC with milliseconds, the form of every time on the wire. */

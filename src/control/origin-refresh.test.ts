@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
 import { EMPTY_FOUND, startControl } from '../../test/control.ts'
-import { createClock } from '../base/clock.ts'
+import { createClock, jumpClock } from '../base/clock.ts'
 import { type CatalogueState, EMPTY_CATALOGUE } from '../model/catalogue.ts'
 import { refreshOrigins } from './origin-refresh.ts'
 
@@ -91,6 +91,17 @@ test('an origin that fails keeps its catalogue and is tried after waits that dou
     assert.deepEqual(await refresh(), ['one'], `${minutes}`)
   }
   assert.equal(await revision(), before)
+})
+
+test('an origin that was read before the clock was set back is read at once, and then after its interval', async () => {
+  const DAYS = 500 * 86_400_000
+  control.move(DAYS)
+  await refresh()
+  jumpClock(control.cell, DAYS)
+  assert.deepEqual(await refresh(), ['one'])
+  jumpClock(control.cell, -DAYS)
+  assert.deepEqual(await refresh(), ['one'])
+  assert.deepEqual(await refresh(), [])
 })
 
 test('a change of what is asked is read at once; an origin that is switched off is not asked', async () => {

@@ -12,7 +12,7 @@ import { newId } from '../base/ids.ts'
 import type { OriginProbed } from '../model/origin-probe.ts'
 import type { Invoke } from '../operations/engine/define.ts'
 import type { OriginProbe } from '../operations/engine/ports.ts'
-import { attemptsOf, dueAt } from '../operations/origins/attempt.ts'
+import { attemptsOf, isDue } from '../operations/origins/attempt.ts'
 import { isNews, storeAttempt } from '../operations/origins/keep.ts'
 import { probeOf } from '../operations/origins/probe.ts'
 import { refreshCatalog } from '../operations/origins/refresh-catalog.ts'
@@ -50,7 +50,7 @@ export async function refreshOrigins(options: OriginRefreshOptions): Promise<num
     store.read,
     all.map(({ id }) => id),
   )
-  const due = all.filter(({ id, spec }) => dueAt(spec, attempts.get(id)) <= clock.now())
+  const due = all.filter(({ id, spec }) => isDue(spec, attempts.get(id), clock.now()))
   const waiting = due.values()
   const turn = async (): Promise<void> => {
     for (const origin of waiting) {

@@ -190,7 +190,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     tokens: createTokens(clock, fetchJson),
     memory: options.memory ?? new CallerMemory(CALLER_MEMORY_MAX),
     runner,
-    captures: createCaptures(() => clock.now(), options.captured ?? (() => {})),
+    captures: createCaptures(options.captured ?? (() => {})),
     pools,
     code: options.code ?? null,
     services: options.services ?? null,

@@ -40,8 +40,6 @@ export interface ArmedCapture {
   readonly match: CaptureMatch
   /** Requests that it still takes. */
   readonly left: number
-  /** When it ends, milliseconds since the epoch. */
-  readonly until: number
 }
 
 /** A request that was taken, without credentials and secrets. */

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ClockCell, createClockCell } from '../../src/base/clock.ts'
+import { type ClockCell, createClockCell, jumpClock } from '../../src/base/clock.ts'
 import { type Running, startServer } from '../../src/serve.ts'
 import { readSettings } from '../../src/settings.ts'
 import { moveClock } from '../support/moved-clock.ts'
@@ -34,6 +34,8 @@ export interface TestServer extends AsyncDisposable {
   manage(method: string, path: string, body?: unknown, options?: CallOptions): Promise<Reply>
   /** Moves the clock of all threads. */
   moveClock(ms: number): void
+  /** Sets the wall clock of all threads, as somebody who sets the clock of the machine: no time passes. */
+  jumpClock(ms: number): void
   stop(): Promise<void>
 }
 
@@ -115,6 +117,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
         ...(body === undefined ? {} : { body }),
       }),
     moveClock: (ms) => moveClock(clockCell, ms),
+    jumpClock: (ms) => jumpClock(clockCell, ms),
     async stop() {
       if (stopped) return
       stopped = true

@@ -13,6 +13,7 @@ after(stop)
 /** One that is in force wherever the clock was moved to. */
 const admin = async () =>
   (await server.running.issueToken({ role: 'admin', ttl: '24h', name: 'admin' })).token
+const DAY_MS = 86_400_000
 let root = await admin()
 const manage = (method: string, path: string, body?: unknown, options: CallOptions = { token: root }) =>
   server.manage(method, path, body, options)
@@ -458,6 +459,26 @@ test('a capture waits for as long as its ttl, and a request is kept for an hour'
       400,
       'input_invalid',
     ])
+})
+
+test('a clock that is set while a capture waits or keeps a request neither ends it nor has it kept for longer', async () => {
+  for (const jump of [-DAY_MS, 50 * DAY_MS]) {
+    const path = await endpoint(ECHO)
+    const id = await armed(path)
+    server.jumpClock(jump)
+    root = await admin()
+    await post(path, { order: 7 })
+    await captured(id)
+    server.jumpClock(-jump)
+    root = await admin()
+    assert.equal((await show(id)).state, 'captured')
+    server.jumpClock(jump)
+    server.moveClock(3_600_000)
+    root = await admin()
+    assert.deepEqual(((view) => [view.state, view.requests])(await show(id)), ['expired', []])
+    server.jumpClock(-jump)
+    root = await admin()
+  }
 })
 
 test('captures that are started together wait for at most 10 requests', async () => {

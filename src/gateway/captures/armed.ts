@@ -3,7 +3,7 @@
  * takes too much is dropped there.
  *
  * 1. `armed` is null while nothing waits, so that a request costs one comparison.
- * 2. A capture leaves the table when it has taken its requests here, when its time is over, and when the main thread says so.
+ * 2. A capture leaves the table when it has taken its requests here, and when the main thread says so, which keeps its time.
  * 3. At most {@link OPEN_MAX} bodies of a thread are watched for each capture.
  */
 import { type ArmedCapture, CAPTURED_MAX, type Taken } from '../../model/capture.ts'
@@ -32,8 +32,8 @@ export interface Captures {
   gave(taken: Taken): void
 }
 
-/** @param now milliseconds since the epoch @param say tells the main thread */
-export function createCaptures(now: () => number, say: (taken: Taken) => void): Captures {
+/** @param say tells the main thread */
+export function createCaptures(say: (taken: Taken) => void): Captures {
   const all = (): Waiting[] => [...(captures.armed?.values() ?? [])].flat()
 
   function set(waiting: readonly Waiting[]): void {
@@ -52,11 +52,7 @@ export function createCaptures(now: () => number, say: (taken: Taken) => void): 
         ),
       )
     },
-    waitingFor(proxy) {
-      if (all().some(({ capture }) => capture.until <= now()))
-        set(all().filter(({ capture }) => capture.until > now()))
-      return captures.armed?.get(proxy) ?? []
-    },
+    waitingFor: (proxy) => captures.armed?.get(proxy) ?? [],
     took(waiting, taken) {
       waiting.left--
       if (waiting.left <= 0) set(all().filter((one) => one.capture.id !== waiting.capture.id))

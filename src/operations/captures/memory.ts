@@ -2,10 +2,11 @@
  * Captures of this process. They are in memory alone: what callers sent is in no file, and a restart ends all captures.
  *
  * 1. Requests that are kept and requests that are waited for are at most {@link CAPTURED_MAX} together.
- * 2. A request is kept for {@link CAPTURE_KEEP_MS}.
- * 3. All gateway threads know the captures that wait; this decides which of the requests that they take is kept.
+ * 2. A request is kept for {@link CAPTURE_KEEP_MS}. A clock that is set while it is kept changes nothing.
+ * 3. All gateway threads know the captures that wait; this decides which of the requests that they take is kept, and when none is
+ *    waited for any more.
  */
-import type { Clock } from '../../base/clock.ts'
+import { type Clock, steadyOf } from '../../base/clock.ts'
 import { newId } from '../../base/ids.ts'
 import {
   type ArmedCapture,
@@ -23,7 +24,7 @@ const ENDED_MAX = 100
 export interface CaptureMemory extends TriggerCaptures {
   /** Takes what a gateway thread has taken. */
   readonly taken: (taken: Taken) => void
-  /** Deletes what was kept long enough. */
+  /** Deletes what was kept long enough, and has threads wait no more for what is over. */
   readonly sweep: () => void
 }
 
@@ -37,31 +38,42 @@ export function createCaptureMemory(
   arm: (captures: readonly ArmedCapture[]) => Promise<void>,
 ): CaptureMemory {
   const captures = new Map<string, Kept>()
+  const steady = steadyOf(clock)
+  /** How many captures the threads wait for. */
+  let armedCount = 0
 
   function isWaiting({ end, requests, count, until }: Kept): boolean {
-    return end === null && requests.length < count && clock.now() < until
+    return end === null && requests.length < count && steady.now() < until
   }
 
   function sweep(): void {
-    const now = clock.now()
+    const now = steady.now()
     for (const one of captures.values())
       if (one.requests.some(({ keptUntil }) => keptUntil <= now))
         one.requests = one.requests.filter(({ keptUntil }) => keptUntil > now)
     const ended = [...captures.values()].filter((one) => !isWaiting(one) && one.requests.length === 0)
     for (const [index, { id, until }] of ended.entries())
       if (until + CAPTURE_KEEP_MS * 2 <= now || index < ended.length - ENDED_MAX) captures.delete(id)
+    // A thread that has not heard of it takes requests that `taken` refuses
+    if ([...captures.values()].filter(isWaiting).length !== armedCount) tell().catch(() => {})
   }
 
   function armed(): readonly ArmedCapture[] {
-    return [...captures.values()].filter(isWaiting).map(({ id, proxy, match, count, requests, until }) => ({
-      ...{ id, match, until },
+    return [...captures.values()].filter(isWaiting).map(({ id, proxy, match, count, requests }) => ({
+      ...{ id, match },
       proxy: proxy.id,
       left: count - requests.length,
     }))
   }
 
+  function tell(): Promise<void> {
+    const list = armed()
+    armedCount = list.length
+    return arm(list)
+  }
+
   function keep(one: Kept, request: CapturedRequest): void {
-    const keptUntil = clock.now() + CAPTURE_KEEP_MS
+    const keptUntil = steady.now() + CAPTURE_KEEP_MS
     one.requests = [...one.requests, { request, keptUntil, values: null }]
   }
 
@@ -75,7 +87,7 @@ export function createCaptureMemory(
     },
     async start(order: CaptureOrder) {
       const { ttlMs, ...rest } = order
-      const now = clock.now()
+      const now = steady.now()
       const one: Kept = {
         ...rest,
         id: newId('cap', clock),
@@ -85,7 +97,7 @@ export function createCaptureMemory(
         end: null,
       }
       captures.set(one.id, one)
-      await arm(armed())
+      await tell()
       return one
     },
     find(id) {
@@ -102,7 +114,7 @@ export function createCaptureMemory(
       if (one === undefined || one.end !== null) return
       one.end = why
       one.requests = []
-      await arm(armed())
+      await tell()
     },
     taken(taken) {
       const one = captures.get(taken.capture)
@@ -111,7 +123,7 @@ export function createCaptureMemory(
         if (!isWaiting(one)) return
         keep(one, taken.request)
         // The answer of the threads is not needed: `isWaiting` refuses a request that a thread takes too many
-        arm(armed()).catch(() => {})
+        tell().catch(() => {})
       } else
         one.requests = one.requests.map((kept) =>
           kept.request.requestId === taken.requestId ? { ...kept, values: taken.values } : kept,

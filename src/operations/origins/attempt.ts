@@ -105,14 +105,15 @@ export function downSince(spec: Fields, attempt: Attempt | undefined): string | 
   return attempt !== undefined && attempt.of === probedKeyOf(spec) ? (attempt.outage_since ?? null) : null
 }
 
-/** When an origin is to be probed again, milliseconds since the epoch; 0 for at once. */
-export function dueAt(spec: Fields, attempt: Attempt | undefined): number {
-  if (attempt === undefined || attempt.of !== probedKeyOf(spec)) return 0
+/** True when an origin is to be probed again. An attempt that lies ahead was made before the clock was set back. */
+export function isDue(spec: Fields, attempt: Attempt | undefined, now: number): boolean {
+  if (attempt === undefined || attempt.of !== probedKeyOf(spec)) return true
   const interval = Math.max(REFRESH_MS_MIN, toMs((spec as OriginSpec).catalog_refresh))
   const retry = RETRY_MS * 2 ** Math.min(DOUBLED_MAX, attempt.failures - 1)
   const wait =
     attempt.error === null
       ? Math.max(REFRESH_MS_MIN, attempt.ttl_ms ?? interval)
       : Math.min(retry, Math.max(RETRY_MS, interval))
-  return Date.parse(attempt.at) + wait
+  const passed = now - Date.parse(attempt.at)
+  return passed >= wait || passed < -REFRESH_MS_MIN
 }

@@ -10,7 +10,7 @@
  */
 import { createSecretKey } from 'node:crypto'
 import { decrypt, encrypt } from '../../base/aes-gcm.ts'
-import type { Clock } from '../../base/clock.ts'
+import { type Clock, steadyOf } from '../../base/clock.ts'
 import type { AccessFault } from '../../base/file-access.ts'
 import { ownedBytes } from '../../base/owned-bytes.ts'
 import { type Repeating, repeat } from '../../base/repeat.ts'
@@ -50,9 +50,7 @@ export function openIdempotencyKeys(its: IdempotencyKeysParts): {
   const { store, sealKey, clock, unwritable, fault, parts } = its
   const unkept = (error: unknown): void => fault(error, 'idempotency keys are not kept over a restart')
   const keeper = createKeyKeeper(store, sealKey, unkept)
-  const origin = clock.now() - clock.monotonic()
-  /** The time at the start of the process, and what has passed since. */
-  const now = (): number => origin + clock.monotonic()
+  const { now } = steadyOf(clock)
   const keys = new IdempotencyMemory({ ...KEYS_BOUNDS, now, keeper })
   keys.restore(keeper.load())
   parts.defer(() => {
