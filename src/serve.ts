@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { createAllowedOrigins } from './base/allowed-origins.ts'
 import { type ClockCell, createClock } from './base/clock.ts'
+import { collectGarbage } from './base/collect-garbage.ts'
 import { createEgress, type EgressSettings } from './base/egress.ts'
 import { faultText } from './base/fault-text.ts'
 import { createFetchJson } from './base/fetch-json.ts'
@@ -101,6 +102,8 @@ const CAPTURES_MS = 10_000
 const CHECKPOINT_MS = 60_000
 /** More often than instances are started anew. */
 const RETENTION_MS = 10 * 60_000
+/** After a start, which is told of first. */
+const COLLECT_MS = 1000
 /** What a fault in keeping them is told with. */
 const USES = 'when credentials were used'
 
@@ -283,6 +286,10 @@ async function start(
   if (stores.readOnly === null)
     keepFileChecks({ ...its, start: () => its.workers.start('check', { data: settings.data }), checked })
   await control.forgetForeignGroups().catch((error: unknown) => fault(error, 'groups of identity providers'))
+  const collecting = setTimeout(() => {
+    collectGarbage().catch((error: unknown) => fault(error, 'the garbage of the start'))
+  }, COLLECT_MS)
+  parts.defer(() => clearTimeout(collecting))
   repeat(its, HOUSEKEEPING_MS, 'secrets that are read elsewhere', () => references.refresh())
   repeat(its, KEEP_USES_MS, USES, () => credentials.keepUses())
   parts.defer(async () => {

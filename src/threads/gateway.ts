@@ -302,7 +302,7 @@ const route = createReservedPaths(
 
 async function listen(): Promise<void> {
   // Before any request waits for it
-  collectGarbage()
+  await collectGarbage()
   const { reusePort } = init
   const announces = init.proxyProtocol && trusted !== null ? (peer: string) => isIn(trusted, peer) : null
   await engine.listen({ ...init.listen, reusePort, tls: init.tls, announces })

@@ -4,7 +4,6 @@
  * (`data.ts`). It opens nothing before it has them.
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
-import { exposeCollector } from '../base/collect-garbage.ts'
 import { entryUrl } from '../base/program.ts'
 
 type Entry = 'gateway' | 'recorder' | 'query' | 'check'
@@ -31,7 +30,6 @@ interface Loading {
 
 export function createWorkers(): Workers {
   const unused = new Map<string, Loading>()
-  exposeCollector()
 
   function load(entry: Entry, name: string): Loading {
     const { port1: port, port2: data } = new MessageChannel()
