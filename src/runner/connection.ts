@@ -10,6 +10,7 @@
  * 4. A caller has at most as many requests under way as then remain free: one alone half, two a third each.
  */
 import { Lru } from '../base/lru.ts'
+import { PoolShare } from '../base/pool-share.ts'
 import { errorText, RPC, resultText } from '../mcp/protocol/answer.ts'
 import { readJson } from '../mcp/protocol/json.ts'
 import {
@@ -20,7 +21,6 @@ import {
   rpcIdIn,
   toMessage,
 } from '../mcp/protocol/message.ts'
-import { PoolShare } from '../wire/pool-share.ts'
 import type { Exchange } from './exchange.ts'
 import { type Failure, failure } from './failure.ts'
 import { type Edit, edited, placeOf } from './json-places.ts'

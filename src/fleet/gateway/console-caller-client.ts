@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Lru } from '../../base/lru.ts'
+import { PoolShare } from '../../base/pool-share.ts'
 import type { ConsoleCall, ConsoleCaller } from '../../model/console-caller.ts'
-import { PoolShare } from '../../wire/pool-share.ts'
 import type { FromGateway } from '../shared/messages.ts'
 import { createQuestions, type Questions } from './questions.ts'
 

@@ -1,6 +1,6 @@
+import { PoolShare } from '../../base/pool-share.ts'
 import type { SignIns } from '../../gateway/identify/sign-ins.ts'
 import type { SignInProof } from '../../model/sign-in-proof.ts'
-import { PoolShare } from '../../wire/pool-share.ts'
 import type { FromGateway } from '../shared/messages.ts'
 
 /** Tokens of one thread that are being verified; sources share these places. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import type { Protected } from '../../base/doors.ts'
 import { Lru } from '../../base/lru.ts'
-import { PoolShare } from '../../wire/pool-share.ts'
+import { PoolShare } from '../../base/pool-share.ts'
 import type { FromGateway } from '../shared/messages.ts'
 
 /** How long a token that was verified counts as verified when capacity is shared out, milliseconds. */

@@ -12,10 +12,10 @@
  */
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
+import { PoolShare } from '../../base/pool-share.ts'
 import type { ConnectionAnswer, RefusedConnection } from '../../model/connection.ts'
 import { headerOf } from '../../snapshot/link/credential.ts'
 import type { Sent } from '../../snapshot/linked/credential.ts'
-import { PoolShare } from '../../wire/pool-share.ts'
 
 /** The token or key of a connection, as it is sent. */
 export interface Connected extends Sent {

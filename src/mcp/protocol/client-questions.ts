@@ -4,9 +4,11 @@
  *
  * 1. Only the session that was asked answers, for the principal that was asked. Any other response is as if it had not come.
  * 2. A response may come to another thread, which publishes it.
- * 3. A question ends once: by its response, its time, or with its call. Few wait for one principal, and not many for all.
+ * 3. A question ends once: by its response, its time, or with its call. Few wait for one principal, and not many for all. A client whose
+ *    principals have names of its own choice gets no more of them than remain free.
  */
 import { randomBytes } from 'node:crypto'
+import { PoolShare } from '../../base/pool-share.ts'
 import type { Events } from '../../shared-state/ports/events.ts'
 import { isMembers, type Members } from './message.ts'
 
@@ -20,8 +22,11 @@ interface Asked {
 }
 
 export interface ClientQuestions {
-  /** Gives the id of the request; null where too many wait. `done` is called at most once, and not after `withdraw`. */
-  ask(asked: Asked, done: (answer: ClientAnswer) => void): string | null
+  /**
+   * Gives the id of the request; null where too many wait. `done` is called at most once, and not after `withdraw`.
+   * @param holder of all that its principals ask for together
+   */
+  ask(asked: Asked, holder: string, done: (answer: ClientAnswer) => void): string | null
   /** Takes the response of a session, on whatever thread it is waited for. */
   answer(asked: Asked, id: unknown, answer: ClientAnswer): void
   /** Nobody waits for it any more. */
@@ -37,12 +42,14 @@ const CLIENT_ANSWER_MS = 5 * 60_000
 const TOPIC = 'client_answered'
 
 interface Waiting extends Asked {
+  readonly holder: string
   readonly done: (answer: ClientAnswer) => void
   readonly timer: NodeJS.Timeout
 }
 
 export function createClientQuestions(events: Events): ClientQuestions {
   const waiting = new Map<string, Waiting>()
+  const share = new PoolShare(ALL_MAX)
 
   /** False when it is not waited for here. */
   function answerHere({ identity, sessionId }: Asked, id: string, answer: ClientAnswer): boolean {
@@ -53,10 +60,15 @@ export function createClientQuestions(events: Events): ClientQuestions {
     return true
   }
 
-  function end(id: string, { timer, done }: Waiting, answer: ClientAnswer): void {
+  function remove(id: string, { timer, holder }: Waiting): void {
     waiting.delete(id)
+    share.give(holder)
     clearTimeout(timer)
-    done(answer)
+  }
+
+  function end(id: string, question: Waiting, answer: ClientAnswer): void {
+    remove(id, question)
+    question.done(answer)
   }
 
   events.subscribe(TOPIC, (text) => {
@@ -66,13 +78,14 @@ export function createClientQuestions(events: Events): ClientQuestions {
   })
 
   return {
-    ask(asked, done) {
+    ask(asked, holder, done) {
       let own = 0
       for (const { identity } of waiting.values()) if (identity === asked.identity) own++
-      if (own >= EACH_MAX || waiting.size >= ALL_MAX) return null
+      if (own >= EACH_MAX || !share.mayTake(holder)) return null
       const id = randomBytes(16).toString('base64url')
       const timer = setTimeout(() => end(id, question, null), CLIENT_ANSWER_MS).unref()
-      const question: Waiting = { ...asked, done, timer }
+      const question: Waiting = { ...asked, holder, done, timer }
+      share.take(holder)
       waiting.set(id, question)
       return id
     },
@@ -83,9 +96,7 @@ export function createClientQuestions(events: Events): ClientQuestions {
     },
     withdraw(id) {
       const question = waiting.get(id)
-      if (question === undefined) return
-      waiting.delete(id)
-      clearTimeout(question.timer)
+      if (question !== undefined) remove(id, question)
     },
   }
 }

@@ -61,7 +61,7 @@ function memoryOf(max: number): Reservation & { readonly taken: number; readonly
 function opened(max = 1_000_000) {
   const memory = memoryOf(max)
   const told: string[] = []
-  const stream: EventStream = streams.open(OWNER, memory, () => told.push('left'))
+  const stream: EventStream = streams.open(OWNER, 'acme', memory, () => told.push('left'))
   return { stream, memory, told, reader: read(stream.answer) }
 }
 
@@ -152,6 +152,28 @@ test('16 streams wait for one principal; a further one is given up', () => {
     all.map(({ told }) => told.length),
     [...Array.from({ length: 16 }, () => 0), 1],
   )
+})
+
+test('a client that names ever new principals holds half of the streams, and those of another client wait all the same', async () => {
+  const leave = (principal: string, holder: string): string[] => {
+    const told: string[] = []
+    const owner = { ...OWNER, identity: principal }
+    const stream = streams.open(owner, holder, memoryOf(1_000_000), () => told.push('left'))
+    read(stream.answer).leave()
+    return told
+  }
+  const greedy = Array.from({ length: 1010 }, (_, count) => leave(`greedy/${count >> 4}`, 'greedy'))
+  assert.equal(greedy.filter(({ length }) => length === 0).length, 500)
+  assert.deepEqual(leave('acme/key', 'acme'), [])
+})
+
+test('the last events of a stream that has ended are not forgotten for those of a client with ever new principals', async () => {
+  const { stream, reader } = opened()
+  const id = reader.ids()[0]!
+  stream.end()
+  for (let count = 0; count < 1010; count++)
+    streams.open({ ...OWNER, identity: `greedy/${count}` }, 'greedy', memoryOf(1000), () => {}).end()
+  assert.equal((await resumed(id)).status, 200)
 })
 
 test('nobody else resumes a stream: another principal, session or door', async () => {

@@ -9,6 +9,7 @@
  * 4. The request that resumes may come to any thread; the stream stays where its call is.
  */
 import type { Reservation } from '../../base/byte-buffer.ts'
+import { PoolShare } from '../../base/pool-share.ts'
 import type { HeldCalls, Hold } from '../../shared-state/ports/held-calls.ts'
 import { errorAnswer, type McpAnswer, type Outlet, RPC } from './answer.ts'
 import { type EventStream, openEventText, WAITING } from './event-stream.ts'
@@ -23,10 +24,11 @@ interface StreamOwner {
 
 export interface HeldStreams {
   /**
+   * @param holder of all streams of its principals together
    * @param memory where what is kept is counted; the stream releases it
    * @param left told when the client did not come back
    */
-  open(owner: StreamOwner, memory: Reservation, left: () => void): EventStream
+  open(owner: StreamOwner, holder: string, memory: Reservation, left: () => void): EventStream
   /** Answers a request that resumes a stream, at once or later. @param lastEventId the last that the client has got */
   resume(owner: StreamOwner, lastEventId: string, done: (answer: McpAnswer) => void): void
 }
@@ -39,7 +41,7 @@ const RETRY_MS = 1000
 const READ_BYTES_MAX = 64 * 1024
 /** And while it is away. */
 const HELD_BYTES_MAX = 16 * 1024 * 1024
-/** Streams that wait for the clients of one principal, and for all, in one thread. */
+/** Streams that wait for the clients of one principal, and for all, in one thread. One holder gets no more than remain free. */
 const HELD_EACH_MAX = 16
 const HELD_MAX = 1000
 /** How long the last events of a stream that was written to its end are kept, milliseconds; and for how many of one principal. */
@@ -54,21 +56,17 @@ const EVENT_ID = /^([A-Za-z0-9_-]{1,6144})\.(0|[1-9][0-9]{0,9})$/
  */
 export function createHeldStreams(keyBytes: Uint8Array, door: string, heldCalls: HeldCalls): HeldStreams {
   const sealer = createSealer(keyBytes, `mcp-stream:1:${door}`)
-  const away = new Set<HeldStream>()
-  /** The oldest first. */
-  const ended = new Set<HeldStream>()
+  const away = new Waiting()
+  const ended = new Waiting()
 
   const keeper: Keeper = {
     hold(stream) {
-      if (away.size >= HELD_MAX || ownOf(away, stream).length >= HELD_EACH_MAX) return false
-      away.add(stream)
-      return true
+      return away.ownOf(stream).length < HELD_EACH_MAX && away.add(stream)
     },
     ended(stream) {
-      const own = ownOf(ended, stream)
+      const own = ended.ownOf(stream)
       if (own.length >= ENDED_EACH_MAX) own[0]!.forget()
-      else if (ended.size >= HELD_MAX) [...ended][0]!.forget()
-      ended.add(stream)
+      if (!ended.add(stream)) stream.forget()
     },
     back(stream) {
       away.delete(stream)
@@ -77,8 +75,8 @@ export function createHeldStreams(keyBytes: Uint8Array, door: string, heldCalls:
   }
 
   return {
-    open({ identity, sessionId }, memory, left) {
-      const stream = new HeldStream(identity, memory, left, keeper)
+    open({ identity, sessionId }, holder, memory, left) {
+      const stream = new HeldStream(identity, holder, memory, left, keeper)
       const held = heldCalls.hold({
         attached: (after, line) =>
           stream.attached(Number(after), {
@@ -127,18 +125,38 @@ type Sealed = readonly [identity: string, sessionId: string, held: string]
 interface Keeper {
   /** The client has left before the end. False where too many wait. */
   hold(stream: HeldStream): boolean
-  /** It was written to its end; the oldest of the principal may be forgotten for it. */
+  /** It was written to its end. The oldest of the principal may be forgotten for it, or it is where too many wait. */
   ended(stream: HeldStream): void
   /** It has a reader again, or is forgotten. */
   back(stream: HeldStream): void
 }
 
-function ownOf(streams: ReadonlySet<HeldStream>, { identity }: HeldStream): HeldStream[] {
-  return [...streams].filter((other) => other.identity === identity)
+/** Streams that wait, the oldest first. */
+class Waiting {
+  readonly #streams = new Set<HeldStream>()
+  readonly #share = new PoolShare(HELD_MAX)
+
+  /** Those of the same principal. */
+  ownOf({ identity }: HeldStream): HeldStream[] {
+    return [...this.#streams].filter((other) => other.identity === identity)
+  }
+
+  /** False where the holder has as many as remain free. */
+  add(stream: HeldStream): boolean {
+    if (!this.#share.mayTake(stream.holder)) return false
+    this.#share.take(stream.holder)
+    this.#streams.add(stream)
+    return true
+  }
+
+  delete(stream: HeldStream): void {
+    if (this.#streams.delete(stream)) this.#share.give(stream.holder)
+  }
 }
 
 class HeldStream implements EventStream {
   readonly identity: string
+  readonly holder: string
   readonly answer: McpAnswer
   readonly #memory: Reservation
   readonly #left: () => void
@@ -156,8 +174,9 @@ class HeldStream implements EventStream {
   #isOver = false
   #timer: NodeJS.Timeout | undefined
 
-  constructor(identity: string, memory: Reservation, left: () => void, keeper: Keeper) {
+  constructor(identity: string, holder: string, memory: Reservation, left: () => void, keeper: Keeper) {
     this.identity = identity
+    this.holder = holder
     this.#memory = memory
     this.#left = left
     this.#keeper = keeper

@@ -241,7 +241,7 @@ export function createLegacyCodec<Caller>(
       return null
     const owner = { identity: session.identity, sessionId: session.hashedId }
     return {
-      open: (left) => heldStreams.open(owner, streams.reserve(caller), left),
+      open: (left) => heldStreams.open(owner, streams.holderOf(caller), streams.reserve(caller), left),
       isAccounted: () => received.isAccounted,
     }
   }
@@ -402,7 +402,8 @@ function relayed<Caller>(
       if (stream !== null) stream.left = listener
     },
     ask: canAsk
-      ? (name, inner, answered) => put(sessions.questions, session, stream, open, name, inner, answered)
+      ? (name, inner, answered) =>
+          put(sessions.questions, session, sessions.holderOf(caller), stream, open, name, inner, answered)
       : null,
   }
   relay.answer(caller, asked, (answer) => {
@@ -421,13 +422,14 @@ function relayed<Caller>(
 function put(
   questions: ClientQuestions,
   { identity, hashedId: sessionId }: Session,
+  holder: string,
   stream: RelayStream,
   open: Set<string>,
   method: string,
   params: Members,
   done: (answer: ClientAnswer) => void,
 ): void {
-  const id = questions.ask({ identity, sessionId }, (answer) => {
+  const id = questions.ask({ identity, sessionId }, holder, (answer) => {
     if (id !== null) open.delete(id)
     done(sentResult(answer))
   })

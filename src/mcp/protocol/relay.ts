@@ -77,6 +77,8 @@ interface RelaySessions<Caller> {
   ): (() => void) | null
   /** Where bytes are counted that are kept for a caller who is away. The holder releases it. */
   reserve(caller: Caller): Reservation
+  /** Under whom the caller shares what is bounded for all. */
+  holderOf(caller: Caller): string
   /** The client has ended its session. @param sessionId hash of the session */
   ended(sessionId: string): void
 }

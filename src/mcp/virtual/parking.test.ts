@@ -17,6 +17,7 @@ function start() {
   const memory = new CallerMemory(CALLER_MEMORY_MAX)
   const gateway = {
     reserve: ({ client }: Sender['caller']) => memory.open(client.id),
+    holderOf: ({ client }: Sender['caller']) => client.id,
     onApplied: () => () => {},
   } as unknown as GatewayPort
   let parked = 0
@@ -42,8 +43,8 @@ function start() {
     parked: () => parked,
     parking,
     /** Makes a call whose origin asks at once. */
-    async call(client: number) {
-      const caller = { client: { id: `cli_${client}` }, profile: { id: 'prf' }, subject: '' }
+    async call(client: number, subject = '') {
+      const caller = { client: { id: `cli_${client}` }, profile: { id: 'prf' }, subject }
       const sender = { caller, requestId: 'req' } as unknown as Sender
       const about = { member: 'ori_1', name: 'work', annotations: null }
       let cancelled = 0
@@ -68,22 +69,35 @@ function start() {
   }
 }
 
-test('512 calls wait in a thread, of 16 for one caller; beyond, a call ends at its origin and leaves nothing', async () => {
+test('16 calls of one caller wait in a thread, and those of 31 callers; beyond, a call ends at its origin and leaves nothing', async () => {
   const { memory, parked, parking, call } = start()
-  const clients = Array.from({ length: 32 }, (_, client) => client)
+  const clients = Array.from({ length: 31 }, (_, client) => client)
   const calls = await Promise.all(clients.flatMap((client) => Array.from({ length: 16 }, () => call(client))))
   assert.ok(calls.every(({ isAsked }) => isAsked))
-  assert.equal(parked(), 512)
-  assert.ok(memory.bytes > 0 && memory.bytes <= 512 * CALL_BYTES_MAX, String(memory.bytes))
+  assert.equal(parked(), 496)
+  assert.ok(memory.bytes > 0 && memory.bytes <= 496 * CALL_BYTES_MAX, String(memory.bytes))
   const before = memory.bytes
-  for (const client of [0, 31, 32]) {
+  for (const client of [0, 30]) {
     const { isAsked, text, cancelled, heard } = await call(client)
     assert.equal(isAsked, false)
     assert.match(text, /concurrency_exceeded/)
     assert.deepEqual([cancelled(), heard], [1, null])
   }
-  assert.deepEqual([parked(), memory.bytes], [512, before])
+  assert.deepEqual([parked(), memory.bytes], [496, before])
   await parking.close()
   assert.ok(calls.every(({ cancelled }) => cancelled() === 1))
   assert.deepEqual([parked(), memory.bytes, memory.holders], [0, 0, 0])
+})
+
+test('a client that names ever new subjects gets half of the places, and another client finds its own', async () => {
+  const { parked, parking, call } = start()
+  const greedy = []
+  for (let count = 0; count < 520; count++) greedy.push((await call(0, `subject ${count >> 4}`)).isAsked)
+  assert.equal(greedy.filter(Boolean).length, 256)
+  const others = await Promise.all(Array.from({ length: 16 }, () => call(1, 'somebody')))
+  assert.ok(others.every(({ isAsked }) => isAsked))
+  await parking.close()
+  assert.equal(parked(), 0)
+  assert.equal((await call(0, 'subject 0')).isAsked, true)
+  await parking.close()
 })

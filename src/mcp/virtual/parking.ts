@@ -3,11 +3,13 @@
  * wherever their calls are.
  *
  * 1. A retry counts for its own principal and request, within its time, and once over all threads and nodes.
- * 2. Few calls are parked for one principal, and not many for all. Each lasts {@link PARKED_MS} at most.
+ * 2. Few calls are parked for one principal, and not many for all. A client whose principals have names of its own choice gets no more
+ *    places than remain free. Each call lasts {@link PARKED_MS} at most.
  * 3. A parked call ends at its origin when its caller loses the right to it, and when the thread stops.
  */
 import { setInterval } from 'node:timers'
 import type { Clock } from '../../base/clock.ts'
+import { PoolShare } from '../../base/pool-share.ts'
 import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'
 import type { GatewayPort } from '../../gateway/port.ts'
 import type { HeldCalls } from '../../shared-state/ports/held-calls.ts'
@@ -44,6 +46,15 @@ const PARKED_MS = 10 * 60_000
 const LOOK_MS = 1000
 /** How long a stop waits until origins have heard that their calls are given up, milliseconds. */
 const CLOSE_MS = 1000
+
+/** What is known of a call that is parked. */
+interface Place {
+  /** Under whom its caller shares the places. */
+  readonly holder: string
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number
+  readonly isAllowed: () => boolean
+}
 
 /** A capability that a request is about, at its origin. */
 interface About {
@@ -120,15 +131,17 @@ export function createParking(tools: ParkingTools): Parking {
   const { gateway, heldCalls, clock, usedReplies } = tools
   const states = createRetryStates(tools.sealKey)
   /** Calls that have asked their client. */
-  const parked = new Map<ParkedCall, { readonly expiresAt: number; readonly isAllowed: () => boolean }>()
+  const parked = new Map<ParkedCall, Place>()
+  const share = new PoolShare(ALL_MAX)
   let sweep: NodeJS.Timeout | undefined
   let stopWatching: (() => void) | undefined
 
-  function add(call: ParkedCall, expiresAt: number, isAllowed: () => boolean): boolean {
+  function add(call: ParkedCall, place: Place): boolean {
     let own = 0
     for (const { identity } of parked.keys()) if (identity === call.identity) own++
-    if (own >= EACH_MAX || parked.size >= ALL_MAX) return false
-    parked.set(call, { expiresAt, isAllowed })
+    if (own >= EACH_MAX || !share.mayTake(place.holder)) return false
+    share.take(place.holder)
+    parked.set(call, place)
     sweep ??= setInterval(() => drop(({ expiresAt: end }) => end <= clock.now()), LOOK_MS).unref()
     stopWatching ??= gateway.onApplied(() => drop(({ isAllowed: may }) => !may()))
     tools.counted?.(parked.size)
@@ -136,7 +149,10 @@ export function createParking(tools: ParkingTools): Parking {
   }
 
   function remove(call: ParkedCall): void {
-    if (!parked.delete(call)) return
+    const place = parked.get(call)
+    if (place === undefined) return
+    parked.delete(call)
+    share.give(place.holder)
     tools.counted?.(parked.size)
     if (parked.size > 0) return
     clearInterval(sweep)
@@ -146,7 +162,7 @@ export function createParking(tools: ParkingTools): Parking {
   }
 
   /** Ends those of which nobody waits for the answer. */
-  function drop(which: (of: { expiresAt: number; isAllowed: () => boolean }) => boolean): void {
+  function drop(which: (of: Place) => boolean): void {
     for (const [call, of] of [...parked]) if (call.turn === null && which(of)) void call.drop()
   }
 
@@ -172,7 +188,8 @@ export function createParking(tools: ParkingTools): Parking {
           round,
           admits() {
             expiresAt = clock.now() + PARKED_MS
-            return add(call, expiresAt, () => mayStill(gateway, joined, sender, request, about))
+            const isAllowed = (): boolean => mayStill(gateway, joined, sender, request, about)
+            return add(call, { holder: gateway.holderOf(sender.caller), expiresAt, isAllowed })
           },
           seal: (heldId, next) =>
             states.seal({

@@ -257,6 +257,7 @@ export function createRelay(
       logLevels: tools.logLevels,
       listen: subscribing.listenInSession,
       reserve: ({ caller }) => gateway.reserve(caller),
+      holderOf: ({ caller }) => gateway.holderOf(caller),
       ended(sessionId) {
         tools.sessions.clientLeft(sessionId)
         tools.streams.clientLeft(sessionId)

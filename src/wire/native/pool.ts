@@ -1,8 +1,8 @@
 import type { ConnectionOptions } from 'node:tls'
+import { PoolShare, WaitingLine } from '../../base/pool-share.ts'
 import type { CallAnswer } from '../call-answer.ts'
 import { Gathering } from '../gathering.ts'
 import { HandingOver } from '../handing-over.ts'
-import { PoolShare, WaitingLine } from '../pool-share.ts'
 import type {
   AnswerReader,
   CallHandle,

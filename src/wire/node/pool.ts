@@ -1,13 +1,13 @@
 import { Agent as PlainAgent } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
 import type { Socket } from 'node:net'
+import { PoolShare, WaitingLine } from '../../base/pool-share.ts'
 import { Gathering } from '../gathering.ts'
 import { HandingOver } from '../handing-over.ts'
 import { POOLED_MS } from '../limits.ts'
 import type { Context } from '../native/context.ts'
 import { judgeAddress } from '../native/judged-address.ts'
 import type { Timed } from '../native/sweep.ts'
-import { PoolShare, WaitingLine } from '../pool-share.ts'
 import type {
   AnswerReader,
   CallHandle,
