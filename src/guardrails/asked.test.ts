@@ -138,6 +138,12 @@ test('a verdict holds for all texts: pass, block, and other texts in their place
   assert.deepEqual([observed.stop, observed.hits[0]?.observed], [null, true])
 })
 
+test('a webhook is asked about each value, also where a name and a text have what parts them', async () => {
+  const given = '{"a": "XY\\u0000b", "a\\u0000XY": "b", "1": "XY", "": "1 XY"}'
+  const { text } = await judged([webhook('one', 'redact')], given, finds('XY'))
+  assert.doesNotMatch(text, /XY/)
+})
+
 test('any JSON gives what a rule of the same pattern in this process gives', async () => {
   await fc.assert(
     fc.asyncProperty(fc.jsonValue(), async (value) => {

@@ -163,7 +163,8 @@ class Knowledge {
     let last = ''
     const find: Detectors['find'] = (text, name = '') => {
       if (text === '') return NOTHING
-      const key = `${name}\0${text}`
+      // Names and texts may have any character, so that none parts them
+      const key = `${name.length} ${name}${text}`
       const found = this.#found.get(key)
       if (found === undefined) {
         this.wanted.set(key, { name, text })

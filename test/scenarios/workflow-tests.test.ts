@@ -1,6 +1,7 @@
 /** Tests that are saved with workflows, and hold back what fails them. */
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { runCommand } from './cli.ts'
 import { answer, type Definition, flow, startFlows } from './flows.ts'
 
 const { server, upstream, addProxy, get, share, stop } = await startFlows()
@@ -55,6 +56,32 @@ test('tests run without effects, and a failure names the assertion with both val
   const mock = await run({ definition: tested('/id', { mocks: { none: {} } }) })
   assert.deepEqual(mock.json.tests[0].failures[0].assertion, 'mocks.none')
   assert.equal(calls, 0)
+})
+
+test('tests of a definition run a shared workflow by its slug, and none that the caller may not read', async () => {
+  const made = await share('Kept', flow([answer('ok', { body: 'kept text' })], ['http ok']))
+  assert.equal(made.status, 201, made.text)
+  const outer = (workflow: string) => ({
+    ...flow(
+      [
+        { id: 'inner', type: 'subworkflow_node', config: { workflow } },
+        answer('ok', { body: '{{ $.inner.body }}' }),
+      ],
+      ['http inner', 'inner success ok'],
+    ),
+    tests: [{ name: 'tells', expect: { status: 200, body: [{ pointer: '', equals: 'kept text' }] } }],
+  })
+  for (const ref of ['kept', made.json.id]) {
+    const own = await run({ definition: outer(ref) })
+    assert.equal(own.json.passed, true, own.text)
+  }
+  const issued = await runCommand(server.data, ['token', '--grant', 'modifier@orders', '--name', 'Ada'])
+  const token = issued.out.trim()
+  const body = { definition: outer(made.json.id) }
+  const other = await server.manage('POST', '/workflows/run_tests', body, { token })
+  assert.equal(other.status, 400, other.text)
+  assert.match(other.json.detail, /there is no workflow/)
+  assert.doesNotMatch(other.text, /kept text/)
 })
 
 test('a workflow that fails a test with gate is neither published nor changed while it is in force', async () => {

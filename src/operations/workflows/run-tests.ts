@@ -6,8 +6,7 @@ import { WorkflowDefinition } from '../../model/workflow.ts'
 import { define, ONCE } from '../engine/define.ts'
 import { workflowKind } from '../kinds/workflows.ts'
 import { runTest, type TestResult } from './saved-tests.ts'
-import { planOf } from './trial.ts'
-import { definitionOf } from './validate.ts'
+import { definitionToRun, planOf } from './trial.ts'
 
 const Value = confidential('traffic', z.unknown())
 const Results = z.object({
@@ -51,7 +50,7 @@ export const runWorkflowTests = define({
   fails: ({ passed }) => !passed,
   subject: ({ workflow }) => ({ type: workflowKind.noun, id: null, slug: workflow ?? null }),
   prepare: async ({ test: name, ...asked }, context): Promise<z.output<typeof Results>> => {
-    const definition = await definitionOf(asked, context)
+    const definition = await definitionToRun(asked, context)
     const plan = await planOf(definition, context)
     const tests: TestResult[] = []
     for (const test of definition.tests ?? [])

@@ -10,12 +10,11 @@ import type { Resource } from '../../store/ports/resource.ts'
 import { FromCapture, GivenRequest, requestOf } from '../captures/sample.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define, ONCE } from '../engine/define.ts'
-import { getRef, resolveRefs } from '../engine/refs.ts'
+import { getRef } from '../engine/refs.ts'
 import { workflowKind } from '../kinds/workflows.ts'
 import { refuseCredentials } from '../requests/header-lines.ts'
 import { demandDestinations } from './destinations.ts'
-import { mockFault, planOf, runTrial, Tried, triedOf } from './trial.ts'
-import { type AskedDefinition, definitionOf } from './validate.ts'
+import { definitionToRun, mockFault, planOf, runTrial, Tried, triedOf } from './trial.ts'
 
 const MOCKS_MAX = 200
 
@@ -60,7 +59,11 @@ export const testWorkflow = define({
     const { mocks } = input
     const request = await requestOf(input, context)
     const live = input.live ? await toLive({ proxy: input.proxy, request }, context) : null
-    const definition = await definitionToRun(input, context)
+    const { definition: given } = input
+    const definition = await definitionToRun(
+      input.live && given !== undefined ? { definition: given } : input,
+      context,
+    )
     refuseMocks(mocks, definition)
     if (live !== null && input.definition !== undefined) await demandDestinations(definition, context)
     const plan = await planOf(definition, context)
@@ -81,17 +84,6 @@ function refuseMocks(mocks: Readonly<Record<string, NodeMock>>, definition: Work
       detail: `mocks.${fault.node}: ${fault.reason}.`,
       errors: [{ pointer: `/mocks/${fault.node}`, reason: fault.reason }],
     })
-}
-
-type Asked = AskedDefinition & { readonly live: boolean }
-
-/** With ids for what it refers to, as it would be stored. */
-async function definitionToRun(asked: Asked, context: OperationContext): Promise<WorkflowDefinition> {
-  const { definition, live } = asked
-  const given = await definitionOf(live && definition !== undefined ? { definition } : asked, context)
-  if (definition === undefined) return given
-  const spec = await resolveRefs(context.reader, workflowKind, { definition: given }, [])
-  return spec['definition'] as WorkflowDefinition
 }
 
 /** Refuses what cannot be asked for in the place of the caller. */
