@@ -1,6 +1,6 @@
 /** Makes detectors of settings: once for each snapshot, never for a request. */
-import { type Folded, foldedOf } from './folded.ts'
-import { compilePattern, type PatternCursor } from './regex.ts'
+import { type Folded, foldedOf, unescapedOf } from './folded.ts'
+import { compilePattern, enter, type PatternCursor } from './regex.ts'
 import { scanBeyondAscii, scanFor, type Wanted } from './scan.ts'
 import { namedValue } from './secrets/named.ts'
 import {
@@ -22,6 +22,7 @@ interface Cursor {
   beyondAscii: number
   /** In what the text reads as (`folded.ts`). */
   folded: number
+  /** Of each pattern in the text itself, and behind them of each in the text without escapes. */
   readonly patterns: PatternCursor[]
 }
 
@@ -75,15 +76,50 @@ export function compileDetectors(settings: readonly DetectorSettings[]): Detecto
   function reportFolded(found: Found): boolean {
     const start = view!.startOf(found.start)
     const end = view!.endOf(found.end)
-    known ??= new Map(into.flatMap(placesOf))
-    const places = placesOf({ kind: found.kind, start, end })
-    const [[from], [to]] = places
-    if ((known.get(from) ?? -1) >= end || (known.get(to) ?? Infinity) <= start) return true
+    const place = { kind: found.kind, start, end }
+    if (isKnown(place)) return true
     const before = into.length
     if (!report(found)) return false
     into[before] = { ...into[before]!, start, end }
-    for (const [place, other] of places) known.set(place, other)
+    remember(place)
     return true
+  }
+
+  /** True where a span of the kind begins or ends at the same place, and reaches as far. */
+  function isKnown(place: Place): boolean {
+    known ??= new Map(into.flatMap(placesOf))
+    const [[from], [to]] = placesOf(place)
+    return (known.get(from) ?? -1) >= place.end || (known.get(to) ?? Infinity) <= place.start
+  }
+
+  function remember(place: Place): void {
+    for (const [key, other] of placesOf(place)) known!.set(key, other)
+  }
+
+  /** Patterns read a text as it stands, and with escapes as what they stand for. */
+  function matchAll(
+    text: string,
+    offset: number,
+    cursors: readonly PatternCursor[],
+    to: number,
+    spans: Span[],
+  ): void {
+    if (patterns.length === 0) return
+    for (const [index, pattern] of patterns.entries())
+      pattern.advance(text, offset, cursors[index]!, to, spans)
+    const unescaped = unescapedOf(text)
+    for (const [index, pattern] of patterns.entries()) {
+      const cursor = cursors[patterns.length + index]!
+      if (unescaped === null) enter(cursor, offset, Math.max(cursor.at, to))
+      else
+        pattern.advanceIn(unescaped, text, offset, cursor, to, (start, end) => {
+          const place = { kind: pattern.kind, start, end }
+          if (isKnown(place)) return
+          spans.push({ ...place, detector: 'regex', confidence: 1 })
+          remember(place)
+        })
+    }
+    known = null
   }
 
   /** Reads what the text reads as, from the place `from` of the text itself to before `to`, and gives the place where to go on. */
@@ -117,9 +153,10 @@ export function compileDetectors(settings: readonly DetectorSettings[]): Detecto
         : scanBeyond(text, cursor.beyondAscii, to, '', report)
     cursor.folded = scanFolded(text, cursor.folded, to, '')
     read = ''
-    for (const [index, pattern] of patterns.entries())
-      pattern.advance(text, offset, cursor.patterns[index]!, to, spans)
+    matchAll(text, offset, cursor.patterns, to, spans)
   }
+
+  const patternCursors = (): PatternCursor[] => [...patterns, ...patterns].map(() => ({ at: 0, matches: 0 }))
 
   return {
     hasSize: size !== undefined,
@@ -127,7 +164,7 @@ export function compileDetectors(settings: readonly DetectorSettings[]): Detecto
       at: 0,
       beyondAscii: 0,
       folded: 0,
-      patterns: patterns.map(() => ({ at: 0, matches: 0 })),
+      patterns: patternCursors(),
     }),
     advance,
     find(text, name = '') {
@@ -142,17 +179,15 @@ export function compileDetectors(settings: readonly DetectorSettings[]): Detecto
       }
       scanFolded(text, 0, text.length, name)
       read = ''
-      for (const pattern of patterns) pattern.advance(text, 0, { at: 0, matches: 0 }, text.length, spans)
+      matchAll(text, 0, patternCursors(), text.length, spans)
       return spans.length > 1 ? spans.sort(inOrder) : spans
     },
   }
 }
 
-function placesOf({
-  kind,
-  start,
-  end,
-}: Pick<Span, 'kind' | 'start' | 'end'>): [[string, number], [string, number]] {
+type Place = Pick<Span, 'kind' | 'start' | 'end'>
+
+function placesOf({ kind, start, end }: Place): [[string, number], [string, number]] {
   return [
     [`${kind} from ${start}`, end],
     [`${kind} to ${end}`, start],

@@ -21,9 +21,20 @@ const ESCAPES = [
 /** Characters beyond ASCII that mean one of ASCII, or nothing. */
 const BEYOND = '[[\\p{Nd}\\p{Zs}\\p{Pd}\\u2212\\uff01-\\uff5e\\p{Default_Ignorable_Code_Point}]--[\\0-\\x7f]]'
 
-/** Most texts have nothing of this, which is told far faster than what to make of it. */
-const MAY_FOLD = /[^\0-\x7f]|%[0-9a-fA-F]{2}|\\[ux]|&#|&amp;/
-const FOLDS = new RegExp(`${ESCAPES.join('|')}|${BEYOND}`, 'gv')
+/** What is folded, and what tells texts that have nothing of it far faster. */
+interface Folds {
+  readonly all: RegExp
+  readonly may: RegExp
+}
+
+const FOLDS: Folds = {
+  all: new RegExp(`${ESCAPES.join('|')}|${BEYOND}`, 'gv'),
+  may: /[^\0-\x7f]|%[0-9a-fA-F]{2}|\\[ux]|&#|&amp;/,
+}
+const ESCAPES_ALONE: Folds = {
+  all: new RegExp(ESCAPES.join('|'), 'gv'),
+  may: /%[0-9a-fA-F]{2}|\\[ux]|&#|&amp;/,
+}
 
 /** Characters that one character is counted as at most, where characters are counted as they read. Escapes of JSON take 6 to 13. */
 const SPELT_MAX = 16
@@ -68,11 +79,20 @@ export class Folded {
 
 /** Null for a text that reads as it stands. */
 export function foldedOf(text: string): Folded | null {
+  return foldedBy(text, FOLDS)
+}
+
+/** The text with escapes alone as what they stand for: all other characters stay. Null for a text without any. */
+export function unescapedOf(text: string): Folded | null {
+  return foldedBy(text, ESCAPES_ALONE)
+}
+
+function foldedBy(text: string, { all, may }: Folds): Folded | null {
   const layers: Layer[] = []
   let current = text
-  while (layers.length < ROUNDS_MAX && MAY_FOLD.test(current)) {
+  while (layers.length < ROUNDS_MAX && may.test(current)) {
     const layer = new Layer()
-    const next = foldedOnce(current, layer)
+    const next = foldedOnce(current, all, layer)
     if (next === null) break
     layers.push(layer)
     current = next
@@ -138,14 +158,14 @@ class Layer {
   }
 }
 
-function foldedOnce(text: string, layer: Layer): string | null {
+function foldedOnce(text: string, folds: RegExp, layer: Layer): string | null {
   let out = ''
   let copied = 0
-  FOLDS.lastIndex = 0
-  for (let match = FOLDS.exec(text); match !== null; match = FOLDS.exec(text)) {
+  folds.lastIndex = 0
+  for (let match = folds.exec(text); match !== null; match = folds.exec(text)) {
     const [one] = match
     const start = match.index
-    let end = FOLDS.lastIndex
+    let end = folds.lastIndex
     let value = meaningOf(one)
     if (value === null) {
       // A byte of a character beyond ASCII goes on in the escapes that follow
@@ -153,7 +173,7 @@ function foldedOnce(text: string, layer: Layer): string | null {
       if (character === null) continue
       value = character.value
       end = character.end
-      FOLDS.lastIndex = end
+      folds.lastIndex = end
     }
     out += text.slice(copied, start)
     layer.add(out.length, start, end, value.length)

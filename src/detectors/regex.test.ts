@@ -20,6 +20,28 @@ test('all matches of a pattern are found, from left to right and without overlap
   assert.deepEqual(find('a*', 'baac'), [[1, 3]])
 })
 
+test('a pattern reads escapes as they stand, and as what they stand for', () => {
+  for (const spelt of [
+    '\\u0049NT-1234',
+    '\\\\u0049NT-1234',
+    '&#73;NT-1234',
+    '&#x49;NT%2D1234',
+    'I\\x4eT-1234',
+  ])
+    assert.deepEqual(find('INT-[0-9]{4}', `"${spelt}" INT-99 INT-5678`), [
+      [1, 1 + spelt.length],
+      [spelt.length + 10, spelt.length + 18],
+    ])
+  assert.deepEqual(find('u0049', '\\u0049'), [[1, 6]])
+  // A match that is there both ways counts once, and other characters than escapes stay
+  assert.deepEqual(find('a+', 'aa%61 b'), [
+    [0, 2],
+    [0, 5],
+  ])
+  assert.deepEqual(find('INT-1', 'ＩNT-1 I\u00adNT-1'), [])
+  assert.equal(find('a', '%61'.repeat(20_000)).length, 4 * 257)
+})
+
 test('spans name the detector and the pattern', () => {
   const detectors = compileDetectors([
     {

@@ -3,6 +3,7 @@
  * reads the rest of the text. So a search looks a bounded way ahead, and a region with too many matches becomes one span.
  */
 import { type LinearPattern, linearPattern } from '../base/linear-pattern.ts'
+import type { Folded } from './folded.ts'
 import type { NamedPattern } from './settings.ts'
 import type { Span } from './span.ts'
 
@@ -24,6 +25,15 @@ export interface Pattern {
    * stream that it is a part of.
    */
   advance(text: string, offset: number, cursor: PatternCursor, to: number, spans: Span[]): void
+  /** The same in what the text reads as. Places of the cursor and of what is reported are those of the text itself. */
+  advanceIn(
+    view: Folded,
+    text: string,
+    offset: number,
+    cursor: PatternCursor,
+    to: number,
+    report: (start: number, end: number) => void,
+  ): void
 }
 
 /** @throws RangeError for a pattern that cannot be searched for in linear time. */
@@ -53,6 +63,23 @@ export function compilePattern({ kind, pattern: source }: NamedPattern): Pattern
           spans.push({ start: next, end: Math.min(end, text.length), detector: 'regex', kind, confidence: 1 })
       }
     },
+    advanceIn(view, text, offset, cursor, to, report) {
+      if (cursor.at === 0 && to === text.length && !pattern.test(view.text)) {
+        cursor.at = to
+        return
+      }
+      while (cursor.at < to) {
+        const found = search(pattern, view.text, view.placeOf(cursor.at))
+        const start = found === null ? to : Math.max(cursor.at, view.startOf(found.start))
+        const next = Math.min(start, to)
+        enter(cursor, offset, next)
+        if (found === null || next === to) return
+        const end = cursor.matches < MATCHES_MAX ? view.endOf(found.end) : regionEnd(offset, next) - offset
+        cursor.matches++
+        enter(cursor, offset, Math.max(end, next + 1))
+        if (end > next) report(next, Math.min(end, text.length))
+      }
+    },
   }
 }
 
@@ -60,7 +87,8 @@ function regionEnd(offset: number, at: number): number {
   return (Math.floor((offset + at) / REGION_CHARS) + 1) * REGION_CHARS
 }
 
-function enter(cursor: PatternCursor, offset: number, at: number): void {
+/** Moves a cursor on. */
+export function enter(cursor: PatternCursor, offset: number, at: number): void {
   if (offset + at >= regionEnd(offset, cursor.at)) cursor.matches = 0
   cursor.at = at
 }

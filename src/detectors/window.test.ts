@@ -208,6 +208,7 @@ function speltText(random: () => number): string {
     }
     if (chance < 0.7)
       return oneOf([' ', '.', '-', '@', '"', '7', 'card ', 'phone: ', 'ssn ', 'password=', '+', '('])
+    if (chance < 0.75) return spelt(`ORD-${chars(random, 6, DIGITS)}`)
     if (chance < 0.8) return 'x1 word '.repeat(Math.floor(random() * 90))
     return spelt(chars(random, 15, DIGITS).repeat(1 + Math.floor(random() * 3)))
   }
