@@ -6,7 +6,8 @@ import { WorkflowDefinition } from '../../model/workflow.ts'
 import { define, ONCE } from '../engine/define.ts'
 import { workflowKind } from '../kinds/workflows.ts'
 import { runTest, type TestResult } from './saved-tests.ts'
-import { definitionToRun, planOf } from './trial.ts'
+import { planOf } from './trial.ts'
+import { definitionToRun } from './validate.ts'
 
 const Value = confidential('traffic', z.unknown())
 const Results = z.object({

@@ -14,7 +14,8 @@ import { getRef } from '../engine/refs.ts'
 import { workflowKind } from '../kinds/workflows.ts'
 import { refuseCredentials } from '../requests/header-lines.ts'
 import { demandDestinations } from './destinations.ts'
-import { definitionToRun, mockFault, planOf, runTrial, Tried, triedOf } from './trial.ts'
+import { mockFault, planOf, runTrial, Tried, triedOf } from './trial.ts'
+import { definitionToRun } from './validate.ts'
 
 const MOCKS_MAX = 200
 

@@ -18,10 +18,7 @@ import { readWorkflowTrace } from '../../record/workflow-trace.ts'
 import { compilePlan } from '../../snapshot/compile/workflow.ts'
 import type { PlanFragment } from '../../snapshot/plan.ts'
 import type { OperationContext } from '../engine/context.ts'
-import { resolveRefs } from '../engine/refs.ts'
-import { workflowKind } from '../kinds/workflows.ts'
 import { refuseFaults } from './faults.ts'
-import { type AskedDefinition, definitionOf } from './validate.ts'
 
 /** What one run came to. */
 export const Tried = z.object({
@@ -36,20 +33,6 @@ export const Tried = z.object({
   nodes: NodeResults.describe('Executions in the order in which they ended, with outputs'),
   trace: WorkflowTrace.nullable(),
 })
-
-/**
- * The definition that is given, or stored. One that is given has ids for what it refers to, as it would be stored: it runs nothing that
- * its reader may not name. Refuses with input_invalid, not_found.
- */
-export async function definitionToRun(
-  asked: AskedDefinition,
-  context: OperationContext,
-): Promise<WorkflowDefinition> {
-  const given = await definitionOf(asked, context)
-  if (asked.definition === undefined) return given
-  const spec = await resolveRefs(context.reader, workflowKind, { definition: given }, [])
-  return spec['definition'] as WorkflowDefinition
-}
 
 /** The plan of a definition. Refuses with configuration_invalid what has faults. */
 export async function planOf(

@@ -4,12 +4,12 @@ import { Ref } from '../../model/slug.ts'
 import { Finding, WorkflowDefinition } from '../../model/workflow.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
-import { getRef } from '../engine/refs.ts'
+import { getRef, resolveRefs } from '../engine/refs.ts'
 import { workflowKind } from '../kinds/workflows.ts'
 import { judgedBy, ownerOf } from './findings.ts'
 import { workflowOf } from './of-proxy.ts'
 
-export interface AskedDefinition {
+interface AskedDefinition {
   readonly definition?: WorkflowDefinition | undefined
   readonly workflow?: string | undefined
   readonly proxy?: string | undefined
@@ -75,4 +75,18 @@ export async function definitionOf(
   const own = (await workflowOf(found, context)).definition
   if (own === null) throw refuse('not_found', { detail: `The proxy "${found.slug}" has no workflow.` })
   return own
+}
+
+/**
+ * The definition that is given, or stored. One that is given has ids for what it refers to, as it would be stored: it runs nothing that
+ * its reader may not name. Refuses with input_invalid, not_found.
+ */
+export async function definitionToRun(
+  asked: AskedDefinition,
+  context: OperationContext,
+): Promise<WorkflowDefinition> {
+  const given = await definitionOf(asked, context)
+  if (asked.definition === undefined) return given
+  const spec = await resolveRefs(context.reader, workflowKind, { definition: given }, [])
+  return spec['definition'] as WorkflowDefinition
 }
