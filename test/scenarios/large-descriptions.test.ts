@@ -70,8 +70,6 @@ for (const isText of [false, true])
     assert.equal(published, 200)
     assert.ok(publishing < BLOCK_MS_MAX, `${publishing} ms`)
 
-    // Comparing the shared schemas of the largest ones takes the main thread longer
-    if (IS_LONG) return
     let changed = ''
     const again = await longestBlock(async () => {
       const sent = await sendDescription({

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type Control, refused, startControl } from '../../../test/control.ts'
+import { readAndCompare } from './compare-description.ts'
 
 let control: Control
 before(async () => {
@@ -154,4 +155,60 @@ test('one change with one audit entry, and only for who may change the collectio
   const [entry, ...others] = items.filter(({ resource }) => resource.slug === 'audited')
   assert.deepEqual(others, [])
   assert.ok(entry?.diff.some(({ path }) => path === '/proxies/fresh'))
+})
+
+/** Paths of endpoints in thousands of characters. */
+const many = (count: number): object =>
+  Object.fromEntries(
+    Array.from({ length: count }, (_, at) => [
+      `/many${at}`,
+      { get: { operationId: `many${at}`, description: 'What it does. '.repeat(20), ...answer(reference) } },
+    ]),
+  )
+
+test('the main thread neither reads nor compares a description that is not small', async (t) => {
+  await control.run('collections.import', {
+    document: description(many(50)),
+    base_path: '/many',
+    slug: 'many',
+  })
+  const run = t.mock.method(readAndCompare, 'run')
+  const { output } = await control.run('collections.reimport', {
+    id: 'many',
+    document: description(many(49), { ...ORDER, required: ['id'] }),
+    breaking: 'allow',
+  })
+  assert.deepEqual(
+    [output['missing'], output['changed'], output['unchanged'], output['breaking']],
+    [1, 0, 49, 0],
+  )
+  assert.equal(run.mock.callCount(), 0)
+})
+
+test('a comparison goes by what the collection has become meanwhile', async (t) => {
+  await shop('meanwhile')
+  const read = t.mock.method(readAndCompare, 'run')
+  const { '/health': _, ...rest } = FIRST
+  const held = Promise.withResolvers<void>()
+  const writing = control.store.write(() => held.promise)
+  const again = (): ReturnType<typeof control.run> =>
+    control.run('collections.reimport', {
+      ...{ id: 'meanwhile', missing: 'draft', breaking: 'allow' },
+      document: description(rest),
+    })
+  const reimports = [again(), again()]
+  // Both are compared before the first of them is written
+  while (read.mock.callCount() < reimports.length) await new Promise(setImmediate)
+  held.resolve()
+  await writing
+  const outputs = (await Promise.all(reimports)).map(({ output }) => output)
+  // What the first has hidden is not hidden by the second
+  assert.deepEqual(
+    outputs.map((output) => changesIn(output).map(({ proxy, members }) => [proxy, members])),
+    [[['get-health', ['status']]], [['get-health', []]]],
+  )
+  assert.deepEqual(
+    outputs.map(({ breaking }) => breaking),
+    [1, 0],
+  )
 })

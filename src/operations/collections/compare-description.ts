@@ -1,0 +1,221 @@
+/**
+ * A newer description is read and compared with a collection in a thread apart, since both may be tens of megabytes. The main thread gets
+ * what there is to write, ready.
+ */
+import { canonicalJson } from '../../base/canonical.ts'
+import { unpackJson } from '../../base/packed-text.ts'
+import { tooMuchToRead } from '../../import/text/plain-data.ts'
+import { type JsonSchema, ProxySpec } from '../../model/proxy.ts'
+import type { Resource } from '../../store/ports/resource.ts'
+import type { Job } from '../engine/apart.ts'
+import type { Warning } from '../engine/kind.ts'
+import { readUnread, type UnreadDocument, unread } from '../engine/unread.ts'
+import { breakingChanges, type Shared, sharedBy } from './breaking.ts'
+import {
+  type AskedDescription,
+  type ReadDescription,
+  readDescription,
+  storedSchemas,
+} from './description-input.ts'
+
+/** Members of a proxy that a description says; all others are the operator's. */
+const DESCRIBED = [
+  'name',
+  'description',
+  'tags',
+  'operation_id',
+  'deprecated',
+  'methods',
+  'path',
+  'parameters',
+  'request_schema',
+  'request_schemas',
+  'request_types',
+  'request_required',
+  'response_schema',
+  'request_example',
+  'response_example',
+] as const
+
+/** A proxy of the collection as it stands. */
+type KnownProxy = Pick<Resource, 'id' | 'slug' | 'status' | 'spec'>
+
+/** The collection as it stands. */
+export interface Standing {
+  readonly known: readonly KnownProxy[]
+  /** Its shared schemas as they are stored. */
+  readonly schemas: string | null
+  /** Proxies that are missing in the description become drafts. */
+  readonly hides: boolean
+}
+
+/** What a description changes for the callers of one proxy. */
+export interface ProxyChange {
+  readonly change: 'added' | 'changed' | 'missing'
+  /** Slug. */
+  readonly proxy: string
+  readonly route: string
+  /** That differ. */
+  readonly members: string[]
+  readonly breaking: Warning[]
+}
+
+/** What a description makes of a collection. */
+export interface Compared {
+  readonly changes: ProxyChange[]
+  /** In the order of the description: the spec of each proxy to write, under its id where there is one. */
+  readonly writes: readonly (
+    | { readonly id: string; readonly spec: ProxySpec }
+    | { readonly id: null; readonly spec: ImportedProxy }
+  )[]
+  /** Ids of proxies that the description does not have. */
+  readonly missing: readonly string[]
+  /** Shared schemas as they are to be stored. */
+  readonly schemas: ReadDescription['schemas']
+  readonly warnings: ReadDescription['warnings']
+  readonly notEnforced: ReadDescription['notEnforced']
+}
+
+/** Reads a description and compares it. Refuses as {@link readDescription}. */
+export const readAndCompare: Job<
+  AskedDescription & Standing,
+  Compared & { readonly description: UnreadDocument }
+> = {
+  name: 'collections.reimport',
+  tooMuch: tooMuchToRead,
+  run: async ({ document, options, ...standing }) => {
+    const description = await readDescription.run({ document, options })
+    // For a comparison with what the collection has become meanwhile
+    return { ...compared(description, standing), description: unread({ ...description }) }
+  },
+}
+
+/** Compares a description that {@link readAndCompare} has read. */
+export const compareAgain: Job<Standing & { readonly description: UnreadDocument }, Compared> = {
+  name: 'collections.compare',
+  tooMuch: tooMuchToRead,
+  // Written by the job above
+  run: ({ description, ...standing }) =>
+    compared(readUnread(description) as unknown as ReadDescription, standing),
+}
+
+function compared(description: ReadDescription, { known, schemas, hides }: Standing): Compared {
+  const before = schemas === null ? {} : schemasIn(schemas)
+  const pairs = pairsOf(known, description)
+  const after = description.schemas === null ? {} : schemasIn(description.schemas.json)
+  const kept = keptSchemas(pairs.missing, before, after)
+  const shared = sharedBy(before, kept)
+  const changes: ProxyChange[] = []
+  const writes: Compared['writes'][number][] = []
+  for (const pair of pairs.found) {
+    const change = changeOf(pair, shared)
+    const { resource, proxy } = pair
+    if (resource === null) writes.push({ id: null, spec: proxy })
+    else if (change !== null && change.members.length > 0)
+      writes.push({ id: resource.id, spec: described(resource, proxy) })
+    if (change !== null) changes.push(change)
+  }
+  for (const resource of pairs.missing) changes.push(missing(resource, hides))
+  return {
+    changes,
+    writes,
+    missing: pairs.missing.map(({ id }) => id),
+    schemas: kept === after ? description.schemas : toStoredSchemas(kept),
+    warnings: description.warnings,
+    notEnforced: description.notEnforced,
+  }
+}
+
+/** Shared schemas as they are stored, by name. An import has stored them. */
+function schemasIn(packed: string): Schemas {
+  return JSON.parse(unpackJson(packed)) as Schemas
+}
+
+type Schemas = Readonly<Record<string, JsonSchema>>
+
+export type ImportedProxy = ReadDescription['proxies'][number]
+
+interface Pairs {
+  /** What the description has, with the proxy of it; null for a new one. */
+  readonly found: readonly { readonly resource: KnownProxy | null; readonly proxy: ImportedProxy }[]
+  readonly missing: readonly KnownProxy[]
+}
+
+function pairsOf(known: readonly KnownProxy[], { proxies }: ReadDescription): Pairs {
+  const left = new Set(known)
+  const byId = new Map<string, KnownProxy>()
+  const byRoute = new Map<string, KnownProxy>()
+  for (const resource of known) {
+    const spec = specOf(resource)
+    if (spec.operation_id !== null) byId.set(spec.operation_id, resource)
+    for (const route of routesOf(spec)) byRoute.set(route, resource)
+  }
+  const take = (resource: KnownProxy | undefined): KnownProxy | null =>
+    resource !== undefined && left.delete(resource) ? resource : null
+  // By operationId first, so that a route that moved is not taken for another operation
+  const named = new Map(proxies.map((proxy) => [proxy, take(byId.get(proxy.operation_id ?? ''))]))
+  const found = proxies.map((proxy) => ({
+    proxy,
+    resource: named.get(proxy) ?? take(byRoute.get(routesOf(proxy)[0]!)),
+  }))
+  return { found, missing: [...left] }
+}
+
+function specOf({ spec }: KnownProxy): ProxySpec {
+  // Parsed again, since earlier versions stored fewer members
+  return ProxySpec.parse(spec)
+}
+
+function routesOf({ methods, path }: Pick<ProxySpec, 'methods' | 'path'>): string[] {
+  return methods.map((method) => `${method} ${path.replace(/\{[^{}]*\}/g, '{}')}`)
+}
+
+/** The proxy with what the description says of it. */
+function described(resource: KnownProxy, proxy: ImportedProxy): ProxySpec {
+  const spec = specOf(resource)
+  const said = Object.fromEntries(DESCRIBED.map((member) => [member, proxy[member]]))
+  const isWider = spec.methods.length > 1 && spec.methods.includes(proxy.methods[0]!)
+  return {
+    ...spec,
+    ...said,
+    methods: isWider ? spec.methods : proxy.methods,
+    // Its parameters have the names of those of the path
+    target_path: spec.target_path === null || spec.path === proxy.path ? spec.target_path : proxy.target_path,
+  }
+}
+
+/** Null where nothing differs. */
+function changeOf({ resource, proxy }: Pairs['found'][number], shared: Shared): ProxyChange | null {
+  if (resource === null)
+    return { change: 'added', proxy: proxy.slug, route: routeOf(proxy), members: [], breaking: [] }
+  const [was, is] = [specOf(resource), described(resource, proxy)]
+  const members = DESCRIBED.filter((member) => canonicalJson(was[member]) !== canonicalJson(is[member]))
+  const breaking = breakingChanges(was, is, shared)
+  if (members.length === 0 && breaking.length === 0) return null
+  return { change: 'changed', proxy: resource.slug, route: routeOf(is), members, breaking }
+}
+
+function missing(resource: KnownProxy, isHidden: boolean): ProxyChange {
+  const gone = isHidden && resource.status === 'published'
+  return {
+    change: 'missing',
+    proxy: resource.slug,
+    route: routeOf(specOf(resource)),
+    members: gone ? ['status'] : [],
+    breaking: gone ? [{ pointer: '/status', reason: 'is no longer answered' }] : [],
+  }
+}
+
+function routeOf({ methods, path }: Pick<ProxySpec, 'methods' | 'path'>): string {
+  return `${methods.join(',')} ${path}`
+}
+
+/** Proxies that stay without being described any more may still point into the schemas of before. */
+function keptSchemas(left: Pairs['missing'], before: Schemas, after: Schemas): Schemas {
+  const isUsed = left.some(({ spec }) => JSON.stringify(spec).includes('"#/$defs/'))
+  return isUsed ? { ...before, ...after } : after
+}
+
+function toStoredSchemas(schemas: Schemas): ReadDescription['schemas'] {
+  return Object.keys(schemas).length === 0 ? null : storedSchemas(schemas)
+}
