@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { example, refused, startControl } from '../../test/control.ts'
 import { Refusal } from '../base/refusal.ts'
+import { exampleOf } from '../surfaces/mcp/examples.ts'
 import { OPERATIONS } from './registry.ts'
 
 const REFS = [
@@ -73,6 +74,41 @@ test('whatever is sent, an operation answers or refuses; it never breaks', async
     ),
     { numRuns: 1500 },
   )
+  await control.close()
+})
+
+/** The value with the text in the place of one of its texts each, and as the name of one member more. */
+function* withText(value: unknown, text: string): Generator<unknown> {
+  if (typeof value === 'string') yield text
+  else if (Array.isArray(value)) {
+    for (const [at, item] of value.entries())
+      for (const changed of withText(item, text)) yield value.with(at, changed)
+  } else if (typeof value === 'object' && value !== null) {
+    const members = Object.entries(value)
+    for (const [name, item] of members)
+      for (const changed of withText(item, text))
+        yield Object.fromEntries([...members.filter(([other]) => other !== name), [name, changed]])
+    yield Object.fromEntries([...members, [text, 'x']])
+  }
+}
+
+test('a name that every object of JavaScript has is a text as any other, to every operation, in every place', async () => {
+  const control = await startControl()
+  await example(control)
+  for (const operation of OPERATIONS)
+    for (const text of ['constructor', '__proto__', 'toString']) {
+      const known = exampleOf(operation)
+      const members = Object.keys(operation.input.shape)
+      const inputs = [...withText(known, text), ...members.map((name) => ({ ...known, [name]: text }))]
+      for (const input of inputs) {
+        const options = { dryRun: operation.effect !== 'read', confirm: text }
+        const call = `${operation.resource}.${operation.action}`
+        await control.run(call, input, options).catch((error: unknown) => {
+          const said = `${call} ${JSON.stringify(input)}: ${error}`
+          assert.ok(error instanceof Refusal && error.code !== 'internal_error', said)
+        })
+      }
+    }
   await control.close()
 })
 

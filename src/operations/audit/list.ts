@@ -15,7 +15,10 @@ import { findRef } from '../engine/refs.ts'
 const text = z.string().min(1).max(200)
 
 /** The word of the trail for a resource type; the plural of the API is understood too. */
-const SINGULAR: Readonly<Record<string, string>> = { ...NOUNS, access_tokens: 'access_token' }
+const SINGULAR: ReadonlyMap<string, string> = new Map([
+  ...Object.entries(NOUNS),
+  ['access_tokens', 'access_token'],
+])
 
 const CHANGES = ['CREATE', 'UPDATE', 'DELETE'] as const
 const STATUSES = /^[1-5]([0-9]{2}|xx)( *, *[1-5]([0-9]{2}|xx)){0,19}$/
@@ -128,7 +131,7 @@ export async function toAuditFilter(
     collection === undefined ? undefined : await findRef(context.reader, 'collections', collection)
   return defined({
     ...rest,
-    resource_type: resource_type && (SINGULAR[resource_type] ?? resource_type),
+    resource_type: resource_type && (SINGULAR.get(resource_type) ?? resource_type),
     collection: known?.id ?? collection,
     session_id: session_id && sessionNameOf(session_id),
     actions: action && (action === 'CHANGE' ? CHANGES : [action]),
