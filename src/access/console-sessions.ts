@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Clock } from '../base/clock.ts'
+import { type Clock, hasEnded } from '../base/clock.ts'
 import { refuse } from '../base/refusal.ts'
 import { hashToken } from '../base/token.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
@@ -73,7 +73,7 @@ export function createConsoleSessions(
       const found = await find(value)
       if (found === undefined) throw refuse('credential_invalid', { inner: 'no such console session' })
       const expiresAt = found.expires_at ?? 0
-      if (expiresAt <= clock.now())
+      if (hasEnded(found.created_at, expiresAt, clock.now()))
         throw refuse('credential_expired', { inner: 'the console session is over' })
       return accounts.principalOf(found.account_id ?? '', {
         authMethod: 'console_session',

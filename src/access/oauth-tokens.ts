@@ -3,7 +3,7 @@
  * signature, audience, age, and with each request that the account and the grant (or the trust rule, for a workload)
  * still exist.
  */
-import type { Clock } from '../base/clock.ts'
+import { type Clock, hasEnded } from '../base/clock.ts'
 import type { Protected } from '../base/doors.ts'
 import { readJwk } from '../base/jwk.ts'
 import { type NamedKey, signingKeyOf } from '../base/jws.ts'
@@ -96,7 +96,8 @@ export function createOAuthTokens(
     if (!jwt.audience.includes(resources.nameOf(resource))) throw invalid('wrong audience')
     const now = clock.now()
     const expiresAt = (jwt.expires ?? 0) * 1000
-    if (expiresAt <= now) throw refuse('credential_expired', { inner: 'expired' })
+    if (hasEnded((jwt.issuedAt ?? 0) * 1000, expiresAt, now))
+      throw refuse('credential_expired', { inner: 'expired' })
     await demandGrant(jwt, now)
     return { ...jwt, expiresAt }
   }

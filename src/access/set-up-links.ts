@@ -1,4 +1,4 @@
-import { type Clock, toTime } from '../base/clock.ts'
+import { type Clock, hasEnded, toTime } from '../base/clock.ts'
 import { refuse } from '../base/refusal.ts'
 import { hashToken, isToken, mintToken } from '../base/token.ts'
 import type { AuditEntry } from '../model/audit.ts'
@@ -9,6 +9,8 @@ import { findLocalUser, grantsOf } from './identities.ts'
 
 /** How long a link works that makes an administrator, or is made from the data directory; milliseconds. */
 const LINK_MS = 60 * 60_000
+/** How long an invitation works, milliseconds. */
+export const INVITATION_MS = 24 * 60 * 60_000
 
 export interface IssuedLink {
   readonly token: string
@@ -60,7 +62,9 @@ export function createSetUpLinks(store: ConfigStore, clock: Clock): SetUpLinks {
     },
     async find(token) {
       const link = isToken('su', token) ? await store.read.setUpLink(hashToken(token)) : undefined
-      return link !== undefined && clock.now() < link.expires_at ? link : undefined
+      if (link === undefined) return undefined
+      const lifeMs = link.purpose === 'invite' ? INVITATION_MS : LINK_MS
+      return hasEnded(link.expires_at - lifeMs, link.expires_at, clock.now()) ? undefined : link
     },
   }
 }

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { example, refused, startControl } from '../../test/control.ts'
-import { createClock } from '../base/clock.ts'
+import { createClock, jumpClock } from '../base/clock.ts'
 import { mintToken } from '../base/token.ts'
 import type { Permission } from './principal.ts'
 import { permits } from './roles.ts'
@@ -36,6 +36,22 @@ test('an access token stands for its role until it expires or is revoked', async
 
   control.move(60_001)
   await refused(tokens.verify(token), 'credential_expired')
+  await control.close()
+})
+
+test('a token that was issued while the clock was far ahead ends when it is set right, and one of a little ahead counts on', async () => {
+  const control = await startControl()
+  const tokens = createAccessTokens(control.store, createClock(control.cell))
+  for (const [ahead, counts] of [
+    [500 * 86_400_000, false],
+    [30_000, true],
+  ] as const) {
+    jumpClock(control.cell, ahead)
+    const { token } = await tokens.issue(REQUEST)
+    jumpClock(control.cell, -ahead)
+    if (counts) assert.equal((await tokens.verify(token)).name, 'Ada')
+    else await refused(tokens.verify(token), 'credential_expired')
+  }
   await control.close()
 })
 

@@ -1,6 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
-import type { Clock } from '../base/clock.ts'
-import { toTime } from '../base/clock.ts'
+import { type Clock, hasEnded, toTime } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
 import { refuse } from '../base/refusal.ts'
 import { hashToken, isToken, lookupOf, mintToken } from '../base/token.ts'
@@ -106,7 +105,8 @@ export function proved<T extends StoredAccessToken>(
   const inner = faultOf(kind, stored, token)
   if (stored === undefined || inner !== null)
     throw refuse('credential_invalid', { inner: inner ?? 'unknown' })
-  if (stored.expires_at <= now) throw refuse('credential_expired', { inner: 'expired' })
+  if (hasEnded(stored.created_at, stored.expires_at, now))
+    throw refuse('credential_expired', { inner: 'expired' })
   return stored
 }
 

@@ -54,6 +54,15 @@ export function steadyOf(clock: Clock): Pick<Clock, 'now'> {
   return { now: () => origin + clock.monotonic() }
 }
 
+/**
+ * True for what has ended: its time is over, or it was made further ahead of the clock than it lives, so that the clock was set back
+ * since. Without that, what was made while the clock was far ahead would count until the clock is there again.
+ * @param madeAt milliseconds since the epoch, as all times here
+ */
+export function hasEnded(madeAt: number, endsAt: number, now: number): boolean {
+  return now >= endsAt || now < madeAt - (endsAt - madeAt)
+}
+
 /** RFC 3339 in UTC with milliseconds, the form of every time on the wire. */
 export function toTime(ms: number): string {
   return new Date(ms).toISOString()

@@ -223,8 +223,11 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
         // The request itself is refused, and its reason noted, when it is judged
         () => null,
       ),
-    signIn: proveSignIns(identities.oauth, fault),
-    connection: connections.answer,
+    signIn: proveSignIns(identities.oauth, options),
+    connection(...asked) {
+      options.state.endedGrants.vouched(clock.now())
+      return connections.answer(...asked)
+    },
     consoleCaller: surfaces.consoleCaller,
     refusedCallers: noteRefusedCallers(store.read, unknown, fault),
     issueToken: createLocalTokens(identities.tokens, clock),
@@ -258,11 +261,15 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
 /** Verifies tokens of people at MCP endpoints for gateway threads. */
 function proveSignIns(
   tokens: Pick<OAuthTokens, 'signedIn'>,
-  fault: (error: unknown, requestId: string) => void,
+  { state, clock, fault }: Pick<ControlPlaneOptions, 'state' | 'clock' | 'fault'>,
 ): ControlPlane['signIn'] {
   return (token, resource) =>
     tokens.signedIn(token, resource).then(
-      (proved): SignInProof => ({ ok: true, ...proved }),
+      (proved): SignInProof => {
+        const now = clock.now()
+        state.endedGrants.vouched(now)
+        return { ok: true, ...proved, until: Math.min(proved.until, now + PROOF_MS) }
+      },
       (error: unknown): SignInProof => {
         if (error instanceof Refusal && error.status === 401)
           return {
@@ -295,12 +302,14 @@ function linksOf(
   }
 }
 
-/** Longer than an access token lives. */
-const ENDED_MS = 16 * 60_000
+/** For which a thread counts on a proof: as long as an access token lives. */
+const PROOF_MS = 15 * 60_000
+/** Longer than threads count on anything that they were told of a grant. */
+const ENDED_MS = PROOF_MS + 60_000
 
 /** Tells all threads that the access tokens of a grant count no longer. */
 function endGrants({ state, clock }: Pick<ControlPlaneOptions, 'state' | 'clock'>): (grant: string) => void {
-  return (grant) => void state.endedGrants.claim(grant, clock.now() + ENDED_MS, clock.now())
+  return (grant) => void state.endedGrants.end(grant, ENDED_MS, clock.now())
 }
 
 function openSurfaces(

@@ -22,11 +22,11 @@ export function openControlState(cells: SharedCells, clock: Clock, events: Event
     tombstones: createTombstones(cells.tombstones, events),
     usedReplies: openKeyMemory(cells.usedReplies),
     endedGrants: {
-      claim(grant, until, now) {
-        const claimed = ended.claim(grant, until, now)
+      vouched: (now) => ended.vouched(now),
+      end(grant, lifeMs, now) {
+        ended.end(grant, lifeMs, now)
         // Messages look into the memory; streams that stand hear of it
         events.publish({ topic: 'grant_ended', text: grant })
-        return claimed
       },
     },
     throttle: createThrottle(clock),

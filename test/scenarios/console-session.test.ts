@@ -318,3 +318,13 @@ test('a session is over after eight hours, whatever it was used', async () => {
   const over = await browser.api(origin, 'GET', WHOAMI)
   assert.deepEqual([over.status, codeOf(over)], [401, 'credential_expired'])
 })
+
+test('a session that was begun while the clock was far ahead is over when it is set right', async () => {
+  const ahead = 500 * 24 * 60 * 60_000
+  server.jumpClock(ahead)
+  const browser = await signedIn()
+  assert.equal((await browser.api(origin, 'GET', WHOAMI)).status, 200)
+  server.jumpClock(-ahead)
+  const over = await browser.api(origin, 'GET', WHOAMI)
+  assert.deepEqual([over.status, codeOf(over)], [401, 'credential_expired'])
+})

@@ -205,3 +205,25 @@ test('clients whose tokens have ended are told 401 however many they are at one 
   }
   server.moveClock(-life)
 })
+
+const MINUTE = 60_000
+for (const [what, back, passed, forward] of [
+  ['an hour', -60 * MINUTE, 20 * MINUTE, 0],
+  ['ten minutes, and right again', -10 * MINUTE, 8 * MINUTE, 10 * MINUTE],
+] as const)
+  test(`a token that was revoked while the clock was set back by ${what} proves nothing later`, async () => {
+    const signedIn = await signIn(at('desk'), 'bob')
+    const status = async () => (await message(at('desk'), signedIn.accessToken, 'tools/list')).status
+    assert.equal(await status(), 200)
+    server.jumpClock(back)
+    // A thread that asks only now takes it as one that comes from the future
+    await status()
+    const { refreshToken, clientId } = signedIn
+    await postForm(`${base}/oauth/revoke`, { token: refreshToken, client_id: clientId })
+    assert.equal(await status(), 401)
+    server.jumpClock(forward)
+    server.moveClock(passed)
+    assert.equal(await status(), 401)
+    server.jumpClock(-back - forward)
+    server.moveClock(-passed)
+  })

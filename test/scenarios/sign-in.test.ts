@@ -59,7 +59,7 @@ test('pages carry no script, stand in no frame, tell nobody their address and ar
   }
 })
 
-test('a link ends with its hour, and with the next one that is made', async () => {
+test('a link ends with its hour, with the next one that is made, and when the clock is set back from far ahead', async () => {
   const [old, link] = [await firstLink(), await firstLink()]
   assert.equal((await server.gateway('GET', pathOf(old))).status, 404)
   assert.equal((await server.gateway('GET', pathOf(link))).status, 200)
@@ -67,6 +67,11 @@ test('a link ends with its hour, and with the next one that is made', async () =
   assert.equal((await server.gateway('GET', pathOf(link))).status, 404)
   server.moveClock(-60 * 60_000)
   assert.equal((await server.gateway('GET', `${pathOf(link)}x`)).status, 404)
+  server.jumpClock(500 * 24 * 60 * 60_000)
+  const ofAhead = await firstLink()
+  assert.equal((await server.gateway('GET', pathOf(ofAhead))).status, 200)
+  server.jumpClock(-500 * 24 * 60 * 60_000)
+  assert.equal((await server.gateway('GET', pathOf(ofAhead))).status, 404)
 })
 
 test('what cannot be taken is said above the form, which keeps the rest, and the link stays', async () => {

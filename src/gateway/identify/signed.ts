@@ -57,7 +57,8 @@ function prove(exchange: Known, jwt: Jwt, keys: readonly VerifyKey[]): Proved {
     profile: exchange.identity.profile,
     key,
     credentialId: key.id,
-    from,
+    // A clock that is set back makes no proof by a fetched key older than that
+    from: verifier.source === '' ? from : Math.max(from, exchange.now - REMOTE_MS),
     until: Math.min(...bounds),
     subject: copyOf(jwt.subject),
     agentHost: hostOf(jwt.claims),

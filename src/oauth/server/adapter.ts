@@ -3,7 +3,7 @@
  * that act as credentials.
  */
 import { type Adapter, type AdapterFactory, type AdapterPayload, errors } from 'oidc-provider'
-import type { Clock } from '../../base/clock.ts'
+import { type Clock, hasEnded } from '../../base/clock.ts'
 import { isStorable } from '../../base/storable.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import type { OAuthArtifact, OAuthReader } from '../../store/ports/oauth.ts'
@@ -156,7 +156,9 @@ class StoreAdapter implements Adapter {
   ): Promise<boolean> {
     const { kind, used_at: usedAt } = found
     if (kind !== 'RefreshToken' || usedAt === null) return false
-    return usedAt + REUSE_GRACE_MS > this.#parts.clock.now() && !(await oauth.isFollowed(found, usedAt))
+    // As long in both directions: the clock may have been set back since
+    const isJustNow = Math.abs(this.#parts.clock.now() - usedAt) < REUSE_GRACE_MS
+    return isJustNow && !(await oauth.isFollowed(found, usedAt))
   }
 
   /**
@@ -178,7 +180,7 @@ class StoreAdapter implements Adapter {
 
   #open(found: OAuthArtifact): AdapterPayload | undefined {
     const { clock, sealed } = this.#parts
-    const isEnded = found.expires_at !== null && found.expires_at <= clock.now()
+    const isEnded = found.expires_at !== null && hasEnded(found.created_at, found.expires_at, clock.now())
     if (isEnded && found.kind !== 'DeviceCode') return undefined
     // Only upsert seals these, from a payload.
     const payload = JSON.parse(sealed.open(found.sealed, found.kind, found.id)) as AdapterPayload

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { INVITATION_MS } from '../../access/set-up-links.ts'
 import { toTime } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
 import { confidential } from '../../model/confidential.ts'
@@ -7,9 +8,6 @@ import { Time } from '../../model/time.ts'
 import { about, define } from '../engine/define.ts'
 import { userKind } from '../kinds/users.ts'
 import { demandHoldsOf } from './authority.ts'
-
-/** How long an invitation works, milliseconds. */
-const INVITATION_MS = 24 * 60 * 60_000
 
 export const inviteUser = define({
   resource: 'users',

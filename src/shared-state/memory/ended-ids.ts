@@ -3,8 +3,13 @@ import type { Claimed } from '../ports/once.ts'
 import { openKeyMemory } from './key-memory.ts'
 
 export interface EndedIds {
-  /** Remembers the end of an id until a time. Times are milliseconds since the epoch. */
-  claim(id: string, until: number, now: number): Claimed
+  /** Notes that threads were told that some id counts. Times are milliseconds since the epoch. */
+  vouched(now: number): void
+  /**
+   * Remembers the end of an id. @param lifeMs for which a thread counts on what it was told. The clock may have been set back since: it is
+   * remembered for as long after the latest time of {@link vouched} as after now
+   */
+  end(id: string, lifeMs: number, now: number): Claimed
   /** True while the end of the id is remembered. */
   has(id: string, now: number): boolean
   /**
@@ -23,9 +28,13 @@ export function createEpochCell(): SharedArrayBuffer {
 export function openEndedIds(keys: SharedArrayBuffer, epochCell: SharedArrayBuffer): EndedIds {
   const ended = openKeyMemory(keys)
   const epoch = new Int32Array(epochCell)
+  let latest = 0
   return {
-    claim(id, until, now) {
-      const claimed = ended.claim(id, until, now)
+    vouched(now) {
+      latest = Math.max(latest, now)
+    },
+    end(id, lifeMs, now) {
+      const claimed = ended.claim(id, Math.max(latest, now) + lifeMs, now)
       if (claimed === 'unavailable') Atomics.add(epoch, 0, 1)
       return claimed
     },
