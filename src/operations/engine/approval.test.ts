@@ -109,6 +109,28 @@ test('a rule for a collection or a tag holds for what lies there, and for taking
   requestOf(await as('ada', 'config.apply', { documents, managed_by: 'files' }))
 })
 
+test('what takes paths from a collection is an update of it, to its rules and to those who approve', async () => {
+  await past([])
+  const at = (slug: string, more: object) => ({ ...ORDERS, name: slug, slug, ...more })
+  await control.run('collections.create', at('bank', { base_path: '/bank' }))
+  await control.run('collections.create', at('bystander', { base_path: '/by' }))
+  await rule('collections:update', {}, { collections: ['bank'] })
+  const request = requestOf(
+    await as('ada', 'collections.create', at('near', { base_path: '/bank/transfers', tags: ['mine'] })),
+  )
+  assert.ok(request.diff.length > 0)
+  const touched = (await control.store.read.changeRequest(request.id))!.touches.map(({ slug }) => slug)
+  assert.deepEqual(touched, ['near', 'bank'])
+  requestOf(await as('ada', 'collections.create', at('host', { base_path: '/bank', hosts: ['a.test'] })))
+  requestOf(await as('ada', 'collections.update', { id: 'bystander', base_path: '/bank/by' }))
+  const spec = { name: 'Far', base_path: '/bank/far', upstream: ORDERS.upstream }
+  const documents = [JSON.stringify({ kind: 'collection', slug: 'far', spec })]
+  requestOf(await as('ada', 'config.apply', { documents, managed_by: 'files' }))
+  assert.equal((await as('ada', 'collections.update', { id: 'bystander', base_path: '/ban' })).status, 200)
+  assert.equal((await as('bob', 'change_requests.approve', { id: request.id })).status, 200)
+  assert.equal((await control.run('collections.get', { id: 'near' })).status, 200)
+})
+
 test('publishing is held back however it is done, and so is a new secret', async () => {
   await rule(['*:publish', '*:rotate'])
   const draft = { collection: 'orders', name: 'Early', methods: ['GET'], path: '/early' }

@@ -185,7 +185,7 @@ export function viewOfRequest(request: ChangeRequestFacts, now: number): ChangeR
 }
 
 /** What a change touches, as a request for it says it. */
-export function touchesOf(changes: readonly Changed[]): readonly RequestTouch[] {
+export function touchesOf(changes: readonly Pick<Changed, 'before' | 'after'>[]): readonly RequestTouch[] {
   return changes.flatMap(({ before, after }) => {
     const { type, id, slug, parent, spec } = (before ?? after)!
     // What is about to be made is judged by what it belongs to

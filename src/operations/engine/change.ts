@@ -99,6 +99,8 @@ export class Change {
   readonly #unrevised: DiffEntry[] = []
   /** Things that are no resources, of which a handler has asked whether it must wait. */
   readonly #waited: Foretold[] = []
+  /** Resources that are not written and lose something to what is. */
+  readonly #takenFrom: Resource[] = []
   readonly #afterwards: (() => Fields)[] = []
   /** Resources whose fragments are compiled anew although nothing of them was written, by id. */
   readonly #touched = new Map<string, Resource>()
@@ -267,6 +269,12 @@ export class Change {
     for (const one of placed) gate.judge(permission, await touchedBy(one, this.writer))
   }
 
+  /** Takes something from a resource that is not written: that is an update of it, to the rules and for those who approve. */
+  async takesFrom(other: Resource): Promise<void> {
+    await this.judge(`${other.type}:update`, other)
+    this.#takenFrom.push(other)
+  }
+
   /** What was done, as a request to do it shows it. Goes by what {@link finish} found. */
   shown({ diff, review }: ChangeOutcome): ShownChange {
     return {
@@ -275,6 +283,7 @@ export class Change {
       isWhole: review?.isWhole ?? true,
       touches: [
         ...touchesOf(this.changes),
+        ...touchesOf(this.#takenFrom.map((other) => ({ before: other, after: other }))),
         ...this.#waited.map(({ type }) => besides(type, null)),
         ...(this.#settings === undefined ? [] : [besides('settings', this.#settings.revision - 1)]),
       ],

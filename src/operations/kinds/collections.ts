@@ -133,7 +133,10 @@ async function demandPaths(spec: CollectionSpec, self: Self, context: OperationC
     ...under.filter((other) => hasHosts(other.spec, spec.hosts)).map((other) => baseOf(other).length),
   )
   for (const other of under)
-    if (baseOf(other).length >= nearest) await context.demand('collections:update', other)
+    if (baseOf(other).length >= nearest) {
+      await context.demand('collections:update', other)
+      await context.change.takesFrom(other)
+    }
 }
 
 /** A collection answers at all of these hosts, of which none means all. */
