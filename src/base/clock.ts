@@ -63,6 +63,15 @@ export function hasEnded(madeAt: number, endsAt: number, now: number): boolean {
   return now >= endsAt || now < madeAt - (endsAt - madeAt)
 }
 
+/**
+ * The time by which something old is deleted for good: that of the wall clock, but no more ahead than what has passed since the call, so
+ * that a clock that jumps deletes nothing early.
+ */
+export function agingOf(clock: Clock): Pick<Clock, 'now'> {
+  const steady = steadyOf(clock)
+  return { now: () => Math.min(clock.now(), steady.now()) }
+}
+
 /** RFC 3339 in UTC with milliseconds, the form of every time on the wire. */
 export function toTime(ms: number): string {
   return new Date(ms).toISOString()

@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import { type Control, startControl, trailIn } from '../../test/control.ts'
 import { type AuditFile, openAuditFile } from '../../test/support/audit-file.ts'
 import { openTamper } from '../../test/support/tamper.ts'
+import { jumpClock } from '../base/clock.ts'
 import type { AuditTrail } from './audit-chain.ts'
 import { createAuditSigner } from './audit-signature.ts'
 
@@ -70,6 +71,16 @@ test('a trail of which all is too old keeps the entry that says so, and goes on 
   assert.deepEqual([ok, entries, removed?.entries], [true, 2, 8])
   const gone = control.run('audit.verify', { seq: 8, hash: 'a'.repeat(64) })
   await assert.rejects(gone, /Number 8 was removed by retention, as everything up to 8/)
+  await control.close()
+})
+
+test('a clock that jumps ahead makes no entry too old, and the trail is whole when it is set right', async () => {
+  const { control, trail } = await trailOf(2)
+  jumpClock(control.cell, 500 * DAY_MS)
+  assert.equal(await trail.retain(RULE), 0)
+  jumpClock(control.cell, -500 * DAY_MS)
+  const { ok, entries } = await trail.verify(null)
+  assert.deepEqual([ok, entries], [true, 8])
   await control.close()
 })
 

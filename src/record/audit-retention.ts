@@ -1,8 +1,9 @@
 /**
  * Retention cuts the chain at a signed link, after verifying the entries that it removes, and leaves a signed anchor
- * from which the rest follows. Triggers of the database refuse to delete an entry that no anchor covers.
+ * from which the rest follows. Triggers of the database refuse to delete an entry that no anchor covers. A clock that jumps
+ * makes no entry older.
  */
-import { type Clock, toTime } from '../base/clock.ts'
+import { agingOf, type Clock, toTime } from '../base/clock.ts'
 import type { AuditEntry } from '../model/audit.ts'
 import { newAuditEntry } from '../model/new-audit-entry.ts'
 import type { StoredCheckpoint } from '../store/ports/audit-chain.ts'
@@ -25,9 +26,10 @@ const STEP = 20_000
 
 /** What removes old entries; see `AuditTrail.retain`. */
 export function createRetention(store: ConfigStore, clock: Clock, signer: AuditSigner) {
+  const aging = agingOf(clock)
   return async ({ keepMs, hold }: RetentionRule): Promise<number> => {
-    const before = toTime(Math.max(0, clock.now() - keepMs))
-    const due = toTime(Math.max(0, clock.now() - keepMs - SLACK_MS))
+    const before = toTime(Math.max(0, aging.now() - keepMs))
+    const due = toTime(Math.max(0, aging.now() - keepMs - SLACK_MS))
     const oldest = await store.read.oldestAudit()
     if (hold || oldest === undefined || oldest.time >= due) return 0
     let removed = 0

@@ -7,7 +7,7 @@
  * 2. A removal also removes what gateway threads held when it was asked for.
  */
 import type { MessagePort } from 'node:worker_threads'
-import type { Clock } from '../base/clock.ts'
+import { agingOf, type Clock } from '../base/clock.ts'
 import type { LastingRecordStore } from '../store/ports/records.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
 import { createIngest } from './ingest.ts'
@@ -59,7 +59,8 @@ export async function startRecording(
   { store, counters, clock, toMain, ended }: RecorderParts,
 ): Promise<(message: ToRecorderThread) => void> {
   const recent = createRecentRecords()
-  const rollups = new RollupKeeper(store, clock.now)
+  const aging = agingOf(clock)
+  const rollups = new RollupKeeper(store, clock.now, aging.now)
   store.whenReopened(() => rollups.forget())
   const ingest = createIngest(store, setup.environment, recent.add, rollups)
   const quotas = counters === null ? null : await keepQuotas(counters, store, clock)
@@ -133,7 +134,7 @@ export async function startRecording(
   }
 
   function prune(): void {
-    void ingest.prune(clock.now() - setup.retentionMs, setup.bytesMax)
+    void ingest.prune(aging.now() - setup.retentionMs, setup.bytesMax)
     // Nothing depends on it: a count that is stored too long changes no answer.
     quotas?.prune().catch(() => {})
   }

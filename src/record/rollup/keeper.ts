@@ -50,14 +50,16 @@ function changeIn(changes: Map<string, Change>, key: RollupKey): Change {
 export class RollupKeeper {
   readonly #store: RecordStore
   readonly #now: () => number
+  readonly #aging: () => number
   /** Null until they are read. */
   #words: Map<string, number> | null = null
   #uncarried: Set<number> | null = null
 
-  /** @param now milliseconds since the epoch */
-  constructor(store: RecordStore, now: () => number) {
+  /** @param now milliseconds since the epoch @param aging as `now`: the time by which rollups are too old */
+  constructor(store: RecordStore, now: () => number, aging: () => number = now) {
     this.#store = store
     this.#now = now
+    this.#aging = aging
   }
 
   /** Counts some of the blocks that are not counted yet. True when none are left. Rejects when the store refuses. */
@@ -93,7 +95,7 @@ export class RollupKeeper {
 
   /** Deletes rollups that are too old, or too large. @param bytesMax of the whole store */
   async prune(bytesMax: number): Promise<void> {
-    await this.#store.rollups.prune(forgottenBefore(this.#now()), bytesMax * ROLLUP_BYTES)
+    await this.#store.rollups.prune(forgottenBefore(this.#aging()), bytesMax * ROLLUP_BYTES)
   }
 
   /** Another file is there now. */
