@@ -72,6 +72,14 @@ export function agingOf(clock: Clock): Pick<Clock, 'now'> {
   return { now: () => Math.min(clock.now(), steady.now()) }
 }
 
+/**
+ * True for what was kept ahead of the clock, which was set back since: nobody knows how old it is. A second is left to what happens at
+ * once. @param keptAt milliseconds since the epoch, as `now`
+ */
+export function isFromAhead(keptAt: number, now: number): boolean {
+  return now < keptAt - 1000
+}
+
 /** RFC 3339 in UTC with milliseconds, the form of every time on the wire. */
 export function toTime(ms: number): string {
   return new Date(ms).toISOString()

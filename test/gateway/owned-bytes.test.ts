@@ -70,7 +70,14 @@ const KEEPERS: Record<string, () => Uint8Array | readonly Uint8Array[]> = {
   'a response for the cache'() {
     const cache = new AnswerCache(10_000)
     const now = { proxy: {} as never, credential: null, guardrails: '' }
-    cache.put('k', { ...toKept(200, '', tapped(BODY)), ...now, bornAt: 0, freshUntil: 10, staleUntil: 10 })
+    cache.put('k', {
+      ...toKept(200, '', tapped(BODY)),
+      ...now,
+      keptAt: 0,
+      bornAt: 0,
+      freshUntil: 10,
+      staleUntil: 10,
+    })
     return cache.get('k', now, 1)!.body
   },
   'a response for an idempotency key'() {
@@ -88,7 +95,7 @@ const KEEPERS: Record<string, () => Uint8Array | readonly Uint8Array[]> = {
   },
   'a value of a workflow'() {
     const values = openKeptValues(createKeptValueMemory(8, 1024), 0)
-    values.set('k', cut('{"a":1}'), { freshUntil: 10, staleUntil: 10 })
+    values.set('k', cut('{"a":1}'), { keptAt: 0, freshUntil: 10, staleUntil: 10 })
     return values.get('k', 0)!.bytes
   },
   'a block of records'() {

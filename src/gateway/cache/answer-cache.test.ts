@@ -19,7 +19,7 @@ const proxy = {} as LinkedProxy
 const AS_NOW = { proxy, credential: null, guardrails: '' }
 
 function entry(bytes: number, given: Partial<CacheEntry> = {}): CacheEntry {
-  const times = { bornAt: 0, freshUntil: 10, staleUntil: 20 }
+  const times = { keptAt: 0, bornAt: 0, freshUntil: 10, staleUntil: 20 }
   return { status: 200, fields: '', body: ownedBytes(new Uint8Array(bytes)), ...AS_NOW, ...times, ...given }
 }
 
@@ -136,6 +136,14 @@ test('an answer of an earlier configuration, or past its time, is gone', () => {
 
 const kept = (bytes: number): KeptAnswer =>
   toKept(200, 'date: x\r\nx-a: 1\r\nAge: 3\r\n', new Uint8Array(bytes))
+
+test('an answer that was kept before the clock was set back is gone', () => {
+  const cache = new AnswerCache(1000)
+  cache.put('a', entry(10, { keptAt: 100_000, bornAt: 90_000, freshUntil: 110_000, staleUntil: 120_000 }))
+  assert.notEqual(cache.get('a', AS_NOW, 99_500), null)
+  assert.equal(cache.get('a', AS_NOW, 95_000), null)
+  assert.equal(cache.bytes, 0)
+})
 
 test('what belongs to one answer is not kept', () => {
   assert.equal(kept(0).fields, 'x-a: 1\r\n')

@@ -2,6 +2,7 @@
  * The response cache of one gateway thread. Every part of the request that the upstream receives from the caller, and
  * that can change a response that is kept, belongs to the key (`keyed-fields.ts`).
  */
+import { isFromAhead } from '../../base/clock.ts'
 import type { LinkedProxy } from '../../snapshot/linked/collection.ts'
 import type { LinkedCredential } from '../../snapshot/linked/credential.ts'
 import { type KeptAnswer, sizeOf } from '../kept-answer.ts'
@@ -13,6 +14,7 @@ export interface CacheEntry extends KeptAnswer {
   readonly credential: LinkedCredential | null
   /** Hash of the guardrails that have left the answer; empty for none. */
   readonly guardrails: string
+  readonly keptAt: number
   /** When its age was 0. */
   readonly bornAt: number
   readonly freshUntil: number
@@ -43,7 +45,7 @@ export class AnswerCache {
     if (entry === undefined) return null
     const isOfNow =
       entry.proxy === proxy && entry.credential === credential && entry.guardrails === guardrails
-    if (!isOfNow || now >= entry.staleUntil) {
+    if (!isOfNow || now >= entry.staleUntil || isFromAhead(entry.keptAt, now)) {
       this.#drop(key, entry)
       return null
     }

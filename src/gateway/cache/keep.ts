@@ -19,6 +19,7 @@ export const keptForLater: AnswerRow = {
       proxy,
       credential: credentialOf(exchange),
       guardrails: guardrailsOf(exchange),
+      keptAt: now,
       bornAt: now - lifetime.ageMs,
       freshUntil,
       staleUntil: freshUntil + lifetime.staleMs,

@@ -11,8 +11,10 @@ export function valuesOf({ lane: { keptValues, clock } }: Routed, scope: string)
       return found && { json: Buffer.from(found.bytes).toString(), isFresh: found.isFresh }
     },
     set(key, json, { freshMs, staleMs }) {
-      const freshUntil = clock.now() + freshMs
-      return keptValues.set(within(key), Buffer.from(json), { freshUntil, staleUntil: freshUntil + staleMs })
+      const keptAt = clock.now()
+      const freshUntil = keptAt + freshMs
+      const times = { keptAt, freshUntil, staleUntil: freshUntil + staleMs }
+      return keptValues.set(within(key), Buffer.from(json), times)
     },
     delete: (key) => keptValues.delete(within(key)),
   }

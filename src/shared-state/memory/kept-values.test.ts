@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
 import { createKeptValueMemory, openKeptValues } from './kept-values.ts'
 
-const FOREVER = { freshUntil: Number.POSITIVE_INFINITY, staleUntil: Number.POSITIVE_INFINITY }
+const FOREVER = { keptAt: 0, freshUntil: Number.POSITIVE_INFINITY, staleUntil: Number.POSITIVE_INFINITY }
 const bytesOf = (text: string): Uint8Array => Buffer.from(text)
 const textOf = (found: { readonly bytes: Uint8Array } | null): string | null =>
   found === null ? null : Buffer.from(found.bytes).toString()
@@ -13,7 +13,7 @@ const textOf = (found: { readonly bytes: Uint8Array } | null): string | null =>
 test('a value is found by every thread until its times pass or it is deleted', () => {
   const memory = createKeptValueMemory(64, 4096)
   const [one, other] = [openKeptValues(memory, 0), openKeptValues(memory, 1)]
-  assert.equal(one.set('a', bytesOf('first'), { freshUntil: 1000, staleUntil: 2000 }), true)
+  assert.equal(one.set('a', bytesOf('first'), { keptAt: 0, freshUntil: 1000, staleUntil: 2000 }), true)
   assert.equal(other.get('a', 999)?.isFresh, true)
   assert.deepEqual([textOf(other.get('a', 1000)), other.get('a', 1000)?.isFresh], ['first', false])
   assert.equal(other.get('a', 2000), null)
@@ -21,6 +21,13 @@ test('a value is found by every thread until its times pass or it is deleted', (
   assert.equal(textOf(one.get('a', 0)), '')
   other.delete('a')
   assert.equal(one.get('a', 0), null)
+})
+
+test('a value that was kept before the clock was set back is not found until the clock is there again', () => {
+  const values = openKeptValues(createKeptValueMemory(64, 4096), 0)
+  values.set('a', bytesOf('first'), { keptAt: 100_000, freshUntil: 110_000, staleUntil: 120_000 })
+  assert.equal(values.get('a', 40_000), null)
+  assert.equal(textOf(values.get('a', 99_500)), 'first')
 })
 
 test('the oldest values give way in the ring, and one that is too long is not kept', () => {
@@ -75,7 +82,7 @@ test('threads that write at once leave each value whole', async () => {
     import { parentPort, workerData } from 'node:worker_threads'
     const { openKeptValues } = await import(${JSON.stringify(module)})
     const values = openKeptValues(workerData.memory, workerData.slot)
-    const times = { freshUntil: Infinity, staleUntil: Infinity }
+    const times = { keptAt: 0, freshUntil: Infinity, staleUntil: Infinity }
     let torn = 0, found = 0
     for (let n = 0; n < 20000; n++) {
       values.set('k' + (n % 5), new Uint8Array(500 + (n % 7) * 100).fill(n), times)

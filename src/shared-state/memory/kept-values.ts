@@ -8,6 +8,7 @@
  * 4. A thread that died with the lock may have left half a value: whoever takes its slot next empties the table.
  */
 import { hash } from 'node:crypto'
+import { isFromAhead } from '../../base/clock.ts'
 import type { KeptTimes, KeptValue, KeptValues } from '../ports/kept-values.ts'
 
 /** Bytes of all values. The system gives memory to them as it is used. */
@@ -19,8 +20,8 @@ const BUCKET = 8
 /** Of a place: four words of the key, and the length of the value. */
 const WORDS = 6
 const LENGTH = 4
-/** Of a place: bytes written before the value, then its two times. */
-const FLOATS = 3
+/** Of a place: bytes written before the value, then its three times. */
+const FLOATS = 4
 const POSITION = 0
 
 /** Before the table: the lock, the numbers of places and of bytes; and the bytes written so far. */
@@ -88,7 +89,7 @@ class SharedValues implements KeptValues {
     return value
   }
 
-  set(key: string, bytes: Uint8Array, { freshUntil, staleUntil }: KeptTimes): boolean {
+  set(key: string, bytes: Uint8Array, { freshUntil, staleUntil, keptAt }: KeptTimes): boolean {
     if (bytes.length > this.#ring.length * SHARE_MAX) return false
     const words = wordsOf(key)
     if (!this.#lock()) return false
@@ -99,7 +100,7 @@ class SharedValues implements KeptValues {
     const at = place * WORDS
     for (let word = 0; word < LENGTH; word++) this.#words[at + word] = words[word]!
     this.#words[at + LENGTH] = bytes.length + 1
-    this.#floats.set([position, freshUntil, staleUntil], place * FLOATS)
+    this.#floats.set([position, freshUntil, staleUntil, keptAt], place * FLOATS)
     this.#unlock()
     return true
   }
@@ -151,8 +152,9 @@ class SharedValues implements KeptValues {
   }
 
   #read(place: number, now: number): KeptValue | null {
-    const [position, freshUntil, staleUntil] = this.#floats.subarray(place * FLOATS, (place + 1) * FLOATS)
-    if (now >= staleUntil!) return null
+    const times = this.#floats.subarray(place * FLOATS, (place + 1) * FLOATS)
+    const [position, freshUntil, staleUntil, keptAt] = times
+    if (now >= staleUntil! || isFromAhead(keptAt!, now)) return null
     const bytes = new Uint8Array(this.#words[place * WORDS + LENGTH]! - 1)
     const from = position! % this.#ring.length
     const rest = this.#ring.length - from

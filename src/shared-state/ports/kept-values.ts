@@ -9,6 +9,8 @@ export interface KeptValues {
 
 /** Milliseconds since the epoch. */
 export interface KeptTimes {
+  /** Now. */
+  readonly keptAt: number
   readonly freshUntil: number
   /** Until then it is given as one that is not fresh; at least {@link freshUntil}. */
   readonly staleUntil: number
