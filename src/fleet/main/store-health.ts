@@ -14,7 +14,7 @@ const LOOKS_PER_PROBE = 2
 /** A probe writes one page. Where that takes longer, changes wait so long that their callers may give up. */
 const SLOW_MS = 2000
 
-/** A clock that moves ahead of the time that has passed by more than that is told of: what has an end may end early. */
+/** A clock that moves against the time that has passed by more than that is told of: what has an end may end early. */
 const JUMP_MS = 3_600_000
 
 interface Seen {
@@ -114,10 +114,13 @@ export function keepHealth(
   /** By log alone: the instance serves as before. */
   function tellJump(): void {
     const now = aheadOf(its.clock)
-    if (now - ahead > JUMP_MS)
+    const moved = now - ahead
+    const [way, why] =
+      moved > 0 ? ['forward', 'it was set, or the machine was suspended'] : ['back', 'it was set']
+    if (Math.abs(moved) > JUMP_MS)
       its.log(
         'error',
-        `The clock of this machine moved forward by ${Math.round((now - ahead) / 60_000)} minutes: it was set, or the machine was suspended. Tokens, sessions and records may end early. If the clock is wrong, set it and restart Postern.`,
+        `The clock of this machine moved ${way} by ${Math.round(Math.abs(moved) / 60_000)} minutes: ${why}. Tokens and sessions may end early. If the clock is wrong, set it and restart Postern.`,
       )
     ahead = now
   }
