@@ -53,7 +53,10 @@ export interface Gate {
   readonly met: ReadonlySet<string>
   /** Has the rules look at a write of something; without `touched` at one of which the place is not known. */
   judge(permission: Permission, touched?: Touched): void
-  /** Has them look at what is taken out of the reach of one, by whatever permission: it could then be changed freely. */
+  /**
+   * Has them look at what is taken out of the reach of one, by whatever permission: it could then be changed freely; and at what comes
+   * into the reach of one about making or publishing: it would be there without having been either.
+   */
   judgeMove(type: ResourceType, from: Touched, to: Touched): void
 }
 
@@ -90,16 +93,21 @@ function createGate(rules: readonly (readonly [string, Required<Grant>])[]): Gat
       for (const [name, grant] of rules) if (permits({ grants: [grant] }, permission, touched)) met.add(name)
     },
     judgeMove(type, from, to) {
-      for (const [name, grant] of rules)
-        if (isAboutAny(grant, typesAt(type)) && isWithin(grant.scope, from) && !isWithin(grant.scope, to))
-          met.add(name)
+      const types = typesAt(type)
+      for (const [name, grant] of rules) {
+        const [was, is] = [isWithin(grant.scope, from), isWithin(grant.scope, to)]
+        if (was !== is && isAboutAny(grant, types, was ? APPROVABLE : ENTERING)) met.add(name)
+      }
     },
   }
 }
 
-function isAboutAny(grant: Grant, types: readonly string[]): boolean {
+/** By which something comes to be where it is. */
+const ENTERING = APPROVABLE.filter((permission) => /:(create|publish)$/.test(permission))
+
+function isAboutAny(grant: Grant, types: readonly string[], permissions: readonly string[]): boolean {
   // The model lists permissions in their form.
-  return (APPROVABLE as readonly Permission[]).some(
+  return (permissions as readonly Permission[]).some(
     (permission) => types.includes(typeIn(permission)) && permits({ grants: [grant] }, permission),
   )
 }

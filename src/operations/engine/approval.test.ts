@@ -131,6 +131,20 @@ test('what takes paths from a collection is an update of it, to its rules and to
   assert.equal((await control.run('collections.get', { id: 'near' })).status, 200)
 })
 
+test('what is brought into the scope of a rule by a tag was neither made nor published there, and waits', async () => {
+  await past([])
+  const apart = { ...ORDERS, name: 'Apart', slug: 'apart', base_path: '/apart', tags: ['own'] }
+  await control.run('collections.create', apart)
+  const tagged = (tags: string[]) => as('ada', 'collections.update', { id: 'apart', tags })
+  for (const permission of ['collections:create', 'collections:publish', 'proxies:publish']) {
+    await rule(permission, {}, { tags: ['live'] })
+    requestOf(await tagged(['own', 'live']))
+    assert.equal((await tagged(['own'])).status, 200)
+  }
+  await rule('collections:delete', {}, { tags: ['live'] })
+  assert.equal((await tagged(['own', 'live'])).status, 200, 'it is about neither')
+})
+
 test('publishing is held back however it is done, and so is a new secret', async () => {
   await rule(['*:publish', '*:rotate'])
   const draft = { collection: 'orders', name: 'Early', methods: ['GET'], path: '/early' }
