@@ -314,6 +314,13 @@ test('of a long body the first 64 KiB are kept, and the rest streams on while th
   upstream.handler = null
 })
 
+test('a request is taken with its body by a workflow that does not look at it', async () => {
+  const path = await endpoint(flow([answer('ok', { body: { said: 'fixed' } })], ['http ok']))
+  const id = await armed(path)
+  await post(path, { order: 'unread' })
+  assert.deepEqual((await captured(id)).requests[0].request.body, { order: 'unread' })
+})
+
 test('a body that comes in very small pieces is kept whole', async () => {
   const base = await route()
   const { json } = await manage('POST', '/workflows/start_capture', ofRoute(base))

@@ -1,9 +1,11 @@
+import { CAPTURE_BYTES_MAX } from '../../model/capture.ts'
 import { takeForCaptures } from '../captures/take.ts'
 import { bodyOf } from '../contract/collect.ts'
 import type { Located, Routed } from '../exchange.ts'
 import { type Explain, open, pass, proxyName } from '../explain/judged.ts'
 import { ADMITTED, ANSWERED, type Verdict } from '../verdict.ts'
 import { linkedPlanOf } from './linked.ts'
+import type { LinkedPlan } from './linked-plan.ts'
 
 /**
  * For proxies with a workflow: the whole body is at hand if the workflow needs it, and what calls the upstream takes the checks that
@@ -12,10 +14,18 @@ import { linkedPlanOf } from './linked.ts'
 export function workflowReady(exchange: Routed): Verdict | Promise<Verdict> {
   if (exchange.lane.captures.armed !== null) takeForCaptures(exchange)
   if (exchange.proxy.direct === null) return null
-  if (exchange.bodyBytes === 0 || linkedPlanOf(exchange)?.needsBody !== true) return ADMITTED
+  const plan = linkedPlanOf(exchange)
+  const isNeeded = plan !== null && (plan.needsBody || isCapturedAlone(exchange, plan))
+  if (exchange.bodyBytes === 0 || !isNeeded) return ADMITTED
   const body = bodyOf(exchange)
   if (!(body instanceof Promise)) return ADMITTED
   return body.then((read) => (read === null ? (exchange.code ?? ANSWERED) : ADMITTED))
+}
+
+/** A capture alone looks at the body, and keeps it whole: it is read first, since no run forwards it, and none waits for it. */
+function isCapturedAlone({ captured, bodyBytes }: Routed, { nodes }: LinkedPlan): boolean {
+  const isKept = captured !== null && bodyBytes > 0 && bodyBytes <= CAPTURE_BYTES_MAX
+  return isKept && !nodes.some(({ isTail }) => isTail)
 }
 
 export const explainWorkflow: Explain<Located> = (exchange) => {
