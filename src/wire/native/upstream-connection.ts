@@ -15,6 +15,7 @@ import type { KnownAnswers } from './response-head.ts'
 import type { Timed } from './sweep.ts'
 import { Unread } from './unread.ts'
 import type { RequestConnection, UpstreamUser } from './upstream-user.ts'
+import { agreesToWebSocket } from './websocket-accept.ts'
 
 /** The pool as its connections see it. */
 export interface ConnectionOwner {
@@ -189,6 +190,10 @@ export class UpstreamConnection implements RequestConnection, Timed {
         return
       }
       unread.at = stop + 4
+      if (head.status === 101 && user.upgrade === true && !agreesToWebSocket(user.message, head.pass)) {
+        this.#end('invalid_response', 'switched protocols without Sec-WebSocket-Accept for the key')
+        return
+      }
       if (head.status >= 200 || (head.status === 101 && user.upgrade === true)) {
         this.#answered(user)
         return

@@ -5,9 +5,9 @@ import { Caller, type Gateway, Origin, startGateway } from '../../../test/wire/p
 import type { Incoming, Upstream } from '../port.ts'
 
 const OFFER =
-  'GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Key: k\r\nSec-WebSocket-Version: 13\r\n\r\n'
+  'GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n'
 const TAKEN =
-  'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n'
+  'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n'
 
 const open: { close(): void }[] = []
 afterEach(() => {
@@ -55,7 +55,7 @@ test('an offer that is taken becomes a tunnel, counted both ways and finished on
   const caller = call(gateway)
   await caller.ask(OFFER, /\r\n\r\n$/)
   assert.match(caller.received, /^HTTP\/1\.1 101 Switching Protocols\r\n/)
-  assert.match(caller.received, /Sec-WebSocket-Accept: x\r\n/)
+  assert.match(caller.received, /Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=\r\n/)
   assert.match(caller.received, /Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n$/)
   assert.match(origin.received, /Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n$/)
   assert.equal(origin.received.match(/upgrade: /gi)?.length, 1)
@@ -88,6 +88,24 @@ test('bytes that come with the offer wait for the answer, and go nowhere else wh
   const taken = await start((socket, bytes) => socket.write(bytes))
   const other = call(taken.gateway)
   await other.ask(`${OFFER}\x81\x01x`, /\r\n\r\n\x81\x01x$/)
+})
+
+test('an upstream that answers 101 without agreeing to the offer gets nothing more, so nobody speaks with it unchecked', async () => {
+  const ACCEPT = 'Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n'
+  const withoutKey = OFFER.replace(/Sec-WebSocket-Key.*?\r\n/, '')
+  for (const [offer, taken] of [
+    [OFFER, TAKEN.replace(ACCEPT, '')],
+    [OFFER, TAKEN.replace('s3pP', 'S3pP')],
+    [OFFER, TAKEN.replace(ACCEPT, ACCEPT + ACCEPT)],
+    [OFFER.replace('Sec-WebSocket-Key', 'Sec-WebSocket-Key: k\r\nSec-WebSocket-Key'), TAKEN],
+    [withoutKey, TAKEN],
+  ] as const) {
+    const { gateway, origin } = await start(() => {}, {}, taken)
+    const caller = call(gateway)
+    await caller.ask(`${offer}\x81\x01x\r\n\r\n`, /^HTTP\/1\.1 502 [\s\S]*HTTP\/1\.1 400 /)
+    assert.doesNotMatch(caller.received, /Switching Protocols/)
+    assert.equal(origin.received.includes('\x81'), false, offer + taken)
+  }
 })
 
 test('an offer is ignored unless it is forwarded, whole, and by GET', async () => {
