@@ -1,7 +1,7 @@
 import { type OwnedBytes, ownedBytes } from '../base/owned-bytes.ts'
 import { isPlain, type Plain, scalarText } from '../base/plain.ts'
 import { NodeFailure, type NodeRun } from './run.ts'
-import { boundValues, placeOf } from './service-question.ts'
+import { boundJson, boundValues, placeOf } from './service-question.ts'
 
 const VALUES_MAX = 100
 
@@ -38,7 +38,7 @@ function valuesOf(
   const bound = values.map((value) => {
     if (value instanceof Uint8Array) return ownedBytes(value)
     if (typeof value === 'boolean') return truth(value)
-    return isPlain(value) || Array.isArray(value) ? JSON.stringify(value) : (scalarText(value) ?? null)
+    return isPlain(value) || Array.isArray(value) ? boundJson(value) : (scalarText(value) ?? null)
   })
   boundValues(bound)
   return bound

@@ -284,3 +284,26 @@ test('a workflow with a manual_trigger is run by trials alone', async () => {
   const outer = await tried({ definition: within })
   assert.match(outer.json.detail, /it runs .*by-hand.*, which starts by hand/)
 })
+
+test('outputs that hold one list at many places are not written, and the gateway goes on', async () => {
+  const steps = Array.from({ length: 60 }, (_, at) => ({
+    id: `s${at}`,
+    type: 'set_node',
+    inputs: { a: at === 0 ? ['x'] : `{{ [$.s${at - 1}.a, $.s${at - 1}.a] }}` },
+  }))
+  const ways = steps.slice(1).map((_, at) => `s${at} s${at + 1}`)
+  const grown = flow(
+    [...steps, answer('ok', { body: '{{ size($.s59.a) }}' })],
+    ['http s0', ...ways, 's59 ok'],
+  )
+  const reply = await tried({ definition: grown })
+  assert.deepEqual([reply.json.status, reply.json.body], [200, 2], reply.text.slice(0, 500))
+  const outputs = reply.json.nodes.map((one: { outputs: unknown }) => one.outputs)
+  assert.deepEqual(outputs[3], {
+    a: [
+      [['x'], ['x']],
+      [['x'], ['x']],
+    ],
+  })
+  assert.equal(outputs[59], null)
+})

@@ -3,6 +3,7 @@
  * accounts and checks of the origin. It takes the limits of the origin and has no record: the limits of the caller and the record are
  * those of the request that the workflow answers.
  */
+import { mayFit } from '../../base/bounded-json.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { PROBLEMS } from '../../base/refusal.ts'
 import { isAsApproved } from '../../model/capability-drift.ts'
@@ -14,6 +15,8 @@ import type { CalledTool, ToolAnswer } from './tool-port.ts'
 
 type Done = (outputs: Plain | NodeFailure) => void
 
+/** Characters of JSON, as bodies that a run makes have them at most. */
+const ARGUMENTS_CHARS_MAX = 32 * 1024 * 1024
 /** Faults of arguments that a failure names. */
 const FAULTS_MAX = 3
 
@@ -60,6 +63,9 @@ function locate(
 
 function argumentsFrom(given: unknown, { judge, schema }: KnownTool): Plain {
   if (!isPlain(given)) throw new NodeFailure('arguments', 'arguments are no object')
+  // One list may stand at many places of them
+  if (!mayFit(given, ARGUMENTS_CHARS_MAX))
+    throw new NodeFailure('arguments', `arguments have more than ${ARGUMENTS_CHARS_MAX} characters of JSON`)
   const misspelt = namesIn(schema).fault(given)
   if (misspelt !== null)
     throw new NodeFailure('arguments', `arguments${misspelt.pointer}: ${misspelt.reason}`)

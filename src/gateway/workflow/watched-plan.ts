@@ -4,7 +4,6 @@
  * Unless the trial is live, a node outside of {@link CONTAINED} is simulated: it asks nobody, and gives empty outputs. So a type of node
  * that is added later has no effects in a trial.
  */
-import { mayFit } from '../../base/bounded-json.ts'
 import type { Plain } from '../../base/plain.ts'
 import type { NodeMock, TrialStep } from '../../model/workflow-trial.ts'
 import { NodeFailure, type NodeResult } from '../../nodes/run.ts'
@@ -165,11 +164,13 @@ export class TrialWatch {
     const max = Math.min(valueChars, this.#charsLeft)
     let json: string
     try {
-      // The request of a caller does not wait until a long value is written only to be left out
-      if (shown !== null && !mayFit(outputs, max)) return null
-      json = JSON.stringify(outputs, (_name, value: unknown) =>
-        value instanceof Uint8Array ? `[${value.length} bytes]` : value,
-      )
+      // No request waits until a long value is written only to be left out: one list may stand at many places of it
+      let left = max
+      json = JSON.stringify(outputs, (_name, value: unknown) => {
+        left -= typeof value === 'string' ? value.length : 1
+        if (left < 0) throw new RangeError('the outputs are too long')
+        return value instanceof Uint8Array ? `[${value.length} bytes]` : value
+      })
       if (shown !== null) json = JSON.stringify(shown(JSON.parse(json)))
     } catch {
       // Members of a request are read when they are first asked for, and a body may not be what it promises

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { doubled } from '../../../test/support/doubled.ts'
 import { ALONE, executedLater } from '../../../test/support/executed.ts'
 import { NodeFailure, type ServiceQuestion } from '../run.ts'
 import { postgresNode } from './definition.ts'
@@ -44,6 +45,7 @@ test('values of other forms fail before anything is asked', async () => {
     ['a', 'values'],
     [Array<number>(101).fill(0), 'values'],
     [['x'.repeat(1024 * 1024 + 1)], 'size'],
+    [[doubled()], 'size'],
   ] as const)
     await assert.rejects(asked({ values }), (error) => error instanceof NodeFailure && error.kind === kind)
 })

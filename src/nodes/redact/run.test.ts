@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { doubled } from '../../../test/support/doubled.ts'
 import { executed } from '../../../test/support/executed.ts'
+import { NodeFailure } from '../run.ts'
 import { redactNode } from './definition.ts'
 import { redactRun } from './run.ts'
 
@@ -22,6 +24,12 @@ test('what the detectors of the node find is masked, and counted by detector and
       hits: { pii: { email: 1, card: 1 } },
     },
   })
+})
+
+test('a value that is larger as JSON than bodies may be is a failure, however small it is in memory', () => {
+  const isOfValue = (error: unknown): boolean => error instanceof NodeFailure && error.kind === 'value'
+  assert.throws(() => run({ detectors: ['card'] }, { value: doubled() }), isOfValue)
+  assert.throws(() => run({ paths: ['/*'] }, { value: doubled() }), isOfValue)
 })
 
 test('members at the paths are acted on as a whole, beside what is found', () => {

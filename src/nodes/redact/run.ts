@@ -1,3 +1,4 @@
+import { mayFit } from '../../base/bounded-json.ts'
 import type { Plain } from '../../base/plain.ts'
 import { type Act, type Action, compileAction, HASH_KEY_MIN, type Hits } from '../../detectors/act.ts'
 import { compileDetectors } from '../../detectors/compile.ts'
@@ -14,6 +15,9 @@ interface Config {
   readonly text?: string
   readonly names: boolean
 }
+
+/** Characters of JSON, as bodies have them at most. */
+const CHARS_MAX = 32 * 1024 * 1024
 
 /** The kinds of personal data that a name in `detectors` stands for. */
 const PII: Readonly<Record<string, readonly PiiKind[]>> = {
@@ -45,6 +49,9 @@ export const redactRun: NodeRun = {
     const fixed = action === 'hash' ? null : compileAction({ action, text } as Action)
     return (inputs) => {
       const act = fixed ?? hashWith(inputs)
+      // One list may stand at many places of a value
+      if (!mayFit(inputs['value'], CHARS_MAX))
+        throw new NodeFailure('value', `value has more than ${CHARS_MAX} characters of JSON`)
       const hits: Hits = {}
       const clean = actedPaths(inputs['value'] ?? null, paths, act, hits)
       return {

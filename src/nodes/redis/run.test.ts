@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { doubled } from '../../../test/support/doubled.ts'
 import { ALONE, executedLater } from '../../../test/support/executed.ts'
 import { NodeFailure, type ServiceQuestion } from '../run.ts'
 import { ONE_KEY, SEVERAL_KEYS } from './commands.ts'
@@ -70,12 +71,17 @@ test('keys and values of other forms fail before anything is asked', async () =>
     ['SET', { key: 'a', args: [null] }, 'args'],
     ['SET', { key: 'a', args: Array<number>(1001).fill(1) }, 'args'],
     ['SET', { key: 'a', args: ['x'.repeat(1024 * 1024)] }, 'size'],
+    // They would be keys without the prefix
+    ['MGET', { key: 'a', args: ['b'] }, 'args'],
+    ['DEL', { key: ['a'], args: ['b'] }, 'args'],
   ] as const)
     await assert.rejects(
       asked({ command }, inputs),
       (error) => error instanceof NodeFailure && error.kind === kind,
       JSON.stringify(inputs).slice(0, 80),
     )
+  const long = asked({ command: 'SET' }, { key: 'a', args: [doubled()] })
+  await assert.rejects(long, (error) => error instanceof NodeFailure && error.kind === 'size')
 })
 
 test('no command runs scripts, lists keys, blocks, or reads or changes the server', () => {

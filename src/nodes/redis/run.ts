@@ -2,7 +2,7 @@ import { type OwnedBytes, ownedBytes } from '../../base/owned-bytes.ts'
 import { isPlain, type Plain, scalarText } from '../../base/plain.ts'
 import { keyOf } from '../key.ts'
 import { NodeFailure, type NodeRun } from '../run.ts'
-import { boundValues, placeOf } from '../service-question.ts'
+import { boundJson, boundValues, placeOf } from '../service-question.ts'
 import { SEVERAL_KEYS } from './commands.ts'
 
 /** Values after the key. */
@@ -23,7 +23,7 @@ export const redisRun: NodeRun = {
       encoding: encoding as 'text' | 'json' | 'base64',
     } as const
     return async (inputs, { askService }) => {
-      const args = [...keysOf(inputs, String(prefix), takesSeveral), ...argsOf(inputs)]
+      const args = [...keysOf(inputs, String(prefix), takesSeveral), ...argsOf(inputs, takesSeveral)]
       boundValues(args)
       return {
         handle: 'default',
@@ -40,12 +40,15 @@ function keysOf({ key }: Plain, prefix: string, takesSeveral: boolean): string[]
   return key.map((one) => prefix + keyOf(one))
 }
 
-function argsOf({ args = [] }: Plain): (string | OwnedBytes)[] {
+/** @param takesSeveral The command reads what follows its key as further keys, which have no prefix. */
+function argsOf({ args = [] }: Plain, takesSeveral: boolean): (string | OwnedBytes)[] {
+  if (takesSeveral && Array.isArray(args) && args.length > 0)
+    throw new NodeFailure('args', 'the command takes no args: give key a list of keys')
   if (!Array.isArray(args) || args.length > ARGS_MAX)
     throw new NodeFailure('args', `args is no list of at most ${ARGS_MAX} values`)
   return args.map((value, index) => {
     if (value instanceof Uint8Array) return ownedBytes(value)
-    if (isPlain(value) || Array.isArray(value)) return JSON.stringify(value)
+    if (isPlain(value) || Array.isArray(value)) return boundJson(value)
     const text = scalarText(value)
     if (text === undefined) throw new NodeFailure('args', `value ${index} of args is null`)
     return text

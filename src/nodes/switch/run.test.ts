@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { doubled } from '../../../test/support/doubled.ts'
 import { executed } from '../../../test/support/executed.ts'
 import { switchRun } from './run.ts'
 
@@ -15,5 +16,6 @@ test('a switch is left by the label of the first case that equals the value, els
   assert.equal(labelOf(1), 'small')
   assert.equal(labelOf({ b: 'x', a: [1, null] }), 'object')
   assert.equal(labelOf(null), 'nothing')
+  assert.equal(labelOf(doubled()), 'default')
   for (const value of ['1', 2, { a: [1], b: 'x' }, [], true]) assert.equal(labelOf(value), 'default')
 })

@@ -1,3 +1,4 @@
+import { mayFit } from '../../base/bounded-json.ts'
 import { canonicalJson } from '../../base/canonical.ts'
 import type { NodeRun } from '../run.ts'
 
@@ -13,8 +14,11 @@ export const switchRun: NodeRun = {
     // The definition has parsed the settings. The first case that equals the value decides
     for (const { label, match } of (cases as readonly Case[]).toReversed())
       labels.set(canonicalJson(match), label)
+    const charsMax = Math.max(0, ...[...labels.keys()].map(({ length }) => length))
     return ({ value }) => {
-      const label = labels.get(canonicalJson(value ?? null)) ?? 'default'
+      // A value that is longer than each case equals none, and may have one list at many places
+      const isLong = !mayFit(value ?? null, charsMax)
+      const label = (isLong ? undefined : labels.get(canonicalJson(value ?? null))) ?? 'default'
       return { handle: label, outputs: { matched_output: label } }
     }
   },
