@@ -45,7 +45,7 @@ export function createRecordWriter(
     fields.timeMs = exchange.now
     fields.surface = exchange.surface
     fields.method = exchange.method
-    fields.path = exchange.path
+    fields.path = exchange.guard?.recordedPath ?? exchange.path
     fields.route = proxy === null ? '' : proxy.route
     // The route to an origin stands in their place
     fields.collection = collection === null || !isOfCollection ? '' : collection.id

@@ -2,7 +2,7 @@
  * Applies rules to a content that is at hand. Rules act one after the other: each sees what the rule before it has left. The first
  * rule that blocks ends it.
  */
-import { acted, countHits, type Hits, unchanged } from '../detectors/act.ts'
+import { acted, compileAction, countHits, type Hits, unchanged } from '../detectors/act.ts'
 import { actedJson } from '../detectors/json.ts'
 import { actedJsonText } from '../detectors/json-text.ts'
 import type { Leg } from './names.ts'
@@ -24,6 +24,8 @@ export interface Judged<T> {
   readonly stop: Stop | null
 }
 
+const redacted = compileAction({ action: 'redact' })
+
 /** One rule on a content: gives the content as the rule leaves it, and counts what the rule found. */
 type Look<T> = (value: T, rule: Rule, hits: Hits) => T
 
@@ -31,6 +33,14 @@ type Look<T> = (value: T, rule: Rule, hits: Hits) => T
 export function applyText(chain: Chain, text: string, leg: Leg, tally: Tally, name = ''): Judged<string> {
   return applied(chain, text, leg, tally, (value, rule, hits) =>
     rule.fits === null ? changedText(value, rule, hits, name) : notJson(value, hits),
+  )
+}
+
+/** A text without anything that rules find in it, for what is written down about a call that they have blocked. */
+export function withoutFound(chain: Chain, text: string): string {
+  return chain.reduce(
+    (left, { fault, detectors }) => (fault === null ? acted(left, detectors.find(left), redacted) : left),
+    text,
   )
 }
 

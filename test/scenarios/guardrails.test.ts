@@ -100,6 +100,9 @@ test('values of the query and of form fields are changed; the path is looked at 
   await using block = await rule({ legs: ['request'], action: 'block' })
   const refused = await call('GET', inPath, { token })
   assert.deepEqual([refused.status, refused.json.guardrail], [403, block.slug])
+  const stored = await record(refused.headers.get('x-request-id')!)
+  assert.equal(stored.path, '/orders/v1/orders/[REDACTED:card]')
+  assert.doesNotMatch(JSON.stringify(stored), /4111/)
 })
 
 test('a request body that nothing is found in is sent on byte by byte, and so is a binary one', async () => {

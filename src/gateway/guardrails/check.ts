@@ -7,6 +7,7 @@ import {
   type Judged,
   percentDecoded,
   type Stop,
+  withoutFound,
 } from '../../guardrails/apply.ts'
 import { judgedWith } from '../../guardrails/asked.ts'
 import { applyContent, bytesMaxOf, decodedContent, isEncoded } from '../../guardrails/content.ts'
@@ -86,19 +87,23 @@ function tunnelStop({ request, response }: PlacedGuardrails, { tally }: Exchange
 /** The path that was matched is the path that is sent, so that only rules look at it that change nothing. */
 function lookAtTarget(
   exchange: Routed,
-  { tally }: ExchangeGuard,
+  guard: ExchangeGuard,
   chain: Chain,
 ): Stop | null | Promise<Stop | null> {
   const still = chain.filter(({ act, detector }) => act === null && !OF_CONTENTS.has(detector))
   if (still.length > 0) {
-    const { stop } = applyText(still, percentDecoded(exchange.path), 'request', tally)
-    if (stop !== null) return stop
+    const path = percentDecoded(exchange.path)
+    const { stop } = applyText(still, path, 'request', guard.tally)
+    if (stop !== null) {
+      guard.recordedPath = withoutFound(still, path)
+      return stop
+    }
   }
   if (exchange.query === '') return null
   const ofPairs = chain.filter(({ isWhole }) => !isWhole)
   if (ofPairs.length === 0) return null
   const { query } = exchange
-  const judged = judgedWith([ofPairs], 'request', tally, askFor(exchange), (run) =>
+  const judged = judgedWith([ofPairs], 'request', guard.tally, askFor(exchange), (run) =>
     applyPairs(run.chain(ofPairs), query, 'request', run.tally),
   )
   const set = ({ value, stop }: Judged<string>): Stop | null => {

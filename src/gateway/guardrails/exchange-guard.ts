@@ -11,6 +11,8 @@ export class ExchangeGuard {
   isBodyChanged = false
   /** SHA-256 of the body as it was received, where a rule has changed it. */
   receivedDigest = ''
+  /** The path for the record, where a rule has blocked the call for what it has found in it; null for the path itself. */
+  recordedPath: string | null = null
 
   /** The query as it was received. */
   readonly receivedQuery: string
