@@ -80,6 +80,8 @@ export const LINES: UnitFormat = {
   },
 }
 
+/** Ends of lines alone. */
+const BLANK = /^[\r\n]*$/
 const SEPARATORS = /^[\s\x1e]+/
 
 /** A stream may begin with a byte order mark, which readers drop. */
@@ -165,6 +167,8 @@ export class UnitFilter implements TextFilter {
   }
 
   #unit(unit: string): string {
+    // A content may consist of them
+    if (BLANK.test(unit)) return unit
     const within = this.#chain.filter(({ bytesMax }) => unit.length <= bytesMax)
     if (within.length < this.#chain.length)
       this.stop = this.#tooLong(this.#chain.filter((rule) => !within.includes(rule)))

@@ -49,8 +49,9 @@ export function toFieldObject(lines: string): Plain {
     const name = line.slice(0, colon).toLowerCase()
     const value = line.slice(colon + 1).trim()
     const before = found[name]
-    if (name === 'set-cookie') found[name] = [...((before as string[] | undefined) ?? []), value]
-    else found[name] = before === undefined ? value : `${String(before)}, ${value}`
+    if (name !== 'set-cookie') found[name] = before === undefined ? value : `${String(before)}, ${value}`
+    else if (before === undefined) found[name] = [value]
+    else (before as string[]).push(value)
   }
   return found
 }

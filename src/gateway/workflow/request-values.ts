@@ -64,12 +64,14 @@ export function lazily(values: Plain, makers: Readonly<Record<string, () => unkn
   return object
 }
 
-/** Parameters by name; a repeated one is a list. */
-function toQueryObject(query: string): Plain {
-  const found: Plain = Object.create(null) as Plain
+/** Parameters by name; a repeated one is a list. Takes time linear in the query. */
+export function toQueryObject(query: string): Plain {
+  const found = Object.create(null) as Record<string, string | string[]>
   for (const [name, value] of new URLSearchParams(query)) {
     const before = found[name]
-    found[name] = before === undefined ? value : [...[before].flat(), value]
+    if (before === undefined) found[name] = value
+    else if (typeof before === 'string') found[name] = [before, value]
+    else before.push(value)
   }
   return found
 }
