@@ -32,6 +32,16 @@ test('a value that is larger as JSON than bodies may be is a failure, however sm
   assert.throws(() => run({ paths: ['/*'] }, { value: doubled() }), isOfValue)
 })
 
+test('a body that was not read is a failure, also within a value: it may have what the node is to find', () => {
+  const body = Buffer.from('{"card":4111111111111111,"card":4111111111111111}')
+  for (const value of [body, { body }, [[{ body }]], Uint8Array.of()])
+    for (const config of [{ detectors: ['card'] }, { paths: ['/*'] }])
+      assert.throws(
+        () => run(config, { value }),
+        (error: unknown) => error instanceof NodeFailure && error.kind === 'value',
+      )
+})
+
 test('members at the paths are acted on as a whole, beside what is found', () => {
   const { outputs } = run({ detectors: ['phone'], paths: ['/customer/name'], action: 'redact' })
   assert.deepEqual(outputs, {

@@ -52,6 +52,7 @@ export const redactRun: NodeRun = {
       // One list may stand at many places of a value
       if (!mayFit(inputs['value'], CHARS_MAX))
         throw new NodeFailure('value', `value has more than ${CHARS_MAX} characters of JSON`)
+      if (hasBytes(inputs['value'])) throw new NodeFailure('value', UNREADABLE)
       const hits: Hits = {}
       const clean = actedPaths(inputs['value'] ?? null, paths, act, hits)
       return {
@@ -60,6 +61,15 @@ export const redactRun: NodeRun = {
       }
     }
   },
+}
+
+const UNREADABLE =
+  'value is or has a body that is neither text nor JSON as its media type promises, so it cannot be looked at'
+
+/** Bodies that are not read stay bytes. Passed on, they would have all that the node is there to find. */
+function hasBytes(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return value instanceof Uint8Array || Object.values(value).some(hasBytes)
 }
 
 /** The key of a hash is an input, so that no secret stands in the definition. */
