@@ -216,3 +216,17 @@ export interface JoinRule {
   /** From the first edge on, milliseconds. */
   readonly timeoutMs: number
 }
+
+/** What is said of a value that {@link hasBytes}. */
+export const UNREAD_BODY = 'is or has a body that is neither text nor JSON as its media type promises'
+
+/**
+ * True for a value that is or has a body which was not read. Nodes that judge a value must not pass it on unseen: servers may read it.
+ * @param seen Lists and objects that have none: one may stand at many places of a value.
+ */
+export function hasBytes(value: unknown, seen = new Set<object>()): boolean {
+  if (typeof value !== 'object' || value === null || seen.has(value)) return false
+  if (value instanceof Uint8Array) return true
+  seen.add(value)
+  return Object.values(value).some((one) => hasBytes(one, seen))
+}

@@ -5,7 +5,7 @@ import { compileDetectors } from '../../detectors/compile.ts'
 import { actedJson } from '../../detectors/json.ts'
 import { actedPaths, compilePaths } from '../../detectors/paths.ts'
 import { type DetectorSettings, NATIONAL_IDS, type PiiKind } from '../../detectors/settings.ts'
-import { NodeFailure, type NodeRun } from '../run.ts'
+import { hasBytes, NodeFailure, type NodeRun, UNREAD_BODY } from '../run.ts'
 
 /** What the definition has parsed, with its defaults. */
 interface Config {
@@ -63,14 +63,7 @@ export const redactRun: NodeRun = {
   },
 }
 
-const UNREADABLE =
-  'value is or has a body that is neither text nor JSON as its media type promises, so it cannot be looked at'
-
-/** Bodies that are not read stay bytes. Passed on, they would have all that the node is there to find. */
-function hasBytes(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return value instanceof Uint8Array || Object.values(value).some(hasBytes)
-}
+const UNREADABLE = `value ${UNREAD_BODY}, so it cannot be looked at`
 
 /** The key of a hash is an input, so that no secret stands in the definition. */
 function hashWith(inputs: Plain): Act {

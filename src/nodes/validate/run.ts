@@ -1,6 +1,8 @@
 import type { JsonSchema } from '../../model/proxy.ts'
 import { createSchemaJudges } from '../../snapshot/schema/judge.ts'
-import type { NodeRun } from '../run.ts'
+import { hasBytes, type NodeRun, UNREAD_BODY } from '../run.ts'
+
+const UNREAD = [{ pointer: '', reason: UNREAD_BODY }]
 
 export const validateRun: NodeRun = {
   name: 'validate_node',
@@ -8,7 +10,8 @@ export const validateRun: NodeRun = {
     // The definition has compiled it before
     const judge = createSchemaJudges({}, true).of(schema as JsonSchema, 'request')
     return ({ value }) => {
-      const errors = judge(value ?? null) ?? []
+      // A schema would judge bytes as an object with a member for each of them
+      const errors = hasBytes(value) ? UNREAD : (judge(value ?? null) ?? [])
       return { handle: errors.length === 0 ? 'valid' : 'invalid', outputs: { errors } }
     }
   },
