@@ -1,9 +1,9 @@
 /** An object as JSON gives it. */
 export type Plain = Record<string, unknown>
 
-/** True for an object that is no list. */
+/** True for an object that is neither a list nor bytes: to read bytes as members would hide what they say. */
 export function isPlain(value: unknown): value is Plain {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
+  return value !== null && typeof value === 'object' && !Array.isArray(value) && !ArrayBuffer.isView(value)
 }
 
 /** A text, a number or a truth value as text; undefined for anything else, which need not be able to become one. */

@@ -415,3 +415,22 @@ test('functions that the reference evaluator has too give its values', () => {
   )
   assert.ok(compared > 2000, `${compared} were compared`)
 })
+
+test('bytes have no members: what asks for one fails, and never answers that there is none', () => {
+  const values = { ...VALUES, call: { body: Buffer.from('{"admin":true}') } }
+  for (const text of [
+    'call.body.admin',
+    'has(call.body.admin)',
+    '"admin" in call.body',
+    'call.body.get("admin", false)',
+    'call.get("body.admin", false)',
+    'call.body.keys()',
+    'call.body.omit(["admin"])',
+    'call.body.pick(["admin"])',
+    'call.body.merge({"a": 1})',
+    'size(call.body)',
+  ])
+    assert.notEqual(failureOf(text, values), '', text)
+  assert.equal(evaluated('call.body', values), values.call.body)
+  assert.equal(evaluated('call.body == call.body', values), true)
+})

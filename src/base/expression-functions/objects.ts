@@ -79,6 +79,8 @@ function get(run: Evaluation, [value, path, other = null]: readonly unknown[]): 
       typeof key === 'string' ? key : typeof key === 'bigint' || typeof key === 'number' ? String(key) : null
     if (name === null) failed('a path has texts and whole numbers')
     if (Array.isArray(found) && !/^(?:0|[1-9]\d{0,8})$/.test(name)) return other
+    if (ArrayBuffer.isView(found))
+      failed('a body that is neither text nor JSON as its media type promises has no members')
     if (typeof found !== 'object' || found === null || !Object.hasOwn(found, name)) return other
     found = (found as Plain)[name]
   }

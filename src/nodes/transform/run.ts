@@ -56,8 +56,7 @@ export const transformRun: NodeRun = {
 /** An object, or each object of a list. */
 function ofObjects(change: (value: Plain) => Plain): Execute {
   const changed = (value: unknown): Plain => {
-    if (!isPlain(value) || value instanceof Uint8Array)
-      throw new NodeFailure('value', 'value is neither an object nor a list of objects')
+    if (!isPlain(value)) throw new NodeFailure('value', 'value is neither an object nor a list of objects')
     return change(value)
   }
   return ({ value }) => ({
