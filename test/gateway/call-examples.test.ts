@@ -59,6 +59,24 @@ const made = {
         },
       },
     },
+    '/form': {
+      post: {
+        operationId: 'form',
+        requestBody: {
+          required: true,
+          content: {
+            'application/x-www-form-urlencoded': {
+              schema: {
+                type: 'object',
+                required: ['profile'],
+                // A form has no way to say that this is empty
+                properties: { profile: { type: 'object', properties: { name: { type: 'string' } } } },
+              },
+            },
+          },
+        },
+      },
+    },
     '/upload': {
       post: {
         operationId: 'upload',

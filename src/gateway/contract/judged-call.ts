@@ -27,7 +27,9 @@ export function contractFaults(
     compiled.parameters?.({ paths: proxy.parameters!(below === '' ? '/' : below), query, lines }, errors)
     if (errors.length > 0 || compiled.body === null) return errors
     const rule = compiled.body
-    if (body === null) return rule.required ? [{ pointer: '', reason: 'is required' }] : []
+    // An empty form is sent as no body
+    if (body === null || body.length === 0)
+      return rule.required ? [{ pointer: '', reason: 'is required' }] : []
     const type = mediaTypeOf(/^content-type: (.*)\r$/m.exec(lines)?.[1] ?? '')
     if (type === null || !isTaken(type.essence, rule.types))
       return [{ pointer: '/header/content-type', reason: `must be one of ${rule.types.join(', ')}` }]

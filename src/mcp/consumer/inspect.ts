@@ -161,8 +161,8 @@ export function callExample(
   const pattern = catalogue.patternOf(endpoint)
   let params: Members = {}
   // Examples of descriptions say most, but often break their own rules
-  for (const examples of [true, false]) {
-    params = paramsOf(pattern.names, said, found, examples)
+  for (const values of ATTEMPTS) {
+    params = paramsOf(pattern.names, said, found, values)
     const built = buildTarget(
       pattern,
       NO_VALUES,
@@ -186,6 +186,20 @@ export function callExample(
   }
 }
 
+/** How values of an example are made up. */
+interface ExampleValues {
+  /** Whether those of the description are taken. */
+  readonly examples: boolean
+  /** Members of an object that requires none. */
+  readonly membersMin: number
+}
+
+/** What is short and true to the description comes first. */
+const ATTEMPTS: readonly ExampleValues[] = [
+  { examples: true, membersMin: 0 },
+  { examples: false, membersMin: 0 },
+  { examples: false, membersMin: 1 },
+]
 const NO_VALUES: ReadonlyMap<string, string> = new Map()
 const NO_BODY: ReadonlySet<string> = new Set(['GET', 'HEAD'])
 
@@ -194,7 +208,7 @@ function paramsOf(
   names: readonly string[],
   method: string,
   found: FoundContract | null,
-  examples: boolean,
+  values: ExampleValues,
 ): Members {
   const contract = found?.contract ?? null
   const schemas = found?.schemas ?? {}
@@ -206,10 +220,10 @@ function paramsOf(
           in_ === place && required && !(place === 'header' && isOfMessage(name)),
       )
       .slice(0, PARAMETERS_MAX)
-      .map((parameter) => [parameter.name, sampleOfParameter(parameter, schemas, examples)])
+      .map((parameter) => [parameter.name, sampleOfParameter(parameter, schemas, values)])
   const path = names.map((name) => {
     const declared = parameters.find((parameter) => parameter.in === 'path' && parameter.name === name)
-    return [name, declared === undefined ? 'value' : sampleOfParameter(declared, schemas, examples)] as const
+    return [name, declared === undefined ? 'value' : sampleOfParameter(declared, schemas, values)] as const
   })
   const groups = {
     path,
@@ -221,12 +235,13 @@ function paramsOf(
   for (const [group, values] of Object.entries(groups))
     if (values.length > 0) params[group] = Object.fromEntries(values)
   const body =
-    NO_BODY.has(method) || contract === null ? undefined : bodyOf(contract, schemas, method, examples)
+    NO_BODY.has(method) || contract === null ? undefined : bodyOf(contract, schemas, method, values)
   if (body !== undefined) params['body'] = body
   return params
 }
 
-function bodyOf(contract: Contract, schemas: Members, method: string, examples: boolean): unknown {
+function bodyOf(contract: Contract, schemas: Members, method: string, values: ExampleValues): unknown {
+  const { examples, membersMin } = values
   const { request_schemas = {}, request_schema, request_types, request_required, request_example } = contract
   if (request_schema === null && (request_types.length === 0 || !request_required)) return undefined
   if (method === 'DELETE' && !request_required) return undefined
@@ -235,15 +250,19 @@ function bodyOf(contract: Contract, schemas: Members, method: string, examples: 
   if (base64 === true) return 'dmFsdWU='
   if (example !== undefined) return example
   const schema = Object.hasOwn(request_schemas, type) ? request_schemas[type]! : request_schema
-  const sample = bounded(sampleOf(schema, schemas, examples))
+  const sample = bounded(sampleOf(schema, schemas, examples, membersMin))
   return isJson(type) || isMembers(sample) || scalarText(sample) !== null ? sample : 'value'
 }
 
-function sampleOfParameter(parameter: Parameter, schemas: Members, examples: boolean): unknown {
+function sampleOfParameter(
+  parameter: Parameter,
+  schemas: Members,
+  { examples, membersMin }: ExampleValues,
+): unknown {
   const { default: otherwise } = parameter
   const own = schemaOfParameter({ ...parameter, default: undefined })
   if (examples && otherwise !== undefined && otherwise !== '' && otherwise !== null) return bounded(otherwise)
-  return bounded(sampleOf(own, schemas, examples))
+  return bounded(sampleOf(own, schemas, examples, membersMin))
 }
 
 /** The value when it is small; undefined leaves it out. */

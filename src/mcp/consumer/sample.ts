@@ -42,8 +42,9 @@ const FORMATS: Readonly<Record<string, string>> = {
 /**
  * @param shared schemas that `#/$defs/<name>` leads to
  * @param examples false leaves out examples of the description, which often break its own rules
+ * @param membersMin members of an object, where it has as many; a form cannot say that an object is empty
  */
-export function sampleOf(schema: unknown, shared: Plain, examples: boolean): unknown {
+export function sampleOf(schema: unknown, shared: Plain, examples: boolean, membersMin = 0): unknown {
   let steps = 0
   return of(schema, 0)
 
@@ -101,9 +102,10 @@ export function sampleOf(schema: unknown, shared: Plain, examples: boolean): unk
     const properties = isPlain(schema['properties']) ? schema['properties'] : {}
     const required = listOf(schema['required']).filter((name) => typeof name === 'string')
     const least = typeof schema['minProperties'] === 'number' ? schema['minProperties'] : 0
+    const wanted = Math.max(least, membersMin)
     const names = new Set(required.filter((name) => !isReadOnly(properties[name])))
     for (const name of Object.keys(properties)) {
-      if (names.size >= least) break
+      if (names.size >= wanted) break
       if (!isReadOnly(properties[name])) names.add(name)
     }
     const rest = isPlain(schema['additionalProperties']) ? schema['additionalProperties'] : {}
