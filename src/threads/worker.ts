@@ -8,6 +8,12 @@ import { entryUrl } from '../base/program.ts'
 
 type Entry = 'gateway' | 'recorder' | 'query' | 'check'
 
+/**
+ * Megabytes of a thread's young generation. V8 would let it grow to 100 under load and not give them back. What a request makes is
+ * garbage when it is answered, so more than this saves nothing.
+ */
+const YOUNG_MB_MAX = 24
+
 export interface Workers {
   /** Starts a thread that `start` takes when its name is asked for. @param name shown by debuggers and `top` */
   ahead(entry: Entry, name?: string): void
@@ -33,7 +39,13 @@ export function createWorkers(): Workers {
 
   function load(entry: Entry, name: string): Loading {
     const { port1: port, port2: data } = new MessageChannel()
-    return { worker: new Worker(entryUrl(entry), { name, workerData: data, transferList: [data] }), port }
+    const worker = new Worker(entryUrl(entry), {
+      name,
+      workerData: data,
+      transferList: [data],
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB_MAX },
+    })
+    return { worker, port }
   }
 
   return {
