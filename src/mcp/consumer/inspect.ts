@@ -15,7 +15,7 @@ import { isMembers, type Members } from '../protocol/message.ts'
 import type { ToolOutcome } from '../protocol/tool-call.ts'
 import { answers, type Catalogue } from './catalogue.ts'
 import { resolve } from './resolve.ts'
-import { sampleOf } from './sample.ts'
+import { type SampleChoice, sampleOf } from './sample.ts'
 
 /** Bounds of one contract, so that a large description still gives something a model can read. */
 const SCHEMA_BYTES_MAX = 16 * 1024
@@ -186,19 +186,13 @@ export function callExample(
   }
 }
 
-/** How values of an example are made up. */
-interface ExampleValues {
-  /** Whether those of the description are taken. */
-  readonly examples: boolean
-  /** Members of an object that requires none. */
-  readonly membersMin: number
-}
-
 /** What is short and true to the description comes first. */
-const ATTEMPTS: readonly ExampleValues[] = [
-  { examples: true, membersMin: 0 },
-  { examples: false, membersMin: 0 },
-  { examples: false, membersMin: 1 },
+const ATTEMPTS: readonly SampleChoice[] = [
+  { examples: true, membersMin: 0, alternative: 0 },
+  { examples: false, membersMin: 0, alternative: 0 },
+  { examples: false, membersMin: 1, alternative: 0 },
+  { examples: false, membersMin: 0, alternative: 1 },
+  { examples: false, membersMin: 1, alternative: 1 },
 ]
 const NO_VALUES: ReadonlyMap<string, string> = new Map()
 const NO_BODY: ReadonlySet<string> = new Set(['GET', 'HEAD'])
@@ -208,7 +202,7 @@ function paramsOf(
   names: readonly string[],
   method: string,
   found: FoundContract | null,
-  values: ExampleValues,
+  values: SampleChoice,
 ): Members {
   const contract = found?.contract ?? null
   const schemas = found?.schemas ?? {}
@@ -240,29 +234,39 @@ function paramsOf(
   return params
 }
 
-function bodyOf(contract: Contract, schemas: Members, method: string, values: ExampleValues): unknown {
-  const { examples, membersMin } = values
+function bodyOf(contract: Contract, schemas: Members, method: string, values: SampleChoice): unknown {
+  const { examples } = values
   const { request_schemas = {}, request_schema, request_types, request_required, request_example } = contract
   if (request_schema === null && (request_types.length === 0 || !request_required)) return undefined
   if (method === 'DELETE' && !request_required) return undefined
   const { type, base64 } = bodyFormOf(contract, schemas)
   const example = examples ? bounded(request_example) : undefined
   if (base64 === true) return 'dmFsdWU='
-  if (example !== undefined) return example
   const schema = Object.hasOwn(request_schemas, type) ? request_schemas[type]! : request_schema
-  const sample = bounded(sampleOf(schema, schemas, examples, membersMin))
+  const sample = bounded(sampleOf(schema, schemas, values))
+  if (example !== undefined) return isJson(type) && typeof sample === 'object' ? parsed(example) : example
   return isJson(type) || isMembers(sample) || scalarText(sample) !== null ? sample : 'value'
 }
 
 function sampleOfParameter(
   parameter: Parameter,
   schemas: Members,
-  { examples, membersMin }: ExampleValues,
+  values: SampleChoice,
 ): unknown {
   const { default: otherwise } = parameter
   const own = schemaOfParameter({ ...parameter, default: undefined })
-  if (examples && otherwise !== undefined && otherwise !== '' && otherwise !== null) return bounded(otherwise)
-  return bounded(sampleOf(own, schemas, examples, membersMin))
+  if (values.examples && otherwise !== undefined && otherwise !== '' && otherwise !== null) return bounded(otherwise)
+  return bounded(sampleOf(own, schemas, values))
+}
+
+/** An example that a description has as JSON in a text is what that JSON says. */
+function parsed(example: unknown): unknown {
+  if (typeof example !== 'string') return example
+  try {
+    return JSON.parse(example)
+  } catch {
+    return example
+  }
 }
 
 /** The value when it is small; undefined leaves it out. */

@@ -1,3 +1,13 @@
+/** What of several values that a schema takes is chosen. */
+export interface SampleChoice {
+  /** False leaves out examples of the description, which often break its own rules. */
+  readonly examples: boolean
+  /** Members of an object, where it has as many: a form cannot say that an object is empty. */
+  readonly membersMin: number
+  /** Which of the alternatives, from 0. Where there are fewer, counting begins anew. */
+  readonly alternative: number
+}
+
 /**
  * A value that fits a JSON Schema, as an example. It has what is required and writable, in few bytes. Schemas may be anything: what
  * cannot be told gives a plausible value. The work is bounded by {@link STEPS_MAX} schemas.
@@ -41,10 +51,9 @@ const FORMATS: Readonly<Record<string, string>> = {
 
 /**
  * @param shared schemas that `#/$defs/<name>` leads to
- * @param examples false leaves out examples of the description, which often break its own rules
- * @param membersMin members of an object, where it has as many; a form cannot say that an object is empty
  */
-export function sampleOf(schema: unknown, shared: Plain, examples: boolean, membersMin = 0): unknown {
+export function sampleOf(schema: unknown, shared: Plain, choice: SampleChoice): unknown {
+  const { examples, membersMin, alternative } = choice
   let steps = 0
   return of(schema, 0)
 
@@ -90,10 +99,15 @@ export function sampleOf(schema: unknown, shared: Plain, examples: boolean, memb
     for (const one of listOf(given['allOf'])) merged = together(merged, mergedOf(one, inside, isDeep))
     for (const keyword of ['oneOf', 'anyOf']) {
       const list = listOf(given[keyword])
-      const some = list.map((one) => mergedOf(one, inside, isDeep))
+      const some = list.map((one) => ({ one, merged: mergedOf(one, inside, isDeep) }))
       // Null ends what contains itself
-      const chosen = some.find(({ type }) => (type === 'null') === isDeep) ?? some[0]
-      if (chosen !== undefined) merged = together(merged, chosen)
+      const fitting = some.filter((each) => (each.merged['type'] === 'null') === isDeep)
+      const from = fitting.length > 0 ? fitting : some
+      const chosen = from[alternative % from.length]
+      if (chosen === undefined) continue
+      merged = together(merged, chosen.merged)
+      const tag = tagOf(given['discriminator'], chosen.one)
+      if (tag !== null) merged = tagged(merged, tag)
     }
     return merged
   }
@@ -109,7 +123,7 @@ export function sampleOf(schema: unknown, shared: Plain, examples: boolean, memb
       if (!isReadOnly(properties[name])) names.add(name)
     }
     const rest = isPlain(schema['additionalProperties']) ? schema['additionalProperties'] : {}
-    for (let count = 1; names.size < Math.min(least, ITEMS_MAX); count++) names.add(`name${count}`)
+    for (let count = 1; names.size < Math.min(schema['additionalProperties'] === false ? least : wanted, ITEMS_MAX); count++) names.add(`name${count}`)
     return Object.fromEntries(
       [...names].map((name) => [
         name,
@@ -141,6 +155,37 @@ export function sampleOf(schema: unknown, shared: Plain, examples: boolean, memb
             : item,
     )
   }
+}
+
+interface Tag {
+  readonly property: string
+  readonly value: string
+}
+
+/** What a discriminator calls an alternative: its entry of `mapping`, or the name of its schema (OpenAPI 3.1 section 4.8.25). */
+function tagOf(discriminator: unknown, alternative: unknown): Tag | null {
+  if (!isPlain(discriminator) || typeof discriminator['propertyName'] !== 'string') return null
+  const reference = isPlain(alternative) ? alternative['$ref'] : undefined
+  if (typeof reference !== 'string') return null
+  const name = nameIn(reference)
+  const mapping = isPlain(discriminator['mapping']) ? discriminator['mapping'] : {}
+  const entry = Object.entries(mapping).find(
+    ([, target]) => target === reference || target === name || (typeof target === 'string' && nameIn(target) === name),
+  )
+  const value = entry?.[0] ?? name
+  return value === null ? null : { property: discriminator['propertyName'], value }
+}
+
+/** With a value for the property of a tag, unless its schema states values. */
+function tagged(schema: Plain, { property, value }: Tag): Plain {
+  const properties = isPlain(schema['properties']) ? schema['properties'] : {}
+  const own = Object.hasOwn(properties, property) ? properties[property] : undefined
+  const states = isPlain(own) && (own['const'] !== undefined || own['enum'] !== undefined)
+  return together(schema, {
+    type: 'object',
+    required: [property],
+    ...(states ? {} : { properties: { [property]: { const: value } } }),
+  })
 }
 
 /** Both schemas hold. */
