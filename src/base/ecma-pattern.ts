@@ -223,3 +223,19 @@ function literal(code: number): string {
   const char = String.fromCodePoint(code)
   return /^[A-Za-z0-9_ ]$/.test(char) ? char : `\\x{${code.toString(16)}}`
 }
+
+const CHARS_MAX = 4096
+
+/**
+ * Whether validators compile this expression: they do so with the `u` flag (JSON Schema 2020-12, core, section 6.4), which refuses
+ * a brace or a bracket that stands alone. One that they refuse makes clients of MCP give up the whole list of tools.
+ */
+export function isUnicodePattern(source: string): boolean {
+  if (source.length > CHARS_MAX) return false
+  try {
+    new RegExp(source, 'u')
+    return true
+  } catch {
+    return false
+  }
+}

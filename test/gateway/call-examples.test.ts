@@ -77,6 +77,61 @@ const made = {
         },
       },
     },
+    '/tagged': {
+      patch: {
+        operationId: 'tagged',
+        requestBody: {
+          required: true,
+          content: {
+            'application/json': {
+              schema: {
+                oneOf: [{ $ref: '#/components/schemas/Dog' }, { $ref: '#/components/schemas/Cat' }],
+                discriminator: { propertyName: 'pet', mapping: { dog: '#/components/schemas/Dog' } },
+              },
+            },
+          },
+        },
+      },
+    },
+    '/either': {
+      post: {
+        operationId: 'either',
+        requestBody: {
+          required: true,
+          content: {
+            'application/json': {
+              schema: {
+                // Nothing is required of either, so that {} fits both
+                oneOf: [
+                  { type: 'object', properties: { a: { type: 'string' } }, additionalProperties: false },
+                  { type: 'object', properties: { b: { type: 'integer' } }, additionalProperties: false },
+                ],
+              },
+            },
+          },
+        },
+      },
+    },
+    '/text': {
+      post: {
+        operationId: 'text',
+        requestBody: {
+          required: true,
+          content: {
+            'application/json': {
+              example: '[{"n":1}]',
+              schema: { type: 'array', items: { type: 'object' } },
+            },
+          },
+        },
+      },
+    },
+    '/of/{filter}': {
+      get: {
+        operationId: 'of',
+        parameters: [{ name: 'filter', in: 'path', required: true, schema: { type: 'object' } }],
+      },
+    },
     '/upload': {
       post: {
         operationId: 'upload',
@@ -86,8 +141,11 @@ const made = {
             'multipart/form-data': {
               schema: {
                 type: 'object',
-                required: ['file'],
-                properties: { file: { type: 'string', format: 'binary' } },
+                required: ['file', 'about'],
+                properties: {
+                  file: { type: 'string', format: 'binary', description: 'What is uploaded' },
+                  about: { type: 'object', properties: { name: { type: 'string' } } },
+                },
               },
             },
           },
@@ -103,6 +161,16 @@ const made = {
   },
   components: {
     schemas: {
+      Dog: {
+        type: 'object',
+        required: ['pet'],
+        properties: { pet: { type: 'string' }, bark: { type: 'string' } },
+      },
+      Cat: {
+        type: 'object',
+        required: ['pet'],
+        properties: { pet: { type: 'string' }, nap: { type: 'boolean' } },
+      },
       Base: {
         type: 'object',
         required: ['id', 'kind', 'self'],

@@ -248,14 +248,11 @@ function bodyOf(contract: Contract, schemas: Members, method: string, values: Sa
   return isJson(type) || isMembers(sample) || scalarText(sample) !== null ? sample : 'value'
 }
 
-function sampleOfParameter(
-  parameter: Parameter,
-  schemas: Members,
-  values: SampleChoice,
-): unknown {
+function sampleOfParameter(parameter: Parameter, schemas: Members, values: SampleChoice): unknown {
   const { default: otherwise } = parameter
   const own = schemaOfParameter({ ...parameter, default: undefined })
-  if (values.examples && otherwise !== undefined && otherwise !== '' && otherwise !== null) return bounded(otherwise)
+  if (values.examples && otherwise !== undefined && otherwise !== '' && otherwise !== null)
+    return bounded(otherwise)
   return bounded(sampleOf(own, schemas, values))
 }
 

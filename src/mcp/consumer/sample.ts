@@ -13,6 +13,7 @@ export interface SampleChoice {
  * cannot be told gives a plausible value. The work is bounded by {@link STEPS_MAX} schemas.
  */
 import { isPlain, type Plain } from '../../base/plain.ts'
+import { isJson } from '../../model/body-form.ts'
 import { nameIn } from '../../model/schema-looseness.ts'
 import { textOfPattern } from './pattern-sample.ts'
 
@@ -123,7 +124,12 @@ export function sampleOf(schema: unknown, shared: Plain, choice: SampleChoice): 
       if (!isReadOnly(properties[name])) names.add(name)
     }
     const rest = isPlain(schema['additionalProperties']) ? schema['additionalProperties'] : {}
-    for (let count = 1; names.size < Math.min(schema['additionalProperties'] === false ? least : wanted, ITEMS_MAX); count++) names.add(`name${count}`)
+    for (
+      let count = 1;
+      names.size < Math.min(schema['additionalProperties'] === false ? least : wanted, ITEMS_MAX);
+      count++
+    )
+      names.add(`name${count}`)
     return Object.fromEntries(
       [...names].map((name) => [
         name,
@@ -170,7 +176,8 @@ function tagOf(discriminator: unknown, alternative: unknown): Tag | null {
   const name = nameIn(reference)
   const mapping = isPlain(discriminator['mapping']) ? discriminator['mapping'] : {}
   const entry = Object.entries(mapping).find(
-    ([, target]) => target === reference || target === name || (typeof target === 'string' && nameIn(target) === name),
+    ([, target]) =>
+      target === reference || target === name || (typeof target === 'string' && nameIn(target) === name),
   )
   const value = entry?.[0] ?? name
   return value === null ? null : { property: discriminator['propertyName'], value }
@@ -261,7 +268,12 @@ function textOf(schema: Plain): string {
   const { format, pattern } = schema
   const least = typeof schema['minLength'] === 'number' ? schema['minLength'] : 0
   const most = typeof schema['maxLength'] === 'number' ? schema['maxLength'] : TEXT_MAX
-  const known = typeof format === 'string' && Object.hasOwn(FORMATS, format) ? FORMATS[format]! : null
+  const known =
+    typeof format === 'string' && Object.hasOwn(FORMATS, format)
+      ? FORMATS[format]!
+      : isBytes(schema)
+        ? FORMATS['binary']!
+        : null
   if (typeof pattern === 'string') {
     const made = textOfPattern(pattern, least, known === null ? ['value'] : [known, 'value'])
     if (made !== null) return made
@@ -272,4 +284,9 @@ function textOf(schema: Plain): string {
 
 function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? (value as readonly unknown[]) : []
+}
+
+/** Bytes as OpenAPI 3.1 describes them, which callers give as base64. */
+function isBytes({ contentMediaType, contentEncoding }: Plain): boolean {
+  return typeof contentMediaType === 'string' && contentEncoding === undefined && !isJson(contentMediaType)
 }

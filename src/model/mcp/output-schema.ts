@@ -6,13 +6,12 @@
  * 2. Of values of unknown keywords, only the names of parts count: clients look for these everywhere.
  * 3. In doubt a schema counts as one that clients cannot compile.
  */
+import { isUnicodePattern } from '../../base/ecma-pattern.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { LIST, MAP, ONE } from '../schema-keywords.ts'
 
 const PARTS_MAX = 20_000
 const DEPTH_MAX = 64
-/** Characters of an expression. */
-const PATTERN_CHARS_MAX = 4096
 /** Characters of a name of a part. */
 const ID_CHARS_MAX = 2048
 const SHOWN_CHARS_MAX = 80
@@ -77,7 +76,7 @@ const VALUES: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
   ['uniqueItems', isFlag],
   ['nullable', isFlag],
   ['format', isText],
-  ['pattern', (value) => typeof value === 'string' && isExpression(value)],
+  ['pattern', (value) => typeof value === 'string' && isUnicodePattern(value)],
   ['multipleOf', (value) => isNumber(value) && (value as number) > 0],
   ...['maximum', 'minimum', 'exclusiveMaximum', 'exclusiveMinimum'].map((name) => [name, isNumber] as const),
   ...['Length', 'Items', 'Properties', 'Contains'].flatMap((name) =>
@@ -207,7 +206,7 @@ class Look {
     const takeMap = (map: unknown): boolean => {
       if (!isPlain(map)) return false
       for (const [name, schema] of Object.entries(map)) {
-        if (keyword === 'patternProperties' && !isExpression(name)) return false
+        if (keyword === 'patternProperties' && !isUnicodePattern(name)) return false
         const isOfNames = keyword === 'dependencies' && Array.isArray(schema)
         if (!isOfNames) take(schema, `${at}/${name}`)
         else if (!schema.every(isText)) return false
@@ -260,17 +259,6 @@ function nameIn(part: string): string | null {
     return decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~')
   } catch {
     return null
-  }
-}
-
-/** Validators compile expressions with the `u` flag (JSON Schema 2020-12, core, section 6.4). */
-function isExpression(source: string): boolean {
-  if (source.length > PATTERN_CHARS_MAX) return false
-  try {
-    new RegExp(source, 'u')
-    return true
-  } catch {
-    return false
   }
 }
 

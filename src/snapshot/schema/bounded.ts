@@ -1,4 +1,3 @@
-import { linearPattern } from '../../base/linear-pattern.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import type { JsonSchema } from '../../model/proxy.ts'
 import { LIST, MAP, ONE } from '../../model/schema-keywords.ts'
@@ -10,6 +9,7 @@ import {
   follow,
   gistOf,
   isComposite,
+  isShownPattern,
   keywordsOf,
   requiredOf,
   shorten,
@@ -280,8 +280,7 @@ function partsOf(schema: Plain, isOld: boolean): { readonly parts: Parts[]; read
     if (!isPlain(map) || (isOld && keyword === 'dependentSchemas')) continue
     const all = Object.entries(map)
     // A name that cannot be judged may be any
-    const entries =
-      keyword === 'patternProperties' ? all.filter(([source]) => linearPattern(source) !== null) : all
+    const entries = keyword === 'patternProperties' ? all.filter(([source]) => isShownPattern(source)) : all
     if (entries.length < all.length) isClosed = false
     found.push({
       keyword,

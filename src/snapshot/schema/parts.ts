@@ -1,6 +1,7 @@
 /**
  * Reading of JSON schemas that may be anything: what was imported or written by hand is only known to be JSON.
  */
+import { isUnicodePattern } from '../../base/ecma-pattern.ts'
 import { linearPattern } from '../../base/linear-pattern.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { tokenText } from '../../base/pointer.ts'
@@ -196,7 +197,7 @@ export function keywordsOf(schema: Plain, bytesMax: number): { keywords: Plain; 
     if (types !== null && said !== undefined && !said.some((one) => types.has(one))) continue
     // Others judge fractions in floating point, in which 19.99 is no multiple of 0.01
     if (keyword === 'multipleOf' && !(Number.isInteger(value) && (value as number) > 0)) continue
-    if (keyword === 'pattern' && linearPattern(value as string) === null) continue
+    if (keyword === 'pattern' && !isShownPattern(value as string)) continue
     keywords[keyword] = value
   }
   const fits = (value: unknown): boolean => types === null || isOfTypes(value, types)
@@ -258,4 +259,9 @@ export function shorten(text: string, max: number): string {
   if (text.length <= max) return text
   const cut = text.slice(0, Math.max(0, max - 1)).toWellFormed()
   return `${cut.replace(/\s+\S{0,20}$/, '')}…`
+}
+
+/** Whether an expression is shown: it is judged here, and other validators compile it. */
+export function isShownPattern(source: string): boolean {
+  return linearPattern(source) !== null && isUnicodePattern(source)
 }
