@@ -19,7 +19,6 @@ import type { SetUpLink } from './control/set-up-link.ts'
 import { claimAddresses, originsOf } from './fleet/main/addresses.ts'
 import { openCertificates } from './fleet/main/certificates.ts'
 import { type Gateways, startGateways } from './fleet/main/gateways.ts'
-import { createPublisher } from './fleet/main/publisher.ts'
 import { keepHealth } from './fleet/main/store-health.ts'
 import { HEALTH } from './fleet/shared/messages.ts'
 import { createMetricsPage } from './fleet/shared/metrics-page.ts'
@@ -164,11 +163,15 @@ async function start(
   const references = createReferences(vault, sources, async (delta) => (await started).publish(delta))
   // Now: what changes while the threads start comes after it
   const first = references.whole(stores.first)
-  const { publish } = createPublisher((delta) => references.publish(delta), lastGood.keep)
   const publisher =
     store === null
       ? null
-      : createFragmentPublisher({ reader: store.read, revision: stores.first.revision, send: publish })
+      : createFragmentPublisher({
+          reader: store.read,
+          revision: stores.first.revision,
+          send: (delta) => references.publish(delta),
+          keep: lastGood.keep,
+        })
   vault.watch(() => void started.then((gateways) => gateways.setCredentialKey(vault.gatewayKey())))
   const credentials = createCredentialProbe({ vault, references, store, gateways: started })
   const cells = createSharedCells()

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { canonicalJson, contentHash } from './canonical.ts'
+import { canonicalJson, canonicalJsonPaused, contentHash } from './canonical.ts'
 import { Secret } from './secret.ts'
+import { withoutPause } from './time-slices.ts'
 
 /** What canonical JSON is, in the shortest words. */
 function defined(value: unknown): string {
@@ -52,4 +53,21 @@ test('what says itself how it is written in JSON is written so', () => {
     { b: new Secret('x'), a: new Map() },
   ])
     assert.equal(canonicalJson(value), defined(value))
+})
+
+test('canonical JSON with pauses is the same text, however large the data', () => {
+  const list = Array.from({ length: 3000 }, (_, at) =>
+    at % 7 === 0 ? undefined : { b: at, a: [`${at}`], c: undefined },
+  )
+  for (const value of [
+    'a',
+    null,
+    list,
+    { z: list, 10: 1, 9: list, a: undefined, '-1': 'é\ud800' },
+    JSON.parse(`{"b":${JSON.stringify(list)},"__proto__":1,"a":{}}`),
+    // Pairs of surrogates lie across wherever it is cut
+    `x${'😀"'.repeat(300_000)}`,
+    '\ud83d'.repeat(600_000),
+  ])
+    assert.equal(withoutPause(canonicalJsonPaused(value)), canonicalJson(value))
 })

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { isSmall } from './json-pieces.ts'
 
 /** Plain data that survives JSON and structured clone unchanged. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
@@ -6,6 +7,53 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 /** JSON with sorted object keys and without undefined members: equal data gives equal text (after RFC 8785). */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(ordered(value))
+}
+
+/** Characters of a long string that are written at once. */
+const STRING_CHARS = 262_144
+
+/** The text that {@link canonicalJson} makes of plain data, with a pause after each part. */
+export function* canonicalJsonPaused(value: unknown): Generator<void, string> {
+  if (typeof value === 'string' && value.length > STRING_CHARS) return yield* longString(value)
+  if (value === null || typeof value !== 'object' || isSmall(value)) {
+    yield
+    return canonicalJson(value)
+  }
+  if (Array.isArray(value)) {
+    const items: string[] = []
+    for (const item of value) items.push(item === undefined ? 'null' : yield* canonicalJsonPaused(item))
+    return `[${items.join()}]`
+  }
+  const members: string[] = []
+  for (const name of namesInOrder(value)) {
+    const item: unknown = (value as Readonly<Record<string, unknown>>)[name]
+    if (item !== undefined) members.push(`${JSON.stringify(name)}:${yield* canonicalJsonPaused(item)}`)
+  }
+  return `{${members.join()}}`
+}
+
+/** Sorted, but names that are numbers come first, as they do in every object. */
+function namesInOrder(value: object): string[] {
+  return Object.keys(
+    Object.fromEntries(
+      Object.keys(value)
+        .sort()
+        .map((name) => [name, null]),
+    ),
+  )
+}
+
+function* longString(text: string): Generator<void, string> {
+  const parts: string[] = []
+  for (let at = 0; at < text.length; ) {
+    let end = Math.min(at + STRING_CHARS, text.length)
+    // Half of a character would be written as an escape
+    if ((text.charCodeAt(end - 1) & 0xfc00) === 0xd800) end--
+    parts.push(JSON.stringify(text.slice(at, Math.max(end, at + 1))).slice(1, -1))
+    at = Math.max(end, at + 1)
+    yield
+  }
+  return `"${parts.join('')}"`
 }
 
 /** Data with sorted keys: what is sorted already is not copied, since `JSON.stringify` is much faster than a replacer. */

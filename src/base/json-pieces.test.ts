@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fromPieces, type JsonPieces, jsonInPieces, toPieces } from './json-pieces.ts'
+import { fromPieces, type JsonPieces, jsonBytesInPieces, toPieces } from './json-pieces.ts'
 import { withoutPause } from './time-slices.ts'
 
 const crossed = (value: unknown): unknown =>
@@ -25,7 +25,7 @@ test('data of any size and shape comes back as JSON would bring it', () => {
     JSON.parse(`{"a":1,"__proto__":{"list":${JSON.stringify(list)}}}`),
   ]) {
     assert.deepEqual(crossed(value), JSON.parse(JSON.stringify(value)))
-    assert.equal(withoutPause(jsonInPieces(value)), JSON.stringify(value))
+    assert.equal(Buffer.from(withoutPause(jsonBytesInPieces(value))).toString(), JSON.stringify(value))
   }
 })
 

@@ -92,24 +92,34 @@ function put(members: Record<string, unknown>, name: string, value: unknown): vo
   else Object.defineProperty(members, name, { value, enumerable: true, configurable: true, writable: true })
 }
 
-/** The text that `JSON.stringify` makes of plain data, with a pause after each piece. */
-export function* jsonInPieces(value: unknown): Generator<void, string> {
-  return textOf(yield* toPieces(value))
+/** The text that `JSON.stringify` makes of plain data, as UTF-8, with a pause after each piece. */
+export function* jsonBytesInPieces(value: unknown): Generator<void, Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = []
+  for (const text of textsOf(yield* toPieces(value))) {
+    parts.push(Buffer.from(text))
+    yield
+  }
+  return Buffer.concat(parts)
 }
 
-function textOf(pieces: JsonPieces): string {
-  if ('json' in pieces) return pieces.json
-  if ('text' in pieces) return JSON.stringify(pieces.text)
-  const runs = 'items' in pieces ? pieces.items : pieces.members
-  const inside = runs.map((run) => {
-    if ('json' in run) return run.json.slice(1, -1)
-    return 'items' in pieces ? textOf(run.value) : `${JSON.stringify(run.name)}:${textOf(run.value)}`
-  })
-  return 'items' in pieces ? `[${inside.join()}]` : `{${inside.join()}}`
+function* textsOf(pieces: JsonPieces): Generator<string> {
+  if ('json' in pieces) return yield pieces.json
+  if ('text' in pieces) return yield JSON.stringify(pieces.text)
+  const isList = 'items' in pieces
+  let before = isList ? '[' : '{'
+  for (const run of isList ? pieces.items : pieces.members) {
+    if ('json' in run) yield before + run.json.slice(1, -1)
+    else {
+      yield isList ? before : `${before}${JSON.stringify(run.name)}:`
+      yield* textsOf(run.value)
+    }
+    before = ','
+  }
+  yield (before === ',' ? '' : before) + (isList ? ']' : '}')
 }
 
 /** True for what is one piece. It looks at as many values as a piece may have, and no further. */
-function isSmall(root: unknown): boolean {
+export function isSmall(root: unknown): boolean {
   let values = 0
   let chars = 0
   const open: unknown[] = [root]

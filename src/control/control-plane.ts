@@ -21,6 +21,7 @@ import type { AuthorizationServerParts } from '../oauth/server/server.ts'
 import { createOriginAccess } from '../operations/access/origin-access.ts'
 import { createUnauthenticatedAudit, type UnauthenticatedAudit } from '../operations/audit/unauthenticated.ts'
 import { expireChangeRequests } from '../operations/change-requests/expire.ts'
+import { checkForChange } from '../operations/engine/check-fragment.ts'
 import type { Invoke } from '../operations/engine/define.ts'
 import type { InvokeDeps } from '../operations/engine/invoke.ts'
 import { createInvoke } from '../operations/engine/invoke.ts'
@@ -34,7 +35,6 @@ import { createAuditTrail } from '../record/audit-chain.ts'
 import type { RetentionRule } from '../record/audit-retention.ts'
 import type { ExportFiles } from '../record/export-files.ts'
 import type { ExpositionFormat } from '../record/exposition.ts'
-import { checkFragment } from '../snapshot/compile/check.ts'
 import { networkOf } from '../snapshot/find/network.ts'
 import type { AuditMark } from '../store/ports/audit-chain.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
@@ -166,7 +166,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     exports,
     localSignIn: options.isLocalSignIn ? { setUpUrl: (token) => setUpUrl(options.issuer, token) } : null,
     mappedGrants: options.providers.flatMap(({ roleMap }) => roleMap.map(({ grant }) => grant)),
-    check: checkFragment,
+    check: checkForChange,
     grantEnded: endGrants(options),
     connectionEnded(connection) {
       endGrants(options)(connection.id)

@@ -4,6 +4,7 @@ import { compareDocuments } from './config/compare-documents.ts'
 import { convertDocument } from './config/convert-document.ts'
 import { takeDocuments } from './config/take.ts'
 import type { Job } from './engine/apart.ts'
+import { checkLarge } from './engine/check-fragment.ts'
 import { lookAtSample } from './guardrails/look-at-sample.ts'
 import { judgeWorkflow } from './workflows/judge-workflow.ts'
 
@@ -17,4 +18,5 @@ export const JOBS: readonly Job<never, unknown>[] = [
   compareDocuments,
   judgeWorkflow,
   lookAtSample,
+  checkLarge,
 ]

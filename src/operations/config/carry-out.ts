@@ -54,9 +54,9 @@ export async function carryOut(
   for (const [address, spec] of words) {
     const last = applied.get(address)
     const resource = idOf(address)
+    await yieldThread(++done)
     if (last?.resource === resource && canonicalJson(last.spec) === canonicalJson(spec)) continue
     await writer.putApplied({ owner, address, resource, spec })
-    await yieldThread(++done)
   }
 }
 

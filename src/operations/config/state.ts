@@ -28,28 +28,34 @@ export interface State {
 export async function readState(reader: ConfigReader): Promise<State> {
   const byId = new Map<string, Resource>()
   const slugs = new Map<string, string>()
+  let done = 0
   for (const { type } of ALL_KINDS) {
     for (const resource of await reader.all(type)) {
       byId.set(resource.id, resource)
       slugs.set(resource.id, resource.slug)
+      await yieldThread(++done)
     }
     await yieldThread(0)
   }
   // Who sees a resource sees what it refers to by its slug
-  const unseen = new Set(
-    [...byId.values()].flatMap((resource) =>
-      referred(kindOf(resource.type), [resource]).filter((id) => !slugs.has(id)),
-    ),
-  )
+  const unseen = new Set<string>()
+  const owners: string[] = []
+  for (const resource of byId.values()) {
+    const kind = kindOf(resource.type)
+    for (const id of referred(kind, [resource])) if (!slugs.has(id)) unseen.add(id)
+    owners.push(...(kind.secrets === undefined ? idsWithSealedHeaders([resource]) : [resource.id]))
+    await yieldThread(++done)
+  }
   for (const [id, slug] of await reader.slugs([...unseen])) slugs.set(id, slug)
-  const all = [...byId.values()]
-  const owners = all.filter(({ type }) => kindOf(type).secrets !== undefined).map(({ id }) => id)
-  owners.push(...idsWithSealedHeaders(all))
   const secrets = Map.groupBy(await reader.secretsOf(owners), ({ owner }) => owner)
-  const byAddress = new Map([...byId.values()].map((resource) => [addressIn(slugs, resource), resource]))
+  const byAddress = new Map<string, Resource>()
   const called = new Map(slugs)
-  for (const { id, type, slug, parent } of all)
+  for (const resource of byId.values()) {
+    const { id, type, slug, parent } = resource
+    byAddress.set(addressIn(slugs, resource), resource)
     if (type === 'profiles' && parent !== null) called.set(id, `${slugs.get(parent) ?? parent}:${slug}`)
+    await yieldThread(++done)
+  }
   return { byAddress, byId, slugs, called, secrets }
 }
 

@@ -94,6 +94,7 @@ export async function toSteps(
       const spec = await toWords(state, resource)
       const diff = diffOf(spec, undefined)
       steps.push({ action: 'remove', item: address, before: resource, desired: null, spec, diff, side: null })
+      await yieldThread(++done)
     }
   return {
     steps: await inDependence(steps, state),

@@ -9,20 +9,21 @@ import { endStored, switchStored } from '../../access/stored-connections.ts'
 import { canonicalJson } from '../../base/canonical.ts'
 import { type Clock, toTime } from '../../base/clock.ts'
 import { newId } from '../../base/ids.ts'
-import { type FieldError, refuse } from '../../base/refusal.ts'
+import { refuse } from '../../base/refusal.ts'
 import { yieldThread } from '../../base/yield.ts'
 import type { Status } from '../../model/envelope.ts'
 import { inWords, NOUNS, type ResourceType } from '../../model/resource-types.ts'
-import type { Fragment } from '../../snapshot/fragments.ts'
 import type { ConfigWriter } from '../../store/ports/config.ts'
 import type { ConnectionFilter, StoredConnection } from '../../store/ports/connections.ts'
 import type { FragmentChanges } from '../../store/ports/fragments.ts'
 import type { OAuthWriter } from '../../store/ports/oauth.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { Vault } from '../../vault/vault.ts'
+import type { RunApart } from './apart.ts'
 import { type Gate, refuseNamed, type StoredSettings, writeStoredSettings } from './approval-rules.ts'
 import { baseOfForetold, besides, type Foretold, type ShownChange, touchesOf } from './change-request.ts'
 import { ChangeSecrets } from './change-secrets.ts'
+import type { CheckFragment } from './check-fragment.ts'
 import { boundedDiff, type Changed, type ChangedItem, diffOfAll, itemsOf, slugsOfChanges } from './diff.ts'
 import { compileChanges, compileResealed, toStored } from './fragments.ts'
 import { keepNames } from './kept-names.ts'
@@ -45,7 +46,9 @@ export interface ChangeDeps {
   readonly author: string
   readonly kindOf: (type: ResourceType) => KindSchema
   /** Judges a fragment as gateway threads will; what it finds refuses the change. */
-  readonly check: (fragment: Fragment) => readonly FieldError[]
+  readonly check: CheckFragment
+  /** Inside of the transaction. */
+  readonly apart: RunApart
   /** Has writes wait for approval; null where none does. */
   readonly gate: Gate | null
   /** What it carries out, where that has been approved. */
@@ -493,7 +496,8 @@ export class Change {
     const revision = await writer.nextRevision()
     const touched = [...this.#touched.values()].filter(({ id }) => !this.#changed.has(id))
     const compiled = [...changes, ...touched.map((after) => ({ before: null, after }))]
-    const { put, drop } = await compileChanges(writer, compiled, this.#deps.check)
+    const { check, apart } = this.#deps
+    const { put, drop } = await compileChanges(writer, compiled, (fragment) => check(fragment, apart))
     await keepNames(writer, put)
     const resealed = await compileResealed(writer, this.#secrets?.resealed ?? [])
     return {
@@ -502,7 +506,7 @@ export class Change {
       items,
       gone,
       revision,
-      fragments: toStored([...put, ...resealed], drop),
+      fragments: await toStored([...put, ...resealed], drop),
     }
   }
 }

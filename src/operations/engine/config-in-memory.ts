@@ -62,8 +62,10 @@ async function readAbout(
 export async function inMemoryWriter(writer: ConfigWriter): Promise<ConfigWriter> {
   const index = createIndex()
   for (const type of Object.keys(NOUNS) as ResourceType[]) {
-    for (const resource of await writer.all(type)) index.put(resource)
-    await yieldThread(0)
+    for (const [at, resource] of (await writer.all(type)).entries()) {
+      index.put(resource)
+      await yieldThread(at)
+    }
   }
   return {
     ...writer,

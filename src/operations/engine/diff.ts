@@ -37,13 +37,14 @@ export async function slugsOfChanges(
   changes: readonly Changed[],
   isMany: boolean,
 ): Promise<ReadonlyMap<string, string>> {
-  const ids = changes.flatMap(({ kind, before, after }) =>
-    referred(
-      kind,
-      [before, after].filter((one) => one !== null),
-    ),
-  )
-  const slugs = new Map(await reader.slugs(ids))
+  const ids = new Set<string>()
+  let done = 0
+  for (const { kind, before, after } of changes) {
+    const both = [before, after].filter((one) => one !== null)
+    for (const id of referred(kind, both)) ids.add(id)
+    await yieldThread(++done)
+  }
+  const slugs = new Map(await reader.slugs([...ids]))
   for (const { before, after } of changes) {
     const { id, slug } = (after ?? before)!
     if (before === null || after === null || isMany) slugs.set(id, slug)

@@ -1,5 +1,6 @@
-import { canonicalJson, textHash } from '../../base/canonical.ts'
+import { canonicalJsonPaused, textHash } from '../../base/canonical.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
+import { inSlices } from '../../base/time-slices.ts'
 import { yieldThread } from '../../base/yield.ts'
 import {
   type Compiled,
@@ -34,7 +35,7 @@ import type { Changed } from './diff.ts'
 export async function compileChanges(
   reader: ConfigReader,
   changes: readonly Pick<Changed, 'before' | 'after'>[],
-  check: (fragment: Fragment) => readonly FieldError[],
+  check: (fragment: Fragment) => readonly FieldError[] | Promise<readonly FieldError[]>,
 ): Promise<Compiled> {
   const put: Fragment[] = []
   const drop: FragmentKey[] = []
@@ -45,7 +46,7 @@ export async function compileChanges(
     put.push(...compiled.put)
     drop.push(...compiled.drop)
     for (const fragment of compiled.put) {
-      errors.push(...check(fragment))
+      errors.push(...(await check(fragment)))
       // What a collection of thousands of endpoints becomes takes long, each by itself
       await yieldThread(index + 1)
     }
@@ -56,8 +57,11 @@ export async function compileChanges(
       detail: `The configuration would not work: ${errors[0]!.reason}.`,
       errors,
     })
-  for (const { before, after } of changes)
+  let done = 0
+  for (const { before, after } of changes) {
     if (before !== null) drop.push(...(await unusedAfter(reader, before, after)))
+    await yieldThread(++done)
+  }
   return { put, drop }
 }
 
@@ -91,18 +95,19 @@ async function ownerOf(reader: ConfigReader, id: string): Promise<Resource | und
 }
 
 /** Fragments as they are stored, each once. */
-export function toStored(
+export async function toStored(
   put: readonly Fragment[],
   drop: readonly FragmentKey[],
-): Pick<FragmentChanges, 'put' | 'drop'> {
+): Promise<Pick<FragmentChanges, 'put' | 'drop'>> {
   const unique = new Map(put.map((fragment) => [keyOf(fragment), fragment]))
-  return {
-    put: [...unique].map(([key, fragment]) => {
-      const json = canonicalJson(fragment)
-      return { key, hash: textHash(json), form: FORM, json }
-    }),
-    drop: [...new Set(drop.filter((key) => !unique.has(key)))],
+  const stored: StoredFragment[] = []
+  for (const [key, fragment] of unique) {
+    const json = await inSlices(canonicalJsonPaused(fragment))
+    await yieldThread(stored.length + 1)
+    stored.push({ key, hash: textHash(json), form: FORM, json })
+    await yieldThread(stored.length)
   }
+  return { put: stored, drop: [...new Set(drop.filter((key) => !unique.has(key)))] }
 }
 
 /** A stored fragment as gateway threads take it, not parsed. */
@@ -128,7 +133,7 @@ async function compileAll(
         put.push(...compiled.put)
         isWhole &&= !compiled.isClosed
       }
-      await take(toStored(put, []).put)
+      await take((await toStored(put, [])).put)
     }
   return isWhole
 }

@@ -3,12 +3,11 @@ import { permits } from '../../access/roles.ts'
 import type { Clock } from '../../base/clock.ts'
 import { toInputInvalid } from '../../base/field-errors.ts'
 import { maskText } from '../../base/mask.ts'
-import { type FieldError, Refusal, refuse } from '../../base/refusal.ts'
+import { Refusal, refuse } from '../../base/refusal.ts'
 import { demandStorable, demandStorablePaused } from '../../base/storable.ts'
 import { inSlices } from '../../base/time-slices.ts'
 import type { OriginSpec } from '../../model/origin.ts'
 import { inWords } from '../../model/resource-types.ts'
-import type { Fragment } from '../../snapshot/fragments.ts'
 import type { Publisher, Sent } from '../../snapshot/publisher.ts'
 import type { StoredChangeRequest } from '../../store/ports/change-requests.ts'
 import type { ConfigReader, ConfigStore, ConfigWriter } from '../../store/ports/config.ts'
@@ -22,6 +21,7 @@ import { type Attempt, attemptOf, remember, replay } from './attempts.ts'
 import { type Invoked, WriteOptionsInput } from './call.ts'
 import { Change } from './change.ts'
 import { type CarryOut, MustWait, outdated, requesterOf } from './change-request.ts'
+import type { CheckFragment } from './check-fragment.ts'
 import { inMemoryWriter } from './config-in-memory.ts'
 import type { OperationContext } from './context.ts'
 import type { Invoke, Operation, Registry } from './define.ts'
@@ -89,7 +89,7 @@ export interface InvokeDeps {
   /** Told of an account at an origin that a change has removed: gateway threads send its token no longer. */
   readonly connectionEnded?: (connection: StoredConnection) => void
   /** Judges a compiled fragment as gateway threads will; what it finds refuses the change. */
-  readonly check?: (fragment: Fragment) => readonly FieldError[]
+  readonly check?: CheckFragment
   /** Called with faults that no caller sees. */
   readonly fault?: (error: unknown, requestId: string) => void
 }
@@ -373,7 +373,8 @@ function createChange(deps: InvokeDeps, call: Call, writer: ConfigWriter, approv
     options: call.options,
     author: call.principal.name,
     kindOf: deps.registry.kindOf,
-    check: deps.check ?? (() => []),
+    check: deps.check ?? (async () => []),
+    apart: runApartFor(call.principal.id, { isUrgent: true, left: call.via.left }),
   })
 }
 

@@ -201,3 +201,25 @@ test('a process that missed tombstones takes everything anew', async () => {
   assert.deepEqual(held(sent), held(control.published))
   await control.close()
 })
+
+test('a change is sent, kept while threads take it on, and then published; its answer waits for the threads', async () => {
+  const control = await startControl()
+  await example(control)
+  const done: string[] = []
+  const { promise, resolve } = Promise.withResolvers<{ pending: boolean }>()
+  const revision = await control.store.read.revision()
+  const publisher = createFragmentPublisher({
+    reader: control.store.read,
+    revision: revision - 1,
+    send: (delta) => {
+      done.push(`send ${delta.revision - revision}`)
+      return promise
+    },
+    keep: (delta) => done.push(`keep ${delta.revision - revision}`),
+  })
+  const { acknowledged } = await publisher.publish(revision)
+  assert.deepEqual(done, ['send 0', 'keep 0'])
+  resolve({ pending: true })
+  assert.deepEqual(await acknowledged, { pending: true })
+  await control.close()
+})

@@ -1,3 +1,4 @@
+import { yieldThread } from '../../base/yield.ts'
 import type { TextDelta } from '../../snapshot/fragments.ts'
 import type { Publisher } from '../../snapshot/publisher.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
@@ -13,8 +14,10 @@ export interface PublisherParts {
   readonly reader: ConfigReader
   /** The revision that the threads start with. */
   readonly revision: number
-  /** Takes a delta to the threads and keeps it for a later start, both before it returns; resolves when the threads hold it. */
+  /** Takes a delta to the threads before it returns; resolves when they have acknowledged it, or the deadline is over. */
   readonly send: (delta: TextDelta) => Promise<{ readonly pending: boolean }>
+  /** Keeps a delta for a start without the store, on disk when it returns; threads take the delta on meanwhile. It gets no secrets that are read elsewhere. */
+  readonly keep?: (delta: TextDelta) => void
 }
 
 /**
@@ -22,9 +25,10 @@ export interface PublisherParts {
  * 1. A delta is read from the store: everything after the revision that was sent last. The process that has compiled it
  *    is not asked, so that processes which share a store publish alike.
  * 2. Deltas are sent one at a time, in the order of their revisions, none twice.
- * 3. A read that fails leaves the revision where it is: the next publication, or `catchUp`, sends what is missing.
+ * 3. What is published is on disk before `publish` resolves, so that what was revoked is not served again.
+ * 4. A read that fails leaves the revision where it is: the next publication, or `catchUp`, sends what is missing.
  */
-export function createFragmentPublisher({ reader, revision, send }: PublisherParts): FragmentPublisher {
+export function createFragmentPublisher({ reader, revision, send, keep }: PublisherParts): FragmentPublisher {
   let sent = revision
   let acknowledged: Promise<{ readonly pending: boolean }> = Promise.resolve({ pending: false })
   let last: Promise<unknown> = Promise.resolve()
@@ -35,6 +39,9 @@ export function createFragmentPublisher({ reader, revision, send }: PublisherPar
     acknowledged = send(delta)
     // The caller of `publish` or `catchUp` is told of a failure; here it would end the process
     acknowledged.catch(() => {})
+    // Both take long for a large collection
+    await yieldThread(1)
+    keep?.(delta)
     sent = delta.revision
   }
 

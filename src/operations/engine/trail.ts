@@ -37,7 +37,7 @@ interface Trail {
 /** Notes a read that is noted, before anything is shown. */
 export async function noteRead(call: Call, output: Fields, { store, clock }: Trail): Promise<void> {
   const subject = call.operation.subject(call.input, output)
-  const entry = toEntry(call, subject, { outcome: 'ok', status: 200, request: askedOf(call) }, clock)
+  const entry = await toEntry(call, subject, { outcome: 'ok', status: 200, request: askedOf(call) }, clock)
   await store.write((writer) => writer.appendAudit(entry))
 }
 
@@ -52,7 +52,10 @@ export async function appendEntry(
   const subject = subjectOf(call, change, output)
   const slugs = await change.writer.slugs(subject.collection == null ? [] : [subject.collection])
   const slug = subject.type === 'collection' ? subject.slug : (slugs.get(subject.collection ?? '') ?? null)
-  await change.writer.appendAudit(toEntry(call, subject, { ...ending, request: askedOf(call) }, clock), slug)
+  await change.writer.appendAudit(
+    await toEntry(call, subject, { ...ending, request: askedOf(call) }, clock),
+    slug,
+  )
 }
 
 /** The entries of a change of many resources, one for each. */
@@ -75,7 +78,7 @@ export async function appendItems(
       ...(after === null ? { action: 'DELETE' } : {}),
       planId: change.planId,
     }
-    await change.writer.appendAudit(toEntry(call, toSubject(resource), its, clock), collection)
+    await change.writer.appendAudit(await toEntry(call, toSubject(resource), its, clock), collection)
   }
 }
 
@@ -101,7 +104,7 @@ export async function noteRefusal(
     request: askedOf(call),
     response: redacted(toProblem(refusal, call.via.requestId)),
   }
-  const entry = toEntry(call, subjectOf(call, change, undefined), ending, clock)
+  const entry = await toEntry(call, subjectOf(call, change, undefined), ending, clock)
   try {
     await store.write((writer) => writer.appendAudit(entry))
   } catch (cause) {
@@ -162,7 +165,7 @@ export async function keepRevision(
       reason: options.reason ?? null,
       request_id: via.requestId,
     },
-    imagesOf(change.changes),
+    await imagesOf(change.changes),
   )
 }
 
@@ -181,7 +184,7 @@ function askedOf(call: Call): ReturnType<typeof requestOf> | null {
   return call.isParsed ? requestOf(call) : null
 }
 
-function toEntry(
+async function toEntry(
   { operation, principal, via, options }: Call,
   subject: Subject,
   ending: Ending,
@@ -191,16 +194,19 @@ function toEntry(
 }
 
 /** Every touched resource as it was before. */
-function imagesOf(changes: readonly Changed[]): readonly RevisionImage[] {
-  return changes.flatMap(({ before, after }): RevisionImage[] => {
+async function imagesOf(changes: readonly Changed[]): Promise<readonly RevisionImage[]> {
+  const images: RevisionImage[] = []
+  for (const { before, after } of changes) {
     const one = after ?? before
-    if (one === null) return []
+    if (one === null) continue
     const { id, type, slug, parent } = one
     const action = actionOf(before, after)
     // Who may administer is not gone back to
     const isKept = action !== 'secrets' && RESOURCE_TYPES.some((served) => served === type)
-    return [{ id, type, slug, parent, action, before: isKept ? before : null }]
-  })
+    images.push({ id, type, slug, parent, action, before: isKept ? before : null })
+    await yieldThread(images.length)
+  }
+  return images
 }
 
 function actionOf(before: Resource | null, after: Resource | null): RevisionImage['action'] {
@@ -242,7 +248,7 @@ const ACTIONS = {
 } as const
 
 /** The line of the trail for one operation. */
-function toAuditEntry(
+async function toAuditEntry(
   operation: Operation,
   principal: Principal,
   via: Via,
@@ -250,7 +256,12 @@ function toAuditEntry(
   reason: string | undefined,
   ending: Ending,
   clock: Clock,
-): AuditEntry {
+): Promise<AuditEntry> {
+  const diff: AuditEntry['diff'][number][] = []
+  for (const entry of ending.diff ?? []) {
+    diff.push(maskedDiff(entry))
+    await yieldThread(diff.length)
+  }
   return newAuditEntry(clock, {
     ...toCaller(principal, via),
     operation: `${operation.resource}.${operation.action}`,
@@ -264,7 +275,7 @@ function toAuditEntry(
     revision_after: ending.after ?? null,
     config_revision: ending.configRevision ?? null,
     ...(ending.planId === undefined ? {} : { plan_id: ending.planId }),
-    diff: (ending.diff ?? []).map(maskedDiff),
+    diff,
     reason: reason ?? null,
     approver: via.approver ?? null,
     http: via.http && { ...via.http, status: ending.status },

@@ -1,3 +1,4 @@
+import { yieldThread } from '../../base/yield.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { Fragment, FragmentKey, FragmentKind } from '../fragments.ts'
@@ -48,10 +49,13 @@ export async function compileResource(reader: CompileReader, { type, id }: Serve
       put: [],
       drop: rows.flatMap(([kind, { unused }]) => (unused === undefined ? [`${kind}:${id}` as const] : [])),
     }
-  const put = rows.flatMap(([, row]) => {
-    const fragment = row.compile(source as never)
-    return fragment === null ? [] : [withNeeds(fragment, row.needs)]
-  })
+  const put: Fragment[] = []
+  for (const [, row] of rows) {
+    const fragment = await row.compile(source as never)
+    if (fragment !== null) put.push(withNeeds(fragment, row.needs))
+    // What a collection of thousands of endpoints becomes takes long, each by itself
+    await yieldThread(1)
+  }
   return { put, drop: [] }
 }
 

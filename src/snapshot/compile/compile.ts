@@ -1,5 +1,6 @@
 /** Desired state to fragments: pure, so that the same state gives the same snapshot. References are ids by now. */
 import { toMs } from '../../base/duration.ts'
+import { withoutPause } from '../../base/time-slices.ts'
 import type { ClientSpec } from '../../model/client.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
 import { type CredentialType, previousUntil, secretFieldsOf } from '../../model/credential.ts'
@@ -107,9 +108,17 @@ export function compileContracts(
   collection: Desired<CollectionSpec>,
   proxies: readonly Desired<ProxySpec>[],
 ): ContractsFragment {
-  const contracts = published(proxies).map(({ id, spec }): [string, Contract] => [
-    id,
-    {
+  return withoutPause(contractsPaused(collection, proxies))
+}
+
+/** The same, with a pause after each proxy. */
+export function* contractsPaused(
+  collection: Desired<CollectionSpec>,
+  proxies: readonly Desired<ProxySpec>[],
+): Generator<void, ContractsFragment> {
+  const members: string[] = []
+  for (const { id, spec } of published(proxies)) {
+    const contract: Contract = {
       description: spec.description,
       operation_id: spec.operation_id,
       parameters: spec.parameters,
@@ -122,14 +131,16 @@ export function compileContracts(
       ...(spec.response_example === undefined ? {} : { response_example: spec.response_example }),
       ...(spec.mcp == null ? {} : { mcp: spec.mcp }),
       ...(Object.keys(spec.contracts ?? {}).length === 0 ? {} : { by_method: spec.contracts }),
-    },
-  ])
+    }
+    members.push(`${JSON.stringify(id)}:${JSON.stringify(contract)}`)
+    yield
+  }
   const { schemas } = collection.spec
   return {
     kind: 'contracts',
     id: collection.id,
     schemas: schemas === null ? null : `schemas:${schemas}`,
-    json: JSON.stringify(Object.fromEntries(contracts)),
+    json: `{${members.join()}}`,
   }
 }
 

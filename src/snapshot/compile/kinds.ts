@@ -1,5 +1,6 @@
 import { isPacked } from '../../base/packed-text.ts'
 import type { FieldError } from '../../base/refusal.ts'
+import { inSlices } from '../../base/time-slices.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { FragmentKind, Fragments } from '../fragments.ts'
@@ -18,10 +19,10 @@ import {
 import {
   compileClient,
   compileCollection,
-  compileContracts,
   compileCredential,
   compilePolicy,
   compileSchemas,
+  contractsPaused,
 } from './compile.ts'
 import { compileGuardrail } from './guardrail.ts'
 import { compileCatalogue, compileOrigin, compileVirtualMcp } from './mcp.ts'
@@ -35,7 +36,7 @@ export interface CompileRow<K extends FragmentKind, T extends SourceType = Sourc
   /** The type of resource whose fragments they are; see `sources.ts`. */
   readonly from: T
   /** Pure: the same source gives the same fragment. Null where the source has none of the kind. */
-  readonly compile: (source: Sources[T]) => Fragments[K] | null
+  readonly compile: (source: Sources[T]) => Fragments[K] | null | Promise<Fragments[K]>
   /** Members that restrict and that older linkers do not know; none where the kind has no such member. */
   readonly needs?: readonly Need<Fragments[K]>[]
   /** What keeps a fragment from being served, with pointers into it; may throw instead. */
@@ -87,7 +88,7 @@ export const COMPILE: { readonly [K in FragmentKind]: Row<K> } = {
   },
   contracts: {
     from: 'collections',
-    compile: ({ collection, proxies }) => compileContracts(collection, proxies),
+    compile: ({ collection, proxies }) => inSlices(contractsPaused(collection, proxies)),
     // It has just been written as JSON
     check: () => [],
   },

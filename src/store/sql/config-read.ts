@@ -2,6 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import { yieldThread } from '../../base/yield.ts'
 import type {
   ConfigReader,
+  StoredApplied,
   StoredGrant,
   StoredPersonalToken,
   StoredPlan,
@@ -12,16 +13,13 @@ import { keysetOf } from '../ports/time-order.ts'
 import { createAccessRequestReader } from './access-requests.ts'
 import { createAuditReader } from './audit-read.ts'
 import { createChangeRequestReader } from './change-requests.ts'
-import { type Dialect, IDS_MAX } from './dialect.ts'
+import { type Dialect, IDS_MAX, ROWS_MAX } from './dialect.ts'
 import { createFragmentReader } from './fragments.ts'
 import { createConnectionReader, createOAuthReader } from './oauth.ts'
 import { fits, listResources } from './resource-list.ts'
 import { toResource } from './resource-row.ts'
 import { createRevisionReader } from './revisions.ts'
 import type { ConfigTables } from './tables.ts'
-
-/** Rows of which the specs are parsed before others get a turn. */
-const PARSED_AT_ONCE = 100
 
 type Db = Kysely<ConfigTables>
 
@@ -67,14 +65,19 @@ export function createReader(db: Db, dialect: Dialect): ConfigReader {
     },
     list: (query) => listResources(db, query, dialect),
     all: async (type, parent) => {
-      let query = db.selectFrom('resources').selectAll().where('type', '=', type)
-      if (parent !== undefined) query = query.where('parent_id', '=', parent)
       const found: Resource[] = []
-      for (const row of await query.orderBy('id').execute()) {
-        found.push(toResource(row))
-        if (found.length % PARSED_AT_ONCE === 0) await yieldThread(0)
+      for (;;) {
+        let query = db.selectFrom('resources').selectAll().where('type', '=', type)
+        if (parent !== undefined) query = query.where('parent_id', '=', parent)
+        const last = found.at(-1)
+        if (last !== undefined) query = query.where('id', '>', last.id)
+        const rows = await query.orderBy('id').limit(ROWS_MAX).execute()
+        for (const row of rows) {
+          found.push(toResource(row))
+          await yieldThread(1)
+        }
+        if (rows.length < ROWS_MAX) return found
       }
-      return found
     },
     below: async (type, parents) => {
       const rows = await inPieces(parents, (some) =>
@@ -186,12 +189,23 @@ export function createReader(db: Db, dialect: Dialect): ConfigReader {
       return row && { ...row, steps: JSON.parse(row.steps) as StoredPlan['steps'] }
     },
     applied: async (owner) => {
-      const rows = await db.selectFrom('applied').selectAll().where('owner', '=', owner).execute()
-      return rows.map(({ resource_id, spec, ...row }) => ({
-        ...row,
-        resource: resource_id,
-        spec: JSON.parse(spec) as Fields,
-      }))
+      const found: StoredApplied[] = []
+      for (;;) {
+        const after = found.at(-1)?.address ?? ''
+        const rows = await db
+          .selectFrom('applied')
+          .selectAll()
+          .where('owner', '=', owner)
+          .where('address', '>', after)
+          .orderBy('address')
+          .limit(ROWS_MAX)
+          .execute()
+        for (const { resource_id, spec, ...row } of rows) {
+          found.push({ ...row, resource: resource_id, spec: JSON.parse(spec) as Fields })
+          await yieldThread(1)
+        }
+        if (rows.length < ROWS_MAX) return found
+      }
     },
   }
 }
@@ -205,7 +219,10 @@ async function inPieces<T>(
   ask: (some: readonly string[]) => Promise<T[]>,
 ): Promise<T[]> {
   const rows: T[] = []
-  for (let at = 0; at < ids.length; at += IDS_MAX) rows.push(...(await ask(ids.slice(at, at + IDS_MAX))))
+  for (let at = 0; at < ids.length; at += IDS_MAX) {
+    rows.push(...(await ask(ids.slice(at, at + IDS_MAX))))
+    await yieldThread(1)
+  }
   return rows
 }
 

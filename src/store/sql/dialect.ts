@@ -7,10 +7,13 @@
  */
 import type { Expression, SqlBool } from 'kysely'
 
-/** Rows of one statement. SQLite binds at most 32,766 values, PostgreSQL 65,535. */
+/**
+ * Rows of one statement, written or, where there may be very many, read. SQLite binds at most 32,766 values, PostgreSQL 65,535; and
+ * SQLite holds the thread until it has done all of them.
+ */
 export const ROWS_MAX = 1000
 /** Values of one list; see {@link ROWS_MAX}. */
-export const IDS_MAX = 10_000
+export const IDS_MAX = 1000
 
 /** The expressions in which engines differ. */
 export interface Dialect {

@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { yieldThread } from '../../base/yield.ts'
 import {
   type FragmentReader,
   type FragmentWriter,
@@ -37,28 +38,59 @@ export function createFragmentReader(db: Db, meta: Meta): FragmentReader {
     fragmentsSince: async (after) => {
       // First: what is committed after it is told with the revision of its own
       const revision = Number((await meta('config_revision')) ?? 0)
-      const rows = await db
-        .selectFrom('fragments')
-        .selectAll()
-        .where('revision', '>', after)
-        .orderBy('revision')
-        .orderBy('key')
-        .execute()
+      const rows = await rowsSince(db, after)
       // Last: no tombstone may go between
       if (Number((await meta(PRUNED)) ?? 0) > after) return null
-      return {
-        revision: Math.max(revision, rows.at(-1)?.revision ?? 0),
-        put: rows.filter(isLive).map(toStored),
-        drop: rows.filter((row) => !isLive(row)).map(({ key }) => key),
+      const put: StoredFragment[] = []
+      const drop: string[] = []
+      for (const row of rows) {
+        if (isLive(row)) put.push(toStored(row))
+        else drop.push(row.key)
+        await yieldThread(1)
       }
+      return { revision: Math.max(revision, rows.at(-1)?.revision ?? 0), put, drop }
     },
+  }
+}
+
+/** Characters of fragments after which the next one is read alone. */
+const PAGE_CHARS = 1024 ** 2
+
+/**
+ * What has changed since a revision, page by page: the fragment of a large collection alone takes a while to read. What another process
+ * changes meanwhile comes on a later page, with its own revision.
+ */
+async function rowsSince(db: Db, revision: number): Promise<Row[]> {
+  const rows = new Map<string, Row>()
+  let last: Row | undefined
+  for (let limit = 1; ; ) {
+    let query = db
+      .selectFrom('fragments')
+      .selectAll()
+      .where('revision', '>=', last?.revision ?? revision + 1)
+    if (last !== undefined) {
+      const { key, revision } = last
+      query = query.where((eb) => eb.or([eb('revision', '>', revision), eb('key', '>', key)]))
+    }
+    const page = await query.orderBy('revision').orderBy('key').limit(limit).execute()
+    let chars = 0
+    for (const row of page) {
+      // The later one counts
+      rows.delete(row.key)
+      rows.set(row.key, row)
+      chars += row.json?.length ?? 0
+    }
+    last = page.at(-1)
+    if (page.length < limit) return [...rows.values()]
+    limit = chars > PAGE_CHARS ? 1 : Math.min(2 * limit, ROWS_MAX)
+    await yieldThread(1)
   }
 }
 
 /** Stores fragments inside of the transaction that `db` is. */
 export function createFragmentWriter(db: Db, setMeta: SetMeta): FragmentWriter {
   async function put(rows: readonly Row[]): Promise<void> {
-    for (let at = 0; at < rows.length; at += ROWS_MAX)
+    for (let at = 0; at < rows.length; at += ROWS_MAX) {
       await db
         .insertInto('fragments')
         .values(rows.slice(at, at + ROWS_MAX))
@@ -71,6 +103,8 @@ export function createFragmentWriter(db: Db, setMeta: SetMeta): FragmentWriter {
           })),
         )
         .execute()
+      await yieldThread(1)
+    }
   }
 
   /** Of those that are there. */
@@ -80,6 +114,7 @@ export function createFragmentWriter(db: Db, setMeta: SetMeta): FragmentWriter {
       const some = keys.slice(at, at + IDS_MAX)
       const rows = await db.selectFrom('fragments').select(['key', 'hash']).where('key', 'in', some).execute()
       for (const { key, hash } of rows) if (hash !== null) found.set(key, hash)
+      await yieldThread(1)
     }
     return found
   }

@@ -131,13 +131,10 @@ export function createRevisionWriter(db: Db): RevisionWriter {
         .insertInto('revisions')
         .values({ revision: number, entry: JSON.stringify(revision) })
         .execute()
-      const rows = images.map((image) => toRow(number, image))
-      for (let at = 0; at < rows.length; at += ROWS_MAX) {
+      for (let at = 0; at < images.length; at += ROWS_MAX) {
         await yieldThread(0)
-        await db
-          .insertInto('revision_items')
-          .values(rows.slice(at, at + ROWS_MAX))
-          .execute()
+        const rows = images.slice(at, at + ROWS_MAX).map((image) => toRow(number, image))
+        await db.insertInto('revision_items').values(rows).execute()
       }
       const forgotten = number - REVISIONS_KEPT
       await db.deleteFrom('revision_items').where('revision', '<=', forgotten).execute()

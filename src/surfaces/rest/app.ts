@@ -4,7 +4,7 @@ import { bearerOf } from '../../base/bearer.ts'
 import type { Reservation } from '../../base/byte-buffer.ts'
 import { createChallenge, createOriginFor, isChallenged, type Origins } from '../../base/challenge.ts'
 import { DOORS } from '../../base/doors.ts'
-import { jsonInPieces } from '../../base/json-pieces.ts'
+import { jsonBytesInPieces } from '../../base/json-pieces.ts'
 import { CONSOLE_HEADER, cookieValues, ownCookieNames } from '../../base/own-cookies.ts'
 import { isConsumerResource, PROTECTED } from '../../base/protected-resources.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
@@ -293,7 +293,7 @@ async function toResponse(operation: Operation, invoked: Invoked): Promise<Respo
     invoked.diff === null
       ? { ...invoked.output, ...pending }
       : { ...dryRunOf(invoked), diff: invoked.diff, result: invoked.output }
-  const text = operation.large === true ? await inSlices(jsonInPieces(body)) : JSON.stringify(body)
+  const text = operation.large === true ? await inSlices(jsonBytesInPieces(body)) : JSON.stringify(body)
   const response = json(invoked.diff === null ? invoked.status : 200, text)
   if (invoked.revision !== null && invoked.diff === null)
     response.headers.set('etag', toEtag(invoked.revision))
