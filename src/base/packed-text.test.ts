@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isPacked, packJson, unpackJson } from './packed-text.ts'
+import { isPacked, packJson, packJsonBeside, unpackJson } from './packed-text.ts'
 
-test('a short text stays as it is, and a long one is the same after it was packed', () => {
+test('a short text stays as it is, and a long one is the same after it was packed', async () => {
   const short = JSON.stringify({ a: 1 })
   assert.equal(packJson(short), short)
   assert.equal(unpackJson(short), short)
@@ -11,6 +11,7 @@ test('a short text stays as it is, and a long one is the same after it was packe
   assert.ok(isPacked(packed))
   assert.ok(packed.length < long.length / 2)
   assert.equal(unpackJson(packed), long)
+  assert.deepEqual([await packJsonBeside(short), await packJsonBeside(long)], [short, packed])
 })
 
 test('a long text that an earlier version has stored is read as it is, and a damaged one is refused', () => {

@@ -1,8 +1,9 @@
 /**
- * Large JSON texts as they are stored and sent: compressed. Shared schemas of an API description are much alike, and take about a
+ * Large JSON texts as they are stored and sent: compressed. Schemas and contracts of an API description are much alike, and take about a
  * tenth. What writes, hashes, keeps and sends them then takes a tenth of the time.
  */
-import { deflateRawSync, inflateRawSync } from 'node:zlib'
+import { promisify } from 'node:util'
+import { deflateRaw, deflateRawSync, inflateRawSync } from 'node:zlib'
 
 /** Characters up to which a text stays as it is. */
 const PLAIN_CHARS_MAX = 65_536
@@ -18,6 +19,14 @@ export function packJson(json: string): string {
   if (json.length <= PLAIN_CHARS_MAX) return json
   return PREFIX + deflateRawSync(json, { level: LEVEL }).toString('base64')
 }
+
+/** The same, without holding the thread. */
+export async function packJsonBeside(json: string): Promise<string> {
+  if (json.length <= PLAIN_CHARS_MAX) return json
+  return PREFIX + (await deflate(json, { level: LEVEL })).toString('base64')
+}
+
+const deflate = promisify<string, { readonly level: number }, Buffer>(deflateRaw)
 
 /** True for a text that {@link packJson} has compressed. */
 export function isPacked(text: string): boolean {

@@ -1,4 +1,4 @@
-import { compareAgain, readAndCompare } from './collections/compare-description.ts'
+import { compareDescription, readForComparison } from './collections/compare-description.ts'
 import { readDescription } from './collections/description-input.ts'
 import { compareDocuments } from './config/compare-documents.ts'
 import { convertDocument } from './config/convert-document.ts'
@@ -11,8 +11,8 @@ import { judgeWorkflow } from './workflows/judge-workflow.ts'
 /** Jobs of operations that threads apart know. */
 export const JOBS: readonly Job<never, unknown>[] = [
   readDescription,
-  readAndCompare,
-  compareAgain,
+  readForComparison,
+  compareDescription,
   convertDocument,
   takeDocuments,
   compareDocuments,

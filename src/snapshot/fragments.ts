@@ -45,7 +45,7 @@ export interface Fragments {
  * its rule in `needs` of `compile/kinds.ts` makes fragments that carry it need that form. A member with a new name takes one too,
  * and `earlier-form.ts` reads the old name.
  */
-export const FORM = 7
+export const FORM = 8
 
 interface Formed {
   /**
@@ -240,7 +240,7 @@ export interface CacheFragment {
 
 /**
  * What `inspect_contract` needs, apart from the routes because it is large and rarely read: JSON text of
- * {@link Contracts}, parsed on first use.
+ * {@link Contracts}, packed by `packJson` and parsed on first use.
  */
 export interface ContractsFragment extends Formed {
   readonly kind: 'contracts'

@@ -12,7 +12,7 @@ const schemas = new WeakMap<SchemasFragment, Readonly<Record<string, unknown>>>(
 /** The contracts of a collection, by proxy id. */
 export function contractsOf(fragment: ContractsFragment): Contracts {
   // The compiler wrote the text from this very type.
-  return keptIn(contracts, fragment, () => JSON.parse(fragment.json) as Contracts)
+  return keptIn(contracts, fragment, () => JSON.parse(unpackJson(fragment.json)) as Contracts)
 }
 
 /** Shared schemas by name. */

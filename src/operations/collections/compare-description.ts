@@ -2,6 +2,7 @@
  * A newer description is read and compared with a collection in a thread apart, since both may be tens of megabytes. The main thread gets
  * what there is to write, ready.
  */
+import { mayFit } from '../../base/bounded-json.ts'
 import { canonicalJson } from '../../base/canonical.ts'
 import { unpackJson } from '../../base/packed-text.ts'
 import { tooMuchToRead } from '../../import/text/plain-data.ts'
@@ -9,7 +10,7 @@ import { type JsonSchema, ProxySpec } from '../../model/proxy.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { Job } from '../engine/apart.ts'
 import type { Warning } from '../engine/kind.ts'
-import { readUnread, type UnreadDocument, unread } from '../engine/unread.ts'
+import { isUnread, readUnread, type UnreadDocument, unread } from '../engine/unread.ts'
 import { breakingChanges, type Shared, sharedBy } from './breaking.ts'
 import {
   type AskedDescription,
@@ -76,27 +77,31 @@ export interface Compared {
   readonly notEnforced: ReadDescription['notEnforced']
 }
 
-/** Reads a description and compares it. Refuses as {@link readDescription}. */
-export const readAndCompare: Job<
-  AskedDescription & Standing,
-  Compared & { readonly description: UnreadDocument }
-> = {
+/** A description that was read. What is not small stays bytes, which only the thread apart reads. */
+interface Kept {
+  readonly description: ReadDescription | UnreadDocument
+}
+
+/** Characters of a description that is small, as JSON. */
+const SMALL_CHARS = 8192
+
+/** Reads a description. Refuses as {@link readDescription}. */
+export const readForComparison: Job<AskedDescription, Kept> = {
   name: 'collections.reimport',
   tooMuch: tooMuchToRead,
-  run: async ({ document, options, ...standing }) => {
-    const description = await readDescription.run({ document, options })
-    // For a comparison with what the collection has become meanwhile
-    return { ...compared(description, standing), description: unread({ ...description }) }
+  run: async (asked) => {
+    const description = await readDescription.run(asked)
+    return { description: mayFit(description, SMALL_CHARS) ? description : unread({ ...description }) }
   },
 }
 
-/** Compares a description that {@link readAndCompare} has read. */
-export const compareAgain: Job<Standing & { readonly description: UnreadDocument }, Compared> = {
+/** Compares a description that {@link readForComparison} has read. */
+export const compareDescription: Job<Standing & Kept, Compared> = {
   name: 'collections.compare',
   tooMuch: tooMuchToRead,
-  // Written by the job above
   run: ({ description, ...standing }) =>
-    compared(readUnread(description) as unknown as ReadDescription, standing),
+    // Written by the job above
+    compared((isUnread(description) ? readUnread(description) : description) as ReadDescription, standing),
 }
 
 function compared(description: ReadDescription, { known, schemas, hides }: Standing): Compared {

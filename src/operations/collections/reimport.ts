@@ -15,10 +15,10 @@ import { proxyKind } from '../kinds/proxies.ts'
 import { fromImport } from '../proxies/contract.ts'
 import {
   type Compared,
-  compareAgain,
+  compareDescription,
   type ImportedProxy,
   type ProxyChange,
-  readAndCompare,
+  readForComparison,
   type Standing,
 } from './compare-description.ts'
 import { BrokenRefs, Document, NotEnforced } from './description-input.ts'
@@ -84,21 +84,19 @@ export const reimportCollection = define({
   prepare: async ({ document, broken_refs, ...options }, context) => {
     const collection = await context.find('collections', options.id)
     const { base_path } = collection.spec as CollectionSpec
-    const before = await standing(collection, context)
-    const read = await context.apart(readAndCompare, {
-      ...sent(before, options),
+    const { description } = await context.apart(readForComparison, {
       document,
       options: { base_path, broken_refs },
     })
-    return { options, read, basis: before.basis }
+    const { basis, ...before } = await standing(collection, options, context)
+    const compared = await context.apart(compareDescription, { ...sent(before), description })
+    return { options, description, compared, basis }
   },
-  handle: async ({ options, read, basis }, context) => {
+  handle: async ({ options, description, compared, basis }, context) => {
     const collection = await context.change.act('collections', options.id)
-    const now = await standing(collection, context)
+    const now = await standing(collection, options, context)
     const { changes, writes, missing, schemas, warnings, notEnforced } =
-      now.basis === basis
-        ? read
-        : await context.apart(compareAgain, { ...sent(now, options), description: read.description })
+      now.basis === basis ? compared : await context.apart(compareDescription, { ...sent(now), description })
     refuseBreaking(changes, options.breaking)
 
     await storeSchemas(collection, schemas, context)
@@ -138,27 +136,25 @@ export const reimportCollection = define({
 })
 
 /** The collection as it stands for the principal. */
-async function standing(collection: Resource, { reader, whole }: OperationContext) {
+async function standing(
+  collection: Resource,
+  { missing }: { readonly missing: 'keep' | 'draft' },
+  { reader, whole }: OperationContext,
+) {
   const known = await reader.all('proxies', collection.id)
   const { schemas: hash } = collection.spec as CollectionSpec
   return {
     known,
     schemas: hash === null ? null : ((await whole.schema(hash)) ?? null),
+    hides: missing === 'draft',
     /** Of whatever a comparison goes by. */
     basis: [collection.id, hash, ...known.map(({ id, revision }) => `${id} ${revision}`)].join(),
   }
 }
 
 /** What the job gets of it. */
-function sent(
-  { known, schemas }: Awaited<ReturnType<typeof standing>>,
-  { missing }: { readonly missing: 'keep' | 'draft' },
-): Standing {
-  return {
-    known: known.map(({ id, slug, status, spec }) => ({ id, slug, status, spec })),
-    schemas,
-    hides: missing === 'draft',
-  }
+function sent({ known, schemas, hides }: Standing): Standing {
+  return { known: known.map(({ id, slug, status, spec }) => ({ id, slug, status, spec })), schemas, hides }
 }
 
 /** Breaking changes that are told in a refusal. */

@@ -1,4 +1,4 @@
-import { isPacked } from '../../base/packed-text.ts'
+import { isPacked, packJsonBeside } from '../../base/packed-text.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import { inSlices } from '../../base/time-slices.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
@@ -88,7 +88,11 @@ export const COMPILE: { readonly [K in FragmentKind]: Row<K> } = {
   },
   contracts: {
     from: 'collections',
-    compile: ({ collection, proxies }) => inSlices(contractsPaused(collection, proxies)),
+    needs: [{ form: 8, when: ({ json }) => isPacked(json) }],
+    compile: async ({ collection, proxies }) => {
+      const fragment = await inSlices(contractsPaused(collection, proxies))
+      return { ...fragment, json: await packJsonBeside(fragment.json) }
+    },
     // It has just been written as JSON
     check: () => [],
   },
