@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { isSmall } from './json-pieces.ts'
+import { mayFit } from './bounded-json.ts'
 
 /** Plain data that survives JSON and structured clone unchanged. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
@@ -9,13 +9,15 @@ export function canonicalJson(value: unknown): string {
   return JSON.stringify(ordered(value))
 }
 
+/** Characters of a value that is written at once. */
+const PART_CHARS = 16_384
 /** Characters of a long string that are written at once. */
 const STRING_CHARS = 262_144
 
 /** The text that {@link canonicalJson} makes of plain data, with a pause after each part. */
 export function* canonicalJsonPaused(value: unknown): Generator<void, string> {
   if (typeof value === 'string' && value.length > STRING_CHARS) return yield* longString(value)
-  if (value === null || typeof value !== 'object' || isSmall(value)) {
+  if (value === null || typeof value !== 'object' || mayFit(value, PART_CHARS)) {
     yield
     return canonicalJson(value)
   }

@@ -119,7 +119,7 @@ function* textsOf(pieces: JsonPieces): Generator<string> {
 }
 
 /** True for what is one piece. It looks at as many values as a piece may have, and no further. */
-export function isSmall(root: unknown): boolean {
+function isSmall(root: unknown): boolean {
   let values = 0
   let chars = 0
   const open: unknown[] = [root]

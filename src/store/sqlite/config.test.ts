@@ -336,3 +336,18 @@ test('accounts at an origin are listed in order by an index: to end 100,000 sort
   assert.match(plan("user >= 'u' and (user > 'u' or origin > 'p')"), /SEARCH connections/)
   database.close()
 })
+
+test('what a large change leaves in the log is in the file once the change is done', async () => {
+  const file = fresh()
+  const store = openConfigStore(file)
+  const before = statSync(file).size
+  const text = 'x'.repeat(100_000)
+  await store.write(async (writer) => {
+    for (let at = 0; at < 100; at++) await writer.setMeta(`large ${at}`, `${text}${at}`)
+  })
+  assert.ok(statSync(file).size > before + 100 * text.length)
+  // SQLite copies later ones again, large or not
+  await store.write((writer) => writer.setMeta('small', '1'))
+  assert.equal(await store.read.meta('large 99'), `${text}99`)
+  await store.close()
+})

@@ -13,7 +13,7 @@ import { createConfigStore } from '../sql/config.ts'
 import type { Engine } from '../sql/engine.ts'
 import type { ConfigTables } from '../sql/tables.ts'
 import { BUSY_MS } from './busy.ts'
-import { type Connected, createKyselyDialect } from './connection.ts'
+import { type Connected, copyLog, createKyselyDialect } from './connection.ts'
 import { runDataStep } from './data-step.ts'
 import { addFunctions, SQLITE } from './dialect.ts'
 import { guarded, mendSideFiles, toLastingFault, toStoreError } from './fault.ts'
@@ -109,7 +109,9 @@ function openEngine(file: string): Engine {
       demandFile()
       // A small change may still find room in the log; the next one does not. Probes find out when there is room again
       if (fault?.fault === 'disk_full') throw fault
-      return writer.transaction().execute(work)
+      const result = await writer.transaction().execute(work)
+      await copyLog(writing)
+      return result
     },
     joinOAuth: async () => {},
     // It is alone with the connection that writes, so that no statement of another can come between

@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import { setImmediate } from 'node:timers/promises'
 import {
   type CompiledQuery,
   type DatabaseConnection,
@@ -15,6 +16,10 @@ import { BUSY_MS, patiently } from './busy.ts'
 import { toStoreError } from './fault.ts'
 
 const STATEMENTS_MAX = 256
+/** Bytes of a page of the database. */
+const PAGE_BYTES = 4096
+/** Pages in the log after which SQLite copies them into the file with a commit; its own default. */
+const LOG_PAGES = 1000
 
 /** The connection in use; another one takes its place when the file was written anew. */
 export interface Connected {
@@ -24,6 +29,25 @@ export interface Connected {
   readonly demand: () => void
   /** Told of each error of the database that means the file; see {@link StoreUnavailable}. */
   readonly failed: (error: unknown) => void
+  /** A commit has left many pages in the log; see {@link copyLog}. */
+  isLogLong?: boolean
+}
+
+/**
+ * Copies what a large commit has left in the write-ahead log into the file. SQLite would do so with the commit, and hold the thread for
+ * both. An error means nothing: all is in the log, and a later commit copies it.
+ */
+export async function copyLog(connected: Connected): Promise<void> {
+  if (connected.isLogLong !== true) return
+  connected.isLogLong = false
+  await setImmediate()
+  try {
+    connected.demand()
+    connected.database.exec('pragma wal_checkpoint(passive)')
+  } catch {
+    // A probe says what is wrong
+  }
+  if (connected.database.isOpen) connected.database.exec(`pragma wal_autocheckpoint = ${LOG_PAGES}`)
 }
 
 /**
@@ -61,6 +85,8 @@ class Connection implements DatabaseConnection {
   /** What the statements were prepared on. */
   #database: DatabaseSync
   #inTransaction = false
+  /** Pages that the transaction has written, about: at least one with each statement. */
+  #pages = 0
 
   constructor(connected: Connected) {
     this.#connected = connected
@@ -70,10 +96,16 @@ class Connection implements DatabaseConnection {
   async begin(): Promise<void> {
     await patiently(() => this.#guarded((database) => database.exec('begin immediate')), BUSY_MS)
     this.#inTransaction = true
+    this.#pages = 0
   }
 
   commit(): void {
-    this.#guarded((database) => database.exec('commit'))
+    this.#guarded((database) => {
+      const isLong = this.#pages > LOG_PAGES
+      if (isLong) database.exec('pragma wal_autocheckpoint = 0')
+      this.#connected.isLogLong = isLong
+      database.exec('commit')
+    })
     this.#inTransaction = false
   }
 
@@ -103,6 +135,7 @@ class Connection implements DatabaseConnection {
       // The rows are what the query selects; Kysely types them from the table types.
       if (statement.columns().length > 0) return { rows: statement.all(...values) as R[] }
       const { changes } = statement.run(...values)
+      if (this.#inTransaction) this.#pages += 1 + Math.floor(charsOf(values) / PAGE_BYTES)
       return { rows: [], numAffectedRows: BigInt(changes) }
     })
   }
@@ -138,4 +171,10 @@ class Connection implements DatabaseConnection {
     this.#statements.set(text, statement)
     return statement
   }
+}
+
+function charsOf(values: readonly SQLInputValue[]): number {
+  let chars = 0
+  for (const value of values) if (typeof value === 'string') chars += value.length
+  return chars
 }
