@@ -1,5 +1,5 @@
-/** Characters of a URL (RFC 3986, section 2), and no backslash, which URL parsers take for a slash. */
-const ALLOWED = /^[!-[\]-~]*$/
+/** None of the characters of a URL (RFC 3986, section 2), or a backslash, which URL parsers take for a slash. */
+const STRANGE = /[^!-[\]-~]/u
 /** Two slashes, and a host that is not written in escapes (`%61`), which URL parsers decode. */
 const WEB_HOST = /^https?:\/\/[^%/?#]+(?:[/?#]|$)/i
 
@@ -9,7 +9,7 @@ const WEB_HOST = /^https?:\/\/[^%/?#]+(?:[/?#]|$)/i
  * approves the text would see another host than the one that is called.
  */
 export function urlTextFault(text: string): string | null {
-  const strange = [...text].find((char) => !ALLOWED.test(char))
+  const strange = STRANGE.exec(text)?.[0]
   if (strange !== undefined) {
     const code = strange.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')
     return `a URL in ASCII: U+${code} must be written in Punycode (xn--...) in a host, and %-encoded elsewhere`

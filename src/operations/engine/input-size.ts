@@ -1,5 +1,6 @@
 /** Bounds of inputs before schemas judge them: a schema gathers an error for each of a million items, and takes seconds for it. */
 import { mayFit } from '../../base/bounded-json.ts'
+import { isPlain } from '../../base/plain.ts'
 import { pointerTo } from '../../base/pointer.ts'
 import { refuse } from '../../base/refusal.ts'
 import { toStorable } from '../../base/storable.ts'
@@ -34,8 +35,8 @@ function demandFew(input: unknown, depthMax: number): void {
     const names = isList ? null : Object.keys(value)
     const count = isList ? value.length : names!.length
     if (count > ITEMS_MAX) {
-      const what = isList ? 'a list of' : 'an object with'
-      const reason = `contains ${what} ${count} ${isList ? 'items' : 'members'}; at most ${ITEMS_MAX} are allowed`
+      const what = isList ? 'a list of more' : 'an object with more'
+      const reason = `contains ${what} than ${ITEMS_MAX} ${isList ? 'items' : 'members'}`
       throw refuse('input_invalid', {
         detail: `${pointer === '' ? 'The input' : pointer}: ${reason}.`,
         errors: [{ pointer, reason }],
@@ -51,4 +52,27 @@ function demandFew(input: unknown, depthMax: number): void {
     if (isList) for (const inner of value) add(inner, '')
     else for (const name of names!) add((value as Readonly<Record<string, unknown>>)[name], name)
   }
+}
+
+/** Enough for {@link demandInputSize} to refuse it, also without the options that a body has beside the input. */
+const REFUSED_ITEMS = ITEMS_MAX + 100
+
+/**
+ * A body that {@link demandInputSize} judges as the one that is given, without most of the items of very long lists and objects: what is
+ * refused anyway need not cross to the main thread, which would count them for long.
+ */
+export function withoutExcess(body: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(body)
+      .slice(0, REFUSED_ITEMS)
+      .map(([name, value]) => [name, withoutExcessIn(value)]),
+  )
+}
+
+function withoutExcessIn(value: unknown): unknown {
+  if (Array.isArray(value)) return value.length > REFUSED_ITEMS ? value.slice(0, REFUSED_ITEMS) : value
+  if (!isPlain(value) || isUnread(value)) return value
+  const names = Object.keys(value)
+  if (names.length <= REFUSED_ITEMS) return value
+  return Object.fromEntries(names.slice(0, REFUSED_ITEMS).map((name) => [name, value[name]]))
 }

@@ -3,6 +3,7 @@ import { jsonFaultText } from '../../base/json-fault.ts'
 import { isPlain } from '../../base/plain.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 import type { Job, RunApart } from '../../operations/engine/apart.ts'
+import { withoutExcess } from '../../operations/engine/input-size.ts'
 import { unread } from '../../operations/engine/unread.ts'
 
 /** Bytes of a body that the main thread reads itself. */
@@ -23,7 +24,7 @@ export const readJsonBody: Job<
       const document = body[name]
       if (typeof document === 'string' || isPlain(document)) body[name] = unread(document)
     }
-    return body
+    return withoutExcess(body)
   },
 }
 
