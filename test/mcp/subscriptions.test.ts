@@ -137,6 +137,25 @@ for (const era of ERAS)
     }
   })
 
+test('a URI that is too long to be remembered is refused to a session, and left out of a listen', async () => {
+  desk = await startVirtualMcp({ demo: fixtures.legacy.url })
+  await using _ = desk
+  const session = await openSession(desk)
+  const uriOf = (chars: number): string => `test://template/${'x'.repeat(chars - 21)}/data`
+  const subscribe = async (uri: string): Promise<string> => {
+    const message = { jsonrpc: '2.0', id: 2, method: 'resources/subscribe', params: { uri } }
+    await using answer = await open('POST', session, message)
+    await eventually(() => answer.isEnded())
+    return answer.text()
+  }
+  assert.match(await subscribe(uriOf(2048)), /"result":\{\}/)
+  assert.match(await subscribe(uriOf(2049)), /uri must have at most 2048 characters/)
+  await using stream = await listen({ resourceSubscriptions: [uriOf(2048), uriOf(2049)] })
+  await seen(stream, 'notifications/subscriptions/acknowledged')
+  const { notifications } = stream.messages[0]!['params'] as { notifications: object }
+  assert.deepEqual(notifications, { resourceSubscriptions: [uriOf(2048)] })
+})
+
 test('the stream of a session needs the session, and a client that reads streams', async () => {
   desk = await startVirtualMcp({ demo: fixtures.modern.url })
   await using _ = desk

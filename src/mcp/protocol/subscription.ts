@@ -12,10 +12,17 @@ export interface Wanted {
   readonly uris: ReadonlySet<string>
 }
 
+/** False for a URI that is too long to be remembered. */
+export function isSubscribable(uri: string): boolean {
+  return uri.length <= SUBSCRIBED_CHARS_MAX
+}
+
 /** Member of `_meta` that names the listen which a message belongs to. */
 const SUBSCRIPTION_ID = 'io.modelcontextprotocol/subscriptionId'
 /** Resources that one listen may name; further ones are not honoured. */
 const URIS_MAX = 100
+/** Characters of the URI of a resource that is subscribed to: as many as one in a catalogue has. */
+export const SUBSCRIBED_CHARS_MAX = 2048
 /** Tasks likewise. */
 const TASKS_MAX = 100
 /** The answer to a client that reads no streams. */
@@ -36,7 +43,9 @@ export function wantedOf(params: Members): Wanted {
     prompts: asked['promptsListChanged'] === true,
     resources: asked['resourcesListChanged'] === true,
     uris: new Set(
-      Array.isArray(uris) ? uris.filter((uri) => typeof uri === 'string').slice(0, URIS_MAX) : [],
+      Array.isArray(uris)
+        ? uris.filter((uri) => typeof uri === 'string' && isSubscribable(uri)).slice(0, URIS_MAX)
+        : [],
     ),
   }
 }

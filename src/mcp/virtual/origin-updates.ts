@@ -3,6 +3,7 @@
  * whose credential is made of the token of the caller, or at which each person has an account, has a stream for each caller, in the
  * thread of the caller.
  */
+import { PoolShare } from '../../base/pool-share.ts'
 import type { Caller, GatewayPort } from '../../gateway/port.ts'
 import type { Member } from '../../snapshot/find/virtual-mcps.ts'
 import type { LinkedOrigin } from '../../snapshot/linked/mcp.ts'
@@ -23,12 +24,12 @@ export interface SharedWatch {
 }
 
 export interface OriginUpdatesTools extends StreamsTools {
-  readonly gateway: Pick<GatewayPort, 'askOrigin' | 'readOrigin'>
+  readonly gateway: Pick<GatewayPort, 'askOrigin' | 'readOrigin' | 'holderOf'>
   readonly sharedWatch: SharedWatch
   readonly isPersonal: (origin: LinkedOrigin) => boolean
 }
 
-/** Resources of one origin, or of one stream, that a thread wants to hear of. */
+/** Resources of one origin, or of one stream, that a thread wants to hear of. One holder has no more than remain free. */
 const URIS_MAX = 500
 /** How long changes of what is wanted are gathered, milliseconds. */
 const GATHER_MS = 20
@@ -78,14 +79,15 @@ export function createOriginUpdates(tools: OriginUpdatesTools): OriginUpdates {
       const { origin, route } = member
       if (route === null || !tellsOfResources(origin)) return null
       const watchers = tools.isPersonal(origin) ? personalOf(origin, caller) : sharedOf(origin)
-      return watchers.add(uri, changed)
+      return watchers.add(uri, tools.gateway.holderOf(caller), changed)
     },
   }
 }
 
 /** Callers of this thread that wait for changes of resources, by the URI of the resource. */
 class Watchers {
-  readonly #byUri = new Map<string, Set<() => void>>()
+  readonly #byUri = new Map<string, { readonly holder: string; readonly watchers: Set<() => void> }>()
+  readonly #share = new PoolShare(URIS_MAX)
   readonly #changed: (uris: ReadonlySet<string>) => void
   #timer: NodeJS.Timeout | null = null
 
@@ -94,27 +96,30 @@ class Watchers {
     this.#changed = changed
   }
 
-  /** Null where too much is watched. */
-  add(uri: string, changed: () => void): (() => void) | null {
-    let set = this.#byUri.get(uri)
-    if (set === undefined) {
-      if (this.#byUri.size >= URIS_MAX) return null
-      set = new Set()
-      this.#byUri.set(uri, set)
+  /** Null where too much is watched. The resource counts for the holder that came first. */
+  add(uri: string, holder: string, changed: () => void): (() => void) | null {
+    let watched = this.#byUri.get(uri)
+    if (watched === undefined) {
+      if (!this.#share.mayTake(holder)) return null
+      this.#share.take(holder)
+      watched = { holder, watchers: new Set() }
+      this.#byUri.set(uri, watched)
       this.#gather()
     }
+    const { watchers } = watched
     const watcher = (): void => changed()
-    set.add(watcher)
+    watchers.add(watcher)
     return () => {
-      set.delete(watcher)
-      if (set.size > 0 || this.#byUri.get(uri) !== set) return
+      watchers.delete(watcher)
+      if (watchers.size > 0 || this.#byUri.get(uri) !== watched) return
       this.#byUri.delete(uri)
+      this.#share.give(watched.holder)
       this.#gather()
     }
   }
 
   told(uri: string): void {
-    for (const watcher of [...(this.#byUri.get(uri) ?? [])]) watcher()
+    for (const watcher of [...(this.#byUri.get(uri)?.watchers ?? [])]) watcher()
   }
 
   #gather(): void {

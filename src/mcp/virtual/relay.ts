@@ -261,6 +261,7 @@ export function createRelay(
       ended(sessionId) {
         tools.sessions.clientLeft(sessionId)
         tools.streams.clientLeft(sessionId)
+        tools.subscriptions.end(sessionId)
       },
     },
     answer(sender, request, done) {
@@ -275,7 +276,8 @@ export function createRelay(
         const listed = compact !== null && list[0] === 'tools' ? compact.list(seen) : seen
         return done(listAnswer(listed, list[1], isModern))
       }
-      if (method === 'logging/setLevel' && !isModern) return done(setLevel(tools.logLevels, request))
+      if (method === 'logging/setLevel' && !isModern)
+        return done(setLevel(tools.logLevels, gateway.holderOf(sender.caller), request))
       if (method === 'subscriptions/listen' && isModern) return subscribing.listen(sender, request, done)
       if (SUBSCRIBING.has(method) && !isModern) return subscribing.subscribe(sender, request, done)
       if (tasks.answer(sender, request, done)) return
@@ -327,9 +329,13 @@ export function createRelay(
 }
 
 /** The level holds for the session that the message belongs to; without one it is taken and holds for nothing. */
-function setLevel(levels: LogLevels, { params: { level }, received }: RelayedRequest): RelayedAnswer {
+function setLevel(
+  levels: LogLevels,
+  holder: string,
+  { params: { level }, received }: RelayedRequest,
+): RelayedAnswer {
   if (!isLogLevel(level)) return invalid('/params/level', 'level is unknown')
-  if (received.sessionId !== '') levels.set(received.sessionId, level)
+  if (received.sessionId !== '') levels.set(holder, received.sessionId, level)
   return { kind: 'result', text: '{}' }
 }
 

@@ -11,7 +11,15 @@ import type { Sender } from '../http/caller.ts'
 import type { Members } from '../protocol/message.ts'
 import type { RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
 import type { SessionSubscriptions } from '../protocol/session-subscriptions.ts'
-import { listenTexts, NEEDS_STREAM, taskIdsOf, type Wanted, wantedOf } from '../protocol/subscription.ts'
+import {
+  isSubscribable,
+  listenTexts,
+  NEEDS_STREAM,
+  SUBSCRIBED_CHARS_MAX,
+  taskIdsOf,
+  type Wanted,
+  wantedOf,
+} from '../protocol/subscription.ts'
 import { declaresTasks } from '../protocol/tasks.ts'
 import { judgeAlone } from './guarded-call.ts'
 import type { Listens } from './listens.ts'
@@ -142,11 +150,14 @@ export function createSubscribing(
     const { method, params, received } = request
     const { uri } = params
     if (typeof uri !== 'string') return done(invalid('/params/uri', 'uri must be a string'))
+    if (!isSubscribable(uri))
+      return done(invalid('/params/uri', `uri must have at most ${SUBSCRIBED_CHARS_MAX} characters`))
     if (received.sessionId === '') return done(invalid('/params', 'Subscriptions need a session'))
     const isAdding = method === 'resources/subscribe'
+    const session = { holder: gateway.holderOf(sender.caller), sessionId: received.sessionId }
     const go = (): void => {
-      if (!isAdding) tools.subscriptions.remove(received.sessionId, uri)
-      const isDone = !isAdding || tools.subscriptions.add(received.sessionId, uri)
+      if (!isAdding) tools.subscriptions.remove(session, uri)
+      const isDone = !isAdding || tools.subscriptions.add(session, uri)
       done(isDone ? DONE : invalid('/params/uri', 'The session has too many subscriptions'))
     }
     const admission = joined.capabilities.read(gateway.policySubject(sender.caller), uri)
