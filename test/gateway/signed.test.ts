@@ -327,6 +327,28 @@ test('where used tokens are kept in another process, their answer is waited for,
   assert.equal(await ask(), 'identity_unavailable')
 })
 
+test('a client whose tokens may be used once signs ever new ones, and those of another client are remembered all the same', async (t) => {
+  const crowded = await serve(
+    (port) => [
+      collection('orders', { upstream: upstream(port), proxies: [proxy('all', '/*')] }),
+      client('greedy', { profiles: [jwt('greedy-once', { issuer: 'greedy', once: true })] }),
+      client('single', { profiles: [jwt('once', { issuer: 'once', once: true })] }),
+    ],
+    { usedTokens: openKeyMemory(createKeyMemory(32)) },
+  )
+  t.after(() => crowded.close())
+  const iat = Math.floor(crowded.now() / 1000)
+  const ask = async (iss: string, jti: string): Promise<unknown> => {
+    const token = signedWith(SECRET, claims({ iss, jti, iat, exp: iat + 300 }))
+    const answer = await crowded.ask(CALL, { headers: { authorization: `Bearer ${token}` } })
+    return answer.status === 200 ? 200 : answer.json['code']
+  }
+  const greedy: unknown[] = []
+  for (let n = 0; n < 40; n++) greedy.push(await ask('greedy', `t${n}`))
+  assert.deepEqual([greedy[0], greedy.at(-1)], [200, 'identity_unavailable'])
+  assert.deepEqual([await ask('once', 'a'), await ask('once', 'a')], [200, 'credential_invalid'])
+})
+
 test('a throttled source has one new verification a second for a profile, and tokens that were verified pass', async () => {
   const from = '127.0.0.77'
   const send = async (token: string): Promise<unknown> => {

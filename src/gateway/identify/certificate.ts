@@ -65,7 +65,7 @@ export function proveCertificate(exchange: Exchange): RefusalCode | null {
   if (now >= listedUntil) return unavailable(exchange, 'a revocation list is missing or out of date')
   if (!bound.hasProved) {
     bound.hasProved = true
-    lane.issuers.proofs.claim(keyOf(bound), Math.min(until, now + PROOF_MS), now)
+    lane.issuers.proofs.claim(keyOf(bound), Math.min(until, now + PROOF_MS), now, bound.profile.client.id)
   }
   identity.credentialId = binding.id
   identity.subject = binding.name.slice(binding.name.indexOf(':') + 1)
@@ -74,7 +74,7 @@ export function proveCertificate(exchange: Exchange): RefusalCode | null {
 
 /** True when the certificate has proved its caller before, over this connection or another one. */
 export function hasProved({ lane, now }: Exchange, bound: Bound): boolean {
-  return bound.hasProved || lane.issuers.proofs.has(keyOf(bound), now)
+  return bound.hasProved || lane.issuers.proofs.has(keyOf(bound), now, bound.profile.client.id)
 }
 
 function keyOf({ profile, sha256 }: Bound): string {

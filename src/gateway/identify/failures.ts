@@ -49,7 +49,7 @@ function knownProof(exchange: Exchange): 'good' | 'bad' | 'unknown' {
   if (identity.isSignIn && jwt !== null && isOver(jwt, now)) return 'good'
   const failedUntil = snapshot.failed.get(verifiedKey)
   if (failedUntil !== undefined && now < failedUntil) return 'bad'
-  if (exchange.lane.issuers.proofs.has(proofKey(exchange as Known), now)) return 'good'
+  if (exchange.lane.issuers.proofs.has(proofKey(exchange as Known), now, profile.client.id)) return 'good'
   const skewMs = profile.verifier?.fragment.skew_ms ?? 0
   return jwt !== null && hasEnded(jwt.expires, skewMs, now) ? 'bad' : 'unknown'
 }

@@ -54,10 +54,10 @@ export interface Issuers {
  * that it cannot lock out the callers that share its address.
  */
 export interface Proofs {
-  /** Remembers a proof, if there is a place. @param until milliseconds since the epoch. @param now the same. */
-  claim(key: string, until: number, now: number): unknown
-  /** True while a thread remembers the proof. */
-  has(key: string, now: number): boolean
+  /** Remembers a proof, if there is a place. @param until milliseconds since the epoch. @param now the same. @param holder id of the client, who shares the places with others */
+  claim(key: string, until: number, now: number, holder: string): unknown
+  /** True while a thread remembers the proof. @param holder as it was claimed for */
+  has(key: string, now: number, holder: string): boolean
 }
 
 export type Keys =

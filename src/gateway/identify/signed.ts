@@ -72,8 +72,9 @@ function prove(exchange: Known, jwt: Jwt, keys: readonly VerifyKey[]): Proved {
 /** Lets a token in for the first time only. */
 function acceptOnce(exchange: Known, verified: Verified, { claims: { jti } }: Jwt, until: number): Proved {
   if (!isText(jti, JTI_MAX)) return failed(exchange, 'the token has no jti')
-  const key = `${exchange.identity.profile.id}\n${jti}`
-  const claimed = exchange.lane.issuers.usedTokens.claim(key, until, exchange.now)
+  const { profile } = exchange.identity
+  const key = `${profile.id}\n${jti}`
+  const claimed = exchange.lane.issuers.usedTokens.claim(key, until, exchange.now, profile.client.id)
   return claimed instanceof Promise
     ? claimed.then((settled) => acceptClaimed(exchange, verified, settled))
     : acceptClaimed(exchange, verified, claimed)
@@ -164,7 +165,8 @@ export function proofKey({ identity: { profile, verifiedKey } }: Known): string 
 export function accept(exchange: Known, verified: Verified, expires: number): null {
   const { snapshot, lane, now } = exchange
   snapshot.verified.set(exchange.identity.verifiedKey, verified)
-  lane.issuers.proofs.claim(proofKey(exchange), Math.min(expires, now + PROOF_MS), now)
+  const { client } = exchange.identity.profile
+  lane.issuers.proofs.claim(proofKey(exchange), Math.min(expires, now + PROOF_MS), now, client.id)
   return admit(exchange, verified)
 }
 

@@ -60,7 +60,8 @@ export function createQuestions(sealKey: Uint8Array, door: string, clock: Clock,
       const [digest, askedAt] = JSON.parse(opened.text) as [string, number]
       const now = clock.now()
       if (digest !== digestOf(call) || now - askedAt > QUESTION_MS) return null
-      const claimed = used.claim(`${door} ${opened.name}`, askedAt + QUESTION_MS + 1, now)
+      const until = askedAt + QUESTION_MS + 1
+      const claimed = used.claim(`${door} ${opened.name}`, until, now, call.identity)
       if (!(claimed instanceof Promise)) return claimed === 'first' ? reply : null
       return claimed.then((settled) => (settled === 'first' ? reply : null))
     },

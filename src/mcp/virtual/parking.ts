@@ -277,7 +277,12 @@ export function createParking(tools: ParkingTools): Parking {
         })
         gateway.giveUpWith(sender.incoming, { abort: detach })
       }
-      const claimed = usedReplies.claim(`retry ${name}`, state.expiresAt, now)
+      const claimed = usedReplies.claim(
+        `retry ${name}`,
+        state.expiresAt,
+        now,
+        gateway.holderOf(sender.caller),
+      )
       if (claimed instanceof Promise) void claimed.then(goOn)
       else goOn(claimed)
     },

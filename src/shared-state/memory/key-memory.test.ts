@@ -26,9 +26,25 @@ test('a key is remembered in all threads until its time', () => {
 })
 
 test('what cannot be remembered is not let in, until others have expired', () => {
-  const usedTokens = openKeyMemory(createKeyMemory(16))
-  const claims = Array.from({ length: 20 }, (_, n) => usedTokens.claim(`t${n}`, 2000, 1000))
-  assert.deepEqual(claims, [...Array(16).fill('first'), ...Array(4).fill('unavailable')])
+  const usedTokens = openKeyMemory(createKeyMemory(32))
+  const claims = Array.from({ length: 36 }, (_, n) => usedTokens.claim(`t${n}`, 2000, 1000))
+  assert.deepEqual(claims, [...Array(32).fill('first'), ...Array(4).fill('unavailable')])
   assert.equal(usedTokens.claim('t3', 2000, 1000), 'again')
   assert.equal(usedTokens.claim('t19', 3000, 2000), 'first')
+})
+
+test('a holder that has ever new keys remembered leaves places for the next holder', () => {
+  const usedTokens = openKeyMemory(createKeyMemory(32 * 64))
+  const claimed = (holder: string, count: number): number =>
+    Array.from({ length: count }, (_, n) => usedTokens.claim(`${holder} ${n}`, 2000, 1000, holder)).filter(
+      (one) => one === 'first',
+    ).length
+  assert.equal(claimed('greedy', 10_000), 64 * 16)
+  assert.equal(claimed('acme', 100), 100)
+  assert.equal(usedTokens.claim('acme 1', 2000, 1000, 'acme'), 'again')
+  assert.deepEqual(
+    [usedTokens.has('acme 1', 1999, 'acme'), usedTokens.has('acme 1', 2000, 'acme')],
+    [true, false],
+  )
+  assert.equal(claimed('', 10_000), 64 * 32 - 64 * 16 - 100)
 })
