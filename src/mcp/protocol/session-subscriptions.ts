@@ -11,7 +11,7 @@ const URIS_MAX = 100
 const TOPIC = 'resource_subscription'
 
 /** A session, and under whom it shares what is bounded for all. */
-export interface SubscribingSession {
+interface SubscribingSession {
   readonly holder: string
   /** Hash of the session. */
   readonly sessionId: string
