@@ -5,7 +5,7 @@ import type { Tombstones } from '../../shared-state/ports/tombstones.ts'
 import { emptyAnswer, errorAnswer, type McpAnswer, type McpRequest, RPC, withHeaders } from './answer.ts'
 import type { Door } from './door.ts'
 import { createHeldStreams } from './held-streams.ts'
-import { readJson } from './json.ts'
+import { CALLER_BOUNDS, readJson } from './json.ts'
 import { createLegacyCodec } from './legacy.ts'
 import { isMembers, type Message } from './message.ts'
 import { createModernCodec, PROTOCOL_VERSION, refuseVersion } from './modern.ts'
@@ -81,7 +81,7 @@ export function createMcpEndpoint<Caller>(door: Door<Caller>, options: EndpointO
       }
       const refusal = refuseTransport(request)
       if (refusal !== null) return tell(refusal)
-      const read = readJson(request.body)
+      const read = readJson(request.body, CALLER_BOUNDS)
       if (!read.ok)
         return tell(
           errorAnswer(400, undefined, read.syntax ? RPC.parseError : RPC.invalidRequest, read.reason),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { JSON_DEPTH_MAX, readJson } from './json.ts'
+import { CALLER_BOUNDS, JSON_DEPTH_MAX, readJson } from './json.ts'
 import { type Members, rpcIdIn } from './message.ts'
 
 const read = (text: string) => readJson(Buffer.from(text))
@@ -64,6 +64,28 @@ test('nesting is bounded', () => {
   assert.ok(read(nested(JSON_DEPTH_MAX)).ok)
   assert.ok(!read(nested(JSON_DEPTH_MAX + 1)).ok)
   assert.ok(!read('{"a":'.repeat(200_000)).ok)
+})
+
+test('objects, lists, members and items of a message of a caller are bounded, and what stands in texts does not count', () => {
+  const { containers, values } = CALLER_BOUNDS
+  const of = (text: string) => readJson(Buffer.from(text), CALLER_BOUNDS)
+  const objects = (count: number): string =>
+    `[${Array(count - 1)
+      .fill('{}')
+      .join()}]`
+  const numbers = (count: number): string => `[${Array(count).fill('1').join()}]`
+  assert.ok(of(objects(containers)).ok)
+  assert.ok(of(numbers(values)).ok)
+  assert.ok(of(JSON.stringify({ text: '{},[]'.repeat(values) })).ok)
+  for (const [text, reason] of [
+    [objects(containers + 1), /more than 100000 objects and lists/],
+    [numbers(values + 1), /more than 500000 members and items/],
+  ] as const) {
+    const answer = of(text)
+    assert.ok(!answer.ok && !answer.syntax)
+    assert.match(answer.reason, reason)
+    assert.ok(read(text).ok)
+  }
 })
 
 test('bytes that are not UTF-8, a byte order mark and broken JSON are syntax errors', () => {

@@ -6,6 +6,18 @@ import { isMembers, type Members } from './message.ts'
 /** Containers inside each other. At the bound the message is refused, so that nothing later can exhaust the stack. */
 export const JSON_DEPTH_MAX = 100
 
+/** What of a message costs memory when it is read, beside its texts. */
+export interface JsonBounds {
+  /** Objects and lists together; each takes about 60 bytes. */
+  readonly containers: number
+  /** Members of objects and items of lists together. */
+  readonly values: number
+}
+
+/** Of a message of a caller, who may send many at once: 4 MB of `{},{}` would take a hundred. */
+export const CALLER_BOUNDS: JsonBounds = { containers: 100_000, values: 500_000 }
+const NO_BOUNDS: JsonBounds = { containers: Number.POSITIVE_INFINITY, values: Number.POSITIVE_INFINITY }
+
 export type ReadJson =
   /** `text` is what was read. */
   | { readonly ok: true; readonly value: unknown; readonly text: string }
@@ -16,12 +28,11 @@ export type ReadJson =
  * `params` or `_meta`. Two JSON readers may pick different ones of a repeated member, and what one of them judged
  * the other would execute. A member named `__proto__` stays an ordinary member, and numbers keep their digits for `withDigits`.
  */
-export function readJson(bytes: Uint8Array): ReadJson {
+export function readJson(bytes: Uint8Array, bounds: JsonBounds = NO_BOUNDS): ReadJson {
   if (!isUtf8(bytes)) return { ok: false, syntax: true, reason: 'The body is not UTF-8' }
   const text = bufferOf(bytes).toString('utf8')
-  const written = countMembers(bytes)
-  if (written === null)
-    return { ok: false, syntax: false, reason: `The body is nested deeper than ${JSON_DEPTH_MAX}` }
+  const written = countMembers(bytes, bounds)
+  if (typeof written === 'string') return { ok: false, syntax: false, reason: `The body ${written}` }
   let value: unknown
   try {
     value = parseKeepingDigits(text)
@@ -88,6 +99,9 @@ interface MemberCounts {
   meta: number
 }
 
+const TOO_DEEP = `is nested deeper than ${JSON_DEPTH_MAX}`
+const tooMany = ({ containers }: JsonBounds): string => `has more than ${containers} objects and lists`
+
 /** The level that has fewer members than were written: one of them took the place of another. */
 function repeatingLevel(value: unknown, written: MemberCounts): string | null {
   const read: MemberCounts = { message: 0, params: 0, meta: 0 }
@@ -109,10 +123,10 @@ function addMembers(message: unknown, counts: MemberCounts): void {
 }
 
 /**
- * Counts the members as they are written, in one pass; null where the text is nested too deep. Bytes of UTF-8 tell as much as characters here,
+ * Counts the members as they are written, in one pass; a reason where the text is nested too deep or has too many values. Bytes of UTF-8 tell as much as characters here,
  * and are read faster. Only what JSON.parse accepts afterwards counts, so broken JSON may give any answer.
  */
-function countMembers(json: Uint8Array): MemberCounts | null {
+function countMembers(json: Uint8Array, bounds: JsonBounds): MemberCounts | string {
   const counts: MemberCounts = { message: 0, params: 0, meta: 0 }
   let depth = 0
   /** Depth inside a message: 2 in a batch. */
@@ -121,23 +135,28 @@ function countMembers(json: Uint8Array): MemberCounts | null {
   let isParams = false
   let isMeta = false
   let lastString = 0
+  let [containers, separators] = [0, 0]
   for (let at = 0; at < json.length; at++) {
     const code = json[at]
     if (code === 0x22) {
       lastString = at
       at = endOfString(json, at)
       if (at === -1) return counts
+    } else if (code === 0x2c) {
+      if (++separators >= bounds.values) return `has more than ${bounds.values} members and items`
     } else if (code === 0x3a) {
       if (depth === base) counts.message++
       else if (depth === base + 1) counts.params += isParams ? 1 : 0
       else if (depth === base + 2) counts.meta += isMeta ? 1 : 0
     } else if (code === 0x7b) {
-      if (++depth > JSON_DEPTH_MAX) return null
+      if (++depth > JSON_DEPTH_MAX) return TOO_DEEP
+      if (++containers > bounds.containers) return tooMany(bounds)
       if (depth === base) isMessage = true
       else if (depth === base + 1) isParams = isMessage && isNamed(json, lastString, 'params')
       else if (depth === base + 2) isMeta = isParams && isNamed(json, lastString, '_meta')
     } else if (code === 0x5b) {
-      if (++depth > JSON_DEPTH_MAX) return null
+      if (++depth > JSON_DEPTH_MAX) return TOO_DEEP
+      if (++containers > bounds.containers) return tooMany(bounds)
       if (depth === 1) base = 2
     } else if (code === 0x7d || code === 0x5d) {
       if (depth === base) isMessage = false
