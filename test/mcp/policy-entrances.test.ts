@@ -199,7 +199,8 @@ for (const era of ERAS)
         origin.forget()
         const { messages } = await client.ask('resources/read', { uri, _meta: meta })
         const isRefused = messages.at(-1)?.error !== undefined
-        assert.equal(isRefused, `${uri} ${note}`.includes('forbidden'))
+        // A pattern reads what an escape stands for, as an origin may
+        assert.equal(isRefused, `${uri} ${note}`.replaceAll('%66', 'f').includes('forbidden'))
         for (const [method, refused] of Object.entries(await subscribing(desk, era, uri, meta)))
           assert.equal(refused, isRefused, `${method} ${uri} ${note}`)
         assert.ok(!origin.bodies.join().includes('forbidden'))
