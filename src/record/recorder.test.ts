@@ -44,7 +44,7 @@ test('a clock that jumps far ahead and back deletes no record; those that are to
   }
   const turn = async (): Promise<number> => {
     t.mock.timers.tick(TURN_MS)
-    // What is asked later has its turn later
+    // Questions are answered in the order in which they came
     const { promise, resolve: flushed } = Promise.withResolvers<void>()
     tell({ kind: 'flush', id: 1 })
     setImmediate(flushed)

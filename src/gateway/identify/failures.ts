@@ -51,13 +51,13 @@ function knownProof(exchange: Exchange): 'good' | 'bad' | 'unknown' {
   if (failedUntil !== undefined && now < failedUntil) return 'bad'
   if (exchange.lane.issuers.proofs.has(proofKey(exchange as Known), now, profile.client.id)) return 'good'
   const skewMs = profile.verifier?.fragment.skew_ms ?? 0
-  return jwt !== null && hasEnded(jwt.expires, skewMs, now) ? 'bad' : 'unknown'
+  return jwt !== null && hasExpired(jwt.expires, skewMs, now) ? 'bad' : 'unknown'
 }
 
 export const explainFailures = (): Judged =>
   open('only a source that has failed too often waits, unless its credential is known')
 
 /** A stale process sends expired tokens: they must not use up the verifications of others. */
-function hasEnded(expires: number | null, skewMs: number, now: number): boolean {
+function hasExpired(expires: number | null, skewMs: number, now: number): boolean {
   return expires === null || now >= expires * 1000 + skewMs
 }

@@ -1,3 +1,12 @@
+/**
+ * A value that fits a JSON Schema, as an example. It has what is required and writable, in few bytes. Schemas may be anything: what
+ * cannot be told gives a plausible value. The work is bounded by {@link STEPS_MAX} schemas.
+ */
+import { isPlain, type Plain } from '../../base/plain.ts'
+import { isJson } from '../../model/body-form.ts'
+import { nameIn } from '../../model/schema-looseness.ts'
+import { textOfPattern } from './pattern-sample.ts'
+
 /** What of several values that a schema takes is chosen. */
 export interface SampleChoice {
   /** False leaves out examples of the description, which often break its own rules. */
@@ -7,15 +16,6 @@ export interface SampleChoice {
   /** Which of the alternatives, from 0. Where there are fewer, counting begins anew. */
   readonly alternative: number
 }
-
-/**
- * A value that fits a JSON Schema, as an example. It has what is required and writable, in few bytes. Schemas may be anything: what
- * cannot be told gives a plausible value. The work is bounded by {@link STEPS_MAX} schemas.
- */
-import { isPlain, type Plain } from '../../base/plain.ts'
-import { isJson } from '../../model/body-form.ts'
-import { nameIn } from '../../model/schema-looseness.ts'
-import { textOfPattern } from './pattern-sample.ts'
 
 const STEPS_MAX = 2000
 const DEPTH_MAX = 12

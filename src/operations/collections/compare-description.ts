@@ -77,7 +77,7 @@ export interface Compared {
   readonly notEnforced: ReadDescription['notEnforced']
 }
 
-/** A description that was read. What is not small stays bytes, which only the thread apart reads. */
+/** A description that was read. A large one stays bytes, and only the thread apart parses it. */
 interface Kept {
   readonly description: ReadDescription | UnreadDocument
 }
