@@ -42,10 +42,9 @@ export interface Fragments {
 
 /**
  * The newest form of fragments that this version links. A new member that restricts what is served takes the next number:
- * its rule in `needs` of `compile/kinds.ts` makes fragments that carry it need that form. A member with a new name takes one too,
- * and `earlier-form.ts` reads the old name.
+ * its rule in `needs` of `compile/kinds.ts` makes fragments that carry it need that form.
  */
-export const FORM = 8
+export const FORM = 1
 
 interface Formed {
   /**
@@ -127,8 +126,7 @@ export interface TargetFragment {
 /** The first server, the others, and what holds for all. */
 export interface UpstreamFragment extends TargetFragment {
   readonly others?: readonly TargetFragment[]
-  /** Absent in fragments of earlier versions, which had one server and no such rules. */
-  readonly rules?: UpstreamRules
+  readonly rules: UpstreamRules
   readonly host_header: 'target' | 'preserve'
   readonly connect_ms: number
   readonly first_byte_ms: number

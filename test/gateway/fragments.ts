@@ -15,6 +15,7 @@ import {
   type TextDelta,
   type TokenFragment,
   type UpstreamFragment,
+  type UpstreamRules,
 } from '../../src/snapshot/fragments.ts'
 import { createPacker, type PackedSnapshot } from '../../src/snapshot/packed-fragments.ts'
 
@@ -40,6 +41,17 @@ export function collection(slug: string, given: Partial<CollectionFragment> = {}
   }
 }
 
+/** One server, which nothing is held against. */
+const NO_RULES: UpstreamRules = {
+  balance: 'round_robin',
+  hash_key: 'client',
+  retries: 0,
+  eject_after: 0,
+  eject_ms: 0,
+  active: null,
+  breaker: null,
+}
+
 export function upstream(port: number, given: Partial<UpstreamFragment> = {}): UpstreamFragment {
   return {
     scheme: 'http',
@@ -47,6 +59,7 @@ export function upstream(port: number, given: Partial<UpstreamFragment> = {}): U
     port,
     path: '',
     authority: `127.0.0.1:${port}`,
+    rules: NO_RULES,
     host_header: 'target',
     connect_ms: 2000,
     first_byte_ms: 5000,

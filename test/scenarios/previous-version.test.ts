@@ -20,7 +20,7 @@ const data = mkdtempSync(join(tmpdir(), 'postern-previous-'))
 let server: TestServer
 
 before(async () => {
-  fill(data, ['config', 'records', 'serving'])
+  fill(data, ['config', 'records'])
   server = await startTestServer({ data, startAt: MADE })
 })
 after(async () => {
@@ -34,7 +34,6 @@ function fill(data: string, stores: readonly string[]): void {
     const store = new DatabaseSync(join(data, `${name}.db`))
     store.exec('PRAGMA journal_mode = WAL')
     store.exec(readFileSync(join(FIXTURE, `${name}.sql`), 'utf8'))
-    if (name === 'serving') store.exec('PRAGMA user_version = 2')
     store.close()
   }
   cpSync(join(FIXTURE, 'vault.key'), join(data, 'vault.key'))
@@ -123,25 +122,4 @@ test('secrets, a pending draft, an open change request and an access request of 
   assert.equal(access.items[0]?.client, 'shop-app')
   const { json: proxy } = await server.manage('GET', '/proxies/payments:all')
   assert.equal(proxy.pending_draft?.description, 'pending')
-})
-
-test('without its config.db, what the previous version served last is served, with the features of its proxies', async (t) => {
-  const data = mkdtempSync(join(tmpdir(), 'postern-previous-'))
-  fill(data, ['serving'])
-  const alone = await startTestServer({ data, startAt: MADE, adminless: true })
-  t.after(async () => {
-    await alone.stop()
-    rmSync(data, { recursive: true })
-  })
-  const pay = (key: string) =>
-    alone.gateway('POST', '/payments/v1/7', {
-      token: TOKENS.in_force,
-      headers: { 'content-type': 'application/json', 'idempotency-key': key },
-      body: '{"sku":"a"}',
-    })
-  const refused = await pay('k'.repeat(256))
-  assert.deepEqual([refused.status, refused.json.code], [400, 'parameter_invalid'], refused.text)
-  assert.equal(refused.json.errors[0].pointer, '/header/Idempotency-Key')
-  const closed = await alone.manage('GET', '/policies', undefined, { token: 'pst_at_any' })
-  assert.deepEqual([closed.status, closed.json.code], [503, 'store_unavailable'], closed.text)
 })

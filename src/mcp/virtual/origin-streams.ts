@@ -84,15 +84,8 @@ export function streamToolsOf(
 function forStreams(fragment: Fragment): Fragment {
   const { upstream } = fragment
   if (upstream === null) return fragment
-  const { rules, ...rest } = upstream
-  return {
-    ...fragment,
-    upstream: {
-      ...rest,
-      ...(rules === undefined ? {} : { rules: { ...rules, breaker: null } }),
-      pool_max: CONNECTIONS,
-    },
-  }
+  const rules = { ...upstream.rules, breaker: null }
+  return { ...fragment, upstream: { ...upstream, rules, pool_max: CONNECTIONS } }
 }
 
 /** Some servers send no head of an answer before its first event. */

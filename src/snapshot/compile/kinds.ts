@@ -1,4 +1,4 @@
-import { isPacked, packJsonBeside } from '../../base/packed-text.ts'
+import { packJsonBeside } from '../../base/packed-text.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import { inSlices } from '../../base/time-slices.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
@@ -67,7 +67,6 @@ export const COMPILE: { readonly [K in FragmentKind]: Row<K> } = {
   },
   schemas: {
     from: 'collections',
-    needs: [{ form: 7, when: ({ json }) => isPacked(json) }],
     compile: ({ collection: { spec }, schemas }) =>
       spec.schemas === null || schemas === undefined ? null : compileSchemas(spec.schemas, schemas),
     check: checkJson,
@@ -76,19 +75,10 @@ export const COMPILE: { readonly [K in FragmentKind]: Row<K> } = {
   collection: {
     from: 'collections',
     compile: ({ collection, proxies, sealed }) => compileCollection(collection, proxies, sealed),
-    // Form 1 had `features` under another name: its linkers would find none
-    needs: [
-      { form: 2, when: ({ proxies }) => proxies.length > 0 },
-      // Linkers of form 3 would open it to all people who may use the profile
-      { form: 4, when: ({ teams }) => teams !== undefined },
-      // Linkers of form 4 would forward what a workflow answers
-      { form: 5, when: ({ proxies }) => proxies.some(({ workflow }) => workflow !== undefined) },
-    ],
     check: checkCollection,
   },
   contracts: {
     from: 'collections',
-    needs: [{ form: 8, when: ({ json }) => isPacked(json) }],
     compile: async ({ collection, proxies }) => {
       const fragment = await inSlices(contractsPaused(collection, proxies))
       return { ...fragment, json: await packJsonBeside(fragment.json) }
@@ -115,13 +105,6 @@ export const COMPILE: { readonly [K in FragmentKind]: Row<K> } = {
   host: {
     from: 'hosts',
     compile: compileHost,
-    // Linkers of form 2 would open the whole virtual MCP, and to the agent itself
-    needs: [
-      {
-        form: 3,
-        when: ({ bindings = [] }) => bindings.some(({ binding }) => binding?.only ?? binding?.acts_for),
-      },
-    ],
     check: checkHost,
   },
   person: { from: 'users', compile: compilePerson, check: () => [] },
@@ -130,10 +113,6 @@ export const COMPILE: { readonly [K in FragmentKind]: Row<K> } = {
   guardrail: {
     from: 'guardrails',
     compile: ({ guardrail, sealedKey }) => compileGuardrail(guardrail, sealedKey),
-    // Linkers of form 5 know neither detector, and find nothing
-    needs: [
-      { form: 6, when: ({ detector: { detector } }) => detector === 'webhook' || detector === 'schema' },
-    ],
     check: checkGuardrail,
   },
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { collection, policy } from '../../../test/gateway/fragments.ts'
+import { policy } from '../../../test/gateway/fragments.ts'
 import { FORM, type PolicyFragment } from '../fragments.ts'
 import { COMPILE } from './kinds.ts'
 import { type Need, withNeeds } from './needs.ts'
@@ -24,14 +24,6 @@ test('a fragment needs the newest form of the restrictions that it carries, and 
   const plain = policy('gold', [])
   assert.equal(withNeeds(plain, rules), plain)
   assert.equal(withNeeds(plain), plain)
-})
-
-test('a collection with proxies needs the form that has their features, and one for teams the form that has these', () => {
-  const { needs } = COMPILE.collection
-  assert.equal(withNeeds(collection('orders'), needs).needs, 2)
-  assert.equal(withNeeds(collection('orders', { teams: ['tea_1'] }), needs).needs, 4)
-  const empty = collection('orders', { proxies: [] })
-  assert.equal(withNeeds(empty, needs), empty)
 })
 
 test('this version links every form that it compiles', () => {

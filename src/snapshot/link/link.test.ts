@@ -167,21 +167,6 @@ test('a fragment with a restriction of a later form is closed and named, and one
   assert.deepEqual(mended.faults, [])
 })
 
-test('a collection in the form of earlier versions is linked with the features of its proxies', () => {
-  const features = {
-    gathers: true,
-    response_validation: 'enforce',
-    cache: null,
-    idempotency: true,
-    graphql: null,
-  } as const
-  const today = collection('orders', { proxies: [proxy('plain', '/a'), proxy('once', '/b', { features })] })
-  const proxies = today.proxies.map(({ features: shape, ...others }) => ({ ...others, shape }))
-  const linked = (fragment: Fragment) => snapshotOf(fragment).mounts.find('/orders/b', 'h')?.fragment
-  assert.deepEqual(linked({ ...today, proxies } as unknown as Fragment), today)
-  assert.equal(linked(today), today)
-})
-
 test('a full delta in parts gives the snapshot of the whole delta, and shows nothing before it is finished', () => {
   const current = snapshotOf(client('acme'), client('old'))
   const { put, revision } = delta(2, [client('acme'), client('beta'), collection('orders')], { full: true })

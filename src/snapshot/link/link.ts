@@ -1,5 +1,4 @@
 import type { Opener } from '../../vault/opener.ts'
-import { inNewestForm } from '../earlier-form.ts'
 import { createGuardrailIndex } from '../find/guardrails.ts'
 import { createLimitPlans } from '../find/limit-plan.ts'
 import { createVirtualMcpIndex } from '../find/virtual-mcps.ts'
@@ -70,11 +69,7 @@ function link(fragment: Fragment, open: Opener, before: Linked | undefined): Lin
   try {
     if (row === null) throw new RangeError('the kind of the fragment is not known')
     demandForm(fragment)
-    return row.link(
-      inNewestForm(fragment) as never,
-      open,
-      before?.kind === fragment.kind ? (before as never) : null,
-    )
+    return row.link(fragment as never, open, before?.kind === fragment.kind ? (before as never) : null)
   } catch (error) {
     const reason = error instanceof Error ? error.message : 'unknown reason'
     return row?.closed?.(fragment as never, reason) ?? quarantined(fragment, reason)

@@ -2,25 +2,8 @@ import { createHash } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import { isRefusedHost } from '../../base/address.ts'
 import { limitKeyOf } from '../find/limit-key.ts'
-import type {
-  TargetFragment,
-  TimeoutsFragment,
-  UpstreamFragment,
-  UpstreamRules,
-  UpstreamTlsFragment,
-} from '../fragments.ts'
+import type { TargetFragment, TimeoutsFragment, UpstreamFragment, UpstreamTlsFragment } from '../fragments.ts'
 import type { LinkedTarget, LinkedUpstream, TargetState } from '../linked/upstream.ts'
-
-/** Of a fragment that has none: one server, which nothing is held against. */
-const NO_RULES: UpstreamRules = {
-  balance: 'round_robin',
-  hash_key: 'client',
-  retries: 0,
-  eject_after: 0,
-  eject_ms: 0,
-  active: null,
-  breaker: null,
-}
 
 /** Retries that may be made in a row when all was well before. */
 export const RETRIES_MAX = 10
@@ -39,7 +22,7 @@ export function linkUpstream(fragment: UpstreamFragment, before: LinkedUpstream 
     before?.targets.find((target) => target.server === server)?.state ?? newState()
   return {
     fragment,
-    rules: fragment.rules ?? NO_RULES,
+    rules: fragment.rules,
     targets: targets.map((target, index) => linkTarget(target, index, fragment, fragment, stateOf)),
     state: before?.state ?? {
       retries: RETRIES_MAX,

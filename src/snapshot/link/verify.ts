@@ -8,8 +8,7 @@ import type { LinkedVerifier, Specificity, VerifyKey } from '../linked/client.ts
 
 /** Links how signed tokens of a profile are judged. Throws a RangeError that names what is wrong. */
 export function linkVerify({ id, slug, verify }: ProfileFragment, open: Opener): LinkedVerifier | null {
-  // Snapshots that were kept by an older version do not have the member.
-  if (verify == null) return null
+  if (verify === null) return null
   const { keys } = verify
   const own =
     keys.from === 'secrets'

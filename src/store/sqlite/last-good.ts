@@ -7,8 +7,8 @@ import { outdatedOf } from './side-files.ts'
 import { inTransaction } from './transaction.ts'
 import { WatchedFile } from './watched-file.ts'
 
-/** Of this file's own form; any other is forgotten, since the file can always be made again. */
-const FORM = 2
+/** Of this file and of its fragments; a file of another form is forgotten, because it can always be made again. */
+const FORM = 1
 
 /** The file is made at the first `keep`, for its owner alone. */
 export function openLastGood(file: string): LastGoodStore {

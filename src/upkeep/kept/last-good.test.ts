@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { asTexts, delta as deltaOf, packed, policy, rate, unpacked } from '../../../test/gateway/fragments.ts'
-import { contentHash } from '../../base/canonical.ts'
 import { keyOf, type PolicyFragment, type SnapshotDelta, type TextDelta } from '../../snapshot/fragments.ts'
 import type { PackedSnapshot } from '../../snapshot/packed-fragments.ts'
 import type { LastGoodStore } from '../../store/ports/last-good.ts'
@@ -76,22 +75,6 @@ test('of a copy with a damaged entry nothing is served', () => {
   assert.equal(kept.revision(), null)
   assert.match(String(faults[1]), /policy:pol_gold is damaged/)
   again.close()
-})
-
-test('a text that an earlier version wrote in another order is read as the text that its hash is of', () => {
-  const store = openLastGood(newFile())
-  const kept = createLastGood(store, assert.ifError)
-  const { kind, id, ...rest } = GOLD
-  const text = JSON.stringify({ ...rest, id, kind }, null, 1)
-  store.keep({
-    revision: 1,
-    full: true,
-    put: [{ key: keyOf(GOLD), hash: contentHash(GOLD), text }],
-    drop: [],
-  })
-  assert.equal(kept.revision(), 1)
-  assert.deepEqual(whole(kept.load()), delta(1, [GOLD], { full: true }))
-  store.close()
 })
 
 test('key sets are kept for the next process, each its last, for a day', () => {

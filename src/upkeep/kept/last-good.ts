@@ -6,7 +6,7 @@
  * 2. A copy that cannot be written is deleted as a whole, and a damaged copy is not used: an older state could admit a
  *    caller that was revoked since.
  */
-import { canonicalJson, contentHash, textHash } from '../../base/canonical.ts'
+import { contentHash, textHash } from '../../base/canonical.ts'
 import { KEPT_MS, type KeptKeySet, type KeptKeySets } from '../../gateway/identify/key-sets.ts'
 import { type FragmentKey, FragmentText } from '../../snapshot/fragments.ts'
 import { createPacker, type PackedSnapshot } from '../../snapshot/packed-fragments.ts'
@@ -153,11 +153,8 @@ export function createLastGood(store: LastGoodStore, report: (error: unknown) =>
 
 /** The fragment of an entry. Throws where it is not what was written. */
 function demandWhole({ key, hash, text }: LastGoodEntry): FragmentText {
-  // Earlier versions wrote some texts in another order than the canonical one that the hash is of
-  if (textHash(text) === hash) return new FragmentText(key as FragmentKey, hash, text)
-  const canonical = canonicalJson(JSON.parse(text))
-  if (textHash(canonical) !== hash) throw new DamagedCopy(`${key} is damaged`)
-  return new FragmentText(key as FragmentKey, hash, canonical)
+  if (textHash(text) !== hash) throw new DamagedCopy(`${key} is damaged`)
+  return new FragmentText(key as FragmentKey, hash, text)
 }
 
 function toFault(error: unknown): StoreUnavailable {
