@@ -1,3 +1,14 @@
+import {
+  CLOSE_LIST,
+  CLOSE_OBJECT,
+  COMMA,
+  endOfString,
+  OPEN_LIST,
+  OPEN_OBJECT,
+  QUOTE,
+  skipSpace,
+} from './json-scan.ts'
+
 /**
  * Reads JSON in which names of members have escapes. V8's `JSON.parse` reads such a name wrong after it has seen another
  * object of the same shape: it compares the characters before unescaping with the name that it expects next, so that
@@ -8,41 +19,34 @@
 export function parseEscapedNames(text: string): unknown {
   let at = 0
 
-  function skipBlanks(): void {
-    while (at < text.length && text.charCodeAt(at) <= 0x20) at++
-  }
-
   function literal(): string {
     const from = at
-    if (text.charCodeAt(at) === QUOTE) {
-      at++
-      while (text.charCodeAt(at) !== QUOTE) at += text.charCodeAt(at) === BACKSLASH ? 2 : 1
-      at++
-    } else while (at < text.length && !END.has(text.charCodeAt(at))) at++
+    if (text.charCodeAt(at) === QUOTE) at = endOfString(text, at)
+    else while (at < text.length && !END.has(text.charCodeAt(at))) at++
     return text.slice(from, at)
   }
 
   /** The items up to a closing bracket, each read by `item`. */
   function list(close: number, item: () => void): void {
     at++
-    skipBlanks()
+    at = skipSpace(text, at)
     while (text.charCodeAt(at) !== close) {
       item()
-      skipBlanks()
+      at = skipSpace(text, at)
       if (text.charCodeAt(at) === COMMA) at++
-      skipBlanks()
+      at = skipSpace(text, at)
     }
     at++
   }
 
   function value(): unknown {
-    skipBlanks()
+    at = skipSpace(text, at)
     const code = text.charCodeAt(at)
     if (code === OPEN_OBJECT) {
       const object: Record<string, unknown> = {}
       list(CLOSE_OBJECT, () => {
         const name = JSON.parse(literal()) as string
-        skipBlanks()
+        at = skipSpace(text, at)
         at++ // the colon
         // As JSON.parse does: `__proto__` is a member like any other, and the last of two wins
         Object.defineProperty(object, name, {
@@ -65,12 +69,5 @@ export function parseEscapedNames(text: string): unknown {
   return value()
 }
 
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-const COMMA = 0x2c
-const OPEN_OBJECT = 0x7b
-const CLOSE_OBJECT = 0x7d
-const OPEN_LIST = 0x5b
-const CLOSE_LIST = 0x5d
 /** What a number or a word ends at. */
 const END: ReadonlySet<number> = new Set([COMMA, CLOSE_OBJECT, CLOSE_LIST, 0x20, 0x09, 0x0a, 0x0d])

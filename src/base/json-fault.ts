@@ -14,8 +14,8 @@ const SPACE = /[ \t\r\n]*/y
 
 /** @returns null for text that is JSON */
 export function jsonFaultOf(text: string): JsonFault | null {
-  const offset = faultOffset(text)
-  if (offset === -1) return null
+  const offset = grammarFaultOf(text)?.at
+  if (offset === undefined) return null
   const before = text.slice(0, offset)
   const lineStart = before.lastIndexOf('\n') + 1
   let line = 1
@@ -29,64 +29,78 @@ export function jsonFaultText(text: string): string {
   return fault === null ? '' : `line ${fault.line}, column ${fault.column}`
 }
 
-type Want = 'value' | 'value or ]' | 'name' | 'name or }' | ':' | ', or end'
+/** What may stand at a place. */
+type Want = 'value' | 'value or ]' | 'name' | 'name or }' | ':' | ', or closing bracket' | 'end'
 
-/** Index of the first character that cannot continue the text as JSON, its length where it ends too early, or -1. */
-function faultOffset(text: string): number {
+/** Where a text breaks the grammar. */
+export interface GrammarFault {
+  /** Index of the first character that cannot continue the text as JSON, its length where it ends too early. */
+  readonly at: number
+  readonly want: Want
+  /** Index of the quote of the string that is broken; -1 where none is. */
+  readonly string: number
+}
+
+/** Who follows a text while it is looked through. */
+export interface Follower {
+  opened(isObject: boolean): void
+  /** @param literal with its quotes */
+  named(literal: string): void
+  /** The next member or item follows. */
+  separated(): void
+  closed(): void
+}
+
+/** One pass over the grammar of RFC 8259 section 2, with a stack of its own, so that depth costs no call stack. Null for JSON. */
+export function grammarFaultOf(text: string, follower?: Follower): GrammarFault | null {
   const open: string[] = []
   let want: Want = 'value'
   let at = match(SPACE, text, 0)
+  const wantNext = (): Want => (open.length === 0 ? 'end' : ', or closing bracket')
   while (at < text.length) {
     const char = text[at]!
-    if (want === ', or end') {
-      const closing = open.at(-1)
-      if (closing === undefined) return at
-      if (char === closing) open.pop()
-      else if (char === ',') want = closing === '}' ? 'name' : 'value'
-      else return at
+    const isForName: boolean = want === 'name' || want === 'name or }'
+    const isForValue: boolean = want === 'value' || want === 'value or ]'
+    if (
+      (char === '}' || char === ']') &&
+      char === open.at(-1) &&
+      (want.endsWith(char) || want === ', or closing bracket')
+    ) {
+      open.pop()
+      follower?.closed()
+      want = wantNext()
       at++
-    } else if (want === ':') {
-      if (char !== ':') return at
+    } else if (char === ',' && want === ', or closing bracket') {
+      follower?.separated()
+      want = open.at(-1) === '}' ? 'name' : 'value'
+      at++
+    } else if (char === ':' && want === ':') {
       want = 'value'
       at++
-    } else if (want === 'name' || want === 'name or }') {
-      if (char === '}' && want === 'name or }') {
-        open.pop()
-        want = ', or end'
-        at++
-      } else {
-        if (char !== '"') return at
-        const { end, isWhole } = stringAt(text, at)
-        if (!isWhole) return end
-        want = ':'
-        at = end
-      }
-    } else if (char === ']' && want === 'value or ]') {
-      open.pop()
-      want = ', or end'
-      at++
-    } else if (char === '{' || char === '[') {
+    } else if (isForValue && (char === '{' || char === '[')) {
+      follower?.opened(char === '{')
       open.push(char === '{' ? '}' : ']')
       want = char === '{' ? 'name or }' : 'value or ]'
       at++
+    } else if (char === '"' && (isForName || isForValue)) {
+      const { end, isWhole } = stringAt(text, at)
+      if (!isWhole) return { at: end, want, string: at }
+      if (isForName) follower?.named(text.slice(at, end))
+      want = isForName ? ':' : wantNext()
+      at = end
     } else {
-      const { end, isWhole } = char === '"' ? stringAt(text, at) : scalarAt(text, at)
-      if (!isWhole) return end
-      want = ', or end'
+      const end = isForValue ? match(SCALAR, text, at) : -1
+      if (end === -1) return { at, want, string: -1 }
+      want = wantNext()
       at = end
     }
     at = match(SPACE, text, at)
   }
-  return want === ', or end' && open.length === 0 ? -1 : text.length
+  return want === 'end' ? null : { at: text.length, want, string: -1 }
 }
 
-/** Where a token ends, or, of a broken one, where it breaks. */
-interface Token {
-  readonly end: number
-  readonly isWhole: boolean
-}
-
-function stringAt(text: string, start: number): Token {
+/** Where the string ends that opens at `start`, or, of a broken one, where it breaks. */
+function stringAt(text: string, start: number): { readonly end: number; readonly isWhole: boolean } {
   for (let at = start + 1; at < text.length; at++) {
     const code = text.charCodeAt(at)
     if (code === 0x22) return { end: at + 1, isWhole: true }
@@ -97,11 +111,6 @@ function stringAt(text: string, start: number): Token {
     at = end - 1
   }
   return { end: text.length, isWhole: false }
-}
-
-function scalarAt(text: string, at: number): Token {
-  const end = match(SCALAR, text, at)
-  return end === -1 ? { end: at, isWhole: false } : { end, isWhole: true }
 }
 
 /** Where a sticky expression ends that is tried at `at`, or -1. */

@@ -3,6 +3,8 @@
  * in three times the time, because they make objects that nobody looks at.
  */
 
+import { hasHexDigits, IS_ESCAPE, literalEnd } from './json-bytes.ts'
+
 /** Bytes of a longer document are left to the general way. */
 const BYTES_MAX = 65_536
 /** Levels of nesting beyond which a document is left to the general way: each level is one bit of an integer. */
@@ -33,8 +35,6 @@ const OPEN_OBJECT = 0x7b
 const CLOSE_OBJECT = 0x7d
 const LOWER_U = 0x75
 
-/** What follows a backslash in a string, besides `u`. */
-const ESCAPES: ReadonlySet<number> = new Set(Buffer.from('"\\/bfnrt'))
 /** White space that has an escape in strings, and the letter of that escape. */
 const ESCAPE_OF: ReadonlyMap<number, number> = new Map([
   [TAB, 0x74],
@@ -76,7 +76,7 @@ function quote(bytes: Uint8Array, out: Uint8Array): number {
         if (inside === QUOTE) break
         if (inside === BACKSLASH) {
           const letter = bytes[at++]!
-          if (!ESCAPES.has(letter) && !(letter === LOWER_U && hasHexDigits(bytes, at))) return -1
+          if (IS_ESCAPE[letter] !== 1 && !(letter === LOWER_U && hasHexDigits(bytes, at))) return -1
           out[to++] = BACKSLASH
           out[to++] = BACKSLASH
           if (letter === QUOTE || letter === BACKSLASH) out[to++] = BACKSLASH
@@ -120,55 +120,4 @@ function quote(bytes: Uint8Array, out: Uint8Array): number {
     }
   }
   return next === END && open === 1 ? to : -1
-}
-
-function hasHexDigits(bytes: Uint8Array, at: number): boolean {
-  for (let index = at; index < at + 4; index++) {
-    const byte = bytes[index]!
-    const isHex =
-      (byte >= 0x30 && byte <= 0x39) || (byte >= 0x41 && byte <= 0x46) || (byte >= 0x61 && byte <= 0x66)
-    if (!isHex) return false
-  }
-  return true
-}
-
-const WORDS = ['true', 'false', 'null'].map((word) => Buffer.from(word))
-
-/** Index after the number or word that begins at `at`, or -1. */
-function literalEnd(bytes: Uint8Array, at: number): number {
-  const first = bytes[at]!
-  if (first === 0x2d || isDigit(first)) return numberEnd(bytes, at)
-  const word = WORDS.find((one) => one[0] === first)
-  if (word === undefined) return -1
-  for (let index = 1; index < word.length; index++) if (bytes[at + index] !== word[index]) return -1
-  return at + word.length
-}
-
-/** Index after the number that begins at `at`, or -1. A byte that cannot follow a number is left to the caller. */
-function numberEnd(bytes: Uint8Array, from: number): number {
-  let at = bytes[from] === 0x2d ? from + 1 : from
-  if (!isDigit(bytes[at]!)) return -1
-  // No digit may follow a leading zero
-  at = bytes[at] === 0x30 ? at + 1 : digitsEnd(bytes, at)
-  if (bytes[at] === 0x2e) {
-    if (!isDigit(bytes[at + 1]!)) return -1
-    at = digitsEnd(bytes, at + 1)
-  }
-  if (bytes[at] === 0x65 || bytes[at] === 0x45) {
-    at += bytes[at + 1] === 0x2b || bytes[at + 1] === 0x2d ? 2 : 1
-    if (!isDigit(bytes[at]!)) return -1
-    at = digitsEnd(bytes, at)
-  }
-  return at
-}
-
-function digitsEnd(bytes: Uint8Array, from: number): number {
-  let at = from
-  while (isDigit(bytes[at]!)) at++
-  return at
-}
-
-/** False for the `undefined` behind the end of the bytes. */
-function isDigit(byte: number): boolean {
-  return byte >= 0x30 && byte <= 0x39
 }

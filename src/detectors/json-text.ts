@@ -2,18 +2,21 @@
  * Detectors on the text of a JSON value: on each string, name of a member and whole number. Only what is acted on changes. All other
  * bytes stay as they are, so numbers keep their digits, and a member that stands twice is looked at twice.
  */
+import {
+  beginsNumber,
+  CLOSE_LIST,
+  CLOSE_OBJECT,
+  endOfString,
+  isName,
+  numberAt,
+  OPEN_LIST,
+  OPEN_OBJECT,
+  QUOTE,
+  stringOf,
+} from '../base/json-scan.ts'
 import { acted, countHits, type Hits } from './act.ts'
 import { type JsonAction, wholeDigits } from './json.ts'
 
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-const COLON = 0x3a
-const OPEN_OBJECT = 0x7b
-const CLOSE_OBJECT = 0x7d
-const OPEN_LIST = 0x5b
-const CLOSE_LIST = 0x5d
-
-const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 /** The shortest run of digits that is looked at, as in `json.ts`. */
 const LONG_NUMBER = /^-?([1-9]\d{6,})$/
 
@@ -50,29 +53,29 @@ export function actedJsonText(
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at)
     if (code === QUOTE) {
-      const end = stringEnd(text, at)
-      const value = stringOf(text, at, end)
+      const end = endOfString(text, at)
+      const literal = text.slice(at, end)
+      const value = stringOf(literal) ?? literal.slice(1, -1)
       if (isName(text, end)) {
         names[names.length - 1] = value
         const after = changed(value, '')
         if (after !== value) {
           taken[taken.length - 1] ??= new Map()
-          put(at, end + 1, unlike(after, taken[taken.length - 1]!))
+          put(at, end, unlike(after, taken[taken.length - 1]!))
         }
       } else {
         const after = changed(value, names[names.length - 1]!)
-        if (after !== value) put(at, end + 1, after)
+        if (after !== value) put(at, end, after)
       }
-      at = end
+      at = end - 1
     } else if (code === OPEN_OBJECT || code === OPEN_LIST) {
       names.push(code === OPEN_LIST ? names[names.length - 1]! : '')
       taken.push(null)
     } else if ((code === CLOSE_OBJECT || code === CLOSE_LIST) && names.length > 1) {
       names.pop()
       taken.pop()
-    } else if (code === 0x2d || (code >= 0x30 && code <= 0x39)) {
-      NUMBER.lastIndex = at
-      const number = NUMBER.exec(text)?.[0] ?? text[at]!
+    } else if (beginsNumber(code)) {
+      const number = numberAt(text, at)
       const digits = digitsOf(number)
       if (digits !== null) {
         const after = changed(digits, names[names.length - 1]!)
@@ -82,36 +85,6 @@ export function actedJsonText(
     }
   }
   return copied === 0 ? text : out + text.slice(copied)
-}
-
-/** Place of the closing quote; the last character where there is none. */
-function stringEnd(text: string, start: number): number {
-  for (let at = start + 1; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (code === BACKSLASH) at++
-    else if (code === QUOTE) return at
-  }
-  return text.length - 1
-}
-
-function stringOf(text: string, start: number, end: number): string {
-  const plain = text.slice(start + 1, end)
-  if (!plain.includes('\\')) return plain
-  try {
-    return JSON.parse(text.slice(start, end + 1)) as string
-  } catch {
-    return plain
-  }
-}
-
-/** A colon follows the string that ends here. */
-function isName(text: string, end: number): boolean {
-  for (let at = end + 1; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (code === COLON) return true
-    if (code !== 0x20 && code !== 0x09 && code !== 0x0a && code !== 0x0d) return false
-  }
-  return false
 }
 
 /** The name, with a number where another name has become the same, so that no member is lost. */

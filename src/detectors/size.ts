@@ -1,3 +1,4 @@
+import { COMMA, endOfString, QUOTE } from '../base/json-scan.ts'
 import type { SizeLimits } from './settings.ts'
 import type { Span } from './span.ts'
 
@@ -14,10 +15,6 @@ export function sizeSpans(text: string, { bytes, depth, items }: SizeLimits): Sp
   return exceeded.map((kind) => ({ start: 0, end: text.length, detector: 'size', kind, confidence: 1 }))
 }
 
-const QUOTE = 34
-const BACKSLASH = 92
-const COMMA = 44
-
 interface Measured {
   readonly isTooDeep: boolean
   readonly isTooLong: boolean
@@ -31,7 +28,7 @@ function measure(text: string, depthMax: number, itemsMax: number): Measured {
   let isTooLong = false
   for (let at = 0; at < text.length && !(isTooDeep && isTooLong); at++) {
     const code = text.charCodeAt(at)
-    if (code === QUOTE) at = stringEnd(text, at)
+    if (code === QUOTE) at = endOfString(text, at) - 1
     // [ and {, ] and }
     else if ((code | 32) === 123) {
       open.push(1)
@@ -48,14 +45,4 @@ function isClosing(text: string, from: number): boolean {
   let at = from
   while (text.charCodeAt(at) <= 32) at++
   return (text.charCodeAt(at) | 32) === 125
-}
-
-/** The place of the quotation mark that ends a string. */
-function stringEnd(text: string, start: number): number {
-  for (let at = start + 1; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (code === BACKSLASH) at++
-    else if (code === QUOTE) return at
-  }
-  return text.length
 }

@@ -3,6 +3,18 @@
  * beyond 2^53, the order of members, spaces. The text must be valid JSON, which the caller has parsed before.
  */
 
+import {
+  CLOSE_LIST,
+  CLOSE_OBJECT,
+  COMMA,
+  endOfString,
+  OPEN_LIST,
+  OPEN_OBJECT,
+  QUOTE,
+  skipSpace,
+  stringOf,
+} from '../base/json-scan.ts'
+
 /** A part of a text: from, and to exclusive. */
 export interface Place {
   readonly from: number
@@ -38,17 +50,17 @@ export function edited(text: string, edits: readonly Edit[]): string {
 
 /** The place of one member's value in the object that begins at `from`. */
 function memberOf(text: string, from: number, name: string): Place | null {
-  if (text.charCodeAt(from) !== 0x7b) return null
+  if (text.charCodeAt(from) !== OPEN_OBJECT) return null
   let at = skipSpace(text, from + 1)
-  while (text.charCodeAt(at) === 0x22) {
+  while (text.charCodeAt(at) === QUOTE) {
     const nameEnd = endOfString(text, at)
     const literal = text.slice(at, nameEnd)
     const valueAt = skipSpace(text, skipSpace(text, nameEnd) + 1)
     const valueEnd = endOfValue(text, valueAt)
-    const found = literal.includes('\\') ? (JSON.parse(literal) as string) : literal.slice(1, -1)
+    const found = stringOf(literal)
     if (found === name) return { from: valueAt, to: valueEnd }
     at = skipSpace(text, valueEnd)
-    if (text.charCodeAt(at) !== 0x2c) return null
+    if (text.charCodeAt(at) !== COMMA) return null
     at = skipSpace(text, at + 1)
   }
   return null
@@ -56,8 +68,8 @@ function memberOf(text: string, from: number, name: string): Place | null {
 
 function endOfValue(text: string, from: number): number {
   const first = text.charCodeAt(from)
-  if (first === 0x22) return endOfString(text, from)
-  if (first !== 0x7b && first !== 0x5b) {
+  if (first === QUOTE) return endOfString(text, from)
+  if (first !== OPEN_OBJECT && first !== OPEN_LIST) {
     let end = from
     while (end < text.length && !',]} \t\n\r'.includes(text[end]!)) end++
     return end
@@ -65,25 +77,12 @@ function endOfValue(text: string, from: number): number {
   let depth = 0
   for (let at = from; at < text.length; at++) {
     const code = text.charCodeAt(at)
-    if (code === 0x22) at = endOfString(text, at) - 1
-    else if (code === 0x7b || code === 0x5b) depth++
-    else if (code === 0x7d || code === 0x5d) {
+    if (code === QUOTE) at = endOfString(text, at) - 1
+    else if (code === OPEN_OBJECT || code === OPEN_LIST) depth++
+    else if (code === CLOSE_OBJECT || code === CLOSE_LIST) {
       depth--
       if (depth === 0) return at + 1
     }
   }
   return text.length
-}
-
-/** The index after the closing quote of the string that begins at `from`. */
-function endOfString(text: string, from: number): number {
-  let at = from + 1
-  while (at < text.length && text.charCodeAt(at) !== 0x22) at += text.charCodeAt(at) === 0x5c ? 2 : 1
-  return at + 1
-}
-
-function skipSpace(text: string, from: number): number {
-  let at = from
-  while (at < text.length && text.charCodeAt(at) <= 0x20) at++
-  return at
 }

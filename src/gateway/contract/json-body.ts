@@ -1,5 +1,6 @@
 import { isExactNumber } from '../../base/decimal.ts'
 import { parseEscapedNames } from '../../base/escaped-names.ts'
+import { beginsNumber, endOfString, lookAtNames, numberAt, QUOTE } from '../../base/json-scan.ts'
 
 /**
  * Reading of JSON bodies that a later reader must understand in the same way: a member that stands twice, or nesting
@@ -7,7 +8,6 @@ import { parseEscapedNames } from '../../base/escaped-names.ts'
  */
 const DEPTH_MAX = 100
 const NO_NUMBERS: ReadonlySet<number> = new Set()
-const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -29,11 +29,15 @@ export function readJsonBody(body: Uint8Array): ReadBody {
     return { ok: false, reason: 'must be UTF-8' }
   }
   if (text.charCodeAt(0) === 0xfeff) return { ok: false, reason: 'must not begin with a byte order mark' }
-  const found = look(text)
-  if (found.doubt !== null) return { ok: false, reason: found.doubt }
+  const { doubt, hasEscapes } = lookAtNames(text, DEPTH_MAX)
+  if (doubt === 'deep') return { ok: false, reason: `is nested more than ${DEPTH_MAX} deep` }
+  if (doubt !== null) {
+    const name = JSON.stringify(doubt.twice.slice(0, 80))
+    return { ok: false, reason: `has the member ${name} twice in one object` }
+  }
   try {
     const plain: unknown = JSON.parse(text)
-    const value = found.hasEscapedNames ? parseEscapedNames(text) : plain
+    const value = hasEscapes ? parseEscapedNames(text) : plain
     return { ok: true, value, inexact: inexactIn(text) }
   } catch {
     return { ok: false, reason: 'must be JSON' }
@@ -49,78 +53,12 @@ function inexactIn(text: string): ReadonlySet<number> {
   const found = new Set<number>()
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at)
-    if (code === QUOTE) at = endOfString(text, at)
-    else if (code === 0x2d || (code >= 0x30 && code <= 0x39)) {
-      NUMBER.lastIndex = at
-      const number = NUMBER.exec(text)![0]
+    if (code === QUOTE) at = endOfString(text, at) - 1
+    else if (beginsNumber(code)) {
+      const number = numberAt(text, at)
       if (!isExactNumber(number)) found.add(Number(number))
       at += number.length - 1
     }
   }
   return found
-}
-
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-
-/**
- * What makes readers differ: a member that stands twice, or more nesting than some allow; and whether names have escapes.
- * Text that is no JSON at all is left to the parser. Linear in the text.
- */
-function look(text: string): { readonly doubt: string | null; readonly hasEscapedNames: boolean } {
-  let hasEscapedNames = false
-  const doubted = (doubt: string | null) => ({ doubt, hasEscapedNames })
-  /** Names of the open objects; null for a list. */
-  const open: (Set<string> | null)[] = []
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (code === QUOTE) {
-      const end = endOfString(text, at)
-      if (end === -1) return doubted(null)
-      const names = open.at(-1)
-      if (names != null && isName(text, end)) {
-        const literal = text.slice(at, end + 1)
-        const name = nameOf(literal)
-        if (name === null) return doubted(null)
-        if (literal.includes('\\')) hasEscapedNames = true
-        if (names.has(name))
-          return doubted(`has the member ${JSON.stringify(name.slice(0, 80))} twice in one object`)
-        names.add(name)
-      }
-      at = end
-    } else if (code === 0x7b || code === 0x5b) {
-      if (open.length === DEPTH_MAX) return doubted(`is nested more than ${DEPTH_MAX} deep`)
-      open.push(code === 0x7b ? new Set() : null)
-    } else if (code === 0x7d || code === 0x5d) open.pop()
-  }
-  return doubted(null)
-}
-
-/** Place of the closing quote, or -1. */
-function endOfString(text: string, at: number): number {
-  for (let end = at + 1; end < text.length; end++) {
-    const code = text.charCodeAt(end)
-    if (code === BACKSLASH) end++
-    else if (code === QUOTE) return end
-  }
-  return -1
-}
-
-/** A colon follows the string that ends here. */
-function isName(text: string, end: number): boolean {
-  for (let at = end + 1; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (code === 0x3a) return true
-    if (code !== 0x20 && code !== 0x09 && code !== 0x0a && code !== 0x0d) return false
-  }
-  return false
-}
-
-function nameOf(literal: string): string | null {
-  if (!literal.includes('\\')) return literal.slice(1, -1)
-  try {
-    return JSON.parse(literal) as string
-  } catch {
-    return null
-  }
 }

@@ -3,12 +3,11 @@
  * messages stay those of the file.
  */
 
+import { COMMA, endOfString, QUOTE } from '../../base/json-scan.ts'
+
 const SPACE = 0x20
-const QUOTE = 0x22
 const STAR = 0x2a
-const COMMA = 0x2c
 const SLASH = 0x2f
-const BACKSLASH = 0x5c
 
 /** One pass in time linear in the text. A comment that does not end stays, and is no JSON. @param text of at most some MiB */
 export function withoutComments(text: string): string {
@@ -49,15 +48,4 @@ function endOfComment(text: string, start: number): number {
   }
   const end = next === STAR ? text.indexOf('*/', start + 2) : -1
   return end === -1 ? -1 : end + 2
-}
-
-/** After the closing quote, or the end of a text without one. */
-function endOfString(text: string, start: number): number {
-  let at = start + 1
-  for (; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (code === QUOTE) return at + 1
-    if (code === BACKSLASH) at++
-  }
-  return at
 }

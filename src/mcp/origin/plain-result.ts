@@ -2,6 +2,7 @@
  * Most results of tools are passed unchanged, and Postern needs to know little of their content. Scanning such a result without building its
  * values costs less than half. A result that may need more than a scan is left to JSON.parse.
  */
+import { flags, hasHexDigits, IS_ESCAPE, literalEnd } from '../../base/json-bytes.ts'
 import { JSON_DEPTH_MAX } from '../protocol/json.ts'
 import type { RpcId } from '../protocol/message.ts'
 import { resultStart } from './result-text.ts'
@@ -35,7 +36,6 @@ export function plainResultIn(json: Buffer, id: RpcId): PlainResult | null {
 const EQUALS = 0x3d
 const QUOTE = 0x22
 const COMMA = 0x2c
-const MINUS = 0x2d
 const COLON = 0x3a
 const OPEN_ARRAY = 0x5b
 const BACKSLASH = 0x5c
@@ -178,20 +178,15 @@ function endOfItems(json: Uint8Array, at: number, levels: number, place: Place):
   }
 }
 
-const LITERALS = new Map(['true', 'false', 'null'].map((word) => [word.charCodeAt(0), Buffer.from(word)]))
-
 /** @param place what an object is that begins there, or the items of a list */
 function endOfValue(json: Uint8Array, at: number, levels: number, place: Place): number {
   const first = json[at]
   if (first === QUOTE) return endOfString(json, at)
   if (first === OPEN_OBJECT) return levels === 0 ? -1 : endOfMembers(json, at, levels - 1, place)
   if (first === OPEN_ARRAY) return levels === 0 ? -1 : endOfItems(json, at, levels - 1, place)
-  if (first === MINUS || isDigit(first)) return endOfNumber(json, at)
-  const literal = LITERALS.get(first ?? -1)
-  return literal !== undefined && says(json, at, at + literal.length, literal) ? at + literal.length : -1
+  return literalEnd(json, at)
 }
 
-const ESCAPED = flags('"\\/bfnrt')
 /** How the types of content begin that name a resource: `resource` and `resource_link`. */
 const RESOURCE = Buffer.from('resource')
 
@@ -210,39 +205,16 @@ function endOfString(json: Uint8Array, start: number): number {
     if (byte < 0x20) return -1
     if (byte !== BACKSLASH) continue
     at++
-    if (ESCAPED[json[at]!] === 1) continue
+    if (IS_ESCAPE[json[at]!] === 1) continue
     // A letter that is written by its number may be one of a name that counts: rare enough to be read as a whole
     isDoubtful = true
-    if (json[at] !== 0x75) return -1
-    for (const end = at + 4; at < end; at++) if (HEX[json[at + 1]!] !== 1) return -1
+    if (json[at] !== 0x75 || !hasHexDigits(json, at + 1)) return -1
+    at += 4
   }
   return -1
 }
 
 const DIGITS_64 = flags('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/')
-const HEX = flags('0123456789abcdefABCDEF')
-
-function endOfNumber(json: Uint8Array, at: number): number {
-  let next = json[at] === MINUS ? at + 1 : at
-  next = json[next] === 0x30 ? next + 1 : endOfDigits(json, next)
-  if (next !== -1 && json[next] === 0x2e) next = endOfDigits(json, next + 1)
-  if (next !== -1 && (json[next] === 0x65 || json[next] === 0x45)) {
-    const sign = json[next + 1]
-    next = endOfDigits(json, sign === 0x2b || sign === MINUS ? next + 2 : next + 1)
-  }
-  return next
-}
-
-/** -1 where there is no digit. */
-function endOfDigits(json: Uint8Array, from: number): number {
-  let at = from
-  while (isDigit(json[at])) at++
-  return at === from ? -1 : at
-}
-
-function isDigit(byte: number | undefined): boolean {
-  return byte !== undefined && byte >= 0x30 && byte <= 0x39
-}
 
 function afterSpace(json: Uint8Array, at: number): number {
   for (let next = at; ; next++) {
@@ -251,10 +223,4 @@ function afterSpace(json: Uint8Array, at: number): number {
     if (byte === 0x0a || byte === 0x0d) isDoubtful = true
     else if (byte !== 0x20 && byte !== 0x09) return next
   }
-}
-
-function flags(bytes: string): Uint8Array {
-  const marked = new Uint8Array(256)
-  for (const byte of Buffer.from(bytes)) marked[byte] = 1
-  return marked
 }
