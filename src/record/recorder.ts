@@ -8,6 +8,7 @@
  */
 import type { MessagePort } from 'node:worker_threads'
 import { agingOf, type Clock } from '../base/clock.ts'
+import { createQuestions } from '../base/questions.ts'
 import type { LastingRecordStore } from '../store/ports/records.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
 import { createIngest } from './ingest.ts'
@@ -47,12 +48,6 @@ export interface RecorderParts {
   readonly ended: () => void
 }
 
-/** A gateway thread that gives records. */
-interface Giver {
-  readonly port: MessagePort
-  answered: (id: number) => void
-}
-
 /** Begins to record. Gives what takes the messages of the main thread. */
 export async function startRecording(
   setup: Pick<RecorderSetup, 'environment' | 'retentionMs' | 'bytesMax'>,
@@ -65,43 +60,34 @@ export async function startRecording(
   const ingest = createIngest(store, setup.environment, recent.add, rollups)
   const quotas = counters === null ? null : await keepQuotas(counters, store, clock)
   let quotaError: string | null = null
-  const givers = new Set<Giver>()
-  let flushes = 0
+  /** The ports of gateway threads. */
+  const givers = new Set<MessagePort>()
+  const flushing = createQuestions<void, MessagePort>(() => {})
   let lastState = ''
   /** Milliseconds of the last probe, where they were too many; else 0. */
   let slowMs = 0
 
   function connect(port: MessagePort): void {
-    const giver: Giver = { port, answered: () => {} }
     const reply = (message: FromRecorder): void => port.postMessage(message)
-    givers.add(giver)
+    givers.add(port)
     port.on('message', (message: ToRecorder) => {
-      if (message.kind === 'flushed') giver.answered(message.id)
+      if (message.kind === 'flushed') flushing.answered(message.id)
       else ingest.push(message.batch, () => reply({ kind: 'taken', proved: message.batch.proved }))
     })
     port.on('close', () => {
-      givers.delete(giver)
-      giver.answered(-1)
+      givers.delete(port)
+      flushing.ended(port)
     })
   }
 
   /** Asks every gateway thread for what it holds and stores it. */
   async function flush(): Promise<void> {
-    const id = ++flushes
-    const answers = [...givers].map(
-      (giver) =>
-        new Promise<void>((done) => {
-          const before = giver.answered
-          const timer = setTimeout(done, FLUSH_DEADLINE_MS)
-          giver.answered = (answered) => {
-            before(answered)
-            if (answered !== id && answered !== -1) return
-            clearTimeout(timer)
-            giver.answered = before
-            done()
-          }
-          giver.port.postMessage({ kind: 'flush', id } satisfies FromRecorder)
-        }),
+    const answers = [...givers].map((port) =>
+      flushing.ask(
+        FLUSH_DEADLINE_MS,
+        (id) => port.postMessage({ kind: 'flush', id } satisfies FromRecorder),
+        port,
+      ),
     )
     await Promise.all(answers)
     await ingest.settle()
@@ -162,7 +148,7 @@ export async function startRecording(
     reportState()
     await store.close()
     toMain({ kind: 'stopped' })
-    for (const { port } of givers) port.close()
+    for (const port of givers) port.close()
     ended()
   }
 

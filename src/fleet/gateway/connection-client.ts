@@ -1,7 +1,7 @@
+import { createQuestions, type Questions } from '../../base/questions.ts'
 import { type Connections, createConnections } from '../../gateway/forward/connections.ts'
 import type { ConnectionAnswer } from '../../model/connection.ts'
 import type { FromGateway } from '../shared/messages.ts'
-import { createQuestions, type Questions } from './questions.ts'
 
 /** The main thread may have to refresh a token first, milliseconds. */
 const ANSWER_MS = 30_000
@@ -15,13 +15,13 @@ export function createConnectionClient(
   clock: { now(): number },
   say: (message: FromGateway) => void,
 ): ConnectionClient {
-  const questions = createQuestions<ConnectionAnswer>(LATE, ANSWER_MS)
+  const questions = createQuestions<ConnectionAnswer>(() => LATE)
   const connections = createConnections({
     clock,
     hasEnded: (connection) => ended.has(connection, clock.now()),
     epoch: () => ended.epoch(),
     ask: (user, origin, refused) =>
-      questions.ask((id) => say({ kind: 'connection', id, user, origin, refused })),
+      questions.ask(ANSWER_MS, (id) => say({ kind: 'connection', id, user, origin, refused })),
   })
   return { ...connections, answered: questions.answered }
 }

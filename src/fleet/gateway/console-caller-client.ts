@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { Lru } from '../../base/lru.ts'
 import { PoolShare } from '../../base/pool-share.ts'
+import { createQuestions, type Questions } from '../../base/questions.ts'
 import type { ConsoleCall, ConsoleCaller } from '../../model/console-caller.ts'
 import type { FromGateway } from '../shared/messages.ts'
-import { createQuestions, type Questions } from './questions.ts'
 
 /**
  * Sessions that one thread has verified at the same time, at most. Each source has a share, and so has each session that was verified
@@ -25,7 +25,7 @@ export interface ConsoleCallerClient extends Pick<Questions<ConsoleCaller>, 'ans
 }
 
 export function createConsoleCallerClient(say: (message: FromGateway) => void): ConsoleCallerClient {
-  const questions = createQuestions<ConsoleCaller>(LATE, ANSWER_MS)
+  const questions = createQuestions<ConsoleCaller>(() => LATE)
   const places = new PoolShare(ASKED_MAX)
   const verified = new Lru<string, true>(VERIFIED_MAX)
   return {
@@ -34,7 +34,7 @@ export function createConsoleCallerClient(say: (message: FromGateway) => void): 
       const holder = verified.get(sent) === undefined ? source : `session ${sent}`
       if (!places.mayTake(holder)) return LATE
       places.take(holder)
-      const caller = await questions.ask((id) => say({ kind: 'console_caller', id, ...call }))
+      const caller = await questions.ask(ANSWER_MS, (id) => say({ kind: 'console_caller', id, ...call }))
       places.give(holder)
       if (caller.ok) verified.set(sent, true)
       else if (caller.code !== 'store_unavailable') verified.delete(sent)

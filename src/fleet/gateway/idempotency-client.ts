@@ -1,3 +1,4 @@
+import { createQuestions } from '../../base/questions.ts'
 import type { Claim, IdempotencyKeys } from '../../gateway/idempotency/keys.ts'
 import type { FromGateway } from '../shared/messages.ts'
 
@@ -12,32 +13,22 @@ export interface IdempotencyClient extends IdempotencyKeys {
 
 /** @param say tells the main thread; its answers come by `claimed` */
 export function createIdempotencyClient(say: (message: FromGateway) => void): IdempotencyClient {
-  const waiting = new Map<number, { readonly key: string; readonly done: (claim: Claim) => void }>()
+  const questions = createQuestions<Claim>(() => LATE)
   /** Keys of claims that nobody waits for any more. */
   const late = new Map<number, string>()
-  let last = 0
 
   return {
-    claim(key, fingerprint) {
-      const id = ++last
-      return new Promise((resolve) => {
-        const timer = setTimeout(() => {
-          waiting.delete(id)
-          late.set(id, key)
-          resolve({ state: 'unavailable' })
-        }, ANSWER_MS)
-        const done = (claim: Claim): void => {
-          clearTimeout(timer)
-          resolve(claim)
-        }
-        waiting.set(id, { key, done })
+    async claim(key, fingerprint) {
+      let asked = 0
+      const claim = await questions.ask(ANSWER_MS, (id) => {
+        asked = id
         say({ kind: 'claim', id, key, fingerprint })
       })
+      if (claim === LATE) late.set(asked, key)
+      return claim
     },
     claimed(id, claim) {
-      const waiter = waiting.get(id)
-      waiting.delete(id)
-      waiter?.done(claim)
+      if (questions.answered(id, claim)) return
       const key = late.get(id)
       late.delete(id)
       if (key !== undefined && claim.state === 'claimed') say({ kind: 'release', key })
@@ -46,3 +37,5 @@ export function createIdempotencyClient(say: (message: FromGateway) => void): Id
     release: (key) => say({ kind: 'release', key }),
   }
 }
+
+const LATE: Claim = { state: 'unavailable' }

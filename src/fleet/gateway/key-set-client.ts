@@ -1,3 +1,4 @@
+import { createQuestions, type Questions } from '../../base/questions.ts'
 import type { KeySetAnswer, LoadKeySet } from '../../gateway/identify/key-sets.ts'
 import type { FromGateway } from '../shared/messages.ts'
 
@@ -5,28 +6,15 @@ import type { FromGateway } from '../shared/messages.ts'
 const ANSWER_MS = 12_000
 
 /** Key sets as a gateway thread gets them: the main thread fetches each once for all threads, and outlives them. */
-export interface KeySetClient {
+export interface KeySetClient extends Pick<Questions<KeySetAnswer>, 'answered'> {
   readonly load: LoadKeySet
-  /** Takes the answer of the main thread to the question of that number. */
-  readonly answered: (id: number, answer: KeySetAnswer) => void
 }
 
 export function createKeySetClient(say: (message: FromGateway) => void): KeySetClient {
-  const waiting = new Map<number, (answer: KeySetAnswer) => void>()
-  let last = 0
+  const questions = createQuestions<KeySetAnswer>(() => ({ ok: false, reason: 'no answer in time' }))
   return {
     load: (source, maxAgeMs) =>
-      new Promise((resolve) => {
-        const id = ++last
-        const end = (answer: KeySetAnswer): void => {
-          clearTimeout(timer)
-          waiting.delete(id)
-          resolve(answer)
-        }
-        const timer = setTimeout(() => end({ ok: false, reason: 'no answer in time' }), ANSWER_MS)
-        waiting.set(id, end)
-        say({ kind: 'key_set', id, source, maxAgeMs })
-      }),
-    answered: (id, answer) => waiting.get(id)?.(answer),
+      questions.ask(ANSWER_MS, (id) => say({ kind: 'key_set', id, source, maxAgeMs })),
+    answered: questions.answered,
   }
 }

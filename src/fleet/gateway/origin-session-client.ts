@@ -1,3 +1,4 @@
+import { createQuestions } from '../../base/questions.ts'
 import type {
   OriginSessionPool,
   PooledSession,
@@ -19,25 +20,14 @@ export interface OriginSessionClient extends OriginSessionPool {
 
 /** @param say tells the main thread; its replies come by `heard` */
 export function createOriginSessionClient(say: (message: FromGateway) => void): OriginSessionClient {
-  const taking = new Map<number, (taken: TakenSession) => void>()
+  const taking = createQuestions<TakenSession>(() => LATE)
   const releasing = new Map<number, (isLast: boolean) => void>()
   let retired: (session: PooledSession) => void = () => {}
   let last = 0
   const tell = (said: SessionSaid): void => say({ kind: 'origin_session', said })
 
   return {
-    take: (key: SessionKey) =>
-      new Promise((resolve) => {
-        const id = ++last
-        const end = (taken: TakenSession): void => {
-          clearTimeout(timer)
-          taking.delete(id)
-          resolve(taken)
-        }
-        const timer = setTimeout(() => end(LATE), TAKE_MS).unref()
-        taking.set(id, end)
-        tell({ about: 'take', id, key })
-      }),
+    take: (key: SessionKey) => taking.ask(TAKE_MS, (id) => tell({ about: 'take', id, key })),
     opened: (serial, session) => tell({ about: 'opened', serial, session }),
     failed: (serial, reason) => tell({ about: 'failed', serial, reason }),
     used: (serial) => tell({ about: 'used', serial }),
@@ -58,10 +48,9 @@ export function createOriginSessionClient(say: (message: FromGateway) => void): 
       switch (reply.about) {
         case 'taken': {
           const { id, taken } = reply
-          const end = taking.get(id)
-          if (end !== undefined) end(taken)
           // Those who wait elsewhere must not wait for a caller that has given up
-          else if (taken.kind === 'open') tell({ about: 'failed', serial: taken.serial, reason: LATE.reason })
+          if (!taking.answered(id, taken) && taken.kind === 'open')
+            tell({ about: 'failed', serial: taken.serial, reason: LATE.reason })
           return
         }
         case 'released':

@@ -1,4 +1,5 @@
 import { PoolShare } from '../../base/pool-share.ts'
+import { createQuestions, type Questions } from '../../base/questions.ts'
 import type { SignIns } from '../../gateway/identify/sign-ins.ts'
 import type { SignInProof } from '../../model/sign-in-proof.ts'
 import type { FromGateway } from '../shared/messages.ts'
@@ -8,10 +9,7 @@ const ASKED_MAX = 512
 const ANSWER_MS = 5000
 
 /** Sign-ins as a gateway thread gets them: the main thread verifies tokens, and ended grants are known to all threads at once. */
-export interface SignInClient extends SignIns {
-  /** Takes the answer of the main thread to the question of that number. */
-  answered(id: number, proof: SignInProof): void
-}
+export interface SignInClient extends SignIns, Pick<Questions<SignInProof>, 'answered'> {}
 
 const unavailable = (reason: string): SignInProof => ({ ok: false, code: 'identity_unavailable', reason })
 
@@ -27,8 +25,7 @@ export function createSignInClient(
 ): SignInClient {
   const asked = new Map<string, Promise<SignInProof>>()
   const places = new PoolShare(ASKED_MAX)
-  const waiting = new Map<number, (proof: SignInProof) => void>()
-  let last = 0
+  const questions = createQuestions<SignInProof>(() => unavailable('no answer in time'))
   return {
     issuer,
     hasEnded: (grant) => endedGrants.has(grant, clock.now()),
@@ -40,21 +37,15 @@ export function createSignInClient(
       if (!places.mayTake(source))
         return Promise.resolve(unavailable('too many tokens of this source are being verified'))
       places.take(source)
-      const { promise, resolve } = Promise.withResolvers<SignInProof>()
-      const id = ++last
-      const end = (proof: SignInProof): void => {
-        clearTimeout(timer)
-        waiting.delete(id)
-        asked.delete(key)
-        places.give(source)
-        resolve(proof)
-      }
-      const timer = setTimeout(() => end(unavailable('no answer in time')), ANSWER_MS).unref()
-      asked.set(key, promise)
-      waiting.set(id, end)
-      say({ kind: 'sign_in', id, token, resource })
-      return promise
+      const proof = questions
+        .ask(ANSWER_MS, (id) => say({ kind: 'sign_in', id, token, resource }))
+        .finally(() => {
+          asked.delete(key)
+          places.give(source)
+        })
+      asked.set(key, proof)
+      return proof
     },
-    answered: (id, proof) => waiting.get(id)?.(proof),
+    answered: questions.answered,
   }
 }

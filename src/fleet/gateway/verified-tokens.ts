@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Protected } from '../../base/doors.ts'
 import { Lru } from '../../base/lru.ts'
 import { PoolShare } from '../../base/pool-share.ts'
+import { createQuestions, type Questions } from '../../base/questions.ts'
 import type { FromGateway } from '../shared/messages.ts'
 
 /** How long a token that was verified counts as verified when capacity is shared out, milliseconds. */
@@ -17,7 +18,7 @@ const ANSWER_MS = 12_000
  * Which bearer tokens have lately been verified by the control plane. That decides which share of its capacity a request
  * may use, and nothing else: the control plane verifies the token of each request again.
  */
-export interface VerifiedTokens {
+export interface VerifiedTokens extends Pick<Questions<string | null>, 'answered'> {
   /** Id of the principal that the token was verified for; null when it must be asked for. */
   known(token: string, resource: Protected): string | null
   /**
@@ -26,16 +27,13 @@ export interface VerifiedTokens {
    * @param source network of the caller.
    */
   ask(token: string, resource: Protected, source: string): Promise<string | null>
-  /** Takes the answer of the main thread to the question of that number. */
-  answered(id: number, principal: string | null): void
 }
 
 export function createVerifiedTokens(clock: Clock, say: (message: FromGateway) => void): VerifiedTokens {
   const kept = new Lru<string, { readonly principal: string; readonly until: number }>(KEPT_MAX)
   const asked = new Map<string, Promise<string | null>>()
   const places = new PoolShare(ASKED_MAX)
-  const waiting = new Map<number, (principal: string | null) => void>()
-  let last = 0
+  const questions = createQuestions<string | null>(() => null)
 
   return {
     known(token, resource) {
@@ -48,23 +46,18 @@ export function createVerifiedTokens(clock: Clock, say: (message: FromGateway) =
       if (same !== undefined) return same
       if (!places.mayTake(source)) return Promise.resolve(null)
       places.take(source)
-      const { promise, resolve } = Promise.withResolvers<string | null>()
-      const id = ++last
-      const end = (principal: string | null): void => {
-        clearTimeout(timer)
-        waiting.delete(id)
-        asked.delete(key)
-        places.give(source)
-        if (principal !== null) kept.set(key, { principal, until: clock.monotonic() + KEPT_MS })
-        resolve(principal)
-      }
-      const timer = setTimeout(() => end(null), ANSWER_MS).unref()
-      asked.set(key, promise)
-      waiting.set(id, end)
-      say({ kind: 'prove', id, token, resource })
-      return promise
+      const proof = questions
+        .ask(ANSWER_MS, (id) => say({ kind: 'prove', id, token, resource }))
+        .then((principal) => {
+          asked.delete(key)
+          places.give(source)
+          if (principal !== null) kept.set(key, { principal, until: clock.monotonic() + KEPT_MS })
+          return principal
+        })
+      asked.set(key, proof)
+      return proof
     },
-    answered: (id, principal) => waiting.get(id)?.(principal),
+    answered: questions.answered,
   }
 }
 

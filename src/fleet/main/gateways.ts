@@ -30,7 +30,7 @@ import type { RefusedCallers } from '../shared/refused-callers.ts'
 import { createConditions } from './conditions.ts'
 import { createOriginWatchers } from './origin-watchers.ts'
 import { PublishedSnapshot } from './published-snapshot.ts'
-import { createQuestions } from './questions.ts'
+import { createThreadQuestions } from './questions.ts'
 import { createThreadRequests, type ThreadRequestsOptions } from './thread-requests.ts'
 import { createThreadSessions } from './thread-sessions.ts'
 import { createThreadSlots, type GatewayThread } from './thread-slots.ts'
@@ -126,7 +126,7 @@ export async function startGateways(options: GatewaysOptions, first: PackedSnaps
   const { keys } = options
   const published = new PublishedSnapshot(first)
   const { changed, until } = createConditions()
-  const { ask, askAll, answered, ended } = createQuestions(tell)
+  const { ask, askAll, answered, ended } = createThreadQuestions(tell)
   const serve = createThreadRequests(options)
   const sessions = createThreadSessions(options.originSessions)
   let { tls, controlTls, credentialKey } = options.init

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ToGateway } from '../shared/messages.ts'
-import { createQuestions } from './questions.ts'
+import { createThreadQuestions } from './questions.ts'
 
 const DEADLINE_MS = 60_000
 
 function start() {
   const told: (readonly [string, ToGateway])[] = []
-  return { told, ...createQuestions<string>((thread, message) => told.push([thread, message])) }
+  return { told, ...createThreadQuestions<string>((thread, message) => told.push([thread, message])) }
 }
 
 test('an answer goes to the question of its number', async () => {

@@ -1,7 +1,8 @@
+import { createQuestions } from '../../base/questions.ts'
 import type { Answers, Question, ToGateway } from '../shared/messages.ts'
 
 /** Questions of the main thread to gateway threads, and who waits for their answers. */
-export interface Questions<Thread> {
+export interface ThreadQuestions<Thread> {
   /** Asks a thread. Rejects when there is none, when it ends, and when it does not answer in time. */
   ask<About extends Question['about']>(
     thread: Thread | undefined,
@@ -20,54 +21,29 @@ export interface Questions<Thread> {
   ended(thread: Thread): void
 }
 
-export function createQuestions<Thread>(
+export function createThreadQuestions<Thread>(
   tell: (thread: Thread, message: ToGateway) => void,
-): Questions<Thread> {
-  const asking = new Map<number, Asked<Thread>>()
-  let last = 0
-
-  const ask: Questions<Thread>['ask'] = (thread, question, deadlineMs) => {
-    if (thread === undefined) return Promise.reject(new Error('no gateway thread listens'))
-    const id = ++last
-    const { promise, resolve, reject } = Promise.withResolvers<Answers[typeof question.about]>()
-    const over = (): void => {
-      clearTimeout(timer)
-      asking.delete(id)
-    }
-    const fail = (why: string): void => {
-      over()
-      reject(new Error(why))
-    }
-    const timer = setTimeout(fail, deadlineMs, 'the gateway thread did not answer')
-    asking.set(id, {
-      thread,
-      answer(answer) {
-        over()
-        // A thread answers each question by its own kind
-        resolve(answer as never)
-      },
-      fail,
-    })
-    tell(thread, { kind: 'ask', id, question })
-    return promise as never
+): ThreadQuestions<Thread> {
+  const questions = createQuestions<{ readonly answer: unknown } | { readonly fault: string }, Thread>(
+    (why) => ({
+      fault: why === 'late' ? 'the gateway thread did not answer' : 'the gateway thread has ended',
+    }),
+  )
+  const ask: ThreadQuestions<Thread>['ask'] = async (thread, question, deadlineMs) => {
+    if (thread === undefined) throw new Error('no gateway thread listens')
+    const say = (id: number): void => tell(thread, { kind: 'ask', id, question })
+    const given = await questions.ask(deadlineMs, say, thread)
+    if ('fault' in given) throw new Error(given.fault)
+    // A thread answers each question by its own kind
+    return given.answer as never
   }
-
   return {
     ask,
     async askAll(threads, question, deadlineMs) {
       const answers = await Promise.allSettled(threads.map((one) => ask(one, question, deadlineMs)))
       return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
     },
-    answered: (id, answer) => asking.get(id)?.answer(answer),
-    ended(thread) {
-      for (const asked of [...asking.values()])
-        if (asked.thread === thread) asked.fail('the gateway thread has ended')
-    },
+    answered: (id, answer) => void questions.answered(id, { answer }),
+    ended: questions.ended,
   }
-}
-
-interface Asked<Thread> {
-  readonly thread: Thread
-  answer(answer: unknown): void
-  fail(why: string): void
 }

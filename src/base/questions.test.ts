@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createQuestions } from './questions.ts'
+
+test('an answer goes to the question of its number, once', async () => {
+  const questions = createQuestions<string>((why) => why)
+  const asked: number[] = []
+  const answers = [1, 2].map(() => questions.ask(60_000, (id) => asked.push(id)))
+  assert.equal(questions.answered(asked[1]!, 'two'), true)
+  assert.equal(questions.answered(asked[0]!, 'one'), true)
+  assert.equal(questions.answered(asked[0]!, 'again'), false)
+  assert.deepEqual(await Promise.all(answers), ['one', 'two'])
+})
+
+test('a question ends at its deadline, and an answer that comes later counts for nothing', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const questions = createQuestions<string>((why) => why)
+  const answer = questions.ask(100, () => {})
+  t.mock.timers.tick(100)
+  assert.equal(await answer, 'late')
+  assert.equal(questions.answered(1, 'here'), false)
+})
+
+test('the questions to a peer end with it, and those to others are still answered', async () => {
+  const questions = createQuestions<string, string>((why) => why)
+  const lost = questions.ask(60_000, () => {}, 'a')
+  const kept = questions.ask(60_000, () => {}, 'b')
+  questions.ended('a')
+  assert.equal(await lost, 'ended')
+  questions.answered(2, 'here')
+  assert.equal(await kept, 'here')
+})
