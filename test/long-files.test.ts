@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
-import { LONG_FORM, longFiles, SMOKE } from './long-files.ts'
+import { LONG_FORM, longFiles, SMOKE, unitFiles } from './long-files.ts'
 
 test('files that read a variable of the long form are found, also through modules of tests, and no others', () => {
   const top = mkdtempSync(join(tmpdir(), 'postern-long-'))
@@ -24,6 +24,26 @@ test('files that read a variable of the long form are found, also through module
   for (const [name, text] of Object.entries(files)) writeFileSync(join(top, name), text)
   const tests = Object.keys(files).filter((name) => name.endsWith('.test.ts'))
   assert.deepEqual(longFiles(tests, top), ['src/reads.test.ts', 'src/helped.test.ts', 'test/further.test.ts'])
+  rmSync(top, { recursive: true })
+})
+
+test('unit tests are those of src and ui that neither start a server or a process nor import a module of tests that does', () => {
+  const top = mkdtempSync(join(tmpdir(), 'postern-unit-'))
+  mkdirSync(join(top, 'src'))
+  mkdirSync(join(top, 'test'))
+  const files: Record<string, string> = {
+    'src/plain.test.ts': "import { control } from '../test/control.ts'",
+    'src/asks.test.ts': "await fetch('http://127.0.0.1')",
+    'src/helped.test.ts': "import { start } from '../test/start.ts'",
+    'src/spawns.test.ts': "import { spawn } from 'node:child_process'",
+    'test/wide.test.ts': 'nothing',
+    'test/control.ts': 'export const control = 1',
+    'test/start.ts': "export { start } from './server.ts'",
+    'test/server.ts': "import { createServer } from 'node:http'",
+  }
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(top, name), text)
+  const tests = Object.keys(files).filter((name) => name.endsWith('.test.ts'))
+  assert.deepEqual(unitFiles(tests, top), ['src/plain.test.ts'])
   rmSync(top, { recursive: true })
 })
 

@@ -21,6 +21,10 @@ export const SMOKE: Readonly<Record<string, readonly string[]>> = {
 const SWITCH = new RegExp(Object.keys(LONG_FORM).join('|'))
 const IMPORT = /(?:from|import) '(\.[^']+)'/g
 
+/** Written in what starts a server, a process or a thread, or opens a socket. */
+const OUTSIDE =
+  /'(node:)?(net|tls|dgram|https?|http2|child_process|worker_threads|undici|playwright-core)'|\bfetch\(|\bstartServer\(|\.listen\(|\bcreateWorkers\(/
+
 /**
  * The test files that have a long form: those that read a variable of `LONG_FORM`, or import a module of the folder of
  * tests that does, at any depth.
@@ -28,9 +32,22 @@ const IMPORT = /(?:from|import) '(\.[^']+)'/g
  * @param tests Paths below `top`.
  * @param top The directory of the project.
  */
-export function longFiles(tests: readonly string[], top: string): string[] {
+export const longFiles = (tests: readonly string[], top: string): string[] => filesThat(SWITCH, tests, top)
+
+/**
+ * The test files of `src` and `ui` that start no server, process or thread and open no socket, as far as their text, and
+ * that of the modules of the folder of tests that they import, shows.
+ */
+export function unitFiles(tests: readonly string[], top: string): string[] {
+  const near = tests.filter((test) => /^(src|ui)\//.test(test))
+  const others = new Set(filesThat(OUTSIDE, near, top))
+  return near.filter((test) => !others.has(test))
+}
+
+/** The test files whose text, or that of a module of the folder of tests which they import at any depth, has the pattern. */
+function filesThat(pattern: RegExp, tests: readonly string[], top: string): string[] {
   const known = new Map<string, boolean>()
-  const isLong = (path: string): boolean => {
+  const has = (path: string): boolean => {
     const found = known.get(path)
     if (found !== undefined) return found
     known.set(path, false)
@@ -38,9 +55,9 @@ export function longFiles(tests: readonly string[], top: string): string[] {
     const helpers = [...text.matchAll(IMPORT)]
       .map(([, name]) => resolve(dirname(path), name!))
       .filter((name) => name.startsWith(resolve(top, 'test')))
-    const answer = SWITCH.test(text) || helpers.some(isLong)
+    const answer = pattern.test(text) || helpers.some(has)
     known.set(path, answer)
     return answer
   }
-  return tests.filter((test) => isLong(resolve(top, test)))
+  return tests.filter((test) => has(resolve(top, test)))
 }

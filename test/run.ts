@@ -1,8 +1,10 @@
 /**
  * `npm test`: type check, linter and dead-code check side by side, then every test. `--all` fuzzes for longer, and has
  * clients of other projects sign in, which it installs. `--only-long` runs only the files that `--all` runs otherwise, and
- * no checks; `--smoke` runs of these what CI runs. Arguments that name files run only those tests. It first makes the bundle, if
- * that is not up to date; with `RUN_SOURCES=true` all runs from sources.
+ * no checks; `--smoke` runs of these what CI runs. `--unit` runs the tests that start no server and open no socket, and
+ * `--scenarios` those of test/scenarios, both without checks. Arguments that name files run only those tests; `node --test`
+ * gets its own flags (`arguments.ts`). It first makes the bundle, if that is not up to date; with `RUN_SOURCES=true` all runs
+ * from sources.
  */
 import { spawn } from 'node:child_process'
 import {
@@ -19,7 +21,8 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { findBundle } from '../src/base/bundle.ts'
-import { LONG_FORM, longFiles, SMOKE } from './long-files.ts'
+import { readArguments } from './arguments.ts'
+import { LONG_FORM, longFiles, SMOKE, unitFiles } from './long-files.ts'
 
 const top = resolve(import.meta.dirname, '..')
 /** As src/main.ts: what Node has compiled is kept. Tests start many threads and processes, and compiling was half of a start. */
@@ -39,7 +42,8 @@ const FILES_TOGETHER = 8
 const ALONE =
   /process\.(env\[[^\]]+\] =|chdir|memoryUsage|setuid|getActiveResourcesInfo)|filesTouched\(|createHook\(|self\/fd/
 
-const all = process.argv.includes('--all')
+const { files: named, flags, node: nodeFlags } = readArguments(process.argv.slice(2))
+const all = flags.has('--all')
 
 /** A file system in memory, where Linux has one. */
 const MEMORY = '/dev/shm'
@@ -63,20 +67,29 @@ const directory = mkdtempSync(join(all ? tmpdir() : placeOfFiles(), 'postern-tes
 chmodSync(directory, 0o1777)
 /** See summary.ts. */
 const failedTests = join(directory, 'failed-tests')
+/** Likewise. */
+const missingPrograms = join(directory, 'missing-programs')
 process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1))
 
-const named = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
 const every = globSync(
   ['src/**/*.test.ts', 'test/**/*.test.ts', 'examples/**/*.test.ts', 'ui/**/*.test.ts'],
   {
     cwd: top,
   },
 ).sort()
-const isOnlyLong = process.argv.includes('--only-long')
-const chosen = process.argv.includes('--smoke') ? Object.values(SMOKE).flat() : named
+const isOnlyLong = flags.has('--only-long')
+/** A part of all tests, which runs as all of them do. */
+const tier = flags.has('--unit')
+  ? unitFiles(every, top)
+  : flags.has('--scenarios')
+    ? every.filter((test) => test.startsWith('test/scenarios/'))
+    : null
+const chosen = flags.has('--smoke') ? Object.values(SMOKE).flat() : named
 const files = isOnlyLong ? longFiles(chosen.length > 0 ? chosen : every, top) : chosen
 if (isOnlyLong && files.length === 0) throw new Error('no test has a long form')
+if (nodeFlags.length > 0 && files.length === 0)
+  throw new Error(`${nodeFlags.join(' ')} needs the name of a test file`)
 
 function run(name: string, command: string, args: readonly string[]): Promise<boolean> {
   return new Promise((done) => {
@@ -86,6 +99,7 @@ function run(name: string, command: string, args: readonly string[]): Promise<bo
       ...(all ? LONG_FORM : {}),
       ...process.env,
       FAILED_TESTS: failedTests,
+      MISSING_PROGRAMS: missingPrograms,
     }
     const child = spawn(command, args, { cwd: top, env, stdio: name === 'tests' ? 'inherit' : 'pipe' })
     let output = ''
@@ -113,7 +127,7 @@ if (process.env['RUN_SOURCES'] !== 'true' && findBundle(top) === null)
 
 const bin = (name: string): string => resolve(top, 'node_modules/.bin', name)
 const checks =
-  files.length > 0
+  files.length > 0 || tier !== null
     ? []
     : [
         run('types', bin('tsc'), ['--noEmit']),
@@ -149,7 +163,7 @@ for (const [name, url] of ${JSON.stringify(suites)})
   })
 }
 
-const tests = files.length > 0 ? files : together(every, directory)
+const tests = files.length > 0 ? files : together(tier ?? every, directory)
 
 /**
  * Runs test files.
@@ -171,7 +185,11 @@ function runTests(tests: readonly string[], concurrency: number, isTracked: bool
     '--no-concurrent-recompilation',
     '--no-concurrent-sparkplug',
     `--test-concurrency=${concurrency}`,
-    `--test-timeout=${all ? 5 * TEST_TIMEOUT_MS : TEST_TIMEOUT_MS}`,
+    // Somebody who debugs takes their time
+    ...(nodeFlags.some((flag) => /watch|inspect/.test(flag))
+      ? []
+      : [`--test-timeout=${all ? 5 * TEST_TIMEOUT_MS : TEST_TIMEOUT_MS}`]),
+    ...nodeFlags,
     ...tests,
   ])
 }
@@ -198,6 +216,16 @@ async function passesAlone(): Promise<boolean> {
   return true
 }
 
+/** Says in CI which programs tests were skipped for, and how to get them: skipped tests prove nothing. */
+function hasAllPrograms(): boolean {
+  if (process.env['CI'] !== 'true' || !existsSync(missingPrograms)) return true
+  const reasons = new Set(readFileSync(missingPrograms, 'utf8').split('\n').filter(Boolean))
+  for (const reason of reasons)
+    console.error(`with CI=true no test may be skipped for a missing program: ${reason}`)
+  return false
+}
+
 // One more than there are cores: now and then a test waits
 results.push((await runTests(tests, availableParallelism() + 1, files.length > 0)) || (await passesAlone()))
+results.push(hasAllPrograms())
 process.exitCode = results.every(Boolean) ? 0 : 1
