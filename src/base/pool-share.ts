@@ -51,6 +51,11 @@ export class WaitingLine<User extends { readonly holder: string }> {
     return this.#until.size
   }
 
+  /** How many of one holder wait. */
+  sizeOf(holder: string): number {
+    return this.#lines.get(holder)?.size ?? 0
+  }
+
   /** False when there is no place for it. */
   add(user: User, until: number): boolean {
     if (!this.#share.mayTake(user.holder)) return false

@@ -1,8 +1,10 @@
+import { PoolShare, WaitingLine } from '../../base/pool-share.ts'
+
 /** How long a request waits for a place, milliseconds. */
 const WAIT_MS = 10_000
-/** Requests that wait in one queue. */
+/** Requests that wait in one queue; holders share these places too. */
 const WAITING_MAX = 512
-/** Of these, requests of one holder. */
+/** Of these, requests of one holder at most. */
 const WAITING_OF_ONE_MAX = 128
 
 /** One request in a queue. */
@@ -12,25 +14,18 @@ export interface Place {
 }
 
 interface Waiting {
+  readonly holder: string
   readonly begin: () => void
-  readonly timer: NodeJS.Timeout
 }
 
-/**
- * A fixed number of places that holders share. One holder takes at most as many places as remain free, so that a single
- * holder gets half of them and the next holder always finds one. Holders that wait get their turns one after the other.
- */
+/** Places that holders share ({@link PoolShare}), and the line of those who wait for one, each until its deadline. */
 export class FairQueue {
-  readonly #places: number
   readonly #waitMs: number
-  #taken = 0
-  #waitingCount = 0
-  readonly #takenBy = new Map<string, number>()
-  /** By holder; the first holder has waited longest for its turn. */
-  readonly #waiting = new Map<string, Set<Waiting>>()
+  readonly #share: PoolShare
+  readonly #waiting = new WaitingLine<Waiting>(WAITING_MAX)
 
   constructor(places: number, waitMs = WAIT_MS) {
-    this.#places = places
+    this.#share = new PoolShare(places)
     this.#waitMs = waitMs
   }
 
@@ -41,70 +36,40 @@ export class FairQueue {
    */
   enter(holder: string, begin: () => void, refused: () => void): Place {
     let state: 'waiting' | 'taken' | 'over' = 'waiting'
-    const take = (): void => {
-      state = 'taken'
-      this.#taken++
-      this.#takenBy.set(holder, (this.#takenBy.get(holder) ?? 0) + 1)
-      begin()
+    let timer: NodeJS.Timeout | undefined
+    const one: Waiting = {
+      holder,
+      begin: () => {
+        clearTimeout(timer)
+        state = 'taken'
+        this.#share.take(holder)
+        begin()
+      },
     }
     const end = (): void => {
+      this.#waiting.delete(one)
       state = 'over'
       refused()
     }
-    let waiting: Waiting | null = null
-    const place: Place = {
+    const own = this.#waiting.sizeOf(holder)
+    if (own === 0 && this.#share.mayTake(holder)) one.begin()
+    else if (own < WAITING_OF_ONE_MAX && this.#waiting.add(one, Infinity))
+      timer = setTimeout(end, this.#waitMs).unref()
+    else end()
+    return {
       leave: () => {
-        if (state === 'taken') this.#release(holder)
-        else if (state === 'waiting' && waiting !== null) this.#forget(holder, waiting)
+        const before = state
         state = 'over'
+        clearTimeout(timer)
+        this.#waiting.delete(one)
+        if (before === 'taken') this.#release(holder)
       },
     }
-    const own = this.#waiting.get(holder)?.size ?? 0
-    if (own === 0 && this.#mayTake(holder)) take()
-    else if (own >= WAITING_OF_ONE_MAX || this.#waitingCount >= WAITING_MAX) end()
-    else {
-      const one: Waiting = {
-        begin: take,
-        timer: setTimeout(() => {
-          this.#forget(holder, one)
-          end()
-        }, this.#waitMs).unref(),
-      }
-      waiting = one
-      this.#waitingCount++
-      const queue = this.#waiting.get(holder)
-      if (queue === undefined) this.#waiting.set(holder, new Set([one]))
-      else queue.add(one)
-    }
-    return place
-  }
-
-  #mayTake(holder: string): boolean {
-    const free = this.#places - this.#taken
-    const own = this.#takenBy.get(holder) ?? 0
-    return free > 0 && own < Math.max(1, free)
   }
 
   #release(holder: string): void {
-    this.#taken--
-    const left = this.#takenBy.get(holder)! - 1
-    if (left === 0) this.#takenBy.delete(holder)
-    else this.#takenBy.set(holder, left)
-    for (const [next, queue] of this.#waiting) {
-      if (!this.#mayTake(next)) continue
-      const [first] = queue as Iterable<Waiting> as [Waiting]
-      this.#forget(next, first)
-      // The others of this holder wait until all holders had a turn
-      if (this.#waiting.delete(next)) this.#waiting.set(next, queue)
-      first.begin()
-    }
-  }
-
-  #forget(holder: string, one: Waiting): void {
-    clearTimeout(one.timer)
-    const queue = this.#waiting.get(holder)
-    if (queue?.delete(one) !== true) return
-    this.#waitingCount--
-    if (queue.size === 0) this.#waiting.delete(holder)
+    this.#share.give(holder)
+    for (let next = this.#waiting.next(this.#share); next !== null; next = this.#waiting.next(this.#share))
+      next.begin()
   }
 }

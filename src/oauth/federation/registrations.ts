@@ -16,6 +16,7 @@
 import { hash } from 'node:crypto'
 import { isLoopbackHost } from '../../base/address.ts'
 import { FetchFailure, type GuardedFetch } from '../../base/guarded-fetch.ts'
+import { InLine } from '../../base/in-line.ts'
 import { Lru } from '../../base/lru.ts'
 import type { Plain } from '../../base/plain.ts'
 import { refuse } from '../../base/refusal.ts'
@@ -135,7 +136,7 @@ interface Registered {
 
 export function createRegistrations(parts: Parts): Registrations {
   const { artifacts, writeArtifacts, sealed, clock, postern } = parts
-  const underWay = new Map<string, Promise<unknown>>()
+  const line = new InLine(1)
   /** Until when a client is believed to be known, monotonic, by issuer and id. */
   const known = new Lru<string, number>(KNOWN_MAX)
   const idOf = (origin: string, issuer: string): string =>
@@ -287,14 +288,7 @@ export function createRegistrations(parts: Parts): Registrations {
       }
       // One after the other: the next finds what was registered
       const place = JSON.stringify([origin.id, issuer])
-      const before = underWay.get(place) ?? Promise.resolve()
-      const running = before.catch(() => undefined).then(() => registered(origin.id, at, scopes))
-      underWay.set(place, running)
-      try {
-        return await running
-      } finally {
-        if (underWay.get(place) === running) underWay.delete(place)
-      }
+      return line.run(place, () => registered(origin.id, at, scopes))
     },
     async forget(origin, issuer, client) {
       known.delete(`${issuer}\n${client.id}`)

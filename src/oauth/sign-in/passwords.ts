@@ -1,6 +1,7 @@
 /** One password is hashed at a time, so that sign-ins cannot use up the CPU. */
 import { type Argon2Parameters, argon2, randomBytes, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
+import { InLine } from '../../base/in-line.ts'
 import { refuse } from '../../base/refusal.ts'
 
 const derive = promisify(argon2)
@@ -33,7 +34,7 @@ export interface Passwords {
 /** Hashes one password at a time: each takes 19 MiB and a core, which nobody who guesses shall have several of. */
 export function createPasswords(): Passwords {
   let waiting = 0
-  let last: Promise<unknown> = Promise.resolve()
+  const line = new InLine(1)
   const decoy = format(randomBytes(SALT_BYTES), randomBytes(TAG_BYTES))
 
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -44,12 +45,9 @@ export function createPasswords(): Passwords {
         inner: 'too many passwords wait for their turn',
       })
     waiting++
-    const turn = last.then(work).finally(() => {
+    return line.run('', work).finally(() => {
       waiting--
     })
-    // A turn that fails is told to whoever waits for it, and the next one comes all the same
-    last = turn.catch(() => undefined)
-    return turn
   }
 
   return {

@@ -1,3 +1,4 @@
+import { InLine } from '../../base/in-line.ts'
 import { yieldThread } from '../../base/yield.ts'
 import type { TextDelta } from '../../snapshot/fragments.ts'
 import type { Publisher } from '../../snapshot/publisher.ts'
@@ -31,7 +32,7 @@ export interface PublisherParts {
 export function createFragmentPublisher({ reader, revision, send, keep }: PublisherParts): FragmentPublisher {
   let sent = revision
   let acknowledged: Promise<{ readonly pending: boolean }> = Promise.resolve({ pending: false })
-  let last: Promise<unknown> = Promise.resolve()
+  const line = new InLine(1)
 
   async function sendRest(): Promise<void> {
     const delta = await deltaSince(reader, sent)
@@ -45,21 +46,15 @@ export function createFragmentPublisher({ reader, revision, send, keep }: Publis
     sent = delta.revision
   }
 
-  function inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const mine = last.then(work)
-    last = mine.catch(() => {})
-    return mine
-  }
-
   return {
     publish: (wanted) =>
-      inTurn(async () => {
+      line.run('', async () => {
         if (wanted > sent) await sendRest()
         return { acknowledged }
       }),
     async catchUp() {
       let caughtUp: Promise<unknown> | null = null
-      await inTurn(async () => {
+      await line.run('', async () => {
         try {
           if ((await reader.revision()) <= sent) return
           await sendRest()

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { InLine } from '../../base/in-line.ts'
 
 /** Runs pieces of work one after the other, in order of arrival. */
 export interface Turns {
@@ -10,19 +11,17 @@ export interface Turns {
  */
 export function createTurns(): Turns {
   const holder = new AsyncLocalStorage<{ open: boolean }>()
-  let last: Promise<unknown> = Promise.resolve()
+  const line = new InLine(1)
   return {
     run<T>(work: () => Promise<T>): Promise<T> {
       if (holder.getStore()?.open === true)
         return Promise.reject(new Error('A transaction was opened inside of a transaction.'))
       const turn = { open: true }
-      const mine = last
-        .then(() => holder.run(turn, work))
-        .finally(() => {
+      return line.run('', () =>
+        holder.run(turn, work).finally(() => {
           turn.open = false
-        })
-      last = mine.catch(() => {})
-      return mine
+        }),
+      )
     },
   }
 }
