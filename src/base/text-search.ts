@@ -54,68 +54,112 @@ const ASCII_RUNS = /[0-9]+|[A-Za-z]+/g
 const MAY_HAVE_PARTS = /\p{Ll}\p{Lu}|\p{Lu}{2}/u
 const CAMEL_PARTS = /\p{Lu}+(?!\p{Ll})|\p{Lu}?[\p{Ll}\p{Lo}\p{M}]+/gu
 
-/** Builds the index of documents; a document is the list of its fields. */
-export function indexTexts(documents: readonly (readonly SearchField[])[]): TextIndex {
-  const postings = new Map<string, { readonly places: number[]; readonly weights: number[] }>()
-  const lengths = new Float64Array(documents.length)
-  let sum = 0
-  for (const [place, fields] of documents.entries()) {
-    const counts = countsOf(fields)
-    for (const [word, weight] of counts) {
-      const posting = postings.get(word)
-      if (posting === undefined) postings.set(word, { places: [place], weights: [weight] })
+interface Posting {
+  readonly places: number[]
+  readonly weights: number[]
+}
+
+/** Where words stand, and what they weigh there. */
+export class WordIndex {
+  readonly #postings = new Map<string, Posting>()
+  /** All words in their order; null until somebody searches. */
+  #vocabulary: readonly string[] | null = null
+
+  /** Places come in their order. */
+  add(place: number, words: Iterable<readonly [word: string, weight: number]>): void {
+    this.#vocabulary = null
+    for (const [word, weight] of words) {
+      const posting = this.#postings.get(word)
+      if (posting === undefined) this.#postings.set(word, { places: [place], weights: [weight] })
       else {
         posting.places.push(place)
         posting.weights.push(weight)
       }
-      lengths[place]! += weight
     }
+  }
+
+  /**
+   * What a word of a query is worth by place: by the word itself, or by one that begins with it, whichever is worth more there.
+   * @param rate what a form of the word, which stands at so many places, is worth at one of them
+   * @param beginningsMax words that the beginning of a word stands for
+   */
+  worthOf(
+    word: string,
+    beginningsMax: number,
+    rate: (form: string, places: number) => (weight: number, place: number) => number,
+  ): ReadonlyMap<number, number> {
+    const worth = new Map<number, number>()
+    for (const form of this.#formsOf(word, beginningsMax)) {
+      const { places, weights } = this.#postings.get(form)!
+      const worthAt = rate(form, places.length)
+      for (const [at, place] of places.entries()) {
+        const value = worthAt(weights[at]!, place)
+        if (value > (worth.get(place) ?? 0)) worth.set(place, value)
+      }
+    }
+    return worth
+  }
+
+  #formsOf(word: string, beginningsMax: number): readonly string[] {
+    const forms = this.#postings.has(word) ? [word] : []
+    if (word.length < BEGINNING_MIN) return forms
+    this.#vocabulary ??= [...this.#postings.keys()].sort()
+    const from = firstAfter(this.#vocabulary, word)
+    for (const longer of this.#vocabulary.slice(from, from + beginningsMax)) {
+      if (!longer.startsWith(word)) break
+      forms.push(longer)
+    }
+    return forms
+  }
+}
+
+/** By place, the sum of what the words of a query are worth, and how many of them are worth something. */
+export function summed(
+  words: readonly string[],
+  worthOf: (word: string) => ReadonlyMap<number, number>,
+): ReadonlyMap<number, { readonly sum: number; readonly count: number }> {
+  const sums = new Map<number, { sum: number; count: number }>()
+  for (const word of words)
+    for (const [place, value] of worthOf(word)) {
+      const one = sums.get(place)
+      if (one === undefined) sums.set(place, { sum: value, count: 1 })
+      else {
+        one.sum += value
+        one.count++
+      }
+    }
+  return sums
+}
+
+/** Builds the index of documents; a document is the list of its fields. */
+export function indexTexts(documents: readonly (readonly SearchField[])[]): TextIndex {
+  const index = new WordIndex()
+  const lengths = new Float64Array(documents.length)
+  let sum = 0
+  for (const [place, fields] of documents.entries()) {
+    const counts = countsOf(fields)
+    index.add(place, counts)
+    for (const weight of counts.values()) lengths[place]! += weight
     sum += lengths[place]!
   }
   const lengthMean = sum / documents.length || 1
-  const vocabulary = [...postings.keys()].sort(inOrder)
 
-  function add(scores: Map<number, number>, word: string, share: number): void {
-    const { places, weights } = postings.get(word)!
-    const rarity = Math.log(1 + (documents.length - places.length + 0.5) / (places.length + 0.5))
-    for (const [at, place] of places.entries()) {
-      const norm = 1 - LENGTH_SHARE + (LENGTH_SHARE * lengths[place]!) / lengthMean
-      const weight = weights[at]!
-      const score = (share * rarity * weight * (SATURATION + 1)) / (weight + SATURATION * norm)
-      // A document counts once for a query word, by the word of its own that fits best
-      scores.set(place, Math.max(scores.get(place) ?? 0, score))
-    }
-  }
-
-  function scoresOf(word: string): Map<number, number> {
-    const scores = new Map<number, number>()
-    if (postings.has(word)) add(scores, word, 1)
-    if (word.length < BEGINNING_MIN) return scores
-    const from = firstAfter(vocabulary, word)
-    for (let at = from; at < Math.min(from + EXPANSIONS_MAX, vocabulary.length); at++) {
-      const longer = vocabulary[at]!
-      if (!longer.startsWith(word)) break
-      add(scores, longer, (BEGINNING_SHARE * word.length) / longer.length)
-    }
-    return scores
-  }
+  const worthOf = (word: string): ReadonlyMap<number, number> =>
+    index.worthOf(word, EXPANSIONS_MAX, (form, places) => {
+      const share = form === word ? 1 : (BEGINNING_SHARE * word.length) / form.length
+      const rarity = Math.log(1 + (documents.length - places + 0.5) / (places + 0.5))
+      return (weight, place) => {
+        const norm = 1 - LENGTH_SHARE + (LENGTH_SHARE * lengths[place]!) / lengthMean
+        return (share * rarity * weight * (SATURATION + 1)) / (weight + SATURATION * norm)
+      }
+    })
 
   return {
     search(query, limit) {
       const words = [...new Set(wordsOf(query.slice(0, QUERY_MAX)))].slice(0, QUERY_WORDS_MAX)
-      const totals = new Map<number, { score: number; words: number }>()
-      for (const word of words)
-        for (const [place, score] of scoresOf(word)) {
-          const total = totals.get(place)
-          if (total === undefined) totals.set(place, { score, words: 1 })
-          else {
-            total.score += score
-            total.words++
-          }
-        }
-      const ranked = [...totals].map(([place, found]) => ({
+      const ranked = [...summed(words, worthOf)].map(([place, found]) => ({
         place,
-        score: found.score * (1 - COVERAGE_SHARE * (1 - found.words / words.length)),
+        score: found.sum * (1 - COVERAGE_SHARE * (1 - found.count / words.length)),
       }))
       ranked.sort((a, b) => b.score - a.score || a.place - b.place)
       return { places: ranked.slice(0, Math.max(0, limit)).map(({ place }) => place), total: ranked.length }
@@ -165,11 +209,6 @@ function stemOf(word: string): string {
     if (word.endsWith(ending) && word.length - ending.length >= 3) return word.slice(0, -ending.length)
   if (word.endsWith('ss')) return word
   return word.endsWith('s') || word.endsWith('e') ? word.slice(0, -1) : word
-}
-
-function inOrder(a: string, b: string): number {
-  if (a === b) return 0
-  return a < b ? -1 : 1
 }
 
 /** Place of the first word that sorts after the given one. */

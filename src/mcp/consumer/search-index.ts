@@ -5,6 +5,7 @@
  * 1. Only endpoints of the indexed list are found.
  * 2. The same query gives the same order.
  */
+import { summed, WordIndex } from '../../base/text-search.ts'
 import type { Endpoint } from '../../gateway/port.ts'
 import type { Contract, ProxyFragment } from '../../snapshot/fragments.ts'
 import { termsOf } from './search-terms.ts'
@@ -30,7 +31,6 @@ const ITEMS_MAX = 100
 const QUERY_TERMS_MAX = 32
 /** Of a word that only begins as one of the query. */
 const BEGINNING = 0.5
-const BEGINNING_CHARS_MIN = 3
 const BEGINNINGS_MAX = 64
 /** For the endpoint that is named by the query itself. */
 const NAMED = 1000
@@ -103,60 +103,29 @@ export async function createSearchIndex(
   endpoints: readonly Endpoint[],
   contractOf: ContractOf,
 ): Promise<SearchIndex> {
-  const places = new Map<string, { readonly at: number[]; readonly weights: number[] }>()
+  const index = new WordIndex()
   for (const [at, endpoint] of endpoints.entries()) {
     if (at % SLICE === SLICE - 1) await new Promise(setImmediate)
-    for (const [term, weight] of wordsOf(endpoint, contractOf(endpoint))) {
-      let found = places.get(term)
-      if (found === undefined) {
-        found = { at: [], weights: [] }
-        places.set(term, found)
-      }
-      found.at.push(at)
-      found.weights.push(weight)
-    }
+    index.add(at, wordsOf(endpoint, contractOf(endpoint)))
   }
-  const vocabulary = [...places.keys()].sort()
-
-  /** Adds what a word of the query is worth at each endpoint; the best of its forms counts. */
-  function judge(term: string): ReadonlyMap<number, number> {
-    const worth = new Map<number, number>()
-    const add = (form: string, quality: number): void => {
-      const found = places.get(form)
-      if (found === undefined) return
-      const rarity = Math.log(1 + endpoints.length / found.at.length)
-      for (const [index, at] of found.at.entries()) {
-        const value = found.weights[index]! * rarity * quality
-        if (value > (worth.get(at) ?? 0)) worth.set(at, value)
-      }
-    }
-    add(term, 1)
-    if (term.length >= BEGINNING_CHARS_MIN)
-      for (const form of beginningWith(vocabulary, term)) if (form !== term) add(form, BEGINNING)
-    return worth
-  }
+  const worthOf = (term: string): ReadonlyMap<number, number> =>
+    index.worthOf(term, BEGINNINGS_MAX, (form, places) => {
+      const worth = Math.log(1 + endpoints.length / places) * (form === term ? 1 : BEGINNING)
+      return (weight) => weight * worth
+    })
 
   return {
     search(query, among) {
       const asked = [...new Set(termsOf(query))].slice(0, QUERY_TERMS_MAX)
       const telling = asked.filter((term) => !FILLERS.has(term))
       const terms = telling.length > 0 ? telling : asked
-      const scores = new Map<number, { sum: number; count: number }>()
       let total = 0
-      for (const term of terms) {
-        const worth = judge(term)
+      const scores = summed(terms, (term) => {
+        const worth = worthOf(term)
         // A verb that no endpoint has says something by its method alone
-        if (worth.size === 0 && VERBS.has(term)) continue
-        total++
-        for (const [at, value] of worth) {
-          const score = scores.get(at)
-          if (score === undefined) scores.set(at, { sum: value, count: 1 })
-          else {
-            score.sum += value
-            score.count++
-          }
-        }
-      }
+        if (worth.size > 0 || !VERBS.has(term)) total++
+        return worth
+      })
       const name = query.trim().toLowerCase()
       const methods = terms.flatMap((term) => VERBS.get(term) ?? [])
       const hits: { readonly endpoint: Endpoint; readonly at: number; readonly score: number }[] = []
@@ -203,17 +172,4 @@ function isNameOf({ proxy, path, methods }: Endpoint, contract: Contract | null,
     [proxy.name, proxy.slug, contract?.operation_id ?? '', path].some(isText) ||
     methods.some((method) => text.length === method.length + 1 + path.length && isText(`${method} ${path}`))
   )
-}
-
-/** Words of a sorted list that begin with a text. */
-function beginningWith(sorted: readonly string[], start: string): readonly string[] {
-  let [low, high] = [0, sorted.length]
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (sorted[middle]! < start) low = middle + 1
-    else high = middle
-  }
-  let end = low
-  while (end < sorted.length && end - low < BEGINNINGS_MAX && sorted[end]!.startsWith(start)) end++
-  return sorted.slice(low, end)
 }
