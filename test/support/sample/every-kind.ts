@@ -68,9 +68,11 @@ export async function makeFull(server: TestServer, kind: string, offer: Offer | 
   let spec: JsonObject = { name: `Made ${kind}`, slug: slugOf(kind), ...LEAST[kind] }
   const set: string[] = []
   if (offer !== null)
-    for (const { path, schema } of membersOf(actions['create']!.input, $defs)) {
+    for (const { path, schema, names } of membersOf(actions['create']!.input, $defs)) {
       if (path[0] === 'slug' || path[0] === 'probe') continue
+      if (isOfOtherBranch(spec, names)) continue
       for (const value of offer(schema, path)) {
+        if (isRefused(schema, value)) continue
         const tried = withAt(spec, path, value) as JsonObject
         const { status } = await server.manage('POST', `/${kind}`, { ...tried, dry_run: true })
         if (status >= 300) continue
@@ -84,29 +86,64 @@ export async function makeFull(server: TestServer, kind: string, offer: Offer | 
   return { kind, id: idOf(kind, spec), set }
 }
 
+/** Whether a value breaks the form that its own schema documents. The gateway refuses it, so that nobody need ask. */
+function isRefused(schema: JsonObject, value: Json): boolean {
+  if (Array.isArray(value)) {
+    const { items } = schema
+    return isObject(items) && value.some((one) => isRefused(items, one))
+  }
+  if (typeof value !== 'string') return false
+  const { pattern, format, minLength = 0, maxLength = Infinity } = schema
+  return (
+    value.length < Number(minLength) ||
+    value.length > Number(maxLength) ||
+    (typeof pattern === 'string' && !new RegExp(pattern, 'u').test(value)) ||
+    (format === 'uri' && !URL.canParse(value))
+  )
+}
+
 interface Member {
   readonly path: Path
   readonly schema: JsonObject
+  /** Members that must have one value in the branch of a union to which the member belongs, by their pointers. */
+  readonly names: ReadonlyMap<string, Json>
+}
+
+/** Whether the resource has another branch of a union at the place of the member: it would be refused there. */
+function isOfOtherBranch(spec: JsonObject, names: Member['names']): boolean {
+  for (const [pointer, value] of names) {
+    const found = pointer
+      .split('/')
+      .slice(1)
+      .reduce<unknown>((at, name) => (at as JsonObject | undefined)?.[name], spec)
+    if (found !== undefined && found !== value) return true
+  }
+  return false
 }
 
 /** Members of an input at any depth, each within lists as the first item. Deeper than `depth` they are left out. */
 export function membersOf(schema: JsonObject, $defs: ResourceSchemas['$defs'], depth = 5): readonly Member[] {
-  const walk = (given: JsonObject, path: Path, left: number): Member[] => {
+  const walk = (given: JsonObject, path: Path, left: number, outer: Member['names']): Member[] => {
     if (left === 0) return []
     const own = resolve(given, $defs)
-    const found: Member[] = path.length === 0 ? [] : [{ path, schema: own }]
+    const found: Member[] = path.length === 0 ? [] : [{ path, schema: own, names: outer }]
     for (const word of ['anyOf', 'oneOf'])
-      for (const branch of listOf(own[word])) found.push(...walk(branch, path, left - 1))
+      for (const branch of listOf(own[word])) found.push(...walk(branch, path, left - 1, outer))
     const properties = own['properties']
+    const names = new Map(outer)
     if (isObject(properties))
       for (const [name, member] of Object.entries(properties))
-        if (isObject(member)) found.push(...walk(member, [...path, name], left - 1))
-    if (isObject(own['items'])) found.push(...walk(own['items'], [...path, 0], left - 1))
+        if (isObject(member) && member['const'] !== undefined)
+          names.set(pointerOf([...path, name]), member['const'])
+    if (isObject(properties))
+      for (const [name, member] of Object.entries(properties))
+        if (isObject(member)) found.push(...walk(member, [...path, name], left - 1, names))
+    if (isObject(own['items'])) found.push(...walk(own['items'], [...path, 0], left - 1, names))
     const further = own['additionalProperties']
-    if (isObject(further)) found.push(...walk(further, [...path, 'made'], left - 1))
+    if (isObject(further)) found.push(...walk(further, [...path, 'made'], left - 1, names))
     return found
   }
-  return walk(schema, [], depth + 1)
+  return walk(schema, [], depth + 1, new Map())
 }
 
 function listOf(value: Json | undefined): readonly JsonObject[] {
