@@ -2,12 +2,9 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { createClock, createClockCell, moveClock } from '../base/clock.ts'
-import { RECORD_MIGRATIONS } from '../store/migrations/records.ts'
 import type { QuotaRow } from '../store/ports/records.ts'
-import { migrate } from '../store/sqlite/migrate.ts'
 import { openRecordStore } from '../store/sqlite/records.ts'
 import { createQuotaKeeper } from './quotas.ts'
 
@@ -135,35 +132,6 @@ test('a clock that is 500 days ahead for a minute makes no count forgotten', asy
   moveClock(cell, 500 * DAY_MS)
   await keeper.prune()
   assert.deepEqual(await store.quotas.load(), [today])
-  await store.close()
-})
-
-test('a file of before keeps its counts, each kind of period in a place of its own', async () => {
-  const path = join(directory, 'before.db')
-  const db = new DatabaseSync(path)
-  migrate(db, path, RECORD_MIGRATIONS.slice(0, 5))
-  const key = '1111111122222222'
-  const rows = [`${key}d`, `${key}w`, `${key}m`, `${key}z`, `k33333333.${key}z`, `${key}r3600000.7`]
-  for (const [index, name] of rows.entries())
-    db.prepare('INSERT INTO quotas (key, period, count) VALUES (?, ?, ?)').run(
-      name,
-      index * DAY_MS,
-      index + 1,
-    )
-  db.close()
-  const store = openRecordStore(path)
-  const loaded = await store.quotas.load()
-  assert.deepEqual(
-    loaded.map(({ key: name, period, ends, count }) => [name, period / DAY_MS, ends / DAY_MS, count]).sort(),
-    [
-      [`${key}q0`, 0, 1, 1],
-      [`${key}q1`, 1, 8, 2],
-      [`${key}q2`, 2, 34, 3],
-      [`${key}q3`, 3, 35, 4],
-      [`${key}r3600000.7`, 5, 5, 6],
-      [`k33333333.${key}q3`, 4, 36, 5],
-    ],
-  )
   await store.close()
 })
 

@@ -9,3 +9,11 @@ export async function lockFile(file: string): Promise<() => void> {
   const { lockFile: lock } = await import('../store/sqlite/file-lock.ts')
   return lock(file)
 }
+
+/** As `convertDevelopmentStores`. It goes away after 0.1.0. */
+export async function convertStores(
+  ...files: Parameters<typeof import('../store/sqlite/converter.ts').convertDevelopmentStores>
+): Promise<void> {
+  const { convertDevelopmentStores } = await import('../store/sqlite/converter.ts')
+  convertDevelopmentStores(...files)
+}

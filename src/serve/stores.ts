@@ -20,7 +20,7 @@ import { watchKeyFile } from '../upkeep/start/key-watch.ts'
 import { copyForReading, type ReadingPlace } from '../upkeep/start/reading-place.ts'
 import { openUpgraded } from '../upkeep/start/upgrade.ts'
 import { VERSION } from '../version.ts'
-import { PLACES } from './places.ts'
+import { convertStores, PLACES } from './places.ts'
 import type { Start } from './start.ts'
 
 /** All that an instance keeps, and the threads that keep it. */
@@ -49,6 +49,8 @@ export async function openOwnStores(its: Start) {
   const lock = await files.lock.takeForStart()
   parts.defer(() => lock.release())
   const keyFile = settings.keyFile ?? join(settings.data, 'vault.key')
+  if (lock.readOnly === null)
+    await convertStores({ config: files.config.file, records: files.records.file }, log)
   if (lock.readOnly === null) await clearDamagedFiles(settings.data, files, keyFile, log)
   const place: ReadingPlace =
     lock.readOnly === null

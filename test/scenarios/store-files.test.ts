@@ -4,8 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, test } from 'node:test'
-import { RECORD_MIGRATIONS } from '../../src/store/migrations/records.ts'
-import { migrate } from '../../src/store/sqlite/migrate.ts'
 import { startTestServer, until } from './server.ts'
 
 let data: string
@@ -41,24 +39,6 @@ test('flipped bytes in the middle of config.db show in /readyz after the start, 
     const { status, store } = await ready()
     assert.deepEqual([status, store], ['warn', true])
     assert.ok(server.log.some((line) => /^error config\.db is damaged: .*postern restore/.test(line)))
-  } finally {
-    await server.stop()
-  }
-})
-
-test('a start that upgrades a store says so before and after, with path, versions and time', async () => {
-  const file = join(data, 'records.db')
-  {
-    using database = new DatabaseSync(file)
-    migrate(database, file, RECORD_MIGRATIONS.slice(0, 2))
-  }
-  const server = await startTestServer({ data })
-  try {
-    const lines = server.log.filter((line) => line.includes(`${file} `) && line.includes('upgraded'))
-    const newest = RECORD_MIGRATIONS.at(-1)!.version
-    assert.equal(lines.length, 2, lines.join())
-    assert.match(lines[0]!, new RegExp(`is upgraded from schema version 2 to ${newest} now`))
-    assert.match(lines[1]!, new RegExp(`was upgraded from schema version 2 to ${newest} in \\d+ ms`))
   } finally {
     await server.stop()
   }

@@ -1,18 +1,15 @@
-import type { Kysely } from 'kysely'
-import { CHAIN_START, linkedValues, plainLink } from '../ports/audit-chain.ts'
-import { fillAccessRequests, fillAuditFilters, fillFacets } from './fill.ts'
-import { ask, type DataStep, type Migration } from './migration.ts'
-
-/** Entries that are linked at once. */
-const PIECE = 500
+import type { Migration } from './migration.ts'
 
 /** The schema of configuration and audit, oldest step first. */
 export const CONFIG_MIGRATIONS: readonly Migration[] = [
   {
     version: 1,
-    name: 'configuration and audit',
+    name: 'configuration and audit in one step',
     sqlite: [
-      `create table meta (name text primary key, value text not null) strict`,
+      `create table meta (
+        name text primary key,
+        value text not null
+      ) strict`,
       `create table resources (
         id text primary key,
         type text not null,
@@ -59,9 +56,12 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
         updated_at text not null,
         primary key (owner_id, field)
       ) strict, without rowid`,
-      `create table schemas (hash text primary key, json text not null) strict`,
+      `create table schemas (
+        hash text primary key,
+        json text not null
+      ) strict`,
       // `autoincrement` gives no number: the writer does, under the lock. Another engine declares no identity: its gaps after a rollback
-      // would look like removed entries. Building the table anew would be of no use, and long for a large trail
+      // would look like removed entries
       `create table audit (
         seq integer primary key autoincrement,
         id text not null unique,
@@ -77,29 +77,27 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
         collection_id text,
         collection_slug text,
         outcome text not null,
-        entry text not null
+        entry text not null,
+        approver text,
+        request text,
+        response text
       ) strict`,
       `create index audit_resource on audit (resource_type, seq)`,
       `create index audit_time on audit (time)`,
       `create trigger audit_no_update before update on audit begin select raise(abort, 'audit entries are never changed'); end`,
-      `create trigger audit_no_delete before delete on audit begin select raise(abort, 'audit entries are never deleted'); end`,
-    ],
-  },
-  {
-    version: 2,
-    name: 'access tokens and idempotent answers',
-    sqlite: [
       `create table access_tokens (
         id text primary key,
         lookup text not null unique,
         hash text not null,
         name text not null,
-        role text not null,
         audience text not null,
         method text not null,
         created_at integer not null,
         expires_at integer not null,
-        revoked_at integer
+        revoked_at integer,
+        grants text not null default '[]',
+        owner text,
+        last_used_at integer
       ) strict`,
       `create table answers (
         scope text primary key,
@@ -108,22 +106,10 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
         expires_at integer not null
       ) strict`,
       `create index answers_expiry on answers (expires_at)`,
-    ],
-  },
-  {
-    version: 3,
-    name: 'grants of access tokens',
-    sqlite: [
-      `alter table access_tokens add column grants text not null default '[]'`,
-      `update access_tokens set grants = json_array(json_object('role', role))`,
-      `alter table access_tokens drop column role`,
-    ],
-  },
-  {
-    version: 4,
-    name: 'a chain of audit entries',
-    sqlite: [
-      `create table audit_chain (seq integer primary key, hash text not null) strict`,
+      `create table audit_chain (
+        seq integer primary key,
+        hash text not null
+      ) strict`,
       `create table audit_checkpoints (
         seq integer primary key,
         hash text not null,
@@ -131,17 +117,8 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
         key text not null,
         signature text not null
       ) strict`,
-      ...['audit_chain', 'audit_checkpoints'].flatMap((table) => [
-        `create trigger ${table}_no_update before update on ${table} begin select raise(abort, 'the audit chain is never changed'); end`,
-        `create trigger ${table}_no_delete before delete on ${table} begin select raise(abort, 'the audit chain is never deleted'); end`,
-      ]),
-    ],
-    run: chainOlderEntries,
-  },
-  {
-    version: 5,
-    name: 'what the authorization server keeps',
-    sqlite: [
+      `create trigger audit_chain_no_update before update on audit_chain begin select raise(abort, 'the audit chain is never changed'); end`,
+      `create trigger audit_checkpoints_no_update before update on audit_checkpoints begin select raise(abort, 'the audit chain is never changed'); end`,
       `create table oauth_artifacts (
         kind text not null,
         id text not null,
@@ -165,25 +142,7 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
         created_at integer not null,
         retired_at integer
       ) strict, without rowid`,
-      `update resources set spec = json_set(spec, '$.keys', json('[]')) where type = 'service_identities'`,
-    ],
-  },
-  {
-    version: 6,
-    name: 'people',
-    sqlite: [
-      // Grants were those of service identities
-      `update resources set spec = json_set(spec, '$.user', null, '$.team', null, '$.group', null) where type = 'grants'`,
-      `create index resources_email on resources (json_extract(spec, '$.email')) where type = 'users'`,
-      `alter table access_tokens add column owner text`,
-      `alter table access_tokens add column last_used_at integer`,
       `create index access_tokens_owner on access_tokens (owner) where owner is not null`,
-    ],
-  },
-  {
-    version: 7,
-    name: 'passwords and set-up links of local users',
-    sqlite: [
       `create table passwords (
         user_id text primary key references resources (id),
         hash text not null,
@@ -196,19 +155,14 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
         expires_at integer not null
       ) strict, without rowid`,
       `create index set_up_links_user on set_up_links (user_id)`,
-    ],
-  },
-  {
-    version: 8,
-    name: 'plans, and what was applied last',
-    sqlite: [
       `create table plans (
         id text primary key,
         owner text not null,
         documents text not null,
         steps text not null,
         revision integer not null,
-        created_at integer not null
+        created_at integer not null,
+        made_by text not null default ''
       ) strict`,
       `create index plans_age on plans (created_at)`,
       `create table applied (
@@ -218,13 +172,10 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
         spec text not null,
         primary key (owner, address)
       ) strict, without rowid`,
-    ],
-  },
-  {
-    version: 9,
-    name: 'revisions of the configuration',
-    sqlite: [
-      `create table revisions (revision integer primary key, entry text not null) strict`,
+      `create table revisions (
+        revision integer primary key,
+        entry text not null
+      ) strict`,
       `create table revision_items (
         revision integer not null,
         resource_id text not null,
@@ -235,12 +186,6 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
         before text,
         primary key (revision, resource_id)
       ) strict, without rowid`,
-    ],
-  },
-  {
-    version: 10,
-    name: 'retention of the audit trail',
-    sqlite: [
       `create table audit_anchors (
         seq integer primary key,
         hash text not null,
@@ -254,37 +199,15 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
       `create trigger audit_anchors_no_update before update on audit_anchors begin select raise(abort, 'the audit chain is never changed'); end`,
       `create trigger audit_anchors_no_delete before delete on audit_anchors begin select raise(abort, 'the audit chain is never deleted'); end`,
       // An anchor says what is there, and is followed by the entry that tells of it
-      `create trigger audit_anchors_true before insert on audit_anchors when not (
-        new.seq > coalesce((select max(seq) from audit_anchors), 0)
-        and new.entries = new.seq - coalesce((select max(seq) from audit_anchors), 0)
-        and exists (select 1 from audit_checkpoints as it join audit_chain as link on link.seq = it.seq and link.hash = it.hash
-          where it.seq = new.seq and it.hash = new.hash)
-        and new.head_seq > new.seq
-        and exists (select 1 from audit_chain as link join audit as it on it.seq = link.seq
-          where link.seq = new.head_seq and link.hash = new.head_hash and it.operation = 'audit.retention')
-      ) begin select raise(abort, 'an anchor stands on a checkpoint and is told of in an entry'); end`,
+      `create trigger audit_anchors_true before insert on audit_anchors when not (new.seq > coalesce((select max(seq) from audit_anchors), 0) and new.entries = new.seq - coalesce((select max(seq) from audit_anchors), 0) and exists (select 1 from audit_checkpoints as it join audit_chain as link on link.seq = it.seq and link.hash = it.hash where it.seq = new.seq and it.hash = new.hash) and new.head_seq > new.seq and exists (select 1 from audit_chain as link join audit as it on it.seq = link.seq where link.seq = new.head_seq and link.hash = new.head_hash and it.operation = 'audit.retention') ) begin select raise(abort, 'an anchor stands on a checkpoint and is told of in an entry'); end`,
       // Deleted is what lies before an anchor, and nothing else
-      ...(['audit', 'audit_chain', 'audit_checkpoints'] as const).flatMap((table) => [
-        `drop trigger ${table}_no_delete`,
-        `create trigger ${table}_no_delete before delete on ${table} when old.seq > coalesce((select max(seq) from audit_anchors), 0)
-          begin select raise(abort, 'what no anchor of retention covers is never deleted'); end`,
-        // Which replacing would do without a word to the trigger above
-        `create trigger ${table}_no_replace before insert on ${table} when exists (select 1 from ${table} where seq = new.seq${table === 'audit' ? ' or id = new.id' : ''})
-          begin select raise(abort, 'the audit trail is never replaced'); end`,
-      ]),
-    ],
-  },
-  {
-    version: 11,
-    name: 'who approved a change, what was asked and what was answered',
-    sqlite: ['approver', 'request', 'response'].map(
-      (column) => `alter table audit add column ${column} text`,
-    ),
-  },
-  {
-    version: 12,
-    name: 'change requests',
-    sqlite: [
+      `create trigger audit_no_delete before delete on audit when old.seq > coalesce((select max(seq) from audit_anchors), 0) begin select raise(abort, 'what no anchor of retention covers is never deleted'); end`,
+      // Which replacing would do without a word to the trigger of deletions
+      `create trigger audit_no_replace before insert on audit when exists (select 1 from audit where seq = new.seq or id = new.id) begin select raise(abort, 'the audit trail is never replaced'); end`,
+      `create trigger audit_chain_no_delete before delete on audit_chain when old.seq > coalesce((select max(seq) from audit_anchors), 0) begin select raise(abort, 'what no anchor of retention covers is never deleted'); end`,
+      `create trigger audit_chain_no_replace before insert on audit_chain when exists (select 1 from audit_chain where seq = new.seq) begin select raise(abort, 'the audit trail is never replaced'); end`,
+      `create trigger audit_checkpoints_no_delete before delete on audit_checkpoints when old.seq > coalesce((select max(seq) from audit_anchors), 0) begin select raise(abort, 'what no anchor of retention covers is never deleted'); end`,
+      `create trigger audit_checkpoints_no_replace before insert on audit_checkpoints when exists (select 1 from audit_checkpoints where seq = new.seq) begin select raise(abort, 'the audit trail is never replaced'); end`,
       `create table change_requests (
         id text primary key,
         state text not null,
@@ -294,12 +217,6 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
         entry text not null
       ) strict, without rowid`,
       `create index change_requests_pending on change_requests (asker) where state in ('open', 'approved')`,
-    ],
-  },
-  {
-    version: 13,
-    name: 'requests for access',
-    sqlite: [
       `create table access_requests (
         id text primary key,
         requester text not null,
@@ -317,45 +234,7 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
       `create index access_requests_requester on access_requests (requester)`,
       `create index access_requests_open on access_requests (client) where state = 'open'`,
       `create index access_requests_age on access_requests (created_at)`,
-      // What no one has said can be asked for cannot
-      `update resources set spec = json_set(spec, '$.requestable', json('false')),
-        draft = iif(draft is null, null, json_set(draft, '$.requestable', json('false')))
-        where type = 'collections'`,
-      `update applied set spec = json_set(spec, '$.requestable', json('false')) where address like 'collection/%'`,
-    ],
-  },
-  {
-    version: 14,
-    name: 'who made a plan',
-    sqlite: [
-      `alter table plans add column made_by text not null default ''`,
       `create index plans_made_by on plans (made_by, created_at)`,
-    ],
-  },
-  {
-    version: 15,
-    name: 'collections that hide themselves',
-    sqlite: [
-      `update resources set spec = json_set(spec, '$.hide_unassigned', json('false')),
-        draft = iif(draft is null, null, json_set(draft, '$.hide_unassigned', json('false')))
-        where type = 'collections'`,
-      `update applied set spec = json_set(spec, '$.hide_unassigned', json('false')) where address like 'collection/%'`,
-    ],
-  },
-  {
-    version: 16,
-    name: 'headers that a collection passes on',
-    sqlite: [
-      `update resources set spec = json_set(spec, '$.pass_headers', json('[]')),
-        draft = iif(draft is null, null, json_set(draft, '$.pass_headers', json('[]')))
-        where type = 'collections'`,
-      `update applied set spec = json_set(spec, '$.pass_headers', json('[]')) where address like 'collection/%'`,
-    ],
-  },
-  {
-    version: 17,
-    name: 'keyed links of audit entries',
-    sqlite: [
       `create table audit_key_anchor (
         one integer primary key check (one = 1),
         seq integer not null,
@@ -365,14 +244,7 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
       ) strict`,
       `create trigger audit_key_anchor_no_update before update on audit_key_anchor begin select raise(abort, 'the audit chain is never changed'); end`,
       `create trigger audit_key_anchor_no_delete before delete on audit_key_anchor begin select raise(abort, 'the audit chain is never deleted'); end`,
-      `create trigger audit_key_anchor_no_replace before insert on audit_key_anchor when exists (select 1 from audit_key_anchor)
-        begin select raise(abort, 'the audit trail is never replaced'); end`,
-    ],
-  },
-  {
-    version: 18,
-    name: 'what lists and filters look in',
-    sqlite: [
+      `create trigger audit_key_anchor_no_replace before insert on audit_key_anchor when exists (select 1 from audit_key_anchor) begin select raise(abort, 'the audit trail is never replaced'); end`,
       `create table facets (
         type text not null,
         name text not null,
@@ -380,7 +252,6 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
         resource_id text not null,
         primary key (type, name, value, resource_id)
       ) strict, without rowid`,
-      `drop index resources_email`,
       `create table access_request_collections (
         request_id text not null references access_requests (id),
         collection_id text not null,
@@ -412,17 +283,6 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
         detail text,
         diff text
       ) strict`,
-    ],
-    *run(db) {
-      yield* fillFacets(db)
-      yield* fillAccessRequests(db)
-      yield* fillAuditFilters(db)
-    },
-  },
-  {
-    version: 19,
-    name: 'compiled fragments',
-    sqlite: [
       `create table fragments (
         key text primary key,
         hash text,
@@ -432,42 +292,17 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
       ) strict`,
       `create index fragments_revision on fragments (revision)`,
       `create index fragments_dropped on fragments (revision) where json is null`,
-    ],
-  },
-  {
-    version: 20,
-    name: 'work that one process does for all',
-    // A program of version 19 does the work without a claim, and repeats at most what another did
-    compatibleFrom: 19,
-    sqlite: [`create table jobs (name text primary key, last integer not null) strict, without rowid`],
-  },
-  {
-    version: 21,
-    name: 'what is kept of resources beside what was written, and virtual MCPs of clients',
-    sqlite: [
+      `create table jobs (
+        name text primary key,
+        last integer not null
+      ) strict, without rowid`,
       `create table resource_state (
         resource_id text not null,
         part text not null,
         json text not null,
         primary key (resource_id, part)
       ) strict, without rowid`,
-      `update resources set spec = json_set(spec, '$.virtual_mcps', json('[]')) where type = 'clients'`,
-      `update applied set spec = json_set(spec, '$.virtual_mcps', json('[]')) where address like 'client/%'`,
-    ],
-  },
-  {
-    version: 22,
-    name: 'what was issued for an account is found by it',
-    // A program of version 21 does not need the index, and keeps it
-    compatibleFrom: 21,
-    sqlite: [`create index oauth_artifacts_account on oauth_artifacts (account_id, kind)`],
-  },
-  {
-    version: 23,
-    name: 'accounts of people at origins',
-    // A program of version 21 or 22 uses none of them, and leaves those of users and origins that it deletes, which nobody finds
-    compatibleFrom: 21,
-    sqlite: [
+      `create index oauth_artifacts_account on oauth_artifacts (account_id, kind)`,
       `create table connections (
         user text not null,
         origin text not null,
@@ -485,42 +320,8 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
         primary key (user, origin)
       ) strict, without rowid`,
       `create index connections_origin on connections (origin, state, updated_at)`,
+      `create index connections_origin_user on connections (origin, user)`,
+      `create index resources_updated on resources (type, updated_at, id)`,
     ],
   },
-  {
-    version: 24,
-    name: 'accounts at an origin are listed and ended in the order of their people',
-    // A program of version 21 does not need the index, and keeps it
-    compatibleFrom: 21,
-    sqlite: [`create index connections_origin_user on connections (origin, user)`],
-  },
-  {
-    version: 25,
-    name: 'lists in the order of the last change',
-    // A program of version 21 does not need the index, and keeps it
-    compatibleFrom: 21,
-    sqlite: [`create index resources_updated on resources (type, updated_at, id)`],
-  },
 ]
-
-/** Entries from before the chain are linked as they are found. */
-function* chainOlderEntries(builder: Kysely<object>): DataStep {
-  const db = builder.withTables<{
-    audit: { seq: number }
-    audit_chain: { seq: number; hash: string }
-  }>()
-  let hash = CHAIN_START
-  for (let after = 0; ; ) {
-    const found = yield* ask(
-      db.selectFrom('audit').selectAll().where('seq', '>', after).orderBy('seq').limit(PIECE),
-    )
-    const rows: { seq: number; hash: string }[] = []
-    for (const row of found) {
-      after = row.seq
-      hash = plainLink(hash, linkedValues(row))
-      rows.push({ seq: after, hash })
-    }
-    if (rows.length === 0) return
-    yield* ask(db.insertInto('audit_chain').values(rows))
-  }
-}

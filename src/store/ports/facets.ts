@@ -1,7 +1,7 @@
 /**
  * Members of specs by which lists of resources can be asked (`where`, `holds` and `tags` of a list query). A store keeps their values
  * beside each resource, so that it finds them without reading specs. After a name was added here, stores must be filled anew: add a
- * migration that runs `fillFacets`.
+ * migration whose data step fills `facets` from all specs.
  */
 export const FACETS = [
   'active',

@@ -27,7 +27,6 @@ export function migrate(
   const found = schemaVersionOf(database)
   demandKnown(found, file, steps)
   const due = steps.filter(({ version }) => version > found.version)
-  if (due.length > 0) addCompatibleFrom(database)
   const applyAll = (some: readonly Migration[]): void =>
     inTransaction(database, () => {
       for (const step of some) apply(database, step, runData)
@@ -62,18 +61,12 @@ export function schemaVersionIn(file: string): SchemaVersion | null {
 
 /** The version of a database that was migrated. Throws as SQLite does where it was not. */
 export function schemaVersionOf(database: DatabaseSync): SchemaVersion {
-  // All columns: files of earlier versions lack the last one
-  const row = database.prepare('select * from schema_versions order by version desc limit 1').get()
+  const row = database
+    .prepare('select version, compatible_from from schema_versions order by version desc limit 1')
+    .get()
   if (row === undefined) return NO_SCHEMA
   const version = Number(row['version'])
   return { version, compatibleFrom: Number(row['compatible_from'] ?? version) }
-}
-
-/** Files of earlier versions have no such column. */
-function addCompatibleFrom(database: DatabaseSync): void {
-  const columns = database.prepare("select name from pragma_table_info('schema_versions')").all()
-  if (columns.every(({ name }) => name !== 'compatible_from'))
-    database.exec('alter table schema_versions add column compatible_from integer')
 }
 
 function demandKnown(found: SchemaVersion, file: string, steps: readonly Migration[]): void {

@@ -6,24 +6,37 @@ import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { PLACES } from '../../serve/places.ts'
 import { RECORD_MIGRATIONS } from '../../store/migrations/records.ts'
+import type { UpgradedPlace } from '../../store/ports/places.ts'
 import { migrate } from '../../store/sqlite/migrate.ts'
-import { openRecordStore } from '../../store/sqlite/records.ts'
 import { openUpgraded } from './upgrade.ts'
 
 const data = mkdtempSync(join(tmpdir(), 'postern-upgrade-'))
 after(() => rmSync(data, { recursive: true, force: true }))
 
-const NEWEST = RECORD_MIGRATIONS.at(-1)!.version
+const VERSION = RECORD_MIGRATIONS.at(-1)!.version
+/** An invented next step. */
+const NEXT = { version: VERSION + 1, name: 'next', sqlite: ['alter table blocks add column later integer'] }
+const NEWEST = NEXT.version
+
+/** The place of a program that knows the next step. */
+function placeOf(file: string): UpgradedPlace {
+  const schema = async () => {
+    const found = await PLACES.records(file).schema()
+    return found && { ...found, newest: NEWEST }
+  }
+  return { ...PLACES.records(file), schema }
+}
 
 /** Opens a file of records. @return the log, with the moment at which the file was opened */
 async function open(file: string): Promise<string[]> {
   const log: string[] = []
   const opening = openUpgraded(
-    PLACES.records(file),
+    placeOf(file),
     (level, line) => log.push(`${level} ${line}`),
     async () => {
       log.push('open')
-      await openRecordStore(file).close()
+      using database = new DatabaseSync(file)
+      migrate(database, file, [...RECORD_MIGRATIONS, NEXT])
     },
   )
   await opening.catch((error: Error) => log.push(`refused ${error.message}`))
@@ -34,7 +47,7 @@ async function open(file: string): Promise<string[]> {
 function older(name: string, sql = ''): string {
   const file = join(data, name)
   using database = new DatabaseSync(file)
-  migrate(database, file, RECORD_MIGRATIONS.slice(0, 2))
+  migrate(database, file, RECORD_MIGRATIONS)
   database.exec(sql)
   return file
 }
@@ -44,12 +57,12 @@ test('an upgrade is announced before the file is opened, with path and versions,
   const [before, opened, after, ...more] = await open(file)
   assert.equal(
     before,
-    `info ${file} is upgraded from schema version 2 to ${NEWEST} now. Do not stop Postern.`,
+    `info ${file} is upgraded from schema version ${VERSION} to ${NEWEST} now. Do not stop Postern.`,
   )
   assert.equal(opened, 'open')
   assert.match(
     after!,
-    new RegExp(`^info ${file} was upgraded from schema version 2 to ${NEWEST} in \\d+ ms\\.$`),
+    new RegExp(`^info ${file} was upgraded from schema version ${VERSION} to ${NEWEST} in \\d+ ms\\.$`),
   )
   assert.deepEqual(more, [])
 })
@@ -63,10 +76,10 @@ test('a new file and one of the newest version are opened without a word', async
 test('an upgrade that fails is told of, with the version that the file has', async () => {
   const file = older('failing.db', 'drop table blocks')
   const log = await open(file)
-  assert.match(log[0]!, /is upgraded from schema version 2/)
+  assert.match(log[0]!, /is upgraded from schema version 1/)
   assert.match(
     log[2]!,
     new RegExp(`^error ${file} was not upgraded to schema version ${NEWEST}: it has \\d+ after`),
   )
-  assert.match(log[3]!, /^refused .*cannot be opened/)
+  assert.match(log[3]!, /^refused .*no such table/)
 })
