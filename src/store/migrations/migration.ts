@@ -22,7 +22,7 @@ export interface Migration {
  * A step over rows: it yields queries and gets their rows, so that an engine with or without promises can run it. It names the tables
  * as they are at that version, not those of today.
  */
-export type DataStep = Generator<CompiledQuery, void, readonly unknown[]>
+type DataStep = Generator<CompiledQuery, void, readonly unknown[]>
 
 /** Asks a query inside of a {@link DataStep}. */
 export function* ask<Row>(

@@ -46,7 +46,7 @@ export function auditFiltersOf(entry: Stored): AuditFilters {
 }
 
 /** The columns by the text of the entry. A text that is no entry has none: reading the entry finds the fault. */
-export function auditFiltersIn(text: string): AuditFilters {
+function auditFiltersIn(text: string): AuditFilters {
   try {
     // Only appendAudit writes this text, from an AuditEntry
     return auditFiltersOf((JSON.parse(text) as Stored | null) ?? {})

@@ -18,7 +18,7 @@ export function facetValue(value: unknown): string | null {
 }
 
 /** The facets of a resource: of each member its value, or the distinct values of a list. */
-export function facetsOf({ id, type, spec }: Pick<Resource, 'id' | 'spec'> & { type: string }): FacetRow[] {
+function facetsOf({ id, type, spec }: Pick<Resource, 'id' | 'spec'> & { type: string }): FacetRow[] {
   return FACETS.flatMap((name) =>
     valuesOf(spec, name).map((value) => ({ type, name, value, resource_id: id })),
   )
