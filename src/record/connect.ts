@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { FromRecorder, ToRecorder } from './messages.ts'
-import type { BatchedSink } from './sink.ts'
+import type { BatchedSink } from './record-queue.ts'
 
 /**
  * Joins a sink to a recorder by their port. When the recorder dies the port closes: the sink then gathers and drops

@@ -1,7 +1,7 @@
 /** Records until it is killed; prints how many records were taken by the store so far. Argument: the file. */
 import type { FromRecorder } from '../../src/record/messages.ts'
+import { createRecordSink } from '../../src/record/record-queue.ts'
 import { startRecorder } from '../../src/record/recorder-client.ts'
-import { createRecordSink } from '../../src/record/sink.ts'
 import { createWorkers } from '../../src/threads/worker.ts'
 import { recordFields } from './record-fields.ts'
 

@@ -1,7 +1,7 @@
 /** A thread that plays a gateway thread: adds numbered records to a sink as fast as told. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { connectSink } from '../../src/record/connect.ts'
-import { createRecordSink } from '../../src/record/sink.ts'
+import { createRecordSink } from '../../src/record/record-queue.ts'
 import { recordFields } from './record-fields.ts'
 
 const { name, rows, batchesMax } = workerData as { name: string; rows: number; batchesMax: number }

@@ -1,6 +1,6 @@
 import { type Clock, createClock } from '../../src/base/clock.ts'
 import type { Gateway } from '../../src/gateway/gateway.ts'
-import { createOriginSessions, type OriginSessions } from '../../src/mcp/virtual/sessions.ts'
+import { createOriginSessions, type OriginSessions } from '../../src/mcp/virtual/sessions/sessions.ts'
 import { createOriginSessionMemory } from '../../src/shared-state/memory/origin-sessions.ts'
 import type { OriginSessionPool } from '../../src/shared-state/ports/origin-sessions.ts'
 

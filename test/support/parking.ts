@@ -1,7 +1,7 @@
 import type { Clock } from '../../src/base/clock.ts'
 import { createClock } from '../../src/base/clock.ts'
 import type { GatewayPort } from '../../src/gateway/port.ts'
-import { createParking, type Parking } from '../../src/mcp/virtual/parking.ts'
+import { createParking, type Parking } from '../../src/mcp/virtual/input/parking.ts'
 import { createThreadHeldCalls } from '../../src/shared-state/memory/held-calls.ts'
 import { createKeyMemory, openKeyMemory } from '../../src/shared-state/memory/key-memory.ts'
 import type { HeldCalls } from '../../src/shared-state/ports/held-calls.ts'

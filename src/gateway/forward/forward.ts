@@ -4,7 +4,7 @@ import { answerBudgetOf } from '../caller-memory.ts'
 import { holdsAnswer } from '../contract/collect.ts'
 import type { Exchange, Routed, Targeted } from '../exchange.ts'
 import { keepBytesOf } from '../guardrails/answer.ts'
-import { isRelayed, relay } from '../guardrails/relay.ts'
+import { isRelayed, relay } from '../guardrails/guarded-response.ts'
 import type { Life } from '../rows.ts'
 import { forwardRequest } from './request.ts'
 

@@ -7,15 +7,15 @@ import type { Clock } from '../../base/clock.ts'
 import type { Once } from '../../shared-state/ports/once.ts'
 import type { Tombstones } from '../../shared-state/ports/tombstones.ts'
 import type { Incoming } from '../../wire/port.ts'
-import { toMessageOutcome } from '../http/account.ts'
 import type { Sender } from '../http/caller.ts'
 import { createHttpDoor, type HttpDoorOptions } from '../http/door.ts'
+import { toMessageOutcome } from '../http/message-record.ts'
 import { callName, type RunningCalls } from '../http/running.ts'
 import { createChallenges, createScopeCheck } from '../http/scopes.ts'
 import type { RelayDoor } from '../protocol/door.ts'
 import { createMcpEndpoint } from '../protocol/endpoint.ts'
 import { SERVER_INFO } from '../protocol/modern.ts'
-import { createConsumerRelay } from './relay.ts'
+import { createConsumerRelay } from './consumer-methods.ts'
 
 export interface ConsumerDoorOptions<State> extends HttpDoorOptions<State> {
   /** 32 bytes that seal session ids; the same on every thread and node. */

@@ -5,7 +5,7 @@
 import type { GatewayPort } from '../../gateway/port.ts'
 import type { Sender } from '../http/caller.ts'
 import type { StandingStreams } from '../http/standing.ts'
-import type { RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
+import type { RelayedAnswer, RelayedRequest } from '../protocol/relay-port.ts'
 import { listenTexts, wantedOf } from '../protocol/subscription.ts'
 
 const LISTS = ['tools', 'prompts', 'resources'] as const

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../base/clock.ts'
 import { isMembers, type RpcId } from '../protocol/message.ts'
-import type { RelayedRequest } from '../protocol/relay.ts'
+import type { RelayedRequest } from '../protocol/relay-port.ts'
 
 /** Before the first sign, milliseconds: most calls have ended by then, and are one JSON object. */
 export const FIRST_MS = 3000

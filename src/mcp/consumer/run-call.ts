@@ -1,10 +1,10 @@
 import type { Endpoint, GatewayPort, InnerAnswer } from '../../gateway/port.ts'
 import type { CallHandle } from '../../wire/port.ts'
 import type { Target } from '../endpoints/target.ts'
-import { toRecordAgent } from '../http/account.ts'
 import type { Sender } from '../http/caller.ts'
+import { toRecordAgent } from '../http/message-record.ts'
 import { callName, type RunningCalls } from '../http/running.ts'
-import type { RelayedRequest } from '../protocol/relay.ts'
+import type { RelayedRequest } from '../protocol/relay-port.ts'
 
 /** Bytes of an answer that are kept for selecting and cutting; reading more would hold up the thread. */
 const KEEP_BYTES_MAX = 2 * 1024 * 1024

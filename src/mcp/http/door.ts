@@ -14,9 +14,9 @@ import type { Incoming } from '../../wire/port.ts'
 import { type McpAnswer, RPC } from '../protocol/answer.ts'
 import type { McpEndpoint } from '../protocol/endpoint.ts'
 import { createRebindingCheck } from '../protocol/rebinding.ts'
-import { refusalOf } from './account.ts'
 import type { Sender } from './caller.ts'
 import { headerReader } from './header.ts'
+import { refusalOf } from './message-record.ts'
 import { type Challenges, createChallenges } from './scopes.ts'
 
 export interface HttpDoorOptions<State> {

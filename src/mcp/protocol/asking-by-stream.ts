@@ -1,8 +1,8 @@
 import { answerOf, type McpAnswer } from './answer.ts'
-import type { Asking } from './call-tool.ts'
 import { type EventStream, openEventStream } from './event-stream.ts'
-import type { OpenQuestions, Waiting } from './open-questions.ts'
-import { unsaid } from './open-questions.ts'
+import type { Asking } from './run-tool-call.ts'
+import type { OpenQuestions, Waiting } from './stream-elicitation.ts'
+import { unsaid } from './stream-elicitation.ts'
 
 /** How one call asks, if it can, and how its response leaves: alone, or at the end of the stream on which it has asked. */
 export interface AskingCall {

@@ -1,7 +1,7 @@
 import type { McpAnswer } from './answer.ts'
 import type { Members, RpcId } from './message.ts'
 import type { ReceivedMessage } from './received-message.ts'
-import type { Relay } from './relay.ts'
+import type { Relay } from './relay-port.ts'
 import type { Said, ToolCall, ToolOutcome } from './tool-call.ts'
 
 /** A tool as clients list it. Schemas are JSON Schema 2020-12 with `type: object` and no union at the root. */

@@ -9,11 +9,11 @@ import { CALLER_BOUNDS, readJson } from './json.ts'
 import { createLegacyCodec } from './legacy.ts'
 import { isMembers, type Message } from './message.ts'
 import { createModernCodec, PROTOCOL_VERSION, refuseVersion } from './modern.ts'
-import { createOpenQuestions } from './open-questions.ts'
 import { toClientMessage } from './params.ts'
-import { createQuestions } from './questions.ts'
 import { toReceived } from './received-message.ts'
+import { createQuestions } from './sealed-elicitation.ts'
 import { createSessions } from './session.ts'
+import { createOpenQuestions } from './stream-elicitation.ts'
 import { isLegacyVersion, isModernVersion } from './versions.ts'
 
 export interface EndpointOptions {

@@ -12,8 +12,6 @@ import {
   withHeaders,
 } from './answer.ts'
 import { type AskingCall, askByStream } from './asking-by-stream.ts'
-import { type Asking, callTool } from './call-tool.ts'
-import { askableOf, type ClientAnswer, type ClientQuestions } from './client-questions.ts'
 import type { DeclaredAgent } from './declared-agent.ts'
 import { toAgent } from './declared-agent.ts'
 import type { Door, Tool, ToolDoor } from './door.ts'
@@ -22,13 +20,15 @@ import type { HeldStreams } from './held-streams.ts'
 import { type Members, type Message, type RpcId, rpcIdIn } from './message.ts'
 import { refuseVersion } from './modern.ts'
 import { aboutOf, errorOf, type Offered, offer } from './offers.ts'
-import { KEEP_ALIVE_MS, type OpenQuestions } from './open-questions.ts'
 import { sentResult, toClientMessage } from './params.ts'
-import { takesForms } from './questions.ts'
 import { type ReceivedMessage, toReceived } from './received-message.ts'
-import type { Relay, RelayedRequest } from './relay.ts'
+import type { Relay, RelayedRequest } from './relay-port.ts'
 import { createRelayStream, type RelayStream, type Resumable } from './relay-stream.ts'
+import { askableOf, type ClientAnswer, type ClientQuestions } from './relayed-requests.ts'
+import { type Asking, callTool } from './run-tool-call.ts'
+import { takesForms } from './sealed-elicitation.ts'
 import type { Session, Sessions } from './session.ts'
+import { KEEP_ALIVE_MS, type OpenQuestions } from './stream-elicitation.ts'
 import {
   ASKING_VERSIONS,
   ASSUMED_VERSION,

@@ -11,16 +11,16 @@ import {
   resultAnswer,
   resultText,
 } from './answer.ts'
-import { type Asking, callTool } from './call-tool.ts'
 import type { Door, Tool } from './door.ts'
 import { isLogLevel } from './log-levels.ts'
 import { isMembers, type Members, type Message, type RpcId } from './message.ts'
 import { decodeMirrored } from './mirrored.ts'
 import { aboutOf, errorOf, type Offered, offer } from './offers.ts'
-import { QUESTION, type Questions, takesForms } from './questions.ts'
 import { CLIENT_INFO, type ReceivedMessage } from './received-message.ts'
-import type { About, Relay, RelayedRequest } from './relay.ts'
+import type { About, Relay, RelayedRequest } from './relay-port.ts'
 import { createRelayStream } from './relay-stream.ts'
+import { type Asking, callTool } from './run-tool-call.ts'
+import { QUESTION, type Questions, takesForms } from './sealed-elicitation.ts'
 import { isModernVersion, MODERN_VERSIONS, SERVED_VERSIONS } from './versions.ts'
 
 /** The codec of 2026-07-28: no handshake, no sessions; every request says who asks and in which version. */

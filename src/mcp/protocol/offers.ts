@@ -1,7 +1,7 @@
 import { RPC } from './answer.ts'
 import type { Completions, Door, ToolDoor } from './door.ts'
 import { isMembers, type Members } from './message.ts'
-import type { About } from './relay.ts'
+import type { About } from './relay-port.ts'
 import type { Said } from './tool-call.ts'
 
 /** What a door answers to a method about prompts and resources. */

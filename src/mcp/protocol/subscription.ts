@@ -1,7 +1,7 @@
 /** The messages of `subscriptions/listen` (2026-07-28, basic/patterns: subscriptions). */
 import { RPC } from './answer.ts'
 import { isMembers, type Members, type RpcId, writableId } from './message.ts'
-import type { RelayedAnswer } from './relay.ts'
+import type { RelayedAnswer } from './relay-port.ts'
 
 /** What a caller wants to hear of. */
 export interface Wanted {

@@ -1,7 +1,7 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { DeclaredAgent } from './declared-agent.ts'
 import type { Members, RpcId } from './message.ts'
-import type { Reply } from './questions.ts'
+import type { Reply } from './sealed-elicitation.ts'
 
 /** What a message says of where it came from. */
 export interface Said {

@@ -12,12 +12,12 @@ import {
   compactView,
   SEARCH_LIMIT,
 } from '../../snapshot/find/compact-view.ts'
-import { messageId } from '../http/account.ts'
 import type { Sender } from '../http/caller.ts'
+import { messageId } from '../http/message-record.ts'
 import { given, parameterInvalid, refused } from '../http/outcome.ts'
-import { toolResult } from '../protocol/call-tool.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
-import type { RelayedAnswer, RelayedRequest } from '../protocol/relay.ts'
+import type { RelayedAnswer, RelayedRequest } from '../protocol/relay-port.ts'
+import { toolResult } from '../protocol/run-tool-call.ts'
 import type { ToolOutcome } from '../protocol/tool-call.ts'
 
 type Done = (answer: RelayedAnswer) => void

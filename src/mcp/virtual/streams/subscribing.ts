@@ -1,0 +1,205 @@
+/**
+ * How clients of a virtual MCP ask to hear of changes: `subscriptions/listen` of 2026-07-28, and subscriptions of the sessions of earlier
+ * revisions.
+ *
+ * 1. A URI is subscribed to if it may be read: the capability policy and the guardrails on requests decide as for `resources/read`.
+ * 2. A URI that may not be read is left out of a listen, whose first message names what is honoured. `resources/subscribe` and
+ *    `resources/unsubscribe` answer with the refusal.
+ */
+import type { JoinedVirtualMcp } from '../../../snapshot/find/virtual-mcps.ts'
+import type { Sender } from '../../http/caller.ts'
+import type { Members } from '../../protocol/message.ts'
+import type { RelayedAnswer, RelayedRequest } from '../../protocol/relay-port.ts'
+import type { SessionSubscriptions } from '../../protocol/session-subscriptions.ts'
+import {
+  isSubscribable,
+  listenTexts,
+  NEEDS_STREAM,
+  SUBSCRIBED_CHARS_MAX,
+  taskIdsOf,
+  type Wanted,
+  wantedOf,
+} from '../../protocol/subscription.ts'
+import { declaresTasks } from '../../protocol/tasks.ts'
+import { judgeAlone } from '../call/guarded-call.ts'
+import { invalid, refusal } from '../call/results.ts'
+import type { TaskNews } from '../tasks/task-news.ts'
+import { NOT_DECLARED, type Tasks, type TaskTools } from '../tasks/tasks.ts'
+import type { Listens } from './listens.ts'
+
+/** Methods of earlier revisions. */
+export const SUBSCRIBING: ReadonlySet<string> = new Set(['resources/subscribe', 'resources/unsubscribe'])
+
+const DONE: RelayedAnswer = { kind: 'result', text: '{}' }
+
+type Done = (answer: RelayedAnswer) => void
+
+interface SubscribingTools extends Pick<TaskTools, 'gateway'> {
+  readonly listens: Listens
+  readonly subscriptions: SessionSubscriptions
+}
+
+export interface Subscribing {
+  listen(sender: Sender, request: RelayedRequest, done: Done): void
+  /** One of {@link SUBSCRIBING}. */
+  subscribe(sender: Sender, request: RelayedRequest, done: Done): void
+  /** The stream of a session of an earlier revision; null where there are too many. @returns what ends it */
+  listenInSession(
+    sender: Sender,
+    sessionId: string,
+    message: (text: string) => void,
+    end: () => void,
+  ): (() => void) | null
+}
+
+export function createSubscribing(
+  joined: JoinedVirtualMcp,
+  tools: SubscribingTools,
+  tasks: Pick<Tasks, 'watch'>,
+): Subscribing {
+  const { gateway } = tools
+  const { slug } = joined.virtualMcp.fragment
+  const isGuarded = [...joined.members.values()].some(({ guardrails }) => guardrails !== null)
+
+  /** The URIs whose resources the caller may read, with what the rest of the request is under the guardrails of their members. */
+  async function passing(
+    sender: Sender,
+    request: RelayedRequest,
+    uris: ReadonlySet<string>,
+  ): Promise<ReadonlySet<string>> {
+    const { notifications: _, ...rest } = request.params
+    const passes = (member: string, params: Members): Promise<boolean> =>
+      new Promise((done) => {
+        judgeAlone(joined, gateway, sender, request, member, params, (refused) => done(refused === null))
+      })
+    const subject = gateway.policySubject(sender.caller)
+    const members = new Map<string, boolean>()
+    const passed = new Set<string>()
+    for (const uri of uris) {
+      const admission = joined.capabilities.read(subject, uri)
+      if (admission.kind !== 'admitted') continue
+      const { member, uri: key } = admission
+      const isOpen = members.get(member) ?? (await passes(member, rest))
+      members.set(member, isOpen)
+      if (isOpen && (await passes(member, { uri: key }))) passed.add(uri)
+    }
+    return passed
+  }
+
+  /** 2026-07-28, basic/patterns: subscriptions. The stream ends when its client leaves, or Postern ends it. */
+  function listen(sender: Sender, request: RelayedRequest, done: Done) {
+    const { params } = request
+    if (!request.readsStreams) return done(NEEDS_STREAM)
+    const taskIds = taskIdsOf(params)
+    if (taskIds.length > 0 && !declaresTasks(request.clientCapabilities)) return done(NOT_DECLARED)
+    const wanted = wantedOf(params)
+    if (wanted.uris.size === 0 || !isGuarded) return open(sender, request, wanted, taskIds, done)
+    let hasLeft = false
+    request.onLeft(() => {
+      hasLeft = true
+    })
+    void passing(sender, request, wanted.uris).then((uris) => {
+      if (hasLeft) done({ kind: 'none' })
+      else open(sender, request, { ...wanted, uris }, taskIds, done)
+    })
+  }
+
+  function open(
+    sender: Sender,
+    request: RelayedRequest,
+    wanted: Wanted,
+    taskIds: readonly string[],
+    done: Done,
+  ): void {
+    const { id, notify } = request
+    const texts = listenTexts(id)
+    /** What comes before the acknowledgement, which is the first message. */
+    let early: string[] | null = []
+    const say = (text: string): void => void (early === null ? notify(text) : early.push(text))
+    let news: TaskNews | null = null
+    const opened = tools.listens.open(sender.caller, slug, wanted, {
+      notify: (name, uri) => say(texts.changed(name, uri)),
+      end() {
+        news?.close()
+        done({ kind: 'result', text: texts.ended })
+      },
+    })
+    if (opened === null) {
+      const detail = 'Too many streams are open for the client.'
+      done(refusal(request, sender, 'concurrency_exceeded', { detail }))
+      return
+    }
+    const acknowledge = (honoured: readonly string[] | null): void => {
+      notify(texts.acknowledged({ ...wanted, uris: opened.honoured }, honoured))
+      for (const text of early ?? []) notify(text)
+      early = null
+    }
+    if (taskIds.length === 0) acknowledge(null)
+    else {
+      news = tasks.watch(sender, request, taskIds, (task) => say(texts.task(task)))
+      void news.honoured.then(acknowledge)
+    }
+    request.onLeft(() => {
+      news?.close()
+      opened.close()
+    })
+  }
+
+  /** Subscriptions of earlier revisions; what changes is told on the stream of the session. */
+  function subscribe(sender: Sender, request: RelayedRequest, done: Done) {
+    const { method, params, received } = request
+    const { uri } = params
+    if (typeof uri !== 'string') return done(invalid('/params/uri', 'uri must be a string'))
+    if (!isSubscribable(uri))
+      return done(invalid('/params/uri', `uri must have at most ${SUBSCRIBED_CHARS_MAX} characters`))
+    if (received.sessionId === '') return done(invalid('/params', 'Subscriptions need a session'))
+    const isAdding = method === 'resources/subscribe'
+    const session = { holder: gateway.holderOf(sender.caller), sessionId: received.sessionId }
+    const go = (): void => {
+      if (!isAdding) tools.subscriptions.remove(session, uri)
+      const isDone = !isAdding || tools.subscriptions.add(session, uri)
+      done(isDone ? DONE : invalid('/params/uri', 'The session has too many subscriptions'))
+    }
+    const admission = joined.capabilities.read(gateway.policySubject(sender.caller), uri)
+    if (admission.kind === 'admitted') {
+      const sent = { ...params, uri: admission.uri }
+      judgeAlone(joined, gateway, sender, request, admission.member, sent, (refused) => {
+        if (refused === null) go()
+        else done(refused)
+      })
+    } else if (isAdding) done(invalid('/params/uri', `Unknown resource: ${uri.slice(0, 128)}`))
+    // Nothing of it goes anywhere
+    else go()
+  }
+
+  /** The stream of a session of an earlier revision. */
+  function listenInSession(
+    sender: Sender,
+    sessionId: string,
+    message: (text: string) => void,
+    end: () => void,
+  ): (() => void) | null {
+    const all = (): Wanted => ({
+      tools: true,
+      prompts: true,
+      resources: true,
+      uris: tools.subscriptions.of(sessionId),
+    })
+    const opened = tools.listens.open(sender.caller, slug, all(), {
+      notify: (method, uri) =>
+        message(JSON.stringify({ jsonrpc: '2.0', method, ...(uri === null ? {} : { params: { uri } }) })),
+      end() {
+        stop?.()
+        end()
+      },
+    })
+    if (opened === null) return null
+    const stop = tools.subscriptions.watch(sessionId, () => opened.want(all()))
+    return () => {
+      stop()
+      opened.close()
+    }
+  }
+
+  return { listen, subscribe, listenInSession }
+}
