@@ -50,7 +50,10 @@ export async function openOwnStores(its: Start) {
   parts.defer(() => lock.release())
   const keyFile = settings.keyFile ?? join(settings.data, 'vault.key')
   if (lock.readOnly === null)
-    await convertStores({ config: files.config.file, records: files.records.file }, log)
+    await convertStores(
+      { config: files.config.file, records: files.records.file, keys: files.keys.file },
+      log,
+    )
   if (lock.readOnly === null) await clearDamagedFiles(settings.data, files, keyFile, log)
   const place: ReadingPlace =
     lock.readOnly === null

@@ -8,9 +8,11 @@ import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { CannotStart } from '../../base/cannot-start.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
+import { KEY_MIGRATIONS } from '../migrations/idempotency-keys.ts'
 import { RECORD_MIGRATIONS } from '../migrations/records.ts'
 import { openConfigStore } from './config.ts'
 import { conversionOf, convertDevelopmentStores } from './converter.ts'
+import { migrate } from './migrate.ts'
 import { openRecordStore } from './records.ts'
 
 const FIXTURE = resolve(import.meta.dirname, '../../../test/fixtures/previous')
@@ -18,7 +20,7 @@ const directory = mkdtempSync(join(tmpdir(), 'postern-converter-'))
 after(() => rmSync(directory, { recursive: true, force: true }))
 
 let count = 0
-function stores(): { config: string; records: string } {
+function stores(): { config: string; records: string; keys: string } {
   count++
   const made = (name: string): string => {
     const file = join(directory, `${name}-${count}.db`)
@@ -27,7 +29,7 @@ function stores(): { config: string; records: string } {
     database.exec(readFileSync(join(FIXTURE, `${name}.sql`), 'utf8'))
     return file
   }
-  return { config: made('config'), records: made('records') }
+  return { config: made('config'), records: made('records'), keys: made('idempotency') }
 }
 
 /** Everything that a file holds, but the list of its versions. */
@@ -77,13 +79,18 @@ test('every row is kept as it is, and the schema is that of a new file', async (
   assert.equal(log.length, 4, log.join('\n'))
   assert.match(log[0]!, /records-\d+\.db is upgraded from development schema 7 to 1 now/)
   assert.match(log[3]!, /config-\d+\.db was upgraded from development schema 25 to 1 in \d+ ms/)
-  const fresh = { config: join(directory, 'fresh.db'), records: join(directory, 'fresh-records.db') }
+  const fresh = {
+    config: join(directory, 'fresh.db'),
+    records: join(directory, 'fresh-records.db'),
+    keys: files.keys,
+  }
   await openConfigStore(fresh.config).close()
   await openRecordStore(fresh.records).close()
   assert.deepEqual(schemaIn(files.config), schemaIn(fresh.config))
   assert.deepEqual(schemaIn(files.records), schemaIn(fresh.records))
   convertDevelopmentStores(fresh, () => assert.fail('a new file is left alone'))
-  convertDevelopmentStores({ config: join(directory, 'none'), records: join(directory, 'none') }, () =>
+  const none = join(directory, 'none')
+  convertDevelopmentStores({ config: none, records: none, keys: none }, () =>
     assert.fail('a file that is not there is left alone'),
   )
 })
@@ -105,6 +112,21 @@ test('an older file is refused by one sentence with its version and the commit t
   )
   assert.equal(readFileSync(files.config, 'base64'), before)
   assert.equal((versionsIn(files.records) as unknown[]).length, 7)
+})
+
+test('idempotency keys of a file without the newest column of its versions are kept, and the file can take a next step', () => {
+  const files = stores()
+  const { keys } = contentOf(files.keys)
+  assert.ok((keys as unknown[]).length > 0)
+  {
+    using database = new DatabaseSync(files.keys)
+    database.exec('alter table schema_versions drop column compatible_from')
+  }
+  for (let times = 0; times < 2; times++) convertDevelopmentStores(files, () => {})
+  using database = new DatabaseSync(files.keys)
+  const next = { version: 2, name: 'next', sqlite: ['alter table keys add column later integer'] }
+  migrate(database, files.keys, [...KEY_MIGRATIONS, next])
+  assert.equal(database.prepare('select count(*) as n from keys').get()?.['n'], (keys as unknown[]).length)
 })
 
 test('a process that is killed between two statements leaves the old file whole, and the next start converts it', () => {

@@ -47,6 +47,7 @@ const BUSY_MS = 5000
 interface ConvertedFiles {
   readonly config: string
   readonly records: string
+  readonly keys: string
 }
 
 type Log = (level: 'info', message: string) => void
@@ -55,12 +56,13 @@ type Log = (level: 'info', message: string) => void
  * Converts the files that the last development version wrote. Does nothing for others, and for files that cannot be read. Throws
  * {@link CannotStart} for an older file, before any file is changed.
  */
-export function convertDevelopmentStores({ config, records }: ConvertedFiles, log: Log): void {
+export function convertDevelopmentStores({ config, records, keys }: ConvertedFiles, log: Log): void {
   const found = [
     { file: records, schema: RECORDS },
     { file: config, schema: CONFIG },
   ]
   const due = found.filter(({ file, schema }) => isDue(file, schema))
+  addCompatibleFrom(keys)
   for (const { file, schema } of due) {
     log(
       'info',
@@ -70,6 +72,23 @@ export function convertDevelopmentStores({ config, records }: ConvertedFiles, lo
     convert(file, schema)
     const ms = Math.round(performance.now() - begun)
     log('info', `${file} was upgraded from development schema ${schema.version} to 1 in ${ms} ms.`)
+  }
+}
+
+/** The schema of idempotency keys has been version 1 throughout; files of earlier programs lack a column of the list of versions. */
+function addCompatibleFrom(keys: string): void {
+  if (stepsIn(keys).length === 0) return
+  let database: DatabaseSync | undefined
+  try {
+    mendSideFiles(keys)
+    database = new DatabaseSync(keys, { timeout: BUSY_MS })
+    const columns = database.prepare("select name from pragma_table_info('schema_versions')").all()
+    if (columns.every(({ name }) => name !== 'compatible_from'))
+      database.exec('alter table schema_versions add column compatible_from integer')
+  } catch {
+    // It can be opened as it is, and what opens it says what is wrong
+  } finally {
+    database?.close()
   }
 }
 

@@ -61,9 +61,8 @@ export function schemaVersionIn(file: string): SchemaVersion | null {
 
 /** The version of a database that was migrated. Throws as SQLite does where it was not. */
 export function schemaVersionOf(database: DatabaseSync): SchemaVersion {
-  const row = database
-    .prepare('select version, compatible_from from schema_versions order by version desc limit 1')
-    .get()
+  // All columns: a file that this program has not written may lack the last one
+  const row = database.prepare('select * from schema_versions order by version desc limit 1').get()
   if (row === undefined) return NO_SCHEMA
   const version = Number(row['version'])
   return { version, compatibleFrom: Number(row['compatible_from'] ?? version) }
