@@ -1,8 +1,9 @@
 /**
- * `npm run bench -- plain tls governed latency recording start routes mcp memory metrics clients accounts swaps config detectors guardrails workflows code console profile soak [--quick]`: measures what is named, or everything. It installs
+ * `npm run bench -- plain tls governed latency recording start routes mcp memory metrics clients accounts swaps config detectors guardrails workflows code console profile soak against [--quick]`: measures what is named, or everything. It installs
  * nothing: what is missing is said and skipped.
  */
 import { accounts } from './accounts.ts'
+import { against } from './against.ts'
 import { clients } from './clients.ts'
 import { code } from './code.ts'
 import { config } from './config.ts'
@@ -47,12 +48,13 @@ const MEASUREMENTS: Record<string, (quick: boolean) => Promise<Outcome>> = {
   guardrails,
   profile,
   soak,
+  against,
 }
 
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
 const quick = process.argv.includes('--quick')
-/** Takes an hour alone. */
-const ONLY_WHEN_NAMED = new Set(['soak'])
+/** One takes an hour alone, the other one needs commits. */
+const ONLY_WHEN_NAMED = new Set(['soak', 'against'])
 const all = Object.keys(MEASUREMENTS).filter((name) => !ONLY_WHEN_NAMED.has(name))
 for (const name of names.length > 0 ? names : all) {
   const measurement = MEASUREMENTS[name]
