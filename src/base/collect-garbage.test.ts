@@ -32,9 +32,13 @@ parentPort.postMessage({
 
 test('a thread collects what nothing refers to, gives back what its young generation held, and keeps the rest', async () => {
   const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(PROGRAM)}`))
-  const [told] = await once(worker, 'message')
+  const exit = once(worker, 'exit')
+  const told: unknown = await Promise.race([
+    once(worker, 'message').then(([message]) => message),
+    exit.then(([code]) => `the thread ended with ${code}`),
+  ])
   assert.deepEqual(told, { isGone: true, kept: 1000, isSmaller: true })
-  await once(worker, 'exit')
+  await exit
 })
 
 test('no module of the program makes a second context', () => {
