@@ -28,6 +28,9 @@ const KIND_MAX: Readonly<Record<string, number>> = {
  */
 const REUSE_GRACE_MS = 60_000
 
+/** Of signatures by which clients have proved themselves: none counts twice (RFC 7523 section 3). */
+const SIGNATURES = 'ReplayDetection'
+
 /** Clients that are not registered here, by their id. */
 type FindClient = (id: string) => Promise<AdapterPayload | undefined>
 
@@ -88,6 +91,9 @@ class StoreAdapter implements Adapter {
     const other = payload.userCode ?? (kind === 'Session' ? payload.uid : undefined)
     await store.writeOAuth(async (oauth) => {
       const before = await oauth.artifact(kind, stored)
+      // The engine looks before it writes, so that both of two requests at once find nothing
+      if (kind === SIGNATURES && before !== undefined && (before.expires_at ?? 0) > now)
+        throw new errors.InvalidClientAuth('the assertion was used before')
       await oauth.put(
         {
           kind,

@@ -3,6 +3,7 @@ import { createPublicKey, generateKeyPairSync, randomUUID } from 'node:crypto'
 import { after, test } from 'node:test'
 import { SignJWT } from 'jose'
 import { postForm, register, startAuthorization } from '../../../test/support/authorization.ts'
+import { eventually } from '../../../test/support/eventually.ts'
 import { signedBy, signingKey } from '../../../test/support/issuer.ts'
 
 const ISSUER = 'https://ci.example'
@@ -92,6 +93,38 @@ test('with keys of its own a service identity signs instead, once with each sign
   assert.equal((await by(await signed(stranger))).body.error, 'invalid_client')
   assert.equal((await by(await signed(privateKey, 'https://elsewhere.example'))).body.error, 'invalid_client')
   assert.equal((await ask({ client_id: 'signer', client_secret })).body.error, 'invalid_client')
+})
+
+test('a signature of a client that registered itself is kept for an hour at most, and of several requests with it one counts', async (t) => {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const keys = [{ ...publicKey.export({ format: 'jwk' }), alg: 'ES256', kid: 'own' }]
+  const client = await register(origin, { token_endpoint_auth_method: 'private_key_jwt', jwks: { keys } })
+  const signed = (end: string) =>
+    new SignJWT({ iss: client, sub: client, aud: origin, jti: randomUUID() })
+      .setProtectedHeader({ alg: 'ES256', kid: 'own' })
+      .setIssuedAt()
+      .setExpirationTime(end)
+      .sign(privateKey)
+  const about = async (client_assertion: string): Promise<number> => {
+    const type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+    const form = { token: 'x', client_assertion, client_assertion_type: type }
+    return (await postForm(`${origin}/oauth/introspect`, form)).status
+  }
+  assert.equal(await about(await signed('61m')), 401)
+  assert.equal(await about(await signed('9999y')), 401)
+  assert.equal(await about(await signed('59m')), 200)
+  const one = await signed('1m')
+  // Requests that wait for another change all find that the assertion is new
+  const { promise: held, resolve: release } = Promise.withResolvers<void>()
+  const change = server.store.writeOAuth(() => held)
+  const looks = t.mock.method(server.store.read.oauth, 'artifact')
+  const asked = Array.from({ length: 4 }, () => about(one))
+  await eventually(
+    () => looks.mock.calls.filter(({ arguments: [kind] }) => kind === 'ReplayDetection').length === 4,
+  )
+  release()
+  await change
+  assert.deepEqual((await Promise.all(asked)).sort(), [200, 401, 401, 401])
 })
 
 test('a service identity without proof, and a client that registered itself, get nothing so', async () => {

@@ -42,6 +42,9 @@ const TTL = {
   Session: 8 * 60 * MINUTE,
 } as const
 
+/** Seconds that a client may sign for in advance: until then each of its signatures is kept. */
+const ASSERTION_MAX = 60 * MINUTE
+
 /** For a sign-in, and for the decision that follows it. */
 const INTERACTION_TTL = { login: 10 * MINUTE, consent: 15 * MINUTE } as const
 
@@ -136,6 +139,7 @@ function configurationOf(parts: ProviderParts): Configuration {
       id_token_signed_response_alg: SIGNING_ALG,
     },
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+    assertJwtClientAuthClaimsAndHeader: (_context, { exp }) => demandNearEnd(exp, parts.clock.now()),
     clientBasedCORS: (_context, origin, { redirectUris = [] }) =>
       redirectUris.some((uri) => URL.parse(uri)?.origin === origin),
     jwks: { keys: [...keys.signing] },
@@ -163,6 +167,12 @@ function configurationOf(parts: ProviderParts): Configuration {
     features: featuresOf(parts),
     discovery: { service_documentation: undefined },
   }
+}
+
+/** Anybody may register a client with a key, and would have signatures kept for as long as these say. */
+function demandNearEnd(exp: unknown, now: number): void {
+  if (Number(exp) * 1000 <= now + ASSERTION_MAX * 1000) return
+  throw new errors.InvalidClientAuth('exp must be within an hour')
 }
 
 function cookiesOf(keys: ServerKeys, isSecure: boolean): Configuration['cookies'] {

@@ -18,6 +18,15 @@ test('a source registers so many clients in a minute and no more; others, and ot
   assert.equal(await wait('/oauth/register', '192.0.2.1'), 0)
 })
 
+test('questions about tokens are bounded, for a client that registered itself signs each of them', async () => {
+  const wait = createRequestLimits(createThrottle({ now: () => 0, monotonic: () => 0 }), (ip) => ip)
+  for (const path of ['/oauth/introspect', '/oauth/revoke']) {
+    for (let count = 0; count < 600; count++) assert.equal(await wait(path, '192.0.2.1'), 0)
+    assert.equal(await wait(path, '192.0.2.1'), 60)
+    assert.equal(await wait(path, '192.0.2.2'), 0)
+  }
+})
+
 test('addresses of one network are one source', async () => {
   const wait = createRequestLimits(createThrottle({ now: () => 0, monotonic: () => 0 }), networkOf)
   for (let count = 0; count < 60; count++)

@@ -10,6 +10,9 @@ const MAX: Readonly<Record<string, number>> = {
   '/oauth/device': 30,
   '/oauth/device/authorize': 30,
   '/oauth/token': 600,
+  // What a client signs there is kept
+  '/oauth/introspect': 600,
+  '/oauth/revoke': 600,
   [INTERACTION]: 600,
   // A connection takes half as many requests again as a sign-in: a person agrees to its servers first
   [CONNECT]: 900,
