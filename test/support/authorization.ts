@@ -41,6 +41,7 @@ export interface AuthorizationTest extends AsyncDisposable {
   readonly directory: string
   readonly store: ConfigStore
   readonly faults: unknown[]
+  readonly warnings: string[]
   readonly move: (ms: number) => void
   readonly browser: () => Browser
   /** Management REST as an administrator, below /management/v1. */
@@ -70,6 +71,7 @@ export async function startAuthorization({
   const directory = mkdtempSync(join(tmpdir(), 'postern-'))
   const cell = createClockCell()
   const faults: unknown[] = []
+  const warnings: string[] = []
   let count = 0
   let listener: RequestListener | undefined
   const server = createServer((request, response) => {
@@ -111,7 +113,7 @@ export async function startAuthorization({
       pins,
       isLocalSignIn: true,
       providers,
-      warn: () => {},
+      warn: (sentence) => warnings.push(sentence),
       state: openControlState(
         createSharedCells(),
         createClock(cell),
@@ -144,6 +146,7 @@ export async function startAuthorization({
       return open.store
     },
     faults,
+    warnings,
     manage,
     move: (ms) => moveClock(cell, ms),
     browser: () => new Browser(origin),

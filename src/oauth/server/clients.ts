@@ -140,11 +140,14 @@ export function lenientMetadata(given: Plain): Plain {
   // RFC 7591 section 2 names the first alone; a client that leaves it out still wants to stay signed in
   else taken['grant_types'] = ['authorization_code', 'refresh_token']
   if (taken['response_types'] !== undefined) taken['response_types'] = redirects.length === 0 ? [] : ['code']
-  if (typeof taken['client_name'] === 'string') taken['client_name'] = visible(taken['client_name'])
-  // It would be taken for Postern; the client is called by its id then
-  if (isReservedName(String(taken['client_name'] ?? ''))) delete taken['client_name']
-  if (taken['client_name'] === '') delete taken['client_name']
-  if (!/^https?:/.test(readable(String(taken['client_uri'])))) delete taken['client_uri']
+  const { client_name: name, client_uri: page } = taken
+  if (typeof name === 'string') {
+    const shown = visible(name)
+    // A reserved one would be taken for Postern; the client is called by its id then
+    if (shown === '' || isReservedName(shown)) delete taken['client_name']
+    else taken['client_name'] = shown
+  }
+  if (typeof page !== 'string' || !/^https?:/.test(readable(page))) delete taken['client_uri']
   return taken
 }
 

@@ -5,6 +5,7 @@ import {
   authorization,
   consent,
   PASSWORD,
+  postForm,
   startAuthorization,
   tokensFor,
 } from '../../../test/support/authorization.ts'
@@ -66,6 +67,21 @@ test('the document of another client is fetched once, outlives a restart, and st
   await server.restart()
   assert.equal(await ask(), 400)
   server.move(-31 * 24 * 60 * 60_000 - 2 * 60 * 60_000)
+})
+
+test('clients that nobody can fetch write a bounded number of lines into the log, and a long URL none', async () => {
+  const before = [asked.length, server.warnings.length] as const
+  const redeem = (client: string) =>
+    postForm(`${origin}/oauth/token`, { grant_type: 'refresh_token', refresh_token: 'x', client_id: client })
+  const long = `https://nowhere.example/${'a'.repeat(40_000)}`
+  assert.equal((await redeem(long)).body.error, 'invalid_client')
+  assert.deepEqual([asked.length, server.warnings.length], before)
+  for (let count = 0; count < 40; count++) await redeem(`https://nowhere.example/${count}`)
+  assert.equal(server.warnings.length - before[1], 30)
+  server.move(60_000)
+  await redeem('https://nowhere.example/later')
+  assert.match(server.warnings.at(-1)!, /nowhere\.example\/later of an OAuth client cannot be fetched/)
+  server.move(-60_000)
 })
 
 test('a document is good for as long as its answer says, within bounds', async () => {

@@ -3,6 +3,7 @@ import { FetchFailure } from '../../base/guarded-fetch.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import type { GetJson } from '../../base/public-fetch.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
+import { tellFew } from '../tell-few.ts'
 import { lenientMetadata } from './clients.ts'
 import { PINNED } from './pinned-documents.ts'
 import type { Sealed } from './sealed.ts'
@@ -20,6 +21,8 @@ const FRESH_MIN_MS = 5 * 60_000
 const FRESH_MAX_MS = 24 * 60 * 60_000
 const KEPT_MS = 30 * 24 * 60 * 60_000
 const DOCUMENTS_MAX = 1000
+/** Characters of a URL that is asked. */
+const URL_MAX = 2048
 
 export interface ClientDocuments {
   /** The bundled document of a client, where it stands in for fetching. */
@@ -49,7 +52,8 @@ export interface ClientDocumentsParts {
 
 /** Documents of clients: pinned, kept or fetched, as the mode lets them be. */
 export function createClientDocuments(parts: ClientDocumentsParts): ClientDocuments {
-  const { store, sealed, clock, mode, getJson, warn } = parts
+  const { store, sealed, clock, mode, getJson } = parts
+  const warn = tellFew(clock, parts.warn)
   const known = new Map([...PINNED, ...parts.pins])
   const mayFetch = mode === 'auto' || mode === 'on'
 
@@ -88,6 +92,7 @@ export function createClientDocuments(parts: ClientDocumentsParts): ClientDocume
     pinned: (url) => (mode === 'auto' || mode === 'pinned-only' ? known.get(url) : undefined),
     async fetch(url) {
       if (!mayFetch) throw new FetchFailure('nothing is fetched here')
+      if (url.length > URL_MAX) throw new FetchFailure('the URL is too long')
       const before = await kept(url)
       if (before?.isFresh === true) return before.document
       try {

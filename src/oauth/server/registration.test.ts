@@ -19,6 +19,31 @@ const DAY_MS = 24 * 60 * 60_000
 const refresh = (client: string, token: string) =>
   postForm(`${origin}/oauth/token`, { grant_type: 'refresh_token', client_id: client, refresh_token: token })
 
+test('metadata of any type are answered, and leave no fault in the log', async () => {
+  const odd: readonly unknown[] = [
+    5,
+    true,
+    [],
+    ['x'],
+    {},
+    { toString: 1 },
+    { toString: 1, valueOf: 1 },
+    null,
+    '',
+  ]
+  for (const member of [
+    ...['client_name', 'client_uri', 'redirect_uris', 'grant_types', 'response_types', 'jwks', 'jwks_uri'],
+    ...['token_endpoint_auth_method', 'application_type', 'token_endpoint_auth_signing_alg', 'scope'],
+  ])
+    for (const value of odd) {
+      const given = { redirect_uris: [REDIRECT], [member]: value }
+      const { status } = await postJson(`${origin}/oauth/register`, given)
+      assert.ok(status === 201 || status === 400, `${member} ${JSON.stringify(value)}: ${status}`)
+      server.move(1100)
+    }
+  assert.deepEqual(server.faults, [])
+})
+
 test('clients register with what they leave out, and with what we do not know', async () => {
   const custom = await postJson(`${origin}/oauth/register`, {
     client_name: 'Editor',

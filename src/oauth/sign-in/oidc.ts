@@ -10,6 +10,7 @@ import type { Plain } from '../../base/plain.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 import { hashToken } from '../../base/token.ts'
 import type { Links } from '../../shared-state/ports/links.ts'
+import { tellFew } from '../tell-few.ts'
 import { type ClaimReading, toArrival } from './arrivals.ts'
 import { type ClientAuthMethod, type ClientProof, methodFor, toClientAuth } from './client-auth.ts'
 import { callbackPathOf } from './port.ts'
@@ -36,7 +37,7 @@ export interface OidcParts {
   readonly accounts: Pick<Accounts, 'arrive'>
   /** Sign-ins that are under way. */
   readonly signIns: Links<SignInState>
-  /** Told in a sentence, without secrets, why a sign-in has failed; at most {@link TOLD_MAX} times a minute. */
+  /** Told in a sentence, without secrets, why a sign-in has failed; few times a minute. */
   readonly warn: (sentence: string) => void
   /** Keeps the tokens of a person for origins that want them; absent where none are kept. */
   readonly keepTokens?: ((account: string, tokens: TokenEndpointResponse) => Promise<void>) | undefined
@@ -70,7 +71,7 @@ export function createOidcSignIn(parts: OidcParts): OidcSignIn {
   const { provider, clock, accounts, signIns } = parts
   const redirectUri = parts.origin + callbackPathOf(provider.slug)
   let known: { readonly configuration: Promise<Configuration>; readonly until: number } | undefined
-  const tell = atMost(TOLD_MAX, clock, parts.warn)
+  const tell = tellFew(clock, parts.warn)
 
   async function configured(): Promise<Configuration> {
     const now = clock.monotonic()
@@ -180,19 +181,6 @@ export function createOidcSignIn(parts: OidcParts): OidcSignIn {
   return {
     begin: (interaction, requestId) => guarded(requestId, () => begin(interaction)),
     finish: (callback, requestId) => guarded(requestId, () => finish(callback)),
-  }
-}
-
-/** Sentences of the log in a minute: whoever comes to the page can cause one. */
-const TOLD_MAX = 30
-
-function atMost(max: number, clock: Clock, warn: (sentence: string) => void): (sentence: string) => void {
-  let minute = 0
-  let count = 0
-  return (sentence) => {
-    const now = Math.floor(clock.monotonic() / 60_000)
-    if (now !== minute) [minute, count] = [now, 0]
-    if (++count <= max) warn(sentence)
   }
 }
 
