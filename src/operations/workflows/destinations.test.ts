@@ -177,3 +177,27 @@ test('a live run of a definition that is not stored demands what storing it woul
   const local = asking(['http://169.254.169.254/latest', null])
   await refused(control.run('workflows.test', live(local), permitted(...tries)), 'configuration_invalid')
 })
+
+test('whoever does not see a credential does not learn by a definition whether its id is there, or of what type it is', async () => {
+  const narrow = {
+    grants: [
+      { role: 'modifier' as const, scope: { types: ['workflows'], verbs: [], collections: [], tags: [] } },
+    ],
+  }
+  const { id } = (await control.run('credentials.get', { id: 'exchange' })).output as { id: string }
+  const origin = { name: 'Far', url: 'https://far.example.com/mcp' }
+  const { id: far } = (await control.run('origins.create', origin)).output as { id: string }
+  const absent = (one: string): string => `${one.slice(0, -4)}zzzz`
+  const template = (one: string) => ({ template: 'mcp-bridge', parameters: { origin: one, tool: 'find' } })
+  const findings = async (name: string, input: object) =>
+    JSON.stringify((await control.run(name, input, narrow)).output['findings'])
+  for (const [name, of, make] of [
+    ['workflows.validate', id, (ref: string) => ({ definition: asking([BANK, ref]) })],
+    ['workflows.expand_template', far, template],
+  ] as const)
+    assert.deepEqual([await findings(name, make(of)), await findings(name, make(absent(of)))], ['[]', '[]'])
+  for (const ref of ['exchange', 'nobody'])
+    assert.match(await findings('workflows.validate', { definition: asking([BANK, ref]) }), /no credential/)
+  const all = (await control.run('workflows.validate', { definition: asking([BANK, absent(id)]) })).output
+  assert.match(JSON.stringify(all['findings']), /there is no credential/)
+})

@@ -1,3 +1,4 @@
+import { idTime } from '../../base/ids.ts'
 import { approvalOf, itemsByKey } from '../../model/capability-drift.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
 import type { CredentialSpec } from '../../model/credential.ts'
@@ -26,20 +27,28 @@ export async function findingsOf(
   return (await judgedBy(definition, context, proxy)).findings
 }
 
-/** The same, with the handles of nodes. */
+/**
+ * The same, with the handles of nodes.
+ * @param isGiven it comes from the reader and is not stored: it tells nothing of what the reader does not see, not even whether an id
+ * is there
+ */
 export async function judgedBy(
   definition: WorkflowDefinition,
   context: OperationContext,
   proxy: ProxySpec | null,
+  isGiven = false,
 ): Promise<Judged> {
   const { reader, whole, apart } = context
+  const seesAll = reader === whole
   const known = new Set<string>()
   const origins = new Map<string, SentOrigin>()
   const credentials = new Map<string, string>()
   for (const { type, ref } of referencesOf(definition)) {
     if (ref.length > 130 || known.has(`${type} ${ref}`)) continue
     // What is stored has ids, which may be of what the reader does not see
-    const found = (await findRef(reader, type, ref)) ?? (await whole.byId(type, ref))
+    const found = (await findRef(reader, type, ref)) ?? (isGiven ? undefined : await whole.byId(type, ref))
+    // A copy of what is stored has them too
+    if (found === undefined && isGiven && !seesAll && idTime(ref) !== undefined) known.add(`${type} ${ref}`)
     if (found === undefined) continue
     known.add(`${type} ${ref}`)
     if (type === 'credentials') credentials.set(ref, (found.spec as CredentialSpec).auth.type)

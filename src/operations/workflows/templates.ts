@@ -10,7 +10,7 @@ import { CHANGE_REFUSES, define } from '../engine/define.ts'
 import { getRef } from '../engine/refs.ts'
 import { proxyKind } from '../kinds/proxies.ts'
 import { workflowKind } from '../kinds/workflows.ts'
-import { findingsOf } from './findings.ts'
+import { findingsOf, judgedBy } from './findings.ts'
 import { toSchema } from './nodes.ts'
 import { setWorkflow } from './proxy-workflow.ts'
 
@@ -70,7 +70,8 @@ export const expandTemplate = define({
   subject: () => ({ type: workflowKind.noun, id: null, slug: null }),
   handle: async (chosen, context) => {
     const definition = definitionFrom(chosen)
-    return { definition, findings: await findingsOf(definition, context) }
+    const { findings } = await judgedBy(definition, context, null, true)
+    return { definition, findings }
   },
 })
 

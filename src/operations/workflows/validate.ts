@@ -46,7 +46,12 @@ export const validateWorkflow = define({
   handle: async (input, context) => {
     const definition = await definitionOf(input, context)
     const proxy = input.proxy === undefined ? null : await getRef(context.reader, 'proxies', input.proxy)
-    const { findings, handles } = await judgedBy(definition, context, proxy && ownerOf(proxy))
+    const { findings, handles } = await judgedBy(
+      definition,
+      context,
+      proxy && ownerOf(proxy),
+      input.definition !== undefined,
+    )
     return {
       valid: findings.every(({ severity }) => severity !== 'error'),
       nodes: definition.nodes.length,
