@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { contentHash } from '../../base/canonical.ts'
 import { refuse } from '../../base/refusal.ts'
 import { DRIFT_TYPES } from '../../model/capability.ts'
 import type { Approved } from '../../model/capability-drift.ts'
@@ -167,12 +168,18 @@ async function noted(
 ) {
   const stored = (await whole.byId('virtual_mcps', id))!
   if (chosen.length === 0) return stored
-  const items = chosen
-    .slice(0, NOTED_MAX)
-    .map(({ slug, type, key, change: kind, hash }) => ({ origin: slug, type, key, change: kind, hash }))
+  const all = chosen.map(({ slug, type, key, change: kind, hash }) => ({
+    origin: slug,
+    type,
+    key,
+    change: kind,
+    hash,
+  }))
+  // An approval is for what was shown: of items that are not named, their digest says whether they have changed since
+  const unnamed = all.length > NOTED_MAX ? { digest: contentHash(all) } : {}
   return change.note(stored, {
     op: 'replace',
     path: '/drift',
-    value: { decision, count: chosen.length, items },
+    value: { decision, count: all.length, items: all.slice(0, NOTED_MAX), ...unnamed },
   })
 }
