@@ -23,6 +23,7 @@ const keyOf = (holder: string, given: Partial<SessionKey> = {}): SessionKey => (
   holder,
   client: `client of ${holder}`,
   owner: `owner of ${holder}`,
+  ownerClient: 'acme',
   ...given,
 })
 
@@ -274,6 +275,43 @@ export function testOriginSessions(name: string, make: () => PoolMade | Promise<
     await add('g', { origin: 'ori_b' })
     await said('b', 'a', 'c')
     assert.equal((await held(pool, keyOf('d'))).serial, serials.get('d'))
+  })
+
+  test(`${name}: a client that names many owners takes no session from a client with fewer`, async () => {
+    const { members, move } = await make()
+    const [pool] = members
+    const heard = retiredOf(pool)
+    const serials = new Map<string, string>()
+    const add = async (holder: string, given: Partial<SessionKey>): Promise<void> => {
+      move(1)
+      serials.set(holder, await open(pool, keyOf(holder, given)))
+    }
+    const said = (...holders: string[]): Promise<void> =>
+      told(
+        heard,
+        holders.map((holder) => `${serials.get(holder)} ${holder} id ${holder}`),
+      )
+    await add('quiet', { ownerClient: 'quiet' })
+    for (const holder of ['a', 'b', 'c', 'd']) await add(holder, { ownerClient: 'loud' })
+    await said('a', 'b')
+    await add('e', { ownerClient: 'third' })
+    await said('a', 'b', 'c')
+    await add('far', { origin: 'ori_b', ownerClient: 'loud' })
+    await add('farther', { origin: 'ori_b', ownerClient: 'loud' })
+    await said('a', 'b', 'c', 'd')
+    for (const holder of ['quiet', 'e'])
+      assert.equal((await held(pool, keyOf(holder))).serial, serials.get(holder))
+  })
+
+  test(`${name}: a client whose sessions are all being opened takes none that others have open`, async () => {
+    const { members } = await make()
+    const [pool] = members
+    const heard = retiredOf(pool)
+    await open(pool, keyOf('quiet', { ownerClient: 'quiet' }))
+    for (const holder of ['a', 'b'])
+      assert.equal((await pool.take(keyOf(holder, { ownerClient: 'loud' }))).kind, 'open')
+    assert.equal((await pool.take(keyOf('c', { ownerClient: 'loud' }))).kind, 'failed')
+    assert.deepEqual(heard, [])
   })
 
   test(`${name}: while all that a bound allows are being opened, no other is`, async () => {

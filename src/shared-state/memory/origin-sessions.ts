@@ -116,8 +116,8 @@ export function createOriginSessionMemory(
   }
 
   /**
-   * Retires the longest unused session of those that one more would be too many of; one in which a task works only where there is no
-   * other. False when all of them are being opened.
+   * Retires the longest unused session of those that one more would be too many of, at a bound that clients share one of the client that
+   * has most; one in which a task works only where there is no other. False when all of them are being opened.
    */
   function makeRoom(key: SessionKey): boolean {
     const ofOrigin = [...byKey.values()].filter(({ key: { origin } }) => origin === key.origin)
@@ -127,13 +127,29 @@ export function createOriginSessionMemory(
       [ofOrigin, perOriginMax],
       [[...byKey.values()], max],
     ] as const) {
-      if (all.filter(({ isRetired }) => !isRetired).length < bound) continue
-      const open = all.filter(({ session, isRetired }) => session !== null && !isRetired)
-      const unused = open.find((kept) => !works(kept)) ?? open[0]
+      const counted = all.filter(({ isRetired }) => !isRetired)
+      if (counted.length < bound) continue
+      const unused = surplusOf(counted, key.ownerClient)
       if (unused === undefined) return false
       retire(unused)
     }
     return true
+  }
+
+  /** The session that makes room for one more of a client, which takes none from a client that has fewer. */
+  function surplusOf(all: readonly Kept[], newcomer: string): Kept | undefined {
+    const byClient = Map.groupBy(all, ({ key }) => key.ownerClient)
+    const most = [...byClient].sort(
+      ([one, { length: a }], [other, { length: b }]) =>
+        b + Number(other === newcomer) - (a + Number(one === newcomer)) ||
+        Number(other === newcomer) - Number(one === newcomer),
+    )
+    for (const [client, own] of most) {
+      const open = own.filter(({ session }) => session !== null)
+      const unused = open.find((kept) => !works(kept)) ?? open[0]
+      if (unused !== undefined || client === newcomer) return unused
+    }
+    return undefined
   }
 
   function begin(member: Member, key: SessionKey): TakenSession {

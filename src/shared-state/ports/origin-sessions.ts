@@ -10,6 +10,8 @@ export interface SessionKey {
   readonly client: string
   /** Caller for whom the session is opened, also where others share it: it has a bound of its own. */
   readonly owner: string
+  /** Id of the client of the owner: clients share the bounds of all, whatever owners a client names. */
+  readonly ownerClient: string
 }
 
 /** A session that an origin has opened. */
@@ -39,7 +41,8 @@ export type TakenSession =
  *    told to release it.
  * 4. One holder is told to end the session at its origin: the last that releases it. An origin that has forgotten a session is not
  *    asked to end it.
- * 5. While a task of the origin works in a session, the session is not retired for being unused or because its client has left.
+ * 5. At a bound that clients share, the client with the most sessions loses one: nobody takes the place of those who have fewer.
+ * 6. While a task of the origin works in a session, the session is not retired for being unused or because its client has left.
  */
 export interface OriginSessionPool {
   /** The session of that key. Never rejects. */

@@ -202,7 +202,8 @@ export function createOriginSessions(tools: OriginSessionsTools): OriginSessions
       const waiting = taking.get(name)
       if (waiting !== undefined) return waiting
       const client = clientSessionOf(origin, clientSession)
-      const key = { origin: origin.id, reach, holder: textHash(asked), client, owner }
+      const ownerClient = caller.client.id
+      const key = { origin: origin.id, reach, holder: textHash(asked), client, owner, ownerClient }
       const way: Way = { fragment: origin.fragment, version, caller: isOwn ? caller : null }
       const made = (session: PooledSession): Held =>
         new Held(name, session, way, clock, { used: pool.used, taskBegan: pool.taskBegan, unused: release })
