@@ -7,6 +7,7 @@
  * 3. When a grant is revoked, the main thread tells all threads, and the proofs of its tokens count no longer.
  */
 import type { Jwt } from '../../base/jwt.ts'
+import type { Plain } from '../../base/plain.ts'
 import { isConsumerResource, isVirtualMcp } from '../../base/protected-resources.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import {
@@ -34,7 +35,7 @@ export function identifySignIn(exchange: Exchange, jwt: Jwt): RefusalCode | null
     return undefined
   const profile = isVirtualMcp(path)
     ? profileAtHost(jwt, snapshot)
-    : snapshot.profiles.get(String(jwt.claims[PROFILE_CLAIM]))
+    : snapshot.profiles.get(idIn(jwt.claims, PROFILE_CLAIM))
   if (profile === undefined) {
     exchange.reason = 'the token names no host or profile that exists'
     return undefined
@@ -53,12 +54,18 @@ export function identifySignIn(exchange: Exchange, jwt: Jwt): RefusalCode | null
 
 /** At a virtual MCP a person is a guest of the host, whatever profile the person uses elsewhere; an agent comes by its binding. */
 function profileAtHost({ claims }: Jwt, { hosts }: Pick<Snapshot, 'hosts'>): LinkedProfile | undefined {
-  const { [HOST_CLAIM]: id, [BINDING_CLAIM]: binding } = claims
-  const host = hosts.get(String(id))
+  const { [BINDING_CLAIM]: binding } = claims
+  const host = hosts.get(idIn(claims, HOST_CLAIM))
   if (binding === undefined) return host?.profile
-  const profile = host?.client.profiles.get(String(binding))
+  const profile = host?.client.profiles.get(idIn(claims, BINDING_CLAIM))
   // Profiles are found by their slugs too
   return profile?.id === binding && profile?.binding !== null ? profile : undefined
+}
+
+/** An id that a claim holds, which may be anything before the token is proved; empty where it is no text. */
+function idIn(claims: Plain, name: string): string {
+  const id = claims[name]
+  return typeof id === 'string' ? id : ''
 }
 
 /**
@@ -97,7 +104,8 @@ export async function proveSignIn(exchange: Known, jwt: Jwt): Promise<RefusalCod
   const verified: Verified = {
     profile: identity.profile,
     key: null,
-    credentialId: grant ?? exchange.snapshot.hostTokens.get(String(credential))?.fragment.id ?? '',
+    credentialId:
+      grant ?? exchange.snapshot.hostTokens.get(idIn(jwt.claims, CREDENTIAL_CLAIM))?.fragment.id ?? '',
     from: 0,
     until,
     subject: user ?? '',

@@ -132,6 +132,7 @@ test('items with the same finding are told of together', () => {
   assert.deepEqual(findingsOf('tools', [...items, tool({ name: 'f' })]), [
     'tools "a", "b", "c" and 2 more are repaired: null at /title is left out',
   ])
+  assert.equal(findingsOf('tools', [{ name: { toString: 1, valueOf: 1 } }]).length, 1)
 })
 
 const value = fc.oneof(

@@ -7,7 +7,7 @@
  * 3. An item that cannot be repaired is in no list, and calls of it are answered like those of an unknown item.
  * 4. The result depends on the item and the era alone.
  */
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { isPlain, type Plain, scalarText } from '../../base/plain.ts'
 import { printable } from '../../base/visible.ts'
 import { type CapabilityType, KEY_OF } from '../capability.ts'
 import { schemaFault } from './output-schema.ts'
@@ -76,7 +76,7 @@ export function findingsOf(type: CapabilityType, items: readonly Plain[]): reado
     const finding = findingOf(fitItem(type, item))
     if (finding === null) continue
     const names = found.get(finding) ?? []
-    names.push(printable(String(item[KEY_OF[type]]).slice(0, NAME_CHARS_MAX)))
+    names.push(printable((scalarText(item[KEY_OF[type]]) ?? '').slice(0, NAME_CHARS_MAX)))
     found.set(finding, names)
   }
   return [...found].map(([finding, names]) => {

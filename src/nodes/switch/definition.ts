@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isPlain } from '../../base/plain.ts'
+import { isPlain, scalarText } from '../../base/plain.ts'
 import type { NodeType } from '../node-type.ts'
 
 export const switchNode: NodeType = {
@@ -18,6 +18,6 @@ export const switchNode: NodeType = {
   handles: ['default', 'a label'],
   handlesBy: ({ cases }) => [
     'default',
-    ...(Array.isArray(cases) ? cases.flatMap((one) => (isPlain(one) ? String(one['label']) : [])) : []),
+    ...(Array.isArray(cases) ? cases.flatMap((one) => (isPlain(one) && scalarText(one['label'])) || []) : []),
   ],
 }

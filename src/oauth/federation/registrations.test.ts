@@ -265,8 +265,8 @@ test('any answer to a registration is a client or a refusal', async () => {
   )
 })
 
-for (const ends of [1e300, 4_000_000_000.5, 4_000_000_000.0001, -1, 'never'])
-  test(`client_secret_expires_at ${ends} is stored as whole milliseconds, or as no end`, async () => {
+for (const ends of [1e300, 4_000_000_000.5, 4_000_000_000.0001, -1, 'never', { toString: 1, valueOf: 1 }])
+  test(`client_secret_expires_at ${JSON.stringify(ends)} is stored as whole milliseconds, or as no end`, async () => {
     const all = startFederation()
     server.serverMetadata = { token_endpoint_auth_methods_supported: ['client_secret_post'] }
     server.acts.set('/register', (_, outgoing) =>

@@ -18,7 +18,7 @@ import { isLoopbackHost } from '../../base/address.ts'
 import { FetchFailure, type GuardedFetch } from '../../base/guarded-fetch.ts'
 import { InLine } from '../../base/in-line.ts'
 import { Lru } from '../../base/lru.ts'
-import type { Plain } from '../../base/plain.ts'
+import { type Plain, scalarText } from '../../base/plain.ts'
 import { refuse } from '../../base/refusal.ts'
 import type { OAuthArtifact } from '../../store/ports/oauth.ts'
 import type { ClientAuthMethod } from '../sign-in/client-auth.ts'
@@ -400,7 +400,7 @@ function readRegistration(
     own === null
       ? 'none'
       : (METHODS.find((one) => one === given) ?? (asked === 'none' ? 'client_secret_basic' : asked))
-  const ends = Number(value['client_secret_expires_at'] ?? 0)
+  const ends = Number(scalarText(value['client_secret_expires_at']) ?? 0)
   // A time that is no exact number of milliseconds is as far away as none
   const isKnown = own !== null && ends > 0 && Number.isSafeInteger(Math.floor(ends * 1000))
   const expiresAt = isKnown ? Math.floor(ends * 1000) : null

@@ -1,5 +1,5 @@
 /** The servers that nodes of a definition ask beside the upstream. */
-import { isPlain } from '../../base/plain.ts'
+import { isPlain, scalarText } from '../../base/plain.ts'
 import { pointerTo } from '../../base/pointer.ts'
 import type { WorkflowDefinition } from '../../model/workflow.ts'
 import { nodeType } from '../../nodes/definitions.ts'
@@ -22,7 +22,7 @@ function destinationsOf(definition: unknown): readonly Asked[] {
   if (!Array.isArray(nodes)) return []
   return nodes.flatMap((node: unknown, index): Asked[] => {
     if (!isPlain(node) || !isPlain(node['config'])) return []
-    const destination = nodeType(String(node['type']))?.destination?.(node['config']) ?? null
+    const destination = nodeType(scalarText(node['type']) ?? '')?.destination?.(node['config']) ?? null
     return destination === null ? [] : [{ pointer: pointerTo('/nodes', index, 'config'), destination }]
   })
 }
