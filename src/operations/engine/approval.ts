@@ -65,7 +65,8 @@ export async function approvalOf(
     (one) => stateAt(one, now) === 'approved',
   )
   const fingerprint = pending.length === 0 ? '' : fingerprintOf(operation, input, options, vault)
-  const approved = pending.find((one) => one.fingerprint === fingerprint)
+  // The newest: an earlier one may have been approved before what it is about has changed
+  const approved = pending.findLast((one) => one.fingerprint === fingerprint)
   return { gate, approved, isRepeated: approved !== undefined, isWayOut }
 }
 
