@@ -5,10 +5,9 @@ import { parseArgs } from 'node:util'
 import { createClock } from '../../src/base/clock.ts'
 import { createEgress, NO_LISTENER } from '../../src/base/egress.ts'
 import { createRequestIds } from '../../src/base/ids.ts'
-import { connectSink } from '../../src/record/connect.ts'
 import type { RecordFields } from '../../src/record/fields.ts'
 import type { RecorderSetup } from '../../src/record/messages.ts'
-import { createRecordSink } from '../../src/record/record-queue.ts'
+import { connectRecordQueue, createRecordQueue } from '../../src/record/record-queue.ts'
 import { startRecorder } from '../../src/record/recorder-client.ts'
 import { createWorkers } from '../../src/threads/worker.ts'
 import { createNativeEngine } from '../../src/wire/native/engine.ts'
@@ -82,8 +81,8 @@ async function recordTo(path: string): Promise<(incoming: Incoming) => void> {
   const nothing = { clockCell: null, counters: null, environment: null, readOnly: null }
   const workerData: RecorderSetup = { path, retentionMs: 1e12, bytesMax, ...nothing }
   const recorder = await startRecorder(() => createWorkers().start('recorder', workerData), console.error)
-  const sink = createRecordSink()
-  recorder.connect((channel) => connectSink(sink, channel))
+  const queue = createRecordQueue()
+  recorder.connect((channel) => connectRecordQueue(queue, channel))
   const ids = createRequestIds(clock)
   const fields: RecordFields = {
     id: '',
@@ -138,6 +137,6 @@ async function recordTo(path: string): Promise<(incoming: Incoming) => void> {
     fields.bytesOut = outcome.bytesOut
     fields.upstreamStatus = outcome.upstreamStatus
     fields.aborted = outcome.aborted
-    sink.add(fields)
+    queue.add(fields)
   }
 }

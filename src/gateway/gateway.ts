@@ -9,7 +9,7 @@ import type { GuardrailTried } from '../model/guardrail-trial.ts'
 import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
 import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { TrialAnswer } from '../model/workflow-trial.ts'
-import type { RecordSink } from '../record/fields.ts'
+import type { RecordQueue } from '../record/fields.ts'
 import type { RequestCounts } from '../record/request-counts.ts'
 import type { CodeRunner } from '../sandbox/port.ts'
 import type { ServiceRunner } from '../services/port.ts'
@@ -81,7 +81,7 @@ export interface GatewayOptions {
   /** What may be asked for keys and tokens. */
   readonly egress: Egress
   readonly counters: Counters
-  readonly records: RecordSink
+  readonly records: RecordQueue
   /** What the metrics page counts; nothing is counted when absent. */
   readonly counts?: RequestCounts
   readonly clock: Clock

@@ -14,7 +14,7 @@ import {
   RECORD_CHARS_MAX,
   type RecordAgent,
   type RecordFields,
-  type RecordSink,
+  type RecordQueue,
   type SurfaceNumber,
 } from '../record/fields.ts'
 import type { HitLabel, RequestCounts } from '../record/request-counts.ts'
@@ -30,7 +30,7 @@ import type { RecordWriter } from './lane.ts'
  * @param counts for the metrics page; null counts nothing
  */
 export function createRecordWriter(
-  sink: RecordSink,
+  queue: RecordQueue,
   remarked: (exchange: Exchange) => void = () => {},
   counts: RequestCounts | null = null,
 ): RecordWriter {
@@ -96,9 +96,9 @@ export function createRecordWriter(
     try {
       counts?.add(fields, collection, virtualMcp)
       if (counts !== null && fields.guardrailHits !== '') countHits(counts, fields.guardrailHits, snapshot)
-      sink.add(fields)
+      queue.add(fields)
     } catch {
-      // The sink counts what it loses; the caller's answer is on its way already.
+      // The queue counts what it loses; the caller's answer is on its way already.
     }
   }
 

@@ -20,6 +20,15 @@ const document = (paths: unknown, more: object = {}): string =>
 const ok = { responses: { 200: { description: 'ok' } } }
 const get = (operation: object) => document({ '/x': { get: { ...ok, ...operation } } })
 
+test('a name with an escape is read as it is meant, whatever documents came before', () => {
+  read('{"openapi":"3.1.0","k":{},"rol\\\\":1}')
+  assert.deepEqual(read('{"openapi":"3.1.0","k":{},"rol\\u0065":"admin"}'), {
+    openapi: '3.1.0',
+    k: {},
+    role: 'admin',
+  })
+})
+
 const BROKEN: readonly [name: string, text: string, pointer: string, reason: RegExp][] = [
   ['empty text', ' \n', '', /empty/],
   ['text that is neither JSON nor YAML', 'a: b: c', '', /YAML.*line 1/],

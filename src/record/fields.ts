@@ -123,7 +123,7 @@ export interface GuardrailHit {
 }
 
 /** Takes records and never waits: bounded, and what does not fit is counted as dropped. */
-export interface RecordSink {
+export interface RecordQueue {
   add(fields: RecordFields): void
   /** Records that were dropped because the recorder did not keep up. */
   readonly dropped: number

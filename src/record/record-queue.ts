@@ -1,5 +1,7 @@
+import type { MessagePort } from 'node:worker_threads'
 import { createBatchWriter, type RecordBatch } from './batch.ts'
-import { isProved, type RecordFields, type RecordSink } from './fields.ts'
+import { isProved, type RecordFields, type RecordQueue } from './fields.ts'
+import type { FromRecorder, ToRecorder } from './messages.ts'
 import { RefusalCounts } from './refusals.ts'
 import { BLOCK_ROWS_MAX } from './row.ts'
 
@@ -12,7 +14,7 @@ const TEXT_MAX = 512 * 1024
 /** Batches of callers who have proved nothing, for each of the others. */
 const UNPROVED_SHARE = 0.25
 
-export interface SinkOptions {
+export interface RecordQueueOptions {
   /** Rows of a batch; at most `BLOCK_ROWS_MAX`. */
   readonly batchRows?: number
   /**
@@ -30,7 +32,7 @@ export interface SinkOptions {
 
 type Post = (batch: RecordBatch) => void
 
-export interface BatchedSink extends RecordSink {
+export interface BatchedRecordQueue extends RecordQueue {
   /** Where batches go from now on. Null while there is no recorder. */
   attach(post: Post | null): void
   /** The receiver took the next batch of this share. */
@@ -47,7 +49,7 @@ export interface BatchedSink extends RecordSink {
  * 3. Nothing that was handed over is used again.
  * 4. Callers who have proved nothing take no place of those who have: each has batches of its own.
  */
-export function createRecordSink(options: SinkOptions = {}): BatchedSink {
+export function createRecordQueue(options: RecordQueueOptions = {}): BatchedRecordQueue {
   const batchRows = Math.min(options.batchRows ?? 1024, BLOCK_ROWS_MAX)
   const batchesMax = options.batchesMax ?? 64
   const now = options.now ?? Date.now
@@ -132,9 +134,14 @@ class Share {
   #gathered = 0
   readonly #batchRows: number
   readonly #batchesMax: number
-  readonly #onDropped: SinkOptions['dropped']
+  readonly #onDropped: RecordQueueOptions['dropped']
 
-  constructor(proved: boolean, batchRows: number, batchesMax: number, onDropped: SinkOptions['dropped']) {
+  constructor(
+    proved: boolean,
+    batchRows: number,
+    batchesMax: number,
+    onDropped: RecordQueueOptions['dropped'],
+  ) {
     this.#onDropped = onDropped
     this.writer = createBatchWriter(batchRows, proved)
     this.#batchRows = batchRows
@@ -169,3 +176,31 @@ class Share {
     for (const requests of this.underway.splice(0)) this.drop(requests)
   }
 }
+
+/**
+ * Joins a queue to a recorder by their port. When the recorder dies the port closes: the queue then gathers and drops
+ * until it is joined to the next one.
+ */
+export function connectRecordQueue(queue: BatchedRecordQueue, port: MessagePort): void {
+  let open = true
+  const post = (message: ToRecorder, transfer: ArrayBuffer[]): void => port.postMessage(message, transfer)
+  port.on('message', (message: FromRecorder) => {
+    if (!open) return
+    if (message.kind === 'taken') queue.taken(message.proved)
+    else {
+      queue.flush()
+      post({ kind: 'flushed', id: message.id }, [])
+    }
+  })
+  port.once('close', () => {
+    // A later connection may already be in place; then the rows were counted when it was attached.
+    if (open && queuePorts.get(queue) === port) queue.attach(null)
+    open = false
+  })
+  queuePorts.set(queue, port)
+  queue.attach((batch) => post({ kind: 'batch', batch }, [batch.numbers]))
+  // A port alone shall not keep a draining thread alive.
+  port.unref()
+}
+
+const queuePorts = new WeakMap<BatchedRecordQueue, MessagePort>()

@@ -1,7 +1,6 @@
 /**
  * A gateway thread: two listeners, the stages, the /mcp door. Wiring only; what is decided is decided by the parts.
  */
-
 import { parentPort, Worker } from 'node:worker_threads'
 import { createAllowedOrigins } from '../base/allowed-origins.ts'
 import { createClock } from '../base/clock.ts'
@@ -49,8 +48,7 @@ import { createParking } from '../mcp/virtual/input/parking.ts'
 import { createOriginSessions } from '../mcp/virtual/sessions/sessions.ts'
 import { createOriginProbe } from '../mcp/virtual/streams/origin-probe.ts'
 import { createOriginWatch } from '../mcp/virtual/streams/origin-watch.ts'
-import { connectSink } from '../record/connect.ts'
-import { createRecordSink } from '../record/record-queue.ts'
+import { connectRecordQueue, createRecordQueue } from '../record/record-queue.ts'
 import { RequestCounts, THREAD_CELLS } from '../record/request-counts.ts'
 import { keepThreadFigures } from '../record/thread-figures.ts'
 import { createCodePool } from '../sandbox/pool.ts'
@@ -80,7 +78,7 @@ const report = (error: unknown, requestId = ''): void => {
 const clock = createClock(init.clockCell ?? undefined)
 const requestIds = createRequestIds(clock)
 const health = new Int32Array(init.health)
-const recorded = createRecordSink({
+const recorded = createRecordQueue({
   now: () => clock.now(),
   sourceOf: networkOf,
   dropped: (requests) => Atomics.add(health, HEALTH.droppedByGateways, requests),
@@ -152,7 +150,7 @@ const gateway = createGateway({
   egress,
   runner: init.runner,
   counters,
-  records: refusedCallers.sink,
+  records: refusedCallers.queue,
   counts,
   clock,
   requestIds,
@@ -331,7 +329,7 @@ main.on(
     probe: createOriginProbe({ gateway, runner: init.runner, clock, own }),
     say,
     listen,
-    recordTo: (port) => connectSink(recorded, port),
+    recordTo: (port) => connectRecordQueue(recorded, port),
     keySets,
     verifiedTokens,
     signIns,

@@ -9,10 +9,9 @@ import { after, type TestContext, test } from 'node:test'
 import { type MessagePort, Worker } from 'node:worker_threads'
 import { createClockCell, moveClock } from '../../src/base/clock.ts'
 import { createCounterMemory, createCounters } from '../../src/gateway/admit/counters.ts'
-import { connectSink } from '../../src/record/connect.ts'
 import type { RecorderSetup } from '../../src/record/messages.ts'
 import { createRecordQueries } from '../../src/record/query-client.ts'
-import { createRecordSink } from '../../src/record/record-queue.ts'
+import { connectRecordQueue, createRecordQueue } from '../../src/record/record-queue.ts'
 import { startRecorder } from '../../src/record/recorder-client.ts'
 import { limitKeyOf } from '../../src/snapshot/find/limit-key.ts'
 import { planLimit, toPlan } from '../../src/snapshot/find/limit-plan.ts'
@@ -120,10 +119,10 @@ test('100,000 records of two threads all arrive, readers see whole batches, and 
 
 test('a record can be read as soon as a flush has answered', async (t) => {
   const { recorder, queries } = await open(t, 'flush')
-  const sink = createRecordSink()
-  recorder.connect((port) => connectSink(sink, port))
+  const queue = createRecordQueue()
+  recorder.connect((port) => connectRecordQueue(queue, port))
   for (let i = 0; i < 5; i++) {
-    sink.add(recordFields({ id: `flushed-${i}` }))
+    queue.add(recordFields({ id: `flushed-${i}` }))
     await recorder.flush()
     assert.equal((await queries.get(`flushed-${i}`))?.id, `flushed-${i}`)
   }
@@ -161,20 +160,20 @@ test('what a thread handed over before it was ended is stored', async (t) => {
 
 test('a recorder that dies is replaced; gateway threads go on and nothing is lost uncounted', async (t) => {
   const { path, recorder, threads, logged } = await open(t, 'crash')
-  const sink = createRecordSink({ batchRows: 10 })
-  recorder.connect((port) => connectSink(sink, port))
-  for (let i = 0; i < 100; i++) sink.add(recordFields({ id: `before-${i}` }))
+  const queue = createRecordQueue({ batchRows: 10 })
+  recorder.connect((port) => connectRecordQueue(queue, port))
+  for (let i = 0; i < 100; i++) queue.add(recordFields({ id: `before-${i}` }))
   await recorder.flush()
   await threads[0]!.terminate()
-  for (let i = 0; i < 15; i++) sink.add(recordFields({ id: `between-${i}` }))
+  for (let i = 0; i < 15; i++) queue.add(recordFields({ id: `between-${i}` }))
   await eventually(() => threads.length === 2 && recorder.state.running)
   assert.match(logged[0]!, /recorder thread ended/)
-  for (let i = 0; i < 100; i++) sink.add(recordFields({ id: `after-${i}` }))
+  for (let i = 0; i < 100; i++) queue.add(recordFields({ id: `after-${i}` }))
   await recorder.flush()
   const db = new DatabaseSync(path, { readOnly: true })
   const rows = Number(db.prepare('SELECT sum(rows) AS n FROM blocks').get()?.['n'])
   db.close()
-  assert.equal(rows + sink.dropped, 215)
+  assert.equal(rows + queue.dropped, 215)
   assert.ok(rows >= 200)
 })
 
@@ -197,21 +196,21 @@ test('after kill -9 every record that was acknowledged is there and the file ope
   assert.ok(Number(db.prepare('SELECT sum(rows) AS n FROM blocks').get()?.['n']) >= taken)
   db.close()
   assert.ok((await queries.get('forever-0')) !== undefined)
-  const sink = createRecordSink()
-  recorder.connect((port) => connectSink(sink, port))
-  sink.add(recordFields({ id: 'after-the-kill' }))
+  const queue = createRecordQueue()
+  recorder.connect((port) => connectRecordQueue(queue, port))
+  queue.add(recordFields({ id: 'after-the-kill' }))
   await recorder.flush()
   assert.ok((await queries.get('after-the-kill')) !== undefined)
 })
 
 test('records older than the retention are gone after a start', async (t) => {
   const first = await open(t, 'retention')
-  const sink = createRecordSink()
-  first.recorder.connect((port) => connectSink(sink, port))
-  sink.add(recordFields({ id: 'old', timeMs: Date.now() }))
-  sink.flush()
+  const queue = createRecordQueue()
+  first.recorder.connect((port) => connectRecordQueue(queue, port))
+  queue.add(recordFields({ id: 'old', timeMs: Date.now() }))
+  queue.flush()
   await first.recorder.flush()
-  sink.add(recordFields({ id: 'new', timeMs: Date.now() + 2 * DAY_MS }))
+  queue.add(recordFields({ id: 'new', timeMs: Date.now() + 2 * DAY_MS }))
   await first.close()
   const kept = await open(t, 'retention', { retentionMs: 30 * DAY_MS })
   assert.ok((await kept.queries.get('old')) !== undefined)
@@ -276,9 +275,9 @@ test('a query thread that ends before it has started ends all questions that wai
 
 test('a query thread that hangs costs its question alone and is replaced', async (t) => {
   const { path, recorder } = await open(t, 'hang')
-  const sink = createRecordSink()
-  recorder.connect((port) => connectSink(sink, port))
-  sink.add(recordFields({ id: 'there' }))
+  const queue = createRecordQueue()
+  recorder.connect((port) => connectRecordQueue(queue, port))
+  queue.add(recordFields({ id: 'there' }))
   await recorder.flush()
   let starts = 0
   const queries = createRecordQueries(

@@ -25,6 +25,17 @@ test('one holder takes half of the places, and every further holder finds one', 
   assert.deepEqual(begun.slice(4), ['a', 'b', 'c', 'd'])
 })
 
+test('holders that flood the line leave a place in it for every further holder', () => {
+  const { enter, refused } = lineOf(1)
+  enter('first')
+  for (const holder of ['a', 'b', 'c', 'd']) for (let i = 0; i < 200; i++) enter(holder)
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((one) => 200 - refused.filter((name) => name === one).length)
+  // A holder has at most as many places as it leaves to others, and 128
+  assert.deepEqual([a, b, c, d], [128, 128, 128, 64])
+  enter('e')
+  assert.ok(!refused.includes('e'))
+})
+
 test('holders that wait get their turns one after the other, however many requests one of them has', () => {
   const { enter, begun } = lineOf(1)
   const places = new Map<string, Place[]>()

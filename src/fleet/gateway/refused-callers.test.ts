@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BEYOND_BINDING } from '../../gateway/refusal-reasons.ts'
-import type { RecordFields, RecordSink } from '../../record/fields.ts'
+import type { RecordFields, RecordQueue } from '../../record/fields.ts'
 import type { FromGateway } from '../shared/messages.ts'
 import type { RefusedCallers } from '../shared/refused-callers.ts'
 import { gatherRefusedCallers } from './refused-callers.ts'
@@ -9,11 +9,11 @@ import { gatherRefusedCallers } from './refused-callers.ts'
 function start() {
   const added: RecordFields[] = []
   const said: FromGateway[] = []
-  const plain: RecordSink = { add: (fields) => void added.push(fields), dropped: 0, flush() {} }
-  const { sink, tell } = gatherRefusedCallers(plain, (message) => said.push(message))
+  const plain: RecordQueue = { add: (fields) => void added.push(fields), dropped: 0, flush() {} }
+  const { queue, tell } = gatherRefusedCallers(plain, (message) => said.push(message))
   const add = (fields: Partial<RecordFields>): void =>
     // The members that are read
-    sink.add({
+    queue.add({
       ...{
         surface: 2,
         code: 'credential_invalid',

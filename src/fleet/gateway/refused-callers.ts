@@ -8,7 +8,7 @@
  */
 import { BEYOND_BINDING, NOT_SHARED } from '../../gateway/refusal-reasons.ts'
 import { RECORD_SURFACES } from '../../model/record-surfaces.ts'
-import { isProved, type RecordFields, type RecordSink } from '../../record/fields.ts'
+import { isProved, type RecordFields, type RecordQueue } from '../../record/fields.ts'
 import type { FromGateway } from '../shared/messages.ts'
 import type { RefusedCallers } from '../shared/refused-callers.ts'
 
@@ -29,11 +29,11 @@ const OF_CALLER: ReadonlySet<string> = new Set([
 /** Reasons of refusals whose code says nothing about the caller. */
 const BEYOND: ReadonlySet<string> = new Set([NOT_SHARED, BEYOND_BINDING])
 
-/** A sink that also gathers refused callers, and what hands them over before the thread ends. */
+/** A queue that also gathers refused callers, and what hands them over before the thread ends. */
 export function gatherRefusedCallers(
-  sink: RecordSink,
+  queue: RecordQueue,
   say: (message: FromGateway) => void,
-): { readonly sink: RecordSink; readonly tell: () => void } {
+): { readonly queue: RecordQueue; readonly tell: () => void } {
   const gathered = new Map<string, { -readonly [Name in keyof RefusedCallers]: RefusedCallers[Name] }>()
   let timer: NodeJS.Timeout | null = null
 
@@ -57,15 +57,15 @@ export function gatherRefusedCallers(
 
   return {
     tell,
-    sink: {
+    queue: {
       add(fields) {
         if (isAboutCaller(fields)) note(toRefused(fields))
-        sink.add(fields)
+        queue.add(fields)
       },
       get dropped() {
-        return sink.dropped
+        return queue.dropped
       },
-      flush: () => sink.flush(),
+      flush: () => queue.flush(),
     },
   }
 }

@@ -1,3 +1,4 @@
+import { parseEscapedNames } from '../../base/escaped-names.ts'
 import { grammarFaultOf } from '../../base/json-fault.ts'
 import { stringOf } from '../../base/json-scan.ts'
 import { pointerTo } from '../../base/pointer.ts'
@@ -15,6 +16,7 @@ interface Level {
  */
 export function readJson(text: string): unknown {
   const open: Level[] = []
+  let hasEscapes = false
   const pointer = (): string => pointerTo('', ...open.map((level) => level.token))
   const fault = grammarFaultOf(text, {
     opened(isObject) {
@@ -24,6 +26,7 @@ export function readJson(text: string): unknown {
     named(literal) {
       const level = open.at(-1)!
       const name = stringOf(literal)!
+      if (literal.includes('\\')) hasEscapes = true
       level.token = name
       if (level.names!.has(name)) throw broken(pointer(), 'this member stands twice')
       level.names!.add(name)
@@ -34,7 +37,7 @@ export function readJson(text: string): unknown {
     },
     closed: () => void open.pop(),
   })
-  if (fault === null) return toPlain(JSON.parse(text))
+  if (fault === null) return toPlain(hasEscapes ? parseEscapedNames(text) : JSON.parse(text))
   const { at, want, string } = fault
   if (string !== -1) {
     const why = at === text.length ? 'does not end' : 'has an invalid escape or control character'

@@ -47,6 +47,17 @@ const NOUNS: ReadonlyMap<string, string> = new Map([
   ['completion/complete', 'prompt or resource template'],
 ])
 
+/** The list that each method asks for, and the member of its result (2026-07-28, server). */
+const LISTS: ReadonlyMap<string, readonly [CapabilityType, member: string]> = new Map([
+  ['tools/list', ['tools', 'tools']],
+  ['prompts/list', ['prompts', 'prompts']],
+  ['resources/list', ['resources', 'resources']],
+  ['resources/templates/list', ['resource_templates', 'resourceTemplates']],
+])
+
+/** Milliseconds for which a client may keep a list (2026-07-28: ttlMs). */
+const LIST_TTL_MS = 60_000
+
 type Found =
   | { readonly kind: 'target'; readonly target: Target }
   | { readonly kind: 'unknown'; readonly pointer: string; readonly name: string }
@@ -407,17 +418,6 @@ function isLeftOut(
   const type = method === 'tools/call' ? 'tools' : 'prompts'
   return typeof name === 'string' && whole.find(subject, type, name) !== null
 }
-
-/** The list that each method asks for, and the member of its result (2026-07-28, server). */
-const LISTS: ReadonlyMap<string, readonly [CapabilityType, member: string]> = new Map([
-  ['tools/list', ['tools', 'tools']],
-  ['prompts/list', ['prompts', 'prompts']],
-  ['resources/list', ['resources', 'resources']],
-  ['resources/templates/list', ['resource_templates', 'resourceTemplates']],
-])
-
-/** Milliseconds for which a client may keep a list (2026-07-28: ttlMs). */
-const LIST_TTL_MS = 60_000
 
 /** Text of the result with a list, by the JSON of its array. What a caller sees depends on its permissions, so no list is public. */
 function listText({ json }: { readonly json: string }, member: string, isModern: boolean): string {

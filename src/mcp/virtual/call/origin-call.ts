@@ -22,8 +22,7 @@ import { isModernVersion } from '../../protocol/versions.ts'
 import { inputFault, offers, requiredBy } from '../input/input-requests.ts'
 import { type ParkedCall, ROUNDS_MAX } from '../input/parked-call.ts'
 import { type Parking, tokenOf } from '../input/parking.ts'
-import type { NoSession } from '../sessions/sessions.ts'
-import { levelFor } from '../sessions/sessions.ts'
+import { levelFor, type NoSession } from '../sessions/sessions.ts'
 import { PASSED, type TaskTerms } from '../tasks/task-terms.ts'
 import type { ArgumentHeaders } from './argument-headers.ts'
 import { connectPage, type Retried, URL_NEEDED, URL_NEEDED_VERSION } from './connect-page.ts'
@@ -41,7 +40,7 @@ import {
 } from './origin-error.ts'
 import { OriginLine, type OriginLineTools } from './origin-line.ts'
 import { withPublicUris } from './public-uris.ts'
-import { NO_COMPLETION, passedResult, resultFor, toolErrorText } from './results.ts'
+import { NO_COMPLETION, notificationText, passedResult, resultFor, toolErrorText } from './results.ts'
 
 const EMPTY: Members = Object.freeze({})
 /** Requests of an origin during one call that it gets an answer to: each answer is a request to it. */
@@ -596,9 +595,4 @@ export class OriginCall {
       this.#done({ kind: 'error', code: RPC.internalError, message: 'Internal error' })
     }
   }
-}
-
-/** A notification without what the origin may have added to it. */
-function notificationText(method: string, params: Members): string {
-  return JSON.stringify(withDigits({ jsonrpc: '2.0', method, params }))
 }

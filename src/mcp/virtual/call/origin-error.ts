@@ -77,7 +77,7 @@ export interface RunnerFailure {
 }
 
 /** Reasons of the runner that say more than that it cannot serve the call now. */
-const CODES: Readonly<Record<string, RefusalCode>> = {
+const RUNNER_CODES: Readonly<Record<string, RefusalCode>> = {
   start_failed: 'upstream_unreachable',
   process_ended: 'upstream_unreachable',
   memory_exceeded: 'upstream_unreachable',
@@ -88,7 +88,7 @@ const CODES: Readonly<Record<string, RefusalCode>> = {
   credential_invalid: 'credential_unavailable',
 }
 const RETRY_MS_MAX = 24 * 3_600_000
-const MESSAGE_CHARS_MAX = 500
+const RUNNER_MESSAGE_CHARS_MAX = 500
 
 /**
  * What an error of the runner comes to; null for an error of the server itself.
@@ -100,9 +100,9 @@ export function runnerFailureIn({ code, message, data }: RpcError, wasSent: bool
   if (typeof reason !== 'string' || !/^[a-z_]{1,64}$/.test(reason)) return null
   const isWaitKnown = typeof retryMs === 'number' && retryMs >= 0 && retryMs <= RETRY_MS_MAX
   const mayHaveRun = wasSent && executed === 'unknown'
-  const text = message.slice(0, MESSAGE_CHARS_MAX).replace(/\.?$/, '.')
+  const text = message.slice(0, RUNNER_MESSAGE_CHARS_MAX).replace(/\.?$/, '.')
   return {
-    code: Object.hasOwn(CODES, reason) ? CODES[reason]! : 'upstream_unavailable',
+    code: Object.hasOwn(RUNNER_CODES, reason) ? RUNNER_CODES[reason]! : 'upstream_unavailable',
     reason: `${text} ${mayHaveRun ? 'The server may have executed the call.' : 'The server has not executed the call.'}`,
     members: {
       runner_reason: reason,
@@ -115,7 +115,7 @@ export function runnerFailureIn({ code, message, data }: RpcError, wasSent: bool
 // Servers of the official SDKs refuse a call themselves when the client has not declared what it needs. In earlier revisions they have
 // no code for that, and say it in words; a client of 2026-07-28 gets the code of its revision.
 
-const REFUSALS: readonly (readonly [RegExp, name: string, mode: string | null])[] = [
+const UNDECLARED: readonly (readonly [RegExp, name: string, mode: string | null])[] = [
   [/Client does not support url elicitation/i, 'elicitation', 'url'],
   [/Client does not support (form )?elicitation/i, 'elicitation', 'form'],
   [/Client does not support sampling/i, 'sampling', null],
@@ -125,12 +125,12 @@ const REFUSALS: readonly (readonly [RegExp, name: string, mode: string | null])[
   [/\(roots\/list\): the client .{0,60}did not declare/, 'roots', null],
 ]
 /** Longer texts are no such refusal. */
-const CHARS_MAX = 512
+const UNDECLARED_CHARS_MAX = 512
 
 /** What the client would have to declare, as capabilities have it; null for a failure that has another reason. */
 export function undeclaredIn(text: unknown, capabilities: Members): Members | null {
-  if (typeof text !== 'string' || text.length > CHARS_MAX) return null
-  for (const [pattern, name, mode] of REFUSALS)
+  if (typeof text !== 'string' || text.length > UNDECLARED_CHARS_MAX) return null
+  for (const [pattern, name, mode] of UNDECLARED)
     if (pattern.test(text) && !offers(capabilities, name, mode))
       return { [name]: mode === null ? {} : { [mode]: {} } }
   return null

@@ -107,3 +107,8 @@ export function refusal(
 export function invalid(pointer: string, message: string): RelayedAnswer {
   return { kind: 'error', code: RPC.invalidParams, message, data: { pointer } }
 }
+
+/** A notification without what the origin may have added to it. */
+export function notificationText(method: string, params: Members): string {
+  return JSON.stringify(withDigits({ jsonrpc: '2.0', method, params }))
+}
