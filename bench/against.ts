@@ -38,10 +38,10 @@ export async function against(quick: boolean): Promise<Outcome> {
   using others = checkOut(named, scratch.path)
   const checkouts = [{ name: 'this checkout', path: top }, ...others.list]
   const run = async (name: string, start: Start): Promise<readonly Comparison[]> => {
-    const directory = join(scratch.path, name)
-    mkdirSync(directory)
+    const directory = folderIn(scratch.path, name)
     await using processes = createProcesses()
-    return compare(processes, await start(processes, directory, checkouts), roundOptions(quick))
+    // Not without `await`: the processes end with this function
+    return await compare(processes, await start(processes, directory, checkouts), roundOptions(quick))
   }
   return {
     name: 'against',
@@ -88,10 +88,10 @@ function checkOut(
   }
 }
 
-/** A folder of its own for each checkout, below that of a measurement. */
-function folderOf(directory: string, { name }: Checkout): string {
+/** A folder for files of a measurement or a checkout, with one for logs as `scratchDirectory` has. */
+function folderIn(directory: string, name: string): string {
   const path = join(directory, name.replaceAll(/\W/g, '-'))
-  mkdirSync(path)
+  mkdirSync(join(path, 'log'), { recursive: true })
   return path
 }
 
@@ -114,7 +114,7 @@ const startPlain: Start = async (processes, directory, checkouts) => {
   ]
   for (const checkout of checkouts) {
     const stand = await moduleOf<typeof import('./measure/stand.ts')>(checkout, 'measure/stand.ts')
-    const { postern, call } = await stand.startManaged(processes, folderOf(directory, checkout), POSTERN)
+    const { postern, call } = await stand.startManaged(processes, folderIn(directory, checkout.name), POSTERN)
     await stand.publishOrders(call, upstreamPort)
     await stand.openClient(call, ['orders'])
     candidates.push({
@@ -133,7 +133,7 @@ const startGoverned: Start = async (processes, directory, checkouts) => {
   for (const checkout of checkouts) {
     const started = await (
       await moduleOf<typeof import('./governed.ts')>(checkout, 'governed.ts')
-    ).startGoverned(processes, folderOf(directory, checkout))
+    ).startGoverned(processes, folderIn(directory, checkout.name))
     if (candidates.length === 0) candidates.push(started.nginx)
     candidates.push({ ...started.candidate, name: checkout.name })
   }
@@ -145,7 +145,7 @@ const startAgents: Start = async (processes, directory, checkouts) => {
   for (const checkout of checkouts) {
     const agents = await (
       await moduleOf<typeof import('./measure/agents.ts')>(checkout, 'measure/agents.ts')
-    ).startAgents(processes, folderOf(directory, checkout), POSTERN)
+    ).startAgents(processes, folderIn(directory, checkout.name), POSTERN)
     const { overRest, overMcp, overVirtualMcp } = agents
     for (const candidate of [overRest, overMcp, overVirtualMcp])
       candidates.push({ ...candidate, name: `${checkout.name}: ${candidate.name}` })
