@@ -49,11 +49,8 @@ export async function openOwnStores(its: Start) {
   const lock = await files.lock.takeForStart()
   parts.defer(() => lock.release())
   const keyFile = settings.keyFile ?? join(settings.data, 'vault.key')
-  if (lock.readOnly === null)
-    await convertStores(
-      { config: files.config.file, records: files.records.file, keys: files.keys.file },
-      log,
-    )
+  const converted = { config: files.config.file, records: files.records.file, keys: files.keys.file }
+  await convertStores(converted, lock.readOnly, log)
   if (lock.readOnly === null) await clearDamagedFiles(settings.data, files, keyFile, log)
   const place: ReadingPlace =
     lock.readOnly === null
@@ -77,7 +74,7 @@ export async function openOwnStores(its: Start) {
     },
     lastGood,
     clock,
-    version: compilerVersion(VERSION, await PLACES.newestSchema()),
+    version: compilerVersion(VERSION, (await PLACES.knownSchemas()).newest),
     fault,
     readOnly: place.readOnly,
   })

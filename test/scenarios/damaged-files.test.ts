@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { CannotStart } from '../../src/base/cannot-start.ts'
 import { createClock } from '../../src/base/clock.ts'
@@ -162,10 +163,30 @@ test('with config.db and serving.db damaged the start is refused, names both and
     assert.ok(error instanceof CannotStart)
     assert.match(
       error.message,
-      /config\.db is damaged .*serving\.db is not there or is damaged\. Restore a backup/,
+      /config\.db is damaged .*serving\.db is not there, is damaged, or was written by another version\. Restore a backup/,
     )
     return true
   })
+})
+
+test('with config.db gone a serving.db that cannot be used is kept, and the start begins nothing anew beside it', async () => {
+  for (const content of ['this is no database'.repeat(50), null]) {
+    const data = copy()
+    const serving = join(data, 'serving.db')
+    if (content !== null) writeFileSync(serving, content)
+    else {
+      using database = new DatabaseSync(serving)
+      database.exec('pragma user_version = 99')
+    }
+    rmSync(join(data, 'config.db'))
+    for (let times = 0; times < 2; times++)
+      await assert.rejects(
+        open(data),
+        (error) =>
+          error instanceof CannotStart && /config\.db is gone\..*begin anew, delete/.test(error.message),
+      )
+    assert.deepEqual([existsSync(join(data, 'config.db')), existsSync(serving)], [false, true])
+  }
 })
 
 test('a damaged file is named in the log with what was done about it, and by doctor with what to do', async () => {

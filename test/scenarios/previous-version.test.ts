@@ -38,8 +38,8 @@ after(async () => {
 test('the conversion of each store is announced before and after, and nothing else is amiss', () => {
   const said = server.log.filter((line) => line.includes('development schema'))
   assert.equal(said.length, 4, server.log.join('\n'))
-  assert.match(said[0]!, /^info .*records\.db is upgraded from development schema 7 to 1 now/)
-  assert.match(said[3]!, /^info .*config\.db was upgraded from development schema 25 to 1 in \d+ ms/)
+  assert.match(said[0]!, /^info .*records\.db is upgraded from development schema 7 to schema 8 now/)
+  assert.match(said[3]!, /^info .*config\.db was upgraded from development schema 25 to schema 26 in \d+ ms/)
   assert.deepEqual(
     server.log.filter((line) => /^(error|warn)/.test(line) && !line.includes('vault.key')),
     [],

@@ -1,9 +1,9 @@
 import type { Migration } from './migration.ts'
 
-/** The schema of configuration and audit, oldest step first. */
+/** The schema of configuration and audit, oldest step first. Versions 1 to 25 were those of development: see `sqlite/converter.ts`. */
 export const CONFIG_MIGRATIONS: readonly Migration[] = [
   {
-    version: 1,
+    version: 26,
     name: 'configuration and audit in one step',
     sqlite: [
       `create table meta (

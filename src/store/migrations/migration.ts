@@ -47,6 +47,19 @@ export function newestOf(steps: readonly Migration[]): number {
   return steps.at(-1)?.version ?? 0
 }
 
+/** The version of the first step: a program with these steps brings no store of an earlier one to its own. */
+export function firstOf(steps: readonly Migration[]): number {
+  return steps[0]?.version ?? 1
+}
+
+/** Whether a store has a version from before the first step, which was never released. */
+export function isOfDevelopment(
+  { version }: Pick<SchemaVersion, 'version'>,
+  steps: readonly Migration[],
+): boolean {
+  return version > 0 && version < firstOf(steps)
+}
+
 /** Whether a program with these steps may open a store: one that it brings to its newest version, or a newer one that allows it. */
 export function mayOpen({ compatibleFrom }: SchemaVersion, steps: readonly Migration[]): boolean {
   return compatibleFrom <= newestOf(steps)

@@ -1,9 +1,12 @@
 import type { Migration } from './migration.ts'
 
-/** Steps of the records file, in order. A released step is never changed; a later one follows. */
+/**
+ * Steps of the records file, in order. A released step is never changed; a later one follows. Versions 1 to 7 were those of
+ * development: see `sqlite/converter.ts`.
+ */
 export const RECORD_MIGRATIONS: readonly Migration[] = [
   {
-    version: 1,
+    version: 8,
     name: 'records, quotas and rollups',
     sqlite: [
       `create table blocks (

@@ -11,8 +11,8 @@ import type { StoreUnavailable } from './unavailable.ts'
 
 /** Where each kind of data is kept. Nothing is opened before a place is asked to. */
 export interface StorePlaces {
-  /** The newest version of the schema of configuration and audit that this program knows. */
-  newestSchema(): Promise<number>
+  /** The versions of the schema of configuration and audit that this program knows. */
+  knownSchemas(): Promise<KnownSchemas>
   /** @param directory the data directory */
   lock(directory: string): LockPlace
   /** @param file its path in the data directory, as for all that follow */
@@ -20,6 +20,12 @@ export interface StorePlaces {
   lastGood(file: string): ServedPlace<LastGoodStore>
   keys(file: string): ServedPlace<KeyStore> & UpgradedPlace
   records(file: string): RecordsPlace
+}
+
+/** Both are known themselves. Earlier versions than the first were never released. */
+export interface KnownSchemas {
+  readonly first: number
+  readonly newest: number
 }
 
 /** Something that is kept, and is not open. */

@@ -7,12 +7,14 @@ import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { CannotStart } from '../../base/cannot-start.ts'
+import type { AccessFault } from '../../base/file-access.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
 import { KEY_MIGRATIONS } from '../migrations/idempotency-keys.ts'
 import { RECORD_MIGRATIONS } from '../migrations/records.ts'
 import { openConfigStore } from './config.ts'
-import { conversionOf, convertDevelopmentStores } from './converter.ts'
-import { migrate } from './migrate.ts'
+import { convertDevelopmentStores } from './converter.ts'
+import { faultOfKeys, faultOfRecords } from './judge-file.ts'
+import { migrate, schemaVersionOf } from './migrate.ts'
 import { openRecordStore } from './records.ts'
 
 const FIXTURE = resolve(import.meta.dirname, '../../../test/fixtures/previous')
@@ -56,7 +58,7 @@ function schemaIn(file: string): readonly string[] {
     .sort()
 }
 
-function versionsIn(file: string): unknown {
+function versionsIn(file: string): readonly unknown[] {
   using database = new DatabaseSync(file, { readOnly: true })
   return database
     .prepare('select version, name from schema_versions order by version')
@@ -64,7 +66,7 @@ function versionsIn(file: string): unknown {
     .map(({ version, name }) => [version, name])
 }
 
-const newest = ([step]: typeof CONFIG_MIGRATIONS): unknown => [[step!.version, step!.name]]
+const newest = ([step]: typeof CONFIG_MIGRATIONS): unknown => [step!.version, step!.name]
 
 test('every row is kept as it is, and the schema is that of a new file', async () => {
   const files = stores()
@@ -72,13 +74,15 @@ test('every row is kept as it is, and the schema is that of a new file', async (
   for (const table of ['tokens', 'secrets', 'connections', 'oauth_artifacts', 'oauth_keys', 'passwords'])
     assert.ok((before[0]![table] as unknown[]).length > 0, table)
   const log: string[] = []
-  for (let times = 0; times < 2; times++) convertDevelopmentStores(files, (_level, line) => log.push(line))
+  for (let times = 0; times < 2; times++)
+    convertDevelopmentStores(files, null, (_level, line) => log.push(line))
   assert.deepEqual([contentOf(files.config), contentOf(files.records)], before)
-  assert.deepEqual(versionsIn(files.config), newest(CONFIG_MIGRATIONS))
-  assert.deepEqual(versionsIn(files.records), newest(RECORD_MIGRATIONS))
+  assert.deepEqual(versionsIn(files.config).at(-1), newest(CONFIG_MIGRATIONS))
+  assert.deepEqual(versionsIn(files.records).at(-1), newest(RECORD_MIGRATIONS))
+  assert.deepEqual([faultOfRecords(files.records), faultOfKeys(files.keys)], [null, null])
   assert.equal(log.length, 4, log.join('\n'))
-  assert.match(log[0]!, /records-\d+\.db is upgraded from development schema 7 to 1 now/)
-  assert.match(log[3]!, /config-\d+\.db was upgraded from development schema 25 to 1 in \d+ ms/)
+  assert.match(log[0]!, /records-\d+\.db is upgraded from development schema 7 to schema 8 now/)
+  assert.match(log[3]!, /config-\d+\.db was upgraded from development schema 25 to schema 26 in \d+ ms/)
   const fresh = {
     config: join(directory, 'fresh.db'),
     records: join(directory, 'fresh-records.db'),
@@ -88,9 +92,9 @@ test('every row is kept as it is, and the schema is that of a new file', async (
   await openRecordStore(fresh.records).close()
   assert.deepEqual(schemaIn(files.config), schemaIn(fresh.config))
   assert.deepEqual(schemaIn(files.records), schemaIn(fresh.records))
-  convertDevelopmentStores(fresh, () => assert.fail('a new file is left alone'))
+  convertDevelopmentStores(fresh, null, () => assert.fail('a new file is left alone'))
   const none = join(directory, 'none')
-  convertDevelopmentStores({ config: none, records: none, keys: none }, () =>
+  convertDevelopmentStores({ config: none, records: none, keys: none }, null, () =>
     assert.fail('a file that is not there is left alone'),
   )
 })
@@ -103,7 +107,7 @@ test('an older file is refused by one sentence with its version and the commit t
   }
   const before = readFileSync(files.config, 'base64')
   assert.throws(
-    () => convertDevelopmentStores(files, () => assert.fail('nothing is begun')),
+    () => convertDevelopmentStores(files, null, () => assert.fail('nothing is begun')),
     (error: Error) =>
       error instanceof CannotStart &&
       error.message.endsWith(
@@ -111,7 +115,7 @@ test('an older file is refused by one sentence with its version and the commit t
       ),
   )
   assert.equal(readFileSync(files.config, 'base64'), before)
-  assert.equal((versionsIn(files.records) as unknown[]).length, 7)
+  assert.equal(versionsIn(files.records).length, 7)
 })
 
 test('idempotency keys of a file without the newest column of its versions are kept, and the file can take a next step', () => {
@@ -122,28 +126,86 @@ test('idempotency keys of a file without the newest column of its versions are k
     using database = new DatabaseSync(files.keys)
     database.exec('alter table schema_versions drop column compatible_from')
   }
-  for (let times = 0; times < 2; times++) convertDevelopmentStores(files, () => {})
+  for (let times = 0; times < 2; times++) convertDevelopmentStores(files, null, () => {})
   using database = new DatabaseSync(files.keys)
   const next = { version: 2, name: 'next', sqlite: ['alter table keys add column later integer'] }
   migrate(database, files.keys, [...KEY_MIGRATIONS, next])
   assert.equal(database.prepare('select count(*) as n from keys').get()?.['n'], (keys as unknown[]).length)
 })
 
-test('a process that is killed between two statements leaves the old file whole, and the next start converts it', () => {
+test('a process that is killed before its transaction ends leaves the old file whole, and the next start converts it', () => {
   const files = stores()
   const before = contentOf(files.config)
   const versions = versionsIn(files.config)
-  const statements = conversionOf({ steps: CONFIG_MIGRATIONS })
-  for (let done = 0; done <= statements.length; done++) {
-    const script = `const { DatabaseSync } = require('node:sqlite')
-      const database = new DatabaseSync(${JSON.stringify(files.config)})
-      database.exec('begin immediate')
-      for (const statement of ${JSON.stringify(statements.slice(0, done))}) database.exec(statement)
-      process.kill(process.pid, 'SIGKILL')`
-    const child = spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', '-e', script])
-    assert.equal(child.signal, 'SIGKILL', String(child.stderr))
-    assert.deepEqual([versionsIn(files.config), contentOf(files.config)], [versions, before])
+  const script = `const { DatabaseSync } = require('node:sqlite')
+    const database = new DatabaseSync(${JSON.stringify(files.config)})
+    database.exec('begin immediate')
+    database.exec("insert into schema_versions values (26, 'half', '', 26)")
+    process.kill(process.pid, 'SIGKILL')`
+  const child = spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', '-e', script])
+  assert.equal(child.signal, 'SIGKILL', String(child.stderr))
+  assert.deepEqual([versionsIn(files.config), contentOf(files.config)], [versions, before])
+  convertDevelopmentStores(files, null, () => {})
+  assert.deepEqual(versionsIn(files.config).at(-1), newest(CONFIG_MIGRATIONS))
+  assert.deepEqual(contentOf(files.config), before)
+})
+
+test('stores of the first commits after it are converted as well', () => {
+  const files = stores()
+  for (const [file, steps] of [
+    [files.config, CONFIG_MIGRATIONS],
+    [files.records, RECORD_MIGRATIONS],
+  ] as const) {
+    using database = new DatabaseSync(file)
+    database.exec('delete from schema_versions')
+    database.prepare('insert into schema_versions values (1, ?, ?, 1)').run(steps[0]!.name, '')
   }
-  convertDevelopmentStores(files, () => {})
-  assert.deepEqual([versionsIn(files.config), contentOf(files.config)], [newest(CONFIG_MIGRATIONS), before])
+  convertDevelopmentStores(files, null, () => {})
+  assert.deepEqual(versionsIn(files.config).at(-1), newest(CONFIG_MIGRATIONS))
+  assert.deepEqual(versionsIn(files.records).at(-1), newest(RECORD_MIGRATIONS))
+})
+
+test('a converted file refuses the program that wrote it, because the oldest version that may open it is the new one', () => {
+  const files = stores()
+  convertDevelopmentStores(files, null, () => {})
+  for (const [file, known] of [
+    [files.config, 25],
+    [files.records, 7],
+  ] as const) {
+    using database = new DatabaseSync(file, { readOnly: true })
+    const { compatibleFrom } = schemaVersionOf(database)
+    assert.ok(compatibleFrom > known, `${file}: ${compatibleFrom}`)
+  }
+})
+
+test('a file that is in use, or a directory that may not be written, is refused before any file is changed', () => {
+  const files = stores()
+  const refuses = (readOnly: AccessFault | null, message: RegExp): void =>
+    assert.throws(
+      () => convertDevelopmentStores(files, readOnly, () => assert.fail('nothing is begun'), 10),
+      (error: Error) => error instanceof CannotStart && message.test(error.message),
+    )
+  {
+    using other = new DatabaseSync(files.config)
+    other.exec('begin immediate')
+    refuses(null, /config-\d+\.db is of a development version and cannot be converted: database is locked\./)
+  }
+  refuses({ found: 'it is locked', fix: 'Unlock it' }, /must be converted, but it is locked\. Unlock it\.$/)
+  assert.deepEqual([versionsIn(files.records).length, versionsIn(files.config).length], [7, 25])
+})
+
+test('what opens a file of development without a start refuses it, names the schema and says that a start converts it', async () => {
+  const files = stores()
+  for (const [file, open, schema] of [
+    [files.config, openConfigStore, 25],
+    [files.records, openRecordStore, 7],
+  ] as const)
+    assert.throws(
+      () => open(file),
+      (error: Error) =>
+        error instanceof CannotStart &&
+        error.message.includes(
+          `was written by a development version (schema ${schema}). Start Postern with its data directory`,
+        ),
+    )
 })

@@ -1,44 +1,44 @@
 /**
- * Brings the stores of the last development version, commit {@link THROUGH}, to version 1 of their schemas. It goes away after 0.1.0, and
- * nothing else knows of it but one call at start.
+ * Brings the stores of the last development versions, commit {@link THROUGH} and those after it, to the first step of their schemas.
+ * It goes away after 0.1.0, and nothing else knows of it but one call at start.
  *
- * 1. The tables of that version are those of version 1, so that no row is copied or changed: what is converted is the list of versions.
- *    Fragments in `config.db` and `serving.db` are compiled anew, because another compiler has made them.
- * 2. Each file is converted in one transaction. A process that is killed leaves the file whole, old or new, and the next start goes on.
- * 3. `config.db` comes last: a directory is converted once it is.
- * 4. An older file is refused, and stays as it is.
+ * 1. The tables of those versions are those of the first step, so that no row is copied or changed: a file is converted by one row in
+ *    its list of versions. Fragments in `config.db` and `serving.db` are compiled anew, because another compiler has made them.
+ * 2. A process that is killed leaves each file whole, old or new, and the next start goes on.
+ * 3. The row names a version that {@link THROUGH} does not know and may not open, so that it refuses a converted file.
+ * 4. Where a file is older, or one cannot be written, nothing is changed in any.
  */
 import { statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { CannotStart } from '../../base/cannot-start.ts'
+import type { AccessFault } from '../../base/file-access.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
-import type { Migration } from '../migrations/migration.ts'
+import { isOfDevelopment, type Migration } from '../migrations/migration.ts'
 import { RECORD_MIGRATIONS } from '../migrations/records.ts'
 import { mendSideFiles } from './fault.ts'
-import { inTransaction } from './transaction.ts'
 
 /** The commit on main whose stores are converted. */
 const THROUGH = '15150e42'
 
-/** The last version of a development schema, and the names of its first and last steps. */
+/** The steps of a schema, and the last of development: of {@link THROUGH}, and of a few commits after it. */
 interface DevelopmentSchema {
-  readonly first: string
-  readonly last: string
-  readonly version: number
   readonly steps: readonly Migration[]
+  readonly last: readonly Pick<Migration, 'version' | 'name'>[]
 }
 
 const CONFIG: DevelopmentSchema = {
-  first: 'configuration and audit',
-  last: 'lists in the order of the last change',
-  version: 25,
   steps: CONFIG_MIGRATIONS,
+  last: [
+    { version: 25, name: 'lists in the order of the last change' },
+    { version: 1, name: 'configuration and audit in one step' },
+  ],
 }
 const RECORDS: DevelopmentSchema = {
-  first: 'blocks and quotas',
-  last: 'rollups',
-  version: 7,
   steps: RECORD_MIGRATIONS,
+  last: [
+    { version: 7, name: 'rollups' },
+    { version: 1, name: 'records, quotas and rollups' },
+  ],
 }
 
 const BUSY_MS = 5000
@@ -53,25 +53,50 @@ interface ConvertedFiles {
 type Log = (level: 'info', message: string) => void
 
 /**
- * Converts the files that the last development version wrote. Does nothing for others, and for files that cannot be read. Throws
- * {@link CannotStart} for an older file, before any file is changed.
+ * Converts the files that the last development versions wrote. Does nothing for others, and for files that cannot be read. Throws
+ * {@link CannotStart} for an older file, and for one that is in use or may not be written, before any file is changed.
+ * @param readOnly why the data directory may not be written; null when it may
+ * @param busyMs how long to wait for another program that uses a file
  */
-export function convertDevelopmentStores({ config, records, keys }: ConvertedFiles, log: Log): void {
+export function convertDevelopmentStores(
+  { config, records, keys }: ConvertedFiles,
+  readOnly: AccessFault | null,
+  log: Log,
+  busyMs = BUSY_MS,
+): void {
   const found = [
     { file: records, schema: RECORDS },
     { file: config, schema: CONFIG },
   ]
-  const due = found.filter(({ file, schema }) => isDue(file, schema))
-  addCompatibleFrom(keys)
-  for (const { file, schema } of due) {
-    log(
-      'info',
-      `${file} is upgraded from development schema ${schema.version} to 1 now. Do not stop Postern.`,
+  const due = found.flatMap(({ file, schema }) => {
+    const version = versionDue(file, schema)
+    return version === null ? [] : [{ file, version, first: schema.steps[0]! }]
+  })
+  if (readOnly !== null) {
+    if (due.length === 0) return
+    throw new CannotStart(
+      `${due[0]!.file} is of a development version and must be converted, but ${readOnly.found}. ${readOnly.fix}.`,
     )
+  }
+  for (const { file } of due)
+    attempt(file, busyMs, (database) => {
+      database.exec('begin immediate')
+      database.exec('rollback')
+    })
+  addCompatibleFrom(keys)
+  for (const { file, version, first } of due) {
+    const versions = `from development schema ${version} to schema ${first.version}`
+    log('info', `${file} is upgraded ${versions} now. Do not stop Postern.`)
     const begun = performance.now()
-    convert(file, schema)
-    const ms = Math.round(performance.now() - begun)
-    log('info', `${file} was upgraded from development schema ${schema.version} to 1 in ${ms} ms.`)
+    attempt(file, busyMs, (database) => {
+      database.exec('pragma journal_mode = wal; pragma synchronous = full')
+      database
+        .prepare(
+          'insert into schema_versions (version, name, applied_at, compatible_from) values (?, ?, ?, ?)',
+        )
+        .run(first.version, first.name, new Date().toISOString(), first.version)
+    })
+    log('info', `${file} was upgraded ${versions} in ${Math.round(performance.now() - begun)} ms.`)
   }
 }
 
@@ -92,43 +117,32 @@ function addCompatibleFrom(keys: string): void {
   }
 }
 
-/** The statements of a conversion, for one transaction. */
-export function conversionOf({ steps }: Pick<DevelopmentSchema, 'steps'>): readonly string[] {
-  const { version, name } = steps[0]!
-  return [
-    'drop table schema_versions',
-    'create table schema_versions (version integer primary key, name text not null, applied_at text not null, compatible_from integer) strict',
-    `insert into schema_versions values (${version}, '${name}', strftime('%Y-%m-%dT%H:%M:%fZ'), ${version})`,
-  ]
-}
-
-function convert(file: string, schema: DevelopmentSchema): void {
+function attempt(file: string, busyMs: number, work: (database: DatabaseSync) => void): void {
   let database: DatabaseSync | undefined
   try {
     mendSideFiles(file)
-    database = new DatabaseSync(file, { timeout: BUSY_MS })
-    const its = database
-    its.exec('pragma journal_mode = wal; pragma synchronous = full')
-    inTransaction(its, () => {
-      for (const statement of conversionOf(schema)) its.exec(statement)
-    })
+    database = new DatabaseSync(file, { timeout: busyMs })
+    work(database)
   } catch (error) {
-    throw new CannotStart(`${file} cannot be upgraded: ${(error as Error).message}.`, error)
+    throw new CannotStart(
+      `${file} is of a development version and cannot be converted: ${(error as Error).message}. End what else uses it, see that this user may write it and that the disk has room, and start again.`,
+      error,
+    )
   } finally {
     database?.close()
   }
 }
 
-function isDue(file: string, { first, last, version }: DevelopmentSchema): boolean {
-  const steps = stepsIn(file)
-  // Version 1 has a step of another name
-  if (steps[0]?.name !== first) return false
-  const newest = steps.at(-1)!
-  if (newest.version === version && newest.name === last) return true
+/** The version of a file that is to be converted; null for another. */
+function versionDue(file: string, { steps, last }: DevelopmentSchema): number | null {
+  const newest = stepsIn(file).at(-1)
+  if (newest === undefined || !isOfDevelopment(newest, steps)) return null
+  if (last.some(({ version, name }) => version === newest.version && name === newest.name))
+    return newest.version
   throw new CannotStart(
-    newest.version < version
+    newest.version < last[0]!.version
       ? `${file} was written by an earlier development version (schema ${newest.version}). Start commit ${THROUGH} once on it, then start this version.`
-      : `${file} was written by a development version (schema ${newest.version}) that this version does not know. Restore a backup of commit ${THROUGH} with that commit, then start this version.`,
+      : `${file} was written by a development version (schema ${newest.version}) that this version does not know. Restore a backup of commit ${THROUGH} with that commit, start that commit once on it, then start this version.`,
   )
 }
 

@@ -1,15 +1,15 @@
 import { closeSync, openSync } from 'node:fs'
 import { backup, DatabaseSync } from 'node:sqlite'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
-import { newestOf } from '../migrations/migration.ts'
+import { firstOf, newestOf } from '../migrations/migration.ts'
 import type { StoreFacts } from '../ports/places.ts'
 import { schemaVersionOf } from './migrate.ts'
 
 /** Pages that are copied at a stretch. */
 const STRETCH = 2000
 
-/** The newest version of the schema that this Postern knows. */
-export const SCHEMA_VERSION = newestOf(CONFIG_MIGRATIONS)
+/** The oldest and the newest version of the schema that this Postern knows. */
+export const SCHEMA_VERSIONS = { first: firstOf(CONFIG_MIGRATIONS), newest: newestOf(CONFIG_MIGRATIONS) }
 
 /**
  * Copies a store as it stands at one moment into a file of its own. Who writes it goes on: a reader of a write-ahead

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
 import { KEY_MIGRATIONS } from '../migrations/idempotency-keys.ts'
-import { type Migration, newestOf } from '../migrations/migration.ts'
+import { isOfDevelopment, type Migration, newestOf } from '../migrations/migration.ts'
 import { RECORD_MIGRATIONS } from '../migrations/records.ts'
 import { schemaVersionIn } from './migrate.ts'
 
@@ -83,12 +83,17 @@ function isEmpty(database: DatabaseSync): boolean {
   return database.prepare('select 1 from sqlite_schema limit 1').get() === undefined
 }
 
-/** A file of a newer version is refused where it is opened, with a sentence of its own. */
+/**
+ * A file of a newer version is refused where it is opened, with a sentence of its own. A converted file lists the versions of
+ * development too.
+ */
 function demandVersion(database: DatabaseSync, steps: readonly Migration[]): void {
-  const rows = database.prepare('select version, name from schema_versions order by version').all()
-  const isKnown = rows.every(({ version, name }, index) => {
-    const step = steps[index]
-    return step === undefined || (step.version === version && step.name === name)
-  })
+  const rows = database.prepare('select version, name from schema_versions').all()
+  const isKnown = rows.every(
+    ({ version, name }) =>
+      isOfDevelopment({ version: Number(version) }, steps) ||
+      Number(version) > newestOf(steps) ||
+      steps.some((step) => step.version === version && step.name === name),
+  )
   if (!isKnown) throw new Error('its schema is none that was ever written')
 }

@@ -1,7 +1,14 @@
 import { statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { CannotStart } from '../../base/cannot-start.ts'
-import { type Migration, mayOpen, NO_SCHEMA, newestOf, type SchemaVersion } from '../migrations/migration.ts'
+import {
+  isOfDevelopment,
+  type Migration,
+  mayOpen,
+  NO_SCHEMA,
+  newestOf,
+  type SchemaVersion,
+} from '../migrations/migration.ts'
 import { inTransaction } from './transaction.ts'
 
 const READ_MS = 1000
@@ -11,8 +18,8 @@ type RunData = (database: DatabaseSync, run: NonNullable<Migration['run']>) => v
 
 /**
  * Brings a database to the newest version, each step in its own transaction; a new database in one. One of a newer Postern
- * that allows this one is opened as it is. Throws {@link CannotStart} for any other newer one: reading it by older rules could
- * lose what those rules do not know.
+ * that allows this one is opened as it is. Throws {@link CannotStart} for any other newer one, since reading it by older rules
+ * could lose what those rules do not know, and for one of a development version.
  * @param runData for steps with a data step; apart, so that a thread without such steps loads no query builder
  */
 export function migrate(
@@ -37,7 +44,7 @@ export function migrate(
 }
 
 /**
- * Throws {@link CannotStart} for a file of a newer Postern that does not allow this one, and leaves it as it is: opening it for writing
+ * Throws {@link CannotStart} for a file of a newer Postern that does not allow this one, or of a development version, and leaves it as it is: opening it for writing
  * would set its journal mode and empty its write-ahead log. What cannot be read says nothing here; opening it does.
  */
 export function refuseNewer(file: string, steps: readonly Migration[]): void {
@@ -69,6 +76,10 @@ export function schemaVersionOf(database: DatabaseSync): SchemaVersion {
 }
 
 function demandKnown(found: SchemaVersion, file: string, steps: readonly Migration[]): void {
+  if (isOfDevelopment(found, steps))
+    throw new CannotStart(
+      `${file} was written by a development version (schema ${found.version}). Start Postern with its data directory: a start converts it, or says what to do.`,
+    )
   if (!mayOpen(found, steps))
     throw new CannotStart(
       `${file} has schema version ${found.version}, and this Postern knows versions up to ${newestOf(steps)}; start the newer Postern that wrote it, or restore a backup.`,

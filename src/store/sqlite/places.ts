@@ -16,7 +16,7 @@ const judging = () => import('./judge-file.ts')
 const locking = () => import('./directory.ts')
 
 export const sqlitePlaces: StorePlaces = {
-  newestSchema: async () => (await copying()).SCHEMA_VERSION,
+  knownSchemas: async () => (await copying()).SCHEMA_VERSIONS,
   lock(directory) {
     const file = join(directory, 'lock.db')
     return {

@@ -17,7 +17,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { backUp, restore } from '../../../test/support/upkeep.ts'
 import { openConfigStore } from '../../store/sqlite/config.ts'
-import { SCHEMA_VERSION } from '../../store/sqlite/copy.ts'
+import { SCHEMA_VERSIONS } from '../../store/sqlite/copy.ts'
 import { lockDirectory } from '../../store/sqlite/directory.ts'
 import type { RestoreRequest } from '../../surfaces/cli/ports.ts'
 import { openVault } from '../../vault/open.ts'
@@ -65,7 +65,7 @@ test('a backup is taken while the store is written', async () => {
   await store.write((writer) => writer.setMeta('written', 'while it was copied'))
   const { files, key_id, schema_version } = await made
   await store.close()
-  assert.deepEqual([files, schema_version], [['config.db'], SCHEMA_VERSION])
+  assert.deepEqual([files, schema_version], [['config.db'], SCHEMA_VERSIONS.newest])
   assert.match(key_id, /^k[0-9a-f]{8}$/)
   assert.equal(told.at(-1), 1)
   assert.equal(statSync(out).mode & 0o777, 0o600)
@@ -193,7 +193,7 @@ test('an archive that was changed in a head, its manifest or a file, or is of a 
   await make(newer)
   const database = new DatabaseSync(join(newer, 'config.db'))
   database.exec(
-    `insert into schema_versions (version, name, applied_at) values (${SCHEMA_VERSION + 1}, 'of tomorrow', '')`,
+    `insert into schema_versions (version, name, applied_at) values (${SCHEMA_VERSIONS.newest + 1}, 'of tomorrow', '')`,
   )
   database.close()
   const archive = fresh()
@@ -204,12 +204,34 @@ test('an archive that was changed in a head, its manifest or a file, or is of a 
   )
   const allowing = new DatabaseSync(join(newer, 'config.db'))
   allowing.exec(
-    `update schema_versions set compatible_from = ${SCHEMA_VERSION} where version > ${SCHEMA_VERSION}`,
+    `update schema_versions set compatible_from = ${SCHEMA_VERSIONS.newest} where version > ${SCHEMA_VERSIONS.newest}`,
   )
   allowing.close()
   const allowed = fresh()
   await backup(allowed, { data: newer, keyFile: join(newer, 'vault.key'), withKey: true })
-  assert.equal((await restored(fresh(), { from: allowed })).schema_version, SCHEMA_VERSION + 1)
+  assert.equal((await restored(fresh(), { from: allowed })).schema_version, SCHEMA_VERSIONS.newest + 1)
+})
+
+test('an archive of a development version is refused before anything is changed, and its directory makes none', async () => {
+  const now = `"schema_version": ${SCHEMA_VERSIONS.newest}`
+  const bytes = readFileSync(whole).toString('latin1')
+  assert.equal(bytes.split(now).length, 2)
+  const archive = fresh()
+  writeFileSync(archive, bytes.replace(now, '"schema_version": 25'), 'latin1')
+  const to = fresh()
+  await assert.rejects(
+    restored(to, { from: archive }),
+    /development version \(schema 25\).* Restore it with the commit that made it/,
+  )
+  assert.equal(existsSync(to), false)
+  const data = fresh()
+  await make(data)
+  const database = new DatabaseSync(join(data, 'config.db'))
+  database.exec('update schema_versions set version = 25, compatible_from = 21')
+  database.close()
+  const out = fresh()
+  await assert.rejects(backup(out, { data }), /written by a development version \(schema 25\)/)
+  assert.equal(existsSync(out), false)
 })
 
 test('what cannot be written where it should is told in a sentence', {

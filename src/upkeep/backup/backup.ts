@@ -33,6 +33,10 @@ export async function backUp(places: StorePlaces, request: BackupRequest): Promi
     const facts = await attempt(`${data} cannot be backed up`, () =>
       places.config(join(draft, CONFIG)).facts(),
     )
+    if (facts.schemaVersion < (await places.knownSchemas()).first)
+      throw new CannotStart(
+        `${data} was written by a development version (schema ${facts.schemaVersion}), whose backups this version does not restore. Back it up with the commit that wrote it, or start this version on it first.`,
+      )
     const canary = facts.meta(CANARY)
     if (canary === undefined)
       throw new CannotStart(`${data} has never been started; there is nothing to back up.`)

@@ -9,7 +9,7 @@ import { CannotStart } from '../../base/cannot-start.ts'
 import { createClock } from '../../base/clock.ts'
 import { acceptTrail } from '../../record/audit-continuity.ts'
 import { openMarkOf } from '../../record/audit-mark-place.ts'
-import type { ConfigPlace, StorePlaces } from '../../store/ports/places.ts'
+import type { ConfigPlace, KnownSchemas, StorePlaces } from '../../store/ports/places.ts'
 import type { RestoreRequest, RestoreSummary } from '../../surfaces/cli/ports.ts'
 import { loadKeys, saveKeys } from '../../vault/keys.ts'
 import { keyedProofOf, opensCanaryOf, openVault } from '../../vault/open.ts'
@@ -26,7 +26,7 @@ import { openPlace } from './place.ts'
  */
 export async function restore(places: StorePlaces, request: RestoreRequest): Promise<RestoreSummary> {
   const { data, from } = request
-  const archive = await openArchive(from, await places.newestSchema())
+  const archive = await openArchive(from, await places.knownSchemas())
   const isNew = !existsSync(data)
   const locked = places.lock(data)
   const lock = await locked.take('--data')
@@ -59,8 +59,7 @@ interface Archive {
   readonly entries: ReadonlyMap<string, Entry>
 }
 
-/** @param newest version of the schema that this program knows */
-async function openArchive(file: string, newest: number): Promise<Archive> {
+async function openArchive(file: string, { first, newest }: KnownSchemas): Promise<Archive> {
   let handle: FileHandle
   try {
     handle = await open(file)
@@ -72,6 +71,10 @@ async function openArchive(file: string, newest: number): Promise<Archive> {
     const entry = entries.get(MANIFEST)
     if (entry === undefined) throw new Damaged('it is no backup of Postern')
     const manifest = toManifest(await readEntry(handle, entry, MANIFEST_BYTES_MAX))
+    if (manifest.schema_version < first)
+      throw new CannotStart(
+        `${file} is of a development version (schema ${manifest.schema_version}), which this one does not restore. Restore it with the commit that made it, then start this version on that data directory: it converts it, or names the commit to start before.`,
+      )
     if ((manifest.compatible_from ?? manifest.schema_version) > newest)
       throw new CannotStart(
         `${file} is of Postern ${manifest.version} with schema version ${manifest.schema_version}, and this one knows versions up to ${newest}; restore it with that Postern or a newer one.`,

@@ -22,7 +22,7 @@ import { Issuer, signingKey } from '../../../test/support/issuer.ts'
 import { server, startTestRunner, TOKEN } from '../../../test/support/runner.ts'
 import { examine } from '../../../test/support/upkeep.ts'
 import { openConfigStore } from '../../store/sqlite/config.ts'
-import { SCHEMA_VERSION } from '../../store/sqlite/copy.ts'
+import { SCHEMA_VERSIONS } from '../../store/sqlite/copy.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
 import { runCli } from '../../surfaces/cli/program.ts'
 import { openVault } from '../../vault/open.ts'
@@ -110,12 +110,14 @@ test('what is wrong with the directory, the key, the schema, the store or the tr
   await wrong('key file', (data) => rmSync(join(data, 'vault.key')), /is missing/)
   const other = `k1 ${Buffer.alloc(32, 1).toString('base64')}\n`
   await wrong('vault', (data) => writeFileSync(join(data, 'vault.key'), other), /does not hold the key/)
-  const newer = `insert into schema_versions (version, name, applied_at) values (${SCHEMA_VERSION + 1}, 'of tomorrow', '')`
+  const newer = `insert into schema_versions (version, name, applied_at) values (${SCHEMA_VERSIONS.newest + 1}, 'of tomorrow', '')`
   await wrong('schema', (data) => change(data, newer), /knows versions up to/)
+  const older = 'update schema_versions set version = 25, compatible_from = 21'
+  await wrong('schema', (data) => change(data, older), /version 25, of a development version/)
   const allowing = await make()
   change(
     allowing,
-    `insert into schema_versions values (${SCHEMA_VERSION + 1}, 'of tomorrow', '', ${SCHEMA_VERSION})`,
+    `insert into schema_versions values (${SCHEMA_VERSIONS.newest + 1}, 'of tomorrow', '', ${SCHEMA_VERSIONS.newest})`,
   )
   const { state, found: told } = (await found(allowing))['schema']!
   assert.equal(state, 'ok')

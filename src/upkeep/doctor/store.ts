@@ -14,7 +14,7 @@ import { readProviders } from '../../settings/providers-file.ts'
 import type { Settings } from '../../settings.ts'
 import { checkFragment } from '../../snapshot/compile/check.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
-import type { StoreFacts, StorePlaces } from '../../store/ports/places.ts'
+import type { KnownSchemas, StoreFacts, StorePlaces } from '../../store/ports/places.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
 import { keyedProofOf, opensCanaryOf, openVaultAlone } from '../../vault/open.ts'
 import { CANARY } from '../../vault/reseal.ts'
@@ -51,7 +51,7 @@ export async function findStore(
   }
   const facts = await copy.facts()
   const { meta } = facts
-  const schema = schemaFinding(facts, await places.newestSchema())
+  const schema = schemaFinding(facts, await places.knownSchemas())
   const sealed = sealFinding(settings, meta(CANARY))
   if (schema.state === 'fail' || sealed.state === 'fail') return [schema, sealed]
   const store = await copy.open(null)
@@ -88,9 +88,18 @@ async function roleFindings(settings: Settings, store: ConfigStore): Promise<Fin
     : [{ check: 'roles of claims', state: 'fail', found: fault, fix: 'Correct it before the next start.' }]
 }
 
-/** @param newest version of the schema that this program knows */
-function schemaFinding({ schemaVersion: version, compatibleFrom }: StoreFacts, newest: number): Finding {
+function schemaFinding(
+  { schemaVersion: version, compatibleFrom }: StoreFacts,
+  { first, newest }: KnownSchemas,
+): Finding {
   const check = 'schema'
+  if (version < first)
+    return {
+      check,
+      state: 'fail',
+      found: `version ${version}, of a development version`,
+      fix: 'Start Postern with this data directory: a start converts it, or says what to do.',
+    }
   if (version > newest) {
     const found = `version ${version}, and this Postern knows versions up to ${newest}`
     if (compatibleFrom <= newest)

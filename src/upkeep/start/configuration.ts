@@ -68,7 +68,8 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
   const place = parts.files.config
   const { file } = place
   const kept = lastGood.revision()
-  const isKept = kept !== null && kept > 0
+  // One that cannot be used, such as a damaged one, shows as well that something was served: this is no new directory
+  const isKept = kept === null ? existsSync(parts.files.lastGood.file) : kept > 0
   if (parts.readOnly !== null) return withoutStore(parts, kept, unwritable(parts.readOnly))
   if (isKept && !existsSync(file)) return withoutStore(parts, kept, gone(file))
   const kind = otherThanFile(file)
@@ -93,7 +94,7 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
     const mark = openMarkOf(settings.data, vault, parts.fault)
     const trail = { store, clock, seed: vault.trailKey(), mark, proof: keyedProofOf(vault) }
     const { fault, notes }: Continuity =
-      isKept && revision < kept
+      kept !== null && revision < kept
         ? { fault: `It has revision ${revision}, and serving.db has revision ${kept}.`, notes: [] }
         : isNew
           ? await beginTrail(trail)
@@ -240,7 +241,10 @@ function withoutStore(
   const kept = revision === null || revision === 0 ? null : parts.lastGood.load()
   if (kept === null) {
     const access = faultOfAccess(serving, 'read')
-    const why = access === null ? `${serving} is not there or is damaged` : `${access.found}. ${access.fix}`
+    const why =
+      access === null
+        ? `${serving} is not there, is damaged, or was written by another version`
+        : `${access.found}. ${access.fix}`
     throw new CannotStart(
       `${what}${what.endsWith('.') ? '' : '.'} There is no last known configuration to serve: ${why}. ${fix}`,
     )

@@ -24,7 +24,8 @@ export async function clearDamagedFiles(
   for (const file of madeAnew(data, files)) putAsideOther(file, log)
   await takeRewritten(config, log)
   const lastGoodFault = await lastGood.damage()
-  if (lastGoodFault !== null) {
+  // Without config.db it is what shows that this is no new directory: a start begins nothing anew beside it
+  if (lastGoodFault !== null && existsSync(config.file)) {
     discard(lastGood)
     log(
       'warn',
