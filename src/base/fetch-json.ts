@@ -1,7 +1,7 @@
 import type { LookupFunction } from 'node:net'
 import type { Egress, UrlSource } from './egress.ts'
 import { createGuardedFetch, FetchFailure, type FetchLimits } from './guarded-fetch.ts'
-import { isPlain, type Plain } from './plain.ts'
+import { type Plain, plainIn } from './plain.ts'
 
 interface JsonRequest {
   readonly url: string
@@ -61,7 +61,7 @@ export function createAskJson(
       // An endpoint of OAuth says in a 400 or 401 what was wrong
       (answered) => answered === 200 || (form !== null && (answered === 400 || answered === 401)),
     )
-    const value = toPlain(body)
+    const value = plainIn(body)
     if (status !== 200) throw new FetchFailure(`answered ${status}${codeIn(value)}`, status)
     if (value === null) throw new FetchFailure('the answer is no JSON object')
     return { value, headers: answerHeaders }
@@ -93,12 +93,3 @@ const CODES: ReadonlySet<string> = new Set([
   'invalid_scope',
   'invalid_target',
 ])
-
-function toPlain(bytes: Buffer): Plain | null {
-  try {
-    const value: unknown = JSON.parse(bytes.toString('utf8'))
-    return isPlain(value) ? value : null
-  } catch {
-    return null
-  }
-}

@@ -17,3 +17,33 @@ export function scalarText(value: unknown): string | undefined {
 export function listedTexts(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
 }
+
+/** Containers inside each other: no document has as many. What reads a document may then call itself for each of them. */
+export const NESTED_MAX = 128
+
+/** True for more than {@link NESTED_MAX} objects and lists inside each other. */
+export function isDeep(root: object): boolean {
+  let level: object[] = [root]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth === NESTED_MAX) return true
+    const next: object[] = []
+    for (const one of level)
+      for (const inner of Object.values(one) as unknown[])
+        if (inner !== null && typeof inner === 'object') next.push(inner)
+    level = next
+  }
+  return false
+}
+
+/**
+ * The JSON object that a server has answered, which may begin with a byte order mark; null for anything else, also for one that is
+ * nested so deeply that writing it would exhaust the stack.
+ */
+export function plainIn(body: Buffer): Plain | null {
+  try {
+    const value: unknown = JSON.parse(body.toString().replace(/^\uFEFF/, ''))
+    return isPlain(value) && !isDeep(value) ? value : null
+  } catch {
+    return null
+  }
+}

@@ -40,6 +40,27 @@ test('a state works once, for ten minutes, in the browser of the person who bega
   await refused(all.federation.finish(made, 'ada'), 'credential_invalid')
 })
 
+/** JSON of lists inside each other: `JSON.parse` reads it, and `JSON.stringify` exhausts the stack with it. */
+const DEEP = `${'['.repeat(50_000)}${']'.repeat(50_000)}`
+const NESTED: Readonly<Record<string, readonly [path: string, json: () => string]>> = {
+  'the resource': ['/.well-known/oauth-protected-resource/mcp', () => `{"resource":${DEEP}}`],
+  'the issuer': ['/.well-known/oauth-authorization-server', () => `{"issuer":${DEEP}}`],
+  'an endpoint': [
+    '/.well-known/oauth-authorization-server',
+    () => JSON.stringify({ ...server.metadata(), token_endpoint: '?' }).replace('"?"', DEEP),
+  ],
+  'a registration': ['/register', () => `{"client_id":"x","y":${DEEP}}`],
+  'a token answer': ['/token', () => `{"access_token":"x","token_type":"Bearer","y":${DEEP}}`],
+}
+for (const [what, [path, json]] of Object.entries(NESTED))
+  test(`${what} that is nested without end is refused as any other wrong answer`, async () => {
+    all = startFederation({ bytesMax: 200_000 })
+    all.know(origin)
+    server.acts.set(path, (_, outgoing) => outgoing.writeHead(200).end(json()))
+    const whole = async (): Promise<unknown> => all.federation.finish(await visit(await begin()), 'ada')
+    await assert.rejects(whole, Refusal)
+  })
+
 test('a person who begins too often at once is told to wait', async () => {
   for (let i = 0; i < 5; i++) await begin()
   await refused(begin(), 'overloaded')

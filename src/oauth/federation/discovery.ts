@@ -10,9 +10,8 @@ import type { Clock } from '../../base/clock.ts'
 import { discoveredFrom, type UrlSource } from '../../base/egress.ts'
 import { FetchFailure, type GuardedFetch } from '../../base/guarded-fetch.ts'
 import { Lru } from '../../base/lru.ts'
-import type { Plain } from '../../base/plain.ts'
+import { type Plain, plainIn } from '../../base/plain.ts'
 import { type ResourceChallenge, resourceChallengeOf } from './challenges.ts'
-import { objectIn } from './json-object.ts'
 import {
   type AuthorizationServer,
   defaultServer,
@@ -196,7 +195,7 @@ async function documentAt(ask: Ask, url: string): Promise<Plain | null> {
   for (let redirects = 0; redirects <= REDIRECTS_MAX; redirects++) {
     const { status, headers, body } = await ask(at)
     if (status >= 500 || status === 429) throw new FetchFailure(`answered ${status}`, status)
-    if (!REDIRECTS.has(status)) return status === 200 ? objectIn(body) : null
+    if (!REDIRECTS.has(status)) return status === 200 ? plainIn(body) : null
     const next = URL.parse(headers['location'] ?? '', at)
     if (next === null) return null
     at = next.href

@@ -49,6 +49,8 @@ test('a resource is the origin, or a path above it on the same host', () => {
     'https://a.example:8443/v1/mcp',
     'https://a.example/v1/mcp?tenant=1',
     'https://a.example/v1/mcp#x',
+    'https://honest.example@a.example/v1/mcp',
+    'https://@a.example/v1/mcp',
     'a.example',
     7,
     undefined,
@@ -70,6 +72,21 @@ test('the issuer is the one that was asked for, byte for byte but for the slash 
   ])
     assert.throws(() => read(issuer, ISSUER), Unusable, issuer)
   assert.throws(() => read('https://id.example/a/', 'https://id.example/a'), Unusable)
+})
+
+test('an issuer is a URL that shows its host alone before the path', () => {
+  const read = (issuer: string) => readServerMetadata({ ...SERVER, issuer }, issuer).issuer
+  for (const issuer of ['https://id.example/@tenant', 'https://id.example/a//b@c', 'http://127.0.0.1:1'])
+    assert.equal(read(issuer), issuer)
+  for (const issuer of [
+    'https://honest.example@evil.example',
+    'https://@evil.example',
+    'https://evil.example/?https://honest.example',
+    'https://evil.example#honest.example',
+    'https://evil.example?',
+    'blob:https://evil.example/x',
+  ])
+    assert.throws(() => read(issuer), /is no issuer/, issuer)
 })
 
 test('a server without S256, or with an endpoint that is missing or not https, is refused', () => {

@@ -73,6 +73,7 @@ function isResourceOf(resource: string, origin: string): boolean {
   if (resource.length > URL_MAX || urlTextFault(resource) !== null) return false
   const [named, asked] = [URL.parse(resource), new URL(origin)]
   if (named === null || named.origin !== asked.origin || resource.includes('#')) return false
+  if (NAMES_USER.test(resource)) return false
   if (named.search !== '') return named.pathname === asked.pathname && named.search === asked.search
   return withSlash(asked.pathname).startsWith(withSlash(named.pathname))
 }
@@ -87,6 +88,10 @@ export function readServerMetadata(value: Plain, issuer: string): AuthorizationS
   const said = value['issuer']
   if (typeof said !== 'string' || !isSameIssuer(said, issuer))
     throw new Unusable(`is the metadata of another issuer: ${shown(said)} instead of ${issuer}`)
+  if (!isIssuer(said))
+    throw new Unusable(
+      'is no issuer: it must be a URL with https that has no user name, no query and no fragment',
+    )
   const endpoint = (name: string): string | null => {
     const url = value[name]
     if (url === undefined || url === null) return null
@@ -131,10 +136,18 @@ function isSameIssuer(said: string, asked: string): boolean {
   return isRoot(said, one) && isRoot(asked, other) && one!.origin === other!.origin
 }
 
+/** A user name before a host, also an empty one. People read a URL before they agree, and would take it for the host. */
+const NAMES_USER = /^[^/]*\/\/[^/?#]*@/
+
+/** RFC 8414 section 2. */
+function isIssuer(issuer: string): boolean {
+  return /^https?:/i.test(issuer) && !/[?#]/.test(issuer) && !NAMES_USER.test(issuer)
+}
+
 function isUsable(url: unknown, issuer: string): url is string {
   if (typeof url !== 'string' || url.length > URL_MAX || urlTextFault(url) !== null) return false
   const parsed = URL.parse(url)
-  if (parsed === null || url.includes('#') || parsed.username !== '' || parsed.password !== '') return false
+  if (parsed === null || url.includes('#') || NAMES_USER.test(url)) return false
   return parsed.protocol === 'https:' || (isSecureUrl(parsed) && issuer.startsWith('http:'))
 }
 

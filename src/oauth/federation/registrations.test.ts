@@ -265,6 +265,17 @@ test('any answer to a registration is a client or a refusal', async () => {
   )
 })
 
+test('a client secret of any length is not kept', async () => {
+  const all = startFederation()
+  const origin = all.know(connectedOrigin(server.mcp))
+  server.acts.set('/register', (_, outgoing) =>
+    json(outgoing, 201, { client_id: 'x', client_secret: 's'.repeat(2049) }),
+  )
+  const no = await refused(beginAt(all.federation, 'ada', origin, 'ada', '/'), 'configuration_invalid')
+  assert.match(no.message, /a client_secret of more than 2048 characters/)
+  assert.equal(all.artifacts.rows.size, 0)
+})
+
 for (const ends of [1e300, 4_000_000_000.5, 4_000_000_000.0001, -1, 'never', { toString: 1, valueOf: 1 }])
   test(`client_secret_expires_at ${JSON.stringify(ends)} is stored as whole milliseconds, or as no end`, async () => {
     const all = startFederation()

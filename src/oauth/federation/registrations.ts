@@ -18,13 +18,12 @@ import { isLoopbackHost } from '../../base/address.ts'
 import { FetchFailure, type GuardedFetch } from '../../base/guarded-fetch.ts'
 import { InLine } from '../../base/in-line.ts'
 import { Lru } from '../../base/lru.ts'
-import { type Plain, scalarText } from '../../base/plain.ts'
+import { type Plain, plainIn, scalarText } from '../../base/plain.ts'
 import { refuse } from '../../base/refusal.ts'
 import type { OAuthArtifact } from '../../store/ports/oauth.ts'
 import type { ClientAuthMethod } from '../sign-in/client-auth.ts'
 import { methodFor } from '../sign-in/client-auth.ts'
 import { shownError } from '../sign-in/oidc.ts'
-import { objectIn } from './json-object.ts'
 import { openTokens } from './kept-tokens.ts'
 import { type AuthorizationServer, Unusable } from './metadata.ts'
 import type { FederationParts } from './parts.ts'
@@ -373,7 +372,7 @@ async function register(
     headers: { Accept: 'application/json', 'Content-Type': 'application/json' },
     body: Buffer.from(JSON.stringify(metadata)),
   })
-  const value = objectIn(body)
+  const value = plainIn(body)
   const said = value !== null && typeof value['error'] === 'string' ? `: ${shownError(value)}` : ''
   if (status === 429 || status >= 500)
     throw new FetchFailure(`the registration answered ${status}${said}`, status)
@@ -396,6 +395,10 @@ function readRegistration(
   if (typeof id !== 'string' || id === '' || id.length > 2048)
     throw new Unusable(`the authorization server ${issuer} answered the registration without a client_id`)
   const own = typeof secret === 'string' && secret !== '' ? secret : null
+  if (own !== null && own.length > SECRET_MAX)
+    throw new Unusable(
+      `the authorization server ${issuer} answered the registration with a client_secret of more than ${SECRET_MAX} characters`,
+    )
   const method =
     own === null
       ? 'none'
@@ -406,6 +409,9 @@ function readRegistration(
   const expiresAt = isKnown ? Math.floor(ends * 1000) : null
   return { client: { id, secret: method === 'none' ? null : own, method, by: 'dcr' }, expiresAt }
 }
+
+/** Characters of a client secret: it is stored with each account, and sent in a header. */
+const SECRET_MAX = 2048
 
 const METHODS: readonly ClientAuthMethod[] = ['client_secret_basic', 'client_secret_post', 'none']
 

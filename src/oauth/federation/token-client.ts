@@ -6,10 +6,9 @@ import type { Configuration, CustomFetch, TokenEndpointResponse } from 'openid-c
 import type { Clock } from '../../base/clock.ts'
 import type { UrlSource } from '../../base/egress.ts'
 import { FetchFailure, type GuardedFetch } from '../../base/guarded-fetch.ts'
-import type { Plain } from '../../base/plain.ts'
+import { type Plain, plainIn } from '../../base/plain.ts'
 import { type ClientAuthMethod, toClientAuth } from '../sign-in/client-auth.ts'
 import { shownError } from '../sign-in/oidc.ts'
-import { objectIn } from './json-object.ts'
 import { type AuthorizationServer, scopesIn } from './metadata.ts'
 
 /** Postern as a client of one authorization server. */
@@ -138,7 +137,7 @@ export function createTokenClient({
           { url, from: sourceOf(url), method: 'GET', headers, body: null },
           (status) => status === 200,
         )
-        return objectIn(body) ?? {}
+        return plainIn(body) ?? {}
       } catch (error) {
         if (error instanceof FetchFailure) return {}
         throw error
@@ -227,8 +226,9 @@ function toCustomFetch(
     // Whatever else comes, and a redirect, says nothing of the grant
     const isAnswer = status === 200 || (status >= 400 && status < 500 && status !== 408 && status !== 429)
     if (!isAnswer) throw new FetchFailure(`it answered ${status}`, status)
-    const value = objectIn(answer.body)
-    if (value === null) return new Response(new Uint8Array(answer.body), { status })
+    const value = plainIn(answer.body)
+    // A revocation needs none; elsewhere it is no answer
+    if (value === null) return new Response(null, { status })
     if (typeof value['id_token'] === 'string') kept.idToken = value['id_token']
     delete value['id_token']
     // Some answer 200 with an error

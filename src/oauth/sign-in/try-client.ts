@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { discoveredFrom } from '../../base/egress.ts'
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { type Plain, plainIn } from '../../base/plain.ts'
 import { type ClientAuthMethod, methodFor, SECRET_METHODS, toClientAuth } from './client-auth.ts'
 import { discover, type OidcParts, reasonOf, shownError } from './oidc.ts'
 import { callbackPathOf } from './port.ts'
@@ -56,7 +56,7 @@ export async function tryClient(
         headers: Object.fromEntries(headers),
         body: Buffer.from(body.toString()),
       })
-      return { method: by, ...judge(answer.status, plainOf(answer.body)) }
+      return { method: by, ...judge(answer.status, plainIn(answer.body) ?? {}) }
     }
     const first = await ask(method)
     let instead: ClientAuthMethod | null = null
@@ -79,14 +79,4 @@ function judge(status: number, body: Plain): Pick<ClientTrial, 'outcome' | 'answ
   // One that is not of the standard, of a provider that is in use
   if (error === 'invalid_grant' || error === 'invalid_code') return { outcome: 'accepted', answer }
   return { outcome: 'unclear', answer }
-}
-
-function plainOf(body: Buffer): Plain {
-  try {
-    const value: unknown = JSON.parse(body.toString('utf8'))
-    return isPlain(value) ? value : {}
-  } catch {
-    // An answer that is no JSON is judged by its status
-    return {}
-  }
 }

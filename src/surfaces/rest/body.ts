@@ -1,6 +1,6 @@
 import { type ByteBudget, ByteBuffer } from '../../base/byte-buffer.ts'
 import { jsonFaultText } from '../../base/json-fault.ts'
-import { isPlain } from '../../base/plain.ts'
+import { isDeep, isPlain, NESTED_MAX } from '../../base/plain.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 import type { Job, RunApart } from '../../operations/engine/apart.ts'
 import { withoutExcess } from '../../operations/engine/input-size.ts'
@@ -125,7 +125,7 @@ export function parseObject(bytes: Uint8Array): Record<string, unknown> {
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     throw refuse('payload_rejected', { detail: 'The body must be a JSON object.' })
   if (isDeep(value))
-    throw refuse('payload_rejected', { detail: `The body is nested deeper than ${DEPTH_MAX}.` })
+    throw refuse('payload_rejected', { detail: `The body is nested deeper than ${NESTED_MAX}.` })
   // Only a text that spells the name, or escapes it, can hold it; then it is worth the walk.
   if ((text.includes('__proto__') || text.includes('\\u')) && holdsPrototype(value))
     throw refuse('payload_rejected', { detail: 'No member may be called "__proto__".' })
@@ -136,22 +136,6 @@ export function parseObject(bytes: Uint8Array): Record<string, unknown> {
 /** The refusal of a text that is not JSON, with the place; the text itself, which may hold a secret, is not quoted. */
 export function notJson(text: string): Refusal {
   return refuse('payload_rejected', { detail: `The body is not valid JSON: ${jsonFaultText(text)}.` })
-}
-
-/** Containers inside each other: no document has as many. What reads a body may then call itself for each of them. */
-const DEPTH_MAX = 128
-
-function isDeep(root: object): boolean {
-  let level: object[] = [root]
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth === DEPTH_MAX) return true
-    const next: object[] = []
-    for (const one of level)
-      for (const inner of Object.values(one) as unknown[])
-        if (inner !== null && typeof inner === 'object') next.push(inner)
-    level = next
-  }
-  return false
 }
 
 /** True when a member is called `__proto__` anywhere: copying such an object could change its prototype. */
