@@ -12,14 +12,13 @@ import type { Readable, Writable } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
 import type { Failure } from './failure.ts'
 import { createLineReader } from './lines.ts'
+import { paced } from './paced.ts'
 import type { ProcessRow, ProcessTable } from './process-table.ts'
 import type { ServerLog } from './server-log.ts'
 import type { Timers } from './timers.ts'
 
 /** Bytes per second that are read of each stream; a server that writes more waits. */
 const STDOUT_PACE_BYTES = 32 * 1024 ** 2
-/** A line costs as many: short ones take the time of this process, not its memory. At most 16,384 in a second. */
-const LINE_PACE_BYTES = 2048
 const STDERR_PACE_BYTES = 4 * 1024 ** 2
 /** Time in which answers that were written right before the end are still read, milliseconds. */
 const LAST_OUTPUT_MS = 250
@@ -169,26 +168,19 @@ export function startProcess(options: ProcessOptions): StdioProcess {
   }
 
   if (child !== null) {
-    let lineCount = 0
     const lines = createLineReader(messageBytesMax, (bytes) => {
-      lineCount++
       if (!isOver) options.line(bytes)
     })
     paced(child.stdout, STDOUT_PACE_BYTES, timers, clock, (piece) => {
-      lineCount = 0
-      if (isOver || lines.push(piece)) return piece.length + lineCount * LINE_PACE_BYTES
+      if (isOver || lines.push(piece)) return
       over({
         reason: 'output_invalid',
         message: `The server wrote a line of more than ${messageBytesMax} bytes (limits.message) and was killed.`,
         executed: 'unknown',
       })
       void end(true)
-      return piece.length
     })
-    paced(child.stderr, STDERR_PACE_BYTES, timers, clock, (piece) => {
-      serverLog.push(piece)
-      return piece.length
-    })
+    paced(child.stderr, STDERR_PACE_BYTES, timers, clock, (piece) => serverLog.push(piece))
     // A server that has closed its input is noticed when it ends
     child.stdin.on('error', () => {})
     child.stdout.on('error', () => {})
@@ -264,29 +256,6 @@ const LINE_ENDS = /[\u0085\u2028\u2029]/g
 /** The message with such characters as escapes, which mean the same. @param message JSON without line feeds */
 export function oneLine(message: string): string {
   return message.replace(LINE_ENDS, (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`)
-}
-
-/** Reads a stream, at most so many bytes in each second. @param take what a piece counts as, in bytes */
-function paced(
-  stream: Readable,
-  bytesPerSecond: number,
-  timers: Timers,
-  clock: Clock,
-  take: (piece: Buffer) => number,
-): void {
-  let windowAt = clock.monotonic()
-  let bytes = 0
-  stream.on('data', (piece: Buffer) => {
-    const now = clock.monotonic()
-    if (now - windowAt >= 1000) {
-      windowAt = now
-      bytes = 0
-    }
-    bytes += take(piece)
-    if (bytes < bytesPerSecond) return
-    stream.pause()
-    timers.after(windowAt + 1000 - now, () => stream.resume())
-  })
 }
 
 function megabytes(bytes: number): string {
