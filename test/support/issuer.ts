@@ -75,6 +75,8 @@ export class Issuer extends Loopback {
   readonly authorizations: string[] = []
   /** Overrides of the discovery document. */
   discovery: Claims = {}
+  /** Answers in the place of the issuer where it gives true. */
+  takeOver: ((incoming: IncomingMessage) => boolean) | null = null
   /** Who signs in next at `/authorize`. */
   person: Claims = { sub: 'ada' }
   /** Claims of theirs that are told at `/userinfo` alone. */
@@ -106,6 +108,7 @@ export class Issuer extends Loopback {
   protected answer(incoming: IncomingMessage, outgoing: ServerResponse, body: string): unknown {
     const path = incoming.url!
     this.asked.push(path)
+    if (this.takeOver?.(incoming) === true) return
     outgoing.statusCode = this.status
     outgoing.setHeader('content-type', 'application/json')
     if (this.status !== 200) return outgoing.end('{}')

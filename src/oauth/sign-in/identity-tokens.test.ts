@@ -87,6 +87,15 @@ test('tokens end with the ID token, unless they are refreshed, once for all who 
   }
 })
 
+for (const lifetime of [300.1234, 1e300])
+  test(`the tokens of an ID token that lives ${lifetime} seconds are stored until a whole millisecond`, async () => {
+    const { refresh_token: _, ...answer } = idp.tokens('ada', lifetime)
+    await tokens.keep('ada', answer as never)
+    const [row] = all.artifacts.rows.values()
+    assert.ok(Number.isSafeInteger(row!.expires_at), String(row!.expires_at))
+    assert.ok(await tokens.tokensOf('ada'))
+  })
+
 test('a provider that fails keeps the tokens, and one that refuses ends them', async () => {
   await keep()
   all.move(300_000)

@@ -5,7 +5,7 @@
  * 2. They are kept only while an origin wants them, sealed, and end with the account.
  * 3. Concurrent refreshes for one person share one request to the provider. A rotated token is stored before it is used.
  */
-import type { Configuration, TokenEndpointResponse } from 'openid-client'
+import type { TokenEndpointResponse } from 'openid-client'
 import type { Clock } from '../../base/clock.ts'
 import type { GuardedFetch } from '../../base/guarded-fetch.ts'
 import { readJwt } from '../../base/jwt.ts'
@@ -13,13 +13,11 @@ import type { OAuthReader, OAuthWriter } from '../../store/ports/oauth.ts'
 import type { IdentityExchange, IdentityTokens } from '../federation/parts.ts'
 import { outcomeOf } from '../federation/token-client.ts'
 import type { Sealed } from '../server/sealed.ts'
-import { discover, type OidcProvider } from './oidc.ts'
+import { createConfigured, type OidcProvider } from './oidc.ts'
 
 const KIND = 'IdentityTokens'
 const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
-/** What the provider says of itself is read anew after so long; milliseconds. */
-const CONFIGURATION_MS = 10 * 60_000
 /** A token is refreshed so long before its end; milliseconds. */
 const EARLY_MS = 30_000
 /** For which refresh tokens are kept that are not used, milliseconds. */
@@ -54,7 +52,7 @@ export function createIdentityTokens(parts: IdentityTokensParts): KeptIdentityTo
   const { clock, sealed, artifacts, writeArtifacts } = parts
   const flights = new Map<string, Promise<Kept | null>>()
   const clients = new Map(
-    parts.providers.map((provider) => [provider.issuer, createConfigured(provider, parts)]),
+    parts.providers.map((provider) => [provider.issuer, createConfigured({ ...parts, provider })]),
   )
 
   async function read(
@@ -96,7 +94,7 @@ export function createIdentityTokens(parts: IdentityTokensParts): KeptIdentityTo
     if (token === null) return null
     const outcome = await outcomeOf(async () => {
       const { refreshTokenGrant } = await import('openid-client')
-      return refreshTokenGrant(await configured(), token)
+      return refreshTokenGrant(await configured.get(), token)
     })
     const isNew = outcome.kind === 'tokens'
     if (!isNew && (outcome.kind === 'failed' || outcome.error !== 'invalid_grant')) return null
@@ -129,27 +127,8 @@ export function createIdentityTokens(parts: IdentityTokensParts): KeptIdentityTo
     exchange: (issuer, form) =>
       outcomeOf(async () => {
         const { genericGrantRequest } = await import('openid-client')
-        return genericGrantRequest(await clients.get(issuer)!(), TOKEN_EXCHANGE, { ...form })
+        return genericGrantRequest(await clients.get(issuer)!.get(), TOKEN_EXCHANGE, { ...form })
       }),
-  }
-}
-
-/** Reads the discovery document of a provider, and again after {@link CONFIGURATION_MS} or a failure. */
-function createConfigured(
-  provider: OidcProvider,
-  { fetch, clock }: Pick<IdentityTokensParts, 'fetch' | 'clock'>,
-): () => Promise<Configuration> {
-  let known: { readonly configuration: Promise<Configuration>; readonly until: number } | undefined
-  return () => {
-    const now = clock.monotonic()
-    if (known === undefined || now >= known.until) {
-      const found = { configuration: discover({ provider, fetch, clock }), until: now + CONFIGURATION_MS }
-      known = found
-      found.configuration.catch(() => {
-        if (known === found) known = undefined
-      })
-    }
-    return known.configuration
   }
 }
 
@@ -182,7 +161,8 @@ function toKept(
   const ends = typeof jwt === 'string' ? null : jwt.expires
   return {
     idToken,
-    idEndsAt: ends === null ? 0 : ends * 1000,
+    // A provider may name a fraction of a second, or any time, and stores hold whole numbers
+    idEndsAt: ends === null ? 0 : Math.floor(Math.min(ends * 1000, Number.MAX_SAFE_INTEGER)),
     access: answer.access,
     accessEndsAt: answer.lifetime === null ? 0 : now + answer.lifetime * 1000,
     refresh: answer.refresh ?? before?.refresh ?? null,

@@ -356,6 +356,46 @@ test('with a key and no setting the gateway signs, by a key of each kind', async
   }
 })
 
+const BAD_HEADS: readonly [string, string][] = [
+  ['205 X', 'a status that has no body'],
+  ['099 X', 'a status that is none'],
+  ['101 X', 'a change of protocol'],
+]
+for (const [line, what] of BAD_HEADS)
+  test(`a provider that answers with ${what} is unavailable, and is asked anew`, async () => {
+    const head = `HTTP/1.1 ${line}\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}`
+    for (const path of ['/.well-known', '/token']) {
+      issuer.takeOver = (incoming) => incoming.url!.startsWith(path) && Boolean(incoming.socket.end(head))
+      control.move(10 * 60_000)
+      await refused(arrive(), 'identity_unavailable')
+      issuer.takeOver = null
+      await arrive()
+    }
+  })
+
+const WRONG_METADATA: Readonly<Record<string, object>> = {
+  'no list of ways to authenticate': { token_endpoint_auth_methods_supported: 5 },
+  'a list of ways that are no text': { token_endpoint_auth_methods_supported: [{}, null] },
+}
+for (const [what, discovery] of Object.entries(WRONG_METADATA))
+  test(`a provider whose metadata has ${what} lets people in by what the setting says`, async () => {
+    issuer.discovery = { ...discovery }
+    await arrive()
+  })
+
+const WRONG_ENDPOINTS: Readonly<Record<string, object>> = {
+  'a token endpoint that is no text': { token_endpoint: {} },
+  'no token endpoint': { token_endpoint: undefined },
+  'an authorization endpoint that is no text': { authorization_endpoint: 5 },
+}
+for (const [what, discovery] of Object.entries(WRONG_ENDPOINTS))
+  test(`metadata with ${what} is a fault of the provider, and is read anew`, async () => {
+    issuer.discovery = { ...discovery }
+    await refused(arrive(), 'identity_unavailable')
+    issuer.discovery = {}
+    await arrive()
+  })
+
 test('what is no private key is told without its text', () => {
   const publicPem = RSA.publicKey.export({ format: 'pem', type: 'spki' }).toString()
   const small = generateKeyPairSync('x25519').privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()

@@ -6,7 +6,7 @@ import { claimOf } from '../../base/claims.ts'
 import type { Clock } from '../../base/clock.ts'
 import { discoveredFrom } from '../../base/egress.ts'
 import { FetchFailure, type GuardedFetch } from '../../base/guarded-fetch.ts'
-import type { Plain } from '../../base/plain.ts'
+import { listedTexts, type Plain } from '../../base/plain.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 import { hashToken } from '../../base/token.ts'
 import type { Links } from '../../shared-state/ports/links.ts'
@@ -70,15 +70,8 @@ export interface OidcSignIn {
 export function createOidcSignIn(parts: OidcParts): OidcSignIn {
   const { provider, clock, accounts, signIns } = parts
   const redirectUri = parts.origin + callbackPathOf(provider.slug)
-  let known: { readonly configuration: Promise<Configuration>; readonly until: number } | undefined
+  const configured = createConfigured(parts)
   const tell = tellFew(clock, parts.warn)
-
-  async function configured(): Promise<Configuration> {
-    const now = clock.monotonic()
-    if (known === undefined || now >= known.until)
-      known = { configuration: discover(parts).catch(unusable), until: now + CONFIGURATION_MS }
-    return known.configuration
-  }
 
   /** What goes wrong on the way is told apart: the provider cannot be used, or it did not let someone in. */
   async function guarded<T>(requestId: string | null, work: () => Promise<T>): Promise<T> {
@@ -98,7 +91,7 @@ export function createOidcSignIn(parts: OidcParts): OidcSignIn {
         throw refuse('credential_invalid', { inner: reason })
       }
       // It may have changed, or be back
-      known = undefined
+      configured.forget()
       tell(
         `Sign-in at the identity provider ${provider.issuer} fails for every user: ${reason}${at}. Run postern doctor --network to find the cause.`,
       )
@@ -119,7 +112,7 @@ export function createOidcSignIn(parts: OidcParts): OidcSignIn {
 
   async function begin(interaction: string): Promise<URL> {
     const oidc = await import('openid-client')
-    const configuration = await configured()
+    const configuration = await configured.get()
     const [verifier, nonce, state] = [oidc.randomPKCECodeVerifier(), oidc.randomNonce(), oidc.randomState()]
     const url = oidc.buildAuthorizationUrl(configuration, {
       redirect_uri: redirectUri,
@@ -146,7 +139,7 @@ export function createOidcSignIn(parts: OidcParts): OidcSignIn {
     if (flow.issuer !== provider.issuer)
       throw refuse('credential_invalid', { inner: `a state of another provider, ${flow.issuer}` })
     const oidc = await import('openid-client')
-    const configuration = await configured()
+    const configuration = await configured.get()
     const current = new URL(redirectUri)
     current.search = callback.search
     const tokens = await oidc.authorizationCodeGrant(configuration, current, {
@@ -184,6 +177,33 @@ export function createOidcSignIn(parts: OidcParts): OidcSignIn {
   }
 }
 
+/** What {@link discover} reads, kept for {@link CONFIGURATION_MS} unless it fails. */
+interface Configured {
+  get(): Promise<Configuration>
+  /** Reads it anew next time. */
+  forget(): void
+}
+
+export function createConfigured(parts: Pick<OidcParts, 'provider' | 'fetch' | 'clock'>): Configured {
+  let known: { readonly configuration: Promise<Configuration>; readonly until: number } | undefined
+  return {
+    get() {
+      const now = parts.clock.monotonic()
+      if (known === undefined || now >= known.until) {
+        const found = { configuration: discover(parts).catch(unusable), until: now + CONFIGURATION_MS }
+        known = found
+        found.configuration.catch(() => {
+          if (known === found) known = undefined
+        })
+      }
+      return known.configuration
+    },
+    forget: () => {
+      known = undefined
+    },
+  }
+}
+
 /** Reads what the provider says of itself, and how we prove ourselves there. Rejects with what {@link reasonOf} reads. */
 export async function discover({
   provider,
@@ -200,7 +220,12 @@ export async function discover({
   const proof = await provider.proof()
   const found = await oidc.discovery(new URL(issuer), clientId, undefined, oidc.None(), options)
   const metadata = found.serverMetadata()
-  const method = methodFor(provider.clientAuth, proof, metadata.token_endpoint_auth_methods_supported)
+  const methods: unknown = metadata.token_endpoint_auth_methods_supported
+  const method = methodFor(
+    provider.clientAuth,
+    proof,
+    Array.isArray(methods) ? listedTexts(methods) : undefined,
+  )
   const authentication = toClientAuth(method, proof, () => clock.now())
   const configuration = new oidc.Configuration(metadata, clientId, proof.secret ?? undefined, authentication)
   configuration[oidc.customFetch] = send
@@ -220,7 +245,8 @@ function toCustomFetch(send: GuardedFetch, issuer: string): CustomFetch {
     // All that is ever sent is a form
     const bytes = body == null ? null : Buffer.from(String(body))
     const answer = await send({ url, from: discoveredFrom(issuer, url), method, headers, body: bytes })
-    if (answer.status >= 500 || answer.status === 429)
+    // 205 has no body (RFC 9110 section 15.3.6), and statuses that no response can have are no answer either
+    if (answer.status < 200 || answer.status === 205 || answer.status === 429 || answer.status >= 500)
       throw new FetchFailure(`it answered ${answer.status}`, answer.status)
     // A status without a body allows none
     const content = answer.body.length === 0 ? null : new Uint8Array(answer.body)
@@ -242,6 +268,13 @@ const SETUP_ERRORS: ReadonlySet<unknown> = new Set([
 /** Errors of the same sections that a fault of the provider causes. */
 const PROVIDER_ERRORS: ReadonlySet<unknown> = new Set(['server_error', 'temporarily_unavailable'])
 
+/** Codes of the library for a provider that answers something else than its metadata promises, or promises what cannot be. */
+const PROVIDER_CODES: ReadonlySet<unknown> = new Set([
+  'OAUTH_RESPONSE_IS_NOT_CONFORM',
+  'OAUTH_INVALID_SERVER_METADATA',
+  'OAUTH_MISSING_SERVER_METADATA',
+])
+
 interface Judgement {
   /** It was the provider, or how it is set up, and not the person. */
   readonly isOurs: boolean
@@ -261,8 +294,7 @@ function judge(error: unknown): Judgement | null {
         reason: `it answered ${shownError(one as never)}`,
       }
     if (!('code' in one)) continue
-    if (one.code === 'OAUTH_RESPONSE_IS_NOT_CONFORM')
-      return { isOurs: true, isSetup: false, reason: one.message }
+    if (PROVIDER_CODES.has(one.code)) return { isOurs: true, isSetup: false, reason: one.message }
     if (one.code === 'ENOENT' || one.code === 'EACCES')
       return { isOurs: true, isSetup: true, reason: 'the file with the secret or key cannot be read' }
     if (typeof one.code === 'string' && one.code.startsWith('OAUTH_'))

@@ -68,6 +68,14 @@ test('what was told before the last time gives nobody their groups back', async 
   assert.deepEqual(await groups(), ['engineering'])
 })
 
+test('claims that say they are of the future do not make those that follow look old', async () => {
+  const zoe = { ...ADA, subject: 's-future', email: null, name: 'Future' }
+  const now = Math.floor(createClock(control.cell).now() / 1000)
+  const { slug } = await accounts.arrive({ ...zoe, claimsIssuedAt: 4e9 })
+  await accounts.arrive({ ...zoe, groups: [], grants: [], claimsIssuedAt: now + 2 })
+  assert.deepEqual((await control.run('users.get', { id: slug })).output['groups'], [])
+})
+
 test('claims give what they are mapped to, and what leads nowhere gives nothing', async () => {
   const { id } = await accounts.arrive(ADA)
   const principal = await accounts.principalOf(id, PROOF)
