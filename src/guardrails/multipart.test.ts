@@ -123,6 +123,11 @@ test('what stands in the place of a value makes no new part', () => {
   const given = form(['name="a"', `--${CARD}`])
   const replace = rule('replace', { text: 'AaB03x' })
   assert.equal(apply([replace], given).stop?.cause, 'failed')
+  // However many parts there are: why a form cannot be read is a text, which has a length too
+  for (let others = 1; others < 60; others++) {
+    const more = Array.from({ length: others }, () => ['name="b"', 'x'] as const)
+    assert.equal(apply([replace], form(['name="a"', `--${CARD} `], ...more)).stop?.cause, 'failed')
+  }
 })
 
 test('any form of fields is read as it was written, and any bytes give parts within them or a failure', () => {

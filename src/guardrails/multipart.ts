@@ -56,7 +56,9 @@ export function applyMultipart(
   const { stop } = failed(beyond, bytes, leg, tally, 'the fields of the form are longer than max_body')
   if (stop !== null) return { value: bytes, stop }
   const judged = applyParts(within, bytes, parts, leg, tally)
-  if (judged.value === bytes || readForm(judged.value, boundary!).length === parts.length) return judged
+  if (judged.value === bytes) return judged
+  const after = readForm(judged.value, boundary!)
+  if (typeof after !== 'string' && after.length === parts.length) return judged
   // What stands in the place of a value has become a boundary
   return failed(within, bytes, leg, tally, 'a changed field ends the part that it stands in')
 }

@@ -232,6 +232,47 @@ test('a signed request can be verified, and its verdict passes, blocks or modifi
   assert.equal((await make({ amount: 'much' })).status, 200)
 })
 
+test('a webhook that knows the key of before a rotation alone is asked with it until the overlap has passed', async () => {
+  for (const [name, format, status] of [
+    ['Rotated key', 'signed', 403],
+    ['Rotated token', 'presidio', 401],
+  ] as const) {
+    const slug = name.toLowerCase().replace(' ', '-')
+    const credential = await server.manage('POST', '/credentials', {
+      name,
+      auth: { type: 'bearer', token: KEY },
+    })
+    assert.equal(credential.status, 201, credential.text)
+    webhook.answering = ({ body, headers }, response) => {
+      const at = headers['postern-timestamp']
+      const signature = `v1=${createHmac('sha256', KEY).update(`${at}.${body}`).digest('hex')}`
+      const isKnown = headers['postern-signature'] === signature || headers.authorization === `Bearer ${KEY}`
+      const answer = format === 'signed' ? { verdict: 'pass' } : []
+      response.writeHead(isKnown ? 200 : status).end(JSON.stringify(answer))
+    }
+    await using _rule = await rule({
+      legs: ['request'],
+      detector: { format, credential: slug },
+      action: format === 'signed' ? 'decide' : 'redact',
+    })
+    const rotated = await server.manage('POST', `/credentials/${slug}/rotate`, {
+      auth: { token: 'another-token-that-signs' },
+      untested: true,
+      overlap: '1h',
+    })
+    assert.equal(rotated.status, 200, rotated.text)
+    questions.length = 0
+    assert.equal((await make({ by: 'x' })).status, 200, format)
+    assert.equal(questions.length, 2)
+    // Any change of the secret ends the overlap
+    const changed = await server.manage('PATCH', `/credentials/${slug}`, {
+      auth: { type: 'bearer', token: 'a-third-token-that-signs' },
+    })
+    assert.equal(changed.status, 200, changed.text)
+    assert.equal((await make({ by: 'x' })).status, 403)
+  }
+})
+
 test('a webhook sees what the rules before it have left, and its rule acts in its order', async () => {
   webhook.answering = findsPeople
   await using _webhook = await rule({ legs: ['request'], order: 20 })

@@ -18,6 +18,7 @@ import {
   webhookBody,
   webhookSignature,
 } from '../../guardrails/webhook.ts'
+import type { LinkedCredential } from '../../snapshot/linked/credential.ts'
 import type { LinkedTarget, TargetState } from '../../snapshot/linked/upstream.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import type { CallRequest, CallResult } from '../../wire/port.ts'
@@ -56,7 +57,8 @@ interface State {
 interface Question {
   readonly rule: Rule
   readonly target: LinkedTarget
-  readonly request: CallRequest
+  /** The first, and the same with what the credential was before its rotation. */
+  readonly requests: readonly CallRequest[]
   readonly texts: readonly AskedText[]
 }
 
@@ -93,13 +95,23 @@ export function createWebhooks(pools: Pools, clock: Clock): Webhooks {
     }
   }
 
-  async function answered(question: Question, timeoutMs: number): Promise<WebhookAnswer> {
+  async function answered(
+    question: Question,
+    timeoutMs: number,
+    budget: Reservation,
+  ): Promise<WebhookAnswer> {
     const until = clock.monotonic() + timeoutMs
-    const first = await called(pools, question, timeoutMs)
-    const left = until - clock.monotonic()
-    // The server may have closed a connection that waited: asking changes nothing, so it is asked once more
-    const isBroken = first !== null && !first.ok && first.failure !== 'timeout'
-    return answerIn(isBroken && left > 0 ? await called(pools, question, left) : first, question)
+    let result: CallResult | null = null
+    for (const request of question.requests) {
+      const asked = { ...request, budget }
+      const leftMs = (): number => until - clock.monotonic()
+      result = await called(pools, question.target, asked, leftMs())
+      // The server may have closed a connection that waited: asking changes nothing, so it is asked once more
+      const isBroken = result !== null && !result.ok && result.failure !== 'timeout'
+      if (isBroken && leftMs() > 0) result = await called(pools, question.target, asked, leftMs())
+      if (!isRefused(result, question.rule) || leftMs() <= 0) break
+    }
+    return answerIn(result, question)
   }
 
   return {
@@ -111,11 +123,10 @@ export function createWebhooks(pools: Pools, clock: Clock): Webhooks {
       if (failures >= FAILURES_MAX && clock.monotonic() - failedAt < REST_MS)
         return failed('the webhook has failed several times')
       const held = holding()
-      if (state.flights >= FLIGHTS_MAX || !held.take(question.request.body!.length))
+      if (state.flights >= FLIGHTS_MAX || !held.take(question.requests[0]!.body!.length))
         return failed('too many questions to webhooks are under way')
       state.flights++
-      const request = { ...question.request, budget: held }
-      const asked = answered({ ...question, request }, rule.webhook!.timeout_ms)
+      const asked = answered(question, rule.webhook!.timeout_ms, held)
       const answer = await asked.catch(() => failed('the webhook cannot be asked'))
       state.flights--
       held.release()
@@ -142,31 +153,58 @@ function questionFor(
   if (credential === undefined || credential?.line === '')
     return 'the credential of the webhook cannot be used'
   const text = webhookBody(rule, rule.webhook!, leg, texts)
-  let own = credential?.line ?? ''
-  if (credential !== null) credential.usedAt = clock.now()
-  if (rule.webhook!.format === 'signed') {
-    const [, key] = BEARER.exec(own) ?? []
-    if (key === undefined) return 'the credential of the webhook cannot sign'
-    const at = Math.floor(clock.now() / 1000)
-    own = `Postern-Timestamp: ${at}\r\nPostern-Signature: ${webhookSignature(key, at, text)}\r\n`
-  }
+  const now = clock.now()
+  if (credential !== null) credential.usedAt = now
+  const isSigned = rule.webhook!.format === 'signed'
   const answerMax = webhookAnswerMax(rule)
-  const request: CallRequest = {
-    method: 'POST',
-    target: server.path,
-    host: target.fragment.authority,
-    fields: FIELDS + own,
-    responseFields: '',
-    responseNames: [],
-    body: Buffer.from(text),
-    keepBytesMax: answerMax,
-    readBytesMax: answerMax + 1,
+  const body = Buffer.from(text)
+  const requests: CallRequest[] = []
+  for (const line of linesOf(credential, now)) {
+    const own = isSigned ? signatureFields(line, text, now) : line
+    if (own === null) return 'the credential of the webhook cannot sign'
+    requests.push({
+      method: 'POST',
+      target: server.path,
+      host: target.fragment.authority,
+      fields: FIELDS + own,
+      responseFields: '',
+      responseNames: [],
+      body,
+      keepBytesMax: answerMax,
+      readBytesMax: answerMax + 1,
+    })
   }
-  return { rule, target, request, texts }
+  return { rule, target, requests, texts }
+}
+
+/** The header line of a credential, and what it was before a rotation whose overlap has not passed. */
+function linesOf(credential: LinkedCredential | null, now: number): readonly string[] {
+  const before = credential?.previous ?? null
+  const line = credential?.line ?? ''
+  return before === null || now >= before.until ? [line] : [line, before.credential.line]
+}
+
+/** Null for a credential that is no key. @param now milliseconds since the epoch */
+function signatureFields(line: string, text: string, now: number): string | null {
+  const [, key] = BEARER.exec(line) ?? []
+  if (key === undefined) return null
+  const at = Math.floor(now / 1000)
+  return `Postern-Timestamp: ${at}\r\nPostern-Signature: ${webhookSignature(key, at, text)}\r\n`
+}
+
+/** The webhook does not know the credential. As upstreams do, it may say so of a signature with 403. */
+function isRefused(result: CallResult | null, { webhook }: Rule): boolean {
+  if (result?.ok !== true) return false
+  return result.status === 401 || (result.status === 403 && webhook!.format === 'signed')
 }
 
 /** Null where no whole answer came in time. */
-function called(pools: Pools, { target, request }: Question, timeoutMs: number): Promise<CallResult | null> {
+function called(
+  pools: Pools,
+  target: LinkedTarget,
+  request: CallRequest,
+  timeoutMs: number,
+): Promise<CallResult | null> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => {
       handle.abort()
