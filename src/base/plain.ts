@@ -21,15 +21,15 @@ export function listedTexts(value: unknown): string[] {
 /** Containers inside each other: no document has as many. What reads a document may then call itself for each of them. */
 export const NESTED_MAX = 128
 
-/** True for more than {@link NESTED_MAX} objects and lists inside each other. */
-export function isDeep(root: object): boolean {
-  let level: object[] = [root]
+/** True for more objects and lists inside each other than that. */
+export function isDeep(root: unknown, nestedMax: number = NESTED_MAX): boolean {
+  const isContainer = (value: unknown): value is object => value !== null && typeof value === 'object'
+  let level: object[] = [root].filter(isContainer)
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth === NESTED_MAX) return true
+    if (depth === nestedMax) return true
     const next: object[] = []
     for (const one of level)
-      for (const inner of Object.values(one) as unknown[])
-        if (inner !== null && typeof inner === 'object') next.push(inner)
+      for (const inner of Object.values(one) as unknown[]) if (isContainer(inner)) next.push(inner)
     level = next
   }
   return false

@@ -77,6 +77,14 @@ const call = (id: string | number, progressToken?: unknown): object => ({
 
 const ENDED: Failure = { reason: 'process_ended', message: 'x', executed: 'unknown' }
 
+test('a line that begins with a byte order mark is a message as over HTTP', () => {
+  const { connection, line } = made()
+  const one = caller()
+  request(connection, one, call('a'))
+  line('\ufeff{"jsonrpc":"2.0","id":1,"result":{}}')
+  assert.deepEqual(one.got, ['{"jsonrpc":"2.0","id":"a","result":{}}'])
+})
+
 test('one caller has half of the requests under way, and another always finds a place', () => {
   const { connection, written, line } = made()
   const [hog, other] = [caller(), caller()]

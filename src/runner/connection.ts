@@ -12,7 +12,7 @@
 import { Lru } from '../base/lru.ts'
 import { PoolShare } from '../base/pool-share.ts'
 import { errorText, RPC, resultText } from '../mcp/protocol/answer.ts'
-import { readJson } from '../mcp/protocol/json.ts'
+import { bufferOf, readJson, withoutMark } from '../mcp/protocol/json.ts'
 import {
   isMembers,
   type Members,
@@ -446,7 +446,8 @@ export function createConnection(options: ConnectionOptions): Connection {
           write(JSON.stringify(message))
         }
     },
-    line(bytes) {
+    line(given) {
+      const bytes = bufferOf(withoutMark(given))
       const read = readJson(bytes)
       const message = read.ok ? toMessage(read.value) : null
       if (message === null || message.kind === 'invalid' || !read.ok)

@@ -1,6 +1,7 @@
 /** Asks servers for one gateway thread. Runs in a thread of its own, so that neither rows nor drivers hold a gateway thread up. */
 import { hash } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
+import { isDeep, NESTED_MAX } from '../base/plain.ts'
 import { ServiceFailure, tooLong } from './failure.ts'
 import { openMysql } from './mysql/session.ts'
 import { SessionPool } from './pool.ts'
@@ -48,6 +49,8 @@ export function createDesk(
         signal.removeEventListener('abort', cancel)
       }
     })
+    // Callers may have written it, and to write it as JSON would end the thread with all other questions
+    if (isDeep(value)) throw new ServiceFailure('size', `the answer is nested deeper than ${NESTED_MAX}`)
     const json = JSON.stringify(value)
     if (json.length > ANSWER_BYTES_MAX) throw tooLong(ANSWER_BYTES_MAX)
     return json

@@ -1,9 +1,9 @@
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { isDeep, isPlain, type Plain } from '../../base/plain.ts'
 import { linkTemplate, type Template } from '../../base/template.ts'
 import { type Execute, NodeFailure, type NodeRun } from '../run.ts'
 import { readCsv, writeCsv } from './csv.ts'
 import { readForm, writeForm } from './form.ts'
-import { CHARS_MAX, type Format, MEDIA_TYPES } from './formats.ts'
+import { CHARS_MAX, DEPTH_MAX, type Format, MEDIA_TYPES } from './formats.ts'
 import { readXml, writeXml } from './xml.ts'
 
 /** Items that `map` takes. */
@@ -88,12 +88,21 @@ function readAs(format: Format, value: unknown, { header, separator }: Csv): unk
     case 'form':
       return readForm(value)
     default:
-      try {
-        return JSON.parse(value) as unknown
-      } catch {
-        throw new NodeFailure('value', 'value is no JSON')
-      }
+      return readJson(value)
   }
+}
+
+/** @throws NodeFailure for what is no JSON, or is nested so deeply that a later node could not write it */
+function readJson(text: string): unknown {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw new NodeFailure('value', 'value is no JSON')
+  }
+  if (isDeep(value, DEPTH_MAX))
+    throw new NodeFailure('value', `value has more than ${DEPTH_MAX} levels of objects and lists`)
+  return value
 }
 
 /** JSON stays a value: bodies are written as JSON anyway. @throws NodeFailure for what the format cannot hold */

@@ -65,6 +65,13 @@ test('formats are converted into each other', () => {
   assert.equal(convert('json', 'csv', orders), csv)
   assert.deepEqual(convert('csv', 'json', csv), orders)
   assert.deepEqual(convert('json', 'json', '{"a":1}'), { a: 1 })
+  const lists = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels)
+  assert.equal(JSON.stringify(convert('json', 'json', lists(100))), lists(100))
+  for (const levels of [101, 50_000])
+    assert.match(
+      failureOf(() => convert('json', 'json', lists(levels))),
+      /more than 100 levels/,
+    )
   assert.equal(
     convert('json', 'xml', {
       order: { '@id': 7, line: [{ sku: 'a<b' }, { sku: null }], '#text': 'x' },
