@@ -6,10 +6,10 @@ import { createServerLog } from './server-log.ts'
 
 const cell = createClockCell()
 
-function logged(secrets: readonly string[], pieces: readonly string[]): string[] {
+function logged(secrets: readonly string[], pieces: readonly (string | Buffer)[]): string[] {
   const lines: string[] = []
   const log = createServerLog('small', secrets, (_, message) => lines.push(message), createClock(cell))
-  for (const piece of pieces) log.push(Buffer.from(piece))
+  for (const piece of pieces) log.push(Buffer.from(piece as string))
   log.close()
   return lines
 }
@@ -24,6 +24,11 @@ test('each line is logged with the name, without what a terminal would obey', ()
 
 test('secrets are replaced, also when they come in pieces', () => {
   assert.deepEqual(logged(['hush-hush'], ['a hush', '-hush b\n']), ['small: a [secret] b'])
+  const bytes = Buffer.from('a psst-ä-😀 b\n')
+  for (let at = 1; at < bytes.length; at++) {
+    const pieces = [bytes.subarray(0, at), bytes.subarray(at)]
+    assert.deepEqual(logged(['psst-ä-😀'], pieces), ['small: a [secret] b'])
+  }
 })
 
 test('a line is cut, and no part of a secret is left at the cut', () => {

@@ -4,6 +4,7 @@
  * 1. A line is bounded, and so is the number of lines: what is over is counted, and the count is logged.
  * 2. Values of the environment that are secrets are replaced, and so is what looks like a secret.
  */
+import { StringDecoder } from 'node:string_decoder'
 import type { Clock } from '../base/clock.ts'
 import { MASKED, maskText } from '../base/mask.ts'
 import { printable } from '../base/visible.ts'
@@ -26,6 +27,7 @@ export type Log = (level: 'info' | 'warn' | 'error', message: string) => void
 
 /** @param name of the entry and process, before each line */
 export function createServerLog(name: string, secrets: readonly string[], log: Log, clock: Clock): ServerLog {
+  const decoder = new StringDecoder('utf8')
   let kept = ''
   let isCut = false
   let tokens = LINES_MAX
@@ -59,8 +61,8 @@ export function createServerLog(name: string, secrets: readonly string[], log: L
 
   return {
     push(piece) {
-      // Bytes beyond ASCII that are cut apart become U+FFFD, which a log can bear
-      const text = piece.toString('utf8')
+      // A character that is cut apart would hide a secret that has it
+      const text = decoder.write(piece)
       let from = 0
       for (;;) {
         const at = text.indexOf('\n', from)
@@ -77,6 +79,7 @@ export function createServerLog(name: string, secrets: readonly string[], log: L
       if (take()) log('warn', `${name}: ${text}`)
     },
     close() {
+      kept += decoder.end()
       line()
       if (dropped > 0)
         log('warn', `${name}: ${dropped} lines of its output are not logged: it writes too many`)

@@ -158,10 +158,14 @@ function readable(url: string): string {
 
 /** A name without what cannot be seen, and could turn the text after it around where people read who asks. */
 function visible(name: string): string {
-  return name
-    .replaceAll(/[\p{C}\p{Zl}\p{Zp}\u2800\u3164\uffa0\u115f\u1160]/gu, '')
-    .trim()
-    .slice(0, NAME_MAX)
+  return (
+    name
+      .replaceAll(/[\p{C}\p{Zl}\p{Zp}\u2800\u3164\uffa0\u115f\u1160]/gu, '')
+      .trim()
+      .slice(0, NAME_MAX)
+      // Half of a character that the cut has parted
+      .replace(/[\ud800-\udbff]$/, '')
+  )
 }
 
 /**

@@ -46,6 +46,30 @@ test('metadata of any type are answered, and leave no fault in the log', async (
   assert.deepEqual(server.faults, [])
 })
 
+test('metadata that are nested without end are refused, and leave no fault in the log', async () => {
+  const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`
+  for (const member of ['client_name', 'jwks', 'jwks_uri', 'token_endpoint_auth_method', 'unknown']) {
+    const response = await fetch(`${origin}/oauth/register`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: `{"redirect_uris":["${REDIRECT}"],"${member}":${deep}}`,
+    })
+    assert.equal(response.status, 400, member)
+    const { error, error_description: text } = (await response.json()) as Record<string, string>
+    assert.equal(error, 'invalid_client_metadata')
+    assert.match(text!, /nested deeper than 128/)
+  }
+  assert.deepEqual(server.faults, [])
+})
+
+test('a name is cut between characters', async () => {
+  const { body } = await postJson(`${origin}/oauth/register`, {
+    redirect_uris: [REDIRECT],
+    client_name: `${'x'.repeat(99)}😀`,
+  })
+  assert.equal(body.client_name, 'x'.repeat(99))
+})
+
 test('clients register with what they leave out, and with what we do not know', async () => {
   const custom = await postJson(`${origin}/oauth/register`, {
     client_name: 'Editor',

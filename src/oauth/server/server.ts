@@ -18,7 +18,7 @@ import type { Clock } from '../../base/clock.ts'
 import { isAtOrBelow } from '../../base/doors.ts'
 import { ownCookieNames } from '../../base/own-cookies.ts'
 import { pageHeaders, pageText } from '../../base/page.ts'
-import { isPlain, listedTexts, type Plain } from '../../base/plain.ts'
+import { isDeep, isPlain, listedTexts, NESTED_MAX, type Plain } from '../../base/plain.ts'
 import { isConsumer, isVirtualMcp, type ProtectedResources } from '../../base/protected-resources.ts'
 import type { GetJson } from '../../base/public-fetch.ts'
 import {
@@ -260,6 +260,14 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
       if (text === null) return refuse(response, 413, 'invalid_request', { connection: 'close' })
       if (path === REGISTRATION) {
         const metadata = readMetadata(text)
+        if (isDeep(metadata))
+          return refuse(
+            response,
+            400,
+            'invalid_client_metadata',
+            {},
+            `the metadata is nested deeper than ${NESTED_MAX}`,
+          )
         const [fault] = unstorableIn(metadata)
         if (fault !== undefined) return refuseField(response, 'invalid_client_metadata', fault.pointer)
         for (const one of listedTexts(metadata?.['redirect_uris'])) {
