@@ -219,6 +219,7 @@ export const areItemsUnique: Check<readonly unknown[]> = (items, effort) => {
     if (item !== null && typeof item === 'object') {
       if (effort.hasInexact()) uncertain++
       else {
+        effort.demandShallow(item)
         const text = canonicalJson(item)
         effort.spend(Math.ceil(text.length / CHARACTERS_PER_STEP))
         composite.add(text)

@@ -1,3 +1,4 @@
+import { isDeep } from '../../base/plain.ts'
 import { pointerTo } from '../../base/pointer.ts'
 import type { FieldError } from '../../base/refusal.ts'
 
@@ -118,6 +119,11 @@ export class Effort {
   /** One more schema inside of others. */
   enter(): void {
     if (++this.#depth > DEPTH_MAX) throw new TooMuch()
+  }
+
+  /** Before a value is written as JSON, which exhausts the stack with one that is nested without end. @throws TooMuch */
+  demandShallow(value: object): void {
+    if (isDeep(value, DEPTH_MAX)) throw new TooMuch()
   }
 
   leave(): void {

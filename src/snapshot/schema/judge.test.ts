@@ -28,6 +28,22 @@ function judge(schema: JsonSchema, value: unknown, way: 'request' | 'response' =
   return createSchemaJudges(SHARED, true).of(schema, way)(value)
 }
 
+const KEYWORDS: readonly JsonSchema[] = [
+  { type: 'array', uniqueItems: true },
+  { uniqueItems: true, items: { $ref: '#' } },
+  { enum: [[[1]], { a: [[]] }] },
+  { const: [[[[]]]] },
+  { contains: { uniqueItems: true } },
+  { type: 'array', items: { $ref: '#' } },
+  { unevaluatedItems: { uniqueItems: true } },
+]
+for (const schema of KEYWORDS)
+  test(`${JSON.stringify(schema)} judges a value that is nested without end, and throws nothing`, () => {
+    const lists = JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`) as unknown
+    const objects = JSON.parse(`${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}`) as unknown
+    for (const value of [lists, [lists, lists], [objects, objects], [[objects]]]) judge(schema, value)
+  })
+
 test('a value that fits has no errors, and one that does not has pointers into it', () => {
   assert.equal(judge({ $ref: '#/$defs/Order' }, { lines: [{ sku: 'ABC', n: 1 }] }), null)
   assert.deepEqual(judge({ $ref: '#/$defs/Order' }, { lines: [{ sku: 'abc', n: 0 }, { 'a/b': 1 }] }), [
