@@ -26,6 +26,9 @@ interface Checkout {
   readonly path: string
 }
 
+/** A lock file is longer than what `execFileSync` takes unasked. */
+const OUTPUT = { encoding: 'utf8', stdio: 'pipe', maxBuffer: 64 * 1024 ** 2 } as const
+
 /** What a measurement starts for a list of checkouts. */
 type Start = (processes: Processes, directory: string, checkouts: readonly Checkout[]) => Promise<Candidate[]>
 
@@ -69,13 +72,13 @@ function checkOut(
   const list = named.map((name): Checkout => {
     if (existsSync(join(name, 'package.json'))) return { name, path: resolve(name) }
     const path = join(directory, name.replaceAll(/[^\w.-]/g, '-'))
-    git('worktree', 'add', '--detach', path, name)
-    made.push(path)
-    const lock = (checkout: string): string => readFileSync(join(checkout, 'package-lock.json'), 'utf8')
-    if (lock(path) !== lock(top))
+    const lock = execFileSync('git', ['show', `${name}:package-lock.json`], { cwd: top, ...OUTPUT })
+    if (lock !== readFileSync(join(top, 'package-lock.json'), 'utf8'))
       throw new Error(
         `${name} needs other packages: run npm ci in a checkout of it, and name its folder instead`,
       )
+    git('worktree', 'add', '--detach', path, name)
+    made.push(path)
     symlinkSync(join(top, 'node_modules'), join(path, 'node_modules'))
     execFileSync(process.execPath, ['build/build.ts'], { cwd: path, stdio: 'pipe' })
     return { name, path }

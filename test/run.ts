@@ -87,6 +87,10 @@ const tier = flags.has('--unit')
     : null
 const chosen = flags.has('--smoke') ? Object.values(SMOKE).flat() : named
 const files = isOnlyLong ? longFiles(chosen.length > 0 ? chosen : every, top) : chosen
+if (tier !== null && (isOnlyLong || chosen.length > 0))
+  throw new Error(
+    '--unit and --scenarios run all of their tests: name no files, and no other part, beside them',
+  )
 if (isOnlyLong && files.length === 0) throw new Error('no test has a long form')
 if (nodeFlags.length > 0 && files.length === 0)
   throw new Error(`${nodeFlags.join(' ')} needs the name of a test file`)

@@ -41,7 +41,7 @@ interface Turns {
 }
 
 /**
- * A FIFO lock. Work that asks for a turn while it has one would wait for itself; that is a fault and throws.
+ * A FIFO lock. Work that asks for a turn while it has one would wait for itself; that is a fault, and rejects.
  */
 export function createTurns(): Turns {
   const holder = new AsyncLocalStorage<{ open: boolean }>()

@@ -30,3 +30,15 @@ test('the questions to a peer end with it, and those to others are still answere
   questions.answered(2, 'here')
   assert.equal(await kept, 'here')
 })
+
+test('a question that cannot be sent throws, and waits for no answer', () => {
+  const questions = createQuestions<string>((why) => why)
+  assert.throws(
+    () =>
+      questions.ask(60_000, () => {
+        throw new Error('the port is closed')
+      }),
+    /the port is closed/,
+  )
+  assert.equal(questions.answered(1, 'here'), false)
+})

@@ -1,7 +1,7 @@
 /** Questions that wait for answers which come by their numbers, such as those of one thread to another. */
 export interface Questions<Answer, Peer = unknown> {
   /**
-   * Asks a question under a number of its own. Never rejects.
+   * Asks a question under a number of its own. The answer never rejects; what `say` throws is thrown, and nothing waits.
    * @param answerMs how long an answer is waited for, milliseconds
    * @param say sends the question
    * @param peer who is asked, where there are several
@@ -30,7 +30,13 @@ export function createQuestions<Answer, Peer = unknown>(
       }
       const timer = setTimeout(() => end(none('late')), answerMs).unref()
       waiting.set(id, { peer, end })
-      say(id)
+      try {
+        say(id)
+      } catch (error) {
+        clearTimeout(timer)
+        waiting.delete(id)
+        throw error
+      }
       return promise
     },
     answered(id, answer) {
