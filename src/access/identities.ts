@@ -2,7 +2,7 @@
  * The permissions of a user are computed for each request from grants, teams, groups and mapped claims. The credential
  * that proved the user may narrow them (`intersect`).
  */
-import type { GrantSpec, RoleSpec, TeamSpec, UserSpec } from '../model/access.ts'
+import type { GrantSpec, RoleSpec, TeamSpec } from '../model/access.ts'
 import type { ResourceType } from '../model/resource-types.ts'
 import type { ConfigReader, StoredGrant } from '../store/ports/config.ts'
 import type { Resource } from '../store/ports/resource.ts'
@@ -20,7 +20,7 @@ export async function grantsOf(reader: ConfigReader, account: string, now: numbe
   const user = account.startsWith('usr_') ? await reader.byId('users', account) : undefined
   if (user === undefined) return own
   // Stored by the schema of this type.
-  const { groups, mapped_grants } = user.spec as UserSpec
+  const { groups, mapped_grants } = user.spec
   const of = [
     grantsByTeams(reader, account, groups, now),
     ...groups.map((group) => grantsToGroup(reader, group, now)),
@@ -105,7 +105,10 @@ async function mappedGrant(text: string, reader: ConfigReader): Promise<Grant[]>
 }
 
 /** A user who signs in here and not at an identity provider, by slug or email. */
-export async function findLocalUser(reader: ConfigReader, name: string): Promise<Resource | undefined> {
+export async function findLocalUser(
+  reader: ConfigReader,
+  name: string,
+): Promise<Resource<'users'> | undefined> {
   const isLocal = ({ key }: Resource): boolean => key === null
   const where = { email: name.toLowerCase() }
   return (
@@ -134,11 +137,15 @@ export async function placesOf(
 }
 
 /** The role, made here, that a compact grant names by slug or id. */
-export async function roleOf(ref: string, reader: ConfigReader): Promise<Resource | undefined> {
+export async function roleOf(ref: string, reader: ConfigReader): Promise<Resource<'roles'> | undefined> {
   return namedBy('roles', ref, reader)
 }
 
-async function namedBy(type: ResourceType, ref: string, reader: ConfigReader): Promise<Resource | undefined> {
+async function namedBy<T extends ResourceType>(
+  type: T,
+  ref: string,
+  reader: ConfigReader,
+): Promise<Resource<T> | undefined> {
   return ref.includes('_') ? reader.byId(type, ref) : (await reader.bySlug(type, ref))[0]
 }
 

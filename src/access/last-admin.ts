@@ -1,5 +1,5 @@
 import { refuse } from '../base/refusal.ts'
-import type { GrantSpec, ServiceIdentitySpec, TeamSpec } from '../model/access.ts'
+import type { GrantSpec, TeamSpec } from '../model/access.ts'
 import type { ResourceType } from '../model/resource-types.ts'
 import type { ConfigReader, ListQuery } from '../store/ports/config.ts'
 import type { Resource } from '../store/ports/resource.ts'
@@ -41,7 +41,7 @@ async function hasAdmin(reader: ConfigReader, at: number): Promise<boolean> {
   const admins = await reader.list({ type: 'grants', limit: ALL, where: { role: 'admin' } })
   for (const { spec } of admins) {
     // Stored by the schema of this type.
-    const grant = spec as GrantSpec
+    const grant = spec
     const isEnded = grant.expires_at !== null && Date.parse(grant.expires_at) <= at
     if (!isEnded && isWhole(grant.scope) && (await hasBearer(reader, grant, at))) return true
   }
@@ -84,7 +84,7 @@ async function canProve(reader: ConfigReader, id: string, at: number): Promise<b
   if (identity === undefined || !isActive(identity)) return false
   if ((await reader.all('trust_rules', id)).length > 0) return true
   // Stored by the schema of this type.
-  const { keys = [] } = identity.spec as Partial<ServiceIdentitySpec>
+  const { keys = [] } = identity.spec
   // With keys no secret is taken
   if (keys.length === 0) return (await reader.secretsOf([id])).some(({ field }) => field === CLIENT_SECRET)
   return keys.some(({ retires_at }) => typeof retires_at !== 'string' || Date.parse(retires_at) > at)

@@ -1,6 +1,5 @@
-import type { TeamSpec } from '../model/access.ts'
 import type { ConfigReader } from '../store/ports/config.ts'
-import type { Resource } from '../store/ports/resource.ts'
+import { isOfType, type Resource } from '../store/ports/resource.ts'
 
 /** Levels of teams, from the top one on. */
 export const TEAMS_DEEP_MAX = 8
@@ -9,15 +8,15 @@ export const TEAMS_DEEP_MAX = 8
 export async function teamsAbove(
   reader: Pick<ConfigReader, 'byId'>,
   id: string | null,
-): Promise<readonly Resource[]> {
-  const teams: Resource[] = []
+): Promise<readonly Resource<'teams'>[]> {
+  const teams: Resource<'teams'>[] = []
   let next = id
   // No cycle is stored, but a reader may be asked while one is about to be
   while (next !== null && teams.length <= TEAMS_DEEP_MAX) {
     const team = await reader.byId('teams', next)
     if (team === undefined) break
     teams.push(team)
-    next = specOf(team).parent
+    next = team.spec.parent
   }
   return teams
 }
@@ -39,22 +38,17 @@ export async function teamsOf(
   reader: Pick<ConfigReader, 'usersOf' | 'all'>,
   user: string,
   groups: readonly string[],
-): Promise<readonly Resource[]> {
-  const named = (await reader.usersOf(user)).filter(({ type }) => type === 'teams')
+): Promise<readonly Resource<'teams'>[]> {
+  const named = (await reader.usersOf(user)).filter(isOfType('teams'))
   if (groups.length === 0) return named
   const theirs = new Set(groups)
-  const byGroup = (await reader.all('teams')).filter((team) =>
-    specOf(team).idp_groups.some((group) => theirs.has(group)),
+  const byGroup = (await reader.all('teams')).filter(({ spec }) =>
+    spec.idp_groups.some((group) => theirs.has(group)),
   )
   return [...new Map([...named, ...byGroup].map((team) => [team.id, team])).values()]
 }
 
 /** True when the user leads the team. */
-export function leads(user: string, team: Pick<Resource, 'spec'>): boolean {
-  return specOf(team).members.some((member) => member.user === user && member.role === 'admin')
-}
-
-function specOf({ spec }: Pick<Resource, 'spec'>): TeamSpec {
-  // Stored by the schema of this type.
-  return spec as TeamSpec
+export function leads(user: string, { spec }: Pick<Resource<'teams'>, 'spec'>): boolean {
+  return spec.members.some((member) => member.user === user && member.role === 'admin')
 }

@@ -3,7 +3,6 @@ import { type Clock, hasEnded, toTime } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
 import { refuse } from '../base/refusal.ts'
 import { hashToken, isToken, lookupOf, mintToken } from '../base/token.ts'
-import type { RoleSpec } from '../model/access.ts'
 import type { AuditEntry } from '../model/audit.ts'
 import { newAuditEntry } from '../model/new-audit-entry.ts'
 import type { ConfigReader, ConfigStore, StoredAccessToken, StoredGrant } from '../store/ports/config.ts'
@@ -129,7 +128,7 @@ function faultOf(kind: 'at' | 'pt', stored: StoredAccessToken | undefined, token
 export async function toStoredGrants(
   texts: readonly string[],
   reader: ConfigReader,
-  find: (ref: string) => Promise<Resource | undefined> = (ref) => roleOf(ref, reader),
+  find: (ref: string) => Promise<Resource<'roles'> | undefined> = (ref) => roleOf(ref, reader),
 ): Promise<StoredGrant[]> {
   const grants: StoredGrant[] = []
   for (const [index, text] of texts.entries()) {
@@ -141,8 +140,7 @@ export async function toStoredGrants(
     if (missing[0] !== undefined) throw absent(missing[0], pointer)
     const isWhole = types.length === 0 && ids.length === 0 && tags.length === 0
     // Stored by the schema of roles
-    const what =
-      made === null ? { role } : { role: made.id, permissions: (made.spec as RoleSpec).permissions }
+    const what = made === null ? { role } : { role: made.id, permissions: made.spec.permissions }
     grants.push(isWhole ? what : { ...what, scope: { types, verbs: [], collections: ids, tags } })
   }
   return grants

@@ -39,7 +39,7 @@ export function createWorkloadTokens(reader: ConfigReader, clock: Clock, keysOf:
       const rules = await rulesOf(jwt, reader)
       // Only now: nobody makes an issuer be asked by a token that no rule fits
       const { rule, expiresAt } = await proveBy(jwt, rules, clock.now())
-      const identity = await reader.byId('service_identities', specOf(rule).service_identity)
+      const identity = await reader.byId('service_identities', rule.spec.service_identity)
       if (identity?.spec['active'] !== true) throw invalid('the service identity is inactive')
       return {
         id: identity.id,
@@ -54,7 +54,7 @@ export function createWorkloadTokens(reader: ConfigReader, clock: Clock, keysOf:
     async isMeant(token) {
       const jwt = readJwt(token)
       return (
-        typeof jwt !== 'string' && (await rulesOfIssuer(jwt, reader)).some((rule) => fits(specOf(rule), jwt))
+        typeof jwt !== 'string' && (await rulesOfIssuer(jwt, reader)).some((rule) => fits(rule.spec, jwt))
       )
     },
   }
@@ -62,12 +62,12 @@ export function createWorkloadTokens(reader: ConfigReader, clock: Clock, keysOf:
   /** By the keys of one of the rules: an issuer may be told of by several key sets. */
   async function proveBy(
     jwt: Jwt,
-    rules: readonly Resource[],
+    rules: readonly Resource<'trust_rules'>[],
     now: number,
-  ): Promise<{ rule: Resource; expiresAt: number }> {
+  ): Promise<{ rule: Resource<'trust_rules'>; expiresAt: number }> {
     let first: unknown
-    for (const rule of new Map(rules.map((one) => [specOf(one).jwks_url, one])).values()) {
-      const { issuer, jwks_url } = specOf(rule)
+    for (const rule of new Map(rules.map((one) => [one.spec.jwks_url, one])).values()) {
+      const { issuer, jwks_url } = rule.spec
       try {
         const source = jwks_url === null ? `discovery ${issuer}` : `jwks ${jwks_url}`
         return { rule, expiresAt: await proveByIssuer(jwt, source, keysOf, now) }
@@ -80,17 +80,20 @@ export function createWorkloadTokens(reader: ConfigReader, clock: Clock, keysOf:
 }
 
 /** The rules that a token fits. Refuses where those of several identities do: who it is must never hang on their order. */
-async function rulesOf(jwt: Jwt, reader: ConfigReader): Promise<readonly Resource[]> {
+async function rulesOf(jwt: Jwt, reader: ConfigReader): Promise<readonly Resource<'trust_rules'>[]> {
   const known = await rulesOfIssuer(jwt, reader)
   if (known.length === 0) throw invalid('no trust rule is of its issuer')
-  const fitting = known.filter((rule) => fits(specOf(rule), jwt))
-  const identities = new Set(fitting.map((rule) => specOf(rule).service_identity))
+  const fitting = known.filter((rule) => fits(rule.spec, jwt))
+  const identities = new Set(fitting.map((rule) => rule.spec.service_identity))
   if (identities.size > 1) throw invalid('trust rules of several service identities fit')
   if (fitting.length === 0) throw invalid('no trust rule fits its audience and claims')
   return fitting
 }
 
-async function rulesOfIssuer({ issuer }: Jwt, reader: ConfigReader): Promise<readonly Resource[]> {
+async function rulesOfIssuer(
+  { issuer }: Jwt,
+  reader: ConfigReader,
+): Promise<readonly Resource<'trust_rules'>[]> {
   return reader.list({ type: 'trust_rules', limit: ALL, where: { issuer } })
 }
 
@@ -101,14 +104,9 @@ export async function isTrusted(fingerprint: string, reader: Pick<ConfigReader, 
 }
 
 /** Changes with what is trusted, and not with how the rule is called. */
-function fingerprintOf(rule: Resource): string {
-  const { service_identity, issuer, jwks_url, audience, conditions } = specOf(rule)
+function fingerprintOf(rule: Resource<'trust_rules'>): string {
+  const { service_identity, issuer, jwks_url, audience, conditions } = rule.spec
   return `${rule.id}.${contentHash([service_identity, issuer, jwks_url, audience, conditions])}`
-}
-
-function specOf({ spec }: Resource): TrustRuleSpec {
-  // Stored by the schema of this type.
-  return spec as TrustRuleSpec
 }
 
 function fits({ audience, conditions }: TrustRuleSpec, jwt: Jwt): boolean {

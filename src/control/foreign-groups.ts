@@ -1,6 +1,5 @@
 /** Groups of users that name another provider than their own: an earlier start knew other slugs. */
 import type { Accounts } from '../access/accounts.ts'
-import type { UserSpec } from '../model/access.ts'
 import type { ConfigReader } from '../store/ports/config.ts'
 import type { IdentityProvider } from './identity-provider.ts'
 
@@ -19,7 +18,7 @@ export async function forgetForeignGroups(
   if (further.length === 0) return
   for (const { spec } of await reader.all('users')) {
     // Stored by the schema of this type.
-    const { issuer, subject, active, groups, mapped_grants: grants } = spec as UserSpec
+    const { issuer, subject, active, groups, mapped_grants: grants } = spec
     if (issuer === null || subject === null || !active) continue
     const own = groups.filter((group) => !further.some((provider) => isForeign(group, issuer, provider)))
     if (own.length < groups.length) await accounts.arrive({ issuer, subject, groups: own, grants })

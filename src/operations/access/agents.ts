@@ -1,8 +1,7 @@
 import type { Agent, Agents } from '../../access/agents.ts'
 import { isAgentId } from '../../access/agents.ts'
 import type { Clock } from '../../base/clock.ts'
-import type { UserSpec } from '../../model/access.ts'
-import { type BindingSpec, fingerprintOfKeys, type HostSpec } from '../../model/host.ts'
+import { type BindingSpec, fingerprintOfKeys } from '../../model/host.ts'
 import type { ConfigReader, StoredToken } from '../../store/ports/config.ts'
 import { membershipsOf, reasonsAmong } from './shared-with.ts'
 
@@ -31,10 +30,10 @@ export function createAgents(reader: ConfigReader, clock: Clock): Agents {
       const binding = await reader.byId('bindings', id)
       if (binding === undefined) return undefined
       // Stored by the schemas of these types
-      const spec = binding.spec as BindingSpec
+      const spec = binding.spec
       const { active, virtual_mcp, user, acts_for = null } = spec
       const host = await reader.byId('hosts', binding.parent ?? '')
-      if (!active || (host?.spec as HostSpec | undefined)?.active !== true) return undefined
+      if (!active || host?.spec?.active !== true) return undefined
       const opened = await reader.byId('virtual_mcps', virtual_mcp)
       const credential = await credentialOf(id, spec)
       if (host === undefined || opened?.status !== 'published' || credential === null) return undefined
@@ -51,17 +50,17 @@ export function createAgents(reader: ConfigReader, clock: Clock): Agents {
     async mayActFor({ id }, account) {
       const binding = await reader.byId('bindings', id)
       const user = await reader.byId('users', account)
-      const among = (binding?.spec as BindingSpec | undefined)?.acts_for ?? null
-      if (user === undefined || (user.spec as UserSpec).active !== true) return false
+      const among = binding?.spec?.acts_for ?? null
+      if (user === undefined || user.spec.active !== true) return false
       return reasonsAmong(among, account, await membershipsOf(reader, user)).length > 0
     },
 
     async mayPersonUse(host, resource, account) {
       const found = await reader.byId('hosts', host)
-      if ((found?.spec as HostSpec | undefined)?.active !== true) return false
+      if (found?.spec?.active !== true) return false
       const [opened] = await reader.bySlug('virtual_mcps', resource.slice('/mcp/'.length))
       return (await reader.all('bindings', host)).every(({ spec }) => {
-        const { active, virtual_mcp, user, acts_for = null } = spec as BindingSpec
+        const { active, virtual_mcp, user, acts_for = null } = spec
         const isOff = !active && virtual_mcp === opened?.id && acts_for === null
         return !(isOff && (user === null || user === account))
       })

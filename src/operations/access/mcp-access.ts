@@ -3,12 +3,10 @@ import type { KnownHost, McpAccess, McpOffer, OfferedProfile } from '../../acces
 import type { Principal } from '../../access/principal.ts'
 import type { Clock } from '../../base/clock.ts'
 import { newId } from '../../base/ids.ts'
-import type { UserSpec } from '../../model/access.ts'
 import { Name } from '../../model/display.ts'
 import { HostSpec } from '../../model/host.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import { Slug, slugOf } from '../../model/slug.ts'
-import type { VirtualMcpSpec } from '../../model/virtual-mcp.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import { readStoredSettings } from '../engine/approval-rules.ts'
@@ -28,7 +26,7 @@ export function createMcpAccess(reader: ConfigReader, clock: Clock, invoke: Invo
   return {
     async offer(account, resource) {
       const user = await reader.byId('users', account)
-      if (user === undefined || (user.spec as UserSpec).active !== true) return null
+      if (user === undefined || user.spec.active !== true) return null
       const [first, client, profile] = resource.split('/').slice(2)
       if (first === undefined) return offerProfiles(reader, user)
       if (first !== '-') return offerVirtualMcp(reader, user, first)
@@ -57,9 +55,8 @@ const DOOR: Principal = {
   expiresAt: null,
 }
 
-function toHost({ id, slug, spec, revision }: Resource): KnownHost {
-  // Stored by the schema of this type
-  const { active } = spec as HostSpec
+function toHost({ id, slug, spec, revision }: Resource<'hosts'>): KnownHost {
+  const { active } = spec
   // Any change by an administrator makes another revision
   return { id, slug, active, isHeld: !active && revision === 1 }
 }
@@ -102,12 +99,16 @@ const ARRIVE = define({
   },
 })
 
-async function offerVirtualMcp(reader: ConfigReader, user: Resource, slug: string): Promise<McpOffer | null> {
+async function offerVirtualMcp(
+  reader: ConfigReader,
+  user: Resource<'users'>,
+  slug: string,
+): Promise<McpOffer | null> {
   const [found] = await reader.bySlug('virtual_mcps', slug)
   if (found?.status !== 'published') return null
   if (reasonsFor(found.spec, await membershipsOf(reader, user)).length === 0) return null
   // Stored by the schema of this type
-  const { name, members } = found.spec as VirtualMcpSpec
+  const { name, members } = found.spec
   const active = members.filter((member) => member.active)
   const origins = await Promise.all(active.map(({ origin }) => reader.byId('origins', origin)))
   const attempts = await attemptsOf(
@@ -129,7 +130,7 @@ async function offerVirtualMcp(reader: ConfigReader, user: Resource, slug: strin
 }
 
 /** All profiles that name the user, or a team of theirs. */
-async function offerProfiles(reader: ConfigReader, user: Resource): Promise<McpOffer | null> {
+async function offerProfiles(reader: ConfigReader, user: Resource<'users'>): Promise<McpOffer | null> {
   const profiles: OfferedProfile[] = []
   for (const { resource } of await sharedProfiles(reader, user, await membershipsOf(reader, user)))
     profiles.push(await toOffered(reader, resource))
@@ -138,7 +139,7 @@ async function offerProfiles(reader: ConfigReader, user: Resource): Promise<McpO
 
 async function offerProfile(
   reader: ConfigReader,
-  user: Resource,
+  user: Resource<'users'>,
   client: string,
   slug: string,
 ): Promise<McpOffer | null> {

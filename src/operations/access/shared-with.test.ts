@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { compilePerson, compileTeam } from '../../snapshot/compile/people.ts'
 import { isAmong, isSharedWith } from '../../snapshot/find/people.ts'
+import { typedReads } from '../../store/ports/config.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import { membershipsOf, sharedProfiles, sharedVirtualMcps } from './shared-with.ts'
 
@@ -41,7 +42,7 @@ type Configuration = typeof configuration extends fc.Arbitrary<infer T> ? T : ne
 
 function resourcesOf({ teams, groups, virtualMcps, profiles }: Configuration) {
   return {
-    ada: stored('users', 'usr_ada', { active: true, groups }),
+    ada: { id: 'usr_ada', spec: { active: true, groups } } as unknown as Resource<'users'>,
     teams: teams.map(({ parent, members, idp_groups }, n) =>
       stored('teams', teamIds[n]!, {
         parent: parent === null || n === 0 ? null : teamIds[parent],
@@ -58,8 +59,10 @@ function resourcesOf({ teams, groups, virtualMcps, profiles }: Configuration) {
 function readerOf({ teams, virtualMcps, profiles }: ReturnType<typeof resourcesOf>) {
   const every = [...teams, ...virtualMcps, ...profiles]
   return {
-    all: async (type: string) => every.filter((one) => one.type === type),
-    byId: async (type: string, id: string) => every.find((one) => one.type === type && one.id === id),
+    ...typedReads({
+      all: async (type) => every.filter((one) => one.type === type),
+      byId: async (type, id) => every.find((one) => one.type === type && one.id === id),
+    }),
     usersOf: async (id: string) => every.filter(({ spec }) => JSON.stringify(spec).includes(`"${id}"`)),
   }
 }

@@ -1,11 +1,9 @@
 /** What is shared with a user at the MCP endpoints, and by what. A draft, or what is inactive, can be shared and yet not be used. */
 import { teamsAbove, teamsOf } from '../../access/teams.ts'
-import type { UserSpec } from '../../model/access.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
-import type { ProfileSpec } from '../../model/profile.ts'
 import type { VirtualMcpSpec } from '../../model/virtual-mcp.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
-import type { Fields, Resource } from '../../store/ports/resource.ts'
+import { type Fields, isOfType, type Resource } from '../../store/ports/resource.ts'
 
 /** Why a user has something. */
 export interface Reason {
@@ -18,7 +16,7 @@ export interface Reason {
 
 /** A team that a user is in, or one above such a team. */
 interface Membership {
-  readonly team: Resource
+  readonly team: Resource<'teams'>
   /** Slugs of teams, from the one that the user is in to this one. */
   readonly path: readonly string[]
 }
@@ -27,17 +25,20 @@ interface Membership {
 export type Memberships = ReadonlyMap<string, Membership>
 
 /** Something that is shared with a user, and by what; never by nothing. */
-export interface Shared {
-  readonly resource: Resource
+export interface Shared<T extends 'virtual_mcps' | 'profiles'> {
+  readonly resource: Resource<T>
   readonly because: readonly Reason[]
 }
 
 type Reader = Pick<ConfigReader, 'all' | 'byId' | 'usersOf'>
 
 /** The teams that the user is in, and all above these. */
-export async function membershipsOf(reader: Reader, { id, spec }: Resource): Promise<Memberships> {
+export async function membershipsOf(
+  reader: Reader,
+  { id, spec }: Pick<Resource<'users'>, 'id' | 'spec'>,
+): Promise<Memberships> {
   const found = new Map<string, Membership>()
-  for (const direct of await teamsOf(reader, id, (spec as UserSpec).groups)) {
+  for (const direct of await teamsOf(reader, id, spec.groups)) {
     const path: string[] = []
     for (const team of await teamsAbove(reader, direct.id)) {
       path.push(team.slug)
@@ -48,7 +49,10 @@ export async function membershipsOf(reader: Reader, { id, spec }: Resource): Pro
 }
 
 /** The published virtual MCPs to which a user may sign in, in order of their slugs. @param own of the user */
-export async function sharedVirtualMcps(reader: Reader, own: Memberships): Promise<readonly Shared[]> {
+export async function sharedVirtualMcps(
+  reader: Reader,
+  own: Memberships,
+): Promise<readonly Shared<'virtual_mcps'>[]> {
   return (await reader.all('virtual_mcps'))
     .filter(({ status }) => status === 'published')
     .map((resource) => ({ resource, because: reasonsFor(resource.spec, own) }))
@@ -76,12 +80,12 @@ export async function sharedProfiles(
   reader: Reader,
   user: Resource,
   own: Memberships,
-): Promise<readonly Shared[]> {
+): Promise<readonly Shared<'profiles'>[]> {
   const naming = await Promise.all([user.id, ...own.keys()].map((id) => reader.usersOf(id)))
   const profiles = new Map(
     naming
       .flat()
-      .filter(({ type }) => type === 'profiles')
+      .filter(isOfType('profiles'))
       .map((profile) => [profile.id, profile]),
   )
   return [...profiles.values()]
@@ -91,8 +95,12 @@ export async function sharedProfiles(
 }
 
 /** Why the user may use a profile by signing in; empty where they may not. */
-export function reasonsForProfile({ spec }: Resource, { id }: Resource, own: Memberships): readonly Reason[] {
-  return reasonsAmong((spec as Partial<ProfileSpec>).agent_sign_in ?? null, id, own)
+export function reasonsForProfile(
+  { spec }: Resource<'profiles'>,
+  { id }: Resource,
+  own: Memberships,
+): readonly Reason[] {
+  return reasonsAmong(spec.agent_sign_in ?? null, id, own)
 }
 
 /** Why a user is one of these; empty where they are not. @param own of the user */

@@ -3,7 +3,6 @@ import { isVirtualMcp, writeGrant } from '../../access/grant-text.ts'
 import type { Grant } from '../../access/principal.ts'
 import { teamsAbove, teamsOf } from '../../access/teams.ts'
 import { toTime } from '../../base/clock.ts'
-import type { UserSpec } from '../../model/access.ts'
 import { refersTo } from '../../model/annotations.ts'
 import { Time } from '../../model/time.ts'
 import type { OperationContext } from '../engine/context.ts'
@@ -113,7 +112,7 @@ async function personOf({ principal, whole }: OperationContext) {
   const user = await whole.byId('users', principal.id)
   if (user === undefined) return { email: null, issuer: null, groups: [], teams: [] }
   // Stored by the schema of this type.
-  const { email, issuer, groups } = user.spec as UserSpec
+  const { email, issuer, groups } = user.spec
   const named = await teamsOf(whole, user.id, groups)
   const all = (await Promise.all(named.map((team) => teamsAbove(whole, team.id)))).flat()
   return { email, issuer, groups: [...groups], teams: [...new Set(all.map(({ slug }) => slug))] }

@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { unpackJson } from '../../base/packed-text.ts'
-import type { CollectionSpec } from '../../model/collection.ts'
-import type { JsonSchema, ProxySpec } from '../../model/proxy.ts'
+import type { JsonSchema } from '../../model/proxy.ts'
 import { Ref } from '../../model/slug.ts'
 import { toDocument } from '../../snapshot/offer/openapi-document.ts'
 import { about, define } from '../engine/define.ts'
@@ -38,7 +37,7 @@ export const exportOpenapi = define({
     const collection = await context.find('collections', id)
     context.require('proxies:read')
     // Stored by the schema of this type
-    const spec = collection.spec as CollectionSpec
+    const spec = collection.spec
     const published = await context.reader.list({
       type: 'proxies',
       parent: collection.id,
@@ -50,7 +49,7 @@ export const exportOpenapi = define({
       collection: spec,
       version: String(collection.revision),
       server: server === 'gateway' ? spec.base_path : (spec.upstream?.targets[0]?.url ?? spec.base_path),
-      proxies: published.map((proxy) => ({ ...(proxy.spec as ProxySpec), slug: proxy.slug })),
+      proxies: published.map((proxy) => ({ ...proxy.spec, slug: proxy.slug })),
       // Stored by the import
       schemas: json === undefined ? {} : (JSON.parse(unpackJson(json)) as Record<string, JsonSchema>),
     })

@@ -177,7 +177,7 @@ async function storeSchemas(
   context: OperationContext,
 ): Promise<void> {
   const hash = kept?.hash ?? null
-  if (hash === (collection.spec as CollectionSpec).schemas) return
+  if (hash === collection.spec.schemas) return
   if (kept !== null) await context.change.writer.putSchema(kept.hash, kept.json)
   await replaceResource(context, collectionKind, collection, { ...collection.spec, schemas: hash })
 }

@@ -16,9 +16,9 @@ export function refuseUselessTls({ upstream }: CollectionSpec): void {
 }
 
 /** Warns of an upstream that is not verified, and of authorities that have ended or soon will. */
-export function warnOfTls({ spec }: Resource, { clock }: OperationContext): Warning[] {
-  // Stored by the schema of this type; earlier versions had no TLS settings.
-  const tls = (spec as CollectionSpec).upstream?.tls ?? null
+export function warnOfTls({ spec }: Resource<'collections'>, { clock }: OperationContext): Warning[] {
+  // Earlier versions had no TLS settings
+  const tls = spec.upstream?.tls ?? null
   if (tls === null) return []
   const warnings: Warning[] = []
   if (!tls.verify)

@@ -2,7 +2,6 @@ import { z } from 'zod'
 import { permits } from '../../access/roles.ts'
 import { toMs } from '../../base/duration.ts'
 import { unit } from '../../model/annotations.ts'
-import type { ProfileSpec } from '../../model/profile.ts'
 import { Slug } from '../../model/slug.ts'
 import { Duration } from '../../model/time.ts'
 import { isSigningSecret } from '../../store/ports/config.ts'
@@ -98,7 +97,7 @@ async function ofProfiles(bounds: Bounds, tag: string | undefined, context: Oper
     )
     const states = [
       ...ownTokens.map((token) => toState(token, bounds.now)),
-      ...keyStates(profile.spec['auth'] as ProfileSpec['auth'], bounds.now),
+      ...keyStates(profile.spec['auth'], bounds.now),
     ].filter(({ state }) => state === 'valid' || state === 'expiring_soon')
     return states.flatMap(({ id, created_at, expires_at }) =>
       staleOf('profile', `${client.slug}:${profile.slug}`, id, created_at, expires_at, bounds),

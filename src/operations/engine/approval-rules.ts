@@ -2,7 +2,6 @@ import type { Grant, Permission, Principal, Touched } from '../../access/princip
 import { isWithin, permits, typeIn, UNPLACED } from '../../access/roles.ts'
 import { teamsAbove, teamsOf } from '../../access/teams.ts'
 import { refuse } from '../../base/refusal.ts'
-import type { UserSpec } from '../../model/access.ts'
 import { APPROVABLE, type ApprovalRule, permissionsMeant } from '../../model/approval.ts'
 import type { NewHosts } from '../../model/host.ts'
 import { inWords, isResourceType, NOUNS, type ResourceType } from '../../model/resource-types.ts'
@@ -132,7 +131,7 @@ async function holdsFor(
   const user = await reader.byId('users', id)
   if (user === undefined) return false
   // Stored by the schema of this type.
-  const direct = await teamsOf(reader, id, (user.spec as UserSpec).groups)
+  const direct = await teamsOf(reader, id, user.spec.groups)
   for (const team of direct)
     if ((await teamsAbove(reader, team.id)).some((above) => teams.includes(above.id))) return true
   return false

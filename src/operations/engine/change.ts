@@ -223,12 +223,12 @@ export class Change {
    * Finds the resource that is acted on; refuses with not_found, permission_denied, or revision_conflict when it has
    * moved on.
    */
-  async act(type: ResourceType, ref: string): Promise<Resource> {
+  async act<T extends ResourceType>(type: T, ref: string): Promise<Resource<T>> {
     return this.actOn(await getRef(this.#deps.access.reader, type, ref))
   }
 
   /** As {@link act}, for a resource that was found already. */
-  async actOn(resource: Resource): Promise<Resource> {
+  async actOn<One extends Resource>(resource: One): Promise<One> {
     await this.#deps.access.reach(this.#deps.permission, resource)
     const expected = this.#deps.options.expectedRevision
     if (expected !== undefined && expected !== resource.revision)
@@ -349,10 +349,10 @@ export class Change {
   }
 
   /** Stores new fields of a resource; the same fields store nothing. */
-  async replace(
-    resource: Resource,
+  async replace<One extends Resource>(
+    resource: One,
     next: { spec?: Fields; draft?: Fields | null; slug?: string },
-  ): Promise<Resource> {
+  ): Promise<One> {
     const kind = this.#deps.kindOf(resource.type)
     const { slug, spec, draft, managed_by } = resource
     const wanted = { slug, spec, draft, managed_by: this.owner ?? managed_by, ...next }
@@ -361,17 +361,17 @@ export class Change {
   }
 
   /** Counts a revision of a resource for a change beside its fields; `note` describes it in the diff. */
-  async note(resource: Resource, note: DiffEntry): Promise<Resource> {
+  async note<One extends Resource>(resource: One, note: DiffEntry): Promise<One> {
     const stored = await this.#store(this.#deps.kindOf(resource.type), resource)
     const changed = this.#changed.get(resource.id)!
     this.#changed.set(resource.id, { ...changed, notes: [...changed.notes, note] })
     return stored
   }
 
-  async #store(kind: KindSchema, wanted: Resource): Promise<Resource> {
+  async #store<One extends Resource>(kind: KindSchema, wanted: One): Promise<One> {
     const changed = this.#changed.get(wanted.id)
     const before = changed === undefined ? await this.writer.byId(wanted.type, wanted.id) : changed.before
-    const after: Resource = {
+    const after: One = {
       ...wanted,
       revision: (before?.revision ?? 0) + 1,
       updated_at: toTime(this.#deps.clock.now()),

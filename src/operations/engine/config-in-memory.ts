@@ -1,7 +1,7 @@
 import { yieldThread } from '../../base/yield.ts'
 import { NOUNS, type ResourceType } from '../../model/resource-types.ts'
 import { type CompileReader, SOURCES, type SourceType } from '../../snapshot/compile/sources.ts'
-import type { ConfigReader, ConfigWriter } from '../../store/ports/config.ts'
+import { type ConfigReader, type ConfigWriter, typedReads } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 
 /** Resources that are read at once: they and their parts are in memory together. */
@@ -45,9 +45,11 @@ async function readAbout(
   const byId = new Map(page.map((resource) => [resource.id, resource]))
   const byParent = Map.groupBy(below, ({ parent }) => parent)
   return {
-    // A virtual MCP is compiled with its origins
-    byId: async (type, id) => byId.get(id) ?? reader.byId(type, id),
-    all: async (_type, parent) => byParent.get(parent ?? null) ?? [],
+    ...typedReads({
+      // A virtual MCP is compiled with its origins
+      byId: async (type, id) => byId.get(id) ?? reader.byId(type, id),
+      all: async (_type, parent) => byParent.get(parent ?? null) ?? [],
+    }),
     tokensOf: async (ids) => ids.flatMap((id) => tokens.get(id) ?? []),
     secretsOf: async (ids) => ids.flatMap((id) => secrets.get(id) ?? []),
     statesOf: (ids, part) => reader.statesOf(ids, part),
@@ -69,21 +71,23 @@ export async function inMemoryWriter(writer: ConfigWriter): Promise<ConfigWriter
   }
   return {
     ...writer,
-    byId: async (type, id) => {
-      const found = index.byId.get(id)
-      return found?.type === type ? found : undefined
-    },
-    // What lies within parts is found by the store
-    bySlug: async (type, slug, parent, within) =>
-      within === undefined
-        ? inOrder(index.bySlug.get(`${type} ${slug}`)).filter(
-            (one) => parent === undefined || (one.parent ?? '') === parent,
-          )
-        : writer.bySlug(type, slug, parent, within),
-    byKey: async (type, key, parent) =>
-      inOrder(index.byKey.get(`${type} ${key}`)).filter((one) => parent === null || one.parent === parent),
-    all: async (type, parent) =>
-      inOrder(parent === undefined ? index.byType.get(type) : index.byParent.get(`${type} ${parent}`)),
+    ...typedReads({
+      byId: async (type, id) => {
+        const found = index.byId.get(id)
+        return found?.type === type ? found : undefined
+      },
+      // What lies within parts is found by the store
+      bySlug: async (type, slug, parent, within) =>
+        within === undefined
+          ? inOrder(index.bySlug.get(`${type} ${slug}`)).filter(
+              (one) => parent === undefined || (one.parent ?? '') === parent,
+            )
+          : writer.bySlug(type, slug, parent, within),
+      byKey: async (type, key, parent) =>
+        inOrder(index.byKey.get(`${type} ${key}`)).filter((one) => parent === null || one.parent === parent),
+      all: async (type, parent) =>
+        inOrder(parent === undefined ? index.byType.get(type) : index.byParent.get(`${type} ${parent}`)),
+    }),
     slugs: async (ids) =>
       new Map(
         ids.flatMap((id) => {

@@ -99,7 +99,7 @@ export interface OperationContext {
    * The resource that a read is about, or one that is named beside. Refuses with not_found, or with permission_denied
    * when the permission, which is that of the operation unless another is given, does not reach it.
    */
-  find(type: ResourceType, ref: string, permission?: Permission): Promise<Resource>
+  find<T extends ResourceType>(type: T, ref: string, permission?: Permission): Promise<Resource<T>>
   /** Names of the operations that the principal may call, on anything at all, such as `proxies.create`. */
   callable(): readonly string[]
   /** Refuses with permission_denied unless the principal has a further permission for anything at all. */

@@ -23,8 +23,11 @@ export interface RefField {
 }
 
 /** How resources of a kind are written, stored, read and referred to. */
-export interface KindSchema {
-  readonly type: ResourceType
+export type KindSchema = KindSchemaWith<ResourceType, Fields>
+
+/** {@link KindSchema} of a type whose spec is known. */
+export interface KindSchemaWith<T extends ResourceType, Spec> {
+  readonly type: T
   /** One of it, as the audit calls it. */
   readonly noun: string
   /** Of its ids: three letters, of this kind alone. */
@@ -50,20 +53,20 @@ export interface KindSchema {
   /** Filters of its list: members of the spec that stores keep as facets. */
   readonly filters: Readonly<Partial<Record<FacetName, z.ZodType>>>
   /** Members of `auth` that are sealed. */
-  readonly secrets?: (spec: Fields) => readonly string[]
+  secrets?(spec: Spec): readonly string[]
   /** Members of `auth` that are shown beside those that are stored. */
-  readonly derived?: (spec: Fields) => Fields
+  derived?(spec: Spec): Fields
   /** Why a text cannot be the secret of that field of the spec, without repeating it; null when it can. */
-  readonly secretFault?: (field: string, text: string, spec: Fields) => string | null
+  secretFault?(field: string, text: string, spec: Spec): string | null
   /** Where credentials go by the spec: who changes that needs the right to use them. */
-  readonly sentTo?: (spec: Fields) => unknown
+  sentTo?(spec: Spec): unknown
   /**
    * Credentials that a part of the spec sends to a place of its own: a pair that is new needs the right to use the credential. References
    * are ids.
    */
-  readonly uses?: (spec: Fields) => readonly { readonly credential: string; readonly to: unknown }[]
+  uses?(spec: Spec): readonly { readonly credential: string; readonly to: unknown }[]
   /** See {@link Resource.key}. */
-  readonly keyOf?: (spec: Fields) => string | null
+  keyOf?(spec: Spec): string | null
 }
 
 /** What a caller may write of the kind. */

@@ -1,23 +1,34 @@
 import { z } from 'zod'
-import type { Fields, Resource } from '../../store/ports/resource.ts'
+import type { ResourceType } from '../../model/resource-types.ts'
+import type { SpecOf } from '../../model/specs.ts'
+import type { Fields, ResourceWith } from '../../store/ports/resource.ts'
 import type { OperationContext } from './context.ts'
-import type { KindSchema } from './kind-schema.ts'
+import type { KindSchemaWith } from './kind-schema.ts'
 
-/** A kind of resource: from it follow its list, get, create, update, put and delete. */
-export interface Kind extends KindSchema {
+/**
+ * A kind of resource: from it follow its list, get, create, update, put and delete. What takes a spec is written as a method, so that the
+ * kind of one type is a kind of any: it is asked about specs of its own type alone.
+ */
+export type Kind<T extends ResourceType = ResourceType> = KindWith<T, SpecOf<T>>
+
+interface KindWith<T extends ResourceType, Spec> extends KindSchemaWith<T, Spec> {
   /** What get and list show beside it, since it depends on the moment: members of `view`, by id. */
-  readonly current?: (
-    resources: readonly Resource[],
+  current?(
+    resources: readonly ResourceWith<T, Spec>[],
     context: OperationContext,
-  ) => Promise<ReadonlyMap<string, Fields>>
+  ): Promise<ReadonlyMap<string, Fields>>
   /** URLs in a spec that Postern asks, or sends requests to, by their JSON pointers: the egress rule judges them. */
-  readonly asks?: (spec: Fields) => readonly AskedUrl[]
+  asks?(spec: Spec): readonly AskedUrl[]
   /** Rules beyond the schema, run before it is stored; references are ids. Refuses. */
-  readonly check?: (spec: Fields, self: Self, context: OperationContext) => Promise<void>
+  check?(spec: Spec, self: Self, context: OperationContext): Promise<void>
   /** What else is written in the transaction in which it is stored; null before for what is new. */
-  readonly stored?: (resource: Resource, before: Resource | null, context: OperationContext) => Promise<void>
+  stored?(
+    resource: ResourceWith<T, Spec>,
+    before: ResourceWith<T, Spec> | null,
+    context: OperationContext,
+  ): Promise<void>
   /** What the writer should know of what was stored, though it is allowed. */
-  readonly warn?: (resource: Resource, context: OperationContext) => Promise<readonly Warning[]>
+  warn?(resource: ResourceWith<T, Spec>, context: OperationContext): Promise<readonly Warning[]>
 }
 
 /** A URL that an administrator has written. */

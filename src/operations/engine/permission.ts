@@ -9,7 +9,13 @@ import { scopesFor } from '../../access/scopes.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 import { PERMISSIONS } from '../../model/access.ts'
 import { inWords, NOUNS, type ResourceType } from '../../model/resource-types.ts'
-import type { AuditFilter, ConfigReader, ListQuery, Part } from '../../store/ports/config.ts'
+import {
+  type AuditFilter,
+  type ConfigReader,
+  type ListQuery,
+  type Part,
+  typedReads,
+} from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { RecordQueries } from './ports.ts'
 import { aboveOf } from './refs.ts'
@@ -161,17 +167,19 @@ function narrowed(principal: Principal, whole: ConfigReader): ConfigReader {
     const touched = await touchedBy(resource, reader)
     return namingOf(resource.type).some((naming) => permits(principal, naming, touched))
   }
-  const seen = async (resources: readonly Resource[]): Promise<Resource[]> => {
+  const seen = async <T extends Resource>(resources: readonly T[]): Promise<T[]> => {
     // Thousands may belong to one
     const above = new Map<string, Promise<Resource | undefined>>()
-    const byId: ConfigReader['byId'] = (type, id) => {
-      const key = `${type} ${id}`
-      const known = above.get(key) ?? whole.byId(type, id)
-      above.set(key, known)
-      return known
-    }
-    const found: Resource[] = []
-    for (const resource of resources) if (await sees(resource, { byId })) found.push(resource)
+    const known = typedReads({
+      byId(type, id) {
+        const key = `${type} ${id}`
+        const asked = above.get(key) ?? whole.byId(type, id)
+        above.set(key, asked)
+        return asked
+      },
+    })
+    const found: T[] = []
+    for (const resource of resources) if (await sees(resource, known)) found.push(resource)
     return found
   }
   const within = (type: ResourceType): Pick<ListQuery, 'within'> => {

@@ -37,12 +37,12 @@ export async function aboveOf(
  * The resource that an id, a slug or `parent:slug` names, or undefined. Refuses with input_invalid at `pointer`
  * when a bare slug fits several.
  */
-export async function findRef(
+export async function findRef<T extends ResourceType>(
   reader: ConfigReader,
-  type: ResourceType,
+  type: T,
   ref: string,
   pointer: string = '/id',
-): Promise<Resource | undefined> {
+): Promise<Resource<T> | undefined> {
   const at = ref.indexOf(':')
   if (at < 0 && ref.includes('_')) return reader.byId(type, ref)
   const found = at < 0 ? await reader.bySlug(type, ref) : await findBelow(reader, type, ref, pointer)
@@ -59,15 +59,15 @@ export async function findRef(
 }
 
 /** Resources below what the part before the colon names. */
-async function findBelow(
+async function findBelow<T extends ResourceType>(
   reader: ConfigReader,
-  type: ResourceType,
+  type: T,
   ref: string,
   pointer: string,
-): Promise<Resource[]> {
+): Promise<Resource<T>[]> {
   const at = ref.indexOf(':')
   const [above, slug] = [ref.slice(0, at), ref.slice(at + 1)]
-  const found: Resource[] = []
+  const found: Resource<T>[] = []
   for (const parentType of PARENTS[type] ?? []) {
     const parent = await findRef(reader, parentType, above, pointer)
     if (parent === undefined) continue
@@ -87,7 +87,11 @@ async function candidatesOf(reader: ConfigReader, found: readonly Resource[]): P
 }
 
 /** As {@link findRef}; refuses with not_found. */
-export async function getRef(reader: ConfigReader, type: ResourceType, ref: string): Promise<Resource> {
+export async function getRef<T extends ResourceType>(
+  reader: ConfigReader,
+  type: T,
+  ref: string,
+): Promise<Resource<T>> {
   const found = await findRef(reader, type, ref)
   if (found === undefined)
     throw refuse('not_found', {

@@ -39,13 +39,13 @@ export function standardOf(
 }
 
 /** What making a resource may add: to the answer, and to what is stored. */
-export interface Making {
+export interface Making<One extends Resource = Resource> {
   readonly input?: z.ZodRawShape
   readonly output?: z.ZodRawShape
   readonly revealsOnce?: boolean
   readonly parts?: Operation['parts']
   /** Runs in the same transaction; what it returns joins the answer. */
-  readonly made?: (resource: Resource, input: Fields, context: OperationContext) => Promise<Fields>
+  made?(resource: One, input: Fields, context: OperationContext): Promise<Fields>
 }
 
 /** `create`: a new resource; references may be slugs. */

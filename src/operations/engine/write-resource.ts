@@ -4,7 +4,7 @@ import { destinationOf } from '../../base/egress.ts'
 import { toInputInvalid } from '../../base/field-errors.ts'
 import { isPlain } from '../../base/plain.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
-import { inWords, withArticle } from '../../model/resource-types.ts'
+import { inWords, type ResourceType, withArticle } from '../../model/resource-types.ts'
 import { slugOf } from '../../model/slug.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from './context.ts'
@@ -28,12 +28,12 @@ import {
 import { readable, slugsOf, viewOf } from './views.ts'
 
 /** Makes a resource of a parsed spec. `subject` when the operation is about it; `slug` overrides the spec's. */
-export async function createResource(
+export async function createResource<T extends ResourceType>(
   context: OperationContext,
-  kind: Kind,
+  kind: Kind<T>,
   input: Fields,
   subject: boolean = true,
-): Promise<Resource> {
+): Promise<Resource<T>> {
   const { change } = context
   const id = change.newId(kind)
   const spec = await settle(context, kind, input, id, null)
@@ -43,19 +43,21 @@ export async function createResource(
       ? input['slug']
       : slugOf(String(input['name'])) || `${kind.noun}-${id.slice(-8)}`
   await refuseTakenSlug(context, kind, slug, parent, id)
-  const resource = await change.insert(kind, { id, slug, parent, spec: spec.fields }, subject)
+  const inserted = await change.insert(kind, { id, slug, parent, spec: spec.fields }, subject)
+  // Its spec was parsed by the schema of the kind
+  const resource = inserted as Resource<T>
   for (const [field, text] of spec.secrets) await change.secrets.set(resource, field, text)
   await kind.stored?.(resource, null, context)
   return resource
 }
 
 /** Puts a full parsed spec in the place of that of a resource. */
-export async function replaceResource(
+export async function replaceResource<One extends Resource>(
   context: OperationContext,
   kind: Kind,
-  resource: Resource,
+  resource: One,
   input: Fields,
-): Promise<Resource> {
+): Promise<One> {
   const staged = isStaged(context, resource)
   const spec = await settle(context, kind, input, resource.id, resource)
   const slug = typeof input['slug'] === 'string' ? input['slug'] : resource.slug
@@ -71,7 +73,8 @@ export async function replaceResource(
   for (const [field, text] of spec.secrets) {
     if (text === KEEP) continue
     await context.change.secrets.set(stored, field, text)
-    stored = (await context.change.writer.byId(kind.type, resource.id))!
+    // The same resource
+    stored = (await context.change.writer.byId(resource.type, resource.id))! as One
   }
   const isSame = spec.secrets.every(([, text]) => text === KEEP)
   if (kind.secrets !== undefined && (!isSame || isReadElsewhere(kind, resource.spec, spec.fields)))
@@ -84,12 +87,12 @@ export async function replaceResource(
 }
 
 /** Merges a parsed patch into a resource, or into its pending draft when it goes there. */
-export async function patchResource(
+export async function patchResource<One extends Resource>(
   context: OperationContext,
   kind: Kind,
-  resource: Resource,
+  resource: One,
   patch: Fields,
-): Promise<Resource> {
+): Promise<One> {
   return replaceResource(context, kind, resource, await patchedSpec(context, kind, resource, patch))
 }
 

@@ -16,7 +16,7 @@ import { standardOf, toggleOf } from '../engine/standard.ts'
 import { currentBindingShape, currentBindings } from '../hosts/current.ts'
 
 /** What an agent may call with tokens. */
-export const bindingKind: Kind = {
+export const bindingKind: Kind<'bindings'> = {
   type: 'bindings',
   noun: NOUNS.bindings,
   prefix: 'bnd',
@@ -47,7 +47,7 @@ export const bindingKind: Kind = {
 
 /** Its tokens were handed out for one virtual MCP and one person. */
 async function check(fields: Fields, { id }: Self, { whole }: OperationContext): Promise<void> {
-  const { user, acts_for } = fields as BindingSpec
+  const { user, acts_for } = fields
   if (user !== null && acts_for !== null)
     throw refuse('input_invalid', {
       detail: 'A binding with a user acts for this user alone: leave out /acts_for or /user.',
@@ -55,7 +55,7 @@ async function check(fields: Fields, { id }: Self, { whole }: OperationContext):
     })
   const before = await whole.byId('bindings', id)
   if (before === undefined) return
-  for (const member of ['virtual_mcp', 'user'])
+  for (const member of ['virtual_mcp', 'user'] as const)
     if (before.spec[member] !== fields[member])
       throw refuse('input_invalid', {
         detail: `/${member} cannot change: make another binding.`,

@@ -14,7 +14,7 @@ import { warnOfInactivePolicy } from '../policies/inactive.ts'
 import { issue, shownToken } from '../profiles/issue.ts'
 import { profileKind } from './profiles.ts'
 
-export const clientKind: Kind = {
+export const clientKind: Kind<'clients'> = {
   type: 'clients',
   noun: NOUNS.clients,
   prefix: 'cli',

@@ -4,7 +4,6 @@ import { canonicalJson } from '../../base/canonical.ts'
 import { refuse } from '../../base/refusal.ts'
 import { CollectionSpec } from '../../model/collection.ts'
 import { Status } from '../../model/envelope.ts'
-import type { GuardrailSpec } from '../../model/guardrail.ts'
 import { HeaderViews, routingHeaders } from '../../model/injected-header.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
@@ -20,7 +19,7 @@ import { warnOfInactivePolicy } from '../policies/inactive.ts'
 import { collectionOverlaps, isWithinPaths } from '../proxies/overlapping-routes.ts'
 import { proxyKind } from './proxies.ts'
 
-export const collectionKind: Kind = {
+export const collectionKind: Kind<'collections'> = {
   type: 'collections',
   noun: NOUNS.collections,
   prefix: 'col',
@@ -51,7 +50,7 @@ export const collectionKind: Kind = {
   keyOf: (spec) => String(spec['base_path']),
   sentTo: (spec) => {
     // Stored by the schema of this type; earlier versions had fewer members.
-    const { upstream, hosts, pass_headers = [], headers } = spec as CollectionSpec
+    const { upstream, hosts, pass_headers = [], headers } = spec
     if (upstream === null) return null
     const isPreserved = upstream.host_header === 'preserve'
     return [
@@ -64,7 +63,7 @@ export const collectionKind: Kind = {
     ]
   },
   asks: (spec) => {
-    const { upstream } = spec as CollectionSpec
+    const { upstream } = spec
     return (upstream?.targets ?? []).map(({ url }, index) => ({
       pointer: `/upstream/targets/${index}/url`,
       url,
@@ -78,9 +77,9 @@ export const collectionKind: Kind = {
   ],
 }
 
-async function check(fields: Fields, self: Self, context: OperationContext): Promise<void> {
+async function check(fields: CollectionSpec, self: Self, context: OperationContext): Promise<void> {
   // Parsed by the exact schema, then references became ids, which are strings too.
-  const spec = fields as CollectionSpec
+  const spec = fields
   for (const other of await context.whole.byKey('collections', spec.base_path, null)) {
     if (other.id === self.id || !meets(spec.hosts, other.spec['hosts'] as readonly string[])) continue
     const called = await calledBy(context.reader, other)
@@ -163,7 +162,7 @@ async function detach(collection: Resource, context: OperationContext): Promise<
 /** Guardrails of single proxies, which go with the collection. */
 async function refuseGuarded(collection: Resource, context: OperationContext): Promise<void> {
   const guardrails = await context.whole.all('guardrails')
-  const named = new Set(guardrails.flatMap(({ spec }) => (spec as GuardrailSpec).scope.proxies))
+  const named = new Set(guardrails.flatMap(({ spec }) => spec.scope.proxies))
   if (named.size === 0) return
   for (const proxy of await context.whole.all('proxies', collection.id))
     if (named.has(proxy.id)) await refuseUsed(proxy, context, ['guardrails'])

@@ -74,7 +74,7 @@ function keyFault(pem: string): string | null {
   }
 }
 
-export const credentialKind: Kind = {
+export const credentialKind: Kind<'credentials'> = {
   type: 'credentials',
   noun: NOUNS.credentials,
   prefix: 'crd',

@@ -10,7 +10,7 @@ import type { Kind, Self } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
 import { standardOf } from '../engine/standard.ts'
 
-export const grantKind: Kind = {
+export const grantKind: Kind<'grants'> = {
   type: 'grants',
   noun: NOUNS.grants,
   prefix: 'gra',
@@ -44,7 +44,7 @@ export const grantKind: Kind = {
   staged: false,
   filters: { role: z.string().max(130), group: z.string().max(256) },
   // Found by it for each of their users. Stored by the schema of this type.
-  keyOf: (spec) => (spec as GrantSpec).group,
+  keyOf: (spec) => spec.group,
   check,
 }
 

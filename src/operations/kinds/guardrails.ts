@@ -12,7 +12,7 @@ import { booleanFilter } from '../engine/lists.ts'
 import { standardOf, toggleOf } from '../engine/standard.ts'
 import { warnOfSockets } from '../guardrails/web-sockets.ts'
 
-export const guardrailKind: Kind = {
+export const guardrailKind: Kind<'guardrails'> = {
   type: 'guardrails',
   noun: NOUNS.guardrails,
   prefix: 'gdr',

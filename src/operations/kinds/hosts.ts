@@ -1,7 +1,7 @@
 import { refuse } from '../../base/refusal.ts'
 import { HostSpec } from '../../model/host.ts'
 import { NOUNS } from '../../model/resource-types.ts'
-import type { Fields, Resource } from '../../store/ports/resource.ts'
+import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Kind, Self } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
@@ -10,7 +10,7 @@ import { standardOf, toggleOf } from '../engine/standard.ts'
 import { currentHostShape, currentHosts } from '../hosts/current.ts'
 
 /** An AI application or agent. The authorization server makes a host when a person first allows an unknown application. */
-export const hostKind: Kind = {
+export const hostKind: Kind<'hosts'> = {
   type: 'hosts',
   noun: NOUNS.hosts,
   prefix: 'hst',
@@ -27,15 +27,15 @@ export const hostKind: Kind = {
   staged: false,
   filters: { active: booleanFilter },
   // Stored by the schema of this type
-  keyOf: (spec) => (spec as HostSpec).software,
+  keyOf: (spec) => spec.software,
   current: currentHosts,
   check,
 }
 
 /** What people have allowed one application is not handed to another. */
-async function check(fields: Fields, { id }: Self, { whole }: OperationContext): Promise<void> {
+async function check(fields: HostSpec, { id }: Self, { whole }: OperationContext): Promise<void> {
   const before = await whole.byId('hosts', id)
-  const { software } = fields as HostSpec
+  const { software } = fields
   if (before === undefined && software !== null && (await whole.byKey('hosts', software, null)).length > 0)
     throw refuse('already_exists', {
       detail: 'There is already a host with this software.',

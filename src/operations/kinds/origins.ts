@@ -16,7 +16,7 @@ import { hasRunner } from '../origins/runner.ts'
 import { probing } from '../origins/saving.ts'
 import { warnOfInactivePolicy } from '../policies/inactive.ts'
 
-export const originKind: Kind = {
+export const originKind: Kind<'origins'> = {
   type: 'origins',
   noun: NOUNS.origins,
   prefix: 'ori',
@@ -58,7 +58,7 @@ export const originKind: Kind = {
   },
   asks: ({ url }) => (typeof url === 'string' ? [{ pointer: '/url', url }] : []),
   sentTo: (spec) => {
-    const { url, tls } = spec as OriginSpec
+    const { url, tls } = spec
     return [url, tls]
   },
   check: async (fields, _self, { settings, whole }) => {
@@ -70,9 +70,9 @@ export const originKind: Kind = {
   current: currentOrigins,
 }
 
-function checkOrigin(fields: Fields): void {
+function checkOrigin(fields: OriginSpec): void {
   // Parsed by the exact schema, then references became ids, which are strings too.
-  const spec = fields as OriginSpec
+  const spec = fields
   const { kind, url } = spec
   const refuseAt = (pointer: string, reason: string): never => {
     throw refuse('input_invalid', {
@@ -98,8 +98,8 @@ function checkOrigin(fields: Fields): void {
 }
 
 /** Client id and secret at the authorization server are a user name and a password. */
-async function checkClient(fields: Fields, whole: ConfigReader): Promise<void> {
-  const { oauth } = fields as OriginSpec
+async function checkClient(fields: OriginSpec, whole: ConfigReader): Promise<void> {
+  const { oauth } = fields
   if (oauth.client_credential === null) return
   const found = await whole.byId('credentials', oauth.client_credential)
   const { type } = (found?.spec['auth'] ?? {}) as { readonly type?: string }

@@ -9,7 +9,7 @@ import { standardOf, toggleOf } from '../engine/standard.ts'
 import { refuseUsed } from '../engine/standard-delete.ts'
 import { warnOfAttachments } from '../policies/inactive.ts'
 
-export const policyKind: Kind = {
+export const policyKind: Kind<'policies'> = {
   type: 'policies',
   noun: NOUNS.policies,
   prefix: 'pol',

@@ -3,7 +3,7 @@ import { type FieldError, refuse } from '../../base/refusal.ts'
 import { HTTP_METHODS } from '../../model/methods.ts'
 import { ProfileSpec } from '../../model/profile.ts'
 import { NOUNS } from '../../model/resource-types.ts'
-import type { Fields } from '../../store/ports/resource.ts'
+import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Kind, Self } from '../engine/kind.ts'
 import { viewSchema } from '../engine/kind-schema.ts'
@@ -15,7 +15,7 @@ import { currentProfileShape, currentProfiles } from '../profiles/current.ts'
 import { issue, shownToken } from '../profiles/issue.ts'
 import { profileWarnings } from '../profiles/warnings.ts'
 
-export const profileKind: Kind = {
+export const profileKind: Kind<'profiles'> = {
   type: 'profiles',
   noun: NOUNS.profiles,
   prefix: 'pro',
@@ -51,7 +51,7 @@ export const profileKind: Kind = {
     return [issuer ?? null, introspection_url ?? null]
   },
   asks: (spec) => {
-    const { auth } = spec as ProfileSpec
+    const { auth } = spec
     if (auth.type === 'jwt') return [{ pointer: '/auth/jwks_url', url: auth.jwks_url }]
     if (auth.type !== 'oidc') return []
     return [
@@ -68,9 +68,9 @@ const ID = /^prx_[0-9a-z]{26}$/
 const CALL = new RegExp(`^(${HTTP_METHODS.join('|')}) /`)
 
 /** An entry of an unknown form would silently allow or deny nothing. */
-async function check(fields: Fields, _self: Self, context: OperationContext): Promise<void> {
+async function check(fields: ProfileSpec, _self: Self, context: OperationContext): Promise<void> {
   // Parsed by the exact schema, then references became ids, which are strings too.
-  const { endpoints, auth } = fields as ProfileSpec
+  const { endpoints, auth } = fields
   const errors: FieldError[] = await authFaults(auth, context)
   for (const list of ['allow', 'deny'] as const)
     for (const [index, entry] of endpoints[list].entries())
@@ -83,7 +83,7 @@ async function check(fields: Fields, _self: Self, context: OperationContext): Pr
     throw refuse('input_invalid', { detail: `${errors[0]!.pointer}: ${errors[0]!.reason}.`, errors })
 }
 
-const issuing: Making = {
+const issuing: Making<Resource<'profiles'>> = {
   output: shownToken,
   revealsOnce: true,
   made: (profile, _input, context) => issue(profile, context),

@@ -6,7 +6,7 @@ import { HeaderViews, routingHeaders } from '../../model/injected-header.ts'
 import { parameterNames } from '../../model/parameter-names.ts'
 import { ProxySpec } from '../../model/proxy.ts'
 import { NOUNS } from '../../model/resource-types.ts'
-import type { Fields, Resource } from '../../store/ports/resource.ts'
+import type { Resource } from '../../store/ports/resource.ts'
 import { proxyKeepsApart } from '../credentials/shared-answers.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Kind, Self } from '../engine/kind.ts'
@@ -22,7 +22,7 @@ import { nodeDestinations } from '../workflows/destinations.ts'
 import { nodeRefs } from '../workflows/node-refs.ts'
 import { checkWorkflow } from '../workflows/of-proxy.ts'
 
-export const proxyKind: Kind = {
+export const proxyKind: Kind<'proxies'> = {
   type: 'proxies',
   noun: NOUNS.proxies,
   prefix: 'prx',
@@ -88,7 +88,7 @@ export const proxyKind: Kind = {
   },
   keyOf: (spec) => shapeOf(String(spec['path'])),
   sentTo: (spec) => {
-    const headers = routingHeaders((spec as ProxySpec).headers)
+    const headers = routingHeaders(spec.headers)
     return headers.length === 0 ? null : headers
   },
   ...nodeDestinations('workflow'),
@@ -109,9 +109,9 @@ function shapeOf(path: string): string {
   return path.replace(/\{[^}]*\}/g, '{}')
 }
 
-async function check(fields: Fields, self: Self, context: OperationContext): Promise<void> {
+async function check(fields: ProxySpec, self: Self, context: OperationContext): Promise<void> {
   // Parsed by the exact schema, then references became ids, which are strings too.
-  const spec = fields as ProxySpec
+  const spec = fields
   checkTarget(spec)
   checkCapability(spec)
   await checkWorkflow(spec, context)

@@ -1,7 +1,7 @@
 import { isBuiltIn, parseGrant } from '../../access/grant-text.ts'
 import { toGrant } from '../../access/identities.ts'
 import { refuse } from '../../base/refusal.ts'
-import { type GrantSpec, RoleSpec, type UserSpec } from '../../model/access.ts'
+import { type GrantSpec, RoleSpec } from '../../model/access.ts'
 import { NOUNS } from '../../model/resource-types.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import { demandHolds } from '../access/authority.ts'
@@ -11,7 +11,7 @@ import { viewSchema } from '../engine/kind-schema.ts'
 import { standardOf } from '../engine/standard.ts'
 import { refuseUsed } from '../engine/standard-delete.ts'
 
-export const roleKind: Kind = {
+export const roleKind: Kind<'roles'> = {
   type: 'roles',
   noun: NOUNS.roles,
   prefix: 'rol',
@@ -47,9 +47,7 @@ async function granted(spec: Fields, self: Self, context: OperationContext): Pro
 /** True when claims are mapped to roles that were made here, now or for somebody who has signed in before. */
 async function areClaimsMapped({ mappedGrants, whole }: OperationContext): Promise<boolean> {
   const users = mappedGrants.some(namesRole) ? [] : await whole.all('users')
-  return (
-    mappedGrants.some(namesRole) || users.some(({ spec }) => (spec as UserSpec).mapped_grants.some(namesRole))
-  )
+  return mappedGrants.some(namesRole) || users.some(({ spec }) => spec.mapped_grants.some(namesRole))
 }
 
 function namesRole(text: string): boolean {

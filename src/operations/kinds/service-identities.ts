@@ -12,7 +12,7 @@ import { booleanFilter } from '../engine/lists.ts'
 import { standardOf, toggleOf } from '../engine/standard.ts'
 
 /** A program that administers Postern: a pipeline, a script, a service. Grants give it permissions, and trust rules identify it. */
-export const serviceIdentityKind: Kind = {
+export const serviceIdentityKind: Kind<'service_identities'> = {
   type: 'service_identities',
   noun: NOUNS.service_identities,
   prefix: 'svc',
@@ -47,8 +47,8 @@ export const serviceIdentityKind: Kind = {
 /** Whoever holds the private key is it; and who lets it in again, or by another proof, could be who has that. */
 async function judge(fields: Fields, { id }: Self, context: OperationContext): Promise<void> {
   // The schema of this kind has parsed both.
-  const spec = fields as ServiceIdentitySpec
-  const before = (await context.whole.byId('service_identities', id))?.spec as ServiceIdentitySpec | undefined
+  const spec = fields
+  const before = (await context.whole.byId('service_identities', id))?.spec
   const isRevived = spec.active && before?.active === false
   const isProvedElse = canonicalJson(spec.keys) !== canonicalJson(before?.keys ?? [])
   if (isRevived || isProvedElse) await demandHoldsOf(id, context)

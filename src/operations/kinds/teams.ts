@@ -4,7 +4,7 @@ import { TEAMS_DEEP_MAX, teamsAbove } from '../../access/teams.ts'
 import { refuse } from '../../base/refusal.ts'
 import { TeamSpec } from '../../model/access.ts'
 import { NOUNS } from '../../model/resource-types.ts'
-import type { Fields, Resource } from '../../store/ports/resource.ts'
+import type { Resource } from '../../store/ports/resource.ts'
 import { demandHolds } from '../access/authority.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Kind, Self } from '../engine/kind.ts'
@@ -13,7 +13,7 @@ import { standardOf } from '../engine/standard.ts'
 import { refuseUsed } from '../engine/standard-delete.ts'
 
 /** People who may do the same: what a team is granted, its members may do and those of the teams below it. */
-export const teamKind: Kind = {
+export const teamKind: Kind<'teams'> = {
   type: 'teams',
   noun: NOUNS.teams,
   prefix: 'tea',
@@ -35,9 +35,8 @@ export const teamKind: Kind = {
   check: judge,
 }
 
-async function judge(fields: Fields, self: Self, context: OperationContext): Promise<void> {
-  const spec = fields as TeamSpec
-  const before = (await context.whole.byId('teams', self.id))?.spec as TeamSpec | undefined
+async function judge(spec: TeamSpec, self: Self, context: OperationContext): Promise<void> {
+  const before = (await context.whole.byId('teams', self.id))?.spec
   refuseTwice(spec)
   if (before !== undefined && before.parent !== spec.parent) {
     // Who leads a team does not take it out of those above it

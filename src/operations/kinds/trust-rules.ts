@@ -6,7 +6,7 @@ import { viewSchema } from '../engine/kind-schema.ts'
 import { standardOf } from '../engine/standard.ts'
 
 /** Which tokens of workloads stand for a service identity, so that pipelines store no secret. */
-export const trustRuleKind: Kind = {
+export const trustRuleKind: Kind<'trust_rules'> = {
   type: 'trust_rules',
   noun: NOUNS.trust_rules,
   prefix: 'tru',
@@ -23,7 +23,7 @@ export const trustRuleKind: Kind = {
   staged: false,
   filters: {},
   asks: (spec) => {
-    const { issuer, jwks_url } = spec as TrustRuleSpec
+    const { issuer, jwks_url } = spec
     return [
       // Beside a URL for its keys it is a name that tokens have
       { pointer: '/issuer', url: jwks_url === null ? issuer : null },

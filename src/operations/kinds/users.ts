@@ -13,7 +13,7 @@ import { booleanFilter } from '../engine/lists.ts'
 import { standardOf, toggleOf } from '../engine/standard.ts'
 
 /** A person who administers. Who signs in at an identity provider is made here by that. */
-export const userKind: Kind = {
+export const userKind: Kind<'users'> = {
   type: 'users',
   noun: NOUNS.users,
   prefix: 'usr',
@@ -31,7 +31,7 @@ export const userKind: Kind = {
   staged: false,
   filters: { active: booleanFilter, email: z.string().max(254), issuer: z.string().max(512) },
   // Stored by the schema of this type.
-  keyOf: (spec) => signInKey(spec as UserSpec),
+  keyOf: (spec) => signInKey(spec),
   check: judge,
 }
 

@@ -12,7 +12,7 @@ import { refuseUsed } from '../engine/standard-delete.ts'
 import { warnOfInactivePolicy } from '../policies/inactive.ts'
 import { keepVirtualMcp } from '../virtual-mcps/state.ts'
 
-export const virtualMcpKind: Kind = {
+export const virtualMcpKind: Kind<'virtual_mcps'> = {
   type: 'virtual_mcps',
   noun: NOUNS.virtual_mcps,
   prefix: 'vmc',

@@ -13,7 +13,7 @@ import { checkShared } from '../workflows/of-proxy.ts'
 
 const WARNINGS_MAX = 50
 
-export const workflowKind: Kind = {
+export const workflowKind: Kind<'workflows'> = {
   type: 'workflows',
   noun: NOUNS.workflows,
   prefix: 'wfl',

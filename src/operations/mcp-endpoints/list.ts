@@ -1,11 +1,7 @@
 import { z } from 'zod'
 import { DOORS } from '../../base/doors.ts'
 import { refuse } from '../../base/refusal.ts'
-import type { UserSpec } from '../../model/access.ts'
-import type { ClientSpec } from '../../model/client.ts'
-import type { ProfileSpec } from '../../model/profile.ts'
 import { Ref } from '../../model/slug.ts'
-import type { VirtualMcpSpec } from '../../model/virtual-mcp.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import { membershipsOf, sharedProfiles, sharedVirtualMcps } from '../access/shared-with.ts'
 import type { OperationContext } from '../engine/context.ts'
@@ -84,7 +80,7 @@ export const listMcpEndpoints = define({
 })
 
 /** The user who is asked about: oneself, or one whom the caller may read. */
-async function personOf(ref: string | undefined, context: OperationContext): Promise<Resource> {
+async function personOf(ref: string | undefined, context: OperationContext): Promise<Resource<'users'>> {
   const { principal, whole, reader } = context
   if (isUser(principal) && (ref === undefined || ref === principal.id || ref === principal.name)) {
     const self = await whole.byId('users', principal.id)
@@ -104,9 +100,9 @@ async function personOf(ref: string | undefined, context: OperationContext): Pro
 type Endpoint = Omit<McpEndpoint, 'connect'>
 
 /** Virtual MCPs, then profiles. About others, callers are told only of those that they may read. */
-async function endpointsOf(user: Resource, context: OperationContext): Promise<readonly Endpoint[]> {
+async function endpointsOf(user: Resource<'users'>, context: OperationContext): Promise<readonly Endpoint[]> {
   const { whole, principal } = context
-  if ((user.spec as UserSpec).active !== true) return []
+  if (user.spec.active !== true) return []
   const own = await membershipsOf(whole, user)
   const found: Endpoint[] = []
   const isSeen = async (resource: Resource): Promise<boolean> =>
@@ -119,11 +115,10 @@ async function endpointsOf(user: Resource, context: OperationContext): Promise<r
 }
 
 async function virtualMcpEndpoint(
-  { slug, spec }: Resource,
+  { slug, spec }: Resource<'virtual_mcps'>,
   { whole, gatewayOrigin }: OperationContext,
 ): Promise<Endpoint> {
-  // Stored by the schema of this type
-  const { name, description = '', members } = spec as VirtualMcpSpec
+  const { name, description = '', members } = spec
   const origins = await Promise.all(
     members.filter(({ active }) => active).map(({ origin }) => whole.byId('origins', origin)),
   )
@@ -139,13 +134,12 @@ async function virtualMcpEndpoint(
 
 /** None for a profile that cannot be used now. */
 async function profileEndpoint(
-  { slug, parent, spec }: Resource,
+  { slug, parent, spec }: Resource<'profiles'>,
   { whole, gatewayOrigin }: OperationContext,
 ): Promise<readonly Endpoint[]> {
   const client = await whole.byId('clients', parent ?? '')
-  // Stored by the schemas of these types
-  const { name, description = '', active } = spec as ProfileSpec
-  if (client === undefined || !active || !(client.spec as ClientSpec).active) return []
+  const { name, description = '', active } = spec
+  if (client === undefined || !active || !client.spec.active) return []
   return [
     {
       kind: 'profile',

@@ -36,7 +36,7 @@ const DOUBLED_MAX = 10
 /** Tells whether a change of a spec makes what was found out about the origin before mean nothing. */
 export function probedKeyOf(spec: Fields): string {
   // Parsed by the schema, then references became ids, which are strings too.
-  const { kind, url, credential, tls, entry, parameters, auth_mode } = spec as OriginSpec
+  const { kind, url, credential, tls, entry, parameters, auth_mode } = spec
   if (kind === 'stdio') return contentHash([kind, entry, parameters])
   // Specs stored by earlier versions have no mode
   const mode = auth_mode === undefined || auth_mode === 'static' ? [] : [auth_mode]

@@ -24,7 +24,7 @@ export interface Probed {
  */
 export async function probed({ id, slug, spec }: Probed, context: OperationContext): Promise<OriginProbed> {
   // Parsed by the schema, then references became ids, which are strings too.
-  const origin = spec as OriginSpec
+  const origin = spec
   if (origin.kind === 'collection')
     throw refuse('configuration_invalid', {
       detail: `An origin of kind ${origin.kind} has no server to ask: its capabilities are those of the configuration.`,

@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { newId } from '../../base/ids.ts'
 import { refuse } from '../../base/refusal.ts'
-import type { OriginSpec } from '../../model/origin.ts'
 import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
 import type { Operation } from '../engine/define.ts'
@@ -92,7 +91,7 @@ async function wantedBy(
   const whole = action === 'put' ? { active: before?.spec['active'] ?? true, ...wanted } : wanted
   const { fields: spec } = await settle(context, kind, whole, before?.id ?? '', before)
   // Nobody has connected an account yet: the catalogue is read when somebody has
-  const needsAccount = (spec as Partial<OriginSpec>).auth_mode !== 'static'
+  const needsAccount = spec.auth_mode !== 'static'
   if (spec['kind'] === 'collection' || spec['active'] === false || needsAccount) return null
   if (before !== null && (await isKnown(before, spec, context))) return null
   return {

@@ -4,7 +4,7 @@ import { refuse } from '../../base/refusal.ts'
 import { refersTo } from '../../model/annotations.ts'
 import type { Explanation } from '../../model/explanation.ts'
 import { HttpMethod } from '../../model/http-method.ts'
-import type { Parameter, ProxySpec } from '../../model/proxy.ts'
+import type { Parameter } from '../../model/proxy.ts'
 import { Ref } from '../../model/slug.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
@@ -56,7 +56,7 @@ export const checkProfileAccess = define({
     const profile = await context.find('profiles', input.id)
     const proxy = await getRef(context.reader, 'proxies', input.endpoint)
     const collection = (await context.whole.byId('collections', proxy.parent!))!
-    const method = input.method ?? (proxy.spec as ProxySpec).methods[0]!
+    const method = input.method ?? proxy.spec.methods[0]!
     const target = input.target ?? exampleTarget(collection, proxy)
     const hosts = (collection.spec['hosts'] ?? []) as readonly string[]
     const explained = await explain(context, {
@@ -95,7 +95,11 @@ async function explain(
 }
 
 /** What of an explanation is about the endpoint. Other routes are not named: they may lie beyond the scope. */
-function judged({ checks, code, status, route }: Explanation, collection: Resource, proxy: Resource) {
+function judged(
+  { checks, code, status, route }: Explanation,
+  collection: Resource,
+  proxy: Resource<'proxies'>,
+) {
   const not_judged = checks.filter(({ result }) => result === 'not_judged').map(({ name }) => name)
   if (route?.collection !== collection.slug || route.proxy !== proxy.slug) {
     const isServed = collection.status === 'published' && proxy.status === 'published'
@@ -123,8 +127,8 @@ function judged({ checks, code, status, route }: Explanation, collection: Resour
 }
 
 /** A path of the endpoint whose parameters have values that their contract allows, as far as one is known. */
-function exampleTarget(collection: Resource, proxy: Resource): string {
-  const { path, parameters } = proxy.spec as ProxySpec
+function exampleTarget(collection: Resource, proxy: Resource<'proxies'>): string {
+  const { path, parameters } = proxy.spec
   const base = String(collection.spec['base_path'])
   const filled = path
     .replace(/\{([^}]+)\}/g, (_, name: string) =>

@@ -23,7 +23,10 @@ export const currentProfileShape = {
 const ORDER = CREDENTIAL_STATES
 
 /** How the credentials of profiles are now, by id of the profile. */
-export async function currentProfiles(profiles: readonly Resource[], { reader, clock }: OperationContext) {
+export async function currentProfiles(
+  profiles: readonly Resource<'profiles'>[],
+  { reader, clock }: OperationContext,
+) {
   const now = clock.now()
   const tokens = Map.groupBy(await reader.tokensOf(profiles.map(({ id }) => id)), ({ profile }) => profile)
   return new Map(

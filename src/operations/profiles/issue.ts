@@ -18,14 +18,14 @@ export const shownToken = {
 }
 
 /** What a profile issues: a token, a secret to sign with, or nothing. */
-export function issuesOf({ spec }: Resource): 'token' | 'secret' | null {
-  const auth = spec['auth'] as ProfileSpec['auth']
+export function issuesOf({ spec }: Resource<'profiles'>): 'token' | 'secret' | null {
+  const auth = spec.auth
   if (auth.type === 'token') return 'token'
   return auth.type === 'jwt' && auth.mode === 'secret' ? 'secret' : null
 }
 
 /** Issues what the profile says. A dry run answers without it. */
-export async function issue(profile: Resource, context: OperationContext): Promise<Fields> {
+export async function issue(profile: Resource<'profiles'>, context: OperationContext): Promise<Fields> {
   switch (issuesOf(profile)) {
     case 'token':
       return issueToken(profile, context)

@@ -67,10 +67,10 @@ export const revokeProfile = define({
   },
 })
 
-const authOf = ({ spec }: Resource): ProfileSpec['auth'] => spec['auth'] as ProfileSpec['auth']
+const authOf = ({ spec }: Resource<'profiles'>): ProfileSpec['auth'] => spec.auth
 
 /** A success that ended nothing would leave the callers of such a profile in. */
-function refuseNoCredential(profile: Resource): void {
+function refuseNoCredential(profile: Resource<'profiles'>): void {
   const auth = authOf(profile)
   if (auth.type === 'token' || auth.type === 'mtls' || (auth.type === 'jwt' && auth.mode !== 'jwks_url'))
     return
@@ -82,7 +82,7 @@ function refuseNoCredential(profile: Resource): void {
 
 /** Keys and bindings stand in the profile itself, and end by their `retires_at`. */
 async function retireKeys(
-  profile: Resource,
+  profile: Resource<'profiles'>,
   ended: ReadonlySet<string>,
   now: number,
   context: OperationContext,

@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import type { ProfileSpec } from '../../model/profile.ts'
 import { Overlap, overlapMsOf } from '../../model/rotation-overlap.ts'
 import { Ref } from '../../model/slug.ts'
 import { isSigningSecret, type StoredToken } from '../../store/ports/config.ts'
@@ -71,10 +70,10 @@ function retired(
 }
 
 /** What the profile issues; refuses a profile that issues nothing. */
-function issuing(profile: Resource): 'token' | 'secret' {
+function issuing(profile: Resource<'profiles'>): 'token' | 'secret' {
   const kind = issuesOf(profile)
   if (kind !== null) return kind
-  const { type } = profile.spec['auth'] as ProfileSpec['auth']
+  const { type } = profile.spec.auth
   const fix =
     type === 'none'
       ? 'set auth to type token first'

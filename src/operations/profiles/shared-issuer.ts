@@ -11,12 +11,15 @@ const NAMED_MAX = 10
  * Warnings about an OIDC profile that takes the tokens of other clients, or makes them ambiguous: one that selects every token
  * of its issuer, one that selects the same tokens as another, and a second one that introspects opaque tokens.
  */
-export async function sharedIssuerWarnings(profile: Resource, context: OperationContext): Promise<Warning[]> {
+export async function sharedIssuerWarnings(
+  profile: Resource<'profiles'>,
+  context: OperationContext,
+): Promise<Warning[]> {
   // Parsed by the exact schema before it was stored.
-  const { auth } = profile.spec as ProfileSpec
+  const { auth } = profile.spec
   if (auth.type !== 'oidc') return []
   const others = (await context.whole.all('profiles')).filter(
-    ({ id, spec }) => id !== profile.id && (spec as ProfileSpec).active,
+    ({ id, spec }) => id !== profile.id && spec.active,
   )
   const warnings: Warning[] = []
   const sameTokens = others.filter((other) => selectsSame(auth, authOf(other)))
@@ -40,7 +43,7 @@ export async function sharedIssuerWarnings(profile: Resource, context: Operation
   return warnings
 }
 
-const authOf = ({ spec }: Resource): ProfileSpec['auth'] => (spec as ProfileSpec).auth
+const authOf = ({ spec }: Resource<'profiles'>) => spec.auth
 
 function isCatchAll({ match, required_claims, required_scopes }: OidcAuth): boolean {
   return match.length === 0 && Object.keys(required_claims).length === 0 && required_scopes.length === 0

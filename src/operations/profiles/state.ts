@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Refusal } from '../../base/refusal.ts'
-import { ProfileCredentialState, type ProfileSpec } from '../../model/profile.ts'
+import { ProfileCredentialState } from '../../model/profile.ts'
 import { Ref } from '../../model/slug.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { about, define } from '../engine/define.ts'
@@ -36,7 +36,7 @@ export const getProfileCredentialState = define({
   handle: async ({ id }, context) => {
     const profile = await context.find('profiles', id)
     const now = context.clock.now()
-    const auth = profile.spec['auth'] as ProfileSpec['auth']
+    const auth = profile.spec.auth
     const tokens = await context.reader.tokensOf([profile.id])
     return {
       id: profile.id,

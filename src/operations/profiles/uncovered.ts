@@ -1,5 +1,3 @@
-import type { ProfileSpec } from '../../model/profile.ts'
-import type { ProxySpec } from '../../model/proxy.ts'
 import { type Ruled, toCover } from '../../snapshot/find/endpoint-rules.ts'
 import { methodBits } from '../../snapshot/find/methods.ts'
 import type { Resource } from '../../store/ports/resource.ts'
@@ -10,11 +8,13 @@ import type { Warning } from '../engine/kind.ts'
  * Rules of a profile that cover nothing today, drafts counted in. They are no errors: `DELETE /*` may be denied before
  * there is anything to delete, and endpoints come and go. But a deny with a typing error denies nothing, so it is told.
  */
-export async function uncovered(profile: Resource, context: OperationContext): Promise<Warning[]> {
-  // Parsed by the exact schema before it was stored, as was the client's.
-  const { allowed_methods, collections, endpoints } = profile.spec as ProfileSpec
+export async function uncovered(
+  profile: Resource<'profiles'>,
+  context: OperationContext,
+): Promise<Warning[]> {
+  const { allowed_methods, collections, endpoints } = profile.spec
   const client = await context.whole.byId('clients', profile.parent!)
-  const assigned = (client?.spec['collections'] ?? []) as readonly string[]
+  const assigned = client?.spec.collections ?? []
   const warnings: Warning[] = []
   for (const [index, id] of (collections ?? []).entries())
     if (!assigned.includes(id))
@@ -65,7 +65,7 @@ async function reachedOf(
     const proxies = await context.whole.all('proxies', id)
     if ((await context.reader.all('proxies', id)).length < proxies.length) return null
     for (const { id: proxyId, slug, spec } of proxies) {
-      const { methods, path, tags } = spec as ProxySpec
+      const { methods, path, tags } = spec
       reached.push({
         collection: owner,
         proxy: {

@@ -1,6 +1,5 @@
 import { toTime } from '../../base/clock.ts'
 import { EXPIRES_SOON_MS } from '../../model/expiring.ts'
-import type { ProfileSpec } from '../../model/profile.ts'
 import { readAuthorities, readCrls } from '../../snapshot/link/certificates.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { OperationContext } from '../engine/context.ts'
@@ -10,7 +9,10 @@ import { sharedIssuerWarnings } from './shared-issuer.ts'
 import { uncovered } from './uncovered.ts'
 
 /** What of a profile works but is hardly meant. */
-export async function profileWarnings(profile: Resource, context: OperationContext): Promise<Warning[]> {
+export async function profileWarnings(
+  profile: Resource<'profiles'>,
+  context: OperationContext,
+): Promise<Warning[]> {
   return [
     ...authWarnings(profile),
     ...(await sharedIssuerWarnings(profile, context)),
@@ -20,9 +22,8 @@ export async function profileWarnings(profile: Resource, context: OperationConte
   ]
 }
 
-function authWarnings({ spec }: Resource): Warning[] {
-  // Parsed by the exact schema before it was stored.
-  const { auth, ip_allowlist } = spec as ProfileSpec
+function authWarnings({ spec }: Resource<'profiles'>): Warning[] {
+  const { auth, ip_allowlist } = spec
   if (auth.type === 'none' && ip_allowlist.length === 0)
     return [{ pointer: '/ip_allowlist', reason: 'ids are not secrets: each caller that knows them may call' }]
   if (auth.type === 'token' && auth.expires_in === null)
@@ -31,8 +32,8 @@ function authWarnings({ spec }: Resource): Warning[] {
 }
 
 /** What of certificates ends soon, or has ended: then calls are refused. */
-function certificateWarnings({ spec }: Resource, now: number): Warning[] {
-  const { auth } = spec as ProfileSpec
+function certificateWarnings({ spec }: Resource<'profiles'>, now: number): Warning[] {
+  const { auth } = spec
   if (auth.type !== 'mtls') return []
   const { crl } = auth.revocation
   const ends = [

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { writeGrant } from '../../access/grant-text.ts'
 import { toGrant } from '../../access/identities.ts'
-import type { GrantSpec, UserSpec } from '../../model/access.ts'
+import type { GrantSpec } from '../../model/access.ts'
 import { Time } from '../../model/time.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import type { Reason } from '../access/shared-with.ts'
@@ -20,7 +20,7 @@ export const grantsPart = definePart({
   }),
   columns: ['grant', 'name', 'expires_at', 'because.text'],
   show: async (person, context) => {
-    const { groups, mapped_grants } = person.user.spec as UserSpec
+    const { groups, mapped_grants } = person.user.spec
     const { whole } = context
     const found = await Promise.all([
       shown(await whole.all('grants', person.user.id), { by: 'user', name: null, path: [] }, context),

@@ -6,7 +6,7 @@ import type { OperationContext } from '../engine/context.ts'
 
 /** A user, with the teams that decide what is shared with them. */
 export interface Person {
-  readonly user: Resource
+  readonly user: Resource<'users'>
   readonly own: Memberships
 }
 

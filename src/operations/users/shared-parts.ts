@@ -1,13 +1,18 @@
 import { z } from 'zod'
 import { leads } from '../../access/teams.ts'
 import { DOORS } from '../../base/doors.ts'
-import type { TeamSpec, UserSpec } from '../../model/access.ts'
 import { refersTo } from '../../model/annotations.ts'
 import type { ClientSpec } from '../../model/client.ts'
 import type { BindingSpec } from '../../model/host.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
 import type { Resource } from '../../store/ports/resource.ts'
-import { isCollectionShared, reasonsAmong, sharedProfiles, sharedVirtualMcps } from '../access/shared-with.ts'
+import {
+  isCollectionShared,
+  type Memberships,
+  reasonsAmong,
+  sharedProfiles,
+  sharedVirtualMcps,
+} from '../access/shared-with.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { withoutUser } from '../kinds/users.ts'
 import { Because, definePart, toBecause } from './part.ts'
@@ -23,7 +28,7 @@ export const teamsPart = definePart({
   }),
   columns: ['team', 'role', 'group', 'above'],
   show: async ({ user, own }) => {
-    const { groups } = user.spec as UserSpec
+    const { groups } = user.spec
     const memberships = [...own.values()]
     return memberships
       .filter(({ team }) => isDirect(team, user.id, groups))
@@ -37,26 +42,26 @@ export const teamsPart = definePart({
   end: async (user, context) => endNaming('teams', user, context),
 })
 
-function isDirect(team: Resource, user: string, groups: readonly string[]): boolean {
+function isDirect(team: Resource<'teams'>, user: string, groups: readonly string[]): boolean {
   return names(team, user) || groups.some((group) => groupsOf(team).includes(group))
 }
 
-function names({ spec }: Resource, user: string): boolean {
-  return (spec as TeamSpec).members.some((member) => member.user === user)
+function names({ spec }: Resource<'teams'>, user: string): boolean {
+  return spec.members.some((member) => member.user === user)
 }
 
-function groupsOf({ spec }: Resource): readonly string[] {
-  return (spec as TeamSpec).idp_groups
+function groupsOf({ spec }: Resource<'teams'>): readonly string[] {
+  return spec.idp_groups
 }
 
 /** Slugs of the teams above one; the teams of a user hold them all. */
-function aboveOf(team: Resource, own: ReadonlyMap<string, { readonly team: Resource }>): string[] {
+function aboveOf(team: Resource<'teams'>, own: Memberships): string[] {
   const found: string[] = []
-  for (let at = (team.spec as TeamSpec).parent; at !== null; ) {
+  for (let at = team.spec.parent; at !== null; ) {
     const above = own.get(at)
     if (above === undefined) break
     found.push(above.team.slug)
-    at = (above.team.spec as TeamSpec).parent
+    at = above.team.spec.parent
   }
   return found
 }

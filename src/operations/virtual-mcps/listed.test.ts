@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { typedReads } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
 import { createMcpListing } from './listed.ts'
 
@@ -15,11 +16,13 @@ function readerOf(all: () => readonly Resource[]) {
   const seen = { revision: 1, reads: 0 }
   const listing = createMcpListing({
     revision: async () => seen.revision,
-    all: async () => {
-      seen.reads++
-      return all()
-    },
-    byId: async () => undefined,
+    ...typedReads({
+      all: async () => {
+        seen.reads++
+        return all()
+      },
+      byId: async () => undefined,
+    }),
     usersOf: async () => [],
   })
   const slugs = async (): Promise<string[]> => (await listing(null)).map(({ slug }) => slug)

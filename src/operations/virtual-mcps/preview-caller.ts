@@ -2,7 +2,6 @@
 import { z } from 'zod'
 import { teamsAbove } from '../../access/teams.ts'
 import { refuse } from '../../base/refusal.ts'
-import type { UserSpec } from '../../model/access.ts'
 import { refersTo } from '../../model/annotations.ts'
 import { Ref } from '../../model/slug.ts'
 import type { Caller, SignedInPerson } from '../../snapshot/find/capability-caller.ts'
@@ -95,7 +94,7 @@ type SignedIn = PreviewPerson & { readonly id: string; readonly facts: SignedInP
 async function asPerson(ref: string, context: OperationContext): Promise<SignedIn> {
   const user = await context.find('users', ref, 'users:read')
   // Stored by the schema of this type
-  const { groups, active } = user.spec as UserSpec
+  const { groups, active } = user.spec
   const own = await membershipsOf(context.whole, user)
   const facts = { slug: user.slug, groups, teams: [...own.keys()] }
   return { id: user.id, name: `The user "${user.slug}"`, isActive: active, own, facts }

@@ -18,7 +18,6 @@ import {
   type Listed,
 } from '../../model/capability-drift.ts'
 import { CATALOGUE, type CatalogueState } from '../../model/catalogue.ts'
-import type { VirtualMcpSpec } from '../../model/virtual-mcp.ts'
 import { APPROVED } from '../../snapshot/compile/sources.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Resource } from '../../store/ports/resource.ts'
@@ -77,8 +76,8 @@ export async function putDriftState(
 
 /** Keeps the approvals of a virtual MCP that was stored. @param before null for a new one */
 export async function keepVirtualMcp(
-  virtualMcp: Resource,
-  before: Resource | null,
+  virtualMcp: Resource<'virtual_mcps'>,
+  before: Resource<'virtual_mcps'> | null,
   context: OperationContext,
 ): Promise<void> {
   const state = await driftStateOf(context.change.writer, virtualMcp.id)
@@ -172,10 +171,10 @@ function assign(
   }
 }
 
-function policiesOf(virtualMcp: Resource | null): ReadonlyMap<string, string> {
+function policiesOf(virtualMcp: Resource<'virtual_mcps'> | null): ReadonlyMap<string, string> {
   if (virtualMcp === null) return new Map()
   // Stored by the schema of this type
-  const { members } = virtualMcp.spec as VirtualMcpSpec
+  const { members } = virtualMcp.spec
   return new Map(members.map(({ origin, capability_policy }) => [origin, canonicalJson(capability_policy)]))
 }
 

@@ -82,7 +82,7 @@ export async function workflowOf(
   proxy: Resource,
   context: OperationContext,
 ): Promise<{ readonly shared: Resource | null; readonly definition: WorkflowDefinition | null }> {
-  const { workflow } = proxy.spec as ProxySpec
+  const { workflow } = proxy.spec
   if (workflow === null || workflow === undefined) return { shared: null, definition: null }
   if (typeof workflow !== 'string') return { shared: null, definition: ownDefinition(workflow) }
   const shared = (await context.whole.byId('workflows', workflow))!

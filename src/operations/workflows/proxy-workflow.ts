@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
 import { refersTo } from '../../model/annotations.ts'
-import type { ProxySpec } from '../../model/proxy.ts'
 import { Ref } from '../../model/slug.ts'
 import { Finding, WorkflowDefinition } from '../../model/workflow.ts'
 import type { Resource } from '../../store/ports/resource.ts'
@@ -80,16 +79,16 @@ export const updateProxyWorkflow = define({
 
 /** Puts a workflow in the place of that of a proxy. */
 export async function setWorkflow(
-  proxy: Resource,
+  proxy: Resource<'proxies'>,
   workflow: string | WorkflowDefinition | null,
   context: OperationContext,
-): Promise<Resource> {
+): Promise<Resource<'proxies'>> {
   return patchResource(context, proxyKind, proxy, { workflow })
 }
 
-async function viewOf(proxy: Resource, context: OperationContext) {
+async function viewOf(proxy: Resource<'proxies'>, context: OperationContext) {
   const { shared, definition } = await workflowOf(proxy, context)
-  const { status, credential } = proxy.spec as ProxySpec
+  const { status, credential } = proxy.spec
   const collection = (await context.whole.byId('collections', proxy.parent!))!
   const used = credential === 'inherit' ? collection.spec['credential'] : credential
   const slugs = await context.reader.slugs(typeof used === 'string' ? [used] : [])

@@ -93,7 +93,7 @@ export const applyTemplate = define({
   subject: () => ({ type: proxyKind.noun, id: null, slug: null }),
   handle: async ({ proxies, ...chosen }, context) => {
     const definition = definitionFrom(chosen)
-    const found: Resource[] = []
+    const found: Resource<'proxies'>[] = []
     for (const ref of proxies) found.push(await getRef(context.reader, 'proxies', ref))
     // Each has an entry of its own in the trail
     context.change.planId = newId('pln', context.clock)

@@ -2,7 +2,6 @@ import { z } from 'zod'
 import { ownedText } from '../../base/owned-bytes.ts'
 import { refuse } from '../../base/refusal.ts'
 import { refersTo } from '../../model/annotations.ts'
-import type { ProxySpec } from '../../model/proxy.ts'
 import { Ref } from '../../model/slug.ts'
 import { WorkflowDefinition } from '../../model/workflow.ts'
 import { type LiveTrial, NodeMock, type RequestFixture } from '../../model/workflow-trial.ts'
@@ -136,7 +135,7 @@ function headerLine(line: string): string {
 }
 
 function refuseUnpublished(proxy: Resource, collection: Resource): void {
-  const { status, workflow } = proxy.spec as ProxySpec
+  const { status, workflow } = proxy.spec
   const isServed = status === 'published' && collection.spec['status'] === 'published'
   if (isServed && workflow !== null && workflow !== undefined) return
   throw refuse('configuration_invalid', {

@@ -1,6 +1,6 @@
 import { yieldThread } from '../../base/yield.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
-import type { Resource } from '../../store/ports/resource.ts'
+import type { Fields, Resource } from '../../store/ports/resource.ts'
 import type { Fragment, FragmentKey, FragmentKind } from '../fragments.ts'
 import { COMPILE, type CompileRow } from './kinds.ts'
 import { withNeeds } from './needs.ts'
@@ -83,7 +83,7 @@ export async function compileOrClose(
     return { put: (await compileResource(reader, served)).put, isClosed: false }
   } catch {
     const { id, slug, name, spec } = (await reader.byId(served.type, served.id))!
-    const { base_path, hosts } = spec
+    const { base_path, hosts }: Fields = spec
     const bare = { kind: SOURCES[served.type].kind, id, slug, name, base_path, hosts }
     // It is no whole fragment, on purpose: linkers check what they are given and quarantine it.
     return { put: [bare as unknown as Fragment], isClosed: true }

@@ -122,7 +122,7 @@ export function compileVirtualMcp({
 }: VirtualMcpSource): VirtualMcpFragment {
   const { name, description, instructions, mcp_view, prefix, policy } = spec
   // Specs stored by earlier versions lack them
-  const { teams = [], all_users = false } = spec as Partial<VirtualMcpSpec>
+  const { teams = [], all_users = false } = spec
   const members = membersOf(spec, origins, names)
   return {
     kind: 'virtual_mcp',

@@ -29,7 +29,7 @@ export function compileHost({ host: { id, slug, spec }, bindings }: HostSource):
 function compileBinding({ id, slug, spec, tokens }: DesiredBinding): ProfileFragment {
   const { name, active, ip_allowlist, virtual_mcp, user } = spec
   // Specs stored by earlier versions lack them
-  const { capabilities = null, acts_for = null, keys = [] } = spec as Partial<BindingSpec>
+  const { capabilities = null, acts_for = null, keys = [] } = spec
   return {
     ...SIGNED_IN,
     id,

@@ -24,8 +24,8 @@ export const LIST_ORDERS = ['oldest', 'newest', 'slug', 'updated'] as const
 export type ListOrder = (typeof LIST_ORDERS)[number]
 
 /** One page of a list. */
-export interface ListQuery {
-  readonly type: ResourceType
+export interface ListQuery<T extends ResourceType = ResourceType> {
+  readonly type: T
   readonly limit: number
   /** `oldest` when absent. */
   readonly order?: ListOrder
@@ -258,6 +258,29 @@ export interface AuditReader {
   }>
 }
 
+/** How resources are read, before the type of what is found follows from the type that was asked for. */
+interface ResourceReads {
+  byId(type: ResourceType, id: string): Promise<Resource | undefined>
+  bySlug(
+    type: ResourceType,
+    slug: string,
+    parent?: string,
+    within?: readonly Part[],
+  ): Promise<readonly Resource[]>
+  byKey(type: ResourceType, key: string, parent: string | null): Promise<readonly Resource[]>
+  list(query: ListQuery): Promise<readonly Resource[]>
+  all(type: ResourceType, parent?: string): Promise<readonly Resource[]>
+  below(type: ResourceType, parents: readonly string[]): Promise<readonly Resource[]>
+}
+
+/** The reads with the types of {@link ConfigReader}. For what finds only resources of the type that it is asked for. */
+export function typedReads<Name extends keyof ResourceReads>(
+  reads: Pick<ResourceReads, Name>,
+): Pick<ConfigReader, Name> {
+  // A spec was parsed by the schema of its type before it was stored
+  return reads as Pick<ConfigReader, Name>
+}
+
 /** What may be asked at any time. */
 export interface ConfigReader
   extends AuditReader,
@@ -269,24 +292,24 @@ export interface ConfigReader
   readonly connections: ConnectionReader
   /** Revision of the whole configuration; 0 before the first change. */
   revision(): Promise<number>
-  byId(type: ResourceType, id: string): Promise<Resource | undefined>
+  byId<T extends ResourceType>(type: T, id: string): Promise<Resource<T> | undefined>
   /**
    * Slugs of proxies and profiles are unique only below their parent, so several may come back.
    * @param parent empty for what is below none
    * @param within as of {@link ListQuery}
    */
-  bySlug(
-    type: ResourceType,
+  bySlug<T extends ResourceType>(
+    type: T,
     slug: string,
     parent?: string,
     within?: readonly Part[],
-  ): Promise<readonly Resource[]>
-  byKey(type: ResourceType, key: string, parent: string | null): Promise<readonly Resource[]>
-  list(query: ListQuery): Promise<readonly Resource[]>
+  ): Promise<readonly Resource<T>[]>
+  byKey<T extends ResourceType>(type: T, key: string, parent: string | null): Promise<readonly Resource<T>[]>
+  list<T extends ResourceType>(query: ListQuery<T>): Promise<readonly Resource<T>[]>
   /** All resources of a type, or those below one parent, in order of creation. */
-  all(type: ResourceType, parent?: string): Promise<readonly Resource[]>
+  all<T extends ResourceType>(type: T, parent?: string): Promise<readonly Resource<T>[]>
   /** Those below any of several parents; below each of them in order of creation. */
-  below(type: ResourceType, parents: readonly string[]): Promise<readonly Resource[]>
+  below<T extends ResourceType>(type: T, parents: readonly string[]): Promise<readonly Resource<T>[]>
   slugs(ids: readonly string[]): Promise<ReadonlyMap<string, string>>
   /** Resources that refer to this one, in their live or pending version. */
   usersOf(id: string): Promise<readonly Resource[]>

@@ -1,11 +1,15 @@
 import type { Status } from '../../model/envelope.ts'
 import type { ResourceType } from '../../model/resource-types.ts'
+import type { SpecOf } from '../../model/specs.ts'
 
-export type Fields = Readonly<Record<string, unknown>>
+export type { Fields } from '../../model/specs.ts'
 
-/** A resource as it is stored. References inside `spec` and `draft` are ids; secrets are elsewhere. */
-export interface Resource {
-  readonly type: ResourceType
+/** A resource of type `T` as it is stored. References inside `spec` and `draft` are ids; secrets are elsewhere. */
+export type Resource<T extends ResourceType = ResourceType> = ResourceWith<T, SpecOf<T>>
+
+/** {@link Resource} with a spec that is known. */
+export interface ResourceWith<T extends ResourceType, Spec> {
+  readonly type: T
   readonly id: string
   readonly slug: string
   /** The collection of a proxy, the client of a profile. */
@@ -15,12 +19,17 @@ export interface Resource {
   /** What must be looked up fast to find a clash: base path of a collection, shape of the path of a proxy. */
   readonly key: string | null
   readonly revision: number
-  readonly spec: Fields
+  readonly spec: Spec
   /** The pending version of a published resource. */
-  readonly draft: Fields | null
+  readonly draft: Spec | null
   readonly created_at: string
   readonly created_by: string
   readonly updated_at: string
   readonly updated_by: string
   readonly managed_by: string | null
+}
+
+/** For `filter` and `find`: tells resources of one type, whose spec is then known. */
+export function isOfType<T extends ResourceType>(type: T): (one: Resource) => one is Resource<T> {
+  return (one): one is Resource<T> => one.type === type
 }

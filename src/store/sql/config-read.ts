@@ -1,12 +1,13 @@
 import { type Kysely, sql } from 'kysely'
 import { yieldThread } from '../../base/yield.ts'
-import type {
-  ConfigReader,
-  StoredApplied,
-  StoredGrant,
-  StoredPersonalToken,
-  StoredPlan,
-  StoredSecret,
+import {
+  type ConfigReader,
+  type StoredApplied,
+  type StoredGrant,
+  type StoredPersonalToken,
+  type StoredPlan,
+  type StoredSecret,
+  typedReads,
 } from '../ports/config.ts'
 import type { Fields, Resource } from '../ports/resource.ts'
 import { keysetOf } from '../ports/time-order.ts'
@@ -16,8 +17,7 @@ import { createChangeRequestReader } from './change-requests.ts'
 import { type Dialect, IDS_MAX, ROWS_MAX } from './dialect.ts'
 import { createFragmentReader } from './fragments.ts'
 import { createConnectionReader, createOAuthReader } from './oauth.ts'
-import { fits, listResources } from './resource-list.ts'
-import { toResource } from './resource-row.ts'
+import { fits, listResources, toResource } from './resource-list.ts'
 import { createRevisionReader } from './revisions.ts'
 import type { ConfigTables } from './tables.ts'
 
@@ -39,58 +39,60 @@ export function createReader(db: Db, dialect: Dialect): ConfigReader {
     oauth: createOAuthReader(db),
     connections: createConnectionReader(db),
     revision: async () => Number((await metaOf(db, 'config_revision')) ?? 0),
-    byId: async (type, id) => {
-      const row = await db
-        .selectFrom('resources')
-        .selectAll()
-        .where('id', '=', id)
-        .where('type', '=', type)
-        .executeTakeFirst()
-      return row && toResource(row)
-    },
-    bySlug: async (type, slug, parent, within) => {
-      let query = db.selectFrom('resources').selectAll().where('type', '=', type).where('slug', '=', slug)
-      if (parent !== undefined) query = query.where(sql<boolean>`coalesce(parent_id, '') = ${parent}`)
-      if (within !== undefined) query = query.where((eb) => eb.or(within.map((part) => fits(eb, part))))
-      return (await query.orderBy(byIdAlone).limit(20).execute()).map(toResource)
-    },
-    byKey: async (type, key, parent) => {
-      let query = db
-        .selectFrom('resources')
-        .selectAll()
-        .where('type', '=', type)
-        .where('lookup_key', '=', key)
-      if (parent !== null) query = query.where((eb) => eb(dialect.unindexed('parent_id'), '=', parent))
-      return (await query.orderBy(byIdAlone).execute()).map(toResource)
-    },
-    list: (query) => listResources(db, query, dialect),
-    all: async (type, parent) => {
-      const found: Resource[] = []
-      for (;;) {
-        let query = db.selectFrom('resources').selectAll().where('type', '=', type)
-        if (parent !== undefined) query = query.where('parent_id', '=', parent)
-        const last = found.at(-1)
-        if (last !== undefined) query = query.where('id', '>', last.id)
-        const rows = await query.orderBy('id').limit(ROWS_MAX).execute()
-        for (const row of rows) {
-          found.push(toResource(row))
-          await yieldThread(1)
-        }
-        if (rows.length < ROWS_MAX) return found
-      }
-    },
-    below: async (type, parents) => {
-      const rows = await inPieces(parents, (some) =>
-        db
+    ...typedReads({
+      byId: async (type, id) => {
+        const row = await db
+          .selectFrom('resources')
+          .selectAll()
+          .where('id', '=', id)
+          .where('type', '=', type)
+          .executeTakeFirst()
+        return row && toResource(row)
+      },
+      bySlug: async (type, slug, parent, within) => {
+        let query = db.selectFrom('resources').selectAll().where('type', '=', type).where('slug', '=', slug)
+        if (parent !== undefined) query = query.where(sql<boolean>`coalesce(parent_id, '') = ${parent}`)
+        if (within !== undefined) query = query.where((eb) => eb.or(within.map((part) => fits(eb, part))))
+        return (await query.orderBy(byIdAlone).limit(20).execute()).map(toResource)
+      },
+      byKey: async (type, key, parent) => {
+        let query = db
           .selectFrom('resources')
           .selectAll()
           .where('type', '=', type)
-          .where('parent_id', 'in', some)
-          .orderBy(byIdAlone)
-          .execute(),
-      )
-      return rows.map(toResource)
-    },
+          .where('lookup_key', '=', key)
+        if (parent !== null) query = query.where((eb) => eb(dialect.unindexed('parent_id'), '=', parent))
+        return (await query.orderBy(byIdAlone).execute()).map(toResource)
+      },
+      list: (query) => listResources(db, query, dialect),
+      all: async (type, parent) => {
+        const found: Resource[] = []
+        for (;;) {
+          let query = db.selectFrom('resources').selectAll().where('type', '=', type)
+          if (parent !== undefined) query = query.where('parent_id', '=', parent)
+          const last = found.at(-1)
+          if (last !== undefined) query = query.where('id', '>', last.id)
+          const rows = await query.orderBy('id').limit(ROWS_MAX).execute()
+          for (const row of rows) {
+            found.push(toResource(row))
+            await yieldThread(1)
+          }
+          if (rows.length < ROWS_MAX) return found
+        }
+      },
+      below: async (type, parents) => {
+        const rows = await inPieces(parents, (some) =>
+          db
+            .selectFrom('resources')
+            .selectAll()
+            .where('type', '=', type)
+            .where('parent_id', 'in', some)
+            .orderBy(byIdAlone)
+            .execute(),
+        )
+        return rows.map(toResource)
+      },
+    }),
     slugs: async (ids) => {
       const found = new Map<string, string>()
       const rows = await inPieces(ids, (some) =>

@@ -1,11 +1,12 @@
 import { type Expression, type ExpressionBuilder, expressionBuilder, type Kysely, type SqlBool } from 'kysely'
+import type { Status } from '../../model/envelope.ts'
+import type { ResourceType } from '../../model/resource-types.ts'
 import type { ListOrder, ListQuery, Part } from '../ports/config.ts'
 import { FACETS, type FacetName, TEXT_FACETS } from '../ports/facets.ts'
-import type { Resource } from '../ports/resource.ts'
+import type { Fields, Resource } from '../ports/resource.ts'
 import type { Dialect } from './dialect.ts'
 import { facetValue } from './facets.ts'
-import { toResource } from './resource-row.ts'
-import type { ConfigTables } from './tables.ts'
+import type { ConfigTables, ResourceRow } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
 /** Where conditions on a row of `resources` stand. */
@@ -129,4 +130,31 @@ export function fits(eb: Here, { collections, tags }: Part): Expression<SqlBool>
           ]),
         ]),
   ])
+}
+
+/** A resource as its row. */
+export function toResourceRow(resource: Resource): ResourceRow {
+  const { parent, key, spec, draft, ...rest } = resource
+  return {
+    ...rest,
+    parent_id: parent,
+    lookup_key: key,
+    spec: JSON.stringify(spec),
+    draft: draft === null ? null : JSON.stringify(draft),
+  }
+}
+
+/** A resource of a row that {@link toResourceRow} has made. */
+export function toResource(row: ResourceRow): Resource {
+  const { parent_id, lookup_key, ...rest } = row
+  return {
+    ...rest,
+    // Only insert and replace write these columns, from a Resource.
+    type: row.type as ResourceType,
+    status: row.status as Status | null,
+    parent: parent_id,
+    key: lookup_key,
+    spec: JSON.parse(row.spec) as Fields,
+    draft: row.draft === null ? null : (JSON.parse(row.draft) as Fields),
+  }
 }

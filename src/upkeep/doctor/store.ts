@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { CannotStart } from '../../base/cannot-start.ts'
 import { createClock } from '../../base/clock.ts'
 import { faultOfRoles } from '../../control/identity-provider.ts'
-import type { CollectionSpec } from '../../model/collection.ts'
 import { fullSnapshot } from '../../operations/engine/fragments.ts'
 import { createAuditTrail } from '../../record/audit-chain.ts'
 import { isUntouched } from '../../record/audit-continuity.ts'
@@ -183,7 +182,7 @@ async function upstreamFindings(store: ConfigStore): Promise<Finding[]> {
   const collections = await store.read.all('collections')
   const places = collections.flatMap(({ slug, spec }) =>
     // Stored by the schema of this type
-    ((spec as unknown as CollectionSpec).upstream?.targets ?? []).map(({ url }) => ({ slug, url })),
+    (spec.upstream?.targets ?? []).map(({ url }) => ({ slug, url })),
   )
   return Promise.all(places.map(({ slug, url }) => findReachable(`upstream of ${slug}`, url)))
 }
